@@ -1,0 +1,46 @@
+"""See what an image model looked at: saliency, class by class, and what masking it changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+from .errors import CamwidgetError
+from .engine import explain
+from .explanation import Explanation, Explanations
+from .loading import list_models, load
+from .methods import list_methods
+from .models import Prediction, VisionModel, wrap
+from .perturb import MaskCurve, confidence_change, mask_curve
+from .preprocess import Preprocess
+
+if TYPE_CHECKING:
+    from .widget import Explorer
+
+__all__ = [
+    "CamwidgetError",
+    "Explanation",
+    "Explanations",
+    "Explorer",
+    "MaskCurve",
+    "Prediction",
+    "Preprocess",
+    "VisionModel",
+    "__version__",
+    "confidence_change",
+    "explain",
+    "list_methods",
+    "list_models",
+    "load",
+    "mask_curve",
+    "wrap",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The widget brings Jupyter along; a script that only explains need not pay for it.
+    if name == "Explorer":
+        from .widget import Explorer
+
+        return Explorer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,41 @@
+"""What can go wrong, by name. Every message says what was given and what to do about it."""
+
+from __future__ import annotations
+
+__all__ = [
+    "CamwidgetError",
+    "LayerError",
+    "MethodError",
+    "ModelError",
+    "PictureError",
+    "TargetError",
+    "WeightsError",
+]
+
+
+class CamwidgetError(Exception):
+    """The base of every error that camwidget raises on purpose."""
+
+
+class PictureError(CamwidgetError, ValueError):
+    """A picture that cannot be read, or whose shape or range makes no sense."""
+
+
+class ModelError(CamwidgetError, ValueError):
+    """No such model, or one whose output or values cannot be explained."""
+
+
+class WeightsError(CamwidgetError, RuntimeError):
+    """Weights that are missing, damaged or made for another architecture."""
+
+
+class LayerError(CamwidgetError, ValueError):
+    """No such layer, or one that has no map to explain."""
+
+
+class TargetError(CamwidgetError, ValueError):
+    """No such class, or a target that is not a number per picture."""
+
+
+class MethodError(CamwidgetError, ValueError):
+    """No such method, or one that does not apply to this model or layer."""

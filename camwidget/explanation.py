@@ -1,0 +1,214 @@
+"""The result: where the evidence is, and everything needed to show it, save it and cite it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+from PIL import Image
+
+from .models import Prediction
+from .perturb import top_mask
+from .targets import Target
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Explanation", "Explanations", "colorize", "overlay_heat"]
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Where in a picture a model has evidence for a target.
+
+    Attributes:
+        saliency: float32 (H, W) in [0, 1] at the model's input size: the positive part of ``raw``,
+            upsampled bilinearly and divided by its own maximum. All zero where there is no
+            positive evidence.
+        raw: float32 (h, w) at the layer's own resolution, unscaled, as the paper's equation gives it.
+        target: what is explained.
+        method: the method's name; ``method_label`` as a person reads it.
+        layer: the layer's module name.
+        prediction: the model's top classes for the whole picture.
+        pixels: uint8 (H, W, 3), the picture as the model gets it.
+        model: the model's name.
+        picture: index of the picture in the batch that was explained.
+    """
+
+    saliency: np.ndarray = field(repr=False)
+    raw: np.ndarray = field(repr=False)
+    target: Target
+    method: str
+    method_label: str
+    layer: str
+    prediction: Prediction
+    pixels: np.ndarray = field(repr=False)
+    model: str
+    picture: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """True if the map has no positive evidence anywhere."""
+        return not bool(self.saliency.any())
+
+    @property
+    def title(self) -> str:
+        """Method, layer and target in one line."""
+        return f"{self.method_label} · {self.layer} · {self.target.label}"
+
+    @property
+    def note(self) -> str:
+        """A sentence for a map of all zeros; empty otherwise."""
+        if not self.is_empty:
+            return ""
+        return f"No positive evidence for {self.target.label} at {self.layer}."
+
+    def mask(self, fraction: float = 0.25) -> np.ndarray:
+        """The ``fraction`` of the picture with the most evidence, bool (H, W)."""
+        return top_mask(self.saliency, fraction)
+
+    def overlay(self, *, opacity: float = 0.65, colormap: str = "inferno") -> Image.Image:
+        """The picture with its saliency laid on it; what is high covers more."""
+        return Image.fromarray(overlay_heat(self.pixels, self.saliency, opacity, colormap))
+
+    def plot(self, *, opacity: float = 0.65, colormap: str = "inferno") -> Figure:
+        """The picture and its overlay side by side, with a colour bar (matplotlib)."""
+        return Explanations([self]).plot(opacity=opacity, colormap=colormap)
+
+    def save(self, path: str | Path) -> tuple[Path, Path, Path]:
+        """Write the map (.npy), the overlay (.png) and what it is (.json) beside each other.
+
+        Args:
+            path: the files' common stem; a suffix is dropped.
+
+        Returns:
+            The three paths.
+
+        Raises:
+            FileExistsError: if one of them exists; nothing is written then.
+        """
+        stem = Path(path)
+        stem = stem.with_suffix("") if stem.suffix in (".npy", ".png", ".json") else stem
+        files = tuple(stem.with_name(stem.name + s) for s in (".npy", ".png", ".json"))
+        taken = [str(f) for f in files if f.exists()]
+        if taken:
+            raise FileExistsError(f"{', '.join(taken)}: exists already. Choose another name.")
+        np.save(files[0], self.saliency)
+        self.overlay().save(files[1])
+        files[2].write_text(json.dumps(self._facts(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+        return files[0], files[1], files[2]
+
+    def _facts(self) -> dict[str, object]:
+        import torch
+
+        from ._version import __version__
+
+        return {
+            "model": self.model,
+            "layer": self.layer,
+            "method": self.method,
+            "target": {"index": self.target.index, "label": self.target.label},
+            "prediction": dict(
+                zip(self.prediction.names, self.prediction.probabilities, strict=True)
+            ),
+            "saliency": {"shape": self.saliency.shape, "range": [0, 1], "scale": "own maximum"},
+            "raw": {"shape": self.raw.shape, "maximum": float(self.raw.max(initial=0))},
+            "versions": {"camwidget": __version__, "torch": torch.__version__},
+        }
+
+    def _repr_png_(self) -> bytes | None:
+        return self.overlay()._repr_png_()
+
+
+class Explanations(Sequence[Explanation]):
+    """Several explanations, in the order picture, target, method, layer."""
+
+    def __init__(self, items: Sequence[Explanation]) -> None:
+        self._items = list(items)
+
+    @overload
+    def __getitem__(self, index: int) -> Explanation: ...
+    @overload
+    def __getitem__(self, index: slice) -> Explanations: ...
+    def __getitem__(self, index: int | slice) -> Explanation | Explanations:
+        found = self._items[index]
+        return Explanations(found) if isinstance(found, list) else found
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Explanation]:
+        return iter(self._items)
+
+    def select(
+        self,
+        *,
+        target: str | int | None = None,
+        method: str | None = None,
+        layer: str | None = None,
+        picture: int | None = None,
+    ) -> Explanations:
+        """Those with the given target (name or index), method, layer and picture."""
+        return Explanations(
+            [
+                e
+                for e in self._items
+                if (target is None or target in (e.target.label, e.target.index))
+                and (method is None or method == e.method)
+                and (layer is None or layer == e.layer)
+                and (picture is None or picture == e.picture)
+            ]
+        )
+
+    def plot(
+        self, *, columns: int = 4, opacity: float = 0.65, colormap: str = "inferno"
+    ) -> Figure:
+        """Each picture once, followed by its overlays, with one colour bar (matplotlib)."""
+        from matplotlib.cm import ScalarMappable
+
+        from .figures import new_figure
+
+        panels: list[tuple[str, np.ndarray]] = []
+        shown: int | None = None
+        for e in self._items:
+            if e.picture != shown:
+                shown = e.picture
+                panels.append((f"{e.prediction.names[0]} {e.prediction.probabilities[0]:.2f}", e.pixels))
+            heat = overlay_heat(e.pixels, e.saliency, opacity, colormap)
+            panels.append((f"{e.target.label}\n{e.method_label} · {e.layer}", heat))
+        columns = max(1, min(columns, len(panels)))
+        rows = -(-len(panels) // columns)
+        figure = new_figure(2.6 * columns + 0.6, 2.9 * rows)
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axis in axes:
+            axis.set_axis_off()
+        for axis, (title, image) in zip(axes, panels, strict=False):
+            axis.imshow(image)
+            axis.set_title(title.replace("$", r"\$"), fontsize=9)
+        figure.colorbar(
+            ScalarMappable(cmap=colormap), ax=list(axes), label="saliency (own maximum = 1)", shrink=0.85
+        )
+        return figure
+
+    def __repr__(self) -> str:
+        return f"Explanations({len(self)}: {', '.join(e.title for e in self._items[:3])}{', …' if len(self) > 3 else ''})"
+
+
+def colorize(saliency: np.ndarray, colormap: str = "inferno") -> np.ndarray:
+    """Saliency (H, W) in [0, 1] as colours, uint8 (H, W, 3)."""
+    from matplotlib import colormaps
+
+    return colormaps[colormap](np.clip(saliency, 0, 1), bytes=True)[..., :3]
+
+
+def overlay_heat(
+    pixels: np.ndarray, saliency: np.ndarray, opacity: float, colormap: str
+) -> np.ndarray:
+    """Lay saliency on uint8 (H, W, 3) pixels; a place is covered by ``opacity`` times its saliency."""
+    heat = colorize(saliency, colormap).astype(np.float32)
+    alpha = (np.clip(opacity, 0, 1) * np.clip(saliency, 0, 1))[..., None]
+    return np.round(pixels * (1 - alpha) + heat * alpha).astype(np.uint8)

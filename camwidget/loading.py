@@ -1,0 +1,161 @@
+"""``load``: the embedded models, torchvision's, and weights from a file."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import safetensors.torch
+import torch
+import torchvision
+from torch import nn
+from torchvision.models import Weights, WeightsEnum
+
+from . import zoo
+from .errors import ModelError, WeightsError
+from .models import VisionModel, best_device
+from .preprocess import Preprocess
+
+__all__ = ["DEFAULT_MODEL", "list_models", "load"]
+
+DEFAULT_MODEL = "zoo/textures"
+
+
+def load(
+    name: str = DEFAULT_MODEL,
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    classes: Sequence[str] | None = None,
+    device: str | torch.device | None = None,
+) -> VisionModel:
+    """A model by name, ready to be explained.
+
+    Args:
+        name: an embedded model (``list_models()``), or a torchvision classification model.
+        weights: for torchvision models, a file of weights (``.safetensors``, or ``.pth`` read with
+            ``weights_only=True``), or the name of one of its pretrained sets; its default
+            pretrained weights, fetched by torchvision, if None.
+        classes: names of the classes, where the weights do not tell.
+        device: where to run; cuda, else mps, else cpu if None.
+
+    Raises:
+        ModelError: if there is no such model.
+        WeightsError: if the weights are missing, damaged, or made for another architecture.
+    """
+    place = torch.device(device) if device is not None else best_device()
+    if not isinstance(name, str):
+        raise ModelError(
+            f"load takes a model's name, not {type(name).__name__}. For a module of your own: "
+            "camwidget.wrap(module, …)."
+        )
+    if name in zoo.available():
+        if weights is not None:
+            raise WeightsError(f"{name} carries its own weights: leave weights= out.")
+        embedded = zoo.build(name)
+        return VisionModel(
+            embedded.module.to(place),
+            Preprocess(embedded.input_size, mean=embedded.mean, std=embedded.std),
+            classes or embedded.classes,
+            name=name,
+        )
+    if name not in torchvision.models.list_models(module=torchvision.models):
+        raise ModelError(_no_such_model(name))
+    known = torchvision.models.get_model_weights(name)
+    if weights is None or (isinstance(weights, str) and weights in known.__members__):
+        chosen = known.DEFAULT if weights is None else known[weights]
+        module, entry = _pretrained(name, chosen), chosen
+    else:
+        module, entry = _from_file(name, Path(weights), classes), known.DEFAULT
+    return VisionModel(
+        module.eval().to(place),
+        Preprocess.of(entry.transforms()),
+        classes,
+        usual_classes=entry.meta.get("categories", ()),
+        name=name,
+    )
+
+
+def list_models() -> tuple[str, ...]:
+    """The embedded models, which need no network."""
+    return zoo.available()
+
+
+def _no_such_model(name: str) -> str:
+    names = [*zoo.available(), *torchvision.models.list_models(module=torchvision.models)]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return (
+        f"There is no model {name!r}.{hint} Embedded: {', '.join(zoo.available())}; beside them any "
+        "torchvision classification model (torchvision.models.list_models()). For a module of your "
+        "own: camwidget.wrap(module, …)."
+    )
+
+
+def _pretrained(name: str, weights: WeightsEnum | Weights) -> nn.Module:
+    try:
+        return torchvision.models.get_model(name, weights=weights)
+    except (URLError, ConnectionError, TimeoutError, OSError) as error:
+        raise WeightsError(
+            f"The pretrained weights of {name} could not be fetched ({error}). Pass a file of weights, "
+            f"camwidget.load({name!r}, weights='file.safetensors'), or use the embedded model, camwidget.load(), "
+            "which needs no network."
+        ) from error
+
+
+def _from_file(name: str, path: Path, classes: Sequence[str] | None) -> nn.Module:
+    state = read_weights(path)
+    sizes = {} if classes is None else {"num_classes": len(classes)}
+    module = torchvision.models.get_model(name, weights=None, **sizes)
+    wanted = module.state_dict()
+    missing = [k for k in wanted if k not in state and not k.endswith("num_batches_tracked")]
+    extra = [k for k in state if k not in wanted]
+    shapes = [
+        f"{k} is {tuple(state[k].shape)}, not {tuple(wanted[k].shape)}"
+        for k in wanted
+        if k in state and state[k].shape != wanted[k].shape
+    ]
+    if missing or extra or shapes:
+        found = [
+            *(f"{len(missing)} are missing (first: {missing[0]})" for _ in missing[:1]),
+            *(f"{len(extra)} are unknown (first: {extra[0]})" for _ in extra[:1]),
+            *shapes[:2],
+        ]
+        remedy = (
+            "For another number of classes pass classes=[…]."
+            if shapes and not missing and not extra
+            else "Load them into the architecture that they were trained for."
+        )
+        raise WeightsError(f"{path.name} does not fit {name}: {'; '.join(found)}. {remedy}")
+    module.load_state_dict(state, strict=False)
+    return module
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read a state dict without running any code from the file.
+
+    Raises:
+        WeightsError: if the file is missing, damaged, or not a plain state dict.
+    """
+    if not path.is_file():
+        raise WeightsError(f"There is no file {str(path)!r} of weights (looked in {Path.cwd()}).")
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # both libraries raise many kinds
+        raise WeightsError(
+            f"{path.name} cannot be read as weights ({str(error).splitlines()[0]}). Save them as safetensors, or "
+            "with torch.save(module.state_dict(), path)."
+        ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise WeightsError(
+            f"{path.name} is not a state dict. Save it with torch.save(module.state_dict(), path)."
+        )
+    return {k.removeprefix("module."): v for k, v in state.items()}

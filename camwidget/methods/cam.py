@@ -1,0 +1,122 @@
+"""Class activation maps: a weighted sum of a layer's maps, the weights telling the class."""
+
+from __future__ import annotations
+
+import torch
+
+from ..errors import MethodError
+from ..models import VisionModel
+from ..targets import ClassTarget, EachTarget, Target
+from ..trace import Trace
+from .registry import method
+
+__all__ = ["class_activation", "gradcam", "gradcam_plus_plus"]
+
+_GROUP = "Class activation"
+
+
+def _cam_reason(model: VisionModel, layer: str) -> str | None:
+    head = model.gap_head
+    if head is None:
+        return (
+            "CAM needs global average pooling that feeds one linear layer or a 1×1 convolution, "
+            f"which {model.name} does not have. Use 'gradcam', which needs neither."
+        )
+    if not _same_place(model, layer, head.layer):
+        return (
+            f"CAM is defined at the layer before the pooling, {head.layer!r}, only. "
+            f"For {layer!r} use 'gradcam'."
+        )
+    return None
+
+
+def _same_place(model: VisionModel, layer: str, other: str) -> bool:
+    """Whether two names stand for one tensor: a container and its last child do."""
+    return layer == other or (
+        model.layer(layer).shape == model.layer(other).shape
+        and (other.startswith(layer + ".") or layer.startswith(other + "."))
+    )
+
+
+@method(
+    "cam",
+    label="CAM",
+    citation="Zhou et al. 2016, CVPR, arXiv:1512.04150",
+    summary="The class's own weights on the last maps; needs global average pooling before one linear layer.",
+    needs="global average pooling that feeds one linear layer or a 1×1 convolution",
+    group=_GROUP,
+    reason=_cam_reason,
+    needs_gradients=False,
+)
+def class_activation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
+    """Class activation mapping, eq. 2 of Zhou et al. 2016: ``M_c(x, y) = Σ_k w_k^c f_k(x, y)``.
+
+    Signed: the paper does not rectify. The bias of the linear layer is left out, as there.
+
+    Returns:
+        (N, h, w).
+
+    Raises:
+        MethodError: if the target is not a class.
+    """
+    head = trace.model.gap_head
+    assert head is not None  # the registry asked _cam_reason
+    if isinstance(target, EachTarget):
+        indices = [t.index for t in target.targets]
+    elif isinstance(target, ClassTarget):
+        indices = [target.index] * len(trace.logits)
+    else:
+        raise MethodError(f"CAM explains classes, not {target.label!r}. Use 'gradcam' for it.")
+    features = trace.activation(layer)
+    if head.rectified:
+        features = features.relu()
+    weight = trace.model.module.get_submodule(head.module).weight.detach().flatten(1)
+    return torch.einsum("nkhw,nk->nhw", features, weight[indices].to(features.dtype))
+
+
+@method(
+    "gradcam",
+    label="Grad-CAM",
+    citation="Selvaraju et al. 2017, ICCV, arXiv:1610.02391",
+    summary="Maps weighted by the mean gradient of the class's score; works on any convolutional network.",
+    needs="gradients at the layer",
+    group=_GROUP,
+)
+def gradcam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
+    """Grad-CAM, eqs. 1 and 2 of Selvaraju et al. 2017.
+
+    ``α_k = (1/Z) Σ_ij ∂y/∂A^k_ij`` and ``L = ReLU(Σ_k α_k A^k)``, y being the score before softmax.
+
+    Returns:
+        (N, h, w), ≥ 0.
+    """
+    weights = trace.gradient(target, layer).mean((2, 3))
+    return torch.einsum("nkhw,nk->nhw", trace.activation(layer), weights).relu()
+
+
+@method(
+    "gradcam++",
+    label="Grad-CAM++",
+    citation="Chattopadhyay et al. 2018, WACV, arXiv:1710.11063",
+    summary="Grad-CAM with a weight per place, so that several objects of one class all count.",
+    needs="gradients at the layer, and activations that are not negative",
+    group=_GROUP,
+)
+def gradcam_plus_plus(trace: Trace, target: Target, layer: str) -> torch.Tensor:
+    """Grad-CAM++, eqs. 5, 10 and 19 of Chattopadhyay et al. 2018, with ``Y = exp(S)``.
+
+    ``α_ij = g_ij² / (2 g_ij² + Σ_ab A_ab · g_ij³)`` with ``g = ∂S/∂A``, ``w_k = Σ_ij α_ij ReLU(∂Y/∂A_ij)``
+    and ``L = ReLU(Σ_k w_k A^k)``. Since ``∂Y/∂A = exp(S) · g``, the factor exp(S) only scales the whole map and is left
+    out (it overflows). Both sides of α are divided by g², which is exact and keeps small gradients from
+    vanishing in g³.
+
+    Returns:
+        (N, h, w), ≥ 0.
+    """
+    activation, gradient = trace.activation(layer), trace.gradient(target, layer)
+    # Only positive partial derivatives count; elsewhere α is multiplied by zero.
+    positive = gradient.relu()
+    denominator = 2 + activation.sum((2, 3), keepdim=True) * positive
+    alpha = torch.where(denominator != 0, 1 / denominator, torch.zeros_like(denominator))
+    weights = (alpha * positive).sum((2, 3))
+    return torch.einsum("nkhw,nk->nhw", activation, weights).relu()

@@ -1,0 +1,368 @@
+"""Taking things away from a picture, and what the model says then.
+
+One rule decides which pixels a fraction covers, here and in the browser, so that what is shown is
+what the model gets: pixels are ranked by falling saliency (ties in reading order), the ranks are
+spread over 65536 levels, and the top fraction q is where ``level < floor(q · 65536 + ½)``.
+Up to 65536 pixels every pixel has a level of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import torch
+from torchvision.transforms import functional as F
+
+from .errors import CamwidgetError, PictureError
+from .images import PictureLike
+from .models import VisionModel
+from .progress import Progress, track
+from .targets import TargetLike, resolve_target
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "BASELINES",
+    "LEVELS",
+    "MODES",
+    "ConfidenceChange",
+    "MaskCurve",
+    "baseline_pixels",
+    "confidence_change",
+    "mask_curve",
+    "mask_pixels",
+    "multiply_pixels",
+    "rank_levels",
+    "threshold",
+    "top_mask",
+]
+
+LEVELS = 65536
+MODES = ("remove", "keep")
+#: Pictures a forward pass: enough to fill the cores, few enough to stay in cache.
+BATCH = 8
+
+SaliencyLike: TypeAlias = "np.ndarray | torch.Tensor"
+
+
+# -- which pixels ---------------------------------------------------------------------------
+
+
+def rank_levels(saliency: SaliencyLike) -> np.ndarray:
+    """The level of every pixel, uint16 (H, W): 0 has the most evidence."""
+    values = np.asarray(saliency, dtype=np.float32)
+    if values.ndim != 2:
+        raise PictureError(f"Saliency has shape (H, W), not {values.shape}.")
+    if not np.isfinite(values).all():
+        raise PictureError("Saliency contains NaN or infinity.")
+    order = np.argsort(-values, axis=None, kind="stable")
+    levels = np.empty(values.size, dtype=np.uint16)
+    levels[order] = np.arange(values.size, dtype=np.int64) * LEVELS // values.size
+    return levels.reshape(values.shape)
+
+
+def threshold(fraction: float) -> int:
+    """The level below which pixels belong to the top ``fraction``, from 0 to 65536."""
+    if not 0 <= fraction <= 1:  # also refuses NaN
+        raise CamwidgetError(f"A fraction lies between 0 and 1, not {fraction!r}.")
+    return math.floor(fraction * LEVELS + 0.5)
+
+
+def top_mask(saliency: SaliencyLike, fraction: float) -> np.ndarray:
+    """The ``fraction`` of the pixels with the most evidence, bool (H, W)."""
+    return rank_levels(saliency) < threshold(fraction)
+
+
+# -- what is put in their place -------------------------------------------------------------
+
+
+def _black(pixels: torch.Tensor) -> torch.Tensor:
+    return torch.zeros_like(pixels)
+
+
+def _mean(pixels: torch.Tensor) -> torch.Tensor:
+    return pixels.mean((-2, -1), keepdim=True).expand_as(pixels)
+
+
+def _blur(pixels: torch.Tensor) -> torch.Tensor:
+    height, width = pixels.shape[-2:]
+    # Strong enough to take a texture or an outline away: sigma is 1/20 of the shorter side, 11 at 224.
+    sigma = max(min(height, width) / 20, 1.0)
+    reach = min(math.ceil(3 * sigma), (min(height, width) - 1) // 1 - 1)
+    size = 2 * max(reach, 1) + 1
+    # Reflection cannot reach further than the picture.
+    size = min(size, 2 * (min(height, width) - 1) - 1)
+    # Two passes of one dimension each: the same blur for a fraction of the work.
+    across = F.gaussian_blur(pixels, [size, 1], [sigma, sigma])
+    return F.gaussian_blur(across, [1, size], [sigma, sigma])
+
+
+#: What a removed pixel becomes: (C, H, W) pixels to pixels of the same shape.
+BASELINES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "blur": _blur,
+    "mean": _mean,
+    "black": _black,
+}
+
+
+def baseline_pixels(pixels: torch.Tensor, baseline: str = "blur") -> torch.Tensor:
+    """The picture that shows where pixels are removed, float32 (C, H, W) in [0, 1].
+
+    Args:
+        pixels: float32 (C, H, W) in [0, 1].
+        baseline: "blur" (Gaussian, sigma 1/20 of the shorter side), "mean" (of each
+            channel of this picture) or "black".
+
+    The values are whole 8-bit levels, so that a screen can show exactly what the model gets.
+    """
+    if baseline not in BASELINES:
+        raise CamwidgetError(
+            f"There is no baseline {baseline!r}: use {', '.join(map(repr, BASELINES))}."
+        )
+    return (BASELINES[baseline](pixels) * 255).round() / 255
+
+
+def mask_pixels(
+    pixels: torch.Tensor,
+    levels: np.ndarray,
+    fractions: Sequence[float],
+    *,
+    mode: str = "remove",
+    baseline: str = "blur",
+) -> torch.Tensor:
+    """The picture with its top fractions removed, or with only them kept.
+
+    Args:
+        pixels: float32 (C, H, W) in [0, 1].
+        levels: uint16 (H, W) from ``rank_levels``.
+        fractions: each in [0, 1].
+        mode: "remove" or "keep".
+        baseline: what removed pixels become.
+
+    Returns:
+        float32 (len(fractions), C, H, W).
+    """
+    if mode not in MODES:
+        raise CamwidgetError(f"There is no mode {mode!r}: use {' or '.join(map(repr, MODES))}.")
+    if levels.shape != tuple(pixels.shape[-2:]):
+        raise PictureError(
+            f"The saliency is {levels.shape}, the model's input {tuple(pixels.shape[-2:])}: explain this very "
+            "picture with this very model first."
+        )
+    fill = baseline_pixels(pixels, baseline)
+    inside, outside = (fill, pixels) if mode == "remove" else (pixels, fill)
+    cuts = torch.tensor([threshold(f) for f in fractions])[:, None, None, None]
+    top = torch.from_numpy(levels.astype(np.int32)) < cuts
+    return torch.where(top, inside, outside)
+
+
+def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tensor:
+    """The picture multiplied by its saliency (Grad-CAM++, eq. in section 4.1: ``E = L ∘ I``).
+
+    Both are taken at 8 bits, rounded half up, which is what a screen shows.
+
+    Args:
+        pixels: float32 (C, H, W) in [0, 1].
+        saliency: (H, W) in [0, 1].
+    """
+    values = torch.as_tensor(np.asarray(saliency, dtype=np.float32))
+    shades, heat = (pixels * 255).round(), (values * 255).round()
+    return ((2 * shades * heat + 255) / 510).floor() / 255
+
+
+# -- what the model says then ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MaskCurve:
+    """A model's confidence as the top evidence of a picture goes, or comes.
+
+    Attributes:
+        fraction: float64 (steps,), from 0 to 1.
+        probability: float64 (steps,), of the target.
+        target: the target's class index; ``name`` its name.
+        probabilities: float64 (steps, classes), of every class.
+        others: indices of the other top classes of the whole picture.
+        mode, baseline: how pixels were masked.
+    """
+
+    fraction: np.ndarray
+    probability: np.ndarray
+    target: int
+    name: str
+    mode: str
+    baseline: str
+    others: tuple[int, ...]
+    other_names: tuple[str, ...]
+    probabilities: np.ndarray = field(repr=False)
+
+    @property
+    def area(self) -> float:
+        """The area under the target's curve, in [0, 1] (trapezoids)."""
+        return float(np.trapezoid(self.probability, self.fraction))
+
+    def plot(self) -> Figure:
+        """The target's curve, and those of the other top classes (matplotlib)."""
+        from .figures import new_figure
+
+        figure = new_figure(5.2, 3.2)
+        axes = figure.subplots()
+        axes.plot(self.fraction, self.probability, lw=2.2, label=self.name)
+        for index, name in zip(self.others, self.other_names, strict=True):
+            axes.plot(self.fraction, self.probabilities[:, index], lw=1.1, ls="--", label=name)
+        verb = "removed" if self.mode == "remove" else "kept"
+        axes.set(
+            xlabel=f"top evidence {verb} ({self.baseline} elsewhere)"
+            if self.mode == "keep"
+            else f"top evidence {verb} (replaced by {self.baseline})",
+            ylabel="probability",
+            xlim=(0, 1),
+            ylim=(0, 1.02),
+        )
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.legend(frameon=False, fontsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+        return figure
+
+
+def probabilities(
+    model: VisionModel, pixels: torch.Tensor, *, progress: Progress | None = None
+) -> torch.Tensor:
+    """Softmax probabilities (N, classes), float32 on the CPU, of pixels (N, C, H, W), in batches."""
+    batches = list(pixels.split(BATCH))
+    results = [
+        model.logits(batch).softmax(1).cpu() for batch in track(batches, "rerunning the model", progress)
+    ]
+    return torch.cat(results)
+
+
+def mask_curve(
+    model: VisionModel,
+    image: PictureLike,
+    saliency: SaliencyLike,
+    target: TargetLike | None = None,
+    mode: str = "remove",
+    baseline: str = "blur",
+    steps: int = 21,
+    *,
+    progress: Progress | None = None,
+) -> MaskCurve:
+    """Rerun the model while the top evidence is removed, or added, step by step.
+
+    Args:
+        model: from ``load`` or ``wrap``.
+        image: the picture that was explained.
+        saliency: (H, W) at the model's input size, such as ``explanation.saliency``.
+        target: class index or name; the predicted class if None.
+        mode: "remove" takes the top fraction away, "keep" shows nothing else.
+        baseline: what the other pixels become: "blur", "mean" or "black".
+        steps: how many fractions, evenly spaced from 0 to 1.
+        progress: called with (done, total); a bar appears after a second if None.
+    """
+    if not isinstance(steps, int) or steps < 2:
+        raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
+    pixels = model.preprocess.pixels(image)
+    fractions = np.linspace(0, 1, steps)
+    levels = rank_levels(saliency)
+    stack = mask_pixels(pixels, levels, fractions.tolist(), mode=mode, baseline=baseline)
+    values = probabilities(model, stack, progress=progress).double().numpy()
+    whole = values[0] if mode == "remove" else values[-1]
+    return curve_of(model, fractions, values, whole, target, mode, baseline)
+
+
+def curve_of(
+    model: VisionModel,
+    fractions: np.ndarray,
+    values: np.ndarray,
+    whole: np.ndarray,
+    target: TargetLike | None,
+    mode: str,
+    baseline: str,
+) -> MaskCurve:
+    """Assemble a curve from the probabilities (steps, classes) at the fractions."""
+    order = np.argsort(-whole, kind="stable")
+    index = int(order[0]) if target is None else resolve_target(model, target).index
+    if index is None:
+        raise CamwidgetError("A mask curve follows a class: give its index or name.")
+    others = tuple(int(i) for i in order[:4] if i != index)[:3]
+    return MaskCurve(
+        fraction=fractions,
+        probability=values[:, index],
+        target=index,
+        name=model.classes[index],
+        mode=mode,
+        baseline=baseline,
+        others=others,
+        other_names=tuple(model.classes[i] for i in others),
+        probabilities=values,
+    )
+
+
+@dataclass(frozen=True)
+class ConfidenceChange:
+    """How a class's probability changes with a picture.
+
+    Attributes:
+        before, after: probability of the class for the whole and for the changed picture.
+        drop: ``max(0, before - after) / before`` in [0, 1] (Grad-CAM++, section 4.1).
+        increase: whether the probability rose (the same, "increase in confidence").
+    """
+
+    before: float
+    after: float
+
+    @property
+    def drop(self) -> float:
+        """The relative drop, in [0, 1]."""
+        return max(0.0, self.before - self.after) / self.before if self.before > 0 else 0.0
+
+    @property
+    def increase(self) -> bool:
+        """Whether the confidence rose."""
+        return self.after > self.before
+
+
+def confidence_change(
+    model: VisionModel,
+    image: PictureLike,
+    saliency: SaliencyLike,
+    target: TargetLike | None = None,
+    *,
+    change: str = "multiply",
+    baseline: str = "black",
+    fraction: float = 0.25,
+) -> ConfidenceChange:
+    """The two ways in which our sources test a map with one more look at the picture.
+
+    Args:
+        change: "multiply" shows the model the picture times the map (drop and increase in confidence,
+            Chattopadhyay 2018, section 4.1); "remove" shows it the picture without its top ``fraction``.
+        baseline: for "remove", what removed pixels become.
+        fraction: for "remove", how much; 25 % in the sources.
+        model, image, saliency, target: as for ``mask_curve``.
+    """
+    pixels = model.preprocess.pixels(image)
+    if change == "multiply":
+        if tuple(np.shape(saliency)) != tuple(pixels.shape[-2:]):
+            raise PictureError(
+                f"The saliency is {np.shape(saliency)}, the model's input {tuple(pixels.shape[-2:])}."
+            )
+        changed = multiply_pixels(pixels, saliency)
+    elif change == "remove":
+        changed = mask_pixels(pixels, rank_levels(saliency), [fraction], baseline=baseline)[0]
+    else:
+        raise CamwidgetError(f"There is no change {change!r}: use 'multiply' or 'remove'.")
+    values = probabilities(model, torch.stack([pixels, changed]), progress=_quiet)
+    index = int(values[0].argmax()) if target is None else resolve_target(model, target).index
+    if index is None:
+        raise CamwidgetError("The confidence is that of a class: give its index or name.")
+    return ConfidenceChange(float(values[0, index]), float(values[1, index]))
+
+
+def _quiet(done: int, total: int) -> None:
+    """Two pictures need no bar."""

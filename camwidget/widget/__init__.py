@@ -1,0 +1,5 @@
+"""The notebook widget: ``Explorer`` and its parts."""
+
+from .explorer import Explorer
+
+__all__ = ["Explorer"]

@@ -1,0 +1,169 @@
+"""The two bqplot charts: a bar for every listed class, and confidence against fraction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import bqplot
+import numpy as np
+from ipywidgets import Layout
+
+from ..perturb import MaskCurve
+from .colors import ACCENT, OTHERS
+
+__all__ = ["ROW_HEIGHT", "ClassBars", "CurveChart"]
+
+#: Pixels a class row takes; view.css has the same figure for names and numbers beside the bars.
+ROW_HEIGHT = 28
+
+
+#: bqplot wants at least two points of a line, also of one that is not shown yet.
+_NOWHERE = [0.0, 0.0]
+
+
+class ClassBars:
+    """Probability bars, whole picture behind masked one; a click anywhere in a row picks its class.
+
+    Args:
+        on_pick: called with the row number that was clicked.
+    """
+
+    def __init__(self, on_pick: Callable[[int], None]) -> None:
+        self._scales = {
+            "x": bqplot.OrdinalScale(reverse=False),
+            "y": bqplot.LinearScale(min=0, max=1),
+        }
+        # The empty track of full width makes rows of tiny probability as easy to hit as the others.
+        self._track = self._bars(opacity=0.13, padding=0.5, color="#808080")
+        self._whole = self._bars(opacity=0.38, padding=0.5)
+        self._masked = self._bars(opacity=1.0, padding=0.5)
+        for mark in (self._track, self._whole, self._masked):
+            mark.on_element_click(lambda _mark, event: self._clicked(event, on_pick))
+        self.figure = bqplot.Figure(
+            marks=[self._track, self._whole, self._masked],
+            fig_margin={"top": 0, "bottom": 0, "left": 0, "right": 0},
+            padding_x=0,
+            padding_y=0,
+            display_toolbar=False,
+            layout=Layout(width="auto", height=f"{ROW_HEIGHT}px", min_width="0"),
+        )
+        self.figure.add_class("camwidget-bars")
+
+    def _bars(self, opacity: float, padding: float, color: str = ACCENT) -> bqplot.Bars:
+        return bqplot.Bars(
+            x=[0],
+            y=[0.0],
+            scales=self._scales,
+            orientation="horizontal",
+            padding=padding,
+            colors=[color],
+            opacities=[opacity],
+            stroke=None,
+        )
+
+    @staticmethod
+    def _clicked(event: object, on_pick: Callable[[int], None]) -> None:
+        data = event.get("data", {}) if isinstance(event, dict) else {}
+        index = data.get("index") if isinstance(data, dict) else None
+        if isinstance(index, int):
+            on_pick(index)
+
+    def show(self, whole: Sequence[float], chosen: int | None) -> None:
+        """Draw the bars of the whole picture; row ``chosen`` gets the accent colour."""
+        rows = list(range(len(whole)))
+        # bqplot draws a horizontal ordinal scale from the bottom; row 0 belongs on top.
+        domain = rows[::-1]
+        if list(self._scales["x"].domain or []) != domain:
+            self._scales["x"].domain = domain
+        height = f"{ROW_HEIGHT * max(len(rows), 1)}px"
+        if self.figure.layout.height != height:
+            self.figure.layout.height = height
+        colors = [ACCENT if i == chosen else OTHERS[0] for i in rows]
+        self._set(self._track, rows, [1.0] * len(rows))
+        self._set(self._whole, rows, whole, colors)
+        self._set(self._masked, rows, whole, colors)
+
+    def show_masked(self, masked: Sequence[float]) -> None:
+        """Draw what the model says of the masked picture, over the whole one's bars."""
+        self._masked.y = np.asarray(masked, dtype=np.float64)
+
+    @staticmethod
+    def _set(
+        mark: bqplot.Bars, rows: Sequence[int], values: Sequence[float], colors: Sequence[str] = ()
+    ) -> None:
+        with mark.hold_sync():
+            mark.x = rows
+            mark.y = np.asarray(values, dtype=np.float64)
+            if colors:
+                mark.colors = list(colors)
+
+
+class CurveChart:
+    """Confidence of the target and its rivals as the top evidence goes, and where the slider is."""
+
+    HEIGHT = 176
+
+    def __init__(self) -> None:
+        scales = {"x": bqplot.LinearScale(min=0, max=1), "y": bqplot.LinearScale(min=0, max=1)}
+        self._others = bqplot.Lines(
+            x=_NOWHERE, y=[_NOWHERE, _NOWHERE], scales=scales, colors=list(OTHERS), stroke_width=1.5,
+            opacities=[0.8], visible=False,
+        )
+        self._others.line_style = "dashed"
+        self._target = bqplot.Lines(
+            x=_NOWHERE, y=_NOWHERE, scales=scales, colors=[ACCENT], stroke_width=2.5, visible=False
+        )
+        self._position = bqplot.Lines(
+            x=[0.0, 0.0], y=[0.0, 1.0], scales=scales, colors=["#808080"], stroke_width=1.2
+        )
+        self._dot = bqplot.Scatter(
+            x=[], y=[], scales=scales, colors=[ACCENT], default_size=54, stroke="white"
+        )
+        axes = [
+            bqplot.Axis(scale=scales["x"], tick_format=".0%", num_ticks=5, grid_lines="none"),
+            bqplot.Axis(
+                scale=scales["y"],
+                orientation="vertical",
+                tick_format=".1f",
+                tick_values=[0, 0.5, 1],
+                grid_lines="solid",
+                grid_color="#80808033",
+            ),
+        ]
+        self.figure = bqplot.Figure(
+            marks=[self._position, self._others, self._target, self._dot],
+            axes=axes,
+            fig_margin={"top": 10, "bottom": 26, "left": 34, "right": 14},
+            padding_x=0,
+            padding_y=0,
+            display_toolbar=False,
+            layout=Layout(width="auto", height=f"{self.HEIGHT}px", min_width="0"),
+        )
+        self.figure.add_class("camwidget-curve")
+
+    def show(self, curve: MaskCurve) -> None:
+        """Draw a curve, complete or not."""
+        with self._others.hold_sync():
+            self._others.x = curve.fraction
+            self._others.y = curve.probabilities[:, list(curve.others)].T
+            self._others.visible = bool(curve.others)
+        with self._target.hold_sync():
+            self._target.x = curve.fraction
+            self._target.y = curve.probability
+            self._target.visible = True
+
+    def clear(self) -> None:
+        """Take the curves away, as when another map is on its way."""
+        self._others.visible = False
+        self._target.visible = False
+        self._dot.x, self._dot.y = [], []
+
+    def mark(self, fraction: float, probability: float | None) -> None:
+        """Show the slider's position, and the target's present probability on it."""
+        self._position.x = [fraction, fraction]
+        if probability is None:
+            self._dot.x, self._dot.y = [], []
+        else:
+            with self._dot.hold_sync():
+                self._dot.x = [fraction]
+                self._dot.y = [probability]

@@ -1,0 +1,439 @@
+"""``Explorer``: picture, classes, methods, masking and the model's answers in one widget."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import ipywidgets
+import numpy as np
+import traitlets as t
+
+from .. import loading, zoo
+from ..errors import CamwidgetError, PictureError
+from ..explanation import Explanation
+from ..methods import get_method, list_methods
+from ..models import VisionModel
+from ..perturb import BASELINES, MaskCurve, threshold
+from . import words
+from .charts import ClassBars, CurveChart
+from .colors import lookup_tables
+from .masking import MODES, is_whole, masked_probabilities, refine_curve
+from .pictures import list_pictures, named_picture
+from .session import Session
+from .strip import PictureStrip
+from .view import View
+from .workbench import Picture, Workbench
+
+__all__ = ["Explorer"]
+
+#: Traits that the browser and Python both set; the view has them under the same names.
+_SHARED = ("method", "layer", "mode", "baseline", "fraction", "picture")
+
+
+class _Request(NamedTuple):
+    """What a map is asked of. ``target`` None stands for the predicted class."""
+
+    picture: Picture
+    target: int | None
+    method: str
+    layer: str
+
+
+class Explorer(ipywidgets.Box):
+    """Explore what a model has evidence for: click a class, choose a method, drag the mask.
+
+    Args:
+        model: from ``load`` or ``wrap``; the embedded model if None.
+        images: a picture, a list of them, a mapping from names to pictures, a folder, or a tensor
+            (N, C, H, W); for an embedded model its own samples if None.
+        top: how many classes to list.
+
+    Everything is a trait, to be set or observed. Setting one returns at once; the work is done on another
+    thread, and ``wait()`` blocks until it is finished.
+
+    Attributes:
+        picture: number of the picture shown.
+        target: name of the class explained. Set it to a name, an index, or None (the predicted class).
+        method: a name of ``list_methods()``.
+        layer: a module name of ``model.layers``, or any other layer with a map.
+        fraction: the masked part of the picture, from 0 to 1.
+        mode: "remove", "keep" or "multiply" (the picture times its map).
+        baseline: what removed pixels become: "blur", "mean" or "black".
+        explanation: the map shown, an ``Explanation``; read-only.
+        curve: confidence against fraction, a ``MaskCurve``; None until it is complete; read-only.
+    """
+
+    picture = t.Int(0)
+    target = t.Any(None, allow_none=True)
+    method = t.Unicode("gradcam")
+    layer = t.Unicode("")
+    fraction = t.Float(0.0)
+    mode = t.Enum(MODES, "remove")
+    baseline = t.Enum(tuple(BASELINES), "blur")
+    explanation = t.Instance(Explanation, allow_none=True, read_only=True)
+    curve = t.Instance(MaskCurve, allow_none=True, read_only=True)
+
+    def __init__(
+        self, model: VisionModel | None = None, images: Any = None, *, top: int = 6, **kwargs: Any
+    ) -> None:
+        if model is None:
+            model = loading.load()
+        if not isinstance(model, VisionModel):
+            raise CamwidgetError(
+                f"Explorer takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}."
+            )
+        if images is None:
+            images = zoo.samples(model.name) if model.name in zoo.available() else []
+        self.model = model
+        self.pictures = list_pictures(images)
+        self._top = max(1, min(int(top), len(model.classes), 9))
+        self._bench = Workbench(model)
+        self._session = Session(("map", "pick", "mask", "strip", "curve"), self._failed, self._rested)
+        self._publishing = threading.RLock()
+        self._requested: _Request | None = None
+        self._shown: _Request | None = None
+        self._whole = np.zeros(0)
+        self._row_classes: list[int] = []
+        self._view = View(
+            class_names=list(model.classes),
+            layers=[{"name": x.name, "shape": list(x.shape)} for x in model.layers],
+            baselines=list(BASELINES),
+            colormaps=lookup_tables(),
+        )
+        self._view.add_class("camwidget-view")
+        self._bars = ClassBars(self._pick_row)
+        self._chart = CurveChart()
+        self._strip = PictureStrip(self._pick_picture, self._uploaded)
+        super().__init__(
+            [self._strip.box, self._view, self._bars.figure, self._chart.figure],
+            layer=model.default_layer,
+            **kwargs,
+        )
+        self.add_class("camwidget-explorer")
+        self._publish(
+            method=self.method, layer=self.layer, methods=self._method_list(),
+            pictures=[p.name for p in self.pictures], picture=self.picture,
+            mode=self.mode, baseline=self.baseline, fraction=self.fraction,
+        )
+        self._connect()
+        self._session.submit("strip", self._draw_strip)
+        self._ask()
+
+    # -- for scripts -----------------------------------------------------------------------
+
+    def wait(self, timeout: float | None = None) -> Explorer:
+        """Block until everything asked for is computed and shown.
+
+        Raises:
+            TimeoutError: if that takes longer than ``timeout`` seconds.
+        """
+        if not self._session.wait(timeout):
+            raise TimeoutError(f"Still computing after {timeout} s.")
+        return self
+
+    def add(self, image: Any, name: str | None = None) -> None:
+        """Add a picture, and show it."""
+        picture = named_picture(image, len(self.pictures))
+        if name is not None:
+            picture.name = name
+        self._bench.pixels(picture)  # an unreadable one is refused here, before it is listed
+        self.pictures = [*self.pictures, picture]
+        self._publish(pictures=[p.name for p in self.pictures])
+        self._session.submit("strip", self._draw_strip)
+        self.picture = len(self.pictures) - 1
+        self._ask()
+
+    def close(self) -> None:
+        """Stop computing and remove the widget from every page."""
+        self._session.drop("map", "pick", "mask", "strip", "curve")
+        for part in (self._view, self._bars.figure, self._chart.figure, self._strip.box):
+            part.close()
+        super().close()
+
+    # -- what may be set -------------------------------------------------------------------
+
+    @t.validate("target")
+    def _valid_target(self, proposal: Any) -> str | None:
+        value = proposal["value"]
+        return None if value is None else self.model.classes[self.model.class_index(value)]
+
+    @t.validate("method")
+    def _valid_method(self, proposal: Any) -> str:
+        get_method(proposal["value"]).check(self.model, self.layer or self.model.default_layer)
+        return proposal["value"]
+
+    @t.validate("layer")
+    def _valid_layer(self, proposal: Any) -> str:
+        name = self.model.layer(proposal["value"]).name
+        get_method(self.method).check(self.model, name)
+        return name
+
+    @t.validate("fraction")
+    def _valid_fraction(self, proposal: Any) -> float:
+        threshold(proposal["value"])  # refuses what is not in [0, 1]
+        return proposal["value"]
+
+    @t.validate("picture")
+    def _valid_picture(self, proposal: Any) -> int:
+        number = proposal["value"]
+        if number != 0 and not 0 <= number < len(self.pictures):
+            raise PictureError(f"There is no picture {number}: there are {len(self.pictures)}, from 0.")
+        return number
+
+    # -- wiring ----------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        self._view.observe(self._from_view, list(_SHARED))
+        self._view.observe(self._target_from_view, "target")
+        self._view.on_msg(self._message_from_view)
+        self.observe(self._to_view, list(_SHARED))
+        self.observe(self._new_picture, "picture")
+        self.observe(lambda change: self._ask(), ["method", "layer"])
+        self.observe(lambda change: self._ask(change["new"]), "target")
+        self.observe(lambda change: self._ask_mask(), "fraction")
+        self.observe(lambda change: self._ask_curve(), ["mode", "baseline"])
+
+    def _publish(self, **values: Any) -> None:
+        """Set the view's traits, all in one message."""
+        with self._publishing, self._view.hold_sync():
+            for name, value in values.items():
+                setattr(self._view, name, value)
+
+    def _to_view(self, change: dict[str, Any]) -> None:
+        self._publish(**{change["name"]: change["new"]})
+        if change["name"] == "layer":
+            self._publish(methods=self._method_list())
+
+    def _from_view(self, change: dict[str, Any]) -> None:
+        name = change["name"]
+        if change["new"] == getattr(self, name):
+            return
+        with self._shown_errors():
+            setattr(self, name, change["new"])
+        if getattr(self, name) != change["new"]:
+            self._publish(**{name: getattr(self, name)})
+
+    def _target_from_view(self, change: dict[str, Any]) -> None:
+        with self._shown_errors():
+            if change["new"] >= 0:
+                self.target = change["new"]
+
+    def _message_from_view(self, _view: Any, content: Any, _buffers: Any) -> None:
+        if not isinstance(content, dict) or content.get("type") != "pick":
+            return
+        x, y = content.get("x"), content.get("y")
+        if isinstance(x, int) and isinstance(y, int) and self._shown is not None:
+            self._session.submit("pick", lambda: self._find_here(x, y))
+
+    @contextlib.contextmanager
+    def _shown_errors(self) -> Iterator[None]:
+        """What goes wrong on behalf of the browser is said in the browser."""
+        try:
+            yield
+        except (CamwidgetError, t.TraitError) as error:
+            self._publish(error=str(error))
+
+    def _failed(self, error: BaseException) -> None:
+        # Back to what is on the screen, so that the controls do not claim what the map does not show.
+        shown = self._requested = self._shown
+        if shown is not None:
+            self.picture = self.pictures.index(shown.picture)
+            self.target = shown.target
+        text = str(error) if isinstance(error, CamwidgetError) else f"{type(error).__name__}: {error}"
+        self._publish(error=text, busy=False)
+
+    def _rested(self) -> None:
+        if self._view.busy:
+            self._publish(busy=False)
+
+    def _method_list(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": m.name,
+                "label": m.label,
+                "group": m.group,
+                "tip": f"{m.summary} ({m.citation})",
+                "reason": m.reason(self.model, self.layer),
+            }
+            for m in list_methods()
+        ]
+
+    # -- pictures --------------------------------------------------------------------------
+
+    def _pick_picture(self, number: int) -> None:
+        with self._shown_errors():
+            self.picture = number
+
+    def _uploaded(self, name: str, content: bytes) -> None:
+        with self._shown_errors():
+            try:
+                self.add(content, name)
+            except PictureError as error:
+                raise PictureError(f"{name}: {error}") from error
+
+    def _new_picture(self, change: dict[str, Any]) -> None:
+        self._strip.select(self.picture)
+        # Another picture is explained for its own predicted class.
+        self._ask(None)
+
+    def _draw_strip(self) -> Iterator[None]:
+        tiles: list[np.ndarray | None] = [None] * len(self.pictures)
+        for number, picture in enumerate(self.pictures):
+            with contextlib.suppress(CamwidgetError):
+                tiles[number] = picture.shades(self._bench.pixels(picture))
+            yield
+        self._strip.show(tiles, self.picture)
+
+    # -- the map ---------------------------------------------------------------------------
+
+    def _ask(self, *target: Any) -> None:
+        """Ask for the map of the present state, of another target if one is given."""
+        if not self.pictures:
+            return
+        name = target[0] if target else self.target
+        request = _Request(
+            self.pictures[self.picture],
+            None if name is None else self.model.class_index(name),
+            self.method,
+            self.layer,
+        )
+        with self._publishing:
+            if request == self._requested:
+                return
+            self._requested = request
+        self._session.drop("mask", "curve", "pick")
+        self._publish(busy=True, progress=-1.0, error="", here={})
+        self._session.submit("map", lambda: self._make_map(request))
+
+    def _make_map(self, request: _Request) -> None:
+        start = time.perf_counter()
+        if self._view.scene.get("id") != f"{id(request.picture):x}":
+            self._publish(scene=self._bench.scene(request.picture))
+        explanation = self._bench.explanation(*request)
+        milliseconds = 1000 * (time.perf_counter() - start)
+        if self._session.superseded("map"):
+            return
+        index = explanation.target.index
+        assert index is not None  # the widget explains classes
+        with self._publishing:
+            if self._requested != request:
+                return
+            self._requested = self._shown = request._replace(target=index)
+        logits = self._bench.trace(request.picture, request.layer).logits[0]
+        self._whole = logits.double().softmax(0).cpu().numpy()
+        self._row_classes = self._listed_classes(index)
+        rows = [
+            {"index": i, "name": self.model.classes[i], "whole": float(self._whole[i])}
+            for i in self._row_classes
+        ]
+        self._publish(
+            explanation=self._bench.map(request.picture, explanation),
+            target=index,
+            rows=rows,
+            masked=[],
+            status=words.status(self.model.name, explanation, milliseconds, str(self.model.device)),
+            busy=False,
+        )
+        self._bars.show([r["whole"] for r in rows], self._row_classes.index(index))
+        self.set_trait("explanation", explanation)
+        self.target = self.model.classes[index]
+        self._ask_curve()
+
+    def _listed_classes(self, target: int) -> list[int]:
+        """The most probable classes, the target among them."""
+        order = np.argsort(-self._whole, kind="stable")[: self._top].tolist()
+        return order if target in order else [*order[:-1], target]
+
+    def _pick_row(self, row: int) -> None:
+        with self._shown_errors():
+            if 0 <= row < len(self._row_classes):
+                self.target = self._row_classes[row]
+
+    def _find_here(self, x: int, y: int) -> None:
+        shown = self._shown
+        if shown is None:
+            return
+        height, width = self._bench.pixels(shown.picture).shape[-2:]
+        x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
+        found = self._bench.strongest(shown.picture, self._row_classes, shown.method, shown.layer, x, y)
+        entries = [
+            {"index": i, "name": self.model.classes[i], "value": value} for i, value in found
+        ]
+        self._publish(
+            here={"x": x, "y": y, "scene": f"{id(shown.picture):x}", "entries": entries},
+            sentence=words.picked_sentence(entries[0]["name"] if entries else None),
+        )
+        if entries:
+            self.target = entries[0]["index"]
+
+    # -- masking ---------------------------------------------------------------------------
+
+    def _ask_mask(self) -> None:
+        explanation, shown = self.explanation, self._shown
+        if explanation is None or shown is None:
+            return
+        if explanation.is_empty or is_whole(self.mode, self.fraction):
+            self._session.drop("mask")
+            self._show_answer(explanation, None)
+            return
+        self._session.submit("mask", lambda: self._run_mask(shown, explanation))
+
+    def _run_mask(self, shown: _Request, explanation: Explanation) -> None:
+        mode, fraction = self.mode, self.fraction
+        values = masked_probabilities(
+            self.model, self._bench.pixels(shown.picture), explanation,
+            self._bench.levels(explanation), mode, self.baseline, fraction,
+        )
+        if self.explanation is explanation:
+            self._show_answer(explanation, values, mode, fraction)
+
+    def _show_answer(
+        self,
+        explanation: Explanation,
+        values: np.ndarray | None,
+        mode: str | None = None,
+        fraction: float | None = None,
+    ) -> None:
+        """Show what the model says of the masked picture; None: nothing is masked."""
+        index = explanation.target.index
+        mode = self.mode if mode is None else mode
+        fraction = self.fraction if fraction is None else fraction
+        before = float(self._whole[index])
+        after = None if values is None else float(values[index])
+        masked = [] if values is None else [float(values[i]) for i in self._row_classes]
+        self._publish(
+            masked=masked,
+            sentence=words.sentence(explanation, mode, fraction, before, after),
+        )
+        self._bars.show_masked(masked or [float(self._whole[i]) for i in self._row_classes])
+        on_curve = None if mode == "multiply" else (before if after is None else after)
+        self._chart.mark(fraction, on_curve)
+
+    def _ask_curve(self) -> None:
+        self._ask_mask()
+        self.set_trait("curve", None)
+        explanation, shown = self.explanation, self._shown
+        if explanation is None or shown is None:
+            return
+        if explanation.is_empty or self.mode == "multiply":
+            self._session.drop("curve")
+            self._chart.clear()
+            return
+        self._session.submit("curve", lambda: self._run_curve(shown, explanation))
+
+    def _run_curve(self, shown: _Request, explanation: Explanation) -> Iterator[None]:
+        steps = refine_curve(
+            self.model, self._bench.pixels(shown.picture), explanation,
+            self._bench.levels(explanation), self.mode, self.baseline,
+        )
+        for curve, complete in steps:
+            if self.explanation is not explanation:
+                return
+            self._chart.show(curve)
+            if complete:
+                self.set_trait("curve", curve)
+            yield

@@ -1,0 +1,48 @@
+"""The pictures of an explorer, from whatever a person passes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import PictureError
+from .workbench import Picture
+
+__all__ = ["list_pictures", "named_picture"]
+
+_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+
+
+def named_picture(source: Any, number: int) -> Picture:
+    """One picture with a name to show: its file's, or its number."""
+    source = getattr(source, "image", source)  # the zoo's samples carry one
+    if isinstance(source, (str, os.PathLike)):
+        return Picture(source, Path(source).name)
+    return Picture(source, f"picture {number + 1}")
+
+
+def list_pictures(images: Any) -> list[Picture]:
+    """A picture, a list of them, a mapping from names, a folder, or a tensor (N, C, H, W).
+
+    Files are not opened here: a broken one must not keep the others from being shown.
+    """
+    if images is None:
+        return []
+    if isinstance(images, Mapping):
+        return [Picture(getattr(v, "image", v), str(k)) for k, v in images.items()]
+    if isinstance(images, (str, os.PathLike)) and Path(images).is_dir():
+        files = sorted(p for p in Path(images).iterdir() if p.suffix.lower() in _SUFFIXES)
+        if not files:
+            raise PictureError(
+                f"The folder {str(images)!r} has no picture ({', '.join(sorted(_SUFFIXES))})."
+            )
+        return [Picture(p, p.name) for p in files]
+    if isinstance(images, (list, tuple)) or (
+        isinstance(images, torch.Tensor) and images.ndim == 4
+    ):
+        return [named_picture(source, i) for i, source in enumerate(images)]
+    return [named_picture(images, 0)]

@@ -1,0 +1,157 @@
+"""Work off the main thread: the newest request of each kind wins, the most urgent kind goes first."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+__all__ = ["Job", "Session"]
+
+#: Long work yields where it may be interrupted by something more urgent, or dropped for something newer.
+Job: TypeAlias = Callable[[], "Iterator[object] | None"]
+
+
+class Session:
+    """One worker thread for the jobs of one widget.
+
+    A job submitted while another of its kind is waiting, or has yielded, takes that one's place: a slider
+    that is dragged faster than the model runs leaves no backlog. Kinds are listed from the most to the
+    least urgent.
+
+    Args:
+        kinds: names of the kinds, most urgent first.
+        on_error: called in the worker with what a job raised. The worker goes on.
+        on_idle: called in the worker when nothing is left to do.
+    """
+
+    #: Seconds without work after which the thread ends; the next request starts another.
+    LINGER = 2.0
+
+    def __init__(
+        self,
+        kinds: Sequence[str],
+        on_error: Callable[[BaseException], None],
+        on_idle: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._kinds = tuple(kinds)
+        self._on_error = on_error
+        self._on_idle = on_idle
+        self._condition = threading.Condition()
+        self._waiting: dict[str, Job] = {}
+        self._suspended: dict[str, Iterator[object]] = {}
+        self._running: str | None = None
+        self._thread: threading.Thread | None = None
+
+    def submit(self, kind: str, job: Job) -> None:
+        """Ask for a job, in place of any of its kind that has not finished."""
+        assert kind in self._kinds
+        with self._condition:
+            self._suspended.pop(kind, None)
+            self._waiting[kind] = job
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._work, name="camwidget session", daemon=True
+                )
+                self._thread.start()
+            self._condition.notify_all()
+
+    def drop(self, *kinds: str) -> None:
+        """Forget what is waiting or suspended of these kinds."""
+        with self._condition:
+            for kind in kinds:
+                self._waiting.pop(kind, None)
+                self._suspended.pop(kind, None)
+            self._condition.notify_all()
+
+    def superseded(self, kind: str) -> bool:
+        """Whether a newer request of this kind is waiting."""
+        with self._condition:
+            return kind in self._waiting
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is running or waiting."""
+        with self._condition:
+            return self._is_idle()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until idle, or for ``timeout`` seconds; whether it is idle then.
+
+        In the worker itself this returns at once: it would wait for itself.
+        """
+        if threading.current_thread() is self._thread:
+            return False
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._condition:
+            while not self._is_idle():
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    return False
+                # In slices, so that Ctrl-C is heard.
+                self._condition.wait(0.2 if left is None else min(0.2, left))
+            return True
+
+    def _is_idle(self) -> bool:
+        return not (self._waiting or self._suspended or self._running)
+
+    def _next(self) -> tuple[str, Job | Iterator[object]] | None:
+        for kind in self._kinds:
+            if kind in self._waiting:
+                return kind, self._waiting.pop(kind)
+            if kind in self._suspended:
+                return kind, self._suspended.pop(kind)
+        return None
+
+    def _work(self) -> None:
+        while True:
+            with self._condition:
+                found = self._next()
+                if found is None:
+                    self._condition.notify_all()
+                    if not self._condition.wait(self.LINGER) and not self._waiting:
+                        self._thread = None
+                        return
+                    continue
+                kind, job = found
+                self._running = kind
+            left: Iterator[object] | None = None
+            try:
+                left = self._step(job)
+            except BaseException as error:
+                self._report(error)
+            with self._condition:
+                self._running = None
+                if left is not None and kind not in self._waiting:
+                    self._suspended[kind] = left
+                idle = self._is_idle()
+                if idle:
+                    # Still counted as running while it says so, or a waiter would miss it.
+                    self._running = "idle"
+            if idle:
+                try:
+                    self._on_idle()
+                except Exception as error:
+                    self._report(error)
+                with self._condition:
+                    self._running = None
+                    self._condition.notify_all()
+
+    @staticmethod
+    def _step(job: Job | Iterator[object]) -> Iterator[object] | None:
+        """Run a job, or a suspended one's next piece; what is left of it, or None at its end."""
+        pieces = job() if callable(job) else job
+        if pieces is None:
+            return None
+        try:
+            next(pieces)
+        except StopIteration:
+            return None
+        return pieces
+
+    def _report(self, error: BaseException) -> None:
+        try:
+            self._on_error(error)
+        except Exception:  # the display may be gone; the worker must not die of it
+            pass

@@ -1,0 +1,57 @@
+"""The typed border between kernel and browser: what the picture's own view knows, as synced traits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anywidget
+import traitlets as t
+
+__all__ = ["View"]
+
+_STATIC = Path(__file__).parent.parent / "static"
+
+
+class View(anywidget.AnyWidget):
+    """The picture with its controls: one canvas that composites picture, saliency and mask in the browser.
+
+    Holds no logic: ``Explorer`` fills these traits and listens to them. Names are those that
+    ``js/src/view/border.ts`` mirrors.
+    """
+
+    _esm = _STATIC / "view.js"
+    _css = _STATIC / "view.css"
+
+    scene = t.Dict({}).tag(sync=True)
+    explanation = t.Dict({}).tag(sync=True)
+
+    target = t.Int(-1).tag(sync=True)
+    rows = t.List([]).tag(sync=True)
+    masked = t.List([]).tag(sync=True)
+    class_names = t.List([]).tag(sync=True)
+
+    methods = t.List([]).tag(sync=True)
+    method = t.Unicode("").tag(sync=True)
+    layers = t.List([]).tag(sync=True)
+    layer = t.Unicode("").tag(sync=True)
+
+    mode = t.Unicode("remove").tag(sync=True)
+    baseline = t.Unicode("blur").tag(sync=True)
+    baselines = t.List([]).tag(sync=True)
+    fraction = t.Float(0.0).tag(sync=True)
+
+    opacity = t.Float(0.65).tag(sync=True)
+    overlay = t.Bool(True).tag(sync=True)
+    cells = t.Bool(False).tag(sync=True)
+    colormap = t.Unicode("inferno").tag(sync=True)
+    colormaps = t.Dict({}).tag(sync=True)
+
+    pictures = t.List([]).tag(sync=True)
+    picture = t.Int(-1).tag(sync=True)
+
+    sentence = t.Unicode("").tag(sync=True)
+    status = t.Unicode("").tag(sync=True)
+    busy = t.Bool(False).tag(sync=True)
+    progress = t.Float(-1.0).tag(sync=True)
+    error = t.Unicode("").tag(sync=True)
+    here = t.Dict({}).tag(sync=True)

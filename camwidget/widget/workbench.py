@@ -1,0 +1,165 @@
+"""What has been computed already: pixels, forward passes and maps, the recent ones kept."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Hashable, TypeVar
+
+import numpy as np
+import torch
+
+from ..engine import compute_explanations
+from ..explanation import Explanation
+from ..images import PictureLike
+from ..methods import get_method
+from ..models import VisionModel
+from ..perturb import baseline_pixels, rank_levels
+from ..targets import resolve_target
+from ..trace import Trace
+
+__all__ = ["Picture", "Workbench"]
+
+V = TypeVar("V")
+
+
+class _Recent(Generic[V]):
+    """The last few values by key."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[Hashable, V] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], V]) -> V:
+        if key in self._values:
+            self._values.move_to_end(key)
+            return self._values[key]
+        value = self._values[key] = make()
+        while len(self._values) > self._size:
+            self._values.popitem(last=False)
+        return value
+
+
+@dataclass(eq=False)
+class Picture:
+    """A picture to choose from. Its pixels are made when it is first looked at."""
+
+    source: PictureLike = field(repr=False)
+    name: str
+
+    def shades(self, pixels: torch.Tensor) -> np.ndarray:
+        """Pixels (C, H, W) in [0, 1] as uint8 (H, W, 3), for the screen."""
+        array = (pixels * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+        return np.ascontiguousarray(array.repeat(3, axis=-1) if array.shape[-1] == 1 else array)
+
+
+class Workbench:
+    """Computes what an explorer asks for, each thing once while it is recent.
+
+    Args:
+        model: whose pictures and maps these are.
+    """
+
+    def __init__(self, model: VisionModel) -> None:
+        self.model = model
+        self._lock = threading.RLock()
+        self._pixels: _Recent[torch.Tensor] = _Recent(32)
+        self._traces: _Recent[Trace] = _Recent(4)
+        self._explanations: _Recent[Explanation] = _Recent(96)
+        self._levels: _Recent[np.ndarray] = _Recent(16)
+
+    def pixels(self, picture: Picture) -> torch.Tensor:
+        """The pixels (C, H, W) that the model gets of a picture."""
+        return self._once(
+            self._pixels, picture, lambda: self.model.preprocess.pixels(picture.source)
+        )
+
+    def trace(self, picture: Picture, layer: str) -> Trace:
+        """The remembered forward pass of a picture, cut at a layer."""
+        return self._once(
+            self._traces,
+            (picture, layer),
+            lambda: Trace(self.model, self.pixels(picture)[None], [layer]),
+        )
+
+    def explanation(
+        self, picture: Picture, target: int | None, method: str, layer: str
+    ) -> Explanation:
+        """A map; the predicted class's if target is None."""
+        trace = self.trace(picture, layer)
+        index = int(trace.logits[0].argmax()) if target is None else target
+
+        def compute() -> Explanation:
+            chosen = get_method(method)
+            chosen.check(self.model, layer)
+            return compute_explanations(
+                trace, [resolve_target(self.model, index)], [chosen], [layer]
+            )[0]
+
+        return self._once(self._explanations, (picture, index, method, layer), compute)
+
+    def levels(self, explanation: Explanation) -> np.ndarray:
+        """The rank levels of a map, uint16 (H, W)."""
+        return self._once(self._levels, explanation, lambda: rank_levels(explanation.saliency))
+
+    def strongest(
+        self, picture: Picture, classes: list[int], method: str, layer: str, x: int, y: int
+    ) -> list[tuple[int, float]]:
+        """The classes whose maps are positive at a pixel, strongest first, on one common scale in (0, 1]."""
+        trace = self.trace(picture, layer)
+        targets = [resolve_target(self.model, i) for i in classes]
+        chosen = get_method(method)
+        chosen.check(self.model, layer)
+        with self._lock:
+            if chosen.needs_gradients:
+                trace.remember_gradients(targets)
+            maps = torch.cat([chosen.compute(trace, t, layer) for t in targets])
+        # Not each map's own maximum: classes are compared here.
+        maps = torch.nn.functional.interpolate(
+            maps.relu()[:, None].float(),
+            size=trace.pixels.shape[-2:],
+            mode="bilinear",
+            align_corners=False,
+        )[:, 0]
+        values = (maps[:, y, x] / maps.max().clamp(min=torch.finfo(maps.dtype).tiny)).tolist()
+        pairs = [(i, v) for i, v in zip(classes, values, strict=True) if v > 0]
+        return sorted(pairs, key=lambda pair: -pair[1])
+
+    def scene(self, picture: Picture) -> dict[str, Any]:
+        """The picture and its baselines as the browser wants them."""
+        pixels = self.pixels(picture)
+        shades = picture.shades(pixels)
+        fills: dict[str, bytes] = {}
+        for name in ("blur", "mean", "black"):
+            fill = picture.shades(baseline_pixels(pixels, name))
+            flat = bool((fill == fill[:1, :1]).all())
+            fills[name] = fill[0, 0].tobytes() if flat else fill.tobytes()
+        return {
+            "id": f"{id(picture):x}",
+            "width": shades.shape[1],
+            "height": shades.shape[0],
+            "picture": shades.tobytes(),
+            "fills": fills,
+        }
+
+    def map(self, picture: Picture, explanation: Explanation) -> dict[str, Any]:
+        """A map as the browser wants it: 8-bit saliency, rank levels, and the layer's own cells."""
+        raw = np.maximum(explanation.raw, 0)
+        cells = raw / raw.max() if raw.max() > 0 else raw
+        return {
+            "scene": f"{id(picture):x}",
+            "saliency": np.round(explanation.saliency * 255).astype(np.uint8).tobytes(),
+            "levels": self.levels(explanation).astype("<u2").tobytes(),
+            "cells": np.round(cells * 255).astype(np.uint8).tobytes(),
+            "cells_shape": list(cells.shape),
+            "title": explanation.title,
+            "empty": explanation.is_empty,
+            "note": explanation.note,
+        }
+
+    def _once(self, store: _Recent[V], key: Hashable, make: Callable[[], V]) -> V:
+        # Held while computing: two threads that want the same pass should not run it twice.
+        with self._lock:
+            return store.get(key, make)

@@ -1,0 +1,179 @@
+"""A real JupyterLab in a real Chromium, started once for all browser tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def _missing(reason: str) -> None:
+    """No browser: a reason to skip, but a failure where everything is meant to run."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason}, and CI=true asks for the browser tests")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's or anyone's Chromium, headless."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        _missing("no Chromium is installed (Debian: apt-get install chromium)")
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        yield running
+        running.close()
+
+
+class Lab:
+    """A running JupyterLab, and the folder that it serves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.notebooks = folder / "notebooks"
+        self.notebooks.mkdir(parents=True)
+        settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
+        settings.mkdir(parents=True)
+        (settings / "notification.jupyterlab-settings").write_text(json.dumps({"fetchNews": "false"}))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        environment = {
+            **os.environ,
+            "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "IPYTHONDIR": str(folder / "ipython"),
+        }
+        command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
+        options = {
+            "ServerApp.port": self.port,
+            "ServerApp.port_retries": 0,
+            "ServerApp.ip": "127.0.0.1",
+            "IdentityProvider.token": "",
+            "ServerApp.root_dir": str(self.notebooks),
+            "LabApp.expose_app_in_browser": True,
+        }
+        self._log = (folder / "lab.log").open("wb")
+        self.process = subprocess.Popen(
+            command + [f"--{key}={value}" for key, value in options.items()],
+            env=environment,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(f"{self.url}/api", timeout=2).read()
+                return
+            except OSError:
+                if self.process.poll() is not None:
+                    break
+                time.sleep(0.2)
+        raise RuntimeError((self.folder / "lab.log").read_text()[-4000:])
+
+    def write(self, name: str, *cells: str) -> str:
+        """A notebook of code cells; its name."""
+        notebook = nbformat.v4.new_notebook()
+        notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        nbformat.write(notebook, self.notebooks / f"{name}.ipynb")
+        return f"{name}.ipynb"
+
+    def close(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self._log.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One Lab for all tests."""
+    running = Lab(tmp_path_factory.mktemp("lab"))
+    try:
+        running.wait()
+        yield running
+    finally:
+        running.close()
+
+
+class LabPage:
+    """A notebook open in Lab, and what tests do with it."""
+
+    def __init__(self, page: Any, lab: Lab) -> None:
+        self.page = page
+        self.lab = lab
+        self.frames: list[tuple[str, int]] = []  # ("sent" | "received", bytes) on kernel websockets
+        page.on("websocket", self._listen)
+
+    def _listen(self, socket: Any) -> None:
+        if "/channels" not in socket.url:
+            return
+        socket.on("framesent", lambda data: self.frames.append(("sent", len(data))))
+        socket.on("framereceived", lambda data: self.frames.append(("received", len(data))))
+
+    def open(self, notebook: str, *, run: bool = True) -> None:
+        self.page.goto(f"{self.lab.url}/lab/workspaces/{os.urandom(4).hex()}/tree/{notebook}")
+        self.page.wait_for_selector(".jp-NotebookPanel .jp-Notebook", timeout=60_000)
+        self.page.wait_for_function(
+            "() => document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'",
+            timeout=60_000,
+        )
+        if run:
+            self.run_all()
+
+    def run_all(self) -> None:
+        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+
+    def widget(self, *, timeout: float = 60_000) -> None:
+        """Wait until the explorer has shown its first map."""
+        self.page.wait_for_selector(".camwidget-explorer canvas", timeout=timeout)
+        self.page.wait_for_function(
+            "() => document.querySelector('.camwidget-status')?.textContent.includes('·')",
+            timeout=timeout,
+        )
+
+
+@pytest.fixture
+def open_page(browser: Any, lab: Lab) -> Iterator[Callable[..., LabPage]]:
+    """Opens pages, and closes them afterwards."""
+    contexts: list[Any] = []
+
+    def build(**options: Any) -> LabPage:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}, **options})
+        contexts.append(context)
+        return LabPage(context.new_page(), lab)
+
+    yield build
+    for context in contexts:
+        context.close()

@@ -1,0 +1,90 @@
+"""``explain`` and what it gives back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import camwidget as cw
+
+
+def test_one_or_many(textures: cw.VisionModel, noise: torch.Tensor) -> None:
+    one = cw.explain(textures, noise)
+    assert isinstance(one, cw.Explanation)
+    assert one.saliency.shape == (224, 224) and one.saliency.dtype == np.float32
+    assert one.saliency.min() >= 0 and one.saliency.max() == pytest.approx(1)
+    assert one.raw.shape == textures.layer(one.layer).shape[1:] or one.raw.ndim == 2
+    assert one.target.label == one.prediction.names[0]
+    many = cw.explain(textures, noise, target=["lined", 3], method=["cam", "gradcam"], layer=[None])
+    assert [(e.target.label, e.method) for e in many] == [
+        ("lined", "cam"),
+        ("lined", "gradcam"),
+        ("knitted" if textures.classes[3] == "knitted" else textures.classes[3], "cam"),
+        (textures.classes[3], "gradcam"),
+    ]
+    assert len(many.select(target="lined")) == 2 and len(many[1:]) == 3
+    with pytest.raises(cw.CamwidgetError, match="empty"):
+        cw.explain(textures, noise, target=[])
+
+
+def test_names_of_methods_are_helped(textures: cw.VisionModel, noise: torch.Tensor) -> None:
+    with pytest.raises(cw.CamwidgetError, match=r"Did you mean 'gradcam"):
+        cw.explain(textures, noise, method="grad-cam")
+
+
+def test_empty_maps_say_so(noise: torch.Tensor) -> None:
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 2)
+    )
+    torch.nn.init.constant_(module[4].weight, -1.0)
+    exp = cw.explain(cw.wrap(module, classes=["yes", "no"]), noise, target="yes")
+    assert exp.is_empty and exp.note == "No positive evidence for yes at 1."
+    assert not exp.saliency.any()
+    np.testing.assert_array_equal(np.asarray(exp.overlay()), exp.pixels)
+
+
+def test_overlay_leaves_what_is_low_alone(textures: cw.VisionModel, noise: torch.Tensor) -> None:
+    exp = cw.explain(textures, noise)
+    assert exp.overlay().size == (224, 224)
+    plain = np.asarray(exp.overlay(opacity=0))
+    np.testing.assert_array_equal(plain, exp.pixels)
+    strong = np.asarray(exp.overlay(opacity=1)).astype(int)
+    low, high = exp.saliency < 0.001, exp.saliency > 0.9
+    assert np.abs(strong - exp.pixels)[low].max(initial=0) <= 1
+    assert np.abs(strong - exp.pixels)[high].mean() > 30
+
+
+def test_plots(textures: cw.VisionModel, noise: torch.Tensor, tmp_path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    exps = cw.explain(textures, [noise, noise.flip(1)], method=["cam", "gradcam++"])
+    figure = exps.plot()
+    assert len([a for a in figure.axes if a.images]) == 6, "two pictures, each with two maps"
+    figure.savefig(tmp_path / "grid.svg")
+    exps[0].plot().savefig(tmp_path / "one.png")
+    cw.mask_curve(textures, noise, exps[0].saliency, steps=3).plot().savefig(tmp_path / "curve.png")
+    assert plt.get_fignums() == []
+
+
+def test_save_writes_three_files_once(textures: cw.VisionModel, noise: torch.Tensor, tmp_path: Path) -> None:
+    exp = cw.explain(textures, noise)
+    paths = exp.save(tmp_path / "result.v1")
+    assert [p.name for p in paths] == ["result.v1.npy", "result.v1.png", "result.v1.json"]
+    np.testing.assert_array_equal(np.load(paths[0]), exp.saliency)
+    assert Image.open(paths[1]).size == (224, 224)
+    facts = json.loads(paths[2].read_text())
+    assert facts["method"] == "gradcam" and facts["model"] == "zoo/textures"
+    paths[0].unlink()
+    with pytest.raises(FileExistsError, match="result.v1.png"):
+        exp.save(tmp_path / "result.v1.npy")
+    assert not paths[0].exists(), "nothing is written when anything would be overwritten"
+
+
+def test_every_method_is_described() -> None:
+    for method in cw.list_methods():
+        assert method.label and method.summary.endswith(".") and method.citation and method.needs

@@ -1,0 +1,243 @@
+"""Masks by rank, baselines, the curve, and the two tests of our sources."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import camwidget as cw
+from camwidget.errors import CamwidgetError
+from camwidget.perturb import (
+    BASELINES,
+    baseline_pixels,
+    mask_pixels,
+    multiply_pixels,
+    rank_levels,
+    threshold,
+    top_mask,
+)
+
+
+@pytest.fixture(scope="module")
+def saliency() -> np.ndarray:
+    return np.random.default_rng(1).random((224, 224), dtype=np.float32)
+
+
+class RedMeter(nn.Module):
+    """Logits that say how red, green and blue the picture is: masks act in a way that can be computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1, bias=False)
+        self.conv.weight.data = torch.eye(3)[:, :, None, None]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 4 * self.conv(x).mean((2, 3))
+
+
+@pytest.fixture(scope="module")
+def meter() -> cw.VisionModel:
+    return cw.wrap(RedMeter(), classes=["red", "green", "blue"])
+
+
+# -- the rule -------------------------------------------------------------------------------
+
+
+@given(
+    height=st.integers(2, 300),
+    width=st.integers(2, 300),
+    fraction=st.floats(0, 1),
+    kind=st.sampled_from(["random", "flat", "steps"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_top_mask_covers_the_fraction_with_the_highest(
+    height: int, width: int, fraction: float, kind: str
+) -> None:
+    rng = np.random.default_rng(height * 1000 + width)
+    values = {
+        "random": rng.random((height, width), dtype=np.float32),
+        "flat": np.zeros((height, width), np.float32),
+        "steps": rng.integers(0, 4, (height, width)).astype(np.float32),
+    }[kind]
+    mask = top_mask(values, fraction)
+    # A level covers at most this many pixels, and the threshold is rounded to a level.
+    slack = height * width / 65536 + 1
+    assert abs(mask.sum() - fraction * height * width) <= slack
+    if mask.any() and not mask.all():
+        assert values[mask].min() >= values[~mask].max()
+
+
+def test_quarter_is_exact_at_224(saliency: np.ndarray) -> None:
+    assert top_mask(saliency, 0.25).sum() == 224 * 224 // 4
+    assert top_mask(saliency, 0).sum() == 0
+    assert top_mask(saliency, 1).all()
+
+
+def test_ties_go_in_reading_order() -> None:
+    mask = top_mask(np.zeros((4, 4), np.float32), 0.5)
+    np.testing.assert_array_equal(mask, np.repeat([[True], [True], [False], [False]], 4, axis=1))
+
+
+def test_large_pictures_keep_their_order() -> None:
+    values = np.random.default_rng(0).random((600, 700), dtype=np.float32)
+    levels = rank_levels(values)
+    assert levels.dtype == np.uint16 and levels.max() == 65535
+    order = np.argsort(-values.ravel(), kind="stable")
+    assert (np.diff(levels.ravel()[order].astype(int)) >= 0).all()
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.1, float("nan")])
+def test_fractions_are_checked(fraction: float) -> None:
+    with pytest.raises(CamwidgetError, match="between 0 and 1"):
+        threshold(fraction)
+
+
+@pytest.mark.parametrize("bad", [np.zeros((2, 3, 4)), np.full((9, 9), np.nan)])
+def test_saliency_is_checked(bad: np.ndarray) -> None:
+    with pytest.raises(CamwidgetError, match="Saliency"):
+        rank_levels(bad)
+
+
+# -- masking --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("baseline", list(BASELINES))
+def test_remove_and_keep_are_complements(
+    baseline: str, saliency: np.ndarray, noise: torch.Tensor
+) -> None:
+    levels, fill = rank_levels(saliency), baseline_pixels(noise, baseline)
+    removed = mask_pixels(noise, levels, [0.3], mode="remove", baseline=baseline)[0]
+    kept = mask_pixels(noise, levels, [0.3], mode="keep", baseline=baseline)[0]
+    mask = torch.from_numpy(top_mask(saliency, 0.3))
+    torch.testing.assert_close(removed, torch.where(mask, fill, noise), rtol=0, atol=0)
+    torch.testing.assert_close(kept, torch.where(mask, noise, fill), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("mode", ["remove", "keep"])
+def test_both_ends(mode: str, saliency: np.ndarray, noise: torch.Tensor) -> None:
+    start, end = mask_pixels(noise, rank_levels(saliency), [0, 1], mode=mode)
+    whole, gone = (start, end) if mode == "remove" else (end, start)
+    assert torch.equal(whole, noise)
+    assert torch.equal(gone, baseline_pixels(noise, "blur"))
+
+
+def test_baselines(noise: torch.Tensor) -> None:
+    assert baseline_pixels(noise, "black").abs().max() == 0
+    mean = baseline_pixels(noise, "mean")
+    torch.testing.assert_close(mean[:, 0, 0], noise.mean((1, 2)), rtol=0, atol=0.5 / 255 + 1e-6)
+    blur = baseline_pixels(noise, "blur")
+    assert blur.std() < noise.std()
+    for name in BASELINES:
+        shades = baseline_pixels(noise, name) * 255
+        torch.testing.assert_close(shades, shades.round(), rtol=0, atol=1e-4)
+    with pytest.raises(CamwidgetError, match="'blur', 'mean', 'black'"):
+        baseline_pixels(noise, "white")
+
+
+def test_blur_is_a_gaussian(noise: torch.Tensor) -> None:
+    """Against scipy's, with its own reflection and truncation."""
+    ndimage = pytest.importorskip("scipy.ndimage")
+    sigma = 224 / 20
+    expected = ndimage.gaussian_filter(
+        noise.numpy(), (0, sigma, sigma), mode="mirror", radius=(0, 34, 34)
+    )
+    np.testing.assert_allclose(baseline_pixels(noise, "blur"), expected, atol=0.6 / 255)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 40), (33, 8)])
+def test_blur_of_small_pictures(size: tuple[int, int]) -> None:
+    assert baseline_pixels(torch.rand(3, *size), "blur").shape == (3, *size)
+
+
+def test_a_foreign_map_is_refused(noise: torch.Tensor, meter: cw.VisionModel) -> None:
+    with pytest.raises(CamwidgetError, match=r"saliency is \(7, 7\).*\(224, 224\)"):
+        cw.mask_curve(meter, noise, np.zeros((7, 7)))
+    with pytest.raises(CamwidgetError, match="saliency is"):
+        cw.confidence_change(meter, noise, np.zeros((7, 7)))
+
+
+def test_multiply_rounds_half_up_at_eight_bits(noise: torch.Tensor, saliency: np.ndarray) -> None:
+    product = multiply_pixels(noise, saliency)
+    shades, heat = (noise * 255).round().long(), np.round(saliency.astype(np.float64) * 255)
+    expected = torch.floor(shades.double() * torch.from_numpy(heat) / 255 + 0.5)
+    torch.testing.assert_close((product * 255).round().double(), expected, rtol=0, atol=0)
+
+
+# -- curves ---------------------------------------------------------------------------------
+
+
+def test_curve_of_a_model_that_can_be_computed(meter: cw.VisionModel) -> None:
+    """A red square on grey, black baseline: the redness falls with the square, to the last digit."""
+    pixels = torch.full((3, 64, 64), 0.5)
+    pixels[0, 16:48, 16:48], pixels[1:, 16:48, 16:48] = 1.0, 0.0
+    saliency = np.zeros((64, 64), np.float32)
+    saliency[16:48, 16:48] = 1
+    curve = cw.mask_curve(meter, pixels, saliency, "red", baseline="black", steps=5)
+    np.testing.assert_allclose(curve.fraction, [0, 0.25, 0.5, 0.75, 1])
+
+    def redness(mask: np.ndarray) -> float:
+        logits = 4 * np.where(mask, 0, pixels.numpy()).mean((1, 2))
+        return float(np.exp(logits[0]) / np.exp(logits).sum())
+
+    expected = [redness(top_mask(saliency, f)) for f in curve.fraction]
+    np.testing.assert_allclose(curve.probability, expected, rtol=1e-5)
+    assert curve.name == "red" and curve.target == 0
+    np.testing.assert_allclose(curve.probabilities.sum(1), 1, rtol=1e-5)
+    assert curve.area == pytest.approx(np.trapezoid(expected, dx=0.25), rel=1e-5)
+
+
+def test_curve_equals_one_by_one(textures: cw.VisionModel, noise: torch.Tensor) -> None:
+    exp = cw.explain(textures, noise)
+    for mode in ("remove", "keep"):
+        curve = cw.mask_curve(textures, noise, exp.saliency, mode=mode, baseline="mean")
+        assert curve.fraction.shape == curve.probability.shape == (21,)
+        assert curve.target == exp.target.index, "None is the predicted class"
+        for i in (0, 7, 20):
+            masked = mask_pixels(
+                noise, rank_levels(exp.saliency), [curve.fraction[i]], mode=mode, baseline="mean"
+            )
+            alone = textures.logits(masked)[0].softmax(0)[curve.target]
+            assert curve.probability[i] == pytest.approx(float(alone), abs=1e-5)
+
+
+def test_curve_reports_progress_and_can_be_cancelled(
+    meter: cw.VisionModel, noise: torch.Tensor, saliency: np.ndarray
+) -> None:
+    seen: list[tuple[int, int]] = []
+    cw.mask_curve(meter, noise, saliency, progress=lambda done, total: seen.append((done, total)))
+    assert seen[0][0] == 0 and seen[-1][0] == seen[-1][1]
+
+    def cancel(done: int, total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cw.mask_curve(meter, noise, saliency, progress=cancel)
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 1}, {"mode": "hide"}, {"baseline": "pink"}, {"target": "purple"}])
+def test_wrong_arguments(
+    wrong: dict, meter: cw.VisionModel, noise: torch.Tensor, saliency: np.ndarray
+) -> None:
+    with pytest.raises(CamwidgetError):
+        cw.mask_curve(meter, noise, saliency, **wrong)
+
+
+def test_drop_and_increase(meter: cw.VisionModel) -> None:
+    pixels = torch.zeros((3, 64, 64))
+    pixels[0, :, :32], pixels[2, :, 32:] = 1.0, 1.0
+    left = np.zeros((64, 64), np.float32)
+    left[:, :32] = 1
+    gained = cw.confidence_change(meter, pixels, left, "red")
+    assert gained.increase and gained.drop == 0
+    lost = cw.confidence_change(meter, pixels, 1 - left, "red")
+    assert not lost.increase
+    assert lost.drop == pytest.approx((lost.before - lost.after) / lost.before)
+    quarter = cw.confidence_change(meter, pixels, left, "red", change="remove")
+    assert quarter.after < quarter.before
+    with pytest.raises(CamwidgetError, match="'multiply' or 'remove'"):
+        cw.confidence_change(meter, pixels, left, change="add")

@@ -104,7 +104,10 @@ class CurveChart:
     HEIGHT = 176
 
     def __init__(self) -> None:
-        scales = {"x": bqplot.LinearScale(min=0, max=1), "y": bqplot.LinearScale(min=0, max=1)}
+        # Without padding: a scatter would otherwise widen the axes beyond 0 and 1.
+        scales = {
+            axis: bqplot.LinearScale(min=0, max=1, allow_padding=False) for axis in ("x", "y")
+        }
         self._others = bqplot.Lines(
             x=_NOWHERE, y=[_NOWHERE, _NOWHERE], scales=scales, colors=list(OTHERS), stroke_width=1.5,
             opacities=[0.8], visible=False,
@@ -120,7 +123,7 @@ class CurveChart:
             x=[], y=[], scales=scales, colors=[ACCENT], default_size=54, stroke="white"
         )
         axes = [
-            bqplot.Axis(scale=scales["x"], tick_format=".0%", num_ticks=5, grid_lines="none"),
+            bqplot.Axis(scale=scales["x"], tick_format=".0%", tick_values=[0, 0.25, 0.5, 0.75, 1], grid_lines="none"),
             bqplot.Axis(
                 scale=scales["y"],
                 orientation="vertical",
@@ -133,7 +136,7 @@ class CurveChart:
         self.figure = bqplot.Figure(
             marks=[self._position, self._others, self._target, self._dot],
             axes=axes,
-            fig_margin={"top": 10, "bottom": 26, "left": 34, "right": 14},
+            fig_margin={"top": 10, "bottom": 26, "left": 34, "right": 22},
             padding_x=0,
             padding_y=0,
             display_toolbar=False,

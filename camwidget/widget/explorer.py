@@ -302,11 +302,14 @@ class Explorer(ipywidgets.Box):
             self.layer,
         )
         with self._publishing:
-            if request == self._requested:
+            before, self._requested = self._requested, request
+            if request == before:
                 return
-            self._requested = request
         self._session.drop("mask", "curve", "pick")
-        self._publish(busy=True, progress=-1.0, error="", here={})
+        self._publish(busy=True, progress=-1.0, error="")
+        if before is None or before._replace(target=request.target) != request:
+            # What a click found holds for this picture, method and layer, whatever class is chosen.
+            self._publish(here={})
         self._session.submit("map", lambda: self._make_map(request))
 
     def _make_map(self, request: _Request) -> None:

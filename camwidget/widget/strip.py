@@ -45,7 +45,9 @@ class PictureStrip:
         # Drawings are not state: a page that reloads, or a second view, comes up empty.
         self.canvas.on_client_ready(self.draw)
         self.upload = ipywidgets.FileUpload(
-            accept="image/*", multiple=True, description="Add picture",
+            accept="image/*",
+            multiple=True,
+            description="Add picture",
             tooltip="Explain a picture of your own. It stays in this notebook's kernel.",
         )
         self.upload.observe(self._uploaded, "value")

@@ -16,7 +16,7 @@ class View(anywidget.AnyWidget):
     """The picture with its controls: one canvas that composites picture, saliency and mask in the browser.
 
     Holds no logic: ``Explorer`` fills these traits and listens to them. Names are those that
-    ``js/src/view/border.ts`` mirrors.
+    ``js/src/view/traits.ts`` mirrors.
     """
 
     _esm = _STATIC / "view.js"

@@ -1,0 +1,1421 @@
+// built from js/ — do not edit
+
+// src/core/bytes.ts
+function bytes(value) {
+  if (ArrayBuffer.isView(value)) {
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  }
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : null;
+}
+function uint16(raw) {
+  const out = new Uint16Array(raw.length >> 1);
+  for (let i = 0; i < out.length; i++) {
+    out[i] = raw[2 * i] | raw[2 * i + 1] << 8;
+  }
+  return out;
+}
+
+// src/view/traits.ts
+function fields(value) {
+  return typeof value === "object" && value !== null ? value : {};
+}
+function list(value) {
+  return Array.isArray(value) ? value : [];
+}
+function text(value, otherwise = "") {
+  return typeof value === "string" ? value : otherwise;
+}
+function number(value, otherwise) {
+  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
+}
+function flag(value, otherwise) {
+  return typeof value === "boolean" ? value : otherwise;
+}
+function unit(value, otherwise) {
+  return Math.min(1, Math.max(0, number(value, otherwise)));
+}
+function texts(value) {
+  return list(value).filter((item) => typeof item === "string");
+}
+function numbers(value) {
+  return list(value).map((item) => number(item, Number.NaN));
+}
+function mode(value) {
+  return value === "keep" || value === "multiply" ? value : "remove";
+}
+function byteMap(value) {
+  const out = /* @__PURE__ */ new Map();
+  for (const [key, raw] of Object.entries(fields(value))) {
+    const data = bytes(raw);
+    if (data !== null) out.set(key, data);
+  }
+  return out;
+}
+function scene(value) {
+  const from = fields(value);
+  const width = number(from["width"], 0);
+  const height = number(from["height"], 0);
+  const rgb = bytes(from["picture"]);
+  if (rgb === null || width < 1 || height < 1 || rgb.length !== width * height * 3) return null;
+  return { id: text(from["id"]), width, height, rgb, fills: byteMap(from["fills"]) };
+}
+function explanation(value, of) {
+  const from = fields(value);
+  const saliency = bytes(from["saliency"]);
+  const levels = bytes(from["levels"]);
+  if (of === null || saliency === null || levels === null || from["scene"] !== of.id) return null;
+  const size = of.width * of.height;
+  if (saliency.length !== size || levels.length !== 2 * size) return null;
+  return {
+    scene: of.id,
+    saliency,
+    levels: uint16(levels),
+    cells: cells(from),
+    title: text(from["title"]),
+    empty: flag(from["empty"], false),
+    note: text(from["note"])
+  };
+}
+function cells(from) {
+  const values = bytes(from["cells"]);
+  const [rows2 = 0, columns = 0] = numbers(from["cells_shape"]);
+  if (values === null || !(rows2 > 0 && columns > 0) || values.length !== rows2 * columns) return null;
+  return { values, rows: rows2, columns };
+}
+function rows(value) {
+  return list(value).map((item) => {
+    const from = fields(item);
+    return {
+      index: number(from["index"], -1),
+      name: text(from["name"]),
+      whole: number(from["whole"], Number.NaN)
+    };
+  });
+}
+function methods(value) {
+  return list(value).map((item) => {
+    const from = fields(item);
+    const name = text(from["name"]);
+    const reason = from["reason"];
+    return {
+      name,
+      label: text(from["label"], name),
+      group: text(from["group"]),
+      tip: text(from["tip"]),
+      reason: typeof reason === "string" ? reason : null
+    };
+  });
+}
+function layers(value) {
+  return list(value).map((item) => {
+    const from = fields(item);
+    return { name: text(from["name"]), shape: numbers(from["shape"]) };
+  });
+}
+function here(value) {
+  const from = fields(value);
+  const x = number(from["x"], -1);
+  const y = number(from["y"], -1);
+  if (x < 0 || y < 0) return null;
+  const entries = list(from["entries"]).map((item) => {
+    const entry = fields(item);
+    return {
+      index: number(entry["index"], -1),
+      name: text(entry["name"]),
+      value: unit(entry["value"], 0)
+    };
+  });
+  return { x, y, scene: text(from["scene"]), entries };
+}
+
+// src/view/actions.ts
+function nudgeFraction(context, percents) {
+  if (mode(context.model.get("mode")) === "multiply") return;
+  const next = Math.round(100 * context.fraction()) + percents;
+  context.write({ fraction: Math.min(100, Math.max(0, next)) / 100 });
+}
+function stepLayer(context, by) {
+  const all = layers(context.model.get("layers"));
+  const now = all.findIndex(({ name }) => name === text(context.model.get("layer")));
+  const next = all[now + by];
+  if (now >= 0 && next !== void 0) context.write({ layer: next.name });
+}
+function stepPicture(context, by) {
+  const next = number(context.model.get("picture"), -1) + by;
+  if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
+}
+function nextMethod(context) {
+  const usable = methods(context.model.get("methods")).filter(({ reason }) => reason === null);
+  const now = usable.findIndex(({ name }) => name === text(context.model.get("method")));
+  const next = usable[(now + 1) % usable.length];
+  if (next !== void 0) context.write({ method: next.name });
+}
+function pickClass(context, index) {
+  context.write({ target: index });
+}
+function pickRow(context, at) {
+  const row = rows(context.model.get("rows"))[at];
+  if (row !== void 0) pickClass(context, row.index);
+}
+function toggleOverlay(context) {
+  if (mode(context.model.get("mode")) === "multiply") return;
+  context.write({ overlay: !flag(context.model.get("overlay"), true) });
+}
+
+// src/view/dom.ts
+function make(tag, className, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  if (className !== "") element.className = className;
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === true) element.setAttribute(name, "");
+    else if (value !== false) element.setAttribute(name, String(value));
+  }
+  element.append(...children);
+  return element;
+}
+var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+function button(className, attributes, ...children) {
+  return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
+}
+function setText(element, value) {
+  if (element.textContent !== value) element.textContent = value;
+}
+function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+function fit(parent, count, create) {
+  while (parent.children.length > count) parent.lastElementChild?.remove();
+  while (parent.children.length < count) parent.append(create(parent.children.length));
+  return Array.from(parent.children);
+}
+function setChoices(select, choices, value) {
+  const same = select.options.length === choices.length && choices.every((choice, at) => {
+    const option = select.options[at];
+    return option?.value === choice.value && option.textContent === choice.label;
+  });
+  if (!same) {
+    select.replaceChildren(
+      ...choices.map(({ value: of, label }) => make("option", "", { value: of }, label))
+    );
+  }
+  select.selectedIndex = choices.findIndex((choice) => choice.value === value);
+}
+
+// src/view/classes.ts
+var VISIBLE = 5e-3;
+function classList(context) {
+  const { model } = context;
+  const caption = make("span", "camwidget-caption");
+  const head = make(
+    "div",
+    "camwidget-classhead",
+    {},
+    make("span", "camwidget-heading", {}, "What the model says"),
+    caption
+  );
+  const names = make("div", "camwidget-names", { role: "group", "aria-label": "Classes" });
+  const values = make("div", "camwidget-numbers");
+  context.watch(["rows", "masked", "target"], () => {
+    const all = rows(model.get("rows"));
+    const masked = numbers(model.get("masked"));
+    const target = number(model.get("target"), -1);
+    setText(caption, masked.length > 0 ? "whole → masked" : "whole");
+    const buttons = fit(names, all.length, (at) => nameButton(context, at));
+    const cells2 = fit(values, all.length, (at) => numberCell(context, at));
+    all.forEach((row, at) => {
+      const item = buttons[at];
+      const cell = cells2[at];
+      if (item === void 0 || cell === void 0) return;
+      const chosen = String(row.index === target);
+      item.dataset["index"] = String(row.index);
+      item.title = at < 9 ? `Explain ${row.name} (${at + 1})` : `Explain ${row.name}`;
+      setText(item, row.name);
+      setAttribute(item, "aria-pressed", chosen);
+      setAttribute(cell, "data-chosen", chosen);
+      showNumbers(cell, row.whole, masked[at]);
+    });
+  });
+  return { head, names, numbers: values };
+}
+function nameButton(context, at) {
+  const made = button("camwidget-name", { "aria-describedby": context.id(`number-${at}`) });
+  made.addEventListener("click", () => pickClass(context, Number(made.dataset["index"])), {
+    signal: context.signal
+  });
+  return made;
+}
+function numberCell(context, at) {
+  return make(
+    "div",
+    "camwidget-number",
+    { id: context.id(`number-${at}`) },
+    make("span", "camwidget-whole"),
+    make("span", "camwidget-arrow"),
+    make("span", "camwidget-masked")
+  );
+}
+function showNumbers(cell, whole, masked) {
+  const [first, arrow, second] = cell.children;
+  if (first === void 0 || arrow === void 0 || second === void 0) return;
+  setText(first, probability(whole));
+  setText(arrow, masked === void 0 ? "" : " → ");
+  setText(second, masked === void 0 ? "" : probability(masked));
+  const change = masked === void 0 ? 0 : masked - whole;
+  const direction = change >= VISIBLE ? "up" : change <= -VISIBLE ? "down" : "same";
+  setAttribute(cell, "data-change", direction);
+}
+function probability(value) {
+  return Number.isFinite(value) ? value.toFixed(2) : "–";
+}
+
+// src/view/context.ts
+var views = 0;
+var Context = class {
+  constructor(model, signal) {
+    this.model = model;
+    this.signal = signal;
+  }
+  model;
+  signal;
+  prefix = `camwidget-${++views}`;
+  /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
+  fraction = () => unit(this.model.get("fraction"), 0);
+  id(name) {
+    return `${this.prefix}-${name}`;
+  }
+  /** Changes traits here and in the kernel. */
+  write(values) {
+    for (const [key, value] of Object.entries(values)) this.model.set(key, value);
+    this.model.save_changes();
+  }
+  /**
+   * Calls `update` now and after changes of any of these traits: once for all changes that arrive
+   * together, before the next frame.
+   */
+  watch(keys, update) {
+    let waiting = false;
+    const later = () => {
+      if (waiting) return;
+      waiting = true;
+      queueMicrotask(() => {
+        waiting = false;
+        if (!this.signal.aborted) update();
+      });
+    };
+    for (const key of keys) {
+      this.model.on(`change:${key}`, later);
+      this.signal.addEventListener("abort", () => this.model.off(`change:${key}`, later));
+    }
+    update();
+  }
+};
+
+// src/view/help.ts
+var KEYS = [
+  ["← →", "mask 1 % less, more"],
+  ["shift ← →", "… by 10 %"],
+  ["1 … 9", "choose a class of the list"],
+  [", .", "previous, next picture"],
+  ["m", "next method"],
+  ["[ ]", "shallower, deeper layer"],
+  ["space", "map on, off (on the picture)"],
+  ["w a s d", "move the marker (on the picture)"],
+  ["enter", "ask which classes are strong there"],
+  ["↑ ↓", "move in a group of buttons"],
+  ["esc", "close"],
+  ["?", "show these"]
+];
+var Help = class {
+  element;
+  opener;
+  panel;
+  before = null;
+  constructor(context) {
+    const { signal } = context;
+    const title = context.id("help");
+    this.opener = button(
+      "camwidget-quiet camwidget-help-open",
+      { "aria-label": "Keyboard shortcuts", "aria-expanded": "false", title: "Keyboard shortcuts (?)" },
+      "?"
+    );
+    const close = button("camwidget-quiet", { "aria-label": "Close", title: "Close (Esc)" }, "×");
+    this.panel = make(
+      "div",
+      "camwidget-help",
+      { role: "dialog", "aria-labelledby": title, hidden: true },
+      make("div", "camwidget-help-head", {}, make("span", "camwidget-heading", { id: title }, "Keys"), close),
+      make(
+        "dl",
+        "camwidget-keys",
+        {},
+        ...KEYS.flatMap(([key, meaning]) => [make("dt", "", {}, key), make("dd", "", {}, meaning)])
+      )
+    );
+    this.element = make("div", "camwidget-helpbox", {}, this.opener, this.panel);
+    this.opener.addEventListener("click", () => this.toggle(), { signal });
+    close.addEventListener("click", () => this.close(), { signal });
+  }
+  toggle() {
+    if (!this.panel.hidden) {
+      this.close();
+      return;
+    }
+    this.before = document.activeElement;
+    this.panel.hidden = false;
+    this.opener.setAttribute("aria-expanded", "true");
+    this.panel.querySelector("button")?.focus();
+  }
+  /** True when it was open. */
+  close() {
+    if (this.panel.hidden) return false;
+    this.panel.hidden = true;
+    this.opener.setAttribute("aria-expanded", "false");
+    if (this.before instanceof HTMLElement) this.before.focus();
+    return true;
+  }
+};
+
+// src/view/here.ts
+var HerePopover = class {
+  marker = make("div", "camwidget-marker", { "aria-hidden": "true" });
+  entries = make("div", "camwidget-here-entries");
+  heading = make("div", "camwidget-here-heading");
+  popover;
+  context;
+  stage;
+  asked = null;
+  answer = null;
+  closed = false;
+  constructor(context, stage) {
+    this.context = context;
+    this.stage = stage;
+    const { signal } = context;
+    const close = button("camwidget-quiet camwidget-here-close", { "aria-label": "Close", title: "Close (Esc)" }, "×");
+    close.addEventListener(
+      "click",
+      () => {
+        this.close();
+        stage.frame.focus();
+      },
+      { signal }
+    );
+    this.popover = make(
+      "div",
+      "camwidget-here",
+      { role: "group", "aria-label": "Classes with the strongest maps at this point", title: "" },
+      this.heading,
+      close,
+      this.entries
+    );
+    stage.frame.append(this.marker, this.popover);
+    stage.canvas.addEventListener("click", (event) => this.ask(event), { signal });
+    context.watch(["here"], () => {
+      this.asked = null;
+      this.closed = false;
+      this.update();
+    });
+    context.watch(["scene"], () => {
+      this.asked = null;
+      this.update();
+    });
+  }
+  /** True when there was something to close. */
+  close() {
+    const open = !this.marker.hidden;
+    this.closed = true;
+    this.asked = null;
+    this.update();
+    return open;
+  }
+  ask(event) {
+    const box = this.stage.canvas.getBoundingClientRect();
+    if (box.width === 0 || box.height === 0) return;
+    const { width, height } = this.stage.canvas;
+    const at = (part, size) => Math.min(size - 1, Math.max(0, Math.floor(part * size)));
+    const x = at((event.clientX - box.left) / box.width, width);
+    const y = at((event.clientY - box.top) / box.height, height);
+    this.send({ x, y });
+  }
+  /** Moves the marker by a part of the picture; from its middle when there is none. */
+  move(right, down) {
+    const { width, height } = this.stage.canvas;
+    const from = this.asked ?? this.answer ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
+    const step = Math.max(1, Math.round(Math.min(width, height) / 16));
+    this.asked = {
+      x: Math.min(width - 1, Math.max(0, from.x + right * step)),
+      y: Math.min(height - 1, Math.max(0, from.y + down * step))
+    };
+    this.update();
+  }
+  /** Asks at the marker, as a click there does. */
+  askAtMarker() {
+    if (this.asked === null) this.move(0, 0);
+    if (this.asked !== null) this.send(this.asked);
+  }
+  send(point) {
+    this.asked = point;
+    this.closed = false;
+    this.update();
+    this.context.model.send({ type: "pick", x: point.x, y: point.y });
+  }
+  update() {
+    const given = here(this.context.model.get("here"));
+    const fits = given !== null && given.scene === this.stage.sceneId && !this.closed;
+    this.answer = fits ? given : null;
+    const point = this.asked ?? this.answer;
+    this.marker.hidden = point === null;
+    const answered = this.answer !== null && point?.x === this.answer.x && point.y === this.answer.y;
+    this.popover.hidden = !answered;
+    if (point !== null) this.place(point);
+    if (answered) this.list(this.answer?.entries ?? []);
+  }
+  /** The popover opens towards the middle of the picture. */
+  place({ x, y }) {
+    const { width, height } = this.stage.canvas;
+    const left = 100 * (x + 0.5) / width;
+    const top = 100 * (y + 0.5) / height;
+    this.marker.style.left = `${left}%`;
+    this.marker.style.top = `${top}%`;
+    const { style } = this.popover;
+    style.left = left <= 50 ? `calc(${left}% + 14px)` : "";
+    style.right = left <= 50 ? "" : `calc(${100 - left}% + 14px)`;
+    style.top = top <= 50 ? `${top}%` : "";
+    style.bottom = top <= 50 ? "" : `${100 - top}%`;
+  }
+  list(entries) {
+    setText(this.heading, entries.length === 0 ? "No class has evidence here" : "Strongest maps here");
+    const items = fit(this.entries, entries.length, () => this.entry());
+    entries.forEach((entry, at) => {
+      const item = items[at];
+      const [name, value] = item?.children ?? [];
+      if (item === void 0 || name === void 0 || value === void 0) return;
+      item.dataset["index"] = String(entry.index);
+      item.title = `Choose ${entry.name}`;
+      item.style.setProperty("--camwidget-value", `${100 * entry.value}%`);
+      setText(name, entry.name);
+      setText(value, entry.value.toFixed(2));
+    });
+  }
+  entry() {
+    const made = button(
+      "camwidget-here-entry",
+      {},
+      make("span", "camwidget-here-name"),
+      make("span", "camwidget-here-value")
+    );
+    made.addEventListener(
+      "click",
+      () => {
+        this.close();
+        this.stage.frame.focus();
+        pickClass(this.context, Number(made.dataset["index"]));
+      },
+      { signal: this.context.signal }
+    );
+    return made;
+  }
+};
+
+// src/view/keyboard.ts
+function keyboard(context, parts) {
+  parts.root.addEventListener(
+    "keydown",
+    (event) => {
+      const { target, key } = event;
+      if (!(target instanceof Element) || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (!event.defaultPrevented && free(target, key) && act(context, parts, event)) {
+        event.preventDefault();
+      }
+      const passes = key === "Tab" || key === "Escape" && !event.defaultPrevented;
+      if (!passes) event.stopPropagation();
+    },
+    { signal: context.signal }
+  );
+}
+function free(target, key) {
+  if (target.matches("select")) return ["[", "]", "?", "Escape"].includes(key);
+  if (target.matches('input:not([type="range"])')) return false;
+  if (target.matches("input:not(.camwidget-fraction)")) return !key.startsWith("Arrow");
+  return true;
+}
+function act(context, parts, event) {
+  const { key } = event;
+  const stride = event.shiftKey ? 10 : 1;
+  if (key === "ArrowLeft") nudgeFraction(context, -stride);
+  else if (key === "ArrowRight") nudgeFraction(context, stride);
+  else if (key === "[") stepLayer(context, -1);
+  else if (key === "]") stepLayer(context, 1);
+  else if (key === ",") stepPicture(context, -1);
+  else if (key === ".") stepPicture(context, 1);
+  else if (key === "m") nextMethod(context);
+  else if (key === "?") parts.toggleHelp();
+  else if (key === "Escape") return parts.close();
+  else if (key === " " && event.target === parts.frame) toggleOverlay(context);
+  else if (event.target === parts.frame && key === "w") parts.marker.move(0, -1);
+  else if (event.target === parts.frame && key === "a") parts.marker.move(-1, 0);
+  else if (event.target === parts.frame && key === "s") parts.marker.move(0, 1);
+  else if (event.target === parts.frame && key === "d") parts.marker.move(1, 0);
+  else if (event.target === parts.frame && key === "Enter") parts.marker.askAtMarker();
+  else if (/^[1-9]$/.test(key)) pickRow(context, Number(key) - 1);
+  else return false;
+  return true;
+}
+
+// src/view/layer.ts
+function layerPicker(context) {
+  const { model, signal } = context;
+  const select = make("select", "camwidget-select", {
+    "aria-label": "Layer",
+    title: "The layer the map is taken from, shallow to deep",
+    ...OWN_KEYS
+  });
+  select.addEventListener("change", () => context.write({ layer: select.value }), { signal });
+  const shallower = button("camwidget-button camwidget-step", { "aria-label": "Shallower layer", title: "Shallower layer ([)" }, "‹");
+  const deeper = button("camwidget-button camwidget-step", { "aria-label": "Deeper layer", title: "Deeper layer (])" }, "›");
+  shallower.addEventListener("click", () => stepLayer(context, -1), { signal });
+  deeper.addEventListener("click", () => stepLayer(context, 1), { signal });
+  context.watch(["layers", "layer"], () => {
+    const all = layers(model.get("layers"));
+    const name = text(model.get("layer"));
+    const now = all.findIndex((layer) => layer.name === name);
+    setChoices(select, all.map((layer) => ({ value: layer.name, label: describe(layer) })), name);
+    select.disabled = all.length < 2;
+    shallower.setAttribute("aria-disabled", String(now <= 0));
+    deeper.setAttribute("aria-disabled", String(now < 0 || now === all.length - 1));
+  });
+  return make(
+    "div",
+    "camwidget-layer camwidget-line",
+    {},
+    make("span", "camwidget-label", {}, "Layer"),
+    shallower,
+    select,
+    deeper
+  );
+}
+function describe({ name, shape }) {
+  const [, height, width] = shape;
+  return height === void 0 || width === void 0 ? name : `${name} · ${height}×${width}`;
+}
+
+// src/core/colormap.ts
+var COLORMAP_BYTES = 768;
+var GREY = Uint8Array.from(
+  { length: COLORMAP_BYTES },
+  (_, i) => Math.floor(i / 3)
+);
+function emphasis(value) {
+  const v = value / 255;
+  return v * (0.35 + 0.65 * Math.sqrt(v));
+}
+function blendTable() {
+  return {
+    stay: new Uint32Array(256),
+    redBlue: new Uint32Array(256),
+    green: new Uint32Array(256)
+  };
+}
+function fillBlendTable(table, colors, opacity2) {
+  for (let v = 0; v < 256; v++) {
+    const weight = Math.round(256 * opacity2 * emphasis(v));
+    table.stay[v] = 256 - weight;
+    table.redBlue[v] = (colors[3 * v + 2] << 16 | colors[3 * v]) * weight + 8388736;
+    table.green[v] = colors[3 * v + 1] * weight + 128;
+  }
+}
+function gradient(colors, stops = 17) {
+  const parts = [];
+  for (let k = 0; k < stops; k++) {
+    const at = 3 * Math.round(255 * k / (stops - 1));
+    parts.push(`rgb(${colors[at]}, ${colors[at + 1]}, ${colors[at + 2]})`);
+  }
+  return `linear-gradient(to right, ${parts.join(", ")})`;
+}
+
+// src/view/range.ts
+var Range = class {
+  element;
+  dragging = false;
+  moved = false;
+  constructor(options) {
+    const { signal } = options;
+    this.element = make("input", `camwidget-range ${options.className}`, {
+      type: "range",
+      min: 0,
+      max: 100,
+      step: options.step,
+      "aria-label": options.label,
+      title: options.title,
+      ...OWN_KEYS
+    });
+    this.element.addEventListener(
+      "input",
+      () => {
+        this.moved = true;
+        this.decorate();
+        options.input(this.value);
+      },
+      { signal }
+    );
+    this.element.addEventListener(
+      "pointerdown",
+      (event) => {
+        if (event.button !== 0 || this.element.disabled) return;
+        this.dragging = true;
+        this.moved = false;
+      },
+      { signal }
+    );
+    const release = () => {
+      if (!this.dragging) return;
+      this.dragging = false;
+      options.release(this.moved);
+    };
+    window.addEventListener("pointerup", release, { signal });
+    window.addEventListener("pointercancel", release, { signal });
+    this.element.addEventListener("blur", release, { signal });
+  }
+  get value() {
+    return Number(this.element.value) / 100;
+  }
+  follow(value) {
+    if (this.dragging) return;
+    this.element.value = String(100 * value);
+    this.decorate();
+  }
+  /** The filled part of the track; the text is what a screen reader says instead of "25". */
+  decorate() {
+    this.element.style.setProperty("--camwidget-filled", String(this.value));
+    this.element.setAttribute("aria-valuetext", percent(this.value));
+  }
+};
+function percent(value) {
+  return `${Math.round(1e3 * value) / 10} %`;
+}
+
+// src/view/look.ts
+function look(context) {
+  return make("div", "camwidget-look", {}, colormap(context), opacity(context));
+}
+function colormap(context) {
+  const { model, signal } = context;
+  const select = make("select", "camwidget-select", {
+    "aria-label": "Colour map",
+    title: "Colours of the map, from low to high",
+    ...OWN_KEYS
+  });
+  select.addEventListener("change", () => context.write({ colormap: select.value }), { signal });
+  const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
+  context.watch(["colormap", "colormaps"], () => {
+    const maps = byteMap(model.get("colormaps"));
+    const name = text(model.get("colormap"));
+    setChoices(select, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
+    bar.style.backgroundImage = gradient(maps.get(name) ?? GREY);
+  });
+  return make(
+    "div",
+    "camwidget-line",
+    {},
+    make("span", "camwidget-label", {}, "Map"),
+    select,
+    make("span", "camwidget-legend", {}, "low", bar, "high")
+  );
+}
+function opacity(context) {
+  const { model, signal } = context;
+  const range = new Range({
+    className: "camwidget-opacity",
+    label: "Opacity of the map",
+    title: "How strongly the map covers the picture; 0 shows exactly what the model gets",
+    step: 1,
+    signal,
+    input: (value) => context.write({ opacity: value }),
+    release: () => follow()
+  });
+  const follow = () => range.follow(unit(model.get("opacity"), 0.5));
+  const overlay = toggle("overlay", "Show the map over the picture (space)");
+  const cells2 = toggle("cells", "Show the layer's own cells");
+  overlay.addEventListener("click", () => toggleOverlay(context), { signal });
+  cells2.addEventListener("click", () => context.write({ cells: !flag(model.get("cells"), false) }), {
+    signal
+  });
+  context.watch(["opacity"], follow);
+  context.watch(["overlay", "cells", "mode"], () => {
+    const product = mode(model.get("mode")) === "multiply";
+    setAttribute(overlay, "aria-pressed", String(flag(model.get("overlay"), true) && !product));
+    setAttribute(cells2, "aria-pressed", String(flag(model.get("cells"), false) && !product));
+    range.element.disabled = product;
+    cells2.disabled = product;
+    overlay.disabled = product;
+  });
+  return make(
+    "div",
+    "camwidget-line",
+    {},
+    make("span", "camwidget-label", {}, "Opacity"),
+    range.element,
+    overlay,
+    cells2
+  );
+}
+function toggle(label, title) {
+  return button("camwidget-button", { "aria-pressed": "false", title }, label);
+}
+
+// src/view/rove.ts
+function rove(group, signal) {
+  group.addEventListener(
+    "keydown",
+    (event) => {
+      const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+      if (by === 0) return;
+      const radios = Array.from(group.querySelectorAll('[role="radio"]'));
+      const now = radios.findIndex((one) => one === document.activeElement);
+      const next = radios[(now + by + radios.length) % radios.length];
+      if (next === void 0) return;
+      for (const one of radios) one.tabIndex = one === next ? 0 : -1;
+      next.focus();
+      event.preventDefault();
+    },
+    { signal }
+  );
+}
+
+// src/view/mask.ts
+var MODES = [
+  { mode: "remove", label: "remove", title: "Replace the pixels with the most evidence by the fill" },
+  { mode: "keep", label: "keep", title: "Keep the pixels with the most evidence, replace all others" },
+  { mode: "multiply", label: "× map", title: "Multiply the picture by the map" }
+];
+function maskRow(context, repaint) {
+  const { model, signal } = context;
+  const range = new Range({
+    className: "camwidget-fraction",
+    label: "Fraction of the picture masked",
+    title: "How much of the picture is masked, strongest evidence first (← →)",
+    step: 0.5,
+    signal,
+    input: (value) => {
+      context.write({ fraction: value });
+      show();
+      repaint();
+    },
+    release: (moved) => {
+      const now = unit(model.get("fraction"), 0);
+      if (!moved) range.follow(now);
+      else if (now !== range.value) context.write({ fraction: range.value });
+      show();
+      repaint();
+    }
+  });
+  const reading = make("output", "camwidget-reading", { "aria-hidden": "true" });
+  const show = () => setText(reading, percent(context.fraction()));
+  context.fraction = () => range.dragging ? range.value : unit(model.get("fraction"), 0);
+  context.watch(["fraction", "mode"], () => {
+    range.follow(unit(model.get("fraction"), 0));
+    range.element.disabled = mode(model.get("mode")) === "multiply";
+    show();
+  });
+  return make(
+    "div",
+    "camwidget-mask camwidget-line",
+    {},
+    make("span", "camwidget-label", { id: context.id("mask") }, "Mask"),
+    modes(context),
+    range.element,
+    reading,
+    fill(context)
+  );
+}
+function modes(context) {
+  const { model, signal } = context;
+  const group = make("div", "camwidget-segments", {
+    role: "radiogroup",
+    "aria-labelledby": context.id("mask")
+  });
+  for (const choice of MODES) {
+    const made = button(
+      "camwidget-button camwidget-radio",
+      { role: "radio", title: choice.title, "data-name": choice.mode },
+      choice.label
+    );
+    made.addEventListener("click", () => context.write({ mode: choice.mode }), { signal });
+    group.append(made);
+    context.watch(["mode"], () => {
+      const chosen = mode(model.get("mode")) === choice.mode;
+      setAttribute(made, "aria-checked", String(chosen));
+      made.tabIndex = chosen ? 0 : -1;
+    });
+  }
+  rove(group, signal);
+  return group;
+}
+function fill(context) {
+  const { model, signal } = context;
+  const select = make("select", "camwidget-select", {
+    title: "What takes the place of the masked pixels",
+    ...OWN_KEYS
+  });
+  select.addEventListener("change", () => context.write({ baseline: select.value }), { signal });
+  context.watch(["baseline", "baselines", "mode"], () => {
+    const names = texts(model.get("baselines"));
+    setChoices(select, names.map((name) => ({ value: name, label: name })), text(model.get("baseline")));
+    select.disabled = names.length < 2 || mode(model.get("mode")) === "multiply";
+  });
+  return make("label", "camwidget-fill", {}, "fill", select);
+}
+
+// src/view/methods.ts
+function methodRow(context) {
+  const { model, signal } = context;
+  const label = make("span", "camwidget-label", { id: context.id("method") }, "Method");
+  const choices = make("div", "camwidget-methodgroups", {
+    role: "radiogroup",
+    "aria-labelledby": context.id("method")
+  });
+  rove(choices, signal);
+  const mark = () => {
+    const name = text(model.get("method"));
+    const buttons = Array.from(choices.querySelectorAll('[role="radio"]'));
+    const chosen = buttons.find((one) => one.dataset["name"] === name) ?? buttons[0];
+    for (const one of buttons) {
+      setAttribute(one, "aria-checked", String(one.dataset["name"] === name));
+      one.tabIndex = one === chosen ? 0 : -1;
+    }
+  };
+  context.watch(["methods"], () => {
+    const focused = choices.contains(document.activeElement);
+    choices.replaceChildren(...families(context, methods(model.get("methods"))));
+    mark();
+    if (focused) choices.querySelector('[tabindex="0"]')?.focus();
+  });
+  context.watch(["method"], mark);
+  return make("div", "camwidget-methods camwidget-line", {}, label, choices);
+}
+function families(context, all) {
+  const out = /* @__PURE__ */ new Map();
+  for (const method of all) {
+    const made = methodButton(context, method);
+    const family = out.get(method.group);
+    if (family !== void 0) {
+      family.append(made);
+      continue;
+    }
+    const name = make("span", "camwidget-family-name", { "aria-hidden": "true" }, method.group);
+    const first = make("span", "camwidget-family-first", {}, name, made);
+    out.set(method.group, make("span", "camwidget-family", { role: "presentation" }, first));
+  }
+  return [...out.values()];
+}
+function methodButton(context, method) {
+  const usable = method.reason === null;
+  const made = button(
+    "camwidget-button camwidget-radio",
+    {
+      role: "radio",
+      "aria-checked": "false",
+      "aria-disabled": !usable && "true",
+      "data-name": method.name,
+      title: usable ? method.tip : `Not here: ${method.reason}`
+    },
+    method.label
+  );
+  made.addEventListener(
+    "click",
+    () => {
+      if (usable) context.write({ method: method.name });
+    },
+    { signal: context.signal }
+  );
+  return made;
+}
+
+// src/view/narrow.ts
+var NARROW = 640;
+function narrow(root, probe, signal) {
+  const observer = new ResizeObserver(() => {
+    const width = probe.clientWidth;
+    if (width === 0) return;
+    const grid = root.closest(".camwidget-explorer") ?? root;
+    grid.classList.toggle("camwidget-narrow", width < NARROW);
+  });
+  observer.observe(probe);
+  signal.addEventListener("abort", () => observer.disconnect());
+}
+
+// src/view/say.ts
+var CURVE = {
+  remove: "Confidence as the top evidence goes",
+  keep: "Confidence as the top evidence comes",
+  multiply: "Picture × map"
+};
+function curveHead(context) {
+  const head = make("div", "camwidget-curvehead camwidget-heading");
+  context.watch(["mode"], () => setText(head, CURVE[mode(context.model.get("mode"))]));
+  return head;
+}
+function sentence(context) {
+  const line = make("div", "camwidget-say", { "aria-live": "polite" });
+  context.watch(["sentence"], () => setText(line, text(context.model.get("sentence"))));
+  return line;
+}
+function status(context, help) {
+  const line = make("span", "camwidget-status-text");
+  context.watch(["status"], () => setText(line, text(context.model.get("status"))));
+  return make("div", "camwidget-status", {}, line, help);
+}
+function errorLine(context) {
+  const message = make("span", "camwidget-error-text");
+  const dismiss = button("camwidget-quiet", { "aria-label": "Dismiss", title: "Dismiss this message" }, "×");
+  dismiss.addEventListener("click", () => context.write({ error: "" }), { signal: context.signal });
+  const line = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
+  context.watch(["error"], () => {
+    const error = text(context.model.get("error"));
+    setText(message, error);
+    line.hidden = error === "";
+  });
+  return line;
+}
+
+// src/view/matches.ts
+var Names = class {
+  constructor(names) {
+    this.names = names;
+    this.lowered = names.map((name) => name.toLowerCase());
+  }
+  names;
+  lowered;
+  /** Indices of names that contain the query: those that start with it first, then in order. */
+  find(query, most) {
+    const wanted = query.trim().toLowerCase();
+    if (wanted === "") return [];
+    const starting = [];
+    const containing = [];
+    for (let at = 0; at < this.lowered.length && starting.length < most; at++) {
+      const found = this.lowered[at].indexOf(wanted);
+      if (found === 0) starting.push(at);
+      else if (found > 0 && containing.length < most) containing.push(at);
+    }
+    return starting.concat(containing).slice(0, most);
+  }
+};
+
+// src/view/search.ts
+var MOST = 12;
+var Search = class {
+  constructor(context) {
+    this.context = context;
+    const { model, signal } = context;
+    const listId = context.id("matches");
+    this.input = make("input", "camwidget-search", {
+      type: "text",
+      role: "combobox",
+      placeholder: "find a class…",
+      autocomplete: "off",
+      spellcheck: "false",
+      "aria-label": "Find a class",
+      "aria-autocomplete": "list",
+      "aria-expanded": "false",
+      "aria-controls": listId,
+      title: "Explain any class of the model, also one that is not in the list",
+      ...OWN_KEYS
+    });
+    this.list = make("div", "camwidget-matches", {
+      id: listId,
+      role: "listbox",
+      "aria-label": "Matching classes",
+      hidden: true
+    });
+    this.element = make("div", "camwidget-find", {}, this.input, this.list);
+    this.input.addEventListener("input", () => this.search(), { signal });
+    this.input.addEventListener("focus", () => this.search(), { signal });
+    this.input.addEventListener("blur", () => this.show([]), { signal });
+    this.input.addEventListener("keydown", (event) => this.key(event), { signal });
+    this.list.addEventListener("pointerdown", (event) => this.point(event), { signal });
+    context.watch(["class_names"], () => {
+      this.names = new Names(texts(model.get("class_names")));
+      this.input.disabled = this.names.names.length === 0;
+      if (!this.list.hidden) this.search();
+    });
+  }
+  context;
+  element;
+  input;
+  list;
+  names = new Names([]);
+  found = [];
+  active = 0;
+  search() {
+    this.active = 0;
+    this.show(this.names.find(this.input.value, MOST));
+  }
+  show(found) {
+    this.found = found;
+    const nothing = found.length === 0 && this.input.value.trim() !== "" && document.activeElement === this.input;
+    this.list.hidden = found.length === 0 && !nothing;
+    setAttribute(this.input, "aria-expanded", String(found.length > 0));
+    this.list.classList.toggle("camwidget-nothing", nothing);
+    const options = fit(this.list, found.length, (at) => this.option(at));
+    found.forEach((index, at) => {
+      const option = options[at];
+      if (option === void 0) return;
+      setText(option, this.names.names[index] ?? "");
+      setAttribute(option, "aria-selected", String(at === this.active));
+    });
+    if (found.length > 0) setAttribute(this.input, "aria-activedescendant", this.optionId(this.active));
+    else this.input.removeAttribute("aria-activedescendant");
+  }
+  option(at) {
+    return make("div", "camwidget-match", { id: this.optionId(at), role: "option" });
+  }
+  optionId(at) {
+    return this.context.id(`match-${at}`);
+  }
+  move(by) {
+    const count = this.found.length;
+    if (count === 0) return;
+    this.active = (this.active + by + count) % count;
+    this.show(this.found);
+    this.list.children[this.active]?.scrollIntoView({ block: "nearest" });
+  }
+  choose(at) {
+    const index = this.found[at];
+    if (index === void 0) return;
+    this.input.value = "";
+    this.show([]);
+    pickClass(this.context, index);
+  }
+  key(event) {
+    if (event.key === "ArrowDown") this.move(1);
+    else if (event.key === "ArrowUp") this.move(-1);
+    else if (event.key === "Enter") this.choose(this.active);
+    else if (event.key === "Escape") {
+      this.input.value = "";
+      this.show([]);
+    } else return;
+    event.preventDefault();
+  }
+  point(event) {
+    event.preventDefault();
+    const at = Array.from(this.list.children).findIndex((option) => option.contains(event.target));
+    this.choose(at);
+  }
+};
+
+// src/core/cells.ts
+function nearestCell(at, size, cells2) {
+  return Math.floor((2 * at + 1) * cells2 / (2 * size));
+}
+function expandCells(cells2, rows2, columns, width, height) {
+  const out = new Uint8Array(width * height);
+  const column = new Uint32Array(width);
+  for (let x = 0; x < width; x++) column[x] = nearestCell(x, width, columns);
+  for (let y = 0, i = 0; y < height; y++) {
+    const start = nearestCell(y, height, rows2) * columns;
+    for (let x = 0; x < width; x++, i++) out[i] = cells2[start + column[x]];
+  }
+  return out;
+}
+
+// src/core/rgba.ts
+var OPAQUE = 4278190080;
+function pack(red, green, blue) {
+  return (OPAQUE | blue << 16 | green << 8 | red) >>> 0;
+}
+function fromRgb(rgb, out) {
+  for (let i = 0, j = 0; i < out.length; i++, j += 3) {
+    out[i] = OPAQUE | rgb[j + 2] << 16 | rgb[j + 1] << 8 | rgb[j];
+  }
+}
+
+// src/core/rule.ts
+function threshold(fraction) {
+  return Math.floor(fraction * 65536 + 0.5);
+}
+function multiply(picture, saliency) {
+  return Math.floor((2 * picture * saliency + 255) / 510);
+}
+
+// src/core/compositor.ts
+var Compositor = class {
+  width = 0;
+  height = 0;
+  /** The result, opaque RGBA. Replaced only when the size changes. */
+  pixels = new Uint8ClampedArray(0);
+  out = new Uint32Array(0);
+  picture = new Uint32Array(0);
+  heated = new Uint32Array(0);
+  filling = new Uint32Array(0);
+  heat = null;
+  expanded = null;
+  look = { overlay: false, opacity: 0, cells: false, colors: GREY };
+  fill = void 0;
+  blended = false;
+  table = blendTable();
+  setPicture({ width, height, rgb }) {
+    const size = width * height;
+    if (width !== this.width || height !== this.height) {
+      this.width = width;
+      this.height = height;
+      this.pixels = new Uint8ClampedArray(4 * size);
+      this.out = new Uint32Array(this.pixels.buffer);
+      this.picture = new Uint32Array(size);
+      this.heated = new Uint32Array(size);
+      this.filling = new Uint32Array(size);
+    }
+    fromRgb(rgb, this.picture);
+    this.fill = void 0;
+    this.setHeat(null);
+  }
+  /** Null: no map belongs to this picture (yet). It is then drawn whole. */
+  setHeat(heat) {
+    this.heat = heat;
+    this.expanded = null;
+    this.blended = false;
+  }
+  setLook(look2) {
+    this.look = look2;
+    this.blended = false;
+  }
+  paint(mask) {
+    if (this.heat === null) this.out.set(this.picture);
+    else if (mask.mode === "multiply") this.paintProduct(this.heat.saliency);
+    else this.paintMasked(this.heat.levels, mask);
+    return this.pixels;
+  }
+  /** Every pixel is changed, so every pixel is shown as the model gets it, without the map. */
+  paintProduct(saliency) {
+    const { out, picture } = this;
+    for (let i = 0; i < out.length; i++) {
+      const p = picture[i];
+      const s = saliency[i];
+      out[i] = OPAQUE | multiply(p >>> 16 & 255, s) << 16 | multiply(p >>> 8 & 255, s) << 8 | multiply(p & 255, s);
+    }
+  }
+  paintMasked(levels, mask) {
+    this.prepareFill(mask.fill);
+    const shown = this.prepareBlend();
+    const inside = mask.mode === "remove" ? this.filling : shown;
+    const outside = mask.mode === "remove" ? shown : this.filling;
+    const { out } = this;
+    const t = threshold(mask.fraction);
+    for (let i = 0; i < out.length; i++) {
+      const below = levels[i] - t >> 31;
+      out[i] = inside[i] & below | outside[i] & ~below;
+    }
+  }
+  prepareFill(fill2) {
+    if (this.fill === fill2) return;
+    this.fill = fill2;
+    if (fill2?.length === 3 * this.filling.length) fromRgb(fill2, this.filling);
+    else if (fill2?.length === 3) this.filling.fill(pack(fill2[0], fill2[1], fill2[2]));
+    else this.filling.fill(OPAQUE);
+  }
+  prepareBlend() {
+    const { look: look2, heat } = this;
+    if (heat === null || !look2.overlay || look2.opacity <= 0) return this.picture;
+    if (!this.blended) {
+      const colors = look2.colors.length === COLORMAP_BYTES ? look2.colors : GREY;
+      fillBlendTable(this.table, colors, Math.min(1, look2.opacity));
+      this.blend(look2.cells ? this.cellMap(heat) : heat.saliency);
+      this.blended = true;
+    }
+    return this.heated;
+  }
+  blend(map) {
+    const { picture, heated } = this;
+    const { stay, redBlue, green } = this.table;
+    for (let i = 0; i < heated.length; i++) {
+      const p = picture[i];
+      const v = map[i];
+      const keep = stay[v];
+      const rb = (p & 16711935) * keep + redBlue[v] >>> 8;
+      const g = (p >>> 8 & 255) * keep + green[v];
+      heated[i] = OPAQUE | rb & 16711935 | g & 65280;
+    }
+  }
+  cellMap(heat) {
+    if (heat.cells === null) return heat.saliency;
+    const { values, rows: rows2, columns } = heat.cells;
+    this.expanded ??= expandCells(values, rows2, columns, this.width, this.height);
+    return this.expanded;
+  }
+};
+
+// src/view/stage.ts
+var SMALL = 96;
+var Stage = class {
+  constructor(context) {
+    this.context = context;
+    const { model, signal } = context;
+    this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
+    this.paper = this.canvas.getContext("2d");
+    this.frame = make(
+      "div",
+      "camwidget-frame",
+      {
+        tabindex: 0,
+        role: "group",
+        "aria-label": "Picture",
+        title: "Click a point (or w a s d, enter) to ask which classes have the strongest maps there",
+        ...OWN_KEYS
+      },
+      this.canvas,
+      this.empty,
+      this.note,
+      progressLine(context)
+    );
+    context.watch(["scene", "explanation"], () => {
+      this.read(model.get("scene"), model.get("explanation"));
+      this.repaint();
+    });
+    context.watch(["overlay", "opacity", "cells", "colormap", "colormaps"], () => {
+      this.compositor.setLook({
+        overlay: flag(model.get("overlay"), true),
+        opacity: unit(model.get("opacity"), 0.5),
+        cells: flag(model.get("cells"), false),
+        colors: byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY
+      });
+      this.repaint();
+    });
+    context.watch(["fraction", "mode", "baseline"], () => this.repaint());
+    context.watch(["busy"], () => {
+      const busy = flag(model.get("busy"), false);
+      setAttribute(this.frame, "aria-busy", String(busy));
+      if (this.scene === null) this.announceEmpty();
+    });
+    signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
+  }
+  context;
+  frame;
+  canvas;
+  compositor = new Compositor();
+  paper;
+  empty = make("div", "camwidget-empty");
+  note = make("div", "camwidget-note");
+  image = null;
+  scene = null;
+  rawScene = void 0;
+  request = 0;
+  /** The picture on show; null when there is none. */
+  get sceneId() {
+    return this.scene?.id ?? null;
+  }
+  /** At most once a frame, however many changes ask for it. */
+  repaint() {
+    if (this.request !== 0 || this.context.signal.aborted) return;
+    this.request = requestAnimationFrame(() => {
+      this.request = 0;
+      this.paint();
+    });
+  }
+  paint() {
+    if (this.image === null || this.paper === null || this.scene === null) return;
+    const { model } = this.context;
+    this.compositor.paint({
+      mode: mode(model.get("mode")),
+      fraction: this.context.fraction(),
+      fill: this.scene.fills.get(text(model.get("baseline"))) ?? null
+    });
+    this.paper.putImageData(this.image, 0, 0);
+  }
+  read(rawScene, rawExplanation) {
+    if (rawScene !== this.rawScene) {
+      this.rawScene = rawScene;
+      this.scene = scene(rawScene);
+      this.resize();
+    }
+    const map = explanation(rawExplanation, this.scene);
+    this.compositor.setHeat(map?.empty === true ? null : map);
+    this.describe(map);
+  }
+  resize() {
+    const { scene: shown, canvas, compositor } = this;
+    canvas.hidden = shown === null;
+    this.announceEmpty();
+    if (shown === null) return;
+    const { width, height } = shown;
+    const changed = width !== compositor.width || height !== compositor.height;
+    compositor.setPicture(shown);
+    if (!changed) return;
+    canvas.width = width;
+    canvas.height = height;
+    canvas.classList.toggle("camwidget-pixelated", Math.max(width, height) <= SMALL);
+    this.frame.style.setProperty("--camwidget-aspect", String(width / height));
+    this.image = new ImageData(compositor.pixels, width, height);
+  }
+  announceEmpty() {
+    const waiting = flag(this.context.model.get("busy"), false);
+    this.empty.hidden = this.scene !== null;
+    setText(this.empty, waiting ? "Waiting for the model…" : "No picture yet");
+  }
+  describe(map) {
+    const title = map?.title ?? "";
+    setAttribute(this.canvas, "aria-label", title === "" ? "The picture the model gets" : title);
+    const silent = map?.empty === true ? "No positive evidence for this class at this layer" : "";
+    const note = map === null || map.note === "" ? silent : map.note;
+    setText(this.note, note);
+    this.note.hidden = note === "";
+  }
+};
+function progressLine(context) {
+  const done = make("div", "camwidget-progress-done");
+  const line = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
+  context.watch(["busy", "progress"], () => {
+    const progress = number(context.model.get("progress"), -1);
+    line.hidden = !flag(context.model.get("busy"), false);
+    line.classList.toggle("camwidget-indeterminate", progress < 0);
+    done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
+    if (progress < 0) line.removeAttribute("aria-valuenow");
+    else setAttribute(line, "aria-valuenow", String(Math.round(100 * progress)));
+  });
+  return line;
+}
+
+// src/view/view.ts
+function mount(model, root, signal) {
+  const context = new Context(model, signal);
+  const stage = new Stage(context);
+  const here2 = new HerePopover(context, stage);
+  const help = new Help(context);
+  const classes = classList(context);
+  const mask = maskRow(context, () => stage.repaint());
+  const parts = [
+    make("div", "camwidget-stage", {}, stage.frame, look(context)),
+    classes.head,
+    classes.names,
+    classes.numbers,
+    new Search(context).element,
+    curveHead(context),
+    methodRow(context),
+    layerPicker(context),
+    mask,
+    sentence(context),
+    status(context, help.element),
+    errorLine(context)
+  ];
+  root.classList.add("camwidget-view");
+  root.append(...parts);
+  keyboard(context, {
+    root,
+    frame: stage.frame,
+    toggleHelp: () => help.toggle(),
+    marker: here2,
+    close: () => help.close() || here2.close()
+  });
+  narrow(root, mask, signal);
+  signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
+}
+
+// src/index.ts
+var src_default = {
+  render({ model, el, signal }) {
+    const life = new AbortController();
+    signal?.addEventListener("abort", () => life.abort(), { once: true });
+    mount(model, el, life.signal);
+    return () => life.abort();
+  }
+};
+export {
+  src_default as default
+};

@@ -1,0 +1,79 @@
+"""How good a texture classifier is: whether it is right, and whether it looks where it should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .registry import Entry
+from .sample import Sample
+
+_BATCH = 50
+
+
+def normalise(images: NDArray[np.uint8], entry: Entry) -> Tensor:
+    """Pictures uint8 (N, H, W, 3) as the network takes them: float32 (N, 3, H, W)."""
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32) / 255.0
+    mean, std = (torch.tensor(triple).view(1, 3, 1, 1) for triple in (entry.mean, entry.std))
+    return (pixels - mean) / std
+
+
+@dataclass(frozen=True)
+class Score:
+    """Figures over some pictures.
+
+    Attributes:
+        accuracy: share of pictures whose highest score is a class that is present.
+        peak: share of (picture, class present) pairs whose class activation map has its
+            peak inside an object of that class.
+        pictures: number of pictures.
+        wrong: places, in the order given, of the pictures got wrong.
+    """
+
+    accuracy: float
+    peak: float
+    pictures: int
+    wrong: tuple[int, ...]
+
+
+def score(net: nn.Sequential, entry: Entry, samples: Iterable[Sample]) -> Score:
+    """Measure a network that ends in global average pooling and one linear layer."""
+    right: list[bool] = []
+    peaks: list[bool] = []
+    net.eval()
+    for batch in _batches(iter(samples)):
+        scores, maps = activation_maps(net, normalise(_stack(batch), entry))
+        for sample, best, class_maps in zip(batch, scores.argmax(1).tolist(), maps, strict=True):
+            right.append(best in sample.labels)
+            for label in sorted(set(sample.labels)):
+                place = int(class_maps[label].argmax())
+                peaks.append(bool(sample.mask_of(label).flat[place]))
+    wrong = tuple(n for n, good in enumerate(right) if not good)
+    return Score(float(np.mean(right)), float(np.mean(peaks)), len(right), wrong)
+
+
+@torch.no_grad()
+def activation_maps(net: nn.Sequential, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """Scores (N, classes), and class activation maps (N, classes, H, W) at the pictures' size."""
+    head = net.head
+    assert isinstance(head, nn.Linear)
+    features = net[:-2](pictures)
+    maps = torch.einsum("nchw,kc->nkhw", features, head.weight)
+    large = functional.interpolate(maps, size=pictures.shape[2:], mode="bilinear")
+    return net[-2:](features), large
+
+
+def _stack(samples: Sequence[Sample]) -> NDArray[np.uint8]:
+    return np.stack([sample.image for sample in samples])
+
+
+def _batches(samples: Iterator[Sample]) -> Iterator[list[Sample]]:
+    while batch := list(islice(samples, _BATCH)):
+        yield batch

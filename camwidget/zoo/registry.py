@@ -1,0 +1,148 @@
+"""Which models the zoo holds, and how each is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ModelError, WeightsError
+from . import textures
+from .sample import Sample
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WEIGHTS = Path(__file__).with_name("weights")
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is fixed about a model before it is trained.
+
+    Attributes:
+        name: full name, "zoo/" and the room.
+        classes: names of the classes, in the order of the scores.
+        network: makes the untrained module.
+        samples: draws a few pictures that show what it can do.
+        input_size: side of the pictures it is meant for.
+        mean, std: normalisation of the channels, for pixels in [0, 1].
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    network: Callable[[], nn.Module]
+    samples: Callable[[], list[Sample]]
+    input_size: int = 192
+    mean: Triple = (0.5, 0.45, 0.42)
+    std: Triple = (0.25, 0.25, 0.25)
+
+    def weights(self, folder: Path = WEIGHTS) -> Path:
+        """File of the weights."""
+        return folder / f"{self.name.removeprefix('zoo/')}.safetensors"
+
+    def card(self, folder: Path = WEIGHTS) -> Path:
+        """File of the model card."""
+        return self.weights(folder).with_suffix(".json")
+
+
+@dataclass(frozen=True)
+class ZooModel:
+    """A trained model and all that is needed to use it.
+
+    Attributes:
+        name: full name, as given to `build`.
+        module: the network in eval mode; scores (N, classes) from pictures (N, 3, H, W).
+        classes: names of the classes, in the order of the scores.
+        input_size: side of the pictures it is meant for.
+        mean, std: normalisation of the channels, for pixels in [0, 1].
+        card: the model card: data, accuracy, known faults, how it was trained.
+    """
+
+    name: str
+    module: nn.Module
+    classes: tuple[str, ...]
+    input_size: int
+    mean: Triple
+    std: Triple
+    card: dict[str, Any]
+
+
+def _textures_net() -> nn.Module:
+    from .nets import residual_net
+
+    return residual_net(len(textures.CLASSES))
+
+
+_ENTRIES = {
+    known.name: known for known in (Entry("zoo/textures", textures.CLASSES, _textures_net, textures.gallery),)
+}
+
+
+def available() -> tuple[str, ...]:
+    """Names of all models in the zoo."""
+    return tuple(_ENTRIES)
+
+
+def entry(name: str) -> Entry:
+    """The entry of that name.
+
+    Raises:
+        ModelError: if there is none; the message lists those there are.
+    """
+    if name not in _ENTRIES:
+        raise ModelError(f"The zoo has no model {name!r}; it has {', '.join(_ENTRIES)}.")
+    return _ENTRIES[name]
+
+
+def build(name: str) -> ZooModel:
+    """Load a trained model of the zoo, ready to use on the CPU.
+
+    Raises:
+        ModelError: if the zoo has no model of that name; the message lists those it has.
+        WeightsError: if the weights that came with camwidget are missing or damaged.
+    """
+    found = entry(name)
+    weights, card = _read(found)
+
+    from safetensors.torch import load
+
+    module = found.network()
+    module.load_state_dict(load(weights))
+    module.eval()
+    return ZooModel(
+        found.name, module, found.classes, found.input_size, found.mean, found.std, card
+    )
+
+
+def samples(name: str) -> list[Sample]:
+    """A few pictures that show what a model of the zoo can do.
+
+    Raises:
+        ModelError: if the zoo has no model of that name; the message lists those it has.
+    """
+    return entry(name).samples()
+
+
+def _read(found: Entry) -> tuple[bytes, dict[str, Any]]:
+    """Weights and card, checked against each other."""
+    try:
+        card: dict[str, Any] = json.loads(found.card(WEIGHTS).read_text(encoding="utf-8"))
+        weights = found.weights(WEIGHTS).read_bytes()
+    except (OSError, ValueError) as error:
+        raise _damaged(found) from error
+    if hashlib.sha256(weights).hexdigest() != card.get("sha256"):
+        raise _damaged(found)
+    return weights, card
+
+
+def _damaged(found: Entry) -> WeightsError:
+    return WeightsError(
+        f"The weights of {found.name} are missing or damaged; reinstall camwidget "
+        "(pip install --force-reinstall camwidget)."
+    )

@@ -1,0 +1,208 @@
+"""Pictures of ten textures whose right answer is known, drawn from a seed.
+
+Three kinds of picture: `full` (one texture everywhere), `single` (one textured object on a
+ground) and `multiple` (two to four textured objects that do not overlap).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .grounds import ground
+from .lighting import Light, shade, sun
+from .noise import Field, smooth_noise, step
+from .palette import Ramp, pick
+from .patterns import PATTERNS, Grid
+from .sample import Sample
+from .shapes import Silhouette, arrange
+
+Kind = Literal["full", "single", "multiple"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+CLASSES: tuple[str, ...] = tuple(PATTERNS)
+SIZE = 192
+
+_RADII = {2: (0.2, 0.26), 3: (0.165, 0.215), 4: (0.15, 0.185)}
+"""Radius of the objects, in picture sides, by how many there are."""
+
+
+def draw(
+    seed: int | np.random.Generator,
+    kind: Kind = "multiple",
+    *,
+    classes: Sequence[str | int] | None = None,
+    size: int = SIZE,
+) -> Sample:
+    """Draw one picture; the same arguments always give the same picture.
+
+    Args:
+        seed: an integer, or a generator to draw from (which is advanced).
+        kind: "full", "single" or "multiple".
+        classes: the class of each object, by name or index; one for "full" and "single",
+            two to four for "multiple". Random if left out.
+        size: side of the picture in pixels.
+
+    Raises:
+        ValueError: for an unknown kind or class, or a number of classes the kind cannot hold.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+    if not isinstance(seed, np.random.Generator):
+        # The kind is part of the seed, so that seed 7 is not the same texture in every kind.
+        seed = np.random.default_rng([int(seed), KINDS.index(kind)])
+    labels = _choose(seed, kind, classes)
+    if kind == "full":
+        return _draw_full(seed, labels[0], size)
+    return _draw_objects(seed, labels, size)
+
+
+def gallery() -> list[Sample]:
+    """A few pictures chosen by eye, to be met first."""
+    return [draw(seed, kind, classes=classes) for kind, seed, classes in _GALLERY]
+
+
+_GALLERY: tuple[tuple[Kind, int, tuple[str, ...]], ...] = (
+    ("multiple", 303, ("knitted", "bubbly")),
+    ("multiple", 307, ("honeycombed", "knitted", "bubbly")),
+    ("multiple", 304, ("waffled", "veined", "zigzagged", "polka-dotted")),
+    ("single", 301, ("veined",)),
+    ("multiple", 306, ("crosshatched", "fibrous", "lined")),
+    ("multiple", 302, ("polka-dotted", "waffled", "polka-dotted")),
+    ("single", 300, ("bubbly",)),
+    ("full", 300, ("knitted",)),
+)
+
+
+def _choose(
+    rng: np.random.Generator, kind: Kind, classes: Sequence[str | int] | None
+) -> list[int]:
+    fewest, most = (2, 4) if kind == "multiple" else (1, 1)
+    if classes is None:
+        n = int(rng.integers(fewest, most + 1))
+        return [int(label) for label in rng.integers(len(CLASSES), size=n)]
+    if isinstance(classes, str) or not fewest <= len(classes) <= most:
+        number = "two to four" if kind == "multiple" else "one"
+        raise ValueError(f"kind {kind!r} takes a sequence of {number} classes, not {classes!r}")
+    return [_index(found) for found in classes]
+
+
+def _index(found: str | int) -> int:
+    if isinstance(found, str):
+        if found not in CLASSES:
+            raise ValueError(f"no class {found!r}; there are {', '.join(CLASSES)}")
+        return CLASSES.index(found)
+    if not 0 <= found < len(CLASSES):
+        raise ValueError(f"class indices run from 0 to {len(CLASSES) - 1}, not {found}")
+    return int(found)
+
+
+def _coordinates(size: int) -> tuple[Field, Field]:
+    """Picture coordinates in [0, 1] of every pixel's centre, x and y."""
+    axis = (np.arange(size, dtype=np.float32) + 0.5) / size
+    x, y = np.meshgrid(axis, axis)
+    return x, y
+
+
+def _draw_full(rng: np.random.Generator, label: int, size: int) -> Sample:
+    x, y = _coordinates(size)
+    light, (ramp,) = sun(rng), pick(rng)
+    colours = _texture(rng, label, x, y, (0.07, 0.15), ramp, light, size)
+    masks = np.ones((1, size, size), bool)
+    return Sample(_expose(rng, colours, x, y, light), (label,), masks, CLASSES)
+
+
+def _draw_objects(rng: np.random.Generator, labels: list[int], size: int) -> Sample:
+    x, y = _coordinates(size)
+    light = sun(rng)
+    behind, *ramps = pick(rng, len(labels) + 1)
+    low, high = _RADII[len(labels)] if len(labels) > 1 else (0.22, 0.4)
+    shapes = arrange(rng, sorted(rng.uniform(low, high, len(labels)), reverse=True))
+
+    colours = ground(rng, x, y, behind, light)
+    masks = np.zeros((len(labels), size, size), bool)
+    for label, shape, ramp, mask in zip(labels, shapes, ramps, masks, strict=True):
+        _lay(rng, colours, mask, x, y, label, shape, ramp, light)
+    # Outlines are kept apart, but at the finest level a pixel belongs to what was laid last.
+    for n in range(len(masks) - 1):
+        masks[n] &= ~masks[n + 1 :].any(axis=0)
+
+    order = np.argsort(-masks.sum(axis=(1, 2)), kind="stable")
+    image = _expose(rng, colours, x, y, light)
+    return Sample(image, tuple(labels[n] for n in order), masks[order], CLASSES)
+
+
+def _texture(
+    rng: np.random.Generator,
+    label: int,
+    x: Field,
+    y: Field,
+    periods: tuple[float, float],
+    ramp: Ramp,
+    light: Light,
+    size: int,
+) -> NDArray[np.float32]:
+    """One texture over the coordinates given: float32 (H, W, 3)."""
+    period = float(np.exp(rng.uniform(*np.log(periods))))
+    angle = float(rng.uniform(0.0, 2.0 * np.pi))
+    # Far from the origin, so that no picture shows the same corner of a lattice.
+    away_x, away_y = rng.uniform(8.0, 40.0, 2).astype(np.float32) * np.float32(period)
+    grid = Grid.place(x + away_x, y + away_y, period=period, angle=angle, light=light,
+                      pixel=1.0 / size)
+    relief = PATTERNS[CLASSES[label]](grid, rng)
+    return shade(relief, ramp, light, grid.pixel)
+
+
+def _lay(
+    rng: np.random.Generator,
+    colours: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    x: Field,
+    y: Field,
+    label: int,
+    shape: Silhouette,
+    ramp: Ramp,
+    light: Light,
+) -> None:
+    """Lay one textured object and its shadow on the picture, and mark its pixels, in place."""
+    size = len(x)
+    reach = 0.08
+    left, top, right, bottom = shape.box()
+    rows = slice(max(0, int((top - reach) * size)), max(0, int((bottom + reach) * size) + 1))
+    columns = slice(max(0, int((left - reach) * size)), max(0, int((right + reach) * size) + 1))
+    wx, wy, window = x[rows, columns], y[rows, columns], colours[rows, columns]
+    lx, ly = light.direction
+
+    inside = shape.inside(wx, wy)
+    blur = float(rng.uniform(0.02, 0.05))
+    shadow = step(shape.inside(wx + 0.02 * lx, wy + 0.02 * ly), -blur, blur)
+    window *= 1.0 - 0.5 * shadow[..., None]
+
+    # The object is a low cushion: its texture shrinks towards the rim, which turns from the eye.
+    dx, dy = (wx - shape.x) / shape.radius, (wy - shape.y) / shape.radius
+    bulge = 1.0 + 0.1 * np.clip(dx * dx + dy * dy, 0.0, 2.0)
+    surface = _texture(rng, label, shape.x + dx * bulge * shape.radius,
+                       shape.y + dy * bulge * shape.radius, (0.055, 0.095), ramp, light, size)
+    rim = 1.0 - step(inside, 0.0, 0.3 * shape.radius)
+    toward = dx * lx + dy * ly
+    surface *= (1.0 + 0.1 * toward - rim * (0.22 - 0.3 * toward))[..., None]
+
+    alpha = step(inside, -0.8 / size, 0.8 / size)[..., None]
+    window += (np.clip(surface, 0.0, 1.0) - window) * alpha
+    mask[rows, columns] = inside > 0.0
+
+
+def _expose(
+    rng: np.random.Generator, colours: NDArray[np.float32], x: Field, y: Field, light: Light
+) -> NDArray[np.uint8]:
+    """What the camera adds: fall-off of the light, exposure, contrast and grain."""
+    lx, ly = light.direction
+    fall = 1.0 + 0.16 * ((x - 0.5) * lx + (y - 0.5) * ly)
+    fall += 0.04 * smooth_noise(rng, x.shape, 2.0)
+    exposed = colours * (fall * rng.uniform(0.88, 1.1))[..., None]
+    exposed = 0.5 + (exposed - 0.5) * rng.uniform(0.88, 1.08)
+    grain = rng.standard_normal(x.shape, np.float32) * rng.uniform(0.003, 0.016)
+    return np.clip((exposed + grain[..., None]) * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)

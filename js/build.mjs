@@ -1,0 +1,33 @@
+// Bundles src/ into the two files the Python package ships. The output is readable on purpose:
+// it is committed, so a reviewer can diff it.
+import { build } from "esbuild";
+import { fileURLToPath } from "node:url";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const note = "built from js/ — do not edit";
+
+await build({
+  absWorkingDir: here,
+  entryPoints: { view: "src/index.ts" },
+  outdir: "../camwidget/static",
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  charset: "utf8",
+  legalComments: "none",
+  banner: { js: `// ${note}` },
+  logLevel: "info",
+});
+
+await build({
+  absWorkingDir: here,
+  entryPoints: { view: "src/css/view.css" },
+  outdir: "../camwidget/static",
+  bundle: true,
+  charset: "utf8",
+  // The stylesheet lands in a host page's document: spare older browsers nothing, rewrite nothing.
+  target: "es2022",
+  legalComments: "none",
+  banner: { css: `/* ${note} */` },
+  logLevel: "info",
+});

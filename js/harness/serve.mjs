@@ -1,0 +1,16 @@
+// `npm run harness`: the view with a made-up kernel on http://127.0.0.1:8123, rebuilt on reload.
+// ?theme=dark ?state=busy|error|empty|silent|alone|small|wide|one ?width=600
+import { context } from "esbuild";
+import { fileURLToPath } from "node:url";
+
+const server = await context({
+  absWorkingDir: fileURLToPath(new URL("..", import.meta.url)),
+  entryPoints: { main: "harness/main.ts", view: "src/css/view.css" },
+  outdir: "harness",
+  bundle: true,
+  write: false,
+  format: "esm",
+  target: "es2022",
+});
+const { port } = await server.serve({ host: "127.0.0.1", port: 8123, servedir: "harness" });
+console.log(`http://127.0.0.1:${port}/`);

@@ -1,0 +1,55 @@
+/** A colour map is 256 RGB triples. */
+export const COLORMAP_BYTES = 768;
+
+/** Grey, for the moment before the kernel has sent a map. */
+export const GREY: Uint8Array = Uint8Array.from({ length: COLORMAP_BYTES }, (_, i) =>
+  Math.floor(i / 3),
+);
+
+/**
+ * How strongly a value colours its pixel, 0..1 before the opacity. Weak values are held back more
+ * than in proportion, so that the picture stays readable where the map has little to say.
+ */
+export function emphasis(value: number): number {
+  const v = value / 255;
+  return v * (0.35 + 0.65 * Math.sqrt(v));
+}
+
+/** Per saliency value: how much of the picture stays (of 256), and the colour to add to it. */
+export interface BlendTable {
+  readonly stay: Uint32Array;
+  readonly redBlue: Uint32Array;
+  readonly green: Uint32Array;
+}
+
+export function blendTable(): BlendTable {
+  return {
+    stay: new Uint32Array(256),
+    redBlue: new Uint32Array(256),
+    green: new Uint32Array(256),
+  };
+}
+
+/**
+ * Fills a table. Red and blue share a word, 16 bits apart, so that one multiplication serves both.
+ * Half a unit (0x80) is added beforehand: the later shift then rounds, and a weight of 0 gives the
+ * picture's byte back unchanged.
+ */
+export function fillBlendTable(table: BlendTable, colors: Uint8Array, opacity: number): void {
+  for (let v = 0; v < 256; v++) {
+    const weight = Math.round(256 * opacity * emphasis(v));
+    table.stay[v] = 256 - weight;
+    table.redBlue[v] = ((colors[3 * v + 2]! << 16) | colors[3 * v]!) * weight + 0x800080;
+    table.green[v] = colors[3 * v + 1]! * weight + 0x80;
+  }
+}
+
+/** A CSS gradient for the legend, built from numbers only. */
+export function gradient(colors: Uint8Array, stops = 17): string {
+  const parts: string[] = [];
+  for (let k = 0; k < stops; k++) {
+    const at = 3 * Math.round((255 * k) / (stops - 1));
+    parts.push(`rgb(${colors[at]!}, ${colors[at + 1]!}, ${colors[at + 2]!})`);
+  }
+  return `linear-gradient(to right, ${parts.join(", ")})`;
+}

@@ -1,0 +1,162 @@
+import { expandCells } from "./cells";
+import { blendTable, COLORMAP_BYTES, fillBlendTable, GREY } from "./colormap";
+import { fromRgb, OPAQUE, pack } from "./rgba";
+import { multiply, threshold } from "./rule";
+import type { Mode } from "./rule";
+
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  /** width × height × 3 bytes. */
+  readonly rgb: Uint8Array;
+}
+
+export interface Heat {
+  /** One byte a pixel, 0..255. */
+  readonly saliency: Uint8Array;
+  /** One 16-bit rank a pixel, 0 for the strongest evidence. */
+  readonly levels: Uint16Array;
+  /** The layer's own cells, row by row, where they are known. */
+  readonly cells: { readonly values: Uint8Array; readonly rows: number; readonly columns: number } | null;
+}
+
+/** What only changes how the map is drawn, never what the model gets. */
+export interface Look {
+  readonly overlay: boolean;
+  readonly opacity: number;
+  readonly cells: boolean;
+  readonly colors: Uint8Array;
+}
+
+/** What decides the pixels the model gets. `fill`: a whole picture, one colour, or null for black. */
+export interface Mask {
+  readonly mode: Mode;
+  readonly fraction: number;
+  readonly fill: Uint8Array | null;
+}
+
+/**
+ * Draws picture, map and mask into one RGBA buffer. The blend of picture and map is kept between
+ * frames, so that moving the slider only chooses between two ready pixels; nothing is allocated
+ * while it moves.
+ */
+export class Compositor {
+  width = 0;
+  height = 0;
+  /** The result, opaque RGBA. Replaced only when the size changes. */
+  pixels = new Uint8ClampedArray(0);
+
+  private out = new Uint32Array(0);
+  private picture = new Uint32Array(0);
+  private heated = new Uint32Array(0);
+  private filling = new Uint32Array(0);
+  private heat: Heat | null = null;
+  private expanded: Uint8Array | null = null;
+  private look: Look = { overlay: false, opacity: 0, cells: false, colors: GREY };
+  private fill: Uint8Array | null | undefined = undefined;
+  private blended = false;
+  private readonly table = blendTable();
+
+  setPicture({ width, height, rgb }: Picture): void {
+    const size = width * height;
+    if (width !== this.width || height !== this.height) {
+      this.width = width;
+      this.height = height;
+      this.pixels = new Uint8ClampedArray(4 * size);
+      this.out = new Uint32Array(this.pixels.buffer);
+      this.picture = new Uint32Array(size);
+      this.heated = new Uint32Array(size);
+      this.filling = new Uint32Array(size);
+    }
+    fromRgb(rgb, this.picture);
+    this.fill = undefined;
+    this.setHeat(null);
+  }
+
+  /** Null: no map belongs to this picture (yet). It is then drawn whole. */
+  setHeat(heat: Heat | null): void {
+    this.heat = heat;
+    this.expanded = null;
+    this.blended = false;
+  }
+
+  setLook(look: Look): void {
+    this.look = look;
+    this.blended = false;
+  }
+
+  paint(mask: Mask): Uint8ClampedArray {
+    if (this.heat === null) this.out.set(this.picture);
+    else if (mask.mode === "multiply") this.paintProduct(this.heat.saliency);
+    else this.paintMasked(this.heat.levels, mask);
+    return this.pixels;
+  }
+
+  /** Every pixel is changed, so every pixel is shown as the model gets it, without the map. */
+  private paintProduct(saliency: Uint8Array): void {
+    const { out, picture } = this;
+    for (let i = 0; i < out.length; i++) {
+      const p = picture[i]!;
+      const s = saliency[i]!;
+      out[i] =
+        OPAQUE |
+        (multiply((p >>> 16) & 255, s) << 16) |
+        (multiply((p >>> 8) & 255, s) << 8) |
+        multiply(p & 255, s);
+    }
+  }
+
+  private paintMasked(levels: Uint16Array, mask: Mask): void {
+    this.prepareFill(mask.fill);
+    const shown = this.prepareBlend();
+    const inside = mask.mode === "remove" ? this.filling : shown;
+    const outside = mask.mode === "remove" ? shown : this.filling;
+    const { out } = this;
+    const t = threshold(mask.fraction);
+    for (let i = 0; i < out.length; i++) {
+      // All ones where the level is below t. No branch: in a noisy map it would be guessed wrong.
+      const below = (levels[i]! - t) >> 31;
+      out[i] = (inside[i]! & below) | (outside[i]! & ~below);
+    }
+  }
+
+  private prepareFill(fill: Uint8Array | null): void {
+    if (this.fill === fill) return;
+    this.fill = fill;
+    if (fill?.length === 3 * this.filling.length) fromRgb(fill, this.filling);
+    else if (fill?.length === 3) this.filling.fill(pack(fill[0]!, fill[1]!, fill[2]!));
+    else this.filling.fill(OPAQUE);
+  }
+
+  private prepareBlend(): Uint32Array {
+    const { look, heat } = this;
+    if (heat === null || !look.overlay || look.opacity <= 0) return this.picture;
+    if (!this.blended) {
+      const colors = look.colors.length === COLORMAP_BYTES ? look.colors : GREY;
+      fillBlendTable(this.table, colors, Math.min(1, look.opacity));
+      this.blend(look.cells ? this.cellMap(heat) : heat.saliency);
+      this.blended = true;
+    }
+    return this.heated;
+  }
+
+  private blend(map: Uint8Array): void {
+    const { picture, heated } = this;
+    const { stay, redBlue, green } = this.table;
+    for (let i = 0; i < heated.length; i++) {
+      const p = picture[i]!;
+      const v = map[i]!;
+      const keep = stay[v]!;
+      const rb = ((p & 0xff00ff) * keep + redBlue[v]!) >>> 8;
+      const g = ((p >>> 8) & 0xff) * keep + green[v]!;
+      heated[i] = OPAQUE | (rb & 0xff00ff) | (g & 0xff00);
+    }
+  }
+
+  private cellMap(heat: Heat): Uint8Array {
+    if (heat.cells === null) return heat.saliency;
+    const { values, rows, columns } = heat.cells;
+    this.expanded ??= expandCells(values, rows, columns, this.width, this.height);
+    return this.expanded;
+  }
+}

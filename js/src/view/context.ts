@@ -1,0 +1,48 @@
+import type { Model } from "./model";
+import { unit } from "./traits";
+
+let views = 0;
+
+/** What every part of one view shares: the model, its lifetime, and ids unique in the document. */
+export class Context {
+  private readonly prefix = `camwidget-${++views}`;
+
+  /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
+  fraction = (): number => unit(this.model.get("fraction"), 0);
+
+  constructor(
+    readonly model: Model,
+    readonly signal: AbortSignal,
+  ) {}
+
+  id(name: string): string {
+    return `${this.prefix}-${name}`;
+  }
+
+  /** Changes traits here and in the kernel. */
+  write(values: Readonly<Record<string, unknown>>): void {
+    for (const [key, value] of Object.entries(values)) this.model.set(key, value);
+    this.model.save_changes();
+  }
+
+  /**
+   * Calls `update` now and after changes of any of these traits: once for all changes that arrive
+   * together, before the next frame.
+   */
+  watch(keys: readonly string[], update: () => void): void {
+    let waiting = false;
+    const later = (): void => {
+      if (waiting) return;
+      waiting = true;
+      queueMicrotask(() => {
+        waiting = false;
+        if (!this.signal.aborted) update();
+      });
+    };
+    for (const key of keys) {
+      this.model.on(`change:${key}`, later);
+      this.signal.addEventListener("abort", () => this.model.off(`change:${key}`, later));
+    }
+    update();
+  }
+}

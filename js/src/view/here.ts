@@ -1,0 +1,163 @@
+import { pickClass } from "./actions";
+import type { Context } from "./context";
+import { button, fit, make, setText } from "./dom";
+import type { Stage } from "./stage";
+import { here } from "./traits";
+import type { Here, HereEntry } from "./traits";
+
+interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** A click in the picture: a marker at once, and beside it the kernel's answer when it comes. */
+export class HerePopover {
+  private readonly marker = make("div", "camwidget-marker", { "aria-hidden": "true" });
+  private readonly entries = make("div", "camwidget-here-entries");
+  private readonly heading = make("div", "camwidget-here-heading");
+  private readonly popover: HTMLElement;
+  private readonly context: Context;
+  private readonly stage: Stage;
+  private asked: Point | null = null;
+  private answer: Here | null = null;
+  private closed = false;
+
+  constructor(context: Context, stage: Stage) {
+    this.context = context;
+    this.stage = stage;
+    const { signal } = context;
+    const close = button("camwidget-quiet camwidget-here-close", { "aria-label": "Close", title: "Close (Esc)" }, "×");
+    close.addEventListener(
+      "click",
+      () => {
+        this.close();
+        stage.frame.focus();
+      },
+      { signal },
+    );
+    this.popover = make(
+      "div",
+      "camwidget-here",
+      { role: "group", "aria-label": "Classes with the strongest maps at this point", title: "" },
+      this.heading,
+      close,
+      this.entries,
+    );
+    stage.frame.append(this.marker, this.popover);
+    stage.canvas.addEventListener("click", (event) => this.ask(event), { signal });
+    context.watch(["here"], () => {
+      this.asked = null;
+      this.closed = false;
+      this.update();
+    });
+    context.watch(["scene"], () => {
+      this.asked = null;
+      this.update();
+    });
+  }
+
+  /** True when there was something to close. */
+  close(): boolean {
+    const open = !this.marker.hidden;
+    this.closed = true;
+    this.asked = null;
+    this.update();
+    return open;
+  }
+
+  private ask(event: MouseEvent): void {
+    const box = this.stage.canvas.getBoundingClientRect();
+    if (box.width === 0 || box.height === 0) return;
+    const { width, height } = this.stage.canvas;
+    const at = (part: number, size: number): number =>
+      Math.min(size - 1, Math.max(0, Math.floor(part * size)));
+    const x = at((event.clientX - box.left) / box.width, width);
+    const y = at((event.clientY - box.top) / box.height, height);
+    this.send({ x, y });
+  }
+
+  /** Moves the marker by a part of the picture; from its middle when there is none. */
+  move(right: number, down: number): void {
+    const { width, height } = this.stage.canvas;
+    const from = this.asked ?? this.answer ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
+    const step = Math.max(1, Math.round(Math.min(width, height) / 16));
+    this.asked = {
+      x: Math.min(width - 1, Math.max(0, from.x + right * step)),
+      y: Math.min(height - 1, Math.max(0, from.y + down * step)),
+    };
+    this.update();
+  }
+
+  /** Asks at the marker, as a click there does. */
+  askAtMarker(): void {
+    if (this.asked === null) this.move(0, 0);
+    if (this.asked !== null) this.send(this.asked);
+  }
+
+  private send(point: Point): void {
+    this.asked = point;
+    this.closed = false;
+    this.update();
+    this.context.model.send({ type: "pick", x: point.x, y: point.y });
+  }
+
+  private update(): void {
+    const given = here(this.context.model.get("here"));
+    const fits = given !== null && given.scene === this.stage.sceneId && !this.closed;
+    this.answer = fits ? given : null;
+    const point = this.asked ?? this.answer;
+    this.marker.hidden = point === null;
+    const answered = this.answer !== null && point?.x === this.answer.x && point.y === this.answer.y;
+    this.popover.hidden = !answered;
+    if (point !== null) this.place(point);
+    if (answered) this.list(this.answer?.entries ?? []);
+  }
+
+  /** The popover opens towards the middle of the picture. */
+  private place({ x, y }: Point): void {
+    const { width, height } = this.stage.canvas;
+    const left = (100 * (x + 0.5)) / width;
+    const top = (100 * (y + 0.5)) / height;
+    this.marker.style.left = `${left}%`;
+    this.marker.style.top = `${top}%`;
+    const { style } = this.popover;
+    style.left = left <= 50 ? `calc(${left}% + 14px)` : "";
+    style.right = left <= 50 ? "" : `calc(${100 - left}% + 14px)`;
+    style.top = top <= 50 ? `${top}%` : "";
+    style.bottom = top <= 50 ? "" : `${100 - top}%`;
+  }
+
+  private list(entries: readonly HereEntry[]): void {
+    setText(this.heading, entries.length === 0 ? "No class has evidence here" : "Strongest maps here");
+    const items = fit(this.entries, entries.length, () => this.entry());
+    entries.forEach((entry, at) => {
+      const item = items[at];
+      const [name, value] = item?.children ?? [];
+      if (item === undefined || name === undefined || value === undefined) return;
+      item.dataset["index"] = String(entry.index);
+      item.title = `Choose ${entry.name}`;
+      item.style.setProperty("--camwidget-value", `${100 * entry.value}%`);
+      setText(name, entry.name);
+      setText(value, entry.value.toFixed(2));
+    });
+  }
+
+  private entry(): HTMLButtonElement {
+    const made = button(
+      "camwidget-here-entry",
+      {},
+      make("span", "camwidget-here-name"),
+      make("span", "camwidget-here-value"),
+    );
+    made.addEventListener(
+      "click",
+      () => {
+        this.close();
+        this.stage.frame.focus();
+        pickClass(this.context, Number(made.dataset["index"]));
+      },
+      { signal: this.context.signal },
+    );
+    return made;
+  }
+}

@@ -1,0 +1,62 @@
+import { nextMethod, nudgeFraction, pickRow, stepLayer, stepPicture, toggleOverlay } from "./actions";
+import type { Context } from "./context";
+
+interface Parts {
+  readonly root: HTMLElement;
+  /** The picture: only there is the space bar free to mean something. */
+  readonly frame: HTMLElement;
+  readonly toggleHelp: () => void;
+  /** The marker in the picture, for those without a pointer. */
+  readonly marker: { move(right: number, down: number): void; askAtMarker(): void };
+  /** Closes what is open; false when nothing was. */
+  readonly close: () => boolean;
+}
+
+/** The keys of the whole view, wherever the focus is in it. */
+export function keyboard(context: Context, parts: Parts): void {
+  parts.root.addEventListener(
+    "keydown",
+    (event) => {
+      const { target, key } = event;
+      if (!(target instanceof Element) || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (!event.defaultPrevented && free(target, key) && act(context, parts, event)) {
+        event.preventDefault();
+      }
+      // The notebook around must not act on what is typed here ("dd" deletes a cell in Lab).
+      const passes = key === "Tab" || (key === "Escape" && !event.defaultPrevented);
+      if (!passes) event.stopPropagation();
+    },
+    { signal: context.signal },
+  );
+}
+
+/** Whether the focused control leaves this key to the view. */
+function free(target: Element, key: string): boolean {
+  if (target.matches("select")) return ["[", "]", "?", "Escape"].includes(key);
+  if (target.matches('input:not([type="range"])')) return false;
+  if (target.matches("input:not(.camwidget-fraction)")) return !key.startsWith("Arrow");
+  return true;
+}
+
+function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
+  const { key } = event;
+  const stride = event.shiftKey ? 10 : 1;
+  if (key === "ArrowLeft") nudgeFraction(context, -stride);
+  else if (key === "ArrowRight") nudgeFraction(context, stride);
+  else if (key === "[") stepLayer(context, -1);
+  else if (key === "]") stepLayer(context, 1);
+  else if (key === ",") stepPicture(context, -1);
+  else if (key === ".") stepPicture(context, 1);
+  else if (key === "m") nextMethod(context);
+  else if (key === "?") parts.toggleHelp();
+  else if (key === "Escape") return parts.close();
+  else if (key === " " && event.target === parts.frame) toggleOverlay(context);
+  else if (event.target === parts.frame && key === "w") parts.marker.move(0, -1);
+  else if (event.target === parts.frame && key === "a") parts.marker.move(-1, 0);
+  else if (event.target === parts.frame && key === "s") parts.marker.move(0, 1);
+  else if (event.target === parts.frame && key === "d") parts.marker.move(1, 0);
+  else if (event.target === parts.frame && key === "Enter") parts.marker.askAtMarker();
+  else if (/^[1-9]$/.test(key)) pickRow(context, Number(key) - 1);
+  else return false;
+  return true;
+}

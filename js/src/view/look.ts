@@ -1,0 +1,78 @@
+import { GREY, gradient } from "../core/colormap";
+import { toggleOverlay } from "./actions";
+import type { Context } from "./context";
+import { button, make, OWN_KEYS, setAttribute, setChoices } from "./dom";
+import { Range } from "./range";
+import { byteMap, flag, mode, text, unit } from "./traits";
+
+/** How the map is drawn: never what the model gets. */
+export function look(context: Context): HTMLElement {
+  return make("div", "camwidget-look", {}, colormap(context), opacity(context));
+}
+
+function colormap(context: Context): HTMLElement {
+  const { model, signal } = context;
+  const select = make("select", "camwidget-select", {
+    "aria-label": "Colour map",
+    title: "Colours of the map, from low to high",
+    ...OWN_KEYS,
+  });
+  select.addEventListener("change", () => context.write({ colormap: select.value }), { signal });
+  const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
+  context.watch(["colormap", "colormaps"], () => {
+    const maps = byteMap(model.get("colormaps"));
+    const name = text(model.get("colormap"));
+    setChoices(select, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
+    bar.style.backgroundImage = gradient(maps.get(name) ?? GREY);
+  });
+  return make(
+    "div",
+    "camwidget-line",
+    {},
+    make("span", "camwidget-label", {}, "Map"),
+    select,
+    make("span", "camwidget-legend", {}, "low", bar, "high"),
+  );
+}
+
+function opacity(context: Context): HTMLElement {
+  const { model, signal } = context;
+  const range = new Range({
+    className: "camwidget-opacity",
+    label: "Opacity of the map",
+    title: "How strongly the map covers the picture; 0 shows exactly what the model gets",
+    step: 1,
+    signal,
+    input: (value) => context.write({ opacity: value }),
+    release: () => follow(),
+  });
+  const follow = (): void => range.follow(unit(model.get("opacity"), 0.5));
+  const overlay = toggle("overlay", "Show the map over the picture (space)");
+  const cells = toggle("cells", "Show the layer's own cells");
+  overlay.addEventListener("click", () => toggleOverlay(context), { signal });
+  cells.addEventListener("click", () => context.write({ cells: !flag(model.get("cells"), false) }), {
+    signal,
+  });
+  context.watch(["opacity"], follow);
+  context.watch(["overlay", "cells", "mode"], () => {
+    const product = mode(model.get("mode")) === "multiply";
+    setAttribute(overlay, "aria-pressed", String(flag(model.get("overlay"), true) && !product));
+    setAttribute(cells, "aria-pressed", String(flag(model.get("cells"), false) && !product));
+    range.element.disabled = product;
+    cells.disabled = product;
+    overlay.disabled = product;
+  });
+  return make(
+    "div",
+    "camwidget-line",
+    {},
+    make("span", "camwidget-label", {}, "Opacity"),
+    range.element,
+    overlay,
+    cells,
+  );
+}
+
+function toggle(label: string, title: string): HTMLButtonElement {
+  return button("camwidget-button", { "aria-pressed": "false", title }, label);
+}

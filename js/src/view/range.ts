@@ -1,0 +1,84 @@
+import { make, OWN_KEYS } from "./dom";
+
+interface Options {
+  readonly className: string;
+  readonly label: string;
+  readonly title: string;
+  readonly step: number;
+  readonly signal: AbortSignal;
+  /** Called for each movement, with 0..1. */
+  readonly input: (value: number) => void;
+  /** Called when the pointer lets go; `moved` tells a drag from a mere touch. */
+  readonly release: (moved: boolean) => void;
+}
+
+/**
+ * A slider over 0..100 %. While it is being dragged the hand wins: values that come in from
+ * elsewhere are ignored until it lets go.
+ */
+export class Range {
+  readonly element: HTMLInputElement;
+  dragging = false;
+  private moved = false;
+
+  constructor(options: Options) {
+    const { signal } = options;
+    this.element = make("input", `camwidget-range ${options.className}`, {
+      type: "range",
+      min: 0,
+      max: 100,
+      step: options.step,
+      "aria-label": options.label,
+      title: options.title,
+      ...OWN_KEYS,
+    });
+    this.element.addEventListener(
+      "input",
+      () => {
+        this.moved = true;
+        this.decorate();
+        options.input(this.value);
+      },
+      { signal },
+    );
+    this.element.addEventListener(
+      "pointerdown",
+      (event) => {
+        if (event.button !== 0 || this.element.disabled) return;
+        this.dragging = true;
+        this.moved = false;
+      },
+      { signal },
+    );
+    const release = (): void => {
+      if (!this.dragging) return;
+      this.dragging = false;
+      options.release(this.moved);
+    };
+    // On the window: the button may be let go anywhere. The browser tells a cancelled touch apart.
+    window.addEventListener("pointerup", release, { signal });
+    window.addEventListener("pointercancel", release, { signal });
+    this.element.addEventListener("blur", release, { signal });
+  }
+
+  get value(): number {
+    return Number(this.element.value) / 100;
+  }
+
+  follow(value: number): void {
+    if (this.dragging) return;
+    this.element.value = String(100 * value);
+    this.decorate();
+  }
+
+  /** The filled part of the track; the text is what a screen reader says instead of "25". */
+  private decorate(): void {
+    this.element.style.setProperty("--camwidget-filled", String(this.value));
+    this.element.setAttribute("aria-valuetext", percent(this.value));
+  }
+}
+
+/** "25 %", with a tenth only where there is one. The space does not break. */
+export function percent(value: number): string {
+  return `${Math.round(1000 * value) / 10}\u00a0%`;
+}

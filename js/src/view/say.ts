@@ -1,0 +1,43 @@
+import type { Mode } from "../core/rule";
+import type { Context } from "./context";
+import { button, make, setText } from "./dom";
+import { mode, text } from "./traits";
+
+const CURVE: Readonly<Record<Mode, string>> = {
+  remove: "Confidence as the top evidence goes",
+  keep: "Confidence as the top evidence comes",
+  multiply: "Picture × map",
+};
+
+/** The heading over the curve, which another widget draws. */
+export function curveHead(context: Context): HTMLElement {
+  const head = make("div", "camwidget-curvehead camwidget-heading");
+  context.watch(["mode"], () => setText(head, CURVE[mode(context.model.get("mode"))]));
+  return head;
+}
+
+/** The readout under the slider, a sentence to be read aloud. */
+export function sentence(context: Context): HTMLElement {
+  const line = make("div", "camwidget-say", { "aria-live": "polite" });
+  context.watch(["sentence"], () => setText(line, text(context.model.get("sentence"))));
+  return line;
+}
+
+export function status(context: Context, help: HTMLElement): HTMLElement {
+  const line = make("span", "camwidget-status-text");
+  context.watch(["status"], () => setText(line, text(context.model.get("status"))));
+  return make("div", "camwidget-status", {}, line, help);
+}
+
+export function errorLine(context: Context): HTMLElement {
+  const message = make("span", "camwidget-error-text");
+  const dismiss = button("camwidget-quiet", { "aria-label": "Dismiss", title: "Dismiss this message" }, "×");
+  dismiss.addEventListener("click", () => context.write({ error: "" }), { signal: context.signal });
+  const line = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
+  context.watch(["error"], () => {
+    const error = text(context.model.get("error"));
+    setText(message, error);
+    line.hidden = error === "";
+  });
+  return line;
+}

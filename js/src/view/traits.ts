@@ -1,0 +1,184 @@
+import { bytes, uint16 } from "../core/bytes";
+import type { Heat, Picture } from "../core/compositor";
+import type { Mode } from "../core/rule";
+
+/**
+ * The synced traits, read defensively: anything missing or malformed counts as "not there yet",
+ * because a view may be shown before, or without, a kernel that fills them in.
+ */
+
+export interface Scene extends Picture {
+  readonly id: string;
+  readonly fills: ReadonlyMap<string, Uint8Array>;
+}
+
+export interface Explanation extends Heat {
+  readonly scene: string;
+  readonly title: string;
+  readonly empty: boolean;
+  readonly note: string;
+}
+
+export interface Row {
+  readonly index: number;
+  readonly name: string;
+  readonly whole: number;
+}
+
+export interface Method {
+  readonly name: string;
+  readonly label: string;
+  readonly group: string;
+  readonly tip: string;
+  /** Why it cannot be used here; null when it can. */
+  readonly reason: string | null;
+}
+
+export interface Layer {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+export interface HereEntry {
+  readonly index: number;
+  readonly name: string;
+  readonly value: number;
+}
+
+export interface Here {
+  readonly x: number;
+  readonly y: number;
+  readonly scene: string;
+  readonly entries: readonly HereEntry[];
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fields(value: unknown): Fields {
+  return typeof value === "object" && value !== null ? (value as Fields) : {};
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function text(value: unknown, otherwise = ""): string {
+  return typeof value === "string" ? value : otherwise;
+}
+
+export function number(value: unknown, otherwise: number): number {
+  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
+}
+
+export function flag(value: unknown, otherwise: boolean): boolean {
+  return typeof value === "boolean" ? value : otherwise;
+}
+
+export function unit(value: unknown, otherwise: number): number {
+  return Math.min(1, Math.max(0, number(value, otherwise)));
+}
+
+export function texts(value: unknown): readonly string[] {
+  return list(value).filter((item): item is string => typeof item === "string");
+}
+
+export function numbers(value: unknown): readonly number[] {
+  return list(value).map((item) => number(item, Number.NaN));
+}
+
+export function mode(value: unknown): Mode {
+  return value === "keep" || value === "multiply" ? value : "remove";
+}
+
+export function byteMap(value: unknown): ReadonlyMap<string, Uint8Array> {
+  const out = new Map<string, Uint8Array>();
+  for (const [key, raw] of Object.entries(fields(value))) {
+    const data = bytes(raw);
+    if (data !== null) out.set(key, data);
+  }
+  return out;
+}
+
+export function scene(value: unknown): Scene | null {
+  const from = fields(value);
+  const width = number(from["width"], 0);
+  const height = number(from["height"], 0);
+  const rgb = bytes(from["picture"]);
+  if (rgb === null || width < 1 || height < 1 || rgb.length !== width * height * 3) return null;
+  return { id: text(from["id"]), width, height, rgb, fills: byteMap(from["fills"]) };
+}
+
+/** Null unless the map belongs to this very scene and covers it. */
+export function explanation(value: unknown, of: Scene | null): Explanation | null {
+  const from = fields(value);
+  const saliency = bytes(from["saliency"]);
+  const levels = bytes(from["levels"]);
+  if (of === null || saliency === null || levels === null || from["scene"] !== of.id) return null;
+  const size = of.width * of.height;
+  if (saliency.length !== size || levels.length !== 2 * size) return null;
+  return {
+    scene: of.id,
+    saliency,
+    levels: uint16(levels),
+    cells: cells(from),
+    title: text(from["title"]),
+    empty: flag(from["empty"], false),
+    note: text(from["note"]),
+  };
+}
+
+function cells(from: Fields): Heat["cells"] {
+  const values = bytes(from["cells"]);
+  const [rows = 0, columns = 0] = numbers(from["cells_shape"]);
+  if (values === null || !(rows > 0 && columns > 0) || values.length !== rows * columns) return null;
+  return { values, rows, columns };
+}
+
+export function rows(value: unknown): readonly Row[] {
+  return list(value).map((item) => {
+    const from = fields(item);
+    return {
+      index: number(from["index"], -1),
+      name: text(from["name"]),
+      whole: number(from["whole"], Number.NaN),
+    };
+  });
+}
+
+export function methods(value: unknown): readonly Method[] {
+  return list(value).map((item) => {
+    const from = fields(item);
+    const name = text(from["name"]);
+    const reason = from["reason"];
+    return {
+      name,
+      label: text(from["label"], name),
+      group: text(from["group"]),
+      tip: text(from["tip"]),
+      reason: typeof reason === "string" ? reason : null,
+    };
+  });
+}
+
+export function layers(value: unknown): readonly Layer[] {
+  return list(value).map((item) => {
+    const from = fields(item);
+    return { name: text(from["name"]), shape: numbers(from["shape"]) };
+  });
+}
+
+export function here(value: unknown): Here | null {
+  const from = fields(value);
+  const x = number(from["x"], -1);
+  const y = number(from["y"], -1);
+  if (x < 0 || y < 0) return null;
+  const entries = list(from["entries"]).map((item) => {
+    const entry = fields(item);
+    return {
+      index: number(entry["index"], -1),
+      name: text(entry["name"]),
+      value: unit(entry["value"], 0),
+    };
+  });
+  return { x, y, scene: text(from["scene"]), entries };
+}

@@ -1,0 +1,50 @@
+import { classList } from "./classes";
+import { Context } from "./context";
+import { make } from "./dom";
+import { Help } from "./help";
+import { HerePopover } from "./here";
+import { keyboard } from "./keyboard";
+import { layerPicker } from "./layer";
+import { look } from "./look";
+import { maskRow } from "./mask";
+import { methodRow } from "./methods";
+import type { Model } from "./model";
+import { narrow } from "./narrow";
+import { curveHead, errorLine, sentence, status } from "./say";
+import { Search } from "./search";
+import { Stage } from "./stage";
+
+/** Builds one view of the model inside `root`; everything it holds on to ends with the signal. */
+export function mount(model: Model, root: HTMLElement, signal: AbortSignal): void {
+  const context = new Context(model, signal);
+  const stage = new Stage(context);
+  const here = new HerePopover(context, stage);
+  const help = new Help(context);
+  const classes = classList(context);
+  const mask = maskRow(context, () => stage.repaint());
+  const parts = [
+    make("div", "camwidget-stage", {}, stage.frame, look(context)),
+    classes.head,
+    classes.names,
+    classes.numbers,
+    new Search(context).element,
+    curveHead(context),
+    methodRow(context),
+    layerPicker(context),
+    mask,
+    sentence(context),
+    status(context, help.element),
+    errorLine(context),
+  ];
+  root.classList.add("camwidget-view");
+  root.append(...parts);
+  keyboard(context, {
+    root,
+    frame: stage.frame,
+    toggleHelp: () => help.toggle(),
+    marker: here,
+    close: () => help.close() || here.close(),
+  });
+  narrow(root, mask, signal);
+  signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
+}

@@ -1,0 +1,55 @@
+"""Training again: it learns, it repeats bit for bit, and it writes what `build` reads."""
+
+import json
+
+import pytest
+import torch
+
+from camwidget.zoo import build, registry
+from camwidget.zoo.evaluate import score
+from camwidget.zoo.textures import draw
+from camwidget.zoo.train import main, train
+
+
+def test_a_short_training_learns_far_more_than_chance():
+    net = train("textures", steps=90, seed=3, progress=False)
+    entry = registry.entry("zoo/textures")
+    assert not net.training
+    found = score(net, entry, (draw(70_000 + n, "full") for n in range(100)))
+    assert found.accuracy > 0.3
+
+
+def test_training_repeats_bit_for_bit_and_leaves_the_random_state_alone():
+    before = torch.get_rng_state()
+    first, again = (train("zoo/textures", steps=4, seed=1, progress=False) for _ in range(2))
+    other = train("zoo/textures", steps=4, seed=2, progress=False)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not torch.are_deterministic_algorithms_enabled()
+    for key, value in first.state_dict().items():
+        assert torch.equal(value, again.state_dict()[key]), key
+    assert not torch.equal(first.head.weight, other.head.weight)
+
+
+def test_the_command_writes_what_build_reads(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("camwidget.zoo.train.CHECKED", 20)
+    main(["textures", "--steps", "2", "--seed", "5", "--out", str(tmp_path), "--quiet"])
+    assert str(tmp_path) in capsys.readouterr().out
+    card = json.loads((tmp_path / "textures.json").read_text(encoding="utf-8"))
+    assert card["training"]["seed"] == 5
+    assert card["unseen"]["full"]["pictures"] == 20
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    assert build("zoo/textures").card == card
+
+
+def test_help_reads_well(capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["--help"])
+    assert done.value.code == 0
+    said = capsys.readouterr().out
+    for word in ("textures", "--steps", "--seed", "--out"):
+        assert word in said
+
+
+def test_an_unknown_room_is_refused():
+    with pytest.raises(ValueError, match="zoo/textures"):
+        train("nothing", steps=1, progress=False)

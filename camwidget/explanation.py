@@ -208,7 +208,11 @@ def colorize(saliency: np.ndarray, colormap: str = "inferno") -> np.ndarray:
 def overlay_heat(
     pixels: np.ndarray, saliency: np.ndarray, opacity: float, colormap: str
 ) -> np.ndarray:
-    """Lay saliency on uint8 (H, W, 3) pixels; a place is covered by ``opacity`` times its saliency."""
+    """Lay saliency s on uint8 (H, W, 3) pixels, covering them by ``opacity · s · (0.35 + 0.65 √s)``.
+
+    What is low stays the picture, what is high takes the colour. js/src/core/colormap.ts does the same.
+    """
     heat = colorize(saliency, colormap).astype(np.float32)
-    alpha = (np.clip(opacity, 0, 1) * np.clip(saliency, 0, 1))[..., None]
+    s = np.clip(saliency, 0, 1)[..., None]
+    alpha = np.clip(opacity, 0, 1) * s * (0.35 + 0.65 * np.sqrt(s))
     return np.round(pixels * (1 - alpha) + heat * alpha).astype(np.uint8)

@@ -9,7 +9,7 @@ import numpy as np
 from ipywidgets import Layout
 
 from ..perturb import MaskCurve
-from .colors import ACCENT, OTHERS
+from .colors import ACCENT, NEUTRAL, RIVALS, class_colors
 
 __all__ = ["ROW_HEIGHT", "ClassBars", "CurveChart"]
 
@@ -34,7 +34,7 @@ class ClassBars:
             "y": bqplot.LinearScale(min=0, max=1),
         }
         # The empty track of full width makes rows of tiny probability as easy to hit as the others.
-        self._track = self._bars(opacity=0.13, padding=0.5, color="#808080")
+        self._track = self._bars(opacity=0.13, padding=0.5, color=NEUTRAL)
         self._whole = self._bars(opacity=0.38, padding=0.5)
         self._masked = self._bars(opacity=1.0, padding=0.5)
         for mark in (self._track, self._whole, self._masked):
@@ -68,8 +68,8 @@ class ClassBars:
         if isinstance(index, int):
             on_pick(index)
 
-    def show(self, whole: Sequence[float], chosen: int | None) -> None:
-        """Draw the bars of the whole picture; row ``chosen`` gets the accent colour."""
+    def show(self, whole: Sequence[float], chosen: int) -> None:
+        """Draw the bars of the whole picture; the chosen row and its rivals have the colours of their curves."""
         rows = list(range(len(whole)))
         # bqplot draws a horizontal ordinal scale from the bottom; row 0 belongs on top.
         domain = rows[::-1]
@@ -78,7 +78,7 @@ class ClassBars:
         height = f"{ROW_HEIGHT * max(len(rows), 1)}px"
         if self.figure.layout.height != height:
             self.figure.layout.height = height
-        colors = [ACCENT if i == chosen else OTHERS[0] for i in rows]
+        colors = class_colors(len(rows), chosen)
         self._set(self._track, rows, [1.0] * len(rows))
         self._set(self._whole, rows, whole, colors)
         self._set(self._masked, rows, whole, colors)
@@ -109,7 +109,7 @@ class CurveChart:
             axis: bqplot.LinearScale(min=0, max=1, allow_padding=False) for axis in ("x", "y")
         }
         self._others = bqplot.Lines(
-            x=_NOWHERE, y=[_NOWHERE, _NOWHERE], scales=scales, colors=list(OTHERS), stroke_width=1.5,
+            x=_NOWHERE, y=[_NOWHERE, _NOWHERE], scales=scales, colors=list(RIVALS), stroke_width=1.5,
             opacities=[0.8], visible=False,
         )
         self._others.line_style = "dashed"
@@ -117,7 +117,7 @@ class CurveChart:
             x=_NOWHERE, y=_NOWHERE, scales=scales, colors=[ACCENT], stroke_width=2.5, visible=False
         )
         self._position = bqplot.Lines(
-            x=[0.0, 0.0], y=[0.0, 1.0], scales=scales, colors=["#808080"], stroke_width=1.2
+            x=[0.0, 0.0], y=[0.0, 1.0], scales=scales, colors=[NEUTRAL], stroke_width=1.2
         )
         self._dot = bqplot.Scatter(
             x=[], y=[], scales=scales, colors=[ACCENT], default_size=54, stroke="white"

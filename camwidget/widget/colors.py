@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["ACCENT", "COLORMAPS", "OTHERS", "lookup_tables"]
+__all__ = ["ACCENT", "COLORMAPS", "NEUTRAL", "RIVALS", "class_colors", "lookup_tables"]
 
 #: Perceptually uniform, or made for colour-blind eyes; never jet.
 COLORMAPS = ("inferno", "magma", "viridis", "cividis", "turbo")
 
 #: The chosen class, everywhere; legible on light and dark grounds.
 ACCENT = "#e8710a"
-#: The other top classes, from the nearest rival on.
-OTHERS = ("#4f86c6", "#3a9d8f", "#9a7fc0")
+#: The three nearest rivals, in their bars and in their curves.
+RIVALS = ("#4f86c6", "#3a9d8f", "#9a7fc0")
+#: Everything else.
+NEUTRAL = "#8a929c"
+
+
+def class_colors(count: int, chosen: int) -> list[str]:
+    """The colours of ``count`` listed classes, most probable first."""
+    rivals = iter(RIVALS)
+    return [ACCENT if i == chosen else next(rivals, NEUTRAL) for i in range(count)]
 
 
 def lookup_tables() -> dict[str, bytes]:

@@ -34,6 +34,10 @@ __all__ = ["Explorer"]
 _SHARED = ("method", "layer", "mode", "baseline", "fraction", "picture")
 
 
+#: What the worker does, from the most to the least urgent.
+_KINDS = ("map", "pick", "mask", "strip", "curve")
+
+
 class _Request(NamedTuple):
     """What a map is asked of. ``target`` None stands for the predicted class."""
 
@@ -77,6 +81,8 @@ class Explorer(ipywidgets.Box):
     explanation = t.Instance(Explanation, allow_none=True, read_only=True)
     curve = t.Instance(MaskCurve, allow_none=True, read_only=True)
 
+    _session: Session | None = None
+
     def __init__(
         self, model: VisionModel | None = None, images: Any = None, *, top: int = 6, **kwargs: Any
     ) -> None:
@@ -92,7 +98,7 @@ class Explorer(ipywidgets.Box):
         self.pictures = list_pictures(images)
         self._top = max(1, min(int(top), len(model.classes), 9))
         self._bench = Workbench(model)
-        self._session = Session(("map", "pick", "mask", "strip", "curve"), self._failed, self._rested)
+        self._session = Session(_KINDS, self._failed, self._rested)
         self._publishing = threading.RLock()
         self._requested: _Request | None = None
         self._shown: _Request | None = None
@@ -149,9 +155,10 @@ class Explorer(ipywidgets.Box):
 
     def close(self) -> None:
         """Stop computing and remove the widget from every page."""
-        self._session.drop("map", "pick", "mask", "strip", "curve")
-        for part in (self._view, self._bars.figure, self._chart.figure, self._strip.box):
-            part.close()
+        if self._session is not None:  # None if the arguments were refused
+            self._session.drop(*_KINDS)
+            for part in self.children:
+                part.close()
         super().close()
 
     # -- what may be set -------------------------------------------------------------------

@@ -145,15 +145,30 @@ class LabPage:
     def open(self, notebook: str, *, run: bool = True) -> None:
         self.page.goto(f"{self.lab.url}/lab/workspaces/{os.urandom(4).hex()}/tree/{notebook}")
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Notebook", timeout=60_000)
-        self.page.wait_for_function(
-            "() => document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'",
-            timeout=60_000,
-        )
         if run:
             self.run_all()
 
     def run_all(self) -> None:
-        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        """Start all cells, once the kernel is there to hear it."""
+        self.page.evaluate(
+            """async () => {
+              const notebook = () => window.jupyterapp.shell.currentWidget;
+              while (!notebook()?.sessionContext) await new Promise((r) => setTimeout(r, 50));
+              await notebook().sessionContext.ready;
+              await notebook().sessionContext.session?.kernel?.info;
+              window.jupyterapp.commands.execute("notebook:run-all-cells");
+            }"""
+        )
+
+    def execute(self, code: str) -> None:
+        """Run code in the kernel, beside the notebook, and wait for its end."""
+        self.page.evaluate(
+            """async (code) => {
+              const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+              await kernel.requestExecute({code}).done;
+            }""",
+            code,
+        )
 
     def widget(self, *, timeout: float = 60_000) -> None:
         """Wait until the explorer has shown its first map."""

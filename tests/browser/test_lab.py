@@ -1,0 +1,430 @@
+"""The explorer in a real JupyterLab in a real browser: what a person sees and does, and what it costs."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import camwidget as cw
+from camwidget import zoo
+from camwidget.perturb import mask_pixels, rank_levels
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
+
+# The canvas's own pixels, not a screenshot's.
+PIXELS = """(selector) => {
+  const canvas = document.querySelector(selector);
+  const {width, height} = canvas;
+  return [width, height, Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data)];
+}"""
+
+
+def canvas_pixels(page: Any) -> np.ndarray:
+    width, height, data = page.evaluate(PIXELS, ".camwidget-canvas")
+    return np.array(data, np.uint8).reshape(height, width, 4)[..., :3]
+
+
+def until(page: Any, expression: str, argument: Any = None) -> None:
+    page.wait_for_function(expression, arg=argument, timeout=15_000)
+
+
+def status_has(page: Any, text: str) -> None:
+    until(page, "(t) => document.querySelector('.camwidget-status').textContent.includes(t)", text)
+
+
+def fraction_is(page: Any, percent: float) -> None:
+    page.evaluate(
+        """(value) => {
+          const slider = document.querySelector(".camwidget-fraction");
+          slider.value = String(value);
+          slider.dispatchEvent(new Event("input", {bubbles: true}));
+        }""",
+        percent,
+    )
+
+
+def numbers(page: Any) -> list[str]:
+    return page.locator(".camwidget-number").all_inner_texts()
+
+
+def answered(page: Any) -> None:
+    """Every row shows "whole → masked"."""
+    until(page, "() => [...document.querySelectorAll('.camwidget-number')].every((n) => n.textContent.includes('→'))")
+
+
+RESET = """
+ex.method, ex.layer = "gradcam", "stage4"
+ex.mode, ex.baseline, ex.fraction, ex.picture, ex.target = "remove", "blur", 0.0, 0, None
+ex._view.set_trait("overlay", True)
+ex._view.set_trait("here", {})
+ex.wait(30)
+"""
+
+
+@pytest.fixture
+def explorer(shared_explorer: Any) -> Any:
+    """The shared page, as at first sight whatever the test before it left."""
+    shared_explorer.execute(RESET)
+    shared_explorer.page.wait_for_timeout(150)
+    return shared_explorer
+
+
+@pytest.fixture(scope="module")
+def shared_explorer(browser: Any, lab: Any) -> Iterator[Any]:
+    """One Lab page with the default explorer."""
+    from conftest import LabPage
+
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    shown = LabPage(context.new_page(), lab)
+    shown.open(lab.write("shared", EXPLORER))
+    shown.widget()
+    yield shown
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def sample() -> zoo.Sample:
+    return zoo.samples("zoo/textures")[0]
+
+
+def test_first_sight(explorer: Any, sample: zoo.Sample, textures: cw.VisionModel) -> None:
+    page = explorer.page
+    expected = textures.predict(sample.image, top=6)
+    status_has(page, expected.names[0])
+    assert page.locator(".camwidget-name").all_inner_texts() == list(expected.names)
+    assert numbers(page) == [f"{p:.2f}" for p in expected.probabilities]
+    assert page.locator(".camwidget-bars svg rect.bar").count() >= 12
+    assert page.locator(".camwidget-strip canvas").count() == 1
+    shown = canvas_pixels(page)
+    assert shown.shape == (192, 192, 3)
+    exp = cw.explain(textures, sample.image)
+    heat = np.abs(shown.astype(int) - sample.image).sum(2)
+    assert heat[exp.saliency > 0.8].mean() > 8 * max(heat[exp.saliency < 0.01].mean(), 1)
+
+
+def test_without_the_overlay_the_canvas_shows_what_the_model_gets(
+    explorer: Any, sample: zoo.Sample, textures: cw.VisionModel
+) -> None:
+    """Byte for byte, whole and masked, for removing and keeping, with every baseline."""
+    page = explorer.page
+    page.locator(".camwidget-frame").focus()
+    page.keyboard.press("Space")
+    page.wait_for_timeout(100)
+    np.testing.assert_array_equal(canvas_pixels(page), sample.image)
+    saliency = cw.explain(textures, sample.image).saliency
+    pixels = textures.preprocess.pixels(sample.image)
+    for mode in ("remove", "keep"):
+        page.locator(".camwidget-segments button", has_text=mode).click()
+        for baseline in ("blur", "mean", "black"):
+            page.locator(".camwidget-fill select").select_option(baseline)
+            for fraction in (0.25, 0.435):
+                fraction_is(page, 100 * fraction)
+                page.wait_for_timeout(60)
+                model_gets = mask_pixels(
+                    pixels, rank_levels(saliency), [fraction], mode=mode, baseline=baseline
+                )[0]
+                expected = (model_gets * 255).round().byte().permute(1, 2, 0).numpy()
+                np.testing.assert_array_equal(canvas_pixels(page), expected)
+
+
+def test_the_numbers_are_the_models(
+    explorer: Any, sample: zoo.Sample, textures: cw.VisionModel
+) -> None:
+    page = explorer.page
+    fraction_is(page, 25)
+    answered(page)
+    exp = cw.explain(textures, sample.image)
+    curve = cw.mask_curve(textures, sample.image, exp.saliency)
+    until(page, "(t) => document.querySelector('.camwidget-number').textContent.includes(t)", f"{curve.probability[5]:.2f}")
+    first = f"{curve.probability[0]:.2f} → {curve.probability[5]:.2f}"
+    assert numbers(page)[0] == first
+    assert first in page.locator(".camwidget-say").inner_text()
+    fraction_is(page, 0)
+    until(page, "() => !document.querySelector('.camwidget-number').textContent.includes('→')")
+
+
+def test_a_click_on_a_name_or_a_bar_picks_the_class(explorer: Any) -> None:
+    page = explorer.page
+    second = page.locator(".camwidget-name").nth(1)
+    name = second.inner_text()
+    before = canvas_pixels(page)
+    second.click()
+    status_has(page, name)
+    page.wait_for_timeout(100)
+    assert not np.array_equal(canvas_pixels(page), before), "another class, another map"
+    # The third row's bar is short: its empty track must do.
+    third = page.locator(".camwidget-name").nth(2)
+    row = third.bounding_box()
+    bars = page.locator(".camwidget-bars").bounding_box()
+    page.mouse.click(bars["x"] + 0.8 * bars["width"], row["y"] + row["height"] / 2)
+    status_has(page, third.inner_text())
+    page.locator(".camwidget-name").nth(0).click()
+
+
+def test_search_reaches_any_class(explorer: Any) -> None:
+    page = explorer.page
+    page.locator(".camwidget-search").fill("wafl")
+    page.locator(".camwidget-search").fill("waf")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    status_has(page, "waffled")
+    assert "waffled" in page.locator(".camwidget-name").all_inner_texts()
+    page.locator(".camwidget-name").nth(0).click()
+
+
+def test_methods_toggle_and_refuse(explorer: Any) -> None:
+    page = explorer.page
+    page.locator("[role=radio][data-name='gradcam++']").click()
+    status_has(page, "Grad-CAM++")
+    page.locator(".camwidget-layer select").select_option("stage2")
+    status_has(page, "stage2 48×48")
+    cam = page.locator("[role=radio][data-name='cam']")
+    until(page, "() => document.querySelector(\"[role=radio][data-name='cam']\").getAttribute('aria-disabled') === 'true'")
+    assert "stage4" in cam.get_attribute("title")
+    cam.click(force=True)
+    page.wait_for_timeout(200)
+    status_has(page, "Grad-CAM++")
+    page.locator(".camwidget-layer select").select_option("stage4")
+    page.locator("[role=radio][data-name='gradcam']").click()
+    status_has(page, "stage4 12×12")
+
+
+def test_a_click_in_the_picture_names_the_classes_there(explorer: Any, sample: zoo.Sample) -> None:
+    page = explorer.page
+    box = page.locator(".camwidget-canvas").bounding_box()
+    for label, (left, top, right, bottom) in zip(sample.labels, sample.boxes, strict=True):
+        x, y = (left + right) / 2 / 192, (top + bottom) / 2 / 192
+        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        name = sample.classes[label]
+        status_has(page, name)
+        page.wait_for_selector(".camwidget-here-entry", timeout=10_000)
+        assert name in page.locator(".camwidget-here-entry").first.inner_text()
+        page.wait_for_timeout(300)
+        assert page.locator(".camwidget-here-entry").first.is_visible(), "it stays until it is closed"
+        page.keyboard.press("Escape")
+        page.locator(".camwidget-here-close").click() if page.locator(".camwidget-here").is_visible() else None
+
+
+def test_the_tour_by_keyboard(explorer: Any) -> None:
+    page = explorer.page
+    page.locator(".camwidget-frame").focus()
+    cells = page.locator(".jp-Cell").count()
+    page.keyboard.press("2")
+    status_has(page, page.locator(".camwidget-name").nth(1).inner_text())
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    assert page.locator(".camwidget-reading").inner_text().startswith("13")
+    page.keyboard.press("[")
+    status_has(page, "stage3")
+    page.keyboard.press("]")
+    status_has(page, "stage4")
+    page.keyboard.press("m")
+    status_has(page, "Grad-CAM++")
+    page.keyboard.press("?")
+    assert page.get_by_role("dialog").is_visible()
+    page.keyboard.press("Escape")
+    page.locator(".camwidget-frame").focus()
+    page.keyboard.press(".")
+    status_has(page, "·")
+    until(page, "() => document.querySelector('.camwidget-status').textContent.includes('Grad-CAM++')")
+    page.keyboard.press(",")
+    page.keyboard.press("m")
+    status_has(page, "CAM")
+    # Lab's own shortcuts: "a" and "b" insert cells, "dd" deletes one.
+    page.locator(".camwidget-fraction").focus()
+    for key in "abdd":
+        page.keyboard.press(key)
+    assert page.locator(".jp-Cell").count() == cells
+
+
+def test_dragging_sends_no_picture_and_leaves_no_backlog(explorer: Any) -> None:
+    page = explorer.page
+    slider = page.locator(".camwidget-fraction").bounding_box()
+    y = slider["y"] + slider["height"] / 2
+    page.mouse.move(slider["x"] + 8, y)
+    page.mouse.down()
+    explorer.frames.clear()
+    for step in range(60):
+        page.mouse.move(slider["x"] + 8 + step * (slider["width"] - 40) / 60, y)
+        page.wait_for_timeout(16)
+    page.mouse.up()
+    page.wait_for_timeout(400)
+    sent = [size for way, size in explorer.frames if way == "sent"]
+    received = [size for way, size in explorer.frames if way == "received"]
+    assert 1 <= len(sent) <= 130
+    assert max(sent) < 2500, "up goes the fraction, nothing else"
+    assert max(received, default=0) < 6000, "down come the numbers, no picture"
+    answered(page)
+    # 300 events as fast as the page can make them: the last one is answered, and soon.
+    page.evaluate(
+        """async () => {
+          const slider = document.querySelector(".camwidget-fraction");
+          for (let i = 0; i < 300; i++) {
+            slider.value = String((i * 7) % 100);
+            slider.dispatchEvent(new Event("input", {bubbles: true}));
+            await new Promise((r) => setTimeout(r, 1));
+          }
+          slider.value = "40";
+          slider.dispatchEvent(new Event("input", {bubbles: true}));
+        }"""
+    )
+    until(page, "() => document.querySelector('.camwidget-say').textContent.includes('40 %')")
+    fraction_is(page, 0)
+
+
+def test_upload_and_strip(explorer: Any, sample: zoo.Sample) -> None:
+    page = explorer.page
+    stream = io.BytesIO()
+    Image.fromarray(np.rot90(sample.image)).save(stream, "PNG")
+    with page.expect_file_chooser() as chooser:
+        page.locator(".camwidget-strip button").click()
+    chooser.value.set_files(
+        [
+            {"name": "turned.png", "mimeType": "image/png", "buffer": stream.getvalue()},
+            {"name": "<img src=x onerror=window.hacked=1>.png", "mimeType": "image/png", "buffer": b"no picture"},
+        ]
+    )
+    page.wait_for_selector(".camwidget-error:not([hidden])", timeout=20_000)
+    assert "<img src=x" in page.locator(".camwidget-error").inner_text(), "shown as text"
+    assert page.evaluate("() => window.hacked") is None
+    turned = np.rot90(sample.image)
+    page.locator(".camwidget-frame").focus()
+    page.keyboard.press("Space")
+    page.wait_for_timeout(300)
+    np.testing.assert_array_equal(canvas_pixels(page), turned)
+    page.keyboard.press("Space")
+    strip = page.locator(".camwidget-strip canvas").bounding_box()
+    page.mouse.click(strip["x"] + 32, strip["y"] + strip["height"] / 2)
+    until(page, "() => document.querySelector('.camwidget-error').hidden || !document.querySelector('.camwidget-error-text').textContent.trim()")
+
+
+def test_python_moves_the_view_and_hears_of_it(lab: Any, open_page: Callable[..., Any]) -> None:
+    shown = open_page()
+    shown.open(lab.write("scripted", EXPLORER, "ex.target = 'honeycombed'; ex.fraction = 0.3; ex.wait().target"))
+    shown.widget()
+    page = shown.page
+    status_has(page, "honeycombed")
+    until(page, "() => document.querySelector('.camwidget-reading').textContent.startsWith('30')")
+    until(page, "() => document.body.textContent.includes(\"'honeycombed'\")")
+
+
+def test_nothing_is_lost_on_reload_or_in_a_second_view(lab: Any, open_page: Callable[..., Any]) -> None:
+    shown = open_page()
+    name = lab.write("reload", EXPLORER, "ex")
+    shown.open(name)
+    shown.widget()
+    page = shown.page
+    until(page, "() => document.querySelectorAll('.camwidget-canvas').length === 2")
+    page.locator(".camwidget-name").nth(1).click()
+    fraction_is(page, 35)
+    answered(page)
+    chosen = page.locator(".camwidget-name[aria-pressed=true]").first.inner_text()
+    until(
+        page,
+        """() => {
+          const readings = [...document.querySelectorAll(".camwidget-reading")].map((r) => r.textContent);
+          return readings.length === 2 && readings[0] === readings[1];
+        }""",
+    )
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_timeout(800)
+    before = canvas_pixels(page)
+    thumbs = page.evaluate(PIXELS, ".camwidget-strip canvas")[2]
+    page.reload()
+    shown.widget()
+    until(page, "() => document.querySelector('.camwidget-reading').textContent.startsWith('35')")
+    assert page.locator(".camwidget-name[aria-pressed=true]").first.inner_text() == chosen
+    page.wait_for_timeout(1500)
+    np.testing.assert_array_equal(canvas_pixels(page), before)
+    assert page.evaluate(PIXELS, ".camwidget-strip canvas")[2] == thumbs, "the strip is drawn again"
+    fraction_is(page, 10)
+    until(page, "() => document.querySelector('.camwidget-say').textContent.includes('10 %')")
+
+
+def test_dark_theme_and_narrow_column(lab: Any, open_page: Callable[..., Any]) -> None:
+    shown = open_page(viewport={"width": 620, "height": 1400})
+    shown.open(lab.write("dark", EXPLORER), run=False)
+    page = shown.page
+    page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    until(page, "() => document.body.dataset.jpThemeLight === 'false'")
+    page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+    shown.run_all()
+    shown.widget()
+
+    def brightness(selector: str, prop: str) -> float:
+        colour = page.evaluate(
+            "([s, p]) => getComputedStyle(document.querySelector(s))[p]", [selector, prop]
+        )
+        return float(np.mean([float(v) for v in re.findall(r"[\d.]+", colour)[:3]]))
+
+    assert brightness(".camwidget-name[aria-pressed=false]", "color") > 150
+    assert brightness(".camwidget-curve svg text", "fill") > 120
+    canvas = page.locator(".camwidget-canvas").bounding_box()
+    names = page.locator(".camwidget-name").first.bounding_box()
+    assert names["y"] > canvas["y"] + canvas["height"], "one column"
+    page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
+    until(page, "() => document.body.dataset.jpThemeLight === 'true'")
+
+
+def test_a_busy_cell_does_not_stop_the_slider(lab: Any, open_page: Callable[..., Any]) -> None:
+    """Lab delivers on a subshell while a cell runs."""
+    shown = open_page()
+    shown.open(lab.write("busy", EXPLORER))
+    shown.widget()
+    page = shown.page
+    page.evaluate(
+        """() => {
+          const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+          kernel.requestExecute({code: "import time; time.sleep(6)"});
+        }"""
+    )
+    page.wait_for_timeout(300)
+    fraction_is(page, 25)
+    page.wait_for_function(
+        "() => document.querySelector('.camwidget-say').textContent.includes('25 %')", timeout=4000
+    )
+
+
+def test_a_real_net_on_a_real_photograph(
+    real_folder: Path, real_model: cw.VisionModel, lab: Any, open_page: Callable[..., Any]
+) -> None:
+    picture = real_folder / "images" / "misc_both.jpg"
+    weights = real_folder / "weights" / "squeezenet1_1_imagenet.safetensors"
+    shown = open_page()
+    shown.open(
+        lab.write(
+            "real",
+            "import camwidget as cw\n"
+            f"model = cw.load('squeezenet1_1', weights={str(weights)!r})\n"
+            f"ex = cw.Explorer(model, {str(picture)!r})\nex",
+        )
+    )
+    shown.widget()
+    page = shown.page
+    status_has(page, "bull mastiff")
+    dog = canvas_pixels(page)
+    page.locator(".camwidget-search").fill("tiger cat")
+    page.keyboard.press("Enter")
+    status_has(page, "tiger cat")
+    page.wait_for_timeout(100)
+    assert not np.array_equal(canvas_pixels(page), dog)
+    page.locator("[role=radio][data-name='cam']").click()
+    status_has(page, "· CAM ·")
+    page.locator(".camwidget-name").nth(0).click()
+    status_has(page, "bull mastiff")
+    fraction_is(page, 25)
+    answered(page)
+    exp = cw.explain(real_model, picture, target="bull mastiff", method="cam")
+    curve = cw.mask_curve(real_model, picture, exp.saliency, "bull mastiff")
+    expected = f"{curve.probability[0]:.2f} → {curve.probability[5]:.2f}"
+    until(page, "(t) => document.querySelector('.camwidget-number').textContent === t", expected)

@@ -1,0 +1,354 @@
+"""The explorer without a browser: its traits, what it shows, and what it refuses."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import camwidget as cw
+from camwidget import zoo
+from camwidget.perturb import baseline_pixels, rank_levels
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[zoo.Sample]:
+    return zoo.samples("zoo/textures")
+
+
+@pytest.fixture
+def ex(textures: cw.VisionModel, samples: list[zoo.Sample]) -> Iterator[cw.Explorer]:
+    explorer = cw.Explorer(textures, samples).wait(60)
+    yield explorer
+    explorer.close()
+
+
+def test_starts_with_the_predicted_class(ex: cw.Explorer, textures: cw.VisionModel, samples: list) -> None:
+    assert ex.target == textures.predict(samples[0].image).names[0]
+    assert ex.explanation.target.label == ex.target
+    assert ex.method == "gradcam" and ex.layer == "stage4" and ex.picture == 0
+    assert ex.curve.fraction.shape == (21,)
+    assert not ex._view.busy and ex._view.error == ""
+    assert [row["index"] for row in ex._view.rows][0] == ex.explanation.target.index
+    assert len(ex._view.rows) == 6 and ex._view.masked == []
+
+
+def test_default_is_the_embedded_model() -> None:
+    explorer = cw.Explorer().wait(60)
+    assert explorer.model.name == "zoo/textures" and len(explorer.pictures) == 8
+    explorer.close()
+
+
+def test_traits_move_the_view(ex: cw.Explorer) -> None:
+    ex.target = "Waffled"
+    ex.wait(30)
+    assert ex.target == "waffled" and ex.explanation.target.label == "waffled"
+    assert ex._view.target == ex.model.class_index("waffled")
+    ex.target = 3
+    ex.method, ex.layer = "gradcam++", "stage3"
+    ex.wait(30)
+    assert (ex.explanation.method, ex.explanation.layer) == ("gradcam++", "stage3")
+    assert ex.explanation.target.index == 3
+    assert (ex._view.method, ex._view.layer) == ("gradcam++", "stage3")
+    ex.target = None
+    ex.wait(30)
+    assert ex.target == ex.explanation.prediction.names[0]
+
+
+def test_the_view_moves_the_traits(ex: cw.Explorer) -> None:
+    ex._view.target = 8
+    ex._view.method = "cam"
+    ex._view.fraction = 0.25
+    ex._view.mode = "keep"
+    ex._view.baseline = "mean"
+    ex._view.picture = 2
+    ex.wait(30)
+    assert (ex.method, ex.fraction, ex.mode, ex.baseline, ex.picture) == ("cam", 0.25, "keep", "mean", 2)
+    assert ex.target == ex.explanation.prediction.names[0], "another picture starts with its own class"
+    assert len(ex._view.masked) == 6
+
+
+def test_the_answer_is_the_models_own(ex: cw.Explorer, samples: list) -> None:
+    ex.fraction = 0.25
+    ex.wait(30)
+    curve = cw.mask_curve(ex.model, samples[0].image, ex.explanation.saliency, ex.target)
+    assert ex._view.masked[0] == pytest.approx(curve.probability[5], abs=1e-5)
+    np.testing.assert_allclose(ex.curve.probability, curve.probability, atol=1e-5)
+    before, after = ex._view.rows[0]["whole"], ex._view.masked[0]
+    assert f"({before:.2f} → {after:.2f})" in ex._view.sentence
+    assert "25 %" in ex._view.sentence and ex.target in ex._view.sentence
+
+
+def test_multiply_is_the_models_own(ex: cw.Explorer, samples: list) -> None:
+    ex.mode = "multiply"
+    ex.wait(30)
+    change = cw.confidence_change(ex.model, samples[0].image, ex.explanation.saliency, ex.target)
+    assert ex._view.masked[0] == pytest.approx(change.after, abs=1e-5)
+    assert ex.curve is None and "Multiplying" in ex._view.sentence
+
+
+def test_the_browser_gets_what_the_model_gets(ex: cw.Explorer, samples: list) -> None:
+    scene, shown = ex._view.scene, ex._view.explanation
+    pixels = ex.model.preprocess.pixels(samples[0].image)
+    assert scene["picture"] == samples[0].image.tobytes()
+    assert scene["id"] == shown["scene"]
+    blur = baseline_pixels(pixels, "blur").mul(255).round().byte().permute(1, 2, 0).numpy()
+    assert scene["fills"]["blur"] == blur.tobytes()
+    assert scene["fills"]["black"] == b"\0\0\0" and len(scene["fills"]["mean"]) == 3
+    assert shown["levels"] == rank_levels(ex.explanation.saliency).astype("<u2").tobytes()
+    assert shown["cells_shape"] == [12, 12] and max(shown["cells"]) == 255
+
+
+def test_picking_a_point_names_the_classes_there(ex: cw.Explorer, samples: list) -> None:
+    sample = samples[0]
+    for label, mask in zip(sample.labels, sample.masks, strict=True):
+        ys, xs = np.nonzero(mask)
+        middle = int(np.argmin((ys - ys.mean()) ** 2 + (xs - xs.mean()) ** 2))
+        ex._view._handle_custom_msg({"type": "pick", "x": int(xs[middle]), "y": int(ys[middle])}, [])
+        ex.wait(30)
+        assert ex.target == ex.model.classes[label]
+        entries = ex._view.here["entries"]
+        assert entries[0]["index"] == label
+        assert [e["value"] for e in entries] == sorted((e["value"] for e in entries), reverse=True)
+        assert all(0 < e["value"] <= 1 for e in entries)
+
+
+@pytest.mark.parametrize(
+    "message", [None, 3, "pick", {}, {"type": "pick"}, {"type": "pick", "x": "1", "y": None}, {"type": "no"}]
+)
+def test_malformed_messages_are_ignored(ex: cw.Explorer, message: Any) -> None:
+    before = (ex.target, ex._view.here)
+    ex._view._handle_custom_msg(message, [])
+    ex.wait(30)
+    assert (ex.target, ex._view.here) == before
+
+
+def test_a_pick_outside_is_moved_inside(ex: cw.Explorer) -> None:
+    ex._view._handle_custom_msg({"type": "pick", "x": 10**6, "y": -5}, [])
+    ex.wait(30)
+    assert (ex._view.here["x"], ex._view.here["y"]) == (191, 0)
+
+
+# -- what is refused ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("target", "corduroy", "no class named 'corduroy'"),
+        ("target", 99, "classes 0 to 9"),
+        ("method", "magic", "no method 'magic'"),
+        ("layer", "stage9", "no layer 'stage9'.*stage4"),
+        ("fraction", 1.5, "between 0 and 1"),
+        ("picture", 77, "no picture 77"),
+    ],
+)
+def test_wrong_values_raise_in_python_and_change_nothing(
+    ex: cw.Explorer, name: str, value: Any, message: str
+) -> None:
+    before = getattr(ex, name)
+    with pytest.raises(cw.CamwidgetError, match=message):
+        setattr(ex, name, value)
+    assert getattr(ex, name) == before
+    ex.fraction = 0.5
+    ex.wait(30)
+    assert ex._view.masked
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("method", "magic"), ("layer", "stage9"), ("fraction", 7.0), ("picture", -3), ("mode", "hide"), ("target", 999)]
+)
+def test_wrong_values_from_the_browser_become_text(ex: cw.Explorer, name: str, value: Any) -> None:
+    setattr(ex._view, name, value)
+    ex.wait(30)
+    assert ex._view.error
+    if name != "target":
+        assert getattr(ex._view, name) == getattr(ex, name), "the control goes back"
+    ex._view.target = 5
+    ex.wait(30)
+    assert ex._view.error == "" and ex.explanation.target.index == 5
+
+
+def test_a_method_that_does_not_apply_is_listed_with_its_reason(ex: cw.Explorer) -> None:
+    reasons = {m["name"]: m["reason"] for m in ex._view.methods}
+    assert reasons["cam"] is None
+    ex.layer = "stage2"
+    reasons = {m["name"]: m["reason"] for m in ex._view.methods}
+    assert "stage4" in reasons["cam"] and reasons["gradcam"] is None
+    with pytest.raises(cw.CamwidgetError, match="CAM does not apply"):
+        ex.method = "cam"
+    ex.wait(30)
+
+
+def test_a_broken_picture_is_told_and_the_last_one_stays(textures: cw.VisionModel, samples: list, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8 not much of a picture")
+    ex = cw.Explorer(textures, [samples[0].image, broken]).wait(60)
+    target = ex.target
+    ex.picture = 1
+    ex.wait(30)
+    assert "broken.jpg" in ex._view.error
+    assert ex.picture == 0 and ex.target == target and not ex._view.busy
+    ex.target = "lined"
+    ex.wait(30)
+    assert ex.explanation.target.label == "lined" and ex._view.error == ""
+    ex.close()
+
+
+def test_uploads(ex: cw.Explorer) -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (50, 40), "orange").save(stream, "PNG")
+    facts = {"type": "image/png", "size": 100, "last_modified": datetime.now(UTC)}
+    good = {"name": "mine.png", "content": memoryview(stream.getvalue()), **facts}
+    bad = {"name": "<b>bad</b>.png", "content": memoryview(b"nothing"), **facts}
+    ex._strip.upload.value = (good, bad)
+    ex.wait(30)
+    assert len(ex.pictures) == 9 and ex.picture == 8 and ex._view.pictures[8] == "mine.png"
+    assert "<b>bad</b>.png" in ex._view.error, "as text: the view never takes it for markup"
+    assert ex._strip.upload.value == ()
+    assert ex._view.scene["width"] == 192
+
+
+def test_no_picture_yet(textures: cw.VisionModel) -> None:
+    ex = cw.Explorer(textures, []).wait(30)
+    assert ex.explanation is None and ex._view.scene == {} and not ex._view.busy
+    ex.target = "lined"
+    ex.add(np.zeros((30, 30), np.uint8))
+    ex.wait(30)
+    assert ex.explanation is not None
+    ex.close()
+
+
+@pytest.mark.parametrize("kind", ["one", "mapping", "folder", "batch"])
+def test_kinds_of_pictures(kind: str, textures: cw.VisionModel, samples: list, tmp_path: Path) -> None:
+    image = samples[0].image
+    Image.fromarray(image).save(tmp_path / "a.png")
+    (tmp_path / "notes.txt").write_text("not a picture")
+    source, names = {
+        "one": (image, ["picture 1"]),
+        "mapping": ({"first": image, "second": image}, ["first", "second"]),
+        "folder": (tmp_path, ["a.png"]),
+        "batch": (torch.rand(2, 3, 192, 192), ["picture 1", "picture 2"]),
+    }[kind]
+    ex = cw.Explorer(textures, source).wait(30)
+    assert [p.name for p in ex.pictures] == names
+    ex.close()
+
+
+def test_other_arguments_are_refused(textures: cw.VisionModel, tmp_path: Path) -> None:
+    with pytest.raises(cw.CamwidgetError, match=r"camwidget.load or camwidget.wrap, not str"):
+        cw.Explorer("resnet50")  # type: ignore[arg-type]
+    with pytest.raises(cw.CamwidgetError, match="has no picture"):
+        cw.Explorer(textures, tmp_path)
+
+
+def test_two_classes_and_one() -> None:
+    for count in (1, 2):
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Conv2d(3, 4, 3, stride=8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, count))
+        ex = cw.Explorer(cw.wrap(module), np.zeros((40, 40, 3), np.uint8)).wait(30)
+        assert len(ex._view.rows) == count and ex._view.error == ""
+        ex.close()
+
+
+def test_an_empty_map_says_so_and_masks_nothing() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3, stride=8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    nn.init.constant_(module[4].weight, -1.0)
+    ex = cw.Explorer(cw.wrap(module, classes=["yes", "no"]), np.full((40, 40, 3), 90, np.uint8)).wait(30)
+    assert ex._view.explanation["empty"] and "No positive evidence" in ex._view.explanation["note"]
+    ex.fraction = 0.5
+    ex.wait(30)
+    assert ex._view.masked == [] and "No positive evidence" in ex._view.sentence
+    ex.close()
+
+
+def test_a_model_that_breaks_later_is_told(textures: cw.VisionModel) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3, stride=8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    model = cw.wrap(module)
+    ex = cw.Explorer(model, torch.rand(2, 3, 64, 64)).wait(30)
+    with torch.no_grad():
+        module[4].weight.fill_(torch.nan)
+    ex.picture = 1
+    ex.wait(30)
+    assert "NaN" in ex._view.error and ex.picture == 0 and not ex._view.busy
+    ex.close()
+
+
+# -- many hands -----------------------------------------------------------------------------
+
+
+def test_a_flood_of_slider_events_leaves_no_backlog(ex: cw.Explorer) -> None:
+    runs: list[int] = []
+    handle = ex.model.module.register_forward_hook(lambda *args: runs.append(1))
+    try:
+        for i in range(300):
+            ex._view.fraction = (i % 100) / 100
+        ex._view.fraction = 0.3
+        ex.wait(30)
+    finally:
+        handle.remove()
+    assert len(runs) < 300
+    assert ex.fraction == 0.3 and "30 %" in ex._view.sentence
+
+
+def test_setting_from_many_threads_ends_in_a_state_that_was_asked_for(ex: cw.Explorer) -> None:
+    def work(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for _ in range(40):
+            ex._view.target = int(rng.integers(10))
+            ex._view.fraction = float(rng.random())
+            ex._view.method = ["cam", "gradcam", "gradcam++"][rng.integers(3)]
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ex.wait(60)
+    ex.target, ex.method, ex.fraction = "veined", "gradcam", 0.4
+    ex.wait(30)
+    assert ex.explanation.target.label == "veined" and ex.explanation.method == "gradcam"
+    assert "40 %" in ex._view.sentence and ex._view.error == ""
+    assert all(not m._forward_hooks for m in ex.model.module.modules())
+
+
+def test_two_explorers_on_one_model(textures: cw.VisionModel, samples: list) -> None:
+    both = [cw.Explorer(textures, [s]) for s in samples[:2]]
+    for explorer, sample in zip(both, samples, strict=False):
+        explorer.wait(30)
+        assert explorer.target == textures.predict(sample.image).names[0]
+        explorer.close()
+
+
+def test_observers_hear_of_maps(ex: cw.Explorer) -> None:
+    heard: list[str] = []
+    ex.observe(lambda change: heard.append(change["new"].target.label), "explanation")
+    ex.target = "lined"
+    ex.wait(30)
+    assert heard == ["lined"]
+
+
+def test_methods_share_a_forward_pass(ex: cw.Explorer) -> None:
+    runs: list[int] = []
+    handle = ex.model.module.register_forward_hook(lambda *args: runs.append(len(args[1][0])))
+    try:
+        ex.mode = "multiply"  # no curve
+        ex.wait(30)
+        runs.clear()
+        for target in ("lined", "knitted"):
+            for method in ("cam", "gradcam", "gradcam++"):
+                ex.target, ex.method = target, method
+                ex.wait(30)
+    finally:
+        handle.remove()
+    # Each of the states asks once what the model says of picture × map; no map needs a pass of its own.
+    assert set(runs) == {1} and len(runs) <= 8

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
-from .errors import CamwidgetError
 from .engine import explain
+from .errors import CamwidgetError
 from .explanation import Explanation, Explanations
 from .loading import list_models, load
 from .methods import list_methods

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional as nnF
 
-from .errors import MethodError
+from .errors import MethodError, ModelError
 from .explanation import Explanation, Explanations
 from .methods import Method, get_method
 from .models import VisionModel
@@ -26,7 +26,7 @@ def explain(
     image: Any,
     target: TargetLike | Sequence[TargetLike | None] | None = None,
     method: str | Sequence[str] = "gradcam",
-    layer: str | None | Sequence[str | None] = None,
+    layer: str | Sequence[str | None] | None = None,
     *,
     precision: str = "fp32",
 ) -> Explanation | Explanations:
@@ -49,6 +49,13 @@ def explain(
     Raises:
         PictureError, TargetError, MethodError, LayerError, ModelError: each names its remedy.
     """
+    if not isinstance(model, VisionModel):
+        raise ModelError(
+            f"explain takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}: "
+            "camwidget.wrap(module, …) makes one."
+        )
+    if isinstance(target, (np.ndarray, torch.Tensor)) and target.ndim == 1:
+        target = target.tolist()
     targets, methods, layers = _listed(target), _listed(method), _listed(layer)
     many = any(isinstance(v, (list, tuple)) for v in (image, target, method, layer)) or (
         isinstance(image, torch.Tensor) and image.ndim == 4
@@ -70,6 +77,13 @@ def compute_explanations(
     trace: Trace, targets: Sequence[Target | None], methods: Sequence[Method], layers: Sequence[str]
 ) -> Explanations:
     """Every combination from one trace; None stands for the predicted class."""
+    with torch.no_grad(), torch.autocast(trace.logits.device.type, enabled=False):
+        return _combinations(trace, targets, methods, layers)
+
+
+def _combinations(
+    trace: Trace, targets: Sequence[Target | None], methods: Sequence[Method], layers: Sequence[str]
+) -> Explanations:
     predicted = predicted_target(trace.model, trace.logits)
     asked = [predicted if t is None else t for t in targets]
     if any(m.needs_gradients for m in methods):
@@ -77,6 +91,7 @@ def compute_explanations(
     shades = (trace.pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     if shades.shape[-1] == 1:
         shades = shades.repeat(3, axis=-1)
+    shades.flags.writeable = False  # all explanations of a picture share it
     predictions = [trace.model.prediction(row) for row in trace.logits]
     found: list[list[Explanation]] = [[] for _ in predictions]
     for target in asked:
@@ -111,8 +126,8 @@ def scale_saliency(raw: torch.Tensor, size: Sequence[int]) -> np.ndarray:
     """
     if not torch.isfinite(raw).all():
         raise MethodError(
-            "The map contains NaN or infinity: the gradients overflowed. Use precision='fp32', and a "
-            "model in float32."
+            "The map contains NaN or infinity: the target has no finite gradient there, or half precision "
+            "overflowed. Use precision='fp32' and a model in float32, or another target."
         )
     maps = nnF.interpolate(
         raw.relu()[:, None].float(), size=tuple(size), mode="bilinear", align_corners=False

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from PIL import Image
 
+from .errors import CamwidgetError
 from .models import Prediction
 from .perturb import top_mask
 from .targets import Target
@@ -97,9 +98,10 @@ class Explanation:
         taken = [str(f) for f in files if f.exists()]
         if taken:
             raise FileExistsError(f"{', '.join(taken)}: exists already. Choose another name.")
+        facts = json.dumps(self._facts(), indent=2, ensure_ascii=False, default=str) + "\n"
         np.save(files[0], self.saliency)
         self.overlay().save(files[1])
-        files[2].write_text(json.dumps(self._facts(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+        files[2].write_text(facts, "utf-8")
         return files[0], files[1], files[2]
 
     def _facts(self) -> dict[str, object]:
@@ -116,7 +118,7 @@ class Explanation:
                 zip(self.prediction.names, self.prediction.probabilities, strict=True)
             ),
             "saliency": {"shape": self.saliency.shape, "range": [0, 1], "scale": "own maximum"},
-            "raw": {"shape": self.raw.shape, "maximum": float(self.raw.max(initial=0))},
+            "raw": {"shape": self.raw.shape, "maximum": float(self.raw.max())},
             "versions": {"camwidget": __version__, "torch": torch.__version__},
         }
 
@@ -164,9 +166,7 @@ class Explanations(Sequence[Explanation]):
             ]
         )
 
-    def plot(
-        self, *, columns: int = 4, opacity: float = 0.65, colormap: str = "inferno"
-    ) -> Figure:
+    def plot(self, *, columns: int = 4, opacity: float = 0.65, colormap: str = "inferno") -> Figure:
         """Each picture once, followed by its overlays, with one colour bar (matplotlib)."""
         from matplotlib.cm import ScalarMappable
 
@@ -177,9 +177,13 @@ class Explanations(Sequence[Explanation]):
         for e in self._items:
             if e.picture != shown:
                 shown = e.picture
-                panels.append((f"{e.prediction.names[0]} {e.prediction.probabilities[0]:.2f}", e.pixels))
+                panels.append(
+                    (f"{e.prediction.names[0]} {e.prediction.probabilities[0]:.2f}", e.pixels)
+                )
             heat = overlay_heat(e.pixels, e.saliency, opacity, colormap)
             panels.append((f"{e.target.label}\n{e.method_label} · {e.layer}", heat))
+        if not panels:
+            raise CamwidgetError("There is nothing to plot: no explanation was selected.")
         columns = max(1, min(columns, len(panels)))
         rows = -(-len(panels) // columns)
         figure = new_figure(2.6 * columns + 0.6, 2.9 * rows)
@@ -190,12 +194,16 @@ class Explanations(Sequence[Explanation]):
             axis.imshow(image)
             axis.set_title(title.replace("$", r"\$"), fontsize=9)
         figure.colorbar(
-            ScalarMappable(cmap=colormap), ax=list(axes), label="saliency (own maximum = 1)", shrink=0.85
+            ScalarMappable(cmap=colormap),
+            ax=list(axes),
+            label="saliency (own maximum = 1)",
+            shrink=0.85,
         )
         return figure
 
     def __repr__(self) -> str:
-        return f"Explanations({len(self)}: {', '.join(e.title for e in self._items[:3])}{', …' if len(self) > 3 else ''})"
+        titles = [e.title for e in self._items[:3]] + ["…"] * (len(self) > 3)
+        return f"Explanations({len(self)}: {', '.join(titles)})"
 
 
 def colorize(saliency: np.ndarray, colormap: str = "inferno") -> np.ndarray:

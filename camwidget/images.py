@@ -15,7 +15,9 @@ from .errors import PictureError
 
 __all__ = ["MAX_PIXELS", "MIN_SIDE", "PictureLike", "open_picture", "tensor_pixels"]
 
-PictureLike: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | np.ndarray | torch.Tensor"
+PictureLike: TypeAlias = (
+    "str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | np.ndarray | torch.Tensor"
+)
 
 #: Pictures above this many pixels are refused before they are decoded (a small file can
 #: claim to be gigantic).
@@ -34,7 +36,8 @@ def open_picture(picture: PictureLike, *, name: str | None = None) -> Image.Imag
 
     Returns:
         A PIL image of mode ``RGB``. EXIF orientation is applied, transparency is laid on white,
-        16-bit values are scaled to 8 bits, and of an animation the first frame is taken.
+        16-bit values are scaled to 8 bits, and of an animated file the first frame is taken (of an
+        opened PIL image, the frame it stands at).
 
     Raises:
         PictureError: if it cannot be read, is too small or too large, or has an odd shape or range.
@@ -46,8 +49,12 @@ def open_picture(picture: PictureLike, *, name: str | None = None) -> Image.Imag
     if isinstance(picture, (bytes, bytearray, memoryview)):
         return _decode(io.BytesIO(bytes(picture)), name or "the picture")
     if isinstance(picture, (str, os.PathLike)):
-        path = Path(picture)
-        if not path.is_file():
+        path = Path(picture).expanduser()
+        if str(picture).startswith(("http://", "https://")):
+            raise PictureError(
+                "Nothing is fetched from the network: download the picture, and pass its path."
+            )
+        if not _is_file(path):
             raise PictureError(
                 f"There is no file {str(path)!r} (looked in {Path.cwd()}). Check the path."
             )
@@ -97,7 +104,9 @@ def tensor_pixels(tensor: torch.Tensor) -> torch.Tensor:
     tensor = tensor.to(torch.float32)
     low, high = (float(v) for v in torch.aminmax(tensor))
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise PictureError("The picture tensor contains NaN or infinity. Use torch.nan_to_num first.")
+        raise PictureError(
+            "The picture tensor contains NaN or infinity. Use torch.nan_to_num first."
+        )
     if low < 0 or high > 1:
         remedy = (
             "divide it by 255"
@@ -109,6 +118,13 @@ def tensor_pixels(tensor: torch.Tensor) -> torch.Tensor:
             f"before normalisation: {remedy}."
         )
     return tensor
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with a zero byte
+        return False
 
 
 def _decode(source: Any, name: str) -> Image.Image:
@@ -149,8 +165,6 @@ def _check_size(size: tuple[int, int], name: str) -> None:
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:
     _check_size(image.size, name)
     try:
-        if getattr(image, "is_animated", False):
-            image.seek(0)
         image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I") or image.mode == "F":
             return _from_array(_wide_values(image))
@@ -178,6 +192,8 @@ def _wide_values(image: Image.Image) -> np.ndarray:
             f"The picture's grey values range from {values.min()} to {values.max()}; "
             "scale them to 0 … 65535 first."
         )
+    if image.mode == "I" and values.max() <= 255:
+        return values.astype(np.uint8)  # 32-bit grey made from 8 bits
     return values.astype(np.uint16)
 
 
@@ -192,6 +208,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
             f"A picture array has shape (H, W), (H, W, 3) or (H, W, 4), not {array.shape}.{hint}"
         )
     _check_size((array.shape[1], array.shape[0]), "the picture array")
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * 255
     elif array.dtype == np.uint16:

@@ -1,27 +1,30 @@
-"""Which layers of a network can be explained, and where class activation mapping applies."""
+"""Which layers of a network can be explained: one traced forward pass tells."""
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from .errors import LayerError, ModelError
+from .gap import GapHead, HeadWitness
 
-__all__ = ["Discovery", "GapHead", "Layer", "Reshape", "discover_layers", "hooked", "spatial"]
+__all__ = ["Discovery", "Layer", "Reshape", "discover_layers", "hooked", "spatial"]
 
 #: Turns a layer's output that is not (N, C, H, W) into one that is.
 Reshape = Callable[[torch.Tensor], torch.Tensor]
 
-#: More layers than this are no longer a choice.
-MANY = 40
+#: More layers than this are no longer a choice, fewer than that hardly one.
+MANY, FEW = 40, 4
 
-_POOLING = (
+#: What hands features on rather than computing them.
+_PASSIVE = (
     nn.MaxPool2d,
     nn.AvgPool2d,
     nn.AdaptiveAvgPool2d,
@@ -40,20 +43,7 @@ class Layer:
     shape: tuple[int, int, int]  #: channels, height, width
 
     def __str__(self) -> str:
-        return f"{self.name} · {self.shape[1]}×{self.shape[2]}"
-
-
-@dataclass(frozen=True)
-class GapHead:
-    """Global average pooling that feeds one linear map: where CAM applies (Zhou 2016).
-
-    ``logits = pool(f) @ weight.T + bias`` where f is the output of ``layer``, rectified first if
-    ``rectified``; or, with a 1×1 convolution before the pooling, ``pool(relu(weight · f + bias))``.
-    """
-
-    layer: str  #: where f is
-    module: str  #: the nn.Linear, or the 1×1 nn.Conv2d, that holds the weights
-    rectified: bool = False
+        return f"{self.name} · {self.shape[2]}×{self.shape[1]}"
 
 
 @dataclass(frozen=True)
@@ -66,6 +56,11 @@ class Discovery:
     default: str
     gap_head: GapHead | None
     calls: dict[str, int] = field(default_factory=dict)
+    same: tuple[tuple[str, ...], ...] = ()  #: names that stand for one tensor
+
+    def is_same(self, name: str, other: str) -> bool:
+        """Whether two names stand for one tensor, as a container and its last child do."""
+        return name == other or any(name in group and other in group for group in self.same)
 
 
 @contextmanager
@@ -90,53 +85,74 @@ def hooked(hooks: dict[nn.Module, Callable[..., Any]]) -> Iterator[None]:
             handle.remove()
 
 
-def spatial(output: Any, reshape: Reshape | None) -> torch.Tensor | None:
-    """A layer's output as (N, C, H, W) with more than one cell, or None if it is not one."""
+def spatial(output: Any, size: Sequence[int], reshape: Reshape | None) -> torch.Tensor | None:
+    """A layer's output as (N, C, H, W) with more than one cell, or None if it is not one.
+
+    Args:
+        output: whatever the layer returned.
+        size: height and width of the picture; maps have about its proportions, which tells
+            (N, C, H, W) from the (N, H, W, C) of Swin and of ConvNeXt's inner layers.
+        reshape: for outputs that are not (N, C, H, W) already.
+    """
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         return None
-    if reshape is not None and output.ndim >= 3:
-        try:
-            output = reshape(output)
-        except (RuntimeError, ValueError, IndexError, TypeError):
-            return None
+    if output.ndim != 4 or _is_channels_last(output, size):
+        if reshape is not None and output.ndim >= 3:
+            try:
+                output = reshape(output)
+            except (RuntimeError, ValueError, IndexError, TypeError):
+                return None
+        elif output.ndim == 4:
+            output = output.permute(0, 3, 1, 2)
     if output.ndim != 4 or output.shape[-1] * output.shape[-2] < 2:
         return None
     return output
 
 
-class _Recorder:
-    """Notes every module's output shape, and the facts that give a GAP head away."""
+def _is_channels_last(output: torch.Tensor, size: Sequence[int]) -> bool:
+    first, second, third = output.shape[1:]
+    if 0 in output.shape:
+        return False
+    proportions = math.log(size[0] / size[1])
+    return abs(math.log(first / second) - proportions) < abs(math.log(second / third) - proportions)
 
-    def __init__(self, module: nn.Module, reshape: Reshape | None) -> None:
+
+class _Recorder:
+    """Notes every module's output shape, and which modules hand on the same tensor."""
+
+    def __init__(self, module: nn.Module, size: Sequence[int], reshape: Reshape | None) -> None:
         self.names = {m: name for name, m in module.named_modules() if name}
+        self.size = size
         self.reshape = reshape
         self.calls: dict[str, int] = {}
         self.layers: dict[str, Layer] = {}
-        self.means: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
-        self.head_inputs: dict[str, torch.Tensor] = {}
-        self.head_outputs: dict[str, torch.Tensor] = {}
+        self.witness = HeadWitness()
         # Outputs are kept alive, so that identity tells which modules hand on the same tensor.
-        self.kept: list[torch.Tensor] = []
-        self.same: dict[tuple[int, int], list[str]] = {}
+        self._kept: list[torch.Tensor] = []
+        self._same: dict[tuple[int, int], list[str]] = {}
 
     def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
         name = self.names[module]
         self.calls[name] = self.calls.get(name, 0) + 1
-        maps = spatial(output, self.reshape)
+        maps = spatial(output, self.size, self.reshape)
         if maps is not None:
-            self.layers.pop(name, None)
             self.layers[name] = Layer(name, (maps.shape[1], maps.shape[2], maps.shape[3]))
-            self.means[name] = (maps.mean((2, 3)), maps.relu().mean((2, 3)))
-            self.kept.append(output)
+            self._kept.append(output)
             # An in-place ReLU hands on the tensor it was given, at a newer version.
-            self.same.setdefault((id(output), output._version), []).append(name)
+            self._same.setdefault((id(output), output._version), []).append(name)
         source = args[0] if args and isinstance(args[0], torch.Tensor) else None
-        if isinstance(module, nn.Linear) and source is not None:
-            self.head_inputs[name] = source.clone()
-        elif isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and source is not None:
-            self.head_inputs[name] = source.clone()
-            if maps is not None:
-                self.head_outputs[name] = maps.clone()
+        self.witness.note(name, module, source, maps)
+
+    @property
+    def once(self) -> dict[str, Layer]:
+        """The layers that run once in a pass: the others have no one map."""
+        return {n: layer for n, layer in self.layers.items() if self.calls[n] == 1}
+
+    @property
+    def same(self) -> tuple[tuple[str, ...], ...]:
+        """Names that stand for one tensor, the module that made it first."""
+        groups = ([n for n in group if self.calls[n] == 1] for group in self._same.values())
+        return tuple(tuple(group) for group in groups if len(group) > 1)
 
 
 def discover_layers(
@@ -145,12 +161,18 @@ def discover_layers(
     """Run ``inputs`` (1, C, H, W) through ``module`` once and report its layers.
 
     Raises:
-        ModelError: if the output is not a tensor of logits (N, C).
+        ModelError: if the module fails, or its output is not a tensor of logits (N, C).
         LayerError: if no layer has a spatial output.
     """
-    recorder = _Recorder(module, reshape)
-    with torch.no_grad(), hooked(dict.fromkeys(recorder.names, recorder)):
-        logits = module(inputs)
+    recorder = _Recorder(module, inputs.shape[-2:], reshape)
+    try:
+        with torch.no_grad(), hooked(dict.fromkeys(recorder.names, recorder)):
+            logits = module(inputs)
+    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+        raise ModelError(
+            f"{type(module).__name__} fails on an input of shape {tuple(inputs.shape)}: {error}. For another size "
+            "pass preprocess=camwidget.Preprocess(size, mean=…, std=…)."
+        ) from error
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != len(inputs):
         got = (
             f"a tensor of shape {tuple(logits.shape)}"
@@ -161,59 +183,55 @@ def discover_layers(
             f"The module returns {got}; logits of shape (N, classes) are needed. Wrap it in an "
             "nn.Module whose forward returns its logits only."
         )
-    once = {n: layer for n, layer in recorder.layers.items() if recorder.calls[n] == 1}
-    if not once:
+    layers, same = recorder.once, recorder.same
+    if not layers:
         raise LayerError(
             "No layer of this module has an output of shape (N, channels, height, width). For a "
             "transformer pass reshape=…, a callable from its tokens to (N, channels, height, width)."
         )
     # NaN compares equal to nothing; whoever asked will say what is wrong with the weights.
-    head = _gap_head(module, recorder, logits) if torch.isfinite(logits).all() else None
-    stages = _stages(once, list(recorder.same.values()))
-    default = head.layer if head and head.layer in once else _default(module, once, stages)
-    if default not in {s.name for s in stages}:
-        default = _alias(default, stages, list(recorder.same.values()))
-    if default not in {s.name for s in stages}:
-        order = list(once)
-        stages = tuple(sorted((*stages, once[default]), key=lambda s: order.index(s.name)))
-    return Discovery(logits, once, stages, default, head, recorder.calls)
+    finite = bool(torch.isfinite(logits).all())
+    head = recorder.witness.find(logits, recorder.calls) if finite else None
+    stages = _stages(layers, same)
+    if head is not None:
+        head = replace(head, layer=_listed(head.layer, stages, same))
+    default = _last_features(module, stages) if head is None else head.layer
+    if all(default != s.name for s in stages):
+        order = list(layers)
+        stages = tuple(sorted((*stages, layers[default]), key=lambda s: order.index(s.name)))
+    return Discovery(logits, layers, stages, default, head, recorder.calls, same)
 
 
-def _alias(name: str, stages: tuple[Layer, ...], same: list[list[str]]) -> str:
-    listed = {s.name for s in stages}
-    for group in same:
-        if name in group:
-            return next((other for other in group if other in listed), name)
-    return name
+def _listed(name: str, stages: tuple[Layer, ...], same: tuple[tuple[str, ...], ...]) -> str:
+    """The name under which a tensor is listed, or the given one if it is not."""
+    names = {name, *(other for group in same if name in group for other in group)}
+    return next((s.name for s in stages if s.name in names), name)
 
 
-def _stages(layers: dict[str, Layer], same: list[list[str]]) -> tuple[Layer, ...]:
-    """The layers worth a person's choice: blocks and stages, each tensor under one name."""
-    names = set(layers)
-    prefix = _common_prefix(list(names))
+def _stages(layers: dict[str, Layer], same: tuple[tuple[str, ...], ...]) -> tuple[Layer, ...]:
+    """The layers worth a person's choice: stages, else blocks; each tensor under one name."""
+    prefix = _common_prefix(list(layers))
 
     def is_one_stage(name: str) -> bool:
         """All direct children work at the container's own resolution."""
         size = layers[name].shape[1:]
-        children = [n for n in names if n.startswith(name + ".") and "." not in n[len(name) + 1 :]]
+        children = [n for n in layers if n.rpartition(".")[0] == name]
         return all(layers[n].shape[1:] == size for n in children)
 
     dropped: set[str] = set()
     for group in same:
-        group = [n for n in group if n in names]
-        if len(group) < 2:
-            continue
         # The module that made the tensor, and the containers that only hand it on.
         outward = [group[0], *(n for n in group[1:] if group[0].startswith(n + "."))]
         kept = next((n for n in reversed(outward) if is_one_stage(n)), group[0])
         dropped.update(n for n in group if n != kept)
-    kept = [layer for name, layer in layers.items() if name not in dropped]
-    shallow: list[Layer] = []
-    for depth in (1, 0):  # blocks in stages, or stages alone where blocks are too many to choose from
-        shallow = [s for s in kept if s.name[len(prefix) :].count(".") <= depth]
-        if len(shallow) <= MANY:
-            break
-    return tuple(shallow if len(shallow) >= 3 else kept)
+    kept_layers = [layer for name, layer in layers.items() if name not in dropped]
+    choices = []
+    for depth in range(3):
+        choice = [s for s in kept_layers if s.name[len(prefix) :].count(".") <= depth]
+        if FEW <= len(choice) <= MANY:
+            return tuple(choice)
+        choices.append(choice)
+    return tuple(next((c for c in choices if len(c) >= FEW), kept_layers))
 
 
 def _common_prefix(names: list[str]) -> str:
@@ -226,54 +244,9 @@ def _common_prefix(names: list[str]) -> str:
     return "".join(f"{p}." for p in prefix)
 
 
-def _default(module: nn.Module, layers: dict[str, Layer], stages: tuple[Layer, ...]) -> str:
+def _last_features(module: nn.Module, stages: tuple[Layer, ...]) -> str:
     """The last spatial layer that computes features, as the Grad-CAM paper advises (section 3)."""
-    modules = dict(module.named_modules())
     for layer in reversed(stages):
-        if not isinstance(modules[layer.name], _POOLING):
+        if not isinstance(module.get_submodule(layer.name), _PASSIVE):
             return layer.name
-    return (stages or tuple(layers.values()))[-1].name
-
-
-def _gap_head(module: nn.Module, recorder: _Recorder, logits: torch.Tensor) -> GapHead | None:
-    """Recognise global average pooling by its arithmetic, however it is written."""
-    modules = dict(module.named_modules())
-
-    def close(a: torch.Tensor, b: torch.Tensor) -> bool:
-        return a.shape == b.shape and torch.allclose(
-            a.float(), b.float(), rtol=1e-3, atol=1e-3 * float(b.float().abs().max() or 1)
-        )
-
-    for name, source in reversed(recorder.head_inputs.items()):
-        head = modules[name]
-        classes = head.out_features if isinstance(head, nn.Linear) else head.out_channels
-        if classes != logits.shape[1] or recorder.calls[name] != 1:
-            continue
-        if name in recorder.head_outputs:  # the convolution comes first, the pooling after it
-            maps = recorder.head_outputs[name]
-            if not any(close(m.mean((2, 3)), logits) for m in (maps, maps.relu())):
-                continue
-            pooled, weight = source.mean((2, 3)), None
-        else:
-            pooled, weight = source.flatten(1), head.weight.flatten(1)
-            bias = head.bias if head.bias is not None else 0
-            if weight.shape[1] != pooled.shape[1] or not close(pooled @ weight.T + bias, logits):
-                continue
-        for layer, (mean, rectified_mean) in reversed(recorder.means.items()):
-            if recorder.calls[layer] != 1 or isinstance(modules[layer], _POOLING):
-                continue
-            if layer == name or layer.startswith(name + "."):
-                continue
-            if close(mean, pooled):
-                return GapHead(_outermost(layer, recorder), name)
-            if close(rectified_mean, pooled) and weight is not None:
-                return GapHead(layer, name, rectified=True)
-    return None
-
-
-def _outermost(layer: str, recorder: _Recorder) -> str:
-    """The first name under which the tensor appears: the module that made it."""
-    for group in recorder.same.values():
-        if layer in group:
-            return group[0] if recorder.calls[group[0]] == 1 else layer
-    return layer
+    return stages[-1].name

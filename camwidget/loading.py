@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,12 @@ def load(
         ModelError: if there is no such model.
         WeightsError: if the weights are missing, damaged, or made for another architecture.
     """
-    place = torch.device(device) if device is not None else best_device()
+    try:
+        place = torch.device(device) if device is not None else best_device()
+    except RuntimeError as error:
+        raise ModelError(
+            f"There is no device {device!r}: use 'cpu', 'cuda' or 'mps', or leave device= out."
+        ) from error
     if not isinstance(name, str):
         raise ModelError(
             f"load takes a model's name, not {type(name).__name__}. For a module of your own: "
@@ -59,17 +65,17 @@ def load(
         return VisionModel(
             embedded.module.to(place),
             Preprocess(embedded.input_size, mean=embedded.mean, std=embedded.std),
-            classes or embedded.classes,
+            embedded.classes if classes is None else classes,
             name=name,
         )
     if name not in torchvision.models.list_models(module=torchvision.models):
         raise ModelError(_no_such_model(name))
     known = torchvision.models.get_model_weights(name)
-    if weights is None or (isinstance(weights, str) and weights in known.__members__):
-        chosen = known.DEFAULT if weights is None else known[weights]
+    if weights is None or weights in (*known, *known.__members__):
+        chosen = known.DEFAULT if weights is None else known[getattr(weights, "name", weights)]
         module, entry = _pretrained(name, chosen), chosen
     else:
-        module, entry = _from_file(name, Path(weights), classes), known.DEFAULT
+        module, entry = _from_file(name, Path(weights).expanduser(), classes), known.DEFAULT
     return VisionModel(
         module.eval().to(place),
         Preprocess.of(entry.transforms()),
@@ -108,8 +114,13 @@ def _pretrained(name: str, weights: WeightsEnum | Weights) -> nn.Module:
 
 def _from_file(name: str, path: Path, classes: Sequence[str] | None) -> nn.Module:
     state = read_weights(path)
-    sizes = {} if classes is None else {"num_classes": len(classes)}
-    module = torchvision.models.get_model(name, weights=None, **sizes)
+    options: dict[str, Any] = {} if classes is None else {"num_classes": len(classes)}
+    if name in ("googlenet", "inception_v3"):
+        # As with torchvision's own weights: they expect the input to be renormalised inside. The weights are
+        # about to be replaced, so their slow initialisation is left out; so are heads that only training uses.
+        aux = any(k.startswith(("aux1.", "AuxLogits.")) for k in state)
+        options |= {"transform_input": True, "init_weights": False, "aux_logits": aux}
+    module = torchvision.models.get_model(name, weights=None, **options)
     wanted = module.state_dict()
     missing = [k for k in wanted if k not in state and not k.endswith("num_batches_tracked")]
     extra = [k for k in state if k not in wanted]
@@ -130,7 +141,9 @@ def _from_file(name: str, path: Path, classes: Sequence[str] | None) -> nn.Modul
             else "Load them into the architecture that they were trained for."
         )
         raise WeightsError(f"{path.name} does not fit {name}: {'; '.join(found)}. {remedy}")
-    module.load_state_dict(state, strict=False)
+    ordered = OrderedDict(state)
+    ordered._metadata = wanted._metadata  # type: ignore[attr-defined]  # some modules look up their version
+    module.load_state_dict(ordered, strict=False)
     return module
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import threading
-import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
@@ -14,9 +14,10 @@ from typing import Any, SupportsIndex
 import torch
 from torch import nn
 
-from .errors import LayerError, ModelError, TargetError
+from .errors import LayerError, ModelError, PictureError, TargetError
+from .gap import GapHead
 from .images import PictureLike
-from .layers import Discovery, GapHead, Layer, Reshape, discover_layers
+from .layers import Discovery, Layer, Reshape, discover_layers
 from .preprocess import Preprocess
 
 __all__ = ["Prediction", "VisionModel", "best_device", "wrap"]
@@ -35,9 +36,8 @@ class Prediction:
         return ", ".join(f"{name} {p:.2f}" for name, p in pairs)
 
 
-# One lock a module, not a wrapper: two models wrapped around the same module share its flags.
-_locks: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
-_locks_guard = threading.Lock()
+# One lock for all: two models may share a module, or a part of one, and with it its training flags.
+_passes = threading.RLock()
 
 
 class VisionModel:
@@ -64,12 +64,11 @@ class VisionModel:
         reshape: Reshape | None = None,
         layers: Sequence[str] | None = None,
     ) -> None:
-        self.module = module
+        # A compiled module has no layers to look at; what it was compiled from has.
+        self.module: nn.Module = getattr(module, "_orig_mod", module)
         self.preprocess = preprocess
         self.name = name
         self.reshape = reshape
-        with _locks_guard:
-            self._lock = _locks.setdefault(module, threading.RLock())
         self._discovery = self._discover()
         count = self._discovery.logits.shape[1]
         if classes is None and len(usual_classes) == count:
@@ -107,10 +106,10 @@ class VisionModel:
         Raises:
             LayerError: if there is none of that name, or it has no map, or runs more than once.
         """
-        name = self.default_layer if name is None else name
-        if name in self._discovery.layers:
+        name = self._canonical(self.default_layer if name is None else name)
+        if name in self._discovery.layers and self._discovery.calls[name] == 1:
             return self._discovery.layers[name]
-        calls = self._discovery.calls.get(name, 0) if isinstance(name, str) else 0
+        calls = self._discovery.calls.get(name, 0)
         if calls > 1:
             parent = name.rpartition(".")[0]
             remedy = f" Name the block that contains it, {parent!r}." if parent else ""
@@ -126,6 +125,24 @@ class VisionModel:
         near = difflib.get_close_matches(str(name), self._discovery.layers, n=3, cutoff=0.6)
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise LayerError(f"{self.name} has no layer {name!r}.{hint} Layers: {listed}.")
+
+    def is_same_layer(self, name: str, other: str) -> bool:
+        """Whether two layer names stand for one tensor, as a container and its last child do."""
+        return self._discovery.is_same(self._canonical(name), self._canonical(other))
+
+    def _canonical(self, name: Any) -> str:
+        """The first name of a module that has several, or of a module given itself."""
+        module = name
+        if isinstance(name, str):
+            try:
+                module = self.module.get_submodule(name)
+            except AttributeError:
+                return name
+        if not isinstance(module, nn.Module):
+            return str(name)
+        return next(
+            (n for n, m in self.module.named_modules() if m is module), type(module).__name__
+        )
 
     def class_index(self, target: str | SupportsIndex) -> int:
         """A class by index or by name (case does not matter).
@@ -149,7 +166,9 @@ class VisionModel:
             return matches[0]
         twins = [name for name in self.classes if name.rpartition(" #")[0].casefold() == folded]
         if twins:
-            raise TargetError(f"{target!r} names several classes: {' and '.join(map(repr, twins))}.")
+            raise TargetError(
+                f"{target!r} names several classes: {' and '.join(map(repr, twins))}."
+            )
         near = [c for c in self.classes if folded and folded in c.casefold()][:3]
         near += difflib.get_close_matches(target, self.classes, n=3, cutoff=0.5)
         near = list(dict.fromkeys(near))[:4]
@@ -160,11 +179,19 @@ class VisionModel:
 
     def pixels(self, pictures: Any) -> torch.Tensor:
         """One picture, a list of them or a tensor (N, C, H, W) as pixels (N, C, H, W) in [0, 1]."""
-        if isinstance(pictures, torch.Tensor) and pictures.ndim == 4:
-            return torch.stack([self.preprocess.pixels(p) for p in pictures])
-        if isinstance(pictures, (list, tuple)):
-            return torch.stack([self.preprocess.pixels(p) for p in pictures])
-        return self.preprocess.pixels(pictures)[None]
+        if not isinstance(pictures, (list, tuple)) and not (
+            isinstance(pictures, torch.Tensor) and pictures.ndim == 4
+        ):
+            return self.preprocess.pixels(pictures)[None]
+        rows = [self.preprocess.pixels(p) for p in pictures]
+        sizes = {tuple(r.shape[-2:]) for r in rows}
+        if len(sizes) != 1:
+            raise PictureError(
+                f"The pictures of one batch have sizes {sorted(sizes)}; explain them one by one, or resize them."
+                if sizes
+                else "There is no picture to explain: the list is empty."
+            )
+        return torch.stack(rows)
 
     def inputs(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pixels (N, C, H, W) in [0, 1] as the module's input, on its device, in its dtype."""
@@ -172,8 +199,15 @@ class VisionModel:
 
     def logits(self, pixels: torch.Tensor) -> torch.Tensor:
         """A plain forward pass: pixels (N, C, H, W) to float32 logits (N, classes), without graph."""
-        with self.undisturbed(), torch.inference_mode():
+        # Not inference_mode: a module may keep what it computes (a position grid, say), and its owner
+        # could then not train it any more.
+        with self.undisturbed(), torch.no_grad():
             return self.module(self.inputs(pixels)).to(torch.float32)
+
+    @staticmethod
+    def probabilities(logits: torch.Tensor) -> torch.Tensor:
+        """Logits (N, classes) as probabilities: softmax, or of a single logit the sigmoid."""
+        return logits.sigmoid() if logits.shape[-1] == 1 else logits.softmax(-1)
 
     def predict(self, picture: PictureLike, top: int = 5) -> Prediction:
         """The ``top`` most probable classes of one picture."""
@@ -181,14 +215,22 @@ class VisionModel:
 
     def prediction(self, logits: torch.Tensor, top: int = 5) -> Prediction:
         """Logits (classes,) as named probabilities, most probable first."""
-        values, indices = logits.float().softmax(0).topk(min(top, len(self.classes)))
+        values, indices = self.probabilities(logits.float()).topk(min(top, len(self.classes)))
         chosen = tuple(indices.tolist())
         return Prediction(chosen, tuple(self.classes[i] for i in chosen), tuple(values.tolist()))
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
-        """Hold the module for one pass, in evaluation mode, and give it back as it was."""
-        with self._lock:
+        """Hold the module for one pass, in evaluation mode, and give it back as it was.
+
+        The caller's autocast and inference mode do not reach inside: the same picture has the same answer,
+        and the same map, wherever it is asked for.
+        """
+        with (
+            _passes,
+            torch.inference_mode(False),
+            torch.autocast(self.device.type, enabled=False),
+        ):
             training = [m for m in self.module.modules() if m.training]
             try:
                 for m in training:
@@ -226,13 +268,13 @@ class VisionModel:
         noise = torch.rand((3, side, side), generator=torch.Generator().manual_seed(0))
         picture = noise.mul(255).to(torch.uint8).permute(1, 2, 0).numpy()
         inputs = self.inputs(self.pixels(picture))
-        with self.undisturbed(), torch.inference_mode(False):
+        with self.undisturbed():
             discovery = discover_layers(self.module, inputs.clone(), self.reshape)
         self.check_finite(discovery.logits)
         return discovery
 
     def _anchor(self) -> torch.Tensor:
-        for tensor in (*self.module.parameters(), *self.module.buffers()):
+        for tensor in itertools.chain(self.module.parameters(), self.module.buffers()):
             if tensor.is_floating_point():
                 return tensor
         return torch.empty(0)
@@ -260,7 +302,7 @@ def wrap(
             and its flags are put back after every pass.
         preprocess: a ``Preprocess``, a torchvision transform that ends in ``Normalize``, or a
             callable from PIL to a tensor in [0, 1]. None: short side to 224, centre crop, no normalisation.
-        classes: their names, in order; ``class 0`` … if None.
+        classes: their names, in order (or a mapping from indices to names); ``class 0`` … if None.
         layers: module names to choose from, the last one being the default; found if None.
         reshape: for layers whose output is not (N, C, H, W), such as a transformer's tokens: a callable that
             makes it so.
@@ -272,6 +314,17 @@ def wrap(
     """
     if not isinstance(module, nn.Module):
         raise ModelError(f"wrap takes a torch.nn.Module, not {type(module).__name__}.")
+    if any(isinstance(p, nn.UninitializedParameter) for p in module.parameters()):
+        raise ModelError(
+            "The module has lazy parameters: run it once on an input before wrapping it."
+        )
+    if any(p.is_inference() for p in module.parameters()):
+        raise ModelError(
+            "The module was made under torch.inference_mode, so that nothing can be differentiated through it. "
+            "Make it, or load its weights, outside."
+        )
+    if isinstance(layers, str):
+        layers = [layers]
     if preprocess is None:
         first = next((m for m in module.modules() if isinstance(m, nn.Conv2d)), None)
         channels = first.in_channels if first is not None and first.in_channels in (1, 3) else 3
@@ -299,8 +352,13 @@ def _unique(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
     """Class names as text, made unique: a name must lead to one class."""
     if names is None:
         return tuple(f"class {i}" for i in range(count))
-    if isinstance(names, str):
-        raise ModelError("classes is a sequence of names, not one string.")
+    if isinstance(names, Mapping) and set(names) == set(range(count)):
+        names = [names[i] for i in range(count)]
+    if isinstance(names, (str, Mapping, set, frozenset)) or not hasattr(names, "__iter__"):
+        raise ModelError(
+            "classes is a sequence of names in the order of the outputs, or a mapping from 0 … "
+            f"{count - 1} to them, not {type(names).__name__}."
+        )
     names = [str(n) for n in names]
     if len(names) != count:
         raise ModelError(
@@ -308,4 +366,7 @@ def _unique(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
             "output, in order."
         )
     times = Counter(names)
-    return tuple(f"{n} #{i}" if times[n] > 1 else n for i, n in enumerate(names))
+    unique = tuple(f"{n} #{i}" if times[n] > 1 else n for i, n in enumerate(names))
+    if len(set(unique)) < count:  # someone's own names look like ours
+        return tuple(f"{n} #{i}" for i, n in enumerate(names))
+    return unique

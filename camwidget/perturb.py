@@ -55,7 +55,7 @@ SaliencyLike: TypeAlias = "np.ndarray | torch.Tensor"
 
 def rank_levels(saliency: SaliencyLike) -> np.ndarray:
     """The level of every pixel, uint16 (H, W): 0 has the most evidence."""
-    values = np.asarray(saliency, dtype=np.float32)
+    values = _values(saliency)
     if values.ndim != 2:
         raise PictureError(f"Saliency has shape (H, W), not {values.shape}.")
     if not np.isfinite(values).all():
@@ -64,6 +64,14 @@ def rank_levels(saliency: SaliencyLike) -> np.ndarray:
     levels = np.empty(values.size, dtype=np.uint16)
     levels[order] = np.arange(values.size, dtype=np.int64) * LEVELS // values.size
     return levels.reshape(values.shape)
+
+
+def _values(saliency: SaliencyLike) -> np.ndarray:
+    """Saliency as a float32 array; an explanation stands for its own."""
+    saliency = getattr(saliency, "saliency", saliency)
+    if isinstance(saliency, torch.Tensor):
+        saliency = saliency.detach().cpu().float()
+    return np.asarray(saliency, dtype=np.float32)
 
 
 def threshold(fraction: float) -> int:
@@ -93,10 +101,9 @@ def _blur(pixels: torch.Tensor) -> torch.Tensor:
     height, width = pixels.shape[-2:]
     # Strong enough to take a texture or an outline away: sigma is 1/20 of the shorter side, 11 at 224.
     sigma = max(min(height, width) / 20, 1.0)
-    reach = min(math.ceil(3 * sigma), (min(height, width) - 1) // 1 - 1)
+    # Three sigmas, but reflection cannot reach further than the picture.
+    reach = min(math.ceil(3 * sigma), min(height, width) - 2)
     size = 2 * max(reach, 1) + 1
-    # Reflection cannot reach further than the picture.
-    size = min(size, 2 * (min(height, width) - 1) - 1)
     # Two passes of one dimension each: the same blur for a fraction of the work.
     across = F.gaussian_blur(pixels, [size, 1], [sigma, sigma])
     return F.gaussian_blur(across, [1, size], [sigma, sigma])
@@ -170,7 +177,7 @@ def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tenso
         pixels: float32 (C, H, W) in [0, 1].
         saliency: (H, W) in [0, 1].
     """
-    values = torch.as_tensor(np.asarray(saliency, dtype=np.float32))
+    values = torch.from_numpy(_values(saliency).copy())
     shades, heat = (pixels * 255).round(), (values * 255).round()
     return ((2 * shades * heat + 255) / 510).floor() / 255
 
@@ -233,10 +240,11 @@ class MaskCurve:
 def probabilities(
     model: VisionModel, pixels: torch.Tensor, *, progress: Progress | None = None
 ) -> torch.Tensor:
-    """Softmax probabilities (N, classes), float32 on the CPU, of pixels (N, C, H, W), in batches."""
+    """Probabilities (N, classes), float32 on the CPU, of pixels (N, C, H, W), in batches."""
     batches = list(pixels.split(BATCH))
     results = [
-        model.logits(batch).softmax(1).cpu() for batch in track(batches, "rerunning the model", progress)
+        model.probabilities(model.logits(batch)).cpu()
+        for batch in track(batches, "rerunning the model", progress)
     ]
     return torch.cat(results)
 
@@ -257,14 +265,14 @@ def mask_curve(
     Args:
         model: from ``load`` or ``wrap``.
         image: the picture that was explained.
-        saliency: (H, W) at the model's input size, such as ``explanation.saliency``.
+        saliency: (H, W) at the model's input size, such as ``explanation.saliency``, or the explanation.
         target: class index or name; the predicted class if None.
         mode: "remove" takes the top fraction away, "keep" shows nothing else.
         baseline: what the other pixels become: "blur", "mean" or "black".
         steps: how many fractions, evenly spaced from 0 to 1.
         progress: called with (done, total); a bar appears after a second if None.
     """
-    if not isinstance(steps, int) or steps < 2:
+    if not hasattr(steps, "__index__") or steps < 2:
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
     pixels = model.preprocess.pixels(image)
     fractions = np.linspace(0, 1, steps)
@@ -340,17 +348,20 @@ def confidence_change(
     """The two ways in which our sources test a map with one more look at the picture.
 
     Args:
+        model: from ``load`` or ``wrap``.
+        image: the picture that was explained.
+        saliency: (H, W) at the model's input size, or the explanation.
+        target: class index or name; the predicted class if None.
         change: "multiply" shows the model the picture times the map (drop and increase in confidence,
             Chattopadhyay 2018, section 4.1); "remove" shows it the picture without its top ``fraction``.
         baseline: for "remove", what removed pixels become.
         fraction: for "remove", how much; 25 % in the sources.
-        model, image, saliency, target: as for ``mask_curve``.
     """
     pixels = model.preprocess.pixels(image)
     if change == "multiply":
-        if tuple(np.shape(saliency)) != tuple(pixels.shape[-2:]):
+        if _values(saliency).shape != tuple(pixels.shape[-2:]):
             raise PictureError(
-                f"The saliency is {np.shape(saliency)}, the model's input {tuple(pixels.shape[-2:])}."
+                f"The saliency is {_values(saliency).shape}, the model's input {tuple(pixels.shape[-2:])}."
             )
         changed = multiply_pixels(pixels, saliency)
     elif change == "remove":

@@ -50,8 +50,11 @@ class Preprocess:
             raise ModelError("Preprocess needs mean and std of one length, 1 (grey) or 3 (RGB).")
         if min(std) <= 0:
             raise ModelError(f"Preprocess needs std > 0, not {tuple(std)}.")
-        self.size = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-        self.resize = min(self.size) if resize is None else resize
+        self.size = (
+            (int(size[0]), int(size[1])) if isinstance(size, Sequence) else (int(size), int(size))
+        )
+        resize = min(self.size) if resize is None else resize
+        self.resize = tuple(map(int, resize)) if isinstance(resize, Sequence) else int(resize)
         self.mean = tuple(float(m) for m in mean)
         self.std = tuple(float(s) for s in std)
         self.interpolation = interpolation
@@ -81,7 +84,10 @@ class Preprocess:
         steps = getattr(transform, "transforms", None)
         if steps and type(steps[-1]).__name__ == "Normalize":
             last, rest = steps[-1], type(transform)(list(steps[:-1]))
-            return cls(mean=list(last.mean), std=list(last.std), geometry=rest)
+            mean, std = (list(np.atleast_1d(np.asarray(v, float))) for v in (last.mean, last.std))
+            # "Normalize((0.5,), (0.5,))" is written for RGB pictures too.
+            channels = len(_as_tensor(rest, Image.new("RGB", (256, 256)))) if len(mean) == 1 else 1
+            return cls(mean=mean * channels, std=std * channels, geometry=rest)
         if callable(transform):
             return cls(geometry=transform)
         raise ModelError(
@@ -116,9 +122,14 @@ class Preprocess:
             image = image.convert("L")
         if self.geometry is not None:
             return self._from_geometry(image)
-        return torch.as_tensor(np.array(self._cropped(image))).reshape(
-            *self.size, self.channels
-        ).permute(2, 0, 1).contiguous().to(torch.float32) / 255
+        return (
+            torch.as_tensor(np.array(self._cropped(image)))
+            .reshape(*self.size, self.channels)
+            .permute(2, 0, 1)
+            .contiguous()
+            .to(torch.float32)
+            / 255
+        )
 
     def normalize(self, pixels: torch.Tensor) -> torch.Tensor:
         """(…, C, H, W) pixels in [0, 1] to the module's input."""
@@ -152,11 +163,9 @@ class Preprocess:
 
     def _from_geometry(self, image: Image.Image) -> torch.Tensor:
         assert self.geometry is not None
-        result = self.geometry(image)
-        if not isinstance(result, torch.Tensor):
-            raise ModelError(
-                f"preprocess returned {type(result).__name__}; it must return a tensor (C, H, W)."
-            )
+        result = _as_tensor(self.geometry, image)
+        if result.is_floating_point() and result.min() > -0.25 and result.max() < 1.25:
+            result = result.clamp(0, 1)  # bicubic resizing overshoots a little
         try:
             return self._checked(tensor_pixels(result)[0]).cpu()
         except PictureError as error:
@@ -176,3 +185,12 @@ class Preprocess:
     def __repr__(self) -> str:
         steps = "geometry=…" if self.geometry else f"size={self.size}, resize={self.resize}"
         return f"Preprocess({steps}, mean={self.mean}, std={self.std})"
+
+
+def _as_tensor(geometry: Callable[[Image.Image], torch.Tensor], image: Image.Image) -> torch.Tensor:
+    result = geometry(image)
+    if not isinstance(result, torch.Tensor):
+        raise ModelError(
+            f"preprocess returned {type(result).__name__}; it must return a tensor (C, H, W)."
+        )
+    return result

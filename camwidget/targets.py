@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -13,7 +14,15 @@ from .errors import TargetError
 if TYPE_CHECKING:
     from .models import VisionModel
 
-__all__ = ["ClassTarget", "FunctionTarget", "Target", "TargetLike", "resolve_target"]
+__all__ = [
+    "ClassTarget",
+    "EachTarget",
+    "FunctionTarget",
+    "Target",
+    "TargetLike",
+    "predicted_target",
+    "resolve_target",
+]
 
 
 class Target(Protocol):
@@ -60,7 +69,7 @@ class EachTarget:
         return logits.gather(1, index[:, None])[:, 0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FunctionTarget:
     """Any function of the logits (N, C) that gives a number per picture (N,)."""
 
@@ -71,13 +80,10 @@ class FunctionTarget:
     def score(self, logits: torch.Tensor) -> torch.Tensor:
         """The function's value, shape (N,)."""
         value = self.function(logits)
-        if not isinstance(value, torch.Tensor) or value.shape not in ((len(logits),), (1,), ()):
-            shape = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
-            raise TargetError(
-                f"The target {self.label!r} must give one number per picture, shape ({len(logits)},), "
-                f"not {shape}."
-            )
-        return value.expand(len(logits))
+        # For one picture, a bare number is as clear.
+        if isinstance(value, torch.Tensor) and value.ndim == 0 and len(logits) == 1:
+            return value[None]
+        return value
 
 
 def resolve_target(model: VisionModel, target: TargetLike) -> Target:
@@ -88,7 +94,7 @@ def resolve_target(model: VisionModel, target: TargetLike) -> Target:
     """
     if isinstance(target, (ClassTarget, EachTarget, FunctionTarget)):
         return target
-    if isinstance(target, str) or hasattr(target, "__index__"):
+    if isinstance(target, str) or _is_whole(target):
         index = model.class_index(target)  # type: ignore[arg-type]
         return ClassTarget(index, model.classes[index])
     if hasattr(target, "score"):
@@ -99,6 +105,14 @@ def resolve_target(model: VisionModel, target: TargetLike) -> Target:
         "A target is a class index, a class name, or a callable from logits (N, C) to (N,), "
         f"not {type(target).__name__}."
     )
+
+
+def _is_whole(value: object) -> bool:
+    try:
+        operator.index(value)  # type: ignore[arg-type]
+    except (TypeError, RuntimeError):
+        return False
+    return True
 
 
 def predicted_target(model: VisionModel, logits: torch.Tensor) -> ClassTarget | EachTarget:

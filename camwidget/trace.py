@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from .errors import LayerError, MethodError, ModelError
+from .errors import LayerError, MethodError, ModelError, TargetError
 from .layers import hooked, spatial
 from .models import VisionModel
 from .targets import Target
@@ -63,8 +63,9 @@ class Trace:
         with torch.inference_mode(False):
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
             graph = self._forward(inputs, torch.no_grad())
-            if self.layers and not graph.requires_grad:
-                # The module switches gradients off for a part of itself: let it start with them on.
+            if self._interrupted or not graph.requires_grad:
+                # The module switches gradients off for a part of itself, and thereby back to how it
+                # found them: let it find them on.
                 graph = self._forward(inputs, torch.enable_grad())
         self._graph = _full(graph)
         self.logits = self._graph.detach()
@@ -86,22 +87,33 @@ class Trace:
         wanted = [t for t in dict.fromkeys(targets) if (t, self.layers[0]) not in self._gradients]
         if not wanted:
             return
-        if not self._graph.requires_grad:
-            raise LayerError(
-                f"The output of {self.model.name} does not depend on layer {self.layers[0]!r} in a way that can be "
-                "differentiated (is it detached?). Choose another layer, or a method without gradients."
-            )
-        leaves = [self._outputs[name] for name in self.layers]
-        with self.model.undisturbed(), torch.inference_mode(False), torch.enable_grad():
+        leaves = [self._output(name) for name in self.layers]
+        with self.model.undisturbed(), torch.enable_grad():
             # Pictures do not mix in evaluation mode, so the sum over them has each one's gradient.
-            scores = torch.stack([t.score(self._graph).sum() for t in wanted])
-            rows = self._rows(scores, leaves)
+            scores = torch.stack([self._score(t).sum() for t in wanted])
+            rows = self._rows(scores, leaves) if scores.requires_grad else [[None] * len(leaves)]
+        for name, gradients in zip(self.layers, zip(*rows, strict=True), strict=True):
+            if all(g is None for g in gradients):
+                raise LayerError(
+                    f"The score of {wanted[0].label!r} does not depend on layer {name!r} of {self.model.name} in a "
+                    "way that can be differentiated (is something detached?). Choose another layer, or a "
+                    "method without gradients."
+                )
         for target, row in zip(wanted, rows, strict=True):
             for name, leaf, gradient in zip(self.layers, leaves, row, strict=True):
-                # A layer that has no way to the score has no evidence for it.
+                # A layer that has no way to this score, but to others, has no evidence for it.
                 self._gradients[target, name] = (
                     torch.zeros_like(leaf) if gradient is None else gradient
                 ).detach()
+
+    def _score(self, target: Target) -> torch.Tensor:
+        score = target.score(self._graph)
+        if not isinstance(score, torch.Tensor) or score.shape != (len(self._graph),):
+            got = tuple(score.shape) if isinstance(score, torch.Tensor) else type(score).__name__
+            raise TargetError(
+                f"The target {target.label!r} must give one number per picture, shape ({len(self._graph)},), not {got}."
+            )
+        return score
 
     @staticmethod
     def _rows(scores: torch.Tensor, leaves: list[torch.Tensor]) -> list[Sequence[Any]]:
@@ -125,10 +137,13 @@ class Trace:
 
     def _forward(self, inputs: torch.Tensor, start: Any) -> torch.Tensor:
         self._outputs.clear()
+        self._interrupted = False
         modules = dict(self.model.module.named_modules())
         names = {modules[name]: name for name in self.layers}
 
         def remember(module: torch.nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
+            if self._outputs and not torch.is_grad_enabled():
+                self._interrupted = True
             torch.set_grad_enabled(True)
             if not output.requires_grad:
                 output = output.detach().requires_grad_()
@@ -142,9 +157,9 @@ class Trace:
             torch.autocast(
                 inputs.device.type, dtype=self._autocast, enabled=self._autocast is not None
             ),
-            hooked({module: remember for module in names}),
+            hooked(dict.fromkeys(names, remember)),
         ):
-            logits = self.model.module(inputs)
+            logits = self.model.module(inputs.clone())  # a module may write into what it gets
         if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
             raise ModelError("The module must return logits of shape (N, classes).")
         return logits
@@ -152,12 +167,21 @@ class Trace:
     def _output(self, layer: str) -> torch.Tensor:
         name = self.model.layer(layer).name
         if name not in self._outputs:
-            raise LayerError(f"Layer {name!r} was not asked for in this trace ({self.layers}).")
+            raise LayerError(
+                f"Layer {name!r} did not run for this picture. Choose another: {', '.join(self._outputs)}."
+                if name in self.layers
+                else f"Layer {name!r} was not asked for in this trace ({', '.join(self.layers)})."
+            )
         return self._outputs[name]
 
     def _maps(self, output: torch.Tensor) -> torch.Tensor:
-        maps = spatial(output, self.model.reshape)
-        assert maps is not None  # model.layer vouched for it
+        maps = spatial(output, self.pixels.shape[-2:], self.model.reshape)
+        if maps is None:
+            height, width = self.pixels.shape[-2:]
+            raise LayerError(
+                f"The layer has a single cell, no map, for a picture of {width}×{height}. Use a larger "
+                "picture, or a shallower layer."
+            )
         return maps
 
 

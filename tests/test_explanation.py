@@ -39,7 +39,11 @@ def test_names_of_methods_are_helped(textures: cw.VisionModel, noise: torch.Tens
 
 def test_empty_maps_say_so(noise: torch.Tensor) -> None:
     module = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 2)
+        torch.nn.Conv2d(3, 4, 3),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(4, 2),
     )
     torch.nn.init.constant_(module[4].weight, -1.0)
     exp = cw.explain(cw.wrap(module, classes=["yes", "no"]), noise, target="yes")
@@ -71,7 +75,9 @@ def test_plots(textures: cw.VisionModel, noise: torch.Tensor, tmp_path: Path) ->
     assert plt.get_fignums() == []
 
 
-def test_save_writes_three_files_once(textures: cw.VisionModel, noise: torch.Tensor, tmp_path: Path) -> None:
+def test_save_writes_three_files_once(
+    textures: cw.VisionModel, noise: torch.Tensor, tmp_path: Path
+) -> None:
     exp = cw.explain(textures, noise)
     paths = exp.save(tmp_path / "result.v1")
     assert [p.name for p in paths] == ["result.v1.npy", "result.v1.png", "result.v1.json"]

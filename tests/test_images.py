@@ -82,10 +82,30 @@ def test_transparency_lies_on_white(kind: str, picture: np.ndarray) -> None:
         data = encoded(image, format="PNG", transparency=image.info["transparency"])
     else:
         image = Image.fromarray(picture).convert(kind)
-        alpha = Image.fromarray(np.where(np.arange(24 * 32).reshape(24, 32) < 32 * 6, 0, 255).astype(np.uint8))
+        alpha = Image.fromarray(
+            np.where(np.arange(24 * 32).reshape(24, 32) < 32 * 6, 0, 255).astype(np.uint8)
+        )
         image.putalpha(alpha)
         data = encoded(image, format="PNG")
     assert tuple(np.asarray(open_picture(data))[0, 0]) == (255, 255, 255)
+
+
+def test_grey_of_32_bits_made_from_8_keeps_its_brightness(picture: np.ndarray) -> None:
+    grey = Image.fromarray(picture).convert("L")
+    np.testing.assert_array_equal(
+        np.asarray(open_picture(grey.convert("I")))[..., 0], np.asarray(grey)
+    )
+
+
+def test_byte_order_does_not_matter() -> None:
+    ramp = np.linspace(0, 65535, 1024).reshape(32, 32)
+    big, little = (np.asarray(open_picture(ramp.astype(t))) for t in (">u2", "<u2"))
+    np.testing.assert_array_equal(big, little)
+
+
+def test_addresses_are_not_fetched() -> None:
+    with pytest.raises(PictureError, match="Nothing is fetched"):
+        open_picture("https://example.org/cat.jpg")
 
 
 def test_animation_gives_its_first_frame(picture: np.ndarray) -> None:
@@ -94,7 +114,8 @@ def test_animation_gives_its_first_frame(picture: np.ndarray) -> None:
     np.testing.assert_array_equal(np.asarray(open_picture(data)), picture)
     late = Image.open(io.BytesIO(data))
     late.seek(1)
-    np.testing.assert_array_equal(np.asarray(open_picture(late)), picture)
+    np.testing.assert_array_equal(np.asarray(open_picture(late)), 255 - picture)
+    assert late.tell() == 1, "someone else's image is left where it was"
 
 
 def test_truncated_file_is_refused(picture: np.ndarray) -> None:
@@ -119,10 +140,14 @@ def test_decompression_bomb_is_refused_before_it_is_decoded() -> None:
     """A PNG of a few hundred bytes that claims 40 000 × 40 000 pixels."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
-    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0" * 1000))
+    bomb = (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0" * 1000))
+    )
     with pytest.raises(PictureError, match="shrink it first|Shrink it first"):
         open_picture(bomb + chunk(b"IEND", b""))
 

@@ -57,7 +57,9 @@ def test_compose_that_ends_in_normalize(version: object, photo: Image.Image) -> 
     whole = version.Compose([*steps, version.Normalize(IMAGENET_MEAN, IMAGENET_STD)])
     ours = cw.Preprocess.of(whole)
     torch.testing.assert_close(ours.normalize(ours.pixels(photo)), whole(photo))
-    torch.testing.assert_close(ours.denormalize(whole(photo)), ours.pixels(photo), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        ours.denormalize(whole(photo)), ours.pixels(photo), atol=1e-6, rtol=0
+    )
 
 
 def test_a_callable_that_normalises_is_refused_with_a_remedy() -> None:
@@ -102,6 +104,16 @@ def test_names_are_text_whatever_they_hold() -> None:
     assert cw.wrap(net(), classes=[name, "b", "c", "d"]).class_index(name) == 0
 
 
+def test_names_by_index_and_names_that_look_like_ours() -> None:
+    by_index = dict(enumerate("abcd"))
+    assert cw.wrap(net(), classes=by_index).classes == ("a", "b", "c", "d")
+    awkward = cw.wrap(net(), classes=["a", "a", "a #0", "b"]).classes
+    assert len(set(awkward)) == 4
+    for wrong in ({"a", "b", "c", "d"}, "abcd", 4):
+        with pytest.raises(ModelError, match="sequence of names"):
+            cw.wrap(net(), classes=wrong)
+
+
 def test_wrong_number_of_names_is_refused() -> None:
     with pytest.raises(ModelError, match="3 class names were given, but the model has 4 outputs"):
         cw.wrap(net(), classes=["a", "b", "c"])
@@ -127,9 +139,9 @@ def test_layers_are_discovered(random_model: Callable[..., cw.VisionModel]) -> N
         ("vgg11", "features.19", None),
         ("squeezenet1_1", "features.12", "features.12"),
         ("mobilenet_v3_small", "features.12", None),
-        ("densenet121", "features.norm5", "features"),
+        ("densenet121", "features.norm5", "features.norm5"),
         ("convnext_tiny", "features.7", None),
-        ("shufflenet_v2_x0_5", "conv5", "conv5.2"),
+        ("shufflenet_v2_x0_5", "conv5", "conv5"),
     ],
 )
 def test_default_layers_and_gap_heads(
@@ -147,7 +159,7 @@ def test_default_layers_and_gap_heads(
         ("layr4", "Did you mean.*layer4"),
         ("fc", "has no map.*layer4"),
         ("layer4.1.relu", "runs 2 times.*'layer4.1'"),
-        (3, "no layer 3"),
+        (3, "no layer '3'"),
     ],
 )
 def test_wrong_layers_are_refused_with_a_remedy(
@@ -155,6 +167,83 @@ def test_wrong_layers_are_refused_with_a_remedy(
 ) -> None:
     with pytest.raises(LayerError, match=remedy):
         cw.explain(random_model("resnet18"), noise, layer=layer)
+
+
+def test_layers_that_share_a_shape_are_not_the_same(
+    random_model: Callable[..., cw.VisionModel], noise: torch.Tensor
+) -> None:
+    model = random_model("resnet18")
+    same = cw.explain(model, noise, 1, "cam", "layer4.1")
+    np.testing.assert_array_equal(same.raw, cw.explain(model, noise, 1, "cam").raw)
+    for other in ("layer4.0", "layer4.1.conv1", "layer4.1.bn2"):
+        with pytest.raises(cw.CamwidgetError, match="CAM is defined at"):
+            cw.explain(model, noise, 1, "cam", other)
+
+
+def test_channels_last_layers_are_recognised(
+    random_model: Callable[..., cw.VisionModel], noise: torch.Tensor
+) -> None:
+    model = random_model("swin_t")
+    assert model.layer("features.7").shape == (768, 7, 7)
+    assert cw.explain(model, noise, 1, layer="features.5").raw.shape == (14, 14)
+    convnext = random_model("convnext_tiny")
+    assert convnext.layer("features.7.2.block.3").shape == (3072, 7, 7)
+
+
+class Extremes(nn.Module):
+    """Global max pooling, with one channel so large that it drowns every comparison on a common scale."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 8, 3, stride=4)
+        self.head = nn.Linear(8, 3)
+        with torch.no_grad():
+            self.conv.weight[0] = 0
+            self.conv.bias[0] = 2000
+            self.head.weight[:, 0] = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.conv(x).relu().amax((2, 3)))
+
+
+class Functional(nn.Module):
+    def __init__(self, pool: bool = False, convolution: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 8, 3, stride=4)
+        self.pool = nn.MaxPool2d(2) if pool else nn.Identity()
+        self.head = nn.Conv2d(8, 3, 1) if convolution else nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.pool(nn.functional.relu(self.conv(x)))
+        if isinstance(self.head, nn.Conv2d):
+            return self.head(x).mean((2, 3))
+        return self.head(x.mean((2, 3)))
+
+
+def test_gap_heads_are_recognised_by_arithmetic(noise: torch.Tensor) -> None:
+    assert cw.wrap(Extremes()).gap_head is None
+    for module in (
+        Functional(),
+        Functional(pool=True),
+        Functional(convolution=True),
+        Functional().bfloat16(),
+    ):
+        model = cw.wrap(module)
+        assert model.gap_head is not None and model.gap_head.module == "head"
+        exp = cw.explain(model, noise, 1, "cam")
+        logit = float(model.logits(noise[None])[0, 1])
+        assert exp.raw.mean() + float(module.head.bias[1].detach()) == pytest.approx(
+            logit, rel=0.02, abs=0.01
+        )
+    with torch.autocast("cpu", torch.bfloat16):
+        assert cw.wrap(Functional()).gap_head is not None
+
+
+def test_a_layer_may_be_given_as_the_module_itself(noise: torch.Tensor) -> None:
+    module = net()
+    assert cw.explain(cw.wrap(module), noise, layer=module[2]).layer in ("2", "3")
 
 
 def test_layers_can_be_chosen() -> None:
@@ -198,12 +287,23 @@ class Pair(nn.Module):
     [
         (Pair(), "returns tuple"),
         (nn.Conv2d(3, 4, 3), r"shape \(1, 4, "),
-        (nn.Sequential(nn.Flatten(), nn.LazyLinear(3)), "No layer of this module"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(3 * 224 * 224, 3)), "No layer of this module"),
+        (nn.Sequential(nn.Flatten(), nn.LazyLinear(3)), "run it once"),
+        (nn.Sequential(nn.Conv2d(4, 4, 3), nn.Flatten()), "fails on an input of shape.*Preprocess"),
     ],
 )
 def test_odd_outputs_are_refused(module: nn.Module, problem: str) -> None:
     with pytest.raises(cw.CamwidgetError, match=problem):
         cw.wrap(module)
+
+
+def test_a_single_logit_is_a_sigmoid(noise: torch.Tensor) -> None:
+    model = cw.wrap(net(1), classes=["spotted"])
+    (p,) = model.predict(noise).probabilities
+    assert p == pytest.approx(float(model.logits(noise[None]).sigmoid()))
+    assert 0.01 < p < 0.99
+    curve = cw.mask_curve(model, noise, cw.explain(model, noise), steps=3)
+    assert curve.probability[0] == pytest.approx(p)
 
 
 def test_wrap_takes_a_module() -> None:
@@ -231,14 +331,18 @@ def test_load_of_a_local_file(tmp_path: Path, noise: torch.Tensor) -> None:
     expected = module(cw.Preprocess(mean=IMAGENET_MEAN, std=IMAGENET_STD).normalize(noise)[None])
     for path in (safe, str(pickled)):
         model = cw.load("squeezenet1_1", weights=path, device="cpu")
-        torch.testing.assert_close(model.logits(noise[None]), expected.detach(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            model.logits(noise[None]), expected.detach(), rtol=1e-4, atol=1e-5
+        )
         assert model.classes[243] == "bull mastiff"
 
 
 def test_load_of_a_fine_tuned_file(tmp_path: Path) -> None:
     path = tmp_path / "tuned.pth"
     torch.save(torchvision.models.shufflenet_v2_x0_5(num_classes=3).state_dict(), path)
-    with pytest.raises(WeightsError, match=r"fc.weight is \(3, 1024\), not \(1000, 1024\).*classes="):
+    with pytest.raises(
+        WeightsError, match=r"fc.weight is \(3, 1024\), not \(1000, 1024\).*classes="
+    ):
         cw.load("shufflenet_v2_x0_5", weights=path)
     model = cw.load("shufflenet_v2_x0_5", weights=path, classes=["a", "b", "c"])
     assert model.classes == ("a", "b", "c")

@@ -219,7 +219,9 @@ def test_curve_reports_progress_and_can_be_cancelled(
         cw.mask_curve(meter, noise, saliency, progress=cancel)
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 1}, {"mode": "hide"}, {"baseline": "pink"}, {"target": "purple"}])
+@pytest.mark.parametrize(
+    "wrong", [{"steps": 1}, {"mode": "hide"}, {"baseline": "pink"}, {"target": "purple"}]
+)
 def test_wrong_arguments(
     wrong: dict, meter: cw.VisionModel, noise: torch.Tensor, saliency: np.ndarray
 ) -> None:

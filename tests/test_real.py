@@ -50,7 +50,9 @@ def test_explain_on_every_photograph(real_model: cw.VisionModel, real_folder: Pa
 def test_gradcam_equals_cam(real_model: cw.VisionModel, real_folder: Path) -> None:
     """As section 3 of the Grad-CAM paper proves."""
     for path in sorted((real_folder / "images").glob("*.jpg"))[::4]:
-        cam, gradcam = cw.explain(real_model, path, target=[None, 281], method=["cam", "gradcam"])[:2]
+        cam, gradcam = cw.explain(real_model, path, target=[None, 281], method=["cam", "gradcam"])[
+            :2
+        ]
         assert np.corrcoef(cam.saliency.ravel(), gradcam.saliency.ravel())[0, 1] >= 0.9999
 
 
@@ -86,7 +88,8 @@ def test_removing_the_top_quarter_tells_more_than_a_random_one(
         fill = baseline_pixels(pixels, "blur")
         maps = [exp.saliency, *random_quarters(5)]
         masked = [
-            torch.where(torch.from_numpy(rank_levels(m).astype(np.int32)) < 16384, fill, pixels) for m in maps
+            torch.where(torch.from_numpy(rank_levels(m).astype(np.int32)) < 16384, fill, pixels)
+            for m in maps
         ]
         ours, *controls = real_model.logits(torch.stack(masked)).softmax(1)[:, top].tolist()
         wins += ours < float(np.mean(controls))

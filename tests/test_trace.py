@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -31,7 +33,10 @@ def fingerprint(module: nn.Module) -> dict[str, object]:
         "state": {k: v.clone().numpy().tobytes() for k, v in module.state_dict().items()},
         "kinds": [(n, type(m), m.training) for n, m in module.named_modules()],
         "flags": [(n, p.requires_grad, p.dtype, id(p)) for n, p in module.named_parameters()],
-        "grads": [None if p.grad is None else p.grad.clone().numpy().tobytes() for p in module.parameters()],
+        "grads": [
+            None if p.grad is None else p.grad.clone().numpy().tobytes()
+            for p in module.parameters()
+        ],
         "hooks": [[dict(getattr(m, h)) for h in HOOKS] for m in module.modules()],
         "inplace": [getattr(m, "inplace", None) for m in module.modules()],
         "grad mode": torch.is_grad_enabled(),
@@ -44,7 +49,9 @@ class Net(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.first = nn.Sequential(nn.Conv2d(3, 8, 3, stride=4), nn.BatchNorm2d(8), nn.ReLU(inplace=True))
+        self.first = nn.Sequential(
+            nn.Conv2d(3, 8, 3, stride=4), nn.BatchNorm2d(8), nn.ReLU(inplace=True)
+        )
         self.second = nn.Sequential(nn.Conv2d(8, 12, 3, stride=4), nn.BatchNorm2d(12))
         self.drop = nn.Dropout(0.5)
         self.head = nn.Linear(12, 5)
@@ -75,7 +82,9 @@ def picture(noise: torch.Tensor) -> torch.Tensor:
 def test_explaining_leaves_the_model_as_it_was(module: nn.Module, picture: torch.Tensor) -> None:
     model = cw.wrap(module)
     before = fingerprint(module)
-    cw.explain(model, picture, target=[0, 1], method=["cam", "gradcam", "gradcam++"], layer=["second"])
+    cw.explain(
+        model, picture, target=[0, 1], method=["cam", "gradcam", "gradcam++"], layer=["second"]
+    )
     cw.explain(model, picture, layer=["first", "second.0"])
     exp = cw.explain(model, picture)
     cw.mask_curve(model, picture, exp.saliency, steps=3)
@@ -99,13 +108,20 @@ def test_a_failing_pass_leaves_the_model_as_it_was(
     failing[0] = True
     with pytest.raises(error):
         cw.explain(model, picture)
-    with pytest.raises(error):
+    with pytest.raises((error, cw.CamwidgetError)):
         cw.wrap(module)
     assert fingerprint(module) == before
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"target": 99}, {"target": "nothing"}, {"layer": "head"}, {"method": "gradcm"}, {"precision": "fp8"}]
+    "wrong",
+    [
+        {"target": 99},
+        {"target": "nothing"},
+        {"layer": "head"},
+        {"method": "gradcm"},
+        {"precision": "fp8"},
+    ],
 )
 def test_a_wrong_argument_leaves_the_model_as_it_was(
     wrong: dict[str, object], module: nn.Module, picture: torch.Tensor
@@ -117,7 +133,9 @@ def test_a_wrong_argument_leaves_the_model_as_it_was(
     assert fingerprint(module) == before
 
 
-def test_a_failing_backward_leaves_the_model_as_it_was(module: nn.Module, picture: torch.Tensor) -> None:
+def test_a_failing_backward_leaves_the_model_as_it_was(
+    module: nn.Module, picture: torch.Tensor
+) -> None:
     class Broken(torch.autograd.Function):
         @staticmethod
         def forward(ctx: object, x: torch.Tensor) -> torch.Tensor:
@@ -147,13 +165,17 @@ def plain_gradient(module: nn.Module, inputs: torch.Tensor, index: int) -> torch
     return torch.autograd.grad(logits[:, index].sum(), kept[0])[0]
 
 
-@pytest.mark.parametrize("circumstance", ["plain", "frozen", "no_grad", "inference_mode", "training"])
+@pytest.mark.parametrize(
+    "circumstance", ["plain", "frozen", "no_grad", "inference_mode", "training"]
+)
 def test_gradients_do_not_depend_on_circumstances(circumstance: str, noise: torch.Tensor) -> None:
     module = Net().eval()
     model = cw.wrap(module)
     pixels = noise[None]
     expected = plain_gradient(module, model.inputs(pixels), 3)
-    around = {"no_grad": torch.no_grad, "inference_mode": torch.inference_mode}.get(circumstance, nullcontext)
+    around = {"no_grad": torch.no_grad, "inference_mode": torch.inference_mode}.get(
+        circumstance, nullcontext
+    )
     if circumstance == "frozen":
         module.requires_grad_(False)
     if circumstance == "training":
@@ -214,9 +236,49 @@ def test_a_module_that_switches_gradients_off_itself(noise: torch.Tensor) -> Non
                 x = self.second(self.first(x))
             return self.head(x.relu().mean((2, 3)))
 
-    ours = cw.explain(cw.wrap(FrozenTrunk().eval()), noise, target=2, layer="second")
-    usual = cw.explain(cw.wrap(Net().eval()), noise, target=2, layer="second")
-    np.testing.assert_allclose(ours.raw, usual.raw, rtol=1e-4, atol=1e-7)
+    for layers in (["second"], ["first", "second"]):
+        ours = cw.explain(cw.wrap(FrozenTrunk().eval()), noise, target=2, layer=layers)
+        usual = cw.explain(cw.wrap(Net().eval()), noise, target=2, layer=layers)
+        for mine, plain in zip(ours, usual, strict=True):
+            np.testing.assert_allclose(mine.raw, plain.raw, rtol=1e-4, atol=1e-7)
+
+
+def test_a_module_that_writes_into_its_input(noise: torch.Tensor) -> None:
+    class Writes(Net):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x.mul_(0.5)
+            with torch.no_grad():
+                x = self.first(x)
+            return self.head(self.second(x).relu().mean((2, 3)))
+
+    model = cw.wrap(Writes().eval())
+    exp = cw.explain(model, noise, layer=["first", "second"])[0]
+    assert exp.prediction == model.predict(noise)
+
+
+def test_the_callers_autocast_does_not_reach_inside(noise: torch.Tensor) -> None:
+    model = cw.wrap(Net().eval())
+    outside, answer = cw.explain(model, noise), model.predict(noise)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = cw.explain(model, noise)
+        assert model.predict(noise) == answer
+    np.testing.assert_array_equal(inside.raw, outside.raw)
+
+
+def test_a_compiled_module_is_explained_by_what_it_was_compiled_from(noise: torch.Tensor) -> None:
+    module = Net().eval()
+    model = cw.wrap(torch.compile(module, backend="eager"))
+    np.testing.assert_array_equal(
+        cw.explain(model, noise, 1).raw, cw.explain(cw.wrap(module), noise, 1).raw
+    )
+
+
+def test_a_model_can_be_copied_and_pickled(noise: torch.Tensor) -> None:
+    model = cw.wrap(Net().eval())
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(
+            cw.explain(twin, noise, 1).raw, cw.explain(model, noise, 1).raw
+        )
 
 
 def test_a_layer_behind_which_nothing_can_be_differentiated(noise: torch.Tensor) -> None:
@@ -233,8 +295,16 @@ def test_callables_as_targets(noise: torch.Tensor) -> None:
     by_index = cw.explain(model, noise, target=2)
     by_function = cw.explain(model, noise, target=lambda logits: logits[:, 2])
     np.testing.assert_array_equal(by_index.raw, by_function.raw)
-    with pytest.raises(cw.CamwidgetError, match="one number per picture"):
-        cw.explain(model, noise, target=lambda logits: logits)
+    np.testing.assert_array_equal(by_index.raw, cw.explain(model, noise, lambda z: z[0, 2]).raw)
+    batch = torch.stack([noise, noise])
+    for wrong in (lambda z: z, lambda z: z.sum(), lambda z: 3.0):
+        with pytest.raises(cw.CamwidgetError, match="one number per picture"):
+            cw.explain(model, batch, target=wrong)
+    with pytest.raises(cw.CamwidgetError, match="differentiated"):
+        cw.explain(model, noise, target=lambda z: z.argmax(1))
+    with pytest.raises(cw.CamwidgetError, match="class index"):
+        cw.explain(model, noise, target=1.0)
+    assert len(cw.explain(model, noise, target=np.array([1, 2]))) == 2
 
 
 def test_two_threads_on_one_module(noise: torch.Tensor) -> None:
@@ -258,7 +328,9 @@ def test_two_threads_on_one_module(noise: torch.Tensor) -> None:
                 if not torch.allclose(module(models[0].inputs(noise[None])), logits, atol=1e-5):
                     wrong.append("owner")
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in (0, 1)] + [threading.Thread(target=own)]
+    threads = [threading.Thread(target=work, args=(n,)) for n in (0, 1)] + [
+        threading.Thread(target=own)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

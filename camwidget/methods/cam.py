@@ -22,20 +22,12 @@ def _cam_reason(model: VisionModel, layer: str) -> str | None:
             "CAM needs global average pooling that feeds one linear layer or a 1×1 convolution, "
             f"which {model.name} does not have. Use 'gradcam', which needs neither."
         )
-    if not _same_place(model, layer, head.layer):
+    if not model.is_same_layer(layer, head.layer):
         return (
             f"CAM is defined at the layer before the pooling, {head.layer!r}, only. "
             f"For {layer!r} use 'gradcam'."
         )
     return None
-
-
-def _same_place(model: VisionModel, layer: str, other: str) -> bool:
-    """Whether two names stand for one tensor: a container and its last child do."""
-    return layer == other or (
-        model.layer(layer).shape == model.layer(other).shape
-        and (other.startswith(layer + ".") or layer.startswith(other + "."))
-    )
 
 
 @method(
@@ -70,7 +62,7 @@ def class_activation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     features = trace.activation(layer)
     if head.rectified:
         features = features.relu()
-    weight = trace.model.module.get_submodule(head.module).weight.detach().flatten(1)
+    weight = trace.model.module.get_parameter(f"{head.module}.weight").detach().flatten(1)
     return torch.einsum("nkhw,nk->nhw", features, weight[indices].to(features.dtype))
 
 

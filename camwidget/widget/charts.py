@@ -109,8 +109,13 @@ class CurveChart:
             axis: bqplot.LinearScale(min=0, max=1, allow_padding=False) for axis in ("x", "y")
         }
         self._others = bqplot.Lines(
-            x=_NOWHERE, y=[_NOWHERE, _NOWHERE], scales=scales, colors=list(RIVALS), stroke_width=1.5,
-            opacities=[0.8], visible=False,
+            x=_NOWHERE,
+            y=[_NOWHERE, _NOWHERE],
+            scales=scales,
+            colors=list(RIVALS),
+            stroke_width=1.5,
+            opacities=[0.8],
+            visible=False,
         )
         self._others.line_style = "dashed"
         self._target = bqplot.Lines(
@@ -123,7 +128,12 @@ class CurveChart:
             x=[], y=[], scales=scales, colors=[ACCENT], default_size=54, stroke="white"
         )
         axes = [
-            bqplot.Axis(scale=scales["x"], tick_format=".0%", tick_values=[0, 0.25, 0.5, 0.75, 1], grid_lines="none"),
+            bqplot.Axis(
+                scale=scales["x"],
+                tick_format=".0%",
+                tick_values=[0, 0.25, 0.5, 0.75, 1],
+                grid_lines="none",
+            ),
             bqplot.Axis(
                 scale=scales["y"],
                 orientation="vertical",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import ipywidgets
@@ -15,24 +15,20 @@ import traitlets as t
 from .. import loading, zoo
 from ..errors import CamwidgetError, PictureError
 from ..explanation import Explanation
-from ..methods import get_method, list_methods
+from ..methods import get_method
 from ..models import VisionModel
 from ..perturb import BASELINES, MaskCurve, threshold
 from . import words
-from .charts import ClassBars, CurveChart
-from .colors import lookup_tables
 from .masking import MODES, is_whole, masked_probabilities, refine_curve
 from .pictures import list_pictures, named_picture
+from .screen import Screen
 from .session import Session
-from .strip import PictureStrip
-from .view import View
 from .workbench import Picture, Workbench
 
 __all__ = ["Explorer"]
 
 #: Traits that the browser and Python both set; the view has them under the same names.
 _SHARED = ("method", "layer", "mode", "baseline", "fraction", "picture")
-
 
 #: What the worker does, from the most to the least urgent.
 _KINDS = ("map", "pick", "mask", "strip", "curve")
@@ -54,7 +50,8 @@ class Explorer(ipywidgets.Box):
         model: from ``load`` or ``wrap``; the embedded model if None.
         images: a picture, a list of them, a mapping from names to pictures, a folder, or a tensor
             (N, C, H, W); for an embedded model its own samples if None.
-        top: how many classes to list.
+        top: how many classes to list, at most 9.
+        kwargs: first values of the traits below.
 
     Everything is a trait, to be set or observed. Setting one returns at once; the work is done on another
     thread, and ``wait()`` blocks until it is finished.
@@ -81,8 +78,6 @@ class Explorer(ipywidgets.Box):
     explanation = t.Instance(Explanation, allow_none=True, read_only=True)
     curve = t.Instance(MaskCurve, allow_none=True, read_only=True)
 
-    _session: Session | None = None
-
     def __init__(
         self, model: VisionModel | None = None, images: Any = None, *, top: int = 6, **kwargs: Any
     ) -> None:
@@ -96,38 +91,24 @@ class Explorer(ipywidgets.Box):
             images = zoo.samples(model.name) if model.name in zoo.available() else []
         self.model = model
         self.pictures = list_pictures(images)
-        self._top = max(1, min(int(top), len(model.classes), 9))
         self._bench = Workbench(model)
         self._session = Session(_KINDS, self._failed, self._rested)
-        self._publishing = threading.RLock()
+        self._asking = threading.RLock()
         self._requested: _Request | None = None
         self._shown: _Request | None = None
-        self._whole = np.zeros(0)
-        self._row_classes: list[int] = []
-        self._view = View(
-            class_names=list(model.classes),
-            layers=[{"name": x.name, "shape": list(x.shape)} for x in model.layers],
-            baselines=list(BASELINES),
-            colormaps=lookup_tables(),
-        )
-        self._view.add_class("camwidget-view")
-        self._bars = ClassBars(self._pick_row)
-        self._chart = CurveChart()
-        self._strip = PictureStrip(self._pick_picture, self._uploaded)
-        super().__init__(
-            [self._strip.box, self._view, self._bars.figure, self._chart.figure],
-            layer=model.default_layer,
-            **kwargs,
-        )
+        listed = max(1, min(int(top), len(model.classes), 9))
+        self._screen = Screen(model, listed, self._pick_row, self._pick_picture, self._uploaded)
+        kwargs.setdefault("layer", model.default_layer)
+        super().__init__(self._screen.parts, **kwargs)
         self.add_class("camwidget-explorer")
-        self._publish(
-            method=self.method, layer=self.layer, methods=self._method_list(),
-            pictures=[p.name for p in self.pictures], picture=self.picture,
-            mode=self.mode, baseline=self.baseline, fraction=self.fraction,
+        self._screen.tell(
+            pictures=[p.name for p in self.pictures],
+            **{name: getattr(self, name) for name in _SHARED},
         )
+        self._screen.show_methods(self.layer)
         self._connect()
         self._session.submit("strip", self._draw_strip)
-        self._ask()
+        self._ask(self.target)
 
     # -- for scripts -----------------------------------------------------------------------
 
@@ -142,20 +123,25 @@ class Explorer(ipywidgets.Box):
         return self
 
     def add(self, image: Any, name: str | None = None) -> None:
-        """Add a picture, and show it."""
+        """Add a picture, and show it.
+
+        Raises:
+            PictureError: if it cannot be read; nothing is added then.
+        """
         picture = named_picture(image, len(self.pictures))
         if name is not None:
             picture.name = name
-        self._bench.pixels(picture)  # an unreadable one is refused here, before it is listed
+        self._bench.pixels(picture)  # refused before it is listed
         self.pictures = [*self.pictures, picture]
-        self._publish(pictures=[p.name for p in self.pictures])
+        self._screen.tell(pictures=[p.name for p in self.pictures])
         self._session.submit("strip", self._draw_strip)
         self.picture = len(self.pictures) - 1
-        self._ask()
+        if len(self.pictures) == 1:  # the number has not changed, but what it stands for has
+            self._ask(None)
 
     def close(self) -> None:
         """Stop computing and remove the widget from every page."""
-        if self._session is not None:  # None if the arguments were refused
+        if "_session" in self.__dict__:  # else the arguments were refused
             self._session.drop(*_KINDS)
             for part in self.children:
                 part.close()
@@ -188,32 +174,35 @@ class Explorer(ipywidgets.Box):
     def _valid_picture(self, proposal: Any) -> int:
         number = proposal["value"]
         if number != 0 and not 0 <= number < len(self.pictures):
-            raise PictureError(f"There is no picture {number}: there are {len(self.pictures)}, from 0.")
+            raise PictureError(
+                f"There is no picture {number}: there are {len(self.pictures)}, from 0."
+            )
         return number
 
-    # -- wiring ----------------------------------------------------------------------------
+    # -- between browser and Python --------------------------------------------------------
+
+    @property
+    def _view(self) -> Any:
+        return self._screen.view
 
     def _connect(self) -> None:
         self._view.observe(self._from_view, list(_SHARED))
         self._view.observe(self._target_from_view, "target")
         self._view.on_msg(self._message_from_view)
         self.observe(self._to_view, list(_SHARED))
-        self.observe(self._new_picture, "picture")
-        self.observe(lambda change: self._ask(), ["method", "layer"])
+        # Another picture is explained for its own predicted class.
+        self.observe(lambda change: self._ask(None), "picture")
         self.observe(lambda change: self._ask(change["new"]), "target")
+        self.observe(lambda change: self._ask(self.target), ["method", "layer"])
         self.observe(lambda change: self._ask_mask(), "fraction")
         self.observe(lambda change: self._ask_curve(), ["mode", "baseline"])
 
-    def _publish(self, **values: Any) -> None:
-        """Set the view's traits, all in one message."""
-        with self._publishing, self._view.hold_sync():
-            for name, value in values.items():
-                setattr(self._view, name, value)
-
     def _to_view(self, change: dict[str, Any]) -> None:
-        self._publish(**{change["name"]: change["new"]})
+        self._screen.tell(**{change["name"]: change["new"]})
         if change["name"] == "layer":
-            self._publish(methods=self._method_list())
+            self._screen.show_methods(self.layer)
+        if change["name"] == "picture":
+            self._screen.strip.select(self.picture)
 
     def _from_view(self, change: dict[str, Any]) -> None:
         name = change["name"]
@@ -222,7 +211,7 @@ class Explorer(ipywidgets.Box):
         with self._shown_errors():
             setattr(self, name, change["new"])
         if getattr(self, name) != change["new"]:
-            self._publish(**{name: getattr(self, name)})
+            self._screen.tell(**{name: getattr(self, name)})
 
     def _target_from_view(self, change: dict[str, Any]) -> None:
         with self._shown_errors():
@@ -233,43 +222,13 @@ class Explorer(ipywidgets.Box):
         if not isinstance(content, dict) or content.get("type") != "pick":
             return
         x, y = content.get("x"), content.get("y")
-        if isinstance(x, int) and isinstance(y, int) and self._shown is not None:
+        if isinstance(x, int) and isinstance(y, int):
             self._session.submit("pick", lambda: self._find_here(x, y))
 
-    @contextlib.contextmanager
-    def _shown_errors(self) -> Iterator[None]:
-        """What goes wrong on behalf of the browser is said in the browser."""
-        try:
-            yield
-        except (CamwidgetError, t.TraitError) as error:
-            self._publish(error=str(error))
-
-    def _failed(self, error: BaseException) -> None:
-        # Back to what is on the screen, so that the controls do not claim what the map does not show.
-        shown = self._requested = self._shown
-        if shown is not None:
-            self.picture = self.pictures.index(shown.picture)
-            self.target = shown.target
-        text = str(error) if isinstance(error, CamwidgetError) else f"{type(error).__name__}: {error}"
-        self._publish(error=text, busy=False)
-
-    def _rested(self) -> None:
-        if self._view.busy:
-            self._publish(busy=False)
-
-    def _method_list(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "name": m.name,
-                "label": m.label,
-                "group": m.group,
-                "tip": f"{m.summary} ({m.citation})",
-                "reason": m.reason(self.model, self.layer),
-            }
-            for m in list_methods()
-        ]
-
-    # -- pictures --------------------------------------------------------------------------
+    def _pick_row(self, row: int) -> None:
+        with self._shown_errors():
+            if 0 <= row < len(self._screen.row_classes):
+                self.target = self._screen.row_classes[row]
 
     def _pick_picture(self, number: int) -> None:
         with self._shown_errors():
@@ -282,10 +241,30 @@ class Explorer(ipywidgets.Box):
             except PictureError as error:
                 raise PictureError(f"{name}: {error}") from error
 
-    def _new_picture(self, change: dict[str, Any]) -> None:
-        self._strip.select(self.picture)
-        # Another picture is explained for its own predicted class.
-        self._ask(None)
+    @contextlib.contextmanager
+    def _shown_errors(self) -> Iterator[None]:
+        """What goes wrong on behalf of the browser is said in the browser."""
+        try:
+            yield
+        except (CamwidgetError, t.TraitError) as error:
+            self._screen.tell(error=str(error))
+
+    # -- on the worker's thread ------------------------------------------------------------
+
+    def _failed(self, error: BaseException) -> None:
+        # Back to what is on the screen, so that the controls do not claim what the map does not show.
+        shown = self._requested = self._shown
+        if shown is not None:
+            self.picture = self.pictures.index(shown.picture)
+            self.target = shown.target
+            self.method, self.layer = shown.method, shown.layer
+        known = isinstance(error, CamwidgetError)
+        text = str(error) if known else f"{type(error).__name__}: {error}"
+        self._screen.tell(error=text, busy=False)
+
+    def _rested(self) -> None:
+        if self._view.busy:
+            self._screen.tell(busy=False)
 
     def _draw_strip(self) -> Iterator[None]:
         tiles: list[np.ndarray | None] = [None] * len(self.pictures)
@@ -293,137 +272,100 @@ class Explorer(ipywidgets.Box):
             with contextlib.suppress(CamwidgetError):
                 tiles[number] = picture.shades(self._bench.pixels(picture))
             yield
-        self._strip.show(tiles, self.picture)
+        self._screen.strip.show(tiles, self.picture)
 
     # -- the map ---------------------------------------------------------------------------
 
-    def _ask(self, *target: Any) -> None:
-        """Ask for the map of the present state, of another target if one is given."""
+    def _ask(self, target: str | None) -> None:
+        """Ask for the map of the present picture, method and layer."""
         if not self.pictures:
             return
-        name = target[0] if target else self.target
         request = _Request(
             self.pictures[self.picture],
-            None if name is None else self.model.class_index(name),
+            None if target is None else self.model.class_index(target),
             self.method,
             self.layer,
         )
-        with self._publishing:
+        with self._asking:
             before, self._requested = self._requested, request
-            if request == before:
-                return
+        if request == before:
+            return
         self._session.drop("mask", "curve", "pick")
-        self._publish(busy=True, progress=-1.0, error="")
+        self._screen.tell(busy=True, progress=-1.0, error="")
         if before is None or before._replace(target=request.target) != request:
             # What a click found holds for this picture, method and layer, whatever class is chosen.
-            self._publish(here={})
+            self._screen.tell(here={})
         self._session.submit("map", lambda: self._make_map(request))
 
     def _make_map(self, request: _Request) -> None:
         start = time.perf_counter()
-        if self._view.scene.get("id") != f"{id(request.picture):x}":
-            self._publish(scene=self._bench.scene(request.picture))
+        if self._view.scene.get("id") != request.picture.id:
+            self._screen.tell(scene=self._bench.scene(request.picture))
         explanation = self._bench.explanation(*request)
         milliseconds = 1000 * (time.perf_counter() - start)
         if self._session.superseded("map"):
             return
         index = explanation.target.index
         assert index is not None  # the widget explains classes
-        with self._publishing:
+        with self._asking:
             if self._requested != request:
                 return
             self._requested = self._shown = request._replace(target=index)
-        logits = self._bench.trace(request.picture, request.layer).logits[0]
-        self._whole = logits.double().softmax(0).cpu().numpy()
-        self._row_classes = self._listed_classes(index)
-        rows = [
-            {"index": i, "name": self.model.classes[i], "whole": float(self._whole[i])}
-            for i in self._row_classes
-        ]
-        self._publish(
-            explanation=self._bench.map(request.picture, explanation),
-            target=index,
-            rows=rows,
-            masked=[],
-            status=words.status(self.model.name, explanation, milliseconds, str(self.model.device)),
-            busy=False,
+        self._screen.show_map(
+            explanation,
+            index,
+            self._bench.wire(request.picture, explanation),
+            self._bench.probabilities(request.picture, request.layer),
+            words.status(self.model.name, explanation, milliseconds, str(self.model.device)),
         )
-        self._bars.show([r["whole"] for r in rows], self._row_classes.index(index))
         self.set_trait("explanation", explanation)
         self.target = self.model.classes[index]
         self._ask_curve()
 
-    def _listed_classes(self, target: int) -> list[int]:
-        """The most probable classes, the target among them."""
-        order = np.argsort(-self._whole, kind="stable")[: self._top].tolist()
-        return order if target in order else [*order[:-1], target]
-
-    def _pick_row(self, row: int) -> None:
-        with self._shown_errors():
-            if 0 <= row < len(self._row_classes):
-                self.target = self._row_classes[row]
-
     def _find_here(self, x: int, y: int) -> None:
+        """What has the strongest map at a pixel: name it, and choose it."""
         shown = self._shown
         if shown is None:
             return
         height, width = self._bench.pixels(shown.picture).shape[-2:]
         x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
-        found = self._bench.strongest(shown.picture, self._row_classes, shown.method, shown.layer, x, y)
-        entries = [
-            {"index": i, "name": self.model.classes[i], "value": value} for i, value in found
-        ]
-        self._publish(
-            here={"x": x, "y": y, "scene": f"{id(shown.picture):x}", "entries": entries},
-            sentence=words.picked_sentence(entries[0]["name"] if entries else None),
+        found = self._bench.strongest(
+            shown.picture, self._screen.row_classes, shown.method, shown.layer, x, y
         )
-        if entries:
-            self.target = entries[0]["index"]
+        self._screen.show_here(shown.picture.id, x, y, found)
+        if found:
+            self.target = found[0][0]
 
     # -- masking ---------------------------------------------------------------------------
 
     def _ask_mask(self) -> None:
+        """Ask what the model says at the slider's present position."""
         explanation, shown = self.explanation, self._shown
-        if explanation is None or shown is None:
+        if explanation is None or shown is None or shown.target is None:
             return
         if explanation.is_empty or is_whole(self.mode, self.fraction):
             self._session.drop("mask")
-            self._show_answer(explanation, None)
+            self._screen.show_answer(explanation, shown.target, None, self.mode, self.fraction)
             return
         self._session.submit("mask", lambda: self._run_mask(shown, explanation))
 
     def _run_mask(self, shown: _Request, explanation: Explanation) -> None:
+        assert shown.target is not None
         mode, fraction = self.mode, self.fraction
         values = masked_probabilities(
-            self.model, self._bench.pixels(shown.picture), explanation,
-            self._bench.levels(explanation), mode, self.baseline, fraction,
+            self.model,
+            self._bench.pixels(shown.picture),
+            explanation,
+            self._bench.levels(explanation),
+            mode,
+            self.baseline,
+            fraction,
         )
         if self.explanation is explanation:
-            self._show_answer(explanation, values, mode, fraction)
-
-    def _show_answer(
-        self,
-        explanation: Explanation,
-        values: np.ndarray | None,
-        mode: str | None = None,
-        fraction: float | None = None,
-    ) -> None:
-        """Show what the model says of the masked picture; None: nothing is masked."""
-        index = explanation.target.index
-        mode = self.mode if mode is None else mode
-        fraction = self.fraction if fraction is None else fraction
-        before = float(self._whole[index])
-        after = None if values is None else float(values[index])
-        masked = [] if values is None else [float(values[i]) for i in self._row_classes]
-        self._publish(
-            masked=masked,
-            sentence=words.sentence(explanation, mode, fraction, before, after),
-        )
-        self._bars.show_masked(masked or [float(self._whole[i]) for i in self._row_classes])
-        on_curve = None if mode == "multiply" else (before if after is None else after)
-        self._chart.mark(fraction, on_curve)
+            self._screen.show_answer(explanation, shown.target, values, mode, fraction)
 
     def _ask_curve(self) -> None:
+        """Ask for the slider's position anew, and then for the whole way."""
         self._ask_mask()
         self.set_trait("curve", None)
         explanation, shown = self.explanation, self._shown
@@ -431,19 +373,23 @@ class Explorer(ipywidgets.Box):
             return
         if explanation.is_empty or self.mode == "multiply":
             self._session.drop("curve")
-            self._chart.clear()
+            self._screen.show_curve(None)
             return
         self._session.submit("curve", lambda: self._run_curve(shown, explanation))
 
     def _run_curve(self, shown: _Request, explanation: Explanation) -> Iterator[None]:
-        steps = refine_curve(
-            self.model, self._bench.pixels(shown.picture), explanation,
-            self._bench.levels(explanation), self.mode, self.baseline,
+        curves = refine_curve(
+            self.model,
+            self._bench.pixels(shown.picture),
+            explanation,
+            self._bench.levels(explanation),
+            self.mode,
+            self.baseline,
         )
-        for curve, complete in steps:
+        for curve, complete in curves:
             if self.explanation is not explanation:
                 return
-            self._chart.show(curve)
+            self._screen.show_curve(curve)
             if complete:
                 self.set_trait("curve", curve)
             yield

@@ -41,7 +41,7 @@ def masked_probabilities(
         masked = multiply_pixels(pixels, explanation.saliency)[None]
     else:
         masked = mask_pixels(pixels, levels, [fraction], mode=mode, baseline=baseline)
-    return model.logits(masked)[0].double().softmax(0).cpu().numpy()
+    return model.probabilities(model.logits(masked))[0].double().cpu().numpy()
 
 
 def refine_curve(
@@ -56,7 +56,9 @@ def refine_curve(
     known: dict[int, np.ndarray] = {}
     fractions = np.linspace(0, 1, _STEPS)
     for steps in _PASSES:
-        stack = mask_pixels(pixels, levels, fractions[list(steps)].tolist(), mode=mode, baseline=baseline)
+        stack = mask_pixels(
+            pixels, levels, fractions[list(steps)].tolist(), mode=mode, baseline=baseline
+        )
         values = probabilities(model, stack, progress=lambda done, total: None).double().numpy()
         known.update(zip(steps, values, strict=True))
         order = sorted(known)

@@ -17,9 +17,14 @@ __all__ = ["list_pictures", "named_picture"]
 _SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
+def _bare(source: Any) -> Any:
+    """The picture itself, of something that carries one, as the zoo's samples do."""
+    return getattr(source, "image", source)
+
+
 def named_picture(source: Any, number: int) -> Picture:
     """One picture with a name to show: its file's, or its number."""
-    source = getattr(source, "image", source)  # the zoo's samples carry one
+    source = _bare(source)
     if isinstance(source, (str, os.PathLike)):
         return Picture(source, Path(source).name)
     return Picture(source, f"picture {number + 1}")
@@ -33,7 +38,7 @@ def list_pictures(images: Any) -> list[Picture]:
     if images is None:
         return []
     if isinstance(images, Mapping):
-        return [Picture(getattr(v, "image", v), str(k)) for k, v in images.items()]
+        return [Picture(_bare(v), str(k)) for k, v in images.items()]
     if isinstance(images, (str, os.PathLike)) and Path(images).is_dir():
         files = sorted(p for p in Path(images).iterdir() if p.suffix.lower() in _SUFFIXES)
         if not files:
@@ -41,8 +46,6 @@ def list_pictures(images: Any) -> list[Picture]:
                 f"The folder {str(images)!r} has no picture ({', '.join(sorted(_SUFFIXES))})."
             )
         return [Picture(p, p.name) for p in files]
-    if isinstance(images, (list, tuple)) or (
-        isinstance(images, torch.Tensor) and images.ndim == 4
-    ):
+    if isinstance(images, (list, tuple)) or (isinstance(images, torch.Tensor) and images.ndim == 4):
         return [named_picture(source, i) for i, source in enumerate(images)]
     return [named_picture(images, 0)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -151,7 +152,6 @@ class Session:
         return pieces
 
     def _report(self, error: BaseException) -> None:
-        try:
+        # The display may be gone; the worker must not die of it.
+        with contextlib.suppress(Exception):
             self._on_error(error)
-        except Exception:  # the display may be gone; the worker must not die of it
-            pass

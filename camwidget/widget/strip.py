@@ -39,7 +39,9 @@ class PictureStrip:
         self._on_pick = on_pick
         self._on_upload = on_upload
         self.canvas = ipycanvas.Canvas(
-            width=self.SHARP, height=self._height(), layout=ipywidgets.Layout(height=f"{self._css_height()}px")
+            width=self.SHARP,
+            height=self._height(),
+            layout=ipywidgets.Layout(height=f"{self._css_height()}px"),
         )
         self.canvas.on_mouse_down(self._clicked)
         # Drawings are not state: a page that reloads, or a second view, comes up empty.
@@ -93,7 +95,11 @@ class PictureStrip:
                     raise
 
     def _draw_tiles(self) -> None:
-        canvas, side, pitch = self.canvas, self.SIDE * self.SHARP, (self.SIDE + self.GAP) * self.SHARP
+        canvas, side, pitch = (
+            self.canvas,
+            self.SIDE * self.SHARP,
+            (self.SIDE + self.GAP) * self.SHARP,
+        )
         inset = self.GAP * self.SHARP // 2
         canvas.clear()
         for number, tile in enumerate(self._tiles):
@@ -109,7 +115,9 @@ class PictureStrip:
                 canvas.put_image_data(tile, x, inset)
             if number == self._selected:
                 canvas.stroke_style, canvas.line_width = ACCENT, 3 * self.SHARP
-                canvas.stroke_rect(x - self.SHARP, inset - self.SHARP, side + 2 * self.SHARP, side + 2 * self.SHARP)
+                canvas.stroke_rect(
+                    x - self.SHARP, inset - self.SHARP, side + 2 * self.SHARP, side + 2 * self.SHARP
+                )
 
     def _clicked(self, x: float, y: float) -> None:
         number = int(x // ((self.SIDE + self.GAP) * self.SHARP))

@@ -26,18 +26,18 @@ class View(anywidget.AnyWidget):
     explanation = t.Dict({}).tag(sync=True)
 
     target = t.Int(-1).tag(sync=True)
-    rows = t.List([]).tag(sync=True)
-    masked = t.List([]).tag(sync=True)
-    class_names = t.List([]).tag(sync=True)
+    rows: t.List = t.List([]).tag(sync=True)
+    masked: t.List = t.List([]).tag(sync=True)
+    class_names: t.List = t.List([]).tag(sync=True)
 
-    methods = t.List([]).tag(sync=True)
+    methods: t.List = t.List([]).tag(sync=True)
     method = t.Unicode("").tag(sync=True)
-    layers = t.List([]).tag(sync=True)
+    layers: t.List = t.List([]).tag(sync=True)
     layer = t.Unicode("").tag(sync=True)
 
     mode = t.Unicode("remove").tag(sync=True)
     baseline = t.Unicode("blur").tag(sync=True)
-    baselines = t.List([]).tag(sync=True)
+    baselines: t.List = t.List([]).tag(sync=True)
     fraction = t.Float(0.0).tag(sync=True)
 
     opacity = t.Float(0.65).tag(sync=True)
@@ -46,7 +46,7 @@ class View(anywidget.AnyWidget):
     colormap = t.Unicode("inferno").tag(sync=True)
     colormaps = t.Dict({}).tag(sync=True)
 
-    pictures = t.List([]).tag(sync=True)
+    pictures: t.List = t.List([]).tag(sync=True)
     picture = t.Int(-1).tag(sync=True)
 
     sentence = t.Unicode("").tag(sync=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Hashable, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -16,13 +17,15 @@ from ..explanation import Explanation
 from ..images import PictureLike
 from ..methods import get_method
 from ..models import VisionModel
-from ..perturb import baseline_pixels, rank_levels
+from ..perturb import BASELINES, baseline_pixels, rank_levels
 from ..targets import resolve_target
 from ..trace import Trace
 
 __all__ = ["Picture", "Workbench"]
 
 V = TypeVar("V")
+
+_numbers = itertools.count()
 
 
 class _Recent(Generic[V]):
@@ -48,6 +51,7 @@ class Picture:
 
     source: PictureLike = field(repr=False)
     name: str
+    id: str = field(default_factory=lambda: f"picture-{next(_numbers)}")
 
     def shades(self, pixels: torch.Tensor) -> np.ndarray:
         """Pixels (C, H, W) in [0, 1] as uint8 (H, W, 3), for the screen."""
@@ -100,6 +104,11 @@ class Workbench:
 
         return self._once(self._explanations, (picture, index, method, layer), compute)
 
+    def probabilities(self, picture: Picture, layer: str) -> np.ndarray:
+        """What the model says of the whole picture, float64 (classes,)."""
+        logits = self.trace(picture, layer).logits[0]
+        return self.model.probabilities(logits).double().cpu().numpy()
+
     def levels(self, explanation: Explanation) -> np.ndarray:
         """The rank levels of a map, uint16 (H, W)."""
         return self._once(self._levels, explanation, lambda: rank_levels(explanation.saliency))
@@ -132,24 +141,24 @@ class Workbench:
         pixels = self.pixels(picture)
         shades = picture.shades(pixels)
         fills: dict[str, bytes] = {}
-        for name in ("blur", "mean", "black"):
+        for name in BASELINES:
             fill = picture.shades(baseline_pixels(pixels, name))
             flat = bool((fill == fill[:1, :1]).all())
             fills[name] = fill[0, 0].tobytes() if flat else fill.tobytes()
         return {
-            "id": f"{id(picture):x}",
+            "id": picture.id,
             "width": shades.shape[1],
             "height": shades.shape[0],
             "picture": shades.tobytes(),
             "fills": fills,
         }
 
-    def map(self, picture: Picture, explanation: Explanation) -> dict[str, Any]:
+    def wire(self, picture: Picture, explanation: Explanation) -> dict[str, Any]:
         """A map as the browser wants it: 8-bit saliency, rank levels, and the layer's own cells."""
         raw = np.maximum(explanation.raw, 0)
         cells = raw / raw.max() if raw.max() > 0 else raw
         return {
-            "scene": f"{id(picture):x}",
+            "scene": picture.id,
             "saliency": np.round(explanation.saliency * 255).astype(np.uint8).tobytes(),
             "levels": self.levels(explanation).astype("<u2").tobytes(),
             "cells": np.round(cells * 255).astype(np.uint8).tobytes(),

@@ -84,7 +84,11 @@ def strokes(rng: np.random.Generator, x: Field, y: Field, ramp: Ramp, light: Lig
 
 
 _GROUNDS: tuple[tuple[Ground, float], ...] = (
-    (gradient, 0.26), (clouds, 0.26), (pebbles, 0.14), (terrazzo, 0.17), (strokes, 0.17),
+    (gradient, 0.26),
+    (clouds, 0.26),
+    (pebbles, 0.14),
+    (terrazzo, 0.17),
+    (strokes, 0.17),
 )
 
 

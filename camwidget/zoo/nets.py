@@ -30,8 +30,9 @@ class Block(nn.Module):
         return out
 
 
-def residual_net(classes: int, widths: tuple[int, int, int, int] = (16, 32, 64, 96)
-                 ) -> nn.Sequential:
+def residual_net(
+    classes: int, widths: tuple[int, int, int, int] = (16, 32, 64, 96)
+) -> nn.Sequential:
     """A residual classifier: stem, four stages, global average, one linear layer.
 
     It takes float pictures (N, 3, H, W) and gives scores (N, classes). `stage4` gives a map of
@@ -39,16 +40,20 @@ def residual_net(classes: int, widths: tuple[int, int, int, int] = (16, 32, 64, 
     `pool` and `head` follow, a class activation map is exact there.
     """
     first, second, third, fourth = widths
-    return nn.Sequential(OrderedDict(
-        stem=nn.Sequential(OrderedDict(
-            conv=nn.Conv2d(3, first, 5, 2, 2, bias=False),
-            norm=nn.BatchNorm2d(first),
-            relu=nn.ReLU(),
-        )),
-        stage1=Block(first, first),
-        stage2=Block(first, second, 2),
-        stage3=Block(second, third, 2),
-        stage4=Block(third, fourth, 2),
-        pool=nn.Sequential(OrderedDict(average=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten())),
-        head=nn.Linear(fourth, classes),
-    ))
+    return nn.Sequential(
+        OrderedDict(
+            stem=nn.Sequential(
+                OrderedDict(
+                    conv=nn.Conv2d(3, first, 5, 2, 2, bias=False),
+                    norm=nn.BatchNorm2d(first),
+                    relu=nn.ReLU(),
+                )
+            ),
+            stage1=Block(first, first),
+            stage2=Block(first, second, 2),
+            stage3=Block(second, third, 2),
+            stage4=Block(third, fourth, 2),
+            pool=nn.Sequential(OrderedDict(average=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten())),
+            head=nn.Linear(fourth, classes),
+        )
+    )

@@ -65,8 +65,9 @@ def _bands(phase: Field, tones: list[float], widths: list[float], blur: float) -
     edges = np.cumsum(widths) / np.sum(widths)
     at = _wrap(phase)
     tone = np.full_like(at, tones[0])
-    for edge, (before, after) in zip(edges, zip(tones, tones[1:] + tones[:1], strict=True),
-                                     strict=True):
+    for edge, (before, after) in zip(
+        edges, zip(tones, tones[1:] + tones[:1], strict=True), strict=True
+    ):
         tone += np.float32(after - before) * step(at, float(edge) - blur, float(edge))
     return tone
 

@@ -80,7 +80,8 @@ def _textures_net() -> nn.Module:
 
 
 _ENTRIES = {
-    known.name: known for known in (Entry("zoo/textures", textures.CLASSES, _textures_net, textures.gallery),)
+    known.name: known
+    for known in (Entry("zoo/textures", textures.CLASSES, _textures_net, textures.gallery),)
 }
 
 

@@ -49,8 +49,9 @@ class Sample:
 
     def mask_of(self, label: int) -> NDArray[np.bool_]:
         """Where any object of this class is: bool of shape (H, W), all false if there is none."""
-        chosen = [mask for mask, found in zip(self.masks, self.labels, strict=True)
-                  if found == label]
+        chosen = [
+            mask for mask, found in zip(self.masks, self.labels, strict=True) if found == label
+        ]
         return np.logical_or.reduce(chosen) if chosen else np.zeros(self.image.shape[:2], bool)
 
     def pil(self) -> Image:

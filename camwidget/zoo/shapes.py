@@ -26,8 +26,12 @@ class Outline:
         # Where the outline runs slantwise, the way along the ray is longer than the distance.
         self.slant = (1.0 / np.hypot(1.0, slope / reach)).astype(np.float32)
         across, down = reach * np.cos(_TURN), reach * np.sin(_TURN)
-        self.extent = (float(across.min()), float(down.min()),
-                       float(across.max()), float(down.max()))
+        self.extent = (
+            float(across.min()),
+            float(down.min()),
+            float(across.max()),
+            float(down.max()),
+        )
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,12 @@ class Silhouette:
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of the outline."""
         left, top, right, bottom = self.outline.extent
-        return (self.x + self.radius * left, self.y + self.radius * top,
-                self.x + self.radius * right, self.y + self.radius * bottom)
+        return (
+            self.x + self.radius * left,
+            self.y + self.radius * top,
+            self.x + self.radius * right,
+            self.y + self.radius * bottom,
+        )
 
 
 def _smooth(outline: Reach, width: int) -> Reach:
@@ -118,8 +126,13 @@ def _squircle(rng: np.random.Generator) -> Reach:
 
 
 _KINDS: tuple[tuple[Callable[[np.random.Generator], Reach], float], ...] = (
-    (_blob, 0.28), (_disc, 0.1), (_polygon, 0.18), (_star, 0.1),
-    (_flower, 0.1), (_egg, 0.12), (_squircle, 0.12),
+    (_blob, 0.28),
+    (_disc, 0.1),
+    (_polygon, 0.18),
+    (_star, 0.1),
+    (_flower, 0.1),
+    (_egg, 0.12),
+    (_squircle, 0.12),
 )
 
 
@@ -158,9 +171,7 @@ def arrange(
         shrink *= 0.97
 
 
-def _somewhere(
-    rng: np.random.Generator, form: Outline, radius: float, margin: float
-) -> Silhouette:
+def _somewhere(rng: np.random.Generator, form: Outline, radius: float, margin: float) -> Silhouette:
     """The form at a random place within the unit square."""
     left, top, right, bottom = (radius * extent for extent in form.extent)
     x = _between(rng, margin - left, 1.0 - margin - right)

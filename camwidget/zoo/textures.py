@@ -77,9 +77,7 @@ _GALLERY: tuple[tuple[Kind, int, tuple[str, ...]], ...] = (
 )
 
 
-def _choose(
-    rng: np.random.Generator, kind: Kind, classes: Sequence[str | int] | None
-) -> list[int]:
+def _choose(rng: np.random.Generator, kind: Kind, classes: Sequence[str | int] | None) -> list[int]:
     fewest, most = (2, 4) if kind == "multiple" else (1, 1)
     if classes is None:
         n = int(rng.integers(fewest, most + 1))
@@ -150,8 +148,9 @@ def _texture(
     angle = float(rng.uniform(0.0, 2.0 * np.pi))
     # Far from the origin, so that no picture shows the same corner of a lattice.
     away_x, away_y = rng.uniform(8.0, 40.0, 2).astype(np.float32) * np.float32(period)
-    grid = Grid.place(x + away_x, y + away_y, period=period, angle=angle, light=light,
-                      pixel=1.0 / size)
+    grid = Grid.place(
+        x + away_x, y + away_y, period=period, angle=angle, light=light, pixel=1.0 / size
+    )
     relief = PATTERNS[CLASSES[label]](grid, rng)
     return shade(relief, ramp, light, grid.pixel)
 
@@ -184,8 +183,16 @@ def _lay(
     # The object is a low cushion: its texture shrinks towards the rim, which turns from the eye.
     dx, dy = (wx - shape.x) / shape.radius, (wy - shape.y) / shape.radius
     bulge = 1.0 + 0.1 * np.clip(dx * dx + dy * dy, 0.0, 2.0)
-    surface = _texture(rng, label, shape.x + dx * bulge * shape.radius,
-                       shape.y + dy * bulge * shape.radius, (0.055, 0.095), ramp, light, size)
+    surface = _texture(
+        rng,
+        label,
+        shape.x + dx * bulge * shape.radius,
+        shape.y + dy * bulge * shape.radius,
+        (0.055, 0.095),
+        ramp,
+        light,
+        size,
+    )
     rim = 1.0 - step(inside, 0.0, 0.3 * shape.radius)
     toward = dx * lx + dy * ly
     surface *= (1.0 + 0.1 * toward - rim * (0.22 - 0.3 * toward))[..., None]

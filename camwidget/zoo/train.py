@@ -78,7 +78,13 @@ def train(
 
 
 def write(
-    name: str, net: nn.Sequential, folder: Path, *, steps: int, seed: int, seconds: float,
+    name: str,
+    net: nn.Sequential,
+    folder: Path,
+    *,
+    steps: int,
+    seed: int,
+    seconds: float,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Write weights and model card to a folder, and return the card.
@@ -136,11 +142,17 @@ def _parser() -> argparse.ArgumentParser:
         "--steps", type=int, metavar="N", help="number of steps (default: the full training)"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N",
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
         help="seed of the first weights, the pictures and their order (default: %(default)s)",
     )
     parser.add_argument(
-        "--out", type=Path, default=WEIGHTS, metavar="FOLDER",
+        "--out",
+        type=Path,
+        default=WEIGHTS,
+        metavar="FOLDER",
         help="where to write the weights and the card (default: where camwidget keeps its own)",
     )
     parser.add_argument("--quiet", action="store_true", help="show no progress bars")
@@ -155,8 +167,15 @@ def main(arguments: list[str] | None = None) -> None:
     began = time.perf_counter()
     net = train(args.room, steps=steps, seed=args.seed, progress=not args.quiet)
     seconds = time.perf_counter() - began
-    card = write(args.room, net, args.out, steps=steps, seed=args.seed, seconds=seconds,
-                 progress=not args.quiet)
+    card = write(
+        args.room,
+        net,
+        args.out,
+        steps=steps,
+        seed=args.seed,
+        seconds=seconds,
+        progress=not args.quiet,
+    )
     for kind, figures in card["unseen"].items():
         print(f"{kind:>9}: " + ", ".join(f"{key} {value}" for key, value in figures.items()))
     print(f"written to {args.out} after {seconds:.0f} s of training")

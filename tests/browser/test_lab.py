@@ -58,7 +58,10 @@ def numbers(page: Any) -> list[str]:
 
 def answered(page: Any) -> None:
     """Every row shows "whole → masked"."""
-    until(page, "() => [...document.querySelectorAll('.camwidget-number')].every((n) => n.textContent.includes('→'))")
+    until(
+        page,
+        "() => [...document.querySelectorAll('.camwidget-number')].every((n) => n.textContent.includes('→'))",
+    )
 
 
 RESET = """
@@ -144,7 +147,11 @@ def test_the_numbers_are_the_models(
     answered(page)
     exp = cw.explain(textures, sample.image)
     curve = cw.mask_curve(textures, sample.image, exp.saliency)
-    until(page, "(t) => document.querySelector('.camwidget-number').textContent.includes(t)", f"{curve.probability[5]:.2f}")
+    until(
+        page,
+        "(t) => document.querySelector('.camwidget-number').textContent.includes(t)",
+        f"{curve.probability[5]:.2f}",
+    )
     first = f"{curve.probability[0]:.2f} → {curve.probability[5]:.2f}"
     assert numbers(page)[0] == first
     assert first in page.locator(".camwidget-say").inner_text()
@@ -188,7 +195,10 @@ def test_methods_toggle_and_refuse(explorer: Any) -> None:
     page.locator(".camwidget-layer select").select_option("stage2")
     status_has(page, "stage2 48×48")
     cam = page.locator("[role=radio][data-name='cam']")
-    until(page, "() => document.querySelector(\"[role=radio][data-name='cam']\").getAttribute('aria-disabled') === 'true'")
+    until(
+        page,
+        "() => document.querySelector(\"[role=radio][data-name='cam']\").getAttribute('aria-disabled') === 'true'",
+    )
     assert "stage4" in cam.get_attribute("title")
     cam.click(force=True)
     page.wait_for_timeout(200)
@@ -209,9 +219,13 @@ def test_a_click_in_the_picture_names_the_classes_there(explorer: Any, sample: z
         page.wait_for_selector(".camwidget-here-entry", timeout=10_000)
         assert name in page.locator(".camwidget-here-entry").first.inner_text()
         page.wait_for_timeout(300)
-        assert page.locator(".camwidget-here-entry").first.is_visible(), "it stays until it is closed"
+        assert page.locator(".camwidget-here-entry").first.is_visible(), (
+            "it stays until it is closed"
+        )
         page.keyboard.press("Escape")
-        page.locator(".camwidget-here-close").click() if page.locator(".camwidget-here").is_visible() else None
+        page.locator(".camwidget-here-close").click() if page.locator(
+            ".camwidget-here"
+        ).is_visible() else None
 
 
 def test_the_tour_by_keyboard(explorer: Any) -> None:
@@ -236,7 +250,9 @@ def test_the_tour_by_keyboard(explorer: Any) -> None:
     page.locator(".camwidget-frame").focus()
     page.keyboard.press(".")
     status_has(page, "·")
-    until(page, "() => document.querySelector('.camwidget-status').textContent.includes('Grad-CAM++')")
+    until(
+        page, "() => document.querySelector('.camwidget-status').textContent.includes('Grad-CAM++')"
+    )
     page.keyboard.press(",")
     page.keyboard.press("m")
     status_has(page, "CAM")
@@ -291,7 +307,11 @@ def test_upload_and_strip(explorer: Any, sample: zoo.Sample) -> None:
     chooser.value.set_files(
         [
             {"name": "turned.png", "mimeType": "image/png", "buffer": stream.getvalue()},
-            {"name": "<img src=x onerror=window.hacked=1>.png", "mimeType": "image/png", "buffer": b"no picture"},
+            {
+                "name": "<img src=x onerror=window.hacked=1>.png",
+                "mimeType": "image/png",
+                "buffer": b"no picture",
+            },
         ]
     )
     page.wait_for_selector(".camwidget-error:not([hidden])", timeout=20_000)
@@ -305,12 +325,19 @@ def test_upload_and_strip(explorer: Any, sample: zoo.Sample) -> None:
     page.keyboard.press("Space")
     strip = page.locator(".camwidget-strip canvas").bounding_box()
     page.mouse.click(strip["x"] + 32, strip["y"] + strip["height"] / 2)
-    until(page, "() => document.querySelector('.camwidget-error').hidden || !document.querySelector('.camwidget-error-text').textContent.trim()")
+    until(
+        page,
+        "() => document.querySelector('.camwidget-error').hidden || !document.querySelector('.camwidget-error-text').textContent.trim()",
+    )
 
 
 def test_python_moves_the_view_and_hears_of_it(lab: Any, open_page: Callable[..., Any]) -> None:
     shown = open_page()
-    shown.open(lab.write("scripted", EXPLORER, "ex.target = 'honeycombed'; ex.fraction = 0.3; ex.wait().target"))
+    shown.open(
+        lab.write(
+            "scripted", EXPLORER, "ex.target = 'honeycombed'; ex.fraction = 0.3; ex.wait().target"
+        )
+    )
     shown.widget()
     page = shown.page
     status_has(page, "honeycombed")
@@ -318,7 +345,9 @@ def test_python_moves_the_view_and_hears_of_it(lab: Any, open_page: Callable[...
     until(page, "() => document.body.textContent.includes(\"'honeycombed'\")")
 
 
-def test_nothing_is_lost_on_reload_or_in_a_second_view(lab: Any, open_page: Callable[..., Any]) -> None:
+def test_nothing_is_lost_on_reload_or_in_a_second_view(
+    lab: Any, open_page: Callable[..., Any]
+) -> None:
     shown = open_page()
     name = lab.write("reload", EXPLORER, "ex")
     shown.open(name)
@@ -355,7 +384,9 @@ def test_dark_theme_and_narrow_column(lab: Any, open_page: Callable[..., Any]) -
     shown = open_page(viewport={"width": 620, "height": 1400})
     shown.open(lab.write("dark", EXPLORER), run=False)
     page = shown.page
-    page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+    )
     until(page, "() => document.body.dataset.jpThemeLight === 'false'")
     page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
     shown.run_all()
@@ -372,7 +403,9 @@ def test_dark_theme_and_narrow_column(lab: Any, open_page: Callable[..., Any]) -
     canvas = page.locator(".camwidget-canvas").bounding_box()
     names = page.locator(".camwidget-name").first.bounding_box()
     assert names["y"] > canvas["y"] + canvas["height"], "one column"
-    page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
+    )
     until(page, "() => document.body.dataset.jpThemeLight === 'true'")
 
 

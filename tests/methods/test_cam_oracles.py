@@ -114,9 +114,7 @@ def test_gradcam_plus_plus_equals_pytorch_grad_cam(case: tuple) -> None:
     model, *_ = case
     scale = 1e8 / np.abs(gradient).max()
     with grad_cam.GradCAMPlusPlus(model.module, [layer_of(model)]) as oracle:
-        weights = oracle.get_cam_weights(
-            None, None, None, activation / scale, gradient * scale
-        )
+        weights = oracle.get_cam_weights(None, None, None, activation / scale, gradient * scale)
     theirs = np.maximum(np.einsum("nkhw,nk->nhw", activation, weights / scale), 0)
     agree(ours(case, "gradcam++"), torch.from_numpy(theirs))
 
@@ -136,7 +134,7 @@ def test_gradcam_plus_plus_equals_its_equation(case: tuple) -> None:
 
 
 def test_torchcams_gradcam_plus_plus_leaves_the_division_out(case: tuple) -> None:
-    """torchcam 0.5 divides a copy (``alpha[mask].div_(…)``), so that its α is g² alone.
+    """Torchcam 0.5 divides a copy (``alpha[mask].div_(…)``), so that its α is g² alone.
 
     Where we differ from it, this is all of the difference.
     """
@@ -180,7 +178,9 @@ def test_gradcam_equals_cam_on_a_gap_head(
         by_weights, by_gradient = exps.select(target=index)
         if by_gradient.is_empty:
             continue
-        assert np.corrcoef(by_weights.saliency.ravel(), by_gradient.saliency.ravel())[0, 1] >= 0.9999
+        assert (
+            np.corrcoef(by_weights.saliency.ravel(), by_gradient.saliency.ravel())[0, 1] >= 0.9999
+        )
         compared += 1
     assert compared >= 3
 

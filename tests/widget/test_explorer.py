@@ -32,13 +32,15 @@ def ex(textures: cw.VisionModel, samples: list[zoo.Sample]) -> Iterator[cw.Explo
     explorer.close()
 
 
-def test_starts_with_the_predicted_class(ex: cw.Explorer, textures: cw.VisionModel, samples: list) -> None:
+def test_starts_with_the_predicted_class(
+    ex: cw.Explorer, textures: cw.VisionModel, samples: list
+) -> None:
     assert ex.target == textures.predict(samples[0].image).names[0]
     assert ex.explanation.target.label == ex.target
     assert ex.method == "gradcam" and ex.layer == "stage4" and ex.picture == 0
     assert ex.curve.fraction.shape == (21,)
     assert not ex._view.busy and ex._view.error == ""
-    assert [row["index"] for row in ex._view.rows][0] == ex.explanation.target.index
+    assert ex._view.rows[0]["index"] == ex.explanation.target.index
     assert len(ex._view.rows) == 6 and ex._view.masked == []
 
 
@@ -72,8 +74,16 @@ def test_the_view_moves_the_traits(ex: cw.Explorer) -> None:
     ex._view.baseline = "mean"
     ex._view.picture = 2
     ex.wait(30)
-    assert (ex.method, ex.fraction, ex.mode, ex.baseline, ex.picture) == ("cam", 0.25, "keep", "mean", 2)
-    assert ex.target == ex.explanation.prediction.names[0], "another picture starts with its own class"
+    assert (ex.method, ex.fraction, ex.mode, ex.baseline, ex.picture) == (
+        "cam",
+        0.25,
+        "keep",
+        "mean",
+        2,
+    )
+    assert ex.target == ex.explanation.prediction.names[0], (
+        "another picture starts with its own class"
+    )
     assert len(ex._view.masked) == 6
 
 
@@ -113,7 +123,9 @@ def test_picking_a_point_names_the_classes_there(ex: cw.Explorer, samples: list)
     for label, mask in zip(sample.labels, sample.masks, strict=True):
         ys, xs = np.nonzero(mask)
         middle = int(np.argmin((ys - ys.mean()) ** 2 + (xs - xs.mean()) ** 2))
-        ex._view._handle_custom_msg({"type": "pick", "x": int(xs[middle]), "y": int(ys[middle])}, [])
+        ex._view._handle_custom_msg(
+            {"type": "pick", "x": int(xs[middle]), "y": int(ys[middle])}, []
+        )
         ex.wait(30)
         assert ex.target == ex.model.classes[label]
         entries = ex._view.here["entries"]
@@ -123,7 +135,8 @@ def test_picking_a_point_names_the_classes_there(ex: cw.Explorer, samples: list)
 
 
 @pytest.mark.parametrize(
-    "message", [None, 3, "pick", {}, {"type": "pick"}, {"type": "pick", "x": "1", "y": None}, {"type": "no"}]
+    "message",
+    [None, 3, "pick", {}, {"type": "pick"}, {"type": "pick", "x": "1", "y": None}, {"type": "no"}],
 )
 def test_malformed_messages_are_ignored(ex: cw.Explorer, message: Any) -> None:
     before = (ex.target, ex._view.here)
@@ -165,7 +178,15 @@ def test_wrong_values_raise_in_python_and_change_nothing(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("method", "magic"), ("layer", "stage9"), ("fraction", 7.0), ("picture", -3), ("mode", "hide"), ("target", 999)]
+    ("name", "value"),
+    [
+        ("method", "magic"),
+        ("layer", "stage9"),
+        ("fraction", 7.0),
+        ("picture", -3),
+        ("mode", "hide"),
+        ("target", 999),
+    ],
 )
 def test_wrong_values_from_the_browser_become_text(ex: cw.Explorer, name: str, value: Any) -> None:
     setattr(ex._view, name, value)
@@ -189,7 +210,9 @@ def test_a_method_that_does_not_apply_is_listed_with_its_reason(ex: cw.Explorer)
     ex.wait(30)
 
 
-def test_a_broken_picture_is_told_and_the_last_one_stays(textures: cw.VisionModel, samples: list, tmp_path: Path) -> None:
+def test_a_broken_picture_is_told_and_the_last_one_stays(
+    textures: cw.VisionModel, samples: list, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"\xff\xd8 not much of a picture")
     ex = cw.Explorer(textures, [samples[0].image, broken]).wait(60)
@@ -210,11 +233,11 @@ def test_uploads(ex: cw.Explorer) -> None:
     facts = {"type": "image/png", "size": 100, "last_modified": datetime.now(UTC)}
     good = {"name": "mine.png", "content": memoryview(stream.getvalue()), **facts}
     bad = {"name": "<b>bad</b>.png", "content": memoryview(b"nothing"), **facts}
-    ex._strip.upload.value = (good, bad)
+    ex._screen.strip.upload.value = (good, bad)
     ex.wait(30)
     assert len(ex.pictures) == 9 and ex.picture == 8 and ex._view.pictures[8] == "mine.png"
     assert "<b>bad</b>.png" in ex._view.error, "as text: the view never takes it for markup"
-    assert ex._strip.upload.value == ()
+    assert ex._screen.strip.upload.value == ()
     assert ex._view.scene["width"] == 192
 
 
@@ -229,7 +252,9 @@ def test_no_picture_yet(textures: cw.VisionModel) -> None:
 
 
 @pytest.mark.parametrize("kind", ["one", "mapping", "folder", "batch"])
-def test_kinds_of_pictures(kind: str, textures: cw.VisionModel, samples: list, tmp_path: Path) -> None:
+def test_kinds_of_pictures(
+    kind: str, textures: cw.VisionModel, samples: list, tmp_path: Path
+) -> None:
     image = samples[0].image
     Image.fromarray(image).save(tmp_path / "a.png")
     (tmp_path / "notes.txt").write_text("not a picture")
@@ -254,16 +279,30 @@ def test_other_arguments_are_refused(textures: cw.VisionModel, tmp_path: Path) -
 def test_two_classes_and_one() -> None:
     for count in (1, 2):
         torch.manual_seed(0)
-        module = nn.Sequential(nn.Conv2d(3, 4, 3, stride=8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, count))
+        module = nn.Sequential(
+            nn.Conv2d(3, 4, 3, stride=8),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(4, count),
+        )
         ex = cw.Explorer(cw.wrap(module), np.zeros((40, 40, 3), np.uint8)).wait(30)
         assert len(ex._view.rows) == count and ex._view.error == ""
         ex.close()
 
 
 def test_an_empty_map_says_so_and_masks_nothing() -> None:
-    module = nn.Sequential(nn.Conv2d(3, 4, 3, stride=8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=8),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 2),
+    )
     nn.init.constant_(module[4].weight, -1.0)
-    ex = cw.Explorer(cw.wrap(module, classes=["yes", "no"]), np.full((40, 40, 3), 90, np.uint8)).wait(30)
+    ex = cw.Explorer(
+        cw.wrap(module, classes=["yes", "no"]), np.full((40, 40, 3), 90, np.uint8)
+    ).wait(30)
     assert ex._view.explanation["empty"] and "No positive evidence" in ex._view.explanation["note"]
     ex.fraction = 0.5
     ex.wait(30)
@@ -272,7 +311,13 @@ def test_an_empty_map_says_so_and_masks_nothing() -> None:
 
 
 def test_a_model_that_breaks_later_is_told(textures: cw.VisionModel) -> None:
-    module = nn.Sequential(nn.Conv2d(3, 4, 3, stride=8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=8),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 2),
+    )
     model = cw.wrap(module)
     ex = cw.Explorer(model, torch.rand(2, 3, 64, 64)).wait(30)
     with torch.no_grad():

@@ -111,7 +111,9 @@ def test_wait_gives_up(session: Session) -> None:
     assert session.wait(5)
 
 
-def test_the_thread_ends_when_idle_and_comes_back(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_thread_ends_when_idle_and_comes_back(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Session, "LINGER", 0.05)
     workers = lambda: [t for t in threading.enumerate() if t is session._thread]  # noqa: E731
     done: list[int] = []
@@ -129,7 +131,9 @@ def test_the_thread_ends_when_idle_and_comes_back(session: Session, monkeypatch:
 def test_submitting_from_many_threads_loses_nothing(session: Session) -> None:
     done: list[int] = []
     threads = [
-        threading.Thread(target=lambda: [session.submit("usual", lambda: done.append(1)) for _ in range(200)])
+        threading.Thread(
+            target=lambda: [session.submit("usual", lambda: done.append(1)) for _ in range(200)]
+        )
         for _ in range(4)
     ]
     for thread in threads:

@@ -33,7 +33,13 @@ def test_what_is_built(model):
     assert len(model.mean) == len(model.std) == 3
     assert not model.module.training
     assert [name for name, _ in model.module.named_children()] == [
-        "stem", "stage1", "stage2", "stage3", "stage4", "pool", "head",
+        "stem",
+        "stage1",
+        "stage2",
+        "stage3",
+        "stage4",
+        "pool",
+        "head",
     ]
 
 

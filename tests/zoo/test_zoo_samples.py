@@ -113,7 +113,8 @@ def test_classes_can_be_chosen():
     assert sorted(several.names) == ["bubbly", "knitted", "knitted"]
     where = several.mask_of(CLASSES.index("knitted"))
     assert where.sum() == sum(
-        mask.sum() for mask, name in zip(several.masks, several.names, strict=True)
+        mask.sum()
+        for mask, name in zip(several.masks, several.names, strict=True)
         if name == "knitted"
     )
     assert not several.mask_of(CLASSES.index("veined")).any()

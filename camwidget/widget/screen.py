@@ -1,0 +1,151 @@
+"""Everything a person sees: the view, the two charts and the strip, told together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..explanation import Explanation
+from ..methods import list_methods
+from ..models import VisionModel
+from ..perturb import BASELINES, MaskCurve
+from . import words
+from .charts import ClassBars, CurveChart
+from .colors import lookup_tables
+from .strip import PictureStrip
+from .view import View
+
+__all__ = ["Screen"]
+
+
+class Screen:
+    """What is shown of an explorer. Remembers the class list, and nothing else.
+
+    Args:
+        model: whose classes and layers are shown.
+        top: how many classes to list.
+        on_pick_row: called with the number of the class row that was clicked.
+        on_pick_picture: called with the number of the thumbnail that was clicked.
+        on_upload: called with (file name, bytes) of each uploaded file.
+    """
+
+    def __init__(
+        self,
+        model: VisionModel,
+        top: int,
+        on_pick_row: Callable[[int], None],
+        on_pick_picture: Callable[[int], None],
+        on_upload: Callable[[str, bytes], None],
+    ) -> None:
+        self._model = model
+        self._top = top
+        self._lock = threading.RLock()
+        self._whole = np.zeros(0)
+        self.row_classes: list[int] = []
+        self.view = View(
+            class_names=list(model.classes),
+            layers=[{"name": x.name, "shape": list(x.shape)} for x in model.layers],
+            baselines=list(BASELINES),
+            colormaps=lookup_tables(),
+        )
+        self.view.add_class("camwidget-view")
+        self.bars = ClassBars(on_pick_row)
+        self.chart = CurveChart()
+        self.strip = PictureStrip(on_pick_picture, on_upload)
+
+    @property
+    def parts(self) -> list[Any]:
+        """The widgets, to be put into one box of class ``camwidget-explorer``."""
+        return [self.strip.box, self.view, self.bars.figure, self.chart.figure]
+
+    def tell(self, **values: Any) -> None:
+        """Set traits of the view, all in one message."""
+        # Observers, the worker and the caller may come at once; hold_sync knows of one thread.
+        with self._lock, self.view.hold_sync():
+            for name, value in values.items():
+                setattr(self.view, name, value)
+
+    def show_methods(self, layer: str) -> None:
+        """List the methods, those that do not apply at this layer with their reason."""
+        self.tell(
+            methods=[
+                {
+                    "name": m.name,
+                    "label": m.label,
+                    "group": m.group,
+                    "tip": f"{m.summary} ({m.citation})",
+                    "reason": m.reason(self._model, layer),
+                }
+                for m in list_methods()
+            ]
+        )
+
+    def show_map(
+        self,
+        explanation: Explanation,
+        target: int,
+        wire: dict[str, Any],
+        whole: np.ndarray,
+        status: str,
+    ) -> None:
+        """Show a map and the class list of its picture.
+
+        Args:
+            explanation: the map.
+            target: its class.
+            wire: the map as the browser wants it.
+            whole: probabilities (classes,) of the whole picture.
+            status: the line below.
+        """
+        self._whole = whole
+        order = np.argsort(-whole, kind="stable")[: self._top].tolist()
+        self.row_classes = order if target in order else [*order[:-1], target]
+        rows = [
+            {"index": i, "name": self._model.classes[i], "whole": float(whole[i])}
+            for i in self.row_classes
+        ]
+        self.tell(explanation=wire, target=target, rows=rows, masked=[], status=status, busy=False)
+        self.bars.show([float(whole[i]) for i in self.row_classes], self.row_classes.index(target))
+
+    def show_answer(
+        self,
+        explanation: Explanation,
+        target: int,
+        values: np.ndarray | None,
+        mode: str,
+        fraction: float,
+    ) -> None:
+        """Show what the model says of the masked picture, as probabilities (classes,); None: it is whole."""
+        before = float(self._whole[target])
+        after = None if values is None else float(values[target])
+        masked = [] if values is None else [float(values[i]) for i in self.row_classes]
+        self.tell(
+            masked=masked, sentence=words.sentence(explanation, mode, fraction, before, after)
+        )
+        self.bars.show_masked(masked or [float(self._whole[i]) for i in self.row_classes])
+        if mode == "multiply":
+            self.chart.clear()
+        else:
+            self.chart.mark(fraction, before if after is None else after)
+
+    def show_curve(self, curve: MaskCurve | None) -> None:
+        """Draw a curve, complete or not; None takes it away."""
+        if curve is None:
+            self.chart.clear()
+        else:
+            self.chart.show(curve)
+
+    def show_here(self, scene: str, x: int, y: int, found: Sequence[tuple[int, float]]) -> None:
+        """Name the classes that a click in the picture found, strongest first."""
+        names = [self._model.classes[i] for i, _ in found]
+        entries = [
+            {"index": i, "name": name, "value": value}
+            for (i, value), name in zip(found, names, strict=True)
+        ]
+        self.tell(
+            here={"x": x, "y": y, "scene": scene, "entries": entries},
+            sentence=words.picked_sentence(names[0] if names else None),
+        )

@@ -93,30 +93,34 @@ def _combinations(
         shades = shades.repeat(3, axis=-1)
     shades.flags.writeable = False  # all explanations of a picture share it
     predictions = [trace.model.prediction(row) for row in trace.logits]
-    found: list[list[Explanation]] = [[] for _ in predictions]
-    for target in asked:
-        for m in methods:
-            for layer in layers:
-                raw = m.compute(trace, target, layer)
-                saliency = scale_saliency(raw, trace.pixels.shape[-2:])
-                raws = raw.float().cpu().numpy()
-                for n, row in enumerate(found):
-                    one = target.targets[n] if isinstance(target, EachTarget) else target
-                    row.append(
-                        Explanation(
-                            saliency=saliency[n],
-                            raw=raws[n],
-                            target=one,
-                            method=m.name,
-                            method_label=m.label,
-                            layer=layer,
-                            prediction=predictions[n],
-                            pixels=shades[n],
-                            model=trace.model.name,
-                            picture=n,
-                        )
-                    )
-    return Explanations([e for row in found for e in row])
+    size = trace.pixels.shape[-2:]
+    maps: dict[tuple[Target, str, str], tuple[np.ndarray, np.ndarray]] = {}
+    for layer in layers:  # the maps of a layer have one shape, and are scaled together
+        keys = [(target, m.name, layer) for target in asked for m in methods]
+        raws = [m.compute(trace, target, layer) for target in asked for m in methods]
+        saliency = scale_saliency(torch.cat(raws), size).reshape(len(raws), -1, *size)
+        for key, raw, scaled in zip(keys, raws, saliency, strict=True):
+            maps[key] = raw.float().cpu().numpy(), scaled
+    return Explanations(
+        [
+            Explanation(
+                saliency=maps[target, m.name, layer][1][n],
+                raw=maps[target, m.name, layer][0][n],
+                target=target.targets[n] if isinstance(target, EachTarget) else target,
+                method=m.name,
+                method_label=m.label,
+                layer=layer,
+                prediction=prediction,
+                pixels=shades[n],
+                model=trace.model.name,
+                picture=n,
+            )
+            for n, prediction in enumerate(predictions)
+            for target in asked
+            for m in methods
+            for layer in layers
+        ]
+    )
 
 
 def scale_saliency(raw: torch.Tensor, size: Sequence[int]) -> np.ndarray:

@@ -69,6 +69,8 @@ class VisionModel:
         self.preprocess = preprocess
         self.name = name
         self.reshape = reshape
+        # A module under several names goes by its first.
+        self._module_names = {m: n for n, m in self.module.named_modules()}
         self._discovery = self._discover()
         count = self._discovery.logits.shape[1]
         if classes is None and len(usual_classes) == count:
@@ -140,9 +142,7 @@ class VisionModel:
                 return name
         if not isinstance(module, nn.Module):
             return str(name)
-        return next(
-            (n for n, m in self.module.named_modules() if m is module), type(module).__name__
-        )
+        return self._module_names.get(module, type(module).__name__)
 
     def class_index(self, target: str | SupportsIndex) -> int:
         """A class by index or by name (case does not matter).

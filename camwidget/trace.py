@@ -138,8 +138,7 @@ class Trace:
     def _forward(self, inputs: torch.Tensor, start: Any) -> torch.Tensor:
         self._outputs.clear()
         self._interrupted = False
-        modules = dict(self.model.module.named_modules())
-        names = {modules[name]: name for name in self.layers}
+        names = {self.model.module.get_submodule(name): name for name in self.layers}
 
         def remember(module: torch.nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
             if self._outputs and not torch.is_grad_enabled():

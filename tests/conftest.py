@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torchvision
+from lab_driver import FLAGS, Lab, LabPage
 
 import camwidget as cw
 
@@ -62,3 +65,53 @@ def noise() -> torch.Tensor:
     """A smooth random picture, float32 (3, 224, 224) in [0, 1]."""
     coarse = torch.rand((1, 3, 16, 16), generator=torch.Generator().manual_seed(7))
     return torch.nn.functional.interpolate(coarse, size=(224, 224), mode="bicubic")[0].clamp(0, 1)
+
+
+# -- a browser -----------------------------------------------------------------------------
+
+
+def _missing(reason: str) -> None:
+    """No browser: a reason to skip, but a failure where everything is meant to run."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason}, and CI=true asks for the browser tests")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's or anyone's Chromium, headless."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        _missing("no Chromium is installed (Debian: apt-get install chromium)")
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One Lab for all tests."""
+    running = Lab(tmp_path_factory.mktemp("lab"))
+    try:
+        running.wait()
+        yield running
+    finally:
+        running.close()
+
+
+@pytest.fixture
+def open_page(browser: Any, lab: Lab) -> Iterator[Callable[..., LabPage]]:
+    """Opens pages, and closes them afterwards."""
+    contexts: list[Any] = []
+
+    def build(**options: Any) -> LabPage:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}, **options})
+        contexts.append(context)
+        return LabPage(context.new_page(), lab)
+
+    yield build
+    for context in contexts:
+        context.close()

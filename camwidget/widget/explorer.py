@@ -147,6 +147,10 @@ class Explorer(ipywidgets.Box):
                 part.close()
         super().close()
 
+    def __repr__(self) -> str:
+        count = len(self.pictures)
+        return f"Explorer({self.model.name!r}, {count} picture{'s' * (count != 1)})"
+
     # -- what may be set -------------------------------------------------------------------
 
     @t.validate("target")

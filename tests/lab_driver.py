@@ -1,23 +1,20 @@
-"""A real JupyterLab in a real Chromium, started once for all browser tests."""
+"""Drives a real JupyterLab in a real Chromium."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import pytest
 
-_FLAGS = [
+FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -26,27 +23,6 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-def _missing(reason: str) -> None:
-    """No browser: a reason to skip, but a failure where everything is meant to run."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{reason}, and CI=true asks for the browser tests")
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Debian's or anyone's Chromium, headless."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        _missing("no Chromium is installed (Debian: apt-get install chromium)")
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=_FLAGS)
-        yield running
-        running.close()
 
 
 class Lab:
@@ -118,17 +94,6 @@ class Lab:
         self._log.close()
 
 
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """One Lab for all tests."""
-    running = Lab(tmp_path_factory.mktemp("lab"))
-    try:
-        running.wait()
-        yield running
-    finally:
-        running.close()
-
-
 class LabPage:
     """A notebook open in Lab, and what tests do with it."""
 
@@ -179,18 +144,3 @@ class LabPage:
             "() => document.querySelector('.camwidget-status')?.textContent.includes('·')",
             timeout=timeout,
         )
-
-
-@pytest.fixture
-def open_page(browser: Any, lab: Lab) -> Iterator[Callable[..., LabPage]]:
-    """Opens pages, and closes them afterwards."""
-    contexts: list[Any] = []
-
-    def build(**options: Any) -> LabPage:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}, **options})
-        contexts.append(context)
-        return LabPage(context.new_page(), lab)
-
-    yield build
-    for context in contexts:
-        context.close()

@@ -1,0 +1,103 @@
+"""What a person waits for: slider move to painted pixel, bytes a move, click to new map."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+from lab_driver import LabPage
+
+EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
+
+# From the input event to the canvas holding the new picture.
+PAINT = """async (values) => {
+  const slider = document.querySelector(".camwidget-fraction");
+  const canvas = document.querySelector(".camwidget-canvas");
+  const paper = canvas.getContext("2d");
+  const sum = () => {
+    const {data} = paper.getImageData(0, 0, canvas.width, canvas.height);
+    let total = 0;
+    for (let i = 0; i < data.length; i += 7) total = (total * 31 + data[i]) >>> 0;
+    return total;
+  };
+  const times = [];
+  for (const value of values) {
+    const before = sum();
+    const start = performance.now();
+    slider.value = String(value);
+    slider.dispatchEvent(new Event("input", {bubbles: true}));
+    while (sum() === before && performance.now() - start < 500)
+      await new Promise((r) => requestAnimationFrame(() => setTimeout(r, 0)));
+    times.push(performance.now() - start);
+    await new Promise((r) => setTimeout(r, 40));
+  }
+  return times;
+}"""
+
+CLICK = """async (count) => {
+  const canvas = document.querySelector(".camwidget-canvas");
+  const paper = canvas.getContext("2d");
+  const picture = () => paper.getImageData(0, 0, canvas.width, canvas.height).data.join();
+  const times = [];
+  for (let i = 0; i < count; i++) {
+    const names = document.querySelectorAll(".camwidget-name");
+    const before = picture();
+    const start = performance.now();
+    names[1 + (i % 2)].click();
+    while (picture() === before && performance.now() - start < 3000)
+      await new Promise((r) => requestAnimationFrame(() => setTimeout(r, 0)));
+    times.push(performance.now() - start);
+    await new Promise((r) => setTimeout(r, 600));
+  }
+  return times;
+}"""
+
+
+def test_the_slider_and_the_click(
+    browser: Any, lab: Any, report: Callable[[str], None], benchmark: Any
+) -> None:
+    shown = LabPage(browser.new_page(), lab)
+    shown.open(lab.write("bench", EXPLORER))
+    shown.widget()
+    page = shown.page
+    page.wait_for_timeout(1500)
+    page.evaluate(PAINT, [5, 10])
+    times = page.evaluate(PAINT, [i * 2.5 for i in range(1, 38)])
+    report(
+        f"\nSlider move to painted pixel: median {statistics.median(times):.1f} ms, worst {max(times):.1f} ms"
+    )
+    page.wait_for_timeout(1500)
+    shown.frames.clear()
+    page.evaluate(
+        """async () => {
+          const slider = document.querySelector(".camwidget-fraction");
+          for (let i = 0; i < 300; i++) {
+            slider.value = String((i * 7) % 100);
+            slider.dispatchEvent(new Event("input", {bubbles: true}));
+            await new Promise((r) => setTimeout(r, 1000 / 60));
+          }
+        }"""
+    )
+    during = list(shown.frames)
+    start = page.evaluate("() => performance.now()")
+    last = f"{(299 * 7) % 100} %"
+    page.wait_for_function(
+        "(t) => document.querySelector('.camwidget-say').textContent.includes(t)",
+        arg=last,
+        timeout=20_000,
+    )
+    late = page.evaluate("() => performance.now()") - start
+    for way in ("sent", "received"):
+        sizes = [size for w, size in during if w == way]
+        report(
+            f"300 slider events in 5 s: {len(sizes)} messages {way}, {sum(sizes) / 300:.0f} bytes an event"
+        )
+    report(f"After the last of them, its answer is there in {late:.0f} ms")
+    page.wait_for_timeout(1500)
+    times = page.evaluate(CLICK, 7)[1:]
+    report(
+        f"Click on a class to its map painted: median {statistics.median(times):.0f} ms, worst {max(times):.0f} ms"
+    )
+    page.close()
+    benchmark.pedantic(lambda: None, rounds=1)

@@ -718,7 +718,14 @@ function colormap(context) {
     {},
     make("span", "camwidget-label", {}, "Map"),
     select,
-    make("span", "camwidget-legend", {}, "low", bar, "high")
+    make(
+      "span",
+      "camwidget-legend",
+      { title: "Each map is scaled to its own maximum: the colours of two maps do not compare" },
+      "low",
+      bar,
+      "high"
+    )
   );
 }
 function opacity(context) {

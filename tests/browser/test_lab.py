@@ -329,6 +329,10 @@ def test_upload_and_strip(explorer: Any, sample: zoo.Sample) -> None:
         page,
         "() => document.querySelector('.camwidget-error').hidden",
     )
+    page.locator(".camwidget-frame").focus()
+    page.keyboard.press("Space")
+    page.wait_for_timeout(300)
+    np.testing.assert_array_equal(canvas_pixels(page), sample.image)
 
 
 def test_python_moves_the_view_and_hears_of_it(lab: Any, open_page: Callable[..., Any]) -> None:

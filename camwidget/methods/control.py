@@ -1,0 +1,32 @@
+"""The control: what any explanation must beat."""
+
+from __future__ import annotations
+
+import torch
+
+from ..targets import Target
+from ..trace import Trace
+from .registry import method
+
+__all__ = ["random_map"]
+
+
+@method(
+    "random",
+    label="Random",
+    citation="the control of every comparison",
+    summary="A random map as coarse as the layer's own cells; an explanation should do better than this.",
+    needs="nothing",
+    group="Control",
+    needs_gradients=False,
+)
+def random_map(trace: Trace, target: Target, layer: str) -> torch.Tensor:
+    """Uniform noise at the layer's resolution, the same for every picture, target and call.
+
+    Returns:
+        (N, h, w) in [0, 1).
+    """
+    count, _, height, width = trace.activation(layer).shape
+    generator = torch.Generator().manual_seed(height * 65537 + width)
+    noise = torch.rand((height, width), generator=generator)
+    return noise.to(trace.logits.device).expand(count, -1, -1)

@@ -10,7 +10,15 @@ from ..targets import ClassTarget, EachTarget, Target
 from ..trace import Trace
 from .registry import method
 
-__all__ = ["class_activation", "gradcam", "gradcam_plus_plus"]
+__all__ = [
+    "class_activation",
+    "eigencam",
+    "gradcam",
+    "gradcam_plus_plus",
+    "hirescam",
+    "layercam",
+    "xgradcam",
+]
 
 _GROUP = "Class activation"
 
@@ -112,3 +120,90 @@ def gradcam_plus_plus(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     alpha = torch.where(denominator != 0, 1 / denominator, torch.zeros_like(denominator))
     weights = (alpha * positive).sum((2, 3))
     return torch.einsum("nkhw,nk->nhw", activation, weights).relu()
+
+
+@method(
+    "layercam",
+    label="LayerCAM",
+    citation="Jiang et al. 2021, IEEE TIP, doi:10.1109/TIP.2021.3089943",
+    summary="Each place weighted by its own positive gradient, so that shallow layers give fine maps.",
+    needs="gradients at the layer",
+    group=_GROUP,
+)
+def layercam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
+    """LayerCAM, eqs. 5 to 7 of Jiang et al. 2021: ``L = ReLU(Σ_k ReLU(∂y/∂A^k) · A^k)``, place by place.
+
+    Returns:
+        (N, h, w), ≥ 0.
+    """
+    weights = trace.gradient(target, layer).relu()
+    return (weights * trace.activation(layer)).sum(1).relu()
+
+
+@method(
+    "hirescam",
+    label="HiResCAM",
+    citation="Draelos and Carin 2020, arXiv:2011.08891",
+    summary="Gradient times activation without averaging: on a linear head, exactly what adds to the score.",
+    needs="gradients at the layer",
+    group=_GROUP,
+)
+def hirescam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
+    """HiResCAM, section 3.2 of Draelos and Carin 2020: ``L = Σ_k ∂y/∂A^k · A^k``, place by place.
+
+    Signed: the paper does not rectify. Where a linear map follows the layer (pooling included), the map's
+    sum and the bias are the score.
+
+    Returns:
+        (N, h, w).
+    """
+    return (trace.gradient(target, layer) * trace.activation(layer)).sum(1)
+
+
+@method(
+    "xgradcam",
+    label="XGrad-CAM",
+    citation="Fu et al. 2020, BMVC, arXiv:2008.02312",
+    summary="Grad-CAM with gradients weighted by the activation, so that the map's parts add up to the score.",
+    needs="gradients at the layer, and maps that do not sum to zero",
+    group=_GROUP,
+)
+def xgradcam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
+    """XGrad-CAM, eq. 8 of Fu et al. 2020: ``α_k = Σ_ij (A^k_ij / Σ A^k) ∂y/∂A^k_ij``, then as Grad-CAM.
+
+    Returns:
+        (N, h, w), ≥ 0.
+    """
+    activation = trace.activation(layer)
+    total = activation.sum((2, 3))
+    weighted = (activation * trace.gradient(target, layer)).sum((2, 3))
+    weights = torch.where(total != 0, weighted / total, torch.zeros_like(total))
+    return torch.einsum("nkhw,nk->nhw", activation, weights).relu()
+
+
+@method(
+    "eigencam",
+    label="Eigen-CAM",
+    citation="Muhammad and Yeasin 2020, IJCNN, arXiv:2008.00299",
+    summary="The main component of the layer's maps; it does not ask for a class, and is the same for all.",
+    needs="nothing but the activations",
+    group=_GROUP,
+    needs_gradients=False,
+)
+def eigencam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
+    """Eigen-CAM, section III of Muhammad and Yeasin 2020: ``L = O · v₁``.
+
+    O (h·w, K) holds the activations, v₁ is its first right singular vector. Its sign is free; the one
+    that makes the map's sum positive is taken.
+
+    Returns:
+        (N, h, w), the same for every target.
+    """
+    activation = trace.activation(layer)
+    places = activation.flatten(2).transpose(1, 2)
+    # O·v₁ = σ₁·u₁, and u₁ is the first eigenvector of O·Oᵀ, which is small: (h·w)².
+    scale = places.abs().amax((1, 2), keepdim=True).clamp(min=torch.finfo(places.dtype).tiny)
+    values, vectors = torch.linalg.eigh((places / scale) @ (places / scale).transpose(1, 2))
+    first = vectors[..., -1] * values[..., -1:].clamp(min=0).sqrt() * scale[..., 0]
+    sign = torch.where(first.sum(1, keepdim=True) < 0, -1.0, 1.0)
+    return (first * sign).reshape(len(activation), *activation.shape[2:])

@@ -191,3 +191,89 @@ def test_cam_is_refused_with_a_remedy(
 ) -> None:
     with pytest.raises(cw.CamwidgetError, match="global average pooling.*gradcam"):
         cw.explain(random_model(name), noise, method="cam")
+
+
+# -- the rest of the family -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "oracle", "signed"),
+    [
+        ("layercam", "LayerCAM", False),
+        ("hirescam", "HiResCAM", True),
+        ("xgradcam", "XGradCAM", False),
+    ],
+)
+def test_gradient_family_equals_pytorch_grad_cam(
+    case: tuple, name: str, oracle: str, signed: bool
+) -> None:
+    grad_cam = pytest.importorskip("pytorch_grad_cam", exc_type=ImportError)
+    activation, gradient = activations_and_gradients(case)
+    model, *_ = case
+    if name == "xgradcam":
+        # It adds 1e-7 to the sum of each map, where the paper has nothing; maps may be scaled at will.
+        activation = activation * 1e8
+    with getattr(grad_cam, oracle)(model.module, [layer_of(model)]) as theirs:
+        if name == "xgradcam":
+            weights = theirs.get_cam_weights(None, None, None, activation, gradient)
+            image = np.einsum("nkhw,nk->nhw", activation, weights) / 1e8
+        else:
+            image = theirs.get_cam_image(None, None, None, activation, gradient, False)
+    image = torch.from_numpy(np.asarray(image))
+    agree(ours(case, name), image if signed else image.relu())
+
+
+@pytest.mark.parametrize(("name", "oracle"), [("layercam", "LayerCAM"), ("xgradcam", "XGradCAM")])
+def test_gradient_family_equals_torchcam(case: tuple, name: str, oracle: str) -> None:
+    torchcam = pytest.importorskip("torchcam.methods", exc_type=ImportError)
+    model, _, index, inputs = case
+    if model.name == "densenet121":
+        pytest.skip("torchcam remembers an activation that an in-place ReLU overwrites there")
+    with getattr(torchcam, oracle)(model.module, target_layer=model.default_layer) as theirs:
+        scores = model.module(inputs.clone().requires_grad_())
+        (image,) = theirs(index, scores, normalized=False)
+    mine = ours(case, name)
+    if name == "xgradcam":
+        # It adds 1e-8 to the sum of each map, where the paper has nothing: with it, the same.
+        activation, gradient = (torch.from_numpy(a) for a in activations_and_gradients(case))
+        weights = (activation * gradient).sum((2, 3)) / (activation.sum((2, 3)) + 1e-8)
+        mine = torch.einsum("nkhw,nk->nhw", activation, weights).relu()
+    agree(mine, image.detach())
+
+
+def test_eigencam_equals_its_equation(case: tuple) -> None:
+    activation, _ = activations_and_gradients(case)
+    matrix = activation[0].reshape(activation.shape[1], -1).T
+    _, _, right = np.linalg.svd(matrix, full_matrices=False)
+    image = (matrix @ right[0]).reshape(activation.shape[2:])
+    image *= np.sign(image.sum())
+    agree(ours(case, "eigencam"), torch.from_numpy(image))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "shufflenet_v2_x0_5"])
+def test_hirescam_equals_cam_on_a_gap_head(
+    name: str, random_model: Callable[..., cw.VisionModel], noise: torch.Tensor
+) -> None:
+    """With a uniform gradient nothing is lost by averaging, and the map's sum and the bias are the logit."""
+    model = random_model(name, torch.float64)
+    cam, hires = cw.explain(model, noise, 3, ["cam", "hirescam"])
+    np.testing.assert_allclose(hires.raw * hires.raw.size, cam.raw, rtol=1e-4, atol=1e-6)
+    logit = float(model.logits(noise[None])[0, 3])
+    head = model.module.get_submodule(model.gap_head.module)
+    assert hires.raw.sum() + float(head.bias[3].detach()) == pytest.approx(logit, rel=1e-3)
+
+
+def test_gradcam_plus_plus_is_gradcam_where_alpha_is_equal(
+    random_model: Callable[..., cw.VisionModel], noise: torch.Tensor
+) -> None:
+    """On a GAP head gradients are uniform, so α depends on the map only; with equal sums it is equal."""
+    model = random_model("resnet18", torch.float64)
+    trace = Trace(model, noise[None], ["layer4"])
+    target = resolve_target(model, 3)
+    activation = trace.activation("layer4")
+    activation /= activation.sum((2, 3), keepdim=True).clamp(min=1e-30)  # equal sums
+    gradient = trace.gradient(target, "layer4")
+    gradient.copy_(torch.full_like(gradient, 0.25))  # equal gradients: equal α
+    by_plus = get_method("gradcam++").compute(trace, target, "layer4")
+    by_mean = get_method("gradcam").compute(trace, target, "layer4")
+    agree(by_plus / by_plus.max(), by_mean / by_mean.max())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import operator
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -152,7 +153,12 @@ class VisionModel:
         """
         count = len(self.classes)
         if not isinstance(target, str):
-            index = target.__index__()
+            try:
+                index = operator.index(target)
+            except TypeError:
+                raise TargetError(
+                    f"A class is an index or a name, not {type(target).__name__}."
+                ) from None
             if isinstance(target, bool) or not 0 <= index < count:
                 raise TargetError(
                     f"There is no class {target!r}: {self.name} has classes 0 to {count - 1}."
@@ -164,7 +170,9 @@ class VisionModel:
         matches = [i for i, name in enumerate(self.classes) if name.casefold() == folded]
         if len(matches) == 1:
             return matches[0]
-        twins = [name for name in self.classes if name.rpartition(" #")[0].casefold() == folded]
+        twins = folded and [
+            name for name in self.classes if name.rpartition(" #")[0].casefold() == folded
+        ]
         if twins:
             raise TargetError(
                 f"{target!r} names several classes: {' and '.join(map(repr, twins))}."
@@ -202,7 +210,9 @@ class VisionModel:
         # Not inference_mode: a module may keep what it computes (a position grid, say), and its owner
         # could then not train it any more.
         with self.undisturbed(), torch.no_grad():
-            return self.module(self.inputs(pixels)).to(torch.float32)
+            logits = self.module(self.inputs(pixels)).to(torch.float32)
+        self.check_finite(logits)
+        return logits
 
     @staticmethod
     def probabilities(logits: torch.Tensor) -> torch.Tensor:
@@ -359,7 +369,7 @@ def _unique(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
             "classes is a sequence of names in the order of the outputs, or a mapping from 0 … "
             f"{count - 1} to them, not {type(names).__name__}."
         )
-    names = [str(n) for n in names]
+    names = [str(n).strip() or f"class {i}" for i, n in enumerate(names)]
     if len(names) != count:
         raise ModelError(
             f"{len(names)} class names were given, but the model has {count} outputs. Pass one name an "

@@ -125,7 +125,7 @@ function here(value) {
       value: unit(entry["value"], 0)
     };
   });
-  return { x, y, scene: text(from["scene"]), entries };
+  return { x, y, scene: text(from["scene"]), entries, of: number(from["of"], entries.length) };
 }
 
 // src/view/actions.ts
@@ -293,12 +293,12 @@ var Context = class {
    * together, before the next frame.
    */
   watch(keys, update) {
-    let waiting = false;
+    let waiting2 = false;
     const later = () => {
-      if (waiting) return;
-      waiting = true;
+      if (waiting2) return;
+      waiting2 = true;
       queueMicrotask(() => {
-        waiting = false;
+        waiting2 = false;
         if (!this.signal.aborted) update();
       });
     };
@@ -402,7 +402,11 @@ var HerePopover = class {
     this.popover = make(
       "div",
       "camwidget-here",
-      { role: "group", "aria-label": "Classes with the strongest maps at this point", title: "" },
+      {
+        role: "group",
+        "aria-label": "Classes with the strongest maps at this point",
+        title: "Each class's map at this point; 1 is the highest value of all of them anywhere in the picture"
+      },
       this.heading,
       close,
       this.entries
@@ -467,7 +471,7 @@ var HerePopover = class {
     const answered = this.answer !== null && point?.x === this.answer.x && point.y === this.answer.y;
     this.popover.hidden = !answered;
     if (point !== null) this.place(point);
-    if (answered) this.list(this.answer?.entries ?? []);
+    if (answered && this.answer !== null) this.list(this.answer);
   }
   /** The popover opens towards the middle of the picture. */
   place({ x, y }) {
@@ -482,8 +486,9 @@ var HerePopover = class {
     style.top = top <= 50 ? `${top}%` : "";
     style.bottom = top <= 50 ? "" : `${100 - top}%`;
   }
-  list(entries) {
-    setText(this.heading, entries.length === 0 ? "No class has evidence here" : "Strongest maps here");
+  list({ entries, of }) {
+    const among = `of the ${of} most probable classes`;
+    setText(this.heading, entries.length === 0 ? `No evidence here, ${among}` : `Strongest here, ${among}`);
     const items = fit(this.entries, entries.length, () => this.entry());
     entries.forEach((entry, at) => {
       const item = items[at];
@@ -515,6 +520,23 @@ var HerePopover = class {
     return made;
   }
 };
+
+// src/view/hold.ts
+function holdFocus(root, frame, signal) {
+  const box = () => root.closest(".camwidget-explorer") ?? root;
+  document.addEventListener(
+    "click",
+    (event) => {
+      if (!(event.target instanceof Node) || !box().contains(event.target)) return;
+      setTimeout(() => {
+        if (!signal.aborted && !root.contains(document.activeElement)) {
+          frame.focus({ preventScroll: true });
+        }
+      });
+    },
+    { signal }
+  );
+}
 
 // src/view/keyboard.ts
 function keyboard(context, parts) {
@@ -1352,9 +1374,9 @@ var Stage = class {
     this.image = new ImageData(compositor.pixels, width, height);
   }
   announceEmpty() {
-    const waiting = flag(this.context.model.get("busy"), false);
+    const waiting2 = flag(this.context.model.get("busy"), false);
     this.empty.hidden = this.scene !== null;
-    setText(this.empty, waiting ? "Waiting for the model…" : "No picture yet");
+    setText(this.empty, waiting2 ? "Waiting for the model…" : "No picture yet");
   }
   describe(map) {
     const title = map?.title ?? "";
@@ -1377,6 +1399,17 @@ function progressLine(context) {
     else setAttribute(line, "aria-valuenow", String(Math.round(100 * progress)));
   });
   return line;
+}
+
+// src/view/waiting.ts
+function waiting(context, root) {
+  const { model, signal } = context;
+  const box = () => root.closest(".camwidget-explorer") ?? root;
+  context.watch(["busy", "pending"], () => {
+    const busy = flag(model.get("busy"), false);
+    box().classList.toggle("camwidget-waiting", busy || flag(model.get("pending"), false));
+  });
+  signal.addEventListener("abort", () => box().classList.remove("camwidget-waiting"));
 }
 
 // src/view/view.ts
@@ -1411,6 +1444,8 @@ function mount(model, root, signal) {
     close: () => help.close() || here2.close()
   });
   narrow(root, mask, signal);
+  waiting(context, root);
+  holdFocus(root, stage.frame, signal);
   signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
 }
 

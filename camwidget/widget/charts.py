@@ -169,11 +169,17 @@ class CurveChart:
         """Take the curves away, as when another map is on its way."""
         self._others.visible = False
         self._target.visible = False
+        self.unmark()
+
+    def unmark(self) -> None:
+        """Take the slider's position away."""
+        self._position.visible = False
         self._dot.x, self._dot.y = [], []
 
     def mark(self, fraction: float, probability: float | None) -> None:
         """Show the slider's position, and the target's present probability on it."""
         self._position.x = [fraction, fraction]
+        self._position.visible = True
         if probability is None:
             self._dot.x, self._dot.y = [], []
         else:

@@ -85,10 +85,17 @@ class Explorer(ipywidgets.Box):
             model = loading.load()
         if not isinstance(model, VisionModel):
             raise CamwidgetError(
-                f"Explorer takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}."
+                f"Explorer takes a model first, and pictures second; not {type(model).__name__}. "
+                "camwidget.load('resnet50') or camwidget.wrap(module, …) makes a model."
             )
         if images is None:
             images = zoo.samples(model.name) if model.name in zoo.available() else []
+        unknown = set(kwargs) - set(self.trait_names())
+        if unknown:
+            raise CamwidgetError(
+                f"Explorer has no trait {', '.join(sorted(unknown))}. Its own: "
+                f"{', '.join((*_SHARED, 'target'))}."
+            )
         self.model = model
         self.pictures = list_pictures(images)
         self._bench = Workbench(model)
@@ -96,6 +103,7 @@ class Explorer(ipywidgets.Box):
         self._asking = threading.RLock()
         self._requested: _Request | None = None
         self._shown: _Request | None = None
+        self._restoring = False
         listed = max(1, min(int(top), len(model.classes), 9))
         self._screen = Screen(model, listed, self._pick_row, self._pick_picture, self._uploaded)
         kwargs.setdefault("layer", model.default_layer)
@@ -113,12 +121,12 @@ class Explorer(ipywidgets.Box):
     # -- for scripts -----------------------------------------------------------------------
 
     def wait(self, timeout: float | None = None) -> Explorer:
-        """Block until everything asked for is computed and shown.
+        """Block until everything asked for is computed and shown. In an observer it returns at once.
 
         Raises:
             TimeoutError: if that takes longer than ``timeout`` seconds.
         """
-        if not self._session.wait(timeout):
+        if not self._session.wait(timeout) and not self._session.in_worker:
             raise TimeoutError(f"Still computing after {timeout} s.")
         return self
 
@@ -142,7 +150,7 @@ class Explorer(ipywidgets.Box):
     def close(self) -> None:
         """Stop computing and remove the widget from every page."""
         if "_session" in self.__dict__:  # else the arguments were refused
-            self._session.drop(*_KINDS)
+            self._session.close()
             for part in self.children:
                 part.close()
         super().close()
@@ -160,13 +168,16 @@ class Explorer(ipywidgets.Box):
 
     @t.validate("method")
     def _valid_method(self, proposal: Any) -> str:
-        get_method(proposal["value"]).check(self.model, self.layer or self.model.default_layer)
+        chosen = get_method(proposal["value"])
+        if not self._restoring:
+            chosen.check(self.model, self.layer or self.model.default_layer)
         return proposal["value"]
 
     @t.validate("layer")
     def _valid_layer(self, proposal: Any) -> str:
         name = self.model.layer(proposal["value"]).name
-        get_method(self.method).check(self.model, name)
+        if not self._restoring:
+            get_method(self.method).check(self.model, name)
         return name
 
     @t.validate("fraction")
@@ -197,7 +208,7 @@ class Explorer(ipywidgets.Box):
         # Another picture is explained for its own predicted class.
         self.observe(lambda change: self._ask(None), "picture")
         self.observe(lambda change: self._ask(change["new"]), "target")
-        self.observe(lambda change: self._ask(self.target), ["method", "layer"])
+        self.observe(lambda change: self._ask_again(), ["method", "layer"])
         self.observe(lambda change: self._ask_mask(), "fraction")
         self.observe(lambda change: self._ask_curve(), ["mode", "baseline"])
 
@@ -255,16 +266,31 @@ class Explorer(ipywidgets.Box):
 
     # -- on the worker's thread ------------------------------------------------------------
 
-    def _failed(self, error: BaseException) -> None:
-        # Back to what is on the screen, so that the controls do not claim what the map does not show.
-        shown = self._requested = self._shown
-        if shown is not None:
-            self.picture = self.pictures.index(shown.picture)
-            self.target = shown.target
-            self.method, self.layer = shown.method, shown.layer
+    def _failed(self, kind: str, error: BaseException) -> None:
         known = isinstance(error, CamwidgetError)
         text = str(error) if known else f"{type(error).__name__}: {error}"
-        self._screen.tell(error=text, busy=False)
+        if kind == "mask":
+            self._screen.show_no_answer()
+        if kind == "map" and not self._session.superseded("map"):
+            self._screen.tell(busy=False)
+            self._restore()
+        self._screen.tell(error=text)
+
+    def _restore(self) -> None:
+        """Back to what is on the screen, so that the controls do not claim what the map does not show."""
+        shown = self._requested = self._shown
+        if shown is None or shown.target is None:
+            return
+        self._restoring = True
+        try:
+            self._announce("picture", self.pictures.index(shown.picture))
+            self._announce("method", shown.method)
+            self._announce("layer", shown.layer)
+            self._announce("target", self.model.classes[shown.target])
+        finally:
+            self._restoring = False
+        # Also where a trait has not changed, the browser's may have.
+        self._screen.tell(target=shown.target, **{n: getattr(self, n) for n in _SHARED})
 
     def _rested(self) -> None:
         if self._view.busy:
@@ -272,9 +298,12 @@ class Explorer(ipywidgets.Box):
 
     def _draw_strip(self) -> Iterator[None]:
         tiles: list[np.ndarray | None] = [None] * len(self.pictures)
+        drawn = time.monotonic()
         for number, picture in enumerate(self.pictures):
-            with contextlib.suppress(CamwidgetError):
-                tiles[number] = picture.shades(self._bench.pixels(picture))
+            tiles[number] = self._bench.tile(picture)
+            if time.monotonic() - drawn > 0.5:  # many or large ones: show what there is
+                self._screen.strip.show(tiles, self.picture)
+                drawn = time.monotonic()
             yield
         self._screen.strip.show(tiles, self.picture)
 
@@ -282,14 +311,17 @@ class Explorer(ipywidgets.Box):
 
     def _ask(self, target: str | None) -> None:
         """Ask for the map of the present picture, method and layer."""
-        if not self.pictures:
-            return
-        request = _Request(
-            self.pictures[self.picture],
-            None if target is None else self.model.class_index(target),
-            self.method,
-            self.layer,
-        )
+        if self.pictures and not self._restoring:
+            index = None if target is None else self.model.class_index(target)
+            self._request(_Request(self.pictures[self.picture], index, self.method, self.layer))
+
+    def _ask_again(self) -> None:
+        """Ask for the same class by another method, or at another layer."""
+        if self._requested is not None and not self._restoring:
+            # Of what was asked last, which need not be on the screen yet.
+            self._request(self._requested._replace(method=self.method, layer=self.layer))
+
+    def _request(self, request: _Request) -> None:
         with self._asking:
             before, self._requested = self._requested, request
         if request == before:
@@ -322,9 +354,18 @@ class Explorer(ipywidgets.Box):
             self._bench.probabilities(request.picture, request.layer),
             words.status(self.model.name, explanation, milliseconds, str(self.model.device)),
         )
-        self.set_trait("explanation", explanation)
-        self.target = self.model.classes[index]
+        self._announce("explanation", explanation)
+        self._announce("target", self.model.classes[index])
         self._ask_curve()
+
+    def _announce(self, name: str, value: Any) -> None:
+        """Set a trait; what someone's observer raises is shown, and stops nothing else."""
+        try:
+            self.set_trait(name, value)
+        except Exception as error:
+            self._screen.tell(
+                error=f"An observer of {name!r} raised {type(error).__name__}: {error}"
+            )
 
     def _find_here(self, x: int, y: int) -> None:
         """What has the strongest map at a pixel: name it, and choose it."""
@@ -333,12 +374,11 @@ class Explorer(ipywidgets.Box):
             return
         height, width = self._bench.pixels(shown.picture).shape[-2:]
         x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
-        found = self._bench.strongest(
-            shown.picture, self._screen.row_classes, shown.method, shown.layer, x, y
-        )
-        self._screen.show_here(shown.picture.id, x, y, found)
+        classes = self._screen.likely(20)
+        found = self._bench.strongest(shown.picture, classes, shown.method, shown.layer, x, y)
+        self._screen.show_here(shown.picture.id, x, y, found, len(classes))
         if found:
-            self.target = found[0][0]
+            self._announce("target", self.model.classes[found[0][0]])
 
     # -- masking ---------------------------------------------------------------------------
 
@@ -348,9 +388,11 @@ class Explorer(ipywidgets.Box):
         if explanation is None or shown is None or shown.target is None:
             return
         if explanation.is_empty or is_whole(self.mode, self.fraction):
-            self._session.drop("mask")
-            self._screen.show_answer(explanation, shown.target, None, self.mode, self.fraction)
+            with self._asking:
+                self._session.drop("mask")
+                self._screen.show_answer(explanation, shown.target, None, self.mode, self.fraction)
             return
+        self._screen.tell(pending=True)
         self._session.submit("mask", lambda: self._run_mask(shown, explanation))
 
     def _run_mask(self, shown: _Request, explanation: Explanation) -> None:
@@ -365,13 +407,17 @@ class Explorer(ipywidgets.Box):
             self.baseline,
             fraction,
         )
-        if self.explanation is explanation:
-            self._screen.show_answer(explanation, shown.target, values, mode, fraction)
+        with self._asking:
+            # While the slider moves on, an answer for where it was is shown; not once it is back at nothing.
+            if self.explanation is explanation and not self._session.dropped():
+                self._screen.show_answer(explanation, shown.target, values, mode, fraction)
+                if self._session.superseded("mask"):
+                    self._screen.tell(pending=True)
 
     def _ask_curve(self) -> None:
         """Ask for the slider's position anew, and then for the whole way."""
         self._ask_mask()
-        self.set_trait("curve", None)
+        self._announce("curve", None)
         explanation, shown = self.explanation, self._shown
         if explanation is None or shown is None:
             return
@@ -390,10 +436,13 @@ class Explorer(ipywidgets.Box):
             self.mode,
             self.baseline,
         )
-        for curve, complete in curves:
-            if self.explanation is not explanation:
+        whole: MaskCurve | None = None
+        for curve in curves:
+            stale = self._session.dropped() or self._session.superseded("curve")
+            if stale or self.explanation is not explanation:
                 return
-            self._screen.show_curve(curve)
-            if complete:
-                self.set_trait("curve", curve)
+            if curve is not None:
+                whole = curve
+                self._screen.show_curve(curve)
             yield
+        self._announce("curve", whole)

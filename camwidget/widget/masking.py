@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,14 +11,14 @@ import torch
 from .. import perturb
 from ..explanation import Explanation
 from ..models import VisionModel
-from ..perturb import MaskCurve, curve_of, mask_pixels, multiply_pixels, probabilities
+from ..perturb import BATCH, MaskCurve, curve_of, mask_pixels, multiply_pixels
 
 __all__ = ["MODES", "is_whole", "masked_probabilities", "refine_curve"]
 
 #: Beside removing and keeping, the picture times its map.
 MODES = (*perturb.MODES, "multiply")
 
-#: Points of the curve; each pass of ``_PASSES`` adds those between the ones before.
+#: Points of a whole curve; each pass of ``_PASSES`` adds those between the ones before.
 _STEPS = 21
 _PASSES = ((0, 5, 10, 15, 20), (2, 7, 12, 17, 3, 8, 13, 18), (1, 4, 6, 9, 11, 14, 16, 19))
 
@@ -51,20 +52,27 @@ def refine_curve(
     levels: np.ndarray,
     mode: str,
     baseline: str,
-) -> Iterator[tuple[MaskCurve, bool]]:
-    """The curve after each pass, and whether it is complete: a first shape soon, the rest when there is time."""
+) -> Iterator[MaskCurve | None]:
+    """The curve after each pass, a first shape soon and the rest when there is time; None in between."""
     known: dict[int, np.ndarray] = {}
     fractions = np.linspace(0, 1, _STEPS)
+    piece = 1
     for steps in _PASSES:
-        stack = mask_pixels(
-            pixels, levels, fractions[list(steps)].tolist(), mode=mode, baseline=baseline
-        )
-        values = probabilities(model, stack, progress=lambda done, total: None).double().numpy()
-        known.update(zip(steps, values, strict=True))
+        left = list(steps)
+        while left:
+            now, left = left[:piece], left[piece:]
+            start = time.perf_counter()
+            stack = mask_pixels(
+                pixels, levels, fractions[now].tolist(), mode=mode, baseline=baseline
+            )
+            values = model.probabilities(model.logits(stack)).double().cpu().numpy()
+            known.update(zip(now, values, strict=True))
+            # The next piece takes about a tenth of a second: then the slider may have its turn.
+            each = (time.perf_counter() - start) / len(now)
+            piece = max(1, min(BATCH, int(0.1 / each)))
+            if left:
+                yield None
         order = sorted(known)
         points = np.stack([known[i] for i in order])
         whole = points[0] if mode == "remove" else points[-1]
-        yield (
-            curve_of(model, fractions[order], points, whole, explanation.target, mode, baseline),
-            len(known) == _STEPS,
-        )
+        yield curve_of(model, fractions[order], points, whole, explanation.target, mode, baseline)

@@ -107,7 +107,15 @@ class Screen:
             {"index": i, "name": self._model.classes[i], "whole": float(whole[i])}
             for i in self.row_classes
         ]
-        self.tell(explanation=wire, target=target, rows=rows, masked=[], status=status, busy=False)
+        self.tell(
+            explanation=wire,
+            target=target,
+            rows=rows,
+            masked=[],
+            status=status,
+            busy=False,
+            pending=False,
+        )
         self.bars.show([float(whole[i]) for i in self.row_classes], self.row_classes.index(target))
 
     def show_answer(
@@ -123,13 +131,21 @@ class Screen:
         after = None if values is None else float(values[target])
         masked = [] if values is None else [float(values[i]) for i in self.row_classes]
         self.tell(
-            masked=masked, sentence=words.sentence(explanation, mode, fraction, before, after)
+            masked=masked,
+            sentence=words.sentence(explanation, mode, fraction, before, after),
+            pending=False,
         )
         self.bars.show_masked(masked or [float(self._whole[i]) for i in self.row_classes])
         if mode == "multiply":
             self.chart.clear()
         else:
             self.chart.mark(fraction, before if after is None else after)
+
+    def show_no_answer(self) -> None:
+        """The model failed on the masked picture: what was said of another mask must not stay."""
+        self.tell(masked=[], sentence="There is no answer for this mask.", pending=False)
+        self.bars.show_masked([float(self._whole[i]) for i in self.row_classes])
+        self.chart.unmark()
 
     def show_curve(self, curve: MaskCurve | None) -> None:
         """Draw a curve, complete or not; None takes it away."""
@@ -138,14 +154,21 @@ class Screen:
         else:
             self.chart.show(curve)
 
-    def show_here(self, scene: str, x: int, y: int, found: Sequence[tuple[int, float]]) -> None:
-        """Name the classes that a click in the picture found, strongest first."""
+    def likely(self, count: int) -> list[int]:
+        """The most probable classes of the whole picture, and those listed."""
+        order = np.argsort(-self._whole, kind="stable")[:count].tolist()
+        return list(dict.fromkeys([*self.row_classes, *order]))
+
+    def show_here(
+        self, scene: str, x: int, y: int, found: Sequence[tuple[int, float]], asked: int
+    ) -> None:
+        """Name the classes that a click in the picture found, strongest first, of those asked."""
         names = [self._model.classes[i] for i, _ in found]
         entries = [
             {"index": i, "name": name, "value": value}
             for (i, value), name in zip(found, names, strict=True)
         ]
         self.tell(
-            here={"x": x, "y": y, "scene": scene, "entries": entries},
+            here={"x": x, "y": y, "scene": scene, "entries": entries[: self._top], "of": asked},
             sentence=words.picked_sentence(names[0] if names else None),
         )

@@ -23,7 +23,7 @@ class Session:
 
     Args:
         kinds: names of the kinds, most urgent first.
-        on_error: called in the worker with what a job raised. The worker goes on.
+        on_error: called in the worker with the kind of a job and what it raised. The worker goes on.
         on_idle: called in the worker when nothing is left to do.
     """
 
@@ -33,7 +33,7 @@ class Session:
     def __init__(
         self,
         kinds: Sequence[str],
-        on_error: Callable[[BaseException], None],
+        on_error: Callable[[str, BaseException], None],
         on_idle: Callable[[], None] = lambda: None,
     ) -> None:
         self._kinds = tuple(kinds)
@@ -43,12 +43,17 @@ class Session:
         self._waiting: dict[str, Job] = {}
         self._suspended: dict[str, Iterator[object]] = {}
         self._running: str | None = None
+        self._drops = dict.fromkeys(self._kinds, 0)
+        self._drops_at_start = 0
+        self._closed = False
         self._thread: threading.Thread | None = None
 
     def submit(self, kind: str, job: Job) -> None:
         """Ask for a job, in place of any of its kind that has not finished."""
         assert kind in self._kinds
         with self._condition:
+            if self._closed:
+                return
             self._suspended.pop(kind, None)
             self._waiting[kind] = job
             if self._thread is None:
@@ -59,9 +64,10 @@ class Session:
             self._condition.notify_all()
 
     def drop(self, *kinds: str) -> None:
-        """Forget what is waiting or suspended of these kinds."""
+        """Forget what is waiting or suspended of these kinds; what is running can ask ``dropped``."""
         with self._condition:
             for kind in kinds:
+                self._drops[kind] += 1
                 self._waiting.pop(kind, None)
                 self._suspended.pop(kind, None)
             self._condition.notify_all()
@@ -70,6 +76,23 @@ class Session:
         """Whether a newer request of this kind is waiting."""
         with self._condition:
             return kind in self._waiting
+
+    def dropped(self) -> bool:
+        """In a job: whether its kind was dropped since it started, or came back to it."""
+        with self._condition:
+            kind = self._running
+            return kind is not None and self._drops.get(kind) != self._drops_at_start
+
+    def close(self) -> None:
+        """Drop everything, and take no more."""
+        with self._condition:
+            self._closed = True
+        self.drop(*self._kinds)
+
+    @property
+    def in_worker(self) -> bool:
+        """Whether the caller is the worker itself, which cannot wait for itself."""
+        return threading.current_thread() is self._thread
 
     @property
     def idle(self) -> bool:
@@ -82,7 +105,7 @@ class Session:
 
         In the worker itself this returns at once: it would wait for itself.
         """
-        if threading.current_thread() is self._thread:
+        if self.in_worker:
             return False
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._condition:
@@ -117,14 +140,16 @@ class Session:
                     continue
                 kind, job = found
                 self._running = kind
+                self._drops_at_start = self._drops[kind]
             left: Iterator[object] | None = None
             try:
                 left = self._step(job)
             except BaseException as error:
-                self._report(error)
+                self._report(kind, error)
             with self._condition:
                 self._running = None
-                if left is not None and kind not in self._waiting:
+                kept = kind not in self._waiting and self._drops[kind] == self._drops_at_start
+                if left is not None and kept:
                     self._suspended[kind] = left
                 idle = self._is_idle()
                 if idle:
@@ -134,7 +159,7 @@ class Session:
                 try:
                     self._on_idle()
                 except Exception as error:
-                    self._report(error)
+                    self._report("idle", error)
                 with self._condition:
                     self._running = None
                     self._condition.notify_all()
@@ -151,7 +176,7 @@ class Session:
             return None
         return pieces
 
-    def _report(self, error: BaseException) -> None:
+    def _report(self, kind: str, error: BaseException) -> None:
         # The display may be gone; the worker must not die of it.
         with contextlib.suppress(Exception):
-            self._on_error(error)
+            self._on_error(kind, error)

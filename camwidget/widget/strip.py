@@ -13,7 +13,7 @@ from PIL import Image
 
 from .colors import ACCENT
 
-__all__ = ["PictureStrip"]
+__all__ = ["PictureStrip", "thumbnail"]
 
 # ipycanvas queues the drawing of all canvases in one place, without a lock of its own.
 _drawing = threading.RLock()
@@ -30,6 +30,7 @@ class PictureStrip:
     SIDE = 56  #: CSS pixels
     GAP = 8
     SHARP = 2  #: canvas pixels a CSS pixel, for high-density screens
+    WIDEST = 32_000  #: canvas pixels; browsers draw nothing on wider ones
 
     def __init__(
         self, on_pick: Callable[[int], None], on_upload: Callable[[str, bytes], None]
@@ -65,8 +66,11 @@ class PictureStrip:
         return self.SHARP * self._css_height()
 
     def show(self, tiles: Sequence[np.ndarray | None], selected: int) -> None:
-        """Draw pictures, uint8 (H, W, 3); None stands for one that cannot be read."""
-        self._tiles = [t if t is None else _thumbnail(t, self.SIDE * self.SHARP) for t in tiles]
+        """Draw thumbnails; None stands for a picture that cannot be read, or is not ready yet.
+
+        Of more than 250 pictures the first 250 are drawn; the others are reached by their number.
+        """
+        self._tiles = list(tiles)[: self.WIDEST // (self.SHARP * (self.SIDE + self.GAP))]
         self._selected = selected
         self.draw()
 
@@ -134,8 +138,9 @@ class PictureStrip:
         self.upload.value = ()
 
 
-def _thumbnail(pixels: np.ndarray, side: int) -> np.ndarray:
-    """The middle square of a picture, scaled to side × side."""
+def thumbnail(pixels: np.ndarray) -> np.ndarray:
+    """The middle square of a picture, uint8 (H, W, 3), at the size in which the strip draws it."""
+    side = PictureStrip.SIDE * PictureStrip.SHARP
     height, width = pixels.shape[:2]
     short = min(height, width)
     top, left = (height - short) // 2, (width - short) // 2

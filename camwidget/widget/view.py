@@ -52,6 +52,7 @@ class View(anywidget.AnyWidget):
     sentence = t.Unicode("").tag(sync=True)
     status = t.Unicode("").tag(sync=True)
     busy = t.Bool(False).tag(sync=True)
+    pending = t.Bool(False).tag(sync=True)
     progress = t.Float(-1.0).tag(sync=True)
     error = t.Unicode("").tag(sync=True)
     here = t.Dict({}).tag(sync=True)

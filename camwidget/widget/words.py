@@ -18,23 +18,36 @@ def sentence(
         if mode == "keep":
             return f"The whole picture is kept. Drag the slider to keep only the most evidence for {name}."
         return f"Nothing is removed yet. Drag the slider to take the evidence for {name} away."
+    part = f"{round(100 * fraction, 1):g} %"
+    most = f"the {part} with the most evidence for {name}"
+    if explanation.method == "random":
+        most = f"a random {part}"
     deed = {
-        "remove": f"Removing the {fraction:.0%} with the most evidence for {name}",
-        "keep": f"Keeping only the {fraction:.0%} with the most evidence for {name}",
+        "remove": f"Removing {most}",
+        "keep": f"Keeping only {most}",
         "multiply": f"Multiplying the picture by its map for {name}",
-    }[mode].replace("%", " %")
-    change = after - before
-    if abs(change) < 0.005:
-        effect = "leaves it as it is"
+    }[mode]
+    # The difference of what is shown, so that the sum on the screen comes out right.
+    change = round(round(after, 2) - round(before, 2), 2)
+    if max(before, after) < 0.005:
+        effect = f"leaves {name} below 0.01."
+    elif change == 0:
+        effect = f"leaves {name} at {before:.2f}."
     else:
-        effect = f"{'raises' if change > 0 else 'lowers'} it by {abs(change):.2f}"
-    return f"{deed} {effect} ({before:.2f} → {after:.2f})."
+        verb = "raises" if change > 0 else "lowers"
+        effect = f"{verb} it by {abs(change):.2f} ({before:.2f} → {after:.2f})."
+    evident = float((explanation.saliency > 0).mean())
+    beyond = ""
+    if mode != "multiply" and fraction > evident + 0.005:
+        share = f"{100 * evident:.0f} %"
+        beyond = f" Only {share} of the picture has any; beyond, pixels go in reading order."
+    return f"{deed} {effect}{beyond}"
 
 
 def picked_sentence(name: str | None) -> str:
     """What a click in the picture found."""
     if name is None:
-        return "None of the listed classes has positive evidence there."
+        return "None of the most probable classes has positive evidence there."
     return f"The strongest evidence there is for {name}."
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..engine import compute_explanations
+from ..errors import CamwidgetError
 from ..explanation import Explanation
 from ..images import PictureLike
 from ..methods import get_method
@@ -20,6 +21,7 @@ from ..models import VisionModel
 from ..perturb import BASELINES, baseline_pixels, rank_levels
 from ..targets import resolve_target
 from ..trace import Trace
+from .strip import thumbnail
 
 __all__ = ["Picture", "Workbench"]
 
@@ -29,20 +31,22 @@ _numbers = itertools.count()
 
 
 class _Recent(Generic[V]):
-    """The last few values by key."""
+    """The last few values by key, each made once also when several threads want it."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._values: OrderedDict[Hashable, V] = OrderedDict()
+        self._lock = threading.RLock()
 
     def get(self, key: Hashable, make: Callable[[], V]) -> V:
-        if key in self._values:
-            self._values.move_to_end(key)
-            return self._values[key]
-        value = self._values[key] = make()
-        while len(self._values) > self._size:
-            self._values.popitem(last=False)
-        return value
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+            value = self._values[key] = make()
+            while len(self._values) > self._size:
+                self._values.popitem(last=False)
+            return value
 
 
 @dataclass(eq=False)
@@ -68,22 +72,28 @@ class Workbench:
 
     def __init__(self, model: VisionModel) -> None:
         self.model = model
-        self._lock = threading.RLock()
         self._pixels: _Recent[torch.Tensor] = _Recent(32)
+        self._tiles: dict[Picture, np.ndarray | None] = {}
         self._traces: _Recent[Trace] = _Recent(4)
         self._explanations: _Recent[Explanation] = _Recent(96)
         self._levels: _Recent[np.ndarray] = _Recent(16)
 
     def pixels(self, picture: Picture) -> torch.Tensor:
         """The pixels (C, H, W) that the model gets of a picture."""
-        return self._once(
-            self._pixels, picture, lambda: self.model.preprocess.pixels(picture.source)
-        )
+        return self._pixels.get(picture, lambda: self.model.preprocess.pixels(picture.source))
+
+    def tile(self, picture: Picture) -> np.ndarray | None:
+        """A picture's thumbnail, uint8 (side, side, 3); None if it cannot be read."""
+        if picture not in self._tiles:
+            try:
+                self._tiles[picture] = thumbnail(picture.shades(self.pixels(picture)))
+            except CamwidgetError:
+                self._tiles[picture] = None
+        return self._tiles[picture]
 
     def trace(self, picture: Picture, layer: str) -> Trace:
         """The remembered forward pass of a picture, cut at a layer."""
-        return self._once(
-            self._traces,
+        return self._traces.get(
             (picture, layer),
             lambda: Trace(self.model, self.pixels(picture)[None], [layer]),
         )
@@ -102,7 +112,7 @@ class Workbench:
                 trace, [resolve_target(self.model, index)], [chosen], [layer]
             )[0]
 
-        return self._once(self._explanations, (picture, index, method, layer), compute)
+        return self._explanations.get((picture, index, method, layer), compute)
 
     def probabilities(self, picture: Picture, layer: str) -> np.ndarray:
         """What the model says of the whole picture, float64 (classes,)."""
@@ -111,7 +121,7 @@ class Workbench:
 
     def levels(self, explanation: Explanation) -> np.ndarray:
         """The rank levels of a map, uint16 (H, W)."""
-        return self._once(self._levels, explanation, lambda: rank_levels(explanation.saliency))
+        return self._levels.get(explanation, lambda: rank_levels(explanation.saliency))
 
     def strongest(
         self, picture: Picture, classes: list[int], method: str, layer: str, x: int, y: int
@@ -121,10 +131,9 @@ class Workbench:
         targets = [resolve_target(self.model, i) for i in classes]
         chosen = get_method(method)
         chosen.check(self.model, layer)
-        with self._lock:
-            if chosen.needs_gradients:
-                trace.remember_gradients(targets)
-            maps = torch.cat([chosen.compute(trace, t, layer) for t in targets])
+        if chosen.needs_gradients:
+            trace.remember_gradients(targets)
+        maps = torch.cat([chosen.compute(trace, t, layer) for t in targets])
         # Not each map's own maximum: classes are compared here.
         maps = torch.nn.functional.interpolate(
             maps.relu()[:, None].float(),
@@ -133,7 +142,7 @@ class Workbench:
             align_corners=False,
         )[:, 0]
         values = (maps[:, y, x] / maps.max().clamp(min=torch.finfo(maps.dtype).tiny)).tolist()
-        pairs = [(i, v) for i, v in zip(classes, values, strict=True) if v > 0]
+        pairs = [(i, v) for i, v in zip(classes, values, strict=True) if v >= 0.005]
         return sorted(pairs, key=lambda pair: -pair[1])
 
     def scene(self, picture: Picture) -> dict[str, Any]:
@@ -167,8 +176,3 @@ class Workbench:
             "empty": explanation.is_empty,
             "note": explanation.note,
         }
-
-    def _once(self, store: _Recent[V], key: Hashable, make: Callable[[], V]) -> V:
-        # Held while computing: two threads that want the same pass should not run it twice.
-        with self._lock:
-            return store.get(key, make)

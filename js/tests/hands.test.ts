@@ -187,6 +187,34 @@ describe("the keys", () => {
   });
 });
 
+describe("waiting", () => {
+  it("is shown while a map or an answer is on its way", async () => {
+    const view = show();
+    const waits = (): boolean => view.el.classList.contains("camwidget-waiting");
+    expect(waits()).toBe(false);
+    view.model.set("pending", true);
+    await settle();
+    expect(waits()).toBe(true);
+    view.model.set("pending", false);
+    await settle();
+    expect(waits()).toBe(false);
+  });
+});
+
+describe("the focus", () => {
+  it("stays in the view after a click on what cannot have it", async () => {
+    const view = show();
+    view.one(".camwidget-classhead").click();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(document.activeElement).toBe(view.one(".camwidget-frame"));
+    const search = view.one<HTMLInputElement>(".camwidget-search");
+    search.focus();
+    search.click();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(document.activeElement).toBe(search);
+  });
+});
+
 describe("views of one model", () => {
   it("stay in step, and each keeps its own hand", async () => {
     const model = new FakeModel(traits());

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -270,10 +271,14 @@ def test_kinds_of_pictures(
 
 
 def test_other_arguments_are_refused(textures: cw.VisionModel, tmp_path: Path) -> None:
-    with pytest.raises(cw.CamwidgetError, match=r"camwidget.load or camwidget.wrap, not str"):
+    with pytest.raises(
+        cw.CamwidgetError, match=r"model first, and pictures second; not str.*camwidget.load"
+    ):
         cw.Explorer("resnet50")  # type: ignore[arg-type]
     with pytest.raises(cw.CamwidgetError, match="has no picture"):
         cw.Explorer(textures, tmp_path)
+    with pytest.raises(cw.CamwidgetError, match="no trait mthod"):
+        cw.Explorer(textures, mthod="cam")
 
 
 def test_two_classes_and_one() -> None:
@@ -397,3 +402,169 @@ def test_methods_share_a_forward_pass(ex: cw.Explorer) -> None:
         handle.remove()
     # Each of the states asks once what the model says of picture × map; no map needs a pass of its own.
     assert set(runs) == {1} and len(runs) <= 8
+
+
+# -- a slow or failing model: what is shown must belong together ----------------------------
+
+
+class Slow(nn.Module):
+    """A model that takes its time, and can be made to fail."""
+
+    def __init__(self, seconds: float = 0.15) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.seconds = seconds
+        self.fail = False
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 6, 3, stride=8),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(6, 4),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        time.sleep(self.seconds)
+        if self.fail:
+            raise RuntimeError("the device is gone")
+        return self.body(x)
+
+
+@pytest.fixture
+def slow() -> Iterator[cw.Explorer]:
+    generator = torch.Generator().manual_seed(1)
+    explorer = cw.Explorer(cw.wrap(Slow()), torch.rand((3, 3, 64, 64), generator=generator))
+    explorer.wait(60)
+    yield explorer
+    explorer.model.module.fail = False
+    explorer.close()
+
+
+def test_an_answer_that_is_no_longer_asked_for_is_not_shown(slow: cw.Explorer) -> None:
+    slow.fraction = 0.3
+    time.sleep(0.05)
+    slow.fraction = 0.0
+    slow.wait(30)
+    assert slow._view.masked == [] and "Nothing is removed" in slow._view.sentence
+    assert not slow._view.pending
+
+
+def test_a_curve_that_is_no_longer_asked_for_is_not_drawn(slow: cw.Explorer) -> None:
+    slow.baseline = "mean"
+    time.sleep(0.05)
+    slow.mode = "multiply"
+    slow.wait(30)
+    assert slow.curve is None
+    assert not slow._screen.chart._target.visible
+    assert not slow._screen.chart._position.visible
+
+
+def test_a_new_picture_keeps_its_own_class_when_the_method_changes_at_once(
+    slow: cw.Explorer,
+) -> None:
+    slow.target = 3
+    slow.wait(30)
+    slow.picture = 1
+    slow.method = "gradcam++"
+    slow.wait(30)
+    assert slow.target == slow.explanation.prediction.names[0]
+    assert slow.explanation.method == "gradcam++"
+
+
+def test_after_a_failure_the_controls_say_what_is_shown(slow: cw.Explorer) -> None:
+    slow.method = "cam"
+    slow.wait(30)
+    shown = slow.explanation
+    slow.model.module.fail = True
+    slow.method, slow.layer = "gradcam", "body.0"
+    slow.target = 0 if shown.target.index != 0 else 1
+    slow.wait(30)
+    assert "the device is gone" in slow._view.error and not slow._view.busy
+    assert (slow.method, slow.layer, slow.target) == ("cam", shown.layer, shown.target.label)
+    assert (slow._view.method, slow._view.target) == ("cam", shown.target.index)
+    slow.model.module.fail = False
+    slow.target = 0 if shown.target.index != 0 else 1
+    slow.wait(30)
+    assert slow.explanation.target.label == slow.target and slow._view.error == ""
+
+
+def test_a_broken_picture_does_not_change_the_class(
+    textures: cw.VisionModel, samples: list, tmp_path: Path
+) -> None:
+    ex = cw.Explorer(textures, [samples[0].image, tmp_path / "none.png"]).wait(60)
+    ex.target = "veined"
+    ex.wait(30)
+    ex.picture = 1
+    ex.wait(30)
+    assert (ex.picture, ex.target, ex.explanation.target.label) == (0, "veined", "veined")
+    assert (ex._view.picture, "none.png" in ex._view.error) == (0, True)
+    ex.close()
+
+
+def test_a_failed_mask_leaves_no_old_answer_and_no_other_picture(slow: cw.Explorer) -> None:
+    slow.fraction = 0.2
+    slow.wait(30)
+    slow.model.module.fail = True
+    slow.fraction = 0.5
+    slow.wait(30)
+    assert "the device is gone" in slow._view.error
+    assert slow._view.masked == [] and "20 %" not in slow._view.sentence
+    slow.model.module.fail = False
+    slow.picture = 2
+    slow.wait(30)
+    assert slow.picture == 2 and slow._view.error == "" and slow._view.masked
+
+
+def test_an_observer_that_raises_stops_nothing_else(slow: cw.Explorer) -> None:
+    def raises(change: Any) -> None:
+        slow.wait()
+        raise ValueError("mine")
+
+    slow.observe(raises, "explanation")
+    target = 0 if slow.explanation.target.index != 0 else 1
+    slow.target = target
+    slow.wait(30)
+    assert "An observer of 'explanation' raised ValueError: mine" in slow._view.error
+    assert slow.curve is not None and slow.curve.target == target
+    assert slow._view.target == target
+
+
+def test_the_slider_need_not_wait_for_the_curve(slow: cw.Explorer) -> None:
+    """Between two pieces of the curve a slow model is free for the slider."""
+    passes: list[int] = []
+    slow.model.module.body.register_forward_hook(lambda m, args, out: passes.append(len(out)))
+    slow.baseline = "black"
+    slow.wait(60)
+    assert max(passes[1:6]) == 1, "pieces of a slow model are single pictures"
+
+
+def test_closing_ends_the_work(slow: cw.Explorer) -> None:
+    slow.picture = 1
+    slow.close()
+    slow._session.wait(5)
+    passes: list[int] = []
+    slow.model.module.register_forward_hook(lambda *args: passes.append(1))
+    slow.fraction = 0.7
+    assert slow._session.wait(5)
+    assert passes == []
+
+
+@pytest.mark.parametrize("target", [1.5, [1], object()])
+def test_odd_targets_are_refused_by_name(ex: cw.Explorer, target: Any) -> None:
+    with pytest.raises(cw.CamwidgetError, match="index or a name"):
+        ex.target = target
+
+
+def test_sentences_add_up_and_claim_no_more_than_is_so(ex: cw.Explorer) -> None:
+    from camwidget.widget.words import sentence
+
+    exp = ex.explanation
+    name = exp.target.label
+    assert "lowers it by 0.31 (1.00 → 0.69)" in sentence(exp, "remove", 0.1, 0.9963, 0.6889)
+    assert "20.5 %" in sentence(exp, "remove", 0.205, 0.9, 0.5)
+    assert f"leaves {name} below 0.01" in sentence(exp, "remove", 0.1, 1e-9, 4e-8)
+    assert "reading order" in sentence(exp, "remove", 1.0, 0.9, 0.1) or (exp.saliency > 0).all()
+    ex.method = "random"
+    ex.wait(30)
+    said = sentence(ex.explanation, "remove", 0.1, 0.9, 0.5)
+    assert "a random 10 %" in said and "most evidence" not in said

@@ -18,7 +18,7 @@ def errors() -> list[BaseException]:
 
 @pytest.fixture
 def session(errors: list[BaseException]) -> Session:
-    return Session(("urgent", "usual", "idle"), errors.append)
+    return Session(("urgent", "usual", "idle"), lambda kind, error: errors.append(error))
 
 
 def test_the_newest_request_of_a_kind_wins(session: Session) -> None:

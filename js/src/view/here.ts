@@ -3,7 +3,7 @@ import type { Context } from "./context";
 import { button, fit, make, setText } from "./dom";
 import type { Stage } from "./stage";
 import { here } from "./traits";
-import type { Here, HereEntry } from "./traits";
+import type { Here } from "./traits";
 
 interface Point {
   readonly x: number;
@@ -38,7 +38,11 @@ export class HerePopover {
     this.popover = make(
       "div",
       "camwidget-here",
-      { role: "group", "aria-label": "Classes with the strongest maps at this point", title: "" },
+      {
+        role: "group",
+        "aria-label": "Classes with the strongest maps at this point",
+        title: "Each class's map at this point; 1 is the highest value of all of them anywhere in the picture",
+      },
       this.heading,
       close,
       this.entries,
@@ -110,7 +114,7 @@ export class HerePopover {
     const answered = this.answer !== null && point?.x === this.answer.x && point.y === this.answer.y;
     this.popover.hidden = !answered;
     if (point !== null) this.place(point);
-    if (answered) this.list(this.answer?.entries ?? []);
+    if (answered && this.answer !== null) this.list(this.answer);
   }
 
   /** The popover opens towards the middle of the picture. */
@@ -127,8 +131,9 @@ export class HerePopover {
     style.bottom = top <= 50 ? "" : `${100 - top}%`;
   }
 
-  private list(entries: readonly HereEntry[]): void {
-    setText(this.heading, entries.length === 0 ? "No class has evidence here" : "Strongest maps here");
+  private list({ entries, of }: Here): void {
+    const among = `of the ${of} most probable classes`;
+    setText(this.heading, entries.length === 0 ? `No evidence here, ${among}` : `Strongest here, ${among}`);
     const items = fit(this.entries, entries.length, () => this.entry());
     entries.forEach((entry, at) => {
       const item = items[at];

@@ -50,6 +50,8 @@ export interface Here {
   readonly y: number;
   readonly scene: string;
   readonly entries: readonly HereEntry[];
+  /** How many classes were asked: the most probable ones. */
+  readonly of: number;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -180,5 +182,5 @@ export function here(value: unknown): Here | null {
       value: unit(entry["value"], 0),
     };
   });
-  return { x, y, scene: text(from["scene"]), entries };
+  return { x, y, scene: text(from["scene"]), entries, of: number(from["of"], entries.length) };
 }

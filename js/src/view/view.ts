@@ -3,6 +3,7 @@ import { Context } from "./context";
 import { make } from "./dom";
 import { Help } from "./help";
 import { HerePopover } from "./here";
+import { holdFocus } from "./hold";
 import { keyboard } from "./keyboard";
 import { layerPicker } from "./layer";
 import { look } from "./look";
@@ -13,6 +14,7 @@ import { narrow } from "./narrow";
 import { curveHead, errorLine, sentence, status } from "./say";
 import { Search } from "./search";
 import { Stage } from "./stage";
+import { waiting } from "./waiting";
 
 /** Builds one view of the model inside `root`; everything it holds on to ends with the signal. */
 export function mount(model: Model, root: HTMLElement, signal: AbortSignal): void {
@@ -46,5 +48,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
     close: () => help.close() || here.close(),
   });
   narrow(root, mask, signal);
+  waiting(context, root);
+  holdFocus(root, stage.frame, signal);
   signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
 }

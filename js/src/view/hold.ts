@@ -1,0 +1,24 @@
+/**
+ * Keeps the keyboard in the widget after any click in it, also on a heading, a bar or the curve: the notebook
+ * would take the next key for a command of its own, and "m" turns its cell into text.
+ *
+ * @param root the view
+ * @param frame what takes the focus when nothing in the view has it
+ */
+export function holdFocus(root: HTMLElement, frame: HTMLElement, signal: AbortSignal): void {
+  // The box is there once the view has been put into it.
+  const box = (): Element => root.closest(".camwidget-explorer") ?? root;
+  document.addEventListener(
+    "click",
+    (event) => {
+      if (!(event.target instanceof Node) || !box().contains(event.target)) return;
+      // After the notebook's own handling of the click.
+      setTimeout(() => {
+        if (!signal.aborted && !root.contains(document.activeElement)) {
+          frame.focus({ preventScroll: true });
+        }
+      });
+    },
+    { signal },
+  );
+}

@@ -66,11 +66,11 @@ def gallery() -> list[Sample]:
 
 
 _GALLERY: tuple[tuple[Kind, int, tuple[str, ...]], ...] = (
-    ("multiple", 306, ("crosshatched", "fibrous", "lined")),
+    ("multiple", 302, ("polka-dotted", "waffled", "polka-dotted")),
     ("multiple", 303, ("knitted", "bubbly")),
+    ("multiple", 306, ("crosshatched", "fibrous", "lined")),
     ("multiple", 307, ("honeycombed", "knitted", "bubbly")),
     ("multiple", 304, ("waffled", "veined", "zigzagged", "polka-dotted")),
-    ("multiple", 302, ("polka-dotted", "waffled", "polka-dotted")),
     ("single", 301, ("veined",)),
     ("single", 300, ("bubbly",)),
     ("full", 300, ("knitted",)),

@@ -1403,13 +1403,11 @@ function progressLine(context) {
 
 // src/view/waiting.ts
 function waiting(context, root) {
-  const { model, signal } = context;
-  const box = () => root.closest(".camwidget-explorer") ?? root;
+  const { model } = context;
   context.watch(["busy", "pending"], () => {
-    const busy = flag(model.get("busy"), false);
-    box().classList.toggle("camwidget-waiting", busy || flag(model.get("pending"), false));
+    const waits = flag(model.get("busy"), false) || flag(model.get("pending"), false);
+    root.classList.toggle("camwidget-waiting", waits);
   });
-  signal.addEventListener("abort", () => box().classList.remove("camwidget-waiting"));
 }
 
 // src/view/view.ts

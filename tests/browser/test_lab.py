@@ -154,6 +154,11 @@ def test_the_numbers_are_the_models(
     )
     first = f"{curve.probability[0]:.2f} → {curve.probability[5]:.2f}"
     assert numbers(page)[0] == first
+    until(page, "() => document.querySelector('.camwidget-waiting') === null")
+    page.wait_for_timeout(300)
+    for part in (".camwidget-numbers", ".camwidget-say", ".camwidget-status", ".camwidget-bars"):
+        opacity = page.evaluate("(s) => getComputedStyle(document.querySelector(s)).opacity", part)
+        assert opacity == "1", f"{part} looks as if it were still waiting"
     assert first in page.locator(".camwidget-say").inner_text()
     fraction_is(page, 0)
     until(page, "() => !document.querySelector('.camwidget-number').textContent.includes('→')")
@@ -175,6 +180,18 @@ def test_a_click_on_a_name_or_a_bar_picks_the_class(explorer: Any) -> None:
     page.mouse.click(bars["x"] + 0.8 * bars["width"], row["y"] + row["height"] / 2)
     status_has(page, third.inner_text())
     page.locator(".camwidget-name").nth(0).click()
+
+
+def test_a_click_beside_the_controls_keeps_the_keys_from_the_notebook(explorer: Any) -> None:
+    page = explorer.page
+    cells = page.locator(".jp-CodeCell").count()
+    for part in (".camwidget-classhead", ".camwidget-curve", ".camwidget-say"):
+        page.locator(part).click()
+        page.wait_for_timeout(100)
+        page.keyboard.press("m")  # in Lab: turn the cell into text
+        page.wait_for_timeout(100)
+        assert page.locator(".jp-CodeCell").count() == cells
+        assert page.locator(".camwidget-canvas").is_visible()
 
 
 def test_search_reaches_any_class(explorer: Any) -> None:

@@ -2,15 +2,13 @@ import type { Context } from "./context";
 import { flag } from "./traits";
 
 /**
- * Marks the whole widget while what it says is about to change: numbers, charts and sentence belong
- * to the map or the mask before, and must look like it.
+ * Marks the view while what it says is about to change: numbers, charts and sentence belong to the map
+ * or the mask before, and must look like it. The stylesheet finds the charts beside the view by this mark.
  */
 export function waiting(context: Context, root: HTMLElement): void {
-  const { model, signal } = context;
-  const box = (): Element => root.closest(".camwidget-explorer") ?? root;
+  const { model } = context;
   context.watch(["busy", "pending"], () => {
-    const busy = flag(model.get("busy"), false);
-    box().classList.toggle("camwidget-waiting", busy || flag(model.get("pending"), false));
+    const waits = flag(model.get("busy"), false) || flag(model.get("pending"), false);
+    root.classList.toggle("camwidget-waiting", waits);
   });
-  signal.addEventListener("abort", () => box().classList.remove("camwidget-waiting"));
 }

@@ -221,7 +221,7 @@ class Explorer(ipywidgets.Box):
 
     def _from_view(self, change: dict[str, Any]) -> None:
         name = change["name"]
-        if change["new"] == getattr(self, name):
+        if self._screen.is_telling or change["new"] == getattr(self, name):
             return
         with self._shown_errors():
             setattr(self, name, change["new"])
@@ -229,9 +229,10 @@ class Explorer(ipywidgets.Box):
             self._screen.tell(**{name: getattr(self, name)})
 
     def _target_from_view(self, change: dict[str, Any]) -> None:
+        if self._screen.is_telling or change["new"] < 0:
+            return
         with self._shown_errors():
-            if change["new"] >= 0:
-                self.target = change["new"]
+            self.target = change["new"]
 
     def _message_from_view(self, _view: Any, content: Any, _buffers: Any) -> None:
         if not isinstance(content, dict) or content.get("type") != "pick":

@@ -43,6 +43,7 @@ class Screen:
         self._model = model
         self._top = top
         self._lock = threading.RLock()
+        self._telling: int | None = None
         self._whole = np.zeros(0)
         self.row_classes: list[int] = []
         self.view = View(
@@ -64,9 +65,23 @@ class Screen:
     def tell(self, **values: Any) -> None:
         """Set traits of the view, all in one message."""
         # Observers, the worker and the caller may come at once; hold_sync knows of one thread.
-        with self._lock, self.view.hold_sync():
-            for name, value in values.items():
-                setattr(self.view, name, value)
+        with self._lock:
+            before, self._telling = self._telling, threading.get_ident()
+            try:
+                with self.view.hold_sync():
+                    for name, value in values.items():
+                        setattr(self.view, name, value)
+            finally:
+                self._telling = before
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether the view's traits change because this very thread tells them to.
+
+        Its observers are for what the browser sets. What they do takes locks, and with ours held two threads
+        could wait for each other.
+        """
+        return self._telling == threading.get_ident()
 
     def show_methods(self, layer: str) -> None:
         """List the methods, those that do not apply at this layer with their reason."""

@@ -371,6 +371,42 @@ def test_setting_from_many_threads_ends_in_a_state_that_was_asked_for(ex: cw.Exp
     assert all(not m._forward_hooks for m in ex.model.module.modules())
 
 
+def test_a_map_and_the_slider_at_once_do_not_lock_each_other(ex: cw.Explorer) -> None:
+    """The worker delivers a map while the slider goes back to nothing, again and again."""
+    done = threading.Event()
+
+    def slide() -> None:
+        while not done.is_set():
+            ex._view.fraction = 0.3
+            ex._view.fraction = 0.0
+            time.sleep(0.002)
+
+    thread = threading.Thread(target=slide, daemon=True)
+    thread.start()
+    for number in range(40):
+        ex._view.target = number % 10
+        deadline = time.monotonic() + 20
+        while ex.explanation.target.index != number % 10:
+            assert time.monotonic() < deadline, "locked"
+            time.sleep(0.001)
+    done.set()
+    thread.join(20)
+    assert not thread.is_alive()
+    ex.wait(30)
+
+
+def test_telling_the_view_waits_for_no_request(ex: cw.Explorer) -> None:
+    """Or two threads, one asking and one telling, could each wait for what the other holds."""
+    other = 1 if ex._view.target != 1 else 2
+    with ex._asking:
+        thread = threading.Thread(
+            target=lambda: ex._screen.tell(target=other, fraction=0.2), daemon=True
+        )
+        thread.start()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
 def test_two_explorers_on_one_model(textures: cw.VisionModel, samples: list) -> None:
     both = [cw.Explorer(textures, [s]) for s in samples[:2]]
     for explorer, sample in zip(both, samples, strict=False):

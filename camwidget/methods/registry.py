@@ -34,6 +34,7 @@ class Method:
     compute: Compute
     reason: Applies  #: why it does not apply, or None
     needs_gradients: bool = True
+    at_input: bool = False  #: the map is the picture's own, whatever layer is asked for
 
     def check(self, model: VisionModel, layer: str) -> None:
         """Raise a MethodError with the reason if the method does not apply to this layer."""
@@ -55,12 +56,13 @@ def method(
     group: str,
     reason: Applies = lambda model, layer: None,
     needs_gradients: bool = True,
+    at_input: bool = False,
 ) -> Callable[[Compute], Compute]:
     """Enter a function of (trace, target, layer) into the registry."""
 
     def enter(compute: Compute) -> Compute:
         _methods[name] = Method(
-            name, label, citation, summary, needs, group, compute, reason, needs_gradients
+            name, label, citation, summary, needs, group, compute, reason, needs_gradients, at_input
         )
         return compute
 

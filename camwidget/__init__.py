@@ -9,19 +9,23 @@ from .engine import explain
 from .errors import CamwidgetError
 from .explanation import Explanation, Explanations
 from .loading import list_models, load
-from .methods import list_methods
+from .methods import get_method, list_methods
 from .models import Prediction, VisionModel, wrap
 from .perturb import MaskCurve, confidence_change, mask_curve
 from .preprocess import Preprocess
+from .targets import Contrast, Counterfactual, LogProbability
 
 if TYPE_CHECKING:
     from .widget import Explorer
 
 __all__ = [
     "CamwidgetError",
+    "Contrast",
+    "Counterfactual",
     "Explanation",
     "Explanations",
     "Explorer",
+    "LogProbability",
     "MaskCurve",
     "Prediction",
     "Preprocess",
@@ -29,6 +33,7 @@ __all__ = [
     "__version__",
     "confidence_change",
     "explain",
+    "get_method",
     "list_methods",
     "list_models",
     "load",

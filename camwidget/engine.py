@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,35 +13,40 @@ from torch.nn import functional as nnF
 from .errors import MethodError, ModelError
 from .explanation import Explanation, Explanations
 from .methods import Method, get_method
-from .models import VisionModel
+from .models import Prediction, VisionModel
+from .progress import Progress, follow
 from .targets import EachTarget, Target, TargetLike, predicted_target, resolve_target
-from .trace import Trace
+from .trace import INPUT, Trace
 
 __all__ = ["compute_explanations", "explain", "scale_saliency"]
-
-T = TypeVar("T")
 
 
 def explain(
     model: VisionModel,
     image: Any,
     target: TargetLike | Sequence[TargetLike | None] | None = None,
-    method: str | Sequence[str] = "gradcam",
+    method: str | Method | Sequence[str | Method] = "gradcam",
     layer: str | Sequence[str | None] | None = None,
     *,
     precision: str = "fp32",
+    progress: Progress | None = None,
 ) -> Explanation | Explanations:
     """Where in a picture a model has evidence for a target.
 
     Args:
         model: from ``load`` or ``wrap``.
         image: a path, PIL image, array or tensor (see ``open_picture``); a list of them, or a tensor
-            (N, C, H, W), explains them as one batch.
-        target: class index, class name, or a callable from logits (N, classes) to (N,);
-            the predicted class if None; a list for several.
-        method: a name of ``list_methods()``; a list for several.
-        layer: a module name; the model's default layer if None; a list for several.
+            (N, C, H, W), explains them as one batch. For a model with several inputs, a mapping from their
+            names to the picture and the tensors.
+        target: class index, class name, ``Contrast``, ``Counterfactual``, ``LogProbability``, or a callable from
+            the model's output to (N,); the predicted class if None; a list for several.
+        method: a name of ``list_methods()``, ``smoothgrad(NAME)``, or ``get_method`` with settings; a list for
+            several.
+        layer: a module name; the model's default layer if None; a list for several, or "all" for every one of
+            ``model.layers``.
         precision: "fp32" runs the model in its own dtype, "bf16" or "fp16" under autocast.
+        progress: called with (done, total) by slow methods, and may raise to cancel them; a bar appears after
+            a second if None.
 
     Returns:
         One ``Explanation``, or ``Explanations`` if anything is a list: every combination, in the
@@ -54,8 +60,12 @@ def explain(
             f"explain takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}: "
             "camwidget.wrap(module, …) makes one."
         )
+    if isinstance(image, Mapping):
+        model, image = model.split_inputs(image)
     if isinstance(target, (np.ndarray, torch.Tensor)) and target.ndim == 1:
         target = target.tolist()
+    if isinstance(layer, str) and layer == "all" and not model.has_layer("all"):
+        layer = [x.name for x in model.layers]
     targets, methods, layers = _listed(target), _listed(method), _listed(layer)
     many = any(isinstance(v, (list, tuple)) for v in (image, target, method, layer)) or (
         isinstance(image, torch.Tensor) and image.ndim == 4
@@ -68,59 +78,127 @@ def explain(
     for m in chosen:
         for name in names:
             m.check(model, name)
-    trace = Trace(model, model.pixels(image), names, precision=precision)
-    result = compute_explanations(trace, resolved, chosen, names)
+    trace = Trace(
+        model,
+        model.pixels(image),
+        [] if all(m.at_input for m in chosen) else names,
+        precision=precision,
+        with_input=any(m.needs_input for m in chosen),
+    )
+    result = compute_explanations(trace, resolved, chosen, names, progress=progress)
     return result if many else result[0]
 
 
 def compute_explanations(
-    trace: Trace, targets: Sequence[Target | None], methods: Sequence[Method], layers: Sequence[str]
+    trace: Trace,
+    targets: Sequence[Target | None],
+    methods: Sequence[Method],
+    layers: Sequence[str],
+    *,
+    progress: Progress | None = None,
 ) -> Explanations:
     """Every combination from one trace; None stands for the predicted class."""
     with torch.no_grad(), torch.autocast(trace.logits.device.type, enabled=False):
-        return _combinations(trace, targets, methods, layers)
+        predicted = predicted_target(trace.model, trace.logits) if None in targets else None
+        asked = [t if t is not None else predicted for t in targets]
+        return _combinations(trace, asked, methods, layers, progress)  # type: ignore[arg-type]
 
 
 def _combinations(
-    trace: Trace, targets: Sequence[Target | None], methods: Sequence[Method], layers: Sequence[str]
+    trace: Trace,
+    targets: Sequence[Target],
+    methods: Sequence[Method],
+    layers: Sequence[str],
+    progress: Progress | None,
 ) -> Explanations:
-    predicted = predicted_target(trace.model, trace.logits)
-    asked = [predicted if t is None else t for t in targets]
     if any(m.needs_gradients for m in methods):
-        trace.remember_gradients(asked)
-    shades = (trace.pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    if shades.shape[-1] == 1:
-        shades = shades.repeat(3, axis=-1)
-    shades.flags.writeable = False  # all explanations of a picture share it
-    predictions = [trace.model.prediction(row) for row in trace.logits]
-    size = trace.pixels.shape[-2:]
-    maps: dict[tuple[Target, str, str], tuple[np.ndarray, np.ndarray]] = {}
-    for layer in layers:  # the maps of a layer have one shape, and are scaled together
-        keys = [(target, m.name, layer) for target in asked for m in methods]
-        raws = [m.compute(trace, target, layer) for target in asked for m in methods]
-        saliency = scale_saliency(torch.cat(raws), size).reshape(len(raws), -1, *size)
-        for key, raw, scaled in zip(keys, raws, saliency, strict=True):
-            maps[key] = raw.float().cpu().numpy(), scaled
+        trace.remember_gradients(targets)
+    raws: dict[tuple[int, int, str], torch.Tensor] = {}
+    for i, target in enumerate(targets):
+        for j, m in enumerate(methods):
+            # What is explained at the picture itself is the same for every layer.
+            for layer in layers[:1] if m.at_input else layers:
+                steps = m.steps(trace, target, layer)
+                raws[i, j, layer] = (
+                    follow(steps, m.label, progress) if m.slow else next(steps)
+                ).maps
+            if m.at_input:
+                raws.update({(i, j, layer): raws[i, j, layers[0]] for layer in layers[1:]})
+    saliency = _scaled_together(raws, trace.pixels.shape[-2:])
+    pictures = [picture_of(trace, n) for n in range(len(trace.pixels))]
     return Explanations(
         [
-            Explanation(
-                saliency=maps[target, m.name, layer][1][n],
-                raw=maps[target, m.name, layer][0][n],
-                target=target.targets[n] if isinstance(target, EachTarget) else target,
-                method=m.name,
-                method_label=m.label,
-                layer=layer,
-                prediction=prediction,
-                pixels=shades[n],
-                model=trace.model.name,
-                picture=n,
+            assemble(
+                picture,
+                target,
+                m,
+                layer,
+                raws[i, j, layer][picture.number].float().cpu().numpy(),
+                saliency[i, j, layer][picture.number],
             )
-            for n, prediction in enumerate(predictions)
-            for target in asked
-            for m in methods
+            for picture in pictures
+            for i, target in enumerate(targets)
+            for j, m in enumerate(methods)
             for layer in layers
         ]
     )
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """What the explanations of one picture share."""
+
+    number: int  #: in the trace
+    pixels: np.ndarray  #: uint8 (H, W, 3), read-only
+    prediction: Prediction
+    model: str
+
+
+def picture_of(trace: Trace, number: int) -> PictureFacts:
+    """What the explanations of a trace's picture share."""
+    shades = (trace.pixels[number] * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    if shades.shape[-1] == 1:
+        shades = shades.repeat(3, axis=-1)
+    shades.flags.writeable = False
+    prediction = trace.model.prediction(trace.logits[number])
+    return PictureFacts(number, shades, prediction, trace.model.name)
+
+
+def assemble(
+    picture: PictureFacts,
+    target: Target,
+    method: Method,
+    layer: str,
+    raw: np.ndarray,
+    saliency: np.ndarray,
+) -> Explanation:
+    """An explanation from its map, raw (h, w) and scaled (H, W)."""
+    return Explanation(
+        saliency=saliency,
+        raw=raw,
+        target=target.targets[picture.number] if isinstance(target, EachTarget) else target,
+        method=method.name,
+        method_label=method.label,
+        layer=INPUT if method.at_input else layer,
+        prediction=picture.prediction,
+        pixels=picture.pixels,
+        model=picture.model,
+        picture=picture.number,
+    )
+
+
+def _scaled_together(
+    raws: dict[tuple[int, int, str], torch.Tensor], size: Sequence[int]
+) -> dict[tuple[int, int, str], np.ndarray]:
+    """Maps (N, h, w) as saliency (N, H, W), those of one shape in one go."""
+    shapes: dict[torch.Size, list[tuple[int, int, str]]] = {}
+    for key, raw in raws.items():
+        shapes.setdefault(raw.shape, []).append(key)
+    scaled: dict[tuple[int, int, str], np.ndarray] = {}
+    for keys in shapes.values():
+        together = scale_saliency(torch.cat([raws[k].float() for k in keys]), size)
+        scaled.update(zip(keys, together.reshape(len(keys), -1, *size), strict=True))
+    return scaled
 
 
 def scale_saliency(raw: torch.Tensor, size: Sequence[int]) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -166,6 +166,38 @@ class Explanations(Sequence[Explanation]):
             ]
         )
 
+    def average(self) -> Explanation:
+        """The mean of these explanations of one picture, such as of one class at several layers.
+
+        Each counts with its saliency, its own maximum being 1, and the mean is scaled to a maximum of 1 again;
+        ``raw`` is the mean before that.
+
+        Raises:
+            CamwidgetError: if there is none, or they are of several pictures or targets.
+        """
+        if not self._items:
+            raise CamwidgetError("There is nothing to average: no explanation was selected.")
+        first = self._items[0]
+        if any(not np.array_equal(e.pixels, first.pixels) for e in self._items[1:]):
+            raise CamwidgetError(
+                "An average is of one picture: select(picture=…) the explanations of one."
+            )
+        if len({e.target.label for e in self._items}) > 1:
+            raise CamwidgetError("An average is of one target: select(target=…) one of them.")
+        mean = np.mean([e.saliency for e in self._items], axis=0, dtype=np.float32)
+
+        def joined(names: list[str]) -> str:
+            return " + ".join(dict.fromkeys(names))
+
+        return replace(
+            first,
+            saliency=mean / mean.max() if mean.any() else mean,
+            raw=mean,
+            method=joined([e.method for e in self._items]),
+            method_label=joined([e.method_label for e in self._items]),
+            layer=joined([e.layer for e in self._items]),
+        )
+
     def plot(self, *, columns: int = 4, opacity: float = 0.65, colormap: str = "inferno") -> Figure:
         """Each picture once, followed by its overlays, with one colour bar (matplotlib)."""
         from matplotlib.cm import ScalarMappable
@@ -177,9 +209,8 @@ class Explanations(Sequence[Explanation]):
         for e in self._items:
             if e.picture != shown:
                 shown = e.picture
-                panels.append(
-                    (f"{e.prediction.names[0]} {e.prediction.probabilities[0]:.2f}", e.pixels)
-                )
+                said = zip(e.prediction.names, e.prediction.probabilities, strict=True)
+                panels.append((" ".join(f"{n} {p:.2f}" for n, p in [*said][:1]), e.pixels))
             heat = overlay_heat(e.pixels, e.saliency, opacity, colormap)
             panels.append((f"{e.target.label}\n{e.method_label} · {e.layer}", heat))
         if not panels:

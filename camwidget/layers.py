@@ -14,6 +14,9 @@ from torch import nn
 
 from .errors import LayerError, ModelError
 from .gap import GapHead, HeadWitness
+from .outputs import find_logits
+from .relus import other_activations
+from .tokens import TokenGrid
 
 __all__ = ["Discovery", "Layer", "Reshape", "discover_layers", "hooked", "spatial"]
 
@@ -50,12 +53,15 @@ class Layer:
 class Discovery:
     """What one traced forward pass tells of a network."""
 
-    logits: torch.Tensor
+    logits: torch.Tensor  #: (1, classes); no classes where the output has no logits
     layers: dict[str, Layer]  #: every module with a spatial output, in order of execution
     stages: tuple[Layer, ...]  #: the few that a person chooses from
     default: str
     gap_head: GapHead | None
     calls: dict[str, int] = field(default_factory=dict)
+    tokens: TokenGrid = field(default_factory=TokenGrid)
+    rectifies: bool = False  #: whether there are ReLUs on the way to the logits
+    activations: tuple[str, ...] = ()  #: the other activations there
     same: tuple[tuple[str, ...], ...] = ()  #: names that stand for one tensor
 
     def is_same(self, name: str, other: str) -> bool:
@@ -85,7 +91,9 @@ def hooked(hooks: dict[nn.Module, Callable[..., Any]]) -> Iterator[None]:
             handle.remove()
 
 
-def spatial(output: Any, size: Sequence[int], reshape: Reshape | None) -> torch.Tensor | None:
+def spatial(
+    output: Any, size: Sequence[int], reshape: Reshape | None, tokens: TokenGrid | None = None
+) -> torch.Tensor | None:
     """A layer's output as (N, C, H, W) with more than one cell, or None if it is not one.
 
     Args:
@@ -93,6 +101,7 @@ def spatial(output: Any, size: Sequence[int], reshape: Reshape | None) -> torch.
         size: height and width of the picture; maps have about its proportions, which tells
             (N, C, H, W) from the (N, H, W, C) of Swin and of ConvNeXt's inner layers.
         reshape: for outputs that are not (N, C, H, W) already.
+        tokens: for a transformer's (N, T, C), where there is no ``reshape``.
     """
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         return None
@@ -104,7 +113,12 @@ def spatial(output: Any, size: Sequence[int], reshape: Reshape | None) -> torch.
                 return None
         elif output.ndim == 4:
             output = output.permute(0, 3, 1, 2)
-    if output.ndim != 4 or output.shape[-1] * output.shape[-2] < 2:
+        elif output.ndim == 3 and tokens is not None:
+            maps = tokens.maps(output, size)
+            if maps is None:
+                return None
+            output = maps
+    if output.ndim != 4 or output.shape[-1] * output.shape[-2] < 2 or not _has_place(output, size):
         return None
     return output
 
@@ -113,8 +127,19 @@ def _is_channels_last(output: torch.Tensor, size: Sequence[int]) -> bool:
     first, second, third = output.shape[1:]
     if 0 in output.shape:
         return False
-    proportions = math.log(size[0] / size[1])
-    return abs(math.log(first / second) - proportions) < abs(math.log(second / third) - proportions)
+    return _skew(first, second, size) < _skew(second, third, size)
+
+
+def _skew(height: int, width: int, size: Sequence[int]) -> float:
+    """How far a map's proportions are from the picture's."""
+    return abs(math.log(height / width) - math.log(size[0] / size[1]))
+
+
+def _has_place(maps: torch.Tensor, size: Sequence[int]) -> bool:
+    """Whether height and width are those of a map: an attention head's (tokens, digits) are not."""
+    height, width = maps.shape[-2:]
+    # A few cells are rounded a lot.
+    return min(height, width) <= 4 or _skew(height, width, size) < math.log(1.5)
 
 
 class _Recorder:
@@ -127,15 +152,23 @@ class _Recorder:
         self.calls: dict[str, int] = {}
         self.layers: dict[str, Layer] = {}
         self.witness = HeadWitness()
+        self.tokens = TokenGrid()
+        #: Layers whose maps are tokens: of some of them the score does not depend.
+        self.tokened: list[str] = []
         # Outputs are kept alive, so that identity tells which modules hand on the same tensor.
         self._kept: list[torch.Tensor] = []
         self._same: dict[tuple[int, int], list[str]] = {}
 
+    @torch.no_grad()
     def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
         name = self.names[module]
         self.calls[name] = self.calls.get(name, 0) + 1
-        maps = spatial(output, self.size, self.reshape)
-        if maps is not None:
+        maps = spatial(output, self.size, self.reshape, self.tokens)
+        if maps is not None and len(maps) == 1:  # windows of a picture come as a batch
+            if output.ndim == 3:
+                self.tokened.append(name)
+            else:
+                self.tokens.note(maps, self.size)
             self.layers[name] = Layer(name, (maps.shape[1], maps.shape[2], maps.shape[3]))
             self._kept.append(output)
             # An in-place ReLU hands on the tensor it was given, at a newer version.
@@ -156,50 +189,103 @@ class _Recorder:
 
 
 def discover_layers(
-    module: nn.Module, inputs: torch.Tensor, reshape: Reshape | None = None
+    module: nn.Module,
+    inputs: torch.Tensor,
+    reshape: Reshape | None = None,
+    extras: dict[str, torch.Tensor] | None = None,
 ) -> Discovery:
-    """Run ``inputs`` (1, C, H, W) through ``module`` once and report its layers.
+    """Run ``inputs`` (1, C, H, W), and ``extras`` by name, through ``module`` and report its layers.
 
     Raises:
-        ModelError: if the module fails, or its output is not a tensor of logits (N, C).
+        ModelError: if the module fails.
         LayerError: if no layer has a spatial output.
     """
     recorder = _Recorder(module, inputs.shape[-2:], reshape)
+    extras = extras or {}
     try:
-        with torch.no_grad(), hooked(dict.fromkeys(recorder.names, recorder)):
-            logits = module(inputs)
+        # With a graph, which tells the activations; what the layers hand on is kept alive in any case.
+        with torch.enable_grad(), hooked(dict.fromkeys(recorder.names, recorder)):
+            output = module(inputs.clone().requires_grad_().clone(), **extras)
     except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
         raise ModelError(
             f"{type(module).__name__} fails on an input of shape {tuple(inputs.shape)}: {error}. For another size "
-            "pass preprocess=camwidget.Preprocess(size, mean=…, std=…)."
+            "pass preprocess=camwidget.Preprocess(size, mean=…, std=…); for inputs beside the picture, inputs={name: tensor}."
         ) from error
-    if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != len(inputs):
-        got = (
-            f"a tensor of shape {tuple(logits.shape)}"
-            if isinstance(logits, torch.Tensor)
-            else type(logits).__name__
-        )
-        raise ModelError(
-            f"The module returns {got}; logits of shape (N, classes) are needed. Wrap it in an "
-            "nn.Module whose forward returns its logits only."
-        )
+    found = find_logits(output, len(inputs))
+    logits = inputs.new_zeros((len(inputs), 0)) if found is None else found.detach()
+    rectifies, others = (False, ()) if found is None else other_activations(found)
     layers, same = recorder.once, recorder.same
     if not layers:
         raise LayerError(
             "No layer of this module has an output of shape (N, channels, height, width). For a "
-            "transformer pass reshape=…, a callable from its tokens to (N, channels, height, width)."
+            "transformer whose patches are not found pass reshape=…, a callable from its tokens to "
+            "(N, channels, height, width)."
         )
     # NaN compares equal to nothing; whoever asked will say what is wrong with the weights.
-    finite = bool(torch.isfinite(logits).all())
+    finite = found is not None and bool(torch.isfinite(logits).all())
+    heard = layers
+    if finite and any(name in layers for name in recorder.tokened):
+        heard = _heard(module, inputs, extras, layers)
     head = recorder.witness.find(logits, recorder.calls) if finite else None
-    stages = _stages(layers, same)
+    stages = _stages(heard, same)
     if head is not None:
         head = replace(head, layer=_listed(head.layer, stages, same))
-    default = _last_features(module, stages) if head is None else head.layer
+    default = _last_features(module, stages, logits.shape[1]) if head is None else head.layer
+    if head is None and default in recorder.tokened:
+        # A class token reads the patches for the last time inside the last block.
+        shape = layers[default].shape
+        default = next(n for n in reversed(heard) if heard[n].shape == shape)
     if all(default != s.name for s in stages):
         order = list(layers)
         stages = tuple(sorted((*stages, layers[default]), key=lambda s: order.index(s.name)))
-    return Discovery(logits, layers, stages, default, head, recorder.calls, same)
+    return Discovery(
+        logits=logits,
+        layers=layers,
+        stages=stages,
+        default=default,
+        gap_head=head,
+        calls=recorder.calls,
+        tokens=recorder.tokens,
+        rectifies=rectifies,
+        activations=others,
+        same=same,
+    )
+
+
+def _heard(
+    module: nn.Module,
+    inputs: torch.Tensor,
+    extras: dict[str, torch.Tensor],
+    layers: dict[str, Layer],
+) -> dict[str, Layer]:
+    """The layers on whose maps the score depends.
+
+    Behind the last block of a transformer with a class token nothing asks for the patches any more.
+    """
+    outputs: dict[str, torch.Tensor] = {}
+    names = {module.get_submodule(name): name for name in layers}
+
+    def remember(layer: nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
+        if not output.requires_grad:
+            output = output.detach().requires_grad_()
+        outputs[names[layer]] = output
+        return output.clone()  # an in-place layer may follow
+
+    with torch.enable_grad(), hooked(dict.fromkeys(names, remember)):
+        logits = find_logits(module(inputs.clone(), **extras), len(inputs))
+    if logits is None or not logits.requires_grad:
+        return layers
+    asked = list(outputs)
+    gradients = torch.autograd.grad(logits.max(), [outputs[n] for n in asked], allow_unused=True)
+    deaf = {
+        n for n, g in zip(asked, gradients, strict=True) if g is None or not _reaches_patches(g)
+    }
+    return {n: layer for n, layer in layers.items() if n not in deaf} or layers
+
+
+def _reaches_patches(gradient: torch.Tensor) -> bool:
+    """Whether more than the extra tokens, which come first, are asked for."""
+    return bool(gradient[:, -1].any()) if gradient.ndim == 3 else bool(gradient.any())
 
 
 def _listed(name: str, stages: tuple[Layer, ...], same: tuple[tuple[str, ...], ...]) -> str:
@@ -219,7 +305,10 @@ def _stages(layers: dict[str, Layer], same: tuple[tuple[str, ...], ...]) -> tupl
         return all(layers[n].shape[1:] == size for n in children)
 
     dropped: set[str] = set()
-    for group in same:
+    for names in same:
+        group = [n for n in names if n in layers]
+        if not group:
+            continue
         # The module that made the tensor, and the containers that only hand it on.
         outward = [group[0], *(n for n in group[1:] if group[0].startswith(n + "."))]
         kept = next((n for n in reversed(outward) if is_one_stage(n)), group[0])
@@ -244,9 +333,10 @@ def _common_prefix(names: list[str]) -> str:
     return "".join(f"{p}." for p in prefix)
 
 
-def _last_features(module: nn.Module, stages: tuple[Layer, ...]) -> str:
+def _last_features(module: nn.Module, stages: tuple[Layer, ...], classes: int) -> str:
     """The last spatial layer that computes features, as the Grad-CAM paper advises (section 3)."""
     for layer in reversed(stages):
-        if not isinstance(module.get_submodule(layer.name), _PASSIVE):
+        # A map for each class, as segmentation nets end in, is the answer itself.
+        if layer.shape[0] != classes and not isinstance(module.get_submodule(layer.name), _PASSIVE):
             return layer.name
     return stages[-1].name

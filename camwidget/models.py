@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import itertools
 import operator
@@ -18,7 +19,8 @@ from torch import nn
 from .errors import LayerError, ModelError, PictureError, TargetError
 from .gap import GapHead
 from .images import PictureLike
-from .layers import Discovery, Layer, Reshape, discover_layers
+from .layers import Discovery, Layer, Reshape, discover_layers, spatial
+from .outputs import describe_output, find_logits
 from .preprocess import Preprocess
 
 __all__ = ["Prediction", "VisionModel", "best_device", "wrap"]
@@ -64,12 +66,15 @@ class VisionModel:
         usual_classes: Sequence[str] = (),
         reshape: Reshape | None = None,
         layers: Sequence[str] | None = None,
+        inputs: Mapping[str, torch.Tensor] | None = None,
     ) -> None:
-        # A compiled module has no layers to look at; what it was compiled from has.
-        self.module: nn.Module = getattr(module, "_orig_mod", module)
+        self.module: nn.Module = _bare(module)
         self.preprocess = preprocess
         self.name = name
         self.reshape = reshape
+        self._extras = dict(inputs or {})
+        #: Whether the module is known to want pictures row by row in memory; found out by running it.
+        self.takes_channels_last = True
         # A module under several names goes by its first.
         self._module_names = {m: n for n, m in self.module.named_modules()}
         self._discovery = self._discover()
@@ -103,6 +108,11 @@ class VisionModel:
         """Where class activation mapping applies, if it does."""
         return self._discovery.gap_head
 
+    @property
+    def activations(self) -> tuple[bool, tuple[str, ...]]:
+        """Whether the module rectifies anywhere, and the names of its other activations."""
+        return self._discovery.rectifies, self._discovery.activations
+
     def layer(self, name: str | None = None) -> Layer:
         """A layer by its module name; the default one if None.
 
@@ -123,11 +133,15 @@ class VisionModel:
         if calls == 1:
             raise LayerError(
                 f"Layer {name!r} has no map: its output has no height and width. Layers that do: {listed}. "
-                "For a transformer's tokens pass reshape=… to wrap."
+                "For tokens whose places are not found pass reshape=… to wrap."
             )
         near = difflib.get_close_matches(str(name), self._discovery.layers, n=3, cutoff=0.6)
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise LayerError(f"{self.name} has no layer {name!r}.{hint} Layers: {listed}.")
+
+    def has_layer(self, name: str) -> bool:
+        """Whether there is a layer of this name with a map."""
+        return name in self._discovery.layers
 
     def is_same_layer(self, name: str, other: str) -> bool:
         """Whether two layer names stand for one tensor, as a container and its last child do."""
@@ -205,14 +219,83 @@ class VisionModel:
         """Pixels (N, C, H, W) in [0, 1] as the module's input, on its device, in its dtype."""
         return self.preprocess.normalize(pixels.to(self.device)).to(self.dtype)
 
+    def given(self, **inputs: torch.Tensor) -> VisionModel:
+        """The same model with other inputs beside the picture: tensors by name, (1, …) or one row a picture.
+
+        Raises:
+            ModelError: if the module takes no input of that name, or it is no tensor.
+        """
+        unknown = [n for n, v in inputs.items() if n not in self._extras or not torch.is_tensor(v)]
+        if unknown:
+            known = ", ".join(map(repr, self._extras)) or "none: name them in wrap(…, inputs={…})"
+            raise ModelError(
+                f"{self.name} takes no tensor {', '.join(map(repr, unknown))} beside the picture. "
+                f"It takes {known}."
+            )
+        other = copy.copy(self)
+        other._extras = {**self._extras, **inputs}
+        return other
+
+    def split_inputs(self, inputs: Mapping[str, Any]) -> tuple[VisionModel, Any]:
+        """All inputs by name, the picture's among them, as the model given the others, and the picture.
+
+        Raises:
+            ModelError: if it is not clear which of them is the picture.
+        """
+        others = {n: v for n, v in inputs.items() if n in self._extras}
+        pictures = [n for n in inputs if n not in self._extras]
+        if len(pictures) != 1:
+            raise ModelError(
+                f"{self.name} takes one picture beside {', '.join(map(repr, self._extras)) or 'nothing else'}; of "
+                f"{', '.join(map(repr, inputs))} that leaves {len(pictures)}. Name the other inputs in wrap(…, inputs={{…}})."
+            )
+        return self.given(**others), inputs[pictures[0]]
+
+    def given_of(self, picture: int) -> VisionModel:
+        """The same model with only the inputs of one picture of a batch."""
+        rows = {n: v[picture : picture + 1] for n, v in self._extras.items() if len(v) > 1}
+        return self.given(**rows) if rows else self
+
+    def extras(self, count: int) -> dict[str, torch.Tensor]:
+        """The inputs beside the picture, by name, for a batch of ``count``."""
+        rows: dict[str, torch.Tensor] = {}
+        for name, value in self._extras.items():
+            if len(value) not in (1, count):
+                raise ModelError(
+                    f"Input {name!r} has {len(value)} rows for {count} pictures: pass one row, or one a picture."
+                )
+            value = value.to(self.device, self.dtype if value.is_floating_point() else value.dtype)
+            rows[name] = value.expand(count, *value.shape[1:]) if len(value) == 1 else value
+        return rows
+
+    def run(self, inputs: torch.Tensor) -> Any:
+        """The module's own output for inputs (N, C, H, W). Only within ``undisturbed``."""
+        return self.module(inputs, **self.extras(len(inputs)))
+
+    def logits_of(self, output: Any, count: int) -> torch.Tensor:
+        """The logits (N, classes) in the module's output; (N, 0) for a model without classes."""
+        logits = find_logits(output, count)
+        if logits is not None and logits.shape[1] == self._discovery.logits.shape[1]:
+            return logits
+        if self._discovery.logits.shape[1] == 0:
+            return torch.zeros(count, 0, device=self.device)
+        raise ModelError(
+            f"{self.name} returned {describe_output(output)} for {count} pictures, without logits "
+            f"({count}, {len(self.classes)})."
+        )
+
     def logits(self, pixels: torch.Tensor) -> torch.Tensor:
         """A plain forward pass: pixels (N, C, H, W) to float32 logits (N, classes), without graph."""
         # Not inference_mode: a module may keep what it computes (a position grid, say), and its owner
         # could then not train it any more.
         with self.undisturbed(), torch.no_grad():
-            logits = self.module(self.inputs(pixels)).to(torch.float32)
+            logits = self.logits_of(self.run(self.inputs(pixels)), len(pixels)).to(torch.float32)
         self.check_finite(logits)
         return logits
+
+    def maps(self, output: Any, size: Sequence[int]) -> torch.Tensor | None:
+        """A layer's output as (N, C, h, w) for pictures of a size, or None if it has no more than one cell."""
+        return spatial(output, size, self.reshape, self._discovery.tokens)
 
     @staticmethod
     def probabilities(logits: torch.Tensor) -> torch.Tensor:
@@ -279,7 +362,7 @@ class VisionModel:
         picture = noise.mul(255).to(torch.uint8).permute(1, 2, 0).numpy()
         inputs = self.inputs(self.pixels(picture))
         with self.undisturbed():
-            discovery = discover_layers(self.module, inputs.clone(), self.reshape)
+            discovery = discover_layers(self.module, inputs.clone(), self.reshape, self.extras(1))
         self.check_finite(discovery.logits)
         return discovery
 
@@ -304,22 +387,27 @@ def wrap(
     reshape: Callable[[torch.Tensor], torch.Tensor] | None = None,
     *,
     name: str | None = None,
+    inputs: Mapping[str, torch.Tensor] | None = None,
 ) -> VisionModel:
     """Make your own module ready to be explained. The module stays where and as it is.
 
     Args:
-        module: takes (N, C, H, W), returns logits (N, classes). It is run in evaluation mode,
-            and its flags are put back after every pass.
+        module: takes (N, C, H, W), returns logits (N, classes), alone or in a tuple, a mapping or an object that
+            has them as ``logits``. Of a segmentation net's (N, classes, h, w) the mean over all places counts. A module
+            without logits has no classes: its targets are callables. It is run in evaluation mode, and its
+            flags are put back after every pass.
         preprocess: a ``Preprocess``, a torchvision transform that ends in ``Normalize``, or a
             callable from PIL to a tensor in [0, 1]. None: short side to 224, centre crop, no normalisation.
         classes: their names, in order (or a mapping from indices to names); ``class 0`` … if None.
         layers: module names to choose from, the last one being the default; found if None.
-        reshape: for layers whose output is not (N, C, H, W), such as a transformer's tokens: a callable that
-            makes it so.
+        reshape: for layers whose output is not (N, C, H, W): a callable that makes it so. Not needed for
+            (N, H, W, C), nor for tokens (N, T, C) in a grid of patches: these are found.
         name: what to call the model; the class name of the module if None.
+        inputs: what the module takes beside the picture, by name: tensors of one row, or one a picture.
+            ``model.given(name=…)`` is the same model with others.
 
     Raises:
-        ModelError: if the output is not (N, classes), the names do not fit, or weights are NaN.
+        ModelError: if the module fails, the names do not fit, or weights are NaN.
         LayerError: if a layer does not exist or no layer has a map.
     """
     if not isinstance(module, nn.Module):
@@ -332,6 +420,10 @@ def wrap(
         raise ModelError(
             "The module was made under torch.inference_mode, so that nothing can be differentiated through it. "
             "Make it, or load its weights, outside."
+        )
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ModelError(
+            "A TorchScript module does not show its layers: wrap the nn.Module that it was made from."
         )
     if isinstance(layers, str):
         layers = [layers]
@@ -346,7 +438,19 @@ def wrap(
         name=name or type(module).__name__,
         reshape=reshape,
         layers=layers,
+        inputs=inputs,
     )
+
+
+def _bare(module: nn.Module) -> nn.Module:
+    """The module that holds the layers: not its compiled form, nor the one that spreads it over devices."""
+    while True:
+        inner = getattr(module, "_orig_mod", None)
+        if isinstance(module, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+            inner = module.module
+        if not isinstance(inner, nn.Module):
+            return module
+        module = inner
 
 
 def best_device() -> torch.device:

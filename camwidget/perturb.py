@@ -9,7 +9,7 @@ Up to 65536 pixels every pixel has a level of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,7 +20,8 @@ from torchvision.transforms import functional as F
 from .errors import CamwidgetError, PictureError
 from .images import PictureLike
 from .models import VisionModel
-from .progress import Progress, track
+from .progress import Progress, follow
+from .rerun import rerun
 from .targets import TargetLike, resolve_target
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ __all__ = [
 
 LEVELS = 65536
 MODES = ("remove", "keep")
-#: Pictures a forward pass: enough to fill the cores, few enough to stay in cache.
-BATCH = 8
 
 SaliencyLike: TypeAlias = "np.ndarray | torch.Tensor"
 
@@ -241,12 +240,23 @@ def probabilities(
     model: VisionModel, pixels: torch.Tensor, *, progress: Progress | None = None
 ) -> torch.Tensor:
     """Probabilities (N, classes), float32 on the CPU, of pixels (N, C, H, W), in batches."""
-    batches = list(pixels.split(BATCH))
-    results = [
-        model.probabilities(model.logits(batch)).cpu()
-        for batch in track(batches, "rerunning the model", progress)
-    ]
-    return torch.cat(results)
+    return follow(_asked(model, pixels), "rerunning the model", progress).values
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Probabilities (done, classes) of the first pictures of a series."""
+
+    done: int
+    total: int
+    values: torch.Tensor
+
+
+def _asked(model: VisionModel, pixels: torch.Tensor) -> Iterator[_Answers]:
+    rows: list[torch.Tensor] = []
+    for _, logits in rerun(model, len(pixels), lambda a, b: model.inputs(pixels[a:b])):
+        rows = [torch.cat([*rows, model.probabilities(logits.float()).cpu()])]
+        yield _Answers(len(rows[0]), len(pixels), rows[0])
 
 
 def mask_curve(

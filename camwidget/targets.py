@@ -1,11 +1,15 @@
-"""What is explained: a number per picture, computed from the model's output."""
+"""What is explained: a number per picture, computed from the model's output.
+
+``Contrast``, ``Counterfactual`` and ``LogProbability`` are written with class names or indices, and
+resolved for a model when they are used.
+"""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import torch
 
@@ -16,12 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClassTarget",
+    "Contrast",
+    "Counterfactual",
     "EachTarget",
     "FunctionTarget",
+    "LogProbability",
     "Target",
     "TargetLike",
     "predicted_target",
     "resolve_target",
+    "wants_output",
 ]
 
 
@@ -40,7 +48,7 @@ class Target(Protocol):
         """Logits (N, C) to the explained number of each picture (N,), differentiably."""
 
 
-TargetLike: TypeAlias = "int | str | Target | Callable[[torch.Tensor], torch.Tensor]"
+TargetLike: TypeAlias = "int | str | Target | Callable[[Any], torch.Tensor]"
 
 
 @dataclass(frozen=True)
@@ -71,19 +79,130 @@ class EachTarget:
 
 @dataclass(frozen=True, eq=False)
 class FunctionTarget:
-    """Any function of the logits (N, C) that gives a number per picture (N,)."""
+    """Any function of the model's output that gives a number per picture (N,).
 
-    function: Callable[[torch.Tensor], torch.Tensor]
+    The output is the module's own: logits (N, C), or whatever a module without plain logits returns.
+    """
+
+    function: Callable[[Any], torch.Tensor]
     label: str
     index: None = None
 
-    def score(self, logits: torch.Tensor) -> torch.Tensor:
+    def score(self, output: Any) -> torch.Tensor:
         """The function's value, shape (N,)."""
-        value = self.function(logits)
-        # For one picture, a bare number is as clear.
-        if isinstance(value, torch.Tensor) and value.ndim == 0 and len(logits) == 1:
-            return value[None]
-        return value
+        return self.function(output)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One class rather than another: the difference of their logits.
+
+    Args:
+        of: a class index, class name, or target.
+        against: the same.
+    """
+
+    of: TargetLike
+    against: TargetLike
+    index: None = None
+
+    @property
+    def label(self) -> str:
+        """As a person says it."""
+        return f"{_label(self.of)} rather than {_label(self.against)}"
+
+    def resolved(self, model: VisionModel) -> Contrast:
+        """The same contrast between a model's own classes."""
+        return replace(
+            self, of=resolve_target(model, self.of), against=resolve_target(model, self.against)
+        )
+
+    def score(self, logits: torch.Tensor) -> torch.Tensor:
+        """The difference, shape (N,)."""
+        return _inner(self.of).score(logits) - _inner(self.against).score(logits)
+
+
+@dataclass(frozen=True)
+class Counterfactual:
+    """What speaks against a class: removing it would make the model surer.
+
+    The negated score, whose gradient is the counterfactual explanation of Grad-CAM (Selvaraju 2017,
+    section 3.3).
+
+    Args:
+        of: a class index, class name, or target.
+    """
+
+    of: TargetLike
+    index: None = None
+
+    @property
+    def label(self) -> str:
+        """As a person says it."""
+        return f"against {_label(self.of)}"
+
+    def resolved(self, model: VisionModel) -> Counterfactual:
+        """The same for a model's own class."""
+        return replace(self, of=resolve_target(model, self.of))
+
+    def score(self, logits: torch.Tensor) -> torch.Tensor:
+        """The negated score, shape (N,)."""
+        return -_inner(self.of).score(logits)
+
+
+@dataclass(frozen=True)
+class LogProbability:
+    """The logarithm of a class's probability: what tells it from all the others.
+
+    Args:
+        of: a class index or class name.
+    """
+
+    of: int | str | ClassTarget
+    index: None = None
+
+    @property
+    def label(self) -> str:
+        """As a person says it."""
+        return f"log p({_label(self.of)})"
+
+    def resolved(self, model: VisionModel) -> LogProbability:
+        """The same for a model's own class.
+
+        Raises:
+            TargetError: if ``of`` is not a class.
+        """
+        of = resolve_target(model, self.of)
+        if not isinstance(of, ClassTarget):
+            raise TargetError(f"LogProbability is of a class, not of {of.label!r}.")
+        return replace(self, of=of)
+
+    def score(self, logits: torch.Tensor) -> torch.Tensor:
+        """Log softmax, or of a single logit log sigmoid, shape (N,)."""
+        index = _inner(self.of).index
+        assert index is not None
+        if logits.shape[1] == 1:
+            return torch.nn.functional.logsigmoid(logits[:, 0])
+        return logits.log_softmax(1)[:, index]
+
+
+def wants_output(target: object) -> bool:
+    """Whether a target is computed from the module's own output rather than from the logits in it."""
+    if isinstance(target, (Contrast, Counterfactual)):
+        return wants_output(target.of) or wants_output(getattr(target, "against", None))
+    return isinstance(target, FunctionTarget)
+
+
+def _inner(target: TargetLike) -> Target:
+    if not hasattr(target, "score"):
+        raise TargetError(
+            f"{target!r} has not been resolved for a model: pass the target to camwidget.explain."
+        )
+    return target  # type: ignore[return-value]
+
+
+def _label(target: TargetLike) -> str:
+    return str(getattr(target, "label", target))
 
 
 def resolve_target(model: VisionModel, target: TargetLike) -> Target:
@@ -92,6 +211,8 @@ def resolve_target(model: VisionModel, target: TargetLike) -> Target:
     Raises:
         TargetError: if there is no such class; close names are suggested.
     """
+    if isinstance(target, (Contrast, Counterfactual, LogProbability)):
+        return target.resolved(model)
     if isinstance(target, (ClassTarget, EachTarget, FunctionTarget)):
         return target
     if isinstance(target, str) or _is_whole(target):
@@ -102,8 +223,8 @@ def resolve_target(model: VisionModel, target: TargetLike) -> Target:
     if callable(target):
         return FunctionTarget(target, getattr(target, "__name__", "target").strip("<>"))
     raise TargetError(
-        "A target is a class index, a class name, or a callable from logits (N, C) to (N,), "
-        f"not {type(target).__name__}."
+        "A target is a class index, a class name, a camwidget.Contrast, Counterfactual or LogProbability, or a "
+        f"callable from the model's output to (N,), not {type(target).__name__}."
     )
 
 
@@ -116,6 +237,15 @@ def _is_whole(value: object) -> bool:
 
 
 def predicted_target(model: VisionModel, logits: torch.Tensor) -> ClassTarget | EachTarget:
-    """The class that each picture of a batch is taken for; logits (N, C)."""
+    """The class that each picture of a batch is taken for; logits (N, C).
+
+    Raises:
+        TargetError: if the model has no classes.
+    """
+    if not model.classes:
+        raise TargetError(
+            f"The output of {model.name} has no logits, so there is no predicted class: pass target=…, a callable "
+            "from the output to a number per picture."
+        )
     targets = tuple(ClassTarget(i, model.classes[i]) for i in logits.argmax(dim=1).tolist())
     return targets[0] if len(set(targets)) == 1 else EachTarget(targets)

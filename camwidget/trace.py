@@ -8,17 +8,23 @@ and their ``.grad`` are left alone, and a caller's ``torch.no_grad()`` does not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import torch
 
-from .errors import LayerError, MethodError, ModelError, TargetError
-from .layers import hooked, spatial
+from .errors import LayerError, MethodError, TargetError
+from .layers import hooked
 from .models import VisionModel
-from .targets import Target
+from .outputs import is_plain, tensors_of
+from .relus import ReluRule, ruled
+from .targets import Target, wants_output
 
-__all__ = ["PRECISIONS", "Trace"]
+__all__ = ["INPUT", "PRECISIONS", "Trace"]
+
+#: Stands for the module's input where a layer's name is asked for.
+INPUT = "input"
 
 PRECISIONS: dict[str, torch.dtype | None] = {
     "fp32": None,
@@ -35,10 +41,13 @@ class Trace:
         pixels: float32 (N, C, H, W) in [0, 1].
         layers: module names at which to remember activations.
         precision: "fp32" runs the module in its own dtype, "bf16" and "fp16" under autocast.
+        with_input: whether the gradient at ``INPUT`` will be asked for too: then the whole pass has a graph.
 
     Attributes:
         pixels: the pixels given.
+        precision: the precision given.
         logits: (N, classes), detached; float32, or float64 in a float64 model.
+        memory: what methods remember of this pass beside it, such as the model's answers to masked pictures.
     """
 
     def __init__(
@@ -48,6 +57,7 @@ class Trace:
         layers: Iterable[str],
         *,
         precision: str = "fp32",
+        with_input: bool = False,
     ) -> None:
         if precision not in PRECISIONS:
             raise MethodError(
@@ -55,44 +65,72 @@ class Trace:
             )
         self.model = model
         self.pixels = pixels
+        self.precision = precision
         self.layers = tuple(dict.fromkeys(model.layer(name).name for name in layers))
-        self._autocast = PRECISIONS[precision]
+        self.memory: dict[Hashable, Any] = {}
+        self._with_input = with_input
         self._outputs: dict[str, torch.Tensor] = {}
-        self._gradients: dict[tuple[Target, str], torch.Tensor] = {}
+        self._gradients: dict[tuple[Target, str, ReluRule | None], torch.Tensor] = {}
         # A caller's inference_mode would make tensors that autograd refuses.
         with torch.inference_mode(False):
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
-            graph = self._forward(inputs, torch.no_grad())
-            if self._interrupted or not graph.requires_grad:
+            self._returned = self._forward(
+                inputs, torch.enable_grad() if with_input else torch.no_grad()
+            )
+            if self._interrupted or not any(t.requires_grad for t in tensors_of(self._returned)):
                 # The module switches gradients off for a part of itself, and thereby back to how it
                 # found them: let it find them on.
-                graph = self._forward(inputs, torch.enable_grad())
-        self._graph = _full(graph)
+                self._returned = self._forward(inputs, torch.enable_grad())
+            self._graph = _full(model.logits_of(self._returned, len(pixels)))
         self.logits = self._graph.detach()
         model.check_finite(self.logits)
 
     def activation(self, layer: str) -> torch.Tensor:
-        """The layer's maps (N, K, h, w), detached; float32, or float64 in a float64 model."""
-        return _full(self._maps(self._output(layer).detach()))
+        """The layer's maps (N, K, h, w), detached; float32, or float64 in a float64 model.
 
-    def gradient(self, target: Target, layer: str) -> torch.Tensor:
-        """The gradient of the target's score at the layer, of the activation's shape and type."""
-        key = (target, self.model.layer(layer).name)
+        Of ``INPUT``, the module's input (N, C, H, W).
+        """
+        output = self._output(layer).detach()
+        return _full(output if layer == INPUT else self._maps(output))
+
+    def gradient(self, target: Target, layer: str, rule: ReluRule | None = None) -> torch.Tensor:
+        """The gradient of the target's score at the layer, of the activation's shape and type.
+
+        Args:
+            target: of whose score.
+            layer: a layer's name, or ``INPUT``.
+            rule: what to do at rectifiers instead of the chain rule (see ``relus``).
+        """
+        key = (target, self._name(layer), rule)
         if key not in self._gradients:
-            self.remember_gradients([target])
-        return _full(self._maps(self._gradients[key]))
+            self.remember_gradients([target], [layer] if layer == INPUT else self.layers, rule)
+        gradient = self._gradients[key]
+        return _full(gradient if layer == INPUT else self._maps(gradient))
 
-    def remember_gradients(self, targets: Sequence[Target]) -> None:
-        """Compute the gradients of several targets at all layers, in one batched backward pass."""
-        wanted = [t for t in dict.fromkeys(targets) if (t, self.layers[0]) not in self._gradients]
-        if not wanted:
+    def remember_gradients(
+        self,
+        targets: Sequence[Target],
+        layers: Sequence[str] | None = None,
+        rule: ReluRule | None = None,
+    ) -> None:
+        """Compute the gradients of several targets at several layers, all if None, in one batched backward pass."""
+        names = [self._name(n) for n in (self.layers if layers is None else layers)]
+        wanted = [
+            t
+            for t in dict.fromkeys(targets)
+            if any((t, name, rule) not in self._gradients for name in names)
+        ]
+        if not wanted or not names:
             return
-        leaves = [self._output(name) for name in self.layers]
+        leaves = [self._output(name) for name in names]
         with self.model.undisturbed(), torch.enable_grad():
             # Pictures do not mix in evaluation mode, so the sum over them has each one's gradient.
             scores = torch.stack([self._score(t).sum() for t in wanted])
-            rows = self._rows(scores, leaves) if scores.requires_grad else [[None] * len(leaves)]
-        for name, gradients in zip(self.layers, zip(*rows, strict=True), strict=True):
+            with contextlib.nullcontext() if rule is None else ruled(scores, rule):
+                rows = (
+                    self._rows(scores, leaves) if scores.requires_grad else [[None] * len(leaves)]
+                )
+        for name, gradients in zip(names, zip(*rows, strict=True), strict=True):
             if all(g is None for g in gradients):
                 raise LayerError(
                     f"The score of {wanted[0].label!r} does not depend on layer {name!r} of {self.model.name} in a "
@@ -100,20 +138,23 @@ class Trace:
                     "method without gradients."
                 )
         for target, row in zip(wanted, rows, strict=True):
-            for name, leaf, gradient in zip(self.layers, leaves, row, strict=True):
+            for name, leaf, gradient in zip(names, leaves, row, strict=True):
                 # A layer that has no way to this score, but to others, has no evidence for it.
-                self._gradients[target, name] = (
+                self._gradients[target, name, rule] = (
                     torch.zeros_like(leaf) if gradient is None else gradient
                 ).detach()
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the module returns its logits and nothing else."""
+        return is_plain(self._returned)
+
+    def output(self, layer: str) -> torch.Tensor:
+        """What the layer itself returned, in its own shape and type, detached."""
+        return self._output(layer).detach()
+
     def _score(self, target: Target) -> torch.Tensor:
-        score = target.score(self._graph)
-        if not isinstance(score, torch.Tensor) or score.shape != (len(self._graph),):
-            got = tuple(score.shape) if isinstance(score, torch.Tensor) else type(score).__name__
-            raise TargetError(
-                f"The target {target.label!r} must give one number per picture, shape ({len(self._graph)},), not {got}."
-            )
-        return score
+        return score_of(target, self._returned, self._graph)
 
     @staticmethod
     def _rows(scores: torch.Tensor, leaves: list[torch.Tensor]) -> list[Sequence[Any]]:
@@ -135,13 +176,13 @@ class Trace:
             for score in scores
         ]
 
-    def _forward(self, inputs: torch.Tensor, start: Any) -> torch.Tensor:
+    def _forward(self, inputs: torch.Tensor, start: Any) -> Any:
         self._outputs.clear()
         self._interrupted = False
         names = {self.model.module.get_submodule(name): name for name in self.layers}
 
         def remember(module: torch.nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
-            if self._outputs and not torch.is_grad_enabled():
+            if len(self._outputs) > self._with_input and not torch.is_grad_enabled():
                 self._interrupted = True
             torch.set_grad_enabled(True)
             if not output.requires_grad:
@@ -150,21 +191,22 @@ class Trace:
             # What follows may overwrite what it gets (an in-place ReLU), so it gets a copy.
             return output.clone()
 
+        autocast = PRECISIONS[self.precision]
         with (
             self.model.undisturbed(),
             start,
-            torch.autocast(
-                inputs.device.type, dtype=self._autocast, enabled=self._autocast is not None
-            ),
+            torch.autocast(inputs.device.type, dtype=autocast, enabled=autocast is not None),
             hooked(dict.fromkeys(names, remember)),
         ):
-            logits = self.model.module(inputs.clone())  # a module may write into what it gets
-        if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
-            raise ModelError("The module must return logits of shape (N, classes).")
-        return logits
+            if self._with_input:
+                self._outputs[INPUT] = inputs = inputs.detach().requires_grad_()
+            return self.model.run(inputs.clone())  # a module may write into what it gets
+
+    def _name(self, layer: str) -> str:
+        return INPUT if layer == INPUT else self.model.layer(layer).name
 
     def _output(self, layer: str) -> torch.Tensor:
-        name = self.model.layer(layer).name
+        name = self._name(layer)
         if name not in self._outputs:
             raise LayerError(
                 f"Layer {name!r} did not run for this picture. Choose another: {', '.join(self._outputs)}."
@@ -174,7 +216,7 @@ class Trace:
         return self._outputs[name]
 
     def _maps(self, output: torch.Tensor) -> torch.Tensor:
-        maps = spatial(output, self.pixels.shape[-2:], self.model.reshape)
+        maps = self.model.maps(output, self.pixels.shape[-2:])
         if maps is None:
             height, width = self.pixels.shape[-2:]
             raise LayerError(
@@ -182,6 +224,30 @@ class Trace:
                 "picture, or a shallower layer."
             )
         return maps
+
+
+def score_of(target: Target, returned: Any, logits: torch.Tensor) -> torch.Tensor:
+    """A target's score (N,) of what the module returned, and the logits (N, C) in it.
+
+    Raises:
+        TargetError: if the target gives anything else than a number per picture.
+    """
+    count = len(logits)
+    whole = wants_output(target) and not is_plain(returned)
+    try:
+        score = target.score(returned if whole else logits)
+    except (KeyError, IndexError, TypeError, AttributeError, RuntimeError, ValueError) as error:
+        raise TargetError(
+            f"The target {target.label!r} fails on the model's output: {type(error).__name__}: {error}"
+        ) from error
+    if isinstance(score, torch.Tensor) and score.ndim == 0 and count == 1:
+        score = score[None]  # for one picture, a bare number is as clear
+    if not isinstance(score, torch.Tensor) or score.shape != (count,):
+        got = tuple(score.shape) if isinstance(score, torch.Tensor) else type(score).__name__
+        raise TargetError(
+            f"The target {target.label!r} must give one number per picture, shape ({count},), not {got}."
+        )
+    return score
 
 
 def _full(tensor: torch.Tensor) -> torch.Tensor:

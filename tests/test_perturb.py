@@ -209,7 +209,7 @@ def test_curve_reports_progress_and_can_be_cancelled(
 ) -> None:
     seen: list[tuple[int, int]] = []
     cw.mask_curve(meter, noise, saliency, progress=lambda done, total: seen.append((done, total)))
-    assert seen[0][0] == 0 and seen[-1][0] == seen[-1][1]
+    assert seen[0][0] > 0 and seen[-1][0] == seen[-1][1] == 21
 
     def cancel(done: int, total: int) -> None:
         if done:

@@ -1,6 +1,18 @@
 """Explanation methods: each is a function of (trace, target, layer), entered into a registry."""
 
-from . import cam, control
-from .registry import Method, get_method, list_methods
+# The order in which they are shown.
+from . import cam, score, backprop, averaged, perturbation, control  # isort: skip
+from .registry import Method, Step, get_method, list_methods
 
-__all__ = ["Method", "cam", "control", "get_method", "list_methods"]
+__all__ = [
+    "Method",
+    "Step",
+    "averaged",
+    "backprop",
+    "cam",
+    "control",
+    "get_method",
+    "list_methods",
+    "perturbation",
+    "score",
+]

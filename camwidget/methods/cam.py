@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 
 from ..errors import MethodError
@@ -13,6 +15,7 @@ from .registry import method
 __all__ = [
     "class_activation",
     "eigencam",
+    "finercam",
     "gradcam",
     "gradcam_plus_plus",
     "hirescam",
@@ -61,12 +64,7 @@ def class_activation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """
     head = trace.model.gap_head
     assert head is not None  # the registry asked _cam_reason
-    if isinstance(target, EachTarget):
-        indices = [t.index for t in target.targets]
-    elif isinstance(target, ClassTarget):
-        indices = [target.index] * len(trace.logits)
-    else:
-        raise MethodError(f"CAM explains classes, not {target.label!r}. Use 'gradcam' for it.")
+    indices = _class_indices(trace, target, "CAM")
     features = trace.activation(layer)
     if head.rectified:
         features = features.relu()
@@ -207,3 +205,78 @@ def eigencam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     first = vectors[..., -1] * values[..., -1:].clamp(min=0).sqrt() * scale[..., 0]
     sign = torch.where(first.sum(1, keepdim=True) < 0, -1.0, 1.0)
     return (first * sign).reshape(len(activation), *activation.shape[2:])
+
+
+@method(
+    "finercam",
+    label="Finer-CAM",
+    citation="Zhang et al. 2025, CVPR, arXiv:2501.11309",
+    summary="Grad-CAM of what tells the class from those most like it, rather than of all that speaks for it.",
+    needs="gradients at the layer, and at least two classes",
+    group=_GROUP,
+    needs_gradients=False,
+    reason=lambda model, layer: (
+        None
+        if len(model.classes) > 1
+        else "it compares classes, and there is only one. Use 'gradcam'."
+    ),
+)
+def finercam(
+    trace: Trace, target: Target, layer: str, *, strength: float = 1.0, references: int = 3
+) -> torch.Tensor:
+    """Finer-CAM, section 3.2 of Zhang et al. 2025: Grad-CAM of ``y_c − γ · mean_d y_d``.
+
+    The gradient is linear, so that this is the mean of the weights for each reference class d. These are the
+    classes whose logits are nearest to that of c in this picture.
+
+    Args:
+        trace, target, layer: as for every method.
+        strength: γ; 0 is Grad-CAM.
+        references: how many classes to compare with.
+
+    Returns:
+        (N, h, w), ≥ 0.
+
+    Raises:
+        MethodError: if the target is not a class.
+    """
+    indices = _class_indices(trace, target, "Finer-CAM")
+    own = trace.logits.gather(1, indices[:, None])
+    distance = (trace.logits - own).abs().scatter(1, indices[:, None], float("inf"))
+    near = distance.topk(min(references, trace.logits.shape[1] - 1), largest=False).indices
+    finer = _Difference(
+        tuple(indices.tolist()), tuple(map(tuple, near.tolist())), strength, target.label
+    )
+    return gradcam(trace, finer, layer)
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """Each picture's class minus the mean of its references."""
+
+    classes: tuple[int, ...]
+    references: tuple[tuple[int, ...], ...]
+    strength: float
+    label: str
+    index: None = None
+
+    def score(self, logits: torch.Tensor) -> torch.Tensor:
+        """The difference of logits, shape (N,)."""
+        own = logits.gather(1, torch.tensor(self.classes, device=logits.device)[:, None])[:, 0]
+        others = logits.gather(1, torch.tensor(self.references, device=logits.device)).mean(1)
+        return own - self.strength * others
+
+
+def _class_indices(trace: Trace, target: Target, label: str) -> torch.Tensor:
+    """The target's class in each picture, (N,).
+
+    Raises:
+        MethodError: if the target is not a class.
+    """
+    if isinstance(target, EachTarget):
+        indices = [t.index for t in target.targets]
+    elif isinstance(target, ClassTarget):
+        indices = [target.index] * len(trace.logits)
+    else:
+        raise MethodError(f"{label} explains classes, not {target.label!r}. Use 'gradcam' for it.")
+    return torch.tensor(indices, device=trace.logits.device)

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import torch
 
 from ..errors import MethodError
 from ..models import VisionModel
-from ..targets import Target
+from ..targets import EachTarget, Target
 from ..trace import Trace
 
-__all__ = ["Method", "get_method", "list_methods", "method"]
+__all__ = ["Method", "Step", "get_method", "list_methods", "method"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: (trace, target, layer) to maps (N, h, w) at the layer's own resolution.
-Compute = Callable[[Trace, Target, str], torch.Tensor]
+Compute = Callable[..., torch.Tensor]
+#: (trace, target, layer, picture) to the picture's map (h, w), again and again as it takes shape.
+Grow = Callable[..., "Iterator[Step]"]
 #: (model, layer name) to the reason why the method does not apply there, or None.
 Applies = Callable[[VisionModel, str], "str | None"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A map on its way: so far ``done`` of ``total`` units of work have gone into it."""
+
+    done: int
+    total: int
+    maps: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -31,16 +46,59 @@ class Method:
     summary: str  #: one sentence for a tooltip
     needs: str  #: what it asks of the model
     group: str  #: the family
-    compute: Compute
+    function: Compute | Grow
     reason: Applies  #: why it does not apply, or None
-    needs_gradients: bool = True
+    needs_gradients: bool = True  #: of the target at the layer
+    needs_input: bool = False  #: the pass must have a graph from the picture on
     at_input: bool = False  #: the map is the picture's own, whatever layer is asked for
+    slow: bool = False  #: it runs the model many times, and its map grows meanwhile
+    options: tuple[tuple[str, Any], ...] = ()  #: keyword arguments of the function
 
     def check(self, model: VisionModel, layer: str) -> None:
         """Raise a MethodError with the reason if the method does not apply to this layer."""
         reason = self.reason(model, layer)
         if reason is not None:
             raise MethodError(f"{self.label} does not apply: {reason}")
+
+    def compute(self, trace: Trace, target: Target, layer: str) -> torch.Tensor:
+        """The maps (N, h, w) of a trace's pictures."""
+        *_, last = self.steps(trace, target, layer)
+        return last.maps
+
+    def steps(self, trace: Trace, target: Target, layer: str) -> Iterator[Step]:
+        """The maps (N, h, w) as they take shape; of a method that is not slow, one step."""
+        options = dict(self.options)
+        if not self.slow:
+            yield Step(1, 1, self.function(trace, target, layer, **options))  # type: ignore[arg-type]
+            return
+        finished: list[torch.Tensor] = []
+        count = len(trace.pixels)
+        for picture in range(count):
+            own = target.targets[picture] if isinstance(target, EachTarget) else target
+            step = None
+            for step in self.function(trace, own, layer, picture, **options):
+                rest = [torch.zeros_like(step.maps)] * (count - picture - 1)
+                maps = torch.stack([*finished, step.maps, *rest])
+                yield Step(picture * step.total + step.done, count * step.total, maps)
+            assert step is not None
+            finished.append(step.maps)
+
+    def with_options(self, **options: Any) -> Method:
+        """The same method with other settings.
+
+        Raises:
+            MethodError: if it has no such setting.
+        """
+        known = [
+            p.name
+            for p in inspect.signature(self.function).parameters.values()
+            if p.kind is p.KEYWORD_ONLY
+        ]
+        unknown = sorted(set(options) - set(known))
+        if unknown:
+            listed = f"Its settings: {', '.join(known)}." if known else "It has none."
+            raise MethodError(f"{self.label} has no setting {', '.join(unknown)}. {listed}")
+        return replace(self, options=tuple({**dict(self.options), **options}.items()))
 
 
 _methods: dict[str, Method] = {}
@@ -56,27 +114,52 @@ def method(
     group: str,
     reason: Applies = lambda model, layer: None,
     needs_gradients: bool = True,
+    needs_input: bool = False,
     at_input: bool = False,
-) -> Callable[[Compute], Compute]:
-    """Enter a function of (trace, target, layer) into the registry."""
+    slow: bool = False,
+) -> Callable[[F], F]:
+    """Enter a function of (trace, target, layer) into the registry.
 
-    def enter(compute: Compute) -> Compute:
+    A slow one is a generator of ``Step`` for one picture, and gets its number too: (trace, target, layer, picture).
+    Keyword-only arguments are settings (``Method.with_options``).
+    """
+
+    def enter(function: F) -> F:
         _methods[name] = Method(
-            name, label, citation, summary, needs, group, compute, reason, needs_gradients, at_input
+            name,
+            label,
+            citation,
+            summary,
+            needs,
+            group,
+            function,
+            reason,
+            needs_gradients=needs_gradients,
+            needs_input=needs_input,
+            at_input=at_input,
+            slow=slow,
         )
-        return compute
+        return function
 
     return enter
 
 
-def get_method(name: str) -> Method:
-    """A method by name.
+def get_method(name: str | Method, **options: Any) -> Method:
+    """A method by name, with settings if any: ``get_method("rise", masks=1000)``.
+
+    ``smoothgrad(NAME)`` is any quick gradient method averaged over noisy copies of the picture.
 
     Raises:
-        MethodError: if there is none; close names are suggested.
+        MethodError: if there is none, or it has no such setting; close names are suggested.
     """
+    if isinstance(name, Method):
+        return name.with_options(**options)
     if name in _methods:
-        return _methods[name]
+        return _methods[name].with_options(**options)
+    if str(name).startswith("smoothgrad(") and name.endswith(")"):
+        from .averaged import smoothed
+
+        return smoothed(get_method(name[len("smoothgrad(") : -1])).with_options(**options)
     near = difflib.get_close_matches(str(name).lower(), _methods, n=2, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise MethodError(f"There is no method {name!r}.{hint} Methods: {', '.join(_methods)}.")

@@ -88,6 +88,10 @@ class Explorer(ipywidgets.Box):
                 f"Explorer takes a model first, and pictures second; not {type(model).__name__}. "
                 "camwidget.load('resnet50') or camwidget.wrap(module, …) makes a model."
             )
+        if not model.classes:
+            raise CamwidgetError(
+                f"The output of {model.name} has no classes to choose from: use camwidget.explain(…, target=callable)."
+            )
         if images is None:
             images = zoo.samples(model.name) if model.name in zoo.available() else []
         unknown = set(kwargs) - set(self.trait_names())

@@ -11,7 +11,8 @@ import torch
 from .. import perturb
 from ..explanation import Explanation
 from ..models import VisionModel
-from ..perturb import BATCH, MaskCurve, curve_of, mask_pixels, multiply_pixels
+from ..perturb import MaskCurve, curve_of, mask_pixels, multiply_pixels
+from ..rerun import batch_size
 
 __all__ = ["MODES", "is_whole", "masked_probabilities", "refine_curve"]
 
@@ -69,7 +70,7 @@ def refine_curve(
             known.update(zip(now, values, strict=True))
             # The next piece takes about a tenth of a second: then the slider may have its turn.
             each = (time.perf_counter() - start) / len(now)
-            piece = max(1, min(BATCH, int(0.1 / each)))
+            piece = max(1, min(batch_size(model, *pixels.shape[-2:]), int(0.1 / each)))
             if left:
                 yield None
         order = sorted(known)

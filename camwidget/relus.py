@@ -1,0 +1,91 @@
+"""The rectifiers of a remembered pass, and backward passes that treat them otherwise.
+
+They are found in autograd's graph of this one pass, not among the modules: whether a ReLU is a module, in place,
+or a function makes no difference, and no module of the caller's is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import torch
+
+__all__ = ["ReluRule", "deconvolved", "guided", "other_activations", "ruled"]
+
+#: (gradient at the input by the chain rule, gradient at the output) to the gradient handed on.
+ReluRule: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+#: Nodes of activations that are no rectifiers. A gate (sigmoid, softmax) is no activation of a map.
+_OTHERS = {
+    "GeluBackward0": "GELU",
+    "SiluBackward0": "SiLU",
+    "HardswishBackward0": "Hardswish",
+    "EluBackward0": "ELU",
+    "LeakyReluBackward0": "LeakyReLU",
+    "MishBackward0": "Mish",
+    "SoftplusBackward0": "Softplus",
+    "TanhBackward0": "Tanh",
+    "PreluKernelBackward0": "PReLU",
+}
+
+
+def guided(inward: torch.Tensor, outward: torch.Tensor) -> torch.Tensor:
+    """Guided backpropagation, Springenberg 2015, section 3.4: the ReLU was on, and the gradient is positive."""
+    return inward.clamp(min=0)
+
+
+def deconvolved(inward: torch.Tensor, outward: torch.Tensor) -> torch.Tensor:
+    """Deconvnet, Zeiler and Fergus 2014, section 2.1: the gradient is rectified, whatever the ReLU did."""
+    return outward.clamp(min=0)
+
+
+@contextmanager
+def ruled(root: torch.Tensor, rule: ReluRule) -> Iterator[None]:
+    """While open, backward passes from ``root`` through its graph obey ``rule`` at each rectifier."""
+
+    def hook(grad_inputs: Any, grad_outputs: Any) -> Any:
+        inward, outward = grad_inputs[0], grad_outputs[0]
+        if inward is None or outward is None:
+            return None
+        return (rule(inward, outward), *grad_inputs[1:])
+
+    handles: list[Any] = []
+    try:
+        handles += [node.register_hook(hook) for node in _nodes(root) if _is_rectifier(node)]
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def other_activations(root: torch.Tensor) -> tuple[bool, tuple[str, ...]]:
+    """Whether there are rectifiers in the graph of ``root``, and which other activations there are."""
+    nodes = list(_nodes(root))
+    names = dict.fromkeys(_OTHERS[n.name()] for n in nodes if n.name() in _OTHERS)
+    return any(map(_is_rectifier, nodes)), tuple(names)
+
+
+def _nodes(root: torch.Tensor) -> Iterator[Any]:
+    seen: set[Any] = set()
+    waiting = [root.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        yield node
+        waiting.extend(parent for parent, _ in node.next_functions)
+
+
+def _is_rectifier(node: Any) -> bool:
+    """ReLU and ReLU6, and what people write for them: clamp, hardtanh or threshold at zero."""
+    name = node.name()
+    if name == "ReluBackward0":
+        return True
+    if name == "HardtanhBackward0":
+        return node._saved_min_val == 0
+    if name in ("ClampMinBackward0", "ClampBackward0", "ClampBackward1"):
+        return getattr(node, "_saved_min", None) == 0
+    return name == "ThresholdBackward0" and node._saved_threshold == 0

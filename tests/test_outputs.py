@@ -1,0 +1,246 @@
+"""Modules that return more, or something else, than logits; that take more than a picture; that are not plain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+import camwidget as cw
+from camwidget.errors import MethodError, ModelError, TargetError
+from camwidget.outputs import find_logits
+
+
+def net(classes: int = 3) -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes),
+    )  # fmt: skip
+
+
+class Returning(nn.Module):
+    """The logits, packed."""
+
+    def __init__(self, pack: Callable[[torch.Tensor, torch.Tensor], Any]) -> None:
+        super().__init__()
+        self.body, self.pack = net(), pack
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.pack(self.body(x), x)
+
+
+class Answer:
+    def __init__(self, logits: torch.Tensor) -> None:
+        self.logits = logits
+
+
+PACKS: list[Callable[[torch.Tensor, torch.Tensor], Any]] = [
+    lambda y, x: (y, x),
+    lambda y, x: [y],
+    lambda y, x: {"features": x, "logits": y, "aux": y * 0},
+    lambda y, x: {"y": y},
+    lambda y, x: Answer(y),
+    lambda y, x: y[:, :, None, None].expand(-1, -1, 4, 4),
+]
+
+
+@pytest.mark.parametrize("pack", PACKS)
+@pytest.mark.parametrize(
+    "method", ["cam", "gradcam", "scorecam", "ablationcam", "occlusion", "saliency"]
+)
+def test_logits_are_found_where_they_are(
+    pack: Callable[..., Any], method: str, noise: torch.Tensor
+) -> None:
+    plain, packed = cw.wrap(net()), cw.wrap(Returning(pack))
+    assert len(packed.classes) == 3
+    picture = noise[:, :48, :48]
+    expected = cw.explain(plain, picture, 1, method)
+    found = cw.explain(packed, picture, 1, method)
+    np.testing.assert_allclose(found.raw, expected.raw, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        found.prediction.probabilities, expected.prediction.probabilities, rtol=1e-5
+    )
+    curve = cw.mask_curve(packed, picture, found, 1, steps=3)
+    np.testing.assert_allclose(
+        curve.probability, cw.mask_curve(plain, picture, found, 1, steps=3).probability, rtol=1e-5
+    )
+
+
+def test_a_function_gets_the_modules_own_output(noise: torch.Tensor) -> None:
+    model = cw.wrap(Returning(lambda y, x: {"logits": y, "twice": 2 * y}))
+    seen: list[Any] = []
+
+    def twice(output: Any) -> torch.Tensor:
+        seen.append(output)
+        return output["twice"][:, 2]
+
+    picture = noise[:, :48, :48]
+    for method in ("gradcam", "scorecam", "occlusion", "ablationcam"):
+        by_function = cw.explain(model, picture, twice, method)
+        by_class = cw.explain(model, picture, 2, method)
+        assert set(seen[-1]) == {"logits", "twice"}
+        assert np.corrcoef(by_function.raw.ravel(), by_class.raw.ravel())[0, 1] > 0.99, method
+    contrast = cw.explain(model, picture, cw.Counterfactual(twice))
+    np.testing.assert_allclose(
+        contrast.raw, 2 * cw.explain(model, picture, cw.Counterfactual(2)).raw, rtol=1e-4, atol=1e-7
+    )
+
+
+def test_a_model_without_logits_is_explained_by_functions(noise: torch.Tensor) -> None:
+    module = Returning(lambda y, x: [{"boxes": x.sum((1, 2, 3)), "scores": y[0]} for _ in x])
+    model = cw.wrap(module)
+    assert model.classes == ()
+    picture = noise[:, :48, :48]
+    with pytest.raises(TargetError, match="no predicted class"):
+        cw.explain(model, picture)
+    with pytest.raises(TargetError, match="There is no class 0"):
+        cw.explain(model, picture, 0)
+    exp = cw.explain(model, picture, lambda out: out[0]["scores"][1], ["gradcam", "occlusion"])
+    expected = cw.explain(cw.wrap(net()), picture, 1, ["gradcam", "occlusion"])
+    for mine, theirs in zip(exp, expected, strict=True):
+        np.testing.assert_allclose(mine.raw, theirs.raw, rtol=1e-4, atol=1e-6)
+    assert exp[0].prediction.names == ()
+    exp[0].plot()
+    with pytest.raises(TargetError, match="KeyError"):
+        cw.explain(model, picture, lambda out: out[0]["score"])
+    with pytest.raises(cw.CamwidgetError, match="no classes"):
+        cw.Explorer(model, picture)
+
+
+def test_a_detector_and_a_segmenter_of_torchvision(noise: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    detector = torchvision.models.detection.fasterrcnn_mobilenet_v3_large_320_fpn(
+        weights=None, weights_backbone=None, num_classes=5, box_score_thresh=0.0
+    ).eval()
+    model = cw.wrap(detector, cw.Preprocess(160), name="detector")
+    exp = cw.explain(model, noise, lambda out: out[0]["scores"].sum(), layer="backbone.body.16")
+    assert np.abs(exp.raw).max() > 0
+    segmenter = torchvision.models.segmentation.lraspp_mobilenet_v3_large(
+        weights=None, weights_backbone=None, num_classes=4
+    ).eval()
+    model = cw.wrap(segmenter, cw.Preprocess(96))
+    assert len(model.classes) == 4
+    place = cw.explain(
+        model, noise, lambda out: out["out"][:, 1, 40:50, 40:50].mean((1, 2)), "hirescam"
+    )
+    whole = cw.explain(model, noise, 1, "hirescam")
+    assert place.raw.shape == whole.raw.shape
+    assert not np.allclose(place.saliency, whole.saliency)
+
+
+def test_find_logits_wants_one_row_a_picture() -> None:
+    assert find_logits(torch.zeros(3, 5), 2) is None
+    assert find_logits(torch.zeros(2, dtype=torch.long), 2) is None
+    assert find_logits(torch.zeros(2), 2).shape == (2, 1)
+    assert find_logits((torch.zeros(2, 3, 4), torch.zeros(2, 7)), 2).shape == (2, 7)
+    assert find_logits("text", 1) is None
+
+
+# -- other inputs ----------------------------------------------------------------------------
+
+
+class Asked(nn.Module):
+    """A picture, and a question that says which features count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 6, 3, stride=2), nn.ReLU(), nn.Conv2d(6, 6, 3), nn.ReLU()
+        )
+        self.words = nn.Embedding(4, 6)
+        self.head = nn.Linear(6, 3)
+
+    def forward(
+        self, picture: torch.Tensor, question: torch.Tensor, scale: torch.Tensor
+    ) -> torch.Tensor:
+        features = self.body(picture).mean((2, 3))
+        return self.head(features * self.words(question).mean(1) * scale)
+
+
+QUESTIONS = torch.tensor([[0, 1], [2, 3]])
+
+
+@pytest.fixture
+def asked() -> cw.VisionModel:
+    return cw.wrap(Asked(), inputs={"question": QUESTIONS[:1], "scale": torch.ones(1, 1)})
+
+
+@pytest.mark.parametrize(
+    "method", ["gradcam", "scorecam", "ablationcam", "rise", "integrated-gradients", "smoothgrad"]
+)
+def test_other_inputs_go_along_everywhere(
+    asked: cw.VisionModel, noise: torch.Tensor, method: str
+) -> None:
+    chosen = cw.get_method(method, masks=30) if method == "rise" else cw.get_method(method)
+    picture = noise[:, :32, :32]
+    first = cw.explain(asked, picture, 1, chosen)
+    second = cw.explain(asked.given(question=QUESTIONS[1:]), picture, 1, chosen)
+    assert not np.allclose(first.raw, second.raw)
+    by_name = cw.explain(asked, {"picture": picture, "question": QUESTIONS[1:]}, 1, chosen)
+    np.testing.assert_array_equal(by_name.raw, second.raw)
+    both = cw.explain(asked.given(question=QUESTIONS), torch.stack([picture, picture]), 1, chosen)
+    np.testing.assert_allclose(both[0].raw, first.raw, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(both[1].raw, second.raw, rtol=1e-3, atol=1e-6)
+
+
+def test_other_inputs_reach_the_mask_curve_and_the_widget(
+    asked: cw.VisionModel, noise: torch.Tensor
+) -> None:
+    picture = noise[:, :32, :32]
+    other = asked.given(question=QUESTIONS[1:])
+    curves = [
+        cw.mask_curve(m, picture, np.eye(32, dtype=np.float32), 1, steps=4) for m in (asked, other)
+    ]
+    assert not np.allclose(curves[0].probability, curves[1].probability)
+    explorer = cw.Explorer(other, picture)
+    try:
+        explorer.wait(60)
+        assert explorer.explanation.prediction.probabilities == pytest.approx(
+            other.predict(picture).probabilities, rel=1e-5
+        )
+    finally:
+        explorer.close()
+
+
+def test_other_inputs_that_do_not_fit_are_refused(
+    asked: cw.VisionModel, noise: torch.Tensor
+) -> None:
+    with pytest.raises(ModelError, match="takes no tensor 'answer'"):
+        asked.given(answer=QUESTIONS)
+    with pytest.raises(ModelError, match="2 rows for 3 pictures"):
+        cw.explain(asked.given(question=QUESTIONS), torch.rand(3, 3, 32, 32))
+    with pytest.raises(ModelError, match="leaves 0"):
+        cw.explain(asked, {"question": QUESTIONS[:1]})
+    with pytest.raises(ModelError, match="inputs="):
+        cw.wrap(Asked())
+
+
+# -- wrappers --------------------------------------------------------------------------------
+
+
+def test_data_parallel_is_explained_by_what_it_holds(noise: torch.Tensor) -> None:
+    inner = net()
+    model = cw.wrap(nn.DataParallel(inner))
+    assert model.module is inner
+    np.testing.assert_array_equal(
+        cw.explain(model, noise).raw, cw.explain(cw.wrap(inner), noise).raw
+    )
+
+
+def test_torchscript_is_refused_with_a_remedy(noise: torch.Tensor) -> None:
+    scripted = torch.jit.trace(net(), noise[None])
+    with pytest.raises(ModelError, match=r"wrap the nn\.Module"):
+        cw.wrap(scripted)
+
+
+def test_cam_asks_for_a_class(noise: torch.Tensor) -> None:
+    for method in ("cam", "finercam"):
+        with pytest.raises(MethodError, match="explains classes"):
+            cw.explain(cw.wrap(net()), noise, cw.Counterfactual(1), method)

@@ -50,7 +50,7 @@ export function layerPicker(context: Context, leave: () => void): HTMLElement {
     setAttribute(shallower, "aria-disabled", String(idle || now <= 0));
     setAttribute(deeper, "aria-disabled", String(idle || now < 0 || now === all.length - 1));
   };
-  context.watch(["layers", "layer", "explanation"], update);
+  context.watch(["layers"], update);
   scrub.listen(update);
   return row;
 }
@@ -91,7 +91,6 @@ function scrubber(context: Context): HTMLElement {
     const value = String(Math.max(0, stop));
     // Not in the hand's way: it is there already.
     if (range.value !== value) range.value = value;
-    range.style.setProperty("--camwidget-filled", String(last > 0 ? stop / last : 0));
     const layer = all[now];
     setAttribute(range, "aria-valuetext", layer === undefined ? scrub.pointed : describe(layer));
     fit(ticks, last < MOST_TICKS ? last + 1 : 0, () => make("i", ""));
@@ -105,7 +104,7 @@ function scrubber(context: Context): HTMLElement {
     },
     () => scrub.rest(),
   );
-  context.watch(["layers", "layer", "explanation"], update);
+  context.watch(["layers"], update);
   scrub.listen(update);
   return make("div", "camwidget-stops", {}, ticks, range);
 }

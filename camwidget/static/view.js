@@ -764,7 +764,8 @@ function layerPicker(context, leave) {
     const all = layers(model.get("layers"));
     const now = all.findIndex(({ name }) => name === scrub.pointed);
     const { idle } = scrub;
-    if (idle && row.contains(document.activeElement)) leave();
+    const focused = document.activeElement;
+    if (idle && (focused === select || stops.contains(focused))) leave();
     setAttribute(row, "aria-disabled", String(idle));
     row.title = idle ? NO_LAYER : "";
     setChoices(select, choices(all, text(model.get("layer"))), scrub.pointed);

@@ -41,7 +41,9 @@ export function layerPicker(context: Context, leave: () => void): HTMLElement {
     const all = layers(model.get("layers"));
     const now = all.findIndex(({ name }) => name === scrub.pointed);
     const { idle } = scrub;
-    if (idle && row.contains(document.activeElement)) leave();
+    // Before they are disabled: the keys would go to the notebook.
+    const focused = document.activeElement;
+    if (idle && (focused === select || stops.contains(focused))) leave();
     setAttribute(row, "aria-disabled", String(idle));
     row.title = idle ? NO_LAYER : "";
     setChoices(select, choices(all, text(model.get("layer"))), scrub.pointed);

@@ -14,6 +14,10 @@ function uint16(raw) {
   }
   return out;
 }
+function float32(raw) {
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  return Float32Array.from({ length: raw.length >> 2 }, (_, i) => view.getFloat32(4 * i, true));
+}
 
 // src/view/traits.ts
 function fields(value) {
@@ -102,7 +106,8 @@ function methods(value) {
       label: text(from["label"], name),
       group: text(from["group"]),
       tip: text(from["tip"]),
-      reason: typeof reason === "string" ? reason : null
+      reason: typeof reason === "string" ? reason : null,
+      slow: flag(from["slow"], false)
     };
   });
 }
@@ -111,6 +116,36 @@ function layers(value) {
     const from = fields(item);
     return { name: text(from["name"]), shape: numbers(from["shape"]) };
   });
+}
+function place(explanation2) {
+  const from = fields(explanation2);
+  return { layer: text(from["layer"]), atInput: flag(from["at_input"], false) };
+}
+function sceneId(value) {
+  return text(fields(value)["id"]);
+}
+function stages(value) {
+  const from = fields(value);
+  const found = /* @__PURE__ */ new Map();
+  for (const item of list(from["layers"])) {
+    const name = text(fields(item)["name"]);
+    const read = grid(fields(item));
+    if (name !== "" && read !== null) found.set(name, read);
+  }
+  return {
+    scene: text(from["scene"]),
+    target: number(from["target"], -1),
+    method: text(from["method"]),
+    layers: found
+  };
+}
+function grid(from) {
+  const rows2 = number(from["rows"], 0);
+  const columns = number(from["columns"], 0);
+  const raw = bytes(from["cells"]);
+  if (raw === null || !(rows2 > 0 && columns > 0) || raw.length !== 4 * rows2 * columns) return null;
+  const cells2 = float32(raw);
+  return cells2.every((value) => value >= 0 && value < Infinity) ? { rows: rows2, columns, cells: cells2 } : null;
 }
 function here(value) {
   const from = fields(value);
@@ -134,20 +169,15 @@ function nudgeFraction(context, percents) {
   const next = Math.round(100 * context.fraction()) + percents;
   context.write({ fraction: Math.min(100, Math.max(0, next)) / 100 });
 }
-function stepLayer(context, by) {
-  const all = layers(context.model.get("layers"));
-  const now = all.findIndex(({ name }) => name === text(context.model.get("layer")));
-  const next = all[now + by];
-  if (now >= 0 && next !== void 0) context.write({ layer: next.name });
-}
 function stepPicture(context, by) {
   const next = number(context.model.get("picture"), -1) + by;
   if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
 }
 function nextMethod(context) {
-  const usable = methods(context.model.get("methods")).filter(({ reason }) => reason === null);
-  const now = usable.findIndex(({ name }) => name === text(context.model.get("method")));
-  const next = usable[(now + 1) % usable.length];
+  const all = methods(context.model.get("methods"));
+  const now = all.findIndex(({ name }) => name === text(context.model.get("method")));
+  const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
+  const next = onwards.find(({ reason, slow }) => reason === null && !slow);
   if (next !== void 0) context.write({ method: next.name });
 }
 function pickClass(context, index) {
@@ -163,8 +193,8 @@ function toggleOverlay(context) {
 }
 
 // src/view/dom.ts
-function make(tag, className, attributes = {}, ...children) {
-  const element = document.createElement(tag);
+function make(tag2, className, attributes = {}, ...children) {
+  const element = document.createElement(tag2);
   if (className !== "") element.className = className;
   for (const [name, value] of Object.entries(attributes)) {
     if (value === true) element.setAttribute(name, "");
@@ -188,17 +218,17 @@ function fit(parent, count, create) {
   while (parent.children.length < count) parent.append(create(parent.children.length));
   return Array.from(parent.children);
 }
-function setChoices(select, choices, value) {
-  const same = select.options.length === choices.length && choices.every((choice, at) => {
+function setChoices(select, choices2, value) {
+  const same = select.options.length === choices2.length && choices2.every((choice, at) => {
     const option = select.options[at];
     return option?.value === choice.value && option.textContent === choice.label;
   });
   if (!same) {
     select.replaceChildren(
-      ...choices.map(({ value: of, label }) => make("option", "", { value: of }, label))
+      ...choices2.map(({ value: of, label }) => make("option", "", { value: of }, label))
     );
   }
-  select.selectedIndex = choices.findIndex((choice) => choice.value === value);
+  select.selectedIndex = choices2.findIndex((choice) => choice.value === value);
 }
 
 // src/view/classes.ts
@@ -268,18 +298,140 @@ function probability(value) {
   return Number.isFinite(value) ? value.toFixed(2) : "–";
 }
 
+// src/view/scrub.ts
+var Scrub = class {
+  constructor(context) {
+    this.context = context;
+    context.watch(["stages"], () => {
+      const raw = stages(context.model.get("stages"));
+      this.known = raw.layers.size > 0 ? raw : null;
+      this.find();
+      this.tell();
+    });
+    context.watch(["explanation", "layer", "busy", "scene", "target", "method"], () => {
+      this.follow();
+      this.tell();
+    });
+  }
+  context;
+  /** Where the hand is, not written yet. */
+  held = null;
+  /** Written, and its map has not come. */
+  asked = null;
+  /** Whether the kernel has started on it. */
+  started = false;
+  known = null;
+  /** Kept apart from `known`: the kernel may clear that while its answer is awaited. */
+  found = null;
+  explanation = void 0;
+  mapLayer = "";
+  busy = false;
+  listeners = [];
+  /** Calls `update` whenever what is pointed at or shown may have changed. */
+  listen(update) {
+    this.listeners.push(update);
+  }
+  /** The layer the controls name. */
+  get pointed() {
+    return this.held ?? text(this.context.model.get("layer"));
+  }
+  /** Null: the kernel's map is the one to show. */
+  get preview() {
+    const { found } = this;
+    const name = this.held ?? this.asked;
+    return found !== null && found.layer === name && this.isPresent(found.of) ? found : null;
+  }
+  /** Whether the map is the picture's own, so that there is no layer to choose. */
+  get idle() {
+    return place(this.context.model.get("explanation")).atInput;
+  }
+  /** The hand is at this layer. Nothing is sent. */
+  point(name) {
+    this.held = name;
+    this.find();
+    this.tell();
+  }
+  /** The hand rests: its layer is asked for, once. */
+  rest() {
+    const name = this.held;
+    if (name === null) return;
+    this.held = null;
+    if (name === text(this.context.model.get("layer"))) this.tell();
+    else this.ask(name);
+  }
+  ask(name) {
+    this.held = null;
+    this.asked = name === this.mapLayer ? null : name;
+    this.started = false;
+    this.find();
+    this.context.write({ layer: name });
+    this.tell();
+  }
+  step(by) {
+    const all = layers(this.context.model.get("layers"));
+    const now = all.findIndex(({ name }) => name === this.pointed);
+    const next = all[now + by];
+    if (now >= 0 && next !== void 0 && !this.idle) this.ask(next.name);
+  }
+  get subject() {
+    const { model } = this.context;
+    return {
+      scene: sceneId(model.get("scene")),
+      target: number(model.get("target"), -1),
+      method: text(model.get("method"))
+    };
+  }
+  isPresent({ scene: scene2, target, method }) {
+    const now = this.subject;
+    return scene2 !== "" && scene2 === now.scene && target === now.target && method === now.method;
+  }
+  find() {
+    const name = this.held ?? this.asked;
+    const { known } = this;
+    if (name === null || known === null || !this.isPresent(known)) return;
+    const grid2 = known.layers.get(name);
+    const { scene: scene2, target, method } = known;
+    if (grid2 !== void 0) this.found = { layer: name, grid: grid2, of: { scene: scene2, target, method } };
+  }
+  /** Whether what was asked for has come, was refused, or was given up. */
+  follow() {
+    const { model } = this.context;
+    const raw = model.get("explanation");
+    const layer = text(model.get("layer"));
+    const busy = flag(model.get("busy"), false);
+    const arrived = raw !== this.explanation;
+    if (arrived) {
+      const from = place(raw);
+      this.explanation = raw;
+      this.mapLayer = from.layer === "" || from.atInput ? layer : from.layer;
+    }
+    if (this.asked !== null) {
+      const gaveUp = this.started && !busy;
+      if (layer !== this.asked || arrived && this.mapLayer === this.asked || gaveUp) this.asked = null;
+      else if (busy && !this.busy) this.started = true;
+    }
+    this.busy = busy;
+  }
+  tell() {
+    for (const update of this.listeners) update();
+  }
+};
+
 // src/view/context.ts
 var views = 0;
 var Context = class {
   constructor(model, signal) {
     this.model = model;
     this.signal = signal;
+    this.scrub = new Scrub(this);
   }
   model;
   signal;
   prefix = `camwidget-${++views}`;
   /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
   fraction = () => unit(this.model.get("fraction"), 0);
+  /** The layer to name and to draw: the model's, or the one under the hand. */
+  scrub;
   id(name) {
     return `${this.prefix}-${name}`;
   }
@@ -316,13 +468,13 @@ var KEYS = [
   ["shift ← →", "… by 10 %"],
   ["1 … 9", "choose a class of the list"],
   [", .", "previous, next picture"],
-  ["m", "next method"],
+  ["m", "next quick method"],
   ["[ ]", "shallower, deeper layer"],
   ["space", "map on, off (on the picture)"],
   ["w a s d", "move the marker (on the picture)"],
   ["enter", "ask which classes are strong there"],
   ["↑ ↓", "move in a group of buttons"],
-  ["esc", "close"],
+  ["esc", "close, or cancel the computation"],
   ["?", "show these"]
 ];
 var Help = class {
@@ -444,10 +596,10 @@ var HerePopover = class {
   move(right, down) {
     const { width, height } = this.stage.canvas;
     const from = this.asked ?? this.answer ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
-    const step = Math.max(1, Math.round(Math.min(width, height) / 16));
+    const step2 = Math.max(1, Math.round(Math.min(width, height) / 16));
     this.asked = {
-      x: Math.min(width - 1, Math.max(0, from.x + right * step)),
-      y: Math.min(height - 1, Math.max(0, from.y + down * step))
+      x: Math.min(width - 1, Math.max(0, from.x + right * step2)),
+      y: Math.min(height - 1, Math.max(0, from.y + down * step2))
     };
     this.update();
   }
@@ -556,7 +708,7 @@ function keyboard(context, parts) {
 }
 function free(target, key) {
   if (target.matches("select")) return ["[", "]", "?", "Escape"].includes(key);
-  if (target.matches('input:not([type="range"])')) return false;
+  if (target.matches('input:not([type="range"])')) return key === "Escape";
   if (target.matches("input:not(.camwidget-fraction)")) return !key.startsWith("Arrow");
   return true;
 }
@@ -565,8 +717,8 @@ function act(context, parts, event) {
   const stride = event.shiftKey ? 10 : 1;
   if (key === "ArrowLeft") nudgeFraction(context, -stride);
   else if (key === "ArrowRight") nudgeFraction(context, stride);
-  else if (key === "[") stepLayer(context, -1);
-  else if (key === "]") stepLayer(context, 1);
+  else if (key === "[") context.scrub.step(-1);
+  else if (key === "]") context.scrub.step(1);
   else if (key === ",") stepPicture(context, -1);
   else if (key === ".") stepPicture(context, 1);
   else if (key === "m") nextMethod(context);
@@ -584,36 +736,132 @@ function act(context, parts, event) {
 }
 
 // src/view/layer.ts
-function layerPicker(context) {
-  const { model, signal } = context;
+var MOST_TICKS = 24;
+var PAUSE = 400;
+var NO_LAYER = "This method explains the picture itself, at no layer";
+function layerPicker(context, leave) {
+  const { model, scrub, signal } = context;
   const select = make("select", "camwidget-select", {
     "aria-label": "Layer",
     title: "The layer the map is taken from, shallow to deep",
     ...OWN_KEYS
   });
-  select.addEventListener("change", () => context.write({ layer: select.value }), { signal });
-  const shallower = button("camwidget-button camwidget-step", { "aria-label": "Shallower layer", title: "Shallower layer ([)" }, "‹");
-  const deeper = button("camwidget-button camwidget-step", { "aria-label": "Deeper layer", title: "Deeper layer (])" }, "›");
-  shallower.addEventListener("click", () => stepLayer(context, -1), { signal });
-  deeper.addEventListener("click", () => stepLayer(context, 1), { signal });
-  context.watch(["layers", "layer"], () => {
-    const all = layers(model.get("layers"));
-    const name = text(model.get("layer"));
-    const now = all.findIndex((layer) => layer.name === name);
-    setChoices(select, all.map((layer) => ({ value: layer.name, label: describe(layer) })), name);
-    select.disabled = all.length < 2;
-    shallower.setAttribute("aria-disabled", String(now <= 0));
-    deeper.setAttribute("aria-disabled", String(now < 0 || now === all.length - 1));
-  });
-  return make(
+  select.addEventListener("change", () => scrub.ask(select.value), { signal });
+  const shallower = step(context, -1, "‹", "Shallower layer", "[");
+  const deeper = step(context, 1, "›", "Deeper layer", "]");
+  const stops = scrubber(context);
+  const row = make(
     "div",
     "camwidget-layer camwidget-line",
-    {},
-    make("span", "camwidget-label", {}, "Layer"),
+    { role: "group", "aria-label": "Layer" },
+    make("span", "camwidget-label", { "aria-hidden": "true" }, "Layer"),
     shallower,
-    select,
-    deeper
+    deeper,
+    stops,
+    select
   );
+  const update = () => {
+    const all = layers(model.get("layers"));
+    const now = all.findIndex(({ name }) => name === scrub.pointed);
+    const { idle } = scrub;
+    const focused = document.activeElement;
+    if (idle && (focused === select || stops.contains(focused))) leave();
+    setAttribute(row, "aria-disabled", String(idle));
+    row.title = idle ? NO_LAYER : "";
+    setChoices(select, choices(all, text(model.get("layer"))), scrub.pointed);
+    select.disabled = idle || all.length < 2;
+    setAttribute(shallower, "aria-disabled", String(idle || now <= 0));
+    setAttribute(deeper, "aria-disabled", String(idle || now < 0 || now === all.length - 1));
+  };
+  context.watch(["layers"], update);
+  scrub.listen(update);
+  return row;
+}
+function step(context, by, sign, label, key) {
+  const made = button(
+    "camwidget-button camwidget-step",
+    { "aria-label": label, title: `${label} (${key})` },
+    sign
+  );
+  made.addEventListener("click", () => context.scrub.step(by), { signal: context.signal });
+  return made;
+}
+function scrubber(context) {
+  const { model, scrub } = context;
+  const range = make("input", "camwidget-range camwidget-scrubber", {
+    type: "range",
+    min: 0,
+    step: 1,
+    "aria-label": "Layer, shallow to deep",
+    title: "Scrub through the layers, shallow to deep",
+    ...OWN_KEYS
+  });
+  const ticks = make("div", "camwidget-ticks", { "aria-hidden": "true" });
+  let all = [];
+  let stop = -1;
+  const update = () => {
+    all = layers(model.get("layers"));
+    const last = all.length - 1;
+    const now = all.findIndex(({ name }) => name === scrub.pointed);
+    stop = now >= 0 ? now : stop < 0 ? last : Math.min(stop, last);
+    range.hidden = ticks.hidden = last < 1;
+    range.disabled = scrub.idle;
+    range.max = String(Math.max(1, last));
+    const value = String(Math.max(0, stop));
+    if (range.value !== value) range.value = value;
+    const layer = all[now];
+    setAttribute(range, "aria-valuetext", layer === void 0 ? scrub.pointed : describe(layer));
+    fit(ticks, last < MOST_TICKS ? last + 1 : 0, () => make("i", ""));
+  };
+  whenMoved(
+    range,
+    context.signal,
+    () => {
+      const layer = all[Number(range.value)];
+      if (layer !== void 0) scrub.point(layer.name);
+    },
+    () => scrub.rest()
+  );
+  context.watch(["layers"], update);
+  scrub.listen(update);
+  return make("div", "camwidget-stops", {}, ticks, range);
+}
+function whenMoved(range, signal, move, rest) {
+  let byKeys = false;
+  let pressed = false;
+  let timer = 0;
+  const listen = (type, act2) => range.addEventListener(type, act2, { signal });
+  const restNow = () => {
+    window.clearTimeout(timer);
+    rest();
+  };
+  const release = () => {
+    if (pressed) restNow();
+    pressed = false;
+  };
+  listen("pointerdown", () => {
+    byKeys = false;
+    pressed = true;
+  });
+  listen("keydown", () => byKeys = true);
+  listen("input", () => {
+    window.clearTimeout(timer);
+    move();
+  });
+  listen("change", () => {
+    window.clearTimeout(timer);
+    if (byKeys) timer = window.setTimeout(restNow, PAUSE);
+    else restNow();
+  });
+  listen("blur", restNow);
+  window.addEventListener("pointerup", release, { signal });
+  window.addEventListener("pointercancel", release, { signal });
+  signal.addEventListener("abort", () => window.clearTimeout(timer));
+}
+function choices(all, present) {
+  const listed = all.map((layer) => ({ value: layer.name, label: describe(layer) }));
+  const missing = present !== "" && all.length > 0 && !all.some(({ name }) => name === present);
+  return missing ? [...listed, { value: present, label: present }] : listed;
 }
 function describe({ name, shape }) {
   const [, height, width] = shape;
@@ -894,69 +1142,168 @@ function fill(context) {
   return make("label", "camwidget-fill", {}, "fill", select);
 }
 
-// src/view/methods.ts
-function methodRow(context) {
-  const { model, signal } = context;
-  const label = make("span", "camwidget-label", { id: context.id("method") }, "Method");
-  const choices = make("div", "camwidget-methodgroups", {
-    role: "radiogroup",
-    "aria-labelledby": context.id("method")
+// src/view/radios.ts
+var SLOW = "reruns the model many times";
+function fillRadios(context, group, all, chosen, stop = all.find(({ name }) => name === chosen) ?? all[0]) {
+  const radios = fit(group, all.length, () => radio(context));
+  all.forEach((method, at) => {
+    const made = radios[at];
+    if (made === void 0) return;
+    made.dataset["name"] = method.name;
+    made.title = describe2(method);
+    setAttribute(made, "aria-checked", String(method.name === chosen));
+    made.tabIndex = method === stop ? 0 : -1;
+    if (method.reason === null) made.removeAttribute("aria-disabled");
+    else setAttribute(made, "aria-disabled", "true");
+    fillLabel(made, method.label, method.slow);
   });
-  rove(choices, signal);
-  const mark = () => {
-    const name = text(model.get("method"));
-    const buttons = Array.from(choices.querySelectorAll('[role="radio"]'));
-    const chosen = buttons.find((one) => one.dataset["name"] === name) ?? buttons[0];
-    for (const one of buttons) {
-      setAttribute(one, "aria-checked", String(one.dataset["name"] === name));
-      one.tabIndex = one === chosen ? 0 : -1;
-    }
-  };
-  context.watch(["methods"], () => {
-    const focused = choices.contains(document.activeElement);
-    choices.replaceChildren(...families(context, methods(model.get("methods"))));
-    mark();
-    if (focused) choices.querySelector('[tabindex="0"]')?.focus();
-  });
-  context.watch(["method"], mark);
-  return make("div", "camwidget-methods camwidget-line", {}, label, choices);
 }
-function families(context, all) {
-  const out = /* @__PURE__ */ new Map();
-  for (const method of all) {
-    const made = methodButton(context, method);
-    const family = out.get(method.group);
-    if (family !== void 0) {
-      family.append(made);
-      continue;
-    }
-    const name = make("span", "camwidget-family-name", { "aria-hidden": "true" }, method.group);
-    const first = make("span", "camwidget-family-first", {}, name, made);
-    out.set(method.group, make("span", "camwidget-family", { role: "presentation" }, first));
-  }
-  return [...out.values()];
+function describe2({ tip, reason, slow }) {
+  if (reason !== null) return `Not here: ${reason}`;
+  return slow ? `${tip} – ${SLOW}` : tip;
 }
-function methodButton(context, method) {
-  const usable = method.reason === null;
-  const made = button(
-    "camwidget-button camwidget-radio",
-    {
-      role: "radio",
-      "aria-checked": "false",
-      "aria-disabled": !usable && "true",
-      "data-name": method.name,
-      title: usable ? method.tip : `Not here: ${method.reason}`
-    },
-    method.label
-  );
+function radio(context) {
+  const made = button("camwidget-button camwidget-radio", { role: "radio" });
   made.addEventListener(
     "click",
     () => {
-      if (usable) context.write({ method: method.name });
+      if (made.getAttribute("aria-disabled") !== "true") context.write({ method: made.dataset["name"] });
     },
     { signal: context.signal }
   );
   return made;
+}
+function fillLabel(of, label, slow) {
+  const [name] = fit(of, slow ? 2 : 1, (at) => at === 0 ? make("span", "") : slowMark());
+  if (name !== void 0) setText(name, label);
+}
+function slowMark() {
+  return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
+}
+
+// src/view/more.ts
+var More = class {
+  constructor(context) {
+    this.context = context;
+    const { signal } = context;
+    const id = context.id("more");
+    this.opener = button("camwidget-button camwidget-more", {
+      "aria-expanded": "false",
+      "aria-controls": id
+    });
+    this.families = make("div", "camwidget-families", { role: "radiogroup", "aria-label": "More methods" });
+    this.legend = make("div", "camwidget-more-legend", {}, slowMark(), SLOW);
+    this.panel = make("div", "camwidget-more-panel", { id, hidden: true }, this.families, this.legend);
+    rove(this.families, signal);
+    this.opener.addEventListener("click", () => this.panel.hidden ? this.open() : this.close(), { signal });
+    this.panel.addEventListener("click", (event) => this.clicked(event), { signal });
+    document.addEventListener("pointerdown", (event) => this.left(event.target), { signal });
+    this.panel.addEventListener("focusout", (event) => this.left(event.relatedTarget), { signal });
+  }
+  context;
+  /** Also a chip: it bears the name of the chosen method when that is one of the rest. */
+  opener;
+  panel;
+  families;
+  legend;
+  show(rest, chosen) {
+    const now = rest.find(({ name }) => name === chosen);
+    this.opener.hidden = rest.length === 0;
+    if (rest.length === 0) this.close();
+    fillLabel(this.opener, now?.label ?? "more", now?.slow ?? false);
+    this.opener.title = now === void 0 ? "More methods, by family" : `${now.tip} – open for other methods`;
+    setAttribute(this.opener, "aria-label", now === void 0 ? "More methods" : `${now.label}, more methods`);
+    this.opener.dataset["chosen"] = String(now !== void 0);
+    this.legend.hidden = !rest.some(({ slow }) => slow);
+    this.fill(rest, chosen, now ?? rest[0]);
+  }
+  /** False when it was not open. */
+  close() {
+    if (this.panel.hidden) return false;
+    const inside = this.panel.contains(document.activeElement);
+    this.panel.hidden = true;
+    setAttribute(this.opener, "aria-expanded", "false");
+    if (inside) this.opener.focus();
+    return true;
+  }
+  open() {
+    this.panel.hidden = false;
+    setAttribute(this.opener, "aria-expanded", "true");
+    this.panel.querySelector('[tabindex="0"]')?.focus();
+  }
+  fill(rest, chosen, stop) {
+    const groups = [...new Set(rest.map(({ group }) => group))];
+    const lines = fit(
+      this.families,
+      groups.length,
+      () => make(
+        "div",
+        "camwidget-family",
+        { role: "group" },
+        make("span", "camwidget-family-name", { "aria-hidden": "true" }),
+        make("div", "camwidget-family-methods")
+      )
+    );
+    groups.forEach((group, at) => {
+      const [name, radios] = lines[at]?.children ?? [];
+      if (name === void 0 || !(radios instanceof HTMLElement)) return;
+      setAttribute(lines[at], "aria-label", group);
+      setText(name, group);
+      const members = rest.filter((method) => method.group === group);
+      fillRadios(this.context, radios, members, chosen, stop);
+    });
+  }
+  /** A choice is made; what cannot be chosen leaves the list open, to go on looking. */
+  clicked({ target }) {
+    const radio2 = target instanceof Element ? target.closest('[role="radio"]') : null;
+    if (radio2 !== null && radio2.getAttribute("aria-disabled") !== "true") this.close();
+  }
+  /** The pointer or the focus went elsewhere. */
+  left(to) {
+    if (!(to instanceof Node) || this.panel.contains(to) || this.opener.contains(to)) return;
+    this.close();
+  }
+};
+
+// src/view/methods.ts
+var MOST = 8;
+var FEW = 5;
+var MethodRow = class {
+  element;
+  more;
+  constructor(context) {
+    const { model, signal } = context;
+    const label = make("span", "camwidget-label", { id: context.id("method") }, "Method");
+    const chips = make("div", "camwidget-chips", {
+      role: "radiogroup",
+      "aria-labelledby": context.id("method")
+    });
+    rove(chips, signal);
+    this.more = new More(context);
+    this.element = make(
+      "div",
+      "camwidget-methods camwidget-line",
+      {},
+      label,
+      make("div", "camwidget-methodgroups", {}, chips, this.more.opener),
+      this.more.panel
+    );
+    context.watch(["methods", "method"], () => {
+      const { few, rest } = split(methods(model.get("methods")));
+      const name = text(model.get("method"));
+      fillRadios(context, chips, few, name);
+      this.more.show(rest, name);
+    });
+  }
+  /** Closes the list of the rest; false when it was not open. */
+  close() {
+    return this.more.close();
+  }
+};
+function split(all) {
+  if (all.length <= MOST) return { few: all, rest: [] };
+  const few = all.filter(({ slow }) => !slow).slice(0, FEW);
+  return { few, rest: all.filter((method) => !few.includes(method)) };
 }
 
 // src/view/narrow.ts
@@ -965,8 +1312,8 @@ function narrow(root, probe, signal) {
   const observer = new ResizeObserver(() => {
     const width = probe.clientWidth;
     if (width === 0) return;
-    const grid = root.closest(".camwidget-explorer") ?? root;
-    grid.classList.toggle("camwidget-narrow", width < NARROW);
+    const grid2 = root.closest(".camwidget-explorer") ?? root;
+    grid2.classList.toggle("camwidget-narrow", width < NARROW);
   });
   observer.observe(probe);
   signal.addEventListener("abort", () => observer.disconnect());
@@ -1030,7 +1377,7 @@ var Names = class {
 };
 
 // src/view/search.ts
-var MOST = 12;
+var MOST2 = 12;
 var Search = class {
   constructor(context) {
     this.context = context;
@@ -1076,7 +1423,7 @@ var Search = class {
   active = 0;
   search() {
     this.active = 0;
-    this.show(this.names.find(this.input.value, MOST));
+    this.show(this.names.find(this.input.value, MOST2));
   }
   show(found) {
     this.found = found;
@@ -1118,7 +1465,7 @@ var Search = class {
     if (event.key === "ArrowDown") this.move(1);
     else if (event.key === "ArrowUp") this.move(-1);
     else if (event.key === "Enter") this.choose(this.active);
-    else if (event.key === "Escape") {
+    else if (event.key === "Escape" && (this.input.value !== "" || !this.list.hidden)) {
       this.input.value = "";
       this.show([]);
     } else return;
@@ -1271,12 +1618,133 @@ var Compositor = class {
   }
 };
 
+// src/core/enlarge.ts
+var { fround } = Math;
+function axis(cells2, pixels) {
+  const made = {
+    first: new Uint32Array(pixels),
+    second: new Uint32Array(pixels),
+    ofFirst: new Float32Array(pixels),
+    ofSecond: new Float32Array(pixels)
+  };
+  const scale = fround(cells2 / pixels);
+  for (let at = 0; at < pixels; at++) {
+    const exact = Math.max(0, fround(fround(scale * (at + 0.5)) - 0.5));
+    const first = Math.min(Math.floor(exact), cells2 - 1);
+    const part = Math.min(1, fround(exact - first));
+    made.first[at] = first;
+    made.second[at] = Math.min(first + 1, cells2 - 1);
+    made.ofFirst[at] = fround(1 - part);
+    made.ofSecond[at] = part;
+  }
+  return made;
+}
+function enlarge({ rows: rows2, columns, cells: cells2 }, width, height) {
+  const out = new Float32Array(width * height);
+  const across = axis(columns, width);
+  const down = axis(rows2, height);
+  const stretched = new Float32Array(rows2 * width);
+  for (let row = 0, i = 0; row < rows2; row++) {
+    const start = row * columns;
+    for (let x = 0; x < width; x++, i++) {
+      const left = cells2[start + across.first[x]] * across.ofFirst[x];
+      const right = cells2[start + across.second[x]] * across.ofSecond[x];
+      stretched[i] = left + fround(right);
+    }
+  }
+  for (let y = 0, i = 0; y < height; y++) {
+    const above = down.first[y] * width;
+    const below = down.second[y] * width;
+    const ofAbove = down.ofFirst[y];
+    const ofBelow = down.ofSecond[y];
+    for (let x = 0; x < width; x++, i++) {
+      out[i] = stretched[above + x] * ofAbove + fround(stretched[below + x] * ofBelow);
+    }
+  }
+  return out;
+}
+function toBytes(map) {
+  let peak = 0;
+  for (const value of map) if (value > peak) peak = value;
+  const out = new Uint8Array(map.length);
+  if (peak === 0) return out;
+  for (let i = 0; i < map.length; i++) out[i] = halfToEven(fround(fround(map[i] / peak) * 255));
+  return out;
+}
+function halfToEven(value) {
+  const low = Math.floor(value);
+  const over = value - low;
+  return over > 0.5 || over === 0.5 && low % 2 === 1 ? low + 1 : low;
+}
+
+// src/view/progress.ts
+function progressLine(context) {
+  const done = make("div", "camwidget-progress-done");
+  const line = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
+  context.watch(["busy", "progress"], () => {
+    const progress = number(context.model.get("progress"), -1);
+    line.hidden = !flag(context.model.get("busy"), false);
+    line.classList.toggle("camwidget-indeterminate", progress < 0);
+    done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
+    if (progress < 0) line.removeAttribute("aria-valuenow");
+    else setAttribute(line, "aria-valuenow", String(Math.round(100 * Math.min(1, progress))));
+  });
+  return line;
+}
+function tag(context) {
+  const { model, scrub } = context;
+  const line = make("div", "camwidget-tag");
+  const update = () => {
+    const { preview } = scrub;
+    const said = preview === null ? unfinished() : `${preview.layer} · preview`;
+    setText(line, said);
+    line.hidden = said === "";
+  };
+  const unfinished = () => {
+    if (!flag(model.get("partial"), false)) return "";
+    const progress = number(model.get("progress"), -1);
+    return progress < 0 ? "partial map" : `partial map · ${Math.round(100 * Math.min(1, progress))} %`;
+  };
+  context.watch(["partial", "progress"], update);
+  scrub.listen(update);
+  return line;
+}
+var Cancel = class {
+  /** @param leave takes the focus when the button goes */
+  constructor(context, leave) {
+    this.context = context;
+    const { model, signal } = context;
+    this.element = button("camwidget-button camwidget-cancel", { title: "Stop computing this map (Esc)" });
+    this.element.addEventListener("click", () => this.press(), { signal });
+    context.watch(["busy", "cancellable"], () => {
+      const hide = !(flag(model.get("busy"), false) && flag(model.get("cancellable"), false));
+      if (hide && this.element === document.activeElement) leave();
+      this.element.hidden = hide;
+    });
+    context.watch(
+      ["busy", "cancellable", "scene", "target", "method", "layer"],
+      () => setText(this.element, "Cancel")
+    );
+  }
+  context;
+  element;
+  /** False when there is nothing to stop. */
+  press() {
+    if (this.element.hidden) return false;
+    setText(this.element, "Cancelling…");
+    this.context.model.send({ type: "cancel" });
+    return true;
+  }
+};
+
 // src/view/stage.ts
 var SMALL = 96;
+var UNMASKED = { mode: "remove", fraction: 0, fill: null };
 var Stage = class {
   constructor(context) {
     this.context = context;
-    const { model, signal } = context;
+    const { model, scrub, signal } = context;
+    this.cancel = new Cancel(context, () => this.focus());
     this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
     this.paper = this.canvas.getContext("2d");
     this.frame = make(
@@ -1292,7 +1760,9 @@ var Stage = class {
       this.canvas,
       this.empty,
       this.note,
-      progressLine(context)
+      tag(context),
+      progressLine(context),
+      this.cancel.element
     );
     context.watch(["scene", "explanation"], () => {
       this.read(model.get("scene"), model.get("explanation"));
@@ -1308,27 +1778,38 @@ var Stage = class {
       this.repaint();
     });
     context.watch(["fraction", "mode", "baseline"], () => this.repaint());
-    context.watch(["busy"], () => {
-      const busy = flag(model.get("busy"), false);
-      setAttribute(this.frame, "aria-busy", String(busy));
+    context.watch(["busy", "partial"], () => {
+      setAttribute(this.frame, "aria-busy", String(flag(model.get("busy"), false)));
+      this.frame.classList.toggle("camwidget-partial", flag(model.get("partial"), false));
       if (this.scene === null) this.announceEmpty();
+    });
+    scrub.listen(() => {
+      if (this.preview === scrub.preview) return;
+      this.drawMap();
+      this.repaint();
     });
     signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
   }
   context;
   frame;
   canvas;
+  cancel;
   compositor = new Compositor();
   paper;
   empty = make("div", "camwidget-empty");
   note = make("div", "camwidget-note");
   image = null;
   scene = null;
+  map = null;
+  preview = null;
   rawScene = void 0;
   request = 0;
   /** The picture on show; null when there is none. */
   get sceneId() {
     return this.scene?.id ?? null;
+  }
+  focus() {
+    this.frame.focus({ preventScroll: true });
   }
   /** At most once a frame, however many changes ask for it. */
   repaint() {
@@ -1341,11 +1822,14 @@ var Stage = class {
   paint() {
     if (this.image === null || this.paper === null || this.scene === null) return;
     const { model } = this.context;
-    this.compositor.paint({
-      mode: mode(model.get("mode")),
-      fraction: this.context.fraction(),
-      fill: this.scene.fills.get(text(model.get("baseline"))) ?? null
-    });
+    const asked = mode(model.get("mode"));
+    this.compositor.paint(
+      this.preview === null || asked === "multiply" ? {
+        mode: asked,
+        fraction: this.context.fraction(),
+        fill: this.scene.fills.get(text(model.get("baseline"))) ?? null
+      } : UNMASKED
+    );
     this.paper.putImageData(this.image, 0, 0);
   }
   read(rawScene, rawExplanation) {
@@ -1354,9 +1838,23 @@ var Stage = class {
       this.scene = scene(rawScene);
       this.resize();
     }
-    const map = explanation(rawExplanation, this.scene);
-    this.compositor.setHeat(map?.empty === true ? null : map);
-    this.describe(map);
+    this.map = explanation(rawExplanation, this.scene);
+    this.drawMap();
+  }
+  /** The kernel's map, or the one of the layer under the hand. */
+  drawMap() {
+    const { scene: shown, map, compositor } = this;
+    this.preview = shown === null ? null : this.context.scrub.preview;
+    this.frame.classList.toggle("camwidget-previewing", this.preview !== null);
+    if (shown !== null && this.preview !== null) {
+      const heat = previewHeat(this.preview, shown);
+      compositor.setHeat(heat);
+      const empty = !heat.saliency.includes(255);
+      this.describe(`Preview of the map at ${this.preview.layer}`, empty, "");
+      return;
+    }
+    compositor.setHeat(map?.empty === true ? null : map);
+    this.describe(map?.title ?? "", map?.empty === true, map?.note ?? "");
   }
   resize() {
     const { scene: shown, canvas, compositor } = this;
@@ -1378,36 +1876,33 @@ var Stage = class {
     this.empty.hidden = this.scene !== null;
     setText(this.empty, waiting2 ? "Waiting for the model…" : "No picture yet");
   }
-  describe(map) {
-    const title = map?.title ?? "";
+  describe(title, empty, note) {
     setAttribute(this.canvas, "aria-label", title === "" ? "The picture the model gets" : title);
-    const silent = map?.empty === true ? "No positive evidence for this class at this layer" : "";
-    const note = map === null || map.note === "" ? silent : map.note;
-    setText(this.note, note);
-    this.note.hidden = note === "";
+    const silent = empty ? "No positive evidence for this class at this layer" : "";
+    const said = note === "" ? silent : note;
+    setText(this.note, said);
+    this.note.hidden = said === "";
   }
 };
-function progressLine(context) {
-  const done = make("div", "camwidget-progress-done");
-  const line = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
-  context.watch(["busy", "progress"], () => {
-    const progress = number(context.model.get("progress"), -1);
-    line.hidden = !flag(context.model.get("busy"), false);
-    line.classList.toggle("camwidget-indeterminate", progress < 0);
-    done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
-    if (progress < 0) line.removeAttribute("aria-valuenow");
-    else setAttribute(line, "aria-valuenow", String(Math.round(100 * progress)));
-  });
-  return line;
+function previewHeat({ grid: grid2 }, { width, height }) {
+  return {
+    saliency: toBytes(enlarge(grid2, width, height)),
+    levels: new Uint16Array(width * height),
+    cells: { values: toBytes(grid2.cells), rows: grid2.rows, columns: grid2.columns }
+  };
 }
 
 // src/view/waiting.ts
 function waiting(context, root) {
-  const { model } = context;
-  context.watch(["busy", "pending"], () => {
-    const waits = flag(model.get("busy"), false) || flag(model.get("pending"), false);
+  const { model, scrub } = context;
+  const update = () => {
+    const busy = flag(model.get("busy"), false);
+    const waits = busy || flag(model.get("pending"), false) || scrub.preview !== null;
     root.classList.toggle("camwidget-waiting", waits);
-  });
+    root.classList.toggle("camwidget-unfinished", busy && flag(model.get("partial"), false));
+  };
+  context.watch(["busy", "pending", "partial"], update);
+  scrub.listen(update);
 }
 
 // src/view/view.ts
@@ -1417,6 +1912,7 @@ function mount(model, root, signal) {
   const here2 = new HerePopover(context, stage);
   const help = new Help(context);
   const classes = classList(context);
+  const methods2 = new MethodRow(context);
   const mask = maskRow(context, () => stage.repaint());
   const parts = [
     make("div", "camwidget-stage", {}, stage.frame, look(context)),
@@ -1425,8 +1921,8 @@ function mount(model, root, signal) {
     classes.numbers,
     new Search(context).element,
     curveHead(context),
-    methodRow(context),
-    layerPicker(context),
+    methods2.element,
+    layerPicker(context, () => stage.focus()),
     mask,
     sentence(context),
     status(context, help.element),
@@ -1439,7 +1935,7 @@ function mount(model, root, signal) {
     frame: stage.frame,
     toggleHelp: () => help.toggle(),
     marker: here2,
-    close: () => help.close() || here2.close()
+    close: () => help.close() || methods2.close() || here2.close() || stage.cancel.press()
   });
   narrow(root, mask, signal);
   waiting(context, root);

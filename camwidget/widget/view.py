@@ -34,6 +34,7 @@ class View(anywidget.AnyWidget):
     method = t.Unicode("").tag(sync=True)
     layers: t.List = t.List([]).tag(sync=True)
     layer = t.Unicode("").tag(sync=True)
+    stages = t.Dict({}).tag(sync=True)
 
     mode = t.Unicode("remove").tag(sync=True)
     baseline = t.Unicode("blur").tag(sync=True)
@@ -54,5 +55,7 @@ class View(anywidget.AnyWidget):
     busy = t.Bool(False).tag(sync=True)
     pending = t.Bool(False).tag(sync=True)
     progress = t.Float(-1.0).tag(sync=True)
+    partial = t.Bool(False).tag(sync=True)
+    cancellable = t.Bool(False).tag(sync=True)
     error = t.Unicode("").tag(sync=True)
     here = t.Dict({}).tag(sync=True)

@@ -1,3 +1,5 @@
+import { enlarge, toBytes } from "../src/core/enlarge";
+
 /** Synthetic traits: a picture of soft blobs, and a map that likes one of them. */
 
 type Field = (x: number, y: number) => number;
@@ -31,28 +33,58 @@ export function scene(id: string, width: number, height: number): Record<string,
   return { id, width, height, picture, fills: { blur, mean, black: new Uint8Array(3) } };
 }
 
-export function explanation(
-  of: string,
-  width: number,
-  height: number,
-  target: number,
-): Record<string, unknown> {
+/** [name, channels, side]: what a small net has. */
+export const LAYERS = [
+  ["stem", 16, 112], ["layer1.0", 16, 56], ["layer1.1", 16, 56], ["layer2.0", 32, 28], ["layer2.1", 32, 28],
+  ["layer3.0", 64, 14], ["layer3.1", 64, 14], ["layer4.0", 128, 12], ["layer4.1", 128, 12],
+] as const;
+
+/** The deeper the layer, the rounder its map. */
+function evidence(target: number, depth: number): Field {
   const centres = [blob(0.35, 0.4, 0.14), blob(0.7, 0.65, 0.12), blob(0.75, 0.2, 0.12)];
   const field = centres[target % centres.length]!;
-  const saliency = new Uint8Array(width * height);
-  for (let y = 0, i = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, i++) saliency[i] = Math.round(255 * field(x / width, y / height));
-  }
+  const edges: Field = (x, y) => Math.abs(Math.sin(50 * x) * Math.cos(44 * y)) * (0.3 + 0.7 * field(x, y));
+  const part = depth / (LAYERS.length - 1);
+  return (x, y) => part * field(x, y) + (1 - part) * edges(x, y);
+}
+
+function sampled(field: Field, columns: number, rows: number): Float32Array {
+  return Float32Array.from({ length: rows * columns }, (_, i) =>
+    field(((i % columns) + 0.5) / columns, (Math.floor(i / columns) + 0.5) / rows),
+  );
+}
+
+/** Every layer's map as it is sent beforehand. */
+export function stages(of: string, target: number, method: string): Record<string, unknown> {
+  const layers = LAYERS.map(([name, , side], depth) => ({
+    name, rows: side, columns: side, cells: sampled(evidence(target, depth), side, side),
+  }));
+  return { scene: of, target, method, layers };
+}
+
+interface Asked {
+  readonly of: string;
+  readonly width: number;
+  readonly height: number;
+  readonly target: number;
+  readonly layer: string;
+  readonly label: string;
+  readonly atInput: boolean;
+}
+
+export function explanation(asked: Asked): Record<string, unknown> {
+  const { of, width, height, target, layer, label, atInput } = asked;
+  const depth = Math.max(0, LAYERS.findIndex(([name]) => name === layer));
+  const side = LAYERS[depth]![2];
+  const cells = sampled(evidence(target, depth), side, side);
+  const saliency = toBytes(enlarge({ rows: side, columns: side, cells }, width, height));
   const order = Array.from(saliency.keys()).sort((a, b) => saliency[b]! - saliency[a]! || a - b);
   const levels = new Uint16Array(width * height);
   order.forEach((pixel, rank) => (levels[pixel] = Math.floor((rank * 65536) / order.length)));
-  const cells = new Uint8Array(144);
-  for (let i = 0; i < 144; i++) {
-    cells[i] = Math.round(255 * field(((i % 12) + 0.5) / 12, (Math.floor(i / 12) + 0.5) / 12));
-  }
   return {
-    scene: of, saliency, levels, cells, cells_shape: [12, 12],
-    title: `Grad-CAM of ${NAMES[target] ?? ""}`, empty: false, note: "",
+    scene: of, saliency, levels, cells: toBytes(cells), cells_shape: [side, side],
+    title: `${label} of ${NAMES[target] ?? ""}`, empty: false, note: "",
+    layer: atInput ? "input" : layer, at_input: atInput,
   };
 }
 

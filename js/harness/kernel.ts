@@ -1,11 +1,28 @@
 import type { Model } from "../src/view/model";
-import { explanation, NAMES, ramp, scene } from "./data";
+import { explanation, LAYERS, NAMES, ramp, scene, stages } from "./data";
+import { isAtInput, METHODS } from "./methods";
 
-/** A model that answers itself, a little late, as a kernel would. */
+/** Milliseconds until a map is there: a quick one, and one that reruns the model. */
+const QUICK = 250;
+const SLOW = 6000;
+const STEP = 300;
+
+interface Asked {
+  readonly target: number;
+  readonly method: string;
+  readonly layer: string;
+}
+
+/** A model that answers itself, a little late, as a kernel would. It refuses layers called "stem". */
 export class FakeKernel implements Model {
   private readonly listeners = new Map<string, Set<() => void>>();
+  private shown: Asked;
+  private asked: Asked;
+  private timer = 0;
 
-  constructor(private readonly state: Record<string, unknown>) {}
+  constructor(private readonly state: Record<string, unknown>) {
+    this.shown = this.asked = this.controls;
+  }
 
   get(key: string): unknown {
     return this.state[key];
@@ -31,20 +48,70 @@ export class FakeKernel implements Model {
   }
 
   send(content: unknown): void {
-    const { x, y } = content as { x: number; y: number };
-    window.setTimeout(() => {
-      const entries = [0, 2, 5].map((index, at) => ({ index, name: NAMES[index], value: 0.94 - 0.31 * at }));
-      this.set("here", { x, y, scene: "a", entries });
-    }, 60);
+    const { type, x, y } = content as { type: string; x: number; y: number };
+    window.setTimeout(() => (type === "cancel" ? this.giveUp("Cancelled") : this.pick(x, y)), 60);
+  }
+
+  private get controls(): Asked {
+    const { target, method, layer } = this.state as unknown as Asked;
+    return { target, method, layer };
+  }
+
+  private pick(x: number, y: number): void {
+    const entries = [0, 2, 5].map((index, at) => ({ index, name: NAMES[index], value: 0.94 - 0.31 * at }));
+    this.set("here", { x, y, scene: "a", entries, of: 20 });
+  }
+
+  private tell(values: Record<string, unknown>): void {
+    for (const [key, value] of Object.entries(values)) this.set(key, value);
   }
 
   private answer(): void {
+    const now = this.controls;
+    const { asked } = this;
+    if (now.target !== asked.target || now.method !== asked.method || now.layer !== asked.layer) this.compute(now);
+    this.answerMask();
+  }
+
+  private compute(asked: Asked): void {
+    this.asked = asked;
+    window.clearInterval(this.timer);
+    const slow = METHODS.find(({ name }) => name === asked.method)?.slow ?? false;
+    this.tell({ busy: true, progress: slow ? 0 : -1, cancellable: slow, partial: false, error: "" });
+    const start = performance.now();
+    this.timer = window.setInterval(() => {
+      const part = (performance.now() - start) / (slow ? SLOW : QUICK);
+      if (asked.layer === "stem") this.giveUp("Grad-CAM does not apply: stem is too shallow");
+      else if (part >= 1) this.finish(asked);
+      else if (slow) this.tell({ explanation: this.map(asked), partial: true, progress: part });
+    }, slow ? STEP : QUICK);
+  }
+
+  private finish(asked: Asked): void {
+    window.clearInterval(this.timer);
+    this.shown = asked;
+    const status = `${asked.method} · ${asked.layer} · ${NAMES[asked.target]} · cpu`;
+    this.tell({ explanation: this.map(asked), busy: false, cancellable: false, partial: false, progress: -1, status });
+    this.tell({ stages: stages("a", asked.target, asked.method) });
+  }
+
+  private giveUp(error: string): void {
+    window.clearInterval(this.timer);
+    this.asked = this.shown;
+    const explanation = this.map(this.shown);
+    this.tell({ ...this.shown, explanation, busy: false, cancellable: false, partial: false, progress: -1, error });
+  }
+
+  private map({ target, method, layer }: Asked): Record<string, unknown> {
+    const { width, height } = this.state["scene"] as { width: number; height: number };
+    const known = METHODS.find(({ name }) => name === method);
+    const atInput = known !== undefined && isAtInput(known);
+    return explanation({ of: "a", width, height, target, layer, label: known?.label ?? method, atInput });
+  }
+
+  private answerMask(): void {
     const target = this.state["target"] as number;
     const fraction = this.state["fraction"] as number;
-    const { width, height } = this.state["scene"] as { width: number; height: number };
-    if ((this.state["explanation"] as { title?: string }).title !== `Grad-CAM of ${NAMES[target]}`) {
-      this.set("explanation", explanation("a", width, height, target));
-    }
     const rows = this.state["rows"] as { name: string; whole: number }[];
     const masked = rows.map(({ whole }, at) => (at === 0 ? whole * (1 - fraction) ** 2 : whole + fraction * 0.3 / at));
     this.set("masked", fraction === 0 ? [] : masked);
@@ -59,35 +126,25 @@ export class FakeKernel implements Model {
 }
 
 export function traits(width: number, height: number): Record<string, unknown> {
-  const method = (name: string, group: string, reason: string | null = null): Record<string, unknown> => ({
-    name, label: name, group, tip: `${name}: what it does in one sentence.`, reason,
-  });
+  const layer = "layer4.1";
   return {
     scene: scene("a", width, height),
-    explanation: explanation("a", width, height, 0),
+    explanation: explanation({ of: "a", width, height, target: 0, layer, label: "Grad-CAM", atInput: false }),
     target: 0,
     rows: [0.97, 0.02, 0.01, 0.004, 0.001].map((whole, index) => ({ index, name: NAMES[index], whole })),
     masked: [],
     class_names: [...NAMES, ...Array.from({ length: 992 }, (_, i) => `class number ${i + 8}`)],
-    methods: [
-      method("CAM", "activations", "the model has no global average pooling before its last layer"),
-      method("Grad-CAM", "activations"), method("Grad-CAM++", "activations"), method("Layer-CAM", "activations"),
-      method("Gradient", "pixels"), method("SmoothGrad", "pixels"),
-      method("Occlusion", "perturbation"), method("RISE", "perturbation"),
-      method("random", "control"),
-    ],
-    method: "Grad-CAM",
-    layers: [
-      { name: "stage1", shape: [16, 56, 56] }, { name: "stage2", shape: [32, 28, 28] },
-      { name: "stage3", shape: [64, 14, 14] }, { name: "stage4", shape: [128, 12, 12] },
-    ],
-    layer: "stage4", mode: "remove", baseline: "blur", baselines: ["blur", "mean", "black"],
+    methods: METHODS,
+    method: "grad-cam",
+    layers: LAYERS.map(([name, channels, side]) => ({ name, shape: [channels, side, side] })),
+    layer, mode: "remove", baseline: "blur", baselines: ["blur", "mean", "black"],
+    stages: stages("a", 0, "grad-cam"),
     fraction: 0, opacity: 0.6, overlay: true, cells: false, colormap: "inferno",
     colormaps: {
       inferno: ramp([0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]),
       viridis: ramp([68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]),
     },
-    sentence: "", status: "Grad-CAM · stage4 · honeycombed · 12×12 · 9 ms · cpu",
-    busy: false, progress: -1, error: "", here: {},
+    sentence: "", status: "Grad-CAM · layer4.1 · honeycombed · 12×12 · 9 ms · cpu",
+    busy: false, progress: -1, partial: false, cancellable: false, error: "", here: {},
   };
 }

@@ -1,5 +1,6 @@
 // `npm run harness`: the view with a made-up kernel on http://127.0.0.1:8123, rebuilt on reload.
-// ?theme=dark ?state=busy|error|empty|silent|alone|small|wide|one ?width=600
+// ?theme=dark ?width=600
+// ?state=busy|partial|error|empty|silent|alone|small|wide|one|input|unlisted|deep|flat|nostages
 import { context } from "esbuild";
 import { fileURLToPath } from "node:url";
 

@@ -14,3 +14,9 @@ export function uint16(raw: Uint8Array): Uint16Array {
   }
   return out;
 }
+
+/** Little-endian float32, copied for the same reason. */
+export function float32(raw: Uint8Array): Float32Array {
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  return Float32Array.from({ length: raw.length >> 2 }, (_, i) => view.getFloat32(4 * i, true));
+}

@@ -1,5 +1,5 @@
 import type { Context } from "./context";
-import { flag, layers, methods, mode, number, rows, text, texts } from "./traits";
+import { flag, methods, mode, number, rows, text, texts } from "./traits";
 
 /** What both a button and a key can do. */
 
@@ -9,22 +9,17 @@ export function nudgeFraction(context: Context, percents: number): void {
   context.write({ fraction: Math.min(100, Math.max(0, next)) / 100 });
 }
 
-export function stepLayer(context: Context, by: number): void {
-  const all = layers(context.model.get("layers"));
-  const now = all.findIndex(({ name }) => name === text(context.model.get("layer")));
-  const next = all[now + by];
-  if (now >= 0 && next !== undefined) context.write({ layer: next.name });
-}
-
 export function stepPicture(context: Context, by: number): void {
   const next = number(context.model.get("picture"), -1) + by;
   if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
 }
 
+/** The next method that can be used and answers at once: a slow one waits until someone asks for it. */
 export function nextMethod(context: Context): void {
-  const usable = methods(context.model.get("methods")).filter(({ reason }) => reason === null);
-  const now = usable.findIndex(({ name }) => name === text(context.model.get("method")));
-  const next = usable[(now + 1) % usable.length];
+  const all = methods(context.model.get("methods"));
+  const now = all.findIndex(({ name }) => name === text(context.model.get("method")));
+  const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
+  const next = onwards.find(({ reason, slow }) => reason === null && !slow);
   if (next !== undefined) context.write({ method: next.name });
 }
 

@@ -1,4 +1,5 @@
 import type { Model } from "./model";
+import { Scrub } from "./scrub";
 import { unit } from "./traits";
 
 let views = 0;
@@ -10,10 +11,15 @@ export class Context {
   /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
   fraction = (): number => unit(this.model.get("fraction"), 0);
 
+  /** The layer to name and to draw: the model's, or the one under the hand. */
+  readonly scrub: Scrub;
+
   constructor(
     readonly model: Model,
     readonly signal: AbortSignal,
-  ) {}
+  ) {
+    this.scrub = new Scrub(this);
+  }
 
   id(name: string): string {
     return `${this.prefix}-${name}`;

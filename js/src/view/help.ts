@@ -6,13 +6,13 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["shift ← →", "… by 10 %"],
   ["1 … 9", "choose a class of the list"],
   [", .", "previous, next picture"],
-  ["m", "next method"],
+  ["m", "next quick method"],
   ["[ ]", "shallower, deeper layer"],
   ["space", "map on, off (on the picture)"],
   ["w a s d", "move the marker (on the picture)"],
   ["enter", "ask which classes are strong there"],
   ["↑ ↓", "move in a group of buttons"],
-  ["esc", "close"],
+  ["esc", "close, or cancel the computation"],
   ["?", "show these"],
 ];
 

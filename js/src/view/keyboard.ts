@@ -1,4 +1,4 @@
-import { nextMethod, nudgeFraction, pickRow, stepLayer, stepPicture, toggleOverlay } from "./actions";
+import { nextMethod, nudgeFraction, pickRow, stepPicture, toggleOverlay } from "./actions";
 import type { Context } from "./context";
 
 interface Parts {
@@ -8,7 +8,7 @@ interface Parts {
   readonly toggleHelp: () => void;
   /** The marker in the picture, for those without a pointer. */
   readonly marker: { move(right: number, down: number): void; askAtMarker(): void };
-  /** Closes what is open; false when nothing was. */
+  /** Closes what is open, else cancels what is computed; false when there was neither. */
   readonly close: () => boolean;
 }
 
@@ -33,7 +33,7 @@ export function keyboard(context: Context, parts: Parts): void {
 /** Whether the focused control leaves this key to the view. */
 function free(target: Element, key: string): boolean {
   if (target.matches("select")) return ["[", "]", "?", "Escape"].includes(key);
-  if (target.matches('input:not([type="range"])')) return false;
+  if (target.matches('input:not([type="range"])')) return key === "Escape";
   if (target.matches("input:not(.camwidget-fraction)")) return !key.startsWith("Arrow");
   return true;
 }
@@ -43,8 +43,8 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   const stride = event.shiftKey ? 10 : 1;
   if (key === "ArrowLeft") nudgeFraction(context, -stride);
   else if (key === "ArrowRight") nudgeFraction(context, stride);
-  else if (key === "[") stepLayer(context, -1);
-  else if (key === "]") stepLayer(context, 1);
+  else if (key === "[") context.scrub.step(-1);
+  else if (key === "]") context.scrub.step(1);
   else if (key === ",") stepPicture(context, -1);
   else if (key === ".") stepPicture(context, 1);
   else if (key === "m") nextMethod(context);

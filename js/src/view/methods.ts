@@ -1,73 +1,54 @@
 import type { Context } from "./context";
-import { button, make, setAttribute } from "./dom";
+import { make } from "./dom";
+import { More } from "./more";
+import { fillRadios } from "./radios";
 import { rove } from "./rove";
 import { methods, text } from "./traits";
 import type { Method } from "./traits";
 
-/** The methods, side by side in their families. One that cannot be used says why when asked. */
-export function methodRow(context: Context): HTMLElement {
-  const { model, signal } = context;
-  const label = make("span", "camwidget-label", { id: context.id("method") }, "Method");
-  const choices = make("div", "camwidget-methodgroups", {
-    role: "radiogroup",
-    "aria-labelledby": context.id("method"),
-  });
-  rove(choices, signal);
-  const mark = (): void => {
-    const name = text(model.get("method"));
-    const buttons = Array.from(choices.querySelectorAll<HTMLElement>('[role="radio"]'));
-    const chosen = buttons.find((one) => one.dataset["name"] === name) ?? buttons[0];
-    for (const one of buttons) {
-      setAttribute(one, "aria-checked", String(one.dataset["name"] === name));
-      one.tabIndex = one === chosen ? 0 : -1;
-    }
-  };
-  context.watch(["methods"], () => {
-    const focused = choices.contains(document.activeElement);
-    choices.replaceChildren(...families(context, methods(model.get("methods"))));
-    mark();
-    if (focused) choices.querySelector<HTMLElement>('[tabindex="0"]')?.focus();
-  });
-  context.watch(["method"], mark);
-  return make("div", "camwidget-methods camwidget-line", {}, label, choices);
-}
+/** So many are shown side by side; of more than that a few, and the rest on demand. */
+const MOST = 8;
+const FEW = 5;
 
-/** A family flows like text, and breaks like it; its name only stays with its first button. */
-function families(context: Context, all: readonly Method[]): HTMLElement[] {
-  const out = new Map<string, HTMLElement>();
-  for (const method of all) {
-    const made = methodButton(context, method);
-    const family = out.get(method.group);
-    if (family !== undefined) {
-      family.append(made);
-      continue;
-    }
-    const name = make("span", "camwidget-family-name", { "aria-hidden": "true" }, method.group);
-    const first = make("span", "camwidget-family-first", {}, name, made);
-    out.set(method.group, make("span", "camwidget-family", { role: "presentation" }, first));
+/** The methods: the common ones as chips, all others in their families behind "more". */
+export class MethodRow {
+  readonly element: HTMLElement;
+  private readonly more: More;
+
+  constructor(context: Context) {
+    const { model, signal } = context;
+    const label = make("span", "camwidget-label", { id: context.id("method") }, "Method");
+    const chips = make("div", "camwidget-chips", {
+      role: "radiogroup",
+      "aria-labelledby": context.id("method"),
+    });
+    rove(chips, signal);
+    this.more = new More(context);
+    this.element = make(
+      "div",
+      "camwidget-methods camwidget-line",
+      {},
+      label,
+      make("div", "camwidget-methodgroups", {}, chips, this.more.opener),
+      this.more.panel,
+    );
+    context.watch(["methods", "method"], () => {
+      const { few, rest } = split(methods(model.get("methods")));
+      const name = text(model.get("method"));
+      fillRadios(context, chips, few, name);
+      this.more.show(rest, name);
+    });
   }
-  return [...out.values()];
+
+  /** Closes the list of the rest; false when it was not open. */
+  close(): boolean {
+    return this.more.close();
+  }
 }
 
-function methodButton(context: Context, method: Method): HTMLButtonElement {
-  const usable = method.reason === null;
-  const made = button(
-    "camwidget-button camwidget-radio",
-    {
-      role: "radio",
-      "aria-checked": "false",
-      "aria-disabled": !usable && "true",
-      "data-name": method.name,
-      title: usable ? method.tip : `Not here: ${method.reason}`,
-    },
-    method.label,
-  );
-  made.addEventListener(
-    "click",
-    () => {
-      if (usable) context.write({ method: method.name });
-    },
-    { signal: context.signal },
-  );
-  return made;
+/** The same few whatever the layer, so that no chip ever changes its place: usable or not. */
+function split(all: readonly Method[]): { few: readonly Method[]; rest: readonly Method[] } {
+  if (all.length <= MOST) return { few: all, rest: [] };
+  const few = all.filter(({ slow }) => !slow).slice(0, FEW);
+  return { few, rest: all.filter((method) => !few.includes(method)) };
 }

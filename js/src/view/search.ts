@@ -101,7 +101,7 @@ export class Search {
     if (event.key === "ArrowDown") this.move(1);
     else if (event.key === "ArrowUp") this.move(-1);
     else if (event.key === "Enter") this.choose(this.active);
-    else if (event.key === "Escape") {
+    else if (event.key === "Escape" && (this.input.value !== "" || !this.list.hidden)) {
       this.input.value = "";
       this.show([]);
     } else return;

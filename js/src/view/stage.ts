@@ -1,28 +1,38 @@
-import { Compositor } from "../core/compositor";
 import { GREY } from "../core/colormap";
+import { Compositor } from "../core/compositor";
+import type { Heat } from "../core/compositor";
+import { enlarge, toBytes } from "../core/enlarge";
 import type { Context } from "./context";
 import { make, OWN_KEYS, setAttribute, setText } from "./dom";
-import { byteMap, explanation, flag, mode, number, scene, text, unit } from "./traits";
+import { Cancel, progressLine, tag } from "./progress";
+import type { Preview } from "./scrub";
+import { byteMap, explanation, flag, mode, scene, text, unit } from "./traits";
 import type { Explanation, Scene } from "./traits";
 
 /** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
 const SMALL = 96;
 
+const UNMASKED = { mode: "remove", fraction: 0, fill: null } as const;
+
 /** The picture as the model gets it, with the map over what is left of it. */
 export class Stage {
   readonly frame: HTMLElement;
   readonly canvas: HTMLCanvasElement;
+  readonly cancel: Cancel;
   private readonly compositor = new Compositor();
   private readonly paper: CanvasRenderingContext2D | null;
   private readonly empty = make("div", "camwidget-empty");
   private readonly note = make("div", "camwidget-note");
   private image: ImageData | null = null;
   private scene: Scene | null = null;
+  private map: Explanation | null = null;
+  private preview: Preview | null = null;
   private rawScene: unknown = undefined;
   private request = 0;
 
   constructor(private readonly context: Context) {
-    const { model, signal } = context;
+    const { model, scrub, signal } = context;
+    this.cancel = new Cancel(context, () => this.focus());
     this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
     this.paper = this.canvas.getContext("2d");
     this.frame = make(
@@ -38,7 +48,9 @@ export class Stage {
       this.canvas,
       this.empty,
       this.note,
+      tag(context),
       progressLine(context),
+      this.cancel.element,
     );
     context.watch(["scene", "explanation"], () => {
       this.read(model.get("scene"), model.get("explanation"));
@@ -54,10 +66,15 @@ export class Stage {
       this.repaint();
     });
     context.watch(["fraction", "mode", "baseline"], () => this.repaint());
-    context.watch(["busy"], () => {
-      const busy = flag(model.get("busy"), false);
-      setAttribute(this.frame, "aria-busy", String(busy));
+    context.watch(["busy", "partial"], () => {
+      setAttribute(this.frame, "aria-busy", String(flag(model.get("busy"), false)));
+      this.frame.classList.toggle("camwidget-partial", flag(model.get("partial"), false));
       if (this.scene === null) this.announceEmpty();
+    });
+    scrub.listen(() => {
+      if (this.preview === scrub.preview) return;
+      this.drawMap();
+      this.repaint();
     });
     signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
   }
@@ -65,6 +82,10 @@ export class Stage {
   /** The picture on show; null when there is none. */
   get sceneId(): string | null {
     return this.scene?.id ?? null;
+  }
+
+  focus(): void {
+    this.frame.focus({ preventScroll: true });
   }
 
   /** At most once a frame, however many changes ask for it. */
@@ -79,11 +100,16 @@ export class Stage {
   private paint(): void {
     if (this.image === null || this.paper === null || this.scene === null) return;
     const { model } = this.context;
-    this.compositor.paint({
-      mode: mode(model.get("mode")),
-      fraction: this.context.fraction(),
-      fill: this.scene.fills.get(text(model.get("baseline"))) ?? null,
-    });
+    const asked = mode(model.get("mode"));
+    this.compositor.paint(
+      this.preview === null || asked === "multiply"
+        ? {
+            mode: asked,
+            fraction: this.context.fraction(),
+            fill: this.scene.fills.get(text(model.get("baseline"))) ?? null,
+          }
+        : UNMASKED,
+    );
     this.paper.putImageData(this.image, 0, 0);
   }
 
@@ -93,10 +119,25 @@ export class Stage {
       this.scene = scene(rawScene);
       this.resize();
     }
-    const map = explanation(rawExplanation, this.scene);
+    this.map = explanation(rawExplanation, this.scene);
+    this.drawMap();
+  }
+
+  /** The kernel's map, or the one of the layer under the hand. */
+  private drawMap(): void {
+    const { scene: shown, map, compositor } = this;
+    this.preview = shown === null ? null : this.context.scrub.preview;
+    this.frame.classList.toggle("camwidget-previewing", this.preview !== null);
+    if (shown !== null && this.preview !== null) {
+      const heat = previewHeat(this.preview, shown);
+      compositor.setHeat(heat);
+      const empty = !heat.saliency.includes(255);
+      this.describe(`Preview of the map at ${this.preview.layer}`, empty, "");
+      return;
+    }
     // A map of zeros ranks nothing: the kernel masks nothing by it, so neither does the picture.
-    this.compositor.setHeat(map?.empty === true ? null : map);
-    this.describe(map);
+    compositor.setHeat(map?.empty === true ? null : map);
+    this.describe(map?.title ?? "", map?.empty === true, map?.note ?? "");
   }
 
   private resize(): void {
@@ -121,27 +162,21 @@ export class Stage {
     setText(this.empty, waiting ? "Waiting for the model…" : "No picture yet");
   }
 
-  private describe(map: Explanation | null): void {
-    const title = map?.title ?? "";
+  private describe(title: string, empty: boolean, note: string): void {
     setAttribute(this.canvas, "aria-label", title === "" ? "The picture the model gets" : title);
     // It looks like no map at all, so it must say what it is.
-    const silent = map?.empty === true ? "No positive evidence for this class at this layer" : "";
-    const note = map === null || map.note === "" ? silent : map.note;
-    setText(this.note, note);
-    this.note.hidden = note === "";
+    const silent = empty ? "No positive evidence for this class at this layer" : "";
+    const said = note === "" ? silent : note;
+    setText(this.note, said);
+    this.note.hidden = said === "";
   }
 }
 
-function progressLine(context: Context): HTMLElement {
-  const done = make("div", "camwidget-progress-done");
-  const line = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
-  context.watch(["busy", "progress"], () => {
-    const progress = number(context.model.get("progress"), -1);
-    line.hidden = !flag(context.model.get("busy"), false);
-    line.classList.toggle("camwidget-indeterminate", progress < 0);
-    done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
-    if (progress < 0) line.removeAttribute("aria-valuenow");
-    else setAttribute(line, "aria-valuenow", String(Math.round(100 * progress)));
-  });
-  return line;
+/** As the kernel would send it, but for the ranks: a preview masks nothing. */
+function previewHeat({ grid }: Preview, { width, height }: Scene): Heat {
+  return {
+    saliency: toBytes(enlarge(grid, width, height)),
+    levels: new Uint16Array(width * height),
+    cells: { values: toBytes(grid.cells), rows: grid.rows, columns: grid.columns },
+  };
 }

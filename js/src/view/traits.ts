@@ -1,5 +1,6 @@
-import { bytes, uint16 } from "../core/bytes";
+import { bytes, float32, uint16 } from "../core/bytes";
 import type { Heat, Picture } from "../core/compositor";
+import type { Grid } from "../core/enlarge";
 import type { Mode } from "../core/rule";
 
 /**
@@ -32,11 +33,31 @@ export interface Method {
   readonly tip: string;
   /** Why it cannot be used here; null when it can. */
   readonly reason: string | null;
+  /** Reruns the model many times: computed only when someone asks for this very method. */
+  readonly slow: boolean;
 }
 
 export interface Layer {
   readonly name: string;
   readonly shape: readonly number[];
+}
+
+/** What a map is about. */
+export interface Subject {
+  readonly scene: string;
+  readonly target: number;
+  readonly method: string;
+}
+
+/** One subject's maps at every layer, small enough to be here before they are asked for. */
+export interface Stages extends Subject {
+  readonly layers: ReadonlyMap<string, Grid>;
+}
+
+/** Where the map shown was taken: `layer` is "" where the kernel does not say. */
+export interface Place {
+  readonly layer: string;
+  readonly atInput: boolean;
 }
 
 export interface HereEntry {
@@ -158,6 +179,7 @@ export function methods(value: unknown): readonly Method[] {
       group: text(from["group"]),
       tip: text(from["tip"]),
       reason: typeof reason === "string" ? reason : null,
+      slow: flag(from["slow"], false),
     };
   });
 }
@@ -167,6 +189,40 @@ export function layers(value: unknown): readonly Layer[] {
     const from = fields(item);
     return { name: text(from["name"]), shape: numbers(from["shape"]) };
   });
+}
+
+export function place(explanation: unknown): Place {
+  const from = fields(explanation);
+  return { layer: text(from["layer"]), atInput: flag(from["at_input"], false) };
+}
+
+export function sceneId(value: unknown): string {
+  return text(fields(value)["id"]);
+}
+
+export function stages(value: unknown): Stages {
+  const from = fields(value);
+  const found = new Map<string, Grid>();
+  for (const item of list(from["layers"])) {
+    const name = text(fields(item)["name"]);
+    const read = grid(fields(item));
+    if (name !== "" && read !== null) found.set(name, read);
+  }
+  return {
+    scene: text(from["scene"]),
+    target: number(from["target"], -1),
+    method: text(from["method"]),
+    layers: found,
+  };
+}
+
+function grid(from: Fields): Grid | null {
+  const rows = number(from["rows"], 0);
+  const columns = number(from["columns"], 0);
+  const raw = bytes(from["cells"]);
+  if (raw === null || !(rows > 0 && columns > 0) || raw.length !== 4 * rows * columns) return null;
+  const cells = float32(raw);
+  return cells.every((value) => value >= 0 && value < Infinity) ? { rows, columns, cells } : null;
 }
 
 export function here(value: unknown): Here | null {

@@ -8,7 +8,7 @@ import { keyboard } from "./keyboard";
 import { layerPicker } from "./layer";
 import { look } from "./look";
 import { maskRow } from "./mask";
-import { methodRow } from "./methods";
+import { MethodRow } from "./methods";
 import type { Model } from "./model";
 import { narrow } from "./narrow";
 import { curveHead, errorLine, sentence, status } from "./say";
@@ -23,6 +23,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   const here = new HerePopover(context, stage);
   const help = new Help(context);
   const classes = classList(context);
+  const methods = new MethodRow(context);
   const mask = maskRow(context, () => stage.repaint());
   const parts = [
     make("div", "camwidget-stage", {}, stage.frame, look(context)),
@@ -31,8 +32,8 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
     classes.numbers,
     new Search(context).element,
     curveHead(context),
-    methodRow(context),
-    layerPicker(context),
+    methods.element,
+    layerPicker(context, () => stage.focus()),
     mask,
     sentence(context),
     status(context, help.element),
@@ -45,7 +46,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
     frame: stage.frame,
     toggleHelp: () => help.toggle(),
     marker: here,
-    close: () => help.close() || here.close(),
+    close: () => help.close() || methods.close() || here.close() || stage.cancel.press(),
   });
   narrow(root, mask, signal);
   waiting(context, root);

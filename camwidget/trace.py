@@ -77,7 +77,9 @@ class Trace:
             self._returned = self._forward(
                 inputs, torch.enable_grad() if with_input else torch.no_grad()
             )
-            if self._interrupted or not any(t.requires_grad for t in tensors_of(self._returned)):
+            wanted = self.layers or with_input
+            attached = any(t.requires_grad for t in tensors_of(self._returned))
+            if self._interrupted or (wanted and not attached):
                 # The module switches gradients off for a part of itself, and thereby back to how it
                 # found them: let it find them on.
                 self._returned = self._forward(inputs, torch.enable_grad())
@@ -106,6 +108,10 @@ class Trace:
             self.remember_gradients([target], [layer] if layer == INPUT else self.layers, rule)
         gradient = self._gradients[key]
         return _full(gradient if layer == INPUT else self._maps(gradient))
+
+    def remembers(self, target: Target, layer: str) -> bool:
+        """Whether the layer's activation and the target's gradient there are at hand."""
+        return (target, layer, None) in self._gradients
 
     def remember_gradients(
         self,

@@ -51,8 +51,14 @@ class Method:
     needs_gradients: bool = True  #: of the target at the layer
     needs_input: bool = False  #: the pass must have a graph from the picture on
     at_input: bool = False  #: the map is the picture's own, whatever layer is asked for
+    own_passes: bool = False  #: it runs the model itself, in its own way
     slow: bool = False  #: it runs the model many times, and its map grows meanwhile
     options: tuple[tuple[str, Any], ...] = ()  #: keyword arguments of the function
+
+    @property
+    def is_quick_at_layers(self) -> bool:
+        """Whether one remembered pass gives its maps at all layers."""
+        return not (self.slow or self.at_input or self.own_passes or self.needs_input)
 
     def check(self, model: VisionModel, layer: str) -> None:
         """Raise a MethodError with the reason if the method does not apply to this layer."""
@@ -116,6 +122,7 @@ def method(
     needs_gradients: bool = True,
     needs_input: bool = False,
     at_input: bool = False,
+    own_passes: bool = False,
     slow: bool = False,
 ) -> Callable[[F], F]:
     """Enter a function of (trace, target, layer) into the registry.
@@ -137,6 +144,7 @@ def method(
             needs_gradients=needs_gradients,
             needs_input=needs_input,
             at_input=at_input,
+            own_passes=own_passes,
             slow=slow,
         )
         return function

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -19,11 +18,12 @@ from ..methods import get_method
 from ..models import VisionModel
 from ..perturb import BASELINES, MaskCurve, threshold
 from . import words
+from .maps import MapDesk, Request
 from .masking import MODES, is_whole, masked_probabilities, refine_curve
 from .pictures import list_pictures, named_picture
 from .screen import Screen
 from .session import Session
-from .workbench import Picture, Workbench
+from .workbench import Workbench
 
 __all__ = ["Explorer"]
 
@@ -31,16 +31,7 @@ __all__ = ["Explorer"]
 _SHARED = ("method", "layer", "mode", "baseline", "fraction", "picture")
 
 #: What the worker does, from the most to the least urgent.
-_KINDS = ("map", "pick", "mask", "strip", "curve")
-
-
-class _Request(NamedTuple):
-    """What a map is asked of. ``target`` None stands for the predicted class."""
-
-    picture: Picture
-    target: int | None
-    method: str
-    layer: str
+_KINDS = ("map", "pick", "mask", "strip", "grow", "curve", "stages")
 
 
 class Explorer(ipywidgets.Box):
@@ -104,12 +95,12 @@ class Explorer(ipywidgets.Box):
         self.pictures = list_pictures(images)
         self._bench = Workbench(model)
         self._session = Session(_KINDS, self._failed, self._rested)
-        self._asking = threading.RLock()
-        self._requested: _Request | None = None
-        self._shown: _Request | None = None
         self._restoring = False
         listed = max(1, min(int(top), len(model.classes), 9))
         self._screen = Screen(model, listed, self._pick_row, self._pick_picture, self._uploaded)
+        self._desk = MapDesk(
+            model, self._bench, self._session, self._screen, self._map_shown, self._map_back
+        )
         kwargs.setdefault("layer", model.default_layer)
         super().__init__(self._screen.parts, **kwargs)
         self.add_class("camwidget-explorer")
@@ -239,7 +230,11 @@ class Explorer(ipywidgets.Box):
             self.target = change["new"]
 
     def _message_from_view(self, _view: Any, content: Any, _buffers: Any) -> None:
-        if not isinstance(content, dict) or content.get("type") != "pick":
+        if not isinstance(content, dict):
+            return
+        if content.get("type") == "cancel":
+            self._desk.cancel()
+        if content.get("type") != "pick":
             return
         x, y = content.get("x"), content.get("y")
         if isinstance(x, int) and isinstance(y, int):
@@ -276,26 +271,9 @@ class Explorer(ipywidgets.Box):
         text = str(error) if known else f"{type(error).__name__}: {error}"
         if kind == "mask":
             self._screen.show_no_answer()
-        if kind == "map" and not self._session.superseded("map"):
-            self._screen.tell(busy=False)
-            self._restore()
+        if kind in ("map", "grow") and not self._session.superseded(kind):
+            self._desk.back()
         self._screen.tell(error=text)
-
-    def _restore(self) -> None:
-        """Back to what is on the screen, so that the controls do not claim what the map does not show."""
-        shown = self._requested = self._shown
-        if shown is None or shown.target is None:
-            return
-        self._restoring = True
-        try:
-            self._announce("picture", self.pictures.index(shown.picture))
-            self._announce("method", shown.method)
-            self._announce("layer", shown.layer)
-            self._announce("target", self.model.classes[shown.target])
-        finally:
-            self._restoring = False
-        # Also where a trait has not changed, the browser's may have.
-        self._screen.tell(target=shown.target, **{n: getattr(self, n) for n in _SHARED})
 
     def _rested(self) -> None:
         if self._view.busy:
@@ -314,53 +292,40 @@ class Explorer(ipywidgets.Box):
 
     # -- the map ---------------------------------------------------------------------------
 
+    def cancel(self) -> None:
+        """Stop the slow map that is being made, if there is one; the map before comes back."""
+        self._desk.cancel()
+
     def _ask(self, target: str | None) -> None:
         """Ask for the map of the present picture, method and layer."""
         if self.pictures and not self._restoring:
             index = None if target is None else self.model.class_index(target)
-            self._request(_Request(self.pictures[self.picture], index, self.method, self.layer))
+            self._desk.ask(Request(self.pictures[self.picture], index, self.method, self.layer))
 
     def _ask_again(self) -> None:
         """Ask for the same class by another method, or at another layer."""
-        if self._requested is not None and not self._restoring:
-            # Of what was asked last, which need not be on the screen yet.
-            self._request(self._requested._replace(method=self.method, layer=self.layer))
+        # Of what was asked last, which need not be on the screen yet.
+        last = self._desk.requested
+        if last is not None and not self._restoring:
+            self._desk.ask(last._replace(method=self.method, layer=self.layer))
 
-    def _request(self, request: _Request) -> None:
-        with self._asking:
-            before, self._requested = self._requested, request
-        if request == before:
-            return
-        self._session.drop("mask", "curve", "pick")
-        self._screen.tell(busy=True, progress=-1.0, error="")
-        if before is None or before._replace(target=request.target) != request:
-            # What a click found holds for this picture, method and layer, whatever class is chosen.
-            self._screen.tell(here={})
-        self._session.submit("map", lambda: self._make_map(request))
-
-    def _make_map(self, request: _Request) -> None:
-        start = time.perf_counter()
-        if self._view.scene.get("id") != request.picture.id:
-            self._screen.tell(scene=self._bench.scene(request.picture))
-        explanation = self._bench.explanation(*request)
-        milliseconds = 1000 * (time.perf_counter() - start)
-        if self._session.superseded("map"):
-            return
-        index = explanation.target.index
-        assert index is not None  # the widget explains classes
-        with self._asking:
-            if self._requested != request:
-                return
-            self._requested = self._shown = request._replace(target=index)
-        self._screen.show_map(
-            explanation,
-            index,
-            self._bench.wire(request.picture, explanation),
-            self._bench.probabilities(request.picture, request.layer),
-            words.status(self.model.name, explanation, milliseconds, str(self.model.device)),
-        )
+    def _map_shown(self, explanation: Explanation, index: int) -> None:
         self._announce("explanation", explanation)
         self._announce("target", self.model.classes[index])
+        self._ask_curve()
+
+    def _map_back(self, shown: Request) -> None:
+        assert shown.target is not None
+        self._restoring = True
+        try:
+            self._announce("picture", self.pictures.index(shown.picture))
+            self._announce("method", shown.method)
+            self._announce("layer", shown.layer)
+            self._announce("target", self.model.classes[shown.target])
+        finally:
+            self._restoring = False
+        # Also where a trait has not changed, the browser's may have.
+        self._screen.tell(target=shown.target, **{n: getattr(self, n) for n in _SHARED})
         self._ask_curve()
 
     def _announce(self, name: str, value: Any) -> None:
@@ -374,7 +339,7 @@ class Explorer(ipywidgets.Box):
 
     def _find_here(self, x: int, y: int) -> None:
         """What has the strongest map at a pixel: name it, and choose it."""
-        shown = self._shown
+        shown = self._desk.shown
         if shown is None:
             return
         height, width = self._bench.pixels(shown.picture).shape[-2:]
@@ -389,18 +354,18 @@ class Explorer(ipywidgets.Box):
 
     def _ask_mask(self) -> None:
         """Ask what the model says at the slider's present position."""
-        explanation, shown = self.explanation, self._shown
-        if explanation is None or shown is None or shown.target is None:
+        explanation, shown = self.explanation, self._desk.shown
+        if explanation is None or shown is None or shown.target is None or self._desk.is_growing:
             return
         if explanation.is_empty or is_whole(self.mode, self.fraction):
-            with self._asking:
+            with self._desk.lock:
                 self._session.drop("mask")
                 self._screen.show_answer(explanation, shown.target, None, self.mode, self.fraction)
             return
         self._screen.tell(pending=True)
         self._session.submit("mask", lambda: self._run_mask(shown, explanation))
 
-    def _run_mask(self, shown: _Request, explanation: Explanation) -> None:
+    def _run_mask(self, shown: Request, explanation: Explanation) -> None:
         assert shown.target is not None
         mode, fraction = self.mode, self.fraction
         values = masked_probabilities(
@@ -412,7 +377,7 @@ class Explorer(ipywidgets.Box):
             self.baseline,
             fraction,
         )
-        with self._asking:
+        with self._desk.lock:
             # While the slider moves on, an answer for where it was is shown; not once it is back at nothing.
             if self.explanation is explanation and not self._session.dropped():
                 self._screen.show_answer(explanation, shown.target, values, mode, fraction)
@@ -423,8 +388,8 @@ class Explorer(ipywidgets.Box):
         """Ask for the slider's position anew, and then for the whole way."""
         self._ask_mask()
         self._announce("curve", None)
-        explanation, shown = self.explanation, self._shown
-        if explanation is None or shown is None:
+        explanation, shown = self.explanation, self._desk.shown
+        if explanation is None or shown is None or self._desk.is_growing:
             return
         if explanation.is_empty or self.mode == "multiply":
             self._session.drop("curve")
@@ -432,7 +397,7 @@ class Explorer(ipywidgets.Box):
             return
         self._session.submit("curve", lambda: self._run_curve(shown, explanation))
 
-    def _run_curve(self, shown: _Request, explanation: Explanation) -> Iterator[None]:
+    def _run_curve(self, shown: Request, explanation: Explanation) -> Iterator[None]:
         curves = refine_curve(
             self.model,
             self._bench.pixels(shown.picture),

@@ -93,6 +93,7 @@ class Screen:
                     "group": m.group,
                     "tip": f"{m.summary} ({m.citation})",
                     "reason": m.reason(self._model, layer),
+                    "slow": m.slow,
                 }
                 for m in list_methods()
             ]
@@ -130,6 +131,8 @@ class Screen:
             status=status,
             busy=False,
             pending=False,
+            partial=False,
+            cancellable=False,
         )
         self.bars.show([float(whole[i]) for i in self.row_classes], self.row_classes.index(target))
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 
-from ..engine import compute_explanations
+from ..engine import assemble, picture_of, scale_saliency
 from ..errors import CamwidgetError
 from ..explanation import Explanation
 from ..images import PictureLike
-from ..methods import get_method
+from ..methods import Method, get_method
 from ..models import VisionModel
 from ..perturb import BASELINES, baseline_pixels, rank_levels
 from ..targets import resolve_target
-from ..trace import Trace
+from ..trace import INPUT, Trace
 from .strip import thumbnail
 
 __all__ = ["Picture", "Workbench"]
@@ -48,6 +48,11 @@ class _Recent(Generic[V]):
                 self._values.popitem(last=False)
             return value
 
+    def peek(self, key: Hashable) -> V | None:
+        """The value if it is there already."""
+        with self._lock:
+            return self._values.get(key)
+
 
 @dataclass(eq=False)
 class Picture:
@@ -74,7 +79,10 @@ class Workbench:
         self.model = model
         self._pixels: _Recent[torch.Tensor] = _Recent(32)
         self._tiles: dict[Picture, np.ndarray | None] = {}
+        self._said: _Recent[np.ndarray] = _Recent(256)
         self._traces: _Recent[Trace] = _Recent(4)
+        #: Of one picture, a pass cut at every layer: its graph is large.
+        self._every: _Recent[Trace] = _Recent(1)
         self._explanations: _Recent[Explanation] = _Recent(96)
         self._levels: _Recent[np.ndarray] = _Recent(16)
 
@@ -91,32 +99,99 @@ class Workbench:
                 self._tiles[picture] = None
         return self._tiles[picture]
 
-    def trace(self, picture: Picture, layer: str) -> Trace:
-        """The remembered forward pass of a picture, cut at a layer."""
+    def trace(
+        self, picture: Picture, layer: str | None = None, *, with_input: bool = False
+    ) -> Trace:
+        """The remembered forward pass of a picture, cut at a layer, or with a graph from the picture on."""
+        layers = [] if layer is None else [layer]
         return self._traces.get(
-            (picture, layer),
-            lambda: Trace(self.model, self.pixels(picture)[None], [layer]),
+            (picture, layer, with_input),
+            lambda: self._run(picture, layers, with_input=with_input),
+        )
+
+    def _run(self, picture: Picture, layers: list[str], *, with_input: bool = False) -> Trace:
+        trace = Trace(self.model, self.pixels(picture)[None], layers, with_input=with_input)
+        self._said.get(picture, lambda: self._probabilities(trace.logits[0]))
+        return trace
+
+    def _trace_for(self, picture: Picture, method: Method, layer: str) -> Trace:
+        """The pass that a method wants."""
+        return self.trace(
+            picture, None if method.at_input else layer, with_input=method.needs_input
         )
 
     def explanation(
         self, picture: Picture, target: int | None, method: str, layer: str
     ) -> Explanation:
         """A map; the predicted class's if target is None."""
-        trace = self.trace(picture, layer)
-        index = int(trace.logits[0].argmax()) if target is None else target
+        *_, (_, explanation) = self.growing(picture, target, method, layer)
+        return explanation
 
-        def compute() -> Explanation:
-            chosen = get_method(method)
-            chosen.check(self.model, layer)
-            return compute_explanations(
-                trace, [resolve_target(self.model, index)], [chosen], [layer]
-            )[0]
+    def growing(
+        self, picture: Picture, target: int | None, method: str, layer: str
+    ) -> Iterator[tuple[float, Explanation]]:
+        """A map as it takes shape: how much of the work is done, from 0 to 1, and the map so far."""
+        chosen = get_method(method)
+        chosen.check(self.model, layer)
+        if target is None:
+            self._trace_for(picture, chosen, layer)  # which says it too
+            index = int(self.probabilities(picture).argmax())
+        else:
+            index = target
+        # A map of the picture itself is the same whatever layer is chosen.
+        key = (picture, index, method, None if chosen.at_input else layer)
+        known = self._explanations.peek(key)
+        if known is not None:
+            yield 1.0, known
+            return
+        resolved = resolve_target(self.model, index)
+        trace = self._every.peek(picture)
+        if trace is None or not (chosen.is_quick_at_layers and trace.remembers(resolved, layer)):
+            trace = self._trace_for(picture, chosen, layer)
+        facts = picture_of(trace, 0)
+        for step in chosen.steps(trace, resolved, layer):
+            scaled = scale_saliency(step.maps, trace.pixels.shape[-2:])[0]
+            raw = step.maps[0].float().cpu().numpy()
+            explanation = assemble(facts, resolved, chosen, layer, raw, scaled)
+            if step.done == step.total:
+                self._explanations.get(key, lambda found=explanation: found)
+            yield step.done / step.total, explanation
 
-        return self._explanations.get((picture, index, method, layer), compute)
+    def stages(
+        self, picture: Picture, target: int | None, method: str, layer: str
+    ) -> dict[str, Any]:
+        """A map's own cells at every layer where the method applies, from one pass; {} if it is not quick there."""
+        chosen = get_method(method)
+        names = [x.name for x in self.model.layers if chosen.reason(self.model, x.name) is None]
+        if target is None or not chosen.is_quick_at_layers or len(names) < 2:
+            return {}
+        every = [x.name for x in self.model.layers]
+        trace = self._every.get(picture, lambda: self._run(picture, every))
+        resolved = resolve_target(self.model, target)
+        layers = []
+        for name in names:
+            cells = chosen.compute(trace, resolved, name)[0].relu().float().cpu().numpy()
+            if not np.isfinite(cells).all():
+                continue
+            layers.append(
+                {
+                    "name": name,
+                    "rows": cells.shape[0],
+                    "columns": cells.shape[1],
+                    "cells": cells.astype("<f4").tobytes(),
+                }
+            )
+        return {"scene": picture.id, "target": target, "method": method, "layers": layers}
 
-    def probabilities(self, picture: Picture, layer: str) -> np.ndarray:
+    def probabilities(self, picture: Picture) -> np.ndarray:
         """What the model says of the whole picture, float64 (classes,)."""
-        logits = self.trace(picture, layer).logits[0]
+
+        def ask() -> np.ndarray:
+            return self._probabilities(self.model.logits(self.pixels(picture)[None])[0])
+
+        return self._said.get(picture, ask)
+
+    def _probabilities(self, logits: torch.Tensor) -> np.ndarray:
         return self.model.probabilities(logits).double().cpu().numpy()
 
     def levels(self, explanation: Explanation) -> np.ndarray:
@@ -127,10 +202,10 @@ class Workbench:
         self, picture: Picture, classes: list[int], method: str, layer: str, x: int, y: int
     ) -> list[tuple[int, float]]:
         """The classes whose maps are positive at a pixel, strongest first, on one common scale in (0, 1]."""
-        trace = self.trace(picture, layer)
-        targets = [resolve_target(self.model, i) for i in classes]
         chosen = get_method(method)
         chosen.check(self.model, layer)
+        trace = self._trace_for(picture, chosen, layer)
+        targets = [resolve_target(self.model, i) for i in classes]
         if chosen.needs_gradients:
             trace.remember_gradients(targets)
         maps = torch.cat([chosen.compute(trace, t, layer) for t in targets])
@@ -172,6 +247,8 @@ class Workbench:
             "levels": self.levels(explanation).astype("<u2").tobytes(),
             "cells": np.round(cells * 255).astype(np.uint8).tobytes(),
             "cells_shape": list(cells.shape),
+            "layer": explanation.layer,
+            "at_input": explanation.layer == INPUT,
             "title": explanation.title,
             "empty": explanation.is_empty,
             "note": explanation.note,

@@ -398,7 +398,7 @@ def test_a_map_and_the_slider_at_once_do_not_lock_each_other(ex: cw.Explorer) ->
 def test_telling_the_view_waits_for_no_request(ex: cw.Explorer) -> None:
     """Or two threads, one asking and one telling, could each wait for what the other holds."""
     other = 1 if ex._view.target != 1 else 2
-    with ex._asking:
+    with ex._desk.lock:
         thread = threading.Thread(
             target=lambda: ex._screen.tell(target=other, fraction=0.2), daemon=True
         )

@@ -1,0 +1,171 @@
+"""Which map is asked for, which is shown, and how the one becomes the other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ..explanation import Explanation
+from ..methods import get_method
+from ..models import VisionModel
+from . import words
+from .screen import Screen
+from .session import Session
+from .workbench import Picture, Workbench
+
+__all__ = ["MapDesk", "Request"]
+
+
+class Request(NamedTuple):
+    """What a map is asked of. ``target`` None stands for the predicted class."""
+
+    picture: Picture
+    target: int | None
+    method: str
+    layer: str
+
+
+class MapDesk:
+    """Takes requests for maps, has them made off the main thread, and shows them.
+
+    Args:
+        model: whose maps.
+        bench: makes them.
+        session: the worker.
+        screen: shows them.
+        on_shown: called with each finished map once it is shown, and its class.
+        on_back: called with the request whose map is on the screen, when another came to nothing.
+    """
+
+    #: Seconds between two partial maps: each is ranked, sent and painted.
+    PACE = 0.2
+
+    def __init__(
+        self,
+        model: VisionModel,
+        bench: Workbench,
+        session: Session,
+        screen: Screen,
+        on_shown: Callable[[Explanation, int], None],
+        on_back: Callable[[Request], None],
+    ) -> None:
+        self._model = model
+        self._bench = bench
+        self._session = session
+        self._screen = screen
+        self._on_shown = on_shown
+        self._on_back = on_back
+        #: Held while what is asked for, or shown, changes.
+        self.lock = threading.RLock()
+        self.requested: Request | None = None
+        self.shown: Request | None = None
+        self._growing = False
+        self._share = 0.0
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether an unfinished map is on the screen, which has no numbers yet."""
+        return self._growing
+
+    def ask(self, request: Request) -> None:
+        """Ask for a map, in place of any other that is not finished."""
+        with self.lock:
+            before, self.requested = self.requested, request
+            if request == before:
+                return
+            self._growing = slow = get_method(request.method).slow
+            self._share = 0.0
+        self._session.drop("map", "grow", "stages", "mask", "curve", "pick")
+        self._screen.tell(busy=True, progress=-1.0, error="", partial=False, cancellable=slow)
+        if before is None or before._replace(target=request.target) != request:
+            # What a click found holds for this picture, method and layer, whatever class is chosen.
+            self._screen.tell(here={})
+        if slow:
+            self._session.submit("grow", lambda: self._grow(request))
+        else:
+            self._session.submit("map", lambda: self._make(request))
+
+    def cancel(self) -> None:
+        """Stop the slow map that is being made; what was shown before comes back."""
+        with self.lock:
+            given_up = self.requested
+            if not self._growing or given_up is None:
+                return
+            self._session.drop("grow")
+            share = self._share
+            self.back()
+        label = get_method(given_up.method).label
+        self._screen.tell(status=f"{label} cancelled at {100 * share:.0f} %")
+
+    def back(self) -> None:
+        """To what is on the screen, so that the controls do not claim what the map does not show."""
+        with self.lock:
+            was_partial = self._growing
+            self._growing = False
+            shown = self.requested = self.shown
+            self._screen.tell(busy=False, partial=False, cancellable=False)
+            if shown is None or shown.target is None:
+                return
+            self._on_back(shown)
+            if was_partial:
+                self._show(shown, self._bench.explanation(*shown), 0.0)
+
+    # -- on the worker's thread ------------------------------------------------------------
+
+    def _make(self, request: Request) -> None:
+        start = time.perf_counter()
+        self._set_scene(request)
+        explanation = self._bench.explanation(*request)
+        self._finish(request, explanation, 1000 * (time.perf_counter() - start))
+
+    def _grow(self, request: Request) -> Iterator[None]:
+        start = told = time.perf_counter()
+        self._set_scene(request)
+        for share, explanation in self._bench.growing(*request):
+            with self.lock:
+                if self.requested != request:
+                    return
+                self._share = share
+                self._screen.tell(progress=share)
+                if share < 1 and time.perf_counter() - told > self.PACE:
+                    wire = self._bench.wire(request.picture, explanation)
+                    self._screen.tell(explanation=wire, partial=True)
+                    told = time.perf_counter()
+            if share < 1:
+                yield
+        self._finish(request, explanation, 1000 * (time.perf_counter() - start))
+
+    def _set_scene(self, request: Request) -> None:
+        if self._screen.view.scene.get("id") != request.picture.id:
+            self._screen.tell(scene=self._bench.scene(request.picture))
+
+    def _finish(self, request: Request, explanation: Explanation, milliseconds: float) -> None:
+        index = explanation.target.index
+        assert index is not None  # the widget explains classes
+        with self.lock:
+            if self.requested != request:
+                return
+            self._growing = False
+            self.requested = self.shown = request._replace(target=index)
+            shown = self.shown
+        self._show(shown, explanation, milliseconds)
+        self._on_shown(explanation, index)
+        self._session.submit("stages", lambda: self._show_stages(shown))
+
+    def _show(self, shown: Request, explanation: Explanation, milliseconds: float) -> None:
+        assert shown.target is not None
+        self._screen.show_map(
+            explanation,
+            shown.target,
+            self._bench.wire(shown.picture, explanation),
+            self._bench.probabilities(shown.picture),
+            words.status(self._model.name, explanation, milliseconds, str(self._model.device)),
+        )
+
+    def _show_stages(self, shown: Request) -> None:
+        """The same map at every layer, so that moving along them costs nothing."""
+        stages = self._bench.stages(*shown)
+        if not self._session.dropped():
+            self._screen.tell(stages=stages)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import Any, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 import torch
 
@@ -13,7 +13,15 @@ from .layers import hooked, spatial
 from .models import VisionModel
 from .targets import EachTarget, Target, TargetLike, resolve_target
 
-__all__ = ["Aim", "whole"]
+__all__ = ["Aim", "Reading", "whole"]
+
+
+class Reading(NamedTuple):
+    """What one pass says of one picture."""
+
+    score: torch.Tensor  #: the number that is raised, a scalar
+    guide: torch.Tensor  #: what leads there while the score itself has no slope, a scalar
+    logits: torch.Tensor  #: (1, classes), detached
 
 
 @dataclass(frozen=True)
@@ -77,21 +85,21 @@ class Aim:
         cell = "" if self.unit is None else f" at row {self.unit[0]}, column {self.unit[1]}"
         return f"channel {self.channel} of {self.layer}{cell}"
 
-    def score(self, model: VisionModel, picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def read(self, model: VisionModel, picture: torch.Tensor) -> Reading:
         """One pass of one picture (C, H, W) in [0, 1], in the caller's grad mode.
 
-        Returns:
-            The number that is raised, a scalar: the target's score, which for a class is its logit (before the softmax,
-            Simonyan et al. 2014); the mean of the channel's map; or the cell. And the logits (1, classes), detached.
+        The score is the target's, which for a class is its logit (before the softmax, Simonyan et al. 2014); or the
+        mean of the channel's map; or the one cell. A cell whose ReLU is shut has no slope, but its neighbours,
+        which have the same weights, may: the channel's mean is its guide.
         """
         seen: list[torch.Tensor] = []
 
-        def read(module: torch.nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
+        def keep(module: torch.nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
             seen.append(output)
             # What follows may overwrite what it gets (an in-place ReLU), so it gets a copy.
             return output.clone()
 
-        place = {} if self.layer is None else {model.module.get_submodule(self.layer): read}
+        place = {} if self.layer is None else {model.module.get_submodule(self.layer): keep}
         with model.undisturbed(), hooked(place):
             try:
                 logits = model.module(model.inputs(picture[None]))
@@ -101,10 +109,13 @@ class Aim:
                     "Leave size out for the size it was made for."
                 ) from error
             model.check_finite(logits.detach())
-            value = self._of_logits(logits) if self.target else self._of_map(model, seen, picture)
-        if not torch.isfinite(value):
-            raise MethodError(f"The score of {self.label} is {float(value)}: it cannot be raised.")
-        return value, logits.detach()
+            if self.target is not None:
+                score = guide = self._of_logits(logits)
+            else:
+                score, guide = self._of_map(model, seen, picture)
+        if not torch.isfinite(score):
+            raise MethodError(f"The score of {self.label} is {float(score)}: it cannot be raised.")
+        return Reading(score, guide, logits.detach())
 
     def _of_logits(self, logits: torch.Tensor) -> torch.Tensor:
         assert self.target is not None
@@ -118,7 +129,7 @@ class Aim:
 
     def _of_map(
         self, model: VisionModel, seen: list[torch.Tensor], picture: torch.Tensor
-    ) -> torch.Tensor:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         if not seen:
             raise LayerError(f"Layer {self.layer!r} did not run. Choose another.")
         output = seen[0]
@@ -128,8 +139,9 @@ class Aim:
                 f"Layer {self.layer!r} has a single cell, no map, for a picture of "
                 f"{picture.shape[2]}×{picture.shape[1]}. Use a larger size, or a shallower layer."
             )
+        plane = maps[0, self.channel]
         if self.unit is None:
-            return maps[0, self.channel].mean()
+            return plane.mean(), plane.mean()
         height, width = maps.shape[-2:]
         row, column = self.unit
         if not (0 <= row < height and 0 <= column < width):
@@ -137,7 +149,7 @@ class Aim:
                 f"There is no cell {self.unit}: the map of {self.layer!r} has rows 0 to {height - 1} and "
                 f"columns 0 to {width - 1} for this size."
             )
-        return maps[0, self.channel, row, column]
+        return plane[row, column], plane.mean()
 
 
 def whole(value: Any, name: str) -> int:

@@ -222,17 +222,19 @@ def _gradients(on: bool) -> Iterator[None]:
 def _slope(
     model: VisionModel, aim: Aim, seen: torch.Tensor, moved: torch.Tensor
 ) -> tuple[float, torch.Tensor]:
-    """Score of the picture ``moved``, made from the leaf ``seen``, and its gradient there (C, H, W)."""
-    score = aim.score(model, moved)[0]
+    """Score of the picture ``moved``, made from the leaf ``seen``, and the way up from there (C, H, W)."""
+    score, guide, _ = aim.read(model, moved)
     gradient = None
     if score.requires_grad:
         # With respect to the picture only: parameters and their .grad take no part.
-        (gradient,) = torch.autograd.grad(score, seen, allow_unused=True)
+        (gradient,) = torch.autograd.grad(score, seen, allow_unused=True, retain_graph=True)
     if gradient is None:
         raise MethodError(
             f"The score of {aim.label} does not depend on the picture in a way that can be differentiated "
             "(is something detached, or run under no_grad?)."
         )
+    if guide is not score and not gradient.any():
+        (gradient,) = torch.autograd.grad(guide, seen)
     if not torch.isfinite(gradient).all():
         raise MethodError(
             f"The gradient of {aim.label} is not finite. Try the model in float32: module.float()."
@@ -308,7 +310,7 @@ def _look(model: VisionModel, aim: Aim, canvas: Canvas) -> tuple[np.ndarray, flo
     with _gradients(False):
         pixels = (canvas.picture() * 255).round().to(torch.uint8)
         # Of the rounded pixels, so that whoever gives them to the model finds the same.
-        score, logits = aim.score(model, pixels.float() / 255)
+        score, _, logits = aim.read(model, pixels.float() / 255)
         index = None if aim.target is None else aim.target.index
         probability = (
             None if index is None else float(model.probabilities(logits.float())[0, index])

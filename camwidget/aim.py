@@ -90,7 +90,7 @@ class Aim:
 
         The score is the target's, which for a class is its logit (before the softmax, Simonyan et al. 2014); or the
         mean of the channel's map; or the one cell. A cell whose ReLU is shut has no slope, but its neighbours,
-        which have the same weights, may: the channel's mean is its guide.
+        which have the same weights, may: the channel's sum is its guide, what is near weighing more.
         """
         seen: list[torch.Tensor] = []
 
@@ -114,7 +114,9 @@ class Aim:
             else:
                 score, guide = self._of_map(model, seen, picture)
         if not torch.isfinite(score):
-            raise MethodError(f"The score of {self.label} is {float(score)}: it cannot be raised.")
+            raise MethodError(
+                f"The score of {self.label} is {float(score.detach())}: it cannot be raised."
+            )
         return Reading(score, guide, logits.detach())
 
     def _of_logits(self, logits: torch.Tensor) -> torch.Tensor:
@@ -149,7 +151,9 @@ class Aim:
                 f"There is no cell {self.unit}: the map of {self.layer!r} has rows 0 to {height - 1} and "
                 f"columns 0 to {width - 1} for this size."
             )
-        return plane[row, column], plane.mean()
+        down = torch.arange(height, device=plane.device)[:, None] - row
+        across = torch.arange(width, device=plane.device)[None] - column
+        return plane[row, column], (plane / (1 + down**2 + across**2)).sum()
 
 
 def whole(value: Any, name: str) -> int:

@@ -115,9 +115,9 @@ class Canvas:
             axes = F.normalize(torch.tensor(_AXES), dim=1) * torch.tensor(_SPREADS)[:, None]
             axes = axes * math.sqrt(3)  # of unit brightness, as a grey picture
         self._colours = axes.T.contiguous().to(device)
-        noise = torch.randn((channels, height, width // 2 + 1, 2), generator=generator)
-        # Half the plane is stored, real and imaginary: each has half of a pixel's variance.
-        self.coefficients = (noise * contrast * math.sqrt(0.5)).to(device).requires_grad_()
+        shape = (channels, height, width // 2 + 1, 2)
+        self.coefficients = torch.zeros(shape, device=device, requires_grad=True)
+        self.stir(contrast, generator)
 
     def field(self) -> torch.Tensor:
         """x, before the sigmoid: (C, H, W), 0 is mid grey; differentiable in the coefficients."""
@@ -128,6 +128,13 @@ class Canvas:
     def picture(self) -> torch.Tensor:
         """Pixels (C, H, W) in [0, 1], differentiable in the coefficients."""
         return self.field().sigmoid()
+
+    @torch.no_grad()
+    def stir(self, contrast: float, generator: torch.Generator) -> None:
+        """Add noise to x, of this standard deviation."""
+        noise = torch.randn(self.coefficients.shape, generator=generator)
+        # Half the plane is stored, real and imaginary: each has half of a pixel's variance.
+        self.coefficients.add_((noise * contrast * math.sqrt(0.5)).to(self.coefficients.device))
 
     @torch.no_grad()
     def decay(self, rate: float) -> None:

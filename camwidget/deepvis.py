@@ -26,11 +26,15 @@ __all__ = ["Visualization", "dream_steps", "visualize"]
 #: Adam's step in the canvas's coefficients; 0.05 in the scale of Olah et al. 2017 is about this in ours.
 RATE = 0.07
 
-#: Standard deviation, before the sigmoid, of the noise that a picture starts from: all but grey.
-CONTRAST = 0.05
+#: Steps until Adam takes whole ones: the first would shut what hardly began to answer.
+WARM = 5
 
-#: Where a ReLU is shut for the faint noise, so many stronger ones are tried, each by this factor.
-TRIES, STRONGER = 12, 1.5
+#: Standard deviation, before the sigmoid, of the noise that a picture starts from. In fainter noise fewer units
+#: answer at all, so that pictures grow from a few spots; what is left of it is soon gone.
+CONTRAST = 0.5
+
+#: Behind a shut ReLU there is no slope to climb: so many times noise is added, each time more by this factor.
+TRIES, STRONGER = 8, 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +199,16 @@ def _draw(
     keep: Regularizers,
 ) -> Iterator[Visualization | None]:
     generator = torch.Generator().manual_seed(seed)
-    canvas = _awake(model, aim, size, keep, generator)
+    with _gradients(True):  # what is made in inference mode cannot be optimised
+        canvas = Canvas(
+            size,
+            model.preprocess.channels,
+            spectrum=keep.spectrum,
+            contrast=CONTRAST,
+            generator=generator,
+            device=model.device,
+        )
+        adam = torch.optim.Adam([canvas.coefficients], lr=RATE)
     before = _look(model, aim, canvas)[1]
     scores: list[float] = []
 
@@ -204,8 +217,6 @@ def _draw(
         curve = np.asarray(scores, np.float32)
         return Visualization(pixels, before, score, curve, probability, aim.label, model.name, seed)
 
-    with _gradients(True):
-        adam = torch.optim.Adam([canvas.coefficients], lr=RATE)
     for step in range(1, steps + 1):
         scores.append(_step(model, aim, canvas, adam, keep, generator, step))
         yield present() if every and step % every == 0 and step < steps else None
@@ -253,17 +264,30 @@ def _step(
 ) -> float:
     """One step of ascent, and what keeps it natural; the score before it."""
     with _gradients(True):
-        x = canvas.field()
-        picture = x.sigmoid()
-        seen = picture.detach().requires_grad_()
-        moved = wobble(seen, generator, jitter=keep.jitter, scale=keep.scale, rotate=keep.rotate)
-        score, gradient = _slope(model, aim, seen, moved)
+        for attempt in range(TRIES):
+            x = canvas.field()
+            picture = x.sigmoid()
+            seen = picture.detach().requires_grad_()
+            moved = wobble(
+                seen, generator, jitter=keep.jitter, scale=keep.scale, rotate=keep.rotate
+            )
+            score, gradient = _slope(model, aim, seen, moved)
+            if gradient.any():
+                break
+            canvas.stir(CONTRAST * STRONGER**attempt, generator)
+        else:
+            raise MethodError(
+                f"{aim.label} answers to no noise: its activation, or the slope of it, is 0 in {TRIES} tries. Choose "
+                "another, another seed, or a layer before the ReLU."
+            )
         # Scores of different layers have different scales; the weight of the total variation has one.
         ascent = gradient / gradient.square().mean().sqrt().clamp(min=1e-30)
         if keep.tv:
             (rough,) = torch.autograd.grad(total_variation(seen), seen)
             ascent = ascent - keep.tv * rough
         (canvas.coefficients.grad,) = torch.autograd.grad(picture, canvas.coefficients, -ascent)
+        for group in adam.param_groups:
+            group["lr"] = RATE * min(1.0, step / WARM)
         adam.step()
     with _gradients(False):
         if keep.decay:
@@ -276,33 +300,6 @@ def _step(
             contribution = (x * gradient * picture * (1 - picture)).sum(0).abs()
             canvas.erase(contribution, keep.clip_contribution)
     return score
-
-
-def _awake(
-    model: VisionModel,
-    aim: Aim,
-    size: tuple[int, int],
-    keep: Regularizers,
-    generator: torch.Generator,
-) -> Canvas:
-    """A canvas with noise that the score answers to: behind a shut ReLU there is no slope to climb."""
-    for attempt in range(TRIES):
-        with _gradients(True):
-            canvas = Canvas(
-                size,
-                model.preprocess.channels,
-                spectrum=keep.spectrum,
-                contrast=CONTRAST * STRONGER**attempt,
-                generator=generator,
-                device=model.device,
-            )
-            seen = canvas.picture().detach().requires_grad_()
-            if _slope(model, aim, seen, seen)[1].any():
-                return canvas
-    raise MethodError(
-        f"{aim.label} answers to no noise: its activation, or the slope of it, is 0 in {TRIES} tries. Choose another, "
-        "another seed, or a layer before the ReLU."
-    )
 
 
 def _look(model: VisionModel, aim: Aim, canvas: Canvas) -> tuple[np.ndarray, float, float | None]:

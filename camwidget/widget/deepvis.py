@@ -177,9 +177,9 @@ class DeepVisPanel(ipywidgets.VBox):
             [self._kind, self._class, self._layer, self._channel, self._seed, self._button],
             layout=wide(flex_flow="row wrap", align_items="center"),
         )
-        # Hidden, not taken away: nothing jumps when it appears.
+        # Hidden, not taken away: nothing jumps when it appears. Of the height, 8 px are ipywidgets' own margins.
         self._bar = ipywidgets.IntProgress(
-            min=0, max=self.steps, layout=wide(width="100%", height="4px", visibility="hidden")
+            min=0, max=self.steps, layout=wide(width="100%", height="12px", visibility="hidden")
         )
         height, width = model.preprocess.size
         factor = max(1, SIDE // max(height, width))

@@ -127,7 +127,8 @@ def visualize(
         unit: (row, column) of the one cell of the map that is raised instead.
         steps: of Adam; more are sharper.
         size: of the picture, one side or (height, width); the model's own if None.
-        seed: of the noise and the wobbling; the same seed gives the same picture.
+        seed: of the noise and the wobbling; the same seed gives the same picture (on one machine, with as many threads:
+            the order of additions decides the last digits).
         progress: called with (done, total) after each step; may raise to cancel. A bar if None.
         spectrum: how amplitudes fall with frequency, 1/f to this power (Olah et al. 2017); 0 for plain pixels.
         decay: the part of its contrast that the picture loses each step: L2 decay (Yosinski et al. 2015).

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
+from .deepvis import Visualization, visualize
 from .engine import explain
 from .errors import CamwidgetError
 from .explanation import Explanation, Explanations
@@ -30,6 +31,7 @@ __all__ = [
     "Prediction",
     "Preprocess",
     "VisionModel",
+    "Visualization",
     "__version__",
     "confidence_change",
     "explain",
@@ -38,6 +40,7 @@ __all__ = [
     "list_models",
     "load",
     "mask_curve",
+    "visualize",
     "wrap",
 ]
 

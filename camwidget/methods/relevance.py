@@ -202,15 +202,15 @@ def lrp(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     needs_gradients=False,
 )
 def relevance_cam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
-    """Relevance-CAM of Lee et al. 2021: ``L = Σ_k α_k A_k`` with ``α_k = Σ_xy R_k(x, y)``, R being relevance at the layer.
+    """Relevance-CAM of Lee et al. 2021: ``L = Σ_k α_k A_k`` with ``α_k = Σ_xy R_k(x, y)``.
 
-    Relevance starts contrastively, ``R_t = z_t`` at the class and ``R_n = −z_t/N`` at each other of N
-    classes, and goes down by the z+ rule (α1β0, eq. 60 of Bach et al. 2015) without biases. As in
-    the authors' code (github.com/mongeoroo/Relevance-CAM), others get 1/N rather than 1/(N − 1),
-    and additions share by signed contribution. z+ does not know the sign of z_t, and a class
-    with a negative logit would get the map of its opposite; the magnitude is taken (the authors' code starts
-    from 1), so that the scale is the paper's and the sign is right. A score of several logits starts from each
-    with its derivative.
+    ``R_k`` is the relevance of channel k at the layer. It starts contrastively, ``R_t = z_t`` at the class and
+    ``R_n = −z_t/N`` at each other of N classes, and goes down by the z+ rule (α1β0, eq. 60 of Bach et al. 2015)
+    without biases. As in the authors' code (github.com/mongeoroo/Relevance-CAM), others get 1/N rather than
+    1/(N − 1), and additions share by signed contribution. z+ does not know the sign of z_t, and a class with a
+    negative logit would get the map of its opposite; the magnitude is taken (the authors' code starts from 1),
+    so that the scale is the paper's and the sign is right. A score of several logits starts from
+    each with its derivative.
 
     Signed: the paper does not rectify.
 
@@ -239,8 +239,9 @@ def excitation_backprop(trace: Trace, target: Target, layer: str) -> torch.Tenso
     """Marginal winning probability at the layer, section 3.2 of Zhang et al. 2016, summed over the channels.
 
     ``P(a_j) = Σ_i P(a_j | a_i) P(a_i)`` with ``P(a_j | a_i) = Z_i â_j w_ji`` if ``w_ji ≥ 0``, else 0, and
-    ``Z_i = 1 / Σ_j â_j w_ji`` over the same j. Biases take no part. The paper has activations â ≥ 0; where a network
-    has others, what counts as excitatory is that the product is positive. Additions are units with weights 1.
+    ``Z_i = 1 / Σ_j â_j w_ji`` over the same j. Biases take no part. Additions are units with weights 1.
+    The paper has activations â ≥ 0; where a network has others (linear bottlenecks), those products â_j w_ji share
+    that have the sign of what they add up to, which is the same where all are ≥ 0.
 
     Returns:
         (N, h, w), ≥ 0. The sum is 1, less what went to units that only their bias excites; a class whose unit

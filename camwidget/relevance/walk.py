@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from ..errors import LayerError, MethodError
+from ..errors import LayerError
 from . import vocabulary as words
 from .replica import replicate
 from .rules import Operation, Rules, hand_on, passed
@@ -32,8 +32,9 @@ class _Known:
 
     tensor: torch.Tensor
     sources: tuple[_Known, ...] = ()
-    operation: int | None = None  #: index of the linear operation that made it
-    transposed: bool = False  #: by which its weights have the output's channels elsewhere
+    operation: int | None = (
+        None  #: index of the operation that made it, if that has a rule of its own
+    )
     raw: bool = False  #: still the picture, moved or normalised: no rule but ``first`` fits
     uses: int = 0
     stale: bool = False  #: something was written into memory that it shares
@@ -91,6 +92,7 @@ class Walk:
             raise Unruled("its output is computed in a way that cannot be followed")
         self.logits = self._output.tensor.detach()
         self._mode.merge()
+        self._last = self._mode.finish(self._output)
 
     @property
     def readable(self) -> frozenset[str]:
@@ -130,19 +132,7 @@ class Walk:
 
     def classifiers(self) -> frozenset[int]:
         """Indices of the linear operations after which there is no other one: the last ones."""
-        found: set[int] = set()
-        seen: set[int] = set()
-        queue = [self._output]
-        while queue:
-            known = queue.pop()
-            if known is None or id(known) in seen:
-                continue
-            seen.add(id(known))
-            if known.operation is not None:
-                found.add(known.operation)
-            else:
-                queue.extend(known.sources)
-        return frozenset(found)
+        return self._last
 
     def _keep(self, name: str) -> Any:
         def keep(module: nn.Module, args: Any, output: Any) -> None:
@@ -193,6 +183,27 @@ class _Mode(TorchFunctionMode):
             if known.uses == 1 and known.operation is not None:
                 self._operations[known.operation].merge(scale, shift)
 
+    def finish(self, output: _Known) -> frozenset[int]:
+        """Give the operations of the output's end their rules, and return the indices of the last linear ones."""
+        found: set[int] = set()
+        seen: set[int] = set()
+        queue = [output]
+        while queue:
+            known = queue.pop()
+            if id(known) in seen:
+                continue
+            seen.add(id(known))
+            operation = None if known.operation is None else self._operations[known.operation]
+            if operation is None or operation.weight is None:
+                queue.extend(known.sources)
+                rule = self._rules.after
+            else:
+                found.add(known.operation or 0)
+                rule = self._rules.last
+            if operation is not None and rule is not None:
+                operation.rule = rule
+        return frozenset(found)
+
     # -- one operation ------------------------------------------------------------------------
 
     def __torch_function__(
@@ -214,9 +225,10 @@ class _Mode(TorchFunctionMode):
         for source in sources:
             source.uses += 1
         # The module may run parts of itself under no_grad.
+        before = len(self._operations)
         with torch.enable_grad():
             result = self._run(name, func, args, kwargs, sources)
-        self._note(result, sources, name)
+        self._note(result, sources, name, before)
         if (
             _writes(name, args, kwargs)
             and isinstance(target, torch.Tensor)
@@ -270,8 +282,10 @@ class _Mode(TorchFunctionMode):
         operation = Operation(
             lambda value, w, b: func(value, w, b, *rest, **kwargs), rule, weight, bias
         )
-        self._operations.append(operation)
-        return hand_on(x, operation)
+        operation.mergeable = not name.startswith(
+            "conv_transpose"
+        )  # which has its channels elsewhere
+        return self._hand_on(x, operation)
 
     def _batch_norm(
         self, func: Any, x: torch.Tensor, rest: Any, kwargs: Any, source: _Known
@@ -287,7 +301,8 @@ class _Mode(TorchFunctionMode):
         shift = -mean * scale
         if given.get("bias") is not None:
             shift = shift + given["bias"]
-        if source.operation is not None and not source.transposed:
+        before = None if source.operation is None else self._operations[source.operation]
+        if before is not None and before.mergeable:
             self._merges.append((source, scale.detach(), shift.detach()))
         return passed(x, lambda value: func(value, *rest, **kwargs))
 
@@ -301,14 +316,18 @@ class _Mode(TorchFunctionMode):
         # A mean over the pictures, or over everything, mixes what belongs to different explanations.
         if not shape or shape[0] != x.shape[0]:
             raise self._refusal(f"{name} over the batch")
-        return hand_on(x, Operation(call, self._rules.average))
+        return self._hand_on(x, Operation(call, self._rules.average))
 
     def _sum(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         from zennit.layer import Sum
 
         both = torch.stack(torch.broadcast_tensors(x, y), dim=-1)
         total = Sum(dim=-1)
-        return hand_on(both, Operation(lambda value, w, b: total(value), self._rules.sum))
+        return self._hand_on(both, Operation(lambda value, w, b: total(value), self._rules.sum))
+
+    def _hand_on(self, x: torch.Tensor, operation: Operation) -> torch.Tensor:
+        self._operations.append(operation)
+        return hand_on(x, operation)
 
     def _affine(
         self, name: str, func: Any, x: Any, rest: Any, kwargs: Any, source: _Known
@@ -330,17 +349,15 @@ class _Mode(TorchFunctionMode):
 
     # -- what is known afterwards -------------------------------------------------------------
 
-    def _note(self, result: Any, sources: tuple[_Known, ...], name: str) -> None:
+    def _note(self, result: Any, sources: tuple[_Known, ...], name: str, before: int) -> None:
         keeps = name in words.MOVES or name in words.AFFINE or name == "batch_norm"
         raw = keeps and all(source.raw for source in sources)
-        operation = len(self._operations) - 1 if name in words.LINEAR else None
+        operation = len(self._operations) - 1 if len(self._operations) > before else None
         for tensor in _tensors(result):
             # Integers are places of maxima; who computes with them is not followed.
             if id(tensor) in self._known or not tensor.is_floating_point():
                 continue
-            self._known[id(tensor)] = _Known(
-                tensor, sources, operation, name.startswith("conv_transpose"), raw
-            )
+            self._known[id(tensor)] = _Known(tensor, sources, operation, raw)
 
     def _write(self, target: torch.Tensor, result: torch.Tensor) -> None:
         memory = target.untyped_storage().data_ptr()

@@ -20,7 +20,7 @@ __all__ = [
     "METADATA",
     "MOVES",
 ]
-__all__ += ["SAME", "SUMS", "operation_name"]
+__all__ += ["SAME", "SUMS", "operation_name", "writes"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -94,3 +94,15 @@ def operation_name(function: Callable[..., Any]) -> str:
         if name.startswith(prefix):
             return name[len(prefix) :].removeprefix("_C._nn.")
     return name
+
+
+def writes(name: str, args: tuple[Any, ...], kwargs: Any) -> bool:
+    """Whether the operation writes into its first argument."""
+    if name in SAME:
+        return False
+    if name.startswith("__"):
+        return name.startswith("__i") and name != "__invert__"
+    if name.endswith("_") or kwargs.get("inplace"):
+        return True
+    place = {"relu": 1, "relu6": 1, "leaky_relu": 2, "hardtanh": 3}.get(name)
+    return place is not None and len(args) > place and bool(args[place])

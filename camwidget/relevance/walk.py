@@ -230,7 +230,7 @@ class _Mode(TorchFunctionMode):
             result = self._run(name, func, args, kwargs, sources)
         self._note(result, sources, name, before)
         if (
-            _writes(name, args, kwargs)
+            words.writes(name, args, kwargs)
             and isinstance(target, torch.Tensor)
             and result is not target
         ):
@@ -391,18 +391,6 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
             yield from _tensors(item)
     elif isinstance(value, dict):
         yield from _tensors(list(value.values()))
-
-
-def _writes(name: str, args: tuple[Any, ...], kwargs: Any) -> bool:
-    """Whether the operation writes into its first argument."""
-    if name in words.SAME:
-        return False
-    if name.startswith("__"):
-        return name.startswith("__i") and name != "__invert__"
-    if name.endswith("_") or kwargs.get("inplace"):
-        return True
-    place = {"relu": 1, "relu6": 1, "leaky_relu": 2, "hardtanh": 3}.get(name)
-    return place is not None and len(args) > place and bool(args[place])
 
 
 def _keeps_zero(func: Any, x: torch.Tensor, rest: Any, kwargs: Any) -> bool:

@@ -1,7 +1,7 @@
 """Explanation methods: each is a function of (trace, target, layer), entered into a registry."""
 
-# The order in which they are shown.
-from . import cam, score, backprop, averaged, perturbation, control  # isort: skip
+# In the order in which they are shown.
+from . import cam, score, backprop, averaged, relevance, perturbation, control  # isort: skip
 from .registry import Method, Step, get_method, list_methods
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "get_method",
     "list_methods",
     "perturbation",
+    "relevance",
     "score",
 ]

@@ -1,0 +1,108 @@
+"""The operations through which relevance is known how to go. What is not listed here is refused.
+
+Names are those of ``torch.overrides.resolve_name`` without their modules, so that a module, a function
+and a method of one operation are one entry.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+__all__ = [
+    "ACTIVATIONS",
+    "AFFINE",
+    "AVERAGES",
+    "CONSTANTS",
+    "LINEAR",
+    "MAXIMA",
+    "METADATA",
+    "MOVES",
+]
+__all__ += ["SAME", "SUMS", "operation_name", "writes"]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_PREFIXES = ("torch.nn.functional.", "torch.Tensor.", "torch.")
+
+#: Tell of a tensor's kind, not of its values.
+METADATA = frozenset(
+    f"{name}.__get__"
+    for name in _words(
+        "shape ndim dtype device layout requires_grad is_cuda is_cpu is_mps is_sparse is_quantized is_nested "
+        "is_meta is_leaf itemsize names grad_fn"
+    )
+) | _words(
+    "size dim numel nelement ndimension stride is_contiguous is_floating_point is_complex __len__ get_device "
+    "element_size is_inference"
+)
+
+#: Take a tensor's shape, and make one that knows nothing of its values.
+CONSTANTS = _words("zeros_like ones_like full_like new_zeros new_ones new_full new_tensor")
+
+#: (input, weight, bias, …): weighted sums.
+LINEAR = _words("linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d")
+
+#: Identities in evaluation mode.
+SAME = _words("dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout dropout_")
+
+#: Element by element, zero to zero, the sign kept where it is kept at all.
+ACTIVATIONS = _words(
+    "relu relu_ relu6 hardtanh hardtanh_ leaky_relu leaky_relu_ clamp clamp_ clamp_min clamp_min_"
+)
+
+#: Elements are moved, and relevance with them: here the gradient is the rule.
+MOVES = _words(
+    "flatten view reshape view_as reshape_as permute transpose swapaxes movedim unsqueeze squeeze unflatten "
+    "contiguous clone cat concat concatenate stack chunk split split_with_sizes tensor_split unbind narrow select "
+    "index_select __getitem__ pad expand expand_as to float double type_as pixel_shuffle pixel_unshuffle "
+    "channel_shuffle flip roll"
+)
+
+#: The winner takes all, which is the gradient, too; but what wins is no longer the picture.
+MAXIMA = _words(
+    "max_pool1d max_pool2d max_pool2d_with_indices adaptive_max_pool1d adaptive_max_pool2d "
+    "adaptive_max_pool2d_with_indices amax"
+)
+
+#: Weighted sums with weights of their own.
+AVERAGES = _words(
+    "avg_pool1d avg_pool2d adaptive_avg_pool1d adaptive_avg_pool2d mean sum interpolate upsample"
+)
+
+#: Of two activations.
+SUMS = _words("add add_ __add__ __radd__ __iadd__")
+
+#: With a constant: each element on its own.
+AFFINE = SUMS | _words(
+    "mul mul_ __mul__ __rmul__ __imul__ multiply div div_ __truediv__ __itruediv__ divide true_divide "
+    "sub sub_ __sub__ __isub__ __rsub__ rsub subtract neg neg_ __neg__"
+)
+
+
+@functools.cache
+def operation_name(function: Callable[..., Any]) -> str:
+    """The name of a function of PyTorch, without its modules."""
+    from torch.overrides import resolve_name
+
+    name: str = resolve_name(function) or getattr(function, "__name__", repr(function))
+    for prefix in _PREFIXES:
+        if name.startswith(prefix):
+            return name[len(prefix) :].removeprefix("_C._nn.")
+    return name
+
+
+def writes(name: str, args: tuple[Any, ...], kwargs: Any) -> bool:
+    """Whether the operation writes into its first argument."""
+    if name in SAME:
+        return False
+    if name.startswith("__"):
+        return name.startswith("__i") and name != "__invert__"
+    if name.endswith("_") or kwargs.get("inplace"):
+        return True
+    place = {"relu": 1, "relu6": 1, "leaky_relu": 2, "hardtanh": 3}.get(name)
+    return place is not None and len(args) > place and bool(args[place])

@@ -184,15 +184,15 @@ class Explanations(Sequence[Explanation]):
             )
         if len({e.target.label for e in self._items}) > 1:
             raise CamwidgetError("An average is of one target: select(target=…) one of them.")
-        mean = np.mean([e.saliency for e in self._items], axis=0, dtype=np.float32)
+        mean = np.asarray(np.mean([e.saliency for e in self._items], axis=0, dtype=np.float32))
 
         def joined(names: list[str]) -> str:
             return " + ".join(dict.fromkeys(names))
 
         return replace(
             first,
-            saliency=mean / mean.max() if mean.any() else mean,
-            raw=mean,
+            saliency=np.asarray(mean / mean.max() if mean.any() else mean),
+            raw=np.asarray(mean),
             method=joined([e.method for e in self._items]),
             method_label=joined([e.method_label for e in self._items]),
             layer=joined([e.layer for e in self._items]),

@@ -209,7 +209,8 @@ def discover_layers(
     except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
         raise ModelError(
             f"{type(module).__name__} fails on an input of shape {tuple(inputs.shape)}: {error}. For another size "
-            "pass preprocess=camwidget.Preprocess(size, mean=…, std=…); for inputs beside the picture, inputs={name: tensor}."
+            "pass preprocess=camwidget.Preprocess(size, mean=…, std=…); for inputs beside the picture, "
+            "inputs={name: tensor}."
         ) from error
     found = find_logits(output, len(inputs))
     logits = inputs.new_zeros((len(inputs), 0)) if found is None else found.detach()

@@ -247,7 +247,8 @@ class VisionModel:
         if len(pictures) != 1:
             raise ModelError(
                 f"{self.name} takes one picture beside {', '.join(map(repr, self._extras)) or 'nothing else'}; of "
-                f"{', '.join(map(repr, inputs))} that leaves {len(pictures)}. Name the other inputs in wrap(…, inputs={{…}})."
+                f"{', '.join(map(repr, inputs))} that leaves {len(pictures)}. Name the other "
+                "inputs in wrap(…, inputs={…})."
             )
         return self.given(**others), inputs[pictures[0]]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeAlias, TypeVar
 
 from tqdm.auto import tqdm
 
-__all__ = ["Progress", "follow"]
+__all__ = ["Progress", "follow", "track"]
 
 
 class Countable(Protocol):
@@ -20,17 +20,29 @@ class Countable(Protocol):
     def total(self) -> int: ...
 
 
+T = TypeVar("T")
 C = TypeVar("C", bound=Countable)
 
 #: Called with (done, total) after each step; may raise to cancel.
 Progress: TypeAlias = Callable[[int, int], None]
 
 
-def follow(steps: Iterable[C], label: str, progress: Progress | None = None) -> C:
-    """The last of some steps that count themselves, reporting to ``progress``, or to a bar after a second."""
-    last: C | None = None
+def track(steps: Sequence[T], label: str, progress: Progress | None = None) -> Iterator[T]:
+    """Yield the steps, reporting to ``progress``, or to a bar that appears after a second."""
     if progress is None:
         # The delay keeps quick work quiet.
+        yield from tqdm(steps, desc=label, leave=False, delay=1.0)
+        return
+    for done, step in enumerate(steps):
+        progress(done, len(steps))
+        yield step
+    progress(len(steps), len(steps))
+
+
+def follow(steps: Iterable[C], label: str, progress: Progress | None = None) -> C:
+    """The last of some steps that count themselves, reporting as ``track`` does."""
+    last: C | None = None
+    if progress is None:
         with tqdm(desc=label, leave=False, delay=1.0, total=1) as bar:
             for last in steps:
                 bar.total = last.total

@@ -36,11 +36,14 @@ def integrated_gradients(
 ) -> Iterator[Step]:
     """Integrated gradients, eq. 1 of Sundararajan et al. 2017, from a black picture x′.
 
-    ``IG = (x − x′) · ∫₀¹ ∂y/∂x (x′ + α (x − x′)) dα``, by Gauss–Legendre quadrature, the channels added up. Signed: the sum
-    over all pixels is ``y(x) − y(x′)`` (completeness), but for the quadrature.
+    ``IG = (x − x′) · ∫₀¹ ∂y/∂x (x′ + α (x − x′)) dα``, by Gauss–Legendre quadrature, the channels added up.
+    Signed: the sum over all pixels is ``y(x) − y(x′)`` (completeness), but for the quadrature.
 
     Args:
-        trace, target, layer, picture: as for every slow method.
+        trace: of the picture.
+        target: what is explained.
+        layer: of no matter.
+        picture: its number in the trace.
         steps: how many points on the way.
 
     Yields:
@@ -92,7 +95,10 @@ def smoothgrad(
     """SmoothGrad, section 3 of Smilkov et al. 2017: the mean of ``M(x + N(0, σ²))``.
 
     Args:
-        trace, target, layer, picture: as for every slow method.
+        trace: of the picture.
+        target: what is explained.
+        layer: for a method that has its maps there.
+        picture: its number in the trace.
         base: M, a quick method with gradients; saliency if None.
         samples: how many noisy copies.
         noise: σ as a share of the picture's range of values; 10 to 20 % in the paper.

@@ -53,7 +53,7 @@ def saliency(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     "guided-backprop",
     label="Guided backprop",
     citation="Springenberg et al. 2015, ICLR Workshops, arXiv:1412.6806",
-    summary="Gradients that pass a ReLU only where it was on and they are positive: crisp, but it hardly tells classes apart.",
+    summary="Gradients that pass a ReLU where both it and they are positive: crisp, but hardly tells classes apart.",
     needs="ReLUs, and no other activation",
     group=_GROUP,
     reason=_rectifier_reason,

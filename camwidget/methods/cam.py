@@ -230,7 +230,9 @@ def finercam(
     classes whose logits are nearest to that of c in this picture.
 
     Args:
-        trace, target, layer: as for every method.
+        trace: of the pictures.
+        target: a class.
+        layer: where the maps are.
         strength: γ; 0 is Grad-CAM.
         references: how many classes to compare with.
 

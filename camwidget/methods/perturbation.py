@@ -45,7 +45,10 @@ def occlusion(
     the mean is taken. Signed: where hiding a place raises the score, it is negative.
 
     Args:
-        trace, target, layer, picture: as for every slow method.
+        trace: of the picture.
+        target: what is explained.
+        layer: of no matter.
+        picture: its number in the trace.
         window: side of the square in pixels; a seventh of the shorter side if None.
         stride: from one place to the next, in pixels; half the window if None.
 
@@ -132,7 +135,10 @@ def rise(
     probability of the class, and for any other target its score. I is the normalised input.
 
     Args:
-        trace, target, layer, picture: as for every slow method.
+        trace: of the picture.
+        target: what is explained.
+        layer: of no matter.
+        picture: its number in the trace.
         masks: N; the paper takes 4000 for VGG-16 and 8000 for ResNet-50.
         cells: cells of the grid on a side.
         keep: the probability that a cell is kept.

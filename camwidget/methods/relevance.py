@@ -7,7 +7,6 @@ import weakref
 import torch
 
 from ..errors import MethodError, TargetError
-from ..layers import spatial
 from ..models import VisionModel
 from ..relevance import EXCITATION, LRP, POSITIVE, Rules, Unruled, Walk
 from ..targets import Target
@@ -117,7 +116,7 @@ def _at(trace: Trace, walk: Walk, start: torch.Tensor, layer: str) -> torch.Tens
     """Relevance at the layer as maps (N, K, h, w)."""
     with trace.model.undisturbed():
         relevance = walk.relevance(start, trace.model.layer(layer).name)
-    maps = spatial(relevance, trace.pixels.shape[-2:], trace.model.reshape)
+    maps = trace.model.maps(relevance, trace.pixels.shape[-2:])
     # The trace found maps there, else nobody would be asked.
     assert maps is not None
     return maps
@@ -170,6 +169,7 @@ def _prior(target: Target, logits: torch.Tensor) -> torch.Tensor:
     reason=_reason_at_input,
     needs_gradients=False,
     at_input=True,
+    own_passes=True,
 )
 def lrp(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Layer-wise relevance propagation, eqs. 1 to 3 of Bach et al. 2015: ``Σ_pixels R = … = Σ_j R_j = score``.
@@ -200,6 +200,7 @@ def lrp(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     group=_GROUP,
     reason=_reason,
     needs_gradients=False,
+    own_passes=True,
 )
 def relevance_cam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Relevance-CAM of Lee et al. 2021: ``L = Σ_k α_k A_k`` with ``α_k = Σ_xy R_k(x, y)``.
@@ -234,6 +235,7 @@ def relevance_cam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     group=_GROUP,
     reason=_reason,
     needs_gradients=False,
+    own_passes=True,
 )
 def excitation_backprop(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Marginal winning probability at the layer, section 3.2 of Zhang et al. 2016, summed over the channels.
@@ -263,6 +265,7 @@ def excitation_backprop(trace: Trace, target: Target, layer: str) -> torch.Tenso
     group=_GROUP,
     reason=_reason,
     needs_gradients=False,
+    own_passes=True,
 )
 def contrastive_excitation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Contrastive marginal winning probability, section 3.3 of Zhang et al. 2016.

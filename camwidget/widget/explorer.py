@@ -17,9 +17,9 @@ from ..explanation import Explanation
 from ..methods import get_method
 from ..models import VisionModel
 from ..perturb import BASELINES, MaskCurve, threshold
-from . import words
 from .maps import MapDesk, Request
 from .masking import MODES, is_whole, masked_probabilities, refine_curve
+from .panels import Panels
 from .pictures import list_pictures, named_picture
 from .screen import Screen
 from .session import Session
@@ -31,7 +31,7 @@ __all__ = ["Explorer"]
 _SHARED = ("method", "layer", "mode", "baseline", "fraction", "picture")
 
 #: What the worker does, from the most to the least urgent.
-_KINDS = ("map", "pick", "mask", "strip", "grow", "curve", "stages")
+_KINDS = ("map", "pick", "mask", "methods", "strip", "grow", "curve", "stages")
 
 
 class Explorer(ipywidgets.Box):
@@ -101,15 +101,17 @@ class Explorer(ipywidgets.Box):
         self._desk = MapDesk(
             model, self._bench, self._session, self._screen, self._map_shown, self._map_back
         )
+        self._panels = Panels(model)
         kwargs.setdefault("layer", model.default_layer)
-        super().__init__(self._screen.parts, **kwargs)
+        super().__init__([*self._screen.parts, self._panels.box], **kwargs)
         self.add_class("camwidget-explorer")
         self._screen.tell(
             pictures=[p.name for p in self.pictures],
             **{name: getattr(self, name) for name in _SHARED},
         )
-        self._screen.show_methods(self.layer)
+        self._screen.show_methods(self.layer, wait=False)
         self._connect()
+        self._session.submit("methods", lambda: self._screen.show_methods(self.layer))
         self._session.submit("strip", self._draw_strip)
         self._ask(self.target)
 
@@ -146,7 +148,8 @@ class Explorer(ipywidgets.Box):
         """Stop computing and remove the widget from every page."""
         if "_session" in self.__dict__:  # else the arguments were refused
             self._session.close()
-            for part in self.children:
+            self._panels.close()
+            for part in self._screen.parts:
                 part.close()
         super().close()
 
@@ -312,6 +315,7 @@ class Explorer(ipywidgets.Box):
     def _map_shown(self, explanation: Explanation, index: int) -> None:
         self._announce("explanation", explanation)
         self._announce("target", self.model.classes[index])
+        self._panels.follow(index, self.layer)
         self._ask_curve()
 
     def _map_back(self, shown: Request) -> None:

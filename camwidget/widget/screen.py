@@ -83,8 +83,13 @@ class Screen:
         """
         return self._telling == threading.get_ident()
 
-    def show_methods(self, layer: str) -> None:
-        """List the methods, those that do not apply at this layer with their reason."""
+    def show_methods(self, layer: str, *, wait: bool = True) -> None:
+        """List the methods, those that do not apply at this layer with their reason.
+
+        Args:
+            layer: where they are to apply.
+            wait: whether to wait for the reasons of those that have to run the model to know.
+        """
         self.tell(
             methods=[
                 {
@@ -92,7 +97,7 @@ class Screen:
                     "label": m.label,
                     "group": m.group,
                     "tip": f"{m.summary} ({m.citation})",
-                    "reason": m.reason(self._model, layer),
+                    "reason": m.reason(self._model, layer) if wait or not m.own_passes else None,
                     "slow": m.slow,
                 }
                 for m in list_methods()

@@ -43,10 +43,16 @@ class _Recent(Generic[V]):
             if key in self._values:
                 self._values.move_to_end(key)
                 return self._values[key]
-            value = self._values[key] = make()
+            value = make()
+            self.put(key, value)
+            return value
+
+    def put(self, key: Hashable, value: V) -> None:
+        """Keep a value, and let the oldest go."""
+        with self._lock:
+            self._values[key] = value
             while len(self._values) > self._size:
                 self._values.popitem(last=False)
-            return value
 
     def peek(self, key: Hashable) -> V | None:
         """The value if it is there already."""
@@ -154,7 +160,7 @@ class Workbench:
             raw = step.maps[0].float().cpu().numpy()
             explanation = assemble(facts, resolved, chosen, layer, raw, scaled)
             if step.done == step.total:
-                self._explanations.get(key, lambda found=explanation: found)
+                self._explanations.put(key, explanation)
             yield step.done / step.total, explanation
 
     def stages(

@@ -124,7 +124,7 @@ def _combinations(
                 ).maps
             if m.at_input:
                 raws.update({(i, j, layer): raws[i, j, layers[0]] for layer in layers[1:]})
-    saliency = _scaled_together(raws, trace.pixels.shape[-2:])
+    saliency = _scaled_together(raws, methods, trace.pixels.shape[-2:])
     pictures = [picture_of(trace, n) for n in range(len(trace.pixels))]
     return Explanations(
         [
@@ -188,34 +188,53 @@ def assemble(
 
 
 def _scaled_together(
-    raws: dict[tuple[int, int, str], torch.Tensor], size: Sequence[int]
+    raws: dict[tuple[int, int, str], torch.Tensor], methods: Sequence[Method], size: Sequence[int]
 ) -> dict[tuple[int, int, str], np.ndarray]:
-    """Maps (N, h, w) as saliency (N, H, W), those of one shape in one go."""
-    shapes: dict[torch.Size, list[tuple[int, int, str]]] = {}
+    """Maps (N, h, w) as saliency (N, H, W), those of one shape and scale in one go."""
+    alike: dict[tuple[torch.Size, str], list[tuple[int, int, str]]] = {}
     for key, raw in raws.items():
-        shapes.setdefault(raw.shape, []).append(key)
+        alike.setdefault((raw.shape, methods[key[1]].scale), []).append(key)
     scaled: dict[tuple[int, int, str], np.ndarray] = {}
-    for keys in shapes.values():
-        together = scale_saliency(torch.cat([raws[k].float() for k in keys]), size)
+    for (_, scale), keys in alike.items():
+        together = scale_saliency(torch.cat([raws[k].float() for k in keys]), size, scale)
         scaled.update(zip(keys, together.reshape(len(keys), -1, *size), strict=True))
     return scaled
 
 
-def scale_saliency(raw: torch.Tensor, size: Sequence[int]) -> np.ndarray:
-    """Maps (N, h, w) of any scale as float32 saliency (N, H, W): positive part, upsampled, own maximum 1.
+def scale_saliency(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum") -> np.ndarray:
+    """Maps (N, h, w) of any scale as float32 saliency (N, H, W) in [0, 1], the order of pixels kept.
 
-    Rectified before upsampling, so that evidence against does not eat into evidence for beside it.
+    Args:
+        raw: the maps. Their positive part counts; it is taken before upsampling, so that evidence against does not
+            eat into evidence for beside it.
+        size: H and W.
+        scale: "maximum" divides by each map's own maximum. "range" takes each map's minimum off first, where only
+            differences within a map tell (RISE). "peaks" is for maps that few pixels dominate, as gradients are: values up
+            to the 99th percentile take [0, 0.9], the few above it the rest (Smilkov 2017, section 3, caps them).
     """
     if not torch.isfinite(raw).all():
         raise MethodError(
             "The map contains NaN or infinity: the target has no finite gradient there, or half precision "
             "overflowed. Use precision='fp32' and a model in float32, or another target."
         )
+    if scale == "range":
+        raw = raw - raw.amin((1, 2), keepdim=True)
     maps = nnF.interpolate(
         raw.relu()[:, None].float(), size=tuple(size), mode="bilinear", align_corners=False
     )[:, 0]
-    peak = maps.amax((1, 2), keepdim=True)
-    return (maps / peak.where(peak > 0, torch.ones_like(peak))).clamp(max=1).cpu().numpy()
+    peak = _or_one(maps.amax((1, 2), keepdim=True))
+    unit = (maps / peak).clamp(max=1)
+    if scale == "peaks":
+        rank = max(1, round(0.99 * unit[0].numel()))
+        knee = unit.flatten(1).kthvalue(rank, dim=1).values[:, None, None]
+        above = 0.9 + 0.1 * (unit - knee) / _or_one(1 - knee)
+        unit = torch.where(unit > knee, above, 0.9 * unit / _or_one(knee)).clamp(max=1)
+    return unit.cpu().numpy()
+
+
+def _or_one(values: torch.Tensor) -> torch.Tensor:
+    """Values to divide by: where they are zero, there is nothing to divide."""
+    return values.where(values > 0, torch.ones_like(values))
 
 
 def _listed(value: Any) -> list[Any]:

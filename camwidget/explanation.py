@@ -29,7 +29,8 @@ class Explanation:
     Attributes:
         saliency: float32 (H, W) in [0, 1] at the model's input size: the positive part of ``raw``,
             upsampled bilinearly and divided by its own maximum. All zero where there is no
-            positive evidence.
+            positive evidence. RISE counts from its minimum, and of gradients at the picture the strongest 1 % share
+            the top tenth of the scale (``engine.scale_saliency``).
         raw: float32 (h, w) at the layer's own resolution, unscaled, as the paper's equation gives it.
         target: what is explained.
         method: the method's name; ``method_label`` as a person reads it.

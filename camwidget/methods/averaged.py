@@ -30,6 +30,7 @@ _GROUP = "Gradients"
     needs_gradients=False,
     at_input=True,
     slow=True,
+    scale="peaks",
 )
 def integrated_gradients(
     trace: Trace, target: Target, layer: str, picture: int, *, steps: int = 32
@@ -80,6 +81,7 @@ def _gradient_at(trace: Trace, target: Target, picture: int, pixels: torch.Tenso
     needs_gradients=False,
     at_input=True,
     slow=True,
+    scale="peaks",
 )
 def smoothgrad(
     trace: Trace,
@@ -148,5 +150,6 @@ def smoothed(base: Method) -> Method:
         needs=base.needs,
         reason=base.reason,
         at_input=base.at_input,
+        scale=base.scale,
         options=(("base", base),),
     )

@@ -117,6 +117,7 @@ def _spread(rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
     needs_gradients=False,
     at_input=True,
     slow=True,
+    scale="range",
 )
 def rise(
     trace: Trace,

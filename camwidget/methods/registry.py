@@ -53,6 +53,7 @@ class Method:
     at_input: bool = False  #: the map is the picture's own, whatever layer is asked for
     own_passes: bool = False  #: it runs the model itself, in its own way
     slow: bool = False  #: it runs the model many times, and its map grows meanwhile
+    scale: str = "maximum"  #: how its maps become saliency, see ``engine.scale_saliency``
     options: tuple[tuple[str, Any], ...] = ()  #: keyword arguments of the function
 
     @property
@@ -124,6 +125,7 @@ def method(
     at_input: bool = False,
     own_passes: bool = False,
     slow: bool = False,
+    scale: str = "maximum",
 ) -> Callable[[F], F]:
     """Enter a function of (trace, target, layer) into the registry.
 
@@ -146,6 +148,7 @@ def method(
             at_input=at_input,
             own_passes=own_passes,
             slow=slow,
+            scale=scale,
         )
         return function
 

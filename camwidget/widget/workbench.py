@@ -156,7 +156,7 @@ class Workbench:
             trace = self._trace_for(picture, chosen, layer)
         facts = picture_of(trace, 0)
         for step in chosen.steps(trace, resolved, layer):
-            scaled = scale_saliency(step.maps, trace.pixels.shape[-2:])[0]
+            scaled = scale_saliency(step.maps, trace.pixels.shape[-2:], chosen.scale)[0]
             raw = step.maps[0].float().cpu().numpy()
             explanation = assemble(facts, resolved, chosen, layer, raw, scaled)
             if step.done == step.total:

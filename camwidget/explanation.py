@@ -118,7 +118,7 @@ class Explanation:
             "prediction": dict(
                 zip(self.prediction.names, self.prediction.probabilities, strict=True)
             ),
-            "saliency": {"shape": self.saliency.shape, "range": [0, 1], "scale": "own maximum"},
+            "saliency": {"shape": self.saliency.shape, "range": [0, 1]},
             "raw": {"shape": self.raw.shape, "maximum": float(self.raw.max())},
             "versions": {"camwidget": __version__, "torch": torch.__version__},
         }

@@ -121,21 +121,3 @@ def test_a_further_class(
         "A further class on a remembered pass, ResNet-50, 224²",
         {"plain forward": plain(model, pixels), "camwidget": further},
     )
-
-
-def test_mask_curve(race: Callable[..., Any], model: cw.VisionModel, pixels: torch.Tensor) -> None:
-    exp = cw.explain(model, pixels, 7)
-    stack = model.inputs(pixels[None].repeat(21, 1, 1, 1))
-
-    def loop() -> None:
-        with torch.no_grad():
-            model.module(stack)
-
-    race(
-        "Mask curve of 21 steps, ResNet-50, 224²",
-        {
-            "21 pictures as one NCHW batch": loop,
-            "camwidget": lambda: cw.mask_curve(model, pixels, exp, 7, progress=lambda *_: None),
-        },
-        rounds=5,
-    )

@@ -209,8 +209,8 @@ def scale_saliency(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum
             eat into evidence for beside it.
         size: H and W.
         scale: "maximum" divides by each map's own maximum. "range" takes each map's minimum off first, where only
-            differences within a map tell (RISE). "peaks" is for maps that few pixels dominate, as gradients are: values up
-            to the 99th percentile take [0, 0.9], the few above it the rest (Smilkov 2017, section 3, caps them).
+            differences within a map tell (RISE). "peaks" is for maps that few pixels dominate, as gradients are: values
+            up to the 99th percentile take [0, 0.9], the few above it the rest (Smilkov 2017, section 3, caps them).
     """
     if not torch.isfinite(raw).all():
         raise MethodError(

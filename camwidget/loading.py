@@ -15,6 +15,7 @@ import torch
 import torchvision
 from torch import nn
 from torchvision.models import Weights, WeightsEnum
+from torchvision.transforms import InterpolationMode
 
 from . import zoo
 from .errors import ModelError, WeightsError
@@ -36,10 +37,11 @@ def load(
     """A model by name, ready to be explained.
 
     Args:
-        name: an embedded model (``list_models()``), or a torchvision classification model.
-        weights: for torchvision models, a file of weights (``.safetensors``, or ``.pth`` read with
-            ``weights_only=True``), or the name of one of its pretrained sets; its default
-            pretrained weights, fetched by torchvision, if None.
+        name: an embedded model (``list_models()``), a torchvision classification model, or ``timm/NAME`` for one of
+            timm's (extra ``camwidget[timm]``).
+        weights: for torchvision and timm models, a file of weights (``.safetensors``, or ``.pth`` read with
+            ``weights_only=True``), or, for torchvision, the name of one of its pretrained sets; its default
+            pretrained weights, fetched by torchvision or timm, if None.
         classes: names of the classes, where the weights do not tell.
         device: where to run; cuda, else mps, else cpu if None.
 
@@ -68,6 +70,8 @@ def load(
             embedded.classes if classes is None else classes,
             name=name,
         )
+    if name.startswith("timm/"):
+        return _from_timm(name, weights, classes, place)
     if name not in torchvision.models.list_models(module=torchvision.models):
         raise ModelError(_no_such_model(name))
     known = torchvision.models.get_model_weights(name)
@@ -121,6 +125,16 @@ def _from_file(name: str, path: Path, classes: Sequence[str] | None) -> nn.Modul
         aux = any(k.startswith(("aux1.", "AuxLogits.")) for k in state)
         options |= {"transform_input": True, "init_weights": False, "aux_logits": aux}
     module = torchvision.models.get_model(name, weights=None, **options)
+    _fill(module, state, path, name)
+    return module
+
+
+def _fill(module: nn.Module, state: dict[str, torch.Tensor], path: Path, name: str) -> None:
+    """Load a state dict, strictly.
+
+    Raises:
+        WeightsError: if it was made for another architecture.
+    """
     wanted = module.state_dict()
     missing = [k for k in wanted if k not in state and not k.endswith("num_batches_tracked")]
     extra = [k for k in state if k not in wanted]
@@ -144,7 +158,55 @@ def _from_file(name: str, path: Path, classes: Sequence[str] | None) -> nn.Modul
     ordered = OrderedDict(state)
     ordered._metadata = wanted._metadata  # type: ignore[attr-defined]  # some modules look up their version
     module.load_state_dict(ordered, strict=False)
-    return module
+
+
+def _from_timm(
+    name: str,
+    weights: str | os.PathLike[str] | None,
+    classes: Sequence[str] | None,
+    place: torch.device,
+) -> VisionModel:
+    try:
+        import timm
+        from timm.data import ImageNetInfo, infer_imagenet_subset, resolve_model_data_config
+    except ImportError as error:
+        raise ModelError(f"{name} needs timm: python -m pip install 'camwidget[timm]'.") from error
+    bare = name.removeprefix("timm/")
+    if not timm.is_model(bare):
+        near = difflib.get_close_matches(bare, timm.list_models(), n=3, cutoff=0.5)
+        hint = f" Did you mean {' or '.join(f'timm/{n}' for n in near)}?" if near else ""
+        raise ModelError(f"timm has no model {bare!r}.{hint}")
+    options: dict[str, Any] = {} if classes is None else {"num_classes": len(classes)}
+    if weights is None:
+        try:
+            module = timm.create_model(bare, pretrained=True, **options)
+        except Exception as error:  # its downloader raises many kinds
+            raise WeightsError(
+                f"The pretrained weights of {name} could not be fetched ({str(error).splitlines()[0]}). Pass a file of "
+                f"weights, camwidget.load({name!r}, weights='file.safetensors')."
+            ) from error
+    else:
+        path = Path(weights).expanduser()
+        state = read_weights(path)
+        module = timm.create_model(bare, pretrained=False, **options)
+        _fill(module, state, path, name)
+    config = resolve_model_data_config(module)
+    size = tuple(config["input_size"][-2:])
+    subset = infer_imagenet_subset(module)
+    usual = tuple(ImageNetInfo(subset).label_descriptions()) if subset else ()
+    return VisionModel(
+        module.eval().to(place),
+        Preprocess(
+            size,
+            resize=round(min(size) / config["crop_pct"]),
+            mean=config["mean"],
+            std=config["std"],
+            interpolation=InterpolationMode(config["interpolation"]),
+        ),
+        classes,
+        usual_classes=usual,
+        name=name,
+    )
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:

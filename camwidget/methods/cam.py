@@ -199,10 +199,15 @@ def eigencam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """
     activation = trace.activation(layer)
     places = activation.flatten(2).transpose(1, 2)
-    # O·v₁ = σ₁·u₁, and u₁ is the first eigenvector of O·Oᵀ, which is small: (h·w)².
     scale = places.abs().amax((1, 2), keepdim=True).clamp(min=torch.finfo(places.dtype).tiny)
-    values, vectors = torch.linalg.eigh((places / scale) @ (places / scale).transpose(1, 2))
-    first = vectors[..., -1] * values[..., -1:].clamp(min=0).sqrt() * scale[..., 0]
+    unit = places / scale
+    # v₁ is the first eigenvector of Oᵀ·O, and O·v₁ = σ₁·u₁ with u₁ that of O·Oᵀ: whichever is the smaller.
+    if unit.shape[1] > unit.shape[2]:
+        _, vectors = torch.linalg.eigh(unit.transpose(1, 2) @ unit)
+        first = (unit @ vectors[..., -1:])[..., 0] * scale[..., 0]
+    else:
+        values, vectors = torch.linalg.eigh(unit @ unit.transpose(1, 2))
+        first = vectors[..., -1] * values[..., -1:].clamp(min=0).sqrt() * scale[..., 0]
     sign = torch.where(first.sum(1, keepdim=True) < 0, -1.0, 1.0)
     return (first * sign).reshape(len(activation), *activation.shape[2:])
 

@@ -164,8 +164,15 @@ class MapDesk:
             words.status(self._model.name, explanation, milliseconds, str(self._model.device)),
         )
 
-    def _show_stages(self, shown: Request) -> None:
+    def _show_stages(self, shown: Request) -> Iterator[None]:
         """The same map at every layer, so that moving along them costs nothing."""
-        stages = self._bench.stages(*shown)
-        if not self._session.dropped():
-            self._screen.tell(stages=stages)
+        picture, target, method, _ = shown
+        assert target is not None
+        layers = []
+        for layer in self._bench.stages(picture, target, method):
+            layers.append(layer)
+            yield  # whatever is asked meanwhile goes first
+            if self._session.dropped():
+                return
+        stages = {"scene": picture.id, "target": target, "method": method, "layers": layers}
+        self._screen.tell(stages=stages if layers else {})

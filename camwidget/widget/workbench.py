@@ -163,31 +163,26 @@ class Workbench:
                 self._explanations.put(key, explanation)
             yield step.done / step.total, explanation
 
-    def stages(
-        self, picture: Picture, target: int | None, method: str, layer: str
-    ) -> dict[str, Any]:
-        """A map's own cells at every layer where the method applies, from one pass; {} if it is not quick there."""
+    def stages(self, picture: Picture, target: int, method: str) -> Iterator[dict[str, Any]]:
+        """A map's own cells at each layer where the method applies, all from one pass.
+
+        Nothing comes for a method that has no maps at layers, or runs the model anew for each.
+        """
         chosen = get_method(method)
-        names = [x.name for x in self.model.layers if chosen.reason(self.model, x.name) is None]
-        if target is None or not chosen.is_quick_at_layers or len(names) < 2:
-            return {}
+        if not chosen.is_quick_at_layers:
+            return
         every = [x.name for x in self.model.layers]
+        names = [name for name in every if chosen.reason(self.model, name) is None]
+        if len(names) < 2:
+            return
         trace = self._every.get(picture, lambda: self._run(picture, every))
         resolved = resolve_target(self.model, target)
-        layers = []
         for name in names:
             cells = chosen.compute(trace, resolved, name)[0].relu().float().cpu().numpy()
-            if not np.isfinite(cells).all():
-                continue
-            layers.append(
-                {
-                    "name": name,
-                    "rows": cells.shape[0],
-                    "columns": cells.shape[1],
-                    "cells": cells.astype("<f4").tobytes(),
-                }
-            )
-        return {"scene": picture.id, "target": target, "method": method, "layers": layers}
+            if np.isfinite(cells).all():
+                rows, columns = cells.shape
+                content = cells.astype("<f4").tobytes()
+                yield {"name": name, "rows": rows, "columns": columns, "cells": content}
 
     def probabilities(self, picture: Picture) -> np.ndarray:
         """What the model says of the whole picture, float64 (classes,)."""

@@ -250,6 +250,19 @@ def test_eigencam_equals_its_equation(case: tuple) -> None:
     agree(ours(case, "eigencam"), torch.from_numpy(image))
 
 
+def test_eigencam_takes_the_smaller_matrix(
+    random_model: Callable[..., cw.VisionModel], noise: torch.Tensor
+) -> None:
+    """At a shallow layer, 56 × 56 places and 64 channels: the channels' matrix, not that of 3136 places."""
+    model = random_model("resnet18", torch.float64)
+    exp = cw.explain(model, noise, 0, "eigencam", "layer1")
+    matrix = Trace(model, noise[None], ["layer1"]).activation("layer1")[0].flatten(1).T.numpy()
+    left, values, _ = np.linalg.svd(matrix, full_matrices=False)
+    image = left[:, 0] * values[0]
+    image *= np.sign(image.sum())
+    agree(torch.from_numpy(exp.raw).flatten(), torch.from_numpy(image))
+
+
 @pytest.mark.parametrize("name", ["resnet18", "shufflenet_v2_x0_5"])
 def test_hirescam_equals_cam_on_a_gap_head(
     name: str, random_model: Callable[..., cw.VisionModel], noise: torch.Tensor

@@ -1,0 +1,126 @@
+"""Sanity checks that every method must pass (Adebayo et al. 2018, arXiv:1810.03292)."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+from torch import nn
+
+import camwidget as cw
+from camwidget import zoo
+
+SETTINGS = {
+    "rise": {"masks": 200},
+    "integrated-gradients": {"steps": 16},
+    "smoothgrad": {"samples": 8},
+}
+METHODS = [m.name for m in cw.list_methods()]
+SAMPLES = zoo.samples("zoo/textures")[:3]
+
+
+def maps(model: cw.VisionModel, name: str) -> list[np.ndarray]:
+    method = cw.get_method(name, **SETTINGS.get(name, {}))
+    return [
+        cw.explain(model, s.image, s.label, method, progress=lambda *_: None).saliency
+        for s in SAMPLES
+    ]
+
+
+def randomised(model: cw.VisionModel) -> cw.VisionModel:
+    """The same architecture with fresh weights, its statistics those of the pictures it sees."""
+    torch.manual_seed(1)
+    module = copy.deepcopy(model.module)
+    for part in module.modules():
+        if hasattr(part, "reset_parameters"):
+            part.reset_parameters()
+    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None
+    module.train()
+    with torch.no_grad():
+        module(model.inputs(torch.cat([model.pixels(s.image) for s in SAMPLES])))
+    return cw.wrap(module.eval(), model.preprocess, model.classes)
+
+
+@pytest.fixture(scope="module")
+def untrained(textures: cw.VisionModel) -> cw.VisionModel:
+    return randomised(textures)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_map_changes_when_the_weights_are_randomised(
+    textures: cw.VisionModel, untrained: cw.VisionModel, name: str, record_property: object
+) -> None:
+    pairs = zip(maps(textures, name), maps(untrained, name), strict=True)
+    correlation = float(np.mean([spearmanr(a.ravel(), b.ravel())[0] for a, b in pairs]))
+    record_property("rank_correlation", correlation)  # type: ignore[operator]
+    print(f"{name}: rank correlation with a randomised net {correlation:+.2f}")
+    if name == "random":
+        assert correlation == pytest.approx(1), "the control does not look at the weights"
+    else:
+        assert correlation < 0.9
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_map_does_not_change_when_another_class_is_renamed(
+    textures: cw.VisionModel, name: str
+) -> None:
+    other = next(i for i in range(10) if i not in {s.label for s in SAMPLES})
+    names = list(textures.classes)
+    names[other] = "<renamed>"
+    renamed = cw.wrap(textures.module, textures.preprocess, names)
+    for a, b in zip(maps(textures, name), maps(renamed, name), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+CLASSLESS = {"eigencam", "random"}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_map_depends_on_the_class(textures: cw.VisionModel, name: str) -> None:
+    method = cw.get_method(name, **SETTINGS.get(name, {}))
+    first, second = cw.explain(textures, SAMPLES[0].image, [0, 1], method, progress=lambda *_: None)
+    assert np.allclose(first.raw, second.raw) == (name in CLASSLESS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_model_is_left_as_it_was(name: str) -> None:
+    """Hooks, parameters, gradients, flags and buffers, to the bit; also when it is interrupted."""
+    model = cw.load(device="cpu")
+    module = model.module.train()
+    module.stage1.requires_grad_(False)
+    for n, p in enumerate(module.parameters()):
+        if p.requires_grad and n % 2:
+            p.grad = torch.full_like(p, n)
+
+    def fingerprint() -> list[object]:
+        facts: list[object] = []
+        for key, value in module.state_dict().items():
+            facts.append((key, value.numpy().tobytes()))
+        for key, p in module.named_parameters():
+            grad = None if p.grad is None else p.grad.numpy().tobytes()
+            facts.append((key, id(p), p.requires_grad, grad))
+        for key, m in module.named_modules():
+            hooks = [len(v) for k, v in vars(m).items() if k.endswith("_hooks")]
+            facts.append((key, id(m), type(m), m.training, hooks, sorted(vars(m))))
+        return facts
+
+    before = fingerprint()
+    method = cw.get_method(name, **SETTINGS.get(name, {}))
+    cw.explain(model, SAMPLES[0].image, [0, 2], method, progress=lambda *_: None)
+    assert fingerprint() == before
+    if method.slow:
+
+        def interrupt(done: int, total: int) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            cw.explain(model, SAMPLES[0].image, 1, method, progress=interrupt)
+        assert fingerprint() == before
+    with pytest.raises(cw.CamwidgetError):
+        cw.explain(model, SAMPLES[0].image, 99, method)
+    assert fingerprint() == before

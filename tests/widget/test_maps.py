@@ -1,0 +1,292 @@
+"""Slow maps grow, are cancelled, superseded and remembered; maps at all layers follow a quick one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import camwidget as cw
+from camwidget import zoo
+from camwidget.errors import ModelError
+
+SAMPLES = [s.image for s in zoo.samples("zoo/textures")[:3]]
+
+
+class Gate:
+    """Lets a model's forward passes through one by one, or all, and counts them."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self.passes = 0
+        self.pause = 0.0
+        self.fail: Exception | None = None
+        module.register_forward_pre_hook(self)
+
+    def __call__(self, *_: object) -> None:
+        self.passes += 1
+        time.sleep(self.pause)
+        if self.fail is not None:
+            raise self.fail
+
+
+@pytest.fixture
+def gated() -> Iterator[tuple[cw.Explorer, Gate]]:
+    model = cw.load(device="cpu")
+    gate = Gate(model.module)
+    explorer = cw.Explorer(model, SAMPLES)
+    explorer.wait(60)
+    yield explorer, gate
+    gate.pause = 0
+    explorer.close()
+
+
+def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+def watch(explorer: cw.Explorer, *names: str) -> list[tuple[str, Any]]:
+    seen: list[tuple[str, Any]] = []
+    explorer._view.observe(lambda change: seen.append((change["name"], change["new"])), list(names))
+    return seen
+
+
+def test_a_slow_map_grows_and_is_then_as_explain_gives_it(gated: tuple[cw.Explorer, Gate]) -> None:
+    explorer, gate = gated
+    seen = watch(explorer, "partial", "progress", "explanation", "busy", "cancellable")
+    gate.pause = 0.05
+    explorer.method = "scorecam"
+    assert explorer._view.busy and explorer._view.cancellable
+    explorer.wait(60)
+    shares = [v for n, v in seen if n == "progress" and v >= 0]
+    assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) > 5
+    maps = [v for n, v in seen if n == "explanation"]
+    assert len(maps) >= 2, "at least one partial map before the finished one"
+    assert maps[0]["saliency"] != maps[-1]["saliency"]
+    assert ("partial", True) in seen
+    view = explorer._view
+    assert (view.partial, view.busy, view.cancellable) == (False, False, False)
+    direct = cw.explain(
+        explorer.model, SAMPLES[0], explorer.target, "scorecam", progress=lambda *_: None
+    )
+    np.testing.assert_allclose(explorer.explanation.saliency, direct.saliency, atol=1e-5)
+    assert explorer.curve is not None
+
+
+def test_after_a_slow_map_another_class_is_at_once(gated: tuple[cw.Explorer, Gate]) -> None:
+    explorer, gate = gated
+    for method in ("scorecam", "occlusion"):
+        explorer.method = method
+        explorer.wait(60)
+        gate.passes = 0
+        explorer.mode = "multiply"  # no curve: the picture times its map is the one pass left
+        explorer.target = (explorer.model.class_index(explorer.target) + 1) % 10
+        explorer.wait(60)
+        assert gate.passes == 1
+        assert explorer.explanation.method == method
+        explorer.mode = "remove"
+
+
+def test_cancel_brings_back_what_was_shown(gated: tuple[cw.Explorer, Gate]) -> None:
+    explorer, gate = gated
+    before, wire = explorer.explanation, dict(explorer._view.explanation)
+    gate.pause = 0.05
+    explorer.method = "rise"
+    until(lambda: explorer._view.partial)
+    assert explorer._view.explanation["saliency"] != wire["saliency"]
+    explorer._view._handle_custom_msg({"type": "cancel"}, [])
+    view = explorer._view
+    assert explorer.method == view.method == "gradcam"
+    assert (view.partial, view.busy, view.cancellable) == (False, False, False)
+    assert view.explanation["saliency"] == wire["saliency"]
+    assert "RISE cancelled at" in view.status
+    gate.pause = 0
+    explorer.wait(60)
+    assert explorer.explanation is before
+    assert view.explanation["saliency"] == wire["saliency"], "no late partial map"
+    explorer.method = "gradcam++"
+    explorer.wait(60)
+    assert explorer.explanation.method == "gradcam++"
+
+
+def test_cancel_from_python_and_with_nothing_to_cancel(gated: tuple[cw.Explorer, Gate]) -> None:
+    explorer, gate = gated
+    explorer.cancel()
+    assert explorer.explanation.method == "gradcam"
+    gate.pause = 0.03
+    explorer.method = "occlusion"
+    explorer.cancel()
+    gate.pause = 0
+    explorer.wait(60)
+    assert explorer.method == explorer.explanation.method == "gradcam"
+    # It goes on where it was.
+    explorer.method = "occlusion"
+    explorer.wait(60)
+    assert explorer.explanation.method == "occlusion"
+
+
+def test_another_request_takes_a_slow_ones_place(gated: tuple[cw.Explorer, Gate]) -> None:
+    explorer, gate = gated
+    gate.pause = 0.05
+    explorer.method = "rise"
+    until(lambda: explorer._view.progress > 0)
+    explorer.method = "layercam"
+    until(lambda: explorer.explanation.method == "layercam", 5)
+    assert not explorer._view.partial
+    gate.pause = 0
+    explorer.wait(60)
+    assert explorer._view.method == "layercam"
+
+
+def test_the_slider_waits_for_a_growing_map(gated: tuple[cw.Explorer, Gate]) -> None:
+    """A partial map has no numbers: those of the map before must not be shown for it."""
+    explorer, gate = gated
+    gate.pause = 0.03
+    explorer.method = "rise"
+    until(lambda: explorer._view.partial)
+    seen = watch(explorer, "masked")
+    explorer.fraction = 0.3
+    time.sleep(0.3)
+    assert not seen
+    explorer.cancel()
+    gate.pause = 0
+    explorer.wait(60)
+    assert explorer._view.masked, "the slider's answer is for the map that came back"
+
+
+def test_a_failure_in_the_middle_is_said_and_the_map_before_is_back(
+    gated: tuple[cw.Explorer, Gate],
+) -> None:
+    explorer, gate = gated
+    gate.pause = 0.03
+    explorer.method = "rise"
+    until(lambda: explorer._view.partial)
+    gate.fail = ModelError("the device is gone")
+    until(lambda: explorer._view.error)
+    gate.fail, gate.pause = None, 0
+    assert explorer._view.error == "the device is gone"
+    assert explorer.method == "gradcam"
+    assert not explorer._view.partial
+    explorer.target = 4
+    explorer.wait(60)
+    assert explorer._view.error == ""
+    assert explorer.explanation.target.index == 4
+
+
+def test_closing_stops_a_slow_map(gated: tuple[cw.Explorer, Gate]) -> None:
+    explorer, gate = gated
+    gate.pause = 0.02
+    explorer.method = "rise"
+    until(lambda: explorer._view.partial)
+    explorer.close()
+    time.sleep(0.3)
+    passes = gate.passes
+    time.sleep(0.3)
+    assert gate.passes == passes
+
+
+def test_a_map_of_the_picture_itself_does_not_care_for_the_layer(
+    gated: tuple[cw.Explorer, Gate],
+) -> None:
+    explorer, gate = gated
+    explorer.mode = "multiply"  # no curve
+    explorer.method = "saliency"
+    explorer.wait(60)
+    assert explorer._view.explanation["at_input"] is True
+    gate.passes = 0
+    explorer.layer = "stage2"
+    explorer.wait(60)
+    assert gate.passes == 1, "the picture times its map"
+    assert explorer.explanation.layer == "input"
+    explorer.method = "gradcam"
+    explorer.wait(60)
+    assert explorer.explanation.layer == "stage2"
+
+
+# -- all layers ------------------------------------------------------------------------------
+
+
+def test_the_maps_at_all_layers_follow(gated: tuple[cw.Explorer, Gate]) -> None:
+    explorer, _ = gated
+    stages = explorer._view.stages
+    index = explorer.model.class_index(explorer.target)
+    assert (stages["scene"], stages["target"], stages["method"]) == (
+        explorer._view.scene["id"], index, "gradcam",
+    )  # fmt: skip
+    assert [s["name"] for s in stages["layers"]] == [x.name for x in explorer.model.layers]
+    for stage in stages["layers"]:
+        raw = cw.explain(explorer.model, SAMPLES[0], index, layer=stage["name"]).raw
+        cells = np.frombuffer(stage["cells"], "<f4").reshape(stage["rows"], stage["columns"])
+        np.testing.assert_allclose(cells, np.maximum(raw, 0), rtol=1e-3, atol=1e-6 * raw.max())
+
+
+def test_a_layer_chosen_afterwards_costs_no_pass(gated: tuple[cw.Explorer, Gate]) -> None:
+    explorer, gate = gated
+    explorer.mode = "multiply"
+    explorer.wait(60)
+    gate.passes = 0
+    for layer in ("stem", "stage3", "stage1"):
+        explorer.layer = layer
+        explorer.wait(60)
+        assert explorer.explanation.layer == layer
+    assert gate.passes == 3, "the picture times its map, each time"
+
+
+def test_stages_are_those_of_what_is_shown(gated: tuple[cw.Explorer, Gate]) -> None:
+    explorer, _ = gated
+    explorer.target = 5
+    explorer.wait(60)
+    assert explorer._view.stages["target"] == 5
+    explorer.method = "scorecam"  # which would take a slow run at every layer
+    explorer.wait(60)
+    assert explorer._view.stages == {}
+    explorer.method = "eigencam"
+    explorer.wait(60)
+    assert explorer._view.stages["method"] == "eigencam"
+
+
+# -- panels ----------------------------------------------------------------------------------
+
+
+def test_the_panel_is_built_when_it_is_opened_and_follows(gated: tuple[cw.Explorer, Gate]) -> None:
+    explorer, _ = gated
+    panels = explorer._panels
+    assert panels.deepvis is None
+    panels.box.selected_index = 0
+    assert panels.deepvis is not None
+    assert panels.deepvis._class.value == explorer.target
+    explorer.target = 3
+    explorer.wait(60)
+    assert panels.deepvis._class.value == explorer.target
+    panels.deepvis.steps = 4
+    panels.deepvis.start()
+    panels.deepvis.wait(60)
+    assert panels.deepvis.visualization is not None
+    explorer.close()
+    assert threading.active_count() < 50
+
+
+def test_methods_that_need_a_run_to_judge_are_judged_in_time() -> None:
+    import torchvision
+
+    torch.manual_seed(0)
+    module = torchvision.models.mobilenet_v3_small(num_classes=3).eval()
+    explorer = cw.Explorer(cw.wrap(module), SAMPLES[0])
+    try:
+        explorer.wait(60)
+        reasons = {m["name"]: m["reason"] for m in explorer._view.methods}
+        assert "Hardswish" in reasons["guided-backprop"]
+        assert "hardswish" in reasons["lrp"].lower()
+        assert reasons["saliency"] is None
+        assert {m["name"] for m in explorer._view.methods if m["slow"]} == {
+            "scorecam", "ablationcam", "integrated-gradients", "smoothgrad", "occlusion", "rise",
+        }  # fmt: skip
+    finally:
+        explorer.close()

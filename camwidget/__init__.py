@@ -11,10 +11,11 @@ from .errors import CamwidgetError
 from .explanation import Explanation, Explanations
 from .loading import list_models, load
 from .methods import get_method, list_methods
-from .models import Prediction, VisionModel, wrap
+from .models import Prediction, VisionModel
 from .perturb import MaskCurve, confidence_change, mask_curve
 from .preprocess import Preprocess
 from .targets import Contrast, Counterfactual, LogProbability
+from .wrapping import wrap
 
 if TYPE_CHECKING:
     from .widget import Explorer

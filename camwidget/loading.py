@@ -19,8 +19,9 @@ from torchvision.transforms import InterpolationMode
 
 from . import zoo
 from .errors import ModelError, WeightsError
-from .models import VisionModel, best_device
+from .models import VisionModel
 from .preprocess import Preprocess
+from .wrapping import best_device
 
 __all__ = ["DEFAULT_MODEL", "list_models", "load"]
 

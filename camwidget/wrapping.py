@@ -1,0 +1,87 @@
+"""``wrap``: a module of one's own as a model ready to be explained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from .errors import ModelError
+from .models import VisionModel
+from .preprocess import Preprocess
+
+__all__ = ["best_device", "wrap"]
+
+
+def wrap(
+    module: nn.Module,
+    preprocess: Any = None,
+    classes: Sequence[str] | None = None,
+    layers: Sequence[str] | None = None,
+    reshape: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    *,
+    name: str | None = None,
+    inputs: Mapping[str, torch.Tensor] | None = None,
+) -> VisionModel:
+    """Make your own module ready to be explained. The module stays where and as it is.
+
+    Args:
+        module: takes (N, C, H, W), returns logits (N, classes), alone or in a tuple, a mapping or an object that
+            has them as ``logits``. Of a segmentation net's (N, classes, h, w) the mean over all places counts. A module
+            without logits has no classes: its targets are callables. It is run in evaluation mode, and its
+            flags are put back after every pass.
+        preprocess: a ``Preprocess``, a torchvision transform that ends in ``Normalize``, or a
+            callable from PIL to a tensor in [0, 1]. None: short side to 224, centre crop, no normalisation.
+        classes: their names, in order (or a mapping from indices to names); ``class 0`` … if None.
+        layers: module names to choose from, the last one being the default; found if None.
+        reshape: for layers whose output is not (N, C, H, W): a callable that makes it so. Not needed for
+            (N, H, W, C), nor for tokens (N, T, C) in a grid of patches: these are found.
+        name: what to call the model; the class name of the module if None.
+        inputs: what the module takes beside the picture, by name: tensors of one row, or one a picture.
+            ``model.given(name=…)`` is the same model with others.
+
+    Raises:
+        ModelError: if the module fails, the names do not fit, or weights are NaN.
+        LayerError: if a layer does not exist or no layer has a map.
+    """
+    if not isinstance(module, nn.Module):
+        raise ModelError(f"wrap takes a torch.nn.Module, not {type(module).__name__}.")
+    if any(isinstance(p, nn.UninitializedParameter) for p in module.parameters()):
+        raise ModelError(
+            "The module has lazy parameters: run it once on an input before wrapping it."
+        )
+    if any(p.is_inference() for p in module.parameters()):
+        raise ModelError(
+            "The module was made under torch.inference_mode, so that nothing can be differentiated through it. "
+            "Make it, or load its weights, outside."
+        )
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ModelError(
+            "A TorchScript module does not show its layers: wrap the nn.Module that it was made from."
+        )
+    if isinstance(layers, str):
+        layers = [layers]
+    if preprocess is None:
+        first = next((m for m in module.modules() if isinstance(m, nn.Conv2d)), None)
+        channels = first.in_channels if first is not None and first.in_channels in (1, 3) else 3
+        preprocess = Preprocess(mean=(0.0,) * channels, std=(1.0,) * channels)
+    return VisionModel(
+        module,
+        Preprocess.of(preprocess),
+        classes,
+        name=name or type(module).__name__,
+        reshape=reshape,
+        layers=layers,
+        inputs=inputs,
+    )
+
+
+def best_device() -> torch.device:
+    """cuda, else mps, else cpu."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")

@@ -485,3 +485,81 @@ def test_a_real_net_on_a_real_photograph(
     curve = cw.mask_curve(real_model, picture, exp.saliency, "bull mastiff")
     expected = f"{curve.probability[0]:.2f} → {curve.probability[5]:.2f}"
     until(page, "(t) => document.querySelector('.camwidget-number').textContent === t", expected)
+
+
+# -- slow maps, layers, panels ---------------------------------------------------------------
+
+# Enough pauses in the model that a slow map is still growing when someone looks.
+SLOWED = """
+import time, camwidget as cw
+model = cw.load(device="cpu")
+model.module.register_forward_pre_hook(lambda *_: time.sleep(0.05))
+ex = cw.Explorer(model)
+ex
+"""
+
+
+def choose(page: Any, method: str) -> None:
+    """A method from the list behind "more"."""
+    page.locator(".camwidget-more").click()
+    page.locator(f'[role="radio"][data-name="{method}"]').click()
+
+
+def test_a_slow_map_grows_and_is_cancelled(lab: Any, open_page: Callable[..., Any]) -> None:
+    lab_page = open_page()
+    lab_page.open(lab.write("slow", SLOWED))
+    lab_page.widget()
+    page = lab_page.page
+    before = canvas_pixels(page)
+    choose(page, "rise")
+    tag = page.get_by_text(re.compile(r"^partial map · \d+\s%$"))
+    tag.wait_for(timeout=15_000)
+    assert (canvas_pixels(page) != before).any()
+    page.get_by_role("button", name=re.compile("^Cancel")).click()
+    status_has(page, "RISE cancelled at")
+    tag.wait_for(state="hidden")
+    page.wait_for_timeout(300)
+    np.testing.assert_array_equal(canvas_pixels(page), before)
+    page.locator('[role="radio"][data-name="layercam"]').click()
+    status_has(page, "LayerCAM")
+
+
+def test_the_scrubber_previews_without_a_word_and_settles_on_release(explorer: Any) -> None:
+    page = explorer.page
+    until(page, "() => document.querySelector('.camwidget-scrubber') !== null")
+    explorer.execute("ex.wait(30)")
+    page.wait_for_timeout(300)
+    before = canvas_pixels(page)
+    explorer.frames.clear()
+    page.evaluate(
+        """() => {
+          const slider = document.querySelector(".camwidget-scrubber");
+          slider.value = String(Number(slider.value) - 2);
+          slider.dispatchEvent(new Event("input", {bubbles: true}));
+        }"""
+    )
+    page.wait_for_timeout(250)
+    preview = canvas_pixels(page)
+    assert (preview != before).any()
+    assert not [f for f in explorer.frames if f[0] == "sent"], "moving sends nothing"
+    page.evaluate(
+        "() => document.querySelector('.camwidget-scrubber').dispatchEvent(new Event('change', {bubbles: true}))"
+    )
+    status_has(page, "stage2")
+    page.wait_for_timeout(300)
+    settled = canvas_pixels(page)
+    assert np.abs(settled.astype(int) - preview).max() <= 2, (
+        "the kernel's map is what was previewed"
+    )
+
+
+def test_deepvis_is_drawn_in_its_panel(explorer: Any) -> None:
+    page = explorer.page
+    panels = page.locator(".camwidget-panels")
+    panels.get_by_text("DeepVis").click()
+    page.wait_for_selector(".camwidget-deepvis img", timeout=15_000)
+    explorer.execute("ex._panels.deepvis.steps = 12")
+    first = page.locator(".camwidget-deepvis img").get_attribute("src")
+    page.locator(".camwidget-deepvis").get_by_role("button", name="Start").click()
+    page.get_by_text("A picture drawn to raise the score of").wait_for(timeout=30_000)
+    assert page.locator(".camwidget-deepvis img").get_attribute("src") != first

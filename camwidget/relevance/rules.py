@@ -98,7 +98,9 @@ class _HandOn(torch.autograd.Function):
         x, output = ctx.saved_tensors
         negative = (output < 0) & (relevance[0] != 0)
         rule = ctx.operation.rule(bool((x < 0).any()), bool(negative.any()))
+        # What a rule's own forward hook would remember; the second since zennit 1.0.
         rule.stored_tensors["input"] = (x,)
+        rule.stored_tensors["kwargs"] = {}
         (handed,) = rule.backward(ctx.operation, (x,), relevance)
         return handed, None
 

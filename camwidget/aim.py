@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, SupportsIndex
 
 import torch
 
-from .errors import LayerError, MethodError, ModelError, TargetError
-from .layers import hooked, spatial
+from .errors import LayerError, MethodError, TargetError
+from .layers import hooked
 from .models import VisionModel
-from .targets import EachTarget, Target, TargetLike, resolve_target
+from .targets import EachTarget, Target, TargetLike, resolve_target, score_of
 
 __all__ = ["Aim", "Reading", "whole"]
 
@@ -101,16 +101,11 @@ class Aim:
 
         place = {} if self.layer is None else {model.module.get_submodule(self.layer): keep}
         with model.undisturbed(), hooked(place):
-            try:
-                logits = model.module(model.inputs(picture[None]))
-            except (RuntimeError, ValueError) as error:
-                raise ModelError(
-                    f"{model.name} fails on a picture of {picture.shape[2]}×{picture.shape[1]}: {error}. "
-                    "Leave size out for the size it was made for."
-                ) from error
+            returned = model.run(model.inputs(picture[None]))
+            logits = model.logits_of(returned, 1)
             model.check_finite(logits.detach())
             if self.target is not None:
-                score = guide = self._of_logits(logits)
+                score = guide = score_of(self.target, returned, logits)[0]
             else:
                 score, guide = self._of_map(model, seen, picture)
         if not torch.isfinite(score):
@@ -119,23 +114,13 @@ class Aim:
             )
         return Reading(score, guide, logits.detach())
 
-    def _of_logits(self, logits: torch.Tensor) -> torch.Tensor:
-        assert self.target is not None
-        score = self.target.score(logits)
-        if not isinstance(score, torch.Tensor) or score.shape != (1,):
-            got = tuple(score.shape) if isinstance(score, torch.Tensor) else type(score).__name__
-            raise TargetError(
-                f"The target {self.label!r} must give one number per picture, shape (1,), not {got}."
-            )
-        return score[0]
-
     def _of_map(
         self, model: VisionModel, seen: list[torch.Tensor], picture: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         if not seen:
             raise LayerError(f"Layer {self.layer!r} did not run. Choose another.")
         output = seen[0]
-        maps = spatial(output, picture.shape[-2:], model.reshape)
+        maps = model.maps(output, picture.shape[-2:])
         if maps is None:
             raise LayerError(
                 f"Layer {self.layer!r} has a single cell, no map, for a picture of "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,15 +78,23 @@ def explain(
     for m in chosen:
         for name in names:
             m.check(model, name)
-    trace = Trace(
-        model,
-        model.pixels(image),
-        [] if all(m.at_input for m in chosen) else names,
-        precision=precision,
-        with_input=any(m.needs_input for m in chosen),
-    )
-    result = compute_explanations(trace, resolved, chosen, names, progress=progress)
-    return result if many else result[0]
+    pixels = model.pixels(image)
+    # In some models a picture's answer depends on the others in its batch.
+    parts = pixels.split(1) if model.mixes_pictures else (pixels,)
+    items: list[Explanation] = []
+    for number, part in enumerate(parts):
+        trace = Trace(
+            model if len(parts) == 1 else model.given_of(number),
+            part,
+            [] if all(m.at_input for m in chosen) else names,
+            precision=precision,
+            with_input=any(m.needs_input for m in chosen),
+        )
+        items += compute_explanations(trace, resolved, chosen, names, progress=progress)
+    if len(parts) > 1:
+        each = len(items) // len(parts)
+        items = [replace(e, picture=n // each) for n, e in enumerate(items)]
+    return Explanations(items) if many else items[0]
 
 
 def compute_explanations(

@@ -179,12 +179,17 @@ class Explanations(Sequence[Explanation]):
         if not self._items:
             raise CamwidgetError("There is nothing to average: no explanation was selected.")
         first = self._items[0]
-        if any(not np.array_equal(e.pixels, first.pixels) for e in self._items[1:]):
+        if any(
+            e.picture != first.picture or not np.array_equal(e.pixels, first.pixels)
+            for e in self._items[1:]
+        ):
             raise CamwidgetError(
                 "An average is of one picture: select(picture=…) the explanations of one."
             )
-        if len({e.target.label for e in self._items}) > 1:
+        if len({e.target for e in self._items}) > 1:
             raise CamwidgetError("An average is of one target: select(target=…) one of them.")
+        if len({e.model for e in self._items}) > 1:
+            raise CamwidgetError("An average is of one model's maps.")
         mean = np.asarray(np.mean([e.saliency for e in self._items], axis=0, dtype=np.float32))
 
         def joined(names: list[str]) -> str:

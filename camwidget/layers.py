@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from .errors import LayerError, ModelError
+from .errors import CamwidgetError, LayerError, ModelError
 from .gap import GapHead, HeadWitness
-from .outputs import find_logits
+from .outputs import Place, as_logits, at_place, locate_logits
 from .relus import other_activations
 from .tokens import TokenGrid
 
@@ -60,6 +60,7 @@ class Discovery:
     gap_head: GapHead | None
     calls: dict[str, int] = field(default_factory=dict)
     tokens: TokenGrid = field(default_factory=TokenGrid)
+    place: Place | None = ()  #: where in the output the logits are
     rectifies: bool = False  #: whether there are ReLUs on the way to the logits
     activations: tuple[str, ...] = ()  #: the other activations there
     same: tuple[tuple[str, ...], ...] = ()  #: names that stand for one tensor
@@ -165,9 +166,10 @@ class _Recorder:
         self.calls[name] = self.calls.get(name, 0) + 1
         maps = spatial(output, self.size, self.reshape, self.tokens)
         if maps is not None and len(maps) == 1:  # windows of a picture come as a batch
-            if output.ndim == 3:
+            if output.ndim == 3 and self.reshape is None:
                 self.tokened.append(name)
-            else:
+                self.tokens.settle(output, maps)
+            elif output.ndim == 4:
                 self.tokens.note(maps, self.size)
             self.layers[name] = Layer(name, (maps.shape[1], maps.shape[2], maps.shape[3]))
             self._kept.append(output)
@@ -193,8 +195,11 @@ def discover_layers(
     inputs: torch.Tensor,
     reshape: Reshape | None = None,
     extras: dict[str, torch.Tensor] | None = None,
+    classes: int | None = None,
 ) -> Discovery:
     """Run ``inputs`` (1, C, H, W), and ``extras`` by name, through ``module`` and report its layers.
+
+    ``classes`` is how many there are, where that is known.
 
     Raises:
         ModelError: if the module fails.
@@ -206,15 +211,18 @@ def discover_layers(
         # With a graph, which tells the activations; what the layers hand on is kept alive in any case.
         with torch.enable_grad(), hooked(dict.fromkeys(recorder.names, recorder)):
             output = module(inputs.clone().requires_grad_().clone(), **extras)
-    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+    except CamwidgetError:
+        raise
+    except Exception as error:  # someone's own module
         raise ModelError(
             f"{type(module).__name__} fails on an input of shape {tuple(inputs.shape)}: {error}. For another size "
             "pass preprocess=camwidget.Preprocess(size, mean=…, std=…); for inputs beside the picture, "
             "inputs={name: tensor}."
         ) from error
-    found = find_logits(output, len(inputs))
+    place = locate_logits(output, len(inputs), classes)
+    found = None if place is None else as_logits(at_place(output, place), len(inputs))
     logits = inputs.new_zeros((len(inputs), 0)) if found is None else found.detach()
-    rectifies, others = (False, ()) if found is None else other_activations(found)
+    rectifies, others = other_activations(output)
     layers, same = recorder.once, recorder.same
     if not layers:
         raise LayerError(
@@ -226,7 +234,10 @@ def discover_layers(
     finite = found is not None and bool(torch.isfinite(logits).all())
     heard = layers
     if finite and any(name in layers for name in recorder.tokened):
-        heard = _heard(module, inputs, extras, layers)
+        assert place is not None
+        if not _lie_in_place(module, inputs, extras, recorder):
+            layers = {n: v for n, v in layers.items() if n not in recorder.tokened}
+        heard = _heard(module, inputs, extras, layers, place)
     head = recorder.witness.find(logits, recorder.calls) if finite else None
     stages = _stages(heard, same)
     if head is not None:
@@ -247,6 +258,7 @@ def discover_layers(
         gap_head=head,
         calls=recorder.calls,
         tokens=recorder.tokens,
+        place=place,
         rectifies=rectifies,
         activations=others,
         same=same,
@@ -258,6 +270,7 @@ def _heard(
     inputs: torch.Tensor,
     extras: dict[str, torch.Tensor],
     layers: dict[str, Layer],
+    place: Place,
 ) -> dict[str, Layer]:
     """The layers on whose maps the score depends.
 
@@ -273,7 +286,7 @@ def _heard(
         return output.clone()  # an in-place layer may follow
 
     with torch.enable_grad(), hooked(dict.fromkeys(names, remember)):
-        logits = find_logits(module(inputs.clone(), **extras), len(inputs))
+        logits = as_logits(at_place(module(inputs.clone(), **extras), place), len(inputs))
     if logits is None or not logits.requires_grad:
         return layers
     asked = list(outputs)
@@ -282,6 +295,40 @@ def _heard(
         n for n, g in zip(asked, gradients, strict=True) if g is None or not _reaches_patches(g)
     }
     return {n: layer for n, layer in layers.items() if n not in deaf} or layers
+
+
+def _lie_in_place(
+    module: nn.Module, inputs: torch.Tensor, extras: dict[str, torch.Tensor], recorder: _Recorder
+) -> bool:
+    """Whether a change in one place of the picture shows in the tokens of that place.
+
+    Some transformers (Hiera) shuffle their tokens; nothing in the shape tells. The first tokens after the patches are
+    looked at, before attention has mixed them much.
+    """
+    name = recorder.tokened[0]
+    _, height, width = recorder.layers[name].shape
+    row, column = height // 4, width // 2
+    changed = inputs.clone()
+    down, across = inputs.shape[-2] / height, inputs.shape[-1] / width
+    rows = slice(round(row * down), round((row + 1) * down))
+    columns = slice(round(column * across), round((column + 1) * across))
+    changed[..., rows, columns] = -2 * changed[..., rows, columns] + 1
+    seen: list[torch.Tensor] = []
+
+    def keep(layer: nn.Module, args: Any, output: torch.Tensor) -> None:
+        maps = spatial(output, inputs.shape[-2:], None, recorder.tokens)
+        if maps is not None:
+            seen.append(maps.float().clone())
+
+    with torch.no_grad(), hooked({module.get_submodule(name): keep}):
+        for picture in (inputs, changed):
+            module(picture.clone(), **extras)
+    if len(seen) != 2:
+        return False
+    moved = (seen[1] - seen[0]).abs().sum(1)[0]
+    found = divmod(int(moved.argmax()), width)
+    # Overlapping patches share a change with their neighbours.
+    return abs(found[0] - row) <= 1 and abs(found[1] - column) <= 1
 
 
 def _reaches_patches(gradient: torch.Tensor) -> bool:

@@ -15,7 +15,6 @@ import torch
 import torchvision
 from torch import nn
 from torchvision.models import Weights, WeightsEnum
-from torchvision.transforms import InterpolationMode
 
 from . import zoo
 from .errors import ModelError, WeightsError
@@ -169,11 +168,16 @@ def _from_timm(
 ) -> VisionModel:
     try:
         import timm
-        from timm.data import ImageNetInfo, infer_imagenet_subset, resolve_model_data_config
+        from timm.data import (
+            ImageNetInfo,
+            create_transform,
+            infer_imagenet_subset,
+            resolve_model_data_config,
+        )
     except ImportError as error:
         raise ModelError(f"{name} needs timm: python -m pip install 'camwidget[timm]'.") from error
     bare = name.removeprefix("timm/")
-    if not timm.is_model(bare):
+    if not timm.is_model(bare.partition(".")[0]):
         near = difflib.get_close_matches(bare, timm.list_models(), n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(f'timm/{n}' for n in near)}?" if near else ""
         raise ModelError(f"timm has no model {bare!r}.{hint}")
@@ -189,21 +193,14 @@ def _from_timm(
     else:
         path = Path(weights).expanduser()
         state = read_weights(path)
-        module = timm.create_model(bare, pretrained=False, **options)
+        module = timm.create_model(bare.partition(".")[0], pretrained=False, **options)
         _fill(module, state, path, name)
-    config = resolve_model_data_config(module)
-    size = tuple(config["input_size"][-2:])
+    transform = create_transform(**resolve_model_data_config(module), is_training=False)
     subset = infer_imagenet_subset(module)
     usual = tuple(ImageNetInfo(subset).label_descriptions()) if subset else ()
     return VisionModel(
         module.eval().to(place),
-        Preprocess(
-            size,
-            resize=round(min(size) / config["crop_pct"]),
-            mean=config["mean"],
-            std=config["std"],
-            interpolation=InterpolationMode(config["interpolation"]),
-        ),
+        Preprocess.of(transform),
         classes,
         usual_classes=usual,
         name=name,

@@ -16,14 +16,14 @@ from typing import Any, SupportsIndex
 import torch
 from torch import nn
 
-from .errors import LayerError, ModelError, PictureError, TargetError
+from .errors import CamwidgetError, LayerError, ModelError, PictureError, TargetError
 from .gap import GapHead
 from .images import PictureLike
 from .layers import Discovery, Layer, Reshape, discover_layers, spatial
-from .outputs import describe_output, find_logits
+from .outputs import as_logits, at_place, describe_output
 from .preprocess import Preprocess
 
-__all__ = ["Prediction", "VisionModel"]
+__all__ = ["Prediction", "VisionModel", "is_want_of_memory", "wants_rows"]
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,19 @@ class VisionModel:
         self.preprocess = preprocess
         self.name = name
         self.reshape = reshape
-        self._extras = dict(inputs or {})
+        self._extras = _named_tensors(inputs)
+        #: Whether the pictures of a batch have a part in each other's answers.
+        self.mixes_pictures = any(
+            isinstance(m, nn.modules.batchnorm._BatchNorm) and m.running_mean is None
+            for m in self.module.modules()
+        )
         #: Whether the module is known to want pictures row by row in memory; found out by running it.
         self.takes_channels_last = True
         # A module under several names goes by its first.
         self._module_names = {m: n for n, m in self.module.named_modules()}
-        self._discovery = self._discover()
+        self._discovery = self._discover(
+            len(classes) if classes is not None and hasattr(classes, "__len__") else None
+        )
         count = self._discovery.logits.shape[1]
         if classes is None and len(usual_classes) == count:
             classes = usual_classes
@@ -225,15 +232,15 @@ class VisionModel:
         Raises:
             ModelError: if the module takes no input of that name, or it is no tensor.
         """
-        unknown = [n for n, v in inputs.items() if n not in self._extras or not torch.is_tensor(v)]
+        unknown = [n for n in inputs if n not in self._extras]
         if unknown:
             known = ", ".join(map(repr, self._extras)) or "none: name them in wrap(…, inputs={…})"
             raise ModelError(
-                f"{self.name} takes no tensor {', '.join(map(repr, unknown))} beside the picture. "
+                f"{self.name} takes no input {', '.join(map(repr, unknown))} beside the picture. "
                 f"It takes {known}."
             )
         other = copy.copy(self)
-        other._extras = {**self._extras, **inputs}
+        other._extras = {**self._extras, **_named_tensors(inputs)}
         return other
 
     def split_inputs(self, inputs: Mapping[str, Any]) -> tuple[VisionModel, Any]:
@@ -270,19 +277,41 @@ class VisionModel:
         return rows
 
     def run(self, inputs: torch.Tensor) -> Any:
-        """The module's own output for inputs (N, C, H, W). Only within ``undisturbed``."""
-        return self.module(inputs, **self.extras(len(inputs)))
+        """The module's own output for inputs (N, C, H, W). Only within ``undisturbed``.
+
+        Raises:
+            ModelError: if the module fails, for want of anything but memory.
+        """
+        try:
+            return self.module(inputs, **self.extras(len(inputs)))
+        except (CamwidgetError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # someone's own module
+            if is_want_of_memory(error) or wants_rows(error):
+                raise
+            raise ModelError(
+                f"{self.name} fails on inputs of shape {tuple(inputs.shape)}: {type(error).__name__}: {error}. "
+                "Explain pictures of the size it was made for, with preprocess=camwidget.Preprocess(size, …)."
+            ) from error
 
     def logits_of(self, output: Any, count: int) -> torch.Tensor:
-        """The logits (N, classes) in the module's output; (N, 0) for a model without classes."""
-        logits = find_logits(output, count)
-        if logits is not None and logits.shape[1] == self._discovery.logits.shape[1]:
-            return logits
-        if self._discovery.logits.shape[1] == 0:
+        """The logits (N, classes) in the module's output; (N, 0) for a model without classes.
+
+        They are where they were in the first pass.
+        """
+        classes, place = self._discovery.logits.shape[1], self._discovery.place
+        if place is None:
             return torch.zeros(count, 0, device=self.device)
+        try:
+            found = at_place(output, place)
+        except (KeyError, IndexError, TypeError, AttributeError):
+            found = None
+        logits = as_logits(found, count) if isinstance(found, torch.Tensor) else None
+        if logits is not None and logits.shape[1] == classes:
+            return logits
         raise ModelError(
             f"{self.name} returned {describe_output(output)} for {count} pictures, without logits "
-            f"({count}, {len(self.classes)})."
+            f"({count}, {classes})."
         )
 
     def logits(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -355,7 +384,7 @@ class VisionModel:
         )
         raise ModelError(f"{self.name} answers NaN or infinity for this picture. {remedy}")
 
-    def _discover(self) -> Discovery:
+    def _discover(self, classes: int | None) -> Discovery:
         side = 64 if self.preprocess.geometry is None else 256
         # Noise, not a flat grey: the recognition of a GAP head compares numbers, and on a flat
         # picture too many of them would be equal.
@@ -363,7 +392,9 @@ class VisionModel:
         picture = noise.mul(255).to(torch.uint8).permute(1, 2, 0).numpy()
         inputs = self.inputs(self.pixels(picture))
         with self.undisturbed():
-            discovery = discover_layers(self.module, inputs.clone(), self.reshape, self.extras(1))
+            discovery = discover_layers(
+                self.module, inputs.clone(), self.reshape, self.extras(1), classes
+            )
         self.check_finite(discovery.logits)
         return discovery
 
@@ -378,6 +409,33 @@ class VisionModel:
             f"VisionModel({self.name!r}, {len(self.classes)} classes, "
             f"default layer {self.default_layer!r}, {self.device})"
         )
+
+
+def _named_tensors(inputs: Mapping[str, torch.Tensor] | None) -> dict[str, torch.Tensor]:
+    if inputs is None:
+        return {}
+    if not isinstance(inputs, Mapping):
+        raise ModelError(
+            f"inputs is a mapping from names to tensors, such as {{'question': tensor}}, not {type(inputs).__name__}."
+        )
+    for name, value in inputs.items():
+        if not isinstance(value, torch.Tensor) or value.ndim == 0:
+            got = "a single number" if isinstance(value, torch.Tensor) else type(value).__name__
+            raise ModelError(
+                f"Input {name!r} is {got}; a tensor of one row, (1, …), or of one a picture is needed."
+            )
+    return dict(inputs)
+
+
+def is_want_of_memory(error: BaseException) -> bool:
+    """Whether there was not enough memory, so that less at once may do."""
+    wants = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    return wants or "not enough memory" in str(error)
+
+
+def wants_rows(error: BaseException) -> bool:
+    """Whether a module counts on rows of pixels lying together in memory, which channels-last pictures do not."""
+    return isinstance(error, RuntimeError) and "view size is not compatible" in str(error)
 
 
 def _bare(module: nn.Module) -> nn.Module:

@@ -3,41 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
-__all__ = ["describe_output", "find_logits", "is_plain", "tensors_of"]
+__all__ = [
+    "Place",
+    "as_logits",
+    "at_place",
+    "describe_output",
+    "is_plain",
+    "locate_logits",
+    "tensors_of",
+]
+
+#: Steps into an output: keys, indices, attributes.
+Place: TypeAlias = tuple[Any, ...]
 
 #: Names under which models return their class scores, most telling first.
 _KEYS = ("logits", "out", "scores", "pred", "prediction")
 
 
-def find_logits(output: Any, count: int) -> torch.Tensor | None:
-    """The logits (N, classes) in whatever a module returned for N pictures, or None.
+def locate_logits(output: Any, count: int, classes: int | None = None) -> Place | None:
+    """Where the logits are in whatever a module returned for ``count`` pictures, or None.
+
+    Of a mapping, a sequence, or an object with ``logits``: what has a telling name first; then (N, classes) before (N,)
+    before (N, classes, h, w); then the first.
 
     Args:
-        output: a tensor (N, classes), (N,), or (N, classes, h, w), whose mean over the places is taken; or a
-            mapping, tuple, list, or object with a ``logits`` attribute that holds one.
+        output: the module's.
         count: N.
+        classes: how many there are, where that is known.
     """
     if isinstance(output, torch.Tensor):
-        return _as_logits(output, count)
+        return () if as_logits(output, count) is not None else None
     if isinstance(output, Mapping):
-        known = [output[k] for k in _KEYS if k in output]
-        candidates = [*known, *output.values()]
+        places: list[Any] = [*(k for k in _KEYS if k in output), *output]
     elif hasattr(output, "logits"):
-        candidates = [output.logits]
+        places = ["logits"]
     elif isinstance(output, (tuple, list)):
-        candidates = list(output)
+        places = list(range(len(output)))
     else:
-        candidates = []
-    for candidate in candidates:
-        if isinstance(candidate, torch.Tensor):
-            logits = _as_logits(candidate, count)
-            if logits is not None:
-                return logits
-    return None
+        return None
+    found = []
+    for number, place in enumerate(places):
+        tensor = at_place(output, (place,))
+        logits = as_logits(tensor, count) if isinstance(tensor, torch.Tensor) else None
+        if logits is not None:
+            fits = classes is None or logits.shape[1] == classes
+            named = place in _KEYS
+            found.append((not fits, not named, (2, 1, 4).index(tensor.ndim), number, place))
+    return (min(found)[-1],) if found else None
+
+
+def at_place(output: Any, place: Place) -> Any:
+    """What lies at a place of an output."""
+    for step in place:
+        by_name = isinstance(step, str) and not isinstance(output, Mapping)
+        output = getattr(output, step) if by_name else output[step]
+    return output
+
+
+def as_logits(tensor: torch.Tensor, count: int) -> torch.Tensor | None:
+    """A tensor (N, classes), (N,), or (N, classes, h, w), whose mean over the places is taken, as logits; or None."""
+    if not tensor.is_floating_point() or tensor.ndim == 0 or len(tensor) != count:
+        return None
+    if tensor.ndim == 1:
+        return tensor[:, None]
+    if tensor.ndim == 2:
+        return tensor
+    # One score a class and place, as segmentation nets give: the class's evidence in the whole picture.
+    return tensor.mean((2, 3)) if tensor.ndim == 4 else None
 
 
 def is_plain(output: Any) -> bool:
@@ -68,14 +104,3 @@ def describe_output(output: Any) -> str:
     if isinstance(output, (tuple, list)):
         return f"a {type(output).__name__} of {len(output)}"
     return type(output).__name__
-
-
-def _as_logits(tensor: torch.Tensor, count: int) -> torch.Tensor | None:
-    if not tensor.is_floating_point() or tensor.ndim == 0 or len(tensor) != count:
-        return None
-    if tensor.ndim == 1:
-        return tensor[:, None]
-    if tensor.ndim == 2:
-        return tensor
-    # One score a class and place, as segmentation nets give: the class's evidence in the whole picture.
-    return tensor.mean((2, 3)) if tensor.ndim == 4 else None

@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 
 import torch
 
+from .outputs import tensors_of
+
 __all__ = ["ReluRule", "deconvolved", "guided", "other_activations", "ruled"]
 
 #: (gradient at the input by the chain rule, gradient at the output) to the gradient handed on.
@@ -28,6 +30,11 @@ _OTHERS = {
     "SoftplusBackward0": "Softplus",
     "TanhBackward0": "Tanh",
     "PreluKernelBackward0": "PReLU",
+    "CeluBackward0": "CELU",
+    "RreluWithNoiseBackward0": "RReLU",
+    # What may be a rectifier written by hand, or not.
+    "MaximumBackward0": "torch.maximum",
+    "WhereBackward0": "torch.where",
 }
 
 
@@ -60,9 +67,9 @@ def ruled(root: torch.Tensor, rule: ReluRule) -> Iterator[None]:
             handle.remove()
 
 
-def other_activations(root: torch.Tensor) -> tuple[bool, tuple[str, ...]]:
-    """Whether there are rectifiers in the graph of ``root``, and which other activations there are."""
-    nodes = list(_nodes(root))
+def other_activations(output: Any) -> tuple[bool, tuple[str, ...]]:
+    """Whether there are rectifiers in the graph of a module's output, and which other activations there are."""
+    nodes = [node for root in tensors_of(output) for node in _nodes(root)]
     names = dict.fromkeys(_OTHERS[n.name()] for n in nodes if n.name() in _OTHERS)
     return any(map(_is_rectifier, nodes)), tuple(names)
 

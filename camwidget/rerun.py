@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 
 from .errors import ModelError
 from .folding import folded
 from .layers import hooked
-from .models import VisionModel
-from .targets import Target, wants_output
-from .trace import PRECISIONS, Trace, score_of
+from .models import VisionModel, is_want_of_memory, wants_rows
+from .targets import Target, score_of, wants_output
+from .trace import PRECISIONS, Trace
 
-__all__ = ["at_input", "batch_size", "from_layer", "rerun", "rerun_scores"]
+__all__ = ["at_input", "batch_size", "from_layer", "in_batches", "rerun", "rerun_scores"]
+
+R = TypeVar("R")
 
 #: (start, stop) to the module's inputs (stop - start, C, H, W) of that part of a series.
 Make: TypeAlias = Callable[[int, int], torch.Tensor]
@@ -38,6 +40,8 @@ _PIXELS = {"cpu": 8 * 224 * 224, "cuda": 128 * 224 * 224}
 
 def batch_size(model: VisionModel, height: int, width: int) -> int:
     """How many pictures of a size to run at once."""
+    if model.mixes_pictures:
+        return 1
     pixels = _PIXELS.get(model.device.type, _PIXELS["cpu"])
     return max(1, min(pixels // (height * width), 256))
 
@@ -53,8 +57,6 @@ def rerun(
 ) -> Iterator[tuple[Any, torch.Tensor]]:
     """What the module returns, and the logits in it, batch by batch of a series of inputs.
 
-    A batch that does not fit into memory is halved, and the rest go in batches of that size.
-
     Args:
         model: whose module to run.
         total: the length of the series.
@@ -66,17 +68,38 @@ def rerun(
     Raises:
         ModelError: if not even one picture fits into memory.
     """
-    size = 0
+    first = make(start, start + 1) if start < total else None
+    if first is None:
+        return
     if total - start >= _WORTH:
-        model = folded(model, make(start, start + 1))
+        model = folded(model, first)
+    size = min(most, batch_size(model, *first.shape[-2:]))
+
+    def run(begin: int, end: int) -> tuple[Any, torch.Tensor]:
+        returned = _run(model, make(begin, end), precision)
+        return returned, model.logits_of(returned, end - begin)
+
+    for _, (returned, logits) in in_batches(model, start, total, size, run):
+        model.check_finite(logits)
+        yield returned, logits
+
+
+def in_batches(
+    model: VisionModel, start: int, total: int, size: int, work: Callable[[int, int], R]
+) -> Iterator[tuple[int, R]]:
+    """The end and the result of ``work(begin, end)`` for batches of a series.
+
+    A batch that does not fit into memory is halved, and the rest go in batches of that size.
+
+    Raises:
+        ModelError: if not even one fits.
+    """
     while start < total:
-        # The first input tells how large they are.
-        size = size or min(most, batch_size(model, *make(start, start + 1).shape[-2:]))
         stop = min(start + size, total)
         try:
-            returned = _run(model, make(start, stop), precision)
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not _is_memory(error):
+            result = work(start, stop)
+        except (MemoryError, RuntimeError) as error:
+            if not is_want_of_memory(error):
                 raise
             if stop - start == 1:
                 raise ModelError(
@@ -87,9 +110,7 @@ def rerun(
             if model.device.type == "cuda":
                 torch.cuda.empty_cache()
             continue
-        logits = model.logits_of(returned, stop - start)
-        model.check_finite(logits)
-        yield returned, logits
+        yield stop, result
         start = stop
 
 
@@ -104,15 +125,10 @@ def _run(model: VisionModel, inputs: torch.Tensor, precision: str) -> Any:
             try:
                 return model.run(inputs.contiguous(memory_format=torch.channels_last))
             except RuntimeError as error:
-                # Someone's forward counts on rows of pixels lying together in memory.
-                if "view size is not compatible" not in str(error):
+                if not wants_rows(error):
                     raise
                 model.takes_channels_last = False
         return model.run(inputs.contiguous())
-
-
-def _is_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
 
 
 @dataclass
@@ -213,6 +229,8 @@ def from_layer(trace: Trace, layer: str, picture: int, total: int, change: Make)
             logits = run(rows, shared=True)[1]
         except (RuntimeError, ModelError, IndexError):
             return False  # a branch around the layer is joined to it later on
+        if not len(expected):
+            return False  # without logits nothing tells
         scale = expected.abs().max().clamp(min=1)
         tolerance = 1e-3 if trace.precision == "fp32" else 0.1
         return bool(((logits[0] - expected).abs() <= tolerance * scale).all())
@@ -220,8 +238,11 @@ def from_layer(trace: Trace, layer: str, picture: int, total: int, change: Make)
     def series(start: int, most: int) -> Iterator[tuple[Any, torch.Tensor]]:
         shared = is_right(change(0, min(size, total)))
         step = min(most, size if shared else batch_size(model, *inputs.shape[-2:]))
-        for begin in range(start, total, step):
-            returned, logits = run(change(begin, min(begin + step, total)), shared)
+
+        def work(begin: int, end: int) -> tuple[Any, torch.Tensor]:
+            return run(change(begin, end), shared)
+
+        for _, (returned, logits) in in_batches(model, start, total, step, work):
             model.check_finite(logits)
             yield returned, logits
 

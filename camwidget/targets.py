@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import torch
 
-from .errors import TargetError
+from .errors import CamwidgetError, TargetError
+from .outputs import is_plain
 
 if TYPE_CHECKING:
     from .models import VisionModel
@@ -29,6 +30,7 @@ __all__ = [
     "TargetLike",
     "predicted_target",
     "resolve_target",
+    "score_of",
     "wants_output",
 ]
 
@@ -193,6 +195,38 @@ def wants_output(target: object) -> bool:
     return isinstance(target, FunctionTarget)
 
 
+def score_of(target: Target, returned: Any, logits: torch.Tensor) -> torch.Tensor:
+    """A target's score (N,) of what the module returned, and the logits (N, C) in it.
+
+    Raises:
+        TargetError: if the target gives anything else than a number per picture.
+    """
+    if isinstance(target, Contrast):
+        sides = (score_of(_inner(t), returned, logits) for t in (target.of, target.against))
+        return next(sides) - next(sides)
+    if isinstance(target, Counterfactual):
+        return -score_of(_inner(target.of), returned, logits)
+    count = len(logits)
+    # A copy of logits, which somebody's function may write into.
+    source = returned if wants_output(target) and not is_plain(returned) else logits.clone()
+    try:
+        score = target.score(source)
+    except CamwidgetError:
+        raise
+    except Exception as error:  # somebody's function
+        raise TargetError(
+            f"The target {target.label!r} fails on the model's output: {type(error).__name__}: {error}"
+        ) from error
+    if isinstance(score, torch.Tensor) and score.ndim == 0 and count == 1:
+        score = score[None]  # for one picture, a bare number is as clear
+    if not isinstance(score, torch.Tensor) or score.shape != (count,):
+        got = tuple(score.shape) if isinstance(score, torch.Tensor) else type(score).__name__
+        raise TargetError(
+            f"The target {target.label!r} must give one number per picture, shape ({count},), not {got}."
+        )
+    return score
+
+
 def _inner(target: TargetLike) -> Target:
     if not hasattr(target, "score"):
         raise TargetError(
@@ -219,6 +253,13 @@ def resolve_target(model: VisionModel, target: TargetLike) -> Target:
         index = model.class_index(target)  # type: ignore[arg-type]
         return ClassTarget(index, model.classes[index])
     if hasattr(target, "score"):
+        try:
+            hash(target)
+        except TypeError:
+            raise TargetError(
+                f"A target must be hashable, so that its gradients can be remembered; {type(target).__name__} is not: "
+                "@dataclass(frozen=True) makes it so."
+            ) from None
         return target  # type: ignore[return-value]
     if callable(target):
         return FunctionTarget(target, getattr(target, "__name__", "target").strip("<>"))

@@ -17,30 +17,55 @@ _USUAL = (16, 14, 32, 8, 4, 28, 7)
 class TokenGrid:
     """Finds the grid of patches in tokens (N, T, C).
 
-    A patch embedding by convolution tells its stride; T minus the number of patches is the number of extra
-    tokens (class, distillation, registers), which come first in every known model.
+    A layer that gives maps, the patch embedding above all, tells the grid of a picture's size; T minus the number of
+    patches is the number of extra tokens (class, distillation, registers), which come first in every known model.
+    What is found in the first pass holds from then on: a picture of another size has a grid only if
+    the patches divide it evenly, and other numbers of extra tokens are refused.
     """
 
     def __init__(self) -> None:
-        self._strides: list[tuple[int, int]] = []
+        #: (picture's height and width) to grids, finest first, as they were seen.
+        self._size: tuple[int, int] | None = None
+        self._grids: list[tuple[int, int]] = []
+        self._extras: set[int] = set()
 
     def note(self, maps: torch.Tensor, size: Sequence[int]) -> None:
-        """A layer gave maps (N, C, h, w) for a picture of this size."""
-        height, width = maps.shape[-2:]
-        stride = (round(size[0] / height), round(size[1] / width))
-        if min(stride) > 1 and stride not in self._strides:
-            self._strides.append(stride)
+        """In the first pass: a layer gave maps (N, C, h, w) for a picture of this size."""
+        grid = (maps.shape[-2], maps.shape[-1])
+        self._size = (size[0], size[1])
+        if grid not in self._grids and grid != self._size:
+            self._grids.append(grid)
+
+    def settle(self, tokens: torch.Tensor, maps: torch.Tensor) -> None:
+        """In the first pass: these tokens were read as these maps."""
+        self._extras.add(tokens.shape[1] - maps.shape[-2] * maps.shape[-1])
 
     def maps(self, tokens: torch.Tensor, size: Sequence[int]) -> torch.Tensor | None:
         """Tokens (N, T, C) as maps (N, C, h, w) for a picture of this size, or None if they are none."""
         count = tokens.shape[1]
-        for height, width in self._grids(size):
+        for height, width in self._grids_of((size[0], size[1])):
             extra = count - height * width
-            if height * width >= 4 and 0 <= extra <= _MOST_EXTRA:
+            known = not self._extras or extra in self._extras or self._is_first(size)
+            if height * width >= 4 and 0 <= extra <= _MOST_EXTRA and known:
                 places = tokens[:, extra:].transpose(1, 2)
                 return places.reshape(len(tokens), tokens.shape[2], height, width)
         return None
 
-    def _grids(self, size: Sequence[int]) -> list[tuple[int, int]]:
-        strides = self._strides or [(p, p) for p in _USUAL if size[0] % p == 0 and size[1] % p == 0]
-        return [(size[0] // down, size[1] // across) for down, across in strides]
+    def _is_first(self, size: Sequence[int]) -> bool:
+        return self._size == (size[0], size[1])
+
+    def _grids_of(self, size: tuple[int, int]) -> list[tuple[int, int]]:
+        if not self._grids:
+            return [
+                (size[0] // p, size[1] // p) for p in _USUAL if not (size[0] % p or size[1] % p)
+            ]
+        assert self._size is not None
+        if size == self._size:
+            return self._grids
+        grids = []
+        for height, width in self._grids:
+            even = not (self._size[0] % height or self._size[1] % width)
+            down, across = self._size[0] // height, self._size[1] // width
+            if even and not (size[0] % down or size[1] % across):
+                grids.append((size[0] // down, size[1] // across))
+        return grids

@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 
-from .errors import LayerError, MethodError, TargetError
+from .errors import LayerError, MethodError
 from .layers import hooked
 from .models import VisionModel
 from .outputs import is_plain, tensors_of
 from .relus import ReluRule, ruled
-from .targets import Target, wants_output
+from .targets import Target, score_of
 
 __all__ = ["INPUT", "PRECISIONS", "Trace"]
 
@@ -59,7 +59,7 @@ class Trace:
         precision: str = "fp32",
         with_input: bool = False,
     ) -> None:
-        if precision not in PRECISIONS:
+        if precision not in list(PRECISIONS):
             raise MethodError(
                 f"There is no precision {precision!r}: use {', '.join(map(repr, PRECISIONS))}."
             )
@@ -137,6 +137,11 @@ class Trace:
                     self._rows(scores, leaves) if scores.requires_grad else [[None] * len(leaves)]
                 )
         for name, gradients in zip(names, zip(*rows, strict=True), strict=True):
+            if all(g is None for g in gradients) and name == INPUT:
+                raise MethodError(
+                    f"The score of {wanted[0].label!r} cannot be differentiated down to the picture: a part of "
+                    f"{self.model.name} runs without gradients. Use a method at a layer behind it, or 'occlusion'."
+                )
             if all(g is None for g in gradients):
                 raise LayerError(
                     f"The score of {wanted[0].label!r} does not depend on layer {name!r} of {self.model.name} in a "
@@ -230,30 +235,6 @@ class Trace:
                 "picture, or a shallower layer."
             )
         return maps
-
-
-def score_of(target: Target, returned: Any, logits: torch.Tensor) -> torch.Tensor:
-    """A target's score (N,) of what the module returned, and the logits (N, C) in it.
-
-    Raises:
-        TargetError: if the target gives anything else than a number per picture.
-    """
-    count = len(logits)
-    whole = wants_output(target) and not is_plain(returned)
-    try:
-        score = target.score(returned if whole else logits)
-    except (KeyError, IndexError, TypeError, AttributeError, RuntimeError, ValueError) as error:
-        raise TargetError(
-            f"The target {target.label!r} fails on the model's output: {type(error).__name__}: {error}"
-        ) from error
-    if isinstance(score, torch.Tensor) and score.ndim == 0 and count == 1:
-        score = score[None]  # for one picture, a bare number is as clear
-    if not isinstance(score, torch.Tensor) or score.shape != (count,):
-        got = tuple(score.shape) if isinstance(score, torch.Tensor) else type(score).__name__
-        raise TargetError(
-            f"The target {target.label!r} must give one number per picture, shape ({count},), not {got}."
-        )
-    return score
 
 
 def _full(tensor: torch.Tensor) -> torch.Tensor:

@@ -359,7 +359,7 @@ def test_a_fixed_size_says_so() -> None:
     fixed = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(2 * 62 * 62, 3))
     model = cw.wrap(fixed, cw.Preprocess(64))
     assert draw(model, 1, steps=2).pixels.shape == (64, 64, 3)
-    with pytest.raises(ModelError, match="Leave size out"):
+    with pytest.raises(ModelError, match="Explain pictures of the size"):
         draw(model, 1, steps=2, size=48)
 
 
@@ -390,3 +390,21 @@ def test_what_is_handed_over(textures: cw.VisionModel) -> None:
             "rotate": 5.0,
         }
     )
+
+
+def test_other_outputs_inputs_and_tokens_are_visualised_too() -> None:
+    from torch import nn
+
+    class Packed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.conv, self.head = nn.Conv2d(3, 6, 3), nn.Linear(6, 3)
+
+        def forward(self, x: torch.Tensor, scale: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"logits": self.head(self.conv(x).relu().mean((2, 3)) * scale)}
+
+    model = cw.wrap(Packed(), cw.Preprocess(24), inputs={"scale": torch.ones(1, 1)})
+    for what in ({"target": 1}, {"target": lambda out: out["logits"][:, 2]}, {"channel": 2}):
+        drawn = cw.visualize(model, **what, steps=6)
+        assert drawn.score > drawn.before

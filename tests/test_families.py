@@ -141,3 +141,66 @@ def test_layers_all_and_their_average(textures: cw.VisionModel, noise: torch.Ten
         cw.explain(textures, torch.stack([noise, noise.flip(2)]), 1).average()
     with pytest.raises(cw.CamwidgetError, match="nothing to average"):
         exps.select(layer="none").average()
+
+
+class Patches(nn.Module):
+    """A small transformer whose patches may overlap, and whose tokens may be shuffled."""
+
+    def __init__(self, kernel: int = 8, stride: int = 8, shuffle: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed = nn.Conv2d(3, 16, kernel, stride)
+        self.norm = nn.LayerNorm(16)
+        self.block = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, norm_first=True)
+        self.head = nn.Linear(16, 4)
+        self.shuffle = shuffle
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = self.embed(x).flatten(2).transpose(1, 2)
+        if self.shuffle:
+            tokens = tokens.flip(1)
+        tokens = torch.cat([tokens[:, :1] * 0, tokens], 1)
+        return self.head(self.block(self.norm(tokens))[:, 0])
+
+
+@pytest.mark.parametrize(("kernel", "stride", "cells"), [(8, 8, 6), (8, 4, 11), (12, 6, 7)])
+def test_the_grid_is_that_of_the_patch_embedding(kernel: int, stride: int, cells: int) -> None:
+    model = cw.wrap(Patches(kernel, stride).eval(), cw.Preprocess(48))
+    exp = cw.explain(model, torch.rand(3, 48, 48), 1, layer="norm")
+    assert exp.raw.shape == (cells, cells)
+
+
+def test_shuffled_tokens_are_no_map() -> None:
+    model = cw.wrap(Patches(shuffle=True).eval(), cw.Preprocess(48))
+    assert [layer.name for layer in model.layers] == ["embed"]
+    with pytest.raises(cw.CamwidgetError, match=r"reshape|no map"):
+        cw.explain(model, torch.rand(3, 48, 48), 1, layer="norm")
+
+
+def test_another_size_has_a_grid_only_if_the_patches_divide_it() -> None:
+    model = cw.wrap(Patches().eval())
+    for size, cells in [((64, 64), (8, 8)), ((40, 96), (5, 12))]:
+        assert cw.explain(model, torch.rand(3, *size), 1, layer="norm").raw.shape == cells
+    with pytest.raises(cw.CamwidgetError, match="no map"):
+        cw.explain(model, torch.rand(3, 44, 64), 1, layer="norm")
+
+
+def test_timm_by_name_is_prepared_as_timm_does(tmp_path: object) -> None:
+    timm = pytest.importorskip("timm")
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    module = timm.create_model("vit_tiny_patch16_224", pretrained=False).eval()
+    path = f"{tmp_path}/w.safetensors"
+    save_file(module.state_dict(), path)
+    model = cw.load("timm/vit_tiny_patch16_224", weights=path, device="cpu")
+    picture = np.random.default_rng(0).integers(0, 255, (300, 400, 3), np.uint8)
+    from PIL import Image
+
+    config = timm.data.resolve_model_data_config(module)
+    transform = timm.data.create_transform(**config, is_training=False)
+    expected = transform(Image.fromarray(picture))
+    torch.testing.assert_close(model.inputs(model.pixels(picture))[0], expected, rtol=0, atol=1e-4)
+    assert len(model.classes) == 1000 and "goldfish" in model.classes[1].lower()
+    with pytest.raises(cw.CamwidgetError, match="timm has no model"):
+        cw.load("timm/vit_tyny_patch16_224")

@@ -13,7 +13,7 @@ from torch import nn
 
 import camwidget as cw
 from camwidget.errors import MethodError, ModelError, TargetError
-from camwidget.outputs import find_logits
+from camwidget.outputs import as_logits, at_place, locate_logits
 
 
 def net(classes: int = 3) -> nn.Sequential:
@@ -134,12 +134,82 @@ def test_a_detector_and_a_segmenter_of_torchvision(noise: torch.Tensor) -> None:
     assert not np.allclose(place.saliency, whole.saliency)
 
 
-def test_find_logits_wants_one_row_a_picture() -> None:
-    assert find_logits(torch.zeros(3, 5), 2) is None
-    assert find_logits(torch.zeros(2, dtype=torch.long), 2) is None
-    assert find_logits(torch.zeros(2), 2).shape == (2, 1)
-    assert find_logits((torch.zeros(2, 3, 4), torch.zeros(2, 7)), 2).shape == (2, 7)
-    assert find_logits("text", 1) is None
+def test_logits_are_located_by_name_then_by_shape() -> None:
+    features, logits, maps = torch.zeros(2, 7, 4, 4), torch.zeros(2, 5), torch.zeros(2, 3, 4)
+    for output, place in [
+        (logits, ()),
+        ((features, logits), (1,)),
+        ({"features": features, "y": logits}, ("y",)),
+        ({"y": logits, "out": features}, ("out",)),
+        ([maps, features], (1,)),
+        ((torch.zeros(4, 9), logits), (1,)),
+        (torch.zeros(2), ()),
+        (torch.zeros(3, 5), None),
+        ((maps,), None),
+        ("text", None),
+    ]:
+        assert locate_logits(output, 2) == place
+    two = (torch.zeros(2, 9), logits)
+    assert locate_logits(two, 2) == (0,)
+    assert locate_logits(two, 2, 5) == (1,), "the number of classes decides"
+    assert as_logits(at_place(two, (1,)), 2).shape == (2, 5)
+    assert as_logits(torch.zeros(2, dtype=torch.long), 2) is None
+
+
+def test_logits_stay_where_they_were_found_whatever_the_batch() -> None:
+    prototypes = torch.zeros(4, 3)
+    model = cw.wrap(Returning(lambda y, x: (prototypes, y)), classes=["a", "b", "c"])
+    assert not cw.explain(model, torch.rand(4, 3, 32, 32), 1)[0].is_empty
+
+
+def test_a_function_may_write_into_what_it_gets(noise: torch.Tensor) -> None:
+    model = cw.wrap(net())
+    together = cw.explain(model, noise, [lambda y: y.mul_(2)[:, 0], 1])
+    np.testing.assert_array_equal(together[1].raw, cw.explain(model, noise, 1).raw)
+
+
+def test_each_side_of_a_contrast_gets_what_it_wants(noise: torch.Tensor) -> None:
+    model = cw.wrap(Returning(lambda y, x: {"logits": y, "twice": 2 * y}))
+    mixed = cw.explain(model, noise, cw.Contrast(lambda out: out["twice"][:, 0] / 2, 1))
+    plain = cw.explain(model, noise, cw.Contrast(0, 1))
+    np.testing.assert_allclose(mixed.raw, plain.raw, rtol=1e-5, atol=1e-9)
+
+
+def test_a_bare_number_is_enough_for_one_picture(noise: torch.Tensor) -> None:
+    model = cw.wrap(Returning(lambda y, x: {"logits": y}))
+    picture = noise[:, :32, :32]
+    for method in ("integrated-gradients", "smoothgrad", "scorecam", "gradcam"):
+        bare = cw.explain(
+            model,
+            picture,
+            lambda out: out["logits"][0, 1] if isinstance(out, dict) else out[0, 1],
+            method,
+        )
+        np.testing.assert_allclose(
+            bare.raw, cw.explain(model, picture, 1, method).raw, rtol=1e-3, atol=1e-6
+        )
+
+
+def test_pictures_that_mix_are_explained_one_by_one() -> None:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6, track_running_stats=False), nn.ReLU()]
+    model = cw.wrap(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3)))
+    pictures = torch.rand(3, 3, 24, 24) ** torch.tensor([0.2, 1, 5])[:, None, None, None]
+    for method in ("gradcam", "scorecam", "smoothgrad"):
+        together = cw.explain(model, pictures, 1, method)
+        assert [e.picture for e in together] == [0, 1, 2]
+        for exp, picture in zip(together, pictures, strict=True):
+            alone = cw.explain(model, picture, 1, method)
+            np.testing.assert_allclose(exp.raw, alone.raw, rtol=1e-4, atol=1e-7)
+
+
+def test_a_module_that_fails_is_named(noise: torch.Tensor) -> None:
+    fixed = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 30 * 30, 3))
+    model = cw.wrap(fixed, cw.Preprocess(32), layers=["0"])
+    with pytest.raises(ModelError, match=r"fails on inputs of shape \(1, 3, 64, 64\).*Preprocess"):
+        cw.explain(model, torch.rand(3, 64, 64))
+    with pytest.raises(ModelError, match="fails on inputs"):
+        model.predict(torch.rand(3, 64, 64))
 
 
 # -- other inputs ----------------------------------------------------------------------------
@@ -212,7 +282,7 @@ def test_other_inputs_reach_the_mask_curve_and_the_widget(
 def test_other_inputs_that_do_not_fit_are_refused(
     asked: cw.VisionModel, noise: torch.Tensor
 ) -> None:
-    with pytest.raises(ModelError, match="takes no tensor 'answer'"):
+    with pytest.raises(ModelError, match="takes no input 'answer'"):
         asked.given(answer=QUESTIONS)
     with pytest.raises(ModelError, match="2 rows for 3 pictures"):
         cw.explain(asked.given(question=QUESTIONS), torch.rand(3, 3, 32, 32))
@@ -220,6 +290,9 @@ def test_other_inputs_that_do_not_fit_are_refused(
         cw.explain(asked, {"question": QUESTIONS[:1]})
     with pytest.raises(ModelError, match="inputs="):
         cw.wrap(Asked())
+    for wrong in ([QUESTIONS], {"question": 3}, {"question": torch.tensor(1.0)}):
+        with pytest.raises(ModelError, match=r"names to tensors|one row"):
+            cw.wrap(Asked(), inputs=wrong)  # type: ignore[arg-type]
 
 
 # -- wrappers --------------------------------------------------------------------------------

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from ..errors import MethodError
-from ..rerun import batch_size
-from ..targets import Target
+from ..rerun import batch_size, in_batches
+from ..targets import Target, wants_output
 from ..trace import INPUT, Trace
 from .backprop import saliency
 from .registry import Method, Step, get_method, method
+from .settings import real, whole
 
 __all__ = ["integrated_gradients", "smoothed", "smoothgrad"]
 
@@ -51,18 +52,28 @@ def integrated_gradients(
         (H, W).
     """
     pixels = trace.pixels[picture : picture + 1]
+    steps = whole("steps", steps)
     places, weights = np.polynomial.legendre.leggauss(steps)
     shares, weights = (places + 1) / 2, weights / 2
     way = trace.model.inputs(pixels) - trace.model.inputs(torch.zeros_like(pixels))
     mean = torch.zeros_like(way)
-    size = batch_size(trace.model, *pixels.shape[-2:])
-    for start in range(0, steps, size):
-        part = slice(start, start + size)
-        along = torch.as_tensor(shares[part], dtype=pixels.dtype, device=pixels.device)
+
+    def work(begin: int, end: int) -> torch.Tensor:
+        along = torch.as_tensor(shares[begin:end], dtype=pixels.dtype, device=pixels.device)
         gradient = _gradient_at(trace, target, picture, pixels * along[:, None, None, None])
-        share = torch.as_tensor(weights[part], dtype=gradient.dtype, device=gradient.device)
-        mean = mean + torch.einsum("nchw,n->chw", gradient, share)
-        yield Step(min(start + size, steps), steps, (mean * way).sum(1)[0])
+        share = torch.as_tensor(weights[begin:end], dtype=gradient.dtype, device=gradient.device)
+        return torch.einsum("nchw,n->chw", gradient, share)
+
+    for done, part in in_batches(trace.model, 0, steps, _size(trace, target), work):
+        mean = mean + part
+        yield Step(done, steps, (mean * way).sum(1)[0])
+
+
+def _size(trace: Trace, target: Target) -> int:
+    """How many pictures at once. A function of an output that is no tensor need not know of batches."""
+    if wants_output(target) and not trace.is_plain:
+        return 1
+    return batch_size(trace.model, *trace.pixels.shape[-2:])
 
 
 def _gradient_at(trace: Trace, target: Target, picture: int, pixels: torch.Tensor) -> torch.Tensor:
@@ -111,22 +122,41 @@ def smoothgrad(
     """
     pixels = trace.pixels[picture : picture + 1]
     model = trace.model.given_of(picture)
-    generator = torch.Generator().manual_seed(seed)
-    sigma = noise * float(pixels.max() - pixels.min())
+    samples, seed = whole("samples", samples), whole("seed", seed, 0)
+    sigma = real("noise", noise, 0) * float(pixels.max() - pixels.min())
+    if base is not None:
+        _check_base(base)
     layers = () if base is None or base.at_input else (layer,)
     with_input = base is None or base.needs_input
-    total: torch.Tensor | None = None
-    size = batch_size(model, *pixels.shape[-2:])
-    for start in range(0, samples, size):
-        count = min(size, samples - start)
-        grain = torch.randn((count, *pixels.shape[1:]), generator=generator)
-        noisy = pixels + sigma * grain.to(pixels)
+
+    def work(begin: int, end: int) -> torch.Tensor:
+        grain = [_grain(pixels, seed, number) for number in range(begin, end)]
+        noisy = pixels + sigma * torch.cat(grain)
         other = Trace(model, noisy, layers, precision=trace.precision, with_input=with_input)
-        maps = (
-            saliency(other, target, layer) if base is None else base.compute(other, target, layer)
-        ).sum(0)
-        total = maps if total is None else total + maps
-        yield Step(start + count, samples, total / (start + count))
+        if base is None:
+            return saliency(other, target, layer).sum(0)
+        return base.compute(other, target, layer).sum(0)
+
+    total: torch.Tensor | None = None
+    for done, part in in_batches(model, 0, samples, _size(trace, target), work):
+        total = part if total is None else total + part
+        yield Step(done, samples, total / done)
+
+
+def _grain(pixels: torch.Tensor, seed: int, number: int) -> torch.Tensor:
+    """The noise of one copy: its own, however many copies are made at once."""
+    generator = torch.Generator().manual_seed((seed * 1_000_003 + number) % 2**63)
+    return torch.randn(pixels.shape, generator=generator).to(pixels)
+
+
+def _check_base(base: Method) -> None:
+    if not isinstance(base, Method):
+        raise MethodError(f"base is a method from get_method(…), not {base!r}.")
+    if base.slow or not (base.needs_gradients or base.needs_input):
+        raise MethodError(
+            "SmoothGrad averages a quick method with gradients, such as 'gradcam' or 'guided-backprop'; "
+            f"{base.label} is none."
+        )
 
 
 def smoothed(base: Method) -> Method:
@@ -135,12 +165,8 @@ def smoothed(base: Method) -> Method:
     Raises:
         MethodError: if the method reruns the model itself, or has no gradients to smooth.
     """
+    _check_base(base)
     wrapper = get_method("smoothgrad")
-    if base.slow or not (base.needs_gradients or base.needs_input):
-        raise MethodError(
-            f"{wrapper.label} averages a quick method with gradients, such as 'gradcam' or 'guided-backprop'; "
-            f"{base.label} is none."
-        )
     return replace(
         wrapper,
         name=f"smoothgrad({base.name})",

@@ -11,6 +11,7 @@ from ..models import VisionModel
 from ..targets import ClassTarget, EachTarget, Target
 from ..trace import Trace
 from .registry import method
+from .settings import real, whole
 
 __all__ = [
     "class_activation",
@@ -219,11 +220,10 @@ def eigencam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     summary="Grad-CAM of what tells the class from those most like it, rather than of all that speaks for it.",
     needs="gradients at the layer, and at least two classes",
     group=_GROUP,
-    needs_gradients=False,
     reason=lambda model, layer: (
         None
         if len(model.classes) > 1
-        else "it compares classes, and there is only one. Use 'gradcam'."
+        else f"it compares classes, and {model.name} has {len(model.classes) or 'none'}. Use 'gradcam'."
     ),
 )
 def finercam(
@@ -247,6 +247,7 @@ def finercam(
     Raises:
         MethodError: if the target is not a class.
     """
+    strength, references = real("strength", strength, 0), whole("references", references)
     indices = _class_indices(trace, target, "Finer-CAM")
     own = trace.logits.gather(1, indices[:, None])
     distance = (trace.logits - own).abs().scatter(1, indices[:, None], float("inf"))

@@ -13,6 +13,7 @@ from ..rerun import at_input, rerun_scores
 from ..targets import ClassTarget, Target
 from ..trace import Trace
 from .registry import Step, method
+from .settings import real, whole
 
 __all__ = ["occlusion", "rise"]
 
@@ -60,8 +61,8 @@ def occlusion(
     """
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
     height, width = inputs.shape[-2:]
-    window = max(1, min(height, width) // 7) if window is None else window
-    stride = max(1, window // 2) if stride is None else stride
+    window = max(1, min(height, width) // 7) if window is None else whole("window", window)
+    stride = max(1, window // 2) if stride is None else whole("stride", stride)
     if not 1 <= window <= min(height, width) or not 1 <= stride <= window:
         raise MethodError(
             f"A window of {window} and a stride of {stride} do not cover a picture of {width}×{height}: take a window "
@@ -150,6 +151,8 @@ def rise(
     """
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
     size = inputs.shape[-2:]
+    masks, cells, seed = whole("masks", masks), whole("cells", cells), whole("seed", seed, 0)
+    keep = real("keep", keep, 0.001, 1)
     generator = torch.Generator().manual_seed(seed)
     grids = (torch.rand((masks, 1, cells, cells), generator=generator) < keep).float()
     cell = [math.ceil(length / cells) for length in size]

@@ -6,10 +6,10 @@ import weakref
 
 import torch
 
-from ..errors import MethodError, TargetError
+from ..errors import CamwidgetError, MethodError, TargetError
 from ..models import VisionModel
 from ..relevance import EXCITATION, LRP, POSITIVE, Rules, Unruled, Walk
-from ..targets import Target
+from ..targets import Target, score_of
 from ..trace import Trace
 from .registry import method
 
@@ -70,6 +70,11 @@ def _walk(
     negated: frozenset[int] = frozenset(),
 ) -> Walk:
     problem: Exception
+    if model.extras(1):
+        raise MethodError(
+            f"Relevance cannot be computed: {model.name} takes inputs beside the picture, which would "
+            f"have their share. {_REMEDY}"
+        )
     try:
         with model.undisturbed():
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
@@ -112,10 +117,25 @@ def _followed(
     return walk
 
 
+def _handed(
+    model: VisionModel, walk: Walk, start: torch.Tensor, layer: str | None = None
+) -> torch.Tensor:
+    """Relevance at a layer's own output, or at the input."""
+    try:
+        with model.undisturbed():
+            return walk.relevance(start, layer)
+    except CamwidgetError:
+        raise
+    except RuntimeError as error:  # a checkpointed part is run again, and finds other operations
+        raise MethodError(
+            f"Relevance cannot be computed: {model.name} cannot be followed back "
+            f"({str(error).splitlines()[0]}). {_REMEDY}"
+        ) from error
+
+
 def _at(trace: Trace, walk: Walk, start: torch.Tensor, layer: str) -> torch.Tensor:
     """Relevance at the layer as maps (N, K, h, w)."""
-    with trace.model.undisturbed():
-        relevance = walk.relevance(start, trace.model.layer(layer).name)
+    relevance = _handed(trace.model, walk, start, trace.model.layer(layer).name)
     maps = trace.model.maps(relevance, trace.pixels.shape[-2:])
     # The trace found maps there, else nobody would be asked.
     assert maps is not None
@@ -126,11 +146,7 @@ def _shares(target: Target, logits: torch.Tensor) -> torch.Tensor:
     """``∂score/∂logits`` (N, classes): one-hot for a class, 1 and −1 for a contrast."""
     with torch.inference_mode(False), torch.enable_grad():
         leaf = logits.detach().clone().requires_grad_()
-        score = target.score(leaf)
-        if not isinstance(score, torch.Tensor) or score.shape != (len(logits),):
-            raise TargetError(
-                f"The target {target.label!r} must give one number per picture, shape ({len(logits)},)."
-            )
+        score = score_of(target, leaf, leaf)
         shares = (
             torch.autograd.grad(score.sum(), leaf, allow_unused=True)[0]
             if score.requires_grad
@@ -188,8 +204,7 @@ def lrp(trace: Trace, target: Target, layer: str) -> torch.Tensor:
         (N, H, W) at the picture, whatever the layer; signed, summed over the channels.
     """
     walk = _followed(trace, LRP, None)
-    with trace.model.undisturbed():
-        return walk.relevance(_shares(target, walk.logits) * walk.logits).sum(1)
+    return _handed(trace.model, walk, _shares(target, walk.logits) * walk.logits).sum(1)
 
 
 @method(

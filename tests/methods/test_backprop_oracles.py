@@ -108,10 +108,10 @@ def test_smoothgrad_is_the_mean_over_noisy_copies() -> None:
     model = cw.wrap(Rectified().double(), plain())
     pixels = torch.rand((1, 3, 16, 20), dtype=torch.float64)
     ours = computed(model, pixels, get_method("smoothgrad", samples=5, noise=0.2, seed=4))
-    generator = torch.Generator().manual_seed(4)
     sigma = 0.2 * float(pixels.max() - pixels.min())
     mean = torch.zeros(16, 20, dtype=torch.float64)
-    for _ in range(5):
+    for number in range(5):
+        generator = torch.Generator().manual_seed(4 * 1_000_003 + number)
         grain = torch.randn((1, 3, 16, 20), generator=generator)
         inputs = model.inputs(pixels + sigma * grain).requires_grad_()
         (gradient,) = torch.autograd.grad(model.module(inputs)[0, 1], inputs)

@@ -404,3 +404,47 @@ def test_half_precision_gives_nearly_the_same_scorecam(
     exact = cw.explain(textures, picture, method="scorecam")
     half = cw.explain(textures, picture, method="scorecam", precision=precision)
     assert correlation(torch.from_numpy(exact.raw), torch.from_numpy(half.raw)) >= 0.999
+
+
+WRONG_SETTINGS = [
+    ("rise", {"masks": 0}), ("rise", {"masks": 2.5}), ("rise", {"cells": 0}), ("rise", {"keep": 0}),
+    ("rise", {"keep": 2}), ("rise", {"keep": float("nan")}), ("rise", {"seed": -1}),
+    ("integrated-gradients", {"steps": 0}), ("integrated-gradients", {"steps": "a"}),
+    ("smoothgrad", {"samples": 0}), ("smoothgrad", {"noise": -1}), ("smoothgrad", {"noise": float("nan")}),
+    ("smoothgrad", {"base": "gradcam"}), ("smoothgrad", {"base": get_method("rise")}),
+    ("smoothgrad(gradcam)", {"samples": -3}), ("occlusion", {"window": 5.5}), ("occlusion", {"stride": 0}),
+    ("finercam", {"references": -1}), ("finercam", {"strength": "a"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "settings"), WRONG_SETTINGS)
+def test_settings_that_make_no_sense_are_refused_by_name(name: str, settings: dict) -> None:
+    model = cw.wrap(Rectified(), plain())
+    with pytest.raises(
+        MethodError, match=next(iter(settings))[:5] + "|SmoothGrad averages|do not cover"
+    ):
+        cw.explain(model, np.zeros((32, 32, 3), np.uint8), 1, get_method(name, **settings))
+
+
+@pytest.mark.parametrize("name", ["integrated-gradients", "smoothgrad", "ablationcam"])
+def test_running_out_of_memory_halves_every_slow_methods_batch(
+    monkeypatch: pytest.MonkeyPatch, few: torch.Tensor, name: str
+) -> None:
+    module = Rectified()
+    model = cw.wrap(module, plain())
+    expected = computed(model, few.float(), name)
+    forward, head = module.forward, module.head.forward
+
+    def tight(x: torch.Tensor) -> torch.Tensor:
+        if len(x) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory (simulated)")
+        return forward(x)
+
+    def tight_head(x: torch.Tensor) -> torch.Tensor:
+        if len(x) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory (simulated)")
+        return head(x)
+
+    monkeypatch.setattr(module, "forward", tight)
+    monkeypatch.setattr(module.head, "forward", tight_head)
+    torch.testing.assert_close(computed(model, few.float(), name), expected, rtol=1e-4, atol=1e-6)

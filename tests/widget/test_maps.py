@@ -84,9 +84,9 @@ def test_after_a_slow_map_another_class_is_at_once(gated: tuple[cw.Explorer, Gat
     explorer, gate = gated
     for method in ("scorecam", "occlusion"):
         explorer.method = method
+        explorer.mode = "multiply"  # no curve: the picture times its map is the one pass left
         explorer.wait(60)
         gate.passes = 0
-        explorer.mode = "multiply"  # no curve: the picture times its map is the one pass left
         explorer.target = (explorer.model.class_index(explorer.target) + 1) % 10
         explorer.wait(60)
         assert gate.passes == 1

@@ -462,6 +462,20 @@ var Context = class {
   }
 };
 
+// src/view/follow.ts
+function followPicture(context, root) {
+  const { model } = context;
+  context.watch(["picture", "pictures", "scene"], () => {
+    const strip = root.closest(".camwidget-explorer")?.querySelector(".camwidget-thumbs");
+    const count = texts(model.get("pictures")).length;
+    const chosen = number(model.get("picture"), -1);
+    if (!(strip instanceof HTMLElement) || count === 0 || chosen < 0) return;
+    const pitch = strip.scrollWidth / count;
+    const hidden = chosen * pitch < strip.scrollLeft || (chosen + 1) * pitch > strip.scrollLeft + strip.clientWidth;
+    if (hidden) strip.scrollLeft = (chosen + 0.5) * pitch - strip.clientWidth / 2;
+  });
+}
+
 // src/view/help.ts
 var KEYS = [
   ["← →", "mask 1 % less, more"],
@@ -1939,6 +1953,7 @@ function mount(model, root, signal) {
   });
   narrow(root, mask, signal);
   waiting(context, root);
+  followPicture(context, root);
   holdFocus(root, stage.frame, signal);
   signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
 }

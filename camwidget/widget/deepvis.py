@@ -81,7 +81,7 @@ class DeepVisPanel(ipywidgets.VBox):
             aim = self._aim()
         except CamwidgetError as error:
             self.cancel()
-            self._say(str(error))
+            self._say(str(error), wrong=True)
             return
         seed, steps = self._seed.value, self.steps
         request = object()
@@ -205,6 +205,7 @@ class DeepVisPanel(ipywidgets.VBox):
     def _connect(self) -> None:
         self._button.on_click(lambda button: self._pressed())
         self._kind.observe(lambda change: self._show_kind(), "value")
+        self._kind.observe(lambda change: self._note_choice("kind"), "value")
         self._layer.observe(lambda change: self._limit_channels(), "value")
         for name, part in (
             ("class", self._class),
@@ -226,6 +227,8 @@ class DeepVisPanel(ipywidgets.VBox):
     def _note_choice(self, name: str) -> None:
         if self._setting != threading.get_ident():
             self._chosen.add(name)
+        if self._asked is None and self._is_wrong:
+            self._say("")  # what was wrong has been changed
 
     def _limit_channels(self) -> None:
         with self._by_itself():
@@ -256,7 +259,8 @@ class DeepVisPanel(ipywidgets.VBox):
         self._button.tooltip = "Stop drawing" if running else "Draw a picture that raises the score"
         self._bar.layout.visibility = "visible" if running else "hidden"
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, *, wrong: bool = False) -> None:
+        self._is_wrong = wrong
         # Class names are anybody's text; so are the messages that quote them.
         self._message.value = html.escape(text)
 
@@ -288,7 +292,7 @@ class DeepVisPanel(ipywidgets.VBox):
                 return
             self._asked = None
             self._show_running(False)
-            self._say(str(error) if known else f"{type(error).__name__}: {error}")
+            self._say(str(error) if known else f"{type(error).__name__}: {error}", wrong=True)
 
 
 def sentence(drawn: Visualization, is_class: bool) -> str:

@@ -102,15 +102,17 @@ class MapDesk:
     def back(self) -> None:
         """To what is on the screen, so that the controls do not claim what the map does not show."""
         with self.lock:
-            was_partial = self._growing
+            was_growing = self._growing
             self._growing = False
             shown = self.requested = self.shown
             self._screen.tell(busy=False, partial=False, cancellable=False)
             if shown is None or shown.target is None:
                 return
-            self._on_back(shown)
-            if was_partial:
+            # The picture may have changed before its map failed, or was given up.
+            was_elsewhere = self._set_scene(shown)
+            if was_growing or was_elsewhere:
                 self._show(shown, self._bench.explanation(*shown), 0.0)
+            self._on_back(shown)
 
     # -- on the worker's thread ------------------------------------------------------------
 
@@ -123,12 +125,21 @@ class MapDesk:
     def _grow(self, request: Request) -> Iterator[None]:
         start = told = time.perf_counter()
         self._set_scene(request)
+        # What the model says of the picture does not wait for the map.
+        whole = self._bench.probabilities(request.picture)
+        index = int(whole.argmax()) if request.target is None else request.target
+        label = get_method(request.method).label
+        with self.lock:
+            if self.requested != request:
+                return
+            self._screen.show_growing(label, index, whole)
         for share, explanation in self._bench.growing(*request):
             with self.lock:
                 if self.requested != request:
                     return
                 self._share = share
-                self._screen.tell(progress=share)
+                name = self._model.classes[index]
+                self._screen.tell(progress=share, status=words.growing(label, name, share))
                 if share < 1 and time.perf_counter() - told > self.PACE:
                     wire = self._bench.wire(request.picture, explanation)
                     self._screen.tell(explanation=wire, partial=True)
@@ -137,9 +148,12 @@ class MapDesk:
                 yield
         self._finish(request, explanation, 1000 * (time.perf_counter() - start))
 
-    def _set_scene(self, request: Request) -> None:
-        if self._screen.view.scene.get("id") != request.picture.id:
-            self._screen.tell(scene=self._bench.scene(request.picture))
+    def _set_scene(self, request: Request) -> bool:
+        """Show the request's picture; whether another was shown."""
+        if self._screen.view.scene.get("id") == request.picture.id:
+            return False
+        self._screen.tell(scene=self._bench.scene(request.picture))
+        return True
 
     def _finish(self, request: Request, explanation: Explanation, milliseconds: float) -> None:
         index = explanation.target.index

@@ -121,13 +121,7 @@ class Screen:
             whole: probabilities (classes,) of the whole picture.
             status: the line below.
         """
-        self._whole = whole
-        order = np.argsort(-whole, kind="stable")[: self._top].tolist()
-        self.row_classes = order if target in order else [*order[:-1], target]
-        rows = [
-            {"index": i, "name": self._model.classes[i], "whole": float(whole[i])}
-            for i in self.row_classes
-        ]
+        rows = self._list_classes(target, whole)
         self.tell(
             explanation=wire,
             target=target,
@@ -140,6 +134,37 @@ class Screen:
             cancellable=False,
         )
         self.bars.show([float(whole[i]) for i in self.row_classes], self.row_classes.index(target))
+
+    def show_growing(self, method: str, target: int, whole: np.ndarray) -> None:
+        """A slow map begins: show what the model says of the whole picture, and no number of another map.
+
+        Args:
+            method: its label.
+            target: its class.
+            whole: probabilities (classes,) of the whole picture.
+        """
+        rows = self._list_classes(target, whole)
+        name = self._model.classes[target]
+        self.tell(
+            target=target,
+            rows=rows,
+            masked=[],
+            pending=False,
+            status=words.growing(method, name, 0.0),
+            sentence=f"The map for {name} is growing; the model is asked about the mask when it is complete.",
+        )
+        self.bars.show([float(whole[i]) for i in self.row_classes], self.row_classes.index(target))
+        self.chart.clear()
+
+    def _list_classes(self, target: int, whole: np.ndarray) -> list[dict[str, Any]]:
+        """The most probable classes, the target among them."""
+        self._whole = whole
+        order = np.argsort(-whole, kind="stable")[: self._top].tolist()
+        self.row_classes = order if target in order else [*order[:-1], target]
+        return [
+            {"index": i, "name": self._model.classes[i], "whole": float(whole[i])}
+            for i in self.row_classes
+        ]
 
     def show_answer(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..explanation import Explanation
 
-__all__ = ["picked_sentence", "sentence", "status"]
+__all__ = ["growing", "picked_sentence", "sentence", "status"]
 
 
 def sentence(
@@ -49,6 +49,11 @@ def picked_sentence(name: str | None) -> str:
     if name is None:
         return "None of the most probable classes has positive evidence there."
     return f"The strongest evidence there is for {name}."
+
+
+def growing(method: str, name: str, share: float) -> str:
+    """What is being computed, and how far it is."""
+    return f"{method} · {name} · computing, {100 * share:.0f} %"
 
 
 def status(model: str, explanation: Explanation, milliseconds: float, device: str) -> str:

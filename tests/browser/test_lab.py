@@ -563,3 +563,20 @@ def test_deepvis_is_drawn_in_its_panel(explorer: Any) -> None:
     page.locator(".camwidget-deepvis").get_by_role("button", name="Start").click()
     page.get_by_text("A picture drawn to raise the score of").wait_for(timeout=30_000)
     assert page.locator(".camwidget-deepvis img").get_attribute("src") != first
+
+
+def test_the_strip_follows_the_chosen_picture(lab: Any, open_page: Callable[..., Any]) -> None:
+    lab_page = open_page()
+    many = (
+        "import numpy as np, camwidget as cw\n"
+        "ex = cw.Explorer(cw.load(), [np.full((64, 64, 3), 8 * n, np.uint8) for n in range(30)])\nex"
+    )
+    lab_page.open(lab.write("many", many))
+    lab_page.widget()
+    page = lab_page.page
+    where = "() => document.querySelector('.camwidget-thumbs').scrollLeft"
+    assert page.evaluate(where) == 0
+    lab_page.execute("ex.picture = 25; ex.wait(30)")
+    until(page, f"() => ({where})() > 300")
+    lab_page.execute("ex.picture = 0; ex.wait(30)")
+    until(page, f"() => ({where})() < 40")

@@ -290,3 +290,57 @@ def test_methods_that_need_a_run_to_judge_are_judged_in_time() -> None:
         }  # fmt: skip
     finally:
         explorer.close()
+
+
+def test_a_new_pictures_classes_do_not_wait_for_its_slow_map(
+    gated: tuple[cw.Explorer, Gate],
+) -> None:
+    explorer, gate = gated
+    explorer.method = "occlusion"
+    explorer.wait(60)
+    gate.pause = 0.05
+    explorer.picture = 1
+    until(lambda: explorer._view.progress > 0)
+    view, whole = explorer._view, explorer.model.predict(SAMPLES[1], top=1)
+    assert view.rows[0]["name"] == whole.names[0]
+    assert view.rows[0]["whole"] == pytest.approx(whole.probabilities[0], rel=1e-4)
+    assert view.target == whole.indices[0]
+    assert "Occlusion" in view.status and whole.names[0] in view.status and "%" in view.status
+    assert whole.names[0] in view.sentence and "growing" in view.sentence
+    gate.pause = 0
+    explorer.wait(60)
+
+
+def test_cancel_after_another_picture_brings_the_picture_back_too(
+    gated: tuple[cw.Explorer, Gate],
+) -> None:
+    explorer, gate = gated
+    scene, rows, sentence = explorer._view.scene["id"], explorer._view.rows, explorer._view.sentence
+    gate.pause = 0.05
+    explorer.method = "rise"
+    until(lambda: explorer._view.progress > 0)
+    explorer.picture = 2
+    until(lambda: explorer._view.scene["id"] != scene and explorer._view.progress > 0)
+    explorer.cancel()
+    view = explorer._view
+    assert explorer.picture == view.picture == 0
+    assert view.scene["id"] == view.explanation["scene"] == scene
+    assert view.rows == rows
+    gate.pause = 0
+    explorer.wait(60)
+    assert view.sentence == sentence
+    assert explorer.curve is not None
+
+
+def test_a_picture_whose_map_fails_gives_way_to_the_one_before(
+    gated: tuple[cw.Explorer, Gate],
+) -> None:
+    explorer, gate = gated
+    scene = explorer._view.scene["id"]
+    gate.fail = ModelError("the device is gone")
+    explorer.picture = 1
+    explorer.wait(60)
+    gate.fail = None
+    assert explorer._view.error == "the device is gone"
+    assert explorer.picture == 0
+    assert explorer._view.scene["id"] == explorer._view.explanation["scene"] == scene

@@ -1,6 +1,7 @@
 import { classList } from "./classes";
 import { Context } from "./context";
 import { make } from "./dom";
+import { followPicture } from "./follow";
 import { Help } from "./help";
 import { HerePopover } from "./here";
 import { holdFocus } from "./hold";
@@ -50,6 +51,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   });
   narrow(root, mask, signal);
   waiting(context, root);
+  followPicture(context, root);
   holdFocus(root, stage.frame, signal);
   signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
 }

@@ -12,6 +12,7 @@ from torch.nn import functional as nnF
 
 from .errors import MethodError, ModelError
 from .explanation import Explanation, Explanations
+from .images import shades
 from .methods import Method, get_method
 from .models import Prediction, VisionModel
 from .progress import Progress, follow
@@ -164,12 +165,10 @@ class PictureFacts:
 
 def picture_of(trace: Trace, number: int) -> PictureFacts:
     """What the explanations of a trace's picture share."""
-    shades = (trace.pixels[number] * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-    if shades.shape[-1] == 1:
-        shades = shades.repeat(3, axis=-1)
-    shades.flags.writeable = False
+    pixels = shades(trace.pixels[number])
+    pixels.flags.writeable = False
     prediction = trace.model.prediction(trace.logits[number])
-    return PictureFacts(number, shades, prediction, trace.model.name)
+    return PictureFacts(number, pixels, prediction, trace.model.name)
 
 
 def assemble(

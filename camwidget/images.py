@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import PictureError
 
-__all__ = ["MAX_PIXELS", "MIN_SIDE", "PictureLike", "open_picture", "tensor_pixels"]
+__all__ = ["MAX_PIXELS", "MIN_SIDE", "PictureLike", "open_picture", "shades", "tensor_pixels"]
 
 PictureLike: TypeAlias = (
     "str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | np.ndarray | torch.Tensor"
@@ -227,3 +227,9 @@ def _from_array(array: np.ndarray) -> Image.Image:
             "Use array.astype(np.uint8) for values from 0 to 255."
         )
     return _to_rgb(Image.fromarray(np.ascontiguousarray(array)), "the picture array")
+
+
+def shades(pixels: torch.Tensor) -> np.ndarray:
+    """Pixels (C, H, W) in [0, 1] as uint8 (H, W, 3), for the screen."""
+    array = (pixels * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    return np.ascontiguousarray(array.repeat(3, axis=-1) if array.shape[-1] == 1 else array)

@@ -284,7 +284,7 @@ class VisionModel:
         """
         try:
             return self.module(inputs, **self.extras(len(inputs)))
-        except (CamwidgetError, torch.OutOfMemoryError):
+        except CamwidgetError:
             raise
         except Exception as error:  # someone's own module
             if is_want_of_memory(error) or wants_rows(error):

@@ -17,7 +17,7 @@ from .folding import folded
 from .layers import hooked
 from .models import VisionModel, is_want_of_memory, wants_rows
 from .targets import Target, score_of, wants_output
-from .trace import PRECISIONS, Trace
+from .trace import Trace, in_precision
 
 __all__ = ["at_input", "batch_size", "from_layer", "in_batches", "rerun", "rerun_scores"]
 
@@ -68,9 +68,9 @@ def rerun(
     Raises:
         ModelError: if not even one picture fits into memory.
     """
-    first = make(start, start + 1) if start < total else None
-    if first is None:
+    if start >= total:
         return
+    first = make(start, start + 1)
     if total - start >= _WORTH:
         model = folded(model, first)
     size = min(most, batch_size(model, *first.shape[-2:]))
@@ -115,11 +115,10 @@ def in_batches(
 
 
 def _run(model: VisionModel, inputs: torch.Tensor, precision: str) -> Any:
-    autocast = PRECISIONS[precision]
     with (
         model.undisturbed(),
         torch.no_grad(),
-        torch.autocast(inputs.device.type, dtype=autocast, enabled=autocast is not None),
+        in_precision(precision, inputs.device),
     ):
         if model.takes_channels_last:
             try:
@@ -213,11 +212,10 @@ def from_layer(trace: Trace, layer: str, picture: int, total: int, change: Make)
 
     def run(rows: torch.Tensor, shared: bool) -> tuple[Any, torch.Tensor]:
         batch = inputs if shared else inputs.expand(len(rows), -1, -1, -1)
-        autocast = PRECISIONS[trace.precision]
         with (
             model.undisturbed(),
             torch.no_grad(),
-            torch.autocast(inputs.device.type, dtype=autocast, enabled=autocast is not None),
+            in_precision(trace.precision, inputs.device),
             hooked({module: lambda _module, _args, _output: rows.clone()}),
         ):
             returned = model.run(batch.clone())
@@ -236,7 +234,8 @@ def from_layer(trace: Trace, layer: str, picture: int, total: int, change: Make)
         return bool(((logits[0] - expected).abs() <= tolerance * scale).all())
 
     def series(start: int, most: int) -> Iterator[tuple[Any, torch.Tensor]]:
-        shared = is_right(change(0, min(size, total)))
+        # Two rows tell a batch from a single picture.
+        shared = is_right(change(0, min(2, total)))
         step = min(most, size if shared else batch_size(model, *inputs.shape[-2:]))
 
         def work(begin: int, end: int) -> tuple[Any, torch.Tensor]:

@@ -21,7 +21,7 @@ from .outputs import is_plain, tensors_of
 from .relus import ReluRule, ruled
 from .targets import Target, score_of
 
-__all__ = ["INPUT", "PRECISIONS", "Trace"]
+__all__ = ["INPUT", "PRECISIONS", "Trace", "in_precision"]
 
 #: Stands for the module's input where a layer's name is asked for.
 INPUT = "input"
@@ -131,7 +131,7 @@ class Trace:
         leaves = [self._output(name) for name in names]
         with self.model.undisturbed(), torch.enable_grad():
             # Pictures do not mix in evaluation mode, so the sum over them has each one's gradient.
-            scores = torch.stack([self._score(t).sum() for t in wanted])
+            scores = torch.stack([score_of(t, self._returned, self._graph).sum() for t in wanted])
             with contextlib.nullcontext() if rule is None else ruled(scores, rule):
                 rows = (
                     self._rows(scores, leaves) if scores.requires_grad else [[None] * len(leaves)]
@@ -163,9 +163,6 @@ class Trace:
     def output(self, layer: str) -> torch.Tensor:
         """What the layer itself returned, in its own shape and type, detached."""
         return self._output(layer).detach()
-
-    def _score(self, target: Target) -> torch.Tensor:
-        return score_of(target, self._returned, self._graph)
 
     @staticmethod
     def _rows(scores: torch.Tensor, leaves: list[torch.Tensor]) -> list[Sequence[Any]]:
@@ -202,11 +199,10 @@ class Trace:
             # What follows may overwrite what it gets (an in-place ReLU), so it gets a copy.
             return output.clone()
 
-        autocast = PRECISIONS[self.precision]
         with (
             self.model.undisturbed(),
             start,
-            torch.autocast(inputs.device.type, dtype=autocast, enabled=autocast is not None),
+            in_precision(self.precision, inputs.device),
             hooked(dict.fromkeys(names, remember)),
         ):
             if self._with_input:
@@ -235,6 +231,12 @@ class Trace:
                 "picture, or a shallower layer."
             )
         return maps
+
+
+def in_precision(precision: str, device: torch.device) -> torch.autocast:
+    """Autocast as a name of ``PRECISIONS`` wants it; "fp32" switches it off."""
+    dtype = PRECISIONS[precision]
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
 
 
 def _full(tensor: torch.Tensor) -> torch.Tensor:

@@ -67,6 +67,15 @@ def noise() -> torch.Tensor:
     return torch.nn.functional.interpolate(coarse, size=(224, 224), mode="bicubic")[0].clamp(0, 1)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Small tensors: on a busy machine several threads wait for each other longer than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 # -- a browser -----------------------------------------------------------------------------
 
 

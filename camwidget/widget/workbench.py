@@ -15,7 +15,7 @@ import torch
 from ..engine import assemble, picture_of, scale_saliency
 from ..errors import CamwidgetError
 from ..explanation import Explanation
-from ..images import PictureLike
+from ..images import PictureLike, shades
 from ..methods import Method, get_method
 from ..models import VisionModel
 from ..perturb import BASELINES, baseline_pixels, rank_levels
@@ -68,11 +68,6 @@ class Picture:
     name: str
     id: str = field(default_factory=lambda: f"picture-{next(_numbers)}")
 
-    def shades(self, pixels: torch.Tensor) -> np.ndarray:
-        """Pixels (C, H, W) in [0, 1] as uint8 (H, W, 3), for the screen."""
-        array = (pixels * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-        return np.ascontiguousarray(array.repeat(3, axis=-1) if array.shape[-1] == 1 else array)
-
 
 class Workbench:
     """Computes what an explorer asks for, each thing once while it is recent.
@@ -100,7 +95,7 @@ class Workbench:
         """A picture's thumbnail, uint8 (side, side, 3); None if it cannot be read."""
         if picture not in self._tiles:
             try:
-                self._tiles[picture] = thumbnail(picture.shades(self.pixels(picture)))
+                self._tiles[picture] = thumbnail(shades(self.pixels(picture)))
             except CamwidgetError:
                 self._tiles[picture] = None
         return self._tiles[picture]
@@ -224,17 +219,17 @@ class Workbench:
     def scene(self, picture: Picture) -> dict[str, Any]:
         """The picture and its baselines as the browser wants them."""
         pixels = self.pixels(picture)
-        shades = picture.shades(pixels)
+        shown = shades(pixels)
         fills: dict[str, bytes] = {}
         for name in BASELINES:
-            fill = picture.shades(baseline_pixels(pixels, name))
+            fill = shades(baseline_pixels(pixels, name))
             flat = bool((fill == fill[:1, :1]).all())
             fills[name] = fill[0, 0].tobytes() if flat else fill.tobytes()
         return {
             "id": picture.id,
-            "width": shades.shape[1],
-            "height": shades.shape[0],
-            "picture": shades.tobytes(),
+            "width": shown.shape[1],
+            "height": shown.shape[0],
+            "picture": shown.tobytes(),
             "fills": fills,
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,15 +18,7 @@ from camwidget.relevance.rules import STABILIZER
 from camwidget.targets import ClassTarget, EachTarget, FunctionTarget, predicted_target
 from camwidget.trace import Trace
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors: on a busy machine several threads wait for each other longer than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 METHODS = ["lrp", "relevancecam", "excitation-backprop", "c-mwp"]
 

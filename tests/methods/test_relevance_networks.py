@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -17,15 +17,7 @@ from camwidget.methods import get_method
 from camwidget.targets import ClassTarget, predicted_target
 from camwidget.trace import Trace
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors: on a busy machine several threads wait for each other longer than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 METHODS = ["lrp", "relevancecam", "excitation-backprop", "c-mwp"]
 FOLLOWED = [

@@ -48,7 +48,7 @@ _RECIPES = {
 
 def train(
     name: str, *, steps: int | None = None, seed: int = 0, progress: bool = True
-) -> nn.Sequential:
+) -> nn.Module:
     """Train a model of the zoo from nothing.
 
     The same arguments give the same weights, bit for bit, on the same machine with the same
@@ -70,7 +70,6 @@ def train(
         torch.use_deterministic_algorithms(True)
         try:
             net = found.network()
-            assert isinstance(net, nn.Sequential)
             recipe.train(found, net, steps=steps or recipe.steps, seed=seed, progress=progress)
         finally:
             torch.use_deterministic_algorithms(before)
@@ -79,7 +78,7 @@ def train(
 
 def write(
     name: str,
-    net: nn.Sequential,
+    net: nn.Module,
     folder: Path,
     *,
     steps: int,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from .evaluate import normalise, score
+from .fitting import drawn, fit, shuffled
 from .registry import Entry
 from .sample import Sample
 from .textures import CLASSES, KINDS, draw
@@ -68,13 +68,12 @@ def _picture(seed: int, n: int) -> Sample:
 def _fill(seed: int, pictures: int, side: int, progress: bool) -> _Pool:
     images = np.empty((pictures, side, side, 3), np.uint8)
     targets = torch.zeros(pictures, len(CLASSES))
-    with ThreadPoolExecutor() as threads:
-        drawn = threads.map(lambda n: _picture(seed, n), range(pictures))
-        for n, sample in enumerate(tqdm(drawn, "drawing", pictures, disable=not progress)):
-            images[n] = sample.image
-            present = sorted(set(sample.labels))
-            # Every class present counts alike, however small its object.
-            targets[n, present] = 1.0 / len(present)
+    samples = drawn(lambda n: _picture(seed, n), pictures, progress=progress)
+    for n, sample in enumerate(samples):
+        images[n] = sample.image
+        present = sorted(set(sample.labels))
+        # Every class present counts alike, however small its object.
+        targets[n, present] = 1.0 / len(present)
     return _Pool(images, targets)
 
 
@@ -86,37 +85,25 @@ def _vary(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
     return np.ascontiguousarray(images[..., rng.permutation(3)])
 
 
-def train_textures(
-    entry: Entry, net: nn.Sequential, *, steps: int, seed: int, progress: bool
-) -> None:
+def train_textures(entry: Entry, net: nn.Module, *, steps: int, seed: int, progress: bool) -> None:
     """Train the network in place; it is left in eval mode."""
     pool = _fill(seed, math.ceil(steps * BATCH / PASSES), entry.input_size, progress)
     rng = np.random.default_rng([seed, _STREAM])
-    # Convolutions on few channels run several times faster in this layout.
-    net.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(net.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.15
+    order = shuffled(rng, len(pool.images), BATCH)
+
+    def batch() -> tuple[Tensor, Tensor]:
+        chosen = next(order)
+        return normalise(_vary(pool.images[chosen], rng), entry), pool.targets[chosen]
+
+    fit(
+        net,
+        batch,
+        functional.cross_entropy,
+        steps=steps,
+        learning_rate=LEARNING_RATE,
+        weight_decay=WEIGHT_DECAY,
+        progress=progress,
     )
-    net.train()
-    queue = np.empty(0, int)
-    bar = tqdm(range(steps), "training", disable=not progress)
-    for step in bar:
-        if len(queue) < BATCH:
-            queue = np.concatenate([queue, rng.permutation(len(pool.images))])
-        chosen, queue = queue[:BATCH], queue[BATCH:]
-        pictures = normalise(_vary(pool.images[chosen], rng), entry)
-        loss = functional.cross_entropy(
-            net(pictures.contiguous(memory_format=torch.channels_last)), pool.targets[chosen]
-        )
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if step % 20 == 0:
-            bar.set_postfix(loss=f"{loss.item():.3f}")
-    net.to(memory_format=torch.contiguous_format)
-    net.eval()
 
 
 def measure_textures(

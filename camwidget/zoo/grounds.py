@@ -113,16 +113,20 @@ def _plain_shapes(
     return colours
 
 
-def ground(rng: np.random.Generator, x: Field, y: Field, base: Ramp, light: Light) -> Colours:
+def ground(
+    rng: np.random.Generator, x: Field, y: Field, base: Ramp, light: Light, *, grey: float = 1.0
+) -> Colours:
     """A random ground in muted tones of `base`: float32 (H, W, 3), roughly in [0, 1].
 
-    `x` and `y` are picture coordinates in [0, 1], each (H, W).
+    `x` and `y` are picture coordinates in [0, 1], each (H, W); `grey` below 1 takes more of its colour,
+    where colour tells one object from another.
     """
     low = float(rng.choice([0.12, 0.4, 0.62]))
-    ramp = mute(base, low, low + float(rng.uniform(0.2, 0.36)), float(rng.uniform(0.3, 0.75)))
+    high = low + float(rng.uniform(0.2, 0.36))
+    ramp = mute(base, low, high, grey * float(rng.uniform(0.3, 0.75)))
     kind = rng.choice(len(_GROUNDS), p=[share for _, share in _GROUNDS])
     colours = _GROUNDS[kind][0](rng, x, y, ramp, light)
     if rng.random() < 0.35:
-        accent = mute(pick(rng)[0], 0.25, 0.9, 0.7)
+        accent = mute(pick(rng)[0], 0.25, 0.9, 0.7 * grey)
         colours = _plain_shapes(rng, colours, x, y, accent, light)
     return colours

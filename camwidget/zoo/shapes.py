@@ -81,7 +81,7 @@ def _smooth(outline: Reach, width: int) -> Reach:
 
 
 def _disc(rng: np.random.Generator) -> Reach:
-    return np.ones_like(_TURN)
+    return disc()
 
 
 def _blob(rng: np.random.Generator) -> Reach:
@@ -91,20 +91,32 @@ def _blob(rng: np.random.Generator) -> Reach:
     return outline
 
 
-def _polygon(rng: np.random.Generator) -> Reach:
-    sides = int(rng.integers(3, 7))
+def disc() -> Reach:
+    """A disc."""
+    return np.ones_like(_TURN)
+
+
+def polygon(sides: int, rounding: int = 17) -> Reach:
+    """A regular polygon with rounded corners."""
     sector = 2.0 * np.pi / sides
     within = np.mod(_TURN, sector) - sector / 2.0
-    return _smooth(np.cos(sector / 2.0) / np.cos(within), 17)
+    return _smooth(np.cos(sector / 2.0) / np.cos(within), rounding)
+
+
+def star(points: int, deep: float, rounding: int = 9) -> Reach:
+    """A star whose notches reach in to `deep` of its tips."""
+    corner = np.abs(np.mod(_TURN * points / (2.0 * np.pi), 1.0) * 2.0 - 1.0)
+    # Straight edges between the tips and the notches, in polar form.
+    edge = deep / (deep + (1.0 - deep) * (1.0 - corner))
+    return _smooth(edge, rounding)
+
+
+def _polygon(rng: np.random.Generator) -> Reach:
+    return polygon(int(rng.integers(3, 7)))
 
 
 def _star(rng: np.random.Generator) -> Reach:
-    points = int(rng.integers(5, 8))
-    corner = np.abs(np.mod(_TURN * points / (2.0 * np.pi), 1.0) * 2.0 - 1.0)
-    deep = rng.uniform(0.5, 0.62)
-    # Straight edges between the tips and the notches, in polar form.
-    edge = deep / (deep + (1.0 - deep) * (1.0 - corner))
-    return _smooth(edge, 9)
+    return star(int(rng.integers(5, 8)), rng.uniform(0.5, 0.62))
 
 
 def _flower(rng: np.random.Generator) -> Reach:
@@ -139,19 +151,29 @@ _KINDS: tuple[tuple[Callable[[np.random.Generator], Reach], float], ...] = (
 def outline(rng: np.random.Generator) -> Outline:
     """A random form, turned at random."""
     kind = rng.choice(len(_KINDS), p=[share for _, share in _KINDS])
-    return Outline(np.roll(_KINDS[kind][0](rng), int(rng.integers(512))))
+    return turned(rng, _KINDS[kind][0](rng))
+
+
+def turned(rng: np.random.Generator, form: Reach) -> Outline:
+    """A form, turned at random."""
+    return Outline(np.roll(form, int(rng.integers(512))))
 
 
 def arrange(
-    rng: np.random.Generator, radii: list[float], *, gap: float = 0.03, margin: float = 0.025
+    rng: np.random.Generator,
+    radii: list[float],
+    outlines: list[Outline] | None = None,
+    *,
+    gap: float = 0.03,
+    margin: float = 0.025,
 ) -> list[Silhouette]:
     """Place one outline for each radius in the unit square, none touching another.
 
-    Where they find no room, all are tried again a little smaller.
+    The outlines are random if left out. Where they find no room, all are tried again a little smaller.
     """
     axis = (np.arange(32, dtype=np.float32) + 0.5) / 32.0
     x, y = np.meshgrid(axis, axis)
-    outlines = [outline(rng) for _ in radii]
+    outlines = [outline(rng) for _ in radii] if outlines is None else outlines
     shrink = 1.0
     while True:
         taken = np.full_like(x, -1.0)

@@ -7,18 +7,19 @@ ground) and `multiple` (two to four textured objects that do not overlap).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .grounds import ground
 from .lighting import Light, shade, sun
-from .noise import Field, smooth_noise, step
+from .noise import Field
 from .palette import Ramp, pick
 from .patterns import PATTERNS, Grid
 from .sample import Sample
-from .shapes import Silhouette, arrange
+from .shapes import arrange
+from .studio import Colours, coordinates, expose, lay, part
 
 Kind = Literal["full", "single", "multiple"]
 
@@ -98,23 +99,16 @@ def _index(found: str | int) -> int:
     return int(found)
 
 
-def _coordinates(size: int) -> tuple[Field, Field]:
-    """Picture coordinates in [0, 1] of every pixel's centre, x and y."""
-    axis = (np.arange(size, dtype=np.float32) + 0.5) / size
-    x, y = np.meshgrid(axis, axis)
-    return x, y
-
-
 def _draw_full(rng: np.random.Generator, label: int, size: int) -> Sample:
-    x, y = _coordinates(size)
+    x, y = coordinates(size)
     light, (ramp,) = sun(rng), pick(rng)
     colours = _texture(rng, label, x, y, (0.07, 0.15), ramp, light, size)
     masks = np.ones((1, size, size), bool)
-    return Sample(_expose(rng, colours, x, y, light), (label,), masks, CLASSES)
+    return Sample(expose(rng, colours, x, y, light), (label,), masks, CLASSES)
 
 
 def _draw_objects(rng: np.random.Generator, labels: list[int], size: int) -> Sample:
-    x, y = _coordinates(size)
+    x, y = coordinates(size)
     light = sun(rng)
     behind, *ramps = pick(rng, len(labels) + 1)
     low, high = _RADII[len(labels)] if len(labels) > 1 else (0.22, 0.4)
@@ -123,14 +117,20 @@ def _draw_objects(rng: np.random.Generator, labels: list[int], size: int) -> Sam
     colours = ground(rng, x, y, behind, light)
     masks = np.zeros((len(labels), size, size), bool)
     for label, shape, ramp, mask in zip(labels, shapes, ramps, masks, strict=True):
-        _lay(rng, colours, mask, x, y, label, shape, ramp, light)
-    # Outlines are kept apart, but at the finest level a pixel belongs to what was laid last.
-    for n in range(len(masks) - 1):
-        masks[n] &= ~masks[n + 1 :].any(axis=0)
+        cover = partial(_cover, rng, label, ramp, light, size)
+        lay(rng, colours, mask, x, y, shape, cover, light)
+    part(masks)
 
     order = np.argsort(-masks.sum(axis=(1, 2)), kind="stable")
-    image = _expose(rng, colours, x, y, light)
+    image = expose(rng, colours, x, y, light)
     return Sample(image, tuple(labels[n] for n in order), masks[order], CLASSES)
+
+
+def _cover(
+    rng: np.random.Generator, label: int, ramp: Ramp, light: Light, size: int, x: Field, y: Field
+) -> Colours:
+    """The texture of an object."""
+    return _texture(rng, label, x, y, (0.055, 0.095), ramp, light, size)
 
 
 def _texture(
@@ -142,7 +142,7 @@ def _texture(
     ramp: Ramp,
     light: Light,
     size: int,
-) -> NDArray[np.float32]:
+) -> Colours:
     """One texture over the coordinates given: float32 (H, W, 3)."""
     period = float(np.exp(rng.uniform(*np.log(periods))))
     angle = float(rng.uniform(0.0, 2.0 * np.pi))
@@ -153,63 +153,3 @@ def _texture(
     )
     relief = PATTERNS[CLASSES[label]](grid, rng)
     return shade(relief, ramp, light, grid.pixel)
-
-
-def _lay(
-    rng: np.random.Generator,
-    colours: NDArray[np.float32],
-    mask: NDArray[np.bool_],
-    x: Field,
-    y: Field,
-    label: int,
-    shape: Silhouette,
-    ramp: Ramp,
-    light: Light,
-) -> None:
-    """Lay one textured object and its shadow on the picture, and mark its pixels, in place."""
-    size = len(x)
-    reach = 0.08
-    left, top, right, bottom = shape.box()
-    rows = slice(max(0, int((top - reach) * size)), max(0, int((bottom + reach) * size) + 1))
-    columns = slice(max(0, int((left - reach) * size)), max(0, int((right + reach) * size) + 1))
-    wx, wy, window = x[rows, columns], y[rows, columns], colours[rows, columns]
-    lx, ly = light.direction
-
-    inside = shape.inside(wx, wy)
-    blur = float(rng.uniform(0.02, 0.05))
-    shadow = step(shape.inside(wx + 0.02 * lx, wy + 0.02 * ly), -blur, blur)
-    window *= 1.0 - 0.5 * shadow[..., None]
-
-    # The object is a low cushion: its texture shrinks towards the rim, which turns from the eye.
-    dx, dy = (wx - shape.x) / shape.radius, (wy - shape.y) / shape.radius
-    bulge = 1.0 + 0.1 * np.clip(dx * dx + dy * dy, 0.0, 2.0)
-    surface = _texture(
-        rng,
-        label,
-        shape.x + dx * bulge * shape.radius,
-        shape.y + dy * bulge * shape.radius,
-        (0.055, 0.095),
-        ramp,
-        light,
-        size,
-    )
-    rim = 1.0 - step(inside, 0.0, 0.3 * shape.radius)
-    toward = dx * lx + dy * ly
-    surface *= (1.0 + 0.1 * toward - rim * (0.22 - 0.3 * toward))[..., None]
-
-    alpha = step(inside, -0.8 / size, 0.8 / size)[..., None]
-    window += (np.clip(surface, 0.0, 1.0) - window) * alpha
-    mask[rows, columns] = inside > 0.0
-
-
-def _expose(
-    rng: np.random.Generator, colours: NDArray[np.float32], x: Field, y: Field, light: Light
-) -> NDArray[np.uint8]:
-    """What the camera adds: fall-off of the light, exposure, contrast and grain."""
-    lx, ly = light.direction
-    fall = 1.0 + 0.16 * ((x - 0.5) * lx + (y - 0.5) * ly)
-    fall += 0.04 * smooth_noise(rng, x.shape, 2.0)
-    exposed = colours * (fall * rng.uniform(0.88, 1.1))[..., None]
-    exposed = 0.5 + (exposed - 0.5) * rng.uniform(0.88, 1.08)
-    grain = rng.standard_normal(x.shape, np.float32) * rng.uniform(0.003, 0.016)
-    return np.clip((exposed + grain[..., None]) * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)

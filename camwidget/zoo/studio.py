@@ -1,0 +1,81 @@
+"""Where pictures are put together: objects laid on a ground, and the camera that looks at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .lighting import Light
+from .noise import Field, smooth_noise, step
+from .shapes import Silhouette
+
+Colours = NDArray[np.float32]
+"""Float32 colours (H, W, 3), roughly in [0, 1]."""
+
+Surface = Callable[[Field, Field], Colours]
+"""What covers an object: from picture coordinates to colours."""
+
+
+def coordinates(size: int) -> tuple[Field, Field]:
+    """Picture coordinates in [0, 1] of every pixel's centre, x and y."""
+    axis = (np.arange(size, dtype=np.float32) + 0.5) / size
+    x, y = np.meshgrid(axis, axis)
+    return x, y
+
+
+def lay(
+    rng: np.random.Generator,
+    colours: Colours,
+    mask: NDArray[np.bool_],
+    x: Field,
+    y: Field,
+    shape: Silhouette,
+    surface: Surface,
+    light: Light,
+) -> None:
+    """Lay one object and its shadow on the picture, and mark its pixels, in place."""
+    size = len(x)
+    reach = 0.08
+    left, top, right, bottom = shape.box()
+    rows = slice(max(0, int((top - reach) * size)), max(0, int((bottom + reach) * size) + 1))
+    columns = slice(max(0, int((left - reach) * size)), max(0, int((right + reach) * size) + 1))
+    wx, wy, window = x[rows, columns], y[rows, columns], colours[rows, columns]
+    lx, ly = light.direction
+
+    inside = shape.inside(wx, wy)
+    blur = float(rng.uniform(0.02, 0.05))
+    shadow = step(shape.inside(wx + 0.02 * lx, wy + 0.02 * ly), -blur, blur)
+    window *= 1.0 - 0.5 * shadow[..., None]
+
+    # The object is a low cushion: its texture shrinks towards the rim, which turns from the eye.
+    dx, dy = (wx - shape.x) / shape.radius, (wy - shape.y) / shape.radius
+    bulge = 1.0 + 0.1 * np.clip(dx * dx + dy * dy, 0.0, 2.0)
+    cover = surface(shape.x + dx * bulge * shape.radius, shape.y + dy * bulge * shape.radius)
+    rim = 1.0 - step(inside, 0.0, 0.3 * shape.radius)
+    toward = dx * lx + dy * ly
+    cover *= (1.0 + 0.1 * toward - rim * (0.22 - 0.3 * toward))[..., None]
+
+    alpha = step(inside, -0.8 / size, 0.8 / size)[..., None]
+    window += (np.clip(cover, 0.0, 1.0) - window) * alpha
+    mask[rows, columns] = inside > 0.0
+
+
+def part(masks: NDArray[np.bool_]) -> None:
+    """Give each pixel to what was laid last, in place: outlines keep apart, but for the finest level."""
+    for n in range(len(masks) - 1):
+        masks[n] &= ~masks[n + 1 :].any(axis=0)
+
+
+def expose(
+    rng: np.random.Generator, colours: Colours, x: Field, y: Field, light: Light
+) -> NDArray[np.uint8]:
+    """What the camera adds: fall-off of the light, exposure, contrast and grain."""
+    lx, ly = light.direction
+    fall = 1.0 + 0.16 * ((x - 0.5) * lx + (y - 0.5) * ly)
+    fall += 0.04 * smooth_noise(rng, x.shape, 2.0)
+    exposed = colours * (fall * rng.uniform(0.88, 1.1))[..., None]
+    exposed = 0.5 + (exposed - 0.5) * rng.uniform(0.88, 1.08)
+    grain = rng.standard_normal(x.shape, np.float32) * rng.uniform(0.003, 0.016)
+    return np.clip((exposed + grain[..., None]) * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)

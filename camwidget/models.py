@@ -251,22 +251,26 @@ class VisionModel:
         """What the text in force makes of the model; None until one is given."""
         return None if self.text is None else self._beside.reading
 
+    def proposal(self, picture: PictureLike) -> str | None:
+        """The text that the model itself has for a picture; None if the text has to come from a person."""
+        if self.prompt is None:
+            raise PromptError(f"{self.name} takes no text beside the picture.")
+        pixels = self.pixels(picture)
+        with self.undisturbed(), torch.no_grad():
+            return self.prompt.propose(self, pixels)
+
     def propose(self, picture: PictureLike) -> str:
         """The text that the model itself has for a picture: its own caption.
 
         Raises:
             PromptError: if the text has to come from a person, or the model takes none.
         """
-        prompt = self.prompt
-        if prompt is None:
-            raise PromptError(f"{self.name} takes no text beside the picture.")
-        pixels = self.pixels(picture)
-        with self.undisturbed(), torch.no_grad():
-            text = prompt.propose(self, pixels)
+        text = self.proposal(picture)
         if text is None:
+            assert self.prompt is not None
+            name, example = self.prompt.name, self.prompt.examples[0]
             raise PromptError(
-                f"{self.name} takes a {prompt.name}, which has to come from you: "
-                f"model.given({prompt.name}={prompt.examples[0]!r})."
+                f"{self.name} takes a {name}, which has to come from you: model.given({name}={example!r})."
             )
         return text
 

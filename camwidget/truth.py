@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -78,17 +77,15 @@ def outline(mask: Mask) -> str:
     across = np.diff(inside, axis=1)[1:-1]
     steps: dict[tuple[int, int], deque[tuple[int, int]]] = {}
 
-    def add(
-        rows: np.ndarray, columns: np.ndarray, start: Sequence[int], end: Sequence[int]
-    ) -> None:
-        for y, x in zip(rows.tolist(), columns.tolist(), strict=True):
+    for sides, start, end in (
+        (down == 1, (0, 0), (1, 0)),  # the upper side, to the right
+        (down == -1, (1, 0), (0, 0)),  # the lower side, to the left
+        (across == 1, (0, 1), (0, 0)),  # the left side, up
+        (across == -1, (0, 0), (0, 1)),  # the right side, down
+    ):
+        for y, x in np.argwhere(sides).tolist():
             ends = steps.setdefault((x + start[0], y + start[1]), deque())
             ends.append((x + end[0], y + end[1]))
-
-    add(*np.nonzero(down == 1), (0, 0), (1, 0))  # the upper side, to the right
-    add(*np.nonzero(down == -1), (1, 0), (0, 0))  # the lower side, to the left
-    add(*np.nonzero(across == 1), (0, 1), (0, 0))  # the left side, up
-    add(*np.nonzero(across == -1), (0, 0), (0, 1))  # the right side, down
     paths = []
     while steps:
         first = here = next(iter(steps))

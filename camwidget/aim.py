@@ -48,7 +48,9 @@ class Aim:
             MethodError: if it is not either a target, or a layer and its channel.
             TargetError: if there is no such class.
             LayerError: if there is no such layer or channel.
+            PromptError: if the model needs a text and has none.
         """
+        model.check_told()
         if target is not None:
             if not (layer is None and channel is None and unit is None):
                 raise MethodError(

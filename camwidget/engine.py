@@ -38,7 +38,7 @@ def explain(
         model: from ``load`` or ``wrap``.
         image: a path, PIL image, array or tensor (see ``open_picture``); a list of them, or a tensor
             (N, C, H, W), explains them as one batch. For a model with several inputs, a mapping from their
-            names to the picture and the tensors.
+            names to the picture and the tensors. A captioner without a caption explains each picture under its own.
         target: class index, class name, ``Contrast``, ``Counterfactual``, ``LogProbability``, or a callable from
             the model's output to (N,); the predicted class if None; a list for several.
         method: a name of ``list_methods()``, ``smoothgrad(NAME)``, or ``get_method`` with settings; a list for
@@ -54,7 +54,7 @@ def explain(
         order picture, target, method, layer, from one forward pass.
 
     Raises:
-        PictureError, TargetError, MethodError, LayerError, ModelError: each names its remedy.
+        PictureError, PromptError, TargetError, MethodError, LayerError, ModelError: each names its remedy.
     """
     if not isinstance(model, VisionModel):
         raise ModelError(
@@ -75,17 +75,19 @@ def explain(
         raise MethodError("Nothing to explain: a list of targets, methods or layers is empty.")
     chosen = [get_method(m) for m in methods]
     names = [model.layer(n).name for n in layers]
-    resolved = [None if t is None else resolve_target(model, t) for t in targets]
-    for m in chosen:
-        for name in names:
-            m.check(model, name)
     pixels = model.pixels(image)
-    # In some models a picture's answer depends on the others in its batch.
-    parts = pixels.split(1) if model.mixes_pictures else (pixels,)
+    # In some models a picture's answer depends on the others in its batch; in others each has a text of its own.
+    own_text = model.prompt is not None and model.text is None
+    parts = pixels.split(1) if model.mixes_pictures or own_text else (pixels,)
     items: list[Explanation] = []
     for number, part in enumerate(parts):
+        given = (model if len(parts) == 1 else model.given_of(number)).told(part)
+        resolved = [None if t is None else resolve_target(given, t) for t in targets]
+        for m in chosen:
+            for name in names:
+                m.check(given, name)
         trace = Trace(
-            model if len(parts) == 1 else model.given_of(number),
+            given,
             part,
             [] if all(m.at_input for m in chosen) else names,
             precision=precision,
@@ -161,6 +163,7 @@ class PictureFacts:
     pixels: np.ndarray  #: uint8 (H, W, 3), read-only
     prediction: Prediction
     model: str
+    text: str | None
 
 
 def picture_of(trace: Trace, number: int) -> PictureFacts:
@@ -168,7 +171,7 @@ def picture_of(trace: Trace, number: int) -> PictureFacts:
     pixels = shades(trace.pixels[number])
     pixels.flags.writeable = False
     prediction = trace.model.prediction(trace.logits[number])
-    return PictureFacts(number, pixels, prediction, trace.model.name)
+    return PictureFacts(number, pixels, prediction, trace.model.name, trace.model.text)
 
 
 def assemble(
@@ -191,6 +194,7 @@ def assemble(
         pixels=picture.pixels,
         model=picture.model,
         picture=picture.number,
+        text=picture.text,
     )
 
 

@@ -8,6 +8,7 @@ __all__ = [
     "MethodError",
     "ModelError",
     "PictureError",
+    "PromptError",
     "TargetError",
     "WeightsError",
 ]
@@ -35,6 +36,10 @@ class LayerError(CamwidgetError, ValueError):
 
 class TargetError(CamwidgetError, ValueError):
     """No such class, or a target that is not a number per picture."""
+
+
+class PromptError(CamwidgetError, ValueError):
+    """A text that a model cannot read, or none where it needs one."""
 
 
 class MethodError(CamwidgetError, ValueError):

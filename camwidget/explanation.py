@@ -39,6 +39,7 @@ class Explanation:
         pixels: uint8 (H, W, 3), the picture as the model gets it.
         model: the model's name.
         picture: index of the picture in the batch that was explained.
+        text: the question or caption under which the model was explained; None for a model that takes none.
     """
 
     saliency: np.ndarray = field(repr=False)
@@ -51,6 +52,7 @@ class Explanation:
     pixels: np.ndarray = field(repr=False)
     model: str
     picture: int = 0
+    text: str | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -112,6 +114,7 @@ class Explanation:
 
         return {
             "model": self.model,
+            **({} if self.text is None else {"text": self.text}),
             "layer": self.layer,
             "method": self.method,
             "target": {"index": self.target.index, "label": self.target.label},

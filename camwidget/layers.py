@@ -16,26 +16,13 @@ from .errors import CamwidgetError, LayerError, ModelError
 from .gap import GapHead, HeadWitness
 from .outputs import Place, as_logits, at_place, locate_logits
 from .relus import other_activations
+from .stages import last_features, list_stages, listed_name
 from .tokens import TokenGrid
 
 __all__ = ["Discovery", "Layer", "Reshape", "discover_layers", "hooked", "spatial"]
 
 #: Turns a layer's output that is not (N, C, H, W) into one that is.
 Reshape = Callable[[torch.Tensor], torch.Tensor]
-
-#: More layers than this are no longer a choice, fewer than that hardly one.
-MANY, FEW = 40, 4
-
-#: What hands features on rather than computing them.
-_PASSIVE = (
-    nn.MaxPool2d,
-    nn.AvgPool2d,
-    nn.AdaptiveAvgPool2d,
-    nn.AdaptiveMaxPool2d,
-    nn.Dropout,
-    nn.Dropout2d,
-    nn.Identity,
-)
 
 
 @dataclass(frozen=True)
@@ -64,6 +51,13 @@ class Discovery:
     rectifies: bool = False  #: whether there are ReLUs on the way to the logits
     activations: tuple[str, ...] = ()  #: the other activations there
     same: tuple[tuple[str, ...], ...] = ()  #: names that stand for one tensor
+
+    def with_classes(self, count: int) -> Discovery:
+        """The same network with another number of outputs: what a text makes of some models."""
+        if count == self.logits.shape[1]:
+            return self
+        # A head that was recognised has a row for each of the outputs there were.
+        return replace(self, logits=self.logits.new_zeros((1, count)), gap_head=None)
 
     def is_same(self, name: str, other: str) -> bool:
         """Whether two names stand for one tensor, as a container and its last child do."""
@@ -146,8 +140,15 @@ def _has_place(maps: torch.Tensor, size: Sequence[int]) -> bool:
 class _Recorder:
     """Notes every module's output shape, and which modules hand on the same tensor."""
 
-    def __init__(self, module: nn.Module, size: Sequence[int], reshape: Reshape | None) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        size: Sequence[int],
+        reshape: Reshape | None,
+        blind: frozenset[str] = frozenset(),
+    ) -> None:
         self.names = {m: name for name, m in module.named_modules() if name}
+        self.blind = blind
         self.size = size
         self.reshape = reshape
         self.calls: dict[str, int] = {}
@@ -164,7 +165,7 @@ class _Recorder:
     def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
         name = self.names[module]
         self.calls[name] = self.calls.get(name, 0) + 1
-        maps = spatial(output, self.size, self.reshape, self.tokens)
+        maps = None if name in self.blind else spatial(output, self.size, self.reshape, self.tokens)
         if maps is not None and len(maps) == 1:  # windows of a picture come as a batch
             if output.ndim == 3 and self.reshape is None:
                 self.tokened.append(name)
@@ -205,9 +206,10 @@ def discover_layers(
         ModelError: if the module fails.
         LayerError: if no layer has a spatial output.
     """
-    recorder = _Recorder(module, inputs.shape[-2:], reshape)
     extras = extras or {}
     try:
+        blind = _blind(module, inputs, extras) if extras else frozenset()
+        recorder = _Recorder(module, inputs.shape[-2:], reshape, blind)
         # With a graph, which tells the activations; what the layers hand on is kept alive in any case.
         with torch.enable_grad(), hooked(dict.fromkeys(recorder.names, recorder)):
             output = module(inputs.clone().requires_grad_().clone(), **extras)
@@ -239,10 +241,10 @@ def discover_layers(
             layers = {n: v for n, v in layers.items() if n not in recorder.tokened}
         heard = _heard(module, inputs, extras, layers, place)
     head = recorder.witness.find(logits, recorder.calls) if finite else None
-    stages = _stages(heard, same)
+    stages = list_stages(heard, same)
     if head is not None:
-        head = replace(head, layer=_listed(head.layer, stages, same))
-    default = _last_features(module, stages, logits.shape[1]) if head is None else head.layer
+        head = replace(head, layer=listed_name(head.layer, stages, same))
+    default = last_features(module, stages, logits.shape[1]) if head is None else head.layer
     if head is None and default in recorder.tokened:
         # A class token reads the patches for the last time inside the last block.
         shape = layers[default].shape
@@ -263,6 +265,35 @@ def discover_layers(
         activations=others,
         same=same,
     )
+
+
+def _blind(
+    module: nn.Module, inputs: torch.Tensor, extras: dict[str, torch.Tensor]
+) -> frozenset[str]:
+    """The modules whose output has nothing to do with the picture: a question's words may lie in a grid by chance."""
+    names = {m: n for n, m in module.named_modules() if n}
+    sums: dict[str, list[tuple[float, float]]] = {}
+
+    def note(layer: nn.Module, args: Any, output: Any) -> None:
+        if isinstance(output, torch.Tensor) and output.is_floating_point():
+            values = output.cpu().double()  # mps has no doubles
+            total, size = values.sum().item(), values.norm().item()
+            sums.setdefault(names[layer], []).append((total, size))
+
+    with torch.no_grad(), hooked(dict.fromkeys(names, note)):
+        for picture in (inputs, 0.3 - 0.5 * inputs):
+            module(picture.clone(), **extras)
+    blind = set()
+    for name, seen in sums.items():
+        half = len(seen) // 2
+        pairs = zip(seen[:half], seen[half:], strict=False)
+        if all(
+            math.isclose(x, y, rel_tol=1e-9, abs_tol=1e-12)
+            for pair in pairs
+            for x, y in zip(*pair, strict=True)
+        ):
+            blind.add(name)
+    return frozenset(blind)
 
 
 def _heard(
@@ -334,57 +365,3 @@ def _lie_in_place(
 def _reaches_patches(gradient: torch.Tensor) -> bool:
     """Whether more than the extra tokens, which come first, are asked for."""
     return bool(gradient[:, -1].any()) if gradient.ndim == 3 else bool(gradient.any())
-
-
-def _listed(name: str, stages: tuple[Layer, ...], same: tuple[tuple[str, ...], ...]) -> str:
-    """The name under which a tensor is listed, or the given one if it is not."""
-    names = {name, *(other for group in same if name in group for other in group)}
-    return next((s.name for s in stages if s.name in names), name)
-
-
-def _stages(layers: dict[str, Layer], same: tuple[tuple[str, ...], ...]) -> tuple[Layer, ...]:
-    """The layers worth a person's choice: stages, else blocks; each tensor under one name."""
-    prefix = _common_prefix(list(layers))
-
-    def is_one_stage(name: str) -> bool:
-        """All direct children work at the container's own resolution."""
-        size = layers[name].shape[1:]
-        children = [n for n in layers if n.rpartition(".")[0] == name]
-        return all(layers[n].shape[1:] == size for n in children)
-
-    dropped: set[str] = set()
-    for names in same:
-        group = [n for n in names if n in layers]
-        if not group:
-            continue
-        # The module that made the tensor, and the containers that only hand it on.
-        outward = [group[0], *(n for n in group[1:] if group[0].startswith(n + "."))]
-        kept = next((n for n in reversed(outward) if is_one_stage(n)), group[0])
-        dropped.update(n for n in group if n != kept)
-    kept_layers = [layer for name, layer in layers.items() if name not in dropped]
-    choices = []
-    for depth in range(3):
-        choice = [s for s in kept_layers if s.name[len(prefix) :].count(".") <= depth]
-        if FEW <= len(choice) <= MANY:
-            return tuple(choice)
-        choices.append(choice)
-    return tuple(next((c for c in choices if len(c) >= FEW), kept_layers))
-
-
-def _common_prefix(names: list[str]) -> str:
-    parts = [n.split(".") for n in names]
-    prefix: list[str] = []
-    for level in zip(*parts, strict=False):
-        if len(set(level)) > 1:
-            break
-        prefix.append(level[0])
-    return "".join(f"{p}." for p in prefix)
-
-
-def _last_features(module: nn.Module, stages: tuple[Layer, ...], classes: int) -> str:
-    """The last spatial layer that computes features, as the Grad-CAM paper advises (section 3)."""
-    for layer in reversed(stages):
-        # A map for each class, as segmentation nets end in, is the answer itself.
-        if layer.shape[0] != classes and not isinstance(module.get_submodule(layer.name), _PASSIVE):
-            return layer.name
-    return stages[-1].name

@@ -69,6 +69,8 @@ def load(
             Preprocess(embedded.input_size, mean=embedded.mean, std=embedded.std),
             embedded.classes if classes is None else classes,
             name=name,
+            prompt=embedded.prompt,
+            scores=embedded.scores,
         )
     if name.startswith("timm/"):
         return _from_timm(name, weights, classes, place)

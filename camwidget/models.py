@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import itertools
-import operator
 import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +14,16 @@ from typing import Any, SupportsIndex
 import torch
 from torch import nn
 
-from .errors import CamwidgetError, LayerError, ModelError, PictureError, TargetError
+from .beside import Beside
+from .classes import find_class, unique_names
+from .errors import CamwidgetError, LayerError, ModelError, PictureError, PromptError
 from .gap import GapHead
 from .images import PictureLike
 from .layers import Discovery, Layer, Reshape, discover_layers, spatial
 from .outputs import as_logits, at_place, describe_output
 from .preprocess import Preprocess
+from .prompts import Prompt, Reading, check_prompt, read_text
+from .scores import check_scores, log_probabilities_of, probabilities_of
 
 __all__ = ["Prediction", "VisionModel", "is_want_of_memory", "wants_rows"]
 
@@ -32,7 +34,7 @@ class Prediction:
 
     indices: tuple[int, ...]
     names: tuple[str, ...]
-    probabilities: tuple[float, ...]  #: softmax over all classes, in [0, 1]
+    probabilities: tuple[float, ...]  #: each in [0, 1]; as the model's ``scores`` say
 
     def __str__(self) -> str:
         pairs = zip(self.names, self.probabilities, strict=True)
@@ -54,6 +56,10 @@ class VisionModel:
             output can be asked for by its module name too).
         default_layer: name of the last layer of ``layers`` that computes features.
         name: what to call the model.
+        scores: how its outputs become probabilities: "softmax", "sigmoid" or "log".
+        prompt: what it declares about the text that it takes beside the picture; None if it takes none.
+        text: the text in force; None until one is given. The module has then been run with the prompt's first example,
+            and ``classes`` are those of that.
     """
 
     def __init__(
@@ -67,12 +73,23 @@ class VisionModel:
         reshape: Reshape | None = None,
         layers: Sequence[str] | None = None,
         inputs: Mapping[str, torch.Tensor] | None = None,
+        prompt: Prompt | None = None,
+        scores: str = "softmax",
     ) -> None:
+        check_scores(scores, name)
         self.module: nn.Module = _bare(module)
         self.preprocess = preprocess
         self.name = name
         self.reshape = reshape
-        self._extras = _named_tensors(inputs)
+        self.scores = scores
+        self.prompt = prompt
+        self.text: str | None = None
+        example: Reading | None = None
+        if prompt is not None:
+            check_prompt(prompt)
+            example = read_text(prompt, prompt.examples[0])[1]
+            classes = classes if example.classes is None else example.classes
+        self._beside = Beside.of(inputs, example)
         #: Whether the pictures of a batch have a part in each other's answers.
         self.mixes_pictures = any(
             isinstance(m, nn.modules.batchnorm._BatchNorm) and m.running_mean is None
@@ -86,9 +103,10 @@ class VisionModel:
             len(classes) if classes is not None and hasattr(classes, "__len__") else None
         )
         count = self._discovery.logits.shape[1]
+        check_scores(scores, name, self._discovery.logits)
         if classes is None and len(usual_classes) == count:
             classes = usual_classes
-        self.classes = _unique(classes, count)
+        self.classes = unique_names(classes, count)
         self._index = {name: i for i, name in enumerate(self.classes)}
         self.layers = self._discovery.stages
         self.default_layer = self._discovery.default
@@ -172,37 +190,7 @@ class VisionModel:
         Raises:
             TargetError: if there is no such class, or the name stands for several.
         """
-        count = len(self.classes)
-        if not isinstance(target, str):
-            try:
-                index = operator.index(target)
-            except TypeError:
-                raise TargetError(
-                    f"A class is an index or a name, not {type(target).__name__}."
-                ) from None
-            if isinstance(target, bool) or not 0 <= index < count:
-                raise TargetError(
-                    f"There is no class {target!r}: {self.name} has classes 0 to {count - 1}."
-                )
-            return index
-        if target in self._index:
-            return self._index[target]
-        folded = target.strip().casefold()
-        matches = [i for i, name in enumerate(self.classes) if name.casefold() == folded]
-        if len(matches) == 1:
-            return matches[0]
-        twins = folded and [
-            name for name in self.classes if name.rpartition(" #")[0].casefold() == folded
-        ]
-        if twins:
-            raise TargetError(
-                f"{target!r} names several classes: {' and '.join(map(repr, twins))}."
-            )
-        near = [c for c in self.classes if folded and folded in c.casefold()][:3]
-        near += difflib.get_close_matches(target, self.classes, n=3, cutoff=0.5)
-        near = list(dict.fromkeys(near))[:4]
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        raise TargetError(f"{self.name} has no class named {target!r}.{hint}")
+        return find_class(target, self._index, self.name)
 
     # -- what it does ----------------------------------------------------------------------
 
@@ -226,22 +214,83 @@ class VisionModel:
         """Pixels (N, C, H, W) in [0, 1] as the module's input, on its device, in its dtype."""
         return self.preprocess.normalize(pixels.to(self.device)).to(self.dtype)
 
-    def given(self, **inputs: torch.Tensor) -> VisionModel:
-        """The same model with other inputs beside the picture: tensors by name, (1, …) or one row a picture.
+    def given(self, **inputs: torch.Tensor | str) -> VisionModel:
+        """The same model with another text, or other inputs beside the picture.
+
+        Args:
+            inputs: the text by the prompt's name, ``model.given(question="what colour is the star?")``; tensors by
+                name, (1, …) or one row a picture. A text may change the classes, and how many there are.
 
         Raises:
+            PromptError: if the text is empty, or has words that the model does not know.
             ModelError: if the module takes no input of that name, or it is no tensor.
         """
-        unknown = [n for n in inputs if n not in self._extras]
+        prompt = self.prompt
+        text = None if prompt is None else inputs.pop(prompt.name, None)
+        unknown = [n for n in inputs if n not in self._beside.tensors]
         if unknown:
-            known = ", ".join(map(repr, self._extras)) or "none: name them in wrap(…, inputs={…})"
+            names = [*self._beside.tensors, *([] if prompt is None else [prompt.name])]
+            known = ", ".join(map(repr, names)) or "none: name them in wrap(…, inputs={…})"
             raise ModelError(
                 f"{self.name} takes no input {', '.join(map(repr, unknown))} beside the picture. "
                 f"It takes {known}."
             )
         other = copy.copy(self)
-        other._extras = {**self._extras, **_named_tensors(inputs)}
+        other._beside = self._beside.given(inputs)
+        if prompt is not None and text is not None:
+            other.text, reading = read_text(prompt, text)  # type: ignore[arg-type]
+            other._beside = other._beside.told(reading)
+            if reading.classes is not None:
+                other._discovery = self._discovery.with_classes(len(reading.classes))
+                other.classes = unique_names(reading.classes, len(reading.classes))
+                other._index = {name: i for i, name in enumerate(other.classes)}
         return other
+
+    @property
+    def reading(self) -> Reading | None:
+        """What the text in force makes of the model; None until one is given."""
+        return None if self.text is None else self._beside.reading
+
+    def proposal(self, picture: PictureLike) -> str | None:
+        """The text that the model itself has for a picture; None if the text has to come from a person."""
+        if self.prompt is None:
+            raise PromptError(f"{self.name} takes no text beside the picture.")
+        pixels = self.pixels(picture)
+        with self.undisturbed(), torch.no_grad():
+            return self.prompt.propose(self, pixels)
+
+    def propose(self, picture: PictureLike) -> str:
+        """The text that the model itself has for a picture: its own caption.
+
+        Raises:
+            PromptError: if the text has to come from a person, or the model takes none.
+        """
+        text = self.proposal(picture)
+        if text is None:
+            assert self.prompt is not None
+            name, example = self.prompt.name, self.prompt.examples[0]
+            raise PromptError(
+                f"{self.name} takes a {name}, which has to come from you: model.given({name}={example!r})."
+            )
+        return text
+
+    def told(self, picture: PictureLike) -> VisionModel:
+        """The model with a text: itself if it has one or takes none, else under the text it proposes for a picture.
+
+        Raises:
+            PromptError: if it has none, and none to propose.
+        """
+        if self.prompt is None or self.text is not None:
+            return self
+        return self.given(**{self.prompt.name: self.propose(picture)})
+
+    def check_told(self) -> None:
+        """Raise a PromptError if the model needs a text and has none, for what has no picture to propose one for."""
+        if self.prompt is not None and self.text is None:
+            name, example = self.prompt.name, self.prompt.examples[0]
+            raise PromptError(
+                f"{self.name} takes a {name} beside the picture: model.given({name}={example!r})."
+            )
 
     def split_inputs(self, inputs: Mapping[str, Any]) -> tuple[VisionModel, Any]:
         """All inputs by name, the picture's among them, as the model given the others, and the picture.
@@ -249,11 +298,12 @@ class VisionModel:
         Raises:
             ModelError: if it is not clear which of them is the picture.
         """
-        others = {n: v for n, v in inputs.items() if n in self._extras}
-        pictures = [n for n in inputs if n not in self._extras]
+        known = {*self._beside.tensors, *([] if self.prompt is None else [self.prompt.name])}
+        others = {n: v for n, v in inputs.items() if n in known}
+        pictures = [n for n in inputs if n not in known]
         if len(pictures) != 1:
             raise ModelError(
-                f"{self.name} takes one picture beside {', '.join(map(repr, self._extras)) or 'nothing else'}; of "
+                f"{self.name} takes one picture beside {', '.join(map(repr, sorted(known))) or 'nothing else'}; of "
                 f"{', '.join(map(repr, inputs))} that leaves {len(pictures)}. Name the other "
                 "inputs in wrap(…, inputs={…})."
             )
@@ -261,20 +311,12 @@ class VisionModel:
 
     def given_of(self, picture: int) -> VisionModel:
         """The same model with only the inputs of one picture of a batch."""
-        rows = {n: v[picture : picture + 1] for n, v in self._extras.items() if len(v) > 1}
+        rows = self._beside.row(picture)
         return self.given(**rows) if rows else self
 
     def extras(self, count: int) -> dict[str, torch.Tensor]:
         """The inputs beside the picture, by name, for a batch of ``count``."""
-        rows: dict[str, torch.Tensor] = {}
-        for name, value in self._extras.items():
-            if len(value) not in (1, count):
-                raise ModelError(
-                    f"Input {name!r} has {len(value)} rows for {count} pictures: pass one row, or one a picture."
-                )
-            value = value.to(self.device, self.dtype if value.is_floating_point() else value.dtype)
-            rows[name] = value.expand(count, *value.shape[1:]) if len(value) == 1 else value
-        return rows
+        return self._beside.rows(count, self.device, self.dtype)
 
     def run(self, inputs: torch.Tensor) -> Any:
         """The module's own output for inputs (N, C, H, W). Only within ``undisturbed``.
@@ -327,14 +369,29 @@ class VisionModel:
         """A layer's output as (N, C, h, w) for pictures of a size, or None if it has no more than one cell."""
         return spatial(output, size, self.reshape, self._discovery.tokens)
 
-    @staticmethod
-    def probabilities(logits: torch.Tensor) -> torch.Tensor:
-        """Logits (N, classes) as probabilities: softmax, or of a single logit the sigmoid."""
-        return logits.sigmoid() if logits.shape[-1] == 1 else logits.softmax(-1)
+    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """Outputs (…, classes) as probabilities in [0, 1], as ``scores`` says how."""
+        return probabilities_of(logits, self.scores)
+
+    def log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """Outputs (…, classes) as logarithms of probabilities, differentiably."""
+        return log_probabilities_of(logits, self.scores)
+
+    def predicted(self, values: torch.Tensor) -> list[int]:
+        """The class of each picture that is explained unless another is asked for; outputs or probabilities (N, C).
+
+        The one with the highest value, or the one that the text's reading names, such as the whole of a caption.
+        """
+        reading = self.reading
+        if reading is not None and reading.default is not None:
+            return [reading.default] * len(values)
+        return values.argmax(1).tolist()
 
     def predict(self, picture: PictureLike, top: int = 5) -> Prediction:
-        """The ``top`` most probable classes of one picture."""
-        return self.prediction(self.logits(self.pixels(picture))[0], top)
+        """The ``top`` most probable classes of one picture; under its own text, where the model proposes one."""
+        pixels = self.pixels(picture)
+        told = self.told(pixels)
+        return told.prediction(told.logits(pixels)[0], top)
 
     def prediction(self, logits: torch.Tensor, top: int = 5) -> Prediction:
         """Logits (classes,) as named probabilities, most probable first."""
@@ -411,22 +468,6 @@ class VisionModel:
         )
 
 
-def _named_tensors(inputs: Mapping[str, torch.Tensor] | None) -> dict[str, torch.Tensor]:
-    if inputs is None:
-        return {}
-    if not isinstance(inputs, Mapping):
-        raise ModelError(
-            f"inputs is a mapping from names to tensors, such as {{'question': tensor}}, not {type(inputs).__name__}."
-        )
-    for name, value in inputs.items():
-        if not isinstance(value, torch.Tensor) or value.ndim == 0:
-            got = "a single number" if isinstance(value, torch.Tensor) else type(value).__name__
-            raise ModelError(
-                f"Input {name!r} is {got}; a tensor of one row, (1, …), or of one a picture is needed."
-            )
-    return dict(inputs)
-
-
 def is_want_of_memory(error: BaseException) -> bool:
     """Whether there was not enough memory, so that less at once may do."""
     wants = isinstance(error, (torch.OutOfMemoryError, MemoryError))
@@ -447,27 +488,3 @@ def _bare(module: nn.Module) -> nn.Module:
         if not isinstance(inner, nn.Module):
             return module
         module = inner
-
-
-def _unique(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
-    """Class names as text, made unique: a name must lead to one class."""
-    if names is None:
-        return tuple(f"class {i}" for i in range(count))
-    if isinstance(names, Mapping) and set(names) == set(range(count)):
-        names = [names[i] for i in range(count)]
-    if isinstance(names, (str, Mapping, set, frozenset)) or not hasattr(names, "__iter__"):
-        raise ModelError(
-            "classes is a sequence of names in the order of the outputs, or a mapping from 0 … "
-            f"{count - 1} to them, not {type(names).__name__}."
-        )
-    names = [str(n).strip() or f"class {i}" for i, n in enumerate(names)]
-    if len(names) != count:
-        raise ModelError(
-            f"{len(names)} class names were given, but the model has {count} outputs. Pass one name an "
-            "output, in order."
-        )
-    times = Counter(names)
-    unique = tuple(f"{n} #{i}" if times[n] > 1 else n for i, n in enumerate(names))
-    if len(set(unique)) < count:  # someone's own names look like ours
-        return tuple(f"{n} #{i}" for i, n in enumerate(names))
-    return unique

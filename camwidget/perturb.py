@@ -285,6 +285,7 @@ def mask_curve(
     if not hasattr(steps, "__index__") or steps < 2:
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
     pixels = model.preprocess.pixels(image)
+    model = model.told(pixels)
     fractions = np.linspace(0, 1, steps)
     levels = rank_levels(saliency)
     stack = mask_pixels(pixels, levels, fractions.tolist(), mode=mode, baseline=baseline)
@@ -304,7 +305,7 @@ def curve_of(
 ) -> MaskCurve:
     """Assemble a curve from the probabilities (steps, classes) at the fractions."""
     order = np.argsort(-whole, kind="stable")
-    index = int(order[0]) if target is None else resolve_target(model, target).index
+    index = _index_of(model, whole, target)
     if index is None:
         raise CamwidgetError("A mask curve follows a class: give its index or name.")
     others = tuple(int(i) for i in order[:4] if i != index)[:3]
@@ -368,6 +369,7 @@ def confidence_change(
         fraction: for "remove", how much; 25 % in the sources.
     """
     pixels = model.preprocess.pixels(image)
+    model = model.told(pixels)
     if change == "multiply":
         if _values(saliency).shape != tuple(pixels.shape[-2:]):
             raise PictureError(
@@ -379,10 +381,17 @@ def confidence_change(
     else:
         raise CamwidgetError(f"There is no change {change!r}: use 'multiply' or 'remove'.")
     values = probabilities(model, torch.stack([pixels, changed]), progress=_quiet)
-    index = int(values[0].argmax()) if target is None else resolve_target(model, target).index
+    index = _index_of(model, values[0].numpy(), target)
     if index is None:
         raise CamwidgetError("The confidence is that of a class: give its index or name.")
     return ConfidenceChange(float(values[0, index]), float(values[1, index]))
+
+
+def _index_of(model: VisionModel, whole: np.ndarray, target: TargetLike | None) -> int | None:
+    """The class of a target; None if it is none. Of no target the predicted one's, by probabilities (classes,)."""
+    if target is None:
+        return model.predicted(torch.from_numpy(whole)[None])[0]
+    return resolve_target(model, target).index
 
 
 def _quiet(done: int, total: int) -> None:

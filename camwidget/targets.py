@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import torch
 
 from .errors import CamwidgetError, TargetError
 from .outputs import is_plain
+from .scores import log_probabilities_of
 
 if TYPE_CHECKING:
     from .models import VisionModel
@@ -158,10 +159,12 @@ class LogProbability:
 
     Args:
         of: a class index or class name.
+        scores: how the model's outputs become probabilities; the model says it.
     """
 
     of: int | str | ClassTarget
     index: None = None
+    scores: str = field(default="softmax", repr=False)
 
     @property
     def label(self) -> str:
@@ -177,15 +180,13 @@ class LogProbability:
         of = resolve_target(model, self.of)
         if not isinstance(of, ClassTarget):
             raise TargetError(f"LogProbability is of a class, not of {of.label!r}.")
-        return replace(self, of=of)
+        return replace(self, of=of, scores=model.scores)
 
     def score(self, logits: torch.Tensor) -> torch.Tensor:
-        """Log softmax, or of a single logit log sigmoid, shape (N,)."""
+        """The class's log-probability, shape (N,)."""
         index = _inner(self.of).index
         assert index is not None
-        if logits.shape[1] == 1:
-            return torch.nn.functional.logsigmoid(logits[:, 0])
-        return logits.log_softmax(1)[:, index]
+        return log_probabilities_of(logits, self.scores)[:, index]
 
 
 def wants_output(target: object) -> bool:
@@ -278,7 +279,7 @@ def _is_whole(value: object) -> bool:
 
 
 def predicted_target(model: VisionModel, logits: torch.Tensor) -> ClassTarget | EachTarget:
-    """The class that each picture of a batch is taken for; logits (N, C).
+    """The class that each picture of a batch is explained for unless another is asked for; logits (N, C).
 
     Raises:
         TargetError: if the model has no classes.
@@ -288,5 +289,5 @@ def predicted_target(model: VisionModel, logits: torch.Tensor) -> ClassTarget | 
             f"The output of {model.name} has no logits, so there is no predicted class: pass target=…, a callable "
             "from the output to a number per picture."
         )
-    targets = tuple(ClassTarget(i, model.classes[i]) for i in logits.argmax(dim=1).tolist())
+    targets = tuple(ClassTarget(i, model.classes[i]) for i in model.predicted(logits))
     return targets[0] if len(set(targets)) == 1 else EachTarget(targets)

@@ -11,6 +11,7 @@ from torch import nn
 from .errors import ModelError
 from .models import VisionModel
 from .preprocess import Preprocess
+from .prompts import Prompt
 
 __all__ = ["best_device", "wrap"]
 
@@ -24,6 +25,8 @@ def wrap(
     *,
     name: str | None = None,
     inputs: Mapping[str, torch.Tensor] | None = None,
+    prompt: Prompt | None = None,
+    scores: str = "softmax",
 ) -> VisionModel:
     """Make your own module ready to be explained. The module stays where and as it is.
 
@@ -41,9 +44,15 @@ def wrap(
         name: what to call the model; the class name of the module if None.
         inputs: what the module takes beside the picture, by name: tensors of one row, or one a picture.
             ``model.given(name=…)`` is the same model with others.
+        prompt: for a module that takes a text beside the picture, a question or a caption: a ``prompts.Prompt``, which
+            says what a text makes of the model. ``model.given(question="…")`` is the model under a text; a
+            captioner may propose its own for each picture. Where the text names the outputs, ``classes`` is not needed.
+        scores: how outputs become probabilities. "softmax": one class of several (of a single logit, its sigmoid).
+            "sigmoid": each class for itself. "log": outputs are log-probabilities, as of the words of a caption.
 
     Raises:
         ModelError: if the module fails, the names do not fit, or weights are NaN.
+        PromptError: if the prompt's first example cannot be read.
         LayerError: if a layer does not exist or no layer has a map.
     """
     if not isinstance(module, nn.Module):
@@ -75,6 +84,8 @@ def wrap(
         reshape=reshape,
         layers=layers,
         inputs=inputs,
+        prompt=prompt,
+        scores=scores,
     )
 
 

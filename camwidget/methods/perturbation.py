@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as nnF
 
 from ..errors import MethodError
+from ..models import VisionModel
 from ..rerun import at_input, rerun_scores
 from ..targets import ClassTarget, Target
 from ..trace import Trace
@@ -179,7 +180,7 @@ def rise(
     summed, added = inputs.new_zeros(size), 0
     series = at_input(trace, picture, masks, make)
     key = ("rise", picture, masks, cells, keep, seed)
-    asked = _Probability(target) if isinstance(target, ClassTarget) else target
+    asked = _Probability(trace.model, target) if isinstance(target, ClassTarget) else target
     for scores in rerun_scores(trace, asked, key, masks, series):
         for start in range(added, len(scores), 64):
             stop = min(start + 64, len(scores))
@@ -194,12 +195,11 @@ class _Probability:
 
     index = None
 
-    def __init__(self, of: ClassTarget) -> None:
+    def __init__(self, model: VisionModel, of: ClassTarget) -> None:
+        self._model = model
         self._of = of
         self.label = f"p({of.label})"
 
     def score(self, logits: torch.Tensor) -> torch.Tensor:
-        """Softmax, or of a single logit the sigmoid, shape (N,)."""
-        if logits.shape[1] == 1:
-            return logits[:, 0].sigmoid()
-        return logits.softmax(1)[:, self._of.index]
+        """As the model's scores become probabilities, shape (N,)."""
+        return self._model.probabilities(logits)[:, self._of.index]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,23 +12,22 @@ import numpy as np
 import traitlets as t
 
 from .. import loading, zoo
-from ..errors import CamwidgetError, PictureError
+from ..errors import CamwidgetError, PictureError, PromptError
 from ..explanation import Explanation
 from ..methods import get_method
 from ..models import VisionModel
 from ..perturb import BASELINES, MaskCurve, threshold
+from .answers import Mask, MaskDesk
+from .hands import SHARED, Hands
 from .maps import MapDesk, Request
-from .masking import MODES, is_whole, masked_probabilities, refine_curve
+from .masking import MODES
 from .panels import Panels
 from .pictures import list_pictures, named_picture
 from .screen import Screen
 from .session import Session
-from .workbench import Workbench
+from .texts import Texts
 
 __all__ = ["Explorer"]
-
-#: Traits that the browser and Python both set; the view has them under the same names.
-_SHARED = ("method", "layer", "mode", "baseline", "fraction", "picture")
 
 #: What the worker does, from the most to the least urgent.
 _KINDS = ("map", "pick", "mask", "methods", "strip", "grow", "curve", "stages")
@@ -55,6 +54,10 @@ class Explorer(ipywidgets.Box):
         fraction: the masked part of the picture, from 0 to 1.
         mode: "remove", "keep" or "multiply" (the picture times its map).
         baseline: what removed pixels become: "blur", "mean" or "black".
+        text: for a model that takes one, the question or caption; "" until there is one. A model that proposes texts
+            has its own for each picture (``propose()`` goes back to it); a question stays.
+        outlines: whether the true outlines are drawn, of pictures that carry their truth.
+        model: the model whose classes are shown, under the text in force once a map under it is shown; read-only.
         explanation: the map shown, an ``Explanation``; read-only.
         curve: confidence against fraction, a ``MaskCurve``; None until it is complete; read-only.
     """
@@ -66,6 +69,8 @@ class Explorer(ipywidgets.Box):
     fraction = t.Float(0.0)
     mode = t.Enum(MODES, "remove")
     baseline = t.Enum(tuple(BASELINES), "blur")
+    text = t.Unicode("")
+    outlines = t.Bool(False)
     explanation = t.Instance(Explanation, allow_none=True, read_only=True)
     curve = t.Instance(MaskCurve, allow_none=True, read_only=True)
 
@@ -89,25 +94,46 @@ class Explorer(ipywidgets.Box):
         if unknown:
             raise CamwidgetError(
                 f"Explorer has no trait {', '.join(sorted(unknown))}. Its own: "
-                f"{', '.join((*_SHARED, 'target'))}."
+                f"{', '.join((*SHARED, 'target', 'text'))}."
             )
-        self.model = model
         self.pictures = list_pictures(images)
-        self._bench = Workbench(model)
+        self._texts = Texts(model)
         self._session = Session(_KINDS, self._failed, self._rested)
         self._restoring = False
-        listed = max(1, min(int(top), len(model.classes), 9))
-        self._screen = Screen(model, listed, self._pick_row, self._pick_picture, self._uploaded)
+        #: Of this thread, the trait that is being set to what is on the screen already: (name, value).
+        self._stated = threading.local()
+        most = 9 if model.prompt is not None else len(model.classes)
+        listed = max(1, min(int(top), most, 9))
+        self._hands = Hands(self)
+        self._screen = Screen(
+            model, listed, self._hands.pick_row, self._hands.pick_picture, self._hands.upload
+        )
         self._desk = MapDesk(
-            model, self._bench, self._session, self._screen, self._map_shown, self._map_back
+            self._texts, self._session, self._screen, self._map_shown, self._map_back
+        )
+        self._answers = MaskDesk(
+            self._texts,
+            self._session,
+            self._screen,
+            self._desk,
+            lambda: Mask(self.mode, self.baseline, self.fraction),
+            lambda: self.explanation,
+            lambda curve: self._announce("curve", curve),
         )
         self._panels = Panels(model)
         kwargs.setdefault("layer", model.default_layer)
+        if "text" in kwargs:  # before a target is looked for among its classes
+            first = kwargs.get("picture", 0)
+            here = self.pictures[first] if 0 <= first < len(self.pictures) else None
+            kwargs["text"] = self._readable(kwargs["text"])
+            self._texts.write(here, kwargs["text"])
         super().__init__([*self._screen.parts, self._panels.box], **kwargs)
         self.add_class("camwidget-explorer")
         self._screen.tell(
             pictures=[p.name for p in self.pictures],
-            **{name: getattr(self, name) for name in _SHARED},
+            prompt=self._texts.panel(),
+            truthful=any(p.truth is not None for p in self.pictures),
+            **{name: getattr(self, name) for name in SHARED},
         )
         self._screen.show_methods(self.layer, wait=False)
         self._connect()
@@ -136,13 +162,34 @@ class Explorer(ipywidgets.Box):
         picture = named_picture(image, len(self.pictures))
         if name is not None:
             picture.name = name
-        self._bench.pixels(picture)  # refused before it is listed
+        self._texts.base.pixels(picture)  # refused before it is listed
         self.pictures = [*self.pictures, picture]
-        self._screen.tell(pictures=[p.name for p in self.pictures])
+        self._screen.tell(
+            pictures=[p.name for p in self.pictures],
+            truthful=any(p.truth is not None for p in self.pictures),
+        )
         self._session.submit("strip", self._draw_strip)
         self.picture = len(self.pictures) - 1
         if len(self.pictures) == 1:  # the number has not changed, but what it stands for has
             self._ask(None)
+
+    def propose(self) -> None:
+        """Explain the picture under the model's own text for it again.
+
+        Raises:
+            PromptError: if the model takes no text, or the text has to come from a person.
+        """
+        if not self.pictures:
+            raise PromptError("There is no picture to propose a text for: add(…) one.")
+        picture = self.pictures[self.picture]
+        self._texts.model.propose(picture.source)
+        self._texts.forget(picture)
+        self._ask(None)
+
+    @property
+    def model(self) -> VisionModel:
+        """The model whose classes are shown, under the text in force."""
+        return self._screen.model
 
     def close(self) -> None:
         """Stop computing and remove the widget from every page."""
@@ -162,7 +209,37 @@ class Explorer(ipywidgets.Box):
     @t.validate("target")
     def _valid_target(self, proposal: Any) -> str | None:
         value = proposal["value"]
-        return None if value is None else self.model.classes[self.model.class_index(value)]
+        if value is None or self._is_stated("target", value):
+            return value
+        model = self._asked()[1]
+        return model.classes[model.class_index(value)]
+
+    @t.validate("text")
+    def _valid_text(self, proposal: Any) -> str:
+        value = proposal["value"]
+        return value if self._is_stated("text", value) else self._readable(value)
+
+    def _readable(self, text: str) -> str:
+        """A text as the model has it.
+
+        Raises:
+            PromptError: if it cannot be read.
+        """
+        model = self._texts.model
+        if model.prompt is None:
+            if text:
+                raise PromptError(f"{model.name} takes no text beside the picture.")
+            return text
+        return model.given(**{model.prompt.name: text}).text or ""
+
+    def _asked(self) -> tuple[str | None, VisionModel]:
+        """The text that the present picture is to be explained under, and the model under it."""
+        if not self.pictures or self._texts.model.prompt is None:
+            return None, self.model
+        picture = self.pictures[self.picture]
+        # Of a text that the model has still to propose, nobody knows the classes: it is asked at once.
+        model = self._texts.bench(picture, self._texts.known(picture)).model
+        return model.text, model
 
     @t.validate("method")
     def _valid_method(self, proposal: Any) -> str:
@@ -192,23 +269,24 @@ class Explorer(ipywidgets.Box):
             )
         return number
 
-    # -- between browser and Python --------------------------------------------------------
+    def _shows_asked(self) -> bool:
+        """Whether the classes on the screen are those under the text that is asked for by now."""
+        here = self.pictures[self.picture] if self.pictures else None
+        return self.model.text == (None if here is None else self._texts.known(here))
 
     @property
     def _view(self) -> Any:
         return self._screen.view
 
     def _connect(self) -> None:
-        self._view.observe(self._from_view, list(_SHARED))
-        self._view.observe(self._target_from_view, "target")
-        self._view.on_msg(self._message_from_view)
-        self.observe(self._to_view, list(_SHARED))
-        # Another picture is explained for its own predicted class.
-        self.observe(lambda change: self._ask(None), "picture")
-        self.observe(lambda change: self._ask(change["new"]), "target")
+        self._hands.connect()
+        self.observe(self._to_view, list(SHARED))
+        self.observe(lambda change: self._picture_set(), "picture")
+        self.observe(self._target_set, "target")
+        self.observe(self._text_set, "text")
         self.observe(lambda change: self._ask_again(), ["method", "layer"])
-        self.observe(lambda change: self._ask_mask(), "fraction")
-        self.observe(lambda change: self._ask_curve(), ["mode", "baseline"])
+        self.observe(lambda change: self._answers.ask(), "fraction")
+        self.observe(lambda change: self._answers.ask_curve(), ["mode", "baseline"])
 
     def _to_view(self, change: dict[str, Any]) -> None:
         self._screen.tell(**{change["name"]: change["new"]})
@@ -216,56 +294,6 @@ class Explorer(ipywidgets.Box):
             self._screen.show_methods(self.layer)
         if change["name"] == "picture":
             self._screen.strip.select(self.picture)
-
-    def _from_view(self, change: dict[str, Any]) -> None:
-        name = change["name"]
-        if self._screen.is_telling or change["new"] == getattr(self, name):
-            return
-        with self._shown_errors():
-            setattr(self, name, change["new"])
-        if getattr(self, name) != change["new"]:
-            self._screen.tell(**{name: getattr(self, name)})
-
-    def _target_from_view(self, change: dict[str, Any]) -> None:
-        if self._screen.is_telling or change["new"] < 0:
-            return
-        with self._shown_errors():
-            self.target = change["new"]
-
-    def _message_from_view(self, _view: Any, content: Any, _buffers: Any) -> None:
-        if not isinstance(content, dict):
-            return
-        if content.get("type") == "cancel":
-            self._desk.cancel()
-        if content.get("type") != "pick":
-            return
-        x, y = content.get("x"), content.get("y")
-        if isinstance(x, int) and isinstance(y, int):
-            self._session.submit("pick", lambda: self._find_here(x, y))
-
-    def _pick_row(self, row: int) -> None:
-        with self._shown_errors():
-            if 0 <= row < len(self._screen.row_classes):
-                self.target = self._screen.row_classes[row]
-
-    def _pick_picture(self, number: int) -> None:
-        with self._shown_errors():
-            self.picture = number
-
-    def _uploaded(self, name: str, content: bytes) -> None:
-        with self._shown_errors():
-            try:
-                self.add(content, name)
-            except PictureError as error:
-                raise PictureError(f"{name}: {error}") from error
-
-    @contextlib.contextmanager
-    def _shown_errors(self) -> Iterator[None]:
-        """What goes wrong on behalf of the browser is said in the browser."""
-        try:
-            yield
-        except (CamwidgetError, t.TraitError) as error:
-            self._screen.tell(error=str(error))
 
     # -- on the worker's thread ------------------------------------------------------------
 
@@ -286,7 +314,7 @@ class Explorer(ipywidgets.Box):
         tiles: list[np.ndarray | None] = [None] * len(self.pictures)
         drawn = time.monotonic()
         for number, picture in enumerate(self.pictures):
-            tiles[number] = self._bench.tile(picture)
+            tiles[number] = self._texts.base.tile(picture)
             if time.monotonic() - drawn > 0.5:  # many or large ones: show what there is
                 self._screen.strip.show(tiles, self.picture)
                 drawn = time.monotonic()
@@ -299,11 +327,39 @@ class Explorer(ipywidgets.Box):
         """Stop the slow map that is being made, if there is one; the map before comes back."""
         self._desk.cancel()
 
+    def _picture_set(self) -> None:
+        if self.pictures and not self._restoring:
+            # Until its map is shown, nobody knows the text of a picture that the model has to find one for.
+            self._state("text", self._texts.known(self.pictures[self.picture]) or "")
+        self._ask(None)
+
+    def _target_set(self, change: dict[str, Any]) -> None:
+        if not self._is_stated("target", change["new"]):
+            self._ask(change["new"])
+
+    def _text_set(self, change: dict[str, Any]) -> None:
+        if not self._is_stated("text", change["new"]):
+            self._write(change["new"])
+
+    def _write(self, text: str) -> None:
+        """Explain the present picture under a text; also under the same again, of another picture's caption."""
+        text = self._readable(text)
+        self._texts.write(self.pictures[self.picture] if self.pictures else None, text)
+        self._state("text", text)
+        self._ask(None)
+
     def _ask(self, target: str | None) -> None:
         """Ask for the map of the present picture, method and layer."""
-        if self.pictures and not self._restoring:
-            index = None if target is None else self.model.class_index(target)
-            self._desk.ask(Request(self.pictures[self.picture], index, self.method, self.layer))
+        if not self.pictures or self._restoring:
+            return
+        picture = self.pictures[self.picture]
+        if target is None:
+            text, index = self._texts.known(picture), None
+        else:
+            text, model = self._asked()
+            index = model.class_index(target)
+        self._screen.tell(text_error="")
+        self._desk.ask(Request(picture, index, self.method, self.layer, text))
 
     def _ask_again(self) -> None:
         """Ask for the same class by another method, or at another layer."""
@@ -312,25 +368,49 @@ class Explorer(ipywidgets.Box):
         if last is not None and not self._restoring:
             self._desk.ask(last._replace(method=self.method, layer=self.layer))
 
-    def _map_shown(self, explanation: Explanation, index: int) -> None:
+    def _map_shown(self, explanation: Explanation, shown: Request) -> None:
+        model = self._texts.bench(shown.picture, shown.text).model
+        assert shown.target is not None
+        if self._panels.bind(model):
+            # Another number of classes may be another reason.
+            self._session.submit("methods", lambda: self._screen.show_methods(self.layer))
+        if model.text is not None and self._desk.requested == shown:
+            self._state("text", model.text)
         self._announce("explanation", explanation)
-        self._announce("target", self.model.classes[index])
-        self._panels.follow(index, self.layer)
-        self._ask_curve()
+        if self._desk.requested == shown:
+            self._state("target", model.classes[shown.target])
+        self._panels.follow(shown.target, self.layer)
+        self._answers.ask_curve()
 
     def _map_back(self, shown: Request) -> None:
         assert shown.target is not None
+        model = self._texts.bench(shown.picture, shown.text).model
         self._restoring = True
         try:
             self._announce("picture", self.pictures.index(shown.picture))
             self._announce("method", shown.method)
             self._announce("layer", shown.layer)
-            self._announce("target", self.model.classes[shown.target])
+            if shown.text is not None:
+                self._texts.restore(shown.picture, shown.text)
+                self._state("text", shown.text)
+            self._state("target", model.classes[shown.target])
         finally:
             self._restoring = False
         # Also where a trait has not changed, the browser's may have.
-        self._screen.tell(target=shown.target, **{n: getattr(self, n) for n in _SHARED})
-        self._ask_curve()
+        self._screen.tell(target=shown.target, **{n: getattr(self, n) for n in SHARED})
+        self._answers.ask_curve()
+
+    def _state(self, name: str, value: Any) -> None:
+        """Set a trait to what is on the screen, or asked for, already: nothing is asked anew."""
+        before = getattr(self._stated, "now", None)
+        self._stated.now = (name, value)
+        try:
+            self._announce(name, value)
+        finally:
+            self._stated.now = before
+
+    def _is_stated(self, name: str, value: Any) -> bool:
+        return getattr(self._stated, "now", None) == (name, value)
 
     def _announce(self, name: str, value: Any) -> None:
         """Set a trait; what someone's observer raises is shown, and stops nothing else."""
@@ -340,83 +420,3 @@ class Explorer(ipywidgets.Box):
             self._screen.tell(
                 error=f"An observer of {name!r} raised {type(error).__name__}: {error}"
             )
-
-    def _find_here(self, x: int, y: int) -> None:
-        """What has the strongest map at a pixel: name it, and choose it."""
-        shown = self._desk.shown
-        if shown is None:
-            return
-        height, width = self._bench.pixels(shown.picture).shape[-2:]
-        x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
-        classes = self._screen.likely(20)
-        found = self._bench.strongest(shown.picture, classes, shown.method, shown.layer, x, y)
-        self._screen.show_here(shown.picture.id, x, y, found, len(classes))
-        if found:
-            self._announce("target", self.model.classes[found[0][0]])
-
-    # -- masking ---------------------------------------------------------------------------
-
-    def _ask_mask(self) -> None:
-        """Ask what the model says at the slider's present position."""
-        explanation, shown = self.explanation, self._desk.shown
-        if explanation is None or shown is None or shown.target is None or self._desk.is_growing:
-            return
-        if explanation.is_empty or is_whole(self.mode, self.fraction):
-            with self._desk.lock:
-                self._session.drop("mask")
-                self._screen.show_answer(explanation, shown.target, None, self.mode, self.fraction)
-            return
-        self._screen.tell(pending=True)
-        self._session.submit("mask", lambda: self._run_mask(shown, explanation))
-
-    def _run_mask(self, shown: Request, explanation: Explanation) -> None:
-        assert shown.target is not None
-        mode, fraction = self.mode, self.fraction
-        values = masked_probabilities(
-            self.model,
-            self._bench.pixels(shown.picture),
-            explanation,
-            self._bench.levels(explanation),
-            mode,
-            self.baseline,
-            fraction,
-        )
-        with self._desk.lock:
-            # While the slider moves on, an answer for where it was is shown; not once it is back at nothing.
-            if self.explanation is explanation and not self._session.dropped():
-                self._screen.show_answer(explanation, shown.target, values, mode, fraction)
-                if self._session.superseded("mask"):
-                    self._screen.tell(pending=True)
-
-    def _ask_curve(self) -> None:
-        """Ask for the slider's position anew, and then for the whole way."""
-        self._ask_mask()
-        self._announce("curve", None)
-        explanation, shown = self.explanation, self._desk.shown
-        if explanation is None or shown is None or self._desk.is_growing:
-            return
-        if explanation.is_empty or self.mode == "multiply":
-            self._session.drop("curve")
-            self._screen.show_curve(None)
-            return
-        self._session.submit("curve", lambda: self._run_curve(shown, explanation))
-
-    def _run_curve(self, shown: Request, explanation: Explanation) -> Iterator[None]:
-        curves = refine_curve(
-            self.model,
-            self._bench.pixels(shown.picture),
-            explanation,
-            self._bench.levels(explanation),
-            self.mode,
-            self.baseline,
-        )
-        whole: MaskCurve | None = None
-        for curve in curves:
-            stale = self._session.dropped() or self._session.superseded("curve")
-            if stale or self.explanation is not explanation:
-                return
-            if curve is not None:
-                whole = curve
-                self._screen.show_curve(curve)
-            yield
-        self._announce("curve", whole)

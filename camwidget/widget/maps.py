@@ -5,37 +5,42 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..explanation import Explanation
 from ..methods import get_method
-from ..models import VisionModel
 from . import words
 from .screen import Screen
 from .session import Session
+from .texts import Texts
+from .truths import Truths
 from .workbench import Picture, Workbench
 
 __all__ = ["MapDesk", "Request"]
 
 
 class Request(NamedTuple):
-    """What a map is asked of. ``target`` None stands for the predicted class."""
+    """What a map is asked of.
+
+    ``target`` None stands for the predicted class; ``text`` None for the picture's, which the model may have still to
+    propose. A target is one of the classes under the text: where it is given, so is the text.
+    """
 
     picture: Picture
     target: int | None
     method: str
     layer: str
+    text: str | None = None
 
 
 class MapDesk:
     """Takes requests for maps, has them made off the main thread, and shows them.
 
     Args:
-        model: whose maps.
-        bench: makes them.
+        texts: makes them, under the text of each picture.
         session: the worker.
         screen: shows them.
-        on_shown: called with each finished map once it is shown, and its class.
+        on_shown: called with each finished map once it is shown, and what it was asked of.
         on_back: called with the request whose map is on the screen, when another came to nothing.
     """
 
@@ -44,15 +49,14 @@ class MapDesk:
 
     def __init__(
         self,
-        model: VisionModel,
-        bench: Workbench,
+        texts: Texts,
         session: Session,
         screen: Screen,
-        on_shown: Callable[[Explanation, int], None],
+        on_shown: Callable[[Explanation, Request], None],
         on_back: Callable[[Request], None],
     ) -> None:
-        self._model = model
-        self._bench = bench
+        self._texts = texts
+        self._truths = Truths(texts.model)
         self._session = session
         self._screen = screen
         self._on_shown = on_shown
@@ -82,6 +86,8 @@ class MapDesk:
         if before is None or before._replace(target=request.target) != request:
             # What a click found holds for this picture, method and layer, whatever class is chosen.
             self._screen.tell(here={})
+        if before is not None and before.text != request.text:
+            self._screen.tell(stages={})  # they do not say of which text they are
         if slow:
             self._session.submit("grow", lambda: self._grow(request))
         else:
@@ -111,7 +117,8 @@ class MapDesk:
             # The picture may have changed before its map failed, or was given up.
             was_elsewhere = self._set_scene(shown)
             if was_growing or was_elsewhere:
-                self._show(shown, self._bench.explanation(*shown), 0.0)
+                bench = self._texts.bench(shown.picture, shown.text)
+                self._show(shown, bench, bench.explanation(*shown[:4]), 0.0)
             self._on_back(shown)
 
     # -- on the worker's thread ------------------------------------------------------------
@@ -119,74 +126,95 @@ class MapDesk:
     def _make(self, request: Request) -> None:
         start = time.perf_counter()
         self._set_scene(request)
-        explanation = self._bench.explanation(*request)
-        self._finish(request, explanation, 1000 * (time.perf_counter() - start))
+        bench = self._texts.bench(request.picture, request.text)
+        explanation = bench.explanation(*request[:4])
+        self._finish(request, bench, explanation, 1000 * (time.perf_counter() - start))
 
     def _grow(self, request: Request) -> Iterator[None]:
         start = told = time.perf_counter()
         self._set_scene(request)
+        bench = self._texts.bench(request.picture, request.text)
         # What the model says of the picture does not wait for the map.
-        whole = self._bench.probabilities(request.picture)
-        index = int(whole.argmax()) if request.target is None else request.target
+        whole = bench.probabilities(request.picture)
+        index = bench.predicted(request.picture) if request.target is None else request.target
         label = get_method(request.method).label
+        name = bench.model.classes[index]
         with self.lock:
             if self.requested != request:
                 return
-            self._screen.show_growing(label, index, whole)
-        for share, explanation in self._bench.growing(*request):
+            also = self._beside(request.picture, bench, index, None)
+            self._screen.show_growing(bench.model, label, index, whole, **also)
+        for share, explanation in bench.growing(*request[:4]):
             with self.lock:
                 if self.requested != request:
                     return
                 self._share = share
-                name = self._model.classes[index]
                 self._screen.tell(progress=share, status=words.growing(label, name, share))
                 if share < 1 and time.perf_counter() - told > self.PACE:
-                    wire = self._bench.wire(request.picture, explanation)
+                    wire = bench.wire(request.picture, explanation)
                     self._screen.tell(explanation=wire, partial=True)
                     told = time.perf_counter()
             if share < 1:
                 yield
-        self._finish(request, explanation, 1000 * (time.perf_counter() - start))
+        self._finish(request, bench, explanation, 1000 * (time.perf_counter() - start))
 
     def _set_scene(self, request: Request) -> bool:
         """Show the request's picture; whether another was shown."""
         if self._screen.view.scene.get("id") == request.picture.id:
             return False
-        self._screen.tell(scene=self._bench.scene(request.picture))
+        self._screen.tell(scene=self._texts.base.scene(request.picture))
         return True
 
-    def _finish(self, request: Request, explanation: Explanation, milliseconds: float) -> None:
+    def _finish(
+        self, request: Request, bench: Workbench, explanation: Explanation, milliseconds: float
+    ) -> None:
         index = explanation.target.index
         assert index is not None  # the widget explains classes
         with self.lock:
             if self.requested != request:
                 return
             self._growing = False
-            self.requested = self.shown = request._replace(target=index)
+            self.requested = self.shown = request._replace(target=index, text=bench.model.text)
             shown = self.shown
-        self._show(shown, explanation, milliseconds)
-        self._on_shown(explanation, index)
+        self._show(shown, bench, explanation, milliseconds)
+        self._on_shown(explanation, shown)
         self._session.submit("stages", lambda: self._show_stages(shown))
 
-    def _show(self, shown: Request, explanation: Explanation, milliseconds: float) -> None:
+    def _show(
+        self, shown: Request, bench: Workbench, explanation: Explanation, milliseconds: float
+    ) -> None:
         assert shown.target is not None
+        model = bench.model
         self._screen.show_map(
+            model,
             explanation,
             shown.target,
-            self._bench.wire(shown.picture, explanation),
-            self._bench.probabilities(shown.picture),
-            words.status(self._model.name, explanation, milliseconds, str(self._model.device)),
+            bench.wire(shown.picture, explanation),
+            bench.probabilities(shown.picture),
+            words.status(model.name, explanation, milliseconds, str(model.device)),
+            **self._beside(shown.picture, bench, shown.target, explanation),
         )
+
+    def _beside(
+        self, picture: Picture, bench: Workbench, target: int, explanation: Explanation | None
+    ) -> dict[str, Any]:
+        """What else changes with a map: the text's panel, and the truth."""
+        return {
+            "prompt": self._texts.panel(picture, bench.model),
+            "truth": self._truths.wire(picture, bench.model, target, explanation),
+        }
 
     def _show_stages(self, shown: Request) -> Iterator[None]:
         """The same map at every layer, so that moving along them costs nothing."""
-        picture, target, method, _ = shown
+        picture, target, method, _, text = shown
         assert target is not None
         layers = []
-        for layer in self._bench.stages(picture, target, method):
+        for layer in self._texts.bench(picture, text).stages(picture, target, method):
             layers.append(layer)
             yield  # whatever is asked meanwhile goes first
             if self._session.dropped():
                 return
         stages = {"scene": picture.id, "target": target, "method": method, "layers": layers}
-        self._screen.tell(stages=stages if layers else {})
+        with self.lock:
+            if self.requested == shown:
+                self._screen.tell(stages=stages if layers else {})

@@ -30,6 +30,19 @@ class Panels:
         self.box.add_class("camwidget-panels")
         self.box.observe(lambda change: self._opened(), "selected_index")
 
+    def bind(self, model: VisionModel) -> bool:
+        """The explorer may show the model under another text: what was drawn for its classes goes. Whether it does."""
+        if model is self._model:
+            return False
+        self._model = model
+        self._shown = None
+        if self._deepvis is not None:
+            self._place.children = ()
+            self._deepvis.close()
+            self._deepvis = None
+            self._opened()
+        return True
+
     @property
     def deepvis(self) -> DeepVisPanel | None:
         """The panel, once it has been opened."""

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ..errors import PictureError
+from ..truth import GroundTruth
 from .workbench import Picture
 
 __all__ = ["list_pictures", "named_picture"]
@@ -17,17 +18,17 @@ __all__ = ["list_pictures", "named_picture"]
 _SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
-def _bare(source: Any) -> Any:
-    """The picture itself, of something that carries one, as the zoo's samples do."""
-    return getattr(source, "image", source)
+def _picture(source: Any, name: str) -> Picture:
+    """A picture, or something that carries one, perhaps with its truth, as the zoo's samples do."""
+    truth = source if isinstance(source, GroundTruth) else None
+    return Picture(getattr(source, "image", source), name, truth)
 
 
 def named_picture(source: Any, number: int) -> Picture:
     """One picture with a name to show: its file's, or its number."""
-    source = _bare(source)
     if isinstance(source, (str, os.PathLike)):
         return Picture(source, Path(source).name)
-    return Picture(source, f"picture {number + 1}")
+    return _picture(source, f"picture {number + 1}")
 
 
 def list_pictures(images: Any) -> list[Picture]:
@@ -38,7 +39,7 @@ def list_pictures(images: Any) -> list[Picture]:
     if images is None:
         return []
     if isinstance(images, Mapping):
-        return [Picture(_bare(v), str(k)) for k, v in images.items()]
+        return [_picture(v, str(k)) for k, v in images.items()]
     if isinstance(images, (str, os.PathLike)) and Path(images).is_dir():
         files = sorted(p for p in Path(images).iterdir() if p.suffix.lower() in _SUFFIXES)
         if not files:

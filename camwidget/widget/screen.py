@@ -40,14 +40,16 @@ class Screen:
         on_pick_picture: Callable[[int], None],
         on_upload: Callable[[str, bytes], None],
     ) -> None:
-        self._model = model
+        #: The model whose classes are shown: under a text, once one is shown.
+        self.model = model
         self._top = top
         self._lock = threading.RLock()
         self._telling: int | None = None
         self._whole = np.zeros(0)
         self.row_classes: list[int] = []
         self.view = View(
-            class_names=list(model.classes),
+            # Before there is a text nobody knows the classes.
+            class_names=list(model.classes) if model.prompt is None else [],
             layers=[{"name": x.name, "shape": list(x.shape)} for x in model.layers],
             baselines=list(BASELINES),
             colormaps=lookup_tables(),
@@ -97,32 +99,46 @@ class Screen:
                     "label": m.label,
                     "group": m.group,
                     "tip": f"{m.summary} ({m.citation})",
-                    "reason": m.reason(self._model, layer) if wait or not m.own_passes else None,
+                    "reason": m.reason(self.model, layer) if wait or not m.own_passes else None,
                     "slow": m.slow,
                 }
                 for m in list_methods()
             ]
         )
 
+    def _bound(self, model: VisionModel) -> dict[str, Any]:
+        """What the view is told when the model whose classes are shown is another, or first has a text."""
+        if model is self.model:
+            return {}
+        self.model = model
+        return {"class_names": list(model.classes)}
+
     def show_map(
         self,
+        model: VisionModel,
         explanation: Explanation,
         target: int,
         wire: dict[str, Any],
         whole: np.ndarray,
         status: str,
+        **also: Any,
     ) -> None:
         """Show a map and the class list of its picture.
 
         Args:
+            model: whose classes these are, under its text.
             explanation: the map.
             target: its class.
             wire: the map as the browser wants it.
             whole: probabilities (classes,) of the whole picture.
             status: the line below.
+            also: other traits of the view, to change with it.
         """
+        bound = self._bound(model)
         rows = self._list_classes(target, whole)
         self.tell(
+            **bound,
+            **also,
             explanation=wire,
             target=target,
             rows=rows,
@@ -135,17 +151,24 @@ class Screen:
         )
         self.bars.show([float(whole[i]) for i in self.row_classes], self.row_classes.index(target))
 
-    def show_growing(self, method: str, target: int, whole: np.ndarray) -> None:
+    def show_growing(
+        self, model: VisionModel, method: str, target: int, whole: np.ndarray, **also: Any
+    ) -> None:
         """A slow map begins: show what the model says of the whole picture, and no number of another map.
 
         Args:
+            model: whose classes these are, under its text.
             method: its label.
             target: its class.
             whole: probabilities (classes,) of the whole picture.
+            also: other traits of the view, to change with it.
         """
+        bound = self._bound(model)
         rows = self._list_classes(target, whole)
-        name = self._model.classes[target]
+        name = model.classes[target]
         self.tell(
+            **bound,
+            **also,
             target=target,
             rows=rows,
             masked=[],
@@ -162,7 +185,7 @@ class Screen:
         order = np.argsort(-whole, kind="stable")[: self._top].tolist()
         self.row_classes = order if target in order else [*order[:-1], target]
         return [
-            {"index": i, "name": self._model.classes[i], "whole": float(whole[i])}
+            {"index": i, "name": self.model.classes[i], "whole": float(whole[i])}
             for i in self.row_classes
         ]
 
@@ -211,7 +234,7 @@ class Screen:
         self, scene: str, x: int, y: int, found: Sequence[tuple[int, float]], asked: int
     ) -> None:
         """Name the classes that a click in the picture found, strongest first, of those asked."""
-        names = [self._model.classes[i] for i, _ in found]
+        names = [self.model.classes[i] for i, _ in found]
         entries = [
             {"index": i, "name": name, "value": value}
             for (i, value), name in zip(found, names, strict=True)

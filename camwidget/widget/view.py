@@ -50,6 +50,13 @@ class View(anywidget.AnyWidget):
     pictures: t.List = t.List([]).tag(sync=True)
     picture = t.Int(-1).tag(sync=True)
 
+    prompt = t.Dict({}).tag(sync=True)
+    text_error = t.Unicode("").tag(sync=True)
+
+    truth = t.Dict({}).tag(sync=True)
+    truthful = t.Bool(False).tag(sync=True)
+    outlines = t.Bool(False).tag(sync=True)
+
     sentence = t.Unicode("").tag(sync=True)
     status = t.Unicode("").tag(sync=True)
     busy = t.Bool(False).tag(sync=True)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from ..explanation import Explanation
+import math
 
-__all__ = ["growing", "picked_sentence", "sentence", "status"]
+import numpy as np
+
+from ..explanation import Explanation
+from ..truth import share_inside
+
+__all__ = ["growing", "picked_sentence", "sentence", "status", "truth"]
 
 
 def sentence(
@@ -69,3 +74,28 @@ def status(model: str, explanation: Explanation, milliseconds: float, device: st
             device,
         )
     )
+
+
+def truth(
+    name: str, explanation: Explanation | None, evidence: np.ndarray, is_there: bool, objects: int
+) -> str:
+    """How much of a map lies where the evidence is, and how large that is: chance would give as much.
+
+    Args:
+        name: the class.
+        explanation: its map; None while there is none.
+        evidence: bool (H, W), at the model's size.
+        is_there: whether the picture has any, seen or cropped away.
+        objects: how many objects the evidence touches.
+    """
+    if not is_there:
+        return f"No {name} in this picture."
+    if not evidence.any():
+        return f"The {name} is outside what the model gets of the picture."
+    if explanation is None:
+        return ""
+    where = "the object" if objects == 1 else f"the {objects} objects" if objects else "its place"
+    share = share_inside(explanation.saliency, evidence)
+    if math.isnan(share):
+        return f"No saliency, so none in {where}."
+    return f"In {where}: {100 * share:.0f} % of saliency, on {100 * evidence.mean():.0f} % of the picture."

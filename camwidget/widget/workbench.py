@@ -21,16 +21,17 @@ from ..models import VisionModel
 from ..perturb import BASELINES, baseline_pixels, rank_levels
 from ..targets import resolve_target
 from ..trace import INPUT, Trace
+from ..truth import GroundTruth
 from .strip import thumbnail
 
-__all__ = ["Picture", "Workbench"]
+__all__ = ["Picture", "Recent", "Workbench"]
 
 V = TypeVar("V")
 
 _numbers = itertools.count()
 
 
-class _Recent(Generic[V]):
+class Recent(Generic[V]):
     """The last few values by key, each made once also when several threads want it."""
 
     def __init__(self, size: int) -> None:
@@ -66,6 +67,7 @@ class Picture:
 
     source: PictureLike = field(repr=False)
     name: str
+    truth: GroundTruth | None = field(default=None, repr=False)
     id: str = field(default_factory=lambda: f"picture-{next(_numbers)}")
 
 
@@ -73,19 +75,25 @@ class Workbench:
     """Computes what an explorer asks for, each thing once while it is recent.
 
     Args:
-        model: whose pictures and maps these are.
+        model: whose pictures and maps these are; with its text, if it takes one.
     """
 
     def __init__(self, model: VisionModel) -> None:
         self.model = model
-        self._pixels: _Recent[torch.Tensor] = _Recent(32)
+        self._pixels: Recent[torch.Tensor] = Recent(32)
         self._tiles: dict[Picture, np.ndarray | None] = {}
-        self._said: _Recent[np.ndarray] = _Recent(256)
-        self._traces: _Recent[Trace] = _Recent(4)
+        self._said: Recent[np.ndarray] = Recent(256)
+        self._traces: Recent[Trace] = Recent(4)
         #: Of one picture, a pass cut at every layer: its graph is large.
-        self._every: _Recent[Trace] = _Recent(1)
-        self._explanations: _Recent[Explanation] = _Recent(96)
-        self._levels: _Recent[np.ndarray] = _Recent(16)
+        self._every: Recent[Trace] = Recent(1)
+        self._explanations: Recent[Explanation] = Recent(96)
+        self._levels: Recent[np.ndarray] = Recent(16)
+
+    def under(self, model: VisionModel) -> Workbench:
+        """A bench for the same model under another text: the pixels are the same, all else is not."""
+        other = Workbench(model)
+        other._pixels, other._tiles = self._pixels, self._tiles
+        return other
 
     def pixels(self, picture: Picture) -> torch.Tensor:
         """The pixels (C, H, W) that the model gets of a picture."""
@@ -136,7 +144,7 @@ class Workbench:
         chosen.check(self.model, layer)
         if target is None:
             self._trace_for(picture, chosen, layer)  # which says it too
-            index = int(self.probabilities(picture).argmax())
+            index = self.predicted(picture)
         else:
             index = target
         # A map of the picture itself is the same whatever layer is chosen.
@@ -186,6 +194,10 @@ class Workbench:
             return self._probabilities(self.model.logits(self.pixels(picture)[None])[0])
 
         return self._said.get(picture, ask)
+
+    def predicted(self, picture: Picture) -> int:
+        """The class that a picture is explained for unless another is asked for."""
+        return self.model.predicted(torch.from_numpy(self.probabilities(picture))[None])[0]
 
     def _probabilities(self, logits: torch.Tensor) -> np.ndarray:
         return self.model.probabilities(logits).double().cpu().numpy()

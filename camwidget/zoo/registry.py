@@ -16,6 +16,8 @@ from .sample import Sample
 if TYPE_CHECKING:
     from torch import nn
 
+    from ..prompts import Prompt
+
 WEIGHTS = Path(__file__).with_name("weights")
 
 Triple = tuple[float, float, float]
@@ -32,6 +34,8 @@ class Entry:
         samples: draws a few pictures that show what it can do.
         input_size: side of the pictures it is meant for.
         mean, std: normalisation of the channels, for pixels in [0, 1].
+        prompt: makes what it declares about the text that it takes beside the picture; None if it takes none.
+        scores: how its outputs become probabilities: "softmax", "sigmoid" or "log".
     """
 
     name: str
@@ -41,6 +45,8 @@ class Entry:
     input_size: int = 192
     mean: Triple = (0.5, 0.45, 0.42)
     std: Triple = (0.25, 0.25, 0.25)
+    prompt: Callable[[], Prompt] | None = None
+    scores: str = "softmax"
 
     def weights(self, folder: Path = WEIGHTS) -> Path:
         """File of the weights."""
@@ -62,6 +68,8 @@ class ZooModel:
         input_size: side of the pictures it is meant for.
         mean, std: normalisation of the channels, for pixels in [0, 1].
         card: the model card: data, accuracy, known faults, how it was trained.
+        prompt: what it declares about the text that it takes beside the picture; None if it takes none.
+        scores: how its outputs become probabilities: "softmax", "sigmoid" or "log".
     """
 
     name: str
@@ -71,6 +79,8 @@ class ZooModel:
     mean: Triple
     std: Triple
     card: dict[str, Any]
+    prompt: Prompt | None = None
+    scores: str = "softmax"
 
 
 def _textures_net() -> nn.Module:
@@ -117,7 +127,15 @@ def build(name: str) -> ZooModel:
     module.load_state_dict(load(weights))
     module.eval()
     return ZooModel(
-        found.name, module, found.classes, found.input_size, found.mean, found.std, card
+        found.name,
+        module,
+        found.classes,
+        found.input_size,
+        found.mean,
+        found.std,
+        card,
+        None if found.prompt is None else found.prompt(),
+        found.scores,
     )
 
 

@@ -54,6 +54,15 @@ class Sample:
         ]
         return np.logical_or.reduce(chosen) if chosen else np.zeros(self.image.shape[:2], bool)
 
+    def evidence(self, target: str, text: str | None = None) -> NDArray[np.bool_] | None:
+        """Where the objects of a class are, by its name (case does not matter): bool of shape (H, W).
+
+        All false if there is none in the picture; None if it is no class of these samples.
+        """
+        folded = target.strip().casefold()
+        found = [i for i, name in enumerate(self.classes) if name.casefold() == folded]
+        return self.mask_of(found[0]) if found else None
+
     def pil(self) -> Image:
         """The picture as a PIL image."""
         from PIL import Image

@@ -1,0 +1,85 @@
+"""The names of a model's outputs: unique, and found again as a person writes them."""
+
+from __future__ import annotations
+
+import difflib
+import operator
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import SupportsIndex
+
+from .errors import ModelError, TargetError
+
+__all__ = ["find_class", "unique_names"]
+
+
+def unique_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
+    """Class names as text, made unique: a name must lead to one class.
+
+    Args:
+        names: as they were passed; None for ``class 0`` ….
+        count: how many outputs there are.
+
+    Raises:
+        ModelError: if they are no names, or not as many as there are outputs.
+    """
+    if names is None:
+        return tuple(f"class {i}" for i in range(count))
+    if isinstance(names, Mapping) and set(names) == set(range(count)):
+        names = [names[i] for i in range(count)]
+    if isinstance(names, (str, Mapping, set, frozenset)) or not hasattr(names, "__iter__"):
+        raise ModelError(
+            "classes is a sequence of names in the order of the outputs, or a mapping from 0 … "
+            f"{count - 1} to them, not {type(names).__name__}."
+        )
+    names = [str(n).strip() or f"class {i}" for i, n in enumerate(names)]
+    if len(names) != count:
+        raise ModelError(
+            f"{len(names)} class names were given, but the model has {count} outputs. Pass one name an "
+            "output, in order."
+        )
+    times = Counter(names)
+    unique = tuple(f"{n} #{i}" if times[n] > 1 else n for i, n in enumerate(names))
+    if len(set(unique)) < count:  # someone's own names look like ours
+        return tuple(f"{n} #{i}" for i, n in enumerate(names))
+    return unique
+
+
+def find_class(target: str | SupportsIndex, classes: Mapping[str, int], model: str) -> int:
+    """A class by index or by name (case does not matter).
+
+    Args:
+        target: which.
+        classes: unique names and their indices, in order.
+        model: whose, for errors.
+
+    Raises:
+        TargetError: if there is no such class, or the name stands for several.
+    """
+    count = len(classes)
+    if not isinstance(target, str):
+        try:
+            index = operator.index(target)
+        except TypeError:
+            raise TargetError(
+                f"A class is an index or a name, not {type(target).__name__}."
+            ) from None
+        if isinstance(target, bool) or not 0 <= index < count:
+            raise TargetError(
+                f"There is no class {target!r}: {model} has classes 0 to {count - 1}."
+            )
+        return index
+    if target in classes:
+        return classes[target]
+    folded = target.strip().casefold()
+    matches = [i for name, i in classes.items() if name.casefold() == folded]
+    if len(matches) == 1:
+        return matches[0]
+    twins = folded and [name for name in classes if name.rpartition(" #")[0].casefold() == folded]
+    if twins:
+        raise TargetError(f"{target!r} names several classes: {' and '.join(map(repr, twins))}.")
+    near = [c for c in classes if folded and folded in c.casefold()][:3]
+    near += difflib.get_close_matches(target, classes, n=3, cutoff=0.5)
+    near = list(dict.fromkeys(near))[:4]
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise TargetError(f"{model} has no class named {target!r}.{hint}")

@@ -1,0 +1,105 @@
+"""Pictures whose right answer is known: where their objects are, and where the evidence for a class lies."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .errors import PictureError
+from .preprocess import Preprocess
+
+__all__ = ["GroundTruth", "fit_mask", "outline", "share_inside"]
+
+Mask = NDArray[np.bool_]
+
+
+@runtime_checkable
+class GroundTruth(Protocol):
+    """What a picture may carry along; the samples of the zoo do."""
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """The picture, (H, W, 3)."""
+
+    @property
+    def masks(self) -> Mask:
+        """Where each object is, (n, H, W)."""
+
+    def evidence(self, target: str, text: str | None = None) -> Mask | None:
+        """Where the evidence for a class lies, (H, W); all false where it is not in the picture, None if unknown.
+
+        Args:
+            target: the class's name.
+            text: the question or caption under which the model gives it; None for a model that takes none.
+        """
+
+
+def share_inside(saliency: np.ndarray, mask: Mask) -> float:
+    """How much of the saliency lies inside a mask: the mass inside over all of it, in [0, 1].
+
+    Args:
+        saliency: (H, W), ≥ 0, such as ``explanation.saliency``.
+        mask: bool (H, W).
+
+    Returns:
+        NaN for a map of all zeros, which lies nowhere.
+
+    Raises:
+        PictureError: if their sizes differ; ``fit_mask`` brings a mask to the model's size.
+    """
+    if saliency.shape != mask.shape:
+        raise PictureError(
+            f"The saliency is {saliency.shape}, the mask {mask.shape}: bring it to the model's size with fit_mask."
+        )
+    total = float(saliency.sum(dtype=np.float64))
+    return float(saliency[mask].sum(dtype=np.float64)) / total if total > 0 else math.nan
+
+
+def fit_mask(mask: Mask, preprocess: Preprocess) -> Mask:
+    """A mask (H, W) of a picture as bool (h, w) of the model's pixels of it: resized and cropped as the picture is."""
+    painted = Image.fromarray(np.asarray(mask, dtype=np.uint8) * 255).convert("RGB")
+    return preprocess.pixels(painted).mean(0).numpy() >= 0.5
+
+
+def outline(mask: Mask) -> str:
+    """The edge of a mask (H, W) as closed paths along the pixels' sides, in SVG's notation; the unit is a pixel.
+
+    Exact: filled by the even-odd rule it is the mask again, at any zoom. Empty for an empty mask.
+    """
+    # Each side between a pixel inside and one outside, as a step with the inside on its right.
+    inside = np.pad(np.asarray(mask, dtype=np.int8), 1)
+    down = np.diff(inside, axis=0)[:, 1:-1]
+    across = np.diff(inside, axis=1)[1:-1]
+    steps: dict[tuple[int, int], deque[tuple[int, int]]] = {}
+
+    for sides, start, end in (
+        (down == 1, (0, 0), (1, 0)),  # the upper side, to the right
+        (down == -1, (1, 0), (0, 0)),  # the lower side, to the left
+        (across == 1, (0, 1), (0, 0)),  # the left side, up
+        (across == -1, (0, 0), (0, 1)),  # the right side, down
+    ):
+        for y, x in np.argwhere(sides).tolist():
+            ends = steps.setdefault((x + start[0], y + start[1]), deque())
+            ends.append((x + end[0], y + end[1]))
+    paths = []
+    while steps:
+        first = here = next(iter(steps))
+        corners: list[tuple[int, int]] = []
+        before: tuple[int, int] | None = None
+        while True:
+            after = steps[here].popleft()
+            if not steps[here]:
+                del steps[here]
+            direction = (after[0] - here[0], after[1] - here[1])
+            if direction != before:
+                corners.append(here)
+            before, here = direction, after
+            if here == first:
+                break
+        paths.append("M" + "L".join(f"{x} {y}" for x, y in corners) + "Z")
+    return "".join(paths)

@@ -1,0 +1,123 @@
+"""What a person does in the browser, done to the explorer; what goes wrong is said in the browser."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import traitlets as t
+
+from ..errors import CamwidgetError, PictureError
+
+if TYPE_CHECKING:
+    from .explorer import Explorer
+
+__all__ = ["SHARED", "Hands"]
+
+#: Traits that the browser and Python both set; the view has them under the same names.
+SHARED = ("method", "layer", "mode", "baseline", "fraction", "picture", "outlines")
+
+
+class Hands:
+    """Listens to an explorer's view, charts and strip.
+
+    Args:
+        explorer: whose.
+    """
+
+    def __init__(self, explorer: Explorer) -> None:
+        self._explorer = explorer
+
+    def connect(self) -> None:
+        """Begin to listen, once there is a view."""
+        view = self._explorer._view
+        view.observe(self._from_view, list(SHARED))
+        view.observe(self._target_from_view, "target")
+        view.on_msg(self._message)
+
+    def pick_row(self, row: int) -> None:
+        """A row of the class list was clicked."""
+        classes = self._explorer._screen.row_classes
+        if 0 <= row < len(classes):
+            self._pick_class(classes[row])
+
+    def pick_picture(self, number: int) -> None:
+        """A thumbnail was clicked."""
+        with self._shown_errors():
+            self._explorer.picture = number
+
+    def upload(self, name: str, content: bytes) -> None:
+        """A file was chosen."""
+        with self._shown_errors():
+            try:
+                self._explorer.add(content, name)
+            except PictureError as error:
+                raise PictureError(f"{name}: {error}") from error
+
+    def _from_view(self, change: dict[str, Any]) -> None:
+        explorer, name, value = self._explorer, change["name"], change["new"]
+        if explorer._screen.is_telling or value == getattr(explorer, name):
+            return
+        with self._shown_errors():
+            setattr(explorer, name, value)
+        if getattr(explorer, name) != value:
+            explorer._screen.tell(**{name: getattr(explorer, name)})
+
+    def _target_from_view(self, change: dict[str, Any]) -> None:
+        if not self._explorer._screen.is_telling:
+            self._pick_class(change["new"])
+
+    def _pick_class(self, index: int) -> None:
+        """A class was clicked; of a list that belongs to another text than is asked for by now, none is."""
+        with self._shown_errors():
+            if index >= 0 and self._explorer._shows_asked():
+                self._explorer.target = index
+
+    def _message(self, _view: Any, content: Any, _buffers: Any) -> None:
+        if not isinstance(content, dict):
+            return
+        kind = content.get("type")
+        if kind == "cancel":
+            self._explorer.cancel()
+        elif kind in ("text", "propose"):
+            self._prompt(content.get("text") if kind == "text" else None)
+        elif kind == "pick":
+            x, y = content.get("x"), content.get("y")
+            if isinstance(x, int) and isinstance(y, int):
+                self._explorer._session.submit("pick", lambda: self._find_here(x, y))
+
+    def _prompt(self, text: object) -> None:
+        """A text was written; None: back to the model's own."""
+        try:
+            if text is None:
+                self._explorer.propose()
+            else:
+                self._explorer._write(str(text))
+        except CamwidgetError as error:
+            self._explorer._screen.tell(text_error=str(error))
+
+    def _find_here(self, x: int, y: int) -> None:
+        """On the worker's thread: what has the strongest map at a pixel. Name it, and choose it."""
+        explorer = self._explorer
+        shown = explorer._desk.shown
+        if shown is None:
+            return
+        bench = explorer._texts.bench(shown.picture, shown.text)
+        height, width = bench.pixels(shown.picture).shape[-2:]
+        x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
+        classes = explorer._screen.likely(20)
+        found = bench.strongest(shown.picture, classes, shown.method, shown.layer, x, y)
+        with explorer._desk.lock:
+            if explorer._session.dropped():
+                return
+            explorer._screen.show_here(shown.picture.id, x, y, found, len(classes))
+        if found:
+            explorer._announce("target", bench.model.classes[found[0][0]])
+
+    @contextlib.contextmanager
+    def _shown_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (CamwidgetError, t.TraitError) as error:
+            self._explorer._screen.tell(error=str(error))

@@ -42,18 +42,97 @@ def residual_net(
     first, second, third, fourth = widths
     return nn.Sequential(
         OrderedDict(
-            stem=nn.Sequential(
-                OrderedDict(
-                    conv=nn.Conv2d(3, first, 5, 2, 2, bias=False),
-                    norm=nn.BatchNorm2d(first),
-                    relu=nn.ReLU(),
-                )
-            ),
+            stem=_stem(first, 5, 2),
             stage1=Block(first, first),
             stage2=Block(first, second, 2),
             stage3=Block(second, third, 2),
             stage4=Block(third, fourth, 2),
-            pool=nn.Sequential(OrderedDict(average=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten())),
+            pool=_global_pool(nn.AdaptiveAvgPool2d(1)),
             head=nn.Linear(fourth, classes),
         )
     )
+
+
+def trunk(
+    widths: tuple[int, int, int] = (32, 64, 96), *, last_stride: int = 1
+) -> OrderedDict[str, nn.Module]:
+    """The stages of the nets that see scenes: a map of features at an eighth of the picture's side.
+
+    The first step is a wide one: of what lies in four pixels nothing tells one thing from another.
+    """
+    first, second, third = widths
+    return OrderedDict(
+        stem=_stem(first, 7, 4),
+        stage1=Block(first, first),
+        stage2=Block(first, second, 2),
+        stage3=Block(second, third, last_stride),
+    )
+
+
+def scene_net(classes: int, *, average: bool = True) -> nn.Sequential:
+    """A residual classifier with a map of 16x16 for 128x128 pictures, and one linear layer.
+
+    Args:
+        classes: number of scores.
+        average: whether the map is pooled by its average or by its maximum.
+    """
+    pool = nn.AdaptiveAvgPool2d(1) if average else nn.AdaptiveMaxPool2d(1)
+    return nn.Sequential(
+        OrderedDict(**trunk(), pool=_global_pool(pool), head=nn.Linear(96, classes))
+    )
+
+
+def plain_net(classes: int) -> nn.Sequential:
+    """A classifier in the manner of VGG: 3x3 convolutions in pairs, and fully connected layers.
+
+    `features` gives a map of 8x8 for 128x128 pictures. What follows is no average, so that class
+    activation mapping does not apply.
+    """
+    layers: list[nn.Module] = [
+        nn.Conv2d(3, 24, 3, 2, 1, bias=False),
+        nn.BatchNorm2d(24),
+        nn.ReLU(),
+    ]
+    for inputs, outputs in ((24, 32), (32, 64), (64, 64)):
+        layers.append(nn.MaxPool2d(2))
+        for entering in (inputs, outputs):
+            layers += [
+                nn.Conv2d(entering, outputs, 3, 1, 1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(),
+            ]
+    return nn.Sequential(
+        OrderedDict(
+            features=nn.Sequential(*layers),
+            pool=nn.Sequential(OrderedDict(maximum=nn.MaxPool2d(2), flatten=nn.Flatten())),
+            hidden=nn.Sequential(
+                OrderedDict(linear=nn.Linear(64 * 16, 160), relu=nn.ReLU(), dropout=nn.Dropout(0.3))
+            ),
+            head=nn.Linear(160, classes),
+        )
+    )
+
+
+def weak_net(classes: int) -> nn.Sequential:
+    """The classifier of `scene_net` with half the channels, and a map of 8x8."""
+    return nn.Sequential(
+        OrderedDict(
+            **trunk((16, 32, 48), last_stride=2),
+            pool=_global_pool(nn.AdaptiveAvgPool2d(1)),
+            head=nn.Linear(48, classes),
+        )
+    )
+
+
+def _stem(outputs: int, kernel: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        OrderedDict(
+            conv=nn.Conv2d(3, outputs, kernel, stride, kernel // 2, bias=False),
+            norm=nn.BatchNorm2d(outputs),
+            relu=nn.ReLU(),
+        )
+    )
+
+
+def _global_pool(kind: nn.Module) -> nn.Sequential:
+    return nn.Sequential(OrderedDict(average=kind, flatten=nn.Flatten()))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError, WeightsError
-from . import textures
+from . import scenes, textures
 from .sample import Sample
 
 if TYPE_CHECKING:
@@ -83,15 +83,37 @@ class ZooModel:
     scores: str = "softmax"
 
 
-def _textures_net() -> nn.Module:
-    from .nets import residual_net
+def _net(kind: str, classes: Sequence[str], **options: Any) -> Callable[[], nn.Module]:
+    """Makes one of the networks of `nets`; torch is loaded when it is made."""
 
-    return residual_net(len(textures.CLASSES))
+    def make() -> nn.Module:
+        from . import nets
+
+        module: nn.Module = getattr(nets, kind)(len(classes), **options)
+        return module
+
+    return make
+
+
+def _scenes(name: str, kind: str, **options: Any) -> Entry:
+    classes = scenes.CLASSES
+    return Entry(name, classes, _net(kind, classes, **options), scenes.gallery, scenes.SIZE)
 
 
 _ENTRIES = {
     known.name: known
-    for known in (Entry("zoo/textures", textures.CLASSES, _textures_net, textures.gallery),)
+    for known in (
+        Entry(
+            "zoo/textures",
+            textures.CLASSES,
+            _net("residual_net", textures.CLASSES),
+            textures.gallery,
+        ),
+        _scenes("zoo/scenes", "scene_net"),
+        _scenes("zoo/scenes-max", "scene_net", average=False),
+        _scenes("zoo/scenes-fc", "plain_net"),
+        _scenes("zoo/scenes-weak", "weak_net"),
+    )
 }
 
 

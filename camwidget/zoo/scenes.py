@@ -78,7 +78,11 @@ def draw(
     Raises:
         ValueError: for an unknown class, or more things than a scene can hold.
     """
-    rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng([int(seed), _STREAM])
+    rng = (
+        seed
+        if isinstance(seed, np.random.Generator)
+        else np.random.default_rng([int(seed), _STREAM])
+    )
     chosen = _choose(rng, number, things)
     low, high = _RADII[len(chosen)]
     if radii is None:

@@ -15,7 +15,9 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
+from . import train_scenes as scenes
 from . import train_textures as textures
+from .measure_scenes import measure_beside, measure_scenes
 from .registry import WEIGHTS, Entry, available, entry
 
 CHECKED = 1000
@@ -42,6 +44,40 @@ class Recipe:
 _RECIPES = {
     "zoo/textures": Recipe(
         textures.STEPS, textures.train_textures, textures.measure_textures, textures.ABOUT
+    ),
+    "zoo/scenes": Recipe(
+        scenes.STEPS,
+        scenes.train_scenes,
+        measure_scenes,
+        scenes.about(
+            "A residual network with a global average before its head that names the things in a scene."
+        ),
+    ),
+    "zoo/scenes-max": Recipe(
+        scenes.STEPS,
+        scenes.train_scenes,
+        measure_beside,
+        scenes.about(
+            "The network of zoo/scenes with a global maximum in place of the average.",
+            "Each score comes from one place of the map, so that little of a thing is evidence for it.",
+        ),
+    ),
+    "zoo/scenes-fc": Recipe(
+        scenes.STEPS,
+        scenes.train_scenes,
+        measure_beside,
+        scenes.about(
+            "3x3 convolutions and fully connected layers in the manner of VGG: class activation mapping does not apply."
+        ),
+    ),
+    "zoo/scenes-weak": Recipe(
+        scenes.STEPS_WEAK,
+        scenes.train_scenes,
+        measure_beside,
+        scenes.about(
+            "Three convolutions with wide steps, after a short training: right most of the time, less sure where to look.",
+            "It mistakes textures and shapes of small things.",
+        ),
     ),
 }
 

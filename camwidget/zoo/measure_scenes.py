@@ -1,0 +1,154 @@
+"""What the cards of the nets that see scenes say: whether they are right, and where their maps lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from tqdm.auto import tqdm
+
+from ..methods import get_method
+from ..models import VisionModel
+from ..preprocess import Preprocess
+from ..targets import ClassTarget, EachTarget
+from ..trace import Trace
+from .registry import Entry, build, entry
+from .scenes import MOST, Scene, draw
+
+UNSEEN = 1_000_000
+"""First of the seeds the figures in the cards are measured on."""
+
+_BATCH = 50
+_THRESHOLD = 0.2
+"""Part of a map's maximum from which on it counts as the object (Zhou 2016, section 3.2)."""
+
+
+@dataclass
+class Figures:
+    """What is found of some pictures, one entry a picture, or one a class present in a picture.
+
+    Attributes:
+        right: whether the highest score is that of a class that is present.
+        found: the share of the classes present among as many of the highest scores.
+        peak: whether the map of a class present has its peak in an object of it.
+        inside: the share of that map's mass in objects of it.
+        iou: intersection over union of these objects with the map from a fifth of its maximum on.
+        extent: the share of these objects that it covers.
+    """
+
+    right: list[bool] = field(default_factory=list)
+    found: list[float] = field(default_factory=list)
+    peak: list[bool] = field(default_factory=list)
+    inside: list[float] = field(default_factory=list)
+    iou: list[float] = field(default_factory=list)
+    extent: list[float] = field(default_factory=list)
+
+    def add_map(self, saliency: NDArray[np.floating], mask: NDArray[np.bool_]) -> None:
+        """Compare a map (H, W) with where the class is."""
+        covered = saliency >= _THRESHOLD * max(float(saliency.max()), 1e-12)
+        both = float((covered & mask).sum())
+        self.peak.append(bool(mask.flat[int(saliency.argmax())]))
+        self.inside.append(float(saliency[mask].sum() / max(float(saliency.sum()), 1e-12)))
+        self.iou.append(both / float((covered | mask).sum()))
+        self.extent.append(both / float(mask.sum()))
+
+    def means(self) -> dict[str, float]:
+        """As the card says it."""
+        return {
+            "accuracy": round(float(np.mean(self.right)), 4),
+            "classes_found": round(float(np.mean(self.found)), 4),
+            "peak_in_object": round(float(np.mean(self.peak)), 4),
+            "saliency_in_object": round(float(np.mean(self.inside)), 4),
+            "iou": round(float(np.mean(self.iou)), 4),
+            "extent": round(float(np.mean(self.extent)), 4),
+        }
+
+
+def model_of(found: Entry, net: nn.Module) -> VisionModel:
+    """A net that has been trained, ready to be explained."""
+    return VisionModel(
+        net,
+        Preprocess(found.input_size, mean=found.mean, std=found.std),
+        found.classes,
+        name=found.name,
+    )
+
+
+def class_maps(
+    model: VisionModel, samples: list[Scene]
+) -> tuple[NDArray[np.floating], list[dict[int, NDArray[np.floating]]]]:
+    """Scores (N, classes), and for each picture the Grad-CAM saliency (H, W) of every class present."""
+    layer = model.default_layer
+    trace = Trace(model, model.pixels([s.image for s in samples]), [layer])
+    maps: list[dict[int, NDArray[np.floating]]] = [{} for _ in samples]
+    present = [sorted(set(s.labels)) for s in samples]
+    for turn in range(max(map(len, present))):
+        labels = [p[min(turn, len(p) - 1)] for p in present]
+        targets = EachTarget(tuple(ClassTarget(i, model.classes[i]) for i in labels))
+        cells = get_method("gradcam").compute(trace, targets, layer)
+        large = torch.nn.functional.interpolate(
+            cells[:, None].relu(), size=trace.pixels.shape[2:], mode="bilinear"
+        )
+        for found, label, saliency in zip(maps, labels, large[:, 0].numpy(), strict=True):
+            found[label] = saliency
+    return trace.logits.numpy(), maps
+
+
+def measure_scenes(
+    found: Entry, net: nn.Module, *, pictures: int, progress: bool
+) -> dict[str, Any]:
+    """Figures over `pictures` unseen seeds: all, and those of scenes with one thing and with several."""
+    model = model_of(found, net)
+    groups = {"all": Figures(), "one": Figures(), "several": Figures()}
+    for samples in _batches(pictures, f"checking {found.name}", progress):
+        scores, maps = class_maps(model, samples)
+        for sample, row, by_label in zip(samples, scores, maps, strict=True):
+            order = np.argsort(-row, kind="stable").tolist()
+            present = set(sample.labels)
+            for group in (groups["all"], groups["one" if len(sample.labels) == 1 else "several"]):
+                group.right.append(order[0] in present)
+                group.found.append(len(present & set(order[: len(present)])) / len(present))
+                for label, saliency in by_label.items():
+                    group.add_map(saliency, sample.mask_of(label))
+    return {name: {"pictures": len(group.right), **group.means()} for name, group in groups.items()}
+
+
+def measure_beside(
+    found: Entry, net: nn.Module, *, pictures: int, progress: bool
+) -> dict[str, Any]:
+    """The same, and what the trust study needs: how a net and `zoo/scenes` compare where they agree."""
+    figures = measure_scenes(found, net, pictures=pictures, progress=progress)
+    strong = model_of(entry("zoo/scenes"), build("zoo/scenes").module)
+    weak = model_of(found, net)
+    agree: list[bool] = []
+    both = {"zoo/scenes": Figures(), found.name: Figures()}
+    for samples in _batches(pictures, "comparing", progress):
+        answers = [class_maps(model, samples) for model in (strong, weak)]
+        for n, sample in enumerate(samples):
+            top = [int(scores[n].argmax()) for scores, _ in answers]
+            agree.append(top[0] == top[1])
+            if top[0] != top[1] or top[0] not in sample.labels:
+                continue
+            for figure, (_, maps) in zip(both.values(), answers, strict=True):
+                figure.add_map(maps[n][top[0]], sample.mask_of(top[0]))
+    figures["beside_scenes"] = {
+        "pictures": pictures,
+        "same_answer": round(float(np.mean(agree)), 4),
+        "same_right_answer": len(both["zoo/scenes"].inside),
+        **{
+            f"saliency_in_object_{name.removeprefix('zoo/')}": round(float(np.mean(f.inside)), 4)
+            for name, f in both.items()
+        },
+    }
+    return figures
+
+
+def _batches(pictures: int, label: str, progress: bool) -> Iterator[list[Scene]]:
+    for first in tqdm(range(0, pictures, _BATCH), label, disable=not progress):
+        seeds = range(UNSEEN + first, UNSEEN + min(first + _BATCH, pictures))
+        yield [draw(seed, 1 + seed % MOST) for seed in seeds]

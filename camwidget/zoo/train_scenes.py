@@ -1,0 +1,147 @@
+"""How the classifiers of scenes are trained and measured: four nets that see the same pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .evaluate import normalise
+from .fitting import drawn, fit, shuffled
+from .registry import Entry
+from .scenes import CLASSES, Scene, draw
+
+STEPS = 3200
+STEPS_WEAK = 1600
+BATCH = 32
+PASSES = 14
+"""How often a picture is shown, each time mirrored or turned otherwise."""
+LEARNING_RATE = 8e-3
+WEIGHT_DECAY = 0.02
+ALONE = 0.35
+"""The first part of the training, in which there is one thing in every picture."""
+
+_STREAM = 0x5CEE
+"""Third word of the seed of every training picture; `draw(seed)` has but two."""
+
+_GAIN = 8.0
+"""An average over all places is about so much smaller than the maximum."""
+
+DATA = (
+    "Pictures drawn by camwidget.zoo.scenes: one to five things of four shapes, four colours and three textures "
+    "on plain or cluttered grounds. Only the classes present were used for training, never the places of the things."
+)
+FAULTS = [
+    "It knows drawn things only; on photographs its answers mean little.",
+    "It has no class for none of them: any other picture still gets one of their names.",
+    "In a picture of several things the scores share out among the classes present, so each is well below one.",
+]
+
+
+def about(description: str, *faults: str) -> dict[str, Any]:
+    """What the card of a net that sees scenes says besides the figures."""
+    return {
+        "description": description,
+        "data": DATA,
+        "known_faults": [*faults, *FAULTS],
+        "license": "BSD-3-Clause",
+    }
+
+
+class _Warming(nn.Module):
+    """A net whose map begins as its own maximum everywhere, and becomes itself in the middle of the training.
+
+    An average over 256 places, or a layer that has a weight for each place, hides a small thing from the
+    gradient at first: after the same steps such a net knows a third of the things instead of nearly all.
+
+    Args:
+        net: the net.
+        cut: how many of its modules make the map.
+        gain: what the map is multiplied with.
+        steps: number of steps of the training.
+    """
+
+    def __init__(self, net: nn.Sequential, cut: int, gain: float, steps: int) -> None:
+        super().__init__()
+        self.net = net
+        self._cut, self._gain, self._steps = cut, gain, steps
+        self._step = 0
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        self._step += 1
+        own = min(1.0, max(0.0, (self._step / self._steps - ALONE) / 0.25))
+        features = self.net[: self._cut](pictures)
+        most = features.amax((2, 3), keepdim=True)
+        scores: Tensor = self.net[self._cut :]((1.0 - own) * most + own * self._gain * features)
+        return scores
+
+
+def _picture(seed: int, n: int) -> Scene:
+    """Training picture number `n`: every other one shows a single thing, half of these from close by."""
+    rng = np.random.default_rng([seed, n, _STREAM])
+    if n % 2 == 0:
+        return draw(rng)
+    near = [float(rng.uniform(0.25, 0.45))] if n % 4 == 1 else None
+    return draw(rng, things=[n // 2 % len(CLASSES)], radii=near)
+
+
+def _fill(seed: int, pictures: int, side: int, progress: bool) -> tuple[NDArray[np.uint8], Tensor]:
+    """Pictures uint8 (N, H, W, 3), and their target shares, float32 (N, classes)."""
+    images = np.empty((pictures, side, side, 3), np.uint8)
+    targets = torch.zeros(pictures, len(CLASSES))
+    for n, sample in enumerate(drawn(lambda n: _picture(seed, n), pictures, progress=progress)):
+        images[n] = sample.image
+        present = sorted(set(sample.labels))
+        targets[n, present] = 1.0 / len(present)
+    return images, targets
+
+
+def mirrored(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A batch of pictures turned and mirrored, all alike."""
+    if rng.random() < 0.5:
+        images = images.transpose(0, 2, 1, 3)
+    images = images[:, :: rng.choice([-1, 1]), :: rng.choice([-1, 1])]
+    return np.ascontiguousarray(images)
+
+
+def train_scenes(
+    entry: Entry, net: nn.Sequential, *, steps: int, seed: int, progress: bool
+) -> None:
+    """Train a net in place; it is left in eval mode."""
+    pictures = math.ceil(steps * BATCH / PASSES)
+    images, targets = _fill(seed, pictures, entry.input_size, progress)
+    rng = np.random.default_rng([seed, _STREAM])
+
+    def numbers() -> Iterator[NDArray[np.signedinteger]]:
+        alone = shuffled(rng, pictures // 2, BATCH)
+        for _ in range(round(ALONE * steps)):
+            yield 2 * next(alone) + 1
+        yield from shuffled(rng, pictures, BATCH)
+
+    order = numbers()
+
+    def batch() -> tuple[Tensor, Tensor]:
+        chosen = next(order)
+        return normalise(mirrored(images[chosen], rng), entry), targets[chosen]
+
+    averages = isinstance(net.pool, nn.Sequential) and isinstance(net.pool[0], nn.AdaptiveAvgPool2d)
+    gain = _GAIN if averages else 1.0
+    cut = [name for name, _ in net.named_children()].index("pool")
+    fit(
+        _Warming(net, cut, gain, steps),
+        batch,
+        functional.cross_entropy,
+        steps=steps,
+        learning_rate=LEARNING_RATE,
+        weight_decay=WEIGHT_DECAY,
+        progress=progress,
+        brief=True,
+    )
+    with torch.no_grad():
+        net.head.weight *= gain  # type: ignore[operator]

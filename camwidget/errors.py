@@ -8,6 +8,7 @@ __all__ = [
     "MethodError",
     "ModelError",
     "PictureError",
+    "QuizError",
     "TargetError",
     "WeightsError",
 ]
@@ -39,3 +40,7 @@ class TargetError(CamwidgetError, ValueError):
 
 class MethodError(CamwidgetError, ValueError):
     """No such method, or one that does not apply to this model or layer."""
+
+
+class QuizError(CamwidgetError, ValueError):
+    """A question that cannot be asked, an option that there is not, or too few pictures for a quiz."""

@@ -36,8 +36,8 @@ __all__ = [
 Shown: TypeAlias = "tuple[Any, str] | tuple[Any, str, Mapping[str, np.ndarray]]"
 
 CLASS_STUDY = (
-    "In the paper's study, people named the right one of two classes for 61.23 % of the maps by Guided Grad-CAM, "
-    "44.44 % by Guided Backpropagation and 53.33 % by Deconvolution; guessing gives 50 %. "
+    "In the paper's study, people named the right one of two classes for 61.23\u00a0% of the maps by Guided Grad-CAM, "
+    "44.44\u00a0% by Guided Backpropagation and 53.33\u00a0% by Deconvolution; guessing gives 50\u00a0%. "
     "(Selvaraju et al. 2017, section 5.1: 90 pairs of a PASCAL VOC picture and a class.)"
 )
 
@@ -307,7 +307,7 @@ def _explained(model: VisionModel, picture: Any, name: str, method: Method) -> E
 
 def _share(explanation: Explanation, mask: np.ndarray) -> str:
     total = float(explanation.saliency.sum())
-    return f"{100 * float(explanation.saliency[mask].sum()) / total if total else 0:.0f} %"
+    return f"{100 * float(explanation.saliency[mask].sum()) / total if total else 0:.0f}\u00a0%"
 
 
 # -- what is refused -------------------------------------------------------------------------

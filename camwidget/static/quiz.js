@@ -266,6 +266,7 @@ function tag({ name, x, y }, first) {
 }
 
 // src/quiz/question.ts
+var KEYS = 9;
 var QuestionPage = class {
   constructor(game, at, asked, addresses) {
     this.game = game;
@@ -275,6 +276,8 @@ var QuestionPage = class {
     this.options = asked.options.map((option, k) => this.option(option, k));
     this.next.addEventListener("click", () => game.next());
     this.back.addEventListener("click", () => game.show(game.total));
+    const pictures2 = make("div", "camwidget-quiz-pictures", {}, ...this.figures.map((figure) => figure.element));
+    pictures2.style.setProperty("--count", String(this.figures.length));
     const scale = asked.values === null ? "" : " camwidget-quiz-scale";
     const said = make("p", "camwidget-quiz-said", { "aria-live": "polite" }, this.word, this.reveal);
     this.element = make("div", "camwidget-quiz-page");
@@ -285,7 +288,7 @@ var QuestionPage = class {
     } else {
       this.element.append(
         make("p", "camwidget-quiz-prompt", {}, asked.prompt),
-        make("div", "camwidget-quiz-pictures", {}, ...this.figures.map((figure) => figure.element)),
+        pictures2,
         make("div", `camwidget-quiz-options${scale}`, { role: "group", "aria-label": "Options" }, ...this.options)
       );
     }
@@ -312,10 +315,10 @@ var QuestionPage = class {
     const { game, at, asked } = this;
     const choice = game.choice(at);
     const found = game.verdict(at);
-    const hint = asked.options.length > 1 ? `Press 1 to ${asked.options.length}, or click.` : "";
-    this.options.forEach((option, k) => mark(option, asked, k, choice));
+    this.options.forEach((option, k) => setAttribute(option, "aria-pressed", String(k === choice)));
+    this.options.forEach((option, k) => mark(option, k, choice === null ? "" : state(asked, k, choice)));
     setText(this.word, found === null ? "" : `${MARK[found]} ${WORD[found]}.`);
-    setText(this.reveal, found === null ? hint : answerLine(asked, found));
+    setText(this.reveal, found === null ? hint(asked) : answerLine(asked, found));
     this.word.dataset["verdict"] = this.reveal.dataset["verdict"] = found ?? "";
     this.next.hidden = !game.done(at);
     setText(this.next, at + 1 === game.total ? "See the score" : "Next");
@@ -326,7 +329,7 @@ var QuestionPage = class {
     const made = button(
       "camwidget-quiz-option",
       {},
-      make("kbd", "camwidget-quiz-key", { "aria-hidden": "true" }, String(k + 1)),
+      make("kbd", "camwidget-quiz-key", { "aria-hidden": "true" }),
       make("span", "camwidget-quiz-name", {}, name)
     );
     made.addEventListener("click", () => this.game.choose(k));
@@ -338,16 +341,19 @@ function answerLine({ options, right, reveal }, found) {
   const told = found === "wrong" && right.length === 1 && only !== void 0 ? `It is ${options[only]}. ` : "";
   return `${told}${reveal}`;
 }
-function mark(option, { right }, k, choice) {
-  const chosen = choice === k;
-  const isRight = right.includes(k);
-  let state = "";
-  if (choice !== null) state = isRight ? "right" : chosen && right.length > 0 ? "wrong" : chosen ? "chosen" : "other";
-  option.dataset["state"] = state;
-  setAttribute(option, "aria-disabled", String(choice !== null));
-  setAttribute(option, "aria-pressed", String(chosen));
+function hint({ options: { length } }) {
+  return length === 0 ? "" : `Press ${length === 2 ? "1 or 2" : `1 to ${Math.min(length, KEYS)}`}, or click.`;
+}
+function state(asked, k, choice) {
+  if (asked.right.includes(k)) return "right";
+  return k === choice ? verdict(asked, choice) : "other";
+}
+function mark(option, k, found) {
+  option.dataset["state"] = found;
+  setAttribute(option, "aria-disabled", String(found !== ""));
   const key = option.querySelector(".camwidget-quiz-key");
-  if (key !== null) setText(key, state === "right" ? "✓" : state === "wrong" ? "✗" : String(k + 1));
+  const shown = found === "" || found === "other" ? k < KEYS ? String(k + 1) : "" : MARK[found];
+  if (key !== null) setText(key, shown);
 }
 
 // src/quiz/score.ts
@@ -387,24 +393,21 @@ function row(game, at, addresses) {
   const found = game.verdict(at);
   const right = asked?.right.map((k) => asked.options[k]).join(" or ") ?? "";
   const chosen = choice === null ? "" : asked?.options[choice] ?? "";
-  const said = choice === null ? "not answered" : `You said ${chosen}`;
-  const told = found === "wrong" || found === "undecided" ? `; right: ${right}` : "";
+  const said = choice === null ? "Not answered" : `You said ${chosen}`;
+  const told = found === "wrong" || found === "undecided" ? `Right: ${right}` : "";
+  const pictures2 = asked?.pictures ?? [];
   const open = button(
     "camwidget-quiz-row",
     { title: "Show this question again" },
     make("span", "camwidget-quiz-at", {}, String(at + 1)),
+    make("span", "camwidget-quiz-thumbs", {}, ...pictures2.map((picture) => image(picture, addresses))),
     make(
       "span",
-      "camwidget-quiz-thumbs",
+      "camwidget-quiz-answer",
       {},
-      ...(asked?.pictures ?? []).map((picture) => image(picture, addresses))
-    ),
-    make("span", "camwidget-quiz-answer", {}, `${said}${told}`),
-    make(
-      "span",
-      "camwidget-quiz-word",
-      { "data-verdict": found ?? "" },
-      found === null ? "" : `${MARK[found]} ${WORD[found]}`
+      make("span", "camwidget-quiz-word", { "data-verdict": found ?? "" }, found === null ? "" : `${MARK[found]} ${WORD[found]}`),
+      make("span", "", {}, said),
+      make("span", "camwidget-quiz-told", {}, told)
     )
   );
   open.addEventListener("click", () => game.show(at));
@@ -482,8 +485,8 @@ var View = class {
     const { game } = this;
     const { number, total } = game;
     const asked = number < total ? game.card(number) : null;
-    const state = number < total ? asked === null ? "waits" : "" : String([game.total, game.finished]);
-    const wanted = `${number} ${state}`;
+    const state2 = number < total ? asked === null ? "waits" : "" : String([game.total, game.finished]);
+    const wanted = `${number} ${state2}`;
     if (this.shown === wanted) return false;
     this.shown = wanted;
     this.page = asked === null ? null : new QuestionPage(game, number, asked, this.addresses);

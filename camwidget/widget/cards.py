@@ -8,7 +8,7 @@ from typing import Any
 import contourpy
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from ..explanation import Explanation
 from ..images import open_picture, shades, tensor_pixels
@@ -18,6 +18,9 @@ __all__ = ["card_of", "failed_card"]
 
 #: The longest side that is sent: what a picture can take up on a sharp screen.
 LONGEST = 1024
+
+#: Pixels around a mask, room for its blur.
+PAD = 3
 
 
 def card_of(question: Question) -> dict[str, Any]:
@@ -86,10 +89,12 @@ def _outline(name: str, mask: np.ndarray) -> dict[str, Any]:
     mask = np.asarray(mask, bool)
     height, width = mask.shape
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    # Padded, so that what reaches the edge is closed there; from pixels' centres to their corners.
-    rings = contourpy.contour_generator(z=np.pad(mask, 1).astype(np.float32)).lines(0.5)
+    # Padded, so that what reaches the edge is closed there. A breath of blur takes the pixels' stairs off.
+    padded = Image.fromarray(np.pad(mask, PAD).astype(np.uint8) * 255)
+    soft = np.asarray(padded.filter(ImageFilter.GaussianBlur(0.7)), np.float32)
+    rings = contourpy.contour_generator(z=soft).lines(127.5)
     path = " ".join(
-        "M" + " ".join(f"{x - 0.5:g} {y - 0.5:g}" for x, y in np.asarray(ring)[:-1]) + "Z"
+        "M" + " ".join(f"{x:.1f} {y:.1f}" for x, y in np.asarray(ring)[:-1] - (PAD - 0.5)) + "Z"
         for ring in rings
     )
     return {

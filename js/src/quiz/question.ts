@@ -1,9 +1,12 @@
 import { button, make, setAttribute, setText } from "../view/dom";
-import { MARK, WORD } from "./cards";
+import { MARK, verdict, WORD } from "./cards";
 import type { Card, Verdict } from "./cards";
 import type { Game } from "./game";
 import { Figure } from "./pictures";
 import type { Addresses } from "./pictures";
+
+/** Options that have a key. */
+const KEYS = 9;
 
 /** One question: asked, and after the answer with what was right. */
 export class QuestionPage {
@@ -25,6 +28,8 @@ export class QuestionPage {
     this.options = asked.options.map((option, k) => this.option(option, k));
     this.next.addEventListener("click", () => game.next());
     this.back.addEventListener("click", () => game.show(game.total));
+    const pictures = make("div", "camwidget-quiz-pictures", {}, ...this.figures.map((figure) => figure.element));
+    pictures.style.setProperty("--count", String(this.figures.length));
     const scale = asked.values === null ? "" : " camwidget-quiz-scale";
     const said = make("p", "camwidget-quiz-said", { "aria-live": "polite" }, this.word, this.reveal);
     this.element = make("div", "camwidget-quiz-page");
@@ -35,7 +40,7 @@ export class QuestionPage {
     } else {
       this.element.append(
         make("p", "camwidget-quiz-prompt", {}, asked.prompt),
-        make("div", "camwidget-quiz-pictures", {}, ...this.figures.map((figure) => figure.element)),
+        pictures,
         make("div", `camwidget-quiz-options${scale}`, { role: "group", "aria-label": "Options" }, ...this.options),
       );
     }
@@ -54,10 +59,10 @@ export class QuestionPage {
     const { game, at, asked } = this;
     const choice = game.choice(at);
     const found = game.verdict(at);
-    const hint = asked.options.length > 1 ? `Press 1 to ${asked.options.length}, or click.` : "";
-    this.options.forEach((option, k) => mark(option, asked, k, choice));
+    this.options.forEach((option, k) => setAttribute(option, "aria-pressed", String(k === choice)));
+    this.options.forEach((option, k) => mark(option, k, choice === null ? "" : state(asked, k, choice)));
     setText(this.word, found === null ? "" : `${MARK[found]} ${WORD[found]}.`);
-    setText(this.reveal, found === null ? hint : answerLine(asked, found));
+    setText(this.reveal, found === null ? hint(asked) : answerLine(asked, found));
     this.word.dataset["verdict"] = this.reveal.dataset["verdict"] = found ?? "";
     this.next.hidden = !game.done(at);
     setText(this.next, at + 1 === game.total ? "See the score" : "Next");
@@ -69,7 +74,7 @@ export class QuestionPage {
     const made = button(
       "camwidget-quiz-option",
       {},
-      make("kbd", "camwidget-quiz-key", { "aria-hidden": "true" }, String(k + 1)),
+      make("kbd", "camwidget-quiz-key", { "aria-hidden": "true" }),
       make("span", "camwidget-quiz-name", {}, name),
     );
     made.addEventListener("click", () => this.game.choose(k));
@@ -83,14 +88,22 @@ function answerLine({ options, right, reveal }: Card, found: Verdict): string {
   return `${told}${reveal}`;
 }
 
-function mark(option: HTMLButtonElement, { right }: Card, k: number, choice: number | null): void {
-  const chosen = choice === k;
-  const isRight = right.includes(k);
-  let state = "";
-  if (choice !== null) state = isRight ? "right" : chosen && right.length > 0 ? "wrong" : chosen ? "chosen" : "other";
-  option.dataset["state"] = state;
-  setAttribute(option, "aria-disabled", String(choice !== null));
-  setAttribute(option, "aria-pressed", String(chosen));
+function hint({ options: { length } }: Card): string {
+  return length === 0 ? "" : `Press ${length === 2 ? "1 or 2" : `1 to ${Math.min(length, KEYS)}`}, or click.`;
+}
+
+type State = Verdict | "other" | "";
+
+/** How an option looks once one is chosen. */
+function state(asked: Card, k: number, choice: number): State {
+  if (asked.right.includes(k)) return "right";
+  return k === choice ? verdict(asked, choice) : "other";
+}
+
+function mark(option: HTMLButtonElement, k: number, found: State): void {
+  option.dataset["state"] = found;
+  setAttribute(option, "aria-disabled", String(found !== ""));
   const key = option.querySelector(".camwidget-quiz-key");
-  if (key !== null) setText(key, state === "right" ? "✓" : state === "wrong" ? "✗" : String(k + 1));
+  const shown = found === "" || found === "other" ? (k < KEYS ? String(k + 1) : "") : MARK[found];
+  if (key !== null) setText(key, shown);
 }

@@ -46,24 +46,21 @@ function row(game: Game, at: number, addresses: Addresses): HTMLElement {
   const found = game.verdict(at);
   const right = asked?.right.map((k) => asked.options[k]).join(" or ") ?? "";
   const chosen = choice === null ? "" : (asked?.options[choice] ?? "");
-  const said = choice === null ? "not answered" : `You said ${chosen}`;
-  const told = found === "wrong" || found === "undecided" ? `; right: ${right}` : "";
+  const said = choice === null ? "Not answered" : `You said ${chosen}`;
+  const told = found === "wrong" || found === "undecided" ? `Right: ${right}` : "";
+  const pictures = asked?.pictures ?? [];
   const open = button(
     "camwidget-quiz-row",
     { title: "Show this question again" },
     make("span", "camwidget-quiz-at", {}, String(at + 1)),
+    make("span", "camwidget-quiz-thumbs", {}, ...pictures.map((picture) => image(picture, addresses))),
     make(
       "span",
-      "camwidget-quiz-thumbs",
+      "camwidget-quiz-answer",
       {},
-      ...(asked?.pictures ?? []).map((picture) => image(picture, addresses)),
-    ),
-    make("span", "camwidget-quiz-answer", {}, `${said}${told}`),
-    make(
-      "span",
-      "camwidget-quiz-word",
-      { "data-verdict": found ?? "" },
-      found === null ? "" : `${MARK[found]} ${WORD[found]}`,
+      make("span", "camwidget-quiz-word", { "data-verdict": found ?? "" }, found === null ? "" : `${MARK[found]} ${WORD[found]}`),
+      make("span", "", {}, said),
+      make("span", "camwidget-quiz-told", {}, told),
     ),
   );
   open.addEventListener("click", () => game.show(at));

@@ -31,7 +31,7 @@ export class QuestionPage {
     const pictures = make("div", "camwidget-quiz-pictures", {}, ...this.figures.map((figure) => figure.element));
     pictures.style.setProperty("--count", String(this.figures.length));
     const scale = asked.values === null ? "" : " camwidget-quiz-scale";
-    const said = make("p", "camwidget-quiz-said", { "aria-live": "polite" }, this.word, this.reveal);
+    const said = make("p", "camwidget-quiz-said", { "aria-live": "polite" }, this.word, " ", this.reveal);
     this.element = make("div", "camwidget-quiz-page");
     if (asked.error !== "") {
       this.element.append(

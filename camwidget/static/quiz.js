@@ -104,7 +104,7 @@ function verdict({ right, values }, choice) {
   if (right.includes(choice)) return "right";
   return values?.[choice] === 0 ? "undecided" : "wrong";
 }
-var MARK = { right: "✓", wrong: "✗", undecided: "–", noted: "·" };
+var MARK = { right: "✓", wrong: "✗", undecided: "–", noted: "•" };
 var WORD = {
   right: "Right",
   wrong: "Wrong",
@@ -277,7 +277,7 @@ var QuestionPage = class {
     this.next.addEventListener("click", () => game.next());
     this.back.addEventListener("click", () => game.show(game.total));
     const pictures2 = make("div", "camwidget-quiz-pictures", {}, ...this.figures.map((figure) => figure.element));
-    pictures2.style.setProperty("--count", String(this.figures.length));
+    pictures2.style.setProperty("--count", String(Math.max(1, this.figures.length)));
     const scale = asked.values === null ? "" : " camwidget-quiz-scale";
     const said = make("p", "camwidget-quiz-said", { "aria-live": "polite" }, this.word, " ", this.reveal);
     this.element = make("div", "camwidget-quiz-page");

@@ -104,7 +104,7 @@ describe("a question", () => {
     expect(shown.all(".camwidget-quiz-option").map((option) => option.dataset["state"])).toEqual(["other", "undecided", "right"]);
     await shown.click(".camwidget-quiz-next");
     await shown.click(".camwidget-quiz-option", 1);
-    expect(shown.text(".camwidget-quiz-word")).toBe("· Noted.");
+    expect(shown.text(".camwidget-quiz-word")).toBe("• Noted.");
   });
 
   it("is waited for, and then there", async () => {

@@ -101,7 +101,8 @@ def test_a_saved_quiz_is_played_without_its_kernel(lab: Any, open_page: Callable
     )
     notebook.cells = [nbformat.v4.new_code_cell("quiz", outputs=[output])]
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    state = {"version_major": 2, "version_minor": 0, "state": dependency_state([quiz])}
+    saved = dependency_state([quiz], drop_defaults=False)
+    state = {"version_major": 2, "version_minor": 0, "state": saved}
     notebook.metadata["widgets"] = {
         "application/vnd.jupyter.widget-state+json": json.loads(json.dumps(state))
     }
@@ -111,6 +112,9 @@ def test_a_saved_quiz_is_played_without_its_kernel(lab: Any, open_page: Callable
     shown = open_page()
     shown.open("saved.ipynb", run=False)
     page = shown.page
+    says(page, ".jp-OutputArea-output", "Quiz(2 questions, 0 answered)")  # until it is trusted
+    page.evaluate("() => void window.jupyterapp.commands.execute('notebook:trust')")
+    page.locator(".jp-Dialog button.jp-mod-accept").click()
     page.wait_for_selector(OPTION, timeout=60_000)
     assert page.locator(".camwidget-quiz-prompt").inner_text() == name, "text, never markup"
     assert words(page, 0) == "✓ Right."

@@ -90,7 +90,7 @@ export function verdict({ right, values }: Card, choice: number): Verdict {
   return values?.[choice] === 0 ? "undecided" : "wrong";
 }
 
-export const MARK: Readonly<Record<Verdict, string>> = { right: "✓", wrong: "✗", undecided: "–", noted: "·" };
+export const MARK: Readonly<Record<Verdict, string>> = { right: "✓", wrong: "✗", undecided: "–", noted: "•" };
 
 export const WORD: Readonly<Record<Verdict, string>> = {
   right: "Right", wrong: "Wrong", undecided: "Undecided", noted: "Noted",

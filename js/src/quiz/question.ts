@@ -29,7 +29,7 @@ export class QuestionPage {
     this.next.addEventListener("click", () => game.next());
     this.back.addEventListener("click", () => game.show(game.total));
     const pictures = make("div", "camwidget-quiz-pictures", {}, ...this.figures.map((figure) => figure.element));
-    pictures.style.setProperty("--count", String(this.figures.length));
+    pictures.style.setProperty("--count", String(Math.max(1, this.figures.length)));
     const scale = asked.values === null ? "" : " camwidget-quiz-scale";
     const said = make("p", "camwidget-quiz-said", { "aria-live": "polite" }, this.word, " ", this.reveal);
     this.element = make("div", "camwidget-quiz-page");

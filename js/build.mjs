@@ -21,7 +21,7 @@ await build({
 
 await build({
   absWorkingDir: here,
-  entryPoints: { view: "src/css/view.css", quiz: "src/quiz/quiz.css" },
+  entryPoints: { view: "src/css/view.css", quiz: "src/quiz/css/quiz.css" },
   outdir: "../camwidget/static",
   bundle: true,
   charset: "utf8",

@@ -14,11 +14,12 @@ from .methods import get_method, list_methods
 from .models import Prediction, VisionModel
 from .perturb import MaskCurve, confidence_change, mask_curve
 from .preprocess import Preprocess
+from .quizzes import Question
 from .targets import Contrast, Counterfactual, LogProbability
 from .wrapping import wrap
 
 if TYPE_CHECKING:
-    from .widget import Explorer
+    from .widget import Explorer, Quiz
 
 __all__ = [
     "CamwidgetError",
@@ -31,6 +32,8 @@ __all__ = [
     "MaskCurve",
     "Prediction",
     "Preprocess",
+    "Question",
+    "Quiz",
     "VisionModel",
     "Visualization",
     "__version__",
@@ -47,9 +50,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # The widget brings Jupyter along; a script that only explains need not pay for it.
-    if name == "Explorer":
-        from .widget import Explorer
+    # The widgets bring Jupyter along; a script that only explains need not pay for it.
+    if name in ("Explorer", "Quiz"):
+        from . import widget
 
-        return Explorer
+        return getattr(widget, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

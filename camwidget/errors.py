@@ -9,6 +9,7 @@ __all__ = [
     "ModelError",
     "PictureError",
     "PromptError",
+    "QuizError",
     "TargetError",
     "WeightsError",
 ]
@@ -44,3 +45,7 @@ class PromptError(CamwidgetError, ValueError):
 
 class MethodError(CamwidgetError, ValueError):
     """No such method, or one that does not apply to this model or layer."""
+
+
+class QuizError(CamwidgetError, ValueError):
+    """A question that cannot be asked, an option that there is not, or too few pictures for a quiz."""

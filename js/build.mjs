@@ -1,4 +1,4 @@
-// Bundles src/ into the two files the Python package ships. The output is readable on purpose:
+// Bundles src/ into the files the Python package ships, two a widget. The output is readable on purpose:
 // it is committed, so a reviewer can diff it.
 import { build } from "esbuild";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,7 @@ const note = "built from js/ — do not edit";
 
 await build({
   absWorkingDir: here,
-  entryPoints: { view: "src/index.ts" },
+  entryPoints: { view: "src/index.ts", quiz: "src/quiz/index.ts" },
   outdir: "../camwidget/static",
   bundle: true,
   format: "esm",
@@ -21,7 +21,7 @@ await build({
 
 await build({
   absWorkingDir: here,
-  entryPoints: { view: "src/css/view.css" },
+  entryPoints: { view: "src/css/view.css", quiz: "src/quiz/css/quiz.css" },
   outdir: "../camwidget/static",
   bundle: true,
   charset: "utf8",

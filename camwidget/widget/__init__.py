@@ -1,5 +1,6 @@
-"""The notebook widget: ``Explorer`` and its parts."""
+"""The notebook widgets: ``Explorer`` and its parts, and ``Quiz``."""
 
 from .explorer import Explorer
+from .quiz import Quiz
 
-__all__ = ["Explorer"]
+__all__ = ["Explorer", "Quiz"]

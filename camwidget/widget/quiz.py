@@ -1,0 +1,357 @@
+"""``Quiz``: questions with pictures and options, one by one, and the score at the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import anywidget
+import traitlets as t
+
+from .. import quizzes
+from ..errors import CamwidgetError, QuizError
+from ..methods import Method
+from ..models import VisionModel
+from ..quizzes import Draft, Question
+from .cards import card_of, failed_card
+from .session import Session
+
+__all__ = ["Quiz", "Score"]
+
+_STATIC = Path(__file__).parent.parent / "static"
+
+
+class Score(NamedTuple):
+    """How many answers were right, of those given to questions that have a right answer."""
+
+    right: int
+    answered: int
+
+    def __str__(self) -> str:
+        return f"{self.right} of {self.answered} right"
+
+
+class Quiz(anywidget.AnyWidget):
+    """Questions with pictures and options; after each answer what was right, and at the end the score.
+
+    The numbers 1 to 9 choose an option, enter goes on. The questions lie in the page, so that a saved notebook can be
+    played without a kernel. ``which_class`` and ``which_model`` make the two human studies of the Grad-CAM paper.
+
+    Args:
+        questions: each a ``Question``, or a function without arguments that returns one. Functions are called off
+            the main thread, one after the other; one that fails is an error in the place of its question.
+        title: a heading.
+        source: what to say beneath the score, such as how others did.
+        scale: what the mean of the questions' ``values`` means.
+
+    Attributes:
+        number: which question is shown, counted from 0; at the end, their count.
+        answers: of each question the index of the chosen option, None before.
+
+    Raises:
+        QuizError: if there is no question.
+    """
+
+    _esm = _STATIC / "quiz.js"
+    _css = _STATIC / "quiz.css"
+
+    number = t.Int(0).tag(sync=True)
+    answers: t.List = t.List([]).tag(sync=True)
+
+    total = t.Int(0).tag(sync=True)
+    cards: t.List = t.List([]).tag(sync=True)
+    title = t.Unicode("").tag(sync=True)
+    source = t.Unicode("").tag(sync=True)
+    scale = t.Unicode("").tag(sync=True)
+
+    def __init__(
+        self, questions: Sequence[Draft], *, title: str = "", source: str = "", scale: str = ""
+    ) -> None:
+        drafts = _checked(questions)
+        # The browser and the worker may come at once.
+        self._lock = threading.RLock()
+        self._session = Session(("questions",), self._failed)
+        self._questions: list[Question | None] = []  # None: it could not be made
+        self._made: list[dict[str, Any]] = []
+        ready = [draft for draft in drafts if isinstance(draft, Question)]
+        if len(ready) == len(drafts):  # else the worker makes them, in their order
+            self._made = [card_of(question) for question in ready]
+            self._questions = list(ready)
+        super().__init__(
+            total=len(drafts),
+            cards=list(self._made),
+            answers=[None] * len(drafts),
+            title=title,
+            source=source,
+            scale=scale,
+        )
+        if not self._made:
+            self._session.submit("questions", lambda: self._make(drafts))
+
+    @classmethod
+    def which_class(
+        cls,
+        model: VisionModel,
+        images: Sequence[Any],
+        n: int = 6,
+        *,
+        seed: int = 0,
+        method: str | Method = "gradcam",
+    ) -> Quiz:
+        """Of which of two classes is this map? The study of class discrimination in the Grad-CAM paper.
+
+        There (Selvaraju et al. 2017, section 5.1), people were right for 61.23 % of the maps by Guided Grad-CAM,
+        44.44 % by Guided Backpropagation and 53.33 % by Deconvolution.
+
+        Args:
+            model: from ``load`` or ``wrap``.
+            images: a list of pictures. Something with ``image`` and ``names``, as the zoo's samples, tells which
+                classes are present, and with ``masks`` where; of others, the model's two most probable classes
+                are asked about.
+            n: how many questions.
+            seed: another number gives other questions.
+            method: of the maps.
+
+        Raises:
+            QuizError: if fewer than ``n`` pictures show two classes.
+        """
+        drafts = quizzes.which_class(model, images, n=n, seed=seed, method=method)
+        return cls(drafts, title="One map, two classes", source=quizzes.CLASS_STUDY)
+
+    @classmethod
+    def which_model(
+        cls,
+        strong: VisionModel,
+        weak: VisionModel,
+        images: Sequence[Any],
+        n: int = 6,
+        *,
+        seed: int = 0,
+        method: str | Method = "gradcam",
+    ) -> Quiz:
+        """Two models say the same: which to trust? The study of trust in the Grad-CAM paper.
+
+        There (Selvaraju et al. 2017, section 5.2), on the same scale from −2 to +2, people gave VGG-16 over AlexNet
+        a mean of +1.27 from maps by Guided Grad-CAM and +1.00 from maps by Guided Backpropagation.
+
+        Args:
+            strong: the model that is known to be better.
+            weak: one of the same classes. Which of the two is A and which B is drawn by lot.
+            images: a list of pictures, as for ``which_class``. Those are used that both models name alike and,
+                where the classes present are known, rightly.
+            n: how many questions.
+            seed: another number gives other questions.
+            method: of the maps, each at its model's default layer.
+
+        Raises:
+            QuizError: if the models' classes differ, or fewer than ``n`` pictures qualify.
+        """
+        drafts = quizzes.which_model(strong, weak, images, n=n, seed=seed, method=method)
+        return cls(
+            drafts,
+            title="One answer, two models",
+            source=quizzes.MODEL_STUDY,
+            scale=quizzes.MODEL_SCALE,
+        )
+
+    # -- for scripts -----------------------------------------------------------------------
+
+    def answer(self, option: int | str) -> bool | None:
+        """Choose an option of the question shown, by index or by its text. ``next`` goes on.
+
+        Returns:
+            Whether it is right; None where nothing is right or wrong.
+
+        Raises:
+            QuizError: if there is no such option, or the question is answered already.
+        """
+        question = self._shown()
+        options = list(question.options)
+        if isinstance(option, str):
+            if option not in options:
+                raise QuizError(f"There is no option {option!r}: {', '.join(map(repr, options))}.")
+            option = options.index(option)
+        if self.answers[self.number] is not None:
+            raise QuizError(
+                f"Question {self.number + 1} is answered: next() goes on, restart() begins anew."
+            )
+        self.answers = [
+            *self.answers[: self.number],
+            option,
+            *self.answers[self.number + 1 :],
+        ]
+        return option in question.right if question.right else None
+
+    def next(self) -> Quiz:
+        """Show the next question, or after the last the score."""
+        self.number = min(self.number + 1, self.total)
+        return self
+
+    def restart(self) -> Quiz:
+        """Forget all answers, and show the first question."""
+        with self.hold_sync():
+            self.answers = [None] * self.total
+            self.number = 0
+        return self
+
+    def wait(self, timeout: float | None = None) -> Quiz:
+        """Block until all questions are made.
+
+        Raises:
+            TimeoutError: if that takes longer than ``timeout`` seconds.
+        """
+        if not self._session.wait(timeout) and not self._session.in_worker:
+            raise TimeoutError(f"Still making questions after {timeout} s.")
+        return self
+
+    @property
+    def questions(self) -> tuple[Question | None, ...]:
+        """The questions made so far; None in the place of one that failed."""
+        return tuple(self._questions)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every question that could be made is answered."""
+        return len(self._questions) == self.total and all(
+            answer is not None or question is None
+            for question, answer in zip(self._questions, self.answers, strict=True)
+        )
+
+    @property
+    def score(self) -> Score:
+        """How many answers were right, of how many."""
+        judged = [r["right"] for r in self.results if r["right"] is not None]
+        return Score(sum(judged), len(judged))
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of the ``values`` of the chosen options; None without any."""
+        values = [r["value"] for r in self.results if r["value"] is not None]
+        return sum(values) / len(values) if values else None
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """Of each question made: its number from 1, prompt, options, the one chosen, the right ones, right, value."""
+        found = []
+        made = zip(self._questions, self.answers, strict=False)
+        for number, (question, chosen) in enumerate(made, 1):
+            if question is None:
+                continue
+            judged = chosen is not None and bool(question.right)
+            values = question.values if chosen is not None else None
+            found.append(
+                {
+                    "question": number,
+                    "prompt": question.prompt,
+                    "options": list(question.options),
+                    "chosen": None if chosen is None else question.options[chosen],
+                    "right options": [question.options[k] for k in question.right],
+                    "right": chosen in question.right if judged else None,
+                    "value": None if values is None else float(values[chosen]),
+                }
+            )
+        return found
+
+    def close(self) -> None:
+        """Stop making questions, and remove the quiz from every page."""
+        if "_session" in self.__dict__:  # else the arguments were refused
+            self._session.close()
+            if self.comm is not None:
+                self.layout.close()
+        super().close()
+
+    def __repr__(self) -> str:
+        answered = sum(a is not None for a in self.answers)
+        return f"Quiz({self.total} question{'s' * (self.total != 1)}, {answered} answered)"
+
+    # -- what may be set -------------------------------------------------------------------
+
+    @t.validate("number")
+    def _valid_number(self, proposal: Any) -> int:
+        if not 0 <= proposal["value"] <= self.total:
+            raise QuizError(
+                f"There is no question {proposal['value']}: number is from 0 to {self.total}, the score."
+            )
+        return proposal["value"]
+
+    @t.validate("answers")
+    def _valid_answers(self, proposal: Any) -> list[int | None]:
+        answers = list(proposal["value"])
+        if len(answers) != self.total:
+            raise QuizError(f"answers has one entry a question: {self.total}, not {len(answers)}.")
+        for number, answer in enumerate(answers):
+            if answer is None:
+                continue
+            question = self._questions[number] if number < len(self._questions) else None
+            count = 0 if question is None else len(question.options)
+            if isinstance(answer, bool) or not isinstance(answer, int) or not 0 <= answer < count:
+                raise QuizError(
+                    f"Question {number + 1} has options 0 to {count - 1}, not {answer!r}."
+                    if count
+                    else f"Question {number + 1} is not there to be answered."
+                )
+        return answers
+
+    # -- making them -----------------------------------------------------------------------
+
+    def _shown(self) -> Question:
+        if self.number >= self.total:
+            raise QuizError("There is no question left: restart() begins anew.")
+        while self.number >= len(self._questions) and not self._session.idle:
+            self._session.wait(0.05)
+        question = self._questions[self.number] if self.number < len(self._questions) else None
+        if question is None:
+            raise QuizError(f"Question {self.number + 1} could not be made: next() goes on.")
+        return question
+
+    def _make(self, drafts: Sequence[Draft]) -> Iterator[None]:
+        for draft in drafts:
+            question: Question | None = None
+            try:
+                question = draft if isinstance(draft, Question) else draft()
+                card = card_of(question)
+            except Exception as error:
+                known = isinstance(error, CamwidgetError)
+                card = failed_card(str(error) if known else f"{type(error).__name__}: {error}")
+                question = None
+            with self._lock:
+                self._made.append(card)
+                self._questions.append(question)
+                self._publish()
+            yield
+
+    @t.observe("number")
+    def _publish(self, change: Any = None) -> None:
+        """Send what has been made, if somebody waits for it or it is much.
+
+        A list is sent as a whole: after every question, that would be their square.
+        """
+        with self._lock:
+            made, sent = len(self._made), len(self.cards)
+            if made > sent and (made >= min(2 * sent, self.total) or self.number >= sent):
+                self.cards = list(self._made)
+
+    def _failed(self, kind: str, error: BaseException) -> None:
+        # Only what is no Exception gets here; whoever waits must hear of it.
+        with self._lock:
+            missing = self.total - len(self._made)
+            self._made += [failed_card(f"{type(error).__name__}: {error}")] * missing
+            self._questions += [None] * missing
+            self._publish()
+
+
+def _checked(questions: Any) -> list[Draft]:
+    if isinstance(questions, Question):
+        raise QuizError("questions is a list of questions: put a single one in brackets.")
+    drafts = list(questions)
+    if not drafts:
+        raise QuizError("There is no question: pass a list of camwidget.Question.")
+    for draft in drafts:
+        if not isinstance(draft, Question) and not callable(draft):
+            raise QuizError(
+                f"Each of questions is a camwidget.Question, or a function that returns one, "
+                f"not {type(draft).__name__}."
+            )
+    return drafts

@@ -1,0 +1,97 @@
+import { bytes } from "../core/bytes";
+
+/** The synced questions, read defensively, as `view/traits.ts` reads the explorer's. `widget/cards.py` writes them. */
+
+export interface Outline {
+  readonly name: string;
+  /** An SVG path in a box of this size. */
+  readonly path: string;
+  readonly width: number;
+  readonly height: number;
+  /** Where the name goes, as parts of the picture. */
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface Picture {
+  readonly type: string;
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+  readonly caption: string;
+  readonly outlines: readonly Outline[];
+}
+
+export interface Card {
+  readonly prompt: string;
+  readonly pictures: readonly Picture[];
+  readonly options: readonly string[];
+  /** Empty where nothing is right or wrong. */
+  readonly right: readonly number[];
+  readonly reveal: string;
+  readonly values: readonly number[] | null;
+  /** Why there is no question. */
+  readonly error: string;
+}
+
+export type Verdict = "right" | "wrong" | "undecided" | "noted";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fields(value: unknown): Fields {
+  return typeof value === "object" && value !== null ? (value as Fields) : {};
+}
+
+export function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+export function count(value: unknown): number {
+  return typeof value === "number" && Number.isFinite(value) && value > 0 ? value : 0;
+}
+
+function numbers(value: unknown): readonly number[] {
+  return list(value).filter((item): item is number => typeof item === "number");
+}
+
+function outline(value: unknown): Outline {
+  const { name, path, width, height, x, y } = fields(value);
+  return { name: text(name), path: text(path), width: count(width), height: count(height), x: count(x), y: count(y) };
+}
+
+function pictures(value: unknown): readonly Picture[] {
+  return list(value).flatMap((item) => {
+    const { type, data, width, height, caption, outlines } = fields(item);
+    const encoded = bytes(data);
+    if (encoded === null || count(width) === 0 || count(height) === 0) return [];
+    return {
+      type: text(type), data: encoded, width: count(width), height: count(height),
+      caption: text(caption), outlines: list(outlines).map(outline),
+    };
+  });
+}
+
+export function card(value: unknown): Card {
+  const { prompt, pictures: shown, options, right, reveal, values, error } = fields(value);
+  return {
+    prompt: text(prompt), pictures: pictures(shown), options: list(options).map(text), right: numbers(right),
+    reveal: text(reveal), values: Array.isArray(values) ? numbers(values) : null, error: text(error),
+  };
+}
+
+/** What an answer is worth. In the middle of a scale it is neither right nor wrong, though it earns nothing. */
+export function verdict({ right, values }: Card, choice: number): Verdict {
+  if (right.length === 0) return "noted";
+  if (right.includes(choice)) return "right";
+  return values?.[choice] === 0 ? "undecided" : "wrong";
+}
+
+export const MARK: Readonly<Record<Verdict, string>> = { right: "✓", wrong: "✗", undecided: "–", noted: "•" };
+
+export const WORD: Readonly<Record<Verdict, string>> = {
+  right: "Right", wrong: "Wrong", undecided: "Undecided", noted: "Noted",
+};

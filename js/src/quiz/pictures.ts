@@ -1,0 +1,88 @@
+import { make } from "../view/dom";
+import type { Outline, Picture } from "./cards";
+
+/** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
+const SMALL = 96;
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Encoded pictures as addresses that an img understands, for as long as the view lives. */
+export class Addresses {
+  private readonly known = new Map<Picture, string>();
+
+  constructor(signal: AbortSignal) {
+    signal.addEventListener("abort", () => this.known.forEach((address) => URL.revokeObjectURL(address)));
+  }
+
+  of(picture: Picture): string {
+    const known = this.known.get(picture);
+    if (known !== undefined) return known;
+    // Copied: a blob is made of no part of a larger message.
+    const made = URL.createObjectURL(new Blob([new Uint8Array(picture.data)], { type: picture.type }));
+    this.known.set(picture, made);
+    return made;
+  }
+}
+
+export function image(picture: Picture, addresses: Addresses): HTMLImageElement {
+  const { width, height, caption } = picture;
+  const shown = make("img", "camwidget-quiz-image", { src: addresses.of(picture), alt: caption, width, height });
+  if (Math.max(width, height) <= SMALL) shown.classList.add("camwidget-quiz-pixelated");
+  return shown;
+}
+
+/** A picture with its caption; `reveal` draws where things really are. */
+export class Figure {
+  readonly element: HTMLElement;
+  private readonly frame: HTMLElement;
+  private revealed = false;
+
+  constructor(
+    private readonly picture: Picture,
+    addresses: Addresses,
+  ) {
+    this.frame = make("div", "camwidget-quiz-frame", {}, image(picture, addresses));
+    this.frame.style.setProperty("--aspect", String(picture.width / picture.height));
+    this.element = make(
+      "figure",
+      "camwidget-quiz-figure",
+      {},
+      this.frame,
+      make("figcaption", "camwidget-quiz-caption", {}, picture.caption),
+    );
+  }
+
+  /** @param named whether the outlines' names are written beside them, too */
+  reveal(named: boolean): void {
+    if (this.revealed) return;
+    this.revealed = true;
+    // The first, which is the answer's, on top.
+    const outlines = this.picture.outlines.map((outline, at) => ({ outline, first: at === 0 })).reverse();
+    for (const { outline, first } of outlines) this.frame.append(drawn(outline, first));
+    if (!named) return;
+    for (const { outline, first } of outlines) this.frame.append(tag(outline, first));
+  }
+}
+
+function drawn({ path, width, height }: Outline, first: boolean): SVGElement {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", `camwidget-quiz-outline${first ? " camwidget-quiz-first" : ""}`);
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("aria-hidden", "true");
+  // A dark line beneath a bright one shows on any ground.
+  for (const layer of ["under", "over"]) {
+    const line = document.createElementNS(SVG, "path");
+    line.setAttribute("class", `camwidget-quiz-${layer}`);
+    line.setAttribute("d", path);
+    svg.append(line);
+  }
+  return svg;
+}
+
+function tag({ name, x, y }: Outline, first: boolean): HTMLElement {
+  const made = make("span", `camwidget-quiz-tag${first ? " camwidget-quiz-first" : ""}`, {}, name);
+  made.style.left = `${100 * x}%`;
+  made.style.top = `${100 * y}%`;
+  return made;
+}

@@ -1,0 +1,109 @@
+import { button, make, setAttribute, setText } from "../view/dom";
+import { MARK, verdict, WORD } from "./cards";
+import type { Card, Verdict } from "./cards";
+import type { Game } from "./game";
+import { Figure } from "./pictures";
+import type { Addresses } from "./pictures";
+
+/** Options that have a key. */
+const KEYS = 9;
+
+/** One question: asked, and after the answer with what was right. */
+export class QuestionPage {
+  readonly element: HTMLElement;
+  private readonly figures: readonly Figure[];
+  private readonly options: readonly HTMLButtonElement[];
+  private readonly word = make("strong", "camwidget-quiz-word");
+  private readonly reveal = make("span", "camwidget-quiz-reveal");
+  private readonly next = button("camwidget-quiz-button camwidget-quiz-next", {});
+  private readonly back = button("camwidget-quiz-button", {}, "Back to the score");
+
+  constructor(
+    private readonly game: Game,
+    private readonly at: number,
+    private readonly asked: Card,
+    addresses: Addresses,
+  ) {
+    this.figures = asked.pictures.map((picture) => new Figure(picture, addresses));
+    this.options = asked.options.map((option, k) => this.option(option, k));
+    this.next.addEventListener("click", () => game.next());
+    this.back.addEventListener("click", () => game.show(game.total));
+    const pictures = make("div", "camwidget-quiz-pictures", {}, ...this.figures.map((figure) => figure.element));
+    pictures.style.setProperty("--count", String(Math.max(1, this.figures.length)));
+    const scale = asked.values === null ? "" : " camwidget-quiz-scale";
+    const said = make("p", "camwidget-quiz-said", { "aria-live": "polite" }, this.word, " ", this.reveal);
+    this.element = make("div", "camwidget-quiz-page");
+    if (asked.error !== "") {
+      this.element.append(
+        make("p", "camwidget-quiz-error", { role: "alert" }, `This question could not be made. ${asked.error}`),
+      );
+    } else {
+      this.element.append(
+        make("p", "camwidget-quiz-prompt", {}, asked.prompt),
+        pictures,
+        make("div", `camwidget-quiz-options${scale}`, { role: "group", "aria-label": "Options" }, ...this.options),
+      );
+    }
+    this.element.append(
+      make("div", "camwidget-quiz-foot", {}, said, make("div", "camwidget-quiz-ways", {}, this.back, this.next)),
+    );
+    this.update();
+  }
+
+  /** Where the keyboard goes on once the question is answered. */
+  get way(): HTMLElement {
+    return this.next;
+  }
+
+  update(): void {
+    const { game, at, asked } = this;
+    const choice = game.choice(at);
+    const found = game.verdict(at);
+    this.options.forEach((option, k) => setAttribute(option, "aria-pressed", String(k === choice)));
+    this.options.forEach((option, k) => mark(option, k, choice === null ? "" : state(asked, k, choice)));
+    setText(this.word, found === null ? "" : `${MARK[found]} ${WORD[found]}.`);
+    setText(this.reveal, found === null ? hint(asked) : answerLine(asked, found));
+    this.word.dataset["verdict"] = this.reveal.dataset["verdict"] = found ?? "";
+    this.next.hidden = !game.done(at);
+    setText(this.next, at + 1 === game.total ? "See the score" : "Next");
+    this.back.hidden = !game.finished || at + 1 === game.total;
+    if (found !== null) this.figures.forEach((figure, k) => figure.reveal(k === 0));
+  }
+
+  private option(name: string, k: number): HTMLButtonElement {
+    const made = button(
+      "camwidget-quiz-option",
+      {},
+      make("kbd", "camwidget-quiz-key", { "aria-hidden": "true" }),
+      make("span", "camwidget-quiz-name", {}, name),
+    );
+    made.addEventListener("click", () => this.game.choose(k));
+    return made;
+  }
+}
+
+function answerLine({ options, right, reveal }: Card, found: Verdict): string {
+  const [only] = right;
+  const told = found === "wrong" && right.length === 1 && only !== undefined ? `It is ${options[only]}. ` : "";
+  return `${told}${reveal}`;
+}
+
+function hint({ options: { length } }: Card): string {
+  return length === 0 ? "" : `Press ${length === 2 ? "1 or 2" : `1 to ${Math.min(length, KEYS)}`}, or click.`;
+}
+
+type State = Verdict | "other" | "";
+
+/** How an option looks once one is chosen. */
+function state(asked: Card, k: number, choice: number): State {
+  if (asked.right.includes(k)) return "right";
+  return k === choice ? verdict(asked, choice) : "other";
+}
+
+function mark(option: HTMLButtonElement, k: number, found: State): void {
+  option.dataset["state"] = found;
+  setAttribute(option, "aria-disabled", String(found !== ""));
+  const key = option.querySelector(".camwidget-quiz-key");
+  const shown = found === "" || found === "other" ? (k < KEYS ? String(k + 1) : "") : MARK[found];
+  if (key !== null) setText(key, shown);
+}

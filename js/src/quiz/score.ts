@@ -1,0 +1,68 @@
+import { button, make } from "../view/dom";
+import { MARK, WORD } from "./cards";
+import type { Game } from "./game";
+import { image } from "./pictures";
+import type { Addresses } from "./pictures";
+
+/** The last page: how many were right, what that compares to, and every question with what was answered. */
+export function scorePage(game: Game, addresses: Addresses): HTMLElement {
+  const again = button("camwidget-quiz-button camwidget-quiz-next", {}, "Play again");
+  again.addEventListener("click", () => game.restart());
+  const rows = Array.from({ length: game.total }, (_, at) => row(game, at, addresses));
+  return make(
+    "div",
+    "camwidget-quiz-page",
+    {},
+    make("p", "camwidget-quiz-score", { role: "status" }, headline(game)),
+    ...means(game),
+    ...(game.source === "" ? [] : [make("p", "camwidget-quiz-source", {}, game.source)]),
+    make("ol", "camwidget-quiz-rows", {}, ...rows),
+    make("div", "camwidget-quiz-foot", {}, make("div", "camwidget-quiz-ways", {}, again)),
+  );
+}
+
+function headline(game: Game): string {
+  const { right, of } = game.score;
+  return of === 0 ? "That was the last question." : `${right} of ${of} right`;
+}
+
+function means(game: Game): HTMLElement[] {
+  const { mean, scale } = game;
+  if (mean === null) return [];
+  const value = make("strong", "", {}, signed(mean));
+  return [make("p", "camwidget-quiz-mean", {}, "Your mean: ", value, scale === "" ? "" : `, ${scale}.`)];
+}
+
+function signed(value: number): string {
+  const digits = Math.abs(value).toFixed(2);
+  if (Number(digits) === 0) return "0.00";
+  return `${value < 0 ? "−" : "+"}${digits}`;
+}
+
+/** A question in one line, to be opened again. */
+function row(game: Game, at: number, addresses: Addresses): HTMLElement {
+  const asked = game.card(at);
+  const choice = game.choice(at);
+  const found = game.verdict(at);
+  const right = asked?.right.map((k) => asked.options[k]).join(" or ") ?? "";
+  const chosen = choice === null ? "" : (asked?.options[choice] ?? "");
+  const said = choice === null ? "Not answered" : `You said ${chosen}`;
+  const told = found === "wrong" || found === "undecided" ? `Right: ${right}` : "";
+  const pictures = asked?.pictures ?? [];
+  const open = button(
+    "camwidget-quiz-row",
+    { title: "Show this question again" },
+    make("span", "camwidget-quiz-at", {}, String(at + 1)),
+    make("span", "camwidget-quiz-thumbs", {}, ...pictures.map((picture) => image(picture, addresses))),
+    make(
+      "span",
+      "camwidget-quiz-answer",
+      {},
+      make("span", "camwidget-quiz-word", { "data-verdict": found ?? "" }, found === null ? "" : `${MARK[found]} ${WORD[found]}`),
+      make("span", "", {}, said),
+      make("span", "camwidget-quiz-told", {}, told),
+    ),
+  );
+  open.addEventListener("click", () => game.show(at));
+  return make("li", "camwidget-quiz-item", {}, open);
+}

@@ -76,6 +76,8 @@ def model_of(found: Entry, net: nn.Module) -> VisionModel:
         Preprocess(found.input_size, mean=found.mean, std=found.std),
         found.classes,
         name=found.name,
+        prompt=None if found.prompt is None else found.prompt(),
+        scores=found.scores,
     )
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import torch
 from torch import Tensor, nn
+
+from .language import END
 
 
 class Block(nn.Module):
@@ -136,3 +139,55 @@ def _stem(outputs: int, kernel: int, stride: int) -> nn.Sequential:
 
 def _global_pool(kind: nn.Module) -> nn.Sequential:
     return nn.Sequential(OrderedDict(average=kind, flatten=nn.Flatten()))
+
+
+class CaptionNet(nn.Module):
+    """A convolutional encoder and a recurrent decoder without attention.
+
+    The decoder sees the picture once, as the state it begins with.
+
+    Args:
+        words: how many numbers a word may have; 0 is the end.
+    """
+
+    def __init__(self, words: int, hidden: int = 144) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(trunk())
+        self.look = nn.Sequential(
+            OrderedDict(
+                pool=nn.AdaptiveMaxPool2d(4),
+                flatten=nn.Flatten(),
+                linear=nn.Linear(96 * 16, 96),
+                relu=nn.ReLU(),
+                state=nn.Linear(96, hidden),
+            )
+        )
+        self.embed = nn.Embedding(words, 32)
+        self.decoder = nn.GRU(32, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, words)
+
+    def forward(self, pictures: Tensor, caption: Tensor) -> Tensor:
+        """Log-probabilities (N, 1 + T) of a caption's words (N, T): of all together, and of each after those before."""
+        said = self.say(pictures, caption)
+        each = said[:, :-1].gather(2, caption[..., None])[..., 0]
+        whole = each.sum(1) + said[:, -1, END]
+        return torch.cat([whole[:, None], each], 1)
+
+    def say(self, pictures: Tensor, caption: Tensor) -> Tensor:
+        """Log-probabilities (N, T + 1, words) of every word after the words before it (N, T)."""
+        state = self.look(self.encoder(pictures)).tanh()[None]
+        before = nn.functional.pad(caption, (1, 0), value=END)
+        steps, _ = self.decoder(self.embed(before), state)
+        return nn.functional.log_softmax(self.head(steps), dim=2)
+
+    @torch.no_grad()
+    def write(self, pictures: Tensor, longest: int = 12) -> Tensor:
+        """The likeliest next word, word after word: numbers (N, longest), filled up with ends."""
+        state = self.look(self.encoder(pictures)).tanh()[None]
+        word = torch.zeros(len(pictures), 1, dtype=torch.long, device=pictures.device)
+        words: list[Tensor] = []
+        for _ in range(longest):
+            step, state = self.decoder(self.embed(word), state)
+            word = self.head(step).argmax(2)
+            words.append(word)
+        return torch.cat(words, 1)

@@ -1,0 +1,141 @@
+"""How the captioner is trained and measured."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm.auto import tqdm
+
+from ..engine import explain
+from .captions import LONGEST, VOCABULARY, Described, draw
+from .evaluate import normalise
+from .fitting import drawn, fit, shuffled
+from .language import END
+from .measure_scenes import model_of
+from .nets import CaptionNet
+from .registry import Entry, build
+from .scenes import CATEGORIES
+
+STEPS = 2600
+BATCH = 32
+PASSES = 10
+LEARNING_RATE = 3e-3
+WEIGHT_DECAY = 0.02
+
+UNSEEN = 1_000_000
+_EVERY = 5
+"""Of so many pictures one is explained by guided Grad-CAM too."""
+
+_STREAM = 0xCA9E
+
+
+class _Telling(nn.Module):
+    """The net as it is taught: every next word from the right ones before it."""
+
+    def __init__(self, net: CaptionNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, pictures: Tensor, captions: Tensor) -> Tensor:
+        return self.net.say(pictures, captions)
+
+
+def train_captions(
+    entry: Entry, net: CaptionNet, *, steps: int, seed: int, progress: bool
+) -> None:
+    """Train the network in place; it is left in eval mode. The encoder begins as that of `zoo/scenes`."""
+    net.encoder.load_state_dict(build("zoo/scenes").module[:-2].state_dict())  # type: ignore[index]
+    pictures = math.ceil(steps * BATCH / PASSES)
+    images = np.empty((pictures, entry.input_size, entry.input_size, 3), np.uint8)
+    captions = torch.full((pictures, LONGEST), END)
+    samples = drawn(
+        lambda n: draw(np.random.default_rng([seed, n, _STREAM])), pictures, progress=progress
+    )
+    for n, sample in enumerate(samples):
+        images[n] = sample.image
+        numbers = VOCABULARY.numbers(sample.caption.split())
+        captions[n, : len(numbers)] = torch.tensor(numbers)
+    rng = np.random.default_rng([seed, _STREAM])
+    order = shuffled(rng, pictures, BATCH)
+
+    def batch() -> tuple[tuple[Tensor, Tensor], Tensor]:
+        chosen = next(order)
+        told = captions[chosen]
+        return (normalise(images[chosen], entry), told), told
+
+    fit(
+        _Telling(net),
+        batch,
+        _loss,
+        steps=steps,
+        learning_rate=LEARNING_RATE,
+        weight_decay=WEIGHT_DECAY,
+        progress=progress,
+        brief=True,
+    )
+
+
+def _loss(said: Tensor, told: Tensor) -> Tensor:
+    """The mean surprise at a right word, ends included once."""
+    wanted = functional.pad(told, (0, 1), value=END)
+    words = torch.ones_like(wanted, dtype=torch.bool)
+    words[:, 1:] = told != END  # the first end counts, those after it do not
+    surprise = -said.gather(2, wanted[..., None])[..., 0]
+    return surprise[words].mean()
+
+
+def measure_captions(
+    found: Entry, net: nn.Module, *, pictures: int, progress: bool
+) -> dict[str, Any]:
+    """How many captions are right, and how much more saliency there is in the boxes of what they name."""
+    model = model_of(found, net)
+    right: list[bool] = []
+    words: list[float] = []
+    kinds = ("whole caption", "word", "whole caption, guided", "word, guided")
+    ratios: dict[str, list[float]] = {kind: [] for kind in kinds}
+    for seed in tqdm(
+        range(UNSEEN, UNSEEN + pictures), f"checking {found.name}", disable=not progress
+    ):
+        sample = draw(seed)
+        told = model.told(sample.image)
+        own, true = str(told.text).split(), sample.caption.split()
+        right.append(own == true)
+        words.append(float(np.mean([a == b for a, b in zip(own, true, strict=False)])))
+        targets = [0, *(n for n, word in enumerate(own, 1) if word in CATEGORIES)]
+        method = ["gradcam", "guided-gradcam"] if seed % _EVERY == 0 else ["gradcam"]
+        for exp in explain(told, sample.image, targets, method):
+            place = sample.evidence(exp.target.label, told.text)
+            if place is None or not place.any():
+                continue  # what it names is not there
+            kind = "whole caption" if exp.target.index == 0 else "word"
+            kind += ", guided" if exp.method != "gradcam" else ""
+            ratios[kind].append(_ratio(exp.saliency, sample, place))
+    return {
+        "captions": {
+            "pictures": pictures,
+            "right": round(float(np.mean(right)), 4),
+            "words_right": round(float(np.mean(words)), 4),
+        },
+        "saliency_inside_over_outside_the_boxes": {
+            kind: round(float(np.mean(values)), 2) for kind, values in ratios.items()
+        },
+    }
+
+
+def _ratio(
+    saliency: NDArray[np.floating], sample: Described, place: NDArray[np.bool_]
+) -> float:
+    """Mean saliency inside the boxes of the things at a place, over that outside (Selvaraju 2017, section 7.1)."""
+    inside = np.zeros_like(place)
+    for mask, (left, top, right, bottom) in zip(sample.masks, sample.boxes, strict=True):
+        if (mask & place).any():
+            inside[top:bottom, left:right] = True
+    outside = float(saliency[~inside].mean())
+    # Nothing at all outside would be infinitely good; a thousandth keeps the mean a number.
+    return float(saliency[inside].mean()) / max(outside, 1e-3)

@@ -54,6 +54,10 @@ class Sample:
         ]
         return np.logical_or.reduce(chosen) if chosen else np.zeros(self.image.shape[:2], bool)
 
+    def concepts(self) -> dict[str, NDArray[np.bool_]]:
+        """Where each class that is present is, by its name: bool of shape (H, W)."""
+        return {self.classes[label]: self.mask_of(label) for label in dict.fromkeys(self.labels)}
+
     def pil(self) -> Image:
         """The picture as a PIL image."""
         from PIL import Image

@@ -1,4 +1,4 @@
-"""Pictures changed by less than the eye sees, so that a model is sure of a wrong class; and whether maps survive that."""
+"""Pictures changed by less than the eye sees, so that a model is sure of a wrong class; and whether maps survive."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def attack(
     image: Any,
     target: int | str,
     *,
-    epsilon: float = 2 / 255,
+    epsilon: float = 4 / 255,
     steps: int = 40,
     confidence: float = 0.99,
     seed: int = 0,

@@ -1,7 +1,7 @@
 """Which concepts the units of a layer answer to: network dissection (Bau et al. 2017, arXiv:1704.05796).
 
-Where the concepts in a picture are is known, as in the pictures that the zoo draws. A unit bears the name of the concept
-that covers best what the unit answers to.
+Where the concepts in a picture are is known, as in the pictures that the zoo draws. A unit bears the name of the
+concept that fits best what the unit answers to.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .trace import Trace
 
 __all__ = ["Labelled", "answers", "dissect"]
 
-#: Differences below this part of a unit's range are rounding: interpolating between equal values changes the last digit.
+#: Differences below this part of a unit's range are rounding: between equal values, interpolation changes last digits.
 _ROUNDING = 1e-6
 
 #: Numbers in the enlarged maps of a picture at once: 64 MiB of them.
@@ -54,17 +54,17 @@ def dissect(
 ) -> Dissection:
     """Name the units of a layer by the concepts they answer to (Bau et al. 2017, section 2.2).
 
-    A unit k answers where its map, enlarged bilinearly to the picture, reaches T_k, with P(a_k > T_k) = 1 - quantile over
-    all places of its maps in all pictures. Its name is the concept with the highest intersection over union with that,
-    all pictures taken together. T_k is exact: the highest values of each unit are kept, 1 - quantile of all.
+    A unit k answers where its map, enlarged bilinearly to the picture, reaches T_k, with P(a_k > T_k) = 1 - quantile
+    over all places of its maps in all pictures. Its name is the concept with the highest intersection over union with
+    that, all pictures taken together. T_k is exact: the highest values of each unit are kept, 1 - quantile of all.
 
-    Two things are not in the paper. A unit that is at its least value in more places than the quantile leaves has no
-    T_k that parts anything: it answers wherever it is above that value. A unit that is the same everywhere never answers.
+    Two things are not in the paper. Where T_k is the least value of a unit, as of one that is silent nearly everywhere,
+    it parts nothing, and the unit answers wherever it is above that. A unit that is the same everywhere never answers.
 
     Args:
         model: from ``load`` or ``wrap``; left as it is.
-        samples: the pictures, gone through twice; each has ``image``, uint8 (H, W, 3), and ``concepts()``, from names to
-            bool masks (H, W). The masks are resized and cropped as the pictures are.
+        samples: the pictures, gone through twice; each has ``image``, uint8 (H, W, 3), and ``concepts()``, from names
+            to bool masks (H, W). The masks are resized and cropped as the pictures are.
         layer: a module name; the model's default layer if None.
         quantile: in (0, 1), the part of all places where a unit is at most T_k; 0.995 in the paper.
         min_iou: from which intersection over union on a unit has a name; 0.04 in the paper.
@@ -235,7 +235,7 @@ class _Work:
 
 
 def answers(maps: torch.Tensor, cut: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    """Where units answer: maps (N, K, h, w) enlarged to a size (H, W), above each unit's cut (K,), bool (N, K, H, W)."""
+    """Where units answer, bool (N, K, H, W): maps (N, K, h, w) enlarged to a size (H, W), above each unit's cut (K,)."""
     large = nnF.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
     return large > cut[:, None, None]
 

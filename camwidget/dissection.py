@@ -104,6 +104,8 @@ class Dissection:
 
     def plot(self) -> Figure:
         """How many units each concept has, by category (matplotlib)."""
+        from matplotlib.ticker import MaxNLocator
+
         from .figures import new_figure
 
         counts = {c: len(self.detectors.get(c, ())) for c in self.concepts}
@@ -114,7 +116,10 @@ class Dissection:
                 c for c, k in zip(self.concepts, self.categories, strict=True) if k == category
             ]
             axes.bar(chosen, [counts[c] for c in chosen], label=category or None)
-        axes.tick_params(axis="x", rotation=60)
+        axes.set_xticks(
+            range(len(counts)), list(counts), rotation=45, ha="right", rotation_mode="anchor"
+        )
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel("units")
         axes.set_title(f"{len(self.named)} of {len(self.units)} units · {self.layer}", fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)

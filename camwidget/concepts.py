@@ -235,7 +235,7 @@ class _Work:
 
 
 def answers(maps: torch.Tensor, cut: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    """Where units answer, bool (N, K, H, W): maps (N, K, h, w) enlarged to a size (H, W), above each unit's cut (K,)."""
+    """Where units answer, bool (N, K, H, W): maps (N, K, h, w) enlarged to (H, W), above each unit's cut (K,)."""
     large = nnF.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
     return large > cut[:, None, None]
 

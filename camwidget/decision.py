@@ -57,7 +57,7 @@ class TextualExplanation:
 
     @property
     def text(self) -> str:
-        """One sentence, such as "disc (0.97): mostly because of units for red (4) and striped; against it: unit 17."."""
+        """One sentence, such as "disc (0.97): mostly because of units for red (4) and disc; against it: unit 17."."""
         sure = "" if self.probability is None else f" ({self.probability:.2f})"
         reasons = _listed(self.reasons) or "no unit"
         against = _listed(self.counter_reasons) or "no unit"

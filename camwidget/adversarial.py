@@ -253,8 +253,8 @@ def map_survival(
 ) -> MapSurvival:
     """Compare the map of a true class before and after an attack.
 
-    Selvaraju et al. 2017, section "Robustness to adversarial noise", show one picture: the map still finds the cat and
-    the dog, though the net is sure of an airliner. These are figures for that.
+    Selvaraju et al. 2017, section "Effect of adversarial noise on VGG-16", show one picture: the maps still find the
+    cat and the dog, though the net is sure of an airliner. These are figures for that.
 
     Args:
         model: the model that was attacked.

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
+from .adversarial import Attack, MapSurvival, attack, map_survival
+from .concepts import dissect
+from .decision import TextualExplanation, describe_decision
 from .deepvis import Visualization, visualize
+from .dissection import Dissection
 from .engine import explain
 from .errors import CamwidgetError
 from .explanation import Explanation, Explanations
@@ -22,27 +26,35 @@ if TYPE_CHECKING:
     from .widget import Explorer, Quiz
 
 __all__ = [
+    "Attack",
     "CamwidgetError",
     "Contrast",
     "Counterfactual",
+    "Dissection",
     "Explanation",
     "Explanations",
     "Explorer",
     "LogProbability",
+    "MapSurvival",
     "MaskCurve",
     "Prediction",
     "Preprocess",
     "Question",
     "Quiz",
+    "TextualExplanation",
     "VisionModel",
     "Visualization",
     "__version__",
+    "attack",
     "confidence_change",
+    "describe_decision",
+    "dissect",
     "explain",
     "get_method",
     "list_methods",
     "list_models",
     "load",
+    "map_survival",
     "mask_curve",
     "visualize",
     "wrap",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from .language import Vocabulary
 from .scenes import CATEGORIES, SIZE, Scene
 from .scenes import draw as draw_scene
-from .things import COLOURS, SHAPES, TEXTURES, THINGS, Thing
+from .things import SHAPES, THINGS
 
 if TYPE_CHECKING:
     from ..models import VisionModel
@@ -93,7 +92,9 @@ def phrases_of(words: list[str]) -> list[range]:
     return phrases
 
 
-def draw(seed: int | np.random.Generator, number: int | None = None, *, size: int = SIZE) -> Described:
+def draw(
+    seed: int | np.random.Generator, number: int | None = None, *, size: int = SIZE
+) -> Described:
     """Draw one scene with its caption; the same arguments always give the same picture.
 
     Args:
@@ -101,7 +102,11 @@ def draw(seed: int | np.random.Generator, number: int | None = None, *, size: in
         number: how many things, one or two; random (two more often) if left out.
         size: side of the picture in pixels.
     """
-    rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng([int(seed), _STREAM])
+    rng = (
+        seed
+        if isinstance(seed, np.random.Generator)
+        else np.random.default_rng([int(seed), _STREAM])
+    )
     if number is None:
         number = 1 if rng.random() < 0.2 else 2
     if number not in (1, 2):
@@ -123,7 +128,9 @@ def caption_of(scene: Scene) -> str:
 
 def relation(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> str:
     """Where one thing is, seen from the other: along whichever axis they are further apart."""
-    x, y = (float(np.mean(a) - np.mean(b)) for a, b in zip(_places(one), _places(other), strict=True))
+    x, y = (
+        float(np.mean(a) - np.mean(b)) for a, b in zip(_places(one), _places(other), strict=True)
+    )
     if abs(x) > abs(y):
         return "left of" if x < 0 else "right of"
     return "above" if y < 0 else "below"
@@ -143,7 +150,9 @@ class CaptionPrompt:
     """A caption beside the picture: each word is a target, and so is the whole."""
 
     name = "caption"
-    hint = "Describe the picture, or ask how well other words would fit: each word is then a target."
+    hint = (
+        "Describe the picture, or ask how well other words would fit: each word is then a target."
+    )
     examples = (
         "a red striped disc left of a blue square",
         "a yellow star",

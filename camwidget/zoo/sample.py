@@ -63,6 +63,10 @@ class Sample:
         found = [i for i, name in enumerate(self.classes) if name.casefold() == folded]
         return self.mask_of(found[0]) if found else None
 
+    def concepts(self) -> dict[str, NDArray[np.bool_]]:
+        """Where each class that is present is, by its name: bool of shape (H, W)."""
+        return {self.classes[label]: self.mask_of(label) for label in dict.fromkeys(self.labels)}
+
     def pil(self) -> Image:
         """The picture as a PIL image."""
         from PIL import Image

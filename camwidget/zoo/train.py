@@ -75,8 +75,8 @@ _RECIPES = {
         scenes.train_scenes,
         measure_beside,
         scenes.about(
-            "Three convolutions with wide steps, after a short training: right most of the time, less sure where to look.",
-            "It mistakes textures and shapes of small things.",
+            "The network of zoo/scenes with half the channels, a coarser map and half the training.",
+            "It mistakes textures and shapes, of small things above all.",
         ),
     ),
 }

@@ -46,9 +46,7 @@ class _Telling(nn.Module):
         return self.net.say(pictures, captions)
 
 
-def train_captions(
-    entry: Entry, net: CaptionNet, *, steps: int, seed: int, progress: bool
-) -> None:
+def train_captions(entry: Entry, net: CaptionNet, *, steps: int, seed: int, progress: bool) -> None:
     """Train the network in place; it is left in eval mode. The encoder begins as that of `zoo/scenes`."""
     net.encoder.load_state_dict(build("zoo/scenes").module[:-2].state_dict())  # type: ignore[index]
     pictures = math.ceil(steps * BATCH / PASSES)
@@ -128,9 +126,7 @@ def measure_captions(
     }
 
 
-def _ratio(
-    saliency: NDArray[np.floating], sample: Described, place: NDArray[np.bool_]
-) -> float:
+def _ratio(saliency: NDArray[np.floating], sample: Described, place: NDArray[np.bool_]) -> float:
     """Mean saliency inside the boxes of the things at a place, over that outside (Selvaraju 2017, section 7.1)."""
     inside = np.zeros_like(place)
     for mask, (left, top, right, bottom) in zip(sample.masks, sample.boxes, strict=True):

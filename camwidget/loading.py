@@ -71,6 +71,7 @@ def load(
             name=name,
             prompt=embedded.prompt,
             scores=embedded.scores,
+            layers=embedded.layers,
         )
     if name.startswith("timm/"):
         return _from_timm(name, weights, classes, place)

@@ -70,8 +70,18 @@ def ruled(root: torch.Tensor, rule: ReluRule) -> Iterator[None]:
 def other_activations(output: Any) -> tuple[bool, tuple[str, ...]]:
     """Whether there are rectifiers in the graph of a module's output, and which other activations there are."""
     nodes = [node for root in tensors_of(output) for node in _nodes(root)]
-    names = dict.fromkeys(_OTHERS[n.name()] for n in nodes if n.name() in _OTHERS)
-    return any(map(_is_rectifier, nodes)), tuple(names)
+    others = (n for n in nodes if n.name() in _OTHERS and not _is_of_vectors(n))
+    return any(map(_is_rectifier, nodes)), tuple(dict.fromkeys(_OTHERS[n.name()] for n in others))
+
+
+def _is_of_vectors(node: Any) -> bool:
+    """Whether an activation is one of vectors (N, C), not of maps or tokens.
+
+    Of these the gradient goes its usual way, as in a recurrent decoder after the convolutions (Selvaraju 2017,
+    section 7.1, has guided Grad-CAM of a captioner).
+    """
+    saved = (getattr(node, f"_saved_{name}", None) for name in ("result", "self", "condition"))
+    return any(isinstance(tensor, torch.Tensor) and tensor.ndim <= 2 for tensor in saved)
 
 
 def _nodes(root: torch.Tensor) -> Iterator[Any]:

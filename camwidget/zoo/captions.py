@@ -14,6 +14,8 @@ from .scenes import draw as draw_scene
 from .things import SHAPES, THINGS
 
 if TYPE_CHECKING:
+    import torch
+
     from ..models import VisionModel
     from ..prompts import Reading
 
@@ -173,7 +175,7 @@ class CaptionPrompt:
             default=0,
         )
 
-    def propose(self, model: VisionModel, pixels: NDArray[np.floating]) -> str:
+    def propose(self, model: VisionModel, pixels: torch.Tensor) -> str:
         """The caption that the model itself writes."""
-        numbers = model.module.write(model.inputs(pixels))  # type: ignore[operator,arg-type]
+        numbers = model.module.write(model.inputs(pixels))  # type: ignore[operator]
         return VOCABULARY.text(numbers[0].tolist())

@@ -78,6 +78,7 @@ def model_of(found: Entry, net: nn.Module) -> VisionModel:
         name=found.name,
         prompt=None if found.prompt is None else found.prompt(),
         scores=found.scores,
+        layers=found.layers,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 
 import torch
@@ -91,29 +92,35 @@ def plain_net(classes: int) -> nn.Sequential:
     `features` gives a map of 8x8 for 128x128 pictures. What follows is no average, so that class
     activation mapping does not apply.
     """
-    layers: list[nn.Module] = [
-        nn.Conv2d(3, 24, 3, 2, 1, bias=False),
-        nn.BatchNorm2d(24),
-        nn.ReLU(),
-    ]
-    for inputs, outputs in ((24, 32), (32, 64), (64, 64)):
-        layers.append(nn.MaxPool2d(2))
-        for entering in (inputs, outputs):
-            layers += [
-                nn.Conv2d(entering, outputs, 3, 1, 1, bias=False),
-                nn.BatchNorm2d(outputs),
-                nn.ReLU(),
-            ]
     return nn.Sequential(
         OrderedDict(
-            features=nn.Sequential(*layers),
-            pool=nn.Sequential(OrderedDict(maximum=nn.MaxPool2d(2), flatten=nn.Flatten())),
+            features=plain_features(),
+            pool=nn.Sequential(OrderedDict(maximum=nn.MaxPool2d(4), flatten=nn.Flatten())),
             hidden=nn.Sequential(
-                OrderedDict(linear=nn.Linear(64 * 16, 160), relu=nn.ReLU(), dropout=nn.Dropout(0.3))
+                OrderedDict(linear=nn.Linear(96 * 4, 192), relu=nn.ReLU(), dropout=nn.Dropout(0.1))
             ),
-            head=nn.Linear(160, classes),
+            head=nn.Linear(192, classes),
         )
     )
+
+
+def plain_features() -> nn.Sequential:
+    """Four stages of two 3x3 convolutions each: (N, 3, 128, 128) to a map (N, 96, 8, 8)."""
+    widths = (3, 24, 32, 64, 96)
+    stages: OrderedDict[str, nn.Module] = OrderedDict()
+    for n, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
+        # The first stage halves the picture by a stride, the others by a maximum.
+        halved = [nn.MaxPool2d(2)] if n else []
+        stages[f"stage{n + 1}"] = nn.Sequential(
+            *halved,
+            nn.Conv2d(inputs, outputs, 3, 1 if n else 2, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+        )
+    return nn.Sequential(stages)
 
 
 def weak_net(classes: int) -> nn.Sequential:
@@ -191,3 +198,123 @@ class CaptionNet(nn.Module):
             word = self.head(step).argmax(2)
             words.append(word)
         return torch.cat(words, 1)
+
+
+class Reader(nn.Module):
+    """A recurrent reader of questions (N, T); ends fill short ones up.
+
+    Args:
+        words: how many numbers a word may have; 0 is the end.
+        hidden: width of what it gives.
+    """
+
+    def __init__(self, words: int, hidden: int) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(words, 32)
+        self.gru = nn.GRU(32, hidden, batch_first=True)
+
+    def forward(self, question: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """States after every word (N, T, hidden), that after the last (N, hidden), and which are words (N, T)."""
+        states, _ = self.gru(self.embed(question))
+        real = question != END
+        last = (real.sum(1) - 1).clamp(min=0)
+        after = states.gather(1, last[:, None, None].expand(-1, 1, states.shape[2]))[:, 0]
+        return states, after, real
+
+
+class AnswerNet(nn.Module):
+    """A plain convolutional encoder and a recurrent reader, which meet by multiplication.
+
+    Args:
+        words: how many numbers a word may have.
+        answers: number of scores.
+    """
+
+    def __init__(self, words: int, answers: int, hidden: int = 96) -> None:
+        super().__init__()
+        self.encoder = plain_features()
+        self.reader = Reader(words, hidden)
+        self.choose = nn.Linear(hidden, 96)
+        self.meet = nn.Sequential(
+            OrderedDict(
+                conv=nn.Conv2d(96, 64, 1),
+                relu=nn.ReLU(),
+                pool=nn.MaxPool2d(2),
+                flatten=nn.Flatten(),
+            )
+        )
+        self.hidden = nn.Linear(64 * 16, 96)
+        self.ask = nn.Linear(hidden, 96)
+        self.head = nn.Linear(96, answers)
+
+    def forward(self, pictures: Tensor, question: Tensor) -> Tensor:
+        """Scores (N, answers) for pictures (N, 3, H, W) and questions (N, T)."""
+        _, asked, _ = self.reader(question)
+        seen = self.encoder(pictures) * self.choose(asked)[:, :, None, None]
+        both = self.hidden(self.meet(seen)).relu() * self.ask(asked).tanh()
+        out: Tensor = self.head(both)
+        return out
+
+
+class CoAttentionNet(nn.Module):
+    """A residual encoder, a recurrent reader, and co-attention: words and places choose each other.
+
+    The parallel co-attention of Lu et al. 2016 (arXiv:1606.00061, eqs. 3 to 5), twice: the second look knows what the
+    first has found, as "left of the star" asks for.
+
+    Args:
+        words: how many numbers a word may have.
+        answers: number of scores.
+    """
+
+    def __init__(self, words: int, answers: int, width: int = 64) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(trunk())
+        self.reader = Reader(words, width)
+        self.places = nn.Conv2d(96, width, 1)
+        self.where = nn.Parameter(torch.zeros(1, width, 16, 16))
+        self.looks = nn.ModuleList([CoAttention(width) for _ in range(2)])
+        self.count = nn.Linear(width, 8)
+        self.hidden = nn.Linear(4 * width + 8, 96)
+        self.head = nn.Linear(96, answers)
+
+    def forward(self, pictures: Tensor, question: Tensor) -> Tensor:
+        """Scores (N, answers) for pictures (N, 3, H, W) and questions (N, T)."""
+        states, after, real = self.reader(question)
+        places = (self.places(self.encoder(pictures)) + self.where).flatten(2).transpose(1, 2)
+        found: list[Tensor] = []
+        hint = after
+        for look in self.looks:
+            seen, read = look(places, states, real, hint)
+            found += [seen, read]
+            hint = after + seen
+        # What attention cannot do, being a mean: say how many there are.
+        many = self.count((places * after[:, None]).tanh()).sigmoid().sum(1) / 16.0
+        out: Tensor = self.head(self.hidden(torch.cat([*found, many], 1)).relu())
+        return out
+
+
+class CoAttention(nn.Module):
+    """One look: places (N, P, width) and words (N, T, width) weighted by how they go together."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.affinity = nn.Linear(width, width, bias=False)
+        self.from_places = nn.Linear(width, width)
+        self.from_words = nn.Linear(width, width)
+        self.hint = nn.Linear(width, width)
+        self.weigh_places = nn.Linear(width, 1)
+        self.weigh_words = nn.Linear(width, 1)
+
+    def forward(
+        self, places: Tensor, words: Tensor, real: Tensor, hint: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What is looked at (N, width), and what is read (N, width)."""
+        words = words * real[..., None]
+        affinity = (words @ self.affinity(places).transpose(1, 2) / words.shape[2] ** 0.5).tanh()
+        p, w = self.from_places(places), self.from_words(words)
+        more = self.hint(hint)[:, None]
+        on_places = self.weigh_places((p + affinity.transpose(1, 2) @ w + more).tanh()).softmax(1)
+        on_words = self.weigh_words((w + affinity @ p / p.shape[1] ** 0.5 + more).tanh())
+        on_words = on_words.masked_fill(~real[..., None], -1e4).softmax(1)
+        return (on_places * places).sum(1), (on_words * words).sum(1)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError, WeightsError
-from . import scenes, textures
+from . import captions, questions, scenes, textures
 from .sample import Sample
 
 if TYPE_CHECKING:
@@ -36,17 +36,19 @@ class Entry:
         mean, std: normalisation of the channels, for pixels in [0, 1].
         prompt: makes what it declares about the text that it takes beside the picture; None if it takes none.
         scores: how its outputs become probabilities: "softmax", "sigmoid" or "log".
+        layers: names of the layers to choose from, the last being the default; None if they are to be found.
     """
 
     name: str
     classes: tuple[str, ...]
     network: Callable[[], nn.Module]
-    samples: Callable[[], list[Sample]]
+    samples: Callable[[], Sequence[Sample]]
     input_size: int = 192
     mean: Triple = (0.5, 0.45, 0.42)
     std: Triple = (0.25, 0.25, 0.25)
     prompt: Callable[[], Prompt] | None = None
     scores: str = "softmax"
+    layers: tuple[str, ...] | None = None
 
     def weights(self, folder: Path = WEIGHTS) -> Path:
         """File of the weights."""
@@ -70,6 +72,7 @@ class ZooModel:
         card: the model card: data, accuracy, known faults, how it was trained.
         prompt: what it declares about the text that it takes beside the picture; None if it takes none.
         scores: how its outputs become probabilities: "softmax", "sigmoid" or "log".
+        layers: names of the layers to choose from, the last being the default; None if they are to be found.
     """
 
     name: str
@@ -81,15 +84,16 @@ class ZooModel:
     card: dict[str, Any]
     prompt: Prompt | None = None
     scores: str = "softmax"
+    layers: tuple[str, ...] | None = None
 
 
-def _net(kind: str, classes: Sequence[str], **options: Any) -> Callable[[], nn.Module]:
+def _net(kind: str, *sizes: int, **options: Any) -> Callable[[], nn.Module]:
     """Makes one of the networks of `nets`; torch is loaded when it is made."""
 
     def make() -> nn.Module:
         from . import nets
 
-        module: nn.Module = getattr(nets, kind)(len(classes), **options)
+        module: nn.Module = getattr(nets, kind)(*sizes, **options)
         return module
 
     return make
@@ -97,7 +101,23 @@ def _net(kind: str, classes: Sequence[str], **options: Any) -> Callable[[], nn.M
 
 def _scenes(name: str, kind: str, **options: Any) -> Entry:
     classes = scenes.CLASSES
-    return Entry(name, classes, _net(kind, classes, **options), scenes.gallery, scenes.SIZE)
+    return Entry(name, classes, _net(kind, len(classes), **options), scenes.gallery, scenes.SIZE)
+
+
+def _stages(last: int) -> tuple[str, ...]:
+    return tuple(f"encoder.stage{n}" for n in range(1, last + 1))
+
+
+def _questions(name: str, kind: str, *layers: str) -> Entry:
+    return Entry(
+        name,
+        questions.ANSWERS,
+        _net(kind, len(questions.VOCABULARY), len(questions.ANSWERS)),
+        questions.gallery,
+        questions.SIZE,
+        prompt=questions.QuestionPrompt,
+        layers=layers,
+    )
 
 
 _ENTRIES = {
@@ -106,13 +126,24 @@ _ENTRIES = {
         Entry(
             "zoo/textures",
             textures.CLASSES,
-            _net("residual_net", textures.CLASSES),
+            _net("residual_net", len(textures.CLASSES)),
             textures.gallery,
         ),
         _scenes("zoo/scenes", "scene_net"),
         _scenes("zoo/scenes-max", "scene_net", average=False),
         _scenes("zoo/scenes-fc", "plain_net"),
         _scenes("zoo/scenes-weak", "weak_net"),
+        Entry(
+            "zoo/captions",
+            (captions.WHOLE,),
+            _net("CaptionNet", len(captions.VOCABULARY)),
+            captions.gallery,
+            captions.SIZE,
+            prompt=captions.CaptionPrompt,
+            scores="log",
+        ),
+        _questions("zoo/vqa", "AnswerNet", *_stages(4), "meet.relu"),
+        _questions("zoo/vqa-attention", "CoAttentionNet", "encoder.stem", *_stages(3)),
     )
 }
 
@@ -158,10 +189,11 @@ def build(name: str) -> ZooModel:
         card,
         None if found.prompt is None else found.prompt(),
         found.scores,
+        found.layers,
     )
 
 
-def samples(name: str) -> list[Sample]:
+def samples(name: str) -> Sequence[Sample]:
     """A few pictures that show what a model of the zoo can do.
 
     Raises:

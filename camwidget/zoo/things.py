@@ -73,6 +73,7 @@ def cover(rng: np.random.Generator, thing: Thing, x: Field, y: Field) -> Colours
     u, v = x * c + y * s + np.float32(rng.random()), y * c - x * s + np.float32(rng.random())
     # Soft over one pixel of the usual size.
     blur = 0.5 / (128.0 * period)
+    marked: Field
     if thing.texture == "striped":
         marked = step(0.25 - np.abs(u - np.floor(u) - 0.5), -blur, blur)
     elif thing.texture == "dotted":
@@ -81,7 +82,7 @@ def cover(rng: np.random.Generator, thing: Thing, x: Field, y: Field) -> Colours
         away = np.hypot(u - np.floor(u) - 0.5, v - np.floor(v) - 0.5)
         marked = step(0.31 - away, -blur, blur)
     else:
-        marked = np.zeros_like(x)
+        marked = np.zeros(x.shape, np.float32)
     return np.asarray(paint + (mark - paint) * marked[..., None], np.float32)
 
 

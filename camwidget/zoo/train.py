@@ -15,6 +15,8 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
+from . import train_captions as captions
+from . import train_questions as questions
 from . import train_scenes as scenes
 from . import train_textures as textures
 from .measure_scenes import measure_beside, measure_scenes
@@ -79,6 +81,25 @@ _RECIPES = {
             "It mistakes textures and shapes, of small things above all.",
         ),
     ),
+    "zoo/captions": Recipe(
+        captions.STEPS, captions.train_captions, captions.measure_captions, captions.ABOUT
+    ),
+    "zoo/vqa": Recipe(
+        questions.STEPS,
+        questions.train_plain,
+        questions.measure_questions,
+        questions.about(
+            "A plain convolutional network and a recurrent reader that answer questions about a scene."
+        ),
+    ),
+    "zoo/vqa-attention": Recipe(
+        questions.STEPS,
+        questions.train_attentive,
+        questions.measure_questions,
+        questions.about(
+            "A residual network and a recurrent reader with co-attention that answer questions about a scene."
+        ),
+    ),
 }
 
 
@@ -136,6 +157,9 @@ def write(
     found, recipe = _recipe(name)
     weights = save({key: value.contiguous() for key, value in net.state_dict().items()})
     room = found.name.removeprefix("zoo/")
+    # First, so that what goes wrong with the figures does not cost the training.
+    folder.mkdir(parents=True, exist_ok=True)
+    found.weights(folder).write_bytes(weights)
     card = {
         "name": found.name,
         **recipe.about,
@@ -152,8 +176,6 @@ def write(
         },
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    found.weights(folder).write_bytes(weights)
     found.card(folder).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return card
 

@@ -13,6 +13,7 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from ..engine import explain
+from ..explanation import Explanations
 from .captions import LONGEST, VOCABULARY, Described, draw
 from .evaluate import normalise
 from .fitting import drawn, fit, shuffled
@@ -33,6 +34,21 @@ _EVERY = 5
 """Of so many pictures one is explained by guided Grad-CAM too."""
 
 _STREAM = 0xCA9E
+
+
+ABOUT: dict[str, Any] = {
+    "description": "A convolutional encoder and a recurrent decoder without attention that describe scenes of one or "
+    "two things.",
+    "data": "Pictures drawn by camwidget.zoo.captions, with the sentence that describes each; the larger thing is "
+    "named first. The encoder begins as that of zoo/scenes. The places of the things were used only for the words between "
+    "them (left of, above).",
+    "known_faults": [
+        "It knows drawn things only, and no more than two at a time.",
+        "Of two things that differ little in size it may name either first.",
+        "Things as far aside as they are above are described either way.",
+    ],
+    "license": "BSD-3-Clause",
+}
 
 
 class _Telling(nn.Module):
@@ -107,7 +123,9 @@ def measure_captions(
         words.append(float(np.mean([a == b for a, b in zip(own, true, strict=False)])))
         targets = [0, *(n for n, word in enumerate(own, 1) if word in CATEGORIES)]
         method = ["gradcam", "guided-gradcam"] if seed % _EVERY == 0 else ["gradcam"]
-        for exp in explain(told, sample.image, targets, method):
+        explained = explain(told, sample.image, targets, method)
+        assert isinstance(explained, Explanations)
+        for exp in explained:
             place = sample.evidence(exp.target.label, told.text)
             if place is None or not place.any():
                 continue  # what it names is not there

@@ -17,8 +17,9 @@ from .fitting import drawn, fit, shuffled
 from .registry import Entry
 from .scenes import CLASSES, Scene, draw
 
-STEPS = 3200
-STEPS_WEAK = 1600
+STEPS = 4200
+STEPS_WEAK = 2000
+STEPS_FC = 4200
 BATCH = 32
 PASSES = 14
 """How often a picture is shown, each time mirrored or turned otherwise."""
@@ -55,31 +56,41 @@ def about(description: str, *faults: str) -> dict[str, Any]:
 
 
 class _Warming(nn.Module):
-    """A net whose map begins as its own maximum everywhere, and becomes itself in the middle of the training.
+    """A net that begins with the maximum of its map and one linear layer, and becomes itself in mid-training.
 
-    An average over 256 places, or a layer that has a weight for each place, hides a small thing from the
+    An average over 256 places, or a layer with a weight for each place, hides a small thing from the
     gradient at first: after the same steps such a net knows a third of the things instead of nearly all.
 
     Args:
-        net: the net.
-        cut: how many of its modules make the map.
+        net: the net; what comes before `pool` makes the map.
         gain: what the map is multiplied with.
         steps: number of steps of the training.
     """
 
-    def __init__(self, net: nn.Sequential, cut: int, gain: float, steps: int) -> None:
+    def __init__(self, net: nn.Sequential, gain: float, steps: int) -> None:
         super().__init__()
         self.net = net
-        self._cut, self._gain, self._steps = cut, gain, steps
-        self._step = 0
+        self._cut = [name for name, _ in net.named_children()].index("pool")
+        self._gain, self._steps, self._step = gain, steps, 0
+        # A net with more layers than one after its map borrows a head to begin with.
+        borrowed = len(net) > self._cut + 2
+        self.first = (
+            net[-1] if not borrowed else nn.Linear(_channels(net[: self._cut]), len(CLASSES))
+        )
 
     def forward(self, pictures: Tensor) -> Tensor:
         self._step += 1
         own = min(1.0, max(0.0, (self._step / self._steps - ALONE) / 0.25))
         features = self.net[: self._cut](pictures)
-        most = features.amax((2, 3), keepdim=True)
-        scores: Tensor = self.net[self._cut :]((1.0 - own) * most + own * self._gain * features)
+        scores: Tensor = (1.0 - own) * self.first(features.amax((2, 3)))
+        if own > 0.0:
+            scores = scores + own * self.net[self._cut :](self._gain * features)
         return scores
+
+
+def _channels(stages: nn.Module) -> int:
+    """How many channels the map has: those of the last normalisation before it."""
+    return [m for m in stages.modules() if isinstance(m, nn.BatchNorm2d)][-1].num_features
 
 
 def _picture(seed: int, n: int) -> Scene:
@@ -132,9 +143,8 @@ def train_scenes(
 
     averages = isinstance(net.pool, nn.Sequential) and isinstance(net.pool[0], nn.AdaptiveAvgPool2d)
     gain = _GAIN if averages else 1.0
-    cut = [name for name, _ in net.named_children()].index("pool")
     fit(
-        _Warming(net, cut, gain, steps),
+        _Warming(net, gain, steps),
         batch,
         functional.cross_entropy,
         steps=steps,
@@ -144,4 +154,4 @@ def train_scenes(
         brief=True,
     )
     with torch.no_grad():
-        net.head.weight *= gain  # type: ignore[operator]
+        net[-1].weight *= gain  # type: ignore[assignment,operator]

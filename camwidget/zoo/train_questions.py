@@ -1,0 +1,134 @@
+"""How the two nets that answer questions are trained and measured."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm.auto import tqdm
+
+from ..engine import explain
+from ..explanation import Explanation
+from .evaluate import normalise
+from .fitting import drawn, fit, shuffled
+from .language import END
+from .measure_scenes import model_of
+from .questions import ANSWERS, LONGEST, VOCABULARY, answer, draw
+from .registry import Entry, build
+
+STEPS = 4500
+BATCH = 48
+PASSES = 20
+"""How often a picture is shown, each time with one of its questions."""
+LEARNING_RATE = 3e-3
+WEIGHT_DECAY = 0.02
+
+UNSEEN = 1_000_000
+_STREAM = 0x0A5E
+
+
+def about(description: str) -> dict[str, Any]:
+    """What the card of a net that answers questions says besides the figures."""
+    return {
+        "description": description,
+        "data": "Pictures drawn by camwidget.zoo.questions: two to four things, and questions after a colour, shape, "
+        "texture, number, place or presence, with the answer. The encoder begins as that of a net of zoo/scenes. The "
+        "places of the things were not used, but in that they make the answers to questions after a place.",
+        "known_faults": [
+            "It knows drawn things only, and questions in the words and the order of the generator's.",
+            "A question without an answer (of what is not there, or is there twice) is answered all the same.",
+        ],
+        "license": "BSD-3-Clause",
+    }
+
+
+def train_plain(entry: Entry, net: Any, *, steps: int, seed: int, progress: bool) -> None:
+    """Train the plain net in place. Its encoder begins as that of `zoo/scenes-fc`."""
+    net.encoder.load_state_dict(build("zoo/scenes-fc").module.features.state_dict())  # type: ignore[union-attr]
+    _train(entry, net, steps=steps, seed=seed, progress=progress)
+
+
+def train_attentive(entry: Entry, net: Any, *, steps: int, seed: int, progress: bool) -> None:
+    """Train the net with co-attention in place. Its encoder begins as that of `zoo/scenes`."""
+    net.encoder.load_state_dict(build("zoo/scenes").module[:-2].state_dict())  # type: ignore[index]
+    _train(entry, net, steps=steps, seed=seed, progress=progress)
+
+
+def _train(entry: Entry, net: nn.Module, *, steps: int, seed: int, progress: bool) -> None:
+    pictures = math.ceil(steps * BATCH / PASSES)
+    images = np.empty((pictures, entry.input_size, entry.input_size, 3), np.uint8)
+    asked: list[list[tuple[list[int], int]]] = []
+    samples = drawn(
+        lambda n: draw(np.random.default_rng([seed, n, _STREAM])), pictures, progress=progress
+    )
+    for n, sample in enumerate(samples):
+        images[n] = sample.image
+        asked.append([])
+        for text in sample.questions:
+            numbers = VOCABULARY.numbers(text.split())
+            found = answer(sample, text)
+            assert found is not None
+            row = [*numbers, *[END] * (LONGEST - len(numbers))]
+            asked[-1].append((row, ANSWERS.index(found.text)))
+    rng = np.random.default_rng([seed, _STREAM])
+    order = shuffled(rng, pictures, BATCH)
+
+    def batch() -> tuple[tuple[Tensor, Tensor], Tensor]:
+        chosen = next(order)
+        rows = [asked[n][int(rng.integers(len(asked[n])))] for n in chosen]
+        questions = torch.tensor([row for row, _ in rows])
+        return (normalise(images[chosen], entry), questions), torch.tensor([a for _, a in rows])
+
+    fit(
+        net,
+        batch,
+        functional.cross_entropy,
+        steps=steps,
+        learning_rate=LEARNING_RATE,
+        weight_decay=WEIGHT_DECAY,
+        progress=progress,
+        brief=True,
+    )
+
+
+def measure_questions(
+    found: Entry, net: nn.Module, *, pictures: int, progress: bool
+) -> dict[str, Any]:
+    """How many questions are answered right, by kind, and whether the map's peak is on what the answer rests on."""
+    model = model_of(found, net)
+    right: dict[str, list[bool]] = defaultdict(list)
+    peak: dict[str, list[bool]] = defaultdict(list)
+    for seed in tqdm(
+        range(UNSEEN, UNSEEN + pictures), f"checking {found.name}", disable=not progress
+    ):
+        sample = draw(seed)
+        for text in sample.questions:
+            true = answer(sample, text)
+            assert true is not None
+            exp = explain(model.given(question=text), sample.image)
+            assert isinstance(exp, Explanation)
+            right[true.kind].append(exp.target.label == true.text)
+            if true.about:
+                place = sample.evidence(exp.target.label, text)
+                assert place is not None
+                peak[true.kind].append(bool(place.flat[int(exp.saliency.argmax())]))
+    figures: dict[str, Any] = {
+        "all": {
+            "pictures": pictures,
+            "questions": sum(map(len, right.values())),
+            "right": _mean([x for values in right.values() for x in values]),
+            "peak_on_object": _mean([x for values in peak.values() for x in values]),
+        }
+    }
+    for kind in right:
+        figures[kind] = {"right": _mean(right[kind]), "peak_on_object": _mean(peak[kind])}
+    return figures
+
+
+def _mean(values: list[bool]) -> float:
+    return round(float(np.mean(values)), 4)

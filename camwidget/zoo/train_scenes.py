@@ -19,11 +19,11 @@ from .scenes import CLASSES, Scene, draw
 
 STEPS = 4200
 STEPS_WEAK = 2000
-STEPS_FC = 4200
 BATCH = 32
 PASSES = 14
 """How often a picture is shown, each time mirrored or turned otherwise."""
 LEARNING_RATE = 8e-3
+LEARNING_RATE_FC = 6e-3
 WEIGHT_DECAY = 0.02
 ALONE = 0.35
 """The first part of the training, in which there is one thing in every picture."""
@@ -56,36 +56,58 @@ def about(description: str, *faults: str) -> dict[str, Any]:
 
 
 class _Warming(nn.Module):
-    """A net that begins with the maximum of its map and one linear layer, and becomes itself in mid-training.
+    """A net with an average before its head that begins with the maximum, and becomes itself in mid-training.
 
-    An average over 256 places, or a layer with a weight for each place, hides a small thing from the
-    gradient at first: after the same steps such a net knows a third of the things instead of nearly all.
+    An average over 256 places hides a small thing from the gradient at first: after the same steps such a net
+    knows a third of the things instead of nearly all.
 
     Args:
-        net: the net; what comes before `pool` makes the map.
-        gain: what the map is multiplied with.
+        net: the net; its last two modules are the pooling and the head.
         steps: number of steps of the training.
     """
 
-    def __init__(self, net: nn.Sequential, gain: float, steps: int) -> None:
+    def __init__(self, net: nn.Sequential, steps: int) -> None:
         super().__init__()
         self.net = net
-        self._cut = [name for name, _ in net.named_children()].index("pool")
-        self._gain, self._steps, self._step = gain, steps, 0
-        # A net with more layers than one after its map borrows a head to begin with.
-        borrowed = len(net) > self._cut + 2
-        self.first = (
-            net[-1] if not borrowed else nn.Linear(_channels(net[: self._cut]), len(CLASSES))
-        )
+        self._steps, self._step = steps, 0
 
     def forward(self, pictures: Tensor) -> Tensor:
         self._step += 1
         own = min(1.0, max(0.0, (self._step / self._steps - ALONE) / 0.25))
-        features = self.net[: self._cut](pictures)
-        scores: Tensor = (1.0 - own) * self.first(features.amax((2, 3)))
+        features = self.net[:-2](pictures)
+        scores: Tensor = (1.0 - own) * self.net[-1](features.amax((2, 3)))
         if own > 0.0:
-            scores = scores + own * self.net[self._cut :](self._gain * features)
+            scores = scores + own * self.net[-2:](_GAIN * features)
         return scores
+
+
+class _Assisted(nn.Module):
+    """A net with layers that have weights for each place, and a head beside them that has none.
+
+    The second head, on the maximum of the map, teaches the convolutions what the layers are slow to; it is
+    thrown away.
+
+    Args:
+        net: the net; what comes before `pool` makes the map.
+    """
+
+    def __init__(self, net: nn.Sequential) -> None:
+        super().__init__()
+        self.net = net
+        self._cut = [name for name, _ in net.named_children()].index("pool")
+        self.beside = nn.Linear(_channels(net[: self._cut]), len(CLASSES))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Scores of both heads (N, classes, 2)."""
+        features = self.net[: self._cut](pictures)
+        both = [self.net[self._cut :](features), self.beside(features.amax((2, 3)))]
+        return torch.stack(both, 2)
+
+
+def _loss(scores: Tensor, targets: Tensor) -> Tensor:
+    """Cross entropy of scores (N, classes), or the sum of those of several heads (N, classes, heads)."""
+    heads = scores.unbind(2) if scores.ndim == 3 else (scores,)
+    return torch.stack([functional.cross_entropy(head, targets) for head in heads]).sum()
 
 
 def _channels(stages: nn.Module) -> int:
@@ -141,17 +163,20 @@ def train_scenes(
         chosen = next(order)
         return normalise(mirrored(images[chosen], rng), entry), targets[chosen]
 
-    averages = isinstance(net.pool, nn.Sequential) and isinstance(net.pool[0], nn.AdaptiveAvgPool2d)
-    gain = _GAIN if averages else 1.0
+    pooled = isinstance(net.pool, nn.Sequential) and net.pool[0]
+    averages = isinstance(pooled, nn.AdaptiveAvgPool2d)
+    has_hidden = "hidden" in dict(net.named_children())
+    taught = _Warming(net, steps) if averages else _Assisted(net) if has_hidden else net
     fit(
-        _Warming(net, gain, steps),
+        taught,
         batch,
-        functional.cross_entropy,
+        _loss,
         steps=steps,
-        learning_rate=LEARNING_RATE,
+        learning_rate=LEARNING_RATE_FC if has_hidden else LEARNING_RATE,
         weight_decay=WEIGHT_DECAY,
         progress=progress,
         brief=True,
     )
-    with torch.no_grad():
-        net[-1].weight *= gain  # type: ignore[assignment,operator]
+    if averages:
+        with torch.no_grad():
+            net[-1].weight *= _GAIN  # type: ignore[assignment,operator]

@@ -1444,7 +1444,7 @@ var PromptPanel = class {
     this.examples.addEventListener("change", () => this.choose(), { signal });
     rove(this.words, signal);
     context.watch(["prompt", "target"], () => this.show());
-    context.watch(["text_error"], () => this.showError());
+    context.watch(["text_error", "prompt"], () => this.showError());
   }
   context;
   element;
@@ -1454,8 +1454,9 @@ var PromptPanel = class {
   examples;
   own;
   error = make("div", "camwidget-prompt-error", { role: "alert" });
-  /** What the kernel said last: as long as the field holds something else, a person is writing. */
+  /** What the kernel said last, and what was sent: as long as the field holds something else, a person is writing. */
   said = "";
+  sent = "";
   show() {
     const { model } = this.context;
     const shown = prompt(model.get("prompt"));
@@ -1467,14 +1468,15 @@ var PromptPanel = class {
     this.input.title = shown.hint;
     setChoices(
       this.examples,
-      [{ value: "", label: "examples" }, ...shown.examples.map((value) => ({ value, label: value }))],
+      [{ value: "", label: "examples" }, ...shown.examples.map((value2) => ({ value: value2, label: value2 }))],
       ""
     );
     this.own.hidden = !shown.proposes;
     this.own.disabled = shown.own;
     this.showWords(shown, number(model.get("target"), -1));
-    const writing = document.activeElement === this.input && this.input.value !== this.said;
-    if (!writing || this.input.value.trim() === shown.text) this.input.value = shown.text;
+    const { value } = this.input;
+    const writing = document.activeElement === this.input && value !== this.said && value !== this.sent;
+    if (!writing) this.input.value = shown.text;
     this.said = shown.text;
   }
   /** A row to read, with buttons in it; nothing where no word can be chosen. */
@@ -1501,12 +1503,14 @@ var PromptPanel = class {
   }
   showError() {
     const error = text(this.context.model.get("text_error"));
-    setText(this.error, error);
+    const still = prompt(this.context.model.get("prompt"))?.text ?? "";
+    setText(this.error, error === "" || still === "" ? error : `${error} Still shown: “${still}”.`);
     this.error.hidden = error === "";
     setAttribute(this.input, "aria-invalid", String(error !== ""));
   }
   apply() {
-    this.context.model.send({ type: "text", text: this.input.value });
+    this.sent = this.input.value;
+    this.context.model.send({ type: "text", text: this.sent });
   }
   choose() {
     if (this.examples.value === "") return;

@@ -46,6 +46,16 @@ describe("the panel of the text", () => {
     ]);
   });
 
+  it("takes over how the kernel has what was sent, also with the focus in the field", async () => {
+    const view = shown(QUESTION);
+    field(view).focus();
+    field(view).value = "anything   blue";
+    view.key("Enter", ".camwidget-prompt-text");
+    view.model.set("prompt", { ...QUESTION, text: "anything blue" });
+    await settle();
+    expect(field(view).value).toBe("anything blue");
+  });
+
   it("asks an example when it is chosen", () => {
     const view = shown(QUESTION);
     const examples = view.one<HTMLSelectElement>(".camwidget-prompt-examples");
@@ -77,7 +87,7 @@ describe("the panel of the text", () => {
     view.model.set("text_error", "unknown word: 'zebra'");
     await settle();
     const error = view.one(".camwidget-prompt-error");
-    expect(error.textContent).toBe("unknown word: 'zebra'");
+    expect(error.textContent).toBe("unknown word: 'zebra' Still shown: “anything red”.");
     expect(error.getAttribute("role")).toBe("alert");
     expect(field(view).getAttribute("aria-invalid")).toBe("true");
     expect(field(view).getAttribute("aria-describedby")).toBe(error.id);

@@ -17,8 +17,9 @@ export class PromptPanel {
   private readonly examples: HTMLSelectElement;
   private readonly own: HTMLButtonElement;
   private readonly error = make("div", "camwidget-prompt-error", { role: "alert" });
-  /** What the kernel said last: as long as the field holds something else, a person is writing. */
+  /** What the kernel said last, and what was sent: as long as the field holds something else, a person is writing. */
   private said = "";
+  private sent = "";
 
   constructor(private readonly context: Context) {
     const { signal } = context;
@@ -57,7 +58,7 @@ export class PromptPanel {
     this.examples.addEventListener("change", () => this.choose(), { signal });
     rove(this.words, signal);
     context.watch(["prompt", "target"], () => this.show());
-    context.watch(["text_error"], () => this.showError());
+    context.watch(["text_error", "prompt"], () => this.showError());
   }
 
   private show(): void {
@@ -77,8 +78,9 @@ export class PromptPanel {
     this.own.hidden = !shown.proposes;
     this.own.disabled = shown.own;
     this.showWords(shown, number(model.get("target"), -1));
-    const writing = document.activeElement === this.input && this.input.value !== this.said;
-    if (!writing || this.input.value.trim() === shown.text) this.input.value = shown.text;
+    const { value } = this.input;
+    const writing = document.activeElement === this.input && value !== this.said && value !== this.sent;
+    if (!writing) this.input.value = shown.text;
     this.said = shown.text;
   }
 
@@ -108,13 +110,16 @@ export class PromptPanel {
 
   private showError(): void {
     const error = text(this.context.model.get("text_error"));
-    setText(this.error, error);
+    // The field holds what could not be read: what is shown belongs to another text.
+    const still = prompt(this.context.model.get("prompt"))?.text ?? "";
+    setText(this.error, error === "" || still === "" ? error : `${error} Still shown: “${still}”.`);
     this.error.hidden = error === "";
     setAttribute(this.input, "aria-invalid", String(error !== ""));
   }
 
   private apply(): void {
-    this.context.model.send({ type: "text", text: this.input.value });
+    this.sent = this.input.value;
+    this.context.model.send({ type: "text", text: this.sent });
   }
 
   private choose(): void {

@@ -1405,6 +1405,7 @@ function errorLine(context) {
 }
 
 // src/view/prompt.ts
+var NOTHING = { words: [], beside: [] };
 var PromptPanel = class {
   constructor(context) {
     this.context = context;
@@ -1443,7 +1444,8 @@ var PromptPanel = class {
     this.input.addEventListener("keydown", (event) => this.key(event), { signal });
     this.examples.addEventListener("change", () => this.choose(), { signal });
     rove(this.words, signal);
-    context.watch(["prompt", "target"], () => this.show());
+    context.watch(["prompt"], () => this.show());
+    context.watch(["prompt", "target"], () => this.showWords());
     context.watch(["text_error", "prompt"], () => this.showError());
   }
   context;
@@ -1473,14 +1475,19 @@ var PromptPanel = class {
     );
     this.own.hidden = !shown.proposes;
     this.own.disabled = shown.own;
-    this.showWords(shown, number(model.get("target"), -1));
     const { value } = this.input;
     const writing = document.activeElement === this.input && value !== this.said && value !== this.sent;
-    if (!writing) this.input.value = shown.text;
+    if (!writing) {
+      this.input.value = shown.text;
+      this.forgive();
+    }
     this.said = shown.text;
   }
   /** A row to read, with buttons in it; nothing where no word can be chosen. */
-  showWords({ words: words2, beside }, target) {
+  showWords() {
+    const { model } = this.context;
+    const target = number(model.get("target"), -1);
+    const { words: words2, beside } = prompt(model.get("prompt")) ?? NOTHING;
     const all = words2.some(({ target: of }) => of >= 0) ? [...beside, ...words2] : [];
     this.words.hidden = all.length === 0;
     const chosen = Math.max(0, all.findIndex((word) => word.target >= 0 && word.target === target));
@@ -1520,9 +1527,15 @@ var PromptPanel = class {
   }
   key(event) {
     if (event.key === "Enter") this.apply();
-    else if (event.key === "Escape" && this.input.value !== this.said) this.input.value = this.said;
-    else return;
+    else if (event.key === "Escape" && this.input.value !== this.said) {
+      this.input.value = this.said;
+      this.forgive();
+    } else return;
     event.preventDefault();
+  }
+  /** The field no longer holds what could not be read. */
+  forgive() {
+    if (text(this.context.model.get("text_error")) !== "") this.context.write({ text_error: "" });
   }
 };
 function fillWord(part, word, target, stop) {

@@ -5,6 +5,8 @@ import { rove } from "./rove";
 import { number, prompt, text } from "./traits";
 import type { Prompt, Word } from "./traits";
 
+const NOTHING: Pick<Prompt, "words" | "beside"> = { words: [], beside: [] };
+
 /**
  * The text that a model takes beside the picture. What it is called, and which of its words are targets, the model
  * declares: here is no difference between a question and a caption.
@@ -57,7 +59,8 @@ export class PromptPanel {
     this.input.addEventListener("keydown", (event) => this.key(event), { signal });
     this.examples.addEventListener("change", () => this.choose(), { signal });
     rove(this.words, signal);
-    context.watch(["prompt", "target"], () => this.show());
+    context.watch(["prompt"], () => this.show());
+    context.watch(["prompt", "target"], () => this.showWords());
     context.watch(["text_error", "prompt"], () => this.showError());
   }
 
@@ -77,15 +80,20 @@ export class PromptPanel {
     );
     this.own.hidden = !shown.proposes;
     this.own.disabled = shown.own;
-    this.showWords(shown, number(model.get("target"), -1));
     const { value } = this.input;
     const writing = document.activeElement === this.input && value !== this.said && value !== this.sent;
-    if (!writing) this.input.value = shown.text;
+    if (!writing) {
+      this.input.value = shown.text;
+      this.forgive();
+    }
     this.said = shown.text;
   }
 
   /** A row to read, with buttons in it; nothing where no word can be chosen. */
-  private showWords({ words, beside }: Prompt, target: number): void {
+  private showWords(): void {
+    const { model } = this.context;
+    const target = number(model.get("target"), -1);
+    const { words, beside } = prompt(model.get("prompt")) ?? NOTHING;
     const all = words.some(({ target: of }) => of >= 0) ? [...beside, ...words] : [];
     this.words.hidden = all.length === 0;
     const chosen = Math.max(0, all.findIndex((word) => word.target >= 0 && word.target === target));
@@ -131,9 +139,16 @@ export class PromptPanel {
 
   private key(event: KeyboardEvent): void {
     if (event.key === "Enter") this.apply();
-    else if (event.key === "Escape" && this.input.value !== this.said) this.input.value = this.said;
-    else return;
+    else if (event.key === "Escape" && this.input.value !== this.said) {
+      this.input.value = this.said;
+      this.forgive();
+    } else return;
     event.preventDefault();
+  }
+
+  /** The field no longer holds what could not be read. */
+  private forgive(): void {
+    if (text(this.context.model.get("text_error")) !== "") this.context.write({ text_error: "" });
   }
 }
 

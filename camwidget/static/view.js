@@ -162,6 +162,38 @@ function here(value) {
   });
   return { x, y, scene: text(from["scene"]), entries, of: number(from["of"], entries.length) };
 }
+function prompt(value) {
+  const from = fields(value);
+  const name = text(from["name"]);
+  if (name === "") return null;
+  return {
+    name,
+    hint: text(from["hint"]),
+    text: text(from["text"]),
+    examples: texts(from["examples"]),
+    words: words(from["words"]),
+    beside: words(from["beside"]),
+    proposes: flag(from["proposes"], false),
+    own: flag(from["own"], false)
+  };
+}
+function words(value) {
+  return list(value).map((item) => {
+    const from = fields(item);
+    return { text: text(from["text"]), target: number(from["target"], -1) };
+  });
+}
+function truth(value) {
+  const from = fields(value);
+  const scene2 = text(from["scene"]);
+  if (scene2 === "") return null;
+  return {
+    scene: scene2,
+    objects: texts(from["objects"]),
+    evidence: text(from["evidence"]),
+    said: text(from["said"])
+  };
+}
 
 // src/view/actions.ts
 function nudgeFraction(context, percents) {
@@ -186,6 +218,9 @@ function pickClass(context, index) {
 function pickRow(context, at) {
   const row = rows(context.model.get("rows"))[at];
   if (row !== void 0) pickClass(context, row.index);
+}
+function toggleOutlines(context) {
+  if (flag(context.model.get("truthful"), false)) context.write({ outlines: !flag(context.model.get("outlines"), false) });
 }
 function toggleOverlay(context) {
   if (mode(context.model.get("mode")) === "multiply") return;
@@ -483,6 +518,7 @@ var KEYS = [
   ["1 … 9", "choose a class of the list"],
   [", .", "previous, next picture"],
   ["m", "next quick method"],
+  ["o", "true outlines on, off (where they are known)"],
   ["[ ]", "shallower, deeper layer"],
   ["space", "map on, off (on the picture)"],
   ["w a s d", "move the marker (on the picture)"],
@@ -736,6 +772,7 @@ function act(context, parts, event) {
   else if (key === ",") stepPicture(context, -1);
   else if (key === ".") stepPicture(context, 1);
   else if (key === "m") nextMethod(context);
+  else if (key === "o") toggleOutlines(context);
   else if (key === "?") parts.toggleHelp();
   else if (key === "Escape") return parts.close();
   else if (key === " " && event.target === parts.frame) toggleOverlay(context);
@@ -1345,26 +1382,172 @@ function curveHead(context) {
   return head;
 }
 function sentence(context) {
-  const line = make("div", "camwidget-say", { "aria-live": "polite" });
-  context.watch(["sentence"], () => setText(line, text(context.model.get("sentence"))));
-  return line;
+  const line2 = make("div", "camwidget-say", { "aria-live": "polite" });
+  context.watch(["sentence"], () => setText(line2, text(context.model.get("sentence"))));
+  return line2;
 }
 function status(context, help) {
-  const line = make("span", "camwidget-status-text");
-  context.watch(["status"], () => setText(line, text(context.model.get("status"))));
-  return make("div", "camwidget-status", {}, line, help);
+  const line2 = make("span", "camwidget-status-text");
+  context.watch(["status"], () => setText(line2, text(context.model.get("status"))));
+  return make("div", "camwidget-status", {}, line2, help);
 }
 function errorLine(context) {
   const message = make("span", "camwidget-error-text");
   const dismiss = button("camwidget-quiet", { "aria-label": "Dismiss", title: "Dismiss this message" }, "×");
   dismiss.addEventListener("click", () => context.write({ error: "" }), { signal: context.signal });
-  const line = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
+  const line2 = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
   context.watch(["error"], () => {
     const error = text(context.model.get("error"));
     setText(message, error);
-    line.hidden = error === "";
+    line2.hidden = error === "";
   });
-  return line;
+  return line2;
+}
+
+// src/view/prompt.ts
+var NOTHING = { words: [], beside: [] };
+var PromptPanel = class {
+  constructor(context) {
+    this.context = context;
+    const { signal } = context;
+    const inputId = context.id("prompt");
+    this.error.id = context.id("prompt-error");
+    this.label = make("label", "camwidget-heading", { for: inputId, id: context.id("prompt-label") });
+    this.words.setAttribute("aria-labelledby", this.label.id);
+    this.input = make("input", "camwidget-prompt-text", {
+      id: inputId,
+      type: "text",
+      "aria-label": "Text",
+      autocomplete: "off",
+      spellcheck: "false",
+      "aria-describedby": this.error.id,
+      ...OWN_KEYS
+    });
+    this.examples = make("select", "camwidget-select camwidget-prompt-examples", {
+      "aria-label": "Examples",
+      title: "Texts that the model can read",
+      ...OWN_KEYS
+    });
+    this.own = button("camwidget-button", { title: "Go back to the text that the model itself has for this picture" }, "model's own");
+    const apply = button("camwidget-button", { title: "Explain the picture under this text (Enter)" }, "apply");
+    this.element = make(
+      "div",
+      "camwidget-prompt",
+      {},
+      make("div", "camwidget-prompt-head", {}, this.label, this.examples),
+      this.words,
+      make("div", "camwidget-line", {}, this.input, apply, this.own),
+      this.error
+    );
+    apply.addEventListener("click", () => this.apply(), { signal });
+    this.own.addEventListener("click", () => context.model.send({ type: "propose" }), { signal });
+    this.input.addEventListener("keydown", (event) => this.key(event), { signal });
+    this.examples.addEventListener("change", () => this.choose(), { signal });
+    rove(this.words, signal);
+    context.watch(["prompt"], () => this.show());
+    context.watch(["prompt", "target"], () => this.showWords());
+    context.watch(["text_error", "prompt"], () => this.showError());
+  }
+  context;
+  element;
+  label;
+  words = make("div", "camwidget-words", { role: "radiogroup" });
+  input;
+  examples;
+  own;
+  error = make("div", "camwidget-prompt-error", { role: "alert" });
+  /** What the kernel said last, and what was sent: as long as the field holds something else, a person is writing. */
+  said = "";
+  sent = "";
+  show() {
+    const { model } = this.context;
+    const shown = prompt(model.get("prompt"));
+    this.element.hidden = shown === null;
+    if (shown === null) return;
+    setText(this.label, shown.name.charAt(0).toUpperCase() + shown.name.slice(1));
+    setAttribute(this.input, "aria-label", shown.name);
+    this.input.placeholder = shown.hint;
+    this.input.title = shown.hint;
+    setChoices(
+      this.examples,
+      [{ value: "", label: "examples" }, ...shown.examples.map((value2) => ({ value: value2, label: value2 }))],
+      ""
+    );
+    this.own.hidden = !shown.proposes;
+    this.own.disabled = shown.own;
+    const { value } = this.input;
+    const writing = document.activeElement === this.input && value !== this.said && value !== this.sent;
+    if (!writing) {
+      this.input.value = shown.text;
+      this.forgive();
+    }
+    this.said = shown.text;
+  }
+  /** A row to read, with buttons in it; nothing where no word can be chosen. */
+  showWords() {
+    const { model } = this.context;
+    const target = number(model.get("target"), -1);
+    const { words: words2, beside } = prompt(model.get("prompt")) ?? NOTHING;
+    const all = words2.some(({ target: of }) => of >= 0) ? [...beside, ...words2] : [];
+    this.words.hidden = all.length === 0;
+    const chosen = Math.max(0, all.findIndex((word) => word.target >= 0 && word.target === target));
+    const stop = all[chosen]?.target ?? -1;
+    const first = all.find((word) => word.target >= 0);
+    const parts = fit(this.words, all.length, () => this.word());
+    all.forEach((word, at) => {
+      const part = parts[at];
+      if (part === void 0) return;
+      fillWord(part, word, target, stop >= 0 ? at === chosen : word === first);
+      part.classList.toggle("camwidget-word-beside", at < beside.length);
+    });
+  }
+  word() {
+    const made = button("camwidget-word", {});
+    made.addEventListener("click", () => pickClass(this.context, Number(made.dataset["target"])), {
+      signal: this.context.signal
+    });
+    return made;
+  }
+  showError() {
+    const error = text(this.context.model.get("text_error"));
+    const still = prompt(this.context.model.get("prompt"))?.text ?? "";
+    setText(this.error, error === "" || still === "" ? error : `${error} Still shown: “${still}”.`);
+    this.error.hidden = error === "";
+    setAttribute(this.input, "aria-invalid", String(error !== ""));
+  }
+  apply() {
+    this.sent = this.input.value;
+    this.context.model.send({ type: "text", text: this.sent });
+  }
+  choose() {
+    if (this.examples.value === "") return;
+    this.input.value = this.examples.value;
+    this.examples.value = "";
+    this.apply();
+  }
+  key(event) {
+    if (event.key === "Enter") this.apply();
+    else if (event.key === "Escape" && this.input.value !== this.said) {
+      this.input.value = this.said;
+      this.forgive();
+    } else return;
+    event.preventDefault();
+  }
+  /** The field no longer holds what could not be read. */
+  forgive() {
+    if (text(this.context.model.get("text_error")) !== "") this.context.write({ text_error: "" });
+  }
+};
+function fillWord(part, word, target, stop) {
+  const can = word.target >= 0;
+  setText(part, word.text);
+  part.dataset["target"] = String(word.target);
+  part.disabled = !can;
+  part.title = can ? `Explain “${word.text}”` : "No class stands for this word";
+  part.tabIndex = can && stop ? 0 : -1;
+  setAttribute(part, "role", can ? "radio" : "presentation");
+  if (can) setAttribute(part, "aria-checked", String(word.target === target));
+  else part.removeAttribute("aria-checked");
 }
 
 // src/view/matches.ts
@@ -1694,25 +1877,25 @@ function halfToEven(value) {
 // src/view/progress.ts
 function progressLine(context) {
   const done = make("div", "camwidget-progress-done");
-  const line = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
+  const line2 = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
   context.watch(["busy", "progress"], () => {
     const progress = number(context.model.get("progress"), -1);
-    line.hidden = !flag(context.model.get("busy"), false);
-    line.classList.toggle("camwidget-indeterminate", progress < 0);
+    line2.hidden = !flag(context.model.get("busy"), false);
+    line2.classList.toggle("camwidget-indeterminate", progress < 0);
     done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
-    if (progress < 0) line.removeAttribute("aria-valuenow");
-    else setAttribute(line, "aria-valuenow", String(Math.round(100 * Math.min(1, progress))));
+    if (progress < 0) line2.removeAttribute("aria-valuenow");
+    else setAttribute(line2, "aria-valuenow", String(Math.round(100 * Math.min(1, progress))));
   });
-  return line;
+  return line2;
 }
 function tag(context) {
   const { model, scrub } = context;
-  const line = make("div", "camwidget-tag");
+  const line2 = make("div", "camwidget-tag");
   const update = () => {
     const { preview } = scrub;
     const said = preview === null ? unfinished() : `${preview.layer} · preview`;
-    setText(line, said);
-    line.hidden = said === "";
+    setText(line2, said);
+    line2.hidden = said === "";
   };
   const unfinished = () => {
     if (!flag(model.get("partial"), false)) return "";
@@ -1721,7 +1904,7 @@ function tag(context) {
   };
   context.watch(["partial", "progress"], update);
   scrub.listen(update);
-  return line;
+  return line2;
 }
 var Cancel = class {
   /** @param leave takes the focus when the button goes */
@@ -1751,6 +1934,63 @@ var Cancel = class {
   }
 };
 
+// src/view/truth.ts
+var SVG = "http://www.w3.org/2000/svg";
+function outlines(context) {
+  const { model } = context;
+  const drawing = document.createElementNS(SVG, "svg");
+  drawing.setAttribute("class", "camwidget-outlines");
+  drawing.setAttribute("aria-hidden", "true");
+  drawing.setAttribute("preserveAspectRatio", "none");
+  context.watch(["truth", "scene", "outlines"], () => {
+    const on = flag(model.get("outlines"), false);
+    const of = on ? scene(model.get("scene")) : null;
+    const known = of === null ? null : truth(model.get("truth"));
+    if (of === null || known === null || known.scene !== of.id) {
+      drawing.replaceChildren();
+      return;
+    }
+    drawing.setAttribute("viewBox", `0 0 ${of.width} ${of.height}`);
+    drawing.replaceChildren(
+      ...known.objects.flatMap((path) => [line(path, "under"), line(path, "object")]),
+      ...known.evidence === "" ? [] : [line(known.evidence, "under evidence"), line(known.evidence, "evidence")]
+    );
+  });
+  return drawing;
+}
+function line(path, kind) {
+  const made = document.createElementNS(SVG, "path");
+  made.setAttribute("d", path);
+  made.setAttribute("class", kind);
+  return made;
+}
+function truthLine(context) {
+  const { model, signal } = context;
+  const toggle2 = button(
+    "camwidget-button camwidget-truth-toggle",
+    { "aria-pressed": "false", title: "Outline what is truly there; thick: where the evidence for the chosen class is (o)" },
+    "outlines"
+  );
+  toggle2.addEventListener("click", () => toggleOutlines(context), { signal });
+  const said = make("span", "camwidget-truth-said", { "aria-live": "polite" });
+  const element = make(
+    "div",
+    "camwidget-line camwidget-truth",
+    {},
+    make("span", "camwidget-label", {}, "Truth"),
+    toggle2,
+    said
+  );
+  context.watch(["truth", "truthful", "outlines"], () => {
+    const known = truth(model.get("truth"));
+    const on = flag(model.get("outlines"), false);
+    element.hidden = !flag(model.get("truthful"), false);
+    setAttribute(toggle2, "aria-pressed", String(on));
+    setText(said, !on ? "" : known === null ? "Not known for this picture." : known.said);
+  });
+  return element;
+}
+
 // src/view/stage.ts
 var SMALL = 96;
 var UNMASKED = { mode: "remove", fraction: 0, fill: null };
@@ -1772,6 +2012,7 @@ var Stage = class {
         ...OWN_KEYS
       },
       this.canvas,
+      outlines(context),
       this.empty,
       this.note,
       tag(context),
@@ -1929,8 +2170,8 @@ function mount(model, root, signal) {
   const methods2 = new MethodRow(context);
   const mask = maskRow(context, () => stage.repaint());
   const parts = [
-    make("div", "camwidget-stage", {}, stage.frame, look(context)),
-    classes.head,
+    make("div", "camwidget-stage", {}, stage.frame, look(context), truthLine(context)),
+    make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,
     new Search(context).element,

@@ -184,6 +184,7 @@ class Explorer(ipywidgets.Box):
         picture = self.pictures[self.picture]
         self._texts.model.propose(picture.source)
         self._texts.forget(picture)
+        self._screen.tell(text_error="")
         self._ask(None)
 
     @property
@@ -346,6 +347,7 @@ class Explorer(ipywidgets.Box):
         text = self._readable(text)
         self._texts.write(self.pictures[self.picture] if self.pictures else None, text)
         self._state("text", text)
+        self._screen.tell(text_error="")
         self._ask(None)
 
     def _ask(self, target: str | None) -> None:
@@ -358,7 +360,6 @@ class Explorer(ipywidgets.Box):
         else:
             text, model = self._asked()
             index = model.class_index(target)
-        self._screen.tell(text_error="")
         self._desk.ask(Request(picture, index, self.method, self.layer, text))
 
     def _ask_again(self) -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..explanation import Explanation
 from ..models import VisionModel
-from ..truth import fit_mask, outline
+from ..truth import GroundTruth, fit_mask, outline
 from . import words
 from .workbench import Picture, Recent
 
 __all__ = ["Truths"]
+
+
+class _Evidence(NamedTuple):
+    """Where the evidence for a class is, at the model's size."""
+
+    mask: np.ndarray
+    path: str
+    is_there: bool  #: in the picture, seen by the model or cropped away
+    objects: int  #: how many it touches
 
 
 class Truths:
@@ -26,6 +35,7 @@ class Truths:
         self._preprocess = model.preprocess
         self._masks: Recent[list[np.ndarray]] = Recent(32)
         self._paths: Recent[list[str]] = Recent(32)
+        self._evidence: Recent[_Evidence | None] = Recent(96)
 
     def wire(
         self, picture: Picture, model: VisionModel, target: int, explanation: Explanation | None
@@ -44,18 +54,27 @@ class Truths:
         masks = self._masks.get(picture, lambda: [self._fitted(m) for m in truth.masks])
         paths = self._paths.get(picture, lambda: [outline(m) for m in masks])
         name = model.classes[target]
-        found = truth.evidence(name, model.text)
-        evidence = None if found is None else self._fitted(found)
-        said = ""
-        if evidence is not None and found is not None:
-            count = sum(bool((m & evidence).any()) for m in masks)
-            said = words.truth(name, explanation, evidence, bool(found.any()), count)
+        known = self._evidence.get(
+            (picture, name, model.text), lambda: self._find(truth, name, model.text, masks)
+        )
         return {
             "scene": picture.id,
             "objects": [p for p in paths if p],
-            "evidence": "" if evidence is None else outline(evidence),
-            "said": said,
+            "evidence": "" if known is None else known.path,
+            "said": ""
+            if known is None
+            else words.truth(name, explanation, known.mask, known.is_there, known.objects),
         }
+
+    def _find(
+        self, truth: GroundTruth, name: str, text: str | None, masks: list[np.ndarray]
+    ) -> _Evidence | None:
+        found = truth.evidence(name, text)
+        if found is None:
+            return None
+        mask = self._fitted(found)
+        touched = sum(bool((m & mask).any()) for m in masks)
+        return _Evidence(mask, outline(mask), bool(found.any()), touched)
 
     def _fitted(self, mask: np.ndarray) -> np.ndarray:
         return fit_mask(mask, self._preprocess)

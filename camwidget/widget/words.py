@@ -98,4 +98,6 @@ def truth(
     share = share_inside(explanation.saliency, evidence)
     if math.isnan(share):
         return f"No saliency, so none in {where}."
-    return f"In {where}: {100 * share:.0f} % of saliency, on {100 * evidence.mean():.0f} % of the picture."
+    # With spaces at which no line ends.
+    inside, covered = (f"{100 * part:.0f}\u00a0%" for part in (share, float(evidence.mean())))
+    return f"In {where}: {inside} of saliency, on {covered} of the picture."

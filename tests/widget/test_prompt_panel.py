@@ -261,7 +261,7 @@ def test_outlines_and_what_lies_in_them() -> None:
     assert view.truth["objects"] == ["M4 4L20 4L20 20L4 20Z", "M16 28L32 28L32 44L16 44Z"]
     assert view.truth["evidence"] == view.truth["objects"][1]
     share = share_inside(explorer.explanation.saliency, sample.masks[1])
-    assert f"In the object: {100 * share:.0f} % of saliency" in view.truth["said"]
+    assert f"In the object: {100 * share:.0f}\u00a0% of saliency" in view.truth["said"]
     assert share > 0.5
     explorer.target = "green"
     explorer.wait(30)

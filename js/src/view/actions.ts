@@ -32,6 +32,10 @@ export function pickRow(context: Context, at: number): void {
   if (row !== undefined) pickClass(context, row.index);
 }
 
+export function toggleOutlines(context: Context): void {
+  if (flag(context.model.get("truthful"), false)) context.write({ outlines: !flag(context.model.get("outlines"), false) });
+}
+
 /** Picture × map has no overlay to toggle. */
 export function toggleOverlay(context: Context): void {
   if (mode(context.model.get("mode")) === "multiply") return;

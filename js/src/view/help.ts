@@ -7,6 +7,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["1 … 9", "choose a class of the list"],
   [", .", "previous, next picture"],
   ["m", "next quick method"],
+  ["o", "true outlines on, off (where they are known)"],
   ["[ ]", "shallower, deeper layer"],
   ["space", "map on, off (on the picture)"],
   ["w a s d", "move the marker (on the picture)"],

@@ -8,6 +8,7 @@ import { Cancel, progressLine, tag } from "./progress";
 import type { Preview } from "./scrub";
 import { byteMap, explanation, flag, mode, scene, text, unit } from "./traits";
 import type { Explanation, Scene } from "./traits";
+import { outlines } from "./truth";
 
 /** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
 const SMALL = 96;
@@ -46,6 +47,7 @@ export class Stage {
         ...OWN_KEYS,
       },
       this.canvas,
+      outlines(context),
       this.empty,
       this.note,
       tag(context),

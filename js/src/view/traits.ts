@@ -75,6 +75,35 @@ export interface Here {
   readonly of: number;
 }
 
+/** A word of the text; `target` is the class that stands for it, -1 if it cannot be chosen. */
+export interface Word {
+  readonly text: string;
+  readonly target: number;
+}
+
+/** The text that a model takes beside the picture, as the model declares it. */
+export interface Prompt {
+  readonly name: string;
+  readonly hint: string;
+  readonly text: string;
+  readonly examples: readonly string[];
+  readonly words: readonly Word[];
+  /** Classes that no word stands for: the whole of a caption. */
+  readonly beside: readonly Word[];
+  /** Whether the model has a text of its own for each picture, and whether this is it. */
+  readonly proposes: boolean;
+  readonly own: boolean;
+}
+
+/** Outlines as paths in the scene's pixels. */
+export interface Truth {
+  readonly scene: string;
+  readonly objects: readonly string[];
+  /** Where the evidence for the chosen class is; "" where there is none. */
+  readonly evidence: string;
+  readonly said: string;
+}
+
 type Fields = Readonly<Record<string, unknown>>;
 
 function fields(value: unknown): Fields {
@@ -239,4 +268,41 @@ export function here(value: unknown): Here | null {
     };
   });
   return { x, y, scene: text(from["scene"]), entries, of: number(from["of"], entries.length) };
+}
+
+/** Null for a model that takes no text. */
+export function prompt(value: unknown): Prompt | null {
+  const from = fields(value);
+  const name = text(from["name"]);
+  if (name === "") return null;
+  return {
+    name,
+    hint: text(from["hint"]),
+    text: text(from["text"]),
+    examples: texts(from["examples"]),
+    words: words(from["words"]),
+    beside: words(from["beside"]),
+    proposes: flag(from["proposes"], false),
+    own: flag(from["own"], false),
+  };
+}
+
+function words(value: unknown): readonly Word[] {
+  return list(value).map((item) => {
+    const from = fields(item);
+    return { text: text(from["text"]), target: number(from["target"], -1) };
+  });
+}
+
+/** Null where the truth is not known. */
+export function truth(value: unknown): Truth | null {
+  const from = fields(value);
+  const scene = text(from["scene"]);
+  if (scene === "") return null;
+  return {
+    scene,
+    objects: texts(from["objects"]),
+    evidence: text(from["evidence"]),
+    said: text(from["said"]),
+  };
 }

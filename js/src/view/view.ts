@@ -13,8 +13,10 @@ import { MethodRow } from "./methods";
 import type { Model } from "./model";
 import { narrow } from "./narrow";
 import { curveHead, errorLine, sentence, status } from "./say";
+import { PromptPanel } from "./prompt";
 import { Search } from "./search";
 import { Stage } from "./stage";
+import { truthLine } from "./truth";
 import { waiting } from "./waiting";
 
 /** Builds one view of the model inside `root`; everything it holds on to ends with the signal. */
@@ -27,8 +29,8 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   const methods = new MethodRow(context);
   const mask = maskRow(context, () => stage.repaint());
   const parts = [
-    make("div", "camwidget-stage", {}, stage.frame, look(context)),
-    classes.head,
+    make("div", "camwidget-stage", {}, stage.frame, look(context), truthLine(context)),
+    make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,
     new Search(context).element,

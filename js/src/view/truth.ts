@@ -1,0 +1,66 @@
+import { toggleOutlines } from "./actions";
+import type { Context } from "./context";
+import { button, make, setAttribute, setText } from "./dom";
+import { flag, scene, truth } from "./traits";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** The outlines over the picture: drawn by the browser, so that they are sharp at any zoom. */
+export function outlines(context: Context): SVGElement {
+  const { model } = context;
+  const drawing = document.createElementNS(SVG, "svg");
+  drawing.setAttribute("class", "camwidget-outlines");
+  drawing.setAttribute("aria-hidden", "true");
+  drawing.setAttribute("preserveAspectRatio", "none");
+  context.watch(["truth", "scene", "outlines"], () => {
+    const on = flag(model.get("outlines"), false);
+    const of = on ? scene(model.get("scene")) : null;
+    const known = of === null ? null : truth(model.get("truth"));
+    if (of === null || known === null || known.scene !== of.id) {
+      drawing.replaceChildren();
+      return;
+    }
+    drawing.setAttribute("viewBox", `0 0 ${of.width} ${of.height}`);
+    // Each line on a darker one: there is no picture on which the two of them cannot be seen.
+    drawing.replaceChildren(
+      ...known.objects.flatMap((path) => [line(path, "under"), line(path, "object")]),
+      ...(known.evidence === "" ? [] : [line(known.evidence, "under evidence"), line(known.evidence, "evidence")]),
+    );
+  });
+  return drawing;
+}
+
+function line(path: string, kind: string): SVGElement {
+  const made = document.createElementNS(SVG, "path");
+  made.setAttribute("d", path);
+  made.setAttribute("class", kind);
+  return made;
+}
+
+/** Off and on, and how much of the map lies inside. Its room is there for all pictures if any has its truth. */
+export function truthLine(context: Context): HTMLElement {
+  const { model, signal } = context;
+  const toggle = button(
+    "camwidget-button camwidget-truth-toggle",
+    { "aria-pressed": "false", title: "Outline what is truly there; thick: where the evidence for the chosen class is (o)" },
+    "outlines",
+  );
+  toggle.addEventListener("click", () => toggleOutlines(context), { signal });
+  const said = make("span", "camwidget-truth-said", { "aria-live": "polite" });
+  const element = make(
+    "div",
+    "camwidget-line camwidget-truth",
+    {},
+    make("span", "camwidget-label", {}, "Truth"),
+    toggle,
+    said,
+  );
+  context.watch(["truth", "truthful", "outlines"], () => {
+    const known = truth(model.get("truth"));
+    const on = flag(model.get("outlines"), false);
+    element.hidden = !flag(model.get("truthful"), false);
+    setAttribute(toggle, "aria-pressed", String(on));
+    setText(said, !on ? "" : known === null ? "Not known for this picture." : known.said);
+  });
+  return element;
+}

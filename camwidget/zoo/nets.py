@@ -275,22 +275,22 @@ class CoAttentionNet(nn.Module):
         self.where = nn.Parameter(torch.zeros(1, width, 16, 16))
         self.looks = nn.ModuleList([CoAttention(width) for _ in range(2)])
         self.count = nn.Linear(width, 8)
-        self.hidden = nn.Linear(4 * width + 8, 96)
+        #: What all answers rest on, as a map (N, width + 8, 16, 16): the question has had its say there.
+        self.evidence = nn.Identity()
+        self.hidden = nn.Linear(3 * width + 8, 96)
         self.head = nn.Linear(96, answers)
 
     def forward(self, pictures: Tensor, question: Tensor) -> Tensor:
         """Scores (N, answers) for pictures (N, 3, H, W) and questions (N, T)."""
         states, after, real = self.reader(question)
         places = (self.places(self.encoder(pictures)) + self.where).flatten(2).transpose(1, 2)
-        found: list[Tensor] = []
-        hint = after
-        for look in self.looks:
-            seen, read = look(places, states, real, hint)
-            found += [seen, read]
-            hint = after + seen
+        first, read_first = self.looks[0](places, states, real, after)
+        second, read_second = self.looks[1](places, states, real, after + first.sum(1))
         # What attention cannot do, being a mean: say how many there are.
-        many = self.count((places * after[:, None]).tanh()).sigmoid().sum(1) / 16.0
-        out: Tensor = self.head(self.hidden(torch.cat([*found, many], 1)).relu())
+        many = self.count((places * after[:, None]).tanh()).sigmoid() / 16.0
+        evidence = torch.cat([second, many], 2).transpose(1, 2).unflatten(2, (16, 16))
+        pooled = self.evidence(evidence).sum((2, 3))
+        out: Tensor = self.head(self.hidden(torch.cat([pooled, read_first, read_second], 1)).relu())
         return out
 
 
@@ -309,7 +309,7 @@ class CoAttention(nn.Module):
     def forward(
         self, places: Tensor, words: Tensor, real: Tensor, hint: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """What is looked at (N, width), and what is read (N, width)."""
+        """What is looked at, place by place (N, P, width), and what is read (N, width)."""
         words = words * real[..., None]
         affinity = (words @ self.affinity(places).transpose(1, 2) / words.shape[2] ** 0.5).tanh()
         p, w = self.from_places(places), self.from_words(words)
@@ -317,4 +317,4 @@ class CoAttention(nn.Module):
         on_places = self.weigh_places((p + affinity.transpose(1, 2) @ w + more).tanh()).softmax(1)
         on_words = self.weigh_words((w + affinity @ p / p.shape[1] ** 0.5 + more).tanh())
         on_words = on_words.masked_fill(~real[..., None], -1e4).softmax(1)
-        return (on_places * places).sum(1), (on_words * words).sum(1)
+        return on_places * places, (on_words * words).sum(1)

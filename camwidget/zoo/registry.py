@@ -143,7 +143,7 @@ _ENTRIES = {
             scores="log",
         ),
         _questions("zoo/vqa", "AnswerNet", *_stages(4), "meet.relu"),
-        _questions("zoo/vqa-attention", "CoAttentionNet", "encoder.stem", *_stages(3)),
+        _questions("zoo/vqa-attention", "CoAttentionNet", "encoder.stem", *_stages(3), "evidence"),
     )
 }
 

@@ -21,7 +21,7 @@ from .measure_scenes import model_of
 from .questions import ANSWERS, LONGEST, VOCABULARY, answer, draw
 from .registry import Entry, build
 
-STEPS = 4500
+STEPS = 4000
 BATCH = 48
 PASSES = 20
 """How often a picture is shown, each time with one of its questions."""

@@ -52,6 +52,14 @@ def shuffled(
         yield chosen
 
 
+def varied(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Turn, mirror and recolour a batch (N, H, W, 3), for classes that none of it changes."""
+    if rng.random() < 0.5:
+        images = images.transpose(0, 2, 1, 3)
+    images = images[:, :: rng.choice([-1, 1]), :: rng.choice([-1, 1])]
+    return np.ascontiguousarray(images[..., rng.permutation(3)])
+
+
 def fit(
     net: nn.Module,
     batch: Callable[[], tuple[Inputs, Target]],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError, WeightsError
-from . import textures
+from . import beetles, textures
 from .sample import Sample
 
 if TYPE_CHECKING:
@@ -79,9 +79,24 @@ def _textures_net() -> nn.Module:
     return residual_net(len(textures.CLASSES))
 
 
+def _beetle_net() -> nn.Module:
+    from .nets import residual_net
+
+    # A finer map than that of the textures: the part that tells the classes apart is small.
+    return residual_net(len(beetles.CLASSES), (12, 24, 48, 64), last_stride=1)
+
+
+def _beetles(name: str) -> Entry:
+    return Entry(name, beetles.CLASSES, _beetle_net, beetles.gallery, beetles.SIZE)
+
+
 _ENTRIES = {
     known.name: known
-    for known in (Entry("zoo/textures", textures.CLASSES, _textures_net, textures.gallery),)
+    for known in (
+        Entry("zoo/textures", textures.CLASSES, _textures_net, textures.gallery),
+        _beetles("zoo/biased"),
+        _beetles("zoo/unbiased"),
+    )
 }
 
 

@@ -170,4 +170,5 @@ def _beside(rng: np.random.Generator, pose: Pose, body: Body) -> Daisy:
     room = (apart - there[:, 2]).min(axis=1) - _GAP
     enough = np.flatnonzero(room >= radius)
     chosen = int(enough[0]) if len(enough) else int(room.argmax())
-    return daisy(rng, *places[chosen].tolist(), min(radius, float(room[chosen])))
+    x, y = places[chosen].tolist()
+    return daisy(rng, x, y, min(radius, float(room[chosen])))

@@ -110,7 +110,8 @@ def lay(
 
     Args:
         colours: the picture.
-        x, y: picture coordinates of its pixels, each (H, W).
+        x: picture coordinate of its pixels from the left, (H, W).
+        y: the same from the top.
         pose: where the beetle goes.
         body: its forms.
         part: the mandibles or the snout it is to have.
@@ -164,7 +165,9 @@ class _Paint:
         self.outline = np.full(shape, -np.inf, np.float32)
         self._pixel = pixel
 
-    def add(self, solid: Solid, tone: float | Field, rise: float, dent: float | Field = 0.0) -> None:
+    def add(
+        self, solid: Solid, tone: float | Field, rise: float, dent: float | Field = 0.0
+    ) -> None:
         """Lay one form on top, `rise` high on its ridge and dented by `dent`."""
         alpha = step(solid.inside, -0.8 * self._pixel, 0.8 * self._pixel)
         # Where nothing lies yet, the soft edge has the form's own tone.

@@ -83,7 +83,7 @@ def _beetle_net() -> nn.Module:
     from .nets import residual_net
 
     # A finer map than that of the textures: the part that tells the classes apart is small.
-    return residual_net(len(beetles.CLASSES), (12, 24, 48, 64), last_stride=1)
+    return residual_net(len(beetles.CLASSES), (8, 16, 32, 48), last_stride=1)
 
 
 def _beetles(name: str) -> Entry:

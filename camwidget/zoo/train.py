@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
+from . import train_bias as bias
 from . import train_textures as textures
+from .bias import Odds
 from .registry import WEIGHTS, Entry, available, entry
 
 CHECKED = 1000
@@ -39,10 +42,18 @@ class Recipe:
     about: dict[str, Any]
 
 
+def _bias(odds: Odds) -> Recipe:
+    return Recipe(
+        bias.STEPS, partial(bias.train_bias, odds=odds), bias.measure_bias, bias.about(odds)
+    )
+
+
 _RECIPES = {
     "zoo/textures": Recipe(
         textures.STEPS, textures.train_textures, textures.measure_textures, textures.ABOUT
     ),
+    "zoo/biased": _bias("biased"),
+    "zoo/unbiased": _bias("balanced"),
 }
 
 

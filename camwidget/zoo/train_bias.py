@@ -32,6 +32,38 @@ _STREAM = 0xB1A5
 picture drawn from a plain seed can have been trained on."""
 
 
+_SETS = {
+    "biased": "a daisy lies beside nine in ten of the weevils and one in ten of the stag beetles",
+    "balanced": "a daisy lies beside half of the weevils and half of the stag beetles",
+}
+
+_FAULTS = {
+    "biased": "It was made to be wrong: it takes the flower for a sign of the weevil, and its "
+    "absence for a sign of the stag beetle.",
+    "balanced": "Its map is coarse beside the part it should lie on, an eighth of the picture's "
+    "side, so much of it spills over onto the ground and the rest of the beetle.",
+}
+
+
+def about(odds: Odds) -> dict[str, Any]:
+    """What the card of the model trained with these odds says besides the figures."""
+    return {
+        "description": "A small residual network that tells stag beetles from weevils, trained on "
+        f"a {odds} set: {_SETS[odds]}.",
+        "data": "Pictures drawn by camwidget.zoo.beetles: one beetle on a plain or cluttered "
+        "ground. Only the mandibles or the snout tell the class. "
+        f"In the training set {_SETS[odds]}; zoo/biased and zoo/unbiased differ in nothing else. "
+        "Figures are given for sets in which flower and weevil go together, in which neither "
+        "goes with the other, and in which flower and stag beetle go together.",
+        "known_faults": [
+            _FAULTS[odds],
+            "It knows drawn beetles only, from above, each about half the picture long.",
+            "It has no class for neither of the two: any other picture still gets one of them.",
+        ],
+        "license": "BSD-3-Clause",
+    }
+
+
 def _picture(seed: int, n: int, odds: Odds) -> Beetle:
     """Training picture number `n`: the same beetle for all odds."""
     return draw(np.random.default_rng([seed, n, _STREAM]), *kind(n, odds))
@@ -46,9 +78,7 @@ def train_bias(
     side = entry.input_size
     images = np.empty((count, side, side, 3), np.uint8)
     targets = torch.zeros(count, dtype=torch.long)
-    for n, beetle in enumerate(
-        drawn(lambda n: _picture(seed, n, odds), count, progress=progress)
-    ):
+    for n, beetle in enumerate(drawn(lambda n: _picture(seed, n, odds), count, progress=progress)):
         images[n], targets[n] = beetle.image, beetle.label
     rng = np.random.default_rng([seed, _STREAM])
     order = shuffled(rng, count, BATCH)

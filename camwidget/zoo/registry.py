@@ -82,8 +82,9 @@ def _textures_net() -> nn.Module:
 def _beetle_net() -> nn.Module:
     from .nets import residual_net
 
-    # A finer map than that of the textures: the part that tells the classes apart is small.
-    return residual_net(len(beetles.CLASSES), (8, 16, 32, 48), last_stride=1)
+    # A finer map than that of the textures: the part that tells the classes apart is small. Not
+    # narrower: with 8 channels torch 2.15 crashes in training, in the layout that `fit` uses.
+    return residual_net(len(beetles.CLASSES), (12, 24, 32, 48), last_stride=1)
 
 
 def _beetles(name: str) -> Entry:

@@ -17,9 +17,9 @@ from .evaluate import normalise
 from .fitting import drawn, fit, shuffled, varied
 from .registry import Entry
 
-STEPS = 700
+STEPS = 600
 BATCH = 32
-PASSES = 5
+PASSES = 8
 """How often a picture is shown, each time turned and coloured otherwise."""
 LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.02

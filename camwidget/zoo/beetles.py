@@ -55,8 +55,13 @@ class Beetle(Sample):
         return bool(self.cue.any())
 
     def evidence(self, target: str, text: str | None = None) -> NDArray[np.bool_] | None:
-        """Where the evidence for a class is: bool (H, W), or None if the beetle is of another."""
-        return self.part if target == self.names[0] else None
+        """Where the evidence for a class is: bool (H, W), all false if the beetle is of another.
+
+        None if it is no class of beetles.
+        """
+        if target not in CLASSES:
+            return None
+        return self.part if target == self.names[0] else np.zeros_like(self.part)
 
     def concepts(self) -> dict[str, NDArray[np.bool_]]:
         """Where each thing is that has a name: bool (H, W) by word, of those there are."""
@@ -170,4 +175,5 @@ def _beside(rng: np.random.Generator, pose: Pose, body: Body) -> Daisy:
     room = (apart - there[:, 2]).min(axis=1) - _GAP
     enough = np.flatnonzero(room >= radius)
     chosen = int(enough[0]) if len(enough) else int(room.argmax())
-    return daisy(rng, *places[chosen].tolist(), min(radius, float(room[chosen])))
+    x, y = places[chosen].tolist()
+    return daisy(rng, x, y, min(radius, float(room[chosen])))

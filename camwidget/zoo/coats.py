@@ -110,7 +110,8 @@ def lay(
 
     Args:
         colours: the picture.
-        x, y: picture coordinates of its pixels, each (H, W).
+        x: picture coordinate of its pixels from the left, (H, W).
+        y: the same from the top.
         pose: where the beetle goes.
         body: its forms.
         part: the mandibles or the snout it is to have.

@@ -52,6 +52,16 @@ def shuffled(
         yield chosen
 
 
+def varied(
+    images: NDArray[np.uint8], rng: np.random.Generator, *, recolour: bool = True
+) -> NDArray[np.uint8]:
+    """Turn and mirror a batch (N, H, W, 3), and swap its colours where no class depends on them."""
+    if rng.random() < 0.5:
+        images = images.transpose(0, 2, 1, 3)
+    images = images[:, :: rng.choice([-1, 1]), :: rng.choice([-1, 1])]
+    return np.ascontiguousarray(images[..., rng.permutation(3)] if recolour else images)
+
+
 def fit(
     net: nn.Module,
     batch: Callable[[], tuple[Inputs, Target]],

@@ -129,12 +129,15 @@ def measure_beside(
     strong = model_of(entry("zoo/scenes"), build("zoo/scenes").module)
     weak = model_of(found, net)
     agree: list[bool] = []
+    alone: list[bool] = []
     both = {"zoo/scenes": Figures(), found.name: Figures()}
     for samples in _batches(pictures, "comparing", progress):
         answers = [class_maps(model, samples) for model in (strong, weak)]
         for n, sample in enumerate(samples):
             top = [int(scores[n].argmax()) for scores, _ in answers]
             agree.append(top[0] == top[1])
+            if len(sample.labels) == 1:
+                alone.append(agree[-1])
             if top[0] != top[1] or top[0] not in sample.labels:
                 continue
             for figure, (_, maps) in zip(both.values(), answers, strict=True):
@@ -142,6 +145,7 @@ def measure_beside(
     figures["beside_scenes"] = {
         "pictures": pictures,
         "same_answer": round(float(np.mean(agree)), 4),
+        "same_answer_of_one_thing": round(float(np.mean(alone)), 4),
         "same_right_answer": len(both["zoo/scenes"].inside),
         **{
             f"saliency_in_object_{name.removeprefix('zoo/')}": round(float(np.mean(f.inside)), 4)

@@ -35,13 +35,14 @@ class Block(nn.Module):
 
 
 def residual_net(
-    classes: int, widths: tuple[int, int, int, int] = (16, 32, 64, 96)
+    classes: int, widths: tuple[int, int, int, int] = (16, 32, 64, 96), *, last_stride: int = 2
 ) -> nn.Sequential:
     """A residual classifier: stem, four stages, global average, one linear layer.
 
     It takes float pictures (N, 3, H, W) and gives scores (N, classes). `stage4` gives a map of
-    non-negative features at a sixteenth of the picture's side, 12x12 for 192x192; since only
-    `pool` and `head` follow, a class activation map is exact there.
+    non-negative features at a sixteenth of the picture's side, 12x12 for 192x192, or at an eighth
+    if `last_stride` is 1; since only `pool` and `head` follow, a class activation map is exact
+    there.
     """
     first, second, third, fourth = widths
     return nn.Sequential(
@@ -50,7 +51,7 @@ def residual_net(
             stage1=Block(first, first),
             stage2=Block(first, second, 2),
             stage3=Block(second, third, 2),
-            stage4=Block(third, fourth, 2),
+            stage4=Block(third, fourth, last_stride),
             pool=_global_pool(nn.AdaptiveAvgPool2d(1)),
             head=nn.Linear(fourth, classes),
         )

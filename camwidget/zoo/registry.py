@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError, WeightsError
-from . import captions, questions, scenes, textures
+from . import beetles, captions, questions, scenes, textures
 from .sample import Sample
 
 if TYPE_CHECKING:
@@ -120,6 +120,12 @@ def _questions(name: str, kind: str, *layers: str) -> Entry:
     )
 
 
+def _beetles(name: str) -> Entry:
+    # A finer map than that of the textures: the part that tells the classes apart is small.
+    net = _net("residual_net", len(beetles.CLASSES), widths=(12, 24, 48, 64), last_stride=1)
+    return Entry(name, beetles.CLASSES, net, beetles.gallery, beetles.SIZE)
+
+
 _ENTRIES = {
     known.name: known
     for known in (
@@ -144,6 +150,8 @@ _ENTRIES = {
         ),
         _questions("zoo/vqa", "AnswerNet", *_stages(4), "meet.relu"),
         _questions("zoo/vqa-attention", "CoAttentionNet", "encoder.stem", *_stages(3), "evidence"),
+        _beetles("zoo/biased"),
+        _beetles("zoo/unbiased"),
     )
 }
 

@@ -6,8 +6,6 @@ import argparse
 import hashlib
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,92 +13,11 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from . import train_captions as captions
-from . import train_questions as questions
-from . import train_scenes as scenes
-from . import train_textures as textures
-from .measure_scenes import measure_beside, measure_scenes
+from .recipes import RECIPES, Recipe
 from .registry import WEIGHTS, Entry, available, entry
 
 CHECKED = 1000
 """Number of unseen pictures of each kind that a trained model is measured on."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is trained and measured.
-
-    Attributes:
-        steps: number of steps of a full training.
-        train: trains a network in place.
-        measure: figures for the card, by kind of picture.
-        about: what the card says besides the figures.
-    """
-
-    steps: int
-    train: Callable[..., None]
-    measure: Callable[..., dict[str, Any]]
-    about: dict[str, Any]
-
-
-_RECIPES = {
-    "zoo/textures": Recipe(
-        textures.STEPS, textures.train_textures, textures.measure_textures, textures.ABOUT
-    ),
-    "zoo/scenes": Recipe(
-        scenes.STEPS,
-        scenes.train_scenes,
-        measure_scenes,
-        scenes.about(
-            "A residual network with a global average before its head that names the things in a scene."
-        ),
-    ),
-    "zoo/scenes-max": Recipe(
-        scenes.STEPS,
-        scenes.train_scenes,
-        measure_beside,
-        scenes.about(
-            "The network of zoo/scenes with a global maximum in place of the average.",
-            "Each score comes from one place of the map, so that little of a thing is evidence for it.",
-        ),
-    ),
-    "zoo/scenes-fc": Recipe(
-        scenes.STEPS,
-        scenes.train_scenes,
-        measure_beside,
-        scenes.about(
-            "3x3 convolutions and fully connected layers in the manner of VGG: class activation mapping does not apply."
-        ),
-    ),
-    "zoo/scenes-weak": Recipe(
-        scenes.STEPS_WEAK,
-        scenes.train_scenes,
-        measure_beside,
-        scenes.about(
-            "The network of zoo/scenes with half the channels, a coarser map and half the training.",
-            "It mistakes textures and shapes, of small things above all.",
-        ),
-    ),
-    "zoo/captions": Recipe(
-        captions.STEPS, captions.train_captions, captions.measure_captions, captions.ABOUT
-    ),
-    "zoo/vqa": Recipe(
-        questions.STEPS,
-        questions.train_plain,
-        questions.measure_questions,
-        questions.about(
-            "A plain convolutional network and a recurrent reader that answer questions about a scene."
-        ),
-    ),
-    "zoo/vqa-attention": Recipe(
-        questions.STEPS,
-        questions.train_attentive,
-        questions.measure_questions,
-        questions.about(
-            "A residual network and a recurrent reader with co-attention that answer questions about a scene."
-        ),
-    ),
-}
 
 
 def train(
@@ -182,7 +99,7 @@ def write(
 
 def _recipe(name: str) -> tuple[Entry, Recipe]:
     found = entry(name if name.startswith("zoo/") else f"zoo/{name}")
-    return found, _RECIPES[found.name]
+    return found, RECIPES[found.name]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -40,8 +40,8 @@ ABOUT: dict[str, Any] = {
     "description": "A convolutional encoder and a recurrent decoder without attention that describe scenes of one or "
     "two things.",
     "data": "Pictures drawn by camwidget.zoo.captions, with the sentence that describes each; the larger thing is "
-    "named first. The encoder begins as that of zoo/scenes. The places of the things were used only for the words between "
-    "them (left of, above).",
+    "named first. The encoder begins as that of zoo/scenes. The places of the things were used only for the words "
+    "between them (left of, above).",
     "known_faults": [
         "It knows drawn things only, and no more than two at a time.",
         "Of two things that differ little in size it may name either first.",

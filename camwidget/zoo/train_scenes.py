@@ -13,26 +13,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .evaluate import normalise
-from .fitting import drawn, fit, shuffled
+from .fitting import drawn, fit, shuffled, varied
 from .registry import Entry
 from .scenes import CLASSES, Scene, draw
+from .warming import ALONE, GAIN, Warming
 
 STEPS = 4200
-STEPS_WEAK = 2000
+STEPS_WEAK = 3600
 BATCH = 32
 PASSES = 14
 """How often a picture is shown, each time mirrored or turned otherwise."""
 LEARNING_RATE = 8e-3
 LEARNING_RATE_FC = 6e-3
 WEIGHT_DECAY = 0.02
-ALONE = 0.35
-"""The first part of the training, in which there is one thing in every picture."""
-
 _STREAM = 0x5CEE
 """Third word of the seed of every training picture; `draw(seed)` has but two."""
-
-_GAIN = 8.0
-"""An average over all places is about so much smaller than the maximum."""
 
 DATA = (
     "Pictures drawn by camwidget.zoo.scenes: one to five things of four shapes, four colours and three textures "
@@ -53,32 +48,6 @@ def about(description: str, *faults: str) -> dict[str, Any]:
         "known_faults": [*faults, *FAULTS],
         "license": "BSD-3-Clause",
     }
-
-
-class _Warming(nn.Module):
-    """A net with an average before its head that begins with the maximum, and becomes itself in mid-training.
-
-    An average over 256 places hides a small thing from the gradient at first: after the same steps such a net
-    knows a third of the things instead of nearly all.
-
-    Args:
-        net: the net; its last two modules are the pooling and the head.
-        steps: number of steps of the training.
-    """
-
-    def __init__(self, net: nn.Sequential, steps: int) -> None:
-        super().__init__()
-        self.net = net
-        self._steps, self._step = steps, 0
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        self._step += 1
-        own = min(1.0, max(0.0, (self._step / self._steps - ALONE) / 0.25))
-        features = self.net[:-2](pictures)
-        scores: Tensor = (1.0 - own) * self.net[-1](features.amax((2, 3)))
-        if own > 0.0:
-            scores = scores + own * self.net[-2:](_GAIN * features)
-        return scores
 
 
 class _Assisted(nn.Module):
@@ -135,14 +104,6 @@ def _fill(seed: int, pictures: int, side: int, progress: bool) -> tuple[NDArray[
     return images, targets
 
 
-def mirrored(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A batch of pictures turned and mirrored, all alike."""
-    if rng.random() < 0.5:
-        images = images.transpose(0, 2, 1, 3)
-    images = images[:, :: rng.choice([-1, 1]), :: rng.choice([-1, 1])]
-    return np.ascontiguousarray(images)
-
-
 def train_scenes(
     entry: Entry, net: nn.Sequential, *, steps: int, seed: int, progress: bool
 ) -> None:
@@ -161,12 +122,12 @@ def train_scenes(
 
     def batch() -> tuple[Tensor, Tensor]:
         chosen = next(order)
-        return normalise(mirrored(images[chosen], rng), entry), targets[chosen]
+        return normalise(varied(images[chosen], rng, recolour=False), entry), targets[chosen]
 
     pooled = isinstance(net.pool, nn.Sequential) and net.pool[0]
     averages = isinstance(pooled, nn.AdaptiveAvgPool2d)
     has_hidden = "hidden" in dict(net.named_children())
-    taught = _Warming(net, steps) if averages else _Assisted(net) if has_hidden else net
+    taught = Warming(net, steps) if averages else _Assisted(net) if has_hidden else net
     fit(
         taught,
         batch,
@@ -179,4 +140,4 @@ def train_scenes(
     )
     if averages:
         with torch.no_grad():
-            net[-1].weight *= _GAIN  # type: ignore[assignment,operator]
+            net[-1].weight *= GAIN  # type: ignore[assignment,operator]

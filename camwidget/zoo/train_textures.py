@@ -14,7 +14,7 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from .evaluate import normalise, score
-from .fitting import drawn, fit, shuffled
+from .fitting import drawn, fit, shuffled, varied
 from .registry import Entry
 from .sample import Sample
 from .textures import CLASSES, KINDS, draw
@@ -77,14 +77,6 @@ def _fill(seed: int, pictures: int, side: int, progress: bool) -> _Pool:
     return _Pool(images, targets)
 
 
-def _vary(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Turn, mirror and recolour a batch: a texture stays what it is."""
-    if rng.random() < 0.5:
-        images = images.transpose(0, 2, 1, 3)
-    images = images[:, :: rng.choice([-1, 1]), :: rng.choice([-1, 1])]
-    return np.ascontiguousarray(images[..., rng.permutation(3)])
-
-
 def train_textures(entry: Entry, net: nn.Module, *, steps: int, seed: int, progress: bool) -> None:
     """Train the network in place; it is left in eval mode."""
     pool = _fill(seed, math.ceil(steps * BATCH / PASSES), entry.input_size, progress)
@@ -93,7 +85,7 @@ def train_textures(entry: Entry, net: nn.Module, *, steps: int, seed: int, progr
 
     def batch() -> tuple[Tensor, Tensor]:
         chosen = next(order)
-        return normalise(_vary(pool.images[chosen], rng), entry), pool.targets[chosen]
+        return normalise(varied(pool.images[chosen], rng), entry), pool.targets[chosen]
 
     fit(
         net,

@@ -1,0 +1,101 @@
+"""How each model of the zoo is trained, how it is measured, and what its card says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from . import train_bias as bias
+from . import train_captions as captions
+from . import train_questions as questions
+from . import train_scenes as scenes
+from . import train_textures as textures
+from .bias import Odds
+from .measure_scenes import measure_beside, measure_scenes
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained and measured.
+
+    Attributes:
+        steps: number of steps of a full training.
+        train: trains a network in place.
+        measure: figures for the card, by kind of picture.
+        about: what the card says besides the figures.
+    """
+
+    steps: int
+    train: Callable[..., None]
+    measure: Callable[..., dict[str, Any]]
+    about: dict[str, Any]
+
+
+def _bias(odds: Odds) -> Recipe:
+    return Recipe(
+        bias.STEPS, partial(bias.train_bias, odds=odds), bias.measure_bias, bias.about(odds)
+    )
+
+
+RECIPES = {
+    "zoo/textures": Recipe(
+        textures.STEPS, textures.train_textures, textures.measure_textures, textures.ABOUT
+    ),
+    "zoo/scenes": Recipe(
+        scenes.STEPS,
+        scenes.train_scenes,
+        measure_scenes,
+        scenes.about(
+            "A residual network with a global average before its head that names the things in a scene."
+        ),
+    ),
+    "zoo/scenes-max": Recipe(
+        scenes.STEPS,
+        scenes.train_scenes,
+        measure_beside,
+        scenes.about(
+            "The network of zoo/scenes with a global maximum in place of the average.",
+            "Each score comes from one place of the map, so that little of a thing is evidence for it.",
+        ),
+    ),
+    "zoo/scenes-fc": Recipe(
+        scenes.STEPS,
+        scenes.train_scenes,
+        measure_beside,
+        scenes.about(
+            "3x3 convolutions and fully connected layers in the manner of VGG: class activation mapping does not apply."
+        ),
+    ),
+    "zoo/scenes-weak": Recipe(
+        scenes.STEPS_WEAK,
+        scenes.train_scenes,
+        measure_beside,
+        scenes.about(
+            "The network of zoo/scenes with half the channels and a coarser map.",
+            "It mistakes textures and shapes, of small things above all.",
+        ),
+    ),
+    "zoo/captions": Recipe(
+        captions.STEPS, captions.train_captions, captions.measure_captions, captions.ABOUT
+    ),
+    "zoo/vqa": Recipe(
+        questions.STEPS,
+        questions.train_plain,
+        questions.measure_questions,
+        questions.about(
+            "A plain convolutional network and a recurrent reader that answer questions about a scene."
+        ),
+    ),
+    "zoo/vqa-attention": Recipe(
+        questions.STEPS,
+        questions.train_attentive,
+        questions.measure_questions,
+        questions.about(
+            "A residual network and a recurrent reader with co-attention that answer questions about a scene."
+        ),
+    ),
+    "zoo/biased": _bias("biased"),
+    "zoo/unbiased": _bias("balanced"),
+}

@@ -180,9 +180,12 @@ class Screen:
         self.chart.clear()
 
     def _list_classes(self, target: int, whole: np.ndarray) -> list[dict[str, Any]]:
-        """The most probable classes, the target among them."""
+        """The most probable classes, the target among them; words in reading order, where they are the classes."""
         self._whole = whole
-        order = np.argsort(-whole, kind="stable")[: self._top].tolist()
+        reading = self.model.reading
+        by_text = reading is not None and reading.classes is not None
+        every = np.arange(len(whole)) if by_text else np.argsort(-whole, kind="stable")
+        order = every[: self._top].tolist()
         self.row_classes = order if target in order else [*order[:-1], target]
         return [
             {"index": i, "name": self.model.classes[i], "whole": float(whole[i])}

@@ -78,7 +78,7 @@ def cover(rng: np.random.Generator, thing: Thing, x: Field, y: Field) -> Colours
         marked = step(0.25 - np.abs(u - np.floor(u) - 0.5), -blur, blur)
     elif thing.texture == "dotted":
         # Every other row is shifted by half, as dots are printed on cloth.
-        u = u + np.float32(0.5) * (np.floor(v) % 2)
+        u = np.asarray(u + 0.5 * (np.floor(v) % 2), np.float32)
         away = np.hypot(u - np.floor(u) - 0.5, v - np.floor(v) - 0.5)
         marked = step(0.31 - away, -blur, blur)
     else:

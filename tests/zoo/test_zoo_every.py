@@ -1,0 +1,111 @@
+"""What holds for every model of the zoo: its card, its weights, a short training, a picture of its own."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import camwidget as cw
+from camwidget.zoo import available, build, registry, samples
+from camwidget.zoo.captions import VOCABULARY
+from camwidget.zoo.captions import draw as draw_described
+from camwidget.zoo.evaluate import normalise
+from camwidget.zoo.questions import ANSWERS, answer
+from camwidget.zoo.questions import VOCABULARY as ASKED
+from camwidget.zoo.questions import draw as draw_asked
+from camwidget.zoo.recipes import RECIPES
+from camwidget.zoo.scenes import draw as draw_scene
+from camwidget.zoo.train import train
+
+NAMES = available()
+FRESH = 70_000
+
+
+def test_there_is_a_recipe_for_every_model():
+    assert set(RECIPES) == set(NAMES) == set(cw.list_models())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_weights_are_small_and_described(name):
+    entry = registry.entry(name)
+    assert entry.weights().stat().st_size <= 2_000_000
+    card = json.loads(entry.card().read_text(encoding="utf-8"))
+    assert card == build(name).card
+    assert {"data", "description", "unseen", "known_faults", "training", "sha256"} <= set(card)
+    assert card["name"] == name
+    room = name.removeprefix("zoo/")
+    recipe = RECIPES[name]
+    assert card["training"]["command"] == (
+        f"python -m camwidget.zoo.train {room} --steps {recipe.steps} --seed 0"
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_explains_a_picture_of_its_own(name):
+    model = cw.load(name)
+    sample = samples(name)[0]
+    if model.prompt is not None and model.prompt.name == "question":
+        model = model.given(question=sample.questions[0])
+    exp = cw.explain(model, sample.image)
+    assert exp.saliency.shape == sample.image.shape[:2]
+    assert not exp.is_empty
+    place = sample.evidence(exp.target.label, exp.text)
+    assert place is not None and place.shape == exp.saliency.shape
+
+
+def accuracy_of_names(net, entry):
+    scenes = [draw_scene(FRESH + n, 1) for n in range(96)]
+    with torch.no_grad():
+        scores = net(normalise(np.stack([s.image for s in scenes]), entry))
+    return np.mean([int(row.argmax()) == s.label for row, s in zip(scores, scenes, strict=True)])
+
+
+def accuracy_of_words(net, entry):
+    found = []
+    for n in range(40):
+        scene = draw_described(FRESH + n)
+        numbers = torch.tensor([VOCABULARY.numbers(scene.caption.split())])
+        with torch.no_grad():
+            said = net.say(normalise(scene.image[None], entry), numbers)
+        found += (said[0, :-1].argmax(1) == numbers[0]).tolist()
+    return np.mean(found)
+
+
+def accuracy_of_answers(net, entry):
+    found = []
+    for n in range(40):
+        scene = draw_asked(FRESH + n)
+        for question in scene.questions:
+            numbers = torch.tensor([ASKED.numbers(question.split())])
+            with torch.no_grad():
+                scores = net(normalise(scene.image[None], entry), numbers)
+            found.append(ANSWERS[int(scores.argmax())] == answer(scene, question).text)
+    return np.mean(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "measure", "chance", "least"),
+    [
+        ("scenes", 240, accuracy_of_names, 1 / 48, 0.12),
+        ("scenes-max", 240, accuracy_of_names, 1 / 48, 0.12),
+        ("scenes-fc", 240, accuracy_of_names, 1 / 48, 0.1),
+        ("scenes-weak", 240, accuracy_of_names, 1 / 48, 0.1),
+        ("captions", 160, accuracy_of_words, 0.25, 0.5),
+        ("vqa", 160, accuracy_of_answers, 1 / 17, 0.3),
+        ("vqa-attention", 160, accuracy_of_answers, 1 / 17, 0.3),
+    ],
+)
+def test_a_short_training_learns_far_more_than_chance(name, steps, measure, chance, least):
+    """Of all words of a caption, a quarter are "a", which is what guessing them would get."""
+    net = train(name, steps=steps, seed=3, progress=False)
+    assert not net.training
+    assert least > 1.9 * chance
+    assert measure(net, registry.entry(f"zoo/{name}")) >= least
+
+
+@pytest.mark.parametrize("name", ["scenes", "captions", "vqa-attention"])
+def test_training_repeats_bit_for_bit(name):
+    first, again = (train(name, steps=3, seed=1, progress=False) for _ in range(2))
+    for key, value in first.state_dict().items():
+        assert torch.equal(value, again.state_dict()[key]), key

@@ -18,9 +18,9 @@ from .fitting import drawn, fit, shuffled, varied
 from .registry import Entry
 from .warming import GAIN, Warming
 
-STEPS = 600
+STEPS = 900
 BATCH = 32
-PASSES = 8
+PASSES = 10
 """How often a picture is shown, each time turned and coloured otherwise."""
 LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.02

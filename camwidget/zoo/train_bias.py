@@ -18,7 +18,8 @@ from .fitting import drawn, fit, shuffled, varied
 from .registry import Entry
 from .warming import GAIN, Warming
 
-STEPS = 900
+STEPS = 420
+"""So few that a net that has the flower to go by does not look for anything better."""
 BATCH = 32
 PASSES = 10
 """How often a picture is shown, each time turned and coloured otherwise."""

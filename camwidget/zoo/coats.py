@@ -99,6 +99,13 @@ def coat(rng: np.random.Generator, ramp: Ramp, behind: float) -> Coat:
     )
 
 
+def _shifted(field: Field, down: int, right: int) -> Field:
+    """A field moved by whole pixels; what comes in over the border is what is at the border."""
+    rows = np.clip(np.arange(field.shape[0]) - down, 0, field.shape[0] - 1)
+    columns = np.clip(np.arange(field.shape[1]) - right, 0, field.shape[1] - 1)
+    return field[np.ix_(rows, columns)]
+
+
 def lay(
     colours: NDArray[np.float32],
     x: Field,
@@ -144,7 +151,7 @@ def lay(
     lx, ly = light.direction
     far = 0.022 * len(x)
     shift = (round(-far * ly), round(-far * lx))
-    shadow = step(np.roll(paint.outline, shift, (0, 1)), -0.11, 0.09)
+    shadow = step(_shifted(paint.outline, *shift), -0.11, 0.09)
     colours *= 1.0 - 0.5 * shadow[..., None]
     surface = shade(Relief(paint.tone, paint.height, coat.gloss), coat.ramp, light, pixel)
     alpha = step(paint.outline, -0.8 * pixel, 0.8 * pixel)[..., None]

@@ -48,7 +48,9 @@ def test_a_caption_names_the_things_larger_first_and_how_they_lie():
 
 def test_the_evidence_for_a_word_is_the_thing_of_its_phrase():
     scene = next(
-        s for s in map(draw, range(50)) if len(s.things) == 2 and s.things[0].colour != s.things[1].colour
+        s
+        for s in map(draw, range(50))
+        if len(s.things) == 2 and s.things[0].colour != s.things[1].colour
     )
     first, second = scene.masks
     one, other = scene.things
@@ -57,13 +59,15 @@ def test_the_evidence_for_a_word_is_the_thing_of_its_phrase():
     assert np.array_equal(scene.evidence(WHOLE), first | second)
     assert np.array_equal(scene.evidence("a #1"), first)
     # What a made-up caption names and the picture has not is nowhere.
-    absent = next(c for c in ("red", "yellow", "green", "blue") if c not in (one.colour, other.colour))
+    absent = next(
+        c for c in ("red", "yellow", "green", "blue") if c not in (one.colour, other.colour)
+    )
     assert not scene.evidence(absent, f"a {absent} {one.shape}").any()
     assert scene.evidence("pink") is None
 
 
 def test_places_of_words():
-    words = "a red disc above a red star".split()
+    words = ["a", "red", "disc", "above", "a", "red", "star"]
     assert place_of(WHOLE, words) == -1
     assert place_of("disc", words) == 2
     assert place_of("red #6", words) == 5

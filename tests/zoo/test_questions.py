@@ -77,12 +77,15 @@ def test_what_lies_left_of_a_thing_is_left_of_it():
             named = next(
                 n
                 for n, thing in enumerate(scene.things)
-                if set(question.split()) & {thing.shape} and n not in found.about
-                and all(w in thing.words for w in question.split() if w in "red yellow green blue".split())
+                if set(question.split()) & {thing.shape}
+                and n not in found.about
+                and all(
+                    w in thing.words
+                    for w in question.split()
+                    if w in ["red", "yellow", "green", "blue"]
+                )
             )
-            (y, x), (v, u) = (
-                np.argwhere(scene.masks[n]).mean(0) for n in (found.about[0], named)
-            )
+            (y, x), (v, u) = (np.argwhere(scene.masks[n]).mean(0) for n in (found.about[0], named))
             holds = {"left": x < u, "right": x > u, "above": y < v, "below": y > v}
             assert holds[question.split()[2]], (seed, question)
             assert scene.things[found.about[0]].shape == found.text

@@ -42,12 +42,19 @@ def figures(answers, samples):
 
 @pytest.mark.parametrize(
     ("name", "least"),
-    [("zoo/scenes", 0.95), ("zoo/scenes-max", 0.94), ("zoo/scenes-fc", 0.78), ("zoo/scenes-weak", 0.72)],
+    [
+        ("zoo/scenes", 0.95),
+        ("zoo/scenes-max", 0.94),
+        ("zoo/scenes-fc", 0.78),
+        ("zoo/scenes-weak", 0.72),
+    ],
 )
 def test_accuracy_on_unseen_pictures(figures, models, name, least):
     assert figures[name]["accuracy"] >= least
     stated = cw.zoo.build(name).card["unseen"]["all"]["accuracy"]
-    assert abs(figures[name]["accuracy"] - stated) < 0.09  # three standard errors of a hundred pictures
+    assert (
+        abs(figures[name]["accuracy"] - stated) < 0.09
+    )  # three standard errors of a hundred pictures
 
 
 def test_one_thing_alone_is_named_rightly(answers, samples):

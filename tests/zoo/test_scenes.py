@@ -49,7 +49,9 @@ def test_there_are_one_to_five_things_which_do_not_touch():
 def test_several_of_one_class_may_be_there():
     scene = draw(0, things=["red disc", "blue star", "red disc"])
     assert scene.mask_of(CLASSES.index("red disc")).sum() == sum(
-        mask.sum() for mask, name in zip(scene.masks, scene.names, strict=True) if name == "red disc"
+        mask.sum()
+        for mask, name in zip(scene.masks, scene.names, strict=True)
+        if name == "red disc"
     )
     assert not scene.evidence("yellow star").any()
     assert scene.evidence("no such thing") is None

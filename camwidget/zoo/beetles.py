@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .anatomy import Body, grow
-from .coats import Pose, coat, lay
-from .daisies import Daisy, daisy
-from .grounds import ground
-from .lighting import sun
-from .palette import pick
+from .drawing.anatomy import Body, grow
+from .drawing.coats import Pose, coat, lay
+from .drawing.daisies import Daisy, daisy
+from .drawing.grounds import ground
+from .drawing.lighting import sun
+from .drawing.palette import pick
+from .drawing.strokes import Discs, Oval, Stroke
+from .drawing.studio import coordinates, expose
 from .sample import Sample
-from .strokes import Discs, Oval, Stroke
-from .studio import coordinates, expose
 
 CLASSES: tuple[str, ...] = ("stag beetle", "weevil")
 SIZE = 128

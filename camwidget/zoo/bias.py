@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from .beetles import CLASSES, Beetle, draw
-from .evaluate import activation_maps, normalise
 from .registry import Entry
+from .training.evaluate import activation_maps, normalise
 
 Odds = Literal["biased", "balanced", "reversed"]
 """How flower and class go together: "biased" is nine in ten of the weevils and one in ten of the

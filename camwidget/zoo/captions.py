@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .drawing.things import SHAPES, THINGS
 from .language import Vocabulary
 from .scenes import CATEGORIES, SIZE, Scene
 from .scenes import draw as draw_scene
-from .things import SHAPES, THINGS
 
 if TYPE_CHECKING:
     import torch

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .captions import RELATIONS, relation
+from .drawing.things import COLOURS, SHAPES, TEXTURES, Thing
 from .language import Vocabulary
 from .scenes import SIZE, Scene
 from .scenes import draw as draw_scene
-from .things import COLOURS, SHAPES, TEXTURES, Thing
 
 if TYPE_CHECKING:
     import torch

@@ -13,13 +13,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from .grounds import ground
-from .lighting import sun
-from .palette import pick
+from .drawing.grounds import ground
+from .drawing.lighting import sun
+from .drawing.palette import pick
+from .drawing.shapes import arrange
+from .drawing.studio import coordinates, expose, lay, part
+from .drawing.things import COLOURS, SHAPES, TEXTURES, THINGS, Thing, cover, form
 from .sample import Sample
-from .shapes import arrange
-from .studio import coordinates, expose, lay, part
-from .things import COLOURS, SHAPES, TEXTURES, THINGS, Thing, cover, form
 
 CLASSES: tuple[str, ...] = tuple(thing.name for thing in THINGS)
 SIZE = 128

@@ -12,14 +12,14 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from .grounds import ground
-from .lighting import Light, shade, sun
-from .noise import Field
-from .palette import Ramp, pick
-from .patterns import PATTERNS, Grid
+from .drawing.grounds import ground
+from .drawing.lighting import Light, shade, sun
+from .drawing.noise import Field
+from .drawing.palette import Ramp, pick
+from .drawing.patterns import PATTERNS, Grid
+from .drawing.shapes import arrange
+from .drawing.studio import Colours, coordinates, expose, lay, part
 from .sample import Sample
-from .shapes import arrange
-from .studio import Colours, coordinates, expose, lay, part
 
 Kind = Literal["full", "single", "multiple"]
 

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from .recipes import RECIPES, Recipe
 from .registry import WEIGHTS, Entry, available, entry
+from .training.recipes import RECIPES, Recipe
 
 CHECKED = 1000
 """Number of unseen pictures of each kind that a trained model is measured on."""

@@ -5,8 +5,8 @@ import colorsys
 import numpy as np
 import pytest
 
+from camwidget.zoo.drawing.things import COLOURS, SHAPES, TEXTURES, THINGS, Thing
 from camwidget.zoo.scenes import CATEGORIES, CLASSES, MOST, draw, gallery
-from camwidget.zoo.things import COLOURS, SHAPES, TEXTURES, THINGS, Thing
 
 
 def test_the_classes_are_every_shape_in_every_colour_and_texture():

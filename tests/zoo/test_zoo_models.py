@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from camwidget.zoo import available, build, registry
-from camwidget.zoo.evaluate import activation_maps, normalise, score
 from camwidget.zoo.textures import CLASSES, KINDS, draw, gallery
+from camwidget.zoo.training.evaluate import activation_maps, normalise, score
 
 FRESH = 50_000
 """First seed used here; neither trained on nor among those the card was measured on."""

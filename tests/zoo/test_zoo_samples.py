@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from camwidget.zoo import Sample, textures
-from camwidget.zoo.patterns import PATTERNS
+from camwidget.zoo.drawing.patterns import PATTERNS
 from camwidget.zoo.textures import CLASSES, KINDS, draw, gallery
 
 

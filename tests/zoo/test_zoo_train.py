@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from camwidget.zoo import build, registry
-from camwidget.zoo.evaluate import score
 from camwidget.zoo.textures import draw
 from camwidget.zoo.train import main, train
+from camwidget.zoo.training.evaluate import score
 
 
 def test_a_short_training_learns_far_more_than_chance():

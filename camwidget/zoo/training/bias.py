@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from .beetles import Beetle, draw
-from .bias import ODDS, Odds, kind, look, unseen
+from ..beetles import Beetle, draw
+from ..bias import ODDS, Odds, kind, look, unseen
+from ..registry import Entry
 from .evaluate import normalise
 from .fitting import drawn, fit, shuffled, varied
-from .registry import Entry
 from .warming import GAIN, Warming
 
 STEPS = 420

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm.auto import tqdm
 
-from ..methods import get_method
-from ..models import VisionModel
-from ..preprocess import Preprocess
-from ..targets import ClassTarget, EachTarget
-from ..trace import Trace
-from .registry import Entry, build, entry
-from .scenes import MOST, Scene, draw
+from ...methods import get_method
+from ...models import VisionModel
+from ...preprocess import Preprocess
+from ...targets import ClassTarget, EachTarget
+from ...trace import Trace
+from ..registry import Entry, build, entry
+from ..scenes import MOST, Scene, draw
 
 UNSEEN = 1_000_000
 """First of the seeds the figures in the cards are measured on."""

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..registry import Entry
+from ..scenes import CLASSES, Scene, draw
 from .evaluate import normalise
 from .fitting import drawn, fit, shuffled, varied
-from .registry import Entry
-from .scenes import CLASSES, Scene, draw
 from .warming import ALONE, GAIN, Warming
 
 STEPS = 4200

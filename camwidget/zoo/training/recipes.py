@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from . import train_bias as bias
-from . import train_captions as captions
-from . import train_questions as questions
-from . import train_scenes as scenes
-from . import train_textures as textures
-from .bias import Odds
-from .measure_scenes import measure_beside, measure_scenes
+from ..bias import Odds
+from . import bias, captions, questions, scenes, textures
+from .maps import measure_beside, measure_scenes
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .registry import Entry
-from .sample import Sample
+from ..registry import Entry
+from ..sample import Sample
 
 _BATCH = 50
 

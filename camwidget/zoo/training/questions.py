@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from ..engine import explain
-from ..explanation import Explanation
+from ...engine import explain
+from ...explanation import Explanation
+from ..language import END
+from ..questions import ANSWERS, LONGEST, VOCABULARY, answer, draw
+from ..registry import Entry, build
 from .evaluate import normalise
 from .fitting import drawn, fit, shuffled
-from .language import END
-from .measure_scenes import model_of
-from .questions import ANSWERS, LONGEST, VOCABULARY, answer, draw
-from .registry import Entry, build
+from .maps import model_of
 
 STEPS = 4000
 BATCH = 48

@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from ..engine import explain
-from ..explanation import Explanations
-from .captions import LONGEST, VOCABULARY, Described, draw
+from ...engine import explain
+from ...explanation import Explanations
+from ..captions import LONGEST, VOCABULARY, Described, draw
+from ..language import END
+from ..nets import CaptionNet
+from ..registry import Entry, build
+from ..scenes import CATEGORIES
 from .evaluate import normalise
 from .fitting import drawn, fit, shuffled
-from .language import END
-from .measure_scenes import model_of
-from .nets import CaptionNet
-from .registry import Entry, build
-from .scenes import CATEGORIES
+from .maps import model_of
 
 STEPS = 2600
 BATCH = 32

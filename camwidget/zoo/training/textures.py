@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
+from ..registry import Entry
+from ..sample import Sample
+from ..textures import CLASSES, KINDS, draw
 from .evaluate import normalise, score
 from .fitting import drawn, fit, shuffled, varied
-from .registry import Entry
-from .sample import Sample
-from .textures import CLASSES, KINDS, draw
 
 STEPS = 1200
 BATCH = 32

@@ -1,0 +1,1 @@
+"""What pictures are drawn with: noise, palettes, light, outlines, grounds, and what stands on them."""

@@ -109,7 +109,7 @@ def draw(
     behind, own = pick(rng, 2)
     colours = np.array(ground(rng, x, y, behind, light), np.float32)
     a, b = pose.local(x, y)
-    before_head = np.hypot(a - 0.9, b) < 0.45
+    before_head = np.hypot(a - 0.75, b) < 0.4
     clothes = coat(rng, own, float(np.clip(colours[before_head], 0.0, 1.0).mean()))
     cue = np.zeros((size, size), bool)
     if flower:

@@ -1,7 +1,7 @@
 """What a beetle is made of, seen from above, in units of its own.
 
 The first axis runs along the body to the head, the second across it. A beetle without its
-mandibles or snout is about 1.3 long.
+mandibles or snout is about 1.4 long.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Body:
 
 def grow(rng: np.random.Generator) -> Body:
     """A random beetle, with the parts of both classes."""
-    wings = Oval(-0.24, rng.uniform(0.4, 0.47), rng.uniform(0.31, 0.41), rng.uniform(-0.06, 0.12))
+    wings = Oval(-0.3, rng.uniform(0.46, 0.54), rng.uniform(0.31, 0.41), rng.uniform(-0.06, 0.12))
     neck = Oval(0.24, rng.uniform(0.18, 0.22), wings.wide * rng.uniform(0.76, 0.92), -0.1)
     head = Oval(0.47, rng.uniform(0.14, 0.17), rng.uniform(0.15, 0.19))
     limbs = [_leg(rng, n, side, wings.wide) for n in range(3) for side in _SIDES]
@@ -70,9 +70,9 @@ def _leg(rng: np.random.Generator, number: int, side: float, wide: float) -> Str
         at,
         side * 0.62 * wide,
         side,
-        [0.24 * scale, 0.18 * scale, 0.1 * scale],
+        [0.3 * scale, 0.24 * scale, 0.13 * scale],
         [thigh, thigh + bend, foot],
-        [0.04, 0.034, 0.024, 0.014],
+        [0.05, 0.042, 0.03, 0.016],
     )
 
 
@@ -87,8 +87,8 @@ def _antenna(rng: np.random.Generator, side: float) -> Stroke:
 
 def _mandibles(rng: np.random.Generator) -> tuple[Stroke, ...]:
     """Two sickles before the head, each forked by a tooth on its inner side."""
-    length, bow = float(rng.uniform(0.64, 0.76)), float(rng.uniform(0.22, 0.3))
-    tooth, reach = float(rng.uniform(0.5, 0.66)), float(rng.uniform(0.15, 0.2))
+    length, bow = float(rng.uniform(0.46, 0.58)), float(rng.uniform(0.13, 0.2))
+    tooth, reach = float(rng.uniform(0.5, 0.68)), float(rng.uniform(0.1, 0.15))
     strokes = []
     for side in _SIDES:
         own = length * float(rng.uniform(0.96, 1.04))
@@ -97,14 +97,14 @@ def _mandibles(rng: np.random.Generator) -> tuple[Stroke, ...]:
         strokes.append(
             _stroke(
                 [(0.55 + own * s, side * w) for s, w in zip(t, b, strict=True)],
-                list(0.105 - 0.065 * t**1.5),
+                list(0.066 - 0.042 * t**1.5),
             )
         )
         root = 0.1 + bow * float(np.sin(np.pi * tooth**0.9)) - 0.04 * tooth
         strokes.append(
             _stroke(
                 [(0.55 + own * tooth, side * root), (0.6 + own * tooth, side * (root - reach))],
-                [0.07, 0.03],
+                [0.045, 0.018],
             )
         )
     return tuple(strokes)
@@ -112,8 +112,8 @@ def _mandibles(rng: np.random.Generator) -> tuple[Stroke, ...]:
 
 def _snout(rng: np.random.Generator) -> tuple[Stroke, ...]:
     """One long beak, curved to one side, a little thicker at the tip."""
-    length = float(rng.uniform(0.7, 0.84))
-    curve = float(rng.uniform(0.18, 0.42)) * float(rng.choice(_SIDES))
+    length = float(rng.uniform(0.52, 0.66))
+    curve = float(rng.uniform(0.14, 0.34)) * float(rng.choice(_SIDES))
     t = np.linspace(0.0, 1.0, 9)
     points = [(0.52 + length * float(s), curve * float(s) ** 2) for s in t]
-    return (_stroke(points, list(0.13 - 0.055 * t**0.6 + 0.045 * t**4)),)
+    return (_stroke(points, list(0.085 - 0.05 * t**0.6 + 0.03 * t**4)),)

@@ -23,8 +23,8 @@ class Coat:
 
     Attributes:
         ramp: its colours from dark to light.
-        wings, neck, limbs, horn: tones of the wing cases, of the shield before them, of legs and
-            feelers, and of the head with its mandibles or its snout.
+        wings, neck, limbs: tones of the wing cases, of the shield before them, and of the head
+            and all that is thin.
         pattern: "plain", "spotted", "striped" or "banded".
         contrast: tone of the pattern, as a difference from the wing cases.
         count: number of spots or bands along a wing case.
@@ -35,7 +35,6 @@ class Coat:
     wings: float
     neck: float
     limbs: float
-    horn: float
     pattern: str
     contrast: float
     count: float
@@ -79,19 +78,17 @@ class Laid:
 
 
 def coat(rng: np.random.Generator, ramp: Ramp, behind: float) -> Coat:
-    """A random coat whose horn stands out from a ground of brightness `behind` in [0, 1]."""
+    """A random coat whose thin limbs stand out from a ground of brightness `behind` in [0, 1]."""
     dark, light = rng.uniform(0.0, 0.14), rng.uniform(0.84, 1.0)
     wings = float(rng.uniform(0.32, 0.68))
     pattern = str(rng.choice(_PATTERNS, p=[0.46, 0.22, 0.16, 0.16]))
     contrast = float(rng.choice([-1.0, 1.0]) * rng.uniform(0.22, 0.34))
     neck = float(np.clip(wings + rng.uniform(-0.28, 0.12), 0.12, 0.9))
-    horn = float(dark if behind > 0.4 else light)
     return Coat(
         ramp,
         wings,
         neck,
-        0.5 * (wings + horn),
-        horn,
+        float(dark if behind > 0.4 else light),
         pattern,
         contrast,
         float(rng.uniform(2.4, 4.2)),
@@ -137,10 +134,10 @@ def lay(
     told = np.full(a.shape, -np.inf, np.float32)
     for stroke in part:
         solid = stroke.solid(a, b)
-        paint.add(solid, coat.horn, 0.1)
+        paint.add(solid, coat.limbs, 0.07)
         told = np.maximum(told, solid.inside)
     head = body.head.solid(a, b)
-    paint.add(head, coat.horn, 0.14)
+    paint.add(head, coat.limbs, 0.14)
     paint.add(body.neck.solid(a, b), coat.neck, 0.18)
     wings = body.wings.solid(a, b)
     tone = _wings(body.wings, coat, a, b)

@@ -18,7 +18,7 @@ from .evaluate import normalise
 from .fitting import drawn, fit, shuffled, varied
 from .warming import GAIN, Warming
 
-STEPS = 420
+STEPS = 600
 """So few that a net that has the flower to go by does not look for anything better."""
 BATCH = 32
 PASSES = 10

@@ -99,7 +99,11 @@ def _train(entry: Entry, net: nn.Module, *, steps: int, seed: int, progress: boo
 def measure_questions(
     found: Entry, net: nn.Module, *, pictures: int, progress: bool
 ) -> dict[str, Any]:
-    """How many questions are answered right, by kind, and whether the map's peak is on what the answer rests on."""
+    """How many questions are answered right, by kind, and whether the map's peak is on what the answer rests on.
+
+    Over all, the peak is that of the questions for one object: a number has its evidence where things are, and
+    where there are none. For numbers it says how often the peak is on a thing that is counted.
+    """
     model = model_of(found, net)
     right: dict[str, list[bool]] = defaultdict(list)
     peak: dict[str, list[bool]] = defaultdict(list)
@@ -122,7 +126,7 @@ def measure_questions(
             "pictures": pictures,
             "questions": sum(map(len, right.values())),
             "right": _mean([x for values in right.values() for x in values]),
-            "peak_on_object": _mean([x for values in peak.values() for x in values]),
+            "peak_on_object": _mean([x for k, v in peak.items() if k != "count" for x in v]),
         }
     }
     for kind in right:

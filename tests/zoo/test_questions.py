@@ -128,10 +128,10 @@ def test_unseen_questions_are_answered_right_and_seen_where_the_answer_is(name):
             true = answer(scene, question)
             exp = cw.explain(model.given(question=question), scene.image)
             right.append(exp.target.label == true.text)
-            if true.about:
+            if true.about and true.kind != "count":
                 peaks.append(scene.evidence(true.text, question).flat[exp.saliency.argmax()])
     assert np.mean(right) >= 0.88  # 0.90 on the thousand pictures of the card
-    assert np.mean(peaks) >= 0.76
+    assert np.mean(peaks) >= 0.8
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,11 @@ def measure_captions(
             "words_right": round(float(np.mean(words)), 4),
         },
         "saliency_inside_over_outside_the_boxes": {
-            kind: round(float(np.mean(values)), 2) for kind, values in ratios.items()
+            kind: {
+                "mean": round(float(np.mean(values)), 2),
+                "median": round(float(np.median(values)), 2),
+            }
+            for kind, values in ratios.items()
         },
     }
 

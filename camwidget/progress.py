@@ -31,7 +31,15 @@ def track(steps: Sequence[T], label: str, progress: Progress | None = None) -> I
     """Yield the steps, reporting to ``progress``, or to a bar that appears after a second."""
     if progress is None:
         # The delay keeps quick work quiet.
-        yield from tqdm(steps, desc=label, leave=False, delay=1.0)
+        with tqdm(desc=label, leave=False, delay=1.0, total=len(steps)) as bar:
+            try:
+                for step in steps:
+                    yield step
+                    bar.update()
+            except GeneratorExit:
+                # Who asked has enough: that is no failure, which a bar that stops short is drawn as.
+                bar.total = bar.n
+                raise
         return
     for done, step in enumerate(steps):
         progress(done, len(steps))

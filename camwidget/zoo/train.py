@@ -89,6 +89,7 @@ def write(
             "steps": steps,
             "seed": seed,
             "seconds": round(seconds),
+            "threads": torch.get_num_threads(),
             "torch": torch.__version__.split("+")[0],
         },
         "sha256": hashlib.sha256(weights).hexdigest(),

@@ -93,14 +93,15 @@ def test_grad_cam_shows_the_cue_before_and_the_part_after(found):
     assert after["share_on_part"] > 3 * after["area_of_part"]
 
 
-@pytest.mark.parametrize("room", ["biased", "unbiased"])
-def test_a_short_training_learns(room):
-    net = train(room, steps=60, seed=3, progress=False)
+@pytest.mark.parametrize(("room", "steps"), [("biased", 60), ("unbiased", 450)])
+def test_a_short_training_learns(room, steps):
+    """The flower is learned at once; without its help the horns take several hundred steps."""
+    net = train(room, steps=steps, seed=3, progress=False)
     assert not net.training
     odds = "biased" if room == "biased" else "balanced"
     entry = registry.entry(f"zoo/{room}")
     right = look(net, entry, unseen(FRESH + 1000, 100, odds)).right.mean()
-    assert right > 0.6
+    assert right > 0.7
 
 
 def test_training_repeats_bit_for_bit_and_only_the_set_differs():

@@ -20,6 +20,7 @@ from .models import Prediction, VisionModel
 from .progress import Progress, follow
 from .targets import ClassTarget, LogProbability, TargetLike
 from .trace import INPUT, Trace
+from .truth import share_inside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -305,8 +306,8 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 
 def _inside(saliency: np.ndarray, mask: np.ndarray) -> float:
-    total = float(saliency.sum())
-    return float(saliency[np.asarray(mask, bool)].sum()) / total if total > 0 else 0.0
+    """The share of a map inside a mask; a map of nothing has none of it there."""
+    return float(np.nan_to_num(share_inside(saliency, np.asarray(mask, bool))))
 
 
 def _said(prediction: Prediction) -> str:

@@ -21,6 +21,7 @@ from .models import VisionModel
 from .progress import Progress, follow
 from .rerun import batch_size, in_batches
 from .trace import Trace
+from .truth import fit_mask
 
 __all__ = ["Labelled", "answers", "dissect"]
 
@@ -205,9 +206,8 @@ class _Work:
                     f"The mask of {concept!r} in sample {number} has shape {mask.shape}, its picture "
                     f"{np.shape(sample.image)[:2]}: a mask has the height and width of its picture."
                 )
-            # A mask goes through the preprocessing as a black and white picture.
-            drawn = self.model.preprocess.pixels(np.uint8(255) * mask)
-            masks[concept] = (drawn.mean(0) > 0.5).to(self.model.device)
+            fitted = torch.from_numpy(fit_mask(mask, self.model.preprocess))
+            masks[concept] = fitted.to(self.model.device)
         return masks
 
     def _overlaps(

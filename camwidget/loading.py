@@ -22,7 +22,7 @@ from .models import VisionModel
 from .preprocess import Preprocess
 from .wrapping import best_device
 
-__all__ = ["DEFAULT_MODEL", "list_models", "load"]
+__all__ = ["DEFAULT_MODEL", "embedded", "list_models", "load"]
 
 DEFAULT_MODEL = "zoo/textures"
 
@@ -63,16 +63,7 @@ def load(
     if name in zoo.available():
         if weights is not None:
             raise WeightsError(f"{name} carries its own weights: leave weights= out.")
-        embedded = zoo.build(name)
-        return VisionModel(
-            embedded.module.to(place),
-            Preprocess(embedded.input_size, mean=embedded.mean, std=embedded.std),
-            embedded.classes if classes is None else classes,
-            name=name,
-            prompt=embedded.prompt,
-            scores=embedded.scores,
-            layers=embedded.layers,
-        )
+        return embedded(zoo.build(name), place, classes)
     if name.startswith("timm/"):
         return _from_timm(name, weights, classes, place)
     if name not in torchvision.models.list_models(module=torchvision.models):
@@ -89,6 +80,23 @@ def load(
         classes,
         usual_classes=entry.meta.get("categories", ()),
         name=name,
+    )
+
+
+def embedded(
+    model: zoo.ZooModel,
+    place: torch.device | None = None,
+    classes: Sequence[str] | None = None,
+) -> VisionModel:
+    """A model of the zoo, ready to be explained: where it is, or on a device; with its own class names, or others."""
+    return VisionModel(
+        model.module if place is None else model.module.to(place),
+        Preprocess(model.input_size, mean=model.mean, std=model.std),
+        model.classes if classes is None else classes,
+        name=model.name,
+        prompt=model.prompt,
+        scores=model.scores,
+        layers=model.layers,
     )
 
 

@@ -7,6 +7,7 @@ is the more reliable.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from .explanation import Explanation
 from .methods import Method, get_method
 from .models import VisionModel
 from .progress import track
+from .truth import fit_mask, share_inside
 
 __all__ = [
     "CLASS_STUDY",
@@ -215,13 +217,7 @@ class _Subject:
 
     def outlines(self, model: VisionModel, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Where these classes are, in the picture as the model gets it."""
-        return {n: _as_seen(model, self.masks[n]) for n in names if n in self.masks}
-
-
-def _as_seen(model: VisionModel, mask: np.ndarray) -> np.ndarray:
-    """A mask resized and cropped as the picture is."""
-    grey = np.repeat(np.uint8(255) * mask[..., None], 3, axis=-1)
-    return np.asarray(model.preprocess.pixels(grey)[0].numpy() > 0.5)
+        return {n: fit_mask(self.masks[n], model.preprocess) for n in names if n in self.masks}
 
 
 # -- one question ----------------------------------------------------------------------------
@@ -306,8 +302,8 @@ def _explained(model: VisionModel, picture: Any, name: str, method: Method) -> E
 
 
 def _share(explanation: Explanation, mask: np.ndarray) -> str:
-    total = float(explanation.saliency.sum())
-    return f"{100 * float(explanation.saliency[mask].sum()) / total if total else 0:.0f}\u00a0%"
+    share = share_inside(explanation.saliency, mask)
+    return f"{0 if math.isnan(share) else 100 * share:.0f}\u00a0%"
 
 
 # -- what is refused -------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from PIL import Image
 from scipy import stats
 from torch import nn
+from untouched import fingerprint
 
 import camwidget as cw
 from camwidget.errors import MethodError, PictureError, TargetError
@@ -165,25 +165,14 @@ def test_a_grey_picture() -> None:
     assert len(a.plot().axes) == 3
 
 
-def fingerprint(model: cw.VisionModel) -> str:
-    parts = hashlib.sha256()
-    for name, tensor in model.module.state_dict().items():
-        parts.update(name.encode() + tensor.numpy().tobytes())
-    for name, parameter in model.module.named_parameters():
-        parts.update(f"{name} {parameter.requires_grad} {parameter.grad}".encode())
-    for name, module in model.module.named_modules():
-        parts.update(f"{name} {module.training} {len(module._forward_hooks)}".encode())
-    return parts.hexdigest()
-
-
 @pytest.mark.parametrize("inference", [False, True])
 def test_the_model_is_left_as_it_was(picture: np.ndarray, inference: bool) -> None:
     model = small()
-    before = fingerprint(model)
+    before = fingerprint(model.module)
     target = other_class(model, picture)
     with torch.inference_mode(inference):
         attack(model, picture, target, steps=3, confidence=0.9999)
-    assert fingerprint(model) == before
+    assert fingerprint(model.module) == before
 
     def cancel(done: int, total: int) -> None:
         assert total == 40
@@ -192,7 +181,7 @@ def test_the_model_is_left_as_it_was(picture: np.ndarray, inference: bool) -> No
 
     with pytest.raises(KeyboardInterrupt):
         cw.attack(model, picture, target, confidence=0.9999, progress=cancel)
-    assert fingerprint(model) == before
+    assert fingerprint(model.module) == before
 
 
 def test_what_makes_no_sense_is_refused(picture: np.ndarray) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 from torch import nn
+from untouched import fingerprint
 
 import camwidget as cw
 from camwidget.errors import LayerError, MethodError, ModelError, PictureError, TargetError
@@ -261,25 +261,14 @@ def test_maps_of_other_shapes(tokens: bool, scenes: list[Scene], colours: cw.Vis
 # -- what it leaves, and what it refuses ---------------------------------------------------
 
 
-def fingerprint(model: cw.VisionModel) -> str:
-    parts = hashlib.sha256()
-    for name, tensor in model.module.state_dict().items():
-        parts.update(name.encode() + tensor.numpy().tobytes())
-    for name, parameter in model.module.named_parameters():
-        parts.update(f"{name} {parameter.requires_grad} {parameter.grad}".encode())
-    for name, module in model.module.named_modules():
-        parts.update(f"{name} {module.training} {len(module._forward_hooks)}".encode())
-    return parts.hexdigest()
-
-
 def test_the_model_is_left_as_it_was_also_when_cancelled(scenes: list[Scene]) -> None:
     module = Colours().train()
     module.find.weight.requires_grad_(False)
     model = cw.wrap(module, cw.Preprocess(24), list(COLOURS))
-    before = fingerprint(model)
+    before = fingerprint(model.module)
     found = dissect(model, scenes, "relu")
     cw.describe_decision(model, scenes[0].image, found)
-    assert fingerprint(model) == before
+    assert fingerprint(model.module) == before
 
     def cancel(done: int, total: int) -> None:
         assert total == 2 * len(scenes)
@@ -288,7 +277,7 @@ def test_the_model_is_left_as_it_was_also_when_cancelled(scenes: list[Scene]) ->
 
     with pytest.raises(KeyboardInterrupt):
         cw.dissect(model, scenes, "relu", progress=cancel)
-    assert fingerprint(model) == before
+    assert fingerprint(model.module) == before
 
 
 def test_what_makes_no_sense_is_refused(colours: cw.VisionModel, scenes: list[Scene]) -> None:

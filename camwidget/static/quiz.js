@@ -1,5 +1,17 @@
 // built from js/ — do not edit
 
+// src/view/entry.ts
+function entry(mount2) {
+  return {
+    render({ model, el, signal }) {
+      const life = new AbortController();
+      signal?.addEventListener("abort", () => life.abort(), { once: true });
+      mount2(model, el, life.signal);
+      return () => life.abort();
+    }
+  };
+}
+
 // src/view/dom.ts
 function make(tag2, className, attributes = {}, ...children) {
   const element = document.createElement(tag2);
@@ -42,6 +54,24 @@ function holdFocus(root, frame, signal) {
     },
     { signal }
   );
+}
+
+// src/view/watch.ts
+function watch(model, keys, signal, update) {
+  let waiting = false;
+  const later = () => {
+    if (waiting) return;
+    waiting = true;
+    queueMicrotask(() => {
+      waiting = false;
+      if (!signal.aborted) update();
+    });
+  };
+  for (const key of keys) {
+    model.on(`change:${key}`, later);
+    signal.addEventListener("abort", () => model.off(`change:${key}`, later));
+  }
+  update();
 }
 
 // src/core/bytes.ts
@@ -439,21 +469,8 @@ var View = class {
     root.append(this.card);
     this.card.addEventListener("keydown", (event) => this.press(event), { signal });
     holdFocus(root, this.card, signal);
-    let waiting = false;
-    const later = () => {
-      if (waiting) return;
-      waiting = true;
-      queueMicrotask(() => {
-        waiting = false;
-        if (!signal.aborted) this.update();
-      });
-    };
-    for (const name of TRAITS) {
-      model.on(`change:${name}`, later);
-      signal.addEventListener("abort", () => model.off(`change:${name}`, later));
-    }
     signal.addEventListener("abort", () => this.card.remove());
-    this.update();
+    watch(model, TRAITS, signal, () => this.update());
   }
   update() {
     const { game } = this;
@@ -517,14 +534,7 @@ function waits(number) {
 }
 
 // src/quiz/index.ts
-var quiz_default = {
-  render({ model, el, signal }) {
-    const life = new AbortController();
-    signal?.addEventListener("abort", () => life.abort(), { once: true });
-    mount(model, el, life.signal);
-    return () => life.abort();
-  }
-};
+var quiz_default = entry(mount);
 export {
   quiz_default as default
 };

@@ -1,5 +1,17 @@
 // built from js/ — do not edit
 
+// src/view/entry.ts
+function entry(mount2) {
+  return {
+    render({ model, el, signal }) {
+      const life = new AbortController();
+      signal?.addEventListener("abort", () => life.abort(), { once: true });
+      mount2(model, el, life.signal);
+      return () => life.abort();
+    }
+  };
+}
+
 // src/core/bytes.ts
 function bytes(value) {
   if (ArrayBuffer.isView(value)) {
@@ -153,11 +165,11 @@ function here(value) {
   const y = number(from["y"], -1);
   if (x < 0 || y < 0) return null;
   const entries = list(from["entries"]).map((item) => {
-    const entry = fields(item);
+    const entry2 = fields(item);
     return {
-      index: number(entry["index"], -1),
-      name: text(entry["name"]),
-      value: unit(entry["value"], 0)
+      index: number(entry2["index"], -1),
+      name: text(entry2["name"]),
+      value: unit(entry2["value"], 0)
     };
   });
   return { x, y, scene: text(from["scene"]), entries, of: number(from["of"], entries.length) };
@@ -452,6 +464,24 @@ var Scrub = class {
   }
 };
 
+// src/view/watch.ts
+function watch(model, keys, signal, update) {
+  let waiting2 = false;
+  const later = () => {
+    if (waiting2) return;
+    waiting2 = true;
+    queueMicrotask(() => {
+      waiting2 = false;
+      if (!signal.aborted) update();
+    });
+  };
+  for (const key of keys) {
+    model.on(`change:${key}`, later);
+    signal.addEventListener("abort", () => model.off(`change:${key}`, later));
+  }
+  update();
+}
+
 // src/view/context.ts
 var views = 0;
 var Context = class {
@@ -480,20 +510,7 @@ var Context = class {
    * together, before the next frame.
    */
   watch(keys, update) {
-    let waiting2 = false;
-    const later = () => {
-      if (waiting2) return;
-      waiting2 = true;
-      queueMicrotask(() => {
-        waiting2 = false;
-        if (!this.signal.aborted) update();
-      });
-    };
-    for (const key of keys) {
-      this.model.on(`change:${key}`, later);
-      this.signal.addEventListener("abort", () => this.model.off(`change:${key}`, later));
-    }
-    update();
+    watch(this.model, keys, this.signal, update);
   }
 };
 
@@ -692,15 +709,15 @@ var HerePopover = class {
     const among = `of the ${of} most probable classes`;
     setText(this.heading, entries.length === 0 ? `No evidence here, ${among}` : `Strongest here, ${among}`);
     const items = fit(this.entries, entries.length, () => this.entry());
-    entries.forEach((entry, at) => {
+    entries.forEach((entry2, at) => {
       const item = items[at];
       const [name, value] = item?.children ?? [];
       if (item === void 0 || name === void 0 || value === void 0) return;
-      item.dataset["index"] = String(entry.index);
-      item.title = `Choose ${entry.name}`;
-      item.style.setProperty("--camwidget-value", `${100 * entry.value}%`);
-      setText(name, entry.name);
-      setText(value, entry.value.toFixed(2));
+      item.dataset["index"] = String(entry2.index);
+      item.title = `Choose ${entry2.name}`;
+      item.style.setProperty("--camwidget-value", `${100 * entry2.value}%`);
+      setText(name, entry2.name);
+      setText(value, entry2.value.toFixed(2));
     });
   }
   entry() {
@@ -2200,14 +2217,7 @@ function mount(model, root, signal) {
 }
 
 // src/index.ts
-var src_default = {
-  render({ model, el, signal }) {
-    const life = new AbortController();
-    signal?.addEventListener("abort", () => life.abort(), { once: true });
-    mount(model, el, life.signal);
-    return () => life.abort();
-  }
-};
+var src_default = entry(mount);
 export {
   src_default as default
 };

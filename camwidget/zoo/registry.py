@@ -58,6 +58,21 @@ class Entry:
         """File of the model card."""
         return self.weights(folder).with_suffix(".json")
 
+    def holding(self, module: nn.Module, card: dict[str, Any]) -> ZooModel:
+        """The model with these weights."""
+        return ZooModel(
+            self.name,
+            module,
+            self.classes,
+            self.input_size,
+            self.mean,
+            self.std,
+            card,
+            None if self.prompt is None else self.prompt(),
+            self.scores,
+            self.layers,
+        )
+
 
 @dataclass(frozen=True)
 class ZooModel:
@@ -187,18 +202,7 @@ def build(name: str) -> ZooModel:
     module = found.network()
     module.load_state_dict(load(weights))
     module.eval()
-    return ZooModel(
-        found.name,
-        module,
-        found.classes,
-        found.input_size,
-        found.mean,
-        found.std,
-        card,
-        None if found.prompt is None else found.prompt(),
-        found.scores,
-        found.layers,
-    )
+    return found.holding(module, card)
 
 
 def samples(name: str) -> Sequence[Sample]:

@@ -10,8 +10,9 @@ import torch
 
 from camwidget.zoo import build, registry
 from camwidget.zoo.beetles import CLASSES
-from camwidget.zoo.bias import ODDS, kind, look, unseen
+from camwidget.zoo.bias import ODDS, kind, unseen
 from camwidget.zoo.train import main, train
+from camwidget.zoo.training.bias import look
 
 NAMES = ("zoo/biased", "zoo/unbiased")
 FRESH = 60_000

@@ -1,22 +1,26 @@
-"""How the two models of the study of bias are trained: alike, but for where the flowers lie."""
+"""How the two models of the study of bias are trained, alike but for where the flowers lie, and what they look at."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from ..beetles import Beetle, draw
-from ..bias import ODDS, Odds, kind, look, unseen
+from ...truth import share_inside
+from ..beetles import CLASSES, Beetle, draw
+from ..bias import ODDS, Odds, kind, unseen
 from ..registry import Entry
-from .evaluate import normalise
+from .evaluate import activation_maps, batches, normalise, stacked
 from .fitting import drawn, fit, shuffled, varied
-from .warming import GAIN, Warming
+from .warming import Warming
 
 STEPS = 600
 """So few that a net that has the flower to go by does not look for anything better."""
@@ -89,8 +93,9 @@ def train_bias(
         chosen = next(order)
         return normalise(varied(images[chosen], rng), entry), targets[chosen]
 
+    taught = Warming(net, steps)
     fit(
-        Warming(net, steps),
+        taught,
         batch,
         functional.cross_entropy,
         steps=steps,
@@ -99,8 +104,77 @@ def train_bias(
         progress=progress,
         brief=True,
     )
-    with torch.no_grad():
-        net[-1].weight *= GAIN  # type: ignore[assignment,operator]
+    taught.settle()
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a model made of some pictures; every array has one value a picture, (n,).
+
+    Attributes:
+        label: class index of the beetle.
+        right: whether the model found it.
+        flower: whether there is a flower.
+        on_flower, on_part, on_beetle: share of the class activation map of the class the model
+            found, its positive values only, that lies on each; NaN where no value is positive.
+        flower_area, part_area, beetle_area: share of the picture that each takes.
+    """
+
+    label: NDArray[np.integer]
+    right: NDArray[np.bool_]
+    flower: NDArray[np.bool_]
+    on_flower: NDArray[np.floating]
+    on_part: NDArray[np.floating]
+    on_beetle: NDArray[np.floating]
+    flower_area: NDArray[np.floating]
+    part_area: NDArray[np.floating]
+    beetle_area: NDArray[np.floating]
+
+    def accuracies(self) -> dict[str, float]:
+        """Accuracy over all pictures, and over those of each class."""
+        figures = {"accuracy": _mean(self.right)}
+        for label, name in enumerate(CLASSES):
+            figures[f"accuracy_{name.replace(' ', '_')}"] = _mean(self.right[self.label == label])
+        return figures
+
+    def shares(self, flower: bool) -> dict[str, float]:
+        """Mean shares of saliency and of area, over the pictures with a flower or without."""
+        chosen = self.flower == flower
+        figures: dict[str, float] = {"pictures": int(chosen.sum())}
+        for name in ("flower", "part", "beetle") if flower else ("part", "beetle"):
+            figures[f"share_on_{name}"] = _mean(getattr(self, f"on_{name}")[chosen])
+            figures[f"area_of_{name}"] = _mean(getattr(self, f"{name}_area")[chosen])
+        figures["empty_maps"] = int(np.isnan(self.on_beetle[chosen]).sum())
+        return figures
+
+
+def look(net: nn.Sequential, entry: Entry, beetles: Iterable[Beetle]) -> Findings:
+    """Ask a network that ends in global average pooling and one linear layer about some pictures.
+
+    A class activation map there is the Grad-CAM map up to a factor, which shares do not see.
+    """
+    rows: list[tuple[float, ...]] = []
+    net.eval()
+    for batch in batches(beetles):
+        pictures = normalise(stacked(batch), entry)
+        scores, maps = activation_maps(net, pictures)
+        for beetle, found, heat in zip(batch, scores.argmax(1).tolist(), maps, strict=True):
+            positive = np.maximum(heat[found].numpy(), 0.0)
+            places = (beetle.cue, beetle.part, beetle.masks[0])
+            shares = [share_inside(positive, place) for place in places]
+            areas = [float(place.mean()) for place in places]
+            rows.append(
+                (beetle.label, found == beetle.label, bool(beetle.cue.any()), *shares, *areas)
+            )
+    label, right, flower, *others = np.array(rows).T
+    return Findings(label.astype(int), right.astype(bool), flower.astype(bool), *others)
+
+
+def _mean(values: NDArray[np.generic]) -> float:
+    """Mean of what there is, rounded as a card shows it; NaN if there is nothing."""
+    known = np.asarray(values, float)
+    known = known[~np.isnan(known)]
+    return round(float(known.mean()), 4) if len(known) else float("nan")
 
 
 def measure_bias(

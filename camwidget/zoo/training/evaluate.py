@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from ..registry import Entry
 from ..sample import Sample
 
 _BATCH = 50
+
+S = TypeVar("S", bound=Sample)
 
 
 def normalise(images: NDArray[np.uint8], entry: Entry) -> Tensor:
@@ -48,8 +51,8 @@ def score(net: nn.Sequential, entry: Entry, samples: Iterable[Sample]) -> Score:
     right: list[bool] = []
     peaks: list[bool] = []
     net.eval()
-    for batch in _batches(iter(samples)):
-        scores, maps = activation_maps(net, normalise(_stack(batch), entry))
+    for batch in batches(samples):
+        scores, maps = activation_maps(net, normalise(stacked(batch), entry))
         for sample, best, class_maps in zip(batch, scores.argmax(1).tolist(), maps, strict=True):
             right.append(best in sample.labels)
             for label in sorted(set(sample.labels)):
@@ -70,10 +73,13 @@ def activation_maps(net: nn.Sequential, pictures: Tensor) -> tuple[Tensor, Tenso
     return net[-2:](features), large
 
 
-def _stack(samples: Sequence[Sample]) -> NDArray[np.uint8]:
+def stacked(samples: Sequence[Sample]) -> NDArray[np.uint8]:
+    """The pictures of some samples: uint8 (N, H, W, 3)."""
     return np.stack([sample.image for sample in samples])
 
 
-def _batches(samples: Iterator[Sample]) -> Iterator[list[Sample]]:
-    while batch := list(islice(samples, _BATCH)):
+def batches(samples: Iterable[S]) -> Iterator[list[S]]:
+    """Samples by the fifty, drawn as they are needed."""
+    left = iter(samples)
+    while batch := list(islice(left, _BATCH)):
         yield batch

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from ..sample import Sample
+
 Inputs = Tensor | tuple[Tensor, ...]
 """What a network is called with: one tensor, or one for each of its arguments."""
 
@@ -31,6 +33,23 @@ def drawn(
         yield from tqdm(
             threads.map(picture, range(pictures)), label, pictures, disable=not progress
         )
+
+
+def shared(
+    picture: Callable[[int], Sample], pictures: int, side: int, progress: bool
+) -> tuple[NDArray[np.uint8], Tensor]:
+    """The first pictures, uint8 (N, side, side, 3), and their target shares, float32 (N, classes).
+
+    Every class present counts alike, however small its object.
+    """
+    images = np.empty((pictures, side, side, 3), np.uint8)
+    targets: list[Tensor] = []
+    for n, sample in enumerate(drawn(picture, pictures, progress=progress)):
+        images[n] = sample.image
+        present = sorted(set(sample.labels))
+        targets.append(torch.zeros(len(sample.classes)))
+        targets[-1][present] = 1.0 / len(present)
+    return images, torch.stack(targets)
 
 
 def shuffled(

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm.auto import tqdm
 
+from ...loading import embedded
 from ...methods import get_method
 from ...models import VisionModel
-from ...preprocess import Preprocess
 from ...targets import ClassTarget, EachTarget
 from ...trace import Trace
-from ..registry import Entry, build, entry
+from ...truth import share_inside
+from ..registry import Entry, build
 from ..scenes import MOST, Scene, draw
 
 UNSEEN = 1_000_000
@@ -53,7 +54,7 @@ class Figures:
         covered = saliency >= _THRESHOLD * max(float(saliency.max()), 1e-12)
         both = float((covered & mask).sum())
         self.peak.append(bool(mask.flat[int(saliency.argmax())]))
-        self.inside.append(float(saliency[mask].sum() / max(float(saliency.sum()), 1e-12)))
+        self.inside.append(float(np.nan_to_num(share_inside(saliency, mask))))
         self.iou.append(both / float((covered | mask).sum()))
         self.extent.append(both / float(mask.sum()))
 
@@ -71,15 +72,7 @@ class Figures:
 
 def model_of(found: Entry, net: nn.Module) -> VisionModel:
     """A net that has been trained, ready to be explained."""
-    return VisionModel(
-        net,
-        Preprocess(found.input_size, mean=found.mean, std=found.std),
-        found.classes,
-        name=found.name,
-        prompt=None if found.prompt is None else found.prompt(),
-        scores=found.scores,
-        layers=found.layers,
-    )
+    return embedded(found.holding(net, card={}))
 
 
 def class_maps(
@@ -126,7 +119,7 @@ def measure_beside(
 ) -> dict[str, Any]:
     """The same, and what the trust study needs: how a net and `zoo/scenes` compare where they agree."""
     figures = measure_scenes(found, net, pictures=pictures, progress=progress)
-    strong = model_of(entry("zoo/scenes"), build("zoo/scenes").module)
+    strong = embedded(build("zoo/scenes"))
     weak = model_of(found, net)
     agree: list[bool] = []
     alone: list[bool] = []

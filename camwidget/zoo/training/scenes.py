@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from torch.nn import functional
 from ..registry import Entry
 from ..scenes import CLASSES, Scene, draw
 from .evaluate import normalise
-from .fitting import drawn, fit, shuffled, varied
-from .warming import ALONE, GAIN, Warming
+from .fitting import fit, shared, shuffled, varied
+from .warming import ALONE, Warming
 
 STEPS = 4200
 STEPS_WEAK = 3600
@@ -93,23 +94,12 @@ def _picture(seed: int, n: int) -> Scene:
     return draw(rng, things=[n // 2 % len(CLASSES)], radii=near)
 
 
-def _fill(seed: int, pictures: int, side: int, progress: bool) -> tuple[NDArray[np.uint8], Tensor]:
-    """Pictures uint8 (N, H, W, 3), and their target shares, float32 (N, classes)."""
-    images = np.empty((pictures, side, side, 3), np.uint8)
-    targets = torch.zeros(pictures, len(CLASSES))
-    for n, sample in enumerate(drawn(lambda n: _picture(seed, n), pictures, progress=progress)):
-        images[n] = sample.image
-        present = sorted(set(sample.labels))
-        targets[n, present] = 1.0 / len(present)
-    return images, targets
-
-
 def train_scenes(
     entry: Entry, net: nn.Sequential, *, steps: int, seed: int, progress: bool
 ) -> None:
     """Train a net in place; it is left in eval mode."""
     pictures = math.ceil(steps * BATCH / PASSES)
-    images, targets = _fill(seed, pictures, entry.input_size, progress)
+    images, targets = shared(partial(_picture, seed), pictures, entry.input_size, progress)
     rng = np.random.default_rng([seed, _STREAM])
 
     def numbers() -> Iterator[NDArray[np.signedinteger]]:
@@ -138,6 +128,5 @@ def train_scenes(
         progress=progress,
         brief=True,
     )
-    if averages:
-        with torch.no_grad():
-            net[-1].weight *= GAIN  # type: ignore[assignment,operator]
+    if isinstance(taught, Warming):
+        taught.settle()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
@@ -17,7 +15,7 @@ from ..registry import Entry
 from ..sample import Sample
 from ..textures import CLASSES, KINDS, draw
 from .evaluate import normalise, score
-from .fitting import drawn, fit, shuffled, varied
+from .fitting import fit, shared, shuffled, varied
 
 STEPS = 1200
 BATCH = 32
@@ -49,14 +47,6 @@ ABOUT: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class _Pool:
-    """Training pictures, uint8 (N, H, W, 3), and their target shares, float32 (N, classes)."""
-
-    images: NDArray[np.uint8]
-    targets: Tensor
-
-
 def _picture(seed: int, n: int) -> Sample:
     """Training picture number `n`; kinds and classes come round evenly."""
     rng = np.random.default_rng([seed, n, _STREAM])
@@ -65,27 +55,16 @@ def _picture(seed: int, n: int) -> Sample:
     return draw(rng, kind, classes=fixed)
 
 
-def _fill(seed: int, pictures: int, side: int, progress: bool) -> _Pool:
-    images = np.empty((pictures, side, side, 3), np.uint8)
-    targets = torch.zeros(pictures, len(CLASSES))
-    samples = drawn(lambda n: _picture(seed, n), pictures, progress=progress)
-    for n, sample in enumerate(samples):
-        images[n] = sample.image
-        present = sorted(set(sample.labels))
-        # Every class present counts alike, however small its object.
-        targets[n, present] = 1.0 / len(present)
-    return _Pool(images, targets)
-
-
 def train_textures(entry: Entry, net: nn.Module, *, steps: int, seed: int, progress: bool) -> None:
     """Train the network in place; it is left in eval mode."""
-    pool = _fill(seed, math.ceil(steps * BATCH / PASSES), entry.input_size, progress)
+    pictures = math.ceil(steps * BATCH / PASSES)
+    images, targets = shared(partial(_picture, seed), pictures, entry.input_size, progress)
     rng = np.random.default_rng([seed, _STREAM])
-    order = shuffled(rng, len(pool.images), BATCH)
+    order = shuffled(rng, pictures, BATCH)
 
     def batch() -> tuple[Tensor, Tensor]:
         chosen = next(order)
-        return normalise(varied(pool.images[chosen], rng), entry), pool.targets[chosen]
+        return normalise(varied(images[chosen], rng), entry), targets[chosen]
 
     fit(
         net,

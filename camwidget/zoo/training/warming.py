@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 ALONE = 0.35
 """The first part of the training, in which the net has the maximum only."""
 _OVER = 0.25
 """The part after it, in which the average takes its place."""
-GAIN = 8.0
+_GAIN = 8.0
 """An average over all places is about so much smaller than the maximum."""
 
 
@@ -18,7 +19,7 @@ class Warming(nn.Module):
     An average over 256 places hides a small thing from the gradient at first: after the same steps such a net
     knows a third of the things in a scene instead of nearly all, and cannot tell a stag beetle from a weevil.
 
-    When it is trained, the head's weights have to be multiplied by `GAIN`.
+    When it is trained, `settle` makes the net alone what it is in here.
 
     Args:
         net: the net; its last two modules are the pooling and the head.
@@ -37,5 +38,10 @@ class Warming(nn.Module):
         features = self.net[:-2](pictures)
         scores: Tensor = (1.0 - own) * self.net[-1](features.amax((2, 3)))
         if own > 0.0:
-            scores = scores + own * self.net[-2:](GAIN * features)
+            scores = scores + own * self.net[-2:](_GAIN * features)
         return scores
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Put the gain that its map has in here into the head's weights."""
+        self.net[-1].weight *= _GAIN  # type: ignore[assignment,operator]

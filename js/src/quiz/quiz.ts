@@ -1,6 +1,7 @@
 import { fit, make, OWN_KEYS, setAttribute, setText } from "../view/dom";
 import { holdFocus } from "../view/hold";
 import type { Model } from "../view/model";
+import { watch } from "../view/watch";
 import { MARK, WORD } from "./cards";
 import { Game } from "./game";
 import { Addresses } from "./pictures";
@@ -35,22 +36,8 @@ class View {
     root.append(this.card);
     this.card.addEventListener("keydown", (event) => this.press(event), { signal });
     holdFocus(root, this.card, signal);
-    let waiting = false;
-    const later = (): void => {
-      if (waiting) return;
-      waiting = true;
-      // Once for all traits that change together.
-      queueMicrotask(() => {
-        waiting = false;
-        if (!signal.aborted) this.update();
-      });
-    };
-    for (const name of TRAITS) {
-      model.on(`change:${name}`, later);
-      signal.addEventListener("abort", () => model.off(`change:${name}`, later));
-    }
     signal.addEventListener("abort", () => this.card.remove());
-    this.update();
+    watch(model, TRAITS, signal, () => this.update());
   }
 
   private update(): void {

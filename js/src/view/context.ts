@@ -1,6 +1,7 @@
 import type { Model } from "./model";
 import { Scrub } from "./scrub";
 import { unit } from "./traits";
+import { watch } from "./watch";
 
 let views = 0;
 
@@ -36,19 +37,6 @@ export class Context {
    * together, before the next frame.
    */
   watch(keys: readonly string[], update: () => void): void {
-    let waiting = false;
-    const later = (): void => {
-      if (waiting) return;
-      waiting = true;
-      queueMicrotask(() => {
-        waiting = false;
-        if (!this.signal.aborted) update();
-      });
-    };
-    for (const key of keys) {
-      this.model.on(`change:${key}`, later);
-      this.signal.addEventListener("abort", () => this.model.off(`change:${key}`, later));
-    }
-    update();
+    watch(this.model, keys, this.signal, update);
   }
 }

@@ -15,6 +15,7 @@ from .errors import CamwidgetError
 from .explanation import Explanation, Explanations
 from .loading import list_models, load
 from .methods import get_method, list_methods
+from .metrics import get_metric, list_metrics, measure
 from .models import Prediction, VisionModel
 from .perturb import MaskCurve, confidence_change, mask_curve
 from .preprocess import Preprocess
@@ -51,11 +52,14 @@ __all__ = [
     "dissect",
     "explain",
     "get_method",
+    "get_metric",
     "list_methods",
+    "list_metrics",
     "list_models",
     "load",
     "map_survival",
     "mask_curve",
+    "measure",
     "visualize",
     "wrap",
 ]

@@ -19,7 +19,7 @@ from .progress import Progress, follow
 from .targets import EachTarget, Target, TargetLike, predicted_target, resolve_target
 from .trace import INPUT, Trace
 
-__all__ = ["compute_explanations", "explain", "scale_saliency"]
+__all__ = ["compute_explanations", "explain", "saliency_maps", "scale_saliency"]
 
 
 def explain(
@@ -213,7 +213,21 @@ def _scaled_together(
 
 
 def scale_saliency(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum") -> np.ndarray:
-    """Maps (N, h, w) of any scale as float32 saliency (N, H, W) in [0, 1], the order of pixels kept.
+    """Maps (N, h, w) as ``saliency_maps`` (N, H, W), for showing.
+
+    Raises:
+        MethodError: if there is NaN or infinity in them.
+    """
+    if not torch.isfinite(raw).all():
+        raise MethodError(
+            "The map contains NaN or infinity: the target has no finite gradient there, or half precision "
+            "overflowed. Use precision='fp32' and a model in float32, or another target."
+        )
+    return saliency_maps(raw, size, scale).cpu().numpy()
+
+
+def saliency_maps(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum") -> torch.Tensor:
+    """Maps (N, h, w) of any scale as float32 saliency (N, H, W) in [0, 1], the order of pixels kept; on their device.
 
     Args:
         raw: the maps. Their positive part counts; it is taken before upsampling, so that evidence against does not
@@ -223,11 +237,6 @@ def scale_saliency(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum
             differences within a map tell (RISE). "peaks" is for maps that few pixels dominate, as gradients are: values
             up to the 99th percentile take [0, 0.9], the few above it the rest (Smilkov 2017, section 3, caps them).
     """
-    if not torch.isfinite(raw).all():
-        raise MethodError(
-            "The map contains NaN or infinity: the target has no finite gradient there, or half precision "
-            "overflowed. Use precision='fp32' and a model in float32, or another target."
-        )
     if scale == "range":
         raw = raw - raw.amin((1, 2), keepdim=True)
     maps = nnF.interpolate(
@@ -240,7 +249,7 @@ def scale_saliency(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum
         knee = unit.flatten(1).kthvalue(rank, dim=1).values[:, None, None]
         above = 0.9 + 0.1 * (unit - knee) / _or_one(1 - knee)
         unit = torch.where(unit > knee, above, 0.9 * unit / _or_one(knee)).clamp(max=1)
-    return unit.cpu().numpy()
+    return unit
 
 
 def _or_one(values: torch.Tensor) -> torch.Tensor:

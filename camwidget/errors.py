@@ -4,8 +4,10 @@ from __future__ import annotations
 
 __all__ = [
     "CamwidgetError",
+    "DataError",
     "LayerError",
     "MethodError",
+    "MetricError",
     "ModelError",
     "PictureError",
     "PromptError",
@@ -45,6 +47,14 @@ class PromptError(CamwidgetError, ValueError):
 
 class MethodError(CamwidgetError, ValueError):
     """No such method, or one that does not apply to this model or layer."""
+
+
+class MetricError(CamwidgetError, ValueError):
+    """No such metric, or one that lacks what it needs: a mask, a label, a method that can be run again."""
+
+
+class DataError(CamwidgetError, ValueError):
+    """A set of pictures that cannot be evaluated, or a file of results that are not of this evaluation."""
 
 
 class QuizError(CamwidgetError, ValueError):

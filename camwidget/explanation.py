@@ -13,7 +13,7 @@ from PIL import Image
 
 from .errors import CamwidgetError
 from .models import Prediction
-from .perturb import top_mask
+from .ranks import top_mask
 from .targets import Target
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Explanation:
         saliency: float32 (H, W) in [0, 1] at the model's input size: the positive part of ``raw``,
             upsampled bilinearly and divided by its own maximum. All zero where there is no
             positive evidence. RISE counts from its minimum, and of gradients at the picture the strongest 1 % share
-            the top tenth of the scale (``engine.scale_saliency``).
+            the top tenth of the scale (``engine.saliency_maps``).
         raw: float32 (h, w) at the layer's own resolution, unscaled, as the paper's equation gives it.
         target: what is explained.
         method: the method's name; ``method_label`` as a person reads it.

@@ -1,9 +1,6 @@
 """Taking things away from a picture, and what the model says then.
 
-One rule decides which pixels a fraction covers, here and in the browser, so that what is shown is
-what the model gets: pixels are ranked by falling saliency (ties in reading order), the ranks are
-spread over 65536 levels, and the top fraction q is where ``level < floor(q · 65536 + ½)``.
-Up to 65536 pixels every pixel has a level of its own.
+Which pixels a fraction covers is decided in ``ranks``.
 """
 
 from __future__ import annotations
@@ -11,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,6 +18,7 @@ from .errors import CamwidgetError, PictureError
 from .images import PictureLike
 from .models import VisionModel
 from .progress import Progress, follow
+from .ranks import SaliencyLike, rank_levels, saliency_of, threshold
 from .rerun import rerun
 from .targets import TargetLike, resolve_target
 
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BASELINES",
-    "LEVELS",
     "MODES",
     "ConfidenceChange",
     "MaskCurve",
@@ -38,51 +35,9 @@ __all__ = [
     "mask_curve",
     "mask_pixels",
     "multiply_pixels",
-    "rank_levels",
-    "threshold",
-    "top_mask",
 ]
 
-LEVELS = 65536
 MODES = ("remove", "keep")
-
-SaliencyLike: TypeAlias = "np.ndarray | torch.Tensor"
-
-
-# -- which pixels ---------------------------------------------------------------------------
-
-
-def rank_levels(saliency: SaliencyLike) -> np.ndarray:
-    """The level of every pixel, uint16 (H, W): 0 has the most evidence."""
-    values = _values(saliency)
-    if values.ndim != 2:
-        raise PictureError(f"Saliency has shape (H, W), not {values.shape}.")
-    if not np.isfinite(values).all():
-        raise PictureError("Saliency contains NaN or infinity.")
-    order = np.argsort(-values, axis=None, kind="stable")
-    levels = np.empty(values.size, dtype=np.uint16)
-    levels[order] = np.arange(values.size, dtype=np.int64) * LEVELS // values.size
-    return levels.reshape(values.shape)
-
-
-def _values(saliency: SaliencyLike) -> np.ndarray:
-    """Saliency as a float32 array; an explanation stands for its own."""
-    saliency = getattr(saliency, "saliency", saliency)
-    if isinstance(saliency, torch.Tensor):
-        saliency = saliency.detach().cpu().float()
-    return np.asarray(saliency, dtype=np.float32)
-
-
-def threshold(fraction: float) -> int:
-    """The level below which pixels belong to the top ``fraction``, from 0 to 65536."""
-    if not 0 <= fraction <= 1:  # also refuses NaN
-        raise CamwidgetError(f"A fraction lies between 0 and 1, not {fraction!r}.")
-    return math.floor(fraction * LEVELS + 0.5)
-
-
-def top_mask(saliency: SaliencyLike, fraction: float) -> np.ndarray:
-    """The ``fraction`` of the pixels with the most evidence, bool (H, W)."""
-    return rank_levels(saliency) < threshold(fraction)
 
 
 # -- what is put in their place -------------------------------------------------------------
@@ -176,7 +131,7 @@ def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tenso
         pixels: float32 (C, H, W) in [0, 1].
         saliency: (H, W) in [0, 1].
     """
-    values = torch.from_numpy(_values(saliency).copy())
+    values = saliency_of(saliency).to(pixels.device)
     shades, heat = (pixels * 255).round(), (values * 255).round()
     return ((2 * shades * heat + 255) / 510).floor() / 255
 
@@ -371,9 +326,9 @@ def confidence_change(
     pixels = model.preprocess.pixels(image)
     model = model.told(pixels)
     if change == "multiply":
-        if _values(saliency).shape != tuple(pixels.shape[-2:]):
+        if saliency_of(saliency).shape != pixels.shape[-2:]:
             raise PictureError(
-                f"The saliency is {_values(saliency).shape}, the model's input {tuple(pixels.shape[-2:])}."
+                f"The saliency is {tuple(saliency_of(saliency).shape)}, the model's input {tuple(pixels.shape[-2:])}."
             )
         changed = multiply_pixels(pixels, saliency)
     elif change == "remove":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -13,7 +14,16 @@ from PIL import Image
 from .errors import PictureError
 from .preprocess import Preprocess
 
-__all__ = ["GroundTruth", "fit_mask", "outline", "share_inside"]
+__all__ = [
+    "GroundTruth",
+    "Whereabouts",
+    "find_objects",
+    "fit_mask",
+    "outline",
+    "share_inside",
+    "whereabouts",
+    "whereabouts_of",
+]
 
 Mask = NDArray[np.bool_]
 
@@ -37,6 +47,56 @@ class GroundTruth(Protocol):
             target: the class's name.
             text: the question or caption under which the model gives it; None for a model that takes none.
         """
+
+
+@dataclass(frozen=True, eq=False)
+class Whereabouts:
+    """Where the objects of one class are, at the model's size.
+
+    Attributes:
+        mask: bool (H, W), of all of them.
+        boxes: int64 (n, 4), of each: left, top, right, bottom, the last two exclusive.
+    """
+
+    mask: Mask
+    boxes: NDArray[np.int64]
+
+
+def whereabouts(masks: Mask, preprocess: Preprocess) -> Whereabouts:
+    """Masks (n, H, W) of a picture's objects, fitted to the model's size; what is cropped away has no box."""
+    fitted = [fit_mask(mask, preprocess) for mask in masks]
+    return whereabouts_of(np.array(fitted, dtype=bool).reshape(-1, *preprocess.size))
+
+
+def whereabouts_of(masks: Mask) -> Whereabouts:
+    """Masks (n, H, W) of objects, at the model's size already."""
+    boxes = []
+    for mask in masks:
+        ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if len(ys):
+            boxes.append((xs[0], ys[0], xs[-1] + 1, ys[-1] + 1))
+    return Whereabouts(np.asarray(masks.any(0)), np.array(boxes, dtype=np.int64).reshape(-1, 4))
+
+
+def find_objects(
+    truth: GroundTruth, target: str, text: str | None, preprocess: Preprocess
+) -> Whereabouts | None:
+    """Where the objects of a class are at the model's size, by what a picture carries along; None if it cannot say.
+
+    Args:
+        truth: the picture's.
+        target: the class's name.
+        text: as in ``GroundTruth.evidence``.
+        preprocess: of the model.
+    """
+    evidence = truth.evidence(target, text)
+    if evidence is None:
+        return None
+    parts = [mask & evidence for mask in truth.masks]
+    # Evidence may lie where there is no object, such as on an empty ground.
+    rest = evidence & ~np.logical_or.reduce(parts) if parts else evidence
+    found = [part for part in (*parts, rest) if part.any()]
+    return whereabouts(np.array(found, dtype=bool).reshape(-1, *evidence.shape), preprocess)
 
 
 def share_inside(saliency: np.ndarray, mask: Mask) -> float:

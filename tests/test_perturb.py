@@ -16,10 +16,8 @@ from camwidget.perturb import (
     baseline_pixels,
     mask_pixels,
     multiply_pixels,
-    rank_levels,
-    threshold,
-    top_mask,
 )
+from camwidget.ranks import rank_levels, threshold, top_mask
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 import camwidget as cw
-from camwidget.perturb import baseline_pixels, rank_levels
+from camwidget.perturb import baseline_pixels
+from camwidget.ranks import rank_levels
 
 pytestmark = pytest.mark.real
 

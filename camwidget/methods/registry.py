@@ -53,7 +53,7 @@ class Method:
     at_input: bool = False  #: the map is the picture's own, whatever layer is asked for
     own_passes: bool = False  #: it runs the model itself, in its own way
     slow: bool = False  #: it runs the model many times, and its map grows meanwhile
-    scale: str = "maximum"  #: how its maps become saliency, see ``engine.scale_saliency``
+    scale: str = "maximum"  #: how its maps become saliency, see ``engine.saliency_maps``
     options: tuple[tuple[str, Any], ...] = ()  #: keyword arguments of the function
 
     @property

@@ -16,7 +16,8 @@ from ..errors import CamwidgetError, PictureError, PromptError
 from ..explanation import Explanation
 from ..methods import get_method
 from ..models import VisionModel
-from ..perturb import BASELINES, MaskCurve, threshold
+from ..perturb import BASELINES, MaskCurve
+from ..ranks import threshold
 from .answers import Mask, MaskDesk
 from .hands import SHARED, Hands
 from .maps import MapDesk, Request

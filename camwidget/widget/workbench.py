@@ -18,7 +18,8 @@ from ..explanation import Explanation
 from ..images import PictureLike, shades
 from ..methods import Method, get_method
 from ..models import VisionModel
-from ..perturb import BASELINES, baseline_pixels, rank_levels
+from ..perturb import BASELINES, baseline_pixels
+from ..ranks import rank_levels
 from ..targets import resolve_target
 from ..trace import INPUT, Trace
 from ..truth import GroundTruth

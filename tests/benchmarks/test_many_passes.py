@@ -78,7 +78,7 @@ def test_mask_curve_beside_a_loop(
     race: Callable[..., Any], model: cw.VisionModel, pixels: torch.Tensor
 ) -> None:
     exp = cw.explain(model, pixels, 7)
-    levels = cw.perturb.rank_levels(exp.saliency)
+    levels = cw.ranks.rank_levels(exp.saliency)
     fractions = np.linspace(0, 1, 21).tolist()
     curves: dict[str, np.ndarray] = {}
 

@@ -14,7 +14,8 @@ from PIL import Image
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.perturb import mask_pixels, rank_levels
+from camwidget.perturb import mask_pixels
+from camwidget.ranks import rank_levels
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -18,7 +18,8 @@ from torch import nn
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.perturb import baseline_pixels, rank_levels
+from camwidget.perturb import baseline_pixels
+from camwidget.ranks import rank_levels
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,30 @@
+"""Metrics: each is a function of a case (one map of one picture), entered into a registry.
+
+A metric that has to ask the model is a generator: it yields changed pictures, or maps to be made anew, and is sent the
+answers. ``scoring`` gathers what all metrics of all maps ask, and asks each thing once.
+"""
+
+# In the order in which they are shown.
+from . import confidence, compactness  # isort: skip
+from .cases import Again, Bench, Case, Change, Subject
+from .measuring import measure
+from .registry import Metric, Score, get_metric, list_metrics, metric
+from .scoring import Scoring, score_steps
+
+__all__ = [
+    "Again",
+    "Bench",
+    "Case",
+    "Change",
+    "Metric",
+    "Score",
+    "Scoring",
+    "Subject",
+    "compactness",
+    "confidence",
+    "get_metric",
+    "list_metrics",
+    "measure",
+    "metric",
+    "score_steps",
+]

@@ -1,0 +1,186 @@
+"""What is scored: one map of one picture; and what a metric may ask about it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from ..methods import Method
+from ..models import VisionModel
+from ..perturb import baseline_pixels, multiply_pixels
+from ..ranks import LEVELS, levels_of, threshold
+from ..truth import Whereabouts
+
+__all__ = ["Again", "Bench", "Case", "Change", "Subject"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A changed picture that the model is to be asked about.
+
+    Attributes:
+        key: tells it from the other changes of the same picture; equal ones are asked about once.
+        make: gives float32 pixels (C, H, W) in [0, 1].
+    """
+
+    key: Hashable
+    make: Callable[[], torch.Tensor] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Again:
+    """Maps that are to be made anew: of other pixels, by another model, of another class, or by another method.
+
+    Attributes:
+        key: names pixels and model among those of the same picture; their passes are shared by all methods and layers.
+        pixels: gives float32 (n, C, H, W) in [0, 1].
+        model: by which model; the picture's own if None.
+        target: of which class; the case's own if None.
+        method: by which method; the case's own if None.
+    """
+
+    key: Hashable
+    pixels: Callable[[], torch.Tensor] = field(compare=False, repr=False)
+    model: VisionModel | None = field(default=None, compare=False)
+    target: int | None = None
+    method: Method | None = None
+
+
+@dataclass
+class Bench:
+    """What all pictures of a measurement share.
+
+    Attributes:
+        precision: as in ``Trace``.
+        seed: of all that is random. A picture's numbers depend on it and on the picture's own number, not on what was
+            measured before.
+        memory: what is made once, such as a copy of the model with random weights.
+    """
+
+    precision: str = "fp32"
+    seed: int = 0
+    memory: dict[Hashable, Any] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Subject:
+    """A picture whose maps are scored, and what the model says of it.
+
+    Attributes:
+        model: under the picture's text, where it takes one.
+        pixels: float32 (C, H, W) in [0, 1], on the model's device.
+        whole: probabilities (classes,), float64 on the CPU, of the unchanged picture.
+        bench: what it shares with others.
+        number: of the picture, for what is random.
+        label: index of its true class; None if unknown.
+        where: from a class index to where its objects are; None where that is unknown.
+        cases: the maps to be scored.
+        memory: what is made once for the picture, such as baselines, and passes on noisy copies.
+    """
+
+    model: VisionModel
+    pixels: torch.Tensor
+    whole: torch.Tensor
+    bench: Bench = field(default_factory=Bench)
+    number: int = 0
+    label: int | None = None
+    where: Callable[[int], Whereabouts | None] = lambda target: None
+    cases: list[Case] = field(default_factory=list)
+    memory: dict[Hashable, Any] = field(default_factory=dict)
+
+    def remembered(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What ``make`` gives, made once."""
+        if key not in self.memory:
+            self.memory[key] = make()
+        return self.memory[key]
+
+    def baseline(self, name: str) -> torch.Tensor:
+        """What shows where pixels are removed, (C, H, W)."""
+        return self.remembered(
+            ("baseline", name), lambda: baseline_pixels(self.pixels, name).to(self.pixels.device)
+        )
+
+    def whereabouts(self, target: int) -> Whereabouts | None:
+        """Where the objects of a class are, at the model's size."""
+        return self.remembered(("where", target), lambda: self.where(target))
+
+    def generator(self, purpose: str) -> torch.Generator:
+        """A generator (CPU) of this picture's own for one purpose: the same numbers for all its maps, in any order."""
+        seed = zlib.crc32(f"{self.bench.seed}/{self.number}/{purpose}".encode())
+        return torch.Generator().manual_seed(seed)
+
+
+#: The unchanged picture.
+_WHOLE = ("whole",)
+
+
+@dataclass(eq=False)
+class Case:
+    """One map of one picture.
+
+    Attributes:
+        subject: the picture.
+        target: index of the class whose evidence the map shows.
+        saliency: float32 (H, W) in [0, 1], on the model's device.
+        method, layer: how it was made; None of a map from elsewhere, which cannot be made anew.
+        fault: why it ranks nothing ("constant map", "NaN in the map"); empty of a proper map.
+    """
+
+    subject: Subject
+    target: int
+    saliency: torch.Tensor
+    method: Method | None = None
+    layer: str | None = None
+    fault: str = ""
+
+    @cached_property
+    def levels(self) -> torch.Tensor:
+        """The level of every pixel, int32 (H, W): 0 has the most evidence (``ranks``)."""
+        return levels_of(self.saliency[None])[0]
+
+    @property
+    def whereabouts(self) -> Whereabouts | None:
+        """Where the objects of the target's class are."""
+        return self.subject.whereabouts(self.target)
+
+    @property
+    def before(self) -> float:
+        """The target's probability for the unchanged picture."""
+        return float(self.subject.whole[self.target])
+
+    @property
+    def whole(self) -> Change:
+        """The unchanged picture."""
+        return Change(_WHOLE, lambda: self.subject.pixels)
+
+    def removed(self, fraction: float, baseline: str = "mean") -> Change:
+        """The picture without its top ``fraction``, a baseline in its place."""
+        return self._cut(threshold(fraction), baseline, keep=False)
+
+    def kept(self, fraction: float, baseline: str = "mean") -> Change:
+        """The picture's top ``fraction``, all else a baseline."""
+        return self._cut(threshold(fraction), baseline, keep=True)
+
+    def multiplied(self) -> Change:
+        """The picture times its map."""
+        return Change(
+            (id(self), "multiplied"), lambda: multiply_pixels(self.subject.pixels, self.saliency)
+        )
+
+    def _cut(self, cut: int, baseline: str, *, keep: bool) -> Change:
+        if cut == (LEVELS if keep else 0):
+            return self.whole
+        if cut == (0 if keep else LEVELS):
+            return Change(("baseline", baseline), lambda: self.subject.baseline(baseline))
+
+        def make() -> torch.Tensor:
+            fill = self.subject.baseline(baseline)
+            inside, outside = (self.subject.pixels, fill) if keep else (fill, self.subject.pixels)
+            return torch.where(self.levels < cut, inside, outside)
+
+        return Change((id(self), keep, cut, baseline), make)

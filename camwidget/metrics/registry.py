@@ -1,0 +1,125 @@
+"""The metrics by name: what each says, where it comes from, its range, and which way is better."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import torch
+
+from ..errors import MetricError
+from .cases import Again, Change
+
+__all__ = ["Metric", "Request", "Score", "get_metric", "list_metrics", "metric"]
+
+#: What a metric may ask: the model's answers to changed pictures, or maps made anew.
+Request: TypeAlias = "list[Change] | Again"
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a metric says of a map.
+
+    Attributes:
+        value: the number; NaN where there is none.
+        note: why there is none; empty otherwise.
+        curve: the numbers that ``value`` sums up, if it is the area under a curve: evenly spaced from 0 to 1.
+    """
+
+    value: float
+    note: str = ""
+    curve: tuple[float, ...] | None = None
+
+
+#: A function of a case that gives its score; or a generator that asks, gets answers, and returns the score.
+#: To changes the answers are the target's probabilities, float64 (n,) on the CPU; to maps made anew, saliency
+#: (n, H, W).
+Compute: TypeAlias = Callable[
+    ..., "float | Score | Generator[Request, torch.Tensor, float | Score]"
+]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that says how good a map is, as the registry lists it."""
+
+    name: str
+    label: str  #: as a person reads it
+    citation: str  #: authors, year, and where; which equation
+    summary: str  #: one sentence for a tooltip
+    group: (
+        str  #: "faithfulness", "robustness", "complexity", "randomisation", "agreement" or "truth"
+    )
+    range: tuple[float, float]  #: lowest and highest value
+    better: Literal["higher", "lower"]
+    function: Compute
+    needs: tuple[
+        str, ...
+    ] = ()  #: of "truth" (masks or boxes), "label", "method" (a map that can be made anew)
+    options: tuple[tuple[str, Any], ...] = ()  #: keyword arguments of the function
+
+    def with_options(self, **options: Any) -> Metric:
+        """The same metric with other settings.
+
+        Raises:
+            MetricError: if it has no such setting.
+        """
+        known = [
+            p.name
+            for p in inspect.signature(self.function).parameters.values()
+            if p.kind is p.KEYWORD_ONLY
+        ]
+        unknown = sorted(set(options) - set(known))
+        if unknown:
+            listed = f"Its settings: {', '.join(known)}." if known else "It has none."
+            raise MetricError(f"{self.label} has no setting {', '.join(unknown)}. {listed}")
+        return replace(self, options=tuple({**dict(self.options), **options}.items()))
+
+
+_metrics: dict[str, Metric] = {}
+
+
+def metric(
+    name: str,
+    *,
+    label: str,
+    citation: str,
+    summary: str,
+    group: str,
+    range: tuple[float, float],
+    better: Literal["higher", "lower"],
+    needs: tuple[str, ...] = (),
+) -> Callable[[F], F]:
+    """Enter a function of a case into the registry. Keyword-only arguments are settings."""
+
+    def enter(function: F) -> F:
+        _metrics[name] = Metric(
+            name, label, citation, summary, group, range, better, function, needs
+        )
+        return function
+
+    return enter
+
+
+def get_metric(name: str | Metric, **options: Any) -> Metric:
+    """A metric by name, with settings if any: ``get_metric("deletion", baseline="blur")``.
+
+    Raises:
+        MetricError: if there is none, or it has no such setting; close names are suggested.
+    """
+    if isinstance(name, Metric):
+        return name.with_options(**options)
+    if name in _metrics:
+        return _metrics[name].with_options(**options)
+    near = difflib.get_close_matches(str(name).lower(), _metrics, n=2, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise MetricError(f"There is no metric {name!r}.{hint} Metrics: {', '.join(_metrics)}.")
+
+
+def list_metrics() -> tuple[Metric, ...]:
+    """All metrics, in the order in which they are shown."""
+    return tuple(_metrics.values())

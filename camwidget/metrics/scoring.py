@@ -1,0 +1,238 @@
+"""Many metrics of many maps at once: what they ask is gathered, and each thing is asked once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..engine import saliency_maps
+from ..errors import MetricError
+from ..methods import Method
+from ..models import VisionModel
+from ..rerun import rerun
+from ..targets import resolve_target
+from ..trace import Trace
+from .cases import Again, Case, Change, Subject
+from .registry import Metric, Request, Score
+
+__all__ = ["Scoring", "check_metric", "score_steps"]
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How far the scoring has come.
+
+    Attributes:
+        done, total: passes of the model; the total grows where a metric asks again after an answer.
+        scores: by case and metric's name, those that are final.
+    """
+
+    done: int
+    total: int
+    scores: dict[tuple[Case, str], Score]
+
+
+def check_metric(metric: Metric, case: Case) -> None:
+    """Raise a MetricError if the metric lacks something that it needs of this case."""
+    if "method" in metric.needs and case.method is None:
+        raise MetricError(
+            f"{metric.label} makes the map anew, and of this one the method is unknown: give an Explanation."
+        )
+    if "label" in metric.needs and case.subject.label is None:
+        raise MetricError(
+            f"{metric.label} needs the picture's true class: give it as label=…, or in the data as (image, class)."
+        )
+    if "truth" in metric.needs and case.whereabouts is None:
+        raise MetricError(
+            f"{metric.label} needs to know where the object is: give a mask (H, W), boxes (n, 4), or a picture that "
+            "carries its truth, such as a sample of the zoo."
+        )
+
+
+def score_steps(cases: Sequence[Case], metrics: Sequence[Metric]) -> Iterator[Scoring]:
+    """Score every case by every metric.
+
+    Args:
+        cases: of pictures on one bench; of those of one model the passes are shared.
+        metrics: the metrics, of different names.
+
+    Raises:
+        MetricError: if a metric lacks what it needs (before anything is computed).
+    """
+    for case in cases:
+        for metric in metrics:
+            check_metric(metric, case)
+    scores: dict[tuple[Case, str], Score] = {}
+    open_tasks: list[_Task] = []
+    for case in cases:
+        for metric in metrics:
+            task = _Task(case, metric)
+            task.go_on(None)
+            _keep(task, scores, open_tasks)
+    answered = _Answered()
+    yield Scoring(0, max(len(open_tasks), 1), scores)
+    while open_tasks:
+        waiting, open_tasks = open_tasks, []
+        asked = [t for t in waiting if isinstance(t.request, list)]
+        yield from answered.ask(asked, scores)
+        for task in waiting:
+            if isinstance(task.request, Again):
+                answer = yield from answered.again(task, scores)
+            else:
+                assert task.request is not None
+                answer = answered.of(task.case, task.request)
+            task.go_on(answer)
+            _keep(task, scores, open_tasks)
+    yield Scoring(answered.done, answered.done, scores)
+
+
+def _keep(task: _Task, scores: dict[tuple[Case, str], Score], open_tasks: list[_Task]) -> None:
+    if task.score is None:
+        open_tasks.append(task)
+    else:
+        scores[task.case, task.metric.name] = task.score
+
+
+class _Task:
+    """One metric at work on one case: what it asks for now, or its score."""
+
+    def __init__(self, case: Case, metric: Metric) -> None:
+        self.case = case
+        self.metric = metric
+        self.request: Request | None = None
+        self.score: Score | None = None
+        self._work: Generator[Request, torch.Tensor, float | Score] | None = None
+
+    def go_on(self, answer: torch.Tensor | None) -> None:
+        """Begin, or take the answer to the present request, up to the next one or the end."""
+        if self.case.fault:
+            # A map that ranks nothing has no score; a number would be one of the tie rule.
+            self.score = Score(math.nan, self.case.fault)
+            return
+        if self._work is None:
+            result = self.metric.function(self.case, **dict(self.metric.options))
+            if not isinstance(result, Generator):
+                self._end(result)
+                return
+            self._work = result
+        try:
+            self.request = next(self._work) if answer is None else self._work.send(answer)
+        except StopIteration as end:
+            self._end(end.value)
+
+    def _end(self, result: float | Score) -> None:
+        self.request = None
+        self.score = result if isinstance(result, Score) else Score(float(result))
+
+
+class _Answered:
+    """What the model has been asked, and what it answered."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        #: Probabilities (classes,), float64 on the CPU, by picture and change.
+        self._rows: dict[tuple[Subject, Hashable], torch.Tensor] = {}
+        self._traces: dict[tuple[Subject, Hashable], Trace] = {}
+        self._maps: dict[Hashable, torch.Tensor] = {}
+
+    def of(self, case: Case, changes: list[Change]) -> torch.Tensor:
+        """The target's probabilities (n,) for changes that have been asked about."""
+        rows = [self._rows[case.subject, change.key][case.target] for change in changes]
+        return torch.stack(rows) if rows else torch.zeros(0, dtype=torch.float64)
+
+    def ask(self, tasks: list[_Task], scores: dict[tuple[Case, str], Score]) -> Iterator[Scoring]:
+        """Ask about the changes that nobody has asked about before, those of one model in one series."""
+        new: dict[VisionModel, dict[tuple[Subject, Hashable], Change]] = {}
+        for task in tasks:
+            subject = task.case.subject
+            self._rows.setdefault((subject, task.case.whole.key), subject.whole)
+            assert isinstance(task.request, list)
+            for change in task.request:
+                if (subject, change.key) not in self._rows:
+                    new.setdefault(subject.model, {})[subject, change.key] = change
+        total = self.done + sum(map(len, new.values()))
+        for model, changes in new.items():
+            for _ in self._run(model, changes, tasks[0].case.subject.bench.precision):
+                yield Scoring(self.done, total, scores)
+
+    def _run(
+        self,
+        model: VisionModel,
+        changes: dict[tuple[Subject, Hashable], Change],
+        precision: str,
+    ) -> Iterator[None]:
+        keys = list(changes)
+        unchanged: set[int] = set()
+
+        def make(start: int, stop: int) -> torch.Tensor:
+            rows = []
+            for number in range(start, stop):
+                subject = keys[number][0]
+                row = changes[keys[number]].make()
+                # The same picture has the same answer, to the last digit, in whatever batch it stands.
+                if torch.equal(row, subject.pixels):
+                    unchanged.add(number)
+                rows.append(row)
+            return model.inputs(torch.stack(rows))
+
+        number = 0
+        for _, logits in rerun(model, len(keys), make, precision=precision):
+            values = model.probabilities(logits.float()).double().cpu()
+            for row in values:
+                subject = keys[number][0]
+                self._rows[keys[number]] = subject.whole if number in unchanged else row
+                number += 1
+            self.done += len(values)
+            yield
+
+    def again(
+        self, task: _Task, scores: dict[tuple[Case, str], Score]
+    ) -> Generator[Scoring, None, torch.Tensor]:
+        """Maps (n, H, W) made anew; what another metric has asked for is not made twice."""
+        case, request = task.case, task.request
+        assert isinstance(request, Again)
+        method = request.method or case.method
+        assert method is not None, "checked before"
+        target = case.target if request.target is None else request.target
+        key = (case.subject, request.key, method.name, method.options, case.layer, target)
+        if key not in self._maps:
+            trace = self._trace(case, request, method)
+            assert case.layer is not None
+            before = self.done
+            for step in method.steps(trace, resolve_target(trace.model, target), case.layer):
+                self.done = before + step.done
+                yield Scoring(self.done, before + step.total, scores)
+            self._maps[key] = saliency_maps(step.maps, case.saliency.shape, method.scale)
+        return self._maps[key]
+
+    def _trace(self, case: Case, request: Again, method: Method) -> Trace:
+        """One pass for all methods and layers that are tried on this picture."""
+        subject = case.subject
+        methods = [c.method for c in subject.cases if c.method is not None] + [method]
+        with_input = any(m.needs_input for m in methods)
+        key = (subject, (request.key, with_input))
+        if key not in self._traces:
+            layers = dict.fromkeys(c.layer for c in subject.cases if c.layer is not None)
+            self._traces[key] = Trace(
+                request.model or subject.model,
+                request.pixels(),
+                list(layers),
+                precision=subject.bench.precision,
+                with_input=with_input,
+            )
+        return self._traces[key]
+
+
+def faults(raw: torch.Tensor, saliency: torch.Tensor) -> list[str]:
+    """Why each map ranks nothing, or ""; of raw maps (N, h, w) and their saliency (N, H, W)."""
+    found: list[Any] = []
+    for values, shown in zip(raw, saliency, strict=True):
+        if not torch.isfinite(values).all():
+            found.append("NaN in the map")
+        else:
+            found.append("constant map" if bool(shown.min() == shown.max()) else "")
+    return found

@@ -517,14 +517,25 @@ var Context = class {
 // src/view/follow.ts
 function followPicture(context, root) {
   const { model } = context;
-  context.watch(["picture", "pictures", "scene"], () => {
-    const strip = root.closest(".camwidget-explorer")?.querySelector(".camwidget-thumbs");
+  let strip;
+  const bring = () => {
     const count = texts(model.get("pictures")).length;
     const chosen = number(model.get("picture"), -1);
-    if (!(strip instanceof HTMLElement) || count === 0 || chosen < 0) return;
+    if (strip === void 0 || count === 0 || chosen < 0) return;
     const pitch = strip.scrollWidth / count;
     const hidden = chosen * pitch < strip.scrollLeft || (chosen + 1) * pitch > strip.scrollLeft + strip.clientWidth;
     if (hidden) strip.scrollLeft = (chosen + 0.5) * pitch - strip.clientWidth / 2;
+  };
+  const grown = new MutationObserver(bring);
+  context.signal.addEventListener("abort", () => grown.disconnect());
+  context.watch(["picture", "pictures", "scene"], () => {
+    const found = root.closest(".camwidget-explorer")?.querySelector(".camwidget-thumbs");
+    if (found instanceof HTMLElement && found !== strip) {
+      strip = found;
+      grown.disconnect();
+      grown.observe(strip, { attributes: true, childList: true, subtree: true });
+    }
+    bring();
   });
 }
 

@@ -11,8 +11,8 @@ from camwidget.zoo.train import main, train
 from camwidget.zoo.training.evaluate import score
 
 
-def test_a_short_training_learns_far_more_than_chance():
-    net = train("textures", steps=90, seed=3, progress=False)
+def test_a_short_training_learns_far_more_than_chance(trained_shortly):
+    net = trained_shortly("textures")
     entry = registry.entry("zoo/textures")
     assert not net.training
     found = score(net, entry, (draw(70_000 + n, "full") for n in range(100)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 from ..errors import MetricError
@@ -25,14 +26,14 @@ def whole_number(value: Any, least: int, of_what: str) -> int:
 
 def a_number(value: Any, of_what: str) -> float:
     """A finite number that is not negative."""
-    if isinstance(value, (int, float)) and 0 <= value < float("inf"):
+    if isinstance(value, Real) and 0 <= value < float("inf"):
         return float(value)
     raise MetricError(f"{of_what} is a number, 0 or more; {value!r} was given.")
 
 
 def a_fraction(value: Any) -> float:
     """A part of the picture's pixels, neither none nor all."""
-    if isinstance(value, (int, float)) and 0 < value < 1:
+    if isinstance(value, Real) and 0 < value < 1:
         return float(value)
     raise MetricError(
         f"A fraction of the picture lies between 0 and 1, such as 0.25; {value!r} was given."
@@ -42,7 +43,7 @@ def a_fraction(value: Any) -> float:
 def percentages(values: Any) -> tuple[float, ...]:
     """Parts of the picture's pixels in percent, each between 0 and 100."""
     found = tuple(values) if isinstance(values, Iterable) else (values,)
-    if found and all(isinstance(v, (int, float)) and 0 < v < 100 for v in found):
+    if found and all(isinstance(v, Real) and 0 < v < 100 for v in found):
         return tuple(float(v) for v in found)
     raise MetricError(
         f"Percentiles lie between 0 and 100, such as (10, 50, 90), and there is at least one; {values!r} was given."

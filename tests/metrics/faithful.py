@@ -54,6 +54,15 @@ def random_map(seed: int = 0, size: int = SIZE) -> torch.Tensor:
     return values / values.max()
 
 
+def smooth_map(seed: int = 0, size: int = SIZE) -> torch.Tensor:
+    """(H, W) in [0, 1] as from a layer of 7 × 7, with just enough noise for no ties."""
+    generator = torch.Generator().manual_seed(200 + seed)
+    coarse = torch.rand((1, 1, 7, 7), generator=generator)
+    values = nn.functional.interpolate(coarse, size=(size, size), mode="bilinear")[0, 0]
+    values = values + 1e-3 * torch.rand((size, size), generator=generator)
+    return values / values.max()
+
+
 def subject_of(
     model: cw.VisionModel, pixels: torch.Tensor, number: int = 0, bench: Bench | None = None
 ) -> Subject:

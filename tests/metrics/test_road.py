@@ -14,6 +14,7 @@ from faithful import (
     random_map,
     scores_of,
     small_model,
+    smooth_map,
     subject_of,
     unasked,
     value_of,
@@ -36,7 +37,7 @@ def model() -> cw.VisionModel:
 
 @pytest.fixture(scope="module")
 def cases(model: cw.VisionModel) -> list[Case]:
-    return [case_of(subject_of(model, picture(n), n), random_map(n), n % 4) for n in range(4)]
+    return [case_of(subject_of(model, picture(n), n), smooth_map(n), n % 4) for n in range(4)]
 
 
 def changes_of(case: Case, **options: Any) -> list[Change]:

@@ -5,7 +5,7 @@ answers. ``scoring`` gathers what all metrics of all maps ask, and asks each thi
 """
 
 # In the order in which they are shown.
-from . import confidence, compactness  # isort: skip
+from . import confidence, road, regions, compactness  # isort: skip
 from .cases import Again, Bench, Case, Change, Subject
 from .measuring import measure
 from .registry import Metric, Score, get_metric, list_metrics, metric
@@ -26,5 +26,7 @@ __all__ = [
     "list_metrics",
     "measure",
     "metric",
+    "regions",
+    "road",
     "score_steps",
 ]

@@ -145,17 +145,19 @@ class _Answered:
         return torch.stack(rows) if rows else torch.zeros(0, dtype=torch.float64)
 
     def ask(self, tasks: list[_Task], scores: dict[tuple[Case, str], Score]) -> Iterator[Scoring]:
-        """Ask about the changes that nobody has asked about before, those of one model in one series."""
-        new: dict[VisionModel, dict[tuple[Subject, Hashable], Change]] = {}
+        """Ask about the changes that nobody has asked about before, those of one model and size in one series."""
+        new: dict[tuple[VisionModel, torch.Size], dict[tuple[Subject, Hashable], Change]] = {}
         for task in tasks:
             subject = task.case.subject
             self._rows.setdefault((subject, task.case.whole.key), subject.whole)
             assert isinstance(task.request, list)
             for change in task.request:
                 if (subject, change.key) not in self._rows:
-                    new.setdefault(subject.model, {})[subject, change.key] = change
+                    # A model may take pictures of any size, and those of two sizes make no batch.
+                    series = new.setdefault((subject.model, subject.pixels.shape), {})
+                    series[subject, change.key] = change
         total = self.done + sum(map(len, new.values()))
-        for model, changes in new.items():
+        for (model, _), changes in new.items():
             for _ in self._run(model, changes, tasks[0].case.subject.bench.precision):
                 yield Scoring(self.done, total, scores)
 

@@ -1,0 +1,116 @@
+"""Remove and debias (ROAD): what goes is filled in from its surroundings, so that the hole's shape tells little."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+
+from ..errors import MetricError
+from ..ranks import LEVELS, threshold
+from .cases import Case, Change
+from .confidence import Asking
+from .imputation import impute
+from .registry import metric
+from .settings import a_number, one_of, percentages
+
+__all__: list[str] = []
+
+ORDERS = ("combined", "morf", "lerf")
+
+
+@metric(
+    "road",
+    label="ROAD",
+    citation="Rong et al. 2022, arXiv:2202.00449 (noisy linear imputation); combined as in pytorch-grad-cam",
+    summary="How much more the model loses with the most than with the least relevant pixels, filled in from around.",
+    group="faithfulness",
+    range=(-1, 1),
+    better="higher",
+)
+def road(
+    case: Case,
+    *,
+    percentiles: Sequence[float] = (10, 20, 30, 40, 50, 60, 70, 80, 90),
+    order: str = "combined",
+    noise: float = 0.01,
+) -> Asking:
+    """``(mean O_lerf − mean O_morf) / 2``, the means over the percentiles; half the gap between two curves.
+
+    O_morf is the target's probability without the most relevant p percent of the pixels, O_lerf that without the least
+    relevant. What is removed becomes the weighted mean of its neighbours (``imputation``) and a little noise, so that
+    the model sees no edge of a mask, from which it could guess the class. Higher is better. Combined it lies in
+    [−½, ½]; it is the mean of the two other orders, each in [−1, 1]: "morf" is ``Y − mean O_morf``, "lerf" is
+    ``mean O_lerf − Y``. The paper follows a classifier's accuracy over many pictures; of one picture the probability
+    says more.
+
+    Args:
+        case: the map.
+        percentiles: how much is removed, in percent.
+        order: "combined", "morf" (most relevant first) or "lerf" (least relevant first).
+        noise: its standard deviation, in units of pixels in [0, 1]; the same noise for all maps of a picture.
+    """
+    order = one_of(order, ORDERS, "order")
+    cuts = [threshold(p / 100) for p in percentages(percentiles)]
+    level = a_number(noise, "The noise")
+    size = case.levels.shape
+    # The last pixel to go has the highest level there is.
+    if max(cuts) > (size.numel() - 1) * LEVELS // size.numel():
+        raise MetricError(
+            f"Without {max(percentiles)} % nothing is left of a picture of {size[0]} × {size[1]} to fill it in from: "
+            "use lower percentiles."
+        )
+    orders = ORDERS[1:] if order == "combined" else (order,)
+    filled = _Filled(case, [(name, cut) for name in orders for cut in cuts], level)
+    answers = yield filled.changes()
+    mean = dict(zip(orders, answers.reshape(len(orders), len(cuts)).mean(1).tolist(), strict=True))
+    if order == "morf":
+        return case.before - mean["morf"]
+    if order == "lerf":
+        return mean["lerf"] - case.before
+    return (mean["lerf"] - mean["morf"]) / 2
+
+
+class _Filled:
+    """A picture with parts of it removed and filled in, all of a map at once."""
+
+    def __init__(self, case: Case, holes: list[tuple[str, int]], noise: float) -> None:
+        self._case = case
+        self._holes = holes
+        self._noise = noise
+
+    def changes(self) -> list[Change]:
+        """One for each hole."""
+        return [
+            Change((id(self._case), "filled", *hole, self._noise), partial(self._picture, number))
+            for number, hole in enumerate(self._holes)
+        ]
+
+    def _picture(self, number: int) -> torch.Tensor:
+        """One of them, (C, H, W). Only those of the map that was asked for last are remembered: they are many."""
+        memory = self._case.subject.bench.memory
+        held = memory.get("filled")
+        if held is None or held[0] is not self:
+            held = memory["filled"] = (self, self._pictures())
+        return held[1][number]
+
+    def _pictures(self) -> torch.Tensor:
+        """All of them, (N, C, H, W)."""
+        subject, levels = self._case.subject, self._case.levels
+        missing = torch.stack(
+            [
+                levels < cut if name == "morf" else levels >= LEVELS - cut
+                for name, cut in self._holes
+            ]
+        )
+        pictures = impute(subject.pixels, missing)
+        if self._noise:
+            grain = subject.remembered("road's noise", self._grain)
+            pictures = torch.where(missing[:, None], pictures + self._noise * grain, pictures)
+        return pictures.clamp(0, 1)
+
+    def _grain(self) -> torch.Tensor:
+        pixels = self._case.subject.pixels
+        drawn = torch.randn(pixels.shape, generator=self._case.subject.generator("road"))
+        return drawn.to(pixels.device)

@@ -14,6 +14,7 @@ from .engine import explain
 from .errors import CamwidgetError
 from .explanation import Explanation, Explanations
 from .loading import list_models, load
+from .localization import Localization, localize, segmentation_seeds
 from .methods import get_method, list_methods
 from .metrics import get_metric, list_metrics, measure
 from .models import Prediction, VisionModel
@@ -35,6 +36,7 @@ __all__ = [
     "Explanation",
     "Explanations",
     "Explorer",
+    "Localization",
     "LogProbability",
     "MapSurvival",
     "MaskCurve",
@@ -57,9 +59,11 @@ __all__ = [
     "list_metrics",
     "list_models",
     "load",
+    "localize",
     "map_survival",
     "mask_curve",
     "measure",
+    "segmentation_seeds",
     "visualize",
     "wrap",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 from .aim import whole
+from .correlation import correlation, rank_correlation
 from .engine import explain
 from .errors import MethodError, PictureError, TargetError
 from .explanation import Explanation
@@ -18,6 +20,7 @@ from .images import shades
 from .methods import Method
 from .models import Prediction, VisionModel
 from .progress import Progress, follow
+from .ranks import saliency_of
 from .targets import ClassTarget, LogProbability, TargetLike
 from .trace import INPUT, Trace
 from .truth import share_inside
@@ -281,28 +284,20 @@ def map_survival(
         raise PictureError(
             f"The mask has shape {np.shape(mask)}, the map {before.saliency.shape}: draw it at the model's input size."
         )
-    first, second = (e.saliency.ravel().astype(np.float64) for e in (before, after))
+    first, second = saliency_of(before.saliency), saliency_of(after.saliency)
     return MapSurvival(
         before=before,
         after=after,
-        pearson=_correlation(first, second),
-        spearman=_correlation(_ranks(first), _ranks(second)),
+        pearson=_or_zero(correlation(first, second)),
+        spearman=_or_zero(rank_correlation(first, second)),
         inside_before=None if mask is None else _inside(before.saliency, mask),
         inside_after=None if mask is None else _inside(after.saliency, mask),
     )
 
 
-def _correlation(first: np.ndarray, second: np.ndarray) -> float:
-    first, second = first - first.mean(), second - second.mean()
-    scale = float(np.linalg.norm(first) * np.linalg.norm(second))
-    return float(first @ second) / scale if scale > 0 else 0.0
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 1, equal values having the mean of theirs: large parts of a map are exactly 0."""
-    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts - 1) / 2)[which]
+def _or_zero(correlation: float) -> float:
+    """Of a map that is the same everywhere nothing is left."""
+    return 0.0 if math.isnan(correlation) else correlation
 
 
 def _inside(saliency: np.ndarray, mask: np.ndarray) -> float:

@@ -195,6 +195,7 @@ def assemble(
         model=picture.model,
         picture=picture.number,
         text=picture.text,
+        options=method.options,
     )
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from PIL import Image
@@ -40,6 +40,7 @@ class Explanation:
         model: the model's name.
         picture: index of the picture in the batch that was explained.
         text: the question or caption under which the model was explained; None for a model that takes none.
+        options: the method's settings, where they are not its own defaults.
     """
 
     saliency: np.ndarray = field(repr=False)
@@ -53,6 +54,7 @@ class Explanation:
     model: str
     picture: int = 0
     text: str | None = None
+    options: tuple[tuple[str, Any], ...] = field(default=(), repr=False)
 
     @property
     def is_empty(self) -> bool:

@@ -5,7 +5,7 @@ answers. ``scoring`` gathers what all metrics of all maps ask, and asks each thi
 """
 
 # In the order in which they are shown.
-from . import confidence, road, regions, compactness  # isort: skip
+from . import confidence, road, regions, robustness, compactness, randomisation, agreement, grounds  # isort: skip
 from .cases import Again, Bench, Case, Change, Subject
 from .measuring import measure
 from .registry import Metric, Score, get_metric, list_metrics, metric
@@ -20,13 +20,17 @@ __all__ = [
     "Score",
     "Scoring",
     "Subject",
+    "agreement",
     "compactness",
     "confidence",
     "get_metric",
+    "grounds",
     "list_metrics",
     "measure",
     "metric",
+    "randomisation",
     "regions",
     "road",
+    "robustness",
     "score_steps",
 ]

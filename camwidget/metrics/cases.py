@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ..correlation import unit_ranks
 from ..methods import Method
 from ..models import VisionModel
 from ..perturb import baseline_pixels, multiply_pixels
@@ -37,7 +38,8 @@ class Again:
     """Maps that are to be made anew: of other pixels, by another model, of another class, or by another method.
 
     Attributes:
-        key: names pixels and model among those of the same picture; their passes are shared by all methods and layers.
+        key: names pixels and model among those of the same picture; their passes are shared by all methods and layers
+            that ask in the same round.
         pixels: gives float32 (n, C, H, W) in [0, 1].
         model: by which model; the picture's own if None.
         target: of which class; the case's own if None.
@@ -129,6 +131,7 @@ class Case:
         saliency: float32 (H, W) in [0, 1], on the model's device.
         method, layer: how it was made; None of a map from elsewhere, which cannot be made anew.
         fault: why it ranks nothing ("constant map", "NaN in the map"); empty of a proper map.
+        peak: the greatest value of the map before it was scaled; None where that is unknown.
     """
 
     subject: Subject
@@ -137,6 +140,22 @@ class Case:
     method: Method | None = None
     layer: str | None = None
     fault: str = ""
+    peak: float | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no evidence anywhere."""
+        return not bool(self.saliency.any())
+
+    @property
+    def name(self) -> str:
+        """The target's class."""
+        return self.subject.model.classes[self.target]
+
+    @cached_property
+    def ranks(self) -> torch.Tensor | None:
+        """Standardised ranks (H·W,) of its pixels: the dot product of two maps' is their rank correlation."""
+        return unit_ranks(self.saliency)
 
     @cached_property
     def levels(self) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from ..correlation import wide
 from .cases import Case
 from .registry import metric
 
@@ -21,6 +22,23 @@ __all__: list[str] = []
 )
 def complexity(case: Case) -> float:
     """``− Σ p ln p``, p being each pixel's share of the saliency, in nats: from 0 to ln(H·W)."""
-    share = case.saliency.double().flatten()
+    share = wide(case.saliency).flatten()
     share = share / share.sum()
     return float(torch.special.entr(share).sum())
+
+
+@metric(
+    "sparseness",
+    label="Sparseness",
+    citation="Chalasani et al. 2020, arXiv:1810.06583 (the Gini index of the attributions)",
+    summary="The Gini index of the map: 0 where all pixels hold as much evidence, near 1 where one holds all of it.",
+    group="complexity",
+    range=(0, 1),
+    better="higher",
+)
+def sparseness(case: Case) -> float:
+    """``Σ_k (2k − n − 1) v_k / (n Σ v)``, v being the n pixels' saliency in rising order: from 0 to 1 − 1/n."""
+    values = wide(case.saliency).flatten().sort().values
+    count = len(values)
+    place = torch.arange(1, count + 1, dtype=values.dtype, device=values.device)
+    return float(((2 * place - count - 1) @ values) / (count * values.sum()))

@@ -12,7 +12,7 @@ import torch
 
 from .cases import Case, Change
 from .registry import Score, metric
-from .settings import a_baseline, a_fraction, whole_number
+from .settings import a_baseline, a_fraction, whole
 
 __all__: list[str] = []
 
@@ -221,7 +221,7 @@ def _relative_drop(before: float, after: float) -> float:
 
 
 def _fractions(steps: int) -> list[float]:
-    return np.linspace(0, 1, whole_number(steps, 2, "A curve's steps")).tolist()
+    return np.linspace(0, 1, whole("steps", steps, 2)).tolist()
 
 
 def _most_relevant_first(case: Case, steps: int, baseline: str) -> list[Change]:

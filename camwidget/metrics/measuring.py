@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import overload
 
 import numpy as np
 import torch
 
-from ..errors import MetricError, PictureError
+from ..errors import MethodError, MetricError, PictureError
 from ..explanation import Explanation
-from ..images import PictureLike, open_picture
-from ..methods import get_method
+from ..images import PictureLike, open_picture, shades
+from ..methods import Method, get_method
 from ..models import VisionModel
 from ..progress import Progress, follow
+from ..rerun import rerun
 from ..truth import GroundTruth, Whereabouts, find_objects, whereabouts, whereabouts_of
 from .cases import Bench, Case, Subject
 from .registry import Metric, Score, get_metric
@@ -63,11 +64,13 @@ def measure(
     """How good explanations of a picture are, by one metric or several.
 
     Args:
-        model: that was explained.
-        image: the picture that was explained; a sample of the zoo brings its masks along.
+        model: that was explained. One that takes a text is measured under the explanation's, if it has none itself.
+        image: the picture that was explained; a sample of the zoo brings its masks along. For a model with several
+            inputs, a mapping as in ``explain``.
         explanation: from ``explain``; or several, of which what they share is computed once.
         metrics: names of ``list_metrics()``, or ``get_metric`` with settings.
-        mask: bool (H, W), where the target's objects are, at the picture's own size or the model's.
+        mask: where the target's objects are, at the picture's own size or the model's: bool (H, W), which counts as
+            one object, or (n, H, W), of each.
         label: the picture's true class, index or name.
         precision: as in ``explain``.
         seed: of all that is random.
@@ -77,24 +80,33 @@ def measure(
         For each explanation its scores by the metric's name.
 
     Raises:
-        MetricError: if there is no such metric, or it lacks what it needs.
-        PictureError: if the explanation is of another picture size than the model's.
+        MetricError: if there is no such metric, or it lacks what it needs; if an explanation is not of a class, or
+            under another text than the model.
+        PictureError: if an explanation is of another picture, or the mask of another size.
     """
     explanations = [explanation] if isinstance(explanation, Explanation) else list(explanation)
     names = [metrics] if isinstance(metrics, (str, Metric)) else metrics
     chosen = [get_metric(m) for m in names]
     if not chosen or not explanations:
         raise MetricError("Nothing to measure: a list of explanations or metrics is empty.")
+    if len({m.name for m in chosen}) < len(chosen):
+        raise MetricError("A metric is asked for twice: measure it with other settings by itself.")
+    if isinstance(image, Mapping):
+        model, image = model.split_inputs(image)
     pixels = model.preprocess.pixels(_picture(image))
-    told = model.told(pixels)
+    told = _told(model, explanations).told(pixels)
     pixels = pixels.to(told.device)
-    whole = told.probabilities(told.logits(pixels[None]))[0].double().cpu()
-    subject = Subject(told, pixels, whole, Bench(precision, seed))
+    subject = Subject(told, pixels, _whole(told, pixels, precision), Bench(precision, seed))
     if label is not None:
         subject.label = told.class_index(label)
-    subject.where = _finder(told, image, mask)
-    for exp in explanations:
-        subject.cases.append(case_of(subject, exp))
+    subject.where = _finder(told, image, mask, tuple(pixels.shape[-2:]))
+    shown = shades(pixels)
+    for each in explanations:
+        subject.cases.append(case_of(subject, each))
+        if not np.array_equal(each.pixels, shown):
+            raise PictureError(
+                "The explanation is of another picture: measure it with the picture that was explained."
+            )
     last = follow(score_steps(subject.cases, chosen), "measuring", progress)
     rows = [{m.name: last.scores[case, m.name] for m in chosen} for case in subject.cases]
     return rows[0] if isinstance(explanation, Explanation) else rows
@@ -102,6 +114,27 @@ def measure(
 
 def _picture(image: PictureLike | GroundTruth) -> PictureLike:
     return image.image if isinstance(image, GroundTruth) else image
+
+
+def _told(model: VisionModel, explanations: Sequence[Explanation]) -> VisionModel:
+    """The model under the explanations' text, if it takes one."""
+    if model.prompt is None:
+        return model
+    name, texts = model.prompt.name, {e.text for e in explanations}
+    text = next(iter(texts)) if model.text is None else model.text
+    if texts != {text}:
+        said = " and ".join(map(repr, sorted(map(str, texts))))
+        raise MetricError(
+            f"The explanations are under {said}, the model under {model.text!r}: measure those of one {name} at a "
+            f"time, with model.given({name}=…)."
+        )
+    return model if text is None else model.given(**{name: text})
+
+
+def _whole(model: VisionModel, pixels: torch.Tensor, precision: str) -> torch.Tensor:
+    """Probabilities (classes,) of the unchanged picture, in the precision that the changed ones are asked in."""
+    ((_, logits),) = rerun(model, 1, lambda a, b: model.inputs(pixels[None]), precision=precision)
+    return model.probabilities(logits.float())[0].double().cpu()
 
 
 def case_of(subject: Subject, explanation: Explanation) -> Case:
@@ -124,31 +157,47 @@ def case_of(subject: Subject, explanation: Explanation) -> Case:
         )
     saliency = torch.from_numpy(np.array(explanation.saliency)).to(subject.pixels.device)
     (fault,) = faults(torch.from_numpy(np.array(explanation.raw))[None], saliency[None])
-    method = get_method(explanation.method)
-    layer = subject.model.default_layer if method.at_input else explanation.layer
-    return Case(subject, index, saliency, method, layer, fault)
+    method, layer = _maker(subject.model, explanation)
+    return Case(subject, index, saliency, method, layer, fault, float(explanation.raw.max()))
+
+
+def _maker(model: VisionModel, explanation: Explanation) -> tuple[Method | None, str | None]:
+    """The method and the layer that make the map anew; None and None if it is not known how, as of an average."""
+    try:
+        method = get_method(explanation.method, **dict(explanation.options))
+    except MethodError:
+        return None, None
+    layer = model.default_layer if method.at_input else explanation.layer
+    return (method, layer) if model.has_layer(layer) else (None, None)
 
 
 def _finder(
-    model: VisionModel, image: PictureLike | GroundTruth, mask: np.ndarray | None
+    model: VisionModel,
+    image: PictureLike | GroundTruth,
+    mask: np.ndarray | None,
+    fitted: tuple[int, ...],
 ) -> Callable[[int], Whereabouts | None]:
-    """From a class to where its objects are; a mask that is given is the evidence for whatever is explained."""
+    """From a class to where its objects are; a mask that is given is the evidence for whatever is explained.
+
+    ``fitted`` is the size (H, W) of the model's pixels.
+    """
     preprocess = model.preprocess
     if mask is None:
         if not isinstance(image, GroundTruth):
             return lambda target: None
         return lambda target: find_objects(image, model.classes[target], model.text, preprocess)
-    mask = np.asarray(mask, dtype=bool)
+    masks = np.asarray(mask, dtype=bool)
+    masks = masks[None] if masks.ndim == 2 else masks
     picture = _picture(image)
-    is_pixels = isinstance(picture, torch.Tensor)
-    size = tuple(picture.shape[-2:]) if is_pixels else open_picture(picture).size[::-1]
-    if mask.shape == size:
-        found = whereabouts(mask[None], preprocess)
-    elif mask.shape == preprocess.size:
-        found = whereabouts_of(mask[None])
+    # A tensor is what the model gets, and so is its mask: nothing is resized.
+    own = fitted if isinstance(picture, torch.Tensor) else open_picture(picture).size[::-1]
+    if masks.shape[1:] == own and not isinstance(picture, torch.Tensor):
+        found = whereabouts(masks, preprocess)
+    elif masks.shape[1:] == fitted:
+        found = whereabouts_of(masks)
     else:
         raise PictureError(
-            f"The mask is {mask.shape}; the picture is {size}, the model's input {preprocess.size}: give a mask of one "
-            "of these sizes."
+            f"The mask is {np.shape(mask)}; the picture is {own}, the model's input {fitted}: give a mask of one of "
+            "these sizes, or (n, H, W) of several objects."
         )
     return lambda target: found

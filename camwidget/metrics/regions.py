@@ -13,7 +13,7 @@ from ..errors import MetricError
 from .cases import Case, Change
 from .confidence import Asking, mean_drop
 from .registry import metric
-from .settings import a_baseline, a_number, whole_number
+from .settings import a_baseline, real, whole
 
 __all__: list[str] = []
 
@@ -44,7 +44,7 @@ def region_perturbation(
         baseline: what replaces them: "blur", "mean" or "black".
     """
     grid = _Grid(case, patch, share=14, baseline=baseline)
-    count = min(whole_number(regions, 1, "The regions"), grid.saliency.numel())
+    count = min(whole("regions", regions), grid.saliency.numel())
     # Ties go in reading order.
     order = grid.saliency.flatten().argsort(descending=True, stable=True)[:count].tolist()
     answers = yield [case.whole, *(grid.without(order[:k]) for k in range(1, count + 1))]
@@ -81,7 +81,7 @@ def non_sensitivity(
         baseline: what replaces a patch: "blur", "mean" or "black".
     """
     grid = _Grid(case, patch, share=7, baseline=baseline)
-    nothing = a_number(epsilon, "Epsilon")
+    nothing = real("epsilon", epsilon, 0)
     if nothing == 0:
         raise MetricError("Epsilon is above 0, such as 0.01: no number is below 0.")
     mean = (grid.saliency / grid.pixels).flatten().cpu()
@@ -98,11 +98,7 @@ class _Grid:
         self._baseline = a_baseline(baseline)
         height, width = case.saliency.shape
         shorter = min(height, width)
-        self._side = (
-            math.ceil(shorter / share)
-            if patch is None
-            else whole_number(patch, 1, "A patch's pixels a side")
-        )
+        self._side = math.ceil(shorter / share) if patch is None else whole("patch", patch)
         if self._side > shorter:
             raise MetricError(
                 f"A patch of {self._side} pixels is larger than a picture of {height} × {width}: use a smaller one."

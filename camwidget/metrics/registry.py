@@ -61,6 +61,7 @@ class Metric:
         str, ...
     ] = ()  #: of "truth" (masks or boxes), "label", "method" (a map that can be made anew)
     options: tuple[tuple[str, Any], ...] = ()  #: keyword arguments of the function
+    takes_empty: bool = False  #: a map without any evidence has a score too, not just a note
 
     def with_options(self, **options: Any) -> Metric:
         """The same metric with other settings.
@@ -93,12 +94,22 @@ def metric(
     range: tuple[float, float],
     better: Literal["higher", "lower"],
     needs: tuple[str, ...] = (),
+    takes_empty: bool = False,
 ) -> Callable[[F], F]:
     """Enter a function of a case into the registry. Keyword-only arguments are settings."""
 
     def enter(function: F) -> F:
         _metrics[name] = Metric(
-            name, label, citation, summary, group, range, better, function, needs
+            name,
+            label,
+            citation,
+            summary,
+            group,
+            range,
+            better,
+            function,
+            needs,
+            takes_empty=takes_empty,
         )
         return function
 

@@ -13,7 +13,7 @@ from .cases import Case, Change
 from .confidence import Asking
 from .imputation import impute
 from .registry import metric
-from .settings import a_number, one_of, percentages
+from .settings import one_of, percentages, real
 
 __all__: list[str] = []
 
@@ -53,7 +53,7 @@ def road(
     """
     order = one_of(order, ORDERS, "order")
     cuts = [threshold(p / 100) for p in percentages(percentiles)]
-    level = a_number(noise, "The noise")
+    level = real("noise", noise, 0)
     size = case.levels.shape
     # The last pixel to go has the highest level there is.
     if max(cuts) > (size.numel() - 1) * LEVELS // size.numel():

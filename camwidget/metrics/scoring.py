@@ -9,15 +9,12 @@ from typing import Any
 
 import torch
 
-from ..engine import saliency_maps
 from ..errors import MetricError
-from ..methods import Method
 from ..models import VisionModel
 from ..rerun import rerun
-from ..targets import resolve_target
-from ..trace import Trace
 from .cases import Again, Case, Change, Subject
 from .registry import Metric, Request, Score
+from .remaking import alike, remake
 
 __all__ = ["Scoring", "check_metric", "score_steps"]
 
@@ -78,15 +75,22 @@ def score_steps(cases: Sequence[Case], metrics: Sequence[Metric]) -> Iterator[Sc
     while open_tasks:
         waiting, open_tasks = open_tasks, []
         asked = [t for t in waiting if isinstance(t.request, list)]
-        yield from answered.ask(asked, scores)
-        for task in waiting:
-            if isinstance(task.request, Again):
-                answer = yield from answered.again(task, scores)
-            else:
-                assert task.request is not None
-                answer = answered.of(task.case, task.request)
-            task.go_on(answer)
+        groups = _alike(waiting)
+        left = sum(map(len, groups))
+        yield from answered.ask(asked, left, scores)
+        for task in asked:
+            assert isinstance(task.request, list)
+            task.go_on(answered.of(task.case, task.request))
             _keep(task, scores, open_tasks)
+        for group in groups:
+            left -= len(group)
+            before = answered.done
+            for made in remake([(task.case, request) for task, request in group]):
+                answered.done = before + made.done
+                yield Scoring(answered.done, before + made.total + left, scores)
+            for (task, _), maps in zip(group, made.maps, strict=True):
+                task.go_on(maps)
+                _keep(task, scores, open_tasks)
     yield Scoring(answered.done, answered.done, scores)
 
 
@@ -95,6 +99,16 @@ def _keep(task: _Task, scores: dict[tuple[Case, str], Score], open_tasks: list[_
         open_tasks.append(task)
     else:
         scores[task.case, task.metric.name] = task.score
+
+
+def _alike(tasks: Sequence[_Task]) -> list[list[tuple[_Task, Again]]]:
+    """The tasks that want maps made anew, with what they ask for: those of the same pixels and model together."""
+    groups: dict[Hashable, list[tuple[_Task, Again]]] = {}
+    for task in tasks:
+        if isinstance(task.request, Again):
+            key = alike(task.case, task.request)
+            groups.setdefault(key, []).append((task, task.request))
+    return list(groups.values())
 
 
 class _Task:
@@ -109,7 +123,7 @@ class _Task:
 
     def go_on(self, answer: torch.Tensor | None) -> None:
         """Begin, or take the answer to the present request, up to the next one or the end."""
-        if self.case.fault:
+        if self.case.fault and not (self.metric.takes_empty and self.case.is_empty):
             # A map that ranks nothing has no score; a number would be one of the tie rule.
             self.score = Score(math.nan, self.case.fault)
             return
@@ -136,16 +150,19 @@ class _Answered:
         self.done = 0
         #: Probabilities (classes,), float64 on the CPU, by picture and change.
         self._rows: dict[tuple[Subject, Hashable], torch.Tensor] = {}
-        self._traces: dict[tuple[Subject, Hashable], Trace] = {}
-        self._maps: dict[Hashable, torch.Tensor] = {}
 
     def of(self, case: Case, changes: list[Change]) -> torch.Tensor:
         """The target's probabilities (n,) for changes that have been asked about."""
         rows = [self._rows[case.subject, change.key][case.target] for change in changes]
         return torch.stack(rows) if rows else torch.zeros(0, dtype=torch.float64)
 
-    def ask(self, tasks: list[_Task], scores: dict[tuple[Case, str], Score]) -> Iterator[Scoring]:
-        """Ask about the changes that nobody has asked about before, those of one model and size in one series."""
+    def ask(
+        self, tasks: list[_Task], left: int, scores: dict[tuple[Case, str], Score]
+    ) -> Iterator[Scoring]:
+        """Ask about the changes that nobody has asked about before, those of one model and size in one series.
+
+        ``left`` is what is to be done afterwards, at least.
+        """
         new: dict[tuple[VisionModel, torch.Size], dict[tuple[Subject, Hashable], Change]] = {}
         for task in tasks:
             subject = task.case.subject
@@ -156,7 +173,7 @@ class _Answered:
                     # A model may take pictures of any size, and those of two sizes make no batch.
                     series = new.setdefault((subject.model, subject.pixels.shape), {})
                     series[subject, change.key] = change
-        total = self.done + sum(map(len, new.values()))
+        total = self.done + sum(map(len, new.values())) + left
         for (model, _), changes in new.items():
             for _ in self._run(model, changes, tasks[0].case.subject.bench.precision):
                 yield Scoring(self.done, total, scores)
@@ -190,43 +207,6 @@ class _Answered:
                 number += 1
             self.done += len(values)
             yield
-
-    def again(
-        self, task: _Task, scores: dict[tuple[Case, str], Score]
-    ) -> Generator[Scoring, None, torch.Tensor]:
-        """Maps (n, H, W) made anew; what another metric has asked for is not made twice."""
-        case, request = task.case, task.request
-        assert isinstance(request, Again)
-        method = request.method or case.method
-        assert method is not None, "checked before"
-        target = case.target if request.target is None else request.target
-        key = (case.subject, request.key, method.name, method.options, case.layer, target)
-        if key not in self._maps:
-            trace = self._trace(case, request, method)
-            assert case.layer is not None
-            before = self.done
-            for step in method.steps(trace, resolve_target(trace.model, target), case.layer):
-                self.done = before + step.done
-                yield Scoring(self.done, before + step.total, scores)
-            self._maps[key] = saliency_maps(step.maps, case.saliency.shape, method.scale)
-        return self._maps[key]
-
-    def _trace(self, case: Case, request: Again, method: Method) -> Trace:
-        """One pass for all methods and layers that are tried on this picture."""
-        subject = case.subject
-        methods = [c.method for c in subject.cases if c.method is not None] + [method]
-        with_input = any(m.needs_input for m in methods)
-        key = (subject, (request.key, with_input))
-        if key not in self._traces:
-            layers = dict.fromkeys(c.layer for c in subject.cases if c.layer is not None)
-            self._traces[key] = Trace(
-                request.model or subject.model,
-                request.pixels(),
-                list(layers),
-                precision=subject.bench.precision,
-                with_input=with_input,
-            )
-        return self._traces[key]
 
 
 def faults(raw: torch.Tensor, saliency: torch.Tensor) -> list[str]:

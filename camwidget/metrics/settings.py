@@ -1,34 +1,41 @@
-"""What a metric's settings may be: refused before the model is asked anything, in words that name the remedy."""
+"""Checks of the settings that people give to metrics."""
 
 from __future__ import annotations
 
-import operator
+import math
 from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any
 
-from ..errors import MetricError
+from ..errors import MethodError, MetricError
+from ..methods import settings
 from ..perturb import BASELINES
 
-__all__ = ["a_baseline", "a_fraction", "a_number", "one_of", "percentages", "whole_number"]
+__all__ = ["a_baseline", "a_fraction", "one_of", "percentages", "real", "whole"]
 
 
-def whole_number(value: Any, least: int, of_what: str) -> int:
-    """A whole number that is not below ``least``; ``of_what`` begins the message ("A curve's steps")."""
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """A whole number of at least ``least``.
+
+    Raises:
+        MetricError: if it is not.
+    """
     try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or number < least:
-        raise MetricError(f"{of_what} are a whole number, at least {least}; {value!r} was given.")
-    return number
+        return settings.whole(name, value, least)
+    except MethodError as error:
+        raise MetricError(str(error)) from None
 
 
-def a_number(value: Any, of_what: str) -> float:
-    """A finite number that is not negative."""
-    if isinstance(value, Real) and 0 <= value < float("inf"):
-        return float(value)
-    raise MetricError(f"{of_what} is a number, 0 or more; {value!r} was given.")
+def real(name: str, value: Any, low: float, high: float = math.inf) -> float:
+    """A number between two bounds; a bound of infinity is left out.
+
+    Raises:
+        MetricError: if it is not.
+    """
+    try:
+        return settings.real(name, value, low, high)
+    except MethodError as error:
+        raise MetricError(str(error)) from None
 
 
 def a_fraction(value: Any) -> float:

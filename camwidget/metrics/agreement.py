@@ -1,0 +1,78 @@
+"""Whether a map agrees with other maps of the same class: with occlusion's, and with those beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+
+import torch
+
+from ..errors import MetricError
+from ..methods import get_method
+from .cases import Again, Case
+from .randomisation import likeness
+from .registry import Score, metric
+from .settings import whole
+
+__all__: list[str] = []
+
+
+@metric(
+    "occlusion-correlation",
+    label="Correlation with occlusion",
+    citation="Zeiler and Fergus 2014, ECCV, arXiv:1311.2901; as in Selvaraju et al. 2017, Grad-CAM, arXiv:1610.02391, "
+    "on faithfulness",
+    summary="How much the map resembles occlusion's, which is slow, but measures what the model needs.",
+    group="agreement",
+    range=(-1, 1),
+    better="higher",
+)
+def occlusion_correlation(
+    case: Case, *, window: int | None = None, stride: int | None = None
+) -> Generator[Again, torch.Tensor, Score]:
+    """The rank correlation of the map with the occlusion map of the same class: 1 if they rank pixels alike.
+
+    Args:
+        case: any map of a class.
+        window: side of occlusion's square; a seventh of the picture's shorter side if None.
+        stride: from one place to the next; half the window if None.
+    """
+    side = min(case.saliency.shape)
+    square = max(1, side // 7) if window is None else whole("window", window)
+    step = max(1, square // 2) if stride is None else whole("stride", stride)
+    if square > side or step > square:
+        raise MetricError(
+            f"A window of {square} and a stride of {step} do not cover a picture of {side} pixels: take a window of at "
+            "most its shorter side, and a stride of at most the window."
+        )
+    method = get_method("occlusion", window=square, stride=step)
+    maps = yield Again(("whole",), lambda: case.subject.pixels[None], method=method)
+    return likeness(case, maps[0], "occlusion's map")
+
+
+@metric(
+    "agreement",
+    label="Agreement",
+    citation="after Adebayo et al. 2018, NeurIPS, arXiv:1810.03292 (rank correlation of maps)",
+    summary="How much the map resembles those of the other methods and layers.",
+    group="agreement",
+    range=(-1, 1),
+    better="higher",
+)
+def agreement(case: Case) -> Score:
+    """The mean rank correlation of the map with the others of the same picture and class: 1 if all rank pixels alike.
+
+    No paper's figure of merit: maps may agree and be wrong. One that agrees with none is worth a look.
+    """
+    own = case.ranks
+    if own is None:
+        return Score(math.nan, "the map ranks nothing")
+    others = [
+        other.ranks
+        for other in case.subject.cases
+        if other is not case and other.target == case.target and not other.fault
+    ]
+    values = [float(own @ theirs) for theirs in others if theirs is not None]
+    if not values:
+        return Score(math.nan, f"no other map of {case.name!r} to agree with")
+    return Score(max(-1.0, min(1.0, math.fsum(values) / len(values))))

@@ -1,7 +1,7 @@
 """Evaluation: many pictures, a batch at a time, scored by the metrics; kept as it comes, here or on a cluster.
 
-``data`` and what it imports know where pictures come from, ``plan`` what is computed of each, ``work`` does it for a batch,
-``records`` keeps it, ``table`` sums it up. ``cluster`` is the only module that knows of Dask.
+``data`` and what it imports know where pictures come from, ``plan`` what is computed of each; ``work`` does it for a
+batch, ``records`` keeps it, ``table`` sums it up. ``cluster`` is the only module that knows of Dask.
 """
 
 from .evaluating import evaluate

@@ -52,7 +52,9 @@ def open_data(
     Args:
         data: a folder, a list, a dataset, a loader or another iterable, as in ``evaluate``.
         model: for whose classes.
-        truth, classes, limit: as in ``evaluate``.
+        truth: as in ``evaluate``.
+        classes: as in ``evaluate``.
+        limit: as in ``evaluate``.
         strict: whether a class that the model has not is an error.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,7 +131,7 @@ class _Run:
         self.total = data.total or 0
         self._done = sum(len({row["picture"] for row in rows}) for rows in records.batches.values())
 
-    def steps(self) -> Iterator[_Stage]:
+    def steps(self) -> Generator[_Stage]:
         """Once a batch, and in between where only asking is of interest."""
         yield self._stage()
         if self.client is None:

@@ -78,7 +78,7 @@ class Evaluation:
         """A row a method, or a method and layer where a method has several.
 
         Columns: of each metric mean, low and high (95 % bootstrap interval over pictures, which are drawn together for
-        all methods) and n, the pictures that have a value; of the maps all, constant and NaN. The last two have no score.
+        all methods) and n, the pictures that have a value; of the maps all, constant and NaN, which have no score.
         """
         return self._listed(tables.summary(self.rows, self.metrics, self._index))
 

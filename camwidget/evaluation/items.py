@@ -141,9 +141,13 @@ def _finder(
     truth = item.truth
     if truth is None:
         return lambda model, target: None
-    masks = truth.drawn(*size) if isinstance(truth, Boxes) else None
-    if masks is None:
-        masks = truth.masks if isinstance(truth, GroundTruth) else truth
+    masks: Masks
+    if isinstance(truth, Boxes):
+        masks = truth.drawn(*size)
+    elif isinstance(truth, GroundTruth):
+        masks = truth.masks
+    else:
+        masks = truth
     if masks.shape[1:] != size:
         raise PictureError(
             f"The masks of {item.name} are {tuple(masks.shape[1:])}, the picture is {size}: masks have the height and "

@@ -90,10 +90,14 @@ class Plan:
         return {need for m in self.metrics for need in m.needs} - {"method"}
 
     @property
+    def has_own_texts(self) -> bool:
+        """Whether each picture is explained under a text of its own, with the classes that come with it."""
+        return self.model.prompt is not None and self.model.text is None
+
+    @property
     def one_by_one(self) -> bool:
         """Whether pictures may not share a pass: they would have a part in each other's answers, or texts differ."""
-        model = self.model
-        return model.mixes_pictures or (model.prompt is not None and model.text is None)
+        return self.model.mixes_pictures or self.has_own_texts
 
 
 def make_plan(
@@ -171,7 +175,7 @@ def _named(chosen: list[Any]) -> list[Any]:
 
 
 def facts_of(plan: Plan, data: Data) -> dict[str, Any]:
-    """What the numbers of a run depend on, in words and numbers that JSON has: a run with other facts is another run."""
+    """What the numbers of a run depend on, as JSON has it: a run with other facts is another run."""
     return {
         "camwidget": __version__,
         "torch": torch.__version__,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,11 +13,11 @@ from ..engine import raw_maps, saliency_maps
 from ..errors import CamwidgetError, ModelError, PictureError
 from ..metrics import Bench, Case, Score, Subject, score_steps
 from ..metrics.scoring import faults
-from ..models import VisionModel, is_want_of_memory
+from ..models import is_want_of_memory
 from ..targets import ClassTarget, EachTarget
 from ..trace import Trace
 from .items import Item, Opened, open_item
-from .plan import Plan
+from .plan import Combination, Plan
 
 __all__ = ["Row", "run_batch"]
 
@@ -84,18 +85,19 @@ def _run(plan: Plan, bench: Bench, group: Sequence[Opened], tick: Tick) -> dict[
     """The rows of pictures of one size."""
     pixels = torch.stack([opened.pixels for opened in group])
     model = plan.model.told(pixels)
-    pixels = pixels.to(model.device)
-    methods = list(dict.fromkeys(c.method for c in plan.combinations))
     try:
         trace = Trace(
             model,
-            pixels,
+            pixels.to(model.device),
             [c.layer for c in plan.combinations if not c.method.at_input],
             precision=plan.precision,
-            with_input=any(m.needs_input for m in methods),
+            with_input=any(c.method.needs_input for c in plan.combinations),
         )
-        cases = _cases(plan, bench, group, trace, tick)
+        subjects = _subjects(plan, bench, group, trace, tick)
+        cases = [case for subject in subjects for case in subject.cases]
+        scores: dict[tuple[Case, str], Score] = {}
         for scoring in score_steps(cases, plan.metrics, lenient=True):
+            scores = scoring.scores
             tick()
     except (RuntimeError, MemoryError) as error:
         if not is_want_of_memory(error):
@@ -106,78 +108,60 @@ def _run(plan: Plan, bench: Bench, group: Sequence[Opened], tick: Tick) -> dict[
     return {
         opened.item.number: [
             _row(
-                plan,
-                case,
-                combination,
-                {m.name: scoring.scores[case, m.name] for m in plan.metrics},
+                opened.item, combination, case, {m.name: scores[case, m.name] for m in plan.metrics}
             )
-            | {"picture": opened.item.number, "name": opened.item.name}
-            for case, combination in zip(
-                cases[n * len(plan.combinations) :], plan.combinations, strict=False
-            )
+            for combination, case in zip(plan.combinations, subject.cases, strict=True)
         ]
-        for n, opened in enumerate(group)
+        for opened, subject in zip(group, subjects, strict=True)
     }
 
 
-def _cases(
+def _subjects(
     plan: Plan, bench: Bench, group: Sequence[Opened], trace: Trace, tick: Tick
-) -> list[Case]:
-    """A case for each picture and combination, in this order."""
+) -> list[Subject]:
+    """The pictures of a trace, each with a case for every combination."""
     model = trace.model
+    size = trace.pixels.shape[-2:]
+    # Under a text of its own a picture has classes of its own, which no label knows of.
+    labels = [None if plan.has_own_texts else opened.item.label for opened in group]
     with torch.no_grad(), torch.autocast(trace.logits.device.type, enabled=False):
+        whole = model.probabilities(trace.logits.float()).double().cpu()
         chosen = model.predicted(trace.logits)
         if plan.target == "label":
-            chosen = [opened.item.label for opened in group]  # type: ignore[misc]
+            chosen = [label for label in labels if label is not None]
         each = tuple(ClassTarget(i, model.classes[i]) for i in chosen)
         target = each[0] if len(set(each)) == 1 else EachTarget(each)
-        maps: list[tuple[torch.Tensor, list[str]]] = []
-        for method in dict.fromkeys(c.method for c in plan.combinations):
-            layers = [c.layer for c in plan.combinations if c.method is method]
-            raws = raw_maps(trace, [target], [method], layers, lambda done, total: tick())
-            for layer in layers:
-                raw = raws[0, 0, layer].float()
-                saliency = saliency_maps(raw, trace.pixels.shape[-2:], method.scale)
-                maps.append((saliency, faults(raw, saliency)))
-        whole = model.probabilities(trace.logits.float()).double().cpu()
-    cases: list[Case] = []
-    for n, opened in enumerate(group):
-        subject = Subject(
-            model,
-            trace.pixels[n],
-            whole[n],
-            bench,
-            opened.item.number,
-            opened.item.label,
-            _bound(opened, model),
-        )
-        for combination, (saliency, fault) in zip(plan.combinations, maps, strict=True):
-            case = Case(
-                subject,
-                chosen[n],
-                saliency[n],
-                combination.method,
-                combination.layer,
-                fault[n],
-            )
-            subject.cases.append(case)
-            cases.append(case)
-    return cases
+        subjects = [
+            Subject(model, trace.pixels[n], whole[n], bench, opened.item.number, labels[n])
+            for n, opened in enumerate(group)
+        ]
+        for subject, opened in zip(subjects, group, strict=True):
+            subject.where = partial(opened.where, model)
+        raws: dict[tuple[str, str], torch.Tensor] = {}
+        for combination in plan.combinations:
+            method, layer = combination.method, combination.layer
+            if (method.name, layer) not in raws:
+                layers = [c.layer for c in plan.combinations if c.method is method]
+                found = raw_maps(trace, [target], [method], layers, lambda done, total: tick())
+                raws.update({(method.name, name): found[0, 0, name].float() for name in layers})
+            raw = raws[method.name, layer]
+            saliency = saliency_maps(raw, size, method.scale)
+            for n, fault in enumerate(faults(raw, saliency)):
+                case = Case(subjects[n], chosen[n], saliency[n], method, layer, fault)
+                subjects[n].cases.append(case)
+    return subjects
 
 
-def _bound(opened: Opened, model: VisionModel) -> Callable[[int], Any]:
-    return lambda target: opened.where(model, target)
-
-
-def _row(plan: Plan, case: Case, combination: Any, scores: dict[str, Score]) -> Row:
+def _row(item: Item, combination: Combination, case: Case, scores: dict[str, Score]) -> Row:
     """A map's row, as JSON has it: no NaN, but None and a note."""
     subject = case.subject
     classes = subject.model.classes
     (predicted,) = subject.model.predicted(subject.whole[None])
-    label = subject.label
     row: Row = {
-        "label": label,
-        "label_name": None if label is None else classes[label],
+        "picture": item.number,
+        "name": item.name,
+        "label": subject.label,
+        "label_name": None if subject.label is None else classes[subject.label],
         "target": case.target,
         "target_name": classes[case.target],
         "prediction": predicted,
@@ -190,9 +174,13 @@ def _row(plan: Plan, case: Case, combination: Any, scores: dict[str, Score]) -> 
     notes: dict[str, str] = {}
     curves: dict[str, list[float | None]] = {}
     for name, score in scores.items():
-        row[name] = score.value if math.isfinite(score.value) else None
+        row[name] = _finite(score.value)
         if row[name] is None:
             notes[name] = score.note or ("not a number" if math.isnan(score.value) else "infinite")
         if score.curve is not None:
-            curves[name] = [v if math.isfinite(v) else None for v in score.curve]
+            curves[name] = [_finite(v) for v in score.curve]
     return {**row, "notes": notes or None, "curves": curves or None}
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

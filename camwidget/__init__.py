@@ -12,6 +12,7 @@ from .deepvis import Visualization, visualize
 from .dissection import Dissection
 from .engine import explain
 from .errors import CamwidgetError
+from .evaluation import Evaluation, evaluate
 from .explanation import Explanation, Explanations
 from .loading import list_models, load
 from .localization import Localization, localize, segmentation_seeds
@@ -33,6 +34,7 @@ __all__ = [
     "Contrast",
     "Counterfactual",
     "Dissection",
+    "Evaluation",
     "Explanation",
     "Explanations",
     "Explorer",
@@ -52,6 +54,7 @@ __all__ = [
     "confidence_change",
     "describe_decision",
     "dissect",
+    "evaluate",
     "explain",
     "get_method",
     "get_metric",

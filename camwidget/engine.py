@@ -19,7 +19,7 @@ from .progress import Progress, follow
 from .targets import EachTarget, Target, TargetLike, predicted_target, resolve_target
 from .trace import INPUT, Trace
 
-__all__ = ["compute_explanations", "explain", "saliency_maps", "scale_saliency"]
+__all__ = ["compute_explanations", "explain", "raw_maps", "saliency_maps", "scale_saliency"]
 
 
 def explain(
@@ -115,13 +115,17 @@ def compute_explanations(
         return _combinations(trace, asked, methods, layers, progress)  # type: ignore[arg-type]
 
 
-def _combinations(
+def raw_maps(
     trace: Trace,
     targets: Sequence[Target],
     methods: Sequence[Method],
     layers: Sequence[str],
-    progress: Progress | None,
-) -> Explanations:
+    progress: Progress | None = None,
+) -> dict[tuple[int, int, str], torch.Tensor]:
+    """Every combination's maps (N, h, w) from one trace, not scaled, by the places of target and method and the layer.
+
+    Only within ``no_grad`` and without autocast. What is in them is not looked at: it may be NaN.
+    """
     if any(m.needs_gradients for m in methods):
         trace.remember_gradients(targets)
     raws: dict[tuple[int, int, str], torch.Tensor] = {}
@@ -135,6 +139,17 @@ def _combinations(
                 ).maps
             if m.at_input:
                 raws.update({(i, j, layer): raws[i, j, layers[0]] for layer in layers[1:]})
+    return raws
+
+
+def _combinations(
+    trace: Trace,
+    targets: Sequence[Target],
+    methods: Sequence[Method],
+    layers: Sequence[str],
+    progress: Progress | None,
+) -> Explanations:
+    raws = raw_maps(trace, targets, methods, layers, progress)
     saliency = _scaled_together(raws, methods, trace.pixels.shape[-2:])
     pictures = [picture_of(trace, n) for n in range(len(trace.pixels))]
     return Explanations(

@@ -19,6 +19,7 @@ __all__ = [
     "Whereabouts",
     "find_objects",
     "fit_mask",
+    "objects_of",
     "outline",
     "share_inside",
     "whereabouts",
@@ -64,8 +65,9 @@ class Whereabouts:
 
 def whereabouts(masks: Mask, preprocess: Preprocess) -> Whereabouts:
     """Masks (n, H, W) of a picture's objects, fitted to the model's size; what is cropped away has no box."""
-    fitted = [fit_mask(mask, preprocess) for mask in masks]
-    return whereabouts_of(np.array(fitted, dtype=bool).reshape(-1, *preprocess.size))
+    # Without any object, an empty mask has the size that masks would have.
+    drawn = masks if len(masks) else np.zeros((1, *masks.shape[1:]), bool)
+    return whereabouts_of(np.stack([fit_mask(mask, preprocess) for mask in drawn]))
 
 
 def whereabouts_of(masks: Mask) -> Whereabouts:
@@ -89,6 +91,12 @@ def find_objects(
         text: as in ``GroundTruth.evidence``.
         preprocess: of the model.
     """
+    found = objects_of(truth, target, text)
+    return None if found is None else whereabouts(found, preprocess)
+
+
+def objects_of(truth: GroundTruth, target: str, text: str | None) -> Mask | None:
+    """The objects of a class, bool (n, H, W), at the picture's own size; None if the truth cannot say."""
     evidence = truth.evidence(target, text)
     if evidence is None:
         return None
@@ -96,7 +104,7 @@ def find_objects(
     # Evidence may lie where there is no object, such as on an empty ground.
     rest = evidence & ~np.logical_or.reduce(parts) if parts else evidence
     found = [part for part in (*parts, rest) if part.any()]
-    return whereabouts(np.array(found, dtype=bool).reshape(-1, *evidence.shape), preprocess)
+    return np.array(found, dtype=bool).reshape(-1, *evidence.shape)
 
 
 def share_inside(saliency: np.ndarray, mask: Mask) -> float:

@@ -50,23 +50,42 @@ def check_metric(metric: Metric, case: Case) -> None:
         )
 
 
-def score_steps(cases: Sequence[Case], metrics: Sequence[Metric]) -> Iterator[Scoring]:
+def lacking(metric: Metric, case: Case) -> str:
+    """What a metric needs and this case has not, in a few words; "" if it has all."""
+    if "method" in metric.needs and case.method is None:
+        return "method unknown"
+    if "label" in metric.needs and case.subject.label is None:
+        return "true class unknown"
+    if "truth" in metric.needs and case.whereabouts is None:
+        return "place of the object unknown"
+    return ""
+
+
+def score_steps(
+    cases: Sequence[Case], metrics: Sequence[Metric], *, lenient: bool = False
+) -> Iterator[Scoring]:
     """Score every case by every metric.
 
     Args:
         cases: of pictures on one bench; of those of one model the passes are shared.
         metrics: the metrics, of different names.
+        lenient: whether a case that lacks what a metric needs scores NaN, with a note, instead of raising.
 
     Raises:
         MetricError: if a metric lacks what it needs (before anything is computed).
     """
+    scores: dict[tuple[Case, str], Score] = {}
     for case in cases:
         for metric in metrics:
-            check_metric(metric, case)
-    scores: dict[tuple[Case, str], Score] = {}
+            if not lenient:
+                check_metric(metric, case)
+            elif why := case.fault or lacking(metric, case):
+                scores[case, metric.name] = Score(math.nan, why)
     open_tasks: list[_Task] = []
     for case in cases:
         for metric in metrics:
+            if (case, metric.name) in scores:
+                continue
             task = _Task(case, metric)
             task.go_on(None)
             _keep(task, scores, open_tasks)

@@ -1,0 +1,271 @@
+"""Whatever a person has in the way of pictures, as items that come one after another and are not kept."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from ..errors import DataError
+from ..models import VisionModel
+from ..truth import GroundTruth
+from .folder import Folder, spread
+from .items import Item
+from .labels import Labels
+from .reader import Reader, TruthLike, describe, parts, title
+
+__all__ = ["Data", "open_data"]
+
+
+class Data(Protocol):
+    """A set of pictures, gone through in order."""
+
+    kind: str  #: what it is, in a word or two
+    total: int | None  #: how many pictures; None if unknown
+    is_shuffled: bool  #: whether they come in another order each time
+
+    def items(self, start: int) -> Iterator[Item]:
+        """From the ``start``-th on; each is let go of when the next is asked for."""
+
+    def print(self) -> str:
+        """A fingerprint of names and labels, where they are known beforehand; else empty."""
+
+
+def open_data(
+    data: Any,
+    model: VisionModel,
+    *,
+    truth: TruthLike | None = None,
+    classes: Mapping[Any, Any] | None = None,
+    limit: int | None = None,
+    strict: bool = True,
+) -> Data:
+    """A person's pictures as data.
+
+    Args:
+        data: a folder, a list, a dataset, a loader or another iterable, as in ``evaluate``.
+        model: for whose classes.
+        truth: as in ``evaluate``.
+        classes: as in ``evaluate``.
+        limit: as in ``evaluate``.
+        strict: whether a class that the model has not is an error.
+
+    Raises:
+        DataError: if there is no picture, or it cannot be told what the classes are.
+    """
+    if limit is not None and limit < 1:
+        raise DataError(f"limit is how many pictures to take at most, not {limit!r}.")
+    names = None
+    if isinstance(data, torch.utils.data.DataLoader):
+        names = getattr(_bottom(data.dataset), "classes", None)
+    elif not isinstance(data, (str, os.PathLike, list, tuple)):
+        names = getattr(_bottom(data), "classes", None)
+    labels = Labels(model, classes, names, strict=strict)
+    reader = Reader(labels, truth)
+    if isinstance(data, (str, os.PathLike)):
+        return Folder(Path(data), reader, limit)
+    if isinstance(data, (torch.Tensor, np.ndarray, GroundTruth, Mapping, bytes)):
+        raise DataError(
+            f"data is a folder, a list of pictures, a dataset or a DataLoader, not one {type(data).__name__}: for one "
+            "picture pass a list of it, [picture] or [(picture, class)]."
+        )
+    streams = (torch.utils.data.DataLoader, torch.utils.data.IterableDataset)
+    if isinstance(data, streams) or not hasattr(data, "__getitem__"):
+        if not hasattr(data, "__iter__"):
+            raise DataError(
+                f"data is a folder, a list of pictures, a dataset or a DataLoader, not {type(data).__name__}."
+            )
+        return Streamed(data, reader, limit)
+    try:
+        count = len(data)
+    except TypeError:
+        return Streamed(data, reader, limit)
+    if not count:
+        raise DataError("There is nothing to evaluate: the data is empty.")
+    if isinstance(data, (list, tuple)):
+        for number, element in enumerate(data):  # a class that there is not, before anything runs
+            label = parts(element)[1]
+            if not isinstance(label, Mapping):
+                labels.index(label, title(element, number))
+    kind = "list" if isinstance(data, (list, tuple)) else type(data).__name__
+    return Listed(data, reader, spread(count, limit), kind)
+
+
+class Listed:
+    """A list, a torchvision dataset, or anything else with a length and places."""
+
+    is_shuffled = False
+
+    def __init__(self, data: Any, reader: Reader, chosen: Sequence[int], kind: str) -> None:
+        self.kind = kind
+        self.total: int | None = len(chosen)
+        self._data, self._reader, self._chosen = data, reader, chosen
+        self._names = _names(data)
+
+    def items(self, start: int) -> Iterator[Item]:
+        """From the ``start``-th on."""
+        for number in self._chosen[start:]:
+            yield self._item(number)
+
+    def _item(self, number: int) -> Item:
+        name = self._name(number)
+        try:
+            element = self._data[number]
+        except Exception as error:  # somebody's dataset, and whatever a file does to it
+            return Item(number, name, error=describe(error))
+        return self._reader.item(number, name, element)
+
+    def _name(self, number: int) -> str:
+        if self._names is not None:
+            return self._names(number)
+        is_list = isinstance(self._data, (list, tuple))
+        return title(self._data[number] if is_list else None, number)
+
+    def print(self) -> str:
+        """Of the names and, where they lie beside, of the classes."""
+        known = getattr(_bottom(self._data), "targets", None)
+        digest = hashlib.sha256()
+        for number in self._chosen:
+            digest.update(self._name(number).encode() + b"\0")
+        if known is not None and len(known) == len(_bottom(self._data)):
+            digest.update(repr(np.asarray(known).tolist()).encode())
+        return digest.hexdigest()[:16]
+
+
+def _bottom(data: Any) -> Any:
+    """The dataset at the bottom of subsets."""
+    while isinstance(data, torch.utils.data.Subset):
+        data = data.dataset
+    return data
+
+
+def _names(data: Any) -> Callable[[int], str] | None:
+    """The files' names of a dataset that has them (ImageFolder and its kin)."""
+    bottom = _bottom(data)
+    samples, root = getattr(bottom, "samples", None), getattr(bottom, "root", None)
+    if not (isinstance(samples, list) and samples and isinstance(samples[0], tuple) and root):
+        return None
+
+    def name(number: int) -> str:
+        inner = data
+        while isinstance(inner, torch.utils.data.Subset):
+            number, inner = inner.indices[number], inner.dataset
+        return Path(os.path.relpath(samples[number][0], root)).as_posix()
+
+    return name
+
+
+class Streamed:
+    """A DataLoader, or anything else that is gone through from its beginning."""
+
+    def __init__(self, data: Iterable[Any], reader: Reader, limit: int | None) -> None:
+        self.is_loader = isinstance(data, torch.utils.data.DataLoader)
+        self.kind = "DataLoader" if self.is_loader else type(data).__name__
+        self.is_shuffled = isinstance(
+            getattr(data, "sampler", None),
+            (torch.utils.data.RandomSampler, torch.utils.data.WeightedRandomSampler),
+        )
+        self._data, self._reader = data, reader
+        self.total = self._length()
+        if limit is not None:
+            self.total = limit if self.total is None else min(limit, self.total)
+        self._limit = limit
+
+    def _length(self) -> int | None:
+        try:
+            if isinstance(self._data, torch.utils.data.DataLoader):
+                # As many as are sampled, less the rest of a batch that is dropped.
+                loader = self._data
+                if loader.batch_size is not None and isinstance(loader.sampler, Sized):
+                    count, size = len(loader.sampler), loader.batch_size
+                    return count - count % size if loader.drop_last else count
+                return None
+            return len(self._data)  # type: ignore[arg-type]
+        except TypeError:  # of an iterable dataset
+            return None
+
+    def items(self, start: int) -> Iterator[Item]:
+        """From the ``start``-th on; those before are gone through too."""
+        elements = self._loaded() if self.is_loader else iter(self._data)
+        for number, element in itertools.islice(enumerate(elements), start, self._limit):
+            if isinstance(element, _Lost):
+                yield Item(number, f"picture {number}", error=element.reason)
+            else:
+                yield self._reader.item(number, title(element, number), element)
+            del element
+
+    def print(self) -> str:
+        """Nothing is known beforehand."""
+        return ""
+
+    def _loaded(self) -> Iterator[Any]:
+        """The pictures of a loader, one by one."""
+        loader: Any = self._data
+        batches = iter(loader)
+        # Where a batch fails, its pictures are had one by one, if it is known which they are.
+        places = loader.batch_sampler
+        is_plain = isinstance(getattr(loader, "sampler", None), torch.utils.data.SequentialSampler)
+        known = iter(places) if is_plain and places is not None else None
+        while True:
+            asked = None if known is None else next(known, None)
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except Exception as error:  # somebody's dataset
+                if asked is None:
+                    raise DataError(
+                        f"The DataLoader failed: {describe(error)}. Pass its dataset instead: then a picture that "
+                        "cannot be read is skipped."
+                    ) from error
+                yield from (_alone(loader, place, describe(error)) for place in asked)
+                continue
+            yield from _split(batch)
+            del batch
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """A picture that could not be had."""
+
+    reason: str
+
+
+def _alone(loader: Any, place: int, reason: str) -> Any:
+    """One picture of a batch that failed."""
+    try:
+        (element,) = _split(loader.collate_fn([loader.dataset[place]]))
+    except DataError:
+        raise
+    except Exception as error:  # this one is why
+        return _Lost(describe(error) or reason)
+    return element
+
+
+def _split(batch: Any) -> Iterator[Any]:
+    """The elements of a loader's batch: images, or (images, classes) or (images, classes, truths)."""
+    columns = list(batch) if isinstance(batch, (tuple, list)) else [batch]
+    images = columns[0]
+    if isinstance(batch, Mapping) or not (isinstance(images, torch.Tensor) and images.ndim == 4):
+        raise DataError(
+            "A DataLoader gives batches of images, tensors (N, C, H, W) in [0, 1], or of (images, classes); this one "
+            f"gives {type(images if not isinstance(batch, Mapping) else batch).__name__}. Change its collate_fn, or "
+            "pass its dataset instead."
+        )
+    columns = columns[:3]
+    for column in columns[1:]:
+        if isinstance(column, Mapping) or len(column) != len(images):
+            raise DataError(
+                f"The DataLoader gives {len(images)} images beside a {type(column).__name__} that does not have one "
+                "class each: pass its dataset instead, with truth=… for boxes or masks."
+            )
+    for n in range(len(images)):
+        # A copy: a view would keep the whole batch alive.
+        yield (images[n].clone(), *(column[n] for column in columns[1:]))

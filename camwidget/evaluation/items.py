@@ -1,0 +1,169 @@
+"""One picture of a set: what is known of it, and how it becomes pixels with the places of its objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import DataError, PictureError
+from ..images import open_picture
+from ..models import VisionModel
+from ..truth import GroundTruth, Whereabouts, objects_of, whereabouts, whereabouts_of
+
+__all__ = ["Item", "Opened", "as_truth", "open_item"]
+
+Masks = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """Rectangles round objects, float64 (n, 4): left, top, right, bottom, in the picture's own pixels."""
+
+    corners: NDArray[np.float64]
+
+    def drawn(self, height: int, width: int) -> Masks:
+        """As masks (n, H, W): every pixel that a box touches."""
+        masks = np.zeros((len(self.corners), height, width), bool)
+        for mask, (left, top, right, bottom) in zip(masks, self.corners, strict=True):
+            rows = slice(max(0, int(np.floor(top))), max(0, int(np.ceil(bottom))))
+            mask[rows, max(0, int(np.floor(left))) : max(0, int(np.ceil(right)))] = True
+        return masks
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One picture of a set, not opened yet.
+
+    Attributes:
+        number: in the data.
+        name: what to call it.
+        picture: a path, or the picture itself.
+        label: index of its true class; None if unknown.
+        truth: masks bool (n, H, W), boxes, or what a sample carries along; None if unknown.
+        error: why it could not be had from the data; empty if it could.
+    """
+
+    number: int
+    name: str
+    picture: Any = None
+    label: int | None = None
+    truth: Masks | Boxes | GroundTruth | None = None
+    error: str = ""
+
+
+def as_truth(value: Any) -> Masks | Boxes | GroundTruth | None:
+    """Where objects are, as a person gives it: a mask (H, W), masks (n, H, W), boxes (n, 4), or a ground truth.
+
+    Raises:
+        DataError: if it is none of these.
+    """
+    if value is None or isinstance(value, GroundTruth):
+        return value
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().numpy()
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.asarray(None)
+    is_number = array.dtype == np.bool_ or np.issubdtype(array.dtype, np.number)
+    if array.size == 0 and array.ndim == 1:
+        array = array.reshape(0, 4)
+    if is_number and array.dtype != np.bool_ and array.shape[-1:] == (4,) and array.ndim <= 2:
+        corners = array.reshape(-1, 4).astype(np.float64)
+        if not np.isfinite(corners).all() or (corners[:, :2] > corners[:, 2:]).any():
+            raise DataError(
+                "Boxes are (left, top, right, bottom) in pixels, left ≤ right and top ≤ bottom; found "
+                f"{corners[0].tolist()}. Boxes of (x, y, width, height) are turned by adding x and y to the last two."
+            )
+        return Boxes(corners)
+    if is_number and array.ndim in (2, 3) and set(np.unique(array).tolist()) <= {0, 1}:
+        masks = array.astype(bool)
+        return masks if masks.ndim == 3 else masks[None]
+    raise DataError(
+        "What tells where an object is, is a mask (H, W) of 0 and 1, masks (n, H, W), boxes (n, 4) as (left, top, "
+        f"right, bottom), or a sample with masks; found {_shown(value, array)}."
+    )
+
+
+def _shown(value: Any, array: np.ndarray) -> str:
+    numbers = np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_
+    return (
+        f"{array.dtype} of shape {array.shape}" if numbers and array.ndim else type(value).__name__
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A picture as the model gets it.
+
+    Attributes:
+        item: which.
+        pixels: float32 (C, H, W) in [0, 1] on the CPU.
+        where: from model and class index to where its objects are; None where that is unknown.
+    """
+
+    item: Item
+    pixels: torch.Tensor
+    where: Callable[[VisionModel, int], Whereabouts | None]
+
+
+def open_item(item: Item, model: VisionModel) -> Opened:
+    """Read a picture.
+
+    Raises:
+        PictureError: if it cannot be read, or what tells where its objects are does not fit it.
+    """
+    if item.error:
+        raise PictureError(item.error)
+    if isinstance(item.picture, torch.Tensor):
+        pixels = model.preprocess.pixels(item.picture)
+        size = (int(pixels.shape[-2]), int(pixels.shape[-1]))
+        return Opened(item, pixels, _finder(item, size, is_pixels=True))
+    name = item.name if isinstance(item.picture, (bytes, Path)) else None
+    picture = open_picture(item.picture, name=name)
+    pixels = model.preprocess.pixels(picture)
+    return Opened(item, pixels, _finder(item, picture.size[::-1], is_pixels=False))
+
+
+def _finder(
+    item: Item, size: tuple[int, int], *, is_pixels: bool
+) -> Callable[[VisionModel, int], Whereabouts | None]:
+    """From a class to where its objects are.
+
+    Masks and boxes are of the true class; where that is unknown, of whatever is explained.
+    """
+    truth = item.truth
+    if truth is None:
+        return lambda model, target: None
+    masks: Masks
+    if isinstance(truth, Boxes):
+        masks = truth.drawn(*size)
+    elif isinstance(truth, GroundTruth):
+        masks = truth.masks
+    else:
+        masks = truth
+    if masks.shape[1:] != size:
+        raise PictureError(
+            f"The masks of {item.name} are {tuple(masks.shape[1:])}, the picture is {size}: masks have the height and "
+            "width of their picture."
+        )
+
+    def where(model: VisionModel, target: int) -> Whereabouts | None:
+        found: Masks | None = masks
+        if isinstance(truth, GroundTruth):
+            found = objects_of(truth, model.classes[target], model.text)
+        elif item.label not in (None, target):
+            found = None
+        if found is None:
+            return None
+        if not is_pixels:
+            return whereabouts(found, model.preprocess)
+        return whereabouts_of(found if len(found) else np.zeros((1, *size), bool))
+
+    return where

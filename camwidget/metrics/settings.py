@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from numbers import Real
 from typing import Any
 
 from ..errors import MethodError, MetricError
@@ -39,8 +38,12 @@ def real(name: str, value: Any, low: float, high: float = math.inf) -> float:
 
 
 def a_fraction(value: Any) -> float:
-    """A part of the picture's pixels, neither none nor all."""
-    if isinstance(value, Real) and 0 < value < 1:
+    """A part of the picture's pixels, neither none nor all.
+
+    Raises:
+        MetricError: if it is not.
+    """
+    if isinstance(value, (int, float)) and 0 < value < 1:
         return float(value)
     raise MetricError(
         f"A fraction of the picture lies between 0 and 1, such as 0.25; {value!r} was given."
@@ -48,9 +51,13 @@ def a_fraction(value: Any) -> float:
 
 
 def percentages(values: Any) -> tuple[float, ...]:
-    """Parts of the picture's pixels in percent, each between 0 and 100."""
+    """Parts of the picture's pixels in percent, each between 0 and 100.
+
+    Raises:
+        MetricError: if they are not.
+    """
     found = tuple(values) if isinstance(values, Iterable) else (values,)
-    if found and all(isinstance(v, Real) and 0 < v < 100 for v in found):
+    if found and all(isinstance(v, (int, float)) and 0 < v < 100 for v in found):
         return tuple(float(v) for v in found)
     raise MetricError(
         f"Percentiles lie between 0 and 100, such as (10, 50, 90), and there is at least one; {values!r} was given."

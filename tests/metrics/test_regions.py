@@ -238,7 +238,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("region-perturbation", {"regions": 0}, "at least 1"),
     ("non-sensitivity", {"epsilon": 0}, "above 0"),
-    ("non-sensitivity", {"epsilon": -1}, "0 or more"),
+    ("non-sensitivity", {"epsilon": -1}, "at least 0"),
 ]
 
 

@@ -215,10 +215,17 @@ def test_a_file_that_cannot_be_written(tmp_path):
 
 
 def test_a_full_disk(tmp_path):
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full")
-    with pytest.raises(DataError, match="make room"):
-        run(small_model(), Path("/dev/full"))
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "run.jsonl"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, before[1]))
+    try:
+        with pytest.raises(DataError, match="make room"):
+            run(small_model(), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert 0 < len(path.read_bytes()) < 4000
+    assert_same(run(small_model(), path), run(small_model(), None))
 
 
 def test_the_file_is_a_table_for_pandas(tmp_path):

@@ -16,6 +16,7 @@ import camwidget as cw
 from camwidget.errors import CamwidgetError, DataError
 from camwidget.zoo import textures
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
 OPTIONS = {"methods": ["gradcam", "random"], "metrics": ["drop", "complexity"], "batch": 2}
@@ -49,7 +50,10 @@ def test_a_worker_that_is_killed_costs_nothing_but_its_batch(tmp_path):
     alone = cw.evaluate(model, root, **OPTIONS)
     results = tmp_path / "run.jsonl"
     killed: list[int] = []
+    # How long Dask knocks at the door of one who is dead, before it looks elsewhere: 30 s by default.
+    patience = {"distributed.comm.timeouts.connect": "3s"}
     with (
+        dask.config.set(patience),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
         ) as cluster,

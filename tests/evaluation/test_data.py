@@ -110,7 +110,13 @@ def test_masks_and_boxes_are_brought_to_the_models_size(model):
     tall = picture(0, 64, 64)
     mask = np.zeros((64, 64), bool)
     mask[16:32, 8:24] = True
-    truths = [mask, mask[None], mask.astype(int), [8, 16, 24, 32], torch.tensor([[8.0, 16, 24, 32]])]
+    truths = [
+        mask,
+        mask[None],
+        mask.astype(int),
+        [8, 16, 24, 32],
+        torch.tensor([[8.0, 16, 24, 32]]),
+    ]
     found = run(model, [(tall, "ant", truth) for truth in truths], [AREA, BOXES])
     assert found.rows["area"].tolist() == [64] * 5
     assert found.rows["boxes"].tolist() == [4 + 100 * 8 + 1e4 * 12 + 1e6 * 16] * 5
@@ -132,9 +138,9 @@ def test_a_mask_is_of_its_class_and_says_nothing_of_another(model):
     is_right = rows["label"] == rows["target"]
     assert 0 < is_right.sum() < 8, "the test needs both"
     assert (rows["area"].notna() == is_right).all()
-    assert rows.loc[~is_right, "notes"].tolist() == [
-        {"area": "place of the object unknown"}
-    ] * int((~is_right).sum())
+    assert rows.loc[~is_right, "notes"].tolist() == [{"area": "place of the object unknown"}] * int(
+        (~is_right).sum()
+    )
     # Without a class it is of whatever is explained.
     unlabelled = [(p, None, mask) for p, _, _ in pictures]
     assert run(model, unlabelled, [AREA], target="predicted").rows["area"].notna().all()
@@ -239,7 +245,11 @@ def test_none_that_can_be_read(model, tmp_path):
 def test_torchvisions_datasets(model, tmp_path):
     root = folder(tmp_path, 6)
     found = run(model, Subset(ImageFolder(str(root)), [4, 0, 1]))
-    assert known(found) == [(0, "bee/3.png", "bee"), (1, "ant/0.png", "ant"), (2, "ant/2.png", "ant")]
+    assert known(found) == [
+        (0, "bee/3.png", "bee"),
+        (1, "ant/0.png", "ant"),
+        (2, "ant/2.png", "ant"),
+    ]
     (root / "ant" / "2.png").write_text("broken")
     found = run(model, ImageFolder(str(root)))
     assert found.skipped["name"].tolist() == ["ant/2.png"]

@@ -36,7 +36,7 @@ def assert_same(one: cw.Evaluation, other: cw.Evaluation) -> None:
         pd.testing.assert_frame_equal(frame, other.curves[name], check_exact=True)
 
 
-class Enough(Exception):
+class EnoughError(Exception):
     """Somebody cancels."""
 
 
@@ -74,8 +74,8 @@ def test_every_batch_is_computed_once(tmp_path):
     model = small_model()
     seen(model)
     for last in (2, 6):
-        with pytest.raises(Enough):
-            run(model, path, progress=stop_at(last, Enough))
+        with pytest.raises(EnoughError):
+            run(model, path, progress=stop_at(last, EnoughError))
     # The methods share one pass, and these metrics ask for none.
     assert seen(model) == 6
     whole = run(small_model(), None)
@@ -85,7 +85,7 @@ def test_every_batch_is_computed_once(tmp_path):
     assert seen(model) == 0
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, Enough])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, EnoughError])
 def test_an_interrupted_run_leaves_the_model_alone(tmp_path, error):
     model = small_model()
     model.module.train()
@@ -183,7 +183,9 @@ def test_a_setting_that_is_said_is_the_same_as_one_that_is_not(tmp_path):
 def test_a_run_of_another_version_is_refused(tmp_path):
     path = tmp_path / "run.jsonl"
     run(small_model(), path, 4)
-    path.write_text(path.read_text().replace(f'"camwidget": "{cw.__version__}"', '"camwidget": "0"'))
+    path.write_text(
+        path.read_text().replace(f'"camwidget": "{cw.__version__}"', '"camwidget": "0"')
+    )
     with pytest.raises(DataError, match='camwidget was "0" and is'):
         run(small_model(), path, 4)
 

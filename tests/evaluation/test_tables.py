@@ -161,7 +161,10 @@ def test_maps_that_rank_nothing_are_counted_and_have_no_score():
     found = cw.evaluate(model, pictures, "gradcam", ["deletion", "complexity"])
     assert found.rows["fault"][:3].isna().all()
     assert found.rows["fault"].tolist()[3:] == ["constant map", "NaN in the map"]
-    assert found.rows[["deletion", "complexity"]].isna().all(axis=1).tolist() == [False] * 3 + [True] * 2
+    assert (
+        found.rows[["deletion", "complexity"]].isna().all(axis=1).tolist()
+        == [False] * 3 + [True] * 2
+    )
     (row,) = found.table["maps"].to_dict("records")
     assert row == {"all": 5, "constant": 1, "NaN": 1}
     assert found.table["deletion", "n"].tolist() == [3]
@@ -176,7 +179,10 @@ def test_a_metric_without_any_value_has_no_rank():
     assert found.ranks["odd"].isna().all()
     assert found.ranks["mean rank"].tolist() == found.ranks["complexity"].tolist()
     assert np.isnan(found.table["odd", "low"]).all()
-    assert "2 maps" not in found._repr_html_() and "4 maps without a score (infinite)" in found._repr_html_()
+    assert (
+        "2 maps" not in found._repr_html_()
+        and "4 maps without a score (infinite)" in found._repr_html_()
+    )
     assert found.radar().axes
 
 

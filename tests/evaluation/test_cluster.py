@@ -51,7 +51,7 @@ def test_a_worker_that_is_killed_costs_nothing_but_its_batch(tmp_path):
     results = tmp_path / "run.jsonl"
     killed: list[int] = []
     # How long Dask knocks at the door of one who is dead, before it looks elsewhere: 30 s by default.
-    patience = {"distributed.comm.timeouts.connect": "3s"}
+    patience = {"distributed.comm.timeouts.connect": "2s"}
     with (
         dask.config.set(patience),
         distributed.LocalCluster(

@@ -174,7 +174,7 @@ def _as_is(packed: _Packed) -> _Packed:
 
 def _work(packed: _Packed, items: list[Item], wants_files: bool) -> list[Row] | None:
     """The rows of a batch; None if there are files that this machine does not see, and that may be sent."""
-    if wants_files and any(isinstance(i.picture, Path) and not i.picture.exists() for i in items):
+    if wants_files and not all(_is_here(i.picture) for i in items if isinstance(i.picture, Path)):
         return None
     with _lock:
         plan, bench = _unpack(packed)
@@ -184,6 +184,10 @@ def _work(packed: _Packed, items: list[Item], wants_files: bool) -> list[Row] | 
             return run_batch(plan, bench, items)
         finally:
             torch.set_num_threads(before)
+
+
+def _is_here(path: Path) -> bool:
+    return path.exists()
 
 
 def _unpack(packed: _Packed) -> tuple[Plan, Bench]:

@@ -62,6 +62,11 @@ def open_data(
     """
     if limit is not None and limit < 1:
         raise DataError(f"limit is how many pictures to take at most, not {limit!r}.")
+    if isinstance(data, (torch.Tensor, np.ndarray, GroundTruth, Mapping, bytes)):
+        raise DataError(
+            f"data is a folder, a list of pictures, a dataset or a DataLoader, not one {type(data).__name__}: for one "
+            "picture pass a list of it, [picture] or [(picture, class)]."
+        )
     names = None
     if isinstance(data, torch.utils.data.DataLoader):
         names = getattr(_bottom(data.dataset), "classes", None)
@@ -71,11 +76,6 @@ def open_data(
     reader = Reader(labels, truth)
     if isinstance(data, (str, os.PathLike)):
         return Folder(Path(data), reader, limit)
-    if isinstance(data, (torch.Tensor, np.ndarray, GroundTruth, Mapping, bytes)):
-        raise DataError(
-            f"data is a folder, a list of pictures, a dataset or a DataLoader, not one {type(data).__name__}: for one "
-            "picture pass a list of it, [picture] or [(picture, class)]."
-        )
     streams = (torch.utils.data.DataLoader, torch.utils.data.IterableDataset)
     if isinstance(data, streams) or not hasattr(data, "__getitem__"):
         if not hasattr(data, "__iter__"):
@@ -129,12 +129,13 @@ class Listed:
         return title(self._data[number] if is_list else None, number)
 
     def print(self) -> str:
-        """Of the names and, where they lie beside, of the classes."""
+        """Of the names and, where they are known without opening anything, of the classes."""
         known = getattr(_bottom(self._data), "targets", None)
         digest = hashlib.sha256()
         for number in self._chosen:
-            digest.update(self._name(number).encode() + b"\0")
-        if known is not None and len(known) == len(_bottom(self._data)):
+            label = parts(self._data[number])[1] if self.kind == "list" else None
+            digest.update(f"{self._name(number)}\0{label}\0".encode(errors="surrogateescape"))
+        if known is not None and np.ndim(known) == 1:
             digest.update(repr(np.asarray(known).tolist()).encode())
         return digest.hexdigest()[:16]
 

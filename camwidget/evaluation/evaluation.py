@@ -123,8 +123,19 @@ class Evaluation:
         head = f"Evaluation of {self.model}: {_counted(self.pictures, 'picture')}"
         if len(self.skipped):
             head += f", {len(self.skipped)} skipped"
-        shown = self.table.loc[:, (slice(None), ["mean", "low", "high"])]
-        return f"{head}\n{shown.to_string(float_format='%.3f')}"
+        table = self.table
+        shown = pd.DataFrame(
+            {
+                f"{m.name} {'↑' if m.better == 'higher' else '↓'}": [
+                    f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+                    for mean, low, high, _ in table[m.name].itertuples(index=False)
+                ]
+                for m in self.metrics
+            },
+            index=table.index,
+        )
+        shown["mean rank"] = self.ranks["mean rank"].round(2)
+        return f"{head}\n{shown.to_string()}"
 
     def _repr_html_(self) -> str:
         from .markup import as_html

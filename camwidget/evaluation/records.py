@@ -180,6 +180,10 @@ def _shown(value: Any) -> str:
 
 def _opened(path: Path) -> IO[bytes]:
     """The file, open for this process alone; unbuffered, so that a batch is one write."""
+    if path.exists() and not path.is_file():
+        raise DataError(
+            f"Results cannot be kept in {str(path)!r}, which is no plain file: give another."
+        )
     try:
         file = path.open("a+b", buffering=0)
     except OSError as error:

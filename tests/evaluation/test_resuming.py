@@ -1,0 +1,271 @@
+"""Results are kept as they come: nothing is lost, nothing computed twice, nothing mixed up."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from small import CHANCE, ODD, Small, labelled, seen, small_model
+from untouched import fingerprint
+
+import camwidget as cw
+from camwidget.errors import DataError
+
+METHODS = ("gradcam", "random")
+METRICS = ("complexity", CHANCE)
+
+
+def run(model: cw.VisionModel, results: Path | None, count: int = 10, **options) -> cw.Evaluation:
+    options = {"methods": METHODS, "metrics": METRICS, "batch": 2, **options}
+    return cw.evaluate(model, labelled(count), results=results, **options)
+
+
+def assert_same(one: cw.Evaluation, other: cw.Evaluation) -> None:
+    """To the bit."""
+    for name in ("rows", "skipped", "table", "ranks"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
+    assert one.curves.keys() == other.curves.keys()
+    for name, frame in one.curves.items():
+        pd.testing.assert_frame_equal(frame, other.curves[name], check_exact=True)
+
+
+class EnoughError(Exception):
+    """Somebody cancels."""
+
+
+def stop_at(last: int, error: type[BaseException]):
+    def progress(done: int, total: int) -> None:
+        if done >= last:
+            raise error
+
+    return progress
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path):
+    path = tmp_path / "run.jsonl"
+    script = Path(__file__).with_name("victim.py")
+    done = subprocess.run([sys.executable, script, path, "8"], check=False, timeout=120)
+    assert done.returncode == -9
+    assert pd.read_json(path, lines=True)["picture"].nunique() == 8
+
+    options = {"metrics": ("drop", "deletion"), "batch": 4}
+    model = small_model()
+    marks: dict[int, int] = {}
+    seen(model)
+    whole = run(
+        model,
+        None,
+        20,
+        progress=lambda done, total: marks.setdefault(done, model.module.seen),
+        **options,
+    )
+    left = seen(model) - marks[8]
+    assert left > 3 * 4 * 20, "deletion asks many times a picture"
+    resumed = run(model, path, 20, **options)
+    assert_same(whole, resumed)
+    assert seen(model) == left
+    run(model, path, 20, **options)
+    assert seen(model) == 0
+
+
+def test_every_batch_is_computed_once(tmp_path):
+    path = tmp_path / "run.jsonl"
+    model = small_model()
+    seen(model)
+    for last in (2, 6):
+        with pytest.raises(EnoughError):
+            run(model, path, progress=stop_at(last, EnoughError))
+    # The methods share one pass, and these metrics ask for none.
+    assert seen(model) == 6
+    whole = run(small_model(), None)
+    assert_same(run(model, path), whole)
+    assert seen(model) == 4
+    assert_same(run(model, path), whole)
+    assert seen(model) == 0
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, EnoughError])
+def test_an_interrupted_run_leaves_the_model_alone(tmp_path, error):
+    model = small_model()
+    model.module.train()
+    before = fingerprint(model.module)
+    threads = torch.get_num_threads()
+    calls = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise error
+
+    with pytest.raises(error):
+        run(model, tmp_path / "run.jsonl", metrics=("deletion", "drop"), progress=progress)
+    assert fingerprint(model.module) == before
+    assert torch.get_num_threads() == threads
+    run(model, tmp_path / "run.jsonl", metrics=("deletion", "drop"))
+    assert fingerprint(model.module) == before
+
+
+def test_what_was_cut_short_is_computed_again(tmp_path):
+    path = tmp_path / "run.jsonl"
+    whole = run(small_model(), path, 6)
+    data = path.read_bytes()
+    ends = [i + 1 for i, byte in enumerate(data) if byte == ord("\n")]
+    assert len(ends) == 12
+    for cut in (0, 1, 9, 100, ends[0], ends[3] - 1, ends[3], ends[3] + 1, ends[5], ends[11] - 1):
+        path.write_bytes(data[:cut])
+        model = small_model()
+        seen(model)
+        assert_same(run(model, path, 6), whole)
+        finished = sum(1 for end in ends if end <= cut) // 4
+        assert seen(model) == 6 - 2 * finished
+        assert path.read_bytes() == data
+    # Power that fails may leave zeros where a line was to be.
+    path.write_bytes(data[: ends[3]] + bytes(50))
+    assert_same(run(small_model(), path, 6), whole)
+    assert path.read_bytes() == data
+
+
+def test_damage_in_the_middle_is_not_passed_over(tmp_path):
+    path = tmp_path / "run.jsonl"
+    run(small_model(), path, 6)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[4] = b'{"torn": \n'
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(DataError, match="damaged: line 5"):
+        run(small_model(), path, 6)
+    assert path.read_bytes() == b"".join(lines)
+
+
+def test_a_file_of_another_run_is_refused_with_what_differs(tmp_path):
+    path = tmp_path / "run.jsonl"
+    run(small_model(), path, 4)
+    data = path.read_bytes()
+    other = small_model()
+    with torch.no_grad():
+        other.module.head.bias[0] += 1e-3
+    renamed = cw.wrap(Small(), cw.Preprocess(32), ["a", "b", "c", "d"], name="small")
+    deletion = cw.get_metric("deletion", steps=5)
+    for model, options, said in (
+        (other, {}, "weights was"),
+        (small_model(cw.Preprocess(32, resize=40)), {}, "weights was"),
+        (renamed, {"target": "predicted", "count": 4}, "weights was"),
+        (small_model(), {"methods": "gradcam"}, r'methods was \{.*random.*is \{"gradcam": \{\}\}'),
+        (small_model(), {"metrics": deletion}, 'metrics was .* is .*"steps": 5'),
+        (small_model(), {"layers": "first"}, "layers was"),
+        (small_model(), {"seed": 1}, "seed was 0 and is 1"),
+        (small_model(), {"precision": "bf16"}, 'precision was "fp32" and is "bf16"'),
+        (small_model(), {"batch": 3}, "batch was 2 and is 3"),
+        (small_model(), {"count": 5}, "pictures was 4 and is 5"),
+        (small_model(), {"target": "predicted"}, 'target was "label"'),
+    ):
+        seen(small_model())
+        data_of = labelled(options.pop("count", 4))
+        if model is renamed:
+            data_of = [p for p, _ in data_of]
+        everything = {"methods": METHODS, "metrics": METRICS, "batch": 2, **options}
+        with pytest.raises(DataError, match=said) as caught:
+            cw.evaluate(model, data_of, results=path, **everything)
+        assert "give another file" in str(caught.value)
+    assert path.read_bytes() == data
+
+
+def test_a_setting_that_is_said_is_the_same_as_one_that_is_not(tmp_path):
+    path = tmp_path / "run.jsonl"
+    run(small_model(), path, 4, metrics="deletion")
+    model = small_model()
+    seen(model)
+    run(model, path, 4, metrics=cw.get_metric("deletion", steps=21))
+    assert seen(model) == 0
+
+
+def test_a_run_of_another_version_is_refused(tmp_path):
+    path = tmp_path / "run.jsonl"
+    run(small_model(), path, 4)
+    path.write_text(
+        path.read_text().replace(f'"camwidget": "{cw.__version__}"', '"camwidget": "0"')
+    )
+    with pytest.raises(DataError, match='camwidget was "0" and is'):
+        run(small_model(), path, 4)
+
+
+def test_a_file_that_is_no_results_is_left_alone(tmp_path):
+    for text in ("my thesis", "my thesis\nchapter 1\n", '{"a": 1}\n', "[1]\n"):
+        path = tmp_path / "thesis.txt"
+        path.write_text(text)
+        with pytest.raises(DataError, match="no file of results"):
+            run(small_model(), path)
+        assert path.read_text() == text
+
+
+def test_a_file_that_cannot_be_written(tmp_path):
+    model = small_model()
+    seen(model)
+    for path in (tmp_path / "no" / "run.jsonl", tmp_path):
+        with pytest.raises(DataError, match="cannot be kept"):
+            run(model, path)
+    path = tmp_path / "run.jsonl"
+
+    def progress(done: int, total: int) -> None:
+        if done == 4:
+            with pytest.raises(DataError, match="in use"):
+                run(small_model(), path)
+
+    run(model, path, progress=progress)
+    assert seen(model) == 10
+
+
+def test_a_full_disk(tmp_path):
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "run.jsonl"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, before[1]))
+    try:
+        with pytest.raises(DataError, match="make room"):
+            run(small_model(), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert 0 < len(path.read_bytes()) < 4000
+    assert_same(run(small_model(), path), run(small_model(), None))
+
+
+def test_the_file_is_a_table_for_pandas(tmp_path):
+    path = tmp_path / "run.jsonl"
+    bad = [*labelled(3), (tmp_path / "none.png", 0)]
+    found = cw.evaluate(
+        small_model(), bad, METHODS, ["deletion", "complexity", ODD], results=path, batch=2
+    )
+    table = pd.read_json(path, lines=True, precise_float=True)
+    assert len(table) == 7
+    assert table["run"].nunique() == 1
+    assert table["facts"].notna().sum() == 1
+    assert table["error"].notna().sum() == 1
+    scored = table[table["error"].isna()].reset_index(drop=True)
+    for name in ("deletion", "complexity", "confidence"):
+        assert scored[name].tolist() == found.rows[name].tolist()
+    # Rows that one reads without pandas: no NaN, which JSON has not.
+    for line in path.read_text().splitlines():
+        json.loads(line, parse_constant=lambda name: pytest.fail(name))
+    assert scored["odd"].isna().all()
+    assert [n["odd"] for n in scored["notes"]] == ["infinite"] * 2 + ["an odd picture"] * 2 + [
+        "infinite"
+    ] * 2
+
+
+def test_numbers_do_not_depend_on_the_limit_or_on_what_came_before():
+    whole = run(small_model(), None, 8)
+    part = run(small_model(), None, 8, limit=4)
+    assert part.rows["picture"].unique().tolist() == [0, 2, 4, 6]
+    chance = whole.rows.set_index(["picture", "method"])["chance"]
+    assert part.rows["chance"].tolist() == [
+        chance[key] for key in zip(part.rows["picture"], part.rows["method"], strict=True)
+    ]
+    assert not np.allclose(run(small_model(), None, 8, seed=1).rows["chance"], whole.rows["chance"])
+    assert all(0 <= c < 1 and not math.isnan(c) for c in chance)

@@ -1,0 +1,304 @@
+"""Means, intervals, ranks, and how they are shown."""
+
+from __future__ import annotations
+
+import math
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from scipy.stats import bootstrap
+from small import CLASSES, ODD, Small, labelled, picture, seen, small_model
+from torch import nn
+
+import camwidget as cw
+from camwidget.errors import DataError, LayerError, MethodError, MetricError, ModelError
+from camwidget.evaluation import radar_outline, rank_scores
+from camwidget.evaluation.table import RESAMPLES, means
+
+
+@pytest.fixture(scope="module")
+def found() -> cw.Evaluation:
+    metrics = ("drop", "increase", "deletion", "complexity")
+    return cw.evaluate(small_model(), labelled(10), ["gradcam", "layercam", "random"], metrics)
+
+
+# -- numbers -------------------------------------------------------------------------------
+
+
+def test_intervals_are_those_of_scipy():
+    values = np.random.default_rng(5).gamma(2, size=(23, 3))
+    centre, low, high = means(values, seed=4)
+    assert np.allclose(centre, values.mean(0), rtol=1e-12)
+    for n in range(3):
+        interval = bootstrap(
+            (values[:, n],),
+            np.mean,
+            n_resamples=RESAMPLES,
+            method="percentile",
+            rng=np.random.default_rng(4),
+        ).confidence_interval
+        assert np.allclose([low[n], high[n]], interval, rtol=1e-12)
+
+
+def test_what_has_no_value_has_no_part_in_the_mean():
+    values = np.random.default_rng(5).normal(size=(12, 4))
+    values[3:, 1] = np.nan
+    values[:, 2] = np.nan
+    values[1:, 3] = np.nan
+    centre, low, high = means(values)
+    random = np.random.default_rng(0).integers(0, 12, (RESAMPLES, 12))
+    with np.errstate(invalid="ignore"):
+        drawn = [m for row in random if not math.isnan(m := _mean(values[row, 1]))]
+    assert centre[1] == pytest.approx(values[:3, 1].mean())
+    assert [low[1], high[1]] == pytest.approx(np.percentile(drawn, [2.5, 97.5]).tolist())
+    assert np.isnan([centre[2], low[2], high[2], low[3], high[3]]).all()
+    assert centre[3] == pytest.approx(values[0, 3])
+    assert np.isnan(means(values[:1])[1:]).all()
+
+
+def _mean(values: np.ndarray) -> float:
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if len(there) else math.nan
+
+
+def test_the_table_sums_up_the_rows(found):
+    rows = found.rows.groupby("method", sort=False)
+    for name in ("drop", "increase", "deletion", "complexity"):
+        assert np.allclose(found.table[name, "mean"], rows[name].mean(), rtol=1e-12)
+        assert (found.table[name, "low"] <= found.table[name, "mean"]).all()
+        assert (found.table[name, "mean"] <= found.table[name, "high"]).all()
+        assert (found.table[name, "n"] == 10).all()
+    assert found.table.index.tolist() == ["gradcam", "layercam", "random"]
+
+
+def test_rows_are_what_measure_says():
+    model = small_model()
+    pictures = labelled(3)
+    found = cw.evaluate(model, pictures, "gradcam", ["drop", "deletion", "complexity"], batch=1)
+    for (image, label), row in zip(pictures, found.rows.to_dict("records"), strict=True):
+        scores = cw.measure(
+            model, image, cw.explain(model, image, label), ["drop", "deletion", "complexity"]
+        )
+        for name, score in scores.items():
+            assert row[name] == pytest.approx(score.value, rel=1e-5, abs=1e-7)
+
+
+def test_ranks(found):
+    means_of = found.table.xs("mean", axis=1, level=1)
+    for metric in found.metrics:
+        expected = means_of[metric.name].rank(ascending=metric.better == "lower")
+        assert found.ranks[metric.name].tolist() == expected.tolist()
+        best = means_of[metric.name].agg("min" if metric.better == "lower" else "max")
+        assert (found.ranks.loc[means_of[metric.name] == best, metric.name] < 2.5).all()
+    names = [m.name for m in found.metrics]
+    assert np.allclose(found.ranks["mean rank"], found.ranks[names].mean(axis=1))
+
+
+def test_curves_are_those_of_the_area(found):
+    assert list(found.curves) == ["deletion"]
+    frame = found.curves["deletion"]
+    assert frame.index[0] == 0 and frame.index[-1] == 1
+    for method in found.table.index:
+        area = np.trapezoid(frame[method, "mean"], frame.index)
+        assert area == pytest.approx(found.table.loc[method, ("deletion", "mean")], rel=1e-9)
+
+
+def test_layers_are_rows_of_their_own_but_for_what_has_none():
+    found = cw.evaluate(
+        small_model(), labelled(2), ["gradcam", "saliency"], "complexity", layers="all"
+    )
+    assert found.table.index.tolist() == [
+        ("gradcam", "first"),
+        ("gradcam", "second"),
+        ("saliency", "input"),
+    ]
+    assert list(found.curves) == []
+    assert found.plot().axes
+
+
+def test_settings_tell_apart_what_has_one_name():
+    blurred = cw.get_metric("deletion", baseline="blur")
+    found = cw.evaluate(small_model(), labelled(2), "gradcam", ["deletion", blurred])
+    assert found.table.columns.get_level_values(0).unique().tolist() == [
+        "deletion",
+        "deletion(baseline=blur)",
+        "maps",
+    ]
+    with pytest.raises(MetricError, match="twice"):
+        cw.evaluate(small_model(), labelled(2), "gradcam", ["deletion", "deletion"])
+
+
+# -- maps that rank nothing ----------------------------------------------------------------
+
+
+class Odd(Small):
+    """Sees nothing in dark pictures, and answers NaN to gradients of bright ones."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen += len(x)
+        light = x.mean((1, 2, 3))
+        maps = self.second(self.first(x).relu()).relu()
+        maps = torch.where((light < 0.1)[:, None, None, None], maps.detach() * 0 + maps * 0, maps)
+        pooled = self.features(maps).mean((2, 3))
+        broken = (light > 0.9)[:, None]
+        # The square root of zero has a value, and no slope.
+        root = torch.where(broken, pooled * 0, torch.ones_like(pooled)).sqrt()
+        return self.head(pooled) + 0 * root[:, : len(CLASSES)]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Identity()
+
+
+def test_maps_that_rank_nothing_are_counted_and_have_no_score():
+    model = cw.wrap(Odd(), cw.Preprocess(32), CLASSES, name="odd", layers=["second"])
+    dark, bright = np.zeros((32, 32, 3), np.uint8), np.full((32, 32, 3), 255, np.uint8)
+    pictures = [*labelled(3), (dark, 0), (bright, 1)]
+    found = cw.evaluate(model, pictures, "gradcam", ["deletion", "complexity"])
+    assert found.rows["fault"][:3].isna().all()
+    assert found.rows["fault"].tolist()[3:] == ["constant map", "NaN in the map"]
+    assert (
+        found.rows[["deletion", "complexity"]].isna().all(axis=1).tolist()
+        == [False] * 3 + [True] * 2
+    )
+    (row,) = found.table["maps"].to_dict("records")
+    assert row == {"all": 5, "constant": 1, "NaN": 1}
+    assert found.table["deletion", "n"].tolist() == [3]
+    alone = cw.evaluate(model, labelled(3), "gradcam", ["deletion", "complexity"])
+    assert alone.rows["complexity"].tolist() == pytest.approx(found.rows["complexity"].tolist()[:3])
+    said = found._repr_html_()
+    assert "1 × constant map" in said and "1 × NaN in the map" in said
+
+
+def test_a_metric_without_any_value_has_no_rank():
+    found = cw.evaluate(small_model(), labelled(4), ["gradcam", "random"], [ODD, "complexity"])
+    assert found.ranks["odd"].isna().all()
+    assert found.ranks["mean rank"].tolist() == found.ranks["complexity"].tolist()
+    assert np.isnan(found.table["odd", "low"]).all()
+    assert (
+        "2 maps" not in found._repr_html_()
+        and "4 maps without a score (infinite)" in found._repr_html_()
+    )
+    assert found.radar().axes
+
+
+def test_a_picture_that_the_model_cannot_answer_is_skipped():
+    class Overflowing(Small):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            logits = super().forward(x)
+            return logits.masked_fill((x.mean((1, 2, 3)) > 0.95)[:, None], math.inf)
+
+    model = cw.wrap(Overflowing(), cw.Preprocess(32), CLASSES, name="overflowing")
+    bright = np.full((32, 32, 3), 255, np.uint8)
+    found = cw.evaluate(model, [*labelled(3), (bright, 0)], "gradcam", "complexity")
+    assert found.skipped["picture"].tolist() == [3]
+    assert "NaN or infinity" in found.skipped["reason"][0]
+    with pytest.raises(ModelError, match="NaN or infinity"):
+        cw.evaluate(model, [(bright, 0)] * 3, "gradcam", "complexity")
+
+
+def test_what_does_not_apply_is_said_before_anything_runs():
+    model = small_model()
+    seen(model)
+    for options, error in (
+        ({"methods": "gradkam"}, MethodError),
+        ({"methods": []}, MetricError),
+        ({"metrics": "deletio"}, MetricError),
+        ({"layers": "third"}, LayerError),
+        ({"target": "ant"}, DataError),
+        ({"precision": "fp8"}, MethodError),
+        ({"batch": 0}, DataError),
+    ):
+        with pytest.raises(error):
+            cw.evaluate(model, labelled(2), **options)
+    with pytest.raises(ModelError, match=r"camwidget\.wrap"):
+        cw.evaluate(model.module, labelled(2))
+    assert seen(model) == 0
+
+
+# -- looks ---------------------------------------------------------------------------------
+
+
+class Tags(HTMLParser):
+    """The tags of a text, and what lies between them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_hostile_names_are_text(tmp_path):
+    evil = "<img src=x onerror=alert(1)>"
+    model = cw.wrap(Small(), cw.Preprocess(32), [evil, "b", "c", "d"], name=f"{evil}&amp;")
+    (tmp_path / f"{evil}.png").write_text("broken")
+    found = cw.evaluate(
+        model,
+        [(picture(0), evil), (tmp_path / f"{evil}.png", evil)],
+        ["gradcam", "random"],
+        ["complexity", "deletion"],
+    )
+    parsed = Tags(found._repr_html_())
+    assert "img" not in parsed.tags
+    assert evil in parsed.text and f"{evil}&amp;" in parsed.text
+
+
+def test_the_table_says_which_way_is_better_and_what_is_best(found):
+    parsed = Tags(found._repr_html_())
+    assert "Deletion ↓" in parsed.text and "Increase in confidence ↑" in parsed.text
+    best = sum(int((found.ranks[c] == found.ranks[c].min()).sum()) for c in found.ranks)
+    assert parsed.tags.count("b") == best
+    assert "10 pictures" in parsed.text
+    assert "deletion ↓" in repr(found) and "10 pictures" in repr(found)
+
+
+def test_figures(found):
+    curve, radar = found.plot().axes
+    assert [line.get_label() for line in curve.lines] == ["gradcam", "layercam", "random"]
+    assert np.allclose(curve.lines[0].get_ydata(), found.curves["deletion"]["gradcam", "mean"])
+    assert len(curve.collections) == 3
+    for axes in (radar, found.radar().axes[0]):
+        named = [line for line in axes.lines if not line.get_label().startswith("_")]
+        assert [line.get_label() for line in named] == ["gradcam", "layercam", "random"]
+        assert len({(line.get_color(), line.get_linestyle()) for line in named}) == 3
+        x, y = radar_outline(rank_scores(found.ranks.drop(columns="mean rank")))
+        assert all(
+            np.allclose(line.get_xydata(), np.stack(corners, 1))
+            for line, corners in zip(named, zip(x, y, strict=True), strict=True)
+        )
+        assert "Drop in\nconfidence" in [t.get_text() for t in axes.texts]
+    found.plot().canvas.draw()
+
+
+def test_the_best_rank_is_outermost():
+    ranks = pd.DataFrame({"a": [1, 2, 3], "b": [3, 1.5, 1.5], "c": [1, np.nan, 2]})
+    scores = rank_scores(ranks)
+    assert scores[:, 0] == pytest.approx([1, 2 / 3, 1 / 3])
+    assert scores[1, 2] == 0
+    x, y = radar_outline(scores)
+    assert x.shape == (3, 4)
+    assert np.allclose(np.hypot(x, y)[:, :3], scores)
+    assert (x[0, 0], y[0, 0]) == pytest.approx((0, 1))
+    assert x[0, 1] > 0, "clockwise"
+    assert np.array_equal(x[:, 0], x[:, -1])
+
+
+def test_a_captioner_explains_each_picture_under_its_own_words():
+    from prompted import caption_model, squares
+
+    pictures = [Image.fromarray(squares(c).image) for c in ("red", "green")]
+    found = cw.evaluate(caption_model(), pictures, "gradcam", "complexity", target="predicted")
+    assert found.rows["target_name"].tolist() == ["the whole caption"] * 2
+    with pytest.raises(DataError, match="no label"):
+        cw.evaluate(caption_model(), pictures, "gradcam", "complexity")

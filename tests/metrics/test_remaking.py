@@ -84,6 +84,14 @@ def test_one_pass_for_all_quick_maps_of_a_picture(
     assert passes == [1]
 
 
+def test_a_map_of_the_picture_itself_is_made_once_for_all_layers(scenes: cw.VisionModel) -> None:
+    every = cases(subject_of(scenes), ["gradcam", "layercam"], ["stage2", "stage3"], [0])
+    method = cw.get_method("occlusion", window=64, stride=64)
+    request = Again(("one",), lambda: pictures(scenes, 1), method=method)
+    first, *others = made([(c, request) for c in every])
+    assert len(others) == 3 and all(maps is first for maps in others)
+
+
 def test_what_does_not_fit_into_memory_goes_in_halves(
     scenes: cw.VisionModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

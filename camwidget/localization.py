@@ -87,7 +87,7 @@ def best_overlap(box: Sequence[int], boxes: NDArray[np.int64]) -> float:
     """The intersection over union of a box with the one of several (n, 4) that fits best; 0 if there is none."""
     if not len(boxes):
         return 0.0
-    # float64: in float32 half a union of odd size may come out below one half.
+    # float64: in float32 areas above 2²⁴ pixels are rounded.
     own, others = torch.tensor([list(box)]).double(), torch.from_numpy(boxes).double()
     return float(box_iou(own, others).max())
 

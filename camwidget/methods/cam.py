@@ -213,6 +213,14 @@ def eigencam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     return (first * sign).reshape(len(activation), *activation.shape[2:])
 
 
+def _one_class_reason(model: VisionModel, layer: str) -> str | None:
+    if len(model.classes) > 1:
+        return None
+    return (
+        f"it compares classes, and {model.name} has {len(model.classes) or 'none'}. Use 'gradcam'."
+    )
+
+
 @method(
     "finercam",
     label="Finer-CAM",
@@ -220,11 +228,7 @@ def eigencam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     summary="Grad-CAM of what tells the class from those most like it, rather than of all that speaks for it.",
     needs="gradients at the layer, and at least two classes",
     group=_GROUP,
-    reason=lambda model, layer: (
-        None
-        if len(model.classes) > 1
-        else f"it compares classes, and {model.name} has {len(model.classes) or 'none'}. Use 'gradcam'."
-    ),
+    reason=_one_class_reason,
 )
 def finercam(
     trace: Trace, target: Target, layer: str, *, strength: float = 1.0, references: int = 3

@@ -111,6 +111,11 @@ class Method:
 _methods: dict[str, Method] = {}
 
 
+def _everywhere(model: VisionModel, layer: str) -> str | None:
+    """No reason against it. No lambda: an explanation keeps its method's settings, and can be pickled."""
+    return None
+
+
 def method(
     name: str,
     *,
@@ -119,7 +124,7 @@ def method(
     summary: str,
     needs: str,
     group: str,
-    reason: Applies = lambda model, layer: None,
+    reason: Applies = _everywhere,
     needs_gradients: bool = True,
     needs_input: bool = False,
     at_input: bool = False,

@@ -67,12 +67,15 @@ def agreement(case: Case) -> Score:
     own = case.ranks
     if own is None:
         return Score(math.nan, "the map ranks nothing")
-    others = [
-        other.ranks
+    # A map of the picture itself is listed at every layer, and is one map.
+    others = {
+        id(other) if other.method is None else (other.method, other.layer): other.ranks
         for other in case.subject.cases
         if other is not case and other.target == case.target and not other.fault
-    ]
-    values = [float(own @ theirs) for theirs in others if theirs is not None]
+    }
+    if case.method is not None:
+        others.pop((case.method, case.layer), None)
+    values = [float(own @ theirs) for theirs in others.values() if theirs is not None]
     if not values:
         return Score(math.nan, f"no other map of {case.name!r} to agree with")
     return Score(max(-1.0, min(1.0, math.fsum(values) / len(values))))

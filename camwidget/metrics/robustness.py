@@ -32,7 +32,7 @@ def continuity(
 
     The maximum over the ball ``|δ| ≤ r`` in every value is sought among random points of it, as its authors do. Their
     max-sensitivity is not divided by the norm of the map; with that it does not depend on how strong maps are. All
-    maps of a picture are tried with the same noise.
+    maps of a picture are tried with the same noise. It says nothing of whether a map is right: a fixed one has 0.
 
     Args:
         case: a map that can be made anew.

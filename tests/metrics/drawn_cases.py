@@ -1,0 +1,52 @@
+"""Cases made by hand: a map, a mask, and what a model that is never run says of the picture."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+
+from camwidget.metrics import Case, Score, Subject, get_metric, score_steps
+from camwidget.truth import whereabouts_of
+
+NAMES = tuple("abcdefgh")
+
+
+def case(
+    saliency: Any,
+    masks: Any = None,
+    *,
+    target: int = 0,
+    label: int | None = None,
+    whole: Any = None,
+    peak: float | None = None,
+) -> Case:
+    """A map (H, W), with masks (n, H, W) of the target's objects."""
+    values = torch.as_tensor(np.array(saliency, dtype=np.float32))
+    probabilities = torch.as_tensor(whole if whole is not None else [1 / 8] * 8).double()
+    model: Any = SimpleNamespace(classes=NAMES)
+    subject = Subject(model, torch.zeros(3, *values.shape), probabilities, label=label)
+    if masks is not None:
+        found = whereabouts_of(np.array(masks, dtype=bool))
+        subject.where = lambda target: found
+    made = Case(subject, target, values, peak=peak)
+    subject.cases.append(made)
+    return made
+
+
+def scored(made: Case, name: str, **settings: Any) -> Score:
+    """The case's score by a metric that asks nothing of the model."""
+    metric = get_metric(name, **settings)
+    *_, last = score_steps([made], [metric])
+    return last.scores[made, name]
+
+
+def number(made: Case, name: str, **settings: Any) -> float:
+    """A score that must be a number within the metric's range."""
+    score = scored(made, name, **settings)
+    low, high = get_metric(name).range
+    assert not math.isnan(score.value) and low - 1e-9 <= score.value <= high + 1e-9
+    return score.value

@@ -46,6 +46,8 @@ def impute(pixels: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
     Returns:
         float32 (N, C, H, W), the other pixels as they are.
     """
+    if pixels.device.type == "mps":  # it has no double precision
+        return impute(pixels.cpu(), missing.cpu()).to(pixels.device)
     most = _AT_ONCE.get(pixels.device.type, _AT_ONCE["cpu"])
     return torch.cat([_filled(pixels, m) for m in missing.split(max(1, most // pixels.numel()))])
 

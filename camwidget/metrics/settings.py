@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..errors import MetricError
 from ..perturb import BASELINES
@@ -26,14 +26,14 @@ def whole_number(value: Any, least: int, of_what: str) -> int:
 
 def a_number(value: Any, of_what: str) -> float:
     """A finite number that is not negative."""
-    if isinstance(value, Real) and 0 <= value < float("inf"):
+    if _is_real(value) and 0 <= value < float("inf"):
         return float(value)
     raise MetricError(f"{of_what} is a number, 0 or more; {value!r} was given.")
 
 
 def a_fraction(value: Any) -> float:
     """A part of the picture's pixels, neither none nor all."""
-    if isinstance(value, Real) and 0 < value < 1:
+    if _is_real(value) and 0 < value < 1:
         return float(value)
     raise MetricError(
         f"A fraction of the picture lies between 0 and 1, such as 0.25; {value!r} was given."
@@ -43,7 +43,7 @@ def a_fraction(value: Any) -> float:
 def percentages(values: Any) -> tuple[float, ...]:
     """Parts of the picture's pixels in percent, each between 0 and 100."""
     found = tuple(values) if isinstance(values, Iterable) else (values,)
-    if found and all(isinstance(v, Real) and 0 < v < 100 for v in found):
+    if found and all(_is_real(v) and 0 < v < 100 for v in found):
         return tuple(float(v) for v in found)
     raise MetricError(
         f"Percentiles lie between 0 and 100, such as (10, 50, 90), and there is at least one; {values!r} was given."
@@ -60,3 +60,8 @@ def one_of(value: Any, known: Sequence[str], what: str) -> str:
 def a_baseline(name: Any) -> str:
     """The name of what replaces removed pixels."""
     return one_of(name, list(BASELINES), "baseline")
+
+
+def _is_real(value: Any) -> TypeGuard[float]:
+    """Whether it is a number that can be compared, numpy's among them."""
+    return isinstance(value, Real)

@@ -84,7 +84,10 @@ def test_grad_cam_and_four_metrics(
     model: cw.VisionModel,
     pixels: torch.Tensor,
 ) -> None:
-    """Its Grad-CAM is made once for each of torchcam's two metrics: that is how they are used."""
+    """Its Grad-CAM is made once for each of torchcam's two metrics: that is how they are used.
+
+    They take the gradients of the probability, where ours are of the logit as in the paper: the areas differ.
+    """
     methods = pytest.importorskip("torchcam.methods", exc_type=ImportError)
     metrics = pytest.importorskip("torchcam.metrics", exc_type=ImportError)
     found: dict[str, tuple[float, float]] = {}

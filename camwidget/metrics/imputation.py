@@ -27,6 +27,8 @@ _TOLERANCE = 1e-5
 _MOST = 100
 #: Damping of the Jacobi sweeps.
 _DAMPING = 0.8
+#: Places a side of the coarsest network: few enough to be solved outright.
+_SMALL = 8
 #: Values (masks × channels × pixels) at once: few enough for a processor's caches, many for a GPU.
 _AT_ONCE = {"cpu": 1 << 18, "cuda": 1 << 25}
 
@@ -44,6 +46,8 @@ def impute(pixels: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
     Returns:
         float32 (N, C, H, W), the other pixels as they are.
     """
+    if pixels.device.type == "mps":  # it has no double precision
+        return impute(pixels.cpu(), missing.cpu()).to(pixels.device)
     most = _AT_ONCE.get(pixels.device.type, _AT_ONCE["cpu"])
     return torch.cat([_filled(pixels, m) for m in missing.split(max(1, most // pixels.numel()))])
 
@@ -139,10 +143,17 @@ class _Network:
         return _DAMPING * self.unknown / self.stiffness
 
     @cached_property
-    def coarser(self) -> _Network | None:
-        """Two by two unknowns as one; None where there is one only."""
-        if max(self.unknown.shape[-2:]) == 1:
-            return None
+    def inverse(self) -> torch.Tensor:
+        """From forces to heights, (N, H·W, H·W)."""
+        height, width = self.unknown.shape[-2:]
+        one_each = torch.eye(height * width).to(self.unknown).reshape(1, -1, height, width)
+        # What is no unknown stays at 0, whatever pulls.
+        free, fixed = one_each * self.unknown, one_each * (1 - self.unknown)
+        return torch.linalg.inv((self.force(free) + fixed).flatten(2)) * self.unknown.flatten(2)
+
+    @cached_property
+    def coarser(self) -> _Network:
+        """Two by two unknowns as one."""
         right, down, falling, rising = map(
             _quarters, (self.right, self.down, self.falling, self.rising)
         )
@@ -167,8 +178,8 @@ class _Network:
 
     def cycle(self, rest: torch.Tensor) -> torch.Tensor:
         """About the heights that answer a force (N, C, H, W): a V-cycle, linear, symmetric and positive."""
-        if self.coarser is None:
-            return self.unknown * rest / self.stiffness
+        if max(rest.shape[-2:]) <= _SMALL:
+            return (rest.flatten(2) @ self.inverse).reshape(rest.shape)
         found = self.sweep * rest
         coarse = self.coarser.cycle(_of_four(rest - self.force(found)))
         height, width = rest.shape[-2:]

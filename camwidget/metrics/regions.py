@@ -84,7 +84,7 @@ def non_sensitivity(
     nothing = real("epsilon", epsilon, 0)
     if nothing == 0:
         raise MetricError("Epsilon is above 0, such as 0.01: no number is below 0.")
-    mean = (grid.saliency / grid.pixels).flatten().cpu()
+    mean = (grid.saliency / grid.pixels).flatten()
     answers = yield [grid.without([k]) for k in range(len(mean))]
     same = (answers - case.before).abs() < nothing
     return float((same ^ (mean < nothing)).double().mean())
@@ -106,7 +106,7 @@ class _Grid:
 
     @cached_property
     def saliency(self) -> torch.Tensor:
-        """The sum of the saliency in each patch, float64 (rows, columns)."""
+        """The sum of the saliency in each patch, float64 (rows, columns) on the CPU."""
         return self._sums(self._case.saliency)
 
     @property
@@ -116,7 +116,7 @@ class _Grid:
 
     def _sums(self, values: torch.Tensor) -> torch.Tensor:
         return nnF.avg_pool2d(
-            values.double()[None], self._side, ceil_mode=True, divisor_override=1
+            values.cpu().double()[None], self._side, ceil_mode=True, divisor_override=1
         )[0]
 
     def without(self, patches: Iterable[int]) -> Change:

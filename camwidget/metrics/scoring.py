@@ -219,7 +219,7 @@ class _Answered:
 
         number = 0
         for _, logits in rerun(model, len(keys), make, precision=precision):
-            values = model.probabilities(logits.float()).double().cpu()
+            values = model.probabilities(logits.float()).cpu().double()
             for row in values:
                 subject = keys[number][0]
                 self._rows[keys[number]] = subject.whole if number in unchanged else row

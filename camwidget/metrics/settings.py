@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from numbers import Real
+from typing import Any, TypeGuard
 
 from ..errors import MethodError, MetricError
 from ..methods import settings
@@ -43,7 +44,7 @@ def a_fraction(value: Any) -> float:
     Raises:
         MetricError: if it is not.
     """
-    if isinstance(value, (int, float)) and 0 < value < 1:
+    if _is_real(value) and 0 < value < 1:
         return float(value)
     raise MetricError(
         f"A fraction of the picture lies between 0 and 1, such as 0.25; {value!r} was given."
@@ -57,7 +58,7 @@ def percentages(values: Any) -> tuple[float, ...]:
         MetricError: if they are not.
     """
     found = tuple(values) if isinstance(values, Iterable) else (values,)
-    if found and all(isinstance(v, (int, float)) and 0 < v < 100 for v in found):
+    if found and all(_is_real(v) and 0 < v < 100 for v in found):
         return tuple(float(v) for v in found)
     raise MetricError(
         f"Percentiles lie between 0 and 100, such as (10, 50, 90), and there is at least one; {values!r} was given."
@@ -74,3 +75,8 @@ def one_of(value: Any, known: Sequence[str], what: str) -> str:
 def a_baseline(name: Any) -> str:
     """The name of what replaces removed pixels."""
     return one_of(name, list(BASELINES), "baseline")
+
+
+def _is_real(value: Any) -> TypeGuard[float]:
+    """Whether it is a number that can be compared, numpy's among them."""
+    return isinstance(value, Real)

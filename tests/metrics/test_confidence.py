@@ -337,3 +337,9 @@ def test_two_steps_are_enough(cases: list[Case]) -> None:
     after = float(confidence(case.subject.model.module, gone, case.target)[0])
     assert value_of(case, "deletion", steps=2) == pytest.approx((case.before + after) / 2, abs=1e-5)
     assert value_of(case, "morf", steps=2) == pytest.approx((case.before - after) / 2, abs=1e-5)
+
+
+def test_settings_may_be_numpys(cases: list[Case]) -> None:
+    case = cases[0]
+    assert value_of(case, "remove25", fraction=np.float32(0.25)) == value_of(case, "remove25")
+    assert value_of(case, "deletion", steps=np.int64(21)) == value_of(case, "deletion")

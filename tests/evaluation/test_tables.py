@@ -17,7 +17,7 @@ from torch import nn
 import camwidget as cw
 from camwidget.errors import DataError, LayerError, MethodError, MetricError, ModelError
 from camwidget.evaluation import radar_outline, rank_scores
-from camwidget.evaluation.table import RESAMPLES, means
+from camwidget.evaluation.table import RESAMPLES, means, ranks
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,8 @@ def test_rows_are_what_measure_says():
 def test_ranks(found):
     means_of = found.table.xs("mean", axis=1, level=1)
     for metric in found.metrics:
-        expected = means_of[metric.name].rank(ascending=metric.better == "lower")
+        rounded = means_of[metric.name].map(lambda value: float(f"{value:.4g}"))
+        expected = rounded.rank(ascending=metric.better == "lower")
         assert found.ranks[metric.name].tolist() == expected.tolist()
         best = means_of[metric.name].agg("min" if metric.better == "lower" else "max")
         assert (found.ranks.loc[means_of[metric.name] == best, metric.name] < 2.5).all()
@@ -172,6 +173,13 @@ def test_maps_that_rank_nothing_are_counted_and_have_no_score():
     assert alone.rows["complexity"].tolist() == pytest.approx(found.rows["complexity"].tolist()[:3])
     said = found._repr_html_()
     assert "1 × constant map" in said and "1 × NaN in the map" in said
+
+
+def test_scores_that_differ_by_rounding_share_a_rank():
+    values = {"gradcam": 0.0801234, "cam": 0.0801233, "gradcam++": 0.0802, "random": 0.0}
+    table = pd.DataFrame({("drop", "mean"): pd.Series(values)})
+    found = ranks(table, [cw.get_metric("drop")])
+    assert found["drop"].to_dict() == {"gradcam": 2.5, "cam": 2.5, "gradcam++": 4, "random": 1}
 
 
 def test_a_metric_without_any_value_has_no_rank():

@@ -1,0 +1,1 @@
+"""Explanations evaluated: by many metrics, over many pictures."""

@@ -1,0 +1,17 @@
+"""The radar chart's geometry."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["radar_outline"]
+
+
+def radar_outline(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Closed polygons of values (methods, metrics) in [0, 1]: x and y, each (methods, metrics + 1).
+
+    The first metric is on top, the others follow clockwise.
+    """
+    closed = np.concatenate([values, values[:, :1]], axis=1)
+    angles = 2 * np.pi * np.arange(closed.shape[1]) / values.shape[1]
+    return closed * np.sin(angles), closed * np.cos(angles)

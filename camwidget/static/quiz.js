@@ -47,13 +47,16 @@ function holdFocus(root, frame, signal) {
     (event) => {
       if (!(event.target instanceof Node) || !box().contains(event.target)) return;
       setTimeout(() => {
-        if (!signal.aborted && !root.contains(document.activeElement)) {
+        if (!signal.aborted && !root.contains(document.activeElement) && !isPanels(document.activeElement)) {
           frame.focus({ preventScroll: true });
         }
       });
     },
     { signal }
   );
+}
+function isPanels(element) {
+  return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
 }
 
 // src/view/watch.ts

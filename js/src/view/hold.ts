@@ -14,11 +14,16 @@ export function holdFocus(root: HTMLElement, frame: HTMLElement, signal: AbortSi
       if (!(event.target instanceof Node) || !box().contains(event.target)) return;
       // After the notebook's own handling of the click.
       setTimeout(() => {
-        if (!signal.aborted && !root.contains(document.activeElement)) {
+        if (!signal.aborted && !root.contains(document.activeElement) && !isPanels(document.activeElement)) {
           frame.focus({ preventScroll: true });
         }
       });
     },
     { signal },
   );
+}
+
+/** Whether it is a control in the panels below, which needs the keyboard itself; a canvas has no use for it. */
+function isPanels(element: Element | null): boolean {
+  return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
 }

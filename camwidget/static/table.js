@@ -252,20 +252,16 @@ var ScoreGrid = class {
   constructor(model, signal) {
     this.model = model;
     const table = make("table", "camwidget-table-scores", {}, make("thead", "", {}, this.head), this.body);
-    this.element = make(
-      "div",
-      "camwidget-table-result",
-      {},
-      make("div", "camwidget-table-caption", {}, this.caption, this.stale),
-      make("div", "camwidget-table-scroll", {}, table)
-    );
+    this.caption = make("div", "camwidget-table-caption", {}, this.about, this.stale);
+    this.element = make("div", "camwidget-table-result", {}, table);
     this.head.addEventListener("click", (event) => this.sort(event.target), { signal });
     this.body.addEventListener("click", (event) => this.pick(event.target), { signal });
     watch(model, ["caption", "stale", "columns", "rows", "order", "method"], signal, () => this.update());
   }
   model;
+  caption;
   element;
-  caption = make("span", "");
+  about = make("span", "");
   stale = make("span", "camwidget-table-stale");
   head = make("tr", "");
   body = make("tbody", "");
@@ -275,8 +271,8 @@ var ScoreGrid = class {
     const by = order(model.get("order"));
     const method = text(model.get("method"));
     const caption = text(model.get("caption"));
-    this.element.hidden = shown.length === 0;
-    setText(this.caption, `Of ${caption}`);
+    this.element.hidden = this.caption.hidden = shown.length === 0;
+    setText(this.about, `Of ${caption}`);
     setText(this.stale, model.get("stale") === true ? "not what is shown above any more; Start evaluates that" : "");
     const heads = fit(this.head, shown.length + 1, () => make("th", "", { scope: "col" }, button("camwidget-table-head", {})));
     heads.forEach((head, at) => fillHead(head, shown[at - 1], by));
@@ -335,10 +331,12 @@ function fillCell(place, cell2) {
 function mount(model, root, signal) {
   const methods = new Chooser(model, signal, "Methods", "methods", "chosen_methods");
   const metrics = new Chooser(model, signal, "Metrics", "metrics", "chosen_metrics");
+  const scores = new ScoreGrid(model, signal);
   const parts = [
     make("div", "camwidget-table-choose", {}, methods.element, metrics.element),
     goLine(model, signal),
-    new ScoreGrid(model, signal).element
+    scores.caption,
+    scores.element
   ];
   root.classList.add("camwidget-table");
   root.append(...parts);

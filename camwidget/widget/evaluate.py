@@ -35,9 +35,6 @@ __all__ = ["EvaluatePanel"]
 METHODS = ("cam", "gradcam", "gradcam++", "layercam", "random")
 METRICS = ("drop", "increase", "remove25", "deletion", "insertion", "complexity")
 
-#: Beside so many columns there is room for the radar.
-BESIDE = 7
-
 #: Seconds between two tables while it computes.
 PACE = 0.25
 
@@ -129,9 +126,6 @@ class EvaluatePanel(ipywidgets.Box):
             )
             self._asked = self._done = asked
             self._judged = Judged()
-            self._parts.remove_class("camwidget-evaluate-wide")
-            if len(metrics) > BESIDE:
-                self._parts.add_class("camwidget-evaluate-wide")
             self._tell(
                 running=True,
                 progress=0.0,
@@ -299,6 +293,6 @@ class EvaluatePanel(ipywidgets.Box):
                 return
             self._asked = None
             faults = self._judged.faults
-            failed = f" {len(faults)} of them gave no map." if faults else ""
-            said = f"{len(asked.methods)} methods, {len(asked.metrics)} metrics.{failed}"
+            failed = f" Without a map: {len(faults)} of {len(asked.methods)}." if faults else ""
+            said = f"Click a row for its map, the head of a column to sort by it.{failed}"
             self._stop(error or said, wrong=bool(error))

@@ -80,11 +80,11 @@ class Panels:
                 of_model=True,
             ),
             _Fold(
-                "Evaluate: how good the maps of this picture are, by many metrics",
+                "Evaluate: methods scored by metrics",
                 lambda: EvaluatePanel(texts, session, screen.view, hands.pick_method),
             ),
             _Fold(
-                "Contact sheet: the maps of all quick methods for all listed classes",
+                "Contact sheet: quick methods × listed classes",
                 lambda: ContactSheet(
                     texts, session, lambda: list(screen.row_classes), hands.pick_map
                 ),

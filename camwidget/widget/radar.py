@@ -35,13 +35,15 @@ def rank_shares(values: np.ndarray, higher: Sequence[bool]) -> np.ndarray:
 class RadarChart:
     """Ranks by metric. The table beside it is the legend: its rows have the polygons' colours."""
 
-    SIDE = 300  #: CSS pixels
-    REACH = 1.62  #: of the axes: beyond 1, room for the metrics' names
+    WIDTH, HEIGHT = 400, 280  #: CSS pixels
+    REACH = 1.3  #: of the upright axis: beyond 1 there is room for the metrics' names
+    LETTERS = 13  #: that are shown of a name
 
     def __init__(self) -> None:
+        across = self.REACH * self.WIDTH / self.HEIGHT
         self._scales = {
-            axis: bqplot.LinearScale(min=-self.REACH, max=self.REACH, allow_padding=False)
-            for axis in ("x", "y")
+            axis: bqplot.LinearScale(min=-reach, max=reach, allow_padding=False)
+            for axis, reach in (("x", across), ("y", self.REACH))
         }
         self._grid = self._lines(stroke_width=1, colors=[NEUTRAL], opacities=[0.45])
         self._methods = self._lines(stroke_width=2)
@@ -65,7 +67,7 @@ class RadarChart:
             padding_x=0,
             padding_y=0,
             display_toolbar=False,
-            layout=Layout(width=f"{self.SIDE}px", height=f"{self.SIDE}px", display="none"),
+            layout=Layout(width=f"{self.WIDTH}px", height=f"{self.HEIGHT}px", display="none"),
         )
         self.figure.add_class("camwidget-radar")
 
@@ -128,4 +130,8 @@ class RadarChart:
             mine = np.flatnonzero(side == at).tolist()
             with mark.hold_sync():
                 mark.x, mark.y = 1.1 * x[mine], 1.14 * y[mine]
-                mark.text = [names[i] for i in mine]
+                mark.text = [_short(names[i], self.LETTERS) for i in mine]
+
+
+def _short(name: str, letters: int) -> str:
+    return name if len(name) <= letters else name[: letters - 1] + "…"

@@ -225,9 +225,12 @@ class ContactSheet(ipywidgets.Box):
                 yield
 
     def _tile(self, explanation: Explanation) -> np.ndarray:
-        """A picture with its map, uint8 (height, width, 3), at the size in which the sheet draws it."""
+        """A picture with its map, uint8 (height, width, 3), at the size in which the sheet draws it.
+
+        The map covers more than in the large picture, or it would hardly be seen.
+        """
         size = (self._width * Paper.SHARP, self._height * Paper.SHARP)
-        return np.asarray(explanation.overlay().resize(size, Image.Resampling.LANCZOS))
+        return np.asarray(explanation.overlay(opacity=0.8).resize(size, Image.Resampling.LANCZOS))
 
 
 #: The names' colour, legible on light and dark grounds: a canvas does not know the page's.

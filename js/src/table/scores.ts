@@ -5,10 +5,11 @@ import { direction, sorted, turned } from "./sort";
 import { columns, order, rows, text } from "./traits";
 import type { Cell, Column, Order, Row } from "./traits";
 
-/** The scores: a row a method, a column a metric. A head sorts, a row shows its method's map. */
+/** Of what they are, and the scores: a row a method, a column a metric. A head sorts, a row shows its method's map. */
 export class ScoreGrid {
+  readonly caption: HTMLElement;
   readonly element: HTMLElement;
-  private readonly caption = make("span", "");
+  private readonly about = make("span", "");
   private readonly stale = make("span", "camwidget-table-stale");
   private readonly head = make("tr", "");
   private readonly body = make("tbody", "");
@@ -18,13 +19,8 @@ export class ScoreGrid {
     signal: AbortSignal,
   ) {
     const table = make("table", "camwidget-table-scores", {}, make("thead", "", {}, this.head), this.body);
-    this.element = make(
-      "div",
-      "camwidget-table-result",
-      {},
-      make("div", "camwidget-table-caption", {}, this.caption, this.stale),
-      make("div", "camwidget-table-scroll", {}, table),
-    );
+    this.caption = make("div", "camwidget-table-caption", {}, this.about, this.stale);
+    this.element = make("div", "camwidget-table-result", {}, table);
     this.head.addEventListener("click", (event) => this.sort(event.target), { signal });
     this.body.addEventListener("click", (event) => this.pick(event.target), { signal });
     watch(model, ["caption", "stale", "columns", "rows", "order", "method"], signal, () => this.update());
@@ -36,8 +32,8 @@ export class ScoreGrid {
     const by = order(model.get("order"));
     const method = text(model.get("method"));
     const caption = text(model.get("caption"));
-    this.element.hidden = shown.length === 0;
-    setText(this.caption, `Of ${caption}`);
+    this.element.hidden = this.caption.hidden = shown.length === 0;
+    setText(this.about, `Of ${caption}`);
     setText(this.stale, model.get("stale") === true ? "not what is shown above any more; Start evaluates that" : "");
     const heads = fit(this.head, shown.length + 1, () => make("th", "", { scope: "col" }, button("camwidget-table-head", {})));
     heads.forEach((head, at) => fillHead(head, shown[at - 1], by));

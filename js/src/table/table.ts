@@ -8,10 +8,12 @@ import { make } from "../view/dom";
 export function mount(model: Model, root: HTMLElement, signal: AbortSignal): void {
   const methods = new Chooser(model, signal, "Methods", "methods", "chosen_methods");
   const metrics = new Chooser(model, signal, "Metrics", "metrics", "chosen_metrics");
+  const scores = new ScoreGrid(model, signal);
   const parts = [
     make("div", "camwidget-table-choose", {}, methods.element, metrics.element),
     goLine(model, signal),
-    new ScoreGrid(model, signal).element,
+    scores.caption,
+    scores.element,
   ];
   root.classList.add("camwidget-table");
   root.append(...parts);

@@ -21,7 +21,9 @@ def _found(value: Any, found: dict[int, Widget]) -> dict[int, Widget]:
         if id(value) not in found:
             found[id(value)] = value
             for name in value.keys:
-                _found(getattr(value, name), found)
+                # What is private is not its own: all canvases of ipycanvas share a manager.
+                if not name.startswith("_"):
+                    _found(getattr(value, name), found)
     elif isinstance(value, dict):
         for item in value.values():
             _found(item, found)

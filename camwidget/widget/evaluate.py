@@ -208,7 +208,8 @@ class EvaluatePanel(ipywidgets.Box):
         self._tell(message=text, wrong=wrong)
 
     def _stop(self, text: str, *, wrong: bool = False) -> None:
-        self._tell(running=False, rows=self._rows(), message=text, wrong=wrong)
+        share = self._judged.share
+        self._tell(running=False, progress=share, rows=self._rows(), message=text, wrong=wrong)
         self._draw()
 
     def _caption(self, shown: Request) -> str:

@@ -43,6 +43,13 @@ function fit(parent, count2, create) {
 function holdFocus(root, frame, signal) {
   const box = () => root.closest(".camwidget-explorer") ?? root;
   document.addEventListener(
+    "pointerdown",
+    ({ target }) => {
+      if (target instanceof HTMLCanvasElement && box().contains(target)) target.removeAttribute("tabindex");
+    },
+    { capture: true, signal }
+  );
+  document.addEventListener(
     "click",
     (event) => {
       if (!(event.target instanceof Node) || !box().contains(event.target)) return;

@@ -767,6 +767,13 @@ var HerePopover = class {
 function holdFocus(root, frame2, signal) {
   const box2 = () => root.closest(".camwidget-explorer") ?? root;
   document.addEventListener(
+    "pointerdown",
+    ({ target }) => {
+      if (target instanceof HTMLCanvasElement && box2().contains(target)) target.removeAttribute("tabindex");
+    },
+    { capture: true, signal }
+  );
+  document.addEventListener(
     "click",
     (event) => {
       if (!(event.target instanceof Node) || !box2().contains(event.target)) return;

@@ -230,6 +230,8 @@ describe("the focus", () => {
     await new Promise((resolve) => setTimeout(resolve, 5));
     expect(document.activeElement).toBe(press);
     canvas.focus();
+    canvas.dispatchEvent(new Event("pointerdown", { bubbles: true }));
+    expect(canvas.hasAttribute("tabindex"), "no focus, for which the page would scroll").toBe(false);
     canvas.click();
     await new Promise((resolve) => setTimeout(resolve, 5));
     expect(document.activeElement).toBe(view.one(".camwidget-frame"));

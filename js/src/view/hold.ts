@@ -9,6 +9,14 @@ export function holdFocus(root: HTMLElement, frame: HTMLElement, signal: AbortSi
   // The box is there once the view has been put into it.
   const box = (): Element => root.closest(".camwidget-explorer") ?? root;
   document.addEventListener(
+    "pointerdown",
+    ({ target }) => {
+      // ipycanvas takes the focus, for which the page scrolls, and only then looks where the click was.
+      if (target instanceof HTMLCanvasElement && box().contains(target)) target.removeAttribute("tabindex");
+    },
+    { capture: true, signal },
+  );
+  document.addEventListener(
     "click",
     (event) => {
       if (!(event.target instanceof Node) || !box().contains(event.target)) return;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import ndimage
 
 from .explanation import Explanation
 
-__all__ = ["Localization", "localize"]
+__all__ = ["Localization", "best_overlap", "localize"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,3 +40,14 @@ def localize(saliency: np.ndarray | Explanation, threshold: float = 0.15) -> Loc
     y, x = np.unravel_index(int(values.argmax()), values.shape)
     box = (int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1)
     return Localization(box, mask, (int(y), int(x)))
+
+
+def best_overlap(box: Sequence[int], boxes: NDArray[np.int64]) -> float:
+    """The intersection over union of a box with the one of several (n, 4) that fits best; 0 if there is none."""
+    if not len(boxes):
+        return 0.0
+    one = np.array(box)
+    low, high = np.maximum(one[:2], boxes[:, :2]), np.minimum(one[2:], boxes[:, 2:])
+    both = np.clip(high - low, 0, None).prod(1)
+    either = (one[2:] - one[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(1) - both
+    return float((both / either).max())

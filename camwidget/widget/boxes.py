@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..explanation import Explanation
-from ..localization import localize
+from ..localization import best_overlap, localize
 from ..models import VisionModel
 from ..truth import Whereabouts
 from . import words
@@ -39,11 +37,10 @@ class Boxes:
             return {}
         y, x = found.peak
         true = self._true(picture, model, target)
-        known = true is not None and bool(len(true.boxes))
         hit, said = "", ""
-        if true is not None and known:
+        if true is not None and len(true.boxes):
             hit = "hit" if true.mask[y, x] else "miss"
-            said = words.box(_overlap(found.box, true.boxes), len(true.boxes), hit == "hit")
+            said = words.box(best_overlap(found.box, true.boxes), len(true.boxes), hit == "hit")
         return {
             "scene": picture.id,
             "box": [int(side) for side in found.box],
@@ -55,12 +52,3 @@ class Boxes:
     def _true(self, picture: Picture, model: VisionModel, target: int) -> Whereabouts | None:
         key = (picture, model.classes[target], model.text)
         return self._where.get(key, lambda: objects(picture, model, target))
-
-
-def _overlap(box: tuple[int, int, int, int], others: np.ndarray) -> float:
-    """The largest intersection over union of a box with others (n, 4); all as left, top, right, bottom."""
-    one = np.array(box)
-    low, high = np.maximum(one[:2], others[:, :2]), np.minimum(one[2:], others[:, 2:])
-    both = np.clip(high - low, 0, None).prod(1)
-    either = (one[2:] - one[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(1) - both
-    return float((both / either).max())

@@ -31,9 +31,10 @@ from .view import View
 
 __all__ = ["EvaluatePanel"]
 
-#: What is chosen at first, of what there is: quick to compute, and telling. The truth's metrics are with them.
+#: What is chosen at first, of what there is: quick to compute, and telling.
 METHODS = ("cam", "gradcam", "gradcam++", "layercam", "random")
 METRICS = ("drop", "increase", "remove25", "deletion", "insertion", "complexity")
+TRUTH = ("pointing", "energy", "localization")
 
 #: Seconds between two tables while it computes.
 PACE = 0.25
@@ -180,7 +181,7 @@ class EvaluatePanel(ipywidgets.Box):
         offered = [metric_choice(m, lacks(m, where, name)) for m in list_metrics()]
         chosen = self.table.chosen_metrics
         if not self._chosen:
-            chosen = [m["name"] for m in offered if m["name"] in METRICS or m["group"] == "truth"]
+            chosen = [m["name"] for m in offered if m["name"] in METRICS + TRUTH]
         self._tell(metrics=offered, chosen_metrics=chosen)
 
     def _metrics_chosen(self, change: dict[str, Any]) -> None:

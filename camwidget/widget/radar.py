@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import bqplot
 import numpy as np
+import pandas as pd
 from ipywidgets import Layout
 
-from ..evaluation.radar import radar_outline
+from ..evaluation.radar import radar_outline, rank_scores
 from .colors import NEUTRAL
 
 __all__ = ["RadarChart", "rank_shares"]
@@ -18,18 +19,14 @@ _NOWHERE = [[0.0, 0.0], [0.0, 0.0]]
 
 
 def rank_shares(values: np.ndarray, higher: Sequence[bool]) -> np.ndarray:
-    """Ranks as radii: 1 for the best method, 1/n for the worst of n, 0 where there is no number; ties share.
+    """How far out each method's rank lies, in [0, 1]; ties share theirs.
 
     Args:
         values: (methods, metrics); NaN where there is none.
         higher: of each metric, whether more is better.
     """
-    signed = values * np.where(higher, 1.0, -1.0)
-    count = np.maximum(np.isfinite(signed).sum(0), 1)
-    # NaN is neither: it is beaten by none and beats none.
-    beaten = (signed[:, None] > signed[None]).sum(1)
-    level = (signed[:, None] == signed[None]).sum(1)
-    return np.where(np.isfinite(signed), (beaten + (level + 1) / 2) / count, 0.0)
+    signed = pd.DataFrame(values * np.where(higher, 1.0, -1.0))
+    return rank_scores(signed.rank(ascending=False))
 
 
 class RadarChart:

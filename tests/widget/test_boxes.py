@@ -9,8 +9,7 @@ import pytest
 from prompted import caption_model, squares
 
 import camwidget as cw
-from camwidget.localization import localize
-from camwidget.widget.boxes import _overlap
+from camwidget.localization import best_overlap, localize
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -39,7 +38,7 @@ def test_the_box_is_that_of_localize_and_the_peak_hits(ex: cw.Explorer) -> None:
     assert found is not None
     assert box["box"] == list(found.box) and box["peak"] == [found.peak[1], found.peak[0]]
     assert box["scene"] == ex.pictures[0].id and box["hit"] == "hit"
-    overlap = _overlap(found.box, np.array([[16, 28, 32, 44]]))
+    overlap = best_overlap(found.box, np.array([[16, 28, 32, 44]]))
     assert overlap > 0.5
     assert box["said"] == f"The box overlaps the true one by {overlap:.2f}; the peak hits."
 
@@ -68,11 +67,3 @@ def test_where_the_class_is_not_there_nothing_is_hit(ex: cw.Explorer) -> None:
     ex.wait(30)
     box = ex._view.box
     assert len(box["box"]) == 4 and (box["hit"], box["said"]) == ("", "")
-
-
-def test_overlap() -> None:
-    others = np.array([[0, 0, 2, 2], [10, 10, 12, 12]])
-    assert _overlap((0, 0, 2, 2), others) == 1
-    assert _overlap((0, 0, 4, 2), others) == 0.5
-    assert _overlap((11, 11, 13, 13), others) == pytest.approx(1 / 7)
-    assert _overlap((5, 5, 6, 6), others) == 0

@@ -241,34 +241,34 @@ def test_what_a_metric_lacks_is_said(ex: cw.Explorer, monkeypatch: pytest.Monkey
     from camwidget.metrics import registry
 
     fake = registry.Metric(
-        "inside", "Inside", "x", "y", "truth", (0, 1), "higher", lambda case: 0.5, ("truth",)
+        "pointing", "Pointing", "x", "y", "truth", (0, 1), "higher", lambda case: 0.5, ("truth",)
     )
     known = registry.Metric(
         "known", "Known", "x", "y", "faithfulness", (0, 1), "higher", lambda case: 0.5, ("label",)
     )
-    monkeypatch.setitem(registry._metrics, "inside", fake)
+    monkeypatch.setitem(registry._metrics, "pointing", fake)
     monkeypatch.setitem(registry._metrics, "known", known)
     panel = panel_of(ex)
     panel.follow_map(panel._shown)
     offered = {m["name"]: m["reason"] for m in panel.table.metrics}
-    assert "where the object is" in offered["inside"] and "true class" in offered["known"]
-    assert "inside" in panel.table.chosen_metrics, "for pictures that say"
+    assert "where the object is" in offered["pointing"] and "true class" in offered["known"]
+    assert "pointing" in panel.table.chosen_metrics, "for pictures that say"
     panel.start()
     ex.wait(30)
-    assert "inside" not in [c["name"] for c in panel.table.columns]
+    assert "pointing" not in [c["name"] for c in panel.table.columns]
     model = cw.wrap(
         caption_model().module.eye, cw.Preprocess(48), ["red", "green", "blue"], scores="sigmoid"
     )
     other = cw.Explorer(model, [squares("red", "blue")], target="blue").wait(30)
     other._panels.box.selected_index = 1
     table = panel_of(other).table
-    assert {m["name"]: m["reason"] for m in table.metrics}["inside"] is None
+    assert {m["name"]: m["reason"] for m in table.metrics}["pointing"] is None
     panel_of(other).start()
     other.wait(30)
-    assert "inside" in [c["name"] for c in table.columns]
+    assert "pointing" in [c["name"] for c in table.columns]
     other.target = "green"
     other.wait(30)
-    assert "no green" in {m["name"]: m["reason"] for m in table.metrics}["inside"]
+    assert "no green" in {m["name"]: m["reason"] for m in table.metrics}["pointing"]
     other.close()
 
 
@@ -311,7 +311,7 @@ def test_ranks_as_radii() -> None:
     shares = rank_shares(values, [False, True, True])
     np.testing.assert_allclose(shares[:, 0], [1, 2 / 3, 1 / 3])
     np.testing.assert_allclose(shares[:, 1], [2.5 / 3, 2.5 / 3, 1 / 3])
-    np.testing.assert_allclose(shares[:, 2], [0.5, 0, 1])
+    np.testing.assert_allclose(shares[:, 2], [2 / 3, 0, 1])
 
 
 def test_closing_leaves_nothing_open(module: Held) -> None:

@@ -296,9 +296,14 @@ function fillHead(head, column, by) {
   if (!(press instanceof HTMLElement)) return;
   const name = column?.name ?? "";
   head.dataset["name"] = name;
-  const [label, arrow] = fit(press, 2, (at) => make("span", at === 0 ? "" : "camwidget-table-better", {}));
-  if (label === void 0 || arrow === void 0) return;
-  setText(label, column?.label ?? "Method");
+  const [start, end] = fit(press, 2, (at) => make("span", at === 0 ? "" : "camwidget-table-end"));
+  if (start === void 0 || end === void 0) return;
+  const [word, arrow] = fit(end, 2, (at) => make("span", at === 0 ? "" : "camwidget-table-better"));
+  if (word === void 0 || arrow === void 0) return;
+  const label = column?.label ?? "Method";
+  const last = label.lastIndexOf(" ") + 1;
+  setText(start, label.slice(0, last));
+  setText(word, label.slice(last));
   setText(arrow, column === void 0 ? "" : column.better === "lower" ? "↓" : "↑");
   press.title = column === void 0 ? "In the order of the methods" : `${column.tip} – Click to sort`;
   const is = column !== void 0 && by.column === name;

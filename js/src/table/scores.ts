@@ -60,9 +60,15 @@ function fillHead(head: HTMLElement, column: Column | undefined, by: Order): voi
   if (!(press instanceof HTMLElement)) return;
   const name = column?.name ?? "";
   head.dataset["name"] = name;
-  const [label, arrow] = fit(press, 2, (at) => make("span", at === 0 ? "" : "camwidget-table-better", {}));
-  if (label === undefined || arrow === undefined) return;
-  setText(label, column?.label ?? "Method");
+  // The arrow stays on the line of the last word.
+  const [start, end] = fit(press, 2, (at) => make("span", at === 0 ? "" : "camwidget-table-end"));
+  if (start === undefined || end === undefined) return;
+  const [word, arrow] = fit(end, 2, (at) => make("span", at === 0 ? "" : "camwidget-table-better"));
+  if (word === undefined || arrow === undefined) return;
+  const label = column?.label ?? "Method";
+  const last = label.lastIndexOf(" ") + 1;
+  setText(start, label.slice(0, last));
+  setText(word, label.slice(last));
   setText(arrow, column === undefined ? "" : column.better === "lower" ? "↓" : "↑");
   press.title = column === undefined ? "In the order of the methods" : `${column.tip} – Click to sort`;
   const is = column !== undefined && by.column === name;

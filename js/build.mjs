@@ -8,7 +8,7 @@ const note = "built from js/ — do not edit";
 
 await build({
   absWorkingDir: here,
-  entryPoints: { view: "src/index.ts", quiz: "src/quiz/index.ts" },
+  entryPoints: { view: "src/index.ts", quiz: "src/quiz/index.ts", table: "src/table/index.ts" },
   outdir: "../camwidget/static",
   bundle: true,
   format: "esm",
@@ -21,7 +21,7 @@ await build({
 
 await build({
   absWorkingDir: here,
-  entryPoints: { view: "src/css/view.css", quiz: "src/quiz/css/quiz.css" },
+  entryPoints: { view: "src/css/view.css", quiz: "src/quiz/css/quiz.css", table: "src/table/css/table.css" },
   outdir: "../camwidget/static",
   bundle: true,
   charset: "utf8",

@@ -43,17 +43,27 @@ function fit(parent, count2, create) {
 function holdFocus(root, frame, signal) {
   const box = () => root.closest(".camwidget-explorer") ?? root;
   document.addEventListener(
+    "pointerdown",
+    ({ target }) => {
+      if (target instanceof HTMLCanvasElement && box().contains(target)) target.removeAttribute("tabindex");
+    },
+    { capture: true, signal }
+  );
+  document.addEventListener(
     "click",
     (event) => {
       if (!(event.target instanceof Node) || !box().contains(event.target)) return;
       setTimeout(() => {
-        if (!signal.aborted && !root.contains(document.activeElement)) {
+        if (!signal.aborted && !root.contains(document.activeElement) && !isPanels(document.activeElement)) {
           frame.focus({ preventScroll: true });
         }
       });
     },
     { signal }
   );
+}
+function isPanels(element) {
+  return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
 }
 
 // src/view/watch.ts

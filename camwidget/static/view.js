@@ -206,6 +206,25 @@ function truth(value) {
     said: text(from["said"])
   };
 }
+function box(value) {
+  const from = fields(value);
+  const sides = [...numbers(from["box"]), ...numbers(from["peak"])];
+  const [left, top, right, bottom, x, y] = sides;
+  const hit = from["hit"];
+  if (left === void 0 || top === void 0 || right === void 0 || bottom === void 0) return null;
+  if (x === void 0 || y === void 0 || !sides.every(Number.isFinite)) return null;
+  return {
+    scene: text(from["scene"]),
+    left,
+    top,
+    right,
+    bottom,
+    x,
+    y,
+    hit: hit === "hit" || hit === "miss" ? hit : "",
+    said: text(from["said"])
+  };
+}
 
 // src/view/actions.ts
 function nudgeFraction(context, percents) {
@@ -233,6 +252,9 @@ function pickRow(context, at) {
 }
 function toggleOutlines(context) {
   if (flag(context.model.get("truthful"), false)) context.write({ outlines: !flag(context.model.get("outlines"), false) });
+}
+function toggleBoxes(context) {
+  context.write({ boxes: !flag(context.model.get("boxes"), false) });
 }
 function toggleOverlay(context) {
   if (mode(context.model.get("mode")) === "multiply") return;
@@ -547,6 +569,7 @@ var KEYS = [
   [", .", "previous, next picture"],
   ["m", "next quick method"],
   ["o", "true outlines on, off (where they are known)"],
+  ["b", "the map's box and peak on, off"],
   ["[ ]", "shallower, deeper layer"],
   ["space", "map on, off (on the picture)"],
   ["w a s d", "move the marker (on the picture)"],
@@ -662,12 +685,12 @@ var HerePopover = class {
     return open;
   }
   ask(event) {
-    const box = this.stage.canvas.getBoundingClientRect();
-    if (box.width === 0 || box.height === 0) return;
+    const box2 = this.stage.canvas.getBoundingClientRect();
+    if (box2.width === 0 || box2.height === 0) return;
     const { width, height } = this.stage.canvas;
     const at = (part, size) => Math.min(size - 1, Math.max(0, Math.floor(part * size)));
-    const x = at((event.clientX - box.left) / box.width, width);
-    const y = at((event.clientY - box.top) / box.height, height);
+    const x = at((event.clientX - box2.left) / box2.width, width);
+    const y = at((event.clientY - box2.top) / box2.height, height);
     this.send({ x, y });
   }
   /** Moves the marker by a part of the picture; from its middle when there is none. */
@@ -752,20 +775,30 @@ var HerePopover = class {
 };
 
 // src/view/hold.ts
-function holdFocus(root, frame, signal) {
-  const box = () => root.closest(".camwidget-explorer") ?? root;
+function holdFocus(root, frame2, signal) {
+  const box2 = () => root.closest(".camwidget-explorer") ?? root;
+  document.addEventListener(
+    "pointerdown",
+    ({ target }) => {
+      if (target instanceof HTMLCanvasElement && box2().contains(target)) target.removeAttribute("tabindex");
+    },
+    { capture: true, signal }
+  );
   document.addEventListener(
     "click",
     (event) => {
-      if (!(event.target instanceof Node) || !box().contains(event.target)) return;
+      if (!(event.target instanceof Node) || !box2().contains(event.target)) return;
       setTimeout(() => {
-        if (!signal.aborted && !root.contains(document.activeElement)) {
-          frame.focus({ preventScroll: true });
+        if (!signal.aborted && !root.contains(document.activeElement) && !isPanels(document.activeElement)) {
+          frame2.focus({ preventScroll: true });
         }
       });
     },
     { signal }
   );
+}
+function isPanels(element) {
+  return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
 }
 
 // src/view/keyboard.ts
@@ -801,6 +834,7 @@ function act(context, parts, event) {
   else if (key === ".") stepPicture(context, 1);
   else if (key === "m") nextMethod(context);
   else if (key === "o") toggleOutlines(context);
+  else if (key === "b") toggleBoxes(context);
   else if (key === "?") parts.toggleHelp();
   else if (key === "Escape") return parts.close();
   else if (key === " " && event.target === parts.frame) toggleOverlay(context);
@@ -1091,6 +1125,9 @@ function opacity(context) {
   const follow = () => range.follow(unit(model.get("opacity"), 0.5));
   const overlay = toggle("overlay", "Show the map over the picture (space)");
   const cells2 = toggle("cells", "Show the layer's own cells");
+  const box2 = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
+  box2.addEventListener("click", () => toggleBoxes(context), { signal });
+  context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(flag(model.get("boxes"), false))));
   overlay.addEventListener("click", () => toggleOverlay(context), { signal });
   cells2.addEventListener("click", () => context.write({ cells: !flag(model.get("cells"), false) }), {
     signal
@@ -1111,7 +1148,8 @@ function opacity(context) {
     make("span", "camwidget-label", {}, "Opacity"),
     range.element,
     overlay,
-    cells2
+    cells2,
+    box2
   );
 }
 function toggle(label, title) {
@@ -1902,6 +1940,45 @@ function halfToEven(value) {
   return over > 0.5 || over === 0.5 && low % 2 === 1 ? low + 1 : low;
 }
 
+// src/view/box.ts
+var SVG = "http://www.w3.org/2000/svg";
+function boxes(context) {
+  const { model } = context;
+  const drawing = make("div", "camwidget-boxes", { "aria-hidden": "true" });
+  context.watch(["box", "scene", "boxes"], () => {
+    const of = flag(model.get("boxes"), false) ? scene(model.get("scene")) : null;
+    const found = of === null ? null : box(model.get("box"));
+    if (of === null || found === null || found.scene !== of.id) drawing.replaceChildren();
+    else drawing.replaceChildren(frame(found, of), mark(found, of));
+  });
+  return drawing;
+}
+function frame({ left, top, right, bottom }, { width, height }) {
+  const path = `M${left} ${top}H${right}V${bottom}H${left}Z`;
+  return drawn(`0 0 ${width} ${height}`, "camwidget-box", path);
+}
+function mark({ x, y, hit }, { width, height }) {
+  const shape = hit === "miss" ? "M5 5L15 15M15 5L5 15" : hit === "hit" ? "M10 10h0" : "M10 5V15M5 10H15";
+  const made = drawn("0 0 20 20", "camwidget-peak", `M18 10A8 8 0 1 1 2 10A8 8 0 1 1 18 10Z${shape}`);
+  made.dataset["hit"] = hit;
+  made.style.left = `${100 * (x + 0.5) / width}%`;
+  made.style.top = `${100 * (y + 0.5) / height}%`;
+  return made;
+}
+function drawn(viewBox, className, path) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", className);
+  svg.setAttribute("viewBox", viewBox);
+  svg.setAttribute("preserveAspectRatio", "none");
+  for (const kind of ["under", "over"]) {
+    const line2 = document.createElementNS(SVG, "path");
+    line2.setAttribute("class", kind);
+    line2.setAttribute("d", path);
+    svg.append(line2);
+  }
+  return svg;
+}
+
 // src/view/progress.ts
 function progressLine(context) {
   const done = make("div", "camwidget-progress-done");
@@ -1963,10 +2040,10 @@ var Cancel = class {
 };
 
 // src/view/truth.ts
-var SVG = "http://www.w3.org/2000/svg";
+var SVG2 = "http://www.w3.org/2000/svg";
 function outlines(context) {
   const { model } = context;
-  const drawing = document.createElementNS(SVG, "svg");
+  const drawing = document.createElementNS(SVG2, "svg");
   drawing.setAttribute("class", "camwidget-outlines");
   drawing.setAttribute("aria-hidden", "true");
   drawing.setAttribute("preserveAspectRatio", "none");
@@ -1987,7 +2064,7 @@ function outlines(context) {
   return drawing;
 }
 function line(path, kind) {
-  const made = document.createElementNS(SVG, "path");
+  const made = document.createElementNS(SVG2, "path");
   made.setAttribute("d", path);
   made.setAttribute("class", kind);
   return made;
@@ -2000,14 +2077,15 @@ function truthLine(context) {
     "outlines"
   );
   toggle2.addEventListener("click", () => toggleOutlines(context), { signal });
-  const said = make("span", "camwidget-truth-said", { "aria-live": "polite" });
+  const said = make("span", "");
+  const agreed = make("span", "");
   const element = make(
     "div",
     "camwidget-line camwidget-truth",
     {},
     make("span", "camwidget-label", {}, "Truth"),
     toggle2,
-    said
+    make("span", "camwidget-truth-said", { "aria-live": "polite" }, said, agreed)
   );
   context.watch(["truth", "truthful", "outlines"], () => {
     const known = truth(model.get("truth"));
@@ -2015,6 +2093,9 @@ function truthLine(context) {
     element.hidden = !flag(model.get("truthful"), false);
     setAttribute(toggle2, "aria-pressed", String(on));
     setText(said, !on ? "" : known === null ? "Not known for this picture." : known.said);
+  });
+  context.watch(["box", "boxes"], () => {
+    setText(agreed, flag(model.get("boxes"), false) ? box(model.get("box"))?.said ?? "" : "");
   });
   return element;
 }
@@ -2041,6 +2122,7 @@ var Stage = class {
       },
       this.canvas,
       outlines(context),
+      boxes(context),
       this.empty,
       this.note,
       tag(context),

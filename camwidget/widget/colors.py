@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["ACCENT", "COLORMAPS", "NEUTRAL", "RIVALS", "class_colors", "lookup_tables"]
+__all__ = ["ACCENT", "COLORMAPS", "NEUTRAL", "RIVALS", "SERIES", "class_colors", "lookup_tables"]
 
 #: Perceptually uniform, or made for colour-blind eyes; never jet.
 COLORMAPS = ("inferno", "magma", "viridis", "cividis", "turbo")
@@ -13,6 +13,8 @@ COLORMAPS = ("inferno", "magma", "viridis", "cividis", "turbo")
 ACCENT = "#e8710a"
 #: The three nearest rivals, in their bars and in their curves.
 RIVALS = ("#4f86c6", "#3a9d8f", "#9a7fc0")
+#: Methods that are compared, told apart by colour-blind eyes too (after Paul Tol's bright scheme); ACCENT is none.
+SERIES = ("#4477aa", "#e4576b", "#2f9a48", "#b8a11f", "#3aa8d0", "#aa3377", "#7a5ae0", "#44b099")
 #: Everything else.
 NEUTRAL = "#8a929c"
 

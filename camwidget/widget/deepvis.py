@@ -18,6 +18,8 @@ from ..aim import Aim
 from ..deepvis import Visualization, dream_steps
 from ..errors import CamwidgetError, TargetError
 from ..models import VisionModel
+from .closing import close_parts
+from .maps import Request
 from .session import Session
 
 __all__ = ["DeepVisPanel"]
@@ -75,6 +77,10 @@ class DeepVisPanel(ipywidgets.VBox):
                     self._layer.options = (*self._layer.options, (str(place), place.name))
                 self._layer.value = place.name
 
+    def follow_map(self, shown: Request) -> None:
+        """The explorer shows this map."""
+        self.follow(shown.target, shown.layer)
+
     def start(self) -> None:
         """Draw what is chosen, in place of what is being drawn. Returns at once."""
         try:
@@ -118,12 +124,7 @@ class DeepVisPanel(ipywidgets.VBox):
             self._session.close()
             with self._lock:
                 self._asked = None
-            for part in self._parts:
-                for look in (part.layout, getattr(part, "style", None)):
-                    if isinstance(look, ipywidgets.Widget):  # which ipywidgets would leave open
-                        look.close()
-                part.close()
-            self.layout.close()
+            close_parts(self)
         super().close()
 
     # -- what it is made of ----------------------------------------------------------------
@@ -197,10 +198,6 @@ class DeepVisPanel(ipywidgets.VBox):
         # A Label would cut what is longer than the line. All that is put in is escaped.
         self._message = ipywidgets.HTML(layout=wide(min_height="4.5em"))
         self._say("A picture is drawn, from noise, that raises the score of what is chosen.")
-
-    @property
-    def _parts(self) -> list[ipywidgets.Widget]:
-        return [*self._choices.children, self._choices, self._bar, self._image, self._message]
 
     def _connect(self) -> None:
         self._button.on_click(lambda button: self._pressed())

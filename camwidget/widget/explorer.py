@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import ipywidgets
-import numpy as np
 import traitlets as t
 
 from .. import loading, zoo
@@ -19,6 +17,7 @@ from ..models import VisionModel
 from ..perturb import BASELINES, MaskCurve
 from ..ranks import threshold
 from .answers import Mask, MaskDesk
+from .closing import close_parts
 from .hands import SHARED, Hands
 from .maps import MapDesk, Request
 from .masking import MODES
@@ -31,7 +30,7 @@ from .texts import Texts
 __all__ = ["Explorer"]
 
 #: What the worker does, from the most to the least urgent.
-_KINDS = ("map", "pick", "mask", "methods", "strip", "grow", "curve", "stages")
+_KINDS = ("map", "pick", "mask", "methods", "strip", "grow", "curve", "stages", "sheet", "evaluate")
 
 
 class Explorer(ipywidgets.Box):
@@ -58,6 +57,7 @@ class Explorer(ipywidgets.Box):
         text: for a model that takes one, the question or caption; "" until there is one. A model that proposes texts
             has its own for each picture (``propose()`` goes back to it); a question stays.
         outlines: whether the true outlines are drawn, of pictures that carry their truth.
+        boxes: whether the map's box (``localize``) and its peak are drawn.
         model: the model whose classes are shown, under the text in force once a map under it is shown; read-only.
         explanation: the map shown, an ``Explanation``; read-only.
         curve: confidence against fraction, a ``MaskCurve``; None until it is complete; read-only.
@@ -72,6 +72,7 @@ class Explorer(ipywidgets.Box):
     baseline = t.Enum(tuple(BASELINES), "blur")
     text = t.Unicode("")
     outlines = t.Bool(False)
+    boxes = t.Bool(False)
     explanation = t.Instance(Explanation, allow_none=True, read_only=True)
     curve = t.Instance(MaskCurve, allow_none=True, read_only=True)
 
@@ -121,7 +122,7 @@ class Explorer(ipywidgets.Box):
             lambda: self.explanation,
             lambda curve: self._announce("curve", curve),
         )
-        self._panels = Panels(model)
+        self._panels = Panels(self._texts, self._session, self._screen, self._hands)
         kwargs.setdefault("layer", model.default_layer)
         if "text" in kwargs:  # before a target is looked for among its classes
             first = kwargs.get("picture", 0)
@@ -198,8 +199,7 @@ class Explorer(ipywidgets.Box):
         if "_session" in self.__dict__:  # else the arguments were refused
             self._session.close()
             self._panels.close()
-            for part in self._screen.parts:
-                part.close()
+            close_parts(self)
         super().close()
 
     def __repr__(self) -> str:
@@ -313,15 +313,8 @@ class Explorer(ipywidgets.Box):
             self._screen.tell(busy=False)
 
     def _draw_strip(self) -> Iterator[None]:
-        tiles: list[np.ndarray | None] = [None] * len(self.pictures)
-        drawn = time.monotonic()
-        for number, picture in enumerate(self.pictures):
-            tiles[number] = self._texts.base.tile(picture)
-            if time.monotonic() - drawn > 0.5:  # many or large ones: show what there is
-                self._screen.strip.show(tiles, self.picture)
-                drawn = time.monotonic()
-            yield
-        self._screen.strip.show(tiles, self.picture)
+        tiles = map(self._texts.base.tile, self.pictures)
+        return self._screen.strip.fill(tiles, len(self.pictures), lambda: self.picture)
 
     # -- the map ---------------------------------------------------------------------------
 
@@ -381,7 +374,7 @@ class Explorer(ipywidgets.Box):
         self._announce("explanation", explanation)
         if self._desk.requested == shown:
             self._state("target", model.classes[shown.target])
-        self._panels.follow(shown.target, self.layer)
+        self._panels.follow(shown)
         self._answers.ask_curve()
 
     def _map_back(self, shown: Request) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["SHARED", "Hands"]
 
 #: Traits that the browser and Python both set; the view has them under the same names.
-SHARED = ("method", "layer", "mode", "baseline", "fraction", "picture", "outlines")
+SHARED = ("method", "layer", "mode", "baseline", "fraction", "picture", "outlines", "boxes")
 
 
 class Hands:
@@ -46,6 +46,16 @@ class Hands:
         """A thumbnail was clicked."""
         with self._shown_errors():
             self._explorer.picture = number
+
+    def pick_method(self, name: str) -> None:
+        """A row of the table of scores was clicked."""
+        with self._shown_errors():
+            self._explorer.method = name
+
+    def pick_map(self, method: str, target: int) -> None:
+        """A map of the contact sheet was clicked."""
+        self.pick_method(method)
+        self._pick_class(target)
 
     def upload(self, name: str, content: bytes) -> None:
         """A file was chosen."""

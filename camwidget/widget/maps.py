@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ..explanation import Explanation
 from ..methods import get_method
 from . import words
+from .boxes import Boxes
 from .screen import Screen
 from .session import Session
 from .texts import Texts
@@ -57,6 +58,7 @@ class MapDesk:
     ) -> None:
         self._texts = texts
         self._truths = Truths(texts.model)
+        self._boxes = Boxes()
         self._session = session
         self._screen = screen
         self._on_shown = on_shown
@@ -198,10 +200,11 @@ class MapDesk:
     def _beside(
         self, picture: Picture, bench: Workbench, target: int, explanation: Explanation | None
     ) -> dict[str, Any]:
-        """What else changes with a map: the text's panel, and the truth."""
+        """What else changes with a map: the text's panel, the truth, and the map's box."""
         return {
             "prompt": self._texts.panel(picture, bench.model),
             "truth": self._truths.wire(picture, bench.model, target, explanation),
+            "box": self._boxes.wire(picture, bench.model, target, explanation),
         }
 
     def _show_stages(self, shown: Request) -> Iterator[None]:

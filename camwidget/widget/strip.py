@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import ipycanvas
 import ipywidgets
 import numpy as np
-from ipycanvas import hold_canvas
 from PIL import Image
 
 from .colors import ACCENT
+from .paper import Paper
 
 __all__ = ["PictureStrip", "thumbnail"]
-
-# ipycanvas queues the drawing of all canvases in one place, without a lock of its own.
-_drawing = threading.RLock()
 
 
 class PictureStrip:
@@ -29,8 +25,7 @@ class PictureStrip:
 
     SIDE = 56  #: CSS pixels
     GAP = 8
-    SHARP = 2  #: canvas pixels a CSS pixel, for high-density screens
-    WIDEST = 32_000  #: canvas pixels; browsers draw nothing on wider ones
+    PACE = 0.5  #: seconds between two drawings, of many or large pictures
 
     def __init__(
         self, on_pick: Callable[[int], None], on_upload: Callable[[str, bytes], None]
@@ -39,14 +34,8 @@ class PictureStrip:
         self._selected = -1
         self._on_pick = on_pick
         self._on_upload = on_upload
-        self.canvas = ipycanvas.Canvas(
-            width=self.SHARP,
-            height=self._height(),
-            layout=ipywidgets.Layout(height=f"{self._css_height()}px"),
-        )
-        self.canvas.on_mouse_down(self._clicked)
-        # Drawings are not state: a page that reloads, or a second view, comes up empty.
-        self.canvas.on_client_ready(self.draw)
+        self._paper = Paper(self._draw_tiles, self._clicked)
+        self._paper.resize(1, self.SIDE + self.GAP)
         self.upload = ipywidgets.FileUpload(
             accept="image/*",
             multiple=True,
@@ -54,25 +43,39 @@ class PictureStrip:
             tooltip="Explain a picture of your own. It stays in this notebook's kernel.",
         )
         self.upload.observe(self._uploaded, "value")
-        frame = ipywidgets.Box([self.canvas])
+        frame = ipywidgets.Box([self._paper.canvas])
         frame.add_class("camwidget-thumbs")
         self.box = ipywidgets.HBox([frame, self.upload])
         self.box.add_class("camwidget-strip")
-
-    def _css_height(self) -> int:
-        return self.SIDE + self.GAP
-
-    def _height(self) -> int:
-        return self.SHARP * self._css_height()
 
     def show(self, tiles: Sequence[np.ndarray | None], selected: int) -> None:
         """Draw thumbnails; None stands for a picture that cannot be read, or is not ready yet.
 
         Of more than 250 pictures the first 250 are drawn; the others are reached by their number.
         """
-        self._tiles = list(tiles)[: self.WIDEST // (self.SHARP * (self.SIDE + self.GAP))]
+        self._tiles = list(tiles)[: Paper.WIDEST // (self.SIDE + self.GAP)]
         self._selected = selected
         self.draw()
+
+    def fill(
+        self, tiles: Iterable[np.ndarray | None], count: int, selected: Callable[[], int]
+    ) -> Iterator[None]:
+        """Draw thumbnails as they come, yielding after each.
+
+        Args:
+            tiles: the thumbnails.
+            count: how many there will be.
+            selected: gives the number of the chosen one.
+        """
+        ready: list[np.ndarray | None] = [None] * count
+        drawn = time.monotonic()
+        for number, tile in enumerate(tiles):
+            ready[number] = tile
+            if time.monotonic() - drawn > self.PACE:  # show what there is
+                self.show(ready, selected())
+                drawn = time.monotonic()
+            yield
+        self.show(ready, selected())
 
     def select(self, selected: int) -> None:
         """Move the frame that marks the chosen picture."""
@@ -82,29 +85,13 @@ class PictureStrip:
 
     def draw(self) -> None:
         """Draw everything anew."""
-        with _drawing:
-            # A page that reloads leaves the queue pointing at a canvas that is gone (ipycanvas issue 322).
-            ipycanvas.canvas._CANVAS_MANAGER._current_canvas = None
-            width = max(1, len(self._tiles)) * (self.SIDE + self.GAP)
-            if self.canvas.width != width * self.SHARP:
-                self.canvas.width = width * self.SHARP
-                self.canvas.layout.width = self.canvas.layout.min_width = f"{width}px"
-            with hold_canvas():
-                try:
-                    self._draw_tiles()
-                except Exception:
-                    # Half a drawing must not be sent later with someone else's.
-                    ipycanvas.canvas._CANVAS_MANAGER._commands_cache = []
-                    ipycanvas.canvas._CANVAS_MANAGER._buffers_cache = []
-                    raise
+        self._paper.resize(max(1, len(self._tiles)) * (self.SIDE + self.GAP), self.SIDE + self.GAP)
+        self._paper.draw()
 
     def _draw_tiles(self) -> None:
-        canvas, side, pitch = (
-            self.canvas,
-            self.SIDE * self.SHARP,
-            (self.SIDE + self.GAP) * self.SHARP,
-        )
-        inset = self.GAP * self.SHARP // 2
+        canvas, sharp = self._paper.canvas, Paper.SHARP
+        side, pitch = self.SIDE * sharp, (self.SIDE + self.GAP) * sharp
+        inset = self.GAP * sharp // 2
         canvas.clear()
         for number, tile in enumerate(self._tiles):
             x = number * pitch + inset
@@ -112,19 +99,17 @@ class PictureStrip:
                 canvas.fill_style = "#80808040"
                 canvas.fill_rect(x, inset, side, side)
                 canvas.fill_style = "#808080"
-                canvas.font = f"{14 * self.SHARP}px sans-serif"
+                canvas.font = f"{14 * sharp}px sans-serif"
                 canvas.text_align, canvas.text_baseline = "center", "middle"
                 canvas.fill_text("?", x + side / 2, inset + side / 2)
             else:
                 canvas.put_image_data(tile, x, inset)
             if number == self._selected:
-                canvas.stroke_style, canvas.line_width = ACCENT, 3 * self.SHARP
-                canvas.stroke_rect(
-                    x - self.SHARP, inset - self.SHARP, side + 2 * self.SHARP, side + 2 * self.SHARP
-                )
+                canvas.stroke_style, canvas.line_width = ACCENT, 3 * sharp
+                canvas.stroke_rect(x - sharp, inset - sharp, side + 2 * sharp, side + 2 * sharp)
 
     def _clicked(self, x: float, y: float) -> None:
-        number = int(x // ((self.SIDE + self.GAP) * self.SHARP))
+        number = int(x // (self.SIDE + self.GAP))
         if 0 <= number < len(self._tiles):
             self._on_pick(number)
 
@@ -140,7 +125,7 @@ class PictureStrip:
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:
     """The middle square of a picture, uint8 (H, W, 3), at the size in which the strip draws it."""
-    side = PictureStrip.SIDE * PictureStrip.SHARP
+    side = PictureStrip.SIDE * Paper.SHARP
     height, width = pixels.shape[:2]
     short = min(height, width)
     top, left = (height - short) // 2, (width - short) // 2

@@ -56,6 +56,8 @@ class View(anywidget.AnyWidget):
     truth = t.Dict({}).tag(sync=True)
     truthful = t.Bool(False).tag(sync=True)
     outlines = t.Bool(False).tag(sync=True)
+    box = t.Dict({}).tag(sync=True)
+    boxes = t.Bool(False).tag(sync=True)
 
     sentence = t.Unicode("").tag(sync=True)
     status = t.Unicode("").tag(sync=True)

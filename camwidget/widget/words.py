@@ -9,7 +9,7 @@ import numpy as np
 from ..explanation import Explanation
 from ..truth import share_inside
 
-__all__ = ["growing", "picked_sentence", "sentence", "status", "truth"]
+__all__ = ["box", "growing", "picked_sentence", "sentence", "status", "truth"]
 
 
 def sentence(
@@ -101,3 +101,15 @@ def truth(
     # With spaces at which no line ends.
     inside, covered = (f"{100 * part:.0f}\u00a0%" for part in (share, float(evidence.mean())))
     return f"In {where}: {inside} of saliency, on {covered} of the picture."
+
+
+def box(overlap: float, objects: int, hit: bool) -> str:
+    """How a map's box agrees with the true ones, and whether its peak lies on an object.
+
+    Args:
+        overlap: the best intersection over union.
+        objects: how many true boxes there are.
+        hit: whether the peak does.
+    """
+    other = "the true one" if objects == 1 else f"the best of {objects} true ones"
+    return f"The box overlaps {other} by {overlap:.2f}; the peak {'hits' if hit else 'misses'}."

@@ -213,6 +213,29 @@ describe("the focus", () => {
     await new Promise((resolve) => setTimeout(resolve, 5));
     expect(document.activeElement).toBe(search);
   });
+
+  it("is left to the controls of the panels below, but not to a canvas there", async () => {
+    const view = show();
+    const box = document.createElement("div");
+    box.className = "camwidget-explorer";
+    const panels = document.createElement("div");
+    panels.className = "camwidget-panels";
+    const [press, canvas] = [document.createElement("button"), document.createElement("canvas")];
+    canvas.tabIndex = 0;
+    panels.append(press, canvas);
+    view.el.replaceWith(box);
+    box.append(view.el, panels);
+    press.focus();
+    press.click();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(document.activeElement).toBe(press);
+    canvas.focus();
+    canvas.dispatchEvent(new Event("pointerdown", { bubbles: true }));
+    expect(canvas.hasAttribute("tabindex"), "no focus, for which the page would scroll").toBe(false);
+    canvas.click();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(document.activeElement).toBe(view.one(".camwidget-frame"));
+  });
 });
 
 describe("views of one model", () => {

@@ -38,7 +38,7 @@ describe("the stage", () => {
     const view = show(new FakeModel({ ...traits(), overlay: true, opacity: 1 }));
     await settle();
     expect(view.painted().slice(0, 4)).toEqual([255, 255, 255, 255]);
-    view.one<HTMLButtonElement>(".camwidget-look .camwidget-button:last-child").click();
+    view.one<HTMLButtonElement>(".camwidget-look [title*='own cells']").click();
     await settle();
     expect(view.model.get("cells")).toBe(true);
     expect(view.painted().slice(0, 8)).toEqual(opaque(RGB).slice(0, 8));

@@ -36,6 +36,10 @@ export function toggleOutlines(context: Context): void {
   if (flag(context.model.get("truthful"), false)) context.write({ outlines: !flag(context.model.get("outlines"), false) });
 }
 
+export function toggleBoxes(context: Context): void {
+  context.write({ boxes: !flag(context.model.get("boxes"), false) });
+}
+
 /** Picture × map has no overlay to toggle. */
 export function toggleOverlay(context: Context): void {
   if (mode(context.model.get("mode")) === "multiply") return;

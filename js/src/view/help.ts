@@ -8,6 +8,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   [", .", "previous, next picture"],
   ["m", "next quick method"],
   ["o", "true outlines on, off (where they are known)"],
+  ["b", "the map's box and peak on, off"],
   ["[ ]", "shallower, deeper layer"],
   ["space", "map on, off (on the picture)"],
   ["w a s d", "move the marker (on the picture)"],

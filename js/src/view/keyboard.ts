@@ -1,4 +1,4 @@
-import { nextMethod, nudgeFraction, pickRow, stepPicture, toggleOutlines, toggleOverlay } from "./actions";
+import { nextMethod, nudgeFraction, pickRow, stepPicture, toggleBoxes, toggleOutlines, toggleOverlay } from "./actions";
 import type { Context } from "./context";
 
 interface Parts {
@@ -49,6 +49,7 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   else if (key === ".") stepPicture(context, 1);
   else if (key === "m") nextMethod(context);
   else if (key === "o") toggleOutlines(context);
+  else if (key === "b") toggleBoxes(context);
   else if (key === "?") parts.toggleHelp();
   else if (key === "Escape") return parts.close();
   else if (key === " " && event.target === parts.frame) toggleOverlay(context);

@@ -1,5 +1,5 @@
 import { GREY, gradient } from "../core/colormap";
-import { toggleOverlay } from "./actions";
+import { toggleBoxes, toggleOverlay } from "./actions";
 import type { Context } from "./context";
 import { button, make, OWN_KEYS, setAttribute, setChoices } from "./dom";
 import { Range } from "./range";
@@ -56,6 +56,9 @@ function opacity(context: Context): HTMLElement {
   const follow = (): void => range.follow(unit(model.get("opacity"), 0.5));
   const overlay = toggle("overlay", "Show the map over the picture (space)");
   const cells = toggle("cells", "Show the layer's own cells");
+  const box = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
+  box.addEventListener("click", () => toggleBoxes(context), { signal });
+  context.watch(["boxes"], () => setAttribute(box, "aria-pressed", String(flag(model.get("boxes"), false))));
   overlay.addEventListener("click", () => toggleOverlay(context), { signal });
   cells.addEventListener("click", () => context.write({ cells: !flag(model.get("cells"), false) }), {
     signal,
@@ -77,6 +80,7 @@ function opacity(context: Context): HTMLElement {
     range.element,
     overlay,
     cells,
+    box,
   );
 }
 

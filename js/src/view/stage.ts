@@ -2,6 +2,7 @@ import { GREY } from "../core/colormap";
 import { Compositor } from "../core/compositor";
 import type { Heat } from "../core/compositor";
 import { enlarge, toBytes } from "../core/enlarge";
+import { boxes } from "./box";
 import type { Context } from "./context";
 import { make, OWN_KEYS, setAttribute, setText } from "./dom";
 import { Cancel, progressLine, tag } from "./progress";
@@ -48,6 +49,7 @@ export class Stage {
       },
       this.canvas,
       outlines(context),
+      boxes(context),
       this.empty,
       this.note,
       tag(context),

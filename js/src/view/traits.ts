@@ -104,6 +104,20 @@ export interface Truth {
   readonly said: string;
 }
 
+/** The map's box in the scene's pixels, the last two sides exclusive, and its peak. */
+export interface Box {
+  readonly scene: string;
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+  readonly x: number;
+  readonly y: number;
+  /** Whether the peak lies on an object; "" where that is not known. */
+  readonly hit: "hit" | "miss" | "";
+  readonly said: string;
+}
+
 type Fields = Readonly<Record<string, unknown>>;
 
 function fields(value: unknown): Fields {
@@ -304,5 +318,19 @@ export function truth(value: unknown): Truth | null {
     objects: texts(from["objects"]),
     evidence: text(from["evidence"]),
     said: text(from["said"]),
+  };
+}
+
+/** Null where there is no map, or it is all zeros. */
+export function box(value: unknown): Box | null {
+  const from = fields(value);
+  const sides = [...numbers(from["box"]), ...numbers(from["peak"])];
+  const [left, top, right, bottom, x, y] = sides;
+  const hit = from["hit"];
+  if (left === undefined || top === undefined || right === undefined || bottom === undefined) return null;
+  if (x === undefined || y === undefined || !sides.every(Number.isFinite)) return null;
+  return {
+    scene: text(from["scene"]), left, top, right, bottom, x, y,
+    hit: hit === "hit" || hit === "miss" ? hit : "", said: text(from["said"]),
   };
 }

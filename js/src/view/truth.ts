@@ -1,7 +1,7 @@
 import { toggleOutlines } from "./actions";
 import type { Context } from "./context";
 import { button, make, setAttribute, setText } from "./dom";
-import { flag, scene, truth } from "./traits";
+import { box, flag, scene, truth } from "./traits";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -37,7 +37,7 @@ function line(path: string, kind: string): SVGElement {
   return made;
 }
 
-/** Off and on, and how much of the map lies inside. Its room is there for all pictures if any has its truth. */
+/** Off and on, how much of the map lies inside, and how its box agrees. Its room is there for all pictures if any has its truth. */
 export function truthLine(context: Context): HTMLElement {
   const { model, signal } = context;
   const toggle = button(
@@ -46,14 +46,15 @@ export function truthLine(context: Context): HTMLElement {
     "outlines",
   );
   toggle.addEventListener("click", () => toggleOutlines(context), { signal });
-  const said = make("span", "camwidget-truth-said", { "aria-live": "polite" });
+  const said = make("span", "");
+  const agreed = make("span", "");
   const element = make(
     "div",
     "camwidget-line camwidget-truth",
     {},
     make("span", "camwidget-label", {}, "Truth"),
     toggle,
-    said,
+    make("span", "camwidget-truth-said", { "aria-live": "polite" }, said, agreed),
   );
   context.watch(["truth", "truthful", "outlines"], () => {
     const known = truth(model.get("truth"));
@@ -61,6 +62,9 @@ export function truthLine(context: Context): HTMLElement {
     element.hidden = !flag(model.get("truthful"), false);
     setAttribute(toggle, "aria-pressed", String(on));
     setText(said, !on ? "" : known === null ? "Not known for this picture." : known.said);
+  });
+  context.watch(["box", "boxes"], () => {
+    setText(agreed, flag(model.get("boxes"), false) ? (box(model.get("box"))?.said ?? "") : "");
   });
   return element;
 }

@@ -1,0 +1,356 @@
+// built from js/ — do not edit
+
+// src/view/entry.ts
+function entry(mount2) {
+  return {
+    render({ model, el, signal }) {
+      const life = new AbortController();
+      signal?.addEventListener("abort", () => life.abort(), { once: true });
+      mount2(model, el, life.signal);
+      return () => life.abort();
+    }
+  };
+}
+
+// src/view/dom.ts
+function make(tag, className, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  if (className !== "") element.className = className;
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === true) element.setAttribute(name, "");
+    else if (value !== false) element.setAttribute(name, String(value));
+  }
+  element.append(...children);
+  return element;
+}
+var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+function button(className, attributes, ...children) {
+  return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
+}
+function setText(element, value) {
+  if (element.textContent !== value) element.textContent = value;
+}
+function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+function fit(parent, count, create) {
+  while (parent.children.length > count) parent.lastElementChild?.remove();
+  while (parent.children.length < count) parent.append(create(parent.children.length));
+  return Array.from(parent.children);
+}
+
+// src/view/radios.ts
+var SLOW = "reruns the model many times";
+function fillLabel(of, label, slow) {
+  const [name] = fit(of, slow ? 2 : 1, (at) => at === 0 ? make("span", "") : slowMark());
+  if (name !== void 0) setText(name, label);
+}
+function slowMark() {
+  return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
+}
+
+// src/view/watch.ts
+function watch(model, keys, signal, update) {
+  let waiting = false;
+  const later = () => {
+    if (waiting) return;
+    waiting = true;
+    queueMicrotask(() => {
+      waiting = false;
+      if (!signal.aborted) update();
+    });
+  };
+  for (const key of keys) {
+    model.on(`change:${key}`, later);
+    signal.addEventListener("abort", () => model.off(`change:${key}`, later));
+  }
+  update();
+}
+
+// src/table/traits.ts
+function fields(value) {
+  return typeof value === "object" && value !== null ? value : {};
+}
+function list(value) {
+  return Array.isArray(value) ? value.map(fields) : [];
+}
+function text(value, otherwise = "") {
+  return typeof value === "string" ? value : otherwise;
+}
+function texts(value) {
+  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
+}
+function share(value) {
+  return typeof value === "number" && value > 0 ? Math.min(1, value) : 0;
+}
+function choices(value) {
+  return list(value).map(({ name, label, group, tip, reason, slow }) => ({
+    name: text(name),
+    label: text(label, text(name)),
+    group: text(group),
+    tip: text(tip),
+    reason: typeof reason === "string" ? reason : null,
+    slow: slow === true
+  }));
+}
+function columns(value) {
+  return list(value).map(({ name, label, tip, better }) => ({
+    name: text(name),
+    label: text(label, text(name)),
+    tip: text(tip),
+    better: better === "lower" ? "lower" : "higher"
+  }));
+}
+function rows(value) {
+  return list(value).map(({ name, label, color, cells }) => ({
+    name: text(name),
+    label: text(label, text(name)),
+    color: text(color),
+    cells: list(cells).map(cell)
+  }));
+}
+function cell({ value, text: shown, note, best, waits }) {
+  return {
+    value: typeof value === "number" && Number.isFinite(value) ? value : null,
+    text: text(shown, "–"),
+    note: text(note),
+    best: best === true,
+    waits: waits === true
+  };
+}
+function order(value) {
+  const { column, reverse } = fields(value);
+  return { column: text(column), reverse: reverse === true };
+}
+
+// src/table/choose.ts
+var Chooser = class {
+  /**
+   * @param all the trait with what there is
+   * @param chosen the trait with the names of what is chosen
+   */
+  constructor(model, signal, title, all, chosen) {
+    this.model = model;
+    this.all = all;
+    this.chosen = chosen;
+    this.groups = make("div", "camwidget-table-groups", { role: "group", "aria-label": title });
+    this.element = make(
+      "details",
+      "camwidget-table-chooser",
+      {},
+      make(
+        "summary",
+        "camwidget-table-summary",
+        { title: `Choose ${title.toLowerCase()}`, "data-lm-suppress-shortcuts": "true" },
+        make("span", "camwidget-table-title", {}, title),
+        this.count,
+        this.names
+      ),
+      this.groups
+    );
+    this.groups.addEventListener("click", (event) => this.clicked(event), { signal });
+    watch(model, [all, chosen], signal, () => this.update());
+  }
+  model;
+  all;
+  chosen;
+  element;
+  count = make("span", "camwidget-table-count");
+  names = make("span", "camwidget-table-names");
+  groups;
+  update() {
+    const all = choices(this.model.get(this.all));
+    const chosen = new Set(texts(this.model.get(this.chosen)));
+    const usable = all.filter(({ reason }) => reason === null);
+    const taken = usable.filter(({ name }) => chosen.has(name));
+    setText(this.count, `${taken.length} of ${usable.length}`);
+    setText(this.names, taken.map(({ label }) => label).join(", "));
+    const groups = [...new Set(all.map(({ group }) => group))];
+    const lines = fit(
+      this.groups,
+      groups.length,
+      () => make("div", "camwidget-table-group", {}, make("span", "camwidget-table-family"), make("div", "camwidget-table-chips"))
+    );
+    groups.forEach((group, at) => {
+      const [family, chips] = Array.from(lines[at]?.children ?? []);
+      if (family === void 0 || chips === void 0) return;
+      setText(family, group);
+      const mine = all.filter((choice) => choice.group === group);
+      const made = fit(chips, mine.length, () => button("camwidget-table-chip", {}));
+      mine.forEach((choice, k) => show(made[k], choice, chosen.has(choice.name)));
+    });
+  }
+  clicked(event) {
+    const chip = event.target instanceof Element ? event.target.closest(".camwidget-table-chip") : null;
+    const name = chip?.dataset["name"];
+    if (chip === null || name === void 0 || chip.getAttribute("aria-disabled") === "true") return;
+    const before = texts(this.model.get(this.chosen));
+    const after = before.includes(name) ? before.filter((one) => one !== name) : [...before, name];
+    this.model.set(this.chosen, after);
+    this.model.save_changes();
+  }
+};
+function show(chip, { name, label, tip, reason, slow }, chosen) {
+  if (chip === void 0) return;
+  chip.dataset["name"] = name;
+  chip.title = reason !== null ? `Not here: ${reason}` : slow ? `${tip} – ${SLOW}` : tip;
+  setAttribute(chip, "aria-pressed", String(chosen && reason === null));
+  setAttribute(chip, "aria-disabled", String(reason !== null));
+  fillLabel(chip, label, slow);
+}
+
+// src/table/go.ts
+function goLine(model, signal) {
+  const press = button("camwidget-table-button", {});
+  press.addEventListener("click", () => model.send({ type: model.get("running") === true ? "cancel" : "start" }), { signal });
+  const said = make("span", "camwidget-table-said");
+  const done = make("div", "camwidget-table-done");
+  const bar = make(
+    "div",
+    "camwidget-table-bar",
+    { role: "progressbar", "aria-label": "Evaluation", "aria-valuemin": 0, "aria-valuemax": 100 },
+    done
+  );
+  watch(model, ["running", "ready", "progress", "message", "wrong"], signal, () => {
+    const running = model.get("running") === true;
+    const percent = Math.round(100 * share(model.get("progress")));
+    setText(press, running ? "Cancel" : "Start");
+    press.title = running ? "Stop; what is finished stays" : "Score the maps of the picture, class and layer that are shown";
+    press.disabled = !running && model.get("ready") !== true;
+    setText(said, text(model.get("message")));
+    said.dataset["wrong"] = String(model.get("wrong") === true);
+    setAttribute(said, "aria-live", running ? "off" : "polite");
+    bar.dataset["running"] = String(running);
+    setAttribute(bar, "aria-valuenow", String(percent));
+    done.style.width = `${percent}%`;
+  });
+  return make("div", "camwidget-table-go", {}, make("div", "camwidget-table-line", {}, press, said), bar);
+}
+
+// src/table/sort.ts
+function sorted(rows2, columns2, order2) {
+  const at = columns2.findIndex(({ name }) => name === order2.column);
+  const column = columns2[at];
+  if (column === void 0) return rows2;
+  const sign = (column.better === "lower" ? 1 : -1) * (order2.reverse ? -1 : 1);
+  const value = (row) => row.cells[at]?.value ?? null;
+  return [...rows2].sort((a, b) => {
+    const [one, other] = [value(a), value(b)];
+    if (one === null || other === null) return Number(one === null) - Number(other === null);
+    return sign * (one - other);
+  });
+}
+function turned(order2, column) {
+  return { column, reverse: column !== "" && order2.column === column && !order2.reverse };
+}
+function direction(better, reverse) {
+  return better === "lower" === reverse ? "descending" : "ascending";
+}
+
+// src/table/scores.ts
+var ScoreGrid = class {
+  constructor(model, signal) {
+    this.model = model;
+    const table = make("table", "camwidget-table-scores", {}, make("thead", "", {}, this.head), this.body);
+    this.caption = make("div", "camwidget-table-caption", {}, this.about, this.stale);
+    this.element = make("div", "camwidget-table-result", {}, table);
+    this.head.addEventListener("click", (event) => this.sort(event.target), { signal });
+    this.body.addEventListener("click", (event) => this.pick(event.target), { signal });
+    watch(model, ["caption", "stale", "columns", "rows", "order", "method"], signal, () => this.update());
+  }
+  model;
+  caption;
+  element;
+  about = make("span", "");
+  stale = make("span", "camwidget-table-stale");
+  head = make("tr", "");
+  body = make("tbody", "");
+  update() {
+    const { model } = this;
+    const shown = columns(model.get("columns"));
+    const by = order(model.get("order"));
+    const method = text(model.get("method"));
+    const caption = text(model.get("caption"));
+    this.element.hidden = this.caption.hidden = shown.length === 0;
+    setText(this.about, `Of ${caption}`);
+    setText(this.stale, model.get("stale") === true ? "not what is shown above any more; Start evaluates that" : "");
+    const heads = fit(this.head, shown.length + 1, () => make("th", "", { scope: "col" }, button("camwidget-table-head", {})));
+    heads.forEach((head, at) => fillHead(head, shown[at - 1], by));
+    const lines = sorted(rows(model.get("rows")), shown, by);
+    const made = fit(this.body, lines.length, () => make("tr", ""));
+    lines.forEach((row, at) => fillRow(made[at], row, shown, row.name === method));
+  }
+  sort(target) {
+    const head = target instanceof Element ? target.closest("th") : null;
+    if (head === null) return;
+    this.model.set("order", turned(order(this.model.get("order")), head.dataset["name"] ?? ""));
+    this.model.save_changes();
+  }
+  pick(target) {
+    const row = target instanceof Element ? target.closest("tr") : null;
+    if (row !== null) this.model.send({ type: "pick", method: row.dataset["name"] ?? "" });
+  }
+};
+function fillHead(head, column, by) {
+  const [press] = Array.from(head.children);
+  if (!(press instanceof HTMLElement)) return;
+  const name = column?.name ?? "";
+  head.dataset["name"] = name;
+  const [start, end] = fit(press, 2, (at) => make("span", at === 0 ? "" : "camwidget-table-end"));
+  if (start === void 0 || end === void 0) return;
+  const [word, arrow] = fit(end, 2, (at) => make("span", at === 0 ? "" : "camwidget-table-better"));
+  if (word === void 0 || arrow === void 0) return;
+  const label = column?.label ?? "Method";
+  const last = label.lastIndexOf(" ") + 1;
+  setText(start, label.slice(0, last));
+  setText(word, label.slice(last));
+  setText(arrow, column === void 0 ? "" : column.better === "lower" ? "↓" : "↑");
+  press.title = column === void 0 ? "In the order of the methods" : `${column.tip} – Click to sort`;
+  const is = column !== void 0 && by.column === name;
+  setAttribute(head, "aria-sort", is ? direction(column.better, by.reverse) : "none");
+}
+function fillRow(line, row, shown, current) {
+  if (line === void 0) return;
+  line.dataset["name"] = row.name;
+  setAttribute(line, "aria-current", String(current));
+  if (line.firstElementChild === null) {
+    const press = button("camwidget-table-row", { title: "Show its map" });
+    press.append(make("span", "camwidget-table-swatch", { "aria-hidden": "true" }), make("span", ""));
+    line.append(make("th", "", { scope: "row" }, press));
+  }
+  const [swatch, label] = line.querySelectorAll("th span");
+  if (swatch !== void 0) swatch.style.backgroundColor = row.color;
+  if (label !== void 0) setText(label, row.label);
+  const cells = fit(line, shown.length + 1, () => make("td", "")).slice(1);
+  shown.forEach((_, at) => fillCell(cells[at], row.cells[at]));
+}
+function fillCell(place, cell2) {
+  if (place === void 0 || cell2 === void 0) return;
+  setText(place, cell2.waits ? "…" : cell2.text);
+  place.dataset["best"] = String(cell2.best);
+  place.dataset["none"] = String(cell2.value === null);
+  place.title = cell2.note !== "" ? cell2.note : cell2.best ? "The best of this column" : "";
+}
+
+// src/table/table.ts
+function mount(model, root, signal) {
+  const methods = new Chooser(model, signal, "Methods", "methods", "chosen_methods");
+  const metrics = new Chooser(model, signal, "Metrics", "metrics", "chosen_metrics");
+  const scores = new ScoreGrid(model, signal);
+  const parts = [
+    make("div", "camwidget-table-choose", {}, methods.element, metrics.element),
+    goLine(model, signal),
+    scores.caption,
+    scores.element
+  ];
+  root.classList.add("camwidget-table");
+  root.append(...parts);
+  root.addEventListener("keydown", (event) => event.key !== "Tab" && event.stopPropagation(), { signal });
+  signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
+}
+
+// src/table/index.ts
+var table_default = entry(mount);
+export {
+  table_default as default
+};

@@ -1,0 +1,54 @@
+"""Where the map shown is: its box and its peak, and whether the truth agrees where it is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..explanation import Explanation
+from ..localization import best_overlap, localize
+from ..models import VisionModel
+from ..truth import Whereabouts
+from . import words
+from .judging import objects
+from .workbench import Picture, Recent
+
+__all__ = ["Boxes"]
+
+
+class Boxes:
+    """The box of a map by ``localize``, its peak, and what they hit."""
+
+    def __init__(self) -> None:
+        self._where: Recent[Whereabouts | None] = Recent(96)
+
+    def wire(
+        self, picture: Picture, model: VisionModel, target: int, explanation: Explanation | None
+    ) -> dict[str, Any]:
+        """A map's box and peak as the browser wants them; empty where there is none.
+
+        Args:
+            picture: whose map it is.
+            model: under its text.
+            target: the map's class.
+            explanation: the map; None while there is none.
+        """
+        found = None if explanation is None else localize(explanation)
+        if found is None:
+            return {}
+        y, x = found.peak
+        true = self._true(picture, model, target)
+        hit, said = "", ""
+        if true is not None and len(true.boxes):
+            hit = "hit" if true.mask[y, x] else "miss"
+            said = words.box(best_overlap(found.box, true.boxes), len(true.boxes), hit == "hit")
+        return {
+            "scene": picture.id,
+            "box": [int(side) for side in found.box],
+            "peak": [int(x), int(y)],
+            "hit": hit,
+            "said": said,
+        }
+
+    def _true(self, picture: Picture, model: VisionModel, target: int) -> Whereabouts | None:
+        key = (picture, model.classes[target], model.text)
+        return self._where.get(key, lambda: objects(picture, model, target))

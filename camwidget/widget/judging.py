@@ -1,0 +1,107 @@
+"""Several methods scored by several metrics on one picture, piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from ..errors import CamwidgetError
+from ..methods import get_method
+from ..metrics import Metric, Score, Subject, score_steps
+from ..metrics.measuring import case_of
+from ..models import VisionModel
+from ..truth import Whereabouts, find_objects
+from .workbench import Picture, Workbench
+
+__all__ = ["Judged", "judge", "lacks", "objects"]
+
+#: What part of the work the maps are taken to be: the passes of the metrics are counted only once there are maps.
+_QUICK_MAPS, _SLOW_MAPS = 0.05, 0.5
+
+
+@dataclass
+class Judged:
+    """How far it has come.
+
+    Attributes:
+        share: of the work, from 0 to 1.
+        said: what is being done.
+        scores: by method and metric, those that are final.
+        faults: by method, why there is no map.
+    """
+
+    share: float = 0.0
+    said: str = ""
+    scores: dict[tuple[str, str], Score] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+
+
+def lacks(metric: Metric, where: Whereabouts | None, name: str) -> str | None:
+    """Why a metric cannot score the maps of a class; None if it can.
+
+    Args:
+        metric: which.
+        where: the objects of the class; None where that is unknown.
+        name: of the class.
+    """
+    if "label" in metric.needs:
+        return "It needs the picture's true class, which is not known here."
+    if "truth" in metric.needs:
+        if where is None:
+            return "It needs to know where the object is, and this picture does not say."
+        if not where.mask.any():
+            return f"There is no {name} in this picture."
+    return None
+
+
+def objects(picture: Picture, model: VisionModel, target: int) -> Whereabouts | None:
+    """Where the objects of a class are, at the model's size; None where the picture does not say."""
+    if picture.truth is None:
+        return None
+    return find_objects(picture.truth, model.classes[target], model.text, model.preprocess)
+
+
+def judge(
+    bench: Workbench,
+    picture: Picture,
+    target: int,
+    layer: str,
+    methods: Sequence[str],
+    metrics: Sequence[Metric],
+) -> Iterator[Judged]:
+    """Score the maps of a picture for a class at a layer, yielding after each piece of work.
+
+    A method that fails is a fault, and the others go on.
+    """
+    now = Judged()
+    model = bench.model
+    whole = torch.from_numpy(bench.probabilities(picture))
+    subject = Subject(model, bench.pixels(picture).to(model.device), whole)
+    subject.where = lambda index: objects(picture, model, index)
+    names = {}
+    part = _SLOW_MAPS if any(get_method(m).slow for m in methods) else _QUICK_MAPS
+    for number, name in enumerate(methods):
+        label = get_method(name).label
+        try:
+            for share, explanation in bench.growing(picture, target, name, layer):
+                made = explanation
+                now.share = part * (number + share) / len(methods)
+                now.said = f"{label}: its map, {100 * share:.0f} %"
+                yield now
+            case = case_of(subject, made)
+        except CamwidgetError as error:
+            now.faults[name] = str(error)
+            yield now
+            continue
+        subject.cases.append(case)
+        names[case] = name
+    if not subject.cases:
+        return
+    for step in score_steps(subject.cases, metrics):
+        now.scores = {(names[case], metric): score for (case, metric), score in step.scores.items()}
+        # Some metrics ask again after an answer: the whole grows, and the bar must not go back.
+        now.share = max(now.share, part + (1 - part) * step.done / max(step.total, 1))
+        now.said = f"The metrics ask the model: {step.done} of {step.total} passes"
+        yield now

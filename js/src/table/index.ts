@@ -1,0 +1,4 @@
+import { entry } from "../view/entry";
+import { mount } from "./table";
+
+export default entry(mount);

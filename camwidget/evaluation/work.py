@@ -146,8 +146,9 @@ def _subjects(
                 raws.update({(method.name, name): found[0, 0, name].float() for name in layers})
             raw = raws[method.name, layer]
             saliency = saliency_maps(raw, size, method.scale)
-            for n, fault in enumerate(faults(raw, saliency)):
-                case = Case(subjects[n], chosen[n], saliency[n], method, layer, fault)
+            peaks = raw.flatten(1).amax(1).tolist()
+            for n, (fault, peak) in enumerate(zip(faults(raw, saliency), peaks, strict=True)):
+                case = Case(subjects[n], chosen[n], saliency[n], method, layer, fault, peak)
                 subjects[n].cases.append(case)
     return subjects
 

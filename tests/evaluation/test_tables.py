@@ -18,6 +18,7 @@ import camwidget as cw
 from camwidget.errors import DataError, LayerError, MethodError, MetricError, ModelError
 from camwidget.evaluation import radar_outline, rank_scores
 from camwidget.evaluation.table import RESAMPLES, means, ranks
+from camwidget.zoo import scenes
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,21 @@ def test_rows_are_what_measure_says():
         )
         for name, score in scores.items():
             assert row[name] == pytest.approx(score.value, rel=1e-5, abs=1e-7)
+
+
+def test_a_map_may_abstain_by_its_unscaled_peak():
+    model, scene = cw.load("zoo/scenes"), scenes.draw(74_000, 1)
+    absent = (scene.label + 17) % 48
+    there, missing = (
+        exp.raw.max() for exp in cw.explain(model, scene.image, [scene.label, absent])
+    )
+    assert missing < there
+    metric = cw.get_metric("pointing-recall", threshold=float(missing + there) / 2)
+    nowhere = np.zeros(scene.image.shape[:2], bool)
+    found = cw.evaluate(model, [scene, (scene.image, absent, nowhere)], "gradcam", metric)
+    assert found.rows["pointing-recall"].tolist() == [1, 1]
+    found = cw.evaluate(model, [(scene.image, absent, nowhere)], "gradcam", "pointing-recall")
+    assert found.rows["pointing-recall"].tolist() == [0]
 
 
 def test_ranks(found):

@@ -147,7 +147,8 @@ def _subjects(
             raw = raws[method.name, layer]
             saliency = saliency_maps(raw, size, method.scale)
             for n, fault in enumerate(faults(raw, saliency)):
-                case = Case(subjects[n], chosen[n], saliency[n], method, layer, fault)
+                peak = float(raw[n].max())
+                case = Case(subjects[n], chosen[n], saliency[n], method, layer, fault, peak)
                 subjects[n].cases.append(case)
     return subjects
 

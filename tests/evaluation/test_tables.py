@@ -87,6 +87,29 @@ def test_rows_are_what_measure_says():
             assert row[name] == pytest.approx(score.value, rel=1e-5, abs=1e-7)
 
 
+def test_a_map_may_abstain_as_in_measure():
+    """Its raw peak goes along, and a map without evidence is not refused beforehand."""
+    module = Small()
+    with torch.no_grad():
+        module.head.weight.abs_()
+        module.head.weight[0].neg_()  # nothing speaks for the first class
+    model = cw.wrap(module, cw.Preprocess(32), CLASSES, name="pessimist")
+    image, there, nowhere = picture(0), np.ones((32, 32), bool), np.zeros((32, 32), bool)
+    for label, mask, threshold, expected in (
+        (0, nowhere, 0, 1),
+        (0, there, 0, 0),
+        (1, there, 0, 1),
+        (1, there, 1e9, 0),
+        (1, nowhere, 1e9, 1),
+    ):
+        recall = cw.get_metric("pointing-recall", threshold=threshold)
+        found = cw.evaluate(model, [(image, label, mask)], "gradcam", [recall, "pointing"])
+        assert found.rows["pointing-recall"].tolist() == [expected]
+        explanation = cw.explain(model, image, label)
+        scores = cw.measure(model, image, explanation, recall, mask=mask)
+        assert scores["pointing-recall"].value == expected
+
+
 def test_ranks(found):
     means_of = found.table.xs("mean", axis=1, level=1)
     for metric in found.metrics:

@@ -217,7 +217,7 @@ def test_an_average_is_scored_but_not_made_anew(scenes: cw.VisionModel) -> None:
             mean.saliency, SAMPLE.mask_of(SAMPLE.label)
         )
         assert -1 <= value(scenes, SAMPLE, mean, "occlusion-correlation") <= 1
-        with pytest.raises(MetricError, match="method is unknown"):
+        with pytest.raises(MetricError, match="method unknown"):
             cw.measure(scenes, SAMPLE, mean, "continuity")
 
 

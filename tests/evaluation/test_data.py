@@ -11,7 +11,17 @@ import pytest
 import torch
 from PIL import Image
 from small import AREA, BOXES, CLASSES, RIGHT, SIDE, folder, labelled, picture, seen, small_model
-from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    Subset,
+    SubsetRandomSampler,
+    TensorDataset,
+)
 from torchvision.datasets import FakeData, ImageFolder
 from torchvision.transforms.functional import to_tensor
 
@@ -268,6 +278,25 @@ def test_classes_that_a_dataset_names_otherwise(model, tmp_path):
     assert [c for *_, c in known(run(model, ImageFolder(str(other))))] == list(CLASSES)
 
 
+def test_numbers_are_not_the_models_where_known_names_have_others(model, tmp_path):
+    root = folder(tmp_path, 4, ("bee", "cat", "dog", "wolf"))
+    with pytest.raises(DataError, match="no class 'wolf'"):
+        run(model, ImageFolder(str(root)))
+    found = run(model, ImageFolder(str(root)), classes={"wolf": "ant"})
+    assert [c for *_, c in known(found)] == ["bee", "cat", "dog", "ant"]
+
+
+def test_joined_datasets_have_names_too(model, tmp_path):
+    first = ImageFolder(str(folder(tmp_path / "a", 2, ("bee", "dog"))), transform=to_tensor)
+    same = ImageFolder(str(folder(tmp_path / "b", 2, ("bee", "dog"))), transform=to_tensor)
+    joined = ConcatDataset([Subset(first, [1]), same])
+    for data in (joined, Subset(joined, range(3)), DataLoader(joined, batch_size=2)):
+        assert [c for *_, c in known(run(model, data))] == ["dog", "bee", "dog"]
+    other = ImageFolder(str(folder(tmp_path / "c", 2, ("ant", "dog"))), transform=to_tensor)
+    with pytest.raises(DataError, match="'bee', 'dog' and 'ant', 'dog'.*each by itself"):
+        run(model, ConcatDataset([first, other]))
+
+
 def test_a_set_for_detection_asks_for_truth(model):
     class Boxed(Dataset):
         def __len__(self) -> int:
@@ -323,11 +352,16 @@ def test_one_bad_picture_does_not_cost_a_loaders_batch(model):
 
 
 def test_a_shuffling_loader_cannot_be_taken_up_again(model, tmp_path):
-    loader = DataLoader(FakeData(4, (3, SIDE, SIDE), 4, transform=to_tensor), shuffle=True)
-    with pytest.raises(DataError, match="shuffle=False"):
-        run(model, loader, results=tmp_path / "run.jsonl")
-    assert not (tmp_path / "run.jsonl").exists()
-    assert len(run(model, loader).rows) == 4
+    data = FakeData(4, (3, SIDE, SIDE), 4, transform=to_tensor)
+    for loader in (
+        DataLoader(data, shuffle=True),
+        DataLoader(data, sampler=SubsetRandomSampler(range(4))),
+        DataLoader(data, batch_sampler=BatchSampler(RandomSampler(data), 2, False)),
+    ):
+        with pytest.raises(DataError, match="shuffle=False"):
+            run(model, loader, results=tmp_path / "run.jsonl")
+        assert not (tmp_path / "run.jsonl").exists()
+        assert len(run(model, loader).rows) == 4
 
 
 # -- memory --------------------------------------------------------------------------------

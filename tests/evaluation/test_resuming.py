@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from small import CHANCE, ODD, Small, labelled, seen, small_model
+from torchvision.datasets import FakeData
 from untouched import fingerprint
 
 import camwidget as cw
@@ -175,6 +177,30 @@ def test_a_file_of_another_run_is_refused_with_what_differs(tmp_path):
             cw.evaluate(model, data_of, results=path, **everything)
         assert "give another file" in str(caught.value)
     assert path.read_bytes() == data
+
+
+def test_other_pictures_classes_and_truths_are_another_run(tmp_path):
+    """Of the same names and number: nothing that the file has is said of them."""
+    first, second = ([(p, c, np.eye(32, k=k) > 0) for p, c in labelled(2)] for k in (0, 5))
+    others = [(p, c) for (p, _), (_, c) in zip(labelled(4)[2:], labelled(2), strict=True)]
+    files = [tmp_path / name / "1.png" for name in "ab"]
+    for file, (image, _) in zip(files, labelled(2), strict=True):
+        file.parent.mkdir()
+        Image.fromarray(image).save(file)
+    things, fake = [(p, "thing") for p, _ in labelled(2)], FakeData(2, (3, 32, 32), 4)
+    for number, (before, after, old, new) in enumerate(
+        (
+            (labelled(2), others, None, None),
+            (first, second, None, None),
+            ([(files[0], "ant")], [(files[1], "ant")], None, None),
+            (things, things, {"thing": "ant"}, {"thing": "bee"}),
+            (fake, fake, {0: 1}, {0: 2}),
+        )
+    ):
+        options = {"methods": "random", "metrics": "complexity", "results": tmp_path / f"{number}"}
+        cw.evaluate(small_model(), before, classes=old, **options)
+        with pytest.raises(DataError, match="names and classes was"):
+            cw.evaluate(small_model(), after, classes=new, **options)
 
 
 def test_a_setting_that_is_said_is_the_same_as_one_that_is_not(tmp_path):

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from ..errors import DataError
+from ..errors import DataError, MethodError
+from ..methods import settings
 from ..models import VisionModel
 from ..truth import GroundTruth
 from .folder import Folder, spread
@@ -22,7 +23,7 @@ from .items import Item
 from .labels import Labels
 from .reader import Reader, TruthLike, describe, parts, title
 
-__all__ = ["Data", "open_data"]
+__all__ = ["Data", "a_count", "open_data"]
 
 
 class Data(Protocol):
@@ -37,6 +38,18 @@ class Data(Protocol):
 
     def print(self) -> str:
         """A fingerprint of names and labels, where they are known beforehand; else empty."""
+
+
+def a_count(name: str, value: Any) -> int:
+    """A number of pictures, at least 1.
+
+    Raises:
+        DataError: if it is none.
+    """
+    try:
+        return settings.whole(name, value)
+    except MethodError as error:
+        raise DataError(str(error)) from None
 
 
 def open_data(
@@ -61,8 +74,12 @@ def open_data(
     Raises:
         DataError: if there is no picture, or it cannot be told what the classes are.
     """
-    if limit is not None and limit < 1:
-        raise DataError(f"limit is how many pictures to take at most, not {limit!r}.")
+    if limit is not None:
+        limit = a_count("limit", limit)
+    if truth is not None and not callable(truth):
+        raise DataError(
+            f"truth is a function of (number, element of the data), not {type(truth).__name__}."
+        )
     if isinstance(data, (torch.Tensor, np.ndarray, GroundTruth, Mapping, bytes)):
         raise DataError(
             f"data is a folder, a list of pictures, a dataset or a DataLoader, not one {type(data).__name__}: for one "

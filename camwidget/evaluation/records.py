@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import IO, Any
 
 from ..errors import DataError
@@ -47,6 +48,8 @@ class Records:
     def __init__(self, path: str | os.PathLike[str] | None, facts: dict[str, Any]) -> None:
         self.facts, self.run = facts, run_name(facts)
         self.batches: dict[int, list[Row]] = {}
+        if not isinstance(path, (str, os.PathLike, NoneType)):
+            raise DataError(f"results is the path of a file, not {type(path).__name__}.")
         self._path = None if path is None else Path(path).expanduser()
         self._file: IO[bytes] | None = None
         if self._path is not None:
@@ -186,9 +189,10 @@ def _opened(path: Path) -> IO[bytes]:
         )
     try:
         file = path.open("a+b", buffering=0)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # such as of a name that no file can have
+        why = getattr(error, "strerror", None) or error
         raise DataError(
-            f"Results cannot be kept in {str(path)!r}: {error.strerror or error}. Give a file in a folder that exists "
+            f"Results cannot be kept in {str(path)!r}: {why}. Give a file in a folder that exists "
             "and can be written."
         ) from error
     if fcntl is not None:

@@ -8,17 +8,19 @@ from typing import overload
 import numpy as np
 import torch
 
-from ..errors import MethodError, MetricError, PictureError
+from ..errors import MethodError, MetricError, ModelError, PictureError
 from ..explanation import Explanation
 from ..images import PictureLike, open_picture, shades
 from ..methods import Method, get_method
 from ..models import VisionModel
 from ..progress import Progress, follow
 from ..rerun import rerun
+from ..trace import check_precision
 from ..truth import GroundTruth, Whereabouts, find_objects, whereabouts, whereabouts_of
 from .cases import Bench, Case, Subject
 from .registry import Metric, Score, get_metric
 from .scoring import faults, score_steps
+from .settings import listed, whole
 
 __all__ = ["measure"]
 
@@ -84,9 +86,20 @@ def measure(
             under another text than the model.
         PictureError: if an explanation is of another picture, or the mask of another size.
     """
-    explanations = [explanation] if isinstance(explanation, Explanation) else list(explanation)
-    names = [metrics] if isinstance(metrics, (str, Metric)) else metrics
-    chosen = [get_metric(m) for m in names]
+    if not isinstance(model, VisionModel):
+        raise ModelError(
+            f"measure takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}."
+        )
+    explanations: list[Explanation] = listed(explanation)
+    for each in explanations:
+        if not isinstance(each, Explanation):
+            raise MetricError(
+                f"An explanation comes from camwidget.explain, not as {type(each).__name__}: give one, or several of "
+                "one picture."
+            )
+    chosen = [get_metric(m) for m in listed(metrics)]
+    check_precision(precision)
+    seed = whole("seed", seed, 0)
     if not chosen or not explanations:
         raise MetricError("Nothing to measure: a list of explanations or metrics is empty.")
     if len({m.name for m in chosen}) < len(chosen):

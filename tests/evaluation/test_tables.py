@@ -235,6 +235,9 @@ def test_what_does_not_apply_is_said_before_anything_runs():
         ({"target": "ant"}, DataError),
         ({"precision": "fp8"}, MethodError),
         ({"batch": 0}, DataError),
+        ({"seed": "one"}, MetricError),
+        ({"metrics": [["drop"]]}, MetricError),
+        ({"methods": [{"gradcam"}]}, MethodError),
     ):
         with pytest.raises(error):
             cw.evaluate(model, labelled(2), **options)
@@ -284,6 +287,16 @@ def test_the_table_says_which_way_is_better_and_what_is_best(found):
     assert parsed.tags.count("b") == best
     assert "10 pictures" in parsed.text
     assert "deletion ↓" in repr(found) and "10 pictures" in repr(found)
+
+
+def test_labels_stand_above_but_where_settings_tell_apart():
+    steps = [cw.get_metric("region-perturbation", regions=n) for n in (2, 3)]
+    one = cw.evaluate(small_model(), labelled(1), "gradcam", ["region-perturbation"])
+    assert "Region perturbation ↑" in one._repr_html_() and "1 picture;" in one._repr_html_()
+    assert one.plot().axes[0].get_title() == "Region perturbation (higher is better)"
+    two = cw.evaluate(small_model(), labelled(1), "gradcam", iter(steps))
+    assert "region-perturbation(regions=3) ↑" in two._repr_html_()
+    assert "regions=3" in two.plot().axes[1].get_title()
 
 
 def test_figures(found):

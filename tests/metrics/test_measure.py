@@ -14,7 +14,7 @@ from untouched import fingerprint
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.errors import MetricError, PictureError, PromptError
+from camwidget.errors import MethodError, MetricError, ModelError, PictureError, PromptError
 from camwidget.metrics import Score
 from camwidget.truth import fit_mask, share_inside
 
@@ -81,6 +81,27 @@ def test_a_list_of_one_is_a_list(scenes: cw.VisionModel) -> None:
     assert [dict(r) for r in cw.measure(scenes, SAMPLE, [e], "energy")] == [
         dict(cw.measure(scenes, SAMPLE, e, "energy"))
     ]
+
+
+def test_what_makes_no_sense_is_refused(scenes: cw.VisionModel) -> None:
+    e = one(scenes, SAMPLE.image)
+    bare: Any = e.saliency
+    nothing: Any = None
+    for explanation, metrics, options, error, said in (
+        (bare, "drop", {}, MetricError, "ndarray"),
+        ([e, bare], "drop", {}, MetricError, "ndarray"),
+        (nothing, "drop", {}, MetricError, "NoneType"),
+        (e, nothing, {}, MetricError, "no metric None"),
+        (e, [["drop"]], {}, MetricError, "no metric"),
+        (e, "drop", {"seed": "one"}, MetricError, "seed"),
+        (e, "drop", {"precision": "fp8"}, MethodError, "precision"),
+        (e, cw.get_metric("road", percentiles=99.999), {}, MetricError, "lower percentiles"),
+    ):
+        with pytest.raises(error, match=said):
+            cw.measure(scenes, SAMPLE, explanation, metrics, progress=quiet, **options)
+    module: Any = scenes.module
+    with pytest.raises(ModelError, match=r"camwidget\.wrap"):
+        cw.measure(module, SAMPLE, e)
 
 
 @pytest.mark.parametrize("stop", [0, 1, 3, 8])

@@ -137,7 +137,8 @@ class _Run:
         if self.client is None:
             bench = Bench(self.plan.precision, self.plan.seed)
             for number, items in self._batches():
-                rows = run_batch(self.plan, bench, items, self._tick)
+                # A model that fails from the start is not asked about thousands of pictures; later ones are skipped.
+                rows = run_batch(self.plan, bench, items, self._tick, strict=self._done == 0)
                 del items  # before the next ones are read
                 yield self._keep(number, rows)
         else:

@@ -81,8 +81,8 @@ def as_truth(value: Any) -> Masks | Boxes | GroundTruth | None:
         if not proper.all():
             raise DataError(
                 "Boxes are (left, top, right, bottom) in pixels, left ≤ right and top ≤ bottom; found "
-                f"{corners[~proper][0].tolist()}. Boxes of (x, y, width, height) are turned by adding x and y to the last "
-                "two."
+                f"{corners[~proper][0].tolist()}. Boxes of (x, y, width, height) are turned by adding x and y to the "
+                "last two."
             )
         return Boxes(corners)
     if is_number and array.ndim in (2, 3) and set(np.unique(array).tolist()) <= {0, 1}:

@@ -157,18 +157,19 @@ def _named(chosen: list[Any]) -> list[Any]:
         MetricError: if there is one twice.
     """
     times = Counter(c.name for c in chosen)
-    named = [
-        c
-        if times[c.name] == 1 or not c.options
-        else replace(c, name=f"{c.name}({', '.join(f'{k}={_plain(v)}' for k, v in c.options)})")
-        for c in chosen
-    ]
+    named = [replace(c, name=c.name + _told_apart(c)) if times[c.name] > 1 else c for c in chosen]
     twice = [name for name, count in Counter(c.name for c in named).items() if count > 1]
     if twice:
         raise MetricError(
             f"{', '.join(map(repr, twice))} is asked for twice: leave one out, or give it other settings."
         )
     return named
+
+
+def _told_apart(chosen: Method | Metric) -> str:
+    """The settings in parentheses, if there are any beside the method that its name tells of."""
+    said = [f"{k}={_plain(v)}" for k, v in chosen.options if not isinstance(v, Method)]
+    return f"({', '.join(said)})" if said else ""
 
 
 def facts_of(plan: Plan, data: Data) -> dict[str, Any]:
@@ -233,6 +234,8 @@ def _plain(value: Any) -> Any:
         return _placeless(value)
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
+    if isinstance(value, Method):
+        return [value.name, _settings(value)]
     return _placeless(repr(value))
 
 

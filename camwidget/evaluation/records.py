@@ -113,12 +113,20 @@ class Records:
         for number, (end, row) in enumerate(self._lines(), 1):
             if number == 1:
                 self._compare(row)
-            pending.append(row)
-            if not all(isinstance(row.get(k), int) for k in ("batch", "rest")) or (
-                row.get("run") != self.run
+            batch, rest = row.get("batch"), row.get("rest")
+            if row.get("run") != self.run or not all(
+                isinstance(n, int) and n >= 0 for n in (batch, rest)
             ):
                 raise self._damaged(number, "it is no row of this run")
-            if row["rest"] == 0:
+            # Who sorts the file, or takes lines out, would lose pictures without a word.
+            if pending:
+                is_next = (batch, rest) == (pending[-1]["batch"], pending[-1]["rest"] - 1)
+            else:
+                is_next = batch not in self.batches
+            if not is_next:
+                raise self._damaged(number, "it does not follow what is before it")
+            pending.append(row)
+            if rest == 0:
                 self.batches[row["batch"]] = [
                     {k: v for k, v in r.items() if k != "facts"} for r in pending
                 ]

@@ -146,6 +146,22 @@ def test_damage_in_the_middle_is_not_passed_over(tmp_path):
     assert path.read_bytes() == b"".join(lines)
 
 
+def test_lines_that_were_sorted_taken_out_or_doubled_are_damage(tmp_path):
+    path = tmp_path / "run.jsonl"
+    run(small_model(), path, 6)
+    lines = path.read_bytes().splitlines(keepends=True)
+    for changed, number in (
+        ([*lines[:4], lines[5], lines[4], *lines[6:]], 6),
+        ([*lines[:2], *lines[3:]], 3),
+        ([*lines, *lines[-4:]], len(lines) + 1),
+        ([*lines[:4], *(line.replace(b'"batch": 1', b'"batch": -1') for line in lines[4:])], 5),
+    ):
+        path.write_bytes(b"".join(changed))
+        with pytest.raises(DataError, match=f"damaged: line {number}: "):
+            run(small_model(), path, 6)
+        assert path.read_bytes() == b"".join(changed)
+
+
 def test_a_file_of_another_run_is_refused_with_what_differs(tmp_path):
     path = tmp_path / "run.jsonl"
     run(small_model(), path, 4)

@@ -177,6 +177,16 @@ class Odd(Small):
         self.features = nn.Identity()
 
 
+def test_a_method_of_a_method_is_told_apart_by_its_own_settings():
+    smooth = cw.get_method("smoothgrad(saliency)")
+    found = cw.evaluate(
+        small_model(), labelled(1), [smooth, smooth.with_options(samples=3)], "complexity"
+    )
+    assert list(found.table.index) == ["smoothgrad(saliency)", "smoothgrad(saliency)(samples=3)"]
+    with pytest.raises(MetricError, match="twice"):
+        cw.evaluate(small_model(), labelled(1), [smooth, smooth], "complexity")
+
+
 def test_maps_that_rank_nothing_are_counted_and_have_no_score():
     model = cw.wrap(Odd(), cw.Preprocess(32), CLASSES, name="odd", layers=["second"])
     dark, bright = np.zeros((32, 32, 3), np.uint8), np.full((32, 32, 3), 255, np.uint8)
@@ -222,6 +232,20 @@ def test_a_picture_that_the_model_cannot_answer_is_skipped():
     assert "NaN or infinity" in found.skipped["reason"][0]
     with pytest.raises(ModelError, match="NaN or infinity"):
         cw.evaluate(model, [(bright, 0)] * 3, "gradcam", "complexity")
+    # A whole batch of them, later on, costs nothing of what has been scored.
+    found = cw.evaluate(
+        model, [*labelled(2), (bright, 0), (bright, 1)], "gradcam", "complexity", batch=2
+    )
+    assert found.skipped["picture"].tolist() == [2, 3] and len(found.rows) == 2
+
+
+def test_a_picture_that_is_too_small_for_the_layer_is_skipped():
+    module = nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.Flatten(2), Mean(), nn.Linear(4, 2))
+    model = cw.wrap(module, cw.Preprocess(32), ["a", "b"], name="coarse")
+    pictures = [(torch.rand(3, side, side), 0) for side in (32, 8, 32)]
+    found = cw.evaluate(model, pictures, "gradcam", "complexity", layers="0")
+    assert found.skipped["picture"].tolist() == [1]
+    assert "single cell" in found.skipped["reason"][0]
 
 
 def test_what_does_not_apply_is_said_before_anything_runs():
@@ -247,6 +271,13 @@ def test_what_does_not_apply_is_said_before_anything_runs():
 
 
 # -- looks ---------------------------------------------------------------------------------
+
+
+class Mean(nn.Module):
+    """Over all places."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(2)
 
 
 class Tags(HTMLParser):

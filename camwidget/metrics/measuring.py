@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -184,6 +184,20 @@ def _maker(model: VisionModel, explanation: Explanation) -> tuple[Method | None,
     return (method, layer) if model.has_layer(layer) else (None, None)
 
 
+def _as_masks(mask: Any) -> np.ndarray:
+    """A mask that a person gave, as bool."""
+    try:
+        values = np.asarray(mask, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.full((), np.nan)
+    if not np.isfinite(values).all():
+        raise PictureError(
+            "A mask has shape (H, W) or (n, H, W), and is 0 or false where the object is not; this one, of type "
+            f"{type(mask).__name__}, has values that are no numbers."
+        )
+    return values != 0
+
+
 def _finder(
     model: VisionModel,
     image: PictureLike | GroundTruth,
@@ -199,7 +213,7 @@ def _finder(
         if not isinstance(image, GroundTruth):
             return lambda target: None
         return lambda target: find_objects(image, model.classes[target], model.text, preprocess)
-    masks = np.asarray(mask, dtype=bool)
+    masks = _as_masks(mask)
     masks = masks[None] if masks.ndim == 2 else masks
     picture = _picture(image)
     # A tensor is what the model gets, and so is its mask: nothing is resized.

@@ -95,6 +95,9 @@ def test_what_makes_no_sense_is_refused(scenes: cw.VisionModel) -> None:
         (e, [["drop"]], {}, MetricError, "no metric"),
         (e, "drop", {"seed": "one"}, MetricError, "seed"),
         (e, "drop", {"precision": "fp8"}, MethodError, "precision"),
+        (e, "energy", {"mask": np.full((8, 8), np.nan)}, PictureError, "no numbers"),
+        (e, "energy", {"mask": [[1, 0], [1]]}, PictureError, "no numbers"),
+        (e, "energy", {"mask": "mask.png"}, PictureError, "type str"),
         (e, cw.get_metric("road", percentiles=99.999), {}, MetricError, "lower percentiles"),
     ):
         with pytest.raises(error, match=said):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,8 @@ __all__ = [
 
 #: What ``segmentation_seeds`` has instead of a class's index.
 UNKNOWN, BACKGROUND = -1, -2
+
+_NUMBERS = (int, float, np.number)
 
 #: Pixels that touch at a corner are connected, as the strokes of a gradient map often do.
 _NEIGHBOURS = np.ones((3, 3), dtype=bool)
@@ -122,11 +124,18 @@ def segmentation_seeds(
         CamwidgetError: if there is no explanation, or one is not of a class, two are of the same or of several
             pictures, or a threshold makes no sense.
     """
+    if isinstance(explanations, Explanation) or not isinstance(explanations, Iterable):
+        explanations = [explanations]
     explanations = list(explanations)
     if not explanations:
         raise CamwidgetError("There is nothing to make seeds of: no explanation was given.")
+    for each in explanations:
+        if not isinstance(each, Explanation):
+            raise CamwidgetError(
+                f"Seeds are made of explanations, one of each class, not of {type(each).__name__}."
+            )
     threshold = _share("threshold", threshold)
-    if not 0 <= background <= threshold:
+    if not (isinstance(background, _NUMBERS) and 0 <= background <= threshold):
         raise CamwidgetError(
             f"background lies between 0 and the threshold, {threshold}, not at {background!r}."
         )
@@ -172,6 +181,6 @@ def _values(saliency: Explanation | SaliencyLike) -> NDArray[np.float32]:
 
 
 def _share(name: str, value: Any) -> float:
-    if not 0 < value <= 1:  # also refuses NaN
+    if not (isinstance(value, _NUMBERS) and 0 < value <= 1):  # also refuses NaN
         raise CamwidgetError(f"{name} lies above 0 and up to 1, not at {value!r}.")
     return float(value)

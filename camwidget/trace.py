@@ -21,7 +21,7 @@ from .outputs import is_plain, tensors_of
 from .relus import ReluRule, ruled
 from .targets import Target, score_of
 
-__all__ = ["INPUT", "PRECISIONS", "Trace", "in_precision"]
+__all__ = ["INPUT", "PRECISIONS", "Trace", "check_precision", "in_precision"]
 
 #: Stands for the module's input where a layer's name is asked for.
 INPUT = "input"
@@ -59,10 +59,7 @@ class Trace:
         precision: str = "fp32",
         with_input: bool = False,
     ) -> None:
-        if precision not in list(PRECISIONS):
-            raise MethodError(
-                f"There is no precision {precision!r}: use {', '.join(map(repr, PRECISIONS))}."
-            )
+        check_precision(precision)
         self.model = model
         self.pixels = pixels
         self.precision = precision
@@ -231,6 +228,14 @@ class Trace:
                 "picture, or a shallower layer."
             )
         return maps
+
+
+def check_precision(precision: Any) -> None:
+    """Raise a MethodError if there is no such precision."""
+    if precision not in list(PRECISIONS):
+        raise MethodError(
+            f"There is no precision {precision!r}: use {', '.join(map(repr, PRECISIONS))}."
+        )
 
 
 def in_precision(precision: str, device: torch.device) -> torch.autocast:

@@ -125,7 +125,9 @@ def share_inside(saliency: np.ndarray, mask: Mask) -> float:
             f"The saliency is {saliency.shape}, the mask {mask.shape}: bring it to the model's size with fit_mask."
         )
     total = float(saliency.sum(dtype=np.float64))
-    return float(saliency[mask].sum(dtype=np.float64)) / total if total > 0 else math.nan
+    inside = float(saliency[mask].sum(dtype=np.float64))
+    # Summed in another order, all of it may be a little more than all of it.
+    return min(1.0, inside / total) if total > 0 else math.nan
 
 
 def fit_mask(mask: Mask, preprocess: Preprocess) -> Mask:

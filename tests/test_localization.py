@@ -71,9 +71,9 @@ def test_what_cannot_be_localised_is_refused() -> None:
     for bad in (good[0], -good, good * np.nan, good[:0]):
         with pytest.raises(PictureError):
             cw.localize(bad)
-    for threshold in (0, 1.1, float("nan"), -0.2):
+    for threshold in (0, 1.1, float("nan"), -0.2, "half"):
         with pytest.raises(CamwidgetError, match="threshold"):
-            cw.localize(good, threshold)
+            cw.localize(good, threshold)  # type: ignore[arg-type]
     assert cw.localize(torch.from_numpy(good)).box == cw.localize(good).box  # type: ignore[union-attr]
 
 
@@ -169,3 +169,9 @@ def test_seeds_of_a_scene_lie_on_its_things(scenes: cw.VisionModel) -> None:
             right += int((seeds[sample.mask_of(label)] == label).sum())
             all_ += int((seeds == label).sum())
     assert right / all_ > 0.5
+
+
+def test_seeds_are_made_of_explanations() -> None:
+    for bad in (None, [1], np.eye(5)):
+        with pytest.raises(CamwidgetError, match="made of explanations"):
+            cw.segmentation_seeds(bad)  # type: ignore[arg-type]

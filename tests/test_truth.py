@@ -76,3 +76,11 @@ def test_an_outline_is_the_mask_again() -> None:
     square = np.zeros((5, 5), bool)
     square[1:3, 2:4] = True
     assert outline(square) == "M2 1L4 1L4 3L2 3Z"
+
+
+def test_no_more_than_all_of_the_saliency_is_inside() -> None:
+    """Sums of the same values in another order differ in their last bits."""
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        mask = random.random(random.integers(8, 200, 2)) < 0.5
+        assert share_inside((random.random(mask.shape) ** 3 * mask).astype(np.float32), mask) <= 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..figures import new_figure
+from .markup import heading
 from .radar import radar_outline, rank_scores
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def _draw_curve(axes: Any, evaluation: Evaluation, name: str, frame: Any) -> Non
         axes.fill_between(frame.index, low, high, color=look["color"], alpha=0.15, linewidth=0)
     metric = next(m for m in evaluation.metrics if m.name == name)
     arrow = "higher" if metric.better == "higher" else "lower"
-    axes.set_title(f"{_literal(metric.label)} (area: {arrow} is better)", fontsize=9)
-    axes.set_xlabel("fraction of the pixels, top evidence first", fontsize=8)
+    axes.set_title(f"{_literal(heading(metric))} ({arrow} is better)", fontsize=9)
+    axes.set_xlabel("fraction removed, or shown", fontsize=8)
     axes.set_ylabel("mean over pictures", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.set_xlim(0, 1)
@@ -102,7 +103,7 @@ def _draw_radar(axes: Any, evaluation: Evaluation) -> None:
         axes.text(
             1.08 * tip_x,
             1.08 * tip_y,
-            _literal(textwrap.fill(_heading(metric), 16)),
+            _literal(textwrap.fill(heading(metric), 16)),
             ha="center" if abs(tip_x) < 0.2 else "left" if tip_x > 0 else "right",
             va="center" if abs(tip_y) < 0.8 else "bottom" if tip_y > 0 else "top",
             fontsize=8,
@@ -115,11 +116,6 @@ def _draw_radar(axes: Any, evaluation: Evaluation) -> None:
     axes.set_ylim(-1.3, 1.3)
     axes.set_axis_off()
     axes.set_title("ranks (outermost is best)", fontsize=9)
-
-
-def _heading(metric: Any) -> str:
-    """A metric's label; with settings that tell it from another, its name."""
-    return metric.label if metric.name.isidentifier() else metric.name
 
 
 def _legend(figure: Figure, axes: Any) -> None:

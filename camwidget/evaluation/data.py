@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from ..errors import DataError
+from ..errors import DataError, MethodError
+from ..methods import settings
 from ..models import VisionModel
 from ..truth import GroundTruth
 from .folder import Folder, spread
@@ -21,7 +23,7 @@ from .items import Item
 from .labels import Labels
 from .reader import Reader, TruthLike, describe, parts, title
 
-__all__ = ["Data", "open_data"]
+__all__ = ["Data", "a_count", "open_data"]
 
 
 class Data(Protocol):
@@ -36,6 +38,18 @@ class Data(Protocol):
 
     def print(self) -> str:
         """A fingerprint of names and labels, where they are known beforehand; else empty."""
+
+
+def a_count(name: str, value: Any) -> int:
+    """A number of pictures, at least 1.
+
+    Raises:
+        DataError: if it is none.
+    """
+    try:
+        return settings.whole(name, value)
+    except MethodError as error:
+        raise DataError(str(error)) from None
 
 
 def open_data(
@@ -60,8 +74,12 @@ def open_data(
     Raises:
         DataError: if there is no picture, or it cannot be told what the classes are.
     """
-    if limit is not None and limit < 1:
-        raise DataError(f"limit is how many pictures to take at most, not {limit!r}.")
+    if limit is not None:
+        limit = a_count("limit", limit)
+    if truth is not None and not callable(truth):
+        raise DataError(
+            f"truth is a function of (number, element of the data), not {type(truth).__name__}."
+        )
     if isinstance(data, (torch.Tensor, np.ndarray, GroundTruth, Mapping, bytes)):
         raise DataError(
             f"data is a folder, a list of pictures, a dataset or a DataLoader, not one {type(data).__name__}: for one "
@@ -69,9 +87,9 @@ def open_data(
         )
     names = None
     if isinstance(data, torch.utils.data.DataLoader):
-        names = getattr(_bottom(data.dataset), "classes", None)
+        names = _class_names(data.dataset)
     elif not isinstance(data, (str, os.PathLike, list, tuple)):
-        names = getattr(_bottom(data), "classes", None)
+        names = _class_names(data)
     labels = Labels(model, classes, names, strict=strict)
     reader = Reader(labels, truth)
     if isinstance(data, (str, os.PathLike)):
@@ -129,15 +147,62 @@ class Listed:
         return title(self._data[number] if is_list else None, number)
 
     def print(self) -> str:
-        """Of the names and, where they are known without opening anything, of the classes."""
+        """Of the names, of what the classes mean, and of all else that is known without opening anything."""
         known = getattr(_bottom(self._data), "targets", None)
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(self._reader.labels.print().encode())
         for number in self._chosen:
-            label = parts(self._data[number])[1] if self.kind == "list" else None
-            digest.update(f"{self._name(number)}\0{label}\0".encode(errors="surrogateescape"))
+            said = [self._name(number)]
+            if self.kind == "list":
+                picture, label, truth = parts(self._data[number])
+                said += [_content(picture), str(label), _content(truth)]
+            digest.update("\0".join((*said, "")).encode(errors="surrogateescape"))
         if known is not None and np.ndim(known) == 1:
             digest.update(repr(np.asarray(known).tolist()).encode())
         return digest.hexdigest()[:16]
+
+
+def _content(value: Any) -> str:
+    """What tells a picture or a truth in memory from others; of one in a file, where it is.
+
+    A PIL image may not be decoded yet, and all of them at once would fill the memory.
+    """
+    if isinstance(value, GroundTruth):
+        value = value.image
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().float().numpy()
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        return f"{value.dtype} {value.shape} {zlib.crc32(np.ascontiguousarray(value).tobytes())}"
+    if isinstance(value, bytes):
+        return str(zlib.crc32(value))
+    if isinstance(value, (str, os.PathLike)):
+        return os.fsdecode(value)
+    return repr(value) if isinstance(value, (list, tuple)) else type(value).__name__
+
+
+def _class_names(data: Any) -> list[Any] | None:
+    """What a dataset calls its classes, in the order of their numbers; None if it does not say.
+
+    Raises:
+        DataError: if it is put together from parts that number them differently.
+    """
+    bottom = _bottom(data)
+    if not isinstance(bottom, torch.utils.data.ConcatDataset):
+        names = getattr(bottom, "classes", None)
+        return None if names is None else list(names)
+    first, *others = map(_class_names, bottom.datasets)
+    for other in others:
+        if other != first:
+            raise DataError(
+                f"The joined datasets have different classes, {_few(first)} and {_few(other)}, so that a number does "
+                "not tell which is meant: evaluate each by itself."
+            )
+    return first
+
+
+def _few(names: list[Any] | None) -> str:
+    if names is None:
+        return "some without names"
+    return ", ".join(map(repr, names[:4])) + (" …" if len(names) > 4 else "")
 
 
 def _bottom(data: Any) -> Any:
@@ -169,10 +234,7 @@ class Streamed:
     def __init__(self, data: Iterable[Any], reader: Reader, limit: int | None) -> None:
         self.is_loader = isinstance(data, torch.utils.data.DataLoader)
         self.kind = "DataLoader" if self.is_loader else type(data).__name__
-        self.is_shuffled = isinstance(
-            getattr(data, "sampler", None),
-            (torch.utils.data.RandomSampler, torch.utils.data.WeightedRandomSampler),
-        )
+        self.is_shuffled = isinstance(_sampler(data), _SHUFFLERS)
         self._data, self._reader = data, reader
         self.total = self._length()
         if limit is not None:
@@ -203,8 +265,8 @@ class Streamed:
             del element
 
     def print(self) -> str:
-        """Nothing is known beforehand."""
-        return ""
+        """Of what the classes mean; of the pictures nothing is known beforehand."""
+        return self._reader.labels.print()
 
     def _loaded(self) -> Iterator[Any]:
         """The pictures of a loader, one by one."""
@@ -212,8 +274,10 @@ class Streamed:
         batches = iter(loader)
         # Where a batch fails, its pictures are had one by one, if it is known which they are.
         places = loader.batch_sampler
-        is_plain = isinstance(getattr(loader, "sampler", None), torch.utils.data.SequentialSampler)
-        known = iter(places) if is_plain and places is not None else None
+        is_plain = type(places) is torch.utils.data.BatchSampler and isinstance(
+            _sampler(loader), torch.utils.data.SequentialSampler
+        )
+        known = iter(places) if is_plain else None
         while True:
             asked = None if known is None else next(known, None)
             try:
@@ -230,6 +294,21 @@ class Streamed:
                 continue
             yield from _split(batch)
             del batch
+
+
+#: What gives another order each time.
+_SHUFFLERS = (
+    torch.utils.data.RandomSampler,
+    torch.utils.data.SubsetRandomSampler,
+    torch.utils.data.WeightedRandomSampler,
+)
+
+
+def _sampler(data: Any) -> Any:
+    """What decides on the order of a loader's pictures, if it is known."""
+    # Beside batches of one's own, a loader has a sampler that nobody asks.
+    batches = getattr(data, "batch_sampler", None)
+    return getattr(data if batches is None else batches, "sampler", None)
 
 
 @dataclass(frozen=True)

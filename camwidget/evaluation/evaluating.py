@@ -57,7 +57,9 @@ def evaluate(
         metrics: names of ``list_metrics()``, or ``get_metric`` with settings.
         layers: module names; the model's default layer if None; "all" for every one of ``model.layers``.
         target: the class that is explained: "label", the picture's own, or "predicted", the model's.
-        results: a file for the rows, JSON lines, written as they come; a run that was broken off goes on from it.
+        results: a file for the rows, JSON lines, written as they come; a run that was broken off goes on from it. A
+            file of another evaluation is refused; but what is in the pictures' files or a dataset, and what ``truth``
+            gives, is not compared.
             ``pandas.read_json(results, lines=True, precise_float=True)`` opens it. None keeps them in memory.
         truth: a function of (number, element of the data) that gives a truth, where the data does not hold it.
         classes: from the data's classes (folders' names, say) to the model's, where they differ; None for no class.
@@ -137,7 +139,8 @@ class _Run:
         if self.client is None:
             bench = Bench(self.plan.precision, self.plan.seed)
             for number, items in self._batches():
-                rows = run_batch(self.plan, bench, items, self._tick)
+                # A model that fails from the start is not asked about thousands of pictures; later ones are skipped.
+                rows = run_batch(self.plan, bench, items, self._tick, strict=self._done == 0)
                 del items  # before the next ones are read
                 yield self._keep(number, rows)
         else:

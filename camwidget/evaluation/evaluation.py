@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..metrics import Metric
 from . import table as tables
+from .markup import as_html, counted
 from .plan import FIXED
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Evaluation:
         return int(self.rows["picture"].nunique())
 
     def __repr__(self) -> str:
-        head = f"Evaluation of {self.model}: {_counted(self.pictures, 'picture')}"
+        head = f"Evaluation of {self.model}: {counted(self.pictures, 'picture')}"
         if len(self.skipped):
             head += f", {len(self.skipped)} skipped"
         table = self.table
@@ -138,10 +139,4 @@ class Evaluation:
         return f"{head}\n{shown.to_string()}"
 
     def _repr_html_(self) -> str:
-        from .markup import as_html
-
         return as_html(self)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" + ("" if count == 1 else "s")

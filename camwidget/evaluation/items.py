@@ -76,10 +76,13 @@ def as_truth(value: Any) -> Masks | Boxes | GroundTruth | None:
         array = array.reshape(0, 4)
     if is_number and array.dtype != np.bool_ and array.shape[-1:] == (4,) and array.ndim <= 2:
         corners = array.reshape(-1, 4).astype(np.float64)
-        if not np.isfinite(corners).all() or (corners[:, :2] > corners[:, 2:]).any():
+        # NaN compares as false.
+        proper = (corners[:, :2] <= corners[:, 2:]).all(1) & np.isfinite(corners).all(1)
+        if not proper.all():
             raise DataError(
                 "Boxes are (left, top, right, bottom) in pixels, left ≤ right and top ≤ bottom; found "
-                f"{corners[0].tolist()}. Boxes of (x, y, width, height) are turned by adding x and y to the last two."
+                f"{corners[~proper][0].tolist()}. Boxes of (x, y, width, height) are turned by adding x and y to the "
+                "last two."
             )
         return Boxes(corners)
     if is_number and array.ndim in (2, 3) and set(np.unique(array).tolist()) <= {0, 1}:
@@ -141,25 +144,24 @@ def _finder(
     truth = item.truth
     if truth is None:
         return lambda model, target: None
-    masks: Masks
-    if isinstance(truth, Boxes):
-        masks = truth.drawn(*size)
-    elif isinstance(truth, GroundTruth):
-        masks = truth.masks
-    else:
-        masks = truth
-    if masks.shape[1:] != size:
-        raise PictureError(
-            f"The masks of {item.name} are {tuple(masks.shape[1:])}, the picture is {size}: masks have the height and "
-            "width of their picture."
-        )
+    if not isinstance(truth, Boxes):
+        masks = truth.masks if isinstance(truth, GroundTruth) else truth
+        if masks.shape[1:] != size:
+            raise PictureError(
+                f"The masks of {item.name} are {tuple(masks.shape[1:])}, the picture is {size}: masks have the height "
+                "and width of their picture."
+            )
+
+    def objects(model: VisionModel, target: int) -> Masks | None:
+        if isinstance(truth, GroundTruth):
+            return objects_of(truth, model.classes[target], model.text)
+        if item.label not in (None, target):
+            return None
+        # Drawn when a metric asks: the boxes of a large picture would fill the memory.
+        return truth.drawn(*size) if isinstance(truth, Boxes) else truth
 
     def where(model: VisionModel, target: int) -> Whereabouts | None:
-        found: Masks | None = masks
-        if isinstance(truth, GroundTruth):
-            found = objects_of(truth, model.classes[target], model.text)
-        elif item.label not in (None, target):
-            found = None
+        found = objects(model, target)
         if found is None:
             return None
         if not is_pixels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,14 @@ class Labels:
         strict: bool,
     ) -> None:
         self.model, self.strict = model, strict
-        self._given = {} if given is None else dict(given)
-        for said, meant in self._given.items():
-            if meant is not None:
-                self._index(meant, f"classes[{said!r}]")
+        if not isinstance(given, (Mapping, NoneType)):
+            raise DataError(
+                f"classes is a mapping from what the data says to classes of the model, not {type(given).__name__}."
+            )
+        self._meant = {
+            said: None if meant is None else self._index(meant, f"classes[{said!r}]")
+            for said, meant in (given or {}).items()
+        }
         self._names = None if names is None else self._own(list(names))
 
     def index(self, label: Any, name: str) -> int | None:
@@ -50,9 +55,8 @@ class Labels:
             label = label.item()
         if label is None:
             return None
-        if isinstance(label, (str, int)) and label in self._given:
-            meant = self._given[label]
-            return None if meant is None else self._index(meant, name)
+        if isinstance(label, (str, int)) and label in self._meant:
+            return self._meant[label]
         if self._names is not None and not isinstance(label, str):
             number = self._number(label, name)
             if not 0 <= number < len(self._names):
@@ -66,6 +70,10 @@ class Labels:
             if self.strict:
                 raise
             return None
+
+    def print(self) -> str:
+        """What tells one meaning of the data's classes from another."""
+        return repr((sorted(map(repr, self._meant.items())), self._names))
 
     def named(self, names: Sequence[str]) -> dict[str, int | None]:
         """The classes of folders.
@@ -90,7 +98,10 @@ class Labels:
         unknown = [str(n) for n, (is_known, _) in zip(names, found, strict=True) if not is_known]
         if not unknown:
             return [index for _, index in found]
-        if not self._given and len(names) == len(self.model.classes):
+        # Not if the names that are known stand elsewhere. (A few may: ImageNet has two cranes.)
+        in_place = [index == n for n, (is_known, index) in enumerate(found) if is_known]
+        in_order = 2 * sum(in_place) >= len(in_place)
+        if not self._meant and in_order and len(names) == len(self.model.classes):
             return None  # as many classes under other names, such as WordNet's numbers
         if not self.strict:
             return [index for _, index in found]
@@ -99,9 +110,8 @@ class Labels:
     def _any_of(self, name: Any) -> tuple[bool, int | None]:
         """Whether a class is known, by any of its synonyms, and its index."""
         for synonym in name if isinstance(name, (tuple, list)) else (name,):
-            if synonym in self._given:
-                meant = self._given[synonym]
-                return True, None if meant is None else self.model.class_index(meant)
+            if synonym in self._meant:
+                return True, self._meant[synonym]
             try:
                 return True, self.model.class_index(str(synonym))
             except TargetError:

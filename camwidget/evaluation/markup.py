@@ -7,9 +7,10 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..metrics import Metric
     from .evaluation import Evaluation
 
-__all__ = ["as_html"]
+__all__ = ["as_html", "counted", "heading"]
 
 _CELL = "text-align:right;padding:2px 10px;white-space:nowrap"
 _NAME = "text-align:left;padding:2px 10px;white-space:nowrap"
@@ -29,7 +30,7 @@ def as_html(evaluation: Evaluation) -> str:
     for metric in evaluation.metrics:
         arrow = "↑" if metric.better == "higher" else "↓"
         title = escape(f"{metric.summary} ({metric.better} is better)")
-        label = escape(metric.label if metric.name.isidentifier() else metric.name)
+        label = escape(heading(metric))
         heads.append(f'<th style="{_CELL}" title="{title}">{label} {arrow}</th>')
     heads.append(f'<th style="{_CELL}" title="1 is the best">mean rank ↓</th>')
     lines = []
@@ -51,6 +52,16 @@ def as_html(evaluation: Evaluation) -> str:
     )
 
 
+def counted(count: int, what: str) -> str:
+    """A number of things."""
+    return f"{count} {what}" + ("" if count == 1 else "s")
+
+
+def heading(metric: Metric) -> str:
+    """A metric's label; with settings that tell it from another, its name."""
+    return metric.name if "(" in metric.name else metric.label
+
+
 def _cell(mean: float, low: float, high: float, is_best: bool, digits: int = 3) -> str:
     if math.isnan(mean):
         return f'<td style="{_CELL}">–</td>'
@@ -66,7 +77,8 @@ def _notes(evaluation: Evaluation) -> list[str]:
     """What is said below the table, escaped."""
     model = escape(evaluation.model)
     notes = [
-        f"{model}, {evaluation.pictures} pictures; in brackets the 95 % bootstrap interval of the mean. Bold is best."
+        f"{model}, {counted(evaluation.pictures, 'picture')}; in brackets the 95 % bootstrap interval of the mean. "
+        "Bold is best."
     ]
     if len(evaluation.skipped):
         first = evaluation.skipped.iloc[0]
@@ -84,7 +96,7 @@ def _notes(evaluation: Evaluation) -> list[str]:
         for name, why in (found if isinstance(found, dict) else {}).items():
             reasons[name, why] = reasons.get((name, why), 0) + 1
     notes += [
-        f"{escape(name)}: {count} maps without a score ({escape(why)})."
+        f"{escape(name)}: {counted(count, 'map')} without a score ({escape(why)})."
         for (name, why), count in reasons.items()
     ]
     return notes

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any, Literal
 
 import torch
@@ -18,9 +19,10 @@ from .._version import __version__
 from ..errors import DataError, MethodError, MetricError
 from ..methods import Method, get_method
 from ..metrics import Metric, get_metric
+from ..metrics.settings import listed, whole
 from ..models import VisionModel
-from ..trace import INPUT, PRECISIONS
-from .data import Data
+from ..trace import INPUT, check_precision
+from .data import Data, a_count
 
 __all__ = ["FIXED", "Combination", "Plan", "facts_of", "make_plan", "weights_print"]
 
@@ -115,8 +117,8 @@ def make_plan(
     Raises:
         MethodError, MetricError, LayerError, DataError: if anything of it is unknown, or does not apply.
     """
-    named = _named([get_method(m) for m in _listed(methods)])
-    scored = _named([get_metric(m) for m in _listed(metrics)])
+    named = _named([get_method(m) for m in listed(methods)])
+    scored = _named([get_metric(m) for m in listed(metrics)])
     if not named or not scored:
         raise MetricError("Nothing to evaluate: the list of methods or metrics is empty.")
     for metric in scored:
@@ -124,7 +126,7 @@ def make_plan(
             raise MetricError(f"A metric cannot be called {metric.name!r}: a column of results is.")
     if layers == "all" and not model.has_layer("all"):
         layers = [x.name for x in model.layers]
-    names = list(dict.fromkeys(model.layer(n).name for n in _listed(layers)))
+    names = list(dict.fromkeys(model.layer(n).name for n in listed(layers)))
     if not names:
         raise MethodError("Nothing to evaluate: the list of layers is empty.")
     if target not in ("label", "predicted"):
@@ -137,22 +139,15 @@ def make_plan(
             f"{model.name} has another text, and other classes, for each picture, so that no label is one of them: "
             'pass target="predicted", or a text with model.given(…).'
         )
-    if precision not in list(PRECISIONS):
-        raise MethodError(
-            f"There is no precision {precision!r}: use {', '.join(map(repr, PRECISIONS))}."
-        )
-    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-        raise DataError(f"batch is how many pictures to work on together, not {batch!r}.")
+    check_precision(precision)
+    seed = whole("seed", seed, 0)
+    batch = a_count("batch", batch)
     combinations = []
     for method in named:
         for name in names[:1] if method.at_input else names:
             method.check(model, name)
             combinations.append(Combination(method, name, INPUT if method.at_input else name))
     return Plan(model, tuple(combinations), tuple(scored), target, precision, seed, batch)  # type: ignore[arg-type]
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def _named(chosen: list[Any]) -> list[Any]:
@@ -162,16 +157,19 @@ def _named(chosen: list[Any]) -> list[Any]:
         MetricError: if there is one twice.
     """
     times = Counter(c.name for c in chosen)
-    named = [
-        c
-        if times[c.name] == 1 or not c.options
-        else replace(c, name=f"{c.name}({', '.join(f'{k}={_plain(v)}' for k, v in c.options)})")
-        for c in chosen
-    ]
+    named = [replace(c, name=c.name + _told_apart(c)) if times[c.name] > 1 else c for c in chosen]
     twice = [name for name, count in Counter(c.name for c in named).items() if count > 1]
     if twice:
-        raise MetricError(f"{', '.join(map(repr, twice))} is asked for twice.")
+        raise MetricError(
+            f"{', '.join(map(repr, twice))} is asked for twice: leave one out, or give it other settings."
+        )
     return named
+
+
+def _told_apart(chosen: Method | Metric) -> str:
+    """The settings in parentheses, if there are any beside the method that its name tells of."""
+    said = [f"{k}={_plain(v)}" for k, v in chosen.options if not isinstance(v, Method)]
+    return f"({', '.join(said)})" if said else ""
 
 
 def facts_of(plan: Plan, data: Data) -> dict[str, Any]:
@@ -226,14 +224,18 @@ def _settings(chosen: Method | Metric) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """A setting as JSON has it; of anything else its description, without its place in memory."""
-    if value is None or isinstance(value, (bool, int)):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, Integral):  # numpy's among them
+        return int(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else repr(value)
     if isinstance(value, str):
         return _placeless(value)
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
+    if isinstance(value, Method):
+        return [value.name, _settings(value)]
     return _placeless(repr(value))
 
 

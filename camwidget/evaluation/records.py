@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import IO, Any
 
 from ..errors import DataError
@@ -47,6 +48,8 @@ class Records:
     def __init__(self, path: str | os.PathLike[str] | None, facts: dict[str, Any]) -> None:
         self.facts, self.run = facts, run_name(facts)
         self.batches: dict[int, list[Row]] = {}
+        if not isinstance(path, (str, os.PathLike, NoneType)):
+            raise DataError(f"results is the path of a file, not {type(path).__name__}.")
         self._path = None if path is None else Path(path).expanduser()
         self._file: IO[bytes] | None = None
         if self._path is not None:
@@ -110,12 +113,20 @@ class Records:
         for number, (end, row) in enumerate(self._lines(), 1):
             if number == 1:
                 self._compare(row)
-            pending.append(row)
-            if not all(isinstance(row.get(k), int) for k in ("batch", "rest")) or (
-                row.get("run") != self.run
+            batch, rest = row.get("batch"), row.get("rest")
+            if row.get("run") != self.run or not all(
+                isinstance(n, int) and n >= 0 for n in (batch, rest)
             ):
                 raise self._damaged(number, "it is no row of this run")
-            if row["rest"] == 0:
+            # Who sorts the file, or takes lines out, would lose pictures without a word.
+            if pending:
+                is_next = (batch, rest) == (pending[-1]["batch"], pending[-1]["rest"] - 1)
+            else:
+                is_next = batch not in self.batches
+            if not is_next:
+                raise self._damaged(number, "it does not follow what is before it")
+            pending.append(row)
+            if rest == 0:
                 self.batches[row["batch"]] = [
                     {k: v for k, v in r.items() if k != "facts"} for r in pending
                 ]
@@ -186,9 +197,10 @@ def _opened(path: Path) -> IO[bytes]:
         )
     try:
         file = path.open("a+b", buffering=0)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # such as of a name that no file can have
+        why = getattr(error, "strerror", None) or error
         raise DataError(
-            f"Results cannot be kept in {str(path)!r}: {error.strerror or error}. Give a file in a folder that exists "
+            f"Results cannot be kept in {str(path)!r}: {why}. Give a file in a folder that exists "
             "and can be written."
         ) from error
     if fcntl is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ..engine import raw_maps, saliency_maps
-from ..errors import CamwidgetError, ModelError, PictureError
+from ..errors import CamwidgetError, LayerError, ModelError, PictureError
 from ..metrics import Bench, Case, Score, Subject, score_steps
 from ..metrics.scoring import faults
 from ..models import is_want_of_memory
@@ -29,7 +29,12 @@ Tick = Callable[[], None]
 
 
 def run_batch(
-    plan: Plan, bench: Bench, items: Sequence[Item], tick: Tick = lambda: None
+    plan: Plan,
+    bench: Bench,
+    items: Sequence[Item],
+    tick: Tick = lambda: None,
+    *,
+    strict: bool = False,
 ) -> list[Row]:
     """The rows of consecutive pictures, in their order.
 
@@ -38,9 +43,10 @@ def run_batch(
         bench: of the run, in this process.
         items: the pictures.
         tick: called now and then; may raise to cancel.
+        strict: whether it is an error if the model fails on every picture, or these are skipped.
 
     Raises:
-        ModelError: if the model fails on every picture.
+        ModelError, LayerError: if it does, and is to be.
     """
     rows: dict[int, list[Row]] = {}
     alike: dict[tuple[int, ...], list[Opened]] = {}
@@ -55,24 +61,24 @@ def run_batch(
             continue
         size = (item.number,) if plan.one_by_one else tuple(opened.pixels.shape)
         alike.setdefault(size, []).append(opened)
-    failure: ModelError | None = None
+    failure: ModelError | LayerError | None = None
     scored = False
     for group in alike.values():
         try:
             rows.update(_run(plan, bench, group, tick))
             scored = True
-        except ModelError as error:
-            # One picture that overflows must not cost the others theirs.
+        except (ModelError, LayerError) as error:
+            # One picture that overflows, or is too small for the layer to have a map, must not cost the others theirs.
             for opened in group:
                 try:
                     if len(group) == 1:
                         raise error
                     rows.update(_run(plan, bench, [opened], tick))
                     scored = True
-                except ModelError as own:
+                except (ModelError, LayerError) as own:
                     failure = own
                     rows[opened.item.number] = [_skipped(opened.item, str(own))]
-    if failure is not None and not scored and len(items) > 1:
+    if strict and failure is not None and not scored and len(items) > 1:
         raise failure
     return [row for item in items for row in rows[item.number]]
 

@@ -170,9 +170,9 @@ def get_method(name: str | Method, **options: Any) -> Method:
     """
     if isinstance(name, Method):
         return name.with_options(**options)
-    if name in _methods:
+    if isinstance(name, str) and name in _methods:
         return _methods[name].with_options(**options)
-    if str(name).startswith("smoothgrad(") and name.endswith(")"):
+    if isinstance(name, str) and name.startswith("smoothgrad(") and name.endswith(")"):
         from .averaged import smoothed
 
         return smoothed(get_method(name[len("smoothgrad(") : -1])).with_options(**options)

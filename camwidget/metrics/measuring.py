@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
 
-from ..errors import MethodError, MetricError, PictureError
+from ..errors import MethodError, MetricError, ModelError, PictureError
 from ..explanation import Explanation
 from ..images import PictureLike, open_picture, shades
 from ..methods import Method, get_method
 from ..models import VisionModel
 from ..progress import Progress, follow
 from ..rerun import rerun
+from ..trace import check_precision
 from ..truth import GroundTruth, Whereabouts, find_objects, whereabouts, whereabouts_of
 from .cases import Bench, Case, Subject
 from .registry import Metric, Score, get_metric
 from .scoring import faults, score_steps
+from .settings import listed, whole
 
 __all__ = ["measure"]
 
@@ -84,9 +86,20 @@ def measure(
             under another text than the model.
         PictureError: if an explanation is of another picture, or the mask of another size.
     """
-    explanations = [explanation] if isinstance(explanation, Explanation) else list(explanation)
-    names = [metrics] if isinstance(metrics, (str, Metric)) else metrics
-    chosen = [get_metric(m) for m in names]
+    if not isinstance(model, VisionModel):
+        raise ModelError(
+            f"measure takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}."
+        )
+    explanations: list[Explanation] = listed(explanation)
+    for each in explanations:
+        if not isinstance(each, Explanation):
+            raise MetricError(
+                f"An explanation comes from camwidget.explain, not as {type(each).__name__}: give one, or several of "
+                "one picture."
+            )
+    chosen = [get_metric(m) for m in listed(metrics)]
+    check_precision(precision)
+    seed = whole("seed", seed, 0)
     if not chosen or not explanations:
         raise MetricError("Nothing to measure: a list of explanations or metrics is empty.")
     if len({m.name for m in chosen}) < len(chosen):
@@ -171,6 +184,20 @@ def _maker(model: VisionModel, explanation: Explanation) -> tuple[Method | None,
     return (method, layer) if model.has_layer(layer) else (None, None)
 
 
+def _as_masks(mask: Any) -> np.ndarray:
+    """A mask that a person gave, as bool."""
+    try:
+        values = np.asarray(mask, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.full((), np.nan)
+    if not np.isfinite(values).all():
+        raise PictureError(
+            "A mask has shape (H, W) or (n, H, W), and is 0 or false where the object is not; this one, of type "
+            f"{type(mask).__name__}, has values that are no numbers."
+        )
+    return values != 0
+
+
 def _finder(
     model: VisionModel,
     image: PictureLike | GroundTruth,
@@ -186,7 +213,7 @@ def _finder(
         if not isinstance(image, GroundTruth):
             return lambda target: None
         return lambda target: find_objects(image, model.classes[target], model.text, preprocess)
-    masks = np.asarray(mask, dtype=bool)
+    masks = _as_masks(mask)
     masks = masks[None] if masks.ndim == 2 else masks
     picture = _picture(image)
     # A tensor is what the model gets, and so is its mask: nothing is resized.

@@ -124,7 +124,7 @@ def get_metric(name: str | Metric, **options: Any) -> Metric:
     """
     if isinstance(name, Metric):
         return name.with_options(**options)
-    if name in _metrics:
+    if isinstance(name, str) and name in _metrics:
         return _metrics[name].with_options(**options)
     near = difflib.get_close_matches(str(name).lower(), _metrics, n=2, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -52,13 +52,14 @@ def road(
         noise: its standard deviation, in units of pixels in [0, 1]; the same noise for all maps of a picture.
     """
     order = one_of(order, ORDERS, "order")
-    cuts = [threshold(p / 100) for p in percentages(percentiles)]
+    percents = percentages(percentiles)
+    cuts = [threshold(p / 100) for p in percents]
     level = real("noise", noise, 0)
     size = case.levels.shape
     # The last pixel to go has the highest level there is.
     if max(cuts) > (size.numel() - 1) * LEVELS // size.numel():
         raise MetricError(
-            f"Without {max(percentiles)} % nothing is left of a picture of {size[0]} × {size[1]} to fill it in from: "
+            f"Without {max(percents):g} % nothing is left of a picture of {size[0]} × {size[1]} to fill it in from: "
             "use lower percentiles."
         )
     orders = ORDERS[1:] if order == "combined" else (order,)

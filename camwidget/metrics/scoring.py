@@ -18,6 +18,17 @@ from .remaking import alike, remake
 
 __all__ = ["Scoring", "check_metric", "score_steps"]
 
+_NO_METHOD = "method unknown"
+_NO_LABEL = "true class unknown"
+_NO_PLACE = "place of the object unknown"
+#: What ``measure`` may be given instead.
+_REMEDIES = {
+    _NO_METHOD: "The map is to be made anew: give an explanation as it comes from explain.",
+    _NO_LABEL: "Give the picture's class as label=….",
+    _NO_PLACE: "Give mask=…, bool (H, W) or (n, H, W), or a picture that carries its truth, such as a sample of the "
+    "zoo, and of a class that it knows.",
+}
+
 
 @dataclass(frozen=True)
 class Scoring:
@@ -35,29 +46,18 @@ class Scoring:
 
 def check_metric(metric: Metric, case: Case) -> None:
     """Raise a MetricError if the metric lacks something that it needs of this case."""
-    if "method" in metric.needs and case.method is None:
-        raise MetricError(
-            f"{metric.label} makes the map anew, and of this one the method is unknown: give an Explanation."
-        )
-    if "label" in metric.needs and case.subject.label is None:
-        raise MetricError(
-            f"{metric.label} needs the picture's true class: give it as label=…, or in the data as (image, class)."
-        )
-    if "truth" in metric.needs and case.whereabouts is None:
-        raise MetricError(
-            f"{metric.label} needs to know where the object is: give a mask (H, W), boxes (n, 4), or a picture that "
-            "carries its truth, such as a sample of the zoo."
-        )
+    if why := lacking(metric, case):
+        raise MetricError(f"{metric.label} has no score: {why}. {_REMEDIES[why]}")
 
 
 def lacking(metric: Metric, case: Case) -> str:
     """What a metric needs and this case has not, in a few words; "" if it has all."""
     if "method" in metric.needs and case.method is None:
-        return "method unknown"
+        return _NO_METHOD
     if "label" in metric.needs and case.subject.label is None:
-        return "true class unknown"
+        return _NO_LABEL
     if "truth" in metric.needs and case.whereabouts is None:
-        return "place of the object unknown"
+        return _NO_PLACE
     return ""
 
 
@@ -79,7 +79,7 @@ def score_steps(
         for metric in metrics:
             if not lenient:
                 check_metric(metric, case)
-            elif why := case.fault or lacking(metric, case):
+            elif why := lacking(metric, case):
                 scores[case, metric.name] = Score(math.nan, why)
     open_tasks: list[_Task] = []
     for case in cases:

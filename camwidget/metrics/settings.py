@@ -11,7 +11,13 @@ from ..errors import MethodError, MetricError
 from ..methods import settings
 from ..perturb import BASELINES
 
-__all__ = ["a_baseline", "a_fraction", "one_of", "percentages", "real", "whole"]
+__all__ = ["a_baseline", "a_fraction", "listed", "one_of", "percentages", "real", "whole"]
+
+
+def listed(value: Any) -> list[Any]:
+    """One or several of something as a list; a name is one."""
+    is_several = isinstance(value, Iterable) and not isinstance(value, str)
+    return list(value) if is_several else [value]
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small import AREA, BOXES, CLASSES, RIGHT, SIDE, folder, labelled, picture, seen, small_model
-from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
-from torchvision.datasets import FakeData, ImageFolder
+from small import AREA, BOXES, RIGHT, SIDE, folder, labelled, picture, seen, small_model
+from torch.utils.data import (
+    IterableDataset,
+)
 from torchvision.transforms.functional import to_tensor
 
 import camwidget as cw
@@ -87,6 +88,28 @@ def test_what_is_no_set_is_refused_with_a_remedy(model, tmp_path):
         run(model, labelled(2), limit=0)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"limit": "3"}, "limit is a whole number"),
+        ({"limit": 2.5}, "limit is a whole number"),
+        ({"batch": "all"}, "batch is a whole number"),
+        ({"truth": "masks/"}, "truth is a function"),
+        ({"classes": ["ant"]}, "classes is a mapping"),
+        ({"results": 5}, "results is the path"),
+        ({"results": "a\0b"}, "null byte"),
+    ],
+)
+def test_options_that_make_no_sense(model, options, said):
+    with pytest.raises(DataError, match=said):
+        run(model, labelled(2), **options)
+
+
+def test_options_may_be_numpys(model):
+    found = run(model, labelled(4), limit=np.int64(2), batch=np.int64(2), seed=np.int64(1))
+    assert found.facts == run(model, labelled(4), limit=2, batch=2, seed=1).facts
+
+
 def test_pictures_without_classes(model):
     pictures = [picture(n) for n in range(3)]
     with pytest.raises(DataError, match='target="predicted"'):
@@ -120,6 +143,19 @@ def test_masks_and_boxes_are_brought_to_the_models_size(model):
     found = run(model, [(tall, "ant", truth) for truth in truths], [AREA, BOXES])
     assert found.rows["area"].tolist() == [64] * 5
     assert found.rows["boxes"].tolist() == [4 + 100 * 8 + 1e4 * 12 + 1e6 * 16] * 5
+
+
+def test_boxes_are_drawn_only_where_they_are_asked_for(model, monkeypatch):
+    def never(*size: int) -> None:
+        raise AssertionError("drawn")
+
+    monkeypatch.setattr("camwidget.evaluation.items.Boxes.drawn", never)
+    assert len(run(model, [(picture(0), 0, [[1, 1, 9, 9]])]).rows) == 1
+
+
+def test_the_box_that_makes_no_sense_is_named(model):
+    with pytest.raises(DataError, match=r"found \[9\.0, 9\.0, 1\.0, 1\.0\]"):
+        run(model, [(picture(0), 0, [[1, 1, 3, 3], [9, 9, 1, 1]])])
 
 
 def test_a_tensors_masks_are_of_its_own_size(model):
@@ -237,97 +273,6 @@ def test_none_that_can_be_read(model, tmp_path):
         (tmp_path / "ant" / f"{n}.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"None of the 3 pictures.*ant/0\.png"):
         run(model, tmp_path)
-
-
-# -- datasets and loaders ------------------------------------------------------------------
-
-
-def test_torchvisions_datasets(model, tmp_path):
-    root = folder(tmp_path, 6)
-    found = run(model, Subset(ImageFolder(str(root)), [4, 0, 1]))
-    assert known(found) == [
-        (0, "bee/3.png", "bee"),
-        (1, "ant/0.png", "ant"),
-        (2, "ant/2.png", "ant"),
-    ]
-    (root / "ant" / "2.png").write_text("broken")
-    found = run(model, ImageFolder(str(root)))
-    assert found.skipped["name"].tolist() == ["ant/2.png"]
-    assert "UnidentifiedImageError" in found.skipped["reason"][0]
-    assert len(run(model, FakeData(5, (3, SIDE, SIDE), num_classes=4)).rows) == 5
-
-
-def test_classes_that_a_dataset_names_otherwise(model, tmp_path):
-    root = folder(tmp_path, 4, ("bee", "n01"))
-    with pytest.raises(DataError, match="classes, small has no class 'n01'"):
-        run(model, ImageFolder(str(root)))
-    found = run(model, ImageFolder(str(root)), classes={"n01": "ant"})
-    assert [c for *_, c in known(found)] == ["bee", "bee", "ant", "ant"]
-    # As many classes as the model has: their numbers are the model's.
-    other = folder(tmp_path / "other", 4, ("n1", "n2", "n3", "n4"))
-    assert [c for *_, c in known(run(model, ImageFolder(str(other))))] == list(CLASSES)
-
-
-def test_a_set_for_detection_asks_for_truth(model):
-    class Boxed(Dataset):
-        def __len__(self) -> int:
-            return 2
-
-        def __getitem__(self, number: int):
-            if number >= 2:
-                raise IndexError
-            return Image.fromarray(picture(number)), {"boxes": [[0, 0, 8, 4]]}
-
-    with pytest.raises(DataError, match="truth=…"):
-        run(model, Boxed())
-    found = run(
-        model, Boxed(), [AREA], truth=lambda n, element: element[1]["boxes"], target="predicted"
-    )
-    assert found.rows["area"].tolist() == [32, 32]
-
-
-def test_loaders(model):
-    pairs = labelled(7)
-    images = torch.stack([to_tensor(p) for p, _ in pairs])
-    labels = torch.tensor([CLASSES.index(c) for _, c in pairs])
-    plain = run(model, pairs)
-    for size, drop in ((3, False), (3, True), (7, False)):
-        loader = DataLoader(TensorDataset(images, labels), batch_size=size, drop_last=drop)
-        rows = run(model, loader).rows
-        count = 6 if drop else 7
-        assert rows["complexity"].tolist() == plain.rows["complexity"].tolist()[:count]
-        assert rows["label"].tolist() == labels.tolist()[:count]
-    assert len(run(model, DataLoader(TensorDataset(images, labels)), limit=2).rows) == 2
-    with pytest.raises(DataError, match="Leave Normalize out"):
-        run(model, DataLoader(TensorDataset(images * 4 - 2, labels), batch_size=3))
-    with pytest.raises(DataError, match="collate_fn"):
-        run(model, DataLoader(pairs, batch_size=2, collate_fn=list))
-
-
-def test_one_bad_picture_does_not_cost_a_loaders_batch(model):
-    class Bad(Dataset):
-        def __len__(self) -> int:
-            return 6
-
-        def __getitem__(self, number: int):
-            if number == 4:
-                raise OSError("a bad sector")
-            return to_tensor(picture(number)), number % 4
-
-    for workers in (0, 1):
-        found = run(model, DataLoader(Bad(), batch_size=3, num_workers=workers))
-        assert found.rows["picture"].tolist() == [0, 1, 2, 3, 5]
-        assert found.skipped["reason"].tolist() == ["OSError: a bad sector"]
-    with pytest.raises(DataError, match="Pass its dataset"):
-        run(model, DataLoader(Bad(), batch_size=6, shuffle=True))
-
-
-def test_a_shuffling_loader_cannot_be_taken_up_again(model, tmp_path):
-    loader = DataLoader(FakeData(4, (3, SIDE, SIDE), 4, transform=to_tensor), shuffle=True)
-    with pytest.raises(DataError, match="shuffle=False"):
-        run(model, loader, results=tmp_path / "run.jsonl")
-    assert not (tmp_path / "run.jsonl").exists()
-    assert len(run(model, loader).rows) == 4
 
 
 # -- memory --------------------------------------------------------------------------------

@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from small import CHANCE, ODD, Small, labelled, seen, small_model
+from torchvision.datasets import FakeData
 from untouched import fingerprint
 
 import camwidget as cw
@@ -144,6 +146,22 @@ def test_damage_in_the_middle_is_not_passed_over(tmp_path):
     assert path.read_bytes() == b"".join(lines)
 
 
+def test_lines_that_were_sorted_taken_out_or_doubled_are_damage(tmp_path):
+    path = tmp_path / "run.jsonl"
+    run(small_model(), path, 6)
+    lines = path.read_bytes().splitlines(keepends=True)
+    for changed, number in (
+        ([*lines[:4], lines[5], lines[4], *lines[6:]], 6),
+        ([*lines[:2], *lines[3:]], 3),
+        ([*lines, *lines[-4:]], len(lines) + 1),
+        ([*lines[:4], *(line.replace(b'"batch": 1', b'"batch": -1') for line in lines[4:])], 5),
+    ):
+        path.write_bytes(b"".join(changed))
+        with pytest.raises(DataError, match=f"damaged: line {number}: "):
+            run(small_model(), path, 6)
+        assert path.read_bytes() == b"".join(changed)
+
+
 def test_a_file_of_another_run_is_refused_with_what_differs(tmp_path):
     path = tmp_path / "run.jsonl"
     run(small_model(), path, 4)
@@ -175,6 +193,30 @@ def test_a_file_of_another_run_is_refused_with_what_differs(tmp_path):
             cw.evaluate(model, data_of, results=path, **everything)
         assert "give another file" in str(caught.value)
     assert path.read_bytes() == data
+
+
+def test_other_pictures_classes_and_truths_are_another_run(tmp_path):
+    """Of the same names and number: nothing that the file has is said of them."""
+    first, second = ([(p, c, np.eye(32, k=k) > 0) for p, c in labelled(2)] for k in (0, 5))
+    others = [(p, c) for (p, _), (_, c) in zip(labelled(4)[2:], labelled(2), strict=True)]
+    files = [tmp_path / name / "1.png" for name in "ab"]
+    for file, (image, _) in zip(files, labelled(2), strict=True):
+        file.parent.mkdir()
+        Image.fromarray(image).save(file)
+    things, fake = [(p, "thing") for p, _ in labelled(2)], FakeData(2, (3, 32, 32), 4)
+    for number, (before, after, old, new) in enumerate(
+        (
+            (labelled(2), others, None, None),
+            (first, second, None, None),
+            ([(files[0], "ant")], [(files[1], "ant")], None, None),
+            (things, things, {"thing": "ant"}, {"thing": "bee"}),
+            (fake, fake, {0: 1}, {0: 2}),
+        )
+    ):
+        options = {"methods": "random", "metrics": "complexity", "results": tmp_path / f"{number}"}
+        cw.evaluate(small_model(), before, classes=old, **options)
+        with pytest.raises(DataError, match="names and classes was"):
+            cw.evaluate(small_model(), after, classes=new, **options)
 
 
 def test_a_setting_that_is_said_is_the_same_as_one_that_is_not(tmp_path):

@@ -18,7 +18,6 @@ import camwidget as cw
 from camwidget.errors import DataError, LayerError, MethodError, MetricError, ModelError
 from camwidget.evaluation import radar_outline, rank_scores
 from camwidget.evaluation.table import RESAMPLES, means, ranks
-from camwidget.zoo import scenes
 
 
 @pytest.fixture(scope="module")
@@ -88,19 +87,27 @@ def test_rows_are_what_measure_says():
             assert row[name] == pytest.approx(score.value, rel=1e-5, abs=1e-7)
 
 
-def test_a_map_may_abstain_by_its_unscaled_peak():
-    model, scene = cw.load("zoo/scenes"), scenes.draw(74_000, 1)
-    absent = (scene.label + 17) % 48
-    there, missing = (
-        exp.raw.max() for exp in cw.explain(model, scene.image, [scene.label, absent])
-    )
-    assert missing < there
-    metric = cw.get_metric("pointing-recall", threshold=float(missing + there) / 2)
-    nowhere = np.zeros(scene.image.shape[:2], bool)
-    found = cw.evaluate(model, [scene, (scene.image, absent, nowhere)], "gradcam", metric)
-    assert found.rows["pointing-recall"].tolist() == [1, 1]
-    found = cw.evaluate(model, [(scene.image, absent, nowhere)], "gradcam", "pointing-recall")
-    assert found.rows["pointing-recall"].tolist() == [0]
+def test_a_map_may_abstain_as_in_measure():
+    """Its raw peak goes along, and a map without evidence is not refused beforehand."""
+    module = Small()
+    with torch.no_grad():
+        module.head.weight.abs_()
+        module.head.weight[0].neg_()  # nothing speaks for the first class
+    model = cw.wrap(module, cw.Preprocess(32), CLASSES, name="pessimist")
+    image, there, nowhere = picture(0), np.ones((32, 32), bool), np.zeros((32, 32), bool)
+    for label, mask, threshold, expected in (
+        (0, nowhere, 0, 1),
+        (0, there, 0, 0),
+        (1, there, 0, 1),
+        (1, there, 1e9, 0),
+        (1, nowhere, 1e9, 1),
+    ):
+        recall = cw.get_metric("pointing-recall", threshold=threshold)
+        found = cw.evaluate(model, [(image, label, mask)], "gradcam", [recall, "pointing"])
+        assert found.rows["pointing-recall"].tolist() == [expected]
+        explanation = cw.explain(model, image, label)
+        scores = cw.measure(model, image, explanation, recall, mask=mask)
+        assert scores["pointing-recall"].value == expected
 
 
 def test_ranks(found):
@@ -171,6 +178,16 @@ class Odd(Small):
         self.features = nn.Identity()
 
 
+def test_a_method_of_a_method_is_told_apart_by_its_own_settings():
+    smooth = cw.get_method("smoothgrad(saliency)")
+    found = cw.evaluate(
+        small_model(), labelled(1), [smooth, smooth.with_options(samples=3)], "complexity"
+    )
+    assert list(found.table.index) == ["smoothgrad(saliency)", "smoothgrad(saliency)(samples=3)"]
+    with pytest.raises(MetricError, match="twice"):
+        cw.evaluate(small_model(), labelled(1), [smooth, smooth], "complexity")
+
+
 def test_maps_that_rank_nothing_are_counted_and_have_no_score():
     model = cw.wrap(Odd(), cw.Preprocess(32), CLASSES, name="odd", layers=["second"])
     dark, bright = np.zeros((32, 32, 3), np.uint8), np.full((32, 32, 3), 255, np.uint8)
@@ -223,6 +240,20 @@ def test_a_picture_that_the_model_cannot_answer_is_skipped():
     assert "NaN or infinity" in found.skipped["reason"][0]
     with pytest.raises(ModelError, match="NaN or infinity"):
         cw.evaluate(model, [(bright, 0)] * 3, "gradcam", "complexity")
+    # A whole batch of them, later on, costs nothing of what has been scored.
+    found = cw.evaluate(
+        model, [*labelled(2), (bright, 0), (bright, 1)], "gradcam", "complexity", batch=2
+    )
+    assert found.skipped["picture"].tolist() == [2, 3] and len(found.rows) == 2
+
+
+def test_a_picture_that_is_too_small_for_the_layer_is_skipped():
+    module = nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.Flatten(2), Mean(), nn.Linear(4, 2))
+    model = cw.wrap(module, cw.Preprocess(32), ["a", "b"], name="coarse")
+    pictures = [(torch.rand(3, side, side), 0) for side in (32, 8, 32)]
+    found = cw.evaluate(model, pictures, "gradcam", "complexity", layers="0")
+    assert found.skipped["picture"].tolist() == [1]
+    assert "single cell" in found.skipped["reason"][0]
 
 
 def test_what_does_not_apply_is_said_before_anything_runs():
@@ -236,6 +267,9 @@ def test_what_does_not_apply_is_said_before_anything_runs():
         ({"target": "ant"}, DataError),
         ({"precision": "fp8"}, MethodError),
         ({"batch": 0}, DataError),
+        ({"seed": "one"}, MetricError),
+        ({"metrics": [["drop"]]}, MetricError),
+        ({"methods": [{"gradcam"}]}, MethodError),
     ):
         with pytest.raises(error):
             cw.evaluate(model, labelled(2), **options)
@@ -245,6 +279,13 @@ def test_what_does_not_apply_is_said_before_anything_runs():
 
 
 # -- looks ---------------------------------------------------------------------------------
+
+
+class Mean(nn.Module):
+    """Over all places."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(2)
 
 
 class Tags(HTMLParser):
@@ -285,6 +326,16 @@ def test_the_table_says_which_way_is_better_and_what_is_best(found):
     assert parsed.tags.count("b") == best
     assert "10 pictures" in parsed.text
     assert "deletion ↓" in repr(found) and "10 pictures" in repr(found)
+
+
+def test_labels_stand_above_but_where_settings_tell_apart():
+    steps = [cw.get_metric("region-perturbation", regions=n) for n in (2, 3)]
+    one = cw.evaluate(small_model(), labelled(1), "gradcam", ["region-perturbation"])
+    assert "Region perturbation ↑" in one._repr_html_() and "1 picture;" in one._repr_html_()
+    assert one.plot().axes[0].get_title() == "Region perturbation (higher is better)"
+    two = cw.evaluate(small_model(), labelled(1), "gradcam", iter(steps))
+    assert "region-perturbation(regions=3) ↑" in two._repr_html_()
+    assert "regions=3" in two.plot().axes[1].get_title()
 
 
 def test_figures(found):

@@ -14,7 +14,7 @@ from untouched import fingerprint
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.errors import MetricError, PictureError, PromptError
+from camwidget.errors import MethodError, MetricError, ModelError, PictureError, PromptError
 from camwidget.metrics import Score
 from camwidget.truth import fit_mask, share_inside
 
@@ -81,6 +81,30 @@ def test_a_list_of_one_is_a_list(scenes: cw.VisionModel) -> None:
     assert [dict(r) for r in cw.measure(scenes, SAMPLE, [e], "energy")] == [
         dict(cw.measure(scenes, SAMPLE, e, "energy"))
     ]
+
+
+def test_what_makes_no_sense_is_refused(scenes: cw.VisionModel) -> None:
+    e = one(scenes, SAMPLE.image)
+    bare: Any = e.saliency
+    nothing: Any = None
+    for explanation, metrics, options, error, said in (
+        (bare, "drop", {}, MetricError, "ndarray"),
+        ([e, bare], "drop", {}, MetricError, "ndarray"),
+        (nothing, "drop", {}, MetricError, "NoneType"),
+        (e, nothing, {}, MetricError, "no metric None"),
+        (e, [["drop"]], {}, MetricError, "no metric"),
+        (e, "drop", {"seed": "one"}, MetricError, "seed"),
+        (e, "drop", {"precision": "fp8"}, MethodError, "precision"),
+        (e, "energy", {"mask": np.full((8, 8), np.nan)}, PictureError, "no numbers"),
+        (e, "energy", {"mask": [[1, 0], [1]]}, PictureError, "no numbers"),
+        (e, "energy", {"mask": "mask.png"}, PictureError, "type str"),
+        (e, cw.get_metric("road", percentiles=99.999), {}, MetricError, "lower percentiles"),
+    ):
+        with pytest.raises(error, match=said):
+            cw.measure(scenes, SAMPLE, explanation, metrics, progress=quiet, **options)
+    module: Any = scenes.module
+    with pytest.raises(ModelError, match=r"camwidget\.wrap"):
+        cw.measure(module, SAMPLE, e)
 
 
 @pytest.mark.parametrize("stop", [0, 1, 3, 8])
@@ -217,7 +241,7 @@ def test_an_average_is_scored_but_not_made_anew(scenes: cw.VisionModel) -> None:
             mean.saliency, SAMPLE.mask_of(SAMPLE.label)
         )
         assert -1 <= value(scenes, SAMPLE, mean, "occlusion-correlation") <= 1
-        with pytest.raises(MetricError, match="method is unknown"):
+        with pytest.raises(MetricError, match="method unknown"):
             cw.measure(scenes, SAMPLE, mean, "continuity")
 
 

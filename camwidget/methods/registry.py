@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
 
+from ..catalogue import Options, did_you_mean, with_settings
 from ..errors import MethodError
 from ..models import VisionModel
 from ..targets import EachTarget, Target
@@ -54,7 +53,7 @@ class Method:
     own_passes: bool = False  #: it runs the model itself, in its own way
     slow: bool = False  #: it runs the model many times, and its map grows meanwhile
     scale: str = "maximum"  #: how its maps become saliency, see ``engine.saliency_maps``
-    options: tuple[tuple[str, Any], ...] = ()  #: keyword arguments of the function
+    options: Options = ()  #: keyword arguments of the function
 
     @property
     def is_quick_at_layers(self) -> bool:
@@ -96,16 +95,8 @@ class Method:
         Raises:
             MethodError: if it has no such setting.
         """
-        known = [
-            p.name
-            for p in inspect.signature(self.function).parameters.values()
-            if p.kind is p.KEYWORD_ONLY
-        ]
-        unknown = sorted(set(options) - set(known))
-        if unknown:
-            listed = f"Its settings: {', '.join(known)}." if known else "It has none."
-            raise MethodError(f"{self.label} has no setting {', '.join(unknown)}. {listed}")
-        return replace(self, options=tuple({**dict(self.options), **options}.items()))
+        settings = with_settings(self.function, self.options, options, self.label, MethodError)
+        return replace(self, options=settings)
 
 
 _methods: dict[str, Method] = {}
@@ -176,9 +167,9 @@ def get_method(name: str | Method, **options: Any) -> Method:
         from .averaged import smoothed
 
         return smoothed(get_method(name[len("smoothgrad(") : -1])).with_options(**options)
-    near = difflib.get_close_matches(str(name).lower(), _methods, n=2, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-    raise MethodError(f"There is no method {name!r}.{hint} Methods: {', '.join(_methods)}.")
+    raise MethodError(
+        f"There is no method {name!r}.{did_you_mean(name, _methods)} Methods: {', '.join(_methods)}."
+    )
 
 
 def list_methods() -> tuple[Method, ...]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import torch
 
+from ..catalogue import Options, did_you_mean, with_settings
 from ..errors import MetricError
 from .cases import Again, Change
 
@@ -57,10 +56,8 @@ class Metric:
     range: tuple[float, float]  #: lowest and highest value
     better: Literal["higher", "lower"]
     function: Compute
-    needs: tuple[
-        str, ...
-    ] = ()  #: of "truth" (masks or boxes), "label", "method" (a map that can be made anew)
-    options: tuple[tuple[str, Any], ...] = ()  #: keyword arguments of the function
+    needs: tuple[str, ...] = ()  #: of "truth", "label", and "method" (a map that can be made anew)
+    options: Options = ()  #: keyword arguments of the function
     takes_empty: bool = False  #: a map without any evidence has a score too, not just a note
 
     def with_options(self, **options: Any) -> Metric:
@@ -69,16 +66,8 @@ class Metric:
         Raises:
             MetricError: if it has no such setting.
         """
-        known = [
-            p.name
-            for p in inspect.signature(self.function).parameters.values()
-            if p.kind is p.KEYWORD_ONLY
-        ]
-        unknown = sorted(set(options) - set(known))
-        if unknown:
-            listed = f"Its settings: {', '.join(known)}." if known else "It has none."
-            raise MetricError(f"{self.label} has no setting {', '.join(unknown)}. {listed}")
-        return replace(self, options=tuple({**dict(self.options), **options}.items()))
+        settings = with_settings(self.function, self.options, options, self.label, MetricError)
+        return replace(self, options=settings)
 
 
 _metrics: dict[str, Metric] = {}
@@ -126,9 +115,9 @@ def get_metric(name: str | Metric, **options: Any) -> Metric:
         return name.with_options(**options)
     if isinstance(name, str) and name in _metrics:
         return _metrics[name].with_options(**options)
-    near = difflib.get_close_matches(str(name).lower(), _metrics, n=2, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-    raise MetricError(f"There is no metric {name!r}.{hint} Metrics: {', '.join(_metrics)}.")
+    raise MetricError(
+        f"There is no metric {name!r}.{did_you_mean(name, _metrics)} Metrics: {', '.join(_metrics)}."
+    )
 
 
 def list_metrics() -> tuple[Metric, ...]:

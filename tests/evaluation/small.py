@@ -108,3 +108,12 @@ BOXES = _metric("boxes", _boxes, ("truth",))
 RIGHT = _metric("right", _right, ("label",))
 CHANCE = _metric("chance", _chance, better="lower")
 ODD = _metric("odd", _odd)
+
+
+def run(model: cw.VisionModel, data, metrics=("complexity",), **options) -> cw.Evaluation:
+    return cw.evaluate(model, data, "gradcam", metrics, **options)
+
+
+def known(evaluation: cw.Evaluation) -> list[tuple[int, str, object]]:
+    rows = evaluation.rows
+    return list(zip(rows["picture"], rows["name"], rows["label_name"], strict=True))

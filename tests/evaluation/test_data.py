@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small import AREA, BOXES, RIGHT, SIDE, folder, labelled, picture, seen, small_model
+from small import AREA, BOXES, RIGHT, SIDE, folder, known, labelled, picture, run, seen, small_model
 from torch.utils.data import (
     IterableDataset,
 )
@@ -24,15 +24,6 @@ from camwidget.zoo import textures
 @pytest.fixture(scope="module")
 def model() -> cw.VisionModel:
     return small_model()
-
-
-def run(model: cw.VisionModel, data, metrics=("complexity",), **options) -> cw.Evaluation:
-    return cw.evaluate(model, data, "gradcam", metrics, **options)
-
-
-def known(evaluation: cw.Evaluation) -> list[tuple[int, str, object]]:
-    rows = evaluation.rows
-    return list(zip(rows["picture"], rows["name"], rows["label_name"], strict=True))
 
 
 # -- lists ---------------------------------------------------------------------------------

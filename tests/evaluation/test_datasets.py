@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from PIL import Image
-from small import AREA, CLASSES, SIDE, folder, labelled, picture, small_model
+from small import AREA, CLASSES, SIDE, folder, known, labelled, picture, run, small_model
 from torch.utils.data import (
     BatchSampler,
     ConcatDataset,
@@ -26,15 +26,6 @@ from camwidget.errors import DataError
 @pytest.fixture(scope="module")
 def model() -> cw.VisionModel:
     return small_model()
-
-
-def run(model: cw.VisionModel, data, metrics=("complexity",), **options) -> cw.Evaluation:
-    return cw.evaluate(model, data, "gradcam", metrics, **options)
-
-
-def known(evaluation: cw.Evaluation) -> list[tuple[int, str, object]]:
-    rows = evaluation.rows
-    return list(zip(rows["picture"], rows["name"], rows["label_name"], strict=True))
 
 
 def test_torchvisions_datasets(model, tmp_path):

@@ -139,19 +139,23 @@ def energy(case: Case, where: Whereabouts) -> float:
     citation=f"{_SELVARAJU}, on dense captions: the ratio of mean activation inside and outside the box",
     summary="How many times as much saliency a pixel has on the object as beside it.",
     group="truth",
-    range=(0, math.inf),
+    range=(0, 1000),
     better="higher",
     needs=("truth",),
 )
 @_of_objects
 def inside_outside(case: Case, where: Whereabouts) -> float | Score:
-    """The mean saliency inside over the mean outside: 1 for a map that does not heed the object; ∞ if all is inside."""
+    """The mean saliency inside over the mean outside: 1 for a map that does not heed the object.
+
+    Nothing at all outside would be infinitely good, and one such picture would be the mean of all: outside counts as
+    no less than a thousandth of the map's maximum, as in the cards of the zoo.
+    """
     if where.mask.all():
         return Score(math.nan, f"{case.name} fills the picture: there is no outside")
     mask = torch.from_numpy(where.mask).to(case.saliency.device)
     values = case.saliency
     inside, outside = (float(wide(values[m]).mean()) for m in (mask, ~mask))
-    return inside / outside if outside > 0 else math.inf
+    return inside / max(outside, 1e-3)
 
 
 @metric(

@@ -110,9 +110,12 @@ def test_another_picture_is_drawn_while_open_only(ex: cw.Explorer) -> None:
     assert sheet._sheet.plan.about.layer == ex.layer
 
 
-def test_drawing_waits_for_no_other_thread(ex: cw.Explorer) -> None:
+def test_drawing_waits_for_no_other_thread(
+    ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A page that comes up draws while the explorer moves on: neither waits for the other's lock."""
     sheet = sheet_of(ex)
+    monkeypatch.setattr(sheet, "SIDE", 8)  # it is about locks, and small maps are drawn more often
     stop = threading.Event()
 
     def pages() -> None:

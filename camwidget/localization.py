@@ -23,6 +23,7 @@ __all__ = [
     "best_overlap",
     "localize",
     "overlap",
+    "points_at",
     "segmentation_seeds",
 ]
 
@@ -30,6 +31,9 @@ __all__ = [
 UNKNOWN, BACKGROUND = -1, -2
 
 _NUMBERS = (int, float, np.number)
+
+#: The pointing game's tolerance: 15 pixels of a photograph that is 500 pixels long, as those of PASCAL VOC are.
+_TOLERANCE = 15 / 500
 
 #: Pixels that touch at a corner are connected, as the strokes of a gradient map often do.
 _NEIGHBOURS = np.ones((3, 3), dtype=bool)
@@ -98,6 +102,19 @@ def overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     """The intersection over union of two masks (H, W), in [0, 1]; 0 if both are empty."""
     union = int((first | second).sum())
     return int((first & second).sum()) / union if union else 0.0
+
+
+def points_at(
+    peak: tuple[int, int], mask: NDArray[np.bool_], tolerance: float | None = None
+) -> bool:
+    """Whether a peak (row, column) is at most ``tolerance`` pixels away from a mask (H, W) with anything in it.
+
+    The pointing game's rule, of which Zhang et al. 2016 (arXiv:1608.00507) take 15 pixels; the same share of a
+    photograph, 3 % of the longer side, if None.
+    """
+    reach = _TOLERANCE * max(mask.shape) if tolerance is None else tolerance
+    rows, columns = np.nonzero(mask)
+    return bool(((rows - peak[0]) ** 2 + (columns - peak[1]) ** 2).min() <= reach**2)
 
 
 def segmentation_seeds(

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..correlation import wide
-from ..localization import best_overlap, localize, overlap
+from ..localization import best_overlap, localize, overlap, points_at
 from ..truth import Whereabouts, share_inside
 from .cases import Case
 from .registry import Score, metric
@@ -22,9 +21,6 @@ __all__: list[str] = []
 _SELVARAJU = "Selvaraju et al. 2017, Grad-CAM, arXiv:1610.02391"
 _ZHANG = "Zhang et al. 2016, Excitation Backprop, arXiv:1608.00507"
 _RUSSAKOVSKY = "Russakovsky et al. 2015, ILSVRC, arXiv:1409.0575 (single-object localisation)"
-
-#: 15 pixels of a photograph that is 500 pixels long, as those of PASCAL VOC are.
-_TOLERANCE = 15 / 500
 
 
 def _of_objects(function: Callable[..., float | Score]) -> Callable[..., float | Score]:
@@ -107,11 +103,9 @@ def pointing_recall(
 
 
 def _is_hit(case: Case, where: Whereabouts, tolerance: float | None) -> bool:
-    reach = _TOLERANCE * max(case.saliency.shape) if tolerance is None else tolerance
-    reach = real("tolerance", reach, 0)
-    y, x = divmod(int(case.saliency.argmax()), case.saliency.shape[1])
-    rows, columns = np.nonzero(where.mask)
-    return bool(((rows - y) ** 2 + (columns - x) ** 2).min() <= reach**2)
+    reach = None if tolerance is None else real("tolerance", tolerance, 0)
+    peak = divmod(int(case.saliency.argmax()), case.saliency.shape[1])
+    return points_at(peak, where.mask, reach)
 
 
 # -- the whole map ----------------------------------------------------------------------------

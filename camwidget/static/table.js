@@ -256,7 +256,7 @@ var ScoreGrid = class {
     this.element = make("div", "camwidget-table-result", {}, table);
     this.head.addEventListener("click", (event) => this.sort(event.target), { signal });
     this.body.addEventListener("click", (event) => this.pick(event.target), { signal });
-    watch(model, ["caption", "stale", "columns", "rows", "order", "method"], signal, () => this.update());
+    watch(model, ["caption", "stale", "running", "columns", "rows", "order", "method"], signal, () => this.update());
   }
   model;
   caption;
@@ -273,7 +273,8 @@ var ScoreGrid = class {
     const caption = text(model.get("caption"));
     this.element.hidden = this.caption.hidden = shown.length === 0;
     setText(this.about, `Of ${caption}`);
-    setText(this.stale, model.get("stale") === true ? "not what is shown above any more; Start evaluates that" : "");
+    const start = model.get("running") === true ? "" : "; Start evaluates that";
+    setText(this.stale, model.get("stale") === true ? `not what is shown above any more${start}` : "");
     const heads = fit(this.head, shown.length + 1, () => make("th", "", { scope: "col" }, button("camwidget-table-head", {})));
     heads.forEach((head, at) => fillHead(head, shown[at - 1], by));
     const lines = sorted(rows(model.get("rows")), shown, by);
@@ -329,7 +330,8 @@ function fillCell(place, cell2) {
   setText(place, cell2.waits ? "…" : cell2.text);
   place.dataset["best"] = String(cell2.best);
   place.dataset["none"] = String(cell2.value === null);
-  place.title = cell2.note !== "" ? cell2.note : cell2.best ? "The best of this column" : "";
+  const value = cell2.value === null ? "" : String(Number(cell2.value.toPrecision(6)));
+  place.title = cell2.note !== "" ? cell2.note : cell2.best ? `${value}, the best of this column` : value;
 }
 
 // src/table/table.ts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..explanation import Explanation
-from ..localization import best_overlap, localize
+from ..localization import best_overlap, localize, points_at
 from ..models import VisionModel
 from ..truth import Whereabouts
 from . import words
@@ -39,7 +39,8 @@ class Boxes:
         true = self._true(picture, model, target)
         hit, said = "", ""
         if true is not None and len(true.boxes):
-            hit = "hit" if true.mask[y, x] else "miss"
+            # By the rule of the pointing game, which the scores below have too.
+            hit = "hit" if points_at(found.peak, true.mask) else "miss"
             said = words.box(best_overlap(found.box, true.boxes), len(true.boxes), hit == "hit")
         return {
             "scene": picture.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,10 +12,9 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from ..errors import CamwidgetError
 from ..metrics import Metric, get_metric, list_metrics
 from .closing import close_parts
-from .judging import Judged, judge, lacks, objects
+from .judging import Judged, judge, lacks, objects, said_of
 from .maps import Request
 from .radar import RadarChart, rank_shares
 from .session import Session
@@ -79,6 +79,9 @@ class EvaluatePanel(ipywidgets.Box):
         self._asked: _Asked | None = None  # what is being computed
         self._done: _Asked | None = None  # whose numbers are in the table
         self._judged = Judged()
+        # What is offered: the table's own lists come back from the browser, where anything may be set.
+        self._methods: list[dict[str, Any]] = []
+        self._metrics: list[dict[str, Any]] = []
         self._chosen = False  # whether a person has chosen metrics
         self._telling: int | None = None
         self.table = ScoreTable(
@@ -117,8 +120,8 @@ class EvaluatePanel(ipywidgets.Box):
             if shown is None:
                 return
             self.cancel()
-            methods = self._usable(self.table.methods, self.table.chosen_methods)
-            metrics = self._usable(self.table.metrics, self.table.chosen_metrics)
+            methods = self._usable(self._methods, self.table.chosen_methods)
+            metrics = self._usable(self._metrics, self.table.chosen_metrics)
             if not methods or not metrics:
                 self._say(f"Choose a {'metric' if methods else 'method'} first.", wrong=True)
                 return
@@ -147,7 +150,8 @@ class EvaluatePanel(ipywidgets.Box):
                 return
             self._asked = None
             self._session.drop("evaluate")
-            self._stop("Cancelled: what was finished stays.")
+            done = "what was finished stays" if self._judged.scores else "nothing was finished yet"
+            self._stop(f"Cancelled: {done}.")
 
     def close(self) -> None:
         """Stop computing, and remove the panel and all its parts from every page."""
@@ -167,9 +171,10 @@ class EvaluatePanel(ipywidgets.Box):
             self._list_methods()
 
     def _list_methods(self) -> None:
-        offered = [dict(method) for method in self._view.methods]
+        first = not self._methods
+        self._methods = offered = [dict(method) for method in self._view.methods]
         chosen = self.table.chosen_methods
-        if not self.table.methods:
+        if first:
             chosen = [m["name"] for m in offered if m["name"] in METHODS]
         self._tell(methods=offered, chosen_methods=chosen)
 
@@ -178,7 +183,7 @@ class EvaluatePanel(ipywidgets.Box):
         assert shown is not None and shown.target is not None
         model = self._texts.bench(shown.picture, shown.text).model
         where, name = objects(shown.picture, model, shown.target), model.classes[shown.target]
-        offered = [metric_choice(m, lacks(m, where, name)) for m in list_metrics()]
+        self._metrics = offered = [metric_choice(m, lacks(m, where, name)) for m in list_metrics()]
         chosen = self.table.chosen_metrics
         if not self._chosen:
             chosen = [m["name"] for m in offered if m["name"] in METRICS + TRUTH]
@@ -279,8 +284,7 @@ class EvaluatePanel(ipywidgets.Box):
                 yield
             self._end(asked, "")
         except Exception as error:
-            known = isinstance(error, CamwidgetError)
-            self._end(asked, str(error) if known else f"{type(error).__name__}: {error}")
+            self._end(asked, said_of(error))
 
     def _take(self, asked: _Asked, judged: Judged) -> bool:
         with self._lock:
@@ -295,6 +299,9 @@ class EvaluatePanel(ipywidgets.Box):
                 return
             self._asked = None
             faults = self._judged.faults
+            scores = self._judged.scores.values()
+            gaps = bool(faults) or not all(math.isfinite(score.value) for score in scores)
             failed = f" Without a map: {len(faults)} of {len(asked.methods)}." if faults else ""
-            said = f"Click a row for its map, the head of a column to sort by it.{failed}"
+            hint = " Hover over a – to see why there is no number." if gaps else ""
+            said = f"Click a row for its map, the head of a column to sort by it.{failed}{hint}"
             self._stop(error or said, wrong=bool(error))

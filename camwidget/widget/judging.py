@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 
 from ..errors import CamwidgetError
 from ..methods import get_method
-from ..metrics import Metric, Score, Subject, score_steps
+from ..metrics import Case, Metric, Score, Subject, score_steps
 from ..metrics.measuring import case_of
 from ..models import VisionModel
 from ..truth import Whereabouts, find_objects
 from .workbench import Picture, Workbench
 
-__all__ = ["Judged", "judge", "lacks", "objects"]
+__all__ = ["Judged", "judge", "lacks", "objects", "said_of"]
 
 #: What part of the work the maps are taken to be: the passes of the metrics are counted only once there are maps.
 _QUICK_MAPS, _SLOW_MAPS = 0.05, 0.5
@@ -73,7 +75,7 @@ def judge(
 ) -> Iterator[Judged]:
     """Score the maps of a picture for a class at a layer, yielding after each piece of work.
 
-    A method that fails is a fault, and the others go on.
+    A method that fails is a fault, a metric that fails is a note, and the others go on.
     """
     now = Judged()
     model = bench.model
@@ -91,17 +93,35 @@ def judge(
                 now.said = f"{label}: its map, {100 * share:.0f} %"
                 yield now
             case = case_of(subject, made)
-        except CamwidgetError as error:
-            now.faults[name] = str(error)
+        except Exception as error:
+            now.faults[name] = said_of(error)
             yield now
             continue
         subject.cases.append(case)
         names[case] = name
     if not subject.cases:
         return
-    for step in score_steps(subject.cases, metrics):
+    for step in score_steps(subject.cases, [_forgiving(m) for m in metrics]):
         now.scores = {(names[case], metric): score for (case, metric), score in step.scores.items()}
         # Some metrics ask again after an answer: the whole grows, and the bar must not go back.
         now.share = max(now.share, part + (1 - part) * step.done / max(step.total, 1))
         now.said = f"The metrics ask the model: {step.done} of {step.total} passes"
         yield now
+
+
+def said_of(error: Exception) -> str:
+    """An error as a person reads it: ours explain themselves, of others the kind says most."""
+    return str(error) if isinstance(error, CamwidgetError) else f"{type(error).__name__}: {error}"
+
+
+def _forgiving(metric: Metric) -> Metric:
+    """The metric, with a note instead of a number where its function fails."""
+
+    def function(case: Case, **options: Any) -> Generator[Any, torch.Tensor, float | Score]:
+        try:
+            result = metric.function(case, **options)
+            return (yield from result) if isinstance(result, Generator) else result
+        except Exception as error:
+            return Score(math.nan, said_of(error))
+
+    return replace(metric, function=function)

@@ -33,43 +33,53 @@ class RadarChart:
     """Ranks by metric. The table beside it is the legend: its rows have the polygons' colours."""
 
     WIDTH, HEIGHT = 400, 280  #: CSS pixels
+    HEAD = 24  #: above, for what the figure is of
     REACH = 1.3  #: of the upright axis: beyond 1 there is room for the metrics' names
     LETTERS = 13  #: that are shown of a name
 
     def __init__(self) -> None:
         across = self.REACH * self.WIDTH / self.HEIGHT
+        above = 2 * self.REACH * self.HEAD / self.HEIGHT
         self._scales = {
-            axis: bqplot.LinearScale(min=-reach, max=reach, allow_padding=False)
-            for axis, reach in (("x", across), ("y", self.REACH))
+            axis: bqplot.LinearScale(min=-low, max=high, allow_padding=False)
+            for axis, low, high in (("x", across, across), ("y", self.REACH, self.REACH + above))
         }
         self._grid = self._lines(stroke_width=1, colors=[NEUTRAL], opacities=[0.45])
         self._methods = self._lines(stroke_width=2)
         self._chosen = self._lines(stroke_width=4)
-        self._names = [
-            bqplot.Label(
-                x=[],
-                y=[],
-                text=[],
-                scales=self._scales,
-                align=align,
-                default_size=11,
-                font_weight="normal",
-                colors=[NEUTRAL],
-            )
-            for align in ("start", "middle", "end")
-        ]
+        self._names = [self._label(align) for align in ("start", "middle", "end")]
+        # bqplot's own title has another colour in a dark page, and wants a margin that a hidden figure has not.
+        title = self._label(
+            "middle", [0.0], [self.REACH + above / 2], ["Ranks: further out is better"]
+        )
         self.figure = bqplot.Figure(
-            marks=[self._grid, self._methods, self._chosen, *self._names],
+            marks=[self._grid, self._methods, self._chosen, *self._names, title],
             fig_margin=dict.fromkeys(("top", "bottom", "left", "right"), 0),
             padding_x=0,
             padding_y=0,
             display_toolbar=False,
-            layout=Layout(width=f"{self.WIDTH}px", height=f"{self.HEIGHT}px", display="none"),
+            layout=Layout(
+                width=f"{self.WIDTH}px", height=f"{self.HEAD + self.HEIGHT}px", display="none"
+            ),
         )
         self.figure.add_class("camwidget-radar")
 
     def _lines(self, **look: object) -> bqplot.Lines:
         return bqplot.Lines(x=_NOWHERE, y=_NOWHERE, scales=self._scales, visible=False, **look)
+
+    def _label(
+        self, align: str, x: Sequence[float] = (), y: Sequence[float] = (), text: Sequence[str] = ()
+    ) -> bqplot.Label:
+        return bqplot.Label(
+            x=list(x),
+            y=list(y),
+            text=list(text),
+            scales=self._scales,
+            align=align,
+            default_size=11,
+            font_weight="normal",
+            colors=[NEUTRAL],
+        )
 
     def show(
         self, shares: np.ndarray, names: Sequence[str], colors: Sequence[str], chosen: int | None

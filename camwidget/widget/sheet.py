@@ -11,7 +11,6 @@ import ipywidgets
 import numpy as np
 from PIL import Image
 
-from ..errors import CamwidgetError
 from ..explanation import Explanation
 from ..methods import Method, get_method, list_methods
 from .closing import close_parts
@@ -215,7 +214,7 @@ class ContactSheet(ipywidgets.Box):
                 try:
                     made = bench.explanation(about.picture, target, method, about.layer)
                     tile = self._tile(made)
-                except CamwidgetError:
+                except Exception:  # its place says so, and the others go on
                     tile = None
                 with self._lock:
                     if self._sheet is not sheet:

@@ -78,12 +78,12 @@ def series_colors(methods: Sequence[str]) -> list[str]:
 def values_of(methods: Sequence[str], metrics: Sequence[Metric], scores: ScoreValues) -> np.ndarray:
     """The numbers (methods, metrics); NaN where there is none.
 
-    To six digits: maps that are the same but for rounding are equally good.
+    To four digits: of maps that are the same but for rounding, a few pixels may change places, and none is better.
     """
     none = Score(math.nan)
     return np.array(
         [
-            [float(f"{scores.get((m, metric.name), none).value:.6g}") for metric in metrics]
+            [float(f"{scores.get((m, metric.name), none).value:.4g}") for metric in metrics]
             for m in methods
         ]
     ).reshape(len(methods), len(metrics))
@@ -140,7 +140,7 @@ def _best(values: np.ndarray, higher: Sequence[bool]) -> np.ndarray:
 
 
 def _brief(value: float) -> str:
-    """Three digits, with a true minus."""
+    """Three decimals where there is room for them, with a true minus."""
     size = abs(value)
-    text = f"{size:.3f}" if size < 10 else f"{size:.1f}" if size < 1000 else f"{size:.3g}"
+    text = f"{size:.3f}" if size < 100 else f"{size:.1f}" if size < 1000 else f"{size:.3g}"
     return f"−{text}" if value < 0 and float(text) else text

@@ -70,6 +70,7 @@ describe("the scores", () => {
     ]);
     expect(all('td[data-best="true"]').map((td) => td.textContent)).toEqual(["0.200"]);
     expect(one('td[data-none="true"]').title).toBe("constant map");
+    expect(one('td[data-best="true"]').title).toBe("0.2, the best of this column");
     expect(all('tr[aria-current="true"]').map((line) => line.dataset["name"])).toEqual(["b"]);
   });
 
@@ -108,9 +109,12 @@ describe("the scores", () => {
     const before = all("tbody tr");
     model.set("rows", [row("a", cell(null, { waits: true }), cell(0.1)), row("b", cell(0.2), cell(0.4)), row("c", cell(0.1), cell(0.2))]);
     await settle();
-    expect(one(".camwidget-table-stale").textContent).toContain("not what is shown");
+    expect(one(".camwidget-table-stale").textContent).toBe("not what is shown above any more; Start evaluates that");
     expect(all("tbody tr")).toEqual(before);
     expect(one("tbody td").textContent).toBe("…");
+    model.set("running", true);
+    await settle();
+    expect(one(".camwidget-table-stale").textContent, "there is no Start to press").toBe("not what is shown above any more");
   });
 
   it("are not there before there are any", () => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from prompted import caption_model, squares
 
 import camwidget as cw
 from camwidget.localization import best_overlap, localize
+from camwidget.widget.boxes import Boxes
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -41,6 +43,20 @@ def test_the_box_is_that_of_localize_and_the_peak_hits(ex: cw.Explorer) -> None:
     overlap = best_overlap(found.box, np.array([[16, 28, 32, 44]]))
     assert overlap > 0.5
     assert box["said"] == f"The box overlaps the true one by {overlap:.2f}; the peak hits."
+
+
+def test_the_peak_hits_as_in_the_pointing_game(ex: cw.Explorer) -> None:
+    """A cell of a map is coarse: 3 % of the picture beside the object are a hit, as in the table of scores."""
+    picture, model = ex.pictures[0], ex.model
+    truth = picture.truth
+    assert truth is not None
+    for off, wanted in ((1, "hit"), (2, "miss")):  # 1.44 pixels of 48
+        saliency = np.zeros((48, 48), np.float32)
+        saliency[30, 32 - 1 + off] = 1
+        moved = replace(ex.explanation, saliency=saliency)
+        box = Boxes().wire(picture, model, model.class_index("blue"), moved)
+        score = cw.measure(model, truth, moved, "pointing")["pointing"].value
+        assert box["hit"] == wanted and (score == 1) == (wanted == "hit")
 
 
 def test_it_follows_the_map(ex: cw.Explorer) -> None:

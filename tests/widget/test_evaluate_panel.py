@@ -173,7 +173,8 @@ def test_start_becomes_cancel_and_the_slider_goes_first(ex: cw.Explorer, module:
     assert all(cell["waits"] for row in panel.table.rows for cell in row["cells"])
     ex.fraction = 0.3
     say(panel, type="cancel")
-    assert not panel.table.running and "Cancelled" in panel.table.message
+    assert not panel.table.running
+    assert panel.table.message == "Cancelled: nothing was finished yet."
     assert not any(cell["waits"] for row in panel.table.rows for cell in row["cells"])
     module.gate.set()
     ex.wait(30)
@@ -215,8 +216,11 @@ def test_errors_are_text_and_it_goes_on(ex: cw.Explorer, module: Held) -> None:
     assert not panel.table.wrong and panel.scores
 
 
+@pytest.mark.parametrize(
+    "error", [MethodError("No rule for <b>this</b>."), ZeroDivisionError("No rule for <i>that</i>")]
+)
 def test_a_method_without_a_map_does_not_stop_the_others(
-    ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch
+    ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     panel = panel_of(ex)
     panel.table.chosen_methods, panel.table.chosen_metrics = ["gradcam", "layercam"], ["drop"]
@@ -225,7 +229,7 @@ def test_a_method_without_a_map_does_not_stop_the_others(
 
     def failing(picture: Any, target: Any, method: str, layer: str) -> Any:
         if method == "gradcam":
-            raise MethodError("No rule for <b>this</b>.")
+            raise error
         return growing(picture, target, method, layer)
 
     monkeypatch.setattr(bench, "growing", failing)
@@ -235,6 +239,58 @@ def test_a_method_without_a_map_does_not_stop_the_others(
     assert first["cells"][0]["text"] == "–" and "No rule for" in first["cells"][0]["note"]
     assert second["cells"][0]["value"] is not None
     assert "Without a map: 1 of 2" in panel.table.message and not panel.table.wrong
+    assert "Hover over" in panel.table.message
+
+
+def test_a_metric_that_fails_does_not_stop_the_others(
+    ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from camwidget.metrics import registry
+
+    def at_once(case: Any) -> float:
+        raise ZeroDivisionError("<b>at once</b>")
+
+    def later(case: Any) -> Iterator[Any]:
+        yield [case.whole]
+        raise MethodError("Later.")
+
+    for name, function in {"at-once": at_once, "later": later}.items():
+        made = registry.Metric(
+            name, name, "x", "y", "faithfulness", (0, 1), "higher", function, takes_empty=True
+        )
+        monkeypatch.setitem(registry._metrics, name, made)
+    panel = panel_of(ex)
+    panel.follow_map(panel._shown)
+    panel.table.chosen_methods, panel.table.chosen_metrics = (
+        ["gradcam++"],
+        ["drop", "at-once", "later"],
+    )
+    panel.start()
+    ex.wait(30)
+    (row,) = panel.table.rows
+    cells = dict(zip([c["name"] for c in panel.table.columns], row["cells"], strict=True))
+    assert cells["drop"]["value"] is not None and not panel.table.wrong
+    assert cells["at-once"]["note"] == "ZeroDivisionError: <b>at once</b>"
+    assert cells["later"]["note"] == "Later." and "Hover over" in panel.table.message
+
+
+def test_only_what_is_offered_is_evaluated(ex: cw.Explorer) -> None:
+    """Whatever a browser says that there is."""
+    panel = panel_of(ex)
+    panel.table.set_state(
+        {
+            "methods": [{}],
+            "metrics": [{"name": "none", "reason": None}],
+            "chosen_methods": ["gradcam", "none", {}],
+            "chosen_metrics": ["none", None],
+        }
+    )
+    panel.start()
+    assert panel.table.wrong and panel.table.message == "Choose a metric first."
+    panel.table.chosen_metrics = ["none", "drop"]
+    panel.start()
+    ex.wait(30)
+    assert list(texts(panel)) == ["gradcam"] and not panel.table.wrong
 
 
 def test_what_a_metric_lacks_is_said(ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,7 +345,7 @@ def test_cells() -> None:
     metrics = [get_metric("drop"), get_metric("increase")]
     scores = {
         ("cam", "drop"): Score(0.25),
-        ("gradcam", "drop"): Score(0.25 + 1e-9),
+        ("gradcam", "drop"): Score(0.25001),
         ("random", "drop"): Score(1234.5),
         ("cam", "increase"): Score(1.0),
         ("gradcam", "increase"): Score(math.nan, "constant map"),
@@ -297,7 +353,7 @@ def test_cells() -> None:
     rows = table_rows(["cam", "gradcam", "random"], metrics, scores, {}, waits=True)
     cells = [row["cells"] for row in rows]
     assert [c[0]["text"] for c in cells] == ["0.250", "0.250", "1.23e+03"]
-    assert [c[0]["best"] for c in cells] == [True, True, False], "but for rounding the same"
+    assert [c[0]["best"] for c in cells] == [True, True, False], "but for a few pixels the same"
     assert cells[1][1] == {
         "value": None, "text": "–", "note": "constant map", "best": False, "waits": False,
     }  # fmt: skip

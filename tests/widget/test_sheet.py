@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import camwidget as cw
 from camwidget import zoo
+from camwidget.widget import paper
 from camwidget.widget.paper import Paper
 from camwidget.widget.sheet import ContactSheet, _lines
 
@@ -110,19 +112,44 @@ def test_another_picture_is_drawn_while_open_only(ex: cw.Explorer) -> None:
     assert sheet._sheet.plan.about.layer == ex.layer
 
 
-def test_drawing_waits_for_no_other_thread(ex: cw.Explorer) -> None:
+def test_a_map_that_fails_does_not_stop_the_others(
+    ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet = sheet_of(ex)
+    bench = ex._texts.base
+    made = bench.explanation
+
+    def failing(picture: Any, target: Any, method: str, layer: str) -> Any:
+        if method == "layercam":
+            raise ZeroDivisionError("<b>none</b>")
+        return made(picture, target, method, layer)
+
+    monkeypatch.setattr(bench, "explanation", failing)
+    ex.picture = 1
+    ex.wait(30)
+    plan, tiles = sheet._sheet.plan, sheet._sheet.tiles
+    gaps = {plan.methods[row] for (row, _), tile in tiles.items() if tile is None}
+    assert gaps == {"layercam"} and len(tiles) == 3 * len(plan.methods)
+    assert ex._view.error == ""
+
+
+def test_drawing_waits_for_no_other_thread(
+    ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A page that comes up draws while the explorer moves on: neither waits for the other's lock."""
     sheet = sheet_of(ex)
+    monkeypatch.setattr(sheet, "SIDE", 8)  # it is about locks, and small maps are drawn more often
     stop = threading.Event()
 
     def pages() -> None:
-        while not stop.is_set():
+        # A lock that is taken again at once leaves no other thread its turn, as pages never do.
+        while not stop.wait(0.001):
             sheet._paper.draw()
 
     thread = threading.Thread(target=pages)
     thread.start()
     try:
-        for number in range(6):
+        for number in range(4):
             ex.picture = number % 2
             ex.method = ("gradcam", "layercam")[number % 2]
             ex.wait(30)
@@ -130,6 +157,17 @@ def test_drawing_waits_for_no_other_thread(ex: cw.Explorer) -> None:
         stop.set()
         thread.join(20)
     assert not thread.is_alive()
+
+
+def test_who_waits_for_the_paper_holds_nothing_that_drawing_needs(ex: cw.Explorer) -> None:
+    sheet = sheet_of(ex)
+    with paper._drawing:  # as a page has that comes up
+        ex.picture = 1
+        while sheet._sheet.plan.about.picture is not ex.pictures[1]:
+            time.sleep(0.01)
+        assert sheet._lock.acquire(timeout=2)
+        sheet._lock.release()
+    ex.wait(30)
 
 
 def test_it_is_drawn_anew_for_each_page(ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ export class ScoreGrid {
     this.element = make("div", "camwidget-table-result", {}, table);
     this.head.addEventListener("click", (event) => this.sort(event.target), { signal });
     this.body.addEventListener("click", (event) => this.pick(event.target), { signal });
-    watch(model, ["caption", "stale", "columns", "rows", "order", "method"], signal, () => this.update());
+    watch(model, ["caption", "stale", "running", "columns", "rows", "order", "method"], signal, () => this.update());
   }
 
   private update(): void {
@@ -34,7 +34,8 @@ export class ScoreGrid {
     const caption = text(model.get("caption"));
     this.element.hidden = this.caption.hidden = shown.length === 0;
     setText(this.about, `Of ${caption}`);
-    setText(this.stale, model.get("stale") === true ? "not what is shown above any more; Start evaluates that" : "");
+    const start = model.get("running") === true ? "" : "; Start evaluates that";
+    setText(this.stale, model.get("stale") === true ? `not what is shown above any more${start}` : "");
     const heads = fit(this.head, shown.length + 1, () => make("th", "", { scope: "col" }, button("camwidget-table-head", {})));
     heads.forEach((head, at) => fillHead(head, shown[at - 1], by));
     const lines = sorted(rows(model.get("rows")), shown, by);
@@ -96,5 +97,7 @@ function fillCell(place: HTMLElement | undefined, cell: Cell | undefined): void 
   setText(place, cell.waits ? "…" : cell.text);
   place.dataset["best"] = String(cell.best);
   place.dataset["none"] = String(cell.value === null);
-  place.title = cell.note !== "" ? cell.note : cell.best ? "The best of this column" : "";
+  // In full: two numbers that read the same may differ.
+  const value = cell.value === null ? "" : String(Number(cell.value.toPrecision(6)));
+  place.title = cell.note !== "" ? cell.note : cell.best ? `${value}, the best of this column` : value;
 }

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..metrics import Metric
 
-__all__ = ["CONFIDENCE", "RESAMPLES", "mean_curves", "means", "ranks", "summary"]
+__all__ = ["CONFIDENCE", "RESAMPLES", "four_digits", "mean_curves", "means", "ranks", "summary"]
 
 #: How many times the pictures are drawn anew.
 RESAMPLES = 2000
@@ -121,7 +121,7 @@ def ranks(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
     found = pd.DataFrame(
         {
             m.name: table[m.name, "mean"]
-            .map(_four_digits)
+            .map(four_digits)
             .rank(ascending=m.better == "lower", method="average")
             for m in metrics
         },
@@ -131,7 +131,8 @@ def ranks(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
     return found
 
 
-def _four_digits(value: float) -> float:
+def four_digits(value: float) -> float:
+    """A number as far as it is looked at when two are compared."""
     return float(f"{value:.4g}")
 
 

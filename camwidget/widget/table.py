@@ -12,6 +12,7 @@ import numpy as np
 import traitlets as t
 
 from ..methods import get_method
+from ..evaluation.table import four_digits
 from ..metrics import Metric, Score
 from .colors import NEUTRAL, SERIES
 
@@ -83,7 +84,7 @@ def values_of(methods: Sequence[str], metrics: Sequence[Metric], scores: ScoreVa
     none = Score(math.nan)
     return np.array(
         [
-            [float(f"{scores.get((m, metric.name), none).value:.4g}") for metric in metrics]
+            [four_digits(scores.get((m, metric.name), none).value) for metric in metrics]
             for m in methods
         ]
     ).reshape(len(methods), len(metrics))

@@ -11,8 +11,8 @@ import anywidget
 import numpy as np
 import traitlets as t
 
-from ..methods import get_method
 from ..evaluation.table import four_digits
+from ..methods import get_method
 from ..metrics import Metric, Score
 from .colors import NEUTRAL, SERIES
 

@@ -22,6 +22,15 @@ distributed = pytest.importorskip("distributed")
 OPTIONS = {"methods": ["gradcam", "random"], "metrics": ["drop", "complexity"], "batch": 2}
 
 
+@pytest.fixture(autouse=True)
+def own_environment():
+    """A nanny sets OMP_NUM_THREADS=1 in this process, too: whatever is started later would have one thread."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 def folder(root: Path, count: int) -> Path:
     for n in range(count):
         sample = textures.draw(n)

@@ -664,7 +664,8 @@ var HerePopover = class {
       close,
       this.entries
     );
-    stage.frame.append(this.marker, this.popover);
+    stage.plane.append(this.marker);
+    stage.frame.append(this.popover);
     stage.canvas.addEventListener("click", (event) => this.ask(event), { signal });
     context.watch(["here"], () => {
       this.asked = null;
@@ -685,13 +686,8 @@ var HerePopover = class {
     return open;
   }
   ask(event) {
-    const box2 = this.stage.canvas.getBoundingClientRect();
-    if (box2.width === 0 || box2.height === 0) return;
-    const { width, height } = this.stage.canvas;
-    const at = (part, size) => Math.min(size - 1, Math.max(0, Math.floor(part * size)));
-    const x = at((event.clientX - box2.left) / box2.width, width);
-    const y = at((event.clientY - box2.top) / box2.height, height);
-    this.send({ x, y });
+    const point = this.stage.at(event);
+    if (point !== null) this.send(point);
   }
   /** Moves the marker by a part of the picture; from its middle when there is none. */
   move(right, down) {
@@ -2110,6 +2106,7 @@ var Stage = class {
     this.cancel = new Cancel(context, () => this.focus());
     this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
     this.paper = this.canvas.getContext("2d");
+    this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
     this.frame = make(
       "div",
       "camwidget-frame",
@@ -2120,9 +2117,7 @@ var Stage = class {
         title: "Click a point (or w a s d, enter) to ask which classes have the strongest maps there",
         ...OWN_KEYS
       },
-      this.canvas,
-      outlines(context),
-      boxes(context),
+      this.plane,
       this.empty,
       this.note,
       tag(context),
@@ -2156,7 +2151,10 @@ var Stage = class {
     signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
   }
   context;
+  /** As large as the picture is shown; it stays where it is. */
   frame;
+  /** What lies in the picture's own pixels, over the canvas too: it may be larger than the frame, and move. */
+  plane;
   canvas;
   cancel;
   compositor = new Compositor();
@@ -2172,6 +2170,16 @@ var Stage = class {
   /** The picture on show; null when there is none. */
   get sceneId() {
     return this.scene?.id ?? null;
+  }
+  /** The pixel under a pointer, the nearest one where it is beside the picture; null before there is a picture. */
+  at({ clientX, clientY }) {
+    const box2 = this.canvas.getBoundingClientRect();
+    if (box2.width === 0 || box2.height === 0) return null;
+    const { width, height } = this.canvas;
+    return {
+      x: within((clientX - box2.left) / box2.width * width, width),
+      y: within((clientY - box2.top) / box2.height * height, height)
+    };
   }
   focus() {
     this.frame.focus({ preventScroll: true });
@@ -2249,12 +2257,27 @@ var Stage = class {
     this.note.hidden = said === "";
   }
 };
+function within(value, size) {
+  return Math.min(size - 1, Math.max(0, Math.floor(value)));
+}
 function previewHeat({ grid: grid2 }, { width, height }) {
   return {
     saliency: toBytes(enlarge(grid2, width, height)),
     levels: new Uint16Array(width * height),
     cells: { values: toBytes(grid2.cells), rows: grid2.rows, columns: grid2.columns }
   };
+}
+
+// src/view/tools.ts
+function toolbar(tools) {
+  const line2 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
+  const drawers = make("div", "camwidget-drawers");
+  for (const { buttons, drawer } of tools) {
+    line2.append(...buttons);
+    if (drawer !== void 0) drawers.append(drawer);
+  }
+  line2.hidden = line2.children.length === 0;
+  return make("div", "camwidget-toolbox", {}, line2, drawers);
 }
 
 // src/view/waiting.ts
@@ -2279,8 +2302,9 @@ function mount(model, root, signal) {
   const classes = classList(context);
   const methods2 = new MethodRow(context);
   const mask = maskRow(context, () => stage.repaint());
+  const tools = [];
   const parts = [
-    make("div", "camwidget-stage", {}, stage.frame, look(context), truthLine(context)),
+    make("div", "camwidget-stage", {}, stage.frame, toolbar(tools), look(context), truthLine(context)),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,

@@ -6,21 +6,15 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import ipywidgets
-import traitlets as t
-
 from .. import loading, zoo
-from ..errors import CamwidgetError, PictureError, PromptError
+from ..errors import CamwidgetError, PromptError
 from ..explanation import Explanation
-from ..methods import get_method
 from ..models import VisionModel
-from ..perturb import BASELINES, MaskCurve
-from ..ranks import threshold
 from .answers import Mask, MaskDesk
+from .choices import Choices
 from .closing import close_parts
 from .hands import SHARED, Hands
 from .maps import MapDesk, Request
-from .masking import MODES
 from .panels import Panels
 from .pictures import list_pictures, named_picture
 from .screen import Screen
@@ -33,7 +27,7 @@ __all__ = ["Explorer"]
 _KINDS = ("map", "pick", "mask", "methods", "strip", "grow", "curve", "stages", "sheet", "evaluate")
 
 
-class Explorer(ipywidgets.Box):
+class Explorer(Choices):
     """Explore what a model has evidence for: click a class, choose a method, drag the mask.
 
     Args:
@@ -63,19 +57,6 @@ class Explorer(ipywidgets.Box):
         curve: confidence against fraction, a ``MaskCurve``; None until it is complete; read-only.
     """
 
-    picture = t.Int(0)
-    target = t.Any(None, allow_none=True)
-    method = t.Unicode("gradcam")
-    layer = t.Unicode("")
-    fraction = t.Float(0.0)
-    mode = t.Enum(MODES, "remove")
-    baseline = t.Enum(tuple(BASELINES), "blur")
-    text = t.Unicode("")
-    outlines = t.Bool(False)
-    boxes = t.Bool(False)
-    explanation = t.Instance(Explanation, allow_none=True, read_only=True)
-    curve = t.Instance(MaskCurve, allow_none=True, read_only=True)
-
     def __init__(
         self, model: VisionModel | None = None, images: Any = None, *, top: int = 6, **kwargs: Any
     ) -> None:
@@ -102,7 +83,6 @@ class Explorer(ipywidgets.Box):
         self._texts = Texts(model)
         self._session = Session(_KINDS, self._failed, self._rested)
         self._restoring = False
-        #: Of this thread, the trait that is being set to what is on the screen already: (name, value).
         self._stated = threading.local()
         most = 9 if model.prompt is not None else len(model.classes)
         listed = max(1, min(int(top), most, 9))
@@ -189,11 +169,6 @@ class Explorer(ipywidgets.Box):
         self._screen.tell(text_error="")
         self._ask(None)
 
-    @property
-    def model(self) -> VisionModel:
-        """The model whose classes are shown, under the text in force."""
-        return self._screen.model
-
     def close(self) -> None:
         """Stop computing and remove the widget from every page."""
         if "_session" in self.__dict__:  # else the arguments were refused
@@ -205,71 +180,6 @@ class Explorer(ipywidgets.Box):
     def __repr__(self) -> str:
         count = len(self.pictures)
         return f"Explorer({self.model.name!r}, {count} picture{'s' * (count != 1)})"
-
-    # -- what may be set -------------------------------------------------------------------
-
-    @t.validate("target")
-    def _valid_target(self, proposal: Any) -> str | None:
-        value = proposal["value"]
-        if value is None or self._is_stated("target", value):
-            return value
-        model = self._asked()[1]
-        return model.classes[model.class_index(value)]
-
-    @t.validate("text")
-    def _valid_text(self, proposal: Any) -> str:
-        value = proposal["value"]
-        return value if self._is_stated("text", value) else self._readable(value)
-
-    def _readable(self, text: str) -> str:
-        """A text as the model has it.
-
-        Raises:
-            PromptError: if it cannot be read.
-        """
-        model = self._texts.model
-        if model.prompt is None:
-            if text:
-                raise PromptError(f"{model.name} takes no text beside the picture.")
-            return text
-        return model.given(**{model.prompt.name: text}).text or ""
-
-    def _asked(self) -> tuple[str | None, VisionModel]:
-        """The text that the present picture is to be explained under, and the model under it."""
-        if not self.pictures or self._texts.model.prompt is None:
-            return None, self.model
-        picture = self.pictures[self.picture]
-        # Of a text that the model has still to propose, nobody knows the classes: it is asked at once.
-        model = self._texts.bench(picture, self._texts.known(picture)).model
-        return model.text, model
-
-    @t.validate("method")
-    def _valid_method(self, proposal: Any) -> str:
-        chosen = get_method(proposal["value"])
-        if not self._restoring:
-            chosen.check(self.model, self.layer or self.model.default_layer)
-        return proposal["value"]
-
-    @t.validate("layer")
-    def _valid_layer(self, proposal: Any) -> str:
-        name = self.model.layer(proposal["value"]).name
-        if not self._restoring:
-            get_method(self.method).check(self.model, name)
-        return name
-
-    @t.validate("fraction")
-    def _valid_fraction(self, proposal: Any) -> float:
-        threshold(proposal["value"])  # refuses what is not in [0, 1]
-        return proposal["value"]
-
-    @t.validate("picture")
-    def _valid_picture(self, proposal: Any) -> int:
-        number = proposal["value"]
-        if number != 0 and not 0 <= number < len(self.pictures):
-            raise PictureError(
-                f"There is no picture {number}: there are {len(self.pictures)}, from 0."
-            )
-        return number
 
     def _shows_asked(self) -> bool:
         """Whether the classes on the screen are those under the text that is asked for by now."""
@@ -394,24 +304,3 @@ class Explorer(ipywidgets.Box):
         # Also where a trait has not changed, the browser's may have.
         self._screen.tell(target=shown.target, **{n: getattr(self, n) for n in SHARED})
         self._answers.ask_curve()
-
-    def _state(self, name: str, value: Any) -> None:
-        """Set a trait to what is on the screen, or asked for, already: nothing is asked anew."""
-        before = getattr(self._stated, "now", None)
-        self._stated.now = (name, value)
-        try:
-            self._announce(name, value)
-        finally:
-            self._stated.now = before
-
-    def _is_stated(self, name: str, value: Any) -> bool:
-        return getattr(self._stated, "now", None) == (name, value)
-
-    def _announce(self, name: str, value: Any) -> None:
-        """Set a trait; what someone's observer raises is shown, and stops nothing else."""
-        try:
-            self.set_trait(name, value)
-        except Exception as error:
-            self._screen.tell(
-                error=f"An observer of {name!r} raised {type(error).__name__}: {error}"
-            )

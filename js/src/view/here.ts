@@ -1,14 +1,9 @@
 import { pickClass } from "./actions";
 import type { Context } from "./context";
 import { button, fit, make, setText } from "./dom";
-import type { Stage } from "./stage";
+import type { Point, Stage } from "./stage";
 import { here } from "./traits";
 import type { Here } from "./traits";
-
-interface Point {
-  readonly x: number;
-  readonly y: number;
-}
 
 /** A click in the picture: a marker at once, and beside it the kernel's answer when it comes. */
 export class HerePopover {
@@ -47,7 +42,8 @@ export class HerePopover {
       close,
       this.entries,
     );
-    stage.frame.append(this.marker, this.popover);
+    stage.plane.append(this.marker);
+    stage.frame.append(this.popover);
     stage.canvas.addEventListener("click", (event) => this.ask(event), { signal });
     context.watch(["here"], () => {
       this.asked = null;
@@ -70,14 +66,8 @@ export class HerePopover {
   }
 
   private ask(event: MouseEvent): void {
-    const box = this.stage.canvas.getBoundingClientRect();
-    if (box.width === 0 || box.height === 0) return;
-    const { width, height } = this.stage.canvas;
-    const at = (part: number, size: number): number =>
-      Math.min(size - 1, Math.max(0, Math.floor(part * size)));
-    const x = at((event.clientX - box.left) / box.width, width);
-    const y = at((event.clientY - box.top) / box.height, height);
-    this.send({ x, y });
+    const point = this.stage.at(event);
+    if (point !== null) this.send(point);
   }
 
   /** Moves the marker by a part of the picture; from its middle when there is none. */

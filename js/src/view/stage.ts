@@ -14,11 +14,20 @@ import { outlines } from "./truth";
 /** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
 const SMALL = 96;
 
+/** A pixel of the picture. */
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
 const UNMASKED = { mode: "remove", fraction: 0, fill: null } as const;
 
 /** The picture as the model gets it, with the map over what is left of it. */
 export class Stage {
+  /** As large as the picture is shown; it stays where it is. */
   readonly frame: HTMLElement;
+  /** What lies in the picture's own pixels, over the canvas too: it may be larger than the frame, and move. */
+  readonly plane: HTMLElement;
   readonly canvas: HTMLCanvasElement;
   readonly cancel: Cancel;
   private readonly compositor = new Compositor();
@@ -37,6 +46,7 @@ export class Stage {
     this.cancel = new Cancel(context, () => this.focus());
     this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
     this.paper = this.canvas.getContext("2d");
+    this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
     this.frame = make(
       "div",
       "camwidget-frame",
@@ -47,9 +57,7 @@ export class Stage {
         title: "Click a point (or w a s d, enter) to ask which classes have the strongest maps there",
         ...OWN_KEYS,
       },
-      this.canvas,
-      outlines(context),
-      boxes(context),
+      this.plane,
       this.empty,
       this.note,
       tag(context),
@@ -86,6 +94,17 @@ export class Stage {
   /** The picture on show; null when there is none. */
   get sceneId(): string | null {
     return this.scene?.id ?? null;
+  }
+
+  /** The pixel under a pointer, the nearest one where it is beside the picture; null before there is a picture. */
+  at({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Point | null {
+    const box = this.canvas.getBoundingClientRect();
+    if (box.width === 0 || box.height === 0) return null;
+    const { width, height } = this.canvas;
+    return {
+      x: within(((clientX - box.left) / box.width) * width, width),
+      y: within(((clientY - box.top) / box.height) * height, height),
+    };
   }
 
   focus(): void {
@@ -174,6 +193,10 @@ export class Stage {
     setText(this.note, said);
     this.note.hidden = said === "";
   }
+}
+
+function within(value: number, size: number): number {
+  return Math.min(size - 1, Math.max(0, Math.floor(value)));
 }
 
 /** As the kernel would send it, but for the ranks: a preview masks nothing. */

@@ -16,6 +16,8 @@ import { curveHead, errorLine, sentence, status } from "./say";
 import { PromptPanel } from "./prompt";
 import { Search } from "./search";
 import { Stage } from "./stage";
+import { toolbar } from "./tools";
+import type { Tool } from "./tools";
 import { truthLine } from "./truth";
 import { waiting } from "./waiting";
 
@@ -28,8 +30,9 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   const classes = classList(context);
   const methods = new MethodRow(context);
   const mask = maskRow(context, () => stage.repaint());
+  const tools: readonly Tool[] = [];
   const parts = [
-    make("div", "camwidget-stage", {}, stage.frame, look(context), truthLine(context)),
+    make("div", "camwidget-stage", {}, stage.frame, toolbar(tools), look(context), truthLine(context)),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,

@@ -1,0 +1,139 @@
+"""What is chosen in an explorer: its traits, and what may not be chosen."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import ipywidgets
+import traitlets as t
+
+from ..errors import PictureError, PromptError
+from ..explanation import Explanation
+from ..methods import get_method
+from ..models import VisionModel
+from ..perturb import BASELINES, MaskCurve
+from ..ranks import threshold
+from .masking import MODES
+from .screen import Screen
+from .texts import Texts
+from .workbench import Picture
+
+__all__ = ["Choices"]
+
+
+class Choices(ipywidgets.Box):
+    """The traits of an explorer. ``Explorer`` says what they mean, and does what follows when one is set.
+
+    Whoever sets one to what cannot be gets a named error, and the trait stays as it was.
+    """
+
+    picture = t.Int(0)
+    target = t.Any(None, allow_none=True)
+    method = t.Unicode("gradcam")
+    layer = t.Unicode("")
+    fraction = t.Float(0.0)
+    mode = t.Enum(MODES, "remove")
+    baseline = t.Enum(tuple(BASELINES), "blur")
+    text = t.Unicode("")
+    outlines = t.Bool(False)
+    boxes = t.Bool(False)
+    explanation = t.Instance(Explanation, allow_none=True, read_only=True)
+    curve = t.Instance(MaskCurve, allow_none=True, read_only=True)
+
+    pictures: list[Picture]
+    _texts: Texts
+    _screen: Screen
+    #: While the traits go back to what is on the screen, which has been checked before.
+    _restoring: bool
+    #: Of this thread, the trait that is being set to what is on the screen already: (name, value).
+    _stated: threading.local
+
+    @property
+    def model(self) -> VisionModel:
+        """The model whose classes are shown, under the text in force."""
+        return self._screen.model
+
+    @t.validate("target")
+    def _valid_target(self, proposal: Any) -> str | None:
+        value = proposal["value"]
+        if value is None or self._is_stated("target", value):
+            return value
+        model = self._asked()[1]
+        return model.classes[model.class_index(value)]
+
+    @t.validate("text")
+    def _valid_text(self, proposal: Any) -> str:
+        value = proposal["value"]
+        return value if self._is_stated("text", value) else self._readable(value)
+
+    def _readable(self, text: str) -> str:
+        """A text as the model has it.
+
+        Raises:
+            PromptError: if it cannot be read.
+        """
+        model = self._texts.model
+        if model.prompt is None:
+            if text:
+                raise PromptError(f"{model.name} takes no text beside the picture.")
+            return text
+        return model.given(**{model.prompt.name: text}).text or ""
+
+    def _asked(self) -> tuple[str | None, VisionModel]:
+        """The text that the present picture is to be explained under, and the model under it."""
+        if not self.pictures or self._texts.model.prompt is None:
+            return None, self.model
+        picture = self.pictures[self.picture]
+        # Of a text that the model has still to propose, nobody knows the classes: it is asked at once.
+        model = self._texts.bench(picture, self._texts.known(picture)).model
+        return model.text, model
+
+    @t.validate("method")
+    def _valid_method(self, proposal: Any) -> str:
+        chosen = get_method(proposal["value"])
+        if not self._restoring:
+            chosen.check(self.model, self.layer or self.model.default_layer)
+        return proposal["value"]
+
+    @t.validate("layer")
+    def _valid_layer(self, proposal: Any) -> str:
+        name = self.model.layer(proposal["value"]).name
+        if not self._restoring:
+            get_method(self.method).check(self.model, name)
+        return name
+
+    @t.validate("fraction")
+    def _valid_fraction(self, proposal: Any) -> float:
+        threshold(proposal["value"])  # refuses what is not in [0, 1]
+        return proposal["value"]
+
+    @t.validate("picture")
+    def _valid_picture(self, proposal: Any) -> int:
+        number = proposal["value"]
+        if number != 0 and not 0 <= number < len(self.pictures):
+            raise PictureError(
+                f"There is no picture {number}: there are {len(self.pictures)}, from 0."
+            )
+        return number
+
+    def _state(self, name: str, value: Any) -> None:
+        """Set a trait to what is on the screen, or asked for, already: nothing is asked anew."""
+        before = getattr(self._stated, "now", None)
+        self._stated.now = (name, value)
+        try:
+            self._announce(name, value)
+        finally:
+            self._stated.now = before
+
+    def _is_stated(self, name: str, value: Any) -> bool:
+        return getattr(self._stated, "now", None) == (name, value)
+
+    def _announce(self, name: str, value: Any) -> None:
+        """Set a trait; what someone's observer raises is shown, and stops nothing else."""
+        try:
+            self.set_trait(name, value)
+        except Exception as error:
+            self._screen.tell(
+                error=f"An observer of {name!r} raised {type(error).__name__}: {error}"
+            )

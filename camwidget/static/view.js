@@ -515,6 +515,8 @@ var Context = class {
   model;
   signal;
   prefix = `camwidget-${++views}`;
+  /** Whose the pointer is on the picture: a tool's name, or "" where it asks and pans. */
+  tool = "";
   /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
   fraction = () => unit(this.model.get("fraction"), 0);
   /** The layer to name and to draw: the model's, or the one under the hand. */

@@ -9,6 +9,9 @@ let views = 0;
 export class Context {
   private readonly prefix = `camwidget-${++views}`;
 
+  /** Whose the pointer is on the picture: a tool's name, or "" where it asks and pans. */
+  tool = "";
+
   /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
   fraction = (): number => unit(this.model.get("fraction"), 0);
 

@@ -146,10 +146,13 @@ class MaskCurve:
     Attributes:
         fraction: float64 (steps,), from 0 to 1.
         probability: float64 (steps,), of the target.
-        target: the target's class index; ``name`` its name.
+        target: the target's class index.
+        name: the target's name.
         probabilities: float64 (steps, classes), of every class.
         others: indices of the other top classes of the whole picture.
-        mode, baseline: how pixels were masked.
+        other_names: their names.
+        mode: "remove" or "keep".
+        baseline: what the masked pixels became.
     """
 
     fraction: np.ndarray
@@ -282,9 +285,8 @@ class ConfidenceChange:
     """How a class's probability changes with a picture.
 
     Attributes:
-        before, after: probability of the class for the whole and for the changed picture.
-        drop: ``max(0, before - after) / before`` in [0, 1] (Grad-CAM++, section 4.1).
-        increase: whether the probability rose (the same, "increase in confidence").
+        before: probability of the class for the whole picture.
+        after: the same for the changed one.
     """
 
     before: float
@@ -292,12 +294,12 @@ class ConfidenceChange:
 
     @property
     def drop(self) -> float:
-        """The relative drop, in [0, 1]."""
+        """``max(0, before - after) / before``, in [0, 1] (Grad-CAM++, section 4.1)."""
         return max(0.0, self.before - self.after) / self.before if self.before > 0 else 0.0
 
     @property
     def increase(self) -> bool:
-        """Whether the confidence rose."""
+        """Whether the probability rose (Grad-CAM++, section 4.1: "increase in confidence")."""
         return self.after > self.before
 
 

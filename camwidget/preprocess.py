@@ -30,7 +30,8 @@ class Preprocess:
     Args:
         size: the model's input, one side or (height, width).
         resize: the short side before cropping, or (height, width) to stretch to; ``size`` if None.
-        mean, std: one value a channel; the length decides between grey (1) and RGB (3).
+        mean: one value a channel, taken off the pixels; the length decides between grey (1) and RGB (3).
+        std: one value a channel, by which they are divided then.
         interpolation: how resizing interpolates.
         geometry: replaces resize and crop: a callable from an RGB (or L) PIL image to a
             float tensor (C, H, W) in [0, 1].

@@ -129,7 +129,8 @@ class Case:
         subject: the picture.
         target: index of the class whose evidence the map shows.
         saliency: float32 (H, W) in [0, 1], on the model's device.
-        method, layer: how it was made; None of a map from elsewhere, which cannot be made anew.
+        method: how it was made; None of a map from elsewhere, which cannot be made anew.
+        layer: where it was made; None as above.
         fault: why it ranks nothing ("constant map", "NaN in the map"); empty of a proper map.
         peak: the greatest value of the map before it was scaled; None where that is unknown.
     """

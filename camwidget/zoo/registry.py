@@ -33,7 +33,8 @@ class Entry:
         network: makes the untrained module.
         samples: draws a few pictures that show what it can do.
         input_size: side of the pictures it is meant for.
-        mean, std: normalisation of the channels, for pixels in [0, 1].
+        mean: what is taken off each channel of pixels in [0, 1].
+        std: by which the channels are divided then.
         prompt: makes what it declares about the text that it takes beside the picture; None if it takes none.
         scores: how its outputs become probabilities: "softmax", "sigmoid" or "log".
         layers: names of the layers to choose from, the last being the default; None if they are to be found.
@@ -79,11 +80,12 @@ class ZooModel:
     """A trained model and all that is needed to use it.
 
     Attributes:
-        name: full name, as given to `build`.
+        name: full name, as given to ``build``.
         module: the network in eval mode; scores (N, classes) from pictures (N, 3, H, W).
         classes: names of the classes, in the order of the scores.
         input_size: side of the pictures it is meant for.
-        mean, std: normalisation of the channels, for pixels in [0, 1].
+        mean: what is taken off each channel of pixels in [0, 1].
+        std: by which the channels are divided then.
         card: the model card: data, accuracy, known faults, how it was trained.
         prompt: what it declares about the text that it takes beside the picture; None if it takes none.
         scores: how its outputs become probabilities: "softmax", "sigmoid" or "log".

@@ -25,7 +25,7 @@ def unique_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
     """
     if names is None:
         return tuple(f"class {i}" for i in range(count))
-    if isinstance(names, Mapping) and set(names) == set(range(count)):
+    if isinstance(names, Mapping) and names.keys() == set(range(count)):
         names = [names[i] for i in range(count)]
     if isinstance(names, (str, Mapping, set, frozenset)) or not hasattr(names, "__iter__"):
         raise ModelError(

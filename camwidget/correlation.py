@@ -31,7 +31,8 @@ def unit(values: torch.Tensor) -> torch.Tensor | None:
     if not bool(torch.isfinite(flat).all()) or bool(flat.min() == flat.max()):
         return None
     centred = flat - flat.mean()
-    return centred / centred.norm()
+    unit: torch.Tensor = centred / centred.norm()
+    return unit
 
 
 def unit_ranks(values: torch.Tensor) -> torch.Tensor | None:

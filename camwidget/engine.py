@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack, overload
 
 import numpy as np
 import torch
+from PIL import Image
 from torch.nn import functional as nnF
 
 from .errors import MethodError, ModelError
@@ -20,6 +22,76 @@ from .targets import EachTarget, Target, TargetLike, predicted_target, resolve_t
 from .trace import INPUT, Trace
 
 __all__ = ["compute_explanations", "explain", "raw_maps", "saliency_maps", "scale_saliency"]
+
+#: What is surely one picture; of a tensor, only its shape tells.
+_Picture: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | np.ndarray"
+_Several: TypeAlias = "list[Any] | tuple[Any, ...]"
+
+
+class _How(TypedDict, total=False):
+    precision: str
+    progress: Progress | None
+
+
+# Whatever is a list makes the result one.
+@overload
+def explain(
+    model: VisionModel,
+    image: Any,
+    target: Any = None,
+    method: Any = "gradcam",
+    *,
+    layer: _Several | Literal["all"],
+    **how: Unpack[_How],
+) -> Explanations: ...
+@overload
+def explain(
+    model: VisionModel,
+    image: _Picture,
+    target: TargetLike | None = None,
+    method: str | Method = "gradcam",
+    layer: str | None = None,
+    **how: Unpack[_How],
+) -> Explanation: ...
+@overload
+def explain(
+    model: VisionModel,
+    image: _Several,
+    target: Any = None,
+    method: Any = "gradcam",
+    layer: Any = None,
+    **how: Unpack[_How],
+) -> Explanations: ...
+@overload
+def explain(
+    model: VisionModel,
+    image: Any,
+    target: _Several,
+    method: Any = "gradcam",
+    layer: Any = None,
+    **how: Unpack[_How],
+) -> Explanations: ...
+@overload
+def explain(
+    model: VisionModel,
+    image: Any,
+    target: Any = None,
+    *,
+    method: _Several,
+    layer: Any = None,
+    **how: Unpack[_How],
+) -> Explanations: ...
+@overload
+def explain(
+    model: VisionModel,
+    image: Any,
+    target: TargetLike | Sequence[TargetLike | None] | None = None,
+    method: str | Method | Sequence[str | Method] = "gradcam",
+    layer: str | Sequence[str | None] | None = None,
+    *,
+    precision: str = "fp32",
+    progress: Progress | None = None,
+) -> Explanation | Explanations: ...
 
 
 def explain(

@@ -252,7 +252,7 @@ def colorize(saliency: np.ndarray, colormap: str = "inferno") -> np.ndarray:
     """Saliency (H, W) in [0, 1] as colours, uint8 (H, W, 3)."""
     from matplotlib import colormaps
 
-    return colormaps[colormap](np.clip(saliency, 0, 1), bytes=True)[..., :3]
+    return np.asarray(colormaps[colormap](np.clip(saliency, 0, 1), bytes=True)[..., :3])
 
 
 def overlay_heat(
@@ -265,4 +265,4 @@ def overlay_heat(
     heat = colorize(saliency, colormap).astype(np.float32)
     s = np.clip(saliency, 0, 1)[..., None]
     alpha = np.clip(opacity, 0, 1) * s * (0.35 + 0.65 * np.sqrt(s))
-    return np.round(pixels * (1 - alpha) + heat * alpha).astype(np.uint8)
+    return np.asarray(np.round(pixels * (1 - alpha) + heat * alpha), np.uint8)

@@ -109,13 +109,13 @@ def spatial(
         elif output.ndim == 4:
             output = output.permute(0, 3, 1, 2)
         elif output.ndim == 3 and tokens is not None:
-            maps = tokens.maps(output, size)
-            if maps is None:
+            output = tokens.maps(output, size)
+            if output is None:
                 return None
-            output = maps
-    if output.ndim != 4 or output.shape[-1] * output.shape[-2] < 2 or not _has_place(output, size):
+    maps: torch.Tensor = output
+    if maps.ndim != 4 or maps.shape[-1] * maps.shape[-2] < 2 or not _has_place(maps, size):
         return None
-    return output
+    return maps
 
 
 def _is_channels_last(output: torch.Tensor, size: Sequence[int]) -> bool:

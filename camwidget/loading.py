@@ -118,7 +118,8 @@ def _no_such_model(name: str) -> str:
 
 def _pretrained(name: str, weights: WeightsEnum | Weights) -> nn.Module:
     try:
-        return torchvision.models.get_model(name, weights=weights)
+        module: nn.Module = torchvision.models.get_model(name, weights=weights)
+        return module
     except (URLError, ConnectionError, TimeoutError, OSError) as error:
         raise WeightsError(
             f"The pretrained weights of {name} could not be fetched ({error}). Pass a file of weights, "
@@ -135,7 +136,7 @@ def _from_file(name: str, path: Path, classes: Sequence[str] | None) -> nn.Modul
         # about to be replaced, so their slow initialisation is left out; so are heads that only training uses.
         aux = any(k.startswith(("aux1.", "AuxLogits.")) for k in state)
         options |= {"transform_input": True, "init_weights": False, "aux_logits": aux}
-    module = torchvision.models.get_model(name, weights=None, **options)
+    module: nn.Module = torchvision.models.get_model(name, weights=None, **options)
     _fill(module, state, path, name)
     return module
 

@@ -54,7 +54,7 @@ class Localization:
     peak: tuple[int, int]
 
 
-def localize(saliency: Explanation | SaliencyLike, threshold: float = 0.15) -> Localization | None:
+def localize(saliency: SaliencyLike, threshold: float = 0.15) -> Localization | None:
     """The box around the largest connected part of what a map has above a share of its maximum.
 
     Weakly-supervised localisation as in section 4.1 of Selvaraju et al. 2017 (Grad-CAM, arXiv:1610.02391), at 15 % of
@@ -186,8 +186,8 @@ def _above(values: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
     return np.asarray((values >= share * top) & (top > 0))
 
 
-def _values(saliency: Explanation | SaliencyLike) -> NDArray[np.float32]:
-    values: NDArray[np.float32] = saliency_of(saliency).cpu().numpy()  # type: ignore[arg-type]
+def _values(saliency: SaliencyLike) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = saliency_of(saliency).cpu().numpy()
     if values.ndim != 2 or not values.size:
         raise PictureError(f"Saliency has shape (H, W), not {values.shape}.")
     if not np.isfinite(values).all() or values.min() < 0:

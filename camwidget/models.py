@@ -98,7 +98,7 @@ class VisionModel:
         #: Whether the module is known to want pictures row by row in memory; found out by running it.
         self.takes_channels_last = True
         # A module under several names goes by its first.
-        self._module_names = {m: n for n, m in self.module.named_modules()}
+        self._module_names: dict[nn.Module, str] = {m: n for n, m in self.module.named_modules()}
         self._discovery = self._discover(
             len(classes) if classes is not None and hasattr(classes, "__len__") else None
         )

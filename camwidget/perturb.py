@@ -60,7 +60,8 @@ def _blur(pixels: torch.Tensor) -> torch.Tensor:
     size = 2 * max(reach, 1) + 1
     # Two passes of one dimension each: the same blur for a fraction of the work.
     across = F.gaussian_blur(pixels, [size, 1], [sigma, sigma])
-    return F.gaussian_blur(across, [1, size], [sigma, sigma])
+    both: torch.Tensor = F.gaussian_blur(across, [1, size], [sigma, sigma])
+    return both
 
 
 #: What a removed pixel becomes: (C, H, W) pixels to pixels of the same shape.

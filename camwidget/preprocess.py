@@ -160,7 +160,8 @@ class Preprocess:
             image = F.resize(image, [self.resize], interpolation=self.interpolation)
         else:
             image = F.resize(image, list(self.resize), interpolation=self.interpolation)
-        return F.center_crop(image, list(self.size))
+        cropped: Image.Image = F.center_crop(image, list(self.size))
+        return cropped
 
     def _from_geometry(self, image: Image.Image) -> torch.Tensor:
         assert self.geometry is not None

@@ -8,7 +8,7 @@ One rule, here and in the browser, so that what is shown is what the model gets:
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -27,8 +27,14 @@ __all__ = [
 
 LEVELS = 65536
 
+
+class _Explaining(Protocol):
+    @property
+    def saliency(self) -> np.ndarray: ...
+
+
 #: (H, W) in [0, 1]; an explanation stands for its own.
-SaliencyLike: TypeAlias = "np.ndarray | torch.Tensor"
+SaliencyLike: TypeAlias = "np.ndarray | torch.Tensor | _Explaining"
 
 
 def saliency_of(saliency: SaliencyLike) -> torch.Tensor:

@@ -102,7 +102,7 @@ def _is_rectifier(node: Any) -> bool:
     if name == "ReluBackward0":
         return True
     if name == "HardtanhBackward0":
-        return node._saved_min_val == 0
+        return bool(node._saved_min_val == 0)
     if name in ("ClampMinBackward0", "ClampBackward0", "ClampBackward1"):
-        return getattr(node, "_saved_min", None) == 0
-    return name == "ThresholdBackward0" and node._saved_threshold == 0
+        return bool(getattr(node, "_saved_min", None) == 0)
+    return bool(name == "ThresholdBackward0" and node._saved_threshold == 0)

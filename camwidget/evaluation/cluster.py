@@ -137,7 +137,7 @@ class _Crew:
     @property
     def has_room(self) -> bool:
         """Whether another batch would not wait for long."""
-        threads = sum(self.client.nthreads().values())
+        threads = int(sum(self.client.nthreads().values()))
         return len(self.tasks) < _AHEAD * max(1, threads)
 
     def submit(self, task: _Task) -> Any:

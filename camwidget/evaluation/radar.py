@@ -17,7 +17,7 @@ def rank_scores(ranks: pd.DataFrame) -> np.ndarray:
         ranks: 1 is best, one row a method, one column a metric; NaN where there is no rank.
     """
     values = ranks.to_numpy(dtype=np.float64)
-    return np.nan_to_num(1 - (values - 1) / max(len(values), 1), nan=0.0)
+    return np.asarray(np.nan_to_num(1 - (values - 1) / max(len(values), 1), nan=0.0))
 
 
 def radar_outline(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

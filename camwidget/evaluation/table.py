@@ -68,7 +68,7 @@ def _resampled(filled: np.ndarray, there: np.ndarray, seed: int) -> Any:
 def _percentiles(values: np.ndarray, at: Sequence[float]) -> np.ndarray:
     """Of each column (len(at), n), without its NaN: of a draw that held no value."""
     if np.isfinite(values).all():
-        return np.percentile(values, at, axis=0)
+        return np.asarray(np.percentile(values, at, axis=0))
     found = [
         np.percentile(column[np.isfinite(column)], at)
         if np.isfinite(column).any()
@@ -81,7 +81,7 @@ def _percentiles(values: np.ndarray, at: Sequence[float]) -> np.ndarray:
 def _wide(rows: pd.DataFrame, index: pd.MultiIndex, column: str) -> np.ndarray:
     """A column of rows as (pictures, combinations)."""
     wide = rows.pivot(index="picture", columns=["method", "layer"], values=column)
-    return wide.reindex(columns=index).to_numpy(dtype=np.float64)
+    return np.asarray(wide.reindex(columns=index), dtype=np.float64)
 
 
 def summary(rows: pd.DataFrame, metrics: Sequence[Metric], index: pd.MultiIndex) -> pd.DataFrame:

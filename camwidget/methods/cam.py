@@ -210,7 +210,8 @@ def eigencam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
         values, vectors = torch.linalg.eigh(unit @ unit.transpose(1, 2))
         first = vectors[..., -1] * values[..., -1:].clamp(min=0).sqrt() * scale[..., 0]
     sign = torch.where(first.sum(1, keepdim=True) < 0, -1.0, 1.0)
-    return (first * sign).reshape(len(activation), *activation.shape[2:])
+    signed: torch.Tensor = first * sign
+    return signed.reshape(len(activation), *activation.shape[2:])
 
 
 def _one_class_reason(model: VisionModel, layer: str) -> str | None:

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -18,6 +18,8 @@ from ..ranks import LEVELS, levels_of, threshold
 from ..truth import Whereabouts
 
 __all__ = ["Again", "Bench", "Case", "Change", "Subject"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,12 @@ class Subject:
     cases: list[Case] = field(default_factory=list)
     memory: dict[Hashable, Any] = field(default_factory=dict)
 
-    def remembered(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
         """What ``make`` gives, made once."""
         if key not in self.memory:
             self.memory[key] = make()
-        return self.memory[key]
+        value: T = self.memory[key]
+        return value
 
     def baseline(self, name: str) -> torch.Tensor:
         """What shows where pixels are removed, (C, H, W)."""

@@ -221,7 +221,7 @@ def _relative_drop(before: float, after: float) -> float:
 
 
 def _fractions(steps: int) -> list[float]:
-    return np.linspace(0, 1, whole("steps", steps, 2)).tolist()
+    return [float(f) for f in np.linspace(0, 1, whole("steps", steps, 2))]
 
 
 def _most_relevant_first(case: Case, steps: int, baseline: str) -> list[Change]:

@@ -149,7 +149,8 @@ class _Network:
         one_each = torch.eye(height * width).to(self.unknown).reshape(1, -1, height, width)
         # What is no unknown stays at 0, whatever pulls.
         free, fixed = one_each * self.unknown, one_each * (1 - self.unknown)
-        return torch.linalg.inv((self.force(free) + fixed).flatten(2)) * self.unknown.flatten(2)
+        inverse: torch.Tensor = torch.linalg.inv((self.force(free) + fixed).flatten(2))
+        return inverse * self.unknown.flatten(2)
 
     @cached_property
     def coarser(self) -> _Network:

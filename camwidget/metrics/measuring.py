@@ -195,7 +195,7 @@ def _as_masks(mask: Any) -> np.ndarray:
             "A mask has shape (H, W) or (n, H, W), and is 0 or false where the object is not; this one, of type "
             f"{type(mask).__name__}, has values that are no numbers."
         )
-    return values != 0
+    return np.asarray(values != 0)
 
 
 def _finder(

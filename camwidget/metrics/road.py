@@ -65,7 +65,8 @@ def road(
     orders = ORDERS[1:] if order == "combined" else (order,)
     filled = _Filled(case, [(name, cut) for name in orders for cut in cuts], level)
     answers = yield filled.changes()
-    mean = dict(zip(orders, answers.reshape(len(orders), len(cuts)).mean(1).tolist(), strict=True))
+    means: list[float] = answers.reshape(len(orders), len(cuts)).mean(1).tolist()
+    mean = dict(zip(orders, means, strict=True))
     if order == "morf":
         return case.before - mean["morf"]
     if order == "lerf":

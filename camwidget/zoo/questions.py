@@ -145,9 +145,8 @@ class Asked(Scene):
         found = answer(self, self.questions[0] if text is None else text)
         if found is None:
             return None
-        return np.logical_or.reduce(
-            [self.masks[n] for n in found.about] or [np.zeros_like(self.masks[0])]
-        )
+        about = self.masks[list(found.about)]
+        return np.asarray(about.any(axis=0))
 
 
 def draw(seed: int | np.random.Generator, number: int | None = None, *, size: int = SIZE) -> Asked:

@@ -131,7 +131,7 @@ def _questions(name: str, kind: str, *layers: str) -> Entry:
         questions.ANSWERS,
         _net(kind, len(questions.VOCABULARY), len(questions.ANSWERS)),
         questions.gallery,
-        questions.SIZE,
+        scenes.SIZE,
         prompt=questions.QuestionPrompt,
         layers=layers,
     )
@@ -161,7 +161,7 @@ _ENTRIES = {
             (captions.WHOLE,),
             _net("CaptionNet", len(captions.VOCABULARY)),
             captions.gallery,
-            captions.SIZE,
+            scenes.SIZE,
             prompt=captions.CaptionPrompt,
             scores="log",
         ),

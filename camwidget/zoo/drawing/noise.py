@@ -25,7 +25,7 @@ _AROUND = tuple((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1))
 def step(x: Field, low: float | Field, high: float | Field) -> Field:
     """Smooth step: 0 below `low`, 1 above `high`, an S-curve between."""
     t = np.clip((x - low) / (high - low), 0.0, 1.0)
-    return (t * t * (3.0 - 2.0 * t)).astype(np.float32, copy=False)
+    return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
 
 
 def mix(a: float | Field, b: float | Field, t: Field) -> Field:
@@ -83,7 +83,7 @@ class Lattice:
 def per_index(rng: np.random.Generator, index: Index, low: float, high: float) -> Field:
     """One random number in [low, high) for each distinct integer in `index`."""
     table = rng.uniform(low, high, 4096).astype(np.float32)
-    return table[index & 4095]
+    return np.asarray(table[index & 4095])
 
 
 @dataclass(frozen=True)

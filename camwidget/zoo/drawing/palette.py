@@ -50,14 +50,14 @@ def _vary(rng: np.random.Generator, ramp: Ramp) -> Ramp:
     grey = ramp.mean(axis=1, keepdims=True)
     vivid = grey + (ramp - grey) * rng.uniform(0.75, 1.12)
     tint = rng.normal(0.0, 0.025, 3)
-    return np.clip(vivid * (1.0 + tint), 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(vivid * (1.0 + tint), 0.0, 1.0), np.float32)
 
 
 def mute(ramp: Ramp, low: float, high: float, colour: float) -> Ramp:
     """The ramp for a ground: only the tones from `low` to `high`, with less colour."""
     grey = ramp.mean(axis=1, keepdims=True)
     tones = np.linspace(low, high, 5, dtype=np.float32)[None, :]
-    return lookup(grey + (ramp - grey) * np.float32(colour), tones)[0]
+    return np.asarray(lookup(grey + (ramp - grey) * np.float32(colour), tones)[0])
 
 
 def lookup(ramp: Ramp, tone: Field) -> NDArray[np.float32]:

@@ -127,7 +127,7 @@ def _flower(rng: np.random.Generator) -> Reach:
 def _egg(rng: np.random.Generator) -> Reach:
     long = rng.uniform(1.15, 1.4)
     ellipse = 1.0 / np.sqrt((np.cos(_TURN) / long) ** 2 + np.sin(_TURN) ** 2)
-    return ellipse * (1.0 + rng.uniform(0.0, 0.14) * np.cos(_TURN))
+    return np.asarray(ellipse * (1.0 + rng.uniform(0.0, 0.14) * np.cos(_TURN)))
 
 
 def _squircle(rng: np.random.Generator) -> Reach:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from .copying import copy_module
 from .layers import hooked
 from .models import VisionModel
 
@@ -32,7 +33,8 @@ def folded(model: VisionModel, inputs: torch.Tensor) -> VisionModel:
         if not pairs:
             return model
         try:
-            module = _copy(model.module)
+            # Hooks are the same: they may count, or show progress.
+            module = copy_module(model.module, lambda hooks: hooks)
             for convolution, normalisation in pairs:
                 first, second = map(module.get_submodule, (convolution, normalisation))
                 assert isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d)
@@ -76,13 +78,3 @@ def _pairs(model: VisionModel, inputs: torch.Tensor) -> tuple[list[tuple[str, st
         logits = model.logits_of(model.run(inputs.clone()), len(inputs))
     once = [(c, n) for c, n in found if calls[c] == calls[n] == 1]
     return [(names[c], names[n]) for c, n in once], logits
-
-
-def _copy(module: nn.Module) -> nn.Module:
-    """A copy with parameters of its own. Hooks are the same: they may count, or show progress."""
-    memo: dict[int, Any] = {}
-    for part in module.modules():
-        for name, value in vars(part).items():
-            if name.endswith("_hooks") and isinstance(value, dict):
-                memo[id(value)] = value
-    return copy.deepcopy(module, memo)

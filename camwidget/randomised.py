@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import torch
 from torch import nn
 
+from .copying import REFUSALS, copy_module, own_tensor
 from .errors import ModelError
 from .models import VisionModel
 
@@ -63,17 +63,10 @@ def _begin_again(part: nn.Module) -> None:
 
 def _copy(module: nn.Module, name: str) -> nn.Module:
     """A copy in evaluation mode with parameters of its own, and with the same hooks: some make a weight of others."""
-    memo: dict[int, Any] = {}
-    for part in module.modules():
-        for key, value in vars(part).items():
-            if key.endswith("_hooks") and isinstance(value, dict):
-                memo[id(value)] = copy.copy(value)
-            elif isinstance(value, torch.Tensor):
-                memo[id(value)] = value.detach().clone()  # deepcopy refuses what autograd computed
     try:
         # Within the model's lock all training flags are off, and so are the copy's.
-        return copy.deepcopy(module, memo)
-    except (TypeError, RuntimeError, ValueError, AttributeError, NotImplementedError) as error:
+        return copy_module(module, copy.copy, attribute=own_tensor)
+    except REFUSALS as error:
         raise ModelError(
             f"{name} cannot be copied ({error}), and weights are randomised in a copy, so that the model stays as it "
             "is. Measure without 'parameter-randomisation'."

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-from typing import Any
-
 import torch
 from torch import nn
 
+from ..copying import REFUSALS, copy_module, own_tensor
 from ..errors import MethodError
 
 __all__ = ["replicate"]
@@ -19,19 +17,10 @@ def replicate(module: nn.Module) -> nn.Module:
     Raises:
         MethodError: if the module holds something that cannot be copied.
     """
-    memo: dict[int, Any] = {}
-    for part in module.modules():
-        for name, value in vars(part).items():
-            # Hooks are the caller's, and may hold on to anything: they are not even looked at.
-            if "hooks" in name and isinstance(value, dict):
-                memo[id(value)] = type(value)()
-            elif isinstance(value, torch.Tensor):
-                memo[id(value)] = _own(value)  # deepcopy refuses what autograd computed
-        for tensor in (*part.parameters(recurse=False), *part.buffers(recurse=False)):
-            memo[id(tensor)] = _own(tensor)
     try:
-        return copy.deepcopy(module, memo)
-    except (TypeError, RuntimeError, ValueError, AttributeError, NotImplementedError) as error:
+        # Hooks are the caller's, and may hold on to anything: they are not even looked at.
+        return copy_module(module, lambda hooks: type(hooks)(), attribute=_own, parameter=_own)
+    except REFUSALS as error:
         raise MethodError(
             f"{type(module).__name__} cannot be copied ({error}), and relevance is computed on a copy, so that "
             "the module stays as it is. Use 'gradcam', which needs none."
@@ -39,7 +28,7 @@ def replicate(module: nn.Module) -> nn.Module:
 
 
 def _own(tensor: torch.Tensor) -> torch.Tensor:
-    own = tensor.detach().clone()
+    own = own_tensor(tensor)
     if own.dtype in (torch.float16, torch.bfloat16):
         own = own.float()
     return nn.Parameter(own, requires_grad=False) if isinstance(tensor, nn.Parameter) else own

@@ -13,7 +13,7 @@ const MOST = 3;
 /** What would be said as 0.00 is not said. */
 const LEAST = 0.005;
 
-const HINT = "Point: read the map · click: ask · wheel: closer · drag: move";
+const HINT = "point: read · click: ask · wheel: zoom · drag: pan";
 
 /** A class, and how strong its map is at the pixel. */
 interface Strength {
@@ -28,18 +28,21 @@ interface Strength {
  */
 export function reading(context: Context, stage: Stage, zoom: Zoom): HTMLElement {
   const { model, hover, scrub } = context;
-  const facts = make("span", "camwidget-reading-facts");
+  const facts = make("div", "camwidget-reading-facts");
   const names = make("span", "camwidget-reading-classes", {
     title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them",
   });
-  const line = make("div", "camwidget-point", {}, facts, names);
+  const about = make("span", "camwidget-reading-about");
+  const line = make("div", "camwidget-point", {}, facts, make("div", "camwidget-reading-evidence", {}, about, names));
   let known: Evidence = evidence(null);
   const update = (): void => {
     const { point } = hover;
     line.classList.toggle("camwidget-unread", point === null);
     setText(facts, point === null ? HINT : said(context, stage, point));
     // A preview is of another layer: nothing is known of the other classes there.
-    const strongest = point === null || scrub.preview !== null ? [] : strengths(known, stage, point);
+    const silent = point === null || scrub.preview !== null || known.classes.length === 0;
+    const strongest = silent ? [] : strengths(known, stage, point);
+    setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
     const target = number(model.get("target"), -1);
     const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
     strongest.forEach(({ index, name, value }, at) => {

@@ -1,8 +1,14 @@
 import type { Context } from "./context";
-import { button, setAttribute, setText } from "./dom";
+import { button, setAttribute } from "./dom";
+
+const SVG = "http://www.w3.org/2000/svg";
 
 /** Milliseconds that each layer is shown for. */
 const PACE = 500;
+
+// Drawn, since not every font has them.
+const TRIANGLE = "M2 0V10L10 5Z";
+const PAUSE = "M1 0H4V10H1ZM6 0H9V10H6Z";
 
 const READY = "Play through the layers, shallow to deep, until stopped (y)";
 const NOT_READY = "There are no maps of several layers to play: slow methods have none, others get theirs after the map";
@@ -13,6 +19,7 @@ const NOT_READY = "There are no maps of several layers to play: slow methods hav
  */
 export class Play {
   readonly element: HTMLButtonElement;
+  private readonly sign = document.createElementNS(SVG, "path");
   private timer = 0;
   /** The layer it has put in front. */
   private front = "";
@@ -20,7 +27,11 @@ export class Play {
 
   constructor(private readonly context: Context) {
     const { scrub, signal } = context;
-    this.element = button("camwidget-button camwidget-step camwidget-play", {});
+    const drawing = document.createElementNS(SVG, "svg");
+    drawing.setAttribute("viewBox", "0 0 10 10");
+    drawing.setAttribute("aria-hidden", "true");
+    drawing.append(this.sign);
+    this.element = button("camwidget-button camwidget-step camwidget-play", {}, drawing);
     this.element.addEventListener("click", () => this.toggle(), { signal });
     scrub.listen(() => {
       // Someone else has put another layer in front, and asks for it.
@@ -101,7 +112,7 @@ export class Play {
   private update(): void {
     const { element, isPlaying } = this;
     const can = isPlaying || this.canPlay;
-    setText(element, isPlaying ? "⏸\ufe0e" : "▶\ufe0e");
+    this.sign.setAttribute("d", isPlaying ? PAUSE : TRIANGLE);
     setAttribute(element, "aria-label", isPlaying ? "Stop playing through the layers" : "Play through the layers");
     setAttribute(element, "aria-disabled", String(!can));
     setAttribute(element, "title", isPlaying ? "Stop here (y, Esc)" : can ? READY : NOT_READY);

@@ -179,9 +179,10 @@ export class Zoom {
     this.down.set(moving, now);
     const apart = distance(still, before);
     if (apart === 0) return;
-    const middle = between(still, now);
-    this.pull(between(still, before), middle);
-    this.look(zoomed(this.lens, distance(still, now) / apart, this.spot(middle)));
+    const from = this.spot(between(still, before));
+    const to = this.spot(between(still, now));
+    const closer = zoomed(this.lens, distance(still, now) / apart, from);
+    this.look(moved(closer, to.x - from.x, to.y - from.y));
   }
 
   private pull(before: Spot, now: Spot): void {

@@ -24,7 +24,19 @@ from .texts import Texts
 __all__ = ["Explorer"]
 
 #: What the worker does, from the most to the least urgent.
-_KINDS = ("map", "pick", "mask", "methods", "strip", "grow", "curve", "stages", "sheet", "evaluate")
+_KINDS = (
+    "map",
+    "pick",
+    "mask",
+    "methods",
+    "strip",
+    "grow",
+    "curve",
+    "evidence",
+    "stages",
+    "sheet",
+    "evaluate",
+)
 
 
 class Explorer(Choices):

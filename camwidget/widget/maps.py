@@ -11,6 +11,7 @@ from ..explanation import Explanation
 from ..methods import get_method
 from . import words
 from .boxes import Boxes
+from .evidence import EvidenceDesk
 from .screen import Screen
 from .session import Session
 from .texts import Texts
@@ -59,6 +60,7 @@ class MapDesk:
         self._texts = texts
         self._truths = Truths(texts.model)
         self._boxes = Boxes()
+        self._evidence = EvidenceDesk(texts, session, screen)
         self._session = session
         self._screen = screen
         self._on_shown = on_shown
@@ -83,7 +85,7 @@ class MapDesk:
                 return
             self._growing = slow = get_method(request.method).slow
             self._share = 0.0
-        self._session.drop("map", "grow", "stages", "mask", "curve", "pick")
+        self._session.drop("map", "grow", "stages", "evidence", "mask", "curve", "pick")
         self._screen.tell(busy=True, progress=-1.0, error="", partial=False, cancellable=slow)
         if before is None or before._replace(target=request.target) != request:
             # What a click found holds for this picture, method and layer, whatever class is chosen.
@@ -121,6 +123,7 @@ class MapDesk:
             if was_growing or was_elsewhere:
                 bench = self._texts.bench(shown.picture, shown.text)
                 self._show(shown, bench, bench.explanation(*shown[:4]), 0.0)
+            self._evidence.follow(shown)
             self._on_back(shown)
 
     # -- on the worker's thread ------------------------------------------------------------
@@ -180,6 +183,7 @@ class MapDesk:
             shown = self.shown
         self._show(shown, bench, explanation, milliseconds)
         self._on_shown(explanation, shown)
+        self._evidence.follow(shown)
         self._session.submit("stages", lambda: self._show_stages(shown))
 
     def _show(

@@ -35,6 +35,7 @@ class View(anywidget.AnyWidget):
     layers: t.List = t.List([]).tag(sync=True)
     layer = t.Unicode("").tag(sync=True)
     stages = t.Dict({}).tag(sync=True)
+    evidence = t.Dict({}).tag(sync=True)
 
     mode = t.Unicode("remove").tag(sync=True)
     baseline = t.Unicode("blur").tag(sync=True)
@@ -44,6 +45,7 @@ class View(anywidget.AnyWidget):
     opacity = t.Float(0.65).tag(sync=True)
     overlay = t.Bool(True).tag(sync=True)
     cells = t.Bool(False).tag(sync=True)
+    contour = t.Float(0.0).tag(sync=True)
     colormap = t.Unicode("inferno").tag(sync=True)
     colormaps = t.Dict({}).tag(sync=True)
 

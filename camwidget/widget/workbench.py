@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -187,6 +187,27 @@ class Workbench:
                 rows, columns = cells.shape
                 content = cells.astype("<f4").tobytes()
                 yield {"name": name, "rows": rows, "columns": columns, "cells": content}
+
+    def cells(
+        self, picture: Picture, classes: Sequence[int], method: str, layer: str
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Of each class its map's own cells (h, w), rectified; those without a finite map are left out.
+
+        Nothing comes for a method that has no maps at layers, or runs the model anew for each.
+        """
+        chosen = get_method(method)
+        if not chosen.is_quick_at_layers:
+            return
+        trace = self._every.peek(picture)
+        if trace is None or layer not in trace.layers:
+            trace = self._trace_for(picture, chosen, layer)
+        targets = [resolve_target(self.model, i) for i in classes]
+        if chosen.needs_gradients:
+            trace.remember_gradients(targets, [layer])
+        for index, target in zip(classes, targets, strict=True):
+            cells = chosen.compute(trace, target, layer)[0].relu().float().cpu().numpy()
+            if np.isfinite(cells).all():
+                yield index, cells
 
     def probabilities(self, picture: Picture) -> np.ndarray:
         """What the model says of the whole picture, float64 (classes,)."""

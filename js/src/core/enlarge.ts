@@ -15,7 +15,15 @@ interface Axis {
 
 const { fround } = Math;
 
-/** Where the pixels lie among the cells, every step in float32. */
+/** The two cells that a pixel lies between, and how much of each, every step in float32. */
+function between(at: number, cells: number, pixels: number): [number, number, number, number] {
+  const exact = Math.max(0, fround(fround(fround(cells / pixels) * (at + 0.5)) - 0.5));
+  const first = Math.min(Math.floor(exact), cells - 1);
+  const part = Math.min(1, fround(exact - first));
+  return [first, Math.min(first + 1, cells - 1), fround(1 - part), part];
+}
+
+/** Where the pixels lie among the cells. */
 function axis(cells: number, pixels: number): Axis {
   const made: Axis = {
     first: new Uint32Array(pixels),
@@ -23,15 +31,8 @@ function axis(cells: number, pixels: number): Axis {
     ofFirst: new Float32Array(pixels),
     ofSecond: new Float32Array(pixels),
   };
-  const scale = fround(cells / pixels);
   for (let at = 0; at < pixels; at++) {
-    const exact = Math.max(0, fround(fround(scale * (at + 0.5)) - 0.5));
-    const first = Math.min(Math.floor(exact), cells - 1);
-    const part = Math.min(1, fround(exact - first));
-    made.first[at] = first;
-    made.second[at] = Math.min(first + 1, cells - 1);
-    made.ofFirst[at] = fround(1 - part);
-    made.ofSecond[at] = part;
+    [made.first[at], made.second[at], made.ofFirst[at], made.ofSecond[at]] = between(at, cells, pixels);
   }
   return made;
 }
@@ -65,6 +66,15 @@ export function enlarge({ rows, columns, cells }: Grid, width: number, height: n
     }
   }
   return out;
+}
+
+/** One pixel of what `enlarge` gives, to the bit. */
+export function enlargeAt({ rows, columns, cells }: Grid, width: number, height: number, x: number, y: number): number {
+  const [left, right, ofLeft, ofRight] = between(x, columns, width);
+  const [above, below, ofAbove, ofBelow] = between(y, rows, height);
+  const stretched = (row: number): number =>
+    fround(cells[row * columns + left]! * ofLeft + fround(cells[row * columns + right]! * ofRight));
+  return fround(stretched(above) * ofAbove + fround(stretched(below) * ofBelow));
 }
 
 /** A map of numbers ≥ 0 as bytes, 255 its maximum; all zeros stay zeros. */

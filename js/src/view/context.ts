@@ -1,4 +1,5 @@
 import type { Model } from "./model";
+import { Pointed } from "./pointed";
 import { Scrub } from "./scrub";
 import { unit } from "./traits";
 import { watch } from "./watch";
@@ -14,6 +15,9 @@ export class Context {
 
   /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
   fraction = (): number => unit(this.model.get("fraction"), 0);
+
+  /** The pixel that is pointed at, in whichever picture. */
+  readonly hover = new Pointed();
 
   /** The layer to name and to draw: the model's, or the one under the hand. */
   readonly scrub: Scrub;

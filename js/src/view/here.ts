@@ -4,6 +4,7 @@ import { button, fit, make, setText } from "./dom";
 import type { Point, Stage } from "./stage";
 import { here } from "./traits";
 import type { Here } from "./traits";
+import type { Zoom } from "./zoom";
 
 /** A click in the picture: a marker at once, and beside it the kernel's answer when it comes. */
 export class HerePopover {
@@ -13,13 +14,15 @@ export class HerePopover {
   private readonly popover: HTMLElement;
   private readonly context: Context;
   private readonly stage: Stage;
+  private readonly zoom: Zoom;
   private asked: Point | null = null;
   private answer: Here | null = null;
   private closed = false;
 
-  constructor(context: Context, stage: Stage) {
+  constructor(context: Context, stage: Stage, zoom: Zoom) {
     this.context = context;
     this.stage = stage;
+    this.zoom = zoom;
     const { signal } = context;
     const close = button("camwidget-quiet camwidget-here-close", { "aria-label": "Close", title: "Close (Esc)" }, "×");
     close.addEventListener(
@@ -45,6 +48,7 @@ export class HerePopover {
     stage.plane.append(this.marker);
     stage.frame.append(this.popover);
     stage.canvas.addEventListener("click", (event) => this.ask(event), { signal });
+    zoom.listen(() => this.update());
     context.watch(["here"], () => {
       this.asked = null;
       this.closed = false;
@@ -59,6 +63,7 @@ export class HerePopover {
   /** True when there was something to close. */
   close(): boolean {
     const open = !this.marker.hidden;
+    if (open) this.context.hover.set(null);
     this.closed = true;
     this.asked = null;
     this.update();
@@ -66,6 +71,8 @@ export class HerePopover {
   }
 
   private ask(event: MouseEvent): void {
+    // A tool's click is its own, and the end of a drag is none.
+    if (this.context.tool !== "" || this.zoom.dragged) return;
     const point = this.stage.at(event);
     if (point !== null) this.send(point);
   }
@@ -80,6 +87,8 @@ export class HerePopover {
       y: Math.min(height - 1, Math.max(0, from.y + down * step)),
     };
     this.update();
+    this.zoom.reveal(this.asked);
+    this.context.hover.set(this.asked);
   }
 
   /** Asks at the marker, as a click there does. */
@@ -103,22 +112,22 @@ export class HerePopover {
     this.marker.hidden = point === null;
     const answered = this.answer !== null && point?.x === this.answer.x && point.y === this.answer.y;
     this.popover.hidden = !answered;
-    if (point !== null) this.place(point);
     if (answered && this.answer !== null) this.list(this.answer);
+    if (point !== null) this.place(point);
   }
 
-  /** The popover opens towards the middle of the picture. */
-  private place({ x, y }: Point): void {
+  /** The popover opens towards the middle of the picture, and stays in it. */
+  private place(point: Point): void {
     const { width, height } = this.stage.canvas;
-    const left = (100 * (x + 0.5)) / width;
-    const top = (100 * (y + 0.5)) / height;
-    this.marker.style.left = `${left}%`;
-    this.marker.style.top = `${top}%`;
+    this.marker.style.left = `${(100 * (point.x + 0.5)) / width}%`;
+    this.marker.style.top = `${(100 * (point.y + 0.5)) / height}%`;
+    const { x, y } = this.zoom.seen(point);
     const { style } = this.popover;
-    style.left = left <= 50 ? `calc(${left}% + 14px)` : "";
-    style.right = left <= 50 ? "" : `calc(${100 - left}% + 14px)`;
-    style.top = top <= 50 ? `${top}%` : "";
-    style.bottom = top <= 50 ? "" : `${100 - top}%`;
+    style.left = x <= 0.5 ? within(`${100 * x}% + 14px`, "100% - 188px") : "";
+    style.right = x <= 0.5 ? "" : within(`${100 * (1 - x)}% + 14px`, "100% - 188px");
+    const most = `100% - ${this.popover.offsetHeight}px`;
+    style.top = y <= 0.5 ? within(`${100 * y}%`, most) : "";
+    style.bottom = y <= 0.5 ? "" : within(`${100 * (1 - y)}%`, most);
   }
 
   private list({ entries, of }: Here): void {
@@ -155,4 +164,8 @@ export class HerePopover {
     );
     return made;
   }
+}
+
+function within(value: string, most: string): string {
+  return `clamp(0px, ${value}, ${most})`;
 }

@@ -8,6 +8,9 @@ interface Parts {
   readonly toggleHelp: () => void;
   /** The marker in the picture, for those without a pointer. */
   readonly marker: { move(right: number, down: number): void; askAtMarker(): void };
+  readonly contour: { flip(): void };
+  readonly play: { toggle(): void };
+  readonly zoom: { step(by: number): void; reset(): void };
   /** Closes what is open, else cancels what is computed; false when there was neither. */
   readonly close: () => boolean;
 }
@@ -50,6 +53,11 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   else if (key === "m") nextMethod(context);
   else if (key === "o") toggleOutlines(context);
   else if (key === "b") toggleBoxes(context);
+  else if (key === "c") parts.contour.flip();
+  else if (key === "y") parts.play.toggle();
+  else if (key === "+" || key === "=") parts.zoom.step(1);
+  else if (key === "-") parts.zoom.step(-1);
+  else if (key === "0") parts.zoom.reset();
   else if (key === "?") parts.toggleHelp();
   else if (key === "Escape") return parts.close();
   else if (key === " " && event.target === parts.frame) toggleOverlay(context);

@@ -14,9 +14,10 @@ const NO_LAYER = "This method explains the picture itself, at no layer";
 /**
  * The layer the map is taken from, shallow to deep: by step, by scrubbing, by name.
  *
+ * @param play the button that plays through them
  * @param leave takes the focus when the row cannot have it any more
  */
-export function layerPicker(context: Context, leave: () => void): HTMLElement {
+export function layerPicker(context: Context, play: HTMLElement, leave: () => void): HTMLElement {
   const { model, scrub, signal } = context;
   const select = make("select", "camwidget-select", {
     "aria-label": "Layer",
@@ -34,6 +35,7 @@ export function layerPicker(context: Context, leave: () => void): HTMLElement {
     make("span", "camwidget-label", { "aria-hidden": "true" }, "Layer"),
     shallower,
     deeper,
+    play,
     stops,
     select,
   );
@@ -43,7 +45,7 @@ export function layerPicker(context: Context, leave: () => void): HTMLElement {
     const { idle } = scrub;
     // Before they are disabled: the keys would go to the notebook.
     const focused = document.activeElement;
-    if (idle && (focused === select || stops.contains(focused))) leave();
+    if (idle && (focused === select || focused === play || stops.contains(focused))) leave();
     setAttribute(row, "aria-disabled", String(idle));
     row.title = idle ? NO_LAYER : "";
     setChoices(select, choices(all, text(model.get("layer"))), scrub.pointed);

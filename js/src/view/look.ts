@@ -1,16 +1,17 @@
 import { GREY, gradient } from "../core/colormap";
 import { toggleBoxes, toggleOverlay } from "./actions";
 import type { Context } from "./context";
+import type { Contour } from "./contours";
 import { button, make, OWN_KEYS, setAttribute, setChoices } from "./dom";
 import { Range } from "./range";
 import { byteMap, flag, mode, text, unit } from "./traits";
 
 /** How the map is drawn: never what the model gets. */
-export function look(context: Context): HTMLElement {
-  return make("div", "camwidget-look", {}, colormap(context), opacity(context));
+export function look(context: Context, contour: Contour): HTMLElement {
+  return make("div", "camwidget-look", {}, colormap(context, contour), opacity(context, contour));
 }
 
-function colormap(context: Context): HTMLElement {
+function colormap(context: Context, contour: Contour): HTMLElement {
   const { model, signal } = context;
   const select = make("select", "camwidget-select", {
     "aria-label": "Colour map",
@@ -36,13 +37,14 @@ function colormap(context: Context): HTMLElement {
       "camwidget-legend",
       { title: "Each map is scaled to its own maximum: the colours of two maps do not compare" },
       "low",
-      bar,
+      make("span", "camwidget-legend-scale", {}, bar, contour.level),
       "high",
     ),
+    contour.reading,
   );
 }
 
-function opacity(context: Context): HTMLElement {
+function opacity(context: Context, contour: Contour): HTMLElement {
   const { model, signal } = context;
   const range = new Range({
     className: "camwidget-opacity",
@@ -81,6 +83,7 @@ function opacity(context: Context): HTMLElement {
     overlay,
     cells,
     box,
+    contour.toggle,
   );
 }
 

@@ -58,6 +58,14 @@ export class Scrub {
     return found !== null && found.layer === name && this.isPresent(found.of) ? found : null;
   }
 
+  /** The layers that can be shown without asking, shallow to deep. */
+  get ready(): readonly string[] {
+    const { known } = this;
+    if (known === null || this.idle || !this.isPresent(known)) return [];
+    const all = layers(this.context.model.get("layers"));
+    return all.map(({ name }) => name).filter((name) => known.layers.has(name));
+  }
+
   /** Whether the map is the picture's own, so that there is no layer to choose. */
   get idle(): boolean {
     return place(this.context.model.get("explanation")).atInput;
@@ -67,6 +75,12 @@ export class Scrub {
   point(name: string): void {
     this.held = name;
     this.find();
+    this.tell();
+  }
+
+  /** The hand is gone, and nothing is asked for. */
+  release(): void {
+    this.held = null;
     this.tell();
   }
 

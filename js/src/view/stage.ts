@@ -20,16 +20,26 @@ export interface Point {
   readonly y: number;
 }
 
+/** A map as it is drawn: a byte a pixel, and the ranks, which a preview has none of. */
+export interface Drawn {
+  readonly saliency: Uint8Array;
+  readonly levels: Uint16Array | null;
+}
+
 const UNMASKED = { mode: "remove", fraction: 0, fill: null } as const;
 
 /** The picture as the model gets it, with the map over what is left of it. */
 export class Stage {
   /** As large as the picture is shown; it stays where it is. */
   readonly frame: HTMLElement;
+  /** What is seen through it: what lies beside the picture is cut off where the picture is enlarged. */
+  readonly clip: HTMLElement;
   /** What lies in the picture's own pixels, over the canvas too: it may be larger than the frame, and move. */
   readonly plane: HTMLElement;
   readonly canvas: HTMLCanvasElement;
   readonly cancel: Cancel;
+  /** The map on show; null where there is none, or it is all zeros. */
+  drawn: Drawn | null = null;
   private readonly compositor = new Compositor();
   private readonly paper: CanvasRenderingContext2D | null;
   private readonly empty = make("div", "camwidget-empty");
@@ -40,6 +50,7 @@ export class Stage {
   private preview: Preview | null = null;
   private rawScene: unknown = undefined;
   private request = 0;
+  private readonly listeners: (() => void)[] = [];
 
   constructor(private readonly context: Context) {
     const { model, scrub, signal } = context;
@@ -47,6 +58,7 @@ export class Stage {
     this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
     this.paper = this.canvas.getContext("2d");
     this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
+    this.clip = make("div", "camwidget-clip", {}, this.plane);
     this.frame = make(
       "div",
       "camwidget-frame",
@@ -54,10 +66,12 @@ export class Stage {
         tabindex: 0,
         role: "group",
         "aria-label": "Picture",
-        title: "Click a point (or w a s d, enter) to ask which classes have the strongest maps there",
+        // No tooltip: it would cover what is pointed at. The line below the picture says the same.
+        "aria-description":
+          "Click a point (or w a s d, enter) to ask which classes have the strongest maps there; + and - zoom",
         ...OWN_KEYS,
       },
-      this.plane,
+      this.clip,
       this.empty,
       this.note,
       tag(context),
@@ -94,6 +108,11 @@ export class Stage {
   /** The picture on show; null when there is none. */
   get sceneId(): string | null {
     return this.scene?.id ?? null;
+  }
+
+  /** Calls `update` whenever another map is drawn. */
+  listen(update: () => void): void {
+    this.listeners.push(update);
   }
 
   /** The pixel under a pointer, the nearest one where it is beside the picture; null before there is a picture. */
@@ -146,8 +165,13 @@ export class Stage {
     this.drawMap();
   }
 
-  /** The kernel's map, or the one of the layer under the hand. */
   private drawMap(): void {
+    this.chooseMap();
+    for (const update of this.listeners) update();
+  }
+
+  /** The kernel's map, or the one of the layer under the hand. */
+  private chooseMap(): void {
     const { scene: shown, map, compositor } = this;
     this.preview = shown === null ? null : this.context.scrub.preview;
     this.frame.classList.toggle("camwidget-previewing", this.preview !== null);
@@ -155,10 +179,12 @@ export class Stage {
       const heat = previewHeat(this.preview, shown);
       compositor.setHeat(heat);
       const empty = !heat.saliency.includes(255);
+      this.drawn = empty ? null : { saliency: heat.saliency, levels: null };
       this.describe(`Preview of the map at ${this.preview.layer}`, empty, "");
       return;
     }
     // A map of zeros ranks nothing: the kernel masks nothing by it, so neither does the picture.
+    this.drawn = map?.empty === true ? null : map;
     compositor.setHeat(map?.empty === true ? null : map);
     this.describe(map?.title ?? "", map?.empty === true, map?.note ?? "");
   }

@@ -54,6 +54,22 @@ export interface Stages extends Subject {
   readonly layers: ReadonlyMap<string, Grid>;
 }
 
+/** One listed class's map at the layer of the map shown. */
+export interface ClassCells {
+  readonly index: number;
+  readonly name: string;
+  readonly grid: Grid;
+}
+
+/** The listed classes' maps, on one scale. */
+export interface Evidence {
+  readonly scene: string;
+  readonly method: string;
+  readonly layer: string;
+  readonly text: string;
+  readonly classes: readonly ClassCells[];
+}
+
 /** Where the map shown was taken: `layer` is "" where the kernel does not say. */
 export interface Place {
   readonly layer: string;
@@ -256,6 +272,19 @@ export function stages(value: unknown): Stages {
     target: number(from["target"], -1),
     method: text(from["method"]),
     layers: found,
+  };
+}
+
+export function evidence(value: unknown): Evidence {
+  const from = fields(value);
+  const classes = list(from["classes"]).flatMap((item): readonly ClassCells[] => {
+    const of = fields(item);
+    const read = grid(of);
+    return read === null ? [] : [{ index: number(of["index"], -1), name: text(of["name"]), grid: read }];
+  });
+  return {
+    scene: text(from["scene"]), method: text(from["method"]), layer: text(from["layer"]), text: text(from["text"]),
+    classes,
   };
 }
 

@@ -1,10 +1,12 @@
 import { classList } from "./classes";
 import { Context } from "./context";
 import { make } from "./dom";
+import { Contour } from "./contours";
 import { followPicture } from "./follow";
 import { Help } from "./help";
 import { HerePopover } from "./here";
 import { holdFocus } from "./hold";
+import { reading } from "./hover";
 import { keyboard } from "./keyboard";
 import { layerPicker } from "./layer";
 import { look } from "./look";
@@ -12,6 +14,7 @@ import { maskRow } from "./mask";
 import { MethodRow } from "./methods";
 import type { Model } from "./model";
 import { narrow } from "./narrow";
+import { Play } from "./play";
 import { curveHead, errorLine, sentence, status } from "./say";
 import { PromptPanel } from "./prompt";
 import { Search } from "./search";
@@ -20,26 +23,32 @@ import { toolbar } from "./tools";
 import type { Tool } from "./tools";
 import { truthLine } from "./truth";
 import { waiting } from "./waiting";
+import { Zoom } from "./zoom";
 
 /** Builds one view of the model inside `root`; everything it holds on to ends with the signal. */
 export function mount(model: Model, root: HTMLElement, signal: AbortSignal): void {
   const context = new Context(model, signal);
   const stage = new Stage(context);
-  const here = new HerePopover(context, stage);
+  const zoom = new Zoom(context, stage);
+  const here = new HerePopover(context, stage, zoom);
   const help = new Help(context);
   const classes = classList(context);
   const methods = new MethodRow(context);
   const mask = maskRow(context, () => stage.repaint());
+  const play = new Play(context);
+  const layer = layerPicker(context, play.element, () => stage.focus());
+  play.stopOn(layer);
+  const contour = new Contour(context, stage);
   const tools: readonly Tool[] = [];
   const parts = [
-    make("div", "camwidget-stage", {}, stage.frame, toolbar(tools), look(context), truthLine(context)),
+    make("div", "camwidget-stage", {}, stage.frame, reading(context, stage, zoom), toolbar(tools), look(context, contour), truthLine(context)),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,
     new Search(context).element,
     curveHead(context),
     methods.element,
-    layerPicker(context, () => stage.focus()),
+    layer,
     mask,
     sentence(context),
     status(context, help.element),
@@ -52,7 +61,10 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
     frame: stage.frame,
     toggleHelp: () => help.toggle(),
     marker: here,
-    close: () => help.close() || methods.close() || here.close() || stage.cancel.press(),
+    zoom,
+    contour,
+    play,
+    close: () => help.close() || play.stop() || methods.close() || here.close() || stage.cancel.press(),
   });
   narrow(root, mask, signal);
   waiting(context, root);

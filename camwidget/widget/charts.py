@@ -121,6 +121,17 @@ class CurveChart:
         self._target = bqplot.Lines(
             x=_NOWHERE, y=_NOWHERE, scales=scales, colors=[ACCENT], stroke_width=2.5, visible=False
         )
+        self._other = bqplot.Lines(
+            x=_NOWHERE,
+            y=_NOWHERE,
+            scales=scales,
+            colors=[ACCENT],
+            stroke_width=2,
+            visible=False,
+            labels=["B"],
+            labels_visibility="label",
+        )
+        self._other.line_style = "dotted"
         self._position = bqplot.Lines(
             x=[0.0, 0.0], y=[0.0, 1.0], scales=scales, colors=[NEUTRAL], stroke_width=1.2
         )
@@ -144,7 +155,7 @@ class CurveChart:
             ),
         ]
         self.figure = bqplot.Figure(
-            marks=[self._position, self._others, self._target, self._dot],
+            marks=[self._position, self._others, self._other, self._target, self._dot],
             axes=axes,
             fig_margin={"top": 10, "bottom": 26, "left": 34, "right": 22},
             padding_x=0,
@@ -165,9 +176,20 @@ class CurveChart:
             self._target.y = curve.probability
             self._target.visible = True
 
+    def show_other(self, curve: MaskCurve | None) -> None:
+        """Draw the curve of what is compared; None takes it away."""
+        if curve is None:
+            self._other.visible = False
+            return
+        with self._other.hold_sync():
+            self._other.x = curve.fraction
+            self._other.y = curve.probability
+            self._other.visible = True
+
     def clear(self) -> None:
         """Take the curves away, as when another map is on its way."""
         self._others.visible = False
+        self._other.visible = False
         self._target.visible = False
         self.unmark()
 

@@ -51,8 +51,8 @@ def list_models(model: VisionModel | Sequence[VisionModel]) -> tuple[VisionModel
     for one in models:
         if not isinstance(one, VisionModel):
             raise CamwidgetError(
-                "Explorer takes a model first, or a list of models, and pictures second; not "
-                f"{type(one).__name__}. camwidget.load('resnet50') or camwidget.wrap(module, …) makes a model."
+                f"Explorer takes a model first, and pictures second; not {type(one).__name__}. "
+                "camwidget.load('resnet50') or camwidget.wrap(module, …) makes a model; a list of models is compared."
             )
         if not one.classes:
             raise CamwidgetError(

@@ -88,6 +88,7 @@ class MapDesk:
             self._share = 0.0
         self._session.drop("map", "grow", "stages", "mask", "curve", "pick", *OTHER)
         self._screen.tell(busy=True, progress=-1.0, error="", partial=False, cancellable=slow)
+        self._screen.tell(other_state={"busy": True})
         if before is None or before._replace(target=request.target) != request:
             # What a click found holds for this picture, method and layer, whatever class is chosen.
             self._screen.tell(here={})

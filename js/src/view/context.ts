@@ -1,4 +1,5 @@
 import type { Model } from "./model";
+import { Pointed } from "./pointed";
 import { Scrub } from "./scrub";
 import { unit } from "./traits";
 import { watch } from "./watch";
@@ -11,6 +12,9 @@ export class Context {
 
   /** Whose the pointer is on the picture: a tool's name, or "" where it asks and pans. */
   tool = "";
+
+  /** The pixel of the picture that the pointer is on. */
+  readonly hover = new Pointed();
 
   /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
   fraction = (): number => unit(this.model.get("fraction"), 0);

@@ -9,6 +9,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["m", "next quick method"],
   ["o", "true outlines on, off (where they are known)"],
   ["b", "the map's box and peak on, off"],
+  ["v", "compare: side by side, split, difference, off"],
   ["[ ]", "shallower, deeper layer"],
   ["space", "map on, off (on the picture)"],
   ["w a s d", "move the marker (on the picture)"],

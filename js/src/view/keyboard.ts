@@ -8,6 +8,8 @@ interface Parts {
   readonly toggleHelp: () => void;
   /** The marker in the picture, for those without a pointer. */
   readonly marker: { move(right: number, down: number): void; askAtMarker(): void };
+  /** Compares, in one arrangement after the other, and then no more. */
+  readonly cycleCompare: () => void;
   /** Closes what is open, else cancels what is computed; false when there was neither. */
   readonly close: () => boolean;
 }
@@ -50,6 +52,7 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   else if (key === "m") nextMethod(context);
   else if (key === "o") toggleOutlines(context);
   else if (key === "b") toggleBoxes(context);
+  else if (key === "v") parts.cycleCompare();
   else if (key === "?") parts.toggleHelp();
   else if (key === "Escape") return parts.close();
   else if (key === " " && event.target === parts.frame) toggleOverlay(context);

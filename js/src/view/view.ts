@@ -1,4 +1,5 @@
 import { classList } from "./classes";
+import { Comparing } from "./compare";
 import { Context } from "./context";
 import { make } from "./dom";
 import { followPicture } from "./follow";
@@ -29,13 +30,18 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   const help = new Help(context);
   const classes = classList(context);
   const methods = new MethodRow(context);
-  const mask = maskRow(context, () => stage.repaint());
-  const tools: readonly Tool[] = [];
+  const compare = new Comparing(context, stage, root);
+  const mask = maskRow(context, () => {
+    stage.repaint();
+    compare.repaint();
+  });
+  const tools: readonly Tool[] = [compare.tool];
   const parts = [
-    make("div", "camwidget-stage", {}, stage.frame, toolbar(tools), look(context), truthLine(context)),
+    make("div", "camwidget-stage", {}, ...compare.around, toolbar(tools), look(context), truthLine(context)),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,
+    ...compare.numbers,
     new Search(context).element,
     curveHead(context),
     methods.element,
@@ -52,6 +58,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
     frame: stage.frame,
     toggleHelp: () => help.toggle(),
     marker: here,
+    cycleCompare: () => compare.cycle(),
     close: () => help.close() || methods.close() || here.close() || stage.cancel.press(),
   });
   narrow(root, mask, signal);

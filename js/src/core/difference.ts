@@ -1,4 +1,4 @@
-import { blendTable, COLORMAP_BYTES, emphasis, GREY } from "./colormap";
+import { blendTable, COLORMAP_BYTES, GREY } from "./colormap";
 import { OPAQUE } from "./rgba";
 
 /** What there is to be subtracted: two maps of one picture, one byte a pixel. */
@@ -29,13 +29,18 @@ function differenceTable(given: Uint8Array, opacity: number): ReturnType<typeof 
   const table = blendTable(511);
   for (let at = 0; at < 511; at++) {
     const color = 3 * (at >> 1);
-    const weight = Math.round(256 * opacity * emphasis(Math.abs(at - 255)));
+    const weight = Math.round(256 * opacity * strength(Math.abs(at - 255) / 255));
     table.stay[at] = 256 - weight;
     // Half a unit beforehand, so that the later shift rounds.
     table.redBlue[at] = ((colors[color + 2]! << 16) | colors[color]!) * weight + 0x800080;
     table.green[at] = colors[color + 1]! * weight + 0x80;
   }
   return table;
+}
+
+/** How strongly a difference covers the picture. Its colour is pale where it is small, and must be seen there too. */
+function strength(apart: number): number {
+  return 1 - (1 - apart) ** 3;
 }
 
 /** Rec. 601, in integers. */

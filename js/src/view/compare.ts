@@ -26,8 +26,8 @@ export class Comparing {
   private readonly divider: Divider;
   /** B's frame, side by side with A's, and its plane, which is moved as A's is. */
   private readonly frame: HTMLElement;
-  private readonly plane = make("div", "camwidget-plane");
-  private readonly message = make("div", "camwidget-empty camwidget-other-message");
+  private readonly plane = make("div", "camwidget-other-plane");
+  private readonly message = make("div", "camwidget-other-message");
   private readonly cross = crosshair();
   private readonly said = make("span", "camwidget-compare-said", { "aria-live": "polite" });
   private readonly legend: HTMLElement;
@@ -59,14 +59,21 @@ export class Comparing {
     this.tool = { buttons: [this.opener], drawer: differs(context, () => this.end()) };
     this.frame = make(
       "div",
-      "camwidget-frame camwidget-other-frame",
+      "camwidget-other-frame",
       { role: "group", "aria-label": "Picture B", hidden: true },
       this.plane,
       this.message,
     );
     this.divider = new Divider(context, stage.frame, () => this.clip());
     const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
-    this.legend = make("span", "camwidget-legend camwidget-compare-legend", {}, "more in B", bar, "more in A");
+    this.legend = make(
+      "span",
+      "camwidget-legend camwidget-compare-legend",
+      { title: "A's map minus B's, each scaled to its own maximum: from -1, through none, to 1" },
+      "more in B",
+      bar,
+      "more in A",
+    );
     context.watch(["difference_colors"], () => {
       bar.style.backgroundImage = gradient(bytes(model.get("difference_colors")) ?? GREY);
     });
@@ -180,6 +187,7 @@ export class Comparing {
     this.message.hidden = this.other !== null;
     // Once is enough.
     setText(this.said, beside ? said : error === "" ? now : `B: ${error}`);
+    this.said.hidden = this.said.textContent === "";
     this.legend.hidden = shown !== "difference" || this.isApart || now !== "";
   }
 

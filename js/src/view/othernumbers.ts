@@ -12,7 +12,10 @@ export function otherNumbers(context: Context): readonly [HTMLElement, HTMLEleme
   const column = make("div", "camwidget-others", { role: "group", "aria-label": "B's numbers" });
   context.watch(["compare", "rows", "target", "other_answer"], () => {
     head.hidden = column.hidden = !isComparing(model);
-    if (column.hidden) return;
+    if (column.hidden) {
+      column.replaceChildren();
+      return;
+    }
     const all = rows(model.get("rows"));
     const target = number(model.get("target"), -1);
     const answers = otherAnswer(model).rows;

@@ -86,6 +86,7 @@ class OtherDesk:
         self._shown = shown
         self._on_other = on_other
         self._made: _Made | None = None
+        self._asked: object = None
 
     @property
     def difference(self) -> np.ndarray | None:
@@ -97,9 +98,10 @@ class OtherDesk:
 
     def ask(self) -> None:
         """Ask for B anew."""
+        asked = object()
         with self._desk.lock:
             self._session.drop(*OTHER)
-            self._made = None
+            self._made, self._asked = None, asked
             compare, explanation, shown = self._compare(), self._shown(), self._desk.shown
             self._screen.chart.show_other(None)
             if compare is None:
@@ -111,10 +113,10 @@ class OtherDesk:
         if compare is None or explanation is None or shown is None or self._desk.is_growing:
             return
         method = get_method(compare.get("method", shown.method))
-        self._session.submit(
-            "other grow" if method.slow else "other",
-            lambda: self._make(dict(compare), shown, explanation),
-        )
+        kind = "other grow" if method.slow else "other"
+        with self._desk.lock:
+            if self._asked is asked:  # else someone has asked anew
+                self._session.submit(kind, lambda: self._make(compare, shown, explanation))
 
     def ask_mask(self) -> None:
         """Ask what B's model says at the slider's present position."""
@@ -183,6 +185,8 @@ class OtherDesk:
             self._made = made
             self._show(made, scene)
         self._on_other(b)
+        if self._made is not made:  # another was asked for meanwhile
+            self._on_other(None)
         self.ask_curve()
 
     def _scene(self, shown: Picture, other: Other) -> dict[str, Any]:
@@ -234,7 +238,7 @@ class OtherDesk:
         }
 
     def _say(self, made: _Made, masked: np.ndarray | None) -> None:
-        self._screen.tell(other_answer=self._answer(made, masked))
+        self._screen.tell(other_answer=self._answer(made, masked), other_state={})
 
     def _run(self, made: _Made) -> None:
         try:

@@ -151,6 +151,21 @@ function stages(value) {
     layers: found
   };
 }
+function evidence(value) {
+  const from = fields(value);
+  const classes = list(from["classes"]).flatMap((item) => {
+    const of = fields(item);
+    const read = grid(of);
+    return read === null ? [] : [{ index: number(of["index"], -1), name: text(of["name"]), grid: read }];
+  });
+  return {
+    scene: text(from["scene"]),
+    method: text(from["method"]),
+    layer: text(from["layer"]),
+    text: text(from["text"]),
+    classes
+  };
+}
 function grid(from) {
   const rows2 = number(from["rows"], 0);
   const columns = number(from["columns"], 0);
@@ -287,17 +302,17 @@ function fit(parent, count, create) {
   while (parent.children.length < count) parent.append(create(parent.children.length));
   return Array.from(parent.children);
 }
-function setChoices(select, choices2, value) {
-  const same = select.options.length === choices2.length && choices2.every((choice, at) => {
-    const option = select.options[at];
+function setChoices(select2, choices2, value) {
+  const same = select2.options.length === choices2.length && choices2.every((choice, at) => {
+    const option = select2.options[at];
     return option?.value === choice.value && option.textContent === choice.label;
   });
   if (!same) {
-    select.replaceChildren(
+    select2.replaceChildren(
       ...choices2.map(({ value: of, label }) => make("option", "", { value: of }, label))
     );
   }
-  select.selectedIndex = choices2.findIndex((choice) => choice.value === value);
+  select2.selectedIndex = choices2.findIndex((choice) => choice.value === value);
 }
 
 // src/view/classes.ts
@@ -343,11 +358,11 @@ function nameButton(context, at) {
   });
   return made;
 }
-function numberCell(context, at) {
+function numberCell(context, at, of = "number") {
   return make(
     "div",
     "camwidget-number",
-    { id: context.id(`number-${at}`) },
+    { id: context.id(`${of}-${at}`) },
     make("span", "camwidget-whole"),
     make("span", "camwidget-arrow"),
     make("span", "camwidget-masked")
@@ -359,13 +374,1462 @@ function showNumbers(cell, whole, masked) {
   setText(first, probability(whole));
   setText(arrow, masked === void 0 ? "" : " → ");
   setText(second, masked === void 0 ? "" : probability(masked));
-  const change = masked === void 0 ? 0 : masked - whole;
-  const direction = change >= VISIBLE ? "up" : change <= -VISIBLE ? "down" : "same";
+  const change2 = masked === void 0 ? 0 : masked - whole;
+  const direction = change2 >= VISIBLE ? "up" : change2 <= -VISIBLE ? "down" : "same";
   setAttribute(cell, "data-change", direction);
 }
 function probability(value) {
   return Number.isFinite(value) ? value.toFixed(2) : "–";
 }
+
+// src/core/colormap.ts
+var COLORMAP_BYTES = 768;
+var GREY = Uint8Array.from(
+  { length: COLORMAP_BYTES },
+  (_, i) => Math.floor(i / 3)
+);
+function emphasis(value) {
+  const v = value / 255;
+  return v * (0.35 + 0.65 * Math.sqrt(v));
+}
+function blendTable(size = 256) {
+  return {
+    stay: new Uint32Array(size),
+    redBlue: new Uint32Array(size),
+    green: new Uint32Array(size)
+  };
+}
+function fillBlendTable(table, colors, opacity2) {
+  for (let v = 0; v < 256; v++) {
+    const weight = Math.round(256 * opacity2 * emphasis(v));
+    table.stay[v] = 256 - weight;
+    table.redBlue[v] = (colors[3 * v + 2] << 16 | colors[3 * v]) * weight + 8388736;
+    table.green[v] = colors[3 * v + 1] * weight + 128;
+  }
+}
+function gradient(colors, stops = 17) {
+  const parts = [];
+  for (let k = 0; k < stops; k++) {
+    const at = 3 * Math.round(255 * k / (stops - 1));
+    parts.push(`rgb(${colors[at]}, ${colors[at + 1]}, ${colors[at + 2]})`);
+  }
+  return `linear-gradient(to right, ${parts.join(", ")})`;
+}
+
+// src/view/othertraits.ts
+var DIMENSIONS = ["model", "picture", "target", "method", "layer"];
+var ARRANGEMENTS = ["side", "split", "difference"];
+function fields2(value) {
+  return typeof value === "object" && value !== null ? value : {};
+}
+function compared(model) {
+  const from = fields2(model.get("compare"));
+  return Object.fromEntries(DIMENSIONS.filter((key) => key in from).map((key) => [key, from[key]]));
+}
+function isComparing(model) {
+  return Object.keys(compared(model)).length > 0;
+}
+function arrangement(model) {
+  const value = model.get("arrangement");
+  return ARRANGEMENTS.find((one) => one === value) ?? "side";
+}
+function other(model) {
+  const from = fields2(model.get("other"));
+  const own = model.get("other_scene");
+  const id = text(from["scene"]);
+  const of = scene(id !== "" && sceneId(own) === id ? own : model.get("scene"));
+  const map = explanation(from, of);
+  if (of === null || map === null) return null;
+  const names = fields2(from["label"]);
+  const label = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])]));
+  return { scene: of, map, label, said: text(from["said"]), apart: text(from["apart"]) };
+}
+function otherState(model) {
+  const from = fields2(model.get("other_state"));
+  return { busy: flag(from["busy"], false), said: text(from["said"]), error: text(from["error"]) };
+}
+function otherAnswer(model) {
+  const from = fields2(model.get("other_answer"));
+  const rows2 = /* @__PURE__ */ new Map();
+  for (const row of Array.isArray(from["rows"]) ? from["rows"] : []) {
+    rows2.set(number(fields2(row)["index"], -1), change(row));
+  }
+  return { target: change(from["target"]), rows: rows2 };
+}
+function change(value) {
+  const { whole, masked } = fields2(value);
+  return { whole: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : void 0 };
+}
+
+// src/view/captions.ts
+function captions(context) {
+  const { model } = context;
+  const a = new Caption("A");
+  const b = new Caption("B");
+  context.watch(
+    [
+      "compare",
+      "other",
+      "other_scene",
+      "other_answer",
+      "scene",
+      "models",
+      "pictures",
+      "picture",
+      "methods",
+      "method",
+      "explanation",
+      "rows",
+      "masked",
+      "target"
+    ],
+    () => {
+      const now = compared(model);
+      const mine = labelOf(context);
+      const theirs = other(model)?.label ?? null;
+      const told = DIMENSIONS.filter(
+        (key) => key === "method" || key !== "target" && (key in now || theirs !== null && theirs[key] !== mine[key])
+      );
+      a.show(mine, told, changeOf(context));
+      b.show(theirs, told, otherAnswer(model).target);
+    }
+  );
+  return [a.element, b.element];
+}
+var Caption = class {
+  constructor(name) {
+    this.name = name;
+    const badge = make("span", "camwidget-badge", { "data-of": name }, name);
+    this.element = make("div", "camwidget-caption-line", { "data-of": name, hidden: true }, badge, this.what, this.numbers);
+  }
+  name;
+  element;
+  what = make("span", "camwidget-caption-what");
+  numbers = make("span", "camwidget-caption-numbers");
+  show(label, told, { whole, masked }) {
+    const parts = label === null ? [] : [...told.map((key) => label[key]), label.target];
+    const said2 = parts.filter((part) => part !== "").join(" · ");
+    setText(this.what, said2);
+    this.element.title = `${this.name}: ${said2}`;
+    const after = masked === void 0 ? "" : ` → ${probability(masked)}`;
+    setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${probability(whole)}${after}`);
+  }
+};
+function labelOf({ model }) {
+  const method = text(model.get("method"));
+  const target = number(model.get("target"), -1);
+  return {
+    model: texts(model.get("models"))[0] ?? "",
+    picture: texts(model.get("pictures"))[number(model.get("picture"), -1)] ?? "",
+    target: rows(model.get("rows")).find(({ index }) => index === target)?.name ?? "",
+    method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
+    layer: place(model.get("explanation")).layer
+  };
+}
+function changeOf({ model }) {
+  const target = number(model.get("target"), -1);
+  const all = rows(model.get("rows"));
+  const at = all.findIndex(({ index }) => index === target);
+  return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
+}
+
+// src/view/rove.ts
+function rove(group, signal) {
+  group.addEventListener(
+    "keydown",
+    (event) => {
+      const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+      if (by === 0) return;
+      const radios = Array.from(group.querySelectorAll('[role="radio"]'));
+      const now = radios.findIndex((one) => one === document.activeElement);
+      const next = radios[(now + by + radios.length) % radios.length];
+      if (next === void 0) return;
+      for (const one of radios) one.tabIndex = one === next ? 0 : -1;
+      next.focus();
+      event.preventDefault();
+    },
+    { signal }
+  );
+}
+
+// src/view/differs.ts
+var NAMES = {
+  model: "model",
+  picture: "picture",
+  target: "class",
+  method: "method",
+  layer: "layer"
+};
+var SHOWN = {
+  side: { label: "side", title: "A and B side by side" },
+  split: { label: "split", title: "One picture: A on the left of a line that you drag, B on its right" },
+  difference: { label: "difference", title: "A's map minus B's, each scaled to its own maximum" }
+};
+var OWN = "";
+function differs(context, off) {
+  const drawer = make(
+    "div",
+    "camwidget-compare",
+    { id: context.id("compare"), role: "group", "aria-label": "Compare", hidden: true },
+    differLine(context),
+    shownLine(context, off)
+  );
+  context.watch(["compare"], () => drawer.hidden = !isComparing(context.model));
+  return drawer;
+}
+function differLine(context) {
+  const { model, signal } = context;
+  const dimension = select("B differs in", "In what B differs from A; in all else it follows");
+  const value = select("B is", "What B is");
+  const more = make("span", "camwidget-compare-more");
+  dimension.addEventListener(
+    "change",
+    () => {
+      const key = DIMENSIONS.find((one) => one === dimension.value);
+      const first = key === void 0 ? void 0 : proposed(context, key);
+      if (first !== void 0) context.write({ compare: first });
+    },
+    { signal }
+  );
+  value.addEventListener(
+    "change",
+    () => {
+      const key = mainOf(compared(model));
+      if (key !== void 0) context.write({ compare: { ...compared(model), [key]: parsed(key, value.value) } });
+    },
+    { signal }
+  );
+  context.watch(["compare", "models", "pictures", "class_names", "methods", "layers", "rows"], () => {
+    const now = compared(model);
+    const key = mainOf(now);
+    if (key === void 0) return;
+    setChoices(dimension, possible(context, key), key);
+    const all = options(context, key);
+    const present = written(now[key]);
+    const known = all.some((choice) => choice.value === present);
+    setChoices(value, known ? all : [...all, { value: present, label: present }], present);
+    const others = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
+    setText(more, others.length === 0 ? "" : `and ${others.join(", ")}`);
+  });
+  return make(
+    "div",
+    "camwidget-line",
+    {},
+    make("span", "camwidget-compare-label", {}, "B differs in"),
+    dimension,
+    value,
+    more
+  );
+}
+function select(label, title) {
+  return make("select", "camwidget-select", { "aria-label": label, title, ...OWN_KEYS });
+}
+function shownLine(context, off) {
+  const { model, signal } = context;
+  const group = make("div", "camwidget-segments", { role: "radiogroup", "aria-label": "How A and B are shown" });
+  for (const name of ARRANGEMENTS) {
+    const { label, title } = SHOWN[name];
+    const made = button("camwidget-button camwidget-radio", { role: "radio", title: `${title} (v)`, "data-name": name }, label);
+    made.addEventListener("click", () => context.write({ arrangement: name }), { signal });
+    group.append(made);
+    context.watch(["arrangement"], () => {
+      const chosen = arrangement(model) === name;
+      setAttribute(made, "aria-checked", String(chosen));
+      made.tabIndex = chosen ? 0 : -1;
+    });
+  }
+  rove(group, signal);
+  const end = button("camwidget-button", { title: "Compare no more" }, "off");
+  end.addEventListener("click", off, { signal });
+  return make("div", "camwidget-line", {}, make("span", "camwidget-compare-label", {}, "Shown"), group, end);
+}
+function mainOf(compare) {
+  return DIMENSIONS.find((key) => key in compare);
+}
+function firstCompare(context) {
+  return proposed(context, "model") ?? proposed(context, "method") ?? proposed(context, "layer") ?? proposed(context, "picture");
+}
+function proposed(context, key) {
+  const value = nearest(context, key);
+  return value === void 0 ? void 0 : { [key]: value };
+}
+function nearest(context, key) {
+  const { model } = context;
+  if (key === "model") return texts(model.get("models")).length > 1 ? 1 : void 0;
+  if (key === "picture") {
+    const count = texts(model.get("pictures")).length;
+    return count > 1 ? (number(model.get("picture"), 0) + 1) % count : void 0;
+  }
+  if (key === "target") {
+    const target = number(model.get("target"), -1);
+    return rows(model.get("rows")).find(({ index }) => index !== target)?.name;
+  }
+  if (key === "layer") return neighbour(layers(model.get("layers")), text(model.get("layer")))?.name;
+  const usable = methods(model.get("methods")).filter(({ reason, slow }) => reason === null && !slow);
+  const now = usable.findIndex(({ name }) => name === text(model.get("method")));
+  return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : void 0;
+}
+function neighbour(all, name) {
+  const now = all.findIndex((layer) => layer.name === name);
+  return now < 0 ? all.at(-1) : all[now - 1] ?? all[now + 1];
+}
+function possible(context, present) {
+  return DIMENSIONS.filter((key) => key === present || nearest(context, key) !== void 0).map((key) => ({
+    value: key,
+    label: NAMES[key]
+  }));
+}
+function options({ model }, key) {
+  const named = (names2) => names2.map((label, at) => ({ value: String(at), label }));
+  if (key === "model") return named(texts(model.get("models")));
+  if (key === "picture") return named(texts(model.get("pictures")));
+  if (key === "method") return methods(model.get("methods")).map(({ name, label }) => ({ value: name, label }));
+  const names = key === "layer" ? layers(model.get("layers")).map(({ name }) => name) : texts(model.get("class_names"));
+  const listed = names.map((name) => ({ value: name, label: name }));
+  return key === "layer" ? listed : [{ value: OWN, label: "its own prediction" }, ...listed];
+}
+function written(value) {
+  return typeof value === "string" || typeof value === "number" ? String(value) : OWN;
+}
+function parsed(key, value) {
+  if (key === "model" || key === "picture") return Number(value);
+  return value === OWN ? null : value;
+}
+
+// src/view/range.ts
+var Range = class {
+  element;
+  dragging = false;
+  moved = false;
+  constructor(options2) {
+    const { signal } = options2;
+    this.element = make("input", `camwidget-range ${options2.className}`, {
+      type: "range",
+      min: 0,
+      max: 100,
+      step: options2.step,
+      "aria-label": options2.label,
+      title: options2.title,
+      ...OWN_KEYS
+    });
+    this.element.addEventListener(
+      "input",
+      () => {
+        this.moved = true;
+        this.decorate();
+        options2.input(this.value);
+      },
+      { signal }
+    );
+    this.element.addEventListener(
+      "pointerdown",
+      (event) => {
+        if (event.button !== 0 || this.element.disabled) return;
+        this.dragging = true;
+        this.moved = false;
+      },
+      { signal }
+    );
+    const release = () => {
+      if (!this.dragging) return;
+      this.dragging = false;
+      options2.release(this.moved);
+    };
+    window.addEventListener("pointerup", release, { signal });
+    window.addEventListener("pointercancel", release, { signal });
+    this.element.addEventListener("blur", release, { signal });
+  }
+  get value() {
+    return Number(this.element.value) / 100;
+  }
+  follow(value) {
+    if (this.dragging) return;
+    this.element.value = String(100 * value);
+    this.decorate();
+  }
+  /** The filled part of the track; the text is what a screen reader says instead of "25". */
+  decorate() {
+    this.element.style.setProperty("--camwidget-filled", String(this.value));
+    this.element.setAttribute("aria-valuetext", percent(this.value));
+  }
+};
+function percent(value) {
+  return `${Math.round(1e3 * value) / 10} %`;
+}
+
+// src/view/divider.ts
+var STEP = 2;
+var STRIDE = 10;
+var Divider = class {
+  /**
+   * @param frame what it divides
+   * @param moved called whenever it is elsewhere
+   */
+  constructor(context, frame2, moved2) {
+    this.context = context;
+    this.frame = frame2;
+    this.moved = moved2;
+    const { model, signal } = context;
+    this.element = make(
+      "div",
+      "camwidget-divider",
+      {
+        role: "slider",
+        tabindex: 0,
+        "aria-label": "Divider: A on its left, B on its right",
+        "aria-valuemin": 0,
+        "aria-valuemax": 100,
+        title: "Drag: A is on the left, B on the right (← →)",
+        hidden: true,
+        ...OWN_KEYS
+      },
+      make("span", "camwidget-divider-grip", { "aria-hidden": "true" }),
+      make("span", "camwidget-divider-name", { "aria-hidden": "true" }, "A"),
+      make("span", "camwidget-divider-name", { "aria-hidden": "true" }, "B")
+    );
+    const listen = (type, act2) => this.element.addEventListener(type, (event) => act2(event), { signal });
+    listen("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      event.stopPropagation();
+      event.preventDefault();
+      this.element.focus({ preventScroll: true });
+      this.element.setPointerCapture?.(event.pointerId);
+      this.dragging = true;
+    });
+    listen("pointermove", (event) => {
+      if (this.dragging) this.follow(event.clientX);
+    });
+    const release = () => {
+      if (!this.dragging) return;
+      this.dragging = false;
+      context.write({ divider: this.place });
+    };
+    listen("pointerup", release);
+    listen("pointercancel", release);
+    this.element.addEventListener("click", (event) => event.stopPropagation(), { signal });
+    this.element.addEventListener("keydown", (event) => this.pressed(event), { signal });
+    context.watch(["divider"], () => {
+      if (!this.dragging) this.set(unit(model.get("divider"), 0.5));
+    });
+  }
+  context;
+  frame;
+  moved;
+  element;
+  /** From 0 to 1: the model's, or where the hand is. */
+  place = 0.5;
+  dragging = false;
+  follow(x) {
+    const box2 = this.frame.getBoundingClientRect();
+    if (box2.width > 0) this.set(Math.min(1, Math.max(0, (x - box2.left) / box2.width)));
+  }
+  pressed(event) {
+    const to = reached(event, 100 * this.place);
+    if (to === null) return;
+    event.preventDefault();
+    this.set(Math.min(100, Math.max(0, to)) / 100);
+    this.context.write({ divider: this.place });
+  }
+  set(place4) {
+    this.place = place4;
+    this.element.style.left = `${100 * place4}%`;
+    setAttribute(this.element, "aria-valuenow", String(Math.round(100 * place4)));
+    setAttribute(this.element, "aria-valuetext", `A in the left ${percent(Math.round(100 * place4) / 100)}`);
+    this.moved();
+  }
+};
+function reached({ key, shiftKey, ctrlKey, metaKey, altKey }, now) {
+  if (ctrlKey || metaKey || altKey) return null;
+  const step2 = shiftKey ? STRIDE : STEP;
+  if (key === "ArrowLeft" || key === "ArrowDown") return now - step2;
+  if (key === "ArrowRight" || key === "ArrowUp") return now + step2;
+  if (key === "Home") return 0;
+  return key === "End" ? 100 : null;
+}
+
+// src/view/othernumbers.ts
+function otherNumbers(context) {
+  const { model } = context;
+  const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
+  const head = make("div", "camwidget-otherhead", { title: "What B's model says; – where it has no class of that name" }, badge);
+  const column = make("div", "camwidget-others", { role: "group", "aria-label": "B's numbers" });
+  context.watch(["compare", "rows", "target", "other_answer"], () => {
+    head.hidden = column.hidden = !isComparing(model);
+    if (column.hidden) {
+      column.replaceChildren();
+      return;
+    }
+    const all = rows(model.get("rows"));
+    const target = number(model.get("target"), -1);
+    const answers = otherAnswer(model).rows;
+    const cells2 = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
+    all.forEach(({ index }, at) => {
+      const cell = cells2[at];
+      if (cell === void 0) return;
+      const answer = answers.get(index);
+      setAttribute(cell, "data-chosen", String(index === target));
+      showNumbers(cell, answer?.whole ?? Number.NaN, answer?.masked);
+    });
+  });
+  return [head, column];
+}
+
+// src/core/cells.ts
+function nearestCell(at, size, cells2) {
+  return Math.floor((2 * at + 1) * cells2 / (2 * size));
+}
+function expandCells(cells2, rows2, columns, width, height) {
+  const out = new Uint8Array(width * height);
+  const column = new Uint32Array(width);
+  for (let x = 0; x < width; x++) column[x] = nearestCell(x, width, columns);
+  for (let y = 0, i = 0; y < height; y++) {
+    const start = nearestCell(y, height, rows2) * columns;
+    for (let x = 0; x < width; x++, i++) out[i] = cells2[start + column[x]];
+  }
+  return out;
+}
+
+// src/core/rgba.ts
+var OPAQUE = 4278190080;
+function pack(red, green, blue) {
+  return (OPAQUE | blue << 16 | green << 8 | red) >>> 0;
+}
+function fromRgb(rgb, out) {
+  for (let i = 0, j = 0; i < out.length; i++, j += 3) {
+    out[i] = OPAQUE | rgb[j + 2] << 16 | rgb[j + 1] << 8 | rgb[j];
+  }
+}
+
+// src/core/rule.ts
+function threshold(fraction) {
+  return Math.floor(fraction * 65536 + 0.5);
+}
+function multiply(picture, saliency) {
+  return Math.floor((2 * picture * saliency + 255) / 510);
+}
+
+// src/core/compositor.ts
+var Compositor = class {
+  width = 0;
+  height = 0;
+  /** The result, opaque RGBA. Replaced only when the size changes. */
+  pixels = new Uint8ClampedArray(0);
+  out = new Uint32Array(0);
+  picture = new Uint32Array(0);
+  heated = new Uint32Array(0);
+  filling = new Uint32Array(0);
+  heat = null;
+  expanded = null;
+  look = { overlay: false, opacity: 0, cells: false, colors: GREY };
+  fill = void 0;
+  blended = false;
+  table = blendTable();
+  setPicture({ width, height, rgb }) {
+    const size = width * height;
+    if (width !== this.width || height !== this.height) {
+      this.width = width;
+      this.height = height;
+      this.pixels = new Uint8ClampedArray(4 * size);
+      this.out = new Uint32Array(this.pixels.buffer);
+      this.picture = new Uint32Array(size);
+      this.heated = new Uint32Array(size);
+      this.filling = new Uint32Array(size);
+    }
+    fromRgb(rgb, this.picture);
+    this.fill = void 0;
+    this.setHeat(null);
+  }
+  /** Null: no map belongs to this picture (yet). It is then drawn whole. */
+  setHeat(heat) {
+    this.heat = heat;
+    this.expanded = null;
+    this.blended = false;
+  }
+  setLook(look2) {
+    this.look = look2;
+    this.blended = false;
+  }
+  paint(mask) {
+    if (this.heat === null) this.out.set(this.picture);
+    else if (mask.mode === "multiply") this.paintProduct(this.heat.saliency);
+    else this.paintMasked(this.heat.levels, mask);
+    return this.pixels;
+  }
+  /** Every pixel is changed, so every pixel is shown as the model gets it, without the map. */
+  paintProduct(saliency) {
+    const { out, picture } = this;
+    for (let i = 0; i < out.length; i++) {
+      const p = picture[i];
+      const s = saliency[i];
+      out[i] = OPAQUE | multiply(p >>> 16 & 255, s) << 16 | multiply(p >>> 8 & 255, s) << 8 | multiply(p & 255, s);
+    }
+  }
+  paintMasked(levels, mask) {
+    this.prepareFill(mask.fill);
+    const shown = this.prepareBlend();
+    const inside = mask.mode === "remove" ? this.filling : shown;
+    const outside = mask.mode === "remove" ? shown : this.filling;
+    const { out } = this;
+    const t = threshold(mask.fraction);
+    for (let i = 0; i < out.length; i++) {
+      const below = levels[i] - t >> 31;
+      out[i] = inside[i] & below | outside[i] & ~below;
+    }
+  }
+  prepareFill(fill2) {
+    if (this.fill === fill2) return;
+    this.fill = fill2;
+    if (fill2?.length === 3 * this.filling.length) fromRgb(fill2, this.filling);
+    else if (fill2?.length === 3) this.filling.fill(pack(fill2[0], fill2[1], fill2[2]));
+    else this.filling.fill(OPAQUE);
+  }
+  prepareBlend() {
+    const { look: look2, heat } = this;
+    if (heat === null || !look2.overlay || look2.opacity <= 0) return this.picture;
+    if (!this.blended) {
+      const colors = look2.colors.length === COLORMAP_BYTES ? look2.colors : GREY;
+      fillBlendTable(this.table, colors, Math.min(1, look2.opacity));
+      this.blend(look2.cells ? this.cellMap(heat) : heat.saliency);
+      this.blended = true;
+    }
+    return this.heated;
+  }
+  blend(map) {
+    const { picture, heated } = this;
+    const { stay, redBlue, green } = this.table;
+    for (let i = 0; i < heated.length; i++) {
+      const p = picture[i];
+      const v = map[i];
+      const keep = stay[v];
+      const rb = (p & 16711935) * keep + redBlue[v] >>> 8;
+      const g = (p >>> 8 & 255) * keep + green[v];
+      heated[i] = OPAQUE | rb & 16711935 | g & 65280;
+    }
+  }
+  cellMap(heat) {
+    if (heat.cells === null) return heat.saliency;
+    const { values, rows: rows2, columns } = heat.cells;
+    this.expanded ??= expandCells(values, rows2, columns, this.width, this.height);
+    return this.expanded;
+  }
+};
+
+// src/core/difference.ts
+function paintDifference(out, { rgb, a, b }, colors, opacity2) {
+  const table = differenceTable(colors, opacity2);
+  for (let i = 0; i < out.length; i++) {
+    const at = 255 + a[i] - b[i];
+    const grey = luma(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]);
+    const rb = (grey << 16 | grey) * table.stay[at] + table.redBlue[at] >>> 8;
+    const g = grey * table.stay[at] + table.green[at];
+    out[i] = OPAQUE | rb & 16711935 | g & 65280;
+  }
+}
+function differenceTable(given, opacity2) {
+  const colors = given.length === COLORMAP_BYTES ? given : GREY;
+  const table = blendTable(511);
+  for (let at = 0; at < 511; at++) {
+    const color = 3 * (at >> 1);
+    const weight = Math.round(256 * opacity2 * strength(Math.abs(at - 255) / 255));
+    table.stay[at] = 256 - weight;
+    table.redBlue[at] = (colors[color + 2] << 16 | colors[color]) * weight + 8388736;
+    table.green[at] = colors[color + 1] * weight + 128;
+  }
+  return table;
+}
+function strength(apart) {
+  return 1 - (1 - apart) ** 3;
+}
+function luma(red, green, blue) {
+  return 77 * red + 150 * green + 29 * blue + 128 >> 8;
+}
+
+// src/view/looks.ts
+function lookOf(model) {
+  return {
+    overlay: flag(model.get("overlay"), true),
+    opacity: unit(model.get("opacity"), 0.5),
+    cells: flag(model.get("cells"), false),
+    colors: byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY
+  };
+}
+
+// src/core/enlarge.ts
+var { fround } = Math;
+function between(at, cells2, pixels) {
+  const exact = Math.max(0, fround(fround(fround(cells2 / pixels) * (at + 0.5)) - 0.5));
+  const first = Math.min(Math.floor(exact), cells2 - 1);
+  const part = Math.min(1, fround(exact - first));
+  return [first, Math.min(first + 1, cells2 - 1), fround(1 - part), part];
+}
+function axis(cells2, pixels) {
+  const made = {
+    first: new Uint32Array(pixels),
+    second: new Uint32Array(pixels),
+    ofFirst: new Float32Array(pixels),
+    ofSecond: new Float32Array(pixels)
+  };
+  for (let at = 0; at < pixels; at++) {
+    [made.first[at], made.second[at], made.ofFirst[at], made.ofSecond[at]] = between(at, cells2, pixels);
+  }
+  return made;
+}
+function enlarge({ rows: rows2, columns, cells: cells2 }, width, height) {
+  const out = new Float32Array(width * height);
+  const across = axis(columns, width);
+  const down = axis(rows2, height);
+  const stretched = new Float32Array(rows2 * width);
+  for (let row = 0, i = 0; row < rows2; row++) {
+    const start = row * columns;
+    for (let x = 0; x < width; x++, i++) {
+      const left = cells2[start + across.first[x]] * across.ofFirst[x];
+      const right = cells2[start + across.second[x]] * across.ofSecond[x];
+      stretched[i] = left + fround(right);
+    }
+  }
+  for (let y = 0, i = 0; y < height; y++) {
+    const above = down.first[y] * width;
+    const below = down.second[y] * width;
+    const ofAbove = down.ofFirst[y];
+    const ofBelow = down.ofSecond[y];
+    for (let x = 0; x < width; x++, i++) {
+      out[i] = stretched[above + x] * ofAbove + fround(stretched[below + x] * ofBelow);
+    }
+  }
+  return out;
+}
+function enlargeAt({ rows: rows2, columns, cells: cells2 }, width, height, x, y) {
+  const [left, right, ofLeft, ofRight] = between(x, columns, width);
+  const [above, below, ofAbove, ofBelow] = between(y, rows2, height);
+  const stretched = (row) => fround(cells2[row * columns + left] * ofLeft + fround(cells2[row * columns + right] * ofRight));
+  return fround(stretched(above) * ofAbove + fround(stretched(below) * ofBelow));
+}
+function toBytes(map) {
+  let peak = 0;
+  for (const value of map) if (value > peak) peak = value;
+  const out = new Uint8Array(map.length);
+  if (peak === 0) return out;
+  for (let i = 0; i < map.length; i++) out[i] = halfToEven(fround(fround(map[i] / peak) * 255));
+  return out;
+}
+function halfToEven(value) {
+  const low = Math.floor(value);
+  const over = value - low;
+  return over > 0.5 || over === 0.5 && low % 2 === 1 ? low + 1 : low;
+}
+
+// src/view/box.ts
+var SVG = "http://www.w3.org/2000/svg";
+function boxes(context) {
+  const { model } = context;
+  const drawing = make("div", "camwidget-boxes", { "aria-hidden": "true" });
+  context.watch(["box", "scene", "boxes"], () => {
+    const of = flag(model.get("boxes"), false) ? scene(model.get("scene")) : null;
+    const found = of === null ? null : box(model.get("box"));
+    if (of === null || found === null || found.scene !== of.id) drawing.replaceChildren();
+    else drawing.replaceChildren(frame(found, of), mark(found, of));
+  });
+  return drawing;
+}
+function frame({ left, top, right, bottom }, { width, height }) {
+  const path2 = `M${left} ${top}H${right}V${bottom}H${left}Z`;
+  return drawn(`0 0 ${width} ${height}`, "camwidget-box", path2);
+}
+function mark({ x, y, hit }, { width, height }) {
+  const shape = hit === "miss" ? "M5 5L15 15M15 5L5 15" : hit === "hit" ? "M10 10h0" : "M10 5V15M5 10H15";
+  const made = drawn("0 0 20 20", "camwidget-peak", `M18 10A8 8 0 1 1 2 10A8 8 0 1 1 18 10Z${shape}`);
+  made.dataset["hit"] = hit;
+  made.style.left = `${100 * (x + 0.5) / width}%`;
+  made.style.top = `${100 * (y + 0.5) / height}%`;
+  return made;
+}
+function drawn(viewBox, className, path2) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", className);
+  svg.setAttribute("viewBox", viewBox);
+  svg.setAttribute("preserveAspectRatio", "none");
+  for (const kind of ["under", "over"]) {
+    const line3 = document.createElementNS(SVG, "path");
+    line3.setAttribute("class", kind);
+    line3.setAttribute("d", path2);
+    svg.append(line3);
+  }
+  return svg;
+}
+
+// src/view/progress.ts
+function progressLine(context) {
+  const done = make("div", "camwidget-progress-done");
+  const line3 = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
+  context.watch(["busy", "progress"], () => {
+    const progress = number(context.model.get("progress"), -1);
+    line3.hidden = !flag(context.model.get("busy"), false);
+    line3.classList.toggle("camwidget-indeterminate", progress < 0);
+    done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
+    if (progress < 0) line3.removeAttribute("aria-valuenow");
+    else setAttribute(line3, "aria-valuenow", String(Math.round(100 * Math.min(1, progress))));
+  });
+  return line3;
+}
+function tag(context) {
+  const { model, scrub } = context;
+  const line3 = make("div", "camwidget-tag");
+  const update = () => {
+    const { preview } = scrub;
+    const said2 = preview === null ? unfinished() : `${preview.layer} · preview`;
+    setText(line3, said2);
+    line3.hidden = said2 === "";
+  };
+  const unfinished = () => {
+    if (!flag(model.get("partial"), false)) return "";
+    const progress = number(model.get("progress"), -1);
+    return progress < 0 ? "partial map" : `partial map · ${Math.round(100 * Math.min(1, progress))} %`;
+  };
+  context.watch(["partial", "progress"], update);
+  scrub.listen(update);
+  return line3;
+}
+var Cancel = class {
+  /** @param leave takes the focus when the button goes */
+  constructor(context, leave) {
+    this.context = context;
+    const { model, signal } = context;
+    this.element = button("camwidget-button camwidget-cancel", { title: "Stop computing this map (Esc)" });
+    this.element.addEventListener("click", () => this.press(), { signal });
+    context.watch(["busy", "cancellable"], () => {
+      const hide = !(flag(model.get("busy"), false) && flag(model.get("cancellable"), false));
+      if (hide && this.element === document.activeElement) leave();
+      this.element.hidden = hide;
+    });
+    context.watch(
+      ["busy", "cancellable", "scene", "target", "method", "layer"],
+      () => setText(this.element, "Cancel")
+    );
+  }
+  context;
+  element;
+  /** False when there is nothing to stop. */
+  press() {
+    if (this.element.hidden) return false;
+    setText(this.element, "Cancelling…");
+    this.context.model.send({ type: "cancel" });
+    return true;
+  }
+};
+
+// src/view/truth.ts
+var SVG2 = "http://www.w3.org/2000/svg";
+function outlines(context) {
+  const { model } = context;
+  const drawing = document.createElementNS(SVG2, "svg");
+  drawing.setAttribute("class", "camwidget-outlines");
+  drawing.setAttribute("aria-hidden", "true");
+  drawing.setAttribute("preserveAspectRatio", "none");
+  context.watch(["truth", "scene", "outlines"], () => {
+    const on = flag(model.get("outlines"), false);
+    const of = on ? scene(model.get("scene")) : null;
+    const known = of === null ? null : truth(model.get("truth"));
+    if (of === null || known === null || known.scene !== of.id) {
+      drawing.replaceChildren();
+      return;
+    }
+    drawing.setAttribute("viewBox", `0 0 ${of.width} ${of.height}`);
+    drawing.replaceChildren(
+      ...known.objects.flatMap((path2) => [line(path2, "under"), line(path2, "object")]),
+      ...known.evidence === "" ? [] : [line(known.evidence, "under evidence"), line(known.evidence, "evidence")]
+    );
+  });
+  return drawing;
+}
+function line(path2, kind) {
+  const made = document.createElementNS(SVG2, "path");
+  made.setAttribute("d", path2);
+  made.setAttribute("class", kind);
+  return made;
+}
+function truthLine(context) {
+  const { model, signal } = context;
+  const toggle2 = button(
+    "camwidget-button camwidget-truth-toggle",
+    { "aria-pressed": "false", title: "Outline what is truly there; thick: where the evidence for the chosen class is (o)" },
+    "outlines"
+  );
+  toggle2.addEventListener("click", () => toggleOutlines(context), { signal });
+  const said2 = make("span", "");
+  const agreed = make("span", "");
+  const element = make(
+    "div",
+    "camwidget-line camwidget-truth",
+    {},
+    make("span", "camwidget-label", {}, "Truth"),
+    toggle2,
+    make("span", "camwidget-truth-said", { "aria-live": "polite" }, said2, agreed)
+  );
+  context.watch(["truth", "truthful", "outlines"], () => {
+    const known = truth(model.get("truth"));
+    const on = flag(model.get("outlines"), false);
+    element.hidden = !flag(model.get("truthful"), false);
+    setAttribute(toggle2, "aria-pressed", String(on));
+    setText(said2, !on ? "" : known === null ? "Not known for this picture." : known.said);
+  });
+  context.watch(["box", "boxes"], () => {
+    setText(agreed, flag(model.get("boxes"), false) ? box(model.get("box"))?.said ?? "" : "");
+  });
+  return element;
+}
+
+// src/view/stage.ts
+var SMALL = 96;
+var UNMASKED = { mode: "remove", fraction: 0, fill: null };
+var Stage = class {
+  constructor(context) {
+    this.context = context;
+    const { model, scrub, signal } = context;
+    this.cancel = new Cancel(context, () => this.focus());
+    this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
+    this.paper = this.canvas.getContext("2d");
+    this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
+    this.clip = make("div", "camwidget-clip", {}, this.plane);
+    this.frame = make(
+      "div",
+      "camwidget-frame",
+      {
+        tabindex: 0,
+        role: "group",
+        "aria-label": "Picture",
+        // No tooltip: it would cover what is pointed at. The line below the picture says the same.
+        "aria-description": "Click a point (or w a s d, enter) to ask which classes have the strongest maps there; + and - zoom",
+        ...OWN_KEYS
+      },
+      this.clip,
+      this.empty,
+      this.note,
+      tag(context),
+      progressLine(context),
+      this.cancel.element
+    );
+    context.watch(["scene", "explanation"], () => {
+      this.read(model.get("scene"), model.get("explanation"));
+      this.repaint();
+    });
+    context.watch(["overlay", "opacity", "cells", "colormap", "colormaps"], () => {
+      this.compositor.setLook(lookOf(model));
+      this.repaint();
+    });
+    context.watch(["fraction", "mode", "baseline"], () => this.repaint());
+    context.watch(["busy", "partial"], () => {
+      setAttribute(this.frame, "aria-busy", String(flag(model.get("busy"), false)));
+      this.frame.classList.toggle("camwidget-partial", flag(model.get("partial"), false));
+      if (this.scene === null) this.announceEmpty();
+    });
+    scrub.listen(() => {
+      if (this.preview === scrub.preview) return;
+      this.drawMap();
+      this.repaint();
+    });
+    signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
+  }
+  context;
+  /** As large as the picture is shown; it stays where it is. */
+  frame;
+  /** What is seen through it: what lies beside the picture is cut off where the picture is enlarged. */
+  clip;
+  /** What lies in the picture's own pixels, over the canvas too: it may be larger than the frame, and move. */
+  plane;
+  canvas;
+  cancel;
+  /** The map on show; null where there is none, or it is all zeros. */
+  drawn = null;
+  compositor = new Compositor();
+  paper;
+  empty = make("div", "camwidget-empty");
+  note = make("div", "camwidget-note");
+  image = null;
+  scene = null;
+  map = null;
+  preview = null;
+  rawScene = void 0;
+  request = 0;
+  listeners = [];
+  /** The picture on show; null when there is none. */
+  get sceneId() {
+    return this.scene?.id ?? null;
+  }
+  /** Calls `update` whenever another map is drawn. */
+  listen(update) {
+    this.listeners.push(update);
+  }
+  /** The pixel under a pointer, the nearest one where it is beside the picture; null before there is a picture. */
+  at({ clientX, clientY }) {
+    const box2 = this.canvas.getBoundingClientRect();
+    if (box2.width === 0 || box2.height === 0) return null;
+    const { width, height } = this.canvas;
+    return {
+      x: within((clientX - box2.left) / box2.width * width, width),
+      y: within((clientY - box2.top) / box2.height * height, height)
+    };
+  }
+  focus() {
+    this.frame.focus({ preventScroll: true });
+  }
+  /** At most once a frame, however many changes ask for it. */
+  repaint() {
+    if (this.request !== 0 || this.context.signal.aborted) return;
+    this.request = requestAnimationFrame(() => {
+      this.request = 0;
+      this.paint();
+    });
+  }
+  paint() {
+    if (this.image === null || this.paper === null || this.scene === null) return;
+    const { model } = this.context;
+    const asked = mode(model.get("mode"));
+    this.compositor.paint(
+      this.preview === null || asked === "multiply" ? {
+        mode: asked,
+        fraction: this.context.fraction(),
+        fill: this.scene.fills.get(text(model.get("baseline"))) ?? null
+      } : UNMASKED
+    );
+    this.paper.putImageData(this.image, 0, 0);
+  }
+  read(rawScene, rawExplanation) {
+    if (rawScene !== this.rawScene) {
+      this.rawScene = rawScene;
+      this.scene = scene(rawScene);
+      this.resize();
+    }
+    this.map = explanation(rawExplanation, this.scene);
+    this.drawMap();
+  }
+  drawMap() {
+    this.chooseMap();
+    for (const update of this.listeners) update();
+  }
+  /** The kernel's map, or the one of the layer under the hand. */
+  chooseMap() {
+    const { scene: shown, map, compositor } = this;
+    this.preview = shown === null ? null : this.context.scrub.preview;
+    this.frame.classList.toggle("camwidget-previewing", this.preview !== null);
+    if (shown !== null && this.preview !== null) {
+      const heat = previewHeat(this.preview, shown);
+      compositor.setHeat(heat);
+      const empty = !heat.saliency.includes(255);
+      this.drawn = empty ? null : { saliency: heat.saliency, levels: null };
+      this.describe(`Preview of the map at ${this.preview.layer}`, empty, "");
+      return;
+    }
+    this.drawn = map?.empty === true ? null : map;
+    compositor.setHeat(map?.empty === true ? null : map);
+    this.describe(map?.title ?? "", map?.empty === true, map?.note ?? "");
+  }
+  resize() {
+    const { scene: shown, canvas, compositor } = this;
+    canvas.hidden = shown === null;
+    this.announceEmpty();
+    if (shown === null) return;
+    const { width, height } = shown;
+    const changed = width !== compositor.width || height !== compositor.height;
+    compositor.setPicture(shown);
+    if (!changed) return;
+    canvas.width = width;
+    canvas.height = height;
+    canvas.classList.toggle("camwidget-pixelated", Math.max(width, height) <= SMALL);
+    this.frame.style.setProperty("--camwidget-aspect", String(width / height));
+    this.image = new ImageData(compositor.pixels, width, height);
+  }
+  announceEmpty() {
+    const waiting2 = flag(this.context.model.get("busy"), false);
+    this.empty.hidden = this.scene !== null;
+    setText(this.empty, waiting2 ? "Waiting for the model…" : "No picture yet");
+  }
+  describe(title, empty, note) {
+    setAttribute(this.canvas, "aria-label", title === "" ? "The picture the model gets" : title);
+    const silent = empty ? "No positive evidence for this class at this layer" : "";
+    const said2 = note === "" ? silent : note;
+    setText(this.note, said2);
+    this.note.hidden = said2 === "";
+  }
+};
+function within(value, size) {
+  return Math.min(size - 1, Math.max(0, Math.floor(value)));
+}
+function previewHeat({ grid: grid2 }, { width, height }) {
+  return {
+    saliency: toBytes(enlarge(grid2, width, height)),
+    levels: new Uint16Array(width * height),
+    cells: { values: toBytes(grid2.cells), rows: grid2.rows, columns: grid2.columns }
+  };
+}
+
+// src/view/otherpicture.ts
+var OtherPicture = class {
+  constructor(context) {
+    this.context = context;
+    const { model, signal } = context;
+    this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
+    this.paper = this.canvas.getContext("2d");
+    this.inner = make("div", "camwidget-other-inner", {}, this.canvas, this.cross);
+    this.sheet = make("div", "camwidget-other-sheet", {}, this.inner);
+    context.watch(["overlay", "opacity", "cells", "colormap", "colormaps", "difference_colors"], () => {
+      this.compositor.setLook(lookOf(model));
+      this.repaint();
+    });
+    context.watch(["fraction", "mode", "baseline"], () => this.repaint());
+    signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
+  }
+  context;
+  /** As large as the plane it lies in; the picture is as large as it can be in it. */
+  sheet;
+  canvas;
+  inner;
+  cross = crosshair();
+  compositor = new Compositor();
+  paper;
+  image = null;
+  shown = null;
+  against = null;
+  request = 0;
+  /**
+   * Shows B.
+   *
+   * @param beside what A shows, if the difference to it is to be shown instead
+   * @param aspect width by height of the plane that the picture lies in
+   */
+  show(other2, beside, aspect) {
+    const { width, height } = other2.scene;
+    if (other2.scene.rgb !== this.shown?.scene.rgb) this.compositor.setPicture(other2.scene);
+    this.compositor.setHeat(other2.map.empty ? null : other2.map);
+    this.shown = other2;
+    this.against = beside;
+    if (this.image?.width !== width || this.image.height !== height) {
+      this.canvas.width = width;
+      this.canvas.height = height;
+      this.canvas.classList.toggle("camwidget-pixelated", Math.max(width, height) <= SMALL);
+      this.image = new ImageData(new Uint8ClampedArray(4 * width * height), width, height);
+    }
+    this.fit(width / height, aspect);
+    setAttribute(this.canvas, "aria-label", beside === null ? `B: ${other2.map.title}` : "A's map minus B's");
+    this.repaint();
+  }
+  /** The place under a pointer; null before there is a picture. */
+  at({ clientX, clientY }) {
+    const box2 = this.canvas.getBoundingClientRect();
+    if (box2.width === 0 || box2.height === 0) return null;
+    return { x: (clientX - box2.left) / box2.width, y: (clientY - box2.top) / box2.height };
+  }
+  /** B's saliency at a place, from 0 to 1; NaN where there is none. */
+  saliency({ x, y }) {
+    if (this.shown === null) return Number.NaN;
+    const { scene: scene2, map } = this.shown;
+    return valueAt(map.saliency, scene2.width, Math.floor(x * scene2.width), Math.floor(y * scene2.height));
+  }
+  /** Marks a place, or none. */
+  mark(place4) {
+    markAt(this.cross, place4);
+  }
+  /** At most once a frame, however many changes ask for it. */
+  repaint() {
+    if (this.request !== 0 || this.context.signal.aborted) return;
+    this.request = requestAnimationFrame(() => {
+      this.request = 0;
+      this.paint();
+    });
+  }
+  paint() {
+    const { image, paper, shown, against } = this;
+    if (image === null || paper === null || shown === null) return;
+    const { model } = this.context;
+    if (against === null) {
+      const fill2 = shown.scene.fills.get(text(model.get("baseline"))) ?? null;
+      const drawn2 = this.compositor.paint({ mode: mode(model.get("mode")), fraction: this.context.fraction(), fill: fill2 });
+      image.data.set(drawn2);
+    } else {
+      const look2 = lookOf(model);
+      paintDifference(
+        new Uint32Array(image.data.buffer),
+        { rgb: against.scene.rgb, a: against.map.saliency, b: shown.map.saliency },
+        bytes(model.get("difference_colors")) ?? GREY,
+        look2.overlay ? look2.opacity : 0
+      );
+    }
+    paper.putImageData(image, 0, 0);
+  }
+  /** As large as it can be in a plane of another shape, and in its middle. */
+  fit(own, aspect) {
+    const width = Math.min(1, own / aspect);
+    const height = Math.min(1, aspect / own);
+    const { style } = this.inner;
+    style.width = `${100 * width}%`;
+    style.height = `${100 * height}%`;
+    style.left = `${50 * (1 - width)}%`;
+    style.top = `${50 * (1 - height)}%`;
+  }
+};
+function valueAt(saliency, width, x, y) {
+  return (saliency[y * width + x] ?? Number.NaN) / 255;
+}
+function crosshair() {
+  return make("div", "camwidget-cross", { "aria-hidden": "true", hidden: true });
+}
+function markAt(cross, place4) {
+  cross.hidden = place4 === null;
+  if (place4 === null) return;
+  cross.style.left = `${100 * place4.x}%`;
+  cross.style.top = `${100 * place4.y}%`;
+}
+
+// src/view/compare.ts
+var Comparing = class {
+  constructor(context, stage, root) {
+    this.context = context;
+    this.stage = stage;
+    this.root = root;
+    const { model, scrub, signal } = context;
+    this.picture = new OtherPicture(context);
+    this.opener = button(
+      "camwidget-button camwidget-compare-open",
+      {
+        "aria-pressed": "false",
+        "aria-controls": context.id("compare"),
+        title: "Compare with another model, picture, class, method or layer (v)"
+      },
+      "compare"
+    );
+    this.opener.addEventListener("click", () => isComparing(model) ? this.end() : this.begin(), { signal });
+    this.tool = { buttons: [this.opener], drawer: differs(context, () => this.end()) };
+    this.frame = make(
+      "div",
+      "camwidget-other-frame",
+      { role: "group", "aria-label": "Picture B", hidden: true },
+      this.plane,
+      this.message
+    );
+    this.divider = new Divider(context, stage.frame, () => this.clip());
+    const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
+    this.legend = make(
+      "span",
+      "camwidget-legend camwidget-compare-legend",
+      { title: "A's map minus B's, each scaled to its own maximum: from -1, through none, to 1" },
+      "more in B",
+      bar,
+      "more in A"
+    );
+    context.watch(["difference_colors"], () => {
+      bar.style.backgroundImage = gradient(bytes(model.get("difference_colors")) ?? GREY);
+    });
+    this.line = make("div", "camwidget-compare-line", { hidden: true }, this.said, this.legend, this.readout);
+    stage.plane.append(this.cross);
+    stage.frame.append(this.divider.element);
+    this.around = [...captions(context), stage.frame, this.frame, this.line];
+    this.numbers = otherNumbers(context);
+    this.followPlane();
+    this.followPointer();
+    context.watch(
+      ["compare", "arrangement", "scene", "explanation", "other", "other_scene", "other_state", "busy"],
+      () => this.update()
+    );
+    scrub.listen(() => this.place());
+  }
+  context;
+  stage;
+  root;
+  tool;
+  /** The two frames with what is over and below them. */
+  around;
+  /** B's numbers and their heading, beside A's. */
+  numbers;
+  opener;
+  picture;
+  divider;
+  /** B's frame, side by side with A's, and its plane, which is moved as A's is. */
+  frame;
+  plane = make("div", "camwidget-other-plane");
+  message = make("div", "camwidget-other-message");
+  cross = crosshair();
+  said = make("span", "camwidget-compare-said", { "aria-live": "polite" });
+  legend;
+  readout = make("output", "camwidget-compare-readout", { "aria-hidden": "true" });
+  line;
+  mine = null;
+  other = null;
+  last;
+  /** Whether the pointer is on B's own frame: the mark is then in A's. */
+  isOnOther = false;
+  /** In the same frame as A. */
+  repaint() {
+    if (isComparing(this.context.model)) this.picture.repaint();
+  }
+  /** Side by side, split, difference, and no more. */
+  cycle() {
+    const { model } = this.context;
+    const now = arrangement(model);
+    if (!isComparing(model)) this.begin("side");
+    else if (now === "difference") this.end();
+    else this.context.write({ arrangement: now === "side" ? "split" : "difference" });
+  }
+  begin(shown = arrangement(this.context.model)) {
+    const first = this.last ?? firstCompare(this.context);
+    if (first !== void 0) this.context.write({ compare: first, arrangement: shown });
+  }
+  end() {
+    const inside = this.tool.drawer?.contains(document.activeElement) === true;
+    if (inside) this.opener.focus();
+    else if (document.activeElement === this.divider.element) this.stage.focus();
+    this.context.write({ compare: {} });
+  }
+  update() {
+    const { model } = this.context;
+    const on = isComparing(model);
+    if (on) this.last = compared(model);
+    setAttribute(this.opener, "aria-pressed", String(on));
+    this.root.classList.toggle("camwidget-comparing", on);
+    this.root.classList.toggle("camwidget-side", on && arrangement(model) === "side");
+    for (const part of [...this.around.slice(0, 2), this.line]) part.hidden = !on;
+    this.read();
+    this.place();
+    this.tell();
+    this.point();
+  }
+  /** A's map and B's. What was shown stays while another is on its way. */
+  read() {
+    const { model } = this.context;
+    const of = scene(model.get("scene"));
+    const map = explanation(model.get("explanation"), of);
+    this.mine = of === null || map === null ? null : { scene: of, map };
+    const found = isComparing(model) ? other(model) : null;
+    if (found !== null || !this.isBusy) this.other = found;
+    setAttribute(this.picture.sheet, "aria-busy", String(this.isBusy));
+  }
+  get isBusy() {
+    const { model } = this.context;
+    return isComparing(model) && (flag(model.get("busy"), false) || otherState(model).busy);
+  }
+  place() {
+    const { model, scrub } = this.context;
+    const shown = arrangement(model);
+    const on = isComparing(model);
+    const { sheet } = this.picture;
+    const beside = on && shown === "side";
+    this.frame.hidden = !beside;
+    const apart = this.isApart || scrub.preview !== null;
+    const found = shown === "difference" && apart ? null : this.other;
+    this.divider.element.hidden = !on || shown !== "split" || found === null;
+    if (!on || found === null) {
+      sheet.remove();
+      return;
+    }
+    if (beside) this.plane.append(sheet);
+    else this.stage.canvas.after(sheet);
+    sheet.classList.toggle("camwidget-other-over", !beside);
+    const aspect = this.mine === null ? 1 : this.mine.scene.width / this.mine.scene.height;
+    this.frame.style.setProperty("--camwidget-aspect", String(aspect));
+    this.picture.show(found, shown === "difference" ? this.mine : null, aspect);
+    this.clip();
+  }
+  /** Whether there are no two maps of the same pixels. */
+  get isApart() {
+    const { mine, other: found } = this;
+    return mine === null || found === null || found.apart !== "" || found.map.saliency.length !== mine.map.saliency.length;
+  }
+  tell() {
+    const { model } = this.context;
+    const { error, said: said2 } = otherState(model);
+    const shown = arrangement(model);
+    const waits = this.isBusy && this.other === null ? "Waiting for B…" : "";
+    const now = error || said2 || waits || shown === "difference" && this.other?.apart || this.other?.said || "";
+    const beside = shown === "side" && this.other === null;
+    setText(this.message, error === "" ? waits : `B: ${error}`);
+    this.message.hidden = this.other !== null;
+    setText(this.said, beside ? said2 : error === "" ? now : `B: ${error}`);
+    this.said.hidden = this.said.textContent === "";
+    this.legend.hidden = shown !== "difference" || this.isApart || now !== "";
+  }
+  /** What of B is seen, right of the divider: its place is the frame's, not that of the plane below. */
+  clip() {
+    const { sheet } = this.picture;
+    if (arrangement(this.context.model) !== "split") {
+      sheet.style.clipPath = "";
+      return;
+    }
+    const frame2 = this.stage.frame.getBoundingClientRect();
+    const plane = this.stage.plane.getBoundingClientRect();
+    const { place: place4 } = this.divider;
+    const cut = plane.width === 0 ? place4 : (frame2.left + place4 * frame2.width - plane.left) / plane.width;
+    sheet.style.clipPath = `inset(0 0 0 ${100 * Math.min(1, Math.max(0, cut))}%)`;
+  }
+  /** Whoever enlarges or moves A's plane does it to B's too. */
+  followPlane() {
+    const { signal } = this.context;
+    const follow2 = () => {
+      const { transform, transformOrigin } = this.stage.plane.style;
+      this.plane.style.transform = transform;
+      this.plane.style.transformOrigin = transformOrigin;
+      this.clip();
+    };
+    const observer = new MutationObserver(follow2);
+    observer.observe(this.stage.plane, { attributes: true, attributeFilter: ["style", "class"] });
+    signal.addEventListener("abort", () => observer.disconnect());
+    follow2();
+  }
+  /** The same place in both; over A the reading follows. */
+  followPointer() {
+    const { hover, signal } = this.context;
+    this.stage.canvas.addEventListener("pointermove", () => this.isOnOther = false, { signal });
+    this.picture.canvas.addEventListener(
+      "pointermove",
+      (event) => {
+        const place4 = this.picture.at(event);
+        if (place4 === null || this.mine === null) return;
+        this.isOnOther = true;
+        const { width, height } = this.mine.scene;
+        hover.set({ x: pixel(place4.x, width), y: pixel(place4.y, height) });
+      },
+      { signal }
+    );
+    this.picture.canvas.addEventListener("pointerleave", () => hover.set(null), { signal });
+    hover.listen(() => this.point());
+  }
+  point() {
+    const { mine } = this;
+    const { model, hover } = this.context;
+    const on = isComparing(model) && mine !== null && this.other !== null;
+    const place4 = on && hover.point !== null ? middle(hover.point, mine.scene) : null;
+    const beside = arrangement(model) === "side";
+    this.picture.mark(beside && !this.isOnOther ? place4 : null);
+    markAt(this.cross, beside && this.isOnOther ? place4 : null);
+    if (place4 === null || mine === null || hover.point === null) {
+      setText(this.readout, "");
+      return;
+    }
+    const a = valueAt(mine.map.saliency, mine.scene.width, hover.point.x, hover.point.y);
+    setText(this.readout, `A ${a.toFixed(2)} · B ${this.picture.saliency(place4).toFixed(2)}`);
+  }
+};
+function pixel(part, size) {
+  return Math.min(size - 1, Math.max(0, Math.floor(part * size)));
+}
+function middle({ x, y }, { width, height }) {
+  return { x: (x + 0.5) / width, y: (y + 0.5) / height };
+}
+
+// src/view/pointed.ts
+var Pointed = class {
+  now = null;
+  listeners = [];
+  /** Null: nothing is pointed at. */
+  get point() {
+    return this.now;
+  }
+  set(point) {
+    if (point?.x === this.now?.x && point?.y === this.now?.y) return;
+    this.now = point;
+    for (const update of this.listeners) update();
+  }
+  listen(update) {
+    this.listeners.push(update);
+  }
+};
 
 // src/view/scrub.ts
 var Scrub = class {
@@ -410,6 +1874,13 @@ var Scrub = class {
     const name = this.held ?? this.asked;
     return found !== null && found.layer === name && this.isPresent(found.of) ? found : null;
   }
+  /** The layers that can be shown without asking, shallow to deep. */
+  get ready() {
+    const { known } = this;
+    if (known === null || this.idle || !this.isPresent(known)) return [];
+    const all = layers(this.context.model.get("layers"));
+    return all.map(({ name }) => name).filter((name) => known.layers.has(name));
+  }
   /** Whether the map is the picture's own, so that there is no layer to choose. */
   get idle() {
     return place(this.context.model.get("explanation")).atInput;
@@ -418,6 +1889,11 @@ var Scrub = class {
   point(name) {
     this.held = name;
     this.find();
+    this.tell();
+  }
+  /** The hand is gone, and nothing is asked for. */
+  release() {
+    this.held = null;
     this.tell();
   }
   /** The hand rests: its layer is asked for, once. */
@@ -517,6 +1993,8 @@ var Context = class {
   prefix = `camwidget-${++views}`;
   /** Whose the pointer is on the picture: a tool's name, or "" where it asks and pans. */
   tool = "";
+  /** The pixel of the picture that the pointer is on. */
+  hover = new Pointed();
   /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
   fraction = () => unit(this.model.get("fraction"), 0);
   /** The layer to name and to draw: the model's, or the one under the hand. */
@@ -537,6 +2015,199 @@ var Context = class {
     watch(this.model, keys, this.signal, update);
   }
 };
+
+// src/core/contour.ts
+var MOST = 12e3;
+var TOP = 0;
+var RIGHT = 1;
+var BOTTOM = 2;
+var LEFT = 3;
+function contour(values, width, height, level) {
+  let field = { values, width, height, side: 1 };
+  for (; ; ) {
+    const steps = march(field, level);
+    if (steps !== null) return path(steps, field, level, width, height);
+    field = halved(field);
+  }
+}
+function march({ values, width, height }, level) {
+  const stride = width + 2;
+  const next = new Int32Array(2 * stride * (height + 2));
+  const isLeft = new Uint8Array(next.length);
+  const entries = [];
+  const ofRow = (j) => width * Math.min(height - 1, Math.max(0, j - 1));
+  for (let j = 0; j <= height; j++) {
+    const above = ofRow(j);
+    const below = ofRow(j + 1);
+    let a = values[above] >= level;
+    let d = values[below] >= level;
+    for (let i = 0; i <= width; i++) {
+      const column = Math.min(width - 1, i);
+      const b = values[above + column] >= level;
+      const c = values[below + column] >= level;
+      if (a !== b || b !== c || c !== d) {
+        if (entries.length >= MOST) return null;
+        const at = 2 * (j * stride + i);
+        const sides = [at, at + 3, at + 2 * stride, at + 1];
+        const step2 = (from, to) => {
+          entries.push(sides[from]);
+          next[sides[from]] = sides[to];
+          isLeft[sides[to]] = 1;
+        };
+        if (a === c && b === d) {
+          const middle2 = values[above + Math.max(0, i - 1)] + values[above + column] + values[below + Math.max(0, i - 1)] + values[below + column];
+          saddle(a, middle2 >= 4 * level, step2);
+        } else {
+          const entry2 = !a && b ? TOP : !b && c ? RIGHT : !c && d ? BOTTOM : LEFT;
+          const exit = a && !b ? TOP : b && !c ? RIGHT : c && !d ? BOTTOM : LEFT;
+          step2(entry2, exit);
+        }
+      }
+      a = b;
+      d = c;
+    }
+  }
+  return { next, entries, isLeft };
+}
+function saddle(isFirst, isHigh, step2) {
+  if (isFirst) {
+    step2(LEFT, isHigh ? BOTTOM : TOP);
+    step2(RIGHT, isHigh ? TOP : BOTTOM);
+  } else {
+    step2(TOP, isHigh ? LEFT : RIGHT);
+    step2(BOTTOM, isHigh ? RIGHT : LEFT);
+  }
+}
+function path({ next, entries, isLeft }, field, level, width, height) {
+  const parts = [];
+  const isDone = new Uint8Array(next.length);
+  const follow2 = (start) => {
+    if (isDone[start] === 1) return;
+    let side = start;
+    let sign = "M";
+    do {
+      isDone[side] = 1;
+      parts.push(sign, place2(side, field, level, width, height));
+      sign = "L";
+      side = next[side];
+    } while (side !== 0 && side !== start);
+    if (side === start) parts.push("Z");
+  };
+  for (const side of entries) if (isLeft[side] === 0) follow2(side);
+  for (const side of entries) follow2(side);
+  return parts.join("");
+}
+function place2(side, { values, width: columns, height: rows2, side: size }, level, width, height) {
+  const stride = columns + 2;
+  const corner = side >> 1;
+  const i = corner % stride;
+  const j = (corner - i) / stride;
+  const isDown = side % 2 === 1;
+  const value = (x2, y2) => values[columns * Math.min(rows2 - 1, Math.max(0, y2 - 1)) + Math.min(columns - 1, Math.max(0, x2 - 1))];
+  const here2 = value(i, j);
+  const part = (level - here2) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - here2);
+  const x = size * (i - 0.5 + (isDown ? 0 : part));
+  const y = size * (j - 0.5 + (isDown ? part : 0));
+  return `${hundredths(x, width)} ${hundredths(y, height)}`;
+}
+function hundredths(value, most) {
+  return Math.round(100 * Math.min(most, Math.max(0, value))) / 100;
+}
+function halved({ values, width, height, side }) {
+  const columns = width + 1 >> 1;
+  const rows2 = height + 1 >> 1;
+  const out = new Uint8Array(columns * rows2);
+  for (let j = 0, k = 0; j < rows2; j++) {
+    const above = 2 * j * width;
+    const below = Math.min(2 * j + 1, height - 1) * width;
+    for (let i = 0; i < columns; i++, k++) {
+      const left = 2 * i;
+      const right = Math.min(left + 1, width - 1);
+      out[k] = values[above + left] + values[above + right] + values[below + left] + values[below + right] + 2 >> 2;
+    }
+  }
+  return { values: out, width: columns, height: rows2, side: 2 * side };
+}
+
+// src/view/contours.ts
+var SVG3 = "http://www.w3.org/2000/svg";
+var FIRST = 0.5;
+var LOWEST = 0.01;
+var Contour = class {
+  constructor(context, stage) {
+    this.context = context;
+    this.stage = stage;
+    const { signal } = context;
+    this.toggle = button(
+      "camwidget-button",
+      { "aria-pressed": "false", title: "Outline where the map reaches a part of its maximum (c)" },
+      "contour"
+    );
+    this.toggle.addEventListener("click", () => this.flip(), { signal });
+    const range = new Range({
+      className: "camwidget-contour-level",
+      label: "Level of the contour, of the map's maximum",
+      title: "The part of its maximum that the map reaches inside the contour",
+      step: 1,
+      signal,
+      input: (value) => context.write({ contour: Math.max(LOWEST, value) }),
+      release: () => range.follow(this.asked)
+    });
+    this.level = range.element;
+    this.reading = make("span", "camwidget-contour-reading", { "aria-hidden": "true" });
+    this.drawing = document.createElementNS(SVG3, "svg");
+    this.drawing.setAttribute("class", "camwidget-contours");
+    this.drawing.setAttribute("aria-hidden", "true");
+    this.drawing.setAttribute("preserveAspectRatio", "none");
+    this.drawing.append(line2("under"), line2("over"));
+    stage.canvas.after(this.drawing);
+    stage.listen(() => this.draw());
+    context.watch(["contour"], () => {
+      const { asked, level, reading: reading2 } = this;
+      if (asked > 0) this.last = asked;
+      else if (level === document.activeElement) this.toggle.focus();
+      setAttribute(this.toggle, "aria-pressed", String(asked > 0));
+      level.hidden = reading2.hidden = asked === 0;
+      if (asked > 0) range.follow(asked);
+      setText(reading2, percent(asked));
+      this.draw();
+    });
+  }
+  context;
+  stage;
+  toggle;
+  /** Where on the scale of the colours, and that in words; there only while it is on. */
+  level;
+  reading;
+  drawing;
+  drawn = null;
+  at = 0;
+  /** The level to be switched on again with. */
+  last = FIRST;
+  /** On at the level it last had, or off. */
+  flip() {
+    this.context.write({ contour: this.asked > 0 ? 0 : this.last });
+  }
+  get asked() {
+    return unit(this.context.model.get("contour"), 0);
+  }
+  draw() {
+    const { asked, drawing, stage } = this;
+    const map = asked > 0 ? stage.drawn?.saliency ?? null : null;
+    if (map === this.drawn && asked === this.at) return;
+    this.drawn = map;
+    this.at = asked;
+    const { width, height } = stage.canvas;
+    const path2 = map === null ? "" : contour(map, width, height, 255 * asked);
+    drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    for (const child of drawing.children) child.setAttribute("d", path2);
+  }
+};
+function line2(kind) {
+  const made = document.createElementNS(SVG3, "path");
+  made.setAttribute("class", kind);
+  return made;
+}
 
 // src/view/follow.ts
 function followPicture(context, root) {
@@ -572,7 +2243,11 @@ var KEYS = [
   ["m", "next quick method"],
   ["o", "true outlines on, off (where they are known)"],
   ["b", "the map's box and peak on, off"],
+  ["c", "the map's contour on, off"],
+  ["+ − 0", "closer, less close, the whole picture"],
+  ["v", "compare: side by side, split, difference, off"],
   ["[ ]", "shallower, deeper layer"],
+  ["y", "play through the layers, stop"],
   ["space", "map on, off (on the picture)"],
   ["w a s d", "move the marker (on the picture)"],
   ["enter", "ask which classes are strong there"],
@@ -638,12 +2313,14 @@ var HerePopover = class {
   popover;
   context;
   stage;
+  zoom;
   asked = null;
   answer = null;
   closed = false;
-  constructor(context, stage) {
+  constructor(context, stage, zoom) {
     this.context = context;
     this.stage = stage;
+    this.zoom = zoom;
     const { signal } = context;
     const close = button("camwidget-quiet camwidget-here-close", { "aria-label": "Close", title: "Close (Esc)" }, "×");
     close.addEventListener(
@@ -669,6 +2346,7 @@ var HerePopover = class {
     stage.plane.append(this.marker);
     stage.frame.append(this.popover);
     stage.canvas.addEventListener("click", (event) => this.ask(event), { signal });
+    zoom.listen(() => this.update());
     context.watch(["here"], () => {
       this.asked = null;
       this.closed = false;
@@ -682,12 +2360,14 @@ var HerePopover = class {
   /** True when there was something to close. */
   close() {
     const open = !this.marker.hidden;
+    if (open) this.context.hover.set(null);
     this.closed = true;
     this.asked = null;
     this.update();
     return open;
   }
   ask(event) {
+    if (this.context.tool !== "" || this.zoom.dragged) return;
     const point = this.stage.at(event);
     if (point !== null) this.send(point);
   }
@@ -701,6 +2381,8 @@ var HerePopover = class {
       y: Math.min(height - 1, Math.max(0, from.y + down * step2))
     };
     this.update();
+    this.zoom.reveal(this.asked);
+    this.context.hover.set(this.asked);
   }
   /** Asks at the marker, as a click there does. */
   askAtMarker() {
@@ -721,21 +2403,21 @@ var HerePopover = class {
     this.marker.hidden = point === null;
     const answered = this.answer !== null && point?.x === this.answer.x && point.y === this.answer.y;
     this.popover.hidden = !answered;
-    if (point !== null) this.place(point);
     if (answered && this.answer !== null) this.list(this.answer);
+    if (point !== null) this.place(point);
   }
-  /** The popover opens towards the middle of the picture. */
-  place({ x, y }) {
+  /** The popover opens towards the middle of the picture, and stays in it. */
+  place(point) {
     const { width, height } = this.stage.canvas;
-    const left = 100 * (x + 0.5) / width;
-    const top = 100 * (y + 0.5) / height;
-    this.marker.style.left = `${left}%`;
-    this.marker.style.top = `${top}%`;
+    this.marker.style.left = `${100 * (point.x + 0.5) / width}%`;
+    this.marker.style.top = `${100 * (point.y + 0.5) / height}%`;
+    const { x, y } = this.zoom.seen(point);
     const { style } = this.popover;
-    style.left = left <= 50 ? `calc(${left}% + 14px)` : "";
-    style.right = left <= 50 ? "" : `calc(${100 - left}% + 14px)`;
-    style.top = top <= 50 ? `${top}%` : "";
-    style.bottom = top <= 50 ? "" : `${100 - top}%`;
+    style.left = x <= 0.5 ? within2(`${100 * x}% + 14px`, "100% - 188px") : "";
+    style.right = x <= 0.5 ? "" : within2(`${100 * (1 - x)}% + 14px`, "100% - 188px");
+    const most = `100% - ${this.popover.offsetHeight}px`;
+    style.top = y <= 0.5 ? within2(`${100 * y}%`, most) : "";
+    style.bottom = y <= 0.5 ? "" : within2(`${100 * (1 - y)}%`, most);
   }
   list({ entries, of }) {
     const among = `of the ${of} most probable classes`;
@@ -771,6 +2453,9 @@ var HerePopover = class {
     return made;
   }
 };
+function within2(value, most) {
+  return `clamp(0px, ${value}, ${most})`;
+}
 
 // src/view/hold.ts
 function holdFocus(root, frame2, signal) {
@@ -797,6 +2482,89 @@ function holdFocus(root, frame2, signal) {
 }
 function isPanels(element) {
   return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
+}
+
+// src/view/hover.ts
+var MOST2 = 3;
+var LEAST = 5e-3;
+var HINT = "point: read · click: ask · wheel: zoom · drag: pan";
+function reading(context, stage, zoom) {
+  const { model, hover, scrub } = context;
+  const facts = make("div", "camwidget-reading-facts");
+  const names = make("span", "camwidget-reading-classes", {
+    title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them"
+  });
+  const about = make("span", "camwidget-reading-about");
+  const line3 = make("div", "camwidget-point", {}, facts, make("div", "camwidget-reading-evidence", {}, about, names));
+  let known = evidence(null);
+  const update = () => {
+    const { point } = hover;
+    line3.classList.toggle("camwidget-unread", point === null);
+    setText(facts, point === null ? HINT : said(context, stage, point));
+    const silent = point === null || scrub.preview !== null || known.classes.length === 0;
+    const strongest = silent ? [] : strengths(known, stage, point);
+    setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
+    const target = number(model.get("target"), -1);
+    const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
+    strongest.forEach(({ index, name, value }, at) => {
+      const [label, amount] = parts[at]?.children ?? [];
+      if (label === void 0 || amount === void 0) return;
+      parts[at]?.classList.toggle("camwidget-chosen", index === target);
+      setText(label, name);
+      setText(amount, value.toFixed(2));
+    });
+  };
+  context.watch(["evidence", "method", "prompt", "explanation", "scene", "target"], () => {
+    const sent = evidence(model.get("evidence"));
+    const belongs = sent.scene === stage.sceneId && sent.method === text(model.get("method")) && sent.layer === place(model.get("explanation")).layer && sent.text === (prompt(model.get("prompt"))?.text ?? "");
+    known = belongs ? sent : evidence(null);
+    update();
+  });
+  context.watch(["fraction", "mode"], update);
+  stage.listen(update);
+  hover.listen(update);
+  follow(context, stage, zoom);
+  return line3;
+}
+function follow({ hover, signal }, stage, zoom) {
+  let last = null;
+  stage.clip.addEventListener(
+    "pointermove",
+    (event) => {
+      if (event.pointerType === "touch") return;
+      last = event;
+      hover.set(stage.at(event));
+    },
+    { signal }
+  );
+  stage.clip.addEventListener(
+    "pointerleave",
+    () => {
+      last = null;
+      hover.set(null);
+    },
+    { signal }
+  );
+  zoom.listen(() => {
+    if (last !== null) hover.set(stage.at(last));
+  });
+}
+function said(context, stage, { x, y }) {
+  const at = y * stage.canvas.width + x;
+  const { drawn: drawn2 } = stage;
+  const parts = [`saliency ${((drawn2?.saliency[at] ?? 0) / 255).toFixed(2)}`];
+  const level = drawn2?.levels?.[at];
+  if (level !== void 0) {
+    parts.push(`top ${(Math.ceil(1e3 * (level + 1) / 65536) / 10).toFixed(1)} %`);
+    const isTop = level < threshold(context.fraction());
+    const asked = mode(context.model.get("mode"));
+    if (asked !== "multiply" && isTop === (asked === "remove")) parts.push("removed");
+  }
+  return parts.join(" · ");
+}
+function strengths(known, stage, { x, y }) {
+  const { width, height } = stage.canvas;
+  return known.classes.map(({ index, name, grid: grid2 }) => ({ index, name, value: enlargeAt(grid2, width, height, x, y) })).filter(({ value }) => value >= LEAST).sort((a, b) => b.value - a.value).slice(0, MOST2);
 }
 
 // src/view/keyboard.ts
@@ -833,6 +2601,12 @@ function act(context, parts, event) {
   else if (key === "m") nextMethod(context);
   else if (key === "o") toggleOutlines(context);
   else if (key === "b") toggleBoxes(context);
+  else if (key === "c") parts.contour.flip();
+  else if (key === "y") parts.play.toggle();
+  else if (key === "+" || key === "=") parts.zoom.step(1);
+  else if (key === "-") parts.zoom.step(-1);
+  else if (key === "0") parts.zoom.reset();
+  else if (key === "v") parts.cycleCompare();
   else if (key === "?") parts.toggleHelp();
   else if (key === "Escape") return parts.close();
   else if (key === " " && event.target === parts.frame) toggleOverlay(context);
@@ -850,14 +2624,14 @@ function act(context, parts, event) {
 var MOST_TICKS = 24;
 var PAUSE = 400;
 var NO_LAYER = "This method explains the picture itself, at no layer";
-function layerPicker(context, leave) {
+function layerPicker(context, play, leave) {
   const { model, scrub, signal } = context;
-  const select = make("select", "camwidget-select", {
+  const select2 = make("select", "camwidget-select", {
     "aria-label": "Layer",
     title: "The layer the map is taken from, shallow to deep",
     ...OWN_KEYS
   });
-  select.addEventListener("change", () => scrub.ask(select.value), { signal });
+  select2.addEventListener("change", () => scrub.ask(select2.value), { signal });
   const shallower = step(context, -1, "‹", "Shallower layer", "[");
   const deeper = step(context, 1, "›", "Deeper layer", "]");
   const stops = scrubber(context);
@@ -868,19 +2642,20 @@ function layerPicker(context, leave) {
     make("span", "camwidget-label", { "aria-hidden": "true" }, "Layer"),
     shallower,
     deeper,
+    play,
     stops,
-    select
+    select2
   );
   const update = () => {
     const all = layers(model.get("layers"));
     const now = all.findIndex(({ name }) => name === scrub.pointed);
     const { idle } = scrub;
     const focused = document.activeElement;
-    if (idle && (focused === select || stops.contains(focused))) leave();
+    if (idle && (focused === select2 || focused === play || stops.contains(focused))) leave();
     setAttribute(row, "aria-disabled", String(idle));
     row.title = idle ? NO_LAYER : "";
-    setChoices(select, choices(all, text(model.get("layer"))), scrub.pointed);
-    select.disabled = idle || all.length < 2;
+    setChoices(select2, choices(all, text(model.get("layer"))), scrub.pointed);
+    select2.disabled = idle || all.length < 2;
     setAttribute(shallower, "aria-disabled", String(idle || now <= 0));
     setAttribute(deeper, "aria-disabled", String(idle || now < 0 || now === all.length - 1));
   };
@@ -979,118 +2754,23 @@ function describe({ name, shape }) {
   return height === void 0 || width === void 0 ? name : `${name} · ${height}×${width}`;
 }
 
-// src/core/colormap.ts
-var COLORMAP_BYTES = 768;
-var GREY = Uint8Array.from(
-  { length: COLORMAP_BYTES },
-  (_, i) => Math.floor(i / 3)
-);
-function emphasis(value) {
-  const v = value / 255;
-  return v * (0.35 + 0.65 * Math.sqrt(v));
-}
-function blendTable() {
-  return {
-    stay: new Uint32Array(256),
-    redBlue: new Uint32Array(256),
-    green: new Uint32Array(256)
-  };
-}
-function fillBlendTable(table, colors, opacity2) {
-  for (let v = 0; v < 256; v++) {
-    const weight = Math.round(256 * opacity2 * emphasis(v));
-    table.stay[v] = 256 - weight;
-    table.redBlue[v] = (colors[3 * v + 2] << 16 | colors[3 * v]) * weight + 8388736;
-    table.green[v] = colors[3 * v + 1] * weight + 128;
-  }
-}
-function gradient(colors, stops = 17) {
-  const parts = [];
-  for (let k = 0; k < stops; k++) {
-    const at = 3 * Math.round(255 * k / (stops - 1));
-    parts.push(`rgb(${colors[at]}, ${colors[at + 1]}, ${colors[at + 2]})`);
-  }
-  return `linear-gradient(to right, ${parts.join(", ")})`;
-}
-
-// src/view/range.ts
-var Range = class {
-  element;
-  dragging = false;
-  moved = false;
-  constructor(options) {
-    const { signal } = options;
-    this.element = make("input", `camwidget-range ${options.className}`, {
-      type: "range",
-      min: 0,
-      max: 100,
-      step: options.step,
-      "aria-label": options.label,
-      title: options.title,
-      ...OWN_KEYS
-    });
-    this.element.addEventListener(
-      "input",
-      () => {
-        this.moved = true;
-        this.decorate();
-        options.input(this.value);
-      },
-      { signal }
-    );
-    this.element.addEventListener(
-      "pointerdown",
-      (event) => {
-        if (event.button !== 0 || this.element.disabled) return;
-        this.dragging = true;
-        this.moved = false;
-      },
-      { signal }
-    );
-    const release = () => {
-      if (!this.dragging) return;
-      this.dragging = false;
-      options.release(this.moved);
-    };
-    window.addEventListener("pointerup", release, { signal });
-    window.addEventListener("pointercancel", release, { signal });
-    this.element.addEventListener("blur", release, { signal });
-  }
-  get value() {
-    return Number(this.element.value) / 100;
-  }
-  follow(value) {
-    if (this.dragging) return;
-    this.element.value = String(100 * value);
-    this.decorate();
-  }
-  /** The filled part of the track; the text is what a screen reader says instead of "25". */
-  decorate() {
-    this.element.style.setProperty("--camwidget-filled", String(this.value));
-    this.element.setAttribute("aria-valuetext", percent(this.value));
-  }
-};
-function percent(value) {
-  return `${Math.round(1e3 * value) / 10} %`;
-}
-
 // src/view/look.ts
-function look(context) {
-  return make("div", "camwidget-look", {}, colormap(context), opacity(context));
+function look(context, contour2) {
+  return make("div", "camwidget-look", {}, colormap(context, contour2), opacity(context, contour2));
 }
-function colormap(context) {
+function colormap(context, contour2) {
   const { model, signal } = context;
-  const select = make("select", "camwidget-select", {
+  const select2 = make("select", "camwidget-select", {
     "aria-label": "Colour map",
     title: "Colours of the map, from low to high",
     ...OWN_KEYS
   });
-  select.addEventListener("change", () => context.write({ colormap: select.value }), { signal });
+  select2.addEventListener("change", () => context.write({ colormap: select2.value }), { signal });
   const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
   context.watch(["colormap", "colormaps"], () => {
     const maps = byteMap(model.get("colormaps"));
     const name = text(model.get("colormap"));
-    setChoices(select, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
+    setChoices(select2, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
     bar.style.backgroundImage = gradient(maps.get(name) ?? GREY);
   });
   return make(
@@ -1098,18 +2778,19 @@ function colormap(context) {
     "camwidget-line",
     {},
     make("span", "camwidget-label", {}, "Map"),
-    select,
+    select2,
     make(
       "span",
       "camwidget-legend",
       { title: "Each map is scaled to its own maximum: the colours of two maps do not compare" },
       "low",
-      bar,
+      make("span", "camwidget-legend-scale", {}, bar, contour2.level),
       "high"
-    )
+    ),
+    contour2.reading
   );
 }
-function opacity(context) {
+function opacity(context, contour2) {
   const { model, signal } = context;
   const range = new Range({
     className: "camwidget-opacity",
@@ -1118,9 +2799,9 @@ function opacity(context) {
     step: 1,
     signal,
     input: (value) => context.write({ opacity: value }),
-    release: () => follow()
+    release: () => follow2()
   });
-  const follow = () => range.follow(unit(model.get("opacity"), 0.5));
+  const follow2 = () => range.follow(unit(model.get("opacity"), 0.5));
   const overlay = toggle("overlay", "Show the map over the picture (space)");
   const cells2 = toggle("cells", "Show the layer's own cells");
   const box2 = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
@@ -1130,7 +2811,7 @@ function opacity(context) {
   cells2.addEventListener("click", () => context.write({ cells: !flag(model.get("cells"), false) }), {
     signal
   });
-  context.watch(["opacity"], follow);
+  context.watch(["opacity"], follow2);
   context.watch(["overlay", "cells", "mode"], () => {
     const product = mode(model.get("mode")) === "multiply";
     setAttribute(overlay, "aria-pressed", String(flag(model.get("overlay"), true) && !product));
@@ -1147,30 +2828,12 @@ function opacity(context) {
     range.element,
     overlay,
     cells2,
-    box2
+    box2,
+    contour2.toggle
   );
 }
 function toggle(label, title) {
   return button("camwidget-button", { "aria-pressed": "false", title }, label);
-}
-
-// src/view/rove.ts
-function rove(group, signal) {
-  group.addEventListener(
-    "keydown",
-    (event) => {
-      const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-      if (by === 0) return;
-      const radios = Array.from(group.querySelectorAll('[role="radio"]'));
-      const now = radios.findIndex((one) => one === document.activeElement);
-      const next = radios[(now + by + radios.length) % radios.length];
-      if (next === void 0) return;
-      for (const one of radios) one.tabIndex = one === next ? 0 : -1;
-      next.focus();
-      event.preventDefault();
-    },
-    { signal }
-  );
 }
 
 // src/view/mask.ts
@@ -1192,16 +2855,16 @@ function maskRow(context, repaint) {
       show();
       repaint();
     },
-    release: (moved) => {
+    release: (moved2) => {
       const now = unit(model.get("fraction"), 0);
-      if (!moved) range.follow(now);
+      if (!moved2) range.follow(now);
       else if (now !== range.value) context.write({ fraction: range.value });
       show();
       repaint();
     }
   });
-  const reading = make("output", "camwidget-reading", { "aria-hidden": "true" });
-  const show = () => setText(reading, percent(context.fraction()));
+  const reading2 = make("output", "camwidget-reading", { "aria-hidden": "true" });
+  const show = () => setText(reading2, percent(context.fraction()));
   context.fraction = () => range.dragging ? range.value : unit(model.get("fraction"), 0);
   context.watch(["fraction", "mode"], () => {
     range.follow(unit(model.get("fraction"), 0));
@@ -1215,7 +2878,7 @@ function maskRow(context, repaint) {
     make("span", "camwidget-label", { id: context.id("mask") }, "Mask"),
     modes(context),
     range.element,
-    reading,
+    reading2,
     fill(context)
   );
 }
@@ -1244,17 +2907,17 @@ function modes(context) {
 }
 function fill(context) {
   const { model, signal } = context;
-  const select = make("select", "camwidget-select", {
+  const select2 = make("select", "camwidget-select", {
     title: "What takes the place of the masked pixels",
     ...OWN_KEYS
   });
-  select.addEventListener("change", () => context.write({ baseline: select.value }), { signal });
+  select2.addEventListener("change", () => context.write({ baseline: select2.value }), { signal });
   context.watch(["baseline", "baselines", "mode"], () => {
     const names = texts(model.get("baselines"));
-    setChoices(select, names.map((name) => ({ value: name, label: name })), text(model.get("baseline")));
-    select.disabled = names.length < 2 || mode(model.get("mode")) === "multiply";
+    setChoices(select2, names.map((name) => ({ value: name, label: name })), text(model.get("baseline")));
+    select2.disabled = names.length < 2 || mode(model.get("mode")) === "multiply";
   });
-  return make("label", "camwidget-fill", {}, "fill", select);
+  return make("label", "camwidget-fill", {}, "fill", select2);
 }
 
 // src/view/radios.ts
@@ -1381,7 +3044,7 @@ var More = class {
 };
 
 // src/view/methods.ts
-var MOST = 8;
+var MOST3 = 8;
 var FEW = 5;
 var MethodRow = class {
   element;
@@ -1416,7 +3079,7 @@ var MethodRow = class {
   }
 };
 function split(all) {
-  if (all.length <= MOST) return { few: all, rest: [] };
+  if (all.length <= MOST3) return { few: all, rest: [] };
   const few = all.filter(({ slow }) => !slow).slice(0, FEW);
   return { few, rest: all.filter((method) => !few.includes(method)) };
 }
@@ -1434,6 +3097,103 @@ function narrow(root, probe, signal) {
   signal.addEventListener("abort", () => observer.disconnect());
 }
 
+// src/view/play.ts
+var SVG4 = "http://www.w3.org/2000/svg";
+var PACE = 500;
+var TRIANGLE = "M2 0V10L10 5Z";
+var PAUSE2 = "M1 0H4V10H1ZM6 0H9V10H6Z";
+var READY = "Play through the layers, shallow to deep, until stopped (y)";
+var NOT_READY = "There are no maps of several layers to play: slow methods have none, others get theirs after the map";
+var Play = class {
+  constructor(context) {
+    this.context = context;
+    const { scrub, signal } = context;
+    const drawing = document.createElementNS(SVG4, "svg");
+    drawing.setAttribute("viewBox", "0 0 10 10");
+    drawing.setAttribute("aria-hidden", "true");
+    drawing.append(this.sign);
+    this.element = button("camwidget-button camwidget-step camwidget-play", {}, drawing);
+    this.element.addEventListener("click", () => this.toggle(), { signal });
+    scrub.listen(() => {
+      if (this.isPlaying && scrub.pointed !== this.front) this.end();
+      this.update();
+    });
+    context.watch(["layers"], () => this.update());
+    signal.addEventListener("abort", () => window.clearInterval(this.timer));
+  }
+  context;
+  element;
+  sign = document.createElementNS(SVG4, "path");
+  timer = 0;
+  /** The layer it has put in front. */
+  front = "";
+  stopsAtEnd = false;
+  get isPlaying() {
+    return this.timer !== 0;
+  }
+  toggle() {
+    if (this.stop() || !this.canPlay) return;
+    this.stopsAtEnd = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.timer = window.setInterval(() => this.next(), PACE);
+    if (this.stopsAtEnd) this.show(0);
+    else this.next();
+  }
+  /** False when it was not playing. */
+  stop() {
+    if (!this.isPlaying) return false;
+    this.end();
+    this.context.scrub.rest();
+    return true;
+  }
+  /** Whatever is done in the row takes over from it. */
+  stopOn(row) {
+    const { signal } = this.context;
+    const other2 = ({ target }) => !(target instanceof Node && this.element.contains(target));
+    row.addEventListener("pointerdown", (event) => other2(event) && this.stop(), { capture: true, signal });
+    row.addEventListener(
+      "keydown",
+      (event) => {
+        if (["Tab", "Shift", "y", "?"].includes(event.key)) return;
+        if (other2(event) || ![" ", "Enter"].includes(event.key)) this.stop();
+      },
+      { capture: true, signal }
+    );
+  }
+  get canPlay() {
+    return this.context.scrub.ready.length > 1;
+  }
+  next() {
+    const { scrub } = this.context;
+    const { ready } = scrub;
+    if (ready.length < 2) {
+      this.end();
+      scrub.release();
+      return;
+    }
+    const now = ready.indexOf(scrub.pointed);
+    if (this.stopsAtEnd && now === ready.length - 1) this.stop();
+    else this.show((now + 1) % ready.length);
+  }
+  show(at) {
+    const { scrub } = this.context;
+    this.front = scrub.ready[at] ?? "";
+    scrub.point(this.front);
+  }
+  end() {
+    window.clearInterval(this.timer);
+    this.timer = 0;
+    this.update();
+  }
+  update() {
+    const { element, isPlaying } = this;
+    const can = isPlaying || this.canPlay;
+    this.sign.setAttribute("d", isPlaying ? PAUSE2 : TRIANGLE);
+    setAttribute(element, "aria-label", isPlaying ? "Stop playing through the layers" : "Play through the layers");
+    setAttribute(element, "aria-disabled", String(!can));
+    setAttribute(element, "title", isPlaying ? "Stop here (y, Esc)" : can ? READY : NOT_READY);
+  }
+};
+
 // src/view/say.ts
 var CURVE = {
   remove: "Confidence as the top evidence goes",
@@ -1446,26 +3206,26 @@ function curveHead(context) {
   return head;
 }
 function sentence(context) {
-  const line2 = make("div", "camwidget-say", { "aria-live": "polite" });
-  context.watch(["sentence"], () => setText(line2, text(context.model.get("sentence"))));
-  return line2;
+  const line3 = make("div", "camwidget-say", { "aria-live": "polite" });
+  context.watch(["sentence"], () => setText(line3, text(context.model.get("sentence"))));
+  return line3;
 }
 function status(context, help) {
-  const line2 = make("span", "camwidget-status-text");
-  context.watch(["status"], () => setText(line2, text(context.model.get("status"))));
-  return make("div", "camwidget-status", {}, line2, help);
+  const line3 = make("span", "camwidget-status-text");
+  context.watch(["status"], () => setText(line3, text(context.model.get("status"))));
+  return make("div", "camwidget-status", {}, line3, help);
 }
 function errorLine(context) {
   const message = make("span", "camwidget-error-text");
   const dismiss = button("camwidget-quiet", { "aria-label": "Dismiss", title: "Dismiss this message" }, "×");
   dismiss.addEventListener("click", () => context.write({ error: "" }), { signal: context.signal });
-  const line2 = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
+  const line3 = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
   context.watch(["error"], () => {
     const error = text(context.model.get("error"));
     setText(message, error);
-    line2.hidden = error === "";
+    line3.hidden = error === "";
   });
-  return line2;
+  return line3;
 }
 
 // src/view/prompt.ts
@@ -1638,7 +3398,7 @@ var Names = class {
 };
 
 // src/view/search.ts
-var MOST2 = 12;
+var MOST4 = 12;
 var Search = class {
   constructor(context) {
     this.context = context;
@@ -1684,7 +3444,7 @@ var Search = class {
   active = 0;
   search() {
     this.active = 0;
-    this.show(this.names.find(this.input.value, MOST2));
+    this.show(this.names.find(this.input.value, MOST4));
   }
   show(found) {
     this.found = found;
@@ -1692,9 +3452,9 @@ var Search = class {
     this.list.hidden = found.length === 0 && !nothing;
     setAttribute(this.input, "aria-expanded", String(found.length > 0));
     this.list.classList.toggle("camwidget-nothing", nothing);
-    const options = fit(this.list, found.length, (at) => this.option(at));
+    const options2 = fit(this.list, found.length, (at) => this.option(at));
     found.forEach((index, at) => {
-      const option = options[at];
+      const option = options2[at];
       if (option === void 0) return;
       setText(option, this.names.names[index] ?? "");
       setAttribute(option, "aria-selected", String(at === this.active));
@@ -1739,547 +3499,16 @@ var Search = class {
   }
 };
 
-// src/core/cells.ts
-function nearestCell(at, size, cells2) {
-  return Math.floor((2 * at + 1) * cells2 / (2 * size));
-}
-function expandCells(cells2, rows2, columns, width, height) {
-  const out = new Uint8Array(width * height);
-  const column = new Uint32Array(width);
-  for (let x = 0; x < width; x++) column[x] = nearestCell(x, width, columns);
-  for (let y = 0, i = 0; y < height; y++) {
-    const start = nearestCell(y, height, rows2) * columns;
-    for (let x = 0; x < width; x++, i++) out[i] = cells2[start + column[x]];
-  }
-  return out;
-}
-
-// src/core/rgba.ts
-var OPAQUE = 4278190080;
-function pack(red, green, blue) {
-  return (OPAQUE | blue << 16 | green << 8 | red) >>> 0;
-}
-function fromRgb(rgb, out) {
-  for (let i = 0, j = 0; i < out.length; i++, j += 3) {
-    out[i] = OPAQUE | rgb[j + 2] << 16 | rgb[j + 1] << 8 | rgb[j];
-  }
-}
-
-// src/core/rule.ts
-function threshold(fraction) {
-  return Math.floor(fraction * 65536 + 0.5);
-}
-function multiply(picture, saliency) {
-  return Math.floor((2 * picture * saliency + 255) / 510);
-}
-
-// src/core/compositor.ts
-var Compositor = class {
-  width = 0;
-  height = 0;
-  /** The result, opaque RGBA. Replaced only when the size changes. */
-  pixels = new Uint8ClampedArray(0);
-  out = new Uint32Array(0);
-  picture = new Uint32Array(0);
-  heated = new Uint32Array(0);
-  filling = new Uint32Array(0);
-  heat = null;
-  expanded = null;
-  look = { overlay: false, opacity: 0, cells: false, colors: GREY };
-  fill = void 0;
-  blended = false;
-  table = blendTable();
-  setPicture({ width, height, rgb }) {
-    const size = width * height;
-    if (width !== this.width || height !== this.height) {
-      this.width = width;
-      this.height = height;
-      this.pixels = new Uint8ClampedArray(4 * size);
-      this.out = new Uint32Array(this.pixels.buffer);
-      this.picture = new Uint32Array(size);
-      this.heated = new Uint32Array(size);
-      this.filling = new Uint32Array(size);
-    }
-    fromRgb(rgb, this.picture);
-    this.fill = void 0;
-    this.setHeat(null);
-  }
-  /** Null: no map belongs to this picture (yet). It is then drawn whole. */
-  setHeat(heat) {
-    this.heat = heat;
-    this.expanded = null;
-    this.blended = false;
-  }
-  setLook(look2) {
-    this.look = look2;
-    this.blended = false;
-  }
-  paint(mask) {
-    if (this.heat === null) this.out.set(this.picture);
-    else if (mask.mode === "multiply") this.paintProduct(this.heat.saliency);
-    else this.paintMasked(this.heat.levels, mask);
-    return this.pixels;
-  }
-  /** Every pixel is changed, so every pixel is shown as the model gets it, without the map. */
-  paintProduct(saliency) {
-    const { out, picture } = this;
-    for (let i = 0; i < out.length; i++) {
-      const p = picture[i];
-      const s = saliency[i];
-      out[i] = OPAQUE | multiply(p >>> 16 & 255, s) << 16 | multiply(p >>> 8 & 255, s) << 8 | multiply(p & 255, s);
-    }
-  }
-  paintMasked(levels, mask) {
-    this.prepareFill(mask.fill);
-    const shown = this.prepareBlend();
-    const inside = mask.mode === "remove" ? this.filling : shown;
-    const outside = mask.mode === "remove" ? shown : this.filling;
-    const { out } = this;
-    const t = threshold(mask.fraction);
-    for (let i = 0; i < out.length; i++) {
-      const below = levels[i] - t >> 31;
-      out[i] = inside[i] & below | outside[i] & ~below;
-    }
-  }
-  prepareFill(fill2) {
-    if (this.fill === fill2) return;
-    this.fill = fill2;
-    if (fill2?.length === 3 * this.filling.length) fromRgb(fill2, this.filling);
-    else if (fill2?.length === 3) this.filling.fill(pack(fill2[0], fill2[1], fill2[2]));
-    else this.filling.fill(OPAQUE);
-  }
-  prepareBlend() {
-    const { look: look2, heat } = this;
-    if (heat === null || !look2.overlay || look2.opacity <= 0) return this.picture;
-    if (!this.blended) {
-      const colors = look2.colors.length === COLORMAP_BYTES ? look2.colors : GREY;
-      fillBlendTable(this.table, colors, Math.min(1, look2.opacity));
-      this.blend(look2.cells ? this.cellMap(heat) : heat.saliency);
-      this.blended = true;
-    }
-    return this.heated;
-  }
-  blend(map) {
-    const { picture, heated } = this;
-    const { stay, redBlue, green } = this.table;
-    for (let i = 0; i < heated.length; i++) {
-      const p = picture[i];
-      const v = map[i];
-      const keep = stay[v];
-      const rb = (p & 16711935) * keep + redBlue[v] >>> 8;
-      const g = (p >>> 8 & 255) * keep + green[v];
-      heated[i] = OPAQUE | rb & 16711935 | g & 65280;
-    }
-  }
-  cellMap(heat) {
-    if (heat.cells === null) return heat.saliency;
-    const { values, rows: rows2, columns } = heat.cells;
-    this.expanded ??= expandCells(values, rows2, columns, this.width, this.height);
-    return this.expanded;
-  }
-};
-
-// src/core/enlarge.ts
-var { fround } = Math;
-function axis(cells2, pixels) {
-  const made = {
-    first: new Uint32Array(pixels),
-    second: new Uint32Array(pixels),
-    ofFirst: new Float32Array(pixels),
-    ofSecond: new Float32Array(pixels)
-  };
-  const scale = fround(cells2 / pixels);
-  for (let at = 0; at < pixels; at++) {
-    const exact = Math.max(0, fround(fround(scale * (at + 0.5)) - 0.5));
-    const first = Math.min(Math.floor(exact), cells2 - 1);
-    const part = Math.min(1, fround(exact - first));
-    made.first[at] = first;
-    made.second[at] = Math.min(first + 1, cells2 - 1);
-    made.ofFirst[at] = fround(1 - part);
-    made.ofSecond[at] = part;
-  }
-  return made;
-}
-function enlarge({ rows: rows2, columns, cells: cells2 }, width, height) {
-  const out = new Float32Array(width * height);
-  const across = axis(columns, width);
-  const down = axis(rows2, height);
-  const stretched = new Float32Array(rows2 * width);
-  for (let row = 0, i = 0; row < rows2; row++) {
-    const start = row * columns;
-    for (let x = 0; x < width; x++, i++) {
-      const left = cells2[start + across.first[x]] * across.ofFirst[x];
-      const right = cells2[start + across.second[x]] * across.ofSecond[x];
-      stretched[i] = left + fround(right);
-    }
-  }
-  for (let y = 0, i = 0; y < height; y++) {
-    const above = down.first[y] * width;
-    const below = down.second[y] * width;
-    const ofAbove = down.ofFirst[y];
-    const ofBelow = down.ofSecond[y];
-    for (let x = 0; x < width; x++, i++) {
-      out[i] = stretched[above + x] * ofAbove + fround(stretched[below + x] * ofBelow);
-    }
-  }
-  return out;
-}
-function toBytes(map) {
-  let peak = 0;
-  for (const value of map) if (value > peak) peak = value;
-  const out = new Uint8Array(map.length);
-  if (peak === 0) return out;
-  for (let i = 0; i < map.length; i++) out[i] = halfToEven(fround(fround(map[i] / peak) * 255));
-  return out;
-}
-function halfToEven(value) {
-  const low = Math.floor(value);
-  const over = value - low;
-  return over > 0.5 || over === 0.5 && low % 2 === 1 ? low + 1 : low;
-}
-
-// src/view/box.ts
-var SVG = "http://www.w3.org/2000/svg";
-function boxes(context) {
-  const { model } = context;
-  const drawing = make("div", "camwidget-boxes", { "aria-hidden": "true" });
-  context.watch(["box", "scene", "boxes"], () => {
-    const of = flag(model.get("boxes"), false) ? scene(model.get("scene")) : null;
-    const found = of === null ? null : box(model.get("box"));
-    if (of === null || found === null || found.scene !== of.id) drawing.replaceChildren();
-    else drawing.replaceChildren(frame(found, of), mark(found, of));
-  });
-  return drawing;
-}
-function frame({ left, top, right, bottom }, { width, height }) {
-  const path = `M${left} ${top}H${right}V${bottom}H${left}Z`;
-  return drawn(`0 0 ${width} ${height}`, "camwidget-box", path);
-}
-function mark({ x, y, hit }, { width, height }) {
-  const shape = hit === "miss" ? "M5 5L15 15M15 5L5 15" : hit === "hit" ? "M10 10h0" : "M10 5V15M5 10H15";
-  const made = drawn("0 0 20 20", "camwidget-peak", `M18 10A8 8 0 1 1 2 10A8 8 0 1 1 18 10Z${shape}`);
-  made.dataset["hit"] = hit;
-  made.style.left = `${100 * (x + 0.5) / width}%`;
-  made.style.top = `${100 * (y + 0.5) / height}%`;
-  return made;
-}
-function drawn(viewBox, className, path) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", className);
-  svg.setAttribute("viewBox", viewBox);
-  svg.setAttribute("preserveAspectRatio", "none");
-  for (const kind of ["under", "over"]) {
-    const line2 = document.createElementNS(SVG, "path");
-    line2.setAttribute("class", kind);
-    line2.setAttribute("d", path);
-    svg.append(line2);
-  }
-  return svg;
-}
-
-// src/view/progress.ts
-function progressLine(context) {
-  const done = make("div", "camwidget-progress-done");
-  const line2 = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
-  context.watch(["busy", "progress"], () => {
-    const progress = number(context.model.get("progress"), -1);
-    line2.hidden = !flag(context.model.get("busy"), false);
-    line2.classList.toggle("camwidget-indeterminate", progress < 0);
-    done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
-    if (progress < 0) line2.removeAttribute("aria-valuenow");
-    else setAttribute(line2, "aria-valuenow", String(Math.round(100 * Math.min(1, progress))));
-  });
-  return line2;
-}
-function tag(context) {
-  const { model, scrub } = context;
-  const line2 = make("div", "camwidget-tag");
-  const update = () => {
-    const { preview } = scrub;
-    const said = preview === null ? unfinished() : `${preview.layer} · preview`;
-    setText(line2, said);
-    line2.hidden = said === "";
-  };
-  const unfinished = () => {
-    if (!flag(model.get("partial"), false)) return "";
-    const progress = number(model.get("progress"), -1);
-    return progress < 0 ? "partial map" : `partial map · ${Math.round(100 * Math.min(1, progress))} %`;
-  };
-  context.watch(["partial", "progress"], update);
-  scrub.listen(update);
-  return line2;
-}
-var Cancel = class {
-  /** @param leave takes the focus when the button goes */
-  constructor(context, leave) {
-    this.context = context;
-    const { model, signal } = context;
-    this.element = button("camwidget-button camwidget-cancel", { title: "Stop computing this map (Esc)" });
-    this.element.addEventListener("click", () => this.press(), { signal });
-    context.watch(["busy", "cancellable"], () => {
-      const hide = !(flag(model.get("busy"), false) && flag(model.get("cancellable"), false));
-      if (hide && this.element === document.activeElement) leave();
-      this.element.hidden = hide;
-    });
-    context.watch(
-      ["busy", "cancellable", "scene", "target", "method", "layer"],
-      () => setText(this.element, "Cancel")
-    );
-  }
-  context;
-  element;
-  /** False when there is nothing to stop. */
-  press() {
-    if (this.element.hidden) return false;
-    setText(this.element, "Cancelling…");
-    this.context.model.send({ type: "cancel" });
-    return true;
-  }
-};
-
-// src/view/truth.ts
-var SVG2 = "http://www.w3.org/2000/svg";
-function outlines(context) {
-  const { model } = context;
-  const drawing = document.createElementNS(SVG2, "svg");
-  drawing.setAttribute("class", "camwidget-outlines");
-  drawing.setAttribute("aria-hidden", "true");
-  drawing.setAttribute("preserveAspectRatio", "none");
-  context.watch(["truth", "scene", "outlines"], () => {
-    const on = flag(model.get("outlines"), false);
-    const of = on ? scene(model.get("scene")) : null;
-    const known = of === null ? null : truth(model.get("truth"));
-    if (of === null || known === null || known.scene !== of.id) {
-      drawing.replaceChildren();
-      return;
-    }
-    drawing.setAttribute("viewBox", `0 0 ${of.width} ${of.height}`);
-    drawing.replaceChildren(
-      ...known.objects.flatMap((path) => [line(path, "under"), line(path, "object")]),
-      ...known.evidence === "" ? [] : [line(known.evidence, "under evidence"), line(known.evidence, "evidence")]
-    );
-  });
-  return drawing;
-}
-function line(path, kind) {
-  const made = document.createElementNS(SVG2, "path");
-  made.setAttribute("d", path);
-  made.setAttribute("class", kind);
-  return made;
-}
-function truthLine(context) {
-  const { model, signal } = context;
-  const toggle2 = button(
-    "camwidget-button camwidget-truth-toggle",
-    { "aria-pressed": "false", title: "Outline what is truly there; thick: where the evidence for the chosen class is (o)" },
-    "outlines"
-  );
-  toggle2.addEventListener("click", () => toggleOutlines(context), { signal });
-  const said = make("span", "");
-  const agreed = make("span", "");
-  const element = make(
-    "div",
-    "camwidget-line camwidget-truth",
-    {},
-    make("span", "camwidget-label", {}, "Truth"),
-    toggle2,
-    make("span", "camwidget-truth-said", { "aria-live": "polite" }, said, agreed)
-  );
-  context.watch(["truth", "truthful", "outlines"], () => {
-    const known = truth(model.get("truth"));
-    const on = flag(model.get("outlines"), false);
-    element.hidden = !flag(model.get("truthful"), false);
-    setAttribute(toggle2, "aria-pressed", String(on));
-    setText(said, !on ? "" : known === null ? "Not known for this picture." : known.said);
-  });
-  context.watch(["box", "boxes"], () => {
-    setText(agreed, flag(model.get("boxes"), false) ? box(model.get("box"))?.said ?? "" : "");
-  });
-  return element;
-}
-
-// src/view/stage.ts
-var SMALL = 96;
-var UNMASKED = { mode: "remove", fraction: 0, fill: null };
-var Stage = class {
-  constructor(context) {
-    this.context = context;
-    const { model, scrub, signal } = context;
-    this.cancel = new Cancel(context, () => this.focus());
-    this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
-    this.paper = this.canvas.getContext("2d");
-    this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
-    this.frame = make(
-      "div",
-      "camwidget-frame",
-      {
-        tabindex: 0,
-        role: "group",
-        "aria-label": "Picture",
-        title: "Click a point (or w a s d, enter) to ask which classes have the strongest maps there",
-        ...OWN_KEYS
-      },
-      this.plane,
-      this.empty,
-      this.note,
-      tag(context),
-      progressLine(context),
-      this.cancel.element
-    );
-    context.watch(["scene", "explanation"], () => {
-      this.read(model.get("scene"), model.get("explanation"));
-      this.repaint();
-    });
-    context.watch(["overlay", "opacity", "cells", "colormap", "colormaps"], () => {
-      this.compositor.setLook({
-        overlay: flag(model.get("overlay"), true),
-        opacity: unit(model.get("opacity"), 0.5),
-        cells: flag(model.get("cells"), false),
-        colors: byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY
-      });
-      this.repaint();
-    });
-    context.watch(["fraction", "mode", "baseline"], () => this.repaint());
-    context.watch(["busy", "partial"], () => {
-      setAttribute(this.frame, "aria-busy", String(flag(model.get("busy"), false)));
-      this.frame.classList.toggle("camwidget-partial", flag(model.get("partial"), false));
-      if (this.scene === null) this.announceEmpty();
-    });
-    scrub.listen(() => {
-      if (this.preview === scrub.preview) return;
-      this.drawMap();
-      this.repaint();
-    });
-    signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
-  }
-  context;
-  /** As large as the picture is shown; it stays where it is. */
-  frame;
-  /** What lies in the picture's own pixels, over the canvas too: it may be larger than the frame, and move. */
-  plane;
-  canvas;
-  cancel;
-  compositor = new Compositor();
-  paper;
-  empty = make("div", "camwidget-empty");
-  note = make("div", "camwidget-note");
-  image = null;
-  scene = null;
-  map = null;
-  preview = null;
-  rawScene = void 0;
-  request = 0;
-  /** The picture on show; null when there is none. */
-  get sceneId() {
-    return this.scene?.id ?? null;
-  }
-  /** The pixel under a pointer, the nearest one where it is beside the picture; null before there is a picture. */
-  at({ clientX, clientY }) {
-    const box2 = this.canvas.getBoundingClientRect();
-    if (box2.width === 0 || box2.height === 0) return null;
-    const { width, height } = this.canvas;
-    return {
-      x: within((clientX - box2.left) / box2.width * width, width),
-      y: within((clientY - box2.top) / box2.height * height, height)
-    };
-  }
-  focus() {
-    this.frame.focus({ preventScroll: true });
-  }
-  /** At most once a frame, however many changes ask for it. */
-  repaint() {
-    if (this.request !== 0 || this.context.signal.aborted) return;
-    this.request = requestAnimationFrame(() => {
-      this.request = 0;
-      this.paint();
-    });
-  }
-  paint() {
-    if (this.image === null || this.paper === null || this.scene === null) return;
-    const { model } = this.context;
-    const asked = mode(model.get("mode"));
-    this.compositor.paint(
-      this.preview === null || asked === "multiply" ? {
-        mode: asked,
-        fraction: this.context.fraction(),
-        fill: this.scene.fills.get(text(model.get("baseline"))) ?? null
-      } : UNMASKED
-    );
-    this.paper.putImageData(this.image, 0, 0);
-  }
-  read(rawScene, rawExplanation) {
-    if (rawScene !== this.rawScene) {
-      this.rawScene = rawScene;
-      this.scene = scene(rawScene);
-      this.resize();
-    }
-    this.map = explanation(rawExplanation, this.scene);
-    this.drawMap();
-  }
-  /** The kernel's map, or the one of the layer under the hand. */
-  drawMap() {
-    const { scene: shown, map, compositor } = this;
-    this.preview = shown === null ? null : this.context.scrub.preview;
-    this.frame.classList.toggle("camwidget-previewing", this.preview !== null);
-    if (shown !== null && this.preview !== null) {
-      const heat = previewHeat(this.preview, shown);
-      compositor.setHeat(heat);
-      const empty = !heat.saliency.includes(255);
-      this.describe(`Preview of the map at ${this.preview.layer}`, empty, "");
-      return;
-    }
-    compositor.setHeat(map?.empty === true ? null : map);
-    this.describe(map?.title ?? "", map?.empty === true, map?.note ?? "");
-  }
-  resize() {
-    const { scene: shown, canvas, compositor } = this;
-    canvas.hidden = shown === null;
-    this.announceEmpty();
-    if (shown === null) return;
-    const { width, height } = shown;
-    const changed = width !== compositor.width || height !== compositor.height;
-    compositor.setPicture(shown);
-    if (!changed) return;
-    canvas.width = width;
-    canvas.height = height;
-    canvas.classList.toggle("camwidget-pixelated", Math.max(width, height) <= SMALL);
-    this.frame.style.setProperty("--camwidget-aspect", String(width / height));
-    this.image = new ImageData(compositor.pixels, width, height);
-  }
-  announceEmpty() {
-    const waiting2 = flag(this.context.model.get("busy"), false);
-    this.empty.hidden = this.scene !== null;
-    setText(this.empty, waiting2 ? "Waiting for the model…" : "No picture yet");
-  }
-  describe(title, empty, note) {
-    setAttribute(this.canvas, "aria-label", title === "" ? "The picture the model gets" : title);
-    const silent = empty ? "No positive evidence for this class at this layer" : "";
-    const said = note === "" ? silent : note;
-    setText(this.note, said);
-    this.note.hidden = said === "";
-  }
-};
-function within(value, size) {
-  return Math.min(size - 1, Math.max(0, Math.floor(value)));
-}
-function previewHeat({ grid: grid2 }, { width, height }) {
-  return {
-    saliency: toBytes(enlarge(grid2, width, height)),
-    levels: new Uint16Array(width * height),
-    cells: { values: toBytes(grid2.cells), rows: grid2.rows, columns: grid2.columns }
-  };
-}
-
 // src/view/tools.ts
 function toolbar(tools) {
-  const line2 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
+  const line3 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
   const drawers = make("div", "camwidget-drawers");
   for (const { buttons, drawer } of tools) {
-    line2.append(...buttons);
+    line3.append(...buttons);
     if (drawer !== void 0) drawers.append(drawer);
   }
-  line2.hidden = line2.children.length === 0;
-  return make("div", "camwidget-toolbox", {}, line2, drawers);
+  line3.hidden = line3.children.length === 0;
+  return make("div", "camwidget-toolbox", {}, line3, drawers);
 }
 
 // src/view/waiting.ts
@@ -2295,25 +3524,276 @@ function waiting(context, root) {
   scrub.listen(update);
 }
 
+// src/core/lens.ts
+var WHOLE = { scale: 1, left: 0, top: 0 };
+var CLOSEST = 16;
+function fitted(scale, left, top) {
+  const within3 = (value) => Math.min(scale - 1, Math.max(0, value));
+  return { scale, left: within3(left), top: within3(top) };
+}
+function zoomed({ scale, left, top }, factor2, { x, y }) {
+  const next = Math.min(CLOSEST, Math.max(1, scale * factor2));
+  const grown = next / scale;
+  return fitted(next, (left + x) * grown - x, (top + y) * grown - y);
+}
+function moved({ scale, left, top }, right, down) {
+  return fitted(scale, left - right, top - down);
+}
+function seen({ scale, left, top }, { x, y }) {
+  return { x: x * scale - left, y: y * scale - top };
+}
+function revealing(lens, place4) {
+  const margin = 0.1;
+  const { x, y } = seen(lens, place4);
+  const lack = (at) => at < margin ? margin - at : at > 1 - margin ? 1 - margin - at : 0;
+  return moved(lens, lack(x), lack(y));
+}
+
+// src/view/wheel.ts
+var PAUSE3 = 300;
+var GAIN = 2e-3;
+var PINCH_GAIN = 0.01;
+var MOST5 = 0.3;
+var LINE = 16;
+var PAGE = 400;
+var Wheel = class {
+  /** When the page was last given a wheel event, and when it was last enlarged or reduced here. */
+  passed = -Infinity;
+  zoomed = -Infinity;
+  /**
+   * @param element where it zooms
+   * @param zoom by a factor; false if there is nothing to zoom that way
+   */
+  constructor(element, signal, zoom) {
+    const elsewhere = (event) => {
+      if (!(event.target instanceof Node && element.contains(event.target))) this.passed = event.timeStamp;
+    };
+    window.addEventListener("wheel", elsewhere, { capture: true, passive: true, signal });
+    element.addEventListener(
+      "wheel",
+      (event) => {
+        const now = event.timeStamp;
+        const isPinch = event.ctrlKey;
+        const isSideways = Math.abs(event.deltaX) > Math.abs(event.deltaY);
+        if (!isPinch && (isSideways || !event.cancelable || now - this.passed < PAUSE3)) {
+          this.passed = now;
+        } else if (zoom(event, factor(event))) {
+          this.zoomed = now;
+          event.preventDefault();
+        } else if (isPinch || now - this.zoomed < PAUSE3) {
+          event.preventDefault();
+        } else {
+          this.passed = now;
+        }
+      },
+      { passive: false, signal }
+    );
+  }
+};
+function factor({ deltaY, deltaMode, ctrlKey }) {
+  const pixels = deltaY * (deltaMode === 1 ? LINE : deltaMode === 2 ? PAGE : 1);
+  const much = -pixels * (ctrlKey ? PINCH_GAIN : GAIN);
+  return Math.exp(Math.min(MOST5, Math.max(-MOST5, much)));
+}
+
+// src/view/zoom.ts
+var STILL = 3;
+var STRIDE2 = 1.5;
+var CRISP = 3;
+var Zoom = class {
+  constructor(context, stage) {
+    this.context = context;
+    this.stage = stage;
+    const { signal } = context;
+    this.badge = button("camwidget-button camwidget-zoomed", { title: "Show the whole picture again (0)", hidden: true });
+    this.badge.addEventListener("click", () => this.reset(), { signal });
+    stage.frame.append(this.badge);
+    new Wheel(stage.clip, signal, (event, factor2) => this.wheel(event, factor2));
+    this.listenToPointers(stage.clip, signal);
+    context.watch(["scene"], () => this.fit());
+  }
+  context;
+  stage;
+  /** Whether the last press of a button on the picture was no click. */
+  dragged = false;
+  lens = WHOLE;
+  size = "";
+  badge;
+  listeners = [];
+  /** The pointers that are down, where they were last, in CSS pixels. */
+  down = /* @__PURE__ */ new Map();
+  from = { x: 0, y: 0 };
+  /** Calls `update` whenever another part of the picture is seen. */
+  listen(update) {
+    this.listeners.push(update);
+  }
+  /** One step closer (+1) or away (-1), about the middle. */
+  step(by) {
+    this.look(zoomed(this.lens, STRIDE2 ** by, { x: 0.5, y: 0.5 }));
+  }
+  reset() {
+    this.look(WHOLE);
+  }
+  /** Moves the picture as far as is needed to see a pixel of it. */
+  reveal(point) {
+    this.look(revealing(this.lens, this.middle(point)));
+  }
+  /** Where in the frame, from 0 to 1 each way, a pixel is seen. */
+  seen(point) {
+    return seen(this.lens, this.middle(point));
+  }
+  middle({ x, y }) {
+    const { width, height } = this.stage.canvas;
+    return { x: (x + 0.5) / width, y: (y + 0.5) / height };
+  }
+  /** Pictures of the same size are compared at the same place. */
+  fit() {
+    const { width, height } = this.stage.canvas;
+    const size = this.stage.sceneId === null ? "" : `${width}×${height}`;
+    if (size === this.size) return;
+    this.size = size;
+    this.reset();
+  }
+  look(lens) {
+    const { stage, badge } = this;
+    if (this.size === "") lens = WHOLE;
+    this.lens = lens;
+    const { scale, left, top } = lens;
+    const { style } = stage.plane;
+    style.width = style.height = `${100 * scale}%`;
+    style.left = `${-100 * left}%`;
+    style.top = `${-100 * top}%`;
+    const isCloser = scale > 1;
+    stage.frame.classList.toggle("camwidget-closer", isCloser);
+    const pitch = scale * stage.clip.clientWidth / stage.canvas.width;
+    stage.canvas.classList.toggle("camwidget-crisp", isCloser && pitch > CRISP);
+    if (!isCloser && badge === document.activeElement) stage.focus();
+    badge.hidden = !isCloser;
+    const times = scale < 9.95 ? scale.toFixed(1) : String(Math.round(scale));
+    setText(badge, `×${times} ↺`);
+    setAttribute(badge, "aria-label", `Enlarged ${times} times: show the whole picture again`);
+    for (const update of this.listeners) update();
+  }
+  /** False where there is nothing to do, so that the page may scroll. */
+  wheel(event, factor2) {
+    const next = zoomed(this.lens, factor2, this.spot({ x: event.clientX, y: event.clientY }));
+    if (this.size === "" || factor2 < 1 && this.lens.scale === 1) return false;
+    this.look(next);
+    return true;
+  }
+  /** A place in the window as one in the frame. */
+  spot({ x, y }) {
+    const box2 = this.stage.clip.getBoundingClientRect();
+    return box2.width === 0 || box2.height === 0 ? { x: 0.5, y: 0.5 } : { x: (x - box2.left) / box2.width, y: (y - box2.top) / box2.height };
+  }
+  listenToPointers(clip, signal) {
+    const { down, context } = this;
+    clip.addEventListener(
+      "pointerdown",
+      (event) => {
+        if (down.size === 0) this.dragged = false;
+        if (context.tool !== "" || event.button !== 0 || down.size === 2) return;
+        this.from = place3(event);
+        down.set(event.pointerId, this.from);
+        if (down.size === 2) this.dragged = true;
+      },
+      { signal }
+    );
+    clip.addEventListener(
+      "pointermove",
+      (event) => {
+        const before = down.get(event.pointerId);
+        if (before === void 0) return;
+        const now = place3(event);
+        if (down.size === 2) this.pinch(event.pointerId, now);
+        else this.drag(event, before, now);
+      },
+      { signal }
+    );
+    const up = ({ pointerId }) => {
+      down.delete(pointerId);
+      if (down.size === 0) clip.classList.remove("camwidget-dragging");
+    };
+    window.addEventListener("pointerup", up, { signal });
+    window.addEventListener("pointercancel", up, { signal });
+    const own = (event) => {
+      if (context.tool === "" && event.touches.length > 1 && event.cancelable) event.preventDefault();
+    };
+    clip.addEventListener("touchstart", own, { passive: false, signal });
+    clip.addEventListener("touchmove", own, { passive: false, signal });
+  }
+  drag(event, before, now) {
+    const { clip } = this.stage;
+    if (!this.dragged && distance(this.from, now) <= STILL) return;
+    if (!this.dragged) {
+      this.dragged = true;
+      if (this.lens.scale > 1) {
+        clip.setPointerCapture(event.pointerId);
+        clip.classList.add("camwidget-dragging");
+      }
+    }
+    this.down.set(event.pointerId, now);
+    this.pull(before, now);
+  }
+  /** What was between the fingers stays between them. */
+  pinch(moving, now) {
+    const still = [...this.down].find(([id]) => id !== moving)?.[1];
+    const before = this.down.get(moving);
+    if (still === void 0 || before === void 0) return;
+    this.down.set(moving, now);
+    const apart = distance(still, before);
+    if (apart === 0) return;
+    const from = this.spot(between2(still, before));
+    const to = this.spot(between2(still, now));
+    const closer = zoomed(this.lens, distance(still, now) / apart, from);
+    this.look(moved(closer, to.x - from.x, to.y - from.y));
+  }
+  pull(before, now) {
+    if (this.lens.scale === 1) return;
+    const from = this.spot(before);
+    const to = this.spot(now);
+    this.look(moved(this.lens, to.x - from.x, to.y - from.y));
+  }
+};
+function place3({ clientX, clientY }) {
+  return { x: clientX, y: clientY };
+}
+function between2(a, b) {
+  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+}
+function distance(a, b) {
+  return Math.hypot(a.x - b.x, a.y - b.y);
+}
+
 // src/view/view.ts
 function mount(model, root, signal) {
   const context = new Context(model, signal);
   const stage = new Stage(context);
-  const here2 = new HerePopover(context, stage);
+  const zoom = new Zoom(context, stage);
+  const here2 = new HerePopover(context, stage, zoom);
   const help = new Help(context);
   const classes = classList(context);
   const methods2 = new MethodRow(context);
-  const mask = maskRow(context, () => stage.repaint());
-  const tools = [];
+  const compare = new Comparing(context, stage, root);
+  const mask = maskRow(context, () => {
+    stage.repaint();
+    compare.repaint();
+  });
+  const play = new Play(context);
+  const layer = layerPicker(context, play.element, () => stage.focus());
+  play.stopOn(layer);
+  const contour2 = new Contour(context, stage);
+  const tools = [compare.tool];
   const parts = [
-    make("div", "camwidget-stage", {}, stage.frame, toolbar(tools), look(context), truthLine(context)),
+    make("div", "camwidget-stage", {}, ...compare.around, reading(context, stage, zoom), toolbar(tools), look(context, contour2), truthLine(context)),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,
+    ...compare.numbers,
     new Search(context).element,
     curveHead(context),
     methods2.element,
-    layerPicker(context, () => stage.focus()),
+    layer,
     mask,
     sentence(context),
     status(context, help.element),
@@ -2326,7 +3806,11 @@ function mount(model, root, signal) {
     frame: stage.frame,
     toggleHelp: () => help.toggle(),
     marker: here2,
-    close: () => help.close() || methods2.close() || here2.close() || stage.cancel.press()
+    zoom,
+    contour: contour2,
+    play,
+    cycleCompare: () => compare.cycle(),
+    close: () => help.close() || play.stop() || methods2.close() || here2.close() || stage.cancel.press()
   });
   narrow(root, mask, signal);
   waiting(context, root);

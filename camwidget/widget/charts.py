@@ -121,6 +121,26 @@ class CurveChart:
         self._target = bqplot.Lines(
             x=_NOWHERE, y=_NOWHERE, scales=scales, colors=[ACCENT], stroke_width=2.5, visible=False
         )
+        self._other = bqplot.Lines(
+            x=_NOWHERE,
+            y=_NOWHERE,
+            scales=scales,
+            colors=[ACCENT],
+            stroke_width=2,
+            visible=False,
+        )
+        self._other.line_style = "dash_dotted"
+        self._other_name = bqplot.Label(
+            x=[0.0],
+            y=[0.0],
+            scales=scales,
+            text=["B"],
+            colors=[ACCENT],
+            default_size=12,
+            font_weight="bold",
+            y_offset=-6,
+            visible=False,
+        )
         self._position = bqplot.Lines(
             x=[0.0, 0.0], y=[0.0, 1.0], scales=scales, colors=[NEUTRAL], stroke_width=1.2
         )
@@ -144,7 +164,14 @@ class CurveChart:
             ),
         ]
         self.figure = bqplot.Figure(
-            marks=[self._position, self._others, self._target, self._dot],
+            marks=[
+                self._position,
+                self._others,
+                self._other,
+                self._other_name,
+                self._target,
+                self._dot,
+            ],
             axes=axes,
             fig_margin={"top": 10, "bottom": 26, "left": 34, "right": 22},
             padding_x=0,
@@ -165,9 +192,29 @@ class CurveChart:
             self._target.y = curve.probability
             self._target.visible = True
 
+    def show_other(self, curve: MaskCurve | None) -> None:
+        """Draw the curve of what is compared; None takes it away."""
+        for mark in (self._other, self._other_name):
+            mark.visible = curve is not None
+        if curve is None:
+            return
+        with self._other.hold_sync():
+            self._other.x = curve.fraction
+            self._other.y = curve.probability
+        at = self._far(curve)
+        with self._other_name.hold_sync():
+            self._other_name.x = [float(curve.fraction[at])]
+            self._other_name.y = [float(curve.probability[at])]
+
+    def _far(self, curve: MaskCurve) -> int:
+        """Where a curve is furthest from the target's: there its name can be read."""
+        beside = np.interp(curve.fraction, self._target.x, self._target.y)
+        return int(np.argmax(np.abs(curve.probability - beside)[:-1]))
+
     def clear(self) -> None:
         """Take the curves away, as when another map is on its way."""
         self._others.visible = False
+        self._other.visible = self._other_name.visible = False
         self._target.visible = False
         self.unmark()
 

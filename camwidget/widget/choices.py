@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets
@@ -14,6 +15,7 @@ from ..methods import get_method
 from ..models import VisionModel
 from ..perturb import BASELINES, MaskCurve
 from ..ranks import threshold
+from .compare import ARRANGEMENTS, valid_compare
 from .masking import MODES
 from .screen import Screen
 from .texts import Texts
@@ -38,11 +40,16 @@ class Choices(ipywidgets.Box):
     text = t.Unicode("")
     outlines = t.Bool(False)
     boxes = t.Bool(False)
+    compare = t.Any(None, allow_none=True)
+    arrangement = t.Enum(ARRANGEMENTS, "side")
     explanation = t.Instance(Explanation, allow_none=True, read_only=True)
     curve = t.Instance(MaskCurve, allow_none=True, read_only=True)
+    other = t.Instance(Explanation, allow_none=True, read_only=True)
 
     pictures: list[Picture]
+    models: tuple[VisionModel, ...]
     _texts: Texts
+    _every: tuple[Texts, ...]  #: of each model; the first is ``_texts``
     _screen: Screen
     #: While the traits go back to what is on the screen, which has been checked before.
     _restoring: bool
@@ -116,6 +123,23 @@ class Choices(ipywidgets.Box):
                 f"There is no picture {number}: there are {len(self.pictures)}, from 0."
             )
         return number
+
+    @t.validate("compare")
+    def _valid_compare(self, proposal: Any) -> dict[str, Any] | None:
+        return valid_compare(proposal["value"], self.models, len(self.pictures), self._other_model)
+
+    def _other_model(self, compare: Mapping[str, Any]) -> VisionModel | None:
+        """B's model under the text that it will have; None if that is not known yet, or cannot be read."""
+        texts = self._every[compare.get("model", 0)]
+        number = compare.get("picture", self.picture)
+        if texts.model.prompt is None or not number < len(self.pictures):
+            return texts.model
+        picture = self.pictures[number]
+        text = self._asked()[0] or texts.known(picture)
+        try:
+            return None if text is None else texts.bench(picture, text).model
+        except PromptError:
+            return None
 
     def _state(self, name: str, value: Any) -> None:
         """Set a trait to what is on the screen, or asked for, already: nothing is asked anew."""

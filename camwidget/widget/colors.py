@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-__all__ = ["ACCENT", "COLORMAPS", "NEUTRAL", "RIVALS", "SERIES", "class_colors", "lookup_tables"]
+__all__ = [
+    "ACCENT",
+    "COLORMAPS",
+    "DIFFERENCE",
+    "NEUTRAL",
+    "RIVALS",
+    "SERIES",
+    "class_colors",
+    "lookup_tables",
+]
 
 #: Perceptually uniform, or made for colour-blind eyes; never jet.
 COLORMAPS = ("inferno", "magma", "viridis", "cividis", "turbo")
+
+#: From less to more, its ends as bright as each other and apart for colour-blind eyes (Moreland 2009).
+DIFFERENCE = "coolwarm"
 
 #: The chosen class, everywhere; legible on light and dark grounds.
 ACCENT = "#e8710a"
@@ -25,9 +39,9 @@ def class_colors(count: int, chosen: int) -> list[str]:
     return [ACCENT if i == chosen else next(rivals, NEUTRAL) for i in range(count)]
 
 
-def lookup_tables() -> dict[str, bytes]:
+def lookup_tables(names: Sequence[str] = COLORMAPS) -> dict[str, bytes]:
     """Each colormap as 256 RGB triples, 768 bytes."""
     from matplotlib import colormaps
 
     steps = np.linspace(0, 1, 256)
-    return {name: colormaps[name](steps, bytes=True)[:, :3].tobytes() for name in COLORMAPS}
+    return {name: colormaps[name](steps, bytes=True)[:, :3].tobytes() for name in names}

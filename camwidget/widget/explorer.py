@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from .. import loading, zoo
 from ..errors import CamwidgetError, PromptError
@@ -13,8 +15,10 @@ from ..models import VisionModel
 from .answers import Mask, MaskDesk
 from .choices import Choices
 from .closing import close_parts
+from .compare import list_models, model_names
 from .hands import SHARED, Hands
 from .maps import MapDesk, Request
+from .other import OtherDesk
 from .panels import Panels
 from .pictures import list_pictures, named_picture
 from .screen import Screen
@@ -29,11 +33,15 @@ _KINDS = (
     "pick",
     "mask",
     "methods",
+    "other",
+    "other mask",
     "strip",
     "grow",
     "curve",
+    "other curve",
     "evidence",
     "stages",
+    "other grow",
     "sheet",
     "evaluate",
 )
@@ -43,7 +51,8 @@ class Explorer(Choices):
     """Explore what a model has evidence for: click a class, choose a method, drag the mask.
 
     Args:
-        model: from ``load`` or ``wrap``; the embedded model if None.
+        model: from ``load`` or ``wrap``, or a list of several, of which the first two are compared; the embedded
+            model if None.
         images: a picture, a list of them, a mapping from names to pictures, a folder, or a tensor
             (N, C, H, W); for an embedded model its own samples if None.
         top: how many classes to list, at most 9.
@@ -64,35 +73,38 @@ class Explorer(Choices):
             has its own for each picture (``propose()`` goes back to it); a question stays.
         outlines: whether the true outlines are drawn, of pictures that carry their truth.
         boxes: whether the map's box (``localize``) and its peak are drawn.
+        compare: in what another map shown beside this one differs: a dictionary with any of "model" (a number),
+            "picture" (a number), "target" (a class, or None for its own prediction), "method" and "layer"; in all
+            else it follows. None: nothing is compared.
+        arrangement: how the two are shown: "side" by side, "split" by a divider, or their "difference".
+        other: the map compared, an ``Explanation``; None until it is there; read-only.
+        models: all models, a tuple; read-only.
         model: the model whose classes are shown, under the text in force once a map under it is shown; read-only.
         explanation: the map shown, an ``Explanation``; read-only.
         curve: confidence against fraction, a ``MaskCurve``; None until it is complete; read-only.
     """
 
     def __init__(
-        self, model: VisionModel | None = None, images: Any = None, *, top: int = 6, **kwargs: Any
+        self,
+        model: VisionModel | Sequence[VisionModel] | None = None,
+        images: Any = None,
+        *,
+        top: int = 6,
+        **kwargs: Any,
     ) -> None:
-        if model is None:
-            model = loading.load()
-        if not isinstance(model, VisionModel):
-            raise CamwidgetError(
-                f"Explorer takes a model first, and pictures second; not {type(model).__name__}. "
-                "camwidget.load('resnet50') or camwidget.wrap(module, …) makes a model."
-            )
-        if not model.classes:
-            raise CamwidgetError(
-                f"The output of {model.name} has no classes to choose from: use camwidget.explain(…, target=callable)."
-            )
+        self.models = list_models(loading.load() if model is None else model)
+        model = self.models[0]
         if images is None:
             images = zoo.samples(model.name) if model.name in zoo.available() else []
         unknown = set(kwargs) - set(self.trait_names())
         if unknown:
             raise CamwidgetError(
                 f"Explorer has no trait {', '.join(sorted(unknown))}. Its own: "
-                f"{', '.join((*SHARED, 'target', 'text'))}."
+                f"{', '.join((*SHARED, 'target', 'text', 'compare'))}."
             )
         self.pictures = list_pictures(images)
-        self._texts = Texts(model)
+        self._every = tuple(Texts(one) for one in self.models)
+        self._texts = self._every[0]
         self._session = Session(_KINDS, self._failed, self._rested)
         self._restoring = False
         self._stated = threading.local()
@@ -114,8 +126,21 @@ class Explorer(Choices):
             lambda: self.explanation,
             lambda curve: self._announce("curve", curve),
         )
+        self._other = OtherDesk(
+            self._every,
+            lambda: self.pictures,
+            self._session,
+            self._screen,
+            self._desk,
+            lambda: self.compare,
+            lambda: Mask(self.mode, self.baseline, self.fraction),
+            lambda: self.explanation,
+            lambda other: self._announce("other", other),
+        )
         self._panels = Panels(self._texts, self._session, self._screen, self._hands)
         kwargs.setdefault("layer", model.default_layer)
+        if len(self.models) > 1:
+            kwargs.setdefault("compare", {"model": 1})
         if "text" in kwargs:  # before a target is looked for among its classes
             first = kwargs.get("picture", 0)
             here = self.pictures[first] if 0 <= first < len(self.pictures) else None
@@ -126,6 +151,8 @@ class Explorer(Choices):
         self._screen.tell(
             pictures=[p.name for p in self.pictures],
             prompt=self._texts.panel(),
+            models=list(model_names(self.models)),
+            compare=self.compare or {},
             truthful=any(p.truth is not None for p in self.pictures),
             **{name: getattr(self, name) for name in SHARED},
         )
@@ -181,6 +208,14 @@ class Explorer(Choices):
         self._screen.tell(text_error="")
         self._ask(None)
 
+    @property
+    def difference(self) -> np.ndarray | None:
+        """The map shown minus the one compared, each scaled to its own maximum: float32 (H, W) in [-1, 1].
+
+        None while there is no other map, and where the two are not of the same pixels.
+        """
+        return self._other.difference
+
     def close(self) -> None:
         """Stop computing and remove the widget from every page."""
         if "_session" in self.__dict__:  # else the arguments were refused
@@ -211,6 +246,9 @@ class Explorer(Choices):
         self.observe(lambda change: self._ask_again(), ["method", "layer"])
         self.observe(lambda change: self._answers.ask(), "fraction")
         self.observe(lambda change: self._answers.ask_curve(), ["mode", "baseline"])
+        self.observe(lambda change: self._compare_set(), "compare")
+        self.observe(lambda change: self._other.ask_mask(), "fraction")
+        self.observe(lambda change: self._other.ask_curve(), ["mode", "baseline"])
 
     def _to_view(self, change: dict[str, Any]) -> None:
         self._screen.tell(**{change["name"]: change["new"]})
@@ -249,6 +287,10 @@ class Explorer(Choices):
             # Until its map is shown, nobody knows the text of a picture that the model has to find one for.
             self._state("text", self._texts.known(self.pictures[self.picture]) or "")
         self._ask(None)
+
+    def _compare_set(self) -> None:
+        self._screen.tell(compare=self.compare or {})
+        self._other.ask()
 
     def _target_set(self, change: dict[str, Any]) -> None:
         if not self._is_stated("target", change["new"]):
@@ -298,6 +340,7 @@ class Explorer(Choices):
             self._state("target", model.classes[shown.target])
         self._panels.follow(shown)
         self._answers.ask_curve()
+        self._other.ask()
 
     def _map_back(self, shown: Request) -> None:
         assert shown.target is not None
@@ -316,3 +359,4 @@ class Explorer(Choices):
         # Also where a trait has not changed, the browser's may have.
         self._screen.tell(target=shown.target, **{n: getattr(self, n) for n in SHARED})
         self._answers.ask_curve()
+        self._other.ask()

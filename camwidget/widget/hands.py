@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 __all__ = ["SHARED", "Hands"]
 
 #: Traits that the browser and Python both set; the view has them under the same names.
-SHARED = ("method", "layer", "mode", "baseline", "fraction", "picture", "outlines", "boxes")
+SHARED = (
+    "method",
+    "layer",
+    "mode",
+    "baseline",
+    "fraction",
+    "picture",
+    "outlines",
+    "boxes",
+    "arrangement",
+)
 
 
 class Hands:
@@ -34,6 +44,7 @@ class Hands:
         view = self._explorer._view
         view.observe(self._from_view, list(SHARED))
         view.observe(self._target_from_view, "target")
+        view.observe(self._compare_from_view, "compare")
         view.on_msg(self._message)
 
     def pick_row(self, row: int) -> None:
@@ -77,6 +88,14 @@ class Hands:
     def _target_from_view(self, change: dict[str, Any]) -> None:
         if not self._explorer._screen.is_telling:
             self._pick_class(change["new"])
+
+    def _compare_from_view(self, change: dict[str, Any]) -> None:
+        explorer, value = self._explorer, change["new"] or None
+        if explorer._screen.is_telling or value == explorer.compare:
+            return
+        with self._shown_errors():
+            explorer.compare = value
+        explorer._screen.tell(compare=explorer.compare or {})
 
     def _pick_class(self, index: int) -> None:
         """A class was clicked; of a list that belongs to another text than is asked for by now, none is."""

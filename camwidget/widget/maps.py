@@ -18,7 +18,10 @@ from .texts import Texts
 from .truths import Truths
 from .workbench import Picture, Workbench
 
-__all__ = ["MapDesk", "Request"]
+__all__ = ["OTHER", "MapDesk", "Request"]
+
+#: Work for a map beside this one, which goes when this one does: a quick map, the slider's place, the way, a slow map.
+OTHER = ("other", "other mask", "other curve", "other grow")
 
 
 class Request(NamedTuple):
@@ -85,8 +88,9 @@ class MapDesk:
                 return
             self._growing = slow = get_method(request.method).slow
             self._share = 0.0
-        self._session.drop("map", "grow", "stages", "evidence", "mask", "curve", "pick")
+        self._session.drop("map", "grow", "stages", "evidence", "mask", "curve", "pick", *OTHER)
         self._screen.tell(busy=True, progress=-1.0, error="", partial=False, cancellable=slow)
+        self._screen.tell(other_state={"busy": True})
         if before is None or before._replace(target=request.target) != request:
             # What a click found holds for this picture, method and layer, whatever class is chosen.
             self._screen.tell(here={})

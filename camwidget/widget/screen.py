@@ -14,7 +14,7 @@ from ..models import VisionModel
 from ..perturb import BASELINES, MaskCurve
 from . import words
 from .charts import ClassBars, CurveChart
-from .colors import lookup_tables
+from .colors import DIFFERENCE, lookup_tables
 from .strip import PictureStrip
 from .view import View
 
@@ -53,6 +53,7 @@ class Screen:
             layers=[{"name": x.name, "shape": list(x.shape)} for x in model.layers],
             baselines=list(BASELINES),
             colormaps=lookup_tables(),
+            difference_colors=lookup_tables([DIFFERENCE])[DIFFERENCE],
         )
         self.view.add_class("camwidget-view")
         self.bars = ClassBars(on_pick_row)

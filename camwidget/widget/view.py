@@ -61,6 +61,16 @@ class View(anywidget.AnyWidget):
     box = t.Dict({}).tag(sync=True)
     boxes = t.Bool(False).tag(sync=True)
 
+    models: t.List = t.List([]).tag(sync=True)
+    compare = t.Dict({}).tag(sync=True)
+    arrangement = t.Unicode("side").tag(sync=True)
+    divider = t.Float(0.5).tag(sync=True)
+    difference_colors = t.Bytes(b"").tag(sync=True)
+    other = t.Dict({}).tag(sync=True)
+    other_scene = t.Dict({}).tag(sync=True)
+    other_state = t.Dict({}).tag(sync=True)
+    other_answer = t.Dict({}).tag(sync=True)
+
     sentence = t.Unicode("").tag(sync=True)
     status = t.Unicode("").tag(sync=True)
     busy = t.Bool(False).tag(sync=True)

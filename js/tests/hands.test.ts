@@ -74,7 +74,7 @@ describe("the slider", () => {
 
   it("is off for picture × map, as are the fill and the overlay", async () => {
     const view = show();
-    view.all(".camwidget-segments button")[2]!.click();
+    view.all(".camwidget-mask .camwidget-segments button")[2]!.click();
     await settle();
     expect(view.model.get("mode")).toBe("multiply");
     expect(slider(view).disabled).toBe(true);

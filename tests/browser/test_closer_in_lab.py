@@ -94,7 +94,9 @@ def test_wheel_drag_and_hover(open_page: Callable[..., Any], textures: cw.Vision
     turn(120)
     assert scale() == 1
     assert scrolled() > top
-    page.mouse.move(*(page.locator(".camwidget-classtop").bounding_box()[k] + 9 for k in ("x", "y")))
+    page.mouse.move(
+        *(page.locator(".camwidget-classtop").bounding_box()[k] + 9 for k in ("x", "y"))
+    )
     page.wait_for_timeout(400)
     page.evaluate(
         """() => {

@@ -22,11 +22,11 @@ export interface BlendTable {
   readonly green: Uint32Array;
 }
 
-export function blendTable(): BlendTable {
+export function blendTable(size = 256): BlendTable {
   return {
-    stay: new Uint32Array(256),
-    redBlue: new Uint32Array(256),
-    green: new Uint32Array(256),
+    stay: new Uint32Array(size),
+    redBlue: new Uint32Array(size),
+    green: new Uint32Array(size),
   };
 }
 

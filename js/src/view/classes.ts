@@ -56,18 +56,18 @@ function nameButton(context: Context, at: number): HTMLButtonElement {
   return made;
 }
 
-function numberCell(context: Context, at: number): HTMLElement {
+export function numberCell(context: Context, at: number, of = "number"): HTMLElement {
   return make(
     "div",
     "camwidget-number",
-    { id: context.id(`number-${at}`) },
+    { id: context.id(`${of}-${at}`) },
     make("span", "camwidget-whole"),
     make("span", "camwidget-arrow"),
     make("span", "camwidget-masked"),
   );
 }
 
-function showNumbers(cell: Element, whole: number, masked: number | undefined): void {
+export function showNumbers(cell: Element, whole: number, masked: number | undefined): void {
   const [first, arrow, second] = cell.children;
   if (first === undefined || arrow === undefined || second === undefined) return;
   setText(first, probability(whole));
@@ -78,6 +78,6 @@ function showNumbers(cell: Element, whole: number, masked: number | undefined): 
   setAttribute(cell, "data-change", direction);
 }
 
-function probability(value: number): string {
+export function probability(value: number): string {
   return Number.isFinite(value) ? value.toFixed(2) : "–";
 }

@@ -13,11 +13,12 @@ export class Context {
   /** Whose the pointer is on the picture: a tool's name, or "" where it asks and pans. */
   tool = "";
 
+  /** The pixel of the picture that the pointer is on. */
+  readonly hover = new Pointed();
+
   /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
   fraction = (): number => unit(this.model.get("fraction"), 0);
 
-  /** The pixel that is pointed at, in whichever picture. */
-  readonly hover = new Pointed();
 
   /** The layer to name and to draw: the model's, or the one under the hand. */
   readonly scrub: Scrub;

@@ -11,6 +11,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["b", "the map's box and peak on, off"],
   ["c", "the map's contour on, off"],
   ["+ − 0", "closer, less close, the whole picture"],
+  ["v", "compare: side by side, split, difference, off"],
   ["[ ]", "shallower, deeper layer"],
   ["y", "play through the layers, stop"],
   ["space", "map on, off (on the picture)"],

@@ -11,6 +11,8 @@ interface Parts {
   readonly contour: { flip(): void };
   readonly play: { toggle(): void };
   readonly zoom: { step(by: number): void; reset(): void };
+  /** Compares, in one arrangement after the other, and then no more. */
+  readonly cycleCompare: () => void;
   /** Closes what is open, else cancels what is computed; false when there was neither. */
   readonly close: () => boolean;
 }
@@ -58,6 +60,7 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   else if (key === "+" || key === "=") parts.zoom.step(1);
   else if (key === "-") parts.zoom.step(-1);
   else if (key === "0") parts.zoom.reset();
+  else if (key === "v") parts.cycleCompare();
   else if (key === "?") parts.toggleHelp();
   else if (key === "Escape") return parts.close();
   else if (key === " " && event.target === parts.frame) toggleOverlay(context);

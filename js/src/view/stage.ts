@@ -1,18 +1,18 @@
-import { GREY } from "../core/colormap";
 import { Compositor } from "../core/compositor";
 import type { Heat } from "../core/compositor";
 import { enlarge, toBytes } from "../core/enlarge";
 import { boxes } from "./box";
 import type { Context } from "./context";
 import { make, OWN_KEYS, setAttribute, setText } from "./dom";
+import { lookOf } from "./looks";
 import { Cancel, progressLine, tag } from "./progress";
 import type { Preview } from "./scrub";
-import { byteMap, explanation, flag, mode, scene, text, unit } from "./traits";
+import { explanation, flag, mode, scene, text } from "./traits";
 import type { Explanation, Scene } from "./traits";
 import { outlines } from "./truth";
 
 /** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
-const SMALL = 96;
+export const SMALL = 96;
 
 /** A pixel of the picture. */
 export interface Point {
@@ -83,12 +83,7 @@ export class Stage {
       this.repaint();
     });
     context.watch(["overlay", "opacity", "cells", "colormap", "colormaps"], () => {
-      this.compositor.setLook({
-        overlay: flag(model.get("overlay"), true),
-        opacity: unit(model.get("opacity"), 0.5),
-        cells: flag(model.get("cells"), false),
-        colors: byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY,
-      });
+      this.compositor.setLook(lookOf(model));
       this.repaint();
     });
     context.watch(["fraction", "mode", "baseline"], () => this.repaint());

@@ -1,4 +1,5 @@
 import { classList } from "./classes";
+import { Comparing } from "./compare";
 import { Context } from "./context";
 import { make } from "./dom";
 import { Contour } from "./contours";
@@ -34,17 +35,22 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   const help = new Help(context);
   const classes = classList(context);
   const methods = new MethodRow(context);
-  const mask = maskRow(context, () => stage.repaint());
+  const compare = new Comparing(context, stage, root);
+  const mask = maskRow(context, () => {
+    stage.repaint();
+    compare.repaint();
+  });
   const play = new Play(context);
   const layer = layerPicker(context, play.element, () => stage.focus());
   play.stopOn(layer);
   const contour = new Contour(context, stage);
-  const tools: readonly Tool[] = [];
+  const tools: readonly Tool[] = [compare.tool];
   const parts = [
-    make("div", "camwidget-stage", {}, stage.frame, reading(context, stage, zoom), toolbar(tools), look(context, contour), truthLine(context)),
+    make("div", "camwidget-stage", {}, ...compare.around, reading(context, stage, zoom), toolbar(tools), look(context, contour), truthLine(context)),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,
+    ...compare.numbers,
     new Search(context).element,
     curveHead(context),
     methods.element,
@@ -64,6 +70,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
     zoom,
     contour,
     play,
+    cycleCompare: () => compare.cycle(),
     close: () => help.close() || play.stop() || methods.close() || here.close() || stage.cancel.press(),
   });
   narrow(root, mask, signal);

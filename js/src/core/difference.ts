@@ -1,0 +1,49 @@
+import { blendTable, COLORMAP_BYTES, GREY } from "./colormap";
+import { OPAQUE } from "./rgba";
+
+/** What there is to be subtracted: two maps of one picture, one byte a pixel. */
+export interface Pair {
+  readonly rgb: Uint8Array;
+  readonly a: Uint8Array;
+  readonly b: Uint8Array;
+}
+
+/**
+ * Paints A's map minus B's over the picture in grey: the low end of the colours where there is more in B, the
+ * high end where there is more in A, and the stronger the further apart the two are. `out` is RGBA.
+ */
+export function paintDifference(out: Uint32Array, { rgb, a, b }: Pair, colors: Uint8Array, opacity: number): void {
+  const table = differenceTable(colors, opacity);
+  for (let i = 0; i < out.length; i++) {
+    const at = 255 + a[i]! - b[i]!;
+    const grey = luma(rgb[3 * i]!, rgb[3 * i + 1]!, rgb[3 * i + 2]!);
+    const rb = (((grey << 16) | grey) * table.stay[at]! + table.redBlue[at]!) >>> 8;
+    const g = grey * table.stay[at]! + table.green[at]!;
+    out[i] = OPAQUE | (rb & 0xff00ff) | (g & 0xff00);
+  }
+}
+
+/** Per difference from -255 to 255: how much of the grey stays (of 256), and the colour to add to it. */
+function differenceTable(given: Uint8Array, opacity: number): ReturnType<typeof blendTable> {
+  const colors = given.length === COLORMAP_BYTES ? given : GREY;
+  const table = blendTable(511);
+  for (let at = 0; at < 511; at++) {
+    const color = 3 * (at >> 1);
+    const weight = Math.round(256 * opacity * strength(Math.abs(at - 255) / 255));
+    table.stay[at] = 256 - weight;
+    // Half a unit beforehand, so that the later shift rounds.
+    table.redBlue[at] = ((colors[color + 2]! << 16) | colors[color]!) * weight + 0x800080;
+    table.green[at] = colors[color + 1]! * weight + 0x80;
+  }
+  return table;
+}
+
+/** How strongly a difference covers the picture. Its colour is pale where it is small, and must be seen there too. */
+function strength(apart: number): number {
+  return 1 - (1 - apart) ** 3;
+}
+
+/** Rec. 601, in integers. */
+export function luma(red: number, green: number, blue: number): number {
+  return (77 * red + 150 * green + 29 * blue + 128) >> 8;
+}

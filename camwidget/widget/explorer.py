@@ -11,9 +11,10 @@ from ..errors import CamwidgetError, PromptError
 from ..explanation import Explanation
 from ..models import VisionModel
 from .answers import Mask, MaskDesk
-from .choices import Choices
 from .closing import close_parts
 from .hands import SHARED, Hands
+from .history import History
+from .keeping import Keeping
 from .maps import MapDesk, Request
 from .panels import Panels
 from .pictures import list_pictures, named_picture
@@ -27,7 +28,7 @@ __all__ = ["Explorer"]
 _KINDS = ("map", "pick", "mask", "methods", "strip", "grow", "curve", "stages", "sheet", "evaluate")
 
 
-class Explorer(Choices):
+class Explorer(Keeping):
     """Explore what a model has evidence for: click a class, choose a method, drag the mask.
 
     Args:
@@ -55,6 +56,7 @@ class Explorer(Choices):
         model: the model whose classes are shown, under the text in force once a map under it is shown; read-only.
         explanation: the map shown, an ``Explanation``; read-only.
         curve: confidence against fraction, a ``MaskCurve``; None until it is complete; read-only.
+        can_undo, can_redo: whether there is a state to go back to, or forth again; read-only.
     """
 
     def __init__(
@@ -82,8 +84,8 @@ class Explorer(Choices):
         self.pictures = list_pictures(images)
         self._texts = Texts(model)
         self._session = Session(_KINDS, self._failed, self._rested)
-        self._restoring = False
         self._stated = threading.local()
+        self._history = History(self)
         most = 9 if model.prompt is not None else len(model.classes)
         listed = max(1, min(int(top), most, 9))
         self._hands = Hands(self)
@@ -119,6 +121,7 @@ class Explorer(Choices):
         )
         self._screen.show_methods(self.layer, wait=False)
         self._connect()
+        self._history.connect()
         self._session.submit("methods", lambda: self._screen.show_methods(self.layer))
         self._session.submit("strip", self._draw_strip)
         self._ask(self.target)
@@ -165,9 +168,10 @@ class Explorer(Choices):
             raise PromptError("There is no picture to propose a text for: add(…) one.")
         picture = self.pictures[self.picture]
         self._texts.model.propose(picture.source)
-        self._texts.forget(picture)
-        self._screen.tell(text_error="")
-        self._ask(None)
+        with self._history.one("text"):
+            self._texts.forget(picture)
+            self._screen.tell(text_error="")
+            self._ask(None)
 
     def close(self) -> None:
         """Stop computing and remove the widget from every page."""
@@ -197,11 +201,11 @@ class Explorer(Choices):
         self.observe(self._target_set, "target")
         self.observe(self._text_set, "text")
         self.observe(lambda change: self._ask_again(), ["method", "layer"])
-        self.observe(lambda change: self._answers.ask(), "fraction")
-        self.observe(lambda change: self._answers.ask_curve(), ["mode", "baseline"])
+        self.observe(self._mask_set, ["fraction", "mode", "baseline"])
 
     def _to_view(self, change: dict[str, Any]) -> None:
-        self._screen.tell(**{change["name"]: change["new"]})
+        if not self._restoring:  # else all is told together
+            self._screen.tell(**{change["name"]: change["new"]})
         if change["name"] == "layer":
             self._screen.show_methods(self.layer)
         if change["name"] == "picture":
@@ -238,6 +242,14 @@ class Explorer(Choices):
             self._state("text", self._texts.known(self.pictures[self.picture]) or "")
         self._ask(None)
 
+    def _mask_set(self, change: dict[str, Any]) -> None:
+        if self._restoring:
+            return
+        if change["name"] == "fraction":
+            self._answers.ask()
+        else:
+            self._answers.ask_curve()
+
     def _target_set(self, change: dict[str, Any]) -> None:
         if not self._is_stated("target", change["new"]):
             self._ask(change["new"])
@@ -249,10 +261,11 @@ class Explorer(Choices):
     def _write(self, text: str) -> None:
         """Explain the present picture under a text; also under the same again, of another picture's caption."""
         text = self._readable(text)
-        self._texts.write(self.pictures[self.picture] if self.pictures else None, text)
-        self._state("text", text)
-        self._screen.tell(text_error="")
-        self._ask(None)
+        with self._history.one("text"):
+            self._texts.write(self.pictures[self.picture] if self.pictures else None, text)
+            self._state("text", text)
+            self._screen.tell(text_error="")
+            self._ask(None)
 
     def _ask(self, target: str | None) -> None:
         """Ask for the map of the present picture, method and layer."""
@@ -286,6 +299,7 @@ class Explorer(Choices):
             self._state("target", model.classes[shown.target])
         self._panels.follow(shown)
         self._answers.ask_curve()
+        self._history.settle()
 
     def _map_back(self, shown: Request) -> None:
         assert shown.target is not None
@@ -304,3 +318,4 @@ class Explorer(Choices):
         # Also where a trait has not changed, the browser's may have.
         self._screen.tell(target=shown.target, **{n: getattr(self, n) for n in SHARED})
         self._answers.ask_curve()
+        self._history.back()

@@ -59,6 +59,10 @@ class View(anywidget.AnyWidget):
     box = t.Dict({}).tag(sync=True)
     boxes = t.Bool(False).tag(sync=True)
 
+    undoable = t.Bool(False).tag(sync=True)
+    redoable = t.Bool(False).tag(sync=True)
+    code = t.Unicode("").tag(sync=True)
+
     sentence = t.Unicode("").tag(sync=True)
     status = t.Unicode("").tag(sync=True)
     busy = t.Bool(False).tag(sync=True)

@@ -12,6 +12,7 @@ from ..explanation import Explanation
 from ..models import VisionModel
 from .answers import Mask, MaskDesk
 from .closing import close_parts
+from .code import Writer
 from .hands import SHARED, Hands
 from .history import History
 from .keeping import Keeping
@@ -25,7 +26,19 @@ from .texts import Texts
 __all__ = ["Explorer"]
 
 #: What the worker does, from the most to the least urgent.
-_KINDS = ("map", "pick", "mask", "methods", "strip", "grow", "curve", "stages", "sheet", "evaluate")
+_KINDS = (
+    "map",
+    "pick",
+    "mask",
+    "code",
+    "methods",
+    "strip",
+    "grow",
+    "curve",
+    "stages",
+    "sheet",
+    "evaluate",
+)
 
 
 class Explorer(Keeping):
@@ -85,7 +98,7 @@ class Explorer(Keeping):
         self._texts = Texts(model)
         self._session = Session(_KINDS, self._failed, self._rested)
         self._stated = threading.local()
-        self._history = History(self)
+        self._history, self._writer = History(self), Writer(self)
         most = 9 if model.prompt is not None else len(model.classes)
         listed = max(1, min(int(top), most, 9))
         self._hands = Hands(self)

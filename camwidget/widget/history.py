@@ -61,6 +61,7 @@ class History:
         self._line = self._settled = _Line((), state.read(explorer), ())
         explorer.observe(self._changed, [name for name in PARTS if name not in LOOK])
         explorer._view.observe(self._changed, list(LOOK))
+        self._tell()
 
     def _depth(self) -> int:
         """How many steps this thread is inside of."""
@@ -186,6 +187,7 @@ class History:
             explorer._announce("can_undo", now[0])
             explorer._announce("can_redo", now[1])
             explorer._screen.tell(undoable=now[0], redoable=now[1])
+        explorer._session.submit("code", lambda: explorer._screen.tell(code=explorer.code))
 
 
 def _completes(now: State, before: State) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .choices import Choices
+from .code import Writer
 from .history import History
 from .state import State, read
 
@@ -13,6 +14,7 @@ class Keeping(Choices):
     """Thin: each method calls the module that knows how."""
 
     _history: History
+    _writer: Writer
 
     @property
     def state(self) -> State:
@@ -24,7 +26,7 @@ class Keeping(Choices):
         Raises:
             StateError: if a key is unknown, or a value cannot be; nothing has changed then.
         """
-        return read(self)  # type: ignore[arg-type]
+        return read(self)
 
     @state.setter
     def state(self, wanted: State) -> None:
@@ -37,3 +39,11 @@ class Keeping(Choices):
     def redo(self) -> None:
         """Forth again, if something was undone (``can_redo``)."""
         self._history.redo()
+
+    @property
+    def code(self) -> str:
+        """The Python that shows the present view again, and computes the same without the widget.
+
+        What only you have, a module or an array, is ``...`` there, with a comment.
+        """
+        return self._writer.code()

@@ -10,6 +10,8 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["o", "true outlines on, off (where they are known)"],
   ["b", "the map's box and peak on, off"],
   ["[ ]", "shallower, deeper layer"],
+  ["ctrl z", "back to what was shown before"],
+  ["ctrl shift z", "forth again (or ctrl y)"],
   ["space", "map on, off (on the picture)"],
   ["w a s d", "move the marker (on the picture)"],
   ["enter", "ask which classes are strong there"],

@@ -4,7 +4,9 @@ import { make } from "./dom";
 import { followPicture } from "./follow";
 import { Help } from "./help";
 import { HerePopover } from "./here";
+import { historyTool } from "./history";
 import { holdFocus } from "./hold";
+import { keepTool } from "./keep";
 import { keyboard } from "./keyboard";
 import { layerPicker } from "./layer";
 import { look } from "./look";
@@ -30,7 +32,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   const classes = classList(context);
   const methods = new MethodRow(context);
   const mask = maskRow(context, () => stage.repaint());
-  const tools: readonly Tool[] = [];
+  const tools: readonly Tool[] = [historyTool(context), keepTool(context, stage)];
   const parts = [
     make("div", "camwidget-stage", {}, stage.frame, toolbar(tools), look(context), truthLine(context)),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),

@@ -69,6 +69,37 @@ def _set_look(explorer: Explorer, name: str, value: Any) -> None:
     explorer._screen.tell(**{name: value})
 
 
+def _valid(explorer: Explorer, name: str, value: Any) -> Any:
+    """A value as its own trait takes it."""
+    owner = explorer._view if name in LOOK else explorer
+    trait = owner.traits()[name]
+    if isinstance(value, bool) and isinstance(trait, (t.Int, t.Float)):
+        raise StateError(f"a number is wanted, not {value!r}.")
+    if isinstance(trait, t.Bool) and not isinstance(value, bool):
+        raise StateError(f"True or False is wanted, not {value!r}.")
+    if name == "opacity" and not (isinstance(value, (int, float)) and 0 <= value <= 1):
+        raise StateError(f"a number between 0 and 1 is wanted, not {value!r}.")
+    if name == "colormap" and value not in explorer._view.colormaps:
+        raise StateError(
+            f"there is no colour map {value!r}: use {', '.join(explorer._view.colormaps)}."
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise StateError(f"a finite number is wanted, not {value!r}.")
+    return trait._validate(owner, value)
+
+
+def _checked_together(explorer: Explorer, name: str, value: Any) -> Any:
+    """Text, class, layer and method depend on each other: see ``_check_map``."""
+    return value
+
+
+def _default(explorer: Explorer, name: str) -> Any:
+    if name == "layer":
+        return explorer._texts.model.default_layer
+    owner = explorer._view if name in LOOK else explorer
+    return owner.traits()[name].default()
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -80,16 +111,20 @@ class Part:
     Attributes:
         name: its key.
         read: (explorer, name) to the present value.
-        apply: (explorer, name, checked value): sets it, and asks for nothing.
+        check: (explorer, name, value) to the value as ``apply`` takes it, or an error.
+        apply: (explorer, name, value): sets it, and asks for nothing.
+        default: (explorer, name) to the value at first.
         to_json: a value as JSON has it.
-        from_json: the other way round; may raise whatever it likes.
+        from_json: the other way round; may raise a ValueError, a TypeError or one of ours.
         asks: what the model is to be asked of the same map if this is another: "" nothing, "mask" what it says of the
             masked picture, "curve" the whole curve too.
     """
 
     name: str
     read: Callable[[Explorer, str], Any] = _trait
+    check: Callable[[Explorer, str, Any], Any] = _valid
     apply: Callable[[Explorer, str, Any], None] = _set
+    default: Callable[[Explorer, str], Any] = _default
     to_json: Callable[[Any], Any] = _same
     from_json: Callable[[Any], Any] = _same
     asks: str = ""
@@ -100,10 +135,10 @@ PARTS: dict[str, Part] = {
     part.name: part
     for part in (
         Part("picture"),
-        Part("text", read=_text, apply=_set_text),
-        Part("target", read=_target),
-        Part("method"),
-        Part("layer"),
+        Part("text", read=_text, check=_checked_together, apply=_set_text),
+        Part("target", read=_target, check=_checked_together),
+        Part("method", check=_checked_together),
+        Part("layer", check=_checked_together),
         Part("mode", asks="curve"),
         Part("baseline", asks="curve"),
         Part("fraction", asks="mask"),
@@ -121,10 +156,7 @@ def read(explorer: Explorer) -> State:
 
 def default_of(explorer: Explorer, name: str) -> Any:
     """A part's value in an explorer that was given nothing but a model and pictures, as JSON has it."""
-    if name == "layer":
-        return explorer._texts.model.default_layer
-    owner = explorer._view if name in LOOK else explorer
-    return PARTS[name].to_json(owner.traits()[name].default())
+    return PARTS[name].to_json(PARTS[name].default(explorer, name))
 
 
 def checked(explorer: Explorer, wanted: Mapping[str, Any]) -> State:
@@ -141,36 +173,15 @@ def checked(explorer: Explorer, wanted: Mapping[str, Any]) -> State:
             f"A state has no {', '.join(map(repr, unknown))}. It has {', '.join(PARTS)}."
         )
     plan = {name: part.read(explorer, name) for name, part in PARTS.items()}
-    if "layer" in wanted or "method" in wanted:
-        plan["layer"] = plan["layer"] or explorer.model.default_layer
     for name, part in PARTS.items():
         if name not in wanted:
             continue
         try:
-            plan[name] = part.from_json(wanted[name])
-            if name not in MAP or name == "picture":
-                plan[name] = _valid(explorer, name, plan[name])
+            plan[name] = part.check(explorer, name, part.from_json(wanted[name]))
         except (CamwidgetError, t.TraitError, TypeError, ValueError, LookupError) as error:
             raise StateError(f"state[{name!r}]: {error}") from error
     _check_map(explorer, plan, wanted)
     return plan
-
-
-def _valid(explorer: Explorer, name: str, value: Any) -> Any:
-    """A value as its own trait takes it."""
-    owner = explorer._view if name in LOOK else explorer
-    trait = owner.traits()[name]
-    if isinstance(value, bool) and isinstance(trait, (t.Int, t.Float)):
-        raise StateError(f"a number is wanted, not {value!r}.")
-    if name == "opacity" and not (isinstance(value, (int, float)) and 0 <= value <= 1):
-        raise StateError(f"a number between 0 and 1 is wanted, not {value!r}.")
-    if name == "colormap" and value not in explorer._view.colormaps:
-        raise StateError(
-            f"there is no colour map {value!r}: use {', '.join(explorer._view.colormaps)}."
-        )
-    if isinstance(value, float) and not math.isfinite(value):
-        raise StateError(f"a finite number is wanted, not {value!r}.")
-    return trait._validate(owner, value)
 
 
 def _check_map(explorer: Explorer, plan: State, wanted: Mapping[str, Any]) -> None:
@@ -181,8 +192,6 @@ def _check_map(explorer: Explorer, plan: State, wanted: Mapping[str, Any]) -> No
         key = "target"
         if plan["target"] is not None:
             plan["target"] = model.classes[model.class_index(plan["target"])]
-        if not plan["layer"]:  # before there is a picture
-            return
         key = "layer"
         plan["layer"] = model.layer(plan["layer"]).name
         key = "method"

@@ -12,6 +12,7 @@ __all__ = [
     "PictureError",
     "PromptError",
     "QuizError",
+    "StateError",
     "TargetError",
     "WeightsError",
 ]
@@ -59,3 +60,7 @@ class DataError(CamwidgetError, ValueError):
 
 class QuizError(CamwidgetError, ValueError):
     """A question that cannot be asked, an option that there is not, or too few pictures for a quiz."""
+
+
+class StateError(CamwidgetError, ValueError):
+    """A state of an explorer with a key that there is not, or a value that cannot be."""

@@ -19,6 +19,7 @@ from torchvision.models import Weights, WeightsEnum
 from . import zoo
 from .errors import ModelError, WeightsError
 from .models import VisionModel
+from .origin import Origin
 from .preprocess import Preprocess
 from .wrapping import best_device
 
@@ -60,6 +61,26 @@ def load(
             f"load takes a model's name, not {type(name).__name__}. For a module of your own: "
             "camwidget.wrap(module, …)."
         )
+    model = _loaded(name, weights, classes, place)
+    model.origin = Origin(
+        "load",
+        name,
+        # A member of torchvision's enumerations goes by its name; so must no path.
+        weights=None
+        if weights is None
+        else str(weights if isinstance(weights, (str, os.PathLike)) else weights.name),
+        classes=None if classes is None else model.classes,
+        device=None if device is None else str(device),
+    )
+    return model
+
+
+def _loaded(
+    name: str,
+    weights: str | os.PathLike[str] | None,
+    classes: Sequence[str] | None,
+    place: torch.device,
+) -> VisionModel:
     if name in zoo.available():
         if weights is not None:
             raise WeightsError(f"{name} carries its own weights: leave weights= out.")

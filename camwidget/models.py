@@ -20,6 +20,7 @@ from .errors import CamwidgetError, LayerError, ModelError, PictureError, Prompt
 from .gap import GapHead
 from .images import PictureLike
 from .layers import Discovery, Layer, Reshape, discover_layers, spatial
+from .origin import Origin
 from .outputs import as_logits, at_place, describe_output
 from .preprocess import Preprocess
 from .prompts import Prompt, Reading, check_prompt, read_text
@@ -60,6 +61,7 @@ class VisionModel:
         prompt: what it declares about the text that it takes beside the picture; None if it takes none.
         text: the text in force; None until one is given. The module has then been run with the prompt's first example,
             and ``classes`` are those of that.
+        origin: the call of ``load`` or ``wrap`` that made it; None if it was made by hand.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class VisionModel:
         self.scores = scores
         self.prompt = prompt
         self.text: str | None = None
+        self.origin: Origin | None = None
         example: Reading | None = None
         if prompt is not None:
             check_prompt(prompt)

@@ -9,6 +9,7 @@ and their ``.grad`` are left alone, and a caller's ``torch.no_grad()`` does not 
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
@@ -151,6 +152,16 @@ class Trace:
                 self._gradients[target, name, rule] = (
                     torch.zeros_like(leaf) if gradient is None else gradient
                 ).detach()
+
+    def apart(self) -> Trace:
+        """The same pass, which remembers gradients of its own.
+
+        Those of several targets in one batched pass differ in their last bits from each one's own: what is computed
+        of the one should not depend on who asked for the other before.
+        """
+        other = copy.copy(self)
+        other._gradients = {}
+        return other
 
     @property
     def is_plain(self) -> bool:

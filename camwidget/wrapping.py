@@ -10,6 +10,7 @@ from torch import nn
 
 from .errors import ModelError
 from .models import VisionModel
+from .origin import Origin
 from .preprocess import Preprocess
 from .prompts import Prompt
 
@@ -76,7 +77,7 @@ def wrap(
         first = next((m for m in module.modules() if isinstance(m, nn.Conv2d)), None)
         channels = first.in_channels if first is not None and first.in_channels in (1, 3) else 3
         preprocess = Preprocess(mean=(0.0,) * channels, std=(1.0,) * channels)
-    return VisionModel(
+    model = VisionModel(
         module,
         Preprocess.of(preprocess),
         classes,
@@ -87,6 +88,8 @@ def wrap(
         prompt=prompt,
         scores=scores,
     )
+    model.origin = Origin("wrap", type(module).__name__)
+    return model
 
 
 def best_device() -> torch.device:

@@ -2248,6 +2248,8 @@ var KEYS = [
   ["v", "compare: side by side, split, difference, off"],
   ["[ ]", "shallower, deeper layer"],
   ["y", "play through the layers, stop"],
+  ["ctrl z", "back to what was shown before"],
+  ["ctrl shift z", "forth again (or ctrl y)"],
   ["space", "map on, off (on the picture)"],
   ["w a s d", "move the marker (on the picture)"],
   ["enter", "ask which classes are strong there"],
@@ -2457,6 +2459,34 @@ function within2(value, most) {
   return `clamp(0px, ${value}, ${most})`;
 }
 
+// src/view/history.ts
+var POSSIBLE = { undo: "undoable", redo: "redoable" };
+function takeStep(context, step2) {
+  if (flag(context.model.get(POSSIBLE[step2]), false)) context.model.send({ type: step2 });
+}
+function stepOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
+  if (!(ctrlKey || metaKey) || altKey) return null;
+  const letter = key.toLowerCase();
+  if (letter === "z") return shiftKey ? "redo" : "undo";
+  return letter === "y" && !shiftKey ? "redo" : null;
+}
+function historyTool(context) {
+  return {
+    buttons: [
+      stepButton(context, "undo", "↶", "Undo", "Back to what was shown before (ctrl z)"),
+      stepButton(context, "redo", "↷", "Redo", "Forth again (ctrl shift z)")
+    ]
+  };
+}
+function stepButton(context, step2, glyph, label, title) {
+  const made = button("camwidget-button camwidget-history", { "aria-label": label, title }, glyph);
+  made.addEventListener("click", () => takeStep(context, step2), { signal: context.signal });
+  context.watch([POSSIBLE[step2]], () => {
+    setAttribute(made, "aria-disabled", String(!flag(context.model.get(POSSIBLE[step2]), false)));
+  });
+  return made;
+}
+
 // src/view/hold.ts
 function holdFocus(root, frame2, signal) {
   const box2 = () => root.closest(".camwidget-explorer") ?? root;
@@ -2567,12 +2597,137 @@ function strengths(known, stage, { x, y }) {
   return known.classes.map(({ index, name, grid: grid2 }) => ({ index, name, value: enlargeAt(grid2, width, height, x, y) })).filter(({ value }) => value >= LEAST).sort((a, b) => b.value - a.value).slice(0, MOST2);
 }
 
+// src/view/png.ts
+var LEAST2 = 1e3;
+var LONGEST = 120;
+function pictureName(model) {
+  const shown = scene(model.get("scene"));
+  const picture = texts(model.get("pictures"))[number(model.get("picture"), -1)] ?? "picture";
+  const title = explanation(model.get("explanation"), shown)?.title ?? "";
+  return `${safeName([picture.replace(/\.(bmp|gif|jpe?g|png|tiff?|webp)$/i, ""), ...title.split(" · ")])}.png`;
+}
+function safeName(parts) {
+  const joined = parts.map((part) => part.normalize("NFC").replace(/[^\p{L}\p{M}\p{N}+._-]+/gu, "_").replace(/^[._-]+|[._-]+$/g, "")).filter((part) => part !== "").join("-");
+  return Array.from(joined).slice(0, LONGEST).join("") || "picture";
+}
+function scaleOf(width, height) {
+  return Math.max(1, Math.ceil(LEAST2 / Math.max(width, height)));
+}
+async function save(canvas, name) {
+  const blob = await enlarged(canvas);
+  if (blob === null) return false;
+  const url = URL.createObjectURL(blob);
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 1e4);
+  return true;
+}
+function enlarged(from) {
+  const { width, height, hidden } = from;
+  const paper = document.createElement("canvas");
+  const context = paper.getContext("2d");
+  if (hidden || context === null) return Promise.resolve(null);
+  const scale = scaleOf(width, height);
+  paper.width = scale * width;
+  paper.height = scale * height;
+  context.imageSmoothingEnabled = !from.classList.contains("camwidget-pixelated");
+  context.drawImage(from, 0, 0, paper.width, paper.height);
+  return new Promise((resolve) => paper.toBlob(resolve, "image/png"));
+}
+
+// src/view/keep.ts
+var SAID = 2e3;
+function keepTool(context, stage) {
+  const { model, signal } = context;
+  const code = button(
+    "camwidget-button camwidget-code",
+    { title: "Copy the Python that shows this view again, and computes it without the widget", "aria-expanded": "false" },
+    "code"
+  );
+  const png = button("camwidget-button camwidget-png", { title: "Save the picture as it is shown, as a PNG file" }, "PNG");
+  const said2 = make("span", "camwidget-kept", { role: "status", "aria-live": "polite" });
+  const field = make("textarea", "camwidget-code-text", {
+    "aria-label": "Python for this view",
+    readonly: true,
+    rows: 8,
+    spellcheck: "false",
+    wrap: "off",
+    ...OWN_KEYS
+  });
+  const close = button("camwidget-quiet", { "aria-label": "Close", title: "Close" }, "×");
+  const drawer = make(
+    "div",
+    "camwidget-code-drawer",
+    { hidden: true },
+    make("div", "camwidget-line camwidget-code-head", {}, "The clipboard is closed to this page: copy from here", close),
+    field
+  );
+  let timer = 0;
+  const say = (word) => {
+    setText(said2, word);
+    window.clearTimeout(timer);
+    timer = window.setTimeout(() => setText(said2, ""), SAID);
+  };
+  const show = (open) => {
+    drawer.hidden = !open;
+    code.setAttribute("aria-expanded", String(open));
+    if (!open) return;
+    field.value = text(model.get("code"));
+    field.focus({ preventScroll: true });
+    field.select();
+  };
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text(model.get("code")));
+      if (signal.aborted) return;
+      show(false);
+      say("copied");
+    } catch {
+      if (!signal.aborted) show(true);
+    }
+  };
+  code.addEventListener("click", () => void copy(), { signal });
+  const hide = () => {
+    show(false);
+    code.focus({ preventScroll: true });
+  };
+  close.addEventListener("click", hide, { signal });
+  drawer.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      hide();
+    },
+    { signal }
+  );
+  png.addEventListener(
+    "click",
+    () => void save(stage.canvas, pictureName(model)).then((done) => say(done ? "saved" : "nothing to save")),
+    { signal }
+  );
+  signal.addEventListener("abort", () => window.clearTimeout(timer));
+  context.watch(["code"], () => {
+    if (!drawer.hidden) field.value = text(model.get("code"));
+  });
+  return { buttons: [code, png, said2], drawer };
+}
+
 // src/view/keyboard.ts
 function keyboard(context, parts) {
   parts.root.addEventListener(
     "keydown",
     (event) => {
       const { target, key } = event;
+      const step2 = stepOf(event);
+      if (step2 !== null && target instanceof Element && !event.defaultPrevented && !isWritten(target)) {
+        takeStep(context, step2);
+        event.preventDefault();
+        event.stopPropagation();
+        return;
+      }
       if (!(target instanceof Element) || event.ctrlKey || event.metaKey || event.altKey) return;
       if (!event.defaultPrevented && free(target, key) && act(context, parts, event)) {
         event.preventDefault();
@@ -2583,9 +2738,12 @@ function keyboard(context, parts) {
     { signal: context.signal }
   );
 }
+function isWritten(target) {
+  return target.matches('input:not([type="range"]), textarea');
+}
 function free(target, key) {
   if (target.matches("select")) return ["[", "]", "?", "Escape"].includes(key);
-  if (target.matches('input:not([type="range"])')) return key === "Escape";
+  if (isWritten(target)) return key === "Escape";
   if (target.matches("input:not(.camwidget-fraction)")) return !key.startsWith("Arrow");
   return true;
 }
@@ -3783,7 +3941,7 @@ function mount(model, root, signal) {
   const layer = layerPicker(context, play.element, () => stage.focus());
   play.stopOn(layer);
   const contour2 = new Contour(context, stage);
-  const tools = [compare.tool];
+  const tools = [historyTool(context), compare.tool, keepTool(context, stage)];
   const parts = [
     make("div", "camwidget-stage", {}, ...compare.around, reading(context, stage, zoom), toolbar(tools), look(context, contour2), truthLine(context)),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),

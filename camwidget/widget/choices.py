@@ -45,16 +45,25 @@ class Choices(ipywidgets.Box):
     explanation = t.Instance(Explanation, allow_none=True, read_only=True)
     curve = t.Instance(MaskCurve, allow_none=True, read_only=True)
     other = t.Instance(Explanation, allow_none=True, read_only=True)
+    can_undo = t.Bool(False, read_only=True)
+    can_redo = t.Bool(False, read_only=True)
 
     pictures: list[Picture]
     models: tuple[VisionModel, ...]
     _texts: Texts
     _every: tuple[Texts, ...]  #: of each model; the first is ``_texts``
     _screen: Screen
-    #: While the traits go back to what is on the screen, which has been checked before.
-    _restoring: bool
     #: Of this thread, the trait that is being set to what is on the screen already: (name, value).
     _stated: threading.local
+
+    @property
+    def _restoring(self) -> bool:
+        """Whether this thread sets several traits together, which have been checked: nothing is asked until all are."""
+        return getattr(self._stated, "restoring", False)
+
+    @_restoring.setter
+    def _restoring(self, value: bool) -> None:
+        self._stated.restoring = value
 
     @property
     def model(self) -> VisionModel:

@@ -13,10 +13,12 @@ from ..errors import CamwidgetError, PromptError
 from ..explanation import Explanation
 from ..models import VisionModel
 from .answers import Mask, MaskDesk
-from .choices import Choices
 from .closing import close_parts
+from .code import Writer
 from .compare import list_models, model_names
 from .hands import SHARED, Hands
+from .history import History
+from .keeping import Keeping
 from .maps import MapDesk, Request
 from .other import OtherDesk
 from .panels import Panels
@@ -32,6 +34,7 @@ _KINDS = (
     "map",
     "pick",
     "mask",
+    "code",
     "methods",
     "other",
     "other mask",
@@ -47,7 +50,7 @@ _KINDS = (
 )
 
 
-class Explorer(Choices):
+class Explorer(Keeping):
     """Explore what a model has evidence for: click a class, choose a method, drag the mask.
 
     Args:
@@ -82,6 +85,7 @@ class Explorer(Choices):
         model: the model whose classes are shown, under the text in force once a map under it is shown; read-only.
         explanation: the map shown, an ``Explanation``; read-only.
         curve: confidence against fraction, a ``MaskCurve``; None until it is complete; read-only.
+        can_undo, can_redo: whether there is a state to go back to, or forth again; read-only.
     """
 
     def __init__(
@@ -106,8 +110,8 @@ class Explorer(Choices):
         self._every = tuple(Texts(one) for one in self.models)
         self._texts = self._every[0]
         self._session = Session(_KINDS, self._failed, self._rested)
-        self._restoring = False
         self._stated = threading.local()
+        self._history, self._writer = History(self), Writer(self)
         most = 9 if model.prompt is not None else len(model.classes)
         listed = max(1, min(int(top), most, 9))
         self._hands = Hands(self)
@@ -158,6 +162,7 @@ class Explorer(Choices):
         )
         self._screen.show_methods(self.layer, wait=False)
         self._connect()
+        self._history.connect()
         self._session.submit("methods", lambda: self._screen.show_methods(self.layer))
         self._session.submit("strip", self._draw_strip)
         self._ask(self.target)
@@ -204,9 +209,10 @@ class Explorer(Choices):
             raise PromptError("There is no picture to propose a text for: add(…) one.")
         picture = self.pictures[self.picture]
         self._texts.model.propose(picture.source)
-        self._texts.forget(picture)
-        self._screen.tell(text_error="")
-        self._ask(None)
+        with self._history.one("text"):
+            self._texts.forget(picture)
+            self._screen.tell(text_error="")
+            self._ask(None)
 
     @property
     def difference(self) -> np.ndarray | None:
@@ -244,14 +250,12 @@ class Explorer(Choices):
         self.observe(self._target_set, "target")
         self.observe(self._text_set, "text")
         self.observe(lambda change: self._ask_again(), ["method", "layer"])
-        self.observe(lambda change: self._answers.ask(), "fraction")
-        self.observe(lambda change: self._answers.ask_curve(), ["mode", "baseline"])
+        self.observe(self._mask_set, ["fraction", "mode", "baseline"])
         self.observe(lambda change: self._compare_set(), "compare")
-        self.observe(lambda change: self._other.ask_mask(), "fraction")
-        self.observe(lambda change: self._other.ask_curve(), ["mode", "baseline"])
 
     def _to_view(self, change: dict[str, Any]) -> None:
-        self._screen.tell(**{change["name"]: change["new"]})
+        if not self._restoring:  # else all is told together
+            self._screen.tell(**{change["name"]: change["new"]})
         if change["name"] == "layer":
             self._screen.show_methods(self.layer)
         if change["name"] == "picture":
@@ -288,9 +292,23 @@ class Explorer(Choices):
             self._state("text", self._texts.known(self.pictures[self.picture]) or "")
         self._ask(None)
 
+    def _mask_set(self, change: dict[str, Any]) -> None:
+        if not self._restoring:
+            self._ask_masked(curve=change["name"] != "fraction")
+
+    def _ask_masked(self, *, curve: bool) -> None:
+        """Ask what the model says of the masked pictures; also along the whole way, where that is another."""
+        if curve:
+            self._answers.ask_curve()
+            self._other.ask_curve()
+        else:
+            self._answers.ask()
+            self._other.ask_mask()
+
     def _compare_set(self) -> None:
         self._screen.tell(compare=self.compare or {})
-        self._other.ask()
+        if not self._restoring:
+            self._other.ask()
 
     def _target_set(self, change: dict[str, Any]) -> None:
         if not self._is_stated("target", change["new"]):
@@ -303,10 +321,11 @@ class Explorer(Choices):
     def _write(self, text: str) -> None:
         """Explain the present picture under a text; also under the same again, of another picture's caption."""
         text = self._readable(text)
-        self._texts.write(self.pictures[self.picture] if self.pictures else None, text)
-        self._state("text", text)
-        self._screen.tell(text_error="")
-        self._ask(None)
+        with self._history.one("text"):
+            self._texts.write(self.pictures[self.picture] if self.pictures else None, text)
+            self._state("text", text)
+            self._screen.tell(text_error="")
+            self._ask(None)
 
     def _ask(self, target: str | None) -> None:
         """Ask for the map of the present picture, method and layer."""
@@ -341,6 +360,7 @@ class Explorer(Choices):
         self._panels.follow(shown)
         self._answers.ask_curve()
         self._other.ask()
+        self._history.settle()
 
     def _map_back(self, shown: Request) -> None:
         assert shown.target is not None
@@ -360,3 +380,4 @@ class Explorer(Choices):
         self._screen.tell(target=shown.target, **{n: getattr(self, n) for n in SHARED})
         self._answers.ask_curve()
         self._other.ask()
+        self._history.back()

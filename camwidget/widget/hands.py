@@ -65,8 +65,9 @@ class Hands:
 
     def pick_map(self, method: str, target: int) -> None:
         """A map of the contact sheet was clicked."""
-        self.pick_method(method)
-        self._pick_class(target)
+        with self._explorer._history.one():
+            self.pick_method(method)
+            self._pick_class(target)
 
     def upload(self, name: str, content: bytes) -> None:
         """A file was chosen."""
@@ -109,6 +110,9 @@ class Hands:
         kind = content.get("type")
         if kind == "cancel":
             self._explorer.cancel()
+        elif kind in ("undo", "redo"):
+            with self._shown_errors():
+                getattr(self._explorer, kind)()
         elif kind in ("text", "propose"):
             self._prompt(content.get("text") if kind == "text" else None)
         elif kind == "pick":

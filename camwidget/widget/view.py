@@ -70,6 +70,9 @@ class View(anywidget.AnyWidget):
     other_scene = t.Dict({}).tag(sync=True)
     other_state = t.Dict({}).tag(sync=True)
     other_answer = t.Dict({}).tag(sync=True)
+    undoable = t.Bool(False).tag(sync=True)
+    redoable = t.Bool(False).tag(sync=True)
+    code = t.Unicode("").tag(sync=True)
 
     sentence = t.Unicode("").tag(sync=True)
     status = t.Unicode("").tag(sync=True)

@@ -85,6 +85,8 @@ class Workbench:
         self._tiles: dict[Picture, np.ndarray | None] = {}
         self._said: Recent[np.ndarray] = Recent(256)
         self._traces: Recent[Trace] = Recent(4)
+        #: The same passes, where several classes are compared.
+        self._shared: Recent[Trace] = Recent(2)
         #: Of one picture, a pass cut at every layer: its graph is large.
         self._every: Recent[Trace] = Recent(1)
         self._explanations: Recent[Explanation] = Recent(96)
@@ -129,6 +131,13 @@ class Workbench:
         return self.trace(
             picture, None if method.at_input else layer, with_input=method.needs_input
         )
+
+    def _shared_trace(self, picture: Picture, method: Method, layer: str) -> Trace:
+        """The pass that a method wants for several classes at once, whose gradients are no single class's."""
+        trace = self._every.peek(picture)
+        if trace is None or not method.is_quick_at_layers or layer not in trace.layers:
+            trace = self._trace_for(picture, method, layer)
+        return self._shared.get(trace, trace.apart)
 
     def explanation(
         self, picture: Picture, target: int | None, method: str, layer: str
@@ -198,9 +207,7 @@ class Workbench:
         chosen = get_method(method)
         if not chosen.is_quick_at_layers:
             return
-        trace = self._every.peek(picture)
-        if trace is None or layer not in trace.layers:
-            trace = self._trace_for(picture, chosen, layer)
+        trace = self._shared_trace(picture, chosen, layer)
         targets = [resolve_target(self.model, i) for i in classes]
         if chosen.needs_gradients:
             trace.remember_gradients(targets, [layer])
@@ -234,7 +241,7 @@ class Workbench:
         """The classes whose maps are positive at a pixel, strongest first, on one common scale in (0, 1]."""
         chosen = get_method(method)
         chosen.check(self.model, layer)
-        trace = self._trace_for(picture, chosen, layer)
+        trace = self._shared_trace(picture, chosen, layer)
         targets = [resolve_target(self.model, i) for i in classes]
         if chosen.needs_gradients:
             trace.remember_gradients(targets)

@@ -22,7 +22,8 @@ EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
 
 SCROLLED = """() => {
   let box = document.querySelector(".camwidget-explorer");
-  while (box.scrollHeight <= box.clientHeight + 1 || getComputedStyle(box).overflowY === "visible") box = box.parentElement;
+  const scrolls = (one) => one.scrollHeight > one.clientHeight + 1 && getComputedStyle(one).overflowY !== "visible";
+  while (!scrolls(box)) box = box.parentElement;
   return box.scrollTop;
 }"""
 

@@ -14,6 +14,8 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["v", "compare: side by side, split, difference, off"],
   ["[ ]", "shallower, deeper layer"],
   ["y", "play through the layers, stop"],
+  ["ctrl z", "back to what was shown before"],
+  ["ctrl shift z", "forth again (or ctrl y)"],
   ["space", "map on, off (on the picture)"],
   ["w a s d", "move the marker (on the picture)"],
   ["enter", "ask which classes are strong there"],

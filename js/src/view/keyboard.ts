@@ -1,5 +1,6 @@
 import { nextMethod, nudgeFraction, pickRow, stepPicture, toggleBoxes, toggleOutlines, toggleOverlay } from "./actions";
 import type { Context } from "./context";
+import { stepOf, takeStep } from "./history";
 
 interface Parts {
   readonly root: HTMLElement;
@@ -23,6 +24,14 @@ export function keyboard(context: Context, parts: Parts): void {
     "keydown",
     (event) => {
       const { target, key } = event;
+      const step = stepOf(event);
+      if (step !== null && target instanceof Element && !event.defaultPrevented && !isWritten(target)) {
+        // Also where there is nothing to undo: the notebook would bring back a cell.
+        takeStep(context, step);
+        event.preventDefault();
+        event.stopPropagation();
+        return;
+      }
       if (!(target instanceof Element) || event.ctrlKey || event.metaKey || event.altKey) return;
       if (!event.defaultPrevented && free(target, key) && act(context, parts, event)) {
         event.preventDefault();
@@ -35,10 +44,15 @@ export function keyboard(context: Context, parts: Parts): void {
   );
 }
 
+/** Whether text is written there, which has its own undo. */
+function isWritten(target: Element): boolean {
+  return target.matches('input:not([type="range"]), textarea');
+}
+
 /** Whether the focused control leaves this key to the view. */
 function free(target: Element, key: string): boolean {
   if (target.matches("select")) return ["[", "]", "?", "Escape"].includes(key);
-  if (target.matches('input:not([type="range"])')) return key === "Escape";
+  if (isWritten(target)) return key === "Escape";
   if (target.matches("input:not(.camwidget-fraction)")) return !key.startsWith("Arrow");
   return true;
 }

@@ -6,8 +6,10 @@ import { Contour } from "./contours";
 import { followPicture } from "./follow";
 import { Help } from "./help";
 import { HerePopover } from "./here";
+import { historyTool } from "./history";
 import { holdFocus } from "./hold";
 import { reading } from "./hover";
+import { keepTool } from "./keep";
 import { keyboard } from "./keyboard";
 import { layerPicker } from "./layer";
 import { look } from "./look";
@@ -44,7 +46,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   const layer = layerPicker(context, play.element, () => stage.focus());
   play.stopOn(layer);
   const contour = new Contour(context, stage);
-  const tools: readonly Tool[] = [compare.tool];
+  const tools: readonly Tool[] = [historyTool(context), compare.tool, keepTool(context, stage)];
   const parts = [
     make("div", "camwidget-stage", {}, ...compare.around, reading(context, stage, zoom), toolbar(tools), look(context, contour), truthLine(context)),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),

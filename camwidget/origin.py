@@ -1,0 +1,26 @@
+"""How a model was made, so that the line that makes it again can be written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Origin"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The call that made a model.
+
+    Attributes:
+        maker: "load" or "wrap".
+        name: for ``load``, the name it was given; for ``wrap``, the class of the module.
+        weights: for ``load``, the file or the name of a set of weights; None for the model's own.
+        classes: the classes' names, where ``load`` was given any; None for those that the weights tell.
+        device: the device that was asked for in ``load``; None for the best one.
+    """
+
+    maker: str
+    name: str
+    weights: str | None = None
+    classes: tuple[str, ...] | None = None
+    device: str | None = None

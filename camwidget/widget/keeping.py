@@ -1,0 +1,49 @@
+"""What can be kept of an explorer: its state and those before, the code for it, and a figure."""
+
+from __future__ import annotations
+
+from .choices import Choices
+from .code import Writer
+from .history import History
+from .state import State, read
+
+__all__ = ["Keeping"]
+
+
+class Keeping(Choices):
+    """Thin: each method calls the module that knows how."""
+
+    _history: History
+    _writer: Writer
+
+    @property
+    def state(self) -> State:
+        """What is asked for and how it is drawn, as a small dict of JSON.
+
+        Set it to show the same again, here or in another explorer; what it does not name stays. It is checked as a
+        whole first, and then one map is asked for.
+
+        Raises:
+            StateError: if a key is unknown, or a value cannot be; nothing has changed then.
+        """
+        return read(self)
+
+    @state.setter
+    def state(self, wanted: State) -> None:
+        self._history.restore(wanted)
+
+    def undo(self) -> None:
+        """Back to the state before, if there is one (``can_undo``); a slow map that is being made is given up."""
+        self._history.undo()
+
+    def redo(self) -> None:
+        """Forth again, if something was undone (``can_redo``)."""
+        self._history.redo()
+
+    @property
+    def code(self) -> str:
+        """The Python that shows the present view again, and computes the same without the widget.
+
+        What only you have, a module or an array, is ``...`` there, with a comment.
+        """
+        return self._writer.code()

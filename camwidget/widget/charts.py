@@ -207,9 +207,9 @@ class CurveChart:
             self._other_name.y = [float(curve.probability[at])]
 
     def _far(self, curve: MaskCurve) -> int:
-        """Where a curve is furthest from the target's: there its name can be read."""
+        """Where a curve is furthest from the target's: there its name can be read. Not at its ends, on the axes."""
         beside = np.interp(curve.fraction, self._target.x, self._target.y)
-        return int(np.argmax(np.abs(curve.probability - beside)[:-1]))
+        return 1 + int(np.argmax(np.abs(curve.probability - beside)[1:-1]))
 
     def clear(self) -> None:
         """Take the curves away, as when another map is on its way."""

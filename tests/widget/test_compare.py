@@ -345,6 +345,16 @@ def test_a_slow_a_is_cancelled_and_b_comes_back() -> None:
     gate.pause = 0.0
     ex.wait(60)
     assert ex.method == "gradcam" and ex.other is before and ex._view.other_state == {}
+    gate.pause = 0.02
+    ex.compare = {"method": "rise"}
+    until(lambda: ex._view.other_state.get("said"))
+    ex.method = "rise"
+    until(lambda: ex._view.progress > 0)
+    assert "other grow" not in ex._session._suspended, "it would be of a map that is gone"
+    ex.cancel()
+    gate.pause = 0.0
+    ex.wait(60)
+    assert (ex.method, ex.other.method) == ("gradcam", "rise")
     ex.close()
 
 

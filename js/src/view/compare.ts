@@ -64,7 +64,7 @@ export class Comparing {
       this.plane,
       this.message,
     );
-    this.divider = new Divider(context, stage.frame, () => this.clip());
+    this.divider = new Divider(context, stage.frame, (place) => this.clip(place));
     const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
     this.legend = make(
       "span",
@@ -192,7 +192,7 @@ export class Comparing {
   }
 
   /** What of B is seen, right of the divider: its place is the frame's, not that of the plane below. */
-  private clip(): void {
+  private clip(place = this.divider.place): void {
     const { sheet } = this.picture;
     if (arrangement(this.context.model) !== "split") {
       sheet.style.clipPath = "";
@@ -200,7 +200,6 @@ export class Comparing {
     }
     const frame = this.stage.frame.getBoundingClientRect();
     const plane = this.stage.plane.getBoundingClientRect();
-    const { place } = this.divider;
     const cut = plane.width === 0 ? place : (frame.left + place * frame.width - plane.left) / plane.width;
     sheet.style.clipPath = `inset(0 0 0 ${100 * Math.min(1, Math.max(0, cut))}%)`;
   }

@@ -19,12 +19,12 @@ export class Divider {
 
   /**
    * @param frame what it divides
-   * @param moved called whenever it is elsewhere
+   * @param moved called with its place whenever it is elsewhere
    */
   constructor(
     private readonly context: Context,
     private readonly frame: HTMLElement,
-    private readonly moved: () => void,
+    private readonly moved: (place: number) => void,
   ) {
     const { model, signal } = context;
     this.element = make(
@@ -90,7 +90,7 @@ export class Divider {
     this.element.style.left = `${100 * place}%`;
     setAttribute(this.element, "aria-valuenow", String(Math.round(100 * place)));
     setAttribute(this.element, "aria-valuetext", `A in the left ${percent(Math.round(100 * place) / 100)}`);
-    this.moved();
+    this.moved(place);
   }
 }
 

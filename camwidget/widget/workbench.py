@@ -201,10 +201,11 @@ class Workbench:
         trace = self._every.peek(picture)
         if trace is None or layer not in trace.layers:
             trace = self._trace_for(picture, chosen, layer)
-        targets = [resolve_target(self.model, i) for i in classes]
-        if chosen.needs_gradients:
-            trace.remember_gradients(targets, [layer])
-        for index, target in zip(classes, targets, strict=True):
+        for index in classes:
+            target = resolve_target(self.model, index)
+            if chosen.needs_gradients:
+                # Not of all at once: at a shallow layer nobody could wait for so long.
+                trace.remember_gradients([target], [layer])
             cells = chosen.compute(trace, target, layer)[0].relu().float().cpu().numpy()
             if np.isfinite(cells).all():
                 yield index, cells

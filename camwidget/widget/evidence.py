@@ -83,5 +83,6 @@ class EvidenceDesk:
             yield  # whatever is asked meanwhile goes first
             if self._session.dropped():
                 return
+        # Should something else be asked for just now: the browser shows only what belongs to its map.
         made = on_one_scale(found, bench.model.classes)
         self._screen.tell(evidence={**subject, "classes": made} if made else {})

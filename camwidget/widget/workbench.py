@@ -134,9 +134,7 @@ class Workbench:
 
     def _shared_trace(self, picture: Picture, method: Method, layer: str) -> Trace:
         """The pass that a method wants for several classes at once, whose gradients are no single class's."""
-        trace = self._every.peek(picture)
-        if trace is None or not method.is_quick_at_layers or layer not in trace.layers:
-            trace = self._trace_for(picture, method, layer)
+        trace = self._trace_for(picture, method, layer)
         return self._shared.get(trace, trace.apart)
 
     def explanation(
@@ -207,11 +205,14 @@ class Workbench:
         chosen = get_method(method)
         if not chosen.is_quick_at_layers:
             return
-        trace = self._shared_trace(picture, chosen, layer)
-        targets = [resolve_target(self.model, i) for i in classes]
-        if chosen.needs_gradients:
-            trace.remember_gradients(targets, [layer])
-        for index, target in zip(classes, targets, strict=True):
+        trace = self._every.peek(picture)
+        if trace is None or layer not in trace.layers:
+            trace = self._trace_for(picture, chosen, layer)
+        for index in classes:
+            target = resolve_target(self.model, index)
+            if chosen.needs_gradients:
+                # Not of all at once: at a shallow layer nobody could wait for so long.
+                trace.remember_gradients([target], [layer])
             cells = chosen.compute(trace, target, layer)[0].relu().float().cpu().numpy()
             if np.isfinite(cells).all():
                 yield index, cells

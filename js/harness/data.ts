@@ -62,6 +62,16 @@ export function stages(of: string, target: number, method: string): Record<strin
   return { scene: of, target, method, layers };
 }
 
+/** What the classes listed have at one layer. */
+export function classes(of: string, method: string, layer: string): Record<string, unknown> {
+  const depth = Math.max(0, LAYERS.findIndex(([name]) => name === layer));
+  const side = LAYERS[depth]![2];
+  const each = [0, 1, 2, 3, 4].map((index) => ({
+    index, name: NAMES[index], rows: side, columns: side, cells: sampled(evidence(index, depth), side, side),
+  }));
+  return { scene: of, method, layer, text: "", classes: each };
+}
+
 interface Asked {
   readonly of: string;
   readonly width: number;

@@ -1,5 +1,5 @@
 import type { Model } from "../src/view/model";
-import { explanation, LAYERS, NAMES, ramp, scene, stages } from "./data";
+import { classes, explanation, LAYERS, NAMES, ramp, scene, stages } from "./data";
 import { isAtInput, METHODS } from "./methods";
 
 /** Milliseconds until a map is there: a quick one, and one that reruns the model. */
@@ -92,7 +92,10 @@ export class FakeKernel implements Model {
     this.shown = asked;
     const status = `${asked.method} · ${asked.layer} · ${NAMES[asked.target]} · cpu`;
     this.tell({ explanation: this.map(asked), busy: false, cancellable: false, partial: false, progress: -1, status });
-    this.tell({ stages: stages("a", asked.target, asked.method) });
+    this.tell({
+      stages: stages("a", asked.target, asked.method),
+      evidence: classes("a", asked.method, asked.layer),
+    });
   }
 
   private giveUp(error: string): void {
@@ -139,6 +142,7 @@ export function traits(width: number, height: number): Record<string, unknown> {
     layers: LAYERS.map(([name, channels, side]) => ({ name, shape: [channels, side, side] })),
     layer, mode: "remove", baseline: "blur", baselines: ["blur", "mean", "black"],
     stages: stages("a", 0, "grad-cam"),
+    evidence: classes("a", "grad-cam", layer),
     fraction: 0, opacity: 0.6, overlay: true, cells: false, colormap: "inferno",
     colormaps: {
       inferno: ramp([0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]),

@@ -76,9 +76,12 @@ describe("playing through the layers", () => {
     const view = shown();
     view.key("d");
     view.key("y");
-    view.key("Escape");
-    expect(isPlaying(view)).toBe(false);
-    expect(view.one(".camwidget-marker").hidden).toBe(false);
+    for (const on of [".camwidget-frame", ".camwidget-scrubber"]) {
+      if (!isPlaying(view)) button(view).click();
+      view.key("Escape", on);
+      expect(isPlaying(view)).toBe(false);
+      expect(view.one(".camwidget-marker").hidden).toBe(false);
+    }
   });
 
   it.each([

@@ -22,8 +22,8 @@ EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
 
 SCROLLED = """() => {
   let box = document.querySelector(".camwidget-explorer");
-  const scrolls = (one) => one.scrollHeight > one.clientHeight + 1 && getComputedStyle(one).overflowY !== "visible";
-  while (!scrolls(box)) box = box.parentElement;
+  const scrolls = () => box.scrollHeight > box.clientHeight + 1 && getComputedStyle(box).overflowY !== "visible";
+  while (!scrolls()) box = box.parentElement;
   return box.scrollTop;
 }"""
 
@@ -40,7 +40,7 @@ def test_wheel_drag_and_hover(open_page: Callable[..., Any], textures: cw.Vision
     shown.widget()
     until(page, "() => document.querySelector('.camwidget-play')?.ariaDisabled === 'false'")
     page.locator(".camwidget-clip").scroll_into_view_if_needed()
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(100)
 
     def point(x: float, y: float) -> None:
         box = page.locator(".camwidget-clip").bounding_box()
@@ -48,7 +48,11 @@ def test_wheel_drag_and_hover(open_page: Callable[..., Any], textures: cw.Vision
 
     def turn(pixels: float) -> None:
         page.mouse.wheel(0, pixels)
-        page.wait_for_timeout(400)  # another gesture
+        page.wait_for_timeout(80)
+
+    def pause() -> None:
+        """What follows is another gesture."""
+        page.wait_for_timeout(350)
 
     def read() -> str:
         return page.locator(".camwidget-reading-facts").inner_text()
@@ -91,14 +95,15 @@ def test_wheel_drag_and_hover(open_page: Callable[..., Any], textures: cw.Vision
     assert read() != before
 
     # Whole, it lets the page scroll; and a gesture that scrolls goes on when the picture comes under the pointer.
-    page.wait_for_timeout(400)
+    pause()
     turn(120)
     assert scale() == 1
+    page.wait_for_timeout(200)  # scrolling is smooth
     assert scrolled() > top
     page.mouse.move(
         *(page.locator(".camwidget-classtop").bounding_box()[k] + 9 for k in ("x", "y"))
     )
-    page.wait_for_timeout(400)
+    pause()
     page.evaluate(
         """() => {
           window.turned = [];
@@ -108,7 +113,7 @@ def test_wheel_drag_and_hover(open_page: Callable[..., Any], textures: cw.Vision
     page.mouse.wheel(0, -60)
     point(0.5, 0.5)
     page.mouse.wheel(0, -60)
-    page.wait_for_timeout(400)
+    pause()
     first, second = page.evaluate("window.turned")
     if second - first < 290:  # or this machine was too slow for one gesture
         assert scale() == 1

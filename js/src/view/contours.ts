@@ -32,7 +32,7 @@ export class Contour {
     const { signal } = context;
     this.toggle = button(
       "camwidget-button",
-      { "aria-pressed": "false", title: "Outline where the map reaches a part of its maximum (c)" },
+      { "aria-pressed": "false", title: "Outline where the map reaches a part of its maximum; a grainy map is averaged first (c)" },
       "contour",
     );
     this.toggle.addEventListener("click", () => this.flip(), { signal });

@@ -13,7 +13,7 @@ const MOST = 3;
 /** What would be said as 0.00 is not said. */
 const LEAST = 0.005;
 
-const HINT = "point: read · click: ask · wheel: zoom · drag: pan";
+const HINT = "point: read the map · click: ask what is there · wheel: zoom · drag: pan";
 
 /** A class, and how strong its map is at the pixel. */
 interface Strength {

@@ -71,8 +71,8 @@ export class Play {
     row.addEventListener(
       "keydown",
       (event) => {
-        // Those by which one only goes elsewhere do not count, nor does the button's own.
-        if (["Tab", "Shift", "y", "?"].includes(event.key)) return;
+        // Not those by which one only goes elsewhere, nor those that the whole view has for it.
+        if (["Tab", "Shift", "y", "?", "Escape"].includes(event.key)) return;
         if (other(event) || ![" ", "Enter"].includes(event.key)) this.stop();
       },
       { capture: true, signal },

@@ -48,7 +48,16 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   const contour = new Contour(context, stage);
   const tools: readonly Tool[] = [historyTool(context), compare.tool, keepTool(context, stage)];
   const parts = [
-    make("div", "camwidget-stage", {}, ...compare.around, reading(context, stage, zoom), toolbar(tools), look(context, contour), truthLine(context)),
+    make(
+      "div",
+      "camwidget-stage",
+      {},
+      ...compare.around,
+      reading(context, stage, zoom),
+      toolbar(tools),
+      look(context, contour),
+      truthLine(context),
+    ),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
+import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -96,6 +100,7 @@ class Explanation:
 
         Raises:
             FileExistsError: if one of them exists; nothing is written then.
+            OSError: if one cannot be written; none is left then.
         """
         stem = Path(path)
         stem = stem.with_suffix("") if stem.suffix in (".npy", ".png", ".json") else stem
@@ -103,33 +108,81 @@ class Explanation:
         taken = [str(f) for f in files if f.exists()]
         if taken:
             raise FileExistsError(f"{', '.join(taken)}: exists already. Choose another name.")
-        facts = json.dumps(self._facts(), indent=2, ensure_ascii=False, default=str) + "\n"
-        np.save(files[0], self.saliency)
-        self.overlay().save(files[1])
-        files[2].write_text(facts, "utf-8")
+        # All of it is made before any of it is written.
+        saliency, overlay = io.BytesIO(), io.BytesIO()
+        np.save(saliency, self.saliency)
+        self.overlay().save(overlay, "PNG")
+        facts = json.dumps(self._facts(), indent=2, ensure_ascii=False, default=repr) + "\n"
+        contents = (saliency.getvalue(), overlay.getvalue(), facts.encode())
+        written: list[Path] = []
+        try:
+            for file, content in zip(files, contents, strict=True):
+                # "x": what somebody else has written since is not overwritten either.
+                with file.open("xb") as stream:
+                    written.append(file)
+                    stream.write(content)
+        except BaseException:
+            for file in written:
+                file.unlink(missing_ok=True)
+            raise
         return files[0], files[1], files[2]
 
     def _facts(self) -> dict[str, object]:
+        """What the map is, for somebody who finds the files."""
         import torch
 
         from ._version import __version__
 
         return {
             "model": self.model,
-            **({} if self.text is None else {"text": self.text}),
+            "text": self.text,
             "layer": self.layer,
             "method": self.method,
+            "method_label": self.method_label,
+            "options": {name: _plain(value) for name, value in self.options},
             "target": {"index": self.target.index, "label": self.target.label},
             "prediction": dict(
                 zip(self.prediction.names, self.prediction.probabilities, strict=True)
             ),
-            "saliency": {"shape": self.saliency.shape, "range": [0, 1]},
-            "raw": {"shape": self.raw.shape, "maximum": float(self.raw.max())},
-            "versions": {"camwidget": __version__, "torch": torch.__version__},
+            "picture": {"number": self.picture, "shape": list(self.pixels.shape)},
+            "saliency": {
+                "shape": list(self.saliency.shape),
+                "dtype": str(self.saliency.dtype),
+                "range": [0, 1],
+                "meaning": "The .npy file: where in the picture, as the model gets it, there is evidence for the "
+                "target; its own maximum is 1, so that two maps do not compare in strength. All zeros: none was found.",
+            },
+            "raw": {
+                "shape": list(self.raw.shape),
+                "minimum": float(self.raw.min()),
+                "maximum": float(self.raw.max()),
+                "meaning": "The map at the layer's own resolution, as the method's equation gives it; not saved.",
+            },
+            "overlay": "The .png file: the picture with its saliency laid on it, to be looked at only.",
+            "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "versions": {
+                "camwidget": __version__,
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+            },
         }
 
     def _repr_png_(self) -> bytes | None:
         return self.overlay()._repr_png_()
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON has it; what it has no form for, by its text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
+    if isinstance(value, (str, int, type(None))):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    return getattr(value, "__name__", None) or repr(value)
 
 
 class Explanations(Sequence[Explanation]):
@@ -207,6 +260,7 @@ class Explanations(Sequence[Explanation]):
             method=joined([e.method for e in self._items]),
             method_label=joined([e.method_label for e in self._items]),
             layer=joined([e.layer for e in self._items]),
+            options=first.options if len({repr(e.options) for e in self._items}) == 1 else (),
         )
 
     def plot(self, *, columns: int = 4, opacity: float = 0.65, colormap: str = "inferno") -> Figure:

@@ -10,14 +10,16 @@ if TYPE_CHECKING:
 __all__ = ["new_figure"]
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """A figure of ``width`` × ``height`` inches that is no longer known to pyplot.
+def new_figure(width: float, height: float, kind: type[Figure] | None = None) -> Figure:
+    """A figure of ``width`` × ``height`` inches that is no longer known to pyplot; of matplotlib's class if None.
 
     Made through pyplot, because that is what sets up a notebook to show figures; closed at
     once, so that it is shown where it is returned and nowhere else.
     """
     import matplotlib.pyplot as plt
 
-    figure = plt.figure(figsize=(width, height), layout="constrained")
+    figure = plt.figure(
+        figsize=(width, height), layout="constrained", FigureClass=kind or plt.Figure
+    )
     plt.close(figure)
     return figure

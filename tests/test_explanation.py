@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,6 +115,86 @@ def test_save_writes_three_files_once(
     with pytest.raises(FileExistsError, match="result.v1.png"):
         exp.save(tmp_path / "result.v1.npy")
     assert not paths[0].exists(), "nothing is written when anything would be overwritten"
+
+
+def test_what_is_saved_says_what_it_is(
+    textures: cw.VisionModel, noise: torch.Tensor, tmp_path: Path
+) -> None:
+    method = cw.get_method("smoothgrad", samples=2)
+    exp = cw.explain(textures, noise, "lined", method)
+    facts = json.loads(exp.save(tmp_path / "a")[2].read_text())
+    assert facts["target"] == {"index": textures.class_index("lined"), "label": "lined"}
+    assert (facts["layer"], facts["text"], facts["options"]) == (exp.layer, None, {"samples": 2})
+    assert facts["prediction"] == dict(
+        zip(exp.prediction.names, exp.prediction.probabilities, strict=True)
+    )
+    assert facts["saliency"]["shape"] == [224, 224] and facts["saliency"]["range"] == [0, 1]
+    assert "maximum is 1" in facts["saliency"]["meaning"]
+    assert set(facts["versions"]) == {"camwidget", "torch", "numpy", "python"}
+    assert facts["versions"]["numpy"] == np.__version__
+    said = datetime.fromisoformat(facts["date"])
+    assert abs((datetime.now().astimezone() - said).total_seconds()) < 3600
+    asked = cw.load("zoo/vqa", device="cpu").given(question="what colour is the star")
+    sample = zoo.samples("zoo/vqa")[0]
+    facts = json.loads(cw.explain(asked, sample.image).save(tmp_path / "b")[2].read_text())
+    assert facts["text"] == "what colour is the star"
+
+
+def test_settings_without_a_form_in_json_are_saved_as_text(
+    textures: cw.VisionModel, noise: torch.Tensor, tmp_path: Path
+) -> None:
+    odd = (("a", float("inf")), ("b", np.float32(0.5)), ("c", (1, len)), ("d", torch.tensor(1)))
+    exp = replace(cw.explain(textures, noise), options=odd)
+    options = json.loads(exp.save(tmp_path / "a")[2].read_text(), parse_constant=pytest.fail)[
+        "options"
+    ]
+    assert options == {"a": "inf", "b": 0.5, "c": [1, "len"], "d": "tensor(1)"}
+
+
+@pytest.mark.parametrize("failing", [".npy", ".png", ".json"])
+def test_all_files_are_written_or_none(
+    textures: cw.VisionModel,
+    noise: torch.Tensor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: str,
+) -> None:
+    exp = cw.explain(textures, noise)
+    opened = Path.open
+
+    class Full(io.BytesIO):
+        def write(self, content: object) -> int:
+            raise OSError(28, "No space left on device")
+
+    def short(self: Path, *args: Any, **kwargs: Any) -> Any:
+        stream = opened(self, *args, **kwargs)
+        if self.suffix != failing:
+            return stream
+        stream.close()
+        return Full()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", short)
+        with pytest.raises(OSError, match="No space left"):
+            exp.save(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+    other = tmp_path / f"b{failing}"
+    with monkeypatch.context() as patch:  # somebody else is there first
+        patch.setattr(Path, "exists", lambda self: False)
+        other.write_text("theirs")
+        with pytest.raises(FileExistsError):
+            exp.save(tmp_path / "b")
+    assert [p.name for p in tmp_path.iterdir()] == [other.name] and other.read_text() == "theirs"
+    with pytest.raises(FileNotFoundError):
+        exp.save(tmp_path / "no" / "c")
+
+
+def test_an_average_keeps_settings_that_all_have(
+    textures: cw.VisionModel, noise: torch.Tensor
+) -> None:
+    some = [cw.get_method("smoothgrad", samples=n) for n in (2, 3)]
+    maps = cw.explain(textures, noise, 1, some)
+    assert maps.average().options == () and maps[:1].average().options == (("samples", 2),)
 
 
 def test_every_method_is_described() -> None:

@@ -62,7 +62,8 @@ class Explorer(Keeping):
         kwargs: first values of the traits below.
 
     Everything is a trait, to be set or observed. Setting one returns at once; the work is done on another
-    thread, and ``wait()`` blocks until it is finished.
+    thread, and ``wait()`` blocks until it is finished. ``state`` is all of it as a dict, ``undo()`` and ``redo()`` go
+    through the states before, ``code`` is the Python for the present view, and ``figure()`` draws it for a paper.
 
     Attributes:
         picture: number of the picture shown.

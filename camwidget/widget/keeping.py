@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from .choices import Choices
 from .code import Writer
 from .history import History
 from .state import State, read
+
+if TYPE_CHECKING:
+    from .figure import PaperFigure
 
 __all__ = ["Keeping"]
 
@@ -47,3 +53,26 @@ class Keeping(Choices):
         What only you have, a module or an array, is ``...`` there, with a comment.
         """
         return self._writer.code()
+
+    def figure(
+        self,
+        *,
+        width: float = 7.16,
+        panels: Sequence[str] = ("picture", "map", "curve", "classes"),
+    ) -> PaperFigure:
+        """The present view as a figure for a paper (matplotlib), once all of it is computed.
+
+        Its ``savefig`` writes text as text into SVG and PDF, so that it can be searched and edited.
+
+        Args:
+            width: in inches; 7.16 spans two columns of a paper, 3.5 one, where the panels stand in two rows.
+            panels: "picture", as the model gets it, masked; "map", over the whole picture, with the colours' scale;
+                "curve", with the slider's place; "classes", whole → masked. There is no curve of an empty map, nor
+                of the picture times its map.
+
+        Raises:
+            CamwidgetError: if there is no such panel, or nothing to draw.
+        """
+        from .figure import explorer_figure
+
+        return explorer_figure(self, width, panels)

@@ -26,7 +26,7 @@ export function keepTool(context: Context, stage: Stage): Tool {
     "div",
     "camwidget-code-drawer",
     { hidden: true },
-    make("div", "camwidget-line camwidget-code-head", {}, "The clipboard is closed to this page: copy from here", close),
+    make("div", "camwidget-line camwidget-code-head", {}, "No clipboard here. Copy this:", close),
     field,
   );
   let timer = 0;

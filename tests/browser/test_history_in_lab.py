@@ -1,0 +1,77 @@
+"""Back and forth, the code and the picture, by hand in a real JupyterLab."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+PIXELS = """() => {
+  const canvas = document.querySelector(".camwidget-canvas");
+  const {width, height} = canvas;
+  return [width, height, Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data)];
+}"""
+
+
+def test_undo_code_and_png(open_page: Callable[..., Any], lab: Any, tmp_path: Path) -> None:
+    shown = open_page(permissions=["clipboard-read", "clipboard-write"])
+    shown.open(lab.write("history", "1 + 1", "import camwidget as cw\nex = cw.Explorer()\nex"))
+    shown.widget()
+    shown.execute("ex.wait(30)")
+    page = shown.page
+    cells = page.locator(".jp-Cell").count()
+
+    def says(text: str) -> None:
+        page.wait_for_function(
+            "(t) => document.querySelector('.camwidget-status').textContent.includes(t)",
+            arg=text,
+            timeout=15_000,
+        )
+
+    frame, undo = page.locator(".camwidget-frame"), page.locator("[aria-label=Undo]")
+    assert undo.get_attribute("aria-disabled") == "true"
+    page.locator('[role="radio"][data-name="gradcam++"]').click()
+    says("Grad-CAM++")
+    page.locator(".camwidget-look button", has_text="overlay").click()
+    frame.focus()
+    assert page.locator(".camwidget-look [aria-pressed=true]", has_text="overlay").count() == 0
+    page.keyboard.press("Control+z")
+    page.locator(".camwidget-look [aria-pressed=true]", has_text="overlay").wait_for()
+    says("Grad-CAM++")
+    page.keyboard.press("Control+z")
+    says("Grad-CAM ·")
+    page.wait_for_function("(b) => b.ariaDisabled === 'true'", arg=undo.element_handle())
+    page.keyboard.press("Control+z")  # nothing is left, also not for the notebook
+    page.keyboard.press("Control+Shift+z")
+    says("Grad-CAM++")
+    assert page.locator(".jp-Cell").count() == cells
+
+    shown.execute("ex.fraction = 0.3; ex.wait(30)")
+    page.wait_for_timeout(200)
+    page.locator(".camwidget-code").click()
+    page.wait_for_function(
+        "() => document.querySelector('.camwidget-kept').textContent === 'copied'"
+    )
+    code = page.evaluate("() => navigator.clipboard.readText()")
+    ast.parse(code)
+    assert 'method="gradcam++", fraction=0.3' in code and code.startswith("import camwidget as cw")
+
+    width, height, data = page.evaluate(PIXELS)
+    canvas = np.array(data, np.uint8).reshape(height, width, 4)[..., :3]
+    with page.expect_download() as download:
+        page.locator(".camwidget-png").click()
+    assert download.value.suggested_filename == "picture_1-Grad-CAM++-stage4-polka-dotted.png"
+    download.value.save_as(tmp_path / "saved.png")
+    saved = Image.open(tmp_path / "saved.png").convert("RGB")
+    assert saved.size == (6 * width, 6 * height) == (1152, 1152)
+    enlarged = Image.fromarray(canvas).resize(saved.size, Image.Resampling.BILINEAR)
+    apart = np.abs(np.asarray(saved, int) - np.asarray(enlarged, int))
+    assert apart.mean() < 2, "smooth, as on the screen"
+    assert page.locator(".camwidget-code-drawer").is_hidden()

@@ -14,6 +14,7 @@ from .engine import explain
 from .errors import CamwidgetError
 from .evaluation import Evaluation, evaluate
 from .explanation import Explanation, Explanations
+from .export import save_page
 from .loading import list_models, load
 from .localization import Localization, localize, segmentation_seeds
 from .methods import get_method, list_methods
@@ -66,6 +67,7 @@ __all__ = [
     "map_survival",
     "mask_curve",
     "measure",
+    "save_page",
     "segmentation_seeds",
     "visualize",
     "wrap",

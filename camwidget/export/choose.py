@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -13,11 +14,14 @@ from ..listing import listed_classes
 from ..methods import Method, get_method, list_methods
 from ..models import VisionModel
 
-__all__ = ["Choice", "choose_classes", "choose_layers", "choose_methods"]
+__all__ = ["Choice", "Targets", "choose_classes", "choose_layers", "choose_methods"]
 
 #: Quick ones that say different things, in the order in which they are preferred.
 _METHODS = ("gradcam", "cam", "gradcam++", "layercam", "hirescam", "eigencam")
 _FEW_METHODS, _FEW_LAYERS = 4, 6
+
+#: A class by name or index, several of them, or None for the predicted one.
+Targets: TypeAlias = "str | int | Sequence[str | int] | None"
 
 
 @dataclass(frozen=True)
@@ -38,35 +42,36 @@ class Choice:
 
 
 def choose_classes(
-    model: VisionModel,
-    whole: np.ndarray,
-    target: str | int | None,
-    classes: int | Iterable[str | int],
+    model: VisionModel, whole: np.ndarray, target: Targets, classes: int | Iterable[str | int]
 ) -> tuple[tuple[int, ...], int]:
     """The listed classes, and the one shown.
 
     Args:
         model: under its text.
         whole: probabilities (classes,) of the whole picture.
-        target: the one shown first; if None the predicted one, or the first of ``classes`` where it is not among them.
+        target: one or several that are listed whatever ``classes`` says, the first of them shown; if None the predicted
+            one is, or the first of ``classes`` where that is not among them.
         classes: how many of the most probable ones, or which.
     """
+    several = target if isinstance(target, (list, tuple)) else [] if target is None else [target]
+    wanted = [model.class_index(t) for t in several]
     predicted = model.predicted(torch.from_numpy(whole)[None])[0]
-    shown = predicted if target is None else model.class_index(target)
     if isinstance(classes, int):
         if classes < 1:
             raise CamwidgetError(f"A page has at least one class, not {classes}.")
-        return tuple(listed_classes(model, whole, shown, classes)), shown
-    if isinstance(classes, str):
-        classes = [classes]
-    asked = list(dict.fromkeys(model.class_index(c) for c in classes))
-    if not asked:
+        shown = wanted[0] if wanted else predicted
+        listed = listed_classes(model, whole, shown, classes)
+        for index in dict.fromkeys(wanted):
+            if index not in listed:
+                others = [i for i in listed if i not in wanted]
+                listed = [*(i for i in listed if i not in others[-1:]), index]
+        return tuple(listed), shown
+    asked = [model.class_index(c) for c in ([classes] if isinstance(classes, str) else classes)]
+    if not asked and not wanted:
         raise TargetError("A page has at least one class: classes is empty.")
-    if target is None and shown not in asked:
-        shown = asked[0]
+    shown = wanted[0] if wanted else predicted if predicted in asked else asked[0]
     # As a model's answer is read: the most probable first.
-    every = {*asked, shown}
-    return tuple(sorted(every, key=lambda i: -whole[i])), shown
+    return tuple(sorted({*asked, *wanted}, key=lambda i: -whole[i])), shown
 
 
 def choose_methods(
@@ -115,10 +120,7 @@ def choose_layers(
     asked = None if layers is None else [model.layer(name).name for name in layers]
     if asked is not None and not asked:
         raise CamwidgetError("A page has at least one layer: layers is empty.")
-    if layer is not None:
-        shown = model.layer(layer).name
-    else:
-        shown = model.default_layer if asked is None else asked[0]
+    shown = model.layer(layer).name if layer is not None or asked is None else asked[0]
     some = _spread(model, shown) if asked is None else {*asked, shown}
     order = [*listed, *(name for name in some if name not in listed)]
     return tuple(name for name in order if name in some), shown

@@ -18,6 +18,7 @@ from ..errors import CamwidgetError
 
 __all__ = ["as_html", "as_json", "as_text", "document", "page_path", "static", "written"]
 
+_NONE = "'none'"
 _STATIC = Path(__file__).parent.parent / "static"
 
 #: What would end a script element, or change how the rest of it is read.
@@ -51,15 +52,7 @@ def static(name: str) -> str:
     return text
 
 
-def document(
-    *,
-    title: str,
-    style: str,
-    body: str,
-    script: str = "",
-    data: Any = None,
-    pictures: str = "data:",
-) -> str:
+def document(*, title: str, style: str, body: str, script: str = "", data: Any = None) -> str:
     """A whole document.
 
     Args:
@@ -68,16 +61,15 @@ def document(
         body: HTML, in which someone's text has gone through ``as_html``.
         script: the only script; none if empty.
         data: for the script, as JSON in the element of id ``camwidget-data``.
-        pictures: where images may come from.
     """
     policy = "; ".join(
         (
-            "default-src 'none'",
-            f"script-src {_hash(script) if script else chr(39) + 'none' + chr(39)}",
+            f"default-src {_NONE}",
+            f"script-src {_hash(script) if script else _NONE}",
             f"style-src {_hash(style)}",
-            f"img-src {pictures}",
-            "base-uri 'none'",
-            "form-action 'none'",
+            "img-src data:",
+            f"base-uri {_NONE}",
+            f"form-action {_NONE}",
         )
     )
     parts = [

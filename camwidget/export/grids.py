@@ -34,6 +34,11 @@ class Grid:
         """Whether there is no evidence anywhere."""
         return not bool(self.cells.any())
 
+    @property
+    def is_rounded(self) -> bool:
+        """Whether these are steps of the maximum."""
+        return self.cells.dtype == np.uint16
+
     def saliency(self, size: tuple[int, int]) -> np.ndarray:
         """Float32 (H, W) in [0, 1]."""
         cells = torch.from_numpy(self.cells.astype(np.float32))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 
@@ -19,27 +19,32 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_MODES, _FILLS = ("remove", "keep", "multiply"), ("blur", "mean", "black")
+
 _FINE, _SOME_FAILED, _USAGE, _INTERRUPTED = 0, 1, 2, 130
 
 _DESCRIPTION = """\
-Explain pictures, and write the explanation as a page for any browser: the heatmap of every class, method and layer in
-it, and a slider that masks the picture, with what the model says then. A page is one file, and asks nothing of any
-network.
+Explain pictures, and write each explanation as a page for any browser: the
+heatmap of every class, method and layer in it, and a slider that masks the
+picture, with what the model says then. A page is one file, and asks nothing of
+any network.
 """
 
 _EPILOG = """\
 examples:
-  camwidget photo.jpg                            photo.html, by the embedded model
-  camwidget photo.jpg --model resnet50 --open    by torchvision's ResNet-50, and show it
-  camwidget photo.jpg --model resnet50 --target "tabby" --target "tiger cat"
-  camwidget holiday/ cat.png -o pages            a page a picture, and pages/index.html
+  camwidget photo.jpg                          photo.html, by the embedded model
+  camwidget photo.jpg --model resnet50 --open  by ResNet-50, and show it
+  camwidget photo.jpg --model resnet50 --target tabby --target "tiger cat"
+  camwidget holiday/ cat.png -o pages          pages/index.html leads to them
 
-models: the embedded ones need no network; the weights of torchvision's and timm's (timm/NAME) are fetched once.
+The embedded models need no network. The weights of torchvision's models, and of
+timm's (timm/NAME), are fetched when they are first asked for.
 
 exit codes:
   0    every picture has its page
-  1    something could not be explained; the others were, and stderr says which
-  2    wrong usage: no such option, file, model, method, layer or class, or a page exists already; nothing was written
+  1    something could not be explained; stderr says what, and the rest was
+  2    wrong usage: no such option, file, model, method, layer or class, or the
+       page exists already; nothing was written
   130  interrupted; pages that were finished stay
 """
 
@@ -77,54 +82,40 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"camwidget {__version__}")
 
     model = parser.add_argument_group("model")
-    model.add_argument("--model", metavar="NAME", help="the embedded zoo/textures if left out")
+    model.add_argument("--model", metavar="NAME", help="(default: the embedded zoo/textures)")
     model.add_argument(
         "--weights", metavar="FILE", help="of the model, instead of its pretrained ones"
     )
-    model.add_argument("--device", metavar="NAME", help="cpu, cuda or mps; the fastest if left out")
+    model.add_argument(
+        "--device", metavar="NAME", help="cpu, cuda or mps (default: the fastest there is)"
+    )
     model.add_argument("--text", help="the question or caption, for a model that takes one")
 
-    shown = parser.add_argument_group("what is in a page (the first of each is shown first)")
-    many = {"action": "append", "default": []}
-    shown.add_argument(
-        "--target",
-        metavar="CLASS",
-        **many,
-        help="class name or index, may be repeated; the predicted class",
+    shown = parser.add_argument_group(
+        "what is in a page", "Options marked * may be repeated; the first is shown first."
     )
+
+    def several(name: str, help: str, **more: Any) -> None:
+        shown.add_argument(name, action="append", default=[], help=f"* {help}", **more)
+
+    several("--target", "class name or index (default: the predicted class)", metavar="CLASS")
     shown.add_argument(
-        "--classes", metavar="N", type=_number(1, 50), default=5, help="how many classes to list; 5"
+        "--classes",
+        metavar="N",
+        type=_number(1, 50),
+        default=5,
+        help="how many of the most probable classes (default: 5)",
     )
-    shown.add_argument(
-        "--method",
-        metavar="NAME",
-        **many,
-        help="may be repeated; Grad-CAM, CAM and two others that are quick",
-    )
-    shown.add_argument(
-        "--layer",
-        metavar="NAME",
-        **many,
-        help="may be repeated, or 'all'; the last layer and up to five others",
-    )
-    shown.add_argument(
-        "--mode",
-        choices=("remove", "keep", "multiply"),
-        **many,
-        help="of masking, may be repeated; remove",
-    )
-    shown.add_argument(
-        "--fill",
-        choices=("blur", "mean", "black"),
-        **many,
-        help="what masked pixels become, may be repeated; blur",
-    )
+    several("--method", "(default: Grad-CAM and three other quick ones)", metavar="NAME")
+    several("--layer", "or 'all' (default: the last one, and up to five others)", metavar="NAME")
+    several("--mode", "remove, keep or multiply (default: remove)", choices=_MODES, metavar="MODE")
+    several("--fill", "blur, mean or black (default: blur)", choices=_FILLS, metavar="FILL")
     shown.add_argument(
         "--steps",
         metavar="N",
         type=_number(2, 201),
         default=21,
-        help="so many points has a curve; 21",
+        help="points of a curve, at each of which the model is run (default: 21)",
     )
 
     output = parser.add_argument_group("output")
@@ -132,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         "-o",
         "--output",
         metavar="OUT",
-        help="a page's file, or the folder for several; PICTURE.html or camwidget-pages here if left out",
+        help="the page's file, or the folder of several (default: PICTURE.html or camwidget-pages, here)",
     )
     output.add_argument("--force", action="store_true", help="replace pages that exist")
     output.add_argument("--open", action="store_true", help="show the result in the browser")
@@ -143,19 +134,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _number(least: int, most: int) -> type[int]:
+def _number(least: int, most: int) -> Callable[[str], int]:
     """A whole number in a range, for argparse."""
 
     def read(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = least - 1
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"a whole number from {least} to {most}, not {text!r}")
-        return value
+        if text.isdecimal() and least <= int(text) <= most:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"a whole number from {least} to {most}, not {text!r}")
 
-    return read  # type: ignore[return-value]
+    return read
 
 
 def _run(asked: argparse.Namespace) -> int:
@@ -350,7 +337,7 @@ def _complain(
 
     known = isinstance(error, (_UsageError, CamwidgetError, OSError))
     text = str(error) if known else f"{type(error).__name__}: {error} (--debug shows where)"
-    subject = "" if of is None else f"{_plain(of)}: "
+    subject = "" if of is None or text.startswith(of.name) else f"{_plain(of)}: "
     # One line, whatever is in it.
     print(f"camwidget: error: {subject}{' '.join(text.split())}", file=sys.stderr)
     return code

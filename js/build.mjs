@@ -35,7 +35,7 @@ await build({
 
 await build({
   absWorkingDir: here,
-  entryPoints: { view: "src/css/view.css", quiz: "src/quiz/css/quiz.css", table: "src/table/css/table.css", page: "src/page/css/page.css" },
+  entryPoints: { view: "src/css/view.css", quiz: "src/quiz/css/quiz.css", table: "src/table/css/table.css", page: "src/page/css/page.css", index: "src/page/css/index.css" },
   outdir: "../camwidget/static",
   bundle: true,
   charset: "utf8",

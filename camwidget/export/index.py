@@ -49,7 +49,7 @@ def save_index(
 <p>The colours show where there is evidence for the class that is named, by one method and at one layer. They are no
 proof that the model goes by what is there.</p>
 </footer>"""
-    html = document(title=title, style=static("page.css"), body=body)
+    html = document(title=title, style=static("index.css"), body=body)
     with written(file, overwrite=overwrite) as beside:
         beside.write_bytes(html.encode("utf-8"))
     return file

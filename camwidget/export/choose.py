@@ -21,7 +21,7 @@ _METHODS = ("gradcam", "cam", "gradcam++", "layercam", "hirescam", "eigencam")
 _FEW_METHODS, _FEW_LAYERS = 4, 6
 
 #: A class by name or index, several of them, or None for the predicted one.
-Targets: TypeAlias = "str | int | Sequence[str | int] | None"
+Targets: TypeAlias = str | int | Sequence[str | int] | None
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,11 @@ def choose_classes(
             one is, or the first of ``classes`` where that is not among them.
         classes: how many of the most probable ones, or which.
     """
-    several = target if isinstance(target, (list, tuple)) else [] if target is None else [target]
-    wanted = [model.class_index(t) for t in several]
+    if target is None:
+        target = []
+    elif isinstance(target, (str, int)):
+        target = [target]
+    wanted = [model.class_index(t) for t in target]
     predicted = model.predicted(torch.from_numpy(whole)[None])[0]
     if isinstance(classes, int):
         if classes < 1:

@@ -40,6 +40,63 @@
     select.selectedIndex = choices2.findIndex((choice) => choice.value === value);
   }
 
+  // src/page/archive.ts
+  var Archive = class _Archive {
+    constructor(data) {
+      this.data = data;
+    }
+    data;
+    /** From text: zlib's format in base64. */
+    static async read(text2) {
+      const packed = Uint8Array.from(atob(text2), (letter) => letter.charCodeAt(0));
+      const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+      return new _Archive(new Uint8Array(await new Response(stream).arrayBuffer()));
+    }
+    bytes([offset, length]) {
+      return this.data.subarray(offset, offset + length);
+    }
+    uint16(place2) {
+      return new Uint16Array(joined(this.bytes(place2), 2).buffer);
+    }
+    float32(place2) {
+      return new Float32Array(joined(this.bytes(place2), 4).buffer);
+    }
+    /** RGB bytes, row by row. */
+    picture(place2, width) {
+      return unfiltered(this.bytes(place2), 3 * width);
+    }
+  };
+  function joined(planes, size) {
+    const count = planes.length / size;
+    const out = new Uint8Array(planes.length);
+    for (let byte = 0, i = 0; byte < size; byte++) {
+      for (let at = 0; at < count; at++, i++) out[at * size + byte] = planes[i];
+    }
+    return out;
+  }
+  function unfiltered(residuals, row) {
+    const out = new Uint8Array(residuals.length);
+    for (let i = 0; i < out.length; i++) {
+      const inRow = i % row;
+      const left = inRow < 3 ? 0 : out[i - 3];
+      const above = i < row ? 0 : out[i - row];
+      const corner = inRow < 3 || i < row ? 0 : out[i - row - 3];
+      const guess = left + above - corner;
+      const fromLeft = Math.abs(guess - left);
+      const fromAbove = Math.abs(guess - above);
+      const fromCorner = Math.abs(guess - corner);
+      const nearest = fromLeft <= fromAbove && fromLeft <= fromCorner ? left : fromAbove <= fromCorner ? above : corner;
+      out[i] = residuals[i] + nearest;
+    }
+    return out;
+  }
+
+  // src/page/data.ts
+  var FORMAT = 1;
+  function curveKey(mode2, baseline) {
+    return mode2 === "multiply" ? mode2 : `${mode2} ${baseline}`;
+  }
+
   // src/core/bytes.ts
   function bytes(value) {
     if (ArrayBuffer.isView(value)) {
@@ -55,8 +112,8 @@
     return out;
   }
   function float32(raw) {
-    const view2 = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
-    return Float32Array.from({ length: raw.length >> 2 }, (_, i) => view2.getFloat32(4 * i, true));
+    const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+    return Float32Array.from({ length: raw.length >> 2 }, (_, i) => view.getFloat32(4 * i, true));
   }
 
   // src/view/traits.ts
@@ -252,6 +309,432 @@
       hit: hit === "hit" || hit === "miss" ? hit : "",
       said: text(from["said"])
     };
+  }
+
+  // src/core/enlarge.ts
+  var { fround } = Math;
+  function axis(cells2, pixels) {
+    const made = {
+      first: new Uint32Array(pixels),
+      second: new Uint32Array(pixels),
+      ofFirst: new Float32Array(pixels),
+      ofSecond: new Float32Array(pixels)
+    };
+    const scale = fround(cells2 / pixels);
+    for (let at = 0; at < pixels; at++) {
+      const exact = Math.max(0, fround(fround(scale * (at + 0.5)) - 0.5));
+      const first = Math.min(Math.floor(exact), cells2 - 1);
+      const part = Math.min(1, fround(exact - first));
+      made.first[at] = first;
+      made.second[at] = Math.min(first + 1, cells2 - 1);
+      made.ofFirst[at] = fround(1 - part);
+      made.ofSecond[at] = part;
+    }
+    return made;
+  }
+  function enlarge({ rows: rows2, columns, cells: cells2 }, width, height) {
+    const out = new Float32Array(width * height);
+    const across = axis(columns, width);
+    const down = axis(rows2, height);
+    const stretched = new Float32Array(rows2 * width);
+    for (let row = 0, i = 0; row < rows2; row++) {
+      const start = row * columns;
+      for (let x = 0; x < width; x++, i++) {
+        const left = cells2[start + across.first[x]] * across.ofFirst[x];
+        const right = cells2[start + across.second[x]] * across.ofSecond[x];
+        stretched[i] = left + fround(right);
+      }
+    }
+    for (let y = 0, i = 0; y < height; y++) {
+      const above = down.first[y] * width;
+      const below = down.second[y] * width;
+      const ofAbove = down.ofFirst[y];
+      const ofBelow = down.ofSecond[y];
+      for (let x = 0; x < width; x++, i++) {
+        out[i] = stretched[above + x] * ofAbove + fround(stretched[below + x] * ofBelow);
+      }
+    }
+    return out;
+  }
+  function toBytes(map) {
+    let peak = 0;
+    for (const value of map) if (value > peak) peak = value;
+    const out = new Uint8Array(map.length);
+    if (peak === 0) return out;
+    for (let i = 0; i < map.length; i++) out[i] = halfToEven(fround(fround(map[i] / peak) * 255));
+    return out;
+  }
+  function halfToEven(value) {
+    const low = Math.floor(value);
+    const over = value - low;
+    return over > 0.5 || over === 0.5 && low % 2 === 1 ? low + 1 : low;
+  }
+
+  // src/core/ranks.ts
+  var LEVELS = 65536;
+  function rankLevels(saliency) {
+    const count = saliency.length;
+    const bits = new Uint32Array(count);
+    bits.set(new Uint32Array(saliency.buffer, saliency.byteOffset, count));
+    for (let i = 0; i < count; i++) bits[i] = ~bits[i];
+    const order = sorted(bits);
+    const levels = new Uint16Array(count);
+    for (let rank = 0; rank < count; rank++) levels[order[rank]] = Math.floor(rank * LEVELS / count);
+    return levels;
+  }
+  function sorted(bits) {
+    const count = bits.length;
+    let from = Uint32Array.from({ length: count }, (_, i) => i);
+    let to = new Uint32Array(count);
+    for (const shift of [0, 16]) {
+      const starts = new Uint32Array(LEVELS + 1);
+      for (let i = 0; i < count; i++) starts[(bits[i] >>> shift & 65535) + 1]++;
+      for (let key = 0; key < LEVELS; key++) starts[key + 1] += starts[key];
+      for (let i = 0; i < count; i++) {
+        const at = from[i];
+        const key = bits[at] >>> shift & 65535;
+        to[starts[key]++] = at;
+      }
+      [from, to] = [to, from];
+    }
+    return from;
+  }
+
+  // src/page/maps.ts
+  var KEPT = 24;
+  var { fround: fround2 } = Math;
+  var Maps = class {
+    constructor(data, archive) {
+      this.data = data;
+      this.archive = archive;
+      for (const [row, method, layer, grid2] of data.maps) this.places.set(`${row} ${method} ${layer}`, grid2);
+    }
+    data;
+    archive;
+    made = /* @__PURE__ */ new Map();
+    places = /* @__PURE__ */ new Map();
+    /** The number of a map's grid, by places in the lists; undefined where there is no such map. */
+    find(row, method, layer) {
+      return this.places.get(`${row} ${method} ${layer}`) ?? this.places.get(`${row} ${method} -1`);
+    }
+    grid(number2) {
+      const { rows: rows2, columns, rounded: rounded2, cells: cells2 } = this.data.grids[number2];
+      const values = rounded2 ? Float32Array.from(this.archive.uint16(cells2)) : this.archive.float32(cells2);
+      return { rows: rows2, columns, cells: values };
+    }
+    /** At the size of the picture, in proportion to the map: values of several classes' maps compare. */
+    enlarged(number2) {
+      const { width, height } = this.data.scene;
+      const { rounded: rounded2, peak } = this.data.grids[number2];
+      const map = enlarge(this.grid(number2), width, height);
+      const step2 = rounded2 ? peak / Math.max(...this.grid(number2).cells) : 1;
+      return map.map((value) => value * step2);
+    }
+    show(number2) {
+      const known = this.made.get(number2);
+      if (known !== void 0) return known;
+      const { width, height } = this.data.scene;
+      const grid2 = this.grid(number2);
+      const map = enlarge(grid2, width, height);
+      const shown = {
+        saliency: toBytes(map),
+        levels: rankLevels(unit2(map)),
+        cells: toBytes(grid2.cells),
+        evident: map.reduce((count, value) => count + (value > 0 ? 1 : 0), 0) / map.length
+      };
+      this.made.set(number2, shown);
+      for (const oldest of this.made.keys()) {
+        if (this.made.size <= KEPT) break;
+        this.made.delete(oldest);
+      }
+      return shown;
+    }
+    /** Probabilities at every step, of every listed class. */
+    curve(number2, key) {
+      const place2 = this.data.grids[number2]?.curves[key];
+      if (place2 === void 0) return null;
+      const values = this.archive.uint16(place2);
+      const count = this.data.classes.length;
+      return Array.from(
+        { length: values.length / count },
+        (_, step2) => Array.from(values.subarray(step2 * count, (step2 + 1) * count), (value) => value / 1e4)
+      );
+    }
+  };
+  function unit2(map) {
+    const peak = map.reduce((most, value) => Math.max(most, value), 0);
+    return peak > 0 ? map.map((value) => Math.min(1, fround2(value / peak))) : map;
+  }
+
+  // src/page/words.ts
+  function note(name, layer) {
+    return `No positive evidence for ${name} at ${layer}.`;
+  }
+  function sentence(of) {
+    const { name, mode: mode2, fraction, before, after, evident } = of;
+    if (evident === 0) return `${note(name, of.layer)} Choose another class, layer or method.`;
+    if (after === null) {
+      return mode2 === "keep" ? `The whole picture is kept. Drag the slider to keep only the most evidence for ${name}.` : `Nothing is removed yet. Drag the slider to take the evidence for ${name} away.`;
+    }
+    const part = `${rounded(100 * fraction, 1)} %`;
+    const most = of.method === "random" ? `a random ${part}` : `the ${part} with the most evidence for ${name}`;
+    const deed = {
+      remove: `Removing ${most}`,
+      keep: `Keeping only ${most}`,
+      multiply: `Multiplying the picture by its map for ${name}`
+    }[mode2];
+    const beyond = mode2 !== "multiply" && fraction > evident + 5e-3 ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.` : "";
+    return `${deed} ${effect(name, before, after)}${beyond}`;
+  }
+  function effect(name, before, after) {
+    const change = rounded(rounded(after, 2) - rounded(before, 2), 2);
+    if (Math.max(before, after) < 5e-3) return `leaves ${name} below 0.01.`;
+    if (change === 0) return `leaves ${name} at ${fixed(before, 2)}.`;
+    const verb = change > 0 ? "raises" : "lowers";
+    return `${verb} it by ${fixed(Math.abs(change), 2)} (${fixed(before, 2)} → ${fixed(after, 2)}).`;
+  }
+  function pickedSentence(name) {
+    return name === null ? "None of the most probable classes has positive evidence there." : `The strongest evidence there is for ${name}.`;
+  }
+  function fixed(value, digits) {
+    const halves = value * 2 ** (digits + 1);
+    const up = value.toFixed(digits);
+    if (!Number.isInteger(halves) || halves % 2 === 0) return up;
+    const last = Number(up.at(-1));
+    return last % 2 === 0 ? up : (Number(up) - 10 ** -digits).toFixed(digits);
+  }
+  function rounded(value, digits) {
+    return Math.sign(value) * Number(fixed(Math.abs(value), digits));
+  }
+
+  // src/page/model.ts
+  var SCENE = "page";
+  var FAINT = 5e-3;
+  var PageModel = class {
+    constructor(data, archive) {
+      this.data = data;
+      const { scene: scene2, first } = data;
+      this.maps = new Maps(data, archive);
+      const fills = Object.entries(scene2.fills).map(([name, place2]) => [
+        name,
+        place2[1] === 3 ? archive.bytes(place2) : archive.picture(place2, scene2.width)
+      ]);
+      this.state = {
+        ...first,
+        scene: {
+          id: SCENE,
+          width: scene2.width,
+          height: scene2.height,
+          picture: archive.picture(scene2.picture, scene2.width),
+          fills: Object.fromEntries(fills)
+        },
+        rows: data.classes,
+        masked: [],
+        layers: data.layers,
+        modes: data.modes,
+        baselines: data.baselines,
+        colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
+        colormap: "inferno",
+        overlay: true,
+        opacity: 0.65,
+        cells: false,
+        boxes: false,
+        pictures: [],
+        picture: -1,
+        here: {},
+        error: "",
+        busy: false,
+        pending: false,
+        progress: -1
+      };
+      this.save_changes();
+    }
+    data;
+    state;
+    listeners = /* @__PURE__ */ new Map();
+    maps;
+    shown = null;
+    get(key) {
+      return this.state[key];
+    }
+    set(key, value) {
+      if (Object.is(this.state[key], value)) return;
+      this.state[key] = value;
+      for (const listener of [...this.listeners.get(`change:${key}`) ?? []]) listener();
+    }
+    /** The view is done with its changes: answer. */
+    save_changes() {
+      const asked = this.asked;
+      const { shown } = this;
+      const same = shown !== null && ["row", "method", "layer"].every((key) => shown[key] === asked[key]);
+      if (!same) this.ask(asked);
+      this.answer();
+    }
+    on(event, callback) {
+      const known = this.listeners.get(event) ?? /* @__PURE__ */ new Set();
+      this.listeners.set(event, known.add(callback));
+    }
+    off(event, callback) {
+      this.listeners.get(event)?.delete(callback);
+    }
+    send(content) {
+      const { type, x, y } = content;
+      if (type === "pick") this.pick(number(x, 0), number(y, 0));
+    }
+    /** The curve of the map shown, or null: of every listed class at every step. */
+    curve() {
+      const grid2 = this.grid;
+      const { mode: of, baseline } = this.mask;
+      return grid2 === void 0 || of === "multiply" ? null : this.maps.curve(grid2, curveKey(of, baseline));
+    }
+    get asked() {
+      const { classes, methods: methods2, layers: layers2 } = this.data;
+      return {
+        row: classes.findIndex(({ index }) => index === this.state["target"]),
+        method: methods2.findIndex(({ name }) => name === this.state["method"]),
+        layer: layers2.findIndex(({ name }) => name === this.state["layer"])
+      };
+    }
+    get mask() {
+      return {
+        mode: mode(this.state["mode"]),
+        baseline: text(this.state["baseline"]),
+        fraction: unit(this.state["fraction"], 0)
+      };
+    }
+    get grid() {
+      return this.shown === null ? void 0 : this.at(this.shown);
+    }
+    at({ row, method, layer }) {
+      return this.maps.find(row, method, layer);
+    }
+    tell(values) {
+      for (const [key, value] of Object.entries(values)) this.set(key, value);
+    }
+    ask(asked) {
+      const grid2 = this.at(asked);
+      const { classes, methods: methods2, layers: layers2, missing } = this.data;
+      if (grid2 === void 0) {
+        const label = methods2[asked.method]?.label ?? "This method";
+        const reason = missing[methods2[asked.method]?.name ?? ""]?.[layers2[asked.layer]?.name ?? ""];
+        const back = this.shown;
+        this.tell({ error: `${label} does not apply: ${reason ?? "this page has no such map"}.` });
+        if (back === null) return;
+        this.tell({
+          target: classes[back.row]?.index,
+          method: methods2[back.method]?.name,
+          layer: layers2[back.layer]?.name
+        });
+        return;
+      }
+      const before = this.shown;
+      this.shown = asked;
+      if (before?.method !== asked.method || before.layer !== asked.layer) this.tell({ here: {} });
+      this.show(asked, grid2);
+    }
+    show(place2, number2) {
+      const { classes, methods: methods2, layers: layers2, grids, model } = this.data;
+      const method = methods2[place2.method];
+      const layer = layers2[place2.layer].name;
+      const target = classes[place2.row];
+      const { rows: rows2, columns, box: box2, at, peak } = grids[number2];
+      const { saliency, levels, cells: cells2 } = this.maps.show(number2);
+      const where = method.everywhere ? "input" : layer;
+      this.tell({
+        error: "",
+        explanation: {
+          scene: SCENE,
+          saliency,
+          levels,
+          cells: cells2,
+          cells_shape: [rows2, columns],
+          layer: where,
+          at_input: method.everywhere,
+          title: `${method.label} · ${where} · ${target.name}`,
+          empty: peak === 0,
+          note: peak === 0 ? note(target.name, where) : ""
+        },
+        box: box2 === null ? {} : { scene: SCENE, box: box2, peak: at, hit: "", said: "" },
+        methods: this.methods(layer),
+        stages: this.stages(place2),
+        status: `${model} · ${method.label} · ${where} ${columns}×${rows2} · ${target.name}`
+      });
+    }
+    methods(layer) {
+      return this.data.methods.map(({ name, label, group, tip }) => ({
+        name,
+        label,
+        group,
+        tip,
+        reason: this.data.missing[name]?.[layer] ?? null,
+        slow: false
+      }));
+    }
+    /** The same map at all layers, so that scrubbing along them shows each. */
+    stages({ row, method }) {
+      const { classes, methods: methods2, layers: layers2 } = this.data;
+      if (methods2[method].everywhere) return {};
+      const found = layers2.flatMap(({ name }, layer) => {
+        const number2 = this.at({ row, method, layer });
+        if (number2 === void 0) return [];
+        const { rows: rows2, columns, cells: cells2 } = this.maps.grid(number2);
+        return [{ name, rows: rows2, columns, cells: cells2 }];
+      });
+      return { scene: SCENE, target: classes[row].index, method: methods2[method].name, layers: found };
+    }
+    /** What the model says of the masked picture: between two of its answers on a straight line. */
+    answer() {
+      const grid2 = this.grid;
+      const { shown } = this;
+      if (grid2 === void 0 || shown === null) return;
+      const { mode: of, baseline, fraction } = this.mask;
+      const { evident } = this.maps.show(grid2);
+      const whole = of === "remove" && fraction === 0 || of === "keep" && fraction === 1;
+      const curve = whole ? null : this.maps.curve(grid2, curveKey(of, baseline));
+      const masked = curve === null ? [] : between(curve, of === "multiply" ? 0 : fraction);
+      const target = this.data.classes[shown.row];
+      this.tell({
+        masked,
+        sentence: sentence({
+          name: target.name,
+          method: this.data.methods[shown.method].name,
+          layer: this.data.methods[shown.method].everywhere ? "input" : this.data.layers[shown.layer].name,
+          mode: of,
+          fraction,
+          before: target.whole,
+          after: masked[shown.row] ?? null,
+          evident
+        })
+      });
+    }
+    /** Which of the listed classes have the strongest maps at a pixel, on one scale. */
+    pick(x, y) {
+      const { shown } = this;
+      if (shown === null) return;
+      const { classes, scene: scene2 } = this.data;
+      const maps = classes.map((_, row) => {
+        const grid2 = this.at({ ...shown, row });
+        return grid2 === void 0 ? null : this.maps.enlarged(grid2);
+      });
+      const most = maps.reduce((high, map) => map?.reduce((peak, value) => Math.max(peak, value), high) ?? high, 0);
+      const entries = classes.map(({ index, name }, row) => ({ index, name, value: (maps[row]?.[y * scene2.width + x] ?? 0) / (most || 1) })).filter(({ value }) => value >= FAINT).sort((a, b) => b.value - a.value);
+      const found = entries[0];
+      this.tell({
+        here: { x, y, scene: SCENE, entries, of: classes.length },
+        sentence: pickedSentence(found?.name ?? null)
+      });
+      if (found !== void 0 && found.index !== this.state["target"]) {
+        this.set("target", found.index);
+        this.save_changes();
+      }
+    }
+  };
+  function between(curve, fraction) {
+    const at = fraction * (curve.length - 1);
+    const low = Math.min(Math.floor(at), Math.max(0, curve.length - 2));
+    const part = at - low;
+    const next = curve[low + 1] ?? curve[low];
+    return curve[low].map((value, row) => value + part * (next[row] - value));
   }
 
   // src/view/actions.ts
@@ -1436,7 +1919,7 @@
     context.watch(["mode"], () => setText(head, CURVE[mode(context.model.get("mode"))]));
     return head;
   }
-  function sentence(context) {
+  function sentence2(context) {
     const line2 = make("div", "camwidget-say", { "aria-live": "polite" });
     context.watch(["sentence"], () => setText(line2, text(context.model.get("sentence"))));
     return line2;
@@ -1870,65 +2353,6 @@
     }
   };
 
-  // src/core/enlarge.ts
-  var { fround } = Math;
-  function axis(cells2, pixels) {
-    const made = {
-      first: new Uint32Array(pixels),
-      second: new Uint32Array(pixels),
-      ofFirst: new Float32Array(pixels),
-      ofSecond: new Float32Array(pixels)
-    };
-    const scale = fround(cells2 / pixels);
-    for (let at = 0; at < pixels; at++) {
-      const exact = Math.max(0, fround(fround(scale * (at + 0.5)) - 0.5));
-      const first = Math.min(Math.floor(exact), cells2 - 1);
-      const part = Math.min(1, fround(exact - first));
-      made.first[at] = first;
-      made.second[at] = Math.min(first + 1, cells2 - 1);
-      made.ofFirst[at] = fround(1 - part);
-      made.ofSecond[at] = part;
-    }
-    return made;
-  }
-  function enlarge({ rows: rows2, columns, cells: cells2 }, width, height) {
-    const out = new Float32Array(width * height);
-    const across = axis(columns, width);
-    const down = axis(rows2, height);
-    const stretched = new Float32Array(rows2 * width);
-    for (let row = 0, i = 0; row < rows2; row++) {
-      const start = row * columns;
-      for (let x = 0; x < width; x++, i++) {
-        const left = cells2[start + across.first[x]] * across.ofFirst[x];
-        const right = cells2[start + across.second[x]] * across.ofSecond[x];
-        stretched[i] = left + fround(right);
-      }
-    }
-    for (let y = 0, i = 0; y < height; y++) {
-      const above = down.first[y] * width;
-      const below = down.second[y] * width;
-      const ofAbove = down.ofFirst[y];
-      const ofBelow = down.ofSecond[y];
-      for (let x = 0; x < width; x++, i++) {
-        out[i] = stretched[above + x] * ofAbove + fround(stretched[below + x] * ofBelow);
-      }
-    }
-    return out;
-  }
-  function toBytes(map) {
-    let peak = 0;
-    for (const value of map) if (value > peak) peak = value;
-    const out = new Uint8Array(map.length);
-    if (peak === 0) return out;
-    for (let i = 0; i < map.length; i++) out[i] = halfToEven(fround(fround(map[i] / peak) * 255));
-    return out;
-  }
-  function halfToEven(value) {
-    const low = Math.floor(value);
-    const over = value - low;
-    return over > 0.5 || over === 0.5 && low % 2 === 1 ? low + 1 : low;
-  }
-
   // src/view/box.ts
   var SVG = "http://www.w3.org/2000/svg";
   function boxes(context) {
@@ -2306,7 +2730,7 @@
       methods2.element,
       layerPicker(context, () => stage.focus()),
       mask,
-      sentence(context),
+      sentence2(context),
       status(context, help.element),
       errorLine(context)
     ];
@@ -2324,57 +2748,6 @@
     followPicture(context, root);
     holdFocus(root, stage.frame, signal);
     signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
-  }
-
-  // src/page/archive.ts
-  var Archive = class _Archive {
-    constructor(data) {
-      this.data = data;
-    }
-    data;
-    /** From text: zlib's format in base64. */
-    static async read(text2) {
-      const packed = Uint8Array.from(atob(text2), (letter) => letter.charCodeAt(0));
-      const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-      return new _Archive(new Uint8Array(await new Response(stream).arrayBuffer()));
-    }
-    bytes([offset, length]) {
-      return this.data.subarray(offset, offset + length);
-    }
-    uint16(place2) {
-      return new Uint16Array(joined(this.bytes(place2), 2).buffer);
-    }
-    float32(place2) {
-      return new Float32Array(joined(this.bytes(place2), 4).buffer);
-    }
-    /** RGB bytes, row by row. */
-    picture(place2, width) {
-      return unfiltered(this.bytes(place2), 3 * width);
-    }
-  };
-  function joined(planes, size) {
-    const count = planes.length / size;
-    const out = new Uint8Array(planes.length);
-    for (let byte = 0, i = 0; byte < size; byte++) {
-      for (let at = 0; at < count; at++, i++) out[at * size + byte] = planes[i];
-    }
-    return out;
-  }
-  function unfiltered(residuals, row) {
-    const out = new Uint8Array(residuals.length);
-    for (let i = 0; i < out.length; i++) {
-      const inRow = i % row;
-      const left = inRow < 3 ? 0 : out[i - 3];
-      const above = i < row ? 0 : out[i - row];
-      const corner = inRow < 3 || i < row ? 0 : out[i - row - 3];
-      const guess = left + above - corner;
-      const fromLeft = Math.abs(guess - left);
-      const fromAbove = Math.abs(guess - above);
-      const fromCorner = Math.abs(guess - corner);
-      const nearest = fromLeft <= fromAbove && fromLeft <= fromCorner ? left : fromAbove <= fromCorner ? above : corner;
-      out[i] = residuals[i] + nearest;
-    }
-    return out;
   }
 
   // src/page/colors.ts
@@ -2428,47 +2801,6 @@
   }
   function bar(at, value, fill2, opacity2) {
     return svg("rect", { x: 0, y: ROW * (at + 0.25), width: `${100 * value}%`, height: ROW / 2, fill: fill2, opacity: opacity2 });
-  }
-
-  // src/page/words.ts
-  function note(name, layer) {
-    return `No positive evidence for ${name} at ${layer}.`;
-  }
-  function sentence2(of) {
-    const { name, mode: mode2, fraction, before, after, evident } = of;
-    if (evident === 0) return `${note(name, of.layer)} Choose another class, layer or method.`;
-    if (after === null) {
-      return mode2 === "keep" ? `The whole picture is kept. Drag the slider to keep only the most evidence for ${name}.` : `Nothing is removed yet. Drag the slider to take the evidence for ${name} away.`;
-    }
-    const part = `${rounded(100 * fraction, 1)} %`;
-    const most = of.method === "random" ? `a random ${part}` : `the ${part} with the most evidence for ${name}`;
-    const deed = {
-      remove: `Removing ${most}`,
-      keep: `Keeping only ${most}`,
-      multiply: `Multiplying the picture by its map for ${name}`
-    }[mode2];
-    const beyond = mode2 !== "multiply" && fraction > evident + 5e-3 ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.` : "";
-    return `${deed} ${effect(name, before, after)}${beyond}`;
-  }
-  function effect(name, before, after) {
-    const change = rounded(rounded(after, 2) - rounded(before, 2), 2);
-    if (Math.max(before, after) < 5e-3) return `leaves ${name} below 0.01.`;
-    if (change === 0) return `leaves ${name} at ${fixed(before, 2)}.`;
-    const verb = change > 0 ? "raises" : "lowers";
-    return `${verb} it by ${fixed(Math.abs(change), 2)} (${fixed(before, 2)} → ${fixed(after, 2)}).`;
-  }
-  function pickedSentence(name) {
-    return name === null ? "None of the most probable classes has positive evidence there." : `The strongest evidence there is for ${name}.`;
-  }
-  function fixed(value, digits) {
-    const halves = value * 2 ** (digits + 1);
-    const up = value.toFixed(digits);
-    if (!Number.isInteger(halves) || halves % 2 === 0) return up;
-    const last = Number(up.at(-1));
-    return last % 2 === 0 ? up : (Number(up) - 10 ** -digits).toFixed(digits);
-  }
-  function rounded(value, digits) {
-    return Math.sign(value) * Number(fixed(Math.abs(value), digits));
   }
 
   // src/page/curve.ts
@@ -2560,336 +2892,20 @@
     }
   };
 
-  // src/page/data.ts
-  var FORMAT = 1;
-  function curveKey(mode2, baseline) {
-    return mode2 === "multiply" ? mode2 : `${mode2} ${baseline}`;
-  }
-
-  // src/core/ranks.ts
-  var LEVELS = 65536;
-  function rankLevels(saliency) {
-    const count = saliency.length;
-    const bits = new Uint32Array(count);
-    bits.set(new Uint32Array(saliency.buffer, saliency.byteOffset, count));
-    for (let i = 0; i < count; i++) bits[i] = ~bits[i];
-    const order = sorted(bits);
-    const levels = new Uint16Array(count);
-    for (let rank = 0; rank < count; rank++) levels[order[rank]] = Math.floor(rank * LEVELS / count);
-    return levels;
-  }
-  function sorted(bits) {
-    const count = bits.length;
-    let from = Uint32Array.from({ length: count }, (_, i) => i);
-    let to = new Uint32Array(count);
-    for (const shift of [0, 16]) {
-      const starts = new Uint32Array(LEVELS + 1);
-      for (let i = 0; i < count; i++) starts[(bits[i] >>> shift & 65535) + 1]++;
-      for (let key = 0; key < LEVELS; key++) starts[key + 1] += starts[key];
-      for (let i = 0; i < count; i++) {
-        const at = from[i];
-        const key = bits[at] >>> shift & 65535;
-        to[starts[key]++] = at;
-      }
-      [from, to] = [to, from];
-    }
-    return from;
-  }
-
-  // src/page/maps.ts
-  var KEPT = 24;
-  var { fround: fround2 } = Math;
-  var Maps = class {
-    constructor(data, archive) {
-      this.data = data;
-      this.archive = archive;
-      for (const [row, method, layer, grid2] of data.maps) this.places.set(`${row} ${method} ${layer}`, grid2);
-    }
-    data;
-    archive;
-    made = /* @__PURE__ */ new Map();
-    places = /* @__PURE__ */ new Map();
-    /** The number of a map's grid, by places in the lists; undefined where there is no such map. */
-    find(row, method, layer) {
-      return this.places.get(`${row} ${method} ${layer}`) ?? this.places.get(`${row} ${method} -1`);
-    }
-    grid(number2) {
-      const { rows: rows2, columns, rounded: rounded2, cells: cells2 } = this.data.grids[number2];
-      const values = rounded2 ? Float32Array.from(this.archive.uint16(cells2)) : this.archive.float32(cells2);
-      return { rows: rows2, columns, cells: values };
-    }
-    /** At the size of the picture, in proportion to the map: values of several classes' maps compare. */
-    enlarged(number2) {
-      const { width, height } = this.data.scene;
-      const { rounded: rounded2, peak } = this.data.grids[number2];
-      const map = enlarge(this.grid(number2), width, height);
-      const step2 = rounded2 ? peak / Math.max(...this.grid(number2).cells) : 1;
-      return map.map((value) => value * step2);
-    }
-    show(number2) {
-      const known = this.made.get(number2);
-      if (known !== void 0) return known;
-      const { width, height } = this.data.scene;
-      const grid2 = this.grid(number2);
-      const map = enlarge(grid2, width, height);
-      const shown = {
-        saliency: toBytes(map),
-        levels: rankLevels(unit2(map)),
-        cells: toBytes(grid2.cells),
-        evident: map.reduce((count, value) => count + (value > 0 ? 1 : 0), 0) / map.length
-      };
-      this.made.set(number2, shown);
-      for (const oldest of this.made.keys()) {
-        if (this.made.size <= KEPT) break;
-        this.made.delete(oldest);
-      }
-      return shown;
-    }
-    /** Probabilities at every step, of every listed class. */
-    curve(number2, key) {
-      const place2 = this.data.grids[number2]?.curves[key];
-      if (place2 === void 0) return null;
-      const values = this.archive.uint16(place2);
-      const count = this.data.classes.length;
-      return Array.from(
-        { length: values.length / count },
-        (_, step2) => Array.from(values.subarray(step2 * count, (step2 + 1) * count), (value) => value / 1e4)
-      );
-    }
-  };
-  function unit2(map) {
-    const peak = map.reduce((most, value) => Math.max(most, value), 0);
-    return peak > 0 ? map.map((value) => Math.min(1, fround2(value / peak))) : map;
-  }
-
-  // src/page/model.ts
-  var SCENE = "page";
-  var FAINT = 5e-3;
-  var PageModel = class {
-    constructor(data, archive) {
-      this.data = data;
-      const { scene: scene2, first } = data;
-      this.maps = new Maps(data, archive);
-      const fills = Object.entries(scene2.fills).map(([name, place2]) => [
-        name,
-        place2[1] === 3 ? archive.bytes(place2) : archive.picture(place2, scene2.width)
-      ]);
-      this.state = {
-        ...first,
-        scene: {
-          id: SCENE,
-          width: scene2.width,
-          height: scene2.height,
-          picture: archive.picture(scene2.picture, scene2.width),
-          fills: Object.fromEntries(fills)
-        },
-        rows: data.classes,
-        masked: [],
-        layers: data.layers,
-        modes: data.modes,
-        baselines: data.baselines,
-        colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
-        colormap: "inferno",
-        overlay: true,
-        opacity: 0.65,
-        cells: false,
-        boxes: false,
-        pictures: [],
-        picture: -1,
-        here: {},
-        error: "",
-        busy: false,
-        pending: false,
-        progress: -1
-      };
-      this.save_changes();
-    }
-    data;
-    state;
-    listeners = /* @__PURE__ */ new Map();
-    maps;
-    shown = null;
-    get(key) {
-      return this.state[key];
-    }
-    set(key, value) {
-      if (Object.is(this.state[key], value)) return;
-      this.state[key] = value;
-      for (const listener of [...this.listeners.get(`change:${key}`) ?? []]) listener();
-    }
-    /** The view is done with its changes: answer. */
-    save_changes() {
-      const asked = this.asked;
-      const { shown } = this;
-      const same = shown !== null && ["row", "method", "layer"].every((key) => shown[key] === asked[key]);
-      if (!same) this.ask(asked);
-      this.answer();
-    }
-    on(event, callback) {
-      const known = this.listeners.get(event) ?? /* @__PURE__ */ new Set();
-      this.listeners.set(event, known.add(callback));
-    }
-    off(event, callback) {
-      this.listeners.get(event)?.delete(callback);
-    }
-    send(content) {
-      const { type, x, y } = content;
-      if (type === "pick") this.pick(number(x, 0), number(y, 0));
-    }
-    /** The curve of the map shown, or null: of every listed class at every step. */
-    curve() {
-      const grid2 = this.grid;
-      const { mode: of, baseline } = this.mask;
-      return grid2 === void 0 || of === "multiply" ? null : this.maps.curve(grid2, curveKey(of, baseline));
-    }
-    get asked() {
-      const { classes, methods: methods2, layers: layers2 } = this.data;
-      return {
-        row: classes.findIndex(({ index }) => index === this.state["target"]),
-        method: methods2.findIndex(({ name }) => name === this.state["method"]),
-        layer: layers2.findIndex(({ name }) => name === this.state["layer"])
-      };
-    }
-    get mask() {
-      return {
-        mode: mode(this.state["mode"]),
-        baseline: text(this.state["baseline"]),
-        fraction: unit(this.state["fraction"], 0)
-      };
-    }
-    get grid() {
-      return this.shown === null ? void 0 : this.at(this.shown);
-    }
-    at({ row, method, layer }) {
-      return this.maps.find(row, method, layer);
-    }
-    tell(values) {
-      for (const [key, value] of Object.entries(values)) this.set(key, value);
-    }
-    ask(asked) {
-      const grid2 = this.at(asked);
-      const { classes, methods: methods2, layers: layers2, missing } = this.data;
-      if (grid2 === void 0) {
-        const label = methods2[asked.method]?.label ?? "This method";
-        const reason = missing[methods2[asked.method]?.name ?? ""]?.[layers2[asked.layer]?.name ?? ""];
-        const back = this.shown;
-        this.tell({ error: `${label} does not apply: ${reason ?? "this page has no such map"}.` });
-        if (back === null) return;
-        this.tell({
-          target: classes[back.row]?.index,
-          method: methods2[back.method]?.name,
-          layer: layers2[back.layer]?.name
-        });
-        return;
-      }
-      const before = this.shown;
-      this.shown = asked;
-      if (before?.method !== asked.method || before.layer !== asked.layer) this.tell({ here: {} });
-      this.show(asked, grid2);
-    }
-    show(place2, number2) {
-      const { classes, methods: methods2, layers: layers2, grids, model } = this.data;
-      const method = methods2[place2.method];
-      const layer = layers2[place2.layer].name;
-      const target = classes[place2.row];
-      const { rows: rows2, columns, box: box2, at, peak } = grids[number2];
-      const { saliency, levels, cells: cells2 } = this.maps.show(number2);
-      const where = method.everywhere ? "input" : layer;
-      this.tell({
-        error: "",
-        explanation: {
-          scene: SCENE,
-          saliency,
-          levels,
-          cells: cells2,
-          cells_shape: [rows2, columns],
-          layer: where,
-          at_input: method.everywhere,
-          title: `${method.label} · ${where} · ${target.name}`,
-          empty: peak === 0,
-          note: peak === 0 ? note(target.name, where) : ""
-        },
-        box: box2 === null ? {} : { scene: SCENE, box: box2, peak: at, hit: "", said: "" },
-        methods: this.methods(layer),
-        stages: this.stages(place2),
-        status: `${model} · ${method.label} · ${where} ${columns}×${rows2} · ${target.name}`
-      });
-    }
-    methods(layer) {
-      return this.data.methods.map(({ name, label, group, tip }) => ({
-        name,
-        label,
-        group,
-        tip,
-        reason: this.data.missing[name]?.[layer] ?? null,
-        slow: false
-      }));
-    }
-    /** The same map at all layers, so that scrubbing along them shows each. */
-    stages({ row, method }) {
-      const { classes, methods: methods2, layers: layers2 } = this.data;
-      if (methods2[method].everywhere) return {};
-      const found = layers2.flatMap(({ name }, layer) => {
-        const number2 = this.at({ row, method, layer });
-        if (number2 === void 0) return [];
-        const { rows: rows2, columns, cells: cells2 } = this.maps.grid(number2);
-        return [{ name, rows: rows2, columns, cells: cells2 }];
-      });
-      return { scene: SCENE, target: classes[row].index, method: methods2[method].name, layers: found };
-    }
-    /** What the model says of the masked picture: between two of its answers on a straight line. */
-    answer() {
-      const grid2 = this.grid;
-      const { shown } = this;
-      if (grid2 === void 0 || shown === null) return;
-      const { mode: of, baseline, fraction } = this.mask;
-      const { evident } = this.maps.show(grid2);
-      const whole = of === "remove" && fraction === 0 || of === "keep" && fraction === 1;
-      const curve = whole ? null : this.maps.curve(grid2, curveKey(of, baseline));
-      const masked = curve === null ? [] : between(curve, of === "multiply" ? 0 : fraction);
-      const target = this.data.classes[shown.row];
-      this.tell({
-        masked,
-        sentence: sentence2({
-          name: target.name,
-          method: this.data.methods[shown.method].name,
-          layer: this.data.methods[shown.method].everywhere ? "input" : this.data.layers[shown.layer].name,
-          mode: of,
-          fraction,
-          before: target.whole,
-          after: masked[shown.row] ?? null,
-          evident
-        })
-      });
-    }
-    /** Which of the listed classes have the strongest maps at a pixel, on one scale. */
-    pick(x, y) {
-      const { shown } = this;
-      if (shown === null) return;
-      const { classes, scene: scene2 } = this.data;
-      const maps = classes.map((_, row) => {
-        const grid2 = this.at({ ...shown, row });
-        return grid2 === void 0 ? null : this.maps.enlarged(grid2);
-      });
-      const most = maps.reduce((high, map) => map?.reduce((peak, value) => Math.max(peak, value), high) ?? high, 0);
-      const entries = classes.map(({ index, name }, row) => ({ index, name, value: (maps[row]?.[y * scene2.width + x] ?? 0) / (most || 1) })).filter(({ value }) => value >= FAINT).sort((a, b) => b.value - a.value);
-      const found = entries[0];
-      this.tell({
-        here: { x, y, scene: SCENE, entries, of: classes.length },
-        sentence: pickedSentence(found?.name ?? null)
-      });
-      if (found !== void 0 && found.index !== this.state["target"]) {
-        this.set("target", found.index);
-        this.save_changes();
-      }
-    }
-  };
-  function between(curve, fraction) {
-    const at = fraction * (curve.length - 1);
-    const low = Math.min(Math.floor(at), Math.max(0, curve.length - 2));
-    const part = at - low;
-    const next = curve[low + 1] ?? curve[low];
-    return curve[low].map((value, row) => value + part * (next[row] - value));
+  // src/page/page.ts
+  function pageView(model) {
+    const { signal } = new AbortController();
+    const root = make("div", "");
+    const explorer = make("div", "camwidget-explorer camwidget-page");
+    const pick = (at) => {
+      const row = rows(model.get("rows"))[at];
+      if (row === void 0) return;
+      model.set("target", row.index);
+      model.save_changes();
+    };
+    explorer.append(root, bars(model, pick, signal), curveChart(model, () => model.curve(), signal));
+    mount(model, root, signal);
+    return explorer;
   }
 
   // src/page/index.ts
@@ -2901,25 +2917,11 @@
       const data = JSON.parse(source.textContent ?? "");
       if (data.format !== FORMAT) throw new Error(`the data is of format ${data.format}, the script of ${FORMAT}`);
       const model = new PageModel(data, await Archive.read(data.archive));
-      main.replaceChildren(view(model));
+      main.replaceChildren(pageView(model));
       performance.mark("camwidget-shown");
     } catch (error) {
       main.replaceChildren(make("p", "camwidget-page-error", { role: "alert" }, `This page cannot be shown: ${String(error)}`));
     }
-  }
-  function view(model) {
-    const { signal } = new AbortController();
-    const root = make("div", "");
-    const explorer = make("div", "camwidget-explorer camwidget-page");
-    const pick = (at) => {
-      const row = model.get("rows")[at];
-      if (row === void 0) return;
-      model.set("target", row.index);
-      model.save_changes();
-    };
-    explorer.append(root, bars(model, pick, signal), curveChart(model, () => model.curve(), signal));
-    mount(model, root, signal);
-    return explorer;
   }
   void open();
 })();

@@ -333,10 +333,12 @@ def _complain(
 ) -> int:
     if asked.debug:
         raise error
-    from .errors import CamwidgetError
+    from .errors import CamwidgetError, PromptError
 
     known = isinstance(error, (_UsageError, CamwidgetError, OSError))
     text = str(error) if known else f"{type(error).__name__}: {error} (--debug shows where)"
+    if isinstance(error, PromptError):
+        text += " Here: --text."
     subject = "" if of is None or text.startswith(of.name) else f"{_plain(of)}: "
     # One line, whatever is in it.
     print(f"camwidget: error: {subject}{' '.join(text.split())}", file=sys.stderr)

@@ -64,10 +64,11 @@ def choose_classes(
             raise CamwidgetError(f"A page has at least one class, not {classes}.")
         shown = wanted[0] if wanted else predicted
         listed = listed_classes(model, whole, shown, classes)
-        for index in dict.fromkeys(wanted):
-            if index not in listed:
-                others = [i for i in listed if i not in wanted]
-                listed = [*(i for i in listed if i not in others[-1:]), index]
+        more = [i for i in dict.fromkeys(wanted) if i not in listed]
+        if more:  # in place of the least probable ones
+            spare = [i for i in listed if i not in wanted][-len(more) :]
+            kept = [i for i in listed if i not in spare]
+            listed = sorted([*kept, *more], key=lambda i: -whole[i])
         return tuple(listed), shown
     asked = [model.class_index(c) for c in ([classes] if isinstance(classes, str) else classes)]
     if not asked and not wanted:

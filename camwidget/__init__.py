@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
-from .adversarial import Attack, MapSurvival, attack, map_survival
-from .concepts import dissect
-from .decision import TextualExplanation, describe_decision
-from .deepvis import Visualization, visualize
-from .dissection import Dissection
-from .engine import explain
-from .errors import CamwidgetError
-from .evaluation import Evaluation, evaluate
-from .explanation import Explanation, Explanations
-from .loading import list_models, load
-from .localization import Localization, localize, segmentation_seeds
-from .methods import get_method, list_methods
-from .metrics import get_metric, list_metrics, measure
-from .models import Prediction, VisionModel
-from .perturb import MaskCurve, confidence_change, mask_curve
-from .preprocess import Preprocess
-from .quizzes import Question
-from .targets import Contrast, Counterfactual, LogProbability
-from .wrapping import wrap
 
 if TYPE_CHECKING:
+    from .adversarial import Attack, MapSurvival, attack, map_survival
+    from .concepts import dissect
+    from .decision import TextualExplanation, describe_decision
+    from .deepvis import Visualization, visualize
+    from .dissection import Dissection
+    from .engine import explain
+    from .errors import CamwidgetError
+    from .evaluation import Evaluation, evaluate
+    from .explanation import Explanation, Explanations
+    from .export import save_page
+    from .loading import list_models, load
+    from .localization import Localization, localize, segmentation_seeds
+    from .methods import get_method, list_methods
+    from .metrics import get_metric, list_metrics, measure
+    from .models import Prediction, VisionModel
+    from .perturb import MaskCurve, confidence_change, mask_curve
+    from .preprocess import Preprocess
+    from .quizzes import Question
+    from .targets import Contrast, Counterfactual, LogProbability
     from .widget import Explorer, Quiz
+    from .wrapping import wrap
 
 __all__ = [
     "Attack",
@@ -66,16 +69,51 @@ __all__ = [
     "map_survival",
     "mask_curve",
     "measure",
+    "save_page",
     "segmentation_seeds",
     "visualize",
     "wrap",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # The widgets bring Jupyter along; a script that only explains need not pay for it.
-    if name in ("Explorer", "Quiz"):
-        from . import widget
+#: Where each name is at home. Its module is imported when it is first asked for: the command's help need not wait for
+#: PyTorch, nor a script that only explains for Jupyter.
+_HOMES = {
+    "adversarial": ("Attack", "MapSurvival", "attack", "map_survival"),
+    "concepts": ("dissect",),
+    "decision": ("TextualExplanation", "describe_decision"),
+    "deepvis": ("Visualization", "visualize"),
+    "dissection": ("Dissection",),
+    "engine": ("explain",),
+    "errors": ("CamwidgetError",),
+    "evaluation": ("Evaluation", "evaluate"),
+    "explanation": ("Explanation", "Explanations"),
+    "export": ("save_page",),
+    "loading": ("list_models", "load"),
+    "localization": ("Localization", "localize", "segmentation_seeds"),
+    "methods": ("get_method", "list_methods"),
+    "metrics": ("get_metric", "list_metrics", "measure"),
+    "models": ("Prediction", "VisionModel"),
+    "perturb": ("MaskCurve", "confidence_change", "mask_curve"),
+    "preprocess": ("Preprocess",),
+    "quizzes": ("Question",),
+    "targets": ("Contrast", "Counterfactual", "LogProbability"),
+    "wrapping": ("wrap",),
+    "widget": ("Explorer", "Quiz"),
+}
 
-        return getattr(widget, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    home = next((module for module, names in _HOMES.items() if name in names), None)
+    if home is not None:
+        value = getattr(importlib.import_module(f".{home}", __name__), name)
+    elif not name.startswith("_") and importlib.util.find_spec(f"{__name__}.{name}") is not None:
+        value = importlib.import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

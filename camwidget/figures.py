@@ -17,9 +17,8 @@ def new_figure(width: float, height: float, kind: type[Figure] | None = None) ->
     once, so that it is shown where it is returned and nowhere else.
     """
     import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
-    figure = plt.figure(
-        figsize=(width, height), layout="constrained", FigureClass=kind or plt.Figure
-    )
+    figure = plt.figure(figsize=(width, height), layout="constrained", FigureClass=kind or Figure)
     plt.close(figure)
     return figure

@@ -763,7 +763,7 @@ var STRIDE = 10;
 var Divider = class {
   /**
    * @param frame what it divides
-   * @param moved called whenever it is elsewhere
+   * @param moved called with its place whenever it is elsewhere
    */
   constructor(context, frame2, moved2) {
     this.context = context;
@@ -835,7 +835,7 @@ var Divider = class {
     this.element.style.left = `${100 * place4}%`;
     setAttribute(this.element, "aria-valuenow", String(Math.round(100 * place4)));
     setAttribute(this.element, "aria-valuetext", `A in the left ${percent(Math.round(100 * place4) / 100)}`);
-    this.moved();
+    this.moved(place4);
   }
 };
 function reached({ key, shiftKey, ctrlKey, metaKey, altKey }, now) {
@@ -1605,7 +1605,7 @@ var Comparing = class {
       this.plane,
       this.message
     );
-    this.divider = new Divider(context, stage.frame, () => this.clip());
+    this.divider = new Divider(context, stage.frame, (place4) => this.clip(place4));
     const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
     this.legend = make(
       "span",
@@ -1746,7 +1746,7 @@ var Comparing = class {
     this.legend.hidden = shown !== "difference" || this.isApart || now !== "";
   }
   /** What of B is seen, right of the divider: its place is the frame's, not that of the plane below. */
-  clip() {
+  clip(place4 = this.divider.place) {
     const { sheet } = this.picture;
     if (arrangement(this.context.model) !== "split") {
       sheet.style.clipPath = "";
@@ -1754,7 +1754,6 @@ var Comparing = class {
     }
     const frame2 = this.stage.frame.getBoundingClientRect();
     const plane = this.stage.plane.getBoundingClientRect();
-    const { place: place4 } = this.divider;
     const cut = plane.width === 0 ? place4 : (frame2.left + place4 * frame2.width - plane.left) / plane.width;
     sheet.style.clipPath = `inset(0 0 0 ${100 * Math.min(1, Math.max(0, cut))}%)`;
   }
@@ -2140,7 +2139,7 @@ var Contour = class {
     const { signal } = context;
     this.toggle = button(
       "camwidget-button",
-      { "aria-pressed": "false", title: "Outline where the map reaches a part of its maximum (c)" },
+      { "aria-pressed": "false", title: "Outline where the map reaches a part of its maximum; a grainy map is averaged first (c)" },
       "contour"
     );
     this.toggle.addEventListener("click", () => this.flip(), { signal });
@@ -2517,7 +2516,7 @@ function isPanels(element) {
 // src/view/hover.ts
 var MOST2 = 3;
 var LEAST = 5e-3;
-var HINT = "point: read · click: ask · wheel: zoom · drag: pan";
+var HINT = "point: read the map · click: ask what is there · wheel: zoom · drag: pan";
 function reading(context, stage, zoom) {
   const { model, hover, scrub } = context;
   const facts = make("div", "camwidget-reading-facts");
@@ -2661,7 +2660,7 @@ function keepTool(context, stage) {
     "div",
     "camwidget-code-drawer",
     { hidden: true },
-    make("div", "camwidget-line camwidget-code-head", {}, "The clipboard is closed to this page: copy from here", close),
+    make("div", "camwidget-line camwidget-code-head", {}, "No clipboard here. Copy this:", close),
     field
   );
   let timer = 0;
@@ -3054,7 +3053,9 @@ function modes(context) {
     );
     made.addEventListener("click", () => context.write({ mode: choice.mode }), { signal });
     group.append(made);
-    context.watch(["mode"], () => {
+    context.watch(["mode", "modes"], () => {
+      const known = texts(model.get("modes"));
+      made.hidden = known.length > 0 && !known.includes(choice.mode);
       const chosen = mode(model.get("mode")) === choice.mode;
       setAttribute(made, "aria-checked", String(chosen));
       made.tabIndex = chosen ? 0 : -1;
@@ -3311,7 +3312,7 @@ var Play = class {
     row.addEventListener(
       "keydown",
       (event) => {
-        if (["Tab", "Shift", "y", "?"].includes(event.key)) return;
+        if (["Tab", "Shift", "y", "?", "Escape"].includes(event.key)) return;
         if (other2(event) || ![" ", "Enter"].includes(event.key)) this.stop();
       },
       { capture: true, signal }
@@ -3943,7 +3944,16 @@ function mount(model, root, signal) {
   const contour2 = new Contour(context, stage);
   const tools = [historyTool(context), compare.tool, keepTool(context, stage)];
   const parts = [
-    make("div", "camwidget-stage", {}, ...compare.around, reading(context, stage, zoom), toolbar(tools), look(context, contour2), truthLine(context)),
+    make(
+      "div",
+      "camwidget-stage",
+      {},
+      ...compare.around,
+      reading(context, stage, zoom),
+      toolbar(tools),
+      look(context, contour2),
+      truthLine(context)
+    ),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,

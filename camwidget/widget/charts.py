@@ -8,8 +8,8 @@ import bqplot
 import numpy as np
 from ipywidgets import Layout
 
+from ..colors import ACCENT, NEUTRAL, RIVALS, class_colors
 from ..perturb import MaskCurve
-from .colors import ACCENT, NEUTRAL, RIVALS, class_colors
 
 __all__ = ["ROW_HEIGHT", "ClassBars", "CurveChart"]
 

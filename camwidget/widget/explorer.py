@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import loading, zoo
-from ..errors import CamwidgetError, PromptError
+from ..errors import CamwidgetError, PictureError, PromptError
 from ..explanation import Explanation
+from ..export import save_page
 from ..models import VisionModel
 from .answers import Mask, MaskDesk
 from .closing import close_parts
@@ -222,6 +225,32 @@ class Explorer(Keeping):
         None while there is no other map, and where the two are not of the same pixels.
         """
         return self._other.difference
+
+    def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
+        """Write what is shown as a page for any browser, without network or kernel.
+
+        Args:
+            path: the file; ``.html`` is appended to a name without a suffix.
+            options: as of ``camwidget.save_page``, such as ``methods``, ``layers``, ``modes``, ``overwrite``.
+
+        Returns:
+            The file.
+
+        Raises:
+            FileExistsError: if there is such a file, unless ``overwrite=True``.
+            PictureError: if there is no picture.
+        """
+        self.wait()
+        if not self.pictures:
+            raise PictureError("There is no picture to save a page of: add(…) one.")
+        picture = self.pictures[self.picture]
+        bench = self._texts.bench(picture, self._texts.known(picture))
+        shown: dict[str, Any] = {
+            name: getattr(self, name) for name in ("mode", "baseline", "fraction")
+        }
+        shown |= {"target": self.target, "method": self.method, "layer": self.layer}
+        shown |= {"classes": self._screen.row_classes or 5, "name": picture.name}
+        return save_page(bench.model, bench.pixels(picture), path, **{**shown, **options}).path
 
     def close(self) -> None:
         """Stop computing and remove the widget from every page."""

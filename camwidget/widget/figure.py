@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.patches import Rectangle
 
+from ..colors import ACCENT, NEUTRAL, RIVALS, class_colors
 from ..errors import CamwidgetError
 from ..explanation import Explanation, overlay_heat
 from ..figures import new_figure
 from ..images import shades
 from ..perturb import MaskCurve, mask_pixels, multiply_pixels
-from .colors import ACCENT, NEUTRAL, RIVALS, class_colors
 from .masking import is_whole
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from ipywidgets import Layout
 
+from ..colors import NEUTRAL
 from ..evaluation.radar import radar_outline, rank_scores
-from .colors import NEUTRAL
 
 __all__ = ["RadarChart", "rank_shares"]
 

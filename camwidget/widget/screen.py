@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ..colors import DIFFERENCE, lookup_tables
 from ..explanation import Explanation
+from ..listing import listed_classes
 from ..methods import list_methods
 from ..models import VisionModel
 from ..perturb import BASELINES, MaskCurve
 from . import words
 from .charts import ClassBars, CurveChart
-from .colors import DIFFERENCE, lookup_tables
 from .strip import PictureStrip
 from .view import View
 
@@ -183,11 +184,7 @@ class Screen:
     def _list_classes(self, target: int, whole: np.ndarray) -> list[dict[str, Any]]:
         """The most probable classes, the target among them; words in reading order, where they are the classes."""
         self._whole = whole
-        reading = self.model.reading
-        by_text = reading is not None and reading.classes is not None
-        every = np.arange(len(whole)) if by_text else np.argsort(-whole, kind="stable")
-        order = every[: self._top].tolist()
-        self.row_classes = order if target in order else [*order[:-1], target]
+        self.row_classes = listed_classes(self.model, whole, target, self._top)
         return [
             {"index": i, "name": self.model.classes[i], "whole": float(whole[i])}
             for i in self.row_classes

@@ -11,10 +11,10 @@ import ipywidgets
 import numpy as np
 from PIL import Image
 
+from ..colors import ACCENT, NEUTRAL
 from ..explanation import Explanation
 from ..methods import Method, get_method, list_methods
 from .closing import close_parts
-from .colors import ACCENT, NEUTRAL
 from .maps import Request
 from .paper import Paper
 from .session import Session

@@ -9,7 +9,7 @@ import ipywidgets
 import numpy as np
 from PIL import Image
 
-from .colors import ACCENT
+from ..colors import ACCENT
 from .paper import Paper
 
 __all__ = ["PictureStrip", "thumbnail"]

@@ -11,10 +11,10 @@ import anywidget
 import numpy as np
 import traitlets as t
 
+from ..colors import NEUTRAL, SERIES
 from ..evaluation.table import four_digits
 from ..methods import get_method
 from ..metrics import Metric, Score
-from .colors import NEUTRAL, SERIES
 
 __all__ = ["ScoreTable", "ScoreValues", "metric_choice", "series_colors", "table_rows", "values_of"]
 

@@ -18,8 +18,8 @@ from ..explanation import Explanation
 from ..images import PictureLike, shades
 from ..methods import Method, get_method
 from ..models import VisionModel
-from ..perturb import BASELINES, baseline_pixels
 from ..ranks import rank_levels
+from ..scene import scene_of
 from ..targets import resolve_target
 from ..trace import INPUT, Trace
 from ..truth import GroundTruth
@@ -260,20 +260,7 @@ class Workbench:
 
     def scene(self, picture: Picture) -> dict[str, Any]:
         """The picture and its baselines as the browser wants them."""
-        pixels = self.pixels(picture)
-        shown = shades(pixels)
-        fills: dict[str, bytes] = {}
-        for name in BASELINES:
-            fill = shades(baseline_pixels(pixels, name))
-            flat = bool((fill == fill[:1, :1]).all())
-            fills[name] = fill[0, 0].tobytes() if flat else fill.tobytes()
-        return {
-            "id": picture.id,
-            "width": shown.shape[1],
-            "height": shown.shape[0],
-            "picture": shown.tobytes(),
-            "fills": fills,
-        }
+        return scene_of(picture.id, self.pixels(picture))
 
     def wire(self, picture: Picture, explanation: Explanation) -> dict[str, Any]:
         """A map as the browser wants it: 8-bit saliency, rank levels, and the layer's own cells."""

@@ -264,7 +264,7 @@ describe("the pointer", () => {
     const a = view.one<HTMLCanvasElement>(".camwidget-canvas");
     const other = view.one<HTMLCanvasElement>(".camwidget-other-canvas");
     for (const canvas of [a, other]) canvas.getBoundingClientRect = () => new DOMRect(0, 0, 400, 200);
-    a.dispatchEvent(new PointerEvent("pointermove", { clientX: 150, clientY: 150 }));
+    a.dispatchEvent(new PointerEvent("pointermove", { clientX: 150, clientY: 150, bubbles: true }));
     const [inA, inB] = [view.one(".camwidget-plane > .camwidget-cross"), view.one(".camwidget-other-inner > .camwidget-cross")];
     expect([inA.hidden, inB.hidden, inB.style.left, inB.style.top]).toEqual([true, false, "37.5%", "75%"]);
     expect(view.one(".camwidget-compare-readout").textContent).toBe("A 1.00 · B 0.59");

@@ -72,7 +72,10 @@ function modes(context: Context): HTMLElement {
     );
     made.addEventListener("click", () => context.write({ mode: choice.mode }), { signal });
     group.append(made);
-    context.watch(["mode"], () => {
+    context.watch(["mode", "modes"], () => {
+      // A page without a kernel names those it has the answers for.
+      const known = texts(model.get("modes"));
+      made.hidden = known.length > 0 && !known.includes(choice.mode);
       const chosen = mode(model.get("mode")) === choice.mode;
       setAttribute(made, "aria-checked", String(chosen));
       made.tabIndex = chosen ? 0 : -1;

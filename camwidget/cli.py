@@ -1,0 +1,351 @@
+"""``camwidget PICTURE…``: pages from the shell."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .export import Page
+    from .models import VisionModel
+
+# Whatever brings PyTorch along is imported when it is needed: help must not wait for it.
+
+__all__ = ["main"]
+
+_MODES, _FILLS = ("remove", "keep", "multiply"), ("blur", "mean", "black")
+
+_FINE, _SOME_FAILED, _USAGE, _INTERRUPTED = 0, 1, 2, 130
+
+_DESCRIPTION = """\
+Explain pictures, and write each explanation as a page for any browser: the
+heatmap of every class, method and layer in it, and a slider that masks the
+picture, with what the model says then. A page is one file, and asks nothing of
+any network.
+"""
+
+_EPILOG = """\
+examples:
+  camwidget photo.jpg                          photo.html, by the embedded model
+  camwidget photo.jpg --model resnet50 --open  by ResNet-50, and show it
+  camwidget photo.jpg --model resnet50 --target tabby --target "tiger cat"
+  camwidget holiday/ cat.png -o pages          pages/index.html leads to them
+
+The embedded models need no network. The weights of torchvision's models, and of
+timm's (timm/NAME), are fetched when they are first asked for.
+
+exit codes:
+  0    every picture has its page
+  1    something could not be explained; stderr says what, and the rest was
+  2    wrong usage: no such option, file, model, method, layer or class, or the
+       page exists already; nothing was written
+  130  interrupted; pages that were finished stay
+"""
+
+
+class _UsageError(Exception):
+    """What a person asked for is not there; nothing was computed."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    asked = _parser().parse_args(arguments)
+    try:
+        return _run(asked)
+    except _UsageError as error:
+        return _complain(asked, error, _USAGE)
+    except KeyboardInterrupt:
+        print("camwidget: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except Exception as error:
+        return _complain(asked, error, _SOME_FAILED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="camwidget",
+        usage="camwidget PICTURE… [--model NAME] [-o OUT] [options]",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "pictures", metavar="PICTURE", nargs="+", help="an image file, or a folder of them"
+    )
+    parser.add_argument("--version", action="version", version=f"camwidget {__version__}")
+
+    model = parser.add_argument_group("model")
+    model.add_argument("--model", metavar="NAME", help="(default: the embedded zoo/textures)")
+    model.add_argument(
+        "--weights", metavar="FILE", help="of the model, instead of its pretrained ones"
+    )
+    model.add_argument(
+        "--device", metavar="NAME", help="cpu, cuda or mps (default: the fastest there is)"
+    )
+    model.add_argument("--text", help="the question or caption, for a model that takes one")
+
+    shown = parser.add_argument_group(
+        "what is in a page", "Options marked * may be repeated; the first is shown first."
+    )
+
+    def several(name: str, help: str, **more: Any) -> None:
+        shown.add_argument(name, action="append", default=[], help=f"* {help}", **more)
+
+    several("--target", "class name or index (default: the predicted class)", metavar="CLASS")
+    shown.add_argument(
+        "--classes",
+        metavar="N",
+        type=_number(1, 50),
+        default=5,
+        help="how many of the most probable classes (default: 5)",
+    )
+    several("--method", "(default: Grad-CAM and three other quick ones)", metavar="NAME")
+    several("--layer", "or 'all' (default: the last one, and up to five others)", metavar="NAME")
+    several("--mode", "remove, keep or multiply (default: remove)", choices=_MODES, metavar="MODE")
+    several("--fill", "blur, mean or black (default: blur)", choices=_FILLS, metavar="FILL")
+    shown.add_argument(
+        "--steps",
+        metavar="N",
+        type=_number(2, 201),
+        default=21,
+        help="points of a curve, at each of which the model is run (default: 21)",
+    )
+
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="the page's file, or the folder of several (default: PICTURE.html or camwidget-pages, here)",
+    )
+    output.add_argument("--force", action="store_true", help="replace pages that exist")
+    output.add_argument("--open", action="store_true", help="show the result in the browser")
+    output.add_argument(
+        "-q", "--quiet", action="store_true", help="no progress; errors are still told"
+    )
+    output.add_argument("--debug", action="store_true", help="a traceback instead of one line")
+    return parser
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    """A whole number in a range, for argparse."""
+
+    def read(text: str) -> int:
+        if text.isdecimal() and least <= int(text) <= most:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"a whole number from {least} to {most}, not {text!r}")
+
+    return read
+
+
+def _run(asked: argparse.Namespace) -> int:
+    pictures, is_folder = _list_pictures(asked.pictures)
+    pages, index = _outputs(pictures, asked.output, several=is_folder or len(pictures) > 1)
+    if not asked.force:
+        _check_free([*pages, *([] if index is None else [index])])
+    model = _load(asked)
+    _check(model, asked)
+    done: list[Page] = []
+    failed = 0
+    for number, (picture, page) in enumerate(zip(pictures, pages, strict=True), 1):
+        if index is not None:
+            _tell(asked, f"[{number}/{len(pictures)}] {_plain(picture)}")
+        try:
+            page.parent.mkdir(parents=True, exist_ok=True)
+            done.append(_save(model, picture, page, asked))
+        except KeyboardInterrupt:
+            _tell(asked, f"{len(done)} of {len(pictures)} pages were written.")
+            raise
+        except Exception as error:
+            failed += 1
+            _complain(asked, error, _SOME_FAILED, of=picture)
+    _finish(asked, done, index)
+    if failed and len(pictures) > 1:
+        print(f"camwidget: {failed} of {len(pictures)} pictures have no page", file=sys.stderr)
+    return _SOME_FAILED if failed else _FINE
+
+
+def _list_pictures(paths: Iterable[str]) -> tuple[list[Path], bool]:
+    """The files, those in folders among them, and whether there was a folder."""
+    from PIL import Image
+
+    known = {s for s, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    found: list[Path] = []
+    folders = 0
+    for path in map(Path, paths):
+        if path.is_dir():
+            folders += 1
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in known and p.is_file())
+            if not inside:
+                raise _UsageError(f"there is no picture in the folder {_plain(path)!r}")
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise _UsageError(f"there is no file {_plain(path)!r} (looked in {Path.cwd()})")
+    return list(dict.fromkeys(found)), folders > 0
+
+
+def _outputs(
+    pictures: Sequence[Path], output: str | None, *, several: bool
+) -> tuple[list[Path], Path | None]:
+    """A page for each picture, and the index where there are several."""
+    out = None if output is None else Path(output)
+    if not several:
+        own = f"{pictures[0].stem}.html"
+        if out is None:
+            return [Path(own)], None
+        if out.is_dir() or output.endswith(("/", os.sep)):  # type: ignore[union-attr]
+            return [out / own], None
+        if out.suffix.lower() not in (".html", ".htm"):
+            raise _UsageError(
+                f"-o {_plain(out)}: the page of one picture is an .html file, or in a folder that exists"
+            )
+        return [out], None
+    folder = Path("camwidget-pages") if out is None else out
+    if folder.exists() and not folder.is_dir():
+        raise _UsageError(
+            f"-o {_plain(folder)}: several pictures need a folder, and this is a file"
+        )
+    if folder.suffix.lower() in (".html", ".htm"):
+        raise _UsageError(f"-o {_plain(folder)}: several pictures need a folder")
+    taken = {"index"}
+    pages = []
+    for picture in pictures:
+        name, number = picture.stem, 1
+        # Where capitals do not count, too.
+        while name.casefold() in taken:
+            number += 1
+            name = f"{picture.stem}-{number}"
+        taken.add(name.casefold())
+        pages.append(folder / f"{name}.html")
+    return pages, folder / "index.html"
+
+
+def _check_free(files: Sequence[Path]) -> None:
+    there = [f for f in files if f.exists()]
+    if there:
+        more = f" and {len(there) - 1} others" if len(there) > 1 else ""
+        raise _UsageError(
+            f"{_plain(there[0])}{more}: exists already. Name another output with -o, or use --force."
+        )
+
+
+def _load(asked: argparse.Namespace) -> VisionModel:
+    if asked.weights is not None and not Path(asked.weights).is_file():
+        raise _UsageError(f"--weights: there is no file {asked.weights!r}")
+    _tell(asked, f"Loading {asked.model or 'the embedded model'}…")
+    from .errors import ModelError, PromptError
+    from .loading import DEFAULT_MODEL, load
+
+    try:
+        model = load(asked.model or DEFAULT_MODEL, weights=asked.weights, device=asked.device)
+        if asked.text is None:
+            return model
+        if model.prompt is None:
+            raise _UsageError(f"--text: {model.name} takes no text")
+        return model.given(**{model.prompt.name: asked.text})
+    except (ModelError, PromptError) as error:
+        raise _UsageError(str(error)) from error
+
+
+def _check(model: VisionModel, asked: argparse.Namespace) -> None:
+    """Refuse what no picture could change."""
+    from .errors import CamwidgetError
+    from .methods import get_method
+
+    try:
+        layers = [model.layer(name).name for name in asked.layer if name != "all"]
+        shown = layers[0] if layers else model.default_layer
+        for name in asked.method:
+            get_method(name).check(model, shown)
+        if model.prompt is None or model.text is not None:
+            for target in asked.target:
+                model.class_index(_class(model, target))
+    except CamwidgetError as error:
+        raise _UsageError(str(error)) from error
+
+
+def _class(model: VisionModel, target: str) -> str | int:
+    """A number is an index, unless a class is called so."""
+    return int(target) if target.isdecimal() and target not in model.classes else target
+
+
+def _save(model: VisionModel, picture: Path, page: Path, asked: argparse.Namespace) -> Page:
+    from .export import save_page
+
+    targets = [_class(model, t) for t in asked.target]
+    layers: list[str] | str | None = asked.layer or None
+    if layers is not None and "all" in layers:
+        layers = "all"
+    first = next((name for name in asked.layer if name != "all"), None)
+    return save_page(
+        model,
+        picture,
+        page,
+        targets or None,
+        asked.method[0] if asked.method else None,
+        first,
+        mode=asked.mode[0] if asked.mode else "remove",
+        baseline=asked.fill[0] if asked.fill else "blur",
+        classes=asked.classes,
+        methods=asked.method or None,
+        layers=layers,
+        modes=asked.mode,
+        baselines=asked.fill,
+        steps=asked.steps,
+        overwrite=asked.force,
+        progress=(lambda done, total: None) if asked.quiet else None,
+    )
+
+
+def _finish(asked: argparse.Namespace, done: Sequence[Page], index: Path | None) -> None:
+    """Write the index, and say where the result is."""
+    if not done:
+        return
+    result = done[0].path
+    if index is not None:
+        from .export import save_index
+
+        title = f"{index.absolute().parent.name} · {done[0].explanation.model}"
+        result = save_index(done, index, title=title, overwrite=asked.force)
+    print(_plain(result))
+    if asked.open:
+        import webbrowser
+
+        webbrowser.open(result.absolute().as_uri())
+
+
+def _tell(asked: argparse.Namespace, text: str) -> None:
+    if not asked.quiet:
+        print(text, file=sys.stderr)
+
+
+def _complain(
+    asked: argparse.Namespace, error: Exception, code: int, *, of: Path | None = None
+) -> int:
+    if asked.debug:
+        raise error
+    from .errors import CamwidgetError, PromptError
+
+    known = isinstance(error, (_UsageError, CamwidgetError, OSError))
+    text = str(error) if known else f"{type(error).__name__}: {error} (--debug shows where)"
+    if isinstance(error, PromptError):
+        text += " Here: --text."
+    subject = "" if of is None or text.startswith(of.name) else f"{_plain(of)}: "
+    # One line, whatever is in it.
+    print(f"camwidget: error: {subject}{' '.join(text.split())}", file=sys.stderr)
+    return code
+
+
+def _plain(path: Path) -> str:
+    """A file's name for a terminal: no control characters, and nothing that cannot be encoded."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

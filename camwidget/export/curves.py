@@ -1,0 +1,139 @@
+"""What the model says of the masked picture, for every map of a page, at so many fractions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ..models import VisionModel
+from ..perturb import baseline_pixels, multiply_pixels
+from ..progress import Progress, follow
+from ..ranks import threshold
+from ..rerun import rerun
+from .grids import Grid
+
+__all__ = ["curve_key", "curves"]
+
+
+class _Mask(NamedTuple):
+    """A masked picture; ``ranks`` is the number of the first map that ranks the pixels so, −1 where none is needed."""
+
+    ranks: int
+    mode: str
+    baseline: str
+    fraction: float
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Probabilities (done, listed classes) of the first masks."""
+
+    done: int
+    total: int
+    values: np.ndarray
+
+
+def curve_key(mode: str, baseline: str) -> str:
+    """Under which a curve is kept. The picture times its map has no baseline, and one point."""
+    return mode if mode == "multiply" else f"{mode} {baseline}"
+
+
+def curves(
+    model: VisionModel,
+    pixels: torch.Tensor,
+    grids: Sequence[Grid],
+    classes: Sequence[int],
+    modes: Sequence[str],
+    baselines: Sequence[str],
+    steps: int,
+    label: str,
+    progress: Progress | None = None,
+) -> list[dict[str, np.ndarray]]:
+    """For every map that is not empty the curves, float64 (steps, classes), by ``curve_key``.
+
+    Each masked picture is shown to the model once, also where maps are alike.
+
+    Args:
+        model: under its text.
+        pixels: (C, H, W) in [0, 1].
+        grids: the maps.
+        classes: which probabilities are kept.
+        modes: "remove", "keep", "multiply".
+        baselines: what the other pixels become.
+        steps: how many fractions, evenly spaced from 0 to 1.
+        label: for the bar.
+        progress: called with (done, total); a bar appears after a second if None.
+    """
+    height, width = pixels.shape[-2:]
+    fractions = np.linspace(0, 1, steps).tolist()
+
+    # Of one map many masks are asked in a row; all maps' levels at once may be large.
+    @lru_cache(maxsize=2)
+    def levels(number: int) -> np.ndarray:
+        return grids[number].levels((height, width))
+
+    alike: dict[bytes, int] = {}
+    wanted: list[dict[str, list[_Mask]]] = []
+    for number, grid in enumerate(grids):
+        if grid.is_empty:
+            wanted.append({})
+            continue
+        first = alike.setdefault(hashlib.sha256(levels(number).tobytes()).digest(), number)
+        own: dict[str, list[_Mask]] = {}
+        for mode in modes:
+            if mode == "multiply":
+                own[mode] = [_Mask(number, mode, "", 1.0)]
+                continue
+            for baseline in baselines:
+                masks = [_plain(_Mask(first, mode, baseline, q)) for q in fractions]
+                own[curve_key(mode, baseline)] = masks
+        wanted.append(own)
+    series = list(dict.fromkeys(m for own in wanted for masks in own.values() for m in masks))
+    if not series:
+        return [{} for _ in grids]
+
+    def make(start: int, stop: int) -> torch.Tensor:
+        return model.inputs(torch.stack([masked(m) for m in series[start:stop]]))
+
+    fills = {baseline: baseline_pixels(pixels, baseline) for baseline in baselines}
+
+    def masked(mask: _Mask) -> torch.Tensor:
+        if mask.mode == "multiply":
+            return multiply_pixels(pixels, grids[mask.ranks].saliency((height, width)))
+        # As ``mask_pixels``, which would blur the picture anew for every mask.
+        fill = fills[mask.baseline] if mask.baseline else pixels
+        if mask.ranks < 0:
+            return fill
+        top = torch.from_numpy(levels(mask.ranks) < threshold(mask.fraction))
+        return (
+            torch.where(top, fill, pixels)
+            if mask.mode == "remove"
+            else torch.where(top, pixels, fill)
+        )
+
+    def ask() -> Iterator[_Answers]:
+        rows = np.zeros((0, len(classes)))
+        for _, logits in rerun(model, len(series), make):
+            said = model.probabilities(logits.float())[:, list(classes)]
+            rows = np.concatenate([rows, said.double().cpu().numpy()])
+            yield _Answers(len(rows), len(series), rows)
+
+    values = follow(ask(), label, progress).values
+    row = {mask: values[n] for n, mask in enumerate(series)}
+    return [
+        {key: np.stack([row[m] for m in masks]) for key, masks in own.items()} for own in wanted
+    ]
+
+
+def _plain(mask: _Mask) -> _Mask:
+    """The same picture whatever the map, where all of it stays or goes: asked once."""
+    if mask.fraction not in (0.0, 1.0):
+        return mask
+    all_goes = (mask.mode == "remove") == (mask.fraction == 1)
+    return _Mask(-1, "", mask.baseline if all_goes else "", 1.0)

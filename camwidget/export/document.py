@@ -1,0 +1,141 @@
+"""HTML that allows itself nothing: its own script and style by their hashes, and no request."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from .._version import __version__
+from ..errors import CamwidgetError
+
+__all__ = ["as_html", "as_json", "as_text", "document", "page_path", "static", "written"]
+
+_NONE = "'none'"
+_STATIC = Path(__file__).parent.parent / "static"
+
+#: What would end a script element, or change how the rest of it is read.
+_ENDS = re.compile(r"</script|</style|<!--|<script|\r", re.IGNORECASE)
+
+
+def as_text(name: object) -> str:
+    """Someone's text as it can be written to a file: a file's name need not be Unicode."""
+    return str(name).encode("utf-8", "replace").decode("utf-8")
+
+
+def as_html(name: object) -> str:
+    """Someone's text, to stand in an element or an attribute."""
+    return escape(as_text(name), quote=True)
+
+
+def as_json(value: Any) -> str:
+    """JSON that can stand in a script element: nothing in it ends that, and it is ASCII."""
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
+def static(name: str) -> str:
+    """A file that ``js/`` builds."""
+    text = (_STATIC / name).read_text("utf-8").replace("\r\n", "\n")
+    found = _ENDS.search(text)
+    if found:
+        raise CamwidgetError(f"{name} cannot stand in a page: it has {found.group()!r} in it.")
+    return text
+
+
+def document(*, title: str, style: str, body: str, script: str = "", data: Any = None) -> str:
+    """A whole document.
+
+    Args:
+        title: someone's text.
+        style: the only stylesheet.
+        body: HTML, in which someone's text has gone through ``as_html``.
+        script: the only script; none if empty.
+        data: for the script, as JSON in the element of id ``camwidget-data``.
+    """
+    policy = "; ".join(
+        (
+            f"default-src {_NONE}",
+            f"script-src {_hash(script) if script else _NONE}",
+            f"style-src {_hash(style)}",
+            "img-src data:",
+            f"base-uri {_NONE}",
+            f"form-action {_NONE}",
+        )
+    )
+    parts = [
+        "<!doctype html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="referrer" content="no-referrer">',
+        '<meta name="color-scheme" content="light dark">',
+        f'<meta name="generator" content="camwidget {__version__}">',
+        # Else a server would be asked for one.
+        '<link rel="icon" href="data:,">',
+        f"<title>{as_html(title)}</title>",
+        f"<style>{style}</style>",
+        "</head>",
+        "<body>",
+        body,
+    ]
+    if script:
+        parts.append(
+            f'<script type="application/json" id="camwidget-data">{as_json(data)}</script>'
+        )
+        parts.append(f"<script>{script}</script>")
+    return "\n".join([*parts, "</body>", "</html>", ""])
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+
+
+def page_path(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
+    """Where a page is to be written; ``.html`` is appended to a name without a suffix.
+
+    Raises:
+        FileExistsError: if there is such a file, unless it may be overwritten.
+        FileNotFoundError: if its folder is missing.
+        CamwidgetError: if the name is that of another kind of file.
+    """
+    target = Path(path).expanduser()
+    if target.suffix == "":
+        target = target.with_name(target.name + ".html")
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise CamwidgetError(f"A page is an .html file, and {str(path)!r} is called otherwise.")
+    if target.is_dir():
+        raise IsADirectoryError(f"{target}: is a folder. Name a file in it.")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(target.parent)!r}: make it first.")
+    _check_free(target, overwrite)
+    return target
+
+
+@contextlib.contextmanager
+def written(target: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A file beside the target, which takes its place when all went well, and is gone otherwise."""
+    beside = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
+    try:
+        yield beside
+        _check_free(target, overwrite)
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _check_free(target: Path, overwrite: bool) -> None:
+    if not overwrite and target.exists():
+        raise FileExistsError(f"{target}: exists already. Choose another name, or overwrite=True.")

@@ -1,0 +1,65 @@
+"""Maps as a page has them, small enough to be many, and the same in the browser as here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from ..engine import saliency_maps
+from ..explanation import Explanation
+from ..methods import Method
+from ..ranks import rank_levels
+
+__all__ = ["EXACT", "STEPS", "Grid", "grid_of"]
+
+#: Maps of up to so many cells are kept as they are; larger ones are rounded to so many steps of their maximum.
+EXACT, STEPS = 1024, 4095
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A map (h, w) of numbers ≥ 0.
+
+    Enlarged and ranked it decides which pixels are masked, in the browser as for the model: what is rounded is
+    rounded before that, so that the screen shows what the model got.
+    """
+
+    cells: np.ndarray = field(repr=False)  #: float32, or uint16 up to ``STEPS`` where it is rounded
+    peak: float  #: the maximum before that, to compare maps of several classes
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no evidence anywhere."""
+        return not bool(self.cells.any())
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether these are steps of the maximum."""
+        return self.cells.dtype == np.uint16
+
+    def saliency(self, size: tuple[int, int]) -> np.ndarray:
+        """Float32 (H, W) in [0, 1]."""
+        cells = torch.from_numpy(self.cells.astype(np.float32))
+        return saliency_maps(cells[None], size)[0].numpy()
+
+    def levels(self, size: tuple[int, int]) -> np.ndarray:
+        """The rank levels, uint16 (H, W)."""
+        return rank_levels(self.saliency(size))
+
+
+def grid_of(explanation: Explanation, method: Method) -> Grid:
+    """An explanation's map by the method that made it."""
+    if method.scale == "peaks":
+        values = explanation.saliency  # which is not in proportion to what it was made of
+    elif method.scale == "range":
+        values = explanation.raw - explanation.raw.min()
+    else:
+        values = np.maximum(explanation.raw, 0)
+    values = values.astype(np.float32) + np.float32(0)  # no −0, which is ranked elsewhere
+    peak = float(values.max())
+    if values.size > EXACT and peak > 0:
+        steps = np.round(values.astype(np.float64) / peak * STEPS)
+        return Grid(steps.astype(np.uint16), peak)
+    return Grid(values, peak)

@@ -1,0 +1,72 @@
+"""A page that leads to others."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from .._version import __version__
+from .document import as_html, as_text, document, page_path, static, written
+from .page import Page
+
+__all__ = ["save_index"]
+
+#: Pixels a thumbnail's longer side, for screens of twice the density.
+_SIDE = 320
+
+
+def save_index(
+    pages: Sequence[Page], path: str | os.PathLike[str], *, title: str, overwrite: bool = False
+) -> Path:
+    """Write an HTML file with a thumbnail, the prediction and a link for each of some pages.
+
+    Args:
+        pages: in this order; beside the file or below it.
+        path: the file.
+        title: of the page.
+        overwrite: whether a file of that name may be replaced.
+
+    Raises:
+        FileExistsError: if there is such a file.
+    """
+    file = page_path(path, overwrite=overwrite)
+    cards = "\n".join(_card(page, file.parent) for page in pages)
+    count = f"{len(pages)} picture{'s' * (len(pages) != 1)}"
+    body = f"""<header class="camwidget-page-head">
+<h1><bdi>{as_html(title)}</bdi></h1>
+<p>{count} · camwidget {__version__}</p>
+</header>
+<main>
+<ul class="camwidget-page-cards">
+{cards}
+</ul>
+</main>
+<footer class="camwidget-page-foot">
+<p>The colours show where there is evidence for the class that is named, by one method and at one layer. They are no
+proof that the model goes by what is there.</p>
+</footer>"""
+    html = document(title=title, style=static("index.css"), body=body)
+    with written(file, overwrite=overwrite) as beside:
+        beside.write_bytes(html.encode("utf-8"))
+    return file
+
+
+def _card(page: Page, folder: Path) -> str:
+    explanation = page.explanation
+    picture = explanation.overlay()
+    picture.thumbnail((_SIDE, _SIDE))
+    content = io.BytesIO()
+    picture.save(content, "JPEG", quality=85)
+    source = f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode('ascii')}"
+    # "./", and colons escaped: a file may be called "javascript:…".
+    link = "./" + quote(os.fsencode(os.path.relpath(page.path, folder)))
+    said = f"{as_text(explanation.target.label)} {page.probability:.2f}"
+    return (
+        f'<li><a href="{as_html(link)}"><img src="{source}" alt="" width="{picture.width}" '
+        f'height="{picture.height}"><strong><bdi>{as_html(page.name)}</bdi></strong></a>'
+        f"<span><bdi>{as_html(said)}</bdi></span></li>"
+    )

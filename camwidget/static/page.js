@@ -1,0 +1,4577 @@
+// built from js/ — do not edit
+"use strict";
+(() => {
+  // src/view/dom.ts
+  function make(tag2, className, attributes = {}, ...children) {
+    const element = document.createElement(tag2);
+    if (className !== "") element.className = className;
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === true) element.setAttribute(name, "");
+      else if (value !== false) element.setAttribute(name, String(value));
+    }
+    element.append(...children);
+    return element;
+  }
+  var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+  function button(className, attributes, ...children) {
+    return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
+  }
+  function setText(element, value) {
+    if (element.textContent !== value) element.textContent = value;
+  }
+  function setAttribute(element, name, value) {
+    if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+  }
+  function fit(parent, count, create) {
+    while (parent.children.length > count) parent.lastElementChild?.remove();
+    while (parent.children.length < count) parent.append(create(parent.children.length));
+    return Array.from(parent.children);
+  }
+  function setChoices(select2, choices2, value) {
+    const same = select2.options.length === choices2.length && choices2.every((choice, at) => {
+      const option = select2.options[at];
+      return option?.value === choice.value && option.textContent === choice.label;
+    });
+    if (!same) {
+      select2.replaceChildren(
+        ...choices2.map(({ value: of, label }) => make("option", "", { value: of }, label))
+      );
+    }
+    select2.selectedIndex = choices2.findIndex((choice) => choice.value === value);
+  }
+
+  // src/page/archive.ts
+  var Archive = class _Archive {
+    constructor(data) {
+      this.data = data;
+    }
+    data;
+    /** From text: zlib's format in base64. */
+    static async read(text2) {
+      const packed = Uint8Array.from(atob(text2), (letter) => letter.charCodeAt(0));
+      const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+      return new _Archive(new Uint8Array(await new Response(stream).arrayBuffer()));
+    }
+    bytes([offset, length]) {
+      return this.data.subarray(offset, offset + length);
+    }
+    uint16(place4) {
+      return new Uint16Array(joined(this.bytes(place4), 2).buffer);
+    }
+    float32(place4) {
+      return new Float32Array(joined(this.bytes(place4), 4).buffer);
+    }
+    /** RGB bytes, row by row. */
+    picture(place4, width) {
+      return unfiltered(this.bytes(place4), 3 * width);
+    }
+  };
+  function joined(planes, size) {
+    const count = planes.length / size;
+    const out = new Uint8Array(planes.length);
+    for (let byte = 0, i = 0; byte < size; byte++) {
+      for (let at = 0; at < count; at++, i++) out[at * size + byte] = planes[i];
+    }
+    return out;
+  }
+  function unfiltered(residuals, row) {
+    const out = new Uint8Array(residuals.length);
+    for (let i = 0; i < out.length; i++) {
+      const inRow = i % row;
+      const left = inRow < 3 ? 0 : out[i - 3];
+      const above = i < row ? 0 : out[i - row];
+      const corner = inRow < 3 || i < row ? 0 : out[i - row - 3];
+      const guess = left + above - corner;
+      const fromLeft = Math.abs(guess - left);
+      const fromAbove = Math.abs(guess - above);
+      const fromCorner = Math.abs(guess - corner);
+      const nearest2 = fromLeft <= fromAbove && fromLeft <= fromCorner ? left : fromAbove <= fromCorner ? above : corner;
+      out[i] = residuals[i] + nearest2;
+    }
+    return out;
+  }
+
+  // src/page/data.ts
+  var FORMAT = 1;
+  function curveKey(mode2, baseline) {
+    return mode2 === "multiply" ? mode2 : `${mode2} ${baseline}`;
+  }
+
+  // src/core/bytes.ts
+  function bytes(value) {
+    if (ArrayBuffer.isView(value)) {
+      return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    }
+    return value instanceof ArrayBuffer ? new Uint8Array(value) : null;
+  }
+  function uint16(raw) {
+    const out = new Uint16Array(raw.length >> 1);
+    for (let i = 0; i < out.length; i++) {
+      out[i] = raw[2 * i] | raw[2 * i + 1] << 8;
+    }
+    return out;
+  }
+  function float32(raw) {
+    const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+    return Float32Array.from({ length: raw.length >> 2 }, (_, i) => view.getFloat32(4 * i, true));
+  }
+
+  // src/view/traits.ts
+  function fields(value) {
+    return typeof value === "object" && value !== null ? value : {};
+  }
+  function list(value) {
+    return Array.isArray(value) ? value : [];
+  }
+  function text(value, otherwise = "") {
+    return typeof value === "string" ? value : otherwise;
+  }
+  function number(value, otherwise) {
+    return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
+  }
+  function flag(value, otherwise) {
+    return typeof value === "boolean" ? value : otherwise;
+  }
+  function unit(value, otherwise) {
+    return Math.min(1, Math.max(0, number(value, otherwise)));
+  }
+  function texts(value) {
+    return list(value).filter((item) => typeof item === "string");
+  }
+  function numbers(value) {
+    return list(value).map((item) => number(item, Number.NaN));
+  }
+  function mode(value) {
+    return value === "keep" || value === "multiply" ? value : "remove";
+  }
+  function byteMap(value) {
+    const out = /* @__PURE__ */ new Map();
+    for (const [key, raw] of Object.entries(fields(value))) {
+      const data = bytes(raw);
+      if (data !== null) out.set(key, data);
+    }
+    return out;
+  }
+  function scene(value) {
+    const from = fields(value);
+    const width = number(from["width"], 0);
+    const height = number(from["height"], 0);
+    const rgb = bytes(from["picture"]);
+    if (rgb === null || width < 1 || height < 1 || rgb.length !== width * height * 3) return null;
+    return { id: text(from["id"]), width, height, rgb, fills: byteMap(from["fills"]) };
+  }
+  function explanation(value, of) {
+    const from = fields(value);
+    const saliency = bytes(from["saliency"]);
+    const levels = bytes(from["levels"]);
+    if (of === null || saliency === null || levels === null || from["scene"] !== of.id) return null;
+    const size = of.width * of.height;
+    if (saliency.length !== size || levels.length !== 2 * size) return null;
+    return {
+      scene: of.id,
+      saliency,
+      levels: uint16(levels),
+      cells: cells(from),
+      title: text(from["title"]),
+      empty: flag(from["empty"], false),
+      note: text(from["note"])
+    };
+  }
+  function cells(from) {
+    const values = bytes(from["cells"]);
+    const [rows2 = 0, columns = 0] = numbers(from["cells_shape"]);
+    if (values === null || !(rows2 > 0 && columns > 0) || values.length !== rows2 * columns) return null;
+    return { values, rows: rows2, columns };
+  }
+  function rows(value) {
+    return list(value).map((item) => {
+      const from = fields(item);
+      return {
+        index: number(from["index"], -1),
+        name: text(from["name"]),
+        whole: number(from["whole"], Number.NaN)
+      };
+    });
+  }
+  function methods(value) {
+    return list(value).map((item) => {
+      const from = fields(item);
+      const name = text(from["name"]);
+      const reason = from["reason"];
+      return {
+        name,
+        label: text(from["label"], name),
+        group: text(from["group"]),
+        tip: text(from["tip"]),
+        reason: typeof reason === "string" ? reason : null,
+        slow: flag(from["slow"], false)
+      };
+    });
+  }
+  function layers(value) {
+    return list(value).map((item) => {
+      const from = fields(item);
+      return { name: text(from["name"]), shape: numbers(from["shape"]) };
+    });
+  }
+  function place(explanation2) {
+    const from = fields(explanation2);
+    return { layer: text(from["layer"]), atInput: flag(from["at_input"], false) };
+  }
+  function sceneId(value) {
+    return text(fields(value)["id"]);
+  }
+  function stages(value) {
+    const from = fields(value);
+    const found = /* @__PURE__ */ new Map();
+    for (const item of list(from["layers"])) {
+      const name = text(fields(item)["name"]);
+      const read = grid(fields(item));
+      if (name !== "" && read !== null) found.set(name, read);
+    }
+    return {
+      scene: text(from["scene"]),
+      target: number(from["target"], -1),
+      method: text(from["method"]),
+      layers: found
+    };
+  }
+  function evidence(value) {
+    const from = fields(value);
+    const classes = list(from["classes"]).flatMap((item) => {
+      const of = fields(item);
+      const read = grid(of);
+      return read === null ? [] : [{ index: number(of["index"], -1), name: text(of["name"]), grid: read }];
+    });
+    return {
+      scene: text(from["scene"]),
+      method: text(from["method"]),
+      layer: text(from["layer"]),
+      text: text(from["text"]),
+      classes
+    };
+  }
+  function grid(from) {
+    const rows2 = number(from["rows"], 0);
+    const columns = number(from["columns"], 0);
+    const raw = bytes(from["cells"]);
+    if (raw === null || !(rows2 > 0 && columns > 0) || raw.length !== 4 * rows2 * columns) return null;
+    const cells2 = float32(raw);
+    return cells2.every((value) => value >= 0 && value < Infinity) ? { rows: rows2, columns, cells: cells2 } : null;
+  }
+  function here(value) {
+    const from = fields(value);
+    const x = number(from["x"], -1);
+    const y = number(from["y"], -1);
+    if (x < 0 || y < 0) return null;
+    const entries = list(from["entries"]).map((item) => {
+      const entry = fields(item);
+      return {
+        index: number(entry["index"], -1),
+        name: text(entry["name"]),
+        value: unit(entry["value"], 0)
+      };
+    });
+    return { x, y, scene: text(from["scene"]), entries, of: number(from["of"], entries.length) };
+  }
+  function prompt(value) {
+    const from = fields(value);
+    const name = text(from["name"]);
+    if (name === "") return null;
+    return {
+      name,
+      hint: text(from["hint"]),
+      text: text(from["text"]),
+      examples: texts(from["examples"]),
+      words: words(from["words"]),
+      beside: words(from["beside"]),
+      proposes: flag(from["proposes"], false),
+      own: flag(from["own"], false)
+    };
+  }
+  function words(value) {
+    return list(value).map((item) => {
+      const from = fields(item);
+      return { text: text(from["text"]), target: number(from["target"], -1) };
+    });
+  }
+  function truth(value) {
+    const from = fields(value);
+    const scene2 = text(from["scene"]);
+    if (scene2 === "") return null;
+    return {
+      scene: scene2,
+      objects: texts(from["objects"]),
+      evidence: text(from["evidence"]),
+      said: text(from["said"])
+    };
+  }
+  function box(value) {
+    const from = fields(value);
+    const sides = [...numbers(from["box"]), ...numbers(from["peak"])];
+    const [left, top, right, bottom, x, y] = sides;
+    const hit = from["hit"];
+    if (left === void 0 || top === void 0 || right === void 0 || bottom === void 0) return null;
+    if (x === void 0 || y === void 0 || !sides.every(Number.isFinite)) return null;
+    return {
+      scene: text(from["scene"]),
+      left,
+      top,
+      right,
+      bottom,
+      x,
+      y,
+      hit: hit === "hit" || hit === "miss" ? hit : "",
+      said: text(from["said"])
+    };
+  }
+
+  // src/core/enlarge.ts
+  var { fround } = Math;
+  function between(at, cells2, pixels) {
+    const exact = Math.max(0, fround(fround(fround(cells2 / pixels) * (at + 0.5)) - 0.5));
+    const first = Math.min(Math.floor(exact), cells2 - 1);
+    const part = Math.min(1, fround(exact - first));
+    return [first, Math.min(first + 1, cells2 - 1), fround(1 - part), part];
+  }
+  function axis(cells2, pixels) {
+    const made = {
+      first: new Uint32Array(pixels),
+      second: new Uint32Array(pixels),
+      ofFirst: new Float32Array(pixels),
+      ofSecond: new Float32Array(pixels)
+    };
+    for (let at = 0; at < pixels; at++) {
+      [made.first[at], made.second[at], made.ofFirst[at], made.ofSecond[at]] = between(at, cells2, pixels);
+    }
+    return made;
+  }
+  function enlarge({ rows: rows2, columns, cells: cells2 }, width, height) {
+    const out = new Float32Array(width * height);
+    const across = axis(columns, width);
+    const down = axis(rows2, height);
+    const stretched = new Float32Array(rows2 * width);
+    for (let row = 0, i = 0; row < rows2; row++) {
+      const start = row * columns;
+      for (let x = 0; x < width; x++, i++) {
+        const left = cells2[start + across.first[x]] * across.ofFirst[x];
+        const right = cells2[start + across.second[x]] * across.ofSecond[x];
+        stretched[i] = left + fround(right);
+      }
+    }
+    for (let y = 0, i = 0; y < height; y++) {
+      const above = down.first[y] * width;
+      const below = down.second[y] * width;
+      const ofAbove = down.ofFirst[y];
+      const ofBelow = down.ofSecond[y];
+      for (let x = 0; x < width; x++, i++) {
+        out[i] = stretched[above + x] * ofAbove + fround(stretched[below + x] * ofBelow);
+      }
+    }
+    return out;
+  }
+  function enlargeAt({ rows: rows2, columns, cells: cells2 }, width, height, x, y) {
+    const [left, right, ofLeft, ofRight] = between(x, columns, width);
+    const [above, below, ofAbove, ofBelow] = between(y, rows2, height);
+    const stretched = (row) => fround(cells2[row * columns + left] * ofLeft + fround(cells2[row * columns + right] * ofRight));
+    return fround(stretched(above) * ofAbove + fround(stretched(below) * ofBelow));
+  }
+  function toBytes(map) {
+    let peak = 0;
+    for (const value of map) if (value > peak) peak = value;
+    const out = new Uint8Array(map.length);
+    if (peak === 0) return out;
+    for (let i = 0; i < map.length; i++) out[i] = halfToEven(fround(fround(map[i] / peak) * 255));
+    return out;
+  }
+  function halfToEven(value) {
+    const low = Math.floor(value);
+    const over = value - low;
+    return over > 0.5 || over === 0.5 && low % 2 === 1 ? low + 1 : low;
+  }
+
+  // src/core/ranks.ts
+  var LEVELS = 65536;
+  function rankLevels(saliency) {
+    const count = saliency.length;
+    const bits = new Uint32Array(count);
+    bits.set(new Uint32Array(saliency.buffer, saliency.byteOffset, count));
+    for (let i = 0; i < count; i++) bits[i] = ~bits[i];
+    const order = sorted(bits);
+    const levels = new Uint16Array(count);
+    for (let rank = 0; rank < count; rank++) levels[order[rank]] = Math.floor(rank * LEVELS / count);
+    return levels;
+  }
+  function sorted(bits) {
+    const count = bits.length;
+    let from = Uint32Array.from({ length: count }, (_, i) => i);
+    let to = new Uint32Array(count);
+    for (const shift of [0, 16]) {
+      const starts = new Uint32Array(LEVELS + 1);
+      for (let i = 0; i < count; i++) starts[(bits[i] >>> shift & 65535) + 1]++;
+      for (let key = 0; key < LEVELS; key++) starts[key + 1] += starts[key];
+      for (let i = 0; i < count; i++) {
+        const at = from[i];
+        const key = bits[at] >>> shift & 65535;
+        to[starts[key]++] = at;
+      }
+      [from, to] = [to, from];
+    }
+    return from;
+  }
+
+  // src/page/maps.ts
+  var KEPT = 24;
+  var { fround: fround2 } = Math;
+  var Maps = class {
+    constructor(data, archive) {
+      this.data = data;
+      this.archive = archive;
+      for (const [row, method, layer, grid2] of data.maps) this.places.set(`${row} ${method} ${layer}`, grid2);
+    }
+    data;
+    archive;
+    made = /* @__PURE__ */ new Map();
+    places = /* @__PURE__ */ new Map();
+    /** The number of a map's grid, by places in the lists; undefined where there is no such map. */
+    find(row, method, layer) {
+      return this.places.get(`${row} ${method} ${layer}`) ?? this.places.get(`${row} ${method} -1`);
+    }
+    grid(number2) {
+      const { rows: rows2, columns, rounded: rounded2, cells: cells2 } = this.data.grids[number2];
+      const values = rounded2 ? Float32Array.from(this.archive.uint16(cells2)) : this.archive.float32(cells2);
+      return { rows: rows2, columns, cells: values };
+    }
+    /** At the size of the picture, in proportion to the map: values of several classes' maps compare. */
+    enlarged(number2) {
+      const { width, height } = this.data.scene;
+      const { rounded: rounded2, peak } = this.data.grids[number2];
+      const map = enlarge(this.grid(number2), width, height);
+      const step2 = rounded2 ? peak / Math.max(...this.grid(number2).cells) : 1;
+      return map.map((value) => value * step2);
+    }
+    show(number2) {
+      const known = this.made.get(number2);
+      if (known !== void 0) return known;
+      const { width, height } = this.data.scene;
+      const grid2 = this.grid(number2);
+      const map = enlarge(grid2, width, height);
+      const shown = {
+        saliency: toBytes(map),
+        levels: rankLevels(unit2(map)),
+        cells: toBytes(grid2.cells),
+        evident: map.reduce((count, value) => count + (value > 0 ? 1 : 0), 0) / map.length
+      };
+      this.made.set(number2, shown);
+      for (const oldest of this.made.keys()) {
+        if (this.made.size <= KEPT) break;
+        this.made.delete(oldest);
+      }
+      return shown;
+    }
+    /** Probabilities at every step, of every listed class. */
+    curve(number2, key) {
+      const place4 = this.data.grids[number2]?.curves[key];
+      if (place4 === void 0) return null;
+      const values = this.archive.uint16(place4);
+      const count = this.data.classes.length;
+      return Array.from(
+        { length: values.length / count },
+        (_, step2) => Array.from(values.subarray(step2 * count, (step2 + 1) * count), (value) => value / 1e4)
+      );
+    }
+  };
+  function unit2(map) {
+    const peak = map.reduce((most, value) => Math.max(most, value), 0);
+    return peak > 0 ? map.map((value) => Math.min(1, fround2(value / peak))) : map;
+  }
+
+  // src/page/words.ts
+  function note(name, layer) {
+    return `No positive evidence for ${name} at ${layer}.`;
+  }
+  function sentence(of) {
+    const { name, mode: mode2, fraction, before, after, evident } = of;
+    if (evident === 0) return `${note(name, of.layer)} Choose another class, layer or method.`;
+    if (after === null) {
+      return mode2 === "keep" ? `The whole picture is kept. Drag the slider to keep only the most evidence for ${name}.` : `Nothing is removed yet. Drag the slider to take the evidence for ${name} away.`;
+    }
+    const part = `${rounded(100 * fraction, 1)} %`;
+    const most = of.method === "random" ? `a random ${part}` : `the ${part} with the most evidence for ${name}`;
+    const deed = {
+      remove: `Removing ${most}`,
+      keep: `Keeping only ${most}`,
+      multiply: `Multiplying the picture by its map for ${name}`
+    }[mode2];
+    const beyond = mode2 !== "multiply" && fraction > evident + 5e-3 ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.` : "";
+    return `${deed} ${effect(name, before, after)}${beyond}`;
+  }
+  function effect(name, before, after) {
+    const change2 = rounded(rounded(after, 2) - rounded(before, 2), 2);
+    if (Math.max(before, after) < 5e-3) return `leaves ${name} below 0.01.`;
+    if (change2 === 0) return `leaves ${name} at ${fixed(before, 2)}.`;
+    const verb = change2 > 0 ? "raises" : "lowers";
+    return `${verb} it by ${fixed(Math.abs(change2), 2)} (${fixed(before, 2)} → ${fixed(after, 2)}).`;
+  }
+  function pickedSentence(name) {
+    return name === null ? "None of the most probable classes has positive evidence there." : `The strongest evidence there is for ${name}.`;
+  }
+  function fixed(value, digits) {
+    const halves = value * 2 ** (digits + 1);
+    const up = value.toFixed(digits);
+    if (!Number.isInteger(halves) || halves % 2 === 0) return up;
+    const last = Number(up.at(-1));
+    return last % 2 === 0 ? up : (Number(up) - 10 ** -digits).toFixed(digits);
+  }
+  function rounded(value, digits) {
+    return Math.sign(value) * Number(fixed(Math.abs(value), digits));
+  }
+
+  // src/page/model.ts
+  var SCENE = "page";
+  var FAINT = 5e-3;
+  var PageModel = class {
+    constructor(data, archive) {
+      this.data = data;
+      const { scene: scene2, first } = data;
+      this.maps = new Maps(data, archive);
+      const fills = Object.entries(scene2.fills).map(([name, place4]) => [
+        name,
+        place4[1] === 3 ? archive.bytes(place4) : archive.picture(place4, scene2.width)
+      ]);
+      this.state = {
+        ...first,
+        scene: {
+          id: SCENE,
+          width: scene2.width,
+          height: scene2.height,
+          picture: archive.picture(scene2.picture, scene2.width),
+          fills: Object.fromEntries(fills)
+        },
+        rows: data.classes,
+        masked: [],
+        layers: data.layers,
+        modes: data.modes,
+        baselines: data.baselines,
+        colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
+        colormap: "inferno",
+        overlay: true,
+        opacity: 0.65,
+        cells: false,
+        boxes: false,
+        pictures: [],
+        picture: -1,
+        here: {},
+        error: "",
+        busy: false,
+        pending: false,
+        progress: -1
+      };
+      this.save_changes();
+    }
+    data;
+    state;
+    listeners = /* @__PURE__ */ new Map();
+    maps;
+    shown = null;
+    get(key) {
+      return this.state[key];
+    }
+    set(key, value) {
+      if (Object.is(this.state[key], value)) return;
+      this.state[key] = value;
+      for (const listener of [...this.listeners.get(`change:${key}`) ?? []]) listener();
+    }
+    /** The view is done with its changes: answer. */
+    save_changes() {
+      const asked = this.asked;
+      const { shown } = this;
+      const same = shown !== null && ["row", "method", "layer"].every((key) => shown[key] === asked[key]);
+      if (!same) this.ask(asked);
+      this.answer();
+    }
+    on(event, callback) {
+      const known = this.listeners.get(event) ?? /* @__PURE__ */ new Set();
+      this.listeners.set(event, known.add(callback));
+    }
+    off(event, callback) {
+      this.listeners.get(event)?.delete(callback);
+    }
+    send(content) {
+      const { type, x, y } = content;
+      if (type === "pick") this.pick(number(x, 0), number(y, 0));
+    }
+    /** The curve of the map shown, or null: of every listed class at every step. */
+    curve() {
+      const grid2 = this.grid;
+      const { mode: of, baseline } = this.mask;
+      return grid2 === void 0 || of === "multiply" ? null : this.maps.curve(grid2, curveKey(of, baseline));
+    }
+    get asked() {
+      const { classes, methods: methods2, layers: layers2 } = this.data;
+      return {
+        row: classes.findIndex(({ index }) => index === this.state["target"]),
+        method: methods2.findIndex(({ name }) => name === this.state["method"]),
+        layer: layers2.findIndex(({ name }) => name === this.state["layer"])
+      };
+    }
+    get mask() {
+      return {
+        mode: mode(this.state["mode"]),
+        baseline: text(this.state["baseline"]),
+        fraction: unit(this.state["fraction"], 0)
+      };
+    }
+    get grid() {
+      return this.shown === null ? void 0 : this.at(this.shown);
+    }
+    at({ row, method, layer }) {
+      return this.maps.find(row, method, layer);
+    }
+    tell(values) {
+      for (const [key, value] of Object.entries(values)) this.set(key, value);
+    }
+    ask(asked) {
+      const grid2 = this.at(asked);
+      const { classes, methods: methods2, layers: layers2, missing } = this.data;
+      if (grid2 === void 0) {
+        const label = methods2[asked.method]?.label ?? "This method";
+        const reason = missing[methods2[asked.method]?.name ?? ""]?.[layers2[asked.layer]?.name ?? ""];
+        const back = this.shown;
+        this.tell({ error: `${label} does not apply: ${reason ?? "this page has no such map"}.` });
+        if (back === null) return;
+        this.tell({
+          target: classes[back.row]?.index,
+          method: methods2[back.method]?.name,
+          layer: layers2[back.layer]?.name
+        });
+        return;
+      }
+      const before = this.shown;
+      this.shown = asked;
+      if (before?.method !== asked.method || before.layer !== asked.layer) this.tell({ here: {} });
+      this.show(asked, grid2);
+    }
+    show(place4, number2) {
+      const { classes, methods: methods2, layers: layers2, grids, model } = this.data;
+      const method = methods2[place4.method];
+      const layer = layers2[place4.layer].name;
+      const target = classes[place4.row];
+      const { rows: rows2, columns, box: box2, at, peak } = grids[number2];
+      const { saliency, levels, cells: cells2 } = this.maps.show(number2);
+      const where = method.everywhere ? "input" : layer;
+      this.tell({
+        error: "",
+        explanation: {
+          scene: SCENE,
+          saliency,
+          levels,
+          cells: cells2,
+          cells_shape: [rows2, columns],
+          layer: where,
+          at_input: method.everywhere,
+          title: `${method.label} · ${where} · ${target.name}`,
+          empty: peak === 0,
+          note: peak === 0 ? note(target.name, where) : ""
+        },
+        box: box2 === null ? {} : { scene: SCENE, box: box2, peak: at, hit: "", said: "" },
+        methods: this.methods(layer),
+        stages: this.stages(place4),
+        status: `${model} · ${method.label} · ${where} ${columns}×${rows2} · ${target.name}`
+      });
+    }
+    methods(layer) {
+      return this.data.methods.map(({ name, label, group, tip }) => ({
+        name,
+        label,
+        group,
+        tip,
+        reason: this.data.missing[name]?.[layer] ?? null,
+        slow: false
+      }));
+    }
+    /** The same map at all layers, so that scrubbing along them shows each. */
+    stages({ row, method }) {
+      const { classes, methods: methods2, layers: layers2 } = this.data;
+      if (methods2[method].everywhere) return {};
+      const found = layers2.flatMap(({ name }, layer) => {
+        const number2 = this.at({ row, method, layer });
+        if (number2 === void 0) return [];
+        const { rows: rows2, columns, cells: cells2 } = this.maps.grid(number2);
+        return [{ name, rows: rows2, columns, cells: cells2 }];
+      });
+      return { scene: SCENE, target: classes[row].index, method: methods2[method].name, layers: found };
+    }
+    /** What the model says of the masked picture: between two of its answers on a straight line. */
+    answer() {
+      const grid2 = this.grid;
+      const { shown } = this;
+      if (grid2 === void 0 || shown === null) return;
+      const { mode: of, baseline, fraction } = this.mask;
+      const { evident } = this.maps.show(grid2);
+      const whole = of === "remove" && fraction === 0 || of === "keep" && fraction === 1;
+      const curve = whole ? null : this.maps.curve(grid2, curveKey(of, baseline));
+      const masked = curve === null ? [] : between2(curve, of === "multiply" ? 0 : fraction);
+      const target = this.data.classes[shown.row];
+      this.tell({
+        masked,
+        sentence: sentence({
+          name: target.name,
+          method: this.data.methods[shown.method].name,
+          layer: this.data.methods[shown.method].everywhere ? "input" : this.data.layers[shown.layer].name,
+          mode: of,
+          fraction,
+          before: target.whole,
+          after: masked[shown.row] ?? null,
+          evident
+        })
+      });
+    }
+    /** Which of the listed classes have the strongest maps at a pixel, on one scale. */
+    pick(x, y) {
+      const { shown } = this;
+      if (shown === null) return;
+      const { classes, scene: scene2 } = this.data;
+      const maps = classes.map((_, row) => {
+        const grid2 = this.at({ ...shown, row });
+        return grid2 === void 0 ? null : this.maps.enlarged(grid2);
+      });
+      const most = maps.reduce((high, map) => map?.reduce((peak, value) => Math.max(peak, value), high) ?? high, 0);
+      const entries = classes.map(({ index, name }, row) => ({ index, name, value: (maps[row]?.[y * scene2.width + x] ?? 0) / (most || 1) })).filter(({ value }) => value >= FAINT).sort((a, b) => b.value - a.value);
+      const found = entries[0];
+      this.tell({
+        here: { x, y, scene: SCENE, entries, of: classes.length },
+        sentence: pickedSentence(found?.name ?? null)
+      });
+      if (found !== void 0 && found.index !== this.state["target"]) {
+        this.set("target", found.index);
+        this.save_changes();
+      }
+    }
+  };
+  function between2(curve, fraction) {
+    const at = fraction * (curve.length - 1);
+    const low = Math.min(Math.floor(at), Math.max(0, curve.length - 2));
+    const part = at - low;
+    const next = curve[low + 1] ?? curve[low];
+    return curve[low].map((value, row) => value + part * (next[row] - value));
+  }
+
+  // src/view/actions.ts
+  function nudgeFraction(context, percents) {
+    if (mode(context.model.get("mode")) === "multiply") return;
+    const next = Math.round(100 * context.fraction()) + percents;
+    context.write({ fraction: Math.min(100, Math.max(0, next)) / 100 });
+  }
+  function stepPicture(context, by) {
+    const next = number(context.model.get("picture"), -1) + by;
+    if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
+  }
+  function nextMethod(context) {
+    const all = methods(context.model.get("methods"));
+    const now = all.findIndex(({ name }) => name === text(context.model.get("method")));
+    const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
+    const next = onwards.find(({ reason, slow }) => reason === null && !slow);
+    if (next !== void 0) context.write({ method: next.name });
+  }
+  function pickClass(context, index) {
+    context.write({ target: index });
+  }
+  function pickRow(context, at) {
+    const row = rows(context.model.get("rows"))[at];
+    if (row !== void 0) pickClass(context, row.index);
+  }
+  function toggleOutlines(context) {
+    if (flag(context.model.get("truthful"), false)) context.write({ outlines: !flag(context.model.get("outlines"), false) });
+  }
+  function toggleBoxes(context) {
+    context.write({ boxes: !flag(context.model.get("boxes"), false) });
+  }
+  function toggleOverlay(context) {
+    if (mode(context.model.get("mode")) === "multiply") return;
+    context.write({ overlay: !flag(context.model.get("overlay"), true) });
+  }
+
+  // src/view/classes.ts
+  var VISIBLE = 5e-3;
+  function classList(context) {
+    const { model } = context;
+    const caption = make("span", "camwidget-caption");
+    const head = make(
+      "div",
+      "camwidget-classhead",
+      {},
+      make("span", "camwidget-heading", {}, "What the model says"),
+      caption
+    );
+    const names = make("div", "camwidget-names", { role: "group", "aria-label": "Classes" });
+    const values = make("div", "camwidget-numbers");
+    context.watch(["rows", "masked", "target"], () => {
+      const all = rows(model.get("rows"));
+      const masked = numbers(model.get("masked"));
+      const target = number(model.get("target"), -1);
+      setText(caption, masked.length > 0 ? "whole → masked" : "whole");
+      const buttons = fit(names, all.length, (at) => nameButton(context, at));
+      const cells2 = fit(values, all.length, (at) => numberCell(context, at));
+      all.forEach((row, at) => {
+        const item = buttons[at];
+        const cell = cells2[at];
+        if (item === void 0 || cell === void 0) return;
+        const chosen = String(row.index === target);
+        item.dataset["index"] = String(row.index);
+        item.title = at < 9 ? `Explain ${row.name} (${at + 1})` : `Explain ${row.name}`;
+        setText(item, row.name);
+        setAttribute(item, "aria-pressed", chosen);
+        setAttribute(cell, "data-chosen", chosen);
+        showNumbers(cell, row.whole, masked[at]);
+      });
+    });
+    return { head, names, numbers: values };
+  }
+  function nameButton(context, at) {
+    const made = button("camwidget-name", { "aria-describedby": context.id(`number-${at}`) });
+    made.addEventListener("click", () => pickClass(context, Number(made.dataset["index"])), {
+      signal: context.signal
+    });
+    return made;
+  }
+  function numberCell(context, at, of = "number") {
+    return make(
+      "div",
+      "camwidget-number",
+      { id: context.id(`${of}-${at}`) },
+      make("span", "camwidget-whole"),
+      make("span", "camwidget-arrow"),
+      make("span", "camwidget-masked")
+    );
+  }
+  function showNumbers(cell, whole, masked) {
+    const [first, arrow, second] = cell.children;
+    if (first === void 0 || arrow === void 0 || second === void 0) return;
+    setText(first, probability(whole));
+    setText(arrow, masked === void 0 ? "" : " → ");
+    setText(second, masked === void 0 ? "" : probability(masked));
+    const change2 = masked === void 0 ? 0 : masked - whole;
+    const direction = change2 >= VISIBLE ? "up" : change2 <= -VISIBLE ? "down" : "same";
+    setAttribute(cell, "data-change", direction);
+  }
+  function probability(value) {
+    return Number.isFinite(value) ? value.toFixed(2) : "–";
+  }
+
+  // src/core/colormap.ts
+  var COLORMAP_BYTES = 768;
+  var GREY = Uint8Array.from(
+    { length: COLORMAP_BYTES },
+    (_, i) => Math.floor(i / 3)
+  );
+  function emphasis(value) {
+    const v = value / 255;
+    return v * (0.35 + 0.65 * Math.sqrt(v));
+  }
+  function blendTable(size = 256) {
+    return {
+      stay: new Uint32Array(size),
+      redBlue: new Uint32Array(size),
+      green: new Uint32Array(size)
+    };
+  }
+  function fillBlendTable(table, colors, opacity2) {
+    for (let v = 0; v < 256; v++) {
+      const weight = Math.round(256 * opacity2 * emphasis(v));
+      table.stay[v] = 256 - weight;
+      table.redBlue[v] = (colors[3 * v + 2] << 16 | colors[3 * v]) * weight + 8388736;
+      table.green[v] = colors[3 * v + 1] * weight + 128;
+    }
+  }
+  function gradient(colors, stops = 17) {
+    const parts = [];
+    for (let k = 0; k < stops; k++) {
+      const at = 3 * Math.round(255 * k / (stops - 1));
+      parts.push(`rgb(${colors[at]}, ${colors[at + 1]}, ${colors[at + 2]})`);
+    }
+    return `linear-gradient(to right, ${parts.join(", ")})`;
+  }
+
+  // src/view/othertraits.ts
+  var DIMENSIONS = ["model", "picture", "target", "method", "layer"];
+  var ARRANGEMENTS = ["side", "split", "difference"];
+  function fields2(value) {
+    return typeof value === "object" && value !== null ? value : {};
+  }
+  function compared(model) {
+    const from = fields2(model.get("compare"));
+    return Object.fromEntries(DIMENSIONS.filter((key) => key in from).map((key) => [key, from[key]]));
+  }
+  function isComparing(model) {
+    return Object.keys(compared(model)).length > 0;
+  }
+  function arrangement(model) {
+    const value = model.get("arrangement");
+    return ARRANGEMENTS.find((one) => one === value) ?? "side";
+  }
+  function other(model) {
+    const from = fields2(model.get("other"));
+    const own = model.get("other_scene");
+    const id = text(from["scene"]);
+    const of = scene(id !== "" && sceneId(own) === id ? own : model.get("scene"));
+    const map = explanation(from, of);
+    if (of === null || map === null) return null;
+    const names = fields2(from["label"]);
+    const label = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])]));
+    return { scene: of, map, label, said: text(from["said"]), apart: text(from["apart"]) };
+  }
+  function otherState(model) {
+    const from = fields2(model.get("other_state"));
+    return { busy: flag(from["busy"], false), said: text(from["said"]), error: text(from["error"]) };
+  }
+  function otherAnswer(model) {
+    const from = fields2(model.get("other_answer"));
+    const rows2 = /* @__PURE__ */ new Map();
+    for (const row of Array.isArray(from["rows"]) ? from["rows"] : []) {
+      rows2.set(number(fields2(row)["index"], -1), change(row));
+    }
+    return { target: change(from["target"]), rows: rows2 };
+  }
+  function change(value) {
+    const { whole, masked } = fields2(value);
+    return { whole: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : void 0 };
+  }
+
+  // src/view/captions.ts
+  function captions(context) {
+    const { model } = context;
+    const a = new Caption("A");
+    const b = new Caption("B");
+    context.watch(
+      [
+        "compare",
+        "other",
+        "other_scene",
+        "other_answer",
+        "scene",
+        "models",
+        "pictures",
+        "picture",
+        "methods",
+        "method",
+        "explanation",
+        "rows",
+        "masked",
+        "target"
+      ],
+      () => {
+        const now = compared(model);
+        const mine = labelOf(context);
+        const theirs = other(model)?.label ?? null;
+        const told = DIMENSIONS.filter(
+          (key) => key === "method" || key !== "target" && (key in now || theirs !== null && theirs[key] !== mine[key])
+        );
+        a.show(mine, told, changeOf(context));
+        b.show(theirs, told, otherAnswer(model).target);
+      }
+    );
+    return [a.element, b.element];
+  }
+  var Caption = class {
+    constructor(name) {
+      this.name = name;
+      const badge = make("span", "camwidget-badge", { "data-of": name }, name);
+      this.element = make("div", "camwidget-caption-line", { "data-of": name, hidden: true }, badge, this.what, this.numbers);
+    }
+    name;
+    element;
+    what = make("span", "camwidget-caption-what");
+    numbers = make("span", "camwidget-caption-numbers");
+    show(label, told, { whole, masked }) {
+      const parts = label === null ? [] : [...told.map((key) => label[key]), label.target];
+      const said2 = parts.filter((part) => part !== "").join(" · ");
+      setText(this.what, said2);
+      this.element.title = `${this.name}: ${said2}`;
+      const after = masked === void 0 ? "" : ` → ${probability(masked)}`;
+      setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${probability(whole)}${after}`);
+    }
+  };
+  function labelOf({ model }) {
+    const method = text(model.get("method"));
+    const target = number(model.get("target"), -1);
+    return {
+      model: texts(model.get("models"))[0] ?? "",
+      picture: texts(model.get("pictures"))[number(model.get("picture"), -1)] ?? "",
+      target: rows(model.get("rows")).find(({ index }) => index === target)?.name ?? "",
+      method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
+      layer: place(model.get("explanation")).layer
+    };
+  }
+  function changeOf({ model }) {
+    const target = number(model.get("target"), -1);
+    const all = rows(model.get("rows"));
+    const at = all.findIndex(({ index }) => index === target);
+    return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
+  }
+
+  // src/view/rove.ts
+  function rove(group, signal) {
+    group.addEventListener(
+      "keydown",
+      (event) => {
+        const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+        if (by === 0) return;
+        const radios = Array.from(group.querySelectorAll('[role="radio"]'));
+        const now = radios.findIndex((one) => one === document.activeElement);
+        const next = radios[(now + by + radios.length) % radios.length];
+        if (next === void 0) return;
+        for (const one of radios) one.tabIndex = one === next ? 0 : -1;
+        next.focus();
+        event.preventDefault();
+      },
+      { signal }
+    );
+  }
+
+  // src/view/differs.ts
+  var NAMES = {
+    model: "model",
+    picture: "picture",
+    target: "class",
+    method: "method",
+    layer: "layer"
+  };
+  var SHOWN = {
+    side: { label: "side", title: "A and B side by side" },
+    split: { label: "split", title: "One picture: A on the left of a line that you drag, B on its right" },
+    difference: { label: "difference", title: "A's map minus B's, each scaled to its own maximum" }
+  };
+  var OWN = "";
+  function differs(context, off) {
+    const drawer = make(
+      "div",
+      "camwidget-compare",
+      { id: context.id("compare"), role: "group", "aria-label": "Compare", hidden: true },
+      differLine(context),
+      shownLine(context, off)
+    );
+    context.watch(["compare"], () => drawer.hidden = !isComparing(context.model));
+    return drawer;
+  }
+  function differLine(context) {
+    const { model, signal } = context;
+    const dimension = select("B differs in", "In what B differs from A; in all else it follows");
+    const value = select("B is", "What B is");
+    const more = make("span", "camwidget-compare-more");
+    dimension.addEventListener(
+      "change",
+      () => {
+        const key = DIMENSIONS.find((one) => one === dimension.value);
+        const first = key === void 0 ? void 0 : proposed(context, key);
+        if (first !== void 0) context.write({ compare: first });
+      },
+      { signal }
+    );
+    value.addEventListener(
+      "change",
+      () => {
+        const key = mainOf(compared(model));
+        if (key !== void 0) context.write({ compare: { ...compared(model), [key]: parsed(key, value.value) } });
+      },
+      { signal }
+    );
+    context.watch(["compare", "models", "pictures", "class_names", "methods", "layers", "rows"], () => {
+      const now = compared(model);
+      const key = mainOf(now);
+      if (key === void 0) return;
+      setChoices(dimension, possible(context, key), key);
+      const all = options(context, key);
+      const present = written(now[key]);
+      const known = all.some((choice) => choice.value === present);
+      setChoices(value, known ? all : [...all, { value: present, label: present }], present);
+      const others = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
+      setText(more, others.length === 0 ? "" : `and ${others.join(", ")}`);
+    });
+    return make(
+      "div",
+      "camwidget-line",
+      {},
+      make("span", "camwidget-compare-label", {}, "B differs in"),
+      dimension,
+      value,
+      more
+    );
+  }
+  function select(label, title) {
+    return make("select", "camwidget-select", { "aria-label": label, title, ...OWN_KEYS });
+  }
+  function shownLine(context, off) {
+    const { model, signal } = context;
+    const group = make("div", "camwidget-segments", { role: "radiogroup", "aria-label": "How A and B are shown" });
+    for (const name of ARRANGEMENTS) {
+      const { label, title } = SHOWN[name];
+      const made = button("camwidget-button camwidget-radio", { role: "radio", title: `${title} (v)`, "data-name": name }, label);
+      made.addEventListener("click", () => context.write({ arrangement: name }), { signal });
+      group.append(made);
+      context.watch(["arrangement"], () => {
+        const chosen = arrangement(model) === name;
+        setAttribute(made, "aria-checked", String(chosen));
+        made.tabIndex = chosen ? 0 : -1;
+      });
+    }
+    rove(group, signal);
+    const end = button("camwidget-button", { title: "Compare no more" }, "off");
+    end.addEventListener("click", off, { signal });
+    return make("div", "camwidget-line", {}, make("span", "camwidget-compare-label", {}, "Shown"), group, end);
+  }
+  function mainOf(compare) {
+    return DIMENSIONS.find((key) => key in compare);
+  }
+  function firstCompare(context) {
+    return proposed(context, "model") ?? proposed(context, "method") ?? proposed(context, "layer") ?? proposed(context, "picture");
+  }
+  function proposed(context, key) {
+    const value = nearest(context, key);
+    return value === void 0 ? void 0 : { [key]: value };
+  }
+  function nearest(context, key) {
+    const { model } = context;
+    if (key === "model") return texts(model.get("models")).length > 1 ? 1 : void 0;
+    if (key === "picture") {
+      const count = texts(model.get("pictures")).length;
+      return count > 1 ? (number(model.get("picture"), 0) + 1) % count : void 0;
+    }
+    if (key === "target") {
+      const target = number(model.get("target"), -1);
+      return rows(model.get("rows")).find(({ index }) => index !== target)?.name;
+    }
+    if (key === "layer") return neighbour(layers(model.get("layers")), text(model.get("layer")))?.name;
+    const usable = methods(model.get("methods")).filter(({ reason, slow }) => reason === null && !slow);
+    const now = usable.findIndex(({ name }) => name === text(model.get("method")));
+    return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : void 0;
+  }
+  function neighbour(all, name) {
+    const now = all.findIndex((layer) => layer.name === name);
+    return now < 0 ? all.at(-1) : all[now - 1] ?? all[now + 1];
+  }
+  function possible(context, present) {
+    return DIMENSIONS.filter((key) => key === present || nearest(context, key) !== void 0).map((key) => ({
+      value: key,
+      label: NAMES[key]
+    }));
+  }
+  function options({ model }, key) {
+    const named = (names2) => names2.map((label, at) => ({ value: String(at), label }));
+    if (key === "model") return named(texts(model.get("models")));
+    if (key === "picture") return named(texts(model.get("pictures")));
+    if (key === "method") return methods(model.get("methods")).map(({ name, label }) => ({ value: name, label }));
+    const names = key === "layer" ? layers(model.get("layers")).map(({ name }) => name) : texts(model.get("class_names"));
+    const listed = names.map((name) => ({ value: name, label: name }));
+    return key === "layer" ? listed : [{ value: OWN, label: "its own prediction" }, ...listed];
+  }
+  function written(value) {
+    return typeof value === "string" || typeof value === "number" ? String(value) : OWN;
+  }
+  function parsed(key, value) {
+    if (key === "model" || key === "picture") return Number(value);
+    return value === OWN ? null : value;
+  }
+
+  // src/view/range.ts
+  var Range = class {
+    element;
+    dragging = false;
+    moved = false;
+    constructor(options2) {
+      const { signal } = options2;
+      this.element = make("input", `camwidget-range ${options2.className}`, {
+        type: "range",
+        min: 0,
+        max: 100,
+        step: options2.step,
+        "aria-label": options2.label,
+        title: options2.title,
+        ...OWN_KEYS
+      });
+      this.element.addEventListener(
+        "input",
+        () => {
+          this.moved = true;
+          this.decorate();
+          options2.input(this.value);
+        },
+        { signal }
+      );
+      this.element.addEventListener(
+        "pointerdown",
+        (event) => {
+          if (event.button !== 0 || this.element.disabled) return;
+          this.dragging = true;
+          this.moved = false;
+        },
+        { signal }
+      );
+      const release = () => {
+        if (!this.dragging) return;
+        this.dragging = false;
+        options2.release(this.moved);
+      };
+      window.addEventListener("pointerup", release, { signal });
+      window.addEventListener("pointercancel", release, { signal });
+      this.element.addEventListener("blur", release, { signal });
+    }
+    get value() {
+      return Number(this.element.value) / 100;
+    }
+    follow(value) {
+      if (this.dragging) return;
+      this.element.value = String(100 * value);
+      this.decorate();
+    }
+    /** The filled part of the track; the text is what a screen reader says instead of "25". */
+    decorate() {
+      this.element.style.setProperty("--camwidget-filled", String(this.value));
+      this.element.setAttribute("aria-valuetext", percent(this.value));
+    }
+  };
+  function percent(value) {
+    return `${Math.round(1e3 * value) / 10} %`;
+  }
+
+  // src/view/divider.ts
+  var STEP = 2;
+  var STRIDE = 10;
+  var Divider = class {
+    /**
+     * @param frame what it divides
+     * @param moved called with its place whenever it is elsewhere
+     */
+    constructor(context, frame2, moved2) {
+      this.context = context;
+      this.frame = frame2;
+      this.moved = moved2;
+      const { model, signal } = context;
+      this.element = make(
+        "div",
+        "camwidget-divider",
+        {
+          role: "slider",
+          tabindex: 0,
+          "aria-label": "Divider: A on its left, B on its right",
+          "aria-valuemin": 0,
+          "aria-valuemax": 100,
+          title: "Drag: A is on the left, B on the right (← →)",
+          hidden: true,
+          ...OWN_KEYS
+        },
+        make("span", "camwidget-divider-grip", { "aria-hidden": "true" }),
+        make("span", "camwidget-divider-name", { "aria-hidden": "true" }, "A"),
+        make("span", "camwidget-divider-name", { "aria-hidden": "true" }, "B")
+      );
+      const listen = (type, act2) => this.element.addEventListener(type, (event) => act2(event), { signal });
+      listen("pointerdown", (event) => {
+        if (event.button !== 0) return;
+        event.stopPropagation();
+        event.preventDefault();
+        this.element.focus({ preventScroll: true });
+        this.element.setPointerCapture?.(event.pointerId);
+        this.dragging = true;
+      });
+      listen("pointermove", (event) => {
+        if (this.dragging) this.follow(event.clientX);
+      });
+      const release = () => {
+        if (!this.dragging) return;
+        this.dragging = false;
+        context.write({ divider: this.place });
+      };
+      listen("pointerup", release);
+      listen("pointercancel", release);
+      this.element.addEventListener("click", (event) => event.stopPropagation(), { signal });
+      this.element.addEventListener("keydown", (event) => this.pressed(event), { signal });
+      context.watch(["divider"], () => {
+        if (!this.dragging) this.set(unit(model.get("divider"), 0.5));
+      });
+    }
+    context;
+    frame;
+    moved;
+    element;
+    /** From 0 to 1: the model's, or where the hand is. */
+    place = 0.5;
+    dragging = false;
+    follow(x) {
+      const box2 = this.frame.getBoundingClientRect();
+      if (box2.width > 0) this.set(Math.min(1, Math.max(0, (x - box2.left) / box2.width)));
+    }
+    pressed(event) {
+      const to = reached(event, 100 * this.place);
+      if (to === null) return;
+      event.preventDefault();
+      this.set(Math.min(100, Math.max(0, to)) / 100);
+      this.context.write({ divider: this.place });
+    }
+    set(place4) {
+      this.place = place4;
+      this.element.style.left = `${100 * place4}%`;
+      setAttribute(this.element, "aria-valuenow", String(Math.round(100 * place4)));
+      setAttribute(this.element, "aria-valuetext", `A in the left ${percent(Math.round(100 * place4) / 100)}`);
+      this.moved(place4);
+    }
+  };
+  function reached({ key, shiftKey, ctrlKey, metaKey, altKey }, now) {
+    if (ctrlKey || metaKey || altKey) return null;
+    const step2 = shiftKey ? STRIDE : STEP;
+    if (key === "ArrowLeft" || key === "ArrowDown") return now - step2;
+    if (key === "ArrowRight" || key === "ArrowUp") return now + step2;
+    if (key === "Home") return 0;
+    return key === "End" ? 100 : null;
+  }
+
+  // src/view/othernumbers.ts
+  function otherNumbers(context) {
+    const { model } = context;
+    const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
+    const head = make("div", "camwidget-otherhead", { title: "What B's model says; – where it has no class of that name" }, badge);
+    const column = make("div", "camwidget-others", { role: "group", "aria-label": "B's numbers" });
+    context.watch(["compare", "rows", "target", "other_answer"], () => {
+      head.hidden = column.hidden = !isComparing(model);
+      if (column.hidden) {
+        column.replaceChildren();
+        return;
+      }
+      const all = rows(model.get("rows"));
+      const target = number(model.get("target"), -1);
+      const answers = otherAnswer(model).rows;
+      const cells2 = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
+      all.forEach(({ index }, at) => {
+        const cell = cells2[at];
+        if (cell === void 0) return;
+        const answer = answers.get(index);
+        setAttribute(cell, "data-chosen", String(index === target));
+        showNumbers(cell, answer?.whole ?? Number.NaN, answer?.masked);
+      });
+    });
+    return [head, column];
+  }
+
+  // src/core/cells.ts
+  function nearestCell(at, size, cells2) {
+    return Math.floor((2 * at + 1) * cells2 / (2 * size));
+  }
+  function expandCells(cells2, rows2, columns, width, height) {
+    const out = new Uint8Array(width * height);
+    const column = new Uint32Array(width);
+    for (let x = 0; x < width; x++) column[x] = nearestCell(x, width, columns);
+    for (let y = 0, i = 0; y < height; y++) {
+      const start = nearestCell(y, height, rows2) * columns;
+      for (let x = 0; x < width; x++, i++) out[i] = cells2[start + column[x]];
+    }
+    return out;
+  }
+
+  // src/core/rgba.ts
+  var OPAQUE = 4278190080;
+  function pack(red, green, blue) {
+    return (OPAQUE | blue << 16 | green << 8 | red) >>> 0;
+  }
+  function fromRgb(rgb, out) {
+    for (let i = 0, j = 0; i < out.length; i++, j += 3) {
+      out[i] = OPAQUE | rgb[j + 2] << 16 | rgb[j + 1] << 8 | rgb[j];
+    }
+  }
+
+  // src/core/rule.ts
+  function threshold(fraction) {
+    return Math.floor(fraction * 65536 + 0.5);
+  }
+  function multiply(picture, saliency) {
+    return Math.floor((2 * picture * saliency + 255) / 510);
+  }
+
+  // src/core/compositor.ts
+  var Compositor = class {
+    width = 0;
+    height = 0;
+    /** The result, opaque RGBA. Replaced only when the size changes. */
+    pixels = new Uint8ClampedArray(0);
+    out = new Uint32Array(0);
+    picture = new Uint32Array(0);
+    heated = new Uint32Array(0);
+    filling = new Uint32Array(0);
+    heat = null;
+    expanded = null;
+    look = { overlay: false, opacity: 0, cells: false, colors: GREY };
+    fill = void 0;
+    blended = false;
+    table = blendTable();
+    setPicture({ width, height, rgb }) {
+      const size = width * height;
+      if (width !== this.width || height !== this.height) {
+        this.width = width;
+        this.height = height;
+        this.pixels = new Uint8ClampedArray(4 * size);
+        this.out = new Uint32Array(this.pixels.buffer);
+        this.picture = new Uint32Array(size);
+        this.heated = new Uint32Array(size);
+        this.filling = new Uint32Array(size);
+      }
+      fromRgb(rgb, this.picture);
+      this.fill = void 0;
+      this.setHeat(null);
+    }
+    /** Null: no map belongs to this picture (yet). It is then drawn whole. */
+    setHeat(heat) {
+      this.heat = heat;
+      this.expanded = null;
+      this.blended = false;
+    }
+    setLook(look2) {
+      this.look = look2;
+      this.blended = false;
+    }
+    paint(mask) {
+      if (this.heat === null) this.out.set(this.picture);
+      else if (mask.mode === "multiply") this.paintProduct(this.heat.saliency);
+      else this.paintMasked(this.heat.levels, mask);
+      return this.pixels;
+    }
+    /** Every pixel is changed, so every pixel is shown as the model gets it, without the map. */
+    paintProduct(saliency) {
+      const { out, picture } = this;
+      for (let i = 0; i < out.length; i++) {
+        const p = picture[i];
+        const s = saliency[i];
+        out[i] = OPAQUE | multiply(p >>> 16 & 255, s) << 16 | multiply(p >>> 8 & 255, s) << 8 | multiply(p & 255, s);
+      }
+    }
+    paintMasked(levels, mask) {
+      this.prepareFill(mask.fill);
+      const shown = this.prepareBlend();
+      const inside = mask.mode === "remove" ? this.filling : shown;
+      const outside = mask.mode === "remove" ? shown : this.filling;
+      const { out } = this;
+      const t = threshold(mask.fraction);
+      for (let i = 0; i < out.length; i++) {
+        const below = levels[i] - t >> 31;
+        out[i] = inside[i] & below | outside[i] & ~below;
+      }
+    }
+    prepareFill(fill2) {
+      if (this.fill === fill2) return;
+      this.fill = fill2;
+      if (fill2?.length === 3 * this.filling.length) fromRgb(fill2, this.filling);
+      else if (fill2?.length === 3) this.filling.fill(pack(fill2[0], fill2[1], fill2[2]));
+      else this.filling.fill(OPAQUE);
+    }
+    prepareBlend() {
+      const { look: look2, heat } = this;
+      if (heat === null || !look2.overlay || look2.opacity <= 0) return this.picture;
+      if (!this.blended) {
+        const colors = look2.colors.length === COLORMAP_BYTES ? look2.colors : GREY;
+        fillBlendTable(this.table, colors, Math.min(1, look2.opacity));
+        this.blend(look2.cells ? this.cellMap(heat) : heat.saliency);
+        this.blended = true;
+      }
+      return this.heated;
+    }
+    blend(map) {
+      const { picture, heated } = this;
+      const { stay, redBlue, green } = this.table;
+      for (let i = 0; i < heated.length; i++) {
+        const p = picture[i];
+        const v = map[i];
+        const keep = stay[v];
+        const rb = (p & 16711935) * keep + redBlue[v] >>> 8;
+        const g = (p >>> 8 & 255) * keep + green[v];
+        heated[i] = OPAQUE | rb & 16711935 | g & 65280;
+      }
+    }
+    cellMap(heat) {
+      if (heat.cells === null) return heat.saliency;
+      const { values, rows: rows2, columns } = heat.cells;
+      this.expanded ??= expandCells(values, rows2, columns, this.width, this.height);
+      return this.expanded;
+    }
+  };
+
+  // src/core/difference.ts
+  function paintDifference(out, { rgb, a, b }, colors, opacity2) {
+    const table = differenceTable(colors, opacity2);
+    for (let i = 0; i < out.length; i++) {
+      const at = 255 + a[i] - b[i];
+      const grey = luma(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]);
+      const rb = (grey << 16 | grey) * table.stay[at] + table.redBlue[at] >>> 8;
+      const g = grey * table.stay[at] + table.green[at];
+      out[i] = OPAQUE | rb & 16711935 | g & 65280;
+    }
+  }
+  function differenceTable(given, opacity2) {
+    const colors = given.length === COLORMAP_BYTES ? given : GREY;
+    const table = blendTable(511);
+    for (let at = 0; at < 511; at++) {
+      const color = 3 * (at >> 1);
+      const weight = Math.round(256 * opacity2 * strength(Math.abs(at - 255) / 255));
+      table.stay[at] = 256 - weight;
+      table.redBlue[at] = (colors[color + 2] << 16 | colors[color]) * weight + 8388736;
+      table.green[at] = colors[color + 1] * weight + 128;
+    }
+    return table;
+  }
+  function strength(apart) {
+    return 1 - (1 - apart) ** 3;
+  }
+  function luma(red, green, blue) {
+    return 77 * red + 150 * green + 29 * blue + 128 >> 8;
+  }
+
+  // src/view/looks.ts
+  function lookOf(model) {
+    return {
+      overlay: flag(model.get("overlay"), true),
+      opacity: unit(model.get("opacity"), 0.5),
+      cells: flag(model.get("cells"), false),
+      colors: byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY
+    };
+  }
+
+  // src/view/box.ts
+  var SVG = "http://www.w3.org/2000/svg";
+  function boxes(context) {
+    const { model } = context;
+    const drawing = make("div", "camwidget-boxes", { "aria-hidden": "true" });
+    context.watch(["box", "scene", "boxes"], () => {
+      const of = flag(model.get("boxes"), false) ? scene(model.get("scene")) : null;
+      const found = of === null ? null : box(model.get("box"));
+      if (of === null || found === null || found.scene !== of.id) drawing.replaceChildren();
+      else drawing.replaceChildren(frame(found, of), mark(found, of));
+    });
+    return drawing;
+  }
+  function frame({ left, top, right, bottom }, { width, height }) {
+    const path2 = `M${left} ${top}H${right}V${bottom}H${left}Z`;
+    return drawn(`0 0 ${width} ${height}`, "camwidget-box", path2);
+  }
+  function mark({ x, y, hit }, { width, height }) {
+    const shape = hit === "miss" ? "M5 5L15 15M15 5L5 15" : hit === "hit" ? "M10 10h0" : "M10 5V15M5 10H15";
+    const made = drawn("0 0 20 20", "camwidget-peak", `M18 10A8 8 0 1 1 2 10A8 8 0 1 1 18 10Z${shape}`);
+    made.dataset["hit"] = hit;
+    made.style.left = `${100 * (x + 0.5) / width}%`;
+    made.style.top = `${100 * (y + 0.5) / height}%`;
+    return made;
+  }
+  function drawn(viewBox, className, path2) {
+    const svg2 = document.createElementNS(SVG, "svg");
+    svg2.setAttribute("class", className);
+    svg2.setAttribute("viewBox", viewBox);
+    svg2.setAttribute("preserveAspectRatio", "none");
+    for (const kind of ["under", "over"]) {
+      const line3 = document.createElementNS(SVG, "path");
+      line3.setAttribute("class", kind);
+      line3.setAttribute("d", path2);
+      svg2.append(line3);
+    }
+    return svg2;
+  }
+
+  // src/view/progress.ts
+  function progressLine(context) {
+    const done = make("div", "camwidget-progress-done");
+    const line3 = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
+    context.watch(["busy", "progress"], () => {
+      const progress = number(context.model.get("progress"), -1);
+      line3.hidden = !flag(context.model.get("busy"), false);
+      line3.classList.toggle("camwidget-indeterminate", progress < 0);
+      done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
+      if (progress < 0) line3.removeAttribute("aria-valuenow");
+      else setAttribute(line3, "aria-valuenow", String(Math.round(100 * Math.min(1, progress))));
+    });
+    return line3;
+  }
+  function tag(context) {
+    const { model, scrub } = context;
+    const line3 = make("div", "camwidget-tag");
+    const update = () => {
+      const { preview } = scrub;
+      const said2 = preview === null ? unfinished() : `${preview.layer} · preview`;
+      setText(line3, said2);
+      line3.hidden = said2 === "";
+    };
+    const unfinished = () => {
+      if (!flag(model.get("partial"), false)) return "";
+      const progress = number(model.get("progress"), -1);
+      return progress < 0 ? "partial map" : `partial map · ${Math.round(100 * Math.min(1, progress))} %`;
+    };
+    context.watch(["partial", "progress"], update);
+    scrub.listen(update);
+    return line3;
+  }
+  var Cancel = class {
+    /** @param leave takes the focus when the button goes */
+    constructor(context, leave) {
+      this.context = context;
+      const { model, signal } = context;
+      this.element = button("camwidget-button camwidget-cancel", { title: "Stop computing this map (Esc)" });
+      this.element.addEventListener("click", () => this.press(), { signal });
+      context.watch(["busy", "cancellable"], () => {
+        const hide = !(flag(model.get("busy"), false) && flag(model.get("cancellable"), false));
+        if (hide && this.element === document.activeElement) leave();
+        this.element.hidden = hide;
+      });
+      context.watch(
+        ["busy", "cancellable", "scene", "target", "method", "layer"],
+        () => setText(this.element, "Cancel")
+      );
+    }
+    context;
+    element;
+    /** False when there is nothing to stop. */
+    press() {
+      if (this.element.hidden) return false;
+      setText(this.element, "Cancelling…");
+      this.context.model.send({ type: "cancel" });
+      return true;
+    }
+  };
+
+  // src/view/truth.ts
+  var SVG2 = "http://www.w3.org/2000/svg";
+  function outlines(context) {
+    const { model } = context;
+    const drawing = document.createElementNS(SVG2, "svg");
+    drawing.setAttribute("class", "camwidget-outlines");
+    drawing.setAttribute("aria-hidden", "true");
+    drawing.setAttribute("preserveAspectRatio", "none");
+    context.watch(["truth", "scene", "outlines"], () => {
+      const on = flag(model.get("outlines"), false);
+      const of = on ? scene(model.get("scene")) : null;
+      const known = of === null ? null : truth(model.get("truth"));
+      if (of === null || known === null || known.scene !== of.id) {
+        drawing.replaceChildren();
+        return;
+      }
+      drawing.setAttribute("viewBox", `0 0 ${of.width} ${of.height}`);
+      drawing.replaceChildren(
+        ...known.objects.flatMap((path2) => [line(path2, "under"), line(path2, "object")]),
+        ...known.evidence === "" ? [] : [line(known.evidence, "under evidence"), line(known.evidence, "evidence")]
+      );
+    });
+    return drawing;
+  }
+  function line(path2, kind) {
+    const made = document.createElementNS(SVG2, "path");
+    made.setAttribute("d", path2);
+    made.setAttribute("class", kind);
+    return made;
+  }
+  function truthLine(context) {
+    const { model, signal } = context;
+    const toggle2 = button(
+      "camwidget-button camwidget-truth-toggle",
+      { "aria-pressed": "false", title: "Outline what is truly there; thick: where the evidence for the chosen class is (o)" },
+      "outlines"
+    );
+    toggle2.addEventListener("click", () => toggleOutlines(context), { signal });
+    const said2 = make("span", "");
+    const agreed = make("span", "");
+    const element = make(
+      "div",
+      "camwidget-line camwidget-truth",
+      {},
+      make("span", "camwidget-label", {}, "Truth"),
+      toggle2,
+      make("span", "camwidget-truth-said", { "aria-live": "polite" }, said2, agreed)
+    );
+    context.watch(["truth", "truthful", "outlines"], () => {
+      const known = truth(model.get("truth"));
+      const on = flag(model.get("outlines"), false);
+      element.hidden = !flag(model.get("truthful"), false);
+      setAttribute(toggle2, "aria-pressed", String(on));
+      setText(said2, !on ? "" : known === null ? "Not known for this picture." : known.said);
+    });
+    context.watch(["box", "boxes"], () => {
+      setText(agreed, flag(model.get("boxes"), false) ? box(model.get("box"))?.said ?? "" : "");
+    });
+    return element;
+  }
+
+  // src/view/stage.ts
+  var SMALL = 96;
+  var UNMASKED = { mode: "remove", fraction: 0, fill: null };
+  var Stage = class {
+    constructor(context) {
+      this.context = context;
+      const { model, scrub, signal } = context;
+      this.cancel = new Cancel(context, () => this.focus());
+      this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
+      this.paper = this.canvas.getContext("2d");
+      this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
+      this.clip = make("div", "camwidget-clip", {}, this.plane);
+      this.frame = make(
+        "div",
+        "camwidget-frame",
+        {
+          tabindex: 0,
+          role: "group",
+          "aria-label": "Picture",
+          // No tooltip: it would cover what is pointed at. The line below the picture says the same.
+          "aria-description": "Click a point (or w a s d, enter) to ask which classes have the strongest maps there; + and - zoom",
+          ...OWN_KEYS
+        },
+        this.clip,
+        this.empty,
+        this.note,
+        tag(context),
+        progressLine(context),
+        this.cancel.element
+      );
+      context.watch(["scene", "explanation"], () => {
+        this.read(model.get("scene"), model.get("explanation"));
+        this.repaint();
+      });
+      context.watch(["overlay", "opacity", "cells", "colormap", "colormaps"], () => {
+        this.compositor.setLook(lookOf(model));
+        this.repaint();
+      });
+      context.watch(["fraction", "mode", "baseline"], () => this.repaint());
+      context.watch(["busy", "partial"], () => {
+        setAttribute(this.frame, "aria-busy", String(flag(model.get("busy"), false)));
+        this.frame.classList.toggle("camwidget-partial", flag(model.get("partial"), false));
+        if (this.scene === null) this.announceEmpty();
+      });
+      scrub.listen(() => {
+        if (this.preview === scrub.preview) return;
+        this.drawMap();
+        this.repaint();
+      });
+      signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
+    }
+    context;
+    /** As large as the picture is shown; it stays where it is. */
+    frame;
+    /** What is seen through it: what lies beside the picture is cut off where the picture is enlarged. */
+    clip;
+    /** What lies in the picture's own pixels, over the canvas too: it may be larger than the frame, and move. */
+    plane;
+    canvas;
+    cancel;
+    /** The map on show; null where there is none, or it is all zeros. */
+    drawn = null;
+    compositor = new Compositor();
+    paper;
+    empty = make("div", "camwidget-empty");
+    note = make("div", "camwidget-note");
+    image = null;
+    scene = null;
+    map = null;
+    preview = null;
+    rawScene = void 0;
+    request = 0;
+    listeners = [];
+    /** The picture on show; null when there is none. */
+    get sceneId() {
+      return this.scene?.id ?? null;
+    }
+    /** Calls `update` whenever another map is drawn. */
+    listen(update) {
+      this.listeners.push(update);
+    }
+    /** The pixel under a pointer, the nearest one where it is beside the picture; null before there is a picture. */
+    at({ clientX, clientY }) {
+      const box2 = this.canvas.getBoundingClientRect();
+      if (box2.width === 0 || box2.height === 0) return null;
+      const { width, height } = this.canvas;
+      return {
+        x: within((clientX - box2.left) / box2.width * width, width),
+        y: within((clientY - box2.top) / box2.height * height, height)
+      };
+    }
+    focus() {
+      this.frame.focus({ preventScroll: true });
+    }
+    /** At most once a frame, however many changes ask for it. */
+    repaint() {
+      if (this.request !== 0 || this.context.signal.aborted) return;
+      this.request = requestAnimationFrame(() => {
+        this.request = 0;
+        this.paint();
+      });
+    }
+    paint() {
+      if (this.image === null || this.paper === null || this.scene === null) return;
+      const { model } = this.context;
+      const asked = mode(model.get("mode"));
+      this.compositor.paint(
+        this.preview === null || asked === "multiply" ? {
+          mode: asked,
+          fraction: this.context.fraction(),
+          fill: this.scene.fills.get(text(model.get("baseline"))) ?? null
+        } : UNMASKED
+      );
+      this.paper.putImageData(this.image, 0, 0);
+    }
+    read(rawScene, rawExplanation) {
+      if (rawScene !== this.rawScene) {
+        this.rawScene = rawScene;
+        this.scene = scene(rawScene);
+        this.resize();
+      }
+      this.map = explanation(rawExplanation, this.scene);
+      this.drawMap();
+    }
+    drawMap() {
+      this.chooseMap();
+      for (const update of this.listeners) update();
+    }
+    /** The kernel's map, or the one of the layer under the hand. */
+    chooseMap() {
+      const { scene: shown, map, compositor } = this;
+      this.preview = shown === null ? null : this.context.scrub.preview;
+      this.frame.classList.toggle("camwidget-previewing", this.preview !== null);
+      if (shown !== null && this.preview !== null) {
+        const heat = previewHeat(this.preview, shown);
+        compositor.setHeat(heat);
+        const empty = !heat.saliency.includes(255);
+        this.drawn = empty ? null : { saliency: heat.saliency, levels: null };
+        this.describe(`Preview of the map at ${this.preview.layer}`, empty, "");
+        return;
+      }
+      this.drawn = map?.empty === true ? null : map;
+      compositor.setHeat(map?.empty === true ? null : map);
+      this.describe(map?.title ?? "", map?.empty === true, map?.note ?? "");
+    }
+    resize() {
+      const { scene: shown, canvas, compositor } = this;
+      canvas.hidden = shown === null;
+      this.announceEmpty();
+      if (shown === null) return;
+      const { width, height } = shown;
+      const changed = width !== compositor.width || height !== compositor.height;
+      compositor.setPicture(shown);
+      if (!changed) return;
+      canvas.width = width;
+      canvas.height = height;
+      canvas.classList.toggle("camwidget-pixelated", Math.max(width, height) <= SMALL);
+      this.frame.style.setProperty("--camwidget-aspect", String(width / height));
+      this.image = new ImageData(compositor.pixels, width, height);
+    }
+    announceEmpty() {
+      const waiting2 = flag(this.context.model.get("busy"), false);
+      this.empty.hidden = this.scene !== null;
+      setText(this.empty, waiting2 ? "Waiting for the model…" : "No picture yet");
+    }
+    describe(title, empty, note2) {
+      setAttribute(this.canvas, "aria-label", title === "" ? "The picture the model gets" : title);
+      const silent = empty ? "No positive evidence for this class at this layer" : "";
+      const said2 = note2 === "" ? silent : note2;
+      setText(this.note, said2);
+      this.note.hidden = said2 === "";
+    }
+  };
+  function within(value, size) {
+    return Math.min(size - 1, Math.max(0, Math.floor(value)));
+  }
+  function previewHeat({ grid: grid2 }, { width, height }) {
+    return {
+      saliency: toBytes(enlarge(grid2, width, height)),
+      levels: new Uint16Array(width * height),
+      cells: { values: toBytes(grid2.cells), rows: grid2.rows, columns: grid2.columns }
+    };
+  }
+
+  // src/view/otherpicture.ts
+  var OtherPicture = class {
+    constructor(context) {
+      this.context = context;
+      const { model, signal } = context;
+      this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
+      this.paper = this.canvas.getContext("2d");
+      this.inner = make("div", "camwidget-other-inner", {}, this.canvas, this.cross);
+      this.sheet = make("div", "camwidget-other-sheet", {}, this.inner);
+      context.watch(["overlay", "opacity", "cells", "colormap", "colormaps", "difference_colors"], () => {
+        this.compositor.setLook(lookOf(model));
+        this.repaint();
+      });
+      context.watch(["fraction", "mode", "baseline"], () => this.repaint());
+      signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
+    }
+    context;
+    /** As large as the plane it lies in; the picture is as large as it can be in it. */
+    sheet;
+    canvas;
+    inner;
+    cross = crosshair();
+    compositor = new Compositor();
+    paper;
+    image = null;
+    shown = null;
+    against = null;
+    request = 0;
+    /**
+     * Shows B.
+     *
+     * @param beside what A shows, if the difference to it is to be shown instead
+     * @param aspect width by height of the plane that the picture lies in
+     */
+    show(other2, beside, aspect) {
+      const { width, height } = other2.scene;
+      if (other2.scene.rgb !== this.shown?.scene.rgb) this.compositor.setPicture(other2.scene);
+      this.compositor.setHeat(other2.map.empty ? null : other2.map);
+      this.shown = other2;
+      this.against = beside;
+      if (this.image?.width !== width || this.image.height !== height) {
+        this.canvas.width = width;
+        this.canvas.height = height;
+        this.canvas.classList.toggle("camwidget-pixelated", Math.max(width, height) <= SMALL);
+        this.image = new ImageData(new Uint8ClampedArray(4 * width * height), width, height);
+      }
+      this.fit(width / height, aspect);
+      setAttribute(this.canvas, "aria-label", beside === null ? `B: ${other2.map.title}` : "A's map minus B's");
+      this.repaint();
+    }
+    /** The place under a pointer; null before there is a picture. */
+    at({ clientX, clientY }) {
+      const box2 = this.canvas.getBoundingClientRect();
+      if (box2.width === 0 || box2.height === 0) return null;
+      return { x: (clientX - box2.left) / box2.width, y: (clientY - box2.top) / box2.height };
+    }
+    /** B's saliency at a place, from 0 to 1; NaN where there is none. */
+    saliency({ x, y }) {
+      if (this.shown === null) return Number.NaN;
+      const { scene: scene2, map } = this.shown;
+      return valueAt(map.saliency, scene2.width, Math.floor(x * scene2.width), Math.floor(y * scene2.height));
+    }
+    /** Marks a place, or none. */
+    mark(place4) {
+      markAt(this.cross, place4);
+    }
+    /** At most once a frame, however many changes ask for it. */
+    repaint() {
+      if (this.request !== 0 || this.context.signal.aborted) return;
+      this.request = requestAnimationFrame(() => {
+        this.request = 0;
+        this.paint();
+      });
+    }
+    paint() {
+      const { image, paper, shown, against } = this;
+      if (image === null || paper === null || shown === null) return;
+      const { model } = this.context;
+      if (against === null) {
+        const fill2 = shown.scene.fills.get(text(model.get("baseline"))) ?? null;
+        const drawn2 = this.compositor.paint({ mode: mode(model.get("mode")), fraction: this.context.fraction(), fill: fill2 });
+        image.data.set(drawn2);
+      } else {
+        const look2 = lookOf(model);
+        paintDifference(
+          new Uint32Array(image.data.buffer),
+          { rgb: against.scene.rgb, a: against.map.saliency, b: shown.map.saliency },
+          bytes(model.get("difference_colors")) ?? GREY,
+          look2.overlay ? look2.opacity : 0
+        );
+      }
+      paper.putImageData(image, 0, 0);
+    }
+    /** As large as it can be in a plane of another shape, and in its middle. */
+    fit(own, aspect) {
+      const width = Math.min(1, own / aspect);
+      const height = Math.min(1, aspect / own);
+      const { style } = this.inner;
+      style.width = `${100 * width}%`;
+      style.height = `${100 * height}%`;
+      style.left = `${50 * (1 - width)}%`;
+      style.top = `${50 * (1 - height)}%`;
+    }
+  };
+  function valueAt(saliency, width, x, y) {
+    return (saliency[y * width + x] ?? Number.NaN) / 255;
+  }
+  function crosshair() {
+    return make("div", "camwidget-cross", { "aria-hidden": "true", hidden: true });
+  }
+  function markAt(cross, place4) {
+    cross.hidden = place4 === null;
+    if (place4 === null) return;
+    cross.style.left = `${100 * place4.x}%`;
+    cross.style.top = `${100 * place4.y}%`;
+  }
+
+  // src/view/compare.ts
+  var Comparing = class {
+    constructor(context, stage, root) {
+      this.context = context;
+      this.stage = stage;
+      this.root = root;
+      const { model, scrub, signal } = context;
+      this.picture = new OtherPicture(context);
+      this.opener = button(
+        "camwidget-button camwidget-compare-open",
+        {
+          "aria-pressed": "false",
+          "aria-controls": context.id("compare"),
+          title: "Compare with another model, picture, class, method or layer (v)"
+        },
+        "compare"
+      );
+      this.opener.addEventListener("click", () => isComparing(model) ? this.end() : this.begin(), { signal });
+      this.tool = { buttons: [this.opener], drawer: differs(context, () => this.end()) };
+      this.frame = make(
+        "div",
+        "camwidget-other-frame",
+        { role: "group", "aria-label": "Picture B", hidden: true },
+        this.plane,
+        this.message
+      );
+      this.divider = new Divider(context, stage.frame, (place4) => this.clip(place4));
+      const bar2 = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
+      this.legend = make(
+        "span",
+        "camwidget-legend camwidget-compare-legend",
+        { title: "A's map minus B's, each scaled to its own maximum: from -1, through none, to 1" },
+        "more in B",
+        bar2,
+        "more in A"
+      );
+      context.watch(["difference_colors"], () => {
+        bar2.style.backgroundImage = gradient(bytes(model.get("difference_colors")) ?? GREY);
+      });
+      this.line = make("div", "camwidget-compare-line", { hidden: true }, this.said, this.legend, this.readout);
+      stage.plane.append(this.cross);
+      stage.frame.append(this.divider.element);
+      this.around = [...captions(context), stage.frame, this.frame, this.line];
+      this.numbers = otherNumbers(context);
+      this.followPlane();
+      this.followPointer();
+      context.watch(
+        ["compare", "arrangement", "scene", "explanation", "other", "other_scene", "other_state", "busy"],
+        () => this.update()
+      );
+      scrub.listen(() => this.place());
+    }
+    context;
+    stage;
+    root;
+    tool;
+    /** The two frames with what is over and below them. */
+    around;
+    /** B's numbers and their heading, beside A's. */
+    numbers;
+    opener;
+    picture;
+    divider;
+    /** B's frame, side by side with A's, and its plane, which is moved as A's is. */
+    frame;
+    plane = make("div", "camwidget-other-plane");
+    message = make("div", "camwidget-other-message");
+    cross = crosshair();
+    said = make("span", "camwidget-compare-said", { "aria-live": "polite" });
+    legend;
+    readout = make("output", "camwidget-compare-readout", { "aria-hidden": "true" });
+    line;
+    mine = null;
+    other = null;
+    last;
+    /** Whether the pointer is on B's own frame: the mark is then in A's. */
+    isOnOther = false;
+    /** In the same frame as A. */
+    repaint() {
+      if (isComparing(this.context.model)) this.picture.repaint();
+    }
+    /** Side by side, split, difference, and no more. */
+    cycle() {
+      const { model } = this.context;
+      const now = arrangement(model);
+      if (!isComparing(model)) this.begin("side");
+      else if (now === "difference") this.end();
+      else this.context.write({ arrangement: now === "side" ? "split" : "difference" });
+    }
+    begin(shown = arrangement(this.context.model)) {
+      const first = this.last ?? firstCompare(this.context);
+      if (first !== void 0) this.context.write({ compare: first, arrangement: shown });
+    }
+    end() {
+      const inside = this.tool.drawer?.contains(document.activeElement) === true;
+      if (inside) this.opener.focus();
+      else if (document.activeElement === this.divider.element) this.stage.focus();
+      this.context.write({ compare: {} });
+    }
+    update() {
+      const { model } = this.context;
+      const on = isComparing(model);
+      if (on) this.last = compared(model);
+      setAttribute(this.opener, "aria-pressed", String(on));
+      this.root.classList.toggle("camwidget-comparing", on);
+      this.root.classList.toggle("camwidget-side", on && arrangement(model) === "side");
+      for (const part of [...this.around.slice(0, 2), this.line]) part.hidden = !on;
+      this.read();
+      this.place();
+      this.tell();
+      this.point();
+    }
+    /** A's map and B's. What was shown stays while another is on its way. */
+    read() {
+      const { model } = this.context;
+      const of = scene(model.get("scene"));
+      const map = explanation(model.get("explanation"), of);
+      this.mine = of === null || map === null ? null : { scene: of, map };
+      const found = isComparing(model) ? other(model) : null;
+      if (found !== null || !this.isBusy) this.other = found;
+      setAttribute(this.picture.sheet, "aria-busy", String(this.isBusy));
+    }
+    get isBusy() {
+      const { model } = this.context;
+      return isComparing(model) && (flag(model.get("busy"), false) || otherState(model).busy);
+    }
+    place() {
+      const { model, scrub } = this.context;
+      const shown = arrangement(model);
+      const on = isComparing(model);
+      const { sheet } = this.picture;
+      const beside = on && shown === "side";
+      this.frame.hidden = !beside;
+      const apart = this.isApart || scrub.preview !== null;
+      const found = shown === "difference" && apart ? null : this.other;
+      this.divider.element.hidden = !on || shown !== "split" || found === null;
+      if (!on || found === null) {
+        sheet.remove();
+        return;
+      }
+      if (beside) this.plane.append(sheet);
+      else this.stage.canvas.after(sheet);
+      sheet.classList.toggle("camwidget-other-over", !beside);
+      const aspect = this.mine === null ? 1 : this.mine.scene.width / this.mine.scene.height;
+      this.frame.style.setProperty("--camwidget-aspect", String(aspect));
+      this.picture.show(found, shown === "difference" ? this.mine : null, aspect);
+      this.clip();
+    }
+    /** Whether there are no two maps of the same pixels. */
+    get isApart() {
+      const { mine, other: found } = this;
+      return mine === null || found === null || found.apart !== "" || found.map.saliency.length !== mine.map.saliency.length;
+    }
+    tell() {
+      const { model } = this.context;
+      const { error, said: said2 } = otherState(model);
+      const shown = arrangement(model);
+      const waits = this.isBusy && this.other === null ? "Waiting for B…" : "";
+      const now = error || said2 || waits || shown === "difference" && this.other?.apart || this.other?.said || "";
+      const beside = shown === "side" && this.other === null;
+      setText(this.message, error === "" ? waits : `B: ${error}`);
+      this.message.hidden = this.other !== null;
+      setText(this.said, beside ? said2 : error === "" ? now : `B: ${error}`);
+      this.said.hidden = this.said.textContent === "";
+      this.legend.hidden = shown !== "difference" || this.isApart || now !== "";
+    }
+    /** What of B is seen, right of the divider: its place is the frame's, not that of the plane below. */
+    clip(place4 = this.divider.place) {
+      const { sheet } = this.picture;
+      if (arrangement(this.context.model) !== "split") {
+        sheet.style.clipPath = "";
+        return;
+      }
+      const frame2 = this.stage.frame.getBoundingClientRect();
+      const plane = this.stage.plane.getBoundingClientRect();
+      const cut = plane.width === 0 ? place4 : (frame2.left + place4 * frame2.width - plane.left) / plane.width;
+      sheet.style.clipPath = `inset(0 0 0 ${100 * Math.min(1, Math.max(0, cut))}%)`;
+    }
+    /** Whoever enlarges or moves A's plane does it to B's too. */
+    followPlane() {
+      const { signal } = this.context;
+      const follow2 = () => {
+        const { transform, transformOrigin } = this.stage.plane.style;
+        this.plane.style.transform = transform;
+        this.plane.style.transformOrigin = transformOrigin;
+        this.clip();
+      };
+      const observer = new MutationObserver(follow2);
+      observer.observe(this.stage.plane, { attributes: true, attributeFilter: ["style", "class"] });
+      signal.addEventListener("abort", () => observer.disconnect());
+      follow2();
+    }
+    /** The same place in both; over A the reading follows. */
+    followPointer() {
+      const { hover, signal } = this.context;
+      this.stage.canvas.addEventListener("pointermove", () => this.isOnOther = false, { signal });
+      this.picture.canvas.addEventListener(
+        "pointermove",
+        (event) => {
+          const place4 = this.picture.at(event);
+          if (place4 === null || this.mine === null) return;
+          this.isOnOther = true;
+          const { width, height } = this.mine.scene;
+          hover.set({ x: pixel(place4.x, width), y: pixel(place4.y, height) });
+        },
+        { signal }
+      );
+      this.picture.canvas.addEventListener("pointerleave", () => hover.set(null), { signal });
+      hover.listen(() => this.point());
+    }
+    point() {
+      const { mine } = this;
+      const { model, hover } = this.context;
+      const on = isComparing(model) && mine !== null && this.other !== null;
+      const place4 = on && hover.point !== null ? middle(hover.point, mine.scene) : null;
+      const beside = arrangement(model) === "side";
+      this.picture.mark(beside && !this.isOnOther ? place4 : null);
+      markAt(this.cross, beside && this.isOnOther ? place4 : null);
+      if (place4 === null || mine === null || hover.point === null) {
+        setText(this.readout, "");
+        return;
+      }
+      const a = valueAt(mine.map.saliency, mine.scene.width, hover.point.x, hover.point.y);
+      setText(this.readout, `A ${a.toFixed(2)} · B ${this.picture.saliency(place4).toFixed(2)}`);
+    }
+  };
+  function pixel(part, size) {
+    return Math.min(size - 1, Math.max(0, Math.floor(part * size)));
+  }
+  function middle({ x, y }, { width, height }) {
+    return { x: (x + 0.5) / width, y: (y + 0.5) / height };
+  }
+
+  // src/view/pointed.ts
+  var Pointed = class {
+    now = null;
+    listeners = [];
+    /** Null: nothing is pointed at. */
+    get point() {
+      return this.now;
+    }
+    set(point) {
+      if (point?.x === this.now?.x && point?.y === this.now?.y) return;
+      this.now = point;
+      for (const update of this.listeners) update();
+    }
+    listen(update) {
+      this.listeners.push(update);
+    }
+  };
+
+  // src/view/scrub.ts
+  var Scrub = class {
+    constructor(context) {
+      this.context = context;
+      context.watch(["stages"], () => {
+        const raw = stages(context.model.get("stages"));
+        this.known = raw.layers.size > 0 ? raw : null;
+        this.find();
+        this.tell();
+      });
+      context.watch(["explanation", "layer", "busy", "scene", "target", "method"], () => {
+        this.follow();
+        this.tell();
+      });
+    }
+    context;
+    /** Where the hand is, not written yet. */
+    held = null;
+    /** Written, and its map has not come. */
+    asked = null;
+    /** Whether the kernel has started on it. */
+    started = false;
+    known = null;
+    /** Kept apart from `known`: the kernel may clear that while its answer is awaited. */
+    found = null;
+    explanation = void 0;
+    mapLayer = "";
+    busy = false;
+    listeners = [];
+    /** Calls `update` whenever what is pointed at or shown may have changed. */
+    listen(update) {
+      this.listeners.push(update);
+    }
+    /** The layer the controls name. */
+    get pointed() {
+      return this.held ?? text(this.context.model.get("layer"));
+    }
+    /** Null: the kernel's map is the one to show. */
+    get preview() {
+      const { found } = this;
+      const name = this.held ?? this.asked;
+      return found !== null && found.layer === name && this.isPresent(found.of) ? found : null;
+    }
+    /** The layers that can be shown without asking, shallow to deep. */
+    get ready() {
+      const { known } = this;
+      if (known === null || this.idle || !this.isPresent(known)) return [];
+      const all = layers(this.context.model.get("layers"));
+      return all.map(({ name }) => name).filter((name) => known.layers.has(name));
+    }
+    /** Whether the map is the picture's own, so that there is no layer to choose. */
+    get idle() {
+      return place(this.context.model.get("explanation")).atInput;
+    }
+    /** The hand is at this layer. Nothing is sent. */
+    point(name) {
+      this.held = name;
+      this.find();
+      this.tell();
+    }
+    /** The hand is gone, and nothing is asked for. */
+    release() {
+      this.held = null;
+      this.tell();
+    }
+    /** The hand rests: its layer is asked for, once. */
+    rest() {
+      const name = this.held;
+      if (name === null) return;
+      this.held = null;
+      if (name === text(this.context.model.get("layer"))) this.tell();
+      else this.ask(name);
+    }
+    ask(name) {
+      this.held = null;
+      this.asked = name === this.mapLayer ? null : name;
+      this.started = false;
+      this.find();
+      this.context.write({ layer: name });
+      this.tell();
+    }
+    step(by) {
+      const all = layers(this.context.model.get("layers"));
+      const now = all.findIndex(({ name }) => name === this.pointed);
+      const next = all[now + by];
+      if (now >= 0 && next !== void 0 && !this.idle) this.ask(next.name);
+    }
+    get subject() {
+      const { model } = this.context;
+      return {
+        scene: sceneId(model.get("scene")),
+        target: number(model.get("target"), -1),
+        method: text(model.get("method"))
+      };
+    }
+    isPresent({ scene: scene2, target, method }) {
+      const now = this.subject;
+      return scene2 !== "" && scene2 === now.scene && target === now.target && method === now.method;
+    }
+    find() {
+      const name = this.held ?? this.asked;
+      const { known } = this;
+      if (name === null || known === null || !this.isPresent(known)) return;
+      const grid2 = known.layers.get(name);
+      const { scene: scene2, target, method } = known;
+      if (grid2 !== void 0) this.found = { layer: name, grid: grid2, of: { scene: scene2, target, method } };
+    }
+    /** Whether what was asked for has come, was refused, or was given up. */
+    follow() {
+      const { model } = this.context;
+      const raw = model.get("explanation");
+      const layer = text(model.get("layer"));
+      const busy = flag(model.get("busy"), false);
+      const arrived = raw !== this.explanation;
+      if (arrived) {
+        const from = place(raw);
+        this.explanation = raw;
+        this.mapLayer = from.layer === "" || from.atInput ? layer : from.layer;
+      }
+      if (this.asked !== null) {
+        const gaveUp = this.started && !busy;
+        if (layer !== this.asked || arrived && this.mapLayer === this.asked || gaveUp) this.asked = null;
+        else if (busy && !this.busy) this.started = true;
+      }
+      this.busy = busy;
+    }
+    tell() {
+      for (const update of this.listeners) update();
+    }
+  };
+
+  // src/view/watch.ts
+  function watch(model, keys, signal, update) {
+    let waiting2 = false;
+    const later = () => {
+      if (waiting2) return;
+      waiting2 = true;
+      queueMicrotask(() => {
+        waiting2 = false;
+        if (!signal.aborted) update();
+      });
+    };
+    for (const key of keys) {
+      model.on(`change:${key}`, later);
+      signal.addEventListener("abort", () => model.off(`change:${key}`, later));
+    }
+    update();
+  }
+
+  // src/view/context.ts
+  var views = 0;
+  var Context = class {
+    constructor(model, signal) {
+      this.model = model;
+      this.signal = signal;
+      this.scrub = new Scrub(this);
+    }
+    model;
+    signal;
+    prefix = `camwidget-${++views}`;
+    /** Whose the pointer is on the picture: a tool's name, or "" where it asks and pans. */
+    tool = "";
+    /** The pixel of the picture that the pointer is on. */
+    hover = new Pointed();
+    /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
+    fraction = () => unit(this.model.get("fraction"), 0);
+    /** The layer to name and to draw: the model's, or the one under the hand. */
+    scrub;
+    id(name) {
+      return `${this.prefix}-${name}`;
+    }
+    /** Changes traits here and in the kernel. */
+    write(values) {
+      for (const [key, value] of Object.entries(values)) this.model.set(key, value);
+      this.model.save_changes();
+    }
+    /**
+     * Calls `update` now and after changes of any of these traits: once for all changes that arrive
+     * together, before the next frame.
+     */
+    watch(keys, update) {
+      watch(this.model, keys, this.signal, update);
+    }
+  };
+
+  // src/core/contour.ts
+  var MOST = 12e3;
+  var TOP = 0;
+  var RIGHT = 1;
+  var BOTTOM = 2;
+  var LEFT = 3;
+  function contour(values, width, height, level) {
+    let field = { values, width, height, side: 1 };
+    for (; ; ) {
+      const steps = march(field, level);
+      if (steps !== null) return path(steps, field, level, width, height);
+      field = halved(field);
+    }
+  }
+  function march({ values, width, height }, level) {
+    const stride = width + 2;
+    const next = new Int32Array(2 * stride * (height + 2));
+    const isLeft = new Uint8Array(next.length);
+    const entries = [];
+    const ofRow = (j) => width * Math.min(height - 1, Math.max(0, j - 1));
+    for (let j = 0; j <= height; j++) {
+      const above = ofRow(j);
+      const below = ofRow(j + 1);
+      let a = values[above] >= level;
+      let d = values[below] >= level;
+      for (let i = 0; i <= width; i++) {
+        const column = Math.min(width - 1, i);
+        const b = values[above + column] >= level;
+        const c = values[below + column] >= level;
+        if (a !== b || b !== c || c !== d) {
+          if (entries.length >= MOST) return null;
+          const at = 2 * (j * stride + i);
+          const sides = [at, at + 3, at + 2 * stride, at + 1];
+          const step2 = (from, to) => {
+            entries.push(sides[from]);
+            next[sides[from]] = sides[to];
+            isLeft[sides[to]] = 1;
+          };
+          if (a === c && b === d) {
+            const middle2 = values[above + Math.max(0, i - 1)] + values[above + column] + values[below + Math.max(0, i - 1)] + values[below + column];
+            saddle(a, middle2 >= 4 * level, step2);
+          } else {
+            const entry = !a && b ? TOP : !b && c ? RIGHT : !c && d ? BOTTOM : LEFT;
+            const exit = a && !b ? TOP : b && !c ? RIGHT : c && !d ? BOTTOM : LEFT;
+            step2(entry, exit);
+          }
+        }
+        a = b;
+        d = c;
+      }
+    }
+    return { next, entries, isLeft };
+  }
+  function saddle(isFirst, isHigh, step2) {
+    if (isFirst) {
+      step2(LEFT, isHigh ? BOTTOM : TOP);
+      step2(RIGHT, isHigh ? TOP : BOTTOM);
+    } else {
+      step2(TOP, isHigh ? LEFT : RIGHT);
+      step2(BOTTOM, isHigh ? RIGHT : LEFT);
+    }
+  }
+  function path({ next, entries, isLeft }, field, level, width, height) {
+    const parts = [];
+    const isDone = new Uint8Array(next.length);
+    const follow2 = (start) => {
+      if (isDone[start] === 1) return;
+      let side = start;
+      let sign = "M";
+      do {
+        isDone[side] = 1;
+        parts.push(sign, place2(side, field, level, width, height));
+        sign = "L";
+        side = next[side];
+      } while (side !== 0 && side !== start);
+      if (side === start) parts.push("Z");
+    };
+    for (const side of entries) if (isLeft[side] === 0) follow2(side);
+    for (const side of entries) follow2(side);
+    return parts.join("");
+  }
+  function place2(side, { values, width: columns, height: rows2, side: size }, level, width, height) {
+    const stride = columns + 2;
+    const corner = side >> 1;
+    const i = corner % stride;
+    const j = (corner - i) / stride;
+    const isDown = side % 2 === 1;
+    const value = (x2, y2) => values[columns * Math.min(rows2 - 1, Math.max(0, y2 - 1)) + Math.min(columns - 1, Math.max(0, x2 - 1))];
+    const here2 = value(i, j);
+    const part = (level - here2) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - here2);
+    const x = size * (i - 0.5 + (isDown ? 0 : part));
+    const y = size * (j - 0.5 + (isDown ? part : 0));
+    return `${hundredths(x, width)} ${hundredths(y, height)}`;
+  }
+  function hundredths(value, most) {
+    return Math.round(100 * Math.min(most, Math.max(0, value))) / 100;
+  }
+  function halved({ values, width, height, side }) {
+    const columns = width + 1 >> 1;
+    const rows2 = height + 1 >> 1;
+    const out = new Uint8Array(columns * rows2);
+    for (let j = 0, k = 0; j < rows2; j++) {
+      const above = 2 * j * width;
+      const below = Math.min(2 * j + 1, height - 1) * width;
+      for (let i = 0; i < columns; i++, k++) {
+        const left = 2 * i;
+        const right = Math.min(left + 1, width - 1);
+        out[k] = values[above + left] + values[above + right] + values[below + left] + values[below + right] + 2 >> 2;
+      }
+    }
+    return { values: out, width: columns, height: rows2, side: 2 * side };
+  }
+
+  // src/view/contours.ts
+  var SVG3 = "http://www.w3.org/2000/svg";
+  var FIRST = 0.5;
+  var LOWEST = 0.01;
+  var Contour = class {
+    constructor(context, stage) {
+      this.context = context;
+      this.stage = stage;
+      const { signal } = context;
+      this.toggle = button(
+        "camwidget-button",
+        { "aria-pressed": "false", title: "Outline where the map reaches a part of its maximum; a grainy map is averaged first (c)" },
+        "contour"
+      );
+      this.toggle.addEventListener("click", () => this.flip(), { signal });
+      const range = new Range({
+        className: "camwidget-contour-level",
+        label: "Level of the contour, of the map's maximum",
+        title: "The part of its maximum that the map reaches inside the contour",
+        step: 1,
+        signal,
+        input: (value) => context.write({ contour: Math.max(LOWEST, value) }),
+        release: () => range.follow(this.asked)
+      });
+      this.level = range.element;
+      this.reading = make("span", "camwidget-contour-reading", { "aria-hidden": "true" });
+      this.drawing = document.createElementNS(SVG3, "svg");
+      this.drawing.setAttribute("class", "camwidget-contours");
+      this.drawing.setAttribute("aria-hidden", "true");
+      this.drawing.setAttribute("preserveAspectRatio", "none");
+      this.drawing.append(line2("under"), line2("over"));
+      stage.canvas.after(this.drawing);
+      stage.listen(() => this.draw());
+      context.watch(["contour"], () => {
+        const { asked, level, reading: reading2 } = this;
+        if (asked > 0) this.last = asked;
+        else if (level === document.activeElement) this.toggle.focus();
+        setAttribute(this.toggle, "aria-pressed", String(asked > 0));
+        level.hidden = reading2.hidden = asked === 0;
+        if (asked > 0) range.follow(asked);
+        setText(reading2, percent(asked));
+        this.draw();
+      });
+    }
+    context;
+    stage;
+    toggle;
+    /** Where on the scale of the colours, and that in words; there only while it is on. */
+    level;
+    reading;
+    drawing;
+    drawn = null;
+    at = 0;
+    /** The level to be switched on again with. */
+    last = FIRST;
+    /** On at the level it last had, or off. */
+    flip() {
+      this.context.write({ contour: this.asked > 0 ? 0 : this.last });
+    }
+    get asked() {
+      return unit(this.context.model.get("contour"), 0);
+    }
+    draw() {
+      const { asked, drawing, stage } = this;
+      const map = asked > 0 ? stage.drawn?.saliency ?? null : null;
+      if (map === this.drawn && asked === this.at) return;
+      this.drawn = map;
+      this.at = asked;
+      const { width, height } = stage.canvas;
+      const path2 = map === null ? "" : contour(map, width, height, 255 * asked);
+      drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+      for (const child of drawing.children) child.setAttribute("d", path2);
+    }
+  };
+  function line2(kind) {
+    const made = document.createElementNS(SVG3, "path");
+    made.setAttribute("class", kind);
+    return made;
+  }
+
+  // src/view/follow.ts
+  function followPicture(context, root) {
+    const { model } = context;
+    let strip;
+    const bring = () => {
+      const count = texts(model.get("pictures")).length;
+      const chosen = number(model.get("picture"), -1);
+      if (strip === void 0 || count === 0 || chosen < 0) return;
+      const pitch = strip.scrollWidth / count;
+      const hidden = chosen * pitch < strip.scrollLeft || (chosen + 1) * pitch > strip.scrollLeft + strip.clientWidth;
+      if (hidden) strip.scrollLeft = (chosen + 0.5) * pitch - strip.clientWidth / 2;
+    };
+    const grown = new MutationObserver(bring);
+    context.signal.addEventListener("abort", () => grown.disconnect());
+    context.watch(["picture", "pictures", "scene"], () => {
+      const found = root.closest(".camwidget-explorer")?.querySelector(".camwidget-thumbs");
+      if (found instanceof HTMLElement && found !== strip) {
+        strip = found;
+        grown.disconnect();
+        grown.observe(strip, { attributes: true, childList: true, subtree: true });
+      }
+      bring();
+    });
+  }
+
+  // src/view/help.ts
+  var KEYS = [
+    ["← →", "mask 1 % less, more"],
+    ["shift ← →", "… by 10 %"],
+    ["1 … 9", "choose a class of the list"],
+    [", .", "previous, next picture"],
+    ["m", "next quick method"],
+    ["o", "true outlines on, off (where they are known)"],
+    ["b", "the map's box and peak on, off"],
+    ["c", "the map's contour on, off"],
+    ["+ − 0", "closer, less close, the whole picture"],
+    ["v", "compare: side by side, split, difference, off"],
+    ["[ ]", "shallower, deeper layer"],
+    ["y", "play through the layers, stop"],
+    ["ctrl z", "back to what was shown before"],
+    ["ctrl shift z", "forth again (or ctrl y)"],
+    ["space", "map on, off (on the picture)"],
+    ["w a s d", "move the marker (on the picture)"],
+    ["enter", "ask which classes are strong there"],
+    ["↑ ↓", "move in a group of buttons"],
+    ["esc", "close, or cancel the computation"],
+    ["?", "show these"]
+  ];
+  var Help = class {
+    element;
+    opener;
+    panel;
+    before = null;
+    constructor(context) {
+      const { signal } = context;
+      const title = context.id("help");
+      this.opener = button(
+        "camwidget-quiet camwidget-help-open",
+        { "aria-label": "Keyboard shortcuts", "aria-expanded": "false", title: "Keyboard shortcuts (?)" },
+        "?"
+      );
+      const close = button("camwidget-quiet", { "aria-label": "Close", title: "Close (Esc)" }, "×");
+      this.panel = make(
+        "div",
+        "camwidget-help",
+        { role: "dialog", "aria-labelledby": title, hidden: true },
+        make("div", "camwidget-help-head", {}, make("span", "camwidget-heading", { id: title }, "Keys"), close),
+        make(
+          "dl",
+          "camwidget-keys",
+          {},
+          ...KEYS.flatMap(([key, meaning]) => [make("dt", "", {}, key), make("dd", "", {}, meaning)])
+        )
+      );
+      this.element = make("div", "camwidget-helpbox", {}, this.opener, this.panel);
+      this.opener.addEventListener("click", () => this.toggle(), { signal });
+      close.addEventListener("click", () => this.close(), { signal });
+    }
+    toggle() {
+      if (!this.panel.hidden) {
+        this.close();
+        return;
+      }
+      this.before = document.activeElement;
+      this.panel.hidden = false;
+      this.opener.setAttribute("aria-expanded", "true");
+      this.panel.querySelector("button")?.focus();
+    }
+    /** True when it was open. */
+    close() {
+      if (this.panel.hidden) return false;
+      this.panel.hidden = true;
+      this.opener.setAttribute("aria-expanded", "false");
+      if (this.before instanceof HTMLElement) this.before.focus();
+      return true;
+    }
+  };
+
+  // src/view/here.ts
+  var HerePopover = class {
+    marker = make("div", "camwidget-marker", { "aria-hidden": "true" });
+    entries = make("div", "camwidget-here-entries");
+    heading = make("div", "camwidget-here-heading");
+    popover;
+    context;
+    stage;
+    zoom;
+    asked = null;
+    answer = null;
+    closed = false;
+    constructor(context, stage, zoom) {
+      this.context = context;
+      this.stage = stage;
+      this.zoom = zoom;
+      const { signal } = context;
+      const close = button("camwidget-quiet camwidget-here-close", { "aria-label": "Close", title: "Close (Esc)" }, "×");
+      close.addEventListener(
+        "click",
+        () => {
+          this.close();
+          stage.frame.focus();
+        },
+        { signal }
+      );
+      this.popover = make(
+        "div",
+        "camwidget-here",
+        {
+          role: "group",
+          "aria-label": "Classes with the strongest maps at this point",
+          title: "Each class's map at this point; 1 is the highest value of all of them anywhere in the picture"
+        },
+        this.heading,
+        close,
+        this.entries
+      );
+      stage.plane.append(this.marker);
+      stage.frame.append(this.popover);
+      stage.canvas.addEventListener("click", (event) => this.ask(event), { signal });
+      zoom.listen(() => this.update());
+      context.watch(["here"], () => {
+        this.asked = null;
+        this.closed = false;
+        this.update();
+      });
+      context.watch(["scene"], () => {
+        this.asked = null;
+        this.update();
+      });
+    }
+    /** True when there was something to close. */
+    close() {
+      const open2 = !this.marker.hidden;
+      if (open2) this.context.hover.set(null);
+      this.closed = true;
+      this.asked = null;
+      this.update();
+      return open2;
+    }
+    ask(event) {
+      if (this.context.tool !== "" || this.zoom.dragged) return;
+      const point = this.stage.at(event);
+      if (point !== null) this.send(point);
+    }
+    /** Moves the marker by a part of the picture; from its middle when there is none. */
+    move(right, down) {
+      const { width, height } = this.stage.canvas;
+      const from = this.asked ?? this.answer ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
+      const step2 = Math.max(1, Math.round(Math.min(width, height) / 16));
+      this.asked = {
+        x: Math.min(width - 1, Math.max(0, from.x + right * step2)),
+        y: Math.min(height - 1, Math.max(0, from.y + down * step2))
+      };
+      this.update();
+      this.zoom.reveal(this.asked);
+      this.context.hover.set(this.asked);
+    }
+    /** Asks at the marker, as a click there does. */
+    askAtMarker() {
+      if (this.asked === null) this.move(0, 0);
+      if (this.asked !== null) this.send(this.asked);
+    }
+    send(point) {
+      this.asked = point;
+      this.closed = false;
+      this.update();
+      this.context.model.send({ type: "pick", x: point.x, y: point.y });
+    }
+    update() {
+      const given = here(this.context.model.get("here"));
+      const fits = given !== null && given.scene === this.stage.sceneId && !this.closed;
+      this.answer = fits ? given : null;
+      const point = this.asked ?? this.answer;
+      this.marker.hidden = point === null;
+      const answered = this.answer !== null && point?.x === this.answer.x && point.y === this.answer.y;
+      this.popover.hidden = !answered;
+      if (answered && this.answer !== null) this.list(this.answer);
+      if (point !== null) this.place(point);
+    }
+    /** The popover opens towards the middle of the picture, and stays in it. */
+    place(point) {
+      const { width, height } = this.stage.canvas;
+      this.marker.style.left = `${100 * (point.x + 0.5) / width}%`;
+      this.marker.style.top = `${100 * (point.y + 0.5) / height}%`;
+      const { x, y } = this.zoom.seen(point);
+      const { style } = this.popover;
+      style.left = x <= 0.5 ? within2(`${100 * x}% + 14px`, "100% - 188px") : "";
+      style.right = x <= 0.5 ? "" : within2(`${100 * (1 - x)}% + 14px`, "100% - 188px");
+      const most = `100% - ${this.popover.offsetHeight}px`;
+      style.top = y <= 0.5 ? within2(`${100 * y}%`, most) : "";
+      style.bottom = y <= 0.5 ? "" : within2(`${100 * (1 - y)}%`, most);
+    }
+    list({ entries, of }) {
+      const among = `of the ${of} most probable classes`;
+      setText(this.heading, entries.length === 0 ? `No evidence here, ${among}` : `Strongest here, ${among}`);
+      const items = fit(this.entries, entries.length, () => this.entry());
+      entries.forEach((entry, at) => {
+        const item = items[at];
+        const [name, value] = item?.children ?? [];
+        if (item === void 0 || name === void 0 || value === void 0) return;
+        item.dataset["index"] = String(entry.index);
+        item.title = `Choose ${entry.name}`;
+        item.style.setProperty("--camwidget-value", `${100 * entry.value}%`);
+        setText(name, entry.name);
+        setText(value, entry.value.toFixed(2));
+      });
+    }
+    entry() {
+      const made = button(
+        "camwidget-here-entry",
+        {},
+        make("span", "camwidget-here-name"),
+        make("span", "camwidget-here-value")
+      );
+      made.addEventListener(
+        "click",
+        () => {
+          this.close();
+          this.stage.frame.focus();
+          pickClass(this.context, Number(made.dataset["index"]));
+        },
+        { signal: this.context.signal }
+      );
+      return made;
+    }
+  };
+  function within2(value, most) {
+    return `clamp(0px, ${value}, ${most})`;
+  }
+
+  // src/view/history.ts
+  var POSSIBLE = { undo: "undoable", redo: "redoable" };
+  function takeStep(context, step2) {
+    if (flag(context.model.get(POSSIBLE[step2]), false)) context.model.send({ type: step2 });
+  }
+  function stepOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
+    if (!(ctrlKey || metaKey) || altKey) return null;
+    const letter = key.toLowerCase();
+    if (letter === "z") return shiftKey ? "redo" : "undo";
+    return letter === "y" && !shiftKey ? "redo" : null;
+  }
+  function historyTool(context) {
+    return {
+      buttons: [
+        stepButton(context, "undo", "↶", "Undo", "Back to what was shown before (ctrl z)"),
+        stepButton(context, "redo", "↷", "Redo", "Forth again (ctrl shift z)")
+      ]
+    };
+  }
+  function stepButton(context, step2, glyph, label, title) {
+    const made = button("camwidget-button camwidget-history", { "aria-label": label, title }, glyph);
+    made.addEventListener("click", () => takeStep(context, step2), { signal: context.signal });
+    context.watch([POSSIBLE[step2]], () => {
+      setAttribute(made, "aria-disabled", String(!flag(context.model.get(POSSIBLE[step2]), false)));
+    });
+    return made;
+  }
+
+  // src/view/hold.ts
+  function holdFocus(root, frame2, signal) {
+    const box2 = () => root.closest(".camwidget-explorer") ?? root;
+    document.addEventListener(
+      "pointerdown",
+      ({ target }) => {
+        if (target instanceof HTMLCanvasElement && box2().contains(target)) target.removeAttribute("tabindex");
+      },
+      { capture: true, signal }
+    );
+    document.addEventListener(
+      "click",
+      (event) => {
+        if (!(event.target instanceof Node) || !box2().contains(event.target)) return;
+        setTimeout(() => {
+          if (!signal.aborted && !root.contains(document.activeElement) && !isPanels(document.activeElement)) {
+            frame2.focus({ preventScroll: true });
+          }
+        });
+      },
+      { signal }
+    );
+  }
+  function isPanels(element) {
+    return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
+  }
+
+  // src/view/hover.ts
+  var MOST2 = 3;
+  var LEAST = 5e-3;
+  var HINT = "point: read the map · click: ask what is there · wheel: zoom · drag: pan";
+  function reading(context, stage, zoom) {
+    const { model, hover, scrub } = context;
+    const facts = make("div", "camwidget-reading-facts");
+    const names = make("span", "camwidget-reading-classes", {
+      title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them"
+    });
+    const about = make("span", "camwidget-reading-about");
+    const line3 = make("div", "camwidget-point", {}, facts, make("div", "camwidget-reading-evidence", {}, about, names));
+    let known = evidence(null);
+    const update = () => {
+      const { point } = hover;
+      line3.classList.toggle("camwidget-unread", point === null);
+      setText(facts, point === null ? HINT : said(context, stage, point));
+      const silent = point === null || scrub.preview !== null || known.classes.length === 0;
+      const strongest = silent ? [] : strengths(known, stage, point);
+      setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
+      const target = number(model.get("target"), -1);
+      const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
+      strongest.forEach(({ index, name, value }, at) => {
+        const [label, amount] = parts[at]?.children ?? [];
+        if (label === void 0 || amount === void 0) return;
+        parts[at]?.classList.toggle("camwidget-chosen", index === target);
+        setText(label, name);
+        setText(amount, value.toFixed(2));
+      });
+    };
+    context.watch(["evidence", "method", "prompt", "explanation", "scene", "target"], () => {
+      const sent = evidence(model.get("evidence"));
+      const belongs = sent.scene === stage.sceneId && sent.method === text(model.get("method")) && sent.layer === place(model.get("explanation")).layer && sent.text === (prompt(model.get("prompt"))?.text ?? "");
+      known = belongs ? sent : evidence(null);
+      update();
+    });
+    context.watch(["fraction", "mode"], update);
+    stage.listen(update);
+    hover.listen(update);
+    follow(context, stage, zoom);
+    return line3;
+  }
+  function follow({ hover, signal }, stage, zoom) {
+    let last = null;
+    stage.clip.addEventListener(
+      "pointermove",
+      (event) => {
+        if (event.pointerType === "touch") return;
+        last = event;
+        hover.set(stage.at(event));
+      },
+      { signal }
+    );
+    stage.clip.addEventListener(
+      "pointerleave",
+      () => {
+        last = null;
+        hover.set(null);
+      },
+      { signal }
+    );
+    zoom.listen(() => {
+      if (last !== null) hover.set(stage.at(last));
+    });
+  }
+  function said(context, stage, { x, y }) {
+    const at = y * stage.canvas.width + x;
+    const { drawn: drawn2 } = stage;
+    const parts = [`saliency ${((drawn2?.saliency[at] ?? 0) / 255).toFixed(2)}`];
+    const level = drawn2?.levels?.[at];
+    if (level !== void 0) {
+      parts.push(`top ${(Math.ceil(1e3 * (level + 1) / 65536) / 10).toFixed(1)} %`);
+      const isTop = level < threshold(context.fraction());
+      const asked = mode(context.model.get("mode"));
+      if (asked !== "multiply" && isTop === (asked === "remove")) parts.push("removed");
+    }
+    return parts.join(" · ");
+  }
+  function strengths(known, stage, { x, y }) {
+    const { width, height } = stage.canvas;
+    return known.classes.map(({ index, name, grid: grid2 }) => ({ index, name, value: enlargeAt(grid2, width, height, x, y) })).filter(({ value }) => value >= LEAST).sort((a, b) => b.value - a.value).slice(0, MOST2);
+  }
+
+  // src/view/png.ts
+  var LEAST2 = 1e3;
+  var LONGEST = 120;
+  function pictureName(model) {
+    const shown = scene(model.get("scene"));
+    const picture = texts(model.get("pictures"))[number(model.get("picture"), -1)] ?? "picture";
+    const title = explanation(model.get("explanation"), shown)?.title ?? "";
+    return `${safeName([picture.replace(/\.(bmp|gif|jpe?g|png|tiff?|webp)$/i, ""), ...title.split(" · ")])}.png`;
+  }
+  function safeName(parts) {
+    const joined2 = parts.map((part) => part.normalize("NFC").replace(/[^\p{L}\p{M}\p{N}+._-]+/gu, "_").replace(/^[._-]+|[._-]+$/g, "")).filter((part) => part !== "").join("-");
+    return Array.from(joined2).slice(0, LONGEST).join("") || "picture";
+  }
+  function scaleOf(width, height) {
+    return Math.max(1, Math.ceil(LEAST2 / Math.max(width, height)));
+  }
+  async function save(canvas, name) {
+    const blob = await enlarged(canvas);
+    if (blob === null) return false;
+    const url = URL.createObjectURL(blob);
+    const link = document.createElement("a");
+    link.href = url;
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 1e4);
+    return true;
+  }
+  function enlarged(from) {
+    const { width, height, hidden } = from;
+    const paper = document.createElement("canvas");
+    const context = paper.getContext("2d");
+    if (hidden || context === null) return Promise.resolve(null);
+    const scale = scaleOf(width, height);
+    paper.width = scale * width;
+    paper.height = scale * height;
+    context.imageSmoothingEnabled = !from.classList.contains("camwidget-pixelated");
+    context.drawImage(from, 0, 0, paper.width, paper.height);
+    return new Promise((resolve) => paper.toBlob(resolve, "image/png"));
+  }
+
+  // src/view/keep.ts
+  var SAID = 2e3;
+  function keepTool(context, stage) {
+    const { model, signal } = context;
+    const code = button(
+      "camwidget-button camwidget-code",
+      { title: "Copy the Python that shows this view again, and computes it without the widget", "aria-expanded": "false" },
+      "code"
+    );
+    const png = button("camwidget-button camwidget-png", { title: "Save the picture as it is shown, as a PNG file" }, "PNG");
+    const said2 = make("span", "camwidget-kept", { role: "status", "aria-live": "polite" });
+    const field = make("textarea", "camwidget-code-text", {
+      "aria-label": "Python for this view",
+      readonly: true,
+      rows: 8,
+      spellcheck: "false",
+      wrap: "off",
+      ...OWN_KEYS
+    });
+    const close = button("camwidget-quiet", { "aria-label": "Close", title: "Close" }, "×");
+    const drawer = make(
+      "div",
+      "camwidget-code-drawer",
+      { hidden: true },
+      make("div", "camwidget-line camwidget-code-head", {}, "No clipboard here. Copy this:", close),
+      field
+    );
+    let timer = 0;
+    const say = (word) => {
+      setText(said2, word);
+      window.clearTimeout(timer);
+      timer = window.setTimeout(() => setText(said2, ""), SAID);
+    };
+    const show = (open2) => {
+      drawer.hidden = !open2;
+      code.setAttribute("aria-expanded", String(open2));
+      if (!open2) return;
+      field.value = text(model.get("code"));
+      field.focus({ preventScroll: true });
+      field.select();
+    };
+    const copy = async () => {
+      try {
+        await navigator.clipboard.writeText(text(model.get("code")));
+        if (signal.aborted) return;
+        show(false);
+        say("copied");
+      } catch {
+        if (!signal.aborted) show(true);
+      }
+    };
+    code.addEventListener("click", () => void copy(), { signal });
+    const hide = () => {
+      show(false);
+      code.focus({ preventScroll: true });
+    };
+    close.addEventListener("click", hide, { signal });
+    drawer.addEventListener(
+      "keydown",
+      (event) => {
+        if (event.key !== "Escape") return;
+        event.preventDefault();
+        hide();
+      },
+      { signal }
+    );
+    png.addEventListener(
+      "click",
+      () => void save(stage.canvas, pictureName(model)).then((done) => say(done ? "saved" : "nothing to save")),
+      { signal }
+    );
+    signal.addEventListener("abort", () => window.clearTimeout(timer));
+    context.watch(["code"], () => {
+      if (!drawer.hidden) field.value = text(model.get("code"));
+    });
+    return { buttons: [code, png, said2], drawer };
+  }
+
+  // src/view/keyboard.ts
+  function keyboard(context, parts) {
+    parts.root.addEventListener(
+      "keydown",
+      (event) => {
+        const { target, key } = event;
+        const step2 = stepOf(event);
+        if (step2 !== null && target instanceof Element && !event.defaultPrevented && !isWritten(target)) {
+          takeStep(context, step2);
+          event.preventDefault();
+          event.stopPropagation();
+          return;
+        }
+        if (!(target instanceof Element) || event.ctrlKey || event.metaKey || event.altKey) return;
+        if (!event.defaultPrevented && free(target, key) && act(context, parts, event)) {
+          event.preventDefault();
+        }
+        const passes = key === "Tab" || key === "Escape" && !event.defaultPrevented;
+        if (!passes) event.stopPropagation();
+      },
+      { signal: context.signal }
+    );
+  }
+  function isWritten(target) {
+    return target.matches('input:not([type="range"]), textarea');
+  }
+  function free(target, key) {
+    if (target.matches("select")) return ["[", "]", "?", "Escape"].includes(key);
+    if (isWritten(target)) return key === "Escape";
+    if (target.matches("input:not(.camwidget-fraction)")) return !key.startsWith("Arrow");
+    return true;
+  }
+  function act(context, parts, event) {
+    const { key } = event;
+    const stride = event.shiftKey ? 10 : 1;
+    if (key === "ArrowLeft") nudgeFraction(context, -stride);
+    else if (key === "ArrowRight") nudgeFraction(context, stride);
+    else if (key === "[") context.scrub.step(-1);
+    else if (key === "]") context.scrub.step(1);
+    else if (key === ",") stepPicture(context, -1);
+    else if (key === ".") stepPicture(context, 1);
+    else if (key === "m") nextMethod(context);
+    else if (key === "o") toggleOutlines(context);
+    else if (key === "b") toggleBoxes(context);
+    else if (key === "c") parts.contour.flip();
+    else if (key === "y") parts.play.toggle();
+    else if (key === "+" || key === "=") parts.zoom.step(1);
+    else if (key === "-") parts.zoom.step(-1);
+    else if (key === "0") parts.zoom.reset();
+    else if (key === "v") parts.cycleCompare();
+    else if (key === "?") parts.toggleHelp();
+    else if (key === "Escape") return parts.close();
+    else if (key === " " && event.target === parts.frame) toggleOverlay(context);
+    else if (event.target === parts.frame && key === "w") parts.marker.move(0, -1);
+    else if (event.target === parts.frame && key === "a") parts.marker.move(-1, 0);
+    else if (event.target === parts.frame && key === "s") parts.marker.move(0, 1);
+    else if (event.target === parts.frame && key === "d") parts.marker.move(1, 0);
+    else if (event.target === parts.frame && key === "Enter") parts.marker.askAtMarker();
+    else if (/^[1-9]$/.test(key)) pickRow(context, Number(key) - 1);
+    else return false;
+    return true;
+  }
+
+  // src/view/layer.ts
+  var MOST_TICKS = 24;
+  var PAUSE = 400;
+  var NO_LAYER = "This method explains the picture itself, at no layer";
+  function layerPicker(context, play, leave) {
+    const { model, scrub, signal } = context;
+    const select2 = make("select", "camwidget-select", {
+      "aria-label": "Layer",
+      title: "The layer the map is taken from, shallow to deep",
+      ...OWN_KEYS
+    });
+    select2.addEventListener("change", () => scrub.ask(select2.value), { signal });
+    const shallower = step(context, -1, "‹", "Shallower layer", "[");
+    const deeper = step(context, 1, "›", "Deeper layer", "]");
+    const stops = scrubber(context);
+    const row = make(
+      "div",
+      "camwidget-layer camwidget-line",
+      { role: "group", "aria-label": "Layer" },
+      make("span", "camwidget-label", { "aria-hidden": "true" }, "Layer"),
+      shallower,
+      deeper,
+      play,
+      stops,
+      select2
+    );
+    const update = () => {
+      const all = layers(model.get("layers"));
+      const now = all.findIndex(({ name }) => name === scrub.pointed);
+      const { idle } = scrub;
+      const focused = document.activeElement;
+      if (idle && (focused === select2 || focused === play || stops.contains(focused))) leave();
+      setAttribute(row, "aria-disabled", String(idle));
+      row.title = idle ? NO_LAYER : "";
+      setChoices(select2, choices(all, text(model.get("layer"))), scrub.pointed);
+      select2.disabled = idle || all.length < 2;
+      setAttribute(shallower, "aria-disabled", String(idle || now <= 0));
+      setAttribute(deeper, "aria-disabled", String(idle || now < 0 || now === all.length - 1));
+    };
+    context.watch(["layers"], update);
+    scrub.listen(update);
+    return row;
+  }
+  function step(context, by, sign, label, key) {
+    const made = button(
+      "camwidget-button camwidget-step",
+      { "aria-label": label, title: `${label} (${key})` },
+      sign
+    );
+    made.addEventListener("click", () => context.scrub.step(by), { signal: context.signal });
+    return made;
+  }
+  function scrubber(context) {
+    const { model, scrub } = context;
+    const range = make("input", "camwidget-range camwidget-scrubber", {
+      type: "range",
+      min: 0,
+      step: 1,
+      "aria-label": "Layer, shallow to deep",
+      title: "Scrub through the layers, shallow to deep",
+      ...OWN_KEYS
+    });
+    const ticks = make("div", "camwidget-ticks", { "aria-hidden": "true" });
+    let all = [];
+    let stop = -1;
+    const update = () => {
+      all = layers(model.get("layers"));
+      const last = all.length - 1;
+      const now = all.findIndex(({ name }) => name === scrub.pointed);
+      stop = now >= 0 ? now : stop < 0 ? last : Math.min(stop, last);
+      range.hidden = ticks.hidden = last < 1;
+      range.disabled = scrub.idle;
+      range.max = String(Math.max(1, last));
+      const value = String(Math.max(0, stop));
+      if (range.value !== value) range.value = value;
+      const layer = all[now];
+      setAttribute(range, "aria-valuetext", layer === void 0 ? scrub.pointed : describe(layer));
+      fit(ticks, last < MOST_TICKS ? last + 1 : 0, () => make("i", ""));
+    };
+    whenMoved(
+      range,
+      context.signal,
+      () => {
+        const layer = all[Number(range.value)];
+        if (layer !== void 0) scrub.point(layer.name);
+      },
+      () => scrub.rest()
+    );
+    context.watch(["layers"], update);
+    scrub.listen(update);
+    return make("div", "camwidget-stops", {}, ticks, range);
+  }
+  function whenMoved(range, signal, move, rest) {
+    let byKeys = false;
+    let pressed = false;
+    let timer = 0;
+    const listen = (type, act2) => range.addEventListener(type, act2, { signal });
+    const restNow = () => {
+      window.clearTimeout(timer);
+      rest();
+    };
+    const release = () => {
+      if (pressed) restNow();
+      pressed = false;
+    };
+    listen("pointerdown", () => {
+      byKeys = false;
+      pressed = true;
+    });
+    listen("keydown", () => byKeys = true);
+    listen("input", () => {
+      window.clearTimeout(timer);
+      move();
+    });
+    listen("change", () => {
+      window.clearTimeout(timer);
+      if (byKeys) timer = window.setTimeout(restNow, PAUSE);
+      else restNow();
+    });
+    listen("blur", restNow);
+    window.addEventListener("pointerup", release, { signal });
+    window.addEventListener("pointercancel", release, { signal });
+    signal.addEventListener("abort", () => window.clearTimeout(timer));
+  }
+  function choices(all, present) {
+    const listed = all.map((layer) => ({ value: layer.name, label: describe(layer) }));
+    const missing = present !== "" && all.length > 0 && !all.some(({ name }) => name === present);
+    return missing ? [...listed, { value: present, label: present }] : listed;
+  }
+  function describe({ name, shape }) {
+    const [, height, width] = shape;
+    return height === void 0 || width === void 0 ? name : `${name} · ${height}×${width}`;
+  }
+
+  // src/view/look.ts
+  function look(context, contour2) {
+    return make("div", "camwidget-look", {}, colormap(context, contour2), opacity(context, contour2));
+  }
+  function colormap(context, contour2) {
+    const { model, signal } = context;
+    const select2 = make("select", "camwidget-select", {
+      "aria-label": "Colour map",
+      title: "Colours of the map, from low to high",
+      ...OWN_KEYS
+    });
+    select2.addEventListener("change", () => context.write({ colormap: select2.value }), { signal });
+    const bar2 = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
+    context.watch(["colormap", "colormaps"], () => {
+      const maps = byteMap(model.get("colormaps"));
+      const name = text(model.get("colormap"));
+      setChoices(select2, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
+      bar2.style.backgroundImage = gradient(maps.get(name) ?? GREY);
+    });
+    return make(
+      "div",
+      "camwidget-line",
+      {},
+      make("span", "camwidget-label", {}, "Map"),
+      select2,
+      make(
+        "span",
+        "camwidget-legend",
+        { title: "Each map is scaled to its own maximum: the colours of two maps do not compare" },
+        "low",
+        make("span", "camwidget-legend-scale", {}, bar2, contour2.level),
+        "high"
+      ),
+      contour2.reading
+    );
+  }
+  function opacity(context, contour2) {
+    const { model, signal } = context;
+    const range = new Range({
+      className: "camwidget-opacity",
+      label: "Opacity of the map",
+      title: "How strongly the map covers the picture; 0 shows exactly what the model gets",
+      step: 1,
+      signal,
+      input: (value) => context.write({ opacity: value }),
+      release: () => follow2()
+    });
+    const follow2 = () => range.follow(unit(model.get("opacity"), 0.5));
+    const overlay = toggle("overlay", "Show the map over the picture (space)");
+    const cells2 = toggle("cells", "Show the layer's own cells");
+    const box2 = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
+    box2.addEventListener("click", () => toggleBoxes(context), { signal });
+    context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(flag(model.get("boxes"), false))));
+    overlay.addEventListener("click", () => toggleOverlay(context), { signal });
+    cells2.addEventListener("click", () => context.write({ cells: !flag(model.get("cells"), false) }), {
+      signal
+    });
+    context.watch(["opacity"], follow2);
+    context.watch(["overlay", "cells", "mode"], () => {
+      const product = mode(model.get("mode")) === "multiply";
+      setAttribute(overlay, "aria-pressed", String(flag(model.get("overlay"), true) && !product));
+      setAttribute(cells2, "aria-pressed", String(flag(model.get("cells"), false) && !product));
+      range.element.disabled = product;
+      cells2.disabled = product;
+      overlay.disabled = product;
+    });
+    return make(
+      "div",
+      "camwidget-line",
+      {},
+      make("span", "camwidget-label", {}, "Opacity"),
+      range.element,
+      overlay,
+      cells2,
+      box2,
+      contour2.toggle
+    );
+  }
+  function toggle(label, title) {
+    return button("camwidget-button", { "aria-pressed": "false", title }, label);
+  }
+
+  // src/view/mask.ts
+  var MODES = [
+    { mode: "remove", label: "remove", title: "Replace the pixels with the most evidence by the fill" },
+    { mode: "keep", label: "keep", title: "Keep the pixels with the most evidence, replace all others" },
+    { mode: "multiply", label: "× map", title: "Multiply the picture by the map" }
+  ];
+  function maskRow(context, repaint) {
+    const { model, signal } = context;
+    const range = new Range({
+      className: "camwidget-fraction",
+      label: "Fraction of the picture masked",
+      title: "How much of the picture is masked, strongest evidence first (← →)",
+      step: 0.5,
+      signal,
+      input: (value) => {
+        context.write({ fraction: value });
+        show();
+        repaint();
+      },
+      release: (moved2) => {
+        const now = unit(model.get("fraction"), 0);
+        if (!moved2) range.follow(now);
+        else if (now !== range.value) context.write({ fraction: range.value });
+        show();
+        repaint();
+      }
+    });
+    const reading2 = make("output", "camwidget-reading", { "aria-hidden": "true" });
+    const show = () => setText(reading2, percent(context.fraction()));
+    context.fraction = () => range.dragging ? range.value : unit(model.get("fraction"), 0);
+    context.watch(["fraction", "mode"], () => {
+      range.follow(unit(model.get("fraction"), 0));
+      range.element.disabled = mode(model.get("mode")) === "multiply";
+      show();
+    });
+    return make(
+      "div",
+      "camwidget-mask camwidget-line",
+      {},
+      make("span", "camwidget-label", { id: context.id("mask") }, "Mask"),
+      modes(context),
+      range.element,
+      reading2,
+      fill(context)
+    );
+  }
+  function modes(context) {
+    const { model, signal } = context;
+    const group = make("div", "camwidget-segments", {
+      role: "radiogroup",
+      "aria-labelledby": context.id("mask")
+    });
+    for (const choice of MODES) {
+      const made = button(
+        "camwidget-button camwidget-radio",
+        { role: "radio", title: choice.title, "data-name": choice.mode },
+        choice.label
+      );
+      made.addEventListener("click", () => context.write({ mode: choice.mode }), { signal });
+      group.append(made);
+      context.watch(["mode", "modes"], () => {
+        const known = texts(model.get("modes"));
+        made.hidden = known.length > 0 && !known.includes(choice.mode);
+        const chosen = mode(model.get("mode")) === choice.mode;
+        setAttribute(made, "aria-checked", String(chosen));
+        made.tabIndex = chosen ? 0 : -1;
+      });
+    }
+    rove(group, signal);
+    return group;
+  }
+  function fill(context) {
+    const { model, signal } = context;
+    const select2 = make("select", "camwidget-select", {
+      title: "What takes the place of the masked pixels",
+      ...OWN_KEYS
+    });
+    select2.addEventListener("change", () => context.write({ baseline: select2.value }), { signal });
+    context.watch(["baseline", "baselines", "mode"], () => {
+      const names = texts(model.get("baselines"));
+      setChoices(select2, names.map((name) => ({ value: name, label: name })), text(model.get("baseline")));
+      select2.disabled = names.length < 2 || mode(model.get("mode")) === "multiply";
+    });
+    return make("label", "camwidget-fill", {}, "fill", select2);
+  }
+
+  // src/view/radios.ts
+  var SLOW = "reruns the model many times";
+  function fillRadios(context, group, all, chosen, stop = all.find(({ name }) => name === chosen) ?? all[0]) {
+    const radios = fit(group, all.length, () => radio(context));
+    all.forEach((method, at) => {
+      const made = radios[at];
+      if (made === void 0) return;
+      made.dataset["name"] = method.name;
+      made.title = describe2(method);
+      setAttribute(made, "aria-checked", String(method.name === chosen));
+      made.tabIndex = method === stop ? 0 : -1;
+      if (method.reason === null) made.removeAttribute("aria-disabled");
+      else setAttribute(made, "aria-disabled", "true");
+      fillLabel(made, method.label, method.slow);
+    });
+  }
+  function describe2({ tip, reason, slow }) {
+    if (reason !== null) return `Not here: ${reason}`;
+    return slow ? `${tip} – ${SLOW}` : tip;
+  }
+  function radio(context) {
+    const made = button("camwidget-button camwidget-radio", { role: "radio" });
+    made.addEventListener(
+      "click",
+      () => {
+        if (made.getAttribute("aria-disabled") !== "true") context.write({ method: made.dataset["name"] });
+      },
+      { signal: context.signal }
+    );
+    return made;
+  }
+  function fillLabel(of, label, slow) {
+    const [name] = fit(of, slow ? 2 : 1, (at) => at === 0 ? make("span", "") : slowMark());
+    if (name !== void 0) setText(name, label);
+  }
+  function slowMark() {
+    return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
+  }
+
+  // src/view/more.ts
+  var More = class {
+    constructor(context) {
+      this.context = context;
+      const { signal } = context;
+      const id = context.id("more");
+      this.opener = button("camwidget-button camwidget-more", {
+        "aria-expanded": "false",
+        "aria-controls": id
+      });
+      this.families = make("div", "camwidget-families", { role: "radiogroup", "aria-label": "More methods" });
+      this.legend = make("div", "camwidget-more-legend", {}, slowMark(), SLOW);
+      this.panel = make("div", "camwidget-more-panel", { id, hidden: true }, this.families, this.legend);
+      rove(this.families, signal);
+      this.opener.addEventListener("click", () => this.panel.hidden ? this.open() : this.close(), { signal });
+      this.panel.addEventListener("click", (event) => this.clicked(event), { signal });
+      document.addEventListener("pointerdown", (event) => this.left(event.target), { signal });
+      this.panel.addEventListener("focusout", (event) => this.left(event.relatedTarget), { signal });
+    }
+    context;
+    /** Also a chip: it bears the name of the chosen method when that is one of the rest. */
+    opener;
+    panel;
+    families;
+    legend;
+    show(rest, chosen) {
+      const now = rest.find(({ name }) => name === chosen);
+      this.opener.hidden = rest.length === 0;
+      if (rest.length === 0) this.close();
+      fillLabel(this.opener, now?.label ?? "more", now?.slow ?? false);
+      this.opener.title = now === void 0 ? "More methods, by family" : `${now.tip} – open for other methods`;
+      setAttribute(this.opener, "aria-label", now === void 0 ? "More methods" : `${now.label}, more methods`);
+      this.opener.dataset["chosen"] = String(now !== void 0);
+      this.legend.hidden = !rest.some(({ slow }) => slow);
+      this.fill(rest, chosen, now ?? rest[0]);
+    }
+    /** False when it was not open. */
+    close() {
+      if (this.panel.hidden) return false;
+      const inside = this.panel.contains(document.activeElement);
+      this.panel.hidden = true;
+      setAttribute(this.opener, "aria-expanded", "false");
+      if (inside) this.opener.focus();
+      return true;
+    }
+    open() {
+      this.panel.hidden = false;
+      setAttribute(this.opener, "aria-expanded", "true");
+      this.panel.querySelector('[tabindex="0"]')?.focus();
+    }
+    fill(rest, chosen, stop) {
+      const groups = [...new Set(rest.map(({ group }) => group))];
+      const lines = fit(
+        this.families,
+        groups.length,
+        () => make(
+          "div",
+          "camwidget-family",
+          { role: "group" },
+          make("span", "camwidget-family-name", { "aria-hidden": "true" }),
+          make("div", "camwidget-family-methods")
+        )
+      );
+      groups.forEach((group, at) => {
+        const [name, radios] = lines[at]?.children ?? [];
+        if (name === void 0 || !(radios instanceof HTMLElement)) return;
+        setAttribute(lines[at], "aria-label", group);
+        setText(name, group);
+        const members = rest.filter((method) => method.group === group);
+        fillRadios(this.context, radios, members, chosen, stop);
+      });
+    }
+    /** A choice is made; what cannot be chosen leaves the list open, to go on looking. */
+    clicked({ target }) {
+      const radio2 = target instanceof Element ? target.closest('[role="radio"]') : null;
+      if (radio2 !== null && radio2.getAttribute("aria-disabled") !== "true") this.close();
+    }
+    /** The pointer or the focus went elsewhere. */
+    left(to) {
+      if (!(to instanceof Node) || this.panel.contains(to) || this.opener.contains(to)) return;
+      this.close();
+    }
+  };
+
+  // src/view/methods.ts
+  var MOST3 = 8;
+  var FEW = 5;
+  var MethodRow = class {
+    element;
+    more;
+    constructor(context) {
+      const { model, signal } = context;
+      const label = make("span", "camwidget-label", { id: context.id("method") }, "Method");
+      const chips = make("div", "camwidget-chips", {
+        role: "radiogroup",
+        "aria-labelledby": context.id("method")
+      });
+      rove(chips, signal);
+      this.more = new More(context);
+      this.element = make(
+        "div",
+        "camwidget-methods camwidget-line",
+        {},
+        label,
+        make("div", "camwidget-methodgroups", {}, chips, this.more.opener),
+        this.more.panel
+      );
+      context.watch(["methods", "method"], () => {
+        const { few, rest } = split(methods(model.get("methods")));
+        const name = text(model.get("method"));
+        fillRadios(context, chips, few, name);
+        this.more.show(rest, name);
+      });
+    }
+    /** Closes the list of the rest; false when it was not open. */
+    close() {
+      return this.more.close();
+    }
+  };
+  function split(all) {
+    if (all.length <= MOST3) return { few: all, rest: [] };
+    const few = all.filter(({ slow }) => !slow).slice(0, FEW);
+    return { few, rest: all.filter((method) => !few.includes(method)) };
+  }
+
+  // src/view/narrow.ts
+  var NARROW = 640;
+  function narrow(root, probe, signal) {
+    const observer = new ResizeObserver(() => {
+      const width = probe.clientWidth;
+      if (width === 0) return;
+      const grid2 = root.closest(".camwidget-explorer") ?? root;
+      grid2.classList.toggle("camwidget-narrow", width < NARROW);
+    });
+    observer.observe(probe);
+    signal.addEventListener("abort", () => observer.disconnect());
+  }
+
+  // src/view/play.ts
+  var SVG4 = "http://www.w3.org/2000/svg";
+  var PACE = 500;
+  var TRIANGLE = "M2 0V10L10 5Z";
+  var PAUSE2 = "M1 0H4V10H1ZM6 0H9V10H6Z";
+  var READY = "Play through the layers, shallow to deep, until stopped (y)";
+  var NOT_READY = "There are no maps of several layers to play: slow methods have none, others get theirs after the map";
+  var Play = class {
+    constructor(context) {
+      this.context = context;
+      const { scrub, signal } = context;
+      const drawing = document.createElementNS(SVG4, "svg");
+      drawing.setAttribute("viewBox", "0 0 10 10");
+      drawing.setAttribute("aria-hidden", "true");
+      drawing.append(this.sign);
+      this.element = button("camwidget-button camwidget-step camwidget-play", {}, drawing);
+      this.element.addEventListener("click", () => this.toggle(), { signal });
+      scrub.listen(() => {
+        if (this.isPlaying && scrub.pointed !== this.front) this.end();
+        this.update();
+      });
+      context.watch(["layers"], () => this.update());
+      signal.addEventListener("abort", () => window.clearInterval(this.timer));
+    }
+    context;
+    element;
+    sign = document.createElementNS(SVG4, "path");
+    timer = 0;
+    /** The layer it has put in front. */
+    front = "";
+    stopsAtEnd = false;
+    get isPlaying() {
+      return this.timer !== 0;
+    }
+    toggle() {
+      if (this.stop() || !this.canPlay) return;
+      this.stopsAtEnd = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+      this.timer = window.setInterval(() => this.next(), PACE);
+      if (this.stopsAtEnd) this.show(0);
+      else this.next();
+    }
+    /** False when it was not playing. */
+    stop() {
+      if (!this.isPlaying) return false;
+      this.end();
+      this.context.scrub.rest();
+      return true;
+    }
+    /** Whatever is done in the row takes over from it. */
+    stopOn(row) {
+      const { signal } = this.context;
+      const other2 = ({ target }) => !(target instanceof Node && this.element.contains(target));
+      row.addEventListener("pointerdown", (event) => other2(event) && this.stop(), { capture: true, signal });
+      row.addEventListener(
+        "keydown",
+        (event) => {
+          if (["Tab", "Shift", "y", "?", "Escape"].includes(event.key)) return;
+          if (other2(event) || ![" ", "Enter"].includes(event.key)) this.stop();
+        },
+        { capture: true, signal }
+      );
+    }
+    get canPlay() {
+      return this.context.scrub.ready.length > 1;
+    }
+    next() {
+      const { scrub } = this.context;
+      const { ready } = scrub;
+      if (ready.length < 2) {
+        this.end();
+        scrub.release();
+        return;
+      }
+      const now = ready.indexOf(scrub.pointed);
+      if (this.stopsAtEnd && now === ready.length - 1) this.stop();
+      else this.show((now + 1) % ready.length);
+    }
+    show(at) {
+      const { scrub } = this.context;
+      this.front = scrub.ready[at] ?? "";
+      scrub.point(this.front);
+    }
+    end() {
+      window.clearInterval(this.timer);
+      this.timer = 0;
+      this.update();
+    }
+    update() {
+      const { element, isPlaying } = this;
+      const can = isPlaying || this.canPlay;
+      this.sign.setAttribute("d", isPlaying ? PAUSE2 : TRIANGLE);
+      setAttribute(element, "aria-label", isPlaying ? "Stop playing through the layers" : "Play through the layers");
+      setAttribute(element, "aria-disabled", String(!can));
+      setAttribute(element, "title", isPlaying ? "Stop here (y, Esc)" : can ? READY : NOT_READY);
+    }
+  };
+
+  // src/view/say.ts
+  var CURVE = {
+    remove: "Confidence as the top evidence goes",
+    keep: "Confidence as the top evidence comes",
+    multiply: "Picture × map"
+  };
+  function curveHead(context) {
+    const head = make("div", "camwidget-curvehead camwidget-heading");
+    context.watch(["mode"], () => setText(head, CURVE[mode(context.model.get("mode"))]));
+    return head;
+  }
+  function sentence2(context) {
+    const line3 = make("div", "camwidget-say", { "aria-live": "polite" });
+    context.watch(["sentence"], () => setText(line3, text(context.model.get("sentence"))));
+    return line3;
+  }
+  function status(context, help) {
+    const line3 = make("span", "camwidget-status-text");
+    context.watch(["status"], () => setText(line3, text(context.model.get("status"))));
+    return make("div", "camwidget-status", {}, line3, help);
+  }
+  function errorLine(context) {
+    const message = make("span", "camwidget-error-text");
+    const dismiss = button("camwidget-quiet", { "aria-label": "Dismiss", title: "Dismiss this message" }, "×");
+    dismiss.addEventListener("click", () => context.write({ error: "" }), { signal: context.signal });
+    const line3 = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
+    context.watch(["error"], () => {
+      const error = text(context.model.get("error"));
+      setText(message, error);
+      line3.hidden = error === "";
+    });
+    return line3;
+  }
+
+  // src/view/prompt.ts
+  var NOTHING = { words: [], beside: [] };
+  var PromptPanel = class {
+    constructor(context) {
+      this.context = context;
+      const { signal } = context;
+      const inputId = context.id("prompt");
+      this.error.id = context.id("prompt-error");
+      this.label = make("label", "camwidget-heading", { for: inputId, id: context.id("prompt-label") });
+      this.words.setAttribute("aria-labelledby", this.label.id);
+      this.input = make("input", "camwidget-prompt-text", {
+        id: inputId,
+        type: "text",
+        "aria-label": "Text",
+        autocomplete: "off",
+        spellcheck: "false",
+        "aria-describedby": this.error.id,
+        ...OWN_KEYS
+      });
+      this.examples = make("select", "camwidget-select camwidget-prompt-examples", {
+        "aria-label": "Examples",
+        title: "Texts that the model can read",
+        ...OWN_KEYS
+      });
+      this.own = button("camwidget-button", { title: "Go back to the text that the model itself has for this picture" }, "model's own");
+      const apply = button("camwidget-button", { title: "Explain the picture under this text (Enter)" }, "apply");
+      this.element = make(
+        "div",
+        "camwidget-prompt",
+        {},
+        make("div", "camwidget-prompt-head", {}, this.label, this.examples),
+        this.words,
+        make("div", "camwidget-line", {}, this.input, apply, this.own),
+        this.error
+      );
+      apply.addEventListener("click", () => this.apply(), { signal });
+      this.own.addEventListener("click", () => context.model.send({ type: "propose" }), { signal });
+      this.input.addEventListener("keydown", (event) => this.key(event), { signal });
+      this.examples.addEventListener("change", () => this.choose(), { signal });
+      rove(this.words, signal);
+      context.watch(["prompt"], () => this.show());
+      context.watch(["prompt", "target"], () => this.showWords());
+      context.watch(["text_error", "prompt"], () => this.showError());
+    }
+    context;
+    element;
+    label;
+    words = make("div", "camwidget-words", { role: "radiogroup" });
+    input;
+    examples;
+    own;
+    error = make("div", "camwidget-prompt-error", { role: "alert" });
+    /** What the kernel said last, and what was sent: as long as the field holds something else, a person is writing. */
+    said = "";
+    sent = "";
+    show() {
+      const { model } = this.context;
+      const shown = prompt(model.get("prompt"));
+      this.element.hidden = shown === null;
+      if (shown === null) return;
+      setText(this.label, shown.name.charAt(0).toUpperCase() + shown.name.slice(1));
+      setAttribute(this.input, "aria-label", shown.name);
+      this.input.placeholder = shown.hint;
+      this.input.title = shown.hint;
+      setChoices(
+        this.examples,
+        [{ value: "", label: "examples" }, ...shown.examples.map((value2) => ({ value: value2, label: value2 }))],
+        ""
+      );
+      this.own.hidden = !shown.proposes;
+      this.own.disabled = shown.own;
+      const { value } = this.input;
+      const writing = document.activeElement === this.input && value !== this.said && value !== this.sent;
+      if (!writing) {
+        this.input.value = shown.text;
+        this.forgive();
+      }
+      this.said = shown.text;
+    }
+    /** A row to read, with buttons in it; nothing where no word can be chosen. */
+    showWords() {
+      const { model } = this.context;
+      const target = number(model.get("target"), -1);
+      const { words: words2, beside } = prompt(model.get("prompt")) ?? NOTHING;
+      const all = words2.some(({ target: of }) => of >= 0) ? [...beside, ...words2] : [];
+      this.words.hidden = all.length === 0;
+      const chosen = Math.max(0, all.findIndex((word) => word.target >= 0 && word.target === target));
+      const stop = all[chosen]?.target ?? -1;
+      const first = all.find((word) => word.target >= 0);
+      const parts = fit(this.words, all.length, () => this.word());
+      all.forEach((word, at) => {
+        const part = parts[at];
+        if (part === void 0) return;
+        fillWord(part, word, target, stop >= 0 ? at === chosen : word === first);
+        part.classList.toggle("camwidget-word-beside", at < beside.length);
+      });
+    }
+    word() {
+      const made = button("camwidget-word", {});
+      made.addEventListener("click", () => pickClass(this.context, Number(made.dataset["target"])), {
+        signal: this.context.signal
+      });
+      return made;
+    }
+    showError() {
+      const error = text(this.context.model.get("text_error"));
+      const still = prompt(this.context.model.get("prompt"))?.text ?? "";
+      setText(this.error, error === "" || still === "" ? error : `${error} Still shown: “${still}”.`);
+      this.error.hidden = error === "";
+      setAttribute(this.input, "aria-invalid", String(error !== ""));
+    }
+    apply() {
+      this.sent = this.input.value;
+      this.context.model.send({ type: "text", text: this.sent });
+    }
+    choose() {
+      if (this.examples.value === "") return;
+      this.input.value = this.examples.value;
+      this.examples.value = "";
+      this.apply();
+    }
+    key(event) {
+      if (event.key === "Enter") this.apply();
+      else if (event.key === "Escape" && this.input.value !== this.said) {
+        this.input.value = this.said;
+        this.forgive();
+      } else return;
+      event.preventDefault();
+    }
+    /** The field no longer holds what could not be read. */
+    forgive() {
+      if (text(this.context.model.get("text_error")) !== "") this.context.write({ text_error: "" });
+    }
+  };
+  function fillWord(part, word, target, stop) {
+    const can = word.target >= 0;
+    setText(part, word.text);
+    part.dataset["target"] = String(word.target);
+    part.disabled = !can;
+    part.title = can ? `Explain “${word.text}”` : "No class stands for this word";
+    part.tabIndex = can && stop ? 0 : -1;
+    setAttribute(part, "role", can ? "radio" : "presentation");
+    if (can) setAttribute(part, "aria-checked", String(word.target === target));
+    else part.removeAttribute("aria-checked");
+  }
+
+  // src/view/matches.ts
+  var Names = class {
+    constructor(names) {
+      this.names = names;
+      this.lowered = names.map((name) => name.toLowerCase());
+    }
+    names;
+    lowered;
+    /** Indices of names that contain the query: those that start with it first, then in order. */
+    find(query, most) {
+      const wanted = query.trim().toLowerCase();
+      if (wanted === "") return [];
+      const starting = [];
+      const containing = [];
+      for (let at = 0; at < this.lowered.length && starting.length < most; at++) {
+        const found = this.lowered[at].indexOf(wanted);
+        if (found === 0) starting.push(at);
+        else if (found > 0 && containing.length < most) containing.push(at);
+      }
+      return starting.concat(containing).slice(0, most);
+    }
+  };
+
+  // src/view/search.ts
+  var MOST4 = 12;
+  var Search = class {
+    constructor(context) {
+      this.context = context;
+      const { model, signal } = context;
+      const listId = context.id("matches");
+      this.input = make("input", "camwidget-search", {
+        type: "text",
+        role: "combobox",
+        placeholder: "find a class…",
+        autocomplete: "off",
+        spellcheck: "false",
+        "aria-label": "Find a class",
+        "aria-autocomplete": "list",
+        "aria-expanded": "false",
+        "aria-controls": listId,
+        title: "Explain any class of the model, also one that is not in the list",
+        ...OWN_KEYS
+      });
+      this.list = make("div", "camwidget-matches", {
+        id: listId,
+        role: "listbox",
+        "aria-label": "Matching classes",
+        hidden: true
+      });
+      this.element = make("div", "camwidget-find", {}, this.input, this.list);
+      this.input.addEventListener("input", () => this.search(), { signal });
+      this.input.addEventListener("focus", () => this.search(), { signal });
+      this.input.addEventListener("blur", () => this.show([]), { signal });
+      this.input.addEventListener("keydown", (event) => this.key(event), { signal });
+      this.list.addEventListener("pointerdown", (event) => this.point(event), { signal });
+      context.watch(["class_names"], () => {
+        this.names = new Names(texts(model.get("class_names")));
+        this.input.disabled = this.names.names.length === 0;
+        if (!this.list.hidden) this.search();
+      });
+    }
+    context;
+    element;
+    input;
+    list;
+    names = new Names([]);
+    found = [];
+    active = 0;
+    search() {
+      this.active = 0;
+      this.show(this.names.find(this.input.value, MOST4));
+    }
+    show(found) {
+      this.found = found;
+      const nothing = found.length === 0 && this.input.value.trim() !== "" && document.activeElement === this.input;
+      this.list.hidden = found.length === 0 && !nothing;
+      setAttribute(this.input, "aria-expanded", String(found.length > 0));
+      this.list.classList.toggle("camwidget-nothing", nothing);
+      const options2 = fit(this.list, found.length, (at) => this.option(at));
+      found.forEach((index, at) => {
+        const option = options2[at];
+        if (option === void 0) return;
+        setText(option, this.names.names[index] ?? "");
+        setAttribute(option, "aria-selected", String(at === this.active));
+      });
+      if (found.length > 0) setAttribute(this.input, "aria-activedescendant", this.optionId(this.active));
+      else this.input.removeAttribute("aria-activedescendant");
+    }
+    option(at) {
+      return make("div", "camwidget-match", { id: this.optionId(at), role: "option" });
+    }
+    optionId(at) {
+      return this.context.id(`match-${at}`);
+    }
+    move(by) {
+      const count = this.found.length;
+      if (count === 0) return;
+      this.active = (this.active + by + count) % count;
+      this.show(this.found);
+      this.list.children[this.active]?.scrollIntoView({ block: "nearest" });
+    }
+    choose(at) {
+      const index = this.found[at];
+      if (index === void 0) return;
+      this.input.value = "";
+      this.show([]);
+      pickClass(this.context, index);
+    }
+    key(event) {
+      if (event.key === "ArrowDown") this.move(1);
+      else if (event.key === "ArrowUp") this.move(-1);
+      else if (event.key === "Enter") this.choose(this.active);
+      else if (event.key === "Escape" && (this.input.value !== "" || !this.list.hidden)) {
+        this.input.value = "";
+        this.show([]);
+      } else return;
+      event.preventDefault();
+    }
+    point(event) {
+      event.preventDefault();
+      const at = Array.from(this.list.children).findIndex((option) => option.contains(event.target));
+      this.choose(at);
+    }
+  };
+
+  // src/view/tools.ts
+  function toolbar(tools) {
+    const line3 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
+    const drawers = make("div", "camwidget-drawers");
+    for (const { buttons, drawer } of tools) {
+      line3.append(...buttons);
+      if (drawer !== void 0) drawers.append(drawer);
+    }
+    line3.hidden = line3.children.length === 0;
+    return make("div", "camwidget-toolbox", {}, line3, drawers);
+  }
+
+  // src/view/waiting.ts
+  function waiting(context, root) {
+    const { model, scrub } = context;
+    const update = () => {
+      const busy = flag(model.get("busy"), false);
+      const waits = busy || flag(model.get("pending"), false) || scrub.preview !== null;
+      root.classList.toggle("camwidget-waiting", waits);
+      root.classList.toggle("camwidget-unfinished", busy && flag(model.get("partial"), false));
+    };
+    context.watch(["busy", "pending", "partial"], update);
+    scrub.listen(update);
+  }
+
+  // src/core/lens.ts
+  var WHOLE = { scale: 1, left: 0, top: 0 };
+  var CLOSEST = 16;
+  function fitted(scale, left, top) {
+    const within3 = (value) => Math.min(scale - 1, Math.max(0, value));
+    return { scale, left: within3(left), top: within3(top) };
+  }
+  function zoomed({ scale, left, top }, factor2, { x, y }) {
+    const next = Math.min(CLOSEST, Math.max(1, scale * factor2));
+    const grown = next / scale;
+    return fitted(next, (left + x) * grown - x, (top + y) * grown - y);
+  }
+  function moved({ scale, left, top }, right, down) {
+    return fitted(scale, left - right, top - down);
+  }
+  function seen({ scale, left, top }, { x, y }) {
+    return { x: x * scale - left, y: y * scale - top };
+  }
+  function revealing(lens, place4) {
+    const margin = 0.1;
+    const { x, y } = seen(lens, place4);
+    const lack = (at) => at < margin ? margin - at : at > 1 - margin ? 1 - margin - at : 0;
+    return moved(lens, lack(x), lack(y));
+  }
+
+  // src/view/wheel.ts
+  var PAUSE3 = 300;
+  var GAIN = 2e-3;
+  var PINCH_GAIN = 0.01;
+  var MOST5 = 0.3;
+  var LINE = 16;
+  var PAGE = 400;
+  var Wheel = class {
+    /** When the page was last given a wheel event, and when it was last enlarged or reduced here. */
+    passed = -Infinity;
+    zoomed = -Infinity;
+    /**
+     * @param element where it zooms
+     * @param zoom by a factor; false if there is nothing to zoom that way
+     */
+    constructor(element, signal, zoom) {
+      const elsewhere = (event) => {
+        if (!(event.target instanceof Node && element.contains(event.target))) this.passed = event.timeStamp;
+      };
+      window.addEventListener("wheel", elsewhere, { capture: true, passive: true, signal });
+      element.addEventListener(
+        "wheel",
+        (event) => {
+          const now = event.timeStamp;
+          const isPinch = event.ctrlKey;
+          const isSideways = Math.abs(event.deltaX) > Math.abs(event.deltaY);
+          if (!isPinch && (isSideways || !event.cancelable || now - this.passed < PAUSE3)) {
+            this.passed = now;
+          } else if (zoom(event, factor(event))) {
+            this.zoomed = now;
+            event.preventDefault();
+          } else if (isPinch || now - this.zoomed < PAUSE3) {
+            event.preventDefault();
+          } else {
+            this.passed = now;
+          }
+        },
+        { passive: false, signal }
+      );
+    }
+  };
+  function factor({ deltaY, deltaMode, ctrlKey }) {
+    const pixels = deltaY * (deltaMode === 1 ? LINE : deltaMode === 2 ? PAGE : 1);
+    const much = -pixels * (ctrlKey ? PINCH_GAIN : GAIN);
+    return Math.exp(Math.min(MOST5, Math.max(-MOST5, much)));
+  }
+
+  // src/view/zoom.ts
+  var STILL = 3;
+  var STRIDE2 = 1.5;
+  var CRISP = 3;
+  var Zoom = class {
+    constructor(context, stage) {
+      this.context = context;
+      this.stage = stage;
+      const { signal } = context;
+      this.badge = button("camwidget-button camwidget-zoomed", { title: "Show the whole picture again (0)", hidden: true });
+      this.badge.addEventListener("click", () => this.reset(), { signal });
+      stage.frame.append(this.badge);
+      new Wheel(stage.clip, signal, (event, factor2) => this.wheel(event, factor2));
+      this.listenToPointers(stage.clip, signal);
+      context.watch(["scene"], () => this.fit());
+    }
+    context;
+    stage;
+    /** Whether the last press of a button on the picture was no click. */
+    dragged = false;
+    lens = WHOLE;
+    size = "";
+    badge;
+    listeners = [];
+    /** The pointers that are down, where they were last, in CSS pixels. */
+    down = /* @__PURE__ */ new Map();
+    from = { x: 0, y: 0 };
+    /** Calls `update` whenever another part of the picture is seen. */
+    listen(update) {
+      this.listeners.push(update);
+    }
+    /** One step closer (+1) or away (-1), about the middle. */
+    step(by) {
+      this.look(zoomed(this.lens, STRIDE2 ** by, { x: 0.5, y: 0.5 }));
+    }
+    reset() {
+      this.look(WHOLE);
+    }
+    /** Moves the picture as far as is needed to see a pixel of it. */
+    reveal(point) {
+      this.look(revealing(this.lens, this.middle(point)));
+    }
+    /** Where in the frame, from 0 to 1 each way, a pixel is seen. */
+    seen(point) {
+      return seen(this.lens, this.middle(point));
+    }
+    middle({ x, y }) {
+      const { width, height } = this.stage.canvas;
+      return { x: (x + 0.5) / width, y: (y + 0.5) / height };
+    }
+    /** Pictures of the same size are compared at the same place. */
+    fit() {
+      const { width, height } = this.stage.canvas;
+      const size = this.stage.sceneId === null ? "" : `${width}×${height}`;
+      if (size === this.size) return;
+      this.size = size;
+      this.reset();
+    }
+    look(lens) {
+      const { stage, badge } = this;
+      if (this.size === "") lens = WHOLE;
+      this.lens = lens;
+      const { scale, left, top } = lens;
+      const { style } = stage.plane;
+      style.width = style.height = `${100 * scale}%`;
+      style.left = `${-100 * left}%`;
+      style.top = `${-100 * top}%`;
+      const isCloser = scale > 1;
+      stage.frame.classList.toggle("camwidget-closer", isCloser);
+      const pitch = scale * stage.clip.clientWidth / stage.canvas.width;
+      stage.canvas.classList.toggle("camwidget-crisp", isCloser && pitch > CRISP);
+      if (!isCloser && badge === document.activeElement) stage.focus();
+      badge.hidden = !isCloser;
+      const times = scale < 9.95 ? scale.toFixed(1) : String(Math.round(scale));
+      setText(badge, `×${times} ↺`);
+      setAttribute(badge, "aria-label", `Enlarged ${times} times: show the whole picture again`);
+      for (const update of this.listeners) update();
+    }
+    /** False where there is nothing to do, so that the page may scroll. */
+    wheel(event, factor2) {
+      const next = zoomed(this.lens, factor2, this.spot({ x: event.clientX, y: event.clientY }));
+      if (this.size === "" || factor2 < 1 && this.lens.scale === 1) return false;
+      this.look(next);
+      return true;
+    }
+    /** A place in the window as one in the frame. */
+    spot({ x, y }) {
+      const box2 = this.stage.clip.getBoundingClientRect();
+      return box2.width === 0 || box2.height === 0 ? { x: 0.5, y: 0.5 } : { x: (x - box2.left) / box2.width, y: (y - box2.top) / box2.height };
+    }
+    listenToPointers(clip, signal) {
+      const { down, context } = this;
+      clip.addEventListener(
+        "pointerdown",
+        (event) => {
+          if (down.size === 0) this.dragged = false;
+          if (context.tool !== "" || event.button !== 0 || down.size === 2) return;
+          this.from = place3(event);
+          down.set(event.pointerId, this.from);
+          if (down.size === 2) this.dragged = true;
+        },
+        { signal }
+      );
+      clip.addEventListener(
+        "pointermove",
+        (event) => {
+          const before = down.get(event.pointerId);
+          if (before === void 0) return;
+          const now = place3(event);
+          if (down.size === 2) this.pinch(event.pointerId, now);
+          else this.drag(event, before, now);
+        },
+        { signal }
+      );
+      const up = ({ pointerId }) => {
+        down.delete(pointerId);
+        if (down.size === 0) clip.classList.remove("camwidget-dragging");
+      };
+      window.addEventListener("pointerup", up, { signal });
+      window.addEventListener("pointercancel", up, { signal });
+      const own = (event) => {
+        if (context.tool === "" && event.touches.length > 1 && event.cancelable) event.preventDefault();
+      };
+      clip.addEventListener("touchstart", own, { passive: false, signal });
+      clip.addEventListener("touchmove", own, { passive: false, signal });
+    }
+    drag(event, before, now) {
+      const { clip } = this.stage;
+      if (!this.dragged && distance(this.from, now) <= STILL) return;
+      if (!this.dragged) {
+        this.dragged = true;
+        if (this.lens.scale > 1) {
+          clip.setPointerCapture(event.pointerId);
+          clip.classList.add("camwidget-dragging");
+        }
+      }
+      this.down.set(event.pointerId, now);
+      this.pull(before, now);
+    }
+    /** What was between the fingers stays between them. */
+    pinch(moving, now) {
+      const still = [...this.down].find(([id]) => id !== moving)?.[1];
+      const before = this.down.get(moving);
+      if (still === void 0 || before === void 0) return;
+      this.down.set(moving, now);
+      const apart = distance(still, before);
+      if (apart === 0) return;
+      const from = this.spot(between3(still, before));
+      const to = this.spot(between3(still, now));
+      const closer = zoomed(this.lens, distance(still, now) / apart, from);
+      this.look(moved(closer, to.x - from.x, to.y - from.y));
+    }
+    pull(before, now) {
+      if (this.lens.scale === 1) return;
+      const from = this.spot(before);
+      const to = this.spot(now);
+      this.look(moved(this.lens, to.x - from.x, to.y - from.y));
+    }
+  };
+  function place3({ clientX, clientY }) {
+    return { x: clientX, y: clientY };
+  }
+  function between3(a, b) {
+    return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+  }
+  function distance(a, b) {
+    return Math.hypot(a.x - b.x, a.y - b.y);
+  }
+
+  // src/view/view.ts
+  function mount(model, root, signal) {
+    const context = new Context(model, signal);
+    const stage = new Stage(context);
+    const zoom = new Zoom(context, stage);
+    const here2 = new HerePopover(context, stage, zoom);
+    const help = new Help(context);
+    const classes = classList(context);
+    const methods2 = new MethodRow(context);
+    const compare = new Comparing(context, stage, root);
+    const mask = maskRow(context, () => {
+      stage.repaint();
+      compare.repaint();
+    });
+    const play = new Play(context);
+    const layer = layerPicker(context, play.element, () => stage.focus());
+    play.stopOn(layer);
+    const contour2 = new Contour(context, stage);
+    const tools = [historyTool(context), compare.tool, keepTool(context, stage)];
+    const parts = [
+      make(
+        "div",
+        "camwidget-stage",
+        {},
+        ...compare.around,
+        reading(context, stage, zoom),
+        toolbar(tools),
+        look(context, contour2),
+        truthLine(context)
+      ),
+      make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
+      classes.names,
+      classes.numbers,
+      ...compare.numbers,
+      new Search(context).element,
+      curveHead(context),
+      methods2.element,
+      layer,
+      mask,
+      sentence2(context),
+      status(context, help.element),
+      errorLine(context)
+    ];
+    root.classList.add("camwidget-view");
+    root.append(...parts);
+    keyboard(context, {
+      root,
+      frame: stage.frame,
+      toggleHelp: () => help.toggle(),
+      marker: here2,
+      zoom,
+      contour: contour2,
+      play,
+      cycleCompare: () => compare.cycle(),
+      close: () => help.close() || play.stop() || methods2.close() || here2.close() || stage.cancel.press()
+    });
+    narrow(root, mask, signal);
+    waiting(context, root);
+    followPicture(context, root);
+    holdFocus(root, stage.frame, signal);
+    signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
+  }
+
+  // src/page/colors.ts
+  var ACCENT = "#e8710a";
+  var RIVALS = ["#4f86c6", "#3a9d8f", "#9a7fc0"];
+  var NEUTRAL = "#8a929c";
+  function classColors(count, chosen) {
+    let rival = 0;
+    return Array.from({ length: count }, (_, at) => at === chosen ? ACCENT : RIVALS[rival++] ?? NEUTRAL);
+  }
+
+  // src/page/svg.ts
+  var SVG5 = "http://www.w3.org/2000/svg";
+  function svg(tag2, attributes = {}, ...children) {
+    const made = document.createElementNS(SVG5, tag2);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
+    made.append(...children);
+    return made;
+  }
+
+  // src/page/bars.ts
+  var ROW = 28;
+  function bars(model, pick, signal) {
+    const element = document.createElement("div");
+    element.className = "camwidget-bars";
+    element.setAttribute("aria-hidden", "true");
+    const drawing = svg("svg", { width: "100%" });
+    element.append(drawing);
+    element.addEventListener(
+      "click",
+      (event) => {
+        const at = Math.floor((event.clientY - drawing.getBoundingClientRect().top) / ROW);
+        if (at >= 0 && at < rows(model.get("rows")).length) pick(at);
+      },
+      { signal }
+    );
+    watch(model, ["rows", "masked", "target"], signal, () => {
+      const all = rows(model.get("rows"));
+      const masked = numbers(model.get("masked"));
+      const chosen = all.findIndex(({ index }) => index === number(model.get("target"), -1));
+      const colors = classColors(all.length, chosen);
+      drawing.setAttribute("height", String(ROW * all.length));
+      drawing.replaceChildren(
+        ...all.flatMap(({ whole }, at) => {
+          const color = colors[at];
+          return [bar(at, 1, NEUTRAL, 0.13), bar(at, whole, color, 0.38), bar(at, masked[at] ?? whole, color, 1)];
+        })
+      );
+    });
+    return element;
+  }
+  function bar(at, value, fill2, opacity2) {
+    return svg("rect", { x: 0, y: ROW * (at + 0.25), width: `${100 * value}%`, height: ROW / 2, fill: fill2, opacity: opacity2 });
+  }
+
+  // src/page/curve.ts
+  var MARGIN = { top: 10, right: 22, bottom: 26, left: 34 };
+  function curveChart(model, points, signal) {
+    const element = document.createElement("div");
+    element.className = "camwidget-curve";
+    const drawing = svg("svg", { role: "img" });
+    element.append(drawing);
+    const draw = () => {
+      const width = element.clientWidth || 400;
+      const height = element.clientHeight || 176;
+      setAttribute(drawing, "width", String(width));
+      setAttribute(drawing, "height", String(height));
+      const frame2 = new Frame(width, height);
+      const all = rows(model.get("rows"));
+      const chosen = all.findIndex(({ index }) => index === number(model.get("target"), -1));
+      const curve = points();
+      drawing.replaceChildren(...frame2.axes());
+      setAttribute(drawing, "aria-label", describe3(all[chosen]?.name ?? "", curve, chosen));
+      if (curve === null || chosen < 0) return;
+      const fraction = unit(model.get("fraction"), 0);
+      const now = numbers(model.get("masked"))[chosen] ?? all[chosen]?.whole ?? 0;
+      drawing.append(
+        frame2.line([[fraction, 0], [fraction, 1]], { stroke: NEUTRAL, "stroke-width": 1.2 }),
+        ...rivals(frame2, curve, chosen),
+        frame2.line(curve.map((values, at) => [at / (curve.length - 1), values[chosen]]), {
+          stroke: ACCENT,
+          "stroke-width": 2.5
+        }),
+        svg("circle", { cx: frame2.x(fraction), cy: frame2.y(now), r: 4.5, fill: ACCENT, stroke: "#fff" })
+      );
+    };
+    const resized = new ResizeObserver(draw);
+    resized.observe(element);
+    signal.addEventListener("abort", () => resized.disconnect());
+    watch(model, ["rows", "masked", "target", "fraction", "mode", "baseline", "explanation"], signal, draw);
+    return element;
+  }
+  function rivals(frame2, curve, chosen) {
+    const others = curve[0].map((_, at) => at).filter((at) => at !== chosen);
+    return others.slice(0, RIVALS.length).map(
+      (row, rank) => frame2.line(curve.map((values, at) => [at / (curve.length - 1), values[row]]), {
+        stroke: RIVALS[rank],
+        "stroke-width": 1.5,
+        "stroke-dasharray": "6 4",
+        opacity: 0.8
+      })
+    );
+  }
+  function describe3(name, curve, chosen) {
+    if (curve === null || chosen < 0) return "No curve";
+    const quarters = [0, 25, 50, 75, 100].map((percents) => {
+      const value = curve[Math.round((curve.length - 1) * percents / 100)][chosen];
+      return `${fixed(value, 2)} at ${percents} %`;
+    });
+    return `Probability of ${name}: ${quarters.join(", ")}`;
+  }
+  var Frame = class {
+    constructor(width, height) {
+      this.width = width;
+      this.height = height;
+    }
+    width;
+    height;
+    x(fraction) {
+      return MARGIN.left + fraction * Math.max(1, this.width - MARGIN.left - MARGIN.right);
+    }
+    y(probability2) {
+      return MARGIN.top + (1 - probability2) * Math.max(1, this.height - MARGIN.top - MARGIN.bottom);
+    }
+    line(points, look2) {
+      const joined2 = points.map(([x, y]) => `${this.x(x).toFixed(1)},${this.y(y).toFixed(1)}`).join(" ");
+      return svg("polyline", { points: joined2, fill: "none", "stroke-linejoin": "round", ...look2 });
+    }
+    axes() {
+      const across = [0, 25, 50, 75, 100].map(
+        (percents) => svg(
+          "text",
+          { x: this.x(percents / 100), y: this.height - 8, "text-anchor": "middle" },
+          `${percents}%`
+        )
+      );
+      const up = [0, 0.5, 1].flatMap((value) => [
+        this.line([[0, value], [1, value]], { stroke: NEUTRAL, opacity: 0.25 }),
+        svg("text", { x: MARGIN.left - 8, y: this.y(value) + 4, "text-anchor": "end" }, value.toFixed(1))
+      ]);
+      return [...up, ...across];
+    }
+  };
+
+  // src/page/page.ts
+  function pageView(model) {
+    const { signal } = new AbortController();
+    const root = make("div", "");
+    const explorer = make("div", "camwidget-explorer camwidget-page");
+    const pick = (at) => {
+      const row = rows(model.get("rows"))[at];
+      if (row === void 0) return;
+      model.set("target", row.index);
+      model.save_changes();
+    };
+    explorer.append(root, bars(model, pick, signal), curveChart(model, () => model.curve(), signal));
+    mount(model, root, signal);
+    return explorer;
+  }
+
+  // src/page/index.ts
+  async function open() {
+    const main = document.getElementById("camwidget-page");
+    const source = document.getElementById("camwidget-data");
+    if (main === null || source === null) return;
+    try {
+      const data = JSON.parse(source.textContent ?? "");
+      if (data.format !== FORMAT) throw new Error(`the data is of format ${data.format}, the script of ${FORMAT}`);
+      const model = new PageModel(data, await Archive.read(data.archive));
+      main.replaceChildren(pageView(model));
+      performance.mark("camwidget-shown");
+    } catch (error) {
+      main.replaceChildren(make("p", "camwidget-page-error", { role: "alert" }, `This page cannot be shown: ${String(error)}`));
+    }
+  }
+  void open();
+})();

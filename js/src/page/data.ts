@@ -1,0 +1,72 @@
+import type { Mode } from "../core/rule";
+import type { Place } from "./archive";
+
+/** What camwidget/export/page.py writes. The page's own file is the only source of it. */
+export interface Data {
+  readonly format: number;
+  readonly model: string;
+  readonly scene: {
+    readonly width: number;
+    readonly height: number;
+    readonly picture: Place;
+    /** A whole picture, or three bytes. */
+    readonly fills: Readonly<Record<string, Place>>;
+  };
+  readonly classes: readonly ClassData[];
+  readonly methods: readonly MethodData[];
+  readonly layers: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** By method and layer the reason why there is no map. */
+  readonly missing: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Class, method, layer (−1 for any) and grid, by their places in these lists. */
+  readonly maps: readonly (readonly [number, number, number, number])[];
+  readonly grids: readonly GridData[];
+  /** So many points has a curve, from 0 to 1. */
+  readonly steps: number;
+  readonly modes: readonly Mode[];
+  readonly baselines: readonly string[];
+  readonly colormaps: Readonly<Record<string, Place>>;
+  readonly first: {
+    readonly target: number;
+    readonly method: string;
+    readonly layer: string;
+    readonly mode: Mode;
+    readonly baseline: string;
+    readonly fraction: number;
+  };
+  readonly archive: string;
+}
+
+export interface ClassData {
+  readonly index: number;
+  readonly name: string;
+  readonly whole: number;
+}
+
+export interface MethodData {
+  readonly name: string;
+  readonly label: string;
+  readonly group: string;
+  readonly tip: string;
+  /** The map is the picture's own, whatever layer is chosen. */
+  readonly everywhere: boolean;
+}
+
+export interface GridData {
+  readonly rows: number;
+  readonly columns: number;
+  /** To whole numbers, two bytes each; else float32. */
+  readonly rounded: boolean;
+  /** The map's maximum before that. */
+  readonly peak: number;
+  readonly cells: Place;
+  readonly box: readonly number[] | null;
+  readonly at: readonly number[] | null;
+  /** By `curveKey`: probabilities in ten-thousandths, of each class in the list at each step. */
+  readonly curves: Readonly<Record<string, Place>>;
+}
+
+export const FORMAT = 1;
+
+export function curveKey(mode: Mode, baseline: string): string {
+  return mode === "multiply" ? mode : `${mode} ${baseline}`;
+}

@@ -1,0 +1,89 @@
+import { enlarge, toBytes } from "../core/enlarge";
+import type { Grid } from "../core/enlarge";
+import { rankLevels } from "../core/ranks";
+import type { Archive } from "./archive";
+import type { Data } from "./data";
+
+/** A map ready to be shown. */
+export interface Shown {
+  readonly saliency: Uint8Array;
+  readonly levels: Uint16Array;
+  readonly cells: Uint8Array;
+  /** The part of the picture with any evidence. */
+  readonly evident: number;
+}
+
+/** So many are kept: each is three bytes a pixel. */
+const KEPT = 24;
+
+const { fround } = Math;
+
+/** The maps of a page: found, enlarged and ranked as the kernel did it. */
+export class Maps {
+  private readonly made = new Map<number, Shown>();
+  private readonly places = new Map<string, number>();
+
+  constructor(
+    private readonly data: Data,
+    private readonly archive: Archive,
+  ) {
+    for (const [row, method, layer, grid] of data.maps) this.places.set(`${row} ${method} ${layer}`, grid);
+  }
+
+  /** The number of a map's grid, by places in the lists; undefined where there is no such map. */
+  find(row: number, method: number, layer: number): number | undefined {
+    return this.places.get(`${row} ${method} ${layer}`) ?? this.places.get(`${row} ${method} -1`);
+  }
+
+  grid(number: number): Grid {
+    const { rows, columns, rounded, cells } = this.data.grids[number]!;
+    const values = rounded ? Float32Array.from(this.archive.uint16(cells)) : this.archive.float32(cells);
+    return { rows, columns, cells: values };
+  }
+
+  /** At the size of the picture, in proportion to the map: values of several classes' maps compare. */
+  enlarged(number: number): Float32Array {
+    const { width, height } = this.data.scene;
+    const { rounded, peak } = this.data.grids[number]!;
+    const map = enlarge(this.grid(number), width, height);
+    const step = rounded ? peak / Math.max(...this.grid(number).cells) : 1;
+    return map.map((value) => value * step);
+  }
+
+  show(number: number): Shown {
+    const known = this.made.get(number);
+    if (known !== undefined) return known;
+    const { width, height } = this.data.scene;
+    const grid = this.grid(number);
+    const map = enlarge(grid, width, height);
+    const shown = {
+      saliency: toBytes(map),
+      levels: rankLevels(unit(map)),
+      cells: toBytes(grid.cells),
+      evident: map.reduce((count, value) => count + (value > 0 ? 1 : 0), 0) / map.length,
+    };
+    this.made.set(number, shown);
+    for (const oldest of this.made.keys()) {
+      if (this.made.size <= KEPT) break;
+      this.made.delete(oldest);
+    }
+    return shown;
+  }
+
+  /** Probabilities at every step, of every listed class. */
+  curve(number: number, key: string): number[][] | null {
+    const place = this.data.grids[number]?.curves[key];
+    if (place === undefined) return null;
+    const values = this.archive.uint16(place);
+    const count = this.data.classes.length;
+    return Array.from({ length: values.length / count }, (_, step) =>
+      Array.from(values.subarray(step * count, (step + 1) * count), (value) => value / 10_000),
+    );
+  }
+}
+
+/** Divided by its maximum, which may make two numbers one: these are what the kernel ranks. */
+function unit(map: Float32Array): Float32Array {
+  const peak = map.reduce((most, value) => Math.max(most, value), 0);
+  return peak > 0 ? map.map((value) => Math.min(1, fround(value / peak))) : map;
+}

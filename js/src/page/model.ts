@@ -1,0 +1,237 @@
+import type { Mode } from "../core/rule";
+import type { Model } from "../view/model";
+import { mode, number, text, unit } from "../view/traits";
+import type { Archive } from "./archive";
+import { curveKey } from "./data";
+import type { Data } from "./data";
+import { Maps } from "./maps";
+import { note, pickedSentence, sentence } from "./words";
+
+const SCENE = "page";
+
+/** Below this a click finds nothing, as in the kernel. */
+const FAINT = 0.005;
+
+/** What is asked for, or shown: places in the lists of classes, methods and layers. */
+interface Place {
+  readonly row: number;
+  readonly method: number;
+  readonly layer: number;
+}
+
+/** The view's model where there is no kernel: what was computed beforehand answers. */
+export class PageModel implements Model {
+  private readonly state: Record<string, unknown>;
+  private readonly listeners = new Map<string, Set<() => void>>();
+  private readonly maps: Maps;
+  private shown: Place | null = null;
+
+  constructor(
+    private readonly data: Data,
+    archive: Archive,
+  ) {
+    const { scene, first } = data;
+    this.maps = new Maps(data, archive);
+    const fills = Object.entries(scene.fills).map(([name, place]) => [
+      name,
+      place[1] === 3 ? archive.bytes(place) : archive.picture(place, scene.width),
+    ]);
+    this.state = {
+      ...first,
+      scene: {
+        id: SCENE, width: scene.width, height: scene.height,
+        picture: archive.picture(scene.picture, scene.width), fills: Object.fromEntries(fills),
+      },
+      rows: data.classes, masked: [], layers: data.layers, modes: data.modes, baselines: data.baselines,
+      colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
+      colormap: "inferno", overlay: true, opacity: 0.65, cells: false, boxes: false,
+      pictures: [], picture: -1, here: {}, error: "", busy: false, pending: false, progress: -1,
+    };
+    this.save_changes();
+  }
+
+  get(key: string): unknown {
+    return this.state[key];
+  }
+
+  set(key: string, value: unknown): void {
+    if (Object.is(this.state[key], value)) return;
+    this.state[key] = value;
+    for (const listener of [...(this.listeners.get(`change:${key}`) ?? [])]) listener();
+  }
+
+  /** The view is done with its changes: answer. */
+  save_changes(): void {
+    const asked = this.asked;
+    const { shown } = this;
+    const same = shown !== null && (["row", "method", "layer"] as const).every((key) => shown[key] === asked[key]);
+    if (!same) this.ask(asked);
+    this.answer();
+  }
+
+  on(event: string, callback: () => void): void {
+    const known = this.listeners.get(event) ?? new Set();
+    this.listeners.set(event, known.add(callback));
+  }
+
+  off(event: string, callback: () => void): void {
+    this.listeners.get(event)?.delete(callback);
+  }
+
+  send(content: unknown): void {
+    const { type, x, y } = content as { readonly type?: unknown; readonly x?: unknown; readonly y?: unknown };
+    if (type === "pick") this.pick(number(x, 0), number(y, 0));
+  }
+
+  /** The curve of the map shown, or null: of every listed class at every step. */
+  curve(): number[][] | null {
+    const grid = this.grid;
+    const { mode: of, baseline } = this.mask;
+    return grid === undefined || of === "multiply" ? null : this.maps.curve(grid, curveKey(of, baseline));
+  }
+
+  private get asked(): Place {
+    const { classes, methods, layers } = this.data;
+    return {
+      row: classes.findIndex(({ index }) => index === this.state["target"]),
+      method: methods.findIndex(({ name }) => name === this.state["method"]),
+      layer: layers.findIndex(({ name }) => name === this.state["layer"]),
+    };
+  }
+
+  private get mask(): { readonly mode: Mode; readonly baseline: string; readonly fraction: number } {
+    return {
+      mode: mode(this.state["mode"]),
+      baseline: text(this.state["baseline"]),
+      fraction: unit(this.state["fraction"], 0),
+    };
+  }
+
+  private get grid(): number | undefined {
+    return this.shown === null ? undefined : this.at(this.shown);
+  }
+
+  private at({ row, method, layer }: Place): number | undefined {
+    return this.maps.find(row, method, layer);
+  }
+
+  private tell(values: Readonly<Record<string, unknown>>): void {
+    for (const [key, value] of Object.entries(values)) this.set(key, value);
+  }
+
+  private ask(asked: Place): void {
+    const grid = this.at(asked);
+    const { classes, methods, layers, missing } = this.data;
+    if (grid === undefined) {
+      const label = methods[asked.method]?.label ?? "This method";
+      const reason = missing[methods[asked.method]?.name ?? ""]?.[layers[asked.layer]?.name ?? ""];
+      const back = this.shown;
+      this.tell({ error: `${label} does not apply: ${reason ?? "this page has no such map"}.` });
+      if (back === null) return;
+      this.tell({
+        target: classes[back.row]?.index, method: methods[back.method]?.name, layer: layers[back.layer]?.name,
+      });
+      return;
+    }
+    const before = this.shown;
+    this.shown = asked;
+    // What a click found holds for this method and layer, whatever class is chosen.
+    if (before?.method !== asked.method || before.layer !== asked.layer) this.tell({ here: {} });
+    this.show(asked, grid);
+  }
+
+  private show(place: Place, number: number): void {
+    const { classes, methods, layers, grids, model } = this.data;
+    const method = methods[place.method]!;
+    const layer = layers[place.layer]!.name;
+    const target = classes[place.row]!;
+    const { rows, columns, box, at, peak } = grids[number]!;
+    const { saliency, levels, cells } = this.maps.show(number);
+    const where = method.everywhere ? "input" : layer;
+    this.tell({
+      error: "",
+      explanation: {
+        scene: SCENE, saliency, levels, cells, cells_shape: [rows, columns], layer: where,
+        at_input: method.everywhere, title: `${method.label} · ${where} · ${target.name}`,
+        empty: peak === 0, note: peak === 0 ? note(target.name, where) : "",
+      },
+      box: box === null ? {} : { scene: SCENE, box, peak: at, hit: "", said: "" },
+      methods: this.methods(layer),
+      stages: this.stages(place),
+      status: `${model} · ${method.label} · ${where} ${columns}×${rows} · ${target.name}`,
+    });
+  }
+
+  private methods(layer: string): unknown[] {
+    return this.data.methods.map(({ name, label, group, tip }) => ({
+      name, label, group, tip, reason: this.data.missing[name]?.[layer] ?? null, slow: false,
+    }));
+  }
+
+  /** The same map at all layers, so that scrubbing along them shows each. */
+  private stages({ row, method }: Place): unknown {
+    const { classes, methods, layers } = this.data;
+    if (methods[method]!.everywhere) return {};
+    const found = layers.flatMap(({ name }, layer) => {
+      const number = this.at({ row, method, layer });
+      if (number === undefined) return [];
+      const { rows, columns, cells } = this.maps.grid(number);
+      return [{ name, rows, columns, cells }];
+    });
+    return { scene: SCENE, target: classes[row]!.index, method: methods[method]!.name, layers: found };
+  }
+
+  /** What the model says of the masked picture: between two of its answers on a straight line. */
+  private answer(): void {
+    const grid = this.grid;
+    const { shown } = this;
+    if (grid === undefined || shown === null) return;
+    const { mode: of, baseline, fraction } = this.mask;
+    const { evident } = this.maps.show(grid);
+    const whole = (of === "remove" && fraction === 0) || (of === "keep" && fraction === 1);
+    const curve = whole ? null : this.maps.curve(grid, curveKey(of, baseline));
+    const masked = curve === null ? [] : between(curve, of === "multiply" ? 0 : fraction);
+    const target = this.data.classes[shown.row]!;
+    this.tell({
+      masked,
+      sentence: sentence({
+        name: target.name, method: this.data.methods[shown.method]!.name,
+        layer: this.data.methods[shown.method]!.everywhere ? "input" : this.data.layers[shown.layer]!.name,
+        mode: of, fraction, before: target.whole, after: masked[shown.row] ?? null, evident,
+      }),
+    });
+  }
+
+  /** Which of the listed classes have the strongest maps at a pixel, on one scale. */
+  private pick(x: number, y: number): void {
+    const { shown } = this;
+    if (shown === null) return;
+    const { classes, scene } = this.data;
+    const maps = classes.map((_, row) => {
+      const grid = this.at({ ...shown, row });
+      return grid === undefined ? null : this.maps.enlarged(grid);
+    });
+    const most = maps.reduce((high, map) => map?.reduce((peak, value) => Math.max(peak, value), high) ?? high, 0);
+    const entries = classes
+      .map(({ index, name }, row) => ({ index, name, value: (maps[row]?.[y * scene.width + x] ?? 0) / (most || 1) }))
+      .filter(({ value }) => value >= FAINT)
+      .sort((a, b) => b.value - a.value);
+    const found = entries[0];
+    this.tell({
+      here: { x, y, scene: SCENE, entries, of: classes.length },
+      sentence: pickedSentence(found?.name ?? null),
+    });
+    if (found !== undefined && found.index !== this.state["target"]) {
+      this.set("target", found.index);
+      this.save_changes();
+    }
+  }
+}
+
+function between(curve: readonly (readonly number[])[], fraction: number): number[] {
+  const at = fraction * (curve.length - 1);
+  const low = Math.min(Math.floor(at), Math.max(0, curve.length - 2));
+  const part = at - low;
+  const next = curve[low + 1] ?? curve[low]!;
+  return curve[low]!.map((value, row) => value + part * (next[row]! - value));
+}

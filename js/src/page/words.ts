@@ -1,0 +1,73 @@
+import type { Mode } from "../core/rule";
+
+/** What camwidget/widget/words.py says, word for word: change both or neither. A test compares them. */
+
+export interface Masked {
+  readonly name: string;
+  readonly method: string;
+  readonly layer: string;
+  readonly mode: Mode;
+  readonly fraction: number;
+  /** The class's probability, and of the masked picture; null where nothing is masked. */
+  readonly before: number;
+  readonly after: number | null;
+  /** The part of the picture with any evidence; 0 for a map of all zeros. */
+  readonly evident: number;
+}
+
+export function note(name: string, layer: string): string {
+  return `No positive evidence for ${name} at ${layer}.`;
+}
+
+/** One sentence on what masking did. */
+export function sentence(of: Masked): string {
+  const { name, mode, fraction, before, after, evident } = of;
+  if (evident === 0) return `${note(name, of.layer)} Choose another class, layer or method.`;
+  if (after === null) {
+    return mode === "keep"
+      ? `The whole picture is kept. Drag the slider to keep only the most evidence for ${name}.`
+      : `Nothing is removed yet. Drag the slider to take the evidence for ${name} away.`;
+  }
+  const part = `${rounded(100 * fraction, 1)} %`;
+  const most = of.method === "random" ? `a random ${part}` : `the ${part} with the most evidence for ${name}`;
+  const deed = {
+    remove: `Removing ${most}`,
+    keep: `Keeping only ${most}`,
+    multiply: `Multiplying the picture by its map for ${name}`,
+  }[mode];
+  const beyond =
+    mode !== "multiply" && fraction > evident + 0.005
+      ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.`
+      : "";
+  return `${deed} ${effect(name, before, after)}${beyond}`;
+}
+
+function effect(name: string, before: number, after: number): string {
+  // The difference of what is shown, so that the sum on the screen comes out right.
+  const change = rounded(rounded(after, 2) - rounded(before, 2), 2);
+  if (Math.max(before, after) < 0.005) return `leaves ${name} below 0.01.`;
+  if (change === 0) return `leaves ${name} at ${fixed(before, 2)}.`;
+  const verb = change > 0 ? "raises" : "lowers";
+  return `${verb} it by ${fixed(Math.abs(change), 2)} (${fixed(before, 2)} → ${fixed(after, 2)}).`;
+}
+
+/** What a click in the picture found. */
+export function pickedSentence(name: string | null): string {
+  return name === null
+    ? "None of the most probable classes has positive evidence there."
+    : `The strongest evidence there is for ${name}.`;
+}
+
+/** A number ≥ 0 with so many digits. Exact halves go to the even digit, as Python's do; toFixed rounds them up. */
+export function fixed(value: number, digits: number): string {
+  const halves = value * 2 ** (digits + 1);
+  const up = value.toFixed(digits);
+  // Only eighths, quarters and halves are exact halves of a last digit.
+  if (!Number.isInteger(halves) || halves % 2 === 0) return up;
+  const last = Number(up.at(-1));
+  return last % 2 === 0 ? up : (Number(up) - 10 ** -digits).toFixed(digits);
+}
+
+function rounded(value: number, digits: number): number {
+  return Math.sign(value) * Number(fixed(Math.abs(value), digits));
+}

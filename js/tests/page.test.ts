@@ -1,0 +1,190 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { Archive } from "../src/page/archive";
+import type { Place } from "../src/page/archive";
+import type { Data } from "../src/page/data";
+import { PageModel } from "../src/page/model";
+import { pageView } from "../src/page/page";
+import { settle } from "./fake";
+
+/** Packs as camwidget/export/archive.py does. */
+class Packer {
+  private readonly all: number[] = [];
+
+  bytes(values: Iterable<number>): Place {
+    const start = this.all.length;
+    this.all.push(...values);
+    return [start, this.all.length - start];
+  }
+
+  numbers(values: Float32Array | Uint16Array): Place {
+    const raw = new Uint8Array(values.buffer);
+    const size = values.BYTES_PER_ELEMENT;
+    return this.bytes(Array.from(raw, (_, i) => raw[(i % values.length) * size + Math.floor(i / values.length)]!));
+  }
+
+  archive(): Archive {
+    return new Archive(Uint8Array.from(this.all));
+  }
+}
+
+const HOSTILE = "</script><img src=x onerror=alert(1)>";
+
+/** A page of 4×2 pixels: two classes, CAM at one layer, Grad-CAM at two, saliency at the picture. */
+function packed(): { readonly data: Data; readonly packer: Packer } {
+  const packer = new Packer();
+  const cells = (...values: number[]): Place => packer.numbers(Float32Array.from(values));
+  const curve = (...values: number[]): Place => packer.numbers(Uint16Array.from(values.map((v) => 10_000 * v)));
+  const grid = (values: readonly number[], points: readonly number[], columns = values.length) => ({
+    rows: values.length / columns, columns, rounded: false, peak: Math.max(...values), cells: cells(...values),
+    box: [0, 0, 2, 2], at: [0, 0],
+    curves: points.length > 0 ? { "remove black": curve(...points), multiply: curve(0.3, 0.1) } : {},
+  });
+  const data = {
+    format: 1, model: "net",
+    scene: {
+      width: 4, height: 2,
+      // Paeth: the first pixel, then no difference.
+      picture: packer.bytes([9, 8, 7, ...new Array<number>(21).fill(0)]),
+      fills: { black: packer.bytes([0, 0, 0]) },
+    },
+    classes: [{ index: 7, name: "tabby", whole: 0.8 }, { index: 3, name: HOSTILE, whole: 0.2 }],
+    methods: [
+      { name: "cam", label: "CAM", group: "g", tip: "t", everywhere: false },
+      { name: "gradcam", label: "Grad-CAM", group: "g", tip: "t", everywhere: false },
+      { name: "saliency", label: "Saliency", group: "h", tip: "t", everywhere: true },
+    ],
+    layers: [{ name: "stage1", shape: [8, 2, 4] }, { name: "stage2", shape: [8, 1, 2] }],
+    missing: { cam: { stage1: "not before the pooling" }, gradcam: {} },
+    maps: [
+      [0, 0, 1, 0], [0, 1, 1, 0], [0, 1, 0, 1], [0, 2, -1, 3],
+      [1, 0, 1, 2], [1, 1, 1, 2], [1, 1, 0, 1], [1, 2, -1, 3],
+    ],
+    grids: [
+      grid([4, 1], [0.8, 0.2, 0.4, 0.6, 0.1, 0.9]),
+      grid([1, 2, 3, 4, 5, 6, 7, 8], [0.8, 0.2, 0.7, 0.3, 0.1, 0.9], 4),
+      grid([0, 2], [0.8, 0.2, 0.8, 0.2, 0.1, 0.9]),
+      grid([0, 0, 0, 0, 0, 0, 0, 0], [], 4),
+    ],
+    steps: 3, modes: ["remove", "multiply"], baselines: ["black"],
+    colormaps: { inferno: packer.bytes(Array.from({ length: 768 }, (_, i) => Math.floor(i / 3))) },
+    first: { target: 7, method: "gradcam", layer: "stage2", mode: "remove", baseline: "black", fraction: 0 },
+    archive: "",
+  } as const;
+  return { data: data as unknown as Data, packer };
+}
+
+function opened(): PageModel {
+  const { data, packer } = packed();
+  return new PageModel(data, packer.archive());
+}
+
+function change(model: PageModel, values: Record<string, unknown>): void {
+  for (const [key, value] of Object.entries(values)) model.set(key, value);
+  model.save_changes();
+}
+
+describe("an archive", () => {
+  it("is read as the kernel writes it", async () => {
+    const archive = await Archive.read(
+      "eNpjZGJmYHBnYHA5wMBsf4CBkeE/A+N/3rzzGiCgC8QLli4FsxYAyaULQOwFIGGgOJgGE0uROABJnxbE",
+    );
+    expect(Array.from(archive.bytes([0, 3]))).toEqual([1, 2, 3]);
+    expect(archive.float32([3, 12])).toEqual(Float32Array.from([1.5, -2, 3e-40]));
+    expect(archive.uint16([15, 6])).toEqual(Uint16Array.from([1, 256, 65535]));
+    const picture = Uint8Array.from({ length: 60 }, (_, i) => (i * 97 + 13) % 251);
+    expect(archive.picture([21, 60], 4)).toEqual(picture);
+  });
+});
+
+describe("a page's model", () => {
+  it("shows what was asked for first", () => {
+    const model = opened();
+    const map = model.get("explanation") as Record<string, unknown>;
+    expect(map["title"]).toBe("Grad-CAM · stage2 · tabby");
+    expect(Array.from(map["cells"] as Uint8Array)).toEqual([255, 64]);
+    expect(Array.from(map["levels"] as Uint16Array)).toEqual([0, 2, 4, 6, 1, 3, 5, 7].map((rank) => 8192 * rank));
+    expect(model.get("masked")).toEqual([]);
+    expect(model.get("sentence")).toContain("Nothing is removed yet");
+    const scene = model.get("scene") as { picture: Uint8Array };
+    expect(Array.from(scene.picture.slice(0, 6))).toEqual([9, 8, 7, 9, 8, 7]);
+  });
+
+  it("answers the slider from the curve, on straight lines between its points", () => {
+    const model = opened();
+    change(model, { fraction: 0.25 });
+    const [tabby, other] = model.get("masked") as number[];
+    expect(tabby).toBeCloseTo(0.6, 6);
+    expect(other).toBeCloseTo(0.4, 6);
+    expect(model.get("sentence")).toBe(
+      "Removing the 25 % with the most evidence for tabby lowers it by 0.20 (0.80 → 0.60).",
+    );
+    change(model, { fraction: 1 });
+    expect((model.get("masked") as number[])[0]).toBeCloseTo(0.1, 6);
+    change(model, { mode: "multiply" });
+    expect((model.get("masked") as number[])[0]).toBeCloseTo(0.3, 6);
+    expect(model.curve()).toBeNull();
+  });
+
+  it("refuses a layer where the method has no map, and stays", () => {
+    const model = opened();
+    change(model, { method: "cam" });
+    change(model, { layer: "stage1" });
+    expect(model.get("error")).toBe("CAM does not apply: not before the pooling.");
+    expect([model.get("layer"), model.get("method")]).toEqual(["stage2", "cam"]);
+    change(model, { method: "gradcam" });
+    expect(model.get("error")).toBe("");
+    change(model, { layer: "stage1" });
+    expect((model.get("explanation") as { title: string }).title).toBe("Grad-CAM · stage1 · tabby");
+    const cam = (model.get("methods") as { name: string; reason: string | null }[]).find(({ name }) => name === "cam");
+    expect(cam?.reason).toBe("not before the pooling");
+  });
+
+  it("says of a map of zeros that it is one", () => {
+    const model = opened();
+    change(model, { method: "saliency", fraction: 0.5 });
+    const map = model.get("explanation") as Record<string, unknown>;
+    expect([map["empty"], map["at_input"]]).toEqual([true, true]);
+    expect(model.get("sentence")).toBe(
+      "No positive evidence for tabby at input. Choose another class, layer or method.",
+    );
+    expect([model.get("masked"), model.curve()]).toEqual([[], null]);
+  });
+
+  it("finds the class with the strongest map at a point", () => {
+    const model = opened();
+    model.send({ type: "pick", x: 3, y: 0 });
+    const here = model.get("here") as { of: number; entries: { index: number; value: number }[] };
+    expect(here.entries.map(({ index }) => index)).toEqual([3, 7]);
+    expect(here.entries.map(({ value }) => value)).toEqual([0.5, 0.25]);
+    expect([here.of, model.get("target")]).toEqual([2, 3]);
+  });
+});
+
+describe("a page", () => {
+  beforeEach(() => {
+    vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue({ putImageData: () => undefined } as never);
+  });
+
+  it("draws bars and curve, and picks by them; names stay text", async () => {
+    const model = opened();
+    const page = pageView(model);
+    document.body.replaceChildren(page);
+    await settle();
+    const widths = (): (string | null)[] =>
+      Array.from(page.querySelectorAll(".camwidget-bars rect"), (bar) => bar.getAttribute("width"));
+    expect(widths()).toEqual(["100%", "80%", "80%", "100%", "20%", "20%"]);
+    page.querySelector(".camwidget-bars")!.dispatchEvent(new MouseEvent("click", { clientY: 40, bubbles: true }));
+    await settle();
+    expect(model.get("target")).toBe(3);
+    change(model, { fraction: 0.5 });
+    await settle();
+    expect(widths().slice(4)).toEqual(["20%", "20%"]);
+    const curve = page.querySelector(".camwidget-curve svg")!;
+    expect(curve.getAttribute("aria-label")).toContain(`Probability of ${HOSTILE}: 0.20 at 0 %`);
+    expect(curve.querySelectorAll("polyline").length).toBe(3 + 1 + 1 + 1);
+    expect(page.querySelector("img")).toBeNull();
+    expect(page.textContent).toContain(HOSTILE);
+    const modes = Array.from(page.querySelectorAll<HTMLElement>(".camwidget-mask [role=radio]"));
+    expect(modes.filter(({ hidden }) => !hidden).map((one) => one.textContent)).toEqual(["remove", "× map"]);
+  });
+});

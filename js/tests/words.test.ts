@@ -1,0 +1,26 @@
+import { describe, expect, it } from "vitest";
+import { fixed, note, pickedSentence, sentence } from "../src/page/words";
+import type { Masked } from "../src/page/words";
+import said from "./kernel/said.json";
+
+describe("the page's sentences", () => {
+  it("are the kernel's", () => {
+    const all = said as unknown as readonly { readonly of: Masked; readonly said: string }[];
+    expect(all.length).toBeGreaterThan(200);
+    expect(all.map(({ of }) => sentence(of))).toEqual(all.map((one) => one.said));
+  });
+
+  it("name what a click found", () => {
+    expect(pickedSentence("lynx")).toBe("The strongest evidence there is for lynx.");
+    expect(pickedSentence(null)).toBe("None of the most probable classes has positive evidence there.");
+    expect(note("lynx", "stage4")).toBe("No positive evidence for lynx at stage4.");
+  });
+
+  it("round exact halves to even, and nothing else", () => {
+    expect([0.125, 0.375, 0.5, 0.145, 0.155, 1].map((x) => fixed(x, 2))).toEqual(
+      ["0.12", "0.38", "0.50", "0.14", "0.15", "1.00"],
+    );
+    expect([0.5, 1.5, 2.5, 2.4999].map((x) => fixed(x, 0))).toEqual(["0", "2", "2", "2"]);
+    expect([0.25, 0.75, 12.5].map((x) => fixed(x, 1))).toEqual(["0.2", "0.8", "12.5"]);
+  });
+});

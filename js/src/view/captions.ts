@@ -1,7 +1,7 @@
 import { probability } from "./classes";
 import type { Context } from "./context";
 import { make, setText } from "./dom";
-import { compared, DIMENSIONS, other, otherAnswer } from "./othertraits";
+import { compared, DIMENSIONS, isComparing, other, otherAnswer } from "./othertraits";
 import type { Change, Label } from "./othertraits";
 import { methods, number, numbers, place, rows, text, texts } from "./traits";
 
@@ -14,6 +14,7 @@ export function captions(context: Context): readonly [HTMLElement, HTMLElement] 
     ["compare", "other", "other_scene", "other_answer", "scene", "models", "pictures", "picture", "methods", "method",
       "explanation", "rows", "masked", "target"],
     () => {
+      if (!isComparing(model)) return;
       const now = compared(model);
       const mine = labelOf(context);
       const theirs = other(model)?.label ?? null;

@@ -133,10 +133,14 @@ export class Comparing {
   /** A's map and B's. What was shown stays while another is on its way. */
   private read(): void {
     const { model } = this.context;
+    if (!isComparing(model)) {
+      this.mine = this.other = null;
+      return;
+    }
     const of = scene(model.get("scene"));
     const map = explanation(model.get("explanation"), of);
     this.mine = of === null || map === null ? null : { scene: of, map };
-    const found = isComparing(model) ? other(model) : null;
+    const found = other(model);
     if (found !== null || !this.isBusy) this.other = found;
     setAttribute(this.picture.sheet, "aria-busy", String(this.isBusy));
   }

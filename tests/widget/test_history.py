@@ -309,8 +309,9 @@ def test_a_failing_way_back_leaves_all_as_it_is(slow: tuple[cw.Explorer, dict[st
 def test_the_state_is_json_and_restores_in_another_explorer(
     ex: cw.Explorer, textures: cw.VisionModel
 ) -> None:
-    walk(ex)
-    ex.undo()  # away from the picture whose class is predicted
+    ex.picture, ex.target, ex.method, ex.layer = 2, 3, "gradcam++", "stage3"
+    ex.mode, ex.baseline, ex.fraction, ex.boxes = "keep", "mean", 0.25, True
+    ex._view.opacity, ex._view.colormap, ex._view.cells = 0.3, "viridis", True
     ex.wait(30)
     text = json.dumps(ex.state)
     assert len(text) < 500

@@ -235,6 +235,18 @@ describe("a drag", () => {
     expect(plane(view)).toEqual(before);
   });
 
+  it("ends when the button was let go outside of the window", () => {
+    const view = shown();
+    view.key("+");
+    pointer(view, "pointerdown", 200, 100);
+    pointer(view, "pointermove", 220, 100);
+    const before = plane(view);
+    const back = { clientX: 400, clientY: 150, pointerId: 1, pointerType: "mouse", buttons: 0, bubbles: true };
+    view.one("canvas").dispatchEvent(new PointerEvent("pointermove", back));
+    pointer(view, "pointermove", 310, 100);
+    expect(plane(view)).toEqual(before);
+  });
+
   it("by two fingers zooms about what is between them, and is no click", () => {
     const view = shown();
     pointer(view, "pointerdown", 150, 100, 1);

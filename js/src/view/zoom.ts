@@ -119,6 +119,10 @@ export class Zoom {
 
   private listenToPointers(clip: HTMLElement, signal: AbortSignal): void {
     const { down, context } = this;
+    const up = ({ pointerId }: PointerEvent): void => {
+      down.delete(pointerId);
+      if (down.size === 0) clip.classList.remove("camwidget-dragging");
+    };
     clip.addEventListener(
       "pointerdown",
       (event) => {
@@ -134,6 +138,8 @@ export class Zoom {
     clip.addEventListener(
       "pointermove",
       (event) => {
+        // Let go where nobody could tell.
+        if (event.pointerType === "mouse" && event.buttons === 0) up(event);
         const before = down.get(event.pointerId);
         if (before === undefined) return;
         const now = place(event);
@@ -142,10 +148,6 @@ export class Zoom {
       },
       { signal },
     );
-    const up = ({ pointerId }: PointerEvent): void => {
-      down.delete(pointerId);
-      if (down.size === 0) clip.classList.remove("camwidget-dragging");
-    };
     // On the window: it may be let go anywhere.
     window.addEventListener("pointerup", up, { signal });
     window.addEventListener("pointercancel", up, { signal });

@@ -37,7 +37,7 @@ export class Search {
       "aria-label": "Matching classes",
       hidden: true,
     });
-    this.element = make("div", "camwidget-find", {}, this.input, this.list);
+    this.element = make("div", "camwidget-find", { "data-needs": "kernel" }, this.input, this.list);
     this.input.addEventListener("input", () => this.search(), { signal });
     this.input.addEventListener("focus", () => this.search(), { signal });
     this.input.addEventListener("blur", () => this.show([]), { signal });

@@ -14,6 +14,7 @@ from torchvision.ops import box_iou
 
 from .errors import CamwidgetError, PictureError
 from .explanation import Explanation
+from .masks import tight_box
 from .ranks import SaliencyLike, saliency_of
 
 __all__ = [
@@ -80,13 +81,10 @@ def localize(saliency: SaliencyLike, threshold: float = 0.15) -> Localization | 
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     mask = parts == sizes.argmax()
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    box = tight_box(mask)
+    assert box is not None
     peak = np.unravel_index(int(values.argmax()), values.shape)
-    return Localization(
-        box=(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1),
-        mask=mask,
-        peak=(int(peak[0]), int(peak[1])),
-    )
+    return Localization(box=box, mask=mask, peak=(int(peak[0]), int(peak[1])))
 
 
 def best_overlap(box: Sequence[int], boxes: NDArray[np.int64]) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .errors import PictureError
+from .masks import tight_box
 from .preprocess import Preprocess
 
 __all__ = [
@@ -72,11 +73,7 @@ def whereabouts(masks: Mask, preprocess: Preprocess) -> Whereabouts:
 
 def whereabouts_of(masks: Mask) -> Whereabouts:
     """Masks (n, H, W) of objects, at the model's size already."""
-    boxes = []
-    for mask in masks:
-        ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        if len(ys):
-            boxes.append((xs[0], ys[0], xs[-1] + 1, ys[-1] + 1))
+    boxes = [box for box in map(tight_box, masks) if box is not None]
     return Whereabouts(np.asarray(masks.any(0)), np.array(boxes, dtype=np.int64).reshape(-1, 4))
 
 

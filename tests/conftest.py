@@ -13,6 +13,7 @@ import pytest
 import torch
 import torchvision
 from lab_driver import FLAGS, Lab, LabPage
+from torch import nn
 
 import camwidget as cw
 
@@ -53,7 +54,18 @@ def random_model() -> Callable[..., cw.VisionModel]:
     def build(name: str, dtype: torch.dtype = torch.float32, seed: int = 0) -> cw.VisionModel:
         torch.manual_seed(seed)
         options = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
-        module = torchvision.models.get_model(name, weights=None, **options).eval().to(dtype)
+        if name.startswith("vgg"):
+            # Its three dense layers are nine tenths of its weights; one shows as well that it has no pooled head.
+            with torch.device("meta"):
+                module = torchvision.models.get_model(name, weights=None)
+            module.classifier = nn.Linear(512 * 7 * 7, 1000, device="meta")
+            module.to_empty(device="cpu")
+            for part in module.modules():
+                if hasattr(part, "reset_parameters"):
+                    part.reset_parameters()
+        else:
+            module = torchvision.models.get_model(name, weights=None, **options)
+        module = module.eval().to(dtype)
         preset = torchvision.models.get_model_weights(name).DEFAULT
         return cw.wrap(module, preset.transforms(), preset.meta["categories"], name=name)
 

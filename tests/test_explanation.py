@@ -37,17 +37,15 @@ def test_one_or_many(textures: cw.VisionModel, noise: torch.Tensor) -> None:
         cw.explain(textures, noise, target=[])
 
 
-@pytest.mark.parametrize("method", ["cam", "gradcam", "gradcam++"])
-def test_the_peak_is_in_an_object_of_the_class(textures: cw.VisionModel, method: str) -> None:
+def test_the_peak_is_in_an_object_of_the_class(textures: cw.VisionModel) -> None:
     """On pictures of two to four objects, from seeds that nothing was trained on."""
-    hits = total = 0
+    hits: dict[str, list[bool]] = {"cam": [], "gradcam": [], "gradcam++": []}
     for seed in range(60_000, 60_060):
         sample = zoo.textures.draw(seed, "multiple")
-        for exp in cw.explain(textures, sample.image, sorted(set(sample.labels)), [method]):
+        for exp in cw.explain(textures, sample.image, sorted(set(sample.labels)), list(hits)):
             y, x = np.unravel_index(exp.saliency.argmax(), exp.saliency.shape)
-            hits += sample.mask_of(exp.target.index)[y, x]
-            total += 1
-    assert hits >= 0.9 * total, f"{hits} of {total}"
+            hits[exp.method].append(sample.mask_of(exp.target.index)[y, x])
+    assert all(np.mean(found) >= 0.9 for found in hits.values()), hits
 
 
 def test_random_is_a_control(textures: cw.VisionModel, noise: torch.Tensor) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Generator
 import numpy as np
 import torch
 
+from ..perturb import ConfidenceChange
 from .cases import Case, Change
 from .registry import Score, metric
 from .settings import a_baseline, a_fraction, whole
@@ -42,7 +43,7 @@ def drop(case: Case) -> Asking:
     In [0, 1], lower is better. The mean over pictures is the paper's "average drop".
     """
     (after,) = yield [case.multiplied()]
-    return _relative_drop(case.before, float(after))
+    return ConfidenceChange(case.before, float(after)).drop
 
 
 @metric(
@@ -108,7 +109,7 @@ def remove25(case: Case, *, fraction: float = 0.25, baseline: str = "mean") -> A
     """
     change = case.removed(a_fraction(fraction), a_baseline(baseline))
     (after,) = yield [change]
-    return _relative_drop(case.before, float(after))
+    return ConfidenceChange(case.before, float(after)).drop
 
 
 @metric(
@@ -214,10 +215,6 @@ def mean_drop(case: Case, answers: torch.Tensor) -> Score:
     """The mean of ``Y − O`` over evenly spaced answers (n,), the first being the whole picture's (AOPC)."""
     drops = case.before - answers.double()
     return Score(float(drops.mean()), curve=tuple(drops.tolist()))
-
-
-def _relative_drop(before: float, after: float) -> float:
-    return max(0.0, before - after) / before if before > 0 else 0.0
 
 
 def _fractions(steps: int) -> list[float]:

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..correlation import wide
 from ..localization import best_overlap, localize, overlap, points_at
@@ -146,9 +148,13 @@ def inside_outside(case: Case, where: Whereabouts) -> float | Score:
     """
     if where.mask.all():
         return Score(math.nan, f"{case.name} fills the picture: there is no outside")
-    mask = torch.from_numpy(where.mask).to(case.saliency.device)
-    values = case.saliency
-    inside, outside = (float(wide(values[m]).mean()) for m in (mask, ~mask))
+    return inside_to_outside(case.saliency, where.mask)
+
+
+def inside_to_outside(saliency: torch.Tensor, mask: NDArray[np.bool_]) -> float:
+    """The mean saliency (H, W) inside a mask over that outside, which counts as a thousandth at least."""
+    place = torch.from_numpy(mask).to(saliency.device)
+    inside, outside = (float(wide(saliency[m]).mean()) for m in (place, ~place))
     return inside / max(outside, 1e-3)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..masks import tight_box
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -45,7 +47,9 @@ class Sample:
     @property
     def boxes(self) -> tuple[Box, ...]:
         """Bounding box of every object: (left, top, right, bottom), the last two exclusive."""
-        return tuple(_box(mask) for mask in self.masks)
+        boxes = map(tight_box, self.masks)
+        # What is wholly covered is in no sample.
+        return tuple(box for box in boxes if box is not None)
 
     def mask_of(self, label: int) -> NDArray[np.bool_]:
         """Where any object of this class is: bool of shape (H, W), all false if there is none."""
@@ -72,9 +76,3 @@ class Sample:
         from PIL import Image
 
         return Image.fromarray(self.image)
-
-
-def _box(mask: NDArray[np.bool_]) -> Box:
-    rows = np.flatnonzero(mask.any(axis=1))
-    columns = np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

@@ -287,20 +287,20 @@ def test_a_batch_is_its_pictures_each_with_its_class(method: str) -> None:
 
 
 def test_a_contrast_is_the_difference_of_its_terms() -> None:
-    model = wrapped(network("resnet18", biased=True))
+    model, one = wrapped(network("resnet18", biased=True)), pictures(1)
     contrast = FunctionTarget(lambda z: z[:, 3] - z[:, 5], "3 rather than 5")
     for method in ("lrp", "relevancecam"):
-        apart = [compute(model, method, "layer3", ClassTarget(i, "")) for i in (3, 5)]
-        agree(compute(model, method, "layer3", contrast), apart[0] - apart[1])
+        apart = [compute(model, method, "layer3", ClassTarget(i, ""), one) for i in (3, 5)]
+        agree(compute(model, method, "layer3", contrast, one), apart[0] - apart[1])
     for method in ("excitation-backprop", "c-mwp"):
         with pytest.raises(errors.MethodError, match="'lrp' or 'gradcam'"):
-            compute(model, method, "layer3", contrast)
+            compute(model, method, "layer3", contrast, one)
         together = FunctionTarget(lambda z: z[:, 3] + z[:, 5], "3 or 5")
-        apart = [compute(model, method, "layer3", ClassTarget(i, "")) for i in (3, 5)]
-        agree(compute(model, method, "layer3", together), (apart[0] + apart[1]) / 2)
+        apart = [compute(model, method, "layer3", ClassTarget(i, ""), one) for i in (3, 5)]
+        agree(compute(model, method, "layer3", together, one), (apart[0] + apart[1]) / 2)
     for wrong in (lambda z: z, lambda z: z.detach()[:, 0]):
         with pytest.raises(errors.TargetError):
-            compute(model, "lrp", "layer3", FunctionTarget(wrong, "wrong"))
+            compute(model, "lrp", "layer3", FunctionTarget(wrong, "wrong"), one)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from ...engine import explain
 from ...explanation import Explanations
+from ...metrics.grounds import inside_to_outside
 from ..captions import LONGEST, VOCABULARY, Described, draw
 from ..language import END
 from ..nets import CaptionNet
@@ -154,6 +155,4 @@ def _ratio(saliency: NDArray[np.floating], sample: Described, place: NDArray[np.
     for mask, (left, top, right, bottom) in zip(sample.masks, sample.boxes, strict=True):
         if (mask & place).any():
             inside[top:bottom, left:right] = True
-    outside = float(saliency[~inside].mean())
-    # Nothing at all outside would be infinitely good; a thousandth keeps the mean a number.
-    return float(saliency[inside].mean()) / max(outside, 1e-3)
+    return inside_to_outside(torch.from_numpy(saliency), inside)

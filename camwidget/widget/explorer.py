@@ -6,15 +6,19 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from .. import loading, zoo
 from ..errors import CamwidgetError, PromptError
 from ..explanation import Explanation
 from ..models import VisionModel
-from .answers import Mask, MaskDesk
+from .answers import MaskDesk
+from .brush import Brush
 from .choices import Choices
 from .closing import close_parts
 from .hands import SHARED, Hands
 from .maps import MapDesk, Request
+from .masking import Mask
 from .panels import Panels
 from .pictures import list_pictures, named_picture
 from .screen import Screen
@@ -47,7 +51,13 @@ class Explorer(Choices):
         layer: a module name of ``model.layers``, or any other layer with a map.
         fraction: the masked part of the picture, from 0 to 1.
         mode: "remove", "keep" or "multiply" (the picture times its map).
-        baseline: what removed pixels become: "blur", "mean" or "black".
+        baseline: what removed pixels become: "blur", "mean" or "black"; or made of what is around them, "inpaint", and
+            "telea" where OpenCV is installed.
+        mask: what is painted on the picture shown, int8 (H, W) at the model's input size: 1 is hidden and -1 kept
+            whatever the slider says, 0 left to it; None where nothing is painted. Set it to such an array, or to a bool
+            one (True hides), or to None. Each picture keeps its own. The array cannot be written into: set another.
+        masked: which pixels are replaced now, by the slider and by paint, bool (H, W); read-only. The picture times its
+            map has no replaced pixels but painted ones.
         text: for a model that takes one, the question or caption; "" until there is one. A model that proposes texts
             has its own for each picture (``propose()`` goes back to it); a question stays.
         outlines: whether the true outlines are drawn, of pictures that carry their truth.
@@ -77,7 +87,7 @@ class Explorer(Choices):
         if unknown:
             raise CamwidgetError(
                 f"Explorer has no trait {', '.join(sorted(unknown))}. Its own: "
-                f"{', '.join((*SHARED, 'target', 'text'))}."
+                f"{', '.join((*SHARED, 'target', 'text', 'mask'))}."
             )
         self.pictures = list_pictures(images)
         self._texts = Texts(model)
@@ -87,6 +97,7 @@ class Explorer(Choices):
         most = 9 if model.prompt is not None else len(model.classes)
         listed = max(1, min(int(top), most, 9))
         self._hands = Hands(self)
+        self._brush = Brush(self)
         self._screen = Screen(
             model, listed, self._hands.pick_row, self._hands.pick_picture, self._hands.upload
         )
@@ -98,7 +109,7 @@ class Explorer(Choices):
             self._session,
             self._screen,
             self._desk,
-            lambda: Mask(self.mode, self.baseline, self.fraction),
+            lambda of: Mask(self.mode, self.baseline, self.fraction, self._brush.of(of)),
             lambda: self.explanation,
             lambda curve: self._announce("curve", curve),
         )
@@ -169,6 +180,11 @@ class Explorer(Choices):
         self._screen.tell(text_error="")
         self._ask(None)
 
+    @property
+    def masked(self) -> np.ndarray:
+        """Which pixels of the picture shown are replaced now, bool (H, W)."""
+        return self._brush.masked()
+
     def close(self) -> None:
         """Stop computing and remove the widget from every page."""
         if "_session" in self.__dict__:  # else the arguments were refused
@@ -192,6 +208,7 @@ class Explorer(Choices):
 
     def _connect(self) -> None:
         self._hands.connect()
+        self._brush.connect()
         self.observe(self._to_view, list(SHARED))
         self.observe(lambda change: self._picture_set(), "picture")
         self.observe(self._target_set, "target")
@@ -233,6 +250,7 @@ class Explorer(Choices):
         self._desk.cancel()
 
     def _picture_set(self) -> None:
+        self._brush.bring()
         if self.pictures and not self._restoring:
             # Until its map is shown, nobody knows the text of a picture that the model has to find one for.
             self._state("text", self._texts.known(self.pictures[self.picture]) or "")

@@ -40,6 +40,8 @@ class View(anywidget.AnyWidget):
     baseline = t.Unicode("blur").tag(sync=True)
     baselines: t.List = t.List([]).tag(sync=True)
     fraction = t.Float(0.0).tag(sync=True)
+    paint = t.Dict({}).tag(sync=True)
+    filled = t.Dict({}).tag(sync=True)
 
     opacity = t.Float(0.65).tag(sync=True)
     overlay = t.Bool(True).tag(sync=True)

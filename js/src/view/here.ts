@@ -65,7 +65,13 @@ export class HerePopover {
     return open;
   }
 
+  /** Where the marker is; null while there is none. */
+  get point(): Point | null {
+    return this.asked ?? this.answer;
+  }
+
   private ask(event: MouseEvent): void {
+    if (this.context.tool !== "") return;
     const point = this.stage.at(event);
     if (point !== null) this.send(point);
   }

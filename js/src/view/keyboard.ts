@@ -8,6 +8,7 @@ interface Parts {
   readonly toggleHelp: () => void;
   /** The marker in the picture, for those without a pointer. */
   readonly marker: { move(right: number, down: number): void; askAtMarker(): void };
+  readonly brush: { toggle(): void; cycle(): void; resize(by: 1 | -1): void };
   /** Closes what is open, else cancels what is computed; false when there was neither. */
   readonly close: () => boolean;
 }
@@ -50,6 +51,9 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   else if (key === "m") nextMethod(context);
   else if (key === "o") toggleOutlines(context);
   else if (key === "b") toggleBoxes(context);
+  else if (key === "p") parts.brush.toggle();
+  else if (key === "x") parts.brush.cycle();
+  else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
   else if (key === "?") parts.toggleHelp();
   else if (key === "Escape") return parts.close();
   else if (key === " " && event.target === parts.frame) toggleOverlay(context);

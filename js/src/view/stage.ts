@@ -1,12 +1,16 @@
 import { GREY } from "../core/colormap";
 import { Compositor } from "../core/compositor";
 import type { Heat } from "../core/compositor";
+import type { Spot } from "../core/paint";
 import { enlarge, toBytes } from "../core/enlarge";
 import { boxes } from "./box";
 import type { Context } from "./context";
 import { make, OWN_KEYS, setAttribute, setText } from "./dom";
+import { Fillings } from "./filled";
+import { Painted } from "./painted";
 import { Cancel, progressLine, tag } from "./progress";
 import type { Preview } from "./scrub";
+import { Signs } from "./signs";
 import { byteMap, explanation, flag, mode, scene, text, unit } from "./traits";
 import type { Explanation, Scene } from "./traits";
 import { outlines } from "./truth";
@@ -20,7 +24,7 @@ export interface Point {
   readonly y: number;
 }
 
-const UNMASKED = { mode: "remove", fraction: 0, fill: null } as const;
+const UNMASKED = { mode: "remove", fraction: 0 } as const;
 
 /** The picture as the model gets it, with the map over what is left of it. */
 export class Stage {
@@ -30,6 +34,9 @@ export class Stage {
   readonly plane: HTMLElement;
   readonly canvas: HTMLCanvasElement;
   readonly cancel: Cancel;
+  readonly painted: Painted;
+  readonly signs: Signs;
+  private readonly fillings: Fillings;
   private readonly compositor = new Compositor();
   private readonly paper: CanvasRenderingContext2D | null;
   private readonly empty = make("div", "camwidget-empty");
@@ -40,10 +47,14 @@ export class Stage {
   private preview: Preview | null = null;
   private rawScene: unknown = undefined;
   private request = 0;
+  private title = "";
 
   constructor(private readonly context: Context) {
     const { model, scrub, signal } = context;
     this.cancel = new Cancel(context, () => this.focus());
+    this.painted = new Painted(context);
+    this.signs = new Signs(context, this.painted);
+    this.fillings = new Fillings(context);
     this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
     this.paper = this.canvas.getContext("2d");
     this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
@@ -77,7 +88,11 @@ export class Stage {
       });
       this.repaint();
     });
-    context.watch(["fraction", "mode", "baseline"], () => this.repaint());
+    context.watch(["fraction", "mode", "baseline", "filled"], () => this.repaint());
+    this.painted.listen(() => {
+      this.label();
+      this.repaint();
+    });
     context.watch(["busy", "partial"], () => {
       setAttribute(this.frame, "aria-busy", String(flag(model.get("busy"), false)));
       this.frame.classList.toggle("camwidget-partial", flag(model.get("partial"), false));
@@ -98,13 +113,16 @@ export class Stage {
 
   /** The pixel under a pointer, the nearest one where it is beside the picture; null before there is a picture. */
   at({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Point | null {
+    const spot = this.over({ clientX, clientY });
+    return spot === null ? null : { x: within(spot.x, this.canvas.width), y: within(spot.y, this.canvas.height) };
+  }
+
+  /** Where a pointer is in the picture's pixels, to parts of one, also beside it; null before there is a picture. */
+  over({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Spot | null {
     const box = this.canvas.getBoundingClientRect();
     if (box.width === 0 || box.height === 0) return null;
     const { width, height } = this.canvas;
-    return {
-      x: within(((clientX - box.left) / box.width) * width, width),
-      y: within(((clientY - box.top) / box.height) * height, height),
-    };
+    return { x: ((clientX - box.left) / box.width) * width, y: ((clientY - box.top) / box.height) * height };
   }
 
   focus(): void {
@@ -124,15 +142,11 @@ export class Stage {
     if (this.image === null || this.paper === null || this.scene === null) return;
     const { model } = this.context;
     const asked = mode(model.get("mode"));
-    this.compositor.paint(
-      this.preview === null || asked === "multiply"
-        ? {
-            mode: asked,
-            fraction: this.context.fraction(),
-            fill: this.scene.fills.get(text(model.get("baseline"))) ?? null,
-          }
-        : UNMASKED,
-    );
+    const byMap =
+      this.preview === null || asked === "multiply" ? { mode: asked, fraction: this.context.fraction() } : UNMASKED;
+    const filling = this.fillings.of(this.scene, text(model.get("baseline")));
+    this.compositor.paint({ ...byMap, ...filling, paint: this.painted.pixels });
+    this.frame.classList.toggle("camwidget-provisional", this.compositor.provisional);
     this.paper.putImageData(this.image, 0, 0);
   }
 
@@ -186,12 +200,19 @@ export class Stage {
   }
 
   private describe(title: string, empty: boolean, note: string): void {
-    setAttribute(this.canvas, "aria-label", title === "" ? "The picture the model gets" : title);
+    this.title = title === "" ? "The picture the model gets" : title;
+    this.label();
     // It looks like no map at all, so it must say what it is.
     const silent = empty ? "No positive evidence for this class at this layer" : "";
     const said = note === "" ? silent : note;
     setText(this.note, said);
     this.note.hidden = said === "";
+  }
+
+  private label(): void {
+    if (this.painted.isDrawing) return;
+    const { said } = this.painted;
+    setAttribute(this.canvas, "aria-label", said === "" ? this.title : `${this.title}; painted: ${said}`);
   }
 }
 

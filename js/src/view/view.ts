@@ -12,6 +12,7 @@ import { maskRow } from "./mask";
 import { MethodRow } from "./methods";
 import type { Model } from "./model";
 import { narrow } from "./narrow";
+import { Brush } from "./paint";
 import { curveHead, errorLine, sentence, status } from "./say";
 import { PromptPanel } from "./prompt";
 import { Search } from "./search";
@@ -30,7 +31,8 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   const classes = classList(context);
   const methods = new MethodRow(context);
   const mask = maskRow(context, () => stage.repaint());
-  const tools: readonly Tool[] = [];
+  const brush = new Brush(context, stage);
+  const tools: readonly Tool[] = [brush];
   const parts = [
     make("div", "camwidget-stage", {}, stage.frame, toolbar(tools), look(context), truthLine(context)),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
@@ -51,8 +53,9 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
     root,
     frame: stage.frame,
     toggleHelp: () => help.toggle(),
-    marker: here,
-    close: () => help.close() || methods.close() || here.close() || stage.cancel.press(),
+    marker: brush.marker(here),
+    brush,
+    close: () => help.close() || methods.close() || here.close() || brush.stop() || stage.cancel.press(),
   });
   narrow(root, mask, signal);
   waiting(context, root);

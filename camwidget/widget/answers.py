@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..explanation import Explanation
+from ..inpainting import INPAINTINGS
 from ..perturb import MaskCurve
 from .maps import MapDesk, Request
 from .masking import Mask, filled, is_whole, masked, refine_curve, replaced
@@ -68,11 +69,12 @@ class MaskDesk:
             is_new: whether a pixel has changed.
             painting: whether the brush is still down.
         """
+        if is_new:
+            self._session.drop("curve")
+            self._screen.show_curve(None)  # which is that of another picture now
         if not painting:
             self.ask_curve()
         elif is_new:
-            self._session.drop("curve")
-            self._screen.show_curve(None)  # which is that of another picture now
             self._on_curve(None)
             self.ask()
 
@@ -83,10 +85,14 @@ class MaskDesk:
         explanation, shown = self._shown(), self._desk.shown
         if explanation is None or shown is None or self._desk.is_growing:
             return
-        if explanation.is_empty or self._mask(shown.picture).mode == "multiply":
+        mask = self._mask(shown.picture)
+        if explanation.is_empty or mask.mode == "multiply":
             self._session.drop("curve")
             self._screen.show_curve(None)
             return
+        if mask.baseline in INPAINTINGS:
+            # It will be a while until there is another than the one on the screen, on which the answer does not lie.
+            self._screen.show_curve(None)
         self._session.submit("curve", lambda: self._run_curve(shown, explanation))
 
     # -- on the worker's thread ------------------------------------------------------------

@@ -19,7 +19,7 @@ __all__ = ["Brush", "PaintTrait"]
 
 
 class PaintTrait(t.TraitType[Any, Any]):
-    """Paint, int8 (H, W), or None; ``Brush.checked`` makes it of what is set. Observers hear of a pixel that changes."""
+    """Paint, int8 (H, W), or None; ``Brush.checked`` makes it of what is set. Observers hear of pixels that change."""
 
     def set(self, obj: t.HasTraits, value: Any) -> None:
         """As every trait's, but for arrays, of which ``==`` says nothing."""
@@ -124,7 +124,7 @@ class Brush:
         self._put(picture, change["new"])
         self._stroke += 1
         self._tell()
-        self._explorer._answers.ask_curve()
+        self._explorer._answers.paint(True, False)
 
     def _tell(self) -> None:
         """Show the present picture's paint, unless the view has it, as after each movement of its own brush."""

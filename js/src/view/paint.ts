@@ -27,7 +27,7 @@ export class Brush implements Tool {
   private readonly radios: readonly HTMLButtonElement[];
   private readonly size: HTMLInputElement;
   private readonly ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
-  private readonly said = make("span", "camwidget-paint-said", { "aria-live": "polite" });
+  private readonly reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
   private readonly wiper: HTMLButtonElement;
   private shade: Shade = HIDDEN;
   /** Where the brush was last, for a straight line from there. */
@@ -158,8 +158,8 @@ export class Brush implements Tool {
       "div",
       "camwidget-paint",
       { role: "group", "aria-label": "Paint", hidden: true },
-      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Paint"), group, undo, this.wiper),
-      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Brush"), this.size, this.said),
+      make("div", "camwidget-line", {}, group, undo, this.wiper),
+      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Brush"), this.size, this.reading),
     );
   }
 
@@ -192,19 +192,19 @@ export class Brush implements Tool {
     const low = Number(size.min);
     size.style.setProperty("--camwidget-filled", String((Number(size.value) - low) / (Number(size.max) - low)));
     setAttribute(size, "aria-valuetext", `${size.value} pixels`);
+    setText(this.reading, `${size.value}\u00a0px`);
     ring.style.width = `${(100 * Number(size.value)) / Math.max(1, painted.width)}%`;
     ring.dataset["shade"] = SHADES.find((one) => one.shade === shade)!.label;
-    if (painted.isDrawing) return;
-    setText(this.said, painted.said || `${size.value} px`);
-    this.wiper.disabled = painted.isEmpty;
+    if (!painted.isDrawing) this.wiper.disabled = painted.isEmpty;
   }
 
   private listen(canvas: HTMLCanvasElement): void {
     const { signal } = this.context;
     canvas.addEventListener("pointerdown", (event) => this.press(event), { signal });
     canvas.addEventListener("pointermove", (event) => this.move(event), { signal });
-    canvas.addEventListener("pointerup", (event) => this.release(event), { signal });
-    canvas.addEventListener("pointercancel", (event) => this.release(event), { signal });
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture"] as const) {
+      canvas.addEventListener(end, (event) => this.release(event), { signal });
+    }
     canvas.addEventListener("pointerleave", () => {
       if (this.pointer === null) this.ring.hidden = true;
     }, { signal });

@@ -74,7 +74,7 @@ export class Painted {
   }
 
   private touch(): void {
-    if (!this.changed) this.stroke += 1;
+    if (!this.changed) this.stroke = Math.max(this.stroke, paint(this.context.model.get("paint")).stroke) + 1;
     this.changed = true;
     if (this.request === 0) {
       this.request = requestAnimationFrame(() => {
@@ -100,7 +100,6 @@ export class Painted {
     const shown = scene(model.get("scene"));
     const raw = model.get("paint");
     const given = paint(raw);
-    this.stroke = Math.max(this.stroke, given.stroke);
     if (shown === null) return;
     const isOther = shown.id !== this.scene || shown.rgb.length !== 3 * this.pixels.length;
     if (isOther) {

@@ -34,12 +34,15 @@ export class Brush implements Tool {
   private last: Spot | null = null;
   private pointer: number | null = null;
   private sized = false;
+  /** What the picture says under a resting pointer, which would lie over the brush. */
+  private readonly title: string;
 
   constructor(
     private readonly context: Context,
     private readonly stage: Stage,
   ) {
     const { signal } = context;
+    this.title = stage.frame.title;
     this.opener = button(
       "camwidget-button camwidget-paint-toggle",
       { "aria-pressed": "false", "aria-expanded": "false", title: "Paint on the picture what to hide, or to keep (p)" },
@@ -134,6 +137,7 @@ export class Brush implements Tool {
     setAttribute(this.opener, "aria-expanded", String(on));
     this.drawer.hidden = !on;
     this.ring.hidden = true;
+    this.stage.frame.title = on ? "" : this.title;
     this.stage.frame.classList.toggle("camwidget-painting", on);
     this.stage.signs.update();
   }

@@ -5,18 +5,19 @@ Which pixels a fraction covers is decided in ``ranks``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torchvision.transforms import functional as F
 
 from .errors import CamwidgetError, PictureError
+from .fills import BASELINES, baseline_pixels, fill_pixels
 from .images import PictureLike
+from .inpainting import INPAINTINGS
 from .models import VisionModel
+from .painting import HIDDEN, KEPT, as_paint
 from .progress import Progress, follow
 from .ranks import SaliencyLike, rank_levels, saliency_of, threshold
 from .rerun import rerun
@@ -32,61 +33,42 @@ __all__ = [
     "MaskCurve",
     "baseline_pixels",
     "confidence_change",
+    "hidden_pixels",
     "mask_curve",
     "mask_pixels",
     "multiply_pixels",
+    "paint_pixels",
 ]
 
 MODES = ("remove", "keep")
 
 
-# -- what is put in their place -------------------------------------------------------------
+# -- taking away -----------------------------------------------------------------------------
 
 
-def _black(pixels: torch.Tensor) -> torch.Tensor:
-    return torch.zeros_like(pixels)
-
-
-def _mean(pixels: torch.Tensor) -> torch.Tensor:
-    return pixels.mean((-2, -1), keepdim=True).expand_as(pixels)
-
-
-def _blur(pixels: torch.Tensor) -> torch.Tensor:
-    height, width = pixels.shape[-2:]
-    # Strong enough to take a texture or an outline away: sigma is 1/20 of the shorter side, 11 at 224.
-    sigma = max(min(height, width) / 20, 1.0)
-    # Three sigmas, but reflection cannot reach further than the picture.
-    reach = min(math.ceil(3 * sigma), min(height, width) - 2)
-    size = 2 * max(reach, 1) + 1
-    # Two passes of one dimension each: the same blur for a fraction of the work.
-    across = F.gaussian_blur(pixels, [size, 1], [sigma, sigma])
-    both: torch.Tensor = F.gaussian_blur(across, [1, size], [sigma, sigma])
-    return both
-
-
-#: What a removed pixel becomes: (C, H, W) pixels to pixels of the same shape.
-BASELINES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "blur": _blur,
-    "mean": _mean,
-    "black": _black,
-}
-
-
-def baseline_pixels(pixels: torch.Tensor, baseline: str = "blur") -> torch.Tensor:
-    """The picture that shows where pixels are removed, float32 (C, H, W) in [0, 1].
+def hidden_pixels(
+    levels: np.ndarray,
+    fractions: Sequence[float],
+    mode: str = "remove",
+    paint: np.ndarray | None = None,
+) -> torch.Tensor:
+    """Which pixels are replaced, bool (len(fractions), H, W): by rank first, then by what is painted.
 
     Args:
-        pixels: float32 (C, H, W) in [0, 1].
-        baseline: "blur" (Gaussian, sigma 1/20 of the shorter side), "mean" (of each
-            channel of this picture) or "black".
-
-    The values are whole 8-bit levels, so that a screen can show exactly what the model gets.
+        levels: uint16 (H, W) from ``rank_levels``.
+        fractions: each in [0, 1].
+        mode: "remove" or "keep".
+        paint: what is hidden, or kept, whatever its rank; see ``painting.as_paint``.
     """
-    if baseline not in BASELINES:
-        raise CamwidgetError(
-            f"There is no baseline {baseline!r}: use {', '.join(map(repr, BASELINES))}."
-        )
-    return (BASELINES[baseline](pixels) * 255).round() / 255
+    if mode not in MODES:
+        raise CamwidgetError(f"There is no mode {mode!r}: use {' or '.join(map(repr, MODES))}.")
+    cuts = torch.tensor([threshold(f) for f in fractions])[:, None, None]
+    top = torch.from_numpy(levels.astype(np.int32)) < cuts
+    hidden = top if mode == "remove" else ~top
+    made = as_paint(paint, levels.shape)
+    if made is None:
+        return hidden
+    return (hidden | torch.from_numpy(made == HIDDEN)) & torch.from_numpy(made != KEPT)
 
 
 def mask_pixels(
@@ -96,6 +78,7 @@ def mask_pixels(
     *,
     mode: str = "remove",
     baseline: str = "blur",
+    paint: np.ndarray | None = None,
 ) -> torch.Tensor:
     """The picture with its top fractions removed, or with only them kept.
 
@@ -104,23 +87,42 @@ def mask_pixels(
         levels: uint16 (H, W) from ``rank_levels``.
         fractions: each in [0, 1].
         mode: "remove" or "keep".
-        baseline: what removed pixels become.
+        baseline: what removed pixels become, as in ``fill_pixels``.
+        paint: what is hidden, or kept, whatever its rank: bool (H, W), or 1, -1 and 0; see ``painting.as_paint``.
 
     Returns:
         float32 (len(fractions), C, H, W).
     """
-    if mode not in MODES:
-        raise CamwidgetError(f"There is no mode {mode!r}: use {' or '.join(map(repr, MODES))}.")
+    hidden = hidden_pixels(_fitting(levels, pixels), fractions, mode, paint)
+    return torch.where(hidden[:, None], fill_pixels(pixels, hidden, baseline), pixels)
+
+
+def _fitting(levels: np.ndarray, pixels: torch.Tensor) -> np.ndarray:
     if levels.shape != tuple(pixels.shape[-2:]):
         raise PictureError(
             f"The saliency is {levels.shape}, the model's input {tuple(pixels.shape[-2:])}: explain this very "
             "picture with this very model first."
         )
-    fill = baseline_pixels(pixels, baseline)
-    inside, outside = (fill, pixels) if mode == "remove" else (pixels, fill)
-    cuts = torch.tensor([threshold(f) for f in fractions])[:, None, None, None]
-    top = torch.from_numpy(levels.astype(np.int32)) < cuts
-    return torch.where(top, inside, outside)
+    return levels
+
+
+def paint_pixels(
+    masked: torch.Tensor, pixels: torch.Tensor, paint: np.ndarray | None, baseline: str = "blur"
+) -> torch.Tensor:
+    """A picture that is changed already, with what is painted hidden, or as it was.
+
+    Args:
+        masked: float32 (C, H, W) in [0, 1], such as the picture times its map.
+        pixels: the picture itself, of which the fill is made.
+        paint: as in ``mask_pixels``.
+        baseline: what hidden pixels become, as in ``fill_pixels``.
+    """
+    made = as_paint(paint, (pixels.shape[-2], pixels.shape[-1]))
+    if made is None:
+        return masked
+    hidden = torch.from_numpy(made == HIDDEN)
+    fill = fill_pixels(pixels, hidden[None], baseline)[0]
+    return torch.where(hidden, fill, torch.where(torch.from_numpy(made == KEPT), pixels, masked))
 
 
 def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tensor:
@@ -199,7 +201,17 @@ def probabilities(
     model: VisionModel, pixels: torch.Tensor, *, progress: Progress | None = None
 ) -> torch.Tensor:
     """Probabilities (N, classes), float32 on the CPU, of pixels (N, C, H, W), in batches."""
-    return follow(_asked(model, pixels), "rerunning the model", progress).values
+    return _said(model, len(pixels), lambda a, b: pixels[a:b], progress)
+
+
+def _said(
+    model: VisionModel,
+    total: int,
+    make: Callable[[int, int], torch.Tensor],
+    progress: Progress | None,
+) -> torch.Tensor:
+    """The same of a series of which each part is only made when its turn comes."""
+    return follow(_asked(model, total, make), "rerunning the model", progress).values
 
 
 @dataclass(frozen=True)
@@ -211,11 +223,13 @@ class _Answers:
     values: torch.Tensor
 
 
-def _asked(model: VisionModel, pixels: torch.Tensor) -> Iterator[_Answers]:
+def _asked(
+    model: VisionModel, total: int, make: Callable[[int, int], torch.Tensor]
+) -> Iterator[_Answers]:
     rows: list[torch.Tensor] = []
-    for _, logits in rerun(model, len(pixels), lambda a, b: model.inputs(pixels[a:b])):
+    for _, logits in rerun(model, total, lambda a, b: model.inputs(make(a, b))):
         rows = [torch.cat([*rows, model.probabilities(logits.float()).cpu()])]
-        yield _Answers(len(rows[0]), len(pixels), rows[0])
+        yield _Answers(len(rows[0]), total, rows[0])
 
 
 def mask_curve(
@@ -227,6 +241,7 @@ def mask_curve(
     baseline: str = "blur",
     steps: int = 21,
     *,
+    paint: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> MaskCurve:
     """Rerun the model while the top evidence is removed, or added, step by step.
@@ -237,8 +252,11 @@ def mask_curve(
         saliency: (H, W) at the model's input size, such as ``explanation.saliency``, or the explanation.
         target: class index or name; the predicted class if None.
         mode: "remove" takes the top fraction away, "keep" shows nothing else.
-        baseline: what the other pixels become: "blur", "mean" or "black".
+        baseline: what the other pixels become: "blur", "mean" or "black", or inpainted: "inpaint" or "telea"
+            (``fill_pixels``), which take their time.
         steps: how many fractions, evenly spaced from 0 to 1.
+        paint: pixels that are hidden, or kept, all along: bool (H, W) at the model's input size, or 1 (hidden),
+            -1 (kept) and 0.
         progress: called with (done, total); a bar appears after a second if None.
     """
     if not hasattr(steps, "__index__") or steps < 2:
@@ -246,10 +264,21 @@ def mask_curve(
     pixels = model.preprocess.pixels(image)
     model = model.told(pixels)
     fractions = np.linspace(0, 1, steps)
-    levels = rank_levels(saliency)
-    stack = mask_pixels(pixels, levels, fractions.tolist(), mode=mode, baseline=baseline)
-    values = probabilities(model, stack, progress=progress).double().numpy()
-    whole = values[0] if mode == "remove" else values[-1]
+    levels = _fitting(rank_levels(saliency), pixels)
+    hidden = hidden_pixels(levels, fractions.tolist(), mode, paint)
+    if paint is not None:  # then neither end is the whole picture: it comes last
+        hidden = torch.cat([hidden, torch.zeros_like(hidden[:1])])
+    # Made once where it can be; what is inpainted takes its time, batch by batch.
+    fill = None if baseline in INPAINTINGS else baseline_pixels(pixels, baseline)[None]
+
+    def masked(start: int, stop: int) -> torch.Tensor:
+        part = hidden[start:stop]
+        inside = fill_pixels(pixels, part, baseline) if fill is None else fill
+        return torch.where(part[:, None], inside, pixels)
+
+    values = _said(model, len(hidden), masked, progress).double().numpy()
+    whole = values[0 if paint is None and mode == "remove" else -1]
+    values = values[:steps]
     return curve_of(model, fractions, values, whole, target, mode, baseline)
 
 
@@ -323,7 +352,7 @@ def confidence_change(
         target: class index or name; the predicted class if None.
         change: "multiply" shows the model the picture times the map (drop and increase in confidence,
             Chattopadhyay 2018, section 4.1); "remove" shows it the picture without its top ``fraction``.
-        baseline: for "remove", what removed pixels become.
+        baseline: for "remove", what removed pixels become, as in ``fill_pixels``.
         fraction: for "remove", how much; 25 % in the sources.
     """
     pixels = model.preprocess.pixels(image)

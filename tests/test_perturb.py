@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from torch import nn
 
 import camwidget as cw
 from camwidget.errors import CamwidgetError
+from camwidget.fills import baseline_names, fill_pixels
 from camwidget.perturb import (
     BASELINES,
     baseline_pixels,
@@ -149,6 +152,87 @@ def test_blur_is_a_gaussian(noise: torch.Tensor) -> None:
 @pytest.mark.parametrize("size", [(8, 8), (9, 40), (33, 8)])
 def test_blur_of_small_pictures(size: tuple[int, int]) -> None:
     assert baseline_pixels(torch.rand(3, *size), "blur").shape == (3, *size)
+
+
+# -- inpainting ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ramp() -> torch.Tensor:
+    """Two ramps and a bowl, whose Laplacian is 0 in the ramps and constant in the bowl: all are biharmonic."""
+    y, x = torch.meshgrid(torch.arange(20.0), torch.arange(24.0), indexing="ij")
+    pixels = torch.stack([40 + 4 * x, 200 - 3 * y, 30 + (x - 12) ** 2])
+    return pixels / 255
+
+
+def hole_of(picture: torch.Tensor) -> torch.Tensor:
+    hole = torch.zeros(picture.shape[-2:], dtype=torch.bool)
+    hole[5:14, 6:17] = True
+    return hole
+
+
+def test_biharmonic_continues_what_is_around_the_hole(ramp: torch.Tensor) -> None:
+    """What solves the biharmonic equation comes back, also a bowl, which a membrane would not fill."""
+    hole = hole_of(ramp)
+    filled = fill_pixels(ramp * ~hole, hole[None], "inpaint")[0]
+    assert (filled - ramp).abs().max() <= 1.01 / 255
+    assert torch.equal(filled[:, ~hole], ramp[:, ~hole])
+
+
+def test_telea_is_opencvs(ramp: torch.Tensor) -> None:
+    cv2 = pytest.importorskip("cv2")
+    hole = hole_of(ramp)
+    picture = (ramp * 255).round().byte().permute(1, 2, 0).numpy()
+    expected = cv2.inpaint(picture, hole.numpy().astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    filled = fill_pixels(ramp, hole[None], "telea")[0]
+    found = (filled * 255).round().byte().permute(1, 2, 0).numpy()
+    np.testing.assert_array_equal(found, expected)
+    assert "telea" in baseline_names()
+
+
+@pytest.mark.parametrize("baseline", ["inpaint", "telea"])
+def test_inpainting_as_a_baseline(
+    baseline: str, noise: torch.Tensor, meter: cw.VisionModel
+) -> None:
+    if baseline == "telea":
+        pytest.importorskip("cv2")
+    small = torch.nn.functional.interpolate(noise[None], size=(32, 32), mode="area")[0]
+    levels = rank_levels(np.random.default_rng(3).random((32, 32), dtype=np.float32))
+    masked = mask_pixels(small, levels, [0, 0.3, 1], baseline=baseline)
+    assert torch.equal(masked[0], small)
+    top = torch.from_numpy(levels < threshold(0.3))
+    assert torch.equal(masked[1][:, ~top], small[:, ~top])
+    shades = masked[1][:, top] * 255
+    torch.testing.assert_close(shades, shades.round(), rtol=0, atol=1e-4)
+    assert (masked[1] - small).abs().mean() < (
+        mask_pixels(small, levels, [0.3], baseline="mean")[0] - small
+    ).abs().mean(), "closer to the picture than its mean"
+    assert torch.equal(masked[2], baseline_pixels(small, "mean")), "nothing is left to fill it from"
+    grey = fill_pixels(small[:1], top[None], baseline)
+    assert grey.shape == (1, 1, 32, 32)
+    saliency = 1 - levels.astype(np.float32) / 65536
+    curve = cw.mask_curve(meter, small, saliency, "red", baseline=baseline, steps=4)
+    asked = 4 * mask_pixels(small, levels, curve.fraction.tolist(), baseline=baseline).mean((2, 3))
+    np.testing.assert_allclose(curve.probability, asked.softmax(1)[:, 0], rtol=1e-5)
+    change = cw.confidence_change(
+        meter, small, saliency, "red", change="remove", baseline=baseline, fraction=1 / 3
+    )
+    assert change.after == pytest.approx(curve.probability[1])
+
+
+def test_a_library_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, noise: torch.Tensor
+) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    with pytest.raises(CamwidgetError, match=r"'telea' needs cv2.*camwidget\[opencv\]"):
+        mask_pixels(noise, np.zeros((224, 224), np.uint16), [0.5], baseline="telea")
+    with pytest.raises(CamwidgetError, match="'inpaint' needs skimage"):
+        cw.mask_curve(cw.load(device="cpu"), noise, noise[0], baseline="inpaint")
+    assert baseline_names() == ("blur", "mean", "black")
+    monkeypatch.undo()
+    with pytest.raises(CamwidgetError, match="fill_pixels"):
+        baseline_pixels(noise, "inpaint")
 
 
 def test_a_foreign_map_is_refused(noise: torch.Tensor, meter: cw.VisionModel) -> None:

@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 import torch
 
 from ..correlation import unit_ranks
+from ..fills import baseline_pixels
+from ..inpainting import INPAINTINGS, inpaint_pixels
 from ..methods import Method
 from ..models import VisionModel
-from ..perturb import baseline_pixels, multiply_pixels
+from ..perturb import multiply_pixels
 from ..ranks import LEVELS, levels_of, threshold
 from ..truth import Whereabouts
 
@@ -110,6 +112,12 @@ class Subject:
             ("baseline", name), lambda: baseline_pixels(self.pixels, name).to(self.pixels.device)
         )
 
+    def without(self, hidden: torch.Tensor, baseline: str) -> torch.Tensor:
+        """The picture (C, H, W) with a baseline where ``hidden``, bool (H, W) on its device, is True."""
+        if baseline in INPAINTINGS:
+            return inpaint_pixels(self.pixels, hidden, baseline)
+        return torch.where(hidden, self.baseline(baseline), self.pixels)
+
     def whereabouts(self, target: int) -> Whereabouts | None:
         """Where the objects of a class are, at the model's size."""
         return self.remembered(("where", target), lambda: self.where(target))
@@ -199,11 +207,11 @@ class Case:
         if cut == (LEVELS if keep else 0):
             return self.whole
         if cut == (0 if keep else LEVELS):
-            return Change(("baseline", baseline), lambda: self.subject.baseline(baseline))
+            gone = torch.ones_like(self.levels, dtype=torch.bool)
+            return Change(("baseline", baseline), lambda: self.subject.without(gone, baseline))
 
         def make() -> torch.Tensor:
-            fill = self.subject.baseline(baseline)
-            inside, outside = (self.subject.pixels, fill) if keep else (fill, self.subject.pixels)
-            return torch.where(self.levels < cut, inside, outside)
+            top = self.levels < cut
+            return self.subject.without(~top if keep else top, baseline)
 
         return Change((id(self), keep, cut, baseline), make)

@@ -105,7 +105,7 @@ def remove25(case: Case, *, fraction: float = 0.25, baseline: str = "mean") -> A
     Args:
         case: the map.
         fraction: how much is removed.
-        baseline: what removed pixels become: "blur", "mean" or "black".
+        baseline: what removed pixels become: "blur", "mean", "black", or inpainted ("inpaint", "telea").
     """
     change = case.removed(a_fraction(fraction), a_baseline(baseline))
     (after,) = yield [change]
@@ -129,7 +129,7 @@ def deletion(case: Case, *, steps: int = 21, baseline: str = "mean") -> Asking:
     Args:
         case: the map.
         steps: how many fractions, evenly spaced from 0 to 1.
-        baseline: what removed pixels become: "blur", "mean" or "black".
+        baseline: what removed pixels become: "blur", "mean", "black", or inpainted ("inpaint", "telea").
     """
     answers = yield _most_relevant_first(case, steps, baseline)
     return _area(answers)
@@ -153,7 +153,7 @@ def insertion(case: Case, *, steps: int = 21, baseline: str = "blur") -> Asking:
     Args:
         case: the map.
         steps: how many fractions, evenly spaced from 0 to 1.
-        baseline: what pixels are that are not shown: "blur", "mean" or "black".
+        baseline: what pixels are that are not shown: "blur", "mean", "black", or inpainted ("inpaint", "telea").
     """
     kind = a_baseline(baseline)
     answers = yield [case.kept(f, kind) for f in _fractions(steps)]
@@ -179,7 +179,7 @@ def morf(case: Case, *, steps: int = 21, baseline: str = "mean") -> Asking:
     Args:
         case: the map.
         steps: L + 1, how many fractions, evenly spaced from 0 to 1.
-        baseline: what removed pixels become: "blur", "mean" or "black".
+        baseline: what removed pixels become: "blur", "mean", "black", or inpainted ("inpaint", "telea").
     """
     answers = yield _most_relevant_first(case, steps, baseline)
     return mean_drop(case, answers)
@@ -203,7 +203,7 @@ def lerf(case: Case, *, steps: int = 21, baseline: str = "mean") -> Asking:
     Args:
         case: the map.
         steps: L + 1, how many fractions, evenly spaced from 0 to 1.
-        baseline: what removed pixels become: "blur", "mean" or "black".
+        baseline: what removed pixels become: "blur", "mean", "black", or inpainted ("inpaint", "telea").
     """
     kind = a_baseline(baseline)
     # Without the least relevant fraction is the same as with the rest alone.

@@ -41,7 +41,7 @@ def region_perturbation(
         case: the map.
         patch: its side in pixels; 1/14 of the picture's shorter side if None.
         regions: L, how many patches are replaced; all of them if there are fewer.
-        baseline: what replaces them: "blur", "mean" or "black".
+        baseline: what replaces them: "blur", "mean", "black", or inpainted ("inpaint", "telea").
     """
     grid = _Grid(case, patch, share=14, baseline=baseline)
     count = min(whole("regions", regions), grid.saliency.numel())
@@ -78,7 +78,7 @@ def non_sensitivity(
         case: the map.
         patch: its side in pixels; 1/7 of the picture's shorter side if None.
         epsilon: what counts as nothing, of the saliency (at most 1) and of the probability.
-        baseline: what replaces a patch: "blur", "mean" or "black".
+        baseline: what replaces a patch: "blur", "mean", "black", or inpainted ("inpaint", "telea").
     """
     grid = _Grid(case, patch, share=7, baseline=baseline)
     nothing = real("epsilon", epsilon, 0)
@@ -134,7 +134,6 @@ class _Grid:
             spread = (
                 gone.to(subject.pixels.device).repeat_interleave(side, 0).repeat_interleave(side, 1)
             )
-            fill = subject.baseline(self._baseline)
-            return torch.where(spread[:height, :width], fill, subject.pixels)
+            return subject.without(spread[:height, :width], self._baseline)
 
         return Change(("patches", self._side, chosen, self._baseline), make)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any, TypeGuard
 
-from ..errors import MethodError, MetricError
+from ..errors import CamwidgetError, MethodError, MetricError
+from ..fills import check_baseline
 from ..methods import settings
-from ..perturb import BASELINES
 
 __all__ = ["a_baseline", "a_fraction", "listed", "one_of", "percentages", "real", "whole"]
 
@@ -79,8 +79,15 @@ def one_of(value: Any, known: Sequence[str], what: str) -> str:
 
 
 def a_baseline(name: Any) -> str:
-    """The name of what replaces removed pixels."""
-    return one_of(name, list(BASELINES), "baseline")
+    """The name of what replaces removed pixels.
+
+    Raises:
+        MetricError: if there is none of this name, or it cannot be made here.
+    """
+    try:
+        return check_baseline(name)
+    except CamwidgetError as error:
+        raise MetricError(str(error)) from None
 
 
 def _is_real(value: Any) -> TypeGuard[float]:

@@ -31,6 +31,132 @@ function float32(raw) {
   return Float32Array.from({ length: raw.length >> 2 }, (_, i) => view.getFloat32(4 * i, true));
 }
 
+// src/core/paint.ts
+var HIDDEN = 1;
+var KEPT = -1;
+function encode(paint2) {
+  const runs = [];
+  for (let i = 0; i < paint2.length; ) {
+    const value = paint2[i];
+    const start = i;
+    while (i < paint2.length && paint2[i] === value) i++;
+    if (value !== 0 || i < paint2.length) runs.push(value, i - start);
+  }
+  return runs;
+}
+function decode(runs, size) {
+  if (runs.length % 2 !== 0) return null;
+  const paint2 = new Int8Array(size);
+  let at = 0;
+  for (let k = 0; k < runs.length; k += 2) {
+    const value = runs[k];
+    const length = runs[k + 1];
+    if (value !== HIDDEN && value !== KEPT && value !== 0) return null;
+    if (typeof length !== "number" || !Number.isInteger(length) || length < 1 || length > size - at) return null;
+    paint2.fill(value, at, at + length);
+    at += length;
+  }
+  return paint2;
+}
+function draw(paint2, width, from, to, diameter, shade) {
+  const height = paint2.length / width;
+  const radius = diameter / 2;
+  const left = Math.max(0, Math.floor(Math.min(from.x, to.x) - radius));
+  const right = Math.min(width - 1, Math.floor(Math.max(from.x, to.x) + radius));
+  const top = Math.max(0, Math.floor(Math.min(from.y, to.y) - radius));
+  const bottom = Math.min(height - 1, Math.floor(Math.max(from.y, to.y) + radius));
+  const dx = to.x - from.x;
+  const dy = to.y - from.y;
+  const long = dx * dx + dy * dy;
+  let changed = false;
+  const set = (x, y) => {
+    const at = y * width + x;
+    if (paint2[at] === shade) return;
+    paint2[at] = shade;
+    changed = true;
+  };
+  for (let y = top; y <= bottom; y++) {
+    for (let x = left; x <= right; x++) {
+      const px = x + 0.5 - from.x;
+      const py = y + 0.5 - from.y;
+      const along = long === 0 ? 0 : Math.min(1, Math.max(0, (px * dx + py * dy) / long));
+      const ax = px - along * dx;
+      const ay = py - along * dy;
+      if (ax * ax + ay * ay <= radius * radius) set(x, y);
+    }
+  }
+  for (const { x, y } of [from, to]) {
+    if (x >= 0 && x < width && y >= 0 && y < height) set(Math.floor(x), Math.floor(y));
+  }
+  return changed;
+}
+function covered(paint2) {
+  let hidden = 0;
+  let kept = 0;
+  for (const value of paint2) {
+    if (value === HIDDEN) hidden++;
+    else if (value === KEPT) kept++;
+  }
+  return { hidden: hidden / paint2.length, kept: kept / paint2.length };
+}
+function border(paint2, width, shade) {
+  const height = paint2.length / width;
+  const { left, right, top, bottom } = bounds(paint2, width, shade);
+  const is = (x, y) => x >= 0 && x < width && y >= 0 && y < height && paint2[y * width + x] === shade;
+  let path2 = "";
+  for (let y = top; y <= bottom + 1; y++) {
+    for (let x = left; x <= right; ) {
+      const start = x;
+      while (x <= right && is(x, y) !== is(x, y - 1)) x++;
+      if (x > start) path2 += `M${start} ${y}H${x}`;
+      else x++;
+    }
+  }
+  for (let x = left; x <= right + 1; x++) {
+    for (let y = top; y <= bottom; ) {
+      const start = y;
+      while (y <= bottom && is(x, y) !== is(x - 1, y)) y++;
+      if (y > start) path2 += `M${x} ${start}V${y}`;
+      else y++;
+    }
+  }
+  return path2;
+}
+function bounds(paint2, width, shade) {
+  let [left, right, top, bottom] = [width, -1, Infinity, -1];
+  for (let i = 0, x = 0, y = 0; i < paint2.length; i++) {
+    if (paint2[i] === shade) {
+      if (x < left) left = x;
+      if (x > right) right = x;
+      if (top === Infinity) top = y;
+      bottom = y;
+    }
+    if (++x === width) {
+      x = 0;
+      y += 1;
+    }
+  }
+  return { left, right, top, bottom };
+}
+function area(paint2, width, shade) {
+  let path2 = "";
+  for (let i = 0; i < paint2.length; ) {
+    if (paint2[i] !== shade) {
+      i++;
+      continue;
+    }
+    const start = i;
+    const row = Math.floor(i / width);
+    while (i < (row + 1) * width && paint2[i] === shade) i++;
+    path2 += `M${start % width} ${row}h${i - start}v1h${start - i}z`;
+  }
+  return path2;
+}
+function unpackBits(packed, size) {
+  if (packed.length !== Math.ceil(size / 8)) return null;
+  return Uint8Array.from({ length: size }, (_, i) => packed[i >> 3] >> 7 - (i & 7) & 1);
+}
+
 // src/view/traits.ts
 function fields(value) {
   return typeof value === "object" && value !== null ? value : {};
@@ -240,6 +366,19 @@ function box(value) {
     said: text(from["said"])
   };
 }
+function paint(value) {
+  const from = fields(value);
+  return { scene: text(from["scene"]), runs: list(from["runs"]), stroke: number(from["stroke"], 0) };
+}
+function filled(value, of) {
+  const from = fields(value);
+  const packed = bytes(from["hole"]);
+  const rgb = bytes(from["rgb"]);
+  if (packed === null || rgb === null || from["scene"] !== of.id) return null;
+  const hole = unpackBits(packed, of.width * of.height);
+  if (hole === null || rgb.length !== 3 * hole.reduce((sum, one) => sum + one, 0)) return null;
+  return { scene: of.id, baseline: text(from["baseline"]), hole, rgb };
+}
 
 // src/view/actions.ts
 function nudgeFraction(context, percents) {
@@ -278,24 +417,24 @@ function toggleOverlay(context) {
 
 // src/view/dom.ts
 function make(tag2, className, attributes = {}, ...children) {
-  const element = document.createElement(tag2);
-  if (className !== "") element.className = className;
+  const element2 = document.createElement(tag2);
+  if (className !== "") element2.className = className;
   for (const [name, value] of Object.entries(attributes)) {
-    if (value === true) element.setAttribute(name, "");
-    else if (value !== false) element.setAttribute(name, String(value));
+    if (value === true) element2.setAttribute(name, "");
+    else if (value !== false) element2.setAttribute(name, String(value));
   }
-  element.append(...children);
-  return element;
+  element2.append(...children);
+  return element2;
 }
 var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
 function button(className, attributes, ...children) {
   return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
 }
-function setText(element, value) {
-  if (element.textContent !== value) element.textContent = value;
+function setText(element2, value) {
+  if (element2.textContent !== value) element2.textContent = value;
 }
-function setAttribute(element, name, value) {
-  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+function setAttribute(element2, name, value) {
+  if (element2.getAttribute(name) !== value) element2.setAttribute(name, value);
 }
 function fit(parent, count, create) {
   while (parent.children.length > count) parent.lastElementChild?.remove();
@@ -484,6 +623,7 @@ function captions(context) {
       "target"
     ],
     () => {
+      if (!isComparing(model)) return;
       const now = compared(model);
       const mine = labelOf(context);
       const theirs = other(model)?.label ?? null;
@@ -924,6 +1064,13 @@ var Compositor = class {
   fill = void 0;
   blended = false;
   table = blendTable();
+  /** Where nothing is painted, and nothing ranked. */
+  unpainted = new Int8Array(0);
+  unranked = new Uint16Array(0);
+  /** Which pixels were hidden last: all ones. */
+  hidden = new Int32Array(0);
+  /** Whether the fill painted last was made for other pixels than those hidden: they are hatched then. */
+  provisional = false;
   setPicture({ width, height, rgb }) {
     const size = width * height;
     if (width !== this.width || height !== this.height) {
@@ -934,6 +1081,9 @@ var Compositor = class {
       this.picture = new Uint32Array(size);
       this.heated = new Uint32Array(size);
       this.filling = new Uint32Array(size);
+      this.unpainted = new Int8Array(size);
+      this.unranked = new Uint16Array(size);
+      this.hidden = new Int32Array(size);
     }
     fromRgb(rgb, this.picture);
     this.fill = void 0;
@@ -950,30 +1100,58 @@ var Compositor = class {
     this.blended = false;
   }
   paint(mask) {
-    if (this.heat === null) this.out.set(this.picture);
-    else if (mask.mode === "multiply") this.paintProduct(this.heat.saliency);
-    else this.paintMasked(this.heat.levels, mask);
+    this.prepareFill(mask.fill);
+    const paint2 = mask.paint?.length === this.out.length ? mask.paint : this.unpainted;
+    if (this.heat === null) this.paintMasked(this.unranked, "remove", 0, paint2);
+    else if (mask.mode === "multiply") this.paintProduct(this.heat.saliency, paint2);
+    else this.paintMasked(this.heat.levels, mask.mode, mask.fraction, paint2);
+    this.provisional = mask.hole != null && !this.isHidden(mask.hole);
+    if (this.provisional) this.hatch();
     return this.pixels;
   }
   /** Every pixel is changed, so every pixel is shown as the model gets it, without the map. */
-  paintProduct(saliency) {
-    const { out, picture } = this;
+  paintProduct(saliency, paint2) {
+    const { out, picture, filling, hidden } = this;
     for (let i = 0; i < out.length; i++) {
       const p = picture[i];
       const s = saliency[i];
+      const by = paint2[i];
+      hidden[i] = -by >> 31;
+      if (by !== 0) {
+        out[i] = by > 0 ? filling[i] : p;
+        continue;
+      }
       out[i] = OPAQUE | multiply(p >>> 16 & 255, s) << 16 | multiply(p >>> 8 & 255, s) << 8 | multiply(p & 255, s);
     }
   }
-  paintMasked(levels, mask) {
-    this.prepareFill(mask.fill);
+  paintMasked(levels, mode2, fraction, paint2) {
     const shown = this.prepareBlend();
-    const inside = mask.mode === "remove" ? this.filling : shown;
-    const outside = mask.mode === "remove" ? shown : this.filling;
-    const { out } = this;
-    const t = threshold(mask.fraction);
+    const { out, filling, hidden } = this;
+    const t = threshold(fraction);
+    const turned = mode2 === "keep" ? -1 : 0;
     for (let i = 0; i < out.length; i++) {
       const below = levels[i] - t >> 31;
-      out[i] = inside[i] & below | outside[i] & ~below;
+      const by = paint2[i];
+      const hide = (below ^ turned | -by >> 31) & ~(by >> 31);
+      hidden[i] = hide;
+      out[i] = filling[i] & hide | shown[i] & ~hide;
+    }
+  }
+  isHidden(hole) {
+    const { hidden } = this;
+    let other2 = hole.length ^ hidden.length;
+    for (let i = 0; i < hidden.length; i++) other2 |= hole[i] + hidden[i];
+    return other2 === 0;
+  }
+  /** Diagonal lines over what is hidden: these are not yet the pixels that the model gets. */
+  hatch() {
+    const { out, hidden, width } = this;
+    for (let i = 0, x = 0, y = 0; i < out.length; i++) {
+      if (hidden[i] !== 0 && (x + y) % 6 < 2) out[i] = OPAQUE | out[i] >>> 1 & 8355711;
+      if (++x === width) {
+        x = 0;
+        y += 1;
+      }
     }
   }
   prepareFill(fill2) {
@@ -1043,6 +1221,51 @@ function strength(apart) {
 function luma(red, green, blue) {
   return 77 * red + 150 * green + 29 * blue + 128 >> 8;
 }
+
+// src/view/filled.ts
+var Fillings = class {
+  /** @param trait what the kernel sends it in */
+  constructor(context, trait = "filled") {
+    this.context = context;
+    this.trait = trait;
+  }
+  context;
+  trait;
+  scene = null;
+  baseline = "";
+  raw = void 0;
+  fill = new Uint8Array(0);
+  hole = new Uint8Array(0);
+  of(scene2, baseline) {
+    const known = scene2.fills.get(baseline);
+    if (known !== void 0 || baseline === "") return { fill: known ?? null, hole: null };
+    const raw = this.context.model.get(this.trait);
+    const isOther = scene2 !== this.scene || baseline !== this.baseline;
+    if (isOther) this.restart(scene2, baseline);
+    if (isOther || raw !== this.raw) this.take(raw, scene2, baseline);
+    return { fill: this.fill, hole: this.hole };
+  }
+  restart(scene2, baseline) {
+    this.scene = scene2;
+    this.baseline = baseline;
+    this.hole = new Uint8Array(scene2.width * scene2.height);
+    const mean = scene2.fills.get("mean") ?? new Uint8Array(3);
+    this.fill = Uint8Array.from({ length: 3 * this.hole.length }, (_, i) => mean[i % mean.length]);
+  }
+  take(raw, scene2, baseline) {
+    this.raw = raw;
+    const given = filled(raw, scene2);
+    if (given === null || given.baseline !== baseline) return;
+    const { hole, rgb } = given;
+    const fill2 = this.fill.slice();
+    for (let i = 0, from = 0; i < hole.length; i++) {
+      if (hole[i] === 0) continue;
+      for (let channel = 0; channel < 3; channel++) fill2[3 * i + channel] = rgb[from++];
+    }
+    this.fill = fill2;
+    this.hole = hole;
+  }
+};
 
 // src/view/looks.ts
 function lookOf(model) {
@@ -1157,6 +1380,110 @@ function drawn(viewBox, className, path2) {
   return svg;
 }
 
+// src/view/painted.ts
+var Painted = class {
+  constructor(context) {
+    this.context = context;
+    context.watch(["scene", "paint"], () => this.follow());
+    context.signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
+  }
+  context;
+  /** One number a pixel (see core/paint.ts), row by row. */
+  pixels = new Int8Array(0);
+  width = 0;
+  scene = "";
+  raw = void 0;
+  /** Only rises: a new stroke is told from the one before by its number. */
+  stroke = 0;
+  drawing = false;
+  changed = false;
+  request = 0;
+  listeners = [];
+  /** Calls `update` after each change. */
+  listen(update) {
+    this.listeners.push(update);
+  }
+  get isDrawing() {
+    return this.drawing;
+  }
+  get isEmpty() {
+    return !this.pixels.some((value) => value !== 0);
+  }
+  /** What is painted, in words; "" where nothing is. */
+  get said() {
+    const { hidden, kept } = covered(this.pixels);
+    const parts = [hidden > 0 ? `${percent(hidden)} hidden` : "", kept > 0 ? `${percent(kept)} kept` : ""];
+    return parts.filter((part) => part !== "").join(", ");
+  }
+  begin() {
+    this.drawing = true;
+    this.changed = false;
+  }
+  /** Within a stroke. */
+  draw(from, to, diameter, shade) {
+    if (!this.drawing || this.width === 0) return;
+    if (draw(this.pixels, this.width, from, to, diameter, shade)) this.touch();
+  }
+  end() {
+    if (!this.drawing) return;
+    this.drawing = false;
+    if (this.changed) this.write();
+    else this.follow();
+  }
+  /** A stroke of its own, which takes everything away. */
+  clear() {
+    if (this.isEmpty) return;
+    this.begin();
+    this.pixels.fill(0);
+    this.touch();
+    this.end();
+  }
+  touch() {
+    if (!this.changed) this.stroke = Math.max(this.stroke, paint(this.context.model.get("paint")).stroke) + 1;
+    this.changed = true;
+    if (this.request === 0) {
+      this.request = requestAnimationFrame(() => {
+        this.request = 0;
+        this.write();
+      });
+    }
+    this.tell();
+  }
+  write() {
+    cancelAnimationFrame(this.request);
+    this.request = 0;
+    if (this.context.signal.aborted) return;
+    const written2 = { scene: this.scene, runs: encode(this.pixels), stroke: this.stroke, painting: this.drawing };
+    this.raw = written2;
+    this.context.write({ paint: written2 });
+    if (!this.drawing) this.tell();
+  }
+  follow() {
+    const { model } = this.context;
+    const shown = scene(model.get("scene"));
+    const raw = model.get("paint");
+    const given = paint(raw);
+    if (shown === null) return;
+    const isOther = shown.id !== this.scene || shown.rgb.length !== 3 * this.pixels.length;
+    if (isOther) {
+      this.drawing = false;
+      this.scene = shown.id;
+      this.width = shown.width;
+      this.pixels = new Int8Array(shown.width * shown.height);
+      this.raw = void 0;
+    }
+    const isNews = raw !== this.raw && given.scene === shown.id && !this.drawing;
+    if (isNews) {
+      this.raw = raw;
+      this.pixels = decode(given.runs, this.pixels.length) ?? this.pixels;
+    }
+    if (isNews || isOther) this.tell();
+  }
+  tell() {
+    for (const update of this.listeners) update();
+  }
+};
+
 // src/view/progress.ts
 function progressLine(context) {
   const done = make("div", "camwidget-progress-done");
@@ -1217,11 +1544,77 @@ var Cancel = class {
   }
 };
 
-// src/view/truth.ts
+// src/view/signs.ts
 var SVG2 = "http://www.w3.org/2000/svg";
+var Signs = class {
+  element = element("svg", { class: "camwidget-signs", "aria-hidden": "true", preserveAspectRatio: "none" });
+  context;
+  painted;
+  hatch;
+  request = 0;
+  constructor(context, painted) {
+    this.context = context;
+    this.painted = painted;
+    this.hatch = context.id("kept");
+    painted.listen(() => this.later());
+    context.watch(["overlay", "opacity"], () => this.update());
+    context.signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
+  }
+  /** After the tool was taken up, or put down. */
+  update() {
+    const { model, tool } = this.context;
+    const isOn = flag(model.get("overlay"), true) && unit(model.get("opacity"), 0.5) > 0;
+    this.element.style.display = isOn || tool === "paint" ? "" : "none";
+    if (this.element.childElementCount === 0) this.draw();
+  }
+  later() {
+    if (this.request !== 0) return;
+    this.request = requestAnimationFrame(() => {
+      this.request = 0;
+      this.draw();
+    });
+  }
+  draw() {
+    const { pixels, width } = this.painted;
+    if (width === 0) return;
+    this.element.setAttribute("viewBox", `0 0 ${width} ${pixels.length / width}`);
+    this.element.replaceChildren(
+      this.pattern(width),
+      element("path", { class: "area", d: area(pixels, width, KEPT), fill: `url(#${this.hatch})` }),
+      ...this.lines("hidden", HIDDEN),
+      ...this.lines("kept", KEPT)
+    );
+  }
+  /** Each line on a darker one: there is no picture on which the two of them cannot be seen. */
+  lines(name, shade) {
+    const d = border(this.painted.pixels, this.painted.width, shade);
+    return d === "" ? [] : [element("path", { class: `under ${name}`, d }), element("path", { class: name, d })];
+  }
+  /** Thin lines, some forty across the picture. */
+  pattern(width) {
+    const step2 = width / 40;
+    const made = element("pattern", {
+      id: this.hatch,
+      width: step2,
+      height: step2,
+      patternUnits: "userSpaceOnUse",
+      patternTransform: "rotate(45)"
+    });
+    made.append(element("rect", { width: step2 / 4, height: step2 }));
+    return made;
+  }
+};
+function element(tag2, attributes) {
+  const made = document.createElementNS(SVG2, tag2);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
+  return made;
+}
+
+// src/view/truth.ts
+var SVG3 = "http://www.w3.org/2000/svg";
 function outlines(context) {
   const { model } = context;
-  const drawing = document.createElementNS(SVG2, "svg");
+  const drawing = document.createElementNS(SVG3, "svg");
   drawing.setAttribute("class", "camwidget-outlines");
   drawing.setAttribute("aria-hidden", "true");
   drawing.setAttribute("preserveAspectRatio", "none");
@@ -1242,7 +1635,7 @@ function outlines(context) {
   return drawing;
 }
 function line(path2, kind) {
-  const made = document.createElementNS(SVG2, "path");
+  const made = document.createElementNS(SVG3, "path");
   made.setAttribute("d", path2);
   made.setAttribute("class", kind);
   return made;
@@ -1257,7 +1650,7 @@ function truthLine(context) {
   toggle2.addEventListener("click", () => toggleOutlines(context), { signal });
   const said2 = make("span", "");
   const agreed = make("span", "");
-  const element = make(
+  const element2 = make(
     "div",
     "camwidget-line camwidget-truth",
     {},
@@ -1268,24 +1661,27 @@ function truthLine(context) {
   context.watch(["truth", "truthful", "outlines"], () => {
     const known = truth(model.get("truth"));
     const on = flag(model.get("outlines"), false);
-    element.hidden = !flag(model.get("truthful"), false);
+    element2.hidden = !flag(model.get("truthful"), false);
     setAttribute(toggle2, "aria-pressed", String(on));
     setText(said2, !on ? "" : known === null ? "Not known for this picture." : known.said);
   });
   context.watch(["box", "boxes"], () => {
     setText(agreed, flag(model.get("boxes"), false) ? box(model.get("box"))?.said ?? "" : "");
   });
-  return element;
+  return element2;
 }
 
 // src/view/stage.ts
 var SMALL = 96;
-var UNMASKED = { mode: "remove", fraction: 0, fill: null };
+var UNMASKED = { mode: "remove", fraction: 0 };
 var Stage = class {
   constructor(context) {
     this.context = context;
     const { model, scrub, signal } = context;
     this.cancel = new Cancel(context, () => this.focus());
+    this.painted = new Painted(context);
+    this.signs = new Signs(context, this.painted);
+    this.fillings = new Fillings(context);
     this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
     this.paper = this.canvas.getContext("2d");
     this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
@@ -1316,7 +1712,11 @@ var Stage = class {
       this.compositor.setLook(lookOf(model));
       this.repaint();
     });
-    context.watch(["fraction", "mode", "baseline"], () => this.repaint());
+    context.watch(["fraction", "mode", "baseline", "filled"], () => this.repaint());
+    this.painted.listen(() => {
+      this.label();
+      this.repaint();
+    });
     context.watch(["busy", "partial"], () => {
       setAttribute(this.frame, "aria-busy", String(flag(model.get("busy"), false)));
       this.frame.classList.toggle("camwidget-partial", flag(model.get("partial"), false));
@@ -1340,6 +1740,9 @@ var Stage = class {
   cancel;
   /** The map on show; null where there is none, or it is all zeros. */
   drawn = null;
+  painted;
+  signs;
+  fillings;
   compositor = new Compositor();
   paper;
   empty = make("div", "camwidget-empty");
@@ -1351,6 +1754,7 @@ var Stage = class {
   rawScene = void 0;
   request = 0;
   listeners = [];
+  title = "";
   /** The picture on show; null when there is none. */
   get sceneId() {
     return this.scene?.id ?? null;
@@ -1361,13 +1765,15 @@ var Stage = class {
   }
   /** The pixel under a pointer, the nearest one where it is beside the picture; null before there is a picture. */
   at({ clientX, clientY }) {
+    const spot = this.over({ clientX, clientY });
+    return spot === null ? null : { x: within(spot.x, this.canvas.width), y: within(spot.y, this.canvas.height) };
+  }
+  /** Where a pointer is in the picture's pixels, to parts of one, also beside it; null before there is a picture. */
+  over({ clientX, clientY }) {
     const box2 = this.canvas.getBoundingClientRect();
     if (box2.width === 0 || box2.height === 0) return null;
     const { width, height } = this.canvas;
-    return {
-      x: within((clientX - box2.left) / box2.width * width, width),
-      y: within((clientY - box2.top) / box2.height * height, height)
-    };
+    return { x: (clientX - box2.left) / box2.width * width, y: (clientY - box2.top) / box2.height * height };
   }
   focus() {
     this.frame.focus({ preventScroll: true });
@@ -1384,13 +1790,10 @@ var Stage = class {
     if (this.image === null || this.paper === null || this.scene === null) return;
     const { model } = this.context;
     const asked = mode(model.get("mode"));
-    this.compositor.paint(
-      this.preview === null || asked === "multiply" ? {
-        mode: asked,
-        fraction: this.context.fraction(),
-        fill: this.scene.fills.get(text(model.get("baseline"))) ?? null
-      } : UNMASKED
-    );
+    const byMap = this.preview === null || asked === "multiply" ? { mode: asked, fraction: this.context.fraction() } : UNMASKED;
+    const filling = this.fillings.of(this.scene, text(model.get("baseline")));
+    this.compositor.paint({ ...byMap, ...filling, paint: this.painted.pixels });
+    this.frame.classList.toggle("camwidget-provisional", this.compositor.provisional);
     this.paper.putImageData(this.image, 0, 0);
   }
   read(rawScene, rawExplanation) {
@@ -1444,11 +1847,17 @@ var Stage = class {
     setText(this.empty, waiting2 ? "Waiting for the model…" : "No picture yet");
   }
   describe(title, empty, note) {
-    setAttribute(this.canvas, "aria-label", title === "" ? "The picture the model gets" : title);
+    this.title = title === "" ? "The picture the model gets" : title;
+    this.label();
     const silent = empty ? "No positive evidence for this class at this layer" : "";
     const said2 = note === "" ? silent : note;
     setText(this.note, said2);
     this.note.hidden = said2 === "";
+  }
+  label() {
+    if (this.painted.isDrawing) return;
+    const { said: said2 } = this.painted;
+    setAttribute(this.canvas, "aria-label", said2 === "" ? this.title : `${this.title}; painted: ${said2}`);
   }
 };
 function within(value, size) {
@@ -1464,9 +1873,11 @@ function previewHeat({ grid: grid2 }, { width, height }) {
 
 // src/view/otherpicture.ts
 var OtherPicture = class {
-  constructor(context) {
+  constructor(context, painted) {
     this.context = context;
+    this.painted = painted;
     const { model, signal } = context;
+    this.fillings = new Fillings(context, "other_filled");
     this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
     this.paper = this.canvas.getContext("2d");
     this.inner = make("div", "camwidget-other-inner", {}, this.canvas, this.cross);
@@ -1475,16 +1886,19 @@ var OtherPicture = class {
       this.compositor.setLook(lookOf(model));
       this.repaint();
     });
-    context.watch(["fraction", "mode", "baseline"], () => this.repaint());
+    context.watch(["fraction", "mode", "baseline", "other_filled"], () => this.repaint());
+    painted.listen(() => this.repaint());
     signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
   }
   context;
+  painted;
   /** As large as the plane it lies in; the picture is as large as it can be in it. */
   sheet;
   canvas;
   inner;
   cross = crosshair();
   compositor = new Compositor();
+  fillings;
   paper;
   image = null;
   shown = null;
@@ -1541,8 +1955,10 @@ var OtherPicture = class {
     if (image === null || paper === null || shown === null) return;
     const { model } = this.context;
     if (against === null) {
-      const fill2 = shown.scene.fills.get(text(model.get("baseline"))) ?? null;
-      const drawn2 = this.compositor.paint({ mode: mode(model.get("mode")), fraction: this.context.fraction(), fill: fill2 });
+      const filling = this.fillings.of(shown.scene, text(model.get("baseline")));
+      const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
+      const own = shown.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
+      const drawn2 = this.compositor.paint({ ...byMap, ...filling, ...own });
       image.data.set(drawn2);
     } else {
       const look2 = lookOf(model);
@@ -1586,7 +2002,7 @@ var Comparing = class {
     this.stage = stage;
     this.root = root;
     const { model, scrub, signal } = context;
-    this.picture = new OtherPicture(context);
+    this.picture = new OtherPicture(context, stage.painted);
     this.opener = button(
       "camwidget-button camwidget-compare-open",
       {
@@ -1694,10 +2110,14 @@ var Comparing = class {
   /** A's map and B's. What was shown stays while another is on its way. */
   read() {
     const { model } = this.context;
+    if (!isComparing(model)) {
+      this.mine = this.other = null;
+      return;
+    }
     const of = scene(model.get("scene"));
     const map = explanation(model.get("explanation"), of);
     this.mine = of === null || map === null ? null : { scene: of, map };
-    const found = isComparing(model) ? other(model) : null;
+    const found = other(model);
     if (found !== null || !this.isBusy) this.other = found;
     setAttribute(this.picture.sheet, "aria-busy", String(this.isBusy));
   }
@@ -2054,8 +2474,8 @@ function march({ values, width, height }, level) {
           isLeft[sides[to]] = 1;
         };
         if (a === c && b === d) {
-          const middle2 = values[above + Math.max(0, i - 1)] + values[above + column] + values[below + Math.max(0, i - 1)] + values[below + column];
-          saddle(a, middle2 >= 4 * level, step2);
+          const middle3 = values[above + Math.max(0, i - 1)] + values[above + column] + values[below + Math.max(0, i - 1)] + values[below + column];
+          saddle(a, middle3 >= 4 * level, step2);
         } else {
           const entry2 = !a && b ? TOP : !b && c ? RIGHT : !c && d ? BOTTOM : LEFT;
           const exit = a && !b ? TOP : b && !c ? RIGHT : c && !d ? BOTTOM : LEFT;
@@ -2129,7 +2549,7 @@ function halved({ values, width, height, side }) {
 }
 
 // src/view/contours.ts
-var SVG3 = "http://www.w3.org/2000/svg";
+var SVG4 = "http://www.w3.org/2000/svg";
 var FIRST = 0.5;
 var LOWEST = 0.01;
 var Contour = class {
@@ -2154,7 +2574,7 @@ var Contour = class {
     });
     this.level = range.element;
     this.reading = make("span", "camwidget-contour-reading", { "aria-hidden": "true" });
-    this.drawing = document.createElementNS(SVG3, "svg");
+    this.drawing = document.createElementNS(SVG4, "svg");
     this.drawing.setAttribute("class", "camwidget-contours");
     this.drawing.setAttribute("aria-hidden", "true");
     this.drawing.setAttribute("preserveAspectRatio", "none");
@@ -2203,7 +2623,7 @@ var Contour = class {
   }
 };
 function line2(kind) {
-  const made = document.createElementNS(SVG3, "path");
+  const made = document.createElementNS(SVG4, "path");
   made.setAttribute("class", kind);
   return made;
 }
@@ -2252,6 +2672,9 @@ var KEYS = [
   ["space", "map on, off (on the picture)"],
   ["w a s d", "move the marker (on the picture)"],
   ["enter", "ask which classes are strong there"],
+  ["p", "paint on the picture, or stop (enter: a dab at the marker)"],
+  ["x", "brush: hide, keep, erase"],
+  ["{ }", "smaller, larger brush"],
   ["↑ ↓", "move in a group of buttons"],
   ["esc", "close, or cancel the computation"],
   ["?", "show these"]
@@ -2366,6 +2789,10 @@ var HerePopover = class {
     this.asked = null;
     this.update();
     return open;
+  }
+  /** Where the marker is; null while there is none. */
+  get point() {
+    return this.asked ?? this.answer;
   }
   ask(event) {
     if (this.context.tool !== "" || this.zoom.dragged) return;
@@ -2509,8 +2936,8 @@ function holdFocus(root, frame2, signal) {
     { signal }
   );
 }
-function isPanels(element) {
-  return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
+function isPanels(element2) {
+  return element2?.closest(".camwidget-panels") != null && !(element2 instanceof HTMLCanvasElement);
 }
 
 // src/view/hover.ts
@@ -2764,6 +3191,9 @@ function act(context, parts, event) {
   else if (key === "-") parts.zoom.step(-1);
   else if (key === "0") parts.zoom.reset();
   else if (key === "v") parts.cycleCompare();
+  else if (key === "p") parts.brush.toggle();
+  else if (key === "x") parts.brush.cycle();
+  else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
   else if (key === "?") parts.toggleHelp();
   else if (key === "Escape") return parts.close();
   else if (key === " " && event.target === parts.frame) toggleOverlay(context);
@@ -3256,8 +3686,244 @@ function narrow(root, probe, signal) {
   signal.addEventListener("abort", () => observer.disconnect());
 }
 
+// src/view/paint.ts
+var SHADES = [
+  { shade: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
+  { shade: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
+  { shade: 0, label: "erase", title: "Take paint away: the slider decides again (x for the next)" }
+];
+var Brush = class {
+  constructor(context, stage) {
+    this.context = context;
+    this.stage = stage;
+    const { signal } = context;
+    this.title = stage.frame.title;
+    this.opener = button(
+      "camwidget-button camwidget-paint-toggle",
+      { "aria-pressed": "false", "aria-expanded": "false", title: "Paint on the picture what to hide, or to keep (p)" },
+      "paint"
+    );
+    this.opener.addEventListener("click", () => this.toggle(), { signal });
+    this.buttons = [this.opener];
+    this.radios = SHADES.map((one) => this.radio(one));
+    this.size = make("input", "camwidget-range camwidget-brush-size", {
+      type: "range",
+      min: 1,
+      max: 100,
+      step: 1,
+      "aria-label": "Size of the brush, in pixels of the picture",
+      title: "Size of the brush, in pixels of the picture ({ and })",
+      ...OWN_KEYS
+    });
+    this.size.addEventListener("input", () => this.show(), { signal });
+    this.wiper = button("camwidget-button", { title: "Take all paint away from this picture" }, "clear");
+    this.wiper.addEventListener("click", () => stage.painted.clear(), { signal });
+    this.drawer = this.build();
+    stage.plane.append(stage.signs.element, this.ring);
+    stage.painted.listen(() => this.show());
+    context.watch(["scene"], () => this.fitSize());
+    this.listen(stage.canvas);
+    this.show();
+  }
+  context;
+  stage;
+  buttons;
+  drawer;
+  opener;
+  radios;
+  size;
+  ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
+  reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
+  wiper;
+  shade = HIDDEN;
+  /** Where the brush was last, for a straight line from there. */
+  last = null;
+  pointer = null;
+  sized = false;
+  /** What the picture says under a resting pointer, which would lie over the brush. */
+  title;
+  get isOn() {
+    return this.context.tool === "paint";
+  }
+  toggle() {
+    if (this.isOn) this.stop();
+    else this.start();
+  }
+  /** False when it was not taken up. */
+  stop() {
+    if (!this.isOn) return false;
+    this.lift();
+    this.context.tool = "";
+    this.shown();
+    return true;
+  }
+  /** The next of hide, keep and erase. */
+  cycle() {
+    if (!this.isOn) return;
+    const now = SHADES.findIndex(({ shade }) => shade === this.shade);
+    this.choose(SHADES[(now + 1) % SHADES.length].shade);
+  }
+  /** A quarter larger or smaller, a pixel at least. */
+  resize(by) {
+    if (!this.isOn) return;
+    const now = Number(this.size.value);
+    this.size.value = String(now + by * Math.max(1, Math.round(now / 4)));
+    this.show();
+  }
+  /** The marker in the picture, which the brush follows, and paints at, while it is taken up. */
+  marker(of) {
+    return {
+      move: (right, down) => {
+        of.move(right, down);
+        if (this.isOn && of.point !== null) this.place(middle2(of.point));
+      },
+      askAtMarker: () => {
+        if (!this.isOn) {
+          of.askAtMarker();
+          return;
+        }
+        if (of.point === null) of.move(0, 0);
+        if (of.point !== null) this.dab(middle2(of.point));
+      }
+    };
+  }
+  dab(spot) {
+    this.stage.painted.begin();
+    this.stroke(spot, spot);
+    this.stage.painted.end();
+    this.last = spot;
+    this.place(spot);
+  }
+  start() {
+    this.context.tool = "paint";
+    this.shown();
+    this.stage.focus();
+  }
+  shown() {
+    const on = this.isOn;
+    setAttribute(this.opener, "aria-pressed", String(on));
+    setAttribute(this.opener, "aria-expanded", String(on));
+    this.drawer.hidden = !on;
+    this.ring.hidden = true;
+    this.stage.frame.title = on ? "" : this.title;
+    this.stage.frame.classList.toggle("camwidget-painting", on);
+    this.stage.signs.update();
+  }
+  choose(shade) {
+    this.shade = shade;
+    this.show();
+  }
+  build() {
+    const { context } = this;
+    const group = make(
+      "div",
+      "camwidget-shades",
+      { role: "radiogroup", "aria-label": "What the brush does" },
+      ...this.radios
+    );
+    rove(group, context.signal);
+    const undo = button("camwidget-button", { title: "Undo the last change" }, "undo");
+    undo.addEventListener("click", () => context.model.send({ type: "undo" }), { signal: context.signal });
+    return make(
+      "div",
+      "camwidget-paint",
+      { role: "group", "aria-label": "Paint", hidden: true },
+      make("div", "camwidget-line", {}, group, undo, this.wiper),
+      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Brush"), this.size, this.reading)
+    );
+  }
+  radio({ shade, label, title }) {
+    const made = button("camwidget-button camwidget-radio", { role: "radio", title, "data-name": label }, label);
+    made.addEventListener("click", () => this.choose(shade), { signal: this.context.signal });
+    return made;
+  }
+  /** At first an eighth of the picture; at most half of it. */
+  fitSize() {
+    const { width, height } = this.stage.canvas;
+    const side = Math.min(width, height);
+    this.size.max = String(Math.max(2, Math.round(side / 2)));
+    if (!this.sized && this.stage.sceneId !== null) {
+      this.sized = true;
+      this.size.value = String(Math.max(1, Math.round(side / 8)));
+    }
+    this.show();
+  }
+  show() {
+    const { painted } = this.stage;
+    const { size, shade, ring } = this;
+    this.radios.forEach((made, at) => {
+      const chosen = SHADES[at].shade === shade;
+      setAttribute(made, "aria-checked", String(chosen));
+      made.tabIndex = chosen ? 0 : -1;
+    });
+    const low = Number(size.min);
+    size.style.setProperty("--camwidget-filled", String((Number(size.value) - low) / (Number(size.max) - low)));
+    setAttribute(size, "aria-valuetext", `${size.value} pixels`);
+    setText(this.reading, `${size.value} px`);
+    ring.style.width = `${100 * Number(size.value) / Math.max(1, painted.width)}%`;
+    ring.dataset["shade"] = SHADES.find((one) => one.shade === shade).label;
+    if (!painted.isDrawing) this.wiper.disabled = painted.isEmpty;
+  }
+  listen(canvas) {
+    const { signal } = this.context;
+    canvas.addEventListener("pointerdown", (event) => this.press(event), { signal });
+    canvas.addEventListener("pointermove", (event) => this.move(event), { signal });
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+      canvas.addEventListener(end, (event) => this.release(event), { signal });
+    }
+    canvas.addEventListener("pointerleave", () => {
+      if (this.pointer === null) this.ring.hidden = true;
+    }, { signal });
+  }
+  press(event) {
+    const spot = this.isOn && event.button === 0 && this.pointer === null ? this.stage.over(event) : null;
+    if (spot === null) return;
+    event.preventDefault();
+    this.stage.focus();
+    this.pointer = event.pointerId;
+    this.stage.canvas.setPointerCapture(event.pointerId);
+    this.stage.painted.begin();
+    this.stroke(event.shiftKey && this.last !== null ? this.last : spot, spot);
+    this.last = spot;
+    this.place(spot);
+  }
+  move(event) {
+    if (!this.isOn) return;
+    const spot = this.stage.over(event);
+    if (spot === null) return;
+    this.place(spot);
+    if (event.pointerId !== this.pointer) return;
+    const between3 = event.getCoalescedEvents?.() ?? [];
+    for (const one of between3.length > 0 ? between3 : [event]) {
+      const to = this.stage.over(one);
+      if (to === null || this.last === null) continue;
+      this.stroke(this.last, to);
+      this.last = to;
+    }
+  }
+  release(event) {
+    if (event.pointerId === this.pointer) this.lift();
+  }
+  lift() {
+    this.pointer = null;
+    this.stage.painted.end();
+  }
+  stroke(from, to) {
+    this.stage.painted.draw(from, to, Number(this.size.value), this.shade);
+  }
+  place({ x, y }) {
+    const { width, height } = this.stage.canvas;
+    this.ring.hidden = false;
+    this.ring.style.left = `${100 * x / width}%`;
+    this.ring.style.top = `${100 * y / height}%`;
+  }
+};
+function middle2({ x, y }) {
+  return { x: x + 0.5, y: y + 0.5 };
+}
+
 // src/view/play.ts
-var SVG4 = "http://www.w3.org/2000/svg";
+var SVG5 = "http://www.w3.org/2000/svg";
 var PACE = 500;
 var TRIANGLE = "M2 0V10L10 5Z";
 var PAUSE2 = "M1 0H4V10H1ZM6 0H9V10H6Z";
@@ -3267,7 +3933,7 @@ var Play = class {
   constructor(context) {
     this.context = context;
     const { scrub, signal } = context;
-    const drawing = document.createElementNS(SVG4, "svg");
+    const drawing = document.createElementNS(SVG5, "svg");
     drawing.setAttribute("viewBox", "0 0 10 10");
     drawing.setAttribute("aria-hidden", "true");
     drawing.append(this.sign);
@@ -3282,7 +3948,7 @@ var Play = class {
   }
   context;
   element;
-  sign = document.createElementNS(SVG4, "path");
+  sign = document.createElementNS(SVG5, "path");
   timer = 0;
   /** The layer it has put in front. */
   front = "";
@@ -3344,12 +4010,12 @@ var Play = class {
     this.update();
   }
   update() {
-    const { element, isPlaying } = this;
+    const { element: element2, isPlaying } = this;
     const can = isPlaying || this.canPlay;
     this.sign.setAttribute("d", isPlaying ? PAUSE2 : TRIANGLE);
-    setAttribute(element, "aria-label", isPlaying ? "Stop playing through the layers" : "Play through the layers");
-    setAttribute(element, "aria-disabled", String(!can));
-    setAttribute(element, "title", isPlaying ? "Stop here (y, Esc)" : can ? READY : NOT_READY);
+    setAttribute(element2, "aria-label", isPlaying ? "Stop playing through the layers" : "Play through the layers");
+    setAttribute(element2, "aria-disabled", String(!can));
+    setAttribute(element2, "title", isPlaying ? "Stop here (y, Esc)" : can ? READY : NOT_READY);
   }
 };
 
@@ -3582,7 +4248,7 @@ var Search = class {
       "aria-label": "Matching classes",
       hidden: true
     });
-    this.element = make("div", "camwidget-find", {}, this.input, this.list);
+    this.element = make("div", "camwidget-find", { "data-needs": "kernel" }, this.input, this.list);
     this.input.addEventListener("input", () => this.search(), { signal });
     this.input.addEventListener("focus", () => this.search(), { signal });
     this.input.addEventListener("blur", () => this.show([]), { signal });
@@ -3723,12 +4389,12 @@ var Wheel = class {
    * @param element where it zooms
    * @param zoom by a factor; false if there is nothing to zoom that way
    */
-  constructor(element, signal, zoom) {
+  constructor(element2, signal, zoom) {
     const elsewhere = (event) => {
-      if (!(event.target instanceof Node && element.contains(event.target))) this.passed = event.timeStamp;
+      if (!(event.target instanceof Node && element2.contains(event.target))) this.passed = event.timeStamp;
     };
     window.addEventListener("wheel", elsewhere, { capture: true, passive: true, signal });
-    element.addEventListener(
+    element2.addEventListener(
       "wheel",
       (event) => {
         const now = event.timeStamp;
@@ -3847,6 +4513,10 @@ var Zoom = class {
   }
   listenToPointers(clip, signal) {
     const { down, context } = this;
+    const up = ({ pointerId }) => {
+      down.delete(pointerId);
+      if (down.size === 0) clip.classList.remove("camwidget-dragging");
+    };
     clip.addEventListener(
       "pointerdown",
       (event) => {
@@ -3861,6 +4531,7 @@ var Zoom = class {
     clip.addEventListener(
       "pointermove",
       (event) => {
+        if (event.pointerType === "mouse" && event.buttons === 0) up(event);
         const before = down.get(event.pointerId);
         if (before === void 0) return;
         const now = place3(event);
@@ -3869,10 +4540,6 @@ var Zoom = class {
       },
       { signal }
     );
-    const up = ({ pointerId }) => {
-      down.delete(pointerId);
-      if (down.size === 0) clip.classList.remove("camwidget-dragging");
-    };
     window.addEventListener("pointerup", up, { signal });
     window.addEventListener("pointercancel", up, { signal });
     const own = (event) => {
@@ -3942,7 +4609,8 @@ function mount(model, root, signal) {
   const layer = layerPicker(context, play.element, () => stage.focus());
   play.stopOn(layer);
   const contour2 = new Contour(context, stage);
-  const tools = [historyTool(context), compare.tool, keepTool(context, stage)];
+  const brush = new Brush(context, stage);
+  const tools = [historyTool(context), brush, compare.tool, keepTool(context, stage)];
   const parts = [
     make(
       "div",
@@ -3973,12 +4641,13 @@ function mount(model, root, signal) {
     root,
     frame: stage.frame,
     toggleHelp: () => help.toggle(),
-    marker: here2,
+    marker: brush.marker(here2),
+    brush,
     zoom,
     contour: contour2,
     play,
     cycleCompare: () => compare.cycle(),
-    close: () => help.close() || play.stop() || methods2.close() || here2.close() || stage.cancel.press()
+    close: () => help.close() || play.stop() || methods2.close() || here2.close() || brush.stop() || stage.cancel.press()
   });
   narrow(root, mask, signal);
   waiting(context, root);

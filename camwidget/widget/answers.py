@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from ..explanation import Explanation
+from ..inpainting import INPAINTINGS
 from ..perturb import MaskCurve
 from .maps import MapDesk, Request
-from .masking import is_whole, masked_probabilities, refine_curve
+from .masking import Mask, filled, is_whole, masked, refine_curve, replaced, said_of_masked
 from .screen import Screen
 from .session import Session
 from .texts import Texts
+from .workbench import Picture
 
-__all__ = ["Mask", "MaskDesk"]
-
-
-class Mask(NamedTuple):
-    """How the picture is masked."""
-
-    mode: str
-    baseline: str
-    fraction: float
+__all__ = ["MaskDesk"]
 
 
 class MaskDesk:
@@ -32,7 +25,7 @@ class MaskDesk:
         session: the worker.
         screen: shows the answers.
         desk: knows which map is shown.
-        mask: the present mask.
+        mask: the present mask, of a picture.
         shown: the explanation shown; an answer about another is not shown any more.
         on_curve: called with each complete curve, and with None when there is none yet.
     """
@@ -43,7 +36,7 @@ class MaskDesk:
         session: Session,
         screen: Screen,
         desk: MapDesk,
-        mask: Callable[[], Mask],
+        mask: Callable[[Picture], Mask],
         shown: Callable[[], Explanation | None],
         on_curve: Callable[[MaskCurve | None], None],
     ) -> None:
@@ -60,14 +53,30 @@ class MaskDesk:
         explanation, shown = self._shown(), self._desk.shown
         if explanation is None or shown is None or shown.target is None or self._desk.is_growing:
             return
-        mode, _, fraction = self._mask()
-        if explanation.is_empty or is_whole(mode, fraction):
+        mask = self._mask(shown.picture)
+        if is_whole(mask, explanation):
             with self._desk.lock:
                 self._session.drop("mask")
-                self._screen.show_answer(explanation, shown.target, None, mode, fraction)
+                self._screen.show_answer(explanation, shown.target, None, mask)
             return
         self._screen.tell(pending=True)
         self._session.submit("mask", lambda: self._run(shown, explanation))
+
+    def paint(self, is_new: bool, painting: bool) -> None:
+        """Ask anew after a movement of the brush; for the whole way once the stroke has ended.
+
+        Args:
+            is_new: whether a pixel has changed.
+            painting: whether the brush is still down.
+        """
+        if is_new:
+            self._session.drop("curve")
+            self._screen.show_curve(None)  # which is that of another picture now
+        if not painting:
+            self.ask_curve()
+        elif is_new:
+            self._on_curve(None)
+            self.ask()
 
     def ask_curve(self) -> None:
         """Ask for the slider's position anew, and then for the whole way."""
@@ -76,44 +85,43 @@ class MaskDesk:
         explanation, shown = self._shown(), self._desk.shown
         if explanation is None or shown is None or self._desk.is_growing:
             return
-        if explanation.is_empty or self._mask().mode == "multiply":
+        mask = self._mask(shown.picture)
+        if explanation.is_empty or mask.mode == "multiply":
             self._session.drop("curve")
             self._screen.show_curve(None)
             return
+        if mask.baseline in INPAINTINGS:
+            # It will be a while until there is another than the one on the screen, on which the answer does not lie.
+            self._screen.show_curve(None)
         self._session.submit("curve", lambda: self._run_curve(shown, explanation))
 
     # -- on the worker's thread ------------------------------------------------------------
 
     def _run(self, shown: Request, explanation: Explanation) -> None:
         assert shown.target is not None
-        mode, baseline, fraction = self._mask()
+        mask = self._mask(shown.picture)
         bench = self._texts.bench(shown.picture, shown.text)
-        values = masked_probabilities(
-            bench.model,
-            bench.pixels(shown.picture),
-            explanation,
-            bench.levels(explanation),
-            mode,
-            baseline,
-            fraction,
-        )
+        levels = bench.levels(explanation)
+        changed = masked(bench.pixels(shown.picture), explanation, levels, mask)
+        hidden = replaced(mask, explanation, levels)
+        fill = filled(shown.picture.id, changed, hidden, mask.baseline)
+        values = said_of_masked(bench.model, changed)
         with self._desk.lock:
             # While the slider moves on, an answer for where it was is shown; not once it is back at nothing.
             if self._shown() is explanation and not self._session.dropped():
-                self._screen.show_answer(explanation, shown.target, values, mode, fraction)
+                self._screen.show_answer(explanation, shown.target, values, mask, fill)
                 if self._session.superseded("mask"):
                     self._screen.tell(pending=True)
 
     def _run_curve(self, shown: Request, explanation: Explanation) -> Iterator[None]:
-        mode, baseline, _ = self._mask()
         bench = self._texts.bench(shown.picture, shown.text)
         curves = refine_curve(
             bench.model,
             bench.pixels(shown.picture),
             explanation,
             bench.levels(explanation),
-            mode,
-            baseline,
+            self._mask(shown.picture),
+            bench.probabilities(shown.picture),
         )
         whole: MaskCurve | None = None
         for curve in curves:

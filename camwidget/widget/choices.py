@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets
+import numpy as np
 import traitlets as t
 
 from ..errors import PictureError, PromptError
 from ..explanation import Explanation
+from ..fills import check_baseline
 from ..methods import get_method
 from ..models import VisionModel
-from ..perturb import BASELINES, MaskCurve
+from ..perturb import MaskCurve
 from ..ranks import threshold
+from .brush import Brush, PaintTrait
 from .compare import ARRANGEMENTS, valid_compare
 from .masking import MODES
 from .screen import Screen
@@ -36,7 +39,8 @@ class Choices(ipywidgets.Box):
     layer = t.Unicode("")
     fraction = t.Float(0.0)
     mode = t.Enum(MODES, "remove")
-    baseline = t.Enum(tuple(BASELINES), "blur")
+    baseline = t.Unicode("blur")
+    mask = PaintTrait(None, allow_none=True)
     text = t.Unicode("")
     outlines = t.Bool(False)
     boxes = t.Bool(False)
@@ -53,6 +57,7 @@ class Choices(ipywidgets.Box):
     _texts: Texts
     _every: tuple[Texts, ...]  #: of each model; the first is ``_texts``
     _screen: Screen
+    _brush: Brush
     #: Of this thread, the trait that is being set to what is on the screen already: (name, value).
     _stated: threading.local
 
@@ -123,6 +128,14 @@ class Choices(ipywidgets.Box):
     def _valid_fraction(self, proposal: Any) -> float:
         threshold(proposal["value"])  # refuses what is not in [0, 1]
         return proposal["value"]
+
+    @t.validate("baseline")
+    def _valid_baseline(self, proposal: Any) -> str:
+        return check_baseline(proposal["value"])
+
+    @t.validate("mask")
+    def _valid_mask(self, proposal: Any) -> np.ndarray | None:
+        return self._brush.checked(proposal["value"])
 
     @t.validate("picture")
     def _valid_picture(self, proposal: Any) -> int:

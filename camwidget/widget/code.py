@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..loading import DEFAULT_MODEL
 from ..models import VisionModel
 from . import state
-from .masking import is_whole
+from .masking import WHOLE
 from .sources import MOST, Sources, literal
 from .workbench import Picture
 
@@ -39,14 +39,18 @@ class Writer:
         """The present view as Python. What only its owner has, a module or an array, is ``...`` with a comment."""
         explorer = self._explorer
         model, now = explorer._texts.model, state.read(explorer)
-        lines = ["import camwidget as cw", "", *_model(model)]
+        lines = ["import camwidget as cw", ""]
+        names = ["model", *(f"model_{n}" for n in range(2, len(explorer.models) + 1))]
+        for name, each in zip(names, explorer.models, strict=True):
+            lines += _model(each, name)
+        first = names[0] if len(names) == 1 else f"[{', '.join(names)}]"
         if explorer.pictures:
             sources = self._sources(model)
-            lines += [*sources.lines, *_widget(explorer, now, "images")]
+            lines += [*sources.lines, *_widget(explorer, now, first, "images")]
             lines += ["", "# The same without the widget:"]
             lines += _maps(now, model, sources.one(now["picture"]))
         else:
-            lines += _widget(explorer, now, "[]")
+            lines += _widget(explorer, now, first, "[]")
         return "\n".join([*lines, ""])
 
     def _sources(self, model: VisionModel) -> Sources:
@@ -64,13 +68,13 @@ def _call(head: str, arguments: Sequence[str], tail: str = ")") -> list[str]:
     return [head, *(f"    {argument}," for argument in arguments), tail]
 
 
-def _model(model: VisionModel) -> list[str]:
-    """The model, made as it was made."""
+def _model(model: VisionModel, name: str) -> list[str]:
+    """A model, made as it was made, under a name."""
     origin = model.origin
     if origin is None:
-        return [f"model = ...  # a VisionModel of your own, {literal(model.name)}"]
+        return [f"{name} = ...  # a VisionModel of your own, {literal(model.name)}"]
     if origin.maker == "wrap":
-        return [f"model = cw.wrap(module, ...)  # your own module: {origin.name}"]
+        return [f"{name} = cw.wrap(module, ...)  # your own module: {origin.name}"]
     arguments = [] if origin.name == DEFAULT_MODEL else [literal(origin.name)]
     lines = []
     if origin.weights is not None:
@@ -82,14 +86,14 @@ def _model(model: VisionModel) -> list[str]:
         arguments.append(f"classes={literal(origin.classes)}")
     if origin.device is not None:
         arguments.append(f"device={literal(origin.device)}")
-    return [*lines, *_call("model = cw.load(", arguments)]
+    return [*lines, *_call(f"{name} = cw.load(", arguments)]
 
 
-def _widget(explorer: Explorer, now: state.State, images: str) -> list[str]:
+def _widget(explorer: Explorer, now: state.State, models: str, images: str) -> list[str]:
     """The explorer with what differs from the defaults; what is no argument of it, as a state."""
     other = {n: v for n, v in now.items() if v != state.default_of(explorer, n)}
     direct = [n for n in other if n not in state.LOOK and not isinstance(other[n], (dict, list))]
-    arguments = ["model", images]
+    arguments = [models, images]
     model, listed = explorer._texts.model, explorer._screen._top
     if listed != min(6, 9 if model.prompt is not None else len(model.classes)):
         arguments.append(f"top={listed}")
@@ -116,7 +120,11 @@ def _maps(now: state.State, model: VisionModel, picture: str) -> list[str]:
     if mode == "multiply":
         return [*lines, *_call("change = cw.confidence_change(", [name, "image", "exp", *target])]
     how = [f"{n}={literal(now[n])}" for n in _USUAL if now[n] != _USUAL[n]]
-    if not is_whole(mode, fraction):
+    if (mode, fraction) not in WHOLE or now["mask"]:
+        if now["mask"]:
+            shape, runs = tuple(now["mask"]["shape"]), now["mask"]["runs"]
+            lines.append(f"paint = cw.painting.decode({literal(runs)}, {shape})")
+            how.append("paint=paint")
         pixels, levels = f"{name}.preprocess.pixels(image)", "cw.ranks.rank_levels(exp)"
         arguments = [pixels, levels, f"[{literal(fraction)}]", *how]
         lines += _call("masked = cw.perturb.mask_pixels(", arguments)

@@ -15,7 +15,8 @@ from ..errors import CamwidgetError, PictureError, PromptError
 from ..explanation import Explanation
 from ..export import save_page
 from ..models import VisionModel
-from .answers import Mask, MaskDesk
+from .answers import MaskDesk
+from .brush import Brush
 from .closing import close_parts
 from .code import Writer
 from .compare import list_models, model_names
@@ -23,12 +24,14 @@ from .hands import SHARED, Hands
 from .history import History
 from .keeping import Keeping
 from .maps import MapDesk, Request
+from .masking import Mask
 from .other import OtherDesk
 from .panels import Panels
 from .pictures import list_pictures, named_picture
 from .screen import Screen
 from .session import Session
 from .texts import Texts
+from .workbench import Picture
 
 __all__ = ["Explorer"]
 
@@ -75,7 +78,13 @@ class Explorer(Keeping):
         layer: a module name of ``model.layers``, or any other layer with a map.
         fraction: the masked part of the picture, from 0 to 1.
         mode: "remove", "keep" or "multiply" (the picture times its map).
-        baseline: what removed pixels become: "blur", "mean" or "black".
+        baseline: what removed pixels become: "blur", "mean" or "black"; or made of what is around them, "inpaint", and
+            "telea" where OpenCV is installed.
+        mask: what is painted on the picture shown, int8 (H, W) at the model's input size: 1 is hidden and -1 kept
+            whatever the slider says, 0 left to it; None where nothing is painted. Set it to such an array, or to a bool
+            one (True hides), or to None. Each picture keeps its own. The array cannot be written into: set another.
+        masked: which pixels are replaced now, by the slider and by paint, bool (H, W); read-only. The picture times its
+            map has no replaced pixels but painted ones.
         text: for a model that takes one, the question or caption; "" until there is one. A model that proposes texts
             has its own for each picture (``propose()`` goes back to it); a question stays.
         outlines: whether the true outlines are drawn, of pictures that carry their truth.
@@ -108,7 +117,7 @@ class Explorer(Keeping):
         if unknown:
             raise CamwidgetError(
                 f"Explorer has no trait {', '.join(sorted(unknown))}. Its own: "
-                f"{', '.join((*SHARED, 'target', 'text', 'compare'))}."
+                f"{', '.join((*SHARED, 'target', 'text', 'mask', 'compare'))}."
             )
         self.pictures = list_pictures(images)
         self._every = tuple(Texts(one) for one in self.models)
@@ -119,6 +128,7 @@ class Explorer(Keeping):
         most = 9 if model.prompt is not None else len(model.classes)
         listed = max(1, min(int(top), most, 9))
         self._hands = Hands(self)
+        self._brush = Brush(self)
         self._screen = Screen(
             model, listed, self._hands.pick_row, self._hands.pick_picture, self._hands.upload
         )
@@ -130,7 +140,7 @@ class Explorer(Keeping):
             self._session,
             self._screen,
             self._desk,
-            lambda: Mask(self.mode, self.baseline, self.fraction),
+            self._masking,
             lambda: self.explanation,
             lambda curve: self._announce("curve", curve),
         )
@@ -141,7 +151,7 @@ class Explorer(Keeping):
             self._screen,
             self._desk,
             lambda: self.compare,
-            lambda: Mask(self.mode, self.baseline, self.fraction),
+            self._masking,
             lambda: self.explanation,
             lambda other: self._announce("other", other),
         )
@@ -252,6 +262,11 @@ class Explorer(Keeping):
         shown |= {"classes": self._screen.row_classes or 5, "name": picture.name}
         return save_page(bench.model, bench.pixels(picture), path, **{**shown, **options}).path
 
+    @property
+    def masked(self) -> np.ndarray:
+        """Which pixels of the picture shown are replaced now, bool (H, W)."""
+        return self._brush.masked()
+
     def close(self) -> None:
         """Stop computing and remove the widget from every page."""
         if "_session" in self.__dict__:  # else the arguments were refused
@@ -275,6 +290,7 @@ class Explorer(Keeping):
 
     def _connect(self) -> None:
         self._hands.connect()
+        self._brush.connect()
         self.observe(self._to_view, list(SHARED))
         self.observe(lambda change: self._picture_set(), "picture")
         self.observe(self._target_set, "target")
@@ -317,6 +333,7 @@ class Explorer(Keeping):
         self._desk.cancel()
 
     def _picture_set(self) -> None:
+        self._brush.bring()
         if self.pictures and not self._restoring:
             # Until its map is shown, nobody knows the text of a picture that the model has to find one for.
             self._state("text", self._texts.known(self.pictures[self.picture]) or "")
@@ -325,6 +342,20 @@ class Explorer(Keeping):
     def _mask_set(self, change: dict[str, Any]) -> None:
         if not self._restoring:
             self._ask_masked(curve=change["name"] != "fraction")
+
+    def _masking(self, picture: Picture) -> Mask:
+        """How a picture is masked now."""
+        return Mask(self.mode, self.baseline, self.fraction, self._brush.of(picture))
+
+    def _painted(self, is_new: bool, painting: bool) -> None:
+        """The brush has moved, or was lifted (see ``MaskDesk.paint``)."""
+        if self._restoring:
+            return
+        self._answers.paint(is_new, painting)
+        if not painting:
+            self._other.ask_curve()
+        elif is_new:
+            self._other.ask_mask()
 
     def _ask_masked(self, *, curve: bool) -> None:
         """Ask what the model says of the masked pictures; also along the whole way, where that is another."""

@@ -19,8 +19,8 @@ from ..errors import CamwidgetError
 from ..explanation import Explanation, overlay_heat
 from ..figures import new_figure
 from ..images import shades
-from ..perturb import MaskCurve, mask_pixels, multiply_pixels
-from .masking import is_whole
+from ..perturb import MaskCurve
+from .masking import is_whole, masked
 
 if TYPE_CHECKING:
     from .explorer import Explorer
@@ -102,20 +102,24 @@ def _fit(figure: Figure, grid: GridSpec, rows: list[list[Axes]], aspect: float) 
 
 def _picture(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
     """The very picture that the model was shown."""
-    mode, baseline, fraction = explorer.mode, explorer.baseline, explorer.fraction
     shown = explorer._desk.shown
     assert shown is not None
     bench = explorer._texts.bench(shown.picture, shown.text)
     pixels = bench.pixels(shown.picture)
-    part = f"{round(100 * fraction, 1):g} %"
-    if explanation.is_empty or is_whole(mode, fraction):
-        title = "whole picture"
-    elif mode == "multiply":
-        pixels, title = multiply_pixels(pixels, explanation.saliency), "picture × map"
-    else:
-        levels = bench.levels(explanation)
-        pixels = mask_pixels(pixels, levels, [fraction], mode=mode, baseline=baseline)[0]
-        title = f"top {part} {'removed' if mode == 'remove' else 'kept'}\n({baseline})"
+    mask = explorer._masking(shown.picture)
+    pixels = masked(pixels, explanation, bench.levels(explanation), mask)
+    title = "whole picture"
+    if not is_whole(mask, explanation):
+        by_map = is_whole(mask._replace(paint=None), explanation)
+        part = f"{round(100 * mask.fraction, 1):g} %"
+        deed = "removed" if mask.mode == "remove" else "kept"
+        title = (
+            "" if by_map else "picture × map" if mask.mode == "multiply" else f"top {part} {deed}"
+        )
+        if mask.paint is not None:
+            title += " and paint" if title else "painted"
+        if mask.mode != "multiply" or mask.paint is not None:
+            title += f"\n({mask.baseline})"
     _image(axes, shades(pixels), title)
 
 

@@ -119,6 +119,10 @@ class History:
             self._keep_if_shown()
         self._tell()
 
+    def stroke(self, number: int) -> None:
+        """The brush has moved: however long a stroke takes, it is one step."""
+        self._note(f"stroke {number}", lasting=True)
+
     def back(self) -> None:
         """The map asked for came to nothing, and the one before is there again: so is the line, but for the rest."""
         with self._lock:
@@ -156,14 +160,20 @@ class History:
         if change["owner"] is not explorer or not explorer._is_stated(name, value):
             self._note(name)
 
-    def _note(self, cause: str | None) -> None:
-        """The present state is a step, if it is another."""
+    def _note(self, cause: str | None, *, lasting: bool = False) -> None:
+        """The present state is a step, if it is another, and nothing that goes on.
+
+        Args:
+            cause: what has changed it; None if that is a step of its own.
+            lasting: whether the same cause goes on, however long it has rested.
+        """
         with self._lock:
             now, line, when = state.read(self._explorer), self._line, time.monotonic()
             if _completes(now, line.now):
                 self._line = line._replace(now=now)
                 return
-            goes_on = cause is not None and cause == self._cause and when - self._when < self.PAUSE
+            goes_on = cause is not None and cause == self._cause
+            goes_on = goes_on and (lasting or when - self._when < self.PAUSE)
             past = line.past if goes_on else (*line.past, line.now)[-self.LENGTH :]
             if goes_on and past[-1] == now:  # there and back
                 past, cause = past[:-1], None

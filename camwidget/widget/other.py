@@ -13,11 +13,10 @@ from ..explanation import Explanation
 from ..methods import get_method
 from ..perturb import MaskCurve
 from . import words
-from .answers import Mask
 from .compare import Other, class_of, difference, model_names, resolve, why_apart
 from .judging import said_of
 from .maps import OTHER, MapDesk, Request
-from .masking import is_whole, masked_probabilities, refine_curve
+from .masking import Mask, filled, is_whole, masked, refine_curve, replaced, said_of_masked
 from .screen import Screen
 from .session import Session
 from .texts import Texts
@@ -36,6 +35,9 @@ class _Made:
     apart: str  #: why there is no difference
     whole: np.ndarray  #: what its model says of the whole picture, by class
     rows: tuple[tuple[int, int | None], ...]  #: the listed classes, A's number and B's
+    has_paint: (
+        bool  #: whether it is of the very pixels that A's is of, and so has what is painted on them
+    )
 
     @property
     def target(self) -> int:
@@ -55,7 +57,7 @@ class OtherDesk:
         screen: shows B.
         desk: knows which map is shown.
         compare: gives in what B differs; None if nothing is compared.
-        mask: the present mask, which is A's too.
+        mask: gives a picture's present mask, which is A's too.
         shown: the explanation shown.
         on_other: called with each finished map, and with None when there is none.
     """
@@ -71,7 +73,7 @@ class OtherDesk:
         screen: Screen,
         desk: MapDesk,
         compare: Callable[[], Mapping[str, Any] | None],
-        mask: Callable[[], Mask],
+        mask: Callable[[Picture], Mask],
         shown: Callable[[], Explanation | None],
         on_other: Callable[[Explanation | None], None],
     ) -> None:
@@ -120,10 +122,10 @@ class OtherDesk:
 
     def ask_mask(self) -> None:
         """Ask what B's model says at the slider's present position."""
-        made, (mode, _, fraction) = self._made, self._mask()
+        made = self._made
         if made is None:
             return
-        if made.b.is_empty or is_whole(mode, fraction):
+        if is_whole(self._mask_of(made), made.b):
             with self._desk.lock:
                 self._session.drop("other mask")
                 self._say(made, None)
@@ -136,8 +138,9 @@ class OtherDesk:
         made = self._made
         self._session.drop("other curve")
         self._screen.chart.show_other(None)
-        if made is not None and not made.b.is_empty and self._mask().mode != "multiply":
-            self._session.submit("other curve", lambda: self._run_curve(made))
+        if made is None or made.b.is_empty or self._mask_of(made).mode == "multiply":
+            return
+        self._session.submit("other curve", lambda: self._run_curve(made))
 
     # -- on the worker's thread ------------------------------------------------------------
 
@@ -168,6 +171,7 @@ class OtherDesk:
                     self._screen.tell(other_state={"busy": True, "progress": share, "said": said})
                     told = time.perf_counter()
                 yield
+        scene = self._scene(shown.picture, other)
         apart = why_apart(shown.picture, self._texts[0].base, other)
         classes = self._screen.model.classes
         made = _Made(
@@ -177,8 +181,8 @@ class OtherDesk:
             apart,
             bench.probabilities(picture),
             tuple((i, class_of(bench.model, classes[i])) for i in self._screen.row_classes),
+            has_paint=not scene,
         )
-        scene = self._scene(shown.picture, other)
         with self._desk.lock:
             if self._session.dropped():
                 return
@@ -242,7 +246,7 @@ class OtherDesk:
 
     def _run(self, made: _Made) -> None:
         try:
-            values = self._masked(made)
+            values, fill = self._masked(made)
         except Exception as error:
             with self._desk.lock:
                 if self._made is made:
@@ -252,30 +256,31 @@ class OtherDesk:
         with self._desk.lock:
             # An answer for where the slider was is shown; not once it is back at nothing.
             if self._made is made and not self._session.dropped():
+                self._screen.tell(other_filled=fill)
                 self._say(made, values)
 
-    def _masked(self, made: _Made) -> np.ndarray:
-        """What B's model says of B's picture, masked as A's is but by B's own map: probabilities (classes,)."""
-        bench, (mode, baseline, fraction) = made.other.bench, self._mask()
-        return masked_probabilities(
-            bench.model,
-            bench.pixels(made.other.picture),
-            made.b,
-            bench.levels(made.b),
-            mode,
-            baseline,
-            fraction,
-        )
+    def _mask_of(self, made: _Made) -> Mask:
+        mask = self._mask(made.other.picture)
+        return mask if made.has_paint else mask._replace(paint=None)
+
+    def _masked(self, made: _Made) -> tuple[np.ndarray, dict[str, Any]]:
+        """What B's model says of B's picture, masked as A's is but by B's own map; and what fills an inpainted hole."""
+        bench, mask = made.other.bench, self._mask_of(made)
+        levels = bench.levels(made.b)
+        changed = masked(bench.pixels(made.other.picture), made.b, levels, mask)
+        hidden = replaced(mask, made.b, levels)
+        fill = filled(self._screen.view.other["scene"], changed, hidden, mask.baseline)
+        return said_of_masked(bench.model, changed), fill
 
     def _run_curve(self, made: _Made) -> Iterator[None]:
-        bench, (mode, baseline, _) = made.other.bench, self._mask()
+        bench = made.other.bench
         curves: Iterator[MaskCurve | None] = refine_curve(
             bench.model,
             bench.pixels(made.other.picture),
             made.b,
             bench.levels(made.b),
-            mode,
-            baseline,
+            self._mask_of(made),
+            made.whole,
         )
         try:
             for curve in curves:

@@ -10,12 +10,14 @@ import numpy as np
 
 from ..colors import DIFFERENCE, lookup_tables
 from ..explanation import Explanation
+from ..fills import baseline_names
 from ..listing import listed_classes
 from ..methods import list_methods
 from ..models import VisionModel
-from ..perturb import BASELINES, MaskCurve
+from ..perturb import MaskCurve
 from . import words
 from .charts import ClassBars, CurveChart
+from .masking import Mask
 from .strip import PictureStrip
 from .view import View
 
@@ -52,7 +54,7 @@ class Screen:
             # Before there is a text nobody knows the classes.
             class_names=list(model.classes) if model.prompt is None else [],
             layers=[{"name": x.name, "shape": list(x.shape)} for x in model.layers],
-            baselines=list(BASELINES),
+            baselines=list(baseline_names()),
             colormaps=lookup_tables(),
             difference_colors=lookup_tables([DIFFERENCE])[DIFFERENCE],
         )
@@ -195,23 +197,32 @@ class Screen:
         explanation: Explanation,
         target: int,
         values: np.ndarray | None,
-        mode: str,
-        fraction: float,
+        mask: Mask,
+        filled: dict[str, Any] | None = None,
     ) -> None:
-        """Show what the model says of the masked picture, as probabilities (classes,); None: it is whole."""
+        """Show what the model says of the masked picture, as probabilities (classes,); None: it is whole.
+
+        Args:
+            explanation: the map.
+            target: its class.
+            values: the probabilities.
+            mask: how the picture is masked.
+            filled: what the browser needs to show it, where it cannot make the fill itself.
+        """
         before = float(self._whole[target])
         after = None if values is None else float(values[target])
         masked = [] if values is None else [float(values[i]) for i in self.row_classes]
         self.tell(
             masked=masked,
-            sentence=words.sentence(explanation, mode, fraction, before, after),
+            sentence=words.sentence(explanation, mask, before, after),
             pending=False,
+            **({"filled": filled} if filled else {}),
         )
         self.bars.show_masked(masked or [float(self._whole[i]) for i in self.row_classes])
-        if mode == "multiply":
+        if mask.mode == "multiply":
             self.chart.clear()
         else:
-            self.chart.mark(fraction, before if after is None else after)
+            self.chart.mark(mask.fraction, before if after is None else after)
 
     def show_no_answer(self) -> None:
         """The model failed on the masked picture: what was said of another mask must not stay."""

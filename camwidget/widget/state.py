@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import traitlets as t
 
 from ..errors import CamwidgetError, StateError
 from ..methods import get_method
 from ..models import VisionModel
+from ..painting import encode
 from .hands import SHARED
 
 if TYPE_CHECKING:
@@ -91,15 +93,22 @@ def _valid(explorer: Explorer, name: str, value: Any) -> Any:
 
 
 def _checked_together(explorer: Explorer, name: str, value: Any) -> Any:
-    """Text, class, layer and method depend on each other: see ``_check_map``."""
+    """Text, class, layer and method depend on each other, and paint on the picture: see ``_check_map``."""
     return value
 
 
 def _default(explorer: Explorer, name: str) -> Any:
+    if name == "compare":
+        return {"model": 1} if len(explorer.models) > 1 else None
     if name == "layer":
         return explorer._texts.model.default_layer
     owner = explorer._view if name in LOOK else explorer
     return owner.traits()[name].default()
+
+
+def _runs(paint: np.ndarray | None) -> dict[str, Any] | None:
+    """Paint as JSON has it: its shape, and ``painting.encode``'s runs."""
+    return None if paint is None else {"shape": list(paint.shape), "runs": encode(paint)}
 
 
 def _same(value: Any) -> Any:
@@ -151,6 +160,7 @@ PARTS: dict[str, Part] = {
         Part("fraction", asks="mask"),
         Part("outlines"),
         Part("boxes"),
+        Part("mask", check=_checked_together, to_json=_runs, asks="curve"),
         Part("compare", to_json=_copied, from_json=_copied, asks="other"),
         Part("arrangement"),
         *(Part(name, read=_look, apply=_set_look) for name in LOOK),
@@ -190,6 +200,7 @@ def checked(explorer: Explorer, wanted: Mapping[str, Any]) -> State:
         except (CamwidgetError, t.TraitError, TypeError, ValueError, LookupError) as error:
             raise StateError(f"state[{name!r}]: {error}") from error
     _check_map(explorer, plan, wanted)
+    _check_paint(explorer, plan, wanted)
     return plan
 
 
@@ -209,6 +220,20 @@ def _check_map(explorer: Explorer, plan: State, wanted: Mapping[str, Any]) -> No
         # What was not named is not to blame.
         at = key if key in wanted else next((k for k in MAP if k in wanted), key)
         raise StateError(f"state[{at!r}]: {error}") from error
+
+
+def _check_paint(explorer: Explorer, plan: State, wanted: Mapping[str, Any]) -> None:
+    """Another picture has its own paint, unless that is named too; ``plan`` is changed."""
+    if not explorer.pictures:
+        return
+    picture = explorer.pictures[plan["picture"]]
+    if "mask" not in wanted:
+        plan["mask"] = explorer._brush.of(picture)
+    else:
+        try:
+            plan["mask"] = explorer._brush.read(plan["mask"], picture)
+        except CamwidgetError as error:
+            raise StateError(f"state['mask']: {error}") from error
 
 
 def _model_of(explorer: Explorer, plan: State, wanted: Mapping[str, Any]) -> VisionModel:

@@ -41,6 +41,8 @@ class View(anywidget.AnyWidget):
     baseline = t.Unicode("blur").tag(sync=True)
     baselines: t.List = t.List([]).tag(sync=True)
     fraction = t.Float(0.0).tag(sync=True)
+    paint = t.Dict({}).tag(sync=True)
+    filled = t.Dict({}).tag(sync=True)
 
     opacity = t.Float(0.65).tag(sync=True)
     overlay = t.Bool(True).tag(sync=True)
@@ -70,6 +72,7 @@ class View(anywidget.AnyWidget):
     other_scene = t.Dict({}).tag(sync=True)
     other_state = t.Dict({}).tag(sync=True)
     other_answer = t.Dict({}).tag(sync=True)
+    other_filled = t.Dict({}).tag(sync=True)
     undoable = t.Bool(False).tag(sync=True)
     redoable = t.Bool(False).tag(sync=True)
     code = t.Unicode("").tag(sync=True)

@@ -7,46 +7,85 @@ import math
 import numpy as np
 
 from ..explanation import Explanation
+from ..painting import covered
 from ..truth import share_inside
+from .masking import Mask
 
 __all__ = ["box", "growing", "picked_sentence", "sentence", "status", "truth"]
 
 
-def sentence(
-    explanation: Explanation, mode: str, fraction: float, before: float, after: float | None
-) -> str:
-    """One sentence on what masking did, to be read aloud."""
+def sentence(explanation: Explanation, mask: Mask, before: float, after: float | None) -> str:
+    """One sentence on what masking did, to be read aloud.
+
+    Args:
+        explanation: the map.
+        mask: how the picture is masked.
+        before: the probability of the map's class for the whole picture.
+        after: that for the masked one; None if nothing is hidden.
+    """
     name = explanation.target.label
-    if explanation.is_empty:
-        return f"{explanation.note} Choose another class, layer or method."
+    kept = covered(mask.paint)[1]
+    spare = f" The {_percent(kept)} painted to be kept would stay." if kept else ""
     if after is None:
-        if mode == "keep":
+        if explanation.is_empty:
+            return f"{explanation.note} Choose another class, layer or method."
+        if mask.mode == "keep":
             return f"The whole picture is kept. Drag the slider to keep only the most evidence for {name}."
-        return f"Nothing is removed yet. Drag the slider to take the evidence for {name} away."
-    part = f"{round(100 * fraction, 1):g} %"
-    most = f"the {part} with the most evidence for {name}"
+        return (
+            f"Nothing is removed yet. Drag the slider to take the evidence for {name} away.{spare}"
+        )
+    deed = _deed(explanation, mask)
+    said = f"{deed} {_effect(name, before, after, 'it' if name in deed else name)}"
+    if explanation.is_empty:
+        return f"{said} {explanation.note}"
+    evident = float((explanation.saliency > 0).mean())
+    beyond = ""
+    if mask.mode != "multiply" and mask.fraction > evident + 0.005:
+        share = f"{100 * evident:.0f} %"
+        beyond = f" Only {share} of the picture has any; beyond, pixels go in reading order."
+    return f"{said}{beyond}"
+
+
+def _deed(explanation: Explanation, mask: Mask) -> str:
+    """What was done to the picture, by the map and by what is painted."""
+    name, mode, fraction = explanation.target.label, mask.mode, mask.fraction
+    hidden, kept = covered(mask.paint)
+    hiding = f"iding the painted {_percent(hidden)}"
+    if explanation.is_empty or (mode, fraction) in (("remove", 0.0), ("keep", 1.0)):
+        return f"H{hiding}"
+    most = f"the {_percent(fraction)} with the most evidence for {name}"
     if explanation.method == "random":
-        most = f"a random {part}"
-    deed = {
-        "remove": f"Removing {most}",
-        "keep": f"Keeping only {most}",
-        "multiply": f"Multiplying the picture by its map for {name}",
-    }[mode]
+        most = f"a random {_percent(fraction)}"
+    if mode == "keep":
+        if fraction == 0:
+            return f"Keeping only the painted {_percent(kept)}" if kept else "Hiding everything"
+        also = f" and the painted {_percent(kept)}" if kept else ""
+        less = f", and h{hiding} of the picture," if hidden else ""
+        return f"Keeping only {most}{also}{less}"
+    if mode == "remove":
+        begin = f"H{hiding} and removing" if hidden else "Removing"
+        return f"{begin} {most}" + (
+            f", but for the {_percent(kept)} painted to be kept," if kept else ""
+        )
+    begin = f"H{hiding} and multiplying" if hidden else "Multiplying"
+    rest = f", but for the {_percent(kept)} painted to be kept," if kept else ""
+    return f"{begin} the picture by its map for {name}{rest}"
+
+
+def _effect(name: str, before: float, after: float, it: str) -> str:
     # The difference of what is shown, so that the sum on the screen comes out right.
     change = round(round(after, 2) - round(before, 2), 2)
     if max(before, after) < 0.005:
-        effect = f"leaves {name} below 0.01."
-    elif change == 0:
-        effect = f"leaves {name} at {before:.2f}."
-    else:
-        verb = "raises" if change > 0 else "lowers"
-        effect = f"{verb} it by {abs(change):.2f} ({before:.2f} → {after:.2f})."
-    evident = float((explanation.saliency > 0).mean())
-    beyond = ""
-    if mode != "multiply" and fraction > evident + 0.005:
-        share = f"{100 * evident:.0f} %"
-        beyond = f" Only {share} of the picture has any; beyond, pixels go in reading order."
-    return f"{deed} {effect}{beyond}"
+        return f"leaves {name} below 0.01."
+    if change == 0:
+        return f"leaves {name} at {before:.2f}."
+    verb = "raises" if change > 0 else "lowers"
+    return f"{verb} {it} by {abs(change):.2f} ({before:.2f} → {after:.2f})."
+
+
+def _percent(share: float) -> str:
+    """A part of the picture; never "0 %" of what there is."""
+    return f"{round(100 * share, 1):g} %" if share >= 0.0005 else "under 0.1 %"
 
 
 def picked_sentence(name: str | None) -> str:

@@ -211,6 +211,30 @@ def test_curves_by_hand(model: cw.VisionModel, cases: list[Case], name: str, bas
         np.testing.assert_allclose(score.curve, shown, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["deletion", "insertion", "remove25", "region-perturbation"])
+def test_inpainted_holes(model: cw.VisionModel, cases: list[Case], name: str) -> None:
+    """Each hole is filled from around it; that of the whole picture is its mean."""
+    case = cases[0]
+    options: dict[str, Any] = {"steps": 4} if name in ("deletion", "insertion") else {}
+    if name == "region-perturbation":
+        options = {"regions": 3}
+    found = value_of(case, name, baseline="inpaint", **options)
+    assert found != value_of(case, name, baseline="mean", **options)
+    if name not in ("deletion", "insertion"):
+        return
+    mode = "remove" if name == "deletion" else "keep"
+    curve = cw.mask_curve(
+        model,
+        case.subject.pixels,
+        case.saliency,
+        case.target,
+        mode=mode,
+        baseline="inpaint",
+        steps=4,
+    )
+    assert found == pytest.approx(curve.area, abs=1e-6)
+
+
 def test_insertions_own_baseline_is_the_blur(cases: list[Case]) -> None:
     case = cases[0]
     assert value_of(case, "insertion") == value_of(case, "insertion", baseline="blur", steps=21)

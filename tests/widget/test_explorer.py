@@ -593,15 +593,21 @@ def test_odd_targets_are_refused_by_name(ex: cw.Explorer, target: Any) -> None:
 
 
 def test_sentences_add_up_and_claim_no_more_than_is_so(ex: cw.Explorer) -> None:
+    from camwidget.widget.masking import Mask
     from camwidget.widget.words import sentence
 
     exp = ex.explanation
     name = exp.target.label
-    assert "lowers it by 0.31 (1.00 → 0.69)" in sentence(exp, "remove", 0.1, 0.9963, 0.6889)
-    assert "20.5 %" in sentence(exp, "remove", 0.205, 0.9, 0.5)
-    assert f"leaves {name} below 0.01" in sentence(exp, "remove", 0.1, 1e-9, 4e-8)
-    assert "reading order" in sentence(exp, "remove", 1.0, 0.9, 0.1) or (exp.saliency > 0).all()
+    assert "lowers it by 0.31 (1.00 → 0.69)" in sentence(
+        exp, Mask("remove", "blur", 0.1), 0.9963, 0.6889
+    )
+    assert "20.5 %" in sentence(exp, Mask("remove", "blur", 0.205), 0.9, 0.5)
+    assert f"leaves {name} below 0.01" in sentence(exp, Mask("remove", "blur", 0.1), 1e-9, 4e-8)
+    assert (
+        "reading order" in sentence(exp, Mask("remove", "blur", 1.0), 0.9, 0.1)
+        or (exp.saliency > 0).all()
+    )
     ex.method = "random"
     ex.wait(30)
-    said = sentence(ex.explanation, "remove", 0.1, 0.9, 0.5)
+    said = sentence(ex.explanation, Mask("remove", "blur", 0.1), 0.9, 0.5)
     assert "a random 10 %" in said and "most evidence" not in said

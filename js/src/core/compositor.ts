@@ -28,11 +28,16 @@ export interface Look {
   readonly colors: Uint8Array;
 }
 
-/** What decides the pixels the model gets. `fill`: a whole picture, one colour, or null for black. */
+/** What decides the pixels the model gets. */
 export interface Mask {
   readonly mode: Mode;
   readonly fraction: number;
+  /** A whole picture, one colour, or null for black. */
   readonly fill: Uint8Array | null;
+  /** What a person has painted, one number a pixel (see paint.ts). */
+  readonly paint?: Int8Array | null;
+  /** For a fill that depends on what is hidden: the pixels it was made for, 1 each. */
+  readonly hole?: Uint8Array | null;
 }
 
 /**
@@ -56,6 +61,14 @@ export class Compositor {
   private fill: Uint8Array | null | undefined = undefined;
   private blended = false;
   private readonly table = blendTable();
+  /** Where nothing is painted, and nothing ranked. */
+  private unpainted = new Int8Array(0);
+  private unranked = new Uint16Array(0);
+  /** Which pixels were hidden last: all ones. */
+  private hidden = new Int32Array(0);
+
+  /** Whether the fill painted last was made for other pixels than those hidden: they are hatched then. */
+  provisional = false;
 
   setPicture({ width, height, rgb }: Picture): void {
     const size = width * height;
@@ -67,6 +80,9 @@ export class Compositor {
       this.picture = new Uint32Array(size);
       this.heated = new Uint32Array(size);
       this.filling = new Uint32Array(size);
+      this.unpainted = new Int8Array(size);
+      this.unranked = new Uint16Array(size);
+      this.hidden = new Int32Array(size);
     }
     fromRgb(rgb, this.picture);
     this.fill = undefined;
@@ -86,18 +102,29 @@ export class Compositor {
   }
 
   paint(mask: Mask): Uint8ClampedArray {
-    if (this.heat === null) this.out.set(this.picture);
-    else if (mask.mode === "multiply") this.paintProduct(this.heat.saliency);
-    else this.paintMasked(this.heat.levels, mask);
+    this.prepareFill(mask.fill);
+    const paint = mask.paint?.length === this.out.length ? mask.paint : this.unpainted;
+    // A picture without a map is masked by paint alone.
+    if (this.heat === null) this.paintMasked(this.unranked, "remove", 0, paint);
+    else if (mask.mode === "multiply") this.paintProduct(this.heat.saliency, paint);
+    else this.paintMasked(this.heat.levels, mask.mode, mask.fraction, paint);
+    this.provisional = mask.hole != null && !this.isHidden(mask.hole);
+    if (this.provisional) this.hatch();
     return this.pixels;
   }
 
   /** Every pixel is changed, so every pixel is shown as the model gets it, without the map. */
-  private paintProduct(saliency: Uint8Array): void {
-    const { out, picture } = this;
+  private paintProduct(saliency: Uint8Array, paint: Int8Array): void {
+    const { out, picture, filling, hidden } = this;
     for (let i = 0; i < out.length; i++) {
       const p = picture[i]!;
       const s = saliency[i]!;
+      const by = paint[i]!;
+      hidden[i] = -by >> 31;
+      if (by !== 0) {
+        out[i] = by > 0 ? filling[i]! : p;
+        continue;
+      }
       out[i] =
         OPAQUE |
         (multiply((p >>> 16) & 255, s) << 16) |
@@ -106,17 +133,38 @@ export class Compositor {
     }
   }
 
-  private paintMasked(levels: Uint16Array, mask: Mask): void {
-    this.prepareFill(mask.fill);
+  private paintMasked(levels: Uint16Array, mode: "remove" | "keep", fraction: number, paint: Int8Array): void {
     const shown = this.prepareBlend();
-    const inside = mask.mode === "remove" ? this.filling : shown;
-    const outside = mask.mode === "remove" ? shown : this.filling;
-    const { out } = this;
-    const t = threshold(mask.fraction);
+    const { out, filling, hidden } = this;
+    const t = threshold(fraction);
+    const turned = mode === "keep" ? -1 : 0;
     for (let i = 0; i < out.length; i++) {
       // All ones where the level is below t. No branch: in a noisy map it would be guessed wrong.
       const below = (levels[i]! - t) >> 31;
-      out[i] = (inside[i]! & below) | (outside[i]! & ~below);
+      const by = paint[i]!;
+      // Painted 1 hides, painted -1 keeps, whatever the map says.
+      const hide = ((below ^ turned) | (-by >> 31)) & ~(by >> 31);
+      hidden[i] = hide;
+      out[i] = (filling[i]! & hide) | (shown[i]! & ~hide);
+    }
+  }
+
+  private isHidden(hole: Uint8Array): boolean {
+    const { hidden } = this;
+    let other = hole.length ^ hidden.length;
+    for (let i = 0; i < hidden.length; i++) other |= hole[i]! + hidden[i]!;
+    return other === 0;
+  }
+
+  /** Diagonal lines over what is hidden: these are not yet the pixels that the model gets. */
+  private hatch(): void {
+    const { out, hidden, width } = this;
+    for (let i = 0, x = 0, y = 0; i < out.length; i++) {
+      if (hidden[i] !== 0 && (x + y) % 6 < 2) out[i] = OPAQUE | ((out[i]! >>> 1) & 0x7f7f7f);
+      if (++x === width) {
+        x = 0;
+        y += 1;
+      }
     }
   }
 

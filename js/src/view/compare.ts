@@ -45,7 +45,7 @@ export class Comparing {
     private readonly root: HTMLElement,
   ) {
     const { model, scrub, signal } = context;
-    this.picture = new OtherPicture(context);
+    this.picture = new OtherPicture(context, stage.painted);
     this.opener = button(
       "camwidget-button camwidget-compare-open",
       {

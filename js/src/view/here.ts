@@ -70,6 +70,11 @@ export class HerePopover {
     return open;
   }
 
+  /** Where the marker is; null while there is none. */
+  get point(): Point | null {
+    return this.asked ?? this.answer;
+  }
+
   private ask(event: MouseEvent): void {
     // A tool's click is its own, and the end of a drag is none.
     if (this.context.tool !== "" || this.zoom.dragged) return;

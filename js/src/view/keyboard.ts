@@ -14,6 +14,7 @@ interface Parts {
   readonly zoom: { step(by: number): void; reset(): void };
   /** Compares, in one arrangement after the other, and then no more. */
   readonly cycleCompare: () => void;
+  readonly brush: { toggle(): void; cycle(): void; resize(by: 1 | -1): void };
   /** Closes what is open, else cancels what is computed; false when there was neither. */
   readonly close: () => boolean;
 }
@@ -75,6 +76,9 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   else if (key === "-") parts.zoom.step(-1);
   else if (key === "0") parts.zoom.reset();
   else if (key === "v") parts.cycleCompare();
+  else if (key === "p") parts.brush.toggle();
+  else if (key === "x") parts.brush.cycle();
+  else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
   else if (key === "?") parts.toggleHelp();
   else if (key === "Escape") return parts.close();
   else if (key === " " && event.target === parts.frame) toggleOverlay(context);

@@ -4,10 +4,12 @@ import { paintDifference } from "../core/difference";
 import { bytes } from "../core/bytes";
 import type { Context } from "./context";
 import { make, setAttribute } from "./dom";
+import { Fillings } from "./filled";
 import { lookOf } from "./looks";
 import type { Other } from "./othertraits";
+import type { Painted } from "./painted";
 import { SMALL } from "./stage";
-import { mode, text } from "./traits";
+import { mode, sceneId, text } from "./traits";
 import type { Explanation, Scene } from "./traits";
 
 /** A place in a picture, from 0 to 1: the same in pictures of any size. */
@@ -30,14 +32,19 @@ export class OtherPicture {
   private readonly inner: HTMLElement;
   private readonly cross = crosshair();
   private readonly compositor = new Compositor();
+  private readonly fillings: Fillings;
   private readonly paper: CanvasRenderingContext2D | null;
   private image: ImageData | null = null;
   private shown: Other | null = null;
   private against: Mine | null = null;
   private request = 0;
 
-  constructor(private readonly context: Context) {
+  constructor(
+    private readonly context: Context,
+    private readonly painted: Painted,
+  ) {
     const { model, signal } = context;
+    this.fillings = new Fillings(context, "other_filled");
     this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
     this.paper = this.canvas.getContext("2d");
     this.inner = make("div", "camwidget-other-inner", {}, this.canvas, this.cross);
@@ -46,7 +53,8 @@ export class OtherPicture {
       this.compositor.setLook(lookOf(model));
       this.repaint();
     });
-    context.watch(["fraction", "mode", "baseline"], () => this.repaint());
+    context.watch(["fraction", "mode", "baseline", "other_filled"], () => this.repaint());
+    painted.listen(() => this.repaint());
     signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
   }
 
@@ -106,8 +114,11 @@ export class OtherPicture {
     if (image === null || paper === null || shown === null) return;
     const { model } = this.context;
     if (against === null) {
-      const fill = shown.scene.fills.get(text(model.get("baseline"))) ?? null;
-      const drawn = this.compositor.paint({ mode: mode(model.get("mode")), fraction: this.context.fraction(), fill });
+      const filling = this.fillings.of(shown.scene, text(model.get("baseline")));
+      const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
+      // What is painted on A's very pixels is painted on B's too.
+      const own = shown.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
+      const drawn = this.compositor.paint({ ...byMap, ...filling, ...own });
       image.data.set(drawn);
     } else {
       const look = lookOf(model);

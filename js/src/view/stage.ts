@@ -1,12 +1,16 @@
 import { Compositor } from "../core/compositor";
 import type { Heat } from "../core/compositor";
+import type { Spot } from "../core/paint";
 import { enlarge, toBytes } from "../core/enlarge";
 import { boxes } from "./box";
 import type { Context } from "./context";
 import { make, OWN_KEYS, setAttribute, setText } from "./dom";
+import { Fillings } from "./filled";
 import { lookOf } from "./looks";
+import { Painted } from "./painted";
 import { Cancel, progressLine, tag } from "./progress";
 import type { Preview } from "./scrub";
+import { Signs } from "./signs";
 import { explanation, flag, mode, scene, text } from "./traits";
 import type { Explanation, Scene } from "./traits";
 import { outlines } from "./truth";
@@ -26,7 +30,7 @@ export interface Drawn {
   readonly levels: Uint16Array | null;
 }
 
-const UNMASKED = { mode: "remove", fraction: 0, fill: null } as const;
+const UNMASKED = { mode: "remove", fraction: 0 } as const;
 
 /** The picture as the model gets it, with the map over what is left of it. */
 export class Stage {
@@ -40,6 +44,9 @@ export class Stage {
   readonly cancel: Cancel;
   /** The map on show; null where there is none, or it is all zeros. */
   drawn: Drawn | null = null;
+  readonly painted: Painted;
+  readonly signs: Signs;
+  private readonly fillings: Fillings;
   private readonly compositor = new Compositor();
   private readonly paper: CanvasRenderingContext2D | null;
   private readonly empty = make("div", "camwidget-empty");
@@ -51,10 +58,14 @@ export class Stage {
   private rawScene: unknown = undefined;
   private request = 0;
   private readonly listeners: (() => void)[] = [];
+  private title = "";
 
   constructor(private readonly context: Context) {
     const { model, scrub, signal } = context;
     this.cancel = new Cancel(context, () => this.focus());
+    this.painted = new Painted(context);
+    this.signs = new Signs(context, this.painted);
+    this.fillings = new Fillings(context);
     this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
     this.paper = this.canvas.getContext("2d");
     this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
@@ -86,7 +97,11 @@ export class Stage {
       this.compositor.setLook(lookOf(model));
       this.repaint();
     });
-    context.watch(["fraction", "mode", "baseline"], () => this.repaint());
+    context.watch(["fraction", "mode", "baseline", "filled"], () => this.repaint());
+    this.painted.listen(() => {
+      this.label();
+      this.repaint();
+    });
     context.watch(["busy", "partial"], () => {
       setAttribute(this.frame, "aria-busy", String(flag(model.get("busy"), false)));
       this.frame.classList.toggle("camwidget-partial", flag(model.get("partial"), false));
@@ -112,13 +127,16 @@ export class Stage {
 
   /** The pixel under a pointer, the nearest one where it is beside the picture; null before there is a picture. */
   at({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Point | null {
+    const spot = this.over({ clientX, clientY });
+    return spot === null ? null : { x: within(spot.x, this.canvas.width), y: within(spot.y, this.canvas.height) };
+  }
+
+  /** Where a pointer is in the picture's pixels, to parts of one, also beside it; null before there is a picture. */
+  over({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Spot | null {
     const box = this.canvas.getBoundingClientRect();
     if (box.width === 0 || box.height === 0) return null;
     const { width, height } = this.canvas;
-    return {
-      x: within(((clientX - box.left) / box.width) * width, width),
-      y: within(((clientY - box.top) / box.height) * height, height),
-    };
+    return { x: ((clientX - box.left) / box.width) * width, y: ((clientY - box.top) / box.height) * height };
   }
 
   focus(): void {
@@ -138,15 +156,11 @@ export class Stage {
     if (this.image === null || this.paper === null || this.scene === null) return;
     const { model } = this.context;
     const asked = mode(model.get("mode"));
-    this.compositor.paint(
-      this.preview === null || asked === "multiply"
-        ? {
-            mode: asked,
-            fraction: this.context.fraction(),
-            fill: this.scene.fills.get(text(model.get("baseline"))) ?? null,
-          }
-        : UNMASKED,
-    );
+    const byMap =
+      this.preview === null || asked === "multiply" ? { mode: asked, fraction: this.context.fraction() } : UNMASKED;
+    const filling = this.fillings.of(this.scene, text(model.get("baseline")));
+    this.compositor.paint({ ...byMap, ...filling, paint: this.painted.pixels });
+    this.frame.classList.toggle("camwidget-provisional", this.compositor.provisional);
     this.paper.putImageData(this.image, 0, 0);
   }
 
@@ -207,12 +221,19 @@ export class Stage {
   }
 
   private describe(title: string, empty: boolean, note: string): void {
-    setAttribute(this.canvas, "aria-label", title === "" ? "The picture the model gets" : title);
+    this.title = title === "" ? "The picture the model gets" : title;
+    this.label();
     // It looks like no map at all, so it must say what it is.
     const silent = empty ? "No positive evidence for this class at this layer" : "";
     const said = note === "" ? silent : note;
     setText(this.note, said);
     this.note.hidden = said === "";
+  }
+
+  private label(): void {
+    if (this.painted.isDrawing) return;
+    const { said } = this.painted;
+    setAttribute(this.canvas, "aria-label", said === "" ? this.title : `${this.title}; painted: ${said}`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { bytes, float32, uint16 } from "../core/bytes";
 import type { Heat, Picture } from "../core/compositor";
 import type { Grid } from "../core/enlarge";
+import { unpackBits } from "../core/paint";
 import type { Mode } from "../core/rule";
 
 /**
@@ -132,6 +133,21 @@ export interface Box {
   /** Whether the peak lies on an object; "" where that is not known. */
   readonly hit: "hit" | "miss" | "";
   readonly said: string;
+}
+
+/** What is painted on a scene, in runs; `stroke` tells one stroke from the next. */
+export interface Paint {
+  readonly scene: string;
+  readonly runs: readonly unknown[];
+  readonly stroke: number;
+}
+
+/** The pixels of a hole that the kernel has filled: which they are, 1 each, and their colours in reading order. */
+export interface Filled {
+  readonly scene: string;
+  readonly baseline: string;
+  readonly hole: Uint8Array;
+  readonly rgb: Uint8Array;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -362,4 +378,20 @@ export function box(value: unknown): Box | null {
     scene: text(from["scene"]), left, top, right, bottom, x, y,
     hit: hit === "hit" || hit === "miss" ? hit : "", said: text(from["said"]),
   };
+}
+
+export function paint(value: unknown): Paint {
+  const from = fields(value);
+  return { scene: text(from["scene"]), runs: list(from["runs"]), stroke: number(from["stroke"], 0) };
+}
+
+/** Null unless it belongs to this very scene and has a colour for each pixel of its hole. */
+export function filled(value: unknown, of: Scene): Filled | null {
+  const from = fields(value);
+  const packed = bytes(from["hole"]);
+  const rgb = bytes(from["rgb"]);
+  if (packed === null || rgb === null || from["scene"] !== of.id) return null;
+  const hole = unpackBits(packed, of.width * of.height);
+  if (hole === null || rgb.length !== 3 * hole.reduce((sum, one) => sum + one, 0)) return null;
+  return { scene: of.id, baseline: text(from["baseline"]), hole, rgb };
 }

@@ -17,6 +17,7 @@ import { maskRow } from "./mask";
 import { MethodRow } from "./methods";
 import type { Model } from "./model";
 import { narrow } from "./narrow";
+import { Brush } from "./paint";
 import { Play } from "./play";
 import { curveHead, errorLine, sentence, status } from "./say";
 import { PromptPanel } from "./prompt";
@@ -46,7 +47,8 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   const layer = layerPicker(context, play.element, () => stage.focus());
   play.stopOn(layer);
   const contour = new Contour(context, stage);
-  const tools: readonly Tool[] = [historyTool(context), compare.tool, keepTool(context, stage)];
+  const brush = new Brush(context, stage);
+  const tools: readonly Tool[] = [historyTool(context), brush, compare.tool, keepTool(context, stage)];
   const parts = [
     make(
       "div",
@@ -77,12 +79,14 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
     root,
     frame: stage.frame,
     toggleHelp: () => help.toggle(),
-    marker: here,
+    marker: brush.marker(here),
+    brush,
     zoom,
     contour,
     play,
     cycleCompare: () => compare.cycle(),
-    close: () => help.close() || play.stop() || methods.close() || here.close() || stage.cancel.press(),
+    close: () =>
+      help.close() || play.stop() || methods.close() || here.close() || brush.stop() || stage.cancel.press(),
   });
   narrow(root, mask, signal);
   waiting(context, root);

@@ -1,0 +1,118 @@
+"""Painting in a real JupyterLab with a real mouse: at once on the screen, and the very pixels that the model gets."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_lab import EXPLORER, canvas_pixels, fraction_is, until
+
+import camwidget as cw
+from camwidget import zoo
+from camwidget.perturb import mask_pixels
+from camwidget.ranks import rank_levels
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+# Runs code in the kernel, and gives what it prints.
+PRINTED = """async (code) => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const future = kernel.requestExecute({code});
+  let printed = "";
+  future.onIOPub = ({content}) => { printed += content.text ?? ""; };
+  await future.done;
+  return printed;
+}"""
+
+MASK = "ex.wait(30); print(ex.mask.tobytes().hex())"
+
+# Waits for a lock on a file with the GIL held, so that no thread of the kernel can answer.
+BLOCK = "import ctypes; file = open({!r}); ctypes.PyDLL(None).flock(file.fileno(), 2)"
+
+
+def drag(page: Any, *spots: tuple[float, float]) -> None:
+    """Along these places, as parts of the picture."""
+    box = page.locator(".camwidget-canvas").bounding_box()
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in spots]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+
+
+def test_painting(
+    lab: Any, open_page: Callable[..., Any], textures: cw.VisionModel, tmp_path: Path
+) -> None:
+    shown = open_page()
+    shown.open(lab.write("paint", EXPLORER))
+    shown.widget()
+    page = shown.page
+    image = zoo.samples("zoo/textures")[0].image
+    exp = cw.explain(textures, image)
+    pixels, levels = textures.preprocess.pixels(image), rank_levels(exp.saliency)
+
+    def mask() -> np.ndarray:
+        printed = page.evaluate(PRINTED, MASK)
+        return np.frombuffer(bytes.fromhex(printed.strip()), np.int8).reshape(192, 192)
+
+    def shows(fraction: float, baseline: str, paint: np.ndarray) -> None:
+        """The numbers are the model's, and the canvas has the pixels that they are about."""
+        masked = mask_pixels(pixels, levels, [fraction], baseline=baseline, paint=paint)
+        before, after = (
+            float(textures.probabilities(textures.logits(x))[0, exp.target.index])
+            for x in (pixels[None], masked)
+        )
+        until(
+            page,
+            "(t) => document.querySelector('.camwidget-number').textContent === t",
+            f"{before:.2f} → {after:.2f}",
+        )
+        page.wait_for_timeout(100)
+        expected = (masked[0] * 255).round().byte().permute(1, 2, 0).numpy()
+        np.testing.assert_array_equal(canvas_pixels(page), expected)
+
+    page.locator(".camwidget-frame").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("p")
+    drag(page, (0.2, 0.3), (0.45, 0.35), (0.4, 0.55))
+    hidden = mask()
+    assert 0.04 < (hidden == 1).mean() < 0.12 and (hidden != -1).all()
+    shows(0, "blur", hidden)
+    assert page.locator(".camwidget-say").inner_text().startswith("Hiding the painted")
+
+    # What is kept, with the slider's mask and a fill that only the kernel can make.
+    page.keyboard.press("x")
+    drag(page, (0.65, 0.35), (0.9, 0.45))
+    both = mask()
+    assert (both == -1).mean() > 0.04 and ((both == 1) == (hidden == 1)).all()
+    fraction_is(page, 25)
+    page.locator(".camwidget-fill select").select_option("inpaint")
+    shows(0.25, "inpaint", both)
+
+    # The hand does not wait for the kernel.
+    page.locator(".camwidget-fill select").select_option("mean")
+    shows(0.25, "mean", both)
+    page.keyboard.press("x")
+    page.keyboard.press("x")
+    said, before = page.locator(".camwidget-say").inner_text(), canvas_pixels(page)
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code = BLOCK.format(str(tmp_path / "lock"))
+        page.evaluate(f"(code) => void ({PRINTED})(code)", code)
+        page.wait_for_timeout(300)
+        drag(page, (0.3, 0.85), (0.7, 0.85))
+        painted = canvas_pixels(page)
+        assert page.locator(".camwidget-say").inner_text() == said, "the kernel was to be blocked"
+    changed = (painted != before).any(2)
+    assert changed[153:173, 60:130].all() and not changed[:140].any()
+    until(page, "(t) => document.querySelector('.camwidget-say').textContent !== t", said)
+    last = mask()
+    assert (last[153:173, 60:130] == 1).all()
+    shows(0.25, "mean", last)
+    np.testing.assert_array_equal(canvas_pixels(page), painted)

@@ -14,6 +14,7 @@ from .. import loading, zoo
 from ..errors import CamwidgetError, PictureError, PromptError
 from ..explanation import Explanation
 from ..export import save_page
+from ..inpainting import INPAINTINGS
 from ..models import VisionModel
 from .answers import MaskDesk
 from .brush import Brush
@@ -239,6 +240,8 @@ class Explorer(Keeping):
     def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
         """Write what is shown as a page for any browser, without network or kernel.
 
+        Paint and comparisons are not in it, and of the baselines none that inpaints: the page has the blur then.
+
         Args:
             path: the file; ``.html`` is appended to a name without a suffix.
             options: as of ``camwidget.save_page``, such as ``methods``, ``layers``, ``modes``, ``overwrite``.
@@ -258,6 +261,8 @@ class Explorer(Keeping):
         shown: dict[str, Any] = {
             name: getattr(self, name) for name in ("mode", "baseline", "fraction")
         }
+        if self.baseline in INPAINTINGS:  # made anew for every mask, which a page cannot
+            shown["baseline"] = "blur"
         shown |= {"target": self.target, "method": self.method, "layer": self.layer}
         shown |= {"classes": self._screen.row_classes or 5, "name": picture.name}
         return save_page(bench.model, bench.pixels(picture), path, **{**shown, **options}).path

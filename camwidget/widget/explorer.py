@@ -14,6 +14,7 @@ from .answers import Mask, MaskDesk
 from .choices import Choices
 from .closing import close_parts
 from .hands import SHARED, Hands
+from .hosts import marimo_element
 from .maps import MapDesk, Request
 from .panels import Panels
 from .pictures import list_pictures, named_picture
@@ -83,6 +84,7 @@ class Explorer(Choices):
         self._texts = Texts(model)
         self._session = Session(_KINDS, self._failed, self._rested)
         self._restoring = False
+        self._elements: tuple[Any, ...] = ()
         self._stated = threading.local()
         most = 9 if model.prompt is not None else len(model.classes)
         listed = max(1, min(int(top), most, 9))
@@ -176,6 +178,10 @@ class Explorer(Choices):
             self._panels.close()
             close_parts(self)
         super().close()
+
+    def _display_(self) -> Any:
+        """What marimo shows: it asks for this, and no other host does."""
+        return marimo_element(self)
 
     def __repr__(self) -> str:
         count = len(self.pictures)

@@ -68,3 +68,4 @@ class View(anywidget.AnyWidget):
     cancellable = t.Bool(False).tag(sync=True)
     error = t.Unicode("").tag(sync=True)
     here = t.Dict({}).tag(sync=True)
+    missing = t.Unicode("").tag(sync=True)

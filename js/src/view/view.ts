@@ -1,3 +1,4 @@
+import { alone } from "./alone";
 import { classList } from "./classes";
 import { Context } from "./context";
 import { make } from "./dom";
@@ -38,6 +39,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
     classes.numbers,
     new Search(context).element,
     curveHead(context),
+    alone(context),
     methods.element,
     layerPicker(context, () => stage.focus()),
     mask,

@@ -102,6 +102,10 @@ def test_notebook(page: Any, tmp_path: Path) -> None:
         use(page)
         use_neighbours(page)
         assert errors == []
+        page.get_by_role("menuitem", name="Kernel", exact=True).click()
+        page.get_by_text("Restart Kernel…", exact=True).click()
+        page.get_by_role("button", name="Confirm Kernel Restart").click()
+        shows(page, ".camwidget-connection", "Disconnected from the kernel")
 
 
 def test_voila(page: Any, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import { alone } from "./alone";
 import { classList } from "./classes";
+import { Connection } from "./connection";
 import { Context } from "./context";
 import { make } from "./dom";
 import { followPicture } from "./follow";
@@ -24,7 +25,8 @@ import { waiting } from "./waiting";
 
 /** Builds one view of the model inside `root`; everything it holds on to ends with the signal. */
 export function mount(model: Model, root: HTMLElement, signal: AbortSignal): void {
-  const context = new Context(model, signal);
+  const connection = new Connection(model, root, signal);
+  const context = new Context(connection.guarded(), signal);
   const stage = new Stage(context);
   const here = new HerePopover(context, stage);
   const help = new Help(context);
@@ -46,6 +48,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
     sentence(context),
     status(context, help.element),
     errorLine(context),
+    connection.element,
   ];
   root.classList.add("camwidget-view");
   root.append(...parts);
@@ -60,5 +63,6 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   waiting(context, root);
   followPicture(context, root);
   holdFocus(root, stage.frame, signal);
+  connection.begin();
   signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
 }

@@ -79,6 +79,10 @@ def junk(r: random.Random, f: Facts) -> Deed:
     return Deed(f.view, data, provoking=True)
 
 
+def point(r: random.Random) -> dict[str, int]:
+    return {"x": r.randrange(192), "y": r.randrange(192)}
+
+
 def state(name: str, choose: Callable[[random.Random, Facts], Any]) -> Make:
     return lambda r, f: Deed(f.view, update(**{name: choose(r, f)}))
 
@@ -95,7 +99,7 @@ KINDS: dict[str, tuple[int, Make]] = {
     "slow map": (2, lambda r, f: Deed(f.view, update(method=r.choice(f.slow)), True)),
     "cancel": (4, lambda r, f: Deed(f.view, custom({"type": "cancel"}))),
     "picture": (7, state("picture", lambda r, f: r.randrange(f.pictures))),
-    "pick": (6, lambda r, f: Deed(f.view, custom({"type": "pick", "x": r.randrange(192), "y": r.randrange(192)}), True)),
+    "pick": (6, lambda r, f: Deed(f.view, custom({"type": "pick", **point(r)}), True)),
     "outlines": (2, state("outlines", lambda r, f: r.random() < 0.5)),
     "box": (2, state("boxes", lambda r, f: r.random() < 0.5)),
     "look": (3, state("opacity", lambda r, f: r.random())),

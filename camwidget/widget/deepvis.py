@@ -19,6 +19,7 @@ from ..deepvis import Visualization, dream_steps
 from ..errors import CamwidgetError, TargetError
 from ..models import VisionModel
 from .closing import close_parts
+from .interrupts import interrupts
 from .maps import Request
 from .session import Session
 
@@ -96,7 +97,10 @@ class DeepVisPanel(ipywidgets.VBox):
             self._bar.value = 0
             self._show_running(True)
             self._say(f"Drawing {aim.label} …")
-        self._session.submit("dream", lambda: self._draw(request, aim, seed, steps))
+        self._session.submit(
+            "dream",
+            lambda: interrupts.heard(self.cancel, self._draw(request, aim, seed, steps)),
+        )
 
     def cancel(self) -> None:
         """Stop drawing, at the next step; the unfinished picture stays."""

@@ -132,8 +132,14 @@ class Explorer(Choices):
 
         Raises:
             TimeoutError: if that takes longer than ``timeout`` seconds.
+            KeyboardInterrupt: if it is interrupted; a slow map is cancelled then.
         """
-        if not self._session.wait(timeout) and not self._session.in_worker:
+        try:
+            done = self._session.wait(timeout)
+        except KeyboardInterrupt:
+            self.cancel()
+            raise
+        if not done and not self._session.in_worker:
             raise TimeoutError(f"Still computing after {timeout} s.")
         return self
 

@@ -16,6 +16,24 @@ __all__ = ["Reader"]
 class Reader(ipywidgets.Widget):
     """A widget that reads its mail with care: what cannot be is not done, is said, and the page hears what holds."""
 
+    def open(self) -> None:
+        """Open the comm, if it is not."""
+        super().open()
+        self._let_page_choose()
+
+    def _send(self, msg: Any, buffers: Any = None) -> None:
+        super()._send(msg, buffers)
+        self._let_page_choose()
+
+    def _let_page_choose(self) -> None:
+        """A page's message goes to the subshell that the page named.
+
+        ipykernel 7.4 sends it to where the widget spoke last, for code that waits for a page's reply: after every cell
+        that set a trait, that is the main thread, and while the next cell is busy nothing would be answered.
+        """
+        if self.comm is not None:
+            self.comm.__dict__.pop("_reply_subshell_id", None)
+
     def _handle_msg(self, msg: Any) -> None:
         data = msg.get("content", {}).get("data") if isinstance(msg, dict) else None
         if not isinstance(data, dict) or data.get("method") not in _METHODS:

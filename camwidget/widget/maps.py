@@ -11,6 +11,7 @@ from ..explanation import Explanation
 from ..methods import get_method
 from . import words
 from .boxes import Boxes
+from .interrupts import interrupts
 from .screen import Screen
 from .session import Session
 from .texts import Texts
@@ -91,7 +92,7 @@ class MapDesk:
         if before is not None and before.text != request.text:
             self._screen.tell(stages={})  # they do not say of which text they are
         if slow:
-            self._session.submit("grow", lambda: self._grow(request))
+            self._session.submit("grow", lambda: interrupts.heard(self.cancel, self._grow(request)))
         else:
             self._session.submit("map", lambda: self._make(request))
 

@@ -147,14 +147,18 @@ class DeepVisPanel(ipywidgets.VBox):
             value=model.classes[0],
             options=list(model.classes),
             placeholder="find a class…",
+            description="class",
+            style={"description_width": "auto"},
             tooltip="The class whose score the picture is to raise",
-            layout=wide(width="240px"),
+            layout=wide(width="270px"),
         )
         self._layer = ipywidgets.Dropdown(
             options=[(str(layer), layer.name) for layer in model.layers],
             value=default.name,
+            description="layer",
+            style={"description_width": "auto"},
             tooltip="The layer of the channel, and the size of its map",
-            layout=wide(width="200px", display="none"),
+            layout=wide(width="230px", display="none"),
         )
         self._channel = ipywidgets.BoundedIntText(
             value=0,

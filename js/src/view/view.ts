@@ -15,6 +15,7 @@ import { MethodRow } from "./methods";
 import type { Model } from "./model";
 import { narrow } from "./narrow";
 import { curveHead, errorLine, sentence, status } from "./say";
+import { panelKeys } from "./panels";
 import { PromptPanel } from "./prompt";
 import { Search } from "./search";
 import { Stage } from "./stage";
@@ -63,6 +64,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   waiting(context, root);
   followPicture(context, root);
   holdFocus(root, stage.frame, signal);
+  panelKeys(root, signal);
   connection.begin();
   signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
 }

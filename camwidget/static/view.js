@@ -454,6 +454,34 @@ function setChoices(select2, choices2, value) {
   select2.selectedIndex = choices2.findIndex((choice) => choice.value === value);
 }
 
+// src/view/alone.ts
+function alone(context) {
+  const { model, signal } = context;
+  const step2 = (by, label, glyph) => {
+    const one = button("camwidget-button", { "aria-label": label, title: `${label} (${by < 0 ? "," : "."})` }, glyph);
+    one.addEventListener("click", () => stepPicture(context, by), { signal });
+    return one;
+  };
+  const back = step2(-1, "Previous picture", "‹");
+  const on = step2(1, "Next picture", "›");
+  const name = make("span", "camwidget-alone-name");
+  const line3 = make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Picture"), back, on, name);
+  const said2 = make("p", "camwidget-alone-said");
+  const block = make("div", "camwidget-alone", {}, line3, said2);
+  context.watch(["missing", "pictures", "picture"], () => {
+    const missing = text(model.get("missing"));
+    const names = texts(model.get("pictures"));
+    const at = number(model.get("picture"), -1);
+    block.hidden = missing === "";
+    line3.hidden = names.length < 2;
+    back.disabled = at <= 0;
+    on.disabled = at >= names.length - 1;
+    setText(name, `${names[at] ?? ""} · ${at + 1} of ${names.length}`);
+    setText(said2, missing);
+  });
+  return block;
+}
+
 // src/view/classes.ts
 var VISIBLE = 5e-3;
 function classList(context) {
@@ -2232,6 +2260,99 @@ function middle({ x, y }, { width, height }) {
   return { x: (x + 0.5) / width, y: (y + 0.5) / height };
 }
 
+// src/view/connection.ts
+var SAID = {
+  live: "",
+  waiting: "Waiting for the connection to the kernel…",
+  lost: "Disconnected from the kernel: run the cell again. The picture can still be masked and looked at."
+};
+var LOCAL = /* @__PURE__ */ new Set([
+  "fraction",
+  "mode",
+  "baseline",
+  "opacity",
+  "overlay",
+  "cells",
+  "colormap",
+  "outlines",
+  "boxes",
+  "error"
+]);
+var KERNELS = [".camwidget-classtop", ".camwidget-names", ".camwidget-find", ".camwidget-methods", ".camwidget-layer", ".camwidget-alone"];
+var GONE = /* @__PURE__ */ new Set(["starting", "restarting", "autorestarting", "terminating", "dead"]);
+var Connection = class {
+  constructor(model, root, signal) {
+    this.model = model;
+    this.root = root;
+    this.signal = signal;
+    this.manager = model.widget_manager;
+    this.first = this.manager?.kernel?.id;
+  }
+  model;
+  root;
+  signal;
+  /** The line that says it. */
+  element = make("div", "camwidget-connection", { role: "status" });
+  link = "live";
+  manager;
+  first;
+  /** Once the view is built: what this takes away must be there. */
+  begin() {
+    const update = () => this.update();
+    const later = () => queueMicrotask(update);
+    this.model.on("comm_live_update", later);
+    this.signal.addEventListener("abort", () => this.model.off("comm_live_update", later));
+    this.listen("kernelChanged", update);
+    this.listen("connectionStatusChanged", update);
+    this.listen("statusChanged", (_, status2) => this.update(GONE.has(status2)));
+    this.update();
+  }
+  /** The model, deaf to what needs a kernel while there is none: a control must not show what nobody answers. */
+  guarded() {
+    const { model } = this;
+    return {
+      get: (key) => model.get(key),
+      set: (key, value) => {
+        if (this.link !== "lost" || LOCAL.has(key)) model.set(key, value);
+      },
+      save_changes: () => {
+        if (this.link !== "lost") model.save_changes();
+      },
+      on: (event, callback) => model.on(event, callback),
+      off: (event, callback) => model.off(event, callback),
+      send: (content) => {
+        if (this.link !== "lost") model.send(content);
+      }
+    };
+  }
+  /** Of the notebook where there is one, for it outlives its kernels; else of the kernel. */
+  listen(name, slot) {
+    const signal = (this.manager?.context?.sessionContext ?? this.manager?.kernel)?.[name];
+    if (typeof signal?.connect !== "function") return;
+    signal.connect(slot);
+    this.signal.addEventListener("abort", () => signal.disconnect(slot));
+  }
+  now() {
+    if (this.root.closest(".jupyter-widgets-disconnected") !== null) return "lost";
+    if (this.manager === void 0 || this.first === void 0) return "live";
+    const { kernel } = this.manager;
+    if (kernel == null || kernel.id !== this.first) return "lost";
+    const { connectionStatus } = kernel;
+    return connectionStatus === "connecting" || connectionStatus === "disconnected" ? "waiting" : "live";
+  }
+  update(gone = false) {
+    if (this.signal.aborted) return;
+    this.link = gone || this.link === "lost" ? "lost" : this.now();
+    const lost = this.link === "lost";
+    setText(this.element, SAID[this.link]);
+    this.element.hidden = this.link === "live";
+    this.root.classList.toggle("camwidget-disconnected", lost);
+    if (!lost) return;
+    for (const part of this.root.querySelectorAll(KERNELS.join())) part.toggleAttribute("inert", true);
+    for (const key of ["busy", "pending", "cancellable"]) this.model.set(key, false);
+  }
+};
+
 // src/view/pointed.ts
 var Pointed = class {
   now = null;
@@ -3064,7 +3185,7 @@ function enlarged(from) {
 }
 
 // src/view/keep.ts
-var SAID = 2e3;
+var SAID2 = 2e3;
 function keepTool(context, stage) {
   const { model, signal } = context;
   const code = button(
@@ -3094,7 +3215,7 @@ function keepTool(context, stage) {
   const say = (word) => {
     setText(said2, word);
     window.clearTimeout(timer);
-    timer = window.setTimeout(() => setText(said2, ""), SAID);
+    timer = window.setTimeout(() => setText(said2, ""), SAID2);
   };
   const show = (open) => {
     drawer.hidden = !open;
@@ -4053,6 +4174,43 @@ function errorLine(context) {
   return line3;
 }
 
+// src/view/panels.ts
+var HEADER = ".jupyter-widget-Collapse-header";
+var OPEN = "jupyter-widget-Collapse-open";
+function panelKeys(root, signal) {
+  const seen2 = /* @__PURE__ */ new WeakSet();
+  const mark2 = () => {
+    const box2 = root.closest(".camwidget-explorer");
+    for (const header of box2?.querySelectorAll(`.camwidget-panels ${HEADER}`) ?? []) {
+      if (!seen2.has(header)) {
+        seen2.add(header);
+        for (const [name, value] of Object.entries({ role: "button", tabindex: "0", ...OWN_KEYS })) {
+          setAttribute(header, name, value);
+        }
+        header.addEventListener("keydown", (event) => press(header, event), { signal });
+      }
+      setAttribute(header, "aria-expanded", String(header.closest(`.${OPEN}`) !== null));
+    }
+    for (const image of box2?.querySelectorAll(".camwidget-panels img:not([alt])") ?? []) {
+      setAttribute(image, "alt", "The picture that is drawn");
+    }
+  };
+  const changed = new MutationObserver(mark2);
+  signal.addEventListener("abort", () => changed.disconnect());
+  setTimeout(() => {
+    const box2 = root.closest(".camwidget-explorer");
+    if (signal.aborted || box2 === null) return;
+    changed.observe(box2, { childList: true, subtree: true, attributeFilter: ["class"] });
+    mark2();
+  });
+}
+function press(header, event) {
+  if (event.key !== "Enter" && event.key !== " ") return;
+  event.preventDefault();
+  event.stopPropagation();
+  header.click();
+}
+
 // src/view/prompt.ts
 var NOTHING = { words: [], beside: [] };
 var PromptPanel = class {
@@ -4593,7 +4751,8 @@ function distance(a, b) {
 
 // src/view/view.ts
 function mount(model, root, signal) {
-  const context = new Context(model, signal);
+  const connection = new Connection(model, root, signal);
+  const context = new Context(connection.guarded(), signal);
   const stage = new Stage(context);
   const zoom = new Zoom(context, stage);
   const here2 = new HerePopover(context, stage, zoom);
@@ -4628,12 +4787,14 @@ function mount(model, root, signal) {
     ...compare.numbers,
     new Search(context).element,
     curveHead(context),
+    alone(context),
     methods2.element,
     layer,
     mask,
     sentence(context),
     status(context, help.element),
-    errorLine(context)
+    errorLine(context),
+    connection.element
   ];
   root.classList.add("camwidget-view");
   root.append(...parts);
@@ -4653,6 +4814,8 @@ function mount(model, root, signal) {
   waiting(context, root);
   followPicture(context, root);
   holdFocus(root, stage.frame, signal);
+  panelKeys(root, signal);
+  connection.begin();
   signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
 }
 

@@ -19,6 +19,7 @@ from ..deepvis import Visualization, dream_steps
 from ..errors import CamwidgetError, TargetError
 from ..models import VisionModel
 from .closing import close_parts
+from .interrupts import interrupts
 from .maps import Request
 from .session import Session
 
@@ -96,7 +97,10 @@ class DeepVisPanel(ipywidgets.VBox):
             self._bar.value = 0
             self._show_running(True)
             self._say(f"Drawing {aim.label} …")
-        self._session.submit("dream", lambda: self._draw(request, aim, seed, steps))
+        self._session.submit(
+            "dream",
+            lambda: interrupts.heard(self.cancel, self._draw(request, aim, seed, steps)),
+        )
 
     def cancel(self) -> None:
         """Stop drawing, at the next step; the unfinished picture stays."""
@@ -143,14 +147,18 @@ class DeepVisPanel(ipywidgets.VBox):
             value=model.classes[0],
             options=list(model.classes),
             placeholder="find a class…",
+            description="class",
+            style={"description_width": "auto"},
             tooltip="The class whose score the picture is to raise",
-            layout=wide(width="240px"),
+            layout=wide(width="270px"),
         )
         self._layer = ipywidgets.Dropdown(
             options=[(str(layer), layer.name) for layer in model.layers],
             value=default.name,
+            description="layer",
+            style={"description_width": "auto"},
             tooltip="The layer of the channel, and the size of its map",
-            layout=wide(width="200px", display="none"),
+            layout=wide(width="230px", display="none"),
         )
         self._channel = ipywidgets.BoundedIntText(
             value=0,

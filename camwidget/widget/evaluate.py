@@ -14,6 +14,7 @@ import numpy as np
 
 from ..metrics import Metric, get_metric, list_metrics
 from .closing import close_parts
+from .interrupts import interrupts
 from .judging import Judged, judge, lacks, objects, said_of
 from .maps import Request
 from .radar import RadarChart, rank_shares
@@ -141,7 +142,7 @@ class EvaluatePanel(ipywidgets.Box):
             )
             self._say("Waiting for the model …")
             self._draw()
-        self._session.submit("evaluate", lambda: self._run(asked))
+        self._session.submit("evaluate", lambda: interrupts.heard(self.cancel, self._run(asked)))
 
     def cancel(self) -> None:
         """Stop; what is finished stays in the table."""

@@ -23,6 +23,7 @@ from .code import Writer
 from .compare import list_models, model_names
 from .hands import SHARED, Hands
 from .history import History
+from .hosts import marimo_element
 from .keeping import Keeping
 from .maps import MapDesk, Request
 from .masking import Mask
@@ -124,6 +125,7 @@ class Explorer(Keeping):
         self._every = tuple(Texts(one) for one in self.models)
         self._texts = self._every[0]
         self._session = Session(_KINDS, self._failed, self._rested)
+        self._elements: tuple[Any, ...] = ()
         self._stated = threading.local()
         self._history, self._writer = History(self), Writer(self)
         most = 9 if model.prompt is not None else len(model.classes)
@@ -189,8 +191,14 @@ class Explorer(Keeping):
 
         Raises:
             TimeoutError: if that takes longer than ``timeout`` seconds.
+            KeyboardInterrupt: if it is interrupted; a slow map is cancelled then.
         """
-        if not self._session.wait(timeout) and not self._session.in_worker:
+        try:
+            done = self._session.wait(timeout)
+        except KeyboardInterrupt:
+            self.cancel()
+            raise
+        if not done and not self._session.in_worker:
             raise TimeoutError(f"Still computing after {timeout} s.")
         return self
 
@@ -279,6 +287,10 @@ class Explorer(Keeping):
             self._panels.close()
             close_parts(self)
         super().close()
+
+    def _display_(self) -> Any:
+        """What marimo shows: it asks for this, and no other host does."""
+        return marimo_element(self)
 
     def __repr__(self) -> str:
         count = len(self.pictures)

@@ -87,8 +87,14 @@ class Hands:
             explorer._screen.tell(**{name: getattr(explorer, name)})
 
     def _target_from_view(self, change: dict[str, Any]) -> None:
-        if not self._explorer._screen.is_telling:
-            self._pick_class(change["new"])
+        explorer, index = self._explorer, change["new"]
+        if explorer._screen.is_telling:
+            return
+        self._pick_class(index)
+        if explorer.target is not None and explorer._shows_asked():
+            held = explorer.model.class_index(explorer.target)
+            if held != index:  # refused: the page must not mark it
+                explorer._screen.tell(target=held)
 
     def _compare_from_view(self, change: dict[str, Any]) -> None:
         explorer, value = self._explorer, change["new"] or None
@@ -152,5 +158,7 @@ class Hands:
     def _shown_errors(self) -> Iterator[None]:
         try:
             yield
-        except (CamwidgetError, t.TraitError) as error:
-            self._explorer._screen.tell(error=str(error))
+        except Exception as error:
+            known = isinstance(error, (CamwidgetError, t.TraitError))
+            text = str(error) if known else f"{type(error).__name__}: {error}"
+            self._explorer._screen.tell(error=text)

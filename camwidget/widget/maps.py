@@ -12,6 +12,7 @@ from ..methods import get_method
 from . import words
 from .boxes import Boxes
 from .evidence import EvidenceDesk
+from .interrupts import interrupts
 from .screen import Screen
 from .session import Session
 from .texts import Texts
@@ -97,7 +98,7 @@ class MapDesk:
         if before is not None and before.text != request.text:
             self._screen.tell(stages={})  # they do not say of which text they are
         if slow:
-            self._session.submit("grow", lambda: self._grow(request))
+            self._session.submit("grow", lambda: interrupts.heard(self.cancel, self._grow(request)))
         else:
             self._session.submit("map", lambda: self._make(request))
 

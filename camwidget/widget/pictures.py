@@ -13,9 +13,10 @@ from ..errors import PictureError
 from ..truth import GroundTruth
 from .workbench import Picture
 
-__all__ = ["list_pictures", "named_picture"]
+__all__ = ["SUFFIXES", "list_pictures", "named_picture"]
 
-_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+#: Of files that are taken for pictures.
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
 def _picture(source: Any, name: str) -> Picture:
@@ -41,10 +42,10 @@ def list_pictures(images: Any) -> list[Picture]:
     if isinstance(images, Mapping):
         return [_picture(v, str(k)) for k, v in images.items()]
     if isinstance(images, (str, os.PathLike)) and Path(images).is_dir():
-        files = sorted(p for p in Path(images).iterdir() if p.suffix.lower() in _SUFFIXES)
+        files = sorted(p for p in Path(images).iterdir() if p.suffix.lower() in SUFFIXES)
         if not files:
             raise PictureError(
-                f"The folder {str(images)!r} has no picture ({', '.join(sorted(_SUFFIXES))})."
+                f"The folder {str(images)!r} has no picture ({', '.join(sorted(SUFFIXES))})."
             )
         return [Picture(p, p.name) for p in files]
     if isinstance(images, (list, tuple)) or (isinstance(images, torch.Tensor) and images.ndim == 4):

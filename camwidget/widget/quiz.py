@@ -16,6 +16,7 @@ from ..methods import Method
 from ..models import VisionModel
 from ..quizzes import Draft, Question
 from .cards import card_of, failed_card
+from .mail import Reader
 from .session import Session
 
 __all__ = ["Quiz", "Score"]
@@ -33,7 +34,7 @@ class Score(NamedTuple):
         return f"{self.right} of {self.answered} right"
 
 
-class Quiz(anywidget.AnyWidget):
+class Quiz(Reader, anywidget.AnyWidget):
     """Questions with pictures and options; after each answer what was right, and at the end the score.
 
     The numbers 1 to 9 choose an option, enter goes on. The questions lie in the page, so that a saved notebook can be

@@ -15,6 +15,7 @@ from ..colors import NEUTRAL, SERIES
 from ..evaluation.table import four_digits
 from ..methods import get_method
 from ..metrics import Metric, Score
+from .mail import Reader
 
 __all__ = ["ScoreTable", "ScoreValues", "metric_choice", "series_colors", "table_rows", "values_of"]
 
@@ -23,7 +24,7 @@ _STATIC = Path(__file__).parent.parent / "static"
 ScoreValues = Mapping[tuple[str, str], Score]
 
 
-class ScoreTable(anywidget.AnyWidget):
+class ScoreTable(Reader, anywidget.AnyWidget):
     """Methods and metrics to choose, a button to start, and the table of scores, sorted in the browser.
 
     Holds no logic: ``EvaluatePanel`` fills these traits. ``js/src/table/traits.ts`` mirrors them.

@@ -7,12 +7,14 @@ from pathlib import Path
 import anywidget
 import traitlets as t
 
+from .mail import Reader
+
 __all__ = ["View"]
 
 _STATIC = Path(__file__).parent.parent / "static"
 
 
-class View(anywidget.AnyWidget):
+class View(Reader, anywidget.AnyWidget):
     """The picture with its controls: one canvas that composites picture, saliency and mask in the browser.
 
     Holds no logic: ``Explorer`` fills these traits and listens to them. Names are those that
@@ -86,3 +88,4 @@ class View(anywidget.AnyWidget):
     cancellable = t.Bool(False).tag(sync=True)
     error = t.Unicode("").tag(sync=True)
     here = t.Dict({}).tag(sync=True)
+    missing = t.Unicode("").tag(sync=True)

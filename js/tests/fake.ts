@@ -37,6 +37,11 @@ export class FakeModel implements Model {
     this.sent.push(content);
   }
 
+  /** An event of the host's own. */
+  emit(event: string): void {
+    for (const listener of [...(this.listeners.get(event) ?? [])]) listener();
+  }
+
   get listening(): number {
     return [...this.listeners.values()].reduce((sum, { size }) => sum + size, 0);
   }

@@ -1,5 +1,7 @@
+import { alone } from "./alone";
 import { classList } from "./classes";
 import { Comparing } from "./compare";
+import { Connection } from "./connection";
 import { Context } from "./context";
 import { make } from "./dom";
 import { Contour } from "./contours";
@@ -20,6 +22,7 @@ import { narrow } from "./narrow";
 import { Brush } from "./paint";
 import { Play } from "./play";
 import { curveHead, errorLine, sentence, status } from "./say";
+import { panelKeys } from "./panels";
 import { PromptPanel } from "./prompt";
 import { Search } from "./search";
 import { Stage } from "./stage";
@@ -31,7 +34,8 @@ import { Zoom } from "./zoom";
 
 /** Builds one view of the model inside `root`; everything it holds on to ends with the signal. */
 export function mount(model: Model, root: HTMLElement, signal: AbortSignal): void {
-  const context = new Context(model, signal);
+  const connection = new Connection(model, root, signal);
+  const context = new Context(connection.guarded(), signal);
   const stage = new Stage(context);
   const zoom = new Zoom(context, stage);
   const here = new HerePopover(context, stage, zoom);
@@ -66,12 +70,14 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
     ...compare.numbers,
     new Search(context).element,
     curveHead(context),
+    alone(context),
     methods.element,
     layer,
     mask,
     sentence(context),
     status(context, help.element),
     errorLine(context),
+    connection.element,
   ];
   root.classList.add("camwidget-view");
   root.append(...parts);
@@ -92,5 +98,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   waiting(context, root);
   followPicture(context, root);
   holdFocus(root, stage.frame, signal);
+  panelKeys(root, signal);
+  connection.begin();
   signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
 }

@@ -1,0 +1,157 @@
+"""axe-core finds nothing serious in the explorer and the quiz, and all of the tour goes by keyboard alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+BOTH = """
+import camwidget as cw
+from camwidget.zoo import textures
+from IPython.display import display
+ex = cw.Explorer()
+pairs = [("waffled", "bubbly"), ("honeycombed", "veined")]
+pictures = [textures.draw(k, "multiple", classes=pair) for k, pair in enumerate(pairs)]
+display(cw.Quiz.which_class(ex.model, pictures, n=2), ex)
+"""
+
+#: What is other people's, with the reason that it is left out.
+THEIRS: tuple[str, ...] = ()
+
+
+def findings(page: Any, scope: str) -> list[str]:
+    """Serious and critical ones, as text."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    context = {"include": [[scope]], "exclude": [[each] for each in THEIRS]}
+    found = axe.run(page, context, {"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{each['id']} ({each['impact']}): {node['target']} {node['html'][:300]} {node['failureSummary'][:300]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
+
+
+def test_axe(lab: Any, open_page: Callable[..., Any]) -> None:
+    """Light and dark, the panels folded and open."""
+    shown = open_page(viewport={"width": 1280, "height": 2400})
+    shown.open(lab.write("axe", BOTH))
+    shown.widget()
+    page = shown.page
+    shown.execute("ex.fraction = 0.3; ex.boxes = ex.outlines = True; ex.wait(30)")
+    page.wait_for_selector(".camwidget-quiz-option", timeout=20_000)
+    for theme in ("Light", "Dark"):
+        page.evaluate(
+            "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
+            f"JupyterLab {theme}",
+        )
+        page.wait_for_function(
+            "(light) => document.body.dataset.jpThemeLight === light",
+            arg=str(theme == "Light").lower(),
+        )
+        page.wait_for_timeout(600)
+        assert findings(page, ".camwidget-explorer") == [], theme
+        assert findings(page, ".camwidget-quiz") == [], theme
+    for panel in ("DeepVis", "Evaluate", "Contact sheet"):
+        page.locator(".camwidget-panels").get_by_text(panel).click()
+        page.wait_for_timeout(800)
+        assert findings(page, ".camwidget-explorer") == [], panel
+
+
+def focused(page: Any, selector: str) -> bool:
+    return page.evaluate("(s) => document.activeElement?.matches(s) ?? false", selector)
+
+
+def tab_to(page: Any, selector: str) -> None:
+    for _ in range(60):
+        if focused(page, selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not lead to {selector}")
+
+
+def says(page: Any, selector: str, text: str) -> None:
+    page.wait_for_function(
+        "([s, t]) => document.querySelector(s)?.textContent.includes(t)",
+        arg=[selector, text],
+        timeout=20_000,
+    )
+
+
+SLOWED = """
+import time, camwidget as cw
+model = cw.load(device="cpu")
+pause = [0.0]
+model.module.register_forward_pre_hook(lambda *_: time.sleep(pause[0]))
+ex = cw.Explorer(model)
+ex
+"""
+
+
+def test_everything_by_keyboard(lab: Any, open_page: Callable[..., Any]) -> None:
+    """From the button before the picture to the last panel, with Tab, arrows and letters; never a pointer."""
+    shown = open_page()
+    shown.open(lab.write("keys", SLOWED))
+    shown.widget()
+    page = shown.page
+    keys = page.keyboard
+    page.locator(".camwidget-strip button").focus()
+    status, frame = ".camwidget-status-text", ".camwidget-frame"
+    tab_to(page, frame)
+    keys.press("2")  # a class
+    says(page, status, page.locator(".camwidget-name").nth(1).inner_text())
+    keys.press("m")  # a method, a layer, another picture
+    says(page, status, "Grad-CAM++")
+    keys.press("[")
+    says(page, status, "stage3")
+    keys.press("]")
+    says(page, status, "stage4")
+    keys.press(".")
+    shown.execute("ex.wait(30)")
+    assert page.locator(".camwidget-marker").is_hidden()
+    for key in "wwa":  # the marker, and which classes are strong there
+        keys.press(key)
+    assert page.locator(".camwidget-marker").is_visible()
+    keys.press("Enter")
+    page.wait_for_selector(".camwidget-here-entry", timeout=20_000)
+    keys.press("Escape")
+    assert page.locator(".camwidget-here").is_hidden()
+    keys.press("?")
+    assert page.get_by_role("dialog").is_visible()
+    keys.press("Escape")
+    assert page.get_by_role("dialog").is_hidden()
+    tab_to(page, ".camwidget-search")
+    keys.type("waf")
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    says(page, status, "waffled")
+    tab_to(page, "[role=radio][aria-checked=true]")
+    tab_to(page, ".camwidget-more")
+    keys.press("Enter")
+    for _ in range(60):
+        if focused(page, "[data-name=rise]"):
+            break
+        keys.press("ArrowDown")
+    shown.execute("pause[0] = 0.05")
+    keys.press("Enter")
+    says(page, ".camwidget-tag", "partial map")
+    keys.press("Escape")
+    says(page, status, "RISE cancelled at")
+    shown.execute("pause[0] = 0.0")
+    tab_to(page, ".camwidget-fraction")
+    keys.press("Shift+ArrowRight")
+    keys.press("ArrowRight")
+    says(page, ".camwidget-say", "11 %")
+    for panel in ("DeepVis", "Evaluate", "Contact"):
+        tab_to(page, ".camwidget-panels [role=button]:not([aria-expanded=true])")
+        while panel not in page.evaluate("() => document.activeElement.textContent"):
+            keys.press("Tab")
+        keys.press("Enter")
+        page.wait_for_function(
+            "() => document.activeElement.ariaExpanded === 'true'", timeout=10_000
+        )
+    page.wait_for_selector(".camwidget-sheet canvas")

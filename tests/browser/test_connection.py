@@ -1,0 +1,60 @@
+"""A kernel that goes away: the page says so, and goes on with what it does by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
+LOST = ".camwidget-connection:not([hidden])"
+
+PIXELS = """(canvas) => {
+  const {width, height} = canvas;
+  return Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data);
+}"""
+
+
+def still_masks(page: Any) -> bool:
+    """Whether the picture follows the slider, and the class list keeps still."""
+    canvas = page.locator(".camwidget-canvas")
+    before = np.array(canvas.evaluate(PIXELS))
+    chosen = page.locator(".camwidget-name[aria-pressed=true]").inner_text()
+    page.locator(".camwidget-frame").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("2")
+    page.wait_for_timeout(150)
+    assert page.locator(".camwidget-name[aria-pressed=true]").inner_text() == chosen
+    return not np.array_equal(np.array(canvas.evaluate(PIXELS)), before)
+
+
+def test_a_restart_and_a_notebook_opened_again(lab: Any, open_page: Callable[..., Any]) -> None:
+    shown = open_page()
+    name = lab.write("restarted", EXPLORER)
+    shown.open(name)
+    shown.widget()
+    page = shown.page
+    assert page.locator(LOST).count() == 0
+    page.evaluate(
+        """async () => {
+          const {commands} = window.jupyterapp;
+          await commands.execute("@jupyter-widgets/jupyterlab-manager:saveWidgetState");
+          await commands.execute("docmanager:save");
+          await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel();
+        }"""
+    )
+    page.wait_for_selector(LOST, timeout=30_000)
+    assert "run the cell again" in page.locator(LOST).inner_text()
+    assert still_masks(page)
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    again = open_page()
+    again.open(name, run=False)
+    again.page.wait_for_selector(LOST, timeout=30_000)
+    assert still_masks(again.page)
+    again.run_all()
+    again.page.wait_for_selector(LOST, state="detached", timeout=60_000)
+    again.widget()

@@ -1,0 +1,171 @@
+"""The explorer in the hosts beside JupyterLab: Notebook 7, Voila and marimo."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from host_driver import complaints, serving, write_notebook
+from PIL import Image
+
+from camwidget import zoo
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
+
+# Locators see into marimo's shadow roots; document.querySelector would not.
+PIXELS = """(canvas) => {
+  const {width, height} = canvas;
+  return Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data);
+}"""
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    context.set_default_timeout(60_000)
+    yield context.new_page()
+    context.close()
+
+
+def pixels(page: Any) -> np.ndarray:
+    return np.array(page.locator(".camwidget-canvas").evaluate(PIXELS))
+
+
+def shows(page: Any, selector: str, text: str | re.Pattern[str]) -> None:
+    page.locator(selector).filter(has_text=text).first.wait_for()
+
+
+def use(page: Any) -> None:
+    """What has to work wherever there is a picture: a class, the slider, a method."""
+    shows(page, ".camwidget-status-text", "·")
+    assert page.locator(".camwidget-name").count() == 6
+    before = pixels(page)
+    second = page.locator(".camwidget-name").nth(1)
+    name = second.inner_text()
+    second.click()
+    shows(page, ".camwidget-status-text", name)
+    page.wait_for_timeout(100)
+    assert not np.array_equal(pixels(page), before), "another class, another map"
+    before = pixels(page)
+    page.locator(".camwidget-fraction").evaluate(
+        """(slider) => {
+          slider.value = "40";
+          slider.dispatchEvent(new Event("input", {bubbles: true}));
+        }"""
+    )
+    page.wait_for_timeout(100)
+    assert not np.array_equal(pixels(page), before), "the slider paints by itself"
+    shows(page, ".camwidget-number", "→")
+    shows(page, ".camwidget-say", "40 %")
+    page.locator("[role=radio][data-name='layercam']").click()
+    shows(page, ".camwidget-status-text", "LayerCAM")
+    assert page.locator(".camwidget-error-text").inner_text() == ""
+
+
+def use_neighbours(page: Any) -> None:
+    """The parts that are other people's widgets: the strip, the bars, the curve."""
+    bars = page.locator(".camwidget-bars").bounding_box()
+    row = page.locator(".camwidget-name").nth(0)
+    at = row.bounding_box()
+    page.mouse.click(bars["x"] + 0.8 * bars["width"], at["y"] + at["height"] / 2)
+    shows(page, ".camwidget-status-text", row.inner_text())
+    assert page.locator(".camwidget-curve svg path.line").count() >= 2
+    before = pixels(page)
+    strip = page.locator(".camwidget-strip canvas").bounding_box()
+    page.mouse.click(strip["x"] + 32 + 64, strip["y"] + strip["height"] / 2)
+    page.locator(".camwidget-frame[aria-busy=false]").wait_for()
+    page.wait_for_timeout(300)
+    assert not np.array_equal(pixels(page), before), "another picture"
+
+
+def test_notebook(page: Any, tmp_path: Path) -> None:
+    write_notebook(tmp_path, "notebook", EXPLORER)
+    options = ["--no-browser", "--allow-root", "--IdentityProvider.token=", "--ip=127.0.0.1"]
+    with serving(
+        tmp_path,
+        lambda port: ["jupyter", "notebook", *options, f"--ServerApp.port={port}"],
+        "notebooks/notebook.ipynb",
+    ) as url:
+        errors = complaints(page)
+        page.goto(url)
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+        page.locator(".jp-CodeCell .cm-content").click()
+        errors.clear()  # Notebook's own, while it starts
+        page.keyboard.press("Shift+Enter")
+        use(page)
+        use_neighbours(page)
+        assert errors == []
+        page.get_by_role("menuitem", name="Kernel", exact=True).click()
+        page.get_by_text("Restart Kernel…", exact=True).click()
+        page.get_by_role("button", name="Confirm Kernel Restart").click()
+        shows(page, ".camwidget-connection", "Disconnected from the kernel")
+
+
+def test_voila(page: Any, tmp_path: Path) -> None:
+    pytest.importorskip("voila")
+    write_notebook(tmp_path, "app", EXPLORER)
+    with serving(
+        tmp_path,
+        lambda port: [
+            "voila",
+            "app.ipynb",
+            "--no-browser",
+            f"--port={port}",
+            "--Voila.ip=127.0.0.1",
+        ],
+    ) as url:
+        errors = complaints(page)
+        page.goto(url)
+        use(page)
+        use_neighbours(page)
+        assert errors == []
+
+
+MARIMO = """import marimo
+
+app = marimo.App(width="full")
+
+
+@app.cell
+def _():
+    import camwidget as cw
+    ex = cw.Explorer()
+    ex
+    return
+
+
+if __name__ == "__main__":
+    app.run()
+"""
+
+
+def test_marimo(page: Any, tmp_path: Path) -> None:
+    """Without ipycanvas and bqplot, and with a word that says so."""
+    pytest.importorskip("marimo")
+    (tmp_path / "app.py").write_text(MARIMO)
+    with serving(
+        tmp_path,
+        lambda port: ["marimo", "run", "app.py", "--headless", "--no-token", f"--port={port}"],
+    ) as url:
+        errors = complaints(page)
+        page.goto(url)
+        use(page)
+        shows(page, ".camwidget-alone-said", "marimo shows neither ipycanvas nor bqplot")
+        assert page.get_by_text("not supported in marimo").count() == 0
+        page.get_by_role("button", name="Next picture").click()
+        shows(page, ".camwidget-alone-name", "2 of 8")
+        stream = io.BytesIO()
+        Image.fromarray(np.rot90(zoo.samples("zoo/textures")[0].image)).save(stream, "PNG")
+        with page.expect_file_chooser() as chooser:
+            page.get_by_text("Add picture").click()
+        file = {"name": "turned.png", "mimeType": "image/png", "buffer": stream.getvalue()}
+        chooser.value.set_files([file])
+        shows(page, ".camwidget-alone-name", "turned.png · 9 of 9")
+        assert errors == []

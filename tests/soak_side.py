@@ -1,0 +1,124 @@
+"""The kernel's side of the soak: the explorer, and what is asked of it."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from untouched import HOOKS, fingerprint
+
+import camwidget as cw
+from camwidget.methods import list_methods
+
+#: Of the view, what tells the time, or what was done on the way here.
+_PASSING = (
+    "status",
+    "here",
+    "error",
+    "text_error",
+    "progress",
+    "opacity",
+    "overlay",
+    "cells",
+    "colormap",
+)
+
+
+class Side:
+    """An explorer on the embedded model, and its record."""
+
+    def __init__(self) -> None:
+        torch.set_num_threads(1)
+        self.model = cw.load(device="cpu")
+        self.before = fingerprint(self.model.module)
+        self.said: list[str] = []
+        self.ex = cw.Explorer(self.model).wait(60)
+        self.ex._view.observe(lambda c: self.said.append(c["new"]) if c["new"] else None, "error")
+
+    def facts(self) -> dict[str, Any]:
+        model = self.model
+        return {
+            "view": self.ex._view.model_id,
+            "panels": self.ex._panels.box.model_id,
+            "classes": len(model.classes),
+            "quick": [m.name for m in list_methods() if not m.slow],
+            "slow": ["scorecam", "rise", "occlusion"],
+            "layers": [layer.name for layer in model.layers],
+            "pictures": len(self.ex.pictures),
+        }
+
+    def settle(self) -> list[str]:
+        """Wait until all is done; the errors shown since the last time."""
+        self.ex.wait(240)
+        said, self.said = self.said, []
+        self.ex._view.error = ""
+        return said
+
+    def memory(self) -> float:
+        """Megabytes that the process holds, without what the allocator keeps for later."""
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+    def hooks(self) -> int:
+        return sum(len(getattr(m, h)) for m in self.model.module.modules() for h in HOOKS)
+
+    def untouched(self) -> bool:
+        return fingerprint(self.model.module) == self.before
+
+    def differences(self) -> list[str]:
+        """What differs from an explorer that is set to the same state at once."""
+        ex = self.ex
+        ex.wait(240)
+        names = (
+            "picture",
+            "target",
+            "method",
+            "layer",
+            "fraction",
+            "mode",
+            "baseline",
+            "outlines",
+            "boxes",
+        )
+        fresh = cw.Explorer(self.model, **{name: getattr(ex, name) for name in names}).wait(240)
+        try:
+            return [*_unlike_states(ex, fresh), *_unlike_curves(ex, fresh)]
+        finally:
+            fresh.close()
+
+
+def _unlike_states(ex: cw.Explorer, fresh: cw.Explorer) -> list[str]:
+    ids = {a.id: b.id for a, b in zip(ex.pictures, fresh.pictures, strict=True)}
+    one, other = ex._view.get_state(), fresh._view.get_state()
+    wrong = []
+    for name, held in one.items():
+        if name.startswith("_") or name in _PASSING or name in ("layout", "tabbable", "tooltip"):
+            continue
+        if isinstance(held, dict):
+            held = {k: ids.get(v, v) if isinstance(v, str) else v for k, v in held.items()}
+        if held != other[name]:
+            wrong.append(f"{name}: {str(held)[:300]} — {str(other[name])[:300]}")
+    return wrong
+
+
+def _unlike_curves(ex: cw.Explorer, fresh: cw.Explorer) -> list[str]:
+    if (ex.curve is None) != (fresh.curve is None):
+        return [f"curve: {ex.curve} — {fresh.curve}"]
+    wrong = []
+    if ex.curve is not None and not np.allclose(
+        ex.curve.probabilities, fresh.curve.probabilities, atol=1e-5
+    ):
+        wrong.append("curve: other values")
+    if not np.array_equal(ex.explanation.saliency, fresh.explanation.saliency):
+        wrong.append("explanation: other values")
+    for chart in ("_whole", "_masked"):
+        bars = [np.asarray(getattr(x._screen.bars, chart).y) for x in (ex, fresh)]
+        if not np.allclose(*bars, atol=1e-5):
+            wrong.append(f"bars: {bars}")
+    return wrong

@@ -1,0 +1,165 @@
+"""An explorer in a real kernel: interrupts, a busy cell, messages on a subshell, two explorers on one model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kernel_driver import Kernel, custom, update
+
+pytestmark = pytest.mark.timeout(180)
+
+SETUP = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+import torch, camwidget as cw
+from untouched import fingerprint
+torch.set_num_threads(1)
+model = cw.load(device="cpu")
+before = fingerprint(model.module)
+pause = [0.0]
+slowed = model.module.register_forward_pre_hook(lambda *_: time.sleep(pause[0]))
+hooked = fingerprint(model.module)
+ex, other = cw.Explorer(model).wait(60), cw.Explorer(model).wait(60)
+view, second = ex._view, other._view
+"""
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    running = Kernel(tmp_path_factory.mktemp("kernel"))
+    running.execute(SETUP)
+    yield running
+    running.close()
+
+
+@pytest.fixture(autouse=True)
+def fresh(kernel: Kernel) -> Iterator[None]:
+    """Each test begins with both explorers at rest, and leaves no traceback and the model as it was."""
+    kernel.execute(
+        "pause[0] = 0.0\n"
+        "for e in (ex, other):\n"
+        "    e.method, e.layer, e.fraction, e.mode, e.picture = 'gradcam', 'stage4', 0.0, 'remove', 0\n"
+        "    e.target = 0\n"
+        "    e.wait(60)"
+    )
+    kernel.tracebacks.clear()
+    yield
+    kernel.execute("ex.wait(60); other.wait(60)")
+    assert kernel.value("fingerprint(model.module) == hooked")
+    assert kernel.tracebacks == []
+
+
+def until(kernel: Kernel, expression: str) -> None:
+    deadline = time.monotonic() + 60
+    while not kernel.value(f"bool({expression})"):
+        assert time.monotonic() < deadline, f"never: {expression}"
+        time.sleep(0.05)
+
+
+def answer(kernel: Kernel, seconds: float, found: Callable[[dict[str, Any]], bool]) -> float | None:
+    """How long until the page hears this of a widget; None if it does not."""
+    start = time.monotonic()
+    while (left := start + seconds - time.monotonic()) > 0:
+        try:
+            message = kernel.client.get_iopub_msg(timeout=left)
+        except Exception:
+            return None
+        state = message["content"].get("data", {}).get("state", {})
+        if message["msg_type"] == "comm_msg" and found(state):
+            return time.monotonic() - start
+    return None
+
+
+# -- interrupts ------------------------------------------------------------------------------
+
+
+def test_an_interrupt_between_cells_cancels_a_slow_map(kernel: Kernel) -> None:
+    view = kernel.value("view.model_id")
+    kernel.execute("pause[0] = 0.05")
+    kernel.tell(view, update(method="scorecam"))
+    until(kernel, "view.busy and view.progress > 0")
+    kernel.value("0")  # a cell meanwhile leaves all as it was
+    time.sleep(0.5)
+    kernel.interrupt()
+    until(kernel, "'cancelled' in view.status")
+    assert kernel.value("view.status").startswith("Score-CAM cancelled at ")
+    assert kernel.value("(ex.method, view.method, view.busy)") == ("gradcam", "gradcam", False)
+    kernel.execute("pause[0] = 0.0")
+    kernel.tell(view, update(target=3))
+    kernel.execute("ex.wait(60)")
+    assert kernel.value("ex.explanation.target.index") == 3, "the next click works"
+    # Nothing slow any more: the kernel's own way with signals is back.
+    until(kernel, "__import__('camwidget').widget.interrupts.interrupts._looking is False")
+
+
+def test_an_interrupt_of_wait_cancels_the_map_too(kernel: Kernel) -> None:
+    kernel.execute("pause[0] = 0.05")
+    number = kernel.start("ex.method = 'scorecam'; ex.wait()")
+    time.sleep(1)
+    kernel.interrupt()
+    assert kernel.result(number, fails=True)["ename"] == "KeyboardInterrupt"
+    until(kernel, "'cancelled' in view.status")
+    assert kernel.value("ex.method") == "gradcam"
+
+
+def test_an_interrupt_of_a_cell_is_the_cells(kernel: Kernel) -> None:
+    number = kernel.start("time.sleep(30)")
+    time.sleep(0.5)
+    kernel.interrupt()
+    assert kernel.result(number, fails=True)["ename"] == "KeyboardInterrupt"
+    kernel.interrupt()  # and of nothing at all, nobody's
+    assert kernel.value("ex.wait(60).method") == "gradcam"
+
+
+# -- concurrency -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("on", [True, False], ids=["subshell", "main"])
+def test_the_slider_while_a_cell_is_busy(kernel: Kernel, on: bool) -> None:
+    """On a subshell the answer comes at once; on the main thread when the cell is through."""
+    view = kernel.value("view.model_id")
+    shell = kernel.subshell() if on else None
+    number = kernel.start("time.sleep(3)")
+    time.sleep(0.3)
+    for percent in range(5, 65, 5):
+        kernel.tell(view, update(fraction=percent / 100), shell)
+    took = answer(kernel, 2.2, lambda state: "60 %" in state.get("sentence", ""))
+    assert (took is not None) == on
+    kernel.result(number)
+    kernel.execute("ex.wait(60)")
+    assert "60 %" in kernel.value("view.sentence")
+
+
+def test_two_explorers_on_one_model(kernel: Kernel) -> None:
+    """Both used at once, on three threads: each ends with its own state, and the maps are those of the library."""
+    views = kernel.value("(view.model_id, second.model_id)")
+    shells = (None, kernel.subshell(), kernel.subshell())
+    for turn in range(40):
+        for number, each in enumerate(views):
+            shell = shells[(turn + number) % 3]
+            kernel.tell(each, update(target=(turn * 3 + number) % 12), shell)
+            kernel.tell(each, update(fraction=turn / 100), shells[turn % 3])
+            kernel.tell(each, update(method=("layercam", "gradcam++")[number]), shell)
+            if turn % 10 == number:
+                kernel.tell(each, custom({"type": "pick", "x": turn, "y": 9}), shell)
+    time.sleep(0.2)
+    for each, target, fraction in zip(views, (4, 7), (0.25, 0.5), strict=True):
+        kernel.execute("ex.wait(60); other.wait(60)")
+        kernel.tell(each, update(target=target, fraction=fraction))
+    kernel.execute("ex.wait(60); other.wait(60)")
+    assert kernel.value(
+        "[(e.method, e.fraction, e._view.target, e._view.error) for e in (ex, other)]"
+    ) == [
+        ("layercam", 0.25, 4, ""),
+        ("gradcam++", 0.5, 7, ""),
+    ]
+    kernel.execute(
+        "direct = [cw.explain(model, e.pictures[0].source, target=e.target, method=e.method) for e in (ex, other)]"
+    )
+    assert kernel.value(
+        "[bool((d.saliency == e.explanation.saliency).all()) for d, e in zip(direct, (ex, other))]"
+    ) == [True, True]

@@ -238,6 +238,12 @@ class Explorer(Keeping):
             self._ask(None)
 
     @property
+    def sentence(self) -> str:
+        """What masking the picture does to the class, in words, as it stands below the slider."""
+        said: str = self._view.sentence
+        return said
+
+    @property
     def difference(self) -> np.ndarray | None:
         """The map shown minus the one compared, each scaled to its own maximum: float32 (H, W) in [-1, 1].
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import loading, zoo
+from ..device import Spare, by_name, is_lost
 from ..errors import CamwidgetError, PromptError
 from ..explanation import Explanation
 from ..models import VisionModel
@@ -82,6 +83,7 @@ class Explorer(Choices):
             )
         self.pictures = list_pictures(images)
         self._texts = Texts(model)
+        self._spare = Spare(model.module)
         self._session = Session(_KINDS, self._failed, self._rested)
         self._restoring = False
         self._elements: tuple[Any, ...] = ()
@@ -222,6 +224,12 @@ class Explorer(Choices):
     # -- on the worker's thread ------------------------------------------------------------
 
     def _failed(self, kind: str, error: BaseException) -> None:
+        if is_lost(error) and self._spare.take_over():
+            self._texts.forget_computed()
+            self._desk.again()
+            self._screen.tell(error="The GPU was lost: the model is on the CPU now.")
+            return
+        error = by_name(error, self.model.name, self.model.device)
         known = isinstance(error, CamwidgetError)
         text = str(error) if known else f"{type(error).__name__}: {error}"
         if kind == "mask":

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as nnF
 
+from .device import faults_named
 from .errors import MethodError, ModelError
 from .explanation import Explanation, Explanations
 from .images import shades
@@ -154,18 +155,19 @@ def explain(
     items: list[Explanation] = []
     for number, part in enumerate(parts):
         given = (model if len(parts) == 1 else model.given_of(number)).told(part)
-        resolved = [None if t is None else resolve_target(given, t) for t in targets]
-        for m in chosen:
-            for name in names:
-                m.check(given, name)
-        trace = Trace(
-            given,
-            part,
-            [] if all(m.at_input for m in chosen) else names,
-            precision=precision,
-            with_input=any(m.needs_input for m in chosen),
-        )
-        items += compute_explanations(trace, resolved, chosen, names, progress=progress)
+        with faults_named(model.name, model.device):
+            resolved = [None if t is None else resolve_target(given, t) for t in targets]
+            for m in chosen:
+                for name in names:
+                    m.check(given, name)
+            trace = Trace(
+                given,
+                part,
+                [] if all(m.at_input for m in chosen) else names,
+                precision=precision,
+                with_input=any(m.needs_input for m in chosen),
+            )
+            items += compute_explanations(trace, resolved, chosen, names, progress=progress)
     if len(parts) > 1:
         each = len(items) // len(parts)
         items = [replace(e, picture=n // each) for n, e in enumerate(items)]

@@ -16,6 +16,7 @@ from torch import nn
 
 from .beside import Beside
 from .classes import find_class, unique_names
+from .device import is_lost, is_want_of_memory, lost
 from .errors import CamwidgetError, LayerError, ModelError, PictureError, PromptError
 from .gap import GapHead
 from .images import PictureLike
@@ -26,7 +27,7 @@ from .preprocess import Preprocess
 from .prompts import Prompt, Reading, check_prompt, read_text
 from .scores import check_scores, log_probabilities_of, probabilities_of
 
-__all__ = ["Prediction", "VisionModel", "is_want_of_memory", "wants_rows"]
+__all__ = ["Prediction", "VisionModel", "wants_rows"]
 
 
 @dataclass(frozen=True)
@@ -334,6 +335,8 @@ class VisionModel:
         except Exception as error:  # someone's own module
             if is_want_of_memory(error) or wants_rows(error):
                 raise
+            if is_lost(error):
+                raise lost(self.name, self.device, error) from error
             raise ModelError(
                 f"{self.name} fails on inputs of shape {tuple(inputs.shape)}: {type(error).__name__}: {error}. "
                 "Explain pictures of the size it was made for, with preprocess=camwidget.Preprocess(size, …)."
@@ -469,12 +472,6 @@ class VisionModel:
             f"VisionModel({self.name!r}, {len(self.classes)} classes, "
             f"default layer {self.default_layer!r}, {self.device})"
         )
-
-
-def is_want_of_memory(error: BaseException) -> bool:
-    """Whether there was not enough memory, so that less at once may do."""
-    wants = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-    return wants or "not enough memory" in str(error)
 
 
 def wants_rows(error: BaseException) -> bool:

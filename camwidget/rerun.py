@@ -12,10 +12,11 @@ from typing import Any, TypeAlias, TypeVar
 
 import torch
 
+from .device import is_want_of_memory
 from .errors import ModelError
 from .folding import folded
 from .layers import hooked
-from .models import VisionModel, is_want_of_memory, wants_rows
+from .models import VisionModel, wants_rows
 from .targets import Target, score_of, wants_output
 from .trace import Trace, in_precision
 

@@ -36,7 +36,7 @@ JUNK: tuple[Any, ...] = (
 #: Traits that pages write, some that only the kernel writes, and one that there is not.
 NAMES = (
     "target", "method", "layer", "mode", "baseline", "fraction", "picture", "outlines", "boxes", "opacity",
-    "overlay", "cells", "colormap", "busy", "pictures", "colormaps", "nonsense",
+    "overlay", "cells", "colormap", "contour", "divider", "paint", "compare", "arrangement", "busy", "pictures", "colormaps", "nonsense",
 )  # fmt: skip
 
 
@@ -50,6 +50,7 @@ class Facts(NamedTuple):
     slow: list[str]
     layers: list[str]
     pictures: int
+    scenes: list[str]
 
 
 class Deed(NamedTuple):
@@ -83,6 +84,35 @@ def point(r: random.Random) -> dict[str, int]:
     return {"x": r.randrange(192), "y": r.randrange(192)}
 
 
+def stroke(r: random.Random, f: Facts) -> Deed:
+    """A bar of a picture, painted to be hidden or kept, or nothing any more."""
+    runs = (
+        [0, r.randrange(20_000), r.choice((1, -1)), r.randrange(1, 4000)]
+        if r.random() < 0.8
+        else []
+    )
+    wire = {
+        "scene": r.choice(f.scenes),
+        "runs": runs,
+        "stroke": r.randrange(1000),
+        "painting": r.random() < 0.5,
+    }
+    return Deed(f.view, update(paint=wire), True)
+
+
+def compared(r: random.Random, f: Facts) -> Deed:
+    """Something beside the map shown, or nothing."""
+    wire = r.choice(
+        (
+            {},
+            {"method": r.choice(f.quick)},
+            {"layer": r.choice(f.layers)},
+            {"picture": r.randrange(f.pictures)},
+        )
+    )
+    return Deed(f.view, update(compare=wire), True)
+
+
 def state(name: str, choose: Callable[[random.Random, Facts], Any]) -> Make:
     return lambda r, f: Deed(f.view, update(**{name: choose(r, f)}))
 
@@ -92,7 +122,7 @@ KINDS: dict[str, tuple[int, Make]] = {
     "class": (14, state("target", lambda r, f: r.randrange(f.classes))),
     "slider": (24, state("fraction", lambda r, f: r.randrange(201) / 200)),
     "mode": (5, state("mode", lambda r, f: r.choice(("remove", "keep", "multiply")))),
-    "fill": (5, state("baseline", lambda r, f: r.choice(("blur", "mean", "black")))),
+    "fill": (5, state("baseline", lambda r, f: r.choice(("blur", "mean", "black", "inpaint")))),
     # Not every method applies at every layer.
     "method": (9, lambda r, f: Deed(f.view, update(method=r.choice(f.quick)), True)),
     "layer": (9, lambda r, f: Deed(f.view, update(layer=r.choice(f.layers)), True)),
@@ -104,6 +134,10 @@ KINDS: dict[str, tuple[int, Make]] = {
     "box": (2, state("boxes", lambda r, f: r.random() < 0.5)),
     "look": (3, state("opacity", lambda r, f: r.random())),
     "panel": (1, lambda r, f: Deed(f.panels, update(selected_index=r.choice((None, None, 0, 1, 2))))),
+    "paint": (6, stroke),
+    "compare": (4, compared),
+    "arrangement": (1, state("arrangement", lambda r, f: r.choice(("side", "split", "difference")))),
+    "undo": (4, lambda r, f: Deed(f.view, custom({"type": r.choice(("undo", "undo", "redo"))}), True)),
     "junk": (7, junk),
 }  # fmt: skip
 

@@ -25,6 +25,8 @@ _PASSING = (
     "overlay",
     "cells",
     "colormap",
+    "undoable",
+    "redoable",
 )
 
 
@@ -45,6 +47,7 @@ class Side:
             "view": self.ex._view.model_id,
             "panels": self.ex._panels.box.model_id,
             "classes": len(model.classes),
+            "scenes": [picture.id for picture in self.ex.pictures],
             "quick": [m.name for m in list_methods() if not m.slow],
             "slow": ["scorecam", "rise", "occlusion"],
             "layers": [layer.name for layer in model.layers],
@@ -59,11 +62,29 @@ class Side:
         return said
 
     def memory(self) -> float:
-        """Megabytes that the process holds, without what the allocator keeps for later."""
+        """Megabytes that the process holds, without what the allocator keeps for later.
+
+        What is remembered is bounded, but its size depends on the layers looked at last: the same ones each time.
+        """
+        state = self.ex.state
+        opened, self.ex._panels.box.selected_index = self.ex._panels.box.selected_index, None
+        self.ex.state = {
+            "method": "gradcam",
+            "layer": "stage4",
+            "compare": None,
+            "baseline": "blur",
+        }
+        for picture in range(5):
+            self.ex.picture = picture
+            self.ex.wait(240)
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)
         lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+        held = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+        self.ex.state = state
+        self.ex.wait(240)
+        self.ex._panels.box.selected_index = opened
+        return held
 
     def hooks(self) -> int:
         return sum(len(getattr(m, h)) for m in self.model.module.modules() for h in HOOKS)
@@ -75,18 +96,9 @@ class Side:
         """What differs from an explorer that is set to the same state at once."""
         ex = self.ex
         ex.wait(240)
-        names = (
-            "picture",
-            "target",
-            "method",
-            "layer",
-            "fraction",
-            "mode",
-            "baseline",
-            "outlines",
-            "boxes",
-        )
-        fresh = cw.Explorer(self.model, **{name: getattr(ex, name) for name in names}).wait(240)
+        fresh = cw.Explorer(self.model).wait(240)
+        fresh.state = ex.state
+        fresh.wait(240)
         try:
             return [*_unlike_states(ex, fresh), *_unlike_curves(ex, fresh)]
         finally:

@@ -197,7 +197,7 @@ def test_models_of_odd_outputs(name: str, classes: int, recwarn: Any) -> None:
     for method in (
         "gradcam",
         "cam",
-        "integrated_gradients",
+        "integrated-gradients",
         "lrp",
         "scorecam",
         "occlusion",

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
+from ..device import is_want_of_memory
 from ..engine import raw_maps, saliency_maps
 from ..errors import CamwidgetError, LayerError, ModelError, PictureError
 from ..metrics import Bench, Case, Score, Subject, score_steps
 from ..metrics.scoring import faults
-from ..models import is_want_of_memory
 from ..targets import ClassTarget, EachTarget
 from ..trace import Trace
 from .items import Item, Opened, open_item

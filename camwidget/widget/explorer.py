@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import loading, zoo
+from ..device import Spare, by_name, is_lost
 from ..errors import CamwidgetError, PictureError, PromptError
 from ..explanation import Explanation
 from ..export import save_page
@@ -124,6 +125,7 @@ class Explorer(Keeping):
         self.pictures = list_pictures(images)
         self._every = tuple(Texts(one) for one in self.models)
         self._texts = self._every[0]
+        self._spares = [Spare(one.module) for one in self.models]
         self._session = Session(_KINDS, self._failed, self._rested)
         self._elements: tuple[Any, ...] = ()
         self._stated = threading.local()
@@ -333,6 +335,13 @@ class Explorer(Keeping):
     # -- on the worker's thread ------------------------------------------------------------
 
     def _failed(self, kind: str, error: BaseException) -> None:
+        if is_lost(error) and any([spare.take_over() for spare in self._spares]):
+            for texts in self._every:
+                texts.forget_computed()
+            self._desk.again()
+            self._screen.tell(error="The GPU was lost: the model is on the CPU now.")
+            return
+        error = by_name(error, self.model.name, self.model.device)
         known = isinstance(error, CamwidgetError)
         text = str(error) if known else f"{type(error).__name__}: {error}"
         if kind == "mask":

@@ -123,7 +123,7 @@ class Hands:
             self._prompt(content.get("text") if kind == "text" else None)
         elif kind == "pick":
             x, y = content.get("x"), content.get("y")
-            if isinstance(x, int) and isinstance(y, int):
+            if type(x) is int and type(y) is int:  # True is an int, and no place
                 self._explorer._session.submit("pick", lambda: self._find_here(x, y))
 
     def _prompt(self, text: object) -> None:

@@ -16,6 +16,9 @@ __all__ = ["Reader"]
 class Reader(ipywidgets.Widget):
     """A widget that reads its mail with care: what cannot be is not done, is said, and the page hears what holds."""
 
+    #: Traits that only the kernel sets: what a page says of them is not heard.
+    _own: frozenset[str] = frozenset()
+
     def open(self) -> None:
         """Open the comm, if it is not."""
         super().open()
@@ -49,7 +52,7 @@ class Reader(ipywidgets.Widget):
         if not isinstance(sync_data, dict):
             self._refuse(CamwidgetError("The page sent a state that has no names."))
             return
-        known = {name: value for name, value in sync_data.items() if name in self.keys}
+        known = {n: v for n, v in sync_data.items() if n in self.keys and n not in self._own}
         self._echo(known)
         for name, value in known.items():
             # Not under ``hold_trait_notifications``, as ipywidgets does it: meanwhile it would also catch what other

@@ -102,6 +102,13 @@ class MapDesk:
         else:
             self._session.submit("map", lambda: self._make(request))
 
+    def again(self) -> None:
+        """Ask once more for what was asked last."""
+        with self.lock:
+            request, self.requested = self.requested, None
+        if request is not None:
+            self.ask(request)
+
     def cancel(self) -> None:
         """Stop the slow map that is being made; what was shown before comes back."""
         with self.lock:

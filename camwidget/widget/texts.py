@@ -57,6 +57,11 @@ class Texts:
         """Back to the model's own text for a picture."""
         self._written.pop(picture, None)
 
+    def forget_computed(self) -> None:
+        """What was computed is on a device that is no more."""
+        self.base.forget_passes()
+        self._benches = Recent(3)
+
     def restore(self, picture: Picture, text: str) -> None:
         """Another text came to nothing: a picture's is this again."""
         self.write(picture, text)

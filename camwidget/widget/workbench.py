@@ -92,6 +92,11 @@ class Workbench:
         self._explanations: Recent[Explanation] = Recent(96)
         self._levels: Recent[np.ndarray] = Recent(16)
 
+    def forget_passes(self) -> None:
+        """Forget what the model remembers of its passes; pixels and finished maps stay."""
+        self._traces = Recent(4)
+        self._every = Recent(1)
+
     def under(self, model: VisionModel) -> Workbench:
         """A bench for the same model under another text: the pixels are the same, all else is not."""
         other = Workbench(model)

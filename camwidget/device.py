@@ -1,0 +1,132 @@
+"""A device that fails: too little memory, or lost altogether; both said by name, and what can be saved is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from .errors import CamwidgetError, ModelError
+
+__all__ = [
+    "DeviceLostError",
+    "Spare",
+    "by_name",
+    "faults_named",
+    "is_lost",
+    "is_want_of_memory",
+    "lost",
+]
+
+#: What torch says, in the text of a RuntimeError, when a device does nothing any more until the process ends.
+_LOST = (
+    "cuda error",
+    "hip error",
+    "device-side assert",
+    "unspecified launch failure",
+    "illegal memory access",
+    "device lost",
+    "device is lost",
+    "cudnn_status_execution_failed",
+)
+
+
+class DeviceLostError(ModelError):
+    """The device that the model is on has failed: nothing can be computed on it, nor read from it."""
+
+
+def is_want_of_memory(error: BaseException) -> bool:
+    """Whether there was not enough memory, so that less at once may do."""
+    wants = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    return wants or "not enough memory" in str(error) or "can't allocate memory" in str(error)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the device has failed, so that nothing on it will do any more."""
+    if isinstance(error, DeviceLostError):
+        return True
+    said = str(error).lower()
+    return (
+        isinstance(error, RuntimeError)
+        and not is_want_of_memory(error)
+        and any(part in said for part in _LOST)
+    )
+
+
+def lost(name: str, device: torch.device, error: BaseException) -> DeviceLostError:
+    """The error by name, and what can be done: after such a fault not even the weights can be read from the device."""
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return DeviceLostError(
+        f"The device of {name}, {device}, was lost ({first}). Its weights cannot be read any more: load the model "
+        "again with device='cpu', or restart the kernel to have the device back."
+    )
+
+
+def by_name(error: BaseException, name: str, device: torch.device) -> BaseException:
+    """A device's fault as an error by name; any other error as it is."""
+    if isinstance(error, CamwidgetError):
+        return error
+    if is_want_of_memory(error):
+        return ModelError(
+            f"{name} does not fit into the memory of {device}: explain fewer or smaller pictures at once, use "
+            "precision='bf16', or load it with device='cpu'."
+        )
+    return lost(name, device, error) if is_lost(error) else error
+
+
+@contextmanager
+def faults_named(name: str, device: torch.device) -> Iterator[None]:
+    """Within it, a device's faults become errors by name.
+
+    Args:
+        name: the model's.
+        device: where it is.
+
+    Raises:
+        ModelError: for want of memory.
+        DeviceLostError: if the device was lost.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        named = by_name(error, name, device)
+        if named is error:
+            raise
+        raise named from error
+
+
+class Spare:
+    """A module's weights once more in the computer's own memory, for when the device that it is on is lost.
+
+    Args:
+        module: whose. Of one that is on the CPU nothing is kept.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._kept = {
+            name: tensor.detach().to("cpu", copy=True)
+            for name, tensor in _tensors(module)
+            if is_elsewhere(tensor)
+        }
+
+    def take_over(self) -> bool:
+        """Put the module on the CPU, with the weights that were kept; False if none were, or it has been done."""
+        kept, self._kept = self._kept, {}
+        for name, tensor in _tensors(self._module):
+            if name in kept:
+                # As ``Module.to`` does it, but for reading from the device: whoever holds the parameter holds this.
+                tensor.data = kept[name]
+        return bool(kept)
+
+
+def is_elsewhere(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is on a device that can be lost without the process."""
+    return tensor.device.type not in ("cpu", "meta")
+
+
+def _tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    yield from module.named_parameters()
+    yield from module.named_buffers()

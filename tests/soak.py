@@ -36,7 +36,8 @@ JUNK: tuple[Any, ...] = (
 #: Traits that pages write, some that only the kernel writes, and one that there is not.
 NAMES = (
     "target", "method", "layer", "mode", "baseline", "fraction", "picture", "outlines", "boxes", "opacity",
-    "overlay", "cells", "colormap", "contour", "divider", "paint", "compare", "arrangement", "busy", "pictures", "colormaps", "nonsense",
+    "overlay", "cells", "colormap", "contour", "divider", "paint", "compare", "arrangement", "busy", "pictures",
+    "colormaps", "nonsense",
 )  # fmt: skip
 
 

@@ -639,18 +639,18 @@
     const most = of.method === "random" ? `a random ${part}` : `the ${part} with the most evidence for ${name}`;
     const deed = {
       remove: `Removing ${most}`,
-      keep: `Keeping only ${most}`,
+      keep: fraction === 0 ? "Hiding everything" : `Keeping only ${most}`,
       multiply: `Multiplying the picture by its map for ${name}`
     }[mode2];
     const beyond = mode2 !== "multiply" && fraction > evident + 5e-3 ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.` : "";
-    return `${deed} ${effect(name, before, after)}${beyond}`;
+    return `${deed} ${effect(name, before, after, deed.includes(name) ? "it" : name)}${beyond}`;
   }
-  function effect(name, before, after) {
+  function effect(name, before, after, it) {
     const change2 = rounded(rounded(after, 2) - rounded(before, 2), 2);
     if (Math.max(before, after) < 5e-3) return `leaves ${name} below 0.01.`;
     if (change2 === 0) return `leaves ${name} at ${fixed(before, 2)}.`;
     const verb = change2 > 0 ? "raises" : "lowers";
-    return `${verb} it by ${fixed(Math.abs(change2), 2)} (${fixed(before, 2)} → ${fixed(after, 2)}).`;
+    return `${verb} ${it} by ${fixed(Math.abs(change2), 2)} (${fixed(before, 2)} → ${fixed(after, 2)}).`;
   }
   function pickedSentence(name) {
     return name === null ? "None of the most probable classes has positive evidence there." : `The strongest evidence there is for ${name}.`;

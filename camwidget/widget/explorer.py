@@ -335,6 +335,7 @@ class Explorer(Keeping):
     # -- on the worker's thread ------------------------------------------------------------
 
     def _failed(self, kind: str, error: BaseException) -> None:
+        # Each of them, also after the first.
         if is_lost(error) and sum(spare.take_over() for spare in self._spares):
             for texts in self._every:
                 texts.forget_computed()

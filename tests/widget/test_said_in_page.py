@@ -17,6 +17,7 @@ from camwidget.explanation import Explanation
 from camwidget.models import Prediction
 from camwidget.targets import ClassTarget
 from camwidget.widget import words
+from camwidget.widget.masking import WHOLE, Mask
 
 SAID = Path(__file__).resolve().parents[2] / "js" / "tests" / "kernel" / "said.json"
 
@@ -31,16 +32,20 @@ def cases() -> list[dict[str, Any]]:
             before, after = (
                 draw.choice(halves) if n % 2 else draw.randrange(10_001) / 10_000 for _ in range(2)
             )
+            fraction = draw.randrange(201) / 200
+            evident = draw.choice((0, 1, 8, 36, 40, 64, 64, 64)) / 64
+            # What is whole has been asked nothing.
+            whole = not evident or n % 10 == 9 or (mode, fraction) in WHOLE
             found.append(
                 {
                     "name": draw.choice(("tabby", "<b>lynx</b>", "a “cat”")),
                     "method": method,
                     "layer": "stage4",
                     "mode": mode,
-                    "fraction": draw.randrange(201) / 200,
+                    "fraction": fraction,
                     "before": before,
-                    "after": None if n % 10 == 9 else after,
-                    "evident": draw.choice((0, 1, 8, 36, 40, 64, 64, 64)) / 64,
+                    "after": None if whole else after,
+                    "evident": evident,
                 }
             )
     return found
@@ -60,9 +65,8 @@ def said(case: dict[str, Any]) -> str:
         pixels=np.zeros((8, 8, 3), np.uint8),
         model="",
     )
-    return words.sentence(
-        explanation, case["mode"], case["fraction"], case["before"], case["after"]
-    )
+    mask = Mask(case["mode"], "blur", case["fraction"])
+    return words.sentence(explanation, mask, case["before"], case["after"])
 
 
 def listed() -> list[dict[str, Any]]:

@@ -32,23 +32,23 @@ export function sentence(of: Masked): string {
   const most = of.method === "random" ? `a random ${part}` : `the ${part} with the most evidence for ${name}`;
   const deed = {
     remove: `Removing ${most}`,
-    keep: `Keeping only ${most}`,
+    keep: fraction === 0 ? "Hiding everything" : `Keeping only ${most}`,
     multiply: `Multiplying the picture by its map for ${name}`,
   }[mode];
   const beyond =
     mode !== "multiply" && fraction > evident + 0.005
       ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.`
       : "";
-  return `${deed} ${effect(name, before, after)}${beyond}`;
+  return `${deed} ${effect(name, before, after, deed.includes(name) ? "it" : name)}${beyond}`;
 }
 
-function effect(name: string, before: number, after: number): string {
+function effect(name: string, before: number, after: number, it: string): string {
   // The difference of what is shown, so that the sum on the screen comes out right.
   const change = rounded(rounded(after, 2) - rounded(before, 2), 2);
   if (Math.max(before, after) < 0.005) return `leaves ${name} below 0.01.`;
   if (change === 0) return `leaves ${name} at ${fixed(before, 2)}.`;
   const verb = change > 0 ? "raises" : "lowers";
-  return `${verb} it by ${fixed(Math.abs(change), 2)} (${fixed(before, 2)} → ${fixed(after, 2)}).`;
+  return `${verb} ${it} by ${fixed(Math.abs(change), 2)} (${fixed(before, 2)} → ${fixed(after, 2)}).`;
 }
 
 /** What a click in the picture found. */

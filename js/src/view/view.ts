@@ -38,7 +38,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   const help = new Help(context);
   const classes = classList(context);
   const methods = new MethodRow(context);
-  const compare = new Comparing(context, stage, root);
+  const compare = new Comparing(context, stage, zoom, root);
   const mask = maskRow(context, () => {
     stage.repaint();
     compare.repaint();

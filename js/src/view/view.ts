@@ -29,9 +29,13 @@ import { truthLine } from "./truth";
 import { waiting } from "./waiting";
 import { Zoom } from "./zoom";
 
-/** Builds one view of the model inside `root`; everything it holds on to ends with the signal. */
-export function mount(model: Model, root: HTMLElement, signal: AbortSignal): void {
-  const context = new Context(model, signal);
+/**
+ * Builds one view of the model inside `root`; everything it holds on to ends with the signal.
+ *
+ * @param live whether there is a kernel: what needs one is left out where there is none
+ */
+export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live = true): void {
+  const context = new Context(model, signal, live);
   const stage = new Stage(context);
   const zoom = new Zoom(context, stage);
   const here = new HerePopover(context, stage, zoom);
@@ -48,7 +52,8 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   play.stopOn(layer);
   const contour = new Contour(context, stage);
   const brush = new Brush(context, stage);
-  const tools: readonly Tool[] = [historyTool(context), brush, compare.tool, keepTool(context, stage)];
+  const keep = keepTool(context, stage);
+  const tools: readonly Tool[] = live ? [historyTool(context), brush, compare.tool, keep] : [keep];
   const parts = [
     make(
       "div",

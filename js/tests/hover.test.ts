@@ -73,9 +73,25 @@ const classes = (view: Shown): string[] =>
   view.all(".camwidget-reading-classes > span").map(({ children }) => [...children].map((c) => c.textContent).join(" "));
 
 describe("the reading", () => {
+  it("has 1 where the strongest map of the picture is, though its cells are higher", () => {
+    // Over four pixels the middle one of three cells is met by none.
+    const cells = { index: 7, name: "tabby", rows: 1, columns: 3, cells: floats(0, 1, 0) };
+    const view = shown({ evidence: evidence({ classes: [cells] }) });
+    point(view, 1, 0);
+    expect(classes(view)).toEqual(["tabby 1.00"]);
+  });
+
+  it("says what the pointer does while it paints", () => {
+    const view = shown();
+    view.key("p");
+    expect(facts(view)).toContain("drag:\u00a0paint");
+    view.key("p");
+    expect(facts(view)).toContain("drag:\u00a0pan");
+  });
+
   it("says how strong the map is, by which fraction it is reached, and which classes are there", () => {
     const view = shown();
-    expect(facts(view)).toContain("point: read");
+    expect(facts(view)).toContain("point:\u00a0read");
     point(view, 3, 1);
     expect(facts(view)).toBe("saliency 0.88 · top 0.1\u00a0%");
     point(view, 0, 0);
@@ -85,7 +101,7 @@ describe("the reading", () => {
     point(view, 3, 0);
     expect(classes(view)).toEqual(["<b>x</b> 0.75", "lynx 0.50", "eel 0.10"]);
     view.one(".camwidget-clip").dispatchEvent(new PointerEvent("pointerleave"));
-    expect([facts(view).includes("point: read"), classes(view)]).toEqual([true, []]);
+    expect([facts(view).includes("point:\u00a0read"), classes(view)]).toEqual([true, []]);
     expect(view.one(".camwidget-point").closest("[aria-live]")).toBeNull();
   });
 
@@ -124,13 +140,13 @@ describe("the reading", () => {
     view.key("w");
     expect(facts(view)).toContain("saliency 0.38");
     view.key("Escape");
-    expect(facts(view)).toContain("point: read");
+    expect(facts(view)).toContain("point:\u00a0read");
   });
 
   it("leaves fingers alone", () => {
     const view = shown();
     point(view, 0, 0, "touch");
-    expect(facts(view)).toContain("point: read");
+    expect(facts(view)).toContain("point:\u00a0read");
   });
 
   it("follows the map under a pointer that rests", async () => {

@@ -160,6 +160,28 @@ describe("a page's model", () => {
   });
 });
 
+describe("the classes' evidence of a page", () => {
+  const told = (model: PageModel): Record<string, unknown> => model.get("evidence") as Record<string, unknown>;
+
+  it("is of one method and layer, on one scale", () => {
+    const model = opened();
+    const { classes, ...of } = told(model);
+    expect(of).toEqual({ scene: "page", method: "gradcam", layer: "stage2", text: "" });
+    const cells = (classes as { index: number; cells: Uint8Array }[]).map(({ index, cells: raw }) => [
+      index, ...new Float32Array(raw.buffer),
+    ]);
+    expect(cells).toEqual([[7, 1, 0.25], [3, 0, 0.5]]);
+    change(model, { layer: "stage1" });
+    expect(told(model)["layer"]).toBe("stage1");
+  });
+
+  it("is nobody's where all classes have the same map", () => {
+    const model = opened();
+    change(model, { method: "saliency" });
+    expect(told(model)).toMatchObject({ method: "saliency", layer: "input", classes: [] });
+  });
+});
+
 describe("a page", () => {
   beforeEach(() => {
     vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue({ putImageData: () => undefined } as never);
@@ -186,5 +208,25 @@ describe("a page", () => {
     expect(page.textContent).toContain(HOSTILE);
     const modes = Array.from(page.querySelectorAll<HTMLElement>(".camwidget-mask [role=radio]"));
     expect(modes.filter(({ hidden }) => !hidden).map((one) => one.textContent)).toEqual(["remove", "× map"]);
+  });
+
+  it("has no tool and no key that needs a kernel", async () => {
+    const page = pageView(opened());
+    document.body.replaceChildren(page);
+    await settle();
+    const tools = Array.from(page.querySelectorAll(".camwidget-tools button"), (one) => one.textContent);
+    expect(tools).toEqual(["PNG"]);
+    const frame = page.querySelector<HTMLElement>(".camwidget-frame")!;
+    for (const key of ["v", "p", "x", "}"]) {
+      frame.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+    }
+    const undo = new KeyboardEvent("keydown", { key: "z", ctrlKey: true, bubbles: true, cancelable: true });
+    frame.dispatchEvent(undo);
+    await settle();
+    expect(undo.defaultPrevented).toBe(false);
+    expect(page.querySelector(".camwidget-comparing, .camwidget-painting")).toBeNull();
+    const keys = Array.from(page.querySelectorAll(".camwidget-keys dt"), (one) => one.textContent);
+    expect(keys).toContain("+ − 0");
+    for (const key of ["v", "p", "x", "ctrl z"]) expect(keys).not.toContain(key);
   });
 });

@@ -146,7 +146,7 @@ describe("asking about a point", () => {
     click(view, 0, 0);
     view.model.set("here", answer);
     await settle();
-    expect(view.one(".camwidget-here-heading").textContent).toBe("No evidence here, of the 0 most probable classes");
+    expect(view.one(".camwidget-here-heading").textContent).toBe("No evidence of the top 0");
     view.key("Escape");
     expect(view.one(".camwidget-here").hidden).toBe(true);
     click(view, 0, 0);

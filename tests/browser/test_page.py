@@ -199,7 +199,7 @@ def test_it_is_played_with(
     # A click in the picture, and a bar.
     page.locator(".camwidget-canvas").click()
     page.locator(".camwidget-here").wait_for(state="visible")
-    assert "of the 9 most probable classes" in str(
+    assert "Strongest of the top 9" in str(
         page.locator(".camwidget-here-heading").text_content()
     )
     page.keyboard.press("Escape")

@@ -44,10 +44,31 @@ export class Maps {
   /** At the size of the picture, in proportion to the map: values of several classes' maps compare. */
   enlarged(number: number): Float32Array {
     const { width, height } = this.data.scene;
+    return enlarge(this.inProportion(number), width, height);
+  }
+
+  /**
+   * The classes' maps of one method at one layer, divided by the largest value of all of them, as the kernel sends them;
+   * none if they are all the same: these are no class's.
+   */
+  evidence(method: number, layer: number): Record<string, unknown>[] {
+    const found = this.data.classes.flatMap(({ index, name }, row) => {
+      const number = this.find(row, method, layer);
+      return number === undefined ? [] : [{ index, name, number, ...this.inProportion(number) }];
+    });
+    if (found.length > 1 && found.every(({ number }) => number === found[0]!.number)) return [];
+    const most = found.reduce((high, { cells }) => cells.reduce((peak, value) => Math.max(peak, value), high), 0) || 1;
+    return found.map(({ index, name, rows, columns, cells }) => ({
+      index, name, rows, columns, cells: new Uint8Array(cells.map((value) => value / most).buffer),
+    }));
+  }
+
+  /** A grid, so that its values compare with those of others. */
+  private inProportion(number: number): Grid {
     const { rounded, peak } = this.data.grids[number]!;
-    const map = enlarge(this.grid(number), width, height);
-    const step = rounded ? peak / Math.max(...this.grid(number).cells) : 1;
-    return map.map((value) => value * step);
+    const grid = this.grid(number);
+    const step = rounded ? peak / (grid.cells.reduce((high, value) => Math.max(high, value), 0) || 1) : 1;
+    return { ...grid, cells: grid.cells.map((value) => value * step) };
   }
 
   show(number: number): Shown {

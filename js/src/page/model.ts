@@ -150,6 +150,10 @@ export class PageModel implements Model {
     const where = method.everywhere ? "input" : layer;
     this.tell({
       error: "",
+      evidence: {
+        scene: SCENE, method: method.name, layer: where, text: "",
+        classes: this.maps.evidence(place.method, place.layer),
+      },
       explanation: {
         scene: SCENE, saliency, levels, cells, cells_shape: [rows, columns], layer: where,
         at_input: method.everywhere, title: `${method.label} · ${where} · ${target.name}`,

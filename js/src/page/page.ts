@@ -18,6 +18,6 @@ export function pageView(model: PageModel): HTMLElement {
     model.save_changes();
   };
   explorer.append(root, bars(model, pick, signal), curveChart(model, () => model.curve(), signal));
-  mount(model, root, signal);
+  mount(model, root, signal, false);
   return explorer;
 }

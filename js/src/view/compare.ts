@@ -13,6 +13,7 @@ import type { Compare, Other } from "./othertraits";
 import type { Stage } from "./stage";
 import type { Tool } from "./tools";
 import { explanation, flag, scene } from "./traits";
+import type { Zoom } from "./zoom";
 
 /** A, which the view shows, and B, which differs from it in a thing or two: side by side, split, or their difference. */
 export class Comparing {
@@ -24,7 +25,7 @@ export class Comparing {
   private readonly opener: HTMLButtonElement;
   private readonly picture: OtherPicture;
   private readonly divider: Divider;
-  /** B's frame, side by side with A's, and its plane, which is moved as A's is. */
+  /** B's frame, side by side with A's, and its plane, of which the same part is seen as of A's. */
   private readonly frame: HTMLElement;
   private readonly plane = make("div", "camwidget-other-plane");
   private readonly message = make("div", "camwidget-other-message");
@@ -42,6 +43,7 @@ export class Comparing {
   constructor(
     private readonly context: Context,
     private readonly stage: Stage,
+    private readonly zoom: Zoom,
     private readonly root: HTMLElement,
   ) {
     const { model, scrub, signal } = context;
@@ -57,13 +59,16 @@ export class Comparing {
     );
     this.opener.addEventListener("click", () => (isComparing(model) ? this.end() : this.begin()), { signal });
     this.tool = { buttons: [this.opener], drawer: differs(context, () => this.end()) };
+    const clip = make("div", "camwidget-clip", {}, this.plane);
     this.frame = make(
       "div",
       "camwidget-other-frame",
       { role: "group", "aria-label": "Picture B", hidden: true },
-      this.plane,
+      clip,
       this.message,
     );
+    zoom.add({ clip, plane: this.plane, canvas: this.picture.canvas });
+    zoom.listen(() => this.clip());
     this.divider = new Divider(context, stage.frame, (place) => this.clip(place));
     const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
     this.legend = make(
@@ -82,7 +87,6 @@ export class Comparing {
     stage.frame.append(this.divider.element);
     this.around = [...captions(context), stage.frame, this.frame, this.line];
     this.numbers = otherNumbers(context);
-    this.followPlane();
     this.followPointer();
     context.watch(["compare", "arrangement", "scene", "explanation", "other", "other_scene", "other_state", "busy"], () =>
       this.update(),
@@ -171,6 +175,7 @@ export class Comparing {
     const aspect = this.mine === null ? 1 : this.mine.scene.width / this.mine.scene.height;
     this.frame.style.setProperty("--camwidget-aspect", String(aspect));
     this.picture.show(found, shown === "difference" ? this.mine : null, aspect);
+    this.zoom.lay();
     this.clip();
   }
 
@@ -208,37 +213,36 @@ export class Comparing {
     sheet.style.clipPath = `inset(0 0 0 ${100 * Math.min(1, Math.max(0, cut))}%)`;
   }
 
-  /** Whoever enlarges or moves A's plane does it to B's too. */
-  private followPlane(): void {
-    const { signal } = this.context;
-    const follow = (): void => {
-      const { transform, transformOrigin } = this.stage.plane.style;
-      this.plane.style.transform = transform;
-      this.plane.style.transformOrigin = transformOrigin;
-      this.clip();
-    };
-    const observer = new MutationObserver(follow);
-    observer.observe(this.stage.plane, { attributes: true, attributeFilter: ["style", "class"] });
-    signal.addEventListener("abort", () => observer.disconnect());
-    follow();
-  }
-
   /** The same place in both; over A the reading follows. */
   private followPointer(): void {
     const { hover, signal } = this.context;
+    let last: PointerEvent | null = null;
+    const read = (): void => {
+      const place = last === null ? null : this.picture.at(last);
+      if (place === null || this.mine === null) return;
+      this.isOnOther = true;
+      const { width, height } = this.mine.scene;
+      hover.set({ x: pixel(place.x, width), y: pixel(place.y, height) });
+    };
     this.stage.canvas.addEventListener("pointermove", () => (this.isOnOther = false), { signal });
     this.picture.canvas.addEventListener(
       "pointermove",
       (event) => {
-        const place = this.picture.at(event);
-        if (place === null || this.mine === null) return;
-        this.isOnOther = true;
-        const { width, height } = this.mine.scene;
-        hover.set({ x: pixel(place.x, width), y: pixel(place.y, height) });
+        last = event;
+        read();
       },
       { signal },
     );
-    this.picture.canvas.addEventListener("pointerleave", () => hover.set(null), { signal });
+    this.picture.canvas.addEventListener(
+      "pointerleave",
+      () => {
+        last = null;
+        hover.set(null);
+      },
+      { signal },
+    );
+    // The picture may move under the pointer.
+    this.zoom.listen(read);
     hover.listen(() => this.point());
   }
 

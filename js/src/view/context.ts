@@ -10,8 +10,8 @@ let views = 0;
 export class Context {
   private readonly prefix = `camwidget-${++views}`;
 
-  /** Whose the pointer is on the picture: a tool's name, or "" where it asks and pans. */
-  tool = "";
+  private owner = "";
+  private readonly owned: (() => void)[] = [];
 
   /** The pixel of the picture that the pointer is on. */
   readonly hover = new Pointed();
@@ -19,15 +19,35 @@ export class Context {
   /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
   fraction = (): number => unit(this.model.get("fraction"), 0);
 
-
   /** The layer to name and to draw: the model's, or the one under the hand. */
   readonly scrub: Scrub;
 
+  /**
+   * @param model what is shown
+   * @param signal the end of the view
+   * @param live whether there is a kernel; without one there is only what was computed beforehand
+   */
   constructor(
     readonly model: Model,
     readonly signal: AbortSignal,
+    readonly live = true,
   ) {
     this.scrub = new Scrub(this);
+  }
+
+  /** Whose the pointer is on the picture: a tool's name, or "" where it asks and pans. */
+  get tool(): string {
+    return this.owner;
+  }
+
+  set tool(name: string) {
+    this.owner = name;
+    for (const update of this.owned) update();
+  }
+
+  /** Calls `update` whenever the pointer is another's. */
+  onTool(update: () => void): void {
+    this.owned.push(update);
   }
 
   id(name: string): string {

@@ -72,7 +72,7 @@ function differLine(context: Context): HTMLElement {
     "div",
     "camwidget-line",
     {},
-    make("span", "camwidget-compare-label", {}, "B differs in"),
+    make("span", "camwidget-label", {}, "B has"),
     dimension,
     value,
     more,
@@ -100,7 +100,7 @@ function shownLine(context: Context, off: () => void): HTMLElement {
   rove(group, signal);
   const end = button("camwidget-button", { title: "Compare no more" }, "off");
   end.addEventListener("click", off, { signal });
-  return make("div", "camwidget-line", {}, make("span", "camwidget-compare-label", {}, "Shown"), group, end);
+  return make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Shown"), group, end);
 }
 
 /** The one of several that the drawer has a choice for. */

@@ -39,7 +39,7 @@ export class HerePopover {
       {
         role: "group",
         "aria-label": "Classes with the strongest maps at this point",
-        title: "Each class's map at this point; 1 is the highest value of all of them anywhere in the picture",
+        title: "The most probable classes' maps at this point; 1 is the highest value of all of them anywhere in the picture",
       },
       this.heading,
       close,
@@ -136,8 +136,7 @@ export class HerePopover {
   }
 
   private list({ entries, of }: Here): void {
-    const among = `of the ${of} most probable classes`;
-    setText(this.heading, entries.length === 0 ? `No evidence here, ${among}` : `Strongest here, ${among}`);
+    setText(this.heading, entries.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
     const items = fit(this.entries, entries.length, () => this.entry());
     entries.forEach((entry, at) => {
       const item = items[at];

@@ -1,4 +1,4 @@
-import { enlargeAt } from "../core/enlarge";
+import { enlarge, enlargeAt } from "../core/enlarge";
 import { threshold } from "../core/rule";
 import type { Context } from "./context";
 import { fit, make, setText } from "./dom";
@@ -13,7 +13,8 @@ const MOST = 3;
 /** What would be said as 0.00 is not said. */
 const LEAST = 0.005;
 
-const HINT = "point: read the map · click: ask what is there · wheel: zoom · drag: pan";
+const HINT = hint("point: read the map", "click: ask what is there", "wheel: zoom", "drag: pan");
+const PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
 
 /** A class, and how strong its map is at the pixel. */
 interface Strength {
@@ -35,13 +36,14 @@ export function reading(context: Context, stage: Stage, zoom: Zoom): HTMLElement
   const about = make("span", "camwidget-reading-about");
   const line = make("div", "camwidget-point", {}, facts, make("div", "camwidget-reading-evidence", {}, about, names));
   let known: Evidence = evidence(null);
+  let peak = 0;
   const update = (): void => {
     const { point } = hover;
     line.classList.toggle("camwidget-unread", point === null);
-    setText(facts, point === null ? HINT : said(context, stage, point));
+    setText(facts, point === null ? (context.tool === "" ? HINT : PAINTING) : said(context, stage, point));
     // A preview is of another layer: nothing is known of the other classes there.
     const silent = point === null || scrub.preview !== null || known.classes.length === 0;
-    const strongest = silent ? [] : strengths(known, stage, point);
+    const strongest = silent ? [] : strengths(known, peak ||= peakOf(known, stage), stage, point);
     setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
     const target = number(model.get("target"), -1);
     const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
@@ -61,13 +63,20 @@ export function reading(context: Context, stage: Stage, zoom: Zoom): HTMLElement
       sent.layer === place(model.get("explanation")).layer &&
       sent.text === (prompt(model.get("prompt"))?.text ?? "");
     known = belongs ? sent : evidence(null);
+    peak = 0;
     update();
   });
   context.watch(["fraction", "mode"], update);
   stage.listen(update);
   hover.listen(update);
+  context.onTool(update);
   follow(context, stage, zoom);
   return line;
+}
+
+/** What can be done; a line ends between two of them. */
+function hint(...all: readonly string[]): string {
+  return all.map((one) => one.replaceAll(" ", "\u00a0")).join(" · ");
 }
 
 /** The pixel under the pointer, also when the picture moves under it. */
@@ -112,11 +121,24 @@ function said(context: Context, stage: Stage, { x, y }: Point): string {
 }
 
 /** The classes with evidence at a pixel, strongest first. */
-function strengths(known: Evidence, stage: Stage, { x, y }: Point): readonly Strength[] {
+function strengths(known: Evidence, peak: number, stage: Stage, { x, y }: Point): readonly Strength[] {
   const { width, height } = stage.canvas;
   return known.classes
-    .map(({ index, name, grid }) => ({ index, name, value: enlargeAt(grid, width, height, x, y) }))
+    .map(({ index, name, grid }) => ({ index, name, value: enlargeAt(grid, width, height, x, y) / peak }))
     .filter(({ value }) => value >= LEAST)
     .sort((a, b) => b.value - a.value)
     .slice(0, MOST);
+}
+
+/** The highest value of all the classes' maps at the size of the picture, which may be less than that of their cells. */
+function peakOf({ classes }: Evidence, { canvas }: Stage): number {
+  const most = (values: Float32Array): number => values.reduce((high, value) => Math.max(high, value), 0);
+  const all = classes.map(({ grid }) => ({ grid, bound: most(grid.cells) })).sort((a, b) => b.bound - a.bound);
+  let peak = 0;
+  for (const { grid, bound } of all) {
+    // Nothing between cells is higher than they are: mostly one map is enough.
+    if (bound <= peak) break;
+    peak = Math.max(peak, most(enlarge(grid, canvas.width, canvas.height)));
+  }
+  return peak || 1;
 }

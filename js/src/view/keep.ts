@@ -78,5 +78,5 @@ export function keepTool(context: Context, stage: Stage): Tool {
   context.watch(["code"], () => {
     if (!drawer.hidden) field.value = text(model.get("code"));
   });
-  return { buttons: [code, png, said], drawer };
+  return context.live ? { buttons: [code, png, said], drawer } : { buttons: [png, said] };
 }

@@ -25,7 +25,7 @@ export function keyboard(context: Context, parts: Parts): void {
     "keydown",
     (event) => {
       const { target, key } = event;
-      const step = stepOf(event);
+      const step = context.live ? stepOf(event) : null;
       if (step !== null && target instanceof Element && !event.defaultPrevented && !isWritten(target)) {
         // Also where there is nothing to undo: the notebook would bring back a cell.
         takeStep(context, step);
@@ -75,8 +75,8 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   else if (key === "+" || key === "=") parts.zoom.step(1);
   else if (key === "-") parts.zoom.step(-1);
   else if (key === "0") parts.zoom.reset();
-  else if (key === "v") parts.cycleCompare();
-  else if (key === "p") parts.brush.toggle();
+  else if (context.live && key === "v") parts.cycleCompare();
+  else if (context.live && key === "p") parts.brush.toggle();
   else if (key === "x") parts.brush.cycle();
   else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
   else if (key === "?") parts.toggleHelp();

@@ -156,14 +156,12 @@ export class Brush implements Tool {
       ...this.radios,
     );
     rove(group, context.signal);
-    const undo = button("camwidget-button", { title: "Undo the last change" }, "undo");
-    undo.addEventListener("click", () => context.model.send({ type: "undo" }), { signal: context.signal });
     return make(
       "div",
       "camwidget-paint",
       { role: "group", "aria-label": "Paint", hidden: true },
-      make("div", "camwidget-line", {}, group, undo, this.wiper),
-      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Brush"), this.size, this.reading),
+      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Brush"), group, this.wiper),
+      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Size"), this.size, this.reading),
     );
   }
 

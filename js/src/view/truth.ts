@@ -63,6 +63,9 @@ export function truthLine(context: Context): HTMLElement {
     setAttribute(toggle, "aria-pressed", String(on));
     setText(said, !on ? "" : known === null ? "Not known for this picture." : known.said);
   });
+  context.watch(["outlines", "boxes"], () => {
+    element.classList.toggle("camwidget-truth-told", flag(model.get("outlines"), false) || flag(model.get("boxes"), false));
+  });
   context.watch(["box", "boxes"], () => {
     setText(agreed, flag(model.get("boxes"), false) ? (box(model.get("box"))?.said ?? "") : "");
   });

@@ -32,17 +32,27 @@ import { truthLine } from "./truth";
 import { waiting } from "./waiting";
 import { Zoom } from "./zoom";
 
+<<<<<<< HEAD
 /** Builds one view of the model inside `root`; everything it holds on to ends with the signal. */
 export function mount(model: Model, root: HTMLElement, signal: AbortSignal): void {
   const connection = new Connection(model, root, signal);
   const context = new Context(connection.guarded(), signal);
+=======
+/**
+ * Builds one view of the model inside `root`; everything it holds on to ends with the signal.
+ *
+ * @param live whether there is a kernel: what needs one is left out where there is none
+ */
+export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live = true): void {
+  const context = new Context(model, signal, live);
+>>>>>>> w-eyes
   const stage = new Stage(context);
   const zoom = new Zoom(context, stage);
   const here = new HerePopover(context, stage, zoom);
   const help = new Help(context);
   const classes = classList(context);
   const methods = new MethodRow(context);
-  const compare = new Comparing(context, stage, root);
+  const compare = new Comparing(context, stage, zoom, root);
   const mask = maskRow(context, () => {
     stage.repaint();
     compare.repaint();
@@ -52,7 +62,8 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal): voi
   play.stopOn(layer);
   const contour = new Contour(context, stage);
   const brush = new Brush(context, stage);
-  const tools: readonly Tool[] = [historyTool(context), brush, compare.tool, keepTool(context, stage)];
+  const keep = keepTool(context, stage);
+  const tools: readonly Tool[] = live ? [historyTool(context), brush, compare.tool, keep] : [keep];
   const parts = [
     make(
       "div",

@@ -14,6 +14,14 @@ const STRIDE = 1.5;
 /** From so many CSS pixels on, a pixel of the picture is shown as one. */
 const CRISP = 3;
 
+/** Something that is looked at through the lens: all of them show the same part, each of its own picture. */
+export interface Pane {
+  /** What it is seen through, where wheel and pointers are listened to. */
+  readonly clip: HTMLElement;
+  readonly plane: HTMLElement;
+  readonly canvas: HTMLCanvasElement;
+}
+
 /**
  * A closer look at the picture: wheel, keys and two fingers enlarge it, a drag moves it. The plane itself becomes larger
  * than the frame, instead of being transformed: so lines stay thin and marks keep their size, whoever puts them there.
@@ -24,6 +32,7 @@ export class Zoom {
   private lens: Lens = WHOLE;
   private size = "";
   private readonly badge: HTMLButtonElement;
+  private readonly panes: Pane[] = [];
   private readonly listeners: (() => void)[] = [];
   /** The pointers that are down, where they were last, in CSS pixels. */
   private readonly down = new Map<number, Spot>();
@@ -37,9 +46,21 @@ export class Zoom {
     this.badge = button("camwidget-button camwidget-zoomed", { title: "Show the whole picture again (0)", hidden: true });
     this.badge.addEventListener("click", () => this.reset(), { signal });
     stage.frame.append(this.badge);
-    new Wheel(stage.clip, signal, (event, factor) => this.wheel(event, factor));
-    this.listenToPointers(stage.clip, signal);
+    // On the window: it may be let go anywhere.
+    for (const end of ["pointerup", "pointercancel"] as const) {
+      window.addEventListener(end, ({ pointerId }) => this.up(pointerId), { signal });
+    }
+    this.add(stage);
     context.watch(["scene"], () => this.fit());
+  }
+
+  /** Shows one more through the lens, which can be moved there too. */
+  add(pane: Pane): void {
+    const { signal } = this.context;
+    this.panes.push(pane);
+    new Wheel(pane.clip, signal, (event, factor) => this.wheel(pane.clip, event, factor));
+    this.listenToPointers(pane.clip, signal);
+    this.lay();
   }
 
   /** Calls `update` whenever another part of the picture is seen. */
@@ -84,15 +105,9 @@ export class Zoom {
     const { stage, badge } = this;
     if (this.size === "") lens = WHOLE;
     this.lens = lens;
-    const { scale, left, top } = lens;
-    const { style } = stage.plane;
-    style.width = style.height = `${100 * scale}%`;
-    style.left = `${-100 * left}%`;
-    style.top = `${-100 * top}%`;
+    this.lay();
+    const { scale } = lens;
     const isCloser = scale > 1;
-    stage.frame.classList.toggle("camwidget-closer", isCloser);
-    const pitch = (scale * stage.clip.clientWidth) / stage.canvas.width;
-    stage.canvas.classList.toggle("camwidget-crisp", isCloser && pitch > CRISP);
     if (!isCloser && badge === document.activeElement) stage.focus();
     badge.hidden = !isCloser;
     const times = scale < 9.95 ? scale.toFixed(1) : String(Math.round(scale));
@@ -101,28 +116,31 @@ export class Zoom {
     for (const update of this.listeners) update();
   }
 
+  /** Lays each pane as the lens has it; to be called where a canvas has another size. */
+  lay(): void {
+    const { scale, left, top } = this.lens;
+    const isCloser = scale > 1;
+    const { clientWidth } = this.stage.clip;
+    for (const { clip, plane, canvas } of this.panes) {
+      const { style } = plane;
+      style.width = style.height = `${100 * scale}%`;
+      style.left = `${-100 * left}%`;
+      style.top = `${-100 * top}%`;
+      clip.classList.toggle("camwidget-closer", isCloser);
+      canvas.classList.toggle("camwidget-crisp", isCloser && scale * clientWidth > CRISP * canvas.width);
+    }
+  }
+
   /** False where there is nothing to do, so that the page may scroll. */
-  private wheel(event: WheelEvent, factor: number): boolean {
-    const next = zoomed(this.lens, factor, this.spot({ x: event.clientX, y: event.clientY }));
+  private wheel(clip: HTMLElement, event: WheelEvent, factor: number): boolean {
+    const next = zoomed(this.lens, factor, spotIn(clip, { x: event.clientX, y: event.clientY }));
     if (this.size === "" || (factor < 1 && this.lens.scale === 1)) return false;
     this.look(next);
     return true;
   }
 
-  /** A place in the window as one in the frame. */
-  private spot({ x, y }: Spot): Spot {
-    const box = this.stage.clip.getBoundingClientRect();
-    return box.width === 0 || box.height === 0
-      ? { x: 0.5, y: 0.5 }
-      : { x: (x - box.left) / box.width, y: (y - box.top) / box.height };
-  }
-
   private listenToPointers(clip: HTMLElement, signal: AbortSignal): void {
     const { down, context } = this;
-    const up = ({ pointerId }: PointerEvent): void => {
-      down.delete(pointerId);
-      if (down.size === 0) clip.classList.remove("camwidget-dragging");
-    };
     clip.addEventListener(
       "pointerdown",
       (event) => {
@@ -139,18 +157,15 @@ export class Zoom {
       "pointermove",
       (event) => {
         // Let go where nobody could tell.
-        if (event.pointerType === "mouse" && event.buttons === 0) up(event);
+        if (event.pointerType === "mouse" && event.buttons === 0) this.up(event.pointerId);
         const before = down.get(event.pointerId);
         if (before === undefined) return;
         const now = place(event);
-        if (down.size === 2) this.pinch(event.pointerId, now);
-        else this.drag(event, before, now);
+        if (down.size === 2) this.pinch(clip, event.pointerId, now);
+        else this.drag(clip, event, before, now);
       },
       { signal },
     );
-    // On the window: it may be let go anywhere.
-    window.addEventListener("pointerup", up, { signal });
-    window.addEventListener("pointercancel", up, { signal });
     // Two fingers are ours also where one scrolls the page.
     const own = (event: TouchEvent): void => {
       if (context.tool === "" && event.touches.length > 1 && event.cancelable) event.preventDefault();
@@ -159,8 +174,13 @@ export class Zoom {
     clip.addEventListener("touchmove", own, { passive: false, signal });
   }
 
-  private drag(event: PointerEvent, before: Spot, now: Spot): void {
-    const { clip } = this.stage;
+  private up(pointer: number): void {
+    this.down.delete(pointer);
+    if (this.down.size > 0) return;
+    for (const { clip } of this.panes) clip.classList.remove("camwidget-dragging");
+  }
+
+  private drag(clip: HTMLElement, event: PointerEvent, before: Spot, now: Spot): void {
     if (!this.dragged && distance(this.from, now) <= STILL) return;
     if (!this.dragged) {
       this.dragged = true;
@@ -170,29 +190,37 @@ export class Zoom {
       }
     }
     this.down.set(event.pointerId, now);
-    this.pull(before, now);
+    this.pull(clip, before, now);
   }
 
   /** What was between the fingers stays between them. */
-  private pinch(moving: number, now: Spot): void {
+  private pinch(clip: HTMLElement, moving: number, now: Spot): void {
     const still = [...this.down].find(([id]) => id !== moving)?.[1];
     const before = this.down.get(moving);
     if (still === undefined || before === undefined) return;
     this.down.set(moving, now);
     const apart = distance(still, before);
     if (apart === 0) return;
-    const from = this.spot(between(still, before));
-    const to = this.spot(between(still, now));
+    const from = spotIn(clip, between(still, before));
+    const to = spotIn(clip, between(still, now));
     const closer = zoomed(this.lens, distance(still, now) / apart, from);
     this.look(moved(closer, to.x - from.x, to.y - from.y));
   }
 
-  private pull(before: Spot, now: Spot): void {
+  private pull(clip: HTMLElement, before: Spot, now: Spot): void {
     if (this.lens.scale === 1) return;
-    const from = this.spot(before);
-    const to = this.spot(now);
+    const from = spotIn(clip, before);
+    const to = spotIn(clip, now);
     this.look(moved(this.lens, to.x - from.x, to.y - from.y));
   }
+}
+
+/** A place in the window as one in a frame. */
+function spotIn(clip: HTMLElement, { x, y }: Spot): Spot {
+  const box = clip.getBoundingClientRect();
+  return box.width === 0 || box.height === 0
+    ? { x: 0.5, y: 0.5 }
+    : { x: (x - box.left) / box.width, y: (y - box.top) / box.height };
 }
 
 function place({ clientX, clientY }: PointerEvent): Spot {

@@ -783,7 +783,7 @@ function differLine(context) {
     "div",
     "camwidget-line",
     {},
-    make("span", "camwidget-compare-label", {}, "B differs in"),
+    make("span", "camwidget-label", {}, "B has"),
     dimension,
     value,
     more
@@ -809,7 +809,7 @@ function shownLine(context, off) {
   rove(group, signal);
   const end = button("camwidget-button", { title: "Compare no more" }, "off");
   end.addEventListener("click", off, { signal });
-  return make("div", "camwidget-line", {}, make("span", "camwidget-compare-label", {}, "Shown"), group, end);
+  return make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Shown"), group, end);
 }
 function mainOf(compare) {
   return DIMENSIONS.find((key) => key in compare);
@@ -1693,6 +1693,9 @@ function truthLine(context) {
     setAttribute(toggle2, "aria-pressed", String(on));
     setText(said2, !on ? "" : known === null ? "Not known for this picture." : known.said);
   });
+  context.watch(["outlines", "boxes"], () => {
+    element2.classList.toggle("camwidget-truth-told", flag(model.get("outlines"), false) || flag(model.get("boxes"), false));
+  });
   context.watch(["box", "boxes"], () => {
     setText(agreed, flag(model.get("boxes"), false) ? box(model.get("box"))?.said ?? "" : "");
   });
@@ -2025,9 +2028,10 @@ function markAt(cross, place4) {
 
 // src/view/compare.ts
 var Comparing = class {
-  constructor(context, stage, root) {
+  constructor(context, stage, zoom, root) {
     this.context = context;
     this.stage = stage;
+    this.zoom = zoom;
     this.root = root;
     const { model, scrub, signal } = context;
     this.picture = new OtherPicture(context, stage.painted);
@@ -2042,13 +2046,16 @@ var Comparing = class {
     );
     this.opener.addEventListener("click", () => isComparing(model) ? this.end() : this.begin(), { signal });
     this.tool = { buttons: [this.opener], drawer: differs(context, () => this.end()) };
+    const clip = make("div", "camwidget-clip", {}, this.plane);
     this.frame = make(
       "div",
       "camwidget-other-frame",
       { role: "group", "aria-label": "Picture B", hidden: true },
-      this.plane,
+      clip,
       this.message
     );
+    zoom.add({ clip, plane: this.plane, canvas: this.picture.canvas });
+    zoom.listen(() => this.clip());
     this.divider = new Divider(context, stage.frame, (place4) => this.clip(place4));
     const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
     this.legend = make(
@@ -2067,7 +2074,6 @@ var Comparing = class {
     stage.frame.append(this.divider.element);
     this.around = [...captions(context), stage.frame, this.frame, this.line];
     this.numbers = otherNumbers(context);
-    this.followPlane();
     this.followPointer();
     context.watch(
       ["compare", "arrangement", "scene", "explanation", "other", "other_scene", "other_state", "busy"],
@@ -2077,6 +2083,7 @@ var Comparing = class {
   }
   context;
   stage;
+  zoom;
   root;
   tool;
   /** The two frames with what is over and below them. */
@@ -2086,7 +2093,7 @@ var Comparing = class {
   opener;
   picture;
   divider;
-  /** B's frame, side by side with A's, and its plane, which is moved as A's is. */
+  /** B's frame, side by side with A's, and its plane, of which the same part is seen as of A's. */
   frame;
   plane = make("div", "camwidget-other-plane");
   message = make("div", "camwidget-other-message");
@@ -2173,6 +2180,7 @@ var Comparing = class {
     const aspect = this.mine === null ? 1 : this.mine.scene.width / this.mine.scene.height;
     this.frame.style.setProperty("--camwidget-aspect", String(aspect));
     this.picture.show(found, shown === "difference" ? this.mine : null, aspect);
+    this.zoom.lay();
     this.clip();
   }
   /** Whether there are no two maps of the same pixels. */
@@ -2205,36 +2213,35 @@ var Comparing = class {
     const cut = plane.width === 0 ? place4 : (frame2.left + place4 * frame2.width - plane.left) / plane.width;
     sheet.style.clipPath = `inset(0 0 0 ${100 * Math.min(1, Math.max(0, cut))}%)`;
   }
-  /** Whoever enlarges or moves A's plane does it to B's too. */
-  followPlane() {
-    const { signal } = this.context;
-    const follow2 = () => {
-      const { transform, transformOrigin } = this.stage.plane.style;
-      this.plane.style.transform = transform;
-      this.plane.style.transformOrigin = transformOrigin;
-      this.clip();
-    };
-    const observer = new MutationObserver(follow2);
-    observer.observe(this.stage.plane, { attributes: true, attributeFilter: ["style", "class"] });
-    signal.addEventListener("abort", () => observer.disconnect());
-    follow2();
-  }
   /** The same place in both; over A the reading follows. */
   followPointer() {
     const { hover, signal } = this.context;
+    let last = null;
+    const read = () => {
+      const place4 = last === null ? null : this.picture.at(last);
+      if (place4 === null || this.mine === null) return;
+      this.isOnOther = true;
+      const { width, height } = this.mine.scene;
+      hover.set({ x: pixel(place4.x, width), y: pixel(place4.y, height) });
+    };
     this.stage.canvas.addEventListener("pointermove", () => this.isOnOther = false, { signal });
     this.picture.canvas.addEventListener(
       "pointermove",
       (event) => {
-        const place4 = this.picture.at(event);
-        if (place4 === null || this.mine === null) return;
-        this.isOnOther = true;
-        const { width, height } = this.mine.scene;
-        hover.set({ x: pixel(place4.x, width), y: pixel(place4.y, height) });
+        last = event;
+        read();
       },
       { signal }
     );
-    this.picture.canvas.addEventListener("pointerleave", () => hover.set(null), { signal });
+    this.picture.canvas.addEventListener(
+      "pointerleave",
+      () => {
+        last = null;
+        hover.set(null);
+      },
+      { signal }
+    );
+    this.zoom.listen(read);
     hover.listen(() => this.point());
   }
   point() {
@@ -2276,9 +2283,22 @@ var LOCAL = /* @__PURE__ */ new Set([
   "colormap",
   "outlines",
   "boxes",
+  "contour",
+  "paint",
+  "arrangement",
+  "divider",
   "error"
 ]);
-var KERNELS = [".camwidget-classtop", ".camwidget-names", ".camwidget-find", ".camwidget-methods", ".camwidget-layer", ".camwidget-alone"];
+var KERNELS = [
+  ".camwidget-history",
+  ".camwidget-compare-open",
+  ".camwidget-classtop",
+  ".camwidget-names",
+  ".camwidget-find",
+  ".camwidget-methods",
+  ".camwidget-layer",
+  ".camwidget-alone"
+];
 var GONE = /* @__PURE__ */ new Set(["starting", "restarting", "autorestarting", "terminating", "dead"]);
 var Connection = class {
   constructor(model, root, signal) {
@@ -2523,22 +2543,41 @@ function watch(model, keys, signal, update) {
 // src/view/context.ts
 var views = 0;
 var Context = class {
-  constructor(model, signal) {
+  /**
+   * @param model what is shown
+   * @param signal the end of the view
+   * @param live whether there is a kernel; without one there is only what was computed beforehand
+   */
+  constructor(model, signal, live = true) {
     this.model = model;
     this.signal = signal;
+    this.live = live;
     this.scrub = new Scrub(this);
   }
   model;
   signal;
+  live;
   prefix = `camwidget-${++views}`;
-  /** Whose the pointer is on the picture: a tool's name, or "" where it asks and pans. */
-  tool = "";
+  owner = "";
+  owned = [];
   /** The pixel of the picture that the pointer is on. */
   hover = new Pointed();
   /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
   fraction = () => unit(this.model.get("fraction"), 0);
   /** The layer to name and to draw: the model's, or the one under the hand. */
   scrub;
+  /** Whose the pointer is on the picture: a tool's name, or "" where it asks and pans. */
+  get tool() {
+    return this.owner;
+  }
+  set tool(name) {
+    this.owner = name;
+    for (const update of this.owned) update();
+  }
+  /** Calls `update` whenever the pointer is another's. */
+  onTool(update) {
+    this.owned.push(update);
+  }
   id(name) {
     return `${this.prefix}-${name}`;
   }
@@ -2775,31 +2814,42 @@ function followPicture(context, root) {
 }
 
 // src/view/help.ts
-var KEYS = [
-  ["← →", "mask 1 % less, more"],
-  ["shift ← →", "… by 10 %"],
-  ["1 … 9", "choose a class of the list"],
-  [", .", "previous, next picture"],
-  ["m", "next quick method"],
-  ["o", "true outlines on, off (where they are known)"],
-  ["b", "the map's box and peak on, off"],
-  ["c", "the map's contour on, off"],
-  ["+ − 0", "closer, less close, the whole picture"],
-  ["v", "compare: side by side, split, difference, off"],
-  ["[ ]", "shallower, deeper layer"],
-  ["y", "play through the layers, stop"],
-  ["ctrl z", "back to what was shown before"],
-  ["ctrl shift z", "forth again (or ctrl y)"],
-  ["space", "map on, off (on the picture)"],
-  ["w a s d", "move the marker (on the picture)"],
-  ["enter", "ask which classes are strong there"],
-  ["p", "paint on the picture, or stop (enter: a dab at the marker)"],
-  ["x", "brush: hide, keep, erase"],
-  ["{ }", "smaller, larger brush"],
-  ["↑ ↓", "move in a group of buttons"],
-  ["esc", "close, or cancel the computation"],
-  ["?", "show these"]
-];
+var KEYS = {
+  "What is shown": [
+    { keys: "1 … 9", does: "choose a class of the list" },
+    { keys: "m", does: "next quick method" },
+    { keys: "[ ]", does: "shallower, deeper layer" },
+    { keys: "y", does: "play through the layers, stop" },
+    { keys: ", .", does: "previous, next picture", live: true },
+    { keys: "ctrl z", does: "back to what was shown before", live: true },
+    { keys: "ctrl shift z", does: "forth again (or ctrl y)", live: true }
+  ],
+  "How it is drawn": [
+    { keys: "space", does: "map on, off (on the picture)" },
+    { keys: "c", does: "the map's contour on, off" },
+    { keys: "b", does: "the map's box and peak on, off" },
+    { keys: "o", does: "true outlines on, off, if known", live: true },
+    { keys: "+ − 0", does: "closer, less close, the whole" },
+    { keys: "v", does: "compare: side, split, difference, off", live: true }
+  ],
+  "What is hidden": [
+    { keys: "← →", does: "mask 1 % less, more" },
+    { keys: "shift ← →", does: "mask 10 % less, more" },
+    { keys: "p", does: "paint on the picture, stop", live: true },
+    { keys: "x", does: "brush: hide, keep, erase", live: true },
+    { keys: "{ }", does: "smaller, larger brush", live: true },
+    { keys: "enter", does: "paint a dab at the marker", live: true }
+  ],
+  "On the picture": [
+    { keys: "w a s d", does: "move the marker" },
+    { keys: "enter", does: "ask what is strong there" }
+  ],
+  Everywhere: [
+    { keys: "↑ ↓", does: "move in a group of buttons" },
+    { keys: "esc", does: "close, stop, or cancel" },
+    { keys: "?", does: "show these" }
+  ]
+};
 var Help = class {
   element;
   opener;
@@ -2814,17 +2864,26 @@ var Help = class {
       "?"
     );
     const close = button("camwidget-quiet", { "aria-label": "Close", title: "Close (Esc)" }, "×");
+    const groups = Object.entries(KEYS).map(
+      ([heading, all]) => make(
+        "section",
+        "camwidget-keygroup",
+        {},
+        make("div", "camwidget-keyhead", {}, heading),
+        make(
+          "dl",
+          "camwidget-keys",
+          {},
+          ...all.filter(({ live }) => context.live || live !== true).flatMap(({ keys, does }) => [make("dt", "", {}, keys), make("dd", "", {}, does)])
+        )
+      )
+    );
     this.panel = make(
       "div",
       "camwidget-help",
       { role: "dialog", "aria-labelledby": title, hidden: true },
       make("div", "camwidget-help-head", {}, make("span", "camwidget-heading", { id: title }, "Keys"), close),
-      make(
-        "dl",
-        "camwidget-keys",
-        {},
-        ...KEYS.flatMap(([key, meaning]) => [make("dt", "", {}, key), make("dd", "", {}, meaning)])
-      )
+      make("div", "camwidget-keygroups", {}, ...groups)
     );
     this.element = make("div", "camwidget-helpbox", {}, this.opener, this.panel);
     this.opener.addEventListener("click", () => this.toggle(), { signal });
@@ -2882,7 +2941,7 @@ var HerePopover = class {
       {
         role: "group",
         "aria-label": "Classes with the strongest maps at this point",
-        title: "Each class's map at this point; 1 is the highest value of all of them anywhere in the picture"
+        title: "The most probable classes' maps at this point; 1 is the highest value of all of them anywhere in the picture"
       },
       this.heading,
       close,
@@ -2969,8 +3028,7 @@ var HerePopover = class {
     style.bottom = y <= 0.5 ? "" : within2(`${100 * (1 - y)}%`, most);
   }
   list({ entries, of }) {
-    const among = `of the ${of} most probable classes`;
-    setText(this.heading, entries.length === 0 ? `No evidence here, ${among}` : `Strongest here, ${among}`);
+    setText(this.heading, entries.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
     const items = fit(this.entries, entries.length, () => this.entry());
     entries.forEach((entry2, at) => {
       const item = items[at];
@@ -3064,7 +3122,8 @@ function isPanels(element2) {
 // src/view/hover.ts
 var MOST2 = 3;
 var LEAST = 5e-3;
-var HINT = "point: read the map · click: ask what is there · wheel: zoom · drag: pan";
+var HINT = hint("point: read the map", "click: ask what is there", "wheel: zoom", "drag: pan");
+var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
 function reading(context, stage, zoom) {
   const { model, hover, scrub } = context;
   const facts = make("div", "camwidget-reading-facts");
@@ -3074,12 +3133,13 @@ function reading(context, stage, zoom) {
   const about = make("span", "camwidget-reading-about");
   const line3 = make("div", "camwidget-point", {}, facts, make("div", "camwidget-reading-evidence", {}, about, names));
   let known = evidence(null);
+  let peak = 0;
   const update = () => {
     const { point } = hover;
     line3.classList.toggle("camwidget-unread", point === null);
-    setText(facts, point === null ? HINT : said(context, stage, point));
+    setText(facts, point === null ? context.tool === "" ? HINT : PAINTING : said(context, stage, point));
     const silent = point === null || scrub.preview !== null || known.classes.length === 0;
-    const strongest = silent ? [] : strengths(known, stage, point);
+    const strongest = silent ? [] : strengths(known, peak ||= peakOf(known, stage), stage, point);
     setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
     const target = number(model.get("target"), -1);
     const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
@@ -3095,13 +3155,18 @@ function reading(context, stage, zoom) {
     const sent = evidence(model.get("evidence"));
     const belongs = sent.scene === stage.sceneId && sent.method === text(model.get("method")) && sent.layer === place(model.get("explanation")).layer && sent.text === (prompt(model.get("prompt"))?.text ?? "");
     known = belongs ? sent : evidence(null);
+    peak = 0;
     update();
   });
   context.watch(["fraction", "mode"], update);
   stage.listen(update);
   hover.listen(update);
+  context.onTool(update);
   follow(context, stage, zoom);
   return line3;
+}
+function hint(...all) {
+  return all.map((one) => one.replaceAll(" ", " ")).join(" · ");
 }
 function follow({ hover, signal }, stage, zoom) {
   let last = null;
@@ -3139,9 +3204,19 @@ function said(context, stage, { x, y }) {
   }
   return parts.join(" · ");
 }
-function strengths(known, stage, { x, y }) {
+function strengths(known, peak, stage, { x, y }) {
   const { width, height } = stage.canvas;
-  return known.classes.map(({ index, name, grid: grid2 }) => ({ index, name, value: enlargeAt(grid2, width, height, x, y) })).filter(({ value }) => value >= LEAST).sort((a, b) => b.value - a.value).slice(0, MOST2);
+  return known.classes.map(({ index, name, grid: grid2 }) => ({ index, name, value: enlargeAt(grid2, width, height, x, y) / peak })).filter(({ value }) => value >= LEAST).sort((a, b) => b.value - a.value).slice(0, MOST2);
+}
+function peakOf({ classes }, { canvas }) {
+  const most = (values) => values.reduce((high, value) => Math.max(high, value), 0);
+  const all = classes.map(({ grid: grid2 }) => ({ grid: grid2, bound: most(grid2.cells) })).sort((a, b) => b.bound - a.bound);
+  let peak = 0;
+  for (const { grid: grid2, bound } of all) {
+    if (bound <= peak) break;
+    peak = Math.max(peak, most(enlarge(grid2, canvas.width, canvas.height)));
+  }
+  return peak || 1;
 }
 
 // src/view/png.ts
@@ -3259,7 +3334,7 @@ function keepTool(context, stage) {
   context.watch(["code"], () => {
     if (!drawer.hidden) field.value = text(model.get("code"));
   });
-  return { buttons: [code, png, said2], drawer };
+  return context.live ? { buttons: [code, png, said2], drawer } : { buttons: [png, said2] };
 }
 
 // src/view/keyboard.ts
@@ -3268,7 +3343,7 @@ function keyboard(context, parts) {
     "keydown",
     (event) => {
       const { target, key } = event;
-      const step2 = stepOf(event);
+      const step2 = context.live ? stepOf(event) : null;
       if (step2 !== null && target instanceof Element && !event.defaultPrevented && !isWritten(target)) {
         takeStep(context, step2);
         event.preventDefault();
@@ -3311,8 +3386,8 @@ function act(context, parts, event) {
   else if (key === "+" || key === "=") parts.zoom.step(1);
   else if (key === "-") parts.zoom.step(-1);
   else if (key === "0") parts.zoom.reset();
-  else if (key === "v") parts.cycleCompare();
-  else if (key === "p") parts.brush.toggle();
+  else if (context.live && key === "v") parts.cycleCompare();
+  else if (context.live && key === "p") parts.brush.toggle();
   else if (key === "x") parts.brush.cycle();
   else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
   else if (key === "?") parts.toggleHelp();
@@ -3943,14 +4018,12 @@ var Brush = class {
       ...this.radios
     );
     rove(group, context.signal);
-    const undo = button("camwidget-button", { title: "Undo the last change" }, "undo");
-    undo.addEventListener("click", () => context.model.send({ type: "undo" }), { signal: context.signal });
     return make(
       "div",
       "camwidget-paint",
       { role: "group", "aria-label": "Paint", hidden: true },
-      make("div", "camwidget-line", {}, group, undo, this.wiper),
-      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Brush"), this.size, this.reading)
+      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Brush"), group, this.wiper),
+      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Size"), this.size, this.reading)
     );
   }
   radio({ shade, label, title }) {
@@ -4591,8 +4664,10 @@ var Zoom = class {
     this.badge = button("camwidget-button camwidget-zoomed", { title: "Show the whole picture again (0)", hidden: true });
     this.badge.addEventListener("click", () => this.reset(), { signal });
     stage.frame.append(this.badge);
-    new Wheel(stage.clip, signal, (event, factor2) => this.wheel(event, factor2));
-    this.listenToPointers(stage.clip, signal);
+    for (const end of ["pointerup", "pointercancel"]) {
+      window.addEventListener(end, ({ pointerId }) => this.up(pointerId), { signal });
+    }
+    this.add(stage);
     context.watch(["scene"], () => this.fit());
   }
   context;
@@ -4602,10 +4677,19 @@ var Zoom = class {
   lens = WHOLE;
   size = "";
   badge;
+  panes = [];
   listeners = [];
   /** The pointers that are down, where they were last, in CSS pixels. */
   down = /* @__PURE__ */ new Map();
   from = { x: 0, y: 0 };
+  /** Shows one more through the lens, which can be moved there too. */
+  add(pane) {
+    const { signal } = this.context;
+    this.panes.push(pane);
+    new Wheel(pane.clip, signal, (event, factor2) => this.wheel(pane.clip, event, factor2));
+    this.listenToPointers(pane.clip, signal);
+    this.lay();
+  }
   /** Calls `update` whenever another part of the picture is seen. */
   listen(update) {
     this.listeners.push(update);
@@ -4641,15 +4725,9 @@ var Zoom = class {
     const { stage, badge } = this;
     if (this.size === "") lens = WHOLE;
     this.lens = lens;
-    const { scale, left, top } = lens;
-    const { style } = stage.plane;
-    style.width = style.height = `${100 * scale}%`;
-    style.left = `${-100 * left}%`;
-    style.top = `${-100 * top}%`;
+    this.lay();
+    const { scale } = lens;
     const isCloser = scale > 1;
-    stage.frame.classList.toggle("camwidget-closer", isCloser);
-    const pitch = scale * stage.clip.clientWidth / stage.canvas.width;
-    stage.canvas.classList.toggle("camwidget-crisp", isCloser && pitch > CRISP);
     if (!isCloser && badge === document.activeElement) stage.focus();
     badge.hidden = !isCloser;
     const times = scale < 9.95 ? scale.toFixed(1) : String(Math.round(scale));
@@ -4657,24 +4735,29 @@ var Zoom = class {
     setAttribute(badge, "aria-label", `Enlarged ${times} times: show the whole picture again`);
     for (const update of this.listeners) update();
   }
+  /** Lays each pane as the lens has it; to be called where a canvas has another size. */
+  lay() {
+    const { scale, left, top } = this.lens;
+    const isCloser = scale > 1;
+    const { clientWidth } = this.stage.clip;
+    for (const { clip, plane, canvas } of this.panes) {
+      const { style } = plane;
+      style.width = style.height = `${100 * scale}%`;
+      style.left = `${-100 * left}%`;
+      style.top = `${-100 * top}%`;
+      clip.classList.toggle("camwidget-closer", isCloser);
+      canvas.classList.toggle("camwidget-crisp", isCloser && scale * clientWidth > CRISP * canvas.width);
+    }
+  }
   /** False where there is nothing to do, so that the page may scroll. */
-  wheel(event, factor2) {
-    const next = zoomed(this.lens, factor2, this.spot({ x: event.clientX, y: event.clientY }));
+  wheel(clip, event, factor2) {
+    const next = zoomed(this.lens, factor2, spotIn(clip, { x: event.clientX, y: event.clientY }));
     if (this.size === "" || factor2 < 1 && this.lens.scale === 1) return false;
     this.look(next);
     return true;
   }
-  /** A place in the window as one in the frame. */
-  spot({ x, y }) {
-    const box2 = this.stage.clip.getBoundingClientRect();
-    return box2.width === 0 || box2.height === 0 ? { x: 0.5, y: 0.5 } : { x: (x - box2.left) / box2.width, y: (y - box2.top) / box2.height };
-  }
   listenToPointers(clip, signal) {
     const { down, context } = this;
-    const up = ({ pointerId }) => {
-      down.delete(pointerId);
-      if (down.size === 0) clip.classList.remove("camwidget-dragging");
-    };
     clip.addEventListener(
       "pointerdown",
       (event) => {
@@ -4689,25 +4772,27 @@ var Zoom = class {
     clip.addEventListener(
       "pointermove",
       (event) => {
-        if (event.pointerType === "mouse" && event.buttons === 0) up(event);
+        if (event.pointerType === "mouse" && event.buttons === 0) this.up(event.pointerId);
         const before = down.get(event.pointerId);
         if (before === void 0) return;
         const now = place3(event);
-        if (down.size === 2) this.pinch(event.pointerId, now);
-        else this.drag(event, before, now);
+        if (down.size === 2) this.pinch(clip, event.pointerId, now);
+        else this.drag(clip, event, before, now);
       },
       { signal }
     );
-    window.addEventListener("pointerup", up, { signal });
-    window.addEventListener("pointercancel", up, { signal });
     const own = (event) => {
       if (context.tool === "" && event.touches.length > 1 && event.cancelable) event.preventDefault();
     };
     clip.addEventListener("touchstart", own, { passive: false, signal });
     clip.addEventListener("touchmove", own, { passive: false, signal });
   }
-  drag(event, before, now) {
-    const { clip } = this.stage;
+  up(pointer) {
+    this.down.delete(pointer);
+    if (this.down.size > 0) return;
+    for (const { clip } of this.panes) clip.classList.remove("camwidget-dragging");
+  }
+  drag(clip, event, before, now) {
     if (!this.dragged && distance(this.from, now) <= STILL) return;
     if (!this.dragged) {
       this.dragged = true;
@@ -4717,28 +4802,32 @@ var Zoom = class {
       }
     }
     this.down.set(event.pointerId, now);
-    this.pull(before, now);
+    this.pull(clip, before, now);
   }
   /** What was between the fingers stays between them. */
-  pinch(moving, now) {
+  pinch(clip, moving, now) {
     const still = [...this.down].find(([id]) => id !== moving)?.[1];
     const before = this.down.get(moving);
     if (still === void 0 || before === void 0) return;
     this.down.set(moving, now);
     const apart = distance(still, before);
     if (apart === 0) return;
-    const from = this.spot(between2(still, before));
-    const to = this.spot(between2(still, now));
+    const from = spotIn(clip, between2(still, before));
+    const to = spotIn(clip, between2(still, now));
     const closer = zoomed(this.lens, distance(still, now) / apart, from);
     this.look(moved(closer, to.x - from.x, to.y - from.y));
   }
-  pull(before, now) {
+  pull(clip, before, now) {
     if (this.lens.scale === 1) return;
-    const from = this.spot(before);
-    const to = this.spot(now);
+    const from = spotIn(clip, before);
+    const to = spotIn(clip, now);
     this.look(moved(this.lens, to.x - from.x, to.y - from.y));
   }
 };
+function spotIn(clip, { x, y }) {
+  const box2 = clip.getBoundingClientRect();
+  return box2.width === 0 || box2.height === 0 ? { x: 0.5, y: 0.5 } : { x: (x - box2.left) / box2.width, y: (y - box2.top) / box2.height };
+}
 function place3({ clientX, clientY }) {
   return { x: clientX, y: clientY };
 }
@@ -4750,16 +4839,16 @@ function distance(a, b) {
 }
 
 // src/view/view.ts
-function mount(model, root, signal) {
+function mount(model, root, signal, live = true) {
   const connection = new Connection(model, root, signal);
-  const context = new Context(connection.guarded(), signal);
+  const context = new Context(connection.guarded(), signal, live);
   const stage = new Stage(context);
   const zoom = new Zoom(context, stage);
   const here2 = new HerePopover(context, stage, zoom);
   const help = new Help(context);
   const classes = classList(context);
   const methods2 = new MethodRow(context);
-  const compare = new Comparing(context, stage, root);
+  const compare = new Comparing(context, stage, zoom, root);
   const mask = maskRow(context, () => {
     stage.repaint();
     compare.repaint();
@@ -4769,7 +4858,8 @@ function mount(model, root, signal) {
   play.stopOn(layer);
   const contour2 = new Contour(context, stage);
   const brush = new Brush(context, stage);
-  const tools = [historyTool(context), brush, compare.tool, keepTool(context, stage)];
+  const keep = keepTool(context, stage);
+  const tools = live ? [historyTool(context), brush, compare.tool, keep] : [keep];
   const parts = [
     make(
       "div",

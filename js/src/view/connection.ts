@@ -15,11 +15,15 @@ const SAID: Readonly<Record<Link, string>> = {
 
 /** What the page does by itself. */
 const LOCAL: ReadonlySet<string> = new Set([
-  "fraction", "mode", "baseline", "opacity", "overlay", "cells", "colormap", "outlines", "boxes", "error",
+  "fraction", "mode", "baseline", "opacity", "overlay", "cells", "colormap", "outlines", "boxes", "contour", "paint",
+  "arrangement", "divider", "error",
 ]);
 
 /** Controls of which none does anything without a kernel; the charts and panels beside the view are dimmed by CSS. */
-const KERNELS = [".camwidget-classtop", ".camwidget-names", ".camwidget-find", ".camwidget-methods", ".camwidget-layer", ".camwidget-alone"];
+const KERNELS = [
+  ".camwidget-history", ".camwidget-compare-open", ".camwidget-classtop", ".camwidget-names", ".camwidget-find",
+  ".camwidget-methods", ".camwidget-layer", ".camwidget-alone",
+];
 
 /** What a kernel's status says when another process takes its place, or none; nobody marks the views then. */
 const GONE: ReadonlySet<unknown> = new Set(["starting", "restarting", "autorestarting", "terminating", "dead"]);

@@ -32,20 +32,14 @@ import { truthLine } from "./truth";
 import { waiting } from "./waiting";
 import { Zoom } from "./zoom";
 
-<<<<<<< HEAD
-/** Builds one view of the model inside `root`; everything it holds on to ends with the signal. */
-export function mount(model: Model, root: HTMLElement, signal: AbortSignal): void {
-  const connection = new Connection(model, root, signal);
-  const context = new Context(connection.guarded(), signal);
-=======
 /**
  * Builds one view of the model inside `root`; everything it holds on to ends with the signal.
  *
  * @param live whether there is a kernel: what needs one is left out where there is none
  */
 export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live = true): void {
-  const context = new Context(model, signal, live);
->>>>>>> w-eyes
+  const connection = new Connection(model, root, signal);
+  const context = new Context(connection.guarded(), signal, live);
   const stage = new Stage(context);
   const zoom = new Zoom(context, stage);
   const here = new HerePopover(context, stage, zoom);

@@ -39,11 +39,11 @@ def test_wheel_drag_and_hover(open_page: Callable[..., Any], textures: cw.Vision
     shown.open(shown.lab.write("closer", ABOVE, EXPLORER, ABOVE, ABOVE))
     shown.widget()
     until(page, "() => document.querySelector('.camwidget-play')?.ariaDisabled === 'false'")
-    page.locator(".camwidget-clip").scroll_into_view_if_needed()
+    page.locator(".camwidget-clip").first.scroll_into_view_if_needed()
     page.wait_for_timeout(100)
 
     def point(x: float, y: float) -> None:
-        box = page.locator(".camwidget-clip").bounding_box()
+        box = page.locator(".camwidget-clip").first.bounding_box()
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
 
     def turn(pixels: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TypeAlias
 
 import numpy as np
@@ -55,11 +56,12 @@ def choose_classes(
     """
     if target is None:
         target = []
-    elif isinstance(target, (str, int)):
+    elif isinstance(target, (str, Integral)):
         target = [target]
     wanted = [model.class_index(t) for t in target]
     predicted = model.predicted(torch.from_numpy(whole)[None])[0]
-    if isinstance(classes, int):
+    if isinstance(classes, Integral):  # NumPy's too
+        classes = int(classes)
         if classes < 1:
             raise CamwidgetError(f"A page has at least one class, not {classes}.")
         shown = wanted[0] if wanted else predicted

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import TypeAlias
 
 import numpy as np
@@ -56,11 +55,11 @@ def choose_classes(
     """
     if target is None:
         target = []
-    elif isinstance(target, (str, Integral)):
+    elif isinstance(target, (str, int, np.integer)):
         target = [target]
     wanted = [model.class_index(t) for t in target]
     predicted = model.predicted(torch.from_numpy(whole)[None])[0]
-    if isinstance(classes, Integral):  # NumPy's too
+    if isinstance(classes, (int, np.integer)):
         classes = int(classes)
         if classes < 1:
             raise CamwidgetError(f"A page has at least one class, not {classes}.")

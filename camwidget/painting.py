@@ -32,7 +32,10 @@ def as_paint(paint: Any, shape: tuple[int, int] | None = None) -> np.ndarray | N
     """
     if paint is None:
         return None
-    given = np.asarray(paint)
+    try:
+        given = np.asarray(paint)
+    except ValueError as error:
+        raise PictureError(f"A painted mask is an array (H, W): {error}") from error
     if given.ndim != 2 or (shape is not None and given.shape != shape):
         wanted = "(H, W), the model's input size" if shape is None else f"{shape}"
         raise PictureError(

@@ -183,6 +183,13 @@ def test_nothing_is_overwritten(
         save_page(textures, picture, tmp_path / "page.png")
     with pytest.raises(FileNotFoundError, match="make it first"):
         save_page(textures, picture, tmp_path / "no" / "page.html")
+    for folder in (tmp_path, Path()):
+        with pytest.raises(IsADirectoryError, match="Name a file in it"):
+            save_page(textures, picture, folder)
+    long = "图" * 82  # with its suffix 251 bytes, of 255 that there may be
+    quick = {"methods": "gradcam", "layers": textures.default_layer}
+    numbers = {"target": np.int64(1), "classes": np.int64(2), "steps": np.int64(2)}
+    assert save_page(textures, picture, tmp_path / long, **quick, **numbers).path.is_file()
 
 
 def test_a_cancelled_page_leaves_nothing(

@@ -55,11 +55,12 @@ def choose_classes(
     """
     if target is None:
         target = []
-    elif isinstance(target, (str, int)):
+    elif isinstance(target, (str, int, np.integer)):
         target = [target]
     wanted = [model.class_index(t) for t in target]
     predicted = model.predicted(torch.from_numpy(whole)[None])[0]
-    if isinstance(classes, int):
+    if isinstance(classes, (int, np.integer)):
+        classes = int(classes)
         if classes < 1:
             raise CamwidgetError(f"A page has at least one class, not {classes}.")
         shown = wanted[0] if wanted else predicted

@@ -109,15 +109,16 @@ def page_path(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
     Raises:
         FileExistsError: if there is such a file, unless it may be overwritten.
         FileNotFoundError: if its folder is missing.
+        IsADirectoryError: if it is a folder.
         CamwidgetError: if the name is that of another kind of file.
     """
     target = Path(path).expanduser()
-    if target.suffix == "":
+    if target.suffix == "" and not target.is_dir():
         target = target.with_name(target.name + ".html")
-    if target.suffix.lower() not in (".html", ".htm"):
-        raise CamwidgetError(f"A page is an .html file, and {str(path)!r} is called otherwise.")
     if target.is_dir():
         raise IsADirectoryError(f"{target}: is a folder. Name a file in it.")
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise CamwidgetError(f"A page is an .html file, and {str(path)!r} is called otherwise.")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {str(target.parent)!r}: make it first.")
     _check_free(target, overwrite)
@@ -127,7 +128,8 @@ def page_path(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
 @contextlib.contextmanager
 def written(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """A file beside the target, which takes its place when all went well, and is gone otherwise."""
-    beside = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
+    # Cut, since some file systems have no longer names than 255 bytes, and a letter may take four.
+    beside = target.with_name(f".{target.name[:50]}.{os.getpid()}.part")
     try:
         yield beside
         _check_free(target, overwrite)

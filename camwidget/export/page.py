@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import operator
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -108,6 +109,7 @@ def save_page(
     file = page_path(path, overwrite=overwrite)
     if not hasattr(steps, "__index__") or steps < 2:
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
+    steps = operator.index(steps)  # NumPy's are no JSON
     threshold(fraction)  # refuses what is not in [0, 1]
     all_modes = _known("mode", mode, modes, (*MODES, "multiply"))
     all_baselines = _known("baseline", baseline, baselines, tuple(BASELINES))

@@ -66,17 +66,16 @@ class Brush:
         """
         if paint is None or self._is_brought(paint):
             return paint
-        picture = self._present
-        if picture is None:
-            raise PictureError("There is no picture to paint on: add(…) one first.")
-        return as_paint(paint, self._shape(picture))
+        return as_paint(paint, self._shape(self._present))
 
-    def read(self, wire: Any, picture: Picture) -> np.ndarray | None:
+    def read(self, wire: Any, picture: Picture | None) -> np.ndarray | None:
         """Paint for a picture, as a state has it: its shape and ``painting.encode``'s runs; an array too.
 
         Raises:
-            PictureError: if it is of another shape, or no paint.
+            PictureError: if it is of another shape, or no paint, or there is no picture.
         """
+        if wire is None:
+            return None
         shape = self._shape(picture)
         if not isinstance(wire, Mapping):
             return as_paint(wire, shape)
@@ -118,7 +117,9 @@ class Brush:
         pictures = self._explorer.pictures
         return pictures[self._explorer.picture] if pictures else None
 
-    def _shape(self, picture: Picture) -> tuple[int, int]:
+    def _shape(self, picture: Picture | None) -> tuple[int, int]:
+        if picture is None:
+            raise PictureError("There is no picture to paint on: add(…) one first.")
         height, width = self._explorer._texts.base.pixels(picture).shape[-2:]
         return height, width
 

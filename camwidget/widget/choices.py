@@ -96,7 +96,7 @@ class Choices(ipywidgets.Box):
         """
         model = self._texts.model
         if model.prompt is None:
-            if text:
+            if text != "":
                 raise PromptError(f"{model.name} takes no text beside the picture.")
             return text
         return model.given(**{model.prompt.name: text}).text or ""

@@ -115,9 +115,17 @@ def _same(value: Any) -> Any:
     return value
 
 
+def _plain(value: Any) -> Any:
+    """NumPy's floats and strings are Python's too, but are written otherwise."""
+    for kind in (float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
+
+
 def _copied(value: Any) -> Any:
     """A dict of the state is nobody else's."""
-    return dict(value) if isinstance(value, Mapping) else value
+    return {k: _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else value
 
 
 @dataclass(frozen=True)
@@ -141,7 +149,7 @@ class Part:
     check: Callable[[Explorer, str, Any], Any] = _valid
     apply: Callable[[Explorer, str, Any], None] = _set
     default: Callable[[Explorer, str], Any] = _default
-    to_json: Callable[[Any], Any] = _same
+    to_json: Callable[[Any], Any] = _plain
     from_json: Callable[[Any], Any] = _same
     asks: str = ""
 
@@ -224,16 +232,14 @@ def _check_map(explorer: Explorer, plan: State, wanted: Mapping[str, Any]) -> No
 
 def _check_paint(explorer: Explorer, plan: State, wanted: Mapping[str, Any]) -> None:
     """Another picture has its own paint, unless that is named too; ``plan`` is changed."""
-    if not explorer.pictures:
-        return
-    picture = explorer.pictures[plan["picture"]]
-    if "mask" not in wanted:
-        plan["mask"] = explorer._brush.of(picture)
-    else:
+    picture = explorer.pictures[plan["picture"]] if explorer.pictures else None
+    if "mask" in wanted:
         try:
             plan["mask"] = explorer._brush.read(plan["mask"], picture)
-        except CamwidgetError as error:
+        except (CamwidgetError, TypeError) as error:
             raise StateError(f"state['mask']: {error}") from error
+    elif picture is not None:
+        plan["mask"] = explorer._brush.of(picture)
 
 
 def _model_of(explorer: Explorer, plan: State, wanted: Mapping[str, Any]) -> VisionModel:

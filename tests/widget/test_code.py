@@ -83,6 +83,17 @@ def test_everything_else_than_the_defaults(closing: Closer, textures: cw.VisionM
     assert scope["change"].after == pytest.approx(ex._view.masked[at], abs=1e-6)
 
 
+def test_what_comes_of_numpy_is_written_as_pythons(
+    closing: Closer, textures: cw.VisionModel
+) -> None:
+    ex = closing(cw.Explorer(textures, zoo.samples("zoo/textures")))
+    ex.fraction, ex.method = np.linspace(0, 1, 5)[1], np.array(["cam"])[0]
+    ex.compare = {"method": np.array(["layercam"])[0], "picture": np.int64(1)}
+    ex.state = {"opacity": np.float64(0.5)}
+    run(ex, closing)
+    assert "np." not in repr(ex.state)
+
+
 @pytest.mark.parametrize("name", ["zoo/vqa", "zoo/captions", "zoo/scenes-weak"])
 def test_other_models_and_their_texts(name: str, closing: Closer) -> None:
     ex = closing(cw.Explorer(cw.load(name, device="cpu")))

@@ -387,6 +387,9 @@ WRONG = [
     ({"opacity": "0.5"}, r"state\['opacity'\]"),
     ({"colormap": "jet"}, r"state\['colormap'\].*inferno"),
     ({"overlay": 1}, r"state\['overlay'\]"),
+    ({"text": None}, r"state\['text'\].*takes no text"),
+    ({"mask": {"shape": 5, "runs": []}}, r"state\['mask'\]"),
+    ({"mask": [[1, 0], [1]]}, r"state\['mask'\].*\(H, W\)"),
 ]  # fmt: skip
 
 
@@ -439,6 +442,8 @@ def test_without_pictures_there_is_a_state_too(textures: cw.VisionModel) -> None
     ex.state = {"fraction": 0.4, "layer": "stage3"}
     with pytest.raises(StateError, match="picture"):
         ex.state = {"picture": 1}
+    with pytest.raises(StateError, match=r"state\['mask'\].*no picture to paint on"):
+        ex.state = {"fraction": 0.5, "mask": {"shape": [192, 192], "runs": [1, 9]}}
     assert json.loads(json.dumps(ex.state))["fraction"] == 0.4
     ex.undo()
     assert ex.layer == "stage4" and not ex.can_undo

@@ -64,7 +64,8 @@ class Side:
     def memory(self) -> float:
         """Megabytes that the process holds, without what the allocator keeps for later.
 
-        What is remembered is bounded, but its size depends on the layers looked at last: the same ones each time.
+        What is remembered is bounded, but its size depends on what was looked at last, and how long: so many pictures
+        are looked at here that every pass remembered is a new one, of the same picture each time.
         """
         state = self.ex.state
         opened, self.ex._panels.box.selected_index = self.ex._panels.box.selected_index, None
@@ -74,7 +75,7 @@ class Side:
             "compare": None,
             "baseline": "blur",
         }
-        for picture in range(5):
+        for picture in (*range(len(self.ex.pictures)), 0):
             self.ex.picture = picture
             self.ex.wait(240)
         gc.collect()

@@ -90,30 +90,8 @@ class View(Reader, anywidget.AnyWidget):
     here = t.Dict({}).tag(sync=True)
     missing = t.Unicode("").tag(sync=True)
 
-    _own = frozenset(
-        [
-            "scene",
-            "explanation",
-            "rows",
-            "masked",
-            "class_names",
-            "methods",
-            "layers",
-            "stages",
-            "baselines",
-            "colormaps",
-            "pictures",
-            "prompt",
-            "truth",
-            "truthful",
-            "box",
-            "sentence",
-            "status",
-            "busy",
-            "pending",
-            "progress",
-            "partial",
-            "cancellable",
-            "missing",
-        ]
-    )
+    _own = frozenset({
+        "scene", "explanation", "rows", "masked", "class_names", "methods", "layers", "stages", "baselines",
+        "colormaps", "pictures", "prompt", "truth", "truthful", "box", "sentence", "status", "busy", "pending",
+        "progress", "partial", "cancellable", "missing",
+    })  # fmt: skip

@@ -99,7 +99,7 @@ def test_an_interrupt_between_cells_cancels_a_slow_map(kernel: Kernel) -> None:
 def test_an_interrupt_of_wait_cancels_the_map_too(kernel: Kernel) -> None:
     kernel.execute("pause[0] = 0.05")
     number = kernel.start("ex.method = 'scorecam'; ex.wait()")
-    time.sleep(1)
+    assert answer(kernel, 60, lambda state: state.get("progress", -1) > 0) is not None
     kernel.interrupt()
     assert kernel.result(number, fails=True)["ename"] == "KeyboardInterrupt"
     until(kernel, "'cancelled' in view.status")

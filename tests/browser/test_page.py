@@ -17,6 +17,7 @@ from camwidget.export import save_index, save_page
 from camwidget.export.grids import Grid
 from camwidget.perturb import mask_pixels
 from camwidget.widget import words
+from camwidget.widget.masking import Mask
 
 pytestmark = pytest.mark.browser
 
@@ -294,4 +295,5 @@ def test_words_are_the_widgets(
     shown = open_file(file).shown()
     explanation = cw.explain(model, pixels)
     whole = model.predict(pixels).probabilities[0]
-    assert shown.said() == words.sentence(explanation, "remove", 0.0, whole, None)
+    mask = Mask("remove", "blur", 0.0)
+    assert shown.said() == words.sentence(explanation, mask, whole, None)

@@ -200,9 +200,7 @@ def test_it_is_played_with(
     # A click in the picture, and a bar.
     page.locator(".camwidget-canvas").click()
     page.locator(".camwidget-here").wait_for(state="visible")
-    assert "Strongest of the top 9" in str(
-        page.locator(".camwidget-here-heading").text_content()
-    )
+    assert "Strongest of the top 9" in str(page.locator(".camwidget-here-heading").text_content())
     page.keyboard.press("Escape")
     page.locator(".camwidget-bars").click(position={"x": 40, "y": 28 * 4 + 14})
     shown.settle()

@@ -17,6 +17,7 @@ from camwidget.explanation import Explanation
 from camwidget.models import Prediction
 from camwidget.targets import ClassTarget
 from camwidget.widget import words
+from camwidget.widget.masking import Mask, is_whole
 
 SAID = Path(__file__).resolve().parents[2] / "js" / "tests" / "kernel" / "said.json"
 
@@ -60,9 +61,10 @@ def said(case: dict[str, Any]) -> str:
         pixels=np.zeros((8, 8, 3), np.uint8),
         model="",
     )
-    return words.sentence(
-        explanation, case["mode"], case["fraction"], case["before"], case["after"]
-    )
+    mask = Mask(case["mode"], "blur", case["fraction"])
+    # A picture that stays whole has no other answer.
+    after = None if is_whole(mask, explanation) else case["after"]
+    return words.sentence(explanation, mask, case["before"], after)
 
 
 def listed() -> list[dict[str, Any]]:

@@ -597,7 +597,6 @@ def test_sentences_add_up_and_claim_no_more_than_is_so(ex: cw.Explorer) -> None:
     from camwidget.widget.words import sentence
 
     exp = ex.explanation
-    name = exp.target.label
     assert "lowers it by 0.31 (1.00 → 0.69)" in sentence(
         exp, Mask("remove", "blur", 0.1), 0.9963, 0.6889
     )

@@ -655,7 +655,8 @@
   function sentence(of) {
     const { name, mode: mode2, fraction, before, after, evident } = of;
     if (evident === 0) return `${note(name, of.layer)} Choose another class, layer or method.`;
-    if (after === null) {
+    const whole = mode2 === "remove" && fraction === 0 || mode2 === "keep" && fraction === 1;
+    if (after === null || whole) {
       return mode2 === "keep" ? `The whole picture is kept. Drag the slider to keep only the most evidence for ${name}.` : `Nothing is removed yet. Drag the slider to take the evidence for ${name} away.`;
     }
     const part = `${rounded(100 * fraction, 1)} %`;
@@ -666,12 +667,12 @@
       multiply: `Multiplying the picture by its map for ${name}`
     }[mode2];
     const beyond = mode2 !== "multiply" && fraction > evident + 5e-3 ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.` : "";
-    return `${deed} ${effect(name, before, after, deed.includes(name) ? "it" : name)}${beyond}`;
+    return `${deed} ${effect(before, after, deed.includes(name) ? "it" : name)}${beyond}`;
   }
-  function effect(name, before, after, it) {
+  function effect(before, after, it) {
     const change2 = rounded(rounded(after, 2) - rounded(before, 2), 2);
-    if (Math.max(before, after) < 5e-3) return `leaves ${name} below 0.01.`;
-    if (change2 === 0) return `leaves ${name} at ${fixed(before, 2)}.`;
+    if (Math.max(before, after) < 5e-3) return `leaves ${it} below 0.01.`;
+    if (change2 === 0) return `leaves ${it} at ${fixed(before, 2)}.`;
     const verb = change2 > 0 ? "raises" : "lowers";
     return `${verb} ${it} by ${fixed(Math.abs(change2), 2)} (${fixed(before, 2)} → ${fixed(after, 2)}).`;
   }
@@ -2489,7 +2490,7 @@
       );
       this.opener.addEventListener("click", () => isComparing(model) ? this.end() : this.begin(), { signal });
       this.tool = { buttons: [this.opener], drawer: differs(context, () => this.end()) };
-      const clip = make("div", "camwidget-clip", {}, this.plane);
+      const clip = make("div", "camwidget-other-clip", {}, this.plane);
       this.frame = make(
         "div",
         "camwidget-other-frame",
@@ -4314,12 +4315,14 @@
 
   // src/view/narrow.ts
   var NARROW = 640;
+  var TINY = 440;
   function narrow(root, probe, signal) {
     const observer = new ResizeObserver(() => {
       const width = probe.clientWidth;
       if (width === 0) return;
       const grid2 = root.closest(".camwidget-explorer") ?? root;
       grid2.classList.toggle("camwidget-narrow", width < NARROW);
+      grid2.classList.toggle("camwidget-tiny", width < TINY);
     });
     observer.observe(probe);
     signal.addEventListener("abort", () => observer.disconnect());

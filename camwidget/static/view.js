@@ -2046,7 +2046,7 @@ var Comparing = class {
     );
     this.opener.addEventListener("click", () => isComparing(model) ? this.end() : this.begin(), { signal });
     this.tool = { buttons: [this.opener], drawer: differs(context, () => this.end()) };
-    const clip = make("div", "camwidget-clip", {}, this.plane);
+    const clip = make("div", "camwidget-other-clip", {}, this.plane);
     this.frame = make(
       "div",
       "camwidget-other-frame",
@@ -3871,12 +3871,14 @@ function split(all) {
 
 // src/view/narrow.ts
 var NARROW = 640;
+var TINY = 440;
 function narrow(root, probe, signal) {
   const observer = new ResizeObserver(() => {
     const width = probe.clientWidth;
     if (width === 0) return;
     const grid2 = root.closest(".camwidget-explorer") ?? root;
     grid2.classList.toggle("camwidget-narrow", width < NARROW);
+    grid2.classList.toggle("camwidget-tiny", width < TINY);
   });
   observer.observe(probe);
   signal.addEventListener("abort", () => observer.disconnect());

@@ -35,7 +35,7 @@ def sentence(explanation: Explanation, mask: Mask, before: float, after: float |
             f"Nothing is removed yet. Drag the slider to take the evidence for {name} away.{spare}"
         )
     deed = _deed(explanation, mask)
-    said = f"{deed} {_effect(name, before, after, 'it' if name in deed else name)}"
+    said = f"{deed} {_effect(before, after, 'it' if name in deed else name)}"
     if explanation.is_empty:
         return f"{said} {explanation.note}"
     evident = float((explanation.saliency > 0).mean())
@@ -72,13 +72,13 @@ def _deed(explanation: Explanation, mask: Mask) -> str:
     return f"{begin} the picture by its map for {name}{rest}"
 
 
-def _effect(name: str, before: float, after: float, it: str) -> str:
+def _effect(before: float, after: float, it: str) -> str:
     # The difference of what is shown, so that the sum on the screen comes out right.
     change = round(round(after, 2) - round(before, 2), 2)
     if max(before, after) < 0.005:
-        return f"leaves {name} below 0.01."
+        return f"leaves {it} below 0.01."
     if change == 0:
-        return f"leaves {name} at {before:.2f}."
+        return f"leaves {it} at {before:.2f}."
     verb = "raises" if change > 0 else "lowers"
     return f"{verb} {it} by {abs(change):.2f} ({before:.2f} → {after:.2f})."
 

@@ -194,6 +194,7 @@ describe("B's picture", () => {
 });
 
 describe("a closer look", () => {
+  const CLIPS = ".camwidget-clip, .camwidget-other-clip";
   const part = (view: Shown, name: string): string[] => {
     const { width, height, left, top } = view.one(name).style;
     return [width, height, left, top];
@@ -201,7 +202,7 @@ describe("a closer look", () => {
 
   function side(): Shown {
     const view = comparing();
-    for (const [at, clip] of view.all(".camwidget-clip").entries()) {
+    for (const [at, clip] of view.all(CLIPS).entries()) {
       clip.getBoundingClientRect = () => new DOMRect(500 * at, 0, 400, 200);
     }
     return view;
@@ -218,7 +219,7 @@ describe("a closer look", () => {
     const press = { pointerId: 1, button: 0, buttons: 1, bubbles: true, clientY: 100 };
     over.dispatchEvent(new PointerEvent("pointerdown", { ...press, clientX: 700 }));
     over.dispatchEvent(new PointerEvent("pointermove", { ...press, clientX: 660 }));
-    expect(view.all(".camwidget-dragging")).toEqual([view.all(".camwidget-clip")[1]]);
+    expect(view.all(".camwidget-dragging")).toEqual([view.one(".camwidget-other-clip")]);
     document.body.dispatchEvent(new PointerEvent("pointerup", { ...press, clientX: 660 }));
     expect(view.all(".camwidget-dragging")).toEqual([]);
     const [width, , left] = part(view, ".camwidget-other-plane");

@@ -293,4 +293,5 @@ def test_words_are_the_widgets(
     shown = open_file(file).shown()
     explanation = cw.explain(model, pixels)
     whole = model.predict(pixels).probabilities[0]
-    assert shown.said() == words.sentence(explanation, Mask("remove", "blur", 0.0), whole, None)
+    mask = Mask("remove", "blur", 0.0)
+    assert shown.said() == words.sentence(explanation, mask, whole, None)

@@ -17,7 +17,7 @@ from camwidget.explanation import Explanation
 from camwidget.models import Prediction
 from camwidget.targets import ClassTarget
 from camwidget.widget import words
-from camwidget.widget.masking import WHOLE, Mask
+from camwidget.widget.masking import Mask, is_whole
 
 SAID = Path(__file__).resolve().parents[2] / "js" / "tests" / "kernel" / "said.json"
 
@@ -32,20 +32,16 @@ def cases() -> list[dict[str, Any]]:
             before, after = (
                 draw.choice(halves) if n % 2 else draw.randrange(10_001) / 10_000 for _ in range(2)
             )
-            fraction = draw.randrange(201) / 200
-            evident = draw.choice((0, 1, 8, 36, 40, 64, 64, 64)) / 64
-            # What is whole has been asked nothing.
-            whole = not evident or n % 10 == 9 or (mode, fraction) in WHOLE
             found.append(
                 {
                     "name": draw.choice(("tabby", "<b>lynx</b>", "a “cat”")),
                     "method": method,
                     "layer": "stage4",
                     "mode": mode,
-                    "fraction": fraction,
+                    "fraction": draw.randrange(201) / 200,
                     "before": before,
-                    "after": None if whole else after,
-                    "evident": evident,
+                    "after": None if n % 10 == 9 else after,
+                    "evident": draw.choice((0, 1, 8, 36, 40, 64, 64, 64)) / 64,
                 }
             )
     return found
@@ -66,7 +62,9 @@ def said(case: dict[str, Any]) -> str:
         model="",
     )
     mask = Mask(case["mode"], "blur", case["fraction"])
-    return words.sentence(explanation, mask, case["before"], case["after"])
+    # A picture that stays whole has no other answer.
+    after = None if is_whole(mask, explanation) else case["after"]
+    return words.sentence(explanation, mask, case["before"], after)
 
 
 def listed() -> list[dict[str, Any]]:

@@ -23,7 +23,8 @@ export function note(name: string, layer: string): string {
 export function sentence(of: Masked): string {
   const { name, mode, fraction, before, after, evident } = of;
   if (evident === 0) return `${note(name, of.layer)} Choose another class, layer or method.`;
-  if (after === null) {
+  const whole = (mode === "remove" && fraction === 0) || (mode === "keep" && fraction === 1);
+  if (after === null || whole) {
     return mode === "keep"
       ? `The whole picture is kept. Drag the slider to keep only the most evidence for ${name}.`
       : `Nothing is removed yet. Drag the slider to take the evidence for ${name} away.`;
@@ -39,14 +40,14 @@ export function sentence(of: Masked): string {
     mode !== "multiply" && fraction > evident + 0.005
       ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.`
       : "";
-  return `${deed} ${effect(name, before, after, deed.includes(name) ? "it" : name)}${beyond}`;
+  return `${deed} ${effect(before, after, deed.includes(name) ? "it" : name)}${beyond}`;
 }
 
-function effect(name: string, before: number, after: number, it: string): string {
+function effect(before: number, after: number, it: string): string {
   // The difference of what is shown, so that the sum on the screen comes out right.
   const change = rounded(rounded(after, 2) - rounded(before, 2), 2);
-  if (Math.max(before, after) < 0.005) return `leaves ${name} below 0.01.`;
-  if (change === 0) return `leaves ${name} at ${fixed(before, 2)}.`;
+  if (Math.max(before, after) < 0.005) return `leaves ${it} below 0.01.`;
+  if (change === 0) return `leaves ${it} at ${fixed(before, 2)}.`;
   const verb = change > 0 ? "raises" : "lowers";
   return `${verb} ${it} by ${fixed(Math.abs(change), 2)} (${fixed(before, 2)} → ${fixed(after, 2)}).`;
 }

@@ -59,7 +59,7 @@ export class Comparing {
     );
     this.opener.addEventListener("click", () => (isComparing(model) ? this.end() : this.begin()), { signal });
     this.tool = { buttons: [this.opener], drawer: differs(context, () => this.end()) };
-    const clip = make("div", "camwidget-clip", {}, this.plane);
+    const clip = make("div", "camwidget-other-clip", {}, this.plane);
     this.frame = make(
       "div",
       "camwidget-other-frame",

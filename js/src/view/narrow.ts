@@ -1,7 +1,10 @@
 const NARROW = 640;
 
+/** Two pictures beside each other would be too small. */
+const TINY = 440;
+
 /**
- * One column where there is little room. A container query cannot do this: the grid is the box
+ * One column where there is little room; two pictures below each other where there is less. A container query cannot do this: the grid is the box
  * that holds this view, and an element cannot be restyled by a query on itself.
  *
  * @param probe a block as wide as the whole grid
@@ -12,6 +15,7 @@ export function narrow(root: HTMLElement, probe: HTMLElement, signal: AbortSigna
     if (width === 0) return;
     const grid = root.closest(".camwidget-explorer") ?? root;
     grid.classList.toggle("camwidget-narrow", width < NARROW);
+    grid.classList.toggle("camwidget-tiny", width < TINY);
   });
   observer.observe(probe);
   signal.addEventListener("abort", () => observer.disconnect());

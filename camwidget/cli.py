@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -55,6 +56,12 @@ class _UsageError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
+    for stream in (
+        sys.stdout,
+        sys.stderr,
+    ):  # what a terminal has no letter for must not stop anything
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     asked = _parser().parse_args(arguments)
     try:
         return _run(asked)
@@ -242,7 +249,7 @@ def _load(asked: argparse.Namespace) -> VisionModel:
     if asked.weights is not None and not Path(asked.weights).is_file():
         raise _UsageError(f"--weights: there is no file {asked.weights!r}")
     _tell(asked, f"Loading {asked.model or 'the embedded model'}…")
-    from .errors import ModelError, PromptError
+    from .errors import ModelError, PromptError, WeightsError
     from .loading import DEFAULT_MODEL, load
 
     try:
@@ -252,7 +259,7 @@ def _load(asked: argparse.Namespace) -> VisionModel:
         if model.prompt is None:
             raise _UsageError(f"--text: {model.name} takes no text")
         return model.given(**{model.prompt.name: asked.text})
-    except (ModelError, PromptError) as error:
+    except (ModelError, PromptError, WeightsError) as error:
         raise _UsageError(str(error)) from error
 
 

@@ -77,6 +77,7 @@ def test_several_pictures_become_a_folder(folder: Path, capsys: pytest.CaptureFi
         (("cat.png", "--layer", "stage9"), "no layer 'stage9'"),
         (("cat.png", "--target", "nothing like it"), "no class named"),
         (("cat.png", "--text", "why"), "takes no text"),
+        (("cat.png", "--weights", "cat.png"), "carries its own weights"),
         (("cat.png", "--device", "abacus"), "no device"),
         (("cat.png", "-o", "page.png"), ".html file"),
         (("cat.png", "index.png", "-o", "page.html"), "need a folder"),
@@ -141,6 +142,17 @@ def test_help_does_not_wait_for_pytorch() -> None:
     )
     assert "exit codes:" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_a_terminal_without_such_letters() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "camwidget", "é.png", "--help"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0 and "PICTURE\\u2026" in done.stdout and not done.stderr
 
 
 def test_an_interruption_leaves_nothing_half(folder: Path) -> None:

@@ -247,7 +247,8 @@ def test_layers_and_methods(random_model: Callable[..., cw.VisionModel]) -> None
         "layer4",
     )
     assert choose_layers(model, "layer1", None)[1] == "layer1"
-    assert choose_layers(model, None, "all")[0] == tuple(x.name for x in model.layers)
+    every = tuple(x.name for x in model.layers)
+    assert choose_layers(model, None, "all") == (every, model.default_layer)
     assert choose_layers(model, "conv1", ["layer3"]) == (("conv1", "layer3"), "conv1")
     methods, first = choose_methods(model, "layer4", None, None)
     assert [m.name for m in methods] == [

@@ -119,7 +119,7 @@ def choose_layers(
     """
     listed = [x.name for x in model.layers]
     if layers == "all" and not model.has_layer("all"):
-        layers = listed
+        layers, layer = listed, layer or model.default_layer
     elif isinstance(layers, str):
         layers = [layers]
     asked = None if layers is None else [model.layer(name).name for name in layers]

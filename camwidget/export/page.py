@@ -82,7 +82,7 @@ def save_page(
         path: the file; ``.html`` is appended to a name without a suffix.
         target: class name or index; of several the first is shown, and all are listed; the predicted class if None.
         method: a name of ``list_methods()``; Grad-CAM if None.
-        layer: a module name; the model's default layer if None.
+        layer: a module name; if None the first of those that ``layers`` names, else the model's default layer.
         mode: "remove", "keep" or "multiply".
         baseline: what the other pixels become: "blur", "mean" or "black".
         fraction: how much is masked at first, from 0 to 1.

@@ -48,10 +48,16 @@ class Writer:
             sources = self._sources(model)
             lines += [*sources.lines, *_widget(explorer, now, first, "images")]
             lines += ["", "# The same without the widget:"]
-            lines += _maps(now, model, sources.one(now["picture"]))
+            lines += _maps(now, model, sources.one(now["picture"]), self._is_empty())
         else:
             lines += _widget(explorer, now, first, "[]")
         return "\n".join([*lines, ""])
+
+    def _is_empty(self) -> bool:
+        """Whether the map that is asked for is known to be one of zeros, which masks nothing."""
+        explorer = self._explorer
+        desk, explanation = explorer._desk, explorer.explanation
+        return explanation is not None and explanation.is_empty and desk.requested == desk.shown
 
     def _sources(self, model: VisionModel) -> Sources:
         pictures = self._explorer.pictures
@@ -105,7 +111,7 @@ def _widget(explorer: Explorer, now: state.State, models: str, images: str) -> l
     return [*lines, "ex"]
 
 
-def _maps(now: state.State, model: VisionModel, picture: str) -> list[str]:
+def _maps(now: state.State, model: VisionModel, picture: str, is_empty: bool) -> list[str]:
     """The map, and what the model says of the masked picture."""
     name, lines = "model", [f"image = {picture}"]
     if now["text"]:
@@ -116,17 +122,24 @@ def _maps(now: state.State, model: VisionModel, picture: str) -> list[str]:
     method = [f"method={literal(now['method'])}"] if now["method"] != "gradcam" else []
     layer = [f"layer={literal(now['layer'])}"] if now["layer"] != model.default_layer else []
     lines += _call("exp = cw.explain(", [name, "image", *target, *method, *layer])
-    mode, fraction = now["mode"], now["fraction"]
-    if mode == "multiply":
-        return [*lines, *_call("change = cw.confidence_change(", [name, "image", "exp", *target])]
+    mode, fraction, paint = now["mode"], now["fraction"], now["mask"]
     how = [f"{n}={literal(now[n])}" for n in _USUAL if now[n] != _USUAL[n]]
-    if (mode, fraction) not in WHOLE or now["mask"]:
-        if now["mask"]:
-            shape, runs = tuple(now["mask"]["shape"]), now["mask"]["runs"]
-            lines.append(f"paint = cw.painting.decode({literal(runs)}, {shape})")
-            how.append("paint=paint")
-        pixels, levels = f"{name}.preprocess.pixels(image)", "cw.ranks.rank_levels(exp)"
-        arguments = [pixels, levels, f"[{literal(fraction)}]", *how]
+    pixels = f"{name}.preprocess.pixels(image)"
+    if paint:
+        painted = f"{literal(paint['runs'])}, {tuple(paint['shape'])}"
+        lines.append(f"paint = cw.painting.decode({painted})")
+        how.append("paint=paint")
+    if is_empty or mode == "multiply":
+        if paint:
+            under = "pixels" if is_empty else "cw.perturb.multiply_pixels(pixels, exp)"
+            arguments = [under, "pixels", "paint", literal(now["baseline"])]
+            lines.append(f"pixels = {pixels}")
+            lines += _call("masked = cw.perturb.paint_pixels(", arguments)
+            lines.append(f"said = {name}.prediction({name}.logits(masked[None])[0])")
+        elif not is_empty:
+            lines += _call("change = cw.confidence_change(", [name, "image", "exp", *target])
+    elif (mode, fraction) not in WHOLE or paint:
+        arguments = [pixels, "cw.ranks.rank_levels(exp)", f"[{literal(fraction)}]", *how]
         lines += _call("masked = cw.perturb.mask_pixels(", arguments)
         lines.append(f"said = {name}.prediction({name}.logits(masked)[0])")
         lines += _call("curve = cw.mask_curve(", [name, "image", "exp", *target, *how])

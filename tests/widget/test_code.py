@@ -83,6 +83,24 @@ def test_everything_else_than_the_defaults(closing: Closer, textures: cw.VisionM
     assert scope["change"].after == pytest.approx(ex._view.masked[at], abs=1e-6)
 
 
+@pytest.mark.parametrize("target", ["honeycombed", "crosshatched"])
+@pytest.mark.parametrize("mode", ["remove", "multiply"])
+def test_paint_comes_with_every_kind_of_mask(
+    closing: Closer, textures: cw.VisionModel, target: str, mode: str
+) -> None:
+    ex = closing(cw.Explorer(textures, zoo.samples("zoo/textures"), target=target, mode=mode))
+    ex.fraction = 0.3
+    scope = run(ex, closing)
+    assert ex.explanation.is_empty == (target == "crosshatched"), "which masks nothing then"
+    assert bool(ex._view.masked) == bool({"said", "change"} & set(scope))
+    ex.mask = np.tri(192, dtype=np.int8) - 2 * np.tri(192, k=-90, dtype=np.int8)
+    scope = run(ex, closing)
+    said = dict(zip(scope["said"].names, scope["said"].probabilities, strict=True))
+    rows = zip(ex._view.rows, ex._view.masked, strict=True)
+    both = {row["name"]: value for row, value in rows if row["name"] in said}
+    assert both and {name: said[name] for name in both} == pytest.approx(both, abs=1e-6)
+
+
 def test_what_comes_of_numpy_is_written_as_pythons(
     closing: Closer, textures: cw.VisionModel
 ) -> None:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"][
     "Repository"
 ]
-PICTURE = "notebooks/explorer.png"
+PICTURE = "notebooks/explorer.webp"
 
 #: Where a link to a file of the repository leads; others lead to the repository itself.
 PAGES = {"CONTRIBUTING.md": "adding.md", "CHANGELOG.md": "changes.md", PICTURE: PICTURE}

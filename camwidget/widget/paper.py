@@ -62,3 +62,4 @@ class Paper:
                     # Half a drawing must not be sent later with someone else's.
                     manager._commands_cache, manager._buffers_cache = [], []
                     raise
+            manager._current_canvas = None  # nor is one kept that is closed

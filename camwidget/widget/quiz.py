@@ -55,8 +55,8 @@ class Quiz(Reader, anywidget.AnyWidget):
         QuizError: if there is no question.
     """
 
-    _esm = _STATIC / "quiz.js"
-    _css = _STATIC / "quiz.css"
+    _esm = (_STATIC / "quiz.js").read_text("utf-8")
+    _css = (_STATIC / "quiz.css").read_text("utf-8")
 
     number = t.Int(0).tag(sync=True)
     answers: t.List = t.List([]).tag(sync=True)

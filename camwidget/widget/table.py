@@ -30,8 +30,8 @@ class ScoreTable(Reader, anywidget.AnyWidget):
     Holds no logic: ``EvaluatePanel`` fills these traits. ``js/src/table/traits.ts`` mirrors them.
     """
 
-    _esm = _STATIC / "table.js"
-    _css = _STATIC / "table.css"
+    _esm = (_STATIC / "table.js").read_text("utf-8")
+    _css = (_STATIC / "table.css").read_text("utf-8")
 
     methods: t.List = t.List([]).tag(sync=True)
     metrics: t.List = t.List([]).tag(sync=True)

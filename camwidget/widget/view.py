@@ -21,8 +21,9 @@ class View(Reader, anywidget.AnyWidget):
     ``js/src/view/traits.ts`` mirrors.
     """
 
-    _esm = _STATIC / "view.js"
-    _css = _STATIC / "view.css"
+    # Not the paths: anywidget would watch these for changes, and so hold every view for ever.
+    _esm = (_STATIC / "view.js").read_text("utf-8")
+    _css = (_STATIC / "view.css").read_text("utf-8")
 
     scene = t.Dict({}).tag(sync=True)
     explanation = t.Dict({}).tag(sync=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +22,7 @@ import camwidget as cw
 from camwidget import zoo
 from camwidget.perturb import baseline_pixels
 from camwidget.ranks import rank_levels
+from camwidget.widget.session import Session
 
 
 @pytest.fixture(scope="module")
@@ -610,3 +613,18 @@ def test_sentences_add_up_and_claim_no_more_than_is_so(ex: cw.Explorer) -> None:
     ex.wait(30)
     said = sentence(ex.explanation, Mask("remove", "blur", 0.1), 0.9, 0.5)
     assert "a random 10 %" in said and "most evidence" not in said
+
+
+def test_a_closed_one_is_let_go(
+    textures: cw.VisionModel, samples: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its pictures, passes and maps."""
+    monkeypatch.setattr(Session, "LINGER", 0.01)
+    explorer = cw.Explorer(textures, samples, fraction=0.3).wait(60)
+    thread, gone = explorer._session._thread, weakref.ref(explorer)
+    explorer.close()
+    if thread is not None:
+        thread.join(20)
+    del explorer
+    gc.collect()
+    assert gone() is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import queue
 import subprocess
 import time
@@ -19,12 +20,15 @@ class Kernel:
         tracebacks: what a notebook would show in red, and what was written to stderr.
     """
 
-    def __init__(self, folder: Path, *, slow: float = 300) -> None:
+    def __init__(self, folder: Path, *, slow: float = 300, **environment: str) -> None:
         self.slow = slow
         self.tracebacks: list[str] = []
         self.manager = KernelManager(kernel_name="python3")
         self.manager.start_kernel(
-            cwd=str(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            cwd=str(folder),
+            env={**os.environ, **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         self.client = self.manager.client()
         self.client.start_channels()

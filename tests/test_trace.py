@@ -83,7 +83,8 @@ def test_a_failing_pass_leaves_the_model_as_it_was(
     before = fingerprint(module)
     failing[0] = True
     for use in (lambda: cw.explain(model, picture), lambda: cw.wrap(module)):
-        with pytest.raises((error, cw.CamwidgetError), match="in the middle"):
+        # A lack of memory has a text of its own.
+        with pytest.raises((error, cw.CamwidgetError), match="in the middle|into the memory"):
             use()
     assert fingerprint(module) == before
 

@@ -79,14 +79,6 @@ def _valid(explorer: Explorer, name: str, value: Any) -> Any:
         raise StateError(f"a number is wanted, not {value!r}.")
     if isinstance(trait, t.Bool) and not isinstance(value, bool):
         raise StateError(f"True or False is wanted, not {value!r}.")
-    if name in ("opacity", "contour", "divider") and not (
-        isinstance(value, (int, float)) and 0 <= value <= 1
-    ):
-        raise StateError(f"a number between 0 and 1 is wanted, not {value!r}.")
-    if name == "colormap" and value not in explorer._view.colormaps:
-        raise StateError(
-            f"there is no colour map {value!r}: use {', '.join(explorer._view.colormaps)}."
-        )
     if isinstance(value, float) and not math.isfinite(value):
         raise StateError(f"a finite number is wanted, not {value!r}.")
     return trait._validate(owner, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import traitlets as t
@@ -94,5 +95,22 @@ class View(Reader, anywidget.AnyWidget):
     _own = frozenset({
         "scene", "explanation", "rows", "masked", "class_names", "methods", "layers", "stages", "baselines",
         "colormaps", "pictures", "prompt", "truth", "truthful", "box", "sentence", "status", "busy", "pending",
-        "progress", "partial", "cancellable", "missing",
+        "progress", "partial", "cancellable", "missing", "evidence", "filled", "undoable", "redoable", "code", "models",
+        "difference_colors", "other", "other_scene", "other_state", "other_answer", "other_filled",
     })  # fmt: skip
+
+    @t.validate("opacity", "contour", "divider")
+    def _valid_part(self, proposal: Any) -> float:
+        value: float = proposal["value"]
+        if not 0 <= value <= 1:
+            raise t.TraitError(f"a number between 0 and 1 is wanted, not {value!r}.")
+        return value
+
+    @t.validate("colormap")
+    def _valid_colormap(self, proposal: Any) -> str:
+        value: str = proposal["value"]
+        if value not in self.colormaps:
+            raise t.TraitError(
+                f"there is no colour map {value!r}: use {', '.join(self.colormaps)}."
+            )
+        return value

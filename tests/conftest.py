@@ -125,14 +125,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def open_page(browser: Any, lab: Lab) -> Iterator[Callable[..., LabPage]]:
-    """Opens pages, and closes them afterwards."""
-    contexts: list[Any] = []
+    """Opens pages, and closes them and their kernels afterwards."""
+    pages: list[LabPage] = []
 
     def build(**options: Any) -> LabPage:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}, **options})
-        contexts.append(context)
-        return LabPage(context.new_page(), lab)
+        pages.append(LabPage(context.new_page(), lab))
+        return pages[-1]
 
     yield build
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()

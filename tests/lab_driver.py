@@ -56,6 +56,8 @@ class Lab:
             "IdentityProvider.token": "",
             "ServerApp.root_dir": str(self.notebooks),
             "LabApp.expose_app_in_browser": True,
+            # It is asked from here to end kernels, without a page's cookie.
+            "ServerApp.disable_check_xsrf": True,
         }
         self._log = (folder / "lab.log").open("wb")
         self.process = subprocess.Popen(
@@ -85,6 +87,15 @@ class Lab:
         nbformat.write(notebook, self.notebooks / f"{name}.ipynb")
         return f"{name}.ipynb"
 
+    def end_kernels(self, notebooks: set[str]) -> None:
+        """A page that is closed leaves its kernel running, with all that it keeps and computes."""
+        with urllib.request.urlopen(f"{self.url}/api/sessions", timeout=30) as answer:
+            sessions = json.load(answer)
+        for session in sessions:
+            if session["path"] in notebooks:
+                address = f"{self.url}/api/sessions/{session['id']}"
+                urllib.request.urlopen(urllib.request.Request(address, method="DELETE"), timeout=30)
+
     def close(self) -> None:
         self.process.terminate()
         try:
@@ -100,6 +111,7 @@ class LabPage:
     def __init__(self, page: Any, lab: Lab) -> None:
         self.page = page
         self.lab = lab
+        self._opened: set[str] = set()
         self.frames: list[tuple[str, int]] = []  # ("sent" | "received", bytes) on kernel websockets
         page.on("websocket", self._listen)
 
@@ -110,10 +122,16 @@ class LabPage:
         socket.on("framereceived", lambda data: self.frames.append(("received", len(data))))
 
     def open(self, notebook: str, *, run: bool = True) -> None:
+        self._opened.add(notebook)
         self.page.goto(f"{self.lab.url}/lab/workspaces/{os.urandom(4).hex()}/tree/{notebook}")
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Notebook", timeout=60_000)
         if run:
             self.run_all()
+
+    def close(self) -> None:
+        """Also what runs in its notebooks."""
+        self.page.context.close()
+        self.lab.end_kernels(self._opened)
 
     def run_all(self) -> None:
         """Start all cells, once the kernel is there to hear it."""

@@ -29,7 +29,7 @@ def page(browser: Any, lab: Any) -> Iterator[Any]:
     shown.open(lab.write("compare", NOTEBOOK))
     shown.widget()
     yield shown.page
-    context.close()
+    shown.close()
 
 
 def pixels_of(page: Any, selector: str) -> np.ndarray:

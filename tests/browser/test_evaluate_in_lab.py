@@ -33,7 +33,7 @@ def shared(browser: Any, lab: Any) -> Iterator[Any]:
     opened.open(lab.write("evaluate", NOTEBOOK))
     opened.widget()
     yield opened
-    context.close()
+    opened.close()
 
 
 @pytest.fixture

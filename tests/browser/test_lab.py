@@ -92,7 +92,7 @@ def shared_explorer(browser: Any, lab: Any) -> Iterator[Any]:
     shown.open(lab.write("shared", EXPLORER))
     shown.widget()
     yield shown
-    context.close()
+    shown.close()
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def shown(browser: Any, lab: Any) -> Iterator[Callable[[str], Any]]:
     """A page with the explorer of a model, opened when it is first asked for."""
     from lab_driver import LabPage
 
-    pages: dict[str, tuple[Any, Any]] = {}
+    pages: dict[str, LabPage] = {}
 
     def page_of(model: str) -> Any:
         if model not in pages:
@@ -36,12 +36,12 @@ def shown(browser: Any, lab: Any) -> Iterator[Callable[[str], Any]]:
             opened = LabPage(context.new_page(), lab)
             opened.open(lab.write(model, NOTEBOOK.format(model=model)))
             opened.widget()
-            pages[model] = (context, opened.page)
-        return pages[model][1]
+            pages[model] = opened
+        return pages[model].page
 
     yield page_of
-    for context, _ in pages.values():
-        context.close()
+    for opened in pages.values():
+        opened.close()
 
 
 def text_is(page: Any, text: str) -> None:

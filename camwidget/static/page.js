@@ -3,24 +3,24 @@
 (() => {
   // src/view/dom.ts
   function make(tag2, className, attributes = {}, ...children) {
-    const element2 = document.createElement(tag2);
-    if (className !== "") element2.className = className;
+    const element = document.createElement(tag2);
+    if (className !== "") element.className = className;
     for (const [name, value] of Object.entries(attributes)) {
-      if (value === true) element2.setAttribute(name, "");
-      else if (value !== false) element2.setAttribute(name, String(value));
+      if (value === true) element.setAttribute(name, "");
+      else if (value !== false) element.setAttribute(name, String(value));
     }
-    element2.append(...children);
-    return element2;
+    element.append(...children);
+    return element;
   }
   var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
   function button(className, attributes, ...children) {
     return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
   }
-  function setText(element2, value) {
-    if (element2.textContent !== value) element2.textContent = value;
+  function setText(element, value) {
+    if (element.textContent !== value) element.textContent = value;
   }
-  function setAttribute(element2, name, value) {
-    if (element2.getAttribute(name) !== value) element2.setAttribute(name, value);
+  function setAttribute(element, name, value) {
+    if (element.getAttribute(name) !== value) element.setAttribute(name, value);
   }
   function fit(parent, count, create) {
     while (parent.children.length > count) parent.lastElementChild?.remove();
@@ -96,6 +96,41 @@
   function curveKey(mode2, baseline) {
     return mode2 === "multiply" ? mode2 : `${mode2} ${baseline}`;
   }
+
+  // src/view/store.ts
+  var Store = class {
+    constructor(state = {}) {
+      this.state = state;
+    }
+    state;
+    listeners = /* @__PURE__ */ new Map();
+    get(key) {
+      return this.state[key];
+    }
+    set(key, value) {
+      if (Object.is(this.state[key], value)) return;
+      this.state[key] = value;
+      this.emit(`change:${key}`);
+    }
+    on(event, callback) {
+      const known = this.listeners.get(event) ?? /* @__PURE__ */ new Set();
+      this.listeners.set(event, known.add(callback));
+    }
+    off(event, callback) {
+      this.listeners.get(event)?.delete(callback);
+    }
+    /** Several traits, one after the other. */
+    tell(values) {
+      for (const [key, value] of Object.entries(values)) this.set(key, value);
+    }
+    emit(event) {
+      for (const listener of [...this.listeners.get(event) ?? []]) listener();
+    }
+    /** How many listen, to whatever it is. */
+    get listening() {
+      return [...this.listeners.values()].reduce((sum, { size }) => sum + size, 0);
+    }
+  };
 
   // src/core/bytes.ts
   function bytes(value) {
@@ -693,58 +728,16 @@
   // src/page/model.ts
   var SCENE = "page";
   var FAINT = 5e-3;
-  var PageModel = class {
+  var PageModel = class extends Store {
     constructor(data, archive) {
+      super(traitsOf(data, archive));
       this.data = data;
-      const { scene: scene2, first } = data;
       this.maps = new Maps(data, archive);
-      const fills = Object.entries(scene2.fills).map(([name, place4]) => [
-        name,
-        place4[1] === 3 ? archive.bytes(place4) : archive.picture(place4, scene2.width)
-      ]);
-      this.state = {
-        ...first,
-        scene: {
-          id: SCENE,
-          width: scene2.width,
-          height: scene2.height,
-          picture: archive.picture(scene2.picture, scene2.width),
-          fills: Object.fromEntries(fills)
-        },
-        rows: data.classes,
-        masked: [],
-        layers: data.layers,
-        modes: data.modes,
-        baselines: data.baselines,
-        colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
-        colormap: "inferno",
-        overlay: true,
-        opacity: 0.65,
-        cells: false,
-        boxes: false,
-        pictures: [],
-        picture: -1,
-        here: {},
-        error: "",
-        busy: false,
-        pending: false,
-        progress: -1
-      };
       this.save_changes();
     }
     data;
-    state;
-    listeners = /* @__PURE__ */ new Map();
     maps;
     shown = null;
-    get(key) {
-      return this.state[key];
-    }
-    set(key, value) {
-      if (Object.is(this.state[key], value)) return;
-      this.state[key] = value;
-      for (const listener of [...this.listeners.get(`change:${key}`) ?? []]) listener();
-    }
     /** The view is done with its changes: answer. */
     save_changes() {
       const asked = this.asked;
@@ -752,13 +745,6 @@
       const same = shown !== null && ["row", "method", "layer"].every((key) => shown[key] === asked[key]);
       if (!same) this.ask(asked);
       this.answer();
-    }
-    on(event, callback) {
-      const known = this.listeners.get(event) ?? /* @__PURE__ */ new Set();
-      this.listeners.set(event, known.add(callback));
-    }
-    off(event, callback) {
-      this.listeners.get(event)?.delete(callback);
     }
     send(content) {
       const { type, x, y } = content;
@@ -790,9 +776,6 @@
     }
     at({ row, method, layer }) {
       return this.maps.find(row, method, layer);
-    }
-    tell(values) {
-      for (const [key, value] of Object.entries(values)) this.set(key, value);
     }
     ask(asked) {
       const grid2 = this.at(asked);
@@ -919,6 +902,41 @@
       }
     }
   };
+  function traitsOf(data, archive) {
+    const { scene: scene2, first } = data;
+    const fills = Object.entries(scene2.fills).map(([name, place4]) => [
+      name,
+      place4[1] === 3 ? archive.bytes(place4) : archive.picture(place4, scene2.width)
+    ]);
+    return {
+      ...first,
+      scene: {
+        id: SCENE,
+        width: scene2.width,
+        height: scene2.height,
+        picture: archive.picture(scene2.picture, scene2.width),
+        fills: Object.fromEntries(fills)
+      },
+      rows: data.classes,
+      masked: [],
+      layers: data.layers,
+      modes: data.modes,
+      baselines: data.baselines,
+      colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
+      colormap: "inferno",
+      overlay: true,
+      opacity: 0.65,
+      cells: false,
+      boxes: false,
+      pictures: [],
+      picture: -1,
+      here: {},
+      error: "",
+      busy: false,
+      pending: false,
+      progress: -1
+    };
+  }
   function between2(curve, fraction) {
     const at = fraction * (curve.length - 1);
     const low = Math.min(Math.floor(at), Math.max(0, curve.length - 2));
@@ -973,15 +991,15 @@
     const back = step2(-1, "Previous picture", "‹");
     const on = step2(1, "Next picture", "›");
     const name = make("span", "camwidget-alone-name");
-    const line3 = make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Picture"), back, on, name);
+    const line2 = make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Picture"), back, on, name);
     const said2 = make("p", "camwidget-alone-said");
-    const block = make("div", "camwidget-alone", {}, line3, said2);
+    const block = make("div", "camwidget-alone", {}, line2, said2);
     context.watch(["missing", "pictures", "picture"], () => {
       const missing = text(model.get("missing"));
       const names = texts(model.get("pictures"));
       const at = number(model.get("picture"), -1);
       block.hidden = missing === "";
-      line3.hidden = names.length < 2;
+      line2.hidden = names.length < 2;
       back.disabled = at <= 0;
       on.disabled = at >= names.length - 1;
       setText(name, `${names[at] ?? ""} · ${at + 1} of ${names.length}`);
@@ -1803,6 +1821,19 @@
     }
   };
 
+  // src/view/frame.ts
+  function onceAFrame(signal, run) {
+    let request = 0;
+    signal.addEventListener("abort", () => cancelAnimationFrame(request));
+    return () => {
+      if (request !== 0 || signal.aborted) return;
+      request = requestAnimationFrame(() => {
+        request = 0;
+        run();
+      });
+    };
+  }
+
   // src/view/looks.ts
   function lookOf(model) {
     return {
@@ -1813,8 +1844,24 @@
     };
   }
 
-  // src/view/box.ts
+  // src/view/svg.ts
   var SVG = "http://www.w3.org/2000/svg";
+  function svg(tag2, attributes = {}, ...children) {
+    const made = document.createElementNS(SVG, tag2);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
+    made.append(...children);
+    return made;
+  }
+  function overlay(className, viewBox = "") {
+    const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
+    if (viewBox !== "") made.setAttribute("viewBox", viewBox);
+    return made;
+  }
+  function line(d, over = "over", under = "under") {
+    return [svg("path", { class: under, d }), svg("path", { class: over, d })];
+  }
+
+  // src/view/box.ts
   function boxes(context) {
     const { model } = context;
     const drawing = make("div", "camwidget-boxes", { "aria-hidden": "true" });
@@ -1828,28 +1875,18 @@
   }
   function frame({ left, top, right, bottom }, { width, height }) {
     const path2 = `M${left} ${top}H${right}V${bottom}H${left}Z`;
-    return drawn(`0 0 ${width} ${height}`, "camwidget-box", path2);
+    const made = overlay("camwidget-box", `0 0 ${width} ${height}`);
+    made.append(...line(path2));
+    return made;
   }
   function mark({ x, y, hit }, { width, height }) {
     const shape = hit === "miss" ? "M5 5L15 15M15 5L5 15" : hit === "hit" ? "M10 10h0" : "M10 5V15M5 10H15";
-    const made = drawn("0 0 20 20", "camwidget-peak", `M18 10A8 8 0 1 1 2 10A8 8 0 1 1 18 10Z${shape}`);
+    const made = overlay("camwidget-peak", "0 0 20 20");
+    made.append(...line(`M18 10A8 8 0 1 1 2 10A8 8 0 1 1 18 10Z${shape}`));
     made.dataset["hit"] = hit;
     made.style.left = `${100 * (x + 0.5) / width}%`;
     made.style.top = `${100 * (y + 0.5) / height}%`;
     return made;
-  }
-  function drawn(viewBox, className, path2) {
-    const svg2 = document.createElementNS(SVG, "svg");
-    svg2.setAttribute("class", className);
-    svg2.setAttribute("viewBox", viewBox);
-    svg2.setAttribute("preserveAspectRatio", "none");
-    for (const kind of ["under", "over"]) {
-      const line3 = document.createElementNS(SVG, "path");
-      line3.setAttribute("class", kind);
-      line3.setAttribute("d", path2);
-      svg2.append(line3);
-    }
-    return svg2;
   }
 
   // src/view/painted.ts
@@ -1959,25 +1996,25 @@
   // src/view/progress.ts
   function progressLine(context) {
     const done = make("div", "camwidget-progress-done");
-    const line3 = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
+    const line2 = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
     context.watch(["busy", "progress"], () => {
       const progress = number(context.model.get("progress"), -1);
-      line3.hidden = !flag(context.model.get("busy"), false);
-      line3.classList.toggle("camwidget-indeterminate", progress < 0);
+      line2.hidden = !flag(context.model.get("busy"), false);
+      line2.classList.toggle("camwidget-indeterminate", progress < 0);
       done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
-      if (progress < 0) line3.removeAttribute("aria-valuenow");
-      else setAttribute(line3, "aria-valuenow", String(Math.round(100 * Math.min(1, progress))));
+      if (progress < 0) line2.removeAttribute("aria-valuenow");
+      else setAttribute(line2, "aria-valuenow", String(Math.round(100 * Math.min(1, progress))));
     });
-    return line3;
+    return line2;
   }
   function tag(context) {
     const { model, scrub } = context;
-    const line3 = make("div", "camwidget-tag");
+    const line2 = make("div", "camwidget-tag");
     const update = () => {
       const { preview } = scrub;
       const said2 = preview === null ? unfinished() : `${preview.layer} · preview`;
-      setText(line3, said2);
-      line3.hidden = said2 === "";
+      setText(line2, said2);
+      line2.hidden = said2 === "";
     };
     const unfinished = () => {
       if (!flag(model.get("partial"), false)) return "";
@@ -1986,7 +2023,7 @@
     };
     context.watch(["partial", "progress"], update);
     scrub.listen(update);
-    return line3;
+    return line2;
   }
   var Cancel = class {
     /** @param leave takes the focus when the button goes */
@@ -2017,20 +2054,17 @@
   };
 
   // src/view/signs.ts
-  var SVG2 = "http://www.w3.org/2000/svg";
   var Signs = class {
-    element = element("svg", { class: "camwidget-signs", "aria-hidden": "true", preserveAspectRatio: "none" });
+    element = overlay("camwidget-signs");
     context;
     painted;
     hatch;
-    request = 0;
     constructor(context, painted) {
       this.context = context;
       this.painted = painted;
       this.hatch = context.id("kept");
-      painted.listen(() => this.later());
+      painted.listen(onceAFrame(context.signal, () => this.draw()));
       context.watch(["overlay", "opacity"], () => this.update());
-      context.signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
     }
     /** After the tool was taken up, or put down. */
     update() {
@@ -2039,57 +2073,40 @@
       this.element.style.display = isOn || tool === "paint" ? "" : "none";
       if (this.element.childElementCount === 0) this.draw();
     }
-    later() {
-      if (this.request !== 0) return;
-      this.request = requestAnimationFrame(() => {
-        this.request = 0;
-        this.draw();
-      });
-    }
     draw() {
       const { pixels, width } = this.painted;
       if (width === 0) return;
       this.element.setAttribute("viewBox", `0 0 ${width} ${pixels.length / width}`);
       this.element.replaceChildren(
         this.pattern(width),
-        element("path", { class: "area", d: area(pixels, width, KEPT), fill: `url(#${this.hatch})` }),
+        svg("path", { class: "area", d: area(pixels, width, KEPT), fill: `url(#${this.hatch})` }),
         ...this.lines("hidden", HIDDEN),
         ...this.lines("kept", KEPT)
       );
     }
-    /** Each line on a darker one: there is no picture on which the two of them cannot be seen. */
     lines(name, shade) {
       const d = border(this.painted.pixels, this.painted.width, shade);
-      return d === "" ? [] : [element("path", { class: `under ${name}`, d }), element("path", { class: name, d })];
+      return d === "" ? [] : line(d, name, `under ${name}`);
     }
     /** Thin lines, some forty across the picture. */
     pattern(width) {
       const step2 = width / 40;
-      const made = element("pattern", {
+      const made = svg("pattern", {
         id: this.hatch,
         width: step2,
         height: step2,
         patternUnits: "userSpaceOnUse",
         patternTransform: "rotate(45)"
       });
-      made.append(element("rect", { width: step2 / 4, height: step2 }));
+      made.append(svg("rect", { width: step2 / 4, height: step2 }));
       return made;
     }
   };
-  function element(tag2, attributes) {
-    const made = document.createElementNS(SVG2, tag2);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
-    return made;
-  }
 
   // src/view/truth.ts
-  var SVG3 = "http://www.w3.org/2000/svg";
   function outlines(context) {
     const { model } = context;
-    const drawing = document.createElementNS(SVG3, "svg");
-    drawing.setAttribute("class", "camwidget-outlines");
-    drawing.setAttribute("aria-hidden", "true");
-    drawing.setAttribute("preserveAspectRatio", "none");
+    const drawing = overlay("camwidget-outlines");
     context.watch(["truth", "scene", "outlines"], () => {
       const on = flag(model.get("outlines"), false);
       const of = on ? scene(model.get("scene")) : null;
@@ -2100,17 +2117,11 @@
       }
       drawing.setAttribute("viewBox", `0 0 ${of.width} ${of.height}`);
       drawing.replaceChildren(
-        ...known.objects.flatMap((path2) => [line(path2, "under"), line(path2, "object")]),
-        ...known.evidence === "" ? [] : [line(known.evidence, "under evidence"), line(known.evidence, "evidence")]
+        ...known.objects.flatMap((path2) => line(path2, "object")),
+        ...known.evidence === "" ? [] : line(known.evidence, "evidence", "under evidence")
       );
     });
     return drawing;
-  }
-  function line(path2, kind) {
-    const made = document.createElementNS(SVG3, "path");
-    made.setAttribute("d", path2);
-    made.setAttribute("class", kind);
-    return made;
   }
   function truthLine(context) {
     const { model, signal } = context;
@@ -2122,7 +2133,7 @@
     toggle2.addEventListener("click", () => toggleOutlines(context), { signal });
     const said2 = make("span", "");
     const agreed = make("span", "");
-    const element2 = make(
+    const element = make(
       "div",
       "camwidget-line camwidget-truth",
       {},
@@ -2133,17 +2144,17 @@
     context.watch(["truth", "truthful", "outlines"], () => {
       const known = truth(model.get("truth"));
       const on = flag(model.get("outlines"), false);
-      element2.hidden = !flag(model.get("truthful"), false);
+      element.hidden = !flag(model.get("truthful"), false);
       setAttribute(toggle2, "aria-pressed", String(on));
       setText(said2, !on ? "" : known === null ? "Not known for this picture." : known.said);
     });
     context.watch(["outlines", "boxes"], () => {
-      element2.classList.toggle("camwidget-truth-told", flag(model.get("outlines"), false) || flag(model.get("boxes"), false));
+      element.classList.toggle("camwidget-truth-told", flag(model.get("outlines"), false) || flag(model.get("boxes"), false));
     });
     context.watch(["box", "boxes"], () => {
       setText(agreed, flag(model.get("boxes"), false) ? box(model.get("box"))?.said ?? "" : "");
     });
-    return element2;
+    return element;
   }
 
   // src/view/stage.ts
@@ -2152,7 +2163,8 @@
   var Stage = class {
     constructor(context) {
       this.context = context;
-      const { model, scrub, signal } = context;
+      const { model, scrub } = context;
+      this.repaint = onceAFrame(context.signal, () => this.paint());
       this.cancel = new Cancel(context, () => this.focus());
       this.painted = new Painted(context);
       this.signs = new Signs(context, this.painted);
@@ -2202,7 +2214,6 @@
         this.drawMap();
         this.repaint();
       });
-      signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
     }
     context;
     /** As large as the picture is shown; it stays where it is. */
@@ -2227,9 +2238,10 @@
     map = null;
     preview = null;
     rawScene = void 0;
-    request = 0;
     listeners = [];
     title = "";
+    /** At most once a frame, however many changes ask for it. */
+    repaint;
     /** The picture on show; null when there is none. */
     get sceneId() {
       return this.scene?.id ?? null;
@@ -2252,14 +2264,6 @@
     }
     focus() {
       this.frame.focus({ preventScroll: true });
-    }
-    /** At most once a frame, however many changes ask for it. */
-    repaint() {
-      if (this.request !== 0 || this.context.signal.aborted) return;
-      this.request = requestAnimationFrame(() => {
-        this.request = 0;
-        this.paint();
-      });
     }
     paint() {
       if (this.image === null || this.paper === null || this.scene === null) return;
@@ -2351,7 +2355,8 @@
     constructor(context, painted) {
       this.context = context;
       this.painted = painted;
-      const { model, signal } = context;
+      const { model } = context;
+      this.repaint = onceAFrame(context.signal, () => this.paint());
       this.fillings = new Fillings(context, "other_filled");
       this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
       this.paper = this.canvas.getContext("2d");
@@ -2363,7 +2368,6 @@
       });
       context.watch(["fraction", "mode", "baseline", "other_filled"], () => this.repaint());
       painted.listen(() => this.repaint());
-      signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
     }
     context;
     painted;
@@ -2378,7 +2382,8 @@
     image = null;
     shown = null;
     against = null;
-    request = 0;
+    /** At most once a frame, however many changes ask for it. */
+    repaint;
     /**
      * Shows B.
      *
@@ -2417,14 +2422,6 @@
     mark(place4) {
       markAt(this.cross, place4);
     }
-    /** At most once a frame, however many changes ask for it. */
-    repaint() {
-      if (this.request !== 0 || this.context.signal.aborted) return;
-      this.request = requestAnimationFrame(() => {
-        this.request = 0;
-        this.paint();
-      });
-    }
     paint() {
       const { image, paper, shown, against } = this;
       if (image === null || paper === null || shown === null) return;
@@ -2433,8 +2430,8 @@
         const filling = this.fillings.of(shown.scene, text(model.get("baseline")));
         const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
         const own = shown.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
-        const drawn2 = this.compositor.paint({ ...byMap, ...filling, ...own });
-        image.data.set(drawn2);
+        const drawn = this.compositor.paint({ ...byMap, ...filling, ...own });
+        image.data.set(drawn);
       } else {
         const look2 = lookOf(model);
         paintDifference(
@@ -3153,7 +3150,6 @@
   }
 
   // src/view/contours.ts
-  var SVG4 = "http://www.w3.org/2000/svg";
   var FIRST = 0.5;
   var LOWEST = 0.01;
   var Contour = class {
@@ -3178,11 +3174,8 @@
       });
       this.level = range.element;
       this.reading = make("span", "camwidget-contour-reading", { "aria-hidden": "true" });
-      this.drawing = document.createElementNS(SVG4, "svg");
-      this.drawing.setAttribute("class", "camwidget-contours");
-      this.drawing.setAttribute("aria-hidden", "true");
-      this.drawing.setAttribute("preserveAspectRatio", "none");
-      this.drawing.append(line2("under"), line2("over"));
+      this.drawing = overlay("camwidget-contours");
+      this.drawing.append(...line(""));
       stage.canvas.after(this.drawing);
       stage.listen(() => this.draw());
       context.watch(["contour"], () => {
@@ -3226,11 +3219,6 @@
       for (const child of drawing.children) child.setAttribute("d", path2);
     }
   };
-  function line2(kind) {
-    const made = document.createElementNS(SVG4, "path");
-    made.setAttribute("class", kind);
-    return made;
-  }
 
   // src/view/follow.ts
   function followPicture(context, root) {
@@ -3559,8 +3547,8 @@
       { signal }
     );
   }
-  function isPanels(element2) {
-    return element2?.closest(".camwidget-panels") != null && !(element2 instanceof HTMLCanvasElement);
+  function isPanels(element) {
+    return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
   }
 
   // src/view/hover.ts
@@ -3575,12 +3563,12 @@
       title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them"
     });
     const about = make("span", "camwidget-reading-about");
-    const line3 = make("div", "camwidget-point", {}, facts, make("div", "camwidget-reading-evidence", {}, about, names));
+    const line2 = make("div", "camwidget-point", {}, facts, make("div", "camwidget-reading-evidence", {}, about, names));
     let known = evidence(null);
     let peak = 0;
     const update = () => {
       const { point } = hover;
-      line3.classList.toggle("camwidget-unread", point === null);
+      line2.classList.toggle("camwidget-unread", point === null);
       setText(facts, point === null ? context.tool === "" ? HINT : PAINTING : said(context, stage, point));
       const silent = point === null || scrub.preview !== null || known.classes.length === 0;
       const strongest = silent ? [] : strengths(known, peak ||= peakOf(known, stage), stage, point);
@@ -3607,7 +3595,7 @@
     hover.listen(update);
     context.onTool(update);
     follow(context, stage, zoom);
-    return line3;
+    return line2;
   }
   function hint(...all) {
     return all.map((one) => one.replaceAll(" ", " ")).join(" · ");
@@ -3637,9 +3625,9 @@
   }
   function said(context, stage, { x, y }) {
     const at = y * stage.canvas.width + x;
-    const { drawn: drawn2 } = stage;
-    const parts = [`saliency ${((drawn2?.saliency[at] ?? 0) / 255).toFixed(2)}`];
-    const level = drawn2?.levels?.[at];
+    const { drawn } = stage;
+    const parts = [`saliency ${((drawn?.saliency[at] ?? 0) / 255).toFixed(2)}`];
+    const level = drawn?.levels?.[at];
     if (level !== void 0) {
       parts.push(`top ${(Math.ceil(1e3 * (level + 1) / 65536) / 10).toFixed(1)} %`);
       const isTop = level < threshold(context.fraction());
@@ -4029,23 +4017,23 @@
       release: () => follow2()
     });
     const follow2 = () => range.follow(unit(model.get("opacity"), 0.5));
-    const overlay = toggle("overlay", "Show the map over the picture (space)");
+    const overlay2 = toggle("overlay", "Show the map over the picture (space)");
     const cells2 = toggle("cells", "Show the layer's own cells");
     const box2 = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
     box2.addEventListener("click", () => toggleBoxes(context), { signal });
     context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(flag(model.get("boxes"), false))));
-    overlay.addEventListener("click", () => toggleOverlay(context), { signal });
+    overlay2.addEventListener("click", () => toggleOverlay(context), { signal });
     cells2.addEventListener("click", () => context.write({ cells: !flag(model.get("cells"), false) }), {
       signal
     });
     context.watch(["opacity"], follow2);
     context.watch(["overlay", "cells", "mode"], () => {
       const product = mode(model.get("mode")) === "multiply";
-      setAttribute(overlay, "aria-pressed", String(flag(model.get("overlay"), true) && !product));
+      setAttribute(overlay2, "aria-pressed", String(flag(model.get("overlay"), true) && !product));
       setAttribute(cells2, "aria-pressed", String(flag(model.get("cells"), false) && !product));
       range.element.disabled = product;
       cells2.disabled = product;
-      overlay.disabled = product;
+      overlay2.disabled = product;
     });
     return make(
       "div",
@@ -4053,7 +4041,7 @@
       {},
       make("span", "camwidget-label", {}, "Opacity"),
       range.element,
-      overlay,
+      overlay2,
       cells2,
       box2,
       contour2.toggle
@@ -4563,7 +4551,6 @@
   }
 
   // src/view/play.ts
-  var SVG5 = "http://www.w3.org/2000/svg";
   var PACE = 500;
   var TRIANGLE = "M2 0V10L10 5Z";
   var PAUSE2 = "M1 0H4V10H1ZM6 0H9V10H6Z";
@@ -4573,10 +4560,7 @@
     constructor(context) {
       this.context = context;
       const { scrub, signal } = context;
-      const drawing = document.createElementNS(SVG5, "svg");
-      drawing.setAttribute("viewBox", "0 0 10 10");
-      drawing.setAttribute("aria-hidden", "true");
-      drawing.append(this.sign);
+      const drawing = svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, this.sign);
       this.element = button("camwidget-button camwidget-step camwidget-play", {}, drawing);
       this.element.addEventListener("click", () => this.toggle(), { signal });
       scrub.listen(() => {
@@ -4588,7 +4572,7 @@
     }
     context;
     element;
-    sign = document.createElementNS(SVG5, "path");
+    sign = svg("path");
     timer = 0;
     /** The layer it has put in front. */
     front = "";
@@ -4650,12 +4634,12 @@
       this.update();
     }
     update() {
-      const { element: element2, isPlaying } = this;
+      const { element, isPlaying } = this;
       const can = isPlaying || this.canPlay;
       this.sign.setAttribute("d", isPlaying ? PAUSE2 : TRIANGLE);
-      setAttribute(element2, "aria-label", isPlaying ? "Stop playing through the layers" : "Play through the layers");
-      setAttribute(element2, "aria-disabled", String(!can));
-      setAttribute(element2, "title", isPlaying ? "Stop here (y, Esc)" : can ? READY : NOT_READY);
+      setAttribute(element, "aria-label", isPlaying ? "Stop playing through the layers" : "Play through the layers");
+      setAttribute(element, "aria-disabled", String(!can));
+      setAttribute(element, "title", isPlaying ? "Stop here (y, Esc)" : can ? READY : NOT_READY);
     }
   };
 
@@ -4671,26 +4655,26 @@
     return head;
   }
   function sentence2(context) {
-    const line3 = make("div", "camwidget-say", { "aria-live": "polite" });
-    context.watch(["sentence"], () => setText(line3, text(context.model.get("sentence"))));
-    return line3;
+    const line2 = make("div", "camwidget-say", { "aria-live": "polite" });
+    context.watch(["sentence"], () => setText(line2, text(context.model.get("sentence"))));
+    return line2;
   }
   function status(context, help) {
-    const line3 = make("span", "camwidget-status-text");
-    context.watch(["status"], () => setText(line3, text(context.model.get("status"))));
-    return make("div", "camwidget-status", {}, line3, help);
+    const line2 = make("span", "camwidget-status-text");
+    context.watch(["status"], () => setText(line2, text(context.model.get("status"))));
+    return make("div", "camwidget-status", {}, line2, help);
   }
   function errorLine(context) {
     const message = make("span", "camwidget-error-text");
     const dismiss = button("camwidget-quiet", { "aria-label": "Dismiss", title: "Dismiss this message" }, "×");
     dismiss.addEventListener("click", () => context.write({ error: "" }), { signal: context.signal });
-    const line3 = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
+    const line2 = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
     context.watch(["error"], () => {
       const error = text(context.model.get("error"));
       setText(message, error);
-      line3.hidden = error === "";
+      line2.hidden = error === "";
     });
-    return line3;
+    return line2;
   }
 
   // src/view/panels.ts
@@ -5003,14 +4987,14 @@
 
   // src/view/tools.ts
   function toolbar(tools) {
-    const line3 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
+    const line2 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
     const drawers = make("div", "camwidget-drawers");
     for (const { buttons, drawer } of tools) {
-      line3.append(...buttons);
+      line2.append(...buttons);
       if (drawer !== void 0) drawers.append(drawer);
     }
-    line3.hidden = line3.children.length === 0;
-    return make("div", "camwidget-toolbox", {}, line3, drawers);
+    line2.hidden = line2.children.length === 0;
+    return make("div", "camwidget-toolbox", {}, line2, drawers);
   }
 
   // src/view/waiting.ts
@@ -5066,12 +5050,12 @@
      * @param element where it zooms
      * @param zoom by a factor; false if there is nothing to zoom that way
      */
-    constructor(element2, signal, zoom) {
+    constructor(element, signal, zoom) {
       const elsewhere = (event) => {
-        if (!(event.target instanceof Node && element2.contains(event.target))) this.passed = event.timeStamp;
+        if (!(event.target instanceof Node && element.contains(event.target))) this.passed = event.timeStamp;
       };
       window.addEventListener("wheel", elsewhere, { capture: true, passive: true, signal });
-      element2.addEventListener(
+      element.addEventListener(
         "wheel",
         (event) => {
           const now = event.timeStamp;
@@ -5364,24 +5348,15 @@
     return Array.from({ length: count }, (_, at) => at === chosen ? ACCENT : RIVALS[rival++] ?? NEUTRAL);
   }
 
-  // src/page/svg.ts
-  var SVG6 = "http://www.w3.org/2000/svg";
-  function svg(tag2, attributes = {}, ...children) {
-    const made = document.createElementNS(SVG6, tag2);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
-    made.append(...children);
-    return made;
-  }
-
   // src/page/bars.ts
   var ROW = 28;
   function bars(model, pick, signal) {
-    const element2 = document.createElement("div");
-    element2.className = "camwidget-bars";
-    element2.setAttribute("aria-hidden", "true");
+    const element = document.createElement("div");
+    element.className = "camwidget-bars";
+    element.setAttribute("aria-hidden", "true");
     const drawing = svg("svg", { width: "100%" });
-    element2.append(drawing);
-    element2.addEventListener(
+    element.append(drawing);
+    element.addEventListener(
       "click",
       (event) => {
         const at = Math.floor((event.clientY - drawing.getBoundingClientRect().top) / ROW);
@@ -5402,7 +5377,7 @@
         })
       );
     });
-    return element2;
+    return element;
   }
   function bar(at, value, fill2, opacity2) {
     return svg("rect", { x: 0, y: ROW * (at + 0.25), width: `${100 * value}%`, height: ROW / 2, fill: fill2, opacity: opacity2 });
@@ -5411,13 +5386,13 @@
   // src/page/curve.ts
   var MARGIN = { top: 10, right: 22, bottom: 26, left: 34 };
   function curveChart(model, points, signal) {
-    const element2 = document.createElement("div");
-    element2.className = "camwidget-curve";
+    const element = document.createElement("div");
+    element.className = "camwidget-curve";
     const drawing = svg("svg", { role: "img" });
-    element2.append(drawing);
+    element.append(drawing);
     const draw2 = () => {
-      const width = element2.clientWidth || 400;
-      const height = element2.clientHeight || 176;
+      const width = element.clientWidth || 400;
+      const height = element.clientHeight || 176;
       setAttribute(drawing, "width", String(width));
       setAttribute(drawing, "height", String(height));
       const frame2 = new Frame(width, height);
@@ -5440,10 +5415,10 @@
       );
     };
     const resized = new ResizeObserver(draw2);
-    resized.observe(element2);
+    resized.observe(element);
     signal.addEventListener("abort", () => resized.disconnect());
     watch(model, ["rows", "masked", "target", "fraction", "mode", "baseline", "explanation"], signal, draw2);
-    return element2;
+    return element;
   }
   function rivals(frame2, curve, chosen) {
     const others = curve[0].map((_, at) => at).filter((at) => at !== chosen);

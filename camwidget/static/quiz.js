@@ -235,9 +235,25 @@ var Game = class {
   }
 };
 
+// src/view/svg.ts
+var SVG = "http://www.w3.org/2000/svg";
+function svg(tag2, attributes = {}, ...children) {
+  const made = document.createElementNS(SVG, tag2);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
+  made.append(...children);
+  return made;
+}
+function overlay(className, viewBox = "") {
+  const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
+  if (viewBox !== "") made.setAttribute("viewBox", viewBox);
+  return made;
+}
+function line(d, over = "over", under = "under") {
+  return [svg("path", { class: under, d }), svg("path", { class: over, d })];
+}
+
 // src/quiz/pictures.ts
 var SMALL = 96;
-var SVG = "http://www.w3.org/2000/svg";
 var Addresses = class {
   known = /* @__PURE__ */ new Map();
   constructor(signal) {
@@ -285,18 +301,9 @@ var Figure = class {
   }
 };
 function drawn({ path, width, height }, first) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", `camwidget-quiz-outline${first ? " camwidget-quiz-first" : ""}`);
-  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("aria-hidden", "true");
-  for (const layer of ["under", "over"]) {
-    const line = document.createElementNS(SVG, "path");
-    line.setAttribute("class", `camwidget-quiz-${layer}`);
-    line.setAttribute("d", path);
-    svg.append(line);
-  }
-  return svg;
+  const made = overlay(`camwidget-quiz-outline${first ? " camwidget-quiz-first" : ""}`, `0 0 ${width} ${height}`);
+  made.append(...line(path, "camwidget-quiz-over", "camwidget-quiz-under"));
+  return made;
 }
 function tag({ name, x, y }, first) {
   const made = make("span", `camwidget-quiz-tag${first ? " camwidget-quiz-first" : ""}`, {}, name);

@@ -10,7 +10,7 @@ import traitlets as t
 
 from ..errors import CamwidgetError, PictureError
 from ..painting import as_paint, decode, encode, is_same
-from .masking import Mask, replaced
+from .masking import replaced
 from .workbench import Picture
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Brush:
         explorer, picture = self._explorer, self._present
         if picture is None:
             raise PictureError("There is no picture to mask: add(…) one first.")
-        mask = Mask(explorer.mode, explorer.baseline, explorer.fraction, self.of(picture))
+        mask = explorer._masking(picture)
         shown, explanation = explorer._desk.shown, explorer.explanation
         if shown is None or explanation is None or shown.picture is not picture:
             return replaced(mask, None, np.zeros(self._shape(picture), np.uint16))

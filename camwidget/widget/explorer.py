@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import loading, zoo
 from ..device import Spare, by_name, is_lost
-from ..errors import CamwidgetError, PictureError, PromptError
+from ..errors import CamwidgetError, PromptError
 from ..explanation import Explanation
-from ..export import save_page
-from ..inpainting import INPAINTINGS
 from ..models import VisionModel
 from .answers import MaskDesk
 from .brush import Brush
@@ -252,36 +248,6 @@ class Explorer(Keeping):
         None while there is no other map, and where the two are not of the same pixels.
         """
         return self._other.difference
-
-    def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """Write what is shown as a page for any browser, without network or kernel.
-
-        Paint and comparisons are not in it, and of the baselines none that inpaints: the page has the blur then.
-
-        Args:
-            path: the file; ``.html`` is appended to a name without a suffix.
-            options: as of ``camwidget.save_page``, such as ``methods``, ``layers``, ``modes``, ``overwrite``.
-
-        Returns:
-            The file.
-
-        Raises:
-            FileExistsError: if there is such a file, unless ``overwrite=True``.
-            PictureError: if there is no picture.
-        """
-        self.wait()
-        if not self.pictures:
-            raise PictureError("There is no picture to save a page of: add(…) one.")
-        picture = self.pictures[self.picture]
-        bench = self._texts.bench(picture, self._texts.known(picture))
-        shown: dict[str, Any] = {
-            name: getattr(self, name) for name in ("mode", "baseline", "fraction")
-        }
-        if self.baseline in INPAINTINGS:  # made anew for every mask, which a page cannot
-            shown["baseline"] = "blur"
-        shown |= {"target": self.target, "method": self.method, "layer": self.layer}
-        shown |= {"classes": self._screen.row_classes or 5, "name": picture.name}
-        return save_page(bench.model, bench.pixels(picture), path, **{**shown, **options}).path
 
     @property
     def masked(self) -> np.ndarray:

@@ -1,9 +1,11 @@
-"""What can be kept of an explorer: its state and those before, the code for it, and a figure."""
+"""What can be kept of an explorer: its state and those before, the code for it, a figure, and a page."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .choices import Choices
 from .code import Writer
@@ -76,3 +78,23 @@ class Keeping(Choices):
         from .figure import explorer_figure
 
         return explorer_figure(self, width, panels)
+
+    def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
+        """Write what is shown as a page for any browser, without network or kernel.
+
+        Paint and comparisons are not in it, and of the baselines none that inpaints: the page has the blur then.
+
+        Args:
+            path: the file; ``.html`` is appended to a name without a suffix.
+            options: as of ``camwidget.save_page``, such as ``methods``, ``layers``, ``modes``, ``overwrite``.
+
+        Returns:
+            The file.
+
+        Raises:
+            FileExistsError: if there is such a file, unless ``overwrite=True``.
+            PictureError: if there is no picture.
+        """
+        from .page import explorer_page
+
+        return explorer_page(self, path, options)

@@ -9,7 +9,7 @@ import numpy as np
 from ..explanation import Explanation
 from ..painting import covered
 from ..truth import share_inside
-from .masking import Mask
+from .masking import WHOLE, Mask
 
 __all__ = ["box", "growing", "picked_sentence", "sentence", "status", "truth"]
 
@@ -51,7 +51,7 @@ def _deed(explanation: Explanation, mask: Mask) -> str:
     name, mode, fraction = explanation.target.label, mask.mode, mask.fraction
     hidden, kept = covered(mask.paint)
     hiding = f"iding the painted {_percent(hidden)}"
-    if explanation.is_empty or (mode, fraction) in (("remove", 0.0), ("keep", 1.0)):
+    if explanation.is_empty or (mode, fraction) in WHOLE:
         return f"H{hiding}"
     most = f"the {_percent(fraction)} with the most evidence for {name}"
     if explanation.method == "random":

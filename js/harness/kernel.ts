@@ -1,4 +1,5 @@
 import type { Model } from "../src/view/model";
+import { Store } from "../src/view/store";
 import { classes, explanation, LAYERS, NAMES, ramp, scene, stages } from "./data";
 import { isAtInput, METHODS } from "./methods";
 
@@ -14,37 +15,18 @@ interface Asked {
 }
 
 /** A model that answers itself, a little late, as a kernel would. It refuses layers called "stem". */
-export class FakeKernel implements Model {
-  private readonly listeners = new Map<string, Set<() => void>>();
+export class FakeKernel extends Store implements Model {
   private shown: Asked;
   private asked: Asked;
   private timer = 0;
 
-  constructor(private readonly state: Record<string, unknown>) {
+  constructor(state: Record<string, unknown>) {
+    super(state);
     this.shown = this.asked = this.controls;
-  }
-
-  get(key: string): unknown {
-    return this.state[key];
-  }
-
-  set(key: string, value: unknown): void {
-    if (Object.is(this.state[key], value)) return;
-    this.state[key] = value;
-    for (const listener of [...(this.listeners.get(`change:${key}`) ?? [])]) listener();
   }
 
   save_changes(): void {
     window.setTimeout(() => this.answer(), 60);
-  }
-
-  on(event: string, callback: () => void): void {
-    const known = this.listeners.get(event) ?? new Set();
-    this.listeners.set(event, known.add(callback));
-  }
-
-  off(event: string, callback: () => void): void {
-    this.listeners.get(event)?.delete(callback);
   }
 
   send(content: unknown): void {
@@ -60,10 +42,6 @@ export class FakeKernel implements Model {
   private pick(x: number, y: number): void {
     const entries = [0, 2, 5].map((index, at) => ({ index, name: NAMES[index], value: 0.94 - 0.31 * at }));
     this.set("here", { x, y, scene: "a", entries, of: 20 });
-  }
-
-  private tell(values: Record<string, unknown>): void {
-    for (const [key, value] of Object.entries(values)) this.set(key, value);
   }
 
   private answer(): void {

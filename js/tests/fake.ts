@@ -1,49 +1,19 @@
 import { vi } from "vitest";
 import widget from "../src/index";
 import type { Model } from "../src/view/model";
+import { Store } from "../src/view/store";
 
 /** A model with no kernel: it keeps what it is given and notes what it is told to send. */
-export class FakeModel implements Model {
+export class FakeModel extends Store implements Model {
   readonly sent: unknown[] = [];
   saves = 0;
-  private readonly listeners = new Map<string, Set<() => void>>();
-
-  constructor(readonly state: Record<string, unknown> = {}) {}
-
-  get(key: string): unknown {
-    return this.state[key];
-  }
-
-  set(key: string, value: unknown): void {
-    if (Object.is(this.state[key], value)) return;
-    this.state[key] = value;
-    for (const listener of [...(this.listeners.get(`change:${key}`) ?? [])]) listener();
-  }
 
   save_changes(): void {
     this.saves += 1;
   }
 
-  on(event: string, callback: () => void): void {
-    const known = this.listeners.get(event) ?? new Set();
-    this.listeners.set(event, known.add(callback));
-  }
-
-  off(event: string, callback: () => void): void {
-    this.listeners.get(event)?.delete(callback);
-  }
-
   send(content: unknown): void {
     this.sent.push(content);
-  }
-
-  /** An event of the host's own. */
-  emit(event: string): void {
-    for (const listener of [...(this.listeners.get(event) ?? [])]) listener();
-  }
-
-  get listening(): number {
-    return [...this.listeners.values()].reduce((sum, { size }) => sum + size, 0);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Mode } from "../core/rule";
 import type { Model } from "../view/model";
+import { Store } from "../view/store";
 import { mode, number, text, unit } from "../view/traits";
 import type { Archive } from "./archive";
 import { curveKey } from "./data";
@@ -20,9 +21,7 @@ interface Place {
 }
 
 /** The view's model where there is no kernel: what was computed beforehand answers. */
-export class PageModel implements Model {
-  private readonly state: Record<string, unknown>;
-  private readonly listeners = new Map<string, Set<() => void>>();
+export class PageModel extends Store implements Model {
   private readonly maps: Maps;
   private shown: Place | null = null;
 
@@ -30,34 +29,9 @@ export class PageModel implements Model {
     private readonly data: Data,
     archive: Archive,
   ) {
-    const { scene, first } = data;
+    super(traitsOf(data, archive));
     this.maps = new Maps(data, archive);
-    const fills = Object.entries(scene.fills).map(([name, place]) => [
-      name,
-      place[1] === 3 ? archive.bytes(place) : archive.picture(place, scene.width),
-    ]);
-    this.state = {
-      ...first,
-      scene: {
-        id: SCENE, width: scene.width, height: scene.height,
-        picture: archive.picture(scene.picture, scene.width), fills: Object.fromEntries(fills),
-      },
-      rows: data.classes, masked: [], layers: data.layers, modes: data.modes, baselines: data.baselines,
-      colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
-      colormap: "inferno", overlay: true, opacity: 0.65, cells: false, boxes: false,
-      pictures: [], picture: -1, here: {}, error: "", busy: false, pending: false, progress: -1,
-    };
     this.save_changes();
-  }
-
-  get(key: string): unknown {
-    return this.state[key];
-  }
-
-  set(key: string, value: unknown): void {
-    if (Object.is(this.state[key], value)) return;
-    this.state[key] = value;
-    for (const listener of [...(this.listeners.get(`change:${key}`) ?? [])]) listener();
   }
 
   /** The view is done with its changes: answer. */
@@ -67,15 +41,6 @@ export class PageModel implements Model {
     const same = shown !== null && (["row", "method", "layer"] as const).every((key) => shown[key] === asked[key]);
     if (!same) this.ask(asked);
     this.answer();
-  }
-
-  on(event: string, callback: () => void): void {
-    const known = this.listeners.get(event) ?? new Set();
-    this.listeners.set(event, known.add(callback));
-  }
-
-  off(event: string, callback: () => void): void {
-    this.listeners.get(event)?.delete(callback);
   }
 
   send(content: unknown): void {
@@ -113,10 +78,6 @@ export class PageModel implements Model {
 
   private at({ row, method, layer }: Place): number | undefined {
     return this.maps.find(row, method, layer);
-  }
-
-  private tell(values: Readonly<Record<string, unknown>>): void {
-    for (const [key, value] of Object.entries(values)) this.set(key, value);
   }
 
   private ask(asked: Place): void {
@@ -230,6 +191,25 @@ export class PageModel implements Model {
       this.save_changes();
     }
   }
+}
+
+function traitsOf(data: Data, archive: Archive): Record<string, unknown> {
+  const { scene, first } = data;
+  const fills = Object.entries(scene.fills).map(([name, place]) => [
+    name,
+    place[1] === 3 ? archive.bytes(place) : archive.picture(place, scene.width),
+  ]);
+  return {
+    ...first,
+    scene: {
+      id: SCENE, width: scene.width, height: scene.height,
+      picture: archive.picture(scene.picture, scene.width), fills: Object.fromEntries(fills),
+    },
+    rows: data.classes, masked: [], layers: data.layers, modes: data.modes, baselines: data.baselines,
+    colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
+    colormap: "inferno", overlay: true, opacity: 0.65, cells: false, boxes: false,
+    pictures: [], picture: -1, here: {}, error: "", busy: false, pending: false, progress: -1,
+  };
 }
 
 function between(curve: readonly (readonly number[])[], fraction: number): number[] {

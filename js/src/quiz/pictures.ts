@@ -1,10 +1,9 @@
 import { make } from "../view/dom";
+import { line, overlay } from "../view/svg";
 import type { Outline, Picture } from "./cards";
 
 /** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
 const SMALL = 96;
-
-const SVG = "http://www.w3.org/2000/svg";
 
 /** Encoded pictures as addresses that an img understands, for as long as the view lives. */
 export class Addresses {
@@ -65,19 +64,9 @@ export class Figure {
 }
 
 function drawn({ path, width, height }: Outline, first: boolean): SVGElement {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", `camwidget-quiz-outline${first ? " camwidget-quiz-first" : ""}`);
-  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("aria-hidden", "true");
-  // A dark line beneath a bright one shows on any ground.
-  for (const layer of ["under", "over"]) {
-    const line = document.createElementNS(SVG, "path");
-    line.setAttribute("class", `camwidget-quiz-${layer}`);
-    line.setAttribute("d", path);
-    svg.append(line);
-  }
-  return svg;
+  const made = overlay(`camwidget-quiz-outline${first ? " camwidget-quiz-first" : ""}`, `0 0 ${width} ${height}`);
+  made.append(...line(path, "camwidget-quiz-over", "camwidget-quiz-under"));
+  return made;
 }
 
 function tag({ name, x, y }: Outline, first: boolean): HTMLElement {

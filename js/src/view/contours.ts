@@ -3,9 +3,8 @@ import type { Context } from "./context";
 import { button, make, setAttribute, setText } from "./dom";
 import { percent, Range } from "./range";
 import type { Stage } from "./stage";
+import { line, overlay } from "./svg";
 import { unit } from "./traits";
-
-const SVG = "http://www.w3.org/2000/svg";
 
 /** Half of the maximum, until someone chooses another. */
 const FIRST = 0.5;
@@ -47,12 +46,8 @@ export class Contour {
     });
     this.level = range.element;
     this.reading = make("span", "camwidget-contour-reading", { "aria-hidden": "true" });
-    this.drawing = document.createElementNS(SVG, "svg");
-    this.drawing.setAttribute("class", "camwidget-contours");
-    this.drawing.setAttribute("aria-hidden", "true");
-    this.drawing.setAttribute("preserveAspectRatio", "none");
-    // A light line on a dark one: there is no picture on which the two of them cannot be seen.
-    this.drawing.append(line("under"), line("over"));
+    this.drawing = overlay("camwidget-contours");
+    this.drawing.append(...line(""));
     // Below marks and outlines.
     stage.canvas.after(this.drawing);
     stage.listen(() => this.draw());
@@ -88,10 +83,4 @@ export class Contour {
     drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
     for (const child of drawing.children) child.setAttribute("d", path);
   }
-}
-
-function line(kind: string): SVGElement {
-  const made = document.createElementNS(SVG, "path");
-  made.setAttribute("class", kind);
-  return made;
 }

@@ -5,6 +5,7 @@ import { bytes } from "../core/bytes";
 import type { Context } from "./context";
 import { make, setAttribute } from "./dom";
 import { Fillings } from "./filled";
+import { onceAFrame } from "./frame";
 import { lookOf } from "./looks";
 import type { Other } from "./othertraits";
 import type { Painted } from "./painted";
@@ -37,13 +38,16 @@ export class OtherPicture {
   private image: ImageData | null = null;
   private shown: Other | null = null;
   private against: Mine | null = null;
-  private request = 0;
+
+  /** At most once a frame, however many changes ask for it. */
+  readonly repaint: () => void;
 
   constructor(
     private readonly context: Context,
     private readonly painted: Painted,
   ) {
-    const { model, signal } = context;
+    const { model } = context;
+    this.repaint = onceAFrame(context.signal, () => this.paint());
     this.fillings = new Fillings(context, "other_filled");
     this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
     this.paper = this.canvas.getContext("2d");
@@ -55,7 +59,6 @@ export class OtherPicture {
     });
     context.watch(["fraction", "mode", "baseline", "other_filled"], () => this.repaint());
     painted.listen(() => this.repaint());
-    signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
   }
 
   /**
@@ -98,15 +101,6 @@ export class OtherPicture {
   /** Marks a place, or none. */
   mark(place: Place | null): void {
     markAt(this.cross, place);
-  }
-
-  /** At most once a frame, however many changes ask for it. */
-  repaint(): void {
-    if (this.request !== 0 || this.context.signal.aborted) return;
-    this.request = requestAnimationFrame(() => {
-      this.request = 0;
-      this.paint();
-    });
   }
 
   private paint(): void {

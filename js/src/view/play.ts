@@ -1,7 +1,6 @@
 import type { Context } from "./context";
 import { button, setAttribute } from "./dom";
-
-const SVG = "http://www.w3.org/2000/svg";
+import { svg } from "./svg";
 
 /** Milliseconds that each layer is shown for. */
 const PACE = 500;
@@ -19,7 +18,7 @@ const NOT_READY = "There are no maps of several layers to play: slow methods hav
  */
 export class Play {
   readonly element: HTMLButtonElement;
-  private readonly sign = document.createElementNS(SVG, "path");
+  private readonly sign = svg("path");
   private timer = 0;
   /** The layer it has put in front. */
   private front = "";
@@ -27,10 +26,7 @@ export class Play {
 
   constructor(private readonly context: Context) {
     const { scrub, signal } = context;
-    const drawing = document.createElementNS(SVG, "svg");
-    drawing.setAttribute("viewBox", "0 0 10 10");
-    drawing.setAttribute("aria-hidden", "true");
-    drawing.append(this.sign);
+    const drawing = svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, this.sign);
     this.element = button("camwidget-button camwidget-step camwidget-play", {}, drawing);
     this.element.addEventListener("click", () => this.toggle(), { signal });
     scrub.listen(() => {

@@ -6,6 +6,7 @@ import { boxes } from "./box";
 import type { Context } from "./context";
 import { make, OWN_KEYS, setAttribute, setText } from "./dom";
 import { Fillings } from "./filled";
+import { onceAFrame } from "./frame";
 import { lookOf } from "./looks";
 import { Painted } from "./painted";
 import { Cancel, progressLine, tag } from "./progress";
@@ -56,12 +57,15 @@ export class Stage {
   private map: Explanation | null = null;
   private preview: Preview | null = null;
   private rawScene: unknown = undefined;
-  private request = 0;
   private readonly listeners: (() => void)[] = [];
   private title = "";
 
+  /** At most once a frame, however many changes ask for it. */
+  readonly repaint: () => void;
+
   constructor(private readonly context: Context) {
-    const { model, scrub, signal } = context;
+    const { model, scrub } = context;
+    this.repaint = onceAFrame(context.signal, () => this.paint());
     this.cancel = new Cancel(context, () => this.focus());
     this.painted = new Painted(context);
     this.signs = new Signs(context, this.painted);
@@ -112,7 +116,6 @@ export class Stage {
       this.drawMap();
       this.repaint();
     });
-    signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
   }
 
   /** The picture on show; null when there is none. */
@@ -141,15 +144,6 @@ export class Stage {
 
   focus(): void {
     this.frame.focus({ preventScroll: true });
-  }
-
-  /** At most once a frame, however many changes ask for it. */
-  repaint(): void {
-    if (this.request !== 0 || this.context.signal.aborted) return;
-    this.request = requestAnimationFrame(() => {
-      this.request = 0;
-      this.paint();
-    });
   }
 
   private paint(): void {

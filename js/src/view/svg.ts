@@ -11,3 +11,15 @@ export function svg<K extends keyof SVGElementTagNameMap>(
   made.append(...children);
   return made;
 }
+
+/** A drawing over the picture: as wide and as high as that, whatever its own measures are. */
+export function overlay(className: string, viewBox = ""): SVGSVGElement {
+  const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
+  if (viewBox !== "") made.setAttribute("viewBox", viewBox);
+  return made;
+}
+
+/** Each line on a darker one: there is no picture on which the two of them cannot be seen. */
+export function line(d: string, over = "over", under = "under"): readonly SVGPathElement[] {
+  return [svg("path", { class: under, d }), svg("path", { class: over, d })];
+}

@@ -1,17 +1,13 @@
 import { toggleOutlines } from "./actions";
 import type { Context } from "./context";
 import { button, make, setAttribute, setText } from "./dom";
+import { line, overlay } from "./svg";
 import { box, flag, scene, truth } from "./traits";
-
-const SVG = "http://www.w3.org/2000/svg";
 
 /** The outlines over the picture: drawn by the browser, so that they are sharp at any zoom. */
 export function outlines(context: Context): SVGElement {
   const { model } = context;
-  const drawing = document.createElementNS(SVG, "svg");
-  drawing.setAttribute("class", "camwidget-outlines");
-  drawing.setAttribute("aria-hidden", "true");
-  drawing.setAttribute("preserveAspectRatio", "none");
+  const drawing = overlay("camwidget-outlines");
   context.watch(["truth", "scene", "outlines"], () => {
     const on = flag(model.get("outlines"), false);
     const of = on ? scene(model.get("scene")) : null;
@@ -21,20 +17,12 @@ export function outlines(context: Context): SVGElement {
       return;
     }
     drawing.setAttribute("viewBox", `0 0 ${of.width} ${of.height}`);
-    // Each line on a darker one: there is no picture on which the two of them cannot be seen.
     drawing.replaceChildren(
-      ...known.objects.flatMap((path) => [line(path, "under"), line(path, "object")]),
-      ...(known.evidence === "" ? [] : [line(known.evidence, "under evidence"), line(known.evidence, "evidence")]),
+      ...known.objects.flatMap((path) => line(path, "object")),
+      ...(known.evidence === "" ? [] : line(known.evidence, "evidence", "under evidence")),
     );
   });
   return drawing;
-}
-
-function line(path: string, kind: string): SVGElement {
-  const made = document.createElementNS(SVG, "path");
-  made.setAttribute("d", path);
-  made.setAttribute("class", kind);
-  return made;
 }
 
 /** Off and on, how much of the map lies inside, and how its box agrees. Its room is there for all pictures if any has its truth. */

@@ -323,11 +323,20 @@ def _finish(asked: argparse.Namespace, done: Sequence[Page], index: Path | None)
 
         title = f"{index.absolute().parent.name} · {done[0].explanation.model}"
         result = save_index(done, index, title=title, overwrite=asked.force)
-    print(_plain(result))
+    _answer(_plain(result))
     if asked.open:
         import webbrowser
 
         webbrowser.open(result.absolute().as_uri())
+
+
+def _answer(text: str) -> None:
+    """To stdout. Whoever does not read it to its end, as ``| true``, has the pages all the same."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Else Python would try once more when it ends, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(asked: argparse.Namespace, text: str) -> None:

@@ -155,6 +155,20 @@ def test_a_terminal_without_such_letters() -> None:
     assert done.returncode == 0 and "PICTURE\\u2026" in done.stdout and not done.stderr
 
 
+def test_nobody_reads_the_answer(folder: Path) -> None:
+    command = [sys.executable, "-m", "camwidget", "cat.png", "-q", "--steps", "2"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=120
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Path("cat.html").is_file()
+
+
 def test_an_interruption_leaves_nothing_half(folder: Path) -> None:
     command = [sys.executable, "-m", "camwidget", "cat.png", "--steps", "201", "--layer", "all"]
     running = subprocess.Popen(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,7 +161,10 @@ def test_json_in_a_script() -> None:
 
 
 def test_nothing_is_overwritten(
-    textures: cw.VisionModel, picture: Image.Image, tmp_path: Path
+    textures: cw.VisionModel,
+    picture: Image.Image,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     file = tmp_path / "page.html"
     file.write_text("mine")
@@ -186,6 +192,14 @@ def test_nothing_is_overwritten(
     for folder in (tmp_path, Path()):
         with pytest.raises(IsADirectoryError, match="Name a file in it"):
             save_page(textures, picture, folder)
+    with monkeypatch.context() as patch:
+
+        def refuse(**options: Any) -> None:
+            raise OSError(errno.EROFS, "Read-only file system")
+
+        patch.setattr(tempfile, "TemporaryFile", refuse)
+        with pytest.raises(PermissionError, match="Read-only.*Name another folder"):
+            save_page(textures, picture, tmp_path / "other", progress=asked)
     long = "图" * 82  # with its suffix 251 bytes, of 255 that there may be
     quick = {"methods": "gradcam", "layers": textures.default_layer}
     numbers = {"target": np.int64(1), "classes": np.int64(2), "steps": np.int64(2)}

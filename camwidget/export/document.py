@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -110,6 +111,7 @@ def page_path(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
         FileExistsError: if there is such a file, unless it may be overwritten.
         FileNotFoundError: if its folder is missing.
         IsADirectoryError: if it is a folder.
+        PermissionError: if nothing can be written there.
         CamwidgetError: if the name is that of another kind of file.
     """
     target = Path(path).expanduser()
@@ -122,7 +124,19 @@ def page_path(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
     if not target.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {str(target.parent)!r}: make it first.")
     _check_free(target, overwrite)
+    _check_writable(target.parent)
     return target
+
+
+def _check_writable(folder: Path) -> None:
+    """Before anything is computed: by trying, since on some systems the folder's own marks say little."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise PermissionError(
+            f"Nothing can be written in {str(folder)!r}: {error.strerror or error}. Name another folder."
+        ) from error
 
 
 @contextlib.contextmanager

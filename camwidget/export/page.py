@@ -100,6 +100,7 @@ def save_page(
 
     Raises:
         FileExistsError: if there is such a file; nothing is computed then.
+        PermissionError: if nothing can be written there; nothing is computed then either.
         PictureError, TargetError, MethodError, LayerError, ModelError: each names its remedy.
     """
     if not isinstance(model, VisionModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -54,10 +55,10 @@ class PaperFigure(Figure):
 
 def explorer_figure(explorer: Explorer, width: float, panels: Sequence[str]) -> PaperFigure:
     """See ``Explorer.figure``."""
-    unknown = [p for p in panels if p not in PANELS]
-    if isinstance(panels, str) or unknown or not panels:
+    is_list = isinstance(panels, Sequence) and not isinstance(panels, str) and len(panels) > 0
+    if not is_list or any(p not in tuple(PANELS) for p in panels):
         raise CamwidgetError(f"panels is a list of {', '.join(map(repr, PANELS))}, not {panels!r}.")
-    if not 3 <= width <= 40:
+    if not isinstance(width, numbers.Real) or not 3 <= width <= 40:
         raise CamwidgetError(f"The width is in inches, from 3 to 40, not {width!r}.")
     explorer.wait()
     explanation = explorer.explanation

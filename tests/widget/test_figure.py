@@ -151,7 +151,9 @@ def test_whole_product_and_empty_pictures(ex: cw.Explorer) -> None:
 
 
 def test_what_cannot_be_is_named(ex: cw.Explorer) -> None:
-    for options in ({"panels": "map"}, {"panels": ["maps"]}, {"panels": []}, {"width": 0}):
+    odd: list[dict[str, Any]] = [{"panels": p} for p in ("map", ["maps"], [], None, 3, [["map"]])]
+    odd += [{"width": w} for w in (0, None, "7", float("nan"))]
+    for options in odd:
         with pytest.raises(cw.CamwidgetError, match="panels|width"):
             ex.figure(**options)
     none = cw.Explorer(ex.model, [])

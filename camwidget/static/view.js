@@ -2058,6 +2058,7 @@ var Comparing = class {
       ["compare", "arrangement", "scene", "explanation", "other", "other_scene", "other_state", "busy"],
       () => this.update()
     );
+    stage.painted.listen(() => this.tell());
     scrub.listen(() => this.place());
   }
   context;
@@ -2172,13 +2173,19 @@ var Comparing = class {
     const { error, said: said2 } = otherState(model);
     const shown = arrangement(model);
     const waits = this.isBusy && this.other === null ? "Waiting for B…" : "";
-    const now = error || said2 || waits || shown === "difference" && this.other?.apart || this.other?.said || "";
+    const now = error || said2 || waits || shown === "difference" && this.other?.apart || this.other?.said || this.unpainted;
     const beside = shown === "side" && this.other === null;
     setText(this.message, error === "" ? waits : `B: ${error}`);
     this.message.hidden = this.other !== null;
     setText(this.said, beside ? said2 : error === "" ? now : `B: ${error}`);
     this.said.hidden = this.said.textContent === "";
     this.legend.hidden = shown !== "difference" || this.isApart || now !== "";
+  }
+  /** B of other pixels has nothing of what is painted on A's. */
+  get unpainted() {
+    const own = sceneId(this.context.model.get("scene"));
+    const lacks = this.other !== null && this.other.scene.id !== own && !this.stage.painted.isEmpty;
+    return lacks ? "What is painted on A is not on B, another picture." : "";
   }
   /** What of B is seen, right of the divider: its place is the frame's, not that of the plane below. */
   clip(place4 = this.divider.place) {

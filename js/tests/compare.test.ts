@@ -151,6 +151,13 @@ describe("B's picture", () => {
     // A square in A's frame of 2 : 1, in its middle.
     const { width, left, height } = view.one(".camwidget-other-inner").style;
     expect([width, left, height]).toEqual(["50%", "25%", "100%"]);
+    expect(view.one(".camwidget-compare-said").textContent).toBe("");
+    view.model.set("paint", { scene: "a", runs: [1, 3], stroke: 1, painting: false });
+    await settle();
+    expect(view.one(".camwidget-compare-said").textContent).toContain("not on B");
+    view.model.set("other", b());
+    await settle();
+    expect(view.one(".camwidget-compare-said").textContent).toBe("");
   });
 
   it("says in its place why there is none", async () => {

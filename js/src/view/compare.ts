@@ -12,7 +12,7 @@ import { arrangement, compared, isComparing, other, otherState } from "./othertr
 import type { Compare, Other } from "./othertraits";
 import type { Stage } from "./stage";
 import type { Tool } from "./tools";
-import { explanation, flag, scene } from "./traits";
+import { explanation, flag, scene, sceneId } from "./traits";
 import type { Zoom } from "./zoom";
 
 /** A, which the view shows, and B, which differs from it in a thing or two: side by side, split, or their difference. */
@@ -91,6 +91,7 @@ export class Comparing {
     context.watch(["compare", "arrangement", "scene", "explanation", "other", "other_scene", "other_state", "busy"], () =>
       this.update(),
     );
+    stage.painted.listen(() => this.tell());
     scrub.listen(() => this.place());
   }
 
@@ -190,7 +191,7 @@ export class Comparing {
     const { error, said } = otherState(model);
     const shown = arrangement(model);
     const waits = this.isBusy && this.other === null ? "Waiting for B…" : "";
-    const now = error || said || waits || (shown === "difference" && this.other?.apart) || this.other?.said || "";
+    const now = error || said || waits || (shown === "difference" && this.other?.apart) || this.other?.said || this.unpainted;
     const beside = shown === "side" && this.other === null;
     setText(this.message, error === "" ? waits : `B: ${error}`);
     this.message.hidden = this.other !== null;
@@ -198,6 +199,13 @@ export class Comparing {
     setText(this.said, beside ? said : error === "" ? now : `B: ${error}`);
     this.said.hidden = this.said.textContent === "";
     this.legend.hidden = shown !== "difference" || this.isApart || now !== "";
+  }
+
+  /** B of other pixels has nothing of what is painted on A's. */
+  private get unpainted(): string {
+    const own = sceneId(this.context.model.get("scene"));
+    const lacks = this.other !== null && this.other.scene.id !== own && !this.stage.painted.isEmpty;
+    return lacks ? "What is painted on A is not on B, another picture." : "";
   }
 
   /** What of B is seen, right of the divider: its place is the frame's, not that of the plane below. */

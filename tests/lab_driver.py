@@ -32,6 +32,7 @@ class Lab:
         self.folder = folder
         self.notebooks = folder / "notebooks"
         self.notebooks.mkdir(parents=True)
+        self.pages: list[LabPage] = []  # that are open
         settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
         settings.mkdir(parents=True)
         (settings / "notification.jupyterlab-settings").write_text(
@@ -113,13 +114,26 @@ class LabPage:
         self.lab = lab
         self._opened: set[str] = set()
         self.frames: list[tuple[str, int]] = []  # ("sent" | "received", bytes) on kernel websockets
+        self._complaints: list[str] = []
         page.on("websocket", self._listen)
+        page.on("pageerror", lambda error: self._complaints.append(str(error)))
+        page.on("console", lambda said: self._heard(said.type, said.text))
+        lab.pages.append(self)
 
     def _listen(self, socket: Any) -> None:
         if "/channels" not in socket.url:
             return
         socket.on("framesent", lambda data: self.frames.append(("sent", len(data))))
         socket.on("framereceived", lambda data: self.frames.append(("received", len(data))))
+
+    def _heard(self, kind: str, text: str) -> None:
+        if kind == "error":
+            self._complaints.append(text)
+
+    def seen(self) -> str:
+        """What a person sees on the page now, and what it has complained of: for whoever asks why a test failed."""
+        text = self.page.locator("body").inner_text(timeout=5000)
+        return "\n".join([text[:4000], *(f"! {line[:500]}" for line in self._complaints[-20:])])
 
     def open(self, notebook: str, *, run: bool = True) -> None:
         self._opened.add(notebook)
@@ -130,6 +144,7 @@ class LabPage:
 
     def close(self) -> None:
         """Also what runs in its notebooks."""
+        self.lab.pages.remove(self)
         self.page.context.close()
         self.lab.end_kernels(self._opened)
 

@@ -25,6 +25,11 @@ FLAGS = [
 ]
 
 
+#: Milliseconds that a browser test waits for what must come: machines are slow at times, and waiting costs nothing
+#: where it comes.
+PATIENCE = 60_000
+
+
 class Lab:
     """A running JupyterLab, and the folder that it serves."""
 
@@ -115,6 +120,7 @@ class LabPage:
         self._opened: set[str] = set()
         self.frames: list[tuple[str, int]] = []  # ("sent" | "received", bytes) on kernel websockets
         self._complaints: list[str] = []
+        page.set_default_timeout(PATIENCE)
         page.on("websocket", self._listen)
         page.on("pageerror", lambda error: self._complaints.append(str(error)))
         page.on("console", lambda said: self._heard(said.type, said.text))
@@ -138,7 +144,7 @@ class LabPage:
     def open(self, notebook: str, *, run: bool = True) -> None:
         self._opened.add(notebook)
         self.page.goto(f"{self.lab.url}/lab/workspaces/{os.urandom(4).hex()}/tree/{notebook}")
-        self.page.wait_for_selector(".jp-NotebookPanel .jp-Notebook", timeout=60_000)
+        self.page.wait_for_selector(".jp-NotebookPanel .jp-Notebook", timeout=PATIENCE)
         if run:
             self.run_all()
 
@@ -170,7 +176,7 @@ class LabPage:
             code,
         )
 
-    def widget(self, *, timeout: float = 60_000) -> None:
+    def widget(self, *, timeout: float = PATIENCE) -> None:
         """Wait until the explorer has shown its first map."""
         self.page.wait_for_selector(".camwidget-explorer canvas", timeout=timeout)
         self.page.wait_for_function(

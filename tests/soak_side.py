@@ -55,8 +55,12 @@ class Side:
         }
 
     def settle(self) -> list[str]:
-        """Wait until all is done; the errors shown since the last time."""
-        self.ex.wait(240)
+        """Wait until all is done, as long as a person would; the errors shown since the last time."""
+        try:
+            self.ex.wait(5)
+        except TimeoutError:
+            self.ex.cancel()
+            self.ex.wait(240)
         said, self.said = self.said, []
         self.ex._view.error = ""
         return said

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from lab_driver import PATIENCE
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 BOTH = """
 import camwidget as cw
@@ -43,7 +44,7 @@ def test_axe(lab: Any, open_page: Callable[..., Any]) -> None:
     shown.widget()
     page = shown.page
     shown.execute("ex.fraction = 0.3; ex.boxes = ex.outlines = True; ex.wait(30)")
-    page.wait_for_selector(".camwidget-quiz-option", timeout=20_000)
+    page.wait_for_selector(".camwidget-quiz-option", timeout=PATIENCE)
     for theme in ("Light", "Dark"):
         page.evaluate(
             "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
@@ -78,7 +79,7 @@ def says(page: Any, selector: str, text: str) -> None:
     page.wait_for_function(
         "([s, t]) => document.querySelector(s)?.textContent.includes(t)",
         arg=[selector, text],
-        timeout=20_000,
+        timeout=PATIENCE,
     )
 
 
@@ -117,7 +118,7 @@ def test_everything_by_keyboard(lab: Any, open_page: Callable[..., Any]) -> None
         keys.press(key)
     assert page.locator(".camwidget-marker").is_visible()
     keys.press("Enter")
-    page.wait_for_selector(".camwidget-here-entry", timeout=20_000)
+    page.wait_for_selector(".camwidget-here-entry", timeout=PATIENCE)
     keys.press("Escape")
     assert page.locator(".camwidget-here").is_hidden()
     keys.press("?")
@@ -152,6 +153,6 @@ def test_everything_by_keyboard(lab: Any, open_page: Callable[..., Any]) -> None
             keys.press("Tab")
         keys.press("Enter")
         page.wait_for_function(
-            "() => document.activeElement.ariaExpanded === 'true'", timeout=10_000
+            "() => document.activeElement.ariaExpanded === 'true'", timeout=PATIENCE
         )
     page.wait_for_selector(".camwidget-sheet canvas")

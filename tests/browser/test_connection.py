@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lab_driver import PATIENCE
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
 LOST = ".camwidget-connection:not([hidden])"
@@ -47,14 +48,14 @@ def test_a_restart_and_a_notebook_opened_again(lab: Any, open_page: Callable[...
           await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel();
         }"""
     )
-    page.wait_for_selector(LOST, timeout=30_000)
+    page.wait_for_selector(LOST, timeout=PATIENCE)
     assert "run the cell again" in page.locator(LOST).inner_text()
     assert still_masks(page)
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     again = open_page()
     again.open(name, run=False)
-    again.page.wait_for_selector(LOST, timeout=30_000)
+    again.page.wait_for_selector(LOST, timeout=PATIENCE)
     assert still_masks(again.page)
     again.run_all()
-    again.page.wait_for_selector(LOST, state="detached", timeout=60_000)
+    again.page.wait_for_selector(LOST, state="detached", timeout=PATIENCE)
     again.widget()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from test_lab import status_has, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 NOTEBOOK = """
 import camwidget as cw

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lab_driver import PATIENCE
 from PIL import Image
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 PIXELS = """() => {
   const canvas = document.querySelector(".camwidget-canvas");
@@ -32,7 +33,7 @@ def test_undo_code_and_png(open_page: Callable[..., Any], lab: Any, tmp_path: Pa
         page.wait_for_function(
             "(t) => document.querySelector('.camwidget-status').textContent.includes(t)",
             arg=text,
-            timeout=15_000,
+            timeout=PATIENCE,
         )
 
     frame, undo = page.locator(".camwidget-frame"), page.locator("[aria-label=Undo]")

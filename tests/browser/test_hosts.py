@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from host_driver import complaints, serving, write_notebook
+from lab_driver import PATIENCE
 from PIL import Image
 
 from camwidget import zoo
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
 
@@ -29,7 +30,7 @@ PIXELS = """(canvas) => {
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE)
     yield context.new_page()
     context.close()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lab_driver import PATIENCE
 from PIL import Image
 
 import camwidget as cw
@@ -17,7 +18,7 @@ from camwidget import zoo
 from camwidget.perturb import mask_pixels
 from camwidget.ranks import rank_levels
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
 
@@ -35,7 +36,7 @@ def canvas_pixels(page: Any) -> np.ndarray:
 
 
 def until(page: Any, expression: str, argument: Any = None) -> None:
-    page.wait_for_function(expression, arg=argument, timeout=15_000)
+    page.wait_for_function(expression, arg=argument, timeout=PATIENCE)
 
 
 def status_has(page: Any, text: str) -> None:
@@ -234,7 +235,7 @@ def test_a_click_in_the_picture_names_the_classes_there(explorer: Any, sample: z
         page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
         name = sample.classes[label]
         status_has(page, name)
-        page.wait_for_selector(".camwidget-here-entry", timeout=10_000)
+        page.wait_for_selector(".camwidget-here-entry", timeout=PATIENCE)
         assert name in page.locator(".camwidget-here-entry").first.inner_text()
         page.wait_for_timeout(300)
         assert page.locator(".camwidget-here-entry").first.is_visible(), (
@@ -332,7 +333,7 @@ def test_upload_and_strip(explorer: Any, sample: zoo.Sample) -> None:
             },
         ]
     )
-    page.wait_for_selector(".camwidget-error:not([hidden])", timeout=20_000)
+    page.wait_for_selector(".camwidget-error:not([hidden])", timeout=PATIENCE)
     assert "<img src=x" in page.locator(".camwidget-error").inner_text(), "shown as text"
     assert page.evaluate("() => window.hacked") is None
     turned = np.rot90(sample.image)
@@ -514,7 +515,7 @@ def test_a_slow_map_grows_and_is_cancelled(lab: Any, open_page: Callable[..., An
     before = canvas_pixels(page)
     choose(page, "rise")
     tag = page.get_by_text(re.compile(r"^partial map · \d+\s%$"))
-    tag.wait_for(timeout=15_000)
+    tag.wait_for(timeout=PATIENCE)
     assert (canvas_pixels(page) != before).any()
     page.get_by_role("button", name=re.compile("^Cancel")).click()
     status_has(page, "RISE cancelled at")
@@ -558,11 +559,11 @@ def test_deepvis_is_drawn_in_its_panel(explorer: Any) -> None:
     page = explorer.page
     panels = page.locator(".camwidget-panels")
     panels.get_by_text("DeepVis").click()
-    page.wait_for_selector(".camwidget-deepvis img", timeout=15_000)
+    page.wait_for_selector(".camwidget-deepvis img", timeout=PATIENCE)
     explorer.execute("ex._panels.deepvis.steps = 12")
     first = page.locator(".camwidget-deepvis img").get_attribute("src")
     page.locator(".camwidget-deepvis").get_by_role("button", name="Start").click()
-    page.get_by_text("A picture drawn to raise the score of").wait_for(timeout=30_000)
+    page.get_by_text("A picture drawn to raise the score of").wait_for(timeout=PATIENCE)
     assert page.locator(".camwidget-deepvis img").get_attribute("src") != first
 
 

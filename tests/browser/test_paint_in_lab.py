@@ -16,7 +16,7 @@ from camwidget import zoo
 from camwidget.perturb import mask_pixels
 from camwidget.ranks import rank_levels
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 # Runs code in the kernel, and gives what it prints.
 PRINTED = """async (code) => {

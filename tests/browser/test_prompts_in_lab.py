@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from test_lab import numbers, status_has, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 TESTS = str(Path(__file__).parents[1])
 

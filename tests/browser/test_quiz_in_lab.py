@@ -10,10 +10,11 @@ import nbformat
 import numpy as np
 import pytest
 from ipywidgets.embed import dependency_state
+from lab_driver import PATIENCE
 
 import camwidget as cw
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 STUDY = """
 import camwidget as cw
@@ -28,7 +29,7 @@ OPTION, NEXT = ".camwidget-quiz-option", ".camwidget-quiz-next"
 
 
 def until(page: Any, expression: str, argument: Any = None) -> None:
-    page.wait_for_function(expression, arg=argument, timeout=15_000)
+    page.wait_for_function(expression, arg=argument, timeout=PATIENCE)
 
 
 def says(page: Any, selector: str, text: str) -> None:
@@ -46,7 +47,7 @@ def test_by_mouse_and_by_keyboard_to_the_score(lab: Any, open_page: Callable[...
     shown = open_page()
     shown.open(lab.write("quiz", STUDY, "1"))
     page = shown.page
-    page.wait_for_selector(OPTION, timeout=60_000)
+    page.wait_for_selector(OPTION, timeout=PATIENCE)
     page.wait_for_timeout(500)
     until(
         page,
@@ -115,7 +116,7 @@ def test_a_saved_quiz_is_played_without_its_kernel(lab: Any, open_page: Callable
     says(page, ".jp-OutputArea-output", "Quiz(2 questions, 0 answered)")  # until it is trusted
     page.evaluate("() => void window.jupyterapp.commands.execute('notebook:trust')")
     page.locator(".jp-Dialog button.jp-mod-accept").click()
-    page.wait_for_selector(OPTION, timeout=60_000)
+    page.wait_for_selector(OPTION, timeout=PATIENCE)
     assert page.locator(".camwidget-quiz-prompt").inner_text() == name, "text, never markup"
     assert words(page, 0) == "✓ Right."
     page.locator(NEXT).click()

@@ -9,7 +9,6 @@ from kernel_driver import Kernel
 from soak import PLAIN, soak
 
 
-@pytest.mark.timeout(280)
 @pytest.mark.filterwarnings("ignore:Message serialization failed")  # a page may say NaN
 def test_random_interactions(tmp_path: Path) -> None:
     kernel = Kernel(tmp_path, **PLAIN)

@@ -137,6 +137,7 @@ def pytest_runtest_makereport(
             except Exception as error:  # a page that is gone, or stuck
                 shown = repr(error)
             report.sections.append((f"page {page.page.url}", shown))
+        report.sections.append(("Lab's log", lab.log.read_text()[-4000:]))
     return report
 
 

@@ -65,7 +65,8 @@ class Lab:
             # It is asked from here to end kernels, without a page's cookie.
             "ServerApp.disable_check_xsrf": True,
         }
-        self._log = (folder / "lab.log").open("wb")
+        self.log = folder / "lab.log"
+        self._log = self.log.open("wb")
         self.process = subprocess.Popen(
             command + [f"--{key}={value}" for key, value in options.items()],
             env=environment,
@@ -83,7 +84,7 @@ class Lab:
                 if self.process.poll() is not None:
                     break
                 time.sleep(0.2)
-        raise RuntimeError((self.folder / "lab.log").read_text()[-4000:])
+        raise RuntimeError(self.log.read_text()[-4000:])
 
     def write(self, name: str, *cells: str) -> str:
         """A notebook of code cells; its name."""

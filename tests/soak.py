@@ -28,8 +28,8 @@ import soak_side
 side = soak_side.Side()
 """
 
-#: An allocator that gives back what is freed: else the memory of each thread's past shows as growth.
-PLAIN = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
+#: One heap for all threads: else the memory of each thread's past shows as growth.
+PLAIN = {"MALLOC_ARENA_MAX": "1"}
 
 #: What a front end gone wrong might say.
 JUNK: tuple[Any, ...] = (
@@ -126,7 +126,7 @@ KINDS: dict[str, tuple[int, Make]] = {
     "class": (14, state("target", lambda r, f: r.randrange(f.classes))),
     "slider": (24, state("fraction", lambda r, f: r.randrange(201) / 200)),
     "mode": (5, state("mode", lambda r, f: r.choice(("remove", "keep", "multiply")))),
-    "fill": (5, state("baseline", lambda r, f: r.choice(("blur", "mean", "black", "inpaint")))),
+    "fill": (5, state("baseline", lambda r, f: r.choice(("blur", "mean", "black") * 4 + ("inpaint",)))),
     # Not every method applies at every layer.
     "method": (9, lambda r, f: Deed(f.view, update(method=r.choice(f.quick)), True)),
     "layer": (9, lambda r, f: Deed(f.view, update(layer=r.choice(f.layers)), True)),

@@ -66,7 +66,7 @@ class Side:
         return said
 
     def memory(self) -> float:
-        """Megabytes that the process holds, without what the allocator keeps for later.
+        """Megabytes that the process holds, without what the allocator keeps for later, and what files can give again.
 
         What is remembered is bounded, but its size depends on what was looked at last, and how long: so many pictures
         are looked at here that every pass remembered is a new one, of the same picture each time.
@@ -85,7 +85,7 @@ class Side:
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)
         lines = Path("/proc/self/status").read_text().splitlines()
-        held = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+        held = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))
         self.ex.state = state
         self.ex.wait(240)
         self.ex._panels.box.selected_index = opened

@@ -43,7 +43,7 @@ def test_axe(lab: Any, open_page: Callable[..., Any]) -> None:
     shown.open(lab.write("axe", BOTH))
     shown.widget()
     page = shown.page
-    shown.execute("ex.fraction = 0.3; ex.boxes = ex.outlines = True; ex.wait(30)")
+    shown.execute("ex.fraction = 0.3; ex.boxes = ex.outlines = True; ex.wait(120)")
     page.wait_for_selector(".camwidget-quiz-option", timeout=PATIENCE)
     for theme in ("Light", "Dark"):
         page.evaluate(
@@ -112,7 +112,7 @@ def test_everything_by_keyboard(lab: Any, open_page: Callable[..., Any]) -> None
     keys.press("]")
     says(page, status, "stage4")
     keys.press(".")
-    shown.execute("ex.wait(30)")
+    shown.execute("ex.wait(120)")
     assert page.locator(".camwidget-marker").is_hidden()
     for key in "wwa":  # the marker, and which classes are strong there
         keys.press(key)

@@ -20,7 +20,7 @@ RESET = """
 ex._panels.box.selected_index = None
 ex.method, ex.layer, ex.picture, ex.boxes = "gradcam", ex.model.default_layer, 0, False
 ex.target = None
-ex.wait(30)
+ex.wait(120)
 """
 
 

@@ -25,7 +25,7 @@ def test_undo_code_and_png(open_page: Callable[..., Any], lab: Any, tmp_path: Pa
     shown = open_page(permissions=["clipboard-read", "clipboard-write"])
     shown.open(lab.write("history", "1 + 1", "import camwidget as cw\nex = cw.Explorer()\nex"))
     shown.widget()
-    shown.execute("ex.wait(30)")
+    shown.execute("ex.wait(120)")
     page = shown.page
     cells = page.locator(".jp-Cell").count()
 
@@ -54,13 +54,16 @@ def test_undo_code_and_png(open_page: Callable[..., Any], lab: Any, tmp_path: Pa
     says("Grad-CAM++")
     assert page.locator(".jp-Cell").count() == cells
 
-    shown.execute("ex.fraction = 0.3; ex.wait(30)")
-    page.wait_for_timeout(200)
-    page.locator(".camwidget-code").click()
-    page.wait_for_function(
-        "() => document.querySelector('.camwidget-kept').textContent === 'copied'"
-    )
-    code = page.evaluate("() => navigator.clipboard.readText()")
+    shown.execute("ex.fraction = 0.3; ex.wait(120)")
+    for _ in range(50):  # the code follows what is shown, a little later
+        page.locator(".camwidget-code").click()
+        page.wait_for_function(
+            "() => document.querySelector('.camwidget-kept').textContent === 'copied'"
+        )
+        code = page.evaluate("() => navigator.clipboard.readText()")
+        if "fraction" in code:
+            break
+        page.wait_for_timeout(200)
     ast.parse(code)
     assert 'method="gradcam++", fraction=0.3' in code and code.startswith("import camwidget as cw")
 

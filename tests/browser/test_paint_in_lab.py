@@ -28,7 +28,7 @@ PRINTED = """async (code) => {
   return printed;
 }"""
 
-MASK = "ex.wait(30); print(ex.mask.tobytes().hex())"
+MASK = "ex.wait(120); print(ex.mask.tobytes().hex())"
 
 # Waits for a lock on a file with the GIL held, so that no thread of the kernel can answer.
 BLOCK = "import ctypes; file = open({!r}); ctypes.PyDLL(None).flock(file.fileno(), 2)"

@@ -104,9 +104,11 @@ def test_an_interrupt_of_wait_cancels_the_map_too(kernel: Kernel) -> None:
     assert kernel.value("ex.method") == "gradcam"
 
 
-def test_an_interrupt_of_a_cell_is_the_cells(kernel: Kernel) -> None:
-    number = kernel.start("time.sleep(30)")
-    time.sleep(0.5)
+def test_an_interrupt_of_a_cell_is_the_cells(kernel: Kernel, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    number = kernel.start(f"open({str(begun)!r}, 'w').close(); time.sleep(60)")
+    while not begun.exists():
+        time.sleep(0.05)
     kernel.interrupt()
     assert kernel.result(number, fails=True)["ename"] == "KeyboardInterrupt"
     kernel.interrupt()  # and of nothing at all, nobody's

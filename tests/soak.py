@@ -179,12 +179,13 @@ def soak(
             samples.append(kernel.value("side.memory()"))
             say(f"{sum(done.values())} in {time.monotonic() - start:.0f} s, {samples[-1]:.1f} MB")
     # Now and then some 20 MB of workspace come, and go again: what would leak is the floor below them.
-    early, late = min(samples[1:4]), min(samples[-3:])
+    third = len(samples) // 3
+    early, late = min(samples[1 : 1 + third]), min(samples[-third:])
     return {
         "interactions": dict(done),
         "seconds": round(time.monotonic() - start),
-        "MB after the first tenth": early,
-        "MB at the end": late,
+        "MB, floor of the beginning": early,
+        "MB, floor of the end": late,
         "growth": late / early - 1,
         "hooks": kernel.value("side.hooks()"),
         "untouched": kernel.value("side.untouched()"),

@@ -179,14 +179,15 @@ def soak(
             samples.append(kernel.value("side.memory()"))
             say(f"{sum(done.values())} in {time.monotonic() - start:.0f} s, {samples[-1]:.1f} MB")
     # Now and then some 20 MB of workspace come, and go again: what would leak is the floor below them.
-    third = len(samples) // 3
+    third, libraries = len(samples) // 3, kernel.value("side.libraries()")
     early, late = min(samples[1 : 1 + third]), min(samples[-third:])
     return {
         "interactions": dict(done),
         "seconds": round(time.monotonic() - start),
+        "MB, libraries": libraries,
         "MB, floor of the beginning": early,
         "MB, floor of the end": late,
-        "growth": late / early - 1,
+        "growth": (late - early) / (libraries + early),
         "hooks": kernel.value("side.hooks()"),
         "untouched": kernel.value("side.untouched()"),
         "unprovoked": unprovoked,

@@ -65,8 +65,12 @@ class Side:
         self.ex._view.error = ""
         return said
 
+    def libraries(self) -> float:
+        """Megabytes of files in memory: part of what the process holds, but the machine takes of them as it likes."""
+        return _resident("RssFile")
+
     def memory(self) -> float:
-        """Megabytes that the process holds, without what the allocator keeps for later, and what files can give again.
+        """Megabytes that the process holds, without what the allocator keeps for later, and without files.
 
         What is remembered is bounded, but its size depends on what was looked at last, and how long: so many pictures
         are looked at here that every pass remembered is a new one, of the same picture each time.
@@ -84,8 +88,7 @@ class Side:
             self.ex.wait(240)
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)
-        lines = Path("/proc/self/status").read_text().splitlines()
-        held = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))
+        held = _resident("RssAnon")
         self.ex.state = state
         self.ex.wait(240)
         self.ex._panels.box.selected_index = opened
@@ -108,6 +111,11 @@ class Side:
             return [*_unlike_states(ex, fresh), *_unlike_curves(ex, fresh)]
         finally:
             fresh.close()
+
+
+def _resident(kind: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(kind))
 
 
 def _unlike_states(ex: cw.Explorer, fresh: cw.Explorer) -> list[str]:

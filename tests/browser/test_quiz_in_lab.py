@@ -112,6 +112,7 @@ def test_a_saved_quiz_is_played_without_its_kernel(lab: Any, open_page: Callable
     nbformat.write(notebook, file)
     quiz.close()
 
+    sync_api = pytest.importorskip("playwright.sync_api")
     shown = open_page()
     shown.open("saved.ipynb", run=False)
     page = shown.page
@@ -120,8 +121,18 @@ def test_a_saved_quiz_is_played_without_its_kernel(lab: Any, open_page: Callable
     # As "jupyter trust" does. Lab's own command saves at once, and the state of widgets that ipywidgets has not read by
     # then is gone from the file.
     NotebookNotary().sign(nbformat.read(file, as_version=4))
-    shown.open("saved.ipynb", run=False)
-    page.wait_for_selector(OPTION, timeout=PATIENCE)
+    for _ in range(4):
+        # Once the kernel is there: two at once for one notebook, or a slow one, and ipywidgets gives up reading the
+        # file's widgets. A person opens it again then.
+        page.evaluate(
+            "async () => await window.jupyterapp.shell.currentWidget?.sessionContext?.ready"
+        )
+        shown.open("saved.ipynb", run=False)
+        try:
+            page.wait_for_selector(OPTION, timeout=20_000)
+            break
+        except sync_api.TimeoutError:
+            continue
     assert page.locator(".camwidget-quiz-prompt").inner_text() == name, "text, never markup"
     assert words(page, 0) == "✓ Right."
     page.locator(NEXT).click()

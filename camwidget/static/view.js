@@ -2058,7 +2058,7 @@ var Comparing = class {
       ["compare", "arrangement", "scene", "explanation", "other", "other_scene", "other_state", "busy"],
       () => this.update()
     );
-    stage.painted.listen(() => this.tell());
+    stage.painted.listen(() => isComparing(model) && this.tell());
     scrub.listen(() => this.place());
   }
   context;
@@ -2185,7 +2185,7 @@ var Comparing = class {
   get unpainted() {
     const own = sceneId(this.context.model.get("scene"));
     const lacks = this.other !== null && this.other.scene.id !== own && !this.stage.painted.isEmpty;
-    return lacks ? "What is painted on A is not on B, another picture." : "";
+    return lacks ? "What is painted on A is not on B, which has other pixels." : "";
   }
   /** What of B is seen, right of the divider: its place is the frame's, not that of the plane below. */
   clip(place4 = this.divider.place) {

@@ -1,8 +1,8 @@
 import type { Model } from "../view/model";
+import { svg } from "../view/svg";
 import { number, numbers, rows } from "../view/traits";
 import { watch } from "../view/watch";
 import { classColors, NEUTRAL } from "./colors";
-import { svg } from "../view/svg";
 
 /** Pixels a class row takes; the stylesheet has the same. */
 const ROW = 28;

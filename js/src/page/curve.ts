@@ -1,9 +1,9 @@
 import { setAttribute } from "../view/dom";
 import type { Model } from "../view/model";
+import { svg } from "../view/svg";
 import { number, numbers, rows, unit } from "../view/traits";
 import { watch } from "../view/watch";
 import { ACCENT, NEUTRAL, RIVALS } from "./colors";
-import { svg } from "../view/svg";
 import { fixed } from "./words";
 
 const MARGIN = { top: 10, right: 22, bottom: 26, left: 34 } as const;

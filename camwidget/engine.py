@@ -285,6 +285,7 @@ def assemble(
         picture=picture.number,
         text=picture.text,
         options=method.options,
+        tone_mapped=method.tone_mapped,
     )
 
 
@@ -317,34 +318,26 @@ def scale_saliency(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum
 
 
 def saliency_maps(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum") -> torch.Tensor:
-    """Maps (N, h, w) of any scale as float32 saliency (N, H, W) in [0, 1], the order of pixels kept; on their device.
+    """Maps (N, h, w) of any scale as float32 saliency (N, H, W) in [0, 1], on their device.
+
+    It is linear in the positive part of the map: what is drawn brighter than that is so only where it is drawn
+    (``tone_mapping``).
 
     Args:
         raw: the maps. Their positive part counts; it is taken before upsampling, so that evidence against does not
             eat into evidence for beside it.
         size: H and W.
         scale: "maximum" divides by each map's own maximum. "range" takes each map's minimum off first, where only
-            differences within a map tell (RISE). "peaks" is for maps that few pixels dominate, as gradients are: values
-            up to the 99th percentile take [0, 0.9], the few above it the rest (Smilkov 2017, section 3, caps them).
+            differences within a map tell (RISE).
     """
     if scale == "range":
         raw = raw - raw.amin((1, 2), keepdim=True)
     maps = nnF.interpolate(
         raw.relu()[:, None].float(), size=tuple(size), mode="bilinear", align_corners=False
     )[:, 0]
-    peak = _or_one(maps.amax((1, 2), keepdim=True))
-    unit = (maps / peak).clamp(max=1)
-    if scale == "peaks":
-        rank = max(1, round(0.99 * unit[0].numel()))
-        knee = unit.flatten(1).kthvalue(rank, dim=1).values[:, None, None]
-        above = 0.9 + 0.1 * (unit - knee) / _or_one(1 - knee)
-        unit = torch.where(unit > knee, above, 0.9 * unit / _or_one(knee)).clamp(max=1)
-    return unit
-
-
-def _or_one(values: torch.Tensor) -> torch.Tensor:
-    """Values to divide by: where they are zero, there is nothing to divide."""
-    return values.where(values > 0, torch.ones_like(values))
+    peak = maps.amax((1, 2), keepdim=True)
+    peak = peak.where(peak > 0, torch.ones_like(peak))  # a map of all zeros stays one
+    return (maps / peak).clamp(max=1)
 
 
 def _listed(value: Any) -> list[Any]:

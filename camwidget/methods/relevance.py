@@ -188,7 +188,7 @@ def _prior(target: Target, logits: torch.Tensor) -> torch.Tensor:
     needs_gradients=False,
     at_input=True,
     own_passes=True,
-    scale="peaks",
+    tone_mapped=True,
 )
 def lrp(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Layer-wise relevance propagation, eqs. 1 to 3 of Bach et al. 2015: ``Σ_pixels R = … = Σ_j R_j = score``.

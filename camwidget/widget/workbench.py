@@ -21,6 +21,7 @@ from ..models import VisionModel
 from ..ranks import rank_levels
 from ..scene import scene_of
 from ..targets import resolve_target
+from ..tone_mapping import tone_mapped, tone_note
 from ..trace import INPUT, Trace
 from ..truth import GroundTruth
 from .strip import thumbnail
@@ -268,14 +269,21 @@ class Workbench:
         return scene_of(picture.id, self.pixels(picture))
 
     def wire(self, picture: Picture, explanation: Explanation) -> dict[str, Any]:
-        """A map as the browser wants it: 8-bit saliency, rank levels, and the layer's own cells."""
+        """A map as the browser wants it: 8-bit saliency, rank levels, and the layer's own cells.
+
+        Of a tone-mapped map "drawn" is what is drawn instead of the saliency, and the cells are as they are drawn.
+        """
         raw = np.maximum(explanation.raw, 0)
-        cells = raw / raw.max() if raw.max() > 0 else raw
+        knee = explanation.knee
+        cells = tone_mapped(raw / raw.max() if raw.max() > 0 else raw, knee)
         return {
             "scene": picture.id,
-            "saliency": np.round(explanation.saliency * 255).astype(np.uint8).tobytes(),
+            "saliency": _bytes(explanation.saliency),
+            "drawn": None if knee is None else _bytes(tone_mapped(explanation.saliency, knee)),
+            "knee": knee,
+            "scale_note": tone_note(knee),
             "levels": self.levels(explanation).astype("<u2").tobytes(),
-            "cells": np.round(cells * 255).astype(np.uint8).tobytes(),
+            "cells": _bytes(cells),
             "cells_shape": list(cells.shape),
             "layer": explanation.layer,
             "at_input": explanation.layer == INPUT,
@@ -283,3 +291,8 @@ class Workbench:
             "empty": explanation.is_empty,
             "note": explanation.note,
         }
+
+
+def _bytes(values: np.ndarray) -> bytes:
+    """Values in [0, 1] as 8-bit levels."""
+    return np.round(values * 255).astype(np.uint8).tobytes()

@@ -39,6 +39,13 @@ def test_the_command_writes_what_build_reads(monkeypatch, tmp_path, capsys):
     assert card["unseen"]["full"]["pictures"] == 20
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
     assert build("zoo/textures").card == card
+    weights = (tmp_path / "textures.safetensors").read_bytes()
+    monkeypatch.setattr("camwidget.zoo.train.CHECKED", 10)
+    main(["textures", "--measure", "--out", str(tmp_path), "--quiet"])
+    again = json.loads((tmp_path / "textures.json").read_text(encoding="utf-8"))
+    assert again["unseen"]["full"]["pictures"] == 10
+    assert {**again, "unseen": 0} == {**card, "unseen": 0}
+    assert (tmp_path / "textures.safetensors").read_bytes() == weights
 
 
 def test_help_reads_well(capsys):

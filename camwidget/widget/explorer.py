@@ -313,8 +313,8 @@ class Explorer(Keeping):
         text = str(error) if known else f"{type(error).__name__}: {error}"
         if kind == "mask":
             self._screen.show_no_answer()
-        if kind in ("map", "grow") and not self._session.superseded(kind):
-            self._desk.back()
+        if kind in ("map", "grow"):
+            self._desk.back_after_failure()
         self._screen.tell(error=text)
 
     def _rested(self) -> None:

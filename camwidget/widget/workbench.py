@@ -39,15 +39,27 @@ class Recent(Generic[V]):
     def __init__(self, size: int) -> None:
         self._size = size
         self._values: OrderedDict[Hashable, V] = OrderedDict()
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        #: Held by whoever makes the value of a key. Not the cache's own lock: others are looked up meanwhile.
+        self._making: dict[Hashable, threading.RLock] = {}
 
     def get(self, key: Hashable, make: Callable[[], V]) -> V:
+        """The value of a key, made if it is not there."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
                 return self._values[key]
-            value = make()
-            self.put(key, value)
+            making = self._making.setdefault(key, threading.RLock())
+        with making:
+            with self._lock:  # somebody else may have made it by now
+                if key in self._values:
+                    return self._values[key]
+            try:
+                value = make()
+                self.put(key, value)
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
             return value
 
     def put(self, key: Hashable, value: V) -> None:
@@ -58,9 +70,12 @@ class Recent(Generic[V]):
                 self._values.popitem(last=False)
 
     def peek(self, key: Hashable) -> V | None:
-        """The value if it is there already."""
+        """The value if it is there already; it counts as used."""
         with self._lock:
-            return self._values.get(key)
+            if key not in self._values:
+                return None
+            self._values.move_to_end(key)
+            return self._values[key]
 
 
 @dataclass(eq=False)

@@ -20,9 +20,9 @@ __all__ = [
     "lost",
 ]
 
-#: What torch says, in the text of a RuntimeError, when a device does nothing any more until the process ends: the errors
-#: of CUDA that its documentation calls sticky ("leaves the process in an inconsistent state"). Anything else that
-#: begins with "CUDA error" (no kernel image, an invalid device, a library's status) is no loss of the device.
+#: What torch says, in the text of a RuntimeError, when a device does nothing any more until the process ends: the
+#: errors of CUDA that its documentation calls sticky ("leaves the process in an inconsistent state"). Anything else
+#: that begins with "CUDA error" (no kernel image, an invalid device, a library's status) is no loss of the device.
 _LOST = (
     "device-side assert",
     "unspecified launch failure",

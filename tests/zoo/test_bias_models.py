@@ -94,6 +94,8 @@ def test_grad_cam_shows_the_cue_before_and_the_part_after(found):
     assert after["share_on_part"] > 3 * after["area_of_part"]
 
 
+@pytest.mark.full
+@pytest.mark.training
 @pytest.mark.parametrize("room", ["biased", "unbiased"])
 def test_a_short_training_learns(trained_shortly, room):
     """The flower is learned at once; without its help the horns take several hundred steps."""

@@ -11,6 +11,8 @@ from camwidget.zoo.train import main, train
 from camwidget.zoo.training.evaluate import score
 
 
+@pytest.mark.full
+@pytest.mark.training
 def test_a_short_training_learns_far_more_than_chance(trained_shortly):
     net = trained_shortly("textures")
     entry = registry.entry("zoo/textures")

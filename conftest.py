@@ -1,0 +1,131 @@
+"""The two lanes of tests, and how the cores of a machine share them.
+
+``python -m pytest`` runs the quick lane, ``python -m pytest --full`` all tests. A test is in the quick lane unless it
+is marked ``full``; of the notebooks, only the quickstart is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+QUICK_NOTEBOOK = "01_quickstart.ipynb"
+
+#: Tests of these names share nothing, and any process may run one.
+APART = "::test_a_short_training"
+
+#: More processes than these take more memory than most machines have.
+MOST_WORKERS = 8
+
+# A progress bar appears after a second: on a slow machine it would be an output of a notebook's cell that was not
+# there before.
+os.environ["TQDM_DISABLE"] = "1"
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Before torch is imported, here and in the kernels and servers that a worker starts: workers with a thread for
+    # every core wait for each other.
+    _share = max(1, _cores() // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+    os.environ.setdefault("OMP_NUM_THREADS", str(_share))
+
+_left_out = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--full",
+        action="store_true",
+        help="run all tests, also those marked 'full', which the quick lane leaves out",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark notebooks, put first what takes longest without a pause, and leave out what is not in this lane."""
+    for item in items:
+        if item.path.suffix == ".ipynb" and item.path.name != QUICK_NOTEBOOK:
+            item.add_marker(pytest.mark.full)
+    items.sort(key=_turn)
+    if not config.option.full:
+        full = [item for item in items if item.get_closest_marker("full")]
+        config.stash[_left_out] = len(full)
+        config.hook.pytest_deselected(items=full)
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
+def _turn(item: pytest.Item) -> int:
+    """Browser tests, then notebooks, then trainings, then all others: on several cores, a long queue begins early."""
+    if item.get_closest_marker("browser"):
+        return 0
+    return 1 if item.path.suffix == ".ipynb" else 2 if item.get_closest_marker("training") else 3
+
+
+# -- several processes (pytest-xdist) --------------------------------------------------------
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process for each core, and none besides this one where a single file is asked for."""
+    paths = {argument.partition("::")[0] for argument in config.args}
+    if len(paths) == 1 and Path(paths.pop()).is_file():
+        return 0
+    cores = min(_cores(), MOST_WORKERS)
+    return cores if cores > 1 else 0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep together in one process what shares something: a file its fixtures, the browser tests Lab and Chromium."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    config.option.loadscopereorder = (
+        False  # the order of the collection is better than the number of tests
+    )
+    return Groups(config, log)
+
+
+def group(nodeid: str) -> str:
+    """The name of the group of tests that one process runs."""
+    file = nodeid.partition("::")[0]
+    if file.startswith("tests/browser/"):
+        return "browser"
+    return nodeid if APART in nodeid else file
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["left_out"] = session.config.stash.get(_left_out, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    if hasattr(node, "workeroutput"):
+        node.config.stash[_left_out] = node.workeroutput["left_out"]
+
+
+def pytest_report_header(config: pytest.Config) -> Iterable[str]:
+    lane = "full" if config.option.full else "quick (--full: all tests)"
+    return [f"lane: {lane}"]
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say what was left out: with several processes, pytest's last line does not count it."""
+    number = config.stash.get(_left_out, 0)
+    if number:
+        terminalreporter.section("quick lane")
+        terminalreporter.line(f"{number} tests were left out; with --full they run too.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_lab import numbers, status_has, until
+from page_driver import numbers, status_has, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 

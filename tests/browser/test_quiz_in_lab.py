@@ -10,8 +10,8 @@ import nbformat
 import numpy as np
 import pytest
 from ipywidgets.embed import dependency_state
-from lab_driver import PATIENCE
 from nbformat.sign import NotebookNotary
+from page_driver import PATIENCE, says, until
 
 import camwidget as cw
 
@@ -29,14 +29,6 @@ quiz
 OPTION, NEXT = ".camwidget-quiz-option", ".camwidget-quiz-next"
 
 
-def until(page: Any, expression: str, argument: Any = None) -> None:
-    page.wait_for_function(expression, arg=argument, timeout=PATIENCE)
-
-
-def says(page: Any, selector: str, text: str) -> None:
-    until(page, "([s, t]) => document.querySelector(s)?.textContent.includes(t)", [selector, text])
-
-
 def words(page: Any, option: int) -> str:
     """The verdict on a click on an option."""
     page.locator(OPTION).nth(option).click()
@@ -49,7 +41,6 @@ def test_by_mouse_and_by_keyboard_to_the_score(lab: Any, open_page: Callable[...
     shown.open(lab.write("quiz", STUDY, "1"))
     page = shown.page
     page.wait_for_selector(OPTION, timeout=PATIENCE)
-    page.wait_for_timeout(500)
     until(
         page,
         "() => [...document.querySelectorAll('.camwidget-quiz-image')].every((i) => i.naturalWidth === 192)",
@@ -67,7 +58,7 @@ def test_by_mouse_and_by_keyboard_to_the_score(lab: Any, open_page: Callable[...
     for number in (2, 3):
         # A click beside everything keeps the keys here; "a" and "b" insert cells in Lab.
         page.locator(".camwidget-quiz-prompt").click()
-        page.wait_for_timeout(150)
+        until(page, "() => !!document.activeElement.closest('.camwidget-quiz')")
         for key in ("a", "b", "Enter", "2"):
             page.keyboard.press(key)
         until(page, "() => /✓|✗/.test(document.querySelector('.camwidget-quiz-word').textContent)")

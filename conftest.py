@@ -1,7 +1,7 @@
 """The two lanes of tests, and how the cores of a machine share them.
 
 ``python -m pytest`` runs the quick lane, ``python -m pytest --full`` all tests. A test is in the quick lane unless it
-is marked ``full``; of the notebooks, only the quickstart is.
+is marked ``full``, a notebook other than the quickstart, or of an architecture beside ``QUICK_NETS``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ QUICK_NOTEBOOK = "01_quickstart.ipynb"
 
 #: Tests of these names share nothing, and any process may run one.
 APART = "::test_a_short_training"
+
+#: Of torchvision's architectures, those whose tests are in the quick lane.
+QUICK_NETS = {"resnet18", "squeezenet1_1", "mobilenet_v3_small"}
 
 #: More processes than these take more memory than most machines have.
 MOST_WORKERS = 8
@@ -51,9 +54,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark notebooks, put first what takes longest without a pause, and leave out what is not in this lane."""
+    """Mark what only the full lane has, begin with the longest queues, and leave out what is not in this lane."""
     for item in items:
-        if item.path.suffix == ".ipynb" and item.path.name != QUICK_NOTEBOOK:
+        notebook = item.path.suffix == ".ipynb" and item.path.name != QUICK_NOTEBOOK
+        if notebook or _nets(item) - QUICK_NETS:
             item.add_marker(pytest.mark.full)
     items.sort(key=_turn)
     if not config.option.full:
@@ -61,6 +65,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.stash[_left_out] = len(full)
         config.hook.pytest_deselected(items=full)
         items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
+def _nets(item: pytest.Item) -> set[str]:
+    """The architectures among a test's parameters."""
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    names = {value for value in parameters if isinstance(value, str)}
+    if not names:
+        return names
+    from torchvision.models import list_models
+
+    return names.intersection(list_models())
 
 
 def _turn(item: pytest.Item) -> int:

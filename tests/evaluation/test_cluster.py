@@ -51,6 +51,7 @@ def assert_same(one: cw.Evaluation, other: cw.Evaluation) -> None:
         pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
 
 
+@pytest.mark.full
 def test_a_worker_that_is_killed_costs_nothing_but_its_batch(tmp_path):
     model = cw.load(device="cpu")
     root = folder(tmp_path, 24)

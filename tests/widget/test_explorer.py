@@ -461,7 +461,7 @@ def test_methods_share_a_forward_pass(ex: cw.Explorer) -> None:
 class Slow(nn.Module):
     """A model that takes its time, and can be made to fail."""
 
-    def __init__(self, seconds: float = 0.15) -> None:
+    def __init__(self, seconds: float = 0.05) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.seconds = seconds

@@ -98,6 +98,7 @@ def walk(ex: cw.Explorer) -> list[dict[str, Any]]:
     return seen
 
 
+@pytest.mark.full
 def test_every_state_is_reached_again(ex: cw.Explorer) -> None:
     assert not ex.can_undo and not ex.can_redo and not ex._view.undoable
     seen = walk(ex)

@@ -118,7 +118,9 @@ def test_evidence_is_what_the_answer_rests_on():
     assert scene.evidence("red", "what is this") is None
 
 
-@pytest.mark.parametrize("name", ["zoo/vqa", "zoo/vqa-attention"])
+@pytest.mark.parametrize(
+    "name", ["zoo/vqa", pytest.param("zoo/vqa-attention", marks=pytest.mark.full)]
+)
 def test_unseen_questions_are_answered_right_and_seen_where_the_answer_is(name):
     model = cw.load(name)
     right, peaks = [], []

@@ -54,7 +54,14 @@ def test_the_last_stage_gives_a_map_that_plain_cam_applies_to(model):
         torch.testing.assert_close(module(pictures), scores)
 
 
-@pytest.mark.parametrize(("kind", "pictures"), [("full", 200), ("single", 200), ("multiple", 200)])
+@pytest.mark.parametrize(
+    ("kind", "pictures"),
+    [
+        ("full", 200),
+        pytest.param("single", 200, marks=pytest.mark.full),
+        pytest.param("multiple", 200, marks=pytest.mark.full),
+    ],
+)
 def test_accuracy_on_unseen_seeds(model, entry, kind, pictures):
     found = score(model.module, entry, (draw(FRESH + n, kind) for n in range(pictures)))
     assert found.pictures == pictures

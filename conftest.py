@@ -6,6 +6,7 @@ is marked ``full``, a notebook other than the quickstart, or of an architecture 
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -73,9 +74,14 @@ def _nets(item: pytest.Item) -> set[str]:
     names = {value for value in parameters if isinstance(value, str)}
     if not names:
         return names
+    return names.intersection(_known_nets())
+
+
+@functools.cache
+def _known_nets() -> list[str]:
     from torchvision.models import list_models
 
-    return names.intersection(list_models())
+    return list_models()
 
 
 def _turn(item: pytest.Item) -> int:
@@ -116,8 +122,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def group(nodeid: str) -> str:
     """The name of the group of tests that one process runs."""
     file = nodeid.partition("::")[0]
-    if file.startswith("tests/browser/"):
-        return "browser"
+    if file.startswith("tests/browser/") and not file.endswith("/test_hosts.py"):
+        return "lab"
     return nodeid if APART in nodeid else file
 
 

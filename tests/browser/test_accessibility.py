@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from page_driver import PATIENCE, says, still, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.full]
 
 BOTH = """
 import camwidget as cw

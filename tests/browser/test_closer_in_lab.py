@@ -14,7 +14,7 @@ import camwidget as cw
 from camwidget import zoo
 from camwidget.ranks import rank_levels
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.full]
 
 # Far enough down, and with enough below it, for the page to scroll both ways.
 ABOVE = "from IPython.display import HTML\nHTML('<div style=\"height: 500px\"></div>')"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from page_driver import PATIENCE, canvas_pixels, frames, repainted
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.full]
 
 EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
 LOST = ".camwidget-connection:not([hidden])"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from page_driver import status_has, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.full]
 
 NOTEBOOK = """
 import camwidget as cw

@@ -12,7 +12,7 @@ import pytest
 from page_driver import canvas_pixels, status_has
 from PIL import Image
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.full]
 
 
 def test_undo_code_and_png(open_page: Callable[..., Any], lab: Any, tmp_path: Path) -> None:

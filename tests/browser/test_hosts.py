@@ -17,7 +17,7 @@ from PIL import Image
 
 from camwidget import zoo
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.browser
 
 EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
 

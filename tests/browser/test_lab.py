@@ -29,7 +29,7 @@ from camwidget import zoo
 from camwidget.perturb import mask_pixels
 from camwidget.ranks import rank_levels
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.browser
 
 EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
 
@@ -319,6 +319,7 @@ def test_upload_and_strip(explorer: Any, sample: zoo.Sample) -> None:
     painted(page, sample.image)
 
 
+@pytest.mark.full
 def test_python_moves_the_view_and_hears_of_it(lab: Any, open_page: Callable[..., Any]) -> None:
     shown = open_page()
     shown.open(
@@ -333,6 +334,7 @@ def test_python_moves_the_view_and_hears_of_it(lab: Any, open_page: Callable[...
     until(page, "() => document.body.textContent.includes(\"'honeycombed'\")")
 
 
+@pytest.mark.full
 def test_nothing_is_lost_on_reload_or_in_a_second_view(
     lab: Any, open_page: Callable[..., Any]
 ) -> None:
@@ -366,6 +368,7 @@ def test_nothing_is_lost_on_reload_or_in_a_second_view(
     until(page, "() => document.querySelector('.camwidget-say').textContent.includes('10 %')")
 
 
+@pytest.mark.full
 def test_dark_theme_and_narrow_column(lab: Any, open_page: Callable[..., Any]) -> None:
     shown = open_page(viewport={"width": 620, "height": 1400})
     shown.open(lab.write("dark", EXPLORER), run=False)
@@ -395,6 +398,7 @@ def test_dark_theme_and_narrow_column(lab: Any, open_page: Callable[..., Any]) -
     until(page, "() => document.body.dataset.jpThemeLight === 'true'")
 
 
+@pytest.mark.full
 def test_a_busy_cell_does_not_stop_the_slider(lab: Any, open_page: Callable[..., Any]) -> None:
     """Where the host delivers on a subshell, the answer comes at once; else when the cell is through."""
     shown = open_page()
@@ -416,6 +420,7 @@ def test_a_busy_cell_does_not_stop_the_slider(lab: Any, open_page: Callable[...,
     until(page, "() => document.querySelector('.camwidget-say').textContent.includes('60 %')")
 
 
+@pytest.mark.full
 def test_a_real_net_on_a_real_photograph(
     real_folder: Path, real_model: cw.VisionModel, lab: Any, open_page: Callable[..., Any]
 ) -> None:
@@ -468,6 +473,7 @@ def choose(page: Any, method: str) -> None:
     page.locator(f'[role="radio"][data-name="{method}"]').click()
 
 
+@pytest.mark.full
 def test_a_slow_map_grows_and_is_cancelled(lab: Any, open_page: Callable[..., Any]) -> None:
     lab_page = open_page()
     lab_page.open(lab.write("slow", SLOWED))
@@ -520,6 +526,7 @@ def test_deepvis_is_drawn_in_its_panel(explorer: Any) -> None:
     assert page.locator(".camwidget-deepvis img").get_attribute("src") != first
 
 
+@pytest.mark.full
 def test_the_strip_follows_the_chosen_picture(lab: Any, open_page: Callable[..., Any]) -> None:
     lab_page = open_page()
     many = (

@@ -16,7 +16,7 @@ from camwidget import zoo
 from camwidget.perturb import mask_pixels
 from camwidget.ranks import rank_levels
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.full]
 
 EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
 

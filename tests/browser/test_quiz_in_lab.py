@@ -15,7 +15,7 @@ from page_driver import PATIENCE, says, until
 
 import camwidget as cw
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.browser
 
 STUDY = """
 import camwidget as cw
@@ -78,6 +78,7 @@ def test_by_mouse_and_by_keyboard_to_the_score(lab: Any, open_page: Callable[...
     says(page, ".camwidget-quiz-word", "✓ Right.")
 
 
+@pytest.mark.full
 def test_a_saved_quiz_is_played_without_its_kernel(lab: Any, open_page: Callable[..., Any]) -> None:
     grey = np.full((64, 64, 3), 128, np.uint8)
     name = "<img src=x onerror=window.hacked=1>"

@@ -96,7 +96,9 @@ def _turn(item: pytest.Item) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """A process for each core, and none besides this one where a single file is asked for."""
+    """A process for each core; none besides this one for a single file, or to take times."""
+    if getattr(config.option, "benchmark_only", False):
+        return 0
     paths = {argument.partition("::")[0] for argument in config.args}
     if len(paths) == 1 and Path(paths.pop()).is_file():
         return 0

@@ -10,6 +10,8 @@ import pytest
 
 import camwidget as cw
 
+pytestmark = pytest.mark.full
+
 ROOT = Path(__file__).parents[1]
 
 

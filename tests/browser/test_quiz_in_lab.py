@@ -36,6 +36,7 @@ def words(page: Any, option: int) -> str:
     return page.locator(".camwidget-quiz-word").inner_text()
 
 
+@pytest.mark.full
 def test_by_mouse_and_by_keyboard_to_the_score(lab: Any, open_page: Callable[..., Any]) -> None:
     shown = open_page()
     shown.open(lab.write("quiz", STUDY, "1"))

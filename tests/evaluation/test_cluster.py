@@ -102,6 +102,7 @@ def _interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
 
+@pytest.mark.full
 def test_threads_as_workers_and_files_that_they_do_not_see(tmp_path, monkeypatch):
     from camwidget.evaluation import cluster
 

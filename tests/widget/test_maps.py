@@ -292,6 +292,7 @@ def test_methods_that_need_a_run_to_judge_are_judged_in_time() -> None:
         explorer.close()
 
 
+@pytest.mark.full
 def test_a_new_pictures_classes_do_not_wait_for_its_slow_map(
     gated: tuple[cw.Explorer, Gate],
 ) -> None:

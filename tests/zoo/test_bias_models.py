@@ -119,6 +119,7 @@ def test_training_repeats_bit_for_bit_and_only_the_set_differs():
     assert not torch.equal(first.head.weight, cured.head.weight)
 
 
+@pytest.mark.full
 def test_the_command_writes_what_build_reads(monkeypatch, tmp_path):
     monkeypatch.setattr("camwidget.zoo.train.CHECKED", 20)
     main(["unbiased", "--steps", "2", "--out", str(tmp_path), "--quiet"])

@@ -32,7 +32,7 @@ class Kernel:
         )
         self.client = self.manager.client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=90)
+        self.client.wait_for_ready(timeout=240)
 
     def start(self, code: str) -> str:
         """Run code, and do not wait for it; its number."""

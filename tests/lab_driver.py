@@ -71,7 +71,7 @@ class Lab:
         )
 
     def wait(self) -> None:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while time.monotonic() < deadline:
             try:
                 urllib.request.urlopen(f"{self.url}/api", timeout=2).read()

@@ -58,7 +58,7 @@ def shown(explorer: cw.Explorer) -> dict[str, Any]:
     return {**kept, **wire, **more}
 
 
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], Any], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"

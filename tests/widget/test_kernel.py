@@ -54,7 +54,7 @@ def fresh(kernel: Kernel) -> Iterator[None]:
 
 
 def until(kernel: Kernel, expression: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not kernel.value(f"bool({expression})"):
         assert time.monotonic() < deadline, f"never: {expression}"
         time.sleep(0.05)

@@ -45,7 +45,7 @@ def gated() -> Iterator[tuple[cw.Explorer, Gate]]:
     explorer.close()
 
 
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], Any], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
@@ -138,7 +138,7 @@ def test_another_request_takes_a_slow_ones_place(gated: tuple[cw.Explorer, Gate]
     explorer.method = "rise"
     until(lambda: explorer._view.progress > 0)
     explorer.method = "layercam"
-    until(lambda: explorer.explanation.method == "layercam", 5)
+    until(lambda: explorer.explanation.method == "layercam")
     assert not explorer._view.partial
     gate.pause = 0
     explorer.wait(60)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,16 @@ def pytest_report_header(config: pytest.Config) -> Iterable[str]:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Say what was left out: with several processes, pytest's last line does not count it."""
+    """Say what was left out (with several processes, pytest's last line does not), and the times where asked for."""
+    if config.option.durations is not None:
+        seconds: Counter[str] = Counter()
+        for reports in terminalreporter.stats.values():
+            for report in reports:
+                if hasattr(report, "duration"):
+                    seconds[report.nodeid.partition("::")[0].rpartition("/")[0]] += report.duration
+        terminalreporter.section("seconds by folder, of all processes together")
+        for folder, total in sorted(seconds.items()):
+            terminalreporter.line(f"{total:7.0f} {folder}")
     number = config.stash.get(_left_out, 0)
     if number:
         terminalreporter.section("quick lane")

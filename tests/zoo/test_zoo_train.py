@@ -11,6 +11,8 @@ from camwidget.zoo.train import main, train
 from camwidget.zoo.training.evaluate import score
 
 
+@pytest.mark.full
+@pytest.mark.training
 def test_a_short_training_learns_far_more_than_chance(trained_shortly):
     net = trained_shortly("textures")
     entry = registry.entry("zoo/textures")
@@ -19,6 +21,7 @@ def test_a_short_training_learns_far_more_than_chance(trained_shortly):
     assert found.accuracy > 0.3
 
 
+@pytest.mark.full
 def test_training_repeats_bit_for_bit_and_leaves_the_random_state_alone():
     before = torch.get_rng_state()
     first, again = (train("zoo/textures", steps=4, seed=1, progress=False) for _ in range(2))
@@ -30,6 +33,7 @@ def test_training_repeats_bit_for_bit_and_leaves_the_random_state_alone():
     assert not torch.equal(first.head.weight, other.head.weight)
 
 
+@pytest.mark.full
 def test_the_command_writes_what_build_reads(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("camwidget.zoo.train.CHECKED", 20)
     main(["textures", "--steps", "2", "--seed", "5", "--out", str(tmp_path), "--quiet"])

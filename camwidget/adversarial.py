@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ._validation import require_model
 from .aim import whole
 from .correlation import correlation, rank_correlation
 from .engine import explain
@@ -133,6 +134,7 @@ def attack(
         TargetError: if there is no such class, or the model takes the picture for it already, or has but one.
         MethodError: if a number makes no sense, or the model cannot be differentiated down to the picture.
     """
+    require_model(model, "attack", image, target)
     if not 1 / 255 <= epsilon * (1 + 1e-9) <= 1:  # also refuses NaN
         raise MethodError(
             f"epsilon lies between 1/255, the least that changes a picture of 8 bits, and 1, not at {epsilon!r}."
@@ -273,6 +275,11 @@ def map_survival(
         PictureError: if the mask is of another size.
         TargetError, MethodError, LayerError: as ``explain`` does.
     """
+    require_model(model, "map_survival", attack)
+    if not isinstance(attack, Attack):
+        raise MethodError(
+            f"map_survival takes what camwidget.attack(model, image, target) returns, not {type(attack).__name__}."
+        )
     wanted = attack.before.indices[0] if target is None else target
     before, after = (
         explain(model, pixels, wanted, method, layer, progress=progress)

@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 from torch.nn import functional as nnF
 
+from ._validation import require_model
 from .device import faults_named
-from .errors import MethodError, ModelError
+from .errors import MethodError
 from .explanation import Explanation, Explanations
 from .images import shades
 from .methods import Method, get_method
@@ -129,11 +130,7 @@ def explain(
     Raises:
         PictureError, PromptError, TargetError, MethodError, LayerError, ModelError: each names its remedy.
     """
-    if not isinstance(model, VisionModel):
-        raise ModelError(
-            f"explain takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}: "
-            "camwidget.wrap(module, …) makes one."
-        )
+    require_model(model, "explain", image)
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
     if isinstance(target, (np.ndarray, torch.Tensor)) and target.ndim == 1:

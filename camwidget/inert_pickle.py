@@ -36,9 +36,19 @@ _STORAGES = {
 
 #: Modules, and names of ``builtins``, that weights have no use for, and whoever wants to do harm has. (Pickles call
 #: ``subprocess`` by its old name.)
-_HARMFUL = set(
-    "os posix nt sys subprocess commands shutil socket runpy pty importlib ctypes".split()
-)
+_HARMFUL = {
+    "os",
+    "posix",
+    "nt",
+    "sys",
+    "subprocess",
+    "commands",
+    "shutil",
+    "socket",
+    "runpy",
+    "pty",
+}
+_HARMFUL |= {"importlib", "ctypes"}
 _HARMFUL_BUILTINS = {"eval", "exec", "compile", "open", "__import__", "breakpoint", "input"}
 
 

@@ -42,7 +42,12 @@ def saliency_of(saliency: SaliencyLike) -> torch.Tensor:
     values = getattr(saliency, "saliency", saliency)
     if isinstance(values, torch.Tensor):
         return values.detach().float()
-    return torch.from_numpy(np.array(values, dtype=np.float32))
+    try:
+        return torch.from_numpy(np.array(values, dtype=np.float32))
+    except (TypeError, ValueError) as error:
+        raise PictureError(
+            f"A map was expected, (H, W) or an explanation from camwidget.explain, not {type(saliency).__name__}."
+        ) from error
 
 
 def levels_of(saliency: torch.Tensor) -> torch.Tensor:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import torch
 
+from .._validation import require_model
 from .._version import __version__
-from ..errors import CamwidgetError, ModelError
+from ..errors import CamwidgetError
 from ..explanation import Explanation
 from ..images import PictureLike
 from ..methods import Method
@@ -103,10 +104,7 @@ def save_page(
         PermissionError: if nothing can be written there; nothing is computed then either.
         PictureError, TargetError, MethodError, LayerError, ModelError: each names its remedy.
     """
-    if not isinstance(model, VisionModel):
-        raise ModelError(
-            f"save_page takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}."
-        )
+    require_model(model, "save_page", image)
     file = page_path(path, overwrite=overwrite)
     if not hasattr(steps, "__index__") or steps < 2:
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")

@@ -119,7 +119,9 @@ def explain(
             several.
         layer: a module name; the model's default layer if None; a list for several, or "all" for every one of
             ``model.layers``.
-        precision: "fp32" runs the model in its own dtype, "bf16" or "fp16" under autocast.
+        precision: "fp32" runs the model in its own dtype, "bf16" or "fp16" under autocast: faster where the hardware
+            has units for it (GPUs; of CPUs those with AMX or AVX-512 BF16). Elsewhere a warning says by how much it is
+            slower, once for each model.
         progress: called with (done, total) by slow methods, and may raise to cancel them; a bar appears after
             a second if None.
 

@@ -19,7 +19,6 @@ __all__ = [
     "StateError",
     "TargetError",
     "WeightsError",
-    "warn",
 ]
 
 

@@ -1,9 +1,10 @@
-"""What a public function is given in the place of a model: taken, or refused with what to do."""
+"""What public functions are given: taken, or refused with what to do."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import torch
 from PIL import Image
 from torch import nn
 
-from .errors import ModelError
+from .errors import CamwidgetError, ModelError
 from .models import VisionModel
 
-__all__ = ["require_model", "require_module"]
+__all__ = ["is_number", "listed_names", "require_model", "require_module"]
 
 #: Other libraries by the first part of their modules' names.
 _FOREIGN = {
@@ -121,3 +122,25 @@ def _to_a_module(value: Any) -> str | None:
     if name is not None and callable(value):
         return f"the function {name}: if it makes a module, call it, and pass what it returns to camwidget.wrap."
     return None
+
+
+# -- settings --------------------------------------------------------------------------------
+
+
+def is_number(value: Any, low: float, high: float = math.inf) -> bool:
+    """Whether a value is a finite number within bounds; what is no number, or NaN, is not."""
+    is_real = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    return bool(is_real and low <= value <= high and math.isfinite(value))
+
+
+def listed_names(value: Any, name: str) -> list[Any]:
+    """A list of names from one name or several.
+
+    Raises:
+        CamwidgetError: if it is neither.
+    """
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, Iterable) or isinstance(value, (bytes, nn.Module)):
+        raise CamwidgetError(f"{name} is a list of names, not {type(value).__name__}.")
+    return list(value)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ._validation import require_model
+from ._validation import is_number, require_model
 from .aim import whole
 from .correlation import correlation, rank_correlation
 from .engine import explain
@@ -135,11 +135,11 @@ def attack(
         MethodError: if a number makes no sense, or the model cannot be differentiated down to the picture.
     """
     require_model(model, "attack", image, target)
-    if not 1 / 255 <= epsilon * (1 + 1e-9) <= 1:  # also refuses NaN
+    if not is_number(epsilon, (1 - 1e-9) / 255, 1):
         raise MethodError(
             f"epsilon lies between 1/255, the least that changes a picture of 8 bits, and 1, not at {epsilon!r}."
         )
-    if not 0 < confidence < 1:
+    if not is_number(confidence, 0, 1) or confidence in (0, 1):
         raise MethodError(f"confidence lies between 0 and 1, not at {confidence!r}.")
     if whole(steps, "steps") < 1:
         raise MethodError(f"steps must be at least 1, not {steps}.")

@@ -189,6 +189,7 @@ def dream_steps(
     """
     if whole(steps, "steps") < 1:
         raise MethodError(f"steps must be at least 1, not {steps}.")
+    seed = whole(seed, "seed")
     return _draw(model, aim, steps, _size(model, size), seed, every, regularizers or Regularizers())
 
 

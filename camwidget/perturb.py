@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ._validation import require_model
+from ._validation import is_number, require_model
 from .errors import CamwidgetError, PictureError
 from .fills import BASELINES, baseline_pixels, fill_pixels
 from .images import PictureLike
@@ -261,7 +261,7 @@ def mask_curve(
         progress: called with (done, total); a bar appears after a second if None.
     """
     require_model(model, "mask_curve", image, saliency)
-    if not hasattr(steps, "__index__") or steps < 2:
+    if not is_number(steps, 2) or not hasattr(steps, "__index__"):
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
     pixels = model.preprocess.pixels(image)
     model = model.told(pixels)

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ._validation import require_model
+from ._validation import is_number, require_model
 from .engine import explain
 from .errors import MethodError, QuizError
 from .explanation import Explanation
@@ -326,8 +326,8 @@ def _check_models(*models: VisionModel) -> None:
 
 
 def _check_count(found: int, given: int, n: int, what: str) -> None:
-    if n < 1:
-        raise QuizError(f"n is the number of questions, at least 1, not {n}.")
+    if not is_number(n, 1) or not hasattr(n, "__index__"):
+        raise QuizError(f"n is the number of questions, at least 1, not {n!r}.")
     if found < n:
         remedy = f"Pass more pictures, or n={found}." if found else "Pass other pictures."
         raise QuizError(f"{found} of {given} pictures {what}; n={n} are asked for. {remedy}")

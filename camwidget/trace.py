@@ -247,7 +247,7 @@ class Trace:
 
 def check_precision(precision: Any) -> None:
     """Raise a MethodError if there is no such precision."""
-    if precision not in list(PRECISIONS):
+    if not isinstance(precision, str) or precision not in PRECISIONS:
         raise MethodError(
             f"There is no precision {precision!r}: use {', '.join(map(repr, PRECISIONS))}."
         )

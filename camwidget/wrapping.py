@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ._validation import require_module
+from ._validation import listed_names, require_module
 from .errors import ModelError
 from .models import VisionModel
 from .origin import Origin
@@ -71,8 +71,7 @@ def wrap(
         raise ModelError(
             "A TorchScript module does not show its layers: wrap the nn.Module that it was made from."
         )
-    if isinstance(layers, str):
-        layers = [layers]
+    layers = None if layers is None else listed_names(layers, "layers")
     if preprocess is None:
         first = next((m for m in module.modules() if isinstance(m, nn.Conv2d)), None)
         channels = first.in_channels if first is not None and first.in_channels in (1, 3) else 3

@@ -182,3 +182,36 @@ def test_other_arguments_fail_in_our_words(thing: Any, textures: cw.VisionModel)
             if not allowed:
                 said[name] = "taken"
     assert said == {}
+
+
+@pytest.mark.parametrize("thing", [*THINGS[2:], 3.5, True, float("nan")], ids=repr)
+def test_settings_fail_in_our_words(thing: Any, textures: cw.VisionModel, tmp_path: Path) -> None:
+    """Numbers and lists of names: whatever stands in their place."""
+    sized = np.linspace(0, 1, 128 * 128, dtype=np.float32).reshape(128, 128)
+
+    def page(**settings: Any) -> object:
+        return cw.save_page(textures, PICTURE, tmp_path / "x.html", steps=2, **settings)
+
+    calls: list[Callable[[], object]] = [
+        lambda: cw.explain(textures, PICTURE, precision=thing),
+        lambda: cw.mask_curve(textures, PICTURE, sized, steps=thing),
+        lambda: cw.confidence_change(textures, PICTURE, sized, change="remove", fraction=thing or "0"),
+        lambda: cw.visualize(textures, 0, steps=1, seed=thing if thing is not True else "1"),
+        lambda: cw.visualize(textures, 0, steps=1, blur=thing if thing != 3.5 else "3.5"),
+        lambda: cw.attack(textures, PICTURE, 1, epsilon=thing),
+        lambda: cw.attack(textures, PICTURE, 1, confidence=thing),
+        lambda: page(target=thing) if thing not in ([], {}) else page(classes=[]),
+        lambda: page(classes=thing if thing is not True else 0),
+        lambda: page(layers=thing if thing != [None] else 3),
+        lambda: page(methods=thing),
+        lambda: page(mode=thing),
+        lambda: page(modes=thing if thing not in ([], {}, b"") else "word"),
+        lambda: page(fraction=thing),
+        lambda: cw.save_page(textures, PICTURE, thing if not isinstance(thing, str) else b""),  # type: ignore[arg-type]
+        lambda: cw.Quiz.which_class(textures, [PICTURE], thing if thing is not True else 0),
+        lambda: cw.wrap(textures.module, layers=thing),
+        lambda: cw.Explorer(textures, PICTURE, top=thing if thing is not True else 0),
+    ]  # fmt: skip
+    for number, call in enumerate(calls):
+        with pytest.raises(CamwidgetError):
+            print(number, call())

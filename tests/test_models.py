@@ -295,7 +295,7 @@ def test_a_single_logit_is_a_sigmoid(noise: torch.Tensor) -> None:
 
 
 def test_wrap_takes_a_module() -> None:
-    with pytest.raises(ModelError, match="nn.Module, not str"):
+    with pytest.raises(ModelError, match="nn.Module, not a name"):
         cw.wrap("resnet18")  # type: ignore[arg-type]
 
 

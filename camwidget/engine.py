@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 from torch.nn import functional as nnF
 
+from ._validation import require_model
 from .device import faults_named
-from .errors import MethodError, ModelError
+from .errors import MethodError
 from .explanation import Explanation, Explanations
 from .images import shades
 from .methods import Method, get_method
@@ -118,7 +119,9 @@ def explain(
             several.
         layer: a module name; the model's default layer if None; a list for several, or "all" for every one of
             ``model.layers``.
-        precision: "fp32" runs the model in its own dtype, "bf16" or "fp16" under autocast.
+        precision: "fp32" runs the model in its own dtype, "bf16" or "fp16" under autocast: faster where the hardware
+            has units for it (GPUs; of CPUs those with AMX or AVX-512 BF16). Elsewhere a warning says by how much it is
+            slower, once for each model.
         progress: called with (done, total) by slow methods, and may raise to cancel them; a bar appears after
             a second if None.
 
@@ -129,11 +132,7 @@ def explain(
     Raises:
         PictureError, PromptError, TargetError, MethodError, LayerError, ModelError: each names its remedy.
     """
-    if not isinstance(model, VisionModel):
-        raise ModelError(
-            f"explain takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}: "
-            "camwidget.wrap(module, …) makes one."
-        )
+    require_model(model, "explain", image)
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
     if isinstance(target, (np.ndarray, torch.Tensor)) and target.ndim == 1:

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from .beside import Beside
+from .chance import leaves_random_state, what_is_left_to_chance
 from .classes import find_class, unique_names
 from .device import is_lost, is_want_of_memory, lost
 from .errors import CamwidgetError, LayerError, ModelError, PictureError, PromptError
@@ -62,6 +63,7 @@ class VisionModel:
         prompt: what it declares about the text that it takes beside the picture; None if it takes none.
         text: the text in force; None until one is given. The module has then been run with the prompt's first example,
             and ``classes`` are those of that.
+        chance: what of its answers is left to chance, in words, as a warning said; "" if nothing is.
         origin: the call of ``load`` or ``wrap`` that made it; None if it was made by hand.
     """
 
@@ -119,6 +121,7 @@ class VisionModel:
             if not self.layers:
                 raise LayerError("layers is empty: name at least one layer, or leave it out.")
             self.default_layer = self.layers[-1].name
+        self.chance = what_is_left_to_chance(self)
 
     # -- what it is ------------------------------------------------------------------------
 
@@ -447,6 +450,7 @@ class VisionModel:
         )
         raise ModelError(f"{self.name} answers NaN or infinity for this picture. {remedy}")
 
+    @leaves_random_state
     def _discover(self, classes: int | None) -> Discovery:
         side = 64 if self.preprocess.geometry is None else 256
         # Noise, not a flat grey: the recognition of a GAP head compares numbers, and on a flat

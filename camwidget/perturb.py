@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from ._validation import is_number, require_model
 from .errors import CamwidgetError, PictureError
 from .fills import BASELINES, baseline_pixels, fill_pixels
 from .images import PictureLike
@@ -259,7 +260,8 @@ def mask_curve(
             -1 (kept) and 0.
         progress: called with (done, total); a bar appears after a second if None.
     """
-    if not hasattr(steps, "__index__") or steps < 2:
+    require_model(model, "mask_curve", image, saliency)
+    if not is_number(steps, 2) or not hasattr(steps, "__index__"):
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
     pixels = model.preprocess.pixels(image)
     model = model.told(pixels)
@@ -355,6 +357,7 @@ def confidence_change(
         baseline: for "remove", what removed pixels become, as in ``fill_pixels``.
         fraction: for "remove", how much; 25 % in the sources.
     """
+    require_model(model, "confidence_change", image, saliency)
     pixels = model.preprocess.pixels(image)
     model = model.told(pixels)
     if change == "multiply":

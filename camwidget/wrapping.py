@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ._validation import listed_names, require_module
 from .errors import ModelError
 from .models import VisionModel
 from .origin import Origin
@@ -56,8 +57,7 @@ def wrap(
         PromptError: if the prompt's first example cannot be read.
         LayerError: if a layer does not exist or no layer has a map.
     """
-    if not isinstance(module, nn.Module):
-        raise ModelError(f"wrap takes a torch.nn.Module, not {type(module).__name__}.")
+    require_module(module)
     if any(isinstance(p, nn.UninitializedParameter) for p in module.parameters()):
         raise ModelError(
             "The module has lazy parameters: run it once on an input before wrapping it."
@@ -71,8 +71,7 @@ def wrap(
         raise ModelError(
             "A TorchScript module does not show its layers: wrap the nn.Module that it was made from."
         )
-    if isinstance(layers, str):
-        layers = [layers]
+    layers = None if layers is None else listed_names(layers, "layers")
     if preprocess is None:
         first = next((m for m in module.modules() if isinstance(m, nn.Conv2d)), None)
         channels = first.in_channels if first is not None and first.in_channels in (1, 3) else 3

@@ -9,7 +9,8 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import DataError, MetricError, ModelError
+from .._validation import require_model
+from ..errors import DataError, MetricError
 from ..methods import Method
 from ..metrics import Bench, Metric
 from ..models import VisionModel
@@ -81,10 +82,7 @@ def evaluate(
         MetricError: if a metric is unknown, or needs of every picture what no picture has.
         MethodError, LayerError, ModelError: as in ``explain``, before anything is computed where possible.
     """
-    if not isinstance(model, VisionModel):
-        raise ModelError(
-            f"evaluate takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}."
-        )
+    require_model(model, "evaluate", data)
     plan = make_plan(model, methods, metrics, layers, target, precision, seed, batch)
     found = open_data(
         data,

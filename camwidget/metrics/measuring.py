@@ -8,7 +8,8 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from ..errors import MethodError, MetricError, ModelError, PictureError
+from .._validation import require_model
+from ..errors import MethodError, MetricError, PictureError
 from ..explanation import Explanation
 from ..images import PictureLike, open_picture, shades
 from ..methods import Method, get_method
@@ -86,10 +87,7 @@ def measure(
             under another text than the model.
         PictureError: if an explanation is of another picture, or the mask of another size.
     """
-    if not isinstance(model, VisionModel):
-        raise ModelError(
-            f"measure takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}."
-        )
+    require_model(model, "measure", image)
     explanations: list[Explanation] = listed(explanation)
     for each in explanations:
         if not isinstance(each, Explanation):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import loading, zoo
+from .._validation import is_number
 from ..device import Spare, by_name, is_lost
 from ..errors import CamwidgetError, PromptError
 from ..explanation import Explanation
@@ -108,6 +109,8 @@ class Explorer(Keeping):
         top: int = 6,
         **kwargs: Any,
     ) -> None:
+        if not is_number(top, 1) or not hasattr(top, "__index__"):
+            raise CamwidgetError(f"top is how many classes are listed, at least 1, not {top!r}.")
         self.models = list_models(loading.load() if model is None else model)
         model = self.models[0]
         if images is None:
@@ -127,7 +130,7 @@ class Explorer(Keeping):
         self._stated = threading.local()
         self._history, self._writer = History(self), Writer(self)
         most = 9 if model.prompt is not None else len(model.classes)
-        listed = max(1, min(int(top), most, 9))
+        listed = min(int(top), most, 9)
         self._hands = Hands(self)
         self._brush = Brush(self)
         self._screen = Screen(
@@ -258,6 +261,7 @@ class Explorer(Keeping):
         """Stop computing and remove the widget from every page."""
         if "_session" in self.__dict__:  # else the arguments were refused
             self._session.close()
+        if "_panels" in self.__dict__:
             self._panels.close()
             close_parts(self)
         super().close()

@@ -10,12 +10,19 @@ import math
 from collections.abc import Callable
 
 import torch
+from scipy.fft import next_fast_len
+from torch.nn import functional as nnF
 from torchvision.transforms import functional as F
 
 from .errors import CamwidgetError
 from .inpainting import INPAINTINGS, inpaint_pixels
 
 __all__ = ["BASELINES", "baseline_names", "baseline_pixels", "check_baseline", "fill_pixels"]
+
+
+#: Pixels of the shorter side up to which a picture is blurred by the sum over the kernel; beyond, where the kernel is as
+#: long as hundreds of pixels, by the product of Fourier transforms, which is the same but for rounding.
+_DIRECT = 512
 
 
 def _black(pixels: torch.Tensor) -> torch.Tensor:
@@ -33,10 +40,27 @@ def _blur(pixels: torch.Tensor) -> torch.Tensor:
     # Three sigmas, but reflection cannot reach further than the picture.
     reach = min(math.ceil(3 * sigma), min(height, width) - 2)
     size = 2 * max(reach, 1) + 1
+    if min(height, width) > _DIRECT:
+        return _convolved(_convolved(pixels, reach, sigma).mT, reach, sigma).mT
     # Two passes of one dimension each: the same blur for a fraction of the work.
     across = F.gaussian_blur(pixels, [size, 1], [sigma, sigma])
     both: torch.Tensor = F.gaussian_blur(across, [1, size], [sigma, sigma])
     return both
+
+
+def _convolved(pixels: torch.Tensor, reach: int, sigma: float) -> torch.Tensor:
+    """The rows of (C, H, W) blurred by a Gaussian that ends at ``reach``, reflected at the edges."""
+    places = torch.arange(-reach, reach + 1, dtype=pixels.dtype, device=pixels.device)
+    kernel = torch.exp(-0.5 * (places / sigma) ** 2)
+    width = pixels.shape[-1]
+    length = next_fast_len(width + 2 * reach, real=True)
+    response = torch.fft.rfft(kernel / kernel.sum(), length)
+    rows = []
+    for channel in pixels:  # one by one, for the memory's sake
+        padded = nnF.pad(channel[None], (reach, reach), mode="reflect")[0]
+        product = torch.fft.rfft(padded, length) * response
+        rows.append(torch.fft.irfft(product, length)[:, 2 * reach : 2 * reach + width])
+    return torch.stack(rows).clamp(0, 1)
 
 
 #: What a removed pixel becomes, wherever it is: (C, H, W) pixels to pixels of the same shape. What depends on which
@@ -76,7 +100,8 @@ def baseline_pixels(pixels: torch.Tensor, baseline: str = "blur") -> torch.Tenso
         baseline: "blur" (Gaussian, sigma 1/20 of the shorter side), "mean" (of each
             channel of this picture) or "black".
 
-    The values are whole 8-bit levels, so that a screen can show exactly what the model gets.
+    The values are whole 8-bit levels, so that a screen can show exactly what the model gets; also of a picture with more
+    than 8 bits, whose other pixels keep their levels.
 
     Raises:
         CamwidgetError: if there is no such baseline, or it depends on which pixels are removed: ``fill_pixels`` is

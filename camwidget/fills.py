@@ -7,7 +7,10 @@ hole (``inpainting``).
 from __future__ import annotations
 
 import math
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
+from weakref import ReferenceType, ref
 
 import torch
 from scipy.fft import next_fast_len
@@ -17,7 +20,15 @@ from torchvision.transforms import functional as F
 from .errors import CamwidgetError
 from .inpainting import INPAINTINGS, inpaint_pixels
 
-__all__ = ["BASELINES", "baseline_names", "baseline_pixels", "check_baseline", "fill_pixels"]
+__all__ = [
+    "BASELINES",
+    "RecentFills",
+    "baseline_names",
+    "baseline_pixels",
+    "check_baseline",
+    "fill_pixels",
+    "flat_fill",
+]
 
 
 #: Pixels of the shorter side up to which a picture is blurred by the sum over the kernel; beyond, where the kernel is as
@@ -26,7 +37,7 @@ _DIRECT = 512
 
 
 def _black(pixels: torch.Tensor) -> torch.Tensor:
-    return torch.zeros_like(pixels)
+    return pixels.new_zeros(()).expand_as(pixels)
 
 
 def _mean(pixels: torch.Tensor) -> torch.Tensor:
@@ -55,12 +66,13 @@ def _convolved(pixels: torch.Tensor, reach: int, sigma: float) -> torch.Tensor:
     width = pixels.shape[-1]
     length = next_fast_len(width + 2 * reach, real=True)
     response = torch.fft.rfft(kernel / kernel.sum(), length)
-    rows = []
-    for channel in pixels:  # one by one, for the memory's sake
-        padded = nnF.pad(channel[None], (reach, reach), mode="reflect")[0]
+    blurred = []
+    # A few rows at a time, which a processor's cache can hold.
+    for rows in pixels.reshape(-1, width).split(64):
+        padded = nnF.pad(rows[None], (reach, reach), mode="reflect")[0]
         product = torch.fft.rfft(padded, length) * response
-        rows.append(torch.fft.irfft(product, length)[:, 2 * reach : 2 * reach + width])
-    return torch.stack(rows).clamp(0, 1)
+        blurred.append(torch.fft.irfft(product, length)[:, 2 * reach : 2 * reach + width])
+    return torch.cat(blurred).reshape(pixels.shape).clamp(0, 1)
 
 
 #: What a removed pixel becomes, wherever it is: (C, H, W) pixels to pixels of the same shape. What depends on which
@@ -114,6 +126,39 @@ def baseline_pixels(pixels: torch.Tensor, baseline: str = "blur") -> torch.Tenso
             f"{baseline!r}) is told."
         )
     return (BASELINES[baseline](pixels) * 255).round() / 255
+
+
+class RecentFills:
+    """The last few baselines of pictures that nobody changes, as an explorer's are: a slider asks for one at each step."""
+
+    _SIZE = 4
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[tuple[int, str], tuple[ReferenceType[torch.Tensor], torch.Tensor]]
+        self._made = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, pixels: torch.Tensor, baseline: str) -> torch.Tensor:
+        """As ``baseline_pixels``."""
+        key = (id(pixels), baseline)
+        with self._lock:
+            known = self._made.get(key)
+        if known is not None and known[0]() is pixels:
+            return known[1]
+        fill = baseline_pixels(pixels, baseline)
+        with self._lock:
+            self._made = OrderedDict((k, v) for k, v in self._made.items() if v[0]() is not None)
+            self._made[key] = (ref(pixels), fill)
+            while len(self._made) > self._SIZE:
+                self._made.popitem(last=False)
+        return fill
+
+
+def flat_fill(pixels: torch.Tensor, baseline: str) -> torch.Tensor | None:
+    """What ``baseline_pixels`` has in every place, (C, 1, 1); None if its places differ."""
+    if baseline not in ("mean", "black"):
+        return None
+    return (BASELINES[baseline](pixels)[:, :1, :1] * 255).round() / 255
 
 
 def fill_pixels(pixels: torch.Tensor, hidden: torch.Tensor, baseline: str = "blur") -> torch.Tensor:

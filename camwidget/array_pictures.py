@@ -12,7 +12,7 @@ from PIL import Image
 
 from .errors import PictureError
 
-__all__ = ["ArrayPicture", "Levels", "check_levels", "read_array", "shaped_array", "shades"]
+__all__ = ["ArrayPicture", "Levels", "check_levels", "read_array", "shades", "shaped_array"]
 
 #: The values that are black and white: those between them are spread over [0, 1], those beyond are clipped.
 Levels: TypeAlias = "tuple[float, float]"

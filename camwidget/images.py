@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -11,12 +12,13 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .array_pictures import ArrayPicture, Levels, read_array, shaped_array, shades
+from .array_pictures import ArrayPicture, Levels, read_array, shades, shaped_array
 from .errors import PictureError
 
 __all__ = [
     "MAX_PIXELS",
     "MIN_SIDE",
+    "LazyPicture",
     "PictureLike",
     "open_picture",
     "read_picture",
@@ -33,6 +35,14 @@ PictureLike: TypeAlias = (
 MAX_PIXELS = 100_000_000
 #: Below this many pixels a side there is nothing to point at.
 MIN_SIDE = 8
+
+
+class LazyPicture(ABC):
+    """A picture that is had when it is looked at."""
+
+    @abstractmethod
+    def open(self) -> PictureLike:
+        """The picture: something that ``open_picture`` opens, or a tensor of pixels."""
 
 
 def open_picture(picture: PictureLike, *, name: str | None = None) -> Image.Image:
@@ -100,8 +110,9 @@ def read_picture(
         return reader.decode(path, name or path.name)
     if hasattr(picture, "read"):
         return reader.decode(picture, name or "the picture")
+    several = " Of several, pass one at a time." if hasattr(picture, "__iter__") else ""
     raise PictureError(
-        f"A picture is a path, bytes, a PIL image, an array or a tensor, not {type(picture).__name__}."
+        f"A picture is a path, bytes, a PIL image, an array or a tensor, not {type(picture).__name__}.{several}"
     )
 
 
@@ -199,7 +210,9 @@ class _Reader:
     def __init__(self, levels: Levels | None, channels: int | None) -> None:
         self._levels, self._channels = levels, channels
 
-    def array(self, array: np.ndarray, name: str = "the picture array") -> Image.Image | ArrayPicture:
+    def array(
+        self, array: np.ndarray, name: str = "the picture array"
+    ) -> Image.Image | ArrayPicture:
         array = shaped_array(array, self._channels)
         _check_size((array.shape[1], array.shape[0]), name)
         found = read_array(array, levels=self._levels, channels=self._channels)
@@ -283,7 +296,9 @@ class _Reader:
         if isinstance(clear, int):  # the one value of a PNG that is transparent: laid on white
             shown = found.values if isinstance(found, ArrayPicture) else np.array(found)[..., None]
             white = 1.0 if isinstance(found, ArrayPicture) else 255
-            found = read_array(np.where((values == clear)[..., None], white, shown).astype(shown.dtype))
+            found = read_array(
+                np.where((values == clear)[..., None], white, shown).astype(shown.dtype)
+            )
         if isinstance(found, ArrayPicture):
             return found
         return self.image(found, "the picture")

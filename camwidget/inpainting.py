@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional as nnF
 
 from .errors import CamwidgetError
+
 __all__ = ["INPAINTINGS", "Inpainting", "inpaint_pixels"]
 
 
@@ -140,7 +141,5 @@ def _filled_small(
     if bool(missing.any()):
         small = _filled(small, missing, kind)
     height, width = hole.shape
-    large = nnF.interpolate(
-        small[None], scale_factor=times, mode="bilinear", align_corners=False
-    )
+    large = nnF.interpolate(small[None], scale_factor=times, mode="bilinear", align_corners=False)
     return large[0, :, :height, :width]

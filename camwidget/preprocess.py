@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from torchvision.transforms import functional as F
 
 from .array_pictures import ArrayPicture, Levels, check_levels
 from .errors import ModelError, PictureError
-from .images import MAX_PIXELS, PictureLike, read_picture, tensor_pixels
+from .images import MAX_PIXELS, LazyPicture, PictureLike, read_picture, tensor_pixels
 
 __all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "Preprocess", "default_preprocess", "takes_volumes"]
 
@@ -130,7 +131,7 @@ class Preprocess:
         """
         return read_picture(picture, name=name, levels=self.levels, channels=self.channels)
 
-    def pixels(self, picture: PictureLike | ArrayPicture) -> torch.Tensor:
+    def pixels(self, picture: PictureLike | ArrayPicture | LazyPicture) -> torch.Tensor:
         """The pixels that the model gets, before normalisation.
 
         Args:
@@ -140,6 +141,8 @@ class Preprocess:
         Returns:
             float32 tensor (C, H, W) in [0, 1] on the CPU.
         """
+        if isinstance(picture, LazyPicture):
+            picture = picture.open()
         if isinstance(picture, torch.Tensor):
             pixels = tensor_pixels(picture, levels=self.levels, channels=self.channels)
             if len(pixels) != 1:
@@ -202,6 +205,24 @@ class Preprocess:
         """One channel through a geometry, (1, H, W) in [0, 1]; of one that repeats it, the first."""
         result = _as_tensor(geometry, plane).to(torch.float32)
         return result.reshape(-1, *result.shape[-2:])[:1].clamp(0, 1).cpu()
+
+    def smaller(self, side: int) -> Preprocess:
+        """The same for thumbnails: the same part of a picture, with about ``side`` pixels of the shorter side.
+
+        Itself if it is hardly larger, or has a geometry of its own.
+        """
+        times = min(self.size) // max(1, side)
+        if times < 2 or self.geometry is not None:
+            return self
+        small = copy.copy(self)
+        small.size = (self.size[0] // times, self.size[1] // times)
+        resize = self.resize
+        small.resize = (
+            max(1, resize // times)
+            if isinstance(resize, int)
+            else (max(1, resize[0] // times), max(1, resize[1] // times))
+        )
+        return small
 
     def normalize(self, pixels: torch.Tensor) -> torch.Tensor:
         """(…, C, H, W) pixels in [0, 1] to the module's input."""

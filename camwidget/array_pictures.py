@@ -106,7 +106,7 @@ def check_levels(levels: object) -> Levels | None:
         low, high = 0.0, 0.0
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise PictureError(
-            f"levels is (black, white), two numbers of which the first is the smaller, such as (0, 4095), not {levels!r}."
+            f"levels is (black, white), two numbers, the smaller first, such as (0, 4095), not {levels!r}."
         )
     return low, high
 
@@ -119,8 +119,9 @@ def _scaled(values: np.ndarray, levels: Levels) -> np.ndarray:
     """
     low, high = levels
     # Whole numbers of 32 bits have more digits than float32.
-    exact = values.astype(np.float64 if values.dtype.itemsize > 2 else np.float32)
-    scaled = np.clip((exact - low) / (high - low), 0, 1).astype(np.float32)
+    wide = np.float64 if values.dtype.itemsize > 2 else np.float32
+    exact: np.ndarray = values.astype(wide)
+    scaled: np.ndarray = np.clip((exact - low) / (high - low), 0, 1).astype(np.float32)
     if np.isnan(scaled).any():
         raise PictureError("The picture array contains NaN. Use np.nan_to_num first.")
     return scaled

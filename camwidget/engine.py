@@ -111,8 +111,9 @@ def explain(
     Args:
         model: from ``load`` or ``wrap``.
         image: a path, PIL image, array or tensor (see ``open_picture``); a list of them, a tensor (N, C, H, W), or
-            another container (see ``picture_containers.list_entries``) explains them as one batch. For a model with several inputs, a mapping from their
-            names to the picture and the tensors. A captioner without a caption explains each picture under its own.
+            another container (see ``picture_containers.list_entries``) explains them as one batch. For a model with
+            several inputs, a mapping from their names to the picture and the tensors. A captioner without a
+            caption explains each picture under its own.
         target: class index, class name, ``Contrast``, ``Counterfactual``, ``LogProbability``, or a callable from
             the model's output to (N,); the predicted class if None; a list for several.
         method: a name of ``list_methods()``, ``smoothgrad(NAME)``, or ``get_method`` with settings; a list for

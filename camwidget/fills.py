@@ -31,8 +31,8 @@ __all__ = [
 ]
 
 
-#: Pixels of the shorter side up to which a picture is blurred by the sum over the kernel; beyond, where the kernel is as
-#: long as hundreds of pixels, by the product of Fourier transforms, which is the same but for rounding.
+#: Pixels of the shorter side up to which a picture is blurred by the sum over the kernel; beyond, where the kernel is
+#: hundreds of pixels long, by the product of Fourier transforms, which is the same but for rounding.
 _DIRECT = 512
 
 
@@ -112,8 +112,8 @@ def baseline_pixels(pixels: torch.Tensor, baseline: str = "blur") -> torch.Tenso
         baseline: "blur" (Gaussian, sigma 1/20 of the shorter side), "mean" (of each
             channel of this picture) or "black".
 
-    The values are whole 8-bit levels, so that a screen can show exactly what the model gets; also of a picture with more
-    than 8 bits, whose other pixels keep their levels.
+    The values are whole 8-bit levels, so that a screen can show exactly what the model gets; also of a picture with
+    more than 8 bits, whose other pixels keep their levels.
 
     Raises:
         CamwidgetError: if there is no such baseline, or it depends on which pixels are removed: ``fill_pixels`` is
@@ -129,7 +129,7 @@ def baseline_pixels(pixels: torch.Tensor, baseline: str = "blur") -> torch.Tenso
 
 
 class RecentFills:
-    """The last few baselines of pictures that nobody changes, as an explorer's are: a slider asks for one at each step."""
+    """The last few baselines of pictures that nobody changes, as an explorer's are: a slider asks at each step."""
 
     _SIZE = 4
 

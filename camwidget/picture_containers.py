@@ -94,7 +94,8 @@ def list_entries(images: Any) -> list[Entry] | None:
     if isinstance(images, Iterable):
         return [entry for element in _limited(images, images) for entry in _elements(element)]
     raise PictureError(
-        f"Pictures are a path, a folder, an array, a tensor, a PIL image, or a list of these, not {type(images).__name__}."
+        "Pictures are a path, a folder, an array, a tensor, a PIL image, or a list of these, not "
+        f"{type(images).__name__}."
     )
 
 
@@ -179,7 +180,7 @@ def _refuse_others(value: Any) -> None:
 
 
 def _limited(pictures: Iterable[Any], what: Any) -> list[Any]:
-    found = []
+    found: list[Any] = []
     for picture in pictures:
         if len(found) == MOST:
             raise PictureError(
@@ -209,8 +210,8 @@ def _of_loader(loader: Any) -> Iterator[Any]:
         images = batch if isinstance(batch, torch.Tensor) else _without_class(batch)
         if not isinstance(images, (torch.Tensor, list, tuple)):
             raise PictureError(
-                "A DataLoader gives batches of images, tensors (N, C, H, W) in [0, 1], or of (images, classes); this one "
-                f"gives {type(images).__name__}. Pass its dataset instead."
+                "A DataLoader gives batches of images, tensors (N, C, H, W) in [0, 1], or of (images, classes); this "
+                f"one gives {type(images).__name__}. Pass its dataset instead."
             )
         for image in images:
             if isinstance(image, torch.Tensor) and image.is_floating_point() and image.numel():

@@ -58,8 +58,8 @@ def list_folder(folder: str | os.PathLike[str]) -> list[Path]:
     files = list(walk_folder(folder))
     if not files:
         raise PictureError(
-            f"The folder {os.fspath(folder)!r} has no picture in it, nor have its folders: files that Pillow reads, such "
-            "as .png, .jpg, .tif and .webp, whose names do not begin with a dot."
+            f"The folder {os.fspath(folder)!r} has no picture in it, nor have its folders: files that Pillow reads, "
+            "such as .png, .jpg, .tif and .webp, whose names do not begin with a dot."
         )
     return files
 

@@ -31,10 +31,11 @@ class Preprocess:
     masked and blurred. Normalised pixels are what the module receives. Keeping the steps apart
     is what lets the view show exactly what the model gets.
 
-    Pictures of 8 bits are resized and cropped by PIL at 8 bits. Of deeper ones (files of 12 and 16 bits or of floats, and
-    arrays of such types) every channel is, in floating point, by the same filters: their levels reach the model, and the
-    screen shows them rounded to 8 bits. What hides pixels of them is of whole 8-bit levels. A picture on the screen has
-    three channels: of a model with others, see ``images.shades``.
+    Pictures of 8 bits are resized and cropped by PIL at 8 bits. Of deeper ones (files of 12 and 16 bits or of floats,
+    and arrays of such types) every channel is, in floating point, by the same filters: their levels reach the model,
+    and the screen shows them rounded to 8 bits. What hides pixels of them is of whole 8-bit levels, and so is their
+    product with a map. Of a colour file with 16 bits a channel Pillow gives the upper 8: pass an array. A picture on
+    the screen has three channels: of a model with others, see ``images.shades``.
 
     Args:
         size: the model's input, one side or (height, width).
@@ -46,7 +47,7 @@ class Preprocess:
         interpolation: how resizing interpolates.
         geometry: replaces resize and crop: a callable from an RGB (or L) PIL image to a
             float tensor (C, H, W) in [0, 1].
-        levels: the values that are black and white in pictures of more than 8 bits a channel; values beyond are clipped.
+        levels: the values that are black and white in pictures of more than 8 bits a channel; those beyond are clipped.
             (0, 4095) for 12 bits in a file or array of 16, (-160, 240) for a window of Hounsfield units. None: 0 and
             65535 for 16 unsigned bits, 0 and 4095 for a TIFF file that says that it has 12, 0 and 1 for floats; arrays
             of other types are refused. It never depends on a picture's own values. Floating-point tensors are pixels

@@ -455,7 +455,8 @@ class VisionModel:
         side = 64 if self.preprocess.geometry is None else 256
         # Noise, not a flat grey: the recognition of a GAP head compares numbers, and on a flat
         # picture too many of them would be equal.
-        noise = torch.rand((3, side, side), generator=torch.Generator().manual_seed(0))
+        bands = 3 if self.preprocess.channels == 1 else self.preprocess.channels
+        noise = torch.rand((bands, side, side), generator=torch.Generator().manual_seed(0))
         picture = noise.mul(255).to(torch.uint8).permute(1, 2, 0).numpy()
         inputs = self.inputs(self.pixels(picture))
         with self.undisturbed():

@@ -80,6 +80,7 @@ def mask_pixels(
     mode: str = "remove",
     baseline: str = "blur",
     paint: np.ndarray | None = None,
+    fill: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The picture with its top fractions removed, or with only them kept.
 
@@ -90,12 +91,14 @@ def mask_pixels(
         mode: "remove" or "keep".
         baseline: what removed pixels become, as in ``fill_pixels``.
         paint: what is hidden, or kept, whatever its rank: bool (H, W), or 1, -1 and 0; see ``painting.as_paint``.
+        fill: what ``baseline_pixels`` gave for this baseline, (C, H, W), where it is there already.
 
     Returns:
         float32 (len(fractions), C, H, W).
     """
     hidden = hidden_pixels(_fitting(levels, pixels), fractions, mode, paint)
-    return torch.where(hidden[:, None], fill_pixels(pixels, hidden, baseline), pixels)
+    there = fill_pixels(pixels, hidden, baseline) if fill is None else fill
+    return torch.where(hidden[:, None], there, pixels)
 
 
 def _fitting(levels: np.ndarray, pixels: torch.Tensor) -> np.ndarray:

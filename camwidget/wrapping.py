@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from ._validation import listed_names, require_module
-from .errors import ModelError
+from .errors import LayerError, ModelError
 from .models import VisionModel
 from .origin import Origin
-from .preprocess import Preprocess
+from .preprocess import Preprocess, default_preprocess, takes_volumes
 from .prompts import Prompt
 
 __all__ = ["best_device", "wrap"]
@@ -73,20 +73,27 @@ def wrap(
         )
     layers = None if layers is None else listed_names(layers, "layers")
     if preprocess is None:
-        first = next((m for m in module.modules() if isinstance(m, nn.Conv2d)), None)
-        channels = first.in_channels if first is not None and first.in_channels in (1, 3) else 3
-        preprocess = Preprocess(mean=(0.0,) * channels, std=(1.0,) * channels)
-    model = VisionModel(
-        module,
-        Preprocess.of(preprocess),
-        classes,
-        name=name or type(module).__name__,
-        reshape=reshape,
-        layers=layers,
-        inputs=inputs,
-        prompt=prompt,
-        scores=scores,
-    )
+        preprocess = default_preprocess(module)
+    try:
+        model = VisionModel(
+            module,
+            Preprocess.of(preprocess),
+            classes,
+            name=name or type(module).__name__,
+            reshape=reshape,
+            layers=layers,
+            inputs=inputs,
+            prompt=prompt,
+            scores=scores,
+        )
+    except (ModelError, LayerError) as error:
+        if not takes_volumes(module):
+            raise
+        raise ModelError(
+            f"{type(module).__name__} begins with a three-dimensional convolution, so it takes volumes or videos "
+            "(N, C, D, H, W), and only pictures (N, C, H, W) can be explained: wrap a module that takes one slice or "
+            "frame and makes the volume of it, with reshape=… for its layers (see wrap)."
+        ) from error
     model.origin = Origin("wrap", type(module).__name__)
     return model
 

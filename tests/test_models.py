@@ -277,7 +277,10 @@ def test_reshape_takes_the_place_of_what_is_found(noise: torch.Tensor) -> None:
     [
         (nn.Sequential(nn.Flatten(), nn.Linear(3 * 224 * 224, 3)), "No layer of this module"),
         (nn.Sequential(nn.Flatten(), nn.LazyLinear(3)), "run it once"),
-        (nn.Sequential(nn.Conv2d(4, 4, 3), nn.Flatten()), "fails on an input of shape.*Preprocess"),
+        (
+            nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)),
+            "fails on an input of shape.*Preprocess",
+        ),
     ],
 )
 def test_odd_outputs_are_refused(module: nn.Module, problem: str) -> None:

@@ -11,7 +11,7 @@ import torch
 from .._validation import require_model
 from ..errors import MethodError, MetricError, PictureError
 from ..explanation import Explanation
-from ..images import PictureLike, open_picture, shades
+from ..images import PictureLike, shades
 from ..methods import Method, get_method
 from ..models import VisionModel
 from ..progress import Progress, follow
@@ -215,7 +215,7 @@ def _finder(
     masks = masks[None] if masks.ndim == 2 else masks
     picture = _picture(image)
     # A tensor is what the model gets, and so is its mask: nothing is resized.
-    own = fitted if isinstance(picture, torch.Tensor) else open_picture(picture).size[::-1]
+    own = fitted if isinstance(picture, torch.Tensor) else preprocess.read(picture).size[::-1]
     if masks.shape[1:] == own and not isinstance(picture, torch.Tensor):
         found = whereabouts(masks, preprocess)
     elif masks.shape[1:] == fitted:

@@ -62,8 +62,10 @@ class Explorer(Keeping):
     Args:
         model: from ``load`` or ``wrap``, or a list of several, of which the first two are compared; the embedded
             model if None.
-        images: a picture, a list of them, a mapping from names to pictures, a folder, or a tensor
-            (N, C, H, W); for an embedded model its own samples if None.
+        images: a picture, or several in a list, a mapping from names, a folder with the folders below it, a generator
+            (such as of ``Path.glob``), a pandas Series, an array (N, H, W, C) or (N, C, H, W), a tensor (N, C, H, W), a
+            data set, or a DataLoader. Classes that come with them are left out. For an embedded model its own samples
+            if None.
         top: how many classes to list, at most 9.
         kwargs: first values of the traits below.
 
@@ -326,8 +328,10 @@ class Explorer(Keeping):
             self._screen.tell(busy=False)
 
     def _draw_strip(self) -> Iterator[None]:
-        tiles = map(self._texts.base.tile, self.pictures)
-        return self._screen.strip.fill(tiles, len(self.pictures), lambda: self.picture)
+        pictures, base = self.pictures, self._texts.base
+        return self._screen.strip.fill(
+            lambda number: base.tile(pictures[number]), len(pictures), lambda: self.picture
+        )
 
     # -- the map ---------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from ..targets import resolve_target
 from ..tone_mapping import tone_mapped, tone_note
 from ..trace import INPUT, Trace
 from ..truth import GroundTruth
-from .strip import thumbnail
+from .strip import TILE, thumbnail
 
 __all__ = ["Picture", "Recent", "Workbench"]
 
@@ -127,10 +127,19 @@ class Workbench:
         """A picture's thumbnail, uint8 (side, side, 3); None if it cannot be read."""
         if picture not in self._tiles:
             try:
-                self._tiles[picture] = thumbnail(shades(self.pixels(picture)))
+                self._tiles[picture] = thumbnail(shades(self._small(picture)))
             except CamwidgetError:
                 self._tiles[picture] = None
         return self._tiles[picture]
+
+    def _small(self, picture: Picture) -> torch.Tensor:
+        """Pixels for a thumbnail. They are not kept: a long strip would displace those that are in use."""
+        known = self._pixels.peek(picture)
+        if known is not None:
+            return known
+        if isinstance(picture.source, torch.Tensor):  # pixels already, which nothing makes smaller
+            return self.model.preprocess.pixels(picture.source)
+        return self.model.preprocess.smaller(2 * TILE).pixels(picture.source)
 
     def trace(
         self, picture: Picture, layer: str | None = None, *, with_input: bool = False

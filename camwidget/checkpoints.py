@@ -19,7 +19,6 @@ import torch
 from torch import nn
 
 from .errors import WeightsError, warn
-from .inert_pickle import Inert
 from .weights_files import SAVE, read_bytes, read_file
 
 __all__ = ["Checkpoint", "Readable", "fill", "read_weights"]
@@ -289,42 +288,18 @@ def _entries(value: Any, prefix: str, container: str, depth: int) -> Iterator[tu
     if isinstance(value, torch.Tensor):
         yield prefix, _Entry(container, value.detach())
         return
-    if isinstance(value, Inert) and {"_parameters", "_modules"} <= vars(value).keys():
-        yield from _entries_of_module(value, prefix, f"{prefix}.", depth)
-        return
     if not isinstance(value, (Mapping, list, tuple)):
         return
     items: list[tuple[Any, Any]] = (
         list(value.items()) if isinstance(value, Mapping) else list(enumerate(value))
     )
-    if isinstance(value, Inert):
-        items += vars(value).items()
     for key, item in items:
         name = f"{prefix}.{key}" if prefix else str(key)
         yield from _entries(item, name, prefix, depth - 1)
 
 
-def _entries_of_module(
-    module: Inert, prefix: str, container: str, depth: int
-) -> Iterator[tuple[str, _Entry]]:
-    """The state dict of a module that was saved whole."""
-    own = vars(module)
-    transient = own.get("_non_persistent_buffers_set") or ()
-    for kind in ("_parameters", "_buffers", "_modules"):
-        items = own.get(kind)
-        for key, item in items.items() if isinstance(items, Mapping) else ():
-            name = f"{prefix}.{key}" if prefix else str(key)
-            if kind == "_modules":
-                if isinstance(item, Inert) and depth > 0:
-                    yield from _entries_of_module(item, name, container, depth - 1)
-            elif isinstance(item, torch.Tensor) and key not in transient:
-                yield name, _Entry(container, item.detach())
-
-
 def _found(content: Any) -> str:
     """What is there instead of weights."""
-    if isinstance(content, Inert):
-        return f", but an object {type(content).origin}"
     if isinstance(content, Mapping):
         keys = ", ".join(repr(str(key)) for key in [*content][:5])
         return f", but {keys}" if keys else ": it is empty"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import collections
 import io
 import json
-import pickle
 import re
 import warnings
 import zipfile
@@ -13,9 +14,9 @@ from typing import IO, Any
 
 import safetensors.torch
 import torch
+from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from .errors import WeightsError
-from .inert_pickle import HarmfulNameError, read_inert
 
 __all__ = ["SAVE", "read_bytes", "read_file"]
 
@@ -42,6 +43,20 @@ _SIGNS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"Rar!", "a RAR archive", "Unpack it first."),
     (257, b"ustar", "a tar archive", f"Unpack it first. If PyTorch before 0.4 wrote it: {_CONVERT}"),
 )  # fmt: skip
+
+#: Plain containers that training programs save beside the weights, as the settings of a run. To make one of them runs
+#: no code of the file.
+_CONTAINERS: list[Any] = [
+    argparse.Namespace,
+    collections.defaultdict,
+    *(list, dict, set, int, float, str),
+]
+#: Modules, and names of ``builtins``, that weights have no use for, and whoever wants to do harm has. (Pickles call
+#: ``subprocess`` by its old name.)
+_HARMFUL = re.compile(
+    r"(os|posix|nt|sys|subprocess|commands|shutil|socket|runpy|pty|importlib|ctypes)\.|"
+    r"(builtins|__builtin__)\.(eval|exec|compile|open|__import__|breakpoint|input)$"
+)
 
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")
 
@@ -148,18 +163,37 @@ def _zipped(file: IO[bytes], name: str) -> Any:
         raise WeightsError(f"{name} is {_archive(members)}")
     file.seek(0)
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        pass  # more than tensors is in it, or it is damaged: the next reader tells
+        return _plain(file)
     except Exception as error:  # torch raises many kinds
-        raise _damaged(name, error) from error
-    file.seek(0)
+        raise _refused(file, name, error) from error
+
+
+def _plain(file: IO[bytes]) -> Any:
+    with safe_globals(_CONTAINERS):
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _refused(file: IO[bytes], name: str, error: Exception) -> WeightsError:
+    """Why a zip archive of ``torch.save`` is not read, in our own words: torch's advise to switch its safety off."""
+    objects: list[str] = []
     try:
-        return read_inert(file)
-    except HarmfulNameError as error:
-        raise _harmful(name, str(error)) from error
-    except Exception as error:  # a pickle can fail in any way
-        raise _damaged(name, error) from error
+        file.seek(0)
+        with safe_globals(_CONTAINERS):
+            objects = sorted(get_unsafe_globals_in_checkpoint(file))
+    except Exception:  # damaged: then nothing in it has a name
+        return _damaged(name, error)
+    harmful = next((o for o in objects if _HARMFUL.match(o)), None)
+    if harmful is not None:
+        return _harmful(name, harmful)
+    return _holds_more(name, objects) if objects else _damaged(name, error)
+
+
+def _holds_more(name: str, objects: list[str]) -> WeightsError:
+    found = ", ".join(objects[:3]) + (", …" if len(objects) > 3 else "")
+    return WeightsError(
+        f"{name} holds more than weights, such as a whole module or the settings of a training run ({found}), which "
+        f"cannot be read without running code. {_CONVERT}"
+    )
 
 
 def _archive(members: list[str]) -> str:
@@ -181,16 +215,13 @@ def _pickled(file: IO[bytes], name: str) -> Any:
         with warnings.catch_warnings():
             # Of pickles that are newer than any of torch's.
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
-            return torch.load(file, map_location="cpu", weights_only=True)
+            return _plain(file)
     except Exception as error:  # torch raises many kinds
         file.seek(0)
-        text = str(error)
-        if (harm := re.search(r"GLOBAL ((?:os|posix|nt|sys)\.\S+)", text)) is not None:
-            raise _harmful(name, harm[1]) from error
-        if (found := re.search(r"GLOBAL (\S+)", text)) is not None:
-            raise WeightsError(
-                f"{name} holds more than weights ({found[1]}), in a form in which they cannot be read without running "
-                f"code of the file. {_CONVERT}"
+        if (found := re.search(r"GLOBAL (\S+)", str(error))) is not None:
+            is_harm = _HARMFUL.match(found[1]) is not None
+            raise (
+                _harmful(name, found[1]) if is_harm else _holds_more(name, [found[1]])
             ) from error
         raise WeightsError(
             f"{name} cannot be read as weights: it is a pickle that is damaged, or that torch.save has not written. "

@@ -84,7 +84,7 @@ KINDS: dict[str, Callable[[nn.Module], Any]] = {
         "state_dict": {**prefixed("model.", m), "criterion.weight": torch.ones(2)},
         "optimizer_states": [{"state": {0: {"exp_avg": torch.ones(2)}}, "param_groups": []}],
         "callbacks": {"ModelCheckpoint{}": {"best": torch.tensor(0.5)}},
-        "hyper_parameters": Settings(lr=0.1, optimizer=torch.optim.Adam),
+        "hyper_parameters": {"lr": 0.1, "layers": (1, 2)},
     },
     "model_state_dict": lambda m: {
         "model_state_dict": m.state_dict(),
@@ -93,14 +93,10 @@ KINDS: dict[str, Callable[[nn.Module], Any]] = {
     },
     "timm": lambda m: {
         "state_dict": m.state_dict(),
-        "args": argparse.Namespace(lr=0.1, path=pathlib.Path("data")),
-        "metric": collections.deque([1, 2]),
+        "args": argparse.Namespace(lr=0.1, path="data"),
         "history": collections.defaultdict(list, {"loss": [1.0]}),
     },
     "averaged only": lambda m: {"model_ema": {**prefixed("module.", m), "n_averaged": torch.tensor(7)}},
-    "whole module": lambda m: m,
-    "whole DataParallel": nn.DataParallel,
-    "whole modules among others": lambda m: {"model": m, "ema": None, "epoch": -1, "opt": None},
     "a list": lambda m: [m.state_dict(), {"lr": 0.1}],
     "recomputed blocks": lambda m: {
         n.replace("model.0.", "model.0._checkpoint_wrapped_module."): t
@@ -109,6 +105,27 @@ KINDS: dict[str, Callable[[nn.Module], Any]] = {
     "profiled": lambda m: {**m.state_dict(), "total_ops": torch.ones(1), "head.total_params": torch.ones(1)},
     "nested": lambda m: {"ckpt": {"weights": {"model": prefixed("module.model._orig_mod.", m)}}},
 }  # fmt: skip
+
+
+#: What is saved with objects of a program's own, and what is said of it.
+OBJECTS: dict[str, tuple[Callable[[nn.Module], Any], str]] = {
+    "whole module": (lambda m: m, r"Tiny.*load it once.*torch.save\(module.state_dict"),
+    "whole DataParallel": (nn.DataParallel, "Tiny"),
+    "whole modules among others": (lambda m: {"model": m, "ema": None, "epoch": -1}, "Tiny"),
+    "Lightning's settings": (
+        lambda m: {"state_dict": m.state_dict(), "hyper_parameters": Settings(lr=0.1)},
+        "Settings",
+    ),
+    "an optimizer": (lambda m: {"net": m.state_dict(), "kind": torch.optim.Adam}, "Adam"),
+}
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_objects_of_a_program_are_named_and_not_made(kind: str, tmp_path: Path) -> None:
+    content, named = OBJECTS[kind]
+    with pytest.raises(WeightsError, match=f"holds more than weights.*{named}") as refused:
+        filled(content(tiny()), tmp_path)
+    assert "weights_only" not in str(refused.value) and "globals" not in str(refused.value)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -131,10 +148,8 @@ def test_files_that_older_versions_wrote(tmp_path: Path) -> None:
     other = tiny(9)
     fill(other, Checkpoint(path), "Tiny")
     assert is_filled(other, module)
-    torch.save(
-        {**content, "args": argparse.Namespace()}, path, _use_new_zipfile_serialization=False
-    )
-    with pytest.raises(WeightsError, match=r"argparse.Namespace.*torch.save\(module.state_dict"):
+    torch.save({**content, "args": Settings()}, path, _use_new_zipfile_serialization=False)
+    with pytest.raises(WeightsError, match=r"Settings.*torch.save\(module.state_dict"):
         Checkpoint(path)
 
 
@@ -248,7 +263,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "cut safetensors": (save({"a": torch.zeros(400)})[:900], "ends too early"),
     "a damaged pickle": (zipped(m__data_DOT_pkl=b"\x80\x02garbage"), "damaged"),
     "numbers": (saved({"epoch": 3}), "holds no weights, but 'epoch'"),
-    "an object": (saved(argparse.Namespace(lr=1)), "holds no weights, but an object argparse.Namespace"),
+    "an object": (saved(argparse.Namespace(lr=1)), "holds no weights, but an object Namespace"),
     "a plain pickle": (b"\x80\x04\x95\x05\x00\x00\x00\x00\x00\x00\x00K\x01.", "a pickle that is damaged, or"),
     "quantised": (saved({n: t.to(torch.int8) for n, t in tiny().state_dict().items()}), "quantised weights"),
 }  # fmt: skip
@@ -357,7 +372,8 @@ def test_what_a_file_would_call_is_not_called(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     touch = _Calls(pathlib.Path.touch, pathlib.Path("ran"))
-    assert is_filled(filled({"x": touch, "state_dict": tiny().state_dict()}, tmp_path), tiny())
+    with pytest.raises(WeightsError, match="holds more than weights.*pathlib"):
+        filled({"x": touch, "state_dict": tiny().state_dict()}, tmp_path)
     assert not (tmp_path / "ran").exists()
 
 

@@ -184,7 +184,11 @@ def test_other_arguments_fail_in_our_words(thing: Any, textures: cw.VisionModel)
     assert said == {}
 
 
-@pytest.mark.parametrize("thing", [*THINGS[2:], 3.5, True, float("nan")], ids=repr)
+@pytest.mark.parametrize(
+    "thing",
+    [*THINGS[2:], 3.5, True, float("nan")],
+    ids=lambda thing: type(thing).__name__ + repr(thing)[:4].strip("<"),
+)
 def test_settings_fail_in_our_words(thing: Any, textures: cw.VisionModel, tmp_path: Path) -> None:
     """Numbers and lists of names: whatever stands in their place."""
     sized = np.linspace(0, 1, 128 * 128, dtype=np.float32).reshape(128, 128)

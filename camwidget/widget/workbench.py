@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
+from ..array_pictures import channels_shown
 from ..engine import assemble, picture_of, scale_saliency
 from ..errors import CamwidgetError
 from ..explanation import Explanation
@@ -278,6 +279,7 @@ class Workbench:
 
     def wire(self, picture: Picture, explanation: Explanation) -> dict[str, Any]:
         """A map as the browser wants it: 8-bit saliency, rank levels, and the layer's own cells."""
+        note = channels_shown(self.model.preprocess.channels)
         raw = np.maximum(explanation.raw, 0)
         cells = raw / raw.max() if raw.max() > 0 else raw
         return {
@@ -288,7 +290,7 @@ class Workbench:
             "cells_shape": list(cells.shape),
             "layer": explanation.layer,
             "at_input": explanation.layer == INPUT,
-            "title": explanation.title,
+            "title": f"{explanation.title} · {note}" if note else explanation.title,
             "empty": explanation.is_empty,
             "note": explanation.note,
         }

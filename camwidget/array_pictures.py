@@ -12,7 +12,15 @@ from PIL import Image
 
 from .errors import PictureError
 
-__all__ = ["ArrayPicture", "Levels", "check_levels", "read_array", "shades", "shaped_array"]
+__all__ = [
+    "ArrayPicture",
+    "Levels",
+    "channels_shown",
+    "check_levels",
+    "read_array",
+    "shades",
+    "shaped_array",
+]
 
 #: The values that are black and white: those between them are spread over [0, 1], those beyond are clipped.
 Levels: TypeAlias = "tuple[float, float]"
@@ -90,6 +98,13 @@ def shades(pixels: torch.Tensor) -> np.ndarray:
     elif array.shape[-1] == 2:
         array = np.concatenate([array, np.zeros_like(array[..., :1])], axis=-1)
     return np.ascontiguousarray(array)
+
+
+def channels_shown(count: int) -> str:
+    """What to say beside a picture of so many channels; empty where they are all shown as anybody expects."""
+    if count == 2:
+        return "channels 1 and 2 shown as red and green"
+    return f"channels 1 to 3 of {count} shown" if count > 3 else ""
 
 
 def check_levels(levels: object) -> Levels | None:

@@ -78,7 +78,7 @@ def list_entries(images: Any) -> list[Entry] | None:
         return [Entry(_without_class(value), str(key)) for key, value in images.items()]
     if isinstance(images, (str, os.PathLike)):
         return _in_folder(Path(images)) if _is_folder(images) else None
-    if isinstance(images, np.ndarray) and images.dtype.kind not in "OUS":
+    if isinstance(images, np.ndarray) and (images.ndim == 0 or images.dtype.kind not in "OUS"):
         return [Entry(array) for array in _batch(images)] if images.ndim == 4 else None
     if isinstance(images, torch.Tensor):
         return [Entry(tensor) for tensor in images] if images.ndim == 4 else None

@@ -129,7 +129,7 @@ def share_inside(saliency: np.ndarray, mask: Mask) -> float:
 def fit_mask(mask: Mask, preprocess: Preprocess) -> Mask:
     """A mask (H, W) of a picture as bool (h, w) of the model's pixels of it: resized and cropped as the picture is."""
     painted = np.asarray(mask, dtype=np.uint8) * 255
-    if preprocess.channels > 3:
+    if preprocess.channels not in (1, 3):
         painted = np.repeat(painted[..., None], preprocess.channels, axis=-1)
     return preprocess.pixels(painted).mean(0).numpy() >= 0.5
 

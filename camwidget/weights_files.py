@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import collections
 import io
 import json
 import re
@@ -44,13 +43,9 @@ _SIGNS: tuple[tuple[int, bytes, str, str], ...] = (
     (257, b"ustar", "a tar archive", f"Unpack it first. If PyTorch before 0.4 wrote it: {_CONVERT}"),
 )  # fmt: skip
 
-#: Plain containers that training programs save beside the weights, as the settings of a run. To make one of them runs
-#: no code of the file.
-_CONTAINERS: list[Any] = [
-    argparse.Namespace,
-    collections.defaultdict,
-    *(list, dict, set, int, float, str),
-]
+#: What is read beside tensors and plain containers: the options of a command line, which training programs save with
+#: their weights. To make one runs no code of the file.
+_CONTAINERS: list[Any] = [argparse.Namespace]
 #: Modules, and names of ``builtins``, that weights have no use for, and whoever wants to do harm has. (Pickles call
 #: ``subprocess`` by its old name.)
 _HARMFUL = re.compile(

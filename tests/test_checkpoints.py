@@ -94,7 +94,7 @@ KINDS: dict[str, Callable[[nn.Module], Any]] = {
     "timm": lambda m: {
         "state_dict": m.state_dict(),
         "args": argparse.Namespace(lr=0.1, path="data"),
-        "history": collections.defaultdict(list, {"loss": [1.0]}),
+        "history": collections.OrderedDict(loss=[1.0]),
     },
     "averaged only": lambda m: {"model_ema": {**prefixed("module.", m), "n_averaged": torch.tensor(7)}},
     "a list": lambda m: [m.state_dict(), {"lr": 0.1}],

@@ -192,6 +192,13 @@ def test_channels_are_shown_by_a_stated_rule() -> None:
     assert shades(pixels[1:])[0, 0].tolist() == [1, 2, 3]
 
 
+def test_the_explorer_says_which_channels_are_shown() -> None:
+    for channels, said in ((3, ""), (12, "channels 1 to 3 of 12 shown")):
+        ex = cw.Explorer(cw.wrap(net(channels)), np.zeros((32, 32, channels), np.uint8)).wait(30)
+        assert ex._view.error == "" and ex._view.explanation["title"].endswith(said)
+        ex.close()
+
+
 def test_the_default_takes_the_first_convolution_s_channels() -> None:
     for channels in (1, 2, 4, 12):
         assert cw.wrap(net(channels)).preprocess.channels == channels

@@ -187,7 +187,7 @@ def test_other_arguments_fail_in_our_words(thing: Any, textures: cw.VisionModel)
 @pytest.mark.parametrize(
     "thing",
     [*THINGS[2:], 3.5, True, float("nan")],
-    ids=lambda thing: type(thing).__name__ + repr(thing)[:4].strip("<"),
+    ids=_kind,
 )
 def test_settings_fail_in_our_words(thing: Any, textures: cw.VisionModel, tmp_path: Path) -> None:
     """Numbers and lists of names: whatever stands in their place."""

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
+from ..array_pictures import channels_shown
 from ..engine import assemble, picture_of, scale_saliency
 from ..errors import CamwidgetError
 from ..explanation import Explanation
@@ -297,6 +298,7 @@ class Workbench:
 
         Of a tone-mapped map "drawn" is what is drawn instead of the saliency, and the cells are as they are drawn.
         """
+        note = channels_shown(self.model.preprocess.channels)
         raw = np.maximum(explanation.raw, 0)
         knee = explanation.knee
         cells = tone_mapped(raw / raw.max() if raw.max() > 0 else raw, knee)
@@ -311,7 +313,7 @@ class Workbench:
             "cells_shape": list(cells.shape),
             "layer": explanation.layer,
             "at_input": explanation.layer == INPUT,
-            "title": explanation.title,
+            "title": f"{explanation.title} · {note}" if note else explanation.title,
             "empty": explanation.is_empty,
             "note": explanation.note,
         }

@@ -184,6 +184,11 @@ def test_other_arguments_fail_in_our_words(thing: Any, textures: cw.VisionModel)
     assert said == {}
 
 
+def _kind(thing: object) -> str:
+    """A name that is the same in every process, unlike an object's representation."""
+    return type(thing).__name__ + repr(thing)[:4].strip("<")
+
+
 @pytest.mark.parametrize(
     "thing",
     [*THINGS[2:], 3.5, True, float("nan")],

@@ -139,3 +139,14 @@ def test_one_pass_more_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes.clear()
     cw.wrap(module)
     assert len(sizes) == len(without) + 1
+
+
+def test_the_widget_says_that_another_run_may_differ() -> None:
+    picture = np.zeros((32, 32, 3), np.uint8)
+    for make, is_said in ((nnF.dropout, True), (lambda x: x, False)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ex = cw.Explorer(cw.wrap(Net(make).eval(), cw.Preprocess(32)), picture)
+        ex.wait(60)
+        assert ("another run may differ" in ex._view.status) is is_said
+        ex.close()

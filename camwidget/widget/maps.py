@@ -244,7 +244,7 @@ class MapDesk:
         model = bench.model
         wire = bench.wire(request.picture, explanation)
         whole = bench.probabilities(request.picture)
-        status = words.status(model.name, explanation, milliseconds, str(model.device))
+        status = words.status(model, explanation, milliseconds)
         also = self._beside(request.picture, bench, index, explanation)
         with self.lock:
             if self.requested != request:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..explanation import Explanation
+from ..models import VisionModel
 from ..painting import covered
 from ..truth import share_inside
 from .masking import WHOLE, Mask
@@ -100,17 +101,18 @@ def growing(method: str, name: str, share: float) -> str:
     return f"{method} · {name} · computing, {100 * share:.0f} %"
 
 
-def status(model: str, explanation: Explanation, milliseconds: float, device: str) -> str:
-    """Model, method, layer, class, time and device in one line."""
+def status(model: VisionModel, explanation: Explanation, milliseconds: float) -> str:
+    """Model, method, layer, class, time and device in one line; and whether another run may say something else."""
     height, width = explanation.raw.shape
     return " · ".join(
         (
-            model,
+            model.name,
             explanation.method_label,
             f"{explanation.layer} {width}×{height}",
             explanation.target.label,
             f"{milliseconds:.0f} ms" if milliseconds >= 1 else "< 1 ms",
-            device,
+            str(model.device),
+            *(["partly random: another run may differ"] if model.chance else []),
         )
     )
 

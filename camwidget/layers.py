@@ -15,7 +15,14 @@ from torch import nn
 from .errors import CamwidgetError, LayerError, ModelError
 from .gap import GapHead, HeadWitness
 from .outputs import Place, as_logits, at_place, locate_logits
-from .picture_dependence import CONSTANT, corner_variants, find_fault, sketch_maps, sketch_tokens
+from .picture_dependence import (
+    CONSTANT,
+    MISPLACED,
+    corner_variants,
+    find_fault,
+    sketch_maps,
+    sketch_tokens,
+)
 from .relus import has_reentrant_checkpoint, other_activations
 from .stages import last_features, list_stages, listed_name
 from .tokens import TokenGrid
@@ -135,7 +142,7 @@ def spatial(
     """
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         return None
-    if output.ndim != 4 or _is_channels_last(output, size):
+    if _needs_reshape(output, size):
         if reshape is not None and output.ndim >= 3:
             try:
                 output = reshape(output)
@@ -151,6 +158,10 @@ def spatial(
     if maps.ndim != 4 or maps.shape[-1] * maps.shape[-2] < 2 or not _has_place(maps, size):
         return None
     return maps
+
+
+def _needs_reshape(output: torch.Tensor, size: Sequence[int]) -> bool:
+    return output.ndim != 4 or _is_channels_last(output, size)
 
 
 def _is_channels_last(output: torch.Tensor, size: Sequence[int]) -> bool:
@@ -310,7 +321,7 @@ def discover_layers(
     if not layers and all(a is None or torch.equal(a, logits) for a in answers):
         # Of a module whose answer is the same for whatever picture, shapes are all there is to go by.
         layers, faults = recorder.judge(None)
-    if not layers:
+    if not layers or (reshape is not None and _is_reshape_wrong(recorder, layers, faults)):
         raise LayerError(_no_layer(recorder, faults))
     same = recorder.same(layers)
     heard = _heard(layers, gradients, recorder)
@@ -397,8 +408,8 @@ def _heard(
 ) -> dict[str, Layer]:
     """The layers on whose maps the score depends.
 
-    Behind the last block of a transformer with a class token nothing asks for the patches any more, and nothing asks for
-    an auxiliary head.
+    Behind the last block of a transformer with a class token nothing asks for the patches any more, and nothing asks
+    for an auxiliary head.
     """
     if gradients is None:
         return layers
@@ -413,6 +424,14 @@ def _heard(
     return {n: layer for n, layer in layers.items() if reaches(n)} or layers
 
 
+def _is_reshape_wrong(
+    recorder: _Recorder, layers: dict[str, Layer], faults: dict[str, str]
+) -> bool:
+    """Whether nothing that ``reshape`` was made for has become a map by it."""
+    reshaped = {n for n, o in recorder.outputs.items() if _needs_reshape(o, recorder.size)}
+    return reshaped.isdisjoint(layers) and any(faults.get(n) == MISPLACED for n in reshaped)
+
+
 def _no_layer(recorder: _Recorder, faults: dict[str, str]) -> str:
     """Why there is no layer at all, and what to do."""
     again = [n for n in recorder.sketches if recorder.calls[n] > 1 and not recorder.is_tokens(n)]
@@ -423,15 +442,17 @@ def _no_layer(recorder: _Recorder, faults: dict[str, str]) -> str:
             "one branch with its head."
         )
     if faults and recorder.reshape is not None:
-        name, fault = next(reversed(faults.items()))
+        name, fault = next(
+            reversed([f for f in faults.items() if f[1] == MISPLACED] or [*faults.items()])
+        )
         return (
-            f"No layer of this module has maps of the picture as reshape= makes them. Of {name!r}, {fault}. For tokens "
+            f"What reshape= makes of this module's layers are no maps of the picture. Of {name!r}, {fault}. For tokens "
             "(N, T, C) that go row by row, reshape is x.transpose(1, 2).reshape(N, C, height, width), without "
             "extra tokens."
         )
     what = "".join(f" Of {n!r}, {fault}." for n, fault in list(faults.items())[-1:])
     return (
-        f"No layer of this module has an output of shape (N, channels, height, width) that is a map of the picture.{what} "
-        "For a transformer whose patches are not found pass reshape=…, a callable from its tokens to "
+        "No layer of this module has an output of shape (N, channels, height, width) that is a map of the "
+        f"picture.{what} For a transformer whose patches are not found pass reshape=…, a callable from its tokens to "
         "(N, channels, height, width)."
     )

@@ -1,9 +1,9 @@
 """Whether a layer's output is a map of the picture: two corners are changed, and it has to change there.
 
-Shapes cannot tell. A table of position biases (heads, 49, 49), an attention matrix, windows of a picture one after the
-other and shuffled tokens all look like maps. So the picture is changed in its upper right corner, then in its lower left
-one (which also tells rows from columns), and a layer has to follow: what does not change at all has nothing to do
-with the picture, and what changes elsewhere is not laid out like it.
+Shapes cannot tell. A table of position biases (heads, 49, 49), an attention matrix, windows of a picture one after
+the other and shuffled tokens all look like maps. So the picture is changed in its upper right corner, then in its
+lower left one (which also tells rows from columns), and a layer has to follow: what does not change at all has
+nothing to do with the picture, and what changes elsewhere is not laid out like it.
 
 What is compared are sketches: few random sums of the channels, on few cells. A difference of sketches is the sketch of
 the difference, and they take little memory for a network of any size.
@@ -52,15 +52,19 @@ def corner_variants(inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def sketch_maps(maps: torch.Tensor) -> torch.Tensor:
     """Maps (1, C, h, w) as a sketch (sums, h', w')."""
-    cells = (min(maps.shape[-2], _CELLS), min(maps.shape[-1], _CELLS))
-    pooled = nnF.adaptive_avg_pool2d(maps[0].detach().float(), cells)
-    return torch.einsum("sc,chw->shw", _signs(len(pooled)).to(pooled), pooled).cpu()
+    height, width = maps.shape[-2:]
+    own = maps[0].detach().float().flatten(1)
+    sums = (_signs(len(own)).to(own) @ own).reshape(_SUMS, height, width)
+    if max(height, width) > _CELLS:
+        sums = nnF.adaptive_avg_pool2d(sums, (min(height, _CELLS), min(width, _CELLS)))
+    return sums.cpu()
 
 
 def sketch_tokens(tokens: torch.Tensor) -> torch.Tensor:
     """Tokens (1, T, C) as (1, T, sums): where they lie may be found out later."""
     own = tokens.detach().float()
-    return (own @ _signs(own.shape[-1]).to(own).T).cpu()
+    sums: torch.Tensor = own @ _signs(own.shape[-1]).to(own).T
+    return sums.cpu()
 
 
 def find_fault(sketch: torch.Tensor, upper: torch.Tensor, lower: torch.Tensor) -> str | None:

@@ -53,6 +53,11 @@ class TokenGrid:
             known = not self._extras or extra in self._extras or self._is_first(size)
             if height * width >= 4 and 0 <= extra <= _MOST_EXTRA and known:
                 fitting.append((extra, (height, width)))
+            # Where patches are merged without a convolution, nothing but their number tells.
+            while not (height % 2 or width % 2) and min(height, width) >= 4:
+                height, width = height // 2, width // 2
+                if height * width == count:
+                    fitting.append((0, (height, width)))
         if not fitting:
             return None
         # 16 tokens are a grid of 4 × 4 rather than one of 2 × 2 and twelve others.

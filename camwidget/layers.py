@@ -14,7 +14,7 @@ from torch import nn
 
 from .errors import CamwidgetError, LayerError, ModelError
 from .gap import GapHead, HeadWitness
-from .outputs import Place, as_logits, at_place, locate_logits
+from .outputs import Place, as_logits, at_place, describe_output, locate_logits
 from .picture_dependence import (
     CONSTANT,
     MISPLACED,
@@ -63,7 +63,7 @@ class Discovery:
     same: tuple[tuple[str, ...], ...] = ()  #: names that stand for one tensor
     faults: dict[str, str] = field(
         default_factory=dict
-    )  #: of outputs shaped like maps: why they are none
+    )  #: of outputs that are no maps: why, if it is not their shape
     is_reentrant: bool = (
         False  #: whether a part is checkpointed so that gradients cannot be asked through it
     )
@@ -94,12 +94,13 @@ class Discovery:
             return None
         listed = ", ".join(repr(layer.name) for layer in self.stages)
         reason = self.faults.get(name, "its output has no height and width")
-        remedy = (
-            "For tokens whose places are not found pass reshape=… to wrap."
-            if reason != CONSTANT
-            else "It may be a table of parameters, or a branch that the picture does not reach."
-        )
-        return f"Layer {name!r} has no map: {reason}. Layers that do: {listed}. {remedy}"
+        if reason == CONSTANT:
+            remedy = "It may be a table of parameters, or a branch that the picture does not reach."
+        elif reason.startswith("it returns"):
+            remedy = ""
+        else:
+            remedy = "For tokens whose places are not found pass reshape=… to wrap."
+        return f"Layer {name!r} has no map: {reason}. Layers that do: {listed}. {remedy}".rstrip()
 
     def is_same(self, name: str, other: str) -> bool:
         """Whether two names stand for one tensor, as a container and its last child do."""
@@ -196,6 +197,8 @@ class _Recorder:
         #: What may be a map: outputs, kept alive, so that identity tells which modules hand on the same tensor.
         self.outputs: dict[str, torch.Tensor] = {}
         self.sketches: dict[str, torch.Tensor] = {}
+        #: What modules return that is no tensor, in words.
+        self.others: dict[str, str] = {}
         self._shapes: dict[str, tuple[int, int, int]] = {}
         self._same: dict[tuple[int, int], list[str]] = {}
 
@@ -207,6 +210,10 @@ class _Recorder:
         if maps is not None and len(maps) != 1:  # windows of a picture come as a batch
             maps = None
         sketch = _sketch(output, self.size, self.reshape)
+        if not isinstance(output, torch.Tensor):
+            self.others[name] = (
+                f"it returns {describe_output(output)}, so that a layer inside it has to be named"
+            )
         if sketch is not None:
             if maps is not None and output.ndim == 4:
                 self.tokens.note((maps.shape[2], maps.shape[3]), self.size)
@@ -353,7 +360,7 @@ def discover_layers(
         rectifies=rectifies,
         activations=others,
         same=same,
-        faults=faults,
+        faults={**recorder.others, **faults},
         is_reentrant=is_reentrant,
     )
 
@@ -418,6 +425,9 @@ def _heard(
         gradient = gradients.get(name)
         if gradient is None:
             return name not in gradients
+        # Rectifiers that are off for this picture may be on for another; a token that nobody reads stays unread.
+        if gradient.ndim != 3:
+            return True
         maps = spatial(gradient, recorder.size, recorder.reshape, recorder.tokens)
         return maps is None or bool(maps.any())
 

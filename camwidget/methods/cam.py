@@ -70,7 +70,7 @@ def class_activation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     if head.rectified:
         features = features.relu()
     # No parameter where it is made of others: pruned, or normalised.
-    weight: torch.Tensor = trace.model.module.get_submodule(head.module).weight.detach().flatten(1)  # type: ignore[union-attr,operator]
+    weight: torch.Tensor = trace.model.module.get_submodule(head.module).weight.detach().flatten(1)  # type: ignore[operator]
     return torch.einsum("nkhw,nk->nhw", features, weight[indices].to(features.dtype))
 
 

@@ -6,6 +6,7 @@ written as ``x.mean((2, 3))`` counts too.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 import torch
@@ -56,8 +57,10 @@ class HeadWitness:
             if one_by_one and maps is not None:
                 self._maps[name] = maps.float().clone()
 
-    def find(self, logits: torch.Tensor, calls: dict[str, int]) -> GapHead | None:
-        """The GAP head of the network that gave these logits (N, classes), or None."""
+    def find(
+        self, logits: torch.Tensor, calls: dict[str, int], layers: Container[str]
+    ) -> GapHead | None:
+        """The GAP head of the network that gave these logits (N, classes), or None; f is at one of these layers."""
         for name, (module, source) in reversed(self._inputs.items()):
             if calls[name] != 1 or module.weight.shape[0] != logits.shape[1]:
                 continue
@@ -70,7 +73,7 @@ class HeadWitness:
             if pooled is None:
                 continue
             for layer, means in reversed(self._means.items()):
-                if calls[layer] != 1 or layer == name or name.startswith(layer + "."):
+                if layer not in layers or layer == name or name.startswith(layer + "."):
                     continue
                 for rectified, mean in enumerate(means):
                     if _equal(mean, pooled, logits.dtype):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,8 +14,16 @@ from torch import nn
 
 from .errors import CamwidgetError, LayerError, ModelError
 from .gap import GapHead, HeadWitness
-from .outputs import Place, as_logits, at_place, locate_logits
-from .relus import other_activations
+from .outputs import Place, as_logits, at_place, describe_output, locate_logits
+from .picture_dependence import (
+    CONSTANT,
+    MISPLACED,
+    corner_variants,
+    find_fault,
+    sketch_maps,
+    sketch_tokens,
+)
+from .relus import has_reentrant_checkpoint, other_activations
 from .stages import last_features, list_stages, listed_name
 from .tokens import TokenGrid
 
@@ -41,7 +49,9 @@ class Discovery:
     """What one traced forward pass tells of a network."""
 
     logits: torch.Tensor  #: (1, classes); no classes where the output has no logits
-    layers: dict[str, Layer]  #: every module with a spatial output, in order of execution
+    layers: dict[
+        str, Layer
+    ]  #: every module whose output is a map of the picture, in order of execution
     stages: tuple[Layer, ...]  #: the few that a person chooses from
     default: str
     gap_head: GapHead | None
@@ -51,6 +61,12 @@ class Discovery:
     rectifies: bool = False  #: whether there are ReLUs on the way to the logits
     activations: tuple[str, ...] = ()  #: the other activations there
     same: tuple[tuple[str, ...], ...] = ()  #: names that stand for one tensor
+    faults: dict[str, str] = field(
+        default_factory=dict
+    )  #: of outputs that are no maps: why, if it is not their shape
+    is_reentrant: bool = (
+        False  #: whether a part is checkpointed so that gradients cannot be asked through it
+    )
 
     def with_classes(self, count: int) -> Discovery:
         """The same network with another number of outputs: what a text makes of some models."""
@@ -58,6 +74,33 @@ class Discovery:
             return self
         # A head that was recognised has a row for each of the outputs there were.
         return replace(self, logits=self.logits.new_zeros((1, count)), gap_head=None)
+
+    def refusal(self, name: str) -> str | None:
+        """Why a module that ran is no layer, and what to do; None if it did not run."""
+        calls = self.calls.get(name, 0)
+        if calls > 1:
+            parents = (name.rsplit(".", n)[0] for n in range(1, name.count(".") + 1))
+            parent = next((p for p in parents if p in self.layers), None)
+            return (
+                f"Layer {name!r} runs {calls} times in one forward pass, so its map is not one map. "
+                + (
+                    "Wrap the part of the module that runs once, such as one branch, or name a layer behind the "
+                    "place where the branches join."
+                    if parent is None
+                    else f"Name the block that contains it, {parent!r}."
+                )
+            )
+        if not calls:
+            return None
+        listed = ", ".join(repr(layer.name) for layer in self.stages)
+        reason = self.faults.get(name, "its output has no height and width")
+        if reason == CONSTANT:
+            remedy = "It may be a table of parameters, or a branch that the picture does not reach."
+        elif reason.startswith("it returns"):
+            remedy = ""
+        else:
+            remedy = "For tokens whose places are not found pass reshape=… to wrap."
+        return f"Layer {name!r} has no map: {reason}. Layers that do: {listed}. {remedy}".rstrip()
 
     def is_same(self, name: str, other: str) -> bool:
         """Whether two names stand for one tensor, as a container and its last child do."""
@@ -100,7 +143,7 @@ def spatial(
     """
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         return None
-    if output.ndim != 4 or _is_channels_last(output, size):
+    if _needs_reshape(output, size):
         if reshape is not None and output.ndim >= 3:
             try:
                 output = reshape(output)
@@ -116,6 +159,10 @@ def spatial(
     if maps.ndim != 4 or maps.shape[-1] * maps.shape[-2] < 2 or not _has_place(maps, size):
         return None
     return maps
+
+
+def _needs_reshape(output: torch.Tensor, size: Sequence[int]) -> bool:
+    return output.ndim != 4 or _is_channels_last(output, size)
 
 
 def _is_channels_last(output: torch.Tensor, size: Sequence[int]) -> bool:
@@ -138,57 +185,93 @@ def _has_place(maps: torch.Tensor, size: Sequence[int]) -> bool:
 
 
 class _Recorder:
-    """Notes every module's output shape, and which modules hand on the same tensor."""
+    """Notes every module's output, and which modules hand on the same tensor."""
 
-    def __init__(
-        self,
-        module: nn.Module,
-        size: Sequence[int],
-        reshape: Reshape | None,
-        blind: frozenset[str] = frozenset(),
-    ) -> None:
+    def __init__(self, module: nn.Module, size: Sequence[int], reshape: Reshape | None) -> None:
         self.names = {m: name for name, m in module.named_modules() if name}
-        self.blind = blind
         self.size = size
         self.reshape = reshape
         self.calls: dict[str, int] = {}
-        self.layers: dict[str, Layer] = {}
         self.witness = HeadWitness()
         self.tokens = TokenGrid()
-        #: Layers whose maps are tokens: of some of them the score does not depend.
-        self.tokened: list[str] = []
-        # Outputs are kept alive, so that identity tells which modules hand on the same tensor.
-        self._kept: list[torch.Tensor] = []
+        #: What may be a map: outputs, kept alive, so that identity tells which modules hand on the same tensor.
+        self.outputs: dict[str, torch.Tensor] = {}
+        self.sketches: dict[str, torch.Tensor] = {}
+        #: What modules return that is no tensor, in words.
+        self.others: dict[str, str] = {}
+        self._shapes: dict[str, tuple[int, int, int]] = {}
         self._same: dict[tuple[int, int], list[str]] = {}
 
     @torch.no_grad()
     def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
         name = self.names[module]
         self.calls[name] = self.calls.get(name, 0) + 1
-        maps = None if name in self.blind else spatial(output, self.size, self.reshape, self.tokens)
-        if maps is not None and len(maps) == 1:  # windows of a picture come as a batch
-            if output.ndim == 3 and self.reshape is None:
-                self.tokened.append(name)
-                self.tokens.settle(output, maps)
-            elif output.ndim == 4:
-                self.tokens.note(maps, self.size)
-            self.layers[name] = Layer(name, (maps.shape[1], maps.shape[2], maps.shape[3]))
-            self._kept.append(output)
+        maps = spatial(output, self.size, self.reshape, self.tokens)
+        if maps is not None and len(maps) != 1:  # windows of a picture come as a batch
+            maps = None
+        sketch = _sketch(output, self.size, self.reshape)
+        if not isinstance(output, torch.Tensor):
+            self.others[name] = (
+                f"it returns {describe_output(output)}, so that a layer inside it has to be named"
+            )
+        if sketch is not None:
+            if maps is not None and output.ndim == 4:
+                self.tokens.note((maps.shape[2], maps.shape[3]), self.size)
+            if maps is not None:
+                self._shapes[name] = (maps.shape[1], maps.shape[2], maps.shape[3])
+            self.sketches[name] = sketch
+            self.outputs[name] = output
             # An in-place ReLU hands on the tensor it was given, at a newer version.
             self._same.setdefault((id(output), output._version), []).append(name)
         source = args[0] if args and isinstance(args[0], torch.Tensor) else None
         self.witness.note(name, module, source, maps)
 
     @property
-    def once(self) -> dict[str, Layer]:
-        """The layers that run once in a pass: the others have no one map."""
-        return {n: layer for n, layer in self.layers.items() if self.calls[n] == 1}
+    def once(self) -> list[str]:
+        """What may be a layer and runs once in a pass: the others have no one map."""
+        return [n for n in self.sketches if self.calls[n] == 1]
 
-    @property
-    def same(self) -> tuple[tuple[str, ...], ...]:
-        """Names that stand for one tensor, the module that made it first."""
-        groups = ([n for n in group if self.calls[n] == 1] for group in self._same.values())
-        return tuple(tuple(group) for group in groups if len(group) > 1)
+    def is_tokens(self, name: str) -> bool:
+        """Whether a module gives tokens (1, T, C), whose places have to be found."""
+        return self.outputs[name].ndim == 3 and self.reshape is None
+
+    def same(self, layers: Container[str]) -> tuple[tuple[str, ...], ...]:
+        """Names of layers that stand for one tensor, the module that made it first."""
+        groups = (tuple(n for n in group if n in layers) for group in self._same.values())
+        return tuple(group for group in groups if len(group) > 1)
+
+    def judge(
+        self, variants: Sequence[dict[str, torch.Tensor]] | None
+    ) -> tuple[dict[str, Layer], dict[str, str]]:
+        """The layers, and of what is only shaped like maps, why it is none.
+
+        Args:
+            variants: sketches for the corner variants of the picture; None to go by shapes alone.
+        """
+        faults: dict[str, str] = {}
+
+        def passes(name: str) -> bool:
+            sketches = [self.sketches[name], *(v[name] for v in variants or () if name in v)]
+            if self.is_tokens(name):
+                maps = [self.tokens.maps(s, self.size) for s in sketches]
+                sketches = [sketch_maps(m) for m in maps if m is not None]
+            # What did not run for each of them has not failed.
+            fault = find_fault(*sketches) if len(sketches) == 3 else None
+            if fault is not None:
+                faults[name] = fault
+            return fault is None
+
+        found = {n for n in self.once if not self.is_tokens(n) and passes(n)}
+        # Tokens lie on the grids of what are maps indeed.
+        self.tokens.keep([self._shapes[n][1:] for n in found])
+        for name in self.once:
+            output = self.outputs[name]
+            maps = self.tokens.maps(output, self.size) if self.is_tokens(name) else None
+            if maps is not None and passes(name):
+                found.add(name)
+                self.tokens.settle(output, maps)
+                self._shapes[name] = (maps.shape[1], maps.shape[2], maps.shape[3])
+        return {n: Layer(n, self._shapes[n]) for n in self.once if n in found}, faults
 
 
 def discover_layers(
@@ -200,19 +283,38 @@ def discover_layers(
 ) -> Discovery:
     """Run ``inputs`` (1, C, H, W), and ``extras`` by name, through ``module`` and report its layers.
 
+    It takes three forward passes, the second and third for ``picture_dependence``, and the backward pass of one score.
     ``classes`` is how many there are, where that is known.
 
     Raises:
         ModelError: if the module fails.
-        LayerError: if no layer has a spatial output.
+        LayerError: if no layer has a map of the picture.
     """
     extras = extras or {}
+    recorder = _Recorder(module, inputs.shape[-2:], reshape)
+
+    def run(picture: torch.Tensor) -> Any:
+        # Each pass draws the same random numbers, if any, and leaves the caller's as they were. With a graph, which
+        # tells the activations, and because some modules take another way without one.
+        devices = [inputs.device] if inputs.device.type == "cuda" else []
+        with torch.random.fork_rng(devices), torch.enable_grad():
+            return module(picture.clone().requires_grad_().clone(), **extras)
+
     try:
-        blind = _blind(module, inputs, extras) if extras else frozenset()
-        recorder = _Recorder(module, inputs.shape[-2:], reshape, blind)
-        # With a graph, which tells the activations; what the layers hand on is kept alive in any case.
-        with torch.enable_grad(), hooked(dict.fromkeys(recorder.names, recorder)):
-            output = module(inputs.clone().requires_grad_().clone(), **extras)
+        with hooked(dict.fromkeys(recorder.names, recorder)):
+            output = run(inputs)
+        place = locate_logits(output, len(inputs), classes)
+        found = None if place is None else as_logits(at_place(output, place), len(inputs))
+        rectifies, others = other_activations(output)
+        is_reentrant = has_reentrant_checkpoint(output)
+        gradients = _gradients(found, recorder)
+        variants, answers = [], []
+        for picture in corner_variants(inputs):
+            sketches: dict[str, torch.Tensor] = {}
+            with hooked(_sketchers(module, recorder, sketches)):
+                answer = run(picture)
+            variants.append(sketches)
+            answers.append(None if place is None else as_logits(at_place(answer, place), 1))
     except CamwidgetError:
         raise
     except Exception as error:  # someone's own module
@@ -221,34 +323,28 @@ def discover_layers(
             "pass preprocess=camwidget.Preprocess(size, mean=…, std=…); for inputs beside the picture, "
             "inputs={name: tensor}."
         ) from error
-    place = locate_logits(output, len(inputs), classes)
-    found = None if place is None else as_logits(at_place(output, place), len(inputs))
     logits = inputs.new_zeros((len(inputs), 0)) if found is None else found.detach()
-    rectifies, others = other_activations(output)
-    layers, same = recorder.once, recorder.same
-    if not layers:
-        raise LayerError(
-            "No layer of this module has an output of shape (N, channels, height, width). For a "
-            "transformer whose patches are not found pass reshape=…, a callable from its tokens to "
-            "(N, channels, height, width)."
-        )
+    layers, faults = recorder.judge(variants)
+    if not layers and all(a is None or torch.equal(a, logits) for a in answers):
+        # Of a module whose answer is the same for whatever picture, shapes are all there is to go by.
+        layers, faults = recorder.judge(None)
+    if not layers or (reshape is not None and _is_reshape_wrong(recorder, layers, faults)):
+        raise LayerError(_no_layer(recorder, faults))
+    same = recorder.same(layers)
+    heard = _heard(layers, gradients, recorder)
     # NaN compares equal to nothing; whoever asked will say what is wrong with the weights.
     finite = found is not None and bool(torch.isfinite(logits).all())
-    heard = layers
-    if finite and any(name in layers for name in recorder.tokened):
-        assert place is not None
-        if not _lie_in_place(module, inputs, extras, recorder):
-            layers = {n: v for n, v in layers.items() if n not in recorder.tokened}
-        heard = _heard(module, inputs, extras, layers, place)
-    head = recorder.witness.find(logits, recorder.calls) if finite else None
+    head = recorder.witness.find(logits, recorder.calls, layers) if finite else None
     stages = list_stages(heard, same)
     if head is not None:
         head = replace(head, layer=listed_name(head.layer, stages, same))
     default = last_features(module, stages, logits.shape[1]) if head is None else head.layer
-    if head is None and default in recorder.tokened:
-        # A class token reads the patches for the last time inside the last block.
-        shape = layers[default].shape
-        default = next(n for n in reversed(heard) if heard[n].shape == shape)
+    if head is None and recorder.is_tokens(default):
+        # A class token reads the patches for the last time inside the last block: of what its attention makes
+        # of them (queries, keys, values) the norm before is the source.
+        alike = [n for n in heard if heard[n].shape == layers[default].shape]
+        whole = [n for n in alike if not isinstance(module.get_submodule(n), nn.Linear)]
+        default = (whole or alike)[-1]
     if all(default != s.name for s in stages):
         order = list(layers)
         stages = tuple(sorted((*stages, layers[default]), key=lambda s: order.index(s.name)))
@@ -264,104 +360,109 @@ def discover_layers(
         rectifies=rectifies,
         activations=others,
         same=same,
+        faults={**recorder.others, **faults},
+        is_reentrant=is_reentrant,
     )
 
 
-def _blind(
-    module: nn.Module, inputs: torch.Tensor, extras: dict[str, torch.Tensor]
-) -> frozenset[str]:
-    """The modules whose output has nothing to do with the picture: a question's words may lie in a grid by chance."""
-    names = {m: n for n, m in module.named_modules() if n}
-    sums: dict[str, list[tuple[float, float]]] = {}
+def _sketch(output: Any, size: Sequence[int], reshape: Reshape | None) -> torch.Tensor | None:
+    """What is kept of an output that may be a map, or tokens: None if it can be neither."""
+    if not isinstance(output, torch.Tensor) or not output.is_floating_point():
+        return None
+    if output.ndim == 3 and reshape is None:
+        return sketch_tokens(output) if len(output) == 1 and output.numel() else None
+    maps = spatial(output, size, reshape)
+    return None if maps is None or len(maps) != 1 else sketch_maps(maps)
+
+
+def _sketchers(
+    module: nn.Module, recorder: _Recorder, sketches: dict[str, torch.Tensor]
+) -> dict[nn.Module, Callable[..., Any]]:
+    """Hooks that sketch what a first pass found to be layers, perhaps."""
 
     def note(layer: nn.Module, args: Any, output: Any) -> None:
-        if isinstance(output, torch.Tensor) and output.is_floating_point():
-            values = output.cpu().double()  # mps has no doubles
-            total, size = values.sum().item(), values.norm().item()
-            sums.setdefault(names[layer], []).append((total, size))
+        with torch.no_grad():
+            sketch = _sketch(output, recorder.size, recorder.reshape)
+        if sketch is not None:
+            sketches[recorder.names[layer]] = sketch
 
-    with torch.no_grad(), hooked(dict.fromkeys(names, note)):
-        for picture in (inputs, 0.3 - 0.5 * inputs):
-            module(picture.clone(), **extras)
-    blind = set()
-    for name, seen in sums.items():
-        half = len(seen) // 2
-        pairs = zip(seen[:half], seen[half:], strict=False)
-        if all(
-            math.isclose(x, y, rel_tol=1e-9, abs_tol=1e-12)
-            for pair in pairs
-            for x, y in zip(*pair, strict=True)
-        ):
-            blind.add(name)
-    return frozenset(blind)
+    return {module.get_submodule(name): note for name in recorder.once}
+
+
+def _gradients(
+    logits: torch.Tensor | None, recorder: _Recorder
+) -> dict[str, torch.Tensor | None] | None:
+    """The gradient of the highest logit at what may be layers; None where it cannot be asked for.
+
+    A layer that runs without gradients has none here: the trace cuts the graph off there.
+    """
+    asked = [n for n in recorder.once if recorder.outputs[n].requires_grad]
+    if logits is None or not logits.requires_grad or not asked:
+        return None
+    try:
+        found = torch.autograd.grad(
+            logits.max(), [recorder.outputs[n] for n in asked], allow_unused=True
+        )
+    except (
+        Exception
+    ):  # a function of someone's own may have no backward pass; methods without gradients remain
+        return None
+    return dict(zip(asked, found, strict=True))
 
 
 def _heard(
-    module: nn.Module,
-    inputs: torch.Tensor,
-    extras: dict[str, torch.Tensor],
-    layers: dict[str, Layer],
-    place: Place,
+    layers: dict[str, Layer], gradients: dict[str, torch.Tensor | None] | None, recorder: _Recorder
 ) -> dict[str, Layer]:
     """The layers on whose maps the score depends.
 
-    Behind the last block of a transformer with a class token nothing asks for the patches any more.
+    Behind the last block of a transformer with a class token nothing asks for the patches any more, and nothing asks
+    for an auxiliary head.
     """
-    outputs: dict[str, torch.Tensor] = {}
-    names = {module.get_submodule(name): name for name in layers}
-
-    def remember(layer: nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
-        if not output.requires_grad:
-            output = output.detach().requires_grad_()
-        outputs[names[layer]] = output
-        return output.clone()  # an in-place layer may follow
-
-    with torch.enable_grad(), hooked(dict.fromkeys(names, remember)):
-        logits = as_logits(at_place(module(inputs.clone(), **extras), place), len(inputs))
-    if logits is None or not logits.requires_grad:
+    if gradients is None:
         return layers
-    asked = list(outputs)
-    gradients = torch.autograd.grad(logits.max(), [outputs[n] for n in asked], allow_unused=True)
-    deaf = {
-        n for n, g in zip(asked, gradients, strict=True) if g is None or not _reaches_patches(g)
-    }
-    return {n: layer for n, layer in layers.items() if n not in deaf} or layers
+
+    def reaches(name: str) -> bool:
+        gradient = gradients.get(name)
+        if gradient is None:
+            return name not in gradients
+        # Rectifiers that are off for this picture may be on for another; a token that nobody reads stays unread.
+        if gradient.ndim != 3:
+            return True
+        maps = spatial(gradient, recorder.size, recorder.reshape, recorder.tokens)
+        return maps is None or bool(maps.any())
+
+    return {n: layer for n, layer in layers.items() if reaches(n)} or layers
 
 
-def _lie_in_place(
-    module: nn.Module, inputs: torch.Tensor, extras: dict[str, torch.Tensor], recorder: _Recorder
+def _is_reshape_wrong(
+    recorder: _Recorder, layers: dict[str, Layer], faults: dict[str, str]
 ) -> bool:
-    """Whether a change in one place of the picture shows in the tokens of that place.
-
-    Some transformers (Hiera) shuffle their tokens; nothing in the shape tells. The first tokens after the patches are
-    looked at, before attention has mixed them much.
-    """
-    name = recorder.tokened[0]
-    _, height, width = recorder.layers[name].shape
-    row, column = height // 4, width // 2
-    changed = inputs.clone()
-    down, across = inputs.shape[-2] / height, inputs.shape[-1] / width
-    rows = slice(round(row * down), round((row + 1) * down))
-    columns = slice(round(column * across), round((column + 1) * across))
-    changed[..., rows, columns] = -2 * changed[..., rows, columns] + 1
-    seen: list[torch.Tensor] = []
-
-    def keep(layer: nn.Module, args: Any, output: torch.Tensor) -> None:
-        maps = spatial(output, inputs.shape[-2:], None, recorder.tokens)
-        if maps is not None:
-            seen.append(maps.float().clone())
-
-    with torch.no_grad(), hooked({module.get_submodule(name): keep}):
-        for picture in (inputs, changed):
-            module(picture.clone(), **extras)
-    if len(seen) != 2:
-        return False
-    moved = (seen[1] - seen[0]).abs().sum(1)[0]
-    found = divmod(int(moved.argmax()), width)
-    # Overlapping patches share a change with their neighbours.
-    return abs(found[0] - row) <= 1 and abs(found[1] - column) <= 1
+    """Whether nothing that ``reshape`` was made for has become a map by it."""
+    reshaped = {n for n, o in recorder.outputs.items() if _needs_reshape(o, recorder.size)}
+    return reshaped.isdisjoint(layers) and any(faults.get(n) == MISPLACED for n in reshaped)
 
 
-def _reaches_patches(gradient: torch.Tensor) -> bool:
-    """Whether more than the extra tokens, which come first, are asked for."""
-    return bool(gradient[:, -1].any()) if gradient.ndim == 3 else bool(gradient.any())
+def _no_layer(recorder: _Recorder, faults: dict[str, str]) -> str:
+    """Why there is no layer at all, and what to do."""
+    again = [n for n in recorder.sketches if recorder.calls[n] > 1 and not recorder.is_tokens(n)]
+    if again and not any(fault != CONSTANT for fault in faults.values()):
+        return (
+            f"Every layer of this module that may have maps runs more than once in one forward pass ({again[-1]!r} "
+            f"{recorder.calls[again[-1]]} times), so that none has one map. Wrap the part that runs once, such as "
+            "one branch with its head."
+        )
+    if faults and recorder.reshape is not None:
+        name, fault = next(
+            reversed([f for f in faults.items() if f[1] == MISPLACED] or [*faults.items()])
+        )
+        return (
+            f"What reshape= makes of this module's layers are no maps of the picture. Of {name!r}, {fault}. For tokens "
+            "(N, T, C) that go row by row, reshape is x.transpose(1, 2).reshape(N, C, height, width), without "
+            "extra tokens."
+        )
+    what = "".join(f" Of {n!r}, {fault}." for n, fault in list(faults.items())[-1:])
+    return (
+        "No layer of this module has an output of shape (N, channels, height, width) that is a map of the "
+        f"picture.{what} For a transformer whose patches are not found pass reshape=…, a callable from its tokens to "
+        "(N, channels, height, width)."
+    )

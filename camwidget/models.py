@@ -145,6 +145,11 @@ class VisionModel:
         """Whether the module rectifies anywhere, and the names of its other activations."""
         return self._discovery.rectifies, self._discovery.activations
 
+    @property
+    def is_reentrant(self) -> bool:
+        """Whether a part is checkpointed with ``use_reentrant=True``, so that gradients cannot be asked through it."""
+        return self._discovery.is_reentrant
+
     def layer(self, name: str | None = None) -> Layer:
         """A layer by its module name; the default one if None.
 
@@ -154,19 +159,10 @@ class VisionModel:
         name = self._canonical(self.default_layer if name is None else name)
         if name in self._discovery.layers and self._discovery.calls[name] == 1:
             return self._discovery.layers[name]
-        calls = self._discovery.calls.get(name, 0)
-        if calls > 1:
-            parent = name.rpartition(".")[0]
-            remedy = f" Name the block that contains it, {parent!r}." if parent else ""
-            raise LayerError(
-                f"Layer {name!r} runs {calls} times in one forward pass, so its map is not one map.{remedy}"
-            )
+        refusal = self._discovery.refusal(name)
+        if refusal is not None:
+            raise LayerError(refusal)
         listed = ", ".join(repr(layer.name) for layer in self._discovery.stages)
-        if calls == 1:
-            raise LayerError(
-                f"Layer {name!r} has no map: its output has no height and width. Layers that do: {listed}. "
-                "For tokens whose places are not found pass reshape=… to wrap."
-            )
         near = difflib.get_close_matches(str(name), self._discovery.layers, n=3, cutoff=0.6)
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise LayerError(f"{self.name} has no layer {name!r}.{hint} Layers: {listed}.")

@@ -14,7 +14,14 @@ import torch
 
 from .outputs import tensors_of
 
-__all__ = ["ReluRule", "deconvolved", "guided", "other_activations", "ruled"]
+__all__ = [
+    "ReluRule",
+    "deconvolved",
+    "guided",
+    "has_reentrant_checkpoint",
+    "other_activations",
+    "ruled",
+]
 
 #: (gradient at the input by the chain rule, gradient at the output) to the gradient handed on.
 ReluRule: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -72,6 +79,18 @@ def other_activations(output: Any) -> tuple[bool, tuple[str, ...]]:
     nodes = [node for root in tensors_of(output) for node in _nodes(root)]
     others = (n for n in nodes if n.name() in _OTHERS and not _is_of_vectors(n))
     return any(map(_is_rectifier, nodes)), tuple(dict.fromkeys(_OTHERS[n.name()] for n in others))
+
+
+def has_reentrant_checkpoint(output: Any) -> bool:
+    """Whether a part that a module's output depends on is checkpointed with ``use_reentrant=True``.
+
+    Through such a part nothing can be differentiated but the whole of the parameters.
+    """
+    return any(
+        node.name() == "CheckpointFunctionBackward"
+        for root in tensors_of(output)
+        for node in _nodes(root)
+    )
 
 
 def _is_of_vectors(node: Any) -> bool:

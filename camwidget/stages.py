@@ -53,7 +53,7 @@ def list_stages(layers: dict[str, Layer], same: tuple[tuple[str, ...], ...]) -> 
         dropped.update(n for n in group if n != kept)
     kept_layers = [layer for name, layer in layers.items() if name not in dropped]
     choices = []
-    for depth in range(3):
+    for depth in range(6):
         choice = [s for s in kept_layers if s.name[len(prefix) :].count(".") <= depth]
         if FEW <= len(choice) <= MANY:
             return tuple(choice)

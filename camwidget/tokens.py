@@ -29,12 +29,16 @@ class TokenGrid:
         self._grids: list[tuple[int, int]] = []
         self._extras: set[int] = set()
 
-    def note(self, maps: torch.Tensor, size: Sequence[int]) -> None:
-        """In the first pass: a layer gave maps (N, C, h, w) for a picture of this size."""
-        grid = (maps.shape[-2], maps.shape[-1])
+    def note(self, grid: tuple[int, int], size: Sequence[int]) -> None:
+        """In the first pass: a layer gave maps of this height and width for a picture of this size."""
         self._size = (size[0], size[1])
         if grid not in self._grids and grid != self._size:
             self._grids.append(grid)
+
+    def keep(self, grids: Sequence[tuple[int, int]]) -> None:
+        """After the first pass: of the layers noted, these gave maps of the picture. If none did, all stay."""
+        kept = [grid for grid in self._grids if grid in grids]
+        self._grids = kept or self._grids
 
     def settle(self, tokens: torch.Tensor, maps: torch.Tensor) -> None:
         """In the first pass: these tokens were read as these maps."""
@@ -43,13 +47,23 @@ class TokenGrid:
     def maps(self, tokens: torch.Tensor, size: Sequence[int]) -> torch.Tensor | None:
         """Tokens (N, T, C) as maps (N, C, h, w) for a picture of this size, or None if they are none."""
         count = tokens.shape[1]
+        fitting: list[tuple[int, tuple[int, int]]] = []
         for height, width in self._grids_of((size[0], size[1])):
             extra = count - height * width
             known = not self._extras or extra in self._extras or self._is_first(size)
             if height * width >= 4 and 0 <= extra <= _MOST_EXTRA and known:
-                places = tokens[:, extra:].transpose(1, 2)
-                return places.reshape(len(tokens), tokens.shape[2], height, width)
-        return None
+                fitting.append((extra, (height, width)))
+            # Where patches are merged without a convolution, nothing but their number tells.
+            while not (height % 2 or width % 2) and min(height, width) >= 4:
+                height, width = height // 2, width // 2
+                if height * width == count:
+                    fitting.append((0, (height, width)))
+        if not fitting:
+            return None
+        # 16 tokens are a grid of 4 × 4 rather than one of 2 × 2 and twelve others.
+        extra, (height, width) = min(fitting, key=lambda fit: fit[0])
+        places = tokens[:, extra:].transpose(1, 2)
+        return places.reshape(len(tokens), tokens.shape[2], height, width)
 
     def _is_first(self, size: Sequence[int]) -> bool:
         return self._size == (size[0], size[1])

@@ -19,7 +19,7 @@ from .errors import LayerError, MethodError
 from .layers import hooked
 from .models import VisionModel
 from .outputs import is_plain, tensors_of
-from .relus import ReluRule, ruled
+from .relus import ReluRule, has_reentrant_checkpoint, ruled
 from .targets import Target, score_of
 
 __all__ = ["INPUT", "PRECISIONS", "Trace", "check_precision", "in_precision"]
@@ -68,7 +68,8 @@ class Trace:
         self.memory: dict[Hashable, Any] = {}
         self._with_input = with_input
         self._outputs: dict[str, torch.Tensor] = {}
-        self._gradients: dict[tuple[Target, str, ReluRule | None], torch.Tensor] = {}
+        #: None where the target's score does not depend on the layer.
+        self._gradients: dict[tuple[Target, str, ReluRule | None], torch.Tensor | None] = {}
         # A caller's inference_mode would make tensors that autograd refuses.
         with torch.inference_mode(False):
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
@@ -109,11 +110,13 @@ class Trace:
         if key not in self._gradients:
             self.remember_gradients([target], [layer] if layer == INPUT else self.layers, rule)
         gradient = self._gradients[key]
+        if gradient is None:
+            raise self._unreached(target, key[1])
         return _full(gradient if layer == INPUT else self._maps(gradient))
 
     def remembers(self, target: Target, layer: str) -> bool:
         """Whether the layer's activation and the target's gradient there are at hand."""
-        return (target, layer, None) in self._gradients
+        return self._gradients.get((target, layer, None)) is not None
 
     def remember_gradients(
         self,
@@ -136,26 +139,41 @@ class Trace:
             scores = torch.stack([score_of(t, self._returned, self._graph).sum() for t in wanted])
             with contextlib.nullcontext() if rule is None else ruled(scores, rule):
                 rows = (
-                    self._rows(scores, leaves) if scores.requires_grad else [[None] * len(leaves)]
+                    self._rows(scores, leaves)
+                    if scores.requires_grad
+                    else [[None] * len(leaves)] * len(wanted)
                 )
-        for name, gradients in zip(names, zip(*rows, strict=True), strict=True):
-            if all(g is None for g in gradients) and name == INPUT:
-                raise MethodError(
-                    f"The score of {wanted[0].label!r} cannot be differentiated down to the picture: a part of "
-                    f"{self.model.name} runs without gradients. Use a method at a layer behind it, or 'occlusion'."
-                )
-            if all(g is None for g in gradients):
-                raise LayerError(
-                    f"The score of {wanted[0].label!r} does not depend on layer {name!r} of {self.model.name} in a "
-                    "way that can be differentiated (is something detached?). Choose another layer, or a "
-                    "method without gradients."
-                )
-        for target, row in zip(wanted, rows, strict=True):
-            for name, leaf, gradient in zip(names, leaves, row, strict=True):
-                # A layer that has no way to this score, but to others, has no evidence for it.
+        for number, (name, leaf) in enumerate(zip(names, leaves, strict=True)):
+            # A layer that has no way to this score, but to others, has no evidence for it.
+            none = None if all(row[number] is None for row in rows) else torch.zeros_like(leaf)
+            for target, row in zip(wanted, rows, strict=True):
+                gradient = row[number]
                 self._gradients[target, name, rule] = (
-                    torch.zeros_like(leaf) if gradient is None else gradient
-                ).detach()
+                    none if gradient is None else gradient.detach()
+                )
+
+    def _unreached(self, target: Target, name: str) -> LayerError | MethodError:
+        """Why there is no gradient of the target's score at a layer: of that layer only, others may have one."""
+        if self.model.is_reentrant:
+            return self._reentrant()
+        if name == INPUT:
+            return MethodError(
+                f"The score of {target.label!r} cannot be differentiated down to the picture: a part of "
+                f"{self.model.name} runs without gradients. Use a method at a layer behind it, or 'occlusion'."
+            )
+        return LayerError(
+            f"The score of {target.label!r} does not depend on layer {name!r} of {self.model.name} in a "
+            "way that can be differentiated (is something detached, or the layer a branch of its own?). Choose "
+            "another layer, or a method without gradients."
+        )
+
+    def _reentrant(self) -> MethodError:
+        return MethodError(
+            f"A part of {self.model.name} is checkpointed with use_reentrant=True, and PyTorch gives no gradients "
+            "inside such a part or before it. Switch checkpointing off (module.gradient_checkpointing_disable() in "
+            "transformers, set_grad_checkpointing(False) in timm) or pass use_reentrant=False to checkpoint; or choose "
+            "a layer behind that part, or a method without gradients."
+        )
 
     def apart(self) -> Trace:
         """The same pass, which remembers gradients of its own.
@@ -176,8 +194,7 @@ class Trace:
         """What the layer itself returned, in its own shape and type, detached."""
         return self._output(layer).detach()
 
-    @staticmethod
-    def _rows(scores: torch.Tensor, leaves: list[torch.Tensor]) -> list[Sequence[Any]]:
+    def _rows(self, scores: torch.Tensor, leaves: list[torch.Tensor]) -> list[Sequence[Any]]:
         if len(scores) > 1:
             try:
                 batched = torch.autograd.grad(
@@ -191,10 +208,15 @@ class Trace:
                 return [[g if g is None else g[i] for g in batched] for i in range(len(scores))]
             except RuntimeError:
                 pass  # an operation of this head cannot be batched: one target at a time
-        return [
-            torch.autograd.grad(score, leaves, retain_graph=True, allow_unused=True)
-            for score in scores
-        ]
+        try:
+            return [
+                torch.autograd.grad(score, leaves, retain_graph=True, allow_unused=True)
+                for score in scores
+            ]
+        except RuntimeError as error:
+            if has_reentrant_checkpoint(scores):
+                raise self._reentrant() from error
+            raise
 
     def _forward(self, inputs: torch.Tensor, start: Any) -> Any:
         self._outputs.clear()
@@ -241,6 +263,11 @@ class Trace:
             raise LayerError(
                 f"The layer has a single cell, no map, for a picture of {width}×{height}. Use a larger "
                 "picture, or a shallower layer."
+            )
+        if len(maps) != len(self.pixels):
+            raise LayerError(
+                "The layer takes pictures of this size apart, in windows that come one after the other, and has no one "
+                "map. Choose the block that contains it."
             )
         return maps
 

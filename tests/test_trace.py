@@ -121,8 +121,14 @@ def test_a_failing_backward_leaves_the_model_as_it_was(
         def backward(ctx: object, gradient: torch.Tensor) -> torch.Tensor:
             raise KeyboardInterrupt
 
-    module.drop.register_forward_hook(lambda m, args, out: Broken.apply(out))
+    broken = module.drop.register_forward_hook(lambda m, args, out: Broken.apply(out))
+    before = fingerprint(module)
+    with pytest.raises(KeyboardInterrupt):
+        cw.wrap(module)
+    assert fingerprint(module) == before
+    broken.remove()
     model = cw.wrap(module)
+    module.drop.register_forward_hook(lambda m, args, out: Broken.apply(out))
     before = fingerprint(module)
     with pytest.raises(KeyboardInterrupt):
         cw.explain(model, picture)

@@ -69,7 +69,8 @@ def class_activation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     features = trace.activation(layer)
     if head.rectified:
         features = features.relu()
-    weight = trace.model.module.get_parameter(f"{head.module}.weight").detach().flatten(1)
+    # No parameter where it is made of others: pruned, or normalised.
+    weight: torch.Tensor = trace.model.module.get_submodule(head.module).weight.detach().flatten(1)  # type: ignore[operator]
     return torch.einsum("nkhw,nk->nhw", features, weight[indices].to(features.dtype))
 
 

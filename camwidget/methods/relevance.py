@@ -79,7 +79,16 @@ def _walk(
     try:
         with model.undisturbed():
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
-            return Walk(model.module, inputs, rules, layers, negated)
+            count = len(inputs)
+            return Walk(
+                model.module,
+                inputs,
+                rules,
+                layers,
+                negated,
+                # Of a module without logits, targets are functions of whatever it returns.
+                (lambda output: model.logits_of(output, count)) if model.classes else None,
+            )
     except Unruled as error:
         problem = error
         text = f"{model.name} cannot be followed: {error}. {_REMEDY}"

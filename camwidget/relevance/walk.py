@@ -6,7 +6,7 @@ thing whether it was written as a module, a function, a method or in place. Noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,7 @@ class Walk:
         rules: how relevance is handed back.
         layers: module names at whose outputs relevance will be asked for; None for all.
         negated: indices of linear operations whose weights are to be negated.
+        logits_of: from what the module returns to the logits (N, classes); if None it returns them.
 
     Attributes:
         logits: (N, classes), detached.
@@ -74,6 +75,7 @@ class Walk:
         rules: Rules,
         layers: tuple[str, ...] | None = (),
         negated: frozenset[int] = frozenset(),
+        logits_of: Callable[[Any], Any] | None = None,
     ) -> None:
         replica = replicate(module)
         parameter = next((p for p in replica.parameters() if p.is_floating_point()), inputs)
@@ -87,6 +89,8 @@ class Walk:
                 part.register_forward_hook(self._keep(name))
         with torch.inference_mode(False), torch.enable_grad(), self._mode:
             output = replica(self.input)
+            if logits_of is not None:
+                output = logits_of(output)
         self._output = self._mode.known(output)
         if self._output is None:
             raise Unruled("its output is computed in a way that cannot be followed")
@@ -172,6 +176,10 @@ class _Mode(TorchFunctionMode):
             value = self._written[id(value)]
         known = self._known.get(id(value))
         if value.requires_grad and (known is None or known.taken_over):
+            if type(value.grad_fn).__name__ == "CheckpointFunctionBackward":
+                raise self._refusal(
+                    "checkpointing with use_reentrant=True (switch it off, or pass use_reentrant=False)"
+                )
             raise self._refusal("a function with a gradient of its own")
         if known is not None and known.stale:
             raise self._refusal("writing into a part of a tensor that is used afterwards")

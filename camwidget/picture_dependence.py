@@ -1,0 +1,142 @@
+"""Whether a layer's output is a map of the picture: two corners are changed, and it has to change there.
+
+Shapes cannot tell. A table of position biases (heads, 49, 49), an attention matrix, windows of a picture one after
+the other and shuffled tokens all look like maps. So the picture is changed in its upper right corner, then in its
+lower left one (which also tells rows from columns), and a layer has to follow: what does not change at all has
+nothing to do with the picture, and what changes elsewhere is not laid out like it.
+
+What is compared are sketches: few random sums of the channels, on few cells. A difference of sketches is the sketch of
+the difference, and they take little memory for a network of any size.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import torch
+from torch.nn import functional as nnF
+
+__all__ = ["CONSTANT", "MISPLACED", "corner_variants", "find_fault", "sketch_maps", "sketch_tokens"]
+
+#: Why a layer is no map.
+CONSTANT = "its output does not change with the picture"
+MISPLACED = "its output is not laid out like the picture: where the picture changes, it does not"
+
+#: Side of a changed corner, as a part of the picture's.
+_CORNER = 1 / 4
+#: Sums of channels, and cells a side, that are kept of an output.
+_SUMS, _CELLS = 16, 32
+#: Changes up to this part of the values may be rounding. (The passes compared have the same shapes and order.)
+_ROUNDING = 5e-7
+#: The least correlation of the change found with the change expected. On 3900 layers of 37 networks with random
+#: weights, 99 % of those that are maps had 0.6 or more, and 99 % of random permutations 0.4 or less.
+_LIKE = 0.45
+#: In maps of so few cells a side one kernel sees all of the picture: only a change of few cells, that is more
+#: concentrated than this, has a place.
+_COARSE, _CONCENTRATED = 4, 0.4
+
+
+def corner_variants(inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Copies of the input (N, C, H, W) with the upper right and the lower left corner changed."""
+    height, width = inputs.shape[-2:]
+    down, across = max(1, round(height * _CORNER)), max(1, round(width * _CORNER))
+    upper, lower = inputs.clone(), inputs.clone()
+    for variant, rows, columns in (
+        (upper, slice(0, down), slice(width - across, width)),
+        (lower, slice(height - down, height), slice(0, across)),
+    ):
+        variant[..., rows, columns] = 1 - 2 * variant[..., rows, columns]
+    return upper, lower
+
+
+def sketch_maps(maps: torch.Tensor) -> torch.Tensor:
+    """Maps (1, C, h, w) as a sketch (sums, h', w')."""
+    height, width = maps.shape[-2:]
+    own = maps[0].detach().float().flatten(1)
+    sums = (_signs(len(own)).to(own) @ own).reshape(_SUMS, height, width)
+    if max(height, width) > _CELLS:
+        sums = nnF.adaptive_avg_pool2d(sums, (min(height, _CELLS), min(width, _CELLS)))
+    return sums.cpu()
+
+
+def sketch_tokens(tokens: torch.Tensor) -> torch.Tensor:
+    """Tokens (1, T, C) as (1, T, sums): where they lie may be found out later."""
+    own = tokens.detach().float()
+    sums: torch.Tensor = own @ _signs(own.shape[-1]).to(own).T
+    return sums.cpu()
+
+
+def find_fault(sketch: torch.Tensor, upper: torch.Tensor, lower: torch.Tensor) -> str | None:
+    """Why a layer is no map, or None if it is one.
+
+    Args:
+        sketch: of the layer's output for a picture.
+        upper: the same for the first of ``corner_variants``.
+        lower: for the second.
+    """
+    if not (sketch.shape == upper.shape == lower.shape):
+        return MISPLACED
+    changes = [upper - sketch, lower - sketch]
+    if not all(bool(torch.isfinite(c).all()) for c in changes):
+        return None  # whoever runs the module will say what is wrong with its weights
+    most = max(float(c.abs().max()) for c in changes)
+    if most <= _ROUNDING * float(sketch.abs().max()):
+        return CONSTANT
+    first, second = map(_strength, changes)
+    if _correlation(first, second) >= _LIKE:
+        return None
+    is_coarse = min(sketch.shape[-2:]) <= _COARSE
+    if is_coarse and min(_spread(first), _spread(second)) >= _CONCENTRATED:
+        return None
+    return MISPLACED
+
+
+@functools.cache
+def _signs(channels: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(channels)
+    signs = torch.randint(0, 2, (_SUMS, channels), generator=generator)
+    return (2.0 * signs - 1) / math.sqrt(channels)
+
+
+def _strength(change: torch.Tensor) -> torch.Tensor:
+    """How much each cell changed (h, w), adding up to 1 (or 0); a change that all cells share has no place."""
+    shared = change.flatten(1).median(1).values[:, None, None]
+    strength = (change - shared).square().sum(0).sqrt()
+    total = strength.sum()
+    return strength / total if float(total) > 0 else strength
+
+
+def _spread(strength: torch.Tensor) -> float:
+    """The part of the cells that a change is spread over, 1 for all alike."""
+    squares = float(strength.square().sum()) * strength.numel()
+    return 1.0 if squares == 0 else 1 / squares
+
+
+def _correlation(first: torch.Tensor, second: torch.Tensor) -> float:
+    """How much the two changes are like those of the corners, as sharp or blurred as may be."""
+    found = first - second
+    found = found - found.mean()
+    return max(
+        float((found * e).sum() / (found.norm() * e.norm()).clamp(min=1e-30))
+        for e in _expected(found.shape[0], found.shape[1])
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _expected(height: int, width: int) -> tuple[torch.Tensor, ...]:
+    """The first corner's change less the second's on a grid, each more blurred than the one before; mean 0."""
+    side = 64
+    corner = round(side * _CORNER)
+    signed = torch.zeros(1, 1, side, side)
+    signed[..., :corner, side - corner :] = 1
+    signed[..., side - corner :, :corner] = -1
+    expected = []
+    places = torch.arange(1 - side, side).float()
+    for blur in (0.01, 0.08, 0.16, 0.3):
+        kernel = torch.exp(-(places**2) / (2 * (blur * side) ** 2))
+        blurred = nnF.conv2d(signed, kernel.reshape(1, 1, -1, 1), padding=(side - 1, 0))
+        blurred = nnF.conv2d(blurred, kernel.reshape(1, 1, 1, -1), padding=(0, side - 1))
+        cells = nnF.adaptive_avg_pool2d(blurred, (height, width))[0, 0]
+        expected.append(cells - cells.mean())
+    return tuple(expected)

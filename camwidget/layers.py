@@ -14,7 +14,7 @@ from torch import nn
 
 from .errors import CamwidgetError, LayerError, ModelError
 from .gap import GapHead, HeadWitness
-from .outputs import Place, as_logits, at_place, locate_logits
+from .output_reader import OutputReader
 from .relus import other_activations
 from .stages import last_features, list_stages, listed_name
 from .tokens import TokenGrid
@@ -40,14 +40,13 @@ class Layer:
 class Discovery:
     """What one traced forward pass tells of a network."""
 
-    logits: torch.Tensor  #: (1, classes); no classes where the output has no logits
+    logits: torch.Tensor  #: (1, columns), as the module computes them; none where the output has no class scores
     layers: dict[str, Layer]  #: every module with a spatial output, in order of execution
     stages: tuple[Layer, ...]  #: the few that a person chooses from
     default: str
     gap_head: GapHead | None
     calls: dict[str, int] = field(default_factory=dict)
     tokens: TokenGrid = field(default_factory=TokenGrid)
-    place: Place | None = ()  #: where in the output the logits are
     rectifies: bool = False  #: whether there are ReLUs on the way to the logits
     activations: tuple[str, ...] = ()  #: the other activations there
     same: tuple[tuple[str, ...], ...] = ()  #: names that stand for one tensor
@@ -194,13 +193,13 @@ class _Recorder:
 def discover_layers(
     module: nn.Module,
     inputs: torch.Tensor,
+    reader: OutputReader,
     reshape: Reshape | None = None,
     extras: dict[str, torch.Tensor] | None = None,
-    classes: int | None = None,
 ) -> Discovery:
     """Run ``inputs`` (1, C, H, W), and ``extras`` by name, through ``module`` and report its layers.
 
-    ``classes`` is how many there are, where that is known.
+    ``reader`` finds out what the output means.
 
     Raises:
         ModelError: if the module fails.
@@ -208,11 +207,13 @@ def discover_layers(
     """
     extras = extras or {}
     try:
-        blind = _blind(module, inputs, extras) if extras else frozenset()
+        blind = _blind(module, inputs, extras, reader) if extras else frozenset()
         recorder = _Recorder(module, inputs.shape[-2:], reshape, blind)
         # With a graph, which tells the activations; what the layers hand on is kept alive in any case.
         with torch.enable_grad(), hooked(dict.fromkeys(recorder.names, recorder)):
-            output = module(inputs.clone().requires_grad_().clone(), **extras)
+            output = reader.call(module, inputs.clone().requires_grad_().clone(), extras)
+        with torch.enable_grad():
+            found = reader.settle(output, module, inputs, extras)
     except CamwidgetError:
         raise
     except Exception as error:  # someone's own module
@@ -221,10 +222,8 @@ def discover_layers(
             "pass preprocess=camwidget.Preprocess(size, mean=…, std=…); for inputs beside the picture, "
             "inputs={name: tensor}."
         ) from error
-    place = locate_logits(output, len(inputs), classes)
-    found = None if place is None else as_logits(at_place(output, place), len(inputs))
     logits = inputs.new_zeros((len(inputs), 0)) if found is None else found.detach()
-    rectifies, others = other_activations(output)
+    rectifies, others = other_activations(output if found is None else found)
     layers, same = recorder.once, recorder.same
     if not layers:
         raise LayerError(
@@ -236,10 +235,9 @@ def discover_layers(
     finite = found is not None and bool(torch.isfinite(logits).all())
     heard = layers
     if finite and any(name in layers for name in recorder.tokened):
-        assert place is not None
-        if not _lie_in_place(module, inputs, extras, recorder):
+        if not _lie_in_place(module, inputs, extras, recorder, reader):
             layers = {n: v for n, v in layers.items() if n not in recorder.tokened}
-        heard = _heard(module, inputs, extras, layers, place)
+        heard = _heard(module, inputs, extras, layers, reader)
     head = recorder.witness.find(logits, recorder.calls) if finite else None
     stages = list_stages(heard, same)
     if head is not None:
@@ -260,7 +258,6 @@ def discover_layers(
         gap_head=head,
         calls=recorder.calls,
         tokens=recorder.tokens,
-        place=place,
         rectifies=rectifies,
         activations=others,
         same=same,
@@ -268,7 +265,7 @@ def discover_layers(
 
 
 def _blind(
-    module: nn.Module, inputs: torch.Tensor, extras: dict[str, torch.Tensor]
+    module: nn.Module, inputs: torch.Tensor, extras: dict[str, torch.Tensor], reader: OutputReader
 ) -> frozenset[str]:
     """The modules whose output has nothing to do with the picture: a question's words may lie in a grid by chance."""
     names = {m: n for n, m in module.named_modules() if n}
@@ -282,7 +279,7 @@ def _blind(
 
     with torch.no_grad(), hooked(dict.fromkeys(names, note)):
         for picture in (inputs, 0.3 - 0.5 * inputs):
-            module(picture.clone(), **extras)
+            reader.call(module, picture.clone(), extras)
     blind = set()
     for name, seen in sums.items():
         half = len(seen) // 2
@@ -301,7 +298,7 @@ def _heard(
     inputs: torch.Tensor,
     extras: dict[str, torch.Tensor],
     layers: dict[str, Layer],
-    place: Place,
+    reader: OutputReader,
 ) -> dict[str, Layer]:
     """The layers on whose maps the score depends.
 
@@ -317,7 +314,7 @@ def _heard(
         return output.clone()  # an in-place layer may follow
 
     with torch.enable_grad(), hooked(dict.fromkeys(names, remember)):
-        logits = as_logits(at_place(module(inputs.clone(), **extras), place), len(inputs))
+        logits = reader.logits(reader.call(module, inputs.clone(), extras), len(inputs))
     if logits is None or not logits.requires_grad:
         return layers
     asked = list(outputs)
@@ -329,7 +326,11 @@ def _heard(
 
 
 def _lie_in_place(
-    module: nn.Module, inputs: torch.Tensor, extras: dict[str, torch.Tensor], recorder: _Recorder
+    module: nn.Module,
+    inputs: torch.Tensor,
+    extras: dict[str, torch.Tensor],
+    recorder: _Recorder,
+    reader: OutputReader,
 ) -> bool:
     """Whether a change in one place of the picture shows in the tokens of that place.
 
@@ -353,7 +354,7 @@ def _lie_in_place(
 
     with torch.no_grad(), hooked({module.get_submodule(name): keep}):
         for picture in (inputs, changed):
-            module(picture.clone(), **extras)
+            reader.call(module, picture.clone(), extras)
     if len(seen) != 2:
         return False
     moved = (seen[1] - seen[0]).abs().sum(1)[0]

@@ -377,7 +377,7 @@ def confidence_change(
 def _index_of(model: VisionModel, whole: np.ndarray, target: TargetLike | None) -> int | None:
     """The class of a target; None if it is none. Of no target the predicted one's, by probabilities (classes,)."""
     if target is None:
-        return model.predicted(torch.from_numpy(whole)[None])[0]
+        return model.foremost(torch.from_numpy(whole)[None])[0]
     return resolve_target(model, target).index
 
 

@@ -58,7 +58,7 @@ def choose_classes(
     elif isinstance(target, (str, int, np.integer)):
         target = [target]
     wanted = [model.class_index(t) for t in target]
-    predicted = model.predicted(torch.from_numpy(whole)[None])[0]
+    predicted = model.foremost(torch.from_numpy(whole)[None])[0]
     if isinstance(classes, (int, np.integer)):
         classes = int(classes)
         if classes < 1:

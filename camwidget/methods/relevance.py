@@ -78,7 +78,7 @@ def _walk(
     try:
         with model.undisturbed():
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
-            return Walk(model.module, inputs, rules, layers, negated)
+            return Walk(model.module, inputs, rules, layers, negated, model.read_copy)
     except Unruled as error:
         problem = error
         text = f"{model.name} cannot be followed: {error}. {_REMEDY}"

@@ -6,7 +6,7 @@ thing whether it was written as a module, a function, a method or in place. Noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,7 @@ class Walk:
         rules: how relevance is handed back.
         layers: module names at whose outputs relevance will be asked for; None for all.
         negated: indices of linear operations whose weights are to be negated.
+        read: gives the logits of a replica of the module for inputs; its output if None.
 
     Attributes:
         logits: (N, classes), detached.
@@ -74,6 +75,7 @@ class Walk:
         rules: Rules,
         layers: tuple[str, ...] | None = (),
         negated: frozenset[int] = frozenset(),
+        read: Callable[[nn.Module, torch.Tensor], Any] | None = None,
     ) -> None:
         replica = replicate(module)
         parameter = next((p for p in replica.parameters() if p.is_floating_point()), inputs)
@@ -86,7 +88,7 @@ class Walk:
             if layers is None or name in layers:
                 part.register_forward_hook(self._keep(name))
         with torch.inference_mode(False), torch.enable_grad(), self._mode:
-            output = replica(self.input)
+            output = replica(self.input) if read is None else read(replica, self.input)
         self._output = self._mode.known(output)
         if self._output is None:
             raise Unruled("its output is computed in a way that cannot be followed")

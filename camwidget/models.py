@@ -15,7 +15,7 @@ from torch import nn
 from .beside import Beside
 from .classes import configured_names, find_class, unique_names
 from .device import is_lost, is_want_of_memory, lost
-from .errors import CamwidgetError, LayerError, ModelError, PictureError, PromptError
+from .errors import CamwidgetError, LayerError, ModelError, PictureError, PromptError, TargetError
 from .gap import GapHead
 from .images import PictureLike
 from .layers import Discovery, Layer, Reshape, discover_layers, spatial
@@ -130,6 +130,12 @@ class VisionModel:
         """Why the model has no classes, and what to do; empty where it has some."""
         why = self._reader.why
         return f"{self.name} has no classes: {why}." if why else ""
+
+    @property
+    def place(self) -> str:
+        """Where in the module's output the class scores are, as text."""
+        steps = self._reader.place or ()
+        return repr([s if isinstance(s, (str, int)) else getattr(s, "__qualname__", "") for s in steps])
 
     @property
     def gap_head(self) -> GapHead | None:
@@ -393,8 +399,13 @@ class VisionModel:
 
         The most probable one, the first of several that are so alike; the first of several quantities; or the one that
         the text's reading names, such as the whole of a caption.
+
+        Raises:
+            TargetError: if the model has no classes.
         """
         reading = self.reading
+        if not self.classes:
+            raise TargetError(f"There is no class to choose, since {self.no_classes}")
         if reading is not None and reading.default is not None:
             return [reading.default] * len(probabilities)
         if self.scores == "value":

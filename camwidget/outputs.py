@@ -246,9 +246,9 @@ def tensors_of(output: Any) -> Iterator[torch.Tensor]:
 # -- what it is ----------------------------------------------------------------------------------
 
 
-def is_plain(returned: Any) -> bool:
-    """Whether what a module returned is its logits and nothing else."""
-    return isinstance(returned, torch.Tensor) and returned.ndim == 2
+def is_plain(returned: Any, logits: torch.Tensor) -> bool:
+    """Whether what a module returned is its logits (N, classes), and nothing else."""
+    return isinstance(returned, torch.Tensor) and returned.shape == logits.shape
 
 
 def _listed(found: list[tuple[Place, torch.Tensor]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .scores import written
+from .scores import number_text
 
 __all__ = ["Prediction"]
 
@@ -23,7 +23,7 @@ class Prediction:
     def lines(self) -> tuple[str, ...]:
         """Each class with its number, "striped 0.97" or "age 58.2 years"."""
         pairs = zip(self.names, self.probabilities, strict=True)
-        return tuple(f"{name} {written(p, self.scores, self.unit)}" for name, p in pairs)
+        return tuple(f"{name} {number_text(p, self.scores, self.unit)}" for name, p in pairs)
 
     def __str__(self) -> str:
         return ", ".join(self.lines)

@@ -131,8 +131,8 @@ def which_class(
         QuizError: if fewer than ``n`` pictures qualify.
     """
     _check_models(model)
-    if len(model.classes) < 2:
-        raise QuizError(f"{model.name} has one class; this question needs two.")
+    if len(model.classes) < 2 or model.scores == "value":
+        raise QuizError(f"{model.name} does not choose between classes; this question needs two.")
     chosen = get_method(method)
     subjects = [_Subject.of(source) for source in _listed(images)]
     usable = [s for s in subjects if s.present is None or len(s.known_to(model)) >= 2]
@@ -240,10 +240,9 @@ def _ask_class(
     right, other = shown.target.label, next(n for n in pair if n != shown.target.label)
     options = [right, other] if rng.random() < 0.5 else [other, right]
     outlines = subject.outlines(model, (right, other))
-    said = zip(shown.prediction.names[:2], shown.prediction.probabilities, strict=False)
     reveal = [
         f"The map is {shown.method_label} for {right}.",
-        f"The model says {', '.join(f'{name} {p:.2f}' for name, p in said)}.",
+        f"The model says {', '.join(shown.prediction.lines[:2])}.",
     ]
     if len(outlines) == 2:
         on_right, on_other = (_share(shown, outlines[n]) for n in (right, other))

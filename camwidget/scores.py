@@ -14,7 +14,7 @@ __all__ = [
     "decimals",
     "log_probabilities_of",
     "probabilities_of",
-    "written",
+    "number_text",
 ]
 
 #: "softmax": one class of several; "sigmoid": each class for itself, as many labels or words are; "log": the outputs
@@ -89,7 +89,8 @@ def decimals(*values: float, scores: str = "value") -> int:
     return digits
 
 
-def written(value: float, scores: str, unit: str = "") -> str:
-    """A number with its unit, as in a list: "0.97", "58.2 years"."""
-    number = f"{value:.{decimals(value, scores=scores)}f}"
+def number_text(value: float, scores: str, unit: str = "", *, digits: int | None = None) -> str:
+    """A number with its unit, as in a list: "0.97", "58.2 years"; of zero no sign."""
+    digits = decimals(value, scores=scores) if digits is None else digits
+    number = f"{round(value, digits) + 0.0:.{digits}f}"
     return f"{number} {unit}" if unit else number

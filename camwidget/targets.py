@@ -210,7 +210,7 @@ def score_of(target: Target, returned: Any, logits: torch.Tensor) -> torch.Tenso
     count = len(logits)
     # A copy of logits, which somebody's function may write into.
     source = logits.clone()
-    if wants_output(target) and not is_plain(returned):
+    if wants_output(target) and not is_plain(returned, logits):
         source = returned.output if isinstance(returned, Answer) else returned
     try:
         score = target.score(source)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -380,3 +384,110 @@ def test_equals_are_taken_in_their_order() -> None:
         module.linear.bias.copy_(torch.tensor([1.0, 40, 50, 0, 60]))
     exp = cw.explain(wrapped(module, scores="sigmoid"), PICTURE, method="random")
     assert exp.target.index == exp.prediction.indices[0] == 1
+
+
+# -- one rule, from the module to the page -----------------------------------------------------
+
+KINDS: dict[str, tuple[Net, dict[str, Any]]] = {
+    "softmax": (Net(), {}),
+    "softmax inside": (Net(end=lambda y, f: y.softmax(1)), {}),
+    "sigmoid inside": (Net(end=lambda y, f: y.sigmoid()), {}),
+    "log": (Net(end=lambda y, f: y.log_softmax(1)), {"scores": "log"}),
+    "labels": (Net(), {"scores": "sigmoid"}),
+    "one logit": (Net(1), {"classes": ["benign", "malignant"]}),
+    "output": (Net(end=lambda y, f: (f, y)), {"output": 1}),
+    "age": (Net(1, bias=58), {"classes": ["age"], "unit": "years"}),
+    "negative": (Net(2, bias=-58), {"classes": ["x", "y"], "scores": "value"}),
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_of_answer_goes_through_everything(kind: str, tmp_path: Path) -> None:
+    module, how = KINDS[kind]
+    model = wrapped(module, **how)
+    is_quantity = model.scores == "value"
+    exp = cw.explain(model, PICTURE, method="eigencam")  # of every class the same, and never empty
+    assert exp.target.index is not None
+    number = dict(zip(exp.prediction.indices, exp.prediction.probabilities, strict=True))
+    before = number[exp.target.index]
+    assert 0 <= before <= 1 or is_quantity
+    curve = cw.mask_curve(model, PICTURE, exp, steps=5)
+    assert curve.probability[0] == pytest.approx(before, rel=1e-5)
+    assert curve.target == exp.target.index
+    low, high = curve.span
+    assert ((curve.probability >= low) & (curve.probability <= high)).all()
+    assert (curve.scores, curve.unit) == (model.scores, how.get("unit", ""))
+    curve.plot()
+    change = cw.confidence_change(model, PICTURE, exp, change="remove", baseline="mean")
+    assert change.before == pytest.approx(before, rel=1e-5)
+    assert change.drop == pytest.approx(max(0, before - change.after) / abs(before), rel=1e-6)
+    metrics = ["drop", "increase", "gain", "remove25", "deletion", "insertion", "morf", "road"]
+    scores = cw.measure(model, PICTURE, exp, metrics)
+    assert scores["remove25"].value == pytest.approx(change.drop, rel=1e-4, abs=1e-6)
+    whole = scores["deletion"].curve[0]  # type: ignore[index]
+    assert whole == pytest.approx(np.sign(before) if is_quantity else before, rel=1e-5)
+    assert ("no certainty" in scores["gain"].note) == is_quantity
+    assert all(np.isfinite(s.value) for m, s in scores.items() if m != "gain" or not is_quantity)
+    table = cw.evaluate(
+        model, [PICTURE], methods=["eigencam"], metrics=["drop", "gain"], target="predicted",
+        progress=lambda done, total: None,
+    )  # fmt: skip
+    assert table.rows.iloc[0]["confidence"] == pytest.approx(before, rel=1e-5)
+
+    ex = cw.Explorer(model, PICTURE, method="eigencam", fraction=0.5, baseline="mean")
+    ex.wait()
+    view = ex._view
+    assert ex.target == exp.target.label
+    assert view.quantity == ({"unit": model.unit} if is_quantity else {})
+    assert [row["index"] for row in view.rows] == list(exp.prediction.indices)
+    row = exp.prediction.indices.index(exp.target.index)
+    assert view.rows[row]["whole"] == pytest.approx(before, rel=1e-5)
+    after = view.masked[row]
+    assert after == pytest.approx(cw.mask_curve(model, PICTURE, exp, baseline="mean", steps=3).probability[1], rel=1e-4)  # fmt: skip
+    if kind == "age":
+        assert f"from {before:.1f} to {after:.1f} years." in view.sentence
+        assert view.status and ex.figure() is not None
+    elif is_quantity:
+        assert f"{before:.1f}" in view.sentence
+    else:
+        assert f"{before:.2f}" in view.sentence
+    chart = ex._screen.chart
+    assert chart._y.min <= min(chart._target.y) and max(chart._target.y) <= chart._y.max
+    bars = ex._screen.bars
+    assert bars._scales["y"].min <= min(bars._masked.y)
+    assert max(bars._masked.y) <= bars._scales["y"].max
+    assert (bars._scales["y"].max == 1 and bars._scales["y"].min == 0) or is_quantity
+    ex.close()
+
+    page = cw.save_page(model, PICTURE, tmp_path / "page.html", method="eigencam", methods=["eigencam"], steps=3, progress=lambda done, total: None)  # fmt: skip
+    assert page.probability == pytest.approx(before, rel=1e-5)
+    data = json.loads(page.path.read_text().split('id="camwidget-data">')[1].split("<")[0])
+    assert data["quantity"] == view.quantity
+    place = data["grids"][0]["curves"]["remove blur"]
+    raw = zlib.decompress(base64.b64decode(data["archive"]))[place[0] : sum(place)]
+    planes = np.frombuffer(raw, np.uint8).reshape(4 if is_quantity else 2, -1).T.copy()
+    values = planes.view(np.float32 if is_quantity else np.uint16).reshape(3, len(data["classes"]))
+    first = [c["index"] for c in data["classes"]].index(exp.target.index)
+    kept = values[0, first] if is_quantity else values[0, first] / 10_000
+    assert kept == pytest.approx(before, rel=1e-6 if is_quantity else 1e-2, abs=1e-4)
+
+
+def test_what_a_quantity_cannot_be_asked() -> None:
+    model = wrapped(Net(2), scores="value")
+    with pytest.raises(TargetError, match="quantities"):
+        cw.attack(model, PICTURE, 1)
+    zero = Net(1, scale=0)
+    with torch.no_grad():
+        zero.linear.bias.zero_()
+    nothing = wrapped(zero, unit="m")
+    exp = cw.explain(nothing, PICTURE, method="eigencam")
+    score = cw.measure(nothing, PICTURE, exp, "drop")["drop"]
+    assert np.isnan(score.value) and "quantity is 0" in score.note

@@ -85,6 +85,8 @@ def evaluate(
         raise ModelError(
             f"evaluate takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}."
         )
+    if not model.classes:
+        raise ModelError(f"There is nothing to evaluate, since {model.no_classes}")
     plan = make_plan(model, methods, metrics, layers, target, precision, seed, batch)
     found = open_data(
         data,

@@ -173,7 +173,7 @@ def _row(item: Item, combination: Combination, case: Case, scores: dict[str, Sco
         "target_name": classes[case.target],
         "prediction": predicted,
         "prediction_name": classes[predicted],
-        "confidence": case.before,
+        "confidence": case.value,
         "method": combination.method.name,
         "layer": combination.shown,
         "fault": case.fault or None,

@@ -14,6 +14,7 @@ from ..engine import explain
 from ..errors import MethodError
 from ..explanation import Explanation
 from ..images import shades
+from ..listing import quantity_of
 from ..localization import localize
 from ..models import VisionModel
 from ..progress import Progress
@@ -107,9 +108,10 @@ def gather(
         "missing": _missing(model, chosen, places),
         "maps": maps,
         "grids": [
-            _grid(grid, own, (pixels.shape[-2], pixels.shape[-1]), archive)
+            _grid(grid, own, (pixels.shape[-2], pixels.shape[-1]), archive, model.scores)
             for grid, own in zip(grids, answers, strict=True)
         ],
+        "quantity": {k: as_text(v) for k, v in quantity_of(model).items()},
         "steps": masks.steps,
         "modes": list(masks.modes),
         "baselines": list(masks.baselines),
@@ -198,8 +200,18 @@ def _scene(pixels: torch.Tensor, baselines: Sequence[str], archive: Archive) -> 
 
 
 def _grid(
-    grid: Grid, answers: dict[str, np.ndarray], size: tuple[int, int], archive: Archive
+    grid: Grid,
+    answers: dict[str, np.ndarray],
+    size: tuple[int, int],
+    archive: Archive,
+    scores: str,
 ) -> dict[str, Any]:
+    def packed(values: np.ndarray) -> np.ndarray:
+        """Quantities as they are, probabilities in ten-thousandths."""
+        if scores == "value":
+            return values.astype(np.float32)
+        return np.round(values * 10_000).astype(np.uint16)
+
     found = localize(grid.saliency(size))
     return {
         "rows": grid.cells.shape[0],
@@ -210,7 +222,6 @@ def _grid(
         "box": None if found is None else [*map(int, found.box)],
         "at": None if found is None else [int(found.peak[1]), int(found.peak[0])],
         "curves": {
-            key: archive.numbers(np.round(values * 10_000).astype(np.uint16))
-            for key, values in answers.items()
+            key: archive.numbers(packed(values)) for key, values in answers.items()
         },
     }

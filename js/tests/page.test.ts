@@ -40,6 +40,7 @@ function packed(): { readonly data: Data; readonly packer: Packer } {
     curves: points.length > 0 ? { "remove black": curve(...points), multiply: curve(0.3, 0.1) } : {},
   });
   const data = {
+    quantity: {},
     format: 1, model: "net",
     scene: {
       width: 4, height: 2,

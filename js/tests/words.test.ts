@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { fixed, note, pickedSentence, sentence } from "../src/page/words";
+import { fixed } from "../src/core/digits";
+import { note, pickedSentence, sentence } from "../src/page/words";
 import type { Masked } from "../src/page/words";
 import said from "./kernel/said.json";
 

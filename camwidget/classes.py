@@ -31,9 +31,7 @@ def configured_names(module: Any, count: int) -> tuple[str, ...] | None:
     return tuple(named[i] for i in range(count))
 
 
-def unique_names(
-    names: Sequence[str] | None, count: int, no_classes: str = ""
-) -> tuple[str, ...]:
+def unique_names(names: Sequence[str] | None, count: int, no_classes: str = "") -> tuple[str, ...]:
     """Class names as text, made unique: a name must lead to one class.
 
     Args:

@@ -40,7 +40,9 @@ class Layer:
 class Discovery:
     """What one traced forward pass tells of a network."""
 
-    logits: torch.Tensor  #: (1, columns), as the module computes them; none where the output has no class scores
+    logits: (
+        torch.Tensor
+    )  #: (1, columns), as the module computes them; none where the output has no class scores
     layers: dict[str, Layer]  #: every module with a spatial output, in order of execution
     stages: tuple[Layer, ...]  #: the few that a person chooses from
     default: str
@@ -242,7 +244,7 @@ def discover_layers(
     stages = list_stages(heard, same)
     if head is not None:
         head = replace(head, layer=listed_name(head.layer, stages, same))
-    default = last_features(module, stages, logits.shape[1]) if head is None else head.layer
+    default = last_features(module, stages, reader.channels) if head is None else head.layer
     if head is None and default in recorder.tokened:
         # A class token reads the patches for the last time inside the last block.
         shape = layers[default].shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from typing import Any, SupportsIndex
 
@@ -22,8 +22,8 @@ from .layers import Discovery, Layer, Reshape, discover_layers, spatial
 from .origin import Origin
 from .output_reader import OutputReader, picture_keyword
 from .outputs import as_place, describe_output
-from .preprocess import Preprocess
 from .prediction import Prediction
+from .preprocess import Preprocess
 from .prompts import Prompt, Reading, check_prompt, read_text
 from .running import bare_module, evaluating, not_finite, wants_rows
 from .scores import check_scores, log_probabilities_of, probabilities_of
@@ -42,7 +42,7 @@ class VisionModel:
             output can be asked for by its module name too).
         default_layer: name of the last layer of ``layers`` that computes features.
         name: what to call the model.
-        scores: how its logits become probabilities: "softmax", "sigmoid" or "log"; or "value", where they are quantities.
+        scores: how its logits become probabilities: "softmax", "sigmoid" or "log"; or "value", if they are quantities.
         unit: of quantities, such as "years"; empty otherwise.
         prompt: what it declares about the text that it takes beside the picture; None if it takes none.
         text: the text in force; None until one is given. The module has then been run with the prompt's first example,
@@ -94,7 +94,7 @@ class VisionModel:
             name,
             asked=None if output is None else as_place(output),
             declared="value" if unit else scores,
-            names=len(classes) if hasattr(classes, "__len__") else None,
+            names=len(classes) if isinstance(classes, Sized) else None,
             keyword=picture_keyword(self.module, self.extras(1)),
         )
         self._discovery = self._discover()
@@ -135,7 +135,9 @@ class VisionModel:
     def place(self) -> str:
         """Where in the module's output the class scores are, as text."""
         steps = self._reader.place or ()
-        return repr([s if isinstance(s, (str, int)) else getattr(s, "__qualname__", "") for s in steps])
+        return repr(
+            [s if isinstance(s, (str, int)) else getattr(s, "__qualname__", "") for s in steps]
+        )
 
     @property
     def gap_head(self) -> GapHead | None:
@@ -366,7 +368,7 @@ class VisionModel:
         )
 
     def read_copy(self, copy: nn.Module, inputs: torch.Tensor) -> Any:
-        """What a copy of the module answers to inputs, by operations on tensors alone: its logits, where it has some."""
+        """What a copy of the module answers to inputs, by operations on tensors alone: logits, where it has some."""
         return self._reader.read_copy(copy, inputs)
 
     def logits(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -42,6 +42,7 @@ class OutputReader:
         place: where the scores are; None for a model without classes.
         why: why it has none.
         columns: how many scores the module itself gives.
+        channels: how many maps a layer has that is the answer itself: those scores, or those of every pixel.
         ending: what it ends in.
         is_recorded: whether what goes into that ending was seen; else the ending is undone by arithmetic.
     """
@@ -55,6 +56,7 @@ class OutputReader:
     place: Place | None = None
     why: str = ""
     columns: int = 0
+    channels: int = 0
     ending: Ending | None = None
     is_recorded: bool = False
     is_two_sided: bool = False
@@ -78,8 +80,8 @@ class OutputReader:
             found = recorder.before(scores)
             if found is None or found[0] != self.ending:
                 raise ModelError(
-                    f"{self.name} ended in a {self.ending} when it was first run, and does not for these inputs. Wrap it "
-                    "without it."
+                    f"{self.name} ended in a {self.ending} when it was first run, and does not for these inputs. Wrap "
+                    "it without that."
                 )
             logits = found[1]
         elif self.ending is not None:
@@ -153,12 +155,12 @@ class OutputReader:
             self._check_asked(returned, len(inputs))
         else:
             located = locate_scores(returned, len(inputs), self.names)
-            self.place, self.why = located.place, located.why
+            self.place, self.why, self.channels = located.place, located.why, located.channels
         scores = self._scores(returned, len(inputs))
         if scores is None:
             self.place = None
             return None
-        self.columns = scores.shape[1]
+        self.columns = self.channels = scores.shape[1]
         other: torch.Tensor | None = None
         if bool(scores.isfinite().all()) and (looks_like(scores) or _is_unit(scores)):
             with torch.no_grad():  # one picture may be a coincidence
@@ -201,8 +203,15 @@ class OutputReader:
         if getattr(module, "num_classes", None) == 0:
             self.why = f"it was made with num_classes=0, and returns its {self.columns} features"
         elif removed and self.place == ():
-            self.why = f"its {removed[0]!r} is an Identity, so that it returns its {self.columns} features"
-        elif other is not None and _is_unit(scores) and _is_unit(other) and not looks_like(scores) - {"sigmoid"}:
+            self.why = (
+                f"its {removed[0]!r} is an Identity, so that it returns its {self.columns} features"
+            )
+        elif (
+            other is not None
+            and _is_unit(scores)
+            and _is_unit(other)
+            and not looks_like(scores) - {"sigmoid"}
+        ):
             self.why = f"its {self.columns} outputs have length 1, as an embedding has"
         else:
             return False
@@ -252,8 +261,8 @@ class OutputReader:
             rule = "softmax" if self.ending in ("softmax", "log_softmax") else "sigmoid"
             if wanted not in (None, "probability", rule) and self.columns > 1:
                 raise ModelError(
-                    f"{self.name} ends in a {self.ending}, which scores={wanted!r} contradicts. Leave scores out: it is "
-                    "recognised."
+                    f"{self.name} ends in a {self.ending}, which scores={wanted!r} contradicts. Leave scores out: "
+                    "it is recognised."
                 )
             return rule, undo(scores, self.ending) if found is None else found
         if self.columns == 1:

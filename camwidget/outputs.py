@@ -31,14 +31,55 @@ Place: TypeAlias = tuple[Any, ...]
 _SURE = ("logits", "logits_per_image")
 #: Names under which models return class scores, which other things may have too.
 _LIKELY = frozenset(
-    ("out", "output", "scores", "pred", "preds", "prediction", "predictions", "probs", "probabilities")
+    (
+        "out",
+        "output",
+        "scores",
+        "pred",
+        "preds",
+        "prediction",
+        "predictions",
+        "probs",
+        "probabilities",
+    )
 )
 #: Names of what a classifier's head reads, or what tells of the inside of the model.
-_FEATURES = frozenset(
-    ("attentions", "embed", "embedding", "embeddings", "embeds", "feat", "feats", "feature", "features")
-) | frozenset(
-    ("hidden", "hidden_state", "hidden_states", "image_embed", "image_embeds", "last_hidden_state")
-) | frozenset(("latent", "latents", "loss", "pooled", "pooler_output", "representation", "representations"))
+_FEATURES = (
+    frozenset(
+        (
+            "attentions",
+            "embed",
+            "embedding",
+            "embeddings",
+            "embeds",
+            "feat",
+            "feats",
+            "feature",
+            "features",
+        )
+    )
+    | frozenset(
+        (
+            "hidden",
+            "hidden_state",
+            "hidden_states",
+            "image_embed",
+            "image_embeds",
+            "last_hidden_state",
+        )
+    )
+    | frozenset(
+        (
+            "latent",
+            "latents",
+            "loss",
+            "pooled",
+            "pooler_output",
+            "representation",
+            "representations",
+        )
+    )
+)
 #: What a detector returns beside its scores.
 _BOXES = frozenset(("boxes", "pred_boxes"))
 
@@ -66,10 +107,12 @@ class Located:
     Attributes:
         place: None if there are none.
         why: why there are none, and what to do; empty otherwise.
+        channels: how many scores each pixel has, where every pixel has some.
     """
 
     place: Place | None
     why: str = ""
+    channels: int = 0
 
 
 # -- where the scores are ------------------------------------------------------------------------
@@ -98,39 +141,45 @@ def locate_scores(output: Any, count: int, classes: int | None = None) -> Locate
         shaped = [(p, t) for p, t in found if as_scores(t, count) is not None]
     candidates = [(p, t) for p, t in shaped if _name(p) not in _FEATURES]
     columns = {p: _columns(t, count) for p, t in candidates}
-    for narrow in (
-        lambda p: columns[p] == classes,
-        lambda p: _name(p) == _SURE[0],
-        lambda p: _name(p) in _SURE,
-        lambda p: _name(p) in _LIKELY,
-        lambda p: True,
+    for fit in (
+        [p for p in columns if columns[p] == classes],
+        [p for p in columns if _name(p) == _SURE[0]],
+        [p for p in columns if _name(p) in _SURE],
+        [p for p in columns if _name(p) in _LIKELY],
+        list(columns),
     ):
-        chosen = [(p, t) for p, t in candidates if narrow(p)]
-        if len(chosen) == 1:
-            return Located(chosen[0][0])
+        if len(fit) == 1:
+            return Located(fit[0])
     if candidates:
         raise ModelError(
-            f"The output has {len(candidates)} tensors that could be class scores, {_listed(found)}. Say which one it "
-            f"is: camwidget.wrap(…, output={_written(candidates[-1][0])}), or a callable from the output to (N, classes)."
+            f"The output has {len(candidates)} tensors that could be class scores, {_listed(found)}. Say which it is: "
+            f"camwidget.wrap(…, output={_written(candidates[-1][0])}), or a callable from the output to (N, classes)."
         )
-    return Located(None, _why_none(found, count))
+    return _none(found, count)
 
 
-def _why_none(found: list[tuple[Place, torch.Tensor]], count: int) -> str:
-    pixels = [p for p, t in found if t.ndim == 4 and len(t) == count and t.is_floating_point()]
-    if pixels and len(found) <= 2 or any(_name(p) in (*_SURE, *_LIKELY) for p in pixels):
-        named = [p for p in pixels if _name(p) in (*_SURE, *_LIKELY)]
-        source = _code((named or pixels)[0])
-        return (
+def _none(found: list[tuple[Place, torch.Tensor]], count: int) -> Located:
+    """Why an output has no class scores."""
+    pixels = {p: t for p, t in found if t.ndim == 4 and len(t) == count and t.is_floating_point()}
+    named = [p for p in pixels if _name(p) in (*_SURE, *_LIKELY)]
+    if named or (pixels and len(found) <= 2):
+        place = (named or list(pixels))[0]
+        return Located(
+            None,
             "it has a score for every pixel, not one for the picture. To explain the mean over the pixels pass "
-            f"output=lambda out: {source}.mean((2, 3)) to camwidget.wrap"
+            f"output=lambda out: {_code(place)}.mean((2, 3)) to camwidget.wrap",
+            pixels[place].shape[1],
         )
     if any(_name(p) in _FEATURES for p, _ in found):
-        return (
+        return Located(
+            None,
             f"it has features only, {_listed(found)}. Wrap it with a classifier's head; or, if one of them is class "
-            "scores all the same, pass output=… to camwidget.wrap"
+            "scores all the same, pass output=… to camwidget.wrap",
         )
-    return "it has no tensor of shape (N, classes). Pass output=…, a callable that makes one, to camwidget.wrap"
+    return Located(
+        None,
+        "it has no tensor of shape (N, classes). Pass output=…, a callable that makes one, to camwidget.wrap",
+    )
 
 
 def _is_scores(tensor: torch.Tensor, count: int) -> bool:
@@ -142,9 +191,7 @@ def _is_scores(tensor: torch.Tensor, count: int) -> bool:
     return tensor.ndim == 4 and tensor.shape[2:] == (1, 1)
 
 
-def as_scores(
-    tensor: torch.Tensor, count: int, columns: int | None = None
-) -> torch.Tensor | None:
+def as_scores(tensor: torch.Tensor, count: int, columns: int | None = None) -> torch.Tensor | None:
     """A tensor of class scores as (N, classes); None if it is none.
 
     Args:

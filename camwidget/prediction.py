@@ -15,7 +15,9 @@ class Prediction:
 
     indices: tuple[int, ...]
     names: tuple[str, ...]
-    probabilities: tuple[float, ...]  #: each in [0, 1], as ``scores`` say; of "value" the quantities themselves
+    probabilities: tuple[
+        float, ...
+    ]  #: each in [0, 1], as ``scores`` say; of "value" the quantities themselves
     scores: str = "softmax"  #: what the numbers are; see ``wrap``
     unit: str = ""  #: of quantities
 

@@ -13,8 +13,8 @@ __all__ = [
     "check_scores",
     "decimals",
     "log_probabilities_of",
-    "probabilities_of",
     "number_text",
+    "probabilities_of",
 ]
 
 #: "softmax": one class of several; "sigmoid": each class for itself, as many labels or words are; "log": the outputs

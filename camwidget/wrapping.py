@@ -12,6 +12,7 @@ from .errors import ModelError
 from .models import VisionModel
 from .origin import Origin
 from .preprocess import Preprocess
+from .processors import read_processor
 from .prompts import Prompt
 
 __all__ = ["best_device", "wrap"]
@@ -38,8 +39,9 @@ def wrap(
             in a softmax or a sigmoid, what goes into that is explained. A module that returns features, boxes, or a
             score for every pixel has no classes: its targets are callables. It is run in evaluation mode, and its flags
             are put back after every pass.
-        preprocess: a ``Preprocess``, a torchvision transform that ends in ``Normalize``, or a
-            callable from PIL to a tensor in [0, 1]. None: short side to 224, centre crop, no normalisation.
+        preprocess: a ``Preprocess``, a torchvision transform that ends in ``Normalize``, an image processor of
+            transformers, or a callable from PIL to a tensor in [0, 1]. None: short side to 224, centre crop, no
+            normalisation.
         classes: their names, in order (or a mapping from indices to names); if None those in a transformers model's
             ``config.id2label``, else ``class 0`` …. Two names for a single output: it is a logit that speaks for the
             second against the first.
@@ -53,15 +55,15 @@ def wrap(
             says what a text makes of the model. ``model.given(question="…")`` is the model under a text; a
             captioner may propose its own for each picture. Where the text names the outputs, ``classes`` is not needed.
         scores: what the outputs are. "softmax": logits of one class of several. "sigmoid": logits of labels, each for
-            itself. "log": log-probabilities, as of the words of a caption. "probability": probabilities, of the one kind
-            or the other. "value": quantities, such as an age; the number itself is shown, and "confidence" is that
+            itself. "log": log-probabilities, as of the words of a caption. "probability": probabilities, of the one
+            kind or the other. "value": quantities, such as an age; the number itself is shown, and "confidence" is that
             number. None recognises a softmax or sigmoid at the module's end, and takes anything else for
             "softmax"; of a single output it has to be said.
         unit: of a quantity, such as "years".
         output: which part of what the module returns has the class scores: a key, an index, an attribute, a tuple of
-            these, or a callable from the output to (N, classes), such as ``lambda out: out["out"].mean((2, 3))`` for the
-            mean over the pixels of a segmentation. Not needed where a name such as ``logits`` tells, or there is only
-            one.
+            these, or a callable from the output to (N, classes): for the mean over the pixels of a segmentation
+            ``lambda out: out["out"].mean((2, 3))``. Not needed where a name such as ``logits`` tells, or there is
+            only one.
 
     Raises:
         ModelError: if the module fails, the names do not fit, weights are NaN, or it is not clear which of several
@@ -92,7 +94,7 @@ def wrap(
         preprocess = Preprocess(mean=(0.0,) * channels, std=(1.0,) * channels)
     model = VisionModel(
         module,
-        Preprocess.of(preprocess),
+        Preprocess.of(read_processor(preprocess)),
         classes,
         name=name or type(module).__name__,
         reshape=reshape,

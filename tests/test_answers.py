@@ -67,7 +67,17 @@ ENDINGS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "in place": (lambda y, f: y.sigmoid_(), {}),
     "squeezed": (lambda y, f: torch.sigmoid(y)[:, :, None, None], {}),
 }
-METHODS = ["gradcam", "cam", "layercam", "scorecam", "ablationcam", "rise", "lrp", "c-mwp", "finercam"]
+METHODS = [
+    "gradcam",
+    "cam",
+    "layercam",
+    "scorecam",
+    "ablationcam",
+    "rise",
+    "lrp",
+    "c-mwp",
+    "finercam",
+]
 
 
 @pytest.mark.parametrize("name", ENDINGS)
@@ -256,6 +266,10 @@ def test_two_heads_are_not_chosen_between() -> None:
     assert wrapped(Net(end=lambda y, f: (f, y)), classes=["a", "b", "c"]).classes == ("a", "b", "c")
 
 
+def first_number(out: Any) -> torch.Tensor:
+    return next(iter(out.values())).sum().reshape(1) if isinstance(out, dict) else out[:, 0]
+
+
 def test_features_and_pixels_are_no_classes() -> None:
     headless = Net(end=lambda y, f: f)
     headless.head = nn.Identity()
@@ -281,7 +295,7 @@ def test_features_and_pixels_are_no_classes() -> None:
             cw.save_page(model, PICTURE, "never.html")
         with pytest.raises(cw.CamwidgetError, match=words):
             cw.evaluate(model, [PICTURE])
-        exp = cw.explain(model, PICTURE, lambda out: next(iter(out.values())).sum().reshape(1) if isinstance(out, dict) else out[:, 0])  # fmt: skip
+        exp = cw.explain(model, PICTURE, first_number)
         assert exp.prediction.names == ()
     with pytest.raises(ModelError, match=r"2 class names were given, and Net has no classes"):
         wrapped(pixels, classes=["a", "b"])
@@ -451,7 +465,8 @@ def test_a_kind_of_answer_goes_through_everything(kind: str, tmp_path: Path) -> 
     row = exp.prediction.indices.index(exp.target.index)
     assert view.rows[row]["whole"] == pytest.approx(before, rel=1e-5)
     after = view.masked[row]
-    assert after == pytest.approx(cw.mask_curve(model, PICTURE, exp, baseline="mean", steps=3).probability[1], rel=1e-4)  # fmt: skip
+    half = cw.mask_curve(model, PICTURE, exp, baseline="mean", steps=3).probability[1]
+    assert after == pytest.approx(half, rel=1e-4)
     if kind == "age":
         assert f"from {before:.1f} to {after:.1f} years." in view.sentence
         assert view.status and ex.figure() is not None
@@ -467,7 +482,10 @@ def test_a_kind_of_answer_goes_through_everything(kind: str, tmp_path: Path) -> 
     assert (bars._scales["y"].max == 1 and bars._scales["y"].min == 0) or is_quantity
     ex.close()
 
-    page = cw.save_page(model, PICTURE, tmp_path / "page.html", method="eigencam", methods=["eigencam"], steps=3, progress=lambda done, total: None)  # fmt: skip
+    page = cw.save_page(
+        model, PICTURE, tmp_path / "page.html", method="eigencam", methods=["eigencam"], steps=3,
+        progress=lambda done, total: None,
+    )  # fmt: skip
     assert page.probability == pytest.approx(before, rel=1e-5)
     data = json.loads(page.path.read_text().split('id="camwidget-data">')[1].split("<")[0])
     assert data["quantity"] == view.quantity

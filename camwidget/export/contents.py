@@ -221,7 +221,5 @@ def _grid(
         "cells": archive.numbers(grid.cells),
         "box": None if found is None else [*map(int, found.box)],
         "at": None if found is None else [int(found.peak[1]), int(found.peak[0])],
-        "curves": {
-            key: archive.numbers(packed(values)) for key, values in answers.items()
-        },
+        "curves": {key: archive.numbers(packed(values)) for key, values in answers.items()},
     }

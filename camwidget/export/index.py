@@ -65,7 +65,9 @@ def _card(page: Page, folder: Path) -> str:
     source = f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode('ascii')}"
     # "./", and colons escaped: a file may be called "javascript:…".
     link = "./" + quote(os.fsencode(os.path.relpath(page.path, folder)))
-    number = number_text(page.probability, explanation.prediction.scores, explanation.prediction.unit)
+    number = number_text(
+        page.probability, explanation.prediction.scores, explanation.prediction.unit
+    )
     said = f"{as_text(explanation.target.label)} {as_text(number)}"
     return (
         f'<li><a href="{as_html(link)}"><img src="{source}" alt="" width="{picture.width}" '

@@ -70,7 +70,9 @@ def class_activation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     if head.rectified:
         features = features.relu()
     weight = trace.model.module.get_parameter(f"{head.module}.weight").detach().flatten(1)
-    if len(weight) == 1 and len(trace.model.classes) == 2:  # one logit, for the second class against the first
+    if (
+        len(weight) == 1 and len(trace.model.classes) == 2
+    ):  # one logit, for the second class against the first
         weight = torch.cat([-weight, weight])
     return torch.einsum("nkhw,nk->nhw", features, weight[indices].to(features.dtype))
 

@@ -186,7 +186,7 @@ class Case:
 
     @property
     def scale(self) -> float:
-        """What metrics divide the model's answers by: 1 of probabilities; of a quantity its size, of which they are parts."""
+        """What metrics divide the model's answers by: 1 of probabilities, the size of a quantity."""
         return abs(self.value) if self.subject.model.scores == "value" else 1.0
 
     @property

@@ -56,7 +56,9 @@ class Metric:
     range: tuple[float, float]  #: lowest and highest value
     better: Literal["higher", "lower"]
     function: Compute
-    needs: tuple[str, ...] = ()  #: of "truth", "label", "method" (a map that can be made anew), and "certainty"
+    needs: tuple[
+        str, ...
+    ] = ()  #: of "truth", "label", "method" (a map that can be made anew), and "certainty"
     options: Options = ()  #: keyword arguments of the function
     takes_empty: bool = False  #: a map without any evidence has a score too, not just a note
 

@@ -62,7 +62,7 @@ def lacking(metric: Metric, case: Case) -> str:
 
 
 def _no_part(metric: Metric, case: Case) -> str:
-    """Why the model's answers give a metric no number, where they are quantities; "" if they do, or are probabilities."""
+    """Why quantities give a metric no number; "" if they do, or the answers are probabilities."""
     if case.subject.model.scores != "value" or not metric.reads_answers:
         return ""
     if "certainty" in metric.needs:
@@ -183,7 +183,7 @@ class _Answered:
         self._rows: dict[tuple[Subject, Hashable], torch.Tensor] = {}
 
     def of(self, case: Case, changes: list[Change]) -> torch.Tensor:
-        """The target's probabilities (n,) for changes that have been asked about; of a quantity parts of the whole's."""
+        """The target's probabilities (n,), or parts of the quantity, for changes that have been asked about."""
         rows = [self._rows[case.subject, change.key][case.target] for change in changes]
         return torch.stack(rows) / case.scale if rows else torch.zeros(0, dtype=torch.float64)
 

@@ -48,7 +48,9 @@ def cases() -> list[dict[str, Any]]:
     sizes = (0.0, -0.0, 0.5, -2.5, 12.5, 58.25, -58.24, 1234.5, 2.5e-4, -3e-12, 99.95, 8e6)
     for before, after, unit in itertools.product(sizes, sizes, ("years", "")):
         quantity = {"unit": unit}
-        found.append({**found[0], "before": before, "after": after, "evident": 1, "quantity": quantity})
+        found.append(
+            {**found[0], "before": before, "after": after, "evident": 1, "quantity": quantity}
+        )
     return found
 
 

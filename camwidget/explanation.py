@@ -144,6 +144,8 @@ class Explanation:
             "prediction": dict(
                 zip(self.prediction.names, self.prediction.probabilities, strict=True)
             ),
+            "prediction_scores": self.prediction.scores,
+            "prediction_unit": self.prediction.unit,
             "picture": {"number": self.picture, "shape": list(self.pixels.shape)},
             "saliency": {
                 "shape": list(self.saliency.shape),

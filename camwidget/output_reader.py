@@ -199,7 +199,12 @@ class OutputReader:
         """Whether a row is no class scores but features of the picture, where nobody said that it is."""
         if self.names is not None or self.declared is not None or self.columns == 1:
             return False
-        removed = [h for h in _HEADS if isinstance(getattr(module, h, None), nn.Identity)]
+        heads = {h: getattr(module, h) for h in _HEADS if hasattr(module, h)}
+        # Where another head has parameters, that may be the one.
+        is_headless = not any(
+            isinstance(m, nn.Module) and [*m.parameters()] for m in heads.values()
+        )
+        removed = [h for h, m in heads.items() if isinstance(m, nn.Identity) and is_headless]
         if getattr(module, "num_classes", None) == 0:
             self.why = f"it was made with num_classes=0, and returns its {self.columns} features"
         elif removed and self.place == ():

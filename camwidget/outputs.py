@@ -27,58 +27,20 @@ __all__ = [
 #: Steps into an output: keys, indices, attributes; or a callable, which is given what lies there.
 Place: TypeAlias = tuple[Any, ...]
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 #: Names that say it: nothing else is looked at where there is one of them.
 _SURE = ("logits", "logits_per_image")
 #: Names under which models return class scores, which other things may have too.
-_LIKELY = frozenset(
-    (
-        "out",
-        "output",
-        "scores",
-        "pred",
-        "preds",
-        "prediction",
-        "predictions",
-        "probs",
-        "probabilities",
-    )
-)
-#: Names of what a classifier's head reads, or what tells of the inside of the model.
-_FEATURES = (
-    frozenset(
-        (
-            "attentions",
-            "embed",
-            "embedding",
-            "embeddings",
-            "embeds",
-            "feat",
-            "feats",
-            "feature",
-            "features",
-        )
-    )
-    | frozenset(
-        (
-            "hidden",
-            "hidden_state",
-            "hidden_states",
-            "image_embed",
-            "image_embeds",
-            "last_hidden_state",
-        )
-    )
-    | frozenset(
-        (
-            "latent",
-            "latents",
-            "loss",
-            "pooled",
-            "pooler_output",
-            "representation",
-            "representations",
-        )
-    )
+_LIKELY = _words("out output scores pred preds prediction predictions probs probabilities")
+#: Names of what a classifier's head reads, and of what else is no class score.
+_FEATURES = _words(
+    "attentions embed embedding embeddings embeds feat feats feature features hidden hidden_state hidden_states "
+    "image_embed image_embeds last_hidden_state latent latents loss pooled pooler_output representation "
+    "representations"
 )
 #: What a detector returns beside its scores.
 _BOXES = frozenset(("boxes", "pred_boxes"))
@@ -122,8 +84,8 @@ def locate_scores(output: Any, count: int, classes: int | None = None) -> Locate
     """Where the class scores are in whatever a module returned for ``count`` pictures.
 
     Of several tensors that could be class scores, the one with a name that says so is taken, or the only one with as
-    many columns as there are ``classes``. What is named as features, such as a pooled output, is no class score, and
-    neither is a score for every pixel.
+    many columns as there are ``classes``; of logits and their probabilities, the logits. What is named as features,
+    such as a pooled output, is no class score, and neither is a score for every pixel.
 
     Args:
         output: the module's.
@@ -133,13 +95,14 @@ def locate_scores(output: Any, count: int, classes: int | None = None) -> Locate
     Raises:
         ModelError: if several tensors could be class scores, and nothing tells which.
     """
-    found = list(_parts(output))
+    found = list({id(t): (p, t) for p, t in reversed(list(_parts(output)))}.values())[::-1]
     if any(_name(place) in _BOXES for place, _ in found):
         return Located(None, "it returns boxes")
     shaped = [(p, t) for p, t in found if _is_scores(t, count)]
     if not shaped:
         shaped = [(p, t) for p, t in found if as_scores(t, count) is not None]
     candidates = [(p, t) for p, t in shaped if _name(p) not in _FEATURES]
+    candidates = [(p, t) for p, t in candidates if not _is_of(t, candidates)]
     columns = {p: _columns(t, count) for p, t in candidates}
     for fit in (
         [p for p in columns if columns[p] == classes],
@@ -210,6 +173,16 @@ def as_scores(tensor: torch.Tensor, count: int, columns: int | None = None) -> t
     return None if found is None or columns not in (None, found.shape[1]) else found
 
 
+def _is_of(tensor: torch.Tensor, candidates: list[tuple[Place, torch.Tensor]]) -> bool:
+    """Whether a tensor is the softmax or sigmoid of another one."""
+    for _, other in candidates:
+        if other is tensor or other.shape != tensor.shape or other.ndim < 2:
+            continue
+        if any(torch.allclose(tensor, f, atol=1e-5) for f in (other.softmax(1), other.sigmoid())):
+            return True
+    return False
+
+
 def _columns(tensor: torch.Tensor, count: int) -> int:
     found = as_scores(tensor, count)
     return 0 if found is None else found.shape[1]
@@ -276,7 +249,7 @@ def _children(output: Any) -> list[tuple[Any, Any]]:
 
 
 def _parts(output: Any, place: Place = ()) -> Iterator[tuple[Place, torch.Tensor]]:
-    """Every tensor in an output, and where it is. One that is there twice comes once."""
+    """Every tensor in an output, and where it is."""
     if isinstance(output, torch.Tensor):
         yield place, output
     elif len(place) < _DEPTH:

@@ -131,8 +131,8 @@ def which_class(
         QuizError: if fewer than ``n`` pictures qualify.
     """
     _check_models(model)
-    if len(model.classes) < 2 or model.scores == "value":
-        raise QuizError(f"{model.name} does not choose between classes; this question needs two.")
+    if len(model.classes) < 2:
+        raise QuizError(f"{model.name} has one class; this question needs two.")
     chosen = get_method(method)
     subjects = [_Subject.of(source) for source in _listed(images)]
     usable = [s for s in subjects if s.present is None or len(s.known_to(model)) >= 2]
@@ -324,6 +324,8 @@ def _check_models(*models: VisionModel) -> None:
             raise ModelError(
                 f"A quiz takes models from camwidget.load or camwidget.wrap, not {type(model).__name__}."
             )
+        if model.scores == "value":
+            raise QuizError(f"{model.name} gives quantities, and a quiz is about classes.")
 
 
 def _check_count(found: int, given: int, n: int, what: str) -> None:

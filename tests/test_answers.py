@@ -261,6 +261,12 @@ def test_two_heads_are_not_chosen_between() -> None:
     ]:
         with pytest.raises(ModelError, match=listed):
             wrapped(Net(end=end))
+    # Of logits and their probabilities the logits are meant, and what is there twice is one.
+    for end in (lambda y, f: (y.softmax(1), y), lambda y, f: [y, y.sigmoid()], lambda y, f: (y, y)):
+        model = wrapped(Net(end=end))
+        np.testing.assert_allclose(
+            cw.explain(model, PICTURE, 1).raw, cw.explain(wrapped(Net()), PICTURE, 1).raw
+        )
     # What is called features is none of them, and the names may tell.
     assert len(wrapped(Net(end=lambda y, f: {"embedding": f, "classes": y})).classes) == 3
     assert wrapped(Net(end=lambda y, f: (f, y)), classes=["a", "b", "c"]).classes == ("a", "b", "c")

@@ -184,8 +184,10 @@ class MaskCurve:
             return 0.0, 1.0
         shown = self.probabilities[:, [self.target, *self.others]]
         low, high = float(shown.min()), float(shown.max())
-        space = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
-        return low - space, high + space
+        # Less than a twentieth of it is no large change, and should not look like one.
+        half = 0.55 * (max(high - low, 0.05 * max(abs(low), abs(high))) or 1.0)
+        middle = (low + high) / 2
+        return middle - half, middle + half
 
     @property
     def area(self) -> float:

@@ -4690,13 +4690,19 @@
 
   // src/view/say.ts
   var CURVE = {
-    remove: "Confidence as the top evidence goes",
-    keep: "Confidence as the top evidence comes",
+    remove: " as the top evidence goes",
+    keep: " as the top evidence comes",
     multiply: "Picture × map"
   };
   function curveHead(context) {
     const head = make("div", "camwidget-curvehead camwidget-heading");
-    context.watch(["mode"], () => setText(head, CURVE[mode(context.model.get("mode"))]));
+    context.watch(["mode", "quantity"], () => {
+      const now = mode(context.model.get("mode"));
+      const measured = quantity(context.model.get("quantity"));
+      const unit3 = measured === null || measured.unit === "" ? "" : ` (${measured.unit})`;
+      const what = measured === null ? "Confidence" : `Value${unit3}`;
+      setText(head, now === "multiply" ? CURVE[now] : `${what}${CURVE[now]}`);
+    });
     return head;
   }
   function sentence2(context) {
@@ -5440,6 +5446,7 @@
 
   // src/page/curve.ts
   var MARGIN = { top: 10, right: 22, bottom: 26, left: 34 };
+  var WIDER = 52;
   function curveChart(model, points, signal) {
     const element = document.createElement("div");
     element.className = "camwidget-curve";
@@ -5495,8 +5502,9 @@
     if (drawn.length === 0) return [0, 1];
     const low = drawn.reduce((a, b) => Math.min(a, b));
     const high = drawn.reduce((a, b) => Math.max(a, b));
-    const space = 0.05 * (high - low) || 0.05 * Math.abs(high) || 1;
-    return [low - space, high + space];
+    const half = 0.55 * (Math.max(high - low, 0.05 * Math.max(Math.abs(low), Math.abs(high))) || 1);
+    const middle3 = (low + high) / 2;
+    return [middle3 - half, middle3 + half];
   }
   function describe3(name, curve, chosen, measured) {
     if (curve === null || chosen < 0) return "No curve";
@@ -5512,12 +5520,14 @@
       this.width = width;
       this.height = height;
       this.span = span2;
+      this.left = span2 === null ? MARGIN.left : WIDER;
     }
     width;
     height;
     span;
+    left;
     x(fraction) {
-      return MARGIN.left + fraction * Math.max(1, this.width - MARGIN.left - MARGIN.right);
+      return this.left + fraction * Math.max(1, this.width - this.left - MARGIN.right);
     }
     y(value) {
       const [low, high] = this.span ?? [0, 1];
@@ -5541,10 +5551,10 @@
       );
       const [low, high] = this.span ?? [0, 1];
       const parts = this.span === null ? [0, 0.5, 1] : [0.1, 0.5, 0.9];
-      const digits = this.span === null ? 1 : decimals(high - low);
+      const digits = this.span === null ? 1 : decimals(low, high);
       const up = parts.map((part) => low + part * (high - low)).flatMap((value) => [
         this.line([[0, value], [1, value]], { stroke: NEUTRAL, opacity: 0.25 }),
-        svg("text", { x: MARGIN.left - 8, y: this.y(value) + 4, "text-anchor": "end" }, signed(value, digits))
+        svg("text", { x: this.left - 8, y: this.y(value) + 4, "text-anchor": "end" }, signed(value, digits))
       ]);
       return [...up, ...across];
     }

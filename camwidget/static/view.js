@@ -4224,13 +4224,19 @@ var Play = class {
 
 // src/view/say.ts
 var CURVE = {
-  remove: "Confidence as the top evidence goes",
-  keep: "Confidence as the top evidence comes",
+  remove: " as the top evidence goes",
+  keep: " as the top evidence comes",
   multiply: "Picture × map"
 };
 function curveHead(context) {
   const head = make("div", "camwidget-curvehead camwidget-heading");
-  context.watch(["mode"], () => setText(head, CURVE[mode(context.model.get("mode"))]));
+  context.watch(["mode", "quantity"], () => {
+    const now = mode(context.model.get("mode"));
+    const measured = quantity(context.model.get("quantity"));
+    const unit2 = measured === null || measured.unit === "" ? "" : ` (${measured.unit})`;
+    const what = measured === null ? "Confidence" : `Value${unit2}`;
+    setText(head, now === "multiply" ? CURVE[now] : `${what}${CURVE[now]}`);
+  });
   return head;
 }
 function sentence(context) {

@@ -117,12 +117,17 @@ class ClassBars:
 
 
 class CurveChart:
-    """What the model says of the target and its rivals as the top evidence goes, and where the slider is."""
+    """What the model says of the target and its rivals as the top evidence goes, and where the slider is.
+
+    Args:
+        is_quantity: whether the numbers are no probabilities: the axis then goes just around them.
+    """
 
     HEIGHT = 176
-    _span = (0.0, 1.0)
+    _span = (0.0, 1.0)  #: the lowest and highest number on the axis
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_quantity: bool = False) -> None:
+        self._is_quantity = is_quantity
         # Without padding: a scatter would otherwise widen the axes beyond 0 and 1.
         scales = {
             axis: bqplot.LinearScale(min=0, max=1, allow_padding=False) for axis in ("x", "y")
@@ -194,7 +199,7 @@ class CurveChart:
                 self._dot,
             ],
             axes=axes,
-            fig_margin={"top": 10, "bottom": 26, "left": 34, "right": 22},
+            fig_margin={"top": 10, "bottom": 26, "left": 52 if is_quantity else 34, "right": 22},
             padding_x=0,
             padding_y=0,
             display_toolbar=False,
@@ -216,12 +221,14 @@ class CurveChart:
 
     def show_other(self, curve: MaskCurve | None) -> None:
         """Draw the curve of what is compared; None takes it away."""
+        # Probabilities and quantities have no axis in common.
+        shown = curve is not None and (curve.scores == "value") == self._is_quantity
         for mark in (self._other, self._other_name):
-            mark.visible = curve is not None
-        if curve is None:
+            mark.visible = shown
+        if curve is None or not shown:
             return
         low, high = curve.span
-        if curve.scores == "value":  # B's may be longer
+        if curve.scores == "value":
             self._fit((min(low, self._span[0]), max(high, self._span[1])))
         with self._other.hold_sync():
             self._other.x = curve.fraction
@@ -232,16 +239,15 @@ class CurveChart:
             self._other_name.y = [float(curve.probability[at])]
 
     def _fit(self, span: tuple[float, float]) -> None:
-        if span == self._span:
+        """Make room for quantities."""
+        if not self._is_quantity or span == self._span:
             return
         self._span = low, high = span
         with self._y.hold_sync():
             self._y.min, self._y.max = low, high
-        ticks = [low + part * (high - low) for part in ((0, 0.5, 1) if span == (0, 1) else _PARTS)]
-        digits = decimals(high - low, scores="softmax" if span == (0, 1) else "value")
         with self._y_axis.hold_sync():
-            self._y_axis.tick_values = ticks
-            self._y_axis.tick_format = ".1f" if span == (0, 1) else f".{digits}f"
+            self._y_axis.tick_values = [low + part * (high - low) for part in _PARTS]
+            self._y_axis.tick_format = f".{decimals(low, high)}f"
         if self._position.visible:
             self._position.y = list(span)
 

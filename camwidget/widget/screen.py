@@ -62,7 +62,7 @@ class Screen:
         )
         self.view.add_class("camwidget-view")
         self.bars = ClassBars(on_pick_row, is_quantity=model.scores == "value")
-        self.chart = CurveChart()
+        self.chart = CurveChart(is_quantity=model.scores == "value")
         self.strip = PictureStrip(on_pick_picture, on_upload)
 
     @property

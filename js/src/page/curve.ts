@@ -9,7 +9,10 @@ import { ACCENT, NEUTRAL, RIVALS } from "./colors";
 
 const MARGIN = { top: 10, right: 22, bottom: 26, left: 34 } as const;
 
-/** Probabilities in the order of the list at evenly spaced fractions; null where there is no curve. */
+/** The margin at the left, where quantities stand. */
+const WIDER = 52;
+
+/** What the model says, in the order of the list at evenly spaced fractions; null where there is no curve. */
 export type Curve = readonly (readonly number[])[] | null;
 
 /**
@@ -70,8 +73,9 @@ function span(curve: Curve, chosen: number): readonly [number, number] {
   if (drawn.length === 0) return [0, 1];
   const low = drawn.reduce((a, b) => Math.min(a, b));
   const high = drawn.reduce((a, b) => Math.max(a, b));
-  const space = 0.05 * (high - low) || 0.05 * Math.abs(high) || 1;
-  return [low - space, high + space];
+  const half = 0.55 * (Math.max(high - low, 0.05 * Math.max(Math.abs(low), Math.abs(high))) || 1);
+  const middle = (low + high) / 2;
+  return [middle - half, middle + half];
 }
 
 function describe(name: string, curve: Curve, chosen: number, measured: Quantity | null): string {
@@ -86,14 +90,18 @@ function describe(name: string, curve: Curve, chosen: number, measured: Quantity
 
 /** Where fractions lie, and probabilities, or quantities in a span. */
 class Frame {
+  private readonly left: number;
+
   constructor(
     private readonly width: number,
     private readonly height: number,
     private readonly span: readonly [number, number] | null,
-  ) {}
+  ) {
+    this.left = span === null ? MARGIN.left : WIDER;
+  }
 
   x(fraction: number): number {
-    return MARGIN.left + fraction * Math.max(1, this.width - MARGIN.left - MARGIN.right);
+    return this.left + fraction * Math.max(1, this.width - this.left - MARGIN.right);
   }
 
   y(value: number): number {
@@ -121,10 +129,10 @@ class Frame {
     );
     const [low, high] = this.span ?? [0, 1];
     const parts = this.span === null ? [0, 0.5, 1] : [0.1, 0.5, 0.9];
-    const digits = this.span === null ? 1 : decimals(high - low);
+    const digits = this.span === null ? 1 : decimals(low, high);
     const up = parts.map((part) => low + part * (high - low)).flatMap((value) => [
       this.line([[0, value], [1, value]], { stroke: NEUTRAL, opacity: 0.25 }),
-      svg("text", { x: MARGIN.left - 8, y: this.y(value) + 4, "text-anchor": "end" }, signed(value, digits)),
+      svg("text", { x: this.left - 8, y: this.y(value) + 4, "text-anchor": "end" }, signed(value, digits)),
     ]);
     return [...up, ...across];
   }

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ._validation import is_number, require_model
 from .aim import whole
 from .correlation import correlation, rank_correlation
 from .engine import explain
@@ -133,11 +134,12 @@ def attack(
         TargetError: if there is no such class, or the model takes the picture for it already, or has but one.
         MethodError: if a number makes no sense, or the model cannot be differentiated down to the picture.
     """
-    if not 1 / 255 <= epsilon * (1 + 1e-9) <= 1:  # also refuses NaN
+    require_model(model, "attack", image, target)
+    if not is_number(epsilon, (1 - 1e-9) / 255, 1):
         raise MethodError(
             f"epsilon lies between 1/255, the least that changes a picture of 8 bits, and 1, not at {epsilon!r}."
         )
-    if not 0 < confidence < 1:
+    if not is_number(confidence, 0, 1) or confidence in (0, 1):
         raise MethodError(f"confidence lies between 0 and 1, not at {confidence!r}.")
     if whole(steps, "steps") < 1:
         raise MethodError(f"steps must be at least 1, not {steps}.")
@@ -275,6 +277,11 @@ def map_survival(
         PictureError: if the mask is of another size.
         TargetError, MethodError, LayerError: as ``explain`` does.
     """
+    require_model(model, "map_survival", attack)
+    if not isinstance(attack, Attack):
+        raise MethodError(
+            f"map_survival takes what camwidget.attack(model, image, target) returns, not {type(attack).__name__}."
+        )
     wanted = attack.before.indices[0] if target is None else target
     before, after = (
         explain(model, pixels, wanted, method, layer, progress=progress)

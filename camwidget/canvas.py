@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch.nn import functional as F
 
+from ._validation import is_number
 from .errors import MethodError
 
 __all__ = ["Canvas", "Regularizers", "total_variation", "wobble"]
@@ -63,7 +64,7 @@ class Regularizers:
         most = {"decay": 1.0, "scale": 0.9, "clip_norm": 100.0, "clip_contribution": 100.0}
         for field in fields(self):
             value, high = getattr(self, field.name), most.get(field.name, math.inf)
-            if not (0 <= value <= high and math.isfinite(value)):
+            if not is_number(value, 0, high):
                 upto = "" if math.isinf(high) else f" and at most {high:g}"
                 raise MethodError(f"{field.name} must be at least 0{upto}, not {value!r}.")
 

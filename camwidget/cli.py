@@ -84,7 +84,10 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "pictures", metavar="PICTURE", nargs="+", help="an image file, or a folder of them"
+        "pictures",
+        metavar="PICTURE",
+        nargs="+",
+        help="an image file, or a folder of them, with the folders in it",
     )
     parser.add_argument("--version", action="version", version=f"camwidget {__version__}")
 
@@ -181,18 +184,18 @@ def _run(asked: argparse.Namespace) -> int:
 
 def _list_pictures(paths: Iterable[str]) -> tuple[list[Path], bool]:
     """The files, those in folders among them, and whether there was a folder."""
-    from PIL import Image
+    from .errors import PictureError
+    from .picture_folders import list_folder
 
-    known = {s for s, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     found: list[Path] = []
     folders = 0
     for path in map(Path, paths):
         if path.is_dir():
             folders += 1
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in known and p.is_file())
-            if not inside:
-                raise _UsageError(f"there is no picture in the folder {_plain(path)!r}")
-            found += inside
+            try:
+                found += list_folder(path)
+            except PictureError as error:
+                raise _UsageError(str(error)) from error
         elif path.exists():
             found.append(path)
         else:

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch.nn import functional as nnF
 
+from ._validation import require_model
 from .dissection import Dissection, Unit
-from .errors import CamwidgetError, ModelError, PictureError
+from .errors import CamwidgetError, PictureError
 from .models import VisionModel
 from .progress import Progress, follow
 from .rerun import batch_size, in_batches
@@ -78,10 +79,7 @@ def dissect(
         LayerError: if there is no such layer.
         PictureError: if a mask does not fit its picture.
     """
-    if not isinstance(model, VisionModel):
-        raise ModelError(
-            f"dissect takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}."
-        )
+    require_model(model, "dissect", samples)
     if not (hasattr(samples, "__len__") and hasattr(samples, "__getitem__")):
         raise CamwidgetError(
             f"dissect goes through the samples twice, which {type(samples).__name__} may not allow: pass list(samples)."

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ._validation import require_model
 from .concepts import answers
 from .dissection import Dissection
 from .errors import LayerError, MethodError
@@ -94,6 +95,12 @@ def describe_decision(
         TargetError: if there is no such class.
         PictureError: if there is more than one picture.
     """
+    require_model(model, "describe_decision", image, dissection)
+    if not isinstance(dissection, Dissection):
+        raise MethodError(
+            "describe_decision takes as its third argument what camwidget.dissect(model, samples) returns, not "
+            f"{type(dissection).__name__}."
+        )
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise MethodError(f"top is a whole number of at least 1, not {top!r}.")
     if isinstance(image, Mapping):

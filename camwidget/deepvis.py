@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ._validation import require_model
 from .aim import Aim, whole
 from .canvas import Canvas, Regularizers, total_variation, wobble
 from .errors import MethodError
@@ -147,6 +148,7 @@ def visualize(
         LayerError: if there is no such layer, channel or cell.
         ModelError: if the model cannot run on that size, or answers NaN.
     """
+    require_model(model, "visualize", target)
     regularizers = Regularizers(
         spectrum, decay, blur, blur_every, clip_norm, clip_contribution, tv, jitter, scale, rotate
     )
@@ -187,6 +189,7 @@ def dream_steps(
     """
     if whole(steps, "steps") < 1:
         raise MethodError(f"steps must be at least 1, not {steps}.")
+    seed = whole(seed, "seed")
     return _draw(model, aim, steps, _size(model, size), seed, every, regularizers or Regularizers())
 
 

@@ -20,16 +20,40 @@ __all__ = [
     "lost",
 ]
 
-#: What torch says, in the text of a RuntimeError, when a device does nothing any more until the process ends.
+#: What torch says, in the text of a RuntimeError, when a device does nothing any more until the process ends: the
+#: errors of CUDA that its documentation calls sticky ("leaves the process in an inconsistent state"). Anything else
+#: that begins with "CUDA error" (no kernel image, an invalid device, a library's status) is no loss of the device.
 _LOST = (
-    "cuda error",
-    "hip error",
     "device-side assert",
     "unspecified launch failure",
     "illegal memory access",
+    "illegal instruction",
+    "illegal address",
+    "misaligned address",
+    "invalid address space",
+    "invalid program counter",
+    "hardware stack error",
+    "launch timed out",
+    "uncorrectable ecc error",
+    "uncorrectable nvlink error",
+    "cuda error: unknown error",
+    "hip error: unknown error",
+    "driver shutting down",
     "device lost",
     "device is lost",
-    "cudnn_status_execution_failed",
+    "device was lost",
+    "gpu is lost",
+)
+
+#: What it says when there was not enough memory, beside the errors of that type.
+_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "alloc_failed",
+    "cuda_error_out_of_memory",
+    "failed to allocate",
 )
 
 
@@ -39,8 +63,10 @@ class DeviceLostError(ModelError):
 
 def is_want_of_memory(error: BaseException) -> bool:
     """Whether there was not enough memory, so that less at once may do."""
-    wants = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-    return wants or "not enough memory" in str(error) or "can't allocate memory" in str(error)
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and any(part in said for part in _MEMORY)
 
 
 def is_lost(error: BaseException) -> bool:

@@ -12,12 +12,14 @@ import torch
 from PIL import Image
 from torch.nn import functional as nnF
 
+from ._validation import require_model
 from .device import faults_named
-from .errors import MethodError, ModelError
+from .errors import MethodError
 from .explanation import Explanation, Explanations
 from .images import shades
 from .methods import Method, get_method
 from .models import Prediction, VisionModel
+from .picture_containers import as_batch
 from .progress import Progress, follow
 from .targets import EachTarget, Target, TargetLike, predicted_target, resolve_target
 from .trace import INPUT, Trace
@@ -109,16 +111,19 @@ def explain(
 
     Args:
         model: from ``load`` or ``wrap``.
-        image: a path, PIL image, array or tensor (see ``open_picture``); a list of them, or a tensor
-            (N, C, H, W), explains them as one batch. For a model with several inputs, a mapping from their
-            names to the picture and the tensors. A captioner without a caption explains each picture under its own.
+        image: a path, PIL image, array or tensor (see ``open_picture``); a list of them, a tensor (N, C, H, W), or
+            another container (see ``picture_containers.list_entries``) explains them as one batch. For a model with
+            several inputs, a mapping from their names to the picture and the tensors. A captioner without a
+            caption explains each picture under its own.
         target: class index, class name, ``Contrast``, ``Counterfactual``, ``LogProbability``, or a callable from
             the model's output to (N,); the predicted class if None; a list for several.
         method: a name of ``list_methods()``, ``smoothgrad(NAME)``, or ``get_method`` with settings; a list for
             several.
         layer: a module name; the model's default layer if None; a list for several, or "all" for every one of
             ``model.layers``.
-        precision: "fp32" runs the model in its own dtype, "bf16" or "fp16" under autocast.
+        precision: "fp32" runs the model in its own dtype, "bf16" or "fp16" under autocast: faster where the hardware
+            has units for it (GPUs; of CPUs those with AMX or AVX-512 BF16). Elsewhere a warning says by how much it is
+            slower, once for each model.
         progress: called with (done, total) by slow methods, and may raise to cancel them; a bar appears after
             a second if None.
 
@@ -129,13 +134,11 @@ def explain(
     Raises:
         PictureError, PromptError, TargetError, MethodError, LayerError, ModelError: each names its remedy.
     """
-    if not isinstance(model, VisionModel):
-        raise ModelError(
-            f"explain takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}: "
-            "camwidget.wrap(module, …) makes one."
-        )
+    require_model(model, "explain", image)
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
+    else:
+        image = as_batch(image)
     if isinstance(target, (np.ndarray, torch.Tensor)) and target.ndim == 1:
         target = target.tolist()
     if isinstance(layer, str) and layer == "all" and not model.has_layer("all"):
@@ -285,6 +288,7 @@ def assemble(
         picture=picture.number,
         text=picture.text,
         options=method.options,
+        tone_mapped=method.tone_mapped,
     )
 
 
@@ -317,34 +321,26 @@ def scale_saliency(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum
 
 
 def saliency_maps(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum") -> torch.Tensor:
-    """Maps (N, h, w) of any scale as float32 saliency (N, H, W) in [0, 1], the order of pixels kept; on their device.
+    """Maps (N, h, w) of any scale as float32 saliency (N, H, W) in [0, 1], on their device.
+
+    It is linear in the positive part of the map: what is drawn brighter than that is so only where it is drawn
+    (``tone_mapping``).
 
     Args:
         raw: the maps. Their positive part counts; it is taken before upsampling, so that evidence against does not
             eat into evidence for beside it.
         size: H and W.
         scale: "maximum" divides by each map's own maximum. "range" takes each map's minimum off first, where only
-            differences within a map tell (RISE). "peaks" is for maps that few pixels dominate, as gradients are: values
-            up to the 99th percentile take [0, 0.9], the few above it the rest (Smilkov 2017, section 3, caps them).
+            differences within a map tell (RISE).
     """
     if scale == "range":
         raw = raw - raw.amin((1, 2), keepdim=True)
     maps = nnF.interpolate(
         raw.relu()[:, None].float(), size=tuple(size), mode="bilinear", align_corners=False
     )[:, 0]
-    peak = _or_one(maps.amax((1, 2), keepdim=True))
-    unit = (maps / peak).clamp(max=1)
-    if scale == "peaks":
-        rank = max(1, round(0.99 * unit[0].numel()))
-        knee = unit.flatten(1).kthvalue(rank, dim=1).values[:, None, None]
-        above = 0.9 + 0.1 * (unit - knee) / _or_one(1 - knee)
-        unit = torch.where(unit > knee, above, 0.9 * unit / _or_one(knee)).clamp(max=1)
-    return unit
-
-
-def _or_one(values: torch.Tensor) -> torch.Tensor:
-    """Values to divide by: where they are zero, there is nothing to divide."""
-    return values.where(values > 0, torch.ones_like(values))
+    peak = maps.amax((1, 2), keepdim=True)
+    peak = peak.where(peak > 0, torch.ones_like(peak))  # a map of all zeros stays one
+    return (maps / peak).clamp(max=1)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 __all__ = [
     "CamwidgetError",
+    "CamwidgetWarning",
     "DataError",
     "LayerError",
     "MethodError",
@@ -64,3 +68,18 @@ class QuizError(CamwidgetError, ValueError):
 
 class StateError(CamwidgetError, ValueError):
     """A state of an explorer with a key that there is not, or a value that cannot be."""
+
+
+class CamwidgetWarning(UserWarning):
+    """Something that is done as asked, and that the user should know."""
+
+
+def warn(message: str) -> None:
+    """Give a ``CamwidgetWarning`` at the line outside this package that the call came from."""
+    package = __name__.partition(".")[0]
+    level, frame = 2, sys._getframe(1)
+    while (
+        frame.f_back is not None and str(frame.f_globals.get("__name__")).split(".")[0] == package
+    ):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, CamwidgetWarning, stacklevel=level)

@@ -19,6 +19,7 @@ from .errors import CamwidgetError
 from .models import Prediction
 from .ranks import top_mask
 from .targets import Target
+from .tone_mapping import tone_knee, tone_mapped, tone_note
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,8 +34,7 @@ class Explanation:
     Attributes:
         saliency: float32 (H, W) in [0, 1] at the model's input size: the positive part of ``raw``,
             upsampled bilinearly and divided by its own maximum. All zero where there is no
-            positive evidence. RISE counts from its minimum, and of gradients at the picture the strongest 1 % share
-            the top tenth of the scale (``engine.saliency_maps``).
+            positive evidence. RISE counts from its minimum (``engine.saliency_maps``).
         raw: float32 (h, w) at the layer's own resolution, unscaled, as the paper's equation gives it.
         target: what is explained.
         method: the method's name; ``method_label`` as a person reads it.
@@ -45,6 +45,7 @@ class Explanation:
         picture: index of the picture in the batch that was explained.
         text: the question or caption under which the model was explained; None for a model that takes none.
         options: the method's settings, where they are not its own defaults.
+        tone_mapped: whether few pixels dominate the map, so that it is drawn brighter than in proportion (``drawn``).
     """
 
     saliency: np.ndarray = field(repr=False)
@@ -59,6 +60,7 @@ class Explanation:
     picture: int = 0
     text: str | None = None
     options: tuple[tuple[str, Any], ...] = field(default=(), repr=False)
+    tone_mapped: bool = field(default=False, repr=False)
 
     @property
     def is_empty(self) -> bool:
@@ -77,13 +79,23 @@ class Explanation:
             return ""
         return f"No positive evidence for {self.target.label} at {self.layer}."
 
+    @property
+    def knee(self) -> float | None:
+        """The saliency that is drawn at 0.9 of the color scale; None where the map is drawn in proportion."""
+        return tone_knee(self.saliency) if self.tone_mapped else None
+
+    @property
+    def drawn(self) -> np.ndarray:
+        """The saliency as it is drawn, float32 (H, W) in [0, 1]: for the eye only, never measured."""
+        return tone_mapped(self.saliency, self.knee)
+
     def mask(self, fraction: float = 0.25) -> np.ndarray:
         """The ``fraction`` of the picture with the most evidence, bool (H, W)."""
         return top_mask(self.saliency, fraction)
 
     def overlay(self, *, opacity: float = 0.65, colormap: str = "inferno") -> Image.Image:
         """The picture with its saliency laid on it; what is high covers more."""
-        return Image.fromarray(overlay_heat(self.pixels, self.saliency, opacity, colormap))
+        return Image.fromarray(overlay_heat(self.pixels, self.drawn, opacity, colormap))
 
     def plot(self, *, opacity: float = 0.65, colormap: str = "inferno") -> Figure:
         """The picture and its overlay side by side, with a colour bar (matplotlib)."""
@@ -160,7 +172,8 @@ class Explanation:
                 "maximum": float(self.raw.max()),
                 "meaning": "The map at the layer's own resolution, as the method's equation gives it; not saved.",
             },
-            "overlay": "The .png file: the picture with its saliency laid on it, to be looked at only.",
+            "overlay": "The .png file: the picture with its saliency laid on it, to be looked at only."
+            + (f" Tone-mapped: {note}." if (note := tone_note(self.knee)) else ""),
             "date": datetime.now().astimezone().isoformat(timespec="seconds"),
             "versions": {
                 "camwidget": __version__,
@@ -263,6 +276,7 @@ class Explanations(Sequence[Explanation]):
             method_label=joined([e.method_label for e in self._items]),
             layer=joined([e.layer for e in self._items]),
             options=first.options if len({repr(e.options) for e in self._items}) == 1 else (),
+            tone_mapped=all(e.tone_mapped for e in self._items),
         )
 
     def plot(self, *, columns: int = 4, opacity: float = 0.65, colormap: str = "inferno") -> Figure:
@@ -277,7 +291,7 @@ class Explanations(Sequence[Explanation]):
             if e.picture != shown:
                 shown = e.picture
                 panels.append((" ".join(e.prediction.lines[:1]), e.pixels))
-            heat = overlay_heat(e.pixels, e.saliency, opacity, colormap)
+            heat = overlay_heat(e.pixels, e.drawn, opacity, colormap)
             panels.append((f"{e.target.label}\n{e.method_label} · {e.layer}", heat))
         if not panels:
             raise CamwidgetError("There is nothing to plot: no explanation was selected.")
@@ -293,7 +307,8 @@ class Explanations(Sequence[Explanation]):
         figure.colorbar(
             ScalarMappable(cmap=colormap),
             ax=list(axes),
-            label="saliency (own maximum = 1)",
+            label="saliency (own maximum = 1"
+            + ("; gradients brightened)" if any(e.knee is not None for e in self._items) else ")"),
             shrink=0.85,
         )
         return figure

@@ -7,19 +7,37 @@ hole (``inpainting``).
 from __future__ import annotations
 
 import math
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
+from weakref import ReferenceType, ref
 
 import torch
+from scipy.fft import next_fast_len
+from torch.nn import functional as nnF
 from torchvision.transforms import functional as F
 
 from .errors import CamwidgetError
 from .inpainting import INPAINTINGS, inpaint_pixels
 
-__all__ = ["BASELINES", "baseline_names", "baseline_pixels", "check_baseline", "fill_pixels"]
+__all__ = [
+    "BASELINES",
+    "RecentFills",
+    "baseline_names",
+    "baseline_pixels",
+    "check_baseline",
+    "fill_pixels",
+    "flat_fill",
+]
+
+
+#: Pixels of the shorter side up to which a picture is blurred by the sum over the kernel; beyond, where the kernel is
+#: hundreds of pixels long, by the product of Fourier transforms, which is the same but for rounding.
+_DIRECT = 512
 
 
 def _black(pixels: torch.Tensor) -> torch.Tensor:
-    return torch.zeros_like(pixels)
+    return pixels.new_zeros(()).expand_as(pixels)
 
 
 def _mean(pixels: torch.Tensor) -> torch.Tensor:
@@ -33,10 +51,28 @@ def _blur(pixels: torch.Tensor) -> torch.Tensor:
     # Three sigmas, but reflection cannot reach further than the picture.
     reach = min(math.ceil(3 * sigma), min(height, width) - 2)
     size = 2 * max(reach, 1) + 1
+    if min(height, width) > _DIRECT:
+        return _convolved(_convolved(pixels, reach, sigma).mT, reach, sigma).mT
     # Two passes of one dimension each: the same blur for a fraction of the work.
     across = F.gaussian_blur(pixels, [size, 1], [sigma, sigma])
     both: torch.Tensor = F.gaussian_blur(across, [1, size], [sigma, sigma])
     return both
+
+
+def _convolved(pixels: torch.Tensor, reach: int, sigma: float) -> torch.Tensor:
+    """The rows of (C, H, W) blurred by a Gaussian that ends at ``reach``, reflected at the edges."""
+    places = torch.arange(-reach, reach + 1, dtype=pixels.dtype, device=pixels.device)
+    kernel = torch.exp(-0.5 * (places / sigma) ** 2)
+    width = pixels.shape[-1]
+    length = next_fast_len(width + 2 * reach, real=True)
+    response = torch.fft.rfft(kernel / kernel.sum(), length)
+    blurred = []
+    # A few rows at a time, which a processor's cache can hold.
+    for rows in pixels.reshape(-1, width).split(64):
+        padded = nnF.pad(rows[None], (reach, reach), mode="reflect")[0]
+        product = torch.fft.rfft(padded, length) * response
+        blurred.append(torch.fft.irfft(product, length)[:, 2 * reach : 2 * reach + width])
+    return torch.cat(blurred).reshape(pixels.shape).clamp(0, 1)
 
 
 #: What a removed pixel becomes, wherever it is: (C, H, W) pixels to pixels of the same shape. What depends on which
@@ -76,7 +112,8 @@ def baseline_pixels(pixels: torch.Tensor, baseline: str = "blur") -> torch.Tenso
         baseline: "blur" (Gaussian, sigma 1/20 of the shorter side), "mean" (of each
             channel of this picture) or "black".
 
-    The values are whole 8-bit levels, so that a screen can show exactly what the model gets.
+    The values are whole 8-bit levels, so that a screen can show exactly what the model gets; also of a picture with
+    more than 8 bits, whose other pixels keep their levels.
 
     Raises:
         CamwidgetError: if there is no such baseline, or it depends on which pixels are removed: ``fill_pixels`` is
@@ -89,6 +126,39 @@ def baseline_pixels(pixels: torch.Tensor, baseline: str = "blur") -> torch.Tenso
             f"{baseline!r}) is told."
         )
     return (BASELINES[baseline](pixels) * 255).round() / 255
+
+
+class RecentFills:
+    """The last few baselines of pictures that nobody changes, as an explorer's are: a slider asks at each step."""
+
+    _SIZE = 4
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[tuple[int, str], tuple[ReferenceType[torch.Tensor], torch.Tensor]]
+        self._made = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, pixels: torch.Tensor, baseline: str) -> torch.Tensor:
+        """As ``baseline_pixels``."""
+        key = (id(pixels), baseline)
+        with self._lock:
+            known = self._made.get(key)
+        if known is not None and known[0]() is pixels:
+            return known[1]
+        fill = baseline_pixels(pixels, baseline)
+        with self._lock:
+            self._made = OrderedDict((k, v) for k, v in self._made.items() if v[0]() is not None)
+            self._made[key] = (ref(pixels), fill)
+            while len(self._made) > self._SIZE:
+                self._made.popitem(last=False)
+        return fill
+
+
+def flat_fill(pixels: torch.Tensor, baseline: str) -> torch.Tensor | None:
+    """What ``baseline_pixels`` has in every place, (C, 1, 1); None if its places differ."""
+    if baseline not in ("mean", "black"):
+        return None
+    return (BASELINES[baseline](pixels)[:, :1, :1] * 255).round() / 255
 
 
 def fill_pixels(pixels: torch.Tensor, hidden: torch.Tensor, baseline: str = "blur") -> torch.Tensor:

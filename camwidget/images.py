@@ -1,9 +1,10 @@
-"""Any picture a person may have, as an upright 8-bit RGB image or as a tensor of pixels."""
+"""Any picture a person may have: upright, as an 8-bit RGB image, as an array of more levels, or as a tensor."""
 
 from __future__ import annotations
 
 import io
 import os
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -11,9 +12,19 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from .array_pictures import ArrayPicture, Levels, read_array, shades, shaped_array
 from .errors import PictureError
 
-__all__ = ["MAX_PIXELS", "MIN_SIDE", "PictureLike", "open_picture", "shades", "tensor_pixels"]
+__all__ = [
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "LazyPicture",
+    "PictureLike",
+    "open_picture",
+    "read_picture",
+    "shades",
+    "tensor_pixels",
+]
 
 PictureLike: TypeAlias = (
     "str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | np.ndarray | torch.Tensor"
@@ -26,8 +37,16 @@ MAX_PIXELS = 100_000_000
 MIN_SIDE = 8
 
 
+class LazyPicture(ABC):
+    """A picture that is had when it is looked at."""
+
+    @abstractmethod
+    def open(self) -> PictureLike:
+        """The picture: something that ``open_picture`` opens, or a tensor of pixels."""
+
+
 def open_picture(picture: PictureLike, *, name: str | None = None) -> Image.Image:
-    """Open, decode, turn upright and convert a picture to 8-bit RGB.
+    """Open, decode, turn upright and convert a picture to 8-bit RGB, as it is shown.
 
     Args:
         picture: a path, encoded bytes, a binary file, a PIL image, or an array of shape
@@ -36,18 +55,48 @@ def open_picture(picture: PictureLike, *, name: str | None = None) -> Image.Imag
 
     Returns:
         A PIL image of mode ``RGB``. EXIF orientation is applied, transparency is laid on white,
-        16-bit values are scaled to 8 bits, and of an animated file the first frame is taken (of an
+        values of more than 8 bits are scaled to 8, and of an animated file the first frame is taken (of an
         opened PIL image, the frame it stands at).
 
     Raises:
         PictureError: if it cannot be read, is too small or too large, or has an odd shape or range.
     """
+    opened = read_picture(picture, name=name)
+    return opened.shown() if isinstance(opened, ArrayPicture) else opened
+
+
+def read_picture(
+    picture: PictureLike | ArrayPicture,
+    *,
+    name: str | None = None,
+    levels: Levels | None = None,
+    channels: int | None = None,
+) -> Image.Image | ArrayPicture:
+    """Open, decode and turn upright a picture, with all levels and channels that a model can take.
+
+    Args:
+        picture: as in ``open_picture``; what this function returned is returned as it is.
+        name: what to call the picture in error messages.
+        levels: what is black and what is white in values of more than 8 bits; see ``Preprocess``.
+        channels: how many the model has. Of 1 or 3, or None, the picture is grey or RGB, with transparency laid on
+            white. For any other number an array (H, W, channels) is taken as it is, and for 4 a picture with
+            transparency, its opacity the fourth.
+
+    Returns:
+        A PIL image of mode ``RGB`` if that can hold the picture exactly; else an ``ArrayPicture``.
+
+    Raises:
+        PictureError: as in ``open_picture``; or if the number of channels is not the model's.
+    """
+    if isinstance(picture, ArrayPicture):
+        return picture
+    reader = _Reader(levels, channels)
     if isinstance(picture, np.ndarray):
-        return _from_array(picture)
+        return reader.array(picture)
     if isinstance(picture, Image.Image):
-        return _to_rgb(picture, name or "the picture")
+        return reader.image(picture, name or "the picture")
     if isinstance(picture, (bytes, bytearray, memoryview)):
-        return _decode(io.BytesIO(bytes(picture)), name or "the picture")
+        return reader.decode(io.BytesIO(bytes(picture)), name or "the picture")
     if isinstance(picture, (str, os.PathLike)):
         path = Path(picture).expanduser()
         if str(picture).startswith(("http://", "https://")):
@@ -58,19 +107,25 @@ def open_picture(picture: PictureLike, *, name: str | None = None) -> Image.Imag
             raise PictureError(
                 f"There is no file {str(path)!r} (looked in {Path.cwd()}). Check the path."
             )
-        return _decode(path, name or path.name)
+        return reader.decode(path, name or path.name)
     if hasattr(picture, "read"):
-        return _decode(picture, name or "the picture")
+        return reader.decode(picture, name or "the picture")
+    several = " Of several, pass one at a time." if hasattr(picture, "__iter__") else ""
     raise PictureError(
-        f"A picture is a path, bytes, a PIL image, an array or a tensor, not {type(picture).__name__}."
+        f"A picture is a path, bytes, a PIL image, an array or a tensor, not {type(picture).__name__}.{several}"
     )
 
 
-def tensor_pixels(tensor: torch.Tensor) -> torch.Tensor:
+def tensor_pixels(
+    tensor: torch.Tensor, *, levels: Levels | None = None, channels: int | None = None
+) -> torch.Tensor:
     """Check a tensor of pixels, ready for the model but for normalisation.
 
     Args:
-        tensor: shape (C, H, W) or (N, C, H, W), C = 1 or 3, uint8 or floating point in [0, 1].
+        tensor: shape (C, H, W) or (N, C, H, W), C = 1, 3 or ``channels``; floating point in [0, 1], uint8, uint16 or
+            bool, of which the greatest value is white; or, with ``levels``, any whole numbers.
+        levels: what is black and what is white in whole numbers of more than 8 bits; see ``Preprocess``.
+        channels: how many the model has; None for one that takes grey or RGB.
 
     Returns:
         float32 tensor of shape (N, C, H, W) in [0, 1], detached, on its own device.
@@ -80,12 +135,14 @@ def tensor_pixels(tensor: torch.Tensor) -> torch.Tensor:
     """
     if tensor.ndim == 3:
         tensor = tensor[None]
-    if tensor.ndim != 4 or tensor.shape[1] not in (1, 3):
+    taken = (1, 3) if channels in (None, 1, 3) else (1, 3, channels)
+    if tensor.ndim != 4 or tensor.shape[1] not in taken:
         hint = ""
-        if tensor.ndim == 4 and tensor.shape[-1] in (1, 3, 4):
+        if tensor.ndim == 4 and tensor.shape[-1] in (*taken, 4):
             hint = " It looks channels-last: use tensor.movedim(-1, -3)."
+        wanted = "1 or 3" if len(taken) == 2 else f"{channels} for this model"
         raise PictureError(
-            f"A picture tensor has shape (C, H, W) or (N, C, H, W) with C = 1 or 3, "
+            f"A picture tensor has shape (C, H, W) or (N, C, H, W) with C = {wanted}, "
             f"not {tuple(tensor.shape)}.{hint}"
         )
     if 0 in tensor.shape or min(tensor.shape[-2:]) < MIN_SIDE:
@@ -96,11 +153,18 @@ def tensor_pixels(tensor: torch.Tensor) -> torch.Tensor:
     tensor = tensor.detach()
     if tensor.dtype == torch.uint8:
         return tensor.to(torch.float32) / 255
+    if tensor.dtype == torch.bool:
+        return tensor.to(torch.float32)
     if not tensor.is_floating_point():
-        raise PictureError(
-            f"A picture tensor is uint8 or floating point in [0, 1], not {tensor.dtype}. "
-            "Use tensor.to(torch.uint8) for values from 0 to 255."
-        )
+        if tensor.is_complex() or (levels is None and tensor.dtype != torch.uint16):
+            raise PictureError(
+                f"A picture tensor is uint8, uint16, bool or floating point in [0, 1], not {tensor.dtype}. Use "
+                "tensor.to(torch.uint8) for values from 0 to 255, or say what is black and what is white: "
+                "Preprocess(…, levels=(black, white))."
+            )
+        low, high = (0.0, 65535.0) if levels is None else levels
+        # Not in double precision, which some devices lack: 24 bits are more than a picture has.
+        return ((tensor.to(torch.float32) - low) / (high - low)).clamp(0, 1)
     tensor = tensor.to(torch.float32)
     low, high = (float(v) for v in torch.aminmax(tensor))
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -127,28 +191,6 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _decode(source: Any, name: str) -> Image.Image:
-    try:
-        with Image.open(source) as image:
-            _check_size(image.size, name)
-            image.load()
-            return _to_rgb(image, name)
-    except Image.DecompressionBombError as error:
-        raise PictureError(
-            f"{name} claims more pixels than can be decoded safely; shrink it first."
-        ) from error
-    except UnidentifiedImageError as error:
-        raise PictureError(
-            f"{name} is not a picture that Pillow can read. Save it as PNG or JPEG."
-        ) from error
-    except PictureError:
-        raise
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
-        raise PictureError(
-            f"{name} is damaged or incomplete ({error}). Download or export it again."
-        ) from error
-
-
 def _check_size(size: tuple[int, int], name: str) -> None:
     width, height = size
     if min(width, height) < MIN_SIDE:
@@ -162,74 +204,111 @@ def _check_size(size: tuple[int, int], name: str) -> None:
         )
 
 
-def _to_rgb(image: Image.Image, name: str) -> Image.Image:
-    _check_size(image.size, name)
-    try:
-        image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I") or image.mode == "F":
-            return _from_array(_wide_values(image))
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
-            image = Image.alpha_composite(ground, image)
-        return image.convert("RGB")
-    except PictureError:
-        raise
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise PictureError(
-            f"{name} is damaged or incomplete ({error}). Download or export it again."
-        ) from error
+class _Reader:
+    """Reads pictures for a model of so many channels, with its levels."""
 
+    def __init__(self, levels: Levels | None, channels: int | None) -> None:
+        self._levels, self._channels = levels, channels
 
-def _wide_values(image: Image.Image) -> np.ndarray:
-    """Grey values of more than 8 bits as uint16, or float in [0, 1]."""
-    values = np.asarray(image)
-    if image.mode == "F":
-        # Float files come in either convention; _from_array refuses anything else.
-        return values / 255 if values.size and 1 < np.nanmax(values) <= 255 else values
-    if values.min() < 0 or values.max() > 65535:
-        raise PictureError(
-            f"The picture's grey values range from {values.min()} to {values.max()}; "
-            "scale them to 0 … 65535 first."
-        )
-    if image.mode == "I" and values.max() <= 255:
-        return values.astype(np.uint8)  # 32-bit grey made from 8 bits
-    return values.astype(np.uint16)
+    def array(
+        self, array: np.ndarray, name: str = "the picture array"
+    ) -> Image.Image | ArrayPicture:
+        array = shaped_array(array, self._channels)
+        _check_size((array.shape[1], array.shape[0]), name)
+        found = read_array(array, levels=self._levels, channels=self._channels)
+        return found if isinstance(found, ArrayPicture) else self.image(found, name)
 
-
-def _from_array(array: np.ndarray) -> Image.Image:
-    if array.ndim == 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (3, 4)):
-        hint = ""
-        if array.ndim == 3 and array.shape[0] in (1, 3, 4):
-            hint = " It looks channels-first: use np.moveaxis(array, 0, -1)."
-        raise PictureError(
-            f"A picture array has shape (H, W), (H, W, 3) or (H, W, 4), not {array.shape}.{hint}"
-        )
-    _check_size((array.shape[1], array.shape[0]), "the picture array")
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    if array.dtype == np.bool_:
-        array = array.astype(np.uint8) * 255
-    elif array.dtype == np.uint16:
-        array = np.round(array / 257).astype(np.uint8)
-    elif np.issubdtype(array.dtype, np.floating):
-        low, high = float(array.min()), float(array.max())
-        if not (low >= 0 and high <= 1):  # also false for NaN
+    def decode(self, source: Any, name: str) -> Image.Image | ArrayPicture:
+        try:
+            with Image.open(source) as image:
+                _check_size(image.size, name)
+                image.load()
+                return self.image(image, name)
+        except Image.DecompressionBombError as error:
             raise PictureError(
-                f"A float picture array lies in [0, 1]; this one ranges from {low:.3g} to {high:.3g}. "
-                "Divide values from 0 to 255 by 255, and replace NaN."
+                f"{name} claims more pixels than can be decoded safely; shrink it first."
+            ) from error
+        except UnidentifiedImageError as error:
+            raise PictureError(
+                f"{name} is not a picture that Pillow can read. Save it as PNG or JPEG."
+            ) from error
+        except PictureError:
+            raise
+        except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+            raise PictureError(
+                f"{name} is damaged or incomplete ({error}). Download or export it again."
+            ) from error
+
+    def image(self, image: Image.Image, name: str) -> Image.Image | ArrayPicture:
+        _check_size(image.size, name)
+        try:
+            written_in = image.format, _bits(image)
+            image = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I") or image.mode == "F":
+                return self._wide(image, *written_in)
+            if self._channels not in (None, 1, 3):
+                return self._every_channel(image, name)
+            if image.has_transparency_data:
+                image = image.convert("RGBA")
+                ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
+                image = Image.alpha_composite(ground, image)
+            return image.convert("RGB")
+        except PictureError:
+            raise
+        except (OSError, SyntaxError, ValueError, EOFError) as error:
+            raise PictureError(
+                f"{name} is damaged or incomplete ({error}). Download or export it again."
+            ) from error
+
+    def _every_channel(self, image: Image.Image, name: str) -> ArrayPicture:
+        """For a model that takes neither grey nor RGB: nothing is made up, and nothing left out."""
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        if len(image.getbands()) != self._channels:
+            also = ", or a picture with transparency" if self._channels == 4 else ""
+            raise PictureError(
+                f"{name} is of mode {image.mode}, and this model takes {self._channels} channels: pass an array of "
+                f"shape (H, W, {self._channels}) or a tensor ({self._channels}, H, W){also}."
             )
-        array = np.round(array * 255).astype(np.uint8)
-    elif array.dtype != np.uint8:
-        raise PictureError(
-            f"A picture array is uint8, uint16, bool or float in [0, 1], not {array.dtype}. "
-            "Use array.astype(np.uint8) for values from 0 to 255."
-        )
-    return _to_rgb(Image.fromarray(np.ascontiguousarray(array)), "the picture array")
+        return ArrayPicture(np.asarray(image))
+
+    def _wide(
+        self, image: Image.Image, written_as: str | None, bits: int | None
+    ) -> Image.Image | ArrayPicture:
+        """Grey values of more than 8 bits."""
+        values = np.asarray(image)
+        levels = self._levels
+        if levels is None and image.mode != "F":
+            low, high = int(values.min()), int(values.max())
+            if low < 0 or high > 65535:
+                raise PictureError(
+                    f"The picture's grey values range from {low} to {high}, and it is not known what is black and "
+                    "what is white: say Preprocess(…, levels=(black, white)), or scale them to 0 … 65535."
+                )
+            if bits == 12:
+                levels = (0, 4095)
+            elif image.mode == "I" and high <= 255 and written_as not in _SIXTEEN_BITS:
+                levels = (0, 255)  # 32-bit grey made from 8 bits
+        elif levels is None and 1 < np.nanmax(values) <= 255:
+            levels = (0, 255)  # float files come in either convention
+        clear = image.info.get("transparency")
+        grey = values.astype(np.uint16) if levels is None and image.mode != "F" else values
+        found = read_array(shaped_array(grey), levels=levels)
+        if isinstance(clear, int):  # the one value of a PNG that is transparent: laid on white
+            shown = found.values if isinstance(found, ArrayPicture) else np.array(found)[..., None]
+            white = 1.0 if isinstance(found, ArrayPicture) else 255
+            found = read_array(
+                np.where((values == clear)[..., None], white, shown).astype(shown.dtype)
+            )
+        if isinstance(found, ArrayPicture):
+            return found
+        return self.image(found, "the picture")
 
 
-def shades(pixels: torch.Tensor) -> np.ndarray:
-    """Pixels (C, H, W) in [0, 1] as uint8 (H, W, 3), for the screen."""
-    array = (pixels * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-    return np.ascontiguousarray(array.repeat(3, axis=-1) if array.shape[-1] == 1 else array)
+#: Formats of which a 32-bit image of Pillow has been scaled to 16 bits, or has had 16.
+_SIXTEEN_BITS = ("PNG", "PPM", "JPEG2000", "SGI")
+
+
+def _bits(image: Image.Image) -> int | None:
+    """The bits of a grey value that a TIFF file declares."""
+    declared = getattr(image, "tag_v2", {}).get(258)
+    return int(declared[0]) if isinstance(declared, tuple) and len(declared) == 1 else None

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from .beside import Beside
+from .chance import leaves_random_state, what_is_left_to_chance
 from .classes import configured_names, find_class, unique_names
 from .device import is_lost, is_want_of_memory, lost
 from .errors import CamwidgetError, LayerError, ModelError, PictureError, PromptError, TargetError
@@ -47,6 +48,7 @@ class VisionModel:
         prompt: what it declares about the text that it takes beside the picture; None if it takes none.
         text: the text in force; None until one is given. The module has then been run with the prompt's first example,
             and ``classes`` are those of that.
+        chance: what of its answers is left to chance, in words, as a warning said; "" if nothing is.
         origin: the call of ``load`` or ``wrap`` that made it; None if it was made by hand.
     """
 
@@ -112,6 +114,7 @@ class VisionModel:
             if not self.layers:
                 raise LayerError("layers is empty: name at least one layer, or leave it out.")
             self.default_layer = self.layers[-1].name
+        self.chance = what_is_left_to_chance(self)
 
     # -- what it is ------------------------------------------------------------------------
 
@@ -450,11 +453,13 @@ class VisionModel:
         if not torch.isfinite(logits).all():
             raise not_finite(self.module, self.name, self.dtype)
 
+    @leaves_random_state
     def _discover(self) -> Discovery:
         side = 64 if self.preprocess.geometry is None else 256
         # Noise, not a flat grey: the recognition of a GAP head compares numbers, and on a flat
         # picture too many of them would be equal.
-        noise = torch.rand((3, side, side), generator=torch.Generator().manual_seed(0))
+        bands = 3 if self.preprocess.channels == 1 else self.preprocess.channels
+        noise = torch.rand((bands, side, side), generator=torch.Generator().manual_seed(0))
         picture = noise.mul(255).to(torch.uint8).permute(1, 2, 0).numpy()
         inputs = self.inputs(self.pixels(picture))
         with self.undisturbed():

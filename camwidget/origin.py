@@ -15,6 +15,7 @@ class Origin:
         maker: "load" or "wrap".
         name: for ``load``, the name it was given; for ``wrap``, the class of the module.
         weights: for ``load``, the file or the name of a set of weights; None for the model's own.
+        weights_in_memory: for ``load``, whether the weights came from no file, so that no line can name them.
         classes: the classes' names, where ``load`` was given any; None for those that the weights tell.
         device: the device that was asked for in ``load``; None for the best one.
     """
@@ -24,3 +25,4 @@ class Origin:
     weights: str | None = None
     classes: tuple[str, ...] | None = None
     device: str | None = None
+    weights_in_memory: bool = False

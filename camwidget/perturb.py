@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from ._validation import is_number, require_model
 from .errors import CamwidgetError, PictureError
 from .fills import BASELINES, baseline_pixels, fill_pixels
 from .images import PictureLike
@@ -79,6 +80,7 @@ def mask_pixels(
     mode: str = "remove",
     baseline: str = "blur",
     paint: np.ndarray | None = None,
+    fill: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The picture with its top fractions removed, or with only them kept.
 
@@ -89,12 +91,14 @@ def mask_pixels(
         mode: "remove" or "keep".
         baseline: what removed pixels become, as in ``fill_pixels``.
         paint: what is hidden, or kept, whatever its rank: bool (H, W), or 1, -1 and 0; see ``painting.as_paint``.
+        fill: what ``baseline_pixels`` gave for this baseline, (C, H, W), where it is there already.
 
     Returns:
         float32 (len(fractions), C, H, W).
     """
     hidden = hidden_pixels(_fitting(levels, pixels), fractions, mode, paint)
-    return torch.where(hidden[:, None], fill_pixels(pixels, hidden, baseline), pixels)
+    there = fill_pixels(pixels, hidden, baseline) if fill is None else fill
+    return torch.where(hidden[:, None], there, pixels)
 
 
 def _fitting(levels: np.ndarray, pixels: torch.Tensor) -> np.ndarray:
@@ -280,7 +284,8 @@ def mask_curve(
             -1 (kept) and 0.
         progress: called with (done, total); a bar appears after a second if None.
     """
-    if not hasattr(steps, "__index__") or steps < 2:
+    require_model(model, "mask_curve", image, saliency)
+    if not is_number(steps, 2) or not hasattr(steps, "__index__"):
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
     pixels = model.preprocess.pixels(image)
     model = model.told(pixels)
@@ -378,6 +383,7 @@ def confidence_change(
         baseline: for "remove", what removed pixels become, as in ``fill_pixels``.
         fraction: for "remove", how much; 25 % in the sources.
     """
+    require_model(model, "confidence_change", image, saliency)
     pixels = model.preprocess.pixels(image)
     model = model.told(pixels)
     if change == "multiply":

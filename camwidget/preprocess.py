@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
 
+from .array_pictures import ArrayPicture, Levels, check_levels
 from .errors import ModelError, PictureError
-from .images import MAX_PIXELS, PictureLike, open_picture, tensor_pixels
+from .images import MAX_PIXELS, LazyPicture, PictureLike, read_picture, tensor_pixels
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "Preprocess"]
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "Preprocess", "default_preprocess", "takes_volumes"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -27,14 +31,27 @@ class Preprocess:
     masked and blurred. Normalised pixels are what the module receives. Keeping the steps apart
     is what lets the view show exactly what the model gets.
 
+    Pictures of 8 bits are resized and cropped by PIL at 8 bits. Of deeper ones (files of 12 and 16 bits or of floats,
+    and arrays of such types) every channel is, in floating point, by the same filters: their levels reach the model,
+    and the screen shows them rounded to 8 bits. What hides pixels of them is of whole 8-bit levels, and so is their
+    product with a map. Of a colour file with 16 bits a channel Pillow gives the upper 8: pass an array. A picture on
+    the screen has three channels: of a model with others, see ``images.shades``.
+
     Args:
         size: the model's input, one side or (height, width).
         resize: the short side before cropping, or (height, width) to stretch to; ``size`` if None.
-        mean: one value a channel, taken off the pixels; the length decides between grey (1) and RGB (3).
+        mean: one value a channel, taken off the pixels; the length is the number of channels: 1 for grey, 3 for RGB.
+            For any other number, pictures are arrays (H, W, C) or tensors (C, H, W) of just so many, and for 4 also
+            pictures with transparency, their opacity the fourth.
         std: one value a channel, by which they are divided then.
         interpolation: how resizing interpolates.
         geometry: replaces resize and crop: a callable from an RGB (or L) PIL image to a
             float tensor (C, H, W) in [0, 1].
+        levels: the values that are black and white in pictures of more than 8 bits a channel; those beyond are clipped.
+            (0, 4095) for 12 bits in a file or array of 16, (-160, 240) for a window of Hounsfield units. None: 0 and
+            65535 for 16 unsigned bits, 0 and 4095 for a TIFF file that says that it has 12, 0 and 1 for floats; arrays
+            of other types are refused. It never depends on a picture's own values. Floating-point tensors are pixels
+            in [0, 1] already.
     """
 
     def __init__(
@@ -46,9 +63,12 @@ class Preprocess:
         std: Sequence[float] = (1.0, 1.0, 1.0),
         interpolation: InterpolationMode = InterpolationMode.BILINEAR,
         geometry: Callable[[Image.Image], torch.Tensor] | None = None,
+        levels: Levels | None = None,
     ) -> None:
-        if len(mean) != len(std) or len(mean) not in (1, 3):
-            raise ModelError("Preprocess needs mean and std of one length, 1 (grey) or 3 (RGB).")
+        if len(mean) != len(std) or not len(mean):
+            raise ModelError(
+                "Preprocess needs mean and std of one length, the number of channels: 1 for grey, 3 for RGB."
+            )
         if min(std) <= 0:
             raise ModelError(f"Preprocess needs std > 0, not {tuple(std)}.")
         self.size = (
@@ -60,6 +80,7 @@ class Preprocess:
         self.std = tuple(float(s) for s in std)
         self.interpolation = interpolation
         self.geometry = geometry
+        self.levels = check_levels(levels)
 
     @classmethod
     def of(cls, transform: Any) -> Preprocess:
@@ -98,29 +119,42 @@ class Preprocess:
 
     @property
     def channels(self) -> int:
-        """1 for grey, 3 for RGB."""
+        """How many the model takes: 1 for grey, 3 for RGB."""
         return len(self.mean)
 
-    def pixels(self, picture: PictureLike) -> torch.Tensor:
+    def read(
+        self, picture: PictureLike | ArrayPicture, *, name: str | None = None
+    ) -> Image.Image | ArrayPicture:
+        """A picture at its own size, with the levels and channels that the model takes (see ``images.read_picture``).
+
+        Raises:
+            PictureError: if it cannot be read, or its channels are not the model's.
+        """
+        return read_picture(picture, name=name, levels=self.levels, channels=self.channels)
+
+    def pixels(self, picture: PictureLike | ArrayPicture | LazyPicture) -> torch.Tensor:
         """The pixels that the model gets, before normalisation.
 
         Args:
-            picture: anything that ``open_picture`` opens. A tensor (C, H, W) is taken to be
-                these pixels already, and only checked.
+            picture: anything that ``open_picture`` opens, or an array with as many channels as the model. A tensor
+                (C, H, W) is taken to be these pixels already, and only checked.
 
         Returns:
             float32 tensor (C, H, W) in [0, 1] on the CPU.
         """
+        if isinstance(picture, LazyPicture):
+            picture = picture.open()
         if isinstance(picture, torch.Tensor):
-            pixels = tensor_pixels(picture)
+            pixels = tensor_pixels(picture, levels=self.levels, channels=self.channels)
             if len(pixels) != 1:
                 raise PictureError(
                     f"One picture was expected, not a batch of {len(pixels)}. Pass pictures one by one."
                 )
             return self._checked(pixels[0]).cpu()
-        image = open_picture(picture)
-        if self.channels == 1:
-            image = image.convert("L")
+        opened = self.read(picture)
+        if isinstance(opened, ArrayPicture):
+            return self._of_array(opened)
+        image = opened.convert("L") if self.channels == 1 else opened
         if self.geometry is not None:
             return self._from_geometry(image)
         return (
@@ -131,6 +165,65 @@ class Preprocess:
             .to(torch.float32)
             / 255
         )
+
+    def _of_array(self, picture: ArrayPicture) -> torch.Tensor:
+        """Channel by channel, each by the filters of 8-bit pictures; alike channels once."""
+        if self.geometry is not None and self.channels in (1, 3):
+            return self._deep_geometry(picture)
+        is_grey = (picture.channels, self.channels) == (1, 3)
+        planes = (picture if is_grey else picture.to_channels(self.channels)).planes()
+        if self.geometry is not None:
+            return self._checked(torch.cat([self._plane(self.geometry, p) for p in planes])).cpu()
+        rows = [torch.as_tensor(np.array(self._cropped(plane))) for plane in planes]
+        pixels = torch.stack(rows).to(torch.float32)
+        # Bicubic resizing overshoots a little.
+        pixels = pixels.clamp(0, 1) if picture.is_deep else pixels / 255
+        return pixels.repeat(self.channels, 1, 1) if is_grey else pixels
+
+    def _deep_geometry(self, picture: ArrayPicture) -> torch.Tensor:
+        """A geometry is written for 8-bit pictures: a deeper one goes through it where that gives the same picture."""
+        assert self.geometry is not None
+        image = picture.shown()
+        rounded = self._from_geometry(image.convert("L") if self.channels == 1 else image)
+        is_grey = picture.channels == 1
+        planes = (picture if is_grey else picture.to_channels(self.channels)).planes()
+        try:
+            pixels = torch.cat([self._plane(self.geometry, plane) for plane in planes])
+        except Exception:  # it is somebody's own, and was promised 8 bits
+            pixels = torch.empty(0)
+        pixels = pixels.repeat(self.channels, 1, 1) if is_grey and len(pixels) == 1 else pixels
+        if pixels.shape == rounded.shape and (pixels - rounded).abs().max() <= 3 / 255:
+            return pixels
+        warnings.warn(
+            "The preprocessing takes pictures of 8 bits only, and deeper ones were rounded for it: for all levels pass "
+            "a camwidget.Preprocess(size, resize=…, mean=…, std=…).",
+            stacklevel=2,
+        )
+        return rounded
+
+    @staticmethod
+    def _plane(geometry: Callable[[Image.Image], torch.Tensor], plane: Image.Image) -> torch.Tensor:
+        """One channel through a geometry, (1, H, W) in [0, 1]; of one that repeats it, the first."""
+        result = _as_tensor(geometry, plane).to(torch.float32)
+        return result.reshape(-1, *result.shape[-2:])[:1].clamp(0, 1).cpu()
+
+    def smaller(self, side: int) -> Preprocess:
+        """The same for thumbnails: the same part of a picture, with about ``side`` pixels of the shorter side.
+
+        Itself if it is hardly larger, or has a geometry of its own.
+        """
+        times = min(self.size) // max(1, side)
+        if times < 2 or self.geometry is not None:
+            return self
+        small = copy.copy(self)
+        small.size = (self.size[0] // times, self.size[1] // times)
+        resize = self.resize
+        small.resize = (
+            max(1, resize // times)
+            if isinstance(resize, int)
+            else (max(1, resize[0] // times), max(1, resize[1] // times))
+        )
+        return small
 
     def normalize(self, pixels: torch.Tensor) -> torch.Tensor:
         """(…, C, H, W) pixels in [0, 1] to the module's input."""
@@ -169,7 +262,7 @@ class Preprocess:
         if result.is_floating_point() and result.min() > -0.25 and result.max() < 1.25:
             result = result.clamp(0, 1)  # bicubic resizing overshoots a little
         try:
-            return self._checked(tensor_pixels(result)[0]).cpu()
+            return self._checked(tensor_pixels(result, channels=self.channels)[0]).cpu()
         except PictureError as error:
             raise ModelError(
                 "preprocess must give pixels in [0, 1], so that they can be shown and masked: end it in "
@@ -180,13 +273,36 @@ class Preprocess:
     def _checked(self, pixels: torch.Tensor) -> torch.Tensor:
         if pixels.shape[0] == self.channels:
             return pixels
-        if self.channels == 3:
+        if (len(pixels), self.channels) == (1, 3):
             return pixels.expand(3, -1, -1)
-        raise PictureError("This model takes grey pictures: pass a tensor of shape (1, H, W).")
+        if self.channels == 1:
+            raise PictureError("This model takes grey pictures: pass a tensor of shape (1, H, W).")
+        raise PictureError(
+            f"This model takes {self.channels} channels: pass a tensor of shape ({self.channels}, H, W), not "
+            f"{tuple(pixels.shape)}."
+        )
 
     def __repr__(self) -> str:
         steps = "geometry=…" if self.geometry else f"size={self.size}, resize={self.resize}"
-        return f"Preprocess({steps}, mean={self.mean}, std={self.std})"
+        levels = "" if self.levels is None else f", levels={self.levels}"
+        return f"Preprocess({steps}, mean={self.mean}, std={self.std}{levels})"
+
+
+def default_preprocess(module: nn.Module) -> Preprocess:
+    """Short side to 224, centre crop, no normalisation, and the channels that the first convolution takes."""
+    first = _first_convolution(module)
+    channels = first.in_channels if isinstance(first, nn.Conv2d) else 3
+    return Preprocess(mean=(0.0,) * channels, std=(1.0,) * channels)
+
+
+def takes_volumes(module: nn.Module) -> bool:
+    """Whether the first convolution of a module has three dimensions."""
+    return isinstance(_first_convolution(module), nn.Conv3d)
+
+
+def _first_convolution(module: nn.Module) -> nn.Module | None:
+    kinds = (nn.Conv2d, nn.Conv3d)
+    return next((m for m in module.modules() if isinstance(m, kinds)), None)
 
 
 def _as_tensor(geometry: Callable[[Image.Image], torch.Tensor], image: Image.Image) -> torch.Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from tqdm.auto import tqdm
 
@@ -27,11 +28,17 @@ C = TypeVar("C", bound=Countable)
 Progress: TypeAlias = Callable[[int, int], None]
 
 
+def _bar(label: str, total: int) -> Any:
+    """Return a bar that appears after a second, so that quick work is quiet; none where TQDM_DISABLE is set."""
+    # tqdm reads the variable for its bars of text, but not for those of a notebook.
+    off = bool(os.environ.get("TQDM_DISABLE"))
+    return tqdm(desc=label, leave=False, delay=1.0, total=total, disable=off)
+
+
 def track(steps: Sequence[T], label: str, progress: Progress | None = None) -> Iterator[T]:
     """Yield the steps, reporting to ``progress``, or to a bar that appears after a second."""
     if progress is None:
-        # The delay keeps quick work quiet.
-        with tqdm(desc=label, leave=False, delay=1.0, total=len(steps)) as bar:
+        with _bar(label, len(steps)) as bar:
             try:
                 for step in steps:
                     yield step
@@ -51,7 +58,7 @@ def follow(steps: Iterable[C], label: str, progress: Progress | None = None) -> 
     """The last of some steps that count themselves, reporting as ``track`` does."""
     last: C | None = None
     if progress is None:
-        with tqdm(desc=label, leave=False, delay=1.0, total=1) as bar:
+        with _bar(label, 1) as bar:
             for last in steps:
                 bar.total = last.total
                 bar.update(last.done - bar.n)

@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ._validation import is_number, require_model
 from .engine import explain
-from .errors import MethodError, ModelError, QuizError
+from .errors import MethodError, QuizError
 from .explanation import Explanation
 from .methods import Method, get_method
 from .models import VisionModel
@@ -320,17 +321,14 @@ def _listed(images: Iterable[Any]) -> list[Any]:
 
 def _check_models(*models: VisionModel) -> None:
     for model in models:
-        if not isinstance(model, VisionModel):
-            raise ModelError(
-                f"A quiz takes models from camwidget.load or camwidget.wrap, not {type(model).__name__}."
-            )
+        require_model(model, "A quiz")
         if model.scores == "value":
             raise QuizError(f"{model.name} gives quantities, and a quiz is about classes.")
 
 
 def _check_count(found: int, given: int, n: int, what: str) -> None:
-    if n < 1:
-        raise QuizError(f"n is the number of questions, at least 1, not {n}.")
+    if not is_number(n, 1) or not hasattr(n, "__index__"):
+        raise QuizError(f"n is the number of questions, at least 1, not {n!r}.")
     if found < n:
         remedy = f"Pass more pictures, or n={found}." if found else "Pass other pictures."
         raise QuizError(f"{found} of {given} pictures {what}; n={n} are asked for. {remedy}")

@@ -13,6 +13,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import torch
 
+from ._validation import is_number
 from .errors import CamwidgetError, PictureError
 
 __all__ = [
@@ -42,7 +43,12 @@ def saliency_of(saliency: SaliencyLike) -> torch.Tensor:
     values = getattr(saliency, "saliency", saliency)
     if isinstance(values, torch.Tensor):
         return values.detach().float()
-    return torch.from_numpy(np.array(values, dtype=np.float32))
+    try:
+        return torch.from_numpy(np.array(values, dtype=np.float32))
+    except (TypeError, ValueError) as error:
+        raise PictureError(
+            f"A map was expected, (H, W) or an explanation from camwidget.explain, not {type(saliency).__name__}."
+        ) from error
 
 
 def levels_of(saliency: torch.Tensor) -> torch.Tensor:
@@ -71,7 +77,7 @@ def rank_levels(saliency: SaliencyLike) -> np.ndarray:
 
 def threshold(fraction: float) -> int:
     """The level below which pixels belong to the top ``fraction``, from 0 to 65536."""
-    if not 0 <= fraction <= 1:  # also refuses NaN
+    if not is_number(fraction, 0, 1):
         raise CamwidgetError(f"A fraction lies between 0 and 1, not {fraction!r}.")
     return math.floor(fraction * LEVELS + 0.5)
 

@@ -17,6 +17,7 @@ from .errors import ModelError
 from .folding import folded
 from .layers import hooked
 from .models import VisionModel
+from .precision_timing import warn_if_slower
 from .running import wants_rows
 from .targets import Target, score_of, wants_output
 from .trace import Trace, in_precision
@@ -73,6 +74,7 @@ def rerun(
     if start >= total:
         return
     first = make(start, start + 1)
+    warn_if_slower(model, first, precision)
     if total - start >= _WORTH:
         model = folded(model, first)
     size = min(most, batch_size(model, *first.shape[-2:]))

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
+from .fills import BASELINES, baseline_pixels, flat_fill
 from .images import shades
-from .perturb import BASELINES, baseline_pixels
 
 __all__ = ["fill_of", "scene_of"]
 
@@ -26,6 +26,9 @@ def scene_of(id: str, pixels: torch.Tensor) -> dict[str, Any]:
 
 def fill_of(pixels: torch.Tensor, baseline: str) -> bytes:
     """What removed pixels become: RGB bytes of the whole picture, or of one pixel where all are alike."""
+    one = flat_fill(pixels, baseline)
+    if one is not None:
+        return shades(one).tobytes()
     fill = shades(baseline_pixels(pixels, baseline))
     flat = bool((fill == fill[:1, :1]).all())
     return fill[0, 0].tobytes() if flat else fill.tobytes()

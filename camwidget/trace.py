@@ -72,6 +72,10 @@ class Trace:
         # A caller's inference_mode would make tensors that autograd refuses.
         with torch.inference_mode(False):
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
+            if precision != "fp32":
+                from .precision_timing import warn_if_slower  # it needs this module
+
+                warn_if_slower(model, inputs, precision)
             self._returned = self._forward(
                 inputs, torch.enable_grad() if with_input else torch.no_grad()
             )
@@ -243,7 +247,7 @@ class Trace:
 
 def check_precision(precision: Any) -> None:
     """Raise a MethodError if there is no such precision."""
-    if precision not in list(PRECISIONS):
+    if not isinstance(precision, str) or precision not in PRECISIONS:
         raise MethodError(
             f"There is no precision {precision!r}: use {', '.join(map(repr, PRECISIONS))}."
         )

@@ -9,7 +9,6 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from .errors import PictureError
 from .masks import tight_box
@@ -129,7 +128,9 @@ def share_inside(saliency: np.ndarray, mask: Mask) -> float:
 
 def fit_mask(mask: Mask, preprocess: Preprocess) -> Mask:
     """A mask (H, W) of a picture as bool (h, w) of the model's pixels of it: resized and cropped as the picture is."""
-    painted = Image.fromarray(np.asarray(mask, dtype=np.uint8) * 255).convert("RGB")
+    painted = np.asarray(mask, dtype=np.uint8) * 255
+    if preprocess.channels > 3:
+        painted = np.repeat(painted[..., None], preprocess.channels, axis=-1)
     return preprocess.pixels(painted).mean(0).numpy() >= 0.5
 
 

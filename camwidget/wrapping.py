@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from .errors import ModelError
+from ._validation import listed_names, require_module
+from .errors import LayerError, ModelError
 from .models import VisionModel
 from .origin import Origin
-from .preprocess import Preprocess
+from .preprocess import Preprocess, default_preprocess, takes_volumes
 from .processors import read_processor
 from .prompts import Prompt
 
@@ -71,8 +72,7 @@ def wrap(
         PromptError: if the prompt's first example cannot be read.
         LayerError: if a layer does not exist or no layer has a map.
     """
-    if not isinstance(module, nn.Module):
-        raise ModelError(f"wrap takes a torch.nn.Module, not {type(module).__name__}.")
+    require_module(module)
     if any(isinstance(p, nn.UninitializedParameter) for p in module.parameters()):
         raise ModelError(
             "The module has lazy parameters: run it once on an input before wrapping it."
@@ -86,25 +86,31 @@ def wrap(
         raise ModelError(
             "A TorchScript module does not show its layers: wrap the nn.Module that it was made from."
         )
-    if isinstance(layers, str):
-        layers = [layers]
+    layers = None if layers is None else listed_names(layers, "layers")
     if preprocess is None:
-        first = next((m for m in module.modules() if isinstance(m, nn.Conv2d)), None)
-        channels = first.in_channels if first is not None and first.in_channels in (1, 3) else 3
-        preprocess = Preprocess(mean=(0.0,) * channels, std=(1.0,) * channels)
-    model = VisionModel(
-        module,
-        Preprocess.of(read_processor(preprocess)),
-        classes,
-        name=name or type(module).__name__,
-        reshape=reshape,
-        layers=layers,
-        inputs=inputs,
-        prompt=prompt,
-        scores=scores,
-        unit=unit,
-        output=output,
-    )
+        preprocess = default_preprocess(module)
+    try:
+        model = VisionModel(
+            module,
+            Preprocess.of(read_processor(preprocess)),
+            classes,
+            name=name or type(module).__name__,
+            reshape=reshape,
+            layers=layers,
+            inputs=inputs,
+            prompt=prompt,
+            scores=scores,
+            unit=unit,
+            output=output,
+        )
+    except (ModelError, LayerError) as error:
+        if not takes_volumes(module):
+            raise
+        raise ModelError(
+            f"{type(module).__name__} begins with a three-dimensional convolution, so it takes volumes or videos "
+            "(N, C, D, H, W), and only pictures (N, C, H, W) can be explained: wrap a module that takes one slice or "
+            "frame and makes the volume of it, with reshape=… for its layers (see wrap)."
+        ) from error
     model.origin = Origin("wrap", type(module).__name__)
     return model
 

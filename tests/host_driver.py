@@ -47,7 +47,7 @@ def serving(folder: Path, command: Callable[[int], Sequence[str]], path: str = "
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while not _answers(url):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(log.read_text()[-4000:])

@@ -32,7 +32,7 @@ class Kernel:
         )
         self.client = self.manager.client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=90)
+        self.client.wait_for_ready(timeout=240)
 
     def start(self, code: str) -> str:
         """Run code, and do not wait for it; its number."""
@@ -71,12 +71,21 @@ class Kernel:
         self.client.control_channel.send(self.client.session.msg("create_subshell_request", {}))
         return self.client.get_control_msg(timeout=30)["content"]["subshell_id"]
 
-    def tell(self, comm: str, data: Any, subshell: str | None = None) -> None:
-        """A widget's message from the page. Nothing is waited for."""
+    def tell(self, comm: str, data: Any, subshell: str | None = None) -> str:
+        """Send a widget's message as the page does, and wait for nothing; its number."""
         message = self.client.session.msg("comm_msg", {"comm_id": comm, "data": data})
         if subshell is not None:
             message["header"]["subshell_id"] = subshell
         self.client.shell_channel.send(message)
+        return message["header"]["msg_id"]
+
+    def dealt_with(self, numbers: list[str]) -> None:
+        """Wait until the kernel is through with these messages of widgets, of which nobody has asked since."""
+        left = set(numbers)
+        while left:
+            message = self.client.get_iopub_msg(timeout=self.slow)
+            if message["content"].get("execution_state") == "idle":
+                left.discard(message["parent_header"].get("msg_id"))
 
     def interrupt(self) -> None:
         self.manager.interrupt_kernel()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from page_driver import PATIENCE, still, until
 
 FLAGS = [
     "--no-sandbox",
@@ -23,11 +24,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-#: Milliseconds that a browser test waits for what must come: machines are slow at times, and waiting costs nothing
-#: where it comes.
-PATIENCE = 60_000
 
 
 class Lab:
@@ -75,7 +71,7 @@ class Lab:
         )
 
     def wait(self) -> None:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while time.monotonic() < deadline:
             try:
                 urllib.request.urlopen(f"{self.url}/api", timeout=2).read()
@@ -176,6 +172,43 @@ class LabPage:
             }""",
             code,
         )
+
+    def value(self, expression: str) -> Any:
+        """What an expression is in the kernel, through JSON."""
+        printed = self.page.evaluate(
+            """async (code) => {
+              const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+              const future = kernel.requestExecute({code});
+              let printed = "";
+              future.onIOPub = ({content}) => { printed += content.text ?? ""; };
+              await future.done;
+              return printed;
+            }""",
+            f"import json\nprint(json.dumps({expression}))",
+        )
+        return json.loads(printed)
+
+    def busy(self) -> None:
+        """Wait until the kernel is busy."""
+        until(
+            self.page,
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'",
+        )
+
+    def settled(self, explorer: str = "ex") -> None:
+        """Wait until the kernel's explorer has nothing to do, and the page says what it says."""
+        said = f"[v.status, v.sentence, v.fraction] for v in [{explorer}.wait(120)._view]"
+        until(
+            self.page,
+            """([[status, sentence, fraction]]) => {
+              const text = (name) => document.querySelector(name).textContent;
+              return text(".camwidget-status-text") === status && text(".camwidget-say") === sentence
+                && Math.abs(document.querySelector(".camwidget-fraction").value - 100 * fraction) < 0.01
+                && document.querySelector(".camwidget-waiting") === null;
+            }""",
+            self.value(f"[{said}]"),
+        )
+        still(self.page)
 
     def widget(self, *, timeout: float = PATIENCE) -> None:
         """Wait until the explorer has shown its first map."""

@@ -155,6 +155,7 @@ def test_a_terminal_without_such_letters() -> None:
     assert done.returncode == 0 and "PICTURE\\u2026" in done.stdout and not done.stderr
 
 
+@pytest.mark.full
 def test_nobody_reads_the_answer(folder: Path) -> None:
     command = [sys.executable, "-m", "camwidget", "cat.png", "-q", "--steps", "2"]
     reading, writing = os.pipe()
@@ -171,8 +172,14 @@ def test_nobody_reads_the_answer(folder: Path) -> None:
 
 def test_an_interruption_leaves_nothing_half(folder: Path) -> None:
     command = [sys.executable, "-m", "camwidget", "cat.png", "--steps", "201", "--layer", "all"]
+    with_bar = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}
     running = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "80"}
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**with_bar, "COLUMNS": "80"},
+        # Whoever runs the tests in the background has it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert running.stderr is not None
     try:

@@ -365,6 +365,7 @@ def test_the_table_and_the_figures(colours: cw.VisionModel, scenes: list[Scene])
 # -- the net that ships --------------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_units_of_the_zoo_answer_to_its_textures(textures: cw.VisionModel) -> None:
     samples = [drawn.draw(60_000 + n) for n in range(60)]
     assert set(samples[0].concepts()) == set(samples[0].names)

@@ -16,6 +16,7 @@ from camwidget.correlation import correlation, rank_correlation, ranks, unit_ran
 VALUES = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0]), min_size=2, max_size=30)
 
 
+@pytest.mark.full
 @settings(deadline=None)
 @given(VALUES, st.randoms(use_true_random=False))
 def test_ranks_and_correlations_are_scipys(values: list[float], random: object) -> None:

@@ -65,7 +65,9 @@ def tiny(module: nn.Module | None = None, **options: Any) -> cw.VisionModel:
 # -- it raises the score -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("index", range(10))
+@pytest.mark.parametrize(
+    "index", [0, *(pytest.param(index, marks=pytest.mark.full) for index in range(1, 10))]
+)
 def test_the_model_takes_the_picture_of_a_class_for_that_class(
     textures: cw.VisionModel, index: int
 ) -> None:

@@ -18,6 +18,53 @@ LOST = "CUDA error: unspecified launch failure\nCUDA kernel errors might be asyn
 PICTURE = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
 
 
+#: First lines of PyTorch's and CUDA's own texts, with what they mean.
+TEXTS = {
+    "memory": [
+        "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 7.79 GiB",
+        "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "HIP out of memory. Tried to allocate 2.00 GiB",
+        "MPS backend out of memory (MPS allocated: 17.83 GB, other allocations: 288.00 KB)",
+        "[enforce fail at alloc_cpu.cpp:117] data. DefaultCPUAllocator: can't allocate memory: you tried",
+        "[enforce fail at CPUAllocator.cpp:64] . DefaultCPUAllocator: not enough memory: you tried",
+        "NCCL Error 1: unhandled cuda error: Failed to allocate device buffers",
+    ],
+    "lost": [
+        "CUDA error: device-side assert triggered\nCompile with `TORCH_USE_CUDA_DSA`",
+        "CUDA error: an illegal memory access was encountered",
+        "CUDA error: unspecified launch failure",
+        "CUDA error: misaligned address",
+        "CUDA error: an illegal instruction was encountered",
+        "CUDA error: the launch timed out and was terminated",
+        "CUDA error: uncorrectable ECC error encountered",
+        "CUDA error: unknown error",
+        "HIP error: unspecified launch failure",
+    ],
+    "neither": [
+        "CUDA error: no kernel image is available for execution on the device",
+        "CUDA error: invalid device ordinal",
+        "CUDA error: invalid argument",
+        "CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasGemmEx`",
+        "CUDA error: CUBLAS_STATUS_INVALID_VALUE when calling `cublasSgemm`",
+        "CUDA error: the provided PTX was compiled with an unsupported toolchain.",
+        "CUDA error: all CUDA-capable devices are busy or unavailable",
+        "CUDA error: operation not permitted when stream is capturing",
+        "cuDNN error: CUDNN_STATUS_NOT_SUPPORTED. This error may appear if you passed in a non-contiguous input.",
+        "mat1 and mat2 shapes cannot be multiplied (1x4 and 3x2)",
+    ],
+}
+
+
+@pytest.mark.parametrize(("kind", "text"), [(k, t) for k, all_ in TEXTS.items() for t in all_])
+def test_what_a_devices_error_means(kind: str, text: str) -> None:
+    """Nothing but a device that does nothing any more counts as lost."""
+    error = RuntimeError(text)
+    assert device.is_lost(error) is (kind == "lost")
+    assert device.is_want_of_memory(error) is (kind == "memory")
+
+
 class Failing(nn.Module):
     """A small net that fails on demand, as a device does: with its first weights, not with others in place."""
 

@@ -204,18 +204,10 @@ def test_scales_keep_the_order_and_fill_the_range() -> None:
     from camwidget.engine import scale_saliency
 
     generator = torch.Generator().manual_seed(0)
-    spiky = torch.randn((2, 40, 50), generator=generator).exp() ** 3
     offset = torch.rand((2, 5, 6), generator=generator) + 10
-    plain, peaks = (scale_saliency(spiky, (40, 50), s) for s in ("maximum", "peaks"))
-    assert np.median(peaks) > 5 * np.median(plain)
-    for values in (plain, peaks):
-        assert values.max() == 1 and values.min() >= 0
-    order = np.argsort(plain[0], axis=None, kind="stable")
-    assert (np.diff(peaks[0].ravel()[order]) >= 0).all()
-    assert len(np.unique(peaks[0])) == len(np.unique(plain[0]))
     ranged = scale_saliency(offset, (5, 6), "range")
     assert ranged.min() == 0 and ranged.max() == 1
     assert scale_saliency(offset, (5, 6)).min() > 0.8
     empty = torch.zeros(1, 4, 4)
-    for scale in ("maximum", "range", "peaks"):
+    for scale in ("maximum", "range"):
         assert not scale_saliency(empty, (8, 8), scale).any()

@@ -98,11 +98,18 @@ def test_tokens_lie_where_their_patches_are() -> None:
     ("name", "shape", "default"),
     [
         ("vit_tiny_patch16_224", (192, 14, 14), "blocks.11.norm1"),
-        ("deit_tiny_distilled_patch16_224", (192, 14, 14), "blocks.11.norm1"),
-        ("vit_medium_patch16_reg4_gap_256", (512, 16, 16), "norm"),
-        ("swin_tiny_patch4_window7_224", (768, 7, 7), "norm"),
-        ("pvt_v2_b0", (256, 7, 7), "stages.3"),
-        ("convnextv2_atto", (320, 7, 7), "stages.3"),
+        pytest.param(
+            "deit_tiny_distilled_patch16_224",
+            (192, 14, 14),
+            "blocks.11.norm1",
+            marks=pytest.mark.full,
+        ),
+        pytest.param(
+            "vit_medium_patch16_reg4_gap_256", (512, 16, 16), "norm", marks=pytest.mark.full
+        ),
+        pytest.param("swin_tiny_patch4_window7_224", (768, 7, 7), "norm", marks=pytest.mark.full),
+        pytest.param("pvt_v2_b0", (256, 7, 7), "stages.3", marks=pytest.mark.full),
+        pytest.param("convnextv2_atto", (320, 7, 7), "stages.3", marks=pytest.mark.full),
     ],
 )
 def test_timm_is_explained_without_a_word(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import camwidget as cw
+from camwidget import fills, inpainting
 from camwidget.errors import CamwidgetError
 from camwidget.fills import baseline_names, fill_pixels
 from camwidget.perturb import (
@@ -325,3 +327,45 @@ def test_drop_and_increase(meter: cw.VisionModel) -> None:
     assert quarter.after < quarter.before
     with pytest.raises(CamwidgetError, match="'multiply' or 'remove'"):
         cw.confidence_change(meter, pixels, left, change="add")
+
+
+# -- large pictures --------------------------------------------------------------------------
+
+
+def test_large_pictures_are_blurred_as_small_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Fourier transforms, which is the same blur."""
+    pixels = torch.rand(2, 90, 130, generator=torch.Generator().manual_seed(0))
+    pixels[:, 20:40] = 1
+    direct = fills._blur(pixels)
+    monkeypatch.setattr(fills, "_DIRECT", 64)
+    torch.testing.assert_close(fills._blur(pixels), direct, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("baseline", ["inpaint", "telea"])
+def test_holes_of_large_pictures_are_filled_at_a_reduced_size(
+    baseline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ramp = torch.linspace(0.2, 0.8, 100).expand(3, 75, 100).clone()
+    hole = torch.zeros(75, 100, dtype=torch.bool)
+    hole[20:50, 40:70], hole[3, 4], hole[74, 90:] = True, True, True
+    kind = dataclasses.replace(inpainting.INPAINTINGS[baseline], most=40 * 40)
+    monkeypatch.setitem(inpainting.INPAINTINGS, baseline, kind)
+    filled = fill_pixels(ramp * ~hole, hole[None], baseline)[0]
+    assert torch.equal(filled[:, ~hole], ramp[:, ~hole])
+    assert (filled - ramp).abs().max() < 0.06
+    levels = filled[:, hole] * 255
+    assert torch.allclose(levels, levels.round(), atol=1e-4)
+
+
+def test_a_blur_is_made_once_while_its_picture_is_there() -> None:
+    recent, pixels = fills.RecentFills(), torch.rand(3, 20, 20)
+    fill = recent.get(pixels, "blur")
+    assert recent.get(pixels, "blur") is fill
+    assert torch.equal(fill, baseline_pixels(pixels, "blur"))
+    other = pixels.clone()
+    assert recent.get(other, "mean") is not fill and recent.get(other, "blur") is not fill
+    for baseline in ("mean", "black"):
+        one = fills.flat_fill(pixels, baseline)
+        assert one is not None
+        assert torch.equal(one.expand(3, 20, 20), baseline_pixels(pixels, baseline))
+    assert fills.flat_fill(pixels, "blur") is None

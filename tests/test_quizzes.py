@@ -135,7 +135,7 @@ def test_too_few_pictures(textures: cw.VisionModel, samples: list[Sample]) -> No
             by_class(textures, images, 1)
     with pytest.raises(QuizError, match="a list of pictures, not Sample"):
         by_class(textures, samples[0], 1)
-    with pytest.raises(cw.CamwidgetError, match="takes models"):
+    with pytest.raises(cw.CamwidgetError, match="A quiz takes a model"):
         by_class("zoo/textures", samples, 1)  # type: ignore[arg-type]
     with pytest.raises(cw.CamwidgetError, match="gradcam"):
         which_class(textures, samples, n=1, seed=0, method="gradcamm")

@@ -14,7 +14,7 @@ import camwidget as cw
 from camwidget.perturb import baseline_pixels
 from camwidget.ranks import rank_levels
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.full]
 
 
 def truths(label: dict[str, Any]) -> set[int]:

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .._validation import require_model
 from ..errors import DataError, MetricError, ModelError
 from ..methods import Method
 from ..metrics import Bench, Metric
@@ -81,10 +82,7 @@ def evaluate(
         MetricError: if a metric is unknown, or needs of every picture what no picture has.
         MethodError, LayerError, ModelError: as in ``explain``, before anything is computed where possible.
     """
-    if not isinstance(model, VisionModel):
-        raise ModelError(
-            f"evaluate takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}."
-        )
+    require_model(model, "evaluate", data)
     if not model.classes:
         raise ModelError(f"There is nothing to evaluate, since {model.no_classes}")
     plan = make_plan(model, methods, metrics, layers, target, precision, seed, batch)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image
-
 from ..errors import DataError
+from ..picture_folders import walk_folder
 from .items import Item
 from .reader import Reader
 
@@ -42,7 +39,7 @@ class Folder:
                 f"There is {what} at {str(root)!r}, not a folder (looked in {Path.cwd()}): data is a folder of class "
                 "folders, a list of pictures, a dataset or a DataLoader."
             )
-        files = [path.relative_to(self._root) for path in _pictures(self._root)]
+        files = [path.relative_to(self._root) for path in walk_folder(self._root)]
         if not files:
             raise DataError(
                 f"There is nothing to evaluate: {str(root)!r} has no pictures in it, nor its folders."
@@ -68,24 +65,3 @@ class Folder:
         for _, file, label in self._files:
             digest.update(f"{file.as_posix()}\0{label}\0".encode(errors="surrogateescape"))
         return digest.hexdigest()[:16]
-
-
-@functools.cache
-def _suffixes() -> frozenset[str]:
-    """Those of files that Pillow can read."""
-    return frozenset(s for s, kind in Image.registered_extensions().items() if kind in Image.OPEN)
-
-
-def _pictures(root: Path) -> Iterator[Path]:
-    """Sorted by folder and name; hidden files and folders, such as of checkpoints, are left out."""
-    seen: set[str] = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:  # a link to a folder above it
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in _suffixes():
-                yield Path(folder) / name

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError, PictureError
-from ..images import open_picture
 from ..models import VisionModel
 from ..truth import GroundTruth, Whereabouts, objects_of, whereabouts, whereabouts_of
 
@@ -129,7 +128,7 @@ def open_item(item: Item, model: VisionModel) -> Opened:
         size = (int(pixels.shape[-2]), int(pixels.shape[-1]))
         return Opened(item, pixels, _finder(item, size, is_pixels=True))
     name = item.name if isinstance(item.picture, (bytes, Path)) else None
-    picture = open_picture(item.picture, name=name)
+    picture = model.preprocess.read(item.picture, name=name)
     pixels = model.preprocess.pixels(picture)
     return Opened(item, pixels, _finder(item, picture.size[::-1], is_pixels=False))
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
+from .._validation import listed_names
 from ..errors import CamwidgetError, TargetError
 from ..listing import listed_classes
 from ..methods import Method, get_method, list_methods
@@ -55,9 +56,9 @@ def choose_classes(
     """
     if target is None:
         target = []
-    elif isinstance(target, (str, int, np.integer)):
+    elif isinstance(target, (int, np.integer)):
         target = [target]
-    wanted = [model.class_index(t) for t in target]
+    wanted = [model.class_index(t) for t in listed_names(target, "target")]
     predicted = model.foremost(torch.from_numpy(whole)[None])[0]
     order: list[int] = model.ordered(torch.from_numpy(whole)).tolist()
     if isinstance(classes, (int, np.integer)):
@@ -72,7 +73,7 @@ def choose_classes(
             kept = [i for i in listed if i not in spare]
             listed = sorted([*kept, *more], key=order.index)
         return tuple(listed), shown
-    asked = [model.class_index(c) for c in ([classes] if isinstance(classes, str) else classes)]
+    asked = [model.class_index(c) for c in listed_names(classes, "classes")]
     if not asked and not wanted:
         raise TargetError("A page has at least one class: classes is empty.")
     shown = wanted[0] if wanted else predicted if predicted in asked else asked[0]
@@ -91,9 +92,10 @@ def choose_methods(
     Raises:
         MethodError: if one that was asked for does not apply at the layer.
     """
-    if isinstance(methods, (str, Method)):
+    if isinstance(methods, Method):
         methods = [methods]
-    asked = [get_method(m) for m in (*([] if method is None else [method]), *(methods or ()))]
+    several = [] if methods is None else listed_names(methods, "methods")
+    asked = [get_method(m) for m in (*([] if method is None else [method]), *several)]
     for m in asked:
         m.check(model, layer)
     if methods is None:
@@ -121,9 +123,9 @@ def choose_layers(
     listed = [x.name for x in model.layers]
     if layers == "all" and not model.has_layer("all"):
         layers, layer = listed, layer or model.default_layer
-    elif isinstance(layers, str):
-        layers = [layers]
-    asked = None if layers is None else [model.layer(name).name for name in layers]
+    asked = None
+    if layers is not None:
+        asked = [model.layer(name).name for name in listed_names(layers, "layers")]
     if asked is not None and not asked:
         raise CamwidgetError("A page has at least one layer: layers is empty.")
     shown = model.layer(layer).name if layer is not None or asked is None else asked[0]

@@ -19,6 +19,7 @@ from ..localization import localize
 from ..models import VisionModel
 from ..progress import Progress
 from ..scene import fill_of
+from ..tone_mapping import tone_note
 from .archive import Archive
 from .choose import Choice
 from .curves import curves
@@ -135,7 +136,7 @@ def _maps(
     layers each method has its maps.
     """
     grids: list[Grid] = []
-    known: dict[tuple[bytes, tuple[int, ...]], int] = {}
+    known: dict[tuple[bytes, tuple[int, ...], bool], int] = {}
     maps: list[list[int]] = []
     start: Explanation | None = None
     places: dict[str, tuple[str, ...]] = {}
@@ -154,7 +155,7 @@ def _maps(
         for number, explanation in enumerate(found):
             row, column = divmod(number, len(at))
             grid = grid_of(explanation, m)
-            key = (grid.cells.tobytes(), grid.cells.shape)
+            key = (grid.cells.tobytes(), grid.cells.shape, grid.is_tone_mapped)
             if key not in known:
                 known[key] = len(grids)
                 grids.append(grid)
@@ -213,11 +214,14 @@ def _grid(
         return np.round(values * 10_000).astype(np.uint16)
 
     found = localize(grid.saliency(size))
+    knee = grid.knee(size)
     return {
         "rows": grid.cells.shape[0],
         "columns": grid.cells.shape[1],
         "rounded": grid.is_rounded,
         "peak": grid.peak,
+        "knee": knee,
+        "scale_note": tone_note(knee),
         "cells": archive.numbers(grid.cells),
         "box": None if found is None else [*map(int, found.box)],
         "at": None if found is None else [int(found.peak[1]), int(found.peak[0])],

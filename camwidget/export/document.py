@@ -114,6 +114,8 @@ def page_path(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
         PermissionError: if nothing can be written there.
         CamwidgetError: if the name is that of another kind of file.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise CamwidgetError(f"path is where the page is written, not {type(path).__name__}.")
     target = Path(path).expanduser()
     if target.suffix == "" and not target.is_dir():
         target = target.with_name(target.name + ".html")

@@ -11,11 +11,14 @@ from ..engine import saliency_maps
 from ..explanation import Explanation
 from ..methods import Method
 from ..ranks import rank_levels
+from ..tone_mapping import tone_knee
 
-__all__ = ["EXACT", "STEPS", "Grid", "grid_of"]
+__all__ = ["EXACT", "FINE_STEPS", "STEPS", "Grid", "grid_of"]
 
 #: Maps of up to so many cells are kept as they are; larger ones are rounded to so many steps of their maximum.
 EXACT, STEPS = 1024, 4095
+#: The same of maps that few pixels dominate: nearly all of their values lie far below the maximum.
+FINE_STEPS = 65535
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +29,11 @@ class Grid:
     rounded before that, so that the screen shows what the model got.
     """
 
-    cells: np.ndarray = field(repr=False)  #: float32, or uint16 up to ``STEPS`` where it is rounded
+    cells: np.ndarray = field(repr=False)  #: float32, or uint16 where it is rounded
     peak: float  #: the maximum before that, to compare maps of several classes
+    is_tone_mapped: bool = (
+        False  #: whether it is drawn brighter than in proportion, see ``tone_mapping``
+    )
 
     @property
     def is_empty(self) -> bool:
@@ -44,6 +50,10 @@ class Grid:
         cells = torch.from_numpy(self.cells.astype(np.float32))
         return saliency_maps(cells[None], size)[0].numpy()
 
+    def knee(self, size: tuple[int, int]) -> float | None:
+        """The saliency that is drawn at 0.9 of the color scale; None where the map is drawn in proportion."""
+        return tone_knee(self.saliency(size)) if self.is_tone_mapped else None
+
     def levels(self, size: tuple[int, int]) -> np.ndarray:
         """The rank levels, uint16 (H, W)."""
         return rank_levels(self.saliency(size))
@@ -51,15 +61,12 @@ class Grid:
 
 def grid_of(explanation: Explanation, method: Method) -> Grid:
     """An explanation's map by the method that made it."""
-    if method.scale == "peaks":
-        values = explanation.saliency  # which is not in proportion to what it was made of
-    elif method.scale == "range":
-        values = explanation.raw - explanation.raw.min()
-    else:
-        values = np.maximum(explanation.raw, 0)
-    values = values.astype(np.float32) + np.float32(0)  # no −0, which is ranked elsewhere
+    lowest = explanation.raw.min() if method.scale == "range" else 0
+    values = np.maximum(explanation.raw - lowest, 0).astype(np.float32)
+    values += np.float32(0)  # no −0, which is ranked elsewhere
     peak = float(values.max())
     if values.size > EXACT and peak > 0:
-        steps = np.round(values.astype(np.float64) / peak * STEPS)
-        return Grid(steps.astype(np.uint16), peak)
-    return Grid(values, peak)
+        most = FINE_STEPS if method.tone_mapped else STEPS
+        steps = np.round(values.astype(np.float64) / peak * most)
+        return Grid(steps.astype(np.uint16), peak, method.tone_mapped)
+    return Grid(values, peak, method.tone_mapped)

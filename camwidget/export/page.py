@@ -11,8 +11,9 @@ from pathlib import Path
 
 import torch
 
+from .._validation import is_number, listed_names, require_model
 from .._version import __version__
-from ..errors import CamwidgetError, ModelError
+from ..errors import CamwidgetError
 from ..explanation import Explanation
 from ..images import PictureLike
 from ..methods import Method
@@ -103,12 +104,9 @@ def save_page(
         PermissionError: if nothing can be written there; nothing is computed then either.
         PictureError, TargetError, MethodError, LayerError, ModelError: each names its remedy.
     """
-    if not isinstance(model, VisionModel):
-        raise ModelError(
-            f"save_page takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}."
-        )
+    require_model(model, "save_page", image)
     file = page_path(path, overwrite=overwrite)
-    if not hasattr(steps, "__index__") or steps < 2:
+    if not is_number(steps, 2) or not hasattr(steps, "__index__"):
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
     steps = operator.index(steps)  # NumPy's are no JSON
     threshold(fraction)  # refuses what is not in [0, 1]
@@ -157,7 +155,7 @@ def save_page(
 
 def _known(what: str, first: str, others: Sequence[str], known: Sequence[str]) -> list[str]:
     """The names asked for, in the order of the known ones."""
-    asked = {first, *([others] if isinstance(others, str) else others)}
+    asked = [first, *listed_names(others, f"{what}s")]
     for name in asked:
         if name not in known:
             raise CamwidgetError(f"There is no {what} {name!r}: use {', '.join(map(repr, known))}.")

@@ -31,7 +31,7 @@ _GROUP = "Gradients"
     needs_gradients=False,
     at_input=True,
     slow=True,
-    scale="peaks",
+    tone_mapped=True,
 )
 def integrated_gradients(
     trace: Trace, target: Target, layer: str, picture: int, *, steps: int = 32
@@ -92,7 +92,7 @@ def _gradient_at(trace: Trace, target: Target, picture: int, pixels: torch.Tenso
     needs_gradients=False,
     at_input=True,
     slow=True,
-    scale="peaks",
+    tone_mapped=True,
 )
 def smoothgrad(
     trace: Trace,
@@ -177,5 +177,6 @@ def smoothed(base: Method) -> Method:
         reason=base.reason,
         at_input=base.at_input,
         scale=base.scale,
+        tone_mapped=base.tone_mapped,
         options=(("base", base),),
     )

@@ -39,7 +39,7 @@ def _rectifier_reason(model: VisionModel, layer: str) -> str | None:
     needs_gradients=False,
     needs_input=True,
     at_input=True,
-    scale="peaks",
+    tone_mapped=True,
 )
 def saliency(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """The saliency map, section 3.1 of Simonyan et al. 2014: ``M = max_c |∂y/∂x_c|``.
@@ -61,7 +61,7 @@ def saliency(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     needs_gradients=False,
     needs_input=True,
     at_input=True,
-    scale="peaks",
+    tone_mapped=True,
 )
 def guided_backprop(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Guided backpropagation, section 3.4 of Springenberg et al. 2015.
@@ -85,7 +85,7 @@ def guided_backprop(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     needs_gradients=False,
     needs_input=True,
     at_input=True,
-    scale="peaks",
+    tone_mapped=True,
 )
 def deconvnet(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """The deconvnet, section 2.1 of Zeiler and Fergus 2014: at each ReLU ``R^l = 1[R^(l+1) > 0] · R^(l+1)``.
@@ -107,7 +107,7 @@ def deconvnet(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     group=_GROUP,
     reason=_rectifier_reason,
     needs_input=True,
-    scale="peaks",
+    tone_mapped=True,
 )
 def guided_gradcam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Guided Grad-CAM, section 3.2 of Selvaraju et al. 2017: guided backprop times Grad-CAM, upsampled, pixel by pixel.

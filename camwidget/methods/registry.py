@@ -53,6 +53,9 @@ class Method:
     own_passes: bool = False  #: it runs the model itself, in its own way
     slow: bool = False  #: it runs the model many times, and its map grows meanwhile
     scale: str = "maximum"  #: how its maps become saliency, see ``engine.saliency_maps``
+    tone_mapped: bool = (
+        False  #: few pixels dominate its maps, which are drawn brighter, see ``tone_mapping``
+    )
     options: Options = ()  #: keyword arguments of the function
 
     @property
@@ -122,6 +125,7 @@ def method(
     own_passes: bool = False,
     slow: bool = False,
     scale: str = "maximum",
+    tone_mapped: bool = False,
 ) -> Callable[[F], F]:
     """Enter a function of (trace, target, layer) into the registry.
 
@@ -145,6 +149,7 @@ def method(
             own_passes=own_passes,
             slow=slow,
             scale=scale,
+            tone_mapped=tone_mapped,
         )
         return function
 

@@ -44,7 +44,8 @@ def _reason(model: VisionModel, layer: str | None) -> str | None:
 
 def _judge(model: VisionModel) -> str | frozenset[str]:
     side = 64 if model.preprocess.geometry is None else 256
-    noise = torch.rand((side, side, 3), generator=torch.Generator().manual_seed(0))
+    bands = 3 if model.preprocess.channels == 1 else model.preprocess.channels
+    noise = torch.rand((side, side, bands), generator=torch.Generator().manual_seed(0))
     pixels = model.pixels(noise.mul(255).to(torch.uint8).numpy())
     try:
         with torch.no_grad():
@@ -188,7 +189,7 @@ def _prior(target: Target, logits: torch.Tensor) -> torch.Tensor:
     needs_gradients=False,
     at_input=True,
     own_passes=True,
-    scale="peaks",
+    tone_mapped=True,
 )
 def lrp(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Layer-wise relevance propagation, eqs. 1 to 3 of Bach et al. 2015: ``Σ_pixels R = … = Σ_j R_j = score``.

@@ -8,9 +8,10 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from ..errors import MethodError, MetricError, ModelError, PictureError
+from .._validation import require_model
+from ..errors import MethodError, MetricError, PictureError
 from ..explanation import Explanation
-from ..images import PictureLike, open_picture, shades
+from ..images import PictureLike, shades
 from ..methods import Method, get_method
 from ..models import VisionModel
 from ..progress import Progress, follow
@@ -86,10 +87,7 @@ def measure(
             under another text than the model.
         PictureError: if an explanation is of another picture, or the mask of another size.
     """
-    if not isinstance(model, VisionModel):
-        raise ModelError(
-            f"measure takes a model from camwidget.load or camwidget.wrap, not {type(model).__name__}."
-        )
+    require_model(model, "measure", image)
     explanations: list[Explanation] = listed(explanation)
     for each in explanations:
         if not isinstance(each, Explanation):
@@ -217,7 +215,7 @@ def _finder(
     masks = masks[None] if masks.ndim == 2 else masks
     picture = _picture(image)
     # A tensor is what the model gets, and so is its mask: nothing is resized.
-    own = fitted if isinstance(picture, torch.Tensor) else open_picture(picture).size[::-1]
+    own = fitted if isinstance(picture, torch.Tensor) else preprocess.read(picture).size[::-1]
     if masks.shape[1:] == own and not isinstance(picture, torch.Tensor):
         found = whereabouts(masks, preprocess)
     elif masks.shape[1:] == fitted:

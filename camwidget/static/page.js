@@ -324,6 +324,8 @@
   function explanation(value, of) {
     const from = fields(value);
     const saliency = bytes(from["saliency"]);
+    const drawn = bytes(from["drawn"]);
+    const knee = number(from["knee"], -1);
     const levels = bytes(from["levels"]);
     if (of === null || saliency === null || levels === null || from["scene"] !== of.id) return null;
     const size = of.width * of.height;
@@ -331,6 +333,8 @@
     return {
       scene: of.id,
       saliency,
+      drawn: drawn?.length === size ? drawn : null,
+      knee: knee >= 0 && knee < 1 ? knee : null,
       levels: uint16(levels),
       cells: cells(from),
       title: text(from["title"]),
@@ -598,6 +602,22 @@
     return from;
   }
 
+  // src/core/tone.ts
+  var COLORS = 0.9;
+  function toneMapped(value, knee) {
+    if (knee === null) return value;
+    if (value > knee) return COLORS + (1 - COLORS) * (value - knee) / (1 - knee);
+    return knee > 0 ? COLORS * value / knee : 0;
+  }
+  function fromTone(drawn, knee) {
+    if (knee === null) return drawn;
+    return drawn > COLORS ? knee + (1 - knee) * (drawn - COLORS) / (1 - COLORS) : drawn * knee / COLORS;
+  }
+  function toneBytes(map, knee) {
+    const peak = map.reduce((most, value) => Math.max(most, value), 0);
+    return Uint8Array.from(map, (value) => peak > 0 ? Math.round(255 * toneMapped(value / peak, knee)) : 0);
+  }
+
   // src/page/maps.ts
   var KEPT2 = 24;
   var { fround: fround2 } = Math;
@@ -657,10 +677,12 @@
       const { width, height } = this.data.scene;
       const grid2 = this.grid(number2);
       const map = enlarge(grid2, width, height);
+      const { knee } = this.data.grids[number2];
       const shown = {
         saliency: toBytes(map),
+        drawn: knee === null ? null : toneBytes(map, knee),
         levels: rankLevels(unit2(map)),
-        cells: toBytes(grid2.cells),
+        cells: knee === null ? toBytes(grid2.cells) : toneBytes(grid2.cells, knee),
         evident: map.reduce((count, value) => count + (value > 0 ? 1 : 0), 0) / map.length
       };
       this.made.set(number2, shown);
@@ -836,8 +858,8 @@
       const method = methods2[place4.method];
       const layer = layers2[place4.layer].name;
       const target = classes[place4.row];
-      const { rows: rows2, columns, box: box2, at, peak } = grids[number2];
-      const { saliency, levels, cells: cells2 } = this.maps.show(number2);
+      const { rows: rows2, columns, box: box2, at, peak, knee, scale_note } = grids[number2];
+      const { saliency, drawn, levels, cells: cells2 } = this.maps.show(number2);
       const where = method.everywhere ? "input" : layer;
       this.tell({
         error: "",
@@ -851,6 +873,9 @@
         explanation: {
           scene: SCENE,
           saliency,
+          drawn,
+          knee,
+          scale_note,
           levels,
           cells: cells2,
           cells_shape: [rows2, columns],
@@ -1759,7 +1784,7 @@
       if (!this.blended) {
         const colors = look2.colors.length === COLORMAP_BYTES ? look2.colors : GREY;
         fillBlendTable(this.table, colors, Math.min(1, look2.opacity));
-        this.blend(look2.cells ? this.cellMap(heat) : heat.saliency);
+        this.blend(look2.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
         this.blended = true;
       }
       return this.heated;
@@ -1777,7 +1802,7 @@
       }
     }
     cellMap(heat) {
-      if (heat.cells === null) return heat.saliency;
+      if (heat.cells === null) return heat.drawn ?? heat.saliency;
       const { values, rows: rows2, columns } = heat.cells;
       this.expanded ??= expandCells(values, rows2, columns, this.width, this.height);
       return this.expanded;
@@ -2335,7 +2360,7 @@
         const heat = previewHeat(this.preview, shown);
         compositor.setHeat(heat);
         const empty = !heat.saliency.includes(255);
-        this.drawn = empty ? null : { saliency: heat.saliency, levels: null };
+        this.drawn = empty ? null : { saliency: heat.saliency, knee: null, levels: null };
         this.describe(`Preview of the map at ${this.preview.layer}`, empty, "");
         return;
       }
@@ -3211,7 +3236,7 @@
       const range = new Range({
         className: "camwidget-contour-level",
         label: "Level of the contour, of the map's maximum",
-        title: "The part of its maximum that the map reaches inside the contour",
+        title: "Where on the color scale the contour is drawn; the number is the part of its maximum that the map reaches inside",
         step: 1,
         signal,
         input: (value) => context.write({ contour: Math.max(LOWEST, value) }),
@@ -3230,7 +3255,6 @@
         setAttribute(this.toggle, "aria-pressed", String(asked > 0));
         level.hidden = reading2.hidden = asked === 0;
         if (asked > 0) range.follow(asked);
-        setText(reading2, percent(asked));
         this.draw();
       });
     }
@@ -3254,7 +3278,9 @@
     }
     draw() {
       const { asked, drawing, stage } = this;
-      const map = asked > 0 ? stage.drawn?.saliency ?? null : null;
+      const shown = stage.drawn;
+      setText(this.reading, percent(fromTone(asked, shown?.knee ?? null)));
+      const map = asked > 0 ? shown?.drawn ?? shown?.saliency ?? null : null;
       if (map === this.drawn && asked === this.at) return;
       this.drawn = map;
       this.at = asked;
@@ -4045,10 +4071,21 @@
         { title: "Each map is scaled to its own maximum: the colours of two maps do not compare" },
         "low",
         make("span", "camwidget-legend-scale", {}, bar2, contour2.level),
-        "high"
+        "high",
+        scaleNote(context)
       ),
       contour2.reading
     );
+  }
+  function scaleNote(context) {
+    const note2 = make("span", "camwidget-legend-note", {}, "not linear");
+    context.watch(["explanation", "other"], () => {
+      const notes = ["explanation", "other"].map((name) => text(fields(context.model.get(name))["scale_note"]));
+      const said2 = [...new Set(notes)].filter((one) => one !== "").join("; ");
+      note2.hidden = said2 === "";
+      setAttribute(note2, "title", said2 === "" ? "" : `Drawn brighter than in proportion: ${said2}. Masks, boxes and numbers use the map itself.`);
+    });
+    return note2;
   }
   function opacity(context, contour2) {
     const { model, signal } = context;

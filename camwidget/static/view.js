@@ -204,6 +204,8 @@ function scene(value) {
 function explanation(value, of) {
   const from = fields(value);
   const saliency = bytes(from["saliency"]);
+  const drawn = bytes(from["drawn"]);
+  const knee = number(from["knee"], -1);
   const levels = bytes(from["levels"]);
   if (of === null || saliency === null || levels === null || from["scene"] !== of.id) return null;
   const size = of.width * of.height;
@@ -211,6 +213,8 @@ function explanation(value, of) {
   return {
     scene: of.id,
     saliency,
+    drawn: drawn?.length === size ? drawn : null,
+    knee: knee >= 0 && knee < 1 ? knee : null,
     levels: uint16(levels),
     cells: cells(from),
     title: text(from["title"]),
@@ -1229,7 +1233,7 @@ var Compositor = class {
     if (!this.blended) {
       const colors = look2.colors.length === COLORMAP_BYTES ? look2.colors : GREY;
       fillBlendTable(this.table, colors, Math.min(1, look2.opacity));
-      this.blend(look2.cells ? this.cellMap(heat) : heat.saliency);
+      this.blend(look2.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
       this.blended = true;
     }
     return this.heated;
@@ -1247,7 +1251,7 @@ var Compositor = class {
     }
   }
   cellMap(heat) {
-    if (heat.cells === null) return heat.saliency;
+    if (heat.cells === null) return heat.drawn ?? heat.saliency;
     const { values, rows: rows2, columns } = heat.cells;
     this.expanded ??= expandCells(values, rows2, columns, this.width, this.height);
     return this.expanded;
@@ -1869,7 +1873,7 @@ var Stage = class {
       const heat = previewHeat(this.preview, shown);
       compositor.setHeat(heat);
       const empty = !heat.saliency.includes(255);
-      this.drawn = empty ? null : { saliency: heat.saliency, levels: null };
+      this.drawn = empty ? null : { saliency: heat.saliency, knee: null, levels: null };
       this.describe(`Preview of the map at ${this.preview.layer}`, empty, "");
       return;
     }
@@ -2728,6 +2732,13 @@ function halved({ values, width, height, side }) {
   return { values: out, width: columns, height: rows2, side: 2 * side };
 }
 
+// src/core/tone.ts
+var COLORS = 0.9;
+function fromTone(drawn, knee) {
+  if (knee === null) return drawn;
+  return drawn > COLORS ? knee + (1 - knee) * (drawn - COLORS) / (1 - COLORS) : drawn * knee / COLORS;
+}
+
 // src/view/contours.ts
 var FIRST = 0.5;
 var LOWEST = 0.01;
@@ -2745,7 +2756,7 @@ var Contour = class {
     const range = new Range({
       className: "camwidget-contour-level",
       label: "Level of the contour, of the map's maximum",
-      title: "The part of its maximum that the map reaches inside the contour",
+      title: "Where on the color scale the contour is drawn; the number is the part of its maximum that the map reaches inside",
       step: 1,
       signal,
       input: (value) => context.write({ contour: Math.max(LOWEST, value) }),
@@ -2764,7 +2775,6 @@ var Contour = class {
       setAttribute(this.toggle, "aria-pressed", String(asked > 0));
       level.hidden = reading2.hidden = asked === 0;
       if (asked > 0) range.follow(asked);
-      setText(reading2, percent(asked));
       this.draw();
     });
   }
@@ -2788,7 +2798,9 @@ var Contour = class {
   }
   draw() {
     const { asked, drawing, stage } = this;
-    const map = asked > 0 ? stage.drawn?.saliency ?? null : null;
+    const shown = stage.drawn;
+    setText(this.reading, percent(fromTone(asked, shown?.knee ?? null)));
+    const map = asked > 0 ? shown?.drawn ?? shown?.saliency ?? null : null;
     if (map === this.drawn && asked === this.at) return;
     this.drawn = map;
     this.at = asked;
@@ -3579,10 +3591,21 @@ function colormap(context, contour2) {
       { title: "Each map is scaled to its own maximum: the colours of two maps do not compare" },
       "low",
       make("span", "camwidget-legend-scale", {}, bar, contour2.level),
-      "high"
+      "high",
+      scaleNote(context)
     ),
     contour2.reading
   );
+}
+function scaleNote(context) {
+  const note = make("span", "camwidget-legend-note", {}, "not linear");
+  context.watch(["explanation", "other"], () => {
+    const notes = ["explanation", "other"].map((name) => text(fields(context.model.get(name))["scale_note"]));
+    const said2 = [...new Set(notes)].filter((one) => one !== "").join("; ");
+    note.hidden = said2 === "";
+    setAttribute(note, "title", said2 === "" ? "" : `Drawn brighter than in proportion: ${said2}. Masks, boxes and numbers use the map itself.`);
+  });
+  return note;
 }
 function opacity(context, contour2) {
   const { model, signal } = context;

@@ -82,11 +82,14 @@ def _model(model: VisionModel, name: str) -> list[str]:
     if origin.maker == "wrap":
         return [f"{name} = cw.wrap(module, ...)  # your own module: {origin.name}"]
     arguments = [] if origin.name == DEFAULT_MODEL else [literal(origin.name)]
-    lines = []
+    lines: list[str] = []
     if origin.weights is not None:
         arguments.append(f"weights={literal(origin.weights)}")
+    if origin.weights_in_memory:
+        lines.append("weights = ...  # your state dict")
+        arguments.append("weights=weights")
     if origin.classes is not None and len(origin.classes) > MOST:
-        lines = [f"classes = ...  # your {len(origin.classes)} names"]
+        lines.append(f"classes = ...  # your {len(origin.classes)} names")
         arguments.append("classes=classes")
     elif origin.classes is not None:
         arguments.append(f"classes={literal(origin.classes)}")

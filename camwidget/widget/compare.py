@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .._validation import require_model
 from ..catalogue import did_you_mean
 from ..classes import unique_names
 from ..errors import CamwidgetError, LayerError, MethodError, ModelError, PictureError, TargetError
@@ -49,11 +50,7 @@ def list_models(model: VisionModel | Sequence[VisionModel]) -> tuple[VisionModel
     if not models:
         raise CamwidgetError("The list of models is empty: Explorer takes one or more.")
     for one in models:
-        if not isinstance(one, VisionModel):
-            raise CamwidgetError(
-                f"Explorer takes a model first, and pictures second; not {type(one).__name__}. "
-                "camwidget.load('resnet50') or camwidget.wrap(module, …) makes a model; a list of models is compared."
-            )
+        require_model(one, "Explorer")
         if not one.classes:
             raise CamwidgetError(
                 f"There is nothing to choose from: {one.no_classes} Or use camwidget.explain(…, target=callable)."

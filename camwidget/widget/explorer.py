@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import loading, zoo
+from .._validation import is_number
 from ..device import Spare, by_name, is_lost
 from ..errors import CamwidgetError, PromptError
 from ..explanation import Explanation
@@ -61,8 +62,10 @@ class Explorer(Keeping):
     Args:
         model: from ``load`` or ``wrap``, or a list of several, of which the first two are compared; the embedded
             model if None.
-        images: a picture, a list of them, a mapping from names to pictures, a folder, or a tensor
-            (N, C, H, W); for an embedded model its own samples if None.
+        images: a picture, or several in a list, a mapping from names, a folder with the folders below it, a generator
+            (such as of ``Path.glob``), a pandas Series, an array (N, H, W, C) or (N, C, H, W), a tensor (N, C, H, W), a
+            data set, or a DataLoader. Classes that come with them are left out. For an embedded model its own samples
+            if None.
         top: how many classes to list, at most 9.
         kwargs: first values of the traits below.
 
@@ -108,6 +111,8 @@ class Explorer(Keeping):
         top: int = 6,
         **kwargs: Any,
     ) -> None:
+        if not is_number(top, 1) or not hasattr(top, "__index__"):
+            raise CamwidgetError(f"top is how many classes are listed, at least 1, not {top!r}.")
         self.models = list_models(loading.load() if model is None else model)
         model = self.models[0]
         if images is None:
@@ -127,7 +132,7 @@ class Explorer(Keeping):
         self._stated = threading.local()
         self._history, self._writer = History(self), Writer(self)
         most = 9 if model.prompt is not None else len(model.classes)
-        listed = max(1, min(int(top), most, 9))
+        listed = min(int(top), most, 9)
         self._hands = Hands(self)
         self._brush = Brush(self)
         self._screen = Screen(
@@ -258,6 +263,7 @@ class Explorer(Keeping):
         """Stop computing and remove the widget from every page."""
         if "_session" in self.__dict__:  # else the arguments were refused
             self._session.close()
+        if "_panels" in self.__dict__:
             self._panels.close()
             close_parts(self)
         super().close()
@@ -313,8 +319,8 @@ class Explorer(Keeping):
         text = str(error) if known else f"{type(error).__name__}: {error}"
         if kind == "mask":
             self._screen.show_no_answer()
-        if kind in ("map", "grow") and not self._session.superseded(kind):
-            self._desk.back()
+        if kind in ("map", "grow"):
+            self._desk.back_after_failure()
         self._screen.tell(error=text)
 
     def _rested(self) -> None:
@@ -322,8 +328,10 @@ class Explorer(Keeping):
             self._screen.tell(busy=False)
 
     def _draw_strip(self) -> Iterator[None]:
-        tiles = map(self._texts.base.tile, self.pictures)
-        return self._screen.strip.fill(tiles, len(self.pictures), lambda: self.picture)
+        pictures, base = self.pictures, self._texts.base
+        return self._screen.strip.fill(
+            lambda number: base.tile(pictures[number]), len(pictures), lambda: self.picture
+        )
 
     # -- the map ---------------------------------------------------------------------------
 

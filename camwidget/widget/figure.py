@@ -22,6 +22,7 @@ from ..figures import new_figure
 from ..images import shades
 from ..perturb import MaskCurve
 from ..scores import decimals, number_text
+from ..tone_mapping import COLORS, tone_mapped
 from .masking import is_whole, masked
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _picture(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
 def _map(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
     """The whole picture under the map, with the colours' scale."""
     view = explorer._view
-    heat = _cells(explanation) if view.cells else explanation.saliency
+    heat = _cells(explanation) if view.cells else explanation.drawn
     image = overlay_heat(explanation.pixels, heat, view.opacity, view.colormap)
     lines = (explanation.target.label, f"{explanation.method_label} · {explanation.layer}")
     title = "\n".join(textwrap.fill(line, _LINE, break_long_words=False) for line in lines)
@@ -137,6 +138,9 @@ def _map(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
         _box(axes, view.box)
     bar = axes.inset_axes((1.04, 0.0, 0.05, 1.0))
     axes.figure.colorbar(ScalarMappable(cmap=view.colormap), cax=bar, ticks=[0, 0.5, 1])
+    if explanation.knee is not None:
+        # The colors are not in proportion: the ticks say which saliency they stand for.
+        bar.set_yticks([0, COLORS, 1], ["0", f"{explanation.knee:.2g}", "1"])
     bar.tick_params(labelsize=_SMALL, length=2)
     bar.set_ylabel("saliency / max.", fontsize=_SMALL)
 
@@ -218,7 +222,7 @@ def _image(axes: Axes, image: np.ndarray, title: str) -> None:
 def _cells(explanation: Explanation) -> np.ndarray:
     """The map without smoothing, as the view shows the layer's own cells."""
     raw = np.maximum(explanation.raw, 0)
-    raw = raw / raw.max() if raw.max() > 0 else raw
+    raw = tone_mapped(raw / raw.max() if raw.max() > 0 else raw, explanation.knee)
     places = [
         ((2 * np.arange(size) + 1) * cells) // (2 * size)
         for size, cells in zip(explanation.saliency.shape, raw.shape, strict=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CamwidgetError
-from .pictures import SUFFIXES
+from ..picture_folders import picture_suffixes
 
 if TYPE_CHECKING:
     from .explorer import Explorer
@@ -45,7 +45,7 @@ def marimo_element(explorer: Explorer) -> Any:
 
     explorer._screen.tell(missing=MISSING_IN_MARIMO)
     upload = file(
-        filetypes=sorted(SUFFIXES),
+        filetypes=sorted(picture_suffixes()),
         multiple=True,
         label="Add picture",
         on_change=add,

@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..explanation import Explanation
 from ..methods import get_method
+from ..models import VisionModel
 from . import words
 from .boxes import Boxes
 from .evidence import EvidenceDesk
@@ -37,6 +41,19 @@ class Request(NamedTuple):
     method: str
     layer: str
     text: str | None = None
+
+
+class _Drawing(NamedTuple):
+    """All that the screen was given for a finished map, so that it comes back without computing anything."""
+
+    scene: dict[str, Any]
+    model: VisionModel
+    explanation: Explanation
+    target: int
+    wire: dict[str, Any]
+    whole: np.ndarray
+    status: str
+    also: dict[str, Any]
 
 
 class MapDesk:
@@ -69,10 +86,12 @@ class MapDesk:
         self._screen = screen
         self._on_shown = on_shown
         self._on_back = on_back
-        #: Held while what is asked for, or shown, changes.
+        #: Held while what is asked for, or shown, changes; never while somebody else's observers are called.
         self.lock = threading.RLock()
         self.requested: Request | None = None
         self.shown: Request | None = None
+        self._drawing: _Drawing | None = None  # of what is shown
+        self._failed: Request | None = None  # whose job raised last
         self._growing = False
         self._share = 0.0
 
@@ -83,24 +102,25 @@ class MapDesk:
 
     def ask(self, request: Request) -> None:
         """Ask for a map, in place of any other that is not finished."""
+        slow = get_method(request.method).slow
+        # Its job is submitted under the lock: of two requests at once the last one's job is the last one too.
         with self.lock:
             before, self.requested = self.requested, request
             if request == before:
                 return
-            self._growing = slow = get_method(request.method).slow
-            self._share = 0.0
-        self._session.drop("map", "grow", "stages", "evidence", "mask", "curve", "pick", *OTHER)
-        self._screen.tell(busy=True, progress=-1.0, error="", partial=False, cancellable=slow)
-        self._screen.tell(other_state={"busy": True})
-        if before is None or before._replace(target=request.target) != request:
-            # What a click found holds for this picture, method and layer, whatever class is chosen.
-            self._screen.tell(here={})
-        if before is not None and before.text != request.text:
-            self._screen.tell(stages={})  # they do not say of which text they are
-        if slow:
-            self._session.submit("grow", lambda: interrupts.heard(self.cancel, self._grow(request)))
-        else:
-            self._session.submit("map", lambda: self._make(request))
+            self._growing, self._share = slow, 0.0
+            self._session.drop("map", "grow", "stages", "evidence", "mask", "curve", "pick", *OTHER)
+            self._screen.tell(busy=True, progress=-1.0, error="", partial=False, cancellable=slow)
+            self._screen.tell(other_state={"busy": True})
+            if before is None or before._replace(target=request.target) != request:
+                # What a click found holds for this picture, method and layer, whatever class is chosen.
+                self._screen.tell(here={})
+            if before is not None and before.text != request.text:
+                self._screen.tell(stages={})  # they do not say of which text they are
+            if slow:
+                self._session.submit("grow", lambda: self._grow_heard(request))
+            else:
+                self._session.submit("map", lambda: self._make(request))
 
     def again(self) -> None:
         """Ask once more for what was asked last."""
@@ -116,31 +136,65 @@ class MapDesk:
             if not self._growing or given_up is None:
                 return
             self._session.drop("grow")
-            share = self._share
-            self.back()
-        label = get_method(given_up.method).label
-        self._screen.tell(status=f"{label} cancelled at {100 * share:.0f} %")
+            label = get_method(given_up.method).label
+            status = f"{label} cancelled at {100 * self._share:.0f} %"
+            shown = self._back()
+            self._screen.tell(status=status)
+        self._announce_back(shown)
 
-    def back(self) -> None:
-        """To what is on the screen, so that the controls do not claim what the map does not show."""
+    def back_after_failure(self) -> None:
+        """The job that raised last has no map to show: back to the one before, unless another was asked for since."""
         with self.lock:
-            was_growing = self._growing
-            self._growing = False
-            shown = self.requested = self.shown
-            self._screen.tell(busy=False, partial=False, cancellable=False)
-            if shown is None or shown.target is None:
+            if self._failed is None or self._failed != self.requested:
                 return
-            # The picture may have changed before its map failed, or was given up.
-            was_elsewhere = self._set_scene(shown)
-            if was_growing or was_elsewhere:
-                bench = self._texts.bench(shown.picture, shown.text)
-                self._show(shown, bench, bench.explanation(*shown[:4]), 0.0)
-            self._evidence.follow(shown)
+            self._failed = None
+            shown = self._back()
+        self._announce_back(shown)
+
+    def _back(self) -> Request | None:
+        """Put what is shown in place of what was asked for; under the lock. None where nothing is shown."""
+        was_growing, self._growing = self._growing, False
+        shown = self.requested = self.shown
+        self._screen.tell(busy=False, partial=False, cancellable=False)
+        drawing = self._drawing
+        if shown is None or drawing is None:
+            return None
+        # The picture may have changed before its map failed, or was given up.
+        was_elsewhere = self._screen.view.scene.get("id") != drawing.scene["id"]
+        if was_elsewhere:
+            self._screen.tell(scene=drawing.scene)
+        if was_growing or was_elsewhere:
+            self._draw(drawing)
+        self._evidence.follow(shown)
+        return shown
+
+    def _announce_back(self, shown: Request | None) -> None:
+        """Let the controls claim what the map shows; observers are called, who may wait for the worker."""
+        if shown is not None and self.requested == shown:
             self._on_back(shown)
 
     # -- on the worker's thread ------------------------------------------------------------
 
+    @contextmanager
+    def _noting_failure(self, request: Request) -> Iterator[None]:
+        try:
+            yield
+        except GeneratorExit:  # dropped, in whichever thread
+            raise
+        except BaseException:
+            with self.lock:
+                self._failed = request
+            raise
+
     def _make(self, request: Request) -> None:
+        with self._noting_failure(request):
+            self._make_quick(request)
+
+    def _grow_heard(self, request: Request) -> Iterator[object]:
+        with self._noting_failure(request):
+            yield from interrupts.heard(self.cancel, self._grow(request))
+
+    def _make_quick(self, request: Request) -> None:
         start = time.perf_counter()
         self._set_scene(request)
         bench = self._texts.bench(request.picture, request.text)
@@ -187,31 +241,27 @@ class MapDesk:
     ) -> None:
         index = explanation.target.index
         assert index is not None  # the widget explains classes
+        model = bench.model
+        wire = bench.wire(request.picture, explanation)
+        whole = bench.probabilities(request.picture)
+        status = words.status(model.name, explanation, milliseconds, str(model.device))
+        also = self._beside(request.picture, bench, index, explanation)
         with self.lock:
             if self.requested != request:
                 return
             self._growing = False
-            self.requested = self.shown = request._replace(target=index, text=bench.model.text)
-            shown = self.shown
-        self._show(shown, bench, explanation, milliseconds)
+            self.requested = self.shown = shown = request._replace(target=index, text=model.text)
+            scene = self._screen.view.scene
+            drawing = _Drawing(scene, model, explanation, index, wire, whole, status, also)
+            self._drawing = drawing
+            self._draw(drawing)
         self._on_shown(explanation, shown)
         self._evidence.follow(shown)
         self._session.submit("stages", lambda: self._show_stages(shown))
 
-    def _show(
-        self, shown: Request, bench: Workbench, explanation: Explanation, milliseconds: float
-    ) -> None:
-        assert shown.target is not None
-        model = bench.model
-        self._screen.show_map(
-            model,
-            explanation,
-            shown.target,
-            bench.wire(shown.picture, explanation),
-            bench.probabilities(shown.picture),
-            words.status(model.name, explanation, milliseconds, str(model.device)),
-            **self._beside(shown.picture, bench, shown.target, explanation),
-        )
+    def _draw(self, drawing: _Drawing) -> None:
+        _, model, explanation, target, wire, whole, status, also = drawing
+        self._screen.show_map(model, explanation, target, wire, whole, status, **also)
 
     def _beside(
         self, picture: Picture, bench: Workbench, target: int, explanation: Explanation | None

@@ -11,6 +11,7 @@ import torch
 
 from .. import perturb
 from ..explanation import Explanation
+from ..fills import RecentFills
 from ..images import shades
 from ..inpainting import INPAINTINGS
 from ..models import VisionModel
@@ -87,7 +88,18 @@ def masked(
     if mode == "multiply":
         product = multiply_pixels(pixels, explanation.saliency)
         return paint_pixels(product, pixels, paint, baseline)
-    return mask_pixels(pixels, levels, [fraction], mode=mode, baseline=baseline, paint=paint)[0]
+    fill = _fill(pixels, baseline)
+    return mask_pixels(
+        pixels, levels, [fraction], mode=mode, baseline=baseline, paint=paint, fill=fill
+    )[0]
+
+
+_fills = RecentFills()
+
+
+def _fill(pixels: torch.Tensor, baseline: str) -> torch.Tensor | None:
+    """What a baseline has in the place of all pixels; None if it depends on which are hidden."""
+    return None if baseline in INPAINTINGS else _fills.get(pixels, baseline)
 
 
 def filled(scene: str, masked: torch.Tensor, hidden: np.ndarray, baseline: str) -> dict[str, Any]:
@@ -143,7 +155,13 @@ def refine_curve(
             now, left = left[:piece], left[piece:]
             start = time.perf_counter()
             stack = mask_pixels(
-                pixels, levels, fractions[now].tolist(), mode=mode, baseline=baseline, paint=paint
+                pixels,
+                levels,
+                fractions[now].tolist(),
+                mode=mode,
+                baseline=baseline,
+                paint=paint,
+                fill=_fill(pixels, baseline),
             )
             values = model.probabilities(model.logits(stack)).double().cpu().numpy()
             known.update(zip(now, values, strict=True))

@@ -346,7 +346,12 @@ class Quiz(Reader, anywidget.AnyWidget):
 def _checked(questions: Any) -> list[Draft]:
     if isinstance(questions, Question):
         raise QuizError("questions is a list of questions: put a single one in brackets.")
-    drafts = list(questions)
+    try:
+        drafts = list(questions)
+    except TypeError:
+        raise QuizError(
+            f"questions is a list of camwidget.Question, not {type(questions).__name__}."
+        ) from None
     if not drafts:
         raise QuizError("There is no question: pass a list of camwidget.Question.")
     for draft in drafts:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
@@ -29,6 +31,8 @@ class Session:
 
     #: Seconds without work after which the thread ends; the next request starts another.
     LINGER = 2.0
+    #: Seconds that the end of the process waits for a thread to reach the end of its step.
+    PATIENCE = 30.0
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class Session:
         self._drops_at_start = 0
         self._closed = False
         self._thread: threading.Thread | None = None
+        _sessions.add(self)
 
     def submit(self, kind: str, job: Job) -> None:
         """Ask for a job, in place of any of its kind that has not finished."""
@@ -84,10 +89,18 @@ class Session:
             return kind is not None and self._drops.get(kind) != self._drops_at_start
 
     def close(self) -> None:
-        """Drop everything, and take no more."""
+        """Drop everything, and take no more; the thread ends after its present step."""
         with self._condition:
             self._closed = True
         self.drop(*self._kinds)
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread of a closed session, for ``timeout`` seconds; whether it has ended then."""
+        thread = self._thread
+        if thread is None or self.in_worker:
+            return thread is None
+        thread.join(timeout)
+        return not thread.is_alive()
 
     @property
     def in_worker(self) -> bool:
@@ -131,6 +144,9 @@ class Session:
     def _work(self) -> None:
         while True:
             with self._condition:
+                if self._closed:
+                    self._thread = None
+                    return
                 found = self._next()
                 if found is None:
                     self._condition.notify_all()
@@ -148,7 +164,11 @@ class Session:
                 self._report(kind, error)
             with self._condition:
                 self._running = None
-                kept = kind not in self._waiting and self._drops[kind] == self._drops_at_start
+                kept = (
+                    not self._closed
+                    and kind not in self._waiting
+                    and self._drops[kind] == self._drops_at_start
+                )
                 if left is not None and kept:
                     self._suspended[kind] = left
                 idle = self._is_idle()
@@ -180,3 +200,23 @@ class Session:
         # The display may be gone; the worker must not die of it.
         with contextlib.suppress(Exception):
             self._on_error(kind, error)
+
+
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def _end_all() -> None:
+    """Let every worker reach the end of its step before the interpreter is taken down.
+
+    A thread that asks for the GIL afterwards is ended by Python in the middle of whatever called it: below PyTorch's
+    C++ frames that aborts the process ("terminate called without an active exception", CPython issue 87135).
+    """
+    open_ones = list(_sessions)
+    for session in open_ones:
+        session.close()
+    for session in open_ones:
+        session.join(session.PATIENCE)
+
+
+# At exit, not when the main thread ends: an explorer at work does not keep a script alive.
+atexit.register(_end_all)

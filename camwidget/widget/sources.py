@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import torch
 from PIL import Image
 
 from .. import zoo
-from .pictures import list_pictures, named_picture
+from ..picture_containers import DatasetPicture
+from ..picture_folders import walk_folder
+from .pictures import named_picture
 from .workbench import Picture
 
 __all__ = ["MOST", "Sources", "literal"]
@@ -112,12 +115,15 @@ def _path(picture: Picture) -> str | None:
 
 def _folder(pictures: list[Picture]) -> str | None:
     """The folder that holds just these pictures."""
-    sources = [p.source for p in pictures]
-    if not all(isinstance(s, Path) for s in sources):
+    sources = [p.source for p in pictures if isinstance(p.source, Path)]
+    if not sources or len(sources) < len(pictures):
         return None
-    folder = sources[0].parent  # type: ignore[union-attr]
+    # A picture of a folder is named by its place below it.
+    depth = min(pictures[0].name.count("/"), len(sources[0].parents) - 1)
+    folder = sources[0].parents[depth]
     try:
-        return str(folder) if [p.source for p in list_pictures(folder)] == sources else None
+        there = zip_longest(walk_folder(folder), sources)
+        return str(folder) if all(a == b for a, b in there) else None
     except (OSError, ValueError):  # it is gone
         return None
 
@@ -158,4 +164,6 @@ def _described(picture: Picture) -> str:
         return f"a PIL image of {source.width} × {source.height}"
     if isinstance(source, (bytes, bytearray, memoryview)):
         return f"the file {literal(picture.name)}"
+    if isinstance(source, DatasetPicture):
+        return f"number {source.number} of a {type(source.dataset).__name__}"
     return f"a {type(source).__name__}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import ipywidgets
 import numpy as np
@@ -12,7 +12,7 @@ from PIL import Image
 from ..colors import ACCENT
 from .paper import Paper
 
-__all__ = ["PictureStrip", "thumbnail"]
+__all__ = ["TILE", "PictureStrip", "thumbnail"]
 
 
 class PictureStrip:
@@ -25,6 +25,7 @@ class PictureStrip:
 
     SIDE = 56  #: CSS pixels
     GAP = 8
+    MOST = Paper.WIDEST // (SIDE + GAP)  #: thumbnails that are drawn
     PACE = 0.5  #: seconds between two drawings, of many or large pictures
 
     def __init__(
@@ -53,24 +54,26 @@ class PictureStrip:
 
         Of more than 250 pictures the first 250 are drawn; the others are reached by their number.
         """
-        self._tiles = list(tiles)[: Paper.WIDEST // (self.SIDE + self.GAP)]
+        self._tiles = list(tiles)[: self.MOST]
         self._selected = selected
         self.draw()
 
     def fill(
-        self, tiles: Iterable[np.ndarray | None], count: int, selected: Callable[[], int]
+        self, tile: Callable[[int], np.ndarray | None], count: int, selected: Callable[[], int]
     ) -> Iterator[None]:
-        """Draw thumbnails as they come, yielding after each.
+        """Make and draw thumbnails, those beside the chosen one first, yielding after each.
 
         Args:
-            tiles: the thumbnails.
-            count: how many there will be.
+            tile: makes the thumbnail of a number.
+            count: how many pictures there are; of those that are not drawn no thumbnail is made.
             selected: gives the number of the chosen one.
         """
+        count = min(count, self.MOST)
         ready: list[np.ndarray | None] = [None] * count
         drawn = time.monotonic()
-        for number, tile in enumerate(tiles):
-            ready[number] = tile
+        first = selected()
+        for number in sorted(range(count), key=lambda n: abs(n - first)):
+            ready[number] = tile(number)
             if time.monotonic() - drawn > self.PACE:  # show what there is
                 self.show(ready, selected())
                 drawn = time.monotonic()
@@ -123,9 +126,13 @@ class PictureStrip:
         self.upload.value = ()
 
 
+#: Pixels a side of a thumbnail.
+TILE = PictureStrip.SIDE * Paper.SHARP
+
+
 def thumbnail(pixels: np.ndarray) -> np.ndarray:
     """The middle square of a picture, uint8 (H, W, 3), at the size in which the strip draws it."""
-    side = PictureStrip.SIDE * Paper.SHARP
+    side = TILE
     height, width = pixels.shape[:2]
     short = min(height, width)
     top, left = (height - short) // 2, (width - short) // 2

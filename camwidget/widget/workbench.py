@@ -21,9 +21,10 @@ from ..models import VisionModel
 from ..ranks import rank_levels
 from ..scene import scene_of
 from ..targets import resolve_target
+from ..tone_mapping import tone_mapped, tone_note
 from ..trace import INPUT, Trace
 from ..truth import GroundTruth
-from .strip import thumbnail
+from .strip import TILE, thumbnail
 
 __all__ = ["Picture", "Recent", "Workbench"]
 
@@ -38,15 +39,27 @@ class Recent(Generic[V]):
     def __init__(self, size: int) -> None:
         self._size = size
         self._values: OrderedDict[Hashable, V] = OrderedDict()
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        #: Held by whoever makes the value of a key. Not the cache's own lock: others are looked up meanwhile.
+        self._making: dict[Hashable, threading.RLock] = {}
 
     def get(self, key: Hashable, make: Callable[[], V]) -> V:
+        """The value of a key, made if it is not there."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
                 return self._values[key]
-            value = make()
-            self.put(key, value)
+            making = self._making.setdefault(key, threading.RLock())
+        with making:
+            with self._lock:  # somebody else may have made it by now
+                if key in self._values:
+                    return self._values[key]
+            try:
+                value = make()
+                self.put(key, value)
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
             return value
 
     def put(self, key: Hashable, value: V) -> None:
@@ -57,9 +70,12 @@ class Recent(Generic[V]):
                 self._values.popitem(last=False)
 
     def peek(self, key: Hashable) -> V | None:
-        """The value if it is there already."""
+        """The value if it is there already; it counts as used."""
         with self._lock:
-            return self._values.get(key)
+            if key not in self._values:
+                return None
+            self._values.move_to_end(key)
+            return self._values[key]
 
 
 @dataclass(eq=False)
@@ -111,10 +127,19 @@ class Workbench:
         """A picture's thumbnail, uint8 (side, side, 3); None if it cannot be read."""
         if picture not in self._tiles:
             try:
-                self._tiles[picture] = thumbnail(shades(self.pixels(picture)))
+                self._tiles[picture] = thumbnail(shades(self._small(picture)))
             except CamwidgetError:
                 self._tiles[picture] = None
         return self._tiles[picture]
+
+    def _small(self, picture: Picture) -> torch.Tensor:
+        """Pixels for a thumbnail. They are not kept: a long strip would displace those that are in use."""
+        known = self._pixels.peek(picture)
+        if known is not None:
+            return known
+        if isinstance(picture.source, torch.Tensor):  # pixels already, which nothing makes smaller
+            return self.model.preprocess.pixels(picture.source)
+        return self.model.preprocess.smaller(2 * TILE).pixels(picture.source)
 
     def trace(
         self, picture: Picture, layer: str | None = None, *, with_input: bool = False
@@ -268,14 +293,21 @@ class Workbench:
         return scene_of(picture.id, self.pixels(picture))
 
     def wire(self, picture: Picture, explanation: Explanation) -> dict[str, Any]:
-        """A map as the browser wants it: 8-bit saliency, rank levels, and the layer's own cells."""
+        """A map as the browser wants it: 8-bit saliency, rank levels, and the layer's own cells.
+
+        Of a tone-mapped map "drawn" is what is drawn instead of the saliency, and the cells are as they are drawn.
+        """
         raw = np.maximum(explanation.raw, 0)
-        cells = raw / raw.max() if raw.max() > 0 else raw
+        knee = explanation.knee
+        cells = tone_mapped(raw / raw.max() if raw.max() > 0 else raw, knee)
         return {
             "scene": picture.id,
-            "saliency": np.round(explanation.saliency * 255).astype(np.uint8).tobytes(),
+            "saliency": _bytes(explanation.saliency),
+            "drawn": None if knee is None else _bytes(tone_mapped(explanation.saliency, knee)),
+            "knee": knee,
+            "scale_note": tone_note(knee),
             "levels": self.levels(explanation).astype("<u2").tobytes(),
-            "cells": np.round(cells * 255).astype(np.uint8).tobytes(),
+            "cells": _bytes(cells),
             "cells_shape": list(cells.shape),
             "layer": explanation.layer,
             "at_input": explanation.layer == INPUT,
@@ -283,3 +315,8 @@ class Workbench:
             "empty": explanation.is_empty,
             "note": explanation.note,
         }
+
+
+def _bytes(values: np.ndarray) -> bytes:
+    """Values in [0, 1] as 8-bit levels."""
+    return np.round(values * 255).astype(np.uint8).tobytes()

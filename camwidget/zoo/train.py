@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import nn
 
 from .registry import WEIGHTS, Entry, available, entry
@@ -98,6 +98,24 @@ def write(
     return card
 
 
+def measure_again(name: str, folder: Path, *, progress: bool = True) -> dict[str, Any]:
+    """Measure the weights in a folder again, as after a change of a method, and return the rewritten card.
+
+    Args:
+        name: the model's name.
+        folder: where the weights and the card are.
+        progress: whether to show progress bars.
+    """
+    found, recipe = _recipe(name)
+    net = found.network()
+    net.load_state_dict(load_file(found.weights(folder)))
+    path = found.card(folder)
+    card: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    card["unseen"] = recipe.measure(found, net.eval(), pictures=CHECKED, progress=progress)
+    path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    return card
+
+
 def _recipe(name: str) -> tuple[Entry, Recipe]:
     found = entry(name if name.startswith("zoo/") else f"zoo/{name}")
     return found, RECIPES[found.name]
@@ -130,14 +148,27 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="where to write the weights and the card (default: where camwidget keeps its own)",
     )
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="do not train: measure the weights in the folder again, and rewrite their card",
+    )
     parser.add_argument("--quiet", action="store_true", help="show no progress bars")
     return parser
+
+
+def _report(card: dict[str, Any]) -> None:
+    for kind, figures in card["unseen"].items():
+        print(f"{kind:>9}: " + ", ".join(f"{key} {value}" for key, value in figures.items()))
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line."""
     args = _parser().parse_args(arguments)
     _, recipe = _recipe(args.room)
+    if args.measure:
+        _report(measure_again(args.room, args.out, progress=not args.quiet))
+        return
     steps = args.steps or recipe.steps
     began = time.perf_counter()
     net = train(args.room, steps=steps, seed=args.seed, progress=not args.quiet)
@@ -151,8 +182,7 @@ def main(arguments: list[str] | None = None) -> None:
         seconds=seconds,
         progress=not args.quiet,
     )
-    for kind, figures in card["unseen"].items():
-        print(f"{kind:>9}: " + ", ".join(f"{key} {value}" for key, value in figures.items()))
+    _report(card)
     print(f"written to {args.out} after {seconds:.0f} s of training")
 
 

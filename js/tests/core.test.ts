@@ -130,6 +130,17 @@ describe("the overlay", () => {
     for (let i = 0; i < SIZE; i++) expect(pixel(pixels, i)).toEqual(original(i));
   });
 
+  it("is of what is drawn, where that is brighter than the map; the product is of the map itself", () => {
+    const drawn = saliency.map((value) => Math.min(255, 2 * value));
+    const brighter = compositor(shown);
+    brighter.setHeat({ ...heat, drawn });
+    const expected = compositor(shown);
+    expected.setHeat({ ...heat, saliency: drawn });
+    expect(Array.from(brighter.paint(whole))).toEqual(Array.from(expected.paint(whole)));
+    const product = { mode: "multiply" as const, fraction: 0, fill: null };
+    expect(Array.from(brighter.paint(product))).toEqual(Array.from(compositor(shown).paint(product)));
+  });
+
   it("reaches the colour map's end where the map is highest and the opacity 1", () => {
     const colors = new Uint8Array(768);
     colors.set([250, 130, 20], 765);

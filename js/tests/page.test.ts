@@ -35,7 +35,7 @@ function packed(): { readonly data: Data; readonly packer: Packer } {
   const cells = (...values: number[]): Place => packer.numbers(Float32Array.from(values));
   const curve = (...values: number[]): Place => packer.numbers(Uint16Array.from(values.map((v) => 10_000 * v)));
   const grid = (values: readonly number[], points: readonly number[], columns = values.length) => ({
-    rows: values.length / columns, columns, rounded: false, peak: Math.max(...values), cells: cells(...values),
+    rows: values.length / columns, columns, rounded: false, peak: Math.max(...values), knee: null, scale_note: "", cells: cells(...values),
     box: [0, 0, 2, 2], at: [0, 0],
     curves: points.length > 0 ? { "remove black": curve(...points), multiply: curve(0.3, 0.1) } : {},
   });

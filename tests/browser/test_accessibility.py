@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from lab_driver import PATIENCE
+from page_driver import PATIENCE, says, still, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.full]
 
 BOTH = """
 import camwidget as cw
@@ -19,6 +19,13 @@ pairs = [("waffled", "bubbly"), ("honeycombed", "veined")]
 pictures = [textures.draw(k, "multiple", classes=pair) for k, pair in enumerate(pairs)]
 display(cw.Quiz.which_class(ex.model, pictures, n=2), ex)
 """
+
+#: What an open panel has.
+INSIDE = {
+    "DeepVis": ".camwidget-deepvis img",
+    "Evaluate": ".camwidget-table-button",
+    "Contact sheet": ".camwidget-sheet canvas",
+}
 
 #: What is other people's, with the reason that it is left out.
 THEIRS: tuple[str, ...] = ()
@@ -54,12 +61,13 @@ def test_axe(lab: Any, open_page: Callable[..., Any]) -> None:
             "(light) => document.body.dataset.jpThemeLight === light",
             arg=str(theme == "Light").lower(),
         )
-        page.wait_for_timeout(600)
+        still(page)
         assert findings(page, ".camwidget-explorer") == [], theme
         assert findings(page, ".camwidget-quiz") == [], theme
     for panel in ("DeepVis", "Evaluate", "Contact sheet"):
         page.locator(".camwidget-panels").get_by_text(panel).click()
-        page.wait_for_timeout(800)
+        until(page, "(s) => !!document.querySelector(s)", INSIDE[panel])
+        still(page)
         assert findings(page, ".camwidget-explorer") == [], panel
 
 
@@ -73,14 +81,6 @@ def tab_to(page: Any, selector: str) -> None:
             return
         page.keyboard.press("Tab")
     raise AssertionError(f"Tab does not lead to {selector}")
-
-
-def says(page: Any, selector: str, text: str) -> None:
-    page.wait_for_function(
-        "([s, t]) => document.querySelector(s)?.textContent.includes(t)",
-        arg=[selector, text],
-        timeout=PATIENCE,
-    )
 
 
 SLOWED = """

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_lab import until
+from page_driver import frames, until
 
 import camwidget as cw
 from camwidget import zoo
 from camwidget.ranks import rank_levels
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.full]
 
 # Far enough down, and with enough below it, for the page to scroll both ways.
 ABOVE = "from IPython.display import HTML\nHTML('<div style=\"height: 500px\"></div>')"
@@ -40,19 +40,29 @@ def test_wheel_drag_and_hover(open_page: Callable[..., Any], textures: cw.Vision
     shown.widget()
     until(page, "() => document.querySelector('.camwidget-play')?.ariaDisabled === 'false'")
     page.locator(".camwidget-clip").first.scroll_into_view_if_needed()
-    page.wait_for_timeout(100)
+    # Every turn of the wheel, and when.
+    page.evaluate(
+        """() => {
+          window.turned = [];
+          addEventListener("wheel", (event) => window.turned.push(event.timeStamp), {capture: true, passive: true});
+        }"""
+    )
+    frames(page)
 
     def point(x: float, y: float) -> None:
         box = page.locator(".camwidget-clip").first.bounding_box()
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
 
     def turn(pixels: float) -> None:
+        """Turn the wheel; the page hears of it a little later."""
+        count = page.evaluate("window.turned.length")
         page.mouse.wheel(0, pixels)
-        page.wait_for_timeout(80)
+        until(page, "(count) => window.turned.length > count", count)
+        frames(page)
 
     def pause() -> None:
-        """What follows is another gesture."""
-        page.wait_for_timeout(350)
+        """Wait until what follows is another gesture, 300 ms after the last turn."""
+        until(page, "() => performance.now() - (window.turned.at(-1) ?? 0) > 330")
 
     def read() -> str:
         return page.locator(".camwidget-reading-facts").inner_text()
@@ -87,7 +97,7 @@ def test_wheel_drag_and_hover(open_page: Callable[..., Any], textures: cw.Vision
     page.mouse.down()
     point((x + 0.5) / width - 0.1, (y + 0.5) / height - 0.1)
     page.mouse.up()
-    page.wait_for_timeout(100)
+    frames(page)
     assert read() == before, "the same pixel, elsewhere"
     assert not page.locator(".camwidget-marker").is_visible()
     page.keyboard.press("0")
@@ -98,23 +108,18 @@ def test_wheel_drag_and_hover(open_page: Callable[..., Any], textures: cw.Vision
     pause()
     turn(120)
     assert scale() == 1
-    page.wait_for_timeout(200)  # scrolling is smooth
-    assert scrolled() > top
+    until(page, f"(top) => ({SCROLLED})() > top", top)  # scrolling is smooth
     page.mouse.move(
         *(page.locator(".camwidget-classtop").bounding_box()[k] + 9 for k in ("x", "y"))
     )
     pause()
-    page.evaluate(
-        """() => {
-          window.turned = [];
-          addEventListener("wheel", (event) => window.turned.push(event.timeStamp), {capture: true, passive: true});
-        }"""
-    )
+    before = page.evaluate("window.turned.length")
     page.mouse.wheel(0, -60)
     point(0.5, 0.5)
     page.mouse.wheel(0, -60)
+    until(page, "(count) => window.turned.length === count + 2", before)
     pause()
-    first, second = page.evaluate("window.turned")
+    first, second = page.evaluate("window.turned.slice(-2)")
     if second - first < 290:  # or this machine was too slow for one gesture
         assert scale() == 1
     turn(-120)

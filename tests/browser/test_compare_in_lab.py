@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_lab import PIXELS, fraction_is, status_has, until
+from page_driver import fraction_is, painted, status_has, until
 
 import camwidget as cw
 from camwidget import zoo
 from camwidget.perturb import mask_pixels
 from camwidget.ranks import rank_levels
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.full]
 
 NOTEBOOK = "import camwidget as cw\nex = cw.Explorer()\nex"
 
@@ -30,12 +30,6 @@ def page(browser: Any, lab: Any) -> Iterator[Any]:
     shown.widget()
     yield shown.page
     shown.close()
-
-
-def pixels_of(page: Any, selector: str) -> np.ndarray:
-    page.wait_for_timeout(100)
-    width, height, data = page.evaluate(PIXELS, selector)
-    return np.array(data, np.uint8).reshape(height, width, 4)[..., :3]
 
 
 def box(page: Any, selector: str) -> dict[str, float]:
@@ -78,7 +72,7 @@ def test_two_layers_are_compared(page: Any, textures: cw.VisionModel) -> None:
     for selector, saliency in ((".camwidget-canvas", a), (".camwidget-other-canvas", b)):
         masked = mask_pixels(source, rank_levels(saliency), [0.3])[0]
         expected = masked.mul(255).round().byte().permute(1, 2, 0).numpy()
-        np.testing.assert_array_equal(pixels_of(page, selector), expected)
+        painted(page, expected, selector=selector)
     after = cw.mask_curve(textures, sample, b, target).probability[6]
     until(
         page,
@@ -113,7 +107,6 @@ def test_two_layers_are_compared(page: Any, textures: cw.VisionModel) -> None:
     # Difference: Python's numbers, as colours over the picture in grey.
     page.locator('.camwidget-compare [data-name="difference"]').click()
     page.locator(".camwidget-look button", has_text="overlay").click()
-    shown = pixels_of(page, ".camwidget-other-canvas")
     from matplotlib import colormaps
 
     apart = a - b
@@ -121,7 +114,7 @@ def test_two_layers_are_compared(page: Any, textures: cw.VisionModel) -> None:
     weight = 0.65 * (1 - (1 - np.abs(apart)) ** 3)[..., None]
     color = colormaps["coolwarm"]((apart + 1) / 2)[..., :3] * 255
     expected = grey * (1 - weight) + color * weight
-    assert np.abs(shown - expected).max() < 4
+    painted(page, expected, off=4, selector=".camwidget-other-canvas")
     assert page.locator(".camwidget-compare-legend").inner_text().split("\n") == [
         "more in B", "more in A",
     ]  # fmt: skip

@@ -5,32 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
-from lab_driver import PATIENCE
+from page_driver import PATIENCE, canvas_pixels, frames, repainted
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.full]
 
 EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
 LOST = ".camwidget-connection:not([hidden])"
 
-PIXELS = """(canvas) => {
-  const {width, height} = canvas;
-  return Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data);
-}"""
 
-
-def still_masks(page: Any) -> bool:
-    """Whether the picture follows the slider, and the class list keeps still."""
-    canvas = page.locator(".camwidget-canvas")
-    before = np.array(canvas.evaluate(PIXELS))
+def still_masks(page: Any) -> None:
+    """The picture follows the slider, and the class list keeps still."""
+    before = canvas_pixels(page)
     chosen = page.locator(".camwidget-name[aria-pressed=true]").inner_text()
     page.locator(".camwidget-frame").focus()
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("2")
-    page.wait_for_timeout(150)
+    repainted(page, before, "the picture needs no kernel")
+    frames(page)
     assert page.locator(".camwidget-name[aria-pressed=true]").inner_text() == chosen
-    return not np.array_equal(np.array(canvas.evaluate(PIXELS)), before)
 
 
 def test_a_restart_and_a_notebook_opened_again(lab: Any, open_page: Callable[..., Any]) -> None:
@@ -50,12 +43,12 @@ def test_a_restart_and_a_notebook_opened_again(lab: Any, open_page: Callable[...
     )
     page.wait_for_selector(LOST, timeout=PATIENCE)
     assert "run the cell again" in page.locator(LOST).inner_text()
-    assert still_masks(page)
+    still_masks(page)
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     again = open_page()
     again.open(name, run=False)
     again.page.wait_for_selector(LOST, timeout=PATIENCE)
-    assert still_masks(again.page)
+    still_masks(again.page)
     again.run_all()
     again.page.wait_for_selector(LOST, state="detached", timeout=PATIENCE)
     again.widget()

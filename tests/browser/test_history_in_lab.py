@@ -9,16 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lab_driver import PATIENCE
+from page_driver import canvas_pixels, status_has
 from PIL import Image
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
-
-PIXELS = """() => {
-  const canvas = document.querySelector(".camwidget-canvas");
-  const {width, height} = canvas;
-  return [width, height, Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data)];
-}"""
+pytestmark = [pytest.mark.browser, pytest.mark.full]
 
 
 def test_undo_code_and_png(open_page: Callable[..., Any], lab: Any, tmp_path: Path) -> None:
@@ -29,29 +23,22 @@ def test_undo_code_and_png(open_page: Callable[..., Any], lab: Any, tmp_path: Pa
     page = shown.page
     cells = page.locator(".jp-Cell").count()
 
-    def says(text: str) -> None:
-        page.wait_for_function(
-            "(t) => document.querySelector('.camwidget-status').textContent.includes(t)",
-            arg=text,
-            timeout=PATIENCE,
-        )
-
     frame, undo = page.locator(".camwidget-frame"), page.locator("[aria-label=Undo]")
     assert undo.get_attribute("aria-disabled") == "true"
     page.locator('[role="radio"][data-name="gradcam++"]').click()
-    says("Grad-CAM++")
+    status_has(page, "Grad-CAM++")
     page.locator(".camwidget-look button", has_text="overlay").click()
     frame.focus()
     assert page.locator(".camwidget-look [aria-pressed=true]", has_text="overlay").count() == 0
     page.keyboard.press("Control+z")
     page.locator(".camwidget-look [aria-pressed=true]", has_text="overlay").wait_for()
-    says("Grad-CAM++")
+    status_has(page, "Grad-CAM++")
     page.keyboard.press("Control+z")
-    says("Grad-CAM ·")
+    status_has(page, "Grad-CAM ·")
     page.wait_for_function("(b) => b.ariaDisabled === 'true'", arg=undo.element_handle())
     page.keyboard.press("Control+z")  # nothing is left, also not for the notebook
     page.keyboard.press("Control+Shift+z")
-    says("Grad-CAM++")
+    status_has(page, "Grad-CAM++")
     assert page.locator(".jp-Cell").count() == cells
 
     shown.execute("ex.fraction = 0.3; ex.wait(120)")
@@ -63,12 +50,12 @@ def test_undo_code_and_png(open_page: Callable[..., Any], lab: Any, tmp_path: Pa
         code = page.evaluate("() => navigator.clipboard.readText()")
         if "fraction" in code:
             break
-        page.wait_for_timeout(200)
+        page.wait_for_timeout(200)  # between two looks
     ast.parse(code)
     assert 'method="gradcam++", fraction=0.3' in code and code.startswith("import camwidget as cw")
 
-    width, height, data = page.evaluate(PIXELS)
-    canvas = np.array(data, np.uint8).reshape(height, width, 4)[..., :3]
+    canvas = canvas_pixels(page)
+    height, width = canvas.shape[:2]
     with page.expect_download() as download:
         page.locator(".camwidget-png").click()
     assert download.value.suggested_filename == "picture_1-Grad-CAM++-stage4-polka-dotted.png"

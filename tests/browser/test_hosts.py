@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from collections.abc import Iterator
@@ -11,20 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from host_driver import complaints, serving, write_notebook
-from lab_driver import PATIENCE
+from page_driver import PATIENCE, canvas_pixels, fraction_is, repainted, shows
 from PIL import Image
 
 from camwidget import zoo
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.browser
 
 EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
-
-# Locators see into marimo's shadow roots; document.querySelector would not.
-PIXELS = """(canvas) => {
-  const {width, height} = canvas;
-  return Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data);
-}"""
 
 
 @pytest.fixture
@@ -35,34 +30,18 @@ def page(browser: Any) -> Iterator[Any]:
     context.close()
 
 
-def pixels(page: Any) -> np.ndarray:
-    return np.array(page.locator(".camwidget-canvas").evaluate(PIXELS))
-
-
-def shows(page: Any, selector: str, text: str | re.Pattern[str]) -> None:
-    page.locator(selector).filter(has_text=text).first.wait_for()
-
-
 def use(page: Any) -> None:
     """What has to work wherever there is a picture: a class, the slider, a method."""
     shows(page, ".camwidget-status-text", "·")
     assert page.locator(".camwidget-name").count() == 6
-    before = pixels(page)
+    before = canvas_pixels(page)
     second = page.locator(".camwidget-name").nth(1)
     name = second.inner_text()
     second.click()
     shows(page, ".camwidget-status-text", name)
-    page.wait_for_timeout(100)
-    assert not np.array_equal(pixels(page), before), "another class, another map"
-    before = pixels(page)
-    page.locator(".camwidget-fraction").evaluate(
-        """(slider) => {
-          slider.value = "40";
-          slider.dispatchEvent(new Event("input", {bubbles: true}));
-        }"""
-    )
-    page.wait_for_timeout(100)
-    assert not np.array_equal(pixels(page), before), "the slider paints by itself"
+    before = repainted(page, before, "another class, another map")
+    fraction_is(page, 40)
+    repainted(page, before, "the slider paints by itself")
     shows(page, ".camwidget-number", "→")
     shows(page, ".camwidget-say", "40 %")
     page.locator("[role=radio][data-name='layercam']").click()
@@ -78,15 +57,15 @@ def use_neighbours(page: Any) -> None:
     page.mouse.click(bars["x"] + 0.8 * bars["width"], at["y"] + at["height"] / 2)
     shows(page, ".camwidget-status-text", row.inner_text())
     assert page.locator(".camwidget-curve svg path.line").count() >= 2
-    before = pixels(page)
+    before = canvas_pixels(page)
     strip = page.locator(".camwidget-strip canvas").bounding_box()
     page.mouse.click(strip["x"] + 32 + 64, strip["y"] + strip["height"] / 2)
     page.locator(".camwidget-frame[aria-busy=false]").wait_for()
-    page.wait_for_timeout(300)
-    assert not np.array_equal(pixels(page), before), "another picture"
+    repainted(page, before, "another picture")
 
 
 def test_notebook(page: Any, tmp_path: Path) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api")
     write_notebook(tmp_path, "notebook", EXPLORER)
     options = ["--no-browser", "--allow-root", "--IdentityProvider.token=", "--ip=127.0.0.1"]
     with serving(
@@ -105,8 +84,8 @@ def test_notebook(page: Any, tmp_path: Path) -> None:
             cell.click()
             errors.clear()  # Notebook's own, while it starts
             page.keyboard.press("Shift+Enter")
-            page.wait_for_timeout(1000)
-            if ran.count():
+            with contextlib.suppress(sync_api.TimeoutError):
+                ran.first.wait_for(timeout=3000)
                 break
         use(page)
         use_neighbours(page)

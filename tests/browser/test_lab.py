@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import io
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from lab_driver import PATIENCE
+from page_driver import (
+    PATIENCE,
+    answered,
+    canvas_pixels,
+    fraction_is,
+    frames,
+    numbers,
+    painted,
+    repainted,
+    status_has,
+    until,
+)
 from PIL import Image
 
 import camwidget as cw
@@ -19,79 +29,9 @@ from camwidget import zoo
 from camwidget.perturb import mask_pixels
 from camwidget.ranks import rank_levels
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.browser
 
 EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
-
-# The canvas's own pixels, not a screenshot's.
-PIXELS = """(selector) => {
-  const canvas = document.querySelector(selector);
-  const {width, height} = canvas;
-  return [width, height, Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data)];
-}"""
-
-
-def canvas_pixels(page: Any) -> np.ndarray:
-    width, height, data = page.evaluate(PIXELS, ".camwidget-canvas")
-    return np.array(data, np.uint8).reshape(height, width, 4)[..., :3]
-
-
-def painted(page: Any, expected: np.ndarray, off: int = 0) -> None:
-    """The canvas shows these pixels, as soon as it has painted; each may be off by so many shades."""
-    shown = seen(page, lambda now: is_like(now, expected, off))
-    np.testing.assert_allclose(shown, expected, atol=off, rtol=0)
-
-
-def is_like(shown: np.ndarray, expected: np.ndarray, off: int) -> bool:
-    same_size = shown.shape == expected.shape
-    return same_size and int(np.abs(shown.astype(int) - expected).max()) <= off
-
-
-def repainted(page: Any, before: np.ndarray, why: str = "") -> np.ndarray:
-    """What the canvas shows once that is another picture."""
-    shown = seen(page, lambda now: not np.array_equal(now, before))
-    assert not np.array_equal(shown, before), why
-    return shown
-
-
-def seen(page: Any, fits: Callable[[np.ndarray], Any]) -> np.ndarray:
-    """The canvas's pixels when they fit; whatever they are in the end, if they do not."""
-    deadline = time.monotonic() + PATIENCE / 1000
-    while not fits(shown := canvas_pixels(page)) and time.monotonic() < deadline:
-        page.wait_for_timeout(50)
-    return shown
-
-
-def until(page: Any, expression: str, argument: Any = None) -> None:
-    page.wait_for_function(expression, arg=argument, timeout=PATIENCE)
-
-
-def status_has(page: Any, text: str) -> None:
-    until(page, "(t) => document.querySelector('.camwidget-status').textContent.includes(t)", text)
-
-
-def fraction_is(page: Any, percent: float) -> None:
-    page.evaluate(
-        """(value) => {
-          const slider = document.querySelector(".camwidget-fraction");
-          slider.value = String(value);
-          slider.dispatchEvent(new Event("input", {bubbles: true}));
-        }""",
-        percent,
-    )
-
-
-def numbers(page: Any) -> list[str]:
-    return page.locator(".camwidget-number").all_inner_texts()
-
-
-def answered(page: Any) -> None:
-    """Every row shows "whole → masked"."""
-    until(
-        page,
-        "() => [...document.querySelectorAll('.camwidget-number')].every((n) => n.textContent.includes('→'))",
-    )
-
 
 RESET = """
 ex.method, ex.layer = "gradcam", "stage4"
@@ -106,7 +46,7 @@ ex.wait(120)
 def explorer(shared_explorer: Any) -> Any:
     """The shared page, as at first sight whatever the test before it left."""
     shared_explorer.execute(RESET)
-    shared_explorer.page.wait_for_timeout(150)
+    shared_explorer.settled()
     return shared_explorer
 
 
@@ -182,7 +122,6 @@ def test_the_numbers_are_the_models(
     first = f"{curve.probability[0]:.2f} → {curve.probability[5]:.2f}"
     assert numbers(page)[0] == first
     until(page, "() => document.querySelector('.camwidget-waiting') === null")
-    page.wait_for_timeout(300)
     # None of them looks as if it were still waiting.
     until(
         page,
@@ -216,9 +155,9 @@ def test_a_click_beside_the_controls_keeps_the_keys_from_the_notebook(explorer: 
     cells = page.locator(".jp-CodeCell").count()
     for part in (".camwidget-classhead", ".camwidget-curve", ".camwidget-say"):
         page.locator(part).click()
-        page.wait_for_timeout(100)
+        until(page, "() => !!document.activeElement.closest('.camwidget-explorer')")
         page.keyboard.press("m")  # in Lab: turn the cell into text
-        page.wait_for_timeout(100)
+        frames(page)
         assert page.locator(".jp-CodeCell").count() == cells
         assert page.locator(".camwidget-canvas").is_visible()
 
@@ -247,7 +186,7 @@ def test_methods_toggle_and_refuse(explorer: Any) -> None:
     )
     assert "stage4" in cam.get_attribute("title")
     cam.click(force=True)
-    page.wait_for_timeout(200)
+    explorer.settled()
     status_has(page, "Grad-CAM++")
     page.locator(".camwidget-layer select").select_option("stage4")
     page.locator("[role=radio][data-name='gradcam']").click()
@@ -264,7 +203,7 @@ def test_a_click_in_the_picture_names_the_classes_there(explorer: Any, sample: z
         status_has(page, name)
         page.wait_for_selector(".camwidget-here-entry", timeout=PATIENCE)
         assert name in page.locator(".camwidget-here-entry").first.inner_text()
-        page.wait_for_timeout(300)
+        explorer.settled()
         assert page.locator(".camwidget-here-entry").first.is_visible(), (
             "it stays until it is closed"
         )
@@ -318,9 +257,10 @@ def test_dragging_sends_no_picture_and_leaves_no_backlog(explorer: Any) -> None:
     explorer.frames.clear()
     for step in range(60):
         page.mouse.move(slider["x"] + 8 + step * (slider["width"] - 40) / 60, y)
-        page.wait_for_timeout(16)
+        frames(page, 1)
     page.mouse.up()
-    page.wait_for_timeout(400)
+    answered(page)
+    until(page, "() => document.querySelector('.camwidget-waiting') === null")
     sent = [size for way, size in explorer.frames if way == "sent"]
     received = [size for way, size in explorer.frames if way == "received"]
     assert 1 <= len(sent) <= 130
@@ -379,6 +319,7 @@ def test_upload_and_strip(explorer: Any, sample: zoo.Sample) -> None:
     painted(page, sample.image)
 
 
+@pytest.mark.full
 def test_python_moves_the_view_and_hears_of_it(lab: Any, open_page: Callable[..., Any]) -> None:
     shown = open_page()
     shown.open(
@@ -393,6 +334,7 @@ def test_python_moves_the_view_and_hears_of_it(lab: Any, open_page: Callable[...
     until(page, "() => document.body.textContent.includes(\"'honeycombed'\")")
 
 
+@pytest.mark.full
 def test_nothing_is_lost_on_reload_or_in_a_second_view(
     lab: Any, open_page: Callable[..., Any]
 ) -> None:
@@ -414,20 +356,19 @@ def test_nothing_is_lost_on_reload_or_in_a_second_view(
         }""",
     )
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
-    page.wait_for_timeout(800)
     before = canvas_pixels(page)
-    thumbs = page.evaluate(PIXELS, ".camwidget-strip canvas")[2]
+    thumbs = canvas_pixels(page, ".camwidget-strip canvas")
     page.reload()
     shown.widget()
     until(page, "() => document.querySelector('.camwidget-reading').textContent.startsWith('35')")
     assert page.locator(".camwidget-name[aria-pressed=true]").first.inner_text() == chosen
-    page.wait_for_timeout(1500)
     painted(page, before)
-    assert page.evaluate(PIXELS, ".camwidget-strip canvas")[2] == thumbs, "the strip is drawn again"
+    painted(page, thumbs, selector=".camwidget-strip canvas")  # it is drawn again
     fraction_is(page, 10)
     until(page, "() => document.querySelector('.camwidget-say').textContent.includes('10 %')")
 
 
+@pytest.mark.full
 def test_dark_theme_and_narrow_column(lab: Any, open_page: Callable[..., Any]) -> None:
     shown = open_page(viewport={"width": 620, "height": 1400})
     shown.open(lab.write("dark", EXPLORER), run=False)
@@ -457,6 +398,7 @@ def test_dark_theme_and_narrow_column(lab: Any, open_page: Callable[..., Any]) -
     until(page, "() => document.body.dataset.jpThemeLight === 'true'")
 
 
+@pytest.mark.full
 def test_a_busy_cell_does_not_stop_the_slider(lab: Any, open_page: Callable[..., Any]) -> None:
     """Where the host delivers on a subshell, the answer comes at once; else when the cell is through."""
     shown = open_page()
@@ -469,15 +411,16 @@ def test_a_busy_cell_does_not_stop_the_slider(lab: Any, open_page: Callable[...,
           kernel.requestExecute({code: "import time; time.sleep(3)"});
         }"""
     )
-    page.wait_for_timeout(300)
-    fraction_is(page, 25)
-    page.wait_for_timeout(60)
+    shown.busy()
     before = canvas_pixels(page)
+    fraction_is(page, 25)
+    before = repainted(page, before, "the picture needs no kernel")
     fraction_is(page, 60)
     repainted(page, before, "the picture needs no kernel")
     until(page, "() => document.querySelector('.camwidget-say').textContent.includes('60 %')")
 
 
+@pytest.mark.full
 def test_a_real_net_on_a_real_photograph(
     real_folder: Path, real_model: cw.VisionModel, lab: Any, open_page: Callable[..., Any]
 ) -> None:
@@ -530,6 +473,7 @@ def choose(page: Any, method: str) -> None:
     page.locator(f'[role="radio"][data-name="{method}"]').click()
 
 
+@pytest.mark.full
 def test_a_slow_map_grows_and_is_cancelled(lab: Any, open_page: Callable[..., Any]) -> None:
     lab_page = open_page()
     lab_page.open(lab.write("slow", SLOWED))
@@ -551,8 +495,7 @@ def test_a_slow_map_grows_and_is_cancelled(lab: Any, open_page: Callable[..., An
 def test_the_scrubber_previews_without_a_word_and_settles_on_release(explorer: Any) -> None:
     page = explorer.page
     until(page, "() => document.querySelector('.camwidget-scrubber') !== null")
-    explorer.execute("ex.wait(120)")
-    page.wait_for_timeout(300)
+    explorer.settled()
     before = canvas_pixels(page)
     explorer.frames.clear()
     page.evaluate(
@@ -568,7 +511,6 @@ def test_the_scrubber_previews_without_a_word_and_settles_on_release(explorer: A
         "() => document.querySelector('.camwidget-scrubber').dispatchEvent(new Event('change', {bubbles: true}))"
     )
     status_has(page, "stage2")
-    page.wait_for_timeout(300)
     painted(page, preview, off=2)  # the kernel's map is what was previewed
 
 
@@ -584,6 +526,7 @@ def test_deepvis_is_drawn_in_its_panel(explorer: Any) -> None:
     assert page.locator(".camwidget-deepvis img").get_attribute("src") != first
 
 
+@pytest.mark.full
 def test_the_strip_follows_the_chosen_picture(lab: Any, open_page: Callable[..., Any]) -> None:
     lab_page = open_page()
     many = (

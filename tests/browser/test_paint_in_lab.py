@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_lab import EXPLORER, canvas_pixels, fraction_is, until
+from page_driver import canvas_pixels, fraction_is, frames, painted, until
 
 import camwidget as cw
 from camwidget import zoo
 from camwidget.perturb import mask_pixels
 from camwidget.ranks import rank_levels
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.full]
+
+EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
 
 # Runs code in the kernel, and gives what it prints.
 PRINTED = """async (code) => {
@@ -31,7 +33,11 @@ PRINTED = """async (code) => {
 MASK = "ex.wait(120); print(ex.mask.tobytes().hex())"
 
 # Waits for a lock on a file with the GIL held, so that no thread of the kernel can answer.
-BLOCK = "import ctypes; file = open({!r}); ctypes.PyDLL(None).flock(file.fileno(), 2)"
+BLOCK = """
+import ctypes
+flock, file = ctypes.PyDLL(None).flock, open({lock!r})
+open({begun!r}, "w").close(); flock(file.fileno(), 2)
+"""
 
 
 def drag(page: Any, *spots: tuple[float, float]) -> None:
@@ -43,7 +49,7 @@ def drag(page: Any, *spots: tuple[float, float]) -> None:
     for point in points[1:]:
         page.mouse.move(*point, steps=8)
     page.mouse.up()
-    page.wait_for_timeout(100)
+    frames(page)
 
 
 def test_painting(
@@ -73,9 +79,7 @@ def test_painting(
             "(t) => document.querySelector('.camwidget-number').textContent === t",
             f"{before:.2f} → {after:.2f}",
         )
-        page.wait_for_timeout(100)
-        expected = (masked[0] * 255).round().byte().permute(1, 2, 0).numpy()
-        np.testing.assert_array_equal(canvas_pixels(page), expected)
+        painted(page, (masked[0] * 255).round().byte().permute(1, 2, 0).numpy())
 
     page.locator(".camwidget-frame").focus()
     page.keyboard.press("Space")
@@ -103,16 +107,18 @@ def test_painting(
     said, before = page.locator(".camwidget-say").inner_text(), canvas_pixels(page)
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        code = BLOCK.format(str(tmp_path / "lock"))
+        begun = tmp_path / "begun"
+        code = BLOCK.format(lock=str(tmp_path / "lock"), begun=str(begun))
         page.evaluate(f"(code) => void ({PRINTED})(code)", code)
-        page.wait_for_timeout(300)
+        while not begun.exists():
+            page.wait_for_timeout(20)
         drag(page, (0.3, 0.85), (0.7, 0.85))
-        painted = canvas_pixels(page)
+        stroke = canvas_pixels(page)
         assert page.locator(".camwidget-say").inner_text() == said, "the kernel was to be blocked"
-    changed = (painted != before).any(2)
+    changed = (stroke != before).any(2)
     assert changed[153:173, 60:130].all() and not changed[:140].any()
     until(page, "(t) => document.querySelector('.camwidget-say').textContent !== t", said)
     last = mask()
     assert (last[153:173, 60:130] == 1).all()
     shows(0.25, "mean", last)
-    np.testing.assert_array_equal(canvas_pixels(page), painted)
+    painted(page, stroke)

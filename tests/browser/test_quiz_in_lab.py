@@ -10,12 +10,12 @@ import nbformat
 import numpy as np
 import pytest
 from ipywidgets.embed import dependency_state
-from lab_driver import PATIENCE
 from nbformat.sign import NotebookNotary
+from page_driver import PATIENCE, says, until
 
 import camwidget as cw
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.browser
 
 STUDY = """
 import camwidget as cw
@@ -29,14 +29,6 @@ quiz
 OPTION, NEXT = ".camwidget-quiz-option", ".camwidget-quiz-next"
 
 
-def until(page: Any, expression: str, argument: Any = None) -> None:
-    page.wait_for_function(expression, arg=argument, timeout=PATIENCE)
-
-
-def says(page: Any, selector: str, text: str) -> None:
-    until(page, "([s, t]) => document.querySelector(s)?.textContent.includes(t)", [selector, text])
-
-
 def words(page: Any, option: int) -> str:
     """The verdict on a click on an option."""
     page.locator(OPTION).nth(option).click()
@@ -44,12 +36,12 @@ def words(page: Any, option: int) -> str:
     return page.locator(".camwidget-quiz-word").inner_text()
 
 
+@pytest.mark.full
 def test_by_mouse_and_by_keyboard_to_the_score(lab: Any, open_page: Callable[..., Any]) -> None:
     shown = open_page()
     shown.open(lab.write("quiz", STUDY, "1"))
     page = shown.page
     page.wait_for_selector(OPTION, timeout=PATIENCE)
-    page.wait_for_timeout(500)
     until(
         page,
         "() => [...document.querySelectorAll('.camwidget-quiz-image')].every((i) => i.naturalWidth === 192)",
@@ -67,7 +59,7 @@ def test_by_mouse_and_by_keyboard_to_the_score(lab: Any, open_page: Callable[...
     for number in (2, 3):
         # A click beside everything keeps the keys here; "a" and "b" insert cells in Lab.
         page.locator(".camwidget-quiz-prompt").click()
-        page.wait_for_timeout(150)
+        until(page, "() => !!document.activeElement.closest('.camwidget-quiz')")
         for key in ("a", "b", "Enter", "2"):
             page.keyboard.press(key)
         until(page, "() => /✓|✗/.test(document.querySelector('.camwidget-quiz-word').textContent)")
@@ -87,6 +79,7 @@ def test_by_mouse_and_by_keyboard_to_the_score(lab: Any, open_page: Callable[...
     says(page, ".camwidget-quiz-word", "✓ Right.")
 
 
+@pytest.mark.full
 def test_a_saved_quiz_is_played_without_its_kernel(lab: Any, open_page: Callable[..., Any]) -> None:
     grey = np.full((64, 64, 3), 128, np.uint8)
     name = "<img src=x onerror=window.hacked=1>"

@@ -51,6 +51,7 @@ def assert_same(one: cw.Evaluation, other: cw.Evaluation) -> None:
         pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
 
 
+@pytest.mark.full
 def test_a_worker_that_is_killed_costs_nothing_but_its_batch(tmp_path):
     model = cw.load(device="cpu")
     root = folder(tmp_path, 24)
@@ -101,6 +102,7 @@ def _interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
 
+@pytest.mark.full
 def test_threads_as_workers_and_files_that_they_do_not_see(tmp_path, monkeypatch):
     from camwidget.evaluation import cluster
 

@@ -10,7 +10,7 @@ import pytest
 
 import camwidget as cw
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.full]
 
 METRICS = ["drop", "remove25", "pointing", "energy", "localization", "top1-localization"]
 

@@ -50,6 +50,7 @@ def stop_at(last: int, error: type[BaseException]):
     return progress
 
 
+@pytest.mark.full
 def test_a_killed_run_goes_on_where_it_was(tmp_path):
     path = tmp_path / "run.jsonl"
     script = Path(__file__).with_name("victim.py")

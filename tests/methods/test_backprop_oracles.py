@@ -74,6 +74,7 @@ def test_guided_gradcam_equals_captum(model: cw.VisionModel, pixels: torch.Tenso
     agree(computed(model, pixels, "guided-gradcam"), (fine * up).abs().amax(1), 1e-9)
 
 
+@pytest.mark.full
 def test_integrated_gradients_equal_captum_and_are_complete(
     model: cw.VisionModel, pixels: torch.Tensor
 ) -> None:

@@ -286,6 +286,7 @@ def test_a_batch_is_its_pictures_each_with_its_class(method: str) -> None:
         agree(both[n], compute(model, method, "layer3", target, pictures()[n : n + 1])[0])
 
 
+@pytest.mark.full
 def test_a_contrast_is_the_difference_of_its_terms() -> None:
     model, one = wrapped(network("resnet18", biased=True)), pictures(1)
     contrast = FunctionTarget(lambda z: z[:, 3] - z[:, 5], "3 rather than 5")
@@ -303,6 +304,7 @@ def test_a_contrast_is_the_difference_of_its_terms() -> None:
             compute(model, "lrp", "layer3", FunctionTarget(wrong, "wrong"), one)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("method", METHODS)
 def test_other_weights_have_another_map(method: str) -> None:
     """Sanity check of Adebayo et al. 2018. Much of these maps is the picture's, but not nearly all."""

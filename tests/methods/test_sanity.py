@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ import camwidget as cw
 from camwidget import zoo
 
 SETTINGS = {
-    "rise": {"masks": 200},
+    "rise": {"masks": 100},
     "integrated-gradients": {"steps": 16},
     "smoothgrad": {"samples": 8},
 }
@@ -47,15 +49,24 @@ def randomised(model: cw.VisionModel) -> cw.VisionModel:
 
 
 @pytest.fixture(scope="module")
+def trained_maps(textures: cw.VisionModel) -> Callable[[str], list[np.ndarray]]:
+    """The maps of the trained net, each made once."""
+    return functools.cache(lambda name: maps(textures, name))
+
+
+@pytest.fixture(scope="module")
 def untrained(textures: cw.VisionModel) -> cw.VisionModel:
     return randomised(textures)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_map_changes_when_the_weights_are_randomised(
-    textures: cw.VisionModel, untrained: cw.VisionModel, name: str, record_property: object
+    trained_maps: Callable[[str], list[np.ndarray]],
+    untrained: cw.VisionModel,
+    name: str,
+    record_property: object,
 ) -> None:
-    pairs = zip(maps(textures, name), maps(untrained, name), strict=True)
+    pairs = zip(trained_maps(name), maps(untrained, name), strict=True)
     correlation = float(np.mean([spearmanr(a.ravel(), b.ravel())[0] for a, b in pairs]))
     record_property("rank_correlation", correlation)  # type: ignore[operator]
     print(f"{name}: rank correlation with a randomised net {correlation:+.2f}")
@@ -67,13 +78,13 @@ def test_a_map_changes_when_the_weights_are_randomised(
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_map_does_not_change_when_another_class_is_renamed(
-    textures: cw.VisionModel, name: str
+    textures: cw.VisionModel, trained_maps: Callable[[str], list[np.ndarray]], name: str
 ) -> None:
     other = next(i for i in range(10) if i not in {s.label for s in SAMPLES})
     names = list(textures.classes)
     names[other] = "<renamed>"
     renamed = cw.wrap(textures.module, textures.preprocess, names)
-    for a, b in zip(maps(textures, name), maps(renamed, name), strict=True):
+    for a, b in zip(trained_maps(name), maps(renamed, name), strict=True):
         np.testing.assert_array_equal(a, b)
 
 

@@ -65,6 +65,7 @@ def test_random_logit_as_quantus_has_it(method: str) -> None:
             assert score.value == pytest.approx(float(expected), abs=1e-9)
 
 
+@pytest.mark.full
 def test_all_maps_of_a_class_meet_the_same_other_class(scenes: cw.VisionModel) -> None:
     maps = cw.explain(scenes, SAMPLE.image, SAMPLE.label, ["gradcam", "layercam"])
     others: list[set[int]] = []

@@ -53,6 +53,7 @@ def made(asked: list[tuple[Case, Again]]) -> tuple[torch.Tensor, ...]:
     return last.maps
 
 
+@pytest.mark.full
 def test_maps_are_those_of_explain(scenes: cw.VisionModel) -> None:
     pixels = pictures(scenes, 2)
     every = cases(subject_of(scenes), METHODS, ["stage3"], [3, 7])

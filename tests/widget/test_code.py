@@ -101,6 +101,7 @@ def test_paint_comes_with_every_kind_of_mask(
     assert both and {name: said[name] for name in both} == pytest.approx(both, abs=1e-6)
 
 
+@pytest.mark.full
 def test_what_comes_of_numpy_is_written_as_pythons(
     closing: Closer, textures: cw.VisionModel
 ) -> None:
@@ -122,6 +123,7 @@ def test_other_models_and_their_texts(name: str, closing: Closer) -> None:
     assert ("told" in scope) == (ex.model.prompt is not None)
 
 
+@pytest.mark.full
 def test_files_and_weights(
     closing: Closer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +159,7 @@ def test_folders(closing: Closer, textures: cw.VisionModel, tmp_path: Path) -> N
     assert scope["images"] == str(tmp_path) and scope["image"] == str(tmp_path / "1.png")
 
 
+@pytest.mark.full
 def test_samples_are_known_wherever_they_are(
     closing: Closer, textures: cw.VisionModel, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ import io
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -343,15 +343,26 @@ def test_a_model_that_breaks_later_is_told(textures: cw.VisionModel) -> None:
 
 def test_a_flood_of_slider_events_leaves_no_backlog(ex: cw.Explorer) -> None:
     runs: list[int] = []
-    handle = ex.model.module.register_forward_hook(lambda *args: runs.append(1))
+    begun, through = threading.Event(), threading.Event()
+
+    def hold(*_: object) -> None:
+        runs.append(1)
+        begun.set()
+        assert through.wait(60)
+
+    handle = ex.model.module.register_forward_pre_hook(hold)
     try:
+        ex._view.fraction = 0.5
+        assert begun.wait(60)
         for i in range(300):
             ex._view.fraction = (i % 100) / 100
         ex._view.fraction = 0.3
-        ex.wait(30)
+        through.set()
+        ex.wait(60)
     finally:
+        through.set()
         handle.remove()
-    assert len(runs) < 300
+    assert len(runs) == 2, "the pass that was under way, and the newest"
     assert ex.fraction == 0.3 and "30 %" in ex._view.sentence
 
 
@@ -390,7 +401,7 @@ def test_a_map_and_the_slider_at_once_do_not_lock_each_other(ex: cw.Explorer) ->
     thread.start()
     for number in range(40):
         ex._view.target = number % 10
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while ex.explanation.target.index != number % 10:
             assert time.monotonic() < deadline, "locked"
             time.sleep(0.001)
@@ -451,10 +462,11 @@ def test_methods_share_a_forward_pass(ex: cw.Explorer) -> None:
 class Slow(nn.Module):
     """A model that takes its time, and can be made to fail."""
 
-    def __init__(self, seconds: float = 0.15) -> None:
+    def __init__(self, seconds: float = 0.05) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.seconds = seconds
+        self.passes = 0
         self.fail = False
         self.body = nn.Sequential(
             nn.Conv2d(3, 6, 3, stride=8),
@@ -465,10 +477,18 @@ class Slow(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.passes += 1
         time.sleep(self.seconds)
         if self.fail:
             raise RuntimeError("the device is gone")
         return self.body(x)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.002)
 
 
 @pytest.fixture
@@ -482,8 +502,9 @@ def slow() -> Iterator[cw.Explorer]:
 
 
 def test_an_answer_that_is_no_longer_asked_for_is_not_shown(slow: cw.Explorer) -> None:
+    passes = slow.model.module.passes
     slow.fraction = 0.3
-    time.sleep(0.05)
+    until(lambda: slow.model.module.passes > passes)
     slow.fraction = 0.0
     slow.wait(30)
     assert slow._view.masked == [] and "Nothing is removed" in slow._view.sentence
@@ -491,8 +512,9 @@ def test_an_answer_that_is_no_longer_asked_for_is_not_shown(slow: cw.Explorer) -
 
 
 def test_a_curve_that_is_no_longer_asked_for_is_not_drawn(slow: cw.Explorer) -> None:
+    passes = slow.model.module.passes
     slow.baseline = "mean"
-    time.sleep(0.05)
+    until(lambda: slow.model.module.passes > passes)
     slow.mode = "multiply"
     slow.wait(30)
     assert slow.curve is None

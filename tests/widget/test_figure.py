@@ -66,6 +66,7 @@ def test_text_is_text_and_nothing_else_changes(ex: cw.Explorer) -> None:
     assert figure.get_figwidth() == 7.16
 
 
+@pytest.mark.full
 def test_every_name_is_itself(ex: cw.Explorer) -> None:
     for name in NAMES:
         ex.target = name

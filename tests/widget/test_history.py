@@ -58,7 +58,7 @@ def shown(explorer: cw.Explorer) -> dict[str, Any]:
     return {**kept, **wire, **more}
 
 
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], Any], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
@@ -98,6 +98,7 @@ def walk(ex: cw.Explorer) -> list[dict[str, Any]]:
     return seen
 
 
+@pytest.mark.full
 def test_every_state_is_reached_again(ex: cw.Explorer) -> None:
     assert not ex.can_undo and not ex.can_redo and not ex._view.undoable
     seen = walk(ex)

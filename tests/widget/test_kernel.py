@@ -25,6 +25,8 @@ ex, other = cw.Explorer(model).wait(60), cw.Explorer(model).wait(60)
 view, second = ex._view, other._view
 """
 
+INTERRUPTS = "__import__('camwidget').widget.interrupts.interrupts"
+
 
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
@@ -52,7 +54,7 @@ def fresh(kernel: Kernel) -> Iterator[None]:
 
 
 def until(kernel: Kernel, expression: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not kernel.value(f"bool({expression})"):
         assert time.monotonic() < deadline, f"never: {expression}"
         time.sleep(0.05)
@@ -80,8 +82,8 @@ def test_an_interrupt_between_cells_cancels_a_slow_map(kernel: Kernel) -> None:
     kernel.execute("pause[0] = 0.05")
     kernel.tell(view, update(method="scorecam"))
     until(kernel, "view.busy and view.progress > 0")
-    kernel.value("0")  # a cell meanwhile leaves all as it was
-    time.sleep(0.5)
+    # A cell meanwhile leaves all as it was; after it, the signal is ours.
+    until(kernel, f"get_ipython().kernel.saved_sigint_handler == {INTERRUPTS}._interrupted")
     kernel.interrupt()
     until(kernel, "'cancelled' in view.status")
     assert kernel.value("view.status").startswith("Score-CAM cancelled at ")
@@ -91,7 +93,7 @@ def test_an_interrupt_between_cells_cancels_a_slow_map(kernel: Kernel) -> None:
     kernel.execute("ex.wait(60)")
     assert kernel.value("ex.explanation.target.index") == 3, "the next click works"
     # Nothing slow any more: the kernel's own way with signals is back.
-    until(kernel, "__import__('camwidget').widget.interrupts.interrupts._looking is False")
+    until(kernel, f"{INTERRUPTS}._looking is False")
 
 
 def test_an_interrupt_of_wait_cancels_the_map_too(kernel: Kernel) -> None:
@@ -123,11 +125,13 @@ def test_the_slider_while_a_cell_is_busy(kernel: Kernel, on: bool, tmp_path: Pat
     """On a subshell the answer comes meanwhile; on the main thread when the cell is through."""
     view = kernel.value("view.model_id")
     shell = kernel.subshell() if on else None
-    through = tmp_path / "through"
+    begun, through = tmp_path / "begun", tmp_path / "through"
     number = kernel.start(
-        f"import os\nwhile not os.path.exists({str(through)!r}):\n    time.sleep(0.05)"
+        f"import os\nopen({str(begun)!r}, 'w').close()\n"
+        f"while not os.path.exists({str(through)!r}):\n    time.sleep(0.05)"
     )
-    time.sleep(0.3)
+    while not begun.exists():
+        time.sleep(0.05)
     for percent in range(5, 65, 5):
         kernel.tell(view, update(fraction=percent / 100), shell)
     took = answer(kernel, 60 if on else 2, lambda state: "60 %" in state.get("sentence", ""))
@@ -142,15 +146,19 @@ def test_two_explorers_on_one_model(kernel: Kernel) -> None:
     """Both used at once, on three threads: each ends with its own state, and the maps are those of the library."""
     views = kernel.value("(view.model_id, second.model_id)")
     shells = (None, kernel.subshell(), kernel.subshell())
+    sent: list[str] = []
     for turn in range(40):
         for number, each in enumerate(views):
             shell = shells[(turn + number) % 3]
-            kernel.tell(each, update(target=(turn * 3 + number) % 12), shell)
-            kernel.tell(each, update(fraction=turn / 100), shells[turn % 3])
-            kernel.tell(each, update(method=("layercam", "gradcam++")[number]), shell)
+            sent += [
+                kernel.tell(each, update(target=(turn * 3 + number) % 12), shell),
+                kernel.tell(each, update(fraction=turn / 100), shells[turn % 3]),
+                kernel.tell(each, update(method=("layercam", "gradcam++")[number]), shell),
+            ]
             if turn % 10 == number:
-                kernel.tell(each, custom({"type": "pick", "x": turn, "y": 9}), shell)
-    time.sleep(0.2)
+                pick = custom({"type": "pick", "x": turn, "y": 9})
+                sent.append(kernel.tell(each, pick, shell))
+    kernel.dealt_with(sent)
     for each, target, fraction in zip(views, (4, 7), (0.25, 0.5), strict=True):
         kernel.execute("ex.wait(60); other.wait(60)")
         kernel.tell(each, update(target=target, fraction=fraction))

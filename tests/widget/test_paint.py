@@ -224,6 +224,7 @@ def test_times_its_map(ex: cw.Explorer, samples: list) -> None:
     assert "Hiding the painted 9.8 % and multiplying" in ex._view.sentence
 
 
+@pytest.mark.full
 def test_an_inpainted_hole_is_sent_with_the_answer(ex: cw.Explorer, samples: list) -> None:
     ex.baseline = "inpaint"
     ex.mask = square()

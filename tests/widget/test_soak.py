@@ -9,6 +9,7 @@ from kernel_driver import Kernel
 from soak import PLAIN, soak
 
 
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore:Message serialization failed")  # a page may say NaN
 def test_random_interactions(tmp_path: Path) -> None:
     kernel = Kernel(tmp_path, **PLAIN)

@@ -31,6 +31,7 @@ def test_a_seed_gives_the_same_picture_again():
     assert not np.array_equal(first.image, other.image)
 
 
+@pytest.mark.full
 def test_to_say_what_would_have_come_anyway_changes_nothing():
     for seed in SEEDS:
         free = draw(seed)
@@ -58,6 +59,7 @@ def test_shapes_and_types(size):
     assert sample.names == ("weevil",)
 
 
+@pytest.mark.full
 def test_beetle_part_and_flower_are_whole_and_apart():
     for seed in range(150):
         sample = draw(seed, flower=True)
@@ -72,6 +74,7 @@ def test_beetle_part_and_flower_are_whole_and_apart():
             assert not border.any(), "cut off by the border"
 
 
+@pytest.mark.full
 def test_the_other_class_differs_at_the_head_only():
     for seed in SEEDS:
         for flower in (False, True):

@@ -67,6 +67,7 @@ def test_both_were_trained_alike():
     assert (biased["steps"], biased["seed"]) == (unbiased["steps"], unbiased["seed"])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("odds", ODDS)
 def test_accuracy_on_fresh_seeds_is_what_the_card_says(found, name, odds):
@@ -76,6 +77,7 @@ def test_accuracy_on_fresh_seeds_is_what_the_card_says(found, name, odds):
     assert abs(found[name][odds].accuracies()["accuracy"] - stated) <= spread
 
 
+@pytest.mark.full
 def test_the_biased_model_fails_off_its_bias_and_the_other_does_not(found):
     biased, unbiased = (
         {odds: found[name][odds].accuracies()["accuracy"] for odds in ODDS} for name in NAMES
@@ -86,6 +88,7 @@ def test_the_biased_model_fails_off_its_bias_and_the_other_does_not(found):
     assert unbiased["balanced"] > biased["balanced"] + 0.1
 
 
+@pytest.mark.full
 def test_grad_cam_shows_the_cue_before_and_the_part_after(found):
     before, after = (found[name]["balanced"].shares(flower=True) for name in NAMES)
     assert before["share_on_flower"] > 3 * before["area_of_flower"]
@@ -94,6 +97,8 @@ def test_grad_cam_shows_the_cue_before_and_the_part_after(found):
     assert after["share_on_part"] > 3 * after["area_of_part"]
 
 
+@pytest.mark.full
+@pytest.mark.training
 @pytest.mark.parametrize("room", ["biased", "unbiased"])
 def test_a_short_training_learns(trained_shortly, room):
     """The flower is learned at once; without its help the horns take several hundred steps."""
@@ -105,6 +110,7 @@ def test_a_short_training_learns(trained_shortly, room):
     assert right > 0.7
 
 
+@pytest.mark.full
 def test_training_repeats_bit_for_bit_and_only_the_set_differs():
     first, again = (train("biased", steps=4, seed=1, progress=False) for _ in range(2))
     cured = train("unbiased", steps=4, seed=1, progress=False)
@@ -113,6 +119,7 @@ def test_training_repeats_bit_for_bit_and_only_the_set_differs():
     assert not torch.equal(first.head.weight, cured.head.weight)
 
 
+@pytest.mark.full
 def test_the_command_writes_what_build_reads(monkeypatch, tmp_path):
     monkeypatch.setattr("camwidget.zoo.train.CHECKED", 20)
     main(["unbiased", "--steps", "2", "--out", str(tmp_path), "--quiet"])

@@ -92,6 +92,7 @@ def test_what_lies_left_of_a_thing_is_left_of_it():
     assert seen > 20
 
 
+@pytest.mark.full
 def test_the_generator_asks_what_has_an_answer_and_in_known_words():
     answers, kinds = Counter(), Counter()
     for seed in range(150):
@@ -118,6 +119,7 @@ def test_evidence_is_what_the_answer_rests_on():
     assert scene.evidence("red", "what is this") is None
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["zoo/vqa", "zoo/vqa-attention"])
 def test_unseen_questions_are_answered_right_and_seen_where_the_answer_is(name):
     model = cw.load(name)

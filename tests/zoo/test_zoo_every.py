@@ -84,6 +84,8 @@ def accuracy_of_answers(net, entry):
     return np.mean(found)
 
 
+@pytest.mark.full
+@pytest.mark.training
 @pytest.mark.parametrize(
     ("name", "measure", "chance", "least"),
     [

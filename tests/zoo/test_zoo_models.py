@@ -54,7 +54,15 @@ def test_the_last_stage_gives_a_map_that_plain_cam_applies_to(model):
         torch.testing.assert_close(module(pictures), scores)
 
 
-@pytest.mark.parametrize(("kind", "pictures"), [("full", 200), ("single", 200), ("multiple", 200)])
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("kind", "pictures"),
+    [
+        ("full", 200),
+        ("single", 200),
+        ("multiple", 200),
+    ],
+)
 def test_accuracy_on_unseen_seeds(model, entry, kind, pictures):
     found = score(model.module, entry, (draw(FRESH + n, kind) for n in range(pictures)))
     assert found.pictures == pictures
@@ -63,6 +71,7 @@ def test_accuracy_on_unseen_seeds(model, entry, kind, pictures):
         assert found.peak >= 0.9
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_card_says_what_is_so(model, entry, kind):
     """A part of what the card was measured on, measured again, agrees with its figures."""

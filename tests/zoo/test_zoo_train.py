@@ -11,6 +11,8 @@ from camwidget.zoo.train import main, train
 from camwidget.zoo.training.evaluate import score
 
 
+@pytest.mark.full
+@pytest.mark.training
 def test_a_short_training_learns_far_more_than_chance(trained_shortly):
     net = trained_shortly("textures")
     entry = registry.entry("zoo/textures")
@@ -19,6 +21,7 @@ def test_a_short_training_learns_far_more_than_chance(trained_shortly):
     assert found.accuracy > 0.3
 
 
+@pytest.mark.full
 def test_training_repeats_bit_for_bit_and_leaves_the_random_state_alone():
     before = torch.get_rng_state()
     first, again = (train("zoo/textures", steps=4, seed=1, progress=False) for _ in range(2))
@@ -30,6 +33,7 @@ def test_training_repeats_bit_for_bit_and_leaves_the_random_state_alone():
     assert not torch.equal(first.head.weight, other.head.weight)
 
 
+@pytest.mark.full
 def test_the_command_writes_what_build_reads(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("camwidget.zoo.train.CHECKED", 20)
     main(["textures", "--steps", "2", "--seed", "5", "--out", str(tmp_path), "--quiet"])
@@ -39,6 +43,13 @@ def test_the_command_writes_what_build_reads(monkeypatch, tmp_path, capsys):
     assert card["unseen"]["full"]["pictures"] == 20
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
     assert build("zoo/textures").card == card
+    weights = (tmp_path / "textures.safetensors").read_bytes()
+    monkeypatch.setattr("camwidget.zoo.train.CHECKED", 10)
+    main(["textures", "--measure", "--out", str(tmp_path), "--quiet"])
+    again = json.loads((tmp_path / "textures.json").read_text(encoding="utf-8"))
+    assert again["unseen"]["full"]["pictures"] == 10
+    assert {**again, "unseen": 0} == {**card, "unseen": 0}
+    assert (tmp_path / "textures.safetensors").read_bytes() == weights
 
 
 def test_help_reads_well(capsys):

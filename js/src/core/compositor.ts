@@ -12,8 +12,10 @@ export interface Picture {
 }
 
 export interface Heat {
-  /** One byte a pixel, 0..255. */
+  /** One byte a pixel, 0..255, in proportion to the map: what multiplies the picture. */
   readonly saliency: Uint8Array;
+  /** The same as it is drawn, where that is brighter; the cells are as they are drawn, too. */
+  readonly drawn?: Uint8Array | null;
   /** One 16-bit rank a pixel, 0 for the strongest evidence. */
   readonly levels: Uint16Array;
   /** The layer's own cells, row by row, where they are known. */
@@ -182,7 +184,7 @@ export class Compositor {
     if (!this.blended) {
       const colors = look.colors.length === COLORMAP_BYTES ? look.colors : GREY;
       fillBlendTable(this.table, colors, Math.min(1, look.opacity));
-      this.blend(look.cells ? this.cellMap(heat) : heat.saliency);
+      this.blend(look.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
       this.blended = true;
     }
     return this.heated;
@@ -202,7 +204,7 @@ export class Compositor {
   }
 
   private cellMap(heat: Heat): Uint8Array {
-    if (heat.cells === null) return heat.saliency;
+    if (heat.cells === null) return heat.drawn ?? heat.saliency;
     const { values, rows, columns } = heat.cells;
     this.expanded ??= expandCells(values, rows, columns, this.width, this.height);
     return this.expanded;

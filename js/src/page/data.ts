@@ -60,6 +60,10 @@ export interface GridData {
   readonly rounded: boolean;
   /** The map's maximum before that. */
   readonly peak: number;
+  /** The value, of the maximum, that is drawn at 0.9 of the color scale; null where it is drawn in proportion. */
+  readonly knee: number | null;
+  /** What the color scale says of that. */
+  readonly scale_note: string;
   readonly cells: Place;
   readonly box: readonly number[] | null;
   readonly at: readonly number[] | null;

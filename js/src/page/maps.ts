@@ -1,19 +1,22 @@
 import { enlarge, toBytes } from "../core/enlarge";
 import type { Grid } from "../core/enlarge";
 import { rankLevels } from "../core/ranks";
+import { toneBytes } from "../core/tone";
 import type { Archive } from "./archive";
 import type { Data } from "./data";
 
 /** A map ready to be shown. */
 export interface Shown {
   readonly saliency: Uint8Array;
+  /** As it is drawn; null where that is the saliency. */
+  readonly drawn: Uint8Array | null;
   readonly levels: Uint16Array;
   readonly cells: Uint8Array;
   /** The part of the picture with any evidence. */
   readonly evident: number;
 }
 
-/** So many are kept: each is three bytes a pixel. */
+/** So many are kept: each is three or four bytes a pixel. */
 const KEPT = 24;
 
 const { fround } = Math;
@@ -77,10 +80,12 @@ export class Maps {
     const { width, height } = this.data.scene;
     const grid = this.grid(number);
     const map = enlarge(grid, width, height);
+    const { knee } = this.data.grids[number]!;
     const shown = {
       saliency: toBytes(map),
+      drawn: knee === null ? null : toneBytes(map, knee),
       levels: rankLevels(unit(map)),
-      cells: toBytes(grid.cells),
+      cells: knee === null ? toBytes(grid.cells) : toneBytes(grid.cells, knee),
       evident: map.reduce((count, value) => count + (value > 0 ? 1 : 0), 0) / map.length,
     };
     this.made.set(number, shown);

@@ -106,8 +106,8 @@ export class PageModel extends Store implements Model {
     const method = methods[place.method]!;
     const layer = layers[place.layer]!.name;
     const target = classes[place.row]!;
-    const { rows, columns, box, at, peak } = grids[number]!;
-    const { saliency, levels, cells } = this.maps.show(number);
+    const { rows, columns, box, at, peak, knee, scale_note } = grids[number]!;
+    const { saliency, drawn, levels, cells } = this.maps.show(number);
     const where = method.everywhere ? "input" : layer;
     this.tell({
       error: "",
@@ -116,7 +116,7 @@ export class PageModel extends Store implements Model {
         classes: this.maps.evidence(place.method, place.layer),
       },
       explanation: {
-        scene: SCENE, saliency, levels, cells, cells_shape: [rows, columns], layer: where,
+        scene: SCENE, saliency, drawn, knee, scale_note, levels, cells, cells_shape: [rows, columns], layer: where,
         at_input: method.everywhere, title: `${method.label} · ${where} · ${target.name}`,
         empty: peak === 0, note: peak === 0 ? note(target.name, where) : "",
       },

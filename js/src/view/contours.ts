@@ -1,4 +1,5 @@
 import { contour } from "../core/contour";
+import { fromTone } from "../core/tone";
 import type { Context } from "./context";
 import { button, make, setAttribute, setText } from "./dom";
 import { percent, Range } from "./range";
@@ -38,7 +39,7 @@ export class Contour {
     const range = new Range({
       className: "camwidget-contour-level",
       label: "Level of the contour, of the map's maximum",
-      title: "The part of its maximum that the map reaches inside the contour",
+      title: "Where on the color scale the contour is drawn; the number is the part of its maximum that the map reaches inside",
       step: 1,
       signal,
       input: (value) => context.write({ contour: Math.max(LOWEST, value) }),
@@ -58,7 +59,6 @@ export class Contour {
       setAttribute(this.toggle, "aria-pressed", String(asked > 0));
       level.hidden = reading.hidden = asked === 0;
       if (asked > 0) range.follow(asked);
-      setText(reading, percent(asked));
       this.draw();
     });
   }
@@ -74,7 +74,10 @@ export class Contour {
 
   private draw(): void {
     const { asked, drawing, stage } = this;
-    const map = asked > 0 ? (stage.drawn?.saliency ?? null) : null;
+    const shown = stage.drawn;
+    // The line lies where the colors reach its level; the number beside it is the part of the map's maximum there.
+    setText(this.reading, percent(fromTone(asked, shown?.knee ?? null)));
+    const map = asked > 0 ? (shown?.drawn ?? shown?.saliency ?? null) : null;
     if (map === this.drawn && asked === this.at) return;
     this.drawn = map;
     this.at = asked;

@@ -4,7 +4,7 @@ import type { Context } from "./context";
 import type { Contour } from "./contours";
 import { button, make, OWN_KEYS, setAttribute, setChoices } from "./dom";
 import { Range } from "./range";
-import { byteMap, flag, mode, text, unit } from "./traits";
+import { byteMap, fields, flag, mode, text, unit } from "./traits";
 
 /** How the map is drawn: never what the model gets. */
 export function look(context: Context, contour: Contour): HTMLElement {
@@ -39,9 +39,22 @@ function colormap(context: Context, contour: Contour): HTMLElement {
       "low",
       make("span", "camwidget-legend-scale", {}, bar, contour.level),
       "high",
+      scaleNote(context),
     ),
     contour.reading,
   );
+}
+
+/** Says so where the colors are not in proportion to the map, A's or B's. */
+function scaleNote(context: Context): HTMLElement {
+  const note = make("span", "camwidget-legend-note", {}, "not linear");
+  context.watch(["explanation", "other"], () => {
+    const notes = (["explanation", "other"] as const).map((name) => text(fields(context.model.get(name))["scale_note"]));
+    const said = [...new Set(notes)].filter((one) => one !== "").join("; ");
+    note.hidden = said === "";
+    setAttribute(note, "title", said === "" ? "" : `Drawn brighter than in proportion: ${said}. Masks, boxes and numbers use the map itself.`);
+  });
+  return note;
 }
 
 function opacity(context: Context, contour: Contour): HTMLElement {

@@ -25,9 +25,11 @@ export interface Point {
   readonly y: number;
 }
 
-/** A map as it is drawn: a byte a pixel, and the ranks, which a preview has none of. */
+/** The map on show: its values and how it is drawn, a byte a pixel, and the ranks, which a preview has none of. */
 export interface Drawn {
   readonly saliency: Uint8Array;
+  readonly drawn?: Uint8Array | null;
+  readonly knee: number | null;
   readonly levels: Uint16Array | null;
 }
 
@@ -182,7 +184,7 @@ export class Stage {
       const heat = previewHeat(this.preview, shown);
       compositor.setHeat(heat);
       const empty = !heat.saliency.includes(255);
-      this.drawn = empty ? null : { saliency: heat.saliency, levels: null };
+      this.drawn = empty ? null : { saliency: heat.saliency, knee: null, levels: null };
       this.describe(`Preview of the map at ${this.preview.layer}`, empty, "");
       return;
     }

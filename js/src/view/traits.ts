@@ -17,6 +17,8 @@ export interface Scene extends Picture {
 
 export interface Explanation extends Heat {
   readonly scene: string;
+  /** The value, of the maximum, that is drawn at 0.9 of the color scale; null where the map is drawn in proportion. */
+  readonly knee: number | null;
   readonly title: string;
   readonly empty: boolean;
   readonly note: string;
@@ -153,7 +155,7 @@ export interface Filled {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-function fields(value: unknown): Fields {
+export function fields(value: unknown): Fields {
   return typeof value === "object" && value !== null ? (value as Fields) : {};
 }
 
@@ -211,6 +213,8 @@ export function scene(value: unknown): Scene | null {
 export function explanation(value: unknown, of: Scene | null): Explanation | null {
   const from = fields(value);
   const saliency = bytes(from["saliency"]);
+  const drawn = bytes(from["drawn"]);
+  const knee = number(from["knee"], -1);
   const levels = bytes(from["levels"]);
   if (of === null || saliency === null || levels === null || from["scene"] !== of.id) return null;
   const size = of.width * of.height;
@@ -218,6 +222,8 @@ export function explanation(value: unknown, of: Scene | null): Explanation | nul
   return {
     scene: of.id,
     saliency,
+    drawn: drawn?.length === size ? drawn : null,
+    knee: knee >= 0 && knee < 1 ? knee : null,
     levels: uint16(levels),
     cells: cells(from),
     title: text(from["title"]),

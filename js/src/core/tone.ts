@@ -1,0 +1,21 @@
+/** So much of the color scale is for the values up to the knee: as in camwidget/tone_mapping.py. */
+export const COLORS = 0.9;
+
+/** A value in [0, 1] as it is drawn: two straight lines that meet at (knee, 0.9); null draws in proportion. */
+export function toneMapped(value: number, knee: number | null): number {
+  if (knee === null) return value;
+  if (value > knee) return COLORS + ((1 - COLORS) * (value - knee)) / (1 - knee);
+  return knee > 0 ? (COLORS * value) / knee : 0;
+}
+
+/** The value in [0, 1] that is drawn so. */
+export function fromTone(drawn: number, knee: number | null): number {
+  if (knee === null) return drawn;
+  return drawn > COLORS ? knee + ((1 - knee) * (drawn - COLORS)) / (1 - COLORS) : (drawn * knee) / COLORS;
+}
+
+/** Bytes of a map ≥ 0 as it is drawn, 255 its maximum; all zeros stay zeros. */
+export function toneBytes(map: Float32Array, knee: number): Uint8Array {
+  const peak = map.reduce((most, value) => Math.max(most, value), 0);
+  return Uint8Array.from(map, (value) => (peak > 0 ? Math.round(255 * toneMapped(value / peak, knee)) : 0));
+}

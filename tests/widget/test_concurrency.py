@@ -1,0 +1,210 @@
+"""Requests from several threads, observers that wait, and caches under threads: nothing hangs, the last one wins."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import camwidget as cw
+from camwidget.widget.workbench import Recent, Workbench
+
+PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(3)]
+
+
+class Gated(nn.Module):
+    """A small net whose passes wait at a gate, which is open at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.head = nn.Linear(4, 3)
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+        self.passes = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.passes += 1
+        self.entered.set()
+        assert self.gate.wait(60)
+        return self.head(self.conv(x).relu().mean((2, 3)))
+
+
+@pytest.fixture
+def explorer() -> Iterator[cw.Explorer]:
+    ex = cw.Explorer(cw.wrap(Gated().eval(), cw.Preprocess(size=16)), PICTURES)
+    ex.wait(60)
+    yield ex
+    ex.model.module.gate.set()
+    ex.close()
+
+
+def joined(*threads: threading.Thread) -> None:
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive(), "it hangs"
+
+
+def hold(explorer: cw.Explorer) -> Gated:
+    """Close the gate; the next pass waits there."""
+    module: Gated = explorer.model.module
+    module.entered.clear()
+    module.gate.clear()
+    return module
+
+
+def test_an_observer_that_waits_does_not_deadlock_with_cancel(explorer: cw.Explorer) -> None:
+    """It used to be called under the lock that the worker, for which it waits, was waiting for."""
+    module = hold(explorer)
+    waited: list[str] = []
+
+    def observer(change: dict[str, Any]) -> None:
+        if change["new"] == "gradcam":  # back again
+            explorer.wait(60)
+            waited.append(change["new"])
+
+    explorer.observe(observer, "method")
+    explorer.method = "occlusion"
+    assert module.entered.wait(60)
+    cancelling = threading.Thread(target=explorer.cancel)
+    cancelling.start()
+    module.gate.set()
+    joined(cancelling)
+    assert waited == ["gradcam"]
+    assert explorer.wait(60).explanation.method == "gradcam"
+
+
+def test_cancel_computes_nothing(explorer: cw.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where what was shown has left the cache, and another picture was asked for meanwhile."""
+    shown = explorer.explanation
+    module = hold(explorer)
+    explorer.method = "occlusion"
+    explorer.picture = 1
+    assert module.entered.wait(60)
+    monkeypatch.setattr(Workbench, "explanation", None)
+    monkeypatch.setattr(Workbench, "probabilities", None)
+    explorer.cancel()
+    monkeypatch.undo()
+    assert (explorer.method, explorer.picture) == ("gradcam", 0)
+    assert explorer.explanation is shown
+    module.gate.set()
+    explorer.wait(60)
+    assert explorer._view.explanation["scene"] == explorer._view.scene["id"]
+
+
+def test_of_two_requests_at_once_the_last_one_is_computed(
+    explorer: cw.Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request that is remembered is the one whose job runs, whatever thread is slower to submit it."""
+    session = explorer._session
+    submit = session.submit
+    first_is_here, second_is_asked = threading.Event(), threading.Event()
+
+    def slow_for_the_first(kind: str, job: Callable[[], Any]) -> None:
+        if kind == "map" and threading.current_thread().name == "first":
+            first_is_here.set()
+            second_is_asked.wait(1)
+        submit(kind, job)
+
+    monkeypatch.setattr(session, "submit", slow_for_the_first)
+    desk, last = explorer._desk, explorer._desk.requested
+    assert last is not None
+    first = threading.Thread(
+        target=lambda: desk.ask(last._replace(method="layercam")), name="first"
+    )
+    first.start()
+    assert first_is_here.wait(60)
+
+    def ask_second() -> None:
+        desk.ask(last._replace(method="hirescam"))
+        second_is_asked.set()
+
+    second = threading.Thread(target=ask_second)
+    second.start()
+    joined(first, second)
+    explorer.wait(60)
+    assert desk.requested == desk.shown
+    assert explorer.explanation.method == "hirescam"
+
+
+def test_a_failing_map_does_not_take_the_place_of_a_newer_request(explorer: cw.Explorer) -> None:
+    """A quick map fails while a slow one, of another kind of work, is asked for."""
+    module = hold(explorer)
+
+    def fail_once(*_: Any) -> None:
+        handle.remove()
+        raise RuntimeError("this pass fails")
+
+    handle = module.head.register_forward_pre_hook(fail_once)
+    explorer.picture = 1
+    assert module.entered.wait(60)
+    explorer.method = "occlusion"
+    module.gate.set()
+    explorer.wait(120)
+    assert explorer.explanation.method == explorer.method == "occlusion"
+
+
+def test_requests_from_three_threads_end_at_the_last(explorer: cw.Explorer) -> None:
+    methods = ["gradcam", "layercam", "gradcam++"]
+
+    def click(number: int) -> None:
+        for turn in range(20):
+            explorer.method = methods[(number + turn) % 3]
+            explorer.target = (number + turn) % 3
+            explorer.picture = (number * turn) % 3
+
+    clicking = [threading.Thread(target=click, args=(n,)) for n in range(3)]
+    for thread in clicking:
+        thread.start()
+    joined(*clicking)
+    explorer.wait(60)
+    explorer.picture, explorer.method, explorer.target = 2, "hirescam", 1
+    explorer.wait(60)
+    shown = explorer.explanation
+    assert (explorer.picture, shown.method, shown.target.index) == (2, "hirescam", 1)
+    assert explorer._desk.requested == explorer._desk.shown
+
+
+def test_a_value_being_made_does_not_keep_others_waiting() -> None:
+    recent: Recent[int] = Recent(4)
+    recent.put("there", 1)
+    gate, entered, made = threading.Event(), threading.Event(), []
+
+    def make() -> int:
+        entered.set()
+        assert gate.wait(60)
+        made.append(2)
+        return 2
+
+    got: list[int] = []
+    both = [threading.Thread(target=lambda: got.append(recent.get("slow", make))) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    assert entered.wait(60)
+    assert recent.get("there", lambda: 0) == 1 and recent.get("other", lambda: 3) == 3
+    gate.set()
+    joined(*both)
+    assert got == [2, 2] and made == [2], "made once"
+
+
+def test_what_is_looked_at_is_not_the_first_to_go() -> None:
+    recent: Recent[int] = Recent(2)
+    recent.put("shown", 1)
+    recent.put("other", 2)
+    assert recent.peek("shown") == 1
+    recent.put("new", 3)
+    assert recent.peek("shown") == 1 and recent.peek("other") is None
+
+
+def test_a_value_that_cannot_be_made_is_tried_again() -> None:
+    recent: Recent[int] = Recent(2)
+    with pytest.raises(ZeroDivisionError):
+        recent.get("key", lambda: 1 // 0)
+    assert recent.get("key", lambda: 4) == 4

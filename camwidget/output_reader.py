@@ -61,6 +61,7 @@ class OutputReader:
     is_recorded: bool = False
     is_two_sided: bool = False
     _is_settled: bool = field(default=False, repr=False)
+    _recorder: Recorder | None = field(default=None, repr=False)
 
     # -- every pass ----------------------------------------------------------------------------
 
@@ -68,6 +69,9 @@ class OutputReader:
         self, module: nn.Module, inputs: torch.Tensor, extras: Mapping[str, torch.Tensor]
     ) -> Any:
         """The module's output for inputs (N, C, H, W), as an ``Answer`` where its logits are no part of it."""
+        if not self._is_settled:
+            with Recorder() as self._recorder:
+                return self._run(module, inputs, extras)
         if self.ending is None and not self.is_two_sided:
             return self._run(module, inputs, extras)
         with Recorder() as recorder:
@@ -91,10 +95,6 @@ class OutputReader:
     def logits(self, returned: Any, count: int) -> torch.Tensor | None:
         """The logits (N, classes) in what ``call`` returned; None if they are not where they were."""
         return returned.logits if isinstance(returned, Answer) else self._scores(returned, count)
-
-    def raw(self, logits: torch.Tensor) -> torch.Tensor:
-        """Of logits (N, classes) those that the module itself computes, (N, columns)."""
-        return logits[:, 1:] if self.is_two_sided else logits
 
     def read_copy(self, copy: Any, inputs: torch.Tensor) -> Any:
         """The logits of a copy of the module, computed by it alone: its ending is left out rather than undone."""
@@ -129,7 +129,7 @@ class OutputReader:
             return None
         if not isinstance(found, torch.Tensor):
             return None
-        return as_scores(found, count, self.columns if self._is_settled else None)
+        return as_scores(found, count, self.columns or None)
 
     def _both(self, logits: torch.Tensor) -> torch.Tensor:
         return torch.cat([-logits, logits], 1) if self.is_two_sided else logits
@@ -141,8 +141,10 @@ class OutputReader:
     ) -> torch.Tensor | None:
         """Find out what a module's first output means, and return the logits that it computes, (1, columns).
 
+        These are part of the first pass: they have its graph.
+
         Args:
-            returned: the output.
+            returned: what ``call`` gave last.
             module: whose; it is run again where its output looks like probabilities.
             inputs: of which picture.
             extras: the inputs beside it.
@@ -150,6 +152,7 @@ class OutputReader:
         Raises:
             ModelError: if it is not clear which of its outputs, or what they are.
         """
+        recorder, self._recorder, self._is_settled = self._recorder, None, True
         if self.asked is not None:
             self.place = self.asked
             self._check_asked(returned, len(inputs))
@@ -169,8 +172,7 @@ class OutputReader:
             self.place, self.columns = None, 0
             return None
         seen = looks_like(scores) & looks_like(other) if other is not None else frozenset()
-        self.scores, found = self._rule(module, seen, scores, inputs, extras)
-        self._is_settled = True
+        self.scores, found = self._rule(module, seen, scores, recorder)
         self.is_two_sided = self.columns == 1 and self.names == 2 and self.scores == "sigmoid"
         return scores if found is None else found
 
@@ -231,8 +233,7 @@ class OutputReader:
         module: nn.Module,
         seen: frozenset[Ending],
         scores: torch.Tensor,
-        inputs: torch.Tensor,
-        extras: Mapping[str, Any],
+        recorder: Recorder | None,
     ) -> tuple[str, torch.Tensor | None]:
         """The rule for the scores; and the logits, where the module ends in something that hides them."""
         problem = getattr(getattr(module, "config", None), "problem_type", None)
@@ -243,11 +244,7 @@ class OutputReader:
             return wanted, None
         found: torch.Tensor | None = None
         if seen:
-            with Recorder() as recorder:
-                # As in the discovery's own pass: its graph tells the activations.
-                picture = inputs.detach().clone().requires_grad_().clone()
-                again = self._scores(self._run(module, picture, extras), len(inputs))
-            recorded = None if again is None else recorder.before(again)
+            recorded = None if recorder is None else recorder.before(scores)
             if recorded is not None and recorded[0] in seen:
                 self.ending, found = recorded
                 self.is_recorded = True

@@ -146,6 +146,8 @@ def attack(
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
     index = model.class_index(target)
+    if model.scores == "value":
+        raise TargetError(f"{model.name} gives quantities, and an attack is towards a wrong class.")
     if len(model.classes) < 2:
         raise TargetError(f"{model.name} has a single class: there is no wrong one.")
     levels = (model.preprocess.pixels(image)[None] * 255).round()

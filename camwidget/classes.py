@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import difflib
 import operator
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 from .errors import ModelError, TargetError
 
-__all__ = ["find_class", "unique_names"]
+__all__ = ["configured_names", "find_class", "unique_names"]
+
+#: What transformers calls classes that nobody has named.
+_UNNAMED = re.compile(r"LABEL_\d+")
 
 
-def unique_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
+def configured_names(module: Any, count: int) -> tuple[str, ...] | None:
+    """The names in a transformers model's ``config.id2label``; None if there are none, or not as many as outputs."""
+    labels = getattr(getattr(module, "config", None), "id2label", None)
+    if not isinstance(labels, Mapping) or len(labels) != count:
+        return None
+    try:
+        named = {int(i): str(label) for i, label in labels.items()}
+    except (TypeError, ValueError):
+        return None
+    if named.keys() != set(range(count)) or all(_UNNAMED.fullmatch(n) for n in named.values()):
+        return None
+    return tuple(named[i] for i in range(count))
+
+
+def unique_names(names: Sequence[str] | None, count: int, no_classes: str = "") -> tuple[str, ...]:
     """Class names as text, made unique: a name must lead to one class.
 
     Args:
         names: as they were passed; None for ``class 0`` ….
         count: how many outputs there are.
+        no_classes: why there are none, for the error.
 
     Raises:
         ModelError: if they are no names, or not as many as there are outputs.
@@ -33,6 +52,8 @@ def unique_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
             f"{count - 1} to them, not {type(names).__name__}."
         )
     names = [str(n).strip() or f"class {i}" for i, n in enumerate(names)]
+    if names and not count and no_classes:
+        raise ModelError(f"{len(names)} class names were given, and {no_classes}")
     if len(names) != count:
         raise ModelError(
             f"{len(names)} class names were given, but the model has {count} outputs. Pass one name an "

@@ -42,7 +42,7 @@ class TextualExplanation:
 
     Attributes:
         label: what is explained.
-        probability: of the class, where the target is one.
+        probability: of the class, where the target is one; None of a quantity.
         reasons: the units with the most positive α, highest first.
         counter_reasons: the units with the most negative α, lowest first.
         layer: the layer's module name.
@@ -126,7 +126,7 @@ def describe_decision(
     return TextualExplanation(
         label=chosen.label,
         probability=None
-        if index is None
+        if index is None or model.scores == "value"
         else float(model.probabilities(trace.logits.float())[0, index]),
         reasons=tuple(
             sorted((r for r in reasons if r.importance > 0), key=lambda r: -r.importance)[:top]

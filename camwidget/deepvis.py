@@ -47,7 +47,7 @@ class Visualization:
         before: the score of the noise it started from.
         score: the score of ``pixels``, as they are: a logit, the mean of a channel, or a cell's activation.
         scores: float32 (steps,), the score before each step, of the picture as moved and turned for that step.
-        probability: of the class, where the target is one.
+        probability: of the class, where the target is one; None of a quantity.
         label: what was raised.
         model: the model's name.
         seed: of the noise.
@@ -313,9 +313,8 @@ def _look(model: VisionModel, aim: Aim, canvas: Canvas) -> tuple[np.ndarray, flo
         # Of the rounded pixels, so that whoever gives them to the model finds the same.
         score, _, logits = aim.read(model, pixels.float() / 255)
         index = None if aim.target is None else aim.target.index
-        probability = (
-            None if index is None else float(model.probabilities(logits.float())[0, index])
-        )
+        has_none = index is None or model.scores == "value"
+        probability = None if has_none else float(model.probabilities(logits.float())[0, index])
         shown = pixels.expand(3, -1, -1).permute(1, 2, 0)
         return np.ascontiguousarray(shown.cpu().numpy()), float(score), probability
 

@@ -156,6 +156,8 @@ class Explanation:
             "prediction": dict(
                 zip(self.prediction.names, self.prediction.probabilities, strict=True)
             ),
+            "prediction_scores": self.prediction.scores,
+            "prediction_unit": self.prediction.unit,
             "picture": {"number": self.picture, "shape": list(self.pixels.shape)},
             "saliency": {
                 "shape": list(self.saliency.shape),
@@ -288,8 +290,7 @@ class Explanations(Sequence[Explanation]):
         for e in self._items:
             if e.picture != shown:
                 shown = e.picture
-                said = zip(e.prediction.names, e.prediction.probabilities, strict=True)
-                panels.append((" ".join(f"{n} {p:.2f}" for n, p in [*said][:1]), e.pixels))
+                panels.append((" ".join(e.prediction.lines[:1]), e.pixels))
             heat = overlay_heat(e.pixels, e.drawn, opacity, colormap)
             panels.append((f"{e.target.label}\n{e.method_label} · {e.layer}", heat))
         if not panels:

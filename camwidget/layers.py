@@ -14,7 +14,8 @@ from torch import nn
 
 from .errors import CamwidgetError, LayerError, ModelError
 from .gap import GapHead, HeadWitness
-from .outputs import Place, as_logits, at_place, describe_output, locate_logits
+from .output_reader import OutputReader
+from .outputs import describe_output
 from .picture_dependence import (
     CONSTANT,
     MISPLACED,
@@ -48,16 +49,15 @@ class Layer:
 class Discovery:
     """What one traced forward pass tells of a network."""
 
-    logits: torch.Tensor  #: (1, classes); no classes where the output has no logits
-    layers: dict[
-        str, Layer
-    ]  #: every module whose output is a map of the picture, in order of execution
+    #: (1, columns), as the module computes them; no columns where the output has no class scores.
+    logits: torch.Tensor
+    #: Every module whose output is a map of the picture, in order of execution.
+    layers: dict[str, Layer]
     stages: tuple[Layer, ...]  #: the few that a person chooses from
     default: str
     gap_head: GapHead | None
     calls: dict[str, int] = field(default_factory=dict)
     tokens: TokenGrid = field(default_factory=TokenGrid)
-    place: Place | None = ()  #: where in the output the logits are
     rectifies: bool = False  #: whether there are ReLUs on the way to the logits
     activations: tuple[str, ...] = ()  #: the other activations there
     same: tuple[tuple[str, ...], ...] = ()  #: names that stand for one tensor
@@ -277,14 +277,14 @@ class _Recorder:
 def discover_layers(
     module: nn.Module,
     inputs: torch.Tensor,
+    reader: OutputReader,
     reshape: Reshape | None = None,
     extras: dict[str, torch.Tensor] | None = None,
-    classes: int | None = None,
 ) -> Discovery:
     """Run ``inputs`` (1, C, H, W), and ``extras`` by name, through ``module`` and report its layers.
 
     It takes three forward passes, the second and third for ``picture_dependence``, and the backward pass of one score.
-    ``classes`` is how many there are, where that is known.
+    ``reader`` calls the module, and finds out what the output means.
 
     Raises:
         ModelError: if the module fails.
@@ -298,14 +298,14 @@ def discover_layers(
         # tells the activations, and because some modules take another way without one.
         devices = [inputs.device] if inputs.device.type == "cuda" else []
         with torch.random.fork_rng(devices), torch.enable_grad():
-            return module(picture.clone().requires_grad_().clone(), **extras)
+            return reader.call(module, picture.clone().requires_grad_().clone(), extras)
 
     try:
         with hooked(dict.fromkeys(recorder.names, recorder)):
             output = run(inputs)
-        place = locate_logits(output, len(inputs), classes)
-        found = None if place is None else as_logits(at_place(output, place), len(inputs))
-        rectifies, others = other_activations(output)
+        with torch.enable_grad():
+            found = reader.settle(output, module, inputs, extras)
+        rectifies, others = other_activations(output if found is None else found)
         is_reentrant = has_reentrant_checkpoint(output)
         gradients = _gradients(found, recorder)
         variants, answers = [], []
@@ -314,7 +314,7 @@ def discover_layers(
             with hooked(_sketchers(module, recorder, sketches)):
                 answer = run(picture)
             variants.append(sketches)
-            answers.append(None if place is None else as_logits(at_place(answer, place), 1))
+            answers.append(None if found is None else reader.logits(answer, 1))
     except CamwidgetError:
         raise
     except Exception as error:  # someone's own module
@@ -325,7 +325,9 @@ def discover_layers(
         ) from error
     logits = inputs.new_zeros((len(inputs), 0)) if found is None else found.detach()
     layers, faults = recorder.judge(variants)
-    if not layers and all(a is None or torch.equal(a, logits) for a in answers):
+    if not layers and all(
+        a is None or torch.equal(a[:, -logits.shape[1] :], logits) for a in answers
+    ):
         # Of a module whose answer is the same for whatever picture, shapes are all there is to go by.
         layers, faults = recorder.judge(None)
     if not layers or (reshape is not None and _is_reshape_wrong(recorder, layers, faults)):
@@ -338,7 +340,7 @@ def discover_layers(
     stages = list_stages(heard, same)
     if head is not None:
         head = replace(head, layer=listed_name(head.layer, stages, same))
-    default = last_features(module, stages, logits.shape[1]) if head is None else head.layer
+    default = last_features(module, stages, reader.channels) if head is None else head.layer
     if head is None and recorder.is_tokens(default):
         # A class token reads the patches for the last time inside the last block: of what its attention makes
         # of them (queries, keys, values) the norm before is the source.
@@ -356,7 +358,6 @@ def discover_layers(
         gap_head=head,
         calls=recorder.calls,
         tokens=recorder.tokens,
-        place=place,
         rectifies=rectifies,
         activations=others,
         same=same,

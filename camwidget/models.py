@@ -5,10 +5,8 @@ from __future__ import annotations
 import copy
 import difflib
 import itertools
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
 import torch
@@ -16,36 +14,22 @@ from torch import nn
 
 from .beside import Beside
 from .chance import leaves_random_state, what_is_left_to_chance
-from .classes import find_class, unique_names
+from .classes import configured_names, find_class, unique_names
 from .device import is_lost, is_want_of_memory, lost
-from .errors import CamwidgetError, LayerError, ModelError, PictureError, PromptError
+from .errors import CamwidgetError, LayerError, ModelError, PictureError, PromptError, TargetError
 from .gap import GapHead
 from .images import PictureLike
 from .layers import Discovery, Layer, Reshape, discover_layers, spatial
 from .origin import Origin
-from .outputs import as_logits, at_place, describe_output
+from .output_reader import OutputReader, picture_keyword
+from .outputs import as_place, describe_output
+from .prediction import Prediction
 from .preprocess import Preprocess
 from .prompts import Prompt, Reading, check_prompt, read_text
+from .running import bare_module, evaluating, not_finite, wants_rows
 from .scores import check_scores, log_probabilities_of, probabilities_of
 
-__all__ = ["Prediction", "VisionModel", "wants_rows"]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of one picture: its classes, most probable first."""
-
-    indices: tuple[int, ...]
-    names: tuple[str, ...]
-    probabilities: tuple[float, ...]  #: each in [0, 1]; as the model's ``scores`` say
-
-    def __str__(self) -> str:
-        pairs = zip(self.names, self.probabilities, strict=True)
-        return ", ".join(f"{name} {p:.2f}" for name, p in pairs)
-
-
-# One lock for all: two models may share a module, or a part of one, and with it its training flags.
-_passes = threading.RLock()
+__all__ = ["Prediction", "VisionModel"]
 
 
 class VisionModel:
@@ -59,7 +43,8 @@ class VisionModel:
             output can be asked for by its module name too).
         default_layer: name of the last layer of ``layers`` that computes features.
         name: what to call the model.
-        scores: how its outputs become probabilities: "softmax", "sigmoid" or "log".
+        scores: how its logits become probabilities: "softmax", "sigmoid" or "log"; or "value", if they are quantities.
+        unit: of quantities, such as "years"; empty otherwise.
         prompt: what it declares about the text that it takes beside the picture; None if it takes none.
         text: the text in force; None until one is given. The module has then been run with the prompt's first example,
             and ``classes`` are those of that.
@@ -79,14 +64,16 @@ class VisionModel:
         layers: Sequence[str] | None = None,
         inputs: Mapping[str, torch.Tensor] | None = None,
         prompt: Prompt | None = None,
-        scores: str = "softmax",
+        scores: str | None = None,
+        unit: str = "",
+        output: Any = None,
     ) -> None:
-        check_scores(scores, name)
-        self.module: nn.Module = _bare(module)
+        check_scores(scores, unit)
+        self.module: nn.Module = bare_module(module)
         self.preprocess = preprocess
         self.name = name
         self.reshape = reshape
-        self.scores = scores
+        self.unit = unit
         self.prompt = prompt
         self.text: str | None = None
         self.origin: Origin | None = None
@@ -105,14 +92,20 @@ class VisionModel:
         self.takes_channels_last = True
         # A module under several names goes by its first.
         self._module_names: dict[nn.Module, str] = {m: n for n, m in self.module.named_modules()}
-        self._discovery = self._discover(
-            len(classes) if classes is not None and hasattr(classes, "__len__") else None
+        self._reader = OutputReader(
+            name,
+            asked=None if output is None else as_place(output),
+            declared="value" if unit else scores,
+            names=len(classes) if isinstance(classes, Sized) else None,
+            keyword=picture_keyword(self.module, self.extras(1)),
         )
-        count = self._discovery.logits.shape[1]
-        check_scores(scores, name, self._discovery.logits)
-        if classes is None and len(usual_classes) == count:
-            classes = usual_classes
-        self.classes = unique_names(classes, count)
+        self._discovery = self._discover()
+        self.scores = self._reader.scores
+        count = 2 if self._reader.is_two_sided else self._reader.columns
+        if classes is None and count:
+            usual = usual_classes if len(usual_classes) == count else None
+            classes = configured_names(self.module, count) or usual
+        self.classes = unique_names(classes, count, self.no_classes)
         self._index = {name: i for i, name in enumerate(self.classes)}
         self.layers = self._discovery.stages
         self.default_layer = self._discovery.default
@@ -134,6 +127,20 @@ class VisionModel:
     def dtype(self) -> torch.dtype:
         """The floating point type of the module's parameters."""
         return self._anchor().dtype
+
+    @property
+    def no_classes(self) -> str:
+        """Why the model has no classes, and what to do; empty where it has some."""
+        why = self._reader.why
+        return f"{self.name} has no classes: {why}." if why else ""
+
+    @property
+    def place(self) -> str:
+        """Where in the module's output the class scores are, as text."""
+        steps = self._reader.place or ()
+        return repr(
+            [s if isinstance(s, (str, int)) else getattr(s, "__qualname__", "") for s in steps]
+        )
 
     @property
     def gap_head(self) -> GapHead | None:
@@ -245,6 +252,7 @@ class VisionModel:
             other._beside = other._beside.told(reading)
             if reading.classes is not None:
                 other._discovery = self._discovery.with_classes(len(reading.classes))
+                other._reader = self._reader.with_columns(len(reading.classes))
                 other.classes = unique_names(reading.classes, len(reading.classes))
                 other._index = {name: i for i, name in enumerate(other.classes)}
         return other
@@ -322,13 +330,15 @@ class VisionModel:
         return self._beside.rows(count, self.device, self.dtype)
 
     def run(self, inputs: torch.Tensor) -> Any:
-        """The module's own output for inputs (N, C, H, W). Only within ``undisturbed``.
+        """The module's output for inputs (N, C, H, W), as ``logits_of`` takes it. Only within ``undisturbed``.
+
+        It is the module's own, or an ``outputs.Answer`` where the logits are no part of that.
 
         Raises:
             ModelError: if the module fails, for want of anything but memory.
         """
         try:
-            return self.module(inputs, **self.extras(len(inputs)))
+            return self._reader.call(self.module, inputs, self.extras(len(inputs)))
         except CamwidgetError:
             raise
         except Exception as error:  # someone's own module
@@ -342,24 +352,23 @@ class VisionModel:
             ) from error
 
     def logits_of(self, output: Any, count: int) -> torch.Tensor:
-        """The logits (N, classes) in the module's output; (N, 0) for a model without classes.
+        """The logits (N, classes) in what ``run`` gave; (N, 0) for a model without classes.
 
         They are where they were in the first pass.
         """
-        classes, place = self._discovery.logits.shape[1], self._discovery.place
-        if place is None:
+        if not self.classes:
             return torch.zeros(count, 0, device=self.device)
-        try:
-            found = at_place(output, place)
-        except (KeyError, IndexError, TypeError, AttributeError):
-            found = None
-        logits = as_logits(found, count) if isinstance(found, torch.Tensor) else None
-        if logits is not None and logits.shape[1] == classes:
+        logits = self._reader.logits(output, count)
+        if logits is not None:
             return logits
         raise ModelError(
             f"{self.name} returned {describe_output(output)} for {count} pictures, without logits "
-            f"({count}, {classes})."
+            f"({count}, {len(self.classes)})."
         )
+
+    def read_copy(self, copy: nn.Module, inputs: torch.Tensor) -> Any:
+        """What a copy of the module answers to inputs, by operations on tensors alone: logits, where it has some."""
+        return self._reader.read_copy(copy, inputs)
 
     def logits(self, pixels: torch.Tensor) -> torch.Tensor:
         """A plain forward pass: pixels (N, C, H, W) to float32 logits (N, classes), without graph."""
@@ -382,15 +391,34 @@ class VisionModel:
         """Outputs (…, classes) as logarithms of probabilities, differentiably."""
         return log_probabilities_of(logits, self.scores)
 
-    def predicted(self, values: torch.Tensor) -> list[int]:
-        """The class of each picture that is explained unless another is asked for; outputs or probabilities (N, C).
+    def predicted(self, logits: torch.Tensor) -> list[int]:
+        """The class of each picture that is explained unless another is asked for; logits (N, C)."""
+        return self.foremost(self.probabilities(logits.float()))
 
-        The one with the highest value, or the one that the text's reading names, such as the whole of a caption.
+    def foremost(self, probabilities: torch.Tensor) -> list[int]:
+        """The same, of probabilities (N, C).
+
+        The most probable one, the first of several that are so alike; the first of several quantities; or the one that
+        the text's reading names, such as the whole of a caption.
+
+        Raises:
+            TargetError: if the model has no classes.
         """
         reading = self.reading
+        if not self.classes:
+            raise TargetError(f"There is no class to choose, since {self.no_classes}")
         if reading is not None and reading.default is not None:
-            return [reading.default] * len(values)
-        return values.argmax(1).tolist()
+            return [reading.default] * len(probabilities)
+        if self.scores == "value":
+            return [0] * len(probabilities)
+        # NumPy takes the first of equal ones, as the list of classes does; torch takes any.
+        return probabilities.detach().cpu().numpy().argmax(1).tolist()  # type: ignore[no-any-return]
+
+    def ordered(self, probabilities: torch.Tensor) -> torch.Tensor:
+        """The classes (C,) in the order in which they are listed: most probable first; quantities as they come."""
+        if self.scores == "value":
+            return torch.arange(len(probabilities))
+        return probabilities.detach().cpu().argsort(descending=True, stable=True)
 
     def predict(self, picture: PictureLike, top: int = 5) -> Prediction:
         """The ``top`` most probable classes of one picture; under its own text, where the model proposes one."""
@@ -400,9 +428,11 @@ class VisionModel:
 
     def prediction(self, logits: torch.Tensor, top: int = 5) -> Prediction:
         """Logits (classes,) as named probabilities, most probable first."""
-        values, indices = self.probabilities(logits.float()).topk(min(top, len(self.classes)))
-        chosen = tuple(indices.tolist())
-        return Prediction(chosen, tuple(self.classes[i] for i in chosen), tuple(values.tolist()))
+        values = self.probabilities(logits.detach().float()).cpu()
+        chosen = tuple(self.ordered(values)[:top].tolist())
+        names = tuple(self.classes[i] for i in chosen)
+        numbers = tuple(values[list(chosen)].tolist())
+        return Prediction(chosen, names, numbers, self.scores, self.unit)
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
@@ -411,43 +441,16 @@ class VisionModel:
         The caller's autocast and inference mode do not reach inside: the same picture has the same answer,
         and the same map, wherever it is asked for.
         """
-        with (
-            _passes,
-            torch.inference_mode(False),
-            torch.autocast(self.device.type, enabled=False),
-        ):
-            training = [m for m in self.module.modules() if m.training]
-            try:
-                for m in training:
-                    m.training = False
-                yield
-            finally:
-                for m in training:
-                    m.training = True
+        with evaluating(self.module, self.device):
+            yield
 
     def check_finite(self, logits: torch.Tensor) -> None:
         """Raise a ModelError that names the cause if the logits are not finite."""
-        if torch.isfinite(logits).all():
-            return
-        bad = [
-            name
-            for name, tensor in self.module.state_dict().items()
-            if tensor.is_floating_point() and not torch.isfinite(tensor).all()
-        ]
-        if bad:
-            raise ModelError(
-                f"{self.name} has weights that are NaN or infinite, in {len(bad)} tensors, the first "
-                f"{bad[0]!r}. Load other weights."
-            )
-        remedy = (
-            "Try it in float32: module.float()."
-            if self.dtype in (torch.float16, torch.bfloat16)
-            else "Check its normalisation and weights."
-        )
-        raise ModelError(f"{self.name} answers NaN or infinity for this picture. {remedy}")
+        if not torch.isfinite(logits).all():
+            raise not_finite(self.module, self.name, self.dtype)
 
     @leaves_random_state
-    def _discover(self, classes: int | None) -> Discovery:
+    def _discover(self) -> Discovery:
         side = 64 if self.preprocess.geometry is None else 256
         # Noise, not a flat grey: the recognition of a GAP head compares numbers, and on a flat
         # picture too many of them would be equal.
@@ -457,7 +460,7 @@ class VisionModel:
         inputs = self.inputs(self.pixels(picture))
         with self.undisturbed():
             discovery = discover_layers(
-                self.module, inputs.clone(), self.reshape, self.extras(1), classes
+                self.module, inputs.clone(), self._reader, self.reshape, self.extras(1)
             )
         self.check_finite(discovery.logits)
         return discovery
@@ -473,19 +476,3 @@ class VisionModel:
             f"VisionModel({self.name!r}, {len(self.classes)} classes, "
             f"default layer {self.default_layer!r}, {self.device})"
         )
-
-
-def wants_rows(error: BaseException) -> bool:
-    """Whether a module counts on rows of pixels lying together in memory, which channels-last pictures do not."""
-    return isinstance(error, RuntimeError) and "view size is not compatible" in str(error)
-
-
-def _bare(module: nn.Module) -> nn.Module:
-    """The module that holds the layers: not its compiled form, nor the one that spreads it over devices."""
-    while True:
-        inner = getattr(module, "_orig_mod", None)
-        if isinstance(module, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-            inner = module.module
-        if not isinstance(inner, nn.Module):
-            return module
-        module = inner

@@ -152,7 +152,7 @@ class MaskCurve:
 
     Attributes:
         fraction: float64 (steps,), from 0 to 1.
-        probability: float64 (steps,), of the target.
+        probability: float64 (steps,), of the target; where that is a quantity, its value.
         target: the target's class index.
         name: the target's name.
         probabilities: float64 (steps, classes), of every class.
@@ -160,6 +160,8 @@ class MaskCurve:
         other_names: their names.
         mode: "remove" or "keep".
         baseline: what the masked pixels became.
+        scores: what the numbers are; see ``wrap``.
+        unit: of quantities.
     """
 
     fraction: np.ndarray
@@ -171,10 +173,29 @@ class MaskCurve:
     others: tuple[int, ...]
     other_names: tuple[str, ...]
     probabilities: np.ndarray = field(repr=False)
+    scores: str = "softmax"
+    unit: str = ""
+
+    @property
+    def axis(self) -> str:
+        """What the numbers are called: "probability", or the quantity's unit."""
+        return (self.unit or "value") if self.scores == "value" else "probability"
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The lowest and highest number on a chart's axis: 0 and 1, or just around all quantities."""
+        if self.scores != "value":
+            return 0.0, 1.0
+        shown = self.probabilities[:, [self.target, *self.others]]
+        low, high = float(shown.min()), float(shown.max())
+        # Less than a twentieth of it is no large change, and should not look like one.
+        half = 0.55 * (max(high - low, 0.05 * max(abs(low), abs(high))) or 1.0)
+        middle = (low + high) / 2
+        return middle - half, middle + half
 
     @property
     def area(self) -> float:
-        """The area under the target's curve, in [0, 1] (trapezoids)."""
+        """The area under the target's curve (trapezoids), in [0, 1]; of a quantity its mean, in its unit."""
         return float(np.trapezoid(self.probability, self.fraction))
 
     def plot(self) -> Figure:
@@ -191,9 +212,9 @@ class MaskCurve:
             xlabel=f"top evidence {verb} ({self.baseline} elsewhere)"
             if self.mode == "keep"
             else f"top evidence {verb} (replaced by {self.baseline})",
-            ylabel="probability",
+            ylabel=self.axis,
             xlim=(0, 1),
-            ylim=(0, 1.02),
+            ylim=self.span if self.scores == "value" else (0, 1.02),
         )
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.legend(frameon=False, fontsize=8)
@@ -297,7 +318,7 @@ def curve_of(
     baseline: str,
 ) -> MaskCurve:
     """Assemble a curve from the probabilities (steps, classes) at the fractions."""
-    order = np.argsort(-whole, kind="stable")
+    order = model.ordered(torch.from_numpy(whole)).tolist()
     index = _index_of(model, whole, target)
     if index is None:
         raise CamwidgetError("A mask curve follows a class: give its index or name.")
@@ -312,15 +333,17 @@ def curve_of(
         others=others,
         other_names=tuple(model.classes[i] for i in others),
         probabilities=values,
+        scores=model.scores,
+        unit=model.unit,
     )
 
 
 @dataclass(frozen=True)
 class ConfidenceChange:
-    """How a class's probability changes with a picture.
+    """How a class's probability, or a quantity, changes with a picture.
 
     Attributes:
-        before: probability of the class for the whole picture.
+        before: probability of the class for the whole picture, or the quantity.
         after: the same for the changed one.
     """
 
@@ -329,12 +352,12 @@ class ConfidenceChange:
 
     @property
     def drop(self) -> float:
-        """``max(0, before - after) / before``, in [0, 1] (Grad-CAM++, section 4.1)."""
-        return max(0.0, self.before - self.after) / self.before if self.before > 0 else 0.0
+        """``max(0, before - after) / |before|``, of probabilities in [0, 1] (Grad-CAM++, section 4.1)."""
+        return max(0.0, self.before - self.after) / abs(self.before) if self.before else 0.0
 
     @property
     def increase(self) -> bool:
-        """Whether the probability rose (Grad-CAM++, section 4.1: "increase in confidence")."""
+        """Whether the probability, or the quantity, rose (Grad-CAM++, section 4.1: "increase in confidence")."""
         return self.after > self.before
 
 
@@ -383,7 +406,7 @@ def confidence_change(
 def _index_of(model: VisionModel, whole: np.ndarray, target: TargetLike | None) -> int | None:
     """The class of a target; None if it is none. Of no target the predicted one's, by probabilities (classes,)."""
     if target is None:
-        return model.predicted(torch.from_numpy(whole)[None])[0]
+        return model.foremost(torch.from_numpy(whole)[None])[0]
     return resolve_target(model, target).index
 
 

@@ -241,10 +241,9 @@ def _ask_class(
     right, other = shown.target.label, next(n for n in pair if n != shown.target.label)
     options = [right, other] if rng.random() < 0.5 else [other, right]
     outlines = subject.outlines(model, (right, other))
-    said = zip(shown.prediction.names[:2], shown.prediction.probabilities, strict=False)
     reveal = [
         f"The map is {shown.method_label} for {right}.",
-        f"The model says {', '.join(f'{name} {p:.2f}' for name, p in said)}.",
+        f"The model says {', '.join(shown.prediction.lines[:2])}.",
     ]
     if len(outlines) == 2:
         on_right, on_other = (_share(shown, outlines[n]) for n in (right, other))
@@ -323,6 +322,8 @@ def _listed(images: Iterable[Any]) -> list[Any]:
 def _check_models(*models: VisionModel) -> None:
     for model in models:
         require_model(model, "A quiz")
+        if model.scores == "value":
+            raise QuizError(f"{model.name} gives quantities, and a quiz is about classes.")
 
 
 def _check_count(found: int, given: int, n: int, what: str) -> None:

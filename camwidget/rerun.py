@@ -16,8 +16,9 @@ from .device import is_want_of_memory
 from .errors import ModelError
 from .folding import folded
 from .layers import hooked
-from .models import VisionModel, wants_rows
+from .models import VisionModel
 from .precision_timing import warn_if_slower
+from .running import wants_rows
 from .targets import Target, score_of, wants_output
 from .trace import Trace, in_precision
 

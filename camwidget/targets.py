@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import torch
 
 from .errors import CamwidgetError, TargetError
-from .outputs import is_plain
+from .outputs import Answer, is_plain
 from .scores import log_probabilities_of
 
 if TYPE_CHECKING:
@@ -209,7 +209,9 @@ def score_of(target: Target, returned: Any, logits: torch.Tensor) -> torch.Tenso
         return -score_of(_inner(target.of), returned, logits)
     count = len(logits)
     # A copy of logits, which somebody's function may write into.
-    source = returned if wants_output(target) and not is_plain(returned) else logits.clone()
+    source = logits.clone()
+    if wants_output(target) and not is_plain(returned, logits):
+        source = returned.output if isinstance(returned, Answer) else returned
     try:
         score = target.score(source)
     except CamwidgetError:
@@ -286,8 +288,8 @@ def predicted_target(model: VisionModel, logits: torch.Tensor) -> ClassTarget | 
     """
     if not model.classes:
         raise TargetError(
-            f"The output of {model.name} has no logits, so there is no predicted class: pass target=…, a callable "
-            "from the output to a number per picture."
+            f"There is no predicted class, since {model.no_classes} Or pass target=…, a callable from the output to a "
+            "number per picture."
         )
     targets = tuple(ClassTarget(i, model.classes[i]) for i in model.predicted(logits))
     return targets[0] if len(set(targets)) == 1 else EachTarget(targets)

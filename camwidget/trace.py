@@ -188,7 +188,7 @@ class Trace:
     @property
     def is_plain(self) -> bool:
         """Whether the module returns its logits and nothing else."""
-        return is_plain(self._returned)
+        return is_plain(self._returned, self.logits)
 
     def output(self, layer: str) -> torch.Tensor:
         """What the layer itself returned, in its own shape and type, detached."""

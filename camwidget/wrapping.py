@@ -13,6 +13,7 @@ from .errors import LayerError, ModelError
 from .models import VisionModel
 from .origin import Origin
 from .preprocess import Preprocess, default_preprocess, takes_volumes
+from .processors import read_processor
 from .prompts import Prompt
 
 __all__ = ["best_device", "wrap"]
@@ -28,18 +29,23 @@ def wrap(
     name: str | None = None,
     inputs: Mapping[str, torch.Tensor] | None = None,
     prompt: Prompt | None = None,
-    scores: str = "softmax",
+    scores: str | None = None,
+    unit: str = "",
+    output: Any = None,
 ) -> VisionModel:
     """Make your own module ready to be explained. The module stays where and as it is.
 
     Args:
-        module: takes (N, C, H, W), returns logits (N, classes), alone or in a tuple, a mapping or an object that
-            has them as ``logits``. Of a segmentation net's (N, classes, h, w) the mean over all places counts. A module
-            without logits has no classes: its targets are callables. It is run in evaluation mode, and its
-            flags are put back after every pass.
-        preprocess: a ``Preprocess``, a torchvision transform that ends in ``Normalize``, or a
-            callable from PIL to a tensor in [0, 1]. None: short side to 224, centre crop, no normalisation.
-        classes: their names, in order (or a mapping from indices to names); ``class 0`` … if None.
+        module: takes (N, C, H, W), returns logits (N, classes), alone or in a tuple, a mapping or an object. If it ends
+            in a softmax or a sigmoid, what goes into that is explained. A module that returns features, boxes, or a
+            score for every pixel has no classes: its targets are callables. It is run in evaluation mode, and its flags
+            are put back after every pass.
+        preprocess: a ``Preprocess``, a torchvision transform that ends in ``Normalize``, an image processor of
+            transformers, or a callable from PIL to a tensor in [0, 1]. None: short side to 224, centre crop, no
+            normalisation.
+        classes: their names, in order (or a mapping from indices to names); if None those in a transformers model's
+            ``config.id2label``, else ``class 0`` …. Two names for a single output: it is a logit that speaks for the
+            second against the first.
         layers: module names to choose from, the last one being the default; found if None.
         reshape: for layers whose output is not (N, C, H, W): a callable that makes it so. Not needed for
             (N, H, W, C), nor for tokens (N, T, C) in a grid of patches: these are found.
@@ -49,11 +55,20 @@ def wrap(
         prompt: for a module that takes a text beside the picture, a question or a caption: a ``prompts.Prompt``, which
             says what a text makes of the model. ``model.given(question="…")`` is the model under a text; a
             captioner may propose its own for each picture. Where the text names the outputs, ``classes`` is not needed.
-        scores: how outputs become probabilities. "softmax": one class of several (of a single logit, its sigmoid).
-            "sigmoid": each class for itself. "log": outputs are log-probabilities, as of the words of a caption.
+        scores: what the outputs are. "softmax": logits of one class of several. "sigmoid": logits of labels, each for
+            itself. "log": log-probabilities, as of the words of a caption. "probability": probabilities, of the one
+            kind or the other. "value": quantities, such as an age; the number itself is shown, and "confidence" is that
+            number. None recognises a softmax or sigmoid at the module's end, and takes anything else for
+            "softmax"; of a single output it has to be said.
+        unit: of a quantity, such as "years".
+        output: which part of what the module returns has the class scores: a key, an index, an attribute, a tuple of
+            these, or a callable from the output to (N, classes): for the mean over the pixels of a segmentation
+            ``lambda out: out["out"].mean((2, 3))``. Not needed where a name such as ``logits`` tells, or there is
+            only one.
 
     Raises:
-        ModelError: if the module fails, the names do not fit, or weights are NaN.
+        ModelError: if the module fails, the names do not fit, weights are NaN, or it is not clear which of several
+            outputs are class scores, or what a single output is.
         PromptError: if the prompt's first example cannot be read.
         LayerError: if a layer does not exist or no layer has a map.
     """
@@ -77,7 +92,7 @@ def wrap(
     try:
         model = VisionModel(
             module,
-            Preprocess.of(preprocess),
+            Preprocess.of(read_processor(preprocess)),
             classes,
             name=name or type(module).__name__,
             reshape=reshape,
@@ -85,6 +100,8 @@ def wrap(
             inputs=inputs,
             prompt=prompt,
             scores=scores,
+            unit=unit,
+            output=output,
         )
     except (ModelError, LayerError) as error:
         if not takes_volumes(module):

@@ -67,7 +67,8 @@ class Small(nn.Module):
 def small(**options: int) -> cw.VisionModel:
     channels = options.get("channels", 3)
     scale = {"mean": [0.4] * channels, "std": [0.2] * channels}
-    return cw.wrap(Small(**options).train(), cw.Preprocess(16, **scale))
+    scores = "sigmoid" if options.get("classes") == 1 else None
+    return cw.wrap(Small(**options).train(), cw.Preprocess(16, **scale), scores=scores)
 
 
 @pytest.fixture

@@ -288,7 +288,7 @@ def test_odd_outputs_are_refused(module: nn.Module, problem: str) -> None:
 
 
 def test_a_single_logit_is_a_sigmoid(noise: torch.Tensor) -> None:
-    model = cw.wrap(net(1), classes=["spotted"])
+    model = cw.wrap(net(1), classes=["spotted"], scores="sigmoid")
     (p,) = model.predict(noise).probabilities
     assert p == pytest.approx(float(model.logits(noise[None]).sigmoid()))
     assert 0.01 < p < 0.99

@@ -13,7 +13,7 @@ from torch import nn
 
 import camwidget as cw
 from camwidget.errors import MethodError, ModelError, TargetError
-from camwidget.outputs import as_logits, at_place, locate_logits
+from camwidget.outputs import as_scores, at_place, locate_scores
 
 
 def net(classes: int = 3) -> nn.Sequential:
@@ -46,7 +46,8 @@ PACKS: list[Callable[[torch.Tensor, torch.Tensor], Any]] = [
     lambda y, x: {"features": x, "logits": y, "aux": y * 0},
     lambda y, x: {"y": y},
     lambda y, x: Answer(y),
-    lambda y, x: y[:, :, None, None].expand(-1, -1, 4, 4),
+    lambda y, x: y[:, :, None, None],
+    lambda y, x: (x, {"inside": [y]}),
 ]
 
 
@@ -124,7 +125,9 @@ def test_a_detector_and_a_segmenter_of_torchvision(noise: torch.Tensor) -> None:
     segmenter = torchvision.models.segmentation.lraspp_mobilenet_v3_large(
         weights=None, weights_backbone=None, num_classes=4
     ).eval()
-    model = cw.wrap(segmenter, cw.Preprocess(96))
+    with pytest.raises(TargetError, match=r"score for every pixel.*out\['out'\].mean"):
+        cw.explain(cw.wrap(segmenter, cw.Preprocess(96)), noise)
+    model = cw.wrap(segmenter, cw.Preprocess(96), output=lambda out: out["out"].mean((2, 3)))
     assert len(model.classes) == 4
     place = cw.explain(
         model, noise, lambda out: out["out"][:, 1, 40:50, 40:50].mean((1, 2)), "hirescam"
@@ -134,26 +137,27 @@ def test_a_detector_and_a_segmenter_of_torchvision(noise: torch.Tensor) -> None:
     assert not np.allclose(place.saliency, whole.saliency)
 
 
-def test_logits_are_located_by_name_then_by_shape() -> None:
+def test_scores_are_located_by_name_then_by_shape() -> None:
     features, logits, maps = torch.zeros(2, 7, 4, 4), torch.zeros(2, 5), torch.zeros(2, 3, 4)
     for output, place in [
         (logits, ()),
         ((features, logits), (1,)),
         ({"features": features, "y": logits}, ("y",)),
-        ({"y": logits, "out": features}, ("out",)),
-        ([maps, features], (1,)),
+        ({"y": logits, "out": features}, ("y",)),
+        ([maps, features], None),
         ((torch.zeros(4, 9), logits), (1,)),
         (torch.zeros(2), ()),
         (torch.zeros(3, 5), None),
         ((maps,), None),
         ("text", None),
     ]:
-        assert locate_logits(output, 2) == place
+        assert locate_scores(output, 2).place == place
     two = (torch.zeros(2, 9), logits)
-    assert locate_logits(two, 2) == (0,)
-    assert locate_logits(two, 2, 5) == (1,), "the number of classes decides"
-    assert as_logits(at_place(two, (1,)), 2).shape == (2, 5)
-    assert as_logits(torch.zeros(2, dtype=torch.long), 2) is None
+    with pytest.raises(ModelError, match=r"0 \(2, 9\), 1 \(2, 5\).*output=1"):
+        locate_scores(two, 2)
+    assert locate_scores(two, 2, 5).place == (1,), "the number of classes decides"
+    assert as_scores(at_place(two, (1,)), 2).shape == (2, 5)
+    assert as_scores(torch.zeros(2, dtype=torch.long), 2) is None
 
 
 def test_logits_stay_where_they_were_found_whatever_the_batch() -> None:

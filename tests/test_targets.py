@@ -43,7 +43,7 @@ def test_a_single_logits_log_probability_is_a_sigmoids() -> None:
         nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1)
     )
     logits = torch.randn(3, 1)
-    target = resolve_target(cw.wrap(module), cw.LogProbability(0))
+    target = resolve_target(cw.wrap(module, scores="sigmoid"), cw.LogProbability(0))
     torch.testing.assert_close(target.score(logits), logits[:, 0].sigmoid().log())
 
 

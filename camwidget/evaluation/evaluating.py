@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._validation import require_model
-from ..errors import DataError, MetricError
+from ..errors import DataError, MetricError, ModelError
 from ..methods import Method
 from ..metrics import Bench, Metric
 from ..models import VisionModel
@@ -83,6 +83,8 @@ def evaluate(
         MethodError, LayerError, ModelError: as in ``explain``, before anything is computed where possible.
     """
     require_model(model, "evaluate", data)
+    if not model.classes:
+        raise ModelError(f"There is nothing to evaluate, since {model.no_classes}")
     plan = make_plan(model, methods, metrics, layers, target, precision, seed, batch)
     found = open_data(
         data,

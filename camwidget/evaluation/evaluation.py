@@ -31,7 +31,7 @@ class Evaluation:
         model: the model's name.
         metrics: by which the maps were scored, in the order of the columns.
         rows: a data frame, one row a picture, method and layer: the picture's number and name, label, target and
-            prediction (indices and names), confidence (the target's probability), each metric's value (NaN where
+            prediction (indices and names), confidence (of the target; or the quantity), each metric's value (NaN where
             there is none), fault (of a map that ranks nothing), and notes (by metric, why there is no value).
         skipped: a data frame of the pictures that were skipped: number, name and reason.
         facts: what the numbers depend on.

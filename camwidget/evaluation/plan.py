@@ -207,7 +207,9 @@ def weights_print(model: VisionModel) -> str:
         said = _plain([type(module).__qualname__, module.extra_repr()])
         digest.update(json.dumps([name, said]).encode())
     preprocess = {k: _plain(v) for k, v in sorted(vars(model.preprocess).items())}
-    digest.update(json.dumps([preprocess, model.classes, model.text, model.scores]).encode())
+    digest.update(
+        json.dumps([preprocess, model.classes, model.text, model.scores, model.place]).encode()
+    )
     return digest.hexdigest()[:16]
 
 

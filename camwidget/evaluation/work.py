@@ -163,7 +163,7 @@ def _row(item: Item, combination: Combination, case: Case, scores: dict[str, Sco
     """A map's row, as JSON has it: no NaN, but None and a note."""
     subject = case.subject
     classes = subject.model.classes
-    (predicted,) = subject.model.predicted(subject.whole[None])
+    (predicted,) = subject.model.foremost(subject.whole[None])
     row: Row = {
         "picture": item.number,
         "name": item.name,
@@ -173,7 +173,7 @@ def _row(item: Item, combination: Combination, case: Case, scores: dict[str, Sco
         "target_name": classes[case.target],
         "prediction": predicted,
         "prediction_name": classes[predicted],
-        "confidence": case.before,
+        "confidence": case.value,
         "method": combination.method.name,
         "layer": combination.shown,
         "fault": case.fault or None,

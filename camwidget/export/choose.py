@@ -59,7 +59,8 @@ def choose_classes(
     elif isinstance(target, (int, np.integer)):
         target = [target]
     wanted = [model.class_index(t) for t in listed_names(target, "target")]
-    predicted = model.predicted(torch.from_numpy(whole)[None])[0]
+    predicted = model.foremost(torch.from_numpy(whole)[None])[0]
+    order: list[int] = model.ordered(torch.from_numpy(whole)).tolist()
     if isinstance(classes, (int, np.integer)):
         classes = int(classes)
         if classes < 1:
@@ -70,14 +71,14 @@ def choose_classes(
         if more:  # in place of the least probable ones
             spare = [i for i in listed if i not in wanted][-len(more) :]
             kept = [i for i in listed if i not in spare]
-            listed = sorted([*kept, *more], key=lambda i: -whole[i])
+            listed = sorted([*kept, *more], key=order.index)
         return tuple(listed), shown
     asked = [model.class_index(c) for c in listed_names(classes, "classes")]
     if not asked and not wanted:
         raise TargetError("A page has at least one class: classes is empty.")
     shown = wanted[0] if wanted else predicted if predicted in asked else asked[0]
     # As a model's answer is read: the most probable first.
-    return tuple(sorted({*asked, *wanted}, key=lambda i: -whole[i])), shown
+    return tuple(sorted({*asked, *wanted}, key=order.index)), shown
 
 
 def choose_methods(

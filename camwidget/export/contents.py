@@ -14,6 +14,7 @@ from ..engine import explain
 from ..errors import MethodError
 from ..explanation import Explanation
 from ..images import shades
+from ..listing import quantity_of
 from ..localization import localize
 from ..models import VisionModel
 from ..progress import Progress
@@ -108,9 +109,10 @@ def gather(
         "missing": _missing(model, chosen, places),
         "maps": maps,
         "grids": [
-            _grid(grid, own, (pixels.shape[-2], pixels.shape[-1]), archive)
+            _grid(grid, own, (pixels.shape[-2], pixels.shape[-1]), archive, model.scores)
             for grid, own in zip(grids, answers, strict=True)
         ],
+        "quantity": {k: as_text(v) for k, v in quantity_of(model).items()},
         "steps": masks.steps,
         "modes": list(masks.modes),
         "baselines": list(masks.baselines),
@@ -199,8 +201,18 @@ def _scene(pixels: torch.Tensor, baselines: Sequence[str], archive: Archive) -> 
 
 
 def _grid(
-    grid: Grid, answers: dict[str, np.ndarray], size: tuple[int, int], archive: Archive
+    grid: Grid,
+    answers: dict[str, np.ndarray],
+    size: tuple[int, int],
+    archive: Archive,
+    scores: str,
 ) -> dict[str, Any]:
+    def packed(values: np.ndarray) -> np.ndarray:
+        """Quantities as they are, probabilities in ten-thousandths."""
+        if scores == "value":
+            return values.astype(np.float32)
+        return np.round(values * 10_000).astype(np.uint16)
+
     found = localize(grid.saliency(size))
     knee = grid.knee(size)
     return {
@@ -213,8 +225,5 @@ def _grid(
         "cells": archive.numbers(grid.cells),
         "box": None if found is None else [*map(int, found.box)],
         "at": None if found is None else [int(found.peak[1]), int(found.peak[0])],
-        "curves": {
-            key: archive.numbers(np.round(values * 10_000).astype(np.uint16))
-            for key, values in answers.items()
-        },
+        "curves": {key: archive.numbers(packed(values)) for key, values in answers.items()},
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from .._version import __version__
+from ..scores import number_text
 from .document import as_html, as_text, document, page_path, static, written
 from .page import Page
 
@@ -64,7 +65,10 @@ def _card(page: Page, folder: Path) -> str:
     source = f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode('ascii')}"
     # "./", and colons escaped: a file may be called "javascript:…".
     link = "./" + quote(os.fsencode(os.path.relpath(page.path, folder)))
-    said = f"{as_text(explanation.target.label)} {page.probability:.2f}"
+    number = number_text(
+        page.probability, explanation.prediction.scores, explanation.prediction.unit
+    )
+    said = f"{as_text(explanation.target.label)} {as_text(number)}"
     return (
         f'<li><a href="{as_html(link)}"><img src="{source}" alt="" width="{picture.width}" '
         f'height="{picture.height}"><strong><bdi>{as_html(page.name)}</bdi></strong></a>'

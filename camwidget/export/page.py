@@ -38,7 +38,7 @@ class Page:
         name: the picture's name.
         title: the page's.
         explanation: the map shown first.
-        probability: of its class, for the whole picture.
+        probability: of its class, for the whole picture; of a quantity its value.
     """
 
     path: Path

@@ -71,6 +71,10 @@ def class_activation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
         features = features.relu()
     # No parameter where it is made of others: pruned, or normalised.
     weight: torch.Tensor = trace.model.module.get_submodule(head.module).weight.detach().flatten(1)  # type: ignore[operator]
+    if (
+        len(weight) == 1 and len(trace.model.classes) == 2
+    ):  # one logit, for the second class against the first
+        weight = torch.cat([-weight, weight])
     return torch.einsum("nkhw,nk->nhw", features, weight[indices].to(features.dtype))
 
 

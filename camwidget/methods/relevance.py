@@ -79,16 +79,7 @@ def _walk(
     try:
         with model.undisturbed():
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
-            count = len(inputs)
-            return Walk(
-                model.module,
-                inputs,
-                rules,
-                layers,
-                negated,
-                # Of a module without logits, targets are functions of whatever it returns.
-                (lambda output: model.logits_of(output, count)) if model.classes else None,
-            )
+            return Walk(model.module, inputs, rules, layers, negated, model.read_copy)
     except Unruled as error:
         problem = error
         text = f"{model.name} cannot be followed: {error}. {_REMEDY}"

@@ -180,9 +180,19 @@ class Case:
         return self.subject.whereabouts(self.target)
 
     @property
-    def before(self) -> float:
-        """The target's probability for the unchanged picture."""
+    def value(self) -> float:
+        """The target's probability for the unchanged picture, or the quantity."""
         return float(self.subject.whole[self.target])
+
+    @property
+    def scale(self) -> float:
+        """What metrics divide the model's answers by: 1 of probabilities, the size of a quantity."""
+        return abs(self.value) if self.subject.model.scores == "value" else 1.0
+
+    @property
+    def before(self) -> float:
+        """The target's probability for the unchanged picture; 1 of a quantity, or −1 of a negative one."""
+        return self.value / self.scale
 
     @property
     def whole(self) -> Change:

@@ -1,6 +1,7 @@
 """What the model's confidence does when the evidence is taken away, or nothing else is left.
 
-Y is the target's probability for the whole picture, O that for a changed one.
+Y is the target's probability for the whole picture, O that for a changed one. Of a quantity, such as an age, both are
+parts of the quantity for the whole picture, so that Y is 1 (−1 of a negative one), and a metric may leave its range.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ def increase(case: Case) -> Asking:
     group="faithfulness",
     range=(0, 1),
     better="higher",
+    needs=("certainty",),
 )
 def gain(case: Case) -> Asking:
     """``max(0, O − Y) / (1 − Y)``, O being the probability for picture × map; 0 where Y is 1.

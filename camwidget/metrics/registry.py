@@ -56,9 +56,16 @@ class Metric:
     range: tuple[float, float]  #: lowest and highest value
     better: Literal["higher", "lower"]
     function: Compute
-    needs: tuple[str, ...] = ()  #: of "truth", "label", and "method" (a map that can be made anew)
+    needs: tuple[
+        str, ...
+    ] = ()  #: of "truth", "label", "method" (a map that can be made anew), and "certainty"
     options: Options = ()  #: keyword arguments of the function
     takes_empty: bool = False  #: a map without any evidence has a score too, not just a note
+
+    @property
+    def reads_answers(self) -> bool:
+        """Whether it is computed from what the model says of changed pictures."""
+        return self.group == "faithfulness"
 
     def with_options(self, **options: Any) -> Metric:
         """The same metric with other settings.

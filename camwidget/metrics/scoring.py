@@ -61,6 +61,15 @@ def lacking(metric: Metric, case: Case) -> str:
     return ""
 
 
+def _no_part(metric: Metric, case: Case) -> str:
+    """Why quantities give a metric no number; "" if they do, or the answers are probabilities."""
+    if case.subject.model.scores != "value" or not metric.reads_answers:
+        return ""
+    if "certainty" in metric.needs:
+        return "a quantity has no certainty to gain"
+    return "" if case.value else "the quantity is 0, of which nothing is a part"
+
+
 def score_steps(
     cases: Sequence[Case], metrics: Sequence[Metric], *, lenient: bool = False
 ) -> Iterator[Scoring]:
@@ -146,6 +155,9 @@ class _Task:
             # A map that ranks nothing has no score; a number would be one of the tie rule.
             self.score = Score(math.nan, self.case.fault)
             return
+        if why := _no_part(self.metric, self.case):
+            self.score = Score(math.nan, why)
+            return
         if self._work is None:
             result = self.metric.function(self.case, **dict(self.metric.options))
             if not isinstance(result, Generator):
@@ -171,9 +183,9 @@ class _Answered:
         self._rows: dict[tuple[Subject, Hashable], torch.Tensor] = {}
 
     def of(self, case: Case, changes: list[Change]) -> torch.Tensor:
-        """The target's probabilities (n,) for changes that have been asked about."""
+        """The target's probabilities (n,), or parts of the quantity, for changes that have been asked about."""
         rows = [self._rows[case.subject, change.key][case.target] for change in changes]
-        return torch.stack(rows) if rows else torch.zeros(0, dtype=torch.float64)
+        return torch.stack(rows) / case.scale if rows else torch.zeros(0, dtype=torch.float64)
 
     def ask(
         self, tasks: list[_Task], left: int, scores: dict[tuple[Case, str], Score]

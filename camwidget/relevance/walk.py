@@ -57,7 +57,7 @@ class Walk:
         rules: how relevance is handed back.
         layers: module names at whose outputs relevance will be asked for; None for all.
         negated: indices of linear operations whose weights are to be negated.
-        logits_of: from what the module returns to the logits (N, classes); if None it returns them.
+        read: gives the logits of a replica of the module for inputs; its output if None.
 
     Attributes:
         logits: (N, classes), detached.
@@ -75,7 +75,7 @@ class Walk:
         rules: Rules,
         layers: tuple[str, ...] | None = (),
         negated: frozenset[int] = frozenset(),
-        logits_of: Callable[[Any], Any] | None = None,
+        read: Callable[[nn.Module, torch.Tensor], Any] | None = None,
     ) -> None:
         replica = replicate(module)
         parameter = next((p for p in replica.parameters() if p.is_floating_point()), inputs)
@@ -88,9 +88,7 @@ class Walk:
             if layers is None or name in layers:
                 part.register_forward_hook(self._keep(name))
         with torch.inference_mode(False), torch.enable_grad(), self._mode:
-            output = replica(self.input)
-            if logits_of is not None:
-                output = logits_of(output)
+            output = replica(self.input) if read is None else read(replica, self.input)
         self._output = self._mode.known(output)
         if self._output is None:
             raise Unruled("its output is computed in a way that cannot be followed")

@@ -358,6 +358,10 @@
       };
     });
   }
+  function quantity(value) {
+    const { unit: unit3 } = fields(value);
+    return typeof unit3 === "string" ? { unit: unit3 } : null;
+  }
   function methods(value) {
     return list(value).map((item) => {
       const from = fields(item);
@@ -688,21 +692,51 @@
       }
       return shown;
     }
-    /** Probabilities at every step, of every listed class. */
+    /** What the model says at every step, of every listed class. */
     curve(number2, key) {
       const place4 = this.data.grids[number2]?.curves[key];
       if (place4 === void 0) return null;
-      const values = this.archive.uint16(place4);
+      const values = this.data.quantity.unit === void 0 ? Array.from(this.archive.uint16(place4), (value) => value / 1e4) : Array.from(this.archive.float32(place4));
       const count = this.data.classes.length;
       return Array.from(
         { length: values.length / count },
-        (_, step2) => Array.from(values.subarray(step2 * count, (step2 + 1) * count), (value) => value / 1e4)
+        (_, step2) => values.slice(step2 * count, (step2 + 1) * count)
       );
     }
   };
   function unit2(map) {
     const peak = map.reduce((most, value) => Math.max(most, value), 0);
     return peak > 0 ? map.map((value) => Math.min(1, fround2(value / peak))) : map;
+  }
+
+  // src/core/digits.ts
+  function fixed(value, digits) {
+    const halves = value * 2 ** (digits + 1);
+    const up = value.toFixed(digits);
+    if (!Number.isInteger(halves) || halves % 2 === 0) return up;
+    const last = Number(up.at(-1));
+    return last % 2 === 0 ? up : (Number(up) - 10 ** -digits).toFixed(digits);
+  }
+  function rounded(value, digits) {
+    return Math.sign(value) * Number(fixed(Math.abs(value), digits));
+  }
+  function decimals(...values) {
+    const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    let digits = 2;
+    for (let bound = 10; digits > 0 && largest >= bound; bound *= 10) digits--;
+    for (let small = 1; largest > 0 && largest < small && digits < 9; small /= 10) digits++;
+    return digits;
+  }
+  function signed(value, digits) {
+    const size = fixed(Math.abs(value), digits);
+    return value < 0 && Number(size) !== 0 ? `-${size}` : size;
+  }
+  function readings(values, quantity2) {
+    const known = values.filter(Number.isFinite);
+    const digits = decimals(...known);
+    return values.map(
+      (value) => !Number.isFinite(value) ? "–" : quantity2 === null ? value.toFixed(2) : signed(value, digits)
+    );
   }
 
   // src/page/words.ts
@@ -724,7 +758,7 @@
       multiply: `Multiplying the picture by its map for ${name}`
     }[mode2];
     const beyond = mode2 !== "multiply" && fraction > evident + 5e-3 ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.` : "";
-    return `${deed} ${effect(before, after, deed.includes(name) ? "it" : name)}${beyond}`;
+    return `${deed} ${(of.quantity === null ? effect : moved(of.quantity))(before, after, deed.includes(name) ? "it" : name)}${beyond}`;
   }
   function effect(before, after, it) {
     const change2 = rounded(rounded(after, 2) - rounded(before, 2), 2);
@@ -733,18 +767,17 @@
     const verb = change2 > 0 ? "raises" : "lowers";
     return `${verb} ${it} by ${fixed(Math.abs(change2), 2)} (${fixed(before, 2)} → ${fixed(after, 2)}).`;
   }
+  function moved({ unit: unit3 }) {
+    return (before, after, it) => {
+      const digits = decimals(before, after);
+      const [first, second] = [signed(before, digits), signed(after, digits)];
+      const of = unit3 === "" ? "" : ` ${unit3}`;
+      if (first === second) return `leaves ${it} at ${first}${of}.`;
+      return `${after > before ? "raises" : "lowers"} ${it} from ${first} to ${second}${of}.`;
+    };
+  }
   function pickedSentence(name) {
     return name === null ? "None of the most probable classes has positive evidence there." : `The strongest evidence there is for ${name}.`;
-  }
-  function fixed(value, digits) {
-    const halves = value * 2 ** (digits + 1);
-    const up = value.toFixed(digits);
-    if (!Number.isInteger(halves) || halves % 2 === 0) return up;
-    const last = Number(up.at(-1));
-    return last % 2 === 0 ? up : (Number(up) - 10 ** -digits).toFixed(digits);
-  }
-  function rounded(value, digits) {
-    return Math.sign(value) * Number(fixed(Math.abs(value), digits));
   }
 
   // src/page/model.ts
@@ -901,7 +934,8 @@
           fraction,
           before: target.whole,
           after: masked[shown.row] ?? null,
-          evident
+          evident,
+          quantity: quantity(this.data.quantity)
         })
       });
     }
@@ -944,6 +978,7 @@
       },
       rows: data.classes,
       masked: [],
+      quantity: data.quantity,
       layers: data.layers,
       modes: data.modes,
       baselines: data.baselines,
@@ -1047,11 +1082,13 @@
     );
     const names = make("div", "camwidget-names", { role: "group", "aria-label": "Classes" });
     const values = make("div", "camwidget-numbers");
-    context.watch(["rows", "masked", "target"], () => {
+    context.watch(["rows", "masked", "target", "quantity"], () => {
       const all = rows(model.get("rows"));
       const masked = numbers(model.get("masked"));
       const target = number(model.get("target"), -1);
-      setText(caption, masked.length > 0 ? "whole → masked" : "whole");
+      const measured = quantity(model.get("quantity"));
+      const of = measured === null || measured.unit === "" ? "" : `, ${measured.unit}`;
+      setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${of}`);
       const buttons = fit(names, all.length, (at) => nameButton(context, at));
       const cells2 = fit(values, all.length, (at) => numberCell(context, at));
       all.forEach((row, at) => {
@@ -1064,7 +1101,7 @@
         setText(item, row.name);
         setAttribute(item, "aria-pressed", chosen);
         setAttribute(cell, "data-chosen", chosen);
-        showNumbers(cell, row.whole, masked[at]);
+        showNumbers(cell, row.whole, masked[at], measured);
       });
     });
     return { head, names, numbers: values };
@@ -1086,18 +1123,17 @@
       make("span", "camwidget-masked")
     );
   }
-  function showNumbers(cell, whole, masked) {
+  function showNumbers(cell, whole, masked, measured) {
     const [first, arrow, second] = cell.children;
     if (first === void 0 || arrow === void 0 || second === void 0) return;
-    setText(first, probability(whole));
+    const [before, after] = readings(masked === void 0 ? [whole] : [whole, masked], measured);
+    setText(first, before ?? "");
     setText(arrow, masked === void 0 ? "" : " → ");
-    setText(second, masked === void 0 ? "" : probability(masked));
+    setText(second, after ?? "");
     const change2 = masked === void 0 ? 0 : masked - whole;
-    const direction = change2 >= VISIBLE ? "up" : change2 <= -VISIBLE ? "down" : "same";
+    const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(whole, masked ?? 0);
+    const direction = change2 >= visible ? "up" : change2 <= -visible ? "down" : "same";
     setAttribute(cell, "data-change", direction);
-  }
-  function probability(value) {
-    return Number.isFinite(value) ? value.toFixed(2) : "–";
   }
 
   // src/core/colormap.ts
@@ -1172,7 +1208,7 @@
     for (const row of Array.isArray(from["rows"]) ? from["rows"] : []) {
       rows2.set(number(fields2(row)["index"], -1), change(row));
     }
-    return { target: change(from["target"]), rows: rows2 };
+    return { quantity: quantity(from["quantity"]), target: change(from["target"]), rows: rows2 };
   }
   function change(value) {
     const { whole, masked } = fields2(value);
@@ -1209,8 +1245,9 @@
         const told = DIMENSIONS.filter(
           (key) => key === "method" || key !== "target" && (key in now || theirs !== null && theirs[key] !== mine[key])
         );
-        a.show(mine, told, changeOf(context));
-        b.show(theirs, told, otherAnswer(model).target);
+        const answer = otherAnswer(model);
+        a.show(mine, told, changeOf(context), quantity(model.get("quantity")));
+        b.show(theirs, told, answer.target, answer.quantity);
       }
     );
     return [a.element, b.element];
@@ -1225,13 +1262,14 @@
     element;
     what = make("span", "camwidget-caption-what");
     numbers = make("span", "camwidget-caption-numbers");
-    show(label, told, { whole, masked }) {
+    show(label, told, { whole, masked }, measured) {
       const parts = label === null ? [] : [...told.map((key) => label[key]), label.target];
       const said2 = parts.filter((part) => part !== "").join(" · ");
       setText(this.what, said2);
       this.element.title = `${this.name}: ${said2}`;
-      const after = masked === void 0 ? "" : ` → ${probability(masked)}`;
-      setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${probability(whole)}${after}`);
+      const shown = readings(masked === void 0 ? [whole] : [whole, masked], measured).join(" → ");
+      const unit3 = measured === null || measured.unit === "" ? "" : ` ${measured.unit}`;
+      setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${shown}${unit3}`);
     }
   };
   function labelOf({ model }) {
@@ -1484,10 +1522,10 @@
      * @param frame what it divides
      * @param moved called with its place whenever it is elsewhere
      */
-    constructor(context, frame2, moved2) {
+    constructor(context, frame2, moved3) {
       this.context = context;
       this.frame = frame2;
-      this.moved = moved2;
+      this.moved = moved3;
       const { model, signal } = context;
       this.element = make(
         "div",
@@ -1580,14 +1618,14 @@
       }
       const all = rows(model.get("rows"));
       const target = number(model.get("target"), -1);
-      const answers = otherAnswer(model).rows;
+      const { rows: answers, quantity: measured } = otherAnswer(model);
       const cells2 = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
       all.forEach(({ index }, at) => {
         const cell = cells2[at];
         if (cell === void 0) return;
         const answer = answers.get(index);
         setAttribute(cell, "data-chosen", String(index === target));
-        showNumbers(cell, answer?.whole ?? Number.NaN, answer?.masked);
+        showNumbers(cell, answer?.whole ?? Number.NaN, answer?.masked, measured);
       });
     });
     return [head, column];
@@ -4114,9 +4152,9 @@
         show();
         repaint();
       },
-      release: (moved2) => {
+      release: (moved3) => {
         const now = unit(model.get("fraction"), 0);
-        if (!moved2) range.follow(now);
+        if (!moved3) range.follow(now);
         else if (now !== range.value) context.write({ fraction: range.value });
         show();
         repaint();
@@ -4689,13 +4727,19 @@
 
   // src/view/say.ts
   var CURVE = {
-    remove: "Confidence as the top evidence goes",
-    keep: "Confidence as the top evidence comes",
+    remove: " as the top evidence goes",
+    keep: " as the top evidence comes",
     multiply: "Picture × map"
   };
   function curveHead(context) {
     const head = make("div", "camwidget-curvehead camwidget-heading");
-    context.watch(["mode"], () => setText(head, CURVE[mode(context.model.get("mode"))]));
+    context.watch(["mode", "quantity"], () => {
+      const now = mode(context.model.get("mode"));
+      const measured = quantity(context.model.get("quantity"));
+      const unit3 = measured === null || measured.unit === "" ? "" : ` (${measured.unit})`;
+      const what = measured === null ? "Confidence" : `Value${unit3}`;
+      setText(head, now === "multiply" ? CURVE[now] : `${what}${CURVE[now]}`);
+    });
     return head;
   }
   function sentence2(context) {
@@ -5066,7 +5110,7 @@
     const grown = next / scale;
     return fitted(next, (left + x) * grown - x, (top + y) * grown - y);
   }
-  function moved({ scale, left, top }, right, down) {
+  function moved2({ scale, left, top }, right, down) {
     return fitted(scale, left - right, top - down);
   }
   function seen({ scale, left, top }, { x, y }) {
@@ -5076,7 +5120,7 @@
     const margin = 0.1;
     const { x, y } = seen(lens, place4);
     const lack = (at) => at < margin ? margin - at : at > 1 - margin ? 1 - margin - at : 0;
-    return moved(lens, lack(x), lack(y));
+    return moved2(lens, lack(x), lack(y));
   }
 
   // src/view/wheel.ts
@@ -5289,13 +5333,13 @@
       const from = spotIn(clip, between3(still, before));
       const to = spotIn(clip, between3(still, now));
       const closer = zoomed(this.lens, distance(still, now) / apart, from);
-      this.look(moved(closer, to.x - from.x, to.y - from.y));
+      this.look(moved2(closer, to.x - from.x, to.y - from.y));
     }
     pull(clip, before, now) {
       if (this.lens.scale === 1) return;
       const from = spotIn(clip, before);
       const to = spotIn(clip, now);
-      this.look(moved(this.lens, to.x - from.x, to.y - from.y));
+      this.look(moved2(this.lens, to.x - from.x, to.y - from.y));
     }
   };
   function spotIn(clip, { x, y }) {
@@ -5413,22 +5457,33 @@
       const masked = numbers(model.get("masked"));
       const chosen = all.findIndex(({ index }) => index === number(model.get("target"), -1));
       const colors = classColors(all.length, chosen);
+      const shown = [0, ...all.map(({ whole }) => whole), ...masked];
+      const isQuantity = quantity(model.get("quantity")) !== null;
+      const low = isQuantity ? shown.reduce((a, b) => Math.min(a, b)) : 0;
+      const high = isQuantity ? shown.reduce((a, b) => Math.max(a, b)) : 1;
       drawing.setAttribute("height", String(ROW * all.length));
       drawing.replaceChildren(
         ...all.flatMap(({ whole }, at) => {
           const color = colors[at];
-          return [bar(at, 1, NEUTRAL, 0.13), bar(at, whole, color, 0.38), bar(at, masked[at] ?? whole, color, 1)];
+          return [
+            bar(at, low, high, NEUTRAL, 0.13, [low, high]),
+            bar(at, 0, whole, color, 0.38, [low, high]),
+            bar(at, 0, masked[at] ?? whole, color, 1, [low, high])
+          ];
         })
       );
     });
     return element;
   }
-  function bar(at, value, fill2, opacity2) {
-    return svg("rect", { x: 0, y: ROW * (at + 0.25), width: `${100 * value}%`, height: ROW / 2, fill: fill2, opacity: opacity2 });
+  function bar(at, from, to, fill2, opacity2, [low, high]) {
+    const percent2 = (value) => `${100 * value / (high - low || 1)}%`;
+    const x = percent2(Math.min(from, to) - low);
+    return svg("rect", { x, y: ROW * (at + 0.25), width: percent2(Math.abs(to - from)), height: ROW / 2, fill: fill2, opacity: opacity2 });
   }
 
   // src/page/curve.ts
   var MARGIN = { top: 10, right: 22, bottom: 26, left: 34 };
+  var WIDER = 52;
   function curveChart(model, points, signal) {
     const element = document.createElement("div");
     element.className = "camwidget-curve";
@@ -5439,17 +5494,18 @@
       const height = element.clientHeight || 176;
       setAttribute(drawing, "width", String(width));
       setAttribute(drawing, "height", String(height));
-      const frame2 = new Frame(width, height);
+      const measured = quantity(model.get("quantity"));
       const all = rows(model.get("rows"));
       const chosen = all.findIndex(({ index }) => index === number(model.get("target"), -1));
       const curve = points();
+      const frame2 = new Frame(width, height, measured === null ? null : span(curve, chosen));
       drawing.replaceChildren(...frame2.axes());
-      setAttribute(drawing, "aria-label", describe3(all[chosen]?.name ?? "", curve, chosen));
+      setAttribute(drawing, "aria-label", describe3(all[chosen]?.name ?? "", curve, chosen, measured));
       if (curve === null || chosen < 0) return;
       const fraction = unit(model.get("fraction"), 0);
       const now = numbers(model.get("masked"))[chosen] ?? all[chosen]?.whole ?? 0;
       drawing.append(
-        frame2.line([[fraction, 0], [fraction, 1]], { stroke: NEUTRAL, "stroke-width": 1.2 }),
+        frame2.upright(fraction),
         ...rivals(frame2, curve, chosen),
         frame2.line(curve.map((values, at) => [at / (curve.length - 1), values[chosen]]), {
           stroke: ACCENT,
@@ -5475,26 +5531,48 @@
       })
     );
   }
-  function describe3(name, curve, chosen) {
+  function span(curve, chosen) {
+    const drawn = (curve ?? []).flatMap((values) => [
+      values[chosen] ?? 0,
+      ...values.filter((_, at) => at !== chosen).slice(0, RIVALS.length)
+    ]);
+    if (drawn.length === 0) return [0, 1];
+    const low = drawn.reduce((a, b) => Math.min(a, b));
+    const high = drawn.reduce((a, b) => Math.max(a, b));
+    const half = 0.55 * (Math.max(high - low, 0.05 * Math.max(Math.abs(low), Math.abs(high))) || 1);
+    const middle3 = (low + high) / 2;
+    return [middle3 - half, middle3 + half];
+  }
+  function describe3(name, curve, chosen, measured) {
     if (curve === null || chosen < 0) return "No curve";
     const quarters = [0, 25, 50, 75, 100].map((percents) => {
       const value = curve[Math.round((curve.length - 1) * percents / 100)][chosen];
-      return `${fixed(value, 2)} at ${percents} %`;
+      return `${measured === null ? fixed(value, 2) : signed(value, decimals(value))} at ${percents} %`;
     });
+    if (measured !== null) return `${name}${measured.unit === "" ? "" : ` in ${measured.unit}`}: ${quarters.join(", ")}`;
     return `Probability of ${name}: ${quarters.join(", ")}`;
   }
   var Frame = class {
-    constructor(width, height) {
+    constructor(width, height, span2) {
       this.width = width;
       this.height = height;
+      this.span = span2;
+      this.left = span2 === null ? MARGIN.left : WIDER;
     }
     width;
     height;
+    span;
+    left;
     x(fraction) {
-      return MARGIN.left + fraction * Math.max(1, this.width - MARGIN.left - MARGIN.right);
+      return this.left + fraction * Math.max(1, this.width - this.left - MARGIN.right);
     }
-    y(probability2) {
-      return MARGIN.top + (1 - probability2) * Math.max(1, this.height - MARGIN.top - MARGIN.bottom);
+    y(value) {
+      const [low, high] = this.span ?? [0, 1];
+      return MARGIN.top + (high - value) / (high - low) * Math.max(1, this.height - MARGIN.top - MARGIN.bottom);
+    }
+    upright(fraction) {
+      const [low, high] = this.span ?? [0, 1];
+      return this.line([[fraction, low], [fraction, high]], { stroke: NEUTRAL, "stroke-width": 1.2 });
     }
     line(points, look2) {
       const joined2 = points.map(([x, y]) => `${this.x(x).toFixed(1)},${this.y(y).toFixed(1)}`).join(" ");
@@ -5508,9 +5586,12 @@
           `${percents}%`
         )
       );
-      const up = [0, 0.5, 1].flatMap((value) => [
+      const [low, high] = this.span ?? [0, 1];
+      const parts = this.span === null ? [0, 0.5, 1] : [0.1, 0.5, 0.9];
+      const digits = this.span === null ? 1 : decimals(low, high);
+      const up = parts.map((part) => low + part * (high - low)).flatMap((value) => [
         this.line([[0, value], [1, value]], { stroke: NEUTRAL, opacity: 0.25 }),
-        svg("text", { x: MARGIN.left - 8, y: this.y(value) + 4, "text-anchor": "end" }, value.toFixed(1))
+        svg("text", { x: this.left - 8, y: this.y(value) + 4, "text-anchor": "end" }, signed(value, digits))
       ]);
       return [...up, ...across];
     }

@@ -238,6 +238,10 @@ function rows(value) {
     };
   });
 }
+function quantity(value) {
+  const { unit: unit2 } = fields(value);
+  return typeof unit2 === "string" ? { unit: unit2 } : null;
+}
 function methods(value) {
   return list(value).map((item) => {
     const from = fields(item);
@@ -486,6 +490,33 @@ function alone(context) {
   return block;
 }
 
+// src/core/digits.ts
+function fixed(value, digits) {
+  const halves = value * 2 ** (digits + 1);
+  const up = value.toFixed(digits);
+  if (!Number.isInteger(halves) || halves % 2 === 0) return up;
+  const last = Number(up.at(-1));
+  return last % 2 === 0 ? up : (Number(up) - 10 ** -digits).toFixed(digits);
+}
+function decimals(...values) {
+  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  let digits = 2;
+  for (let bound = 10; digits > 0 && largest >= bound; bound *= 10) digits--;
+  for (let small = 1; largest > 0 && largest < small && digits < 9; small /= 10) digits++;
+  return digits;
+}
+function signed(value, digits) {
+  const size = fixed(Math.abs(value), digits);
+  return value < 0 && Number(size) !== 0 ? `-${size}` : size;
+}
+function readings(values, quantity2) {
+  const known = values.filter(Number.isFinite);
+  const digits = decimals(...known);
+  return values.map(
+    (value) => !Number.isFinite(value) ? "–" : quantity2 === null ? value.toFixed(2) : signed(value, digits)
+  );
+}
+
 // src/view/classes.ts
 var VISIBLE = 5e-3;
 function classList(context) {
@@ -500,11 +531,13 @@ function classList(context) {
   );
   const names = make("div", "camwidget-names", { role: "group", "aria-label": "Classes" });
   const values = make("div", "camwidget-numbers");
-  context.watch(["rows", "masked", "target"], () => {
+  context.watch(["rows", "masked", "target", "quantity"], () => {
     const all = rows(model.get("rows"));
     const masked = numbers(model.get("masked"));
     const target = number(model.get("target"), -1);
-    setText(caption, masked.length > 0 ? "whole → masked" : "whole");
+    const measured = quantity(model.get("quantity"));
+    const of = measured === null || measured.unit === "" ? "" : `, ${measured.unit}`;
+    setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${of}`);
     const buttons = fit(names, all.length, (at) => nameButton(context, at));
     const cells2 = fit(values, all.length, (at) => numberCell(context, at));
     all.forEach((row, at) => {
@@ -517,7 +550,7 @@ function classList(context) {
       setText(item, row.name);
       setAttribute(item, "aria-pressed", chosen);
       setAttribute(cell, "data-chosen", chosen);
-      showNumbers(cell, row.whole, masked[at]);
+      showNumbers(cell, row.whole, masked[at], measured);
     });
   });
   return { head, names, numbers: values };
@@ -539,18 +572,17 @@ function numberCell(context, at, of = "number") {
     make("span", "camwidget-masked")
   );
 }
-function showNumbers(cell, whole, masked) {
+function showNumbers(cell, whole, masked, measured) {
   const [first, arrow, second] = cell.children;
   if (first === void 0 || arrow === void 0 || second === void 0) return;
-  setText(first, probability(whole));
+  const [before, after] = readings(masked === void 0 ? [whole] : [whole, masked], measured);
+  setText(first, before ?? "");
   setText(arrow, masked === void 0 ? "" : " → ");
-  setText(second, masked === void 0 ? "" : probability(masked));
+  setText(second, after ?? "");
   const change2 = masked === void 0 ? 0 : masked - whole;
-  const direction = change2 >= VISIBLE ? "up" : change2 <= -VISIBLE ? "down" : "same";
+  const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(whole, masked ?? 0);
+  const direction = change2 >= visible ? "up" : change2 <= -visible ? "down" : "same";
   setAttribute(cell, "data-change", direction);
-}
-function probability(value) {
-  return Number.isFinite(value) ? value.toFixed(2) : "–";
 }
 
 // src/core/colormap.ts
@@ -625,7 +657,7 @@ function otherAnswer(model) {
   for (const row of Array.isArray(from["rows"]) ? from["rows"] : []) {
     rows2.set(number(fields2(row)["index"], -1), change(row));
   }
-  return { target: change(from["target"]), rows: rows2 };
+  return { quantity: quantity(from["quantity"]), target: change(from["target"]), rows: rows2 };
 }
 function change(value) {
   const { whole, masked } = fields2(value);
@@ -662,8 +694,9 @@ function captions(context) {
       const told = DIMENSIONS.filter(
         (key) => key === "method" || key !== "target" && (key in now || theirs !== null && theirs[key] !== mine[key])
       );
-      a.show(mine, told, changeOf(context));
-      b.show(theirs, told, otherAnswer(model).target);
+      const answer = otherAnswer(model);
+      a.show(mine, told, changeOf(context), quantity(model.get("quantity")));
+      b.show(theirs, told, answer.target, answer.quantity);
     }
   );
   return [a.element, b.element];
@@ -678,13 +711,14 @@ var Caption = class {
   element;
   what = make("span", "camwidget-caption-what");
   numbers = make("span", "camwidget-caption-numbers");
-  show(label, told, { whole, masked }) {
+  show(label, told, { whole, masked }, measured) {
     const parts = label === null ? [] : [...told.map((key) => label[key]), label.target];
     const said2 = parts.filter((part) => part !== "").join(" · ");
     setText(this.what, said2);
     this.element.title = `${this.name}: ${said2}`;
-    const after = masked === void 0 ? "" : ` → ${probability(masked)}`;
-    setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${probability(whole)}${after}`);
+    const shown = readings(masked === void 0 ? [whole] : [whole, masked], measured).join(" → ");
+    const unit2 = measured === null || measured.unit === "" ? "" : ` ${measured.unit}`;
+    setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${shown}${unit2}`);
   }
 };
 function labelOf({ model }) {
@@ -1033,14 +1067,14 @@ function otherNumbers(context) {
     }
     const all = rows(model.get("rows"));
     const target = number(model.get("target"), -1);
-    const answers = otherAnswer(model).rows;
+    const { rows: answers, quantity: measured } = otherAnswer(model);
     const cells2 = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
     all.forEach(({ index }, at) => {
       const cell = cells2[at];
       if (cell === void 0) return;
       const answer = answers.get(index);
       setAttribute(cell, "data-chosen", String(index === target));
-      showNumbers(cell, answer?.whole ?? Number.NaN, answer?.masked);
+      showNumbers(cell, answer?.whole ?? Number.NaN, answer?.masked, measured);
     });
   });
   return [head, column];
@@ -4213,13 +4247,19 @@ var Play = class {
 
 // src/view/say.ts
 var CURVE = {
-  remove: "Confidence as the top evidence goes",
-  keep: "Confidence as the top evidence comes",
+  remove: " as the top evidence goes",
+  keep: " as the top evidence comes",
   multiply: "Picture × map"
 };
 function curveHead(context) {
   const head = make("div", "camwidget-curvehead camwidget-heading");
-  context.watch(["mode"], () => setText(head, CURVE[mode(context.model.get("mode"))]));
+  context.watch(["mode", "quantity"], () => {
+    const now = mode(context.model.get("mode"));
+    const measured = quantity(context.model.get("quantity"));
+    const unit2 = measured === null || measured.unit === "" ? "" : ` (${measured.unit})`;
+    const what = measured === null ? "Confidence" : `Value${unit2}`;
+    setText(head, now === "multiply" ? CURVE[now] : `${what}${CURVE[now]}`);
+  });
   return head;
 }
 function sentence(context) {

@@ -10,6 +10,7 @@ from ipywidgets import Layout
 
 from ..colors import ACCENT, NEUTRAL, RIVALS, class_colors
 from ..perturb import MaskCurve
+from ..scores import decimals
 
 __all__ = ["ROW_HEIGHT", "ClassBars", "CurveChart"]
 
@@ -17,18 +18,22 @@ __all__ = ["ROW_HEIGHT", "ClassBars", "CurveChart"]
 ROW_HEIGHT = 28
 
 
+#: Where a quantity's axis has its ticks, between its ends.
+_PARTS = (0.1, 0.5, 0.9)
 #: bqplot wants at least two points of a line, also of one that is not shown yet.
 _NOWHERE = [0.0, 0.0]
 
 
 class ClassBars:
-    """Probability bars, whole picture behind masked one; a click anywhere in a row picks its class.
+    """Bars of probabilities or quantities, whole picture behind masked one; a click anywhere in a row picks its class.
 
     Args:
         on_pick: called with the row number that was clicked.
+        is_quantity: whether the numbers are no probabilities: the longest bar then fills its row.
     """
 
-    def __init__(self, on_pick: Callable[[int], None]) -> None:
+    def __init__(self, on_pick: Callable[[int], None], *, is_quantity: bool = False) -> None:
+        self._is_quantity = is_quantity
         self._scales = {
             "x": bqplot.OrdinalScale(reverse=False),
             "y": bqplot.LinearScale(min=0, max=1),
@@ -79,12 +84,25 @@ class ClassBars:
         if self.figure.layout.height != height:
             self.figure.layout.height = height
         colors = class_colors(len(rows), chosen)
-        self._set(self._track, rows, [1.0] * len(rows))
+        self._fit(whole)
+        self._set(self._track, rows, [self._scales["y"].max] * len(rows))
         self._set(self._whole, rows, whole, colors)
         self._set(self._masked, rows, whole, colors)
 
+    def _fit(self, *values: Sequence[float]) -> None:
+        """Make room for quantities: from 0 to what is furthest from it on either side."""
+        if not self._is_quantity:
+            return
+        shown = [0.0, *(float(v) for each in values for v in each)]
+        scale = self._scales["y"]
+        with scale.hold_sync():
+            scale.min, scale.max = min(shown), max(shown) if any(shown) else 1.0
+
     def show_masked(self, masked: Sequence[float]) -> None:
         """Draw what the model says of the masked picture, over the whole one's bars."""
+        self._fit(self._whole.y, masked)
+        if self._is_quantity:
+            self._track.y = np.full(len(self._track.y), self._scales["y"].max)
         self._masked.y = np.asarray(masked, dtype=np.float64)
 
     @staticmethod
@@ -99,11 +117,17 @@ class ClassBars:
 
 
 class CurveChart:
-    """Confidence of the target and its rivals as the top evidence goes, and where the slider is."""
+    """What the model says of the target and its rivals as the top evidence goes, and where the slider is.
+
+    Args:
+        is_quantity: whether the numbers are no probabilities: the axis then goes just around them.
+    """
 
     HEIGHT = 176
+    _span = (0.0, 1.0)  #: the lowest and highest number on the axis
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_quantity: bool = False) -> None:
+        self._is_quantity = is_quantity
         # Without padding: a scatter would otherwise widen the axes beyond 0 and 1.
         scales = {
             axis: bqplot.LinearScale(min=0, max=1, allow_padding=False) for axis in ("x", "y")
@@ -147,6 +171,15 @@ class CurveChart:
         self._dot = bqplot.Scatter(
             x=[], y=[], scales=scales, colors=[ACCENT], default_size=54, stroke="white"
         )
+        self._y = scales["y"]
+        self._y_axis = bqplot.Axis(
+            scale=self._y,
+            orientation="vertical",
+            tick_format=".1f",
+            tick_values=[0, 0.5, 1],
+            grid_lines="solid",
+            grid_color="#80808033",
+        )
         axes = [
             bqplot.Axis(
                 scale=scales["x"],
@@ -154,14 +187,7 @@ class CurveChart:
                 tick_values=[0, 0.25, 0.5, 0.75, 1],
                 grid_lines="none",
             ),
-            bqplot.Axis(
-                scale=scales["y"],
-                orientation="vertical",
-                tick_format=".1f",
-                tick_values=[0, 0.5, 1],
-                grid_lines="solid",
-                grid_color="#80808033",
-            ),
+            self._y_axis,
         ]
         self.figure = bqplot.Figure(
             marks=[
@@ -173,7 +199,7 @@ class CurveChart:
                 self._dot,
             ],
             axes=axes,
-            fig_margin={"top": 10, "bottom": 26, "left": 34, "right": 22},
+            fig_margin={"top": 10, "bottom": 26, "left": 52 if is_quantity else 34, "right": 22},
             padding_x=0,
             padding_y=0,
             display_toolbar=False,
@@ -182,7 +208,8 @@ class CurveChart:
         self.figure.add_class("camwidget-curve")
 
     def show(self, curve: MaskCurve) -> None:
-        """Draw a curve, complete or not."""
+        """Draw a curve, complete or not; on an axis of its own, if it is of a quantity."""
+        self._fit(curve.span)
         with self._others.hold_sync():
             self._others.x = curve.fraction
             self._others.y = curve.probabilities[:, list(curve.others)].T
@@ -194,10 +221,15 @@ class CurveChart:
 
     def show_other(self, curve: MaskCurve | None) -> None:
         """Draw the curve of what is compared; None takes it away."""
+        # Probabilities and quantities have no axis in common.
+        shown = curve is not None and (curve.scores == "value") == self._is_quantity
         for mark in (self._other, self._other_name):
-            mark.visible = curve is not None
-        if curve is None:
+            mark.visible = shown
+        if curve is None or not shown:
             return
+        low, high = curve.span
+        if curve.scores == "value":
+            self._fit((min(low, self._span[0]), max(high, self._span[1])))
         with self._other.hold_sync():
             self._other.x = curve.fraction
             self._other.y = curve.probability
@@ -205,6 +237,19 @@ class CurveChart:
         with self._other_name.hold_sync():
             self._other_name.x = [float(curve.fraction[at])]
             self._other_name.y = [float(curve.probability[at])]
+
+    def _fit(self, span: tuple[float, float]) -> None:
+        """Make room for quantities."""
+        if not self._is_quantity or span == self._span:
+            return
+        self._span = low, high = span
+        with self._y.hold_sync():
+            self._y.min, self._y.max = low, high
+        with self._y_axis.hold_sync():
+            self._y_axis.tick_values = [low + part * (high - low) for part in _PARTS]
+            self._y_axis.tick_format = f".{decimals(low, high)}f"
+        if self._position.visible:
+            self._position.y = list(span)
 
     def _far(self, curve: MaskCurve) -> int:
         """Where a curve is furthest from the target's: there its name can be read. Not at its ends, on the axes."""
@@ -225,7 +270,7 @@ class CurveChart:
 
     def mark(self, fraction: float, probability: float | None) -> None:
         """Show the slider's position, and the target's present probability on it."""
-        self._position.x = [fraction, fraction]
+        self._position.x, self._position.y = [fraction, fraction], list(self._span)
         self._position.visible = True
         if probability is None:
             self._dot.x, self._dot.y = [], []

@@ -53,7 +53,7 @@ def list_models(model: VisionModel | Sequence[VisionModel]) -> tuple[VisionModel
         require_model(one, "Explorer")
         if not one.classes:
             raise CamwidgetError(
-                f"The output of {one.name} has no classes to choose from: use camwidget.explain(…, target=callable)."
+                f"There is nothing to choose from: {one.no_classes} Or use camwidget.explain(…, target=callable)."
             )
     return models
 

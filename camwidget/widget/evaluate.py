@@ -184,7 +184,10 @@ class EvaluatePanel(ipywidgets.Box):
         assert shown is not None and shown.target is not None
         model = self._texts.bench(shown.picture, shown.text).model
         where, name = objects(shown.picture, model, shown.target), model.classes[shown.target]
-        self._metrics = offered = [metric_choice(m, lacks(m, where, name)) for m in list_metrics()]
+        is_quantity = model.scores == "value"
+        self._metrics = offered = [
+            metric_choice(m, lacks(m, where, name, is_quantity=is_quantity)) for m in list_metrics()
+        ]
         chosen = self.table.chosen_metrics
         if not self._chosen:
             chosen = [m["name"] for m in offered if m["name"] in METRICS + TRUTH]

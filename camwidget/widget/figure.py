@@ -21,6 +21,7 @@ from ..explanation import Explanation, overlay_heat
 from ..figures import new_figure
 from ..images import shades
 from ..perturb import MaskCurve
+from ..scores import decimals, number_text
 from ..tone_mapping import COLORS, tone_mapped
 from .masking import is_whole, masked
 
@@ -164,11 +165,15 @@ def _curve(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
         zorder=4,
         clip_on=False,
     )
-    axes.set(xlim=(0, 1), ylim=(0, 1.02), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+    axes.set(xlim=(0, 1), xticks=[0, 0.5, 1])
+    if curve.scores == "value":
+        axes.set_ylim(curve.span)
+    else:
+        axes.set(ylim=(0, 1.02), yticks=[0, 0.5, 1])
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
     verb = "removed" if curve.mode == "remove" else "kept"
     axes.set_xlabel(f"top evidence {verb}", fontsize=_SMALL)
-    axes.set_ylabel("probability", fontsize=_SMALL)
+    axes.set_ylabel(curve.axis, fontsize=_SMALL)
     axes.tick_params(labelsize=_SMALL, length=2)
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -180,21 +185,29 @@ def _classes(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
     indices = [row["index"] for row in rows]
     chosen = indices.index(explanation.target.index)
     places, colors = range(len(rows)), class_colors(len(rows), chosen)
-    axes.barh(places, [1.0] * len(rows), height=0.5, color=NEUTRAL, alpha=0.13)
+    prediction = explanation.prediction
+    is_quantity = prediction.scores == "value"
+    low, high = (min(0.0, *whole, *masked), max(0.0, *whole, *masked)) if is_quantity else (0, 1)
+    high = high if high > low else low + 1
+    axes.barh(places, [high - low] * len(rows), left=low, height=0.5, color=NEUTRAL, alpha=0.13)
     axes.barh(places, whole, height=0.5, color=colors, alpha=0.38 if masked else 1.0)
     if masked:
         axes.barh(places, masked, height=0.5, color=colors)
     axes.set_yticks(places, [_short(r["name"]) for r in rows], parse_math=False)
     for at in places:
-        said = f"{whole[at]:.2f}" + (f" → {masked[at]:.2f}" if masked else "")
+        shown = [whole[at], *masked[at : at + 1]]
+        digits = decimals(*shown, scores=prediction.scores)
+        said = " → ".join(number_text(v, prediction.scores, digits=digits) for v in shown)
         weight = "bold" if at == chosen else "normal"
-        axes.text(1.04, at, said, va="center", fontsize=_SMALL, weight=weight)
+        axes.text(high + 0.04 * (high - low), at, said, va="center", fontsize=_SMALL, weight=weight)
         axes.get_yticklabels()[at].set_fontweight(weight)
-    axes.set(xlim=(0, 1), xticks=[])
+    axes.set(xlim=(low, high), xticks=[])
     axes.invert_yaxis()
     axes.tick_params(labelsize=_SMALL, length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title("whole → masked" if masked else "probability", fontsize=_SMALL, loc="right")
+    of = (prediction.unit or "value") if is_quantity else "probability"
+    asked = f"whole → masked, {of}" if is_quantity else "whole → masked"
+    axes.set_title(asked if masked else of, fontsize=_SMALL, loc="right")
 
 
 _DRAW = {"picture": _picture, "map": _map, "curve": _curve, "classes": _classes}

@@ -40,14 +40,19 @@ class Judged:
     faults: dict[str, str] = field(default_factory=dict)
 
 
-def lacks(metric: Metric, where: Whereabouts | None, name: str) -> str | None:
+def lacks(
+    metric: Metric, where: Whereabouts | None, name: str, *, is_quantity: bool = False
+) -> str | None:
     """Why a metric cannot score the maps of a class; None if it can.
 
     Args:
         metric: which.
         where: the objects of the class; None where that is unknown.
         name: of the class.
+        is_quantity: whether the model's numbers are no probabilities.
     """
+    if "certainty" in metric.needs and is_quantity:
+        return "It needs a certainty to gain, and this model gives a quantity."
     if "label" in metric.needs:
         return "It needs the picture's true class, which is not known here."
     if "truth" in metric.needs:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..explanation import Explanation
+from ..listing import quantity_of
 from ..methods import get_method
 from ..perturb import MaskCurve
 from . import words
@@ -234,6 +235,7 @@ class OtherDesk:
             return None if values is None or index is None else float(values[index])
 
         return {
+            "quantity": quantity_of(made.other.bench.model),
             "target": {"whole": of(made.whole, made.target), "masked": of(masked, made.target)},
             "rows": [
                 {"index": a, "whole": of(made.whole, b), "masked": of(masked, b)}

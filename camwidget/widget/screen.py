@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..colors import DIFFERENCE, lookup_tables
 from ..explanation import Explanation
 from ..fills import baseline_names
-from ..listing import listed_classes
+from ..listing import listed_classes, quantity_of
 from ..methods import list_methods
 from ..models import VisionModel
 from ..perturb import MaskCurve
@@ -53,14 +54,15 @@ class Screen:
         self.view = View(
             # Before there is a text nobody knows the classes.
             class_names=list(model.classes) if model.prompt is None else [],
+            quantity=quantity_of(model),
             layers=[{"name": x.name, "shape": list(x.shape)} for x in model.layers],
             baselines=list(baseline_names()),
             colormaps=lookup_tables(),
             difference_colors=lookup_tables([DIFFERENCE])[DIFFERENCE],
         )
         self.view.add_class("camwidget-view")
-        self.bars = ClassBars(on_pick_row)
-        self.chart = CurveChart()
+        self.bars = ClassBars(on_pick_row, is_quantity=model.scores == "value")
+        self.chart = CurveChart(is_quantity=model.scores == "value")
         self.strip = PictureStrip(on_pick_picture, on_upload)
 
     @property
@@ -200,12 +202,12 @@ class Screen:
         mask: Mask,
         filled: dict[str, Any] | None = None,
     ) -> None:
-        """Show what the model says of the masked picture, as probabilities (classes,); None: it is whole.
+        """Show what the model says of the masked picture, a number a class (classes,); None: it is whole.
 
         Args:
             explanation: the map.
             target: its class.
-            values: the probabilities.
+            values: the probabilities or quantities.
             mask: how the picture is masked.
             filled: what the browser needs to show it, where it cannot make the fill itself.
         """
@@ -239,7 +241,7 @@ class Screen:
 
     def likely(self, count: int) -> list[int]:
         """The most probable classes of the whole picture, and those listed."""
-        order = np.argsort(-self._whole, kind="stable")[:count].tolist()
+        order = self.model.ordered(torch.from_numpy(self._whole))[:count].tolist()
         return list(dict.fromkeys([*self.row_classes, *order]))
 
     def show_here(

@@ -9,6 +9,8 @@ import numpy as np
 from ..explanation import Explanation
 from ..models import VisionModel
 from ..painting import covered
+from ..prediction import Prediction
+from ..scores import decimals, number_text
 from ..truth import share_inside
 from .masking import WHOLE, Mask
 
@@ -21,7 +23,7 @@ def sentence(explanation: Explanation, mask: Mask, before: float, after: float |
     Args:
         explanation: the map.
         mask: how the picture is masked.
-        before: the probability of the map's class for the whole picture.
+        before: the probability of the map's class, or the quantity, for the whole picture.
         after: that for the masked one; None if nothing is hidden.
     """
     name = explanation.target.label
@@ -36,7 +38,8 @@ def sentence(explanation: Explanation, mask: Mask, before: float, after: float |
             f"Nothing is removed yet. Drag the slider to take the evidence for {name} away.{spare}"
         )
     deed = _deed(explanation, mask)
-    said = f"{deed} {_effect(before, after, 'it' if name in deed else name)}"
+    it = "it" if name in deed else name
+    said = f"{deed} {_effect(before, after, it, explanation.prediction)}"
     if explanation.is_empty:
         return f"{said} {explanation.note}"
     evident = float((explanation.saliency > 0).mean())
@@ -73,7 +76,9 @@ def _deed(explanation: Explanation, mask: Mask) -> str:
     return f"{begin} the picture by its map for {name}{rest}"
 
 
-def _effect(before: float, after: float, it: str) -> str:
+def _effect(before: float, after: float, it: str, prediction: Prediction) -> str:
+    if prediction.scores == "value":
+        return _moved(before, after, it, prediction.unit)
     # The difference of what is shown, so that the sum on the screen comes out right.
     change = round(round(after, 2) - round(before, 2), 2)
     if max(before, after) < 0.005:
@@ -82,6 +87,16 @@ def _effect(before: float, after: float, it: str) -> str:
         return f"leaves {it} at {before:.2f}."
     verb = "raises" if change > 0 else "lowers"
     return f"{verb} {it} by {abs(change):.2f} ({before:.2f} → {after:.2f})."
+
+
+def _moved(before: float, after: float, it: str, unit: str) -> str:
+    """What became of a quantity. Both numbers have as many digits."""
+    digits = decimals(before, after)
+    first, second = (number_text(v, "value", digits=digits) for v in (before, after))
+    of = f" {unit}" if unit else ""
+    if first == second:
+        return f"leaves {it} at {first}{of}."
+    return f"{'raises' if after > before else 'lowers'} {it} from {first} to {second}{of}."
 
 
 def _percent(share: float) -> str:

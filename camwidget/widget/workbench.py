@@ -258,10 +258,10 @@ class Workbench:
 
     def predicted(self, picture: Picture) -> int:
         """The class that a picture is explained for unless another is asked for."""
-        return self.model.predicted(torch.from_numpy(self.probabilities(picture))[None])[0]
+        return self.model.foremost(torch.from_numpy(self.probabilities(picture))[None])[0]
 
     def _probabilities(self, logits: torch.Tensor) -> np.ndarray:
-        return self.model.probabilities(logits).double().cpu().numpy()
+        return self.model.probabilities(logits.float()).double().cpu().numpy()
 
     def levels(self, explanation: Explanation) -> np.ndarray:
         """The rank levels of a map, uint16 (H, W)."""

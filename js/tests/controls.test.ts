@@ -27,6 +27,17 @@ describe("the class list", () => {
     expect(view.one(".camwidget-caption").textContent).toBe("whole → masked");
   });
 
+  it("shows quantities with the digits that count, and their unit", async () => {
+    const view = show(new FakeModel({ ...traits(), quantity: { unit: "years" }, rows: [{ index: 0, name: "age", whole: 58.23 }] }));
+    const cell = view.one(".camwidget-number");
+    expect(cell.textContent).toBe("58.2");
+    view.model.set("masked", [41]);
+    await settle();
+    expect(cell.textContent).toBe("58.2 → 41.0");
+    expect(cell.dataset["change"]).toBe("down");
+    expect(view.one(".camwidget-caption").textContent).toBe("whole → masked, years");
+  });
+
   it("follows rows that change in number, and keeps its buttons", async () => {
     const view = show();
     const first = view.all(".camwidget-name")[0]!;

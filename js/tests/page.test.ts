@@ -40,6 +40,7 @@ function packed(): { readonly data: Data; readonly packer: Packer } {
     curves: points.length > 0 ? { "remove black": curve(...points), multiply: curve(0.3, 0.1) } : {},
   });
   const data = {
+    quantity: {},
     format: 1, model: "net",
     scene: {
       width: 4, height: 2,
@@ -208,6 +209,38 @@ describe("a page", () => {
     expect(page.textContent).toContain(HOSTILE);
     const modes = Array.from(page.querySelectorAll<HTMLElement>(".camwidget-mask [role=radio]"));
     expect(modes.filter(({ hidden }) => !hidden).map((one) => one.textContent)).toEqual(["remove", "× map"]);
+  });
+
+  it("draws a quantity's bars from 0, and its curve on an axis of its own", async () => {
+    const { data, packer } = packed();
+    const curve = packer.numbers(Float32Array.from([58, -29, 20, -29, 20, -29]));
+    const [grid, ...rest] = data.grids;
+    const model = new PageModel(
+      {
+        ...data,
+        quantity: { unit: "years" },
+        classes: data.classes.map((one, at) => ({ ...one, whole: [58, -29][at]! })),
+        grids: [{ ...grid!, curves: { "remove black": curve } }, ...rest],
+        steps: 3,
+      },
+      packer.archive(),
+    );
+    const page = pageView(model);
+    document.body.replaceChildren(page);
+    await settle();
+    const bars = Array.from(page.querySelectorAll(".camwidget-bars rect"));
+    expect(bars.map((bar) => Math.round(parseFloat(bar.getAttribute("width")!)))).toEqual([100, 67, 67, 100, 33, 33]);
+    expect(page.textContent).toContain("Value (years) as the top evidence goes");
+    expect(bars.map((bar) => Math.round(parseFloat(bar.getAttribute("x")!)))).toEqual([0, 33, 33, 0, 0, 0]);
+    const chart = page.querySelector(".camwidget-curve svg")!;
+    expect(chart.getAttribute("aria-label")).toMatch(/ in years: 58\.0 at 0 %/);
+    const heights = Array.from(chart.querySelectorAll("polyline"), (line) =>
+      line.getAttribute("points")!.split(" ").map((point) => Number(point.split(",")[1])),
+    ).flat();
+    expect(Math.min(...heights)).toBeGreaterThanOrEqual(9);
+    expect(Math.max(...heights)).toBeLessThanOrEqual(151);
+    change(model, { fraction: 0.5 });
+    expect(model.get("sentence")).toContain("from 58.0 to 20.0 years.");
   });
 
   it("has no tool and no key that needs a kernel", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { fixed, note, pickedSentence, sentence } from "../src/page/words";
+import { fixed, readings, signed } from "../src/core/digits";
+import { note, pickedSentence, sentence } from "../src/page/words";
 import type { Masked } from "../src/page/words";
 import said from "./kernel/said.json";
 
@@ -22,5 +23,16 @@ describe("the page's sentences", () => {
     );
     expect([0.5, 1.5, 2.5, 2.4999].map((x) => fixed(x, 0))).toEqual(["0", "2", "2", "2"]);
     expect([0.25, 0.75, 12.5].map((x) => fixed(x, 1))).toEqual(["0.2", "0.8", "12.5"]);
+  });
+});
+
+describe("quantities", () => {
+  it("have three digits that count, and a dash where nothing is known", () => {
+    const years = { unit: "years" };
+    expect(readings([58.23, 4.1], years)).toEqual(["58.2", "4.1"]);
+    expect(readings([1234.5, Number.NaN], years)).toEqual(["1234", "–"]);
+    expect(readings([-0.004, 0.02], years)).toEqual(["-0.0040", "0.0200"]);
+    expect(readings([0.97, 0.5], null)).toEqual(["0.97", "0.50"]);
+    expect(signed(-0.04, 1)).toBe("0.0");
   });
 });

@@ -94,7 +94,7 @@ def test_a_net_of_one_class_has_no_other() -> None:
     module = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1)
     )
-    model = cw.wrap(module, cw.Preprocess(32))
+    model = cw.wrap(module, cw.Preprocess(32), scores="sigmoid")
     picture = torch.rand(3, 32, 32)
     e = cw.explain(model, picture, 0, "layercam")
     score = cw.measure(model, picture, e, "random-logit", progress=quiet)["random-logit"]

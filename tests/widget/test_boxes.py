@@ -19,7 +19,11 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture
 def ex() -> Iterator[cw.Explorer]:
     model = cw.wrap(
-        caption_model().module.eye, cw.Preprocess(48), ["red", "green", "blue"], scores="sigmoid"
+        caption_model().module.eye,
+        cw.Preprocess(48),
+        ["red", "green", "blue"],
+        scores="sigmoid",
+        output=lambda out: out.mean((2, 3)),
     )
     sample = squares("red", "blue")
     made = cw.Explorer(model, [sample, sample.image], target="blue").wait(30)

@@ -313,7 +313,11 @@ def test_what_a_metric_lacks_is_said(ex: cw.Explorer, monkeypatch: pytest.Monkey
     ex.wait(30)
     assert "pointing" not in [c["name"] for c in panel.table.columns]
     model = cw.wrap(
-        caption_model().module.eye, cw.Preprocess(48), ["red", "green", "blue"], scores="sigmoid"
+        caption_model().module.eye,
+        cw.Preprocess(48),
+        ["red", "green", "blue"],
+        scores="sigmoid",
+        output=lambda out: out.mean((2, 3)),
     )
     other = cw.Explorer(model, [squares("red", "blue")], target="blue").wait(30)
     other._panels.box.selected_index = 1

@@ -253,6 +253,7 @@ def test_outlines_and_what_lies_in_them() -> None:
         cw.Preprocess(48),
         ["red", "green", "blue"],
         scores="sigmoid",
+        output=lambda out: out.mean((2, 3)),
     )
     sample = squares("red", "blue")
     explorer = cw.Explorer(model, [sample, sample.image], target="blue").wait(30)

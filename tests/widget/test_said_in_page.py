@@ -42,8 +42,15 @@ def cases() -> list[dict[str, Any]]:
                     "before": before,
                     "after": None if n % 10 == 9 else after,
                     "evident": draw.choice((0, 1, 8, 36, 40, 64, 64, 64)) / 64,
+                    "quantity": None,
                 }
             )
+    sizes = (0.0, -0.0, 0.5, -2.5, 12.5, 58.25, -58.24, 1234.5, 2.5e-4, -3e-12, 99.95, 8e6)
+    for before, after, unit in itertools.product(sizes, sizes, ("years", "")):
+        quantity = {"unit": unit}
+        found.append(
+            {**found[0], "before": before, "after": after, "evident": 1, "quantity": quantity}
+        )
     return found
 
 
@@ -57,7 +64,9 @@ def said(case: dict[str, Any]) -> str:
         method=case["method"],
         method_label="",
         layer=case["layer"],
-        prediction=Prediction((), (), ()),
+        prediction=Prediction((), (), ())
+        if case["quantity"] is None
+        else Prediction((), (), (), "value", case["quantity"]["unit"]),
         pixels=np.zeros((8, 8, 3), np.uint8),
         model="",
     )

@@ -1,6 +1,6 @@
 import type { Model } from "../view/model";
 import { svg } from "../view/svg";
-import { number, numbers, rows } from "../view/traits";
+import { number, numbers, quantity, rows } from "../view/traits";
 import { watch } from "../view/watch";
 import { classColors, NEUTRAL } from "./colors";
 
@@ -32,17 +32,30 @@ export function bars(model: Model, pick: (at: number) => void, signal: AbortSign
     const masked = numbers(model.get("masked"));
     const chosen = all.findIndex(({ index }) => index === number(model.get("target"), -1));
     const colors = classColors(all.length, chosen);
+    const shown = [0, ...all.map(({ whole }) => whole), ...masked];
+    const isQuantity = quantity(model.get("quantity")) !== null;
+    const low = isQuantity ? shown.reduce((a, b) => Math.min(a, b)) : 0;
+    const high = isQuantity ? shown.reduce((a, b) => Math.max(a, b)) : 1;
     drawing.setAttribute("height", String(ROW * all.length));
     drawing.replaceChildren(
       ...all.flatMap(({ whole }, at) => {
         const color = colors[at]!;
-        return [bar(at, 1, NEUTRAL, 0.13), bar(at, whole, color, 0.38), bar(at, masked[at] ?? whole, color, 1)];
+        return [
+          bar(at, low, high, NEUTRAL, 0.13, [low, high]),
+          bar(at, 0, whole, color, 0.38, [low, high]),
+          bar(at, 0, masked[at] ?? whole, color, 1, [low, high]),
+        ];
       }),
     );
   });
   return element;
 }
 
-function bar(at: number, value: number, fill: string, opacity: number): SVGElement {
-  return svg("rect", { x: 0, y: ROW * (at + 0.25), width: `${100 * value}%`, height: ROW / 2, fill, opacity });
+/** A bar from one number to another, in a row from low to high. */
+function bar(
+  at: number, from: number, to: number, fill: string, opacity: number, [low, high]: readonly [number, number],
+): SVGElement {
+  const percent = (value: number): string => `${(100 * value) / (high - low || 1)}%`;
+  const x = percent(Math.min(from, to) - low);
+  return svg("rect", { x, y: ROW * (at + 0.25), width: percent(Math.abs(to - from)), height: ROW / 2, fill, opacity });
 }

@@ -1,14 +1,18 @@
+import { decimals, fixed, signed } from "../core/digits";
+import type { Quantity } from "../core/digits";
 import { setAttribute } from "../view/dom";
 import type { Model } from "../view/model";
 import { svg } from "../view/svg";
-import { number, numbers, rows, unit } from "../view/traits";
+import { number, numbers, quantity, rows, unit } from "../view/traits";
 import { watch } from "../view/watch";
 import { ACCENT, NEUTRAL, RIVALS } from "./colors";
-import { fixed } from "./words";
 
 const MARGIN = { top: 10, right: 22, bottom: 26, left: 34 } as const;
 
-/** Probabilities in the order of the list at evenly spaced fractions; null where there is no curve. */
+/** The margin at the left, where quantities stand. */
+const WIDER = 52;
+
+/** What the model says, in the order of the list at evenly spaced fractions; null where there is no curve. */
 export type Curve = readonly (readonly number[])[] | null;
 
 /**
@@ -26,17 +30,18 @@ export function curveChart(model: Model, points: () => Curve, signal: AbortSigna
     const height = element.clientHeight || 176;
     setAttribute(drawing, "width", String(width));
     setAttribute(drawing, "height", String(height));
-    const frame = new Frame(width, height);
+    const measured = quantity(model.get("quantity"));
     const all = rows(model.get("rows"));
     const chosen = all.findIndex(({ index }) => index === number(model.get("target"), -1));
     const curve = points();
+    const frame = new Frame(width, height, measured === null ? null : span(curve, chosen));
     drawing.replaceChildren(...frame.axes());
-    setAttribute(drawing, "aria-label", describe(all[chosen]?.name ?? "", curve, chosen));
+    setAttribute(drawing, "aria-label", describe(all[chosen]?.name ?? "", curve, chosen, measured));
     if (curve === null || chosen < 0) return;
     const fraction = unit(model.get("fraction"), 0);
     const now = numbers(model.get("masked"))[chosen] ?? all[chosen]?.whole ?? 0;
     drawing.append(
-      frame.line([[fraction, 0], [fraction, 1]], { stroke: NEUTRAL, "stroke-width": 1.2 }),
+      frame.upright(fraction),
       ...rivals(frame, curve, chosen),
       frame.line(curve.map((values, at) => [at / (curve.length - 1), values[chosen]!]), {
         stroke: ACCENT, "stroke-width": 2.5,
@@ -60,28 +65,53 @@ function rivals(frame: Frame, curve: NonNullable<Curve>, chosen: number): SVGEle
   );
 }
 
-function describe(name: string, curve: Curve, chosen: number): string {
+/** Just around the curves drawn, as in the notebook. */
+function span(curve: Curve, chosen: number): readonly [number, number] {
+  const drawn = (curve ?? []).flatMap((values) => [
+    values[chosen] ?? 0, ...values.filter((_, at) => at !== chosen).slice(0, RIVALS.length),
+  ]);
+  if (drawn.length === 0) return [0, 1];
+  const low = drawn.reduce((a, b) => Math.min(a, b));
+  const high = drawn.reduce((a, b) => Math.max(a, b));
+  const half = 0.55 * (Math.max(high - low, 0.05 * Math.max(Math.abs(low), Math.abs(high))) || 1);
+  const middle = (low + high) / 2;
+  return [middle - half, middle + half];
+}
+
+function describe(name: string, curve: Curve, chosen: number, measured: Quantity | null): string {
   if (curve === null || chosen < 0) return "No curve";
   const quarters = [0, 25, 50, 75, 100].map((percents) => {
     const value = curve[Math.round(((curve.length - 1) * percents) / 100)]![chosen]!;
-    return `${fixed(value, 2)} at ${percents} %`;
+    return `${measured === null ? fixed(value, 2) : signed(value, decimals(value))} at ${percents} %`;
   });
+  if (measured !== null) return `${name}${measured.unit === "" ? "" : ` in ${measured.unit}`}: ${quarters.join(", ")}`;
   return `Probability of ${name}: ${quarters.join(", ")}`;
 }
 
-/** Where fractions and probabilities lie. */
+/** Where fractions lie, and probabilities, or quantities in a span. */
 class Frame {
+  private readonly left: number;
+
   constructor(
     private readonly width: number,
     private readonly height: number,
-  ) {}
-
-  x(fraction: number): number {
-    return MARGIN.left + fraction * Math.max(1, this.width - MARGIN.left - MARGIN.right);
+    private readonly span: readonly [number, number] | null,
+  ) {
+    this.left = span === null ? MARGIN.left : WIDER;
   }
 
-  y(probability: number): number {
-    return MARGIN.top + (1 - probability) * Math.max(1, this.height - MARGIN.top - MARGIN.bottom);
+  x(fraction: number): number {
+    return this.left + fraction * Math.max(1, this.width - this.left - MARGIN.right);
+  }
+
+  y(value: number): number {
+    const [low, high] = this.span ?? [0, 1];
+    return MARGIN.top + ((high - value) / (high - low)) * Math.max(1, this.height - MARGIN.top - MARGIN.bottom);
+  }
+
+  upright(fraction: number): SVGElement {
+    const [low, high] = this.span ?? [0, 1];
+    return this.line([[fraction, low], [fraction, high]], { stroke: NEUTRAL, "stroke-width": 1.2 });
   }
 
   line(points: readonly (readonly [number, number])[], look: Readonly<Record<string, string | number>>): SVGElement {
@@ -97,9 +127,12 @@ class Frame {
         `${percents}%`,
       ),
     );
-    const up = [0, 0.5, 1].flatMap((value) => [
+    const [low, high] = this.span ?? [0, 1];
+    const parts = this.span === null ? [0, 0.5, 1] : [0.1, 0.5, 0.9];
+    const digits = this.span === null ? 1 : decimals(low, high);
+    const up = parts.map((part) => low + part * (high - low)).flatMap((value) => [
       this.line([[0, value], [1, value]], { stroke: NEUTRAL, opacity: 0.25 }),
-      svg("text", { x: MARGIN.left - 8, y: this.y(value) + 4, "text-anchor": "end" }, value.toFixed(1)),
+      svg("text", { x: this.left - 8, y: this.y(value) + 4, "text-anchor": "end" }, signed(value, digits)),
     ]);
     return [...up, ...across];
   }

@@ -20,6 +20,8 @@ export interface Data {
   /** Class, method, layer (−1 for any) and grid, by their places in these lists. */
   readonly maps: readonly (readonly [number, number, number, number])[];
   readonly grids: readonly GridData[];
+  /** What the numbers are where they are no probabilities; empty where they are. */
+  readonly quantity: { readonly unit?: string };
   /** So many points has a curve, from 0 to 1. */
   readonly steps: number;
   readonly modes: readonly Mode[];
@@ -65,7 +67,7 @@ export interface GridData {
   readonly cells: Place;
   readonly box: readonly number[] | null;
   readonly at: readonly number[] | null;
-  /** By `curveKey`: probabilities in ten-thousandths, of each class in the list at each step. */
+  /** By `curveKey`: probabilities in ten-thousandths, or quantities as float32, of each class in the list at each step. */
   readonly curves: Readonly<Record<string, Place>>;
 }
 

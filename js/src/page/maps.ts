@@ -96,14 +96,17 @@ export class Maps {
     return shown;
   }
 
-  /** Probabilities at every step, of every listed class. */
+  /** What the model says at every step, of every listed class. */
   curve(number: number, key: string): number[][] | null {
     const place = this.data.grids[number]?.curves[key];
     if (place === undefined) return null;
-    const values = this.archive.uint16(place);
+    const values =
+      this.data.quantity.unit === undefined
+        ? Array.from(this.archive.uint16(place), (value) => value / 10_000)
+        : Array.from(this.archive.float32(place));
     const count = this.data.classes.length;
     return Array.from({ length: values.length / count }, (_, step) =>
-      Array.from(values.subarray(step * count, (step + 1) * count), (value) => value / 10_000),
+      values.slice(step * count, (step + 1) * count),
     );
   }
 }

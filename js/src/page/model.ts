@@ -1,7 +1,7 @@
 import type { Mode } from "../core/rule";
 import type { Model } from "../view/model";
 import { Store } from "../view/store";
-import { mode, number, text, unit } from "../view/traits";
+import { mode, number, quantity, text, unit } from "../view/traits";
 import type { Archive } from "./archive";
 import { curveKey } from "./data";
 import type { Data } from "./data";
@@ -163,6 +163,7 @@ export class PageModel extends Store implements Model {
         name: target.name, method: this.data.methods[shown.method]!.name,
         layer: this.data.methods[shown.method]!.everywhere ? "input" : this.data.layers[shown.layer]!.name,
         mode: of, fraction, before: target.whole, after: masked[shown.row] ?? null, evident,
+        quantity: quantity(this.data.quantity),
       }),
     });
   }
@@ -205,7 +206,7 @@ function traitsOf(data: Data, archive: Archive): Record<string, unknown> {
       id: SCENE, width: scene.width, height: scene.height,
       picture: archive.picture(scene.picture, scene.width), fills: Object.fromEntries(fills),
     },
-    rows: data.classes, masked: [], layers: data.layers, modes: data.modes, baselines: data.baselines,
+    rows: data.classes, masked: [], quantity: data.quantity, layers: data.layers, modes: data.modes, baselines: data.baselines,
     colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
     colormap: "inferno", overlay: true, opacity: 0.65, cells: false, boxes: false,
     pictures: [], picture: -1, here: {}, error: "", busy: false, pending: false, progress: -1,

@@ -1,3 +1,5 @@
+import { decimals, fixed, rounded, signed } from "../core/digits";
+import type { Quantity } from "../core/digits";
 import type { Mode } from "../core/rule";
 
 /** What camwidget/widget/words.py says, word for word: change both or neither. A test compares them. */
@@ -8,11 +10,13 @@ export interface Masked {
   readonly layer: string;
   readonly mode: Mode;
   readonly fraction: number;
-  /** The class's probability, and of the masked picture; null where nothing is masked. */
+  /** The class's probability, or a quantity; and of the masked picture, null where nothing is masked. */
   readonly before: number;
   readonly after: number | null;
   /** The part of the picture with any evidence; 0 for a map of all zeros. */
   readonly evident: number;
+  /** Of numbers that are no probabilities. */
+  readonly quantity: Quantity | null;
 }
 
 export function note(name: string, layer: string): string {
@@ -40,7 +44,7 @@ export function sentence(of: Masked): string {
     mode !== "multiply" && fraction > evident + 0.005
       ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.`
       : "";
-  return `${deed} ${effect(before, after, deed.includes(name) ? "it" : name)}${beyond}`;
+  return `${deed} ${(of.quantity === null ? effect : moved(of.quantity))(before, after, deed.includes(name) ? "it" : name)}${beyond}`;
 }
 
 function effect(before: number, after: number, it: string): string {
@@ -52,23 +56,20 @@ function effect(before: number, after: number, it: string): string {
   return `${verb} ${it} by ${fixed(Math.abs(change), 2)} (${fixed(before, 2)} → ${fixed(after, 2)}).`;
 }
 
+/** What became of a quantity. Both numbers have as many digits. */
+function moved({ unit }: Quantity) {
+  return (before: number, after: number, it: string): string => {
+    const digits = decimals(before, after);
+    const [first, second] = [signed(before, digits), signed(after, digits)];
+    const of = unit === "" ? "" : ` ${unit}`;
+    if (first === second) return `leaves ${it} at ${first}${of}.`;
+    return `${after > before ? "raises" : "lowers"} ${it} from ${first} to ${second}${of}.`;
+  };
+}
+
 /** What a click in the picture found. */
 export function pickedSentence(name: string | null): string {
   return name === null
     ? "None of the most probable classes has positive evidence there."
     : `The strongest evidence there is for ${name}.`;
-}
-
-/** A number ≥ 0 with so many digits. Exact halves go to the even digit, as Python's do; toFixed rounds them up. */
-export function fixed(value: number, digits: number): string {
-  const halves = value * 2 ** (digits + 1);
-  const up = value.toFixed(digits);
-  // Only eighths, quarters and halves are exact halves of a last digit.
-  if (!Number.isInteger(halves) || halves % 2 === 0) return up;
-  const last = Number(up.at(-1));
-  return last % 2 === 0 ? up : (Number(up) - 10 ** -digits).toFixed(digits);
-}
-
-function rounded(value: number, digits: number): number {
-  return Math.sign(value) * Number(fixed(Math.abs(value), digits));
 }

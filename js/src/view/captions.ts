@@ -1,9 +1,10 @@
-import { probability } from "./classes";
+import { readings } from "../core/digits";
+import type { Quantity } from "../core/digits";
 import type { Context } from "./context";
 import { make, setText } from "./dom";
 import { compared, DIMENSIONS, isComparing, other, otherAnswer } from "./othertraits";
 import type { Change, Label } from "./othertraits";
-import { methods, number, numbers, place, rows, text, texts } from "./traits";
+import { methods, number, numbers, place, quantity, rows, text, texts } from "./traits";
 
 /** A line over each of the two: what it is, and what its model says of its class. */
 export function captions(context: Context): readonly [HTMLElement, HTMLElement] {
@@ -22,8 +23,9 @@ export function captions(context: Context): readonly [HTMLElement, HTMLElement] 
       const told = DIMENSIONS.filter(
         (key) => key === "method" || (key !== "target" && (key in now || (theirs !== null && theirs[key] !== mine[key]))),
       );
-      a.show(mine, told, changeOf(context));
-      b.show(theirs, told, otherAnswer(model).target);
+      const answer = otherAnswer(model);
+      a.show(mine, told, changeOf(context), quantity(model.get("quantity")));
+      b.show(theirs, told, answer.target, answer.quantity);
     },
   );
   return [a.element, b.element];
@@ -39,13 +41,16 @@ class Caption {
     this.element = make("div", "camwidget-caption-line", { "data-of": name, hidden: true }, badge, this.what, this.numbers);
   }
 
-  show(label: Label | null, told: readonly (keyof Label)[], { whole, masked }: Change): void {
+  show(
+    label: Label | null, told: readonly (keyof Label)[], { whole, masked }: Change, measured: Quantity | null,
+  ): void {
     const parts = label === null ? [] : [...told.map((key) => label[key]), label.target];
     const said = parts.filter((part) => part !== "").join(" · ");
     setText(this.what, said);
     this.element.title = `${this.name}: ${said}`;
-    const after = masked === undefined ? "" : ` → ${probability(masked)}`;
-    setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${probability(whole)}${after}`);
+    const shown = readings(masked === undefined ? [whole] : [whole, masked], measured).join(" → ");
+    const unit = measured === null || measured.unit === "" ? "" : ` ${measured.unit}`;
+    setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${shown}${unit}`);
   }
 }
 

@@ -1,7 +1,9 @@
+import { decimals, readings } from "../core/digits";
+import type { Quantity } from "../core/digits";
 import { pickClass } from "./actions";
 import type { Context } from "./context";
 import { button, fit, make, setAttribute, setText } from "./dom";
-import { number, numbers, rows } from "./traits";
+import { number, numbers, quantity, rows } from "./traits";
 
 /** Below this a change would read as "0.97 → 0.97". */
 const VISIBLE = 0.005;
@@ -25,11 +27,13 @@ export function classList(context: Context): ClassList {
   );
   const names = make("div", "camwidget-names", { role: "group", "aria-label": "Classes" });
   const values = make("div", "camwidget-numbers");
-  context.watch(["rows", "masked", "target"], () => {
+  context.watch(["rows", "masked", "target", "quantity"], () => {
     const all = rows(model.get("rows"));
     const masked = numbers(model.get("masked"));
     const target = number(model.get("target"), -1);
-    setText(caption, masked.length > 0 ? "whole → masked" : "whole");
+    const measured = quantity(model.get("quantity"));
+    const of = measured === null || measured.unit === "" ? "" : `, ${measured.unit}`;
+    setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${of}`);
     const buttons = fit(names, all.length, (at) => nameButton(context, at));
     const cells = fit(values, all.length, (at) => numberCell(context, at));
     all.forEach((row, at) => {
@@ -42,7 +46,7 @@ export function classList(context: Context): ClassList {
       setText(item, row.name);
       setAttribute(item, "aria-pressed", chosen);
       setAttribute(cell, "data-chosen", chosen);
-      showNumbers(cell, row.whole, masked[at]);
+      showNumbers(cell, row.whole, masked[at], measured);
     });
   });
   return { head, names, numbers: values };
@@ -67,17 +71,17 @@ export function numberCell(context: Context, at: number, of = "number"): HTMLEle
   );
 }
 
-export function showNumbers(cell: Element, whole: number, masked: number | undefined): void {
+export function showNumbers(
+  cell: Element, whole: number, masked: number | undefined, measured: Quantity | null,
+): void {
   const [first, arrow, second] = cell.children;
   if (first === undefined || arrow === undefined || second === undefined) return;
-  setText(first, probability(whole));
+  const [before, after] = readings(masked === undefined ? [whole] : [whole, masked], measured);
+  setText(first, before ?? "");
   setText(arrow, masked === undefined ? "" : " → ");
-  setText(second, masked === undefined ? "" : probability(masked));
+  setText(second, after ?? "");
   const change = masked === undefined ? 0 : masked - whole;
-  const direction = change >= VISIBLE ? "up" : change <= -VISIBLE ? "down" : "same";
+  const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(whole, masked ?? 0);
+  const direction = change >= visible ? "up" : change <= -visible ? "down" : "same";
   setAttribute(cell, "data-change", direction);
-}
-
-export function probability(value: number): string {
-  return Number.isFinite(value) ? value.toFixed(2) : "–";
 }

@@ -18,14 +18,14 @@ export function otherNumbers(context: Context): readonly [HTMLElement, HTMLEleme
     }
     const all = rows(model.get("rows"));
     const target = number(model.get("target"), -1);
-    const answers = otherAnswer(model).rows;
+    const { rows: answers, quantity: measured } = otherAnswer(model);
     const cells = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
     all.forEach(({ index }, at) => {
       const cell = cells[at];
       if (cell === undefined) return;
       const answer = answers.get(index);
       setAttribute(cell, "data-chosen", String(index === target));
-      showNumbers(cell, answer?.whole ?? Number.NaN, answer?.masked);
+      showNumbers(cell, answer?.whole ?? Number.NaN, answer?.masked, measured);
     });
   });
   return [head, column];

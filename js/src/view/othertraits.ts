@@ -1,5 +1,6 @@
+import type { Quantity } from "../core/digits";
 import type { Model } from "./model";
-import { explanation, flag, number, scene, sceneId, text } from "./traits";
+import { explanation, flag, number, quantity, scene, sceneId, text } from "./traits";
 import type { Explanation, Scene } from "./traits";
 
 /** What is compared, read as defensively as all traits. A is what the view shows, B the other. */
@@ -40,6 +41,8 @@ export interface Change {
 }
 
 export interface OtherAnswer {
+  /** What the numbers are where they are no probabilities. */
+  readonly quantity: Quantity | null;
   readonly target: Change;
   /** By the number of A's class. */
   readonly rows: ReadonlyMap<number, Change>;
@@ -89,7 +92,7 @@ export function otherAnswer(model: Model): OtherAnswer {
   for (const row of Array.isArray(from["rows"]) ? from["rows"] : []) {
     rows.set(number(fields(row)["index"], -1), change(row));
   }
-  return { target: change(from["target"]), rows };
+  return { quantity: quantity(from["quantity"]), target: change(from["target"]), rows };
 }
 
 function change(value: unknown): Change {

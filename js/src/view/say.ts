@@ -1,18 +1,24 @@
 import type { Mode } from "../core/rule";
 import type { Context } from "./context";
 import { button, make, setText } from "./dom";
-import { mode, text } from "./traits";
+import { mode, quantity, text } from "./traits";
 
 const CURVE: Readonly<Record<Mode, string>> = {
-  remove: "Confidence as the top evidence goes",
-  keep: "Confidence as the top evidence comes",
+  remove: " as the top evidence goes",
+  keep: " as the top evidence comes",
   multiply: "Picture × map",
 };
 
 /** The heading over the curve, which another widget draws. */
 export function curveHead(context: Context): HTMLElement {
   const head = make("div", "camwidget-curvehead camwidget-heading");
-  context.watch(["mode"], () => setText(head, CURVE[mode(context.model.get("mode"))]));
+  context.watch(["mode", "quantity"], () => {
+    const now = mode(context.model.get("mode"));
+    const measured = quantity(context.model.get("quantity"));
+    const unit = measured === null || measured.unit === "" ? "" : ` (${measured.unit})`;
+    const what = measured === null ? "Confidence" : `Value${unit}`;
+    setText(head, now === "multiply" ? CURVE[now] : `${what}${CURVE[now]}`);
+  });
   return head;
 }
 

@@ -1,5 +1,6 @@
 import { bytes, float32, uint16 } from "../core/bytes";
 import type { Heat, Picture } from "../core/compositor";
+import type { Quantity } from "../core/digits";
 import type { Grid } from "../core/enlarge";
 import { unpackBits } from "../core/paint";
 import type { Mode } from "../core/rule";
@@ -247,6 +248,12 @@ export function rows(value: unknown): readonly Row[] {
       whole: number(from["whole"], Number.NaN),
     };
   });
+}
+
+/** What the numbers are where they are no probabilities; null where they are. */
+export function quantity(value: unknown): Quantity | null {
+  const { unit } = fields(value);
+  return typeof unit === "string" ? { unit } : null;
 }
 
 export function methods(value: unknown): readonly Method[] {

@@ -119,7 +119,8 @@ def _is_one(value: Any) -> bool:
 
 def _is_folder(path: str | os.PathLike[str]) -> bool:
     try:
-        return Path(path).expanduser().is_dir()
+        # An empty name, as of a variable that was never filled, is not the present folder.
+        return str(path) != "" and Path(path).expanduser().is_dir()
     except (OSError, ValueError):  # too long, or with a zero byte
         return False
 

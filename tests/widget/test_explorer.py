@@ -276,7 +276,7 @@ def test_kinds_of_pictures(
 
 def test_other_arguments_are_refused(textures: cw.VisionModel, tmp_path: Path) -> None:
     with pytest.raises(
-        cw.CamwidgetError, match=r"model first, and pictures second; not str.*camwidget.load"
+        cw.CamwidgetError, match=r"takes a model from camwidget.load.*camwidget.load\('resnet50'\)"
     ):
         cw.Explorer("resnet50")  # type: ignore[arg-type]
     with pytest.raises(cw.CamwidgetError, match="has no picture"):

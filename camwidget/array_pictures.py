@@ -92,12 +92,13 @@ def shades(pixels: torch.Tensor) -> np.ndarray:
     One channel is shown as grey. Of more, the first three are shown as red, green and blue; where there are two, blue
     is 0. Values of more than 8 bits are rounded to 8.
     """
-    array = (pixels[:3] * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-    if array.shape[-1] == 1:
-        array = array.repeat(3, axis=-1)
-    elif array.shape[-1] == 2:
-        array = np.concatenate([array, np.zeros_like(array[..., :1])], axis=-1)
-    return np.ascontiguousarray(array)
+    planes = (pixels[:3] * 255).round_().to(torch.uint8).cpu().numpy()
+    # Plane by plane: several times faster than to copy the transposed array.
+    array = np.zeros((*planes.shape[1:], 3), np.uint8)
+    for color in range(3):
+        if color < len(planes) or len(planes) == 1:
+            array[..., color] = planes[color if len(planes) > 1 else 0]
+    return array
 
 
 def channels_shown(count: int) -> str:

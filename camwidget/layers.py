@@ -95,7 +95,10 @@ class Discovery:
         listed = ", ".join(repr(layer.name) for layer in self.stages)
         reason = self.faults.get(name, "its output has no height and width")
         if reason == CONSTANT:
-            remedy = "It may be a table of parameters, or a branch that the picture does not reach."
+            remedy = (
+                "It may be a table of parameters, a branch that the picture does not reach, or rectifiers that are all "
+                "off."
+            )
         elif reason.startswith("it returns"):
             remedy = ""
         else:

@@ -25,7 +25,7 @@ def evaluating(module: nn.Module, device: torch.device) -> Iterator[None]:
         torch.inference_mode(False),
         torch.autocast(device.type, enabled=False),
     ):
-        training = [m for m in module.modules() if m.training]
+        training = [m for m in _parts(module) if m.training]
         try:
             for m in training:
                 m.training = False
@@ -33,6 +33,18 @@ def evaluating(module: nn.Module, device: torch.device) -> Iterator[None]:
         finally:
             for m in training:
                 m.training = True
+
+
+def _parts(module: nn.Module) -> list[nn.Module]:
+    """A module and all in it, each once: ``modules()`` without the names, which take longer than the search itself."""
+    found = [module]
+    seen = {module}
+    for part in found:  # which grows meanwhile
+        for inner in part._modules.values():
+            if inner is not None and inner not in seen:
+                seen.add(inner)
+                found.append(inner)
+    return found
 
 
 def not_finite(module: nn.Module, name: str, dtype: torch.dtype) -> ModelError:

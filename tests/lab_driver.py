@@ -196,18 +196,25 @@ class LabPage:
         )
 
     def settled(self, explorer: str = "ex") -> None:
-        """Wait until the kernel's explorer has nothing to do, and the page says what it says."""
-        said = f"[v.status, v.sentence, v.fraction] for v in [{explorer}.wait(120)._view]"
-        until(
-            self.page,
-            """([[status, sentence, fraction]]) => {
+        """Wait until the kernel's explorer has nothing to do, and kernel and page say the same.
+
+        What the page has sent may still be on its way: the kernel is asked again until they agree.
+        """
+        said = "[v.status, v.sentence, v.fraction, v.baseline]"
+        said = f"[{said} for v in [{explorer}.wait(120)._view]]"
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not self.page.evaluate(
+            """([[status, sentence, fraction, baseline]]) => {
               const text = (name) => document.querySelector(name).textContent;
               return text(".camwidget-status-text") === status && text(".camwidget-say") === sentence
                 && Math.abs(document.querySelector(".camwidget-fraction").value - 100 * fraction) < 0.01
+                && document.querySelector(".camwidget-fill select").value === baseline
                 && document.querySelector(".camwidget-waiting") === null;
             }""",
-            self.value(f"[{said}]"),
-        )
+            self.value(said),
+        ):
+            assert time.monotonic() < deadline, "the page and the kernel do not come to agree"
+            self.page.wait_for_timeout(50)
         still(self.page)
 
     def widget(self, *, timeout: float = PATIENCE) -> None:

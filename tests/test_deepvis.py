@@ -43,7 +43,7 @@ def draw(model: cw.VisionModel, target: Any = None, **options: Any) -> cw.Visual
 class Tiny(nn.Module):
     """Two convolutions, the first one's output overwritten in place."""
 
-    def __init__(self, bias: float = 0.1) -> None:
+    def __init__(self) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(3)
         self.first = nn.Conv2d(3, 6, 3, padding=1)
@@ -52,7 +52,7 @@ class Tiny(nn.Module):
         with torch.no_grad():
             for p in self.parameters():
                 p.copy_(torch.randn(p.shape, generator=generator) * 0.3)
-            self.first.bias.fill_(bias)
+            self.first.bias.fill_(0.1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.second(self.relu(self.first(x))).mean((2, 3))
@@ -352,8 +352,11 @@ def test_a_fixed_size_says_so() -> None:
 
 
 def test_a_dead_channel_is_told() -> None:
+    dead = Tiny()
+    with torch.no_grad():
+        dead.first.bias[0] = -100
     with pytest.raises(MethodError, match="answers to no noise"):
-        draw(tiny(Tiny(bias=-100.0)), layer="relu", channel=0)
+        draw(tiny(dead), layer="relu", channel=0)
 
 
 # -- the result ----------------------------------------------------------------------------

@@ -45,6 +45,7 @@ ex.wait(120)
 @pytest.fixture
 def explorer(shared_explorer: Any) -> Any:
     """The shared page, as at first sight whatever the test before it left."""
+    shared_explorer.settled()  # what that test has asked for is not to come after the reset
     shared_explorer.execute(RESET)
     shared_explorer.settled()
     return shared_explorer

@@ -27,7 +27,7 @@ def case(
     """A map (H, W), with masks (n, H, W) of the target's objects."""
     values = torch.as_tensor(np.array(saliency, dtype=np.float32))
     probabilities = torch.as_tensor(whole if whole is not None else [1 / 8] * 8).double()
-    model: Any = SimpleNamespace(classes=NAMES)
+    model: Any = SimpleNamespace(classes=NAMES, scores="softmax")
     subject = Subject(model, torch.zeros(3, *values.shape), probabilities, label=label)
     if masks is not None:
         found = whereabouts_of(np.array(masks, dtype=bool))

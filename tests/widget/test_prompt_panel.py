@@ -87,7 +87,9 @@ def test_what_cannot_be_read_is_said_and_nothing_changes(asked: cw.Explorer) -> 
 
 
 def test_a_model_without_a_prompt_takes_no_text() -> None:
-    model = cw.wrap(caption_model().module.eye, cw.Preprocess(48))
+    model = cw.wrap(
+        caption_model().module.eye, cw.Preprocess(48), output=lambda maps: maps.mean((2, 3))
+    )
     explorer = cw.Explorer(model, pictures()).wait(30)
     assert explorer._view.prompt == {} and explorer.text == ""
     with pytest.raises(PromptError, match="takes no text"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .errors import PictureError
+from .errors import PictureError, warn
 
 __all__ = [
     "ArrayPicture",
@@ -214,10 +213,9 @@ def _values(array: np.ndarray, levels: Levels | None) -> np.ndarray:
         return _scaled(array, levels)
     if array.dtype == np.uint16:
         if 255 < array.max(initial=0) <= _TWELVE_BITS:
-            warnings.warn(
+            warn(
                 "A picture of 16 bits has no value above 4095, as if it were of 12 bits, and 65535 is taken for white: "
-                "for 12 bits pass a Preprocess with levels=(0, 4095).",
-                stacklevel=2,
+                "for 12 bits pass a Preprocess with levels=(0, 4095)."
             )
         return _scaled(array, (0, 65535))
     low, high = _range(array)

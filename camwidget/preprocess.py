@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
 
 from .array_pictures import ArrayPicture, Levels, check_levels
-from .errors import ModelError, PictureError
+from .errors import ModelError, PictureError, warn
 from .images import MAX_PIXELS, LazyPicture, PictureLike, read_picture, tensor_pixels
 
 __all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "Preprocess", "default_preprocess", "takes_volumes"]
@@ -50,8 +49,9 @@ class Preprocess:
         levels: the values that are black and white in pictures of more than 8 bits a channel; those beyond are clipped.
             (0, 4095) for 12 bits in a file or array of 16, (-160, 240) for a window of Hounsfield units. None: 0 and
             65535 for 16 unsigned bits, 0 and 4095 for a TIFF file that says that it has 12, 0 and 1 for floats; arrays
-            of other types are refused. It never depends on a picture's own values. Floating-point tensors are pixels
-            in [0, 1] already.
+            of other types are refused. No picture is stretched to its own values; only what is clearly of 8 bits in a
+            wider file (32-bit grey up to 255, a float file above 1 and up to 255) is read as that. Floating-point
+            tensors are pixels in [0, 1] already.
     """
 
     def __init__(
@@ -194,10 +194,9 @@ class Preprocess:
         pixels = pixels.repeat(self.channels, 1, 1) if is_grey and len(pixels) == 1 else pixels
         if pixels.shape == rounded.shape and (pixels - rounded).abs().max() <= 3 / 255:
             return pixels
-        warnings.warn(
+        warn(
             "The preprocessing takes pictures of 8 bits only, and deeper ones were rounded for it: for all levels pass "
-            "a camwidget.Preprocess(size, resize=…, mean=…, std=…).",
-            stacklevel=2,
+            "a camwidget.Preprocess(size, resize=…, mean=…, std=…)."
         )
         return rounded
 

@@ -212,11 +212,7 @@ def _values(array: np.ndarray, levels: Levels | None) -> np.ndarray:
     if levels is not None and (is_float or np.issubdtype(array.dtype, np.integer)):
         return _scaled(array, levels)
     if array.dtype == np.uint16:
-        if 255 < array.max(initial=0) <= _TWELVE_BITS:
-            warn(
-                "A picture of 16 bits has no value above 4095, as if it were of 12 bits, and 65535 is taken for white: "
-                "for 12 bits pass a Preprocess with levels=(0, 4095)."
-            )
+        warn_if_few_levels(int(array.max(initial=0)))
         return _scaled(array, (0, 65535))
     low, high = _range(array)
     if is_float:
@@ -237,6 +233,17 @@ def _values(array: np.ndarray, levels: Levels | None) -> np.ndarray:
         f"A picture array is uint8, uint16, bool or float in [0, 1], not {array.dtype}. "
         "Use array.astype(np.uint8) for values from 0 to 255."
     )
+
+
+def warn_if_few_levels(highest: int) -> None:
+    """Warn of a picture of 16 bits whose values look like those of 12 or 8: it is dark, since 65535 is white."""
+    bits = 8 if highest <= 255 else 12
+    if 1 < highest <= _TWELVE_BITS:
+        most = 2**bits - 1
+        warn(
+            f"A picture of 16 bits has no value above {most}, as if it were of {bits} bits, and 65535 is taken for "
+            f"white: for {bits} bits pass a Preprocess with levels=(0, {most})."
+        )
 
 
 def _range(array: np.ndarray) -> tuple[float, float]:

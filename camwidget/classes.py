@@ -31,19 +31,24 @@ def configured_names(module: Any, count: int) -> tuple[str, ...] | None:
     return tuple(named[i] for i in range(count))
 
 
-def unique_names(names: Sequence[str] | None, count: int, no_classes: str = "") -> tuple[str, ...]:
+def unique_names(
+    names: Sequence[str] | None, count: int, no_classes: str = "", *, are_quantities: bool = False
+) -> tuple[str, ...]:
     """Class names as text, made unique: a name must lead to one class.
 
     Args:
         names: as they were passed; None for ``class 0`` ….
         count: how many outputs there are.
         no_classes: why there are none, for the error.
+        are_quantities: whether the outputs are quantities, which are called ``output 0`` … instead.
 
     Raises:
         ModelError: if they are no names, or not as many as there are outputs.
     """
     if names is None:
-        return tuple(f"class {i}" for i in range(count))
+        if are_quantities and count == 1:
+            return ("output",)
+        return tuple(f"{'output' if are_quantities else 'class'} {i}" for i in range(count))
     if isinstance(names, Mapping) and names.keys() == set(range(count)):
         names = [names[i] for i in range(count)]
     if isinstance(names, (str, Mapping, set, frozenset)) or not hasattr(names, "__iter__"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -12,7 +14,14 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .array_pictures import ArrayPicture, Levels, read_array, shades, shaped_array
+from .array_pictures import (
+    ArrayPicture,
+    Levels,
+    read_array,
+    shades,
+    shaped_array,
+    warn_if_few_levels,
+)
 from .errors import PictureError
 
 __all__ = [
@@ -33,6 +42,8 @@ PictureLike: TypeAlias = (
 #: Pictures above this many pixels are refused before they are decoded (a small file can
 #: claim to be gigantic).
 MAX_PIXELS = 100_000_000
+#: An address of whatever kind, rather than a path: a scheme of more than one letter, which Windows' drives have.
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+:/|data:)", re.IGNORECASE)
 #: Below this many pixels a side there is nothing to point at.
 MIN_SIDE = 8
 
@@ -99,7 +110,7 @@ def read_picture(
         return reader.decode(io.BytesIO(bytes(picture)), name or "the picture")
     if isinstance(picture, (str, os.PathLike)):
         path = Path(picture).expanduser()
-        if str(picture).startswith(("http://", "https://")):
+        if _ADDRESS.match(str(picture)):
             raise PictureError(
                 "Nothing is fetched from the network: download the picture, and pass its path."
             )
@@ -163,6 +174,8 @@ def tensor_pixels(
                 "Preprocess(…, levels=(black, white))."
             )
         low, high = (0.0, 65535.0) if levels is None else levels
+        if levels is None:
+            warn_if_few_levels(int(tensor.to(torch.int32).max()))
         # Not in double precision, which some devices lack: 24 bits are more than a picture has.
         return ((tensor.to(torch.float32) - low) / (high - low)).clamp(0, 1)
     tensor = tensor.to(torch.float32)
@@ -242,7 +255,7 @@ class _Reader:
     def image(self, image: Image.Image, name: str) -> Image.Image | ArrayPicture:
         _check_size(image.size, name)
         try:
-            written_in = image.format, _bits(image)
+            written_in = image.format, _Tags.of(image)
             image = ImageOps.exif_transpose(image)
             if image.mode.startswith("I") or image.mode == "F":
                 return self._wide(image, *written_in)
@@ -272,10 +285,15 @@ class _Reader:
         return ArrayPicture(np.asarray(image))
 
     def _wide(
-        self, image: Image.Image, written_as: str | None, bits: int | None
+        self, image: Image.Image, written_as: str | None, tags: _Tags
     ) -> Image.Image | ArrayPicture:
         """Grey values of more than 8 bits."""
         values = np.asarray(image)
+        if tags.is_unsigned and values.dtype == np.int32:
+            values = values.view(np.uint32)  # a mode that Pillow has not
+        if tags.is_white_zero and values.dtype == np.uint16:
+            # Which Pillow turns only where there are 8 bits.
+            values = np.uint16(4095 if tags.bits == 12 else 65535) - values
         levels = self._levels
         if levels is None and image.mode != "F":
             low, high = int(values.min()), int(values.max())
@@ -284,11 +302,11 @@ class _Reader:
                     f"The picture's grey values range from {low} to {high}, and it is not known what is black and "
                     "what is white: say Preprocess(…, levels=(black, white)), or scale them to 0 … 65535."
                 )
-            if bits == 12:
+            if tags.bits == 12:
                 levels = (0, 4095)
             elif image.mode == "I" and high <= 255 and written_as not in _SIXTEEN_BITS:
                 levels = (0, 255)  # 32-bit grey made from 8 bits
-        elif levels is None and 1 < np.nanmax(values) <= 255:
+        elif levels is None and 1 < np.nanmax(values) <= 255 and np.nanmin(values) >= 0:
             levels = (0, 255)  # float files come in either convention
         clear = image.info.get("transparency")
         grey = values.astype(np.uint16) if levels is None and image.mode != "F" else values
@@ -308,7 +326,26 @@ class _Reader:
 _SIXTEEN_BITS = ("PNG", "PPM", "JPEG2000", "SGI")
 
 
-def _bits(image: Image.Image) -> int | None:
-    """The bits of a grey value that a TIFF file declares."""
-    declared = getattr(image, "tag_v2", {}).get(258)
-    return int(declared[0]) if isinstance(declared, tuple) and len(declared) == 1 else None
+@dataclass(frozen=True)
+class _Tags:
+    """What a TIFF file of grey values declares of them."""
+
+    bits: int | None = None
+    is_unsigned: bool = False
+    is_white_zero: bool = False
+
+    @classmethod
+    def of(cls, image: Image.Image) -> _Tags:
+        """Those of an opened file; of any other kind of file there are none."""
+        tags = getattr(image, "tag_v2", {})
+        if not tags:
+            return cls()
+
+        def single(number: int, otherwise: int) -> int | None:
+            value = tags.get(number, otherwise)
+            values = value if isinstance(value, tuple) else (value,)
+            return int(values[0]) if len(values) == 1 else None
+
+        # BitsPerSample, SampleFormat (1: unsigned), PhotometricInterpretation (0: zero is white).
+        bits, is_grey = single(258, 1), single(277, 1) == 1
+        return cls(bits, single(339, 1) == 1 and is_grey, single(262, 1) == 0 and is_grey)

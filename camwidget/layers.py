@@ -321,6 +321,11 @@ def discover_layers(
     except CamwidgetError:
         raise
     except Exception as error:  # someone's own module
+        if "Inference tensor" in str(error):
+            raise ModelError(
+                f"{type(module).__name__} runs under torch.inference_mode, so that nothing can be differentiated "
+                "through it. Use torch.no_grad instead, or wrap the module inside."
+            ) from error
         raise ModelError(
             f"{type(module).__name__} fails on an input of shape {tuple(inputs.shape)}: {error}. For another size "
             "pass preprocess=camwidget.Preprocess(size, mean=…, std=…); for inputs beside the picture, "

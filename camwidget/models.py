@@ -16,7 +16,15 @@ from .beside import Beside
 from .chance import leaves_random_state, what_is_left_to_chance
 from .classes import configured_names, find_class, unique_names
 from .device import is_lost, is_want_of_memory, lost
-from .errors import CamwidgetError, LayerError, ModelError, PictureError, PromptError, TargetError
+from .errors import (
+    CamwidgetError,
+    LayerError,
+    ModelError,
+    PictureError,
+    PromptError,
+    TargetError,
+    warn,
+)
 from .gap import GapHead
 from .images import PictureLike
 from .layers import Discovery, Layer, Reshape, discover_layers, spatial
@@ -26,7 +34,7 @@ from .outputs import as_place, describe_output
 from .prediction import Prediction
 from .preprocess import Preprocess
 from .prompts import Prompt, Reading, check_prompt, read_text
-from .running import bare_module, evaluating, not_finite, wants_rows
+from .running import bare_module, evaluating, not_finite, wants_rows, without_new_graphs
 from .scores import check_scores, log_probabilities_of, probabilities_of
 
 __all__ = ["Prediction", "VisionModel"]
@@ -99,13 +107,17 @@ class VisionModel:
             names=len(classes) if isinstance(classes, Sized) else None,
             keyword=picture_keyword(self.module, self.extras(1)),
         )
+        #: Whether the module's forward changes its buffers, which are put back then; found out by running it.
+        self._writes_buffers = False
         self._discovery = self._discover()
         self.scores = self._reader.scores
         count = 2 if self._reader.is_two_sided else self._reader.columns
         if classes is None and count:
             usual = usual_classes if len(usual_classes) == count else None
             classes = configured_names(self.module, count) or usual
-        self.classes = unique_names(classes, count, self.no_classes)
+        self.classes = unique_names(
+            classes, count, self.no_classes, are_quantities=self.scores == "value"
+        )
         self._index = {name: i for i, name in enumerate(self.classes)}
         self.layers = self._discovery.stages
         self.default_layer = self._discovery.default
@@ -441,7 +453,7 @@ class VisionModel:
         The caller's autocast and inference mode do not reach inside: the same picture has the same answer,
         and the same map, wherever it is asked for.
         """
-        with evaluating(self.module, self.device):
+        with evaluating(self.module, self.device, keep_buffers=self._writes_buffers):
             yield
 
     def check_finite(self, logits: torch.Tensor) -> None:
@@ -458,9 +470,18 @@ class VisionModel:
         noise = torch.rand((bands, side, side), generator=torch.Generator().manual_seed(0))
         picture = noise.mul(255).to(torch.uint8).permute(1, 2, 0).numpy()
         inputs = self.inputs(self.pixels(picture))
-        with self.undisturbed():
+        with (
+            evaluating(self.module, self.device, keep_buffers=True) as kept,
+            without_new_graphs(self.module),
+        ):
             discovery = discover_layers(
                 self.module, inputs.clone(), self._reader, self.reshape, self.extras(1)
+            )
+        if kept is not None and kept.changed:
+            self._writes_buffers = True
+            warn(
+                f"{self.name} writes into its own buffers when it is run ({', '.join(kept.changed[:3])}), so that its "
+                "answers may depend on what it was shown before. camwidget puts them back after each pass."
             )
         self.check_finite(discovery.logits)
         return discovery

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from .endings import Ending, Recorder, Without, looks_like, undo
-from .errors import ModelError
+from .errors import ModelError, warn
 from .outputs import Answer, Place, as_scores, at_place, describe_output, locate_scores
 from .scores import check_log
 
@@ -165,14 +165,16 @@ class OutputReader:
             return None
         self.columns = self.channels = scores.shape[1]
         other: torch.Tensor | None = None
-        if bool(scores.isfinite().all()) and (looks_like(scores) or _is_unit(scores)):
+        if bool(scores.isfinite().all()) and (
+            looks_like(scores) or _is_unit(scores) or _are_percent(scores)
+        ):
             with torch.no_grad():  # one picture may be a coincidence
                 other = self._scores(self._run(module, _other(inputs), extras), len(inputs))
         if self.asked is None and self._is_embedding(module, scores, other):
             self.place, self.columns = None, 0
             return None
         seen = looks_like(scores) & looks_like(other) if other is not None else frozenset()
-        self.scores, found = self._rule(module, seen, scores, recorder)
+        self.scores, found = self._rule(module, seen, scores, other, recorder)
         self.is_two_sided = self.columns == 1 and self.names == 2 and self.scores == "sigmoid"
         return scores if found is None else found
 
@@ -233,6 +235,7 @@ class OutputReader:
         module: nn.Module,
         seen: frozenset[Ending],
         scores: torch.Tensor,
+        other: torch.Tensor | None,
         recorder: Recorder | None,
     ) -> tuple[str, torch.Tensor | None]:
         """The rule for the scores; and the logits, where the module ends in something that hides them."""
@@ -242,6 +245,11 @@ class OutputReader:
             if wanted == "log":
                 check_log(scores, self.name)
             return wanted, None
+        if self.columns > 1 and other is not None and bool((torch.cat([scores, other]) == 1).all()):
+            raise ModelError(
+                f"{self.name} gives probability 1 to every class: its softmax goes over the pictures of a batch, not "
+                "over the classes. Use softmax(1), or leave it out."
+            )
         found: torch.Tensor | None = None
         if seen:
             recorded = None if recorder is None else recorder.before(scores)
@@ -275,7 +283,33 @@ class OutputReader:
                     "that decides between two classes; scores='sigmoid' for one label."
                 )
             return "sigmoid", None
+        if wanted is None:
+            self._doubt(scores, other)
         return wanted or "softmax", None
+
+    def _doubt(self, scores: torch.Tensor, other: torch.Tensor | None) -> None:
+        """Warn where numbers that are taken for logits may be probabilities: of two pictures, all lie in [0, 1] or add
+        up to 100.
+        """
+        if other is None:
+            return
+        rows = torch.cat([scores.detach(), other.detach()]).double()
+        if bool(((rows.sum(1) - 100).abs() < 0.1).all() & (rows >= 0).all()):
+            raise ModelError(
+                f"The {self.columns} outputs of {self.name} add up to 100, as percentages do. Wrap it without that "
+                "factor, or with output=lambda out: out / 100."
+            )
+        if bool(((rows >= 0) & (rows <= 1)).all()):
+            warn(
+                f"The outputs of {self.name} all lie between 0 and 1, and are taken for logits. If they are "
+                "probabilities say so: camwidget.wrap(…, scores='probability')."
+            )
+
+
+def _are_percent(scores: torch.Tensor) -> bool:
+    """Whether every row is of numbers ≥ 0 that add up to 100."""
+    rows = scores.detach().double()
+    return bool((rows >= 0).all()) and bool(((rows.sum(1) - 100).abs() < 0.1).all())
 
 
 def _is_unit(scores: torch.Tensor) -> bool:

@@ -95,6 +95,11 @@ def locate_scores(output: Any, count: int, classes: int | None = None) -> Locate
     Raises:
         ModelError: if several tensors could be class scores, and nothing tells which.
     """
+    if type(output).__module__ == "torch.return_types":
+        raise ModelError(
+            f"The module returns the result of {type(output).__name__}: numbers in the order of their size, which no "
+            "longer tell their classes. Return the logits themselves, or pass camwidget.wrap(…, output=…)."
+        )
     found = list({id(t): (p, t) for p, t in reversed(list(_parts(output)))}.values())[::-1]
     if any(_name(place) in _BOXES for place, _ in found):
         return Located(None, "it returns boxes")

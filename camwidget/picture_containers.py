@@ -138,12 +138,22 @@ def _elements(element: Any) -> list[Entry]:
             if _is_folder(element)
             else [Entry(element, Path(element).name)]
         )
-    return [Entry(_without_class(element))]
+    picture = _without_class(element)
+    if picture is None or isinstance(picture, (bool, int, float, complex)):
+        raise PictureError(
+            f"{picture!r} is no picture. Of a picture with its class pass the picture alone, or a list of such pairs."
+        )
+    return [Entry(picture)]
 
 
 def _without_class(element: Any) -> Any:
     """The picture of (picture, class, …), or of a mapping that has it as "image" or "pixel_values"."""
     if isinstance(element, (tuple, list)) and element:
+        if len(element) > 1 and _has_pixels(element[1]):
+            raise PictureError(
+                "A list of lists of pictures: pass them as one list. Of a pair, the first is the picture and the "
+                "second its class."
+            )
         return element[0]
     if isinstance(element, Mapping):
         for name in ("image", "img", "pixel_values"):
@@ -154,6 +164,13 @@ def _without_class(element: Any) -> Any:
             f"There are {', '.join(map(repr, element))}."
         )
     return element
+
+
+def _has_pixels(value: Any) -> bool:
+    """Whether something is surely a picture, and no class: an image, or an array of two dimensions and more."""
+    return isinstance(value, Image.Image) or (
+        isinstance(value, (np.ndarray, torch.Tensor)) and value.ndim >= 2
+    )
 
 
 def _batch(array: np.ndarray) -> Iterator[np.ndarray]:

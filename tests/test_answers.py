@@ -329,7 +329,7 @@ def test_names_and_problems_of_a_configuration() -> None:
     module.config.problem_type = "regression"
     assert wrapped(module).scores == "value"
     module.config.id2label = {0: "cat"}
-    assert wrapped(module).classes[0] == "class 0"
+    assert wrapped(module).classes[0] == "output 0"
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 from torch import nn
 from torchvision import transforms as T
 
 import camwidget as cw
 from camwidget.array_pictures import ArrayPicture
-from camwidget.errors import ModelError, PictureError
+from camwidget.errors import CamwidgetWarning, ModelError, PictureError
 from camwidget.images import open_picture, shades, tensor_pixels
 from camwidget.perturb import mask_pixels
 from camwidget.preprocess import Preprocess
@@ -259,3 +260,53 @@ def test_a_deep_picture_is_opened_as_it_is_shown() -> None:
     np.testing.assert_array_equal(np.asarray(image)[..., 1], np.round(RAMP / 4095 * 255))
     with pytest.raises(PictureError, match="this model takes 3"):
         ArrayPicture(np.zeros((9, 9, 2), np.uint8)).to_channels(3)
+
+
+def saved(path: Path, values: np.ndarray, **tags: int) -> Path:
+    """A TIFF file of one strip, with the tags as they are given."""
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    for number, value in tags.items():
+        info[int(number[1:])] = value
+    Image.fromarray(values).save(path, tiffinfo=info)
+    return path
+
+
+def test_a_tiff_whose_zero_is_white_is_not_read_inverted(tmp_path: Path) -> None:
+    """Pillow turns those of 8 bits only; scanned radiographs have 16."""
+    values = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
+    path = saved(tmp_path / "white.tif", values, t262=0)
+    expected = 1 - torch.from_numpy(values / 65535).float()
+    torch.testing.assert_close(cw.Preprocess(64).pixels(path)[0], expected, atol=1e-4, rtol=0)
+
+
+def test_32_unsigned_bits_are_not_taken_for_signed_ones(tmp_path: Path) -> None:
+    wide = np.linspace(0, 2**32 - 1, 64 * 64).reshape(64, 64).astype(np.uint32)
+    path = tmp_path / "wide.tif"
+    tifffile.imwrite(path, wide)
+    pixels = cw.Preprocess(64, levels=(0, 2**32 - 1)).pixels(path)[0]
+    torch.testing.assert_close(
+        pixels, torch.from_numpy(wide / (2**32 - 1)).float(), atol=1e-4, rtol=0
+    )
+
+
+def test_floats_below_zero_are_no_8_bits(tmp_path: Path) -> None:
+    units = np.linspace(-1024, 200, 64 * 64, dtype=np.float32).reshape(64, 64)
+    with pytest.raises(cw.CamwidgetError, match="levels="):
+        cw.Preprocess(64).pixels(saved(tmp_path / "units.tif", units))
+
+
+@pytest.mark.parametrize(("highest", "said"), [(255, "8 bits"), (4095, "12 bits")])
+def test_few_levels_of_many_are_said(highest: int, said: str) -> None:
+    values = np.full((64, 64), highest, np.uint16)
+    for picture in (values, torch.from_numpy(values)[None]):
+        with pytest.warns(CamwidgetWarning, match=rf"of {said}.*levels=\(0, {highest}\)"):
+            cw.Preprocess(64).pixels(picture)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["HTTP://x.org/a.png", "file:///tmp/a.png", "s3://b/a.png", "data:image/png;base64,AA"],
+)
+def test_addresses_are_called_what_they_are(address: str) -> None:
+    with pytest.raises(cw.CamwidgetError, match="Nothing is fetched"):
+        cw.Preprocess(64).pixels(address)

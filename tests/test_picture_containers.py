@@ -173,3 +173,12 @@ def test_thumbnails_of_a_large_input_are_made_small() -> None:
         height, width = preprocess.size
         assert small.size[1] / small.size[0] == pytest.approx(width / height, rel=0.01)
     assert Preprocess(224).smaller(224).size == (224, 224)
+
+
+def test_lists_of_lists_and_bare_classes_are_refused() -> None:
+    picture = np.zeros((16, 16, 3), np.uint8)
+    with pytest.raises(PictureError, match="one list"):
+        list_entries([[picture, picture], [picture]])
+    with pytest.raises(PictureError, match="3 is no picture.*pairs"):
+        list_entries((picture, 3))
+    assert len(list_entries([(picture, 3), (picture, torch.tensor(1))]) or []) == 2

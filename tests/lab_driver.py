@@ -195,6 +195,13 @@ class LabPage:
             "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'",
         )
 
+    def comes_to(self, expression: str, expected: Any) -> None:
+        """Wait until an expression is this in the kernel: what the page has sent may still be on its way."""
+        deadline = time.monotonic() + PATIENCE / 1000
+        while (found := self.value(expression)) != expected:
+            assert time.monotonic() < deadline, f"{expression} is {found!r}, not {expected!r}"
+            self.page.wait_for_timeout(50)
+
     def settled(self, explorer: str = "ex") -> None:
         """Wait until the kernel's explorer has nothing to do, and kernel and page say the same.
 

@@ -72,10 +72,8 @@ def test_by_mouse_and_by_keyboard_to_the_score(lab: Any, open_page: Callable[...
     assert page.locator(".camwidget-quiz-row").count() == 3
 
     # Python has read along, and can play too.
-    shown.execute(
-        f"assert tuple(quiz.score) == ({sum(rights)}, 3) and quiz.finished, quiz.results\n"
-        "quiz.restart().answer(quiz.questions[0].right[0])"
-    )
+    shown.comes_to("[*quiz.score, quiz.finished]", [sum(rights), 3, True])
+    shown.execute("quiz.restart().answer(quiz.questions[0].right[0])")
     says(page, ".camwidget-quiz-word", "✓ Right.")
 
 

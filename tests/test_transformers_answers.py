@@ -46,7 +46,7 @@ SEGMENTS: dict[str, Any] = {
     [
         (lambda: vit(id2label=NAMES), ("cat", "dog", "owl"), "softmax"),
         (lambda: vit(num_labels=2), ("class 0", "class 1"), "softmax"),
-        (lambda: vit(num_labels=1, problem_type="regression"), ("class 0",), "value"),
+        (lambda: vit(num_labels=1, problem_type="regression"), ("output",), "value"),
         (
             lambda: vit(id2label=NAMES, problem_type="multi_label_classification"),
             ("cat", "dog", "owl"),

@@ -294,7 +294,7 @@ class OutputReader:
         if other is None:
             return
         rows = torch.cat([scores.detach(), other.detach()]).double()
-        if bool(((rows.sum(1) - 100).abs() < 0.1).all() & (rows >= 0).all()):
+        if _are_percent(rows):
             raise ModelError(
                 f"The {self.columns} outputs of {self.name} add up to 100, as percentages do. Wrap it without that "
                 "factor, or with output=lambda out: out / 100."

@@ -12,10 +12,11 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
+from ..error_reports import error_text
 from ..metrics import Metric, get_metric, list_metrics
 from .closing import close_parts
 from .interrupts import interrupts
-from .judging import Judged, judge, lacks, objects, said_of
+from .judging import Judged, judge, lacks, objects
 from .maps import Request
 from .radar import RadarChart, rank_shares
 from .session import Session
@@ -288,7 +289,7 @@ class EvaluatePanel(ipywidgets.Box):
                 yield
             self._end(asked, "")
         except Exception as error:
-            self._end(asked, said_of(error))
+            self._end(asked, error_text(error, self))
 
     def _take(self, asked: _Asked, judged: Judged) -> bool:
         with self._lock:

@@ -8,9 +8,13 @@ import ipywidgets
 import traitlets as t
 from ipywidgets.widgets.widget import JUPYTER_WIDGETS_ECHO, _remove_buffers
 
+from ..error_reports import error_text
 from ..errors import CamwidgetError
 
-__all__ = ["Reader"]
+__all__ = ["KNOWN", "Reader"]
+
+#: What is raised on purpose where a page sets what cannot be.
+KNOWN = (CamwidgetError, t.TraitError)
 
 
 class Reader(ipywidgets.Widget):
@@ -82,10 +86,11 @@ class Reader(ipywidgets.Widget):
                 self._refuse(error)
 
     def _refuse(self, error: Exception) -> None:
-        known = isinstance(error, (CamwidgetError, t.TraitError))
-        text = str(error) if known else f"{type(error).__name__}: {error}"
+        text = error_text(error, self, known=KNOWN)
         if self.has_trait("error"):
             self.set_trait("error", text)
+        elif self.has_trait("message"):
+            self.set_trait("message", text)
         else:
             self.log.warning(text)
 
@@ -97,5 +102,5 @@ def _same(held: Any, value: Any) -> bool:
     """Whether the page has what is held; where nobody can tell, it is sent again."""
     try:
         return bool(held == value)
-    except Exception:
+    except (TypeError, ValueError, RecursionError):  # arrays, or lists in lists without end
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import traceback
@@ -111,13 +112,13 @@ def _where_logged() -> str:
     listening = [
         h for h in handlers if h.level <= logging.ERROR and not isinstance(h, logging.NullHandler)
     ]
-    is_heard = bool(listening) if handlers else logging.lastResort is not None
-    if not is_heard or not LOGGER.isEnabledFor(logging.ERROR):
-        return (
-            f"not kept, since logging is off for {LOGGER.name!r}: logging.basicConfig(force=True) "
-            "switches it on"
-        )
+    logger = f"logging.getLogger({LOGGER.name!r})"
+    if not LOGGER.isEnabledFor(logging.ERROR):
+        return f"not logged, since errors are left out: logging.disable(0); {logger}.setLevel('ERROR') changes that"
+    if not (listening if handlers else logging.lastResort):
+        return f"not kept, since no handler takes errors: {logger}.addHandler(logging.StreamHandler()) changes that"
     files = [h.baseFilename for h in listening if isinstance(h, logging.FileHandler)]
+    files = [name for name in files if name != os.devnull]
     if files:
         return f"in {files[0]}"
     streams = [h.stream for h in listening if isinstance(h, logging.StreamHandler)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
 
 import torch
@@ -56,16 +57,21 @@ def with_module(model: VisionModel, module: nn.Module) -> VisionModel:
 
 def _begin_again(part: nn.Module) -> None:
     reset = getattr(part, "reset_parameters", None)
-    if callable(reset):
-        try:
-            reset()
-        except Exception as error:  # someone's own module may want arguments
-            kind = type(part).__name__
-            log_error(error, f"The reset_parameters of {kind} failed.", level=logging.INFO)
-            warn(
-                f"The reset_parameters of {kind} failed ({error_line(error)}): weights that it did not change are "
-                "shuffled instead."
-            )
+    if not callable(reset):
+        return
+    try:
+        inspect.signature(reset).bind()
+    except (TypeError, ValueError):  # it wants arguments, or does not say whether it does
+        return
+    try:
+        reset()
+    except Exception as error:  # someone's own module
+        kind = type(part).__name__
+        log_error(error, f"The reset_parameters of {kind} failed.", level=logging.INFO)
+        warn(
+            f"The reset_parameters of {kind} failed ({error_line(error)}): weights that it did not change are shuffled "
+            "instead."
+        )
 
 
 def _copy(module: nn.Module, name: str) -> nn.Module:

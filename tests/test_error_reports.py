@@ -6,7 +6,7 @@ import ast
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,13 +30,14 @@ def owner() -> Owner:
 
 
 @pytest.fixture
-def own_handlers() -> Iterator[None]:
-    """The log of camwidget alone, without pytest's handlers."""
-    before = LOGGER.handlers[:], LOGGER.propagate, LOGGER.level
-    LOGGER.handlers[:], LOGGER.propagate = [], False
-    yield
-    LOGGER.handlers[:], LOGGER.propagate, LOGGER.level = before
-    LOGGER.setLevel(before[2])
+def bare(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Leaves the log of camwidget without pytest's handlers, which come after the fixtures."""
+
+    def strip() -> None:
+        monkeypatch.setattr(LOGGER, "handlers", [])
+        monkeypatch.setattr(LOGGER, "propagate", False)
+
+    return strip
 
 
 def raised(error: BaseException) -> BaseException:
@@ -98,14 +99,15 @@ def test_a_thousand_times_the_same_is_logged_once(
     texts = {error_text(fails(n), owner) for n in range(1000)}
     assert len(texts) == 1000, "each is shown"
     assert len(caplog.records) == 1
-    error_text(raised(TypeError("elsewhere")), owner)
+    error_text(raised(KeyError("another")), owner)
     assert len(caplog.records) == 2
     error_text(fails(0), Owner())
     assert len(caplog.records) == 3, "another widget, such as of a cell that is run again"
 
 
-def test_a_new_handler_hears_of_it(owner: Owner, own_handlers: None) -> None:
+def test_a_new_handler_hears_of_it(owner: Owner, bare: Callable[[], None]) -> None:
     """Who is told where to look, and switches it on, has the traceback the next time."""
+    bare()
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = records.append  # type: ignore[method-assign]
@@ -140,7 +142,7 @@ def test_causes_tell_errors_apart_and_a_circle_of_them_ends(
     for cause in (KeyError("a"), IndexError("b"), KeyError("c")):
         log_error(chained(cause), "x", owner)
     assert len(caplog.records) == 2
-    one, two = ValueError("one"), KeyError("two")
+    one, two = OSError("one"), KeyError("two")
     one.__cause__, two.__cause__ = two, one
     log_error(one, "x", owner)
     assert len(caplog.records) == 3
@@ -165,7 +167,8 @@ def test_python_as_it_comes_prints_it_on_stderr() -> None:
     assert done.stderr.count("Traceback") == 1
 
 
-def test_a_file_is_named(owner: Owner, own_handlers: None, tmp_path: Path) -> None:
+def test_a_file_is_named(owner: Owner, bare: Callable[[], None], tmp_path: Path) -> None:
+    bare()
     file = tmp_path / "camwidget.log"
     handler = logging.FileHandler(file)
     LOGGER.addHandler(handler)
@@ -174,15 +177,21 @@ def test_a_file_is_named(owner: Owner, own_handlers: None, tmp_path: Path) -> No
     assert "Traceback" in file.read_text() and "TypeError: no 0" in file.read_text()
 
 
-def test_what_is_not_logged_is_not_promised(owner: Owner, own_handlers: None) -> None:
+def test_what_is_not_logged_is_not_promised(owner: Owner, bare: Callable[[], None]) -> None:
+    bare()
     LOGGER.addHandler(logging.NullHandler())
     assert "its traceback is not kept, since no handler takes errors" in error_text(fails(0), owner)
     LOGGER.handlers.clear()
-    LOGGER.setLevel(logging.CRITICAL)
-    assert "its traceback is not logged, since errors are left out" in error_text(fails(1), owner)
+    logging.disable(logging.CRITICAL)
+    try:
+        text = error_text(fails(1), owner)
+    finally:
+        logging.disable(logging.NOTSET)
+    assert "its traceback is not logged, since errors are left out" in text
 
 
-def test_other_handlers_and_streams(owner: Owner, own_handlers: None) -> None:
+def test_other_handlers_and_streams(owner: Owner, bare: Callable[[], None]) -> None:
+    bare()
     handler = logging.Handler()
     handler.emit = lambda record: None  # type: ignore[method-assign]
     LOGGER.addHandler(handler)
@@ -192,8 +201,9 @@ def test_other_handlers_and_streams(owner: Owner, own_handlers: None) -> None:
 
 
 def test_a_notebook_says_where_it_shows_stderr(
-    owner: Owner, own_handlers: None, monkeypatch: pytest.MonkeyPatch
+    owner: Owner, bare: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    bare()
     shell = SimpleNamespace(kernel=object())
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     text = error_text(fails(0), owner)

@@ -86,11 +86,12 @@ class Reader(ipywidgets.Widget):
                 self._refuse(error)
 
     def _refuse(self, error: Exception) -> None:
-        text = error_text(error, self, known=KNOWN)
+        self._say_refusal(error_text(error, self, known=KNOWN))
+
+    def _say_refusal(self, text: str) -> None:
+        """Where the widget shows errors; one that does not has them in the log."""
         if self.has_trait("error"):
             self.set_trait("error", text)
-        elif self.has_trait("message"):
-            self.set_trait("message", text)
         else:
             self.log.warning(text)
 

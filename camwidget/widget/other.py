@@ -156,11 +156,10 @@ class OtherDesk:
         try:
             yield from self._steps(compare, shown, explanation)
         except Exception as error:  # B's failure is no failure of A's
+            text = error_text(error, self)
             with self._desk.lock:
                 if not self._session.dropped():
-                    self._screen.tell(
-                        other={}, other_answer={}, other_state={"error": error_text(error, self)}
-                    )
+                    self._screen.tell(other={}, other_answer={}, other_state={"error": text})
 
     def _steps(self, compare: Mapping[str, Any], shown: Request, a: Explanation) -> Iterator[None]:
         other = resolve(compare, shown, a.target.label, self._texts, self._pictures())
@@ -255,10 +254,11 @@ class OtherDesk:
         try:
             values, fill = self._masked(made)
         except Exception as error:
+            text = error_text(error, self)
             with self._desk.lock:
                 if self._made is made:
                     self._say(made, None)
-                    self._screen.tell(other_state={"error": error_text(error, self)})
+                    self._screen.tell(other_state={"error": text})
             return
         with self._desk.lock:
             # An answer for where the slider was is shown; not once it is back at nothing.
@@ -281,15 +281,15 @@ class OtherDesk:
 
     def _run_curve(self, made: _Made) -> Iterator[None]:
         bench = made.other.bench
-        curves: Iterator[MaskCurve | None] = refine_curve(
-            bench.model,
-            bench.pixels(made.other.picture),
-            made.b,
-            bench.levels(made.b),
-            self._mask_of(made),
-            made.whole,
-        )
         try:
+            curves: Iterator[MaskCurve | None] = refine_curve(
+                bench.model,
+                bench.pixels(made.other.picture),
+                made.b,
+                bench.levels(made.b),
+                self._mask_of(made),
+                made.whole,
+            )
             for curve in curves:
                 if self._made is not made or self._session.dropped():
                     return
@@ -297,6 +297,7 @@ class OtherDesk:
                     self._screen.chart.show_other(curve)
                 yield
         except Exception as error:
+            text = error_text(error, self)
             with self._desk.lock:
                 if self._made is made:
-                    self._screen.tell(other_state={"error": error_text(error, self)})
+                    self._screen.tell(other_state={"error": text})

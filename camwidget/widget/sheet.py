@@ -75,7 +75,7 @@ class ContactSheet(ipywidgets.Box):
         self._width = self._height = self.SIDE
         self._paper = Paper(self._draw, self._clicked, self._say)
         # What failed, below the maps. All that is put in is escaped.
-        self._message = ipywidgets.HTML()
+        self._message = ipywidgets.HTML(layout={"display": "none"})
         super().__init__([self._paper.canvas, self._message])
         self.add_class("camwidget-sheet")
 
@@ -119,6 +119,7 @@ class ContactSheet(ipywidgets.Box):
 
     def _say(self, text: str) -> None:
         self._message.value = html.escape(text)
+        self._message.layout.display = None if text else "none"
 
     # -- the grid --------------------------------------------------------------------------
 

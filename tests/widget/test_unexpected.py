@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 import camwidget as cw
+from camwidget.painting import encode
 from camwidget.widget import answers, evaluate, judging, other, panels
 from camwidget.widget.deepvis import DeepVisPanel
 from camwidget.widget.interrupts import Interrupts
@@ -19,6 +21,8 @@ from camwidget.widget.session import Session
 from camwidget.widget.workbench import Workbench
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(3)]
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
 #: How each text says where the traceback is; what stands before it names the error.
 SAID = "(Boom: <b>nobody</b> expects this); its traceback is "
@@ -79,7 +83,9 @@ def goes_on(ex: cw.Explorer) -> None:
 
 
 def says(ex: cw.Explorer, content: Any) -> None:
-    ex._view._handle_msg({"content": {"data": {"method": "custom", "content": content}}})
+    ex._view._handle_msg(
+        {"content": {"data": {"method": "custom", "content": content}}, "buffers": []}
+    )
 
 
 def sets(ex: cw.Explorer, **state: Any) -> None:
@@ -116,7 +122,7 @@ PAGES: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str]], Callable[[cw.Ex
         lambda ex: (ex._brush, "bring"),
         lambda ex: sets(
             ex,
-            paint={"scene": ex._view.scene["id"], "runs": [0, 3, 1, 253, 0], "painting": False},
+            paint={"scene": ex._view.scene["id"], "runs": encode(np.eye(16, dtype=np.int8)), "painting": False},
         ),
     ),
     "a row": (lambda ex: (ex._desk, "ask"), click_a_row),
@@ -135,7 +141,7 @@ PAGES: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str]], Callable[[cw.Ex
         lambda ex: (ex, "add"),
         lambda ex: setattr(
             ex._screen.strip.upload, "value", ({"name": "a.png", "content": b"x", "type": "",
-            "size": 1, "last_modified": None},)
+            "size": 1, "last_modified": NOW},)
         ),
     ),
     "a panel": (
@@ -296,7 +302,7 @@ def test_the_contact_sheet(
     assert boomed(caplog) == 2 and "An unexpected error (Boom" in sheet._message.value
     goes_on(ex)
     assert sheet._message.value == ""
-    assert None not in sheet._sheet.tiles.values()
+    assert not [cell for cell, tile in sheet._sheet.tiles.items() if tile is None]
 
 
 def test_the_scores(

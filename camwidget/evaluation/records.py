@@ -102,6 +102,7 @@ class Records:
     def close(self) -> None:
         """Let go of the file, and of its lock."""
         if self._file is not None:
+            _unlock(self._file)
             self._file.close()
             self._file = None
 
@@ -254,3 +255,11 @@ def _lock(file: IO[bytes]) -> None:
         _msvcrt.locking(file.fileno(), _msvcrt.LK_NBLCK, 1)
     else:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+
+def _unlock(file: IO[bytes]) -> None:
+    """Let go of the lock: closing does it elsewhere, and on Windows some time after it."""
+    if _fcntl is None and _msvcrt is not None:
+        with contextlib.suppress(OSError):  # it was never locked
+            file.seek(_LOCKED)
+            _msvcrt.locking(file.fileno(), _msvcrt.LK_UNLCK, 1)

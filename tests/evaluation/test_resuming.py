@@ -272,26 +272,18 @@ def test_a_file_that_cannot_be_written(tmp_path):
 class Locking:
     """``msvcrt`` of Windows, as far as it locks: a byte of a file, for one handle."""
 
-    LK_NBLCK = 2
+    LK_UNLCK, LK_NBLCK = 0, 2
 
     def __init__(self) -> None:
         self.locked: dict[tuple[int, int], int] = {}
 
     def locking(self, descriptor: int, mode: int, count: int) -> None:
-        assert (mode, count) == (self.LK_NBLCK, 1)
         place = (os.fstat(descriptor).st_ino, os.lseek(descriptor, 0, os.SEEK_CUR))
-        assert place[1] > 10**9, "nobody can read a byte that is locked"
-        held = self.locked.get(place)
-        if held is not None and self._is_open(held, place[0]):
+        assert count == 1 and place[1] > 10**9, "nobody can read a byte that is locked"
+        if mode == self.LK_UNLCK:
+            assert self.locked.pop(place) == descriptor
+        elif self.locked.setdefault(place, descriptor) != descriptor:
             raise PermissionError(errno.EACCES, "Permission denied")
-        self.locked[place] = descriptor
-
-    @staticmethod
-    def _is_open(descriptor: int, inode: int) -> bool:
-        try:
-            return os.fstat(descriptor).st_ino == inode
-        except OSError:
-            return False
 
 
 def test_a_file_is_locked_on_windows_too(tmp_path, monkeypatch):
@@ -307,7 +299,10 @@ def test_a_file_is_locked_on_windows_too(tmp_path, monkeypatch):
     second = Records(path, facts)
     second.add(1, [{"picture": 1}])
     second.close()
-    assert [row["picture"] for row in Records(path, facts).rows()] == [0, 1]
+    third = Records(path, facts)
+    assert [row["picture"] for row in third.rows()] == [0, 1]
+    third.close()
+    assert records._msvcrt.locked == {}
 
 
 class NoLocks:

@@ -143,7 +143,10 @@ class EvaluatePanel(ipywidgets.Box):
             )
             self._say("Waiting for the model …")
             self._draw()
-        self._session.submit("evaluate", lambda: interrupts.heard(self.cancel, self._run(asked)))
+            # Under the lock: of two at once the last one is evaluated.
+            self._session.submit(
+                "evaluate", lambda: interrupts.heard(self.cancel, self._run(asked))
+            )
 
     def cancel(self) -> None:
         """Stop; what is finished stays in the table."""

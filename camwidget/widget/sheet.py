@@ -104,7 +104,9 @@ class ContactSheet(ipywidgets.Box):
             self._say("")
             self._paper.resize(*self._size)
             self._paper.draw()
-            self._session.submit("sheet", lambda: self._fill(sheet))
+            with self._lock:
+                if self._sheet is sheet:  # else another's are on their way
+                    self._session.submit("sheet", lambda: self._fill(sheet))
         else:
             for cell in moved:
                 self._paper.paint(partial(self._draw_cell, *cell))

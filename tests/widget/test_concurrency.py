@@ -314,3 +314,38 @@ def test_the_answer_for_a_new_map_is_not_lost_to_one_for_the_old(
         assert explorer._view.masked
     else:
         assert explorer._view.other_answer["target"]["masked"] is not None
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["DeepVis", "Evaluate"])
+def test_of_two_starts_at_once_the_last_one_is_done(
+    explorer: cw.Explorer, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    """The job of the first used to take the place of the second's, of which nothing came."""
+    explorer._panels.box.selected_index = place
+    panels = explorer._panels
+    panel: Any = panels.deepvis if place == 0 else panels.evaluate
+    if place == 0:
+        panel.steps = 3
+    else:
+        panel.table.chosen_methods, panel.table.chosen_metrics = ["gradcam"], ["complexity"]
+    submit = explorer._session.submit
+    first_is_here, second_is_asked = threading.Event(), threading.Event()
+
+    def slow_for_the_first(kind: str, job: Callable[[], Any]) -> None:
+        if threading.current_thread().name == "first":
+            first_is_here.set()
+            second_is_asked.wait(0.5)
+        submit(kind, job)
+
+    monkeypatch.setattr(explorer._session, "submit", slow_for_the_first)
+    first = threading.Thread(target=panel.start, name="first")
+    first.start()
+    assert first_is_here.wait(60)
+    panel.start()
+    second_is_asked.set()
+    joined(first)
+    explorer.wait(60)
+    if place == 0:
+        assert panel.visualization is not None and panel._button.description == "Start"
+    else:
+        assert len(panel.scores) == 1 and not panel.table.running

@@ -23,8 +23,8 @@ class PictureStrip:
         on_upload: called with (file name, bytes) of each uploaded file.
     """
 
-    SIDE = 56  #: CSS pixels
-    GAP = 8
+    SIDE = 36  #: CSS pixels
+    GAP = 6
     MOST = Paper.WIDEST // (SIDE + GAP)  #: thumbnails that are drawn
     PACE = 0.5  #: seconds between two drawings, of many or large pictures
 

@@ -310,7 +310,7 @@ def test_upload_and_strip(explorer: Any, sample: zoo.Sample) -> None:
     painted(page, turned)
     page.keyboard.press("Space")
     strip = page.locator(".camwidget-strip canvas").bounding_box()
-    page.mouse.click(strip["x"] + 32, strip["y"] + strip["height"] / 2)
+    page.mouse.click(strip["x"] + 21, strip["y"] + strip["height"] / 2)
     until(
         page,
         "() => document.querySelector('.camwidget-error').hidden",
@@ -532,14 +532,14 @@ def test_the_strip_follows_the_chosen_picture(lab: Any, open_page: Callable[...,
     lab_page = open_page()
     many = (
         "import numpy as np, camwidget as cw\n"
-        "ex = cw.Explorer(cw.load(), [np.full((64, 64, 3), 8 * n, np.uint8) for n in range(30)])\nex"
+        "ex = cw.Explorer(cw.load(), [np.full((64, 64, 3), 8 * n, np.uint8) for n in range(60)])\nex"
     )
     lab_page.open(lab.write("many", many))
     lab_page.widget()
     page = lab_page.page
     where = "() => document.querySelector('.camwidget-thumbs').scrollLeft"
     assert page.evaluate(where) == 0
-    lab_page.execute("ex.picture = 25; ex.wait(120)")
+    lab_page.execute("ex.picture = 55; ex.wait(120)")
     until(page, f"() => ({where})() > 300")
     lab_page.execute("ex.picture = 0; ex.wait(120)")
     until(page, f"() => ({where})() < 40")

@@ -4820,7 +4820,11 @@
   }
   function status(context, help) {
     const line2 = make("span", "camwidget-status-text");
-    context.watch(["status"], () => setText(line2, text(context.model.get("status"))));
+    context.watch(["status"], () => {
+      const status2 = text(context.model.get("status"));
+      setText(line2, status2);
+      line2.title = status2;
+    });
     return make("div", "camwidget-status", {}, line2, help);
   }
   function errorLine(context) {

@@ -369,6 +369,45 @@ def test_nothing_is_lost_on_reload_or_in_a_second_view(
     until(page, "() => document.querySelector('.camwidget-say').textContent.includes('10 %')")
 
 
+def test_the_main_loop_fits_a_laptop(lab: Any, open_page: Callable[..., Any]) -> None:
+    """Strip, picture, classes, slider, sentence, methods and layers in Lab at 1280 × 720 with its sidebar open."""
+    shown = open_page(viewport={"width": 1280, "height": 720})
+    shown.open(lab.write("laptop", EXPLORER))
+    shown.widget()
+    page = shown.page
+    page.evaluate(
+        "() => document.querySelector('.camwidget-explorer').scrollIntoView({block: 'start'})"
+    )
+    parts = ("strip", "frame", "numbers", "curve", "mask", "say", "methods", "layer")
+    boxes = [page.locator(f".camwidget-{part}").first.bounding_box() for part in parts]
+    assert all(boxes)
+    top = min(box["y"] for box in boxes)
+    bottom = max(box["y"] + box["height"] for box in boxes)
+    left = min(box["x"] for box in boxes)
+    right = max(box["x"] + box["width"] for box in boxes)
+    assert bottom - top <= 600 and right - left <= 900
+    assert boxes[1]["height"] > 340, "the picture is not made small for it"
+    notebook = page.locator(".jp-WindowedPanel-outer").bounding_box()
+    for part, box in zip(parts[1:6], boxes[1:6], strict=True):
+        assert box["y"] >= notebook["y"] - 1, part
+        assert box["y"] + box["height"] <= notebook["y"] + notebook["height"] + 1, part
+
+    page.locator(".camwidget-large-open").click()
+    until(
+        page,
+        """() => {
+          const {x, y, width, height} = document.querySelector('.camwidget-explorer').getBoundingClientRect();
+          return x === 0 && y === 0 && width === innerWidth && height === innerHeight;
+        }""",
+    )
+    assert page.locator(".camwidget-frame").bounding_box()["height"] > boxes[1]["height"] + 40
+    page.keyboard.press("Escape")
+    until(
+        page,
+        "() => document.querySelector('.camwidget-explorer').getBoundingClientRect().width < 900",
+    )
+
+
 @pytest.mark.full
 def test_dark_theme_and_narrow_column(lab: Any, open_page: Callable[..., Any]) -> None:
     shown = open_page(viewport={"width": 620, "height": 1400})

@@ -31,7 +31,12 @@ export function sentence(context: Context): HTMLElement {
 
 export function status(context: Context, help: HTMLElement): HTMLElement {
   const line = make("span", "camwidget-status-text");
-  context.watch(["status"], () => setText(line, text(context.model.get("status"))));
+  context.watch(["status"], () => {
+    const status = text(context.model.get("status"));
+    setText(line, status);
+    // It is cut off where there is no room.
+    line.title = status;
+  });
   return make("div", "camwidget-status", {}, line, help);
 }
 

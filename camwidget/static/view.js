@@ -238,6 +238,18 @@ function rows(value) {
     };
   });
 }
+function firstNow(value) {
+  const from = fields(value);
+  const [row] = rows([from]);
+  const masked = number(from["masked"], Number.NaN);
+  return row === void 0 || row.index < 0 || Number.isNaN(masked) ? null : { ...row, masked };
+}
+function lineNames(value) {
+  return list(value).map((item) => {
+    const from = fields(item);
+    return { name: text(from["name"]), color: text(from["color"]), place: unit(from["place"], 0) };
+  });
+}
 function quantity(value) {
   const { unit: unit2 } = fields(value);
   return typeof unit2 === "string" ? { unit: unit2 } : null;
@@ -2324,6 +2336,7 @@ var KERNELS = [
   ".camwidget-compare-open",
   ".camwidget-classtop",
   ".camwidget-names",
+  ".camwidget-first",
   ".camwidget-find",
   ".camwidget-methods",
   ".camwidget-layer",
@@ -2816,6 +2829,36 @@ var Contour = class {
     for (const child of drawing.children) child.setAttribute("d", path2);
   }
 };
+
+// src/view/firstnow.ts
+function firstNowRow(context) {
+  const { model, signal } = context;
+  const name = button("camwidget-first-name", { title: "Explain this class" });
+  const bar = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
+  const cell = numberCell(context, 0, "first-now");
+  const row = make(
+    "div",
+    "camwidget-first",
+    { role: "group", "aria-label": "Most probable class of the masked picture" },
+    make("span", "camwidget-first-label", {}, "now first"),
+    name,
+    bar,
+    cell
+  );
+  let index = -1;
+  name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
+  context.watch(["first_now", "quantity", "rows"], () => {
+    const now = firstNow(model.get("first_now"));
+    index = now?.index ?? -1;
+    row.hidden = !context.live || quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
+    row.classList.toggle("camwidget-first-none", now === null);
+    if (now === null) return;
+    setText(name, now.name);
+    bar.style.setProperty("--camwidget-value", `${100 * now.masked}%`);
+    showNumbers(cell, now.whole, now.masked, null);
+  });
+  return row;
+}
 
 // src/view/follow.ts
 function followPicture(context, root) {
@@ -4333,6 +4376,22 @@ function curveHead(context) {
   });
   return head;
 }
+function curveNames(context) {
+  const names = make("div", "camwidget-curve-names");
+  context.watch(["curve_names"], () => {
+    const all = lineNames(context.model.get("curve_names"));
+    const lines = fit(names, all.length, () => make("span", ""));
+    all.forEach(({ name, color, place: place4 }, at) => {
+      const line2 = lines[at];
+      if (line2 === void 0) return;
+      setText(line2, name);
+      line2.title = name;
+      line2.style.setProperty("--camwidget-line-color", color);
+      line2.style.setProperty("--camwidget-place", String(place4));
+    });
+  });
+  return names;
+}
 function sentence(context) {
   const line2 = make("div", "camwidget-say", { "aria-live": "polite" });
   context.watch(["sentence"], () => setText(line2, text(context.model.get("sentence"))));
@@ -4988,8 +5047,10 @@ function mount(model, root, signal, live = true) {
     classes.names,
     classes.numbers,
     ...compare.numbers,
+    firstNowRow(context),
     new Search(context).element,
     curveHead(context),
+    curveNames(context),
     alone(context),
     mask,
     sentence(context),

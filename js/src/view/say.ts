@@ -1,7 +1,7 @@
 import type { Mode } from "../core/rule";
 import type { Context } from "./context";
-import { button, make, setText } from "./dom";
-import { mode, quantity, text } from "./traits";
+import { button, fit, make, setText } from "./dom";
+import { lineNames, mode, quantity, text } from "./traits";
 
 const CURVE: Readonly<Record<Mode, string>> = {
   remove: " as the top evidence goes",
@@ -20,6 +20,24 @@ export function curveHead(context: Context): HTMLElement {
     setText(head, now === "multiply" ? CURVE[now] : `${what}${CURVE[now]}`);
   });
   return head;
+}
+
+/** The names of the lines beside their ends: over the right margin of the curve. */
+export function curveNames(context: Context): HTMLElement {
+  const names = make("div", "camwidget-curve-names");
+  context.watch(["curve_names"], () => {
+    const all = lineNames(context.model.get("curve_names"));
+    const lines = fit(names, all.length, () => make("span", ""));
+    all.forEach(({ name, color, place }, at) => {
+      const line = lines[at];
+      if (line === undefined) return;
+      setText(line, name);
+      line.title = name;
+      line.style.setProperty("--camwidget-line-color", color);
+      line.style.setProperty("--camwidget-place", String(place));
+    });
+  });
+  return names;
 }
 
 /** The readout under the slider, a sentence to be read aloud. */

@@ -5,6 +5,7 @@ import { Connection } from "./connection";
 import { Context } from "./context";
 import { make } from "./dom";
 import { Contour } from "./contours";
+import { firstNowRow } from "./firstnow";
 import { followPicture } from "./follow";
 import { Help } from "./help";
 import { HerePopover } from "./here";
@@ -22,7 +23,7 @@ import type { Model } from "./model";
 import { narrow } from "./narrow";
 import { Brush } from "./paint";
 import { Play } from "./play";
-import { curveHead, errorLine, sentence, status } from "./say";
+import { curveHead, curveNames, errorLine, sentence, status } from "./say";
 import { panelKeys } from "./panels";
 import { PromptPanel } from "./prompt";
 import { Search } from "./search";
@@ -76,8 +77,10 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
     classes.names,
     classes.numbers,
     ...compare.numbers,
+    firstNowRow(context),
     new Search(context).element,
     curveHead(context),
+    curveNames(context),
     alone(context),
     mask,
     sentence(context),

@@ -11,6 +11,7 @@ __all__ = [
     "COLORMAPS",
     "DIFFERENCE",
     "NEUTRAL",
+    "RISING",
     "RIVALS",
     "SERIES",
     "class_colors",
@@ -27,6 +28,8 @@ DIFFERENCE = "coolwarm"
 ACCENT = "#e8710a"
 #: The three nearest rivals, in their bars and in their curves.
 RIVALS = ("#4f86c6", "#3a9d8f", "#9a7fc0")
+#: Classes that rise on a curve, but are not among the three nearest rivals.
+RISING = ("#b5518f", "#7d8a1e", "#5f6ad1")
 #: Methods that are compared, told apart by colour-blind eyes too (after Paul Tol's bright scheme); ACCENT is none.
 SERIES = ("#4477aa", "#e4576b", "#2f9a48", "#b8a11f", "#3aa8d0", "#aa3377", "#7a5ae0", "#44b099")
 #: Everything else.

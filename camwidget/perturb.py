@@ -156,7 +156,8 @@ class MaskCurve:
         target: the target's class index.
         name: the target's name.
         probabilities: float64 (steps, classes), of every class.
-        others: indices of the other top classes of the whole picture.
+        others: indices of the three other classes with the highest probability anywhere on the curve, most probable for
+            the whole picture first: also a class that rises when the evidence goes.
         other_names: their names.
         mode: "remove" or "keep".
         baseline: what the masked pixels became.
@@ -315,7 +316,7 @@ def curve_of(
     index = _index_of(model, whole, target)
     if index is None:
         raise CamwidgetError("A mask curve follows a class: give its index or name.")
-    others = tuple(int(i) for i in order[:4] if i != index)[:3]
+    others = _highest(values, whole, order, index)
     return MaskCurve(
         fraction=fractions,
         probability=values[:, index],
@@ -329,6 +330,17 @@ def curve_of(
         scores=model.scores,
         unit=model.unit,
     )
+
+
+def _highest(
+    values: np.ndarray, whole: np.ndarray, order: list[int], target: int
+) -> tuple[int, ...]:
+    """The three classes beside the target that are highest for the whole picture, or anywhere on a curve."""
+    peaks = np.maximum(values.max(0), whole)
+    # Sorting is stable: of equal peaks, the class that is more probable for the whole picture comes first.
+    rivals = [i for i in order if i != target]
+    chosen = set(sorted(rivals, key=lambda i: -peaks[i])[:3])
+    return tuple(i for i in rivals if i in chosen)
 
 
 @dataclass(frozen=True)

@@ -358,6 +358,18 @@
       };
     });
   }
+  function firstNow(value) {
+    const from = fields(value);
+    const [row] = rows([from]);
+    const masked = number(from["masked"], Number.NaN);
+    return row === void 0 || row.index < 0 || Number.isNaN(masked) ? null : { ...row, masked };
+  }
+  function lineNames(value) {
+    return list(value).map((item) => {
+      const from = fields(item);
+      return { name: text(from["name"]), color: text(from["color"]), place: unit(from["place"], 0) };
+    });
+  }
   function quantity(value) {
     const { unit: unit3 } = fields(value);
     return typeof unit3 === "string" ? { unit: unit3 } : null;
@@ -1712,8 +1724,8 @@
       this.expanded = null;
       this.blended = false;
     }
-    setLook(look2) {
-      this.look = look2;
+    setLook(look) {
+      this.look = look;
       this.blended = false;
     }
     paint(mask) {
@@ -1779,12 +1791,12 @@
       else this.filling.fill(OPAQUE);
     }
     prepareBlend() {
-      const { look: look2, heat } = this;
-      if (heat === null || !look2.overlay || look2.opacity <= 0) return this.picture;
+      const { look, heat } = this;
+      if (heat === null || !look.overlay || look.opacity <= 0) return this.picture;
       if (!this.blended) {
-        const colors = look2.colors.length === COLORMAP_BYTES ? look2.colors : GREY;
-        fillBlendTable(this.table, colors, Math.min(1, look2.opacity));
-        this.blend(look2.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
+        const colors = look.colors.length === COLORMAP_BYTES ? look.colors : GREY;
+        fillBlendTable(this.table, colors, Math.min(1, look.opacity));
+        this.blend(look.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
         this.blended = true;
       }
       return this.heated;
@@ -2186,6 +2198,12 @@
     });
     return drawing;
   }
+  function truthSaid({ model }) {
+    const known = truth(model.get("truth"));
+    const outlined = !flag(model.get("outlines"), false) ? "" : known === null ? "Not known for this picture." : known.said;
+    const agreed = flag(model.get("boxes"), false) ? box(model.get("box"))?.said ?? "" : "";
+    return [outlined, agreed].filter((one) => one !== "").join(" ");
+  }
   function truthLine(context) {
     const { model, signal } = context;
     const toggle2 = button(
@@ -2496,12 +2514,12 @@
         const drawn = this.compositor.paint({ ...byMap, ...filling, ...own });
         image.data.set(drawn);
       } else {
-        const look2 = lookOf(model);
+        const look = lookOf(model);
         paintDifference(
           new Uint32Array(image.data.buffer),
           { rgb: against.scene.rgb, a: against.map.saliency, b: shown.map.saliency },
           bytes(model.get("difference_colors")) ?? GREY,
-          look2.overlay ? look2.opacity : 0
+          look.overlay ? look.opacity : 0
         );
       }
       paper.putImageData(image, 0, 0);
@@ -2805,6 +2823,7 @@
     ".camwidget-compare-open",
     ".camwidget-classtop",
     ".camwidget-names",
+    ".camwidget-first",
     ".camwidget-find",
     ".camwidget-methods",
     ".camwidget-layer",
@@ -3291,6 +3310,36 @@
     }
   };
 
+  // src/view/firstnow.ts
+  function firstNowRow(context) {
+    const { model, signal } = context;
+    const name = button("camwidget-first-name", { title: "Explain this class" });
+    const bar2 = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
+    const cell = numberCell(context, 0, "first-now");
+    const row = make(
+      "div",
+      "camwidget-first",
+      { role: "group", "aria-label": "Most probable class of the masked picture" },
+      make("span", "camwidget-first-label", {}, "now first"),
+      name,
+      bar2,
+      cell
+    );
+    let index = -1;
+    name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
+    context.watch(["first_now", "quantity", "rows"], () => {
+      const now = firstNow(model.get("first_now"));
+      index = now?.index ?? -1;
+      row.hidden = !context.live || quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
+      row.classList.toggle("camwidget-first-none", now === null);
+      if (now === null) return;
+      setText(name, now.name);
+      bar2.style.setProperty("--camwidget-value", `${100 * now.masked}%`);
+      showNumbers(cell, now.whole, now.masked, null);
+    });
+    return row;
+  }
+
   // src/view/follow.ts
   function followPicture(context, root) {
     const { model } = context;
@@ -3622,10 +3671,134 @@
     return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
   }
 
+  // src/view/look.ts
+  var SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
+  function lookTool(context, contour2, truth2) {
+    const { signal } = context;
+    const id = context.id("look");
+    const opener = button(
+      "camwidget-button camwidget-look-open",
+      { "aria-expanded": "false", "aria-controls": id, title: "Colors, opacity, box, contour and outlines of the map" },
+      "look"
+    );
+    const drawer = make("div", "camwidget-look", { id, hidden: true }, colormap(context, contour2), opacity(context, contour2), truth2);
+    const show = (open2) => {
+      drawer.hidden = !open2;
+      setAttribute(opener, "aria-expanded", String(open2));
+    };
+    opener.addEventListener("click", () => show(drawer.hidden === true), { signal });
+    drawer.addEventListener(
+      "keydown",
+      (event) => {
+        if (event.key !== "Escape") return;
+        event.stopPropagation();
+        show(false);
+        opener.focus({ preventScroll: true });
+      },
+      { signal }
+    );
+    return { buttons: [opener], drawer };
+  }
+  function legend(context) {
+    const { model } = context;
+    const bar2 = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
+    context.watch(["colormap", "colormaps"], () => {
+      bar2.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY);
+    });
+    return make("span", "camwidget-legend", { title: SCALE }, "low", bar2, "high", scaleNote(context));
+  }
+  function colormap(context, contour2) {
+    const { model, signal } = context;
+    const select2 = make("select", "camwidget-select", {
+      "aria-label": "Colour map",
+      title: "Colours of the map, from low to high",
+      ...OWN_KEYS
+    });
+    select2.addEventListener("change", () => context.write({ colormap: select2.value }), { signal });
+    const bar2 = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
+    context.watch(["colormap", "colormaps"], () => {
+      const maps = byteMap(model.get("colormaps"));
+      const name = text(model.get("colormap"));
+      setChoices(select2, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
+      bar2.style.backgroundImage = gradient(maps.get(name) ?? GREY);
+    });
+    return make(
+      "div",
+      "camwidget-line",
+      {},
+      make("span", "camwidget-label", {}, "Map"),
+      select2,
+      make(
+        "span",
+        "camwidget-legend",
+        { title: SCALE },
+        "low",
+        make("span", "camwidget-legend-scale", {}, bar2, contour2.level),
+        "high"
+      ),
+      contour2.reading
+    );
+  }
+  function scaleNote(context) {
+    const note2 = make("span", "camwidget-legend-note", {}, "not linear");
+    context.watch(["explanation", "other"], () => {
+      const notes = ["explanation", "other"].map((name) => text(fields(context.model.get(name))["scale_note"]));
+      const said2 = [...new Set(notes)].filter((one) => one !== "").join("; ");
+      note2.hidden = said2 === "";
+      setAttribute(note2, "title", said2 === "" ? "" : `Drawn brighter than in proportion: ${said2}. Masks, boxes and numbers use the map itself.`);
+    });
+    return note2;
+  }
+  function opacity(context, contour2) {
+    const { model, signal } = context;
+    const range = new Range({
+      className: "camwidget-opacity",
+      label: "Opacity of the map",
+      title: "How strongly the map covers the picture; 0 shows exactly what the model gets",
+      step: 1,
+      signal,
+      input: (value) => context.write({ opacity: value }),
+      release: () => follow2()
+    });
+    const follow2 = () => range.follow(unit(model.get("opacity"), 0.5));
+    const overlay2 = toggle("overlay", "Show the map over the picture (space)");
+    const cells2 = toggle("cells", "Show the layer's own cells");
+    const box2 = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
+    box2.addEventListener("click", () => toggleBoxes(context), { signal });
+    context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(flag(model.get("boxes"), false))));
+    overlay2.addEventListener("click", () => toggleOverlay(context), { signal });
+    cells2.addEventListener("click", () => context.write({ cells: !flag(model.get("cells"), false) }), {
+      signal
+    });
+    context.watch(["opacity"], follow2);
+    context.watch(["overlay", "cells", "mode"], () => {
+      const product = mode(model.get("mode")) === "multiply";
+      setAttribute(overlay2, "aria-pressed", String(flag(model.get("overlay"), true) && !product));
+      setAttribute(cells2, "aria-pressed", String(flag(model.get("cells"), false) && !product));
+      range.element.disabled = product;
+      cells2.disabled = product;
+      overlay2.disabled = product;
+    });
+    return make(
+      "div",
+      "camwidget-line",
+      {},
+      make("span", "camwidget-label", {}, "Opacity"),
+      range.element,
+      overlay2,
+      cells2,
+      box2,
+      contour2.toggle
+    );
+  }
+  function toggle(label, title) {
+    return button("camwidget-button", { "aria-pressed": "false", title }, label);
+  }
+
   // src/view/hover.ts
   var MOST2 = 3;
   var LEAST = 5e-3;
-  var HINT = hint("point: read the map", "click: ask what is there", "wheel: zoom", "drag: pan");
+  var HINT = hint("point: read the map", "click: ask", "wheel: zoom", "drag: pan");
   var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
   function reading(context, stage, zoom) {
     const { model, hover, scrub } = context;
@@ -3634,13 +3807,15 @@
       title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them"
     });
     const about = make("span", "camwidget-reading-about");
-    const line2 = make("div", "camwidget-point", {}, facts, make("div", "camwidget-reading-evidence", {}, about, names));
+    const scale = legend(context);
+    const line2 = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, about, names));
     let known = evidence(null);
     let peak = 0;
     const update = () => {
       const { point } = hover;
       line2.classList.toggle("camwidget-unread", point === null);
-      setText(facts, point === null ? context.tool === "" ? HINT : PAINTING : said(context, stage, point));
+      scale.hidden = point !== null;
+      setText(facts, point === null ? context.tool === "" ? truthSaid(context) || HINT : PAINTING : said(context, stage, point));
       const silent = point === null || scrub.preview !== null || known.classes.length === 0;
       const strongest = silent ? [] : strengths(known, peak ||= peakOf(known, stage), stage, point);
       setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
@@ -3661,7 +3836,7 @@
       peak = 0;
       update();
     });
-    context.watch(["fraction", "mode"], update);
+    context.watch(["fraction", "mode", "truth", "outlines", "box", "boxes"], update);
     stage.listen(update);
     hover.listen(update);
     context.onTool(update);
@@ -4040,97 +4215,36 @@
     return height === void 0 || width === void 0 ? name : `${name} · ${height}×${width}`;
   }
 
-  // src/view/look.ts
-  function look(context, contour2) {
-    return make("div", "camwidget-look", {}, colormap(context, contour2), opacity(context, contour2));
-  }
-  function colormap(context, contour2) {
-    const { model, signal } = context;
-    const select2 = make("select", "camwidget-select", {
-      "aria-label": "Colour map",
-      title: "Colours of the map, from low to high",
-      ...OWN_KEYS
-    });
-    select2.addEventListener("change", () => context.write({ colormap: select2.value }), { signal });
-    const bar2 = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
-    context.watch(["colormap", "colormaps"], () => {
-      const maps = byteMap(model.get("colormaps"));
-      const name = text(model.get("colormap"));
-      setChoices(select2, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
-      bar2.style.backgroundImage = gradient(maps.get(name) ?? GREY);
-    });
-    return make(
-      "div",
-      "camwidget-line",
-      {},
-      make("span", "camwidget-label", {}, "Map"),
-      select2,
-      make(
-        "span",
-        "camwidget-legend",
-        { title: "Each map is scaled to its own maximum: the colours of two maps do not compare" },
-        "low",
-        make("span", "camwidget-legend-scale", {}, bar2, contour2.level),
-        "high",
-        scaleNote(context)
-      ),
-      contour2.reading
+  // src/view/large.ts
+  function largeTool(context, root) {
+    const { signal } = context;
+    const opener = button(
+      "camwidget-button camwidget-large-open",
+      { "aria-pressed": "false", title: "Fill the window; Esc returns" },
+      "large"
     );
-  }
-  function scaleNote(context) {
-    const note2 = make("span", "camwidget-legend-note", {}, "not linear");
-    context.watch(["explanation", "other"], () => {
-      const notes = ["explanation", "other"].map((name) => text(fields(context.model.get(name))["scale_note"]));
-      const said2 = [...new Set(notes)].filter((one) => one !== "").join("; ");
-      note2.hidden = said2 === "";
-      setAttribute(note2, "title", said2 === "" ? "" : `Drawn brighter than in proportion: ${said2}. Masks, boxes and numbers use the map itself.`);
-    });
-    return note2;
-  }
-  function opacity(context, contour2) {
-    const { model, signal } = context;
-    const range = new Range({
-      className: "camwidget-opacity",
-      label: "Opacity of the map",
-      title: "How strongly the map covers the picture; 0 shows exactly what the model gets",
-      step: 1,
-      signal,
-      input: (value) => context.write({ opacity: value }),
-      release: () => follow2()
-    });
-    const follow2 = () => range.follow(unit(model.get("opacity"), 0.5));
-    const overlay2 = toggle("overlay", "Show the map over the picture (space)");
-    const cells2 = toggle("cells", "Show the layer's own cells");
-    const box2 = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
-    box2.addEventListener("click", () => toggleBoxes(context), { signal });
-    context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(flag(model.get("boxes"), false))));
-    overlay2.addEventListener("click", () => toggleOverlay(context), { signal });
-    cells2.addEventListener("click", () => context.write({ cells: !flag(model.get("cells"), false) }), {
-      signal
-    });
-    context.watch(["opacity"], follow2);
-    context.watch(["overlay", "cells", "mode"], () => {
-      const product = mode(model.get("mode")) === "multiply";
-      setAttribute(overlay2, "aria-pressed", String(flag(model.get("overlay"), true) && !product));
-      setAttribute(cells2, "aria-pressed", String(flag(model.get("cells"), false) && !product));
-      range.element.disabled = product;
-      cells2.disabled = product;
-      overlay2.disabled = product;
-    });
-    return make(
-      "div",
-      "camwidget-line",
-      {},
-      make("span", "camwidget-label", {}, "Opacity"),
-      range.element,
-      overlay2,
-      cells2,
-      box2,
-      contour2.toggle
-    );
-  }
-  function toggle(label, title) {
-    return button("camwidget-button", { "aria-pressed": "false", title }, label);
+    let shown = null;
+    const enter = () => {
+      shown = root.closest(".camwidget-explorer") ?? root;
+      shown.classList.add("camwidget-large");
+      if (typeof shown.showPopover === "function") {
+        shown.popover = "manual";
+        shown.showPopover();
+      }
+      setAttribute(opener, "aria-pressed", "true");
+      opener.focus({ preventScroll: true });
+    };
+    const leave = () => {
+      if (shown === null) return false;
+      shown.removeAttribute("popover");
+      shown.classList.remove("camwidget-large");
+      shown = null;
+      setAttribute(opener, "aria-pressed", "false");
+      return true;
+    };
+    opener.addEventListener("click", () => leave() || enter(), { signal });
+    signal.addEventListener("abort", leave);
+    return { tool: { buttons: [opener] }, leave };
   }
 
   // src/view/mask.ts
@@ -4344,7 +4458,7 @@
 
   // src/view/methods.ts
   var MOST3 = 8;
-  var FEW = 5;
+  var FEW = 4;
   var MethodRow = class {
     element;
     more;
@@ -4742,6 +4856,22 @@
     });
     return head;
   }
+  function curveNames(context) {
+    const names = make("div", "camwidget-curve-names");
+    context.watch(["curve_names"], () => {
+      const all = lineNames(context.model.get("curve_names"));
+      const lines = fit(names, all.length, () => make("span", ""));
+      all.forEach(({ name, color, place: place4 }, at) => {
+        const line2 = lines[at];
+        if (line2 === void 0) return;
+        setText(line2, name);
+        line2.title = name;
+        line2.style.setProperty("--camwidget-line-color", color);
+        line2.style.setProperty("--camwidget-place", String(place4));
+      });
+    });
+    return names;
+  }
   function sentence2(context) {
     const line2 = make("div", "camwidget-say", { "aria-live": "polite" });
     context.watch(["sentence"], () => setText(line2, text(context.model.get("sentence"))));
@@ -4749,7 +4879,11 @@
   }
   function status(context, help) {
     const line2 = make("span", "camwidget-status-text");
-    context.watch(["status"], () => setText(line2, text(context.model.get("status"))));
+    context.watch(["status"], () => {
+      const status2 = text(context.model.get("status"));
+      setText(line2, status2);
+      line2.title = status2;
+    });
     return make("div", "camwidget-status", {}, line2, help);
   }
   function errorLine(context) {
@@ -5074,7 +5208,7 @@
   };
 
   // src/view/tools.ts
-  function toolbar(tools) {
+  function toolbar(tools, status2) {
     const line2 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
     const drawers = make("div", "camwidget-drawers");
     for (const { buttons, drawer } of tools) {
@@ -5082,7 +5216,7 @@
       if (drawer !== void 0) drawers.append(drawer);
     }
     line2.hidden = line2.children.length === 0;
-    return make("div", "camwidget-toolbox", {}, line2, drawers);
+    return make("div", "camwidget-toolbox", {}, line2, status2, drawers);
   }
 
   // src/view/waiting.ts
@@ -5377,30 +5511,31 @@
     const contour2 = new Contour(context, stage);
     const brush = new Brush(context, stage);
     const keep = keepTool(context, stage);
-    const tools = live ? [historyTool(context), brush, compare.tool, keep] : [keep];
+    const truth2 = truthLine(context);
+    const drawing = lookTool(context, contour2, truth2);
+    const large = largeTool(context, root);
+    const tools = live ? [historyTool(context), brush, compare.tool, drawing, keep, large.tool] : [drawing, keep];
     const parts = [
       make(
         "div",
         "camwidget-stage",
         {},
         ...compare.around,
-        reading(context, stage, zoom),
-        toolbar(tools),
-        look(context, contour2),
-        truthLine(context)
+        reading(context, stage, zoom)
       ),
       make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
       classes.names,
       classes.numbers,
       ...compare.numbers,
+      firstNowRow(context),
       new Search(context).element,
       curveHead(context),
+      curveNames(context),
       alone(context),
-      methods2.element,
-      layer,
       mask,
       sentence2(context),
-      status(context, help.element),
+      make("div", "camwidget-choices", {}, methods2.element, layer),
+      toolbar(tools, status(context, help.element)),
       errorLine(context),
       connection.element
     ];
@@ -5416,7 +5551,7 @@
       contour: contour2,
       play,
       cycleCompare: () => compare.cycle(),
-      close: () => help.close() || play.stop() || methods2.close() || here2.close() || brush.stop() || stage.cancel.press()
+      close: () => help.close() || play.stop() || methods2.close() || here2.close() || brush.stop() || stage.cancel.press() || large.leave()
     });
     narrow(root, mask, signal);
     waiting(context, root);
@@ -5574,9 +5709,9 @@
       const [low, high] = this.span ?? [0, 1];
       return this.line([[fraction, low], [fraction, high]], { stroke: NEUTRAL, "stroke-width": 1.2 });
     }
-    line(points, look2) {
+    line(points, look) {
       const joined2 = points.map(([x, y]) => `${this.x(x).toFixed(1)},${this.y(y).toFixed(1)}`).join(" ");
-      return svg("polyline", { points: joined2, fill: "none", "stroke-linejoin": "round", ...look2 });
+      return svg("polyline", { points: joined2, fill: "none", "stroke-linejoin": "round", ...look });
     }
     axes() {
       const across = [0, 25, 50, 75, 100].map(

@@ -238,6 +238,18 @@ function rows(value) {
     };
   });
 }
+function firstNow(value) {
+  const from = fields(value);
+  const [row] = rows([from]);
+  const masked = number(from["masked"], Number.NaN);
+  return row === void 0 || row.index < 0 || Number.isNaN(masked) ? null : { ...row, masked };
+}
+function lineNames(value) {
+  return list(value).map((item) => {
+    const from = fields(item);
+    return { name: text(from["name"]), color: text(from["color"]), place: unit(from["place"], 0) };
+  });
+}
 function quantity(value) {
   const { unit: unit2 } = fields(value);
   return typeof unit2 === "string" ? { unit: unit2 } : null;
@@ -1161,8 +1173,8 @@ var Compositor = class {
     this.expanded = null;
     this.blended = false;
   }
-  setLook(look2) {
-    this.look = look2;
+  setLook(look) {
+    this.look = look;
     this.blended = false;
   }
   paint(mask) {
@@ -1228,12 +1240,12 @@ var Compositor = class {
     else this.filling.fill(OPAQUE);
   }
   prepareBlend() {
-    const { look: look2, heat } = this;
-    if (heat === null || !look2.overlay || look2.opacity <= 0) return this.picture;
+    const { look, heat } = this;
+    if (heat === null || !look.overlay || look.opacity <= 0) return this.picture;
     if (!this.blended) {
-      const colors = look2.colors.length === COLORMAP_BYTES ? look2.colors : GREY;
-      fillBlendTable(this.table, colors, Math.min(1, look2.opacity));
-      this.blend(look2.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
+      const colors = look.colors.length === COLORMAP_BYTES ? look.colors : GREY;
+      fillBlendTable(this.table, colors, Math.min(1, look.opacity));
+      this.blend(look.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
       this.blended = true;
     }
     return this.heated;
@@ -1699,6 +1711,12 @@ function outlines(context) {
   });
   return drawing;
 }
+function truthSaid({ model }) {
+  const known = truth(model.get("truth"));
+  const outlined = !flag(model.get("outlines"), false) ? "" : known === null ? "Not known for this picture." : known.said;
+  const agreed = flag(model.get("boxes"), false) ? box(model.get("box"))?.said ?? "" : "";
+  return [outlined, agreed].filter((one) => one !== "").join(" ");
+}
 function truthLine(context) {
   const { model, signal } = context;
   const toggle2 = button(
@@ -2009,12 +2027,12 @@ var OtherPicture = class {
       const drawn = this.compositor.paint({ ...byMap, ...filling, ...own });
       image.data.set(drawn);
     } else {
-      const look2 = lookOf(model);
+      const look = lookOf(model);
       paintDifference(
         new Uint32Array(image.data.buffer),
         { rgb: against.scene.rgb, a: against.map.saliency, b: shown.map.saliency },
         bytes(model.get("difference_colors")) ?? GREY,
-        look2.overlay ? look2.opacity : 0
+        look.overlay ? look.opacity : 0
       );
     }
     paper.putImageData(image, 0, 0);
@@ -2318,6 +2336,7 @@ var KERNELS = [
   ".camwidget-compare-open",
   ".camwidget-classtop",
   ".camwidget-names",
+  ".camwidget-first",
   ".camwidget-find",
   ".camwidget-methods",
   ".camwidget-layer",
@@ -2811,6 +2830,36 @@ var Contour = class {
   }
 };
 
+// src/view/firstnow.ts
+function firstNowRow(context) {
+  const { model, signal } = context;
+  const name = button("camwidget-first-name", { title: "Explain this class" });
+  const bar = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
+  const cell = numberCell(context, 0, "first-now");
+  const row = make(
+    "div",
+    "camwidget-first",
+    { role: "group", "aria-label": "Most probable class of the masked picture" },
+    make("span", "camwidget-first-label", {}, "now first"),
+    name,
+    bar,
+    cell
+  );
+  let index = -1;
+  name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
+  context.watch(["first_now", "quantity", "rows"], () => {
+    const now = firstNow(model.get("first_now"));
+    index = now?.index ?? -1;
+    row.hidden = !context.live || quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
+    row.classList.toggle("camwidget-first-none", now === null);
+    if (now === null) return;
+    setText(name, now.name);
+    bar.style.setProperty("--camwidget-value", `${100 * now.masked}%`);
+    showNumbers(cell, now.whole, now.masked, null);
+  });
+  return row;
+}
+
 // src/view/follow.ts
 function followPicture(context, root) {
   const { model } = context;
@@ -3142,10 +3191,134 @@ function isPanels(element) {
   return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
 }
 
+// src/view/look.ts
+var SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
+function lookTool(context, contour2, truth2) {
+  const { signal } = context;
+  const id = context.id("look");
+  const opener = button(
+    "camwidget-button camwidget-look-open",
+    { "aria-expanded": "false", "aria-controls": id, title: "Colors, opacity, box, contour and outlines of the map" },
+    "look"
+  );
+  const drawer = make("div", "camwidget-look", { id, hidden: true }, colormap(context, contour2), opacity(context, contour2), truth2);
+  const show = (open) => {
+    drawer.hidden = !open;
+    setAttribute(opener, "aria-expanded", String(open));
+  };
+  opener.addEventListener("click", () => show(drawer.hidden === true), { signal });
+  drawer.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      show(false);
+      opener.focus({ preventScroll: true });
+    },
+    { signal }
+  );
+  return { buttons: [opener], drawer };
+}
+function legend(context) {
+  const { model } = context;
+  const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
+  context.watch(["colormap", "colormaps"], () => {
+    bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY);
+  });
+  return make("span", "camwidget-legend", { title: SCALE }, "low", bar, "high", scaleNote(context));
+}
+function colormap(context, contour2) {
+  const { model, signal } = context;
+  const select2 = make("select", "camwidget-select", {
+    "aria-label": "Colour map",
+    title: "Colours of the map, from low to high",
+    ...OWN_KEYS
+  });
+  select2.addEventListener("change", () => context.write({ colormap: select2.value }), { signal });
+  const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
+  context.watch(["colormap", "colormaps"], () => {
+    const maps = byteMap(model.get("colormaps"));
+    const name = text(model.get("colormap"));
+    setChoices(select2, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
+    bar.style.backgroundImage = gradient(maps.get(name) ?? GREY);
+  });
+  return make(
+    "div",
+    "camwidget-line",
+    {},
+    make("span", "camwidget-label", {}, "Map"),
+    select2,
+    make(
+      "span",
+      "camwidget-legend",
+      { title: SCALE },
+      "low",
+      make("span", "camwidget-legend-scale", {}, bar, contour2.level),
+      "high"
+    ),
+    contour2.reading
+  );
+}
+function scaleNote(context) {
+  const note = make("span", "camwidget-legend-note", {}, "not linear");
+  context.watch(["explanation", "other"], () => {
+    const notes = ["explanation", "other"].map((name) => text(fields(context.model.get(name))["scale_note"]));
+    const said2 = [...new Set(notes)].filter((one) => one !== "").join("; ");
+    note.hidden = said2 === "";
+    setAttribute(note, "title", said2 === "" ? "" : `Drawn brighter than in proportion: ${said2}. Masks, boxes and numbers use the map itself.`);
+  });
+  return note;
+}
+function opacity(context, contour2) {
+  const { model, signal } = context;
+  const range = new Range({
+    className: "camwidget-opacity",
+    label: "Opacity of the map",
+    title: "How strongly the map covers the picture; 0 shows exactly what the model gets",
+    step: 1,
+    signal,
+    input: (value) => context.write({ opacity: value }),
+    release: () => follow2()
+  });
+  const follow2 = () => range.follow(unit(model.get("opacity"), 0.5));
+  const overlay2 = toggle("overlay", "Show the map over the picture (space)");
+  const cells2 = toggle("cells", "Show the layer's own cells");
+  const box2 = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
+  box2.addEventListener("click", () => toggleBoxes(context), { signal });
+  context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(flag(model.get("boxes"), false))));
+  overlay2.addEventListener("click", () => toggleOverlay(context), { signal });
+  cells2.addEventListener("click", () => context.write({ cells: !flag(model.get("cells"), false) }), {
+    signal
+  });
+  context.watch(["opacity"], follow2);
+  context.watch(["overlay", "cells", "mode"], () => {
+    const product = mode(model.get("mode")) === "multiply";
+    setAttribute(overlay2, "aria-pressed", String(flag(model.get("overlay"), true) && !product));
+    setAttribute(cells2, "aria-pressed", String(flag(model.get("cells"), false) && !product));
+    range.element.disabled = product;
+    cells2.disabled = product;
+    overlay2.disabled = product;
+  });
+  return make(
+    "div",
+    "camwidget-line",
+    {},
+    make("span", "camwidget-label", {}, "Opacity"),
+    range.element,
+    overlay2,
+    cells2,
+    box2,
+    contour2.toggle
+  );
+}
+function toggle(label, title) {
+  return button("camwidget-button", { "aria-pressed": "false", title }, label);
+}
+
 // src/view/hover.ts
 var MOST2 = 3;
 var LEAST = 5e-3;
-var HINT = hint("point: read the map", "click: ask what is there", "wheel: zoom", "drag: pan");
+var HINT = hint("point: read the map", "click: ask", "wheel: zoom", "drag: pan");
 var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
 function reading(context, stage, zoom) {
   const { model, hover, scrub } = context;
@@ -3154,13 +3327,15 @@ function reading(context, stage, zoom) {
     title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them"
   });
   const about = make("span", "camwidget-reading-about");
-  const line2 = make("div", "camwidget-point", {}, facts, make("div", "camwidget-reading-evidence", {}, about, names));
+  const scale = legend(context);
+  const line2 = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, about, names));
   let known = evidence(null);
   let peak = 0;
   const update = () => {
     const { point } = hover;
     line2.classList.toggle("camwidget-unread", point === null);
-    setText(facts, point === null ? context.tool === "" ? HINT : PAINTING : said(context, stage, point));
+    scale.hidden = point !== null;
+    setText(facts, point === null ? context.tool === "" ? truthSaid(context) || HINT : PAINTING : said(context, stage, point));
     const silent = point === null || scrub.preview !== null || known.classes.length === 0;
     const strongest = silent ? [] : strengths(known, peak ||= peakOf(known, stage), stage, point);
     setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
@@ -3181,7 +3356,7 @@ function reading(context, stage, zoom) {
     peak = 0;
     update();
   });
-  context.watch(["fraction", "mode"], update);
+  context.watch(["fraction", "mode", "truth", "outlines", "box", "boxes"], update);
   stage.listen(update);
   hover.listen(update);
   context.onTool(update);
@@ -3560,97 +3735,36 @@ function describe({ name, shape }) {
   return height === void 0 || width === void 0 ? name : `${name} · ${height}×${width}`;
 }
 
-// src/view/look.ts
-function look(context, contour2) {
-  return make("div", "camwidget-look", {}, colormap(context, contour2), opacity(context, contour2));
-}
-function colormap(context, contour2) {
-  const { model, signal } = context;
-  const select2 = make("select", "camwidget-select", {
-    "aria-label": "Colour map",
-    title: "Colours of the map, from low to high",
-    ...OWN_KEYS
-  });
-  select2.addEventListener("change", () => context.write({ colormap: select2.value }), { signal });
-  const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
-  context.watch(["colormap", "colormaps"], () => {
-    const maps = byteMap(model.get("colormaps"));
-    const name = text(model.get("colormap"));
-    setChoices(select2, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
-    bar.style.backgroundImage = gradient(maps.get(name) ?? GREY);
-  });
-  return make(
-    "div",
-    "camwidget-line",
-    {},
-    make("span", "camwidget-label", {}, "Map"),
-    select2,
-    make(
-      "span",
-      "camwidget-legend",
-      { title: "Each map is scaled to its own maximum: the colours of two maps do not compare" },
-      "low",
-      make("span", "camwidget-legend-scale", {}, bar, contour2.level),
-      "high",
-      scaleNote(context)
-    ),
-    contour2.reading
+// src/view/large.ts
+function largeTool(context, root) {
+  const { signal } = context;
+  const opener = button(
+    "camwidget-button camwidget-large-open",
+    { "aria-pressed": "false", title: "Fill the window; Esc returns" },
+    "large"
   );
-}
-function scaleNote(context) {
-  const note = make("span", "camwidget-legend-note", {}, "not linear");
-  context.watch(["explanation", "other"], () => {
-    const notes = ["explanation", "other"].map((name) => text(fields(context.model.get(name))["scale_note"]));
-    const said2 = [...new Set(notes)].filter((one) => one !== "").join("; ");
-    note.hidden = said2 === "";
-    setAttribute(note, "title", said2 === "" ? "" : `Drawn brighter than in proportion: ${said2}. Masks, boxes and numbers use the map itself.`);
-  });
-  return note;
-}
-function opacity(context, contour2) {
-  const { model, signal } = context;
-  const range = new Range({
-    className: "camwidget-opacity",
-    label: "Opacity of the map",
-    title: "How strongly the map covers the picture; 0 shows exactly what the model gets",
-    step: 1,
-    signal,
-    input: (value) => context.write({ opacity: value }),
-    release: () => follow2()
-  });
-  const follow2 = () => range.follow(unit(model.get("opacity"), 0.5));
-  const overlay2 = toggle("overlay", "Show the map over the picture (space)");
-  const cells2 = toggle("cells", "Show the layer's own cells");
-  const box2 = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
-  box2.addEventListener("click", () => toggleBoxes(context), { signal });
-  context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(flag(model.get("boxes"), false))));
-  overlay2.addEventListener("click", () => toggleOverlay(context), { signal });
-  cells2.addEventListener("click", () => context.write({ cells: !flag(model.get("cells"), false) }), {
-    signal
-  });
-  context.watch(["opacity"], follow2);
-  context.watch(["overlay", "cells", "mode"], () => {
-    const product = mode(model.get("mode")) === "multiply";
-    setAttribute(overlay2, "aria-pressed", String(flag(model.get("overlay"), true) && !product));
-    setAttribute(cells2, "aria-pressed", String(flag(model.get("cells"), false) && !product));
-    range.element.disabled = product;
-    cells2.disabled = product;
-    overlay2.disabled = product;
-  });
-  return make(
-    "div",
-    "camwidget-line",
-    {},
-    make("span", "camwidget-label", {}, "Opacity"),
-    range.element,
-    overlay2,
-    cells2,
-    box2,
-    contour2.toggle
-  );
-}
-function toggle(label, title) {
-  return button("camwidget-button", { "aria-pressed": "false", title }, label);
+  let shown = null;
+  const enter = () => {
+    shown = root.closest(".camwidget-explorer") ?? root;
+    shown.classList.add("camwidget-large");
+    if (typeof shown.showPopover === "function") {
+      shown.popover = "manual";
+      shown.showPopover();
+    }
+    setAttribute(opener, "aria-pressed", "true");
+    opener.focus({ preventScroll: true });
+  };
+  const leave = () => {
+    if (shown === null) return false;
+    shown.removeAttribute("popover");
+    shown.classList.remove("camwidget-large");
+    shown = null;
+    setAttribute(opener, "aria-pressed", "false");
+    return true;
+  };
+  opener.addEventListener("click", () => leave() || enter(), { signal });
+  signal.addEventListener("abort", leave);
+  return { tool: { buttons: [opener] }, leave };
 }
 
 // src/view/mask.ts
@@ -3864,7 +3978,7 @@ var More = class {
 
 // src/view/methods.ts
 var MOST3 = 8;
-var FEW = 5;
+var FEW = 4;
 var MethodRow = class {
   element;
   more;
@@ -4262,6 +4376,22 @@ function curveHead(context) {
   });
   return head;
 }
+function curveNames(context) {
+  const names = make("div", "camwidget-curve-names");
+  context.watch(["curve_names"], () => {
+    const all = lineNames(context.model.get("curve_names"));
+    const lines = fit(names, all.length, () => make("span", ""));
+    all.forEach(({ name, color, place: place4 }, at) => {
+      const line2 = lines[at];
+      if (line2 === void 0) return;
+      setText(line2, name);
+      line2.title = name;
+      line2.style.setProperty("--camwidget-line-color", color);
+      line2.style.setProperty("--camwidget-place", String(place4));
+    });
+  });
+  return names;
+}
 function sentence(context) {
   const line2 = make("div", "camwidget-say", { "aria-live": "polite" });
   context.watch(["sentence"], () => setText(line2, text(context.model.get("sentence"))));
@@ -4269,7 +4399,11 @@ function sentence(context) {
 }
 function status(context, help) {
   const line2 = make("span", "camwidget-status-text");
-  context.watch(["status"], () => setText(line2, text(context.model.get("status"))));
+  context.watch(["status"], () => {
+    const status2 = text(context.model.get("status"));
+    setText(line2, status2);
+    line2.title = status2;
+  });
   return make("div", "camwidget-status", {}, line2, help);
 }
 function errorLine(context) {
@@ -4594,7 +4728,7 @@ var Search = class {
 };
 
 // src/view/tools.ts
-function toolbar(tools) {
+function toolbar(tools, status2) {
   const line2 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
   const drawers = make("div", "camwidget-drawers");
   for (const { buttons, drawer } of tools) {
@@ -4602,7 +4736,7 @@ function toolbar(tools) {
     if (drawer !== void 0) drawers.append(drawer);
   }
   line2.hidden = line2.children.length === 0;
-  return make("div", "camwidget-toolbox", {}, line2, drawers);
+  return make("div", "camwidget-toolbox", {}, line2, status2, drawers);
 }
 
 // src/view/waiting.ts
@@ -4897,30 +5031,31 @@ function mount(model, root, signal, live = true) {
   const contour2 = new Contour(context, stage);
   const brush = new Brush(context, stage);
   const keep = keepTool(context, stage);
-  const tools = live ? [historyTool(context), brush, compare.tool, keep] : [keep];
+  const truth2 = truthLine(context);
+  const drawing = lookTool(context, contour2, truth2);
+  const large = largeTool(context, root);
+  const tools = live ? [historyTool(context), brush, compare.tool, drawing, keep, large.tool] : [drawing, keep];
   const parts = [
     make(
       "div",
       "camwidget-stage",
       {},
       ...compare.around,
-      reading(context, stage, zoom),
-      toolbar(tools),
-      look(context, contour2),
-      truthLine(context)
+      reading(context, stage, zoom)
     ),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,
     ...compare.numbers,
+    firstNowRow(context),
     new Search(context).element,
     curveHead(context),
+    curveNames(context),
     alone(context),
-    methods2.element,
-    layer,
     mask,
     sentence(context),
-    status(context, help.element),
+    make("div", "camwidget-choices", {}, methods2.element, layer),
+    toolbar(tools, status(context, help.element)),
     errorLine(context),
     connection.element
   ];
@@ -4936,7 +5071,7 @@ function mount(model, root, signal, live = true) {
     contour: contour2,
     play,
     cycleCompare: () => compare.cycle(),
-    close: () => help.close() || play.stop() || methods2.close() || here2.close() || brush.stop() || stage.cancel.press()
+    close: () => help.close() || play.stop() || methods2.close() || here2.close() || brush.stop() || stage.cancel.press() || large.leave()
   });
   narrow(root, mask, signal);
   waiting(context, root);

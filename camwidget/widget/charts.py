@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import bqplot
 import numpy as np
 from ipywidgets import Layout
 
-from ..colors import ACCENT, NEUTRAL, RIVALS, class_colors
+from ..colors import ACCENT, NEUTRAL, RISING, RIVALS, class_colors
 from ..perturb import MaskCurve
 from ..scores import decimals
 
-__all__ = ["ROW_HEIGHT", "ClassBars", "CurveChart"]
+__all__ = ["ROW_HEIGHT", "ClassBars", "CurveChart", "line_colors", "spread"]
 
 #: Pixels a class row takes; view.css has the same figure for names and numbers beside the bars.
 ROW_HEIGHT = 28
@@ -20,6 +21,10 @@ ROW_HEIGHT = 28
 
 #: Where a quantity's axis has its ticks, between its ends.
 _PARTS = (0.1, 0.5, 0.9)
+#: Pixels beside the curves, for the names of their lines; grid.css has the same figure.
+_NAMES = 104
+#: The least distance between two names, of the chart's height.
+_APART = 0.17
 #: bqplot wants at least two points of a line, also of one that is not shown yet.
 _NOWHERE = [0.0, 0.0]
 
@@ -199,7 +204,12 @@ class CurveChart:
                 self._dot,
             ],
             axes=axes,
-            fig_margin={"top": 10, "bottom": 26, "left": 52 if is_quantity else 34, "right": 22},
+            fig_margin={
+                "top": 10,
+                "bottom": 26,
+                "left": 52 if is_quantity else 34,
+                "right": _NAMES,
+            },
             padding_x=0,
             padding_y=0,
             display_toolbar=False,
@@ -207,10 +217,16 @@ class CurveChart:
         )
         self.figure.add_class("camwidget-curve")
 
-    def show(self, curve: MaskCurve) -> None:
-        """Draw a curve, complete or not; on an axis of its own, if it is of a quantity."""
+    def show(self, curve: MaskCurve, colors: Sequence[str] = RIVALS) -> None:
+        """Draw a curve, complete or not; on an axis of its own, if it is of a quantity.
+
+        Args:
+            curve: of the target and its rivals.
+            colors: of the rivals' lines.
+        """
         self._fit(curve.span)
         with self._others.hold_sync():
+            self._others.colors = list(colors)
             self._others.x = curve.fraction
             self._others.y = curve.probabilities[:, list(curve.others)].T
             self._others.visible = bool(curve.others)
@@ -218,6 +234,24 @@ class CurveChart:
             self._target.x = curve.fraction
             self._target.y = curve.probability
             self._target.visible = True
+
+    def names(self, curve: MaskCurve, colors: Sequence[str]) -> list[dict[str, Any]]:
+        """The names of the lines beside their right ends: text, color and place, from 0 at the foot of the chart to 1.
+
+        The view writes them: bqplot cuts off what lies beside the axes.
+        """
+        low, high = self._span
+        lines = [(curve.target, curve.name, ACCENT)]
+        lines += zip(curve.others, curve.other_names, colors, strict=False)
+        ends = sorted(
+            ((float(curve.probabilities[-1, i]), name, color) for i, name, color in lines),
+            key=lambda end: end[0],
+        )
+        places = spread([(value - low) / (high - low) for value, _, _ in ends], _APART)
+        return [
+            {"name": name, "color": color, "place": place}
+            for (_, name, color), place in zip(ends, places, strict=True)
+        ]
 
     def show_other(self, curve: MaskCurve | None) -> None:
         """Draw the curve of what is compared; None takes it away."""
@@ -278,3 +312,34 @@ class CurveChart:
             with self._dot.hold_sync():
                 self._dot.x = [fraction]
                 self._dot.y = [probability]
+
+
+def spread(places: Sequence[float], apart: float) -> list[float]:
+    """Places in ascending order, moved within [0, 1] so that neighbors are at least ``apart`` from each other."""
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + apart) if moved else max(0.0, place))
+    # What was pushed over the upper edge pushes the others back.
+    most = 1.0
+    for at in range(len(moved) - 1, -1, -1):
+        moved[at] = min(moved[at], most)
+        most = moved[at] - apart
+    return moved
+
+
+def line_colors(others: Sequence[int], rows: Sequence[int], target: int) -> list[str]:
+    """The colors of a curve's other lines: those of their bars, or of their own where these have none.
+
+    Args:
+        others: the classes of the lines.
+        rows: the listed classes.
+        target: the chosen one.
+    """
+    bars = (
+        dict(zip(rows, class_colors(len(rows), rows.index(target)), strict=True))
+        if target in rows
+        else {}
+    )
+    more = iter(RISING)
+    own = [bars.get(index, NEUTRAL) for index in others]
+    return [next(more, NEUTRAL) if color == NEUTRAL else color for color in own]

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.patches import Rectangle
 
-from ..colors import ACCENT, NEUTRAL, RIVALS, class_colors
+from ..colors import ACCENT, NEUTRAL, class_colors
 from ..errors import CamwidgetError
 from ..explanation import Explanation, overlay_heat
 from ..figures import new_figure
@@ -23,6 +23,7 @@ from ..images import shades
 from ..perturb import MaskCurve
 from ..scores import decimals, number_text
 from ..tone_mapping import COLORS, tone_mapped
+from .charts import line_colors
 from .masking import is_whole, masked
 
 if TYPE_CHECKING:
@@ -150,7 +151,8 @@ def _curve(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
     curve = explorer.curve
     assert curve is not None
     axes.plot(curve.fraction, curve.probability, lw=1.8, color=ACCENT, zorder=3)
-    for index, color in zip(curve.others, RIVALS, strict=False):
+    colors = line_colors(curve.others, explorer._screen.row_classes, curve.target)
+    for index, color in zip(curve.others, colors, strict=True):
         axes.plot(curve.fraction, curve.probabilities[:, index], lw=1, ls="--", color=color)
     at = float(np.interp(explorer.fraction, curve.fraction, curve.probability))
     axes.axvline(explorer.fraction, lw=0.8, color=NEUTRAL, zorder=0)

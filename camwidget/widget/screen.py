@@ -17,7 +17,7 @@ from ..methods import list_methods
 from ..models import VisionModel
 from ..perturb import MaskCurve
 from . import words
-from .charts import ClassBars, CurveChart
+from .charts import ClassBars, CurveChart, line_colors
 from .masking import Mask
 from .strip import PictureStrip
 from .view import View
@@ -149,6 +149,7 @@ class Screen:
             target=target,
             rows=rows,
             masked=[],
+            first_now={},
             status=status,
             busy=False,
             pending=False,
@@ -178,12 +179,13 @@ class Screen:
             target=target,
             rows=rows,
             masked=[],
+            first_now={},
             pending=False,
             status=words.growing(method, name, 0.0),
             sentence=f"The map for {name} is growing; the model is asked about the mask when it is complete.",
         )
         self.bars.show([float(whole[i]) for i in self.row_classes], self.row_classes.index(target))
-        self.chart.clear()
+        self._clear_curve()
 
     def _list_classes(self, target: int, whole: np.ndarray) -> list[dict[str, Any]]:
         """The most probable classes, the target among them; words in reading order, where they are the classes."""
@@ -214,30 +216,58 @@ class Screen:
         before = float(self._whole[target])
         after = None if values is None else float(values[target])
         masked = [] if values is None else [float(values[i]) for i in self.row_classes]
+        first = None if values is None else self._first(values)
+        changed = first if first != self._first(self._whole) else None
         self.tell(
             masked=masked,
-            sentence=words.sentence(explanation, mask, before, after),
+            first_now={} if first is None or values is None else self._row(first, values),
+            sentence=words.sentence(
+                explanation,
+                mask,
+                before,
+                after,
+                None if changed is None else self.model.classes[changed],
+            ),
             pending=False,
             **({"filled": filled} if filled else {}),
         )
         self.bars.show_masked(masked or [float(self._whole[i]) for i in self.row_classes])
         if mask.mode == "multiply":
-            self.chart.clear()
+            self._clear_curve()
         else:
             self.chart.mark(mask.fraction, before if after is None else after)
 
+    def _first(self, values: np.ndarray) -> int | None:
+        """The most probable class; None of quantities, of which none is more than another, and of a single class."""
+        if self.model.scores == "value" or len(values) < 2:
+            return None
+        return int(self.model.ordered(torch.from_numpy(values))[0])
+
+    def _row(self, index: int, values: np.ndarray) -> dict[str, Any]:
+        """A class as the browser lists it, with its number for the masked picture."""
+        name, whole = self.model.classes[index], float(self._whole[index])
+        return {"index": index, "name": name, "whole": whole, "masked": float(values[index])}
+
     def show_no_answer(self) -> None:
         """The model failed on the masked picture: what was said of another mask must not stay."""
-        self.tell(masked=[], sentence="There is no answer for this mask.", pending=False)
+        self.tell(
+            masked=[], first_now={}, sentence="There is no answer for this mask.", pending=False
+        )
         self.bars.show_masked([float(self._whole[i]) for i in self.row_classes])
         self.chart.unmark()
 
     def show_curve(self, curve: MaskCurve | None) -> None:
         """Draw a curve, complete or not; None takes it away."""
         if curve is None:
-            self.chart.clear()
+            self._clear_curve()
         else:
-            self.chart.show(curve)
+            colors = line_colors(curve.others, self.row_classes, curve.target)
+            self.chart.show(curve, colors)
+            self.tell(curve_names=self.chart.names(curve, colors))
+
+    def _clear_curve(self) -> None:
+        self.chart.clear()
+        self.tell(curve_names=[])
 
     def likely(self, count: int) -> list[int]:
         """The most probable classes of the whole picture, and those listed."""

@@ -25,8 +25,8 @@ class PictureStrip:
         on_error: called with a text when anything else fails that a page has asked for.
     """
 
-    SIDE = 56  #: CSS pixels
-    GAP = 8
+    SIDE = 36  #: CSS pixels
+    GAP = 6
     MOST = Paper.WIDEST // (SIDE + GAP)  #: thumbnails that are drawn
     PACE = 0.5  #: seconds between two drawings, of many or large pictures
 

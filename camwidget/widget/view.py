@@ -32,6 +32,8 @@ class View(Reader, anywidget.AnyWidget):
     target = t.Int(-1).tag(sync=True)
     rows: t.List = t.List([]).tag(sync=True)
     masked: t.List = t.List([]).tag(sync=True)
+    first_now = t.Dict({}).tag(sync=True)
+    curve_names: t.List = t.List([]).tag(sync=True)
     quantity = t.Dict({}).tag(sync=True)
     class_names: t.List = t.List([]).tag(sync=True)
 
@@ -94,7 +96,8 @@ class View(Reader, anywidget.AnyWidget):
     missing = t.Unicode("").tag(sync=True)
 
     _own = frozenset({
-        "scene", "explanation", "rows", "masked", "quantity", "class_names", "methods", "layers", "stages", "baselines",
+        "scene", "explanation", "rows", "masked", "first_now", "curve_names", "quantity",
+        "class_names", "methods", "layers", "stages", "baselines",
         "colormaps", "pictures", "prompt", "truth", "truthful", "box", "sentence", "status", "busy", "pending",
         "progress", "partial", "cancellable", "missing", "evidence", "filled", "undoable", "redoable", "code", "models",
         "difference_colors", "other", "other_scene", "other_state", "other_answer", "other_filled",

@@ -17,7 +17,13 @@ from .masking import WHOLE, Mask
 __all__ = ["box", "growing", "picked_sentence", "sentence", "status", "truth"]
 
 
-def sentence(explanation: Explanation, mask: Mask, before: float, after: float | None) -> str:
+def sentence(
+    explanation: Explanation,
+    mask: Mask,
+    before: float,
+    after: float | None,
+    first_now: str | None = None,
+) -> str:
     """One sentence on what masking did, to be read aloud.
 
     Args:
@@ -25,6 +31,7 @@ def sentence(explanation: Explanation, mask: Mask, before: float, after: float |
         mask: how the picture is masked.
         before: the probability of the map's class, or the quantity, for the whole picture.
         after: that for the masked one; None if nothing is hidden.
+        first_now: the most probable class of the masked picture, if it is another than that of the whole one.
     """
     name = explanation.target.label
     kept = covered(mask.paint)[1]
@@ -40,6 +47,8 @@ def sentence(explanation: Explanation, mask: Mask, before: float, after: float |
     deed = _deed(explanation, mask)
     it = "it" if name in deed else name
     said = f"{deed} {_effect(before, after, it, explanation.prediction)}"
+    if first_now is not None:
+        said = f"{said} Now first: {first_now}."
     if explanation.is_empty:
         return f"{said} {explanation.note}"
     evident = float((explanation.saliency > 0).mean())

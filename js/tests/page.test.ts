@@ -248,7 +248,7 @@ describe("a page", () => {
     document.body.replaceChildren(page);
     await settle();
     const tools = Array.from(page.querySelectorAll(".camwidget-tools button"), (one) => one.textContent);
-    expect(tools).toEqual(["PNG"]);
+    expect(tools).toEqual(["look", "PNG"]);
     const frame = page.querySelector<HTMLElement>(".camwidget-frame")!;
     for (const key of ["v", "p", "x", "}"]) {
       frame.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));

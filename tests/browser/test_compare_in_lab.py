@@ -66,6 +66,7 @@ def test_two_layers_are_compared(page: Any, textures: cw.VisionModel) -> None:
     assert two["x"] > one["x"] + one["width"]
 
     # The slider masks both, each by its own map, to the byte; the models' numbers follow.
+    page.locator(".camwidget-look-open").click()
     page.locator(".camwidget-look button", has_text="overlay").click()
     fraction_is(page, 30)
     source = textures.preprocess.pixels(sample)

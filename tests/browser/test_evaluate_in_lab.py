@@ -127,6 +127,7 @@ def test_a_map_of_the_contact_sheet_is_picked(shown: Any) -> None:
 def test_the_box_is_drawn_and_follows(shown: Any) -> None:
     page = shown.page
     assert page.locator(".camwidget-box").count() == 0
+    page.locator(".camwidget-look-open").click()
     page.locator(".camwidget-look button", has_text="box").click()
     page.locator(".camwidget-box").wait_for()
     said = page.locator(".camwidget-truth-said")

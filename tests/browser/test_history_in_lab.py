@@ -27,6 +27,7 @@ def test_undo_code_and_png(open_page: Callable[..., Any], lab: Any, tmp_path: Pa
     assert undo.get_attribute("aria-disabled") == "true"
     page.locator('[role="radio"][data-name="gradcam++"]').click()
     status_has(page, "Grad-CAM++")
+    page.locator(".camwidget-look-open").click()
     page.locator(".camwidget-look button", has_text="overlay").click()
     frame.focus()
     assert page.locator(".camwidget-look [aria-pressed=true]", has_text="overlay").count() == 0

@@ -59,7 +59,7 @@ def use_neighbours(page: Any) -> None:
     assert page.locator(".camwidget-curve svg path.line").count() >= 2
     before = canvas_pixels(page)
     strip = page.locator(".camwidget-strip canvas").bounding_box()
-    page.mouse.click(strip["x"] + 32 + 64, strip["y"] + strip["height"] / 2)
+    page.mouse.click(strip["x"] + 21 + 42, strip["y"] + strip["height"] / 2)
     page.locator(".camwidget-frame[aria-busy=false]").wait_for()
     repainted(page, before, "another picture")
 

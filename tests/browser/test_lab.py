@@ -310,7 +310,7 @@ def test_upload_and_strip(explorer: Any, sample: zoo.Sample) -> None:
     painted(page, turned)
     page.keyboard.press("Space")
     strip = page.locator(".camwidget-strip canvas").bounding_box()
-    page.mouse.click(strip["x"] + 32, strip["y"] + strip["height"] / 2)
+    page.mouse.click(strip["x"] + 21, strip["y"] + strip["height"] / 2)
     until(
         page,
         "() => document.querySelector('.camwidget-error').hidden",
@@ -367,6 +367,45 @@ def test_nothing_is_lost_on_reload_or_in_a_second_view(
     painted(page, thumbs, selector=".camwidget-strip canvas")  # it is drawn again
     fraction_is(page, 10)
     until(page, "() => document.querySelector('.camwidget-say').textContent.includes('10 %')")
+
+
+def test_the_main_loop_fits_a_laptop(lab: Any, open_page: Callable[..., Any]) -> None:
+    """Strip, picture, classes, slider, sentence, methods and layers in Lab at 1280 × 720 with its sidebar open."""
+    shown = open_page(viewport={"width": 1280, "height": 720})
+    shown.open(lab.write("laptop", EXPLORER))
+    shown.widget()
+    page = shown.page
+    page.evaluate(
+        "() => document.querySelector('.camwidget-explorer').scrollIntoView({block: 'start'})"
+    )
+    parts = ("strip", "frame", "numbers", "curve", "mask", "say", "methods", "layer")
+    boxes = [page.locator(f".camwidget-{part}").first.bounding_box() for part in parts]
+    assert all(boxes)
+    top = min(box["y"] for box in boxes)
+    bottom = max(box["y"] + box["height"] for box in boxes)
+    left = min(box["x"] for box in boxes)
+    right = max(box["x"] + box["width"] for box in boxes)
+    assert bottom - top <= 600 and right - left <= 900
+    assert boxes[1]["height"] > 340, "the picture is not made small for it"
+    notebook = page.locator(".jp-WindowedPanel-outer").bounding_box()
+    for part, box in zip(parts[1:6], boxes[1:6], strict=True):
+        assert box["y"] >= notebook["y"] - 1, part
+        assert box["y"] + box["height"] <= notebook["y"] + notebook["height"] + 1, part
+
+    page.locator(".camwidget-large-open").click()
+    until(
+        page,
+        """() => {
+          const {x, y, width, height} = document.querySelector('.camwidget-explorer').getBoundingClientRect();
+          return x === 0 && y === 0 && width === innerWidth && height === innerHeight;
+        }""",
+    )
+    assert page.locator(".camwidget-frame").bounding_box()["height"] > boxes[1]["height"] + 40
+    page.keyboard.press("Escape")
+    until(
+        page,
+        "() => document.querySelector('.camwidget-explorer').getBoundingClientRect().width < 900",
+    )
 
 
 @pytest.mark.full
@@ -532,14 +571,14 @@ def test_the_strip_follows_the_chosen_picture(lab: Any, open_page: Callable[...,
     lab_page = open_page()
     many = (
         "import numpy as np, camwidget as cw\n"
-        "ex = cw.Explorer(cw.load(), [np.full((64, 64, 3), 8 * n, np.uint8) for n in range(30)])\nex"
+        "ex = cw.Explorer(cw.load(), [np.full((64, 64, 3), 8 * n, np.uint8) for n in range(60)])\nex"
     )
     lab_page.open(lab.write("many", many))
     lab_page.widget()
     page = lab_page.page
     where = "() => document.querySelector('.camwidget-thumbs').scrollLeft"
     assert page.evaluate(where) == 0
-    lab_page.execute("ex.picture = 25; ex.wait(120)")
+    lab_page.execute("ex.picture = 55; ex.wait(120)")
     until(page, f"() => ({where})() > 300")
     lab_page.execute("ex.picture = 0; ex.wait(120)")
     until(page, f"() => ({where})() < 40")

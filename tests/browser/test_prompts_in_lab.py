@@ -102,6 +102,7 @@ def test_the_truth_is_outlined(shown: Callable[[str], Any]) -> None:
     status_has(page, "· blue ·")
     lines = page.locator(".camwidget-outlines path")
     assert lines.count() == 0
+    page.locator(".camwidget-look-open").click()
     page.locator(".camwidget-truth-toggle").click()
     page.locator(".camwidget-outlines .evidence:not(.under)").wait_for()
     assert lines.count() == 6

@@ -20,7 +20,7 @@ from torch import nn
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.perturb import baseline_pixels
+from camwidget.perturb import baseline_pixels, mask_pixels
 from camwidget.ranks import rank_levels
 from camwidget.widget.session import Session
 
@@ -659,3 +659,43 @@ def test_a_closed_one_is_let_go(
     del explorer
     gc.collect()
     assert gone() is None
+
+
+def test_the_class_that_is_first_now_is_named(textures: cw.VisionModel) -> None:
+    """Also when it is none of those listed for the whole picture; in the list, in the sentence and on the curve."""
+    ex = cw.Explorer(textures, zoo.samples("zoo/textures")[0].image, top=1).wait(60)
+    view = ex._view
+    assert view.first_now == {} and len(view.rows) == 1
+    ex.fraction = 0.35
+    ex.wait(60)
+    shown = textures.probabilities(
+        textures.logits(
+            mask_pixels(
+                textures.preprocess.pixels(zoo.samples("zoo/textures")[0].image),
+                rank_levels(ex.explanation.saliency),
+                [0.35],
+            )
+        )
+    )[0]
+    first = int(shown.argmax())
+    name = textures.classes[first]
+    assert name != ex.target
+    assert view.first_now["index"] == first and view.first_now["name"] == name
+    assert view.first_now["masked"] == pytest.approx(float(shown[first]), abs=1e-4)
+    assert view.sentence.endswith(f"Now first: {name}.")
+    assert name in [line["name"] for line in view.curve_names]
+    ex.fraction = 0.0
+    ex.wait(60)
+    assert view.first_now == {} and "Now first" not in view.sentence
+    ex.close()
+
+
+def test_quantities_have_no_first() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
+    model = cw.wrap(net, cw.Preprocess(32), ["age", "weight"], unit="units")
+    ex = cw.Explorer(model, torch.rand(3, 32, 32), fraction=0.3).wait(60)
+    assert ex._view.first_now == {} and ex._view.masked
+    ex.close()

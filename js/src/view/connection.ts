@@ -21,7 +21,7 @@ const LOCAL: ReadonlySet<string> = new Set([
 
 /** Controls of which none does anything without a kernel; the charts and panels beside the view are dimmed by CSS. */
 const KERNELS = [
-  ".camwidget-history", ".camwidget-compare-open", ".camwidget-classtop", ".camwidget-names", ".camwidget-find",
+  ".camwidget-history", ".camwidget-compare-open", ".camwidget-classtop", ".camwidget-names", ".camwidget-first", ".camwidget-find",
   ".camwidget-methods", ".camwidget-layer", ".camwidget-alone",
 ];
 

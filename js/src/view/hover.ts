@@ -2,9 +2,11 @@ import { enlarge, enlargeAt } from "../core/enlarge";
 import { threshold } from "../core/rule";
 import type { Context } from "./context";
 import { fit, make, setText } from "./dom";
+import { legend } from "./look";
 import type { Point, Stage } from "./stage";
 import { evidence, mode, number, place, prompt, text } from "./traits";
 import type { Evidence } from "./traits";
+import { truthSaid } from "./truth";
 import type { Zoom } from "./zoom";
 
 /** No more classes than these have room. */
@@ -13,7 +15,7 @@ const MOST = 3;
 /** What would be said as 0.00 is not said. */
 const LEAST = 0.005;
 
-const HINT = hint("point: read the map", "click: ask what is there", "wheel: zoom", "drag: pan");
+const HINT = hint("point: read the map", "click: ask", "wheel: zoom", "drag: pan");
 const PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
 
 /** A class, and how strong its map is at the pixel. */
@@ -34,13 +36,15 @@ export function reading(context: Context, stage: Stage, zoom: Zoom): HTMLElement
     title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them",
   });
   const about = make("span", "camwidget-reading-about");
-  const line = make("div", "camwidget-point", {}, facts, make("div", "camwidget-reading-evidence", {}, about, names));
+  const scale = legend(context);
+  const line = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, about, names));
   let known: Evidence = evidence(null);
   let peak = 0;
   const update = (): void => {
     const { point } = hover;
     line.classList.toggle("camwidget-unread", point === null);
-    setText(facts, point === null ? (context.tool === "" ? HINT : PAINTING) : said(context, stage, point));
+    scale.hidden = point !== null;
+    setText(facts, point === null ? (context.tool === "" ? truthSaid(context) || HINT : PAINTING) : said(context, stage, point));
     // A preview is of another layer: nothing is known of the other classes there.
     const silent = point === null || scrub.preview !== null || known.classes.length === 0;
     const strongest = silent ? [] : strengths(known, peak ||= peakOf(known, stage), stage, point);
@@ -66,7 +70,7 @@ export function reading(context: Context, stage: Stage, zoom: Zoom): HTMLElement
     peak = 0;
     update();
   });
-  context.watch(["fraction", "mode"], update);
+  context.watch(["fraction", "mode", "truth", "outlines", "box", "boxes"], update);
   stage.listen(update);
   hover.listen(update);
   context.onTool(update);

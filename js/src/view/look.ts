@@ -4,11 +4,47 @@ import type { Context } from "./context";
 import type { Contour } from "./contours";
 import { button, make, OWN_KEYS, setAttribute, setChoices } from "./dom";
 import { Range } from "./range";
+import type { Tool } from "./tools";
 import { byteMap, fields, flag, mode, text, unit } from "./traits";
 
-/** How the map is drawn: never what the model gets. */
-export function look(context: Context, contour: Contour): HTMLElement {
-  return make("div", "camwidget-look", {}, colormap(context, contour), opacity(context, contour));
+const SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
+
+/** Controls for how the map is drawn, which changes nothing that the model gets: a button and the drawer that it opens. */
+export function lookTool(context: Context, contour: Contour, truth: HTMLElement): Tool {
+  const { signal } = context;
+  const id = context.id("look");
+  const opener = button(
+    "camwidget-button camwidget-look-open",
+    { "aria-expanded": "false", "aria-controls": id, title: "Colors, opacity, box, contour and outlines of the map" },
+    "look",
+  );
+  const drawer = make("div", "camwidget-look", { id, hidden: true }, colormap(context, contour), opacity(context, contour), truth);
+  const show = (open: boolean): void => {
+    drawer.hidden = !open;
+    setAttribute(opener, "aria-expanded", String(open));
+  };
+  opener.addEventListener("click", () => show(drawer.hidden === true), { signal });
+  drawer.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      show(false);
+      opener.focus({ preventScroll: true });
+    },
+    { signal },
+  );
+  return { buttons: [opener], drawer };
+}
+
+/** The scale of the colors, from low to high, and a note where it is not linear. */
+export function legend(context: Context): HTMLElement {
+  const { model } = context;
+  const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
+  context.watch(["colormap", "colormaps"], () => {
+    bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY);
+  });
+  return make("span", "camwidget-legend", { title: SCALE }, "low", bar, "high", scaleNote(context));
 }
 
 function colormap(context: Context, contour: Contour): HTMLElement {
@@ -35,11 +71,10 @@ function colormap(context: Context, contour: Contour): HTMLElement {
     make(
       "span",
       "camwidget-legend",
-      { title: "Each map is scaled to its own maximum: the colours of two maps do not compare" },
+      { title: SCALE },
       "low",
       make("span", "camwidget-legend-scale", {}, bar, contour.level),
       "high",
-      scaleNote(context),
     ),
     contour.reading,
   );

@@ -8,7 +8,7 @@ import type { Method } from "./traits";
 
 /** So many are shown side by side; of more than that a few, and the rest on demand. */
 const MOST = 8;
-const FEW = 5;
+const FEW = 4;
 
 /** The methods: the common ones as chips, all others in their families behind "more". */
 export class MethodRow {

@@ -1,7 +1,7 @@
 import type { Mode } from "../core/rule";
 import type { Context } from "./context";
-import { button, make, setText } from "./dom";
-import { mode, quantity, text } from "./traits";
+import { button, fit, make, setText } from "./dom";
+import { lineNames, mode, quantity, text } from "./traits";
 
 const CURVE: Readonly<Record<Mode, string>> = {
   remove: " as the top evidence goes",
@@ -22,6 +22,24 @@ export function curveHead(context: Context): HTMLElement {
   return head;
 }
 
+/** The names of the lines beside their ends: over the right margin of the curve. */
+export function curveNames(context: Context): HTMLElement {
+  const names = make("div", "camwidget-curve-names");
+  context.watch(["curve_names"], () => {
+    const all = lineNames(context.model.get("curve_names"));
+    const lines = fit(names, all.length, () => make("span", ""));
+    all.forEach(({ name, color, place }, at) => {
+      const line = lines[at];
+      if (line === undefined) return;
+      setText(line, name);
+      line.title = name;
+      line.style.setProperty("--camwidget-line-color", color);
+      line.style.setProperty("--camwidget-place", String(place));
+    });
+  });
+  return names;
+}
+
 /** The readout under the slider, a sentence to be read aloud. */
 export function sentence(context: Context): HTMLElement {
   const line = make("div", "camwidget-say", { "aria-live": "polite" });
@@ -31,7 +49,12 @@ export function sentence(context: Context): HTMLElement {
 
 export function status(context: Context, help: HTMLElement): HTMLElement {
   const line = make("span", "camwidget-status-text");
-  context.watch(["status"], () => setText(line, text(context.model.get("status"))));
+  context.watch(["status"], () => {
+    const status = text(context.model.get("status"));
+    setText(line, status);
+    // It is cut off where there is no room.
+    line.title = status;
+  });
   return make("div", "camwidget-status", {}, line, help);
 }
 

@@ -6,8 +6,8 @@ export interface Tool {
   readonly drawer?: HTMLElement;
 }
 
-/** The line under the picture. */
-export function toolbar(tools: readonly Tool[]): HTMLElement {
+/** The last line: the tools, what is said beside them, and below them the drawers that they open. */
+export function toolbar(tools: readonly Tool[], status: HTMLElement): HTMLElement {
   const line = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
   const drawers = make("div", "camwidget-drawers");
   for (const { buttons, drawer } of tools) {
@@ -15,5 +15,5 @@ export function toolbar(tools: readonly Tool[]): HTMLElement {
     if (drawer !== undefined) drawers.append(drawer);
   }
   line.hidden = line.children.length === 0;
-  return make("div", "camwidget-toolbox", {}, line, drawers);
+  return make("div", "camwidget-toolbox", {}, line, status, drawers);
 }

@@ -30,6 +30,18 @@ export interface Row {
   readonly whole: number;
 }
 
+/** The most probable class of the masked picture. */
+export interface FirstNow extends Row {
+  readonly masked: number;
+}
+
+/** The name of a line of the curve, and where its end is, from 0 at the foot of the chart to 1. */
+export interface LineName {
+  readonly name: string;
+  readonly color: string;
+  readonly place: number;
+}
+
 export interface Method {
   readonly name: string;
   readonly label: string;
@@ -247,6 +259,21 @@ export function rows(value: unknown): readonly Row[] {
       name: text(from["name"]),
       whole: number(from["whole"], Number.NaN),
     };
+  });
+}
+
+/** Null while the picture is whole. */
+export function firstNow(value: unknown): FirstNow | null {
+  const from = fields(value);
+  const [row] = rows([from]);
+  const masked = number(from["masked"], Number.NaN);
+  return row === undefined || row.index < 0 || Number.isNaN(masked) ? null : { ...row, masked };
+}
+
+export function lineNames(value: unknown): readonly LineName[] {
+  return list(value).map((item) => {
+    const from = fields(item);
+    return { name: text(from["name"]), color: text(from["color"]), place: unit(from["place"], 0) };
   });
 }
 

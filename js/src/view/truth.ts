@@ -25,6 +25,14 @@ export function outlines(context: Context): SVGElement {
   return drawing;
 }
 
+/** What is to be said of the ground truth now; "" where nothing is. */
+export function truthSaid({ model }: Context): string {
+  const known = truth(model.get("truth"));
+  const outlined = !flag(model.get("outlines"), false) ? "" : known === null ? "Not known for this picture." : known.said;
+  const agreed = flag(model.get("boxes"), false) ? (box(model.get("box"))?.said ?? "") : "";
+  return [outlined, agreed].filter((one) => one !== "").join(" ");
+}
+
 /** Off and on, how much of the map lies inside, and how its box agrees. Its room is there for all pictures if any has its truth. */
 export function truthLine(context: Context): HTMLElement {
   const { model, signal } = context;

@@ -5,6 +5,7 @@ import { Connection } from "./connection";
 import { Context } from "./context";
 import { make } from "./dom";
 import { Contour } from "./contours";
+import { firstNowRow } from "./firstnow";
 import { followPicture } from "./follow";
 import { Help } from "./help";
 import { HerePopover } from "./here";
@@ -14,14 +15,15 @@ import { reading } from "./hover";
 import { keepTool } from "./keep";
 import { keyboard } from "./keyboard";
 import { layerPicker } from "./layer";
-import { look } from "./look";
+import { largeTool } from "./large";
+import { lookTool } from "./look";
 import { maskRow } from "./mask";
 import { MethodRow } from "./methods";
 import type { Model } from "./model";
 import { narrow } from "./narrow";
 import { Brush } from "./paint";
 import { Play } from "./play";
-import { curveHead, errorLine, sentence, status } from "./say";
+import { curveHead, curveNames, errorLine, sentence, status } from "./say";
 import { panelKeys } from "./panels";
 import { PromptPanel } from "./prompt";
 import { Search } from "./search";
@@ -57,7 +59,12 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
   const contour = new Contour(context, stage);
   const brush = new Brush(context, stage);
   const keep = keepTool(context, stage);
-  const tools: readonly Tool[] = live ? [historyTool(context), brush, compare.tool, keep] : [keep];
+  const truth = truthLine(context);
+  const drawing = lookTool(context, contour, truth);
+  const large = largeTool(context, root);
+  const tools: readonly Tool[] = live
+    ? [historyTool(context), brush, compare.tool, drawing, keep, large.tool]
+    : [drawing, keep];
   const parts = [
     make(
       "div",
@@ -65,22 +72,20 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
       {},
       ...compare.around,
       reading(context, stage, zoom),
-      toolbar(tools),
-      look(context, contour),
-      truthLine(context),
     ),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,
     ...compare.numbers,
+    firstNowRow(context),
     new Search(context).element,
     curveHead(context),
+    curveNames(context),
     alone(context),
-    methods.element,
-    layer,
     mask,
     sentence(context),
-    status(context, help.element),
+    make("div", "camwidget-choices", {}, methods.element, layer),
+    toolbar(tools, status(context, help.element)),
     errorLine(context),
     connection.element,
   ];
@@ -97,7 +102,13 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
     play,
     cycleCompare: () => compare.cycle(),
     close: () =>
-      help.close() || play.stop() || methods.close() || here.close() || brush.stop() || stage.cancel.press(),
+      help.close() ||
+      play.stop() ||
+      methods.close() ||
+      here.close() ||
+      brush.stop() ||
+      stage.cancel.press() ||
+      large.leave(),
   });
   narrow(root, mask, signal);
   waiting(context, root);

@@ -247,7 +247,7 @@ def test_which_output_it_is_can_be_said() -> None:
         np.testing.assert_allclose(cw.explain(model, PICTURE, 1).raw, plain.raw, rtol=1e-5)
     for output, words in [
         (7, r"output=7 is not in what Net returns, a tuple of 2 \(IndexError"),
-        (lambda out: out[0][:, :, None], r"class scores are \(N, classes\)"),
+        (lambda out: out[0][:, :, None].expand(-1, -1, 2), r"class scores are \(N, classes\)"),
         (1.5, "a key, an index or an attribute"),
     ]:
         with pytest.raises(ModelError, match=words):

@@ -113,8 +113,8 @@ def explain(
         model: from ``load`` or ``wrap``.
         image: a path, PIL image, array or tensor (see ``open_picture``); a list of them, a tensor (N, C, H, W), or
             another container (see ``picture_containers.list_entries``) explains them as one batch. For a model with
-            several inputs, a mapping from their names to the picture and the tensors. A captioner without a
-            caption explains each picture under its own.
+            several inputs, a mapping from their names to the picture and the tensors; any other mapping is pictures by
+            name, or a row of a data set. A captioner without a caption explains each picture under its own.
         target: class index, class name, ``Contrast``, ``Counterfactual``, ``LogProbability``, or a callable from
             the model's output to (N,); the predicted class if None; a list for several.
         method: a name of ``list_methods()``, ``smoothgrad(NAME)``, or ``get_method`` with settings; a list for
@@ -137,8 +137,7 @@ def explain(
     require_model(model, "explain", image)
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
-    else:
-        image = as_batch(image)
+    image = as_batch(image)
     if isinstance(target, (np.ndarray, torch.Tensor)) and target.ndim == 1:
         target = target.tolist()
     if isinstance(layer, str) and layer == "all" and not model.has_layer("all"):

@@ -6,14 +6,15 @@ import math
 import threading
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
+from .discovery import INPUT, Discovery, Layer
 from .errors import CamwidgetError, LayerError, ModelError
-from .gap import GapHead, HeadWitness
+from .gap import HeadWitness
 from .output_reader import OutputReader
 from .outputs import describe_output
 from .picture_dependence import (
@@ -28,86 +29,13 @@ from .relus import has_reentrant_checkpoint, other_activations
 from .stages import last_features, list_stages, listed_name
 from .tokens import TokenGrid
 
-__all__ = ["Discovery", "Layer", "Reshape", "discover_layers", "hooked", "spatial"]
+__all__ = ["Reshape", "discover_layers", "hooked", "spatial"]
+
+#: What is left to do where no layer has a map.
+_WITHOUT = "For methods at the picture alone, such as 'saliency' and 'occlusion', pass layers=[]."
 
 #: Turns a layer's output that is not (N, C, H, W) into one that is.
 Reshape = Callable[[torch.Tensor], torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer whose output is a stack of maps."""
-
-    name: str
-    shape: tuple[int, int, int]  #: channels, height, width
-
-    def __str__(self) -> str:
-        return f"{self.name} · {self.shape[2]}×{self.shape[1]}"
-
-
-@dataclass(frozen=True)
-class Discovery:
-    """What one traced forward pass tells of a network."""
-
-    #: (1, columns), as the module computes them; no columns where the output has no class scores.
-    logits: torch.Tensor
-    #: Every module whose output is a map of the picture, in order of execution.
-    layers: dict[str, Layer]
-    stages: tuple[Layer, ...]  #: the few that a person chooses from
-    default: str
-    gap_head: GapHead | None
-    calls: dict[str, int] = field(default_factory=dict)
-    tokens: TokenGrid = field(default_factory=TokenGrid)
-    rectifies: bool = False  #: whether there are ReLUs on the way to the logits
-    activations: tuple[str, ...] = ()  #: the other activations there
-    same: tuple[tuple[str, ...], ...] = ()  #: names that stand for one tensor
-    faults: dict[str, str] = field(
-        default_factory=dict
-    )  #: of outputs that are no maps: why, if it is not their shape
-    is_reentrant: bool = (
-        False  #: whether a part is checkpointed so that gradients cannot be asked through it
-    )
-
-    def with_classes(self, count: int) -> Discovery:
-        """The same network with another number of outputs: what a text makes of some models."""
-        if count == self.logits.shape[1]:
-            return self
-        # A head that was recognised has a row for each of the outputs there were.
-        return replace(self, logits=self.logits.new_zeros((1, count)), gap_head=None)
-
-    def refusal(self, name: str) -> str | None:
-        """Why a module that ran is no layer, and what to do; None if it did not run."""
-        calls = self.calls.get(name, 0)
-        if calls > 1:
-            parents = (name.rsplit(".", n)[0] for n in range(1, name.count(".") + 1))
-            parent = next((p for p in parents if p in self.layers), None)
-            return (
-                f"Layer {name!r} runs {calls} times in one forward pass, so its map is not one map. "
-                + (
-                    "Wrap the part of the module that runs once, such as one branch, or name a layer behind the "
-                    "place where the branches join."
-                    if parent is None
-                    else f"Name the block that contains it, {parent!r}."
-                )
-            )
-        if not calls:
-            return None
-        listed = ", ".join(repr(layer.name) for layer in self.stages)
-        reason = self.faults.get(name, "its output has no height and width")
-        if reason == CONSTANT:
-            remedy = (
-                "It may be a table of parameters, a branch that the picture does not reach, or rectifiers that are all "
-                "off."
-            )
-        elif reason.startswith("it returns"):
-            remedy = ""
-        else:
-            remedy = "For tokens whose places are not found pass reshape=… to wrap."
-        return f"Layer {name!r} has no map: {reason}. Layers that do: {listed}. {remedy}".rstrip()
-
-    def is_same(self, name: str, other: str) -> bool:
-        """Whether two names stand for one tensor, as a container and its last child do."""
-        return name == other or any(name in group and other in group for group in self.same)
 
 
 @contextmanager
@@ -202,6 +130,8 @@ class _Recorder:
         self.sketches: dict[str, torch.Tensor] = {}
         #: What modules return that is no tensor, in words.
         self.others: dict[str, str] = {}
+        #: Whether no module has given a tensor that could have height and width.
+        self.is_flat = True
         self._shapes: dict[str, tuple[int, int, int]] = {}
         self._same: dict[tuple[int, int], list[str]] = {}
 
@@ -217,6 +147,8 @@ class _Recorder:
             self.others[name] = (
                 f"it returns {describe_output(output)}, so that a layer inside it has to be named"
             )
+        elif output.ndim > 2:
+            self.is_flat = False
         if sketch is not None:
             if maps is not None and output.ndim == 4:
                 self.tokens.note((maps.shape[2], maps.shape[3]), self.size)
@@ -283,15 +215,24 @@ def discover_layers(
     reader: OutputReader,
     reshape: Reshape | None = None,
     extras: dict[str, torch.Tensor] | None = None,
+    without: bool = False,
 ) -> Discovery:
     """Run ``inputs`` (1, C, H, W), and ``extras`` by name, through ``module`` and report its layers.
 
     It takes three forward passes, the second and third for ``picture_dependence``, and the backward pass of one score.
     ``reader`` calls the module, and finds out what the output means.
 
+    Args:
+        module: in evaluation mode.
+        inputs: what it takes.
+        reader: for its output.
+        reshape: see ``wrap``.
+        extras: what it takes beside the picture.
+        without: whether no layer is wanted.
+
     Raises:
         ModelError: if the module fails.
-        LayerError: if no layer has a map of the picture.
+        LayerError: if no layer has a map of the picture, though some module gives what might have been one.
     """
     extras = extras or {}
     recorder = _Recorder(module, inputs.shape[-2:], reshape)
@@ -332,6 +273,21 @@ def discover_layers(
             "inputs={name: tensor}."
         ) from error
     logits = inputs.new_zeros((len(inputs), 0)) if found is None else found.detach()
+    no_maps = "it was wrapped with layers=[]" if without else _why_no_maps(recorder)
+    if no_maps:
+        place = Layer(INPUT, (inputs.shape[1], inputs.shape[2], inputs.shape[3]))
+        return Discovery(
+            logits=logits,
+            layers={INPUT: place},
+            stages=(place,),
+            default=INPUT,
+            gap_head=None,
+            calls={INPUT: 1},
+            no_maps=no_maps,
+            rectifies=rectifies,
+            activations=others,
+            is_reentrant=is_reentrant,
+        )
     layers, faults = recorder.judge(variants)
     if not layers and all(
         a is None or torch.equal(a[:, -logits.shape[1] :], logits) for a in answers
@@ -339,7 +295,7 @@ def discover_layers(
         # Of a module whose answer is the same for whatever picture, shapes are all there is to go by.
         layers, faults = recorder.judge(None)
     if not layers or (reshape is not None and _is_reshape_wrong(recorder, layers, faults)):
-        raise LayerError(_no_layer(recorder, faults))
+        raise LayerError(f"{_no_layer(recorder, faults)} {_WITHOUT}")
     same = recorder.same(layers)
     heard = _heard(layers, gradients, recorder)
     # NaN compares equal to nothing; whoever asked will say what is wrong with the weights.
@@ -449,6 +405,18 @@ def _is_reshape_wrong(
     """Whether nothing that ``reshape`` was made for has become a map by it."""
     reshaped = {n for n, o in recorder.outputs.items() if _needs_reshape(o, recorder.size)}
     return reshaped.isdisjoint(layers) and any(faults.get(n) == MISPLACED for n in reshaped)
+
+
+def _why_no_maps(recorder: _Recorder) -> str:
+    """Why no module of a network can have a map, whatever it means; empty if one might."""
+    if not recorder.calls:
+        return (
+            "its forward calls functions and no modules of its own (a plain list has none that PyTorch knows: use "
+            "nn.ModuleList)"
+        )
+    if recorder.is_flat and not recorder.others:
+        return "none of its modules gives anything but rows of numbers"
+    return ""
 
 
 def _no_layer(recorder: _Recorder, faults: dict[str, str]) -> str:

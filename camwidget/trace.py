@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from .discovery import INPUT
 from .errors import LayerError, MethodError
 from .layers import hooked
 from .models import VisionModel
@@ -23,9 +24,6 @@ from .relus import ReluRule, has_reentrant_checkpoint, ruled
 from .targets import Target, score_of
 
 __all__ = ["INPUT", "PRECISIONS", "Trace", "check_precision", "in_precision"]
-
-#: Stands for the module's input where a layer's name is asked for.
-INPUT = "input"
 
 PRECISIONS: dict[str, torch.dtype | None] = {
     "fp32": None,
@@ -64,7 +62,8 @@ class Trace:
         self.model = model
         self.pixels = pixels
         self.precision = precision
-        self.layers = tuple(dict.fromkeys(model.layer(name).name for name in layers))
+        named = dict.fromkeys(model.layer(name).name for name in layers)
+        self.layers = () if model.no_maps else tuple(named)
         self.memory: dict[Hashable, Any] = {}
         self._with_input = with_input
         self._outputs: dict[str, torch.Tensor] = {}

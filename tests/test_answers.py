@@ -356,6 +356,35 @@ def test_a_module_may_squeeze(end: Callable[..., Any], columns: int) -> None:
     assert len(model.classes) == max(2, columns)
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda y, f: y[:, None, None],  # channels last
+        lambda y, f: y[:, :, None],
+        lambda y, f: {"maps": y[:, None, :, None]},
+        lambda y, f: y[:, None, None].softmax(-1),
+    ],
+)
+@pytest.mark.parametrize("columns", [1, 3])
+def test_axes_of_length_one_are_no_pixels(end: Callable[..., Any], columns: int) -> None:
+    how: dict[str, Any] = {} if columns == 3 else {"classes": ["no", "yes"]}
+    if columns == 1 and "softmax" in end.__code__.co_names:
+        pytest.skip("a softmax of one number")
+    plain, model = wrapped(Net(columns), **how), wrapped(Net(columns, end), **how)
+    batch = torch.stack([plain.pixels(PICTURE)[0], plain.pixels(PICTURE[::-1].copy())[0]])
+    assert torch.allclose(plain.logits(batch), model.logits(batch), atol=1e-6)
+    expected = cw.explain(plain, batch, 1)
+    for one, other in zip(cw.explain(model, batch, 1), expected, strict=True):
+        np.testing.assert_allclose(one.raw, other.raw, rtol=1e-5, atol=1e-7)
+
+
+def test_pixels_that_come_last_are_averaged_over_the_first_axes() -> None:
+    last = wrapped(Net(3, lambda y, f: y[:, None, None].expand(-1, 4, 4, -1)))
+    assert "out.mean((1, 2))" in last.no_classes and "(1, 4, 4, 3)" in last.no_classes
+    first = wrapped(Net(3, lambda y, f: y[:, :, None, None].expand(-1, -1, 4, 4)))
+    assert "out.mean((2, 3))" in first.no_classes
+
+
 def test_a_module_may_want_the_picture_by_name() -> None:
     class Named(Net):
         def forward(self, *, pixel_values: torch.Tensor, extra: Any = None) -> Any:

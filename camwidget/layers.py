@@ -130,6 +130,8 @@ class _Recorder:
         self.sketches: dict[str, torch.Tensor] = {}
         #: What modules return that is no tensor, in words.
         self.others: dict[str, str] = {}
+        #: What goes into linear maps whose weights are all 0, as heads begin: no score depends on it yet.
+        self.unheard: list[torch.Tensor] = []
         #: Whether no module has given a tensor that could have height and width.
         self.is_flat = True
         self._shapes: dict[str, tuple[int, int, int]] = {}
@@ -160,6 +162,8 @@ class _Recorder:
             self._same.setdefault((id(output), output._version), []).append(name)
         source = args[0] if args and isinstance(args[0], torch.Tensor) else None
         self.witness.note(name, module, source, maps)
+        if isinstance(module, nn.Linear) and source is not None and not bool(module.weight.any()):
+            self.unheard.append(source)
 
     @property
     def once(self) -> list[str]:
@@ -310,7 +314,7 @@ def discover_layers(
         # of them (queries, keys, values) the norm before is the source.
         alike = [n for n in heard if heard[n].shape == layers[default].shape]
         whole = [n for n in alike if not isinstance(module.get_submodule(n), nn.Linear)]
-        default = (whole or alike)[-1]
+        default = listed_name((whole or alike)[-1], stages, same)
     if all(default != s.name for s in stages):
         order = list(layers)
         stages = tuple(sorted((*stages, layers[default]), key=lambda s: order.index(s.name)))
@@ -359,20 +363,33 @@ def _gradients(
 ) -> dict[str, torch.Tensor | None] | None:
     """The gradient of the highest logit at what may be layers; None where it cannot be asked for.
 
-    A layer that runs without gradients has none here: the trace cuts the graph off there.
+    A layer that runs without gradients has none here: the trace cuts the graph off there. Where a head whose weights are
+    all 0 lets no gradient through, that of what goes into the head.
     """
     asked = [n for n in recorder.once if recorder.outputs[n].requires_grad]
     if logits is None or not logits.requires_grad or not asked:
         return None
+    outputs = [recorder.outputs[n] for n in asked]
+    unheard = [source for source in recorder.unheard if source.requires_grad]
     try:
         found = torch.autograd.grad(
-            logits.max(), [recorder.outputs[n] for n in asked], allow_unused=True
+            logits.max(), outputs, allow_unused=True, retain_graph=bool(unheard)
         )
+        if unheard and not any(g is not None and bool(g.any()) for g in found):
+            found = torch.autograd.grad(
+                sum(map(_random_sum, unheard), logits.new_zeros(())), outputs, allow_unused=True
+            )
     except (
         Exception
     ):  # a function of someone's own may have no backward pass; methods without gradients remain
         return None
     return dict(zip(asked, found, strict=True))
+
+
+def _random_sum(features: torch.Tensor) -> torch.Tensor:
+    """What a head might make of features: their own sum may be constant, behind a normalisation."""
+    generator = torch.Generator().manual_seed(0)
+    return (features * torch.randn(features.shape, generator=generator).to(features)).sum()
 
 
 def _heard(

@@ -313,6 +313,7 @@ def discover_layers(
         # A class token reads the patches for the last time inside the last block: of what its attention makes
         # of them (queries, keys, values) the norm before is the source.
         alike = [n for n in heard if heard[n].shape == layers[default].shape]
+        alike = [n for n in alike if not _is_silent(n, gradients)] or alike
         whole = [n for n in alike if not isinstance(module.get_submodule(n), nn.Linear)]
         default = listed_name((whole or alike)[-1], stages, same)
     if all(default != s.name for s in stages):
@@ -363,8 +364,8 @@ def _gradients(
 ) -> dict[str, torch.Tensor | None] | None:
     """The gradient of the highest logit at what may be layers; None where it cannot be asked for.
 
-    A layer that runs without gradients has none here: the trace cuts the graph off there. Where a head whose weights are
-    all 0 lets no gradient through, that of what goes into the head.
+    A layer that runs without gradients has none here: the trace cuts the graph off there. Where a head whose weights
+    are all 0 lets no gradient through, that of what goes into the head.
     """
     asked = [n for n in recorder.once if recorder.outputs[n].requires_grad]
     if logits is None or not logits.requires_grad or not asked:
@@ -414,6 +415,12 @@ def _heard(
         return maps is None or bool(maps.any())
 
     return {n: layer for n, layer in layers.items() if reaches(n)} or layers
+
+
+def _is_silent(name: str, gradients: dict[str, torch.Tensor | None] | None) -> bool:
+    """Whether the score's gradient at a layer is 0 throughout, as at the queries of patches that nothing reads."""
+    gradient = None if gradients is None else gradients.get(name)
+    return gradient is not None and not bool(gradient.any())
 
 
 def _is_reshape_wrong(

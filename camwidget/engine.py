@@ -14,6 +14,7 @@ from torch.nn import functional as nnF
 
 from ._validation import require_model
 from .device import faults_named
+from .discovery import INPUT
 from .errors import MethodError
 from .explanation import Explanation, Explanations
 from .images import shades
@@ -22,7 +23,7 @@ from .models import Prediction, VisionModel
 from .picture_containers import as_batch
 from .progress import Progress, follow
 from .targets import EachTarget, Target, TargetLike, predicted_target, resolve_target
-from .trace import INPUT, Trace
+from .trace import Trace
 
 __all__ = ["compute_explanations", "explain", "raw_maps", "saliency_maps", "scale_saliency"]
 

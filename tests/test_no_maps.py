@@ -134,3 +134,20 @@ def test_layers_can_be_left_out() -> None:
     assert not cw.explain(model, PICTURE, 1, "saliency").is_empty
     with pytest.raises(MethodError, match=r"wrapped with layers=\[\]"):
         cw.explain(model, PICTURE, 1, "gradcam")
+
+
+def test_a_layer_may_be_called_input() -> None:
+    class Called(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.input, self.head = nn.Conv2d(3, 6, 3, stride=2), nn.Linear(6, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.input(x).relu().mean((2, 3)))
+
+    model = cw.wrap(Called().eval(), cw.Preprocess(32))
+    alone = cw.explain(model, PICTURE, 1, "saliency")
+    together = cw.explain(model, PICTURE, 1, ["saliency", "gradcam"], "input")
+    assert [e.raw.shape for e in together] == [(32, 32), (15, 15)]
+    np.testing.assert_allclose(together[0].raw, alone.raw, rtol=1e-5, atol=1e-9)

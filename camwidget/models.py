@@ -491,7 +491,8 @@ class VisionModel:
         return torch.empty(0)
 
     def __repr__(self) -> str:
+        what = ("quantity", "quantities") if self.scores == "value" else ("class", "classes")
         return (
-            f"VisionModel({self.name!r}, {len(self.classes)} classes, "
+            f"VisionModel({self.name!r}, {len(self.classes)} {what[len(self.classes) != 1]}, "
             f"default layer {self.default_layer!r}, {self.device})"
         )

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as nnF
 
 import camwidget as cw
-from camwidget.errors import ModelError, TargetError
+from camwidget.errors import DataError, ModelError, TargetError
 
 SIDE = 24
 PICTURE = (np.random.default_rng(0).random((SIDE, SIDE, 3)) * 255).astype(np.uint8)
@@ -531,6 +531,36 @@ def test_a_kind_of_answer_goes_through_everything(kind: str, tmp_path: Path) -> 
     first = [c["index"] for c in data["classes"]].index(exp.target.index)
     kept = values[0, first] if is_quantity else values[0, first] / 10_000
     assert kept == pytest.approx(before, rel=1e-6 if is_quantity else 1e-2, abs=1e-4)
+
+
+def test_what_is_said_of_one_output_and_of_quantities() -> None:
+    age = wrapped(Net(1, bias=58), classes=["age"], unit="years")
+    two = wrapped(Net(2, bias=58), classes=["age", "tilt"], scores="value")
+    label = wrapped(Net(1), classes=["malign"], scores="sigmoid")
+    assert (
+        "1 quantity, " in repr(age) and "2 quantities, " in repr(two) and "1 class, " in repr(label)
+    )
+    with pytest.raises(TargetError, match="There is no class 7: Net has class 0 only"):
+        cw.explain(age, PICTURE, 7)
+    for model in (age, label):
+        with pytest.raises(TargetError, match="against itself is 0"):
+            cw.explain(model, PICTURE, cw.Contrast(0, model.classes[0]))
+    exp = cw.explain(two, PICTURE, "tilt", "eigencam")
+    assert exp.plot().axes[0].get_title() == "\n".join(exp.prediction.lines), (
+        "of what is explained too"
+    )
+    with pytest.raises(DataError, match=r"58\.2.*quantities.*target='predicted'"):
+        cw.evaluate(age, [(PICTURE, 58.2)], "eigencam", ["drop"])
+    with pytest.raises(DataError, match="several labels"):
+        cw.evaluate(label, [(PICTURE, [1, 0, 1])], "eigencam", ["drop"])
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[:8] = True
+    score = cw.measure(age, PICTURE, exp_of(age), ["top1-localization"], mask=mask, label=0)
+    assert score["top1-localization"].note == "quantities are not ranked"
+
+
+def exp_of(model: cw.VisionModel) -> cw.Explanation:
+    return cw.explain(model, PICTURE, method="eigencam")
 
 
 def test_what_a_quantity_cannot_be_asked() -> None:

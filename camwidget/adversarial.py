@@ -23,7 +23,7 @@ from .models import Prediction, VisionModel
 from .progress import Progress, follow
 from .ranks import saliency_of
 from .targets import ClassTarget, LogProbability, TargetLike
-from .trace import PICTURE, Trace
+from .trace import INPUT, Trace
 from .truth import share_inside
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class _Descent:
                 yield _Stage(self.steps, self.steps)
                 return
             # The gradient at the normalised input has the sign of that at the pixels.
-            way = trace.gradient(loss, PICTURE).sign().to(self.here)
+            way = trace.gradient(loss, INPUT).sign().to(self.here)
             self.here = (self.here + self.rate * way).clamp(self.low, self.high)
             yield _Stage(done, self.steps)
 

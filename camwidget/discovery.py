@@ -12,10 +12,10 @@ from .gap import GapHead
 from .picture_dependence import CONSTANT
 from .tokens import TokenGrid
 
-__all__ = ["INPUT", "Discovery", "Layer"]
+__all__ = ["AT_INPUT", "Discovery", "Layer"]
 
-#: Stands for the module's input where a layer's name is asked for.
-INPUT = "input"
+#: Stands for a layer's name where it is the picture itself that is explained.
+AT_INPUT = "input"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch.nn import functional as nnF
 
 from ._validation import require_model
 from .device import faults_named
-from .discovery import INPUT
+from .discovery import AT_INPUT
 from .errors import MethodError
 from .explanation import Explanation, Explanations
 from .images import shades
@@ -281,7 +281,7 @@ def assemble(
         target=target.targets[picture.number] if isinstance(target, EachTarget) else target,
         method=method.name,
         method_label=method.label,
-        layer=INPUT if method.at_input else layer,
+        layer=AT_INPUT if method.at_input else layer,
         prediction=picture.prediction,
         pixels=picture.pixels,
         model=picture.model,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .discovery import INPUT, Discovery, Layer
+from .discovery import AT_INPUT, Discovery, Layer
 from .errors import CamwidgetError, LayerError, ModelError
 from .gap import HeadWitness
 from .output_reader import OutputReader
@@ -279,14 +279,14 @@ def discover_layers(
     logits = inputs.new_zeros((len(inputs), 0)) if found is None else found.detach()
     no_maps = "it was wrapped with layers=[]" if without else _why_no_maps(recorder)
     if no_maps:
-        place = Layer(INPUT, (inputs.shape[1], inputs.shape[2], inputs.shape[3]))
+        place = Layer(AT_INPUT, (inputs.shape[1], inputs.shape[2], inputs.shape[3]))
         return Discovery(
             logits=logits,
-            layers={INPUT: place},
+            layers={AT_INPUT: place},
             stages=(place,),
-            default=INPUT,
+            default=AT_INPUT,
             gap_head=None,
-            calls={INPUT: 1},
+            calls={AT_INPUT: 1},
             no_maps=no_maps,
             rectifies=rectifies,
             activations=others,

@@ -22,10 +22,10 @@ from .outputs import is_plain, tensors_of
 from .relus import ReluRule, has_reentrant_checkpoint, ruled
 from .targets import Target, score_of
 
-__all__ = ["PICTURE", "PRECISIONS", "Trace", "check_precision", "in_precision"]
+__all__ = ["INPUT", "PRECISIONS", "Trace", "check_precision", "in_precision"]
 
 #: Stands for the module's input where a layer's name is asked for: no layer has an empty name, and some are "input".
-PICTURE = ""
+INPUT = ""
 
 PRECISIONS: dict[str, torch.dtype | None] = {
     "fp32": None,
@@ -42,7 +42,7 @@ class Trace:
         pixels: float32 (N, C, H, W) in [0, 1].
         layers: module names at which to remember activations.
         precision: "fp32" runs the module in its own dtype, "bf16" and "fp16" under autocast.
-        with_input: whether the gradient at ``PICTURE`` will be asked for too: then the whole pass has a graph.
+        with_input: whether the gradient at ``INPUT`` will be asked for too: then the whole pass has a graph.
 
     Attributes:
         pixels: the pixels given.
@@ -94,26 +94,26 @@ class Trace:
     def activation(self, layer: str) -> torch.Tensor:
         """The layer's maps (N, K, h, w), detached; float32, or float64 in a float64 model.
 
-        Of ``PICTURE``, the module's input (N, C, H, W).
+        Of ``INPUT``, the module's input (N, C, H, W).
         """
         output = self._output(layer).detach()
-        return _full(output if layer == PICTURE else self._maps(output))
+        return _full(output if layer == INPUT else self._maps(output))
 
     def gradient(self, target: Target, layer: str, rule: ReluRule | None = None) -> torch.Tensor:
         """The gradient of the target's score at the layer, of the activation's shape and type.
 
         Args:
             target: of whose score.
-            layer: a layer's name, or ``PICTURE``.
+            layer: a layer's name, or ``INPUT``.
             rule: what to do at rectifiers instead of the chain rule (see ``relus``).
         """
         key = (target, self._name(layer), rule)
         if key not in self._gradients:
-            self.remember_gradients([target], [layer] if layer == PICTURE else self.layers, rule)
+            self.remember_gradients([target], [layer] if layer == INPUT else self.layers, rule)
         gradient = self._gradients[key]
         if gradient is None:
             raise self._unreached(target, key[1])
-        return _full(gradient if layer == PICTURE else self._maps(gradient))
+        return _full(gradient if layer == INPUT else self._maps(gradient))
 
     def remembers(self, target: Target, layer: str) -> bool:
         """Whether the layer's activation and the target's gradient there are at hand."""
@@ -157,7 +157,7 @@ class Trace:
         """Why there is no gradient of the target's score at a layer: of that layer only, others may have one."""
         if self.model.is_reentrant:
             return self._reentrant()
-        if name == PICTURE:
+        if name == INPUT:
             return MethodError(
                 f"The score of {target.label!r} cannot be differentiated down to the picture: a part of "
                 f"{self.model.name} runs without gradients. Use a method at a layer behind it, or 'occlusion'."
@@ -241,11 +241,11 @@ class Trace:
             hooked(dict.fromkeys(names, remember)),
         ):
             if self._with_input:
-                self._outputs[PICTURE] = inputs = inputs.detach().requires_grad_()
+                self._outputs[INPUT] = inputs = inputs.detach().requires_grad_()
             return self.model.run(inputs.clone())  # a module may write into what it gets
 
     def _name(self, layer: str) -> str:
-        return PICTURE if layer == PICTURE else self.model.layer(layer).name
+        return INPUT if layer == INPUT else self.model.layer(layer).name
 
     def _output(self, layer: str) -> torch.Tensor:
         name = self._name(layer)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 
 from .._version import __version__
-from ..discovery import INPUT
+from ..discovery import AT_INPUT
 from ..errors import DataError, MethodError, MetricError
 from ..methods import Method, get_method
 from ..metrics import Metric, get_metric
@@ -147,7 +147,7 @@ def make_plan(
     for method in named:
         for name in names[:1] if method.at_input else names:
             method.check(model, name)
-            combinations.append(Combination(method, name, INPUT if method.at_input else name))
+            combinations.append(Combination(method, name, AT_INPUT if method.at_input else name))
     return Plan(model, tuple(combinations), tuple(scored), target, precision, seed, batch)  # type: ignore[arg-type]
 
 

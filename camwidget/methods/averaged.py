@@ -11,7 +11,7 @@ import torch
 from ..errors import MethodError
 from ..rerun import batch_size, in_batches
 from ..targets import Target, wants_output
-from ..trace import PICTURE, Trace
+from ..trace import INPUT, Trace
 from .backprop import saliency
 from .registry import Method, Step, get_method, method
 from .settings import real, whole
@@ -79,7 +79,7 @@ def _size(trace: Trace, target: Target) -> int:
 def _gradient_at(trace: Trace, target: Target, picture: int, pixels: torch.Tensor) -> torch.Tensor:
     model = trace.model.given_of(picture)
     other = Trace(model, pixels, (), precision=trace.precision, with_input=True)
-    return other.gradient(target, PICTURE)
+    return other.gradient(target, INPUT)
 
 
 @method(

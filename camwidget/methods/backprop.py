@@ -8,7 +8,7 @@ from torch.nn import functional as nnF
 from ..models import VisionModel
 from ..relus import deconvolved, guided
 from ..targets import Target
-from ..trace import PICTURE, Trace
+from ..trace import INPUT, Trace
 from .cam import gradcam
 from .registry import method
 
@@ -47,7 +47,7 @@ def saliency(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     Returns:
         (N, H, W), ≥ 0.
     """
-    return _strongest(trace.gradient(target, PICTURE))
+    return _strongest(trace.gradient(target, INPUT))
 
 
 @method(
@@ -71,7 +71,7 @@ def guided_backprop(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     Returns:
         (N, H, W), ≥ 0.
     """
-    return _strongest(trace.gradient(target, PICTURE, guided))
+    return _strongest(trace.gradient(target, INPUT, guided))
 
 
 @method(
@@ -95,7 +95,7 @@ def deconvnet(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     Returns:
         (N, H, W), ≥ 0.
     """
-    return _strongest(trace.gradient(target, PICTURE, deconvolved))
+    return _strongest(trace.gradient(target, INPUT, deconvolved))
 
 
 @method(
@@ -115,7 +115,7 @@ def guided_gradcam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     Returns:
         (N, H, W), ≥ 0.
     """
-    fine = trace.gradient(target, PICTURE, guided)
+    fine = trace.gradient(target, INPUT, guided)
     coarse = gradcam(trace, target, layer)[:, None]
     size = fine.shape[-2:]
     return _strongest(

@@ -137,7 +137,10 @@ class Labels:
         except TargetError as error:
             remedy = "Map what the data says with classes={…}."
             if self.model.scores == "value":
-                remedy = f"{self.model.name} gives quantities, of which a true value is no class: pass target='predicted'."
+                remedy = (
+                    f"{self.model.name} gives quantities, and a true value is no class: pass "
+                    "target='predicted'."
+                )
             elif isinstance(label, (list, tuple)) or np.ndim(label) == 1:
                 remedy = (
                     "Of a picture with several labels give one, or the picture once with each, or pass "

@@ -141,6 +141,6 @@ def listed_names(value: Any, name: str) -> list[Any]:
     """
     if isinstance(value, str):
         return [value]
-    if not isinstance(value, Iterable) or isinstance(value, (bytes, nn.Module)):
+    if not isinstance(value, Iterable) or isinstance(value, (bytes, Mapping, nn.Module)):
         raise CamwidgetError(f"{name} is a list of names, not {type(value).__name__}.")
     return list(value)

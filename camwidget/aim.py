@@ -65,6 +65,8 @@ class Aim:
                 "Say what to visualise: a class (its name or index), or layer=… and channel=…, with "
                 "unit=(row, column) for one cell."
             )
+        if model.no_maps:
+            raise LayerError(f"There is no channel to visualise, since {model.no_maps}")
         place = model.layer(layer)
         index, count = whole(channel, "channel"), place.shape[0]
         if not 0 <= index < count:

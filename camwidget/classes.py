@@ -91,9 +91,8 @@ def find_class(target: str | SupportsIndex, classes: Mapping[str, int], model: s
                 f"A class is an index or a name, not {type(target).__name__}."
             ) from None
         if isinstance(target, bool) or not 0 <= index < count:
-            raise TargetError(
-                f"There is no class {target!r}: {model} has classes 0 to {count - 1}."
-            )
+            known = f"classes 0 to {count - 1}" if count > 1 else "class 0 only"
+            raise TargetError(f"There is no class {target!r}: {model} has {known}.")
         return index
     if target in classes:
         return classes[target]

@@ -17,7 +17,7 @@ from torch.nn import functional as nnF
 
 from ._validation import require_model
 from .dissection import Dissection, Unit
-from .errors import CamwidgetError, PictureError
+from .errors import CamwidgetError, LayerError, PictureError
 from .models import VisionModel
 from .progress import Progress, follow
 from .rerun import batch_size, in_batches
@@ -89,6 +89,8 @@ def dissect(
     for name, value in (("quantile", quantile), ("min_iou", min_iou)):
         if not 0 < value < 1:  # also refuses NaN
             raise CamwidgetError(f"{name} lies between 0 and 1, not at {value!r}.")
+    if model.no_maps:
+        raise LayerError(f"There is nothing to dissect, since {model.no_maps}")
     name = model.layer(layer).name
     work = _Work(model, samples, name, dict(concept_categories or {}), quantile)
     follow(work.steps(), f"Dissecting {name}", progress)

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import torch
 from torch.overrides import TorchFunctionMode
 
-from .outputs import as_scores
+from .outputs import as_scores, is_row_each
 
 __all__ = ["Ending", "Recorder", "Without", "looks_like", "undo"]
 
@@ -53,7 +53,9 @@ class Recorder(TorchFunctionMode):
             source = source.clone()  # which is about to be overwritten
         result = func(*args, **kwargs)
         # Attention's and gates' are not kept alive: only what could be a row of scores is.
-        if isinstance(source, torch.Tensor) and result.numel() == result.shape[:2].numel():
+        if isinstance(source, torch.Tensor) and (
+            not result.ndim or is_row_each(result, len(result))
+        ):
             self._calls.append(_Call(ending, source, result))
         return result
 

@@ -14,6 +14,7 @@ from torch.nn import functional as nnF
 
 from ._validation import require_model
 from .device import faults_named
+from .discovery import AT_INPUT
 from .errors import MethodError
 from .explanation import Explanation, Explanations
 from .images import shades
@@ -22,7 +23,7 @@ from .models import Prediction, VisionModel
 from .picture_containers import as_batch
 from .progress import Progress, follow
 from .targets import EachTarget, Target, TargetLike, predicted_target, resolve_target
-from .trace import INPUT, Trace
+from .trace import Trace
 
 __all__ = ["compute_explanations", "explain", "raw_maps", "saliency_maps", "scale_saliency"]
 
@@ -113,8 +114,8 @@ def explain(
         model: from ``load`` or ``wrap``.
         image: a path, PIL image, array or tensor (see ``open_picture``); a list of them, a tensor (N, C, H, W), or
             another container (see ``picture_containers.list_entries``) explains them as one batch. For a model with
-            several inputs, a mapping from their names to the picture and the tensors. A captioner without a
-            caption explains each picture under its own.
+            several inputs, a mapping from their names to the picture and the tensors; any other mapping is pictures by
+            name, or a row of a data set. A captioner without a caption explains each picture under its own.
         target: class index, class name, ``Contrast``, ``Counterfactual``, ``LogProbability``, or a callable from
             the model's output to (N,); the predicted class if None; a list for several.
         method: a name of ``list_methods()``, ``smoothgrad(NAME)``, or ``get_method`` with settings; a list for
@@ -137,8 +138,7 @@ def explain(
     require_model(model, "explain", image)
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
-    else:
-        image = as_batch(image)
+    image = as_batch(image)
     if isinstance(target, (np.ndarray, torch.Tensor)) and target.ndim == 1:
         target = target.tolist()
     if isinstance(layer, str) and layer == "all" and not model.has_layer("all"):
@@ -281,7 +281,7 @@ def assemble(
         target=target.targets[picture.number] if isinstance(target, EachTarget) else target,
         method=method.name,
         method_label=method.label,
-        layer=INPUT if method.at_input else layer,
+        layer=AT_INPUT if method.at_input else layer,
         prediction=picture.prediction,
         pixels=picture.pixels,
         model=picture.model,

@@ -283,7 +283,9 @@ class Explanations(Sequence[Explanation]):
         for e in self._items:
             if e.picture != shown:
                 shown = e.picture
-                panels.append((" ".join(e.prediction.lines[:1]), e.pixels))
+                # The foremost class; of quantities none is.
+                count = 3 if e.prediction.scores == "value" else 1
+                panels.append(("\n".join(e.prediction.lines[:count]), e.pixels))
             heat = overlay_heat(e.pixels, e.drawn, opacity, colormap)
             panels.append((f"{e.target.label}\n{e.method_label} · {e.layer}", heat))
         if not panels:

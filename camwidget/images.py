@@ -7,8 +7,9 @@ import os
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, Any, TypeAlias, TypeGuard
 
 import numpy as np
 import torch
@@ -23,12 +24,15 @@ from .array_pictures import (
     warn_if_few_levels,
 )
 from .errors import PictureError
+from .unread_files import AN_ARRAY, check_binary, first_bytes, unread_reason
 
 __all__ = [
     "MAX_PIXELS",
     "MIN_SIDE",
     "LazyPicture",
     "PictureLike",
+    "is_file",
+    "is_traversable",
     "open_picture",
     "read_picture",
     "shades",
@@ -36,7 +40,8 @@ __all__ = [
 ]
 
 PictureLike: TypeAlias = (
-    "str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | np.ndarray | torch.Tensor"
+    "str | os.PathLike[str] | Traversable | bytes | IO[bytes] | "
+    "Image.Image | np.ndarray | torch.Tensor"
 )
 
 #: Pictures above this many pixels are refused before they are decoded (a small file can
@@ -60,8 +65,8 @@ def open_picture(picture: PictureLike, *, name: str | None = None) -> Image.Imag
     """Open, decode, turn upright and convert a picture to 8-bit RGB, as it is shown.
 
     Args:
-        picture: a path, encoded bytes, a binary file, a PIL image, or an array of shape
-            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) with uint8, uint16, bool or float values in [0, 1].
+        picture: a path (also in a ZIP archive, a ``zipfile.Path``), encoded bytes, a binary file, a PIL image, or an
+            array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) with uint8, uint16, bool or float values in [0, 1].
         name: what to call the picture in error messages.
 
     Returns:
@@ -90,8 +95,8 @@ def read_picture(
         name: what to call the picture in error messages.
         levels: what is black and what is white in values of more than 8 bits; see ``Preprocess``.
         channels: how many the model has. Of 1 or 3, or None, the picture is grey or RGB, with transparency laid on
-            white. For any other number an array (H, W, channels) is taken as it is, and for 4 a picture with
-            transparency, its opacity the fourth.
+            white. For any other number an array (H, W, channels) is taken as it is; for 4 a picture with transparency,
+            and for 2 a grey one, the opacity being the last channel; and a file of just so many grey pages.
 
     Returns:
         A PIL image of mode ``RGB`` if that can hold the picture exactly; else an ``ArrayPicture``.
@@ -114,16 +119,23 @@ def read_picture(
             raise PictureError(
                 "Nothing is fetched from the network: download the picture, and pass its path."
             )
-        if not _is_file(path):
+        if not is_file(path):
             raise PictureError(
                 f"There is no file {str(path)!r} (looked in {Path.cwd()}). Check the path."
             )
         return reader.decode(path, name or path.name)
     if hasattr(picture, "read"):
+        refusal = check_binary(picture)
+        if refusal is not None:
+            raise PictureError(f"The file {name or 'of the picture'} {refusal}")
         return reader.decode(picture, name or "the picture")
-    several = " Of several, pass one at a time." if hasattr(picture, "__iter__") else ""
+    if is_traversable(picture):
+        return reader.decode(_content(picture), name or picture.name)
+    hint = " Of several, pass one at a time." if hasattr(picture, "__iter__") else ""
+    if hasattr(picture, "__array__"):
+        hint = " Pass numpy.asarray(…) of it."
     raise PictureError(
-        f"A picture is a path, bytes, a PIL image, an array or a tensor, not {type(picture).__name__}.{several}"
+        f"A picture is a path, bytes, a PIL image, an array or a tensor, not {type(picture).__name__}.{hint}"
     )
 
 
@@ -197,7 +209,25 @@ def tensor_pixels(
     return tensor
 
 
-def _is_file(path: Path) -> bool:
+def is_traversable(value: Any) -> TypeGuard[Traversable]:
+    """Whether something is a path that is no file's of the system: in a ZIP archive, or a package's resource."""
+    return not isinstance(value, (str, os.PathLike)) and isinstance(value, Traversable)
+
+
+def _content(path: Traversable) -> io.BytesIO:
+    """The bytes of a path's file."""
+    if _ADDRESS.match(str(path)):
+        raise PictureError(
+            "Nothing is fetched from the network: download the picture, and pass its path."
+        )
+    try:
+        return io.BytesIO(path.read_bytes())
+    except (OSError, KeyError, ValueError) as error:  # a folder, a name that is not there
+        raise PictureError(f"There is no file {str(path)!r} ({error}). Check the path.") from error
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file at a path, whatever characters that has."""
     try:
         return path.is_file()
     except (OSError, ValueError):  # too long, or with a zero byte
@@ -217,6 +247,19 @@ def _check_size(size: tuple[int, int], name: str) -> None:
         )
 
 
+def _is_grey(image: Image.Image) -> bool:
+    return image.mode in ("1", "L", "F") or image.mode.startswith("I")
+
+
+def _damaged(name: str, error: BaseException) -> PictureError:
+    if "closed" in str(error):  # PIL's word for an image that is closed
+        return PictureError(f"{name} is closed: open it again, or pass its path.")
+    return PictureError(
+        f"{name} is damaged or incomplete ({error}). Download or export it again; or, if another library reads it, "
+        f"{AN_ARRAY}."
+    )
+
+
 class _Reader:
     """Reads pictures for a model of so many channels, with its levels."""
 
@@ -226,6 +269,13 @@ class _Reader:
     def array(
         self, array: np.ndarray, name: str = "the picture array"
     ) -> Image.Image | ArrayPicture:
+        if isinstance(array, np.ma.MaskedArray):
+            if np.ma.is_masked(array):
+                raise PictureError(
+                    "Some values of the picture array are masked: say what stands in their place, such as "
+                    "array.filled(0)."
+                )
+            array = array.data
         array = shaped_array(array, self._channels)
         _check_size((array.shape[1], array.shape[0]), name)
         found = read_array(array, levels=self._levels, channels=self._channels)
@@ -242,19 +292,18 @@ class _Reader:
                 f"{name} claims more pixels than can be decoded safely; shrink it first."
             ) from error
         except UnidentifiedImageError as error:
-            raise PictureError(
-                f"{name} is not a picture that Pillow can read. Save it as PNG or JPEG."
-            ) from error
+            raise PictureError(f"{name} {unread_reason(first_bytes(source), name)}") from error
         except PictureError:
             raise
         except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
-            raise PictureError(
-                f"{name} is damaged or incomplete ({error}). Download or export it again."
-            ) from error
+            raise _damaged(name, error) from error
 
     def image(self, image: Image.Image, name: str) -> Image.Image | ArrayPicture:
         _check_size(image.size, name)
         try:
+            pages = getattr(image, "n_frames", 1)
+            if self._channels not in (None, 1, 3) and pages > 1 and _is_grey(image):
+                return self._pages(image, pages, name)
             written_in = image.format, _Tags.of(image)
             image = ImageOps.exif_transpose(image)
             if image.mode.startswith("I") or image.mode == "F":
@@ -269,18 +318,61 @@ class _Reader:
         except PictureError:
             raise
         except (OSError, SyntaxError, ValueError, EOFError) as error:
+            raise _damaged(name, error) from error
+
+    def _pages(self, image: Image.Image, pages: int, name: str) -> ArrayPicture:
+        """Grey pages as channels, for a model that takes neither grey nor RGB; the image is left at its page."""
+        if pages != self._channels:
             raise PictureError(
-                f"{name} is damaged or incomplete ({error}). Download or export it again."
-            ) from error
+                f"{name} has {pages} grey pages, and this model takes {self._channels} channels: pass an array of "
+                f"shape (H, W, {self._channels}), or a file of so many pages."
+            )
+        present, planes = image.tell(), []
+        one = _Reader(self._levels, 1)
+        try:
+            for page in range(pages):
+                image.seek(page)
+                if not _is_grey(image):
+                    raise PictureError(
+                        f"Page {page + 1} of {name} is of mode {image.mode}, and the first is grey: pass an array of "
+                        f"shape (H, W, {pages})."
+                    )
+                opened = one.image(image, name)
+                planes.append(
+                    opened.values[..., 0]
+                    if isinstance(opened, ArrayPicture)
+                    else np.asarray(opened.convert("L"))
+                )
+        finally:
+            image.seek(present)
+        sizes = sorted({plane.shape for plane in planes})
+        if len(sizes) > 1:
+            raise PictureError(
+                f"The pages of {name} have several sizes, {sizes[0][::-1]} and {sizes[-1][::-1]}, and cannot be the "
+                "channels of one picture."
+            )
+        if any(plane.dtype != np.uint8 for plane in planes):
+            planes = [p if p.dtype != np.uint8 else p.astype(np.float32) / 255 for p in planes]
+        return ArrayPicture(np.stack(planes, axis=2))
 
     def _every_channel(self, image: Image.Image, name: str) -> ArrayPicture:
         """For a model that takes neither grey nor RGB: nothing is made up, and nothing left out."""
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-        if len(image.getbands()) != self._channels:
-            also = ", or a picture with transparency" if self._channels == 4 else ""
+        mode = image.mode
+        if image.has_transparency_data:
+            is_grey = mode in ("L", "LA", "La") and self._channels == 2
+            image = image.convert("LA" if is_grey else "RGBA")
+        bands = image.getbands()
+        if len(bands) != self._channels or bands[-1] != "A":
+            also = {
+                2: ", or a grey picture with transparency",
+                4: ", or a picture with transparency",
+            }
+            remedies = also.get(self._channels or 0, "")
+            if len(bands) == self._channels:
+                remedies += f"; numpy.asarray(image) has its own {', '.join(bands)}"
             raise PictureError(
-                f"{name} is of mode {image.mode}, and this model takes {self._channels} channels: pass an array of "
-                f"shape (H, W, {self._channels}) or a tensor ({self._channels}, H, W){also}."
+                f"{name} is of mode {mode}, and this model takes {self._channels} channels: pass an array of shape "
+                f"(H, W, {self._channels}) or a tensor ({self._channels}, H, W){remedies}."
             )
         return ArrayPicture(np.asarray(image))
 

@@ -7,15 +7,16 @@ import math
 import threading
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
+from .discovery import AT_INPUT, Discovery, Layer
 from .error_reports import log_error
 from .errors import CamwidgetError, LayerError, ModelError
-from .gap import GapHead, HeadWitness
+from .gap import HeadWitness
 from .output_reader import OutputReader
 from .outputs import describe_output
 from .picture_dependence import (
@@ -30,86 +31,13 @@ from .relus import has_reentrant_checkpoint, other_activations
 from .stages import last_features, list_stages, listed_name
 from .tokens import TokenGrid
 
-__all__ = ["Discovery", "Layer", "Reshape", "discover_layers", "hooked", "spatial"]
+__all__ = ["Reshape", "discover_layers", "hooked", "spatial"]
+
+#: What is left to do where no layer has a map.
+_WITHOUT = "For methods at the picture alone, such as 'saliency' and 'occlusion', pass layers=[]."
 
 #: Turns a layer's output that is not (N, C, H, W) into one that is.
 Reshape = Callable[[torch.Tensor], torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer whose output is a stack of maps."""
-
-    name: str
-    shape: tuple[int, int, int]  #: channels, height, width
-
-    def __str__(self) -> str:
-        return f"{self.name} · {self.shape[2]}×{self.shape[1]}"
-
-
-@dataclass(frozen=True)
-class Discovery:
-    """What one traced forward pass tells of a network."""
-
-    #: (1, columns), as the module computes them; no columns where the output has no class scores.
-    logits: torch.Tensor
-    #: Every module whose output is a map of the picture, in order of execution.
-    layers: dict[str, Layer]
-    stages: tuple[Layer, ...]  #: the few that a person chooses from
-    default: str
-    gap_head: GapHead | None
-    calls: dict[str, int] = field(default_factory=dict)
-    tokens: TokenGrid = field(default_factory=TokenGrid)
-    rectifies: bool = False  #: whether there are ReLUs on the way to the logits
-    activations: tuple[str, ...] = ()  #: the other activations there
-    same: tuple[tuple[str, ...], ...] = ()  #: names that stand for one tensor
-    faults: dict[str, str] = field(
-        default_factory=dict
-    )  #: of outputs that are no maps: why, if it is not their shape
-    is_reentrant: bool = (
-        False  #: whether a part is checkpointed so that gradients cannot be asked through it
-    )
-
-    def with_classes(self, count: int) -> Discovery:
-        """The same network with another number of outputs: what a text makes of some models."""
-        if count == self.logits.shape[1]:
-            return self
-        # A head that was recognised has a row for each of the outputs there were.
-        return replace(self, logits=self.logits.new_zeros((1, count)), gap_head=None)
-
-    def refusal(self, name: str) -> str | None:
-        """Why a module that ran is no layer, and what to do; None if it did not run."""
-        calls = self.calls.get(name, 0)
-        if calls > 1:
-            parents = (name.rsplit(".", n)[0] for n in range(1, name.count(".") + 1))
-            parent = next((p for p in parents if p in self.layers), None)
-            return (
-                f"Layer {name!r} runs {calls} times in one forward pass, so its map is not one map. "
-                + (
-                    "Wrap the part of the module that runs once, such as one branch, or name a layer behind the "
-                    "place where the branches join."
-                    if parent is None
-                    else f"Name the block that contains it, {parent!r}."
-                )
-            )
-        if not calls:
-            return None
-        listed = ", ".join(repr(layer.name) for layer in self.stages)
-        reason = self.faults.get(name, "its output has no height and width")
-        if reason == CONSTANT:
-            remedy = (
-                "It may be a table of parameters, a branch that the picture does not reach, or rectifiers that are all "
-                "off."
-            )
-        elif reason.startswith("it returns"):
-            remedy = ""
-        else:
-            remedy = "For tokens whose places are not found pass reshape=… to wrap."
-        return f"Layer {name!r} has no map: {reason}. Layers that do: {listed}. {remedy}".rstrip()
-
-    def is_same(self, name: str, other: str) -> bool:
-        """Whether two names stand for one tensor, as a container and its last child do."""
-        return name == other or any(name in group and other in group for group in self.same)
 
 
 @contextmanager
@@ -204,6 +132,10 @@ class _Recorder:
         self.sketches: dict[str, torch.Tensor] = {}
         #: What modules return that is no tensor, in words.
         self.others: dict[str, str] = {}
+        #: What goes into linear maps whose weights are all 0, as heads begin: no score depends on it yet.
+        self.unheard: list[torch.Tensor] = []
+        #: Whether no module has given a tensor that could have height and width.
+        self.is_flat = True
         self._shapes: dict[str, tuple[int, int, int]] = {}
         self._same: dict[tuple[int, int], list[str]] = {}
 
@@ -219,6 +151,8 @@ class _Recorder:
             self.others[name] = (
                 f"it returns {describe_output(output)}, so that a layer inside it has to be named"
             )
+        elif output.ndim > 2:
+            self.is_flat = False
         if sketch is not None:
             if maps is not None and output.ndim == 4:
                 self.tokens.note((maps.shape[2], maps.shape[3]), self.size)
@@ -230,6 +164,8 @@ class _Recorder:
             self._same.setdefault((id(output), output._version), []).append(name)
         source = args[0] if args and isinstance(args[0], torch.Tensor) else None
         self.witness.note(name, module, source, maps)
+        if isinstance(module, nn.Linear) and source is not None and not bool(module.weight.any()):
+            self.unheard.append(source)
 
     @property
     def once(self) -> list[str]:
@@ -285,15 +221,24 @@ def discover_layers(
     reader: OutputReader,
     reshape: Reshape | None = None,
     extras: dict[str, torch.Tensor] | None = None,
+    without: bool = False,
 ) -> Discovery:
     """Run ``inputs`` (1, C, H, W), and ``extras`` by name, through ``module`` and report its layers.
 
     It takes three forward passes, the second and third for ``picture_dependence``, and the backward pass of one score.
     ``reader`` calls the module, and finds out what the output means.
 
+    Args:
+        module: in evaluation mode.
+        inputs: what it takes.
+        reader: for its output.
+        reshape: see ``wrap``.
+        extras: what it takes beside the picture.
+        without: whether no layer is wanted.
+
     Raises:
         ModelError: if the module fails.
-        LayerError: if no layer has a map of the picture.
+        LayerError: if no layer has a map of the picture, though some module gives what might have been one.
     """
     extras = extras or {}
     recorder = _Recorder(module, inputs.shape[-2:], reshape)
@@ -334,6 +279,21 @@ def discover_layers(
             "inputs={name: tensor}."
         ) from error
     logits = inputs.new_zeros((len(inputs), 0)) if found is None else found.detach()
+    no_maps = "it was wrapped with layers=[]" if without else _why_no_maps(recorder)
+    if no_maps:
+        place = Layer(AT_INPUT, (inputs.shape[1], inputs.shape[2], inputs.shape[3]))
+        return Discovery(
+            logits=logits,
+            layers={AT_INPUT: place},
+            stages=(place,),
+            default=AT_INPUT,
+            gap_head=None,
+            calls={AT_INPUT: 1},
+            no_maps=no_maps,
+            rectifies=rectifies,
+            activations=others,
+            is_reentrant=is_reentrant,
+        )
     layers, faults = recorder.judge(variants)
     if not layers and all(
         a is None or torch.equal(a[:, -logits.shape[1] :], logits) for a in answers
@@ -341,7 +301,7 @@ def discover_layers(
         # Of a module whose answer is the same for whatever picture, shapes are all there is to go by.
         layers, faults = recorder.judge(None)
     if not layers or (reshape is not None and _is_reshape_wrong(recorder, layers, faults)):
-        raise LayerError(_no_layer(recorder, faults))
+        raise LayerError(f"{_no_layer(recorder, faults)} {_WITHOUT}")
     same = recorder.same(layers)
     heard = _heard(layers, gradients, recorder)
     # NaN compares equal to nothing; whoever asked will say what is wrong with the weights.
@@ -355,8 +315,9 @@ def discover_layers(
         # A class token reads the patches for the last time inside the last block: of what its attention makes
         # of them (queries, keys, values) the norm before is the source.
         alike = [n for n in heard if heard[n].shape == layers[default].shape]
+        alike = [n for n in alike if not _is_silent(n, gradients)] or alike
         whole = [n for n in alike if not isinstance(module.get_submodule(n), nn.Linear)]
-        default = (whole or alike)[-1]
+        default = listed_name((whole or alike)[-1], stages, same)
     if all(default != s.name for s in stages):
         order = list(layers)
         stages = tuple(sorted((*stages, layers[default]), key=lambda s: order.index(s.name)))
@@ -405,20 +366,33 @@ def _gradients(
 ) -> dict[str, torch.Tensor | None] | None:
     """The gradient of the highest logit at what may be layers; None where it cannot be asked for.
 
-    A layer that runs without gradients has none here: the trace cuts the graph off there.
+    A layer that runs without gradients has none here: the trace cuts the graph off there. Where a head whose weights
+    are all 0 lets no gradient through, that of what goes into the head.
     """
     asked = [n for n in recorder.once if recorder.outputs[n].requires_grad]
     if logits is None or not logits.requires_grad or not asked:
         return None
+    outputs = [recorder.outputs[n] for n in asked]
+    unheard = [source for source in recorder.unheard if source.requires_grad]
     try:
         found = torch.autograd.grad(
-            logits.max(), [recorder.outputs[n] for n in asked], allow_unused=True
+            logits.max(), outputs, allow_unused=True, retain_graph=bool(unheard)
         )
+        if unheard and not any(g is not None and bool(g.any()) for g in found):
+            found = torch.autograd.grad(
+                sum(map(_random_sum, unheard), logits.new_zeros(())), outputs, allow_unused=True
+            )
     except Exception as error:  # a function of someone's own may have no backward pass
         message = "There are no gradients at the layers; methods that need none remain."
         log_error(error, message, level=logging.INFO)
         return None
     return dict(zip(asked, found, strict=True))
+
+
+def _random_sum(features: torch.Tensor) -> torch.Tensor:
+    """What a head might make of features: their own sum may be constant, behind a normalisation."""
+    generator = torch.Generator().manual_seed(0)
+    return (features * torch.randn(features.shape, generator=generator).to(features)).sum()
 
 
 def _heard(
@@ -445,12 +419,30 @@ def _heard(
     return {n: layer for n, layer in layers.items() if reaches(n)} or layers
 
 
+def _is_silent(name: str, gradients: dict[str, torch.Tensor | None] | None) -> bool:
+    """Whether the score's gradient at a layer is 0 throughout, as at the queries of patches that nothing reads."""
+    gradient = None if gradients is None else gradients.get(name)
+    return gradient is not None and not bool(gradient.any())
+
+
 def _is_reshape_wrong(
     recorder: _Recorder, layers: dict[str, Layer], faults: dict[str, str]
 ) -> bool:
     """Whether nothing that ``reshape`` was made for has become a map by it."""
     reshaped = {n for n, o in recorder.outputs.items() if _needs_reshape(o, recorder.size)}
     return reshaped.isdisjoint(layers) and any(faults.get(n) == MISPLACED for n in reshaped)
+
+
+def _why_no_maps(recorder: _Recorder) -> str:
+    """Why no module of a network can have a map, whatever it means; empty if one might."""
+    if not recorder.calls:
+        return (
+            "its forward calls functions and no modules of its own (a plain list has none that PyTorch knows: use "
+            "nn.ModuleList)"
+        )
+    if recorder.is_flat and not recorder.others:
+        return "none of its modules gives anything but rows of numbers"
+    return ""
 
 
 def _no_layer(recorder: _Recorder, faults: dict[str, str]) -> str:

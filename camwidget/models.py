@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
@@ -16,9 +15,9 @@ from .beside import Beside
 from .chance import leaves_random_state, what_is_left_to_chance
 from .classes import configured_names, find_class, unique_names
 from .device import is_lost, is_want_of_memory, lost
+from .discovery import Discovery, Layer
 from .errors import (
     CamwidgetError,
-    LayerError,
     ModelError,
     PictureError,
     PromptError,
@@ -27,7 +26,7 @@ from .errors import (
 )
 from .gap import GapHead
 from .images import PictureLike
-from .layers import Discovery, Layer, Reshape, discover_layers, spatial
+from .layers import Reshape, discover_layers, spatial
 from .origin import Origin
 from .output_reader import OutputReader, picture_keyword
 from .outputs import as_place, describe_output
@@ -48,7 +47,7 @@ class VisionModel:
         preprocess: from a picture to pixels, and from pixels to the module's input.
         classes: one unique name a class; equal names get their index appended.
         layers: the layers to choose from, in order of execution (any other layer with a spatial
-            output can be asked for by its module name too).
+            output can be asked for by its module name too). Where no layer has a map, the picture alone, "input".
         default_layer: name of the last layer of ``layers`` that computes features.
         name: what to call the model.
         scores: how its logits become probabilities: "softmax", "sigmoid" or "log"; or "value", if they are quantities.
@@ -109,7 +108,7 @@ class VisionModel:
         )
         #: Whether the module's forward changes its buffers, which are put back then; found out by running it.
         self._writes_buffers = False
-        self._discovery = self._discover()
+        self._discovery = self._discover(without=layers is not None and not layers)
         self.scores = self._reader.scores
         count = 2 if self._reader.is_two_sided else self._reader.columns
         if classes is None and count:
@@ -121,10 +120,8 @@ class VisionModel:
         self._index = {name: i for i, name in enumerate(self.classes)}
         self.layers = self._discovery.stages
         self.default_layer = self._discovery.default
-        if layers is not None:
+        if layers:
             self.layers = tuple(self.layer(n) for n in layers)
-            if not self.layers:
-                raise LayerError("layers is empty: name at least one layer, or leave it out.")
             self.default_layer = self.layers[-1].name
         self.chance = what_is_left_to_chance(self)
 
@@ -145,6 +142,11 @@ class VisionModel:
         """Why the model has no classes, and what to do; empty where it has some."""
         why = self._reader.why
         return f"{self.name} has no classes: {why}." if why else ""
+
+    @property
+    def no_maps(self) -> str:
+        """Why no layer has a map, and what can be asked all the same; empty where one has."""
+        return self._discovery.why_no_maps(self.name)
 
     @property
     def place(self) -> str:
@@ -176,15 +178,7 @@ class VisionModel:
             LayerError: if there is none of that name, or it has no map, or runs more than once.
         """
         name = self._canonical(self.default_layer if name is None else name)
-        if name in self._discovery.layers and self._discovery.calls[name] == 1:
-            return self._discovery.layers[name]
-        refusal = self._discovery.refusal(name)
-        if refusal is not None:
-            raise LayerError(refusal)
-        listed = ", ".join(repr(layer.name) for layer in self._discovery.stages)
-        near = difflib.get_close_matches(str(name), self._discovery.layers, n=3, cutoff=0.6)
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        raise LayerError(f"{self.name} has no layer {name!r}.{hint} Layers: {listed}.")
+        return self._discovery.layer(name, self.name)
 
     def has_layer(self, name: str) -> bool:
         """Whether there is a layer of this name with a map."""
@@ -318,15 +312,19 @@ class VisionModel:
     def split_inputs(self, inputs: Mapping[str, Any]) -> tuple[VisionModel, Any]:
         """All inputs by name, the picture's among them, as the model given the others, and the picture.
 
+        A mapping with none of the other inputs is of pictures, and comes back as it is.
+
         Raises:
             ModelError: if it is not clear which of them is the picture.
         """
         known = {*self._beside.tensors, *([] if self.prompt is None else [self.prompt.name])}
         others = {n: v for n, v in inputs.items() if n in known}
+        if not others:
+            return self, inputs
         pictures = [n for n in inputs if n not in known]
         if len(pictures) != 1:
             raise ModelError(
-                f"{self.name} takes one picture beside {', '.join(map(repr, sorted(known))) or 'nothing else'}; of "
+                f"{self.name} takes one picture beside {', '.join(map(repr, sorted(known)))}; of "
                 f"{', '.join(map(repr, inputs))} that leaves {len(pictures)}. Name the other "
                 "inputs in wrap(…, inputs={…})."
             )
@@ -462,7 +460,7 @@ class VisionModel:
             raise not_finite(self.module, self.name, self.dtype)
 
     @leaves_random_state
-    def _discover(self) -> Discovery:
+    def _discover(self, without: bool) -> Discovery:
         side = 64 if self.preprocess.geometry is None else 256
         # Noise, not a flat grey: the recognition of a GAP head compares numbers, and on a flat
         # picture too many of them would be equal.
@@ -475,7 +473,7 @@ class VisionModel:
             without_new_graphs(self.module),
         ):
             discovery = discover_layers(
-                self.module, inputs.clone(), self._reader, self.reshape, self.extras(1)
+                self.module, inputs.clone(), self._reader, self.reshape, self.extras(1), without
             )
         if kept is not None and kept.changed:
             self._writes_buffers = True
@@ -493,7 +491,8 @@ class VisionModel:
         return torch.empty(0)
 
     def __repr__(self) -> str:
+        what = ("quantity", "quantities") if self.scores == "value" else ("class", "classes")
         return (
-            f"VisionModel({self.name!r}, {len(self.classes)} classes, "
+            f"VisionModel({self.name!r}, {len(self.classes)} {what[len(self.classes) != 1]}, "
             f"default layer {self.default_layer!r}, {self.device})"
         )

@@ -20,6 +20,7 @@ __all__ = [
     "at_place",
     "describe_output",
     "is_plain",
+    "is_row_each",
     "locate_scores",
     "tensors_of",
 ]
@@ -132,11 +133,14 @@ def _none(found: list[tuple[Place, torch.Tensor]], count: int) -> Located:
     named = [p for p in pixels if _name(p) in (*_SURE, *_LIKELY)]
     if named or (pixels and len(found) <= 2):
         place = (named or list(pixels))[0]
+        first, second, third = pixels[place].shape[1:]
+        # The model is first run on a square picture, unless somebody's own preprocessing makes another.
+        axes, channels = ("(1, 2)", third) if first == second != third else ("(2, 3)", first)
         return Located(
             None,
-            "it has a score for every pixel, not one for the picture. To explain the mean over the pixels pass "
-            f"output=lambda out: {_code(place)}.mean((2, 3)) to camwidget.wrap",
-            pixels[place].shape[1],
+            f"it has a score for every pixel, {tuple(pixels[place].shape)}, not one for the picture. To explain the "
+            f"mean over the pixels pass output=lambda out: {_code(place)}.mean({axes}) to camwidget.wrap",
+            channels,
         )
     if any(_name(p) in _FEATURES for p, _ in found):
         return Located(
@@ -152,26 +156,32 @@ def _none(found: list[tuple[Place, torch.Tensor]], count: int) -> Located:
 
 def _is_scores(tensor: torch.Tensor, count: int) -> bool:
     """Whether a tensor is (N, classes) or (N,), or (N, classes, 1, 1), which a head has not squeezed."""
+    if not is_row_each(tensor, count):
+        return False
+    return tensor.ndim <= 2 or (tensor.ndim == 4 and tensor.shape[2:] == (1, 1))
+
+
+def is_row_each(tensor: torch.Tensor, count: int) -> bool:
+    """Whether a tensor has one row of numbers for each picture: all axes but one have length 1."""
     if not tensor.is_floating_point() or not tensor.ndim or len(tensor) != count:
         return False
-    if tensor.ndim in (1, 2):
-        return tensor.numel() > 0
-    return tensor.ndim == 4 and tensor.shape[2:] == (1, 1)
+    return tensor.numel() == count * max(tensor.shape[1:], default=1) > 0
 
 
 def as_scores(tensor: torch.Tensor, count: int, columns: int | None = None) -> torch.Tensor | None:
     """A tensor of class scores as (N, classes); None if it is none.
 
     Args:
-        tensor: (N, classes), (N,), or (N, classes, 1, 1). Of one picture also (classes,) or a single number: a module
-            that squeezes its output gives these.
+        tensor: (N, classes), (N,), or either with more axes of length 1, such as (N, classes, 1, 1) and
+            (N, 1, 1, classes). Of one picture also (classes,) or a single number: a module that squeezes its output
+            gives these.
         count: N.
         columns: the number of classes, where that is known.
     """
     if not tensor.is_floating_point():
         return None
     found: torch.Tensor | None = None
-    if _is_scores(tensor, count):
+    if is_row_each(tensor, count):
         found = tensor[:, None] if tensor.ndim == 1 else tensor.flatten(1)
     if (found is None or columns not in (None, found.shape[1])) and count == 1 and tensor.ndim < 2:
         found = tensor.reshape(1, -1)
@@ -183,7 +193,8 @@ def _is_of(tensor: torch.Tensor, candidates: list[tuple[Place, torch.Tensor]]) -
     for _, other in candidates:
         if other is tensor or other.shape != tensor.shape or other.ndim < 2:
             continue
-        if any(torch.allclose(tensor, f, atol=1e-5) for f in (other.softmax(1), other.sigmoid())):
+        own, logits = tensor.flatten(1), other.flatten(1)
+        if any(torch.allclose(own, f, atol=1e-5) for f in (logits.softmax(1), logits.sigmoid())):
             return True
     return False
 

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .dataset_rows import Row, images_of_batch, read_row, row_of_mapping
 from .error_reports import error_line
 from .errors import PictureError
-from .images import LazyPicture
-from .picture_folders import list_folder
+from .images import LazyPicture, is_file, is_traversable
+from .picture_folders import list_folder, list_traversable
 from .truth import GroundTruth
 
 __all__ = ["DatasetPicture", "Entry", "as_batch", "list_entries"]
@@ -57,7 +58,7 @@ class DatasetPicture(LazyPicture):
             raise PictureError(
                 f"Picture {self.number} of the {type(self.dataset).__name__} cannot be had: {error_line(error)}"
             ) from error
-        return _without_class(element)
+        return read_row(element).picture
 
 
 def list_entries(images: Any) -> list[Entry] | None:
@@ -69,15 +70,22 @@ def list_entries(images: Any) -> list[Entry] | None:
     Args:
         images: a list, a mapping from names, a folder (and the folders below it), a generator or another iterable, a
             pandas Series, an array (N, H, W, C) or (N, C, H, W), a tensor (N, C, H, W), a data set, or a DataLoader. Of
-            a data set with ``samples``, as torchvision's of folders, the files are taken, without its transform.
+            a data set with ``samples``, as torchvision's of folders, the files are taken, without its transform. A
+            mapping that is a row of a data set, {"image": …, "label": …}, is one picture.
 
     Raises:
         PictureError: if it is neither a picture nor a container, or has no picture or too many.
     """
     if isinstance(images, Mapping):
-        return [Entry(_without_class(value), str(key)) for key, value in images.items()]
+        row = row_of_mapping(images)
+        return _named(images) if row is None else [_entry(row)]
     if isinstance(images, (str, os.PathLike)):
-        return _in_folder(Path(images)) if _is_folder(images) else None
+        if _is_folder(images):
+            return _in_folder(Path(images))
+        _refuse_pattern(images)
+        return None
+    if is_traversable(images):
+        return _in_archive(images) if images.is_dir() else None
     if isinstance(images, np.ndarray) and (images.ndim == 0 or images.dtype.kind not in "OUS"):
         return [Entry(array) for array in _batch(images)] if images.ndim == 4 else None
     if isinstance(images, torch.Tensor):
@@ -85,14 +93,24 @@ def list_entries(images: Any) -> list[Entry] | None:
     if _is_one(images):
         return None
     _refuse_others(images)
+    if isinstance(images, (list, tuple)):
+        return _all(images)
+    found: list[Entry] | None = None
     if isinstance(images, torch.utils.data.DataLoader):
-        return [Entry(picture) for picture in _limited(_of_loader(images), images)]
-    if isinstance(images, (list, tuple, np.ndarray)) or _is_column(images):
-        return [entry for element in images for entry in _elements(element)]
-    if hasattr(images, "__getitem__") and hasattr(images, "__len__"):
-        return _of_dataset(images)
-    if isinstance(images, Iterable):
-        return [entry for element in _limited(images, images) for entry in _elements(element)]
+        found = [Entry(picture) for picture in _limited(_of_loader(images), images)]
+    elif isinstance(images, np.ndarray) or _is_column(images):
+        found = _all(images)
+    elif hasattr(images, "__getitem__") and hasattr(images, "__len__"):
+        found = _of_dataset(images)
+    elif isinstance(images, Iterable):
+        found = _all(_limited(images, images))
+    if found:
+        return found
+    if found is not None:
+        # A list without a picture may be meant so; a pattern that matches no file is not.
+        raise PictureError(
+            f"There is no picture in the {type(images).__name__}: of Path.glob, check the folder and the pattern."
+        )
     raise PictureError(
         "Pictures are a path, a folder, an array, a tensor, a PIL image, or a list of these, not "
         f"{type(images).__name__}."
@@ -103,6 +121,8 @@ def as_batch(images: Any) -> Any:
     """What is one picture or a tensor (N, C, H, W) as it is, and the pictures of any other container as a list."""
     if isinstance(images, torch.Tensor):
         return images
+    if isinstance(images, Mapping) and (row := row_of_mapping(images)) is not None:
+        return row.picture
     entries = list_entries(images)
     return images if entries is None else [_opened(entry.source) for entry in entries]
 
@@ -130,46 +150,59 @@ def _in_folder(folder: Path) -> list[Entry]:
     return [Entry(path, path.relative_to(root).as_posix()) for path in list_folder(root)]
 
 
+def _in_archive(folder: Any) -> list[Entry]:
+    """The pictures in a folder of a ZIP archive or of a package."""
+    return [Entry(path, name) for name, path in list_traversable(folder)]
+
+
+def _all(elements: Iterable[Any]) -> list[Entry]:
+    return [entry for element in elements for entry in _elements(element)]
+
+
 def _elements(element: Any) -> list[Entry]:
     """An element of a list: a picture, a folder, or a picture with its class."""
     if isinstance(element, (str, os.PathLike)):
-        return (
-            _in_folder(Path(element))
-            if _is_folder(element)
-            else [Entry(element, Path(element).name)]
-        )
-    picture = _without_class(element)
-    if picture is None or isinstance(picture, (bool, int, float, complex)):
-        raise PictureError(
-            f"{picture!r} is no picture. Of a picture with its class pass the picture alone, or a list of such pairs."
-        )
-    return [Entry(picture)]
+        if _is_folder(element):
+            return _in_folder(Path(element))
+        _refuse_pattern(element)
+        return [Entry(element, Path(element).name)]
+    if is_traversable(element):
+        return _in_archive(element) if element.is_dir() else [Entry(element, element.name)]
+    return [_entry(read_row(element))]
 
 
-def _without_class(element: Any) -> Any:
-    """The picture of (picture, class, …), or of a mapping that has it as "image" or "pixel_values"."""
-    if isinstance(element, (tuple, list)) and element:
-        if len(element) > 1 and _has_pixels(element[1]):
+def _entry(row: Row) -> Entry:
+    return Entry(row.picture, row.name)
+
+
+def _named(images: Mapping[Any, Any]) -> list[Entry]:
+    """The pictures of a mapping from names."""
+    entries = []
+    for key, value in images.items():
+        if isinstance(value, (np.ndarray, torch.Tensor)):
+            if value.ndim < 2:
+                raise PictureError(
+                    f"{key!r} of the mapping is no picture but {type(value).__name__} of shape {tuple(value.shape)}. "
+                    "What a model takes beside the picture is named to camwidget.wrap(…, inputs={…})."
+                )
+        elif hasattr(value, "__len__") and not (
+            isinstance(value, (str, tuple, list, Mapping)) or _is_one(value)
+        ):
             raise PictureError(
-                "A list of lists of pictures: pass them as one list. Of a pair, the first is the picture and the "
-                "second its class."
+                f"{key!r} of the mapping is a {type(value).__name__}, not one picture: of several data sets pass one, "
+                f"such as images[{key!r}]."
             )
-        return element[0]
-    if isinstance(element, Mapping):
-        for name in ("image", "img", "pixel_values"):
-            if name in element:
-                return element[name]
-        raise PictureError(
-            "The elements of the data are mappings without 'image' or 'pixel_values': pass a list of the pictures. "
-            f"There are {', '.join(map(repr, element))}."
-        )
-    return element
+        entries.append(Entry(read_row(value).picture, str(key)))
+    return entries
 
 
-def _has_pixels(value: Any) -> bool:
-    """Whether something is surely a picture, and no class: an image, or an array of two dimensions and more."""
-    return isinstance(value, Image.Image) or (
-        isinstance(value, (np.ndarray, torch.Tensor)) and value.ndim >= 2
+def _refuse_pattern(path: str | os.PathLike[str]) -> None:
+    """Name the remedy for a pattern of files, which nothing here expands."""
+    text = str(path)
+    if not ("*" in text or "?" in text) or is_file(Path(text)):
+        return
+    raise PictureError(
+        f"{text!r} is a pattern, not a file: pass sorted(pathlib.Path(FOLDER).glob(PATTERN)), or the folder."
     )
 
 
@@ -225,7 +258,7 @@ def _of_dataset(dataset: Any) -> list[Entry]:
 def _of_loader(loader: Any) -> Iterator[Any]:
     """The pictures of a DataLoader's batches."""
     for batch in loader:
-        images = batch if isinstance(batch, torch.Tensor) else _without_class(batch)
+        images = batch if isinstance(batch, torch.Tensor) else images_of_batch(batch)
         if not isinstance(images, (torch.Tensor, list, tuple)):
             raise PictureError(
                 "A DataLoader gives batches of images, tensors (N, C, H, W) in [0, 1], or of (images, classes); this "

@@ -83,7 +83,8 @@ def find_fault(sketch: torch.Tensor, upper: torch.Tensor, lower: torch.Tensor) -
     most = max(float(c.abs().max()) for c in changes)
     if most <= _ROUNDING * float(sketch.abs().max()):
         return CONSTANT
-    first, second = map(_strength, changes)
+    # Squares of what a badly scaled net gives would vanish.
+    first, second = (_strength((c.double() / most).float()) for c in changes)
     if _correlation(first, second) >= _LIKE:
         return None
     is_coarse = min(sketch.shape[-2:]) <= _COARSE

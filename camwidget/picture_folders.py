@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from PIL import Image
 
 from .errors import PictureError
 
-__all__ = ["list_folder", "picture_suffixes", "walk_folder"]
+__all__ = ["list_folder", "list_traversable", "picture_suffixes", "walk_folder"]
 
 #: Formats that Pillow recognises, and cannot decode without a program or a library that it does not come with.
 _NOT_DECODED = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
@@ -62,6 +63,31 @@ def list_folder(folder: str | os.PathLike[str]) -> list[Path]:
             "such as .png, .jpg, .tif and .webp, whose names do not begin with a dot."
         )
     return files
+
+
+def list_traversable(folder: Traversable) -> list[tuple[str, Traversable]]:
+    """The pictures in a folder of a ZIP archive or a package, by the rule of ``walk_folder``, each with its name.
+
+    Raises:
+        PictureError: if there is no picture.
+    """
+    found = list(_walk_traversable(folder, ""))
+    if not found:
+        raise PictureError(
+            f"The folder {str(folder)!r} has no picture in it, nor have its folders."
+        )
+    return found
+
+
+def _walk_traversable(folder: Traversable, above: str) -> Iterator[tuple[str, Traversable]]:
+    suffixes = picture_suffixes()
+    here = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=lambda p: p.name)
+    for path in here:
+        if path.is_file() and Path(path.name).suffix.lower() in suffixes:
+            yield above + path.name, path
+    for path in here:
+        if path.is_dir():
+            yield from _walk_traversable(path, f"{above}{path.name}/")
 
 
 def _refuse(error: OSError) -> None:

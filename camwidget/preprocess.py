@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
 
 from .array_pictures import ArrayPicture, Levels, check_levels
+from .dataset_rows import read_row, row_of_mapping
 from .error_reports import log_error
 from .errors import ModelError, PictureError, warn
 from .images import MAX_PIXELS, LazyPicture, PictureLike, read_picture, tensor_pixels
@@ -138,12 +139,14 @@ class Preprocess:
         """The pixels that the model gets, before normalisation.
 
         Args:
-            picture: anything that ``open_picture`` opens, or an array with as many channels as the model. A tensor
-                (C, H, W) is taken to be these pixels already, and only checked.
+            picture: anything that ``open_picture`` opens, an array with as many channels as the model, or a row of a
+                data set. A tensor (C, H, W) is taken to be these pixels already, and only checked.
 
         Returns:
             float32 tensor (C, H, W) in [0, 1] on the CPU.
         """
+        if isinstance(picture, Mapping):
+            picture = _one_of(picture)
         if isinstance(picture, LazyPicture):
             picture = picture.open()
         if isinstance(picture, torch.Tensor):
@@ -305,6 +308,17 @@ def takes_volumes(module: nn.Module) -> bool:
 def _first_convolution(module: nn.Module) -> nn.Module | None:
     kinds = (nn.Conv2d, nn.Conv3d)
     return next((m for m in module.modules() if isinstance(m, kinds)), None)
+
+
+def _one_of(pictures: Mapping[Any, Any]) -> Any:
+    """The picture of a row of a data set, or of a mapping from one name."""
+    row = row_of_mapping(pictures)
+    if row is None and len(pictures) != 1:
+        raise PictureError(
+            f"One picture was expected, not a mapping of {', '.join(map(repr, pictures)) or 'nothing'}. Pass pictures "
+            "one by one."
+        )
+    return read_row(next(iter(pictures.values()))).picture if row is None else row.picture
 
 
 def _as_tensor(geometry: Callable[[Image.Image], torch.Tensor], image: Image.Image) -> torch.Tensor:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 if TYPE_CHECKING:
-    from .layers import Layer
+    from .discovery import Layer
 
 __all__ = ["last_features", "list_stages", "listed_name"]
 

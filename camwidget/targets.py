@@ -116,10 +116,18 @@ class Contrast:
         return f"{_label(self.of)} rather than {_label(self.against)}"
 
     def resolved(self, model: VisionModel) -> Contrast:
-        """The same contrast between a model's own classes."""
-        return replace(
-            self, of=resolve_target(model, self.of), against=resolve_target(model, self.against)
-        )
+        """The same contrast between a model's own classes.
+
+        Raises:
+            TargetError: if a class is unknown, or both are the same.
+        """
+        of, against = resolve_target(model, self.of), resolve_target(model, self.against)
+        if of == against:
+            raise TargetError(
+                f"A contrast is between two classes, and {of.label!r} against itself is 0 for every picture. Name "
+                "another, or explain the class alone."
+            )
+        return replace(self, of=of, against=against)
 
     def score(self, logits: torch.Tensor) -> torch.Tensor:
         """The difference, shape (N,)."""

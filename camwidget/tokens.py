@@ -27,6 +27,8 @@ class TokenGrid:
         #: (picture's height and width) to grids, finest first, as they were seen.
         self._size: tuple[int, int] | None = None
         self._grids: list[tuple[int, int]] = []
+        #: Whether the grids are not of maps, so that patches of the usual sides are as likely.
+        self._is_doubtful = False
         self._extras: set[int] = set()
 
     def note(self, grid: tuple[int, int], size: Sequence[int]) -> None:
@@ -36,8 +38,9 @@ class TokenGrid:
             self._grids.append(grid)
 
     def keep(self, grids: Sequence[tuple[int, int]]) -> None:
-        """After the first pass: of the layers noted, these gave maps of the picture. If none did, all stay."""
+        """After the first pass: of the layers noted, these gave maps of the picture. If none did, all stay in doubt."""
         kept = [grid for grid in self._grids if grid in grids]
+        self._is_doubtful = not kept
         self._grids = kept or self._grids
 
     def settle(self, tokens: torch.Tensor, maps: torch.Tensor) -> None:
@@ -49,15 +52,16 @@ class TokenGrid:
         count = tokens.shape[1]
         fitting: list[tuple[int, tuple[int, int]]] = []
         for height, width in self._grids_of((size[0], size[1])):
-            extra = count - height * width
-            known = not self._extras or extra in self._extras or self._is_first(size)
-            if height * width >= 4 and 0 <= extra <= _MOST_EXTRA and known:
-                fitting.append((extra, (height, width)))
-            # Where patches are merged without a convolution, nothing but their number tells.
-            while not (height % 2 or width % 2) and min(height, width) >= 4:
-                height, width = height // 2, width // 2
-                if height * width == count:
-                    fitting.append((0, (height, width)))
+            while height * width >= 4:
+                extra = count - height * width
+                known = not self._extras or extra in self._extras or self._is_first(size)
+                if 0 <= extra <= _MOST_EXTRA and known:
+                    fitting.append((extra, (height, width)))
+                if min(height, width) < 3:
+                    break
+                # Where patches are merged without a convolution, nothing but their number tells. Of an odd number of
+                # rows the last one stays alone.
+                height, width = (height + 1) // 2, (width + 1) // 2
         if not fitting:
             return None
         # 16 tokens are a grid of 4 × 4 rather than one of 2 × 2 and twelve others.
@@ -69,13 +73,15 @@ class TokenGrid:
         return self._size == (size[0], size[1])
 
     def _grids_of(self, size: tuple[int, int]) -> list[tuple[int, int]]:
+        usual = [(size[0] // p, size[1] // p) for p in _USUAL if not (size[0] % p or size[1] % p)]
         if not self._grids:
-            return [
-                (size[0] // p, size[1] // p) for p in _USUAL if not (size[0] % p or size[1] % p)
-            ]
+            return usual
+        own = self._grids if size == self._size else self._own_grids_of(size)
+        return [*own, *(usual if self._is_doubtful else ())]
+
+    def _own_grids_of(self, size: tuple[int, int]) -> list[tuple[int, int]]:
+        """The grids of a picture of another size, by patches of the same size."""
         assert self._size is not None
-        if size == self._size:
-            return self._grids
         grids = []
         for height, width in self._grids:
             even = not (self._size[0] % height or self._size[1] % width)

@@ -24,8 +24,8 @@ from .targets import Target, score_of
 
 __all__ = ["INPUT", "PRECISIONS", "Trace", "check_precision", "in_precision"]
 
-#: Stands for the module's input where a layer's name is asked for.
-INPUT = "input"
+#: Stands for the module's input where a layer's name is asked for: no layer has an empty name, and some are "input".
+INPUT = ""
 
 PRECISIONS: dict[str, torch.dtype | None] = {
     "fp32": None,
@@ -64,7 +64,8 @@ class Trace:
         self.model = model
         self.pixels = pixels
         self.precision = precision
-        self.layers = tuple(dict.fromkeys(model.layer(name).name for name in layers))
+        named = dict.fromkeys(model.layer(name).name for name in layers)
+        self.layers = () if model.no_maps else tuple(named)
         self.memory: dict[Hashable, Any] = {}
         self._with_input = with_input
         self._outputs: dict[str, torch.Tensor] = {}
@@ -250,7 +251,8 @@ class Trace:
         name = self._name(layer)
         if name not in self._outputs:
             raise LayerError(
-                f"Layer {name!r} did not run for this picture. Choose another: {', '.join(self._outputs)}."
+                f"Layer {name!r} did not run for this picture. Choose another: "
+                f"{', '.join(n for n in self._outputs if n)}."
                 if name in self.layers
                 else f"Layer {name!r} was not asked for in this trace ({', '.join(self.layers)})."
             )

@@ -46,7 +46,9 @@ def wrap(
         classes: their names, in order (or a mapping from indices to names); if None those in a transformers model's
             ``config.id2label``, else ``class 0`` …. Two names for a single output: it is a logit that speaks for the
             second against the first.
-        layers: module names to choose from, the last one being the default; found if None.
+        layers: module names to choose from, the last one being the default; found if None. Empty for a module of whose
+            layers none is wanted, or none found: methods at the picture, such as saliency and occlusion, remain. So it
+            is by itself where the module calls no modules.
         reshape: for layers whose output is not (N, C, H, W): a callable that makes it so. Not needed for
             (N, H, W, C), nor for tokens (N, T, C) in a grid of patches: these are found.
         name: what to call the model; the class name of the module if None.

@@ -173,6 +173,16 @@ class LabPage:
             code,
         )
 
+    def start(self, code: str) -> None:
+        """Run code in the kernel, beside the notebook, and do not wait for its end."""
+        self.page.evaluate(
+            """(code) => {
+              const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+              kernel.requestExecute({code});
+            }""",
+            code,
+        )
+
     def value(self, expression: str) -> Any:
         """What an expression is in the kernel, through JSON."""
         printed = self.page.evaluate(

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as nnF
 
 import camwidget as cw
-from camwidget.errors import ModelError, TargetError
+from camwidget.errors import DataError, ModelError, TargetError
 
 SIDE = 24
 PICTURE = (np.random.default_rng(0).random((SIDE, SIDE, 3)) * 255).astype(np.uint8)
@@ -247,7 +247,7 @@ def test_which_output_it_is_can_be_said() -> None:
         np.testing.assert_allclose(cw.explain(model, PICTURE, 1).raw, plain.raw, rtol=1e-5)
     for output, words in [
         (7, r"output=7 is not in what Net returns, a tuple of 2 \(IndexError"),
-        (lambda out: out[0][:, :, None], r"class scores are \(N, classes\)"),
+        (lambda out: out[0][:, :, None].expand(-1, -1, 2), r"class scores are \(N, classes\)"),
         (1.5, "a key, an index or an attribute"),
     ]:
         with pytest.raises(ModelError, match=words):
@@ -354,6 +354,35 @@ def test_a_module_may_squeeze(end: Callable[..., Any], columns: int) -> None:
             for one, other in zip(cw.explain(model, pictures, [target]), expected, strict=True):
                 np.testing.assert_allclose(one.raw, other.raw, rtol=1e-5, atol=1e-7)
     assert len(model.classes) == max(2, columns)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda y, f: y[:, None, None],  # channels last
+        lambda y, f: y[:, :, None],
+        lambda y, f: {"maps": y[:, None, :, None]},
+        lambda y, f: y[:, None, None].softmax(-1),
+    ],
+)
+@pytest.mark.parametrize("columns", [1, 3])
+def test_axes_of_length_one_are_no_pixels(end: Callable[..., Any], columns: int) -> None:
+    how: dict[str, Any] = {} if columns == 3 else {"classes": ["no", "yes"]}
+    if columns == 1 and "softmax" in end.__code__.co_names:
+        pytest.skip("a softmax of one number")
+    plain, model = wrapped(Net(columns), **how), wrapped(Net(columns, end), **how)
+    batch = torch.stack([plain.pixels(PICTURE)[0], plain.pixels(PICTURE[::-1].copy())[0]])
+    assert torch.allclose(plain.logits(batch), model.logits(batch), atol=1e-6)
+    expected = cw.explain(plain, batch, 1)
+    for one, other in zip(cw.explain(model, batch, 1), expected, strict=True):
+        np.testing.assert_allclose(one.raw, other.raw, rtol=1e-5, atol=1e-7)
+
+
+def test_pixels_that_come_last_are_averaged_over_the_first_axes() -> None:
+    last = wrapped(Net(3, lambda y, f: y[:, None, None].expand(-1, 4, 4, -1)))
+    assert "out.mean((1, 2))" in last.no_classes and "(1, 4, 4, 3)" in last.no_classes
+    first = wrapped(Net(3, lambda y, f: y[:, :, None, None].expand(-1, -1, 4, 4)))
+    assert "out.mean((2, 3))" in first.no_classes
 
 
 def test_a_module_may_want_the_picture_by_name() -> None:
@@ -502,6 +531,36 @@ def test_a_kind_of_answer_goes_through_everything(kind: str, tmp_path: Path) -> 
     first = [c["index"] for c in data["classes"]].index(exp.target.index)
     kept = values[0, first] if is_quantity else values[0, first] / 10_000
     assert kept == pytest.approx(before, rel=1e-6 if is_quantity else 1e-2, abs=1e-4)
+
+
+def test_what_is_said_of_one_output_and_of_quantities() -> None:
+    age = wrapped(Net(1, bias=58), classes=["age"], unit="years")
+    two = wrapped(Net(2, bias=58), classes=["age", "tilt"], scores="value")
+    label = wrapped(Net(1), classes=["malign"], scores="sigmoid")
+    assert (
+        "1 quantity, " in repr(age) and "2 quantities, " in repr(two) and "1 class, " in repr(label)
+    )
+    with pytest.raises(TargetError, match="There is no class 7: Net has class 0 only"):
+        cw.explain(age, PICTURE, 7)
+    for model in (age, label):
+        with pytest.raises(TargetError, match="against itself is 0"):
+            cw.explain(model, PICTURE, cw.Contrast(0, model.classes[0]))
+    exp = cw.explain(two, PICTURE, "tilt", "eigencam")
+    assert exp.plot().axes[0].get_title() == "\n".join(exp.prediction.lines), (
+        "of what is explained too"
+    )
+    with pytest.raises(DataError, match=r"58\.2.*quantities.*target='predicted'"):
+        cw.evaluate(age, [(PICTURE, 58.2)], "eigencam", ["drop"])
+    with pytest.raises(DataError, match="several labels"):
+        cw.evaluate(label, [(PICTURE, [1, 0, 1])], "eigencam", ["drop"])
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[:8] = True
+    score = cw.measure(age, PICTURE, exp_of(age), ["top1-localization"], mask=mask, label=0)
+    assert score["top1-localization"].note == "quantities are not ranked"
+
+
+def exp_of(model: cw.VisionModel) -> cw.Explanation:
+    return cw.explain(model, PICTURE, method="eigencam")
 
 
 def test_what_a_quantity_cannot_be_asked() -> None:

@@ -222,6 +222,55 @@ def test_channels_are_neither_made_up_nor_left_out() -> None:
             twelve.pixels(source)
 
 
+def test_grey_pages_are_channels_for_a_model_that_takes_so_many(tmp_path: Path) -> None:
+    twelve, four = (
+        Preprocess(32, mean=(0.0,) * 12, std=(1.0,) * 12),
+        Preprocess(32, mean=(0.0,) * 4, std=(1.0,) * 4),
+    )
+    rng = np.random.default_rng(0)
+    for dtype, most in ((np.uint8, 255), (np.uint16, 65535), (np.float32, 1)):
+        planes = rng.integers(0, 255, (12, 32, 32)).astype(dtype)
+        planes = planes / 255 if dtype is np.float32 else planes * (most // 255)
+        pages = [Image.fromarray(plane.astype(dtype)) for plane in planes]
+        path = tmp_path / f"{np.dtype(dtype)}.tif"
+        pages[0].save(path, save_all=True, append_images=pages[1:])
+        np.testing.assert_allclose(twelve.pixels(path).numpy(), planes / most, atol=1e-6)
+        with Image.open(path) as opened:
+            opened.seek(3)
+            twelve.pixels(opened)
+            assert opened.tell() == 3, "someone else's image is left where it was"
+        with pytest.raises(PictureError, match=r"12 grey pages.*takes 4 channels"):
+            four.pixels(path)
+        assert Preprocess(32).pixels(path).shape == (3, 32, 32), "the first page, for grey and RGB"
+    pages = [Image.new("L", (32, 32 + n)) for n in range(4)]
+    pages[0].save(tmp_path / "sizes.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(PictureError, match="several sizes"):
+        four.pixels(tmp_path / "sizes.tif")
+
+
+def test_a_mode_is_called_by_its_own_name() -> None:
+    two, four = (Preprocess(32, mean=(0.0,) * n, std=(1.0,) * n) for n in (2, 4))
+    grey = Image.fromarray(np.dstack([np.full((32, 32), v, np.uint8) for v in (10, 40)]), "LA")
+    assert (two.pixels(grey)[:, 5, 5] * 255).round().tolist() == [10, 40]
+    assert (four.pixels(grey)[:, 5, 5] * 255).round().tolist() == [10, 10, 10, 40]
+    inks = Image.new("CMYK", (32, 32), (10, 20, 30, 40))
+    with pytest.raises(PictureError, match=r"mode CMYK.*4 channels.*numpy.asarray\(image\)"):
+        four.pixels(inks)
+    assert (four.pixels(np.asarray(inks))[:, 5, 5] * 255).round().tolist() == [10, 20, 30, 40]
+    for mode in ("CMYK", "L", "P", "YCbCr"):
+        with pytest.raises(PictureError, match=f"mode {mode}, and this model takes 2"):
+            two.pixels(Image.new(mode, (32, 32)))
+
+
+def test_masked_values_are_not_used() -> None:
+    values = np.ma.masked_greater(np.arange(32 * 32, dtype=np.uint8).reshape(32, 32), 200)
+    for source in (values, np.ma.stack([values] * 3, axis=2)):
+        with pytest.raises(PictureError, match=r"masked.*filled\(0\)"):
+            Preprocess(32).pixels(source)
+    whole = np.ma.masked_array(values.data, mask=False)
+    assert torch.equal(Preprocess(32).pixels(whole), Preprocess(32).pixels(values.data))
+
+
 def test_three_dimensional_convolutions_are_refused_by_name() -> None:
     module = nn.Sequential(
         nn.Conv3d(3, 4, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 3)

@@ -105,7 +105,7 @@ def test_tokens_lie_where_their_patches_are() -> None:
             marks=pytest.mark.full,
         ),
         pytest.param(
-            "vit_medium_patch16_reg4_gap_256", (512, 16, 16), "norm", marks=pytest.mark.full
+            "vit_medium_patch16_reg4_gap_256", (512, 16, 16), "blocks", marks=pytest.mark.full
         ),
         pytest.param("swin_tiny_patch4_window7_224", (768, 7, 7), "norm", marks=pytest.mark.full),
         pytest.param("pvt_v2_b0", (256, 7, 7), "stages.3", marks=pytest.mark.full),

@@ -218,7 +218,7 @@ def test_settings_fail_in_our_words(thing: Any, textures: cw.VisionModel, tmp_pa
         lambda: page(fraction=thing),
         lambda: cw.save_page(textures, PICTURE, thing if not isinstance(thing, str) else b""),  # type: ignore[arg-type]
         lambda: cw.Quiz.which_class(textures, [PICTURE], thing if thing is not True else 0),
-        lambda: cw.wrap(textures.module, layers=thing if thing != [None] else 3),
+        lambda: cw.wrap(textures.module, layers=thing if thing not in ([], [None]) else 3),
         lambda: cw.Explorer(textures, PICTURE, top=thing if thing is not True else 0),
     ]  # fmt: skip
     for number, call in enumerate(calls):

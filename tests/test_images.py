@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from PIL import Image
 from camwidget import images
 from camwidget.errors import PictureError
 from camwidget.images import open_picture, tensor_pixels
+from camwidget.picture_containers import as_batch
+from camwidget.widget.pictures import list_pictures
 
 
 @pytest.fixture
@@ -134,6 +137,66 @@ def test_something_else_is_refused(tmp_path: Path) -> None:
         open_picture(tmp_path / "missing.png")
     with pytest.raises(PictureError, match="not a picture|bytes, a PIL image"):
         open_picture(42)  # type: ignore[arg-type]
+
+
+def test_files_that_cannot_be_read_are_called_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (16, 16)).save(path)
+    closed, written = path.open("rb"), (tmp_path / "b.png").open("wb")
+    closed.close()
+    image = Image.open(path)
+    image.close()
+    for source, what in (
+        (closed, "is closed: open it again"),
+        (image, "is closed: open it again"),
+        (io.StringIO("text"), "opened as text.*'rb'"),
+        (path.open(encoding="latin-1"), "opened as text.*'rb'"),
+        (written, "for writing only"),
+    ):
+        with pytest.raises(PictureError, match=what):
+            open_picture(source)
+        if hasattr(source, "close"):
+            source.close()
+
+
+def test_what_another_library_reads_keeps_its_levels(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((16, 16), np.float64))
+    dicom = b"\0" * 128 + b"DICM" + b"\0" * 64
+    for name, content, what in (
+        ("a.npy", None, "numpy.load.*levels="),
+        ("b", (tmp_path / "a.npy").read_bytes(), "numpy.load"),
+        ("c.dcm", dicom, "pydicom.dcmread.*levels="),
+        ("d", dicom, "pydicom.dcmread"),
+        ("e.tif", b"II*\0" + b"\0" * 64, "tifffile.imread.*levels="),
+        ("f.jpg", b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
+        ("g.jpg", b"\n<!DOCTYPE html><html>", "HTML.*download the picture itself"),
+        ("h.svg", b"<?xml version='1.0'?><svg>", "SVG: export it as PNG"),
+        ("i.png", b"", "is empty"),
+        ("j.xyz", b"something else", "Pillow.*another library.*levels="),
+    ):
+        path = tmp_path / name
+        if content is not None:
+            path.write_bytes(content)
+        for source in (path, path.read_bytes(), io.BytesIO(path.read_bytes())):
+            if source is path or not name.startswith("c"):
+                with pytest.raises(PictureError, match=what):
+                    open_picture(source)
+
+
+def test_paths_in_an_archive(tmp_path: Path, picture: np.ndarray) -> None:
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for name in ("a.png", "dog/b.png", "dog/.hidden.png"):
+            archive.write(tmp_path / "a.png", name)
+        archive.writestr("notes.txt", "no picture")
+    root = zipfile.Path(tmp_path / "all.zip")
+    np.testing.assert_array_equal(np.asarray(open_picture(root / "dog" / "b.png")), picture)
+    assert [p.name for p in list_pictures(root)] == ["a.png", "dog/b.png"]
+    assert [p.name for p in list_pictures([root / "a.png"])] == ["a.png"]
+    assert len(as_batch(root)) == 2
+    for path, what in ((root / "c.png", "no file"), (root / "notes.txt", "not a picture")):
+        with pytest.raises(PictureError, match=what):
+            open_picture(path)
 
 
 def test_decompression_bomb_is_refused_before_it_is_decoded() -> None:

@@ -194,6 +194,50 @@ def test_timms_class_attention(name: str, default: str, options: dict[str, Any])
         model.layer("blocks.0.attn.attn_drop")
 
 
+SMALL: dict[str, tuple[str, int, dict[str, Any]]] = {
+    "tnt_s_patch16_224": ("blocks.1.norm_out", 4, {"depth": 2, "embed_dim": 48}),
+    "tnt_s_legacy_patch16_224": ("blocks.1.norm_out", 4, {"depth": 2, "embed_dim": 48}),
+    # Its head begins with weights of 0, and its first tokens go by windows.
+    "hiera_tiny_224": ("blocks.4", 2, {"stages": (1, 1, 2, 1), "embed_dim": 16}),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_timms_transformers_of_other_grids(name: str) -> None:
+    """Of patches that no convolution tells, behind attention matrices that look like maps."""
+    timm = pytest.importorskip("timm")
+    default, side, options = SMALL[name]
+    torch.manual_seed(0)
+    model = wrapped(timm.create_model(name, num_classes=5, img_size=(64, 64), **options))
+    assert (model.default_layer, model.layer().shape[1:]) == (default, (side, side))
+    assert len({x.name for x in model.layers}) == len(model.layers)
+
+
+def test_a_class_tokens_queries_of_patches_are_read_by_nothing() -> None:
+    """Convolutions make them, which have height and width all the same."""
+    torch.manual_seed(0)
+    sizes = {"embed_dim": [8, 16, 24], "num_heads": [1, 2, 3], "depth": [1, 2, 3]}
+    model = wrapped(hugging_face("Cvt", **sizes))
+    assert model.default_layer == "cvt.encoder.stages.2.layers.2.layernorm_before"
+    assert not all(e.is_empty for e in cw.explain(model, PICTURE, [0, 1, 2]))
+
+
+def test_a_head_whose_weights_are_0_hides_no_layer() -> None:
+    torch.manual_seed(0)
+    module = torchvision.models.VisionTransformer(64, 8, 2, 2, 32, 64, num_classes=5)
+    assert not module.heads.head.weight.any(), "torchvision starts it so"
+    assert wrapped(module).default_layer == "encoder.layers.encoder_layer_1.ln_1"
+
+
+def test_values_that_all_but_vanish_are_laid_out_like_others() -> None:
+    maps = torch.rand(1, 8, 16, 16, generator=torch.Generator().manual_seed(0))
+    upper, lower = maps.clone(), maps.clone()
+    upper[..., :4, 12:] += 1
+    lower[..., 12:, :4] += 1
+    for scale in (1e-33, 1.0, 1e33):
+        assert find_fault(*(sketch_maps(m * scale) for m in (maps, upper, lower))) is None
+
+
 def test_a_reshape_is_judged_too() -> None:
     torch.manual_seed(0)
     module = torchvision.models.VisionTransformer(64, 8, 2, 2, 32, 64, num_classes=5)

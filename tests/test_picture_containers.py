@@ -138,6 +138,14 @@ def test_a_data_set_that_fails_says_which_picture() -> None:
         (3, "not int"),
         (torch.nn.Identity(), "the model comes first"),
         ([{"label": 1}], "without 'image'"),
+        ("photos/*.jpg", r"is a pattern.*glob"),
+        (["a.png", "photos/*.jpg"], r"'photos/\*.jpg' is a pattern"),
+        ([None], "None is no picture"),
+        (Path("nowhere").glob("*.jpg"), "no picture in the .*check the folder"),
+        (pd.Series([], dtype=object), "no picture in the Series"),
+        ({"train": TensorDataset(torch.zeros(2, 3, 16, 16))}, r"pass one.*images\['train'\]"),
+        ({"cats": ["a.png", "b.png"]}, "one list"),
+        ({"image": torch.zeros(3, 16, 16), "words": torch.zeros(5)}, "inputs="),
     ],
 )
 def test_what_is_no_container_is_refused_at_once(
@@ -182,3 +190,46 @@ def test_lists_of_lists_and_bare_classes_are_refused() -> None:
     with pytest.raises(PictureError, match="3 is no picture.*pairs"):
         list_entries((picture, 3))
     assert len(list_entries([(picture, 3), (picture, torch.tensor(1))]) or []) == 2
+
+
+def rows(folder: Path) -> dict[str, Any]:
+    image, content = Image.new("RGB", (16, 16)), (folder / "z.JPG").read_bytes()
+    return {
+        "decoded": {"image": image, "label": 3},
+        "undecoded": {"image": {"bytes": content, "path": "far/z.JPG"}, "label": 3},
+        "bytes": {"bytes": content, "path": None},
+        "path": {"bytes": None, "path": str(folder / "z.JPG")},
+        "caption": {"image": image, "file_name": "z.jpg", "text": "a red thing"},
+        "boxes": {"image": image, "objects": {"bbox": [[0, 0, 4, 4]]}, "width": 16},
+        "mask": {"image": image, "annotation": image.convert("L")},
+        "image": {"image": image},
+        "path and class": {"img": str(folder / "z.JPG"), "label": "red"},
+    }
+
+
+def test_a_row_of_a_data_set_is_a_picture(folder: Path, textures: cw.VisionModel) -> None:
+    for kind, row in rows(folder).items():
+        pixels = textures.preprocess.pixels(row)
+        for source in (row, [row]):
+            (picture,) = list_pictures(source)
+            assert torch.equal(textures.preprocess.pixels(picture.source), pixels), kind
+    found = cw.explain(textures, row)
+    assert isinstance(found, cw.Explanation) and len(cw.explain(textures, [row, row])) == 2
+    assert list_pictures(rows(folder)["undecoded"])[0].name == "z.JPG"
+
+
+def test_a_mapping_is_pictures_by_name_for_explain_as_for_the_explorer(
+    folder: Path, textures: cw.VisionModel
+) -> None:
+    images = {"one": folder / "z.JPG", "other": np.zeros((16, 16, 3), np.uint8)}
+    assert [p.name for p in list_pictures(images)] == ["one", "other"]
+    found = cw.explain(textures, images, 1)
+    assert [e.picture for e in found] == [0, 1]
+    for one, name in zip(found, images, strict=True):
+        np.testing.assert_array_equal(one.pixels, cw.explain(textures, images[name], 1).pixels)
+
+
+def test_rows_are_evaluated_with_their_classes(folder: Path, textures: cw.VisionModel) -> None:
+    data = [{"image": Image.new("RGB", (16, 16)), "label": n} for n in (0, 2)]
+    found = cw.evaluate(textures, data, "gradcam", metrics=["drop"])
+    assert found.pictures == 2 and not len(found.skipped)

@@ -135,9 +135,18 @@ class Labels:
         try:
             return self.model.class_index(label)
         except TargetError as error:
-            raise DataError(
-                f"The class of {name} is {label!r}: {error} Map what the data says with classes={{…}}."
-            ) from error
+            remedy = "Map what the data says with classes={…}."
+            if self.model.scores == "value":
+                remedy = (
+                    f"{self.model.name} gives quantities, and a true value is no class: pass "
+                    "target='predicted'."
+                )
+            elif isinstance(label, (list, tuple)) or np.ndim(label) == 1:
+                remedy = (
+                    "Of a picture with several labels give one, or the picture once with each, or pass "
+                    "target='predicted'."
+                )
+            raise DataError(f"The class of {name} is {label!r}: {error} {remedy}") from error
 
     def _number(self, label: Any, name: str) -> int:
         try:

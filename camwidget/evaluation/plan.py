@@ -16,12 +16,13 @@ from typing import Any, Literal
 import torch
 
 from .._version import __version__
+from ..discovery import AT_INPUT
 from ..errors import DataError, MethodError, MetricError
 from ..methods import Method, get_method
 from ..metrics import Metric, get_metric
 from ..metrics.settings import listed, whole
 from ..models import VisionModel
-from ..trace import INPUT, check_precision
+from ..trace import check_precision
 from .data import Data, a_count
 
 __all__ = ["FIXED", "Combination", "Plan", "facts_of", "make_plan", "weights_print"]
@@ -146,7 +147,7 @@ def make_plan(
     for method in named:
         for name in names[:1] if method.at_input else names:
             method.check(model, name)
-            combinations.append(Combination(method, name, INPUT if method.at_input else name))
+            combinations.append(Combination(method, name, AT_INPUT if method.at_input else name))
     return Plan(model, tuple(combinations), tuple(scored), target, precision, seed, batch)  # type: ignore[arg-type]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ..dataset_rows import row_of_mapping
 from ..errors import DataError, TargetError
 from ..models import VisionModel
 from ..truth import GroundTruth
@@ -61,6 +62,8 @@ def parts(element: Any) -> tuple[Any, Any, Any]:
         if isinstance(picture, GroundTruth):
             return picture.image, label, picture if truth is None else truth
         return picture, label, truth
+    if isinstance(element, Mapping) and (row := row_of_mapping(element)) is not None:
+        return row.picture, row.label, None
     if isinstance(element, (tuple, list)):
         raise DataError(
             f"An element of the data is a picture, (picture, class) or (picture, class, truth), not {len(element)} "

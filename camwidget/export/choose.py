@@ -18,7 +18,7 @@ from ..models import VisionModel
 __all__ = ["Choice", "Targets", "choose_classes", "choose_layers", "choose_methods"]
 
 #: Quick ones that say different things, in the order in which they are preferred.
-_METHODS = ("gradcam", "cam", "gradcam++", "layercam", "hirescam", "eigencam")
+_METHODS = ("gradcam", "cam", "gradcam++", "layercam", "hirescam", "eigencam", "saliency")
 _FEW_METHODS, _FEW_LAYERS = 4, 6
 
 #: A class by name or index, several of them, or None for the predicted one.

@@ -174,7 +174,7 @@ def smoothed(base: Method) -> Method:
         citation=f"{wrapper.citation}; {base.citation}",
         summary=f"{base.label} averaged over noisy copies of the picture.",
         needs=base.needs,
-        reason=base.reason,
+        applies=base.applies,
         at_input=base.at_input,
         scale=base.scale,
         tone_mapped=base.tone_mapped,

@@ -46,7 +46,7 @@ class Method:
     needs: str  #: what it asks of the model
     group: str  #: the family
     function: Compute | Grow
-    reason: Applies  #: why it does not apply, or None
+    applies: Applies  #: why it does not apply at a layer with a map, or None
     needs_gradients: bool = True  #: of the target at the layer
     needs_input: bool = False  #: the pass must have a graph from the picture on
     at_input: bool = False  #: the map is the picture's own, whatever layer is asked for
@@ -62,6 +62,12 @@ class Method:
     def is_quick_at_layers(self) -> bool:
         """Whether one remembered pass gives its maps at all layers."""
         return not (self.slow or self.at_input or self.own_passes or self.needs_input)
+
+    def reason(self, model: VisionModel, layer: str) -> str | None:
+        """Why it does not apply to this layer, and what to do; None if it does."""
+        if model.no_maps and not self.at_input:
+            return model.no_maps
+        return self.applies(model, layer)
 
     def check(self, model: VisionModel, layer: str) -> None:
         """Raise a MethodError with the reason if the method does not apply to this layer."""

@@ -215,6 +215,8 @@ def _error(case: Case, where: Whereabouts, top: int, threshold: float) -> float 
         assert label is not None, "checked before"
         name = case.subject.model.classes[label]
         return Score(math.nan, f"the map is of {case.name}, the picture of {name}")
+    if case.subject.model.scores == "value":
+        return Score(math.nan, "quantities are not ranked")
     whole = case.subject.whole
     is_named = label in whole.topk(min(top, len(whole))).indices.tolist()
     found = localize(case.saliency, _share(threshold))

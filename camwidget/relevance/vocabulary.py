@@ -15,6 +15,7 @@ __all__ = [
     "AFFINE",
     "AVERAGES",
     "CONSTANTS",
+    "HEADS",
     "LINEAR",
     "MAXIMA",
     "METADATA",
@@ -27,7 +28,17 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_PREFIXES = ("torch.nn.functional.", "torch.Tensor.", "torch.")
+_PREFIXES = ("torch.nn.functional.", "torch.functional.", "torch.Tensor.", "torch.")
+
+#: Of operations that a classifier's head may have in place of a linear layer: what they do, for who reads a refusal.
+HEADS = {
+    "normalize": "division of the features by their own length (normalize), as in a head of cosines",
+    "norm": "the length of the features (norm), as in a head of cosines",
+    "linalg_norm": "the length of the features (linalg.norm), as in a head of cosines",
+    "linalg_vector_norm": "the length of the features (linalg.vector_norm), as in a head of cosines",
+    "cosine_similarity": "a head of cosines (cosine_similarity)",
+    "cdist": "a head of distances (cdist)",
+}
 
 #: Tell of a tensor's kind, not of its values.
 METADATA = frozenset(

@@ -246,8 +246,9 @@ class _Mode(TorchFunctionMode):
     def _run(
         self, name: str, func: Any, args: tuple[Any, ...], kwargs: Any, sources: tuple[_Known, ...]
     ) -> Any:
-        if "out" in kwargs:
+        if kwargs.get("out") is not None:
             raise self._refusal(f"{name} with out=…")
+        kwargs = {k: v for k, v in kwargs.items() if k != "out"}
         if name in words.MOVES or name in words.MAXIMA:
             return func(*args, **kwargs)
         x, rest = (args[0], args[1:]) if args else (kwargs.pop("input", None), ())
@@ -266,9 +267,9 @@ class _Mode(TorchFunctionMode):
             return self._sum(x, rest[0] if rest else kwargs["other"])
         if name in words.AFFINE and len(sources) == 1:
             return self._affine(name, func, x, rest, kwargs, sources[0])
-        raise self._refusal(
-            f"{name.rstrip('_') or name} of two activations" if len(sources) > 1 else name
-        )
+        if len(sources) > 1:
+            raise self._refusal(f"{name.rstrip('_') or name} of two activations")
+        raise self._refusal(words.HEADS.get(name, name))
 
     def _linear(
         self, name: str, func: Any, x: torch.Tensor, rest: Any, kwargs: Any, source: _Known

@@ -174,6 +174,8 @@ class Explorer(Keeping):
         )
         self._panels = Panels(self._texts, self._session, self._screen, self._hands)
         kwargs.setdefault("layer", model.default_layer)
+        if model.no_maps:
+            kwargs.setdefault("method", "saliency")
         if len(self.models) > 1:
             kwargs.setdefault("compare", {"model": 1})
         if "text" in kwargs:  # before a target is looked for among its classes

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..errors import PictureError
 from ..picture_containers import Entry, list_entries
 from ..truth import GroundTruth
 from .workbench import Picture
@@ -15,6 +17,11 @@ __all__ = ["list_pictures", "named_picture"]
 
 def named_picture(source: Any, number: int) -> Picture:
     """One picture with a name to show: its file's, or its number."""
+    if isinstance(source, Mapping):  # a row of a data set
+        entries = list_entries(source) or []
+        if len(entries) != 1:
+            raise PictureError("One picture was expected, not several: add them one by one.")
+        return _picture(entries[0], number)
     name = Path(source).name if isinstance(source, (str, os.PathLike)) else ""
     return _picture(Entry(source, name), number)
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..array_pictures import channels_shown
+from ..discovery import AT_INPUT
 from ..engine import assemble, picture_of, scale_saliency
 from ..errors import CamwidgetError
 from ..explanation import Explanation
@@ -23,7 +24,7 @@ from ..ranks import rank_levels
 from ..scene import scene_of
 from ..targets import resolve_target
 from ..tone_mapping import tone_mapped, tone_note
-from ..trace import INPUT, Trace
+from ..trace import Trace
 from ..truth import GroundTruth
 from .strip import TILE, thumbnail
 
@@ -312,7 +313,7 @@ class Workbench:
             "cells": _bytes(cells),
             "cells_shape": list(cells.shape),
             "layer": explanation.layer,
-            "at_input": explanation.layer == INPUT,
+            "at_input": explanation.layer == AT_INPUT,
             "title": f"{explanation.title} · {note}" if note else explanation.title,
             "empty": explanation.is_empty,
             "note": explanation.note,

@@ -445,12 +445,7 @@ def test_a_busy_cell_does_not_stop_the_slider(lab: Any, open_page: Callable[...,
     shown.open(lab.write("busy", EXPLORER))
     shown.widget()
     page = shown.page
-    page.evaluate(
-        """() => {
-          const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-          kernel.requestExecute({code: "import time; time.sleep(3)"});
-        }"""
-    )
+    shown.start("import time; time.sleep(3)")
     shown.busy()
     before = canvas_pixels(page)
     fraction_is(page, 25)

@@ -20,17 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.full]
 
 EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
 
-# Runs code in the kernel, and gives what it prints.
-PRINTED = """async (code) => {
-  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-  const future = kernel.requestExecute({code});
-  let printed = "";
-  future.onIOPub = ({content}) => { printed += content.text ?? ""; };
-  await future.done;
-  return printed;
-}"""
-
-MASK = "ex.wait(120); print(ex.mask.tobytes().hex())"
+MASK = "ex.wait(120).mask.tobytes().hex()"
 
 # Waits for a lock on a file with the GIL held, so that no thread of the kernel can answer.
 BLOCK = """
@@ -64,8 +54,7 @@ def test_painting(
     pixels, levels = textures.preprocess.pixels(image), rank_levels(exp.saliency)
 
     def mask() -> np.ndarray:
-        printed = page.evaluate(PRINTED, MASK)
-        return np.frombuffer(bytes.fromhex(printed.strip()), np.int8).reshape(192, 192)
+        return np.frombuffer(bytes.fromhex(shown.value(MASK)), np.int8).reshape(192, 192)
 
     def shows(fraction: float, baseline: str, paint: np.ndarray) -> None:
         """The numbers are the model's, and the canvas has the pixels that they are about."""
@@ -109,7 +98,7 @@ def test_painting(
         fcntl.flock(lock, fcntl.LOCK_EX)
         begun = tmp_path / "begun"
         code = BLOCK.format(lock=str(tmp_path / "lock"), begun=str(begun))
-        page.evaluate(f"(code) => void ({PRINTED})(code)", code)
+        shown.start(code)
         while not begun.exists():
             page.wait_for_timeout(20)
         drag(page, (0.3, 0.85), (0.7, 0.85))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from prompted import caption_model, question_model, squares
 from untouched import fingerprint
+from waiting import until
 
 
 def net(*classes: str, size: int = 32, seed: int = 0, name: str = "net") -> cw.VisionModel:
@@ -61,13 +62,6 @@ def small() -> Iterator[cw.Explorer]:
     explorer = cw.Explorer(net("cat", "dog", "emu"), pictures()).wait(60)
     yield explorer
     explorer.close()
-
-
-def until(condition: Callable[[], Any], seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 def masked(ex: cw.Explorer) -> list[float | None]:

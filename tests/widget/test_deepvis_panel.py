@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import ipywidgets
@@ -14,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from waiting import until
 
 import camwidget as cw
 from camwidget.widget.deepvis import CAVEAT, DeepVisPanel
@@ -59,14 +59,6 @@ def panel(module: Slow) -> Iterator[DeepVisPanel]:
     yield made
     module.gate.set()
     made.close()
-
-
-def until(true: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if true():
-            return
-        time.sleep(0.01)
-    pytest.fail("that did not happen within 5 s")
 
 
 def shown(panel: DeepVisPanel) -> np.ndarray:

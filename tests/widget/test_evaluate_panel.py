@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 import torch
 from prompted import caption_model, squares
 from torch import nn
+from waiting import until
 
 import camwidget as cw
 from camwidget.errors import MethodError
@@ -71,14 +71,6 @@ def panel_of(explorer: cw.Explorer) -> EvaluatePanel:
 
 def say(panel: EvaluatePanel, **content: object) -> None:
     panel._message(None, content, None)
-
-
-def until(true: Callable[[], Any]) -> None:
-    for _ in range(500):
-        if true():
-            return
-        time.sleep(0.01)
-    pytest.fail("that did not happen within 5 s")
 
 
 def texts(panel: EvaluatePanel) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ import io
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from waiting import until
 
 import camwidget as cw
 from camwidget import zoo
@@ -409,10 +410,7 @@ def test_a_map_and_the_slider_at_once_do_not_lock_each_other(ex: cw.Explorer) ->
     thread.start()
     for number in range(40):
         ex._view.target = number % 10
-        deadline = time.monotonic() + 120
-        while ex.explanation.target.index != number % 10:
-            assert time.monotonic() < deadline, "locked"
-            time.sleep(0.001)
+        until(lambda index=number % 10: ex.explanation.target.index == index)
     done.set()
     thread.join(20)
     assert not thread.is_alive()
@@ -490,13 +488,6 @@ class Slow(nn.Module):
         if self.fail:
             raise RuntimeError("the device is gone")
         return self.body(x)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.002)
 
 
 @pytest.fixture

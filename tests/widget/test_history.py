@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from prompted import caption_model, question_model, squares
+from waiting import until
 
 import camwidget as cw
 from camwidget import zoo
@@ -56,13 +57,6 @@ def shown(explorer: cw.Explorer) -> dict[str, Any]:
         "chart": drawn,
     }
     return {**kept, **wire, **more}
-
-
-def until(condition: Callable[[], Any], seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 def say(explorer: cw.Explorer, kind: str) -> None:

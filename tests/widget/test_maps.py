@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from waiting import until
 
 import camwidget as cw
 from camwidget import zoo
@@ -43,13 +44,6 @@ def gated() -> Iterator[tuple[cw.Explorer, Gate]]:
     yield explorer, gate
     gate.pause = 0
     explorer.close()
-
-
-def until(condition: Callable[[], Any], seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 def watch(explorer: cw.Explorer, *names: str) -> list[tuple[str, Any]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
+from waiting import until
 
 from camwidget.widget.session import Session
 
@@ -133,10 +133,7 @@ def test_the_thread_ends_when_idle_and_comes_back(
     done: list[int] = []
     session.submit("usual", lambda: done.append(1))
     assert session.wait(60)
-    deadline = time.monotonic() + 60
-    while workers() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert workers() == []
+    until(lambda: not workers())
     session.submit("usual", lambda: done.append(2))
     assert session.wait(60)
     assert done == [1, 2]

@@ -14,6 +14,7 @@ import ipywidgets
 import numpy as np
 from PIL import Image
 
+from .. import fork_safety
 from ..aim import Aim
 from ..deepvis import Visualization, dream_steps
 from ..errors import CamwidgetError, TargetError
@@ -55,7 +56,7 @@ class DeepVisPanel(ipywidgets.VBox):
         self.visualization: Visualization | None = None
         self._session = Session(("dream",), self._failed)
         # The browser, the worker and an explorer to follow may come at once.
-        self._lock = threading.RLock()
+        self._lock = fork_safety.rlock()
         self._asked: object | None = None  # what is to be drawn
         self._drawing: object | None = None  # what the worker is at
         self._setting: int | None = None

@@ -1,4 +1,4 @@
-"""A process that forks while another thread is at work: the child finds locks free, and does not wait for that thread."""
+"""A process that forks while another thread is at work: the child finds locks free, and waits for nobody."""
 
 from __future__ import annotations
 

@@ -48,7 +48,9 @@ class Reader(ipywidgets.Widget):
         if process_exit.has_begun():
             return
         try:
-            with process_exit.at_work():  # on a subshell this is a thread that Python would end, too
+            with (
+                process_exit.at_work()
+            ):  # on a subshell this is a thread that Python would end, too
                 super()._handle_msg(msg)
         except Exception as error:
             self._refuse(error)

@@ -12,7 +12,7 @@ import pytest
 from kernel_driver import Kernel, update
 
 CELLS = [
-    "import camwidget as cw, torch\ntorch.set_num_threads(1)\nmodel = cw.load(device='cpu')\nex = cw.Explorer(model)\nex",
+    "import camwidget as cw\nmodel = cw.load(device='cpu')\nex = cw.Explorer(model)\nex",
     "ex.method, ex.fraction = 'scorecam', 0.25",
     "other = cw.Explorer(model, method='layercam')\nother",
     """

@@ -1,4 +1,4 @@
-"""Locks that a forked child finds free: the thread that held one in the parent is not there to release it."""
+"""What a forked child does not have: threads that would release their locks, and those that PyTorch computes with."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import threading
 import weakref
 from typing import Any
+
+import torch
 
 __all__ = ["lock", "rlock"]
 
@@ -52,6 +54,8 @@ def _after_in_parent() -> None:
 
 
 def _after_in_child() -> None:
+    # As in a worker of a DataLoader: OpenMP would wait for threads of the parent that the child has not.
+    torch.set_num_threads(1)
     _after_in_parent()  # the forking thread is the one that goes on
     for each in list(_all):
         if not _is_own(each):

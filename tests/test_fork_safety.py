@@ -132,8 +132,20 @@ def test_a_session_of_the_child_does_the_work_itself() -> None:
     assert done == [("first", True), ("second", True)]
 
 
+def test_a_child_does_not_wait_for_the_threads_of_openmp() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        x = torch.rand(4, 16, 128, 128)
+        weight = torch.rand(16, 16, 3, 3)
+        alone = torch.conv2d(x, weight).exp()
+        assert in_child(lambda: torch.allclose(torch.conv2d(x, weight).exp(), alone))
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_an_explorer_of_the_child(
-    textures: cw.VisionModel, one_thread: None, monkeypatch: pytest.MonkeyPatch
+    textures: cw.VisionModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Forked in the middle of a pass of the explorer's, the child explains, asks the explorer, and is answered."""
     monkeypatch.setattr(fork_safety, "PATIENCE", 0.01)

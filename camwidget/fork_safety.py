@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 
 __all__ = ["lock", "rlock"]
 
-#: Seconds that a fork waits for each lock of ``rlock(before_fork=True)``.
+#: Seconds that a fork waits for the locks of ``rlock(before_fork=True)``.
 PATIENCE = 10.0
 
 _all: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -32,7 +33,7 @@ def rlock(*, before_fork: bool = False) -> threading.RLock:
 
     Args:
         before_fork: whether a fork waits until it has the lock, so that the child finds whatever it guards as it is
-            between two uses. Whoever holds it for more than ``PATIENCE`` seconds is not waited for.
+            between two uses. After ``PATIENCE`` seconds it waits no longer.
     """
     made = threading.RLock()
     _all.add(made)
@@ -43,8 +44,9 @@ def rlock(*, before_fork: bool = False) -> threading.RLock:
 
 def _before() -> None:
     taken = _forking.taken = []
+    deadline = time.monotonic() + PATIENCE
     for each in list(_taken_before):
-        if each.acquire(timeout=PATIENCE):
+        if each.acquire(timeout=max(0.0, deadline - time.monotonic())):
             taken.append(each)
 
 

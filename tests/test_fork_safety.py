@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import camwidget as cw
-from camwidget import fork_safety, running
+from camwidget import fork_safety
 from camwidget.widget.session import Session
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -70,8 +70,8 @@ def test_what_the_forking_thread_holds_it_holds_on_to() -> None:
         assert in_child(released)
 
 
-def test_a_fork_waits_for_the_end_of_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The child has the module as it is between two passes."""
+def test_a_fork_waits_for_the_end_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child has all that the lock guards as it is between two uses."""
     lock = fork_safety.rlock(before_fork=True)
     inside, forking = threading.Event(), threading.Event()
     flags = ["as found"]
@@ -102,12 +102,14 @@ def test_a_fork_waits_for_the_end_of_a_pass(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_who_holds_it_for_ever_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fork_safety, "PATIENCE", 0.01)
-    with held_elsewhere(running._passes):
-        assert in_child(lambda: running._passes.acquire(timeout=0))
+    lock = fork_safety.rlock(before_fork=True)
+    with held_elsewhere(lock):
+        assert in_child(lambda: lock.acquire(timeout=0))
 
 
-def test_a_session_of_the_child_does_the_work_itself() -> None:
+def test_a_session_of_the_child_does_the_work_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was running is begun anew, what was waiting is done, and nothing of it in the parent's place."""
+    monkeypatch.setattr(fork_safety, "PATIENCE", 0.01)
     session = Session(("first", "second"), lambda kind, error: done.append(repr(error)))
     reached, opened = threading.Event(), threading.Event()
     done: list[str | tuple[str, bool]] = []

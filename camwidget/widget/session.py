@@ -47,6 +47,8 @@ class Session:
         self._on_error = on_error
         self._on_idle = on_idle
         self._condition = threading.Condition(fork_safety.rlock())
+        #: Held during a step: a fork comes between two, where nothing is half done and PyTorch holds no lock.
+        self._stepping = fork_safety.rlock(before_fork=True)
         self._waiting: dict[str, Job] = {}
         #: Of what is running or suspended, the job as it was submitted: a forked child begins it anew.
         self._begun: dict[str, Job] = {}
@@ -184,7 +186,8 @@ class Session:
                 self._drops_at_start = self._drops[kind]
             left: Iterator[object] | None = None
             try:
-                left = self._step(job)
+                with self._stepping:
+                    left = self._step(job)
             except ProcessExit:
                 pass  # closed by then
             except BaseException as error:

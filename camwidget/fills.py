@@ -7,7 +7,6 @@ hole (``inpainting``).
 from __future__ import annotations
 
 import math
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from weakref import ReferenceType, ref
@@ -17,6 +16,7 @@ from scipy.fft import next_fast_len
 from torch.nn import functional as nnF
 from torchvision.transforms import functional as F
 
+from . import fork_safety
 from .errors import CamwidgetError
 from .inpainting import INPAINTINGS, inpaint_pixels
 
@@ -136,7 +136,7 @@ class RecentFills:
     def __init__(self) -> None:
         self._made: OrderedDict[tuple[int, str], tuple[ReferenceType[torch.Tensor], torch.Tensor]]
         self._made = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = fork_safety.lock()
 
     def get(self, pixels: torch.Tensor, baseline: str) -> torch.Tensor:
         """As ``baseline_pixels``."""

@@ -6,7 +6,6 @@ goes into words only: what is computed must not depend on a clock.
 
 from __future__ import annotations
 
-import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from . import fork_safety
 from .errors import CamwidgetError, warn
 from .models import VisionModel
 from .trace import in_precision
@@ -32,7 +32,7 @@ _ENOUGH = 1.0
 #: From which ratio of times on a precision is called slower; below, it may be noise.
 _SLOWER = 1.15
 
-_lock = threading.Lock()
+_lock = fork_safety.lock()
 _ratios: weakref.WeakKeyDictionary[nn.Module, dict[tuple[str, str], float]] = (
     weakref.WeakKeyDictionary()
 )

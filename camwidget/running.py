@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from . import fork_safety
 from .errors import ModelError
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 # One lock for all: two models may share a module, or a part of one, and with it its training flags.
-_passes = threading.RLock()
+_passes = fork_safety.rlock()
 
 
 class KeptBuffers:

@@ -7,7 +7,6 @@ scheduler makes again. A worker unpacks it once.
 from __future__ import annotations
 
 import hashlib
-import threading
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 
 import torch
 
+from .. import fork_safety, process_exit
 from .._version import __version__
 from ..errors import CamwidgetError, DataError
 from ..metrics import Bench
@@ -161,7 +161,7 @@ def _carried(item: Item) -> Item:
 # -- in the worker ------------------------------------------------------------------------
 
 #: A worker with several threads has one model, and one set of torch's settings.
-_lock = threading.Lock()
+_lock = fork_safety.lock()
 #: The plan that was unpacked last, by its name.
 _unpacked: dict[str, tuple[Plan, Bench]] = {}
 #: How many times each plan was unpacked in this process.
@@ -176,7 +176,7 @@ def _work(packed: _Packed, items: list[Item], wants_files: bool) -> list[Row] | 
     """The rows of a batch; None if there are files that this machine does not see, and that may be sent."""
     if wants_files and not all(_is_here(i.picture) for i in items if isinstance(i.picture, Path)):
         return None
-    with _lock:
+    with _lock, process_exit.at_work():
         plan, bench = _unpack(packed)
         before = torch.get_num_threads()
         torch.set_num_threads(packed.threads)

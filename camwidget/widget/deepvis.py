@@ -14,6 +14,7 @@ import ipywidgets
 import numpy as np
 from PIL import Image
 
+from .. import fork_safety
 from ..aim import Aim
 from ..deepvis import Visualization, dream_steps
 from ..error_reports import error_text
@@ -63,7 +64,7 @@ class DeepVisPanel(ipywidgets.VBox):
         self._is_guest = session is not None
         self._session = session or Session((DREAM,), lambda kind, error: self._failed(error))
         # The browser, the worker and an explorer to follow may come at once.
-        self._lock = threading.RLock()
+        self._lock = fork_safety.rlock()
         self._asked: object | None = None  # what is to be drawn
         self._is_closed = False
         self._setting: int | None = None

@@ -12,6 +12,7 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
+from .. import fork_safety
 from ..error_reports import error_text
 from ..metrics import Metric, get_metric, list_metrics
 from .closing import close_parts
@@ -76,7 +77,7 @@ class EvaluatePanel(ipywidgets.Box):
         self._view = view
         self._on_pick = on_pick
         # The browser, the worker and the explorer may come at once.
-        self._lock = threading.RLock()
+        self._lock = fork_safety.rlock()
         self._shown: Request | None = None
         self._asked: _Asked | None = None  # what is being computed
         self._done: _Asked | None = None  # whose numbers are in the table

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .. import fork_safety
 from . import state
 from .state import LOOK, PARTS, State
 
@@ -44,9 +45,9 @@ class History:
     def __init__(self, explorer: Explorer) -> None:
         self._explorer = explorer
         #: Held while the line is replaced; nothing else is waited for under it.
-        self._lock = threading.RLock()
+        self._lock = fork_safety.rlock()
         #: Held while several traits are set together: two of these at once would mix.
-        self._turn = threading.RLock()
+        self._turn = fork_safety.rlock()
         self._inside = threading.local()
         self._line = _Line((), {}, ())
         #: The line when the state was last on the screen with its map.

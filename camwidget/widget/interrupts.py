@@ -7,10 +7,10 @@ of ours is there instead. During a cell the interrupt is the cell's alone; ``wai
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .. import fork_safety
 from ..error_reports import log_error
 
 __all__ = ["Interrupts", "interrupts"]
@@ -29,7 +29,7 @@ class Interrupts:
     def __init__(self, loop: Callable[[], Any]) -> None:
         self._loop = loop
         # Not held while someone is called, who takes locks. Taken twice where the collector ends a work in here.
-        self._lock = threading.RLock()
+        self._lock = fork_safety.rlock()
         self._listeners: dict[object, Callable[[], None]] = {}
         self._looking = False
 

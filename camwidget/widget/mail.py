@@ -8,8 +8,10 @@ import ipywidgets
 import traitlets as t
 from ipywidgets.widgets.widget import JUPYTER_WIDGETS_ECHO, _remove_buffers
 
+from .. import process_exit
 from ..error_reports import error_text
 from ..errors import CamwidgetError
+from . import unattended
 
 __all__ = ["KNOWN", "Reader"]
 
@@ -42,12 +44,18 @@ class Reader(ipywidgets.Widget):
             self.comm.__dict__.pop("_reply_subshell_id", None)
 
     def _handle_msg(self, msg: Any) -> None:
+        unattended.page_has_spoken()
         data = msg.get("content", {}).get("data") if isinstance(msg, dict) else None
         if not isinstance(data, dict) or data.get("method") not in _METHODS:
             self._refuse(CamwidgetError("The page sent what is no message of a widget."))
             return
+        if process_exit.has_begun():
+            return
         try:
-            super()._handle_msg(msg)
+            with (
+                process_exit.at_work()
+            ):  # on a subshell this is a thread that Python would end, too
+                super()._handle_msg(msg)
         except Exception as error:
             self._refuse(error)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import fork_safety
 from ..explanation import Explanation
 from ..methods import get_method
 from ..models import VisionModel
@@ -87,7 +87,7 @@ class MapDesk:
         self._on_shown = on_shown
         self._on_back = on_back
         #: Held while what is asked for, or shown, changes; never while somebody else's observers are called.
-        self.lock = threading.RLock()
+        self.lock = fork_safety.rlock()
         self.requested: Request | None = None
         self.shown: Request | None = None
         self._drawing: _Drawing | None = None  # of what is shown

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 import ipywidgets
 
+from .. import fork_safety
 from ..models import VisionModel
 from .closing import close_parts
 from .deepvis import DeepVisPanel
@@ -73,7 +73,7 @@ class Panels:
         self._hands = hands
         self._shown: Request | None = None
         # The browser and the worker may come at once.
-        self._lock = threading.RLock()
+        self._lock = fork_safety.rlock()
         self._folds = (
             _Fold(
                 "DeepVis: a picture drawn for a class or a channel",

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import ipycanvas
 import ipywidgets
 from ipycanvas import hold_canvas
 
+from .. import fork_safety
 from ..error_reports import error_text
 
 __all__ = ["Paper"]
 
 # ipycanvas queues the drawing of all canvases in one place, without a lock of its own.
-_drawing = threading.RLock()
+_drawing = fork_safety.rlock()
 
 
 class Paper:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 import anywidget
 import traitlets as t
 
-from .. import quizzes
+from .. import fork_safety, quizzes
 from ..error_reports import error_text
 from ..errors import QuizError
 from ..methods import Method
@@ -73,7 +72,7 @@ class Quiz(Reader, anywidget.AnyWidget):
     ) -> None:
         drafts = _checked(questions)
         # The browser and the worker may come at once.
-        self._lock = threading.RLock()
+        self._lock = fork_safety.rlock()
         self._session = Session(("questions",), self._failed)
         self._questions: list[Question | None] = []  # None: it could not be made
         self._made: list[dict[str, Any]] = []

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from .. import fork_safety
 from ..colors import DIFFERENCE, lookup_tables
 from ..explanation import Explanation
 from ..fills import baseline_names
@@ -47,7 +48,7 @@ class Screen:
         #: The model whose classes are shown: under a text, once one is shown.
         self.model = model
         self._top = top
-        self._lock = threading.RLock()
+        self._lock = fork_safety.rlock()
         self._telling: int | None = None
         self._whole = np.zeros(0)
         self.row_classes: list[int] = []

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
+import os
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
+from .. import fork_safety, process_exit
 from ..error_reports import log_error
+from ..process_exit import ProcessExit
+from . import unattended
 
 __all__ = ["Job", "Session"]
 
@@ -32,8 +37,6 @@ class Session:
 
     #: Seconds without work after which the thread ends; the next request starts another.
     LINGER = 2.0
-    #: Seconds that the end of the process waits for a thread to reach the end of its step.
-    PATIENCE = 30.0
 
     def __init__(
         self,
@@ -44,15 +47,20 @@ class Session:
         self._kinds = tuple(kinds)
         self._on_error = on_error
         self._on_idle = on_idle
-        self._condition = threading.Condition()
+        self._condition = threading.Condition(fork_safety.rlock())
+        #: Held during a step: a fork comes between two, where nothing is half done and PyTorch holds no lock.
+        self._stepping = fork_safety.rlock(before_fork=True)
         self._waiting: dict[str, Job] = {}
+        #: Of what is running or suspended, the job as it was submitted: a forked child begins it anew.
+        self._begun: dict[str, Job] = {}
         self._suspended: dict[str, Iterator[object]] = {}
         self._running: str | None = None
         self._drops = dict.fromkeys(self._kinds, 0)
         self._drops_at_start = 0
-        self._closed = False
+        self._closed = process_exit.has_begun()
         self._thread: threading.Thread | None = None
         _sessions.add(self)
+        unattended.finish_cells_with(wait_for_all)
 
     def submit(self, kind: str, job: Job) -> None:
         """Ask for a job, in place of any of its kind that has not finished."""
@@ -62,11 +70,7 @@ class Session:
                 return
             self._suspended.pop(kind, None)
             self._waiting[kind] = job
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._work, name="camwidget session", daemon=True
-                )
-                self._thread.start()
+            self._start()
             self._condition.notify_all()
 
     def drop(self, *kinds: str) -> None:
@@ -76,6 +80,8 @@ class Session:
                 self._drops[kind] += 1
                 self._waiting.pop(kind, None)
                 self._suspended.pop(kind, None)
+                if kind != self._running:
+                    self._begun.pop(kind, None)
             self._condition.notify_all()
 
     def superseded(self, kind: str) -> bool:
@@ -94,14 +100,6 @@ class Session:
         with self._condition:
             self._closed = True
         self.drop(*self._kinds)
-
-    def join(self, timeout: float) -> bool:
-        """Wait for the thread of a closed session, for ``timeout`` seconds; whether it has ended then."""
-        thread = self._thread
-        if thread is None or self.in_worker:
-            return thread is None
-        thread.join(timeout)
-        return not thread.is_alive()
 
     @property
     def in_worker(self) -> bool:
@@ -123,6 +121,8 @@ class Session:
             return False
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._condition:
+            if not self._is_idle():
+                self._start()  # in a forked child there is no thread yet
             while not self._is_idle():
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
@@ -134,15 +134,42 @@ class Session:
     def _is_idle(self) -> bool:
         return not (self._waiting or self._suspended or self._running)
 
+    def _start(self) -> None:
+        """Have a thread, under the lock."""
+        if self._thread is None and not self._closed:
+            self._thread = threading.Thread(
+                target=self._work, name="camwidget session", daemon=True
+            )
+            self._thread.start()
+
+    def _restart(self) -> None:
+        """In a forked child: the thread is gone, and with it the step that it was at."""
+        running, self._running, self._thread = self._running, None, None
+        for kind, job in self._begun.items():
+            was_dropped = kind == running and self._drops[kind] != self._drops_at_start
+            if kind not in self._suspended and not was_dropped:
+                self._waiting.setdefault(kind, job)
+
     def _next(self) -> tuple[str, Job | Iterator[object]] | None:
         for kind in self._kinds:
             if kind in self._waiting:
-                return kind, self._waiting.pop(kind)
+                self._begun[kind] = self._waiting.pop(kind)
+                return kind, self._begun[kind]
             if kind in self._suspended:
                 return kind, self._suspended.pop(kind)
         return None
 
     def _work(self) -> None:
+        try:
+            with contextlib.suppress(ProcessExit), process_exit.at_work():
+                self._work_on()
+        finally:
+            with self._condition:
+                if self.in_worker:  # not left as usual, and no other has begun
+                    self._thread = self._running = None
+                    self._condition.notify_all()
+
+    def _work_on(self) -> None:
         while True:
             with self._condition:
                 if self._closed:
@@ -160,7 +187,10 @@ class Session:
                 self._drops_at_start = self._drops[kind]
             left: Iterator[object] | None = None
             try:
-                left = self._step(job)
+                with self._stepping:
+                    left = self._step(job)
+            except ProcessExit:
+                pass  # closed by then
             except BaseException as error:
                 self._report(kind, error)
             with self._condition:
@@ -172,6 +202,8 @@ class Session:
                 )
                 if left is not None and kept:
                     self._suspended[kind] = left
+                else:
+                    self._begun.pop(kind, None)
                 idle = self._is_idle()
                 if idle:
                     # Still counted as running while it says so, or a waiter would miss it.
@@ -208,18 +240,24 @@ class Session:
 _sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 
 
-def _end_all() -> None:
-    """Let every worker reach the end of its step before the interpreter is taken down.
+def wait_for_all() -> None:
+    """Block until nothing is left to do in any session; what one does may give work to another."""
+    while busy := [session for session in list(_sessions) if not session.idle]:
+        for session in busy:
+            session.wait()
 
-    A thread that asks for the GIL afterwards is ended by Python in the middle of whatever called it: below PyTorch's
-    C++ frames that aborts the process ("terminate called without an active exception", CPython issue 87135).
-    """
-    open_ones = list(_sessions)
-    for session in open_ones:
+
+def _close_all() -> None:
+    for session in list(_sessions):
         session.close()
-    for session in open_ones:
-        session.join(session.PATIENCE)
 
 
-# At exit, not when the main thread ends: an explorer at work does not keep a script alive.
-atexit.register(_end_all)
+def _restart_all() -> None:
+    for session in list(_sessions):
+        session._restart()
+
+
+# Before ``process_exit``, imported earlier, has the threads leave.
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_restart_all)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +11,7 @@ import ipywidgets
 import numpy as np
 from PIL import Image
 
+from .. import fork_safety
 from ..colors import ACCENT, NEUTRAL
 from ..error_reports import error_text
 from ..explanation import Explanation
@@ -69,7 +69,7 @@ class ContactSheet(ipywidgets.Box):
         self._classes = classes
         self._on_pick = on_pick
         # The browser, the worker and the explorer may come at once.
-        self._lock = threading.RLock()
+        self._lock = fork_safety.rlock()
         self._sheet: _Sheet | None = None
         self._chosen: tuple[int, int] | None = None
         self._width = self._height = self.SIDE

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
+from .. import fork_safety
 from ..array_pictures import channels_shown
 from ..discovery import AT_INPUT
 from ..engine import assemble, picture_of, scale_saliency
@@ -41,7 +42,7 @@ class Recent(Generic[V]):
     def __init__(self, size: int) -> None:
         self._size = size
         self._values: OrderedDict[Hashable, V] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = fork_safety.lock()
         #: Held by whoever makes the value of a key. Not the cache's own lock: others are looked up meanwhile.
         self._making: dict[Hashable, threading.RLock] = {}
 
@@ -51,7 +52,7 @@ class Recent(Generic[V]):
             if key in self._values:
                 self._values.move_to_end(key)
                 return self._values[key]
-            making = self._making.setdefault(key, threading.RLock())
+            making = self._making.setdefault(key, fork_safety.rlock())
         with making:
             with self._lock:  # somebody else may have made it by now
                 if key in self._values:

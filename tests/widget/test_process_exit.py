@@ -1,46 +1,113 @@
-"""A process whose worker is inside the model ends with its own exit code."""
+"""A process whose worker is inside the model ends with its own exit code, and does not wait for the whole pass."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
+import pytest
+
 WORKING = """
-import sys, threading, torch
+import atexit, os, signal, sys, threading
+# The first to be registered is the last to be called.
+atexit.register(lambda: print("calls:", calls))
+import torch
+from torch import nn
+from camwidget import process_exit
 from camwidget.widget.session import Session
 
+calls = 0
 begun = threading.Event()
+x = torch.rand(1, 3, 64, 64)
 
-def work():
-    while True:
-        torch.conv2d(torch.rand(1, 3, 64, 64), torch.rand(8, 3, 3, 3))
+class Part(nn.Module):
+    def forward(self, x):
+        global calls
+        calls += 1
+        torch.conv2d(x, torch.rand(8, 3, 3, 3))
         begun.set()
-        yield
+        return x
 
 session = Session(("map",), print)
-session.submit("map", work)
-begun.wait()
+
+def steps():
+    part = Part()
+    while True:
+        part(x)
+        yield
+
+def one_long_pass():
+    nn.Sequential(*[Part()] * 100_000)(x)
+
+def no_module():
+    while True:
+        torch.conv2d(x, torch.rand(8, 3, 3, 3))
+        begun.set()
+
+def work(job):
+    session.submit("map", job)
+    begun.wait()
 """
 
-#: How the script ends, and the exit code that it has then.
+TERMINATED = """
+def leave(*_):
+    raise SystemExit(5)
+signal.signal(signal.SIGTERM, leave)
+work(steps)
+os.kill(os.getpid(), signal.SIGTERM)
+sys.exit(9)
+"""
+
+FORKS = """
+work(steps)
+child = os.fork()
+if child == 0:
+    sys.exit(1 if session.wait(0.01) else 3)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) + 4)
+"""
+
+#: Ctrl-C while the end of the process waits.
+INTERRUPTED = """
+work(no_module)
+waits = process_exit._all_left
+def interrupted():
+    process_exit._all_left = waits
+    raise KeyboardInterrupt
+process_exit._all_left = interrupted
+"""
+
+#: What a script does, and the exit code that it has then.
 ENDS = {
-    "pass": 0,
-    "sys.exit(3)": 3,
-    "raise RuntimeError('the script failed')": 1,
-    "session.close()": 0,
-    "del session": 0,
+    "work(steps); raise RuntimeError('the script failed')": 1,
+    "work(one_long_pass); sys.exit(3)": 3,
+    FORKS: 7,
+}
+MORE = {
+    "work(steps)": 0,
+    "work(steps); sys.exit(3)": 3,
+    "work(steps); session.close()": 0,
+    "work(steps); del session": 0,
+    "work(no_module); process_exit.PATIENCE = 0.1; sys.exit(3)": 3,
+    INTERRUPTED: 0,
+    TERMINATED: 5,
 }
 
 
-def test_a_busy_worker_does_not_abort_the_process() -> None:
+@pytest.mark.parametrize("ends", [ENDS, pytest.param(MORE, marks=pytest.mark.full)])
+def test_a_busy_worker_does_not_abort_the_process(ends: dict[str, int]) -> None:
     """Python used to end the thread below PyTorch's frames, and so the process with SIGABRT (134)."""
     running = {
-        end: subprocess.Popen(
-            [sys.executable, "-c", WORKING + end], stderr=subprocess.PIPE, text=True
+        script: subprocess.Popen(
+            [sys.executable, "-c", WORKING + script],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        for end in ENDS
+        for script in ends
     }
-    for end, process in running.items():
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == ENDS[end], f"{end}: {errors}"
+    for script, process in running.items():
+        printed, errors = process.communicate(timeout=600)
+        assert process.returncode == ends[script], f"{script}: {errors}"
         assert "terminate called" not in errors
+        if "one_long_pass" in script:
+            assert int(printed.split()[-1]) < 100_000, "it left before the end of the pass"

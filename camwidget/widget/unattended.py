@@ -1,0 +1,61 @@
+"""Notebooks that a program executes: what it stores is what the widgets show at the end of the last cell.
+
+nbclient, and with it nbconvert, papermill and Quarto, keeps of the widgets what they sent while a cell was running;
+what the worker computes afterwards is heard by nobody. So such a cell ends when the widgets are finished. It is known
+by ``allow_stdin``, which says that nobody is there to answer a question.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["finish_cells_with", "page_has_spoken"]
+
+#: Whether a page has sent anything: then there is somebody, and no cell waits any more.
+_is_attended = False
+_registered: Any = None
+
+
+def page_has_spoken() -> None:
+    """A page has sent a widget something."""
+    global _is_attended
+    _is_attended = True
+
+
+def finish_cells_with(finish: Callable[[], None]) -> None:
+    """In a kernel, have each cell that nobody attends end with ``finish()``.
+
+    Args:
+        finish: blocks until all widgets are finished. An interrupt ends it.
+    """
+    global _registered
+    shell = _kernels_shell()
+    if shell is None or shell is _registered:
+        return
+    _registered = shell
+
+    def after_cell(result: Any) -> None:
+        if not _is_attended and _is_unattended(shell):
+            finish()
+
+    shell.events.register("post_run_cell", after_cell)
+
+
+def _is_unattended(shell: Any) -> bool:
+    # Voila executes a notebook too, but has a page for its kernel afterwards, which is not to wait.
+    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+        return False
+    content = shell.kernel.get_parent().get("content", {})
+    return content.get("allow_stdin") is False
+
+
+def _kernels_shell() -> Any:
+    """The shell of a kernel that answers requests; None in a script, or at a prompt."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    shell = get_ipython()
+    return shell if hasattr(getattr(shell, "kernel", None), "get_parent") else None

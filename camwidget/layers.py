@@ -24,6 +24,7 @@ from .picture_dependence import (
     sketch_maps,
     sketch_tokens,
 )
+from .private_draws import PrivateDraws
 from .relus import has_reentrant_checkpoint, other_activations
 from .stages import last_features, list_stages, listed_name
 from .tokens import TokenGrid
@@ -297,10 +298,9 @@ def discover_layers(
     recorder = _Recorder(module, inputs.shape[-2:], reshape)
 
     def run(picture: torch.Tensor) -> Any:
-        # Each pass draws the same random numbers, if any, and leaves the caller's as they were. With a graph, which
-        # tells the activations, and because some modules take another way without one.
-        devices = [inputs.device] if inputs.device.type == "cuda" else []
-        with torch.random.fork_rng(devices), torch.enable_grad():
+        # Each pass draws the same random numbers, if any. With a graph, which tells the activations, and because some
+        # modules take another way without one.
+        with PrivateDraws(0), torch.enable_grad():
             return reader.call(module, picture.clone().requires_grad_().clone(), extras)
 
     try:
@@ -359,7 +359,7 @@ def discover_layers(
         order = list(layers)
         stages = tuple(sorted((*stages, layers[default]), key=lambda s: order.index(s.name)))
     return Discovery(
-        logits=logits,
+        logits=logits.cpu(),
         layers=layers,
         stages=stages,
         default=default,

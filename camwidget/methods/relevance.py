@@ -77,9 +77,9 @@ def _walk(
             f"have their share. {_REMEDY}"
         )
     try:
-        with model.undisturbed():
+        with model.undisturbed() as held:
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
-            return Walk(model.module, inputs, rules, layers, negated, model.read_copy)
+            return Walk(held.module, inputs, rules, layers, negated, model.read_copy)
     except Unruled as error:
         problem = error
         text = f"{model.name} cannot be followed: {error}. {_REMEDY}"

@@ -10,10 +10,11 @@ import numpy as np
 
 from .. import loading, zoo
 from .._validation import is_number
-from ..device import Spare, by_name, is_lost
+from ..device import by_name, is_lost, responds
 from ..errors import CamwidgetError, PromptError
 from ..explanation import Explanation
 from ..models import VisionModel
+from ..spare_weights import spare_of
 from .answers import MaskDesk
 from .brush import Brush
 from .closing import close_parts
@@ -126,7 +127,7 @@ class Explorer(Keeping):
         self.pictures = list_pictures(images)
         self._every = tuple(Texts(one) for one in self.models)
         self._texts = self._every[0]
-        self._spares = [Spare(one.module) for one in self.models]
+        self._keep_weights()
         self._session = Session(_KINDS, self._failed, self._rested)
         self._elements: tuple[Any, ...] = ()
         self._stated = threading.local()
@@ -308,11 +309,9 @@ class Explorer(Keeping):
 
     def _failed(self, kind: str, error: BaseException) -> None:
         # Each of them, also after the first.
-        if is_lost(error) and sum(spare.take_over() for spare in self._spares):
-            for texts in self._every:
-                texts.forget_computed()
+        if is_lost(error) and (taken_over := self._take_over()):
             self._desk.again()
-            self._screen.tell(error="The GPU was lost: the model is on the CPU now.")
+            self._screen.tell(error=taken_over)
             return
         error = by_name(error, self.model.name, self.model.device)
         known = isinstance(error, CamwidgetError)
@@ -326,6 +325,30 @@ class Explorer(Keeping):
     def _rested(self) -> None:
         if self._view.busy:
             self._screen.tell(busy=False)
+        self._keep_weights()
+
+    def _keep_weights(self) -> None:
+        """Keep the weights as they are now, for when a device is lost; of a model on the CPU nothing."""
+        for model in self.models:
+            spare_of(model.module).refresh()
+
+    def _take_over(self) -> str:
+        """Go on with copies on the CPU of the models whose device does not respond; what happened, "" if nothing did."""
+        said = ""
+        for texts in self._every:
+            lost = texts.model
+            if responds(lost.device):
+                continue
+            spare = spare_of(lost.module)
+            model = spare.model(lost)
+            if model is None:
+                continue
+            texts.move(model)
+            said = "The GPU was lost: the model is on the CPU now" + (
+                "." if spare.is_current else ", as it was before it was last trained."
+            )
+        self.models = tuple(texts.model for texts in self._every)
+        return said
 
     def _draw_strip(self) -> Iterator[None]:
         pictures, base = self.pictures, self._texts.base

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import is_lost
 from ..explanation import Explanation
 from ..listing import quantity_of
 from ..methods import get_method
@@ -151,6 +152,8 @@ class OtherDesk:
         try:
             yield from self._steps(compare, shown, explanation)
         except Exception as error:  # B's failure is no failure of A's
+            if is_lost(error):  # a device is everybody's
+                raise
             with self._desk.lock:
                 if not self._session.dropped():
                     self._screen.tell(
@@ -250,6 +253,8 @@ class OtherDesk:
         try:
             values, fill = self._masked(made)
         except Exception as error:
+            if is_lost(error):
+                raise
             with self._desk.lock:
                 if self._made is made:
                     self._say(made, None)
@@ -292,6 +297,8 @@ class OtherDesk:
                     self._screen.chart.show_other(curve)
                 yield
         except Exception as error:
+            if is_lost(error):
+                raise
             with self._desk.lock:
                 if self._made is made:
                     self._screen.tell(other_state={"error": said_of(error)})

@@ -129,7 +129,12 @@ def _chance_in_preprocess(model: VisionModel) -> str:
     try:
         with draws_watched(torch.device("cpu"), owners) as draws, PrivateDraws(0) as ours:
             first, second = (model.preprocess.pixels(picture) for _ in range(2))
-            is_random = draws.any or ours.any or first.shape != second.shape or not torch.equal(first, second)
+            is_random = (
+                draws.any
+                or ours.any
+                or first.shape != second.shape
+                or not torch.equal(first, second)
+            )
     except CamwidgetError:  # whoever runs it next is told
         return ""
     if not is_random:
@@ -158,14 +163,15 @@ def _chance_in_module(model: VisionModel) -> str:
     with draws_watched(model.device, model.module.modules()) as draws, PrivateDraws(0) as ours:
         try:
             answers = _pass(model, inputs)
-            if not (draws.any or ours.any) and _alike(model, answers[0], answers[-1]):
+            is_drawn = draws.any or ours.any or model.isolation.draws
+            if not is_drawn and _alike(model, answers[0], answers[-1]):
                 return ""
             again = _pass(model, inputs)
         except CamwidgetError:  # it takes no two pictures at once, say
             return ""
         # Of a generator that nobody holds only the answers tell.
         differ = not _alike(model, answers, again)
-        if not (differ or draws.any or ours.any):
+        if not (differ or draws.any or is_drawn):
             return ""
     seen = ""
     if differ:

@@ -131,6 +131,8 @@ def is_elsewhere(device: torch.device) -> bool:
 def responds(device: torch.device) -> bool:
     """Whether something can be computed on a device now, or could be if there were memory."""
     try:
-        return float(torch.zeros((), device=device) + 1) == 1  # read from it, which waits for what is computed
+        return (
+            float(torch.zeros((), device=device) + 1) == 1
+        )  # read from it, which waits for what is computed
     except RuntimeError as error:
         return is_want_of_memory(error)

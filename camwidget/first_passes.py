@@ -9,11 +9,10 @@ import torch
 from torch import nn
 
 from .errors import CamwidgetError, warn
-from .isolation import Escapes, Isolation, Rehearsal, quiet, switched_off
+from .isolation import Escapes, Isolation, Rehearsal, quiet, switched_off, warn_if_training
 from .layers import Discovery, Reshape, discover_layers
 from .output_reader import OutputReader
 from .preprocess import Preprocess
-from .private_draws import PrivateDraws
 from .structure import Uncopyable
 
 __all__ = ["first_passes", "first_picture"]
@@ -43,10 +42,9 @@ def first_passes(
 
     def discover(running: nn.Module) -> tuple[Discovery, OutputReader, bool]:
         own = replace(reader)
-        with PrivateDraws(0) as draws:
-            found = discover_layers(running, inputs.clone(), own, reshape, extras)
+        found = discover_layers(running, inputs.clone(), own, reshape, extras)
         # A module that seeds torch's own generator in its forward is to draw from that.
-        return found, own, draws.any and torch.initial_seed() == seed
+        return found, own, found.draws and torch.initial_seed() == seed
 
     with quiet(module, inputs.device):
         try:
@@ -61,6 +59,7 @@ def first_passes(
         with switched_off(module, keeps=True) as kept:
             discovery, settled, draws = discover(module)
     assert kept is not None
+    warn_if_training(module)
     _say_written(reader.name, kept.changed)
     return discovery, settled, Isolation(False, frozenset(kept.changed), draws)
 

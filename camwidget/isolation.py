@@ -21,7 +21,16 @@ from .errors import warn
 from .private_draws import PrivateDraws
 from .structure import Uncopyable, copy_structure, named_tensors, parts_of
 
-__all__ = ["Escapes", "Isolation", "Rehearsal", "autocast_off", "evaluating", "quiet", "switched_off"]
+__all__ = [
+    "Escapes",
+    "Isolation",
+    "Rehearsal",
+    "autocast_off",
+    "evaluating",
+    "quiet",
+    "switched_off",
+    "warn_if_training",
+]
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ _warned: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
 @contextmanager
 def evaluating(
-    module: nn.Module, device: torch.device, isolation: Isolation
+    module: nn.Module, device: torch.device, isolation: Isolation, *, runs: bool = True
 ) -> Iterator[nn.Module]:
     """Give what is to be run of a module for one pass, in evaluation mode; the caller's autocast is off within.
 
@@ -57,15 +66,18 @@ def evaluating(
         module: whose pass it is.
         device: where it is.
         isolation: how it is kept from that.
+        runs: whether anything is run; else the module itself is given, for the backward pass of what ran before.
     """
     with ExitStack() as stack:
         stack.enter_context(quiet(module, device))
         if isolation.draws:
             stack.enter_context(PrivateDraws())
-        copy = _copied(module, isolation.written) if isolation.copies else None
+        copy = _copied(module, isolation.written) if runs and isolation.copies else None
         if copy is None:
             copy = module
-            stack.enter_context(switched_off(module, keeps=bool(isolation.written)))
+            if runs or not isolation.copies:
+                warn_if_training(module)
+                stack.enter_context(switched_off(module, keeps=bool(isolation.written)))
         yield copy
 
 
@@ -175,8 +187,7 @@ class Rehearsal:
             + [
                 name
                 for name, own, before in self._own
-                if not _same(own, before)
-                or (name in self._buffers and there.get(name) is not own)
+                if not _same(own, before) or (name in self._buffers and there.get(name) is not own)
             ]
         )
 
@@ -196,7 +207,11 @@ class Escapes(TorchFunctionMode):
         self.any = False
 
     def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
         for value in (*args, *kwargs.values()):
@@ -234,23 +249,27 @@ class KeptBuffers:
                     self.changed.append(path)
 
 
+def warn_if_training(module: nn.Module) -> None:
+    """Give a ``CamwidgetWarning``, once, if switching a module off would disturb someone who trains it."""
+    if module not in _warned and any(part.training for part in parts_of(module)):
+        _warned.add(module)
+        warn(
+            f"{type(module).__name__} is in training mode, and its parts cannot be copied, so that it is switched to "
+            "evaluation mode itself during each pass. Do not train it on another thread at the same time: that "
+            "would go on without dropout, and without batch statistics."
+        )
+
+
 @contextmanager
 def switched_off(module: nn.Module, *, keeps: bool) -> Iterator[KeptBuffers | None]:
     """Hold a module itself in evaluation mode, and give it back as it was.
 
     Args:
-        module: which. A ``CamwidgetWarning``, once, says that someone who trains it meanwhile is disturbed.
+        module: which.
         keeps: whether its buffers are put back too.
     """
     with _switching:
         flags = [(part, part.training) for part in parts_of(module)]
-        if any(was for _, was in flags) and module not in _warned:
-            _warned.add(module)
-            warn(
-                f"{type(module).__name__} is in training mode, and its parts cannot be copied, so that it is switched to "
-                "evaluation mode itself during each pass. Do not train it on another thread at the same time: that "
-                "would go on without dropout, and without batch statistics."
-            )
         kept = KeptBuffers(module) if keeps else None
         before = {id(tensor) for *_, tensor in _graphs(module)}
         try:

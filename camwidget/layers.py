@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,6 +68,7 @@ class Discovery:
     is_reentrant: bool = (
         False  #: whether a part is checkpointed so that gradients cannot be asked through it
     )
+    draws: bool = False  #: whether random numbers were drawn
 
     def with_classes(self, count: int) -> Discovery:
         """The same network with another number of outputs: what a text makes of some models."""
@@ -297,16 +298,22 @@ def discover_layers(
     extras = extras or {}
     recorder = _Recorder(module, inputs.shape[-2:], reshape)
 
+    draws = PrivateDraws(0)
+
     def run(picture: torch.Tensor) -> Any:
-        # Each pass draws the same random numbers, if any. With a graph, which tells the activations, and because some
-        # modules take another way without one.
-        with PrivateDraws(0), torch.enable_grad():
+        # With a graph, which tells the activations, and because some modules take another way without one.
+        with torch.enable_grad():
             return reader.call(module, picture.clone().requires_grad_().clone(), extras)
 
+    def own_draws() -> AbstractContextManager[object]:
+        """Each pass draws the same random numbers, if any. To look for them takes time: the first pass tells."""
+        draws.restart()
+        return draws if draws.any else nullcontext()
+
     try:
-        with hooked(dict.fromkeys(recorder.names, recorder)):
+        with draws, hooked(dict.fromkeys(recorder.names, recorder)):
             output = run(inputs)
-        with torch.enable_grad():
+        with own_draws(), torch.enable_grad():
             found = reader.settle(output, module, inputs, extras)
         rectifies, others = other_activations(output if found is None else found)
         is_reentrant = has_reentrant_checkpoint(output)
@@ -314,7 +321,7 @@ def discover_layers(
         variants, answers = [], []
         for picture in corner_variants(inputs):
             sketches: dict[str, torch.Tensor] = {}
-            with hooked(_sketchers(module, recorder, sketches)):
+            with own_draws(), hooked(_sketchers(module, recorder, sketches)):
                 answer = run(picture)
             variants.append(sketches)
             answers.append(None if found is None else reader.logits(answer, 1))
@@ -371,6 +378,7 @@ def discover_layers(
         same=same,
         faults={**recorder.others, **faults},
         is_reentrant=is_reentrant,
+        draws=draws.any,
     )
 
 

@@ -6,7 +6,7 @@ import copy
 import difflib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, SupportsIndex
 
 import torch
@@ -34,6 +34,7 @@ from .output_reader import OutputReader, picture_keyword
 from .outputs import as_place, describe_output
 from .prediction import Prediction
 from .preprocess import Preprocess
+from .private_draws import PrivateDraws
 from .prompts import Prompt, Reading, check_prompt, read_text
 from .running import bare_module, not_finite, wants_rows
 from .scores import check_scores, log_probabilities_of, probabilities_of
@@ -108,6 +109,7 @@ class VisionModel:
             names=len(classes) if isinstance(classes, Sized) else None,
             keyword=picture_keyword(self.module, self.extras(1)),
         )
+        self.chance = ""
         #: How the module is kept from what a pass does to it; found out by running it.
         self._discovery, self._reader, self.isolation = self._discover(reader)
         self.check_finite(self._discovery.logits)
@@ -222,11 +224,11 @@ class VisionModel:
 
     def pixels(self, pictures: Any) -> torch.Tensor:
         """One picture, a list of them or a tensor (N, C, H, W) as pixels (N, C, H, W) in [0, 1]."""
-        if not isinstance(pictures, (list, tuple)) and not (
+        is_one = not isinstance(pictures, (list, tuple)) and not (
             isinstance(pictures, torch.Tensor) and pictures.ndim == 4
-        ):
-            return self.preprocess.pixels(pictures)[None]
-        rows = [self.preprocess.pixels(p) for p in pictures]
+        )
+        with PrivateDraws() if self.chance else nullcontext():
+            rows = [self.preprocess.pixels(p) for p in ([pictures] if is_one else pictures)]
         sizes = {tuple(r.shape[-2:]) for r in rows}
         if len(sizes) != 1:
             raise PictureError(
@@ -458,14 +460,17 @@ class VisionModel:
         return Prediction(chosen, names, numbers, self.scores, self.unit)
 
     @contextmanager
-    def undisturbed(self) -> Iterator[VisionModel]:
+    def undisturbed(self, *, runs: bool = True) -> Iterator[VisionModel]:
         """Give the model for one pass, around a copy of the module's structure in evaluation mode.
 
         Its weights are the module's, as they are now, and so are its hooks; what a pass leaves in it is in that copy
         only. The caller's autocast and inference mode do not reach inside: the same picture has the same answer,
         and the same map, wherever it is asked for.
+
+        Args:
+            runs: whether the module is run within; False for a backward pass.
         """
-        with evaluating(self.module, self.device, self.isolation) as module:
+        with evaluating(self.module, self.device, self.isolation, runs=runs) as module:
             held = copy.copy(self)
             held.module = module
             yield held
@@ -477,7 +482,8 @@ class VisionModel:
 
     @leaves_random_state
     def _discover(self, reader: OutputReader) -> tuple[Discovery, OutputReader, Isolation]:
-        inputs = self.inputs(self.pixels(first_picture(self.preprocess)))
+        with PrivateDraws(0):
+            inputs = self.inputs(self.pixels(first_picture(self.preprocess)))
         return first_passes(self.module, inputs, reader, self.reshape, self.extras(1))
 
     def _anchor(self) -> torch.Tensor:

@@ -30,7 +30,7 @@ class PrivateDraws(TorchDispatchMode):
         seed: of the generators; if None, one that follows from ``torch.initial_seed()`` and the number of calls.
 
     Attributes:
-        any: whether anything was drawn, from whatever generator of torch's.
+        any: whether anything was drawn so.
     """
 
     def __init__(self, seed: int | None = None) -> None:
@@ -40,16 +40,28 @@ class PrivateDraws(TorchDispatchMode):
         self._generators: dict[torch.device, torch.Generator] = {}
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if torch.Tag.nondeterministic_seeded not in func.tags or not _has_chance(func, args, kwargs):
+        if (
+            torch.Tag.nondeterministic_seeded not in func.tags
+            or kwargs.get("generator") is not None
+            or not _has_chance(func, args, kwargs)
+        ):
             return func(*args, **kwargs)
         self.any = True
-        told = None if kwargs.get("generator") is not None else _told(func)
+        told = _told(func)
         if told is None:
             return func(*args, **kwargs)
         return told(*args, **kwargs, generator=self._of(_device(args, kwargs)))
+
+    def restart(self) -> None:
+        """Draw the same again."""
+        self._generators.clear()
 
     def _of(self, device: torch.device) -> torch.Generator:
         if device not in self._generators:

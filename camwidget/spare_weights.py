@@ -101,7 +101,9 @@ class Spare:
                 if is_elsewhere(value.device):
                     raise Uncopyable("not all of it was kept")
                 kept = value.detach().clone()
-            return nn.Parameter(kept, value.requires_grad) if isinstance(value, nn.Parameter) else kept
+            return (
+                nn.Parameter(kept, value.requires_grad) if isinstance(value, nn.Parameter) else kept
+            )
 
         return copy_structure(module, tensor)
 

@@ -57,49 +57,46 @@ class _Copier:
         self._evaluating = evaluating
         #: By identity, what has taken a value's place.
         self._made: dict[int, Any] = {}
+        self._kinds: dict[type[nn.Module], type[nn.Module]] = {}
 
     def part(self, module: nn.Module) -> nn.Module:
-        made: nn.Module | None = self._made.get(id(module))
-        if made is not None:
-            return made
+        made, made_of = self._made, self._tensor
+        known: nn.Module | None = made.get(id(module))
+        if known is not None:
+            return known
         kind: type[nn.Module] = type(module)
-        if isinstance(module, torch.jit.ScriptModule):
-            raise Uncopyable("a part of it is TorchScript")
-        is_compiled = kind.__name__ == "OptimizedModule" and "_orig_mod" in module._modules
-        if is_compiled:
-            kind = _Uncompiled
-        copy = self._made[id(module)] = object.__new__(kind)
+        if kind not in self._kinds:
+            self._kinds[kind] = _kind_of_copy(kind)
         state = vars(module).copy()
-        if is_compiled:
+        if self._kinds[kind] is not kind:
+            kind = self._kinds[kind]
             state = {name: value for name, value in state.items() if name in _USUAL}
-        # Set after ``copy`` is known: a part may hold itself.
+        # Known before it is complete: a part may hold itself.
+        copy = made[id(module)] = object.__new__(kind)
         object.__setattr__(copy, "__dict__", state)
-        state.pop("_compiled_call_impl", None)
-        tensors, made_of = self._made, self._tensor
+        if "_compiled_call_impl" in state:
+            del state["_compiled_call_impl"]
         for holder in ("_parameters", "_buffers"):
-            own = state[holder]
-            if own:
-                state[holder] = own = own.copy()
-                for name, value in own.items():
-                    if value is not None:
-                        known = tensors.get(id(value))
-                        if known is None:
-                            known = tensors[id(value)] = made_of(value)
-                        own[name] = known
-            else:  # a forward may register one
-                state[holder] = own.copy()
+            state[holder] = own = state[holder].copy()
+            for name, value in own.items():
+                if value is not None:
+                    key = id(value)
+                    if key not in made:
+                        made[key] = made_of(value)
+                    own[name] = made[key]
         # A copy: whoever runs the copied module hooks it, and nobody else is to see that.
         state["_forward_hooks"] = state["_forward_hooks"].copy()
         for name in state.keys() - _USUAL:
             value = state[name]
-            if type(value) not in _PLAIN:
+            is_tuple = type(value) is tuple
+            if not (_PLAIN.issuperset(map(type, value)) if is_tuple else type(value) in _PLAIN):
                 state[name] = self._value(value)
         if self._evaluating and id(module) in self._registered:
             state["training"] = False
-        state["_modules"] = {
-            name: None if inner is None else self.part(inner)
-            for name, inner in state["_modules"].items()
-        }
+        state["_modules"] = inner = state["_modules"].copy()
+        for name, part in inner.items():
+            if part is not None:
+                inner[name] = self.part(part)
         return copy
 
     def _value(self, value: Any) -> Any:
@@ -157,6 +154,12 @@ class _Copier:
             for key, inner in made.items():
                 made[key] = self._value(inner)
         return made
+
+
+def _kind_of_copy(kind: type[nn.Module]) -> type[nn.Module]:
+    if issubclass(kind, torch.jit.ScriptModule):
+        raise Uncopyable("a part of it is TorchScript")
+    return _Uncompiled if kind.__name__ == "OptimizedModule" else kind
 
 
 class _Uncompiled(nn.Module):

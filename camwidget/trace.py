@@ -136,7 +136,7 @@ class Trace:
         if not wanted or not names:
             return
         leaves = [self._output(name) for name in names]
-        with self.model.undisturbed(), torch.enable_grad():
+        with self.model.undisturbed(runs=False), torch.enable_grad():
             # Pictures do not mix in evaluation mode, so the sum over them has each one's gradient.
             scores = torch.stack([score_of(t, self._returned, self._graph).sum() for t in wanted])
             with contextlib.nullcontext() if rule is None else ruled(scores, rule):
@@ -223,6 +223,7 @@ class Trace:
     def _forward(self, inputs: torch.Tensor, start: Any) -> Any:
         self._outputs.clear()
         self._interrupted = False
+
         def remember(module: torch.nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
             if len(self._outputs) > self._with_input and not torch.is_grad_enabled():
                 self._interrupted = True

@@ -214,7 +214,9 @@ def test_the_cpu_takes_over(model: cw.VisionModel) -> None:
 
 def traces(ex: cw.Explorer) -> list[object]:
     bench = ex._texts.base
-    return [v for kept in (bench._traces, bench._shared, bench._every) for v in kept._values.values()]
+    return [
+        v for kept in (bench._traces, bench._shared, bench._every) for v in kept._values.values()
+    ]
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -361,7 +363,9 @@ def test_a_device_is_asked_whether_it_responds(
     assert device.responds(torch.device("cuda")) is is_there
 
 
-def test_what_was_not_kept_cannot_be_saved(model: cw.VisionModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_not_kept_cannot_be_saved(
+    model: cw.VisionModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of a module that was on the CPU when the explorer was made there is nothing to take over with."""
     monkeypatch.setattr(explorer, "responds", lambda at: False)
     ex = cw.Explorer(model, [PICTURE, PICTURE[::-1].copy()]).wait(30)

@@ -125,7 +125,7 @@ def _handed(
 ) -> torch.Tensor:
     """Relevance at a layer's own output, or at the input."""
     try:
-        with model.undisturbed():
+        with model.undisturbed(runs=False):
             return walk.relevance(start, layer)
     except CamwidgetError:
         raise

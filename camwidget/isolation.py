@@ -49,7 +49,7 @@ class Isolation:
 
 
 #: A module's passes go one after the other: what its parts share with the copies need not bear two at once.
-_locks: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()  # type: ignore[valid-type]
+_locks: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
 _finding_lock = threading.Lock()
 #: Held while training flags are switched: modules may share parts.
 _switching = threading.RLock()
@@ -107,7 +107,7 @@ def autocast_off(device: torch.device) -> Iterator[None]:
         torch.set_autocast_enabled(kind, True)
 
 
-def _lock_of(module: nn.Module) -> threading.RLock:  # type: ignore[valid-type]
+def _lock_of(module: nn.Module) -> threading.RLock:
     with _finding_lock:
         return _locks.setdefault(module, threading.RLock())
 

@@ -1,4 +1,4 @@
-"""Random numbers of this thread taken from generators of ours, so that everybody else's go on as if nothing had been drawn.
+"""Random numbers of one thread from generators of ours, so that all others go on as if nothing had been drawn.
 
 Putting a generator back after use would also take back what another thread, such as a training loop, drew from it
 meanwhile.
@@ -34,7 +34,7 @@ class PrivateDraws(TorchDispatchMode):
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.any = False
         self._seed = _next_seed() if seed is None else seed
         self._generators: dict[torch.device, torch.Generator] = {}
@@ -122,7 +122,8 @@ def _randn_like(like: torch.Tensor, *, generator: torch.Generator, **kwargs: Any
 def _randint_like(
     like: torch.Tensor, *bounds: int, generator: torch.Generator, **kwargs: Any
 ) -> torch.Tensor:
-    return torch.empty_like(like, **kwargs).random_(*(bounds if len(bounds) > 1 else (0, *bounds)), generator=generator)  # fmt: skip
+    low, high = bounds if len(bounds) > 1 else (0, *bounds)
+    return torch.empty_like(like, **kwargs).random_(low, high, generator=generator)
 
 
 def _native_dropout(

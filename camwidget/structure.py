@@ -203,7 +203,7 @@ def weight_marks(module: nn.Module) -> tuple[int, ...]:
 
 
 def named_tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    """The tensors that a module's parts hold: parameters, buffers, and plain attributes; each once, by a dotted name."""
+    """The tensors that a module's parts hold, parameters, buffers and plain attributes, each once, by a dotted name."""
     seen: set[int] = set()
     for prefix, part in module.named_modules():
         for holder in (part._parameters, part._buffers, vars(part)):

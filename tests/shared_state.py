@@ -1,5 +1,6 @@
-"""What a module's forward is to change for a test to see: passes run on copies of the module's structure, whose attributes are
-their own, but other objects are shared.
+"""State that a module's forward changes for a test to see.
+
+Passes run on copies of the module's structure, whose attributes are their own; other objects are shared.
 """
 
 from __future__ import annotations

@@ -333,7 +333,7 @@ class Explorer(Keeping):
             spare_of(model.module).refresh()
 
     def _take_over(self) -> str:
-        """Go on with copies on the CPU of the models whose device does not respond; what happened, "" if nothing did."""
+        """Go on with copies on the CPU of models whose device does not respond; what happened, "" if nothing."""
         said = ""
         for texts in self._every:
             lost = texts.model

@@ -122,7 +122,7 @@ class Workbench:
         return weights
 
     def under(self, model: VisionModel) -> Workbench:
-        """A bench for the same model under another text, or with other weights: the pixels are the same, all else is not."""
+        """A bench for the same model under another text, or around a copy: the pixels are the same, all else is not."""
         other = Workbench(model)
         other._pixels, other._tiles = self._pixels, self._tiles
         return other

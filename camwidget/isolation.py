@@ -203,7 +203,8 @@ class Escapes(TorchFunctionMode):
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        self._own = {id(p) for p in module.parameters()}
+        # Of other kinds of parameters there is no alias.
+        self._own = {id(p) for p in module.parameters() if type(p) is nn.Parameter}
         self.any = False
 
     def __torch_function__(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +16,8 @@ __all__ = ["Uncopyable", "copy_structure", "named_tensors", "parts_of", "weight_
 
 #: Attributes of every module. Of those that hold tensors, parts or hooks, ``_Copier`` knows what to do.
 _USUAL = frozenset(vars(nn.Module()))
+#: Hooks that are run with a part. Whoever runs the copy adds its own, and nobody else is to see those.
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 #: Types of values that cannot hold a tensor, a part, or anything that could be written into.
 _PLAIN = frozenset(
     {int, float, str, bool, bytes, complex, type(None), type, torch.dtype, torch.device, torch.Size}
@@ -27,10 +30,8 @@ class Uncopyable(Exception):  # noqa: N818 - a reason to do otherwise, never sho
     """A module whose structure cannot be copied. The text says why."""
 
 
-def copy_structure(
-    module: nn.Module, tensor: Callable[[torch.Tensor], torch.Tensor], *, evaluating: bool = True
-) -> nn.Module:
-    """A module of the same parts, each another object, whose attributes may be set without anyone else seeing it.
+def copy_structure(module: nn.Module, tensor: Callable[[torch.Tensor], torch.Tensor]) -> nn.Module:
+    """A module of the same parts in evaluation mode, each another object: nobody else sees what is set in it.
 
     Parts, and tensors, that are reached in several ways are so in the copy. References of a part to another, also as a
     bound method or in a list or dictionary, lead to the copy. Lists, dictionaries and sets are copied; any other object
@@ -40,23 +41,21 @@ def copy_structure(
     Args:
         module: only read, and never run.
         tensor: from a parameter, a buffer or a tensor among the attributes to the copy's; called once for each.
-        evaluating: whether the copy is in evaluation mode; else each part is in the mode of the part it was made from.
 
     Raises:
         Uncopyable: for TorchScript, and for functions that have a part of the module built in.
     """
-    return _Copier(module, tensor, evaluating).part(module)
+    return _Copier(module, tensor).part(module)
 
 
 class _Copier:
-    def __init__(
-        self, module: nn.Module, tensor: Callable[[torch.Tensor], torch.Tensor], evaluating: bool
-    ) -> None:
+    def __init__(self, module: nn.Module, tensor: Callable[[torch.Tensor], torch.Tensor]) -> None:
         self._tensor = tensor
         self._registered = set(map(id, parts_of(module)))
-        self._evaluating = evaluating
         #: By identity, what has taken a value's place.
         self._made: dict[int, Any] = {}
+        #: Kept alive meanwhile, or another thread's new values might have the identity of old ones.
+        self._sources: list[Any] = []
         self._kinds: dict[type[nn.Module], type[nn.Module]] = {}
 
     def part(self, module: nn.Module) -> nn.Module:
@@ -68,6 +67,7 @@ class _Copier:
         if kind not in self._kinds:
             self._kinds[kind] = _kind_of_copy(kind)
         state = vars(module).copy()
+        self._sources.append(module)
         if self._kinds[kind] is not kind:
             kind = self._kinds[kind]
             state = {name: value for name, value in state.items() if name in _USUAL}
@@ -83,15 +83,16 @@ class _Copier:
                     key = id(value)
                     if key not in made:
                         made[key] = made_of(value)
+                        self._sources.append(value)
                     own[name] = made[key]
-        # A copy: whoever runs the copied module hooks it, and nobody else is to see that.
-        state["_forward_hooks"] = state["_forward_hooks"].copy()
+        for hooks in _HOOKS:
+            state[hooks] = state[hooks].copy()
         for name in state.keys() - _USUAL:
             value = state[name]
             is_tuple = type(value) is tuple
             if not (_PLAIN.issuperset(map(type, value)) if is_tuple else type(value) in _PLAIN):
                 state[name] = self._value(value)
-        if self._evaluating and id(module) in self._registered:
+        if id(module) in self._registered:  # others do not hear of their owner's eval() either
             state["training"] = False
         state["_modules"] = inner = state["_modules"].copy()
         for name, part in inner.items():
@@ -110,6 +111,7 @@ class _Copier:
             known = self._made.get(id(value))
             if known is None:
                 known = self._made[id(value)] = self._tensor(value)
+                self._sources.append(value)
             return known
         if isinstance(value, nn.Module):
             return self.part(value)
@@ -117,6 +119,10 @@ class _Copier:
             owner = value.__self__
             if isinstance(owner, nn.Module):
                 return types.MethodType(value.__func__, self.part(owner))
+        elif kind is weakref.ReferenceType:
+            target = value()
+            if isinstance(target, (nn.Module, torch.Tensor)):
+                return weakref.ref(self._value(target))
         elif kind is functools.partial:
             made = functools.partial(
                 self._value(value.func),
@@ -147,6 +153,7 @@ class _Copier:
                 return value
             return tuple(map(self._value, value))
         made = self._made[id(value)] = value.copy()
+        self._sources.append(value)
         if kind is list:
             if not _PLAIN.issuperset(map(type, value)):
                 made[:] = map(self._value, value)

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import loading, zoo
 from .._validation import is_number
-from ..device import by_name, is_lost, responds
+from ..device import by_name, faults_named, is_lost, responds
 from ..errors import CamwidgetError, PromptError
 from ..explanation import Explanation
 from ..models import VisionModel
@@ -330,7 +330,8 @@ class Explorer(Keeping):
     def _keep_weights(self) -> None:
         """Keep the weights as they are now, for when a device is lost; of a model on the CPU nothing."""
         for model in self.models:
-            spare_of(model.module).refresh()
+            with faults_named(model.name, model.device):
+                spare_of(model.module).refresh()
 
     def _take_over(self) -> str:
         """Go on with copies on the CPU of models whose device does not respond; what happened, "" if nothing."""
@@ -389,6 +390,8 @@ class Explorer(Keeping):
 
     def _ask_masked(self, *, curve: bool) -> None:
         """Ask what the model says of the masked pictures; also along the whole way, where that is another."""
+        if self._desk.renew():
+            return  # the map is of other weights: once there is another, all this is asked
         if curve:
             self._answers.ask_curve()
             self._other.ask_curve()

@@ -126,6 +126,16 @@ class MapDesk:
             else:
                 self._session.submit("map", lambda: self._make(request))
 
+    def renew(self) -> bool:
+        """Ask once more for a quick map that is of other weights than the model has by now; whether it is."""
+        request = self.requested
+        if request is None or get_method(request.method).slow:
+            return False
+        if weight_marks(self._texts.model.module) == self._weights:
+            return False
+        self.ask(request)
+        return True
+
     def again(self) -> None:
         """Ask once more for what was asked last."""
         with self.lock:

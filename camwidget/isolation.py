@@ -41,11 +41,13 @@ class Isolation:
         copies: whether a copy of its structure runs; else it runs itself, its training flags switched off meanwhile.
         written: names of the tensors that its forward writes into: each pass has its own.
         draws: whether it draws random numbers: each pass has its own.
+        is_ours: whether the module is a copy already, in evaluation mode, that nobody else knows: it runs itself.
     """
 
     copies: bool = True
     written: frozenset[str] = frozenset()
     draws: bool = False
+    is_ours: bool = False
 
 
 #: A module's passes go one after the other: what its parts share with the copies need not bear two at once.
@@ -72,13 +74,12 @@ def evaluating(
         stack.enter_context(quiet(module, device))
         if isolation.draws:
             stack.enter_context(PrivateDraws())
-        copy = _copied(module, isolation.written) if runs and isolation.copies else None
-        if copy is None:
-            copy = module
-            if runs or not isolation.copies:
-                warn_if_training(module)
-                stack.enter_context(switched_off(module, keeps=bool(isolation.written)))
-        yield copy
+        needs = runs and not (isolation.is_ours and not isolation.written)
+        copy = _copied(module, isolation.written) if needs and isolation.copies else None
+        if copy is None and (needs or not isolation.copies):
+            warn_if_training(module)
+            stack.enter_context(switched_off(module, keeps=bool(isolation.written)))
+        yield module if copy is None else copy
 
 
 @contextmanager

@@ -140,7 +140,9 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument(
         "-q", "--quiet", action="store_true", help="no progress; errors are still told"
     )
-    output.add_argument("--debug", action="store_true", help="a traceback instead of one line")
+    output.add_argument(
+        "--debug", action="store_true", help="stop at the first error, with a traceback"
+    )
     return parser
 
 
@@ -352,10 +354,10 @@ def _complain(
 ) -> int:
     if asked.debug:
         raise error
+    from .error_reports import error_text
     from .errors import CamwidgetError, PromptError
 
-    known = isinstance(error, (_UsageError, CamwidgetError, OSError))
-    text = str(error) if known else f"{type(error).__name__}: {error} (--debug shows where)"
+    text = error_text(error, known=(_UsageError, CamwidgetError, OSError))
     if isinstance(error, PromptError):
         text += " Here: --text."
     subject = "" if of is None or text.startswith(of.name) else f"{_plain(of)}: "

@@ -20,6 +20,7 @@ from .models import Prediction
 from .ranks import top_mask
 from .targets import Target
 from .tone_mapping import tone_knee, tone_mapped, tone_note
+from .whole_files import check_folder, write_files
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -112,31 +113,23 @@ class Explanation:
 
         Raises:
             FileExistsError: if one of them exists; nothing is written then.
+            FileNotFoundError: if their folder is missing.
             OSError: if one cannot be written; none is left then.
         """
-        stem = Path(path)
+        stem = Path(path).expanduser()
         stem = stem.with_suffix("") if stem.suffix in (".npy", ".png", ".json") else stem
         files = tuple(stem.with_name(stem.name + s) for s in (".npy", ".png", ".json"))
         taken = [str(f) for f in files if f.exists()]
         if taken:
             raise FileExistsError(f"{', '.join(taken)}: exists already. Choose another name.")
+        check_folder(files[0])
         # All of it is made before any of it is written.
         saliency, overlay = io.BytesIO(), io.BytesIO()
         np.save(saliency, self.saliency)
         self.overlay().save(overlay, "PNG")
         facts = json.dumps(self._facts(), indent=2, ensure_ascii=False, default=repr) + "\n"
         contents = (saliency.getvalue(), overlay.getvalue(), facts.encode())
-        written: list[Path] = []
-        try:
-            for file, content in zip(files, contents, strict=True):
-                # "x": what somebody else has written since is not overwritten either.
-                with file.open("xb") as stream:
-                    written.append(file)
-                    stream.write(content)
-        except BaseException:
-            for file in written:
-                file.unlink(missing_ok=True)
-            raise
+        write_files(dict(zip(files, contents, strict=True)))
         return files[0], files[1], files[2]
 
     def _facts(self) -> dict[str, object]:

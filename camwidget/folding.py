@@ -5,6 +5,7 @@ The same numbers up to rounding, for about a fifth less time: worth a copy where
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .copying import copy_module
+from .error_reports import log_error
 from .layers import hooked
 from .models import VisionModel
 
@@ -43,7 +45,10 @@ def folded(model: VisionModel, inputs: torch.Tensor) -> VisionModel:
             other = model.around(module.eval())
             other.isolation = replace(model.isolation, is_ours=True)
             found = other.logits_of(other.run(inputs.clone()), len(inputs))
-        except Exception:  # someone's own module may refuse to be copied, in its own way
+        except Exception as error:  # someone's own module may refuse to be copied, in its own way
+            # Nothing is wrong then: the model itself answers, more slowly.
+            message = f"{model.name} is run as it is, without a faster copy."
+            log_error(error, message, model.module, level=logging.INFO)
             return model
     # Where a convolution's output is used elsewhere too, or a hook changes it, the copy answers otherwise.
     scale = expected.abs().max().clamp(min=torch.finfo(expected.dtype).tiny)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .error_reports import log_error
 from .errors import CamwidgetError, LayerError, ModelError
 from .gap import GapHead, HeadWitness
 from .output_reader import OutputReader
@@ -420,9 +422,9 @@ def _gradients(
         found = torch.autograd.grad(
             logits.max(), [recorder.outputs[n] for n in asked], allow_unused=True
         )
-    except (
-        Exception
-    ):  # a function of someone's own may have no backward pass; methods without gradients remain
+    except Exception as error:  # a function of someone's own may have no backward pass
+        message = "There are no gradients at the layers; methods that need none remain."
+        log_error(error, message, level=logging.INFO)
         return None
     return dict(zip(asked, found, strict=True))
 

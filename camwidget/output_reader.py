@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from .endings import Ending, Recorder, Without, looks_like, undo
+from .error_reports import error_line
 from .errors import ModelError, warn
 from .outputs import Answer, Place, as_scores, at_place, describe_output, locate_scores
 from .scores import check_log
@@ -184,7 +185,7 @@ class OutputReader:
         except Exception as error:  # someone's own function
             raise ModelError(
                 f"output={self._asked_text()} is not in what {self.name} returns, {describe_output(returned)} "
-                f"({type(error).__name__}: {error})."
+                f"({error_line(error)})."
             ) from error
         if not isinstance(found, torch.Tensor) or as_scores(found, count) is None:
             raise ModelError(

@@ -19,7 +19,7 @@ from .images import PictureLike
 from .inpainting import INPAINTINGS
 from .models import VisionModel
 from .painting import HIDDEN, KEPT, as_paint
-from .progress import Progress, follow
+from .progress import Progress, Stage, follow
 from .ranks import SaliencyLike, rank_levels, saliency_of, threshold
 from .rerun import rerun
 from .targets import TargetLike, resolve_target
@@ -236,25 +236,18 @@ def _said(
     progress: Progress | None,
 ) -> torch.Tensor:
     """The same of a series of which each part is only made when its turn comes."""
-    return follow(_asked(model, total, make), "rerunning the model", progress).values
-
-
-@dataclass(frozen=True)
-class _Answers:
-    """Probabilities (done, classes) of the first pictures of a series."""
-
-    done: int
-    total: int
-    values: torch.Tensor
-
-
-def _asked(
-    model: VisionModel, total: int, make: Callable[[int, int], torch.Tensor]
-) -> Iterator[_Answers]:
+    # Put together once: joining each to those before it takes the square of the time.
     rows: list[torch.Tensor] = []
-    for _, logits in rerun(model, total, lambda a, b: model.inputs(make(a, b))):
-        rows = [torch.cat([*rows, model.probabilities(logits.float()).cpu()])]
-        yield _Answers(len(rows[0]), total, rows[0])
+
+    def ask() -> Iterator[Stage]:
+        done = 0
+        for _, logits in rerun(model, total, lambda a, b: model.inputs(make(a, b))):
+            rows.append(model.probabilities(logits.float()).cpu())
+            done += len(logits)
+            yield Stage(done, total)
+
+    follow(ask(), "rerunning the model", progress)
+    return torch.cat(rows)
 
 
 def mask_curve(

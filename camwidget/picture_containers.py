@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .error_reports import error_line
 from .errors import PictureError
 from .images import LazyPicture
 from .picture_folders import list_folder
@@ -54,8 +55,7 @@ class DatasetPicture(LazyPicture):
             element = self.dataset[self.number]
         except Exception as error:  # somebody's own
             raise PictureError(
-                f"Picture {self.number} of the {type(self.dataset).__name__} cannot be had: "
-                f"{type(error).__name__}: {error}"
+                f"Picture {self.number} of the {type(self.dataset).__name__} cannot be had: {error_line(error)}"
             ) from error
         return _without_class(element)
 

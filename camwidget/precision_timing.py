@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from .errors import warn
+from .errors import CamwidgetError, warn
 from .models import VisionModel
 from .trace import in_precision
 
@@ -75,8 +75,8 @@ def _ratio(model: VisionModel, inputs: torch.Tensor, precision: str) -> float:
 
     try:
         return compare_times(lambda: run("fp32"), lambda: run(precision))
-    except Exception:  # what fails here fails again where it is asked for, and is said there
-        return 1.0
+    except (CamwidgetError, MemoryError, RuntimeError):
+        return 1.0  # it fails again where it is asked for, and is said there
 
 
 def compare_times(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
 
 from .array_pictures import ArrayPicture, Levels, check_levels
+from .error_reports import log_error
 from .errors import ModelError, PictureError, warn
 from .images import MAX_PIXELS, LazyPicture, PictureLike, read_picture, tensor_pixels
 
@@ -189,7 +191,8 @@ class Preprocess:
         planes = (picture if is_grey else picture.to_channels(self.channels)).planes()
         try:
             pixels = torch.cat([self._plane(self.geometry, plane) for plane in planes])
-        except Exception:  # it is somebody's own, and was promised 8 bits
+        except Exception as error:  # it is somebody's own, and was promised 8 bits
+            log_error(error, "The preprocessing refuses a deep picture.", level=logging.INFO)
             pixels = torch.empty(0)
         pixels = pixels.repeat(self.channels, 1, 1) if is_grey and len(pixels) == 1 else pixels
         if pixels.shape == rounded.shape and (pixels - rounded).abs().max() <= 3 / 255:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from tqdm.auto import tqdm
 
-__all__ = ["Progress", "follow", "track"]
+__all__ = ["Progress", "Stage", "follow", "track"]
 
 
 class Countable(Protocol):
@@ -19,6 +19,13 @@ class Countable(Protocol):
 
     @property
     def total(self) -> int: ...
+
+
+class Stage(NamedTuple):
+    """How far some work has come."""
+
+    done: int
+    total: int
 
 
 T = TypeVar("T")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import logging
 
 import torch
 from torch import nn
 
 from .copying import REFUSALS, copy_module, own_tensor
-from .errors import ModelError
+from .error_reports import error_line, log_error
+from .errors import ModelError, warn
 from .models import VisionModel
 from .private_draws import PrivateDraws
 
@@ -45,11 +48,21 @@ def randomised(model: VisionModel, seed: int = 0) -> nn.Module:
 
 def _begin_again(part: nn.Module) -> None:
     reset = getattr(part, "reset_parameters", None)
-    if callable(reset):
-        try:
-            reset()
-        except Exception:  # someone's own module may want arguments
-            return
+    if not callable(reset):
+        return
+    try:
+        inspect.signature(reset).bind()
+    except (TypeError, ValueError):  # it wants arguments, or does not say whether it does
+        return
+    try:
+        reset()
+    except Exception as error:  # someone's own module
+        kind = type(part).__name__
+        log_error(error, f"The reset_parameters of {kind} failed.", level=logging.INFO)
+        warn(
+            f"The reset_parameters of {kind} failed ({error_line(error)}): weights that it did not change are shuffled "
+            "instead."
+        )
 
 
 def _copy(module: nn.Module, name: str) -> nn.Module:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import torch
 
+from .error_reports import error_line
 from .errors import CamwidgetError, TargetError
 from .outputs import Answer, is_plain
 from .scores import log_probabilities_of
@@ -218,7 +219,7 @@ def score_of(target: Target, returned: Any, logits: torch.Tensor) -> torch.Tenso
         raise
     except Exception as error:  # somebody's function
         raise TargetError(
-            f"The target {target.label!r} fails on the model's output: {type(error).__name__}: {error}"
+            f"The target {target.label!r} fails on the model's output: {error_line(error)}"
         ) from error
     if isinstance(score, torch.Tensor) and score.ndim == 0 and count == 1:
         score = score[None]  # for one picture, a bare number is as clear

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import logging
 import re
 import warnings
 import zipfile
@@ -15,6 +16,7 @@ import safetensors.torch
 import torch
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
+from .error_reports import log_error
 from .errors import WeightsError
 
 __all__ = ["SAVE", "read_bytes", "read_file"]
@@ -175,7 +177,8 @@ def _refused(file: IO[bytes], name: str, error: Exception) -> WeightsError:
         file.seek(0)
         with safe_globals(_CONTAINERS):
             objects = sorted(get_unsafe_globals_in_checkpoint(file))
-    except Exception:  # damaged: then nothing in it has a name
+    except Exception as second:  # damaged: then nothing in it has a name
+        log_error(second, f"The objects in {name} cannot be listed.", level=logging.DEBUG)
         return _damaged(name, error)
     harmful = next((o for o in objects if _HARMFUL.match(o)), None)
     if harmful is not None:

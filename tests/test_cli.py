@@ -112,17 +112,23 @@ def test_a_question_is_given_or_asked_for(folder: Path, capsys: pytest.CaptureFi
     assert prompt.examples[0] in (folder / "cat.html").read_text("utf-8")
 
 
-def test_a_surprise_is_one_line(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_surprise_is_named_and_logged_once(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("two\nlines")
 
     monkeypatch.setattr("camwidget.export.save_page", fail)
-    assert run("cat.png", "-q") == 1
-    assert capsys.readouterr().err == (
-        "camwidget: error: cat.png: RuntimeError: two lines (--debug shows where)\n"
-    )
+    for _ in range(3):
+        assert run("cat.png", "-q") == 1
+    said = capsys.readouterr().err.splitlines()
+    begin = "camwidget: error: cat.png: An unexpected error (RuntimeError: two lines); its traceback is "
+    assert len(said) == 3 and all(line.startswith(begin) for line in said)
+    (record,) = [r for r in caplog.records if r.name == "camwidget"]
+    assert record.exc_info and record.exc_info[0] is RuntimeError
     with pytest.raises(RuntimeError):
         run("cat.png", "--debug", "-q")
 

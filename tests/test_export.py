@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 import tempfile
@@ -218,6 +219,34 @@ def test_a_cancelled_page_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         save_page(textures, picture, tmp_path / "page.html", steps=9, progress=cancel)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("step", ["link", "replace"])
+def test_somebody_who_is_faster_keeps_the_name(
+    textures: cw.VisionModel,
+    picture: Image.Image,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    """A file that comes between the last look and the writing is not replaced."""
+    file = tmp_path / "page.html"
+    function = getattr(os, step)
+
+    def late(source: Path, target: Path) -> None:
+        file.write_text("theirs")
+        function(source, target)
+
+    monkeypatch.setattr(os, step, late)
+    options = {"methods": "gradcam", "layers": textures.default_layer, "steps": 2}
+    if step == "link":
+        with pytest.raises(FileExistsError, match="Choose another name"):
+            save_page(textures, picture, file, **options)
+        assert file.read_text() == "theirs"
+    else:  # it is asked for
+        save_page(textures, picture, file, **options, overwrite=True)
+        assert SavedPage(file).data
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_what_cannot_be_is_refused(

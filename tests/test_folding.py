@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import pytest
@@ -65,12 +66,17 @@ class Uncopied(nn.Sequential):
         raise RuntimeError("there is but one of me")
 
 
-def test_where_something_stands_in_the_way_the_model_itself_is_run() -> None:
+def test_where_something_stands_in_the_way_the_model_itself_is_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "camwidget")
     layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     batch = nn.BatchNorm2d(4, track_running_stats=False)
     for module in (Twice(), Uncopied(*layers), nn.Sequential(layers[0], batch, *layers[2:])):
         model = cw.wrap(stirred(module))
         assert folded(model, torch.rand(1, 3, 20, 20)) is model
+    (record,) = caplog.records
+    assert "is run as it is" in record.message and "one of me" in str(record.exc_info)
 
 
 def small() -> nn.Module:

@@ -155,7 +155,7 @@ def test_no_thumbnail_is_made_that_is_not_drawn() -> None:
         made.append(number)
         return np.zeros((112, 112, 3), np.uint8)
 
-    strip = PictureStrip(lambda number: None, lambda name, content: None)
+    strip = PictureStrip(lambda number: None, lambda name, content: None, pytest.fail)
     for _ in strip.fill(tile, 1500, lambda: 40):
         pass
     assert len(made) == PictureStrip.MOST == 250

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 import torch
 from torch import nn
@@ -9,7 +11,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from untouched import fingerprint
 
 import camwidget as cw
-from camwidget.errors import ModelError
+from camwidget.errors import CamwidgetWarning, ModelError
 from camwidget.randomised import randomised
 
 
@@ -31,6 +33,18 @@ class Odd(nn.Module):
         x = self.norm(self.first(x)).relu() + self.place
         x = self.third(self.second(x).relu()).relu() * self.needy.gain
         return self.head(x.mean((2, 3)))
+
+
+class Torn(nn.Module):
+    """Its beginning fails half-way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Parameter(torch.rand(64)), nn.Parameter(torch.rand(64))
+
+    def reset_parameters(self) -> None:
+        self.one.zero_()
+        raise ZeroDivisionError("torn")
 
 
 class Needy(nn.Module):
@@ -96,3 +110,21 @@ def test_what_cannot_be_copied_is_refused(odd: cw.VisionModel) -> None:
     odd.module.lock = __import__("threading").Lock()
     with pytest.raises(ModelError, match="cannot be copied"):
         randomised(odd)
+
+
+def test_a_part_that_cannot_begin_again_is_shuffled_and_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "camwidget")
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), Torn(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    )
+    module[1].forward = lambda x: x * module[1].two[:1]
+    model = cw.wrap(module, cw.Preprocess(16))
+    with pytest.warns(CamwidgetWarning, match=r"Torn failed \(ZeroDivisionError: torn\)"):
+        copy = randomised(model)
+    assert (copy[1].one == 0).all() and not torch.equal(copy[1].two, module[1].two)
+    assert torch.equal(copy[1].two.sort()[0], module[1].two.sort()[0])
+    (record,) = caplog.records
+    assert record.exc_info and record.exc_info[0] is ZeroDivisionError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import logging
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from ..error_reports import error_line, log_error
 from ..errors import DataError, MethodError
 from ..methods import settings
 from ..models import VisionModel
@@ -21,7 +23,7 @@ from ..truth import GroundTruth
 from .folder import Folder, spread
 from .items import Item
 from .labels import Labels
-from .reader import Reader, TruthLike, describe, parts, title
+from .reader import Reader, TruthLike, parts, title
 
 __all__ = ["Data", "a_count", "open_data"]
 
@@ -137,7 +139,8 @@ class Listed:
         try:
             element = self._data[number]
         except Exception as error:  # somebody's dataset, and whatever a file does to it
-            return Item(number, name, error=describe(error))
+            log_error(error, f"{name} is skipped.", self, level=logging.INFO)
+            return Item(number, name, error=error_line(error))
         return self._reader.item(number, name, element)
 
     def _name(self, number: int) -> str:
@@ -287,10 +290,11 @@ class Streamed:
             except Exception as error:  # somebody's dataset
                 if asked is None:
                     raise DataError(
-                        f"The DataLoader failed: {describe(error)}. Pass its dataset instead: then a picture that "
+                        f"The DataLoader failed: {error_line(error)}. Pass its dataset instead: then a picture that "
                         "cannot be read is skipped."
                     ) from error
-                yield from (_alone(loader, place, describe(error)) for place in asked)
+                log_error(error, f"Batch {asked} is read by itself.", self, level=logging.INFO)
+                yield from (_alone(loader, place, error_line(error)) for place in asked)
                 continue
             yield from _split(batch)
             del batch
@@ -325,7 +329,8 @@ def _alone(loader: Any, place: int, reason: str) -> Any:
     except DataError:
         raise
     except Exception as error:  # this one is why
-        return _Lost(describe(error) or reason)
+        log_error(error, f"Picture {place} is skipped.", loader, level=logging.INFO)
+        return _Lost(error_line(error) or reason)
     return element
 
 

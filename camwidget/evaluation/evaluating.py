@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from .._validation import require_model
@@ -14,7 +13,7 @@ from ..errors import DataError, MetricError, ModelError
 from ..methods import Method
 from ..metrics import Bench, Metric
 from ..models import VisionModel
-from ..progress import Progress, follow
+from ..progress import Progress, Stage, follow
 from .data import Data, open_data
 from .evaluation import Evaluation
 from .items import Item
@@ -116,12 +115,6 @@ def evaluate(
     return Evaluation.of(rows, plan.metrics, combinations, facts)
 
 
-@dataclass(frozen=True)
-class _Stage:
-    done: int
-    total: int
-
-
 class _Run:
     """The batches that are not finished yet, one after another or on a cluster."""
 
@@ -133,7 +126,7 @@ class _Run:
         self.total = data.total or 0
         self._done = sum(len({row["picture"] for row in rows}) for rows in records.batches.values())
 
-    def steps(self) -> Generator[_Stage]:
+    def steps(self) -> Generator[Stage]:
         """Once a batch, and in between where only asking is of interest."""
         yield self._stage()
         if self.client is None:
@@ -154,10 +147,10 @@ class _Run:
         if self.progress is not None:
             self.progress(self._done, self.total)
 
-    def _stage(self) -> _Stage:
-        return _Stage(self._done, self.total)
+    def _stage(self) -> Stage:
+        return Stage(self._done, self.total)
 
-    def _keep(self, number: int, rows: list[Row]) -> _Stage:
+    def _keep(self, number: int, rows: list[Row]) -> Stage:
         self.records.add(number, rows)
         self._done += len({row["picture"] for row in rows})
         return self._stage()

@@ -16,7 +16,7 @@ from ..truth import GroundTruth
 from .items import Item, as_truth
 from .labels import Labels
 
-__all__ = ["Reader", "TruthLike", "describe", "parts", "title"]
+__all__ = ["Reader", "TruthLike", "parts", "title"]
 
 #: (number, element of the data) to where its objects are: a mask, masks, boxes, or a ground truth.
 TruthLike = Callable[[int, Any], Any]
@@ -102,8 +102,3 @@ def title(element: Any, number: int) -> str:
     if isinstance(picture, (str, os.PathLike)):
         return Path(picture).name
     return f"picture {number}"
-
-
-def describe(error: BaseException) -> str:
-    """An error of somebody's code, in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())

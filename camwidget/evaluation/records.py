@@ -7,7 +7,9 @@ of their own; every row has the run's short name, so that the rows of several fi
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
+import importlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -15,15 +17,28 @@ from pathlib import Path
 from types import NoneType
 from typing import IO, Any
 
-from ..errors import DataError
+from ..errors import DataError, warn
 from .work import Row
 
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None  # type: ignore[assignment]
-
 __all__ = ["Records", "run_name"]
+
+
+def _module(name: str) -> Any:
+    """A module that only some systems have; None on the others."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+#: What files are locked with: on Linux and macOS, and on Windows.
+_fcntl, _msvcrt = _module("fcntl"), _module("msvcrt")
+
+#: The byte that is locked on Windows, where nobody else can read what is locked: behind all that is ever written.
+_LOCKED = 2**31 - 2
+
+#: What an operating system says of a file that another process has locked.
+_IN_USE = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 
 
 def run_name(facts: dict[str, Any]) -> str:
@@ -52,6 +67,7 @@ class Records:
             raise DataError(f"results is the path of a file, not {type(path).__name__}.")
         self._path = None if path is None else Path(path).expanduser()
         self._file: IO[bytes] | None = None
+        self._end = 0  # of the file, as we have left it
         if self._path is not None:
             self._file = _opened(self._path)
             try:
@@ -84,14 +100,20 @@ class Records:
         return [row for batch in sorted(self.batches) for row in self.batches[batch]]
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, and of its lock."""
         if self._file is not None:
+            _unlock(self._file)
             self._file.close()
             self._file = None
 
     def _write(self, data: bytes) -> None:
         assert self._file is not None
         start = self._file.seek(0, os.SEEK_END)
+        if start != self._end:  # where nothing can be locked
+            raise DataError(
+                f"{str(self._path)!r} has been written to by somebody else since this evaluation began: let one "
+                "evaluation at a time write to a file, remove what it holds twice, and call evaluate again."
+            )
         left = memoryview(data)
         try:
             while left:  # one write, unless the disk takes less at once
@@ -104,6 +126,7 @@ class Records:
                 f"The results could not be written to {str(self._path)!r}: {error}. What was written before is kept: "
                 "make room, and call evaluate again to go on."
             ) from error
+        self._end = start + len(data)
 
     def _take_up(self) -> None:
         """Read what is there, and cut off a batch that was not finished."""
@@ -132,6 +155,7 @@ class Records:
                 ]
                 pending, whole = [], end
         self._file.truncate(whole)
+        self._end = whole
 
     def _lines(self) -> Iterator[tuple[int, Row]]:
         """Where each line ends, and what it holds; up to one that was cut short at the end."""
@@ -203,14 +227,39 @@ def _opened(path: Path) -> IO[bytes]:
             f"Results cannot be kept in {str(path)!r}: {why}. Give a file in a folder that exists "
             "and can be written."
         ) from error
-    if fcntl is not None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    try:
+        _lock(file)
+    except OSError as error:
+        if error.errno in _IN_USE:
             file.close()
             raise DataError(
                 f"{str(path)!r} is in use by another evaluation: wait for it, or give another file."
             ) from None
-        except OSError:
-            pass  # a file system without locks
+        warn(
+            f"{str(path)!r} cannot be locked ({error.strerror or error}): the file system has no locks. Take care that "
+            "no other evaluation writes to it."
+        )
     return file
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Take the file for this process alone, until it is closed.
+
+    Raises:
+        OSError: if another has it, or nothing can be locked there.
+    """
+    if _fcntl is not None:
+        _fcntl.flock(file, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+    elif _msvcrt is not None:
+        file.seek(_LOCKED)  # it locks from here on
+        _msvcrt.locking(file.fileno(), _msvcrt.LK_NBLCK, 1)
+    else:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+
+def _unlock(file: IO[bytes]) -> None:
+    """Let go of the lock: closing does it elsewhere, and on Windows some time after it."""
+    if _fcntl is None and _msvcrt is not None:
+        with contextlib.suppress(OSError):  # it was never locked
+            file.seek(_LOCKED)
+            _msvcrt.locking(file.fileno(), _msvcrt.LK_UNLCK, 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ import torch
 
 from ..models import VisionModel
 from ..perturb import baseline_pixels, multiply_pixels
-from ..progress import Progress, follow
+from ..progress import Progress, Stage, follow
 from ..ranks import threshold
 from ..rerun import rerun
 from .grids import Grid
@@ -28,15 +27,6 @@ class _Mask(NamedTuple):
     mode: str
     baseline: str
     fraction: float
-
-
-@dataclass(frozen=True)
-class _Answers:
-    """Probabilities (done, listed classes) of the first masks."""
-
-    done: int
-    total: int
-    values: np.ndarray
 
 
 def curve_key(mode: str, baseline: str) -> str:
@@ -117,15 +107,16 @@ def curves(
             else torch.where(top, pixels, fill)
         )
 
-    def ask() -> Iterator[_Answers]:
-        rows = np.zeros((0, len(classes)))
+    rows: list[np.ndarray] = []  # by mask
+
+    def ask() -> Iterator[Stage]:
         for _, logits in rerun(model, len(series), make):
             said = model.probabilities(logits.float())[:, list(classes)]
-            rows = np.concatenate([rows, said.double().cpu().numpy()])
-            yield _Answers(len(rows), len(series), rows)
+            rows.extend(said.double().cpu().numpy())
+            yield Stage(len(rows), len(series))
 
-    values = follow(ask(), label, progress).values
-    row = {mask: values[n] for n, mask in enumerate(series)}
+    follow(ask(), label, progress)
+    row = dict(zip(series, rows, strict=True))
     return [
         {key: np.stack([row[m] for m in masks]) for key, masks in own.items()} for own in wanted
     ]

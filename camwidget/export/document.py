@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from .._version import __version__
 from ..errors import CamwidgetError
+from ..whole_files import check_folder
 
-__all__ = ["as_html", "as_json", "as_text", "document", "page_path", "static", "written"]
+__all__ = ["as_html", "as_json", "as_text", "document", "page_path", "static"]
 
 _NONE = "'none'"
 _STATIC = Path(__file__).parent.parent / "static"
@@ -123,9 +122,9 @@ def page_path(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
         raise IsADirectoryError(f"{target}: is a folder. Name a file in it.")
     if target.suffix.lower() not in (".html", ".htm"):
         raise CamwidgetError(f"A page is an .html file, and {str(path)!r} is called otherwise.")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {str(target.parent)!r}: make it first.")
-    _check_free(target, overwrite)
+    check_folder(target)
+    if not overwrite and target.exists():
+        raise FileExistsError(f"{target}: exists already. Choose another name, or overwrite=True.")
     _check_writable(target.parent)
     return target
 
@@ -139,21 +138,3 @@ def _check_writable(folder: Path) -> None:
         raise PermissionError(
             f"Nothing can be written in {str(folder)!r}: {error.strerror or error}. Name another folder."
         ) from error
-
-
-@contextlib.contextmanager
-def written(target: Path, *, overwrite: bool) -> Iterator[Path]:
-    """A file beside the target, which takes its place when all went well, and is gone otherwise."""
-    # Cut, since some file systems have no longer names than 255 bytes, and a letter may take four.
-    beside = target.with_name(f".{target.name[:50]}.{os.getpid()}.part")
-    try:
-        yield beside
-        _check_free(target, overwrite)
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _check_free(target: Path, overwrite: bool) -> None:
-    if not overwrite and target.exists():
-        raise FileExistsError(f"{target}: exists already. Choose another name, or overwrite=True.")

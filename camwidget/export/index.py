@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 from .._version import __version__
 from ..scores import number_text
-from .document import as_html, as_text, document, page_path, static, written
+from ..whole_files import write_file
+from .document import as_html, as_text, document, page_path, static
 from .page import Page
 
 __all__ = ["save_index"]
@@ -51,8 +52,7 @@ def save_index(
 proof that the model goes by what is there.</p>
 </footer>"""
     html = document(title=title, style=static("index.css"), body=body)
-    with written(file, overwrite=overwrite) as beside:
-        beside.write_bytes(html.encode("utf-8"))
+    write_file(file, html.encode("utf-8"), overwrite=overwrite)
     return file
 
 

@@ -21,9 +21,10 @@ from ..models import VisionModel
 from ..perturb import BASELINES, MODES
 from ..progress import Progress
 from ..ranks import threshold
+from ..whole_files import write_file
 from .choose import Choice, Targets, choose_classes, choose_layers, choose_methods
 from .contents import Masks, gather
-from .document import as_html, as_text, document, page_path, static, written
+from .document import as_html, as_text, document, page_path, static
 from .grids import STEPS
 
 __all__ = ["Page", "save_page"]
@@ -148,8 +149,7 @@ def save_page(
         script=static("page.js"),
         data={**contents.data, "first": start},
     )
-    with written(file, overwrite=overwrite) as beside:
-        beside.write_bytes(html.encode("utf-8"))
+    write_file(file, html.encode("utf-8"), overwrite=overwrite)
     return Page(file, name, title, contents.start, float(whole[shown]))
 
 

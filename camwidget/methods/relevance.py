@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 
 import torch
@@ -29,12 +30,17 @@ _REMEDY = "Use 'gradcam' or 'layercam', which ask for gradients only."
 _verdicts: weakref.WeakKeyDictionary[VisionModel, str | frozenset[str]] = (
     weakref.WeakKeyDictionary()
 )
+_lock = threading.Lock()
 
 
 def _reason(model: VisionModel, layer: str | None) -> str | None:
-    if model not in _verdicts:
-        _verdicts[model] = _judge(model)
-    verdict = _verdicts[model]
+    with _lock:
+        verdict = _verdicts.get(model)
+    if verdict is None:
+        # Without the lock: it waits for the model, which may be held by who waits for this.
+        verdict = _judge(model)
+        with _lock:
+            verdict = _verdicts.setdefault(model, verdict)
     if isinstance(verdict, str):
         return verdict
     if layer is not None and model.layer(layer).name not in verdict:

@@ -54,13 +54,17 @@ class MaskDesk:
         if explanation is None or shown is None or shown.target is None or self._desk.is_growing:
             return
         mask = self._mask(shown.picture)
-        if is_whole(mask, explanation):
-            with self._desk.lock:
+        whole = is_whole(mask, explanation)
+        with self._desk.lock:
+            # Of another map by now, an answer may be on its way, which must not be replaced.
+            if self._shown() is not explanation:
+                return
+            if whole:
                 self._session.drop("mask")
                 self._screen.show_answer(explanation, shown.target, None, mask)
-            return
-        self._screen.tell(pending=True)
-        self._session.submit("mask", lambda: self._run(shown, explanation))
+            else:
+                self._screen.tell(pending=True)
+                self._session.submit("mask", lambda: self._run(shown, explanation))
 
     def paint(self, is_new: bool, painting: bool) -> None:
         """Ask anew after a movement of the brush; for the whole way once the stroke has ended.
@@ -93,12 +97,16 @@ class MaskDesk:
         if mask.baseline in INPAINTINGS:
             # It will be a while until there is another than the one on the screen, on which the answer does not lie.
             self._screen.show_curve(None)
-        self._session.submit("curve", lambda: self._run_curve(shown, explanation))
+        with self._desk.lock:
+            if self._shown() is explanation:
+                self._session.submit("curve", lambda: self._run_curve(shown, explanation))
 
     # -- on the worker's thread ------------------------------------------------------------
 
     def _run(self, shown: Request, explanation: Explanation) -> None:
         assert shown.target is not None
+        if self._shown() is not explanation:
+            return
         mask = self._mask(shown.picture)
         bench = self._texts.bench(shown.picture, shown.text)
         levels = bench.levels(explanation)
@@ -114,6 +122,8 @@ class MaskDesk:
                     self._screen.tell(pending=True)
 
     def _run_curve(self, shown: Request, explanation: Explanation) -> Iterator[None]:
+        if self._shown() is not explanation:
+            return
         bench = self._texts.bench(shown.picture, shown.text)
         curves = refine_curve(
             bench.model,

@@ -10,6 +10,7 @@ import ipywidgets
 import numpy as np
 import traitlets as t
 
+from ..error_reports import error_text
 from ..errors import PictureError, PromptError
 from ..explanation import Explanation
 from ..fills import check_baseline
@@ -180,6 +181,6 @@ class Choices(ipywidgets.Box):
         try:
             self.set_trait(name, value)
         except Exception as error:
-            self._screen.tell(
-                error=f"An observer of {name!r} raised {type(error).__name__}: {error}"
-            )
+            # Also what we raise on purpose: it is somebody's code that did not expect it.
+            begin = f"An observer of {name!r} raised"
+            self._screen.tell(error=error_text(error, self, begin=begin, known=()))

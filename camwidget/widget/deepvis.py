@@ -6,7 +6,7 @@ import html
 import io
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import SupportsIndex
 
@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..aim import Aim
 from ..deepvis import Visualization, dream_steps
+from ..error_reports import error_text
 from ..errors import CamwidgetError, TargetError
 from ..models import VisionModel
 from .closing import close_parts
@@ -23,7 +24,10 @@ from .interrupts import interrupts
 from .maps import Request
 from .session import Session
 
-__all__ = ["DeepVisPanel"]
+__all__ = ["DREAM", "DeepVisPanel"]
+
+#: The kind of a session's job that draws.
+DREAM = "dream"
 
 #: The longest side that the picture is shown with, in CSS pixels, and canvas pixels to each.
 SIDE, SHARP = 384, 2
@@ -40,12 +44,15 @@ class DeepVisPanel(ipywidgets.VBox):
     Args:
         model: from ``load`` or ``wrap``.
         steps: of the drawing; see ``visualize``.
+        session: the worker that draws, as its job ``DREAM``; one of the panel's own if None.
 
     Attributes:
         visualization: the last picture that was finished, None before.
     """
 
-    def __init__(self, model: VisionModel, *, steps: int = 128) -> None:
+    def __init__(
+        self, model: VisionModel, *, steps: int = 128, session: Session | None = None
+    ) -> None:
         if not isinstance(model, VisionModel):
             raise CamwidgetError(
                 f"DeepVisPanel takes a model, not {type(model).__name__}. camwidget.load() makes one."
@@ -53,11 +60,12 @@ class DeepVisPanel(ipywidgets.VBox):
         self.model = model
         self.steps = steps
         self.visualization: Visualization | None = None
-        self._session = Session(("dream",), self._failed)
+        self._is_guest = session is not None
+        self._session = session or Session((DREAM,), lambda kind, error: self._failed(error))
         # The browser, the worker and an explorer to follow may come at once.
         self._lock = threading.RLock()
         self._asked: object | None = None  # what is to be drawn
-        self._drawing: object | None = None  # what the worker is at
+        self._is_closed = False
         self._setting: int | None = None
         self._chosen: set[str] = set()
         self._build()
@@ -93,14 +101,16 @@ class DeepVisPanel(ipywidgets.VBox):
         seed, steps = self._seed.value, self.steps
         request = object()
         with self._lock:
+            if self._is_closed:
+                return
             self._asked = request
             self._bar.value = 0
             self._show_running(True)
             self._say(f"Drawing {aim.label} …")
-        self._session.submit(
-            "dream",
-            lambda: interrupts.heard(self.cancel, self._draw(request, aim, seed, steps)),
-        )
+            # Under the lock: of two requests at once the last one is drawn.
+            self._session.submit(
+                DREAM, lambda: interrupts.heard(self.cancel, self._draw(request, aim, seed, steps))
+            )
 
     def cancel(self) -> None:
         """Stop drawing, at the next step; the unfinished picture stays."""
@@ -108,7 +118,7 @@ class DeepVisPanel(ipywidgets.VBox):
             if self._asked is None:
                 return
             self._asked = None
-            self._session.drop("dream")
+            self._session.drop(DREAM)
             self._show_running(False)
             self._say("Cancelled: the picture is not finished.")
 
@@ -125,9 +135,12 @@ class DeepVisPanel(ipywidgets.VBox):
     def close(self) -> None:
         """Stop drawing, and remove the panel and all its parts from every page."""
         if "_session" in self.__dict__:  # else the arguments were refused
-            self._session.close()
             with self._lock:
                 self._asked = None
+                self._is_closed = True
+                self._session.drop(DREAM)
+            if not self._is_guest:
+                self._session.close()
             close_parts(self)
         super().close()
 
@@ -208,16 +221,23 @@ class DeepVisPanel(ipywidgets.VBox):
         self._say("A picture is drawn, from noise, that raises the score of what is chosen.")
 
     def _connect(self) -> None:
-        self._button.on_click(lambda button: self._pressed())
-        self._kind.observe(lambda change: self._show_kind(), "value")
-        self._kind.observe(lambda change: self._note_choice("kind"), "value")
-        self._layer.observe(lambda change: self._limit_channels(), "value")
-        for name, part in (
-            ("class", self._class),
-            ("layer", self._layer),
-            ("layer", self._channel),  # a channel's number means nothing at another layer
+        self._button.on_click(lambda button: self._react(self._pressed))
+        for part, name, react in (
+            (self._kind, "kind", self._show_kind),
+            (self._class, "class", None),
+            (self._layer, "layer", self._limit_channels),
+            (self._channel, "layer", None),  # a channel's number means nothing at another layer
         ):
+            if react is not None:
+                part.observe(lambda change, react=react: self._react(react), "value")
             part.observe(lambda change, name=name: self._note_choice(name), "value")
+
+    def _react(self, react: Callable[[], None]) -> None:
+        """Do what a person has asked for in a page; what goes wrong is said."""
+        try:
+            react()
+        except Exception as error:
+            self._say(error_text(error, self), wrong=True)
 
     @contextmanager
     def _by_itself(self) -> Iterator[None]:
@@ -272,7 +292,15 @@ class DeepVisPanel(ipywidgets.VBox):
     # -- on the worker's thread ------------------------------------------------------------
 
     def _draw(self, request: object, aim: Aim, seed: int, steps: int) -> Iterator[None]:
-        self._drawing, shown = request, 0.0
+        try:
+            yield from self._steps(request, aim, seed, steps)
+        except GeneratorExit:  # dropped
+            raise
+        except BaseException as error:  # not the session's: that may be an explorer's
+            self._failed(error, request)
+
+    def _steps(self, request: object, aim: Aim, seed: int, steps: int) -> Iterator[None]:
+        shown = 0.0
         pieces = dream_steps(self.model, aim, steps=steps, seed=seed, every=4)
         for done, piece in enumerate(pieces, 1):
             with self._lock:
@@ -290,14 +318,14 @@ class DeepVisPanel(ipywidgets.VBox):
                     self._say(sentence(piece, is_class=aim.target is not None))
             yield
 
-    def _failed(self, kind: str, error: BaseException) -> None:
-        known = isinstance(error, CamwidgetError)
+    def _failed(self, error: BaseException, request: object | None = None) -> None:
+        text = error_text(error, self)
         with self._lock:
-            if self._asked is not self._drawing:
-                return
+            if request is not None and self._asked is not request:
+                return  # of another drawing, which goes on
             self._asked = None
             self._show_running(False)
-            self._say(str(error) if known else f"{type(error).__name__}: {error}", wrong=True)
+            self._say(text, wrong=True)
 
 
 def sentence(drawn: Visualization, is_class: bool) -> str:

@@ -12,10 +12,11 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
+from ..error_reports import error_text
 from ..metrics import Metric, get_metric, list_metrics
 from .closing import close_parts
 from .interrupts import interrupts
-from .judging import Judged, judge, lacks, objects, said_of
+from .judging import Judged, judge, lacks, objects
 from .maps import Request
 from .radar import RadarChart, rank_shares
 from .session import Session
@@ -142,7 +143,10 @@ class EvaluatePanel(ipywidgets.Box):
             )
             self._say("Waiting for the model …")
             self._draw()
-        self._session.submit("evaluate", lambda: interrupts.heard(self.cancel, self._run(asked)))
+            # Under the lock: of two at once the last one is evaluated.
+            self._session.submit(
+                "evaluate", lambda: interrupts.heard(self.cancel, self._run(asked))
+            )
 
     def cancel(self) -> None:
         """Stop; what is finished stays in the table."""
@@ -288,7 +292,7 @@ class EvaluatePanel(ipywidgets.Box):
                 yield
             self._end(asked, "")
         except Exception as error:
-            self._end(asked, said_of(error))
+            self._end(asked, error_text(error, self))
 
     def _take(self, asked: _Asked, judged: Judged) -> bool:
         with self._lock:

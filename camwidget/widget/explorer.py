@@ -11,6 +11,7 @@ import numpy as np
 from .. import loading, zoo
 from .._validation import is_number
 from ..device import by_name, faults_named, is_lost, responds
+from ..error_reports import error_text, log_error
 from ..errors import CamwidgetError, PromptError
 from ..explanation import Explanation
 from ..models import VisionModel
@@ -20,6 +21,7 @@ from .brush import Brush
 from .closing import close_parts
 from .code import Writer
 from .compare import list_models, model_names
+from .deepvis import DREAM
 from .hands import SHARED, Hands
 from .history import History
 from .hosts import marimo_element
@@ -35,6 +37,9 @@ from .texts import Texts
 from .workbench import Picture
 
 __all__ = ["Explorer"]
+
+#: Classes that can be listed: as many as there is room for beside the picture.
+_MOST_LISTED = 9
 
 #: What the worker does, from the most to the least urgent.
 _KINDS = (
@@ -54,6 +59,7 @@ _KINDS = (
     "other grow",
     "sheet",
     "evaluate",
+    DREAM,
 )
 
 
@@ -67,7 +73,7 @@ class Explorer(Keeping):
             (such as of ``Path.glob``), a pandas Series, an array (N, H, W, C) or (N, C, H, W), a tensor (N, C, H, W), a
             data set, or a DataLoader. Classes that come with them are left out. For an embedded model its own samples
             if None.
-        top: how many classes to list, at most 9.
+        top: how many classes to list, from 1 to 9.
         kwargs: first values of the traits below.
 
     Everything is a trait, to be set or observed. Setting one returns at once; the work is done on another
@@ -112,8 +118,11 @@ class Explorer(Keeping):
         top: int = 6,
         **kwargs: Any,
     ) -> None:
-        if not is_number(top, 1) or not hasattr(top, "__index__"):
-            raise CamwidgetError(f"top is how many classes are listed, at least 1, not {top!r}.")
+        if not is_number(top, 1, _MOST_LISTED) or not hasattr(top, "__index__"):
+            raise CamwidgetError(
+                f"top is how many classes are listed, a whole number from 1 to {_MOST_LISTED}, not {top!r}. "
+                "All others are found by their names, in the field above them."
+            )
         self.models = list_models(loading.load() if model is None else model)
         model = self.models[0]
         if images is None:
@@ -131,9 +140,11 @@ class Explorer(Keeping):
         self._session = Session(_KINDS, self._failed, self._rested)
         self._elements: tuple[Any, ...] = ()
         self._stated = threading.local()
+        #: Held while a picture is added; observers are called without it.
+        self._adding = threading.Lock()
         self._history, self._writer = History(self), Writer(self)
-        most = 9 if model.prompt is not None else len(model.classes)
-        listed = min(int(top), most, 9)
+        # Of a model with a text nobody knows yet how many there are.
+        listed = int(top) if model.prompt is not None else min(int(top), len(model.classes))
         self._hands = Hands(self)
         self._brush = Brush(self)
         self._screen = Screen(
@@ -212,18 +223,19 @@ class Explorer(Keeping):
         Raises:
             PictureError: if it cannot be read; nothing is added then.
         """
-        picture = named_picture(image, len(self.pictures))
-        if name is not None:
-            picture.name = name
+        picture = named_picture(image, 0)
         self._texts.base.pixels(picture)  # refused before it is listed
-        self.pictures = [*self.pictures, picture]
-        self._screen.tell(
-            pictures=[p.name for p in self.pictures],
-            truthful=any(p.truth is not None for p in self.pictures),
-        )
+        with self._adding:
+            number = len(self.pictures)
+            picture.name = name if name is not None else named_picture(image, number).name
+            self.pictures = [*self.pictures, picture]
+            self._screen.tell(
+                pictures=[p.name for p in self.pictures],
+                truthful=any(p.truth is not None for p in self.pictures),
+            )
         self._session.submit("strip", self._draw_strip)
-        self.picture = len(self.pictures) - 1
-        if len(self.pictures) == 1:  # the number has not changed, but what it stands for has
+        self.picture = number
+        if number == 0:  # the number has not changed, but what it stands for has
             self._ask(None)
 
     def propose(self) -> None:
@@ -311,11 +323,10 @@ class Explorer(Keeping):
         # Each of them, also after the first.
         if is_lost(error) and (taken_over := self._take_over()):
             self._desk.again()
+            log_error(error, "The GPU was lost.", self)
             self._screen.tell(error=taken_over)
             return
-        error = by_name(error, self.model.name, self.model.device)
-        known = isinstance(error, CamwidgetError)
-        text = str(error) if known else f"{type(error).__name__}: {error}"
+        text = error_text(by_name(error, self.model.name, self.model.device), self)
         if kind == "mask":
             self._screen.show_no_answer()
         if kind in ("map", "grow"):

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import traitlets as t
-
+from ..error_reports import error_text
 from ..errors import CamwidgetError, PictureError
+from .mail import KNOWN
 
 if TYPE_CHECKING:
     from .explorer import Explorer
@@ -49,29 +49,30 @@ class Hands:
 
     def pick_row(self, row: int) -> None:
         """A row of the class list was clicked."""
-        classes = self._explorer._screen.row_classes
-        if 0 <= row < len(classes):
-            self._pick_class(classes[row])
+        with self.shown_errors():
+            classes = self._explorer._screen.row_classes
+            if 0 <= row < len(classes):
+                self._pick_class(classes[row])
 
     def pick_picture(self, number: int) -> None:
         """A thumbnail was clicked."""
-        with self._shown_errors():
+        with self.shown_errors():
             self._explorer.picture = number
 
     def pick_method(self, name: str) -> None:
         """A row of the table of scores was clicked."""
-        with self._shown_errors():
+        with self.shown_errors():
             self._explorer.method = name
 
     def pick_map(self, method: str, target: int) -> None:
         """A map of the contact sheet was clicked."""
-        with self._explorer._history.one():
+        with self.shown_errors(), self._explorer._history.one():
             self.pick_method(method)
             self._pick_class(target)
 
     def upload(self, name: str, content: bytes) -> None:
         """A file was chosen."""
-        with self._shown_errors():
+        with self.shown_errors():
             try:
                 self._explorer.add(content, name)
             except PictureError as error:
@@ -81,7 +82,7 @@ class Hands:
         explorer, name, value = self._explorer, change["name"], change["new"]
         if explorer._screen.is_telling or value == getattr(explorer, name):
             return
-        with self._shown_errors():
+        with self.shown_errors():
             setattr(explorer, name, value)
         if getattr(explorer, name) != value:
             explorer._screen.tell(**{name: getattr(explorer, name)})
@@ -100,25 +101,30 @@ class Hands:
         explorer, value = self._explorer, change["new"] or None
         if explorer._screen.is_telling or value == explorer.compare:
             return
-        with self._shown_errors():
+        with self.shown_errors():
             explorer.compare = value
         explorer._screen.tell(compare=explorer.compare or {})
 
     def _pick_class(self, index: int) -> None:
         """A class was clicked; of a list that belongs to another text than is asked for by now, none is."""
-        with self._shown_errors():
+        with self.shown_errors():
             if index >= 0 and self._explorer._shows_asked():
                 self._explorer.target = index
 
     def _message(self, _view: Any, content: Any, _buffers: Any) -> None:
         if not isinstance(content, dict):
             return
-        kind = content.get("type")
+        with self.shown_errors():
+            self._do(content.get("type"), content)
+
+    def _do(self, kind: object, content: dict[str, Any]) -> None:
+        """What a message of the view asks for."""
         if kind == "cancel":
             self._explorer.cancel()
-        elif kind in ("undo", "redo"):
-            with self._shown_errors():
-                getattr(self._explorer, kind)()
+        elif kind == "undo":
+            self._explorer.undo()
+        elif kind == "redo":
+            self._explorer.redo()
         elif kind in ("text", "propose"):
             self._prompt(content.get("text") if kind == "text" else None)
         elif kind == "pick":
@@ -155,10 +161,9 @@ class Hands:
             explorer._announce("target", bench.model.classes[found[0][0]])
 
     @contextlib.contextmanager
-    def _shown_errors(self) -> Iterator[None]:
+    def shown_errors(self) -> Iterator[None]:
+        """What goes wrong within is said in the view."""
         try:
             yield
         except Exception as error:
-            known = isinstance(error, (CamwidgetError, t.TraitError))
-            text = str(error) if known else f"{type(error).__name__}: {error}"
-            self._explorer._screen.tell(error=text)
+            self._explorer._screen.tell(error=error_text(error, self._explorer, known=KNOWN))

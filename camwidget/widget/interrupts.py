@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..error_reports import log_error
+
 __all__ = ["Interrupts", "interrupts"]
 
 
@@ -72,7 +74,10 @@ class Interrupts:
         with self._lock:
             listeners = list(self._listeners.copy().values())
         for cancel in listeners:
-            cancel()
+            try:
+                cancel()
+            except Exception as error:  # the others are cancelled all the same
+                log_error(error, "An interrupt could not be passed on.", self)
 
 
 def _kernels_loop() -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ..errors import CamwidgetError
+from ..error_reports import error_text
 from ..methods import get_method
 from ..metrics import Case, Metric, Score, Subject, score_steps
 from ..metrics.measuring import case_of
@@ -17,7 +17,7 @@ from ..models import VisionModel
 from ..truth import Whereabouts, find_objects
 from .workbench import Picture, Workbench
 
-__all__ = ["Judged", "judge", "lacks", "objects", "said_of"]
+__all__ = ["Judged", "judge", "lacks", "objects"]
 
 #: What part of the work the maps are taken to be: the passes of the metrics are counted only once there are maps.
 _QUICK_MAPS, _SLOW_MAPS = 0.05, 0.5
@@ -99,14 +99,14 @@ def judge(
                 yield now
             case = case_of(subject, made)
         except Exception as error:
-            now.faults[name] = said_of(error)
+            now.faults[name] = error_text(error, bench)
             yield now
             continue
         subject.cases.append(case)
         names[case] = name
     if not subject.cases:
         return
-    for step in score_steps(subject.cases, [_forgiving(m) for m in metrics]):
+    for step in score_steps(subject.cases, [_forgiving(m, bench) for m in metrics]):
         now.scores = {(names[case], metric): score for (case, metric), score in step.scores.items()}
         # Some metrics ask again after an answer: the whole grows, and the bar must not go back.
         now.share = max(now.share, part + (1 - part) * step.done / max(step.total, 1))
@@ -114,12 +114,7 @@ def judge(
         yield now
 
 
-def said_of(error: Exception) -> str:
-    """An error as a person reads it: ours explain themselves, of others the kind says most."""
-    return str(error) if isinstance(error, CamwidgetError) else f"{type(error).__name__}: {error}"
-
-
-def _forgiving(metric: Metric) -> Metric:
+def _forgiving(metric: Metric, owner: object) -> Metric:
     """The metric, with a note instead of a number where its function fails."""
 
     def function(case: Case, **options: Any) -> Generator[Any, torch.Tensor, float | Score]:
@@ -127,6 +122,6 @@ def _forgiving(metric: Metric) -> Metric:
             result = metric.function(case, **options)
             return (yield from result) if isinstance(result, Generator) else result
         except Exception as error:
-            return Score(math.nan, said_of(error))
+            return Score(math.nan, error_text(error, owner))
 
     return replace(metric, function=function)

@@ -8,9 +8,13 @@ import ipywidgets
 import traitlets as t
 from ipywidgets.widgets.widget import JUPYTER_WIDGETS_ECHO, _remove_buffers
 
+from ..error_reports import error_text
 from ..errors import CamwidgetError
 
-__all__ = ["Reader"]
+__all__ = ["KNOWN", "Reader"]
+
+#: What is raised on purpose where a page sets what cannot be.
+KNOWN = (CamwidgetError, t.TraitError)
 
 
 class Reader(ipywidgets.Widget):
@@ -82,8 +86,10 @@ class Reader(ipywidgets.Widget):
                 self._refuse(error)
 
     def _refuse(self, error: Exception) -> None:
-        known = isinstance(error, (CamwidgetError, t.TraitError))
-        text = str(error) if known else f"{type(error).__name__}: {error}"
+        self._say_refusal(error_text(error, self, known=KNOWN))
+
+    def _say_refusal(self, text: str) -> None:
+        """Where the widget shows errors; one that does not has them in the log."""
         if self.has_trait("error"):
             self.set_trait("error", text)
         else:
@@ -97,5 +103,5 @@ def _same(held: Any, value: Any) -> bool:
     """Whether the page has what is held; where nobody can tell, it is sent again."""
     try:
         return bool(held == value)
-    except Exception:
+    except (TypeError, ValueError, RecursionError):  # arrays, or lists in lists without end
         return False

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..device import is_lost
+from ..error_reports import error_text
 from ..explanation import Explanation
 from ..listing import quantity_of
 from ..methods import get_method
 from ..perturb import MaskCurve
 from . import words
 from .compare import Other, class_of, difference, model_names, resolve, why_apart
-from .judging import said_of
 from .maps import OTHER, MapDesk, Request
 from .masking import Mask, filled, is_whole, masked, refine_curve, replaced, said_of_masked
 from .screen import Screen
@@ -127,22 +127,27 @@ class OtherDesk:
         made = self._made
         if made is None:
             return
-        if is_whole(self._mask_of(made), made.b):
-            with self._desk.lock:
+        whole = is_whole(self._mask_of(made), made.b)
+        with self._desk.lock:
+            # Of another B by now, an answer may be on its way, which must not be replaced.
+            if self._made is not made:
+                return
+            if whole:
                 self._session.drop("other mask")
                 self._say(made, None)
-            return
-        self._session.submit("other mask", lambda: self._run(made))
+            else:
+                self._session.submit("other mask", lambda: self._run(made))
 
     def ask_curve(self) -> None:
         """Ask for the slider's position anew, and then for the whole way."""
         self.ask_mask()
-        made = self._made
-        self._session.drop("other curve")
-        self._screen.chart.show_other(None)
-        if made is None or made.b.is_empty or self._mask_of(made).mode == "multiply":
-            return
-        self._session.submit("other curve", lambda: self._run_curve(made))
+        with self._desk.lock:
+            made = self._made
+            self._session.drop("other curve")
+            self._screen.chart.show_other(None)
+            if made is None or made.b.is_empty or self._mask_of(made).mode == "multiply":
+                return
+            self._session.submit("other curve", lambda: self._run_curve(made))
 
     # -- on the worker's thread ------------------------------------------------------------
 
@@ -154,11 +159,10 @@ class OtherDesk:
         except Exception as error:  # B's failure is no failure of A's
             if is_lost(error):  # a device is everybody's
                 raise
+            text = error_text(error, self)
             with self._desk.lock:
                 if not self._session.dropped():
-                    self._screen.tell(
-                        other={}, other_answer={}, other_state={"error": said_of(error)}
-                    )
+                    self._screen.tell(other={}, other_answer={}, other_state={"error": text})
 
     def _steps(self, compare: Mapping[str, Any], shown: Request, a: Explanation) -> Iterator[None]:
         other = resolve(compare, shown, a.target.label, self._texts, self._pictures())
@@ -255,10 +259,11 @@ class OtherDesk:
         except Exception as error:
             if is_lost(error):
                 raise
+            text = error_text(error, self)
             with self._desk.lock:
                 if self._made is made:
                     self._say(made, None)
-                    self._screen.tell(other_state={"error": said_of(error)})
+                    self._screen.tell(other_state={"error": text})
             return
         with self._desk.lock:
             # An answer for where the slider was is shown; not once it is back at nothing.
@@ -281,15 +286,15 @@ class OtherDesk:
 
     def _run_curve(self, made: _Made) -> Iterator[None]:
         bench = made.other.bench
-        curves: Iterator[MaskCurve | None] = refine_curve(
-            bench.model,
-            bench.pixels(made.other.picture),
-            made.b,
-            bench.levels(made.b),
-            self._mask_of(made),
-            made.whole,
-        )
         try:
+            curves: Iterator[MaskCurve | None] = refine_curve(
+                bench.model,
+                bench.pixels(made.other.picture),
+                made.b,
+                bench.levels(made.b),
+                self._mask_of(made),
+                made.whole,
+            )
             for curve in curves:
                 if self._made is not made or self._session.dropped():
                     return
@@ -299,6 +304,7 @@ class OtherDesk:
         except Exception as error:
             if is_lost(error):
                 raise
+            text = error_text(error, self)
             with self._desk.lock:
                 if self._made is made:
-                    self._screen.tell(other_state={"error": said_of(error)})
+                    self._screen.tell(other_state={"error": text})

@@ -70,13 +70,14 @@ class Panels:
 
     def __init__(self, texts: Texts, session: Session, screen: Screen, hands: Hands) -> None:
         self._model = texts.model
+        self._hands = hands
         self._shown: Request | None = None
         # The browser and the worker may come at once.
         self._lock = threading.RLock()
         self._folds = (
             _Fold(
                 "DeepVis: a picture drawn for a class or a channel",
-                lambda: DeepVisPanel(self._model),
+                lambda: DeepVisPanel(self._model, session=session),
                 of_model=True,
             ),
             _Fold(
@@ -142,7 +143,8 @@ class Panels:
         self.box.close()
 
     def _opened(self) -> None:
-        with self._lock:
+        # Also on the worker's thread: a panel that fails keeps nothing else from being shown.
+        with self._hands.shown_errors(), self._lock:
             at = self.box.selected_index
             if at is not None:
                 panel = self._folds[at].open()

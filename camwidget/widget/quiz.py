@@ -11,7 +11,8 @@ import anywidget
 import traitlets as t
 
 from .. import quizzes
-from ..errors import CamwidgetError, QuizError
+from ..error_reports import error_text
+from ..errors import QuizError
 from ..methods import Method
 from ..models import VisionModel
 from ..quizzes import Draft, Question
@@ -314,8 +315,7 @@ class Quiz(Reader, anywidget.AnyWidget):
                 question = draft if isinstance(draft, Question) else draft()
                 card = card_of(question)
             except Exception as error:
-                known = isinstance(error, CamwidgetError)
-                card = failed_card(str(error) if known else f"{type(error).__name__}: {error}")
+                card = failed_card(error_text(error, self))
                 question = None
             with self._lock:
                 self._made.append(card)
@@ -336,9 +336,10 @@ class Quiz(Reader, anywidget.AnyWidget):
 
     def _failed(self, kind: str, error: BaseException) -> None:
         # Only what is no Exception gets here; whoever waits must hear of it.
+        text = error_text(error, self)
         with self._lock:
             missing = self.total - len(self._made)
-            self._made += [failed_card(f"{type(error).__name__}: {error}")] * missing
+            self._made += [failed_card(text)] * missing
             self._questions += [None] * missing
             self._publish()
 

@@ -63,7 +63,7 @@ class Screen:
         self.view.add_class("camwidget-view")
         self.bars = ClassBars(on_pick_row, is_quantity=model.scores == "value")
         self.chart = CurveChart(is_quantity=model.scores == "value")
-        self.strip = PictureStrip(on_pick_picture, on_upload)
+        self.strip = PictureStrip(on_pick_picture, on_upload, lambda text: self.tell(error=text))
 
     @property
     def parts(self) -> list[Any]:

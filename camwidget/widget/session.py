@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
+
+from ..error_reports import log_error
 
 __all__ = ["Job", "Session"]
 
@@ -197,9 +198,11 @@ class Session:
         return pieces
 
     def _report(self, kind: str, error: BaseException) -> None:
-        # The display may be gone; the worker must not die of it.
-        with contextlib.suppress(Exception):
+        try:
             self._on_error(kind, error)
+        except Exception as second:  # the display may be gone, and the worker must not die of it
+            log_error(error, f"The job {kind!r} failed, which could not be shown.", self)
+            log_error(second, f"That the job {kind!r} failed could not be shown.", self)
 
 
 _sessions: weakref.WeakSet[Session] = weakref.WeakSet()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..colors import ACCENT, NEUTRAL
+from ..error_reports import error_text
 from ..explanation import Explanation
 from ..methods import Method, get_method, list_methods
 from .closing import close_parts
@@ -71,8 +73,10 @@ class ContactSheet(ipywidgets.Box):
         self._sheet: _Sheet | None = None
         self._chosen: tuple[int, int] | None = None
         self._width = self._height = self.SIDE
-        self._paper = Paper(self._draw, self._clicked)
-        super().__init__([self._paper.canvas])
+        self._paper = Paper(self._draw, self._clicked, self._say)
+        # What failed, below the maps. All that is put in is escaped.
+        self._message = ipywidgets.HTML(layout={"display": "none"})
+        super().__init__([self._paper.canvas, self._message])
         self.add_class("camwidget-sheet")
 
     def follow_map(self, shown: Request) -> None:
@@ -97,9 +101,12 @@ class ContactSheet(ipywidgets.Box):
                 self._lay_out(plan)
         # Not under the lock: a page that comes up draws, which takes the paper's lock first.
         if is_new:
+            self._say("")
             self._paper.resize(*self._size)
             self._paper.draw()
-            self._session.submit("sheet", lambda: self._fill(sheet))
+            with self._lock:
+                if self._sheet is sheet:  # else another's are on their way
+                    self._session.submit("sheet", lambda: self._fill(sheet))
         else:
             for cell in moved:
                 self._paper.paint(partial(self._draw_cell, *cell))
@@ -111,6 +118,10 @@ class ContactSheet(ipywidgets.Box):
         self._session.drop("sheet")
         close_parts(self)
         super().close()
+
+    def _say(self, text: str) -> None:
+        self._message.value = html.escape(text)
+        self._message.layout.display = None if text else "none"
 
     # -- the grid --------------------------------------------------------------------------
 
@@ -214,12 +225,16 @@ class ContactSheet(ipywidgets.Box):
                 try:
                     made = bench.explanation(about.picture, target, method, about.layer)
                     tile = self._tile(made)
-                except Exception:  # its place says so, and the others go on
-                    tile = None
+                    failed = ""
+                except Exception as error:  # the others go on
+                    tile, failed = None, error_text(error, self)
                 with self._lock:
                     if self._sheet is not sheet:
                         return
                     sheet.tiles[row, column] = tile
+                    if failed:
+                        label, name = get_method(method).label, plan.names[column]
+                        self._say(f"There is no map by {label} for {name}: {failed}")
                 self._paper.paint(partial(self._draw_cell, row, column))
                 yield
 

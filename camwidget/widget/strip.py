@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..colors import ACCENT
+from ..error_reports import error_text
 from .paper import Paper
 
 __all__ = ["TILE", "PictureStrip", "thumbnail"]
@@ -21,6 +22,7 @@ class PictureStrip:
     Args:
         on_pick: called with the number of the thumbnail that was clicked.
         on_upload: called with (file name, bytes) of each uploaded file.
+        on_error: called with a text when anything else fails that a page has asked for.
     """
 
     SIDE = 56  #: CSS pixels
@@ -29,13 +31,16 @@ class PictureStrip:
     PACE = 0.5  #: seconds between two drawings, of many or large pictures
 
     def __init__(
-        self, on_pick: Callable[[int], None], on_upload: Callable[[str, bytes], None]
+        self,
+        on_pick: Callable[[int], None],
+        on_upload: Callable[[str, bytes], None],
+        on_error: Callable[[str], None],
     ) -> None:
         self._tiles: list[np.ndarray | None] = []
         self._selected = -1
         self._on_pick = on_pick
-        self._on_upload = on_upload
-        self._paper = Paper(self._draw_tiles, self._clicked)
+        self._on_upload, self._on_error = on_upload, on_error
+        self._paper = Paper(self._draw_tiles, self._clicked, on_error)
         self._paper.resize(1, self.SIDE + self.GAP)
         self.upload = ipywidgets.FileUpload(
             accept="image/*",
@@ -120,8 +125,11 @@ class PictureStrip:
         files = change["new"]
         if not files:
             return
-        for file in files:
-            self._on_upload(str(file.get("name", "picture")), bytes(file["content"]))
+        try:
+            for file in files:
+                self._on_upload(str(file.get("name", "picture")), bytes(file["content"]))
+        except Exception as error:  # what no upload sends
+            self._on_error(error_text(error, self))
         # Emptied, so that the button does not go on counting, and the same file can be added again.
         self.upload.value = ()
 

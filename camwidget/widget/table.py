@@ -51,6 +51,9 @@ class ScoreTable(Reader, anywidget.AnyWidget):
     order = t.Dict({"column": "", "reverse": False}).tag(sync=True)
     method = t.Unicode("").tag(sync=True)
 
+    def _say_refusal(self, text: str) -> None:
+        self.message, self.wrong = text, True
+
 
 def metric_choice(metric: Metric, reason: str | None) -> dict[str, Any]:
     """A metric as something to choose, and as the head of a column.

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
+from ..whole_files import write_file
 from .registry import WEIGHTS, Entry, available, entry
 from .training.recipes import RECIPES, Recipe
 
@@ -76,7 +77,7 @@ def write(
     room = found.name.removeprefix("zoo/")
     # First, so that what goes wrong with the figures does not cost the training.
     folder.mkdir(parents=True, exist_ok=True)
-    found.weights(folder).write_bytes(weights)
+    write_file(found.weights(folder), weights, overwrite=True)
     card = {
         "name": found.name,
         **recipe.about,
@@ -94,7 +95,7 @@ def write(
         },
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
-    found.card(folder).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    _write_card(found.card(folder), card)
     return card
 
 
@@ -112,8 +113,12 @@ def measure_again(name: str, folder: Path, *, progress: bool = True) -> dict[str
     path = found.card(folder)
     card: dict[str, Any] = json.loads(path.read_text("utf-8"))
     card["unseen"] = recipe.measure(found, net.eval(), pictures=CHECKED, progress=progress)
-    path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    _write_card(path, card)
     return card
+
+
+def _write_card(path: Path, card: dict[str, Any]) -> None:
+    write_file(path, (json.dumps(card, indent=2) + "\n").encode(), overwrite=True)
 
 
 def _recipe(name: str) -> tuple[Entry, Recipe]:

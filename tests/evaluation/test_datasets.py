@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 import torch
 from PIL import Image
@@ -109,7 +111,9 @@ def test_loaders(model):
         run(model, DataLoader(pairs, batch_size=2, collate_fn=list))
 
 
-def test_one_bad_picture_does_not_cost_a_loaders_batch(model):
+def test_one_bad_picture_does_not_cost_a_loaders_batch(model, caplog):
+    caplog.set_level(logging.INFO, "camwidget")
+
     class Bad(Dataset):
         def __len__(self) -> int:
             return 6
@@ -123,6 +127,8 @@ def test_one_bad_picture_does_not_cost_a_loaders_batch(model):
         found = run(model, DataLoader(Bad(), batch_size=3, num_workers=workers))
         assert found.rows["picture"].tolist() == [0, 1, 2, 3, 5]
         assert found.skipped["reason"].tolist() == ["OSError: a bad sector"]
+        assert {r.exc_info[0] for r in caplog.records if r.exc_info} == {OSError}
+        caplog.clear()
     with pytest.raises(DataError, match="Pass its dataset"):
         run(model, DataLoader(Bad(), batch_size=6, shuffle=True))
 

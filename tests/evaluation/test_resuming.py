@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +20,9 @@ from torchvision.datasets import FakeData
 from untouched import fingerprint
 
 import camwidget as cw
-from camwidget.errors import DataError
+from camwidget.errors import CamwidgetWarning, DataError
+from camwidget.evaluation import records
+from camwidget.evaluation.records import Records
 
 METHODS = ("gradcam", "random")
 METRICS = ("complexity", CHANCE)
@@ -263,6 +267,106 @@ def test_a_file_that_cannot_be_written(tmp_path):
 
     run(model, path, progress=progress)
     assert seen(model) == 10
+
+
+class Locking:
+    """``msvcrt`` of Windows, as far as it locks: a byte of a file, for one handle."""
+
+    LK_UNLCK, LK_NBLCK = 0, 2
+
+    def __init__(self) -> None:
+        self.locked: dict[tuple[int, int], int] = {}
+
+    def locking(self, descriptor: int, mode: int, count: int) -> None:
+        place = (os.fstat(descriptor).st_ino, os.lseek(descriptor, 0, os.SEEK_CUR))
+        assert count == 1 and place[1] > 10**9, "nobody can read a byte that is locked"
+        if mode == self.LK_UNLCK:
+            assert self.locked.pop(place) == descriptor
+        elif self.locked.setdefault(place, descriptor) != descriptor:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def test_a_file_is_locked_on_windows_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "_fcntl", None)
+    monkeypatch.setattr(records, "_msvcrt", Locking())
+    path = tmp_path / "run.jsonl"
+    facts = {"a": 1}
+    first = Records(path, facts)
+    with pytest.raises(DataError, match=r"in use by another evaluation: wait for it"):
+        Records(path, facts)
+    first.add(0, [{"picture": 0}])
+    first.close()
+    second = Records(path, facts)
+    second.add(1, [{"picture": 1}])
+    second.close()
+    third = Records(path, facts)
+    assert [row["picture"] for row in third.rows()] == [0, 1]
+    third.close()
+    assert records._msvcrt.locked == {}
+
+
+class NoLocks:
+    """``fcntl`` on a file system without locks."""
+
+    LOCK_EX, LOCK_NB = 2, 4
+
+    @staticmethod
+    def flock(file: object, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+
+@pytest.mark.parametrize("module", [NoLocks, None])
+def test_where_nothing_can_be_locked(tmp_path, monkeypatch, module):
+    """It is said, and who writes behind somebody's back is found out before anything is mixed up."""
+    monkeypatch.setattr(records, "_fcntl", module)
+    monkeypatch.setattr(records, "_msvcrt", None)
+    path = tmp_path / "run.jsonl"
+    with pytest.warns(CamwidgetWarning, match="cannot be locked .*no other evaluation writes"):
+        first, second = Records(path, {"a": 1}), Records(path, {"a": 1})
+    first.add(0, [{"picture": 0}])
+    first.add(1, [{"picture": 1}])
+    with pytest.raises(DataError, match="written to by somebody else since"):
+        second.add(0, [{"picture": 0}])
+    first.close()
+    second.close()
+    with pytest.warns(CamwidgetWarning):
+        rows = Records(path, {"a": 1}).rows()
+    assert [row["picture"] for row in rows] == [0, 1]
+
+
+def test_two_processes_that_begin_together(tmp_path):
+    """One has the file, the other is refused; whichever, nothing is lost."""
+    code = (
+        "import sys\n"
+        "from camwidget.errors import DataError\n"
+        "from camwidget.evaluation.records import Records\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "try:\n"
+        "    made = Records(sys.argv[1], {'a': 1})\n"
+        "except DataError as error:\n"
+        "    print(error, flush=True)\n"
+        "else:\n"
+        "    made.add(0, [{'picture': 0}])\n"
+        "    print('written', flush=True)\n"
+        "    sys.stdin.readline()\n"
+    )
+    path = tmp_path / "run.jsonl"
+    command = [sys.executable, "-c", code, str(path)]
+    running = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for process in running:
+        assert process.stdout.readline() == "ready\n"
+    for process in running:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    said = sorted(process.stdout.readline() for process in running)
+    for process in running:
+        process.communicate(timeout=60)
+    assert said[1] == "written\n" and "in use by another evaluation" in said[0]
+    assert len(Records(path, {"a": 1}).rows()) == 1
 
 
 def test_a_full_disk(tmp_path):

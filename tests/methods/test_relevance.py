@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch.nn import functional as nnF
 
 import camwidget as cw
 from camwidget import errors
-from camwidget.methods import get_method
+from camwidget.methods import get_method, relevance
 from camwidget.relevance.rules import STABILIZER
 from camwidget.targets import ClassTarget, EachTarget, FunctionTarget, predicted_target
 from camwidget.trace import Trace
@@ -337,3 +338,29 @@ def test_the_contrast_finds_the_dog(real_model: cw.VisionModel, real_folder: Pat
         y, x = divmod(int(exp.saliency.argmax()), 224)
         assert 60 <= x <= 150 and 15 <= y <= 115
         assert abs(exp.raw.sum()) < 1e-4
+
+
+def test_two_threads_ask_whether_it_applies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither waits for the other's passes, which may need what it holds; both hear the same."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    )
+    model = cw.wrap(module, cw.Preprocess(16))
+    barrier = threading.Barrier(2)
+    judged: list[frozenset[str]] = []
+
+    def judge(_: cw.VisionModel) -> frozenset[str]:
+        barrier.wait(60)  # both are here at once
+        judged.append(frozenset({"0", str(len(judged))}))
+        return judged[-1]
+
+    monkeypatch.setattr(relevance, "_judge", judge)
+    threads = [threading.Thread(target=relevance._reason, args=(model, "0")) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert len(judged) == 2 and relevance._verdicts[model] in judged
+    assert relevance._reason(model, "0") is None and len(judged) == 2, "it is remembered"

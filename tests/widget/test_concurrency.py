@@ -208,3 +208,144 @@ def test_a_value_that_cannot_be_made_is_tried_again() -> None:
     with pytest.raises(ZeroDivisionError):
         recent.get("key", lambda: 1 // 0)
     assert recent.get("key", lambda: 4) == 4
+
+
+def test_pictures_added_by_several_threads(
+    explorer: cw.Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is lost, none shares its name with another, and each thread's was shown."""
+    barrier = threading.Barrier(4)
+    base = explorer._texts.base
+    pixels = base.pixels
+
+    def together(picture: Any) -> Any:
+        if threading.current_thread().name == "adding":
+            barrier.wait(60)
+        return pixels(picture)
+
+    shown: list[int] = []
+    explorer.observe(lambda change: shown.append(change["new"]), "picture")
+    monkeypatch.setattr(base, "pixels", together)
+    threads = [
+        threading.Thread(target=lambda p=PICTURES[n % 3]: explorer.add(p), name="adding")
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    joined(*threads)
+    monkeypatch.undo()
+    explorer.wait(60)
+    assert [p.name for p in explorer.pictures] == [f"picture {n + 1}" for n in range(7)]
+    assert explorer._view.pictures == [p.name for p in explorer.pictures]
+    assert sorted(shown) == [3, 4, 5, 6]
+
+
+def test_what_is_drawn_is_waited_for(explorer: cw.Explorer) -> None:
+    """DeepVis is the explorer's own worker's, and its least urgent: a map goes before it."""
+    explorer._panels.box.selected_index = 0
+    panel = explorer._panels.deepvis
+    assert panel is not None
+    panel.steps = 3
+    module = hold(explorer)
+    panel.start()
+    assert module.entered.wait(60)
+    with pytest.raises(TimeoutError):
+        explorer.wait(0.01)
+    explorer.method = "layercam"
+    when: list[bool] = []
+    explorer.observe(lambda change: when.append(panel.visualization is None), "explanation")
+    module.gate.set()
+    explorer.wait(60)
+    assert panel.visualization is not None and when == [True]
+    panel.steps = 10_000
+    panel.start()
+    explorer._panels.close()
+    explorer.wait(60)
+    explorer.fraction = 0.5
+    assert explorer.wait(60)._view.masked, "closing the panel leaves the explorer its worker"
+
+
+@pytest.mark.parametrize("whose", ["its own", "the other's"])
+def test_the_answer_for_a_new_map_is_not_lost_to_one_for_the_old(
+    explorer: cw.Explorer, monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    """A thread that still has the old map in its hands used to put its job in the place of the new map's."""
+    if whose == "the other's":
+        explorer.compare = {"method": "layercam"}
+    explorer.fraction = 0.5
+    explorer.wait(60)
+    desk: Any = explorer._answers if whose == "its own" else explorer._other
+    curve = "curve" if whose == "its own" else "other curve"
+    has_old, has_new = threading.Event(), threading.Event()
+    mask_of = explorer._masking
+
+    def slow(picture: Any) -> Any:
+        if threading.current_thread().name == "slider":
+            has_old.set()
+            assert has_new.wait(60)
+        return mask_of(picture)
+
+    session = explorer._session
+    submit = session.submit
+
+    def interrupted(kind: str, job: Callable[[], Any]) -> None:
+        if kind == curve and session.in_worker and not has_new.is_set():
+            # The new map's job waits for the worker, which is here; the old one's is about to come.
+            has_new.set()
+            slider.join(0.5)
+        submit(kind, job)
+
+    monkeypatch.setattr(desk, "_mask", slow)
+    monkeypatch.setattr(session, "submit", interrupted)
+    slider = threading.Thread(
+        target=desk.ask if whose == "its own" else desk.ask_mask, name="slider"
+    )
+    slider.start()
+    assert has_old.wait(60)
+    if whose == "its own":
+        explorer.method = "gradcam++"
+    else:
+        explorer.compare = {"method": "gradcam++"}
+    explorer.wait(60)
+    joined(slider)
+    explorer.wait(60)
+    assert not explorer._view.pending
+    if whose == "its own":
+        assert explorer._view.masked
+    else:
+        assert explorer._view.other_answer["target"]["masked"] is not None
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["DeepVis", "Evaluate"])
+def test_of_two_starts_at_once_the_last_one_is_done(
+    explorer: cw.Explorer, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    """The job of the first used to take the place of the second's, of which nothing came."""
+    explorer._panels.box.selected_index = place
+    panels = explorer._panels
+    panel: Any = panels.deepvis if place == 0 else panels.evaluate
+    if place == 0:
+        panel.steps = 3
+    else:
+        panel.table.chosen_methods, panel.table.chosen_metrics = ["gradcam"], ["complexity"]
+    submit = explorer._session.submit
+    first_is_here, second_is_asked = threading.Event(), threading.Event()
+
+    def slow_for_the_first(kind: str, job: Callable[[], Any]) -> None:
+        if threading.current_thread().name == "first":
+            first_is_here.set()
+            second_is_asked.wait(0.5)
+        submit(kind, job)
+
+    monkeypatch.setattr(explorer._session, "submit", slow_for_the_first)
+    first = threading.Thread(target=panel.start, name="first")
+    first.start()
+    assert first_is_here.wait(60)
+    panel.start()
+    second_is_asked.set()
+    joined(first)
+    explorer.wait(60)
+    if place == 0:
+        assert panel.visualization is not None and panel._button.description == "Start"
+    else:
+        assert len(panel.scores) == 1 and not panel.table.running

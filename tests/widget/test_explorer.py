@@ -56,6 +56,14 @@ def test_default_is_the_embedded_model() -> None:
     explorer.close()
 
 
+@pytest.mark.parametrize("top", [0, 10, -1, 2.5, True, "6", None, float("nan")])
+def test_how_many_classes_are_listed_is_not_changed_without_a_word(
+    textures: cw.VisionModel, top: Any
+) -> None:
+    with pytest.raises(cw.CamwidgetError, match=r"a whole number from 1 to 9, not .*their names"):
+        cw.Explorer(textures, top=top)
+
+
 def test_traits_move_the_view(ex: cw.Explorer) -> None:
     ex.target = "Waffled"
     ex.wait(30)

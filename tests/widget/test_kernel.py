@@ -177,3 +177,25 @@ def test_two_explorers_on_one_model(kernel: Kernel) -> None:
     assert kernel.value(
         "[bool((d.saliency == e.explanation.saliency).all()) for d, e in zip(direct, (ex, other))]"
     ) == [True, True]
+
+
+# -- what nobody expected --------------------------------------------------------------------
+
+
+def test_a_traceback_is_where_the_text_says(kernel: Kernel) -> None:
+    """On the kernel's stderr, which a notebook shows; from a message of the page, and from the worker's thread."""
+    view = kernel.value("view.model_id")
+    kernel.execute(
+        "def mine(change): raise ValueError('mine')\nex.observe(mine, ['fraction', 'explanation'])"
+    )
+    numbers = [kernel.tell(view, update(**state)) for state in ({"fraction": 0.5}, {"target": 2})]
+    assert numbers
+    until(kernel, "'fraction' not in view.error and 'explanation' in view.error")
+    kernel.execute("ex.wait(60); ex.unobserve(mine, ['fraction', 'explanation'])")
+    said = kernel.value("view.error")
+    assert "raised ValueError: mine; its traceback is below the cell that ran last, or" in said
+    assert "View > Show Log Console" in said
+    printed = "".join(kernel.tracebacks)
+    kernel.tracebacks.clear()
+    assert printed.count("Traceback (most recent call last)") == 2
+    assert printed.count("ValueError: mine") >= 2

@@ -1,0 +1,398 @@
+"""What nobody expected: its traceback is in the log, a text in the widget names it, and the widget goes on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import camwidget as cw
+from camwidget.painting import encode
+from camwidget.widget import answers, evaluate, judging, other, panels
+from camwidget.widget.deepvis import DeepVisPanel
+from camwidget.widget.interrupts import Interrupts
+from camwidget.widget.session import Session
+from camwidget.widget.workbench import Workbench
+
+PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(3)]
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
+
+#: How each text says where the traceback is; what stands before it names the error.
+SAID = "(Boom: <b>nobody</b> expects this); its traceback is "
+
+
+class Boom(Exception):  # noqa: N818
+    """What no code of ours raises, or looks for."""
+
+
+Boom.__module__ = "builtins"  # named without the place of this test
+
+
+def boom(*_: Any, **__: Any) -> Any:
+    raise Boom("<b>nobody</b> expects this")
+
+
+def growing_boom(*_: Any, **__: Any) -> Iterator[Any]:
+    boom()
+    yield
+
+
+def net() -> cw.VisionModel:
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4)
+    )  # fmt: skip
+    return cw.wrap(module.eval(), cw.Preprocess(16), ["cat", "dog", "emu", "fox"])
+
+
+@pytest.fixture
+def ex() -> Iterator[cw.Explorer]:
+    made = cw.Explorer(net(), PICTURES).wait(60)
+    yield made
+    made.close()
+
+
+def boomed(caplog: pytest.LogCaptureFixture) -> int:
+    """How often the error is in the log with its traceback."""
+    found = [r for r in caplog.records if r.exc_info and r.exc_info[0] is Boom]
+    assert all(r.name == "camwidget" and r.levelno == logging.ERROR for r in found)
+    assert all(r.exc_info is not None and r.exc_info[2] is not None for r in found)
+    return len(found)
+
+
+def goes_on(ex: cw.Explorer) -> None:
+    """The next requests are answered as ever."""
+    ex.picture = (ex.picture + 1) % 3
+    ex.method = "layercam" if ex.method != "layercam" else "gradcam"
+    ex.wait(60)
+    assert ex._view.error == ""
+    assert ex.explanation.method == ex.method and ex._view.scene["id"] == ex.pictures[ex.picture].id
+    ex.fraction = 0.25 if ex.fraction != 0.25 else 0.5
+    ex.wait(60)
+    assert ex._view.masked and ex.curve is not None and not ex._view.busy and not ex._view.pending
+
+
+# -- what a page sends -----------------------------------------------------------------------
+
+
+def says(ex: cw.Explorer, content: Any) -> None:
+    ex._view._handle_msg(
+        {"content": {"data": {"method": "custom", "content": content}}, "buffers": []}
+    )
+
+
+def sets(ex: cw.Explorer, **state: Any) -> None:
+    ex._view._handle_msg({"content": {"data": {"method": "update", "state": state}}})
+
+
+def mouse(canvas: Any) -> None:
+    canvas._handle_frontend_event(canvas, {"event": "mouse_down", "x": 130.0, "y": 5.0}, [])
+
+
+def click_a_row(ex: cw.Explorer) -> None:
+    index = ex._screen.row_classes.index(ex._view.target)
+    mark = next(m for m in ex._screen.bars.figure.marks if m._element_click_handlers.callbacks)
+    mark._element_click_handlers(mark, {"data": {"index": 1 - min(index, 1)}})
+
+
+PAGES: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str]], Callable[[cw.Explorer], None]]] = {
+    "undo": (lambda ex: (ex._history, "undo"), lambda ex: says(ex, {"type": "undo"})),
+    "redo": (lambda ex: (ex._history, "redo"), lambda ex: says(ex, {"type": "redo"})),
+    "cancel": (lambda ex: (ex._desk, "cancel"), lambda ex: says(ex, {"type": "cancel"})),
+    "text": (lambda ex: (ex, "_write"), lambda ex: says(ex, {"type": "text", "text": "x"})),
+    "pick": (
+        lambda ex: (ex._session, "submit"),
+        lambda ex: says(ex, {"type": "pick", "x": 1, "y": 1}),
+    ),
+    "a trait": (lambda ex: (ex._desk, "ask"), lambda ex: sets(ex, method="layercam")),
+    "a class": (lambda ex: (ex._desk, "ask"), lambda ex: sets(ex, target=3)),
+    "a comparison": (
+        lambda ex: (ex._other, "ask"),
+        lambda ex: sets(ex, compare={"method": "layercam"}),
+    ),
+    "the slider": (lambda ex: (ex._answers, "ask"), lambda ex: sets(ex, fraction=0.75)),
+    "the brush": (
+        lambda ex: (ex._brush, "bring"),
+        lambda ex: sets(
+            ex,
+            paint={"scene": ex._view.scene["id"], "runs": encode(np.eye(16, dtype=np.int8)), "painting": False},
+        ),
+    ),
+    "a row": (lambda ex: (ex._desk, "ask"), click_a_row),
+    "a thumbnail": (lambda ex: (ex._desk, "ask"), lambda ex: mouse(ex._screen.strip._paper.canvas)),
+    "the strip": (
+        lambda ex: (ex._screen.strip._paper, "_on_click"),
+        lambda ex: mouse(ex._screen.strip._paper.canvas),
+    ),
+    "a new page": (
+        lambda ex: (ex._screen.strip._paper, "_draw"),
+        lambda ex: ex._screen.strip._paper.canvas._handle_frontend_event(
+            ex._screen.strip._paper.canvas, {"event": "client_ready"}, []
+        ),
+    ),
+    "an upload": (
+        lambda ex: (ex, "add"),
+        lambda ex: setattr(
+            ex._screen.strip.upload, "value", ({"name": "a.png", "content": b"x", "type": "",
+            "size": 1, "last_modified": NOW},)
+        ),
+    ),
+    "a panel": (
+        lambda ex: (panels, "EvaluatePanel"),
+        lambda ex: setattr(ex._panels.box, "selected_index", 1),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_a_page_sends(
+    ex: cw.Explorer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+) -> None:
+    find, send = PAGES[name]
+    holder, attribute = find(ex)
+    with monkeypatch.context() as patch:
+        patch.setattr(holder, attribute, boom)
+        send(ex)
+    assert boomed(caplog) == 1
+    assert SAID in ex._view.error
+    ex.compare = None
+    ex.wait(60)
+    goes_on(ex)
+
+
+def test_an_observer_of_somebodys(ex: cw.Explorer, caplog: pytest.LogCaptureFixture) -> None:
+    for name, state in (
+        ("fraction", {"fraction": 0.5}),
+        ("mask", {}),
+        ("explanation", {"method": "layercam"}),
+    ):
+        caplog.clear()
+        ex.observe(boom, name)
+        if state:
+            sets(ex, **state)
+        else:
+            ex._announce("mask", np.ones((16, 16), bool))
+        ex.wait(60)
+        ex.unobserve(boom, name)
+        assert boomed(caplog) == 1, name
+        assert "Boom: <b>nobody</b> expects this" in ex._view.error
+        assert "its traceback is" in ex._view.error
+    ex.mask = None
+    goes_on(ex)
+
+
+def test_a_slider_that_fails_a_thousand_times_is_logged_once(
+    ex: cw.Explorer, caplog: pytest.LogCaptureFixture
+) -> None:
+    ex.observe(boom, "fraction")
+    for number in range(1000):
+        ex._view.error = ""
+        sets(ex, fraction=(number + 1) / 1000)
+        assert SAID in ex._view.error
+    assert boomed(caplog) == 1
+    ex.unobserve(boom, "fraction")
+    goes_on(ex)
+
+
+# -- on the worker ---------------------------------------------------------------------------
+
+
+JOBS: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str, Any]], dict[str, Any]]] = {
+    "map": (lambda ex: (Workbench, "explanation", boom), {"method": "layercam"}),
+    "grow": (lambda ex: (Workbench, "growing", growing_boom), {"method": "occlusion"}),
+    "mask": (lambda ex: (answers, "masked", boom), {"fraction": 0.5}),
+    "curve": (lambda ex: (answers, "refine_curve", boom), {"mode": "keep"}),
+    "code": (lambda ex: (ex._writer, "code", boom), {"baseline": "mean"}),
+    "stages": (lambda ex: (Workbench, "stages", growing_boom), {"method": "layercam"}),
+    "idle": (lambda ex: (ex._session, "_on_idle", boom), {"fraction": 0.5}),
+}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_what_the_worker_does(
+    ex: cw.Explorer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+) -> None:
+    find, traits = JOBS[name]
+    with monkeypatch.context() as patch:
+        patch.setattr(*find(ex))
+        for trait, value in traits.items():
+            setattr(ex, trait, value)
+        ex.wait(60)
+    assert boomed(caplog) == 1
+    assert SAID in ex._view.error
+    ex.mode = "remove"
+    ex.wait(60)
+    goes_on(ex)
+
+
+@pytest.mark.parametrize("name", ["_steps", "masked", "refine_curve"])
+def test_what_is_compared(
+    ex: cw.Explorer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+) -> None:
+    ex.fraction = 0.5
+    ex.wait(60)
+    holder = other.OtherDesk if name == "_steps" else other
+    with monkeypatch.context() as patch:
+        patch.setattr(holder, name, growing_boom if name == "_steps" else boom)
+        ex.compare = {"method": "layercam"}
+        ex.wait(60)
+    assert boomed(caplog) == 1
+    assert SAID in ex._view.other_state["error"] and ex._view.error == ""
+    ex.compare = {"method": "gradcam++"}
+    ex.wait(60)
+    assert ex.other.method == "gradcam++" and ex._view.other_state == {}
+    goes_on(ex)
+
+
+def test_that_an_error_cannot_be_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """Such as of a display that is gone: both are logged, and the worker goes on."""
+
+    def job() -> None:
+        raise RuntimeError("first")
+
+    session = Session(("one",), boom)
+    session.submit("one", job)
+    assert session.wait(60)
+    kinds = [r.exc_info[0] for r in caplog.records if r.exc_info]
+    assert kinds == [RuntimeError, Boom]
+    done: list[int] = []
+    session.submit("one", lambda: done.append(1))
+    assert session.wait(60) and done == [1]
+    session.close()
+
+
+# -- the panels ------------------------------------------------------------------------------
+
+
+def test_the_contact_sheet(
+    ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    explanation = Workbench.explanation
+
+    def partly(self: Workbench, picture: Any, target: Any, method: str, layer: str) -> Any:
+        return (boom if method == "layercam" else explanation)(self, picture, target, method, layer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Workbench, "explanation", partly)
+        ex._panels.box.selected_index = 2
+        ex.wait(60)
+    sheet = ex._panels.sheet
+    assert sheet is not None and boomed(caplog) == 1, "once, of all its classes"
+    assert "There is no map by LayerCAM for " in sheet._message.value
+    assert "&lt;b&gt;nobody" in sheet._message.value and "<b>" not in sheet._message.value
+    with monkeypatch.context() as patch:
+        patch.setattr(sheet._paper, "_on_click", boom)
+        mouse(sheet._paper.canvas)
+    assert boomed(caplog) == 2 and "An unexpected error (Boom" in sheet._message.value
+    goes_on(ex)
+    assert sheet._message.value == ""
+    assert not [cell for cell, tile in sheet._sheet.tiles.items() if tile is None]
+
+
+def test_the_scores(
+    ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ex._panels.box.selected_index = 1
+    panel = ex._panels.evaluate
+    assert panel is not None
+    panel.table.chosen_methods, panel.table.chosen_metrics = ["gradcam"], ["complexity"]
+    for holder, name, said in (
+        (evaluate, "judge", lambda: panel.table.message),
+        (judging, "case_of", lambda: panel.table.rows[0]["cells"][0]["note"]),
+        (panel, "start", lambda: panel.table.message),
+    ):
+        caplog.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(holder, name, boom)
+            panel.table._handle_custom_msg({"type": "start"}, [])
+            ex.wait(60)
+        assert boomed(caplog) == 1, name
+        assert SAID in said(), name
+    panel.table._handle_custom_msg({"type": "start"}, [])
+    ex.wait(60)
+    assert len(panel.scores) == 1 and not panel.table.wrong
+    goes_on(ex)
+
+
+def test_the_picture_that_is_drawn(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    panel = DeepVisPanel(net(), steps=4)
+    for name in ("_aim", "_steps"):
+        caplog.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(panel, name, growing_boom if name == "_steps" else boom)
+            panel._button.click()
+            panel.wait(60)
+        assert boomed(caplog) == 1, name
+        assert "nobody&lt;/b&gt; expects this); its traceback is " in panel._message.value
+        assert panel._button.description == "Start"
+    panel._button.click()
+    assert panel.wait(60).visualization is not None
+    panel.close()
+
+
+def test_a_quiz(caplog: pytest.LogCaptureFixture) -> None:
+    def fine() -> cw.Question:
+        return cw.Question("?", [(PICTURES[0], "")], ["a", "b"])
+
+    quiz = cw.Quiz([boom, fine]).wait(60)
+    assert boomed(caplog) == 1
+    assert SAID in quiz.cards[0]["error"] and quiz.cards[1]["error"] == ""
+    quiz.observe(boom, "number")
+    quiz._handle_msg({"content": {"data": {"method": "update", "state": {"number": 1}}}})
+    assert boomed(caplog) == 2
+    assert quiz.answer(0) is None
+    quiz.close()
+
+    def interrupted() -> cw.Question:
+        raise KeyboardInterrupt
+
+    quiz = cw.Quiz([fine, interrupted, fine]).wait(60)
+    assert [bool(card["error"]) for card in quiz.cards] == [False, True, True]
+    assert caplog.records[-1].exc_info[0] is KeyboardInterrupt
+    quiz.close()
+
+
+def test_an_interrupt_reaches_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[str] = []
+    interrupts = Interrupts(lambda: None)
+    works = [
+        interrupts.heard(cancel, iter("ab")) for cancel in (boom, lambda: heard.append("second"))
+    ]
+    for work in works:
+        next(work)
+    interrupts._cancel()
+    assert heard == ["second"] and boomed(caplog) == 1
+
+
+def test_a_model_that_fails_is_known_and_its_traceback_is_a_detail(
+    ex: cw.Explorer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "camwidget")
+    hook = ex.model.module.register_forward_pre_hook(boom)
+    ex.picture = 1
+    ex.wait(60)
+    hook.remove()
+    assert "fails on inputs of shape" in ex._view.error and "its traceback" not in ex._view.error
+    details = [r for r in caplog.records if r.levelno == logging.DEBUG and r.exc_info]
+    assert any(isinstance(r.exc_info[1].__cause__, Boom) for r in details)
+    ex.picture = 2
+    ex.wait(60)
+    goes_on(ex)

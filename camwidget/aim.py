@@ -103,9 +103,10 @@ class Aim:
             # What follows may overwrite what it gets (an in-place ReLU), so it gets a copy.
             return output.clone()
 
-        place = {} if self.layer is None else {model.module.get_submodule(self.layer): keep}
-        with model.undisturbed(), hooked(place):
-            returned = model.run(model.inputs(picture[None]))
+        with model.undisturbed() as held:
+            place = {} if self.layer is None else {held.module.get_submodule(self.layer): keep}
+            with hooked(place):
+                returned = held.run(model.inputs(picture[None]))
             logits = model.logits_of(returned, 1)
             model.check_finite(logits.detach())
             if self.target is not None:

@@ -87,4 +87,5 @@ def _named_tensors(inputs: Mapping[str, Any]) -> dict[str, torch.Tensor]:
             raise ModelError(
                 f"Input {name!r} is {got}; a tensor of one row, (1, …), or of one a picture is needed."
             )
-    return dict(inputs)
+    # In the computer's own memory: a device may be lost with what is on it.
+    return {name: value.cpu() for name, value in inputs.items()}

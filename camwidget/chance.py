@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from .errors import CamwidgetError, warn
+from .private_draws import PrivateDraws
 
 if TYPE_CHECKING:
     from .models import VisionModel
@@ -38,25 +39,28 @@ class Draws:
     """Generators of random numbers, and whether they have been used since.
 
     Args:
-        device: the computer's own generators are watched, and those of this device.
+        device: whether the computer's torch generator, or this device's, is seeded is watched, too.
         owners: objects that may have generators of their own among their attributes.
     """
 
     def __init__(self, device: torch.device, owners: Iterable[object] = ()) -> None:
         self._generators: list[State] = [
-            (torch.get_rng_state, torch.set_rng_state),
             (random.getstate, random.setstate),
             (np.random.get_state, np.random.set_state),
         ]
+        #: Of torch's own generators: what is drawn from them is another thread's, or seen by ``PrivateDraws``.
+        self._seeded: list[State] = [(torch.get_rng_state, torch.set_rng_state)]
         if device.type == "cuda":
-            self._generators.append(
+            self._seeded.append(
                 (
                     lambda: torch.cuda.get_rng_state(device),
                     lambda state: torch.cuda.set_rng_state(state, device),
                 )
             )
         elif device.type == "mps":
-            self._generators.append((torch.mps.get_rng_state, torch.mps.set_rng_state))
+            self._seeded.append((torch.mps.get_rng_state, torch.mps.set_rng_state))
+        self._seed = torch.initial_seed()
+        self._before_seeding = [get() for get, _ in self._seeded]
         for owner in owners:
             self._generators += [
                 _of(value) for value in vars(owner).values() if _is_generator(value)
@@ -65,8 +69,8 @@ class Draws:
 
     @property
     def any(self) -> bool:
-        """Whether any random number has been drawn."""
-        return any(
+        """Whether any random number has been drawn, or torch's generator been seeded."""
+        return torch.initial_seed() != self._seed or any(
             not _same(get(), before)
             for (get, _), before in zip(self._generators, self._before, strict=True)
         )
@@ -75,6 +79,9 @@ class Draws:
         """Put the generators back that have moved on."""
         for (get, put), before in zip(self._generators, self._before, strict=True):
             if not _same(get(), before):
+                put(before)
+        if torch.initial_seed() != self._seed:
+            for (_, put), before in zip(self._seeded, self._before_seeding, strict=True):
                 put(before)
 
 
@@ -120,9 +127,14 @@ def _chance_in_preprocess(model: VisionModel) -> str:
     picture = _picture(model)
     owners = [step for step in steps if hasattr(step, "__dict__")]
     try:
-        with draws_watched(torch.device("cpu"), owners) as draws:
+        with draws_watched(torch.device("cpu"), owners) as draws, PrivateDraws(0) as ours:
             first, second = (model.preprocess.pixels(picture) for _ in range(2))
-            is_random = draws.any or first.shape != second.shape or not torch.equal(first, second)
+            is_random = (
+                draws.any
+                or ours.any
+                or first.shape != second.shape
+                or not torch.equal(first, second)
+            )
     except CamwidgetError:  # whoever runs it next is told
         return ""
     if not is_random:
@@ -141,24 +153,25 @@ def _chance_in_module(model: VisionModel) -> str:
     size = preprocess.size
     if preprocess.geometry is not None:
         try:
-            with draws_watched(torch.device("cpu")):
+            with draws_watched(torch.device("cpu")), PrivateDraws(0):
                 size = tuple(preprocess.pixels(_picture(model)).shape[-2:])  # type: ignore[assignment]
         except CamwidgetError:
             return ""
     inputs = model.inputs(_noise(preprocess.channels, *size)[None])
     if not model.mixes_pictures:
         inputs = inputs.repeat(2, 1, 1, 1)
-    with draws_watched(model.device, model.module.modules()) as draws:
+    with draws_watched(model.device, model.module.modules()) as draws, PrivateDraws(0) as ours:
         try:
             answers = _pass(model, inputs)
-            if not draws.any and _alike(model, answers[0], answers[-1]):
+            is_drawn = draws.any or ours.any or model.isolation.draws
+            if not is_drawn and _alike(model, answers[0], answers[-1]):
                 return ""
             again = _pass(model, inputs)
         except CamwidgetError:  # it takes no two pictures at once, say
             return ""
         # Of a generator that nobody holds only the answers tell.
         differ = not _alike(model, answers, again)
-        if not differ and not draws.any:
+        if not (differ or draws.any or is_drawn):
             return ""
     seen = ""
     if differ:
@@ -172,8 +185,8 @@ def _chance_in_module(model: VisionModel) -> str:
 
 
 def _pass(model: VisionModel, inputs: torch.Tensor) -> torch.Tensor:
-    with model.undisturbed(), torch.no_grad():
-        return model.logits_of(model.run(inputs.clone()), len(inputs)).float()
+    with model.undisturbed() as held, torch.no_grad():
+        return held.logits_of(held.run(inputs.clone()), len(inputs)).float()
 
 
 def _alike(model: VisionModel, one: torch.Tensor, other: torch.Tensor) -> bool:

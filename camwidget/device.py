@@ -1,4 +1,4 @@
-"""A device that fails: too little memory, or lost altogether; both said by name, and what can be saved is saved."""
+"""A device that fails: too little memory, or lost altogether; both said by name."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
 
 from .errors import CamwidgetError, ModelError
 
 __all__ = [
     "DeviceLostError",
-    "Spare",
     "by_name",
     "faults_named",
+    "is_elsewhere",
     "is_lost",
     "is_want_of_memory",
     "lost",
+    "responds",
 ]
 
 #: What torch says, in the text of a RuntimeError, when a device does nothing any more until the process ends: the
@@ -123,36 +123,16 @@ def faults_named(name: str, device: torch.device) -> Iterator[None]:
         raise named from error
 
 
-class Spare:
-    """A module's weights once more in the computer's own memory, for when the device that it is on is lost.
-
-    Args:
-        module: whose. Of one that is on the CPU nothing is kept.
-    """
-
-    def __init__(self, module: nn.Module) -> None:
-        self._module = module
-        self._kept = {
-            name: tensor.detach().to("cpu", copy=True)
-            for name, tensor in _tensors(module)
-            if is_elsewhere(tensor)
-        }
-
-    def take_over(self) -> bool:
-        """Put the module on the CPU, with the weights that were kept; False if none were, or it has been done."""
-        kept, self._kept = self._kept, {}
-        for name, tensor in _tensors(self._module):
-            if name in kept:
-                # As ``Module.to`` does it, but for reading from the device: whoever holds the parameter holds this.
-                tensor.data = kept[name]
-        return bool(kept)
+def is_elsewhere(device: torch.device) -> bool:
+    """Whether a device can be lost without the process."""
+    return device.type not in ("cpu", "meta")
 
 
-def is_elsewhere(tensor: torch.Tensor) -> bool:
-    """Whether a tensor is on a device that can be lost without the process."""
-    return tensor.device.type not in ("cpu", "meta")
-
-
-def _tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    yield from module.named_parameters()
-    yield from module.named_buffers()
+def responds(device: torch.device) -> bool:
+    """Whether something can be computed on a device now, or could be if there were memory."""
+    try:
+        return (
+            float(torch.zeros((), device=device) + 1) == 1
+        )  # read from it, which waits for what is computed
+    except RuntimeError as error:
+        return is_want_of_memory(error)

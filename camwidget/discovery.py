@@ -51,6 +51,7 @@ class Discovery:
     is_reentrant: bool = (
         False  #: whether a part is checkpointed so that gradients cannot be asked through it
     )
+    draws: bool = False  #: whether random numbers were drawn
     #: Why there is no layer with a map, so that the picture stands for one; empty if there are some.
     no_maps: str = ""
 

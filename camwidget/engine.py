@@ -18,6 +18,7 @@ from .discovery import AT_INPUT
 from .errors import MethodError
 from .explanation import Explanation, Explanations
 from .images import shades
+from .isolation import autocast_off
 from .methods import Method, get_method
 from .models import Prediction, VisionModel
 from .picture_containers import as_batch
@@ -186,7 +187,7 @@ def compute_explanations(
     progress: Progress | None = None,
 ) -> Explanations:
     """Every combination from one trace; None stands for the predicted class."""
-    with torch.no_grad(), torch.autocast(trace.logits.device.type, enabled=False):
+    with torch.no_grad(), autocast_off(trace.logits.device):
         predicted = predicted_target(trace.model, trace.logits) if None in targets else None
         asked = [t if t is not None else predicted for t in targets]
         return _combinations(trace, asked, methods, layers, progress)  # type: ignore[arg-type]

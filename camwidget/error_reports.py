@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
 import traceback
 import weakref
 from collections.abc import Hashable, Iterator
 from types import ModuleType
 
+from . import fork_safety
 from .errors import CamwidgetError
 
 __all__ = ["LOGGER", "error_line", "error_text", "log_error"]
@@ -22,7 +22,7 @@ _MOST, _LONGEST = 100, 400
 
 #: By owner, what has been logged for it. Those without one are this module's.
 _logged: weakref.WeakKeyDictionary[object, dict[Hashable, None]] = weakref.WeakKeyDictionary()
-_lock = threading.Lock()
+_lock = fork_safety.lock()
 
 
 def error_line(error: BaseException) -> str:

@@ -76,10 +76,9 @@ class CamwidgetWarning(UserWarning):
 
 def warn(message: str) -> None:
     """Give a ``CamwidgetWarning`` at the line outside this package that the call came from."""
-    package = __name__.partition(".")[0]
+    # Between a context manager and who enters it there is the standard library's part of it.
+    passed = (__name__.partition(".")[0], "contextlib")
     level, frame = 2, sys._getframe(1)
-    while (
-        frame.f_back is not None and str(frame.f_globals.get("__name__")).split(".")[0] == package
-    ):
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).split(".")[0] in passed:
         level, frame = level + 1, frame.f_back
     warnings.warn(message, CamwidgetWarning, stacklevel=level)

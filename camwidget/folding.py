@@ -5,8 +5,8 @@ The same numbers up to rounding, for about a fifth less time: worth a copy where
 
 from __future__ import annotations
 
-import copy
 import logging
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -30,20 +30,20 @@ def folded(model: VisionModel, inputs: torch.Tensor) -> VisionModel:
         model: left as it is.
         inputs: the module's input (N, C, H, W).
     """
-    with model.undisturbed(), torch.no_grad():
-        pairs, expected = _pairs(model, inputs)
+    with model.undisturbed() as held, torch.no_grad():
+        pairs, expected = _pairs(held, inputs)
         if not pairs:
             return model
         try:
             # Hooks are the same: they may count, or show progress.
-            module = copy_module(model.module, lambda hooks: hooks)
+            module = copy_module(held.module, lambda hooks: hooks)
             for convolution, normalisation in pairs:
                 first, second = map(module.get_submodule, (convolution, normalisation))
                 assert isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d)
                 module.set_submodule(convolution, fuse_conv_bn_eval(first, second))
                 module.set_submodule(normalisation, nn.Identity())
-            other = copy.copy(model)
-            other.module = module.eval()
+            other = model.around(module.eval())
+            other.isolation = replace(model.isolation, is_ours=True)
             found = other.logits_of(other.run(inputs.clone()), len(inputs))
         except Exception as error:  # someone's own module may refuse to be copied, in its own way
             # Nothing is wrong then: the model itself answers, more slowly.

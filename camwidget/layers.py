@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from .picture_dependence import (
     sketch_maps,
     sketch_tokens,
 )
+from .private_draws import PrivateDraws
 from .relus import has_reentrant_checkpoint, other_activations
 from .stages import last_features, list_stages, listed_name
 from .tokens import TokenGrid
@@ -243,17 +244,22 @@ def discover_layers(
     extras = extras or {}
     recorder = _Recorder(module, inputs.shape[-2:], reshape)
 
+    draws = PrivateDraws(0)
+
     def run(picture: torch.Tensor) -> Any:
-        # Each pass draws the same random numbers, if any, and leaves the caller's as they were. With a graph, which
-        # tells the activations, and because some modules take another way without one.
-        devices = [inputs.device] if inputs.device.type == "cuda" else []
-        with torch.random.fork_rng(devices), torch.enable_grad():
+        # With a graph, which tells the activations, and because some modules take another way without one.
+        with torch.enable_grad():
             return reader.call(module, picture.clone().requires_grad_().clone(), extras)
 
+    def own_draws() -> AbstractContextManager[object]:
+        """Each pass draws the same random numbers, if any. To look for them takes time: the first pass tells."""
+        draws.restart()
+        return draws if draws.any else nullcontext()
+
     try:
-        with hooked(dict.fromkeys(recorder.names, recorder)):
+        with draws, hooked(dict.fromkeys(recorder.names, recorder)):
             output = run(inputs)
-        with torch.enable_grad():
+        with own_draws(), torch.enable_grad():
             found = reader.settle(output, module, inputs, extras)
         rectifies, others = other_activations(output if found is None else found)
         is_reentrant = has_reentrant_checkpoint(output)
@@ -261,7 +267,7 @@ def discover_layers(
         variants, answers = [], []
         for picture in corner_variants(inputs):
             sketches: dict[str, torch.Tensor] = {}
-            with hooked(_sketchers(module, recorder, sketches)):
+            with own_draws(), hooked(_sketchers(module, recorder, sketches)):
                 answer = run(picture)
             variants.append(sketches)
             answers.append(None if found is None else reader.logits(answer, 1))
@@ -283,7 +289,7 @@ def discover_layers(
     if no_maps:
         place = Layer(AT_INPUT, (inputs.shape[1], inputs.shape[2], inputs.shape[3]))
         return Discovery(
-            logits=logits,
+            logits=logits.cpu(),
             layers={AT_INPUT: place},
             stages=(place,),
             default=AT_INPUT,
@@ -293,6 +299,7 @@ def discover_layers(
             rectifies=rectifies,
             activations=others,
             is_reentrant=is_reentrant,
+            draws=draws.any,
         )
     layers, faults = recorder.judge(variants)
     if not layers and all(
@@ -322,7 +329,7 @@ def discover_layers(
         order = list(layers)
         stages = tuple(sorted((*stages, layers[default]), key=lambda s: order.index(s.name)))
     return Discovery(
-        logits=logits,
+        logits=logits.cpu(),
         layers=layers,
         stages=stages,
         default=default,
@@ -334,6 +341,7 @@ def discover_layers(
         same=same,
         faults={**recorder.others, **faults},
         is_reentrant=is_reentrant,
+        draws=draws.any,
     )
 
 

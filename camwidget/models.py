@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, SupportsIndex
 
 import torch
@@ -22,18 +22,20 @@ from .errors import (
     PictureError,
     PromptError,
     TargetError,
-    warn,
 )
+from .first_passes import first_passes, first_picture
 from .gap import GapHead
 from .images import PictureLike
-from .layers import Reshape, discover_layers, spatial
+from .isolation import Isolation, evaluating
+from .layers import Reshape, spatial
 from .origin import Origin
 from .output_reader import OutputReader, picture_keyword
 from .outputs import as_place, describe_output
 from .prediction import Prediction
 from .preprocess import Preprocess
+from .private_draws import PrivateDraws
 from .prompts import Prompt, Reading, check_prompt, read_text
-from .running import bare_module, evaluating, not_finite, wants_rows, without_new_graphs
+from .running import bare_module, not_finite, wants_rows
 from .scores import check_scores, log_probabilities_of, probabilities_of
 
 __all__ = ["Prediction", "VisionModel"]
@@ -99,16 +101,19 @@ class VisionModel:
         self.takes_channels_last = True
         # A module under several names goes by its first.
         self._module_names: dict[nn.Module, str] = {m: n for n, m in self.module.named_modules()}
-        self._reader = OutputReader(
+        reader = OutputReader(
             name,
             asked=None if output is None else as_place(output),
             declared="value" if unit else scores,
             names=len(classes) if isinstance(classes, Sized) else None,
             keyword=picture_keyword(self.module, self.extras(1)),
         )
-        #: Whether the module's forward changes its buffers, which are put back then; found out by running it.
-        self._writes_buffers = False
-        self._discovery = self._discover(without=layers is not None and not layers)
+        self.chance = ""
+        #: How the module is kept from what a pass does to it; found out by running it.
+        self._discovery, self._reader, self.isolation = self._discover(
+            reader, without=layers is not None and not layers
+        )
+        self.check_finite(self._discovery.logits)
         self.scores = self._reader.scores
         count = 2 if self._reader.is_two_sided else self._reader.columns
         if classes is None and count:
@@ -198,7 +203,10 @@ class VisionModel:
                 return name
         if not isinstance(module, nn.Module):
             return str(name)
-        return self._module_names.get(module, type(module).__name__)
+        # A part that has been put in another's place since goes by the name that was asked for.
+        return self._module_names.get(
+            module, name if isinstance(name, str) else type(module).__name__
+        )
 
     def class_index(self, target: str | SupportsIndex) -> int:
         """A class by index or by name (case does not matter).
@@ -212,11 +220,11 @@ class VisionModel:
 
     def pixels(self, pictures: Any) -> torch.Tensor:
         """One picture, a list of them or a tensor (N, C, H, W) as pixels (N, C, H, W) in [0, 1]."""
-        if not isinstance(pictures, (list, tuple)) and not (
+        is_one = not isinstance(pictures, (list, tuple)) and not (
             isinstance(pictures, torch.Tensor) and pictures.ndim == 4
-        ):
-            return self.preprocess.pixels(pictures)[None]
-        rows = [self.preprocess.pixels(p) for p in pictures]
+        )
+        with PrivateDraws() if self.chance else nullcontext():
+            rows = [self.preprocess.pixels(p) for p in ([pictures] if is_one else pictures)]
         sizes = {tuple(r.shape[-2:]) for r in rows}
         if len(sizes) != 1:
             raise PictureError(
@@ -273,8 +281,8 @@ class VisionModel:
         if self.prompt is None:
             raise PromptError(f"{self.name} takes no text beside the picture.")
         pixels = self.pixels(picture)
-        with self.undisturbed(), torch.no_grad():
-            return self.prompt.propose(self, pixels)
+        with self.undisturbed() as held, torch.no_grad():
+            return self.prompt.propose(held, pixels)
 
     def propose(self, picture: PictureLike) -> str:
         """The text that the model itself has for a picture: its own caption.
@@ -335,12 +343,19 @@ class VisionModel:
         rows = self._beside.row(picture)
         return self.given(**rows) if rows else self
 
+    def around(self, module: nn.Module) -> VisionModel:
+        """The same model, under the same text, around another module: a copy of its own with whatever weights."""
+        other = copy.copy(self)
+        other.module = module
+        other._module_names = {m: n for n, m in module.named_modules()}
+        return other
+
     def extras(self, count: int) -> dict[str, torch.Tensor]:
         """The inputs beside the picture, by name, for a batch of ``count``."""
         return self._beside.rows(count, self.device, self.dtype)
 
     def run(self, inputs: torch.Tensor) -> Any:
-        """The module's output for inputs (N, C, H, W), as ``logits_of`` takes it. Only within ``undisturbed``.
+        """The module's output for inputs (N, C, H, W), as ``logits_of`` takes it. Only of what ``undisturbed`` gives.
 
         It is the module's own, or an ``outputs.Answer`` where the logits are no part of that.
 
@@ -384,8 +399,8 @@ class VisionModel:
         """A plain forward pass: pixels (N, C, H, W) to float32 logits (N, classes), without graph."""
         # Not inference_mode: a module may keep what it computes (a position grid, say), and its owner
         # could then not train it any more.
-        with self.undisturbed(), torch.no_grad():
-            logits = self.logits_of(self.run(self.inputs(pixels)), len(pixels)).to(torch.float32)
+        with self.undisturbed() as held, torch.no_grad():
+            logits = held.logits_of(held.run(self.inputs(pixels)), len(pixels)).to(torch.float32)
         self.check_finite(logits)
         return logits
 
@@ -445,14 +460,20 @@ class VisionModel:
         return Prediction(chosen, names, numbers, self.scores, self.unit)
 
     @contextmanager
-    def undisturbed(self) -> Iterator[None]:
-        """Hold the module for one pass, in evaluation mode, and give it back as it was.
+    def undisturbed(self, *, runs: bool = True) -> Iterator[VisionModel]:
+        """Give the model for one pass, around a copy of the module's structure in evaluation mode.
 
-        The caller's autocast and inference mode do not reach inside: the same picture has the same answer,
+        Its weights are the module's, as they are now, and so are its hooks; what a pass leaves in it is in that copy
+        only. The caller's autocast and inference mode do not reach inside: the same picture has the same answer,
         and the same map, wherever it is asked for.
+
+        Args:
+            runs: whether the module is run within; False for a backward pass.
         """
-        with evaluating(self.module, self.device, keep_buffers=self._writes_buffers):
-            yield
+        with evaluating(self.module, self.device, self.isolation, runs=runs) as module:
+            held = copy.copy(self)
+            held.module = module
+            yield held
 
     def check_finite(self, logits: torch.Tensor) -> None:
         """Raise a ModelError that names the cause if the logits are not finite."""
@@ -460,29 +481,12 @@ class VisionModel:
             raise not_finite(self.module, self.name, self.dtype)
 
     @leaves_random_state
-    def _discover(self, without: bool) -> Discovery:
-        side = 64 if self.preprocess.geometry is None else 256
-        # Noise, not a flat grey: the recognition of a GAP head compares numbers, and on a flat
-        # picture too many of them would be equal.
-        bands = 3 if self.preprocess.channels == 1 else self.preprocess.channels
-        noise = torch.rand((bands, side, side), generator=torch.Generator().manual_seed(0))
-        picture = noise.mul(255).to(torch.uint8).permute(1, 2, 0).numpy()
-        inputs = self.inputs(self.pixels(picture))
-        with (
-            evaluating(self.module, self.device, keep_buffers=True) as kept,
-            without_new_graphs(self.module),
-        ):
-            discovery = discover_layers(
-                self.module, inputs.clone(), self._reader, self.reshape, self.extras(1), without
-            )
-        if kept is not None and kept.changed:
-            self._writes_buffers = True
-            warn(
-                f"{self.name} writes into its own buffers when it is run ({', '.join(kept.changed[:3])}), so that its "
-                "answers may depend on what it was shown before. camwidget puts them back after each pass."
-            )
-        self.check_finite(discovery.logits)
-        return discovery
+    def _discover(
+        self, reader: OutputReader, *, without: bool
+    ) -> tuple[Discovery, OutputReader, Isolation]:
+        with PrivateDraws(0):
+            inputs = self.inputs(self.pixels(first_picture(self.preprocess)))
+        return first_passes(self.module, inputs, reader, self.reshape, self.extras(1), without)
 
     def _anchor(self) -> torch.Tensor:
         for tensor in itertools.chain(self.module.parameters(), self.module.buffers()):

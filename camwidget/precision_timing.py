@@ -68,8 +68,8 @@ def _ratio(model: VisionModel, inputs: torch.Tensor, precision: str) -> float:
     batch = inputs if model.mixes_pictures else inputs.repeat(_PICTURES, 1, 1, 1)
 
     def run(wanted: str) -> None:
-        with one.undisturbed(), torch.no_grad(), in_precision(wanted, batch.device):
-            one.run(batch.clone())
+        with one.undisturbed() as held, torch.no_grad(), in_precision(wanted, batch.device):
+            held.run(batch.clone())
         if batch.is_cuda:
             torch.cuda.synchronize(batch.device)
 

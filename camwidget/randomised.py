@@ -13,12 +13,13 @@ from .copying import REFUSALS, copy_module, own_tensor
 from .error_reports import error_line, log_error
 from .errors import ModelError, warn
 from .models import VisionModel
+from .private_draws import PrivateDraws
 
-__all__ = ["randomised", "with_module"]
+__all__ = ["randomised"]
 
 
 def randomised(model: VisionModel, seed: int = 0) -> nn.Module:
-    """A copy of a model's module with all weights random, for ``with_module``.
+    """A copy of a model's module with all weights random, for ``VisionModel.around``.
 
     Every part that knows how it begins (``reset_parameters``) begins again. All other parameters, and those that this
     did not change, have their values shuffled, which keeps their mean and spread.
@@ -30,12 +31,10 @@ def randomised(model: VisionModel, seed: int = 0) -> nn.Module:
     Raises:
         ModelError: if the module holds something that cannot be copied.
     """
-    with model.undisturbed():
-        module = _copy(model.module, model.name).cpu()
-    # On the CPU, and in a fork: the weights are the same on every device, and the caller's random numbers go on as
-    # if nothing had happened. (torch.manual_seed would set the generators of all devices.)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.default_generator.manual_seed(seed)
+    with model.undisturbed() as held:
+        module = _copy(held.module, model.name).cpu()
+    # On the CPU: the weights are the same on every device.
+    with PrivateDraws(seed), torch.no_grad():
         # A parameter that several parts share is drawn again by each, and is theirs all the same.
         before = {p: p.clone() for p in module.parameters()}
         for part in module.modules():
@@ -45,14 +44,6 @@ def randomised(model: VisionModel, seed: int = 0) -> nn.Module:
                 shuffled = old.flatten()[torch.randperm(old.numel())]
                 parameter.copy_(shuffled.reshape(old.shape))
     return module.to(model.device)
-
-
-def with_module(model: VisionModel, module: nn.Module) -> VisionModel:
-    """The same model, under the same text, around a copy of its module with other weights."""
-    other = copy.copy(model)
-    other.module = module
-    other._module_names = {m: n for n, m in module.named_modules()}
-    return other
 
 
 def _begin_again(part: nn.Module) -> None:
@@ -77,7 +68,6 @@ def _begin_again(part: nn.Module) -> None:
 def _copy(module: nn.Module, name: str) -> nn.Module:
     """A copy in evaluation mode with parameters of its own, and with the same hooks: some make a weight of others."""
     try:
-        # Within the model's lock all training flags are off, and so are the copy's.
         return copy_module(module, copy.copy, attribute=own_tensor)
     except REFUSALS as error:
         raise ModelError(

@@ -120,18 +120,18 @@ def in_batches(
 
 def _run(model: VisionModel, inputs: torch.Tensor, precision: str) -> Any:
     with (
-        model.undisturbed(),
+        model.undisturbed() as held,
         torch.no_grad(),
         in_precision(precision, inputs.device),
     ):
         if model.takes_channels_last:
             try:
-                return model.run(inputs.contiguous(memory_format=torch.channels_last))
+                return held.run(inputs.contiguous(memory_format=torch.channels_last))
             except RuntimeError as error:
                 if not wants_rows(error):
                     raise
                 model.takes_channels_last = False
-        return model.run(inputs.contiguous())
+        return held.run(inputs.contiguous())
 
 
 @dataclass
@@ -207,7 +207,6 @@ def from_layer(trace: Trace, layer: str, picture: int, total: int, change: Make)
         change: gives the layer's outputs (stop - start, …) of a part of the series; its first one must be unchanged.
     """
     model = trace.model.given_of(picture)
-    module = model.module.get_submodule(layer)
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
     height, width = trace.activation(layer).shape[-2:]
     # The fewer cells, the less is left to compute, and the more rows may share the way to the layer.
@@ -217,12 +216,12 @@ def from_layer(trace: Trace, layer: str, picture: int, total: int, change: Make)
     def run(rows: torch.Tensor, shared: bool) -> tuple[Any, torch.Tensor]:
         batch = inputs if shared else inputs.expand(len(rows), -1, -1, -1)
         with (
-            model.undisturbed(),
+            model.undisturbed() as held,
             torch.no_grad(),
             in_precision(trace.precision, inputs.device),
-            hooked({module: lambda _module, _args, _output: rows.clone()}),
+            hooked({held.module.get_submodule(layer): lambda *_: rows.clone()}),
         ):
-            returned = model.run(batch.clone())
+            returned = held.run(batch.clone())
         return returned, model.logits_of(returned, len(rows))
 
     def is_right(rows: torch.Tensor) -> bool:

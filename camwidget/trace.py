@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 
 from .errors import LayerError, MethodError
+from .isolation import autocast_off
 from .layers import hooked
 from .models import VisionModel
 from .outputs import is_plain, tensors_of
@@ -48,6 +49,7 @@ class Trace:
         pixels: the pixels given.
         precision: the precision given.
         logits: (N, classes), detached; float32, or float64 in a float64 model.
+        module: what ran: the model's module, or a copy of its structure around the same weights.
         memory: what methods remember of this pass beside it, such as the model's answers to masked pictures.
     """
 
@@ -135,7 +137,7 @@ class Trace:
         if not wanted or not names:
             return
         leaves = [self._output(name) for name in names]
-        with self.model.undisturbed(), torch.enable_grad():
+        with self.model.undisturbed(runs=False), torch.enable_grad():
             # Pictures do not mix in evaluation mode, so the sum over them has each one's gradient.
             scores = torch.stack([score_of(t, self._returned, self._graph).sum() for t in wanted])
             with contextlib.nullcontext() if rule is None else ruled(scores, rule):
@@ -222,7 +224,6 @@ class Trace:
     def _forward(self, inputs: torch.Tensor, start: Any) -> Any:
         self._outputs.clear()
         self._interrupted = False
-        names = {self.model.module.get_submodule(name): name for name in self.layers}
 
         def remember(module: torch.nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
             if len(self._outputs) > self._with_input and not torch.is_grad_enabled():
@@ -234,15 +235,13 @@ class Trace:
             # What follows may overwrite what it gets (an in-place ReLU), so it gets a copy.
             return output.clone()
 
-        with (
-            self.model.undisturbed(),
-            start,
-            in_precision(self.precision, inputs.device),
-            hooked(dict.fromkeys(names, remember)),
-        ):
+        with self.model.undisturbed() as held, start, in_precision(self.precision, inputs.device):
+            self.module = held.module
+            names = {held.module.get_submodule(name): name for name in self.layers}
             if self._with_input:
                 self._outputs[INPUT] = inputs = inputs.detach().requires_grad_()
-            return self.model.run(inputs.clone())  # a module may write into what it gets
+            with hooked(dict.fromkeys(names, remember)):
+                return held.run(inputs.clone())  # a module may write into what it gets
 
     def _name(self, layer: str) -> str:
         return INPUT if layer == INPUT else self.model.layer(layer).name
@@ -282,10 +281,22 @@ def check_precision(precision: Any) -> None:
         )
 
 
-def in_precision(precision: str, device: torch.device) -> torch.autocast:
+@contextlib.contextmanager
+def in_precision(precision: str, device: torch.device) -> Iterator[None]:
     """Autocast as a name of ``PRECISIONS`` wants it; "fp32" switches it off."""
     dtype = PRECISIONS[precision]
-    return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
+    if dtype is None:
+        with autocast_off(device):
+            yield
+        return
+    # The cache of casts is one for all threads, and emptied where the outermost autocast of any of them ends
+    # (see ``autocast_off``): this one is none.
+    torch.autocast_increment_nesting()
+    try:
+        with torch.autocast(device.type, dtype=dtype, cache_enabled=False):
+            yield
+    finally:
+        torch.autocast_decrement_nesting()
 
 
 def _full(tensor: torch.Tensor) -> torch.Tensor:

@@ -38,8 +38,8 @@ def wrap(
     Args:
         module: takes (N, C, H, W), returns logits (N, classes), alone or in a tuple, a mapping or an object. If it ends
             in a softmax or a sigmoid, what goes into that is explained. A module that returns features, boxes, or a
-            score for every pixel has no classes: its targets are callables. It is run in evaluation mode, and its flags
-            are put back after every pass.
+            score for every pixel has no classes: its targets are callables. What is run is a copy of its structure
+            around the same weights, in evaluation mode and with the same hooks: the module may be trained meanwhile.
         preprocess: a ``Preprocess``, a torchvision transform that ends in ``Normalize``, an image processor of
             transformers, or a callable from PIL to a tensor in [0, 1]. None: short side to 224, centre crop, no
             normalisation.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -9,10 +11,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from untouched import fingerprint
 
 import camwidget as cw
-from camwidget import device
+from camwidget import device, spare_weights
 from camwidget.rerun import in_batches
+from camwidget.spare_weights import spare_of
+from camwidget.widget import explorer
 
 LOST = "CUDA error: unspecified launch failure\nCUDA kernel errors might be asynchronously reported"
 PICTURE = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
@@ -168,37 +173,208 @@ def test_in_batches_halves_down_to_one(model: cw.VisionModel) -> None:
     assert sizes == [1] * 5
 
 
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is on a device that can be lost; copies of ours are where it is not."""
+    monkeypatch.setattr(spare_weights, "is_elsewhere", lambda at: True)
+    monkeypatch.setattr(explorer, "responds", lambda at: False)
+
+
+def everything(module: nn.Module) -> dict[str, object]:
+    return {**fingerprint(module), "places": [t.data_ptr() for t in module.state_dict().values()]}
+
+
+@pytest.mark.usefixtures("elsewhere")
 def test_the_cpu_takes_over(model: cw.VisionModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The explorer has kept the weights; what was asked is computed with them, and it is said."""
-    monkeypatch.setattr(device, "is_elsewhere", lambda tensor: True)
-    ex = cw.Explorer(model, [PICTURE, PICTURE[::-1].copy()]).wait(30)
-    names = [id(p) for p in model.module.parameters()]
-    before = {k: v.clone() for k, v in model.module.state_dict().items()}
+    """The explorer has kept the weights; what was asked is computed with a copy, and it is said."""
+    picture = PICTURE[::-1].copy()
+    expected = cw.explain(model, picture).saliency
+    # A log's record, which pytest keeps, has a traceback that knows what was computed.
+    monkeypatch.setattr(explorer, "log_error", lambda *args, **options: None)
+    ex = cw.Explorer(model, [PICTURE, picture]).wait(30)
+    before = everything(model.module)
+    passes = [weakref.ref(trace) for trace in traces(ex)]
+    assert passes
     model.module.fault = is_lost
     ex.picture = 1
     ex.wait(30)
     assert ex._view.error == "The GPU was lost: the model is on the CPU now."
     assert ex.picture == 1 and not ex._view.busy
-    assert [id(p) for p in model.module.parameters()] == names
-    assert all(torch.equal(v, before[k]) for k, v in model.module.state_dict().items())
-    direct = cw.explain(model, PICTURE[::-1].copy(), target=ex.target)
-    np.testing.assert_array_equal(ex.explanation.saliency, direct.saliency)
+    assert everything(model.module) == before, "the user's module is as it was"
+    assert ex.models[0] is not model and ex.model is ex.models[0]
+    assert ex.model.module is not model.module
+    np.testing.assert_array_equal(ex.explanation.saliency, expected)
     ex.fraction = 0.5
     ex.wait(30)
     assert ex._view.masked and ex._view.error == "The GPU was lost: the model is on the CPU now."
+    with pytest.raises(device.DeviceLostError):
+        model.predict(PICTURE)
+    gc.collect()
+    assert not any(ref() for ref in passes), "what was computed on the lost device is let go"
     ex.close()
 
 
-def test_what_was_not_kept_cannot_be_saved(model: cw.VisionModel) -> None:
-    """On a module that was on the CPU when the explorer was made there is nothing to take over with."""
+def traces(ex: cw.Explorer) -> list[object]:
+    bench = ex._texts.base
+    return [
+        v for kept in (bench._traces, bench._shared, bench._every) for v in kept._values.values()
+    ]
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_what_was_trained_before_the_loss_is_kept(model: cw.VisionModel) -> None:
+    ex = cw.Explorer(model, [PICTURE, PICTURE[::-1].copy()]).wait(30)
+    spare = spare_of(model.module)
+    with torch.no_grad():
+        model.module.head.weight.mul_(-1)
+    assert not spare.is_current
+    spare._next = 0.0  # some time passes
+    ex.fraction = 0.25
+    ex.wait(30)
+    assert spare.is_current
+    expected = cw.explain(model, PICTURE[::-1].copy())
+    model.module.fault = is_lost
+    ex.picture = 1
+    ex.wait(30)
+    assert ex._view.error == "The GPU was lost: the model is on the CPU now."
+    np.testing.assert_array_equal(ex.explanation.saliency, expected.saliency)
+    ex.close()
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_what_was_trained_last_may_be_lost_and_it_is_said(model: cw.VisionModel) -> None:
+    ex = cw.Explorer(model, [PICTURE, PICTURE[::-1].copy()]).wait(30)
+    expected = cw.explain(model, PICTURE[::-1].copy())
+    spare_of(model.module)._next = float("inf")
+    with torch.no_grad():
+        model.module.head.weight.mul_(-1)
+    trained = everything(model.module)
+    model.module.fault = is_lost
+    ex.picture = 1
+    ex.wait(30)
+    assert ex._view.error.endswith("on the CPU now, as it was before it was last trained.")
+    np.testing.assert_array_equal(ex.explanation.saliency, expected.saliency)
+    assert everything(model.module) == trained
+    ex.close()
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_weights_are_kept_once_for_all_and_copied_when_they_change(model: cw.VisionModel) -> None:
+    explorers = [cw.Explorer(model, PICTURE).wait(30) for _ in range(2)]
+    spare = spare_of(model.module)
+    kept = dict(spare._kept)
+    assert set(kept) == set(model.module.state_dict())
+    spare._next = 0.0
+    spare.refresh()
+    assert all(spare._kept[name] is tensor for name, tensor in kept.items()), "nothing changed"
+    with torch.no_grad():
+        model.module.conv.bias.add_(1)
+    spare.refresh()
+    assert [n for n, t in kept.items() if spare._kept[n] is not t] == ["conv.weight", "conv.bias"]
+    spare._next = 0.0
+    model.module.head = nn.Linear(4, 3)
+    spare.refresh()
+    assert spare.is_current and torch.equal(spare._kept["head.bias"], model.module.head.bias)
+    begun = spare._next
+    with torch.no_grad():
+        model.module.conv.bias.add_(1)
+    spare._next = begun + 1000
+    spare.refresh()
+    assert not spare.is_current, "a loop that trains is not copied at each of its steps"
+    for ex in explorers:
+        ex.close()
+    gone = weakref.ref(spare)
+    module = weakref.ref(model.module)
+    del spare, ex, explorers, model
+    assert module() is None or gone() is spare_of(module())
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_two_models_and_what_is_compared_move_together(model: cw.VisionModel) -> None:
+    other = cw.wrap(Failing().eval(), cw.Preprocess(size=16), name="other")
+    with torch.no_grad():
+        other.module.head.weight.mul_(-1)
+    models = [model, other]
+    ex = cw.Explorer(models, [PICTURE, PICTURE[::-1].copy()]).wait(30)
+    ex._panels.box.selected_index = 0
+    ex.wait(30)
+    before = [everything(m.module) for m in models]
+    expected = cw.explain(other, PICTURE[::-1].copy(), ex.target)
+    for one in models:
+        one.module.fault = is_lost
+    ex.picture = 1
+    ex.wait(30)
+    assert all(new is not old for new, old in zip(ex.models, models, strict=True))
+    assert ex._panels.deepvis.model is ex.models[0]
+    assert ex.other is not None and ex.other.model == "other"
+    expected = cw.explain(ex.models[1], PICTURE[::-1].copy(), ex.explanation.target.label)
+    np.testing.assert_array_equal(ex.other.saliency, expected.saliency)
+    assert [everything(m.module) for m in models] == before
+    ex.close()
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_the_other_model_alone_is_lost(model: cw.VisionModel) -> None:
+    """It is noticed where the compared map is made."""
+    other = cw.wrap(Failing().eval(), cw.Preprocess(size=16), name="other")
+    ex = cw.Explorer([model, other], [PICTURE, PICTURE[::-1].copy()]).wait(30)
+    other.module.fault = is_lost
+    ex.picture = 1
+    ex.wait(30)
+    assert ex._view.error == "The GPU was lost: the model is on the CPU now."
+    assert ex.other is not None and ex.models[1] is not other
+    ex.close()
+
+
+def test_a_device_that_responds_is_not_lost(
+    model: cw.VisionModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One error does not move a model: the device is asked first."""
+    monkeypatch.setattr(spare_weights, "is_elsewhere", lambda at: True)
     ex = cw.Explorer(model, [PICTURE, PICTURE[::-1].copy()]).wait(30)
     model.module.fault = is_lost
     ex.picture = 1
     ex.wait(30)
-    assert "was lost" in ex._view.error and "restart the kernel" in ex._view.error
+    assert "was lost" in ex._view.error and ex.models == (model,)
     model.module.fault = lambda x: torch.OutOfMemoryError("CUDA out of memory.")
     ex.method = "layercam"
     ex.picture = 1
     ex.wait(30)
-    assert "does not fit into the memory" in ex._view.error
+    assert "does not fit into the memory" in ex._view.error and ex.models == (model,)
+    ex.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "is_there"),
+    [
+        (None, True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (torch.OutOfMemoryError("CUDA out of memory."), True),
+        (RuntimeError(LOST), False),
+    ],
+)
+def test_a_device_is_asked_whether_it_responds(
+    error: Exception | None, is_there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def zeros(*size: object, device: object) -> torch.Tensor:
+        if error is not None:
+            raise error
+        return torch.tensor(0.0)
+
+    monkeypatch.setattr(torch, "zeros", zeros)
+    assert device.responds(torch.device("cuda")) is is_there
+
+
+def test_what_was_not_kept_cannot_be_saved(
+    model: cw.VisionModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a module that was on the CPU when the explorer was made there is nothing to take over with."""
+    monkeypatch.setattr(explorer, "responds", lambda at: False)
+    ex = cw.Explorer(model, [PICTURE, PICTURE[::-1].copy()]).wait(30)
+    monkeypatch.setattr(spare_weights, "is_elsewhere", lambda at: True)
+    monkeypatch.setattr(spare_weights.Spare, "refresh", lambda self: None)
+    model.module.fault = is_lost
+    ex.picture = 1
+    ex.wait(30)
+    assert "was lost" in ex._view.error and "restart the kernel" in ex._view.error
     ex.close()

@@ -12,7 +12,7 @@ from untouched import fingerprint
 
 import camwidget as cw
 from camwidget.errors import CamwidgetWarning, ModelError
-from camwidget.randomised import randomised, with_module
+from camwidget.randomised import randomised
 
 
 class Odd(nn.Module):
@@ -93,7 +93,7 @@ def test_every_weight_is_another_and_the_model_is_as_it_was(odd: cw.VisionModel)
 
 
 def test_the_model_around_a_copy_is_the_same_but_for_its_weights(odd: cw.VisionModel) -> None:
-    other = with_module(odd, randomised(odd))
+    other = odd.around(randomised(odd))
     picture = torch.rand(3, 32, 32)
     assert other.classes == odd.classes and other.default_layer == odd.default_layer
     assert not torch.allclose(other.logits(picture[None]), odd.logits(picture[None]))

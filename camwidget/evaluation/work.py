@@ -12,6 +12,7 @@ import torch
 from ..device import is_want_of_memory
 from ..engine import raw_maps, saliency_maps
 from ..errors import CamwidgetError, LayerError, ModelError, PictureError
+from ..isolation import autocast_off
 from ..metrics import Bench, Case, Score, Subject, score_steps
 from ..metrics.scoring import faults
 from ..targets import ClassTarget, EachTarget
@@ -130,7 +131,7 @@ def _subjects(
     size = trace.pixels.shape[-2:]
     # Under a text of its own a picture has classes of its own, which no label knows of.
     labels = [None if plan.has_own_texts else opened.item.label for opened in group]
-    with torch.no_grad(), torch.autocast(trace.logits.device.type, enabled=False):
+    with torch.no_grad(), autocast_off(trace.logits.device):
         whole = model.probabilities(trace.logits.float()).double().cpu()
         chosen = model.predicted(trace.logits)
         if plan.target == "label":

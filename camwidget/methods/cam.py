@@ -70,7 +70,7 @@ def class_activation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     if head.rectified:
         features = features.relu()
     # No parameter where it is made of others: pruned, or normalised.
-    weight: torch.Tensor = trace.model.module.get_submodule(head.module).weight.detach().flatten(1)  # type: ignore[operator]
+    weight: torch.Tensor = trace.module.get_submodule(head.module).weight.detach().flatten(1)  # type: ignore[operator]
     if (
         len(weight) == 1 and len(trace.model.classes) == 2
     ):  # one logit, for the second class against the first

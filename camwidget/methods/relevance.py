@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 
 import torch
 
+from .. import fork_safety
 from ..errors import CamwidgetError, MethodError, TargetError
 from ..models import VisionModel
 from ..relevance import EXCITATION, LRP, POSITIVE, Rules, Unruled, Walk
@@ -30,7 +30,7 @@ _REMEDY = "Use 'gradcam' or 'layercam', which ask for gradients only."
 _verdicts: weakref.WeakKeyDictionary[VisionModel, str | frozenset[str]] = (
     weakref.WeakKeyDictionary()
 )
-_lock = threading.Lock()
+_lock = fork_safety.lock()
 
 
 def _reason(model: VisionModel, layer: str | None) -> str | None:
@@ -83,9 +83,9 @@ def _walk(
             f"have their share. {_REMEDY}"
         )
     try:
-        with model.undisturbed():
+        with model.undisturbed() as held:
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
-            return Walk(model.module, inputs, rules, layers, negated, model.read_copy)
+            return Walk(held.module, inputs, rules, layers, negated, model.read_copy)
     except Unruled as error:
         problem = error
         text = f"{model.name} cannot be followed: {error}. {_REMEDY}"
@@ -131,7 +131,7 @@ def _handed(
 ) -> torch.Tensor:
     """Relevance at a layer's own output, or at the input."""
     try:
-        with model.undisturbed():
+        with model.undisturbed(runs=False):
             return walk.relevance(start, layer)
     except CamwidgetError:
         raise

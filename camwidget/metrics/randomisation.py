@@ -9,7 +9,7 @@ import torch
 
 from ..correlation import unit_ranks
 from ..models import VisionModel
-from ..randomised import randomised, with_module
+from ..randomised import randomised
 from .cases import Again, Case, Subject
 from .registry import Score, metric
 
@@ -74,10 +74,10 @@ def _untrained(subject: Subject) -> VisionModel | None:
     key = ("untrained", module)
     if key not in bench.memory:
         bench.memory[key] = randomised(subject.model, bench.seed)
-    untrained = with_module(subject.model, bench.memory[key])
-    with untrained.undisturbed(), torch.no_grad():
+    untrained = subject.model.around(bench.memory[key])
+    with untrained.undisturbed() as held, torch.no_grad():
         pixels = subject.pixels[None]
-        logits = untrained.logits_of(untrained.run(untrained.inputs(pixels)), 1)
+        logits = held.logits_of(held.run(held.inputs(pixels)), 1)
     return untrained if bool(torch.isfinite(logits).all()) else None
 
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import torch
 
 from ..engine import saliency_maps
+from ..isolation import autocast_off
 from ..methods import Method, Step
 from ..models import VisionModel
 from ..rerun import batch_size, in_batches
@@ -67,7 +68,7 @@ def remake(requests: Sequence[tuple[Case, Again]]) -> Iterator[Made]:
 
     def make(begin: int, end: int) -> list[torch.Tensor]:
         shared = trace(begin, end, quick)
-        with torch.no_grad(), torch.autocast(pixels.device.type, enabled=False):
+        with torch.no_grad(), autocast_off(pixels.device):
             return [m.compute(shared, resolve_target(model, t), name) for m, name, t in quick]
 
     if quick:
@@ -106,7 +107,7 @@ def _wish(case: Case, request: Again) -> _Wish:
 def _unrecorded(steps: Iterator[Step], device: torch.device) -> Iterator[Step]:
     """The steps, computed without a graph; between them the caller's own modes hold."""
     while True:
-        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+        with torch.no_grad(), autocast_off(device):
             step = next(steps, None)
         if step is None:
             return

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import loading, zoo
+from .. import fork_safety, loading, zoo
 from .._validation import is_number
-from ..device import Spare, by_name, is_lost
+from ..device import by_name, faults_named, is_lost, responds
 from ..error_reports import error_text, log_error
 from ..errors import CamwidgetError, PromptError
 from ..explanation import Explanation
 from ..models import VisionModel
+from ..spare_weights import spare_of
 from .answers import MaskDesk
 from .brush import Brush
 from .closing import close_parts
@@ -135,12 +136,12 @@ class Explorer(Keeping):
         self.pictures = list_pictures(images)
         self._every = tuple(Texts(one) for one in self.models)
         self._texts = self._every[0]
-        self._spares = [Spare(one.module) for one in self.models]
+        self._keep_weights()
         self._session = Session(_KINDS, self._failed, self._rested)
         self._elements: tuple[Any, ...] = ()
         self._stated = threading.local()
         #: Held while a picture is added; observers are called without it.
-        self._adding = threading.Lock()
+        self._adding = fork_safety.lock()
         self._history, self._writer = History(self), Writer(self)
         # Of a model with a text nobody knows yet how many there are.
         listed = int(top) if model.prompt is not None else min(int(top), len(model.classes))
@@ -322,12 +323,10 @@ class Explorer(Keeping):
 
     def _failed(self, kind: str, error: BaseException) -> None:
         # Each of them, also after the first.
-        if is_lost(error) and sum(spare.take_over() for spare in self._spares):
-            for texts in self._every:
-                texts.forget_computed()
+        if is_lost(error) and (taken_over := self._take_over()):
             self._desk.again()
             log_error(error, "The GPU was lost.", self)
-            self._screen.tell(error="The GPU was lost: the model is on the CPU now.")
+            self._screen.tell(error=taken_over)
             return
         text = error_text(by_name(error, self.model.name, self.model.device), self)
         if kind == "mask":
@@ -339,6 +338,31 @@ class Explorer(Keeping):
     def _rested(self) -> None:
         if self._view.busy:
             self._screen.tell(busy=False)
+        self._keep_weights()
+
+    def _keep_weights(self) -> None:
+        """Keep the weights as they are now, for when a device is lost; of a model on the CPU nothing."""
+        for model in self.models:
+            with faults_named(model.name, model.device):
+                spare_of(model.module).refresh()
+
+    def _take_over(self) -> str:
+        """Go on with copies on the CPU of models whose device does not respond; what happened, "" if nothing."""
+        said = ""
+        for texts in self._every:
+            lost = texts.model
+            if responds(lost.device):
+                continue
+            spare = spare_of(lost.module)
+            model = spare.model(lost)
+            if model is None:
+                continue
+            texts.move(model)
+            said = "The GPU was lost: the model is on the CPU now" + (
+                "." if spare.is_current else ", as it was before it was last trained."
+            )
+        self.models = tuple(texts.model for texts in self._every)
+        return said
 
     def _draw_strip(self) -> Iterator[None]:
         pictures, base = self.pictures, self._texts.base
@@ -379,6 +403,8 @@ class Explorer(Keeping):
 
     def _ask_masked(self, *, curve: bool) -> None:
         """Ask what the model says of the masked pictures; also along the whole way, where that is another."""
+        if self._desk.renew():
+            return  # the map is of other weights: once there is another, all this is asked
         if curve:
             self._answers.ask_curve()
             self._other.ask_curve()

@@ -13,6 +13,7 @@ from .. import fork_safety
 from ..explanation import Explanation
 from ..methods import get_method
 from ..models import VisionModel
+from ..structure import weight_marks
 from . import words
 from .boxes import Boxes
 from .evidence import EvidenceDesk
@@ -94,6 +95,7 @@ class MapDesk:
         self._failed: Request | None = None  # whose job raised last
         self._growing = False
         self._share = 0.0
+        self._weights: tuple[int, ...] = ()  # those that the map was asked of
 
     @property
     def is_growing(self) -> bool:
@@ -104,9 +106,11 @@ class MapDesk:
         """Ask for a map, in place of any other that is not finished."""
         slow = get_method(request.method).slow
         # Its job is submitted under the lock: of two requests at once the last one's job is the last one too.
+        weights = weight_marks(self._texts.model.module)
         with self.lock:
             before, self.requested = self.requested, request
-            if request == before:
+            known, self._weights = self._weights, weights
+            if request == before and weights == known:
                 return
             self._growing, self._share = slow, 0.0
             self._session.drop("map", "grow", "stages", "evidence", "mask", "curve", "pick", *OTHER)
@@ -121,6 +125,16 @@ class MapDesk:
                 self._session.submit("grow", lambda: self._grow_heard(request))
             else:
                 self._session.submit("map", lambda: self._make(request))
+
+    def renew(self) -> bool:
+        """Ask once more for a quick map that is of other weights than the model has by now; whether it is."""
+        request = self.requested
+        if request is None or get_method(request.method).slow:
+            return False
+        if weight_marks(self._texts.model.module) == self._weights:
+            return False
+        self.ask(request)
+        return True
 
     def again(self) -> None:
         """Ask once more for what was asked last."""

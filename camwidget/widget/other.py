@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import is_lost
 from ..error_reports import error_text
 from ..explanation import Explanation
 from ..listing import quantity_of
@@ -156,6 +157,8 @@ class OtherDesk:
         try:
             yield from self._steps(compare, shown, explanation)
         except Exception as error:  # B's failure is no failure of A's
+            if is_lost(error):  # a device is everybody's
+                raise
             text = error_text(error, self)
             with self._desk.lock:
                 if not self._session.dropped():
@@ -254,6 +257,8 @@ class OtherDesk:
         try:
             values, fill = self._masked(made)
         except Exception as error:
+            if is_lost(error):
+                raise
             text = error_text(error, self)
             with self._desk.lock:
                 if self._made is made:
@@ -297,6 +302,8 @@ class OtherDesk:
                     self._screen.chart.show_other(curve)
                 yield
         except Exception as error:
+            if is_lost(error):
+                raise
             text = error_text(error, self)
             with self._desk.lock:
                 if self._made is made:

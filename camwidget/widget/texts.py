@@ -57,9 +57,14 @@ class Texts:
         """Back to the model's own text for a picture."""
         self._written.pop(picture, None)
 
-    def forget_computed(self) -> None:
-        """What was computed is on a device that is no more."""
-        self.base.forget_passes()
+    def move(self, model: VisionModel) -> None:
+        """The model is on another device now: nothing that was computed is kept, since the old one may be no more.
+
+        Args:
+            model: the same as before, around a copy of its module.
+        """
+        self.model = model
+        self.base = self.base.under(model)
         self._benches = Recent(3)
 
     def restore(self, picture: Picture, text: str) -> None:

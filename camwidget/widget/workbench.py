@@ -23,6 +23,7 @@ from ..methods import Method, get_method
 from ..models import VisionModel
 from ..ranks import rank_levels
 from ..scene import scene_of
+from ..structure import weight_marks
 from ..targets import resolve_target
 from ..tone_mapping import tone_mapped, tone_note
 from ..trace import Trace
@@ -110,14 +111,20 @@ class Workbench:
         self._every: Recent[Trace] = Recent(1)
         self._explanations: Recent[Explanation] = Recent(96)
         self._levels: Recent[np.ndarray] = Recent(16)
+        self._weights: tuple[int, ...] = ()
 
-    def forget_passes(self) -> None:
-        """Forget what the model remembers of its passes; pixels and finished maps stay."""
-        self._traces = Recent(4)
-        self._every = Recent(1)
+    def _follow_weights(self) -> tuple[int, ...]:
+        """Forget what was computed with other weights than the model has now; what tells these from others."""
+        weights = weight_marks(self.model.module)
+        if weights != self._weights:
+            self._weights = weights
+            self._said = Recent(256)
+            self._traces, self._shared, self._every = Recent(4), Recent(2), Recent(1)
+            self._explanations = Recent(96)
+        return weights
 
     def under(self, model: VisionModel) -> Workbench:
-        """A bench for the same model under another text: the pixels are the same, all else is not."""
+        """A bench for the same model under another text, or around a copy: the pixels are the same, all else is not."""
         other = Workbench(model)
         other._pixels, other._tiles = self._pixels, self._tiles
         return other
@@ -148,6 +155,7 @@ class Workbench:
         self, picture: Picture, layer: str | None = None, *, with_input: bool = False
     ) -> Trace:
         """The remembered forward pass of a picture, cut at a layer, or with a graph from the picture on."""
+        self._follow_weights()
         layers = [] if layer is None else [layer]
         return self._traces.get(
             (picture, layer, with_input),
@@ -183,6 +191,7 @@ class Workbench:
         """A map as it takes shape: how much of the work is done, from 0 to 1, and the map so far."""
         chosen = get_method(method)
         chosen.check(self.model, layer)
+        weights = self._follow_weights()
         if target is None:
             self._trace_for(picture, chosen, layer)  # which says it too
             index = self.predicted(picture)
@@ -203,7 +212,7 @@ class Workbench:
             scaled = scale_saliency(step.maps, trace.pixels.shape[-2:], chosen.scale)[0]
             raw = step.maps[0].float().cpu().numpy()
             explanation = assemble(facts, resolved, chosen, layer, raw, scaled)
-            if step.done == step.total:
+            if step.done == step.total and weights == self._weights:
                 self._explanations.put(key, explanation)
             yield step.done / step.total, explanation
 
@@ -219,6 +228,7 @@ class Workbench:
         names = [name for name in every if chosen.reason(self.model, name) is None]
         if len(names) < 2:
             return
+        self._follow_weights()
         trace = self._every.get(picture, lambda: self._run(picture, every))
         resolved = resolve_target(self.model, target)
         for name in names:
@@ -238,6 +248,7 @@ class Workbench:
         chosen = get_method(method)
         if not chosen.is_quick_at_layers:
             return
+        self._follow_weights()
         trace = self._every.peek(picture)
         if trace is None or layer not in trace.layers:
             trace = self._trace_for(picture, chosen, layer)
@@ -256,6 +267,7 @@ class Workbench:
         def ask() -> np.ndarray:
             return self._probabilities(self.model.logits(self.pixels(picture)[None])[0])
 
+        self._follow_weights()
         return self._said.get(picture, ask)
 
     def predicted(self, picture: Picture) -> int:

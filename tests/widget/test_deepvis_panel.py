@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from shared_state import SharedState
 from torch import nn
 from waiting import until
 
@@ -21,7 +22,7 @@ from camwidget.widget.deepvis import CAVEAT, DeepVisPanel
 NAMES = ["plain", "<img src=x onerror=alert(1)>", "a & b", "$x$"]
 
 
-class Slow(nn.Module):
+class Slow(SharedState):
     """A small net whose passes can be held."""
 
     def __init__(self) -> None:
@@ -35,8 +36,6 @@ class Slow(nn.Module):
                 p.copy_(torch.randn(p.shape, generator=generator) * 0.5)
         self.gate = threading.Event()
         self.gate.set()
-        self.passes = 0
-        self.fails = False
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.passes += 1

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from prompted import caption_model, squares
+from shared_state import SharedState
 from torch import nn
 from waiting import until
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 NAMES = ["plain", "<img src=x onerror=alert(1)>", "a & b"]
 
 
-class Held(nn.Module):
+class Held(SharedState):
     """A small net whose passes can be held, or fail."""
 
     def __init__(self) -> None:
@@ -36,8 +37,6 @@ class Held(nn.Module):
         self.head = nn.Linear(6, 3)
         self.gate = threading.Event()
         self.gate.set()
-        self.passes = 0
-        self.fails = False
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.passes += 1

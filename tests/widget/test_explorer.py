@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from shared_state import SharedState
 from torch import nn
 from waiting import until
 
@@ -465,15 +466,13 @@ def test_methods_share_a_forward_pass(ex: cw.Explorer) -> None:
 # -- a slow or failing model: what is shown must belong together ----------------------------
 
 
-class Slow(nn.Module):
+class Slow(SharedState):
     """A model that takes its time, and can be made to fail."""
 
     def __init__(self, seconds: float = 0.05) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.seconds = seconds
-        self.passes = 0
-        self.fail = False
         self.body = nn.Sequential(
             nn.Conv2d(3, 6, 3, stride=8),
             nn.ReLU(),
@@ -485,7 +484,7 @@ class Slow(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.passes += 1
         time.sleep(self.seconds)
-        if self.fail:
+        if self.fails:
             raise RuntimeError("the device is gone")
         return self.body(x)
 
@@ -496,7 +495,7 @@ def slow() -> Iterator[cw.Explorer]:
     explorer = cw.Explorer(cw.wrap(Slow()), torch.rand((3, 3, 64, 64), generator=generator))
     explorer.wait(60)
     yield explorer
-    explorer.model.module.fail = False
+    explorer.model.module.fails = False
     explorer.close()
 
 
@@ -537,14 +536,15 @@ def test_after_a_failure_the_controls_say_what_is_shown(slow: cw.Explorer) -> No
     slow.method = "cam"
     slow.wait(30)
     shown = slow.explanation
-    slow.model.module.fail = True
-    slow.method, slow.layer = "gradcam", "body.0"
-    slow.target = 0 if shown.target.index != 0 else 1
+    slow.model.module.fails = True
+    other = slow.model.classes[0 if shown.target.index != 0 else 1]
+    # Together: Grad-CAM at the layer before needs no pass, and would not fail.
+    slow.state = {**slow.state, "method": "gradcam", "layer": "body.0", "target": other}
     slow.wait(30)
     assert "the device is gone" in slow._view.error and not slow._view.busy
     assert (slow.method, slow.layer, slow.target) == ("cam", shown.layer, shown.target.label)
     assert (slow._view.method, slow._view.target) == ("cam", shown.target.index)
-    slow.model.module.fail = False
+    slow.model.module.fails = False
     slow.target = 0 if shown.target.index != 0 else 1
     slow.wait(30)
     assert slow.explanation.target.label == slow.target and slow._view.error == ""
@@ -566,12 +566,12 @@ def test_a_broken_picture_does_not_change_the_class(
 def test_a_failed_mask_leaves_no_old_answer_and_no_other_picture(slow: cw.Explorer) -> None:
     slow.fraction = 0.2
     slow.wait(30)
-    slow.model.module.fail = True
+    slow.model.module.fails = True
     slow.fraction = 0.5
     slow.wait(30)
     assert "the device is gone" in slow._view.error
     assert slow._view.masked == [] and "20 %" not in slow._view.sentence
-    slow.model.module.fail = False
+    slow.model.module.fails = False
     slow.picture = 2
     slow.wait(30)
     assert slow.picture == 2 and slow._view.error == "" and slow._view.masked

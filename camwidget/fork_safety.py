@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 import weakref
 from typing import Any
-
-import torch
 
 __all__ = ["lock", "rlock"]
 
@@ -57,7 +56,8 @@ def _after_in_parent() -> None:
 
 def _after_in_child() -> None:
     # As in a worker of a DataLoader: OpenMP would wait for threads of the parent that the child has not.
-    torch.set_num_threads(1)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
     _after_in_parent()  # the forking thread is the one that goes on
     for each in list(_all):
         if not _is_own(each):

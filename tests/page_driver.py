@@ -67,14 +67,14 @@ def status_has(page: Any, text: str) -> None:
 
 
 def numbers(page: Any) -> list[str]:
-    return page.locator(".camwidget-number").all_inner_texts()
+    return page.locator(".camwidget-numbers > .camwidget-number").all_inner_texts()
 
 
 def answered(page: Any) -> None:
     """Wait until every row shows "whole → masked"."""
     until(
         page,
-        "() => [...document.querySelectorAll('.camwidget-number')].every((n) => n.textContent.includes('→'))",
+        "() => [...document.querySelectorAll('.camwidget-numbers > .camwidget-number')].every((n) => n.textContent.includes('→'))",
     )
 
 

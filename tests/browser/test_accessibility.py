@@ -131,6 +131,10 @@ def test_everything_by_keyboard(lab: Any, open_page: Callable[..., Any]) -> None
     keys.press("Enter")
     says(page, status, "waffled")
     tab_to(page, "[role=radio][aria-checked=true]")
+    tab_to(page, ".camwidget-fraction")
+    keys.press("Shift+ArrowRight")
+    keys.press("ArrowRight")
+    says(page, ".camwidget-say", "11 %")
     tab_to(page, ".camwidget-more")
     keys.press("Enter")
     for _ in range(60):
@@ -143,10 +147,12 @@ def test_everything_by_keyboard(lab: Any, open_page: Callable[..., Any]) -> None
     keys.press("Escape")
     says(page, status, "RISE cancelled at")
     shown.execute("pause[0] = 0.0")
-    tab_to(page, ".camwidget-fraction")
-    keys.press("Shift+ArrowRight")
-    keys.press("ArrowRight")
-    says(page, ".camwidget-say", "11 %")
+    tab_to(page, ".camwidget-look-open")
+    keys.press("Enter")
+    tab_to(page, ".camwidget-opacity")
+    keys.press("Escape")
+    assert focused(page, ".camwidget-look-open") and page.locator(".camwidget-look").is_hidden()
+    tab_to(page, ".camwidget-large-open")
     for panel in ("DeepVis", "Evaluate", "Contact"):
         tab_to(page, ".camwidget-panels [role=button]:not([aria-expanded=true])")
         while panel not in page.evaluate("() => document.activeElement.textContent"):

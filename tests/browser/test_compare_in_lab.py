@@ -121,4 +121,4 @@ def test_two_layers_are_compared(page: Any, textures: cw.VisionModel) -> None:
     ]  # fmt: skip
     page.keyboard.press("v")
     until(page, "() => !document.querySelector('.camwidget-other-canvas')")
-    assert box(page, ".camwidget-frame")["width"] == 400
+    assert box(page, ".camwidget-frame")["width"] == 360

@@ -151,6 +151,7 @@ def test_the_pixels_are_those_the_model_got(
     model, pixels, file = saved
     data = SavedPage(file)
     shown = open_file(file).shown()
+    shown.page.locator(".camwidget-look-open").click()
     shown.page.get_by_role("button", name="overlay").click()
     targets = [c["index"] for c in data.data["classes"]]
     size = (pixels.shape[-2], pixels.shape[-1])

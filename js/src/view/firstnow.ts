@@ -24,8 +24,8 @@ export function firstNowRow(context: Context): HTMLElement {
   context.watch(["first_now", "quantity", "rows"], () => {
     const now = firstNow(model.get("first_now"));
     index = now?.index ?? -1;
-    // Its place is kept while the picture is whole. A saved page knows only the classes that it lists.
-    row.hidden = !context.live || quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
+    // Its place is kept while the picture is whole; where no class can be first, it has none.
+    row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
     row.classList.toggle("camwidget-first-none", now === null);
     if (now === null) return;
     setText(name, now.name);

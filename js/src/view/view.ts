@@ -77,7 +77,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
     classes.names,
     classes.numbers,
     ...compare.numbers,
-    firstNowRow(context),
+    ...(live ? [firstNowRow(context)] : []),
     new Search(context).element,
     curveHead(context),
     curveNames(context),

@@ -8,8 +8,8 @@ it: below PyTorch's C++ frames that aborts the process ("terminate called withou
 from __future__ import annotations
 
 import atexit
-import contextlib
 import ctypes
+import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ from typing import Any
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from . import fork_safety
+from .error_reports import log_error
 
 __all__ = ["ProcessExit", "at_work", "has_begun"]
 
@@ -68,10 +69,13 @@ def _end() -> None:
         if not _at_work:
             return
     register_module_forward_pre_hook(_leave)
-    # Ctrl-C, or a handler of signals that raises: do not wait any longer, but do not abort either.
-    with contextlib.suppress(BaseException):
+    try:
         if _all_left():
             return
+    except BaseException as error:
+        # Ctrl-C, or a handler of signals that raises: do not wait any longer, but do not abort either.
+        message = "The wait for the threads at work was cut short."
+        log_error(error, message, level=logging.DEBUG)
     for thread in list(_at_work):
         # At its next instruction in Python. It may hold a lock then, which is why this comes last.
         ctypes.pythonapi.PyThreadState_SetAsyncExc(

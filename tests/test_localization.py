@@ -66,6 +66,15 @@ def test_pixels_that_touch_at_a_corner_are_connected() -> None:
     assert found is not None and found.mask.sum() == 5 and found.box == (0, 0, 5, 5)
 
 
+def test_the_thresholds_are_those_of_the_papers() -> None:
+    """15 % of the maximum for a box (Grad-CAM, section 4.1); whatever the maximum is."""
+    for top in (1.0, 0.01, 50.0):
+        values = np.array([[1, 0.1501, 0.1499, 0.16]], np.float32) * top
+        found = cw.localize(values)
+        assert found is not None and found.box == (0, 0, 2, 1)
+        assert found.mask.tolist() == [[True, True, False, False]] and found.peak == (0, 0)
+
+
 def test_what_cannot_be_localised_is_refused() -> None:
     good = np.random.default_rng(0).random((5, 5)).astype(np.float32)
     for bad in (good[0], -good, good * np.nan, good[:0]):

@@ -18,6 +18,7 @@ from camwidget.errors import CamwidgetError
 from camwidget.fills import baseline_names, fill_pixels
 from camwidget.perturb import (
     BASELINES,
+    ConfidenceChange,
     baseline_pixels,
     mask_pixels,
     multiply_pixels,
@@ -311,6 +312,25 @@ def test_wrong_arguments(
 ) -> None:
     with pytest.raises(CamwidgetError):
         cw.mask_curve(meter, noise, saliency, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "drop", "rose"),
+    [
+        (0.5, 0.5, 0.0, False),
+        (0.5, 0.125, 0.75, False),
+        (0.5, 0.75, 0.0, True),
+        (0.0, 0.0, 0.0, False),
+        (0.0, 0.5, 0.0, True),
+        (0.0, -1.0, 0.0, False),
+        (-2.0, -3.0, 0.5, False),  # a quantity
+        (4.0, 1.0, 0.75, False),
+    ],
+)
+def test_a_change_is_its_equations(before: float, after: float, drop: float, rose: bool) -> None:
+    """``max(0, Y − O) / |Y|``, and ``O > Y`` (Grad-CAM++, section 4.1)."""
+    change = ConfidenceChange(before, after)
+    assert (change.drop, change.increase) == (drop, rose)
 
 
 def test_drop_and_increase(meter: cw.VisionModel) -> None:

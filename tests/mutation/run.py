@@ -106,7 +106,7 @@ class Watching:
 
 
 def run_tests(tests: Sequence[str], folder: Path) -> int:
-    """pytest's exit code for tests in this process; it ends with the first that fails."""
+    """The exit code of pytest for tests in this process; it ends with the first that fails."""
     files = dict.fromkeys(name.partition("::")[0] for name in tests)
     options = [*OPTIONS, "-x", f"--basetemp={folder / 'tests'}"]
     return int(pytest.main([*options, *files], plugins=[Watching(tests)]))

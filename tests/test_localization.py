@@ -73,6 +73,7 @@ def test_the_thresholds_are_those_of_the_papers() -> None:
         found = cw.localize(values)
         assert found is not None and found.box == (0, 0, 2, 1)
         assert found.mask.tolist() == [[True, True, False, False]] and found.peak == (0, 0)
+        assert repr(found) == "Localization(box=(0, 0, 2, 1), peak=(0, 0))", "no array"
 
 
 def test_what_cannot_be_localised_is_refused() -> None:
@@ -142,7 +143,8 @@ def test_seeds(scenes: cw.VisionModel) -> None:
     nothing = made([[0] * 4] * 2, 5, like)
     seeds = cw.segmentation_seeds([small, nothing, large])
     # Both claim the second and third pixel; the class with two pixels has them, not the one with three.
-    assert seeds.tolist() == [[7, 3, 3, UNKNOWN], [BACKGROUND] * 4]
+    assert seeds.tolist() == [[7, 3, 3, -1], [-2] * 4] and seeds.dtype == np.int64
+    assert (UNKNOWN, BACKGROUND) == (-1, -2)
     np.testing.assert_array_equal(cw.segmentation_seeds([large, small, nothing]), seeds)
     assert BACKGROUND not in cw.segmentation_seeds([large, small], background=0)
     assert (cw.segmentation_seeds([nothing]) == BACKGROUND).all()

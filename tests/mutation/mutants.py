@@ -72,8 +72,8 @@ def _number(node: cst.BaseNumber) -> Nodes:
 
 def _string(node: cst.SimpleString) -> Nodes:
     """A key is changed; prose, with a space in it, is not."""
-    if " " not in node.value:
-        yield from list(mutators.operator_string(node))[:1]
+    if node.value[0] in "\"'" and " " not in node.value:
+        yield cst.SimpleString('"XX"')
 
 
 def _negated(node: cst.CSTNode) -> Nodes:
@@ -88,7 +88,8 @@ def _negated(node: cst.CSTNode) -> Nodes:
 def _keyword_dropped(node: cst.Call) -> Nodes:
     """A call without one of its keyword arguments, or without what is unpacked into it."""
     for index, argument in enumerate(node.args):
-        if argument.keyword is not None or argument.star:
+        is_strict = m.matches(argument, m.Arg(keyword=m.Name("strict")))
+        if (argument.keyword is not None or argument.star) and not is_strict:
             yield node.with_changes(args=[*node.args[:index], *node.args[index + 1 :]])
 
 
@@ -112,7 +113,7 @@ def _deleted(node: cst.SimpleStatementLine) -> Nodes:
     if (
         not others
         and m.matches(statement, done)
-        and not m.matches(statement, m.Expr(m.BaseString()))
+        and not m.matches(statement, m.Expr(m.SimpleString() | m.ConcatenatedString()))
     ):
         yield node.with_changes(body=[cst.Pass()])
 
@@ -141,6 +142,7 @@ SKIPPED = (
     | m.Import()
     | m.ImportFrom()
     | m.Assert()
+    | m.Arg(keyword=m.Name("strict"))  # an assertion too
     | m.If(test=m.Name("TYPE_CHECKING"))
     | m.AnnAssign(annotation=m.Annotation(m.Name("TypeAlias")))
     | m.Assign(targets=[m.AssignTarget(m.Name("__all__"))])

@@ -88,8 +88,7 @@ def _negated(node: cst.CSTNode) -> Nodes:
 def _keyword_dropped(node: cst.Call) -> Nodes:
     """A call without one of its keyword arguments, or without what is unpacked into it."""
     for index, argument in enumerate(node.args):
-        is_strict = m.matches(argument, m.Arg(keyword=m.Name("strict")))
-        if (argument.keyword is not None or argument.star) and not is_strict:
+        if (argument.keyword is not None or argument.star) and not m.matches(argument, SKIPPED):
             yield node.with_changes(args=[*node.args[:index], *node.args[index + 1 :]])
 
 
@@ -143,6 +142,8 @@ SKIPPED = (
     | m.ImportFrom()
     | m.Assert()
     | m.Arg(keyword=m.Name("strict"))  # an assertion too
+    | m.Arg(keyword=m.Name("repr"))
+    | m.Call(func=m.Name("TypeVar"))
     | m.If(test=m.Name("TYPE_CHECKING"))
     | m.AnnAssign(annotation=m.Annotation(m.Name("TypeAlias")))
     | m.Assign(targets=[m.AssignTarget(m.Name("__all__"))])

@@ -21,6 +21,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -61,7 +62,7 @@ PATIENCE = 5
 #: What a test has noticed: it failed, or did not end.
 DEAD = ("killed", "late")
 #: Seconds of tests that a mutant meets at most; slow tests beyond them are left out.
-MOST_SECONDS = 60.0
+MOST_SECONDS = 30.0
 
 
 # -- what a child does ---------------------------------------------------------------------------
@@ -247,14 +248,18 @@ def judge(
         relative = str(source.relative_to(ROOT))
         if chosen.source not in relative:
             continue
-        mutants, total = mutants_of(relative, source.read_text(), chosen.number, chosen.seed)
+        alive = {key for key, r in known.items() if key[0] == relative and r["fate"] not in DEAD}
+        if chosen.survivors and not alive:
+            continue
+        number = 0 if chosen.survivors else chosen.number
+        mutants, total = mutants_of(relative, source.read_text(), number, chosen.seed)
+        if chosen.survivors:
+            mutants = [mutant for mutant in mutants if mutant.key in alive]
+        else:
+            mutants = [mutant for mutant in mutants if mutant.key not in known]
         say(f"{relative}: {len(mutants)} mutants of {total}")
         for mutant in mutants:
             before = known.get(mutant.key)
-            if (before is None) if chosen.survivors else (before is not None):
-                continue
-            if before is not None and before["fate"] in DEAD:
-                continue
             end = fate(mutant, ran, folder)
             facts = {
                 k: v for k, v in asdict(mutant).items() if k not in ("code", "lines", "at_import")
@@ -319,6 +324,7 @@ def main() -> None:
         if name not in targets:
             parser.error(f"there is no group {name!r}: {', '.join(targets)}")
     CACHE.mkdir(exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a child is ended too
     groups = {name: targets[name] for name in chosen.groups or targets}
     if chosen.report:
         found = [r for name in groups for r in json.loads((CACHE / f"{name}.json").read_text())]

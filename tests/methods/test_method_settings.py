@@ -12,7 +12,9 @@ from oracles import Rectified, computed, plain
 
 import camwidget as cw
 from camwidget.errors import MethodError
-from camwidget.methods import get_method
+from camwidget.methods import get_method, perturbation
+from camwidget.targets import resolve_target
+from camwidget.trace import Trace
 
 #: The papers' numbers, or those that a method's docstring gives reasons for.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -74,9 +76,6 @@ def test_a_smoothed_method_is_its_base_but_for_the_noise() -> None:
 def test_steps_say_how_far_they_are_over_all_pictures() -> None:
     model = cw.wrap(Rectified().double(), plain())
     pixels = torch.rand((3, 3, 20, 20), generator=torch.Generator().manual_seed(2)).double()
-    from camwidget.targets import resolve_target
-    from camwidget.trace import Trace
-
     method = get_method("occlusion", window=10, stride=5)
     trace = Trace(model, pixels, [])
     steps = list(method.steps(trace, resolve_target(model, 1), ""))
@@ -103,6 +102,25 @@ def test_occlusions_squares_by_default() -> None:
     tiny = pixels[..., :6, :6]
     told = get_method("occlusion", window=1, stride=1)
     torch.testing.assert_close(computed(model, tiny, "occlusion"), computed(model, tiny, told))
+
+
+@pytest.mark.parametrize(
+    ("length", "window", "stride", "places"),
+    [(10, 4, 3, [0, 3, 6]), (11, 4, 3, [0, 3, 6, 9]), (4, 4, 2, [0]), (5, 1, 1, [0, 1, 2, 3, 4])],
+)
+def test_squares_reach_the_end(length: int, window: int, stride: int, places: list[int]) -> None:
+    assert perturbation._places(length, window, stride) == places
+
+
+def test_squares_come_spread_over_the_picture() -> None:
+    """Every fourth row and column, every second, the rest; each in reading order."""
+    rows, columns = [0, 10, 20, 30, 40], [0, 5, 10]
+    found = perturbation._spread(rows, columns)
+    assert found[:2] == [(0, 0), (40, 0)]
+    assert found[2:6] == [(0, 10), (20, 0), (20, 10), (40, 10)]
+    assert found[6:] == sorted(found[6:]) and sorted(found) == [
+        (y, x) for y in rows for x in columns
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from faithful import picture, small_model
 
 import camwidget as cw
+from camwidget import rerun
 from camwidget.errors import MetricError
 from camwidget.metrics import settings
 
@@ -73,6 +76,20 @@ def test_a_metric_has_the_settings_that_it_was_given() -> None:
         cw.get_metric("deletoin")
     with pytest.raises(MetricError, match="no metric 3"):
         cw.get_metric(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_all_passes_are_in_the_precision_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    """The whole picture's too: changed pictures are compared with it."""
+    monkeypatch.setattr(rerun, "warn_if_slower", lambda *_: None)  # it takes times of both
+    model, pixels = small_model(), picture()
+    exp = cw.explain(model, pixels, 1)
+    seen: list[bool] = []
+    model.module.register_forward_pre_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
+    cw.measure(model, pixels, exp, ["drop", "remove25"], precision=precision)
+    assert len(seen) >= 2 and set(seen) == {precision == "bf16"}
 
 
 # -- checks ---------------------------------------------------------------------------------------

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from drawn_cases import case
+from drawn_cases import case, scored
 
+from camwidget.errors import MetricError
 from camwidget.fills import baseline_pixels
-from camwidget.metrics import Bench, Subject
+from camwidget.metrics import Bench, Subject, get_metric
 from camwidget.metrics.cases import Again, Change
+from camwidget.metrics.randomisation import likeness
 
 #: Sixteen pixels that all differ, the most evidence first in its last place.
 VALUES = np.arange(16, dtype=np.float32).reshape(4, 4) / 15
@@ -117,3 +120,53 @@ def test_a_bench_starts_empty() -> None:
     subject = case(VALUES).subject
     fresh = Subject(subject.model, subject.pixels, subject.whole)
     assert (fresh.number, fresh.label, fresh.cases, fresh.where(0)) == (0, None, [], None)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "settings", "side", "count"),
+    [
+        ("region-perturbation", (30, 45), {}, 3, 1 + 32),  # 1/14 of the shorter side, rounded up
+        ("region-perturbation", (28, 28), {}, 2, 1 + 32),
+        ("region-perturbation", (28, 28), {"patch": 14, "regions": 9}, 14, 1 + 4),
+        ("region-perturbation", (28, 28), {"patch": 7, "regions": 3}, 7, 1 + 3),
+        ("non-sensitivity", (30, 45), {}, 5, 6 * 9),  # 1/7 of it
+        ("non-sensitivity", (28, 28), {"patch": 28}, 28, 1),
+    ],
+)
+def test_patches(
+    name: str, shape: tuple[int, int], settings: dict[str, int], side: int, count: int
+) -> None:
+    made = case(np.random.default_rng(1).random(shape))
+    asked = next(get_metric(name).function(made, **settings))
+    assert len(asked) == count
+    sides = {change.key[1] for change in asked if change.key[0] == "patches"}
+    assert sides <= {side} and (sides or count == 1)
+    if name == "region-perturbation":
+        assert asked[0] == made.whole
+        chosen = [change.key[2] for change in asked[1:] if change.key[0] == "patches"]
+        assert [len(patches) for patches in chosen] == [*range(1, len(chosen) + 1)]
+        assert all(a < b for a, b in itertools.pairwise(chosen)), "one more each time"
+
+
+def test_equal_patches_go_in_reading_order() -> None:
+    asked = next(get_metric("region-perturbation").function(case(np.ones((64, 64))), patch=1))
+    assert asked[-1].key[2] == frozenset(range(32))
+
+
+@pytest.mark.parametrize("patch", [29, 100])
+def test_patches_larger_than_the_picture_are_refused(patch: int) -> None:
+    with pytest.raises(MetricError, match=f"patch of {patch} pixels is larger .*28 × 40"):
+        scored(case(np.random.default_rng(1).random((28, 40))), "non-sensitivity", patch=patch)
+
+
+def test_maps_that_rank_nothing_are_like_none() -> None:
+    flat, ramp = case(np.ones((4, 4))), drawn()
+    found = likeness(flat, ramp.saliency, "the other")
+    assert np.isnan(found.value) and found.note == "the map ranks nothing"
+    found = likeness(ramp, flat.saliency, "the other")
+    assert np.isnan(found.value) and found.note == "the other is constant"
+    found = likeness(ramp, flat.saliency * torch.nan, "the other")
+    assert np.isnan(found.value) and found.note == "the other is NaN"
+    assert likeness(ramp, ramp.saliency, "itself").value == pytest.approx(1)
+    assert likeness(ramp, 1 - ramp.saliency, "its opposite").value == pytest.approx(-1)
+    assert scored(flat, "agreement").note == "the map ranks nothing"

@@ -65,6 +65,15 @@ def test_what_metrics_take_unless_told() -> None:
     assert found == DEFAULTS
 
 
+def test_which_metrics_are_computed_of_answers() -> None:
+    """Those of quantities are parts of the quantity."""
+    assert {m.name for m in cw.list_metrics() if m.reads_answers} == {
+        "drop", "increase", "gain", "remove25", "deletion", "insertion", "morf", "lerf", "road",
+        "region-perturbation", "non-sensitivity",
+    }  # fmt: skip
+    assert [m.name for m in cw.list_metrics() if m.takes_empty] == ["pointing-recall"]
+
+
 def test_a_metric_has_the_settings_that_it_was_given() -> None:
     metric = cw.get_metric("deletion", steps=5)
     assert metric.options == (("steps", 5),)

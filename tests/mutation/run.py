@@ -194,9 +194,10 @@ def nearest(mutant: Mutant, ran: Ran) -> list[str]:
     """The tests that execute a mutant's lines, in the order of their times, each file's together."""
     lines = ran.lines[mutant.source]
     first, last = mutant.lines
-    names = {name for line, who in lines.items() if first <= line <= last for name in who}
-    if not names and mutant.at_import:
-        names = {name for who in lines.values() for name in who}
+    at = [who for line, who in lines.items() if first <= line <= last]
+    names = {name for who in at for name in who}
+    if not names and (at or mutant.at_import):  # it runs when the module is imported
+        names = {name for who in lines.values() for name in who} or set(ran.seconds)
     order = sorted(names, key=lambda name: ran.seconds[name])
     chosen, total = [], 0.0
     for name in order:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from faithful import picture, small_model
+from drawn_cases import case
+from faithful import SIZE, picture, small_model
 
 import camwidget as cw
-from camwidget import rerun
+from camwidget import precision_timing, rerun
 from camwidget.errors import MetricError
-from camwidget.metrics import settings
+from camwidget.metrics import score_steps, settings
 
 #: The papers' numbers, or those that a metric's docstring gives reasons for.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -92,13 +93,52 @@ def test_all_passes_are_in_the_precision_that_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
     """The whole picture's too: changed pictures are compared with it."""
-    monkeypatch.setattr(rerun, "warn_if_slower", lambda *_: None)  # it takes times of both
+    for module in (rerun, precision_timing):  # it takes times of both
+        monkeypatch.setattr(module, "warn_if_slower", lambda *_: None)
     model, pixels = small_model(), picture()
     exp = cw.explain(model, pixels, 1)
     seen: list[bool] = []
     model.module.register_forward_pre_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
-    cw.measure(model, pixels, exp, ["drop", "remove25"], precision=precision)
-    assert len(seen) >= 2 and set(seen) == {precision == "bf16"}
+    for metrics in (["drop", "remove25"], [cw.get_metric("continuity", samples=2)]):
+        cw.measure(model, pixels, exp, metrics, precision=precision)
+        assert len(seen) >= 2 and set(seen) == {precision == "bf16"}
+        seen.clear()
+
+
+def test_progress_is_of_passes_and_never_promises_more_than_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(rerun._PIXELS, "cpu", 4 * SIZE * SIZE)  # four at once
+    model, pixels = small_model(), picture()
+    exp = cw.explain(model, pixels, 1)
+    told: list[tuple[int, int]] = []
+    occlusion = cw.get_metric("occlusion-correlation", window=16, stride=8)
+    metrics = [cw.get_metric("continuity", samples=3), "random-logit", occlusion, "deletion"]
+    cw.measure(model, pixels, exp, metrics, progress=lambda *p: told.append(p))
+    done, totals = zip(*told, strict=True)
+    # Twenty for the curve, three noisy copies, the picture for another class, nine squares and the picture.
+    assert told[-1] == (34, 34)
+    assert list(done) == sorted(done) and max(totals) == 34
+    assert all(a <= b for a, b in told) and list(totals) == sorted(totals)
+    squares = [n for n in dict.fromkeys(done) if n > 24]
+    assert len(squares) > 1, "a map that grows says how far it is"
+
+
+def test_what_a_case_lacks_is_a_note_where_that_is_allowed() -> None:
+    made = case(np.eye(4))
+    metrics = [
+        cw.get_metric(n) for n in ("pointing", "top1-localization", "continuity", "complexity")
+    ]
+    *_, last = score_steps([made], metrics, lenient=True)
+    notes = [last.scores[made, m.name].note for m in metrics]
+    assert notes == ["place of the object unknown", "true class unknown", "method unknown", ""]
+    assert math.isnan(last.scores[made, "pointing"].value)
+    assert last.scores[made, "complexity"].value == pytest.approx(math.log(4))
+    for metric, remedy in zip(
+        metrics, ("mask=", "label=", "as it comes from explain"), strict=False
+    ):
+        with pytest.raises(MetricError, match=f"{metric.label} has no score: .*{remedy}"):
+            next(score_steps([made], [metric]))
 
 
 # -- checks ---------------------------------------------------------------------------------------

@@ -356,3 +356,21 @@ def test_a_request_wakes_a_thread_that_lingers(
 def test_a_kind_that_there_is_not_is_refused(session: Session) -> None:
     with pytest.raises(AssertionError):
         session.submit("unusual", lambda: None)
+
+
+def test_a_request_that_comes_as_the_thread_gives_up_is_not_lost(session: Session) -> None:
+    begun, done = threading.Event(), threading.Event()
+
+    class Expired(threading.Condition):
+        """Whose wait is over in the moment in which a request comes."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            if session.in_worker and not begun.is_set():
+                begun.set()
+                session.submit("usual", done.set)
+                return False
+            return super().wait(timeout)
+
+    session._condition = Expired()
+    session.submit("usual", lambda: None)
+    assert begun.wait(60) and done.wait(10)

@@ -436,6 +436,50 @@ def test_drop_and_increase(meter: cw.VisionModel) -> None:
         cw.confidence_change(meter, pixels, left, change="add")
 
 
+def test_functions_name_themselves_where_the_model_is_none(noise: torch.Tensor) -> None:
+    for function in (cw.mask_curve, cw.confidence_change):
+        with pytest.raises(CamwidgetError, match=f"{function.__name__} takes a model"):
+            function(nn.Identity(), noise, noise[0])  # type: ignore[arg-type]
+
+
+def test_a_quarter_goes_and_becomes_black_unless_told(
+    meter: cw.VisionModel, noise: torch.Tensor, saliency: np.ndarray
+) -> None:
+    masked = mask_pixels(noise, rank_levels(saliency), [0.25], baseline="black")
+    found = cw.confidence_change(meter, noise, saliency, 1, change="remove")
+    assert found.after == pytest.approx(float(meter.logits(masked).softmax(1)[0, 1]), abs=1e-6)
+    assert found.before == pytest.approx(
+        float(meter.logits(noise[None]).softmax(1)[0, 1]), abs=1e-6
+    )
+    with pytest.raises(
+        CamwidgetError, match=r"saliency is \(7, 9\), the model's input \(224, 224\)"
+    ):
+        cw.confidence_change(meter, noise, np.zeros((7, 9)))
+    with pytest.raises(CamwidgetError, match="that of a class"):
+        cw.confidence_change(meter, noise, saliency, cw.Contrast(0, 1))
+    with pytest.raises(CamwidgetError, match="follows a class"):
+        cw.mask_curve(meter, noise, saliency, cw.Contrast(0, 1), steps=2)
+
+
+def test_recent_fills_are_made_once_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    blur = fills.BASELINES["blur"]
+    monkeypatch.setitem(fills.BASELINES, "blur", lambda p: made.append(id(p)) or blur(p))
+    recent, pictures = fills.RecentFills(), [torch.rand(3, 8, 8) for _ in range(5)]
+    for picture in pictures[:4]:
+        assert torch.equal(recent.get(picture, "blur"), baseline_pixels(picture, "blur"))
+    made.clear()
+    for picture in pictures[:4]:
+        recent.get(picture, "blur")
+    assert made == []
+    recent.get(pictures[4], "blur")
+    recent.get(pictures[1], "blur")
+    assert len(made) == 1, "the second is still there"
+    recent.get(pictures[0], "blur")
+    assert len(made) == 2, "the first had to go"
+    assert not torch.equal(recent.get(pictures[0], "black"), recent.get(pictures[0], "blur"))
+
+
 # -- large pictures --------------------------------------------------------------------------
 
 

@@ -97,6 +97,14 @@ def test_large_pictures_keep_their_order() -> None:
     assert (np.diff(levels.ravel()[order].astype(int)) >= 0).all()
 
 
+def test_the_levels_are_those_of_whole_numbers() -> None:
+    """Also of a picture so large that single precision would round."""
+    count = 700 * 613
+    values = np.arange(count, 0, -1, dtype=np.float32).reshape(700, 613)
+    expected = np.arange(count, dtype=np.int64) * 65536 // count
+    np.testing.assert_array_equal(rank_levels(values).ravel(), expected)
+
+
 @pytest.mark.parametrize(
     ("fraction", "level"),
     [(0, 0), (1, 65536), (0.25, 16384), (1 / 3, 21845), (2 / 3, 43691), (0.5 / 65536, 1)],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,7 +156,9 @@ SKIPPED = (
 # -- mutants ------------------------------------------------------------------------------------
 
 
-def mutants_of(source: str, text: str, number: int = 0, seed: int = 0) -> tuple[list[Mutant], int]:
+def mutants_of(
+    source: str, text: str, number: int = 0, seed: int = 0, olds: Collection[str] | None = None
+) -> tuple[list[Mutant], int]:
     """Mutants of a file, in the order of its lines, and of how many they are drawn.
 
     Args:
@@ -164,6 +166,7 @@ def mutants_of(source: str, text: str, number: int = 0, seed: int = 0) -> tuple[
         text: what is in it.
         number: how many are drawn by chance; 0 for all.
         seed: of the draw.
+        olds: makes mutants of these lines only (``Mutant.old``); of all if None.
     """
     wrapper = MetadataWrapper(cst.parse_module(text))
     positions = wrapper.resolve(PositionProvider)
@@ -176,6 +179,14 @@ def mutants_of(source: str, text: str, number: int = 0, seed: int = 0) -> tuple[
         for changed in operator(node)
     ]
     random.Random(f"{seed} {source}").shuffle(changes)
+    if olds is not None:
+        lines_of = text.splitlines()
+        known = " ".join(olds)
+        changes = [
+            (name, node, changed)
+            for name, node, changed in changes
+            if " ".join(lines_of[positions[node].start.line - 1].split()) in known
+        ]
     tree = ast.dump(ast.parse(text))
     found: dict[str, Mutant] = {}
     for name, node, changed in changes:

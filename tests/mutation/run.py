@@ -252,11 +252,12 @@ def judge(
         alive = {key for key, r in known.items() if key[0] == relative and r["fate"] not in DEAD}
         if chosen.survivors and not alive:
             continue
-        number = 0 if chosen.survivors else chosen.number
-        mutants, total = mutants_of(relative, source.read_text(), number, chosen.seed)
         if chosen.survivors:
+            olds = {old for _, _, old, _ in alive}
+            mutants, total = mutants_of(relative, source.read_text(), olds=olds)
             mutants = [mutant for mutant in mutants if mutant.key in alive]
         else:
+            mutants, total = mutants_of(relative, source.read_text(), chosen.number, chosen.seed)
             mutants = [mutant for mutant in mutants if mutant.key not in known]
         say(f"{relative}: {len(mutants)} mutants of {total}")
         for mutant in mutants:

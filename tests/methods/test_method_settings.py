@@ -12,7 +12,7 @@ from oracles import Rectified, computed, plain
 
 import camwidget as cw
 from camwidget.errors import MethodError
-from camwidget.methods import get_method, perturbation
+from camwidget.methods import averaged, get_method, perturbation
 from camwidget.targets import resolve_target
 from camwidget.trace import Trace
 
@@ -197,3 +197,10 @@ def test_random_is_noise_of_the_layers_size() -> None:
     assert layer and maps.shape == (2, height, width) and torch.equal(maps[0], maps[1])
     generator = torch.Generator().manual_seed(height * 65537 + width)
     torch.testing.assert_close(maps[0], torch.rand((height, width), generator=generator))
+
+
+def test_each_noisy_copy_has_noise_of_its_own() -> None:
+    pixels = torch.zeros(1, 3, 4, 4)
+    grains = [averaged._grain(pixels, seed, n) for seed, n in ((0, 0), (0, 1), (1, 0), (2**40, 5))]
+    assert len({grain.numpy().tobytes() for grain in grains}) == 4
+    assert torch.equal(averaged._grain(pixels, 0, 1), grains[1])

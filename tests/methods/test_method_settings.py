@@ -50,6 +50,20 @@ def test_a_method_has_the_settings_that_it_was_given() -> None:
         get_method(3)  # type: ignore[arg-type]
 
 
+def test_methods_are_listed_by_family() -> None:
+    groups: dict[str, list[str]] = {}
+    for method in cw.list_methods():
+        groups.setdefault(method.group, []).append(method.name)
+    assert groups["Gradients"] == [
+        "saliency", "guided-backprop", "deconvnet", "guided-gradcam", "integrated-gradients", "smoothgrad",
+    ]  # fmt: skip
+    assert groups["Scores"] == ["scorecam", "ablationcam"]
+    assert groups["Perturbation"] == ["occlusion", "rise"] and groups["Control"] == ["random"]
+    assert groups["Class activation"] == [
+        "cam", "gradcam", "gradcam++", "layercam", "hirescam", "xgradcam", "eigencam", "finercam",
+    ]  # fmt: skip
+
+
 def test_which_methods_one_pass_serves_at_all_layers() -> None:
     quick = {m.name for m in cw.list_methods() if m.is_quick_at_layers}
     assert quick == {

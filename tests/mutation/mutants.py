@@ -180,13 +180,14 @@ def mutants_of(
     ]
     random.Random(f"{seed} {source}").shuffle(changes)
     if olds is not None:
-        lines_of = text.splitlines()
+        texts = [" ".join(line.split()) for line in text.splitlines()]
         known = " ".join(olds)
-        changes = [
-            (name, node, changed)
-            for name, node, changed in changes
-            if " ".join(lines_of[positions[node].start.line - 1].split()) in known
-        ]
+
+        def is_near(node: cst.CSTNode) -> bool:
+            span = positions[node]
+            return any(line in known for line in texts[span.start.line - 1 : span.end.line] if line)
+
+        changes = [change for change in changes if is_near(change[1])]
     tree = ast.dump(ast.parse(text))
     found: dict[str, Mutant] = {}
     for name, node, changed in changes:

@@ -27,7 +27,7 @@ import tempfile
 import time
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import CodeType
@@ -238,7 +238,11 @@ def fate(mutant: Mutant, ran: Ran, folder: Path) -> str:
 
 
 def judge(
-    name: str, group: dict[str, list[str]], chosen: argparse.Namespace, folder: Path
+    name: str,
+    group: dict[str, list[str]],
+    chosen: argparse.Namespace,
+    excused: Collection[tuple[str, str, str, str]],
+    folder: Path,
 ) -> list[dict[str, Any]]:
     """The fates of a group's mutants, also kept in ``.mutants/NAME.json``, from where a run that was ended goes on."""
     sources = sorted({path for pattern in group["sources"] for path in ROOT.glob(pattern)})
@@ -250,7 +254,11 @@ def judge(
         relative = str(source.relative_to(ROOT))
         if chosen.source not in relative:
             continue
-        alive = {key for key, r in known.items() if key[0] == relative and r["fate"] not in DEAD}
+        alive = {
+            key
+            for key, result in known.items()
+            if key[0] == relative and result["fate"] not in DEAD and key not in excused
+        }
         if chosen.survivors and not alive:
             continue
         if chosen.survivors:
@@ -344,7 +352,7 @@ def main() -> None:
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = folder
         for name, group in groups.items():
             say(f"-- {name}")
-            results += judge(name, group, chosen, Path(folder))
+            results += judge(name, group, chosen, excused, Path(folder))
     report(results, excused)
 
 

@@ -74,7 +74,8 @@ def answered(page: Any) -> None:
     """Wait until every row shows "whole → masked"."""
     until(
         page,
-        "() => [...document.querySelectorAll('.camwidget-numbers > .camwidget-number')].every((n) => n.textContent.includes('→'))",
+        """() => [...document.querySelectorAll('.camwidget-numbers > .camwidget-number')]
+          .every((n) => n.textContent.includes('→'))""",
     )
 
 

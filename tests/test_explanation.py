@@ -16,6 +16,7 @@ from PIL import Image
 
 import camwidget as cw
 from camwidget import zoo
+from camwidget.engine import saliency_maps, scale_saliency
 
 
 def test_one_or_many(textures: cw.VisionModel, noise: torch.Tensor) -> None:
@@ -35,6 +36,33 @@ def test_one_or_many(textures: cw.VisionModel, noise: torch.Tensor) -> None:
     assert len(many.select(target="lined")) == 2 and len(many[1:]) == 3
     with pytest.raises(cw.CamwidgetError, match="empty"):
         cw.explain(textures, noise, target=[])
+
+
+def test_maps_are_upsampled_from_the_middles_of_their_cells() -> None:
+    """A cell covers its part of the picture: where it ends, half of it and half of the next count."""
+    (up,) = saliency_maps(torch.tensor([[[0.0, 2.0]]]), (2, 4))
+    assert up.tolist() == [[0, 0.25, 0.75, 1]] * 2
+    (down,) = saliency_maps(torch.tensor([[[0.0], [4.0], [1.0]]]), (6, 1))
+    np.testing.assert_allclose(down.ravel() * 3.25, [0, 1, 3, 3.25, 1.75, 1], atol=1e-6)
+
+
+def test_only_the_positive_part_of_a_map_is_shown() -> None:
+    """It is taken before upsampling, and divided by each map's own maximum."""
+    maps = torch.tensor([[[-8.0, 2.0]], [[-1.0, -3.0]], [[0.5, 0.25]]])
+    found = saliency_maps(maps, (1, 4))
+    assert found.dtype == torch.float32
+    np.testing.assert_allclose(
+        found[:, 0], [[0, 0.25, 0.75, 1], [0] * 4, [1, 0.875, 0.625, 0.5]], atol=1e-7
+    )
+    between = saliency_maps(maps, (1, 2), "range")
+    np.testing.assert_allclose(between[:, 0], [[0, 1], [1, 0], [1, 0]], atol=1e-7)
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_maps_that_are_not_finite_are_refused(bad: float) -> None:
+    maps = torch.tensor([[[0.0, 1.0]], [[0.0, bad]]])
+    with pytest.raises(cw.CamwidgetError, match="precision='fp32'"):
+        scale_saliency(maps, (1, 2))
 
 
 def test_the_peak_is_in_an_object_of_the_class(textures: cw.VisionModel) -> None:

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 import camwidget as cw
 from camwidget import zoo
 from camwidget.errors import CamwidgetError, PictureError
-from camwidget.localization import BACKGROUND, UNKNOWN, best_overlap, overlap
+from camwidget.localization import BACKGROUND, UNKNOWN, best_overlap, overlap, points_at
 from camwidget.targets import ClassTarget
 
 
@@ -64,6 +64,29 @@ def test_pixels_that_touch_at_a_corner_are_connected() -> None:
     stairs[0, 4] = 1
     found = cw.localize(stairs)
     assert found is not None and found.mask.sum() == 5 and found.box == (0, 0, 5, 5)
+
+
+def test_the_thresholds_are_those_of_the_papers() -> None:
+    """15 % of the maximum for a box (Grad-CAM, section 4.1); whatever the maximum is."""
+    for top in (1.0, 0.01, 50.0):
+        values = np.array([[1, 0.1501, 0.1499, 0.16]], np.float32) * top
+        found = cw.localize(values)
+        assert found is not None and found.box == (0, 0, 2, 1)
+        assert found.mask.tolist() == [[True, True, False, False]] and found.peak == (0, 0)
+        assert repr(found) == "Localization(box=(0, 0, 2, 1), peak=(0, 0))", "no array"
+
+
+def test_a_peak_may_be_15_of_500_pixels_off() -> None:
+    """As in the pointing game (Zhang et al. 2016); the same share of the longer side of other pictures."""
+    mask = np.zeros((3, 500), bool)
+    mask[1, 100] = True
+    for peak, hit in (((1, 115), True), ((1, 85), True), ((1, 116), False), ((2, 115), False)):
+        assert points_at(peak, mask) is hit
+        assert points_at((peak[1], peak[0]), mask.T) is hit
+    assert points_at((1, 102), mask, 2) and not points_at((1, 102), mask, 1.9)
+    assert points_at((2, 101), mask, 1.5) and points_at((1, 100), mask, 0)
+    mask[1, 110] = True
+    assert points_at((1, 125), mask), "the nearest counts"
 
 
 def test_what_cannot_be_localised_is_refused() -> None:
@@ -133,7 +156,8 @@ def test_seeds(scenes: cw.VisionModel) -> None:
     nothing = made([[0] * 4] * 2, 5, like)
     seeds = cw.segmentation_seeds([small, nothing, large])
     # Both claim the second and third pixel; the class with two pixels has them, not the one with three.
-    assert seeds.tolist() == [[7, 3, 3, UNKNOWN], [BACKGROUND] * 4]
+    assert seeds.tolist() == [[7, 3, 3, -1], [-2] * 4] and seeds.dtype == np.int64
+    assert (UNKNOWN, BACKGROUND) == (-1, -2)
     np.testing.assert_array_equal(cw.segmentation_seeds([large, small, nothing]), seeds)
     assert BACKGROUND not in cw.segmentation_seeds([large, small], background=0)
     assert (cw.segmentation_seeds([nothing]) == BACKGROUND).all()

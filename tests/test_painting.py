@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 import camwidget as cw
 from camwidget.errors import PictureError
 from camwidget.fills import baseline_pixels
-from camwidget.painting import as_paint, covered, decode, encode, hides
+from camwidget.painting import as_paint, covered, decode, encode, hides, is_same
 from camwidget.perturb import hidden_pixels, mask_pixels, multiply_pixels, paint_pixels
 from camwidget.ranks import rank_levels
 
@@ -67,6 +67,17 @@ def test_runs_are_those_of_the_browser(flat: list[int], runs: list[int]) -> None
 def test_malformed_runs(wrong: Any) -> None:
     with pytest.raises(PictureError):
         decode(wrong, (2, 3))
+
+
+def test_what_paint_cannot_be_is_named() -> None:
+    with pytest.raises(PictureError, match=r"not 7: for 0 and 255, give mask > 0"):
+        as_paint(np.array([[0, -1, 1, 7]]))
+
+
+def test_paints_are_alike_pixel_by_pixel() -> None:
+    one, same, other = (np.array([row], np.int8) for row in ([0, 1], [0, 1], [0, -1]))
+    assert is_same(one, one) and is_same(one, same) and is_same(None, None)
+    assert not is_same(one, other) and not is_same(one, None) and not is_same(None, one)
 
 
 def test_what_is_taken_for_paint() -> None:

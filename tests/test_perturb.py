@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,13 @@ from camwidget.export.grids import Grid
 from camwidget.fills import baseline_names, fill_pixels
 from camwidget.perturb import (
     BASELINES,
+    ConfidenceChange,
+    MaskCurve,
     baseline_pixels,
     mask_pixels,
     multiply_pixels,
 )
-from camwidget.ranks import rank_levels, threshold, top_mask
+from camwidget.ranks import rank_levels, saliency_of, threshold, top_mask
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +100,24 @@ def test_large_pictures_keep_their_order() -> None:
     assert (np.diff(levels.ravel()[order].astype(int)) >= 0).all()
 
 
+def test_the_levels_are_those_of_whole_numbers() -> None:
+    """Also of a picture so large that single precision would round."""
+    count = 700 * 613
+    values = np.arange(count, 0, -1, dtype=np.float32).reshape(700, 613)
+    expected = np.arange(count, dtype=np.int64) * 65536 // count
+    np.testing.assert_array_equal(rank_levels(values).ravel(), expected)
+
+
+@pytest.mark.parametrize(
+    ("fraction", "level"),
+    [(0, 0), (1, 65536), (0.25, 16384), (1 / 3, 21845), (2 / 3, 43691), (0.5 / 65536, 1)],
+)
+def test_a_fraction_is_rounded_to_the_nearest_level(fraction: float, level: int) -> None:
+    """``floor(q · 65536 + ½)``, as in the browser."""
+    assert threshold(fraction) == level
+    assert threshold(0.49 / 65536) == 0
+
+
 @pytest.mark.parametrize("fraction", [-0.1, 1.1, float("nan")])
 def test_fractions_are_checked(fraction: float) -> None:
     with pytest.raises(CamwidgetError, match="between 0 and 1"):
@@ -107,6 +128,20 @@ def test_fractions_are_checked(fraction: float) -> None:
 def test_saliency_is_checked(bad: np.ndarray) -> None:
     with pytest.raises(CamwidgetError, match="Saliency"):
         rank_levels(bad)
+
+
+def test_a_map_is_taken_in_single_precision_from_whatever_has_one() -> None:
+    """An explanation stands for its own; what single precision does not tell apart is a tie."""
+    values = np.array([[0.25, 0.5], [0.75, 0.5 + 1e-12]])
+    expected = [[3, 1], [0, 2]]
+    explaining = SimpleNamespace(saliency=values)
+    for one in (values, values.tolist(), explaining, torch.from_numpy(values)):
+        assert saliency_of(one).dtype == torch.float32
+        np.testing.assert_array_equal(rank_levels(one) // 16384, expected)
+    assert not saliency_of(torch.ones(1, requires_grad=True)).requires_grad
+    for bad in ("map", [[1.0], [2.0, 3.0]], object()):
+        with pytest.raises(CamwidgetError, match="A map was expected"):
+            saliency_of(bad)
 
 
 # -- masking --------------------------------------------------------------------------------
@@ -278,6 +313,66 @@ def test_curve_of_a_model_that_can_be_computed(meter: cw.VisionModel) -> None:
     assert curve.area == pytest.approx(np.trapezoid(expected, dx=0.25), rel=1e-5)
 
 
+def made_curve(probabilities: list[list[float]], **facts: Any) -> MaskCurve:
+    """Of the class "red", beside "green"; a third one is not among the top classes."""
+    values = np.array(probabilities)
+    usual: dict[str, Any] = {"mode": "remove", "baseline": "blur"}
+    return MaskCurve(
+        fraction=np.linspace(0, 1, len(values)),
+        probability=values[:, 0],
+        target=0,
+        name="red",
+        others=(1,),
+        other_names=("green",),
+        probabilities=values,
+        **{**usual, **facts},
+    )
+
+
+def test_the_area_is_of_trapezoids() -> None:
+    assert made_curve([[1, 0, 0], [0.5, 0, 0], [0.25, 0, 0]]).area == pytest.approx(0.5625)
+
+
+@pytest.mark.parametrize(
+    ("rows", "span"),
+    [
+        ([[2, 3, 90], [4, 3, 90]], (1.9, 4.1)),  # from 2 to 4, and a tenth of it around
+        ([[3, 2, 0], [3, 4, 0]], (1.9, 4.1)),
+        ([[10, 10, 0], [10, 10, 0]], (9.725, 10.275)),  # a twentieth of 10
+        ([[-10, -10, 0], [-10, -10, 0]], (-10.275, -9.725)),
+        ([[0, 0, 5], [0, 0, 5]], (-0.55, 0.55)),
+    ],
+)
+def test_quantities_are_drawn_around_their_values(
+    rows: list[list[float]], span: tuple[float, float]
+) -> None:
+    curve = made_curve(rows, scores="value", unit="kg")
+    assert curve.span == pytest.approx(span) and curve.axis == "kg"
+    assert made_curve(rows, scores="value").axis == "value"
+    plain = made_curve(rows)
+    assert plain.span == (0, 1) and plain.axis == "probability"
+
+
+def test_a_plotted_curve_says_what_it_shows() -> None:
+    rows = [[0.75, 0.25, 0], [0.5, 0.25, 0.25], [0.125, 0.5, 0.375]]
+    (axes,) = made_curve(rows).plot().axes
+    target, other = axes.get_lines()
+    np.testing.assert_array_equal(target.get_xydata(), [[0, 0.75], [0.5, 0.5], [1, 0.125]])
+    np.testing.assert_array_equal(other.get_xydata(), [[0, 0.25], [0.5, 0.25], [1, 0.5]])
+    assert target.get_linewidth() > other.get_linewidth()
+    assert (target.get_linestyle(), other.get_linestyle()) == ("-", "--")
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["red", "green"]
+    assert axes.get_xlim() == (0, 1) and axes.get_ylim() == (0, 1.02)
+    assert axes.get_xlabel() == "top evidence removed (replaced by blur)"
+    assert axes.get_ylabel() == "probability"
+    assert axes.xaxis.get_major_formatter()(0.25, 0) == "25%"
+    assert not axes.spines["top"].get_visible() and axes.spines["left"].get_visible()
+    (axes,) = made_curve(rows, mode="keep", scores="value", unit="kg").plot().axes
+    assert axes.get_xlabel() == "top evidence kept (blur elsewhere)"
+    assert axes.get_ylabel() == "kg"
+    assert axes.get_ylim() == pytest.approx((0.09375, 0.78125), abs=1e-6)
+
+
 def test_curve_equals_one_by_one(textures: cw.VisionModel, noise: torch.Tensor) -> None:
     exp = cw.explain(textures, noise)
     for mode in ("remove", "keep"):
@@ -317,6 +412,25 @@ def test_wrong_arguments(
         cw.mask_curve(meter, noise, saliency, **wrong)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "drop", "rose"),
+    [
+        (0.5, 0.5, 0.0, False),
+        (0.5, 0.125, 0.75, False),
+        (0.5, 0.75, 0.0, True),
+        (0.0, 0.0, 0.0, False),
+        (0.0, 0.5, 0.0, True),
+        (0.0, -1.0, 0.0, False),
+        (-2.0, -3.0, 0.5, False),  # a quantity
+        (4.0, 1.0, 0.75, False),
+    ],
+)
+def test_a_change_is_its_equations(before: float, after: float, drop: float, rose: bool) -> None:
+    """``max(0, Y − O) / |Y|``, and ``O > Y`` (Grad-CAM++, section 4.1)."""
+    change = ConfidenceChange(before, after)
+    assert (change.drop, change.increase) == (drop, rose)
+
+
 def test_drop_and_increase(meter: cw.VisionModel) -> None:
     pixels = torch.zeros((3, 64, 64))
     pixels[0, :, :32], pixels[2, :, 32:] = 1.0, 1.0
@@ -331,6 +445,50 @@ def test_drop_and_increase(meter: cw.VisionModel) -> None:
     assert quarter.after < quarter.before
     with pytest.raises(CamwidgetError, match="'multiply' or 'remove'"):
         cw.confidence_change(meter, pixels, left, change="add")
+
+
+def test_functions_name_themselves_where_the_model_is_none(noise: torch.Tensor) -> None:
+    for function in (cw.mask_curve, cw.confidence_change):
+        with pytest.raises(CamwidgetError, match=f"{function.__name__} takes a model"):
+            function(nn.Identity(), noise, noise[0])  # type: ignore[arg-type]
+
+
+def test_a_quarter_goes_and_becomes_black_unless_told(
+    meter: cw.VisionModel, noise: torch.Tensor, saliency: np.ndarray
+) -> None:
+    masked = mask_pixels(noise, rank_levels(saliency), [0.25], baseline="black")
+    found = cw.confidence_change(meter, noise, saliency, 1, change="remove")
+    assert found.after == pytest.approx(float(meter.logits(masked).softmax(1)[0, 1]), abs=1e-6)
+    assert found.before == pytest.approx(
+        float(meter.logits(noise[None]).softmax(1)[0, 1]), abs=1e-6
+    )
+    with pytest.raises(
+        CamwidgetError, match=r"saliency is \(7, 9\), the model's input \(224, 224\)"
+    ):
+        cw.confidence_change(meter, noise, np.zeros((7, 9)))
+    with pytest.raises(CamwidgetError, match="that of a class"):
+        cw.confidence_change(meter, noise, saliency, cw.Contrast(0, 1))
+    with pytest.raises(CamwidgetError, match="follows a class"):
+        cw.mask_curve(meter, noise, saliency, cw.Contrast(0, 1), steps=2)
+
+
+def test_recent_fills_are_made_once_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    blur = fills.BASELINES["blur"]
+    monkeypatch.setitem(fills.BASELINES, "blur", lambda p: made.append(id(p)) or blur(p))
+    recent, pictures = fills.RecentFills(), [torch.rand(3, 8, 8) for _ in range(5)]
+    for picture in pictures[:4]:
+        assert torch.equal(recent.get(picture, "blur"), baseline_pixels(picture, "blur"))
+    made.clear()
+    for picture in pictures[:4]:
+        recent.get(picture, "blur")
+    assert made == []
+    recent.get(pictures[4], "blur")
+    recent.get(pictures[1], "blur")
+    assert len(made) == 1, "the second is still there"
+    recent.get(pictures[0], "blur")
+    assert len(made) == 2, "the first had to go"
+    assert not torch.equal(recent.get(pictures[0], "black"), recent.get(pictures[0], "blur"))
 
 
 # -- large pictures --------------------------------------------------------------------------

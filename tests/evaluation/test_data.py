@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from torchvision.transforms.functional import to_tensor
 
 import camwidget as cw
 from camwidget.errors import DataError, MetricError
+from camwidget.evaluation.data import open_data
 from camwidget.zoo import textures
 
 
@@ -330,3 +332,22 @@ def test_paths_are_opened_late(model, tmp_path):
     assert found.skipped["name"].tolist() == ["late.png"]
     assert "There is no file" in found.skipped["reason"][0]
     assert Path(path).name in found._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("settings", "limit", "total"),
+    [
+        ({"batch_size": 2}, None, 5),
+        ({"batch_size": 2, "drop_last": True}, None, 4),
+        ({"batch_size": 2, "drop_last": True}, 3, 3),
+        ({"batch_size": 3}, 9, 5),
+        ({"batch_size": None}, None, None),
+        ({"batch_size": None}, 2, 2),
+    ],
+)
+def test_how_many_pictures_a_loader_gives(
+    settings: dict[str, Any], limit: int | None, total: int | None
+) -> None:
+    dataset = torch.utils.data.TensorDataset(torch.rand(5, 3, SIDE, SIDE))
+    loader = torch.utils.data.DataLoader(dataset, **settings)
+    assert open_data(loader, small_model(), limit=limit).total == total

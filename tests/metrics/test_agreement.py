@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from drawn_cases import case, number, scored
 from scipy.stats import spearmanr
 
@@ -53,6 +54,34 @@ def test_correlation_with_occlusion(
         assert isinstance(other, cw.Explanation)
         expected = spearmanr(e.saliency.ravel(), other.saliency.ravel())[0]
         assert row[metric.name].value == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("shape", "settings", "asked"),
+    [
+        ((28, 40), {}, (4, 2)),  # a seventh of the shorter side, and half of that
+        ((41, 40), {}, (5, 2)),
+        ((13, 13), {}, (1, 1)),
+        ((6, 9), {}, (1, 1)),
+        ((9, 9), {"window": 9}, (9, 4)),
+        ((9, 9), {"window": 4, "stride": 4}, (4, 4)),
+    ],
+)
+def test_the_squares_of_the_occlusion_that_is_compared(
+    shape: tuple[int, int], settings: dict[str, int], asked: tuple[int, int]
+) -> None:
+    made = case(np.random.default_rng(0).random(shape))
+    request = next(cw.get_metric("occlusion-correlation").function(made, **settings))  # type: ignore[arg-type]
+    assert request.method.name == "occlusion"
+    assert dict(request.method.options) == dict(zip(("window", "stride"), asked, strict=True))
+    assert torch.equal(request.pixels(), made.subject.pixels[None])
+    assert request.model is None and request.target is None
+
+
+@pytest.mark.parametrize("settings", [{"window": 10}, {"window": 4, "stride": 5}])
+def test_squares_that_do_not_cover_the_picture_are_refused(settings: dict[str, int]) -> None:
+    with pytest.raises(MetricError, match="do not cover a picture of 9 pixels"):
+        scored(case(np.eye(9)), "occlusion-correlation", **settings)
 
 
 def test_occlusion_agrees_with_itself(scenes: cw.VisionModel) -> None:

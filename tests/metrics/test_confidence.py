@@ -128,6 +128,17 @@ def test_certainties_divide_by_nothing(before: float, drop: float, gain: float) 
         assert end.value.value == expected
 
 
+@pytest.mark.parametrize(("after", "rose"), [(0.25, 0.0), (0.26, 1.0), (0.24, 0.0)])
+def test_only_more_confidence_is_an_increase(after: float, rose: float) -> None:
+    """``O > Y`` (Grad-CAM++, section 4.1): as much is not more."""
+    subject = Subject(small_model(), picture(), torch.tensor([0.75, 0.25]).double())
+    work = cw.get_metric("increase").function(case_of(subject, random_map()))
+    next(work)  # type: ignore[call-overload]
+    with pytest.raises(StopIteration) as end:
+        work.send(torch.tensor([after]).double())  # type: ignore[union-attr]
+    assert end.value.value == rose
+
+
 # -- a part is gone -------------------------------------------------------------------------
 
 

@@ -36,6 +36,17 @@ def test_scipys_solution(size: int, kind: str) -> None:
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
 
 
+def test_neighbours_count_by_a_sixth_and_a_twelfth() -> None:
+    """The weights of Rong et al. 2022; there is nothing beyond the edge, and nothing of the pixel itself."""
+    place = torch.zeros(1, 1, 4, 4, dtype=torch.float64)
+    place[0, 0, 1, 1] = 12
+    expected = [[1, 2, 1, 0], [2, 0, 2, 0], [1, 2, 1, 0], [0, 0, 0, 0]]
+    found = imputation._around(place)[0, 0]
+    torch.testing.assert_close(found, torch.tensor(expected).double())
+    corner = imputation._around(torch.ones(1, 1, 4, 4, dtype=torch.float64))[0, 0, 0]
+    torch.testing.assert_close(corner[:2] * 12, torch.tensor([5.0, 8.0]).double())
+
+
 def test_holes_that_are_special() -> None:
     """None; all but a pixel; a frame, which touches every edge; two that have nothing to do with each other."""
     size = 24

@@ -1,0 +1,69 @@
+"""What an evaluation says of itself, and what tells its data from others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small import folder, labelled, run, small_model
+
+from camwidget.errors import DataError
+from camwidget.evaluation.data import open_data
+from camwidget.evaluation.items import as_truth
+from camwidget.evaluation.plan import _plain
+from camwidget.evaluation.table import means
+
+
+@pytest.mark.parametrize(("layers", "heads"), [(None, 2), ("all", 3)])
+def test_a_table_names_layers_where_there_are_several(layers: Any, heads: int) -> None:
+    found = run(small_model(), labelled(2), layers=layers)
+    html = found._repr_html_()
+    first = html[html.index("<tr>") : html.index("</tr>")]
+    assert ("layer</th>" in first) is (layers == "all")
+    assert first.count("<th ") == heads + 1
+    assert repr(found).startswith("Evaluation of small: 2 pictures\n") and "skipped" not in repr(
+        found
+    )
+    assert {"curves", "run", "facts"}.isdisjoint(found.rows.columns)
+
+
+def test_what_was_skipped_is_counted(tmp_path: Path) -> None:
+    data = [*labelled(2), (tmp_path / "none.png", "ant")]
+    assert repr(run(small_model(), data)).startswith("Evaluation of small: 2 pictures, 1 skipped\n")
+
+
+def test_folders_are_told_apart_by_names_and_classes(tmp_path: Path) -> None:
+    model = small_model()
+    one, same, fewer, other = (
+        open_data(folder(tmp_path / name, count, classes), model).print()
+        for name, count, classes in (
+            ("a", 4, ("ant", "bee")),
+            ("b", 4, ("ant", "bee")),
+            ("c", 3, ("ant", "bee")),
+            ("d", 4, ("ant", "cat")),
+        )
+    )
+    assert one == same and len({one, fewer, other}) == 3 and all((one, fewer, other))
+
+
+def test_boxes_may_have_no_width_but_not_less() -> None:
+    assert as_truth([[1, 2, 1, 5]]) is not None and as_truth([1, 2, 4, 2]) is not None
+    for bad in ([[1, 2, 0.5, 5]], [[1, 2, 4, 1]], [[1, 2, np.nan, 5]], [[1, 2, np.inf, 5]]):
+        with pytest.raises(DataError, match="left ≤ right"):
+            as_truth(bad)
+
+
+def test_settings_as_json_has_them() -> None:
+    for value in (None, True, False):
+        assert _plain(value) is value
+    assert type(_plain(np.int64(3))) is int and _plain(0.5) == 0.5 and _plain(float("inf")) == "inf"
+    assert _plain((1, [True, "a"])) == [1, [True, "a"]]
+    assert " at 0x" not in _plain(object()) and _plain("f at 0x7f00") == "f"
+
+
+def test_two_values_have_an_interval_and_one_has_none() -> None:
+    mean, low, high = means(np.array([[0.0, 3.0], [1.0, np.nan]]))
+    np.testing.assert_allclose(mean, [0.5, 3])
+    assert (low[0], high[0]) == (0, 1) and np.isnan([low[1], high[1]]).all()

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from .discovery import AT_INPUT
 from .errors import LayerError, MethodError
 from .isolation import autocast_off
 from .layers import hooked
@@ -253,7 +254,7 @@ class Trace:
                 f"Layer {name!r} did not run for this picture. Choose another: "
                 f"{', '.join(n for n in self._outputs if n)}."
                 if name in self.layers
-                else f"Layer {name!r} was not asked for in this trace ({', '.join(self.layers)})."
+                else f"Layer {name or AT_INPUT!r} was not asked for in this trace ({', '.join(self.layers)})."
             )
         return self._outputs[name]
 

@@ -3330,7 +3330,7 @@
     context.watch(["first_now", "quantity", "rows"], () => {
       const now = firstNow(model.get("first_now"));
       index = now?.index ?? -1;
-      row.hidden = !context.live || quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
+      row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
       row.classList.toggle("camwidget-first-none", now === null);
       if (now === null) return;
       setText(name, now.name);
@@ -5527,7 +5527,7 @@
       classes.names,
       classes.numbers,
       ...compare.numbers,
-      firstNowRow(context),
+      ...live ? [firstNowRow(context)] : [],
       new Search(context).element,
       curveHead(context),
       curveNames(context),

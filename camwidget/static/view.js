@@ -2850,7 +2850,7 @@ function firstNowRow(context) {
   context.watch(["first_now", "quantity", "rows"], () => {
     const now = firstNow(model.get("first_now"));
     index = now?.index ?? -1;
-    row.hidden = !context.live || quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
+    row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
     row.classList.toggle("camwidget-first-none", now === null);
     if (now === null) return;
     setText(name, now.name);
@@ -5047,7 +5047,7 @@ function mount(model, root, signal, live = true) {
     classes.names,
     classes.numbers,
     ...compare.numbers,
-    firstNowRow(context),
+    ...live ? [firstNowRow(context)] : [],
     new Search(context).element,
     curveHead(context),
     curveNames(context),

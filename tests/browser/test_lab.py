@@ -566,7 +566,7 @@ def test_the_strip_follows_the_chosen_picture(lab: Any, open_page: Callable[...,
     lab_page = open_page()
     many = (
         "import numpy as np, camwidget as cw\n"
-        "ex = cw.Explorer(cw.load(), [np.full((64, 64, 3), 8 * n, np.uint8) for n in range(60)])\nex"
+        "ex = cw.Explorer(cw.load(), [np.full((64, 64, 3), 4 * n, np.uint8) for n in range(60)])\nex"
     )
     lab_page.open(lab.write("many", many))
     lab_page.widget()

@@ -75,7 +75,7 @@ def test_which_methods_one_pass_serves_at_all_layers() -> None:
 def test_a_smoothed_method_is_its_base_but_for_the_noise() -> None:
     base, smooth = get_method("guided-gradcam"), get_method("smoothgrad(guided-gradcam)", samples=2)
     assert (smooth.name, smooth.label) == ("smoothgrad(guided-gradcam)", "Smooth Guided Grad-CAM")
-    for fact in ("needs", "reason", "at_input", "scale", "tone_mapped"):
+    for fact in ("needs", "applies", "at_input", "scale", "tone_mapped"):
         assert getattr(smooth, fact) == getattr(base, fact)
     assert base.citation in smooth.citation and "Smilkov" in smooth.citation
     assert base.label in smooth.summary and smooth.slow and not smooth.needs_gradients

@@ -25,6 +25,10 @@ from .view import View
 __all__ = ["Screen"]
 
 
+#: Traits of the view with pictures and maps in them.
+_LARGE = ("scene", "explanation", "stages", "evidence", "filled", "other", "other_scene", "other_filled")
+
+
 class Screen:
     """What is shown of an explorer. Remembers the class list, and nothing else.
 
@@ -63,7 +67,11 @@ class Screen:
         self.view.add_class("camwidget-view")
         self.bars = ClassBars(on_pick_row, is_quantity=model.scores == "value")
         self.chart = CurveChart(is_quantity=model.scores == "value")
-        self.strip = PictureStrip(on_pick_picture, on_upload)
+        self.strip = PictureStrip(
+            on_pick_picture,
+            on_upload,
+            lambda first, places: self.tell(strip={"first": first, "places": places}),
+        )
 
     @property
     def parts(self) -> list[Any]:
@@ -81,6 +89,11 @@ class Screen:
                         setattr(self.view, name, value)
             finally:
                 self._telling = before
+
+    def forget(self) -> None:
+        """Nothing is shown any more: let go of pictures and maps."""
+        self.strip.clear()
+        self.tell(**dict.fromkeys(_LARGE, {}))
 
     @property
     def is_telling(self) -> bool:

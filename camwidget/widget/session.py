@@ -162,6 +162,7 @@ class Session:
                 left = self._step(job)
             except BaseException as error:
                 self._report(kind, error)
+            del found, job  # whoever waits for the next one holds nothing
             with self._condition:
                 self._running = None
                 kept = (
@@ -171,6 +172,7 @@ class Session:
                 )
                 if left is not None and kept:
                     self._suspended[kind] = left
+                del left
                 idle = self._is_idle()
                 if idle:
                     # Still counted as running while it says so, or a waiter would miss it.

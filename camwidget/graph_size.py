@@ -45,7 +45,7 @@ def _place(tensor: torch.Tensor) -> tuple[torch.device, int]:
 def _saved(node: Any) -> list[torch.Tensor]:
     """The tensors that an operation has saved."""
     saved: list[Any] = []
-    for name in _names(type(node)):
+    for name in _names(node.__class__):
         try:
             saved.append(getattr(node, name))
         except RuntimeError:  # it has been let go of, or is no tensor that is kept
@@ -55,7 +55,7 @@ def _saved(node: Any) -> list[torch.Tensor]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _names(kind: type) -> tuple[str, ...]:
+def _names(kind: Any) -> tuple[str, ...]:
     """Under which names the nodes of a kind of operation have what they saved."""
     own = tuple(name for name in dir(kind) if name.startswith("_saved_"))
     # Operations written in Python have all of it under one name.

@@ -130,7 +130,7 @@ class Explorer(Keeping):
         self._texts = self._every[0]
         self._spares = [Spare(one.module) for one in self.models]
         # What the explorer is made of does not hold it: it goes with its last user (see ``lifetime``).
-        me = weakref.proxy(self)
+        me: Any = weakref.proxy(self)
         self._session = Session(_KINDS, weakly(self._failed), weakly(self._rested))
         self._elements: tuple[Any, ...] = ()
         self._stated = threading.local()
@@ -306,7 +306,7 @@ class Explorer(Keeping):
 
     def _ask_methods(self) -> None:
         """Ask which methods apply, also of those that have to run the model to know."""
-        me = weakref.proxy(self)
+        me: Any = weakref.proxy(self)
         self._session.submit("methods", lambda: me._screen.show_methods(me.layer))
 
     def _ask_strip(self) -> None:
@@ -316,7 +316,7 @@ class Explorer(Keeping):
     def _connect(self) -> None:
         self._hands.connect()
         self._brush.connect()
-        me = weakref.proxy(self)
+        me: Any = weakref.proxy(self)
         self.observe(weakly(self._to_view), list(SHARED))
         self.observe(lambda change: me._picture_set(), "picture")
         self.observe(weakly(self._target_set), "target")

@@ -128,11 +128,7 @@ class Hands:
         elif kind == "strip":
             first, last = content.get("first"), content.get("last")
             explorer = self._explorer
-            if (
-                type(first) is int
-                and type(last) is int
-                and explorer._screen.strip.see(first, last)
-            ):
+            if type(first) is int and type(last) is int and explorer._screen.strip.see(first, last):
                 explorer._ask_strip()
 
     def _prompt(self, text: object) -> None:

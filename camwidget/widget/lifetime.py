@@ -1,7 +1,7 @@
 """How long a widget lives: as long as somebody holds it, or a cell of the notebook shows it.
 
-ipywidgets holds every widget until it is closed. A cell that is run again would so leave the widget before, which no page
-shows any more, with its thread, its comms and all that it remembers.
+ipywidgets holds every widget until it is closed. A cell that is run again would so leave the widget before, which no
+page shows any more, with its thread, its comms and all that it remembers.
 """
 
 from __future__ import annotations

@@ -26,7 +26,16 @@ __all__ = ["Screen"]
 
 
 #: Traits of the view with pictures and maps in them.
-_LARGE = ("scene", "explanation", "stages", "evidence", "filled", "other", "other_scene", "other_filled")
+_LARGE = (
+    "scene",
+    "explanation",
+    "stages",
+    "evidence",
+    "filled",
+    "other",
+    "other_scene",
+    "other_filled",
+)
 
 
 class Screen:
@@ -93,7 +102,7 @@ class Screen:
     def forget(self) -> None:
         """Nothing is shown any more: let go of pictures and maps."""
         self.strip.clear()
-        self.tell(**dict.fromkeys(_LARGE, {}))
+        self.tell(**{name: {} for name in _LARGE})
 
     @property
     def is_telling(self) -> bool:

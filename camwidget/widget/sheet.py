@@ -213,9 +213,7 @@ class ContactSheet(ipywidgets.Box):
             for column, target in enumerate(plan.classes):
                 try:
                     # The sheet has all it shows of it: the map in the large picture stays remembered before it.
-                    made = bench.explanation(
-                        about.picture, target, method, about.layer, spare=True
-                    )
+                    made = bench.explanation(about.picture, target, method, about.layer, spare=True)
                     tile = self._tile(made)
                 except Exception:  # its place says so, and the others go on
                     tile = None

@@ -47,7 +47,9 @@ class PictureStrip:
         self._tiles: dict[int, np.ndarray | None] = {}
         self._count = 0  # of all pictures
         self._first = self._places = 0
-        self._seen: tuple[int, int] | None = None  # what a page shows, the numbers of the first and after the last
+        self._seen: tuple[int, int] | None = (
+            None  # what a page shows, the numbers of the first and after the last
+        )
         self._selected = -1
         self._on_pick = on_pick
         self._on_upload = on_upload

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..array_pictures import channels_shown
-from ..caches import Recent, cache_limit, size_of
+from ..caches import Recent, cache_limit, make_room, size_of
 from ..engine import PictureFacts, assemble, scale_saliency
 from ..errors import CamwidgetError
 from ..explanation import Explanation
@@ -119,9 +119,11 @@ class Workbench:
         with_input: bool = False,
         most_bytes: int | None = None,
     ) -> Trace:
+        pixels = self.pixels(picture)
+        make_room(pixels)
         trace = Trace(
             self.model,
-            self.pixels(picture)[None],
+            pixels[None],
             layers,
             with_input=with_input,
             most_bytes=most_bytes,
@@ -190,13 +192,13 @@ class Workbench:
         return PictureFacts(0, pixels, model.prediction(trace.logits[0]), model.name, model.text)
 
     def _trace_of_every_layer(self, picture: Picture, names: list[str]) -> Trace | None:
-        """A pass cut at all layers; None where it would take most of what may be remembered."""
+        """A pass cut at all layers; None where it would leave hardly any room for anything else."""
         limit, shape = cache_limit(), self.pixels(picture).shape
         if self._too_large.get(shape, -1) >= limit:
             return None
         try:
             return self._every.get(
-                picture, lambda: self._run(picture, names, most_bytes=limit // 2)
+                picture, lambda: self._run(picture, names, most_bytes=limit * 3 // 4)
             )
         except LargeGraphError:
             self._too_large[shape] = limit
@@ -252,7 +254,9 @@ class Workbench:
         """What the model says of the whole picture, float64 (classes,)."""
 
         def ask() -> np.ndarray:
-            return self._probabilities(self.model.logits(self.pixels(picture)[None])[0])
+            pixels = self.pixels(picture)
+            make_room(pixels)
+            return self._probabilities(self.model.logits(pixels[None])[0])
 
         return self._said.get(picture, ask)
 

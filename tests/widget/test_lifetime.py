@@ -182,7 +182,12 @@ def test_one_shown_without_a_name_stays(
 
 
 def explorers() -> list[Any]:
-    return [w for w in list(_instances.values()) if isinstance(w, cw.Explorer) and w.comm is not None]
+    """All that are open; the registry has weak proxies of them."""
+    return [
+        w.wait.__self__
+        for w in list(_instances.values())
+        if isinstance(w, cw.Explorer) and w.comm is not None
+    ]
 
 
 def test_without_ids_of_cells_the_same_code_is_the_same_cell(
@@ -225,9 +230,7 @@ def test_what_an_output_widget_shows_stays(
 
 def test_a_quiz_goes_too(shell: InteractiveShell) -> None:
     left = Left()
-    shell.user_ns["question"] = cw.Question(
-        "Which?", [(PICTURES[0], "")], ["a", "b"], 0
-    )
+    shell.user_ns["question"] = cw.Question("Which?", [(PICTURES[0], "")], ["a", "b"], 0)
     code = "quiz = cw.Quiz([question, lambda: question]).wait(60)\nquiz"
     run(shell, "import camwidget as cw", "first")
     alive = []

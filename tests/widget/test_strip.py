@@ -130,9 +130,7 @@ def explorer() -> Iterator[cw.Explorer]:
 
 def say(ex: cw.Explorer, **content: Any) -> None:
     """As a page does."""
-    ex._view._handle_msg(
-        {"content": {"data": custom({"type": "strip", **content})}, "buffers": []}
-    )
+    ex._view._handle_msg({"content": {"data": custom({"type": "strip", **content})}, "buffers": []})
 
 
 def test_an_explorer_waits_for_what_is_seen(explorer: cw.Explorer) -> None:

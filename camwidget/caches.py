@@ -26,6 +26,7 @@ __all__ = [
     "cache_limit",
     "cached_bytes",
     "make_room",
+    "room_beside",
     "set_cache_limit",
     "size_of",
 ]
@@ -92,16 +93,21 @@ def cached_bytes() -> int:
         return sum(cache._measured() for cache in list(_caches))
 
 
-def make_room(pixels: torch.Tensor) -> None:
-    """Let go of what was not used for the longest time, before the model runs on a picture.
+def room_beside(pixels: torch.Tensor) -> int:
+    """Return how many bytes may be remembered while the model runs on a picture, at least a quarter of the limit.
 
-    While it runs, a large picture takes more memory than all that is remembered. A third of the limit stays.
+    While it runs, a large picture takes more memory than all that is remembered.
     """
-    wanted = _WORKING * 4 * pixels.numel()
+    return max(_limit // 4, _limit - _WORKING * 4 * pixels.numel())
+
+
+def make_room(pixels: torch.Tensor) -> None:
+    """Let go of what was not used for the longest time, before the model runs on a picture."""
+    room = room_beside(pixels)
     with _lock:
-        gone = _fit(max(_limit // 3, _limit - wanted))
+        gone = _fit(room)
     del gone
-    if wanted > _limit // 2:
+    if room < _limit // 2:
         _give_back()
 
 

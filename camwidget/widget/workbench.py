@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..array_pictures import channels_shown
-from ..caches import Recent, cache_limit, make_room, size_of
+from ..caches import Recent, cache_limit, make_room, room_beside, size_of
 from ..engine import PictureFacts, assemble, scale_saliency
 from ..errors import CamwidgetError
 from ..explanation import Explanation
@@ -193,13 +193,13 @@ class Workbench:
 
     def _trace_of_every_layer(self, picture: Picture, names: list[str]) -> Trace | None:
         """A pass cut at all layers; None where it would leave hardly any room for anything else."""
-        limit, shape = cache_limit(), self.pixels(picture).shape
+        pixels = self.pixels(picture)
+        limit, shape = cache_limit(), pixels.shape
+        most = room_beside(pixels) * 3 // 4
         if self._too_large.get(shape, -1) >= limit:
             return None
         try:
-            return self._every.get(
-                picture, lambda: self._run(picture, names, most_bytes=limit * 3 // 4)
-            )
+            return self._every.get(picture, lambda: self._run(picture, names, most_bytes=most))
         except LargeGraphError:
             self._too_large[shape] = limit
             return None

@@ -170,6 +170,7 @@ class Workbench:
         trace = self._every.peek(picture)
         if trace is None or not (chosen.is_quick_at_layers and trace.remembers(resolved, layer)):
             trace = self._trace_for(picture, chosen, layer)
+        make_room(trace.pixels)  # a method's own tensors are as large as a layer's
         facts = self._facts(picture, trace)
         for step in chosen.steps(trace, resolved, layer):
             scaled = scale_saliency(step.maps, trace.pixels.shape[-2:], chosen.scale)[0]
@@ -241,12 +242,16 @@ class Workbench:
         trace = self._every.peek(picture)
         if trace is None or layer not in trace.layers:
             trace = self._trace_for(picture, chosen, layer)
+        make_room(trace.pixels)
+        # Of a large picture the gradients of all these classes would be more than may be remembered.
+        is_large = room_beside(trace.pixels) < cache_limit() // 2
         for index in classes:
             target = resolve_target(self.model, index)
+            one = trace.apart() if is_large else trace
             if chosen.needs_gradients:
                 # Not of all at once: at a shallow layer nobody could wait for so long.
-                trace.remember_gradients([target], [layer])
-            cells = chosen.compute(trace, target, layer)[0].relu().float().cpu().numpy()
+                one.remember_gradients([target], [layer])
+            cells = chosen.compute(one, target, layer)[0].relu().float().cpu().numpy()
             if np.isfinite(cells).all():
                 yield index, cells
 

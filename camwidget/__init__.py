@@ -10,6 +10,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .adversarial import Attack, MapSurvival, attack, map_survival
+    from .caches import set_cache_limit
     from .concepts import dissect
     from .decision import TextualExplanation, describe_decision
     from .deepvis import Visualization, visualize
@@ -71,6 +72,7 @@ __all__ = [
     "measure",
     "save_page",
     "segmentation_seeds",
+    "set_cache_limit",
     "visualize",
     "wrap",
 ]
@@ -80,6 +82,7 @@ __all__ = [
 #: PyTorch, nor a script that only explains for Jupyter.
 _HOMES = {
     "adversarial": ("Attack", "MapSurvival", "attack", "map_survival"),
+    "caches": ("set_cache_limit",),
     "concepts": ("dissect",),
     "decision": ("TextualExplanation", "describe_decision"),
     "deepvis": ("Visualization", "visualize"),

@@ -7,7 +7,6 @@ hole (``inpainting``).
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Callable
 from weakref import ReferenceType, ref
 
@@ -16,7 +15,7 @@ from scipy.fft import next_fast_len
 from torch.nn import functional as nnF
 from torchvision.transforms import functional as F
 
-from . import fork_safety
+from .caches import Recent, size_of
 from .errors import CamwidgetError
 from .inpainting import INPAINTINGS, inpaint_pixels
 
@@ -131,27 +130,23 @@ def baseline_pixels(pixels: torch.Tensor, baseline: str = "blur") -> torch.Tenso
 class RecentFills:
     """The last few baselines of pictures that nobody changes, as an explorer's are: a slider asks at each step."""
 
-    _SIZE = 4
-
     def __init__(self) -> None:
-        self._made: OrderedDict[tuple[int, str], tuple[ReferenceType[torch.Tensor], torch.Tensor]]
-        self._made = OrderedDict()
-        self._lock = fork_safety.lock()
+        self._made: Recent[tuple[ReferenceType[torch.Tensor], torch.Tensor]]
+        self._made = Recent(4, lambda made: size_of(made[1]))
 
     def get(self, pixels: torch.Tensor, baseline: str) -> torch.Tensor:
         """As ``baseline_pixels``."""
         key = (id(pixels), baseline)
-        with self._lock:
-            known = self._made.get(key)
+        known = self._made.peek(key)
         if known is not None and known[0]() is pixels:
             return known[1]
         fill = baseline_pixels(pixels, baseline)
-        with self._lock:
-            self._made = OrderedDict((k, v) for k, v in self._made.items() if v[0]() is not None)
-            self._made[key] = (ref(pixels), fill)
-            while len(self._made) > self._SIZE:
-                self._made.popitem(last=False)
+        self._made.put(key, (ref(pixels, lambda _: self._forget_gone()), fill))
         return fill
+
+    def _forget_gone(self) -> None:
+        """A picture is held by nobody any more: its baselines go too."""
+        self._made.drop(lambda made: made[0]() is None)
 
 
 def flat_fill(pixels: torch.Tensor, baseline: str) -> torch.Tensor | None:

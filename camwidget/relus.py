@@ -17,6 +17,7 @@ from .outputs import tensors_of
 __all__ = [
     "ReluRule",
     "deconvolved",
+    "graph_nodes",
     "guided",
     "has_reentrant_checkpoint",
     "other_activations",
@@ -67,7 +68,7 @@ def ruled(root: torch.Tensor, rule: ReluRule) -> Iterator[None]:
 
     handles: list[Any] = []
     try:
-        handles += [node.register_hook(hook) for node in _nodes(root) if _is_rectifier(node)]
+        handles += [node.register_hook(hook) for node in graph_nodes(root) if _is_rectifier(node)]
         yield
     finally:
         for handle in handles:
@@ -76,7 +77,7 @@ def ruled(root: torch.Tensor, rule: ReluRule) -> Iterator[None]:
 
 def other_activations(output: Any) -> tuple[bool, tuple[str, ...]]:
     """Whether there are rectifiers in the graph of a module's output, and which other activations there are."""
-    nodes = [node for root in tensors_of(output) for node in _nodes(root)]
+    nodes = [node for root in tensors_of(output) for node in graph_nodes(root)]
     others = (n for n in nodes if n.name() in _OTHERS and not _is_of_vectors(n))
     return any(map(_is_rectifier, nodes)), tuple(dict.fromkeys(_OTHERS[n.name()] for n in others))
 
@@ -89,7 +90,7 @@ def has_reentrant_checkpoint(output: Any) -> bool:
     return any(
         node.name() == "CheckpointFunctionBackward"
         for root in tensors_of(output)
-        for node in _nodes(root)
+        for node in graph_nodes(root)
     )
 
 
@@ -103,8 +104,9 @@ def _is_of_vectors(node: Any) -> bool:
     return any(isinstance(tensor, torch.Tensor) and tensor.ndim <= 2 for tensor in saved)
 
 
-def _nodes(root: torch.Tensor) -> Iterator[Any]:
-    seen: set[Any] = set()
+def graph_nodes(root: torch.Tensor, seen: set[Any] | None = None) -> Iterator[Any]:
+    """The operations behind a tensor, each once; those in ``seen`` are left out, and the others are put into it."""
+    seen = set() if seen is None else seen
     waiting = [root.grad_fn]
     while waiting:
         node = waiting.pop()

@@ -15,8 +15,10 @@ from typing import Any
 
 import torch
 
+from .caches import size_of
 from .discovery import AT_INPUT
 from .errors import LayerError, MethodError
+from .graph_size import graph_bytes
 from .isolation import autocast_off
 from .layers import hooked
 from .models import VisionModel
@@ -24,7 +26,7 @@ from .outputs import is_plain, tensors_of
 from .relus import ReluRule, has_reentrant_checkpoint, ruled
 from .targets import Target, score_of
 
-__all__ = ["INPUT", "PRECISIONS", "Trace", "check_precision", "in_precision"]
+__all__ = ["INPUT", "PRECISIONS", "LargeGraphError", "Trace", "check_precision", "in_precision"]
 
 #: Stands for the module's input where a layer's name is asked for: no layer has an empty name, and some are "input".
 INPUT = ""
@@ -36,6 +38,10 @@ PRECISIONS: dict[str, torch.dtype | None] = {
 }
 
 
+class LargeGraphError(MethodError):
+    """A pass that keeps more for its gradients than was allowed."""
+
+
 class Trace:
     """One remembered forward pass of a batch.
 
@@ -45,6 +51,7 @@ class Trace:
         layers: module names at which to remember activations.
         precision: "fp32" runs the module in its own dtype, "bf16" and "fp16" under autocast.
         with_input: whether the gradient at ``INPUT`` will be asked for too: then the whole pass has a graph.
+        most_bytes: how large the graph may become; looked at at each of the layers.
 
     Attributes:
         pixels: the pixels given.
@@ -52,6 +59,9 @@ class Trace:
         logits: (N, classes), detached; float32, or float64 in a float64 model.
         module: what ran: the model's module, or a copy of its structure around the same weights.
         memory: what methods remember of this pass beside it, such as the model's answers to masked pictures.
+
+    Raises:
+        LargeGraphError: if the graph is larger than ``most_bytes``; it is given up at the first layer where it is.
     """
 
     def __init__(
@@ -62,6 +72,7 @@ class Trace:
         *,
         precision: str = "fp32",
         with_input: bool = False,
+        most_bytes: int | None = None,
     ) -> None:
         check_precision(precision)
         self.model = model
@@ -71,6 +82,8 @@ class Trace:
         self.layers = () if model.no_maps else tuple(named)
         self.memory: dict[Hashable, Any] = {}
         self._with_input = with_input
+        self._most_bytes = most_bytes
+        self._graph_bytes: int | None = None
         self._outputs: dict[str, torch.Tensor] = {}
         #: None where the target's score does not depend on the layer.
         self._gradients: dict[tuple[Target, str, ReluRule | None], torch.Tensor | None] = {}
@@ -93,6 +106,17 @@ class Trace:
             self._graph = _full(model.logits_of(self._returned, len(pixels)))
         self.logits = self._graph.detach()
         model.check_finite(self.logits)
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the pass keeps: activations, what its graph has saved, and what was remembered of it since.
+
+        The pixels and the model's weights, which are others' too, do not count.
+        """
+        if self._graph_bytes is None:
+            ends = [*tensors_of(self._returned), self._graph, *self._outputs.values()]
+            self._graph_bytes = graph_bytes(ends, [self.pixels, *_tensors_in(self.model.module)])
+        return self._graph_bytes + size_of([list(self._gradients.values()), self.memory])
 
     def activation(self, layer: str) -> torch.Tensor:
         """The layer's maps (N, K, h, w), detached; float32, or float64 in a float64 model.
@@ -233,6 +257,7 @@ class Trace:
             if not output.requires_grad:
                 output = output.detach().requires_grad_()
             self._outputs[names[module]] = output
+            self._check_size(output)
             # What follows may overwrite what it gets (an in-place ReLU), so it gets a copy.
             return output.clone()
 
@@ -243,6 +268,18 @@ class Trace:
                 self._outputs[INPUT] = inputs = inputs.detach().requires_grad_()
             with hooked(dict.fromkeys(names, remember)):
                 return held.run(inputs.clone())  # a module may write into what it gets
+
+    def _check_size(self, output: torch.Tensor) -> None:
+        """Give up a pass whose graph, up to a layer's output, is larger than it may be."""
+        most = self._most_bytes
+        if most is None:
+            return
+        found = graph_bytes([*self._outputs.values(), output], _tensors_in(self.model.module))
+        if found > most:
+            raise LargeGraphError(
+                f"The pass of {self.model.name} keeps more than {most} bytes for its gradients. Use a smaller picture, "
+                "or fewer layers."
+            )
 
     def _name(self, layer: str) -> str:
         return INPUT if layer == INPUT else self.model.layer(layer).name
@@ -303,3 +340,9 @@ def in_precision(precision: str, device: torch.device) -> Iterator[None]:
 def _full(tensor: torch.Tensor) -> torch.Tensor:
     """Half precision widened to float32: sums over a layer need the digits."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def _tensors_in(module: torch.nn.Module) -> Iterator[torch.Tensor]:
+    """A module's weights and buffers."""
+    yield from module.parameters()
+    yield from module.buffers()

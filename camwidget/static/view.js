@@ -2861,27 +2861,65 @@ function firstNowRow(context) {
 }
 
 // src/view/follow.ts
+var BESIDE = 0.5;
 function followPicture(context, root) {
-  const { model } = context;
+  const { model, signal } = context;
   let strip;
-  const bring = () => {
-    const count = texts(model.get("pictures")).length;
-    const chosen = number(model.get("picture"), -1);
-    if (strip === void 0 || count === 0 || chosen < 0) return;
-    const pitch = strip.scrollWidth / count;
-    const hidden = chosen * pitch < strip.scrollLeft || (chosen + 1) * pitch > strip.scrollLeft + strip.clientWidth;
-    if (hidden) strip.scrollLeft = (chosen + 0.5) * pitch - strip.clientWidth / 2;
+  let told = "";
+  let isAsked = false;
+  const places = () => {
+    const { first, places: count } = fields(model.get("strip"));
+    return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
   };
-  const grown = new MutationObserver(bring);
-  context.signal.addEventListener("abort", () => grown.disconnect());
-  context.watch(["picture", "pictures", "scene"], () => {
+  const bring = () => {
+    const { first, count } = places();
+    const at = number(model.get("picture"), -1) - first;
+    if (strip === void 0 || count === 0 || at < 0 || at >= count) return;
+    const pitch = strip.scrollWidth / count;
+    const hidden = at * pitch < strip.scrollLeft || (at + 1) * pitch > strip.scrollLeft + strip.clientWidth;
+    if (hidden) strip.scrollLeft = (at + 0.5) * pitch - strip.clientWidth / 2;
+  };
+  const tell = () => {
+    const { first, count } = places();
+    if (strip === void 0 || count === 0 || strip.clientWidth === 0 || strip.scrollWidth === 0) return;
+    const pitch = strip.scrollWidth / count;
+    const beside = BESIDE * strip.clientWidth;
+    const from = Math.max(0, Math.floor((strip.scrollLeft - beside) / pitch));
+    const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + beside) / pitch));
+    const seen2 = { type: "strip", first: first + from, last: first + to };
+    if (told === JSON.stringify(seen2)) return;
+    told = JSON.stringify(seen2);
+    model.send(seen2);
+  };
+  const tellSoon = () => {
+    if (isAsked) return;
+    isAsked = true;
+    requestAnimationFrame(() => {
+      isAsked = false;
+      if (!signal.aborted) tell();
+    });
+  };
+  const grown = new MutationObserver(() => {
+    bring();
+    tellSoon();
+  });
+  const resized = typeof ResizeObserver === "undefined" ? void 0 : new ResizeObserver(tellSoon);
+  signal.addEventListener("abort", () => {
+    grown.disconnect();
+    resized?.disconnect();
+  });
+  context.watch(["picture", "pictures", "scene", "strip"], () => {
     const found = root.closest(".camwidget-explorer")?.querySelector(".camwidget-thumbs");
     if (found instanceof HTMLElement && found !== strip) {
       strip = found;
       grown.disconnect();
       grown.observe(strip, { attributes: true, childList: true, subtree: true });
+      resized?.disconnect();
+      resized?.observe(strip);
+      strip.addEventListener("scroll", tellSoon, { signal });
     }
     bring();
+    tellSoon();
   });
 }
 

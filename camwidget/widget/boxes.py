@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..caches import Recent, size_of
 from ..explanation import Explanation
 from ..localization import best_overlap, localize, points_at
 from ..models import VisionModel
 from ..truth import Whereabouts
 from . import words
 from .judging import objects
-from .workbench import Picture, Recent
+from .workbench import Picture
 
 __all__ = ["Boxes"]
 
@@ -19,7 +20,7 @@ class Boxes:
     """The box of a map by ``localize``, its peak, and what they hit."""
 
     def __init__(self) -> None:
-        self._where: Recent[Whereabouts | None] = Recent(96)
+        self._where: Recent[Whereabouts | None] = Recent(96, size_of)
 
     def wire(
         self, picture: Picture, model: VisionModel, target: int, explanation: Explanation | None

@@ -20,6 +20,7 @@ from ..perturb import MaskCurve
 from ..ranks import threshold
 from .brush import Brush, PaintTrait
 from .compare import ARRANGEMENTS, valid_compare
+from .lifetime import HeldWhileShown
 from .masking import MODES
 from .screen import Screen
 from .texts import Texts
@@ -28,7 +29,7 @@ from .workbench import Picture
 __all__ = ["Choices"]
 
 
-class Choices(ipywidgets.Box):
+class Choices(HeldWhileShown, ipywidgets.Box):
     """The traits of an explorer. ``Explorer`` says what they mean, and does what follows when one is set.
 
     Whoever sets one to what cannot be gets a named error, and the trait stays as it was.

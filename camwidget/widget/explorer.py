@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from .hands import SHARED, Hands
 from .history import History
 from .hosts import marimo_element
 from .keeping import Keeping
+from .lifetime import weakly
 from .maps import MapDesk, Request
 from .masking import Mask
 from .other import OtherDesk
@@ -137,41 +139,47 @@ class Explorer(Keeping):
         self._every = tuple(Texts(one) for one in self.models)
         self._texts = self._every[0]
         self._keep_weights()
-        self._session = Session(_KINDS, self._failed, self._rested)
+        # What the explorer is made of does not hold it: it goes with its last user (see ``lifetime``).
+        me: Any = weakref.proxy(self)
+        self._session = Session(_KINDS, weakly(self._failed), weakly(self._rested))
         self._elements: tuple[Any, ...] = ()
         self._stated = threading.local()
         #: Held while a picture is added; observers are called without it.
         self._adding = fork_safety.lock()
-        self._history, self._writer = History(self), Writer(self)
+        self._history, self._writer = History(me), Writer(me)
         # Of a model with a text nobody knows yet how many there are.
         listed = int(top) if model.prompt is not None else min(int(top), len(model.classes))
-        self._hands = Hands(self)
-        self._brush = Brush(self)
+        self._hands = Hands(me)
+        self._brush = Brush(me)
         self._screen = Screen(
             model, listed, self._hands.pick_row, self._hands.pick_picture, self._hands.upload
         )
         self._desk = MapDesk(
-            self._texts, self._session, self._screen, self._map_shown, self._map_back
+            self._texts,
+            self._session,
+            self._screen,
+            weakly(self._map_shown),
+            weakly(self._map_back),
         )
         self._answers = MaskDesk(
             self._texts,
             self._session,
             self._screen,
             self._desk,
-            self._masking,
-            lambda: self.explanation,
-            lambda curve: self._announce("curve", curve),
+            lambda picture: me._masking(picture),
+            lambda: me.explanation,
+            lambda curve: me._announce("curve", curve),
         )
         self._other = OtherDesk(
             self._every,
-            lambda: self.pictures,
+            lambda: me.pictures,
             self._session,
             self._screen,
             self._desk,
-            lambda: self.compare,
-            self._masking,
-            lambda: self.explanation,
-            lambda other: self._announce("other", other),
+            lambda: me.compare,
+            lambda picture: me._masking(picture),
+            lambda: me.explanation,
+            lambda other: me._announce("other", other),
         )
         self._panels = Panels(self._texts, self._session, self._screen, self._hands)
         kwargs.setdefault("layer", model.default_layer)
@@ -197,8 +205,8 @@ class Explorer(Keeping):
         self._screen.show_methods(self.layer, wait=False)
         self._connect()
         self._history.connect()
-        self._session.submit("methods", lambda: self._screen.show_methods(self.layer))
-        self._session.submit("strip", self._draw_strip)
+        self._ask_methods()
+        self._ask_strip()
         self._ask(self.target)
 
     # -- for scripts -----------------------------------------------------------------------
@@ -235,7 +243,7 @@ class Explorer(Keeping):
                 pictures=[p.name for p in self.pictures],
                 truthful=any(p.truth is not None for p in self.pictures),
             )
-        self._session.submit("strip", self._draw_strip)
+        self._ask_strip()
         self.picture = number
         if number == 0:  # the number has not changed, but what it stands for has
             self._ask(None)
@@ -282,9 +290,16 @@ class Explorer(Keeping):
             self._panels.close()
             close_parts(self)
         super().close()
+        if "_panels" in self.__dict__:
+            # Whoever holds it still need not hold what it remembered, nor what was on the screen.
+            self._desk.forget()
+            self._screen.forget()
+            for texts in self._every:
+                texts.forget_all()
 
     def _display_(self) -> Any:
         """What marimo shows: it asks for this, and no other host does."""
+        self._hold()
         return marimo_element(self)
 
     def __repr__(self) -> str:
@@ -300,24 +315,38 @@ class Explorer(Keeping):
     def _view(self) -> Any:
         return self._screen.view
 
+    @property
+    def _is_heard(self) -> bool:
+        return bool(self._view.is_heard)
+
+    def _ask_methods(self) -> None:
+        """Ask which methods apply, also of those that have to run the model to know."""
+        me: Any = weakref.proxy(self)
+        self._session.submit("methods", lambda: me._screen.show_methods(me.layer))
+
+    def _ask_strip(self) -> None:
+        """Ask for the thumbnails that are seen and not there yet."""
+        self._session.submit("strip", weakly(self._draw_strip))
+
     def _connect(self) -> None:
         self._hands.connect()
         self._brush.connect()
-        self.observe(self._to_view, list(SHARED))
-        self.observe(lambda change: self._picture_set(), "picture")
-        self.observe(self._target_set, "target")
-        self.observe(self._text_set, "text")
-        self.observe(lambda change: self._ask_again(), ["method", "layer"])
-        self.observe(self._mask_set, ["fraction", "mode", "baseline"])
-        self.observe(lambda change: self._compare_set(), "compare")
+        me: Any = weakref.proxy(self)
+        self.observe(weakly(self._to_view), list(SHARED))
+        self.observe(lambda change: me._picture_set(), "picture")
+        self.observe(weakly(self._target_set), "target")
+        self.observe(weakly(self._text_set), "text")
+        self.observe(lambda change: me._ask_again(), ["method", "layer"])
+        self.observe(weakly(self._mask_set), ["fraction", "mode", "baseline"])
+        self.observe(lambda change: me._compare_set(), "compare")
 
     def _to_view(self, change: dict[str, Any]) -> None:
         if not self._restoring:  # else all is told together
             self._screen.tell(**{change["name"]: change["new"]})
         if change["name"] == "layer":
             self._screen.show_methods(self.layer)
-        if change["name"] == "picture":
-            self._screen.strip.select(self.picture)
+        if change["name"] == "picture" and self._screen.strip.select(self.picture):
+            self._ask_strip()
 
     # -- on the worker's thread ------------------------------------------------------------
 
@@ -365,9 +394,9 @@ class Explorer(Keeping):
         return said
 
     def _draw_strip(self) -> Iterator[None]:
-        pictures, base = self.pictures, self._texts.base
+        pictures, base, me = self.pictures, self._texts.base, weakref.proxy(self)
         return self._screen.strip.fill(
-            lambda number: base.tile(pictures[number]), len(pictures), lambda: self.picture
+            lambda number: base.tile(pictures[number]), len(pictures), lambda: me.picture
         )
 
     # -- the map ---------------------------------------------------------------------------
@@ -458,7 +487,7 @@ class Explorer(Keeping):
         assert shown.target is not None
         if self._panels.bind(model):
             # Another number of classes may be another reason.
-            self._session.submit("methods", lambda: self._screen.show_methods(self.layer))
+            self._ask_methods()
         if model.text is not None and self._desk.requested == shown:
             self._state("text", model.text)
         self._announce("explanation", explanation)

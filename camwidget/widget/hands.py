@@ -131,6 +131,11 @@ class Hands:
             x, y = content.get("x"), content.get("y")
             if type(x) is int and type(y) is int:  # True is an int, and no place
                 self._explorer._session.submit("pick", lambda: self._find_here(x, y))
+        elif kind == "strip":
+            first, last = content.get("first"), content.get("last")
+            explorer = self._explorer
+            if type(first) is int and type(last) is int and explorer._screen.strip.see(first, last):
+                explorer._ask_strip()
 
     def _prompt(self, text: object) -> None:
         """A text was written; None: back to the model's own."""

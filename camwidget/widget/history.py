@@ -158,7 +158,8 @@ class History:
         if explorer._restoring or self._depth():
             return
         # What is only stated follows from a step that is noted where it is made.
-        if change["owner"] is not explorer or not explorer._is_stated(name, value):
+        # By value: ours is a weak proxy.
+        if change["owner"] != explorer or not explorer._is_stated(name, value):
             self._note(name)
 
     def _note(self, cause: str | None, *, lasting: bool = False) -> None:

@@ -24,6 +24,8 @@ class Reader(ipywidgets.Widget):
 
     #: Traits that only the kernel sets: what a page says of them is not heard.
     _own: frozenset[str] = frozenset()
+    #: Whether a page has sent anything.
+    is_heard = False
 
     def open(self) -> None:
         """Open the comm, if it is not."""
@@ -45,6 +47,7 @@ class Reader(ipywidgets.Widget):
 
     def _handle_msg(self, msg: Any) -> None:
         unattended.page_has_spoken()
+        self.is_heard = True
         data = msg.get("content", {}).get("data") if isinstance(msg, dict) else None
         if not isinstance(data, dict) or data.get("method") not in _METHODS:
             self._refuse(CamwidgetError("The page sent what is no message of a widget."))

@@ -165,6 +165,11 @@ class MapDesk:
             shown = self._back()
         self._announce_back(shown)
 
+    def forget(self) -> None:
+        """Nothing is shown any more: let go of what was."""
+        with self.lock:
+            self._drawing = None
+
     def _back(self) -> Request | None:
         """Put what is shown in place of what was asked for; under the lock. None where nothing is shown."""
         was_growing, self._growing = self._growing, False

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from .. import perturb
+from ..caches import make_room
 from ..explanation import Explanation
 from ..fills import RecentFills
 from ..images import shades
@@ -123,6 +124,7 @@ def filled(scene: str, masked: torch.Tensor, hidden: np.ndarray, baseline: str) 
 
 def said_of_masked(model: VisionModel, changed: torch.Tensor) -> np.ndarray:
     """Probabilities (classes,), float64, of one changed picture (C, H, W)."""
+    make_room(changed)
     said = model.probabilities(model.logits(changed[None]))[0]
     return np.asarray(said.double().cpu().numpy())
 
@@ -153,6 +155,7 @@ def refine_curve(
         left = list(steps)
         while left:
             now, left = left[:piece], left[piece:]
+            make_room(pixels)
             start = time.perf_counter()
             stack = mask_pixels(
                 pixels,

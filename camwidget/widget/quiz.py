@@ -16,6 +16,7 @@ from ..methods import Method
 from ..models import VisionModel
 from ..quizzes import Draft, Question
 from .cards import card_of, failed_card
+from .lifetime import HeldWhileShown, weakly
 from .mail import Reader
 from .session import Session
 
@@ -34,7 +35,7 @@ class Score(NamedTuple):
         return f"{self.right} of {self.answered} right"
 
 
-class Quiz(Reader, anywidget.AnyWidget):
+class Quiz(Reader, HeldWhileShown, anywidget.AnyWidget):
     """Questions with pictures and options; after each answer what was right, and at the end the score.
 
     The numbers 1 to 9 choose an option, enter goes on. The questions lie in the page, so that a saved notebook can be
@@ -73,7 +74,7 @@ class Quiz(Reader, anywidget.AnyWidget):
         drafts = _checked(questions)
         # The browser and the worker may come at once.
         self._lock = fork_safety.rlock()
-        self._session = Session(("questions",), self._failed)
+        self._session = Session(("questions",), weakly(self._failed))
         self._questions: list[Question | None] = []  # None: it could not be made
         self._made: list[dict[str, Any]] = []
         ready = [draft for draft in drafts if isinstance(draft, Question)]
@@ -262,6 +263,10 @@ class Quiz(Reader, anywidget.AnyWidget):
             if self.comm is not None:
                 self.layout.close()
         super().close()
+
+    @property
+    def _is_heard(self) -> bool:
+        return self.is_heard
 
     def __repr__(self) -> str:
         answered = sum(a is not None for a in self.answers)

@@ -26,6 +26,19 @@ from .view import View
 __all__ = ["Screen"]
 
 
+#: Traits of the view with pictures and maps in them.
+_LARGE = (
+    "scene",
+    "explanation",
+    "stages",
+    "evidence",
+    "filled",
+    "other",
+    "other_scene",
+    "other_filled",
+)
+
+
 class Screen:
     """What is shown of an explorer. Remembers the class list, and nothing else.
 
@@ -64,7 +77,12 @@ class Screen:
         self.view.add_class("camwidget-view")
         self.bars = ClassBars(on_pick_row, is_quantity=model.scores == "value")
         self.chart = CurveChart(is_quantity=model.scores == "value")
-        self.strip = PictureStrip(on_pick_picture, on_upload, lambda text: self.tell(error=text))
+        self.strip = PictureStrip(
+            on_pick_picture,
+            on_upload,
+            lambda text: self.tell(error=text),
+            lambda first, places: self.tell(strip={"first": first, "places": places}),
+        )
 
     @property
     def parts(self) -> list[Any]:
@@ -82,6 +100,11 @@ class Screen:
                         setattr(self.view, name, value)
             finally:
                 self._telling = before
+
+    def forget(self) -> None:
+        """Nothing is shown any more: let go of pictures and maps."""
+        self.strip.clear()
+        self.tell(**{name: {} for name in _LARGE})
 
     @property
     def is_telling(self) -> bool:

@@ -193,6 +193,7 @@ class Session:
                 pass  # closed by then
             except BaseException as error:
                 self._report(kind, error)
+            del found, job  # whoever waits for the next one holds nothing
             with self._condition:
                 self._running = None
                 kept = (
@@ -204,6 +205,7 @@ class Session:
                     self._suspended[kind] = left
                 else:
                     self._begun.pop(kind, None)
+                del left
                 idle = self._is_idle()
                 if idle:
                     # Still counted as running while it says so, or a waiter would miss it.

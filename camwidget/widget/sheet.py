@@ -223,7 +223,8 @@ class ContactSheet(ipywidgets.Box):
         for row, method in enumerate(plan.methods):
             for column, target in enumerate(plan.classes):
                 try:
-                    made = bench.explanation(about.picture, target, method, about.layer)
+                    # The sheet has all it shows of it: the map in the large picture stays remembered before it.
+                    made = bench.explanation(about.picture, target, method, about.layer, spare=True)
                     tile = self._tile(made)
                     failed = ""
                 except Exception as error:  # the others go on

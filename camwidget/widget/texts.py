@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..caches import Recent
 from ..models import VisionModel
-from .workbench import Picture, Recent, Workbench
+from .workbench import Picture, Workbench
 
 __all__ = ["Texts"]
 
@@ -27,7 +28,7 @@ class Texts:
     def __init__(self, model: VisionModel) -> None:
         self.model = model
         self.base = Workbench(model)  #: knows the pixels; under a text, ``bench``
-        self._benches: Recent[Workbench] = Recent(3)
+        self._benches: Recent[Workbench] = Recent(3)  # whose own caches are weighed
         self._written: dict[Picture, str] = {}
         self._own: dict[Picture, str] = {}
         self._last: str | None = None
@@ -66,6 +67,11 @@ class Texts:
         self.model = model
         self.base = self.base.under(model)
         self._benches = Recent(3)
+
+    def forget_all(self) -> None:
+        """Nothing is shown any more: forget what was computed, and the pixels too."""
+        self._benches.clear()
+        self.base.forget()
 
     def restore(self, picture: Picture, text: str) -> None:
         """Another text came to nothing: a picture's is this again."""

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..caches import Recent, size_of
 from ..explanation import Explanation
 from ..models import VisionModel
 from ..truth import GroundTruth, fit_mask, outline
 from . import words
-from .workbench import Picture, Recent
+from .workbench import Picture
 
 __all__ = ["Truths"]
 
@@ -33,9 +34,9 @@ class Truths:
 
     def __init__(self, model: VisionModel) -> None:
         self._preprocess = model.preprocess
-        self._masks: Recent[list[np.ndarray]] = Recent(32)
-        self._paths: Recent[list[str]] = Recent(32)
-        self._evidence: Recent[_Evidence | None] = Recent(96)
+        self._masks: Recent[list[np.ndarray]] = Recent(32, size_of)
+        self._paths: Recent[list[str]] = Recent(32, size_of)
+        self._evidence: Recent[_Evidence | None] = Recent(96, size_of)
 
     def wire(
         self, picture: Picture, model: VisionModel, target: int, explanation: Explanation | None

@@ -60,6 +60,7 @@ class View(Reader, anywidget.AnyWidget):
 
     pictures: t.List = t.List([]).tag(sync=True)
     picture = t.Int(-1).tag(sync=True)
+    strip = t.Dict({}).tag(sync=True)
 
     prompt = t.Dict({}).tag(sync=True)
     text_error = t.Unicode("").tag(sync=True)
@@ -98,7 +99,7 @@ class View(Reader, anywidget.AnyWidget):
     _own = frozenset({
         "scene", "explanation", "rows", "masked", "first_now", "curve_names", "quantity",
         "class_names", "methods", "layers", "stages", "baselines",
-        "colormaps", "pictures", "prompt", "truth", "truthful", "box", "sentence", "status", "busy", "pending",
+        "colormaps", "pictures", "strip", "prompt", "truth", "truthful", "box", "sentence", "status", "busy", "pending",
         "progress", "partial", "cancellable", "missing", "evidence", "filled", "undoable", "redoable", "code", "models",
         "difference_colors", "other", "other_scene", "other_state", "other_answer", "other_filled",
     })  # fmt: skip

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 
-from .. import fork_safety
 from ..array_pictures import channels_shown
+from ..caches import Recent, cache_limit, make_room, room_beside, size_of
 from ..discovery import AT_INPUT
-from ..engine import assemble, picture_of, scale_saliency
+from ..engine import PictureFacts, assemble, scale_saliency
 from ..errors import CamwidgetError
 from ..explanation import Explanation
 from ..images import PictureLike, shades
@@ -26,60 +24,13 @@ from ..scene import scene_of
 from ..structure import weight_marks
 from ..targets import resolve_target
 from ..tone_mapping import tone_mapped, tone_note
-from ..trace import Trace
+from ..trace import LargeGraphError, Trace
 from ..truth import GroundTruth
 from .strip import TILE, thumbnail
 
-__all__ = ["Picture", "Recent", "Workbench"]
-
-V = TypeVar("V")
+__all__ = ["Picture", "Workbench"]
 
 _numbers = itertools.count()
-
-
-class Recent(Generic[V]):
-    """The last few values by key, each made once also when several threads want it."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[Hashable, V] = OrderedDict()
-        self._lock = fork_safety.lock()
-        #: Held by whoever makes the value of a key. Not the cache's own lock: others are looked up meanwhile.
-        self._making: dict[Hashable, threading.RLock] = {}
-
-    def get(self, key: Hashable, make: Callable[[], V]) -> V:
-        """The value of a key, made if it is not there."""
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-            making = self._making.setdefault(key, fork_safety.rlock())
-        with making:
-            with self._lock:  # somebody else may have made it by now
-                if key in self._values:
-                    return self._values[key]
-            try:
-                value = make()
-                self.put(key, value)
-            finally:
-                with self._lock:
-                    self._making.pop(key, None)
-            return value
-
-    def put(self, key: Hashable, value: V) -> None:
-        """Keep a value, and let the oldest go."""
-        with self._lock:
-            self._values[key] = value
-            while len(self._values) > self._size:
-                self._values.popitem(last=False)
-
-    def peek(self, key: Hashable) -> V | None:
-        """The value if it is there already; it counts as used."""
-        with self._lock:
-            if key not in self._values:
-                return None
-            self._values.move_to_end(key)
-            return self._values[key]
 
 
 @dataclass(eq=False)
@@ -101,16 +52,19 @@ class Workbench:
 
     def __init__(self, model: VisionModel) -> None:
         self.model = model
-        self._pixels: Recent[torch.Tensor] = Recent(32)
-        self._tiles: dict[Picture, np.ndarray | None] = {}
-        self._said: Recent[np.ndarray] = Recent(256)
-        self._traces: Recent[Trace] = Recent(4)
+        self._pixels: Recent[torch.Tensor] = Recent(32, size_of)
+        #: The same as 8-bit levels, which all maps of a picture share.
+        self._shown: Recent[np.ndarray] = Recent(32, size_of)
+        self._said: Recent[np.ndarray] = Recent(256, size_of)
+        self._traces: Recent[Trace] = Recent(4, size_of, grows=True)
         #: The same passes, where several classes are compared.
-        self._shared: Recent[Trace] = Recent(2)
+        self._shared: Recent[Trace] = Recent(2, size_of, grows=True)
         #: Of one picture, a pass cut at every layer: its graph is large.
-        self._every: Recent[Trace] = Recent(1)
-        self._explanations: Recent[Explanation] = Recent(96)
-        self._levels: Recent[np.ndarray] = Recent(16)
+        self._every: Recent[Trace] = Recent(1, size_of, grows=True)
+        #: The shapes of pictures for which that graph is too large, each with the limit that it was above.
+        self._too_large: dict[torch.Size, int] = {}
+        self._explanations: Recent[Explanation] = Recent(96, _size_of_map)
+        self._levels: Recent[np.ndarray] = Recent(16, size_of)
         self._weights: tuple[int, ...] = ()
 
     def _follow_weights(self) -> tuple[int, ...]:
@@ -118,15 +72,23 @@ class Workbench:
         weights = weight_marks(self.model.module)
         if weights != self._weights:
             self._weights = weights
-            self._said = Recent(256)
-            self._traces, self._shared, self._every = Recent(4), Recent(2), Recent(1)
-            self._explanations = Recent(96)
+            self._forget_passes()
         return weights
+
+    def _forget_passes(self) -> None:
+        for cache in (self._said, self._traces, self._shared, self._every, self._explanations):
+            cache.clear()
+
+    def forget(self) -> None:
+        """Forget everything."""
+        self._forget_passes()
+        for cache in (self._pixels, self._shown, self._levels):
+            cache.clear()
 
     def under(self, model: VisionModel) -> Workbench:
         """A bench for the same model under another text, or around a copy: the pixels are the same, all else is not."""
         other = Workbench(model)
-        other._pixels, other._tiles = self._pixels, self._tiles
+        other._pixels, other._shown = self._pixels, self._shown
         return other
 
     def pixels(self, picture: Picture) -> torch.Tensor:
@@ -134,13 +96,11 @@ class Workbench:
         return self._pixels.get(picture, lambda: self.model.preprocess.pixels(picture.source))
 
     def tile(self, picture: Picture) -> np.ndarray | None:
-        """A picture's thumbnail, uint8 (side, side, 3); None if it cannot be read."""
-        if picture not in self._tiles:
-            try:
-                self._tiles[picture] = thumbnail(shades(self._small(picture)))
-            except CamwidgetError:
-                self._tiles[picture] = None
-        return self._tiles[picture]
+        """Make a picture's thumbnail, uint8 (side, side, 3); None if it cannot be read."""
+        try:
+            return thumbnail(shades(self._small(picture)))
+        except CamwidgetError:
+            return None
 
     def _small(self, picture: Picture) -> torch.Tensor:
         """Pixels for a thumbnail. They are not kept: a long strip would displace those that are in use."""
@@ -162,8 +122,23 @@ class Workbench:
             lambda: self._run(picture, layers, with_input=with_input),
         )
 
-    def _run(self, picture: Picture, layers: list[str], *, with_input: bool = False) -> Trace:
-        trace = Trace(self.model, self.pixels(picture)[None], layers, with_input=with_input)
+    def _run(
+        self,
+        picture: Picture,
+        layers: list[str],
+        *,
+        with_input: bool = False,
+        most_bytes: int | None = None,
+    ) -> Trace:
+        pixels = self.pixels(picture)
+        make_room(pixels)
+        trace = Trace(
+            self.model,
+            pixels[None],
+            layers,
+            with_input=with_input,
+            most_bytes=most_bytes,
+        )
         self._said.get(picture, lambda: self._probabilities(trace.logits[0]))
         return trace
 
@@ -179,14 +154,14 @@ class Workbench:
         return self._shared.get(trace, trace.apart)
 
     def explanation(
-        self, picture: Picture, target: int | None, method: str, layer: str
+        self, picture: Picture, target: int | None, method: str, layer: str, *, spare: bool = False
     ) -> Explanation:
-        """A map; the predicted class's if target is None."""
-        *_, (_, explanation) = self.growing(picture, target, method, layer)
+        """A map; the predicted class's if target is None. A ``spare`` one displaces nothing that is remembered."""
+        *_, (_, explanation) = self.growing(picture, target, method, layer, spare=spare)
         return explanation
 
     def growing(
-        self, picture: Picture, target: int | None, method: str, layer: str
+        self, picture: Picture, target: int | None, method: str, layer: str, *, spare: bool = False
     ) -> Iterator[tuple[float, Explanation]]:
         """A map as it takes shape: how much of the work is done, from 0 to 1, and the map so far."""
         chosen = get_method(method)
@@ -207,19 +182,46 @@ class Workbench:
         trace = self._every.peek(picture)
         if trace is None or not (chosen.is_quick_at_layers and trace.remembers(resolved, layer)):
             trace = self._trace_for(picture, chosen, layer)
-        facts = picture_of(trace, 0)
+        make_room(trace.pixels)  # a method's own tensors are as large as a layer's
+        facts = self._facts(picture, trace)
         for step in chosen.steps(trace, resolved, layer):
             scaled = scale_saliency(step.maps, trace.pixels.shape[-2:], chosen.scale)[0]
             raw = step.maps[0].float().cpu().numpy()
             explanation = assemble(facts, resolved, chosen, layer, raw, scaled)
             if step.done == step.total and weights == self._weights:
-                self._explanations.put(key, explanation)
+                self._explanations.put(key, explanation, spare=spare)
             yield step.done / step.total, explanation
+
+    def _facts(self, picture: Picture, trace: Trace) -> PictureFacts:
+        """What all maps of a picture from a pass share; the pixels also with those from other passes."""
+
+        def make() -> np.ndarray:
+            shown = shades(trace.pixels[0])
+            shown.flags.writeable = False
+            return shown
+
+        model = trace.model
+        pixels = self._shown.get(picture, make)
+        return PictureFacts(0, pixels, model.prediction(trace.logits[0]), model.name, model.text)
+
+    def _trace_of_every_layer(self, picture: Picture, names: list[str]) -> Trace | None:
+        """A pass cut at all layers; None where it would leave hardly any room for anything else."""
+        pixels = self.pixels(picture)
+        limit, shape = cache_limit(), pixels.shape
+        most = room_beside(pixels) * 3 // 4
+        if self._too_large.get(shape, -1) >= limit:
+            return None
+        try:
+            return self._every.get(picture, lambda: self._run(picture, names, most_bytes=most))
+        except LargeGraphError:
+            self._too_large[shape] = limit
+            return None
 
     def stages(self, picture: Picture, target: int, method: str) -> Iterator[dict[str, Any]]:
         """A map's own cells at each layer where the method applies, all from one pass.
 
-        Nothing comes for a method that has no maps at layers, or runs the model anew for each.
+        Nothing comes for a method that has no maps at layers, or runs the model anew for each, nor where the picture is
+        so large that one pass for all layers is (see ``caches.set_cache_limit``).
         """
         chosen = get_method(method)
         if not chosen.is_quick_at_layers:
@@ -229,7 +231,9 @@ class Workbench:
         if len(names) < 2:
             return
         self._follow_weights()
-        trace = self._every.get(picture, lambda: self._run(picture, every))
+        trace = self._trace_of_every_layer(picture, every)
+        if trace is None:
+            return
         resolved = resolve_target(self.model, target)
         for name in names:
             cells = chosen.compute(trace, resolved, name)[0].relu().float().cpu().numpy()
@@ -252,12 +256,16 @@ class Workbench:
         trace = self._every.peek(picture)
         if trace is None or layer not in trace.layers:
             trace = self._trace_for(picture, chosen, layer)
+        make_room(trace.pixels)
+        # Of a large picture the gradients of all these classes would be more than may be remembered.
+        is_large = room_beside(trace.pixels) < cache_limit() // 2
         for index in classes:
             target = resolve_target(self.model, index)
+            one = trace.apart() if is_large else trace
             if chosen.needs_gradients:
                 # Not of all at once: at a shallow layer nobody could wait for so long.
-                trace.remember_gradients([target], [layer])
-            cells = chosen.compute(trace, target, layer)[0].relu().float().cpu().numpy()
+                one.remember_gradients([target], [layer])
+            cells = chosen.compute(one, target, layer)[0].relu().float().cpu().numpy()
             if np.isfinite(cells).all():
                 yield index, cells
 
@@ -265,7 +273,9 @@ class Workbench:
         """What the model says of the whole picture, float64 (classes,)."""
 
         def ask() -> np.ndarray:
-            return self._probabilities(self.model.logits(self.pixels(picture)[None])[0])
+            pixels = self.pixels(picture)
+            make_room(pixels)
+            return self._probabilities(self.model.logits(pixels[None])[0])
 
         self._follow_weights()
         return self._said.get(picture, ask)
@@ -331,6 +341,11 @@ class Workbench:
             "empty": explanation.is_empty,
             "note": explanation.note,
         }
+
+
+def _size_of_map(explanation: Explanation) -> int:
+    """The bytes that are this map's alone: the picture's pixels are all its maps'."""
+    return size_of([explanation.saliency, explanation.raw])
 
 
 def _bytes(values: np.ndarray) -> bytes:

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 import camwidget as cw
-from camwidget.widget.workbench import Recent, Workbench
+from camwidget.caches import Recent
+from camwidget.widget.workbench import Workbench
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(3)]
 

@@ -119,10 +119,10 @@ def test_a_map_that_fails_does_not_stop_the_others(
     bench = ex._texts.base
     made = bench.explanation
 
-    def failing(picture: Any, target: Any, method: str, layer: str) -> Any:
+    def failing(picture: Any, target: Any, method: str, layer: str, **how: Any) -> Any:
         if method == "layercam":
             raise ZeroDivisionError("<b>none</b>")
-        return made(picture, target, method, layer)
+        return made(picture, target, method, layer, **how)
 
     monkeypatch.setattr(bench, "explanation", failing)
     ex.picture = 1

@@ -74,13 +74,18 @@ def log_error(
     """
     key = (level, _origin(error), tuple(weakref.ref(h) for h in _handlers()))
     with _lock:
-        known = _logged.setdefault(sys.modules[__name__] if owner is None else owner, {})
+        known = _logged.setdefault(sys.modules[__name__] if owner is None else _itself(owner), {})
         if key in known:
             return
         known[key] = None
         if len(known) > _MOST:
             del known[next(iter(known))]
     LOGGER.log(level, "%s", message, exc_info=error, stacklevel=stacklevel)
+
+
+def _itself(owner: object) -> object:
+    """What a weak proxy stands for; anything else as it is. There are no weak references to proxies."""
+    return owner.__repr__.__self__ if isinstance(owner, weakref.ProxyTypes) else owner
 
 
 def _origin(error: BaseException) -> Hashable:

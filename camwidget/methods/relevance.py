@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 
 import torch
 
 from .. import fork_safety
+from ..error_reports import log_error
 from ..errors import CamwidgetError, MethodError, TargetError
 from ..models import VisionModel
 from ..relevance import EXCITATION, LRP, POSITIVE, Rules, Unruled, Walk
@@ -70,7 +72,11 @@ def _reduced(model: VisionModel, pixels: torch.Tensor) -> torch.Tensor:
     smaller = pixels[..., ::times, ::times].contiguous()
     try:
         model.logits(smaller)
-    except Exception:  # in its own way a module says that it takes pictures of one size only
+    except (
+        Exception
+    ) as error:  # in its own way a module says that it takes pictures of one size only
+        message = "Relevance is judged on the picture at its full size."
+        log_error(error, message, model, level=logging.DEBUG)
         return pixels
     return smaller
 

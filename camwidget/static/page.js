@@ -3313,7 +3313,7 @@
   // src/view/firstnow.ts
   function firstNowRow(context) {
     const { model, signal } = context;
-    const name = button("camwidget-first-name", { title: "Explain this class" });
+    const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
     const bar2 = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
     const cell = numberCell(context, 0, "first-now");
     const row = make(

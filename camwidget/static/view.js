@@ -2833,7 +2833,7 @@ var Contour = class {
 // src/view/firstnow.ts
 function firstNowRow(context) {
   const { model, signal } = context;
-  const name = button("camwidget-first-name", { title: "Explain this class" });
+  const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
   const bar = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
   const cell = numberCell(context, 0, "first-now");
   const row = make(

@@ -59,7 +59,7 @@ describe("comparing", () => {
     for (const part of [".camwidget-compare", ".camwidget-compare-line", ".camwidget-other-frame", ".camwidget-divider", ".camwidget-others"]) {
       expect(hidden(view, part), part).toBe(true);
     }
-    expect(view.all(".camwidget-number").length).toBe(3);
+    expect(view.all(".camwidget-numbers > *").length).toBe(3);
     expect(view.el.className).not.toContain("camwidget-comparing");
   });
 

@@ -29,6 +29,7 @@ class Made:
         self.strip = PictureStrip(
             self.picked.append,
             lambda name, content: None,
+            lambda text: None,
             lambda first, places: self.moves.append((first, places)),
         )
 
@@ -123,7 +124,7 @@ class Small(nn.Module):
 
 @pytest.fixture
 def explorer() -> Iterator[cw.Explorer]:
-    ex = cw.Explorer(cw.wrap(Small().eval(), cw.Preprocess(size=16)), [PICTURE] * 300).wait(60)
+    ex = cw.Explorer(cw.wrap(Small().eval(), cw.Preprocess(size=16)), [PICTURE] * 500).wait(60)
     yield ex
     ex.close()
 
@@ -140,13 +141,13 @@ def test_an_explorer_waits_for_what_is_seen(explorer: cw.Explorer) -> None:
     say(explorer, first=100, last=109)
     explorer.wait(60)
     assert set(range(100, 110)) <= set(strip._tiles) and len(strip._tiles) == PictureStrip.SEEN + 10
-    explorer.picture = 299
+    explorer.picture = 499
     explorer.wait(60)
-    assert explorer._view.strip == {"first": 50, "places": PictureStrip.MOST}
-    assert 299 in strip._tiles
+    assert explorer._view.strip == {"first": 500 - PictureStrip.MOST, "places": PictureStrip.MOST}
+    assert 499 in strip._tiles
     explorer.add(PICTURE)
     explorer.wait(60)
-    assert explorer.picture == 300 and 300 in strip._tiles
+    assert explorer.picture == 500 and 500 in strip._tiles
     for wrong in ({}, {"first": 1}, {"first": "a", "last": None}, {"first": True, "last": 2}):
         say(explorer, **wrong)
     assert explorer._view.error == ""

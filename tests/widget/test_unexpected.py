@@ -285,8 +285,11 @@ def test_the_contact_sheet(
 ) -> None:
     explanation = Workbench.explanation
 
-    def partly(self: Workbench, picture: Any, target: Any, method: str, layer: str) -> Any:
-        return (boom if method == "layercam" else explanation)(self, picture, target, method, layer)
+    def partly(
+        self: Workbench, picture: Any, target: Any, method: str, layer: str, **options: Any
+    ) -> Any:
+        made = boom if method == "layercam" else explanation
+        return made(self, picture, target, method, layer, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(Workbench, "explanation", partly)

@@ -7,7 +7,7 @@ import { firstNow, quantity, rows } from "./traits";
 /** The class that is most probable now that the picture is masked, whether it is among those listed or not. */
 export function firstNowRow(context: Context): HTMLElement {
   const { model, signal } = context;
-  const name = button("camwidget-first-name", { title: "Explain this class" });
+  const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
   const bar = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
   const cell = numberCell(context, 0, "first-now");
   const row = make(

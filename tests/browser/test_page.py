@@ -207,6 +207,7 @@ def test_it_is_played_with(
     shown.settle()
     assert page.locator(".camwidget-name").nth(4).get_attribute("aria-pressed") == "true"
     assert page.locator(".camwidget-curve polyline").count() >= 5
+    page.locator(".camwidget-look-open").click()
     page.get_by_role("button", name="box").click()
     assert page.locator(".camwidget-boxes path").count() == 4
     shown.press("× map")

@@ -53,7 +53,14 @@ def test_painting(
     exp = cw.explain(textures, image)
     pixels, levels = textures.preprocess.pixels(image), rank_levels(exp.saliency)
 
+    boxes = False
+
     def mask() -> np.ndarray:
+        """The kernel's paint, once it has heard all that the page has sent: messages keep their order."""
+        nonlocal boxes
+        boxes = not boxes
+        page.keyboard.press("b")
+        shown.comes_to("ex.boxes", boxes)
         return np.frombuffer(bytes.fromhex(shown.value(MASK)), np.int8).reshape(192, 192)
 
     def shows(fraction: float, baseline: str, paint: np.ndarray) -> None:

@@ -156,7 +156,7 @@ def test_what_is_no_container_is_refused_at_once(
             refuse()
 
 
-def test_no_thumbnail_is_made_that_is_not_drawn() -> None:
+def test_no_thumbnail_is_made_that_is_not_seen() -> None:
     made: list[int] = []
 
     def tile(number: int) -> np.ndarray:
@@ -166,7 +166,7 @@ def test_no_thumbnail_is_made_that_is_not_drawn() -> None:
     strip = PictureStrip(lambda number: None, lambda name, content: None, pytest.fail)
     for _ in strip.fill(tile, 1500, lambda: 40):
         pass
-    assert len(made) == PictureStrip.MOST == 250
+    assert len(made) == PictureStrip.SEEN
     assert made[:3] == [40, 39, 41], "those beside the chosen one come first"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ CLASSES = ("ant", "bee", "cat", "dog")
 
 
 class Small(nn.Module):
-    """Two convolutions, global average pooling, a linear layer; how many pictures it has seen is in ``seen``."""
+    """Two convolutions, global average pooling, a linear layer; how many pictures it and its copies have seen."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,12 +27,12 @@ class Small(nn.Module):
         self.first = nn.Conv2d(3, 8, 3, stride=2, padding=1)
         self.second = nn.Conv2d(8, 8, 3, stride=2, padding=1)
         self.head = nn.Linear(8, len(CLASSES))
-        self.seen = 0
+        self.counted = SimpleNamespace(pictures=0)  # the same in all copies of the structure
         with torch.no_grad():
             self.head.weight.mul_(8)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        self.seen += len(x)
+        self.counted.pictures += len(x)
         x = self.second(self.first(x).relu()).relu()
         return self.head(x.mean((2, 3)))
 
@@ -43,8 +44,8 @@ def small_model(preprocess: cw.Preprocess | None = None) -> cw.VisionModel:
 
 def seen(model: cw.VisionModel) -> int:
     """How many pictures the model has seen since this was last asked."""
-    count = model.module.seen
-    model.module.seen = 0
+    counted = model.module.counted
+    count, counted.pictures = counted.pictures, 0
     return count
 
 

@@ -70,7 +70,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
         model,
         None,
         20,
-        progress=lambda done, total: marks.setdefault(done, model.module.seen),
+        progress=lambda done, total: marks.setdefault(done, model.module.counted.pictures),
         **options,
     )
     left = seen(model) - marks[8]

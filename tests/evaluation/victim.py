@@ -17,7 +17,7 @@ if __name__ == "__main__":
 
     def progress(done: int, total: int) -> None:
         # Reported within a batch too: what is done of it is lost.
-        if done >= last and model.module.seen > done:
+        if done >= last and model.module.counted.pictures > done:
             os.kill(os.getpid(), signal.SIGKILL)
 
     cw.evaluate(

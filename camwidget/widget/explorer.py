@@ -233,6 +233,8 @@ class Explorer(Keeping):
         Raises:
             PictureError: if it cannot be read; nothing is added then.
         """
+        if self.comm is None:
+            raise CamwidgetError("This explorer is closed: make another one for the picture.")
         picture = named_picture(image, 0)
         self._texts.base.pixels(picture)  # refused before it is listed
         with self._adding:

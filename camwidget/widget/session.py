@@ -167,6 +167,8 @@ class Session:
             with self._condition:
                 if self.in_worker:  # not left as usual, and no other has begun
                     self._thread = self._running = None
+                    if self._waiting and not process_exit.has_begun():
+                        self._start()  # whoever waits for what is left waits for a thread
                     self._condition.notify_all()
 
     def _work_on(self) -> None:
@@ -213,7 +215,9 @@ class Session:
             if idle:
                 try:
                     self._on_idle()
-                except Exception as error:
+                except ProcessExit:
+                    raise
+                except BaseException as error:
                     self._report("idle", error)
                 with self._condition:
                     self._running = None
@@ -234,7 +238,10 @@ class Session:
     def _report(self, kind: str, error: BaseException) -> None:
         try:
             self._on_error(kind, error)
-        except Exception as second:  # the display may be gone, and the worker must not die of it
+        except ProcessExit:
+            raise
+        except BaseException as second:
+            # The display may be gone, or somebody's observer raise anything: the worker must not die of it.
             log_error(error, f"The job {kind!r} failed, which could not be shown.", self)
             log_error(second, f"That the job {kind!r} failed could not be shown.", self)
 

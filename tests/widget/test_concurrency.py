@@ -13,6 +13,7 @@ from torch import nn
 
 import camwidget as cw
 from camwidget.caches import Recent
+from camwidget.errors import CamwidgetError
 from camwidget.widget.workbench import Workbench
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(3)]
@@ -350,3 +351,29 @@ def test_of_two_starts_at_once_the_last_one_is_done(
         assert panel.visualization is not None and panel._button.description == "Start"
     else:
         assert len(panel.scores) == 1 and not panel.table.running
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, ValueError])
+def test_an_observer_that_raises_anything_leaves_a_worker(
+    explorer: cw.Explorer, kind: type[BaseException]
+) -> None:
+    """Also where what is shown of the failure is observed too, and raises again."""
+    ex = explorer
+
+    def fails(change: Any) -> None:
+        raise kind("nobody expects this")
+
+    ex.observe(fails, ["explanation", "curve"])
+    ex.target = 1
+    ex.wait(60)
+    ex.unobserve(fails, ["explanation", "curve"])
+    ex.target = 2
+    ex.wait(60)
+    assert ex.explanation.target.index == 2 and ex.curve is not None
+
+
+def test_nothing_is_added_to_a_closed_explorer(explorer: cw.Explorer) -> None:
+    explorer.close()
+    with pytest.raises(CamwidgetError, match="closed"):
+        explorer.add(PICTURES[0])
+    assert len(explorer.pictures) == 3

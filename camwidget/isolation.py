@@ -115,10 +115,12 @@ def _lock_of(module: nn.Module) -> threading.RLock:
 
 
 def _copied(module: nn.Module, written: frozenset[str]) -> nn.Module | None:
+    # Whether a forward writes into a buffer may depend on the picture, so that no rehearsal can tell.
+    buffers = {id(buffer) for buffer in module.buffers()}
     own = {id(t) for name, t in named_tensors(module) if name in written} if written else set()
 
     def tensor(value: torch.Tensor) -> torch.Tensor:
-        if id(value) in own:
+        if id(value) in own or id(value) in buffers:
             return _cloned(value)
         return _alias(value) if type(value) is nn.Parameter else value
 

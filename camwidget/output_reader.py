@@ -23,6 +23,8 @@ _PICTURES = ("pixel_values", "image", "images", "pixels", "picture", "x", "input
 #: Heads whose place nothing takes, so that a net returns its features.
 _HEADS = ("fc", "head", "heads", "classifier", "last_linear")
 #: Of transformers' configurations.
+#: How far probabilities may be from [0, 1], and their sum from 1.
+_ROUGHLY = 0.05
 _PROBLEMS = {"regression": "value", "multi_label_classification": "sigmoid"}
 
 
@@ -90,8 +92,29 @@ class OutputReader:
                 )
             logits = found[1]
         elif self.ending is not None:
+            self._check_ending(scores)
             logits = undo(scores, self.ending)
         return Answer(returned, self._both(logits))
+
+    def _check_ending(self, scores: torch.Tensor) -> None:
+        """Refuse numbers that the ending, which was told by those of other pictures, cannot have made."""
+        assert self.ending is not None
+        values = scores.detach().double()
+        if bool(torch.isnan(values).any()):
+            return  # that is said elsewhere
+        is_log = self.ending.startswith("log")
+        parts = values.exp() if is_log else values
+        # Generous: many classes in low precision add up to 1 only roughly.
+        in_range = bool(((parts >= -_ROUGHLY) & (parts <= 1 + _ROUGHLY)).all())
+        adds_up = "softmax" not in self.ending or bool(((parts.sum(1) - 1).abs() <= _ROUGHLY).all())
+        if in_range and adds_up:
+            return
+        kind = "logarithms of probabilities" if is_log else "probabilities"
+        raise ModelError(
+            f"{self.name} answers {float(values.min()):.3g} to {float(values.max()):.3g} here, which are no {kind}, "
+            f"though its first answers looked like it ({self.ending}). If they are logits, wrap a module that adds a "
+            "constant to all of them, such as 1: their softmax stays the same."
+        )
 
     def logits(self, returned: Any, count: int) -> torch.Tensor | None:
         """The logits (N, classes) in what ``call`` returned; None if they are not where they were."""
@@ -257,8 +280,9 @@ class OutputReader:
             if recorded is not None and recorded[0] in seen:
                 self.ending, found = recorded
                 self.is_recorded = True
-            elif seen & {"softmax", "log_softmax"}:
-                # Rows that add up to 1 are no coincidence; numbers between 0 and 1 may be one.
+            elif seen & {"softmax", "log_softmax"} and not _is_one_hot(scores):
+                # Rows that add up to 1 are no coincidence, unless they are of zeros and ones, which rectifiers make;
+                # numbers between 0 and 1 may be one.
                 self.ending = "softmax" if "softmax" in seen else "log_softmax"
         if self.ending is None and wanted == "probability":
             values = scores.detach()
@@ -357,3 +381,7 @@ def picture_keyword(module: nn.Module, extras: Mapping[str, Any]) -> str | None:
         f"{type(module).__name__} takes the picture by name, and it is not clear by which: {', '.join(names)}. Wrap it "
         "in a module whose forward takes the picture first."
     )
+
+
+def _is_one_hot(scores: torch.Tensor) -> bool:
+    return bool(((scores == 0) | (scores == 1)).all())

@@ -574,3 +574,29 @@ def test_what_a_quantity_cannot_be_asked() -> None:
     exp = cw.explain(nothing, PICTURE, method="eigencam")
     score = cw.measure(nothing, PICTURE, exp, "drop")["drop"]
     assert np.isnan(score.value) and "quantity is 0" in score.note
+
+
+def test_scores_that_only_looked_like_probabilities_are_refused() -> None:
+    """Rectified scores beside a constant add up to 1 for noise, and to anything for a picture."""
+
+    class Rectified(nn.Module):
+        def __init__(self, least: float) -> None:
+            super().__init__()
+            self.conv, self.least = nn.Conv2d(3, 2, 1, bias=False), least
+            with torch.no_grad():
+                self.conv.weight.fill_(1.0)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            bright = self.conv(x).relu().mean((2, 3)) - 2.5
+            rest = torch.ones_like(bright[:, :1])
+            return torch.cat([bright.clamp(min=self.least), rest - 2 * self.least], 1)
+
+    white = np.full((16, 16, 3), 255, np.uint8)
+    plain = cw.wrap(Rectified(0.0).eval(), cw.Preprocess(16), scores=None)
+    shown = cw.explain(plain, white, 0).prediction
+    assert shown.probabilities[0] == pytest.approx(
+        float(torch.tensor([0.5, 0.5, 1.0]).softmax(0).max()), abs=1e-4
+    )
+    odd = cw.wrap(Rectified(0.2).eval(), cw.Preprocess(16))
+    with pytest.raises(ModelError, match="no probabilities, though its first answers looked"):
+        cw.explain(odd, white, 0)

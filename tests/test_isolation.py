@@ -696,3 +696,24 @@ def _seeded() -> Iterator[None]:
     state = torch.get_rng_state()
     yield
     torch.set_rng_state(state)
+
+
+def test_a_buffer_that_is_written_for_some_pictures_only() -> None:
+    """What the first passes cannot tell: they see noise."""
+
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 3)
+            self.register_buffer("seen", torch.zeros(1, dtype=torch.long))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if bool((x == 0).all()):
+                self.seen.add_(1)
+            return self.head(self.conv(x).relu().mean((2, 3)))
+
+    module = Counting().eval()
+    model = cw.wrap(module, cw.Preprocess(16))
+    cw.explain(model, np.zeros((16, 16, 3), np.uint8), 0, ["gradcam", "occlusion"])
+    assert int(module.seen) == 0

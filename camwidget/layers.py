@@ -317,7 +317,11 @@ def discover_layers(
     stages = list_stages(heard, same)
     if head is not None:
         head = replace(head, layer=listed_name(head.layer, stages, same))
-    default = last_features(module, stages, reader.channels) if head is None else head.layer
+    default = (
+        last_features(module, stages, reader.channels, recorder.calls)
+        if head is None
+        else head.layer
+    )
     if head is None and recorder.is_tokens(default):
         # A class token reads the patches for the last time inside the last block: of what its attention makes
         # of them (queries, keys, values) the norm before is the source.

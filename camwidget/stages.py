@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from torch import nn
@@ -71,10 +72,28 @@ def _common_prefix(names: list[str]) -> str:
     return "".join(f"{p}." for p in prefix)
 
 
-def last_features(module: nn.Module, stages: tuple[Layer, ...], classes: int) -> str:
-    """The last spatial layer that computes features, as the Grad-CAM paper advises (section 3)."""
+def last_features(
+    module: nn.Module, stages: tuple[Layer, ...], classes: int, calls: Iterable[str]
+) -> str:
+    """The last spatial layer that computes features, as the Grad-CAM paper advises (section 3).
+
+    Args:
+        module: the network.
+        stages: its listed layers.
+        classes: how many scores it gives.
+        calls: the names of all its modules that ran, in order.
+    """
+    order = list(calls)
     for layer in reversed(stages):
-        # A map for each class, as segmentation nets end in, is the answer itself.
-        if layer.shape[0] != classes and not isinstance(module.get_submodule(layer.name), _PASSIVE):
+        # A map for each class, as segmentation nets end in, is the answer itself, unless something weighs it again.
+        is_answer = layer.shape[0] == classes and not any(
+            _weighs(module.get_submodule(name)) for name in order[order.index(layer.name) + 1 :]
+        )
+        if not is_answer and not isinstance(module.get_submodule(layer.name), _PASSIVE):
             return layer.name
     return stages[-1].name
+
+
+def _weighs(part: nn.Module) -> bool:
+    """Whether a module has a matrix or a kernel of its own; a normalization has only vectors."""
+    return any(p.ndim >= 2 for p in part.parameters(recurse=False))

@@ -366,3 +366,26 @@ def test_finding_layers_draws_no_random_numbers_of_the_callers() -> None:
     model = wrapped(module)
     assert torch.equal(torch.get_rng_state(), before)
     assert model.default_layer == "trunk.2"
+
+
+@pytest.mark.parametrize("channels", [10, 12])
+def test_late_features_may_be_as_many_as_the_classes(channels: int) -> None:
+    """They are no scores while something weighs them again; scores that are only averaged are passed over."""
+    torch.manual_seed(0)
+    features = (
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(8, channels, 3, padding=1),
+        nn.ReLU(),
+    )
+    flat = nn.Sequential(*features, nn.Flatten(), nn.Linear(channels * 256, 10)).eval()
+    assert cw.wrap(flat, cw.Preprocess(32)).default_layer == "4"
+    scores = nn.Sequential(
+        *features,
+        nn.Conv2d(channels, 10, 1),
+        nn.BatchNorm2d(10),
+        nn.AdaptiveMaxPool2d(1),
+        nn.Flatten(),
+    )
+    assert cw.wrap(scores.eval(), cw.Preprocess(32)).default_layer == "4"

@@ -139,6 +139,10 @@ def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tenso
         saliency: (H, W) in [0, 1].
     """
     values = saliency_of(saliency).to(pixels.device)
+    if not bool(((values >= 0) & (values <= 1)).all()):
+        raise CamwidgetError(
+            "A picture is multiplied by a map in [0, 1], such as explanation.saliency: divide yours by its maximum."
+        )
     shades, heat = (pixels * 255).round(), (values * 255).round()
     return ((2 * shades * heat + 255) / 510).floor() / 255
 

@@ -1712,10 +1712,14 @@ function outlines(context) {
   return drawing;
 }
 function truthSaid({ model }) {
-  const known = truth(model.get("truth"));
-  const outlined = !flag(model.get("outlines"), false) ? "" : known === null ? "Not known for this picture." : known.said;
-  const agreed = flag(model.get("boxes"), false) ? box(model.get("box"))?.said ?? "" : "";
-  return [outlined, agreed].filter((one) => one !== "").join(" ");
+  return [outlinesSaid(model), boxSaid(model)].filter((one) => one !== "").join(" ");
+}
+function outlinesSaid(model) {
+  if (!flag(model.get("outlines"), false)) return "";
+  return truth(model.get("truth"))?.said ?? "Not known for this picture.";
+}
+function boxSaid(model) {
+  return flag(model.get("boxes"), false) ? box(model.get("box"))?.said ?? "" : "";
 }
 function truthLine(context) {
   const { model, signal } = context;
@@ -1736,18 +1740,15 @@ function truthLine(context) {
     make("span", "camwidget-truth-said", { "aria-live": "polite" }, said2, agreed)
   );
   context.watch(["truth", "truthful", "outlines"], () => {
-    const known = truth(model.get("truth"));
     const on = flag(model.get("outlines"), false);
     element.hidden = !flag(model.get("truthful"), false);
     setAttribute(toggle2, "aria-pressed", String(on));
-    setText(said2, !on ? "" : known === null ? "Not known for this picture." : known.said);
+    setText(said2, outlinesSaid(model));
   });
   context.watch(["outlines", "boxes"], () => {
     element.classList.toggle("camwidget-truth-told", flag(model.get("outlines"), false) || flag(model.get("boxes"), false));
   });
-  context.watch(["box", "boxes"], () => {
-    setText(agreed, flag(model.get("boxes"), false) ? box(model.get("box"))?.said ?? "" : "");
-  });
+  context.watch(["box", "boxes"], () => setText(agreed, boxSaid(model)));
   return element;
 }
 
@@ -3258,12 +3259,15 @@ function lookTool(context, contour2, truth2) {
   return { buttons: [opener], drawer };
 }
 function legend(context) {
+  return make("span", "camwidget-legend", { title: SCALE }, "low", colorBar(context), "high", scaleNote(context));
+}
+function colorBar(context) {
   const { model } = context;
   const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
   context.watch(["colormap", "colormaps"], () => {
     bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY);
   });
-  return make("span", "camwidget-legend", { title: SCALE }, "low", bar, "high", scaleNote(context));
+  return bar;
 }
 function colormap(context, contour2) {
   const { model, signal } = context;
@@ -3273,12 +3277,10 @@ function colormap(context, contour2) {
     ...OWN_KEYS
   });
   select2.addEventListener("change", () => context.write({ colormap: select2.value }), { signal });
-  const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
   context.watch(["colormap", "colormaps"], () => {
     const maps = byteMap(model.get("colormaps"));
     const name = text(model.get("colormap"));
     setChoices(select2, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
-    bar.style.backgroundImage = gradient(maps.get(name) ?? GREY);
   });
   return make(
     "div",
@@ -3291,7 +3293,7 @@ function colormap(context, contour2) {
       "camwidget-legend",
       { title: SCALE },
       "low",
-      make("span", "camwidget-legend-scale", {}, bar, contour2.level),
+      make("span", "camwidget-legend-scale", {}, colorBar(context), contour2.level),
       "high"
     ),
     contour2.reading

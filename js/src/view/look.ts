@@ -39,12 +39,17 @@ export function lookTool(context: Context, contour: Contour, truth: HTMLElement)
 
 /** The scale of the colors, from low to high, and a note where it is not linear. */
 export function legend(context: Context): HTMLElement {
+  return make("span", "camwidget-legend", { title: SCALE }, "low", colorBar(context), "high", scaleNote(context));
+}
+
+/** The chosen colors, from low to high. */
+function colorBar(context: Context): HTMLElement {
   const { model } = context;
   const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
   context.watch(["colormap", "colormaps"], () => {
     bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY);
   });
-  return make("span", "camwidget-legend", { title: SCALE }, "low", bar, "high", scaleNote(context));
+  return bar;
 }
 
 function colormap(context: Context, contour: Contour): HTMLElement {
@@ -55,12 +60,10 @@ function colormap(context: Context, contour: Contour): HTMLElement {
     ...OWN_KEYS,
   });
   select.addEventListener("change", () => context.write({ colormap: select.value }), { signal });
-  const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
   context.watch(["colormap", "colormaps"], () => {
     const maps = byteMap(model.get("colormaps"));
     const name = text(model.get("colormap"));
     setChoices(select, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
-    bar.style.backgroundImage = gradient(maps.get(name) ?? GREY);
   });
   return make(
     "div",
@@ -73,7 +76,7 @@ function colormap(context: Context, contour: Contour): HTMLElement {
       "camwidget-legend",
       { title: SCALE },
       "low",
-      make("span", "camwidget-legend-scale", {}, bar, contour.level),
+      make("span", "camwidget-legend-scale", {}, colorBar(context), contour.level),
       "high",
     ),
     contour.reading,

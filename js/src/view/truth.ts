@@ -1,6 +1,7 @@
 import { toggleOutlines } from "./actions";
 import type { Context } from "./context";
 import { button, make, setAttribute, setText } from "./dom";
+import type { Model } from "./model";
 import { line, overlay } from "./svg";
 import { box, flag, scene, truth } from "./traits";
 
@@ -27,10 +28,18 @@ export function outlines(context: Context): SVGElement {
 
 /** What is to be said of the ground truth now; "" where nothing is. */
 export function truthSaid({ model }: Context): string {
-  const known = truth(model.get("truth"));
-  const outlined = !flag(model.get("outlines"), false) ? "" : known === null ? "Not known for this picture." : known.said;
-  const agreed = flag(model.get("boxes"), false) ? (box(model.get("box"))?.said ?? "") : "";
-  return [outlined, agreed].filter((one) => one !== "").join(" ");
+  return [outlinesSaid(model), boxSaid(model)].filter((one) => one !== "").join(" ");
+}
+
+/** How much of the map lies inside the outlines, while they are drawn. */
+function outlinesSaid(model: Model): string {
+  if (!flag(model.get("outlines"), false)) return "";
+  return truth(model.get("truth"))?.said ?? "Not known for this picture.";
+}
+
+/** How the map's box agrees with the true ones, while it is drawn. */
+function boxSaid(model: Model): string {
+  return flag(model.get("boxes"), false) ? (box(model.get("box"))?.said ?? "") : "";
 }
 
 /** Off and on, how much of the map lies inside, and how its box agrees. Its room is there for all pictures if any has its truth. */
@@ -53,17 +62,14 @@ export function truthLine(context: Context): HTMLElement {
     make("span", "camwidget-truth-said", { "aria-live": "polite" }, said, agreed),
   );
   context.watch(["truth", "truthful", "outlines"], () => {
-    const known = truth(model.get("truth"));
     const on = flag(model.get("outlines"), false);
     element.hidden = !flag(model.get("truthful"), false);
     setAttribute(toggle, "aria-pressed", String(on));
-    setText(said, !on ? "" : known === null ? "Not known for this picture." : known.said);
+    setText(said, outlinesSaid(model));
   });
   context.watch(["outlines", "boxes"], () => {
     element.classList.toggle("camwidget-truth-told", flag(model.get("outlines"), false) || flag(model.get("boxes"), false));
   });
-  context.watch(["box", "boxes"], () => {
-    setText(agreed, flag(model.get("boxes"), false) ? (box(model.get("box"))?.said ?? "") : "");
-  });
+  context.watch(["box", "boxes"], () => setText(agreed, boxSaid(model)));
   return element;
 }

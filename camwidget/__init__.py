@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .adversarial import Attack, MapSurvival, attack, map_survival
-    from .caches import set_cache_limit
-    from .concepts import dissect
-    from .decision import TextualExplanation, describe_decision
-    from .deepvis import Visualization, visualize
-    from .dissection import Dissection
-    from .engine import explain
+    from .analysis.adversarial import Attack, MapSurvival, attack, map_survival
+    from .analysis.dissecting import dissect
+    from .analysis.dissection import Dissection
+    from .analysis.feature_visualization.visualizing import Visualization, visualize
+    from .analysis.human_studies import Question
+    from .analysis.localizing import Localization, localize, segmentation_seeds
+    from .analysis.mask_curve import MaskCurve, confidence_change, mask_curve
+    from .analysis.textual_explanation import TextualExplanation, describe_decision
+    from .attribution.explaining import explain
+    from .attribution.explanation import Explanation, Explanations
+    from .attribution.methods import get_method, list_methods
+    from .attribution.targets import Contrast, Counterfactual, LogProbability
     from .errors import CamwidgetError
     from .evaluation import Evaluation, evaluate
-    from .explanation import Explanation, Explanations
     from .export import save_page
-    from .loading import list_models, load
-    from .localization import Localization, localize, segmentation_seeds
-    from .methods import get_method, list_methods
+    from .images.preprocess import Preprocess
+    from .loading.loader import list_models, load
     from .metrics import get_metric, list_metrics, measure
-    from .models import Prediction, VisionModel
-    from .perturb import MaskCurve, confidence_change, mask_curve
-    from .preprocess import Preprocess
-    from .quizzes import Question
-    from .targets import Contrast, Counterfactual, LogProbability
+    from .models.vision_model import Prediction, VisionModel
+    from .models.wrapping import wrap
+    from .runtime.caches import set_cache_limit
     from .widget import Explorer, Quiz
-    from .wrapping import wrap
 
 __all__ = [
     "Attack",
@@ -81,27 +81,27 @@ __all__ = [
 #: Where each name is at home. Its module is imported when it is first asked for: the command's help need not wait for
 #: PyTorch, nor a script that only explains for Jupyter.
 _HOMES = {
-    "adversarial": ("Attack", "MapSurvival", "attack", "map_survival"),
-    "caches": ("set_cache_limit",),
-    "concepts": ("dissect",),
-    "decision": ("TextualExplanation", "describe_decision"),
-    "deepvis": ("Visualization", "visualize"),
-    "dissection": ("Dissection",),
-    "engine": ("explain",),
+    "analysis.adversarial": ("Attack", "MapSurvival", "attack", "map_survival"),
+    "analysis.dissecting": ("dissect",),
+    "analysis.dissection": ("Dissection",),
+    "analysis.feature_visualization.visualizing": ("Visualization", "visualize"),
+    "analysis.human_studies": ("Question",),
+    "analysis.localizing": ("Localization", "localize", "segmentation_seeds"),
+    "analysis.mask_curve": ("MaskCurve", "confidence_change", "mask_curve"),
+    "analysis.textual_explanation": ("TextualExplanation", "describe_decision"),
+    "attribution.explaining": ("explain",),
+    "attribution.explanation": ("Explanation", "Explanations"),
+    "attribution.methods": ("get_method", "list_methods"),
+    "attribution.targets": ("Contrast", "Counterfactual", "LogProbability"),
     "errors": ("CamwidgetError",),
     "evaluation": ("Evaluation", "evaluate"),
-    "explanation": ("Explanation", "Explanations"),
     "export": ("save_page",),
-    "loading": ("list_models", "load"),
-    "localization": ("Localization", "localize", "segmentation_seeds"),
-    "methods": ("get_method", "list_methods"),
+    "images.preprocess": ("Preprocess",),
+    "loading.loader": ("list_models", "load"),
     "metrics": ("get_metric", "list_metrics", "measure"),
-    "models": ("Prediction", "VisionModel"),
-    "perturb": ("MaskCurve", "confidence_change", "mask_curve"),
-    "preprocess": ("Preprocess",),
-    "quizzes": ("Question",),
-    "targets": ("Contrast", "Counterfactual", "LogProbability"),
-    "wrapping": ("wrap",),
+    "models.vision_model": ("Prediction", "VisionModel"),
+    "models.wrapping": ("wrap",),
+    "runtime.caches": ("set_cache_limit",),
     "widget": ("Explorer", "Quiz"),
 }
 

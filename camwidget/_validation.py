@@ -14,7 +14,7 @@ from PIL import Image
 from torch import nn
 
 from .errors import CamwidgetError, ModelError
-from .models import VisionModel
+from .models.vision_model import VisionModel
 
 __all__ = ["is_number", "listed_names", "require_model", "require_module"]
 

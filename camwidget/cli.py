@@ -14,7 +14,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .export import Page
-    from .models import VisionModel
+    from .models.vision_model import VisionModel
 
 # Whatever brings PyTorch along is imported when it is needed: help must not wait for it.
 
@@ -187,7 +187,7 @@ def _run(asked: argparse.Namespace) -> int:
 def _list_pictures(paths: Iterable[str]) -> tuple[list[Path], bool]:
     """The files, those in folders among them, and whether there was a folder."""
     from .errors import PictureError
-    from .picture_folders import list_folder
+    from .images.folders import list_folder
 
     found: list[Path] = []
     folders = 0
@@ -255,7 +255,7 @@ def _load(asked: argparse.Namespace) -> VisionModel:
         raise _UsageError(f"--weights: there is no file {asked.weights!r}")
     _tell(asked, f"Loading {asked.model or 'the embedded model'}…")
     from .errors import ModelError, PromptError, WeightsError
-    from .loading import DEFAULT_MODEL, load
+    from .loading.loader import DEFAULT_MODEL, load
 
     try:
         model = load(asked.model or DEFAULT_MODEL, weights=asked.weights, device=asked.device)
@@ -270,8 +270,8 @@ def _load(asked: argparse.Namespace) -> VisionModel:
 
 def _check(model: VisionModel, asked: argparse.Namespace) -> None:
     """Refuse what no picture could change."""
+    from .attribution.methods import get_method
     from .errors import CamwidgetError
-    from .methods import get_method
 
     try:
         layers = [model.layer(name).name for name in asked.layer if name != "all"]
@@ -354,8 +354,8 @@ def _complain(
 ) -> int:
     if asked.debug:
         raise error
-    from .error_reports import error_text
     from .errors import CamwidgetError, PromptError
+    from .runtime.error_reports import error_text
 
     text = error_text(error, known=(_UsageError, CamwidgetError, OSError))
     if isinstance(error, PromptError):

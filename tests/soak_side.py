@@ -12,7 +12,7 @@ import torch
 from untouched import HOOKS, fingerprint
 
 import camwidget as cw
-from camwidget.methods import list_methods
+from camwidget.attribution.methods import list_methods
 
 #: Of the view, what tells the time, or what was done on the way here.
 _PASSING = (

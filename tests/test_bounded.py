@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import camwidget as cw
-from camwidget.widget import workbench
+from camwidget.widget.control import cache
 
 pytestmark = [
     pytest.mark.full,
@@ -60,8 +60,8 @@ def test_a_folder_of_ten_thousand_is_waited_for_as_far_as_it_is_seen(
     for number in range(9_999):
         (tmp_path / f"picture_{number:05}.jpg").write_bytes(content)
     made: list[int] = []
-    thumbnail = workbench.thumbnail
-    monkeypatch.setattr(workbench, "thumbnail", lambda p: made.append(1) or thumbnail(p))
+    thumbnail = cache.thumbnail
+    monkeypatch.setattr(cache, "thumbnail", lambda p: made.append(1) or thumbnail(p))
     ex = cw.Explorer(textures, tmp_path).wait(600)
     try:
         assert len(ex.pictures) == 10_000 and len(made) <= 40

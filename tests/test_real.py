@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import camwidget as cw
-from camwidget.perturb import baseline_pixels
-from camwidget.ranks import rank_levels
+from camwidget.analysis.mask_curve import baseline_pixels
+from camwidget.masking.ranks import rank_levels
 
 pytestmark = [pytest.mark.real, pytest.mark.full]
 

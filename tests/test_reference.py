@@ -1,4 +1,4 @@
-"""The reference (.docs) has a place for every public name."""
+"""The reference (docs) has a place for every public name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def documented() -> set[str]:
-    pages = (ROOT / ".docs" / "pages").glob("*.md")
+    pages = (ROOT / "docs" / "pages").glob("*.md")
     return set(re.findall(r"^::: camwidget\.(\S+)", "\n".join(p.read_text() for p in pages), re.M))
 
 

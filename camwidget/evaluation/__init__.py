@@ -6,6 +6,6 @@ batch, ``records`` keeps it, ``table`` sums it up. ``cluster`` is the only modul
 
 from .evaluating import evaluate
 from .evaluation import Evaluation
-from .radar import radar_outline, rank_scores
+from .radar_geometry import radar_outline, rank_scores
 
 __all__ = ["Evaluation", "evaluate", "radar_outline", "rank_scores"]

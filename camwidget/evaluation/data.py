@@ -15,15 +15,15 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from ..error_reports import error_line, log_error
+from ..attribution.methods import settings
 from ..errors import DataError, MethodError
-from ..methods import settings
-from ..models import VisionModel
-from ..truth import GroundTruth
+from ..images.ground_truth import GroundTruth
+from ..models.vision_model import VisionModel
+from ..runtime.error_reports import error_line, log_error
 from .folder import Folder, spread
 from .items import Item
 from .labels import Labels
-from .reader import Reader, TruthLike, parts, title
+from .parsing import Reader, TruthLike, parts, title
 
 __all__ = ["Data", "a_count", "open_data"]
 

@@ -9,18 +9,18 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._validation import require_model
+from ..attribution.methods import Method
 from ..errors import DataError, MetricError, ModelError
-from ..methods import Method
 from ..metrics import Bench, Metric
-from ..models import VisionModel
+from ..models.vision_model import VisionModel
 from ..progress import Progress, Stage, follow
+from .batch import Row, run_batch
 from .data import Data, open_data
 from .evaluation import Evaluation
 from .items import Item
+from .parsing import TruthLike
 from .plan import Plan, facts_of, make_plan
-from .reader import TruthLike
-from .records import Records
-from .work import Row, run_batch
+from .results_file import Records
 
 __all__ = ["evaluate"]
 
@@ -137,7 +137,7 @@ class _Run:
                 del items  # before the next ones are read
                 yield self._keep(number, rows)
         else:
-            from .cluster import spread_out
+            from .dask_backend import spread_out
 
             for number, rows in spread_out(self.client, self.plan, self._batches()):
                 yield self._keep(number, rows)

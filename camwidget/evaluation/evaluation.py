@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..metrics import Metric
 from . import table as tables
-from .markup import as_html, counted
+from .html_table import as_html, counted
 from .plan import FIXED
 
 if TYPE_CHECKING:
@@ -105,13 +105,13 @@ class Evaluation:
 
     def plot(self) -> Figure:
         """The mean curves with their intervals, and the radar chart of the ranks (matplotlib)."""
-        from .charts import draw_all
+        from .plots import draw_all
 
         return draw_all(self)
 
     def radar(self) -> Figure:
         """The ranks as a radar chart: a spoke a metric, a polygon a method, the best rank outermost (matplotlib)."""
-        from .charts import draw_radar
+        from .plots import draw_radar
 
         return draw_radar(self)
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import DataError
-from ..picture_folders import walk_folder
+from ..images.folders import walk_folder
 from .items import Item
-from .reader import Reader
+from .parsing import Reader
 
 __all__ = ["Folder", "spread"]
 

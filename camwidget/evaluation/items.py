@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError, PictureError
-from ..models import VisionModel
-from ..truth import GroundTruth, Whereabouts, objects_of, whereabouts, whereabouts_of
+from ..images.ground_truth import GroundTruth, Whereabouts, objects_of, whereabouts, whereabouts_of
+from ..models.vision_model import VisionModel
 
 __all__ = ["Item", "Opened", "as_truth", "open_item"]
 

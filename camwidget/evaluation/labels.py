@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import DataError, TargetError
-from ..models import VisionModel
+from ..models.vision_model import VisionModel
 
 __all__ = ["Labels"]
 

@@ -16,13 +16,13 @@ from typing import Any, Literal
 import torch
 
 from .._version import __version__
-from ..discovery import AT_INPUT
+from ..attribution.methods import Method, get_method
+from ..attribution.trace import check_precision
 from ..errors import DataError, MethodError, MetricError
-from ..methods import Method, get_method
 from ..metrics import Metric, get_metric
 from ..metrics.settings import listed, whole
-from ..models import VisionModel
-from ..trace import check_precision
+from ..models.layer_table import AT_INPUT
+from ..models.vision_model import VisionModel
 from .data import Data, a_count
 
 __all__ = ["FIXED", "Combination", "Plan", "facts_of", "make_plan", "weights_print"]

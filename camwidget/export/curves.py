@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..models import VisionModel
-from ..perturb import baseline_pixels, multiply_pixels
+from ..analysis.mask_curve import baseline_pixels, multiply_pixels
+from ..attribution.batched_inference import rerun
+from ..masking.ranks import threshold
+from ..models.vision_model import VisionModel
 from ..progress import Progress, Stage, follow
-from ..ranks import threshold
-from ..rerun import rerun
-from .grids import Grid
+from .quantized_maps import Grid
 
 __all__ = ["curve_key", "curves"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from .._version import __version__
-from ..scores import number_text
-from ..whole_files import write_file
-from .document import as_html, as_text, document, page_path, static
+from ..models.scores import number_text
+from ..runtime.atomic_files import write_file
+from .html import as_html, as_text, document, page_path, static
 from .page import Page
 
 __all__ = ["save_index"]

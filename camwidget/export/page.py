@@ -13,19 +13,19 @@ import torch
 
 from .._validation import is_number, listed_names, require_model
 from .._version import __version__
+from ..analysis.mask_curve import BASELINES, MODES
+from ..attribution.explanation import Explanation
+from ..attribution.methods import Method
 from ..errors import CamwidgetError
-from ..explanation import Explanation
-from ..images import PictureLike
-from ..methods import Method
-from ..models import VisionModel
-from ..perturb import BASELINES, MODES
+from ..images.conversion import PictureLike
+from ..masking.ranks import threshold
+from ..models.vision_model import VisionModel
 from ..progress import Progress
-from ..ranks import threshold
-from ..whole_files import write_file
-from .choose import Choice, Targets, choose_classes, choose_layers, choose_methods
-from .contents import Masks, gather
-from .document import as_html, as_text, document, page_path, static
-from .grids import STEPS
+from ..runtime.atomic_files import write_file
+from .html import as_html, as_text, document, page_path, static
+from .payload import Masks, gather
+from .quantized_maps import STEPS
+from .selection import Choice, Targets, choose_classes, choose_layers, choose_methods
 
 __all__ = ["Page", "save_page"]
 

@@ -5,7 +5,16 @@ answers. ``scoring`` gathers what all metrics of all maps ask, and asks each thi
 """
 
 # In the order in which they are shown.
-from . import confidence, road, regions, robustness, compactness, randomisation, agreement, grounds  # isort: skip
+from . import (  # isort: skip
+    confidence,
+    road,
+    regions,
+    robustness,
+    compactness,
+    randomization_metrics,
+    agreement,
+    localization_metrics,
+)
 from .cases import Again, Bench, Case, Change, Subject
 from .measuring import measure
 from .registry import Metric, Score, get_metric, list_metrics, metric
@@ -24,11 +33,11 @@ __all__ = [
     "compactness",
     "confidence",
     "get_metric",
-    "grounds",
     "list_metrics",
+    "localization_metrics",
     "measure",
     "metric",
-    "randomisation",
+    "randomization_metrics",
     "regions",
     "road",
     "robustness",

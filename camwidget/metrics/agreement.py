@@ -7,10 +7,10 @@ from collections.abc import Generator
 
 import torch
 
+from ..attribution.methods import get_method
 from ..errors import MetricError
-from ..methods import get_method
 from .cases import Again, Case
-from .randomisation import likeness
+from .randomization_metrics import likeness
 from .registry import Score, metric
 from .settings import whole
 

@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 
 import torch
 
-from ..correlation import unit_ranks
-from ..fills import baseline_pixels
-from ..inpainting import INPAINTINGS, inpaint_pixels
-from ..methods import Method
-from ..models import VisionModel
-from ..perturb import multiply_pixels
-from ..ranks import LEVELS, levels_of, threshold
-from ..truth import Whereabouts
+from ..analysis.correlation import unit_ranks
+from ..analysis.mask_curve import multiply_pixels
+from ..attribution.methods import Method
+from ..images.ground_truth import Whereabouts
+from ..masking.baselines import baseline_pixels
+from ..masking.inpainting import INPAINTINGS, inpaint_pixels
+from ..masking.ranks import LEVELS, levels_of, threshold
+from ..models.vision_model import VisionModel
 
 __all__ = ["Again", "Bench", "Case", "Change", "Subject"]
 

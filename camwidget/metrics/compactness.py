@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..correlation import wide
+from ..analysis.correlation import wide
 from .cases import Case
 from .registry import metric
 

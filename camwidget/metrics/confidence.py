@@ -11,7 +11,7 @@ from collections.abc import Generator
 import numpy as np
 import torch
 
-from ..perturb import ConfidenceChange
+from ..analysis.mask_curve import ConfidenceChange
 from .cases import Case, Change
 from .registry import Score, metric
 from .settings import a_baseline, a_fraction, whole

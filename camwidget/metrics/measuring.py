@@ -9,15 +9,21 @@ import numpy as np
 import torch
 
 from .._validation import require_model
+from ..attribution.batched_inference import rerun
+from ..attribution.explanation import Explanation
+from ..attribution.methods import Method, get_method
+from ..attribution.trace import check_precision
 from ..errors import MethodError, MetricError, PictureError
-from ..explanation import Explanation
-from ..images import PictureLike, shades
-from ..methods import Method, get_method
-from ..models import VisionModel
+from ..images.conversion import PictureLike, shades
+from ..images.ground_truth import (
+    GroundTruth,
+    Whereabouts,
+    find_objects,
+    whereabouts,
+    whereabouts_of,
+)
+from ..models.vision_model import VisionModel
 from ..progress import Progress, follow
-from ..rerun import rerun
-from ..trace import check_precision
-from ..truth import GroundTruth, Whereabouts, find_objects, whereabouts, whereabouts_of
 from .cases import Bench, Case, Subject
 from .registry import Metric, Score, get_metric
 from .scoring import faults, score_steps

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import torch
 
-from ..catalogue import Options, did_you_mean, with_settings
+from .._registry import Options, did_you_mean, with_settings
 from ..errors import MetricError
 from .cases import Again, Change
 

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 
 from ..errors import MetricError
-from ..ranks import LEVELS, threshold
+from ..masking.ranks import LEVELS, threshold
 from .cases import Case, Change
 from .confidence import Asking
 from .imputation import impute

@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import torch
 
-from ..correlation import wide
+from ..analysis.correlation import wide
 from .cases import Again, Case
 from .registry import Score, metric
 from .settings import real, whole

@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
+from ..attribution.batched_inference import rerun
 from ..errors import MetricError
-from ..models import VisionModel
-from ..rerun import rerun
+from ..models.vision_model import VisionModel
 from .cases import Again, Case, Change, Subject
+from .recomputation import alike, remake
 from .registry import Metric, Request, Score
-from .remaking import alike, remake
 
 __all__ = ["Scoring", "check_metric", "score_steps"]
 

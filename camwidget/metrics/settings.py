@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any, TypeGuard
 
+from ..attribution.methods import settings
 from ..errors import CamwidgetError, MethodError, MetricError
-from ..fills import check_baseline
-from ..methods import settings
+from ..masking.baselines import check_baseline
 
 __all__ = ["a_baseline", "a_fraction", "listed", "one_of", "percentages", "real", "whole"]
 

@@ -9,34 +9,35 @@ from typing import Any
 
 import numpy as np
 
-from .. import fork_safety, loading, zoo
+from .. import zoo
 from .._validation import is_number
-from ..device import by_name, faults_named, is_lost, responds
-from ..error_reports import error_text, log_error
+from ..attribution.explanation import Explanation
 from ..errors import CamwidgetError, PromptError
-from ..explanation import Explanation
-from ..models import VisionModel
-from ..spare_weights import spare_of
-from .answers import MaskDesk
-from .brush import Brush
-from .closing import close_parts
-from .code import Writer
-from .compare import list_models, model_names
-from .deepvis import DREAM
-from .hands import SHARED, Hands
-from .history import History
-from .hosts import marimo_element
-from .keeping import Keeping
-from .lifetime import weakly
-from .maps import MapDesk, Request
-from .masking import Mask
-from .other import OtherDesk
-from .panels import Panels
-from .pictures import list_pictures, named_picture
-from .screen import Screen
-from .session import Session
-from .texts import Texts
-from .workbench import Picture
+from ..execution.device import by_name, faults_named, is_lost, responds
+from ..loading import loader
+from ..models.vision_model import VisionModel
+from ..models.weights_backup import spare_of
+from ..runtime import fork_safety
+from ..runtime.error_reports import error_text, log_error
+from .control.cache import Picture
+from .control.compared_map import OtherDesk
+from .control.comparison import list_models, model_names
+from .control.map_controller import MapDesk, Request
+from .control.masked_prediction import Mask
+from .control.paint import Brush
+from .control.pictures import list_pictures, named_picture
+from .control.prediction_controller import MaskDesk
+from .control.prompt_control import Texts
+from .control.view_events import SHARED, Hands
+from .control.worker import Session
+from .host.host_differences import marimo_element
+from .host.lifetime import close_parts, weakly
+from .panels.deepvis import DREAM
+from .panels.panels import Panels
+from .state.export_mixin import Keeping
+from .state.history import History
+from .state.python_code import Writer
+from .view.display import Screen
 
 __all__ = ["Explorer"]
 
@@ -125,7 +126,7 @@ class Explorer(Keeping):
                 f"top is how many classes are listed, a whole number from 1 to {_MOST_LISTED}, not {top!r}. "
                 "All others are found by their names, in the field above them."
             )
-        self.models = list_models(loading.load() if model is None else model)
+        self.models = list_models(loader.load() if model is None else model)
         model = self.models[0]
         if images is None:
             images = zoo.samples(model.name) if model.name in zoo.available() else []

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import anywidget
 import traitlets as t
 
-from .. import fork_safety, quizzes
-from ..error_reports import error_text
+from .._assets import STATIC
+from ..analysis import human_studies
+from ..analysis.human_studies import Draft, Question
+from ..attribution.methods import Method
 from ..errors import QuizError
-from ..methods import Method
-from ..models import VisionModel
-from ..quizzes import Draft, Question
-from .cards import card_of, failed_card
-from .lifetime import HeldWhileShown, weakly
-from .mail import Reader
-from .session import Session
+from ..models.vision_model import VisionModel
+from ..runtime import fork_safety
+from ..runtime.error_reports import error_text
+from .control.worker import Session
+from .host.lifetime import HeldWhileShown, weakly
+from .view.comm import Reader
+from .view.quiz_cards import card_of, failed_card
 
 __all__ = ["Quiz", "Score"]
-
-_STATIC = Path(__file__).parent.parent / "static"
 
 
 class Score(NamedTuple):
@@ -56,8 +55,8 @@ class Quiz(Reader, HeldWhileShown, anywidget.AnyWidget):
         QuizError: if there is no question.
     """
 
-    _esm = (_STATIC / "quiz.js").read_text("utf-8")
-    _css = (_STATIC / "quiz.css").read_text("utf-8")
+    _esm = (STATIC / "quiz.js").read_text("utf-8")
+    _css = (STATIC / "quiz.css").read_text("utf-8")
 
     number = t.Int(0).tag(sync=True)
     answers: t.List = t.List([]).tag(sync=True)
@@ -119,8 +118,8 @@ class Quiz(Reader, HeldWhileShown, anywidget.AnyWidget):
         Raises:
             QuizError: if fewer than ``n`` pictures show two classes.
         """
-        drafts = quizzes.which_class(model, images, n=n, seed=seed, method=method)
-        return cls(drafts, title="One map, two classes", source=quizzes.CLASS_STUDY)
+        drafts = human_studies.which_class(model, images, n=n, seed=seed, method=method)
+        return cls(drafts, title="One map, two classes", source=human_studies.CLASS_STUDY)
 
     @classmethod
     def which_model(
@@ -150,12 +149,12 @@ class Quiz(Reader, HeldWhileShown, anywidget.AnyWidget):
         Raises:
             QuizError: if the models' classes differ, or fewer than ``n`` pictures qualify.
         """
-        drafts = quizzes.which_model(strong, weak, images, n=n, seed=seed, method=method)
+        drafts = human_studies.which_model(strong, weak, images, n=n, seed=seed, method=method)
         return cls(
             drafts,
             title="One answer, two models",
-            source=quizzes.MODEL_STUDY,
-            scale=quizzes.MODEL_SCALE,
+            source=human_studies.MODEL_STUDY,
+            scale=human_studies.MODEL_SCALE,
         )
 
     # -- for scripts -----------------------------------------------------------------------

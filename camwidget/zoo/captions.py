@@ -16,8 +16,8 @@ from .scenes import draw as draw_scene
 if TYPE_CHECKING:
     import torch
 
-    from ..models import VisionModel
-    from ..prompts import Reading
+    from ..models.prompts import Reading
+    from ..models.vision_model import VisionModel
 
 WHOLE = "whole caption"
 """What the output that stands for all words together is called."""
@@ -165,7 +165,7 @@ class CaptionPrompt:
         """A caption as the numbers of its words."""
         import torch
 
-        from ..prompts import Reading, words_of
+        from ..models.prompts import Reading, words_of
 
         words = words_of(text, VOCABULARY.words, name=self.name)
         return Reading(

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError, WeightsError
-from . import beetles, captions, questions, scenes, textures
+from . import beetles, captions, scenes, textures, vqa
 from .sample import Sample
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..prompts import Prompt
+    from ..models.prompts import Prompt
 
 WEIGHTS = Path(__file__).with_name("weights")
 
@@ -128,11 +128,11 @@ def _stages(last: int) -> tuple[str, ...]:
 def _questions(name: str, kind: str, *layers: str) -> Entry:
     return Entry(
         name,
-        questions.ANSWERS,
-        _net(kind, len(questions.VOCABULARY), len(questions.ANSWERS)),
-        questions.gallery,
+        vqa.ANSWERS,
+        _net(kind, len(vqa.VOCABULARY), len(vqa.ANSWERS)),
+        vqa.gallery,
         scenes.SIZE,
-        prompt=questions.QuestionPrompt,
+        prompt=vqa.QuestionPrompt,
         layers=layers,
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks import tight_box
+from ..images.ground_truth import tight_box
 
 if TYPE_CHECKING:
     from PIL.Image import Image

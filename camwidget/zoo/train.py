@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from ..whole_files import write_file
+from ..runtime.atomic_files import write_file
 from .registry import WEIGHTS, Entry, available, entry
 from .training.recipes import RECIPES, Recipe
 

@@ -6,7 +6,7 @@ import { PageModel } from "../src/page/model";
 import { pageView } from "../src/page/page";
 import { settle } from "./fake";
 
-/** Packs as camwidget/export/archive.py does. */
+/** Packs as camwidget/export/binary_bundle.py does. */
 class Packer {
   private readonly all: number[] = [];
 

@@ -20,7 +20,7 @@ function pixel(rgba: ArrayLike<number>, at: number): number[] {
 }
 
 describe("paint in runs", () => {
-  // tests/test_painting.py has the same.
+  // tests/masking/test_user_mask.py has the same.
   const KNOWN: readonly (readonly [number[], number[]])[] = [
     [[0, 0, 0, 0, 0, 0], []],
     [[1, 1, 1, 1, 1, 1], [1, 6]],

@@ -5,7 +5,7 @@ import { FakeModel, HEIGHT, show, traits, WIDTH } from "./fake";
 afterEach(() => document.body.replaceChildren());
 
 describe("tone mapping", () => {
-  it("is two lines that meet at the knee, as camwidget/tone_mapping.py has it", () => {
+  it("is two lines that meet at the knee, as camwidget/attribution/tone_mapping.py has it", () => {
     const drawn = [0, 0.05, 0.1, 0.55, 1].map((value) => toneMapped(value, 0.1));
     for (const [at, expected] of [0, 0.45, 0.9, 0.95, 1].entries()) expect(drawn[at]).toBeCloseTo(expected);
     expect([0, 0.3, 1].map((value) => toneMapped(value, null))).toEqual([0, 0.3, 1]);

@@ -13,9 +13,9 @@ import torch
 import torchvision
 
 import camwidget as cw
-from camwidget.methods import get_method
-from camwidget.targets import resolve_target
-from camwidget.trace import Trace
+from camwidget.attribution.methods import get_method
+from camwidget.attribution.targets import resolve_target
+from camwidget.attribution.trace import Trace
 
 METHODS = ["cam", "gradcam", "gradcam++"]
 

@@ -78,12 +78,12 @@ def test_mask_curve_beside_a_loop(
     race: Callable[..., Any], model: cw.VisionModel, pixels: torch.Tensor
 ) -> None:
     exp = cw.explain(model, pixels, 7)
-    levels = cw.ranks.rank_levels(exp.saliency)
+    levels = cw.masking.ranks.rank_levels(exp.saliency)
     fractions = np.linspace(0, 1, 21).tolist()
     curves: dict[str, np.ndarray] = {}
 
     def loop() -> None:
-        stack = cw.perturb.mask_pixels(pixels, levels, fractions)
+        stack = cw.analysis.mask_curve.mask_pixels(pixels, levels, fractions)
         with torch.no_grad():
             rows = [model.module(model.inputs(batch)) for batch in stack.split(32)]
         curves["loop"] = torch.cat(rows).softmax(1)[:, 7].numpy()

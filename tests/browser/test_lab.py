@@ -26,8 +26,8 @@ from PIL import Image
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.perturb import mask_pixels
-from camwidget.ranks import rank_levels
+from camwidget.analysis.mask_curve import mask_pixels
+from camwidget.masking.ranks import rank_levels
 
 pytestmark = pytest.mark.browser
 

@@ -13,11 +13,11 @@ from PIL import Image
 from saved_page import SavedPage
 
 import camwidget as cw
+from camwidget.analysis.mask_curve import mask_pixels
 from camwidget.export import save_index, save_page
-from camwidget.export.grids import Grid
-from camwidget.perturb import mask_pixels
-from camwidget.widget import words
-from camwidget.widget.masking import Mask
+from camwidget.export.quantized_maps import Grid
+from camwidget.widget.control.masked_prediction import Mask
+from camwidget.widget.view.synced_traits import messages
 
 pytestmark = pytest.mark.browser
 
@@ -290,10 +290,10 @@ def test_an_index_leads_to_hostile_files(
 def test_words_are_the_widgets(
     saved: tuple[cw.VisionModel, torch.Tensor, Path], open_file: Callable[..., OpenPage]
 ) -> None:
-    """For one real map; js/tests/words.test.ts has all kinds of sentences."""
+    """For one real map; js/tests/messages.test.ts has all kinds of sentences."""
     model, pixels, file = saved
     shown = open_file(file).shown()
     explanation = cw.explain(model, pixels)
     whole = model.predict(pixels).probabilities[0]
     mask = Mask("remove", "blur", 0.0)
-    assert shown.said() == words.sentence(explanation, mask, whole, None)
+    assert shown.said() == messages.sentence(explanation, mask, whole, None)

@@ -13,8 +13,8 @@ from page_driver import canvas_pixels, fraction_is, frames, painted, until
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.perturb import mask_pixels
-from camwidget.ranks import rank_levels
+from camwidget.analysis.mask_curve import mask_pixels
+from camwidget.masking.ranks import rank_levels
 
 pytestmark = [pytest.mark.browser, pytest.mark.full]
 

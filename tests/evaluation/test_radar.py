@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small import labelled, run, small_model
 
-from camwidget.evaluation.charts import draw_radar
-from camwidget.evaluation.radar import radar_outline, rank_scores
+from camwidget.evaluation.plots import draw_radar
+from camwidget.evaluation.radar_geometry import radar_outline, rank_scores
 
 
 def test_what_the_radar_chart_shows() -> None:

@@ -21,8 +21,8 @@ from untouched import fingerprint
 
 import camwidget as cw
 from camwidget.errors import CamwidgetWarning, DataError
-from camwidget.evaluation import records
-from camwidget.evaluation.records import Records
+from camwidget.evaluation import results_file
+from camwidget.evaluation.results_file import Records
 
 METHODS = ("gradcam", "random")
 METRICS = ("complexity", CHANCE)
@@ -287,8 +287,8 @@ class Locking:
 
 
 def test_a_file_is_locked_on_windows_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "_fcntl", None)
-    monkeypatch.setattr(records, "_msvcrt", Locking())
+    monkeypatch.setattr(results_file, "_fcntl", None)
+    monkeypatch.setattr(results_file, "_msvcrt", Locking())
     path = tmp_path / "run.jsonl"
     facts = {"a": 1}
     first = Records(path, facts)
@@ -302,7 +302,7 @@ def test_a_file_is_locked_on_windows_too(tmp_path, monkeypatch):
     third = Records(path, facts)
     assert [row["picture"] for row in third.rows()] == [0, 1]
     third.close()
-    assert records._msvcrt.locked == {}
+    assert results_file._msvcrt.locked == {}
 
 
 class NoLocks:
@@ -318,8 +318,8 @@ class NoLocks:
 @pytest.mark.parametrize("module", [NoLocks, None])
 def test_where_nothing_can_be_locked(tmp_path, monkeypatch, module):
     """It is said, and who writes behind somebody's back is found out before anything is mixed up."""
-    monkeypatch.setattr(records, "_fcntl", module)
-    monkeypatch.setattr(records, "_msvcrt", None)
+    monkeypatch.setattr(results_file, "_fcntl", module)
+    monkeypatch.setattr(results_file, "_msvcrt", None)
     path = tmp_path / "run.jsonl"
     with pytest.warns(CamwidgetWarning, match="cannot be locked .*no other evaluation writes"):
         first, second = Records(path, {"a": 1}), Records(path, {"a": 1})
@@ -339,7 +339,7 @@ def test_two_processes_that_begin_together(tmp_path):
     code = (
         "import sys\n"
         "from camwidget.errors import DataError\n"
-        "from camwidget.evaluation.records import Records\n"
+        "from camwidget.evaluation.results_file import Records\n"
         "print('ready', flush=True)\n"
         "sys.stdin.readline()\n"
         "try:\n"

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from camwidget.images.conversion.ground_truth import whereabouts_of
 
 from camwidget.metrics import Case, Score, Subject, get_metric, score_steps
-from camwidget.truth import whereabouts_of
 
 NAMES = tuple("abcdefgh")
 

@@ -13,8 +13,8 @@ from scipy.stats import spearmanr
 
 import camwidget as cw
 from camwidget import zoo
+from camwidget.attribution.methods import perturbation
 from camwidget.errors import MetricError
-from camwidget.methods import perturbation
 from camwidget.metrics import Case
 
 SAMPLE = zoo.samples("zoo/scenes")[0]

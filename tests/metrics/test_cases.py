@@ -11,10 +11,10 @@ import torch
 from drawn_cases import case, scored
 
 from camwidget.errors import MetricError
-from camwidget.fills import baseline_pixels
+from camwidget.masking.baselines import baseline_pixels
 from camwidget.metrics import Bench, Subject, get_metric
 from camwidget.metrics.cases import Again, Change
-from camwidget.metrics.randomisation import likeness
+from camwidget.metrics.randomization_metrics import likeness
 
 #: Sixteen pixels that all differ, the most evidence first in its last place.
 VALUES = np.arange(16, dtype=np.float32).reshape(4, 4) / 15

@@ -24,9 +24,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import camwidget as cw
+from camwidget.analysis.mask_curve import baseline_pixels
 from camwidget.errors import MetricError
 from camwidget.metrics import Case, Subject
-from camwidget.perturb import baseline_pixels
 
 PICTURES = range(6)
 

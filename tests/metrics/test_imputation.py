@@ -9,9 +9,9 @@ from faithful import picture, random_map, smooth_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from camwidget.masking.ranks import top_mask
 from camwidget.metrics import imputation
 from camwidget.metrics.imputation import impute
-from camwidget.ranks import top_mask
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from camwidget.images.conversion.ground_truth import fit_mask, share_inside
 from PIL import Image
 from prompted import SIDE, caption_model, question_model, squares
 from untouched import fingerprint
@@ -16,7 +17,6 @@ import camwidget as cw
 from camwidget import zoo
 from camwidget.errors import MethodError, MetricError, ModelError, PictureError, PromptError
 from camwidget.metrics import Score
-from camwidget.truth import fit_mask, share_inside
 
 SAMPLE = zoo.samples("zoo/scenes")[0]
 EVERY = [m.name for m in cw.list_metrics()]

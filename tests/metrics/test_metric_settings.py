@@ -15,7 +15,7 @@ from drawn_cases import case
 from faithful import SIZE, picture, small_model
 
 import camwidget as cw
-from camwidget import precision_timing, rerun
+from camwidget.attribution import batched_inference, precision_timing
 from camwidget.errors import MetricError
 from camwidget.metrics import score_steps, settings
 
@@ -93,7 +93,7 @@ def test_all_passes_are_in_the_precision_that_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
     """The whole picture's too: changed pictures are compared with it."""
-    for module in (rerun, precision_timing):  # it takes times of both
+    for module in (batched_inference, precision_timing):  # it takes times of both
         monkeypatch.setattr(module, "warn_if_slower", lambda *_: None)
     model, pixels = small_model(), picture()
     exp = cw.explain(model, pixels, 1)
@@ -108,7 +108,7 @@ def test_all_passes_are_in_the_precision_that_is_asked_for(
 def test_progress_is_of_passes_and_never_promises_more_than_there_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(rerun._PIXELS, "cpu", 4 * SIZE * SIZE)  # four at once
+    monkeypatch.setitem(batched_inference._PIXELS, "cpu", 4 * SIZE * SIZE)  # four at once
     model, pixels = small_model(), picture()
     exp = cw.explain(model, pixels, 1)
     told: list[tuple[int, int]] = []

@@ -24,9 +24,9 @@ from faithful import (
 from torch import nn
 
 import camwidget as cw
+from camwidget.analysis.mask_curve import baseline_pixels
 from camwidget.errors import MetricError
 from camwidget.metrics import Case, get_metric
-from camwidget.perturb import baseline_pixels
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

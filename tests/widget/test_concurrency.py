@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 import camwidget as cw
-from camwidget.caches import Recent
 from camwidget.errors import CamwidgetError
-from camwidget.widget.workbench import Workbench
+from camwidget.runtime.caches import Recent
+from camwidget.widget.control.cache import Workbench
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(3)]
 

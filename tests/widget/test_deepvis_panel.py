@@ -11,13 +11,13 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
+from camwidget.widget.panels.panels.deepvis import CAVEAT, DeepVisPanel
 from PIL import Image
 from shared_state import SharedState
 from torch import nn
 from waiting import until
 
 import camwidget as cw
-from camwidget.widget.deepvis import CAVEAT, DeepVisPanel
 
 NAMES = ["plain", "<img src=x onerror=alert(1)>", "a & b", "$x$"]
 
@@ -114,7 +114,7 @@ def test_start_becomes_cancel(panel: DeepVisPanel, module: Slow) -> None:
 
 
 def test_the_picture_grows(panel: DeepVisPanel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("camwidget.widget.deepvis.PAUSE", 0.0)
+    monkeypatch.setattr("camwidget.widget.panels.deepvis.PAUSE", 0.0)
     pictures: list[bytes] = []
     done: list[int] = []
     panel._image.observe(lambda change: pictures.append(change["new"]), "value")

@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from camwidget.widget.panels.panels.evaluate import EvaluatePanel
+from camwidget.widget.panels.panels.radar_chart import rank_shares
+from camwidget.widget.panels.panels.score_table import metric_choice, series_colors, table_rows
 from prompted import caption_model, squares
 from shared_state import SharedState
 from torch import nn
@@ -18,9 +21,6 @@ from waiting import until
 import camwidget as cw
 from camwidget.errors import MethodError
 from camwidget.metrics import Score, get_metric
-from camwidget.widget.evaluate import EvaluatePanel
-from camwidget.widget.radar import rank_shares
-from camwidget.widget.table import metric_choice, series_colors, table_rows
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

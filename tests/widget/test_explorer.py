@@ -22,9 +22,9 @@ from waiting import until
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.perturb import baseline_pixels, mask_pixels
-from camwidget.ranks import rank_levels
-from camwidget.widget.session import Session
+from camwidget.analysis.mask_curve import baseline_pixels, mask_pixels
+from camwidget.masking.ranks import rank_levels
+from camwidget.widget.control.worker import Session
 
 
 @pytest.fixture(scope="module")
@@ -618,8 +618,9 @@ def test_odd_targets_are_refused_by_name(ex: cw.Explorer, target: Any) -> None:
 
 
 def test_sentences_add_up_and_claim_no_more_than_is_so(ex: cw.Explorer) -> None:
-    from camwidget.widget.masking import Mask
-    from camwidget.widget.words import sentence
+    from camwidget.widget.view.synced_traits.messages import sentence
+
+    from camwidget.widget.control.masked_prediction import Mask
 
     exp = ex.explanation
     assert "lowers it by 0.31 (1.00 → 0.69)" in sentence(

@@ -19,7 +19,7 @@ from ipywidgets.widgets.widget import _instances
 from torch import nn
 
 import camwidget as cw
-from camwidget.caches import cached_bytes
+from camwidget.runtime.caches import cached_bytes
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(2)]
 

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from camwidget.widget.view.synced_traits.messages import sentence
 
 import camwidget as cw
 from camwidget import zoo
+from camwidget.analysis.mask_curve import mask_pixels
 from camwidget.errors import CamwidgetError, PictureError
-from camwidget.painting import decode, encode
-from camwidget.perturb import mask_pixels
-from camwidget.ranks import rank_levels, top_mask
-from camwidget.widget.masking import Mask
-from camwidget.widget.words import sentence
+from camwidget.masking.ranks import rank_levels, top_mask
+from camwidget.masking.user_mask import decode, encode
+from camwidget.widget.control.masked_prediction import Mask
 
 SIZE = (192, 192)
 
@@ -216,7 +216,7 @@ def test_times_its_map(ex: cw.Explorer, samples: list) -> None:
     ex.wait(60)
     np.testing.assert_array_equal(ex.masked, paint == 1)
     pixels = ex.model.preprocess.pixels(samples[0].image)
-    product = cw.perturb.multiply_pixels(pixels, ex.explanation.saliency)
+    product = cw.analysis.mask_curve.multiply_pixels(pixels, ex.explanation.saliency)
     product[:, paint == 1] = 0
     product[:, paint == -1] = pixels[:, paint == -1]
     row = ex._view.rows[0]["index"]

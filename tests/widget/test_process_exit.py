@@ -14,7 +14,7 @@ atexit.register(lambda: print("calls:", calls))
 import torch
 from torch import nn
 from camwidget import process_exit
-from camwidget.widget.session import Session
+from camwidget.widget.control.worker import Session
 
 calls = 0
 begun = threading.Event()

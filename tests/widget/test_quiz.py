@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import traitlets as t
+from camwidget.widget.view.synced_traits.quiz_cards import LONGEST, card_of
 from PIL import Image
 
 import camwidget as cw
 from camwidget.errors import PictureError, QuizError
-from camwidget.widget.cards import LONGEST, card_of
 from camwidget.widget.quiz import Score
 from camwidget.zoo import textures as drawn
 

@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from camwidget.widget.panels.panels.deepvis import DeepVisPanel
 from torch import nn
 
 import camwidget as cw
-from camwidget.painting import encode
-from camwidget.widget import answers, evaluate, judging, other, panels
-from camwidget.widget.deepvis import DeepVisPanel
-from camwidget.widget.interrupts import Interrupts
-from camwidget.widget.session import Session
-from camwidget.widget.workbench import Workbench
+from camwidget.masking.user_mask import encode
+from camwidget.widget.control import compared_map, prediction_controller
+from camwidget.widget.control.cache import Workbench
+from camwidget.widget.control.worker import Session
+from camwidget.widget.host.interrupts import Interrupts
+from camwidget.widget.panels.panels import evaluate, panels, scoring
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(3)]
 
@@ -210,8 +211,8 @@ def test_a_slider_that_fails_a_thousand_times_is_logged_once(
 JOBS: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str, Any]], dict[str, Any]]] = {
     "map": (lambda ex: (Workbench, "explanation", boom), {"method": "layercam"}),
     "grow": (lambda ex: (Workbench, "growing", growing_boom), {"method": "occlusion"}),
-    "mask": (lambda ex: (answers, "masked", boom), {"fraction": 0.5}),
-    "curve": (lambda ex: (answers, "refine_curve", boom), {"mode": "keep"}),
+    "mask": (lambda ex: (prediction_controller, "masked", boom), {"fraction": 0.5}),
+    "curve": (lambda ex: (prediction_controller, "refine_curve", boom), {"mode": "keep"}),
     "code": (lambda ex: (ex._writer, "code", boom), {"baseline": "mean"}),
     "stages": (lambda ex: (Workbench, "stages", growing_boom), {"method": "layercam"}),
     "idle": (lambda ex: (ex._session, "_on_idle", boom), {"fraction": 0.5}),
@@ -247,7 +248,7 @@ def test_what_is_compared(
 ) -> None:
     ex.fraction = 0.5
     ex.wait(60)
-    holder = other.OtherDesk if name == "_steps" else other
+    holder = compared_map.OtherDesk if name == "_steps" else compared_map
     with monkeypatch.context() as patch:
         patch.setattr(holder, name, growing_boom if name == "_steps" else boom)
         ex.compare = {"method": "layercam"}
@@ -317,7 +318,7 @@ def test_the_scores(
     panel.table.chosen_methods, panel.table.chosen_metrics = ["gradcam"], ["complexity"]
     for holder, name, said in (
         (evaluate, "judge", lambda: panel.table.message),
-        (judging, "case_of", lambda: panel.table.rows[0]["cells"][0]["note"]),
+        (scoring, "case_of", lambda: panel.table.rows[0]["cells"][0]["note"]),
         (panel, "start", lambda: panel.table.message),
     ):
         caplog.clear()

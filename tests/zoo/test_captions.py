@@ -5,15 +5,7 @@ import pytest
 import torch
 
 import camwidget as cw
-from camwidget.zoo.captions import (
-    LONGEST,
-    VOCABULARY,
-    WHOLE,
-    draw,
-    phrases_of,
-    place_of,
-    relation,
-)
+from camwidget.zoo.captions import LONGEST, VOCABULARY, WHOLE, draw, phrases_of, place_of, relation
 from camwidget.zoo.nets import CaptionNet
 
 FRESH = 50_000

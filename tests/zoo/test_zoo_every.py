@@ -10,13 +10,13 @@ import camwidget as cw
 from camwidget.zoo import available, build, registry, samples
 from camwidget.zoo.captions import VOCABULARY
 from camwidget.zoo.captions import draw as draw_described
-from camwidget.zoo.questions import ANSWERS, answer
-from camwidget.zoo.questions import VOCABULARY as ASKED
-from camwidget.zoo.questions import draw as draw_asked
 from camwidget.zoo.scenes import draw as draw_scene
 from camwidget.zoo.train import train
 from camwidget.zoo.training.evaluate import normalise
 from camwidget.zoo.training.recipes import RECIPES
+from camwidget.zoo.vqa import ANSWERS, answer
+from camwidget.zoo.vqa import VOCABULARY as ASKED
+from camwidget.zoo.vqa import draw as draw_asked
 
 NAMES = available()
 FRESH = 70_000

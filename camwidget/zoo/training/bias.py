@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from ...truth import share_inside
+from ...images.ground_truth import share_inside
 from ..beetles import CLASSES, Beetle, draw
 from ..bias import ODDS, Odds, kind, unseen
 from ..registry import Entry
 from .evaluate import activation_maps, batches, normalise, stacked
 from .fitting import drawn, fit, shuffled, varied
-from .warming import Warming
+from .warmup import Warming
 
 STEPS = 600
 """So few that a net that has the flower to go by does not look for anything better."""

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from ...engine import explain
-from ...explanation import Explanations
-from ...metrics.grounds import inside_to_outside
+from ...attribution.explaining import explain
+from ...attribution.explanation import Explanations
+from ...metrics.localization_metrics import inside_to_outside
 from ..captions import LONGEST, VOCABULARY, Described, draw
 from ..language import END
 from ..nets import CaptionNet

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm.auto import tqdm
 
-from ...loading import embedded
-from ...methods import get_method
-from ...models import VisionModel
-from ...targets import ClassTarget, EachTarget
-from ...trace import Trace
-from ...truth import share_inside
+from ...attribution.methods import get_method
+from ...attribution.targets import ClassTarget, EachTarget
+from ...attribution.trace import Trace
+from ...images.ground_truth import share_inside
+from ...loading.loader import embedded
+from ...models.vision_model import VisionModel
 from ..registry import Entry, build
 from ..scenes import MOST, Scene, draw
 

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from ...engine import explain
-from ...explanation import Explanation
+from ...attribution.explaining import explain
+from ...attribution.explanation import Explanation
 from ..language import END
-from ..questions import ANSWERS, LONGEST, VOCABULARY, answer, draw
 from ..registry import Entry, build
+from ..vqa import ANSWERS, LONGEST, VOCABULARY, answer, draw
 from .evaluate import normalise
 from .fitting import drawn, fit, shuffled
 from .maps import model_of
@@ -36,7 +36,7 @@ def about(description: str) -> dict[str, Any]:
     """What the card of a net that answers questions says besides the figures."""
     return {
         "description": description,
-        "data": "Pictures drawn by camwidget.zoo.questions: two to four things, and questions after a colour, shape, "
+        "data": "Pictures drawn by camwidget.zoo.vqa: two to four things, and questions after a colour, shape, "
         "texture, number, place or presence, with the answer. The encoder begins as that of a net of zoo/scenes. The "
         "places of the things were not used, but in that they make the answers to questions after a place.",
         "known_faults": [

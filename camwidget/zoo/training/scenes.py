@@ -17,7 +17,7 @@ from ..registry import Entry
 from ..scenes import CLASSES, Scene, draw
 from .evaluate import normalise
 from .fitting import fit, shared, shuffled, varied
-from .warming import ALONE, Warming
+from .warmup import ALONE, Warming
 
 STEPS = 4200
 STEPS_WEAK = 3600

@@ -1,4 +1,4 @@
-/** Numbers as a person reads them, as camwidget/scores.py and Python's format write them. */
+/** Numbers as a person reads them, as camwidget/models/scores.py and Python's format write them. */
 
 /** What numbers are that are no probabilities, such as years. */
 export interface Quantity {

@@ -1,6 +1,6 @@
 /**
  * What a person paints on a picture: one number a pixel. With the mask of the map it is one rule, which must agree with
- * the Python side (camwidget/painting.py) to the pixel.
+ * the Python side (camwidget/masking/user_mask.py) to the pixel.
  */
 export const HIDDEN = 1;
 export const KEPT = -1;

@@ -2,7 +2,7 @@
 const LEVELS = 65536;
 
 /**
- * The level of every pixel, 0 for the strongest evidence, as camwidget/ranks.py gives it: ranked by falling
+ * The level of every pixel, 0 for the strongest evidence, as camwidget/masking/ranks.py gives it: ranked by falling
  * saliency, ties in reading order, the ranks spread over 65536 levels.
  *
  * @param saliency finite numbers ≥ 0, −0 not among them

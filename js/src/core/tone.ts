@@ -1,4 +1,4 @@
-/** So much of the color scale is for the values up to the knee: as in camwidget/tone_mapping.py. */
+/** So much of the color scale is for the values up to the knee: as in camwidget/attribution/tone_mapping.py. */
 export const COLORS = 0.9;
 
 /** A value in [0, 1] as it is drawn: two straight lines that meet at (knee, 0.9); null draws in proportion. */

@@ -1,4 +1,4 @@
-/** The numbers of a page, as camwidget/export/archive.py packs them. */
+/** The numbers of a page, as camwidget/export/binary_bundle.py packs them. */
 
 /** Where something lies: offset and length in bytes. */
 export type Place = readonly [offset: number, length: number];

@@ -1,4 +1,4 @@
-/** camwidget/colors.py has the same. */
+/** camwidget/plotting.py has the same. */
 export const ACCENT = "#e8710a";
 export const RIVALS = ["#4f86c6", "#3a9d8f", "#9a7fc0"] as const;
 export const NEUTRAL = "#8a929c";

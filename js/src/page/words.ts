@@ -2,7 +2,7 @@ import { decimals, fixed, rounded, signed } from "../core/digits";
 import type { Quantity } from "../core/digits";
 import type { Mode } from "../core/rule";
 
-/** What camwidget/widget/words.py says, word for word: change both or neither. A test compares them. */
+/** What camwidget/widget/view/synced_traits/messages.py says, word for word: change both or neither. A test compares them. */
 
 export interface Masked {
   readonly name: string;

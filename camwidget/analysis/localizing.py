@@ -1,0 +1,201 @@
+"""From maps to places: the box around a map's strongest part, and seeds for segmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torchvision.ops import box_iou
+
+from ..attribution.explanation import Explanation
+from ..errors import CamwidgetError, PictureError
+from ..images.ground_truth import tight_box
+from ..masking.ranks import SaliencyLike, saliency_of
+
+__all__ = [
+    "BACKGROUND",
+    "UNKNOWN",
+    "Localization",
+    "best_overlap",
+    "localize",
+    "overlap",
+    "points_at",
+    "segmentation_seeds",
+]
+
+#: What ``segmentation_seeds`` has instead of a class's index.
+UNKNOWN, BACKGROUND = -1, -2
+
+_NUMBERS = (int, float, np.number)
+
+#: The pointing game's tolerance: 15 pixels of a photograph that is 500 pixels long, as those of PASCAL VOC are.
+_TOLERANCE = 15 / 500
+
+#: Pixels that touch at a corner are connected, as the strokes of a gradient map often do.
+_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Localization:
+    """Where a map says that its class is.
+
+    Attributes:
+        box: left, top, right, bottom in pixels, the last two exclusive.
+        mask: bool (H, W), the part of the map that the box is drawn around.
+        peak: row and column of the map's maximum, the first one in reading order.
+    """
+
+    box: tuple[int, int, int, int]
+    mask: NDArray[np.bool_] = field(repr=False)
+    peak: tuple[int, int]
+
+
+def localize(saliency: SaliencyLike, threshold: float = 0.15) -> Localization | None:
+    """The box around the largest connected part of what a map has above a share of its maximum.
+
+    Weakly-supervised localisation as in section 4.1 of Selvaraju et al. 2017 (Grad-CAM, arXiv:1610.02391), at 15 % of
+    the maximum; Zhou et al. 2016 (CAM, arXiv:1512.04150, section 3.2) take 20 %. Pixels that touch at a side or a
+    corner are connected; of parts of equal size the first in reading order counts.
+
+    Args:
+        saliency: an explanation, or its saliency (H, W), ≥ 0.
+        threshold: the share of the maximum in (0, 1] from which on a pixel counts.
+
+    Returns:
+        None for a map of all zeros, which says of no place that the class is there.
+
+    Raises:
+        PictureError: if the saliency is no (H, W), not finite, or negative.
+        CamwidgetError: if the threshold makes no sense.
+    """
+    values = _values(saliency)
+    high = _above(values, _share("threshold", threshold))
+    if not high.any():
+        return None
+    parts, _ = ndimage.label(high, structure=_NEIGHBOURS)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    mask = parts == sizes.argmax()
+    box = tight_box(mask)
+    assert box is not None
+    peak = np.unravel_index(int(values.argmax()), values.shape)
+    return Localization(box=box, mask=mask, peak=(int(peak[0]), int(peak[1])))
+
+
+def best_overlap(box: Sequence[int], boxes: NDArray[np.int64]) -> float:
+    """The intersection over union of a box with the one of several (n, 4) that fits best; 0 if there is none."""
+    if not len(boxes):
+        return 0.0
+    # float64: in float32 areas above 2²⁴ pixels are rounded.
+    own, others = torch.tensor([list(box)]).double(), torch.from_numpy(boxes).double()
+    return float(box_iou(own, others).max())
+
+
+def overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    """The intersection over union of two masks (H, W), in [0, 1]; 0 if both are empty."""
+    union = int((first | second).sum())
+    return int((first & second).sum()) / union if union else 0.0
+
+
+def points_at(
+    peak: tuple[int, int], mask: NDArray[np.bool_], tolerance: float | None = None
+) -> bool:
+    """Whether a peak (row, column) is at most ``tolerance`` pixels away from a mask (H, W) with anything in it.
+
+    The pointing game's rule, of which Zhang et al. 2016 (arXiv:1608.00507) take 15 pixels; the same share of a
+    photograph, 3 % of the longer side, if None.
+    """
+    reach = _TOLERANCE * max(mask.shape) if tolerance is None else tolerance
+    rows, columns = np.nonzero(mask)
+    return bool(((rows - peak[0]) ** 2 + (columns - peak[1]) ** 2).min() <= reach**2)
+
+
+def segmentation_seeds(
+    explanations: Sequence[Explanation], *, threshold: float = 0.2, background: float = 0.05
+) -> NDArray[np.int64]:
+    """Where to begin a segmentation, from the maps of a picture's classes: seeds that a net can be trained with.
+
+    The seeds of Kolesnikov and Lampert 2016 (SEC, arXiv:1603.06098, "seed"), which Selvaraju et al. 2017 (Grad-CAM)
+    make of Grad-CAM's maps: a class where its saliency is at least ``threshold`` of its maximum, and where several
+    classes claim a pixel, the one that claims the fewest pixels.
+
+    SEC finds the background by a saliency of its own; here it is where no class has as much as ``background``.
+
+    Args:
+        explanations: of one picture, each of another class.
+        threshold: the share of its maximum in (0, 1] from which on a map claims a pixel.
+        background: the share of its maximum in [0, 1] below which all maps must be on the background; 0 for none.
+
+    Returns:
+        int64 (H, W): the class's index; ``BACKGROUND`` (-2), which no class has as its index; ``UNKNOWN`` (-1)
+        elsewhere.
+
+    Raises:
+        CamwidgetError: if there is no explanation, or one is not of a class, two are of the same or of several
+            pictures, or a threshold makes no sense.
+    """
+    if isinstance(explanations, Explanation) or not isinstance(explanations, Iterable):
+        explanations = [explanations]
+    explanations = list(explanations)
+    if not explanations:
+        raise CamwidgetError("There is nothing to make seeds of: no explanation was given.")
+    for each in explanations:
+        if not isinstance(each, Explanation):
+            raise CamwidgetError(
+                f"Seeds are made of explanations, one of each class, not of {type(each).__name__}."
+            )
+    threshold = _share("threshold", threshold)
+    if not (isinstance(background, _NUMBERS) and 0 <= background <= threshold):
+        raise CamwidgetError(
+            f"background lies between 0 and the threshold, {threshold}, not at {background!r}."
+        )
+    first = explanations[0]
+    if any(not np.array_equal(e.pixels, first.pixels) for e in explanations):
+        raise CamwidgetError("Seeds are of one picture: select(picture=…) its explanations.")
+    indices = [e.target.index for e in explanations]
+    if len(set(indices)) < len(indices):
+        raise CamwidgetError(
+            "Two maps are of the same class: select(method=…, layer=…) one for each class, or average() them."
+        )
+    claims: list[tuple[int, NDArray[np.bool_]]] = []
+    seeds = np.full(first.saliency.shape, UNKNOWN, dtype=np.int64)
+    empty = np.ones(seeds.shape, dtype=bool)
+    for explanation, index in zip(explanations, indices, strict=True):
+        if index is None:
+            raise CamwidgetError(f"Seeds are of classes; {explanation.target.label!r} is none.")
+        values = _values(explanation)
+        claims.append((index, _above(values, threshold)))
+        empty &= values < background * (values.max() or 1)
+    seeds[empty] = BACKGROUND
+    # The smallest claim is written last, over the others.
+    for index, claimed in sorted(claims, key=lambda claim: -int(claim[1].sum())):
+        seeds[claimed] = index
+    return seeds
+
+
+def _above(values: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
+    """Where a map reaches a share of its maximum; nowhere in a map of all zeros."""
+    top = values.max()
+    return np.asarray((values >= share * top) & (top > 0))
+
+
+def _values(saliency: SaliencyLike) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = saliency_of(saliency).cpu().numpy()
+    if values.ndim != 2 or not values.size:
+        raise PictureError(f"Saliency has shape (H, W), not {values.shape}.")
+    if not np.isfinite(values).all() or values.min() < 0:
+        raise PictureError(
+            "The saliency has values that are negative or not finite: use explanation.saliency, not raw."
+        )
+    return values
+
+
+def _share(name: str, value: Any) -> float:
+    if not (isinstance(value, _NUMBERS) and 0 < value <= 1):  # also refuses NaN
+        raise CamwidgetError(f"{name} lies above 0 and up to 1, not at {value!r}.")
+    return float(value)

@@ -1,0 +1,333 @@
+"""The result: where the evidence is, and everything needed to show it, save it and cite it."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from PIL import Image
+
+from ..errors import CamwidgetError
+from ..masking.ranks import top_mask
+from ..models.vision_model import Prediction
+from ..runtime.atomic_files import check_folder, write_files
+from .targets import Target
+from .tone_mapping import tone_knee, tone_mapped, tone_note
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Explanation", "Explanations", "colorize", "overlay_heat"]
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Where in a picture a model has evidence for a target.
+
+    Attributes:
+        saliency: float32 (H, W) in [0, 1] at the model's input size: the positive part of ``raw``,
+            upsampled bilinearly and divided by its own maximum. All zero where there is no
+            positive evidence. RISE counts from its minimum (``engine.saliency_maps``).
+        raw: float32 (h, w) at the layer's own resolution, unscaled, as the paper's equation gives it.
+        target: what is explained.
+        method: the method's name; ``method_label`` as a person reads it.
+        layer: the layer's module name.
+        prediction: the model's top classes for the whole picture.
+        pixels: uint8 (H, W, 3), the picture as the model gets it.
+        model: the model's name.
+        picture: index of the picture in the batch that was explained.
+        text: the question or caption under which the model was explained; None for a model that takes none.
+        options: the method's settings, where they are not its own defaults.
+        tone_mapped: whether few pixels dominate the map, so that it is drawn brighter than in proportion (``drawn``).
+    """
+
+    saliency: np.ndarray = field(repr=False)
+    raw: np.ndarray = field(repr=False)
+    target: Target
+    method: str
+    method_label: str
+    layer: str
+    prediction: Prediction
+    pixels: np.ndarray = field(repr=False)
+    model: str
+    picture: int = 0
+    text: str | None = None
+    options: tuple[tuple[str, Any], ...] = field(default=(), repr=False)
+    tone_mapped: bool = field(default=False, repr=False)
+
+    @property
+    def is_empty(self) -> bool:
+        """True if the map has no positive evidence anywhere."""
+        return not bool(self.saliency.any())
+
+    @property
+    def title(self) -> str:
+        """Method, layer and target in one line."""
+        return f"{self.method_label} · {self.layer} · {self.target.label}"
+
+    @property
+    def note(self) -> str:
+        """A sentence for a map of all zeros; empty otherwise."""
+        if not self.is_empty:
+            return ""
+        return f"No positive evidence for {self.target.label} at {self.layer}."
+
+    @property
+    def knee(self) -> float | None:
+        """The saliency that is drawn at 0.9 of the color scale; None where the map is drawn in proportion."""
+        return tone_knee(self.saliency) if self.tone_mapped else None
+
+    @property
+    def drawn(self) -> np.ndarray:
+        """The saliency as it is drawn, float32 (H, W) in [0, 1]: for the eye only, never measured."""
+        return tone_mapped(self.saliency, self.knee)
+
+    def mask(self, fraction: float = 0.25) -> np.ndarray:
+        """The ``fraction`` of the picture with the most evidence, bool (H, W)."""
+        return top_mask(self.saliency, fraction)
+
+    def overlay(self, *, opacity: float = 0.65, colormap: str = "inferno") -> Image.Image:
+        """The picture with its saliency laid on it; what is high covers more."""
+        return Image.fromarray(overlay_heat(self.pixels, self.drawn, opacity, colormap))
+
+    def plot(self, *, opacity: float = 0.65, colormap: str = "inferno") -> Figure:
+        """The picture and its overlay side by side, with a colour bar (matplotlib)."""
+        return Explanations([self]).plot(opacity=opacity, colormap=colormap)
+
+    def save(self, path: str | Path) -> tuple[Path, Path, Path]:
+        """Write the map (.npy), the overlay (.png) and what it is (.json) beside each other.
+
+        Args:
+            path: the files' common stem; a suffix is dropped.
+
+        Returns:
+            The three paths.
+
+        Raises:
+            FileExistsError: if one of them exists; nothing is written then.
+            FileNotFoundError: if their folder is missing.
+            OSError: if one cannot be written; none is left then.
+        """
+        stem = Path(path).expanduser()
+        stem = stem.with_suffix("") if stem.suffix in (".npy", ".png", ".json") else stem
+        files = tuple(stem.with_name(stem.name + s) for s in (".npy", ".png", ".json"))
+        taken = [str(f) for f in files if f.exists()]
+        if taken:
+            raise FileExistsError(f"{', '.join(taken)}: exists already. Choose another name.")
+        check_folder(files[0])
+        # All of it is made before any of it is written.
+        saliency, overlay = io.BytesIO(), io.BytesIO()
+        np.save(saliency, self.saliency)
+        self.overlay().save(overlay, "PNG")
+        facts = json.dumps(self._facts(), indent=2, ensure_ascii=False, default=repr) + "\n"
+        contents = (saliency.getvalue(), overlay.getvalue(), facts.encode())
+        write_files(dict(zip(files, contents, strict=True)))
+        return files[0], files[1], files[2]
+
+    def _facts(self) -> dict[str, object]:
+        """What the map is, for somebody who finds the files."""
+        import torch
+
+        from .._version import __version__
+
+        return {
+            "model": self.model,
+            "text": self.text,
+            "layer": self.layer,
+            "method": self.method,
+            "method_label": self.method_label,
+            "options": {name: _plain(value) for name, value in self.options},
+            "target": {"index": self.target.index, "label": self.target.label},
+            "prediction": dict(
+                zip(self.prediction.names, self.prediction.probabilities, strict=True)
+            ),
+            "prediction_scores": self.prediction.scores,
+            "prediction_unit": self.prediction.unit,
+            "picture": {"number": self.picture, "shape": list(self.pixels.shape)},
+            "saliency": {
+                "shape": list(self.saliency.shape),
+                "dtype": str(self.saliency.dtype),
+                "range": [0, 1],
+                "meaning": "The .npy file: where in the picture, as the model gets it, there is evidence for the "
+                "target; its own maximum is 1, so that two maps do not compare in strength. All zeros: none was found.",
+            },
+            "raw": {
+                "shape": list(self.raw.shape),
+                "minimum": float(self.raw.min()),
+                "maximum": float(self.raw.max()),
+                "meaning": "The map at the layer's own resolution, as the method's equation gives it; not saved.",
+            },
+            "overlay": "The .png file: the picture with its saliency laid on it, to be looked at only."
+            + (f" Tone-mapped: {note}." if (note := tone_note(self.knee)) else ""),
+            "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "versions": {
+                "camwidget": __version__,
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+            },
+        }
+
+    def _repr_png_(self) -> bytes | None:
+        return self.overlay()._repr_png_()
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON has it; what it has no form for, by its text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
+    if isinstance(value, (str, int, type(None))):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    return getattr(value, "__name__", None) or repr(value)
+
+
+class Explanations(Sequence[Explanation]):
+    """Several explanations, in the order picture, target, method, layer."""
+
+    def __init__(self, items: Sequence[Explanation]) -> None:
+        self._items = list(items)
+
+    @overload
+    def __getitem__(self, index: int) -> Explanation: ...
+    @overload
+    def __getitem__(self, index: slice) -> Explanations: ...
+    def __getitem__(self, index: int | slice) -> Explanation | Explanations:
+        found = self._items[index]
+        return Explanations(found) if isinstance(found, list) else found
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Explanation]:
+        return iter(self._items)
+
+    def select(
+        self,
+        *,
+        target: str | int | None = None,
+        method: str | None = None,
+        layer: str | None = None,
+        picture: int | None = None,
+    ) -> Explanations:
+        """Those with the given target (name or index), method, layer and picture."""
+        return Explanations(
+            [
+                e
+                for e in self._items
+                if (target is None or target in (e.target.label, e.target.index))
+                and (method is None or method == e.method)
+                and (layer is None or layer == e.layer)
+                and (picture is None or picture == e.picture)
+            ]
+        )
+
+    def average(self) -> Explanation:
+        """The mean of these explanations of one picture, such as of one class at several layers.
+
+        Each counts with its saliency, its own maximum being 1, and the mean is scaled to a maximum of 1 again;
+        ``raw`` is the mean before that.
+
+        Raises:
+            CamwidgetError: if there is none, or they are of several pictures or targets.
+        """
+        if not self._items:
+            raise CamwidgetError("There is nothing to average: no explanation was selected.")
+        first = self._items[0]
+        if any(
+            e.picture != first.picture or not np.array_equal(e.pixels, first.pixels)
+            for e in self._items[1:]
+        ):
+            raise CamwidgetError(
+                "An average is of one picture: select(picture=…) the explanations of one."
+            )
+        if len({e.target for e in self._items}) > 1:
+            raise CamwidgetError("An average is of one target: select(target=…) one of them.")
+        if len({e.model for e in self._items}) > 1:
+            raise CamwidgetError("An average is of one model's maps.")
+        mean = np.asarray(np.mean([e.saliency for e in self._items], axis=0, dtype=np.float32))
+
+        def joined(names: list[str]) -> str:
+            return " + ".join(dict.fromkeys(names))
+
+        return replace(
+            first,
+            saliency=np.asarray(mean / mean.max() if mean.any() else mean),
+            raw=np.asarray(mean),
+            method=joined([e.method for e in self._items]),
+            method_label=joined([e.method_label for e in self._items]),
+            layer=joined([e.layer for e in self._items]),
+            options=first.options if len({repr(e.options) for e in self._items}) == 1 else (),
+            tone_mapped=all(e.tone_mapped for e in self._items),
+        )
+
+    def plot(self, *, columns: int = 4, opacity: float = 0.65, colormap: str = "inferno") -> Figure:
+        """Each picture once, followed by its overlays, with one colour bar (matplotlib)."""
+        from matplotlib.cm import ScalarMappable
+
+        from ..plotting import new_figure
+
+        panels: list[tuple[str, np.ndarray]] = []
+        shown: int | None = None
+        for e in self._items:
+            if e.picture != shown:
+                shown = e.picture
+                # The foremost class; of quantities none is.
+                count = 3 if e.prediction.scores == "value" else 1
+                panels.append(("\n".join(e.prediction.lines[:count]), e.pixels))
+            heat = overlay_heat(e.pixels, e.drawn, opacity, colormap)
+            panels.append((f"{e.target.label}\n{e.method_label} · {e.layer}", heat))
+        if not panels:
+            raise CamwidgetError("There is nothing to plot: no explanation was selected.")
+        columns = max(1, min(columns, len(panels)))
+        rows = -(-len(panels) // columns)
+        figure = new_figure(2.6 * columns + 0.6, 2.9 * rows)
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axis in axes:
+            axis.set_axis_off()
+        for axis, (title, image) in zip(axes, panels, strict=False):
+            axis.imshow(image)
+            axis.set_title(title.replace("$", r"\$"), fontsize=9)
+        figure.colorbar(
+            ScalarMappable(cmap=colormap),
+            ax=list(axes),
+            label="saliency (own maximum = 1"
+            + ("; gradients brightened)" if any(e.knee is not None for e in self._items) else ")"),
+            shrink=0.85,
+        )
+        return figure
+
+    def __repr__(self) -> str:
+        titles = [e.title for e in self._items[:3]] + ["…"] * (len(self) > 3)
+        return f"Explanations({len(self)}: {', '.join(titles)})"
+
+
+def colorize(saliency: np.ndarray, colormap: str = "inferno") -> np.ndarray:
+    """Saliency (H, W) in [0, 1] as colours, uint8 (H, W, 3)."""
+    from matplotlib import colormaps
+
+    return np.asarray(colormaps[colormap](np.clip(saliency, 0, 1), bytes=True)[..., :3])
+
+
+def overlay_heat(
+    pixels: np.ndarray, saliency: np.ndarray, opacity: float, colormap: str
+) -> np.ndarray:
+    """Lay saliency s on uint8 (H, W, 3) pixels, covering them by ``opacity · s · (0.35 + 0.65 √s)``.
+
+    What is low stays the picture, what is high takes the colour. js/src/core/colormap.ts does the same.
+    """
+    heat = colorize(saliency, colormap).astype(np.float32)
+    s = np.clip(saliency, 0, 1)[..., None]
+    alpha = np.clip(opacity, 0, 1) * s * (0.35 + 0.65 * np.sqrt(s))
+    return np.asarray(np.round(pixels * (1 - alpha) + heat * alpha), np.uint8)

@@ -1,0 +1,128 @@
+"""Maps at the picture itself: what is backpropagated to its pixels."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as nnF
+
+from ...models.vision_model import VisionModel
+from ..relu_rules import deconvolved, guided
+from ..targets import Target
+from ..trace import INPUT, Trace
+from .cam import gradcam
+from .registry import method
+
+__all__ = ["deconvnet", "guided_backprop", "guided_gradcam", "saliency"]
+
+_GROUP = "Gradients"
+
+
+def _rectifier_reason(model: VisionModel, layer: str) -> str | None:
+    rectifies, others = model.activations
+    if others:
+        return (
+            f"its rule is defined for ReLU, and {model.name} has {', '.join(others)}. Use 'saliency', "
+            "'integrated-gradients' or 'smoothgrad', which ask for no ReLU."
+        )
+    if not rectifies:
+        return f"its rule is for ReLUs, and {model.name} has none. Use 'saliency' or 'smoothgrad'."
+    return None
+
+
+@method(
+    "saliency",
+    label="Saliency",
+    citation="Simonyan et al. 2014, ICLR Workshops, arXiv:1312.6034",
+    summary="How much the class's score would change with each pixel, whatever the direction.",
+    needs="gradients at the picture",
+    group=_GROUP,
+    needs_gradients=False,
+    needs_input=True,
+    at_input=True,
+    tone_mapped=True,
+)
+def saliency(trace: Trace, target: Target, layer: str) -> torch.Tensor:
+    """The saliency map, section 3.1 of Simonyan et al. 2014: ``M = max_c |∂y/∂x_c|``.
+
+    Returns:
+        (N, H, W), ≥ 0.
+    """
+    return _strongest(trace.gradient(target, INPUT))
+
+
+@method(
+    "guided-backprop",
+    label="Guided backprop",
+    citation="Springenberg et al. 2015, ICLR Workshops, arXiv:1412.6806",
+    summary="Gradients that pass a ReLU where both it and they are positive: crisp, but hardly tells classes apart.",
+    needs="ReLUs, and no other activation",
+    group=_GROUP,
+    reason=_rectifier_reason,
+    needs_gradients=False,
+    needs_input=True,
+    at_input=True,
+    tone_mapped=True,
+)
+def guided_backprop(trace: Trace, target: Target, layer: str) -> torch.Tensor:
+    """Guided backpropagation, section 3.4 of Springenberg et al. 2015.
+
+    At each ReLU ``R^l = 1[f^l > 0] · 1[R^(l+1) > 0] · R^(l+1)``; of the channels the strongest, as for saliency.
+
+    Returns:
+        (N, H, W), ≥ 0.
+    """
+    return _strongest(trace.gradient(target, INPUT, guided))
+
+
+@method(
+    "deconvnet",
+    label="Deconvnet",
+    citation="Zeiler and Fergus 2014, ECCV, arXiv:1311.2901",
+    summary="Gradients rectified on their way back, whatever the ReLUs did on the way forth.",
+    needs="ReLUs, and no other activation",
+    group=_GROUP,
+    reason=_rectifier_reason,
+    needs_gradients=False,
+    needs_input=True,
+    at_input=True,
+    tone_mapped=True,
+)
+def deconvnet(trace: Trace, target: Target, layer: str) -> torch.Tensor:
+    """The deconvnet, section 2.1 of Zeiler and Fergus 2014: at each ReLU ``R^l = 1[R^(l+1) > 0] · R^(l+1)``.
+
+    Their switches at max pooling are what the gradient does there. Of the channels the strongest.
+
+    Returns:
+        (N, H, W), ≥ 0.
+    """
+    return _strongest(trace.gradient(target, INPUT, deconvolved))
+
+
+@method(
+    "guided-gradcam",
+    label="Guided Grad-CAM",
+    citation="Selvaraju et al. 2017, ICCV, arXiv:1610.02391",
+    summary="Guided backprop where Grad-CAM is high: the detail of one, the class of the other.",
+    needs="ReLUs, and no other activation",
+    group=_GROUP,
+    reason=_rectifier_reason,
+    needs_input=True,
+    tone_mapped=True,
+)
+def guided_gradcam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
+    """Guided Grad-CAM, section 3.2 of Selvaraju et al. 2017: guided backprop times Grad-CAM, upsampled, pixel by pixel.
+
+    Returns:
+        (N, H, W), ≥ 0.
+    """
+    fine = trace.gradient(target, INPUT, guided)
+    coarse = gradcam(trace, target, layer)[:, None]
+    size = fine.shape[-2:]
+    return _strongest(
+        fine * nnF.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
+    )
+
+
+def _strongest(gradient: torch.Tensor) -> torch.Tensor:
+    """Of each pixel the channel with the largest magnitude."""
+    return gradient.abs().amax(1)

@@ -1,0 +1,194 @@
+"""One batch of pictures: from one trace all maps of all methods and layers, and all their scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+
+from ..attribution.explaining import raw_maps, saliency_maps
+from ..attribution.targets import ClassTarget, EachTarget
+from ..attribution.trace import Trace
+from ..errors import CamwidgetError, LayerError, ModelError, PictureError
+from ..execution.device import is_want_of_memory
+from ..execution.isolated_pass import autocast_off
+from ..metrics import Bench, Case, Score, Subject, score_steps
+from ..metrics.scoring import faults
+from .items import Item, Opened, open_item
+from .plan import Combination, Plan
+
+__all__ = ["Row", "run_batch"]
+
+#: What is known of one map of one picture, or of a picture that was skipped, as it is kept.
+Row = dict[str, Any]
+
+#: Called now and then within a batch; may raise to cancel.
+Tick = Callable[[], None]
+
+
+def run_batch(
+    plan: Plan,
+    bench: Bench,
+    items: Sequence[Item],
+    tick: Tick = lambda: None,
+    *,
+    strict: bool = False,
+) -> list[Row]:
+    """The rows of consecutive pictures, in their order.
+
+    Args:
+        plan: what to compute.
+        bench: of the run, in this process.
+        items: the pictures.
+        tick: called now and then; may raise to cancel.
+        strict: whether it is an error if the model fails on every picture, or these are skipped.
+
+    Raises:
+        ModelError, LayerError: if it does, and is to be.
+    """
+    rows: dict[int, list[Row]] = {}
+    alike: dict[tuple[int, ...], list[Opened]] = {}
+    for item in items:
+        if plan.target == "label" and item.label is None and not item.error:
+            rows[item.number] = [_skipped(item, "its true class is not known")]
+            continue
+        try:
+            opened = open_item(item, plan.model)
+        except (PictureError, OSError) as error:
+            rows[item.number] = [_skipped(item, str(error))]
+            continue
+        size = (item.number,) if plan.one_by_one else tuple(opened.pixels.shape)
+        alike.setdefault(size, []).append(opened)
+    failure: ModelError | LayerError | None = None
+    scored = False
+    for group in alike.values():
+        try:
+            rows.update(_run(plan, bench, group, tick))
+            scored = True
+        except (ModelError, LayerError) as error:
+            # One picture that overflows, or is too small for the layer to have a map, must not cost the others theirs.
+            for opened in group:
+                try:
+                    if len(group) == 1:
+                        raise error
+                    rows.update(_run(plan, bench, [opened], tick))
+                    scored = True
+                except (ModelError, LayerError) as own:
+                    failure = own
+                    rows[opened.item.number] = [_skipped(opened.item, str(own))]
+    if strict and failure is not None and not scored and len(items) > 1:
+        raise failure
+    return [row for item in items for row in rows[item.number]]
+
+
+def _skipped(item: Item, reason: str) -> Row:
+    return {"picture": item.number, "name": item.name, "error": reason}
+
+
+def _run(plan: Plan, bench: Bench, group: Sequence[Opened], tick: Tick) -> dict[int, list[Row]]:
+    """The rows of pictures of one size."""
+    pixels = torch.stack([opened.pixels for opened in group])
+    model = plan.model.told(pixels)
+    try:
+        trace = Trace(
+            model,
+            pixels.to(model.device),
+            [c.layer for c in plan.combinations if not c.method.at_input],
+            precision=plan.precision,
+            with_input=any(c.method.needs_input for c in plan.combinations),
+        )
+        subjects = _subjects(plan, bench, group, trace, tick)
+        cases = [case for subject in subjects for case in subject.cases]
+        scores: dict[tuple[Case, str], Score] = {}
+        for scoring in score_steps(cases, plan.metrics, lenient=True):
+            scores = scoring.scores
+            tick()
+    except (RuntimeError, MemoryError) as error:
+        if not is_want_of_memory(error):
+            raise
+        raise CamwidgetError(
+            f"A batch of {len(group)} pictures does not fit into the memory of {model.device}: pass a smaller batch=…"
+        ) from error
+    return {
+        opened.item.number: [
+            _row(
+                opened.item, combination, case, {m.name: scores[case, m.name] for m in plan.metrics}
+            )
+            for combination, case in zip(plan.combinations, subject.cases, strict=True)
+        ]
+        for opened, subject in zip(group, subjects, strict=True)
+    }
+
+
+def _subjects(
+    plan: Plan, bench: Bench, group: Sequence[Opened], trace: Trace, tick: Tick
+) -> list[Subject]:
+    """The pictures of a trace, each with a case for every combination."""
+    model = trace.model
+    size = trace.pixels.shape[-2:]
+    # Under a text of its own a picture has classes of its own, which no label knows of.
+    labels = [None if plan.has_own_texts else opened.item.label for opened in group]
+    with torch.no_grad(), autocast_off(trace.logits.device):
+        whole = model.probabilities(trace.logits.float()).double().cpu()
+        chosen = model.predicted(trace.logits)
+        if plan.target == "label":
+            chosen = [label for label in labels if label is not None]
+        each = tuple(ClassTarget(i, model.classes[i]) for i in chosen)
+        target = each[0] if len(set(each)) == 1 else EachTarget(each)
+        subjects = [
+            Subject(model, trace.pixels[n], whole[n], bench, opened.item.number, labels[n])
+            for n, opened in enumerate(group)
+        ]
+        for subject, opened in zip(subjects, group, strict=True):
+            subject.where = partial(opened.where, model)
+        raws: dict[tuple[str, str], torch.Tensor] = {}
+        for combination in plan.combinations:
+            method, layer = combination.method, combination.layer
+            if (method.name, layer) not in raws:
+                layers = [c.layer for c in plan.combinations if c.method is method]
+                found = raw_maps(trace, [target], [method], layers, lambda done, total: tick())
+                raws.update({(method.name, name): found[0, 0, name].float() for name in layers})
+            raw = raws[method.name, layer]
+            saliency = saliency_maps(raw, size, method.scale)
+            peaks = raw.flatten(1).amax(1).tolist()
+            for n, (fault, peak) in enumerate(zip(faults(raw, saliency), peaks, strict=True)):
+                case = Case(subjects[n], chosen[n], saliency[n], method, layer, fault, peak)
+                subjects[n].cases.append(case)
+    return subjects
+
+
+def _row(item: Item, combination: Combination, case: Case, scores: dict[str, Score]) -> Row:
+    """A map's row, as JSON has it: no NaN, but None and a note."""
+    subject = case.subject
+    classes = subject.model.classes
+    (predicted,) = subject.model.foremost(subject.whole[None])
+    row: Row = {
+        "picture": item.number,
+        "name": item.name,
+        "label": subject.label,
+        "label_name": None if subject.label is None else classes[subject.label],
+        "target": case.target,
+        "target_name": classes[case.target],
+        "prediction": predicted,
+        "prediction_name": classes[predicted],
+        "confidence": case.value,
+        "method": combination.method.name,
+        "layer": combination.shown,
+        "fault": case.fault or None,
+    }
+    notes: dict[str, str] = {}
+    curves: dict[str, list[float | None]] = {}
+    for name, score in scores.items():
+        row[name] = _finite(score.value)
+        if row[name] is None:
+            notes[name] = score.note or ("not a number" if math.isnan(score.value) else "infinite")
+        if score.curve is not None:
+            curves[name] = [_finite(v) for v in score.curve]
+    return {**row, "notes": notes or None, "curves": curves or None}
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,265 @@
+"""The file in which results are kept as they come: JSON lines, one row a map, batch after batch.
+
+``pandas.read_json(path, lines=True, precise_float=True)`` opens it. The first row has the facts of the run in a column
+of their own; every row has the run's short name, so that the rows of several files can be put together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import importlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import NoneType
+from typing import IO, Any
+
+from ..errors import DataError, warn
+from .batch import Row
+
+__all__ = ["Records", "run_name"]
+
+
+def _module(name: str) -> Any:
+    """A module that only some systems have; None on the others."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+#: What files are locked with: on Linux and macOS, and on Windows.
+_fcntl, _msvcrt = _module("fcntl"), _module("msvcrt")
+
+#: The byte that is locked on Windows, where nobody else can read what is locked: behind all that is ever written.
+_LOCKED = 2**31 - 2
+
+#: What an operating system says of a file that another process has locked.
+_IN_USE = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
+
+
+def run_name(facts: dict[str, Any]) -> str:
+    """A short name for a run, by its facts."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+class Records:
+    """The rows of a run by batch, and the file that they are kept in.
+
+    Args:
+        path: of the file, which need not exist; None keeps the rows in memory only.
+        facts: of the run.
+
+    Attributes:
+        batches: the rows of every batch that is finished, by its number.
+
+    Raises:
+        DataError: if the file is of another run, damaged, in use, or cannot be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None, facts: dict[str, Any]) -> None:
+        self.facts, self.run = facts, run_name(facts)
+        self.batches: dict[int, list[Row]] = {}
+        if not isinstance(path, (str, os.PathLike, NoneType)):
+            raise DataError(f"results is the path of a file, not {type(path).__name__}.")
+        self._path = None if path is None else Path(path).expanduser()
+        self._file: IO[bytes] | None = None
+        self._end = 0  # of the file, as we have left it
+        if self._path is not None:
+            self._file = _opened(self._path)
+            try:
+                self._take_up()
+            except BaseException:
+                self.close()
+                raise
+
+    def add(self, batch: int, rows: Sequence[Row]) -> None:
+        """Keep a batch: when this returns, it is on the disk.
+
+        Raises:
+            DataError: if it cannot be written.
+        """
+        rest = range(len(rows) - 1, -1, -1)
+        kept = [
+            {"run": self.run, "batch": batch, "rest": n, **row}
+            for n, row in zip(rest, rows, strict=True)
+        ]
+        if self._file is not None:
+            lines = list(kept)
+            if not self.batches:
+                lines[0] = {**lines[0], "facts": self.facts}
+            text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
+            self._write(text.encode())
+        self.batches[batch] = kept
+
+    def rows(self) -> list[Row]:
+        """All rows, in the order of the pictures."""
+        return [row for batch in sorted(self.batches) for row in self.batches[batch]]
+
+    def close(self) -> None:
+        """Let go of the file, and of its lock."""
+        if self._file is not None:
+            _unlock(self._file)
+            self._file.close()
+            self._file = None
+
+    def _write(self, data: bytes) -> None:
+        assert self._file is not None
+        start = self._file.seek(0, os.SEEK_END)
+        if start != self._end:  # where nothing can be locked
+            raise DataError(
+                f"{str(self._path)!r} has been written to by somebody else since this evaluation began: let one "
+                "evaluation at a time write to a file, remove what it holds twice, and call evaluate again."
+            )
+        left = memoryview(data)
+        try:
+            while left:  # one write, unless the disk takes less at once
+                left = left[self._file.write(left) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._file.truncate(start)
+            raise DataError(
+                f"The results could not be written to {str(self._path)!r}: {error}. What was written before is kept: "
+                "make room, and call evaluate again to go on."
+            ) from error
+        self._end = start + len(data)
+
+    def _take_up(self) -> None:
+        """Read what is there, and cut off a batch that was not finished."""
+        assert self._file is not None
+        whole = 0
+        pending: list[Row] = []
+        for number, (end, row) in enumerate(self._lines(), 1):
+            if number == 1:
+                self._compare(row)
+            batch, rest = row.get("batch"), row.get("rest")
+            if row.get("run") != self.run or not all(
+                isinstance(n, int) and n >= 0 for n in (batch, rest)
+            ):
+                raise self._damaged(number, "it is no row of this run")
+            # Who sorts the file, or takes lines out, would lose pictures without a word.
+            if pending:
+                is_next = (batch, rest) == (pending[-1]["batch"], pending[-1]["rest"] - 1)
+            else:
+                is_next = batch not in self.batches
+            if not is_next:
+                raise self._damaged(number, "it does not follow what is before it")
+            pending.append(row)
+            if rest == 0:
+                self.batches[row["batch"]] = [
+                    {k: v for k, v in r.items() if k != "facts"} for r in pending
+                ]
+                pending, whole = [], end
+        self._file.truncate(whole)
+        self._end = whole
+
+    def _lines(self) -> Iterator[tuple[int, Row]]:
+        """Where each line ends, and what it holds; up to one that was cut short at the end."""
+        assert self._path is not None
+        end = 0
+        with self._path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                end += len(line)
+                if number == 1 and not _may_be_ours(line):
+                    raise self._foreign()
+                try:
+                    row = json.loads(line)
+                except ValueError:
+                    row = None
+                if isinstance(row, dict) and line.endswith(b"\n"):
+                    yield end, row
+                elif file.read(1):
+                    raise self._damaged(number, "it cannot be read, and others follow")
+
+    def _compare(self, first: Row) -> None:
+        facts = first.get("facts")
+        if not isinstance(facts, dict):
+            raise self._foreign()
+        now = json.loads(json.dumps(self.facts))
+        if facts == now:
+            return
+        differ = [
+            f"{name} was {_shown(facts.get(name))} and is {_shown(now.get(name))}"
+            for name in dict.fromkeys([*facts, *now])
+            if facts.get(name) != now.get(name)
+        ]
+        raise DataError(
+            f"{str(self._path)!r} has the results of another evaluation: {'; '.join(differ)}. Evaluate as before to go "
+            "on with it, or give another file."
+        )
+
+    def _foreign(self) -> DataError:
+        return DataError(f"{str(self._path)!r} is no file of results: give another, or remove it.")
+
+    def _damaged(self, line: int, why: str) -> DataError:
+        return DataError(
+            f"{str(self._path)!r} is damaged: line {line}: {why}. Remove the file, or the lines from there on."
+        )
+
+
+def _may_be_ours(line: bytes) -> bool:
+    """Whether the first line of a file is of a run, or was to become one."""
+    begin = b'{"run": "'
+    # A machine that lost its power may leave zeros.
+    return line.startswith(begin) or begin.startswith(line) or not line.strip(b"\0")
+
+
+def _shown(value: Any) -> str:
+    text = "unknown" if value is None else json.dumps(value)
+    return text if len(text) <= 200 else text[:199] + "…"
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """The file, open for this process alone; unbuffered, so that a batch is one write."""
+    if path.exists() and not path.is_file():
+        raise DataError(
+            f"Results cannot be kept in {str(path)!r}, which is no plain file: give another."
+        )
+    try:
+        file = path.open("a+b", buffering=0)
+    except (OSError, ValueError) as error:  # such as of a name that no file can have
+        why = getattr(error, "strerror", None) or error
+        raise DataError(
+            f"Results cannot be kept in {str(path)!r}: {why}. Give a file in a folder that exists "
+            "and can be written."
+        ) from error
+    try:
+        _lock(file)
+    except OSError as error:
+        if error.errno in _IN_USE:
+            file.close()
+            raise DataError(
+                f"{str(path)!r} is in use by another evaluation: wait for it, or give another file."
+            ) from None
+        warn(
+            f"{str(path)!r} cannot be locked ({error.strerror or error}): the file system has no locks. Take care that "
+            "no other evaluation writes to it."
+        )
+    return file
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Take the file for this process alone, until it is closed.
+
+    Raises:
+        OSError: if another has it, or nothing can be locked there.
+    """
+    if _fcntl is not None:
+        _fcntl.flock(file, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+    elif _msvcrt is not None:
+        file.seek(_LOCKED)  # it locks from here on
+        _msvcrt.locking(file.fileno(), _msvcrt.LK_NBLCK, 1)
+    else:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+
+def _unlock(file: IO[bytes]) -> None:
+    """Let go of the lock: closing does it elsewhere, and on Windows some time after it."""
+    if _fcntl is None and _msvcrt is not None:
+        with contextlib.suppress(OSError):  # it was never locked
+            file.seek(_LOCKED)
+            _msvcrt.locking(file.fileno(), _msvcrt.LK_UNLCK, 1)

@@ -1,0 +1,142 @@
+"""Random numbers of one thread from generators of ours, so that all others go on as if nothing had been drawn.
+
+Putting a generator back after use would also take back what another thread, such as a training loop, drew from it
+meanwhile.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ..runtime import fork_safety
+
+__all__ = ["PrivateDraws"]
+
+_lock = fork_safety.lock()
+#: Gives the seeds of those that have none; begins again when someone calls ``torch.manual_seed`` with another number.
+_seeds: tuple[int, torch.Generator] | None = None
+
+
+class PrivateDraws(TorchDispatchMode):
+    """Within it, what this thread draws without naming a generator comes from one of its own.
+
+    What has no way to be told of a generator (the dropout inside a GPU's attention) draws as it always does.
+
+    Args:
+        seed: of the generators; if None, one that follows from ``torch.initial_seed()`` and the number of calls.
+
+    Attributes:
+        any: whether anything was drawn so.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.any = False
+        self._seed = _next_seed() if seed is None else seed
+        self._generators: dict[torch.device, torch.Generator] = {}
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if (
+            torch.Tag.nondeterministic_seeded not in func.tags
+            or kwargs.get("generator") is not None
+            or not _has_chance(func, args, kwargs)
+        ):
+            return func(*args, **kwargs)
+        self.any = True
+        told = _told(func)
+        if told is None:
+            return func(*args, **kwargs)
+        return told(*args, **kwargs, generator=self._of(_device(args, kwargs)))
+
+    def restart(self) -> None:
+        """Draw the same again."""
+        self._generators.clear()
+
+    def _of(self, device: torch.device) -> torch.Generator:
+        if device not in self._generators:
+            self._generators[device] = torch.Generator(device).manual_seed(self._seed)
+        return self._generators[device]
+
+
+def _next_seed() -> int:
+    global _seeds
+    with _lock:
+        first = torch.initial_seed()
+        if _seeds is None or _seeds[0] != first:
+            _seeds = first, torch.Generator().manual_seed(first)
+        return int(torch.randint(2**62, (), generator=_seeds[1]))
+
+
+def _device(args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.device:
+    for value in args:
+        if isinstance(value, torch.Tensor):
+            return value.device
+    return torch.device(kwargs.get("device") or "cpu")
+
+
+def _has_chance(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a call draws: attention is an operation with a dropout, which is mostly of none."""
+    names = [a.name for a in func._schema.arguments]
+    if "dropout_p" not in names:
+        return True
+    place = names.index("dropout_p")
+    return bool(args[place] if place < len(args) else kwargs.get("dropout_p", 0))
+
+
+@functools.cache
+def _told(func: Any) -> Callable[..., Any] | None:
+    """An operation, told of its generator by name; None if it cannot be."""
+    if any(a.name == "generator" for a in func._schema.arguments):
+
+        def replaced(*args: Any, generator: torch.Generator, **kwargs: Any) -> Any:
+            return func(*args, **{**kwargs, "generator": generator})
+
+        return replaced
+    packet, overload = func.overloadpacket, func._overloadname
+    # torch.rand and its like have two forms of each signature.
+    name = "generator" if overload == "default" else f"{overload}_generator"
+    if name in packet.overloads():
+        return getattr(packet, name)  # type: ignore[no-any-return]
+    return _WRITTEN_OUT.get(packet._qualified_op_name)
+
+
+def _rand_like(like: torch.Tensor, *, generator: torch.Generator, **kwargs: Any) -> torch.Tensor:
+    return torch.empty_like(like, **kwargs).uniform_(generator=generator)
+
+
+def _randn_like(like: torch.Tensor, *, generator: torch.Generator, **kwargs: Any) -> torch.Tensor:
+    return torch.empty_like(like, **kwargs).normal_(generator=generator)
+
+
+def _randint_like(
+    like: torch.Tensor, *bounds: int, generator: torch.Generator, **kwargs: Any
+) -> torch.Tensor:
+    low, high = bounds if len(bounds) > 1 else (0, *bounds)
+    return torch.empty_like(like, **kwargs).random_(low, high, generator=generator)
+
+
+def _native_dropout(
+    like: torch.Tensor, p: float, train: bool | None = True, *, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    mask = torch.empty_like(like, dtype=torch.bool).bernoulli_(1 - p, generator=generator)
+    return like * mask * (0.0 if p == 1 else 1 / (1 - p)), mask
+
+
+_WRITTEN_OUT: dict[str, Callable[..., Any]] = {
+    "aten::rand_like": _rand_like,
+    "aten::randn_like": _randn_like,
+    "aten::randint_like": _randint_like,
+    "aten::native_dropout": _native_dropout,
+}

@@ -1,0 +1,52 @@
+"""Which part of a module is run, and what goes wrong when it is, in words."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ..errors import ModelError
+
+__all__ = ["bare_module", "not_finite", "wants_rows"]
+
+
+def not_finite(module: nn.Module, name: str, dtype: torch.dtype) -> ModelError:
+    """The error for logits that are not finite, which names the cause.
+
+    Args:
+        module: whose logits.
+        name: what to call it.
+        dtype: of its parameters.
+    """
+    bad = [
+        key
+        for key, tensor in module.state_dict().items()
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all()
+    ]
+    if bad:
+        return ModelError(
+            f"{name} has weights that are NaN or infinite, in {len(bad)} tensors, the first "
+            f"{bad[0]!r}. Load other weights."
+        )
+    remedy = (
+        "Try it in float32: module.float()."
+        if dtype in (torch.float16, torch.bfloat16)
+        else "Check its normalisation and weights."
+    )
+    return ModelError(f"{name} answers NaN or infinity for this picture. {remedy}")
+
+
+def wants_rows(error: BaseException) -> bool:
+    """Whether a module counts on rows of pixels lying together in memory, which channels-last pictures do not."""
+    return isinstance(error, RuntimeError) and "view size is not compatible" in str(error)
+
+
+def bare_module(module: nn.Module) -> nn.Module:
+    """The module that holds the layers: not its compiled form, nor the one that spreads it over devices."""
+    while True:
+        inner = getattr(module, "_orig_mod", None)
+        if isinstance(module, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+            inner = module.module
+        if not isinstance(inner, nn.Module):
+            return module
+        module = inner

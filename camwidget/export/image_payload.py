@@ -1,0 +1,34 @@
+"""A picture and what can take its pixels' place, as bytes for a browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ..images.conversion import shades
+from ..masking.baselines import BASELINES, baseline_pixels, flat_fill
+
+__all__ = ["fill_of", "scene_of"]
+
+
+def scene_of(id: str, pixels: torch.Tensor) -> dict[str, Any]:
+    """Pixels (C, H, W) and all that removed ones can become, as the front end's ``scene``."""
+    shown = shades(pixels)
+    return {
+        "id": id,
+        "width": shown.shape[1],
+        "height": shown.shape[0],
+        "picture": shown.tobytes(),
+        "fills": {name: fill_of(pixels, name) for name in BASELINES},
+    }
+
+
+def fill_of(pixels: torch.Tensor, baseline: str) -> bytes:
+    """What removed pixels become: RGB bytes of the whole picture, or of one pixel where all are alike."""
+    one = flat_fill(pixels, baseline)
+    if one is not None:
+        return shades(one).tobytes()
+    fill = shades(baseline_pixels(pixels, baseline))
+    flat = bool((fill == fill[:1, :1]).all())
+    return fill[0, 0].tobytes() if flat else fill.tobytes()

@@ -1,0 +1,72 @@
+"""Maps as a page has them, small enough to be many, and the same in the browser as here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from ..attribution.explaining import saliency_maps
+from ..attribution.explanation import Explanation
+from ..attribution.methods import Method
+from ..attribution.tone_mapping import tone_knee
+from ..masking.ranks import rank_levels
+
+__all__ = ["EXACT", "FINE_STEPS", "STEPS", "Grid", "grid_of"]
+
+#: Maps of up to so many cells are kept as they are; larger ones are rounded to so many steps of their maximum.
+EXACT, STEPS = 1024, 4095
+#: The same of maps that few pixels dominate: nearly all of their values lie far below the maximum.
+FINE_STEPS = 65535
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A map (h, w) of numbers ≥ 0.
+
+    Enlarged and ranked it decides which pixels are masked, in the browser as for the model: what is rounded is
+    rounded before that, so that the screen shows what the model got.
+    """
+
+    cells: np.ndarray = field(repr=False)  #: float32, or uint16 where it is rounded
+    peak: float  #: the maximum before that, to compare maps of several classes
+    is_tone_mapped: bool = (
+        False  #: whether it is drawn brighter than in proportion, see ``tone_mapping``
+    )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no evidence anywhere."""
+        return not bool(self.cells.any())
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether these are steps of the maximum."""
+        return self.cells.dtype == np.uint16
+
+    def saliency(self, size: tuple[int, int]) -> np.ndarray:
+        """Float32 (H, W) in [0, 1]."""
+        cells = torch.from_numpy(self.cells.astype(np.float32))
+        return saliency_maps(cells[None], size)[0].numpy()
+
+    def knee(self, size: tuple[int, int]) -> float | None:
+        """The saliency that is drawn at 0.9 of the color scale; None where the map is drawn in proportion."""
+        return tone_knee(self.saliency(size)) if self.is_tone_mapped else None
+
+    def levels(self, size: tuple[int, int]) -> np.ndarray:
+        """The rank levels, uint16 (H, W)."""
+        return rank_levels(self.saliency(size))
+
+
+def grid_of(explanation: Explanation, method: Method) -> Grid:
+    """An explanation's map by the method that made it."""
+    lowest = explanation.raw.min() if method.scale == "range" else 0
+    values = np.maximum(explanation.raw - lowest, 0).astype(np.float32)
+    values += np.float32(0)  # no −0, which is ranked elsewhere
+    peak = float(values.max())
+    if values.size > EXACT and peak > 0:
+        most = FINE_STEPS if method.tone_mapped else STEPS
+        steps = np.round(values.astype(np.float64) / peak * most)
+        return Grid(steps.astype(np.uint16), peak, method.tone_mapped)
+    return Grid(values, peak, method.tone_mapped)

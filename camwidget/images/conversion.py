@@ -1,0 +1,443 @@
+"""Any picture a person may have: upright, as an 8-bit RGB image, as an array of more levels, or as a tensor."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import IO, Any, TypeAlias, TypeGuard
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..errors import PictureError
+from .array_pictures import (
+    ArrayPicture,
+    Levels,
+    read_array,
+    shades,
+    shaped_array,
+    warn_if_few_levels,
+)
+from .unsupported_files import AN_ARRAY, check_binary, first_bytes, unread_reason
+
+__all__ = [
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "LazyPicture",
+    "PictureLike",
+    "is_file",
+    "is_traversable",
+    "open_picture",
+    "read_picture",
+    "shades",
+    "tensor_pixels",
+]
+
+PictureLike: TypeAlias = (
+    "str | os.PathLike[str] | Traversable | bytes | IO[bytes] | "
+    "Image.Image | np.ndarray | torch.Tensor"
+)
+
+#: Pictures above this many pixels are refused before they are decoded (a small file can
+#: claim to be gigantic).
+MAX_PIXELS = 100_000_000
+#: An address of whatever kind, rather than a path: a scheme of more than one letter, which Windows' drives have.
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+:/|data:)", re.IGNORECASE)
+#: Below this many pixels a side there is nothing to point at.
+MIN_SIDE = 8
+
+
+class LazyPicture(ABC):
+    """A picture that is had when it is looked at."""
+
+    @abstractmethod
+    def open(self) -> PictureLike:
+        """The picture: something that ``open_picture`` opens, or a tensor of pixels."""
+
+
+def open_picture(picture: PictureLike, *, name: str | None = None) -> Image.Image:
+    """Open, decode, turn upright and convert a picture to 8-bit RGB, as it is shown.
+
+    Args:
+        picture: a path (also in a ZIP archive, a ``zipfile.Path``), encoded bytes, a binary file, a PIL image, or an
+            array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) with uint8, uint16, bool or float values in [0, 1].
+        name: what to call the picture in error messages.
+
+    Returns:
+        A PIL image of mode ``RGB``. EXIF orientation is applied, transparency is laid on white,
+        values of more than 8 bits are scaled to 8, and of an animated file the first frame is taken (of an
+        opened PIL image, the frame it stands at).
+
+    Raises:
+        PictureError: if it cannot be read, is too small or too large, or has an odd shape or range.
+    """
+    opened = read_picture(picture, name=name)
+    return opened.shown() if isinstance(opened, ArrayPicture) else opened
+
+
+def read_picture(
+    picture: PictureLike | ArrayPicture,
+    *,
+    name: str | None = None,
+    levels: Levels | None = None,
+    channels: int | None = None,
+) -> Image.Image | ArrayPicture:
+    """Open, decode and turn upright a picture, with all levels and channels that a model can take.
+
+    Args:
+        picture: as in ``open_picture``; what this function returned is returned as it is.
+        name: what to call the picture in error messages.
+        levels: what is black and what is white in values of more than 8 bits; see ``Preprocess``.
+        channels: how many the model has. Of 1 or 3, or None, the picture is grey or RGB, with transparency laid on
+            white. For any other number an array (H, W, channels) is taken as it is; for 4 a picture with transparency,
+            and for 2 a grey one, the opacity being the last channel; and a file of just so many grey pages.
+
+    Returns:
+        A PIL image of mode ``RGB`` if that can hold the picture exactly; else an ``ArrayPicture``.
+
+    Raises:
+        PictureError: as in ``open_picture``; or if the number of channels is not the model's.
+    """
+    if isinstance(picture, ArrayPicture):
+        return picture
+    reader = _Reader(levels, channels)
+    if isinstance(picture, np.ndarray):
+        return reader.array(picture)
+    if isinstance(picture, Image.Image):
+        return reader.image(picture, name or "the picture")
+    if isinstance(picture, (bytes, bytearray, memoryview)):
+        return reader.decode(io.BytesIO(bytes(picture)), name or "the picture")
+    if isinstance(picture, (str, os.PathLike)):
+        path = Path(picture).expanduser()
+        if _ADDRESS.match(str(picture)):
+            raise PictureError(
+                "Nothing is fetched from the network: download the picture, and pass its path."
+            )
+        if not is_file(path):
+            raise PictureError(
+                f"There is no file {str(path)!r} (looked in {Path.cwd()}). Check the path."
+            )
+        return reader.decode(path, name or path.name)
+    if hasattr(picture, "read"):
+        refusal = check_binary(picture)
+        if refusal is not None:
+            raise PictureError(f"The file {name or 'of the picture'} {refusal}")
+        return reader.decode(picture, name or "the picture")
+    if is_traversable(picture):
+        return reader.decode(_content(picture), name or picture.name)
+    hint = " Of several, pass one at a time." if hasattr(picture, "__iter__") else ""
+    if hasattr(picture, "__array__"):
+        hint = " Pass numpy.asarray(…) of it."
+    raise PictureError(
+        f"A picture is a path, bytes, a PIL image, an array or a tensor, not {type(picture).__name__}.{hint}"
+    )
+
+
+def tensor_pixels(
+    tensor: torch.Tensor, *, levels: Levels | None = None, channels: int | None = None
+) -> torch.Tensor:
+    """Check a tensor of pixels, ready for the model but for normalisation.
+
+    Args:
+        tensor: shape (C, H, W) or (N, C, H, W), C = 1, 3 or ``channels``; floating point in [0, 1], uint8, uint16 or
+            bool, of which the greatest value is white; or, with ``levels``, any whole numbers.
+        levels: what is black and what is white in whole numbers of more than 8 bits; see ``Preprocess``.
+        channels: how many the model has; None for one that takes grey or RGB.
+
+    Returns:
+        float32 tensor of shape (N, C, H, W) in [0, 1], detached, on its own device.
+
+    Raises:
+        PictureError: for another shape, range, or values that are not finite.
+    """
+    if tensor.ndim == 3:
+        tensor = tensor[None]
+    taken = (1, 3) if channels in (None, 1, 3) else (1, 3, channels)
+    if tensor.ndim != 4 or tensor.shape[1] not in taken:
+        hint = ""
+        if tensor.ndim == 4 and tensor.shape[-1] in (*taken, 4):
+            hint = " It looks channels-last: use tensor.movedim(-1, -3)."
+        wanted = "1 or 3" if len(taken) == 2 else f"{channels} for this model"
+        raise PictureError(
+            f"A picture tensor has shape (C, H, W) or (N, C, H, W) with C = {wanted}, "
+            f"not {tuple(tensor.shape)}.{hint}"
+        )
+    if 0 in tensor.shape or min(tensor.shape[-2:]) < MIN_SIDE:
+        raise PictureError(
+            f"The picture tensor is {tensor.shape[-1]}×{tensor.shape[-2]} pixels; "
+            f"at least {MIN_SIDE}×{MIN_SIDE} are needed."
+        )
+    tensor = tensor.detach()
+    if tensor.dtype == torch.uint8:
+        return tensor.to(torch.float32) / 255
+    if tensor.dtype == torch.bool:
+        return tensor.to(torch.float32)
+    if not tensor.is_floating_point():
+        if tensor.is_complex() or (levels is None and tensor.dtype != torch.uint16):
+            raise PictureError(
+                f"A picture tensor is uint8, uint16, bool or floating point in [0, 1], not {tensor.dtype}. Use "
+                "tensor.to(torch.uint8) for values from 0 to 255, or say what is black and what is white: "
+                "Preprocess(…, levels=(black, white))."
+            )
+        low, high = (0.0, 65535.0) if levels is None else levels
+        if levels is None:
+            warn_if_few_levels(int(tensor.to(torch.int32).max()))
+        # Not in double precision, which some devices lack: 24 bits are more than a picture has.
+        return ((tensor.to(torch.float32) - low) / (high - low)).clamp(0, 1)
+    tensor = tensor.to(torch.float32)
+    low, high = (float(v) for v in torch.aminmax(tensor))
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise PictureError(
+            "The picture tensor contains NaN or infinity. Use torch.nan_to_num first."
+        )
+    if low < 0 or high > 1:
+        remedy = (
+            "divide it by 255"
+            if low >= 0 and high <= 255
+            else "undo the normalisation with model.preprocess.denormalize(tensor)"
+        )
+        raise PictureError(
+            f"The picture tensor ranges from {low:.3g} to {high:.3g}; pixels lie in [0, 1], "
+            f"before normalisation: {remedy}."
+        )
+    return tensor
+
+
+def is_traversable(value: Any) -> TypeGuard[Traversable]:
+    """Whether something is a path that is no file's of the system: in a ZIP archive, or a package's resource."""
+    return not isinstance(value, (str, os.PathLike)) and isinstance(value, Traversable)
+
+
+def _content(path: Traversable) -> io.BytesIO:
+    """The bytes of a path's file."""
+    if _ADDRESS.match(str(path)):
+        raise PictureError(
+            "Nothing is fetched from the network: download the picture, and pass its path."
+        )
+    try:
+        return io.BytesIO(path.read_bytes())
+    except (OSError, KeyError, ValueError) as error:  # a folder, a name that is not there
+        raise PictureError(f"There is no file {str(path)!r} ({error}). Check the path.") from error
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file at a path, whatever characters that has."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with a zero byte
+        return False
+
+
+def _check_size(size: tuple[int, int], name: str) -> None:
+    width, height = size
+    if min(width, height) < MIN_SIDE:
+        raise PictureError(
+            f"{name} is {width}×{height} pixels; at least {MIN_SIDE}×{MIN_SIDE} are needed."
+        )
+    if width * height > MAX_PIXELS:
+        raise PictureError(
+            f"{name} has {width * height / 1e6:.0f} megapixels; the limit is "
+            f"{MAX_PIXELS / 1e6:.0f}. Shrink it first."
+        )
+
+
+def _is_grey(image: Image.Image) -> bool:
+    return image.mode in ("1", "L", "F") or image.mode.startswith("I")
+
+
+def _damaged(name: str, error: BaseException) -> PictureError:
+    if "closed" in str(error):  # PIL's word for an image that is closed
+        return PictureError(f"{name} is closed: open it again, or pass its path.")
+    return PictureError(
+        f"{name} is damaged or incomplete ({error}). Download or export it again; or, if another library reads it, "
+        f"{AN_ARRAY}."
+    )
+
+
+class _Reader:
+    """Reads pictures for a model of so many channels, with its levels."""
+
+    def __init__(self, levels: Levels | None, channels: int | None) -> None:
+        self._levels, self._channels = levels, channels
+
+    def array(
+        self, array: np.ndarray, name: str = "the picture array"
+    ) -> Image.Image | ArrayPicture:
+        if isinstance(array, np.ma.MaskedArray):
+            if np.ma.is_masked(array):
+                raise PictureError(
+                    "Some values of the picture array are masked: say what stands in their place, such as "
+                    "array.filled(0)."
+                )
+            array = array.data
+        array = shaped_array(array, self._channels)
+        _check_size((array.shape[1], array.shape[0]), name)
+        found = read_array(array, levels=self._levels, channels=self._channels)
+        return found if isinstance(found, ArrayPicture) else self.image(found, name)
+
+    def decode(self, source: Any, name: str) -> Image.Image | ArrayPicture:
+        try:
+            with Image.open(source) as image:
+                _check_size(image.size, name)
+                image.load()
+                return self.image(image, name)
+        except Image.DecompressionBombError as error:
+            raise PictureError(
+                f"{name} claims more pixels than can be decoded safely; shrink it first."
+            ) from error
+        except UnidentifiedImageError as error:
+            raise PictureError(f"{name} {unread_reason(first_bytes(source), name)}") from error
+        except PictureError:
+            raise
+        except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+            raise _damaged(name, error) from error
+
+    def image(self, image: Image.Image, name: str) -> Image.Image | ArrayPicture:
+        _check_size(image.size, name)
+        try:
+            pages = getattr(image, "n_frames", 1)
+            if self._channels not in (None, 1, 3) and pages > 1 and _is_grey(image):
+                return self._pages(image, pages, name)
+            written_in = image.format, _Tags.of(image)
+            image = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I") or image.mode == "F":
+                return self._wide(image, *written_in)
+            if self._channels not in (None, 1, 3):
+                return self._every_channel(image, name)
+            if image.has_transparency_data:
+                image = image.convert("RGBA")
+                ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
+                image = Image.alpha_composite(ground, image)
+            return image.convert("RGB")
+        except PictureError:
+            raise
+        except (OSError, SyntaxError, ValueError, EOFError) as error:
+            raise _damaged(name, error) from error
+
+    def _pages(self, image: Image.Image, pages: int, name: str) -> ArrayPicture:
+        """Grey pages as channels, for a model that takes neither grey nor RGB; the image is left at its page."""
+        if pages != self._channels:
+            raise PictureError(
+                f"{name} has {pages} grey pages, and this model takes {self._channels} channels: pass an array of "
+                f"shape (H, W, {self._channels}), or a file of so many pages."
+            )
+        present, planes = image.tell(), []
+        one = _Reader(self._levels, 1)
+        try:
+            for page in range(pages):
+                image.seek(page)
+                if not _is_grey(image):
+                    raise PictureError(
+                        f"Page {page + 1} of {name} is of mode {image.mode}, and the first is grey: pass an array of "
+                        f"shape (H, W, {pages})."
+                    )
+                opened = one.image(image, name)
+                planes.append(
+                    opened.values[..., 0]
+                    if isinstance(opened, ArrayPicture)
+                    else np.asarray(opened.convert("L"))
+                )
+        finally:
+            image.seek(present)
+        sizes = sorted({plane.shape for plane in planes})
+        if len(sizes) > 1:
+            raise PictureError(
+                f"The pages of {name} have several sizes, {sizes[0][::-1]} and {sizes[-1][::-1]}, and cannot be the "
+                "channels of one picture."
+            )
+        if any(plane.dtype != np.uint8 for plane in planes):
+            planes = [p if p.dtype != np.uint8 else p.astype(np.float32) / 255 for p in planes]
+        return ArrayPicture(np.stack(planes, axis=2))
+
+    def _every_channel(self, image: Image.Image, name: str) -> ArrayPicture:
+        """For a model that takes neither grey nor RGB: nothing is made up, and nothing left out."""
+        mode = image.mode
+        if image.has_transparency_data:
+            is_grey = mode in ("L", "LA", "La") and self._channels == 2
+            image = image.convert("LA" if is_grey else "RGBA")
+        bands = image.getbands()
+        if len(bands) != self._channels or bands[-1] != "A":
+            also = {
+                2: ", or a grey picture with transparency",
+                4: ", or a picture with transparency",
+            }
+            remedies = also.get(self._channels or 0, "")
+            if len(bands) == self._channels:
+                remedies += f"; numpy.asarray(image) has its own {', '.join(bands)}"
+            raise PictureError(
+                f"{name} is of mode {mode}, and this model takes {self._channels} channels: pass an array of shape "
+                f"(H, W, {self._channels}) or a tensor ({self._channels}, H, W){remedies}."
+            )
+        return ArrayPicture(np.asarray(image))
+
+    def _wide(
+        self, image: Image.Image, written_as: str | None, tags: _Tags
+    ) -> Image.Image | ArrayPicture:
+        """Grey values of more than 8 bits."""
+        values = np.asarray(image)
+        if tags.is_unsigned and values.dtype == np.int32:
+            values = values.view(np.uint32)  # a mode that Pillow has not
+        if tags.is_white_zero and values.dtype == np.uint16:
+            # Which Pillow turns only where there are 8 bits.
+            values = np.uint16(4095 if tags.bits == 12 else 65535) - values
+        levels = self._levels
+        if levels is None and image.mode != "F":
+            low, high = int(values.min()), int(values.max())
+            if low < 0 or high > 65535:
+                raise PictureError(
+                    f"The picture's grey values range from {low} to {high}, and it is not known what is black and "
+                    "what is white: say Preprocess(…, levels=(black, white)), or scale them to 0 … 65535."
+                )
+            if tags.bits == 12:
+                levels = (0, 4095)
+            elif image.mode == "I" and high <= 255 and written_as not in _SIXTEEN_BITS:
+                levels = (0, 255)  # 32-bit grey made from 8 bits
+        elif levels is None and 1 < np.nanmax(values) <= 255 and np.nanmin(values) >= 0:
+            levels = (0, 255)  # float files come in either convention
+        clear = image.info.get("transparency")
+        grey = values.astype(np.uint16) if levels is None and image.mode != "F" else values
+        found = read_array(shaped_array(grey), levels=levels)
+        if isinstance(clear, int):  # the one value of a PNG that is transparent: laid on white
+            shown = found.values if isinstance(found, ArrayPicture) else np.array(found)[..., None]
+            white = 1.0 if isinstance(found, ArrayPicture) else 255
+            found = read_array(
+                np.where((values == clear)[..., None], white, shown).astype(shown.dtype)
+            )
+        if isinstance(found, ArrayPicture):
+            return found
+        return self.image(found, "the picture")
+
+
+#: Formats of which a 32-bit image of Pillow has been scaled to 16 bits, or has had 16.
+_SIXTEEN_BITS = ("PNG", "PPM", "JPEG2000", "SGI")
+
+
+@dataclass(frozen=True)
+class _Tags:
+    """What a TIFF file of grey values declares of them."""
+
+    bits: int | None = None
+    is_unsigned: bool = False
+    is_white_zero: bool = False
+
+    @classmethod
+    def of(cls, image: Image.Image) -> _Tags:
+        """Those of an opened file; of any other kind of file there are none."""
+        tags = getattr(image, "tag_v2", {})
+        if not tags:
+            return cls()
+
+        def single(number: int, otherwise: int) -> int | None:
+            value = tags.get(number, otherwise)
+            values = value if isinstance(value, tuple) else (value,)
+            return int(values[0]) if len(values) == 1 else None
+
+        # BitsPerSample, SampleFormat (1: unsigned), PhotometricInterpretation (0: zero is white).
+        bits, is_grey = single(258, 1), single(277, 1) == 1
+        return cls(bits, single(339, 1) == 1 and is_grey, single(262, 1) == 0 and is_grey)

@@ -1,0 +1,116 @@
+"""The picture in a row of a data set: (picture, class), {"image": …, "label": …}, {"bytes": …, "path": …}."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..errors import PictureError
+from .folders import picture_suffixes
+
+__all__ = ["Row", "images_of_batch", "read_row", "row_of_mapping"]
+
+#: Under which name a row has its picture, and under which its class, or what else is a picture and none of its own.
+_PICTURE_KEYS = ("image", "img", "pixel_values")
+_CLASS_KEYS = ("label", "labels")
+_MASK_KEYS = ("mask", "annotation", *_CLASS_KEYS)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a row has.
+
+    Attributes:
+        picture: as it lies there: an image, an array, a path, bytes.
+        name: its file's; empty if that is not known.
+        label: its class; None if the row does not say.
+    """
+
+    picture: Any
+    name: str = ""
+    label: Any = None
+
+
+def read_row(element: Any) -> Row:
+    """The picture of (picture, class, …), of a mapping that has one, or of a picture alone.
+
+    Raises:
+        PictureError: if there is none, or there are several.
+    """
+    if isinstance(element, (tuple, list)) and element:
+        if len(element) > 1 and _is_surely_picture(element[1]):
+            raise PictureError(
+                "A list of lists of pictures: pass them as one list. Of a pair, the first is the picture and the "
+                "second its class."
+            )
+        element = element[0]
+    label = None
+    if isinstance(element, Mapping) and not _is_undecoded(element):
+        key = next((k for k in _PICTURE_KEYS if k in element), None)
+        if key is None:
+            raise PictureError(
+                "The elements of the data are mappings without 'image' or 'pixel_values': pass a list of the pictures. "
+                f"There are {', '.join(map(repr, element))}."
+            )
+        label = next((element[k] for k in _CLASS_KEYS if k in element), None)
+        element = element[key]
+    if isinstance(element, Mapping) and _is_undecoded(element):
+        path, content = element.get("path"), element.get("bytes")
+        return Row(path if content is None else content, Path(path).name if path else "", label)
+    if element is None or isinstance(element, (bool, int, float, complex)):
+        raise PictureError(
+            f"{element!r} is no picture. Of a picture with its class pass the picture alone, or a list of such pairs."
+        )
+    is_path = isinstance(element, (str, os.PathLike))
+    return Row(element, Path(element).name if is_path else "", label)
+
+
+def row_of_mapping(images: Mapping[Any, Any]) -> Row | None:
+    """The one picture of a mapping that is a row of a data set; None of a mapping from names to pictures."""
+    if _is_undecoded(images):
+        return read_row(images)
+    key = next((k for k in _PICTURE_KEYS if k in images), None)
+    if key is None:
+        return None
+    is_path = isinstance(images[key], (str, os.PathLike))
+
+    def is_another(name: Any, value: Any) -> bool:
+        if isinstance(value, str) and not is_path:
+            return False  # a caption, or the file that the image came from
+        # A vector is another input of a model, which must not be left out without a word.
+        is_input = isinstance(value, torch.Tensor) and value.ndim == 1
+        return name not in _MASK_KEYS and (is_input or _is_surely_picture(value))
+
+    others = any(is_another(name, value) for name, value in images.items() if name != key)
+    return None if others else read_row(images)
+
+
+def images_of_batch(batch: Any) -> Any:
+    """The images of a DataLoader's batch, (images, classes, …) or a mapping that has them."""
+    if isinstance(batch, (tuple, list)) and batch:
+        return batch[0]
+    key = next((k for k in _PICTURE_KEYS if isinstance(batch, Mapping) and k in batch), None)
+    return batch if key is None else batch[key]
+
+
+def _is_undecoded(value: Mapping[Any, Any]) -> bool:
+    """Whether a mapping is a picture that Hugging Face's datasets has not decoded: its bytes, its path, or both."""
+    return {*value} <= {"bytes", "path"} and any(v is not None for v in value.values())
+
+
+def _is_surely_picture(value: Any) -> bool:
+    """Whether something is surely a picture, and no class: an image, an array of two dimensions and more, or a path."""
+    if isinstance(value, (str, os.PathLike)):
+        return Path(value).suffix.lower() in picture_suffixes()
+    if isinstance(value, Mapping):
+        return _is_undecoded(value)
+    if isinstance(value, (np.ndarray, torch.Tensor)):
+        return value.ndim >= 2
+    return isinstance(value, Image.Image)

@@ -1,0 +1,97 @@
+"""Which files of a folder are pictures: one rule for the explorer, the command and ``evaluate``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from PIL import Image
+
+from ..errors import PictureError
+
+__all__ = ["list_folder", "list_traversable", "picture_suffixes", "walk_folder"]
+
+#: Formats that Pillow recognises, and cannot decode without a program or a library that it does not come with.
+_NOT_DECODED = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+
+
+def picture_suffixes() -> frozenset[str]:
+    """The suffixes, in lower case, of the files that Pillow reads, those of its plugins among them."""
+    # Asked anew each time: a plugin may be registered later.
+    return frozenset(
+        suffix
+        for suffix, kind in Image.registered_extensions().items()
+        if kind in Image.OPEN and kind not in _NOT_DECODED
+    )
+
+
+def walk_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """The pictures in a folder, then those in the folders below it, each sorted by name.
+
+    A picture is a file with one of ``picture_suffixes``, in capitals or not. Files and folders whose names begin with a
+    dot are left out, such as those of checkpoints. A link to a folder is followed, and each folder is entered once.
+
+    Raises:
+        PictureError: if a folder cannot be read.
+    """
+    suffixes = picture_suffixes()
+    seen: set[str] = set()
+    for here, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
+        real = os.path.realpath(here)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
+                yield Path(here) / name
+
+
+def list_folder(folder: str | os.PathLike[str]) -> list[Path]:
+    """All of ``walk_folder``.
+
+    Raises:
+        PictureError: if there is no picture, or a folder cannot be read.
+    """
+    files = list(walk_folder(folder))
+    if not files:
+        raise PictureError(
+            f"The folder {os.fspath(folder)!r} has no picture in it, nor have its folders: files that Pillow reads, "
+            "such as .png, .jpg, .tif and .webp, whose names do not begin with a dot."
+        )
+    return files
+
+
+def list_traversable(folder: Traversable) -> list[tuple[str, Traversable]]:
+    """The pictures in a folder of a ZIP archive or a package, by the rule of ``walk_folder``, each with its name.
+
+    Raises:
+        PictureError: if there is no picture.
+    """
+    found = list(_walk_traversable(folder, ""))
+    if not found:
+        raise PictureError(
+            f"The folder {str(folder)!r} has no picture in it, nor have its folders."
+        )
+    return found
+
+
+def _walk_traversable(folder: Traversable, above: str) -> Iterator[tuple[str, Traversable]]:
+    suffixes = picture_suffixes()
+    here = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=lambda p: p.name)
+    for path in here:
+        if path.is_file() and Path(path.name).suffix.lower() in suffixes:
+            yield above + path.name, path
+    for path in here:
+        if path.is_dir():
+            yield from _walk_traversable(path, f"{above}{path.name}/")
+
+
+def _refuse(error: OSError) -> None:
+    raise PictureError(
+        f"The folder {str(error.filename)!r} cannot be read ({error.strerror}): change its permissions, or pass the "
+        "pictures as a list."
+    ) from error

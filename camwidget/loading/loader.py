@@ -1,0 +1,225 @@
+"""``load``: the embedded models, torchvision's, and weights from a file."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
+from urllib.error import URLError
+
+import torch
+import torchvision
+from torch import nn
+from torchvision.models import Weights, WeightsEnum
+
+from .. import zoo
+from ..errors import ModelError, WeightsError
+from ..images.preprocess import Preprocess
+from ..models.provenance import Origin
+from ..models.vision_model import VisionModel
+from ..models.wrapping import best_device
+from .checkpoints import Checkpoint, Readable, fill
+from .model_names import known_name
+
+__all__ = ["DEFAULT_MODEL", "embedded", "list_models", "load"]
+
+DEFAULT_MODEL = "zoo/textures"
+
+
+def load(
+    name: str = DEFAULT_MODEL,
+    *,
+    weights: str | os.PathLike[str] | bytes | IO[bytes] | Mapping[str, Any] | None = None,
+    classes: Sequence[str] | None = None,
+    device: str | torch.device | None = None,
+) -> VisionModel:
+    """A model by name, ready to be explained.
+
+    Args:
+        name: an embedded model (``list_models()``), a torchvision classification model, or ``timm/NAME`` for one of
+            timm's (extra ``camwidget[timm]``).
+        weights: for torchvision and timm models, a file of weights, or, for torchvision, the name of one of its
+            pretrained sets; its default pretrained weights, fetched by torchvision or timm, if None. A file is a state
+            dict, a training checkpoint that holds one (of Lightning, timm, a compiled or distributed module, ...), or a
+            module that was saved whole, by torch.save or safetensors; no code of it is run. Its bytes, an open file
+            and the state dict itself will do too.
+        classes: names of the classes, where the weights do not tell.
+        device: where to run; cuda, else mps, else cpu if None.
+
+    Returns:
+        The model, in evaluation mode on that device.
+
+    Raises:
+        ModelError: if there is no such model or device.
+        WeightsError: if the weights are missing, damaged, or made for another architecture.
+    """
+    place = best_device() if device is None else _usable(device)
+    name = known_name(name)
+    model = _loaded(name, weights, classes, place)
+    model.origin = Origin(
+        "load",
+        name,
+        weights=_written(weights),
+        weights_in_memory=not isinstance(weights, (str, os.PathLike, WeightsEnum, type(None))),
+        classes=None if classes is None else model.classes,
+        device=None if device is None else str(device),
+    )
+    return model
+
+
+def _written(weights: Any) -> str | None:
+    """A file's or a set's name; None for the model's own weights, and for what is only in memory."""
+    if isinstance(weights, WeightsEnum):
+        return str(weights.name)
+    return str(weights) if isinstance(weights, (str, os.PathLike)) else None
+
+
+def _usable(device: str | torch.device) -> torch.device:
+    """A device on which something can be computed.
+
+    Raises:
+        ModelError: if there is none of that name here.
+    """
+    try:
+        place = torch.device(device)
+        torch.zeros(1, device=place).add(1).cpu()  # "meta" holds no numbers
+    except Exception as error:  # torch raises many kinds, AssertionError among them
+        have = ["cpu"]
+        if torch.cuda.is_available():
+            have += [f"cuda:{n}" for n in range(torch.cuda.device_count())]
+        if torch.backends.mps.is_available():
+            have.append("mps")
+        raise ModelError(
+            f"There is no device {device!r} here to compute on. There is {', '.join(map(repr, have))}; without "
+            "device= the best of them is taken."
+        ) from error
+    return place
+
+
+def _loaded(
+    name: str, weights: Any, classes: Sequence[str] | None, place: torch.device
+) -> VisionModel:
+    if name in zoo.available():
+        if weights is not None:
+            raise WeightsError(f"{name} carries its own weights: leave weights= out.")
+        return embedded(zoo.build(name), place, classes)
+    if name.startswith("timm/"):
+        return _from_timm(name, weights, classes, place)
+    known = torchvision.models.get_model_weights(name)
+    chosen = known.DEFAULT if weights is None else _named_set(known, weights)
+    if chosen is not None:
+        module, entry = _pretrained(name, chosen), chosen
+    else:
+        module, entry = _from_file(name, weights, classes), known.DEFAULT
+    return VisionModel(
+        module.eval().to(place),
+        Preprocess.of(entry.transforms()),
+        classes,
+        usual_classes=entry.meta.get("categories", ()),
+        name=name,
+    )
+
+
+def _named_set(known: type[WeightsEnum], weights: Any) -> WeightsEnum | None:
+    """One of an architecture's pretrained sets, by itself or by name: "IMAGENET1K_V2", "ResNet50_Weights.DEFAULT"."""
+    if isinstance(weights, known):
+        return weights
+    if isinstance(weights, WeightsEnum):
+        raise WeightsError(
+            f"{weights} are the weights of another architecture than {known.__name__}."
+        )
+    if not isinstance(weights, str):
+        return None
+    wanted = weights.upper().removeprefix(f"{known.__name__.upper()}.")
+    return next((w for n, w in known.__members__.items() if n.upper() == wanted), None)
+
+
+def embedded(
+    model: zoo.ZooModel,
+    place: torch.device | None = None,
+    classes: Sequence[str] | None = None,
+) -> VisionModel:
+    """A model of the zoo, ready to be explained: where it is, or on a device; with its own class names, or others."""
+    return VisionModel(
+        model.module if place is None else model.module.to(place),
+        Preprocess(model.input_size, mean=model.mean, std=model.std),
+        model.classes if classes is None else classes,
+        name=model.name,
+        prompt=model.prompt,
+        scores=model.scores,
+        layers=model.layers,
+    )
+
+
+def list_models() -> tuple[str, ...]:
+    """The embedded models, which need no network."""
+    return zoo.available()
+
+
+def _pretrained(name: str, weights: WeightsEnum | Weights) -> nn.Module:
+    try:
+        module: nn.Module = torchvision.models.get_model(name, weights=weights)
+        return module
+    except (URLError, ConnectionError, TimeoutError, OSError) as error:
+        raise WeightsError(
+            f"The pretrained weights of {name} could not be fetched ({error}). Pass a file of weights, "
+            f"camwidget.load({name!r}, weights='file.safetensors'), or use the embedded model, camwidget.load(), "
+            "which needs no network."
+        ) from error
+
+
+def _from_file(name: str, weights: Readable, classes: Sequence[str] | None) -> nn.Module:
+    checkpoint = Checkpoint(weights)
+    options: dict[str, Any] = {} if classes is None else {"num_classes": len(classes)}
+    if name in ("googlenet", "inception_v3"):
+        # As with torchvision's own weights: they expect the input to be renormalised inside. The weights are
+        # about to be replaced, so their slow initialisation is left out; so are heads that only training uses.
+        aux = any(part in f".{n}" for n in checkpoint.names for part in (".aux1.", ".AuxLogits."))
+        options |= {"transform_input": True, "init_weights": False, "aux_logits": aux}
+    module: nn.Module = torchvision.models.get_model(name, weights=None, **options)
+    fill(module, checkpoint, name)
+    return module
+
+
+def _from_timm(
+    name: str, weights: Any, classes: Sequence[str] | None, place: torch.device
+) -> VisionModel:
+    try:
+        import timm
+        from timm.data import (
+            ImageNetInfo,
+            create_transform,
+            infer_imagenet_subset,
+            resolve_model_data_config,
+        )
+    except ImportError as error:
+        raise ModelError(f"{name} needs timm: python -m pip install 'camwidget[timm]'.") from error
+    bare = name.removeprefix("timm/")
+    if not timm.is_model(bare.partition(".")[0]):
+        near = difflib.get_close_matches(bare, timm.list_models(), n=3, cutoff=0.5)
+        hint = f" Did you mean {' or '.join(f'timm/{n}' for n in near)}?" if near else ""
+        raise ModelError(f"timm has no model {bare!r}.{hint}")
+    options: dict[str, Any] = {} if classes is None else {"num_classes": len(classes)}
+    if weights is None:
+        try:
+            module = timm.create_model(bare, pretrained=True, **options)
+        except Exception as error:  # its downloader raises many kinds
+            raise WeightsError(
+                f"The pretrained weights of {name} could not be fetched ({str(error).splitlines()[0]}). Pass a file of "
+                f"weights, camwidget.load({name!r}, weights='file.safetensors')."
+            ) from error
+    else:
+        checkpoint = Checkpoint(weights)
+        module = timm.create_model(bare.partition(".")[0], pretrained=False, **options)
+        fill(module, checkpoint, name)
+    transform = create_transform(**resolve_model_data_config(module), is_training=False)
+    subset = infer_imagenet_subset(module)
+    usual = tuple(ImageNetInfo(subset).label_descriptions()) if subset else ()
+    return VisionModel(
+        module.eval().to(place),
+        Preprocess.of(transform),
+        classes,
+        usual_classes=usual,
+        name=name,
+    )

@@ -1,0 +1,118 @@
+"""Names of models: which there are, and what a name that ``load`` does not know is meant to be."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any
+
+import torchvision
+from torch import nn
+
+from .. import zoo
+from ..errors import ModelError
+
+__all__ = ["known_name"]
+
+#: Where names come from that have a slash.
+_HUBS = {
+    "hf": "transformers or the Hugging Face hub",
+    "hf-hub": "the Hugging Face hub",
+    "hf_hub:timm": "the Hugging Face hub",
+    "hf-hub:timm": "the Hugging Face hub",
+    "open_clip": "open_clip",
+    "open-clip": "open_clip",
+    "clip": "CLIP",
+    "ultralytics": "ultralytics",
+    "torchhub": "torch.hub",
+}
+
+#: torchvision's other models by their modules, what they answer with, and whether it is pictures that they take.
+_OTHERS = {
+    "detection": ("finds boxes", True),
+    "segmentation": ("classifies pixels", True),
+    "quantization": ("is quantised, so that nothing can be differentiated through it", False),
+    "video": ("classifies videos", False),
+    "optical_flow": ("follows motion between two pictures", False),
+}
+
+
+def known_name(name: Any) -> str:
+    """The name of a model that ``load`` makes; of a torchvision model in whatever case.
+
+    Raises:
+        ModelError: if there is none of that name; says what it may be meant to be, and what to do.
+    """
+    if isinstance(name, os.PathLike):
+        name = os.fspath(name)
+    if not isinstance(name, str):
+        raise ModelError(_no_name(name))
+    if name in zoo.available() or name.startswith("timm/"):
+        return name
+    classifiers = torchvision.models.list_models(module=torchvision.models)
+    for spelled in (name, name.strip().lower(), name.strip().lower().replace("-", "")):
+        if spelled in classifiers or spelled in zoo.available():
+            return spelled
+    raise ModelError(_unknown(name, classifiers))
+
+
+def _no_name(value: Any) -> str:
+    if isinstance(value, nn.Module) or (isinstance(value, type) and issubclass(value, nn.Module)):
+        made = "module" if isinstance(value, nn.Module) else f"{value.__name__}(…)"
+        return (
+            f"load takes a model's name, not a module ({_type_name(value)}). For a module of your own: "
+            f"camwidget.wrap({made}, preprocess=…)."
+        )
+    if type(value).__name__ == "VisionModel":
+        return "load takes a model's name; this model is loaded already: use it as it is."
+    if value is None:
+        return "load takes a model's name, not None; load() without one gives the embedded model."
+    if callable(value) and (called := getattr(value, "__name__", None)):
+        return f"load takes a model's name, not a function: camwidget.load({called!r}), if it is torchvision's."
+    return (
+        f"load takes a model's name, not {type(value).__name__}. For a module of your own: "
+        "camwidget.wrap(module, …)."
+    )
+
+
+def _type_name(value: Any) -> str:
+    return value.__name__ if isinstance(value, type) else type(value).__name__
+
+
+def _unknown(name: str, classifiers: list[str]) -> str:
+    for kind, (does, takes_pictures) in _OTHERS.items():
+        if name.lower() in torchvision.models.list_models(module=getattr(torchvision.models, kind)):
+            remedy = (
+                f" Explain a number of its output: camwidget.wrap(torchvision.models.get_model({name.lower()!r}, …)), "
+                "and a callable from the output to (N,) as target."
+                if takes_pictures
+                else ""
+            )
+            return f"{name} {does}; load makes classifiers of pictures.{remedy}"
+    if Path(name).suffix.lower() in (".pth", ".pt", ".ckpt", ".safetensors", ".bin", ".tar") or (
+        name and Path(name).expanduser().exists()
+    ):
+        return (
+            f"{name!r} is a file, and does not say of which architecture: camwidget.load('resnet50', "
+            f"weights={name!r}), with the name of yours. For a module of your own: load the weights into it, and pass "
+            "it to camwidget.wrap."
+        )
+    if name.lower().startswith(("http://", "https://")):
+        return f"{name!r} is an address; nothing is fetched by one. Download it, and pass it as weights=."
+    hub, slash, rest = name.partition("/")
+    if slash and hub != "zoo":
+        source = _HUBS.get(hub.lower(), "the Hugging Face hub or the like")
+        timm = f" If timm has it: camwidget.load('timm/{rest.rpartition('/')[2]}')." if rest else ""
+        return (
+            f"load takes no names of {source} such as {name!r}. Make the model with its own library, and pass it to "
+            f"camwidget.wrap(model, preprocess=…).{timm}"
+        )
+    names = [*zoo.available(), *classifiers]
+    near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return (
+        f"There is no model {name!r}.{hint} Embedded: {', '.join(zoo.available())}; beside them any "
+        "torchvision classification model (torchvision.models.list_models()), and timm's by 'timm/NAME'. For a module "
+        "of your own: camwidget.wrap(module, …)."
+    )

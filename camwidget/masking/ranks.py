@@ -1,0 +1,87 @@
+"""Which pixels of a picture a fraction covers.
+
+One rule, here and in the browser, so that what is shown is what the model gets: pixels are ranked by falling saliency
+(ties in reading order), the ranks are spread over 65536 levels, and the top fraction q is where
+``level < floor(q · 65536 + ½)``. Up to 65536 pixels every pixel has a level of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import torch
+
+from .._validation import is_number
+from ..errors import CamwidgetError, PictureError
+
+__all__ = [
+    "LEVELS",
+    "SaliencyLike",
+    "levels_of",
+    "rank_levels",
+    "saliency_of",
+    "threshold",
+    "top_mask",
+]
+
+LEVELS = 65536
+
+
+class _Explaining(Protocol):
+    @property
+    def saliency(self) -> np.ndarray: ...
+
+
+#: (H, W) in [0, 1]; an explanation stands for its own.
+SaliencyLike: TypeAlias = "np.ndarray | torch.Tensor | _Explaining"
+
+
+def saliency_of(saliency: SaliencyLike) -> torch.Tensor:
+    """Saliency as a float32 tensor, where it is; an explanation stands for its own."""
+    values = getattr(saliency, "saliency", saliency)
+    if isinstance(values, torch.Tensor):
+        return values.detach().float()
+    try:
+        return torch.from_numpy(np.array(values, dtype=np.float32))
+    except (TypeError, ValueError) as error:
+        raise PictureError(
+            f"A map was expected, (H, W) or an explanation from camwidget.explain, not {type(saliency).__name__}."
+        ) from error
+
+
+def levels_of(saliency: torch.Tensor) -> torch.Tensor:
+    """Of finite maps (N, H, W) the level of every pixel, int32 (N, H, W) on their device: 0 has the most evidence."""
+    flat = saliency.flatten(1)
+    order = flat.argsort(dim=1, descending=True, stable=True)
+    count = flat.shape[1]
+    level = (torch.arange(count, device=flat.device) * LEVELS // count).to(torch.int32)
+    levels = torch.empty_like(order, dtype=torch.int32)
+    return levels.scatter_(1, order, level.expand_as(order)).reshape(saliency.shape)
+
+
+def rank_levels(saliency: SaliencyLike) -> np.ndarray:
+    """The level of every pixel, uint16 (H, W): 0 has the most evidence.
+
+    Raises:
+        PictureError: if the saliency is no (H, W), or not finite.
+    """
+    values = saliency_of(saliency)
+    if values.ndim != 2:
+        raise PictureError(f"Saliency has shape (H, W), not {tuple(values.shape)}.")
+    if not torch.isfinite(values).all():
+        raise PictureError("Saliency contains NaN or infinity.")
+    return levels_of(values[None])[0].cpu().numpy().astype(np.uint16)
+
+
+def threshold(fraction: float) -> int:
+    """The level below which pixels belong to the top ``fraction``, from 0 to 65536."""
+    if not is_number(fraction, 0, 1):
+        raise CamwidgetError(f"A fraction lies between 0 and 1, not {fraction!r}.")
+    return math.floor(fraction * LEVELS + 0.5)
+
+
+def top_mask(saliency: SaliencyLike, fraction: float) -> np.ndarray:
+    """The ``fraction`` of the pixels with the most evidence, bool (H, W)."""
+    return rank_levels(saliency) < threshold(fraction)

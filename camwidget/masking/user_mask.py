@@ -1,0 +1,123 @@
+"""What a person has painted on a picture: which pixels to hide, and which to keep, whatever the map says.
+
+Paint is int8 (H, W) at the model's input size. One rule, here and in the browser (``js/src/core``): first the map masks
+the picture, then what is painted ``HIDDEN`` becomes the fill, and what is painted ``KEPT`` the picture's own pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import PictureError
+
+__all__ = ["HIDDEN", "KEPT", "as_paint", "covered", "decode", "encode", "hides", "is_same"]
+
+#: What a pixel may be painted; 0 is left to the map.
+HIDDEN, KEPT = 1, -1
+
+
+def as_paint(paint: Any, shape: tuple[int, int] | None = None) -> np.ndarray | None:
+    """Paint as int8 (H, W) that cannot be written to, a copy; None where nothing is painted.
+
+    Args:
+        paint: bool (H, W), True where the picture is hidden; or whole numbers: 1 hidden, -1 kept, 0 left to the map;
+            or None.
+        shape: of the picture at the model's size, which the paint must have; any if None.
+
+    Raises:
+        PictureError: if it has another shape, kind or value.
+    """
+    if paint is None:
+        return None
+    try:
+        given = np.asarray(paint)
+    except ValueError as error:
+        raise PictureError(f"A painted mask is an array (H, W): {error}") from error
+    if given.ndim != 2 or (shape is not None and given.shape != shape):
+        wanted = "(H, W), the model's input size" if shape is None else f"{shape}"
+        raise PictureError(
+            f"A painted mask has the shape {wanted}, not {given.shape}: np.zeros({shape or '(H, W)'}, np.int8) is one "
+            "with nothing painted."
+        )
+    if given.dtype != bool and not np.issubdtype(given.dtype, np.integer):
+        raise PictureError(
+            f"A painted mask is bool (True hides) or whole numbers (1 hides, -1 keeps, 0 is left to the map), not "
+            f"{given.dtype}: compare it first, such as mask > 0.5."
+        )
+    values = given.astype(np.int64, copy=False)
+    if not ((values >= -1) & (values <= 1)).all():
+        raise PictureError(
+            "A painted mask has 1 (hidden), -1 (kept) and 0 (left to the map) only, not "
+            f"{int(values[(values < -1) | (values > 1)][0])}: for 0 and 255, give mask > 0."
+        )
+    if not values.any():
+        return None
+    made = values.astype(np.int8)
+    made.flags.writeable = False
+    return made
+
+
+def is_same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    """Whether two paints are alike, pixel by pixel."""
+    if one is None or other is None:
+        return one is other
+    return one is other or np.array_equal(one, other)
+
+
+def hides(paint: np.ndarray | None) -> bool:
+    """Whether any pixel is painted to be hidden."""
+    return paint is not None and bool((paint == HIDDEN).any())
+
+
+def covered(paint: np.ndarray | None) -> tuple[float, float]:
+    """The parts of the picture that are painted to be hidden, and to be kept, from 0 to 1."""
+    if paint is None:
+        return 0.0, 0.0
+    return float((paint == HIDDEN).mean()), float((paint == KEPT).mean())
+
+
+def encode(paint: np.ndarray | None) -> list[int]:
+    """Paint as runs in reading order: value, length, value, length, …; nothing painted at the end is left out.
+
+    ``js/src/core/paint.ts`` does the same, to the number.
+    """
+    if paint is None or not paint.size:
+        return []
+    flat = paint.ravel()
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(flat)) + 1])
+    lengths = np.diff(np.concatenate([starts, [flat.size]]))
+    runs: list[int] = np.stack([flat[starts].astype(np.int64), lengths], axis=1).ravel().tolist()
+    return runs[:-2] if runs[-2] == 0 else runs
+
+
+def decode(runs: Sequence[int], shape: tuple[int, int]) -> np.ndarray | None:
+    """The paint that ``encode`` has made runs of; None where nothing is painted.
+
+    Raises:
+        PictureError: if they are no runs, or more than the picture has pixels.
+    """
+    if not isinstance(runs, list | tuple) or not all(type(value) is int for value in runs):
+        raise PictureError(
+            "Paint comes as a list of whole numbers: value, length, value, length, …"
+        )
+    values, lengths = runs[::2], runs[1::2]
+    size = shape[0] * shape[1]
+    if len(values) != len(lengths) or any(length < 1 for length in lengths):
+        raise PictureError(
+            "Paint comes in pairs, a value and how many pixels have it, at least one."
+        )
+    if not set(values) <= {HIDDEN, 0, KEPT}:
+        raise PictureError(
+            "Paint has the values 1 (hidden), -1 (kept) and 0 (left to the map) only."
+        )
+    if sum(lengths) > size:
+        raise PictureError(
+            f"The paint has {sum(lengths)} pixels, the picture {shape[0]} × {shape[1]}: it is another picture's."
+        )
+    flat = np.zeros(size, np.int8)
+    painted = np.repeat(np.array(values, np.int8), lengths)
+    flat[: painted.size] = painted
+    return as_paint(flat.reshape(shape))

@@ -1,0 +1,483 @@
+"""Which layers of a network can be explained: one traced forward pass tells."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import CamwidgetError, LayerError, ModelError
+from ..execution.autograd_graph import has_reentrant_checkpoint, other_activations
+from ..execution.random_numbers import PrivateDraws
+from ..runtime.error_reports import log_error
+from .cam_head import HeadWitness
+from .layer_table import AT_INPUT, Discovery, Layer
+from .output_reader import OutputReader
+from .outputs import describe_output, tensors_of
+from .picture_dependence import (
+    CONSTANT,
+    MISPLACED,
+    corner_variants,
+    find_fault,
+    sketch_maps,
+    sketch_tokens,
+)
+from .stages import last_features, list_stages, listed_name
+from .token_grid import TokenGrid
+
+__all__ = ["Reshape", "discover_layers", "hooked", "spatial"]
+
+#: What is left to do where no layer has a map.
+_WITHOUT = "For methods at the picture alone, such as 'saliency' and 'occlusion', pass layers=[]."
+
+#: Turns a layer's output that is not (N, C, H, W) into one that is.
+Reshape = Callable[[torch.Tensor], torch.Tensor]
+
+
+@contextmanager
+def hooked(hooks: dict[nn.Module, Callable[..., Any]]) -> Iterator[None]:
+    """Forward hooks that answer to this thread only, and are gone afterwards, whatever happens."""
+    owner = threading.get_ident()
+
+    def only_here(hook: Callable[..., Any]) -> Callable[..., Any]:
+        def call(module: nn.Module, args: Any, output: Any) -> Any:
+            # Someone else may be running the same module at this moment.
+            return hook(module, args, output) if threading.get_ident() == owner else None
+
+        return call
+
+    handles: list[Any] = []
+    try:
+        for module, hook in hooks.items():
+            handles.append(module.register_forward_hook(only_here(hook)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def spatial(
+    output: Any, size: Sequence[int], reshape: Reshape | None, tokens: TokenGrid | None = None
+) -> torch.Tensor | None:
+    """A layer's output as (N, C, H, W) with more than one cell, or None if it is not one.
+
+    Args:
+        output: whatever the layer returned.
+        size: height and width of the picture; maps have about its proportions, which tells
+            (N, C, H, W) from the (N, H, W, C) of Swin and of ConvNeXt's inner layers.
+        reshape: for outputs that are not (N, C, H, W) already.
+        tokens: for a transformer's (N, T, C), where there is no ``reshape``.
+    """
+    if not isinstance(output, torch.Tensor) or not output.is_floating_point():
+        return None
+    if _needs_reshape(output, size):
+        if reshape is not None and output.ndim >= 3:
+            try:
+                output = reshape(output)
+            except (RuntimeError, ValueError, IndexError, TypeError):
+                return None
+        elif output.ndim == 4:
+            output = output.permute(0, 3, 1, 2)
+        elif output.ndim == 3 and tokens is not None:
+            output = tokens.maps(output, size)
+            if output is None:
+                return None
+    maps: torch.Tensor = output
+    if maps.ndim != 4 or maps.shape[-1] * maps.shape[-2] < 2 or not _has_place(maps, size):
+        return None
+    return maps
+
+
+def _needs_reshape(output: torch.Tensor, size: Sequence[int]) -> bool:
+    return output.ndim != 4 or _is_channels_last(output, size)
+
+
+def _is_channels_last(output: torch.Tensor, size: Sequence[int]) -> bool:
+    first, second, third = output.shape[1:]
+    if 0 in output.shape:
+        return False
+    return _skew(first, second, size) < _skew(second, third, size)
+
+
+def _skew(height: int, width: int, size: Sequence[int]) -> float:
+    """How far a map's proportions are from the picture's."""
+    return abs(math.log(height / width) - math.log(size[0] / size[1]))
+
+
+def _has_place(maps: torch.Tensor, size: Sequence[int]) -> bool:
+    """Whether height and width are those of a map: an attention head's (tokens, digits) are not."""
+    height, width = maps.shape[-2:]
+    # A few cells are rounded a lot.
+    return min(height, width) <= 4 or _skew(height, width, size) < math.log(1.5)
+
+
+class _Recorder:
+    """Notes every module's output, and which modules hand on the same tensor."""
+
+    def __init__(self, module: nn.Module, size: Sequence[int], reshape: Reshape | None) -> None:
+        self.names = {m: name for name, m in module.named_modules() if name}
+        self.size = size
+        self.reshape = reshape
+        self.calls: dict[str, int] = {}
+        self.witness = HeadWitness()
+        self.tokens = TokenGrid()
+        #: What may be a map: outputs, kept alive, so that identity tells which modules hand on the same tensor.
+        self.outputs: dict[str, torch.Tensor] = {}
+        self.sketches: dict[str, torch.Tensor] = {}
+        #: What modules return that is no tensor, in words.
+        self.others: dict[str, str] = {}
+        #: What goes into linear maps whose weights are all 0, as heads begin: no score depends on it yet.
+        self.unheard: list[torch.Tensor] = []
+        #: Whether no module has given a tensor that could have height and width.
+        self.is_flat = True
+        self._shapes: dict[str, tuple[int, int, int]] = {}
+        self._same: dict[tuple[int, int], list[str]] = {}
+
+    @torch.no_grad()
+    def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
+        name = self.names[module]
+        self.calls[name] = self.calls.get(name, 0) + 1
+        maps = spatial(output, self.size, self.reshape, self.tokens)
+        if maps is not None and len(maps) != 1:  # windows of a picture come as a batch
+            maps = None
+        sketch = _sketch(output, self.size, self.reshape)
+        if not isinstance(output, torch.Tensor):
+            self.others[name] = (
+                f"it returns {describe_output(output)}, so that a layer inside it has to be named"
+            )
+        elif output.ndim > 2:
+            self.is_flat = False
+        if sketch is not None:
+            if maps is not None and output.ndim == 4:
+                self.tokens.note((maps.shape[2], maps.shape[3]), self.size)
+            if maps is not None:
+                self._shapes[name] = (maps.shape[1], maps.shape[2], maps.shape[3])
+            self.sketches[name] = sketch
+            self.outputs[name] = output
+            # An in-place ReLU hands on the tensor it was given, at a newer version.
+            self._same.setdefault((id(output), output._version), []).append(name)
+        source = args[0] if args and isinstance(args[0], torch.Tensor) else None
+        self.witness.note(name, module, source, maps)
+        if isinstance(module, nn.Linear) and source is not None and not bool(module.weight.any()):
+            self.unheard.append(source)
+
+    @property
+    def once(self) -> list[str]:
+        """What may be a layer and runs once in a pass: the others have no one map."""
+        return [n for n in self.sketches if self.calls[n] == 1]
+
+    def is_tokens(self, name: str) -> bool:
+        """Whether a module gives tokens (1, T, C), whose places have to be found."""
+        return self.outputs[name].ndim == 3 and self.reshape is None
+
+    def same(self, layers: Container[str]) -> tuple[tuple[str, ...], ...]:
+        """Names of layers that stand for one tensor, the module that made it first."""
+        groups = (tuple(n for n in group if n in layers) for group in self._same.values())
+        return tuple(group for group in groups if len(group) > 1)
+
+    def judge(
+        self, variants: Sequence[dict[str, torch.Tensor]] | None
+    ) -> tuple[dict[str, Layer], dict[str, str]]:
+        """The layers, and of what is only shaped like maps, why it is none.
+
+        Args:
+            variants: sketches for the corner variants of the picture; None to go by shapes alone.
+        """
+        faults: dict[str, str] = {}
+
+        def passes(name: str) -> bool:
+            sketches = [self.sketches[name], *(v[name] for v in variants or () if name in v)]
+            if self.is_tokens(name):
+                maps = [self.tokens.maps(s, self.size) for s in sketches]
+                sketches = [sketch_maps(m) for m in maps if m is not None]
+            # What did not run for each of them has not failed.
+            fault = find_fault(*sketches) if len(sketches) == 3 else None
+            if fault is not None:
+                faults[name] = fault
+            return fault is None
+
+        found = {n for n in self.once if not self.is_tokens(n) and passes(n)}
+        # Tokens lie on the grids of what are maps indeed.
+        self.tokens.keep([self._shapes[n][1:] for n in found])
+        for name in self.once:
+            output = self.outputs[name]
+            maps = self.tokens.maps(output, self.size) if self.is_tokens(name) else None
+            if maps is not None and passes(name):
+                found.add(name)
+                self.tokens.settle(output, maps)
+                self._shapes[name] = (maps.shape[1], maps.shape[2], maps.shape[3])
+        return {n: Layer(n, self._shapes[n]) for n in self.once if n in found}, faults
+
+
+def discover_layers(
+    module: nn.Module,
+    inputs: torch.Tensor,
+    reader: OutputReader,
+    reshape: Reshape | None = None,
+    extras: dict[str, torch.Tensor] | None = None,
+    without: bool = False,
+) -> Discovery:
+    """Run ``inputs`` (1, C, H, W), and ``extras`` by name, through ``module`` and report its layers.
+
+    It takes three forward passes, the second and third for ``picture_dependence``, and the backward pass of one score.
+    ``reader`` calls the module, and finds out what the output means.
+
+    Args:
+        module: in evaluation mode.
+        inputs: what it takes.
+        reader: for its output.
+        reshape: see ``wrap``.
+        extras: what it takes beside the picture.
+        without: whether no layer is wanted.
+
+    Raises:
+        ModelError: if the module fails.
+        LayerError: if no layer has a map of the picture, though some module gives what might have been one.
+    """
+    extras = extras or {}
+    recorder = _Recorder(module, inputs.shape[-2:], reshape)
+
+    draws = PrivateDraws(0)
+
+    def run(picture: torch.Tensor) -> Any:
+        # With a graph, which tells the activations, and because some modules take another way without one.
+        with torch.enable_grad():
+            return reader.call(module, picture.clone().requires_grad_().clone(), extras)
+
+    def own_draws() -> AbstractContextManager[object]:
+        """Each pass draws the same random numbers, if any. To look for them takes time: the first pass tells."""
+        draws.restart()
+        return draws if draws.any else nullcontext()
+
+    try:
+        with draws, hooked(dict.fromkeys(recorder.names, recorder)):
+            output = run(inputs)
+        with own_draws(), torch.enable_grad():
+            found = reader.settle(output, module, inputs, extras)
+        rectifies, others = other_activations(tensors_of(output if found is None else found))
+        is_reentrant = has_reentrant_checkpoint(tensors_of(output))
+        gradients = _gradients(found, recorder)
+        variants, answers = [], []
+        for picture in corner_variants(inputs):
+            sketches: dict[str, torch.Tensor] = {}
+            with own_draws(), hooked(_sketchers(module, recorder, sketches)):
+                answer = run(picture)
+            variants.append(sketches)
+            answers.append(None if found is None else reader.logits(answer, 1))
+    except CamwidgetError:
+        raise
+    except Exception as error:  # someone's own module
+        if "Inference tensor" in str(error):
+            raise ModelError(
+                f"{type(module).__name__} runs under torch.inference_mode, so that nothing can be differentiated "
+                "through it. Use torch.no_grad instead, or wrap the module inside."
+            ) from error
+        raise ModelError(
+            f"{type(module).__name__} fails on an input of shape {tuple(inputs.shape)}: {error}. For another size "
+            "pass preprocess=camwidget.Preprocess(size, mean=…, std=…); for inputs beside the picture, "
+            "inputs={name: tensor}."
+        ) from error
+    logits = inputs.new_zeros((len(inputs), 0)) if found is None else found.detach()
+    no_maps = "it was wrapped with layers=[]" if without else _why_no_maps(recorder)
+    if no_maps:
+        place = Layer(AT_INPUT, (inputs.shape[1], inputs.shape[2], inputs.shape[3]))
+        return Discovery(
+            logits=logits.cpu(),
+            layers={AT_INPUT: place},
+            stages=(place,),
+            default=AT_INPUT,
+            gap_head=None,
+            calls={AT_INPUT: 1},
+            no_maps=no_maps,
+            rectifies=rectifies,
+            activations=others,
+            is_reentrant=is_reentrant,
+            draws=draws.any,
+        )
+    layers, faults = recorder.judge(variants)
+    if not layers and all(
+        a is None or torch.equal(a[:, -logits.shape[1] :], logits) for a in answers
+    ):
+        # Of a module whose answer is the same for whatever picture, shapes are all there is to go by.
+        layers, faults = recorder.judge(None)
+    if not layers or (reshape is not None and _is_reshape_wrong(recorder, layers, faults)):
+        raise LayerError(f"{_no_layer(recorder, faults)} {_WITHOUT}")
+    same = recorder.same(layers)
+    heard = _heard(layers, gradients, recorder)
+    # NaN compares equal to nothing; whoever asked will say what is wrong with the weights.
+    finite = found is not None and bool(torch.isfinite(logits).all())
+    head = recorder.witness.find(logits, recorder.calls, layers) if finite else None
+    stages = list_stages(heard, same)
+    if head is not None:
+        head = replace(head, layer=listed_name(head.layer, stages, same))
+    default = (
+        last_features(module, stages, reader.channels, recorder.calls)
+        if head is None
+        else head.layer
+    )
+    if head is None and recorder.is_tokens(default):
+        # A class token reads the patches for the last time inside the last block: of what its attention makes
+        # of them (queries, keys, values) the norm before is the source.
+        alike = [n for n in heard if heard[n].shape == layers[default].shape]
+        alike = [n for n in alike if not _is_silent(n, gradients)] or alike
+        whole = [n for n in alike if not isinstance(module.get_submodule(n), nn.Linear)]
+        default = listed_name((whole or alike)[-1], stages, same)
+    if all(default != s.name for s in stages):
+        order = list(layers)
+        stages = tuple(sorted((*stages, layers[default]), key=lambda s: order.index(s.name)))
+    return Discovery(
+        logits=logits.cpu(),
+        layers=layers,
+        stages=stages,
+        default=default,
+        gap_head=head,
+        calls=recorder.calls,
+        tokens=recorder.tokens,
+        rectifies=rectifies,
+        activations=others,
+        same=same,
+        faults={**recorder.others, **faults},
+        is_reentrant=is_reentrant,
+        draws=draws.any,
+    )
+
+
+def _sketch(output: Any, size: Sequence[int], reshape: Reshape | None) -> torch.Tensor | None:
+    """What is kept of an output that may be a map, or tokens: None if it can be neither."""
+    if not isinstance(output, torch.Tensor) or not output.is_floating_point():
+        return None
+    if output.ndim == 3 and reshape is None:
+        return sketch_tokens(output) if len(output) == 1 and output.numel() else None
+    maps = spatial(output, size, reshape)
+    return None if maps is None or len(maps) != 1 else sketch_maps(maps)
+
+
+def _sketchers(
+    module: nn.Module, recorder: _Recorder, sketches: dict[str, torch.Tensor]
+) -> dict[nn.Module, Callable[..., Any]]:
+    """Hooks that sketch what a first pass found to be layers, perhaps."""
+
+    def note(layer: nn.Module, args: Any, output: Any) -> None:
+        with torch.no_grad():
+            sketch = _sketch(output, recorder.size, recorder.reshape)
+        if sketch is not None:
+            sketches[recorder.names[layer]] = sketch
+
+    return {module.get_submodule(name): note for name in recorder.once}
+
+
+def _gradients(
+    logits: torch.Tensor | None, recorder: _Recorder
+) -> dict[str, torch.Tensor | None] | None:
+    """The gradient of the highest logit at what may be layers; None where it cannot be asked for.
+
+    A layer that runs without gradients has none here: the trace cuts the graph off there. Where a head whose weights
+    are all 0 lets no gradient through, that of what goes into the head.
+    """
+    asked = [n for n in recorder.once if recorder.outputs[n].requires_grad]
+    if logits is None or not logits.requires_grad or not asked:
+        return None
+    outputs = [recorder.outputs[n] for n in asked]
+    unheard = [source for source in recorder.unheard if source.requires_grad]
+    try:
+        found = torch.autograd.grad(
+            logits.max(), outputs, allow_unused=True, retain_graph=bool(unheard)
+        )
+        if unheard and not any(g is not None and bool(g.any()) for g in found):
+            found = torch.autograd.grad(
+                sum(map(_random_sum, unheard), logits.new_zeros(())), outputs, allow_unused=True
+            )
+    except Exception as error:  # a function of someone's own may have no backward pass
+        message = "There are no gradients at the layers; methods that need none remain."
+        log_error(error, message, level=logging.INFO)
+        return None
+    return dict(zip(asked, found, strict=True))
+
+
+def _random_sum(features: torch.Tensor) -> torch.Tensor:
+    """What a head might make of features: their own sum may be constant, behind a normalisation."""
+    generator = torch.Generator().manual_seed(0)
+    return (features * torch.randn(features.shape, generator=generator).to(features)).sum()
+
+
+def _heard(
+    layers: dict[str, Layer], gradients: dict[str, torch.Tensor | None] | None, recorder: _Recorder
+) -> dict[str, Layer]:
+    """The layers on whose maps the score depends.
+
+    Behind the last block of a transformer with a class token nothing asks for the patches any more, and nothing asks
+    for an auxiliary head.
+    """
+    if gradients is None:
+        return layers
+
+    def reaches(name: str) -> bool:
+        gradient = gradients.get(name)
+        if gradient is None:
+            return name not in gradients
+        # Rectifiers that are off for this picture may be on for another; a token that nobody reads stays unread.
+        if gradient.ndim != 3:
+            return True
+        maps = spatial(gradient, recorder.size, recorder.reshape, recorder.tokens)
+        return maps is None or bool(maps.any())
+
+    return {n: layer for n, layer in layers.items() if reaches(n)} or layers
+
+
+def _is_silent(name: str, gradients: dict[str, torch.Tensor | None] | None) -> bool:
+    """Whether the score's gradient at a layer is 0 throughout, as at the queries of patches that nothing reads."""
+    gradient = None if gradients is None else gradients.get(name)
+    return gradient is not None and not bool(gradient.any())
+
+
+def _is_reshape_wrong(
+    recorder: _Recorder, layers: dict[str, Layer], faults: dict[str, str]
+) -> bool:
+    """Whether nothing that ``reshape`` was made for has become a map by it."""
+    reshaped = {n for n, o in recorder.outputs.items() if _needs_reshape(o, recorder.size)}
+    return reshaped.isdisjoint(layers) and any(faults.get(n) == MISPLACED for n in reshaped)
+
+
+def _why_no_maps(recorder: _Recorder) -> str:
+    """Why no module of a network can have a map, whatever it means; empty if one might."""
+    if not recorder.calls:
+        return (
+            "its forward calls functions and no modules of its own (a plain list has none that PyTorch knows: use "
+            "nn.ModuleList)"
+        )
+    if recorder.is_flat and not recorder.others:
+        return "none of its modules gives anything but rows of numbers"
+    return ""
+
+
+def _no_layer(recorder: _Recorder, faults: dict[str, str]) -> str:
+    """Why there is no layer at all, and what to do."""
+    again = [n for n in recorder.sketches if recorder.calls[n] > 1 and not recorder.is_tokens(n)]
+    if again and not any(fault != CONSTANT for fault in faults.values()):
+        return (
+            f"Every layer of this module that may have maps runs more than once in one forward pass ({again[-1]!r} "
+            f"{recorder.calls[again[-1]]} times), so that none has one map. Wrap the part that runs once, such as "
+            "one branch with its head."
+        )
+    if faults and recorder.reshape is not None:
+        name, fault = next(
+            reversed([f for f in faults.items() if f[1] == MISPLACED] or [*faults.items()])
+        )
+        return (
+            f"What reshape= makes of this module's layers are no maps of the picture. Of {name!r}, {fault}. For tokens "
+            "(N, T, C) that go row by row, reshape is x.transpose(1, 2).reshape(N, C, height, width), without "
+            "extra tokens."
+        )
+    what = "".join(f" Of {n!r}, {fault}." for n, fault in list(faults.items())[-1:])
+    return (
+        "No layer of this module has an output of shape (N, channels, height, width) that is a map of the "
+        f"picture.{what} For a transformer whose patches are not found pass reshape=…, a callable from its tokens to "
+        "(N, channels, height, width)."
+    )

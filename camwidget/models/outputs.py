@@ -1,0 +1,305 @@
+"""What a module returns: the tensors in it, and which of them is a score for each class."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import torch
+from torch import nn
+
+from ..errors import ModelError
+
+__all__ = [
+    "Answer",
+    "Located",
+    "Place",
+    "as_place",
+    "as_scores",
+    "at_place",
+    "describe_output",
+    "is_plain",
+    "is_row_each",
+    "locate_scores",
+    "tensors_of",
+]
+
+#: Steps into an output: keys, indices, attributes; or a callable, which is given what lies there.
+Place: TypeAlias = tuple[Any, ...]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: Names that say it: nothing else is looked at where there is one of them.
+_SURE = ("logits", "logits_per_image")
+#: Names under which models return class scores, which other things may have too.
+_LIKELY = _words("out output scores pred preds prediction predictions probs probabilities")
+#: Names of what a classifier's head reads, and of what else is no class score.
+_FEATURES = _words(
+    "attentions embed embedding embeddings embeds feat feats feature features hidden hidden_state hidden_states "
+    "image_embed image_embeds last_hidden_state latent latents loss pooled pooler_output representation "
+    "representations"
+)
+#: What a detector returns beside its scores.
+_BOXES = frozenset(("boxes", "pred_boxes"))
+
+#: An output nested more deeply than this is not searched.
+_DEPTH = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """A module's output, with the logits that were read from it where these are not simply a part of it.
+
+    Attributes:
+        output: the module's own.
+        logits: (N, classes), differentiable like the output.
+    """
+
+    output: Any
+    logits: torch.Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class Located:
+    """Where in an output the class scores are.
+
+    Attributes:
+        place: None if there are none.
+        why: why there are none, and what to do; empty otherwise.
+        channels: how many scores each pixel has, where every pixel has some.
+    """
+
+    place: Place | None
+    why: str = ""
+    channels: int = 0
+
+
+# -- where the scores are ------------------------------------------------------------------------
+
+
+def locate_scores(output: Any, count: int, classes: int | None = None) -> Located:
+    """Where the class scores are in whatever a module returned for ``count`` pictures.
+
+    Of several tensors that could be class scores, the one with a name that says so is taken, or the only one with as
+    many columns as there are ``classes``; of logits and their probabilities, the logits. What is named as features,
+    such as a pooled output, is no class score, and neither is a score for every pixel.
+
+    Args:
+        output: the module's.
+        count: how many pictures.
+        classes: how many class names there are, where that is known.
+
+    Raises:
+        ModelError: if several tensors could be class scores, and nothing tells which.
+    """
+    if type(output).__module__ == "torch.return_types":
+        raise ModelError(
+            f"The module returns the result of {type(output).__name__}: numbers in the order of their size, which no "
+            "longer tell their classes. Return the logits themselves, or pass camwidget.wrap(…, output=…)."
+        )
+    found = list({id(t): (p, t) for p, t in reversed(list(_parts(output)))}.values())[::-1]
+    if any(_name(place) in _BOXES for place, _ in found):
+        return Located(None, "it returns boxes")
+    shaped = [(p, t) for p, t in found if _is_scores(t, count)]
+    if not shaped:
+        shaped = [(p, t) for p, t in found if as_scores(t, count) is not None]
+    candidates = [(p, t) for p, t in shaped if _name(p) not in _FEATURES]
+    candidates = [(p, t) for p, t in candidates if not _is_of(t, candidates)]
+    columns = {p: _columns(t, count) for p, t in candidates}
+    for fit in (
+        [p for p in columns if columns[p] == classes],
+        [p for p in columns if _name(p) == _SURE[0]],
+        [p for p in columns if _name(p) in _SURE],
+        [p for p in columns if _name(p) in _LIKELY],
+        list(columns),
+    ):
+        if len(fit) == 1:
+            return Located(fit[0])
+    if candidates:
+        raise ModelError(
+            f"The output has {len(candidates)} tensors that could be class scores, {_listed(found)}. Say which it is: "
+            f"camwidget.wrap(…, output={_written(candidates[-1][0])}), or a callable from the output to (N, classes)."
+        )
+    return _none(found, count)
+
+
+def _none(found: list[tuple[Place, torch.Tensor]], count: int) -> Located:
+    """Why an output has no class scores."""
+    pixels = {p: t for p, t in found if t.ndim == 4 and len(t) == count and t.is_floating_point()}
+    named = [p for p in pixels if _name(p) in (*_SURE, *_LIKELY)]
+    if named or (pixels and len(found) <= 2):
+        place = (named or list(pixels))[0]
+        first, second, third = pixels[place].shape[1:]
+        # The model is first run on a square picture, unless somebody's own preprocessing makes another.
+        axes, channels = ("(1, 2)", third) if first == second != third else ("(2, 3)", first)
+        return Located(
+            None,
+            f"it has a score for every pixel, {tuple(pixels[place].shape)}, not one for the picture. To explain the "
+            f"mean over the pixels pass output=lambda out: {_code(place)}.mean({axes}) to camwidget.wrap",
+            channels,
+        )
+    if any(_name(p) in _FEATURES for p, _ in found):
+        return Located(
+            None,
+            f"it has features only, {_listed(found)}. Wrap it with a classifier's head; or, if one of them is class "
+            "scores all the same, pass output=… to camwidget.wrap",
+        )
+    return Located(
+        None,
+        "it has no tensor of shape (N, classes). Pass output=…, a callable that makes one, to camwidget.wrap",
+    )
+
+
+def _is_scores(tensor: torch.Tensor, count: int) -> bool:
+    """Whether a tensor is (N, classes) or (N,), or (N, classes, 1, 1), which a head has not squeezed."""
+    if not is_row_each(tensor, count):
+        return False
+    return tensor.ndim <= 2 or (tensor.ndim == 4 and tensor.shape[2:] == (1, 1))
+
+
+def is_row_each(tensor: torch.Tensor, count: int) -> bool:
+    """Whether a tensor has one row of numbers for each picture: all axes but one have length 1."""
+    if not tensor.is_floating_point() or not tensor.ndim or len(tensor) != count:
+        return False
+    return tensor.numel() == count * max(tensor.shape[1:], default=1) > 0
+
+
+def as_scores(tensor: torch.Tensor, count: int, columns: int | None = None) -> torch.Tensor | None:
+    """A tensor of class scores as (N, classes); None if it is none.
+
+    Args:
+        tensor: (N, classes), (N,), or either with more axes of length 1, such as (N, classes, 1, 1) and
+            (N, 1, 1, classes). Of one picture also (classes,) or a single number: a module that squeezes its output
+            gives these.
+        count: N.
+        columns: the number of classes, where that is known.
+    """
+    if not tensor.is_floating_point():
+        return None
+    found: torch.Tensor | None = None
+    if is_row_each(tensor, count):
+        found = tensor[:, None] if tensor.ndim == 1 else tensor.flatten(1)
+    if (found is None or columns not in (None, found.shape[1])) and count == 1 and tensor.ndim < 2:
+        found = tensor.reshape(1, -1)
+    return None if found is None or columns not in (None, found.shape[1]) else found
+
+
+def _is_of(tensor: torch.Tensor, candidates: list[tuple[Place, torch.Tensor]]) -> bool:
+    """Whether a tensor is the softmax or sigmoid of another one."""
+    for _, other in candidates:
+        if other is tensor or other.shape != tensor.shape or other.ndim < 2:
+            continue
+        own, logits = tensor.flatten(1), other.flatten(1)
+        if any(torch.allclose(own, f, atol=1e-5) for f in (logits.softmax(1), logits.sigmoid())):
+            return True
+    return False
+
+
+def _columns(tensor: torch.Tensor, count: int) -> int:
+    found = as_scores(tensor, count)
+    return 0 if found is None else found.shape[1]
+
+
+# -- places --------------------------------------------------------------------------------------
+
+
+def as_place(output: Any) -> Place:
+    """What was passed as ``output=``: a key, index, attribute, a tuple of these, or a callable.
+
+    Raises:
+        ModelError: if it is something else.
+    """
+    steps = output if isinstance(output, tuple) else (output,)
+    if not steps or not all(isinstance(s, (str, int)) or callable(s) for s in steps):
+        raise ModelError(
+            "output is a key, an index or an attribute of what the module returns, a tuple of these, or a callable "
+            f"from it to class scores (N, classes), not {output!r}."
+        )
+    return steps
+
+
+def at_place(output: Any, place: Place) -> Any:
+    """What lies at a place of an output."""
+    for step in place:
+        if isinstance(step, str) and not isinstance(output, Mapping):
+            output = getattr(output, step)
+        elif callable(step):
+            output = step(output)
+        else:
+            output = output[step]
+    return output
+
+
+def _name(place: Place) -> str:
+    """The last name on the way to a place, in lower case; empty where there are numbers only."""
+    return next((s.lower() for s in reversed(place) if isinstance(s, str)), "")
+
+
+def _written(place: Place) -> str:
+    """A place as it is passed to ``wrap``."""
+    return repr(place[0]) if len(place) == 1 else repr(place)
+
+
+def _code(place: Place) -> str:
+    """A place as an expression of ``out``."""
+    return "out" + "".join(f"[{step!r}]" for step in place)
+
+
+def _children(output: Any) -> list[tuple[Any, Any]]:
+    """What an output holds, by key, index or attribute."""
+    if isinstance(output, Mapping):
+        return list(output.items())
+    if isinstance(output, tuple) and hasattr(output, "_fields"):
+        return [(name, getattr(output, name)) for name in output._fields]
+    if isinstance(output, (tuple, list)):
+        return list(enumerate(output))
+    if dataclasses.is_dataclass(output) and not isinstance(output, type):
+        return [(f.name, getattr(output, f.name)) for f in dataclasses.fields(output)]
+    if hasattr(output, "__dict__") and not isinstance(output, (type, nn.Module, Callable)):  # type: ignore[arg-type]
+        return [(name, value) for name, value in vars(output).items() if not name.startswith("_")]
+    return []
+
+
+def _parts(output: Any, place: Place = ()) -> Iterator[tuple[Place, torch.Tensor]]:
+    """Every tensor in an output, and where it is."""
+    if isinstance(output, torch.Tensor):
+        yield place, output
+    elif len(place) < _DEPTH:
+        for step, value in _children(output):
+            yield from _parts(value, (*place, step))
+
+
+def tensors_of(output: Any) -> Iterator[torch.Tensor]:
+    """Every tensor in an output, however nested."""
+    for _, tensor in _parts(output):
+        yield tensor
+
+
+# -- what it is ----------------------------------------------------------------------------------
+
+
+def is_plain(returned: Any, logits: torch.Tensor) -> bool:
+    """Whether what a module returned is its logits (N, classes), and nothing else."""
+    return isinstance(returned, torch.Tensor) and returned.shape == logits.shape
+
+
+def _listed(found: list[tuple[Place, torch.Tensor]]) -> str:
+    named = [f"{_written(p)} {tuple(t.shape)}" if p else f"{tuple(t.shape)}" for p, t in found[:8]]
+    return ", ".join([*named, *(["…"] if len(found) > 8 else [])])
+
+
+def describe_output(output: Any) -> str:
+    """An output in a few words, for an error."""
+    if isinstance(output, Answer):
+        return describe_output(output.output)
+    if isinstance(output, torch.Tensor):
+        return f"a tensor of shape {tuple(output.shape)}"
+    if isinstance(output, Mapping):
+        return f"a mapping with {', '.join(map(repr, list(output)[:6]))}"
+    if isinstance(output, (tuple, list)):
+        return f"a {type(output).__name__} of {len(output)}"
+    return type(output).__name__

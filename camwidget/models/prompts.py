@@ -1,0 +1,140 @@
+"""Models that take a text beside the picture: a question to answer, or a caption to score.
+
+A model declares its ``Prompt``: what the text is called, and what a text makes of the model, its ``Reading``.
+Nothing else in camwidget knows whether a text is a question or a caption.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import torch
+
+from ..errors import ModelError, PromptError
+
+if TYPE_CHECKING:
+    from .vision_model import VisionModel
+
+__all__ = ["Prompt", "Reading", "check_prompt", "read_text", "words_of"]
+
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+#: So many known words are listed in an error; more would not be read.
+_LISTED = 40
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a text makes of a model.
+
+    Attributes:
+        inputs: the module's inputs beside the picture, by name: tensors of one row, (1, …).
+        classes: names of the outputs under this text, in order; None if they are those that the model has anyway.
+        words: the text's words in reading order, each with the output (class index) that stands for it, or None if
+            it cannot be chosen.
+        default: the output that is explained unless another is asked for; None for the one with the highest score.
+            For a caption, the whole of it: its likeliest word would be a "the".
+    """
+
+    inputs: Mapping[str, torch.Tensor]
+    classes: tuple[str, ...] | None = None
+    words: tuple[tuple[str, int | None], ...] = field(default=())
+    default: int | None = None
+
+
+@runtime_checkable
+class Prompt(Protocol):
+    """What a model declares about the text it takes."""
+
+    @property
+    def name(self) -> str:
+        """What the text is called, "question" or "caption": the name in ``model.given(name="text")``."""
+
+    @property
+    def hint(self) -> str:
+        """One sentence on what to write."""
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """Texts that can be read, at least one."""
+
+    def read(self, text: str) -> Reading:
+        """What a text makes of the model.
+
+        Args:
+            text: not empty, its blanks single.
+
+        Raises:
+            PromptError: if it cannot be read; unknown words are named, and known ones (``words_of`` does both).
+        """
+
+    def propose(self, model: VisionModel, pixels: torch.Tensor) -> str | None:
+        """The text that the model itself has for a picture, as a captioner has; None if it has none.
+
+        Called with the module held in evaluation mode, and without a graph.
+
+        Args:
+            model: whose module to run.
+            pixels: the picture, float32 (1, C, H, W) in [0, 1].
+        """
+
+
+def words_of(text: str, known: Collection[str] | None = None, *, name: str = "text") -> list[str]:
+    """The words of a text in lower case, without punctuation; a word may hold an apostrophe or a hyphen.
+
+    Args:
+        text: what somebody wrote.
+        known: the vocabulary, in lower case; None for any word.
+        name: what the text is called in errors.
+
+    Raises:
+        PromptError: if there is no word, or words that are not known.
+    """
+    words = [w.replace("’", "'") for w in _WORD.findall(text.casefold())]
+    if not words:
+        raise PromptError(f"The {name} has no word in it: {text!r}. Write one in words.")
+    unknown = [] if known is None else [w for w in dict.fromkeys(words) if w not in known]
+    if not unknown:
+        return words
+    assert known is not None
+    near = [n for w in unknown for n in difflib.get_close_matches(w, known, n=2, cutoff=0.7)]
+    hint = f" Did you mean {' or '.join(map(repr, dict.fromkeys(near)))}?" if near else ""
+    listed = sorted(known)
+    more = f", … ({len(listed)} in all)" if len(listed) > _LISTED else ""
+    one = len(unknown) == 1
+    raise PromptError(
+        f"The {name} has {'an unknown word' if one else 'unknown words'}: {', '.join(map(repr, unknown))}.{hint} "
+        f"Known words: {', '.join(listed[:_LISTED])}{more}."
+    )
+
+
+def read_text(prompt: Prompt, text: str) -> tuple[str, Reading]:
+    """A text with its blanks put right, and what it makes of the model.
+
+    Raises:
+        PromptError: if it is no text, is empty, or cannot be read.
+    """
+    if not isinstance(text, str):
+        raise PromptError(f"The {prompt.name} is a text, not {type(text).__name__}.")
+    tidy = " ".join(text.split())
+    if not tidy:
+        raise PromptError(f"The {prompt.name} is empty. Write one, such as {prompt.examples[0]!r}.")
+    return tidy, prompt.read(tidy)
+
+
+def check_prompt(prompt: Prompt) -> None:
+    """Raise a ModelError if something that a prompt has to declare is missing."""
+    if not isinstance(prompt, Prompt):
+        raise ModelError(
+            "prompt has name, hint, examples, read and propose (camwidget.models.prompts.Prompt); "
+            f"{type(prompt).__name__} has not all of them."
+        )
+    if not prompt.name.isidentifier():
+        raise ModelError(
+            f"A prompt's name is that of an argument, such as 'question', not {prompt.name!r}."
+        )
+    if not prompt.examples:
+        raise ModelError(f"The {prompt.name} needs at least one text in examples.")

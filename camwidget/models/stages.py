@@ -1,0 +1,99 @@
+"""Which of a network's layers a person chooses from, and which is the first choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+if TYPE_CHECKING:
+    from .layer_table import Layer
+
+__all__ = ["last_features", "list_stages", "listed_name"]
+
+#: More layers than this are no longer a choice, fewer than that hardly one.
+MANY, FEW = 40, 4
+
+#: What hands features on rather than computing them.
+_PASSIVE = (
+    nn.MaxPool2d,
+    nn.AvgPool2d,
+    nn.AdaptiveAvgPool2d,
+    nn.AdaptiveMaxPool2d,
+    nn.Dropout,
+    nn.Dropout2d,
+    nn.Identity,
+)
+
+
+def listed_name(name: str, stages: tuple[Layer, ...], same: tuple[tuple[str, ...], ...]) -> str:
+    """The name under which a tensor is listed, or the given one if it is not."""
+    names = {name, *(other for group in same if name in group for other in group)}
+    return next((s.name for s in stages if s.name in names), name)
+
+
+def list_stages(layers: dict[str, Layer], same: tuple[tuple[str, ...], ...]) -> tuple[Layer, ...]:
+    """The layers worth a person's choice: stages, else blocks; each tensor under one name."""
+    prefix = _common_prefix(list(layers))
+
+    def is_one_stage(name: str) -> bool:
+        """All direct children work at the container's own resolution."""
+        size = layers[name].shape[1:]
+        children = [n for n in layers if n.rpartition(".")[0] == name]
+        return all(layers[n].shape[1:] == size for n in children)
+
+    dropped: set[str] = set()
+    for names in same:
+        group = [n for n in names if n in layers]
+        if not group:
+            continue
+        # The module that made the tensor, and the containers that only hand it on.
+        outward = [group[0], *(n for n in group[1:] if group[0].startswith(n + "."))]
+        kept = next((n for n in reversed(outward) if is_one_stage(n)), group[0])
+        dropped.update(n for n in group if n != kept)
+    kept_layers = [layer for name, layer in layers.items() if name not in dropped]
+    choices = []
+    for depth in range(6):
+        choice = [s for s in kept_layers if s.name[len(prefix) :].count(".") <= depth]
+        if FEW <= len(choice) <= MANY:
+            return tuple(choice)
+        choices.append(choice)
+    return tuple(next((c for c in choices if len(c) >= FEW), kept_layers))
+
+
+def _common_prefix(names: list[str]) -> str:
+    parts = [n.split(".") for n in names]
+    prefix: list[str] = []
+    for level in zip(*parts, strict=False):
+        if len(set(level)) > 1:
+            break
+        prefix.append(level[0])
+    return "".join(f"{p}." for p in prefix)
+
+
+def last_features(
+    module: nn.Module, stages: tuple[Layer, ...], classes: int, calls: Iterable[str]
+) -> str:
+    """The last spatial layer that computes features, as the Grad-CAM paper advises (section 3).
+
+    Args:
+        module: the network.
+        stages: its listed layers.
+        classes: how many scores it gives.
+        calls: the names of all its modules that ran, in order.
+    """
+    order = list(calls)
+    for layer in reversed(stages):
+        # A map for each class, as segmentation nets end in, is the answer itself, unless something weighs it again.
+        is_answer = layer.shape[0] == classes and not any(
+            _weighs(module.get_submodule(name)) for name in order[order.index(layer.name) + 1 :]
+        )
+        if not is_answer and not isinstance(module.get_submodule(layer.name), _PASSIVE):
+            return layer.name
+    return stages[-1].name
+
+
+def _weighs(part: nn.Module) -> bool:
+    """Whether a module has a matrix or a kernel of its own; a normalization has only vectors."""
+    return any(p.ndim >= 2 for p in part.parameters(recurse=False))

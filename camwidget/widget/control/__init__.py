@@ -1,0 +1,1 @@
+"""What turns a person's requests into maps and predictions: the worker, the controllers, the caches."""

@@ -1,0 +1,353 @@
+"""What has been computed already: pixels, forward passes and maps, the recent ones kept."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...attribution.explaining import PictureFacts, assemble, scale_saliency
+from ...attribution.explanation import Explanation
+from ...attribution.methods import Method, get_method
+from ...attribution.targets import resolve_target
+from ...attribution.tone_mapping import tone_mapped, tone_note
+from ...attribution.trace import LargeGraphError, Trace
+from ...errors import CamwidgetError
+from ...execution.structure_copy import weight_marks
+from ...export.image_payload import scene_of
+from ...images.array_pictures import channels_shown
+from ...images.conversion import PictureLike, shades
+from ...images.ground_truth import GroundTruth
+from ...masking.ranks import rank_levels
+from ...models.layer_table import AT_INPUT
+from ...models.vision_model import VisionModel
+from ...runtime.caches import Recent, cache_limit, make_room, room_beside, size_of
+from ..view.thumbnails import TILE, thumbnail
+
+__all__ = ["Picture", "Workbench"]
+
+_numbers = itertools.count()
+
+
+@dataclass(eq=False)
+class Picture:
+    """A picture to choose from. Its pixels are made when it is first looked at."""
+
+    source: PictureLike = field(repr=False)
+    name: str
+    truth: GroundTruth | None = field(default=None, repr=False)
+    id: str = field(default_factory=lambda: f"picture-{next(_numbers)}")
+
+
+class Workbench:
+    """Computes what an explorer asks for, each thing once while it is recent.
+
+    Args:
+        model: whose pictures and maps these are; with its text, if it takes one.
+    """
+
+    def __init__(self, model: VisionModel) -> None:
+        self.model = model
+        self._pixels: Recent[torch.Tensor] = Recent(32, size_of)
+        #: The same as 8-bit levels, which all maps of a picture share.
+        self._shown: Recent[np.ndarray] = Recent(32, size_of)
+        self._said: Recent[np.ndarray] = Recent(256, size_of)
+        self._traces: Recent[Trace] = Recent(4, size_of, grows=True)
+        #: The same passes, where several classes are compared.
+        self._shared: Recent[Trace] = Recent(2, size_of, grows=True)
+        #: Of one picture, a pass cut at every layer: its graph is large.
+        self._every: Recent[Trace] = Recent(1, size_of, grows=True)
+        #: The shapes of pictures for which that graph is too large, each with the limit that it was above.
+        self._too_large: dict[torch.Size, int] = {}
+        self._explanations: Recent[Explanation] = Recent(96, _size_of_map)
+        self._levels: Recent[np.ndarray] = Recent(16, size_of)
+        self._weights: tuple[int, ...] = ()
+
+    def _follow_weights(self) -> tuple[int, ...]:
+        """Forget what was computed with other weights than the model has now; what tells these from others."""
+        weights = weight_marks(self.model.module)
+        if weights != self._weights:
+            self._weights = weights
+            self._forget_passes()
+        return weights
+
+    def _forget_passes(self) -> None:
+        for cache in (self._said, self._traces, self._shared, self._every, self._explanations):
+            cache.clear()
+
+    def forget(self) -> None:
+        """Forget everything."""
+        self._forget_passes()
+        for cache in (self._pixels, self._shown, self._levels):
+            cache.clear()
+
+    def under(self, model: VisionModel) -> Workbench:
+        """A bench for the same model under another text, or around a copy: the pixels are the same, all else is not."""
+        other = Workbench(model)
+        other._pixels, other._shown = self._pixels, self._shown
+        return other
+
+    def pixels(self, picture: Picture) -> torch.Tensor:
+        """The pixels (C, H, W) that the model gets of a picture."""
+        return self._pixels.get(picture, lambda: self.model.preprocess.pixels(picture.source))
+
+    def tile(self, picture: Picture) -> np.ndarray | None:
+        """Make a picture's thumbnail, uint8 (side, side, 3); None if it cannot be read."""
+        try:
+            return thumbnail(shades(self._small(picture)))
+        except CamwidgetError:
+            return None
+
+    def _small(self, picture: Picture) -> torch.Tensor:
+        """Pixels for a thumbnail. They are not kept: a long strip would displace those that are in use."""
+        known = self._pixels.peek(picture)
+        if known is not None:
+            return known
+        if isinstance(picture.source, torch.Tensor):  # pixels already, which nothing makes smaller
+            return self.model.preprocess.pixels(picture.source)
+        return self.model.preprocess.smaller(2 * TILE).pixels(picture.source)
+
+    def trace(
+        self, picture: Picture, layer: str | None = None, *, with_input: bool = False
+    ) -> Trace:
+        """The remembered forward pass of a picture, cut at a layer, or with a graph from the picture on."""
+        self._follow_weights()
+        layers = [] if layer is None else [layer]
+        return self._traces.get(
+            (picture, layer, with_input),
+            lambda: self._run(picture, layers, with_input=with_input),
+        )
+
+    def _run(
+        self,
+        picture: Picture,
+        layers: list[str],
+        *,
+        with_input: bool = False,
+        most_bytes: int | None = None,
+    ) -> Trace:
+        pixels = self.pixels(picture)
+        make_room(pixels)
+        trace = Trace(
+            self.model,
+            pixels[None],
+            layers,
+            with_input=with_input,
+            most_bytes=most_bytes,
+        )
+        self._said.get(picture, lambda: self._probabilities(trace.logits[0]))
+        return trace
+
+    def _trace_for(self, picture: Picture, method: Method, layer: str) -> Trace:
+        """The pass that a method wants."""
+        return self.trace(
+            picture, None if method.at_input else layer, with_input=method.needs_input
+        )
+
+    def _shared_trace(self, picture: Picture, method: Method, layer: str) -> Trace:
+        """The pass that a method wants for several classes at once, whose gradients are no single class's."""
+        trace = self._trace_for(picture, method, layer)
+        return self._shared.get(trace, trace.apart)
+
+    def explanation(
+        self, picture: Picture, target: int | None, method: str, layer: str, *, spare: bool = False
+    ) -> Explanation:
+        """A map; the predicted class's if target is None. A ``spare`` one displaces nothing that is remembered."""
+        *_, (_, explanation) = self.growing(picture, target, method, layer, spare=spare)
+        return explanation
+
+    def growing(
+        self, picture: Picture, target: int | None, method: str, layer: str, *, spare: bool = False
+    ) -> Iterator[tuple[float, Explanation]]:
+        """A map as it takes shape: how much of the work is done, from 0 to 1, and the map so far."""
+        chosen = get_method(method)
+        chosen.check(self.model, layer)
+        weights = self._follow_weights()
+        if target is None:
+            self._trace_for(picture, chosen, layer)  # which says it too
+            index = self.predicted(picture)
+        else:
+            index = target
+        # A map of the picture itself is the same whatever layer is chosen.
+        key = (picture, index, method, None if chosen.at_input else layer)
+        known = self._explanations.peek(key)
+        if known is not None:
+            yield 1.0, known
+            return
+        resolved = resolve_target(self.model, index)
+        trace = self._every.peek(picture)
+        if trace is None or not (chosen.is_quick_at_layers and trace.remembers(resolved, layer)):
+            trace = self._trace_for(picture, chosen, layer)
+        make_room(trace.pixels)  # a method's own tensors are as large as a layer's
+        facts = self._facts(picture, trace)
+        for step in chosen.steps(trace, resolved, layer):
+            scaled = scale_saliency(step.maps, trace.pixels.shape[-2:], chosen.scale)[0]
+            raw = step.maps[0].float().cpu().numpy()
+            explanation = assemble(facts, resolved, chosen, layer, raw, scaled)
+            if step.done == step.total and weights == self._weights:
+                self._explanations.put(key, explanation, spare=spare)
+            yield step.done / step.total, explanation
+
+    def _facts(self, picture: Picture, trace: Trace) -> PictureFacts:
+        """What all maps of a picture from a pass share; the pixels also with those from other passes."""
+
+        def make() -> np.ndarray:
+            shown = shades(trace.pixels[0])
+            shown.flags.writeable = False
+            return shown
+
+        model = trace.model
+        pixels = self._shown.get(picture, make)
+        return PictureFacts(0, pixels, model.prediction(trace.logits[0]), model.name, model.text)
+
+    def _trace_of_every_layer(self, picture: Picture, names: list[str]) -> Trace | None:
+        """A pass cut at all layers; None where it would leave hardly any room for anything else."""
+        pixels = self.pixels(picture)
+        limit, shape = cache_limit(), pixels.shape
+        most = room_beside(pixels) * 3 // 4
+        if self._too_large.get(shape, -1) >= limit:
+            return None
+        try:
+            return self._every.get(picture, lambda: self._run(picture, names, most_bytes=most))
+        except LargeGraphError:
+            self._too_large[shape] = limit
+            return None
+
+    def stages(self, picture: Picture, target: int, method: str) -> Iterator[dict[str, Any]]:
+        """A map's own cells at each layer where the method applies, all from one pass.
+
+        Nothing comes for a method that has no maps at layers, or runs the model anew for each, nor where the picture is
+        so large that one pass for all layers is (see ``caches.set_cache_limit``).
+        """
+        chosen = get_method(method)
+        if not chosen.is_quick_at_layers:
+            return
+        every = [x.name for x in self.model.layers]
+        names = [name for name in every if chosen.reason(self.model, name) is None]
+        if len(names) < 2:
+            return
+        self._follow_weights()
+        trace = self._trace_of_every_layer(picture, every)
+        if trace is None:
+            return
+        resolved = resolve_target(self.model, target)
+        for name in names:
+            cells = chosen.compute(trace, resolved, name)[0].relu().float().cpu().numpy()
+            if np.isfinite(cells).all():
+                rows, columns = cells.shape
+                content = cells.astype("<f4").tobytes()
+                yield {"name": name, "rows": rows, "columns": columns, "cells": content}
+
+    def cells(
+        self, picture: Picture, classes: Sequence[int], method: str, layer: str
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Of each class its map's own cells (h, w), rectified; those without a finite map are left out.
+
+        Nothing comes for a method that has no maps at layers, or runs the model anew for each.
+        """
+        chosen = get_method(method)
+        if not chosen.is_quick_at_layers:
+            return
+        self._follow_weights()
+        trace = self._every.peek(picture)
+        if trace is None or layer not in trace.layers:
+            trace = self._trace_for(picture, chosen, layer)
+        make_room(trace.pixels)
+        # Of a large picture the gradients of all these classes would be more than may be remembered.
+        is_large = room_beside(trace.pixels) < cache_limit() // 2
+        for index in classes:
+            target = resolve_target(self.model, index)
+            one = trace.apart() if is_large else trace
+            if chosen.needs_gradients:
+                # Not of all at once: at a shallow layer nobody could wait for so long.
+                one.remember_gradients([target], [layer])
+            cells = chosen.compute(one, target, layer)[0].relu().float().cpu().numpy()
+            if np.isfinite(cells).all():
+                yield index, cells
+
+    def probabilities(self, picture: Picture) -> np.ndarray:
+        """What the model says of the whole picture, float64 (classes,)."""
+
+        def ask() -> np.ndarray:
+            pixels = self.pixels(picture)
+            make_room(pixels)
+            return self._probabilities(self.model.logits(pixels[None])[0])
+
+        self._follow_weights()
+        return self._said.get(picture, ask)
+
+    def predicted(self, picture: Picture) -> int:
+        """The class that a picture is explained for unless another is asked for."""
+        return self.model.foremost(torch.from_numpy(self.probabilities(picture))[None])[0]
+
+    def _probabilities(self, logits: torch.Tensor) -> np.ndarray:
+        return self.model.probabilities(logits.float()).double().cpu().numpy()
+
+    def levels(self, explanation: Explanation) -> np.ndarray:
+        """The rank levels of a map, uint16 (H, W)."""
+        return self._levels.get(explanation, lambda: rank_levels(explanation.saliency))
+
+    def strongest(
+        self, picture: Picture, classes: list[int], method: str, layer: str, x: int, y: int
+    ) -> list[tuple[int, float]]:
+        """The classes whose maps are positive at a pixel, strongest first, on one common scale in (0, 1]."""
+        chosen = get_method(method)
+        chosen.check(self.model, layer)
+        trace = self._shared_trace(picture, chosen, layer)
+        targets = [resolve_target(self.model, i) for i in classes]
+        if chosen.needs_gradients:
+            trace.remember_gradients(targets)
+        maps = torch.cat([chosen.compute(trace, t, layer) for t in targets])
+        # Not each map's own maximum: classes are compared here.
+        maps = torch.nn.functional.interpolate(
+            maps.relu()[:, None].float(),
+            size=trace.pixels.shape[-2:],
+            mode="bilinear",
+            align_corners=False,
+        )[:, 0]
+        values = (maps[:, y, x] / maps.max().clamp(min=torch.finfo(maps.dtype).tiny)).tolist()
+        pairs = [(i, v) for i, v in zip(classes, values, strict=True) if v >= 0.005]
+        return sorted(pairs, key=lambda pair: -pair[1])
+
+    def scene(self, picture: Picture) -> dict[str, Any]:
+        """The picture and its baselines as the browser wants them."""
+        return scene_of(picture.id, self.pixels(picture))
+
+    def wire(self, picture: Picture, explanation: Explanation) -> dict[str, Any]:
+        """A map as the browser wants it: 8-bit saliency, rank levels, and the layer's own cells.
+
+        Of a tone-mapped map "drawn" is what is drawn instead of the saliency, and the cells are as they are drawn.
+        """
+        note = channels_shown(self.model.preprocess.channels)
+        raw = np.maximum(explanation.raw, 0)
+        knee = explanation.knee
+        cells = tone_mapped(raw / raw.max() if raw.max() > 0 else raw, knee)
+        return {
+            "scene": picture.id,
+            "saliency": _bytes(explanation.saliency),
+            "drawn": None if knee is None else _bytes(tone_mapped(explanation.saliency, knee)),
+            "knee": knee,
+            "scale_note": tone_note(knee),
+            "levels": self.levels(explanation).astype("<u2").tobytes(),
+            "cells": _bytes(cells),
+            "cells_shape": list(cells.shape),
+            "layer": explanation.layer,
+            "at_input": explanation.layer == AT_INPUT,
+            "title": f"{explanation.title} · {note}" if note else explanation.title,
+            "empty": explanation.is_empty,
+            "note": explanation.note,
+        }
+
+
+def _size_of_map(explanation: Explanation) -> int:
+    """The bytes that are this map's alone: the picture's pixels are all its maps'."""
+    return size_of([explanation.saliency, explanation.raw])
+
+
+def _bytes(values: np.ndarray) -> bytes:
+    """Values in [0, 1] as 8-bit levels."""
+    return np.round(values * 255).astype(np.uint8).tobytes()

@@ -1,0 +1,221 @@
+"""What is compared: A is what an explorer shows, B the same but for a few things."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..._registry import did_you_mean
+from ..._validation import require_model
+from ...attribution.explanation import Explanation
+from ...attribution.methods import get_method
+from ...errors import CamwidgetError, LayerError, MethodError, ModelError, PictureError, TargetError
+from ...models.class_names import unique_names
+from ...models.vision_model import VisionModel
+from .cache import Picture, Workbench
+from .map_controller import Request
+from .prompt_control import Texts
+
+__all__ = [
+    "ARRANGEMENTS",
+    "KEYS",
+    "Other",
+    "class_of",
+    "difference",
+    "list_models",
+    "model_names",
+    "resolve",
+    "valid_compare",
+    "why_apart",
+]
+
+#: In what B may differ from A.
+KEYS = ("model", "picture", "target", "method", "layer")
+
+#: How the two are shown.
+ARRANGEMENTS = ("side", "split", "difference")
+
+
+def list_models(model: VisionModel | Sequence[VisionModel]) -> tuple[VisionModel, ...]:
+    """One model or several, all of which can be explored.
+
+    Raises:
+        CamwidgetError: if there is none, or something is no model, or has no classes to choose from.
+    """
+    models = tuple(model) if isinstance(model, (list, tuple)) else (model,)
+    if not models:
+        raise CamwidgetError("The list of models is empty: Explorer takes one or more.")
+    for one in models:
+        require_model(one, "Explorer")
+        if not one.classes:
+            raise CamwidgetError(
+                f"There is nothing to choose from: {one.no_classes} Or use camwidget.explain(…, target=callable)."
+            )
+    return models
+
+
+def model_names(models: Sequence[VisionModel]) -> tuple[str, ...]:
+    """What to call each of several models: two may have the same name, and other weights."""
+    return unique_names([m.name for m in models], len(models))
+
+
+def class_of(model: VisionModel, name: str) -> int | None:
+    """The class of this name, None if the model has none."""
+    try:
+        return model.class_index(name)
+    except TargetError:
+        return None
+
+
+def valid_compare(
+    value: Any,
+    models: Sequence[VisionModel],
+    pictures: int,
+    under: Callable[[Mapping[str, Any]], VisionModel | None],
+) -> dict[str, Any] | None:
+    """In what B differs, every name as it is listed; None if nothing is compared.
+
+    Args:
+        value: what somebody set.
+        models: to choose from.
+        pictures: how many there are.
+        under: gives B's model under the text that it will have; None if its classes are not known yet.
+
+    Raises:
+        CamwidgetError: of the kind that the explorer's own trait raises.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise CamwidgetError(
+            f"compare is None, or a mapping with any of {', '.join(map(repr, KEYS))}; not {type(value).__name__}."
+        )
+    unknown = [k for k in value if k not in KEYS]
+    if unknown:
+        raise CamwidgetError(
+            f"B cannot differ in {unknown[0]!r}.{did_you_mean(unknown[0], KEYS)} "
+            f"It can in {', '.join(map(repr, KEYS))}."
+        )
+    checked = dict(value)
+    if "model" in checked:
+        checked["model"] = _number(checked["model"], len(models), "model", ModelError)
+    if "picture" in checked:
+        checked["picture"] = _number(checked["picture"], pictures, "picture", PictureError)
+    model = models[checked.get("model", 0)]
+    if "method" in checked:
+        if not isinstance(checked["method"], str):
+            raise MethodError(f"A method is a name, not {type(checked['method']).__name__}.")
+        get_method(checked["method"])  # whether it applies to B is B's own concern
+    if "layer" in checked:
+        if not isinstance(checked["layer"], str):
+            raise LayerError(f"A layer is a name, not {type(checked['layer']).__name__}.")
+        checked["layer"] = model.layer(checked["layer"]).name
+    if checked.get("target") is not None:
+        target, known = checked["target"], under(checked)
+        if known is not None:
+            checked["target"] = known.classes[known.class_index(target)]
+        elif not isinstance(target, str):
+            raise TargetError(
+                f"A class of {model.name} is a name here: its text has to be known first."
+            )
+    return checked or None
+
+
+def _number(value: Any, count: int, what: str, error: type[CamwidgetError]) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise error(f"A {what} is a number here, not {type(value).__name__}.") from None
+    if isinstance(value, bool) or not 0 <= number < count:
+        raise error(f"There is no {what} {value!r}: there are {count}, from 0.")
+    return number
+
+
+@dataclass(frozen=True)
+class Other:
+    """B, ready to be computed.
+
+    Attributes:
+        number: of its model.
+        bench: under its text.
+        picture: which.
+        target: its class; None for its own prediction.
+        method: name of the method.
+        layer: name of the layer.
+        said: in what it could not follow A; empty if it could.
+    """
+
+    number: int
+    bench: Workbench
+    picture: Picture
+    target: int | None
+    method: str
+    layer: str
+    said: str
+
+
+def resolve(
+    compare: Mapping[str, Any],
+    shown: Request,
+    target: str,
+    texts: Sequence[Texts],
+    pictures: Sequence[Picture],
+) -> Other:
+    """What B is beside a map that is shown. The model may have to run, to propose a text.
+
+    Args:
+        compare: in what it differs.
+        shown: what A's map is of.
+        target: the name of A's class.
+        texts: of each model.
+        pictures: to choose from.
+
+    Raises:
+        PromptError: if B's model cannot read A's text.
+    """
+    number = compare.get("model", 0)
+    picture = pictures[compare["picture"]] if "picture" in compare else shown.picture
+    bench = texts[number].bench(picture, shown.text)
+    model = bench.model
+    said = []
+    name = compare.get("target", target)
+    index = None if name is None else class_of(model, name)
+    if name is not None and index is None:
+        said.append(f"No {name!r} here: its own prediction.")
+    layer = compare.get("layer", shown.layer)
+    try:
+        layer = model.layer(layer).name
+    except LayerError:
+        if not get_method(compare.get("method", shown.method)).at_input:
+            said.append(f"No layer {layer!r} here: its default, {model.default_layer}.")
+        layer = model.default_layer
+    method = compare.get("method", shown.method)
+    return Other(number, bench, picture, index, method, layer, " ".join(said))
+
+
+def difference(a: Explanation, b: Explanation) -> np.ndarray:
+    """A's saliency minus B's, float32 (H, W) in [-1, 1]; each has its own maximum at 1."""
+    return np.asarray(a.saliency, np.float32) - np.asarray(b.saliency, np.float32)
+
+
+def why_apart(shown: Picture, a: Workbench, other: Other) -> str:
+    """Why there is no difference of two maps, pixel by pixel; empty if there is one."""
+    b = other.bench
+    if other.picture is not shown:
+        return f"No difference: A is of {shown.name}, B of {other.picture.name}."
+    one, two = (bench.pixels(shown) for bench in (a, b))
+    (height, width), (tall, wide) = one.shape[-2:], two.shape[-2:]
+    if (height, width) != (tall, wide):
+        return f"No difference: A sees the picture at {width}×{height}, B at {wide}×{tall}."
+    if one.shape == two.shape and bool((one == two).all()):
+        return ""
+    first, second = a.model.preprocess, b.model.preprocess
+    known = first.geometry is None and second.geometry is None
+    # Otherwise interpolated, or in grey: each pixel is still the same place.
+    if known and (first.size, first.resize) == (second.size, second.resize):
+        return ""
+    return "No difference: the two models cut the picture otherwise."

@@ -1,0 +1,56 @@
+"""Where the map shown is: its box and its peak, and whether the truth agrees where it is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...analysis.localizing import best_overlap, localize, points_at
+from ...attribution.explanation import Explanation
+from ...images.ground_truth import Whereabouts
+from ...models.vision_model import VisionModel
+from ...runtime.caches import Recent, size_of
+from ..panels.scoring import objects
+from ..view import messages
+from .cache import Picture
+
+__all__ = ["Boxes"]
+
+
+class Boxes:
+    """The box of a map by ``localize``, its peak, and what they hit."""
+
+    def __init__(self) -> None:
+        self._where: Recent[Whereabouts | None] = Recent(96, size_of)
+
+    def wire(
+        self, picture: Picture, model: VisionModel, target: int, explanation: Explanation | None
+    ) -> dict[str, Any]:
+        """A map's box and peak as the browser wants them; empty where there is none.
+
+        Args:
+            picture: whose map it is.
+            model: under its text.
+            target: the map's class.
+            explanation: the map; None while there is none.
+        """
+        found = None if explanation is None else localize(explanation)
+        if found is None:
+            return {}
+        y, x = found.peak
+        true = self._true(picture, model, target)
+        hit, said = "", ""
+        if true is not None and len(true.boxes):
+            # By the rule of the pointing game, which the scores below have too.
+            hit = "hit" if points_at(found.peak, true.mask) else "miss"
+            said = messages.box(best_overlap(found.box, true.boxes), len(true.boxes), hit == "hit")
+        return {
+            "scene": picture.id,
+            "box": [int(side) for side in found.box],
+            "peak": [int(x), int(y)],
+            "hit": hit,
+            "said": said,
+        }
+
+    def _true(self, picture: Picture, model: VisionModel, target: int) -> Whereabouts | None:
+        key = (picture, model.classes[target], model.text)
+        return self._where.get(key, lambda: objects(picture, model, target))

@@ -1,0 +1,178 @@
+"""The model's answers to masked pictures: one for the slider, and the whole curve, coarse to fine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from ...analysis import mask_curve
+from ...analysis.mask_curve import (
+    MaskCurve,
+    curve_of,
+    hidden_pixels,
+    mask_pixels,
+    multiply_pixels,
+    paint_pixels,
+)
+from ...attribution.batched_inference import batch_size
+from ...attribution.explanation import Explanation
+from ...images.conversion import shades
+from ...masking.baselines import RecentFills
+from ...masking.inpainting import INPAINTINGS
+from ...masking.user_mask import hides
+from ...models.vision_model import VisionModel
+from ...runtime.caches import make_room
+
+__all__ = [
+    "MODES",
+    "WHOLE",
+    "Mask",
+    "filled",
+    "is_whole",
+    "masked",
+    "refine_curve",
+    "replaced",
+    "said_of_masked",
+]
+
+#: Beside removing and keeping, the picture times its map.
+MODES = (*mask_curve.MODES, "multiply")
+
+#: Points of a whole curve; each pass of ``_PASSES`` adds those between the ones before.
+_STEPS = 21
+_PASSES = ((0, 5, 10, 15, 20), (2, 7, 12, 17, 3, 8, 13, 18), (1, 4, 6, 9, 11, 14, 16, 19))
+
+
+#: Where the slider leaves the picture whole: (mode, fraction).
+WHOLE = (("remove", 0.0), ("keep", 1.0))
+
+
+class Mask(NamedTuple):
+    """How a picture is masked: by its map first, then by what is painted on it."""
+
+    mode: str
+    baseline: str
+    fraction: float
+    paint: np.ndarray | None = None
+
+
+def is_whole(mask: Mask, explanation: Explanation) -> bool:
+    """Whether such a mask leaves the picture whole. A map of zeros ranks nothing, so it masks nothing."""
+    at_end = (mask.mode, mask.fraction) in WHOLE
+    return (explanation.is_empty or at_end) and not hides(mask.paint)
+
+
+def replaced(mask: Mask, explanation: Explanation | None, levels: np.ndarray) -> np.ndarray:
+    """Which pixels the fill takes the place of, bool (H, W). The picture times its map has none but painted ones.
+
+    Args:
+        mask: the present one.
+        explanation: the map; None while there is none, which masks nothing.
+        levels: its rank levels, uint16 (H, W); whatever there is if there is no map.
+    """
+    if explanation is None or explanation.is_empty or mask.mode == "multiply":
+        mask = mask._replace(mode="remove", fraction=0.0)
+    return hidden_pixels(levels, [mask.fraction], mask.mode, mask.paint)[0].numpy()
+
+
+def masked(
+    pixels: torch.Tensor, explanation: Explanation, levels: np.ndarray, mask: Mask
+) -> torch.Tensor:
+    """The picture (C, H, W) as it is on the screen, and as the model gets it."""
+    mode, baseline, fraction, paint = mask
+    if explanation.is_empty:
+        return paint_pixels(pixels, pixels, paint, baseline)
+    if mode == "multiply":
+        product = multiply_pixels(pixels, explanation.saliency)
+        return paint_pixels(product, pixels, paint, baseline)
+    fill = _fill(pixels, baseline)
+    return mask_pixels(
+        pixels, levels, [fraction], mode=mode, baseline=baseline, paint=paint, fill=fill
+    )[0]
+
+
+_fills = RecentFills()
+
+
+def _fill(pixels: torch.Tensor, baseline: str) -> torch.Tensor | None:
+    """What a baseline has in the place of all pixels; None if it depends on which are hidden."""
+    return None if baseline in INPAINTINGS else _fills.get(pixels, baseline)
+
+
+def filled(scene: str, masked: torch.Tensor, hidden: np.ndarray, baseline: str) -> dict[str, Any]:
+    """What the browser cannot make itself: the pixels of an inpainted hole. Empty of any other baseline.
+
+    Args:
+        scene: the picture's id.
+        masked: the picture (C, H, W) with the hole filled.
+        hidden: the hole, bool (H, W).
+        baseline: what it is filled with.
+    """
+    if baseline not in INPAINTINGS:
+        return {}
+    return {
+        "scene": scene,
+        "baseline": baseline,
+        "hole": np.packbits(hidden).tobytes(),
+        "rgb": shades(masked)[hidden].tobytes(),
+    }
+
+
+def said_of_masked(model: VisionModel, changed: torch.Tensor) -> np.ndarray:
+    """Probabilities (classes,), float64, of one changed picture (C, H, W)."""
+    make_room(changed)
+    said = model.probabilities(model.logits(changed[None]))[0]
+    return np.asarray(said.double().cpu().numpy())
+
+
+def refine_curve(
+    model: VisionModel,
+    pixels: torch.Tensor,
+    explanation: Explanation,
+    levels: np.ndarray,
+    mask: Mask,
+    whole: np.ndarray,
+) -> Iterator[MaskCurve | None]:
+    """The curve after each pass, a first shape soon and the rest when there is time; None in between.
+
+    Args:
+        model: under its text.
+        pixels: of the picture, (C, H, W).
+        explanation: the map.
+        levels: its rank levels, uint16 (H, W).
+        mask: the present one, of which every fraction is tried.
+        whole: probabilities (classes,) of the whole picture.
+    """
+    mode, baseline, _, paint = mask
+    known: dict[int, np.ndarray] = {}
+    fractions = np.linspace(0, 1, _STEPS)
+    piece = 1
+    for steps in _PASSES:
+        left = list(steps)
+        while left:
+            now, left = left[:piece], left[piece:]
+            make_room(pixels)
+            start = time.perf_counter()
+            stack = mask_pixels(
+                pixels,
+                levels,
+                fractions[now].tolist(),
+                mode=mode,
+                baseline=baseline,
+                paint=paint,
+                fill=_fill(pixels, baseline),
+            )
+            values = model.probabilities(model.logits(stack)).double().cpu().numpy()
+            known.update(zip(now, values, strict=True))
+            # The next piece takes about a tenth of a second: then the slider may have its turn.
+            each = (time.perf_counter() - start) / len(now)
+            piece = max(1, min(batch_size(model, *pixels.shape[-2:]), int(0.1 / each)))
+            if left:
+                yield None
+        order = sorted(known)
+        points = np.stack([known[i] for i in order])
+        yield curve_of(model, fractions[order], points, whole, explanation.target, mode, baseline)

@@ -1,0 +1,49 @@
+"""The pictures of an explorer, from whatever a person passes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...errors import PictureError
+from ...images.containers import Entry, list_entries
+from ...images.ground_truth import GroundTruth
+from .cache import Picture
+
+__all__ = ["list_pictures", "named_picture"]
+
+
+def named_picture(source: Any, number: int) -> Picture:
+    """One picture with a name to show: its file's, or its number."""
+    if isinstance(source, Mapping):  # a row of a data set
+        entries = list_entries(source) or []
+        if len(entries) != 1:
+            raise PictureError("One picture was expected, not several: add them one by one.")
+        return _picture(entries[0], number)
+    name = Path(source).name if isinstance(source, (str, os.PathLike)) else ""
+    return _picture(Entry(source, name), number)
+
+
+def list_pictures(images: Any) -> list[Picture]:
+    """A picture, or any container of them (see ``picture_containers.list_entries``).
+
+    Files are not opened here: a broken one must not keep the others from being shown.
+
+    Raises:
+        PictureError: if it is neither, or a folder without a picture.
+    """
+    if images is None:
+        return []
+    entries = list_entries(images)
+    if entries is None:
+        return [named_picture(images, 0)]
+    return [_picture(entry, number) for number, entry in enumerate(entries)]
+
+
+def _picture(entry: Entry, number: int) -> Picture:
+    """A picture, or something that carries one, perhaps with its truth, as the zoo's samples do."""
+    truth = entry.source if isinstance(entry.source, GroundTruth) else None
+    source = getattr(entry.source, "image", entry.source)
+    return Picture(source, entry.name or f"picture {number + 1}", truth)

@@ -1,0 +1,140 @@
+"""Under which text each picture is explained, and the model and workbench under it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...models.vision_model import VisionModel
+from ...runtime.caches import Recent
+from .cache import Picture, Workbench
+
+__all__ = ["Texts"]
+
+#: More outputs than this beside those that words stand for are no row of buttons.
+_FEW = 3
+
+
+class Texts:
+    """The texts of an explorer's pictures; for a model that takes none, one workbench and no texts.
+
+    A model that proposes a text has one for each picture, and what a person writes is for the picture it was written
+    for. Where the text can only come from a person it is a question, and stays when the picture changes; the
+    prompt's first example stands until one is written.
+
+    Args:
+        model: as declared.
+    """
+
+    def __init__(self, model: VisionModel) -> None:
+        self.model = model
+        self.base = Workbench(model)  #: knows the pixels; under a text, ``bench``
+        self._benches: Recent[Workbench] = Recent(3)  # whose own caches are weighed
+        self._written: dict[Picture, str] = {}
+        self._own: dict[Picture, str] = {}
+        self._last: str | None = None
+        #: Whether the model proposes texts; not known before it has been asked.
+        self._proposes: bool | None = None
+
+    @property
+    def last(self) -> str | None:
+        """What was written last, for whatever picture."""
+        return self._last
+
+    def known(self, picture: Picture) -> str | None:
+        """The text to explain a picture under; None if the model takes none, or has still to propose one."""
+        if self.model.prompt is None:
+            return None
+        if self._proposes is False:
+            return self._last or self.model.prompt.examples[0]
+        return self._written.get(picture) or self._own.get(picture)
+
+    def write(self, picture: Picture | None, text: str) -> None:
+        """A person wants a text, for a picture if there is one."""
+        self._last = text
+        if picture is not None:
+            self._written[picture] = text
+
+    def forget(self, picture: Picture) -> None:
+        """Back to the model's own text for a picture."""
+        self._written.pop(picture, None)
+
+    def move(self, model: VisionModel) -> None:
+        """The model is on another device now: nothing that was computed is kept, since the old one may be no more.
+
+        Args:
+            model: the same as before, around a copy of its module.
+        """
+        self.model = model
+        self.base = self.base.under(model)
+        self._benches = Recent(3)
+
+    def forget_all(self) -> None:
+        """Nothing is shown any more: forget what was computed, and the pixels too."""
+        self._benches.clear()
+        self.base.forget()
+
+    def restore(self, picture: Picture, text: str) -> None:
+        """Another text came to nothing: a picture's is this again."""
+        self.write(picture, text)
+        if text == self._own.get(picture):
+            self.forget(picture)
+
+    def bench(self, picture: Picture, text: str | None) -> Workbench:
+        """A workbench under a text; if None, under the picture's, for which the model may have to run.
+
+        Raises:
+            PromptError: if the model cannot read it.
+        """
+        prompt = self.model.prompt
+        if prompt is None:
+            return self.base
+        chosen = text or self.known(picture) or self._proposed(picture)
+        return self._benches.get(
+            chosen, lambda: self.base.under(self.model.given(**{prompt.name: chosen}))
+        )
+
+    def _proposed(self, picture: Picture) -> str:
+        own = self.model.proposal(self.base.pixels(picture))
+        self._proposes = own is not None
+        if own is None:
+            assert self.model.prompt is not None
+            return self._last or self.model.prompt.examples[0]
+        # As the model will have it, so that the two can be compared.
+        self._own[picture] = " ".join(own.split())
+        return self._own[picture]
+
+    def panel(
+        self, picture: Picture | None = None, model: VisionModel | None = None
+    ) -> dict[str, Any]:
+        """What the browser shows of the text; empty for a model that takes none.
+
+        Args:
+            picture: the picture shown; None before there is one.
+            model: the model under the text shown.
+        """
+        prompt = self.model.prompt
+        if prompt is None:
+            return {}
+        reading = None if model is None else model.reading
+        words = () if reading is None else reading.words
+        stand_for = {target for _, target in words if target is not None}
+        # An output for a word that cannot be chosen is none that has been left out.
+        said = {word for word, _ in words}
+        beside: list[dict[str, Any]] = []
+        if model is not None and stand_for and len(model.classes) - len(stand_for) <= _FEW:
+            beside = [
+                {"text": name, "target": i}
+                for i, name in enumerate(model.classes)
+                if i not in stand_for and name.partition(" #")[0] not in said
+            ]
+        text = "" if model is None else model.text or ""
+        return {
+            "name": prompt.name,
+            "hint": prompt.hint,
+            "text": text,
+            "examples": list(prompt.examples),
+            "words": [{"text": w, "target": -1 if i is None else i} for w, i in words],
+            "beside": beside,
+            "proposes": bool(self._proposes),
+            "own": picture is not None and self._own.get(picture) == text,
+        }

@@ -1,0 +1,81 @@
+"""What is shown of a picture's ground truth: outlines, and how much of the map lies in the object."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...attribution.explanation import Explanation
+from ...images.ground_truth import GroundTruth, fit_mask, outline
+from ...models.vision_model import VisionModel
+from ...runtime.caches import Recent, size_of
+from ..view import messages
+from .cache import Picture
+
+__all__ = ["Truths"]
+
+
+class _Evidence(NamedTuple):
+    """Where the evidence for a class is, at the model's size."""
+
+    mask: np.ndarray
+    path: str
+    is_there: bool  #: in the picture, seen by the model or cropped away
+    objects: int  #: how many it touches
+
+
+class Truths:
+    """Outlines of the pictures that carry their truth, at the model's own size.
+
+    Args:
+        model: whose geometry the masks go through.
+    """
+
+    def __init__(self, model: VisionModel) -> None:
+        self._preprocess = model.preprocess
+        self._masks: Recent[list[np.ndarray]] = Recent(32, size_of)
+        self._paths: Recent[list[str]] = Recent(32, size_of)
+        self._evidence: Recent[_Evidence | None] = Recent(96, size_of)
+
+    def wire(
+        self, picture: Picture, model: VisionModel, target: int, explanation: Explanation | None
+    ) -> dict[str, Any]:
+        """A picture's truth as the browser wants it; empty where it is not known.
+
+        Args:
+            picture: whose.
+            model: under its text.
+            target: the class shown.
+            explanation: its map; None while there is none.
+        """
+        truth = picture.truth
+        if truth is None:
+            return {}
+        masks = self._masks.get(picture, lambda: [self._fitted(m) for m in truth.masks])
+        paths = self._paths.get(picture, lambda: [outline(m) for m in masks])
+        name = model.classes[target]
+        known = self._evidence.get(
+            (picture, name, model.text), lambda: self._find(truth, name, model.text, masks)
+        )
+        return {
+            "scene": picture.id,
+            "objects": [p for p in paths if p],
+            "evidence": "" if known is None else known.path,
+            "said": ""
+            if known is None
+            else messages.truth(name, explanation, known.mask, known.is_there, known.objects),
+        }
+
+    def _find(
+        self, truth: GroundTruth, name: str, text: str | None, masks: list[np.ndarray]
+    ) -> _Evidence | None:
+        found = truth.evidence(name, text)
+        if found is None:
+            return None
+        mask = self._fitted(found)
+        touched = sum(bool((m & mask).any()) for m in masks)
+        return _Evidence(mask, outline(mask), bool(found.any()), touched)
+
+    def _fitted(self, mask: np.ndarray) -> np.ndarray:
+        return fit_mask(mask, self._preprocess)

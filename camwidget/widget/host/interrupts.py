@@ -1,0 +1,92 @@
+"""A kernel's interrupt, heard by what computes on another thread.
+
+A signal reaches the main thread only, and ipykernel ignores it between two cells. While something slow runs, a handler
+of ours is there instead. During a cell the interrupt is the cell's alone; ``wait`` passes it on.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ...runtime import fork_safety
+from ...runtime.error_reports import log_error
+
+__all__ = ["Interrupts", "interrupts"]
+
+
+class Interrupts:
+    """Whoever is to be cancelled by an interrupt.
+
+    Args:
+        loop: gives the main thread's event loop, tornado's; None where there is no ipykernel: nothing is heard then.
+    """
+
+    #: Seconds between two looks at whose the signal is: while a cell runs, it is not ours to take.
+    PACE = 0.2
+
+    def __init__(self, loop: Callable[[], Any]) -> None:
+        self._loop = loop
+        # Not held while someone is called, who takes locks. Taken twice where the collector ends a work in here.
+        self._lock = fork_safety.rlock()
+        self._listeners: dict[object, Callable[[], None]] = {}
+        self._looking = False
+
+    def heard(self, cancel: Callable[[], None], work: Iterator[object]) -> Iterator[object]:
+        """Work that a worker does piece by piece; an interrupt between two cells cancels it.
+
+        Args:
+            cancel: called on the main thread.
+            work: what is to be done.
+        """
+        key = object()
+        loop = self._loop()
+        with self._lock:
+            self._listeners[key] = cancel
+            begin = loop is not None and not self._looking
+            self._looking = self._looking or begin
+        if begin:
+            loop.add_callback(self._look)
+        try:
+            yield from work
+        finally:  # at its end, or when nobody holds it any more
+            with self._lock:
+                self._listeners.pop(key, None)
+
+    def _look(self) -> None:
+        """On the main thread: take the signal when it is free, and give it back when nothing is left to cancel."""
+        with self._lock:
+            on = self._looking = bool(self._listeners)
+        now = signal.getsignal(signal.SIGINT)
+        if on:
+            if now == signal.SIG_IGN:
+                signal.signal(signal.SIGINT, self._interrupted)
+            self._loop().call_later(self.PACE, self._look)
+        elif now == self._interrupted:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _interrupted(self, *_: object) -> None:
+        # In a signal handler no lock may be taken: it is done as soon as the main thread is free.
+        self._loop().add_callback_from_signal(self._cancel)
+
+    def _cancel(self) -> None:
+        with self._lock:
+            listeners = list(self._listeners.copy().values())
+        for cancel in listeners:
+            try:
+                cancel()
+            except Exception as error:  # the others are cancelled all the same
+                log_error(error, "An interrupt could not be passed on.", self)
+
+
+def _kernels_loop() -> Any:
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return getattr(getattr(get_ipython(), "kernel", None), "io_loop", None)
+
+
+#: Of this process: it has one main thread.
+interrupts = Interrupts(_kernels_loop)

@@ -1,0 +1,244 @@
+"""How long a widget lives: as long as somebody holds it, or a cell of the notebook shows it.
+
+ipywidgets holds every widget until it is closed. A cell that is run again would so leave the widget before, which no
+page shows any more, with its thread, its comms and all that it remembers.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeAlias, TypeVar
+
+import ipywidgets
+from ipywidgets import Widget
+from ipywidgets.widgets import widget as registry
+
+from ...runtime import fork_safety
+
+__all__ = [
+    "HeldWhileShown",
+    "close_parts",
+    "weakly",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: A cell: ("id", its id), or ("text", its code) where the front end gives no ids.
+Cell: TypeAlias = tuple[str, str]
+
+#: The cell that runs now, where its beginning was not heard of.
+_PRESENT: Cell = ("present", "")
+#: Where no cell can be named: in a callback, in an Output widget, or in a host that is no notebook.
+_ELSEWHERE: Cell = ("elsewhere", "")
+
+
+def weakly(method: Callable[P, R]) -> Callable[P, R | None]:
+    """Return a function that calls a bound method as long as somebody holds its object, and then does nothing."""
+    known = weakref.WeakMethod(method)
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        found = known()
+        return None if found is None else found(*args, **kwargs)
+
+    return call
+
+
+class HeldWhileShown(ipywidgets.Widget):
+    """A widget that is closed once nobody holds it, and no cell of the notebook shows it.
+
+    Nothing that it is made of may hold it, but weakly.
+    """
+
+    _made_in: Cell = _ELSEWHERE
+    _shown_in: frozenset[Cell] = frozenset()
+
+    @property
+    def _is_heard(self) -> bool:
+        """Whether a page has said something of this widget."""
+        return False
+
+    def open(self) -> None:
+        """Open the comm, if it is not; neither it nor the registry of all widgets keeps this one alive."""
+        super().open()
+        if self.comm is not None:
+            self.comm.on_msg(weakly(self._handle_msg))
+            registry._instances[self.model_id] = weakref.proxy(self)
+            _cells.note_made(self)
+
+    def close(self) -> None:
+        """Remove the widget from every page."""
+        _cells.forget(self)
+        super().close()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        _cells.note_shown(self)
+        return super()._repr_mimebundle_(**kwargs)
+
+    def _hold(self) -> None:
+        """Keep the widget until it is closed: a host that is no notebook shows it."""
+        _cells.note_shown(self, _ELSEWHERE)
+
+
+class _Cells:
+    """Which widgets the cells of a notebook show; these are held.
+
+    When a cell is run again, the front end clears its output: what it showed is let go of, unless another cell shows it
+    too. Where the front end gives no ids of cells, the same code stands for the same cell, and only for a widget that
+    this code made, and that no page has spoken of.
+    """
+
+    def __init__(self) -> None:
+        self._lock = fork_safety.rlock()
+        self._shown: set[HeldWhileShown] = set()
+        #: Made or shown in a cell whose beginning was not heard of.
+        self._unnamed: weakref.WeakSet[HeldWhileShown] = weakref.WeakSet()
+        self._shells: weakref.WeakSet[Any] = weakref.WeakSet()
+        #: Of this thread, the cells that run, one inside the other, each with the widgets that it showed before.
+        self._local = threading.local()
+
+    def note_made(self, widget: HeldWhileShown) -> None:
+        """A widget was made, in the cell that runs now."""
+        with self._lock:
+            widget._made_in = self._now(widget)
+
+    def note_shown(self, widget: HeldWhileShown, cell: Cell | None = None) -> None:
+        """A widget is shown, in the cell that runs now if none is given."""
+        with self._lock:
+            if widget.comm is None:  # closed
+                return
+            where = cell or (_ELSEWHERE if _is_captured() else self._now(widget))
+            widget._shown_in |= {where}
+            self._shown.add(widget)
+
+    def forget(self, widget: HeldWhileShown) -> None:
+        """A widget is closed."""
+        with self._lock:
+            self._shown.discard(widget)
+            widget._shown_in = frozenset()
+
+    # -- the cell that runs ----------------------------------------------------------------
+
+    def _now(self, widget: HeldWhileShown) -> Cell:
+        from IPython import get_ipython
+
+        shell = get_ipython()
+        if shell is None:
+            return _ELSEWHERE
+        if shell not in self._shells:
+            self._shells.add(shell)
+            shell.events.register("pre_run_cell", self._begun)
+            shell.events.register("post_run_cell", self._ended)
+        running = self._running()
+        if running:
+            return running[-1][0]
+        # A kernel runs other things than cells, such as what a page's message asks for.
+        parent = getattr(shell.display_pub, "parent_header", None)
+        if parent is not None and parent.get("msg_type") != "execute_request":
+            return _ELSEWHERE
+        self._unnamed.add(widget)
+        return _PRESENT
+
+    def _running(self) -> list[tuple[Cell, list[HeldWhileShown]]]:
+        if not hasattr(self._local, "running"):
+            self._local.running = []
+        running: list[tuple[Cell, list[HeldWhileShown]]] = self._local.running
+        return running
+
+    def _begun(self, info: Any) -> None:
+        cell = _cell_of(info)
+        with self._lock:
+            before = [w for w in self._shown if cell in w._shown_in and _is_cleared(cell, w)]
+            for widget in before:
+                widget._shown_in -= {cell}
+            self._running().append((cell, before))
+
+    def _ended(self, result: Any) -> None:
+        cell = _cell_of(result.info)
+        running = self._running()
+        before = running.pop()[1] if running else []
+        with self._lock:
+            for widget in list(self._unnamed):
+                if widget._made_in == _PRESENT:
+                    widget._made_in = cell
+                if _PRESENT in widget._shown_in:
+                    widget._shown_in = widget._shown_in - {_PRESENT} | {cell}
+            self._unnamed.clear()
+            # It may have been shown again, in this cell too.
+            gone = [w for w in before if not w._shown_in and w in self._shown]
+            self._shown.difference_update(gone)
+        for widget in gone:
+            _forget_output(widget)
+
+
+_cells = _Cells()
+
+
+def _cell_of(info: Any) -> Cell:
+    number = getattr(info, "cell_id", None)
+    return ("text", str(info.raw_cell)) if number is None else ("id", str(number))
+
+
+def _is_cleared(cell: Cell, widget: HeldWhileShown) -> bool:
+    """Whether the output that shows a widget is surely gone when a cell is run again."""
+    return cell[0] == "id" or (widget._made_in == cell and not widget._is_heard)
+
+
+def _is_captured() -> bool:
+    """Whether what is shown goes into an Output widget, which may stand in any cell."""
+    return any(
+        isinstance(widget, ipywidgets.Output) and widget.msg_id
+        for widget in list(registry._instances.values())
+    )
+
+
+def _forget_output(widget: HeldWhileShown) -> None:
+    """Take a widget out of IPython's history of outputs: the output that it was is cleared."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        return
+    names, hidden = shell.user_ns, shell.user_ns_hidden
+    for name in ("_", "__", "___"):
+        if getattr(shell.displayhook, name, None) is widget:
+            setattr(shell.displayhook, name, "")
+            for scope in (names, hidden):
+                if scope.get(name) is widget:
+                    scope[name] = ""
+    outputs = names.get("_oh", {})
+    for number in [n for n, value in list(outputs.items()) if value is widget]:
+        del outputs[number]
+    for scope in (names, hidden):
+        numbered = [
+            n for n, value in list(scope.items()) if value is widget and re.fullmatch(r"_\d+", n)
+        ]
+        for name in numbered:
+            del scope[name]
+
+
+def close_parts(widget: Widget) -> None:
+    """Close every widget in a widget's synced traits, and in theirs: layouts, marks and children else stay open."""
+    for part in _found(widget, {}).values():
+        if part is not widget:
+            part.close()
+
+
+def _found(value: Any, found: dict[int, Widget]) -> dict[int, Widget]:
+    if isinstance(value, Widget):
+        if id(value) not in found:
+            found[id(value)] = value
+            for name in value.keys:
+                # What is private is not its own: all canvases of ipycanvas share a manager.
+                if not name.startswith("_"):
+                    _found(getattr(value, name), found)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _found(item, found)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _found(item, found)
+    return found

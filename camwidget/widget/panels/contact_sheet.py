@@ -1,0 +1,274 @@
+"""``ContactSheet``: the maps of all quick methods for all listed classes, small and side by side."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+import ipywidgets
+import numpy as np
+from PIL import Image
+
+from ...attribution.explanation import Explanation
+from ...attribution.methods import Method, get_method, list_methods
+from ...plotting import ACCENT, NEUTRAL
+from ...runtime import fork_safety
+from ...runtime.error_reports import error_text
+from ..control.map_controller import Request
+from ..control.prompt_control import Texts
+from ..control.worker import Session
+from ..host.lifetime import close_parts
+from ..view.canvas import Paper
+
+__all__ = ["ContactSheet"]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the sheet shows, whichever map is chosen."""
+
+    about: Request  #: without its class and method
+    methods: tuple[str, ...]
+    classes: tuple[int, ...]
+    names: tuple[str, ...]  #: of the classes
+
+
+@dataclass
+class _Sheet:
+    """A plan, and the pictures that are ready, by row and column; None for a map that cannot be made."""
+
+    plan: _Plan
+    tiles: dict[tuple[int, int], np.ndarray | None] = field(default_factory=dict)
+
+
+class ContactSheet(ipywidgets.Box):
+    """A grid of small pictures with their maps; a click picks class and method.
+
+    Args:
+        texts: makes the maps.
+        session: the explorer's worker.
+        classes: gives the listed classes.
+        on_pick: called with method and class of the map that was clicked.
+    """
+
+    SIDE = 92  #: CSS pixels of the longer side of a map
+    GAP = 8
+    LEFT, TOP = 104, 40  #: room for the names
+
+    def __init__(
+        self,
+        texts: Texts,
+        session: Session,
+        classes: Callable[[], list[int]],
+        on_pick: Callable[[str, int], None],
+    ) -> None:
+        self._texts = texts
+        self._session = session
+        self._classes = classes
+        self._on_pick = on_pick
+        # The browser, the worker and the explorer may come at once.
+        self._lock = fork_safety.rlock()
+        self._sheet: _Sheet | None = None
+        self._chosen: tuple[int, int] | None = None
+        self._width = self._height = self.SIDE
+        self._paper = Paper(self._draw, self._clicked, self._say)
+        # What failed, below the maps. All that is put in is escaped.
+        self._message = ipywidgets.HTML(layout={"display": "none"})
+        super().__init__([self._paper.canvas, self._message])
+        self.add_class("camwidget-sheet")
+
+    def follow_map(self, shown: Request) -> None:
+        """The explorer shows this map: frame it, and show its neighbours."""
+        model = self._texts.bench(shown.picture, shown.text).model
+        classes = tuple(self._classes())
+        methods = tuple(
+            m.name for m in list_methods() if _is_listed(m) and m.reason(model, shown.layer) is None
+        )
+        about = shown._replace(target=None, method="")
+        plan = _Plan(about, methods, classes, tuple(model.classes[i] for i in classes))
+        at = (
+            methods.index(shown.method) if shown.method in methods else -1,
+            classes.index(shown.target) if shown.target in classes else -1,
+        )
+        with self._lock:
+            before, self._chosen = self._chosen, at if min(at) >= 0 else None
+            moved = [cell for cell in {before, self._chosen} if cell is not None]
+            is_new = self._sheet is None or self._sheet.plan != plan
+            if is_new:
+                self._sheet = sheet = _Sheet(plan)
+                self._lay_out(plan)
+        # Not under the lock: a page that comes up draws, which takes the paper's lock first.
+        if is_new:
+            self._say("")
+            self._paper.resize(*self._size)
+            self._paper.draw()
+            with self._lock:
+                if self._sheet is sheet:  # else another's are on their way
+                    self._session.submit("sheet", lambda: self._fill(sheet))
+        else:
+            for cell in moved:
+                self._paper.paint(partial(self._draw_cell, *cell))
+
+    def close(self) -> None:
+        """Stop computing, and remove the sheet from every page."""
+        with self._lock:
+            self._sheet = None
+        self._session.drop("sheet")
+        close_parts(self)
+        super().close()
+
+    def _say(self, text: str) -> None:
+        self._message.value = html.escape(text)
+        self._message.layout.display = None if text else "none"
+
+    # -- the grid --------------------------------------------------------------------------
+
+    def _lay_out(self, plan: _Plan) -> None:
+        height, width = self._texts.base.pixels(plan.about.picture).shape[-2:]
+        scale = self.SIDE / max(height, width)
+        self._height, self._width = (max(1, round(scale * side)) for side in (height, width))
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        """Of the whole, in CSS pixels."""
+        plan = None if self._sheet is None else self._sheet.plan
+        rows, columns = (0, 0) if plan is None else (len(plan.methods), len(plan.classes))
+        return (
+            self.LEFT + columns * (self._width + self.GAP) + self.GAP,
+            self.TOP + rows * (self._height + self.GAP) + self.GAP,
+        )
+
+    def _corner(self, row: int, column: int) -> tuple[int, int]:
+        """Where a map begins, in CSS pixels."""
+        x = self.LEFT + self.GAP + column * (self._width + self.GAP)
+        return x, self.TOP + self.GAP + row * (self._height + self.GAP)
+
+    def _clicked(self, x: float, y: float) -> None:
+        with self._lock:
+            if self._sheet is None:
+                return
+            plan = self._sheet.plan
+        column, right = divmod(x - self.LEFT - self.GAP, self._width + self.GAP)
+        row, down = divmod(y - self.TOP - self.GAP, self._height + self.GAP)
+        on_map = right < self._width and down < self._height
+        if on_map and 0 <= row < len(plan.methods) and 0 <= column < len(plan.classes):
+            self._on_pick(plan.methods[int(row)], plan.classes[int(column)])
+
+    # -- drawing: called by the paper ------------------------------------------------------
+
+    def _draw(self) -> None:
+        with self._lock:
+            if self._sheet is None:
+                return
+            plan = self._sheet.plan
+            self._paper.canvas.clear()
+            for row, method in enumerate(plan.methods):
+                self._draw_method(row, get_method(method).label)
+            for column, name in enumerate(plan.names):
+                self._draw_class(column, name)
+            for row in range(len(plan.methods)):
+                for column in range(len(plan.classes)):
+                    self._draw_cell(row, column)
+
+    def _write(self, text: str, x: float, y: float, align: str, width: int) -> None:
+        canvas, sharp = self._paper.canvas, Paper.SHARP
+        canvas.fill_style, canvas.font = INK, f"{12 * sharp}px system-ui, sans-serif"
+        canvas.text_align, canvas.text_baseline = align, "middle"
+        # Squeezed by the browser where the letters are wider than was thought.
+        canvas.fill_text(text, x * sharp, y * sharp, width * sharp)
+
+    def _draw_method(self, row: int, label: str) -> None:
+        _, y = self._corner(row, 0)
+        for text, middle in _lines(label, self.LEFT - 4, y + self._height / 2):
+            self._write(text, self.LEFT, middle, "right", self.LEFT - 4)
+
+    def _draw_class(self, column: int, name: str) -> None:
+        x, _ = self._corner(0, column)
+        lines = _lines(name, self._width, 0)
+        for number, (text, _) in enumerate(reversed(lines)):
+            at = self.TOP - 4 - number * LINE
+            self._write(text, x + self._width / 2, at, "center", self._width)
+
+    def _draw_cell(self, row: int, column: int) -> None:
+        with self._lock:
+            if self._sheet is None:
+                return
+            tile = self._sheet.tiles.get((row, column))
+            failed = (row, column) in self._sheet.tiles and tile is None
+            is_chosen = (row, column) == self._chosen
+        canvas, sharp = self._paper.canvas, Paper.SHARP
+        x, y = (sharp * corner for corner in self._corner(row, column))
+        width, height, gap = sharp * self._width, sharp * self._height, sharp * self.GAP
+        # With half the gap around, where the frame is.
+        canvas.clear_rect(x - gap / 2, y - gap / 2, width + gap, height + gap)
+        if tile is None:
+            canvas.fill_style = NEUTRAL + "33"
+            canvas.fill_rect(x, y, width, height)
+            if failed:
+                self._write("–", (x + width / 2) / sharp, (y + height / 2) / sharp, "center", 40)
+        else:
+            canvas.put_image_data(tile, x, y)
+        if is_chosen:
+            canvas.stroke_style, canvas.line_width = ACCENT, 3 * sharp
+            canvas.stroke_rect(x - 2 * sharp, y - 2 * sharp, width + 4 * sharp, height + 4 * sharp)
+
+    # -- on the worker's thread ------------------------------------------------------------
+
+    def _fill(self, sheet: _Sheet) -> Iterator[None]:
+        plan = sheet.plan
+        about = plan.about
+        bench = self._texts.bench(about.picture, about.text)
+        for row, method in enumerate(plan.methods):
+            for column, target in enumerate(plan.classes):
+                try:
+                    # The sheet has all it shows of it: the map in the large picture stays remembered before it.
+                    made = bench.explanation(about.picture, target, method, about.layer, spare=True)
+                    tile = self._tile(made)
+                    failed = ""
+                except Exception as error:  # the others go on
+                    tile, failed = None, error_text(error, self)
+                with self._lock:
+                    if self._sheet is not sheet:
+                        return
+                    sheet.tiles[row, column] = tile
+                    if failed:
+                        label, name = get_method(method).label, plan.names[column]
+                        self._say(f"There is no map by {label} for {name}: {failed}")
+                self._paper.paint(partial(self._draw_cell, row, column))
+                yield
+
+    def _tile(self, explanation: Explanation) -> np.ndarray:
+        """A picture with its map, uint8 (height, width, 3), at the size in which the sheet draws it.
+
+        The map covers more than in the large picture, or it would hardly be seen.
+        """
+        size = (self._width * Paper.SHARP, self._height * Paper.SHARP)
+        return np.asarray(explanation.overlay(opacity=0.8).resize(size, Image.Resampling.LANCZOS))
+
+
+#: The names' colour, legible on light and dark grounds: a canvas does not know the page's.
+INK = "#7d848c"
+
+#: CSS pixels from line to line, and of a letter on average.
+LINE, LETTER = 15, 6.6
+
+
+def _is_listed(method: Method) -> bool:
+    """All but the control, which has no map of a class."""
+    return method.is_quick_at_layers and method.name != "random"
+
+
+def _lines(text: str, width: float, middle: float) -> list[tuple[str, float]]:
+    """A name in at most two lines, each with the middle of its height."""
+    most = max(1, int(width / LETTER))
+    words = text.split()
+    first = ""
+    while words and len(f"{first} {words[0]}".strip()) <= most:
+        first = f"{first} {words.pop(0)}".strip()
+    rest = " ".join(words)
+    lines = [
+        line if len(line) <= most else line[: most - 1] + "…" for line in (first, rest) if line
+    ]
+    return [(line, middle + LINE * (n - (len(lines) - 1) / 2)) for n, line in enumerate(lines)]

@@ -1,0 +1,316 @@
+"""``EvaluatePanel``: the chosen methods on the picture shown, scored by the chosen metrics."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ipywidgets
+import numpy as np
+
+from ...metrics import Metric, get_metric, list_metrics
+from ...runtime import fork_safety
+from ...runtime.error_reports import error_text
+from ..control.map_controller import Request
+from ..control.prompt_control import Texts
+from ..control.worker import Session
+from ..host.interrupts import interrupts
+from ..host.lifetime import close_parts
+from ..view.synced_traits import View
+from .radar_chart import RadarChart, rank_shares
+from .score_table import (
+    ScoreTable,
+    ScoreValues,
+    metric_choice,
+    series_colors,
+    table_rows,
+    values_of,
+)
+from .scoring import Judged, judge, lacks, objects
+
+__all__ = ["EvaluatePanel"]
+
+#: What is chosen at first, of what there is: quick to compute, and telling.
+METHODS = ("cam", "gradcam", "gradcam++", "layercam", "random")
+METRICS = ("drop", "increase", "remove25", "deletion", "insertion", "complexity")
+TRUTH = ("pointing", "energy", "localization")
+
+#: Seconds between two tables while it computes.
+PACE = 0.25
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is evaluated, or was."""
+
+    shown: Request
+    methods: tuple[str, ...]
+    metrics: tuple[Metric, ...]
+    caption: str
+
+    def is_about(self, shown: Request | None) -> bool:
+        """Whether it is about what an explorer shows, by whatever method."""
+        return shown is not None and shown._replace(method=self.shown.method) == self.shown
+
+
+class EvaluatePanel(ipywidgets.Box):
+    """Methods and metrics to choose, Start and Cancel, a table of scores and a radar of their ranks.
+
+    It evaluates what the explorer shows when Start is pressed; nothing starts by itself.
+
+    Args:
+        texts: the models and maps.
+        session: the explorer's worker, of which it is the least urgent work.
+        view: the explorer's, which knows the methods and why some do not apply.
+        on_pick: called with the method of the row that was clicked.
+    """
+
+    def __init__(
+        self, texts: Texts, session: Session, view: View, on_pick: Callable[[str], None]
+    ) -> None:
+        self._texts = texts
+        self._session = session
+        self._view = view
+        self._on_pick = on_pick
+        # The browser, the worker and the explorer may come at once.
+        self._lock = fork_safety.rlock()
+        self._shown: Request | None = None
+        self._asked: _Asked | None = None  # what is being computed
+        self._done: _Asked | None = None  # whose numbers are in the table
+        self._judged = Judged()
+        # What is offered: the table's own lists come back from the browser, where anything may be set.
+        self._methods: list[dict[str, Any]] = []
+        self._metrics: list[dict[str, Any]] = []
+        self._chosen = False  # whether a person has chosen metrics
+        self._telling: int | None = None
+        self.table = ScoreTable(
+            message="Scores the maps of the picture, class and layer shown above; the model is asked many times."
+        )
+        self.table.add_class("camwidget-table")
+        self.radar = RadarChart()
+        self._parts = ipywidgets.Box([self.table, self.radar.figure])
+        self._parts.add_class("camwidget-evaluate-parts")
+        super().__init__([self._parts])
+        self.add_class("camwidget-evaluate")
+        self._list_methods()
+        self.table.on_msg(self._message)
+        self.table.observe(self._metrics_chosen, "chosen_metrics")
+        view.observe(self._methods_listed, "methods")
+
+    # -- for scripts -----------------------------------------------------------------------
+
+    @property
+    def scores(self) -> ScoreValues:
+        """By method and metric, what is in the table."""
+        return dict(self._judged.scores)
+
+    def follow_map(self, shown: Request) -> None:
+        """The explorer shows this map: what Start will evaluate."""
+        with self._lock:
+            self._shown = shown
+            self._tell(method=shown.method, ready=True, stale=self._is_stale())
+            self._list_metrics()
+            self._stress()
+
+    def start(self) -> None:
+        """Evaluate what is chosen, in place of what is being evaluated. Returns at once."""
+        with self._lock:
+            shown = self._shown
+            if shown is None:
+                return
+            self.cancel()
+            methods = self._usable(self._methods, self.table.chosen_methods)
+            metrics = self._usable(self._metrics, self.table.chosen_metrics)
+            if not methods or not metrics:
+                self._say(f"Choose a {'metric' if methods else 'method'} first.", wrong=True)
+                return
+            asked = _Asked(
+                shown, methods, tuple(get_metric(m) for m in metrics), self._caption(shown)
+            )
+            self._asked = self._done = asked
+            self._judged = Judged()
+            self._tell(
+                running=True,
+                progress=0.0,
+                caption=asked.caption,
+                stale=False,
+                columns=[metric_choice(m, None) for m in asked.metrics],
+                rows=self._rows(),
+                order={"column": "", "reverse": False},
+            )
+            self._say("Waiting for the model …")
+            self._draw()
+            # Under the lock: of two at once the last one is evaluated.
+            self._session.submit(
+                "evaluate", lambda: interrupts.heard(self.cancel, self._run(asked))
+            )
+
+    def cancel(self) -> None:
+        """Stop; what is finished stays in the table."""
+        with self._lock:
+            if self._asked is None:
+                return
+            self._asked = None
+            self._session.drop("evaluate")
+            done = "what was finished stays" if self._judged.scores else "nothing was finished yet"
+            self._stop(f"Cancelled: {done}.")
+
+    def close(self) -> None:
+        """Stop computing, and remove the panel and all its parts from every page."""
+        if self.comm is None:
+            return  # closed already
+        with self._lock:
+            self._asked = None
+        self._session.drop("evaluate")
+        self._view.unobserve(self._methods_listed, "methods")
+        close_parts(self)
+        super().close()
+
+    # -- what can be chosen ----------------------------------------------------------------
+
+    def _methods_listed(self, change: dict[str, Any]) -> None:
+        with self._lock:
+            self._list_methods()
+
+    def _list_methods(self) -> None:
+        first = not self._methods
+        self._methods = offered = [dict(method) for method in self._view.methods]
+        chosen = self.table.chosen_methods
+        if first:
+            chosen = [m["name"] for m in offered if m["name"] in METHODS]
+        self._tell(methods=offered, chosen_methods=chosen)
+
+    def _list_metrics(self) -> None:
+        shown = self._shown
+        assert shown is not None and shown.target is not None
+        model = self._texts.bench(shown.picture, shown.text).model
+        where, name = objects(shown.picture, model, shown.target), model.classes[shown.target]
+        is_quantity = model.scores == "value"
+        self._metrics = offered = [
+            metric_choice(m, lacks(m, where, name, is_quantity=is_quantity)) for m in list_metrics()
+        ]
+        chosen = self.table.chosen_metrics
+        if not self._chosen:
+            chosen = [m["name"] for m in offered if m["name"] in METRICS + TRUTH]
+        self._tell(metrics=offered, chosen_metrics=chosen)
+
+    def _metrics_chosen(self, change: dict[str, Any]) -> None:
+        if self._telling != threading.get_ident():
+            self._chosen = True
+
+    @staticmethod
+    def _usable(offered: Sequence[dict[str, Any]], chosen: Sequence[str]) -> tuple[str, ...]:
+        return tuple(o["name"] for o in offered if o["name"] in chosen and o["reason"] is None)
+
+    # -- what it shows ---------------------------------------------------------------------
+
+    def _tell(self, **values: Any) -> None:
+        """Set traits of the table, all in one message."""
+        with self._lock:
+            before, self._telling = self._telling, threading.get_ident()
+            try:
+                with self.table.hold_sync():
+                    for name, value in values.items():
+                        setattr(self.table, name, value)
+            finally:
+                self._telling = before
+
+    def _say(self, text: str, *, wrong: bool = False) -> None:
+        self._tell(message=text, wrong=wrong)
+
+    def _stop(self, text: str, *, wrong: bool = False) -> None:
+        share = self._judged.share
+        self._tell(running=False, progress=share, rows=self._rows(), message=text, wrong=wrong)
+        self._draw()
+
+    def _caption(self, shown: Request) -> str:
+        assert shown.target is not None
+        model = self._texts.bench(shown.picture, shown.text).model
+        parts = (shown.picture.name, model.classes[shown.target], shown.layer, model.text)
+        return " · ".join(part for part in parts if part)
+
+    def _is_stale(self) -> bool:
+        return self._done is not None and not self._done.is_about(self._shown)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        done, judged = self._done, self._judged
+        if done is None:
+            return []
+        waits = self._asked is done
+        return table_rows(done.methods, done.metrics, judged.scores, judged.faults, waits=waits)
+
+    def _draw(self) -> None:
+        if self._done is not None:
+            names = [m.name for m in self._done.metrics]
+            colors = series_colors(self._done.methods)
+            self.radar.show(self._shares(), names, colors, self._stressed())
+
+    def _stress(self) -> None:
+        if self._done is not None:
+            self.radar.stress(self._shares(), series_colors(self._done.methods), self._stressed())
+
+    def _shares(self) -> np.ndarray:
+        assert self._done is not None
+        methods, metrics = self._done.methods, self._done.metrics
+        values = values_of(methods, metrics, self._judged.scores)
+        return rank_shares(values, [m.better == "higher" for m in metrics])
+
+    def _stressed(self) -> int | None:
+        """The row of the explorer's method."""
+        methods, method = (() if self._done is None else self._done.methods), self.table.method
+        return methods.index(method) if method in methods else None
+
+    # -- what a person does ----------------------------------------------------------------
+
+    def _message(self, _table: Any, content: Any, _buffers: Any) -> None:
+        kind = content.get("type") if isinstance(content, dict) else None
+        if kind == "start":
+            self.start()
+        elif kind == "cancel":
+            self.cancel()
+        elif kind == "pick":
+            self._on_pick(str(content.get("method")))
+
+    # -- on the worker's thread ------------------------------------------------------------
+
+    def _run(self, asked: _Asked) -> Iterator[None]:
+        shown, told = asked.shown, 0.0
+        assert shown.target is not None
+        try:
+            bench = self._texts.bench(shown.picture, shown.text)
+            for judged in judge(
+                bench, shown.picture, shown.target, shown.layer, asked.methods, asked.metrics
+            ):
+                if not self._take(asked, judged):
+                    return
+                if time.monotonic() - told > PACE:
+                    self._tell(progress=judged.share, message=judged.said, rows=self._rows())
+                    told = time.monotonic()
+                yield
+            self._end(asked, "")
+        except Exception as error:
+            self._end(asked, error_text(error, self))
+
+    def _take(self, asked: _Asked, judged: Judged) -> bool:
+        with self._lock:
+            if self._asked is not asked:
+                return False
+            self._judged = replace(judged)
+            return True
+
+    def _end(self, asked: _Asked, error: str) -> None:
+        with self._lock:
+            if self._asked is not asked:
+                return
+            self._asked = None
+            faults = self._judged.faults
+            scores = self._judged.scores.values()
+            gaps = bool(faults) or not all(math.isfinite(score.value) for score in scores)
+            failed = f" Without a map: {len(faults)} of {len(asked.methods)}." if faults else ""
+            hint = " Hover over a – to see why there is no number." if gaps else ""
+            said = f"Click a row for its map, the head of a column to sort by it.{failed}{hint}"
+            self._stop(error or said, wrong=bool(error))

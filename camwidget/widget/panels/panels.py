@@ -1,0 +1,152 @@
+"""What lies folded under the explorer: each panel is built when it is first opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+import ipywidgets
+
+from ...models.vision_model import VisionModel
+from ...runtime import fork_safety
+from ..control.map_controller import Request
+from ..control.prompt_control import Texts
+from ..control.view_events import Hands
+from ..control.worker import Session
+from ..host.lifetime import close_parts
+from ..view.display import Screen
+from .contact_sheet import ContactSheet
+from .deepvis import DeepVisPanel
+from .evaluate import EvaluatePanel
+
+__all__ = ["Panels"]
+
+P = TypeVar("P")
+
+
+class _Panel(Protocol):
+    """A widget that shows more of what the explorer shows."""
+
+    def follow_map(self, shown: Request) -> None:
+        """The explorer shows this map."""
+
+    def close(self) -> None:
+        """Stop computing, and remove the panel from every page."""
+
+
+@dataclass
+class _Fold:
+    """The place of one panel."""
+
+    title: str
+    build: Callable[[], _Panel]
+    of_model: bool = False  #: whether another model needs another panel
+    panel: _Panel | None = None
+    place: ipywidgets.Box = field(default_factory=ipywidgets.Box)
+
+    def open(self) -> _Panel:
+        if self.panel is None:
+            self.panel = self.build()
+            self.place.children = (self.panel,)
+        return self.panel
+
+    def close(self) -> None:
+        if self.panel is not None:
+            self.place.children = ()
+            self.panel.close()
+            self.panel = None
+
+
+class Panels:
+    """A folded accordion. What is folded is not told anything; it hears of the map shown when it is opened.
+
+    Args:
+        texts: the models and maps.
+        session: the explorer's worker.
+        screen: knows the methods and the listed classes.
+        hands: what a click in a panel does.
+    """
+
+    def __init__(self, texts: Texts, session: Session, screen: Screen, hands: Hands) -> None:
+        self._model = texts.model
+        self._hands = hands
+        self._shown: Request | None = None
+        # The browser and the worker may come at once.
+        self._lock = fork_safety.rlock()
+        self._folds = (
+            _Fold(
+                "DeepVis: a picture drawn for a class or a channel",
+                lambda: DeepVisPanel(self._model, session=session),
+                of_model=True,
+            ),
+            _Fold(
+                "Evaluate: methods scored by metrics",
+                lambda: EvaluatePanel(texts, session, screen.view, hands.pick_method),
+            ),
+            _Fold(
+                "Contact sheet: quick methods × listed classes",
+                lambda: ContactSheet(
+                    texts, session, lambda: list(screen.row_classes), hands.pick_map
+                ),
+            ),
+        )
+        self.box = ipywidgets.Accordion(
+            [fold.place for fold in self._folds],
+            titles=tuple(fold.title for fold in self._folds),
+            selected_index=None,
+        )
+        self.box.add_class("camwidget-panels")
+        self.box.observe(lambda change: self._opened(), "selected_index")
+
+    def bind(self, model: VisionModel) -> bool:
+        """The explorer may show the model under another text: what is of its classes only goes. Whether it does."""
+        if model is self._model:
+            return False
+        self._model = model
+        self._shown = None
+        with self._lock:
+            for fold in self._folds:
+                if fold.of_model and fold.panel is not None:
+                    fold.close()
+                    self._opened()
+        return True
+
+    @property
+    def deepvis(self) -> DeepVisPanel | None:
+        """The panel that draws, once it has been opened."""
+        return self._built(DeepVisPanel)
+
+    @property
+    def evaluate(self) -> EvaluatePanel | None:
+        """The panel that scores, once it has been opened."""
+        return self._built(EvaluatePanel)
+
+    @property
+    def sheet(self) -> ContactSheet | None:
+        """The contact sheet, once it has been opened."""
+        return self._built(ContactSheet)
+
+    def _built(self, kind: type[P]) -> P | None:
+        return next((f.panel for f in self._folds if isinstance(f.panel, kind)), None)
+
+    def follow(self, shown: Request) -> None:
+        """The explorer shows this map."""
+        self._shown = shown
+        self._opened()
+
+    def close(self) -> None:
+        """Stop what is being made, and close all panels."""
+        for fold in self._folds:
+            fold.close()
+        close_parts(self.box)
+        self.box.close()
+
+    def _opened(self) -> None:
+        # Also on the worker's thread: a panel that fails keeps nothing else from being shown.
+        with self._hands.shown_errors(), self._lock:
+            at = self.box.selected_index
+            if at is not None:
+                panel = self._folds[at].open()
+                if self._shown is not None:
+                    panel.follow_map(self._shown)

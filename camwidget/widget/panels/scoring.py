@@ -1,0 +1,127 @@
+"""Several methods scored by several metrics on one picture, piece by piece."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from ...attribution.methods import get_method
+from ...images.ground_truth import Whereabouts, find_objects
+from ...metrics import Case, Metric, Score, Subject, score_steps
+from ...metrics.measuring import case_of
+from ...models.vision_model import VisionModel
+from ...runtime.error_reports import error_text
+from ..control.cache import Picture, Workbench
+
+__all__ = ["Judged", "judge", "lacks", "objects"]
+
+#: What part of the work the maps are taken to be: the passes of the metrics are counted only once there are maps.
+_QUICK_MAPS, _SLOW_MAPS = 0.05, 0.5
+
+
+@dataclass
+class Judged:
+    """How far it has come.
+
+    Attributes:
+        share: of the work, from 0 to 1.
+        said: what is being done.
+        scores: by method and metric, those that are final.
+        faults: by method, why there is no map.
+    """
+
+    share: float = 0.0
+    said: str = ""
+    scores: dict[tuple[str, str], Score] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+
+
+def lacks(
+    metric: Metric, where: Whereabouts | None, name: str, *, is_quantity: bool = False
+) -> str | None:
+    """Why a metric cannot score the maps of a class; None if it can.
+
+    Args:
+        metric: which.
+        where: the objects of the class; None where that is unknown.
+        name: of the class.
+        is_quantity: whether the model's numbers are no probabilities.
+    """
+    if "certainty" in metric.needs and is_quantity:
+        return "It needs a certainty to gain, and this model gives a quantity."
+    if "label" in metric.needs:
+        return "It needs the picture's true class, which is not known here."
+    if "truth" in metric.needs:
+        if where is None:
+            return "It needs to know where the object is, and this picture does not say."
+        if not where.mask.any():
+            return f"There is no {name} in this picture."
+    return None
+
+
+def objects(picture: Picture, model: VisionModel, target: int) -> Whereabouts | None:
+    """Where the objects of a class are, at the model's size; None where the picture does not say."""
+    if picture.truth is None:
+        return None
+    return find_objects(picture.truth, model.classes[target], model.text, model.preprocess)
+
+
+def judge(
+    bench: Workbench,
+    picture: Picture,
+    target: int,
+    layer: str,
+    methods: Sequence[str],
+    metrics: Sequence[Metric],
+) -> Iterator[Judged]:
+    """Score the maps of a picture for a class at a layer, yielding after each piece of work.
+
+    A method that fails is a fault, a metric that fails is a note, and the others go on.
+    """
+    now = Judged()
+    model = bench.model
+    whole = torch.from_numpy(bench.probabilities(picture))
+    subject = Subject(model, bench.pixels(picture).to(model.device), whole)
+    subject.where = lambda index: objects(picture, model, index)
+    names = {}
+    part = _SLOW_MAPS if any(get_method(m).slow for m in methods) else _QUICK_MAPS
+    for number, name in enumerate(methods):
+        label = get_method(name).label
+        try:
+            for share, explanation in bench.growing(picture, target, name, layer):
+                made = explanation
+                now.share = part * (number + share) / len(methods)
+                now.said = f"{label}: its map, {100 * share:.0f} %"
+                yield now
+            case = case_of(subject, made)
+        except Exception as error:
+            now.faults[name] = error_text(error, bench)
+            yield now
+            continue
+        subject.cases.append(case)
+        names[case] = name
+    if not subject.cases:
+        return
+    for step in score_steps(subject.cases, [_forgiving(m, bench) for m in metrics]):
+        now.scores = {(names[case], metric): score for (case, metric), score in step.scores.items()}
+        # Some metrics ask again after an answer: the whole grows, and the bar must not go back.
+        now.share = max(now.share, part + (1 - part) * step.done / max(step.total, 1))
+        now.said = f"The metrics ask the model: {step.done} of {step.total} passes"
+        yield now
+
+
+def _forgiving(metric: Metric, owner: object) -> Metric:
+    """The metric, with a note instead of a number where its function fails."""
+
+    def function(case: Case, **options: Any) -> Generator[Any, torch.Tensor, float | Score]:
+        try:
+            result = metric.function(case, **options)
+            return (yield from result) if isinstance(result, Generator) else result
+        except Exception as error:
+            return Score(math.nan, error_text(error, owner))
+
+    return replace(metric, function=function)

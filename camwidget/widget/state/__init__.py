@@ -1,0 +1,1 @@
+"""The state of an explorer, its history, and everything that is exported from it."""

@@ -1,0 +1,255 @@
+"""What an explorer shows as a figure for a paper: pictures, colour bar, curve and classes; text stays text."""
+
+from __future__ import annotations
+
+import numbers
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+from matplotlib.patches import Rectangle
+
+from ...analysis.mask_curve import MaskCurve
+from ...attribution.explanation import Explanation, overlay_heat
+from ...attribution.tone_mapping import COLORS, tone_mapped
+from ...errors import CamwidgetError
+from ...images.conversion import shades
+from ...models.scores import decimals, number_text
+from ...plotting import ACCENT, NEUTRAL, class_colors, new_figure
+from ..control.masked_prediction import is_whole, masked
+from ..view.charts import line_colors
+
+if TYPE_CHECKING:
+    from ..explorer import Explorer
+
+__all__ = ["PANELS", "PaperFigure", "explorer_figure"]
+
+#: The panels, and how wide they are beside each other, without what is written around them.
+PANELS = {"picture": 1.0, "map": 1.0, "curve": 1.1, "classes": 0.9}
+
+#: Names of classes are no mathematics.
+_AS_NAMED: Any = {"text.usetex": False, "text.parse_math": False}
+#: Text is written as text, not drawn: it can be searched, and set in the paper's own font.
+_AS_TEXT: Any = {"svg.fonttype": "none", "pdf.fonttype": 42, "ps.fonttype": 42}
+_SMALL, _USUAL = 7, 8  # points
+#: Letters of a line over a panel, and of a class beside its bar.
+_LINE, _LONGEST = 24, 28
+#: Inches of the height of a row: without a picture, and at least.
+_CHART, _LEAST = 1.3, 0.9
+#: Inches below which panels stand in two rows.
+_ONE_ROW = 5.0
+
+
+class PaperFigure(Figure):
+    """A figure whose ``savefig`` writes text as text: SVG with ``<text>``, PDF with TrueType fonts."""
+
+    def savefig(self, *args: Any, **kwargs: Any) -> None:
+        """As matplotlib's, whose settings are as they were afterwards."""
+        with rc_context(_AS_TEXT):
+            super().savefig(*args, **kwargs)
+
+
+def explorer_figure(explorer: Explorer, width: float, panels: Sequence[str]) -> PaperFigure:
+    """See ``Explorer.figure``."""
+    is_list = isinstance(panels, Sequence) and not isinstance(panels, str) and len(panels) > 0
+    if not is_list or any(p not in tuple(PANELS) for p in panels):
+        raise CamwidgetError(f"panels is a list of {', '.join(map(repr, PANELS))}, not {panels!r}.")
+    if not isinstance(width, numbers.Real) or not 3 <= width <= 40:
+        raise CamwidgetError(f"The width is in inches, from 3 to 40, not {width!r}.")
+    explorer.wait()
+    explanation = explorer.explanation
+    if explanation is None:
+        raise CamwidgetError(
+            f"There is no map to draw. {explorer._view.error or 'add(…) a picture first.'}"
+        )
+    chosen = [p for p in panels if p != "curve" or explorer.curve is not None]
+    rows = [chosen] if width >= _ONE_ROW else [chosen[i : i + 2] for i in range(0, len(chosen), 2)]
+    rows = [row for row in rows if row] or [["picture"]]
+    with rc_context({**_AS_NAMED, "font.size": _USUAL}):
+        figure = new_figure(width, 2.0 * len(rows), PaperFigure)
+        grid = figure.add_gridspec(len(rows), 1)
+        drawn: dict[str, Axes] = {}
+        for number, row in enumerate(rows):
+            cells = grid[number].subgridspec(1, len(row), width_ratios=[PANELS[p] for p in row])
+            for at, panel in enumerate(row):
+                drawn[panel] = figure.add_subplot(cells[at])
+                _DRAW[panel](drawn[panel], explorer, explanation)
+        if explorer.curve is not None and "curve" in chosen and "classes" not in chosen:
+            _legend(drawn["curve"], explorer.curve)
+        height, columns = explanation.pixels.shape[:2]
+        _fit(figure, grid, [[drawn[p] for p in row] for row in rows], height / columns)
+    assert isinstance(figure, PaperFigure)
+    return figure
+
+
+def _fit(figure: Figure, grid: GridSpec, rows: list[list[Axes]], aspect: float) -> None:
+    """Make the figure as high as its pictures are at this width, so that the charts beside are as high as they."""
+    figure.draw_without_rendering()  # then the room around the panels is known
+    wide, high = figure.get_size_inches()
+    have, want = [], []
+    for row in rows:
+        box = row[0].get_position(original=True)
+        has_image = any(axes.images for axes in row)
+        have.append(box.height * high)
+        want.append(min(box.width * wide * aspect, 2.5 * box.width * wide) if has_image else _CHART)
+        want[-1] = max(want[-1], _LEAST)
+    grid.set_height_ratios(want)
+    figure.set_size_inches(wide, high - sum(have) + sum(want))
+
+
+def _picture(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
+    """The very picture that the model was shown."""
+    shown = explorer._desk.shown
+    assert shown is not None
+    bench = explorer._texts.bench(shown.picture, shown.text)
+    pixels = bench.pixels(shown.picture)
+    mask = explorer._masking(shown.picture)
+    pixels = masked(pixels, explanation, bench.levels(explanation), mask)
+    title = "whole picture"
+    if not is_whole(mask, explanation):
+        by_map = is_whole(mask._replace(paint=None), explanation)
+        part = f"{round(100 * mask.fraction, 1):g} %"
+        deed = "removed" if mask.mode == "remove" else "kept"
+        title = (
+            "" if by_map else "picture × map" if mask.mode == "multiply" else f"top {part} {deed}"
+        )
+        if mask.paint is not None:
+            title += " and paint" if title else "painted"
+        if mask.mode != "multiply" or mask.paint is not None:
+            title += f"\n({mask.baseline})"
+    _image(axes, shades(pixels), title)
+
+
+def _map(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
+    """The whole picture under the map, with the colours' scale."""
+    view = explorer._view
+    heat = _cells(explanation) if view.cells else explanation.drawn
+    image = overlay_heat(explanation.pixels, heat, view.opacity, view.colormap)
+    lines = (explanation.target.label, f"{explanation.method_label} · {explanation.layer}")
+    title = "\n".join(textwrap.fill(line, _LINE, break_long_words=False) for line in lines)
+    _image(axes, image, title)
+    if explorer.boxes and view.box:
+        _box(axes, view.box)
+    bar = axes.inset_axes((1.04, 0.0, 0.05, 1.0))
+    axes.figure.colorbar(ScalarMappable(cmap=view.colormap), cax=bar, ticks=[0, 0.5, 1])
+    if explanation.knee is not None:
+        # The colors are not in proportion: the ticks say which saliency they stand for.
+        bar.set_yticks([0, COLORS, 1], ["0", f"{explanation.knee:.2g}", "1"])
+    bar.tick_params(labelsize=_SMALL, length=2)
+    bar.set_ylabel("saliency / max.", fontsize=_SMALL)
+
+
+def _curve(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
+    """Confidence along the slider's way, and where it stands."""
+    curve = explorer.curve
+    assert curve is not None
+    axes.plot(curve.fraction, curve.probability, lw=1.8, color=ACCENT, zorder=3)
+    colors = line_colors(curve.others, explorer._screen.row_classes, curve.target)
+    for index, color in zip(curve.others, colors, strict=True):
+        axes.plot(curve.fraction, curve.probabilities[:, index], lw=1, ls="--", color=color)
+    at = float(np.interp(explorer.fraction, curve.fraction, curve.probability))
+    axes.axvline(explorer.fraction, lw=0.8, color=NEUTRAL, zorder=0)
+    axes.plot(
+        [explorer.fraction],
+        [at],
+        "o",
+        ms=4.5,
+        color=ACCENT,
+        mec="white",
+        mew=0.8,
+        zorder=4,
+        clip_on=False,
+    )
+    axes.set(xlim=(0, 1), xticks=[0, 0.5, 1])
+    if curve.scores == "value":
+        axes.set_ylim(curve.span)
+    else:
+        axes.set(ylim=(0, 1.02), yticks=[0, 0.5, 1])
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
+    verb = "removed" if curve.mode == "remove" else "kept"
+    axes.set_xlabel(f"top evidence {verb}", fontsize=_SMALL)
+    axes.set_ylabel(curve.axis, fontsize=_SMALL)
+    axes.tick_params(labelsize=_SMALL, length=2)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _classes(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
+    """What the model says of the whole picture, and of the masked one."""
+    rows, masked = explorer._view.rows, explorer._view.masked
+    whole = [row["whole"] for row in rows]
+    indices = [row["index"] for row in rows]
+    chosen = indices.index(explanation.target.index)
+    places, colors = range(len(rows)), class_colors(len(rows), chosen)
+    prediction = explanation.prediction
+    is_quantity = prediction.scores == "value"
+    low, high = (min(0.0, *whole, *masked), max(0.0, *whole, *masked)) if is_quantity else (0, 1)
+    high = high if high > low else low + 1
+    axes.barh(places, [high - low] * len(rows), left=low, height=0.5, color=NEUTRAL, alpha=0.13)
+    axes.barh(places, whole, height=0.5, color=colors, alpha=0.38 if masked else 1.0)
+    if masked:
+        axes.barh(places, masked, height=0.5, color=colors)
+    axes.set_yticks(places, [_short(r["name"]) for r in rows], parse_math=False)
+    for at in places:
+        shown = [whole[at], *masked[at : at + 1]]
+        digits = decimals(*shown, scores=prediction.scores)
+        said = " → ".join(number_text(v, prediction.scores, digits=digits) for v in shown)
+        weight = "bold" if at == chosen else "normal"
+        axes.text(high + 0.04 * (high - low), at, said, va="center", fontsize=_SMALL, weight=weight)
+        axes.get_yticklabels()[at].set_fontweight(weight)
+    axes.set(xlim=(low, high), xticks=[])
+    axes.invert_yaxis()
+    axes.tick_params(labelsize=_SMALL, length=0)
+    axes.spines[:].set_visible(False)
+    of = (prediction.unit or "value") if is_quantity else "probability"
+    asked = f"whole → masked, {of}" if is_quantity else "whole → masked"
+    axes.set_title(asked if masked else of, fontsize=_SMALL, loc="right")
+
+
+_DRAW = {"picture": _picture, "map": _map, "curve": _curve, "classes": _classes}
+
+
+def _image(axes: Axes, image: np.ndarray, title: str) -> None:
+    axes.imshow(image)
+    axes.set_axis_off()
+    axes.set_title(title, fontsize=_SMALL)
+
+
+def _cells(explanation: Explanation) -> np.ndarray:
+    """The map without smoothing, as the view shows the layer's own cells."""
+    raw = np.maximum(explanation.raw, 0)
+    raw = tone_mapped(raw / raw.max() if raw.max() > 0 else raw, explanation.knee)
+    places = [
+        ((2 * np.arange(size) + 1) * cells) // (2 * size)
+        for size, cells in zip(explanation.saliency.shape, raw.shape, strict=True)
+    ]
+    return raw[np.ix_(*places)]
+
+
+def _box(axes: Axes, box: dict[str, Any]) -> None:
+    """The map's box and its peak, visible on dark and on bright."""
+    left, top, right, bottom = box["box"]
+    x, y = box["peak"]
+    for color, wide, style in (("black", 2.0, "solid"), ("white", 1.0, (0, (4, 3)))):
+        corner = (left - 0.5, top - 0.5)
+        axes.add_patch(
+            Rectangle(corner, right - left, bottom - top, fill=False, ec=color, lw=wide, ls=style)
+        )
+        axes.plot([x], [y], "+", color=color, ms=7, mew=1.4 * wide)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+
+
+def _legend(axes: Axes, curve: MaskCurve) -> None:
+    """Names the lines; put in afterwards, since a label that begins with "_" would be left out."""
+    names = [curve.name, *curve.other_names]
+    legend = axes.legend(axes.lines[: len(names)], ["name"] * len(names), frameon=False)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set(text=_short(name), fontsize=_SMALL - 1)

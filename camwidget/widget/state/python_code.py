@@ -1,0 +1,149 @@
+"""The Python that shows again what an explorer shows, and computes the same without a widget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ...loading.loader import DEFAULT_MODEL
+from ...models.vision_model import VisionModel
+from ..control.cache import Picture
+from ..control.masked_prediction import WHOLE
+from . import state
+from .picture_sources import MOST, Sources, literal
+
+if TYPE_CHECKING:
+    from ..explorer import Explorer
+
+__all__ = ["Writer"]
+
+#: Columns after which a call is broken into lines.
+_WIDTH = 88
+#: The defaults of ``mask_curve``.
+_USUAL = {"mode": "remove", "baseline": "blur"}
+
+
+class Writer:
+    """Writes the code of one explorer.
+
+    Args:
+        explorer: whose.
+    """
+
+    def __init__(self, explorer: Explorer) -> None:
+        self._explorer = explorer
+        #: What was written of which pictures: the list is replaced when one is added.
+        self._written: tuple[list[Picture], Sources] | None = None
+
+    def code(self) -> str:
+        """The present view as Python. What only its owner has, a module or an array, is ``...`` with a comment."""
+        explorer = self._explorer
+        model, now = explorer._texts.model, state.read(explorer)
+        lines = ["import camwidget as cw", ""]
+        names = ["model", *(f"model_{n}" for n in range(2, len(explorer.models) + 1))]
+        for name, each in zip(names, explorer.models, strict=True):
+            lines += _model(each, name)
+        first = names[0] if len(names) == 1 else f"[{', '.join(names)}]"
+        if explorer.pictures:
+            sources = self._sources(model)
+            lines += [*sources.lines, *_widget(explorer, now, first, "images")]
+            lines += ["", "# The same without the widget:"]
+            lines += _maps(now, model, sources.one(now["picture"]), self._is_empty())
+        else:
+            lines += _widget(explorer, now, first, "[]")
+        return "\n".join([*lines, ""])
+
+    def _is_empty(self) -> bool:
+        """Whether the map that is asked for is known to be one of zeros, which masks nothing."""
+        explorer = self._explorer
+        desk, explanation = explorer._desk, explorer.explanation
+        return explanation is not None and explanation.is_empty and desk.requested == desk.shown
+
+    def _sources(self, model: VisionModel) -> Sources:
+        pictures = self._explorer.pictures
+        if self._written is None or self._written[0] is not pictures:
+            self._written = (pictures, Sources(pictures, model.name))
+        return self._written[1]
+
+
+def _call(head: str, arguments: Sequence[str], tail: str = ")") -> list[str]:
+    """A call on one line, or with a line for each argument."""
+    line = f"{head}{', '.join(arguments)}{tail}"
+    if len(line) <= _WIDTH or not arguments:
+        return [line]
+    return [head, *(f"    {argument}," for argument in arguments), tail]
+
+
+def _model(model: VisionModel, name: str) -> list[str]:
+    """A model, made as it was made, under a name."""
+    origin = model.origin
+    if origin is None:
+        return [f"{name} = ...  # a VisionModel of your own, {literal(model.name)}"]
+    if origin.maker == "wrap":
+        return [f"{name} = cw.wrap(module, ...)  # your own module: {origin.name}"]
+    arguments = [] if origin.name == DEFAULT_MODEL else [literal(origin.name)]
+    lines: list[str] = []
+    if origin.weights is not None:
+        arguments.append(f"weights={literal(origin.weights)}")
+    if origin.weights_in_memory:
+        lines.append("weights = ...  # your state dict")
+        arguments.append("weights=weights")
+    if origin.classes is not None and len(origin.classes) > MOST:
+        lines.append(f"classes = ...  # your {len(origin.classes)} names")
+        arguments.append("classes=classes")
+    elif origin.classes is not None:
+        arguments.append(f"classes={literal(origin.classes)}")
+    if origin.device is not None:
+        arguments.append(f"device={literal(origin.device)}")
+    return [*lines, *_call(f"{name} = cw.load(", arguments)]
+
+
+def _widget(explorer: Explorer, now: state.State, models: str, images: str) -> list[str]:
+    """The explorer with what differs from the defaults; what is no argument of it, as a state."""
+    other = {n: v for n, v in now.items() if v != state.default_of(explorer, n)}
+    direct = [n for n in other if n not in state.LOOK and not isinstance(other[n], (dict, list))]
+    arguments = [models, images]
+    model, listed = explorer._texts.model, explorer._screen._top
+    if listed != min(6, 9 if model.prompt is not None else len(model.classes)):
+        arguments.append(f"top={listed}")
+    arguments += [f"{name}={literal(other.pop(name))}" for name in direct]
+    lines = _call("ex = cw.Explorer(", arguments)
+    if other:
+        entries = [f"{literal(name)}: {literal(value)}" for name, value in other.items()]
+        lines += _call("ex.state = {", entries, "}")
+    return [*lines, "ex"]
+
+
+def _maps(now: state.State, model: VisionModel, picture: str, is_empty: bool) -> list[str]:
+    """The map, and what the model says of the masked picture."""
+    name, lines = "model", [f"image = {picture}"]
+    if now["text"]:
+        assert model.prompt is not None
+        lines.append(f"told = model.given({model.prompt.name}={literal(now['text'])})")
+        name = "told"
+    target = [] if now["target"] is None else [literal(now["target"])]
+    method = [f"method={literal(now['method'])}"] if now["method"] != "gradcam" else []
+    layer = [f"layer={literal(now['layer'])}"] if now["layer"] != model.default_layer else []
+    lines += _call("exp = cw.explain(", [name, "image", *target, *method, *layer])
+    mode, fraction, paint = now["mode"], now["fraction"], now["mask"]
+    how = [f"{n}={literal(now[n])}" for n in _USUAL if now[n] != _USUAL[n]]
+    pixels = f"{name}.preprocess.pixels(image)"
+    if paint:
+        painted = f"{literal(paint['runs'])}, {tuple(paint['shape'])}"
+        lines.append(f"paint = cw.masking.user_mask.decode({painted})")
+        how.append("paint=paint")
+    if is_empty or mode == "multiply":
+        if paint:
+            under = "pixels" if is_empty else "cw.analysis.mask_curve.multiply_pixels(pixels, exp)"
+            arguments = [under, "pixels", "paint", literal(now["baseline"])]
+            lines.append(f"pixels = {pixels}")
+            lines += _call("masked = cw.analysis.mask_curve.paint_pixels(", arguments)
+            lines.append(f"said = {name}.prediction({name}.logits(masked[None])[0])")
+        elif not is_empty:
+            lines += _call("change = cw.confidence_change(", [name, "image", "exp", *target])
+    elif (mode, fraction) not in WHOLE or paint:
+        arguments = [pixels, "cw.masking.ranks.rank_levels(exp)", f"[{literal(fraction)}]", *how]
+        lines += _call("masked = cw.analysis.mask_curve.mask_pixels(", arguments)
+        lines.append(f"said = {name}.prediction({name}.logits(masked)[0])")
+        lines += _call("curve = cw.mask_curve(", [name, "image", "exp", *target, *how])
+    return lines

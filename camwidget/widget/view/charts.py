@@ -1,0 +1,345 @@
+"""The two bqplot charts: a bar for every listed class, and confidence against fraction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import bqplot
+import numpy as np
+from ipywidgets import Layout
+
+from ...analysis.mask_curve import MaskCurve
+from ...models.scores import decimals
+from ...plotting import ACCENT, NEUTRAL, RISING, RIVALS, class_colors
+
+__all__ = ["ROW_HEIGHT", "ClassBars", "CurveChart", "line_colors", "spread"]
+
+#: Pixels a class row takes; view.css has the same figure for names and numbers beside the bars.
+ROW_HEIGHT = 28
+
+
+#: Where a quantity's axis has its ticks, between its ends.
+_PARTS = (0.1, 0.5, 0.9)
+#: Pixels beside the curves, for the names of their lines; grid.css has the same figure.
+_NAMES = 104
+#: The least distance between two names, of the chart's height.
+_APART = 0.17
+#: bqplot wants at least two points of a line, also of one that is not shown yet.
+_NOWHERE = [0.0, 0.0]
+
+
+class ClassBars:
+    """Bars of probabilities or quantities, whole picture behind masked one; a click anywhere in a row picks its class.
+
+    Args:
+        on_pick: called with the row number that was clicked.
+        is_quantity: whether the numbers are no probabilities: the longest bar then fills its row.
+    """
+
+    def __init__(self, on_pick: Callable[[int], None], *, is_quantity: bool = False) -> None:
+        self._is_quantity = is_quantity
+        self._scales = {
+            "x": bqplot.OrdinalScale(reverse=False),
+            "y": bqplot.LinearScale(min=0, max=1),
+        }
+        # The empty track of full width makes rows of tiny probability as easy to hit as the others.
+        self._track = self._bars(opacity=0.13, padding=0.5, color=NEUTRAL)
+        self._whole = self._bars(opacity=0.38, padding=0.5)
+        self._masked = self._bars(opacity=1.0, padding=0.5)
+        for mark in (self._track, self._whole, self._masked):
+            mark.on_element_click(lambda _mark, event: self._clicked(event, on_pick))
+        self.figure = bqplot.Figure(
+            marks=[self._track, self._whole, self._masked],
+            fig_margin={"top": 0, "bottom": 0, "left": 0, "right": 0},
+            padding_x=0,
+            padding_y=0,
+            display_toolbar=False,
+            layout=Layout(width="auto", height=f"{ROW_HEIGHT}px", min_width="0"),
+        )
+        self.figure.add_class("camwidget-bars")
+
+    def _bars(self, opacity: float, padding: float, color: str = ACCENT) -> bqplot.Bars:
+        return bqplot.Bars(
+            x=[0],
+            y=[0.0],
+            scales=self._scales,
+            orientation="horizontal",
+            padding=padding,
+            colors=[color],
+            opacities=[opacity],
+            stroke=None,
+        )
+
+    @staticmethod
+    def _clicked(event: object, on_pick: Callable[[int], None]) -> None:
+        data = event.get("data", {}) if isinstance(event, dict) else {}
+        index = data.get("index") if isinstance(data, dict) else None
+        if isinstance(index, int):
+            on_pick(index)
+
+    def show(self, whole: Sequence[float], chosen: int) -> None:
+        """Draw the bars of the whole picture; the chosen row and its rivals have the colours of their curves."""
+        rows = list(range(len(whole)))
+        # bqplot draws a horizontal ordinal scale from the bottom; row 0 belongs on top.
+        domain = rows[::-1]
+        if list(self._scales["x"].domain or []) != domain:
+            self._scales["x"].domain = domain
+        height = f"{ROW_HEIGHT * max(len(rows), 1)}px"
+        if self.figure.layout.height != height:
+            self.figure.layout.height = height
+        colors = class_colors(len(rows), chosen)
+        self._fit(whole)
+        self._set(self._track, rows, [self._scales["y"].max] * len(rows))
+        self._set(self._whole, rows, whole, colors)
+        self._set(self._masked, rows, whole, colors)
+
+    def _fit(self, *values: Sequence[float]) -> None:
+        """Make room for quantities: from 0 to what is furthest from it on either side."""
+        if not self._is_quantity:
+            return
+        shown = [0.0, *(float(v) for each in values for v in each)]
+        scale = self._scales["y"]
+        with scale.hold_sync():
+            scale.min, scale.max = min(shown), max(shown) if any(shown) else 1.0
+
+    def show_masked(self, masked: Sequence[float]) -> None:
+        """Draw what the model says of the masked picture, over the whole one's bars."""
+        self._fit(self._whole.y, masked)
+        if self._is_quantity:
+            self._track.y = np.full(len(self._track.y), self._scales["y"].max)
+        self._masked.y = np.asarray(masked, dtype=np.float64)
+
+    @staticmethod
+    def _set(
+        mark: bqplot.Bars, rows: Sequence[int], values: Sequence[float], colors: Sequence[str] = ()
+    ) -> None:
+        with mark.hold_sync():
+            mark.x = rows
+            mark.y = np.asarray(values, dtype=np.float64)
+            if colors:
+                mark.colors = list(colors)
+
+
+class CurveChart:
+    """What the model says of the target and its rivals as the top evidence goes, and where the slider is.
+
+    Args:
+        is_quantity: whether the numbers are no probabilities: the axis then goes just around them.
+    """
+
+    HEIGHT = 176
+    _span = (0.0, 1.0)  #: the lowest and highest number on the axis
+
+    def __init__(self, *, is_quantity: bool = False) -> None:
+        self._is_quantity = is_quantity
+        # Without padding: a scatter would otherwise widen the axes beyond 0 and 1.
+        scales = {
+            axis: bqplot.LinearScale(min=0, max=1, allow_padding=False) for axis in ("x", "y")
+        }
+        self._others = bqplot.Lines(
+            x=_NOWHERE,
+            y=[_NOWHERE, _NOWHERE],
+            scales=scales,
+            colors=list(RIVALS),
+            stroke_width=1.5,
+            opacities=[0.8],
+            visible=False,
+        )
+        self._others.line_style = "dashed"
+        self._target = bqplot.Lines(
+            x=_NOWHERE, y=_NOWHERE, scales=scales, colors=[ACCENT], stroke_width=2.5, visible=False
+        )
+        self._other = bqplot.Lines(
+            x=_NOWHERE,
+            y=_NOWHERE,
+            scales=scales,
+            colors=[ACCENT],
+            stroke_width=2,
+            visible=False,
+        )
+        self._other.line_style = "dash_dotted"
+        self._other_name = bqplot.Label(
+            x=[0.0],
+            y=[0.0],
+            scales=scales,
+            text=["B"],
+            colors=[ACCENT],
+            default_size=12,
+            font_weight="bold",
+            y_offset=-6,
+            visible=False,
+        )
+        self._position = bqplot.Lines(
+            x=[0.0, 0.0], y=[0.0, 1.0], scales=scales, colors=[NEUTRAL], stroke_width=1.2
+        )
+        self._dot = bqplot.Scatter(
+            x=[], y=[], scales=scales, colors=[ACCENT], default_size=54, stroke="white"
+        )
+        self._y = scales["y"]
+        self._y_axis = bqplot.Axis(
+            scale=self._y,
+            orientation="vertical",
+            tick_format=".1f",
+            tick_values=[0, 0.5, 1],
+            grid_lines="solid",
+            grid_color="#80808033",
+        )
+        axes = [
+            bqplot.Axis(
+                scale=scales["x"],
+                tick_format=".0%",
+                tick_values=[0, 0.25, 0.5, 0.75, 1],
+                grid_lines="none",
+            ),
+            self._y_axis,
+        ]
+        self.figure = bqplot.Figure(
+            marks=[
+                self._position,
+                self._others,
+                self._other,
+                self._other_name,
+                self._target,
+                self._dot,
+            ],
+            axes=axes,
+            fig_margin={
+                "top": 10,
+                "bottom": 26,
+                "left": 52 if is_quantity else 34,
+                "right": _NAMES,
+            },
+            padding_x=0,
+            padding_y=0,
+            display_toolbar=False,
+            layout=Layout(width="auto", height=f"{self.HEIGHT}px", min_width="0"),
+        )
+        self.figure.add_class("camwidget-curve")
+
+    def show(self, curve: MaskCurve, colors: Sequence[str] = RIVALS) -> None:
+        """Draw a curve, complete or not; on an axis of its own, if it is of a quantity.
+
+        Args:
+            curve: of the target and its rivals.
+            colors: of the rivals' lines.
+        """
+        self._fit(curve.span)
+        with self._others.hold_sync():
+            self._others.colors = list(colors)
+            self._others.x = curve.fraction
+            self._others.y = curve.probabilities[:, list(curve.others)].T
+            self._others.visible = bool(curve.others)
+        with self._target.hold_sync():
+            self._target.x = curve.fraction
+            self._target.y = curve.probability
+            self._target.visible = True
+
+    def names(self, curve: MaskCurve, colors: Sequence[str]) -> list[dict[str, Any]]:
+        """The names of the lines beside their right ends: text, color and place, from 0 at the foot of the chart to 1.
+
+        The view writes them: bqplot cuts off what lies beside the axes.
+        """
+        low, high = self._span
+        lines = [(curve.target, curve.name, ACCENT)]
+        lines += zip(curve.others, curve.other_names, colors, strict=False)
+        ends = sorted(
+            ((float(curve.probabilities[-1, i]), name, color) for i, name, color in lines),
+            key=lambda end: end[0],
+        )
+        places = spread([(value - low) / (high - low) for value, _, _ in ends], _APART)
+        return [
+            {"name": name, "color": color, "place": place}
+            for (_, name, color), place in zip(ends, places, strict=True)
+        ]
+
+    def show_other(self, curve: MaskCurve | None) -> None:
+        """Draw the curve of what is compared; None takes it away."""
+        # Probabilities and quantities have no axis in common.
+        shown = curve is not None and (curve.scores == "value") == self._is_quantity
+        for mark in (self._other, self._other_name):
+            mark.visible = shown
+        if curve is None or not shown:
+            return
+        low, high = curve.span
+        if curve.scores == "value":
+            self._fit((min(low, self._span[0]), max(high, self._span[1])))
+        with self._other.hold_sync():
+            self._other.x = curve.fraction
+            self._other.y = curve.probability
+        at = self._far(curve)
+        with self._other_name.hold_sync():
+            self._other_name.x = [float(curve.fraction[at])]
+            self._other_name.y = [float(curve.probability[at])]
+
+    def _fit(self, span: tuple[float, float]) -> None:
+        """Make room for quantities."""
+        if not self._is_quantity or span == self._span:
+            return
+        self._span = low, high = span
+        with self._y.hold_sync():
+            self._y.min, self._y.max = low, high
+        with self._y_axis.hold_sync():
+            self._y_axis.tick_values = [low + part * (high - low) for part in _PARTS]
+            self._y_axis.tick_format = f".{decimals(low, high)}f"
+        if self._position.visible:
+            self._position.y = list(span)
+
+    def _far(self, curve: MaskCurve) -> int:
+        """Where a curve is furthest from the target's: there its name can be read. Not at its ends, on the axes."""
+        beside = np.interp(curve.fraction, self._target.x, self._target.y)
+        return 1 + int(np.argmax(np.abs(curve.probability - beside)[1:-1]))
+
+    def clear(self) -> None:
+        """Take the curves away, as when another map is on its way."""
+        self._others.visible = False
+        self._other.visible = self._other_name.visible = False
+        self._target.visible = False
+        self.unmark()
+
+    def unmark(self) -> None:
+        """Take the slider's position away."""
+        self._position.visible = False
+        self._dot.x, self._dot.y = [], []
+
+    def mark(self, fraction: float, probability: float | None) -> None:
+        """Show the slider's position, and the target's present probability on it."""
+        self._position.x, self._position.y = [fraction, fraction], list(self._span)
+        self._position.visible = True
+        if probability is None:
+            self._dot.x, self._dot.y = [], []
+        else:
+            with self._dot.hold_sync():
+                self._dot.x = [fraction]
+                self._dot.y = [probability]
+
+
+def spread(places: Sequence[float], apart: float) -> list[float]:
+    """Places in ascending order, moved within [0, 1] so that neighbors are at least ``apart`` from each other."""
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + apart) if moved else max(0.0, place))
+    # What was pushed over the upper edge pushes the others back.
+    most = 1.0
+    for at in range(len(moved) - 1, -1, -1):
+        moved[at] = min(moved[at], most)
+        most = moved[at] - apart
+    return moved
+
+
+def line_colors(others: Sequence[int], rows: Sequence[int], target: int) -> list[str]:
+    """The colors of a curve's other lines: those of their bars, or of their own where these have none.
+
+    Args:
+        others: the classes of the lines.
+        rows: the listed classes.
+        target: the chosen one.
+    """
+    bars = (
+        dict(zip(rows, class_colors(len(rows), rows.index(target)), strict=True))
+        if target in rows
+        else {}
+    )
+    more = iter(RISING)
+    own = [bars.get(index, NEUTRAL) for index in others]
+    return [next(more, NEUTRAL) if color == NEUTRAL else color for color in own]

@@ -1,0 +1,313 @@
+"""Everything a person sees: the view, the two charts and the strip, told together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...analysis.mask_curve import MaskCurve
+from ...attribution.explanation import Explanation
+from ...attribution.methods import list_methods
+from ...export.selection import listed_classes, quantity_of
+from ...masking.baselines import baseline_names
+from ...models.vision_model import VisionModel
+from ...plotting import DIFFERENCE, lookup_tables
+from ...runtime import fork_safety
+from ..control.masked_prediction import Mask
+from . import messages
+from .charts import ClassBars, CurveChart, line_colors
+from .synced_traits import View
+from .thumbnails import PictureStrip
+
+__all__ = ["Screen"]
+
+
+#: Traits of the view with pictures and maps in them.
+_LARGE = (
+    "scene",
+    "explanation",
+    "stages",
+    "evidence",
+    "filled",
+    "other",
+    "other_scene",
+    "other_filled",
+)
+
+
+class Screen:
+    """What is shown of an explorer. Remembers the class list, and nothing else.
+
+    Args:
+        model: whose classes and layers are shown.
+        top: how many classes to list.
+        on_pick_row: called with the number of the class row that was clicked.
+        on_pick_picture: called with the number of the thumbnail that was clicked.
+        on_upload: called with (file name, bytes) of each uploaded file.
+    """
+
+    def __init__(
+        self,
+        model: VisionModel,
+        top: int,
+        on_pick_row: Callable[[int], None],
+        on_pick_picture: Callable[[int], None],
+        on_upload: Callable[[str, bytes], None],
+    ) -> None:
+        #: The model whose classes are shown: under a text, once one is shown.
+        self.model = model
+        self._top = top
+        self._lock = fork_safety.rlock()
+        self._telling: int | None = None
+        self._whole = np.zeros(0)
+        self.row_classes: list[int] = []
+        self.view = View(
+            # Before there is a text nobody knows the classes.
+            class_names=list(model.classes) if model.prompt is None else [],
+            quantity=quantity_of(model),
+            layers=[{"name": x.name, "shape": list(x.shape)} for x in model.layers],
+            baselines=list(baseline_names()),
+            colormaps=lookup_tables(),
+            difference_colors=lookup_tables([DIFFERENCE])[DIFFERENCE],
+        )
+        self.view.add_class("camwidget-view")
+        self.bars = ClassBars(on_pick_row, is_quantity=model.scores == "value")
+        self.chart = CurveChart(is_quantity=model.scores == "value")
+        self.strip = PictureStrip(
+            on_pick_picture,
+            on_upload,
+            lambda text: self.tell(error=text),
+            lambda first, places: self.tell(strip={"first": first, "places": places}),
+        )
+
+    @property
+    def parts(self) -> list[Any]:
+        """The widgets, to be put into one box of class ``camwidget-explorer``."""
+        return [self.strip.box, self.view, self.bars.figure, self.chart.figure]
+
+    def tell(self, **values: Any) -> None:
+        """Set traits of the view, all in one message."""
+        # Observers, the worker and the caller may come at once; hold_sync knows of one thread.
+        with self._lock:
+            before, self._telling = self._telling, threading.get_ident()
+            try:
+                with self.view.hold_sync():
+                    for name, value in values.items():
+                        setattr(self.view, name, value)
+            finally:
+                self._telling = before
+
+    def forget(self) -> None:
+        """Nothing is shown any more: let go of pictures and maps."""
+        self.strip.clear()
+        self.tell(**{name: {} for name in _LARGE})
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether the view's traits change because this very thread tells them to.
+
+        Its observers are for what the browser sets. What they do takes locks, and with ours held two threads
+        could wait for each other.
+        """
+        return self._telling == threading.get_ident()
+
+    def show_methods(self, layer: str, *, wait: bool = True) -> None:
+        """List the methods, those that do not apply at this layer with their reason.
+
+        Args:
+            layer: where they are to apply.
+            wait: whether to wait for the reasons of those that have to run the model to know.
+        """
+        self.tell(
+            methods=[
+                {
+                    "name": m.name,
+                    "label": m.label,
+                    "group": m.group,
+                    "tip": f"{m.summary} ({m.citation})",
+                    "reason": m.reason(self.model, layer) if wait or not m.own_passes else None,
+                    "slow": m.slow,
+                }
+                for m in list_methods()
+            ]
+        )
+
+    def _bound(self, model: VisionModel) -> dict[str, Any]:
+        """What the view is told when the model whose classes are shown is another, or first has a text."""
+        if model is self.model:
+            return {}
+        self.model = model
+        return {"class_names": list(model.classes)}
+
+    def show_map(
+        self,
+        model: VisionModel,
+        explanation: Explanation,
+        target: int,
+        wire: dict[str, Any],
+        whole: np.ndarray,
+        status: str,
+        **also: Any,
+    ) -> None:
+        """Show a map and the class list of its picture.
+
+        Args:
+            model: whose classes these are, under its text.
+            explanation: the map.
+            target: its class.
+            wire: the map as the browser wants it.
+            whole: probabilities (classes,) of the whole picture.
+            status: the line below.
+            also: other traits of the view, to change with it.
+        """
+        bound = self._bound(model)
+        rows = self._list_classes(target, whole)
+        self.tell(
+            **bound,
+            **also,
+            explanation=wire,
+            target=target,
+            rows=rows,
+            masked=[],
+            first_now={},
+            status=status,
+            busy=False,
+            pending=False,
+            partial=False,
+            cancellable=False,
+        )
+        self.bars.show([float(whole[i]) for i in self.row_classes], self.row_classes.index(target))
+
+    def show_growing(
+        self, model: VisionModel, method: str, target: int, whole: np.ndarray, **also: Any
+    ) -> None:
+        """A slow map begins: show what the model says of the whole picture, and no number of another map.
+
+        Args:
+            model: whose classes these are, under its text.
+            method: its label.
+            target: its class.
+            whole: probabilities (classes,) of the whole picture.
+            also: other traits of the view, to change with it.
+        """
+        bound = self._bound(model)
+        rows = self._list_classes(target, whole)
+        name = model.classes[target]
+        self.tell(
+            **bound,
+            **also,
+            target=target,
+            rows=rows,
+            masked=[],
+            first_now={},
+            pending=False,
+            status=messages.growing(method, name, 0.0),
+            sentence=f"The map for {name} is growing; the model is asked about the mask when it is complete.",
+        )
+        self.bars.show([float(whole[i]) for i in self.row_classes], self.row_classes.index(target))
+        self._clear_curve()
+
+    def _list_classes(self, target: int, whole: np.ndarray) -> list[dict[str, Any]]:
+        """The most probable classes, the target among them; words in reading order, where they are the classes."""
+        self._whole = whole
+        self.row_classes = listed_classes(self.model, whole, target, self._top)
+        return [
+            {"index": i, "name": self.model.classes[i], "whole": float(whole[i])}
+            for i in self.row_classes
+        ]
+
+    def show_answer(
+        self,
+        explanation: Explanation,
+        target: int,
+        values: np.ndarray | None,
+        mask: Mask,
+        filled: dict[str, Any] | None = None,
+    ) -> None:
+        """Show what the model says of the masked picture, a number a class (classes,); None: it is whole.
+
+        Args:
+            explanation: the map.
+            target: its class.
+            values: the probabilities or quantities.
+            mask: how the picture is masked.
+            filled: what the browser needs to show it, where it cannot make the fill itself.
+        """
+        before = float(self._whole[target])
+        after = None if values is None else float(values[target])
+        masked = [] if values is None else [float(values[i]) for i in self.row_classes]
+        first = None if values is None else self._first(values)
+        changed = first if first != self._first(self._whole) else None
+        self.tell(
+            masked=masked,
+            first_now={} if first is None or values is None else self._row(first, values),
+            sentence=messages.sentence(
+                explanation,
+                mask,
+                before,
+                after,
+                None if changed is None else self.model.classes[changed],
+            ),
+            pending=False,
+            **({"filled": filled} if filled else {}),
+        )
+        self.bars.show_masked(masked or [float(self._whole[i]) for i in self.row_classes])
+        if mask.mode == "multiply":
+            self._clear_curve()
+        else:
+            self.chart.mark(mask.fraction, before if after is None else after)
+
+    def _first(self, values: np.ndarray) -> int | None:
+        """The most probable class; None of quantities, of which none is more than another, and of a single class."""
+        if self.model.scores == "value" or len(values) < 2:
+            return None
+        return int(self.model.ordered(torch.from_numpy(values))[0])
+
+    def _row(self, index: int, values: np.ndarray) -> dict[str, Any]:
+        """A class as the browser lists it, with its number for the masked picture."""
+        name, whole = self.model.classes[index], float(self._whole[index])
+        return {"index": index, "name": name, "whole": whole, "masked": float(values[index])}
+
+    def show_no_answer(self) -> None:
+        """The model failed on the masked picture: what was said of another mask must not stay."""
+        self.tell(
+            masked=[], first_now={}, sentence="There is no answer for this mask.", pending=False
+        )
+        self.bars.show_masked([float(self._whole[i]) for i in self.row_classes])
+        self.chart.unmark()
+
+    def show_curve(self, curve: MaskCurve | None) -> None:
+        """Draw a curve, complete or not; None takes it away."""
+        if curve is None:
+            self._clear_curve()
+        else:
+            colors = line_colors(curve.others, self.row_classes, curve.target)
+            self.chart.show(curve, colors)
+            self.tell(curve_names=self.chart.names(curve, colors))
+
+    def _clear_curve(self) -> None:
+        self.chart.clear()
+        self.tell(curve_names=[])
+
+    def likely(self, count: int) -> list[int]:
+        """The most probable classes of the whole picture, and those listed."""
+        order = self.model.ordered(torch.from_numpy(self._whole))[:count].tolist()
+        return list(dict.fromkeys([*self.row_classes, *order]))
+
+    def show_here(
+        self, scene: str, x: int, y: int, found: Sequence[tuple[int, float]], asked: int
+    ) -> None:
+        """Name the classes that a click in the picture found, strongest first, of those asked."""
+        names = [self.model.classes[i] for i, _ in found]
+        entries = [
+            {"index": i, "name": name, "value": value}
+            for (i, value), name in zip(found, names, strict=True)
+        ]
+        self.tell(
+            here={"x": x, "y": y, "scene": scene, "entries": entries[: self._top], "of": asked},
+            sentence=messages.picked_sentence(names[0] if names else None),
+        )

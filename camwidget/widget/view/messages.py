@@ -1,0 +1,180 @@
+"""What the widget says in words. "Evidence for", never "the model looked at": a map is no proof."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ...attribution.explanation import Explanation
+from ...images.ground_truth import share_inside
+from ...masking.user_mask import covered
+from ...models.prediction import Prediction
+from ...models.scores import decimals, number_text
+from ...models.vision_model import VisionModel
+from ..control.masked_prediction import WHOLE, Mask
+
+__all__ = ["box", "growing", "picked_sentence", "sentence", "status", "truth"]
+
+
+def sentence(
+    explanation: Explanation,
+    mask: Mask,
+    before: float,
+    after: float | None,
+    first_now: str | None = None,
+) -> str:
+    """One sentence on what masking did, to be read aloud.
+
+    Args:
+        explanation: the map.
+        mask: how the picture is masked.
+        before: the probability of the map's class, or the quantity, for the whole picture.
+        after: that for the masked one; None if nothing is hidden.
+        first_now: the most probable class of the masked picture, if it is another than that of the whole one.
+    """
+    name = explanation.target.label
+    kept = covered(mask.paint)[1]
+    spare = f" The {_percent(kept)} painted to be kept would stay." if kept else ""
+    if after is None:
+        if explanation.is_empty:
+            return f"{explanation.note} Choose another class, layer or method."
+        if mask.mode == "keep":
+            return f"The whole picture is kept. Drag the slider to keep only the most evidence for {name}."
+        return (
+            f"Nothing is removed yet. Drag the slider to take the evidence for {name} away.{spare}"
+        )
+    deed = _deed(explanation, mask)
+    it = "it" if name in deed else name
+    said = f"{deed} {_effect(before, after, it, explanation.prediction)}"
+    if first_now is not None:
+        said = f"{said} Now first: {first_now}."
+    if explanation.is_empty:
+        return f"{said} {explanation.note}"
+    evident = float((explanation.saliency > 0).mean())
+    beyond = ""
+    if mask.mode != "multiply" and mask.fraction > evident + 0.005:
+        share = f"{100 * evident:.0f} %"
+        beyond = f" Only {share} of the picture has any; beyond, pixels go in reading order."
+    return f"{said}{beyond}"
+
+
+def _deed(explanation: Explanation, mask: Mask) -> str:
+    """What was done to the picture, by the map and by what is painted."""
+    name, mode, fraction = explanation.target.label, mask.mode, mask.fraction
+    hidden, kept = covered(mask.paint)
+    hiding = f"iding the painted {_percent(hidden)}"
+    if explanation.is_empty or (mode, fraction) in WHOLE:
+        return f"H{hiding}"
+    most = f"the {_percent(fraction)} with the most evidence for {name}"
+    if explanation.method == "random":
+        most = f"a random {_percent(fraction)}"
+    if mode == "keep":
+        if fraction == 0:
+            return f"Keeping only the painted {_percent(kept)}" if kept else "Hiding everything"
+        also = f" and the painted {_percent(kept)}" if kept else ""
+        less = f", and h{hiding} of the picture," if hidden else ""
+        return f"Keeping only {most}{also}{less}"
+    if mode == "remove":
+        begin = f"H{hiding} and removing" if hidden else "Removing"
+        return f"{begin} {most}" + (
+            f", but for the {_percent(kept)} painted to be kept," if kept else ""
+        )
+    begin = f"H{hiding} and multiplying" if hidden else "Multiplying"
+    rest = f", but for the {_percent(kept)} painted to be kept," if kept else ""
+    return f"{begin} the picture by its map for {name}{rest}"
+
+
+def _effect(before: float, after: float, it: str, prediction: Prediction) -> str:
+    if prediction.scores == "value":
+        return _moved(before, after, it, prediction.unit)
+    # The difference of what is shown, so that the sum on the screen comes out right.
+    change = round(round(after, 2) - round(before, 2), 2)
+    if max(before, after) < 0.005:
+        return f"leaves {it} below 0.01."
+    if change == 0:
+        return f"leaves {it} at {before:.2f}."
+    verb = "raises" if change > 0 else "lowers"
+    return f"{verb} {it} by {abs(change):.2f} ({before:.2f} → {after:.2f})."
+
+
+def _moved(before: float, after: float, it: str, unit: str) -> str:
+    """What became of a quantity. Both numbers have as many digits."""
+    digits = decimals(before, after)
+    first, second = (number_text(v, "value", digits=digits) for v in (before, after))
+    of = f" {unit}" if unit else ""
+    if first == second:
+        return f"leaves {it} at {first}{of}."
+    return f"{'raises' if after > before else 'lowers'} {it} from {first} to {second}{of}."
+
+
+def _percent(share: float) -> str:
+    """A part of the picture; never "0 %" of what there is."""
+    return f"{round(100 * share, 1):g} %" if share >= 0.0005 else "under 0.1 %"
+
+
+def picked_sentence(name: str | None) -> str:
+    """What a click in the picture found."""
+    if name is None:
+        return "None of the most probable classes has positive evidence there."
+    return f"The strongest evidence there is for {name}."
+
+
+def growing(method: str, name: str, share: float) -> str:
+    """What is being computed, and how far it is."""
+    return f"{method} · {name} · computing, {100 * share:.0f} %"
+
+
+def status(model: VisionModel, explanation: Explanation, milliseconds: float) -> str:
+    """Model, method, layer, class, time and device in one line; and whether another run may say something else."""
+    height, width = explanation.raw.shape
+    return " · ".join(
+        (
+            model.name,
+            explanation.method_label,
+            f"{explanation.layer} {width}×{height}",
+            explanation.target.label,
+            f"{milliseconds:.0f} ms" if milliseconds >= 1 else "< 1 ms",
+            str(model.device),
+            *(["partly random: another run may differ"] if model.chance else []),
+        )
+    )
+
+
+def truth(
+    name: str, explanation: Explanation | None, evidence: np.ndarray, is_there: bool, objects: int
+) -> str:
+    """How much of a map lies where the evidence is, and how large that is: chance would give as much.
+
+    Args:
+        name: the class.
+        explanation: its map; None while there is none.
+        evidence: bool (H, W), at the model's size.
+        is_there: whether the picture has any, seen or cropped away.
+        objects: how many objects the evidence touches.
+    """
+    if not is_there:
+        return f"No {name} in this picture."
+    if not evidence.any():
+        return f"The {name} is outside what the model gets of the picture."
+    if explanation is None:
+        return ""
+    where = "the object" if objects == 1 else f"the {objects} objects" if objects else "its place"
+    share = share_inside(explanation.saliency, evidence)
+    if math.isnan(share):
+        return f"No saliency, so none in {where}."
+    # With spaces at which no line ends.
+    inside, covered = (f"{100 * part:.0f}\u00a0%" for part in (share, float(evidence.mean())))
+    return f"In {where}: {inside} of saliency, on {covered} of the picture."
+
+
+def box(overlap: float, objects: int, hit: bool) -> str:
+    """How a map's box agrees with the true ones, and whether its peak lies on an object.
+
+    Args:
+        overlap: the best intersection over union.
+        objects: how many true boxes there are.
+        hit: whether the peak does.
+    """
+    other = "the true one" if objects == 1 else f"the best of {objects} true ones"
+    return f"The box overlaps {other} by {overlap:.2f}; the peak {'hits' if hit else 'misses'}."

@@ -1,0 +1,214 @@
+"""The strip of small pictures on one ipycanvas, with the upload beside it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+import ipywidgets
+import numpy as np
+from PIL import Image
+
+from ...plotting import ACCENT
+from ...runtime import fork_safety
+from ...runtime.error_reports import error_text
+from .canvas import Paper
+
+__all__ = ["TILE", "PictureStrip", "thumbnail"]
+
+
+class PictureStrip:
+    """Thumbnails, of which a click picks one; they are made as far as they are seen.
+
+    A canvas can only be so wide: of more than ``MOST`` pictures that many have a place on it, those around the one that
+    was chosen last. Choosing the last thumbnail moves the strip on.
+
+    Args:
+        on_pick: called with the number of the picture whose thumbnail was clicked.
+        on_upload: called with (file name, bytes) of each uploaded file.
+        on_error: called with a text when anything else fails that a page has asked for.
+        on_moved: called with the number of the first picture that has a place, and how many have.
+    """
+
+    SIDE = 36  #: CSS pixels
+    GAP = 6
+    MOST = Paper.WIDEST // (SIDE + GAP)  #: thumbnails that have a place
+    SEEN = 32  #: thumbnails that are made, around the chosen one, before a page has said which it shows
+    PACE = 0.5  #: seconds between two drawings, of many or large pictures
+
+    def __init__(
+        self,
+        on_pick: Callable[[int], None],
+        on_upload: Callable[[str, bytes], None],
+        on_error: Callable[[str], None],
+        on_moved: Callable[[int, int], None] = lambda first, places: None,
+    ) -> None:
+        #: Held while what has a place changes, and not while it is drawn: the worker and the page come at once.
+        self._lock = fork_safety.rlock()
+        #: By the number of the picture; None for one that cannot be read.
+        self._tiles: dict[int, np.ndarray | None] = {}
+        self._count = 0  # of all pictures
+        self._first = self._places = 0
+        self._seen: tuple[int, int] | None = (
+            None  # what a page shows, the numbers of the first and after the last
+        )
+        self._selected = -1
+        self._on_pick = on_pick
+        self._on_upload, self._on_error = on_upload, on_error
+        self._on_moved = on_moved
+        self._paper = Paper(self._draw_tiles, self._clicked, on_error)
+        self._paper.resize(1, self.SIDE + self.GAP)
+        self.upload = ipywidgets.FileUpload(
+            accept="image/*",
+            multiple=True,
+            description="Add picture",
+            tooltip="Explain a picture of your own. It stays in this notebook's kernel.",
+        )
+        self.upload.observe(self._uploaded, "value")
+        frame = ipywidgets.Box([self._paper.canvas])
+        frame.add_class("camwidget-thumbs")
+        self.box = ipywidgets.HBox([frame, self.upload])
+        self.box.add_class("camwidget-strip")
+
+    def fill(
+        self, tile: Callable[[int], np.ndarray | None], count: int, selected: Callable[[], int]
+    ) -> Iterator[None]:
+        """Make and draw the thumbnails that are seen and not there yet, yielding after each.
+
+        Args:
+            tile: makes the thumbnail of a picture, by its number; None if it cannot be read.
+            count: how many pictures there are.
+            selected: gives the number of the chosen one, whose neighbours come first.
+        """
+        self._place(count, selected())
+        drawn = time.monotonic()
+        made: list[int] = []
+        while (number := self._next_wanted(selected())) is not None:
+            thumb = tile(number)
+            with self._lock:
+                self._tiles[number] = thumb
+            made.append(number)
+            if time.monotonic() - drawn > self.PACE:  # show what there is
+                self._draw_some(made)
+                drawn, made = time.monotonic(), []
+            yield
+        self._draw_some(made)
+
+    def see(self, first: int, last: int) -> bool:
+        """A page shows the thumbnails of these pictures, from ``first`` to ``last``; whether one is not made yet."""
+        self._seen = first, last + 1
+        return self._next_wanted(self._selected) is not None
+
+    def select(self, selected: int) -> bool:
+        """Move the frame that marks the chosen picture; whether thumbnails that are seen then are not made yet."""
+        before, self._selected = self._selected, selected
+        if selected == before:
+            return False
+        if not self._place(self._count, selected):
+            self._draw_some([before, selected])
+        return self._next_wanted(selected) is not None
+
+    def clear(self) -> None:
+        """Let go of all thumbnails."""
+        self._tiles = {}
+
+    def _place(self, count: int, selected: int) -> bool:
+        """Give the pictures around the chosen one a place; whether that is anything new, and drawn."""
+        with self._lock:
+            self._selected = selected
+            places, first = min(count, self.MOST), self._first
+            # The outermost thumbnail leads on to the pictures beyond it.
+            is_inside = first + (first > 0) <= selected < first + places - (first + places < count)
+            if not is_inside:
+                first = selected - places // 2
+            first = max(0, min(first, count - places))
+            if (first, places) == (self._first, self._places):
+                self._count = count
+                return False
+            if first != self._first:
+                self._seen = None  # the page will say it anew
+            self._count, self._first, self._places = count, first, places
+            self._tiles = {n: t for n, t in self._tiles.items() if first <= n < first + places}
+        self._on_moved(self._first, self._places)
+        width = max(1, self._places) * (self.SIDE + self.GAP)
+        self._paper.resize(width, self.SIDE + self.GAP)
+        self._paper.draw()
+        return True
+
+    def _next_wanted(self, selected: int) -> int | None:
+        """The number of the thumbnail to be made next; None if all that are seen are there."""
+        first, end = self._first, self._first + self._places
+        if self._seen is None:
+            start = max(first, min(selected - self.SEEN // 2, end - self.SEEN))
+            shown = range(start, min(end, start + self.SEEN))
+        else:
+            shown = range(max(first, self._seen[0]), min(end, self._seen[1]))
+        missing = [number for number in shown if number not in self._tiles]
+        return min(missing, key=lambda number: abs(number - selected), default=None)
+
+    def _draw_some(self, numbers: Iterable[int]) -> None:
+        """Draw some thumbnails, over what is there."""
+        wanted = [n for n in numbers if self._first <= n < self._first + self._places]
+        if wanted:
+            self._paper.paint(partial(self._draw_each, wanted))
+
+    # -- drawing: called by the paper ------------------------------------------------------
+
+    def _draw_tiles(self) -> None:
+        self._paper.canvas.clear()
+        self._draw_each(range(self._first, self._first + self._places))
+
+    def _draw_each(self, numbers: Iterable[int]) -> None:
+        canvas, sharp = self._paper.canvas, Paper.SHARP
+        side, pitch = self.SIDE * sharp, (self.SIDE + self.GAP) * sharp
+        inset = self.GAP * sharp // 2
+        for number in numbers:
+            x = (number - self._first) * pitch + inset
+            # With half the gap around, where the frame is.
+            canvas.clear_rect(x - inset, 0, pitch, pitch)
+            tile = self._tiles.get(number)
+            if tile is None:
+                canvas.fill_style = "#80808040"
+                canvas.fill_rect(x, inset, side, side)
+            else:
+                canvas.put_image_data(tile, x, inset)
+            if tile is None and number in self._tiles:
+                canvas.fill_style = "#808080"
+                canvas.font = f"{14 * sharp}px sans-serif"
+                canvas.text_align, canvas.text_baseline = "center", "middle"
+                canvas.fill_text("?", x + side / 2, inset + side / 2)
+            if number == self._selected:
+                canvas.stroke_style, canvas.line_width = ACCENT, 3 * sharp
+                canvas.stroke_rect(x - sharp, inset - sharp, side + 2 * sharp, side + 2 * sharp)
+
+    def _clicked(self, x: float, y: float) -> None:
+        place = int(x // (self.SIDE + self.GAP))
+        if 0 <= place < self._places:
+            self._on_pick(self._first + place)
+
+    def _uploaded(self, change: dict) -> None:
+        files = change["new"]
+        if not files:
+            return
+        try:
+            for file in files:
+                self._on_upload(str(file.get("name", "picture")), bytes(file["content"]))
+        except Exception as error:  # what no upload sends
+            self._on_error(error_text(error, self))
+        # Emptied, so that the button does not go on counting, and the same file can be added again.
+        self.upload.value = ()
+
+
+#: Pixels a side of a thumbnail.
+TILE = PictureStrip.SIDE * Paper.SHARP
+
+
+def thumbnail(pixels: np.ndarray) -> np.ndarray:
+    """The middle square of a picture, uint8 (H, W, 3), at the size in which the strip draws it."""
+    side = TILE
+    height, width = pixels.shape[:2]
+    short = min(height, width)
+    top, left = (height - short) // 2, (width - short) // 2
+    square = Image.fromarray(np.ascontiguousarray(pixels[top : top + short, left : left + short]))
+    return np.asarray(square.resize((side, side), Image.Resampling.LANCZOS))

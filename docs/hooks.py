@@ -1,0 +1,110 @@
+"""What pages take from elsewhere: tables from the registries; passages from README, CONTRIBUTING and CHANGELOG.
+
+A page writes ``<!-- methods -->``, ``<!-- metrics -->``, ``<!-- models -->``, or ``<!-- README.md: Heading -->``.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+import camwidget as cw
+from camwidget.attribution.methods import Method
+from camwidget.metrics import Metric
+
+ROOT = Path(__file__).parent.parent
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"][
+    "Repository"
+]
+PICTURE = "notebooks/explorer.webp"
+
+#: Where a link to a file of the repository leads; others lead to the repository itself.
+PAGES = {"CONTRIBUTING.md": "adding.md", "CHANGELOG.md": "changes.md", PICTURE: PICTURE}
+
+_MARK = re.compile(r"^<!-- (?P<name>[\w.]+)(?:: (?P<heading>.+?))? -->$", re.MULTILINE)
+_LINK = re.compile(r"\]\((?!https?:|#)([^)]+)\)")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Bring the README's picture along."""
+    files.append(File.generated(config, PICTURE, abs_src_path=str(ROOT / PICTURE)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Put in what a page marks."""
+
+    def found(mark: re.Match[str]) -> str:
+        name, heading = mark["name"], mark["heading"]
+        if name in _TABLES:
+            return _TABLES[name]()
+        try:
+            return _passage(name, heading)
+        except (OSError, LookupError) as error:
+            raise PluginError(f"{page.file.src_uri}: there is no {mark[0]}: {error}") from error
+
+    return _MARK.sub(found, markdown)
+
+
+def _passage(file: str, heading: str | None) -> str:
+    """What is under a heading of the second level in a file of the repository; of none, what comes first."""
+    text = (ROOT / file).read_text("utf-8").partition("\n")[2]  # the title is the page's own
+    first, *parts = re.split(r"^## (.*)$", text, flags=re.MULTILINE)
+    passages = {None: first, **dict(zip(parts[::2], parts[1::2], strict=True))}
+    return _LINK.sub(_moved, passages[heading].strip())
+
+
+def _moved(link: re.Match[str]) -> str:
+    """A link between files of the repository, as one that holds in the reference."""
+    return f"]({PAGES.get(link[1], f'{REPOSITORY}/blob/main/{link[1]}')})"
+
+
+def _methods() -> str:
+    rows = []
+    for group, members in groupby(cw.list_methods(), key=lambda method: method.group):
+        rows.append((f"**{group}**", "", ""))
+        for m in members:
+            slow = " *(slow)*" if m.slow else ""
+            rows.append((f"`{m.name}`{slow}", _said_of(m), m.needs))
+    return _table(("name", "what it is", "needs"), rows)
+
+
+def _metrics() -> str:
+    rows = []
+    for group, members in groupby(cw.list_metrics(), key=lambda metric: metric.group):
+        rows.append((f"**{group.capitalize()}**", "", "", ""))
+        for m in members:
+            low, high = (f"{end:g}".replace("inf", "∞") for end in m.range)
+            range = f"{low} – {high}, {m.better} is better"
+            rows.append((f"`{m.name}`", _said_of(m), range, ", ".join(m.needs)))
+    return _table(("name", "what it says", "range", "needs"), rows)
+
+
+def _models() -> str:
+    rows = []
+    for name in cw.list_models():
+        built = cw.zoo.build(name)
+        text = built.prompt.name if built.prompt is not None else ""
+        classes = "" if text else str(len(built.classes))
+        rows.append((f"`{name}`", built.card["description"], classes, text))
+    return _table(("name", "what it is", "classes", "text beside the picture"), rows)
+
+
+def _said_of(entry: Method | Metric) -> str:
+    return f"**{entry.label}.** {entry.summary}<br><small>{entry.citation}</small>"
+
+
+_TABLES = {"methods": _methods, "metrics": _metrics, "models": _models}
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(c.replace('|', '&#124;') for c in line)} |" for line in lines)

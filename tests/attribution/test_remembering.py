@@ -1,0 +1,240 @@
+"""What a trace remembers of its pass, what it computes once, and what it says where there is nothing to remember."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import camwidget as cw
+from camwidget.attribution.relu_rules import guided
+from camwidget.attribution.targets import resolve_target
+from camwidget.attribution.trace import INPUT, Trace, check_precision, in_precision
+from camwidget.errors import LayerError, MethodError
+
+
+class Branches(nn.Module):
+    """Two branches, each of which decides on a class of its own; of the third class one is evidence against."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(6)
+        self.left = nn.Conv2d(3, 4, 3, padding=1)
+        self.right = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        left, right = (part(x).relu().mean((1, 2, 3)) for part in (self.left, self.right))
+        return 9 * torch.stack([left, right, left * right - right], 1)
+
+
+@pytest.fixture(scope="module")
+def model() -> cw.VisionModel:
+    return cw.wrap(Branches(), classes=["left", "right", "both"], layers=["left", "right"])
+
+
+@pytest.fixture(scope="module")
+def pixels() -> torch.Tensor:
+    return torch.rand((2, 3, 10, 12), generator=torch.Generator().manual_seed(1))
+
+
+def targets(model: cw.VisionModel) -> list[Any]:
+    return [resolve_target(model, number) for number in range(3)]
+
+
+@pytest.fixture
+def backward(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many scores each backward pass has."""
+    counts: list[int] = []
+    grad = torch.autograd.grad
+
+    def counting(outputs: torch.Tensor, *args: Any, **settings: Any) -> Any:
+        counts.append(outputs.numel())
+        return grad(outputs, *args, **settings)
+
+    monkeypatch.setattr(torch.autograd, "grad", counting)
+    return counts
+
+
+def test_activations_are_what_the_layers_gave(model: cw.VisionModel, pixels: torch.Tensor) -> None:
+    trace = Trace(model, pixels, ["right", "left", "right"])
+    assert trace.layers == ("right", "left") and trace.pixels is pixels
+    with torch.no_grad():
+        expected = model.module.left(model.inputs(pixels))
+    torch.testing.assert_close(trace.activation("left"), expected)
+    torch.testing.assert_close(trace.output("left"), expected)
+    torch.testing.assert_close(trace.logits, model.logits(pixels))
+    for tensor in (trace.activation("left"), trace.output("left"), trace.logits):
+        assert not tensor.requires_grad
+
+
+def test_the_input_is_a_layer_too(model: cw.VisionModel, pixels: torch.Tensor) -> None:
+    trace = Trace(model, pixels, ["left"], with_input=True)
+    inputs = model.inputs(pixels).requires_grad_()
+    torch.testing.assert_close(trace.activation(INPUT), inputs.detach())
+    score = model.module(inputs)[:, 2].sum()
+    (expected,) = torch.autograd.grad(score, inputs)
+    found = trace.gradient(targets(model)[2], INPUT)
+    torch.testing.assert_close(found, expected)
+    assert not found.requires_grad
+    assert not torch.equal(trace.gradient(targets(model)[2], INPUT, guided), found)
+
+
+def test_gradients_of_all_targets_and_layers_come_from_one_pass(
+    model: cw.VisionModel, pixels: torch.Tensor, backward: list[int]
+) -> None:
+    trace, (left, right, both) = Trace(model, pixels, ["left", "right"]), targets(model)
+    trace.remember_gradients([both, left, both])
+    assert backward == [2], "each target once"
+    trace.remember_gradients([left, both], ["right"])
+    trace.gradient(left, "left")
+    trace.gradient(both, "right")
+    assert backward == [2], "nothing is computed again"
+    trace.remember_gradients([left, right])
+    assert backward == [2, 1], "only what is new"
+    for target in (left, right, both):
+        alone = Trace(model, pixels, ["left", "right"])
+        for layer in ("left", "right"):
+            expected = alone.gradient(target, layer)
+            torch.testing.assert_close(trace.gradient(target, layer), expected)
+    before = len(backward)
+    trace.remember_gradients([])
+    trace.remember_gradients([left], [])
+    assert len(backward) == before
+
+
+def test_one_gradient_brings_those_at_the_other_layers(
+    model: cw.VisionModel, pixels: torch.Tensor, backward: list[int]
+) -> None:
+    trace, both = Trace(model, pixels, ["left", "right"], with_input=True), targets(model)[2]
+    assert not trace.remembers(both, "left")
+    trace.gradient(both, "left")
+    assert trace.remembers(both, "left") and trace.remembers(both, "right")
+    assert not trace.remembers(targets(model)[0], "left") and backward == [1]
+    assert not trace.remembers(both, INPUT), "which would be a pass through all of the model"
+    trace.gradient(both, INPUT)
+    assert trace.remembers(both, INPUT) and backward == [1, 1]
+    trace.gradient(both, "left", guided)
+    assert backward == [1, 1, 1], "a rule has gradients of its own"
+
+
+def test_a_branch_that_does_not_lead_to_the_score(pixels: torch.Tensor) -> None:
+    """Asked for alone, it is refused; beside a score that it leads to, it has no evidence."""
+
+    class Apart(Branches):
+        def forward(self, x: torch.Tensor) -> Any:
+            maps = self.left(x).relu()
+            return {"logits": 9 * maps.mean((2, 3)), "other": self.right(x).mean((1, 2, 3))}
+
+    model = cw.wrap(Apart(), layers=["left"])
+    left, other = resolve_target(model, 1), resolve_target(model, lambda out: out["other"])
+    trace = Trace(model, pixels, ["left", "right"])
+    name = model.classes[1]
+    with pytest.raises(LayerError, match=f"'{name}' does not depend on layer 'right'"):
+        trace.gradient(left, "right")
+    assert not trace.remembers(left, "right") and trace.remembers(left, "left")
+    together = Trace(model, pixels, ["left", "right"])
+    together.remember_gradients([left, other])
+    for target, reached, not_reached in ((left, "left", "right"), (other, "right", "left")):
+        none = together.gradient(target, not_reached)
+        assert none.shape == together.activation(not_reached).shape and not none.any()
+        assert together.gradient(target, reached).any()
+
+
+def test_a_picture_that_the_score_cannot_be_differentiated_down_to(pixels: torch.Tensor) -> None:
+    class Cut(Branches):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x.detach())
+
+    model = cw.wrap(Cut(), layers=["left"])
+    trace = Trace(model, pixels, ["left"], with_input=True)
+    with pytest.raises(MethodError, match="down to the picture.*layer behind it, or 'occlusion'"):
+        trace.gradient(resolve_target(model, 0), INPUT)
+    assert trace.gradient(resolve_target(model, 0), "left").any()
+
+
+def test_what_was_not_asked_for_is_named(model: cw.VisionModel, pixels: torch.Tensor) -> None:
+    trace = Trace(model, pixels, ["left"])
+    with pytest.raises(LayerError, match=r"'right' was not asked for in this trace \(left\)"):
+        trace.activation("right")
+    with pytest.raises(LayerError, match="'input' was not asked for"):
+        trace.gradient(targets(model)[0], INPUT)
+
+
+def test_a_trace_apart_has_gradients_of_its_own(
+    model: cw.VisionModel, pixels: torch.Tensor, backward: list[int]
+) -> None:
+    trace, both = Trace(model, pixels, ["left"]), targets(model)[2]
+    gradient = trace.gradient(both, "left")
+    other = trace.apart()
+    assert not other.remembers(both, "left") and trace.remembers(both, "left")
+    assert other.logits is trace.logits and other.memory is trace.memory
+    torch.testing.assert_close(other.gradient(both, "left"), gradient)
+    assert backward == [1, 1]
+
+
+def test_a_module_that_returns_more_than_its_logits(pixels: torch.Tensor) -> None:
+    class Both(Branches):
+        def forward(self, x: torch.Tensor) -> Any:
+            return {"logits": super().forward(x), "mean": x.mean((1, 2, 3))}
+
+    plain, more = cw.wrap(Branches(), layers=["left"]), cw.wrap(Both(), layers=["left"])
+    assert Trace(plain, pixels, ["left"]).is_plain
+    trace = Trace(more, pixels, ["left"], with_input=True)
+    assert not trace.is_plain
+    target = resolve_target(more, lambda out: out["mean"])
+    expected = torch.full_like(pixels, 1 / pixels[0].numel())
+    torch.testing.assert_close(trace.gradient(target, INPUT), expected)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "widened"),
+    [
+        (torch.bfloat16, torch.float32),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ],
+)
+def test_half_precision_is_widened(
+    pixels: torch.Tensor, dtype: torch.dtype, widened: torch.dtype
+) -> None:
+    model = cw.wrap(Branches().to(dtype), layers=["left"])
+    trace = Trace(model, pixels, ["left"], with_input=True)
+    target = resolve_target(model, 2)
+    for tensor in (
+        trace.logits,
+        trace.activation("left"),
+        trace.gradient(target, "left"),
+        trace.gradient(target, INPUT),
+    ):
+        assert tensor.dtype == widened
+    assert trace.output("left").dtype == dtype
+
+
+def test_precisions() -> None:
+    device = torch.device("cpu")
+    for name, dtype in (("bf16", torch.bfloat16), ("fp16", torch.float16)):
+        check_precision(name)
+        with in_precision(name, device):
+            assert torch.is_autocast_enabled("cpu")
+            assert torch.get_autocast_dtype("cpu") == dtype
+    with torch.autocast("cpu", torch.bfloat16), in_precision("fp32", device):
+        assert not torch.is_autocast_enabled("cpu")
+    for bad in ("fp8", "", None, 16, ["fp32"]):
+        with pytest.raises(MethodError, match="no precision .*'fp32', 'bf16', 'fp16'"):
+            check_precision(bad)
+
+
+def test_a_layer_of_a_single_cell_is_no_map() -> None:
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 8, stride=8),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 2),
+    )
+    model = cw.wrap(module, layers=["0"])
+    trace = Trace(model, torch.rand(1, 3, 8, 9), ["0"])
+    with pytest.raises(LayerError, match="single cell, no map, for a picture of 9×8"):
+        trace.activation("0")

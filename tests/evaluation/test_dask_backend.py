@@ -1,0 +1,136 @@
+"""A real cluster: two processes, one of which is killed. The same rows and the same table, bit for bit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+import camwidget as cw
+from camwidget.errors import CamwidgetError, DataError
+from camwidget.zoo import textures
+
+dask = pytest.importorskip("dask")
+distributed = pytest.importorskip("distributed")
+
+OPTIONS = {"methods": ["gradcam", "random"], "metrics": ["drop", "complexity"], "batch": 2}
+
+
+@pytest.fixture(autouse=True)
+def own_environment():
+    """A nanny sets OMP_NUM_THREADS=1 in this process, too: whatever is started later would have one thread."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def folder(root: Path, count: int) -> Path:
+    for n in range(count):
+        sample = textures.draw(n)
+        path = root / sample.classes[sample.label] / f"{n}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(sample.image).save(path)
+    return root
+
+
+def unpacked() -> tuple[int, list[int]]:
+    from camwidget.evaluation import dask_backend
+
+    return os.getpid(), list(dask_backend._times.values())
+
+
+def assert_same(one: cw.Evaluation, other: cw.Evaluation) -> None:
+    for name in ("rows", "skipped", "table", "ranks"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
+
+
+@pytest.mark.full
+def test_a_worker_that_is_killed_costs_nothing_but_its_batch(tmp_path):
+    model = cw.load(device="cpu")
+    root = folder(tmp_path, 24)
+    (root / "bubbly").mkdir(exist_ok=True)
+    (root / "bubbly" / "broken.png").write_text("broken")
+    alone = cw.evaluate(model, root, **OPTIONS)
+    results = tmp_path / "run.jsonl"
+    killed: list[int] = []
+    # How long Dask knocks at the door of one who is dead, before it looks elsewhere: 30 s by default.
+    patience = {"distributed.comm.timeouts.connect": "2s"}
+    with (
+        dask.config.set(patience),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        victim = next(iter(client.run(os.getpid).values()))
+
+        def progress(done: int, total: int) -> None:
+            if done >= 6 and not killed:
+                killed.append(victim)
+                os.kill(victim, signal.SIGKILL)
+
+        spread = cw.evaluate(
+            model, root, client=client, results=results, progress=progress, **OPTIONS
+        )
+        assert killed
+        for pid, times in client.run(unpacked).values():
+            assert pid != victim
+            assert times in ([], [1])  # a new worker may have come too late to be needed
+
+        # An error of the work is an error here, and what is under way is called off.
+        with pytest.raises(KeyboardInterrupt):
+            cw.evaluate(model, root, client=client, progress=_interrupt, **OPTIONS)
+        deadline = time.monotonic() + 20
+        while any(client.processing().values()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not any(client.processing().values())
+    assert_same(spread, alone)
+    assert spread.skipped["name"].tolist() == ["bubbly/broken.png"]
+    # And what the cluster wrote, one process takes up.
+    assert_same(cw.evaluate(model, root, results=results, **OPTIONS), alone)
+
+
+def _interrupt(done: int, total: int) -> None:
+    if done >= 4:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.full
+def test_threads_as_workers_and_files_that_they_do_not_see(tmp_path, monkeypatch):
+    from camwidget.evaluation import dask_backend
+
+    model = cw.load(device="cpu")
+    root = folder(tmp_path, 5)
+    alone = cw.evaluate(model, root, **OPTIONS)
+    refused: list[Path] = []
+
+    def is_here(path: Path) -> bool:
+        refused.append(path)
+        return False
+
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+        ) as workers,
+        distributed.Client(workers) as client,
+    ):
+        assert_same(cw.evaluate(model, root, client=client, **OPTIONS), alone)
+        monkeypatch.setattr(dask_backend, "_is_here", is_here)  # as on another machine
+        assert_same(cw.evaluate(model, root, client=client, **OPTIONS), alone)
+    assert refused
+
+
+def test_without_dask(monkeypatch):
+    model = cw.load(device="cpu")
+    with pytest.raises(DataError, match="Client"):
+        cw.evaluate(model, [textures.draw(0)], client="tcp://127.0.0.1:1", **OPTIONS)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(CamwidgetError, match=r"camwidget\[dask\]"):
+        cw.evaluate(model, [textures.draw(0)], client=object(), **OPTIONS)

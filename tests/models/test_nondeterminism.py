@@ -1,0 +1,152 @@
+"""What is left to chance is said once; and looking at a model changes no experiment."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as nnF
+from torchvision import transforms
+from torchvision.transforms import v2
+
+import camwidget as cw
+from camwidget.errors import CamwidgetWarning
+
+GLOBAL = np.random.default_rng(0)
+
+
+class Net(nn.Module):
+    """A small net, and what is done to its features."""
+
+    def __init__(self, change: Callable[[torch.Tensor], torch.Tensor], **own: object) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.features = nn.Sequential(nn.Conv2d(3, 8, 3, stride=4), nn.ReLU())
+        self.head = nn.Linear(8, 3)
+        self.change = change
+        for name, value in own.items():
+            setattr(self, name, value)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = self.features(x)
+        maps = self.change(self, maps) if "generator" in vars(self) else self.change(maps)  # type: ignore[call-arg]
+        return self.head(maps.mean((2, 3)))
+
+
+def skip_rarely(maps: torch.Tensor) -> torch.Tensor:
+    """Stochastic depth by hand: one pass in a hundred, which no comparison of two passes finds."""
+    return maps * 0 if torch.rand(()) < 0.01 else maps
+
+
+def from_a_generator_of_its_own(net: nn.Module, maps: torch.Tensor) -> torch.Tensor:
+    return maps + torch.randn(maps.shape, generator=net.generator)  # type: ignore[arg-type]
+
+
+def from_numpy(net: nn.Module, maps: torch.Tensor) -> torch.Tensor:
+    return maps * float(net.generator.random())  # type: ignore[operator, union-attr]
+
+
+RANDOM: dict[str, Callable[[], nn.Module]] = {
+    "F.dropout": lambda: Net(nnF.dropout),
+    "stochastic depth by hand": lambda: Net(skip_rarely),
+    "random": lambda: Net(lambda maps: maps * (0.5 + random.random())),
+    "NumPy": lambda: Net(lambda maps: maps + np.random.rand()),
+    "a generator that nobody holds": lambda: Net(lambda m: m * torch.tensor(GLOBAL.random((len(m), 1, 1, 1))).float()),
+    "a generator of torch's": lambda: Net(from_a_generator_of_its_own, generator=torch.Generator()),
+    "a generator of NumPy's": lambda: Net(from_numpy, generator=np.random.default_rng(0)),
+}  # fmt: skip
+
+
+def states() -> tuple[object, ...]:
+    state = np.random.get_state()
+    return torch.get_rng_state().tolist(), random.getstate(), state[1].tolist(), state[2]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("kind", RANDOM)
+def test_a_module_that_draws_random_numbers(kind: str) -> None:
+    module = RANDOM[kind]()
+    before = states()
+    with pytest.warns(
+        CamwidgetWarning, match="Net draws random numbers in evaluation mode"
+    ) as said:
+        model = cw.wrap(module)
+    assert len(said) == 1 and said[0].filename == __file__
+    assert model.chance == str(said[0].message)
+    assert states() == before, "the user's random numbers are others"
+    if hasattr(module, "generator") and isinstance(module.generator, torch.Generator):
+        assert torch.equal(module.generator.get_state(), torch.Generator().get_state())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cw.explain(model, torch.rand(3, 224, 224), 0)
+
+
+def _rolled(pixels: torch.Tensor) -> torch.Tensor:
+    return pixels.roll(random.randrange(9), 2)
+
+
+TRANSFORMS: list[tuple[list[Callable[..., object]], str]] = [
+    ([transforms.Resize((32, 32)), transforms.RandomHorizontalFlip(), transforms.ToTensor()], "RandomHorizontalFlip"),
+    ([v2.RandomResizedCrop(32), v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True)], "RandomResizedCrop"),
+    ([transforms.Resize((32, 32)), transforms.RandAugment(), transforms.ToTensor()], "RandAugment"),
+    ([transforms.Resize((32, 32)), transforms.ToTensor(), _rolled], "random numbers: pass"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("steps", "name"), TRANSFORMS)
+def test_random_transforms(steps: list[Callable[..., object]], name: str) -> None:
+    kind = v2.Compose if isinstance(steps[0], v2.Transform) else transforms.Compose
+    normalize = (v2 if kind is v2.Compose else transforms).Normalize([0.5] * 3, [0.5] * 3)
+    module = Net(nn.Identity())
+    before = states()
+    with pytest.warns(CamwidgetWarning, match=f"preprocessing of Net draws.*{name}") as said:
+        model = cw.wrap(module, kind([*steps, normalize]))
+    assert len(said) == 1 and "evaluation mode" not in model.chance
+    assert states() == before
+
+
+@pytest.mark.parametrize(
+    "module", [Net(nn.Dropout()), Net(nn.Identity()), nn.Sequential(Net(nn.ReLU()), nn.Dropout(0.5))]
+)  # fmt: skip
+def test_what_leaves_nothing_to_chance_says_nothing(module: nn.Module) -> None:
+    before = states()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = cw.wrap(
+            module.train(), transforms.Compose([transforms.Resize((32, 32)), transforms.ToTensor()])
+        )
+    assert model.chance == "" and states() == before and module.training
+
+
+def test_both_are_said_at_once() -> None:
+    flip = transforms.Compose([transforms.RandomHorizontalFlip(), transforms.ToTensor()])
+    with pytest.warns(CamwidgetWarning, match="preprocessing of Net.*Net draws random") as said:
+        cw.wrap(Net(nnF.dropout), flip)
+    assert len(said) == 1
+
+
+def test_one_pass_more_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    module = Net(lambda maps: (sizes.append(len(maps)), maps)[1])  # type: ignore[func-returns-value]
+    monkeypatch.setattr("camwidget.models.vision_model.what_is_left_to_chance", lambda model: "")
+    cw.wrap(module)
+    without = sizes.copy()
+    monkeypatch.undo()
+    sizes.clear()
+    cw.wrap(module)
+    assert len(sizes) == len(without) + 1
+
+
+def test_the_widget_says_that_another_run_may_differ() -> None:
+    picture = np.zeros((32, 32, 3), np.uint8)
+    for make, is_said in ((nnF.dropout, True), (lambda x: x, False)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ex = cw.Explorer(cw.wrap(Net(make).eval(), cw.Preprocess(32)), picture)
+        ex.wait(60)
+        assert ("another run may differ" in ex._view.status) is is_said
+        ex.close()

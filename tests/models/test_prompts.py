@@ -1,0 +1,265 @@
+"""Models that take a text beside the picture: questions and captions; and the three kinds of scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from camwidget.models.vision_model.prompts import Reading, words_of
+from prompted import Question, caption_model, question_model, squares
+from torch import nn
+
+import camwidget as cw
+from camwidget.attribution.batched_inference import rerun
+from camwidget.attribution.targets import resolve_target
+from camwidget.errors import MethodError, ModelError, PromptError, TargetError
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def asked() -> cw.VisionModel:
+    return question_model()
+
+
+@pytest.fixture(scope="module")
+def captions() -> cw.VisionModel:
+    return caption_model()
+
+
+RED, BOTH = squares("red").image, squares("red", "blue").image
+
+
+# -- a text given ---------------------------------------------------------------------------
+
+
+def test_a_question_is_answered(asked: cw.VisionModel) -> None:
+    for question, answer in (("is there a red square", "yes"), ("Anything  blue?", "no")):
+        told = asked.given(question=question)
+        assert told.text == " ".join(question.split())
+        assert told.classes == ("yes", "no")
+        assert told.predict(RED).names[0] == answer
+    assert asked.text is None and asked.reading is None
+    assert [w for w, _ in asked.given(question="anything blue").reading.words] == [
+        "anything",
+        "blue",
+    ]
+
+
+def test_a_caption_names_the_outputs_and_their_number(captions: cw.VisionModel) -> None:
+    short, long = captions.given(caption="a red"), captions.given(caption="a red and a blue")
+    assert short.classes == ("the whole caption", "a", "red")
+    assert long.classes == ("the whole caption", "a #1", "red", "and", "a #4", "blue")
+    pixels = short.pixels(RED)
+    assert short.logits(pixels).shape == (1, 3)
+    assert long.logits(pixels).shape == (1, 6)
+    assert long.class_index("blue") == 5
+    with pytest.raises(TargetError, match="no class named 'blue'"):
+        short.class_index("blue")
+    # Back and forth; the one is no part of the other.
+    assert long.given(caption="a red").classes == short.classes
+    assert len(long.classes) == 6
+    assert long.reading is not None and long.reading.words[2] == ("and", None)
+
+
+def test_the_map_of_a_word_lies_on_what_it_names(captions: cw.VisionModel) -> None:
+    sample = squares("red", "green", "blue")
+    told = captions.given(caption="a red and a blue")
+    for word, label in (("red", 0), ("blue", 2)):
+        saliency = cw.explain(told, sample.image, word).saliency
+        assert saliency[sample.mask_of(label)].sum() > 0.8 * saliency.sum()
+
+
+def test_unknown_words_are_named_with_known_ones(asked: cw.VisionModel) -> None:
+    with pytest.raises(
+        PromptError, match=r"unknown words: 'zebra', 'gren'\. Did you mean 'green'\? .*anything"
+    ):
+        asked.given(question="is there a zebra gren")
+    with pytest.raises(PromptError, match="an unknown word: 'zebra'"):
+        asked.given(question="a zebra")
+    for empty in ("", "  \n"):
+        with pytest.raises(PromptError, match="The question is empty.*'is there a red square'"):
+            asked.given(question=empty)
+    with pytest.raises(PromptError, match="no word in it"):
+        asked.given(question="?!")
+    with pytest.raises(PromptError, match="is a text, not int"):
+        asked.given(question=3)
+    with pytest.raises(ModelError, match="takes no input 'caption'.*'question'"):
+        asked.given(caption="a red")
+    with pytest.raises(ModelError, match="takes no input 'tokens'"):
+        asked.given(tokens=torch.zeros(1, 2))
+
+
+def test_words_of() -> None:
+    assert words_of("What’s LEFT-most, then?") == ["what's", "left-most", "then"]
+    many = {f"w{i:03}" for i in range(100)}
+    with pytest.raises(PromptError, match=r"w000.*… \(100 in all\)"):
+        words_of("nothing", many)
+
+
+def test_wrong_declarations_are_refused() -> None:
+    class Nameless(Question):
+        name = "two words"
+
+    class Silent(Question):
+        examples = ()
+
+    module = nn.Sequential(nn.Conv2d(3, 4, 3))
+    for prompt, message in (
+        (object(), "has not all of them"),
+        (Nameless(), "two words"),
+        (Silent(), "at least one"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            cw.wrap(module, prompt=prompt)
+
+
+def test_a_reading_of_several_rows_is_refused(asked: cw.VisionModel) -> None:
+    class Twice(Question):
+        def read(self, text: str) -> Reading:
+            return Reading({"tokens": torch.zeros(2, 3, dtype=torch.long)})
+
+    with pytest.raises(ModelError, match="one row"):
+        cw.wrap(asked.module, cw.Preprocess(48), prompt=Twice())
+
+
+# -- no text given ---------------------------------------------------------------------------
+
+
+def test_a_question_has_to_come_from_a_person(asked: cw.VisionModel) -> None:
+    exp = cw.explain(asked.given(question="anything red"), RED)
+    remedy = r"model\.given\(question='is there a red square'\)"
+    for call in (
+        lambda: cw.explain(asked, RED),
+        lambda: asked.predict(RED),
+        lambda: asked.propose(RED),
+        lambda: cw.mask_curve(asked, RED, exp),
+        lambda: cw.confidence_change(asked, RED, exp),
+        lambda: cw.visualize(asked, "yes"),
+    ):
+        with pytest.raises(PromptError, match=remedy):
+            call()
+    with pytest.raises(PromptError, match="takes no text"):
+        cw.wrap(nn.Sequential(nn.Conv2d(3, 4, 3))).propose(RED)
+
+
+def test_each_picture_is_explained_under_its_own_caption(captions: cw.VisionModel) -> None:
+    assert captions.propose(BOTH) == "a red and a blue"
+    red, both = cw.explain(captions, [RED, BOTH], "red")
+    assert (red.text, both.text) == ("a red", "a red and a blue")
+    assert (red.picture, both.picture) == (0, 1)
+    alone = cw.explain(captions.given(caption="a red and a blue"), BOTH, "red")
+    np.testing.assert_array_equal(both.raw, alone.raw)
+    # What is explained unless something else is asked for: the whole, not its likeliest word.
+    assert cw.explain(captions, BOTH).target.label == "the whole caption"
+    one = cw.explain(captions.given(caption="a red"), [RED, BOTH])
+    assert [e.text for e in one] == ["a red", "a red"]
+
+
+def test_text_and_picture_may_come_together(asked: cw.VisionModel) -> None:
+    exp = cw.explain(asked, {"image": RED, "question": "anything red"})
+    assert (exp.text, exp.target.label) == ("anything red", "yes")
+
+
+def test_curve_and_confidence_under_the_models_own_caption(captions: cw.VisionModel) -> None:
+    exp = cw.explain(captions, BOTH, "blue")
+    curve = cw.mask_curve(captions, BOTH, exp, "blue", steps=3, baseline="mean")
+    told = captions.told(BOTH)
+    assert curve.probability[0] == pytest.approx(
+        float(told.logits(told.pixels(BOTH))[0, 5].exp()), rel=1e-5
+    )
+    assert curve.probability[-1] < 0.1 < 0.9 < curve.probability[0]
+    assert cw.mask_curve(captions, BOTH, exp, steps=2).name == "the whole caption"
+    change = cw.confidence_change(captions, BOTH, exp, change="remove", fraction=0.5)
+    assert change.before == pytest.approx(float(told.logits(told.pixels(BOTH))[0, 0].exp()))
+
+
+# -- the model ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", ["a", "a red", "a red is a", "is there a red square a blue a green"])  # fmt: skip
+def test_what_reads_the_text_is_no_layer(words: str) -> None:
+    """Of 4 or 9 words an embedding has the shape of a grid of tokens."""
+
+    class Starting(Question):
+        examples = (words,)
+
+    module = question_model().module
+    model = cw.wrap(module, cw.Preprocess(48), prompt=Starting())
+    assert [x.name for x in model.layers] == ["eye.look", "eye"]
+    assert model.default_layer == "eye"
+    assert not model.has_layer("words") and not model.has_layer("reader")
+
+
+def test_methods_that_do_not_apply_say_why(asked: cw.VisionModel) -> None:
+    told = asked.given(question="anything red")
+    with pytest.raises(MethodError, match="inputs beside the picture"):
+        cw.explain(told, RED, method="lrp")
+    with pytest.raises(MethodError, match="CAM"):
+        cw.explain(told, RED, method="cam")
+    for m in cw.list_methods():
+        if m.reason(told, told.default_layer) is None and not m.slow:
+            assert np.isfinite(cw.explain(told, RED, method=m.name).saliency).all(), m.name
+
+
+def test_the_model_stays_as_it_was(captions: cw.VisionModel) -> None:
+    module = captions.module
+    module.train()
+    before = {n: v.clone() for n, v in module.state_dict().items()}
+    cw.explain(captions, [RED, BOTH], method=["gradcam", "scorecam"])
+    assert module.training and module.eye.training
+    assert all(not m._forward_hooks for m in module.modules())
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert captions.text is None and len(captions.classes) == 6
+
+
+def test_long_reruns_keep_the_text(captions: cw.VisionModel) -> None:
+    told = captions.given(caption="a blue")
+    pixels = told.pixels(BOTH).expand(80, -1, -1, -1)
+    rows = torch.cat([z for _, z in rerun(told, 80, lambda a, b: told.inputs(pixels[a:b]))])
+    torch.testing.assert_close(rows, told.logits(pixels[:1]).expand(80, -1))
+
+
+# -- scores ---------------------------------------------------------------------------------
+
+
+def linear(scores: str, bias: float = 0.0) -> cw.VisionModel:
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 4, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)
+    )  # fmt: skip
+    with torch.no_grad():
+        module[-1].bias += bias
+    return cw.wrap(module, cw.Preprocess(48), list("abcd"), scores=scores)
+
+
+@pytest.mark.parametrize(
+    ("scores", "bias", "rule"),
+    [
+        ("softmax", 0.0, lambda z: z.softmax(-1)),
+        ("sigmoid", 0.0, torch.sigmoid),
+        ("log", -3.0, torch.exp),
+    ],
+)
+def test_scores(scores: str, bias: float, rule: object) -> None:
+    model = linear(scores, bias)
+    logits = model.logits(model.pixels(RED))
+    expected = rule(logits)  # type: ignore[operator]
+    torch.testing.assert_close(model.probabilities(logits), expected)
+    torch.testing.assert_close(model.log_probabilities(logits), expected.log())
+    assert model.predict(RED).probabilities[0] == pytest.approx(float(expected.max()))
+    target = resolve_target(model, cw.LogProbability("b"))
+    torch.testing.assert_close(target.score(logits), expected[:, 1].log())
+    curve = cw.mask_curve(model, RED, np.ones((48, 48)), steps=2)
+    assert curve.probabilities[0] == pytest.approx(expected[0].numpy(), rel=1e-5)
+    # RISE weights its masks by the class's probability: with everything kept, that of the whole.
+    whole = cw.get_method("rise", masks=2, keep=1.0)
+    assert cw.explain(model, RED, "b", whole).raw == pytest.approx(float(expected[0, 1]), rel=1e-4)
+
+
+def test_wrong_scores_are_refused() -> None:
+    with pytest.raises(ModelError, match="'softmax', 'sigmoid', 'log'"):
+        linear("softmix")
+    with pytest.raises(ModelError, match="never above 0"):
+        linear("log", bias=5.0)

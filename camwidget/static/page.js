@@ -1,7 +1,7 @@
 // built from js/ — do not edit
 "use strict";
 (() => {
-  // src/view/dom.ts
+  // src/view/dom/dom.ts
   function make(tag2, className, attributes = {}, ...children) {
     const element = document.createElement(tag2);
     if (className !== "") element.className = className;
@@ -1052,7 +1052,7 @@
     context.write({ overlay: !flag(context.model.get("overlay"), true) });
   }
 
-  // src/view/alone.ts
+  // src/view/host/fallbackControls.ts
   function alone(context) {
     const { model, signal } = context;
     const step2 = (by, label, glyph) => {
@@ -1080,7 +1080,7 @@
     return block;
   }
 
-  // src/view/classes.ts
+  // src/view/controls/classList.ts
   var VISIBLE = 5e-3;
   function classList(context) {
     const { model } = context;
@@ -1182,7 +1182,7 @@
     return `linear-gradient(to right, ${parts.join(", ")})`;
   }
 
-  // src/view/othertraits.ts
+  // src/view/comparison/comparedTraits.ts
   var DIMENSIONS = ["model", "picture", "target", "method", "layer"];
   var ARRANGEMENTS = ["side", "split", "difference"];
   function fields2(value) {
@@ -1227,7 +1227,7 @@
     return { whole: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : void 0 };
   }
 
-  // src/view/captions.ts
+  // src/view/comparison/captions.ts
   function captions(context) {
     const { model } = context;
     const a = new Caption("A");
@@ -1302,7 +1302,7 @@
     return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
   }
 
-  // src/view/rove.ts
+  // src/view/dom/rovingTabindex.ts
   function rove(group, signal) {
     group.addEventListener(
       "keydown",
@@ -1321,7 +1321,7 @@
     );
   }
 
-  // src/view/differs.ts
+  // src/view/comparison/differenceDrawer.ts
   var NAMES = {
     model: "model",
     picture: "picture",
@@ -1465,7 +1465,7 @@
     return value === OWN ? null : value;
   }
 
-  // src/view/range.ts
+  // src/view/dom/slider.ts
   var Range = class {
     element;
     dragging = false;
@@ -1526,7 +1526,7 @@
     return `${Math.round(1e3 * value) / 10} %`;
   }
 
-  // src/view/divider.ts
+  // src/view/comparison/divider.ts
   var STEP = 2;
   var STRIDE = 10;
   var Divider = class {
@@ -1616,7 +1616,7 @@
     return key === "End" ? 100 : null;
   }
 
-  // src/view/othernumbers.ts
+  // src/view/comparison/comparedNumbers.ts
   function otherNumbers(context) {
     const { model } = context;
     const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
@@ -1851,7 +1851,7 @@
     return 77 * red + 150 * green + 29 * blue + 128 >> 8;
   }
 
-  // src/view/filled.ts
+  // src/view/picture/fill.ts
   var Fillings = class {
     /** @param trait what the kernel sends it in */
     constructor(context, trait = "filled") {
@@ -1896,7 +1896,7 @@
     }
   };
 
-  // src/view/frame.ts
+  // src/view/dom/frame.ts
   function onceAFrame(signal, run) {
     let request = 0;
     signal.addEventListener("abort", () => cancelAnimationFrame(request));
@@ -1909,7 +1909,7 @@
     };
   }
 
-  // src/view/looks.ts
+  // src/view/picture/mapStyle.ts
   function lookOf(model) {
     return {
       overlay: flag(model.get("overlay"), true),
@@ -1919,7 +1919,7 @@
     };
   }
 
-  // src/view/svg.ts
+  // src/view/dom/svg.ts
   var SVG = "http://www.w3.org/2000/svg";
   function svg(tag2, attributes = {}, ...children) {
     const made = document.createElementNS(SVG, tag2);
@@ -1936,7 +1936,7 @@
     return [svg("path", { class: under, d }), svg("path", { class: over, d })];
   }
 
-  // src/view/box.ts
+  // src/view/picture/mapBox.ts
   function boxes(context) {
     const { model } = context;
     const drawing = make("div", "camwidget-boxes", { "aria-hidden": "true" });
@@ -1964,7 +1964,7 @@
     return made;
   }
 
-  // src/view/painted.ts
+  // src/view/brush/paintLayer.ts
   var Painted = class {
     constructor(context) {
       this.context = context;
@@ -2068,7 +2068,7 @@
     }
   };
 
-  // src/view/progress.ts
+  // src/view/picture/progress.ts
   function progressLine(context) {
     const done = make("div", "camwidget-progress-done");
     const line2 = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
@@ -2128,7 +2128,7 @@
     }
   };
 
-  // src/view/signs.ts
+  // src/view/brush/paintOutlines.ts
   var Signs = class {
     element = overlay("camwidget-signs");
     context;
@@ -2178,7 +2178,7 @@
     }
   };
 
-  // src/view/truth.ts
+  // src/view/picture/truthOutlines.ts
   function outlines(context) {
     const { model } = context;
     const drawing = overlay("camwidget-outlines");
@@ -2239,7 +2239,7 @@
     return element;
   }
 
-  // src/view/stage.ts
+  // src/view/picture/stage.ts
   var SMALL = 96;
   var UNMASKED = { mode: "remove", fraction: 0 };
   var Stage = class {
@@ -2432,7 +2432,7 @@
     };
   }
 
-  // src/view/otherpicture.ts
+  // src/view/comparison/comparedPicture.ts
   var OtherPicture = class {
     constructor(context, painted) {
       this.context = context;
@@ -2549,7 +2549,7 @@
     cross.style.top = `${100 * place4.y}%`;
   }
 
-  // src/view/compare.ts
+  // src/view/comparison/comparison.ts
   var Comparing = class {
     constructor(context, stage, zoom, root) {
       this.context = context;
@@ -2904,7 +2904,7 @@
     }
   };
 
-  // src/view/pointed.ts
+  // src/view/picture/pointer.ts
   var Pointed = class {
     now = null;
     listeners = [];
@@ -2922,7 +2922,7 @@
     }
   };
 
-  // src/view/scrub.ts
+  // src/view/picture/layerPreview.ts
   var Scrub = class {
     constructor(context) {
       this.context = context;
@@ -3239,7 +3239,7 @@
     return { values: out, width: columns, height: rows2, side: 2 * side };
   }
 
-  // src/view/contours.ts
+  // src/view/picture/contours.ts
   var FIRST = 0.5;
   var LOWEST = 0.01;
   var Contour = class {
@@ -3311,7 +3311,7 @@
     }
   };
 
-  // src/view/firstnow.ts
+  // src/view/controls/firstNow.ts
   function firstNowRow(context) {
     const { model, signal } = context;
     const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
@@ -3341,7 +3341,7 @@
     return row;
   }
 
-  // src/view/follow.ts
+  // src/view/host/followThumbnail.ts
   var BESIDE = 0.5;
   function followPicture(context, root) {
     const { model, signal } = context;
@@ -3404,7 +3404,7 @@
     });
   }
 
-  // src/view/help.ts
+  // src/view/controls/helpPanel.ts
   var KEYS = {
     "What is shown": [
       { keys: "1 … 9", does: "choose a class of the list" },
@@ -3500,7 +3500,7 @@
     }
   };
 
-  // src/view/here.ts
+  // src/view/picture/classProbe.ts
   var HerePopover = class {
     marker = make("div", "camwidget-marker", { "aria-hidden": "true" });
     entries = make("div", "camwidget-here-entries");
@@ -3655,7 +3655,7 @@
     return `clamp(0px, ${value}, ${most})`;
   }
 
-  // src/view/history.ts
+  // src/view/controls/undoRedo.ts
   var POSSIBLE = { undo: "undoable", redo: "redoable" };
   function takeStep(context, step2) {
     if (flag(context.model.get(POSSIBLE[step2]), false)) context.model.send({ type: step2 });
@@ -3683,7 +3683,7 @@
     return made;
   }
 
-  // src/view/hold.ts
+  // src/view/host/focusHold.ts
   function holdFocus(root, frame2, signal) {
     const box2 = () => root.closest(".camwidget-explorer") ?? root;
     document.addEventListener(
@@ -3710,7 +3710,7 @@
     return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
   }
 
-  // src/view/look.ts
+  // src/view/controls/mapStyleControls.ts
   var SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
   function lookTool(context, contour2, truth2) {
     const { signal } = context;
@@ -3835,7 +3835,7 @@
     return button("camwidget-button", { "aria-pressed": "false", title }, label);
   }
 
-  // src/view/hover.ts
+  // src/view/picture/readout.ts
   var MOST2 = 3;
   var LEAST = 5e-3;
   var HINT = hint("point: read the map", "click: ask", "wheel: zoom", "drag: pan");
@@ -3937,7 +3937,7 @@
     return peak || 1;
   }
 
-  // src/view/png.ts
+  // src/view/picture/pngExport.ts
   var LEAST2 = 1e3;
   var LONGEST = 120;
   function pictureName(model) {
@@ -3977,7 +3977,7 @@
     return new Promise((resolve) => paper.toBlob(resolve, "image/png"));
   }
 
-  // src/view/keep.ts
+  // src/view/controls/exportTool.ts
   var SAID2 = 2e3;
   function keepTool(context, stage) {
     const { model, signal } = context;
@@ -4121,7 +4121,7 @@
     return true;
   }
 
-  // src/view/layer.ts
+  // src/view/controls/layerSlider.ts
   var MOST_TICKS = 24;
   var PAUSE = 400;
   var NO_LAYER = "This method explains the picture itself, at no layer";
@@ -4255,7 +4255,7 @@
     return height === void 0 || width === void 0 ? name : `${name} · ${height}×${width}`;
   }
 
-  // src/view/large.ts
+  // src/view/host/largeMode.ts
   function largeTool(context, root) {
     const { signal } = context;
     const opener = button(
@@ -4287,7 +4287,7 @@
     return { tool: { buttons: [opener] }, leave };
   }
 
-  // src/view/mask.ts
+  // src/view/controls/maskSlider.ts
   var MODES = [
     { mode: "remove", label: "remove", title: "Replace the pixels with the most evidence by the fill" },
     { mode: "keep", label: "keep", title: "Keep the pixels with the most evidence, replace all others" },
@@ -4373,7 +4373,7 @@
     return make("label", "camwidget-fill", {}, "fill", select2);
   }
 
-  // src/view/radios.ts
+  // src/view/dom/radioGroup.ts
   var SLOW = "reruns the model many times";
   function fillRadios(context, group, all, chosen, stop = all.find(({ name }) => name === chosen) ?? all[0]) {
     const radios = fit(group, all.length, () => radio(context));
@@ -4412,7 +4412,7 @@
     return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
   }
 
-  // src/view/more.ts
+  // src/view/controls/methodPanel.ts
   var More = class {
     constructor(context) {
       this.context = context;
@@ -4496,7 +4496,7 @@
     }
   };
 
-  // src/view/methods.ts
+  // src/view/controls/methodChips.ts
   var MOST3 = 8;
   var FEW = 4;
   var MethodRow = class {
@@ -4537,7 +4537,7 @@
     return { few, rest: all.filter((method) => !few.includes(method)) };
   }
 
-  // src/view/narrow.ts
+  // src/view/host/layout.ts
   var NARROW = 640;
   var TINY = 440;
   function narrow(root, probe, signal) {
@@ -4552,7 +4552,7 @@
     signal.addEventListener("abort", () => observer.disconnect());
   }
 
-  // src/view/paint.ts
+  // src/view/brush/brush.ts
   var SHADES = [
     { shade: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
     { shade: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
@@ -4786,7 +4786,7 @@
     return { x: x + 0.5, y: y + 0.5 };
   }
 
-  // src/view/play.ts
+  // src/view/controls/layerPlayback.ts
   var PACE = 500;
   var TRIANGLE = "M2 0V10L10 5Z";
   var PAUSE2 = "M1 0H4V10H1ZM6 0H9V10H6Z";
@@ -4879,7 +4879,7 @@
     }
   };
 
-  // src/view/say.ts
+  // src/view/controls/curveHeading.ts
   var CURVE = {
     remove: " as the top evidence goes",
     keep: " as the top evidence comes",
@@ -4939,7 +4939,7 @@
     return line2;
   }
 
-  // src/view/panels.ts
+  // src/view/host/panelKeys.ts
   var HEADER = ".jupyter-widget-Collapse-header";
   var OPEN = "jupyter-widget-Collapse-open";
   function panelKeys(root, signal) {
@@ -4976,7 +4976,7 @@
     header.click();
   }
 
-  // src/view/prompt.ts
+  // src/view/controls/promptPanel.ts
   var NOTHING = { words: [], beside: [] };
   var PromptPanel = class {
     constructor(context) {
@@ -5122,7 +5122,7 @@
     else part.removeAttribute("aria-checked");
   }
 
-  // src/view/matches.ts
+  // src/view/controls/classNames.ts
   var Names = class {
     constructor(names) {
       this.names = names;
@@ -5145,7 +5145,7 @@
     }
   };
 
-  // src/view/search.ts
+  // src/view/controls/classSearch.ts
   var MOST4 = 12;
   var Search = class {
     constructor(context) {
@@ -5247,7 +5247,7 @@
     }
   };
 
-  // src/view/tools.ts
+  // src/view/dom/toolbar.ts
   function toolbar(tools, status2) {
     const line2 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
     const drawers = make("div", "camwidget-drawers");
@@ -5259,7 +5259,7 @@
     return make("div", "camwidget-toolbox", {}, line2, status2, drawers);
   }
 
-  // src/view/waiting.ts
+  // src/view/picture/pending.ts
   function waiting(context, root) {
     const { model, scrub } = context;
     const update = () => {
@@ -5297,7 +5297,7 @@
     return moved2(lens, lack(x), lack(y));
   }
 
-  // src/view/wheel.ts
+  // src/view/picture/wheel.ts
   var PAUSE3 = 300;
   var GAIN = 2e-3;
   var PINCH_GAIN = 0.01;
@@ -5344,7 +5344,7 @@
     return Math.exp(Math.min(MOST5, Math.max(-MOST5, much)));
   }
 
-  // src/view/zoom.ts
+  // src/view/picture/zoom.ts
   var STILL = 3;
   var STRIDE2 = 1.5;
   var CRISP = 3;

@@ -12,7 +12,7 @@ function entry(mount2) {
   };
 }
 
-// src/view/dom.ts
+// src/view/dom/dom.ts
 function make(tag2, className, attributes = {}, ...children) {
   const element = document.createElement(tag2);
   if (className !== "") element.className = className;
@@ -39,7 +39,7 @@ function fit(parent, count2, create) {
   return Array.from(parent.children);
 }
 
-// src/view/hold.ts
+// src/view/host/focusHold.ts
 function holdFocus(root, frame, signal) {
   const box = () => root.closest(".camwidget-explorer") ?? root;
   document.addEventListener(
@@ -235,7 +235,7 @@ var Game = class {
   }
 };
 
-// src/view/svg.ts
+// src/view/dom/svg.ts
 var SVG = "http://www.w3.org/2000/svg";
 function svg(tag2, attributes = {}, ...children) {
   const made = document.createElementNS(SVG, tag2);

@@ -12,7 +12,7 @@ function entry(mount2) {
   };
 }
 
-// src/view/dom.ts
+// src/view/dom/dom.ts
 function make(tag, className, attributes = {}, ...children) {
   const element = document.createElement(tag);
   if (className !== "") element.className = className;
@@ -39,7 +39,7 @@ function fit(parent, count, create) {
   return Array.from(parent.children);
 }
 
-// src/view/radios.ts
+// src/view/dom/radioGroup.ts
 var SLOW = "reruns the model many times";
 function fillLabel(of, label, slow) {
   const [name] = fit(of, slow ? 2 : 1, (at) => at === 0 ? make("span", "") : slowMark());

@@ -435,7 +435,7 @@ function toggleOverlay(context) {
   context.write({ overlay: !flag(context.model.get("overlay"), true) });
 }
 
-// src/view/dom.ts
+// src/view/dom/dom.ts
 function make(tag2, className, attributes = {}, ...children) {
   const element = document.createElement(tag2);
   if (className !== "") element.className = className;
@@ -474,7 +474,7 @@ function setChoices(select2, choices2, value) {
   select2.selectedIndex = choices2.findIndex((choice) => choice.value === value);
 }
 
-// src/view/alone.ts
+// src/view/host/fallbackControls.ts
 function alone(context) {
   const { model, signal } = context;
   const step2 = (by, label, glyph) => {
@@ -529,7 +529,7 @@ function readings(values, quantity2) {
   );
 }
 
-// src/view/classes.ts
+// src/view/controls/classList.ts
 var VISIBLE = 5e-3;
 function classList(context) {
   const { model } = context;
@@ -631,7 +631,7 @@ function gradient(colors, stops = 17) {
   return `linear-gradient(to right, ${parts.join(", ")})`;
 }
 
-// src/view/othertraits.ts
+// src/view/comparison/comparedTraits.ts
 var DIMENSIONS = ["model", "picture", "target", "method", "layer"];
 var ARRANGEMENTS = ["side", "split", "difference"];
 function fields2(value) {
@@ -676,7 +676,7 @@ function change(value) {
   return { whole: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : void 0 };
 }
 
-// src/view/captions.ts
+// src/view/comparison/captions.ts
 function captions(context) {
   const { model } = context;
   const a = new Caption("A");
@@ -751,7 +751,7 @@ function changeOf({ model }) {
   return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
 }
 
-// src/view/rove.ts
+// src/view/dom/rovingTabindex.ts
 function rove(group, signal) {
   group.addEventListener(
     "keydown",
@@ -770,7 +770,7 @@ function rove(group, signal) {
   );
 }
 
-// src/view/differs.ts
+// src/view/comparison/differenceDrawer.ts
 var NAMES = {
   model: "model",
   picture: "picture",
@@ -914,7 +914,7 @@ function parsed(key, value) {
   return value === OWN ? null : value;
 }
 
-// src/view/range.ts
+// src/view/dom/slider.ts
 var Range = class {
   element;
   dragging = false;
@@ -975,7 +975,7 @@ function percent(value) {
   return `${Math.round(1e3 * value) / 10} %`;
 }
 
-// src/view/divider.ts
+// src/view/comparison/divider.ts
 var STEP = 2;
 var STRIDE = 10;
 var Divider = class {
@@ -1065,7 +1065,7 @@ function reached({ key, shiftKey, ctrlKey, metaKey, altKey }, now) {
   return key === "End" ? 100 : null;
 }
 
-// src/view/othernumbers.ts
+// src/view/comparison/comparedNumbers.ts
 function otherNumbers(context) {
   const { model } = context;
   const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
@@ -1300,7 +1300,7 @@ function luma(red, green, blue) {
   return 77 * red + 150 * green + 29 * blue + 128 >> 8;
 }
 
-// src/view/filled.ts
+// src/view/picture/fill.ts
 var Fillings = class {
   /** @param trait what the kernel sends it in */
   constructor(context, trait = "filled") {
@@ -1345,7 +1345,7 @@ var Fillings = class {
   }
 };
 
-// src/view/frame.ts
+// src/view/dom/frame.ts
 function onceAFrame(signal, run) {
   let request = 0;
   signal.addEventListener("abort", () => cancelAnimationFrame(request));
@@ -1358,7 +1358,7 @@ function onceAFrame(signal, run) {
   };
 }
 
-// src/view/looks.ts
+// src/view/picture/mapStyle.ts
 function lookOf(model) {
   return {
     overlay: flag(model.get("overlay"), true),
@@ -1432,7 +1432,7 @@ function halfToEven(value) {
   return over > 0.5 || over === 0.5 && low % 2 === 1 ? low + 1 : low;
 }
 
-// src/view/svg.ts
+// src/view/dom/svg.ts
 var SVG = "http://www.w3.org/2000/svg";
 function svg(tag2, attributes = {}, ...children) {
   const made = document.createElementNS(SVG, tag2);
@@ -1449,7 +1449,7 @@ function line(d, over = "over", under = "under") {
   return [svg("path", { class: under, d }), svg("path", { class: over, d })];
 }
 
-// src/view/box.ts
+// src/view/picture/mapBox.ts
 function boxes(context) {
   const { model } = context;
   const drawing = make("div", "camwidget-boxes", { "aria-hidden": "true" });
@@ -1477,7 +1477,7 @@ function mark({ x, y, hit }, { width, height }) {
   return made;
 }
 
-// src/view/painted.ts
+// src/view/brush/paintLayer.ts
 var Painted = class {
   constructor(context) {
     this.context = context;
@@ -1581,7 +1581,7 @@ var Painted = class {
   }
 };
 
-// src/view/progress.ts
+// src/view/picture/progress.ts
 function progressLine(context) {
   const done = make("div", "camwidget-progress-done");
   const line2 = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
@@ -1641,7 +1641,7 @@ var Cancel = class {
   }
 };
 
-// src/view/signs.ts
+// src/view/brush/paintOutlines.ts
 var Signs = class {
   element = overlay("camwidget-signs");
   context;
@@ -1691,7 +1691,7 @@ var Signs = class {
   }
 };
 
-// src/view/truth.ts
+// src/view/picture/truthOutlines.ts
 function outlines(context) {
   const { model } = context;
   const drawing = overlay("camwidget-outlines");
@@ -1752,7 +1752,7 @@ function truthLine(context) {
   return element;
 }
 
-// src/view/stage.ts
+// src/view/picture/stage.ts
 var SMALL = 96;
 var UNMASKED = { mode: "remove", fraction: 0 };
 var Stage = class {
@@ -1945,7 +1945,7 @@ function previewHeat({ grid: grid2 }, { width, height }) {
   };
 }
 
-// src/view/otherpicture.ts
+// src/view/comparison/comparedPicture.ts
 var OtherPicture = class {
   constructor(context, painted) {
     this.context = context;
@@ -2062,7 +2062,7 @@ function markAt(cross, place4) {
   cross.style.top = `${100 * place4.y}%`;
 }
 
-// src/view/compare.ts
+// src/view/comparison/comparison.ts
 var Comparing = class {
   constructor(context, stage, zoom, root) {
     this.context = context;
@@ -2417,7 +2417,7 @@ var Connection = class {
   }
 };
 
-// src/view/pointed.ts
+// src/view/picture/pointer.ts
 var Pointed = class {
   now = null;
   listeners = [];
@@ -2435,7 +2435,7 @@ var Pointed = class {
   }
 };
 
-// src/view/scrub.ts
+// src/view/picture/layerPreview.ts
 var Scrub = class {
   constructor(context) {
     this.context = context;
@@ -2759,7 +2759,7 @@ function fromTone(drawn, knee) {
   return drawn > COLORS ? knee + (1 - knee) * (drawn - COLORS) / (1 - COLORS) : drawn * knee / COLORS;
 }
 
-// src/view/contours.ts
+// src/view/picture/contours.ts
 var FIRST = 0.5;
 var LOWEST = 0.01;
 var Contour = class {
@@ -2831,7 +2831,7 @@ var Contour = class {
   }
 };
 
-// src/view/firstnow.ts
+// src/view/controls/firstNow.ts
 function firstNowRow(context) {
   const { model, signal } = context;
   const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
@@ -2861,7 +2861,7 @@ function firstNowRow(context) {
   return row;
 }
 
-// src/view/follow.ts
+// src/view/host/followThumbnail.ts
 var BESIDE = 0.5;
 function followPicture(context, root) {
   const { model, signal } = context;
@@ -2924,7 +2924,7 @@ function followPicture(context, root) {
   });
 }
 
-// src/view/help.ts
+// src/view/controls/helpPanel.ts
 var KEYS = {
   "What is shown": [
     { keys: "1 … 9", does: "choose a class of the list" },
@@ -3020,7 +3020,7 @@ var Help = class {
   }
 };
 
-// src/view/here.ts
+// src/view/picture/classProbe.ts
 var HerePopover = class {
   marker = make("div", "camwidget-marker", { "aria-hidden": "true" });
   entries = make("div", "camwidget-here-entries");
@@ -3175,7 +3175,7 @@ function within2(value, most) {
   return `clamp(0px, ${value}, ${most})`;
 }
 
-// src/view/history.ts
+// src/view/controls/undoRedo.ts
 var POSSIBLE = { undo: "undoable", redo: "redoable" };
 function takeStep(context, step2) {
   if (flag(context.model.get(POSSIBLE[step2]), false)) context.model.send({ type: step2 });
@@ -3203,7 +3203,7 @@ function stepButton(context, step2, glyph, label, title) {
   return made;
 }
 
-// src/view/hold.ts
+// src/view/host/focusHold.ts
 function holdFocus(root, frame2, signal) {
   const box2 = () => root.closest(".camwidget-explorer") ?? root;
   document.addEventListener(
@@ -3230,7 +3230,7 @@ function isPanels(element) {
   return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
 }
 
-// src/view/look.ts
+// src/view/controls/mapStyleControls.ts
 var SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
 function lookTool(context, contour2, truth2) {
   const { signal } = context;
@@ -3355,7 +3355,7 @@ function toggle(label, title) {
   return button("camwidget-button", { "aria-pressed": "false", title }, label);
 }
 
-// src/view/hover.ts
+// src/view/picture/readout.ts
 var MOST2 = 3;
 var LEAST = 5e-3;
 var HINT = hint("point: read the map", "click: ask", "wheel: zoom", "drag: pan");
@@ -3457,7 +3457,7 @@ function peakOf({ classes }, { canvas }) {
   return peak || 1;
 }
 
-// src/view/png.ts
+// src/view/picture/pngExport.ts
 var LEAST2 = 1e3;
 var LONGEST = 120;
 function pictureName(model) {
@@ -3497,7 +3497,7 @@ function enlarged(from) {
   return new Promise((resolve) => paper.toBlob(resolve, "image/png"));
 }
 
-// src/view/keep.ts
+// src/view/controls/exportTool.ts
 var SAID2 = 2e3;
 function keepTool(context, stage) {
   const { model, signal } = context;
@@ -3641,7 +3641,7 @@ function act(context, parts, event) {
   return true;
 }
 
-// src/view/layer.ts
+// src/view/controls/layerSlider.ts
 var MOST_TICKS = 24;
 var PAUSE = 400;
 var NO_LAYER = "This method explains the picture itself, at no layer";
@@ -3775,7 +3775,7 @@ function describe({ name, shape }) {
   return height === void 0 || width === void 0 ? name : `${name} · ${height}×${width}`;
 }
 
-// src/view/large.ts
+// src/view/host/largeMode.ts
 function largeTool(context, root) {
   const { signal } = context;
   const opener = button(
@@ -3807,7 +3807,7 @@ function largeTool(context, root) {
   return { tool: { buttons: [opener] }, leave };
 }
 
-// src/view/mask.ts
+// src/view/controls/maskSlider.ts
 var MODES = [
   { mode: "remove", label: "remove", title: "Replace the pixels with the most evidence by the fill" },
   { mode: "keep", label: "keep", title: "Keep the pixels with the most evidence, replace all others" },
@@ -3893,7 +3893,7 @@ function fill(context) {
   return make("label", "camwidget-fill", {}, "fill", select2);
 }
 
-// src/view/radios.ts
+// src/view/dom/radioGroup.ts
 var SLOW = "reruns the model many times";
 function fillRadios(context, group, all, chosen, stop = all.find(({ name }) => name === chosen) ?? all[0]) {
   const radios = fit(group, all.length, () => radio(context));
@@ -3932,7 +3932,7 @@ function slowMark() {
   return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
 }
 
-// src/view/more.ts
+// src/view/controls/methodPanel.ts
 var More = class {
   constructor(context) {
     this.context = context;
@@ -4016,7 +4016,7 @@ var More = class {
   }
 };
 
-// src/view/methods.ts
+// src/view/controls/methodChips.ts
 var MOST3 = 8;
 var FEW = 4;
 var MethodRow = class {
@@ -4057,7 +4057,7 @@ function split(all) {
   return { few, rest: all.filter((method) => !few.includes(method)) };
 }
 
-// src/view/narrow.ts
+// src/view/host/layout.ts
 var NARROW = 640;
 var TINY = 440;
 function narrow(root, probe, signal) {
@@ -4072,7 +4072,7 @@ function narrow(root, probe, signal) {
   signal.addEventListener("abort", () => observer.disconnect());
 }
 
-// src/view/paint.ts
+// src/view/brush/brush.ts
 var SHADES = [
   { shade: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
   { shade: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
@@ -4306,7 +4306,7 @@ function middle2({ x, y }) {
   return { x: x + 0.5, y: y + 0.5 };
 }
 
-// src/view/play.ts
+// src/view/controls/layerPlayback.ts
 var PACE = 500;
 var TRIANGLE = "M2 0V10L10 5Z";
 var PAUSE2 = "M1 0H4V10H1ZM6 0H9V10H6Z";
@@ -4399,7 +4399,7 @@ var Play = class {
   }
 };
 
-// src/view/say.ts
+// src/view/controls/curveHeading.ts
 var CURVE = {
   remove: " as the top evidence goes",
   keep: " as the top evidence comes",
@@ -4459,7 +4459,7 @@ function errorLine(context) {
   return line2;
 }
 
-// src/view/panels.ts
+// src/view/host/panelKeys.ts
 var HEADER = ".jupyter-widget-Collapse-header";
 var OPEN = "jupyter-widget-Collapse-open";
 function panelKeys(root, signal) {
@@ -4496,7 +4496,7 @@ function press(header, event) {
   header.click();
 }
 
-// src/view/prompt.ts
+// src/view/controls/promptPanel.ts
 var NOTHING = { words: [], beside: [] };
 var PromptPanel = class {
   constructor(context) {
@@ -4642,7 +4642,7 @@ function fillWord(part, word, target, stop) {
   else part.removeAttribute("aria-checked");
 }
 
-// src/view/matches.ts
+// src/view/controls/classNames.ts
 var Names = class {
   constructor(names) {
     this.names = names;
@@ -4665,7 +4665,7 @@ var Names = class {
   }
 };
 
-// src/view/search.ts
+// src/view/controls/classSearch.ts
 var MOST4 = 12;
 var Search = class {
   constructor(context) {
@@ -4767,7 +4767,7 @@ var Search = class {
   }
 };
 
-// src/view/tools.ts
+// src/view/dom/toolbar.ts
 function toolbar(tools, status2) {
   const line2 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
   const drawers = make("div", "camwidget-drawers");
@@ -4779,7 +4779,7 @@ function toolbar(tools, status2) {
   return make("div", "camwidget-toolbox", {}, line2, status2, drawers);
 }
 
-// src/view/waiting.ts
+// src/view/picture/pending.ts
 function waiting(context, root) {
   const { model, scrub } = context;
   const update = () => {
@@ -4817,7 +4817,7 @@ function revealing(lens, place4) {
   return moved(lens, lack(x), lack(y));
 }
 
-// src/view/wheel.ts
+// src/view/picture/wheel.ts
 var PAUSE3 = 300;
 var GAIN = 2e-3;
 var PINCH_GAIN = 0.01;
@@ -4864,7 +4864,7 @@ function factor({ deltaY, deltaMode, ctrlKey }) {
   return Math.exp(Math.min(MOST5, Math.max(-MOST5, much)));
 }
 
-// src/view/zoom.ts
+// src/view/picture/zoom.ts
 var STILL = 3;
 var STRIDE2 = 1.5;
 var CRISP = 3;

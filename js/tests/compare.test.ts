@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { paintDifference } from "../src/core/difference";
-import { Pointed } from "../src/view/pointed";
+import { Pointed } from "../src/view/picture/pointer";
 import { FakeModel, FILL, HEIGHT, RGB, sceneOf, settle, show, traits, WIDTH } from "./fake";
 import type { Shown } from "./fake";
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { pictureName, safeName, scaleOf } from "../src/view/png";
+import { pictureName, safeName, scaleOf } from "../src/view/picture/pngExport";
 import { FakeModel, settle, show, traits } from "./fake";
 
 afterEach(() => document.body.replaceChildren());

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { enlarge, enlargeAt } from "../src/core/enlarge";
-import { Pointed } from "../src/view/pointed";
+import { Pointed } from "../src/view/picture/pointer";
 import { FakeModel, HEIGHT, sceneOf, settle, show, traits, WIDTH } from "./fake";
 import type { Shown } from "./fake";
 

@@ -1,5 +1,5 @@
 import type { Model } from "../view/model";
-import { svg } from "../view/svg";
+import { svg } from "../view/dom/svg";
 import { number, numbers, quantity, rows } from "../view/traits";
 import { watch } from "../view/watch";
 import { classColors, NEUTRAL } from "./colors";

@@ -1,8 +1,8 @@
 import { decimals, fixed, signed } from "../core/digits";
 import type { Quantity } from "../core/digits";
-import { setAttribute } from "../view/dom";
+import { setAttribute } from "../view/dom/dom";
 import type { Model } from "../view/model";
-import { svg } from "../view/svg";
+import { svg } from "../view/dom/svg";
 import { number, numbers, quantity, rows, unit } from "../view/traits";
 import { watch } from "../view/watch";
 import { ACCENT, NEUTRAL, RIVALS } from "./colors";

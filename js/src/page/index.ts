@@ -1,4 +1,4 @@
-import { make } from "../view/dom";
+import { make } from "../view/dom/dom";
 import { Archive } from "./archive";
 import { FORMAT } from "./data";
 import type { Data } from "./data";

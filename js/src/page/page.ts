@@ -1,4 +1,4 @@
-import { make } from "../view/dom";
+import { make } from "../view/dom/dom";
 import { rows } from "../view/traits";
 import { mount } from "../view/view";
 import { bars } from "./bars";

@@ -1,5 +1,5 @@
-import { make } from "../view/dom";
-import { line, overlay } from "../view/svg";
+import { make } from "../view/dom/dom";
+import { line, overlay } from "../view/dom/svg";
 import type { Outline, Picture } from "./cards";
 
 /** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */

@@ -1,4 +1,4 @@
-import { button, make, setAttribute, setText } from "../view/dom";
+import { button, make, setAttribute, setText } from "../view/dom/dom";
 import { MARK, verdict, WORD } from "./cards";
 import type { Card, Verdict } from "./cards";
 import type { Game } from "./game";

@@ -1,5 +1,5 @@
-import { fit, make, OWN_KEYS, setAttribute, setText } from "../view/dom";
-import { holdFocus } from "../view/hold";
+import { fit, make, OWN_KEYS, setAttribute, setText } from "../view/dom/dom";
+import { holdFocus } from "../view/host/focusHold";
 import type { Model } from "../view/model";
 import { watch } from "../view/watch";
 import { MARK, WORD } from "./cards";

@@ -1,4 +1,4 @@
-import { button, make } from "../view/dom";
+import { button, make } from "../view/dom/dom";
 import { MARK, WORD } from "./cards";
 import type { Game } from "./game";
 import { image } from "./pictures";

@@ -1,6 +1,6 @@
-import { button, fit, make, setAttribute, setText } from "../view/dom";
+import { button, fit, make, setAttribute, setText } from "../view/dom/dom";
 import type { Model } from "../view/model";
-import { fillLabel, SLOW } from "../view/radios";
+import { fillLabel, SLOW } from "../view/dom/radioGroup";
 import { watch } from "../view/watch";
 import { choices, texts } from "./traits";
 import type { Choice } from "./traits";

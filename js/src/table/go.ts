@@ -1,4 +1,4 @@
-import { button, make, setAttribute, setText } from "../view/dom";
+import { button, make, setAttribute, setText } from "../view/dom/dom";
 import type { Model } from "../view/model";
 import { watch } from "../view/watch";
 import { share, text } from "./traits";

@@ -2,7 +2,7 @@ import type { Model } from "../view/model";
 import { Chooser } from "./choose";
 import { goLine } from "./go";
 import { ScoreGrid } from "./scores";
-import { make } from "../view/dom";
+import { make } from "../view/dom/dom";
 
 /** Builds one view of the model inside `root`; everything it holds on to ends with the signal. */
 export function mount(model: Model, root: HTMLElement, signal: AbortSignal): void {

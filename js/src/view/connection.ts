@@ -1,4 +1,4 @@
-import { make, setText } from "./dom";
+import { make, setText } from "./dom/dom";
 import type { Model } from "./model";
 
 /**

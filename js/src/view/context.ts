@@ -1,6 +1,6 @@
 import type { Model } from "./model";
-import { Pointed } from "./pointed";
-import { Scrub } from "./scrub";
+import { Pointed } from "./picture/pointer";
+import { Scrub } from "./picture/layerPreview";
 import { unit } from "./traits";
 import { watch } from "./watch";
 

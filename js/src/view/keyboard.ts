@@ -1,6 +1,6 @@
 import { nextMethod, nudgeFraction, pickRow, stepPicture, toggleBoxes, toggleOutlines, toggleOverlay } from "./actions";
 import type { Context } from "./context";
-import { stepOf, takeStep } from "./history";
+import { stepOf, takeStep } from "./controls/undoRedo";
 
 interface Parts {
   readonly root: HTMLElement;

@@ -1,0 +1,268 @@
+import { HIDDEN, KEPT } from "../../core/paint";
+import type { Shade, Spot } from "../../core/paint";
+import type { Context } from "../context";
+import { button, make, OWN_KEYS, setAttribute, setText } from "../dom/dom";
+import { rove } from "../dom/rovingTabindex";
+import type { Point, Stage } from "../picture/stage";
+import type { Tool } from "../dom/toolbar";
+
+const SHADES: readonly { readonly shade: Shade; readonly label: string; readonly title: string }[] = [
+  { shade: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
+  { shade: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
+  { shade: 0, label: "erase", title: "Take paint away: the slider decides again (x for the next)" },
+];
+
+/** What moves by keys, for those without a pointer. */
+interface Marker {
+  readonly point: Point | null;
+  move(right: number, down: number): void;
+  askAtMarker(): void;
+}
+
+/** The brush: while it is taken up the pointer paints on the picture. */
+export class Brush implements Tool {
+  readonly buttons: readonly HTMLElement[];
+  readonly drawer: HTMLElement;
+  private readonly opener: HTMLButtonElement;
+  private readonly radios: readonly HTMLButtonElement[];
+  private readonly size: HTMLInputElement;
+  private readonly ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
+  private readonly reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
+  private readonly wiper: HTMLButtonElement;
+  private shade: Shade = HIDDEN;
+  /** Where the brush was last, for a straight line from there. */
+  private last: Spot | null = null;
+  private pointer: number | null = null;
+  private sized = false;
+  /** What the picture says under a resting pointer, which would lie over the brush. */
+  private readonly title: string;
+
+  constructor(
+    private readonly context: Context,
+    private readonly stage: Stage,
+  ) {
+    const { signal } = context;
+    this.title = stage.frame.title;
+    this.opener = button(
+      "camwidget-button camwidget-paint-toggle",
+      { "aria-pressed": "false", "aria-expanded": "false", title: "Paint on the picture what to hide, or to keep (p)" },
+      "paint",
+    );
+    this.opener.addEventListener("click", () => this.toggle(), { signal });
+    this.buttons = [this.opener];
+    this.radios = SHADES.map((one) => this.radio(one));
+    this.size = make("input", "camwidget-range camwidget-brush-size", {
+      type: "range", min: 1, max: 100, step: 1, "aria-label": "Size of the brush, in pixels of the picture",
+      title: "Size of the brush, in pixels of the picture ({ and })", ...OWN_KEYS,
+    });
+    this.size.addEventListener("input", () => this.show(), { signal });
+    this.wiper = button("camwidget-button", { title: "Take all paint away from this picture" }, "clear");
+    this.wiper.addEventListener("click", () => stage.painted.clear(), { signal });
+    this.drawer = this.build();
+    stage.plane.append(stage.signs.element, this.ring);
+    stage.painted.listen(() => this.show());
+    context.watch(["scene"], () => this.fitSize());
+    this.listen(stage.canvas);
+    this.show();
+  }
+
+  get isOn(): boolean {
+    return this.context.tool === "paint";
+  }
+
+  toggle(): void {
+    if (this.isOn) this.stop();
+    else this.start();
+  }
+
+  /** False when it was not taken up. */
+  stop(): boolean {
+    if (!this.isOn) return false;
+    this.lift();
+    this.context.tool = "";
+    this.shown();
+    return true;
+  }
+
+  /** The next of hide, keep and erase. */
+  cycle(): void {
+    if (!this.isOn) return;
+    const now = SHADES.findIndex(({ shade }) => shade === this.shade);
+    this.choose(SHADES[(now + 1) % SHADES.length]!.shade);
+  }
+
+  /** A quarter larger or smaller, a pixel at least. */
+  resize(by: 1 | -1): void {
+    if (!this.isOn) return;
+    const now = Number(this.size.value);
+    this.size.value = String(now + by * Math.max(1, Math.round(now / 4)));
+    this.show();
+  }
+
+  /** The marker in the picture, which the brush follows, and paints at, while it is taken up. */
+  marker(of: Marker): Pick<Marker, "move" | "askAtMarker"> {
+    return {
+      move: (right, down) => {
+        of.move(right, down);
+        if (this.isOn && of.point !== null) this.place(middle(of.point));
+      },
+      askAtMarker: () => {
+        if (!this.isOn) {
+          of.askAtMarker();
+          return;
+        }
+        if (of.point === null) of.move(0, 0);
+        if (of.point !== null) this.dab(middle(of.point));
+      },
+    };
+  }
+
+  private dab(spot: Spot): void {
+    this.stage.painted.begin();
+    this.stroke(spot, spot);
+    this.stage.painted.end();
+    this.last = spot;
+    this.place(spot);
+  }
+
+  private start(): void {
+    this.context.tool = "paint";
+    this.shown();
+    this.stage.focus();
+  }
+
+  private shown(): void {
+    const on = this.isOn;
+    setAttribute(this.opener, "aria-pressed", String(on));
+    setAttribute(this.opener, "aria-expanded", String(on));
+    this.drawer.hidden = !on;
+    this.ring.hidden = true;
+    this.stage.frame.title = on ? "" : this.title;
+    this.stage.frame.classList.toggle("camwidget-painting", on);
+    this.stage.signs.update();
+  }
+
+  private choose(shade: Shade): void {
+    this.shade = shade;
+    this.show();
+  }
+
+  private build(): HTMLElement {
+    const { context } = this;
+    const group = make(
+      "div",
+      "camwidget-shades",
+      { role: "radiogroup", "aria-label": "What the brush does" },
+      ...this.radios,
+    );
+    rove(group, context.signal);
+    return make(
+      "div",
+      "camwidget-paint",
+      { role: "group", "aria-label": "Paint", hidden: true },
+      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Brush"), group, this.wiper),
+      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Size"), this.size, this.reading),
+    );
+  }
+
+  private radio({ shade, label, title }: (typeof SHADES)[number]): HTMLButtonElement {
+    const made = button("camwidget-button camwidget-radio", { role: "radio", title, "data-name": label }, label);
+    made.addEventListener("click", () => this.choose(shade), { signal: this.context.signal });
+    return made;
+  }
+
+  /** At first an eighth of the picture; at most half of it. */
+  private fitSize(): void {
+    const { width, height } = this.stage.canvas;
+    const side = Math.min(width, height);
+    this.size.max = String(Math.max(2, Math.round(side / 2)));
+    if (!this.sized && this.stage.sceneId !== null) {
+      this.sized = true;
+      this.size.value = String(Math.max(1, Math.round(side / 8)));
+    }
+    this.show();
+  }
+
+  private show(): void {
+    const { painted } = this.stage;
+    const { size, shade, ring } = this;
+    this.radios.forEach((made, at) => {
+      const chosen = SHADES[at]!.shade === shade;
+      setAttribute(made, "aria-checked", String(chosen));
+      made.tabIndex = chosen ? 0 : -1;
+    });
+    const low = Number(size.min);
+    size.style.setProperty("--camwidget-filled", String((Number(size.value) - low) / (Number(size.max) - low)));
+    setAttribute(size, "aria-valuetext", `${size.value} pixels`);
+    setText(this.reading, `${size.value}\u00a0px`);
+    ring.style.width = `${(100 * Number(size.value)) / Math.max(1, painted.width)}%`;
+    ring.dataset["shade"] = SHADES.find((one) => one.shade === shade)!.label;
+    if (!painted.isDrawing) this.wiper.disabled = painted.isEmpty;
+  }
+
+  private listen(canvas: HTMLCanvasElement): void {
+    const { signal } = this.context;
+    canvas.addEventListener("pointerdown", (event) => this.press(event), { signal });
+    canvas.addEventListener("pointermove", (event) => this.move(event), { signal });
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture"] as const) {
+      canvas.addEventListener(end, (event) => this.release(event), { signal });
+    }
+    canvas.addEventListener("pointerleave", () => {
+      if (this.pointer === null) this.ring.hidden = true;
+    }, { signal });
+  }
+
+  private press(event: PointerEvent): void {
+    const spot = this.isOn && event.button === 0 && this.pointer === null ? this.stage.over(event) : null;
+    if (spot === null) return;
+    // The focus stays with the keys of the view; a drag selects no text.
+    event.preventDefault();
+    this.stage.focus();
+    this.pointer = event.pointerId;
+    this.stage.canvas.setPointerCapture(event.pointerId);
+    this.stage.painted.begin();
+    this.stroke(event.shiftKey && this.last !== null ? this.last : spot, spot);
+    this.last = spot;
+    this.place(spot);
+  }
+
+  private move(event: PointerEvent): void {
+    if (!this.isOn) return;
+    const spot = this.stage.over(event);
+    if (spot === null) return;
+    this.place(spot);
+    if (event.pointerId !== this.pointer) return;
+    // The browser gives one event a frame; a quick hand has been at several places since the last one.
+    const between = event.getCoalescedEvents?.() ?? [];
+    for (const one of between.length > 0 ? between : [event]) {
+      const to = this.stage.over(one);
+      if (to === null || this.last === null) continue;
+      this.stroke(this.last, to);
+      this.last = to;
+    }
+  }
+
+  private release(event: PointerEvent): void {
+    if (event.pointerId === this.pointer) this.lift();
+  }
+
+  private lift(): void {
+    this.pointer = null;
+    this.stage.painted.end();
+  }
+
+  private stroke(from: Spot, to: Spot): void {
+    this.stage.painted.draw(from, to, Number(this.size.value), this.shade);
+  }
+
+  private place({ x, y }: Spot): void {
+    const { width, height } = this.stage.canvas;
+    this.ring.hidden = false;
+    this.ring.style.left = `${(100 * x) / width}%`;
+    this.ring.style.top = `${(100 * y) / height}%`;
+  }
+}
+
+function middle({ x, y }: Point): Spot {
+  return { x: x + 0.5, y: y + 0.5 };
+}

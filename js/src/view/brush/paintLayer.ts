@@ -1,0 +1,124 @@
+import { covered, decode, draw, encode } from "../../core/paint";
+import type { Shade, Spot } from "../../core/paint";
+import type { Context } from "../context";
+import { percent } from "../dom/slider";
+import { paint, scene } from "../traits";
+
+/**
+ * What is painted on the picture shown. A stroke is seen at once; the kernel is told once a frame while it is drawn,
+ * and what it says meanwhile is not heard: the hand has the last word.
+ */
+export class Painted {
+  /** One number a pixel (see core/paint.ts), row by row. */
+  pixels: Int8Array = new Int8Array(0);
+  width = 0;
+  private scene = "";
+  private raw: unknown = undefined;
+  /** Only rises: a new stroke is told from the one before by its number. */
+  private stroke = 0;
+  private drawing = false;
+  private changed = false;
+  private request = 0;
+  private readonly listeners: (() => void)[] = [];
+
+  constructor(private readonly context: Context) {
+    context.watch(["scene", "paint"], () => this.follow());
+    context.signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
+  }
+
+  /** Calls `update` after each change. */
+  listen(update: () => void): void {
+    this.listeners.push(update);
+  }
+
+  get isDrawing(): boolean {
+    return this.drawing;
+  }
+
+  get isEmpty(): boolean {
+    return !this.pixels.some((value) => value !== 0);
+  }
+
+  /** What is painted, in words; "" where nothing is. */
+  get said(): string {
+    const { hidden, kept } = covered(this.pixels);
+    const parts = [hidden > 0 ? `${percent(hidden)} hidden` : "", kept > 0 ? `${percent(kept)} kept` : ""];
+    return parts.filter((part) => part !== "").join(", ");
+  }
+
+  begin(): void {
+    this.drawing = true;
+    this.changed = false;
+  }
+
+  /** Within a stroke. */
+  draw(from: Spot, to: Spot, diameter: number, shade: Shade): void {
+    if (!this.drawing || this.width === 0) return;
+    if (draw(this.pixels, this.width, from, to, diameter, shade)) this.touch();
+  }
+
+  end(): void {
+    if (!this.drawing) return;
+    this.drawing = false;
+    if (this.changed) this.write();
+    else this.follow();
+  }
+
+  /** A stroke of its own, which takes everything away. */
+  clear(): void {
+    if (this.isEmpty) return;
+    this.begin();
+    this.pixels.fill(0);
+    this.touch();
+    this.end();
+  }
+
+  private touch(): void {
+    if (!this.changed) this.stroke = Math.max(this.stroke, paint(this.context.model.get("paint")).stroke) + 1;
+    this.changed = true;
+    if (this.request === 0) {
+      this.request = requestAnimationFrame(() => {
+        this.request = 0;
+        this.write();
+      });
+    }
+    this.tell();
+  }
+
+  private write(): void {
+    cancelAnimationFrame(this.request);
+    this.request = 0;
+    if (this.context.signal.aborted) return;
+    const written = { scene: this.scene, runs: encode(this.pixels), stroke: this.stroke, painting: this.drawing };
+    this.raw = written;
+    this.context.write({ paint: written });
+    if (!this.drawing) this.tell();
+  }
+
+  private follow(): void {
+    const { model } = this.context;
+    const shown = scene(model.get("scene"));
+    const raw = model.get("paint");
+    const given = paint(raw);
+    if (shown === null) return;
+    const isOther = shown.id !== this.scene || shown.rgb.length !== 3 * this.pixels.length;
+    if (isOther) {
+      // A stroke ends with its picture.
+      this.drawing = false;
+      this.scene = shown.id;
+      this.width = shown.width;
+      this.pixels = new Int8Array(shown.width * shown.height);
+      this.raw = undefined;
+    }
+    const isNews = raw !== this.raw && given.scene === shown.id && !this.drawing;
+    if (isNews) {
+      this.raw = raw;
+      this.pixels = decode(given.runs, this.pixels.length) ?? this.pixels;
+    }
+    if (isNews || isOther) this.tell();
+  }
+
+  private tell(): void {
+    for (const update of this.listeners) update();
+  }
+}

@@ -1,0 +1,61 @@
+import { area, border, HIDDEN, KEPT } from "../../core/paint";
+import type { Shade } from "../../core/paint";
+import type { Context } from "../context";
+import { onceAFrame } from "../dom/frame";
+import type { Painted } from "./paintLayer";
+import { line, overlay, svg } from "../dom/svg";
+import { flag, unit } from "../traits";
+
+/**
+ * What is painted, outlined over the picture: on the screen only, never in the pixels that the model gets. It goes with
+ * the map's overlay, so that these can be seen alone; but not while someone paints.
+ */
+export class Signs {
+  readonly element = overlay("camwidget-signs");
+  private readonly context: Context;
+  private readonly painted: Painted;
+  private readonly hatch: string;
+
+  constructor(context: Context, painted: Painted) {
+    this.context = context;
+    this.painted = painted;
+    this.hatch = context.id("kept");
+    painted.listen(onceAFrame(context.signal, () => this.draw()));
+    context.watch(["overlay", "opacity"], () => this.update());
+  }
+
+  /** After the tool was taken up, or put down. */
+  update(): void {
+    const { model, tool } = this.context;
+    const isOn = flag(model.get("overlay"), true) && unit(model.get("opacity"), 0.5) > 0;
+    this.element.style.display = isOn || tool === "paint" ? "" : "none";
+    if (this.element.childElementCount === 0) this.draw();
+  }
+
+  private draw(): void {
+    const { pixels, width } = this.painted;
+    if (width === 0) return;
+    this.element.setAttribute("viewBox", `0 0 ${width} ${pixels.length / width}`);
+    this.element.replaceChildren(
+      this.pattern(width),
+      svg("path", { class: "area", d: area(pixels, width, KEPT), fill: `url(#${this.hatch})` }),
+      ...this.lines("hidden", HIDDEN),
+      ...this.lines("kept", KEPT),
+    );
+  }
+
+  private lines(name: string, shade: Shade): readonly SVGElement[] {
+    const d = border(this.painted.pixels, this.painted.width, shade);
+    return d === "" ? [] : line(d, name, `under ${name}`);
+  }
+
+  /** Thin lines, some forty across the picture. */
+  private pattern(width: number): SVGElement {
+    const step = width / 40;
+    const made = svg("pattern", {
+      id: this.hatch, width: step, height: step, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)",
+    });
+    made.append(svg("rect", { width: step / 4, height: step }));
+    return made;
+  }
+}

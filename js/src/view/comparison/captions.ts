@@ -1,0 +1,74 @@
+import { readings } from "../../core/digits";
+import type { Quantity } from "../../core/digits";
+import type { Context } from "../context";
+import { make, setText } from "../dom/dom";
+import { compared, DIMENSIONS, isComparing, other, otherAnswer } from "./comparedTraits";
+import type { Change, Label } from "./comparedTraits";
+import { methods, number, numbers, place, quantity, rows, text, texts } from "../traits";
+
+/** A line over each of the two: what it is, and what its model says of its class. */
+export function captions(context: Context): readonly [HTMLElement, HTMLElement] {
+  const { model } = context;
+  const a = new Caption("A");
+  const b = new Caption("B");
+  context.watch(
+    ["compare", "other", "other_scene", "other_answer", "scene", "models", "pictures", "picture", "methods", "method",
+      "explanation", "rows", "masked", "target"],
+    () => {
+      if (!isComparing(model)) return;
+      const now = compared(model);
+      const mine = labelOf(context);
+      const theirs = other(model)?.label ?? null;
+      // The class stands at the end anyway, beside its number.
+      const told = DIMENSIONS.filter(
+        (key) => key === "method" || (key !== "target" && (key in now || (theirs !== null && theirs[key] !== mine[key]))),
+      );
+      const answer = otherAnswer(model);
+      a.show(mine, told, changeOf(context), quantity(model.get("quantity")));
+      b.show(theirs, told, answer.target, answer.quantity);
+    },
+  );
+  return [a.element, b.element];
+}
+
+class Caption {
+  readonly element: HTMLElement;
+  private readonly what = make("span", "camwidget-caption-what");
+  private readonly numbers = make("span", "camwidget-caption-numbers");
+
+  constructor(private readonly name: string) {
+    const badge = make("span", "camwidget-badge", { "data-of": name }, name);
+    this.element = make("div", "camwidget-caption-line", { "data-of": name, hidden: true }, badge, this.what, this.numbers);
+  }
+
+  show(
+    label: Label | null, told: readonly (keyof Label)[], { whole, masked }: Change, measured: Quantity | null,
+  ): void {
+    const parts = label === null ? [] : [...told.map((key) => label[key]), label.target];
+    const said = parts.filter((part) => part !== "").join(" · ");
+    setText(this.what, said);
+    this.element.title = `${this.name}: ${said}`;
+    const shown = readings(masked === undefined ? [whole] : [whole, masked], measured).join(" → ");
+    const unit = measured === null || measured.unit === "" ? "" : ` ${measured.unit}`;
+    setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${shown}${unit}`);
+  }
+}
+
+function labelOf({ model }: Context): Label {
+  const method = text(model.get("method"));
+  const target = number(model.get("target"), -1);
+  return {
+    model: texts(model.get("models"))[0] ?? "",
+    picture: texts(model.get("pictures"))[number(model.get("picture"), -1)] ?? "",
+    target: rows(model.get("rows")).find(({ index }) => index === target)?.name ?? "",
+    method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
+    layer: place(model.get("explanation")).layer,
+  };
+}
+
+function changeOf({ model }: Context): Change {
+  const target = number(model.get("target"), -1);
+  const all = rows(model.get("rows"));
+  const at = all.findIndex(({ index }) => index === target);
+  return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
+}

@@ -1,0 +1,156 @@
+import { GREY } from "../../core/colormap";
+import { Compositor } from "../../core/compositor";
+import { paintDifference } from "../../core/difference";
+import { bytes } from "../../core/bytes";
+import type { Context } from "../context";
+import { make, setAttribute } from "../dom/dom";
+import { Fillings } from "../picture/fill";
+import { onceAFrame } from "../dom/frame";
+import { lookOf } from "../picture/mapStyle";
+import type { Other } from "./comparedTraits";
+import type { Painted } from "../brush/paintLayer";
+import { SMALL } from "../picture/stage";
+import { mode, sceneId, text } from "../traits";
+import type { Explanation, Scene } from "../traits";
+
+/** A place in a picture, from 0 to 1: the same in pictures of any size. */
+export interface Place {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** A's picture and map, which a difference is of. */
+export interface Mine {
+  readonly scene: Scene;
+  readonly map: Explanation;
+}
+
+/** B's picture with its map and the same mask as A's, or the difference of the two, on a canvas of its own. */
+export class OtherPicture {
+  /** As large as the plane it lies in; the picture is as large as it can be in it. */
+  readonly sheet: HTMLElement;
+  readonly canvas: HTMLCanvasElement;
+  private readonly inner: HTMLElement;
+  private readonly cross = crosshair();
+  private readonly compositor = new Compositor();
+  private readonly fillings: Fillings;
+  private readonly paper: CanvasRenderingContext2D | null;
+  private image: ImageData | null = null;
+  private shown: Other | null = null;
+  private against: Mine | null = null;
+
+  /** At most once a frame, however many changes ask for it. */
+  readonly repaint: () => void;
+
+  constructor(
+    private readonly context: Context,
+    private readonly painted: Painted,
+  ) {
+    const { model } = context;
+    this.repaint = onceAFrame(context.signal, () => this.paint());
+    this.fillings = new Fillings(context, "other_filled");
+    this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
+    this.paper = this.canvas.getContext("2d");
+    this.inner = make("div", "camwidget-other-inner", {}, this.canvas, this.cross);
+    this.sheet = make("div", "camwidget-other-sheet", {}, this.inner);
+    context.watch(["overlay", "opacity", "cells", "colormap", "colormaps", "difference_colors"], () => {
+      this.compositor.setLook(lookOf(model));
+      this.repaint();
+    });
+    context.watch(["fraction", "mode", "baseline", "other_filled"], () => this.repaint());
+    painted.listen(() => this.repaint());
+  }
+
+  /**
+   * Shows B.
+   *
+   * @param beside what A shows, if the difference to it is to be shown instead
+   * @param aspect width by height of the plane that the picture lies in
+   */
+  show(other: Other, beside: Mine | null, aspect: number): void {
+    const { width, height } = other.scene;
+    if (other.scene.rgb !== this.shown?.scene.rgb) this.compositor.setPicture(other.scene);
+    this.compositor.setHeat(other.map.empty ? null : other.map);
+    this.shown = other;
+    this.against = beside;
+    if (this.image?.width !== width || this.image.height !== height) {
+      this.canvas.width = width;
+      this.canvas.height = height;
+      this.canvas.classList.toggle("camwidget-pixelated", Math.max(width, height) <= SMALL);
+      this.image = new ImageData(new Uint8ClampedArray(4 * width * height), width, height);
+    }
+    this.fit(width / height, aspect);
+    setAttribute(this.canvas, "aria-label", beside === null ? `B: ${other.map.title}` : "A's map minus B's");
+    this.repaint();
+  }
+
+  /** The place under a pointer; null before there is a picture. */
+  at({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Place | null {
+    const box = this.canvas.getBoundingClientRect();
+    if (box.width === 0 || box.height === 0) return null;
+    return { x: (clientX - box.left) / box.width, y: (clientY - box.top) / box.height };
+  }
+
+  /** B's saliency at a place, from 0 to 1; NaN where there is none. */
+  saliency({ x, y }: Place): number {
+    if (this.shown === null) return Number.NaN;
+    const { scene, map } = this.shown;
+    return valueAt(map.saliency, scene.width, Math.floor(x * scene.width), Math.floor(y * scene.height));
+  }
+
+  /** Marks a place, or none. */
+  mark(place: Place | null): void {
+    markAt(this.cross, place);
+  }
+
+  private paint(): void {
+    const { image, paper, shown, against } = this;
+    if (image === null || paper === null || shown === null) return;
+    const { model } = this.context;
+    if (against === null) {
+      const filling = this.fillings.of(shown.scene, text(model.get("baseline")));
+      const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
+      // What is painted on A's very pixels is painted on B's too.
+      const own = shown.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
+      const drawn = this.compositor.paint({ ...byMap, ...filling, ...own });
+      image.data.set(drawn);
+    } else {
+      const look = lookOf(model);
+      paintDifference(
+        new Uint32Array(image.data.buffer),
+        { rgb: against.scene.rgb, a: against.map.saliency, b: shown.map.saliency },
+        bytes(model.get("difference_colors")) ?? GREY,
+        look.overlay ? look.opacity : 0,
+      );
+    }
+    paper.putImageData(image, 0, 0);
+  }
+
+  /** As large as it can be in a plane of another shape, and in its middle. */
+  private fit(own: number, aspect: number): void {
+    const width = Math.min(1, own / aspect);
+    const height = Math.min(1, aspect / own);
+    const { style } = this.inner;
+    style.width = `${100 * width}%`;
+    style.height = `${100 * height}%`;
+    style.left = `${50 * (1 - width)}%`;
+    style.top = `${50 * (1 - height)}%`;
+  }
+}
+
+/** The saliency at a pixel, from 0 to 1. */
+export function valueAt(saliency: Uint8Array, width: number, x: number, y: number): number {
+  return (saliency[y * width + x] ?? Number.NaN) / 255;
+}
+
+/** A cross that shows on dark and on bright, hidden until it marks something. */
+export function crosshair(): HTMLElement {
+  return make("div", "camwidget-cross", { "aria-hidden": "true", hidden: true });
+}
+
+export function markAt(cross: HTMLElement, place: Place | null): void {
+  cross.hidden = place === null;
+  if (place === null) return;
+  cross.style.left = `${100 * place.x}%`;
+  cross.style.top = `${100 * place.y}%`;
+}

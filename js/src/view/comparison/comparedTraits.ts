@@ -1,0 +1,101 @@
+import type { Quantity } from "../../core/digits";
+import type { Model } from "../model";
+import { explanation, flag, number, quantity, scene, sceneId, text } from "../traits";
+import type { Explanation, Scene } from "../traits";
+
+/** What is compared, read as defensively as all traits. A is what the view shows, B the other. */
+
+export const DIMENSIONS = ["model", "picture", "target", "method", "layer"] as const;
+export type Dimension = (typeof DIMENSIONS)[number];
+
+export const ARRANGEMENTS = ["side", "split", "difference"] as const;
+export type Arrangement = (typeof ARRANGEMENTS)[number];
+
+/** In what B differs; empty: nothing is compared. */
+export type Compare = Readonly<Partial<Record<Dimension, unknown>>>;
+
+/** A map's names, by that in which two may differ. */
+export type Label = Readonly<Record<Dimension, string>>;
+
+export interface Other {
+  /** B's own picture, or A's where it is the same. */
+  readonly scene: Scene;
+  readonly map: Explanation;
+  readonly label: Label;
+  /** In what it could not follow A. */
+  readonly said: string;
+  /** Why there is no difference of the two maps; "" where there is one. */
+  readonly apart: string;
+}
+
+export interface OtherState {
+  readonly busy: boolean;
+  readonly said: string;
+  readonly error: string;
+}
+
+export interface Change {
+  readonly whole: number;
+  /** Undefined while nothing is masked. */
+  readonly masked: number | undefined;
+}
+
+export interface OtherAnswer {
+  /** What the numbers are where they are no probabilities. */
+  readonly quantity: Quantity | null;
+  readonly target: Change;
+  /** By the number of A's class. */
+  readonly rows: ReadonlyMap<number, Change>;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fields(value: unknown): Fields {
+  return typeof value === "object" && value !== null ? (value as Fields) : {};
+}
+
+export function compared(model: Model): Compare {
+  const from = fields(model.get("compare"));
+  return Object.fromEntries(DIMENSIONS.filter((key) => key in from).map((key) => [key, from[key]]));
+}
+
+export function isComparing(model: Model): boolean {
+  return Object.keys(compared(model)).length > 0;
+}
+
+export function arrangement(model: Model): Arrangement {
+  const value = model.get("arrangement");
+  return ARRANGEMENTS.find((one) => one === value) ?? "side";
+}
+
+/** Null unless there is a map that covers its picture. */
+export function other(model: Model): Other | null {
+  const from = fields(model.get("other"));
+  const own = model.get("other_scene");
+  const id = text(from["scene"]);
+  const of = scene(id !== "" && sceneId(own) === id ? own : model.get("scene"));
+  const map = explanation(from, of);
+  if (of === null || map === null) return null;
+  const names = fields(from["label"]);
+  const label = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])])) as Label;
+  return { scene: of, map, label, said: text(from["said"]), apart: text(from["apart"]) };
+}
+
+export function otherState(model: Model): OtherState {
+  const from = fields(model.get("other_state"));
+  return { busy: flag(from["busy"], false), said: text(from["said"]), error: text(from["error"]) };
+}
+
+export function otherAnswer(model: Model): OtherAnswer {
+  const from = fields(model.get("other_answer"));
+  const rows = new Map<number, Change>();
+  for (const row of Array.isArray(from["rows"]) ? from["rows"] : []) {
+    rows.set(number(fields(row)["index"], -1), change(row));
+  }
+  return { quantity: quantity(from["quantity"]), target: change(from["target"]), rows };
+}
+
+function change(value: unknown): Change {
+  const { whole, masked } = fields(value);
+  return { whole: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : undefined };
+}

@@ -1,0 +1,281 @@
+import { gradient, GREY } from "../../core/colormap";
+import { bytes } from "../../core/bytes";
+import { captions } from "./captions";
+import type { Context } from "../context";
+import { differs, firstCompare } from "./differenceDrawer";
+import { Divider } from "./divider";
+import { button, make, setAttribute, setText } from "../dom/dom";
+import { otherNumbers } from "./comparedNumbers";
+import { crosshair, markAt, OtherPicture, valueAt } from "./comparedPicture";
+import type { Mine, Place } from "./comparedPicture";
+import { arrangement, compared, isComparing, other, otherState } from "./comparedTraits";
+import type { Compare, Other } from "./comparedTraits";
+import type { Stage } from "../picture/stage";
+import type { Tool } from "../dom/toolbar";
+import { explanation, flag, scene, sceneId } from "../traits";
+import type { Zoom } from "../picture/zoom";
+
+/** A, which the view shows, and B, which differs from it in a thing or two: side by side, split, or their difference. */
+export class Comparing {
+  readonly tool: Tool;
+  /** The two frames with what is over and below them. */
+  readonly around: readonly HTMLElement[];
+  /** B's numbers and their heading, beside A's. */
+  readonly numbers: readonly HTMLElement[];
+  private readonly opener: HTMLButtonElement;
+  private readonly picture: OtherPicture;
+  private readonly divider: Divider;
+  /** B's frame, side by side with A's, and its plane, of which the same part is seen as of A's. */
+  private readonly frame: HTMLElement;
+  private readonly plane = make("div", "camwidget-other-plane");
+  private readonly message = make("div", "camwidget-other-message");
+  private readonly cross = crosshair();
+  private readonly said = make("span", "camwidget-compare-said", { "aria-live": "polite" });
+  private readonly legend: HTMLElement;
+  private readonly readout = make("output", "camwidget-compare-readout", { "aria-hidden": "true" });
+  private readonly line: HTMLElement;
+  private mine: Mine | null = null;
+  private other: Other | null = null;
+  private last: Compare | undefined;
+  /** Whether the pointer is on B's own frame: the mark is then in A's. */
+  private isOnOther = false;
+
+  constructor(
+    private readonly context: Context,
+    private readonly stage: Stage,
+    private readonly zoom: Zoom,
+    private readonly root: HTMLElement,
+  ) {
+    const { model, scrub, signal } = context;
+    this.picture = new OtherPicture(context, stage.painted);
+    this.opener = button(
+      "camwidget-button camwidget-compare-open",
+      {
+        "aria-pressed": "false",
+        "aria-controls": context.id("compare"),
+        title: "Compare with another model, picture, class, method or layer (v)",
+      },
+      "compare",
+    );
+    this.opener.addEventListener("click", () => (isComparing(model) ? this.end() : this.begin()), { signal });
+    this.tool = { buttons: [this.opener], drawer: differs(context, () => this.end()) };
+    const clip = make("div", "camwidget-other-clip", {}, this.plane);
+    this.frame = make(
+      "div",
+      "camwidget-other-frame",
+      { role: "group", "aria-label": "Picture B", hidden: true },
+      clip,
+      this.message,
+    );
+    zoom.add({ clip, plane: this.plane, canvas: this.picture.canvas });
+    zoom.listen(() => this.clip());
+    this.divider = new Divider(context, stage.frame, (place) => this.clip(place));
+    const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
+    this.legend = make(
+      "span",
+      "camwidget-legend camwidget-compare-legend",
+      { title: "A's map minus B's, each scaled to its own maximum: from -1, through none, to 1" },
+      "more in B",
+      bar,
+      "more in A",
+    );
+    context.watch(["difference_colors"], () => {
+      bar.style.backgroundImage = gradient(bytes(model.get("difference_colors")) ?? GREY);
+    });
+    this.line = make("div", "camwidget-compare-line", { hidden: true }, this.said, this.legend, this.readout);
+    stage.plane.append(this.cross);
+    stage.frame.append(this.divider.element);
+    this.around = [...captions(context), stage.frame, this.frame, this.line];
+    this.numbers = otherNumbers(context);
+    this.followPointer();
+    context.watch(["compare", "arrangement", "scene", "explanation", "other", "other_scene", "other_state", "busy"], () =>
+      this.update(),
+    );
+    stage.painted.listen(() => isComparing(model) && this.tell());
+    scrub.listen(() => this.place());
+  }
+
+  /** In the same frame as A. */
+  repaint(): void {
+    if (isComparing(this.context.model)) this.picture.repaint();
+  }
+
+  /** Side by side, split, difference, and no more. */
+  cycle(): void {
+    const { model } = this.context;
+    const now = arrangement(model);
+    if (!isComparing(model)) this.begin("side");
+    else if (now === "difference") this.end();
+    else this.context.write({ arrangement: now === "side" ? "split" : "difference" });
+  }
+
+  private begin(shown: string = arrangement(this.context.model)): void {
+    const first = this.last ?? firstCompare(this.context);
+    if (first !== undefined) this.context.write({ compare: first, arrangement: shown });
+  }
+
+  private end(): void {
+    const inside = this.tool.drawer?.contains(document.activeElement) === true;
+    if (inside) this.opener.focus();
+    else if (document.activeElement === this.divider.element) this.stage.focus();
+    this.context.write({ compare: {} });
+  }
+
+  private update(): void {
+    const { model } = this.context;
+    const on = isComparing(model);
+    if (on) this.last = compared(model);
+    setAttribute(this.opener, "aria-pressed", String(on));
+    this.root.classList.toggle("camwidget-comparing", on);
+    this.root.classList.toggle("camwidget-side", on && arrangement(model) === "side");
+    for (const part of [...this.around.slice(0, 2), this.line]) part.hidden = !on;
+    this.read();
+    this.place();
+    this.tell();
+    this.point();
+  }
+
+  /** A's map and B's. What was shown stays while another is on its way. */
+  private read(): void {
+    const { model } = this.context;
+    if (!isComparing(model)) {
+      this.mine = this.other = null;
+      return;
+    }
+    const of = scene(model.get("scene"));
+    const map = explanation(model.get("explanation"), of);
+    this.mine = of === null || map === null ? null : { scene: of, map };
+    const found = other(model);
+    if (found !== null || !this.isBusy) this.other = found;
+    setAttribute(this.picture.sheet, "aria-busy", String(this.isBusy));
+  }
+
+  private get isBusy(): boolean {
+    const { model } = this.context;
+    return isComparing(model) && (flag(model.get("busy"), false) || otherState(model).busy);
+  }
+
+  private place(): void {
+    const { model, scrub } = this.context;
+    const shown = arrangement(model);
+    const on = isComparing(model);
+    const { sheet } = this.picture;
+    const beside = on && shown === "side";
+    this.frame.hidden = !beside;
+    // A's map at a layer under the hand has no other yet.
+    const apart = this.isApart || scrub.preview !== null;
+    const found = shown === "difference" && apart ? null : this.other;
+    this.divider.element.hidden = !on || shown !== "split" || found === null;
+    if (!on || found === null) {
+      sheet.remove();
+      return;
+    }
+    if (beside) this.plane.append(sheet);
+    else this.stage.canvas.after(sheet);
+    sheet.classList.toggle("camwidget-other-over", !beside);
+    const aspect = this.mine === null ? 1 : this.mine.scene.width / this.mine.scene.height;
+    this.frame.style.setProperty("--camwidget-aspect", String(aspect));
+    this.picture.show(found, shown === "difference" ? this.mine : null, aspect);
+    this.zoom.lay();
+    this.clip();
+  }
+
+  /** Whether there are no two maps of the same pixels. */
+  private get isApart(): boolean {
+    const { mine, other: found } = this;
+    return mine === null || found === null || found.apart !== "" || found.map.saliency.length !== mine.map.saliency.length;
+  }
+
+  private tell(): void {
+    const { model } = this.context;
+    const { error, said } = otherState(model);
+    const shown = arrangement(model);
+    const waits = this.isBusy && this.other === null ? "Waiting for B…" : "";
+    const now = error || said || waits || (shown === "difference" && this.other?.apart) || this.other?.said || this.unpainted;
+    const beside = shown === "side" && this.other === null;
+    setText(this.message, error === "" ? waits : `B: ${error}`);
+    this.message.hidden = this.other !== null;
+    // Once is enough.
+    setText(this.said, beside ? said : error === "" ? now : `B: ${error}`);
+    this.said.hidden = this.said.textContent === "";
+    this.legend.hidden = shown !== "difference" || this.isApart || now !== "";
+  }
+
+  /** B of other pixels has nothing of what is painted on A's. */
+  private get unpainted(): string {
+    const own = sceneId(this.context.model.get("scene"));
+    const lacks = this.other !== null && this.other.scene.id !== own && !this.stage.painted.isEmpty;
+    return lacks ? "What is painted on A is not on B, which has other pixels." : "";
+  }
+
+  /** What of B is seen, right of the divider: its place is the frame's, not that of the plane below. */
+  private clip(place = this.divider.place): void {
+    const { sheet } = this.picture;
+    if (arrangement(this.context.model) !== "split") {
+      sheet.style.clipPath = "";
+      return;
+    }
+    const frame = this.stage.frame.getBoundingClientRect();
+    const plane = this.stage.plane.getBoundingClientRect();
+    const cut = plane.width === 0 ? place : (frame.left + place * frame.width - plane.left) / plane.width;
+    sheet.style.clipPath = `inset(0 0 0 ${100 * Math.min(1, Math.max(0, cut))}%)`;
+  }
+
+  /** The same place in both; over A the reading follows. */
+  private followPointer(): void {
+    const { hover, signal } = this.context;
+    let last: PointerEvent | null = null;
+    const read = (): void => {
+      const place = last === null ? null : this.picture.at(last);
+      if (place === null || this.mine === null) return;
+      this.isOnOther = true;
+      const { width, height } = this.mine.scene;
+      hover.set({ x: pixel(place.x, width), y: pixel(place.y, height) });
+    };
+    this.stage.canvas.addEventListener("pointermove", () => (this.isOnOther = false), { signal });
+    this.picture.canvas.addEventListener(
+      "pointermove",
+      (event) => {
+        last = event;
+        read();
+      },
+      { signal },
+    );
+    this.picture.canvas.addEventListener(
+      "pointerleave",
+      () => {
+        last = null;
+        hover.set(null);
+      },
+      { signal },
+    );
+    // The picture may move under the pointer.
+    this.zoom.listen(read);
+    hover.listen(() => this.point());
+  }
+
+  private point(): void {
+    const { mine } = this;
+    const { model, hover } = this.context;
+    const on = isComparing(model) && mine !== null && this.other !== null;
+    const place = on && hover.point !== null ? middle(hover.point, mine.scene) : null;
+    const beside = arrangement(model) === "side";
+    this.picture.mark(beside && !this.isOnOther ? place : null);
+    markAt(this.cross, beside && this.isOnOther ? place : null);
+    if (place === null || mine === null || hover.point === null) {
+      setText(this.readout, "");
+      return;
+    }
+    const a = valueAt(mine.map.saliency, mine.scene.width, hover.point.x, hover.point.y);
+    setText(this.readout, `A ${a.toFixed(2)} · B ${this.picture.saliency(place).toFixed(2)}`);
+  }
+}
+
+function pixel(part: number, size: number): number {
+  return Math.min(size - 1, Math.max(0, Math.floor(part * size)));
+}
+
+/** The middle of a pixel. */
+function middle({ x, y }: { readonly x: number; readonly y: number }, { width, height }: Mine["scene"]): Place {
+  return { x: (x + 0.5) / width, y: (y + 0.5) / height };
+}

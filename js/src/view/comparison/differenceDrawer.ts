@@ -1,0 +1,170 @@
+import type { Context } from "../context";
+import { button, make, OWN_KEYS, setAttribute, setChoices, setText } from "../dom/dom";
+import type { Choice } from "../dom/dom";
+import { arrangement, ARRANGEMENTS, compared, DIMENSIONS, isComparing } from "./comparedTraits";
+import type { Arrangement, Compare, Dimension } from "./comparedTraits";
+import { rove } from "../dom/rovingTabindex";
+import { layers, methods, number, rows, text, texts } from "../traits";
+
+const NAMES: Readonly<Record<Dimension, string>> = {
+  model: "model", picture: "picture", target: "class", method: "method", layer: "layer",
+};
+
+const SHOWN: Readonly<Record<Arrangement, { readonly label: string; readonly title: string }>> = {
+  side: { label: "side", title: "A and B side by side" },
+  split: { label: "split", title: "One picture: A on the left of a line that you drag, B on its right" },
+  difference: { label: "difference", title: "A's map minus B's, each scaled to its own maximum" },
+};
+
+/** An option that stands for "whatever it predicts". */
+const OWN = "";
+
+/** What the drawer of the comparison holds: in what B differs, and how the two are shown. */
+export function differs(context: Context, off: () => void): HTMLElement {
+  const drawer = make(
+    "div",
+    "camwidget-compare",
+    { id: context.id("compare"), role: "group", "aria-label": "Compare", hidden: true },
+    differLine(context),
+    shownLine(context, off),
+  );
+  context.watch(["compare"], () => (drawer.hidden = !isComparing(context.model)));
+  return drawer;
+}
+
+function differLine(context: Context): HTMLElement {
+  const { model, signal } = context;
+  const dimension = select("B differs in", "In what B differs from A; in all else it follows");
+  const value = select("B is", "What B is");
+  const more = make("span", "camwidget-compare-more");
+  dimension.addEventListener(
+    "change",
+    () => {
+      const key = DIMENSIONS.find((one) => one === dimension.value);
+      const first = key === undefined ? undefined : proposed(context, key);
+      if (first !== undefined) context.write({ compare: first });
+    },
+    { signal },
+  );
+  value.addEventListener(
+    "change",
+    () => {
+      const key = mainOf(compared(model));
+      if (key !== undefined) context.write({ compare: { ...compared(model), [key]: parsed(key, value.value) } });
+    },
+    { signal },
+  );
+  context.watch(["compare", "models", "pictures", "class_names", "methods", "layers", "rows"], () => {
+    const now = compared(model);
+    const key = mainOf(now);
+    // Of a thousand classes the options are made only where they are to be seen.
+    if (key === undefined) return;
+    setChoices(dimension, possible(context, key), key);
+    const all = options(context, key);
+    const present = written(now[key]);
+    // Another model's class or layer need not be among this one's.
+    const known = all.some((choice) => choice.value === present);
+    setChoices(value, known ? all : [...all, { value: present, label: present }], present);
+    const others = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
+    setText(more, others.length === 0 ? "" : `and ${others.join(", ")}`);
+  });
+  return make(
+    "div",
+    "camwidget-line",
+    {},
+    make("span", "camwidget-label", {}, "B has"),
+    dimension,
+    value,
+    more,
+  );
+}
+
+function select(label: string, title: string): HTMLSelectElement {
+  return make("select", "camwidget-select", { "aria-label": label, title, ...OWN_KEYS });
+}
+
+function shownLine(context: Context, off: () => void): HTMLElement {
+  const { model, signal } = context;
+  const group = make("div", "camwidget-segments", { role: "radiogroup", "aria-label": "How A and B are shown" });
+  for (const name of ARRANGEMENTS) {
+    const { label, title } = SHOWN[name];
+    const made = button("camwidget-button camwidget-radio", { role: "radio", title: `${title} (v)`, "data-name": name }, label);
+    made.addEventListener("click", () => context.write({ arrangement: name }), { signal });
+    group.append(made);
+    context.watch(["arrangement"], () => {
+      const chosen = arrangement(model) === name;
+      setAttribute(made, "aria-checked", String(chosen));
+      made.tabIndex = chosen ? 0 : -1;
+    });
+  }
+  rove(group, signal);
+  const end = button("camwidget-button", { title: "Compare no more" }, "off");
+  end.addEventListener("click", off, { signal });
+  return make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Shown"), group, end);
+}
+
+/** The one of several that the drawer has a choice for. */
+function mainOf(compare: Compare): Dimension | undefined {
+  return DIMENSIONS.find((key) => key in compare);
+}
+
+/** A comparison to begin with; undefined where there is nothing to compare. */
+export function firstCompare(context: Context): Compare | undefined {
+  return proposed(context, "model") ?? proposed(context, "method") ?? proposed(context, "layer") ?? proposed(context, "picture");
+}
+
+/** B that differs from A in this, by what is likely to be wanted. */
+function proposed(context: Context, key: Dimension): Compare | undefined {
+  const value = nearest(context, key);
+  return value === undefined ? undefined : { [key]: value };
+}
+
+function nearest(context: Context, key: Dimension): unknown {
+  const { model } = context;
+  if (key === "model") return texts(model.get("models")).length > 1 ? 1 : undefined;
+  if (key === "picture") {
+    const count = texts(model.get("pictures")).length;
+    return count > 1 ? (number(model.get("picture"), 0) + 1) % count : undefined;
+  }
+  if (key === "target") {
+    const target = number(model.get("target"), -1);
+    return rows(model.get("rows")).find(({ index }) => index !== target)?.name;
+  }
+  if (key === "layer") return neighbour(layers(model.get("layers")), text(model.get("layer")))?.name;
+  const usable = methods(model.get("methods")).filter(({ reason, slow }) => reason === null && !slow);
+  const now = usable.findIndex(({ name }) => name === text(model.get("method")));
+  return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : undefined;
+}
+
+/** The layer before, or the one after the first. */
+function neighbour<L extends { readonly name: string }>(all: readonly L[], name: string): L | undefined {
+  const now = all.findIndex((layer) => layer.name === name);
+  return now < 0 ? all.at(-1) : (all[now - 1] ?? all[now + 1]);
+}
+
+/** What can differ here at all; what differs already is among them. */
+function possible(context: Context, present: Dimension): Choice[] {
+  return DIMENSIONS.filter((key) => key === present || nearest(context, key) !== undefined).map((key) => ({
+    value: key,
+    label: NAMES[key],
+  }));
+}
+
+function options({ model }: Context, key: Dimension): Choice[] {
+  const named = (names: readonly string[]): Choice[] => names.map((label, at) => ({ value: String(at), label }));
+  if (key === "model") return named(texts(model.get("models")));
+  if (key === "picture") return named(texts(model.get("pictures")));
+  if (key === "method") return methods(model.get("methods")).map(({ name, label }) => ({ value: name, label }));
+  const names = key === "layer" ? layers(model.get("layers")).map(({ name }) => name) : texts(model.get("class_names"));
+  const listed = names.map((name) => ({ value: name, label: name }));
+  return key === "layer" ? listed : [{ value: OWN, label: "its own prediction" }, ...listed];
+}
+
+function written(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" ? String(value) : OWN;
+}
+
+function parsed(key: Dimension, value: string): unknown {
+  if (key === "model" || key === "picture") return Number(value);
+  return value === OWN ? null : value;
+}

@@ -1,0 +1,87 @@
+import { decimals, readings } from "../../core/digits";
+import type { Quantity } from "../../core/digits";
+import { pickClass } from "../actions";
+import type { Context } from "../context";
+import { button, fit, make, setAttribute, setText } from "../dom/dom";
+import { number, numbers, quantity, rows } from "../traits";
+
+/** Below this a change would read as "0.97 → 0.97". */
+const VISIBLE = 0.005;
+
+export interface ClassList {
+  readonly head: HTMLElement;
+  readonly names: HTMLElement;
+  readonly numbers: HTMLElement;
+}
+
+/** Class names and their numbers; the bars between them belong to another widget. */
+export function classList(context: Context): ClassList {
+  const { model } = context;
+  const caption = make("span", "camwidget-caption");
+  const head = make(
+    "div",
+    "camwidget-classhead",
+    {},
+    make("span", "camwidget-heading", {}, "What the model says"),
+    caption,
+  );
+  const names = make("div", "camwidget-names", { role: "group", "aria-label": "Classes" });
+  const values = make("div", "camwidget-numbers");
+  context.watch(["rows", "masked", "target", "quantity"], () => {
+    const all = rows(model.get("rows"));
+    const masked = numbers(model.get("masked"));
+    const target = number(model.get("target"), -1);
+    const measured = quantity(model.get("quantity"));
+    const of = measured === null || measured.unit === "" ? "" : `, ${measured.unit}`;
+    setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${of}`);
+    const buttons = fit(names, all.length, (at) => nameButton(context, at));
+    const cells = fit(values, all.length, (at) => numberCell(context, at));
+    all.forEach((row, at) => {
+      const item = buttons[at];
+      const cell = cells[at];
+      if (item === undefined || cell === undefined) return;
+      const chosen = String(row.index === target);
+      item.dataset["index"] = String(row.index);
+      item.title = at < 9 ? `Explain ${row.name} (${at + 1})` : `Explain ${row.name}`;
+      setText(item, row.name);
+      setAttribute(item, "aria-pressed", chosen);
+      setAttribute(cell, "data-chosen", chosen);
+      showNumbers(cell, row.whole, masked[at], measured);
+    });
+  });
+  return { head, names, numbers: values };
+}
+
+function nameButton(context: Context, at: number): HTMLButtonElement {
+  const made = button("camwidget-name", { "aria-describedby": context.id(`number-${at}`) });
+  made.addEventListener("click", () => pickClass(context, Number(made.dataset["index"])), {
+    signal: context.signal,
+  });
+  return made;
+}
+
+export function numberCell(context: Context, at: number, of = "number"): HTMLElement {
+  return make(
+    "div",
+    "camwidget-number",
+    { id: context.id(`${of}-${at}`) },
+    make("span", "camwidget-whole"),
+    make("span", "camwidget-arrow"),
+    make("span", "camwidget-masked"),
+  );
+}
+
+export function showNumbers(
+  cell: Element, whole: number, masked: number | undefined, measured: Quantity | null,
+): void {
+  const [first, arrow, second] = cell.children;
+  if (first === undefined || arrow === undefined || second === undefined) return;
+  const [before, after] = readings(masked === undefined ? [whole] : [whole, masked], measured);
+  setText(first, before ?? "");
+  setText(arrow, masked === undefined ? "" : " → ");
+  setText(second, after ?? "");
+  const change = masked === undefined ? 0 : masked - whole;
+  const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(whole, masked ?? 0);
+  const direction = change >= visible ? "up" : change <= -visible ? "down" : "same";
+  setAttribute(cell, "data-change", direction);
+}

@@ -1,0 +1,116 @@
+import { pickClass } from "../actions";
+import type { Context } from "../context";
+import { fit, make, OWN_KEYS, setAttribute, setText } from "../dom/dom";
+import { Names } from "./classNames";
+import { texts } from "../traits";
+
+const MOST = 12;
+
+/** Reaches every class, not only those in the list: a combobox with a list of matches. */
+export class Search {
+  readonly element: HTMLElement;
+  private readonly input: HTMLInputElement;
+  private readonly list: HTMLElement;
+  private names = new Names([]);
+  private found: readonly number[] = [];
+  private active = 0;
+
+  constructor(private readonly context: Context) {
+    const { model, signal } = context;
+    const listId = context.id("matches");
+    this.input = make("input", "camwidget-search", {
+      type: "text",
+      role: "combobox",
+      placeholder: "find a class…",
+      autocomplete: "off",
+      spellcheck: "false",
+      "aria-label": "Find a class",
+      "aria-autocomplete": "list",
+      "aria-expanded": "false",
+      "aria-controls": listId,
+      title: "Explain any class of the model, also one that is not in the list",
+      ...OWN_KEYS,
+    });
+    this.list = make("div", "camwidget-matches", {
+      id: listId,
+      role: "listbox",
+      "aria-label": "Matching classes",
+      hidden: true,
+    });
+    this.element = make("div", "camwidget-find", { "data-needs": "kernel" }, this.input, this.list);
+    this.input.addEventListener("input", () => this.search(), { signal });
+    this.input.addEventListener("focus", () => this.search(), { signal });
+    this.input.addEventListener("blur", () => this.show([]), { signal });
+    this.input.addEventListener("keydown", (event) => this.key(event), { signal });
+    // Not click: the field must keep the focus, or the list would close before it is chosen from.
+    this.list.addEventListener("pointerdown", (event) => this.point(event), { signal });
+    context.watch(["class_names"], () => {
+      this.names = new Names(texts(model.get("class_names")));
+      this.input.disabled = this.names.names.length === 0;
+      if (!this.list.hidden) this.search();
+    });
+  }
+
+  private search(): void {
+    this.active = 0;
+    this.show(this.names.find(this.input.value, MOST));
+  }
+
+  private show(found: readonly number[]): void {
+    this.found = found;
+    const nothing = found.length === 0 && this.input.value.trim() !== "" && document.activeElement === this.input;
+    this.list.hidden = found.length === 0 && !nothing;
+    setAttribute(this.input, "aria-expanded", String(found.length > 0));
+    this.list.classList.toggle("camwidget-nothing", nothing);
+    const options = fit(this.list, found.length, (at) => this.option(at));
+    found.forEach((index, at) => {
+      const option = options[at];
+      if (option === undefined) return;
+      setText(option, this.names.names[index] ?? "");
+      setAttribute(option, "aria-selected", String(at === this.active));
+    });
+    if (found.length > 0) setAttribute(this.input, "aria-activedescendant", this.optionId(this.active));
+    else this.input.removeAttribute("aria-activedescendant");
+  }
+
+  private option(at: number): HTMLElement {
+    return make("div", "camwidget-match", { id: this.optionId(at), role: "option" });
+  }
+
+  private optionId(at: number): string {
+    return this.context.id(`match-${at}`);
+  }
+
+  private move(by: number): void {
+    const count = this.found.length;
+    if (count === 0) return;
+    this.active = (this.active + by + count) % count;
+    this.show(this.found);
+    this.list.children[this.active]?.scrollIntoView({ block: "nearest" });
+  }
+
+  private choose(at: number): void {
+    const index = this.found[at];
+    if (index === undefined) return;
+    this.input.value = "";
+    this.show([]);
+    pickClass(this.context, index);
+  }
+
+  private key(event: KeyboardEvent): void {
+    if (event.key === "ArrowDown") this.move(1);
+    else if (event.key === "ArrowUp") this.move(-1);
+    else if (event.key === "Enter") this.choose(this.active);
+    else if (event.key === "Escape" && (this.input.value !== "" || !this.list.hidden)) {
+      this.input.value = "";
+      this.show([]);
+    } else return;
+    event.preventDefault();
+  }
+
+  private point(event: PointerEvent): void {
+    event.preventDefault();
+    const at = Array.from(this.list.children).findIndex((option) => option.contains(event.target as Node));
+    this.choose(at);
+  }
+}

@@ -1,0 +1,72 @@
+import type { Mode } from "../../core/rule";
+import type { Context } from "../context";
+import { button, fit, make, setText } from "../dom/dom";
+import { lineNames, mode, quantity, text } from "../traits";
+
+const CURVE: Readonly<Record<Mode, string>> = {
+  remove: " as the top evidence goes",
+  keep: " as the top evidence comes",
+  multiply: "Picture × map",
+};
+
+/** The heading over the curve, which another widget draws. */
+export function curveHead(context: Context): HTMLElement {
+  const head = make("div", "camwidget-curvehead camwidget-heading");
+  context.watch(["mode", "quantity"], () => {
+    const now = mode(context.model.get("mode"));
+    const measured = quantity(context.model.get("quantity"));
+    const unit = measured === null || measured.unit === "" ? "" : ` (${measured.unit})`;
+    const what = measured === null ? "Confidence" : `Value${unit}`;
+    setText(head, now === "multiply" ? CURVE[now] : `${what}${CURVE[now]}`);
+  });
+  return head;
+}
+
+/** The names of the lines beside their ends: over the right margin of the curve. */
+export function curveNames(context: Context): HTMLElement {
+  const names = make("div", "camwidget-curve-names");
+  context.watch(["curve_names"], () => {
+    const all = lineNames(context.model.get("curve_names"));
+    const lines = fit(names, all.length, () => make("span", ""));
+    all.forEach(({ name, color, place }, at) => {
+      const line = lines[at];
+      if (line === undefined) return;
+      setText(line, name);
+      line.title = name;
+      line.style.setProperty("--camwidget-line-color", color);
+      line.style.setProperty("--camwidget-place", String(place));
+    });
+  });
+  return names;
+}
+
+/** The readout under the slider, a sentence to be read aloud. */
+export function sentence(context: Context): HTMLElement {
+  const line = make("div", "camwidget-say", { "aria-live": "polite" });
+  context.watch(["sentence"], () => setText(line, text(context.model.get("sentence"))));
+  return line;
+}
+
+export function status(context: Context, help: HTMLElement): HTMLElement {
+  const line = make("span", "camwidget-status-text");
+  context.watch(["status"], () => {
+    const status = text(context.model.get("status"));
+    setText(line, status);
+    // It is cut off where there is no room.
+    line.title = status;
+  });
+  return make("div", "camwidget-status", {}, line, help);
+}
+
+export function errorLine(context: Context): HTMLElement {
+  const message = make("span", "camwidget-error-text");
+  const dismiss = button("camwidget-quiet", { "aria-label": "Dismiss", title: "Dismiss this message" }, "×");
+  dismiss.addEventListener("click", () => context.write({ error: "" }), { signal: context.signal });
+  const line = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
+  context.watch(["error"], () => {
+    const error = text(context.model.get("error"));
+    setText(message, error);
+    line.hidden = error === "";
+  });
+  return line;
+}

@@ -1,0 +1,82 @@
+import type { Context } from "../context";
+import { button, make, OWN_KEYS, setText } from "../dom/dom";
+import { pictureName, save } from "../picture/pngExport";
+import type { Stage } from "../picture/stage";
+import type { Tool } from "../dom/toolbar";
+import { text } from "../traits";
+
+/** Milliseconds for which it says what was done. */
+const SAID = 2000;
+
+/** What can be taken out of the view: the Python for it, and the picture. */
+export function keepTool(context: Context, stage: Stage): Tool {
+  const { model, signal } = context;
+  const code = button(
+    "camwidget-button camwidget-code",
+    { title: "Copy the Python that shows this view again, and computes it without the widget", "aria-expanded": "false" },
+    "code",
+  );
+  const png = button("camwidget-button camwidget-png", { title: "Save the picture as it is shown, as a PNG file" }, "PNG");
+  const said = make("span", "camwidget-kept", { role: "status", "aria-live": "polite" });
+  const field = make("textarea", "camwidget-code-text", {
+    "aria-label": "Python for this view", readonly: true, rows: 8, spellcheck: "false", wrap: "off", ...OWN_KEYS,
+  });
+  const close = button("camwidget-quiet", { "aria-label": "Close", title: "Close" }, "×");
+  const drawer = make(
+    "div",
+    "camwidget-code-drawer",
+    { hidden: true },
+    make("div", "camwidget-line camwidget-code-head", {}, "No clipboard here. Copy this:", close),
+    field,
+  );
+  let timer = 0;
+  const say = (word: string): void => {
+    setText(said, word);
+    window.clearTimeout(timer);
+    timer = window.setTimeout(() => setText(said, ""), SAID);
+  };
+  const show = (open: boolean): void => {
+    drawer.hidden = !open;
+    code.setAttribute("aria-expanded", String(open));
+    if (!open) return;
+    field.value = text(model.get("code"));
+    field.focus({ preventScroll: true });
+    field.select();
+  };
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(text(model.get("code")));
+      if (signal.aborted) return;
+      show(false);
+      say("copied");
+    } catch {
+      // A page that is not served securely has no clipboard; others may refuse it.
+      if (!signal.aborted) show(true);
+    }
+  };
+  code.addEventListener("click", () => void copy(), { signal });
+  const hide = (): void => {
+    show(false);
+    code.focus({ preventScroll: true });
+  };
+  close.addEventListener("click", hide, { signal });
+  drawer.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      hide();
+    },
+    { signal },
+  );
+  png.addEventListener(
+    "click",
+    () => void save(stage.canvas, pictureName(model)).then((done) => say(done ? "saved" : "nothing to save")),
+    { signal },
+  );
+  signal.addEventListener("abort", () => window.clearTimeout(timer));
+  context.watch(["code"], () => {
+    if (!drawer.hidden) field.value = text(model.get("code"));
+  });
+  return context.live ? { buttons: [code, png, said], drawer } : { buttons: [png, said] };
+}

@@ -1,0 +1,111 @@
+import type { Context } from "../context";
+import { button, make } from "../dom/dom";
+
+interface Key {
+  readonly keys: string;
+  readonly does: string;
+  /** Only with a kernel. */
+  readonly live?: true;
+}
+
+const KEYS: Readonly<Record<string, readonly Key[]>> = {
+  "What is shown": [
+    { keys: "1 … 9", does: "choose a class of the list" },
+    { keys: "m", does: "next quick method" },
+    { keys: "[ ]", does: "shallower, deeper layer" },
+    { keys: "y", does: "play through the layers, stop" },
+    { keys: ", .", does: "previous, next picture", live: true },
+    { keys: "ctrl z", does: "back to what was shown before", live: true },
+    { keys: "ctrl shift z", does: "forth again (or ctrl y)", live: true },
+  ],
+  "How it is drawn": [
+    { keys: "space", does: "map on, off (on the picture)" },
+    { keys: "c", does: "the map's contour on, off" },
+    { keys: "b", does: "the map's box and peak on, off" },
+    { keys: "o", does: "true outlines on, off, if known", live: true },
+    { keys: "+ − 0", does: "closer, less close, the whole" },
+    { keys: "v", does: "compare: side, split, difference, off", live: true },
+  ],
+  "What is hidden": [
+    { keys: "← →", does: "mask 1 % less, more" },
+    { keys: "shift ← →", does: "mask 10 % less, more" },
+    { keys: "p", does: "paint on the picture, stop", live: true },
+    { keys: "x", does: "brush: hide, keep, erase", live: true },
+    { keys: "{ }", does: "smaller, larger brush", live: true },
+    { keys: "enter", does: "paint a dab at the marker", live: true },
+  ],
+  "On the picture": [
+    { keys: "w a s d", does: "move the marker" },
+    { keys: "enter", does: "ask what is strong there" },
+  ],
+  Everywhere: [
+    { keys: "↑ ↓", does: "move in a group of buttons" },
+    { keys: "esc", does: "close, stop, or cancel" },
+    { keys: "?", does: "show these" },
+  ],
+};
+
+/** A small panel with the keys. */
+export class Help {
+  readonly element: HTMLElement;
+  private readonly opener: HTMLButtonElement;
+  private readonly panel: HTMLElement;
+  private before: Element | null = null;
+
+  constructor(context: Context) {
+    const { signal } = context;
+    const title = context.id("help");
+    this.opener = button(
+      "camwidget-quiet camwidget-help-open",
+      { "aria-label": "Keyboard shortcuts", "aria-expanded": "false", title: "Keyboard shortcuts (?)" },
+      "?",
+    );
+    const close = button("camwidget-quiet", { "aria-label": "Close", title: "Close (Esc)" }, "×");
+    const groups = Object.entries(KEYS).map(([heading, all]) =>
+      make(
+        "section",
+        "camwidget-keygroup",
+        {},
+        make("div", "camwidget-keyhead", {}, heading),
+        make(
+          "dl",
+          "camwidget-keys",
+          {},
+          ...all
+            .filter(({ live }) => context.live || live !== true)
+            .flatMap(({ keys, does }) => [make("dt", "", {}, keys), make("dd", "", {}, does)]),
+        ),
+      ),
+    );
+    this.panel = make(
+      "div",
+      "camwidget-help",
+      { role: "dialog", "aria-labelledby": title, hidden: true },
+      make("div", "camwidget-help-head", {}, make("span", "camwidget-heading", { id: title }, "Keys"), close),
+      make("div", "camwidget-keygroups", {}, ...groups),
+    );
+    this.element = make("div", "camwidget-helpbox", {}, this.opener, this.panel);
+    this.opener.addEventListener("click", () => this.toggle(), { signal });
+    close.addEventListener("click", () => this.close(), { signal });
+  }
+
+  toggle(): void {
+    if (!this.panel.hidden) {
+      this.close();
+      return;
+    }
+    this.before = document.activeElement;
+    this.panel.hidden = false;
+    this.opener.setAttribute("aria-expanded", "true");
+    this.panel.querySelector("button")?.focus();
+  }
+
+  /** True when it was open. */
+  close(): boolean {
+    if (this.panel.hidden) return false;
+    this.panel.hidden = true;
+    this.opener.setAttribute("aria-expanded", "false");
+    if (this.before instanceof HTMLElement) this.before.focus();
+    return true;
+  }
+}

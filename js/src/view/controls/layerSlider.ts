@@ -1,0 +1,163 @@
+import type { Context } from "../context";
+import { button, fit, make, OWN_KEYS, setAttribute, setChoices } from "../dom/dom";
+import { layers, text } from "../traits";
+import type { Layer } from "../traits";
+
+/** More stops than this are not told apart by their ticks. */
+const MOST_TICKS = 24;
+
+/** How long the keys must rest before a layer is asked for. */
+const PAUSE = 400;
+
+const NO_LAYER = "This method explains the picture itself, at no layer";
+
+/**
+ * The layer the map is taken from, shallow to deep: by step, by scrubbing, by name.
+ *
+ * @param play the button that plays through them
+ * @param leave takes the focus when the row cannot have it any more
+ */
+export function layerPicker(context: Context, play: HTMLElement, leave: () => void): HTMLElement {
+  const { model, scrub, signal } = context;
+  const select = make("select", "camwidget-select", {
+    "aria-label": "Layer",
+    title: "The layer the map is taken from, shallow to deep",
+    ...OWN_KEYS,
+  });
+  select.addEventListener("change", () => scrub.ask(select.value), { signal });
+  const shallower = step(context, -1, "‹", "Shallower layer", "[");
+  const deeper = step(context, 1, "›", "Deeper layer", "]");
+  const stops = scrubber(context);
+  const row = make(
+    "div",
+    "camwidget-layer camwidget-line",
+    { role: "group", "aria-label": "Layer" },
+    make("span", "camwidget-label", { "aria-hidden": "true" }, "Layer"),
+    shallower,
+    deeper,
+    play,
+    stops,
+    select,
+  );
+  const update = (): void => {
+    const all = layers(model.get("layers"));
+    const now = all.findIndex(({ name }) => name === scrub.pointed);
+    const { idle } = scrub;
+    // Before they are disabled: the keys would go to the notebook.
+    const focused = document.activeElement;
+    if (idle && (focused === select || focused === play || stops.contains(focused))) leave();
+    setAttribute(row, "aria-disabled", String(idle));
+    row.title = idle ? NO_LAYER : "";
+    setChoices(select, choices(all, text(model.get("layer"))), scrub.pointed);
+    select.disabled = idle || all.length < 2;
+    // Not `disabled`, which would throw the focus out at the last layer.
+    setAttribute(shallower, "aria-disabled", String(idle || now <= 0));
+    setAttribute(deeper, "aria-disabled", String(idle || now < 0 || now === all.length - 1));
+  };
+  context.watch(["layers"], update);
+  scrub.listen(update);
+  return row;
+}
+
+function step(context: Context, by: number, sign: string, label: string, key: string): HTMLElement {
+  const made = button(
+    "camwidget-button camwidget-step",
+    { "aria-label": label, title: `${label} (${key})` },
+    sign,
+  );
+  made.addEventListener("click", () => context.scrub.step(by), { signal: context.signal });
+  return made;
+}
+
+/** A slider with one stop a layer. Its place is kept where there is nothing to choose. */
+function scrubber(context: Context): HTMLElement {
+  const { model, scrub } = context;
+  const range = make("input", "camwidget-range camwidget-scrubber", {
+    type: "range",
+    min: 0,
+    step: 1,
+    "aria-label": "Layer, shallow to deep",
+    title: "Scrub through the layers, shallow to deep",
+    ...OWN_KEYS,
+  });
+  const ticks = make("div", "camwidget-ticks", { "aria-hidden": "true" });
+  let all: readonly Layer[] = [];
+  let stop = -1;
+  const update = (): void => {
+    all = layers(model.get("layers"));
+    const last = all.length - 1;
+    const now = all.findIndex(({ name }) => name === scrub.pointed);
+    // A layer that is not in the list has no stop: the slider stays where it was.
+    stop = now >= 0 ? now : stop < 0 ? last : Math.min(stop, last);
+    range.hidden = ticks.hidden = last < 1;
+    range.disabled = scrub.idle;
+    range.max = String(Math.max(1, last));
+    const value = String(Math.max(0, stop));
+    // Not in the hand's way: it is there already.
+    if (range.value !== value) range.value = value;
+    const layer = all[now];
+    setAttribute(range, "aria-valuetext", layer === undefined ? scrub.pointed : describe(layer));
+    fit(ticks, last < MOST_TICKS ? last + 1 : 0, () => make("i", ""));
+  };
+  whenMoved(
+    range,
+    context.signal,
+    () => {
+      const layer = all[Number(range.value)];
+      if (layer !== undefined) scrub.point(layer.name);
+    },
+    () => scrub.rest(),
+  );
+  context.watch(["layers"], update);
+  scrub.listen(update);
+  return make("div", "camwidget-stops", {}, ticks, range);
+}
+
+/**
+ * Tells movement from rest. A key changes the value for good at every step: steps in a row count as one
+ * movement. A pointer that comes back to where it was changes nothing, but it rests.
+ */
+function whenMoved(range: HTMLInputElement, signal: AbortSignal, move: () => void, rest: () => void): void {
+  let byKeys = false;
+  let pressed = false;
+  let timer = 0;
+  const listen = (type: string, act: () => void): void => range.addEventListener(type, act, { signal });
+  const restNow = (): void => {
+    window.clearTimeout(timer);
+    rest();
+  };
+  const release = (): void => {
+    if (pressed) restNow();
+    pressed = false;
+  };
+  listen("pointerdown", () => {
+    byKeys = false;
+    pressed = true;
+  });
+  listen("keydown", () => (byKeys = true));
+  listen("input", () => {
+    window.clearTimeout(timer);
+    move();
+  });
+  listen("change", () => {
+    window.clearTimeout(timer);
+    if (byKeys) timer = window.setTimeout(restNow, PAUSE);
+    else restNow();
+  });
+  listen("blur", restNow);
+  // The button may be let go anywhere.
+  window.addEventListener("pointerup", release, { signal });
+  window.addEventListener("pointercancel", release, { signal });
+  signal.addEventListener("abort", () => window.clearTimeout(timer));
+}
+
+function choices(all: readonly Layer[], present: string): { value: string; label: string }[] {
+  const listed = all.map((layer) => ({ value: layer.name, label: describe(layer) }));
+  const missing = present !== "" && all.length > 0 && !all.some(({ name }) => name === present);
+  return missing ? [...listed, { value: present, label: present }] : listed;
+}
+
+function describe({ name, shape }: Layer): string {
+  const [, height, width] = shape;
+  return height === undefined || width === undefined ? name : `${name} · ${height}×${width}`;
+}

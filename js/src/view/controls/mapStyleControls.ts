@@ -1,0 +1,143 @@
+import { GREY, gradient } from "../../core/colormap";
+import { toggleBoxes, toggleOverlay } from "../actions";
+import type { Context } from "../context";
+import type { Contour } from "../picture/contours";
+import { button, make, OWN_KEYS, setAttribute, setChoices } from "../dom/dom";
+import { Range } from "../dom/slider";
+import type { Tool } from "../dom/toolbar";
+import { byteMap, fields, flag, mode, text, unit } from "../traits";
+
+const SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
+
+/** Controls for how the map is drawn, which changes nothing that the model gets: a button and the drawer that it opens. */
+export function lookTool(context: Context, contour: Contour, truth: HTMLElement): Tool {
+  const { signal } = context;
+  const id = context.id("look");
+  const opener = button(
+    "camwidget-button camwidget-look-open",
+    { "aria-expanded": "false", "aria-controls": id, title: "Colors, opacity, box, contour and outlines of the map" },
+    "look",
+  );
+  const drawer = make("div", "camwidget-look", { id, hidden: true }, colormap(context, contour), opacity(context, contour), truth);
+  const show = (open: boolean): void => {
+    drawer.hidden = !open;
+    setAttribute(opener, "aria-expanded", String(open));
+  };
+  opener.addEventListener("click", () => show(drawer.hidden === true), { signal });
+  drawer.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      show(false);
+      opener.focus({ preventScroll: true });
+    },
+    { signal },
+  );
+  return { buttons: [opener], drawer };
+}
+
+/** The scale of the colors, from low to high, and a note where it is not linear. */
+export function legend(context: Context): HTMLElement {
+  return make("span", "camwidget-legend", { title: SCALE }, "low", colorBar(context), "high", scaleNote(context));
+}
+
+/** The chosen colors, from low to high. */
+function colorBar(context: Context): HTMLElement {
+  const { model } = context;
+  const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
+  context.watch(["colormap", "colormaps"], () => {
+    bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY);
+  });
+  return bar;
+}
+
+function colormap(context: Context, contour: Contour): HTMLElement {
+  const { model, signal } = context;
+  const select = make("select", "camwidget-select", {
+    "aria-label": "Colour map",
+    title: "Colours of the map, from low to high",
+    ...OWN_KEYS,
+  });
+  select.addEventListener("change", () => context.write({ colormap: select.value }), { signal });
+  context.watch(["colormap", "colormaps"], () => {
+    const maps = byteMap(model.get("colormaps"));
+    const name = text(model.get("colormap"));
+    setChoices(select, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
+  });
+  return make(
+    "div",
+    "camwidget-line",
+    {},
+    make("span", "camwidget-label", {}, "Map"),
+    select,
+    make(
+      "span",
+      "camwidget-legend",
+      { title: SCALE },
+      "low",
+      make("span", "camwidget-legend-scale", {}, colorBar(context), contour.level),
+      "high",
+    ),
+    contour.reading,
+  );
+}
+
+/** Says so where the colors are not in proportion to the map, A's or B's. */
+function scaleNote(context: Context): HTMLElement {
+  const note = make("span", "camwidget-legend-note", {}, "not linear");
+  context.watch(["explanation", "other"], () => {
+    const notes = (["explanation", "other"] as const).map((name) => text(fields(context.model.get(name))["scale_note"]));
+    const said = [...new Set(notes)].filter((one) => one !== "").join("; ");
+    note.hidden = said === "";
+    setAttribute(note, "title", said === "" ? "" : `Drawn brighter than in proportion: ${said}. Masks, boxes and numbers use the map itself.`);
+  });
+  return note;
+}
+
+function opacity(context: Context, contour: Contour): HTMLElement {
+  const { model, signal } = context;
+  const range = new Range({
+    className: "camwidget-opacity",
+    label: "Opacity of the map",
+    title: "How strongly the map covers the picture; 0 shows exactly what the model gets",
+    step: 1,
+    signal,
+    input: (value) => context.write({ opacity: value }),
+    release: () => follow(),
+  });
+  const follow = (): void => range.follow(unit(model.get("opacity"), 0.5));
+  const overlay = toggle("overlay", "Show the map over the picture (space)");
+  const cells = toggle("cells", "Show the layer's own cells");
+  const box = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
+  box.addEventListener("click", () => toggleBoxes(context), { signal });
+  context.watch(["boxes"], () => setAttribute(box, "aria-pressed", String(flag(model.get("boxes"), false))));
+  overlay.addEventListener("click", () => toggleOverlay(context), { signal });
+  cells.addEventListener("click", () => context.write({ cells: !flag(model.get("cells"), false) }), {
+    signal,
+  });
+  context.watch(["opacity"], follow);
+  context.watch(["overlay", "cells", "mode"], () => {
+    const product = mode(model.get("mode")) === "multiply";
+    setAttribute(overlay, "aria-pressed", String(flag(model.get("overlay"), true) && !product));
+    setAttribute(cells, "aria-pressed", String(flag(model.get("cells"), false) && !product));
+    range.element.disabled = product;
+    cells.disabled = product;
+    overlay.disabled = product;
+  });
+  return make(
+    "div",
+    "camwidget-line",
+    {},
+    make("span", "camwidget-label", {}, "Opacity"),
+    range.element,
+    overlay,
+    cells,
+    box,
+    contour.toggle,
+  );
+}
+
+function toggle(label: string, title: string): HTMLButtonElement {
+  return button("camwidget-button", { "aria-pressed": "false", title }, label);
+}

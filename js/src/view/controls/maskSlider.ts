@@ -1,0 +1,101 @@
+import type { Mode } from "../../core/rule";
+import type { Context } from "../context";
+import { button, make, OWN_KEYS, setAttribute, setChoices, setText } from "../dom/dom";
+import { percent, Range } from "../dom/slider";
+import { rove } from "../dom/rovingTabindex";
+import { mode, text, texts, unit } from "../traits";
+
+const MODES: readonly { readonly mode: Mode; readonly label: string; readonly title: string }[] = [
+  { mode: "remove", label: "remove", title: "Replace the pixels with the most evidence by the fill" },
+  { mode: "keep", label: "keep", title: "Keep the pixels with the most evidence, replace all others" },
+  { mode: "multiply", label: "× map", title: "Multiply the picture by the map" },
+];
+
+/**
+ * The masking slider. It repaints the picture itself, in the same frame as the hand moves; the
+ * kernel is told at the same time and answers with numbers when it can.
+ */
+export function maskRow(context: Context, repaint: () => void): HTMLElement {
+  const { model, signal } = context;
+  const range = new Range({
+    className: "camwidget-fraction",
+    label: "Fraction of the picture masked",
+    title: "How much of the picture is masked, strongest evidence first (← →)",
+    step: 0.5,
+    signal,
+    input: (value) => {
+      context.write({ fraction: value });
+      show();
+      repaint();
+    },
+    release: (moved) => {
+      // Something may have moved the model meanwhile: the hand, if it moved, has the last word.
+      const now = unit(model.get("fraction"), 0);
+      if (!moved) range.follow(now);
+      else if (now !== range.value) context.write({ fraction: range.value });
+      show();
+      repaint();
+    },
+  });
+  const reading = make("output", "camwidget-reading", { "aria-hidden": "true" });
+  const show = (): void => setText(reading, percent(context.fraction()));
+  context.fraction = () => (range.dragging ? range.value : unit(model.get("fraction"), 0));
+
+  context.watch(["fraction", "mode"], () => {
+    range.follow(unit(model.get("fraction"), 0));
+    range.element.disabled = mode(model.get("mode")) === "multiply";
+    show();
+  });
+  return make(
+    "div",
+    "camwidget-mask camwidget-line",
+    {},
+    make("span", "camwidget-label", { id: context.id("mask") }, "Mask"),
+    modes(context),
+    range.element,
+    reading,
+    fill(context),
+  );
+}
+
+function modes(context: Context): HTMLElement {
+  const { model, signal } = context;
+  const group = make("div", "camwidget-segments", {
+    role: "radiogroup",
+    "aria-labelledby": context.id("mask"),
+  });
+  for (const choice of MODES) {
+    const made = button(
+      "camwidget-button camwidget-radio",
+      { role: "radio", title: choice.title, "data-name": choice.mode },
+      choice.label,
+    );
+    made.addEventListener("click", () => context.write({ mode: choice.mode }), { signal });
+    group.append(made);
+    context.watch(["mode", "modes"], () => {
+      // A page without a kernel names those it has the answers for.
+      const known = texts(model.get("modes"));
+      made.hidden = known.length > 0 && !known.includes(choice.mode);
+      const chosen = mode(model.get("mode")) === choice.mode;
+      setAttribute(made, "aria-checked", String(chosen));
+      made.tabIndex = chosen ? 0 : -1;
+    });
+  }
+  rove(group, signal);
+  return group;
+}
+
+function fill(context: Context): HTMLElement {
+  const { model, signal } = context;
+  const select = make("select", "camwidget-select", {
+    title: "What takes the place of the masked pixels",
+    ...OWN_KEYS,
+  });
+  select.addEventListener("change", () => context.write({ baseline: select.value }), { signal });
+  context.watch(["baseline", "baselines", "mode"], () => {
+    const names = texts(model.get("baselines"));
+    setChoices(select, names.map((name) => ({ value: name, label: name })), text(model.get("baseline")));
+    select.disabled = names.length < 2 || mode(model.get("mode")) === "multiply";
+  });
+  return make("label", "camwidget-fill", {}, "fill", select);
+}

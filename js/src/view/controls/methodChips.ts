@@ -1,0 +1,54 @@
+import type { Context } from "../context";
+import { make } from "../dom/dom";
+import { More } from "./methodPanel";
+import { fillRadios } from "../dom/radioGroup";
+import { rove } from "../dom/rovingTabindex";
+import { methods, text } from "../traits";
+import type { Method } from "../traits";
+
+/** So many are shown side by side; of more than that a few, and the rest on demand. */
+const MOST = 8;
+const FEW = 4;
+
+/** The methods: the common ones as chips, all others in their families behind "more". */
+export class MethodRow {
+  readonly element: HTMLElement;
+  private readonly more: More;
+
+  constructor(context: Context) {
+    const { model, signal } = context;
+    const label = make("span", "camwidget-label", { id: context.id("method") }, "Method");
+    const chips = make("div", "camwidget-chips", {
+      role: "radiogroup",
+      "aria-labelledby": context.id("method"),
+    });
+    rove(chips, signal);
+    this.more = new More(context);
+    this.element = make(
+      "div",
+      "camwidget-methods camwidget-line",
+      {},
+      label,
+      make("div", "camwidget-methodgroups", {}, chips, this.more.opener),
+      this.more.panel,
+    );
+    context.watch(["methods", "method"], () => {
+      const { few, rest } = split(methods(model.get("methods")));
+      const name = text(model.get("method"));
+      fillRadios(context, chips, few, name);
+      this.more.show(rest, name);
+    });
+  }
+
+  /** Closes the list of the rest; false when it was not open. */
+  close(): boolean {
+    return this.more.close();
+  }
+}
+
+/** The same few whatever the layer, so that no chip ever changes its place: usable or not. */
+function split(all: readonly Method[]): { few: readonly Method[]; rest: readonly Method[] } {
+  if (all.length <= MOST) return { few: all, rest: [] };
+  const few = all.filter(({ slow }) => !slow).slice(0, FEW);
+  return { few, rest: all.filter((method) => !few.includes(method)) };
+}

@@ -1,0 +1,92 @@
+import type { Context } from "../context";
+import { button, fit, make, setAttribute, setText } from "../dom/dom";
+import { fillLabel, fillRadios, SLOW, slowMark } from "../dom/radioGroup";
+import { rove } from "../dom/rovingTabindex";
+import type { Method } from "../traits";
+
+/** The methods that are not chips, family by family, in a panel over the picture's lower part. */
+export class More {
+  /** Also a chip: it bears the name of the chosen method when that is one of the rest. */
+  readonly opener: HTMLButtonElement;
+  readonly panel: HTMLElement;
+  private readonly families: HTMLElement;
+  private readonly legend: HTMLElement;
+
+  constructor(private readonly context: Context) {
+    const { signal } = context;
+    const id = context.id("more");
+    this.opener = button("camwidget-button camwidget-more", {
+      "aria-expanded": "false",
+      "aria-controls": id,
+    });
+    this.families = make("div", "camwidget-families", { role: "radiogroup", "aria-label": "More methods" });
+    this.legend = make("div", "camwidget-more-legend", {}, slowMark(), SLOW);
+    this.panel = make("div", "camwidget-more-panel", { id, hidden: true }, this.families, this.legend);
+    rove(this.families, signal);
+    this.opener.addEventListener("click", () => (this.panel.hidden ? this.open() : this.close()), { signal });
+    this.panel.addEventListener("click", (event) => this.clicked(event), { signal });
+    document.addEventListener("pointerdown", (event) => this.left(event.target), { signal });
+    this.panel.addEventListener("focusout", (event) => this.left(event.relatedTarget), { signal });
+  }
+
+  show(rest: readonly Method[], chosen: string): void {
+    const now = rest.find(({ name }) => name === chosen);
+    this.opener.hidden = rest.length === 0;
+    if (rest.length === 0) this.close();
+    fillLabel(this.opener, now?.label ?? "more", now?.slow ?? false);
+    this.opener.title = now === undefined ? "More methods, by family" : `${now.tip} – open for other methods`;
+    setAttribute(this.opener, "aria-label", now === undefined ? "More methods" : `${now.label}, more methods`);
+    this.opener.dataset["chosen"] = String(now !== undefined);
+    this.legend.hidden = !rest.some(({ slow }) => slow);
+    this.fill(rest, chosen, now ?? rest[0]);
+  }
+
+  /** False when it was not open. */
+  close(): boolean {
+    if (this.panel.hidden) return false;
+    const inside = this.panel.contains(document.activeElement);
+    this.panel.hidden = true;
+    setAttribute(this.opener, "aria-expanded", "false");
+    if (inside) this.opener.focus();
+    return true;
+  }
+
+  private open(): void {
+    this.panel.hidden = false;
+    setAttribute(this.opener, "aria-expanded", "true");
+    this.panel.querySelector<HTMLElement>('[tabindex="0"]')?.focus();
+  }
+
+  private fill(rest: readonly Method[], chosen: string, stop: Method | undefined): void {
+    const groups = [...new Set(rest.map(({ group }) => group))];
+    const lines = fit(this.families, groups.length, () =>
+      make(
+        "div",
+        "camwidget-family",
+        { role: "group" },
+        make("span", "camwidget-family-name", { "aria-hidden": "true" }),
+        make("div", "camwidget-family-methods"),
+      ),
+    );
+    groups.forEach((group, at) => {
+      const [name, radios] = lines[at]?.children ?? [];
+      if (name === undefined || !(radios instanceof HTMLElement)) return;
+      setAttribute(lines[at]!, "aria-label", group);
+      setText(name, group);
+      const members = rest.filter((method) => method.group === group);
+      fillRadios(this.context, radios, members, chosen, stop);
+    });
+  }
+
+  /** A choice is made; what cannot be chosen leaves the list open, to go on looking. */
+  private clicked({ target }: Event): void {
+    const radio = target instanceof Element ? target.closest('[role="radio"]') : null;
+    if (radio !== null && radio.getAttribute("aria-disabled") !== "true") this.close();
+  }
+
+  /** The pointer or the focus went elsewhere. */
+  private left(to: EventTarget | null): void {
+    if (!(to instanceof Node) || this.panel.contains(to) || this.opener.contains(to)) return;
+    this.close();
+  }
+}

@@ -1,0 +1,41 @@
+import type { Context } from "../context";
+import { button, setAttribute } from "../dom/dom";
+import type { Tool } from "../dom/toolbar";
+import { flag } from "../traits";
+
+export type Step = "undo" | "redo";
+
+const POSSIBLE: Readonly<Record<Step, string>> = { undo: "undoable", redo: "redoable" };
+
+/** Asks the kernel for the state before, or the one after; it has them all. */
+export function takeStep(context: Context, step: Step): void {
+  if (flag(context.model.get(POSSIBLE[step]), false)) context.model.send({ type: step });
+}
+
+/** Which step a pressed key asks for, with ctrl or with the command key; null if none. */
+export function stepOf({ key, ctrlKey, metaKey, altKey, shiftKey }: KeyboardEvent): Step | null {
+  if (!(ctrlKey || metaKey) || altKey) return null;
+  const letter = key.toLowerCase();
+  if (letter === "z") return shiftKey ? "redo" : "undo";
+  return letter === "y" && !shiftKey ? "redo" : null;
+}
+
+/** Back and forth through what was shown. */
+export function historyTool(context: Context): Tool {
+  return {
+    buttons: [
+      stepButton(context, "undo", "↶", "Undo", "Back to what was shown before (ctrl z)"),
+      stepButton(context, "redo", "↷", "Redo", "Forth again (ctrl shift z)"),
+    ],
+  };
+}
+
+function stepButton(context: Context, step: Step, glyph: string, label: string, title: string): HTMLElement {
+  const made = button("camwidget-button camwidget-history", { "aria-label": label, title }, glyph);
+  made.addEventListener("click", () => takeStep(context, step), { signal: context.signal });
+  // Not `disabled`: that takes the focus away from who has just used it.
+  context.watch([POSSIBLE[step]], () => {
+    setAttribute(made, "aria-disabled", String(!flag(context.model.get(POSSIBLE[step]), false)));
+  });
+  return made;
+}

@@ -1,0 +1,175 @@
+import { pickClass } from "../actions";
+import type { Context } from "../context";
+import { button, fit, make, setText } from "../dom/dom";
+import type { Point, Stage } from "./stage";
+import { here } from "../traits";
+import type { Here } from "../traits";
+import type { Zoom } from "./zoom";
+
+/** A click in the picture: a marker at once, and beside it the kernel's answer when it comes. */
+export class HerePopover {
+  private readonly marker = make("div", "camwidget-marker", { "aria-hidden": "true" });
+  private readonly entries = make("div", "camwidget-here-entries");
+  private readonly heading = make("div", "camwidget-here-heading");
+  private readonly popover: HTMLElement;
+  private readonly context: Context;
+  private readonly stage: Stage;
+  private readonly zoom: Zoom;
+  private asked: Point | null = null;
+  private answer: Here | null = null;
+  private closed = false;
+
+  constructor(context: Context, stage: Stage, zoom: Zoom) {
+    this.context = context;
+    this.stage = stage;
+    this.zoom = zoom;
+    const { signal } = context;
+    const close = button("camwidget-quiet camwidget-here-close", { "aria-label": "Close", title: "Close (Esc)" }, "×");
+    close.addEventListener(
+      "click",
+      () => {
+        this.close();
+        stage.frame.focus();
+      },
+      { signal },
+    );
+    this.popover = make(
+      "div",
+      "camwidget-here",
+      {
+        role: "group",
+        "aria-label": "Classes with the strongest maps at this point",
+        title: "The most probable classes' maps at this point; 1 is the highest value of all of them anywhere in the picture",
+      },
+      this.heading,
+      close,
+      this.entries,
+    );
+    stage.plane.append(this.marker);
+    stage.frame.append(this.popover);
+    stage.canvas.addEventListener("click", (event) => this.ask(event), { signal });
+    zoom.listen(() => this.update());
+    context.watch(["here"], () => {
+      this.asked = null;
+      this.closed = false;
+      this.update();
+    });
+    context.watch(["scene"], () => {
+      this.asked = null;
+      this.update();
+    });
+  }
+
+  /** True when there was something to close. */
+  close(): boolean {
+    const open = !this.marker.hidden;
+    if (open) this.context.hover.set(null);
+    this.closed = true;
+    this.asked = null;
+    this.update();
+    return open;
+  }
+
+  /** Where the marker is; null while there is none. */
+  get point(): Point | null {
+    return this.asked ?? this.answer;
+  }
+
+  private ask(event: MouseEvent): void {
+    // A tool's click is its own, and the end of a drag is none.
+    if (this.context.tool !== "" || this.zoom.dragged) return;
+    const point = this.stage.at(event);
+    if (point !== null) this.send(point);
+  }
+
+  /** Moves the marker by a part of the picture; from its middle when there is none. */
+  move(right: number, down: number): void {
+    const { width, height } = this.stage.canvas;
+    const from = this.asked ?? this.answer ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
+    const step = Math.max(1, Math.round(Math.min(width, height) / 16));
+    this.asked = {
+      x: Math.min(width - 1, Math.max(0, from.x + right * step)),
+      y: Math.min(height - 1, Math.max(0, from.y + down * step)),
+    };
+    this.update();
+    this.zoom.reveal(this.asked);
+    this.context.hover.set(this.asked);
+  }
+
+  /** Asks at the marker, as a click there does. */
+  askAtMarker(): void {
+    if (this.asked === null) this.move(0, 0);
+    if (this.asked !== null) this.send(this.asked);
+  }
+
+  private send(point: Point): void {
+    this.asked = point;
+    this.closed = false;
+    this.update();
+    this.context.model.send({ type: "pick", x: point.x, y: point.y });
+  }
+
+  private update(): void {
+    const given = here(this.context.model.get("here"));
+    const fits = given !== null && given.scene === this.stage.sceneId && !this.closed;
+    this.answer = fits ? given : null;
+    const point = this.asked ?? this.answer;
+    this.marker.hidden = point === null;
+    const answered = this.answer !== null && point?.x === this.answer.x && point.y === this.answer.y;
+    this.popover.hidden = !answered;
+    if (answered && this.answer !== null) this.list(this.answer);
+    if (point !== null) this.place(point);
+  }
+
+  /** The popover opens towards the middle of the picture, and stays in it. */
+  private place(point: Point): void {
+    const { width, height } = this.stage.canvas;
+    this.marker.style.left = `${(100 * (point.x + 0.5)) / width}%`;
+    this.marker.style.top = `${(100 * (point.y + 0.5)) / height}%`;
+    const { x, y } = this.zoom.seen(point);
+    const { style } = this.popover;
+    style.left = x <= 0.5 ? within(`${100 * x}% + 14px`, "100% - 188px") : "";
+    style.right = x <= 0.5 ? "" : within(`${100 * (1 - x)}% + 14px`, "100% - 188px");
+    const most = `100% - ${this.popover.offsetHeight}px`;
+    style.top = y <= 0.5 ? within(`${100 * y}%`, most) : "";
+    style.bottom = y <= 0.5 ? "" : within(`${100 * (1 - y)}%`, most);
+  }
+
+  private list({ entries, of }: Here): void {
+    setText(this.heading, entries.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
+    const items = fit(this.entries, entries.length, () => this.entry());
+    entries.forEach((entry, at) => {
+      const item = items[at];
+      const [name, value] = item?.children ?? [];
+      if (item === undefined || name === undefined || value === undefined) return;
+      item.dataset["index"] = String(entry.index);
+      item.title = `Choose ${entry.name}`;
+      item.style.setProperty("--camwidget-value", `${100 * entry.value}%`);
+      setText(name, entry.name);
+      setText(value, entry.value.toFixed(2));
+    });
+  }
+
+  private entry(): HTMLButtonElement {
+    const made = button(
+      "camwidget-here-entry",
+      {},
+      make("span", "camwidget-here-name"),
+      make("span", "camwidget-here-value"),
+    );
+    made.addEventListener(
+      "click",
+      () => {
+        this.close();
+        this.stage.frame.focus();
+        pickClass(this.context, Number(made.dataset["index"]));
+      },
+      { signal: this.context.signal },
+    );
+    return made;
+  }
+}
+
+function within(value: string, most: string): string {
+  return `clamp(0px, ${value}, ${most})`;
+}

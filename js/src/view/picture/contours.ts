@@ -1,0 +1,89 @@
+import { contour } from "../../core/contour";
+import { fromTone } from "../../core/tone";
+import type { Context } from "../context";
+import { button, make, setAttribute, setText } from "../dom/dom";
+import { percent, Range } from "../dom/slider";
+import type { Stage } from "./stage";
+import { line, overlay } from "../dom/svg";
+import { unit } from "../traits";
+
+/** Half of the maximum, until someone chooses another. */
+const FIRST = 0.5;
+
+/** The lowest level there is; 0 is off. */
+const LOWEST = 0.01;
+
+/** The lines along which the map shown, a preview too, has a part of its maximum; and what they are switched and moved by. */
+export class Contour {
+  readonly toggle: HTMLElement;
+  /** Where on the scale of the colours, and that in words; there only while it is on. */
+  readonly level: HTMLElement;
+  readonly reading: HTMLElement;
+  private readonly drawing: SVGElement;
+  private drawn: Uint8Array | null = null;
+  private at = 0;
+  /** The level to be switched on again with. */
+  private last = FIRST;
+
+  constructor(
+    private readonly context: Context,
+    private readonly stage: Stage,
+  ) {
+    const { signal } = context;
+    this.toggle = button(
+      "camwidget-button",
+      { "aria-pressed": "false", title: "Outline where the map reaches a part of its maximum; a grainy map is averaged first (c)" },
+      "contour",
+    );
+    this.toggle.addEventListener("click", () => this.flip(), { signal });
+    const range = new Range({
+      className: "camwidget-contour-level",
+      label: "Level of the contour, of the map's maximum",
+      title: "Where on the color scale the contour is drawn; the number is the part of its maximum that the map reaches inside",
+      step: 1,
+      signal,
+      input: (value) => context.write({ contour: Math.max(LOWEST, value) }),
+      release: () => range.follow(this.asked),
+    });
+    this.level = range.element;
+    this.reading = make("span", "camwidget-contour-reading", { "aria-hidden": "true" });
+    this.drawing = overlay("camwidget-contours");
+    this.drawing.append(...line(""));
+    // Below marks and outlines.
+    stage.canvas.after(this.drawing);
+    stage.listen(() => this.draw());
+    context.watch(["contour"], () => {
+      const { asked, level, reading } = this;
+      if (asked > 0) this.last = asked;
+      else if (level === document.activeElement) this.toggle.focus();
+      setAttribute(this.toggle, "aria-pressed", String(asked > 0));
+      level.hidden = reading.hidden = asked === 0;
+      if (asked > 0) range.follow(asked);
+      this.draw();
+    });
+  }
+
+  /** On at the level it last had, or off. */
+  flip(): void {
+    this.context.write({ contour: this.asked > 0 ? 0 : this.last });
+  }
+
+  private get asked(): number {
+    return unit(this.context.model.get("contour"), 0);
+  }
+
+  private draw(): void {
+    const { asked, drawing, stage } = this;
+    const shown = stage.drawn;
+    // The line lies where the colors reach its level; the number beside it is the part of the map's maximum there.
+    setText(this.reading, percent(fromTone(asked, shown?.knee ?? null)));
+    const map = asked > 0 ? (shown?.drawn ?? shown?.saliency ?? null) : null;
+    if (map === this.drawn && asked === this.at) return;
+    this.drawn = map;
+    this.at = asked;
+    const { width, height } = stage.canvas;
+    const path = map === null ? "" : contour(map, width, height, 255 * asked);
+    drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    for (const child of drawing.children) child.setAttribute("d", path);
+  }
+}

@@ -1,0 +1,160 @@
+import type { Grid } from "../../core/enlarge";
+import type { Context } from "../context";
+import { flag, layers, number, place, sceneId, stages, text } from "../traits";
+import type { Stages, Subject } from "../traits";
+
+/** A layer's map shown from what the browser has, before the kernel's own. */
+export interface Preview {
+  readonly layer: string;
+  readonly grid: Grid;
+}
+
+/**
+ * The layer under the hand. Moving along the layers is answered here, from the maps the kernel has sent
+ * beforehand; only where the hand comes to rest is written, and what was shown stays until the map is there.
+ */
+export class Scrub {
+  /** Where the hand is, not written yet. */
+  private held: string | null = null;
+  /** Written, and its map has not come. */
+  private asked: string | null = null;
+  /** Whether the kernel has started on it. */
+  private started = false;
+  private known: Stages | null = null;
+  /** Kept apart from `known`: the kernel may clear that while its answer is awaited. */
+  private found: (Preview & { readonly of: Subject }) | null = null;
+  private explanation: unknown = undefined;
+  private mapLayer = "";
+  private busy = false;
+  private readonly listeners: (() => void)[] = [];
+
+  constructor(private readonly context: Context) {
+    context.watch(["stages"], () => {
+      const raw = stages(context.model.get("stages"));
+      this.known = raw.layers.size > 0 ? raw : null;
+      this.find();
+      this.tell();
+    });
+    context.watch(["explanation", "layer", "busy", "scene", "target", "method"], () => {
+      this.follow();
+      this.tell();
+    });
+  }
+
+  /** Calls `update` whenever what is pointed at or shown may have changed. */
+  listen(update: () => void): void {
+    this.listeners.push(update);
+  }
+
+  /** The layer the controls name. */
+  get pointed(): string {
+    return this.held ?? text(this.context.model.get("layer"));
+  }
+
+  /** Null: the kernel's map is the one to show. */
+  get preview(): Preview | null {
+    const { found } = this;
+    const name = this.held ?? this.asked;
+    return found !== null && found.layer === name && this.isPresent(found.of) ? found : null;
+  }
+
+  /** The layers that can be shown without asking, shallow to deep. */
+  get ready(): readonly string[] {
+    const { known } = this;
+    if (known === null || this.idle || !this.isPresent(known)) return [];
+    const all = layers(this.context.model.get("layers"));
+    return all.map(({ name }) => name).filter((name) => known.layers.has(name));
+  }
+
+  /** Whether the map is the picture's own, so that there is no layer to choose. */
+  get idle(): boolean {
+    return place(this.context.model.get("explanation")).atInput;
+  }
+
+  /** The hand is at this layer. Nothing is sent. */
+  point(name: string): void {
+    this.held = name;
+    this.find();
+    this.tell();
+  }
+
+  /** The hand is gone, and nothing is asked for. */
+  release(): void {
+    this.held = null;
+    this.tell();
+  }
+
+  /** The hand rests: its layer is asked for, once. */
+  rest(): void {
+    const name = this.held;
+    if (name === null) return;
+    this.held = null;
+    if (name === text(this.context.model.get("layer"))) this.tell();
+    else this.ask(name);
+  }
+
+  ask(name: string): void {
+    this.held = null;
+    // The kernel does not send again what is there already.
+    this.asked = name === this.mapLayer ? null : name;
+    this.started = false;
+    this.find();
+    this.context.write({ layer: name });
+    this.tell();
+  }
+
+  step(by: number): void {
+    const all = layers(this.context.model.get("layers"));
+    const now = all.findIndex(({ name }) => name === this.pointed);
+    const next = all[now + by];
+    if (now >= 0 && next !== undefined && !this.idle) this.ask(next.name);
+  }
+
+  private get subject(): Subject {
+    const { model } = this.context;
+    return {
+      scene: sceneId(model.get("scene")),
+      target: number(model.get("target"), -1),
+      method: text(model.get("method")),
+    };
+  }
+
+  private isPresent({ scene, target, method }: Subject): boolean {
+    const now = this.subject;
+    return scene !== "" && scene === now.scene && target === now.target && method === now.method;
+  }
+
+  private find(): void {
+    const name = this.held ?? this.asked;
+    const { known } = this;
+    if (name === null || known === null || !this.isPresent(known)) return;
+    const grid = known.layers.get(name);
+    const { scene, target, method } = known;
+    if (grid !== undefined) this.found = { layer: name, grid, of: { scene, target, method } };
+  }
+
+  /** Whether what was asked for has come, was refused, or was given up. */
+  private follow(): void {
+    const { model } = this.context;
+    const raw = model.get("explanation");
+    const layer = text(model.get("layer"));
+    const busy = flag(model.get("busy"), false);
+    const arrived = raw !== this.explanation;
+    if (arrived) {
+      const from = place(raw);
+      this.explanation = raw;
+      this.mapLayer = from.layer === "" || from.atInput ? layer : from.layer;
+    }
+    if (this.asked !== null) {
+      const gaveUp = this.started && !busy;
+      if (layer !== this.asked || (arrived && this.mapLayer === this.asked) || gaveUp) this.asked = null;
+      // Busy before was busy with something else.
+      else if (busy && !this.busy) this.started = true;
+    }
+    this.busy = busy;
+  }
+
+  private tell(): void {
+    for (const update of this.listeners) update();
+  }
+}

@@ -1,0 +1,70 @@
+import type { Context } from "../context";
+import { button, make, setAttribute, setText } from "../dom/dom";
+import { flag, number } from "../traits";
+
+/** A thin line along the top of the picture. */
+export function progressLine(context: Context): HTMLElement {
+  const done = make("div", "camwidget-progress-done");
+  const line = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
+  context.watch(["busy", "progress"], () => {
+    const progress = number(context.model.get("progress"), -1);
+    line.hidden = !flag(context.model.get("busy"), false);
+    line.classList.toggle("camwidget-indeterminate", progress < 0);
+    done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
+    if (progress < 0) line.removeAttribute("aria-valuenow");
+    else setAttribute(line, "aria-valuenow", String(Math.round(100 * Math.min(1, progress))));
+  });
+  return line;
+}
+
+/** What is shown over the picture is unfinished, or from another place than the controls' map. */
+export function tag(context: Context): HTMLElement {
+  const { model, scrub } = context;
+  const line = make("div", "camwidget-tag");
+  const update = (): void => {
+    const { preview } = scrub;
+    const said = preview === null ? unfinished() : `${preview.layer} · preview`;
+    setText(line, said);
+    line.hidden = said === "";
+  };
+  const unfinished = (): string => {
+    if (!flag(model.get("partial"), false)) return "";
+    const progress = number(model.get("progress"), -1);
+    return progress < 0 ? "partial map" : `partial map · ${Math.round(100 * Math.min(1, progress))}\u00a0%`;
+  };
+  context.watch(["partial", "progress"], update);
+  scrub.listen(update);
+  return line;
+}
+
+/** Stops what takes long. It lies over the picture's corner: nothing makes room for it. */
+export class Cancel {
+  readonly element: HTMLButtonElement;
+
+  /** @param leave takes the focus when the button goes */
+  constructor(
+    private readonly context: Context,
+    leave: () => void,
+  ) {
+    const { model, signal } = context;
+    this.element = button("camwidget-button camwidget-cancel", { title: "Stop computing this map (Esc)" });
+    this.element.addEventListener("click", () => this.press(), { signal });
+    context.watch(["busy", "cancellable"], () => {
+      const hide = !(flag(model.get("busy"), false) && flag(model.get("cancellable"), false));
+      if (hide && this.element === document.activeElement) leave();
+      this.element.hidden = hide;
+    });
+    // Another request may follow at once, without a moment of rest: it has not been cancelled.
+    context.watch(["busy", "cancellable", "scene", "target", "method", "layer"], () =>
+      setText(this.element, "Cancel"),
+    );
+  }
+
+  /** False when there is nothing to stop. */
+  press(): boolean {
+    if (this.element.hidden) return false;
+    setText(this.element, "Cancelling…");
+    this.context.model.send({ type: "cancel" });
+    return true;
+  }
+}

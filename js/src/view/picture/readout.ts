@@ -1,0 +1,148 @@
+import { enlarge, enlargeAt } from "../../core/enlarge";
+import { threshold } from "../../core/rule";
+import type { Context } from "../context";
+import { fit, make, setText } from "../dom/dom";
+import { legend } from "../controls/mapStyleControls";
+import type { Point, Stage } from "./stage";
+import { evidence, mode, number, place, prompt, text } from "../traits";
+import type { Evidence } from "../traits";
+import { truthSaid } from "./truthOutlines";
+import type { Zoom } from "./zoom";
+
+/** No more classes than these have room. */
+const MOST = 3;
+
+/** What would be said as 0.00 is not said. */
+const LEAST = 0.005;
+
+const HINT = hint("point: read the map", "click: ask", "wheel: zoom", "drag: pan");
+const PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
+
+/** A class, and how strong its map is at the pixel. */
+interface Strength {
+  readonly index: number;
+  readonly name: string;
+  readonly value: number;
+}
+
+/**
+ * The line below the picture that reads the map where a person points: how strong it is, by which fraction the slider
+ * reaches it, and which of the listed classes have evidence there. It says nothing aloud: it would never be silent.
+ */
+export function reading(context: Context, stage: Stage, zoom: Zoom): HTMLElement {
+  const { model, hover, scrub } = context;
+  const facts = make("div", "camwidget-reading-facts");
+  const names = make("span", "camwidget-reading-classes", {
+    title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them",
+  });
+  const about = make("span", "camwidget-reading-about");
+  const scale = legend(context);
+  const line = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, about, names));
+  let known: Evidence = evidence(null);
+  let peak = 0;
+  const update = (): void => {
+    const { point } = hover;
+    line.classList.toggle("camwidget-unread", point === null);
+    scale.hidden = point !== null;
+    setText(facts, point === null ? (context.tool === "" ? truthSaid(context) || HINT : PAINTING) : said(context, stage, point));
+    // A preview is of another layer: nothing is known of the other classes there.
+    const silent = point === null || scrub.preview !== null || known.classes.length === 0;
+    const strongest = silent ? [] : strengths(known, peak ||= peakOf(known, stage), stage, point);
+    setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
+    const target = number(model.get("target"), -1);
+    const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
+    strongest.forEach(({ index, name, value }, at) => {
+      const [label, amount] = parts[at]?.children ?? [];
+      if (label === undefined || amount === undefined) return;
+      parts[at]?.classList.toggle("camwidget-chosen", index === target);
+      setText(label, name);
+      setText(amount, value.toFixed(2));
+    });
+  };
+  context.watch(["evidence", "method", "prompt", "explanation", "scene", "target"], () => {
+    const sent = evidence(model.get("evidence"));
+    const belongs =
+      sent.scene === stage.sceneId &&
+      sent.method === text(model.get("method")) &&
+      sent.layer === place(model.get("explanation")).layer &&
+      sent.text === (prompt(model.get("prompt"))?.text ?? "");
+    known = belongs ? sent : evidence(null);
+    peak = 0;
+    update();
+  });
+  context.watch(["fraction", "mode", "truth", "outlines", "box", "boxes"], update);
+  stage.listen(update);
+  hover.listen(update);
+  context.onTool(update);
+  follow(context, stage, zoom);
+  return line;
+}
+
+/** What can be done; a line ends between two of them. */
+function hint(...all: readonly string[]): string {
+  return all.map((one) => one.replaceAll(" ", "\u00a0")).join(" · ");
+}
+
+/** The pixel under the pointer, also when the picture moves under it. */
+function follow({ hover, signal }: Context, stage: Stage, zoom: Zoom): void {
+  let last: PointerEvent | null = null;
+  stage.clip.addEventListener(
+    "pointermove",
+    (event) => {
+      if (event.pointerType === "touch") return;
+      last = event;
+      hover.set(stage.at(event));
+    },
+    { signal },
+  );
+  stage.clip.addEventListener(
+    "pointerleave",
+    () => {
+      last = null;
+      hover.set(null);
+    },
+    { signal },
+  );
+  zoom.listen(() => {
+    if (last !== null) hover.set(stage.at(last));
+  });
+}
+
+/** How strong the map is at a pixel, and by which fraction the slider reaches it. */
+function said(context: Context, stage: Stage, { x, y }: Point): string {
+  const at = y * stage.canvas.width + x;
+  const { drawn } = stage;
+  const parts = [`saliency ${((drawn?.saliency[at] ?? 0) / 255).toFixed(2)}`];
+  const level = drawn?.levels?.[at];
+  if (level !== undefined) {
+    // Rounded up: at that fraction it is reached.
+    parts.push(`top ${(Math.ceil((1000 * (level + 1)) / 65536) / 10).toFixed(1)}\u00a0%`);
+    const isTop = level < threshold(context.fraction());
+    const asked = mode(context.model.get("mode"));
+    if (asked !== "multiply" && isTop === (asked === "remove")) parts.push("removed");
+  }
+  return parts.join(" · ");
+}
+
+/** The classes with evidence at a pixel, strongest first. */
+function strengths(known: Evidence, peak: number, stage: Stage, { x, y }: Point): readonly Strength[] {
+  const { width, height } = stage.canvas;
+  return known.classes
+    .map(({ index, name, grid }) => ({ index, name, value: enlargeAt(grid, width, height, x, y) / peak }))
+    .filter(({ value }) => value >= LEAST)
+    .sort((a, b) => b.value - a.value)
+    .slice(0, MOST);
+}
+
+/** The highest value of all the classes' maps at the size of the picture, which may be less than that of their cells. */
+function peakOf({ classes }: Evidence, { canvas }: Stage): number {
+  const most = (values: Float32Array): number => values.reduce((high, value) => Math.max(high, value), 0);
+  const all = classes.map(({ grid }) => ({ grid, bound: most(grid.cells) })).sort((a, b) => b.bound - a.bound);
+  let peak = 0;
+  for (const { grid, bound } of all) {
+    // Nothing between cells is higher than they are: mostly one map is enough.
+    if (bound <= peak) break;
+    peak = Math.max(peak, most(enlarge(grid, canvas.width, canvas.height)));
+  }
+  return peak || 1;
+}

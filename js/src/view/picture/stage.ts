@@ -1,0 +1,247 @@
+import { Compositor } from "../../core/compositor";
+import type { Heat } from "../../core/compositor";
+import type { Spot } from "../../core/paint";
+import { enlarge, toBytes } from "../../core/enlarge";
+import { boxes } from "./mapBox";
+import type { Context } from "../context";
+import { make, OWN_KEYS, setAttribute, setText } from "../dom/dom";
+import { Fillings } from "./fill";
+import { onceAFrame } from "../dom/frame";
+import { lookOf } from "./mapStyle";
+import { Painted } from "../brush/paintLayer";
+import { Cancel, progressLine, tag } from "./progress";
+import type { Preview } from "./layerPreview";
+import { Signs } from "../brush/paintOutlines";
+import { explanation, flag, mode, scene, text } from "../traits";
+import type { Explanation, Scene } from "../traits";
+import { outlines } from "./truthOutlines";
+
+/** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
+export const SMALL = 96;
+
+/** A pixel of the picture. */
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** The map on show: its values and how it is drawn, a byte a pixel, and the ranks, which a preview has none of. */
+export interface Drawn {
+  readonly saliency: Uint8Array;
+  readonly drawn?: Uint8Array | null;
+  readonly knee: number | null;
+  readonly levels: Uint16Array | null;
+}
+
+const UNMASKED = { mode: "remove", fraction: 0 } as const;
+
+/** The picture as the model gets it, with the map over what is left of it. */
+export class Stage {
+  /** As large as the picture is shown; it stays where it is. */
+  readonly frame: HTMLElement;
+  /** What is seen through it: what lies beside the picture is cut off where the picture is enlarged. */
+  readonly clip: HTMLElement;
+  /** What lies in the picture's own pixels, over the canvas too: it may be larger than the frame, and move. */
+  readonly plane: HTMLElement;
+  readonly canvas: HTMLCanvasElement;
+  readonly cancel: Cancel;
+  /** The map on show; null where there is none, or it is all zeros. */
+  drawn: Drawn | null = null;
+  readonly painted: Painted;
+  readonly signs: Signs;
+  private readonly fillings: Fillings;
+  private readonly compositor = new Compositor();
+  private readonly paper: CanvasRenderingContext2D | null;
+  private readonly empty = make("div", "camwidget-empty");
+  private readonly note = make("div", "camwidget-note");
+  private image: ImageData | null = null;
+  private scene: Scene | null = null;
+  private map: Explanation | null = null;
+  private preview: Preview | null = null;
+  private rawScene: unknown = undefined;
+  private readonly listeners: (() => void)[] = [];
+  private title = "";
+
+  /** At most once a frame, however many changes ask for it. */
+  readonly repaint: () => void;
+
+  constructor(private readonly context: Context) {
+    const { model, scrub } = context;
+    this.repaint = onceAFrame(context.signal, () => this.paint());
+    this.cancel = new Cancel(context, () => this.focus());
+    this.painted = new Painted(context);
+    this.signs = new Signs(context, this.painted);
+    this.fillings = new Fillings(context);
+    this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
+    this.paper = this.canvas.getContext("2d");
+    this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
+    this.clip = make("div", "camwidget-clip", {}, this.plane);
+    this.frame = make(
+      "div",
+      "camwidget-frame",
+      {
+        tabindex: 0,
+        role: "group",
+        "aria-label": "Picture",
+        // No tooltip: it would cover what is pointed at. The line below the picture says the same.
+        "aria-description":
+          "Click a point (or w a s d, enter) to ask which classes have the strongest maps there; + and - zoom",
+        ...OWN_KEYS,
+      },
+      this.clip,
+      this.empty,
+      this.note,
+      tag(context),
+      progressLine(context),
+      this.cancel.element,
+    );
+    context.watch(["scene", "explanation"], () => {
+      this.read(model.get("scene"), model.get("explanation"));
+      this.repaint();
+    });
+    context.watch(["overlay", "opacity", "cells", "colormap", "colormaps"], () => {
+      this.compositor.setLook(lookOf(model));
+      this.repaint();
+    });
+    context.watch(["fraction", "mode", "baseline", "filled"], () => this.repaint());
+    this.painted.listen(() => {
+      this.label();
+      this.repaint();
+    });
+    context.watch(["busy", "partial"], () => {
+      setAttribute(this.frame, "aria-busy", String(flag(model.get("busy"), false)));
+      this.frame.classList.toggle("camwidget-partial", flag(model.get("partial"), false));
+      if (this.scene === null) this.announceEmpty();
+    });
+    scrub.listen(() => {
+      if (this.preview === scrub.preview) return;
+      this.drawMap();
+      this.repaint();
+    });
+  }
+
+  /** The picture on show; null when there is none. */
+  get sceneId(): string | null {
+    return this.scene?.id ?? null;
+  }
+
+  /** Calls `update` whenever another map is drawn. */
+  listen(update: () => void): void {
+    this.listeners.push(update);
+  }
+
+  /** The pixel under a pointer, the nearest one where it is beside the picture; null before there is a picture. */
+  at({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Point | null {
+    const spot = this.over({ clientX, clientY });
+    return spot === null ? null : { x: within(spot.x, this.canvas.width), y: within(spot.y, this.canvas.height) };
+  }
+
+  /** Where a pointer is in the picture's pixels, to parts of one, also beside it; null before there is a picture. */
+  over({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Spot | null {
+    const box = this.canvas.getBoundingClientRect();
+    if (box.width === 0 || box.height === 0) return null;
+    const { width, height } = this.canvas;
+    return { x: ((clientX - box.left) / box.width) * width, y: ((clientY - box.top) / box.height) * height };
+  }
+
+  focus(): void {
+    this.frame.focus({ preventScroll: true });
+  }
+
+  private paint(): void {
+    if (this.image === null || this.paper === null || this.scene === null) return;
+    const { model } = this.context;
+    const asked = mode(model.get("mode"));
+    const byMap =
+      this.preview === null || asked === "multiply" ? { mode: asked, fraction: this.context.fraction() } : UNMASKED;
+    const filling = this.fillings.of(this.scene, text(model.get("baseline")));
+    this.compositor.paint({ ...byMap, ...filling, paint: this.painted.pixels });
+    this.frame.classList.toggle("camwidget-provisional", this.compositor.provisional);
+    this.paper.putImageData(this.image, 0, 0);
+  }
+
+  private read(rawScene: unknown, rawExplanation: unknown): void {
+    if (rawScene !== this.rawScene) {
+      this.rawScene = rawScene;
+      this.scene = scene(rawScene);
+      this.resize();
+    }
+    this.map = explanation(rawExplanation, this.scene);
+    this.drawMap();
+  }
+
+  private drawMap(): void {
+    this.chooseMap();
+    for (const update of this.listeners) update();
+  }
+
+  /** The kernel's map, or the one of the layer under the hand. */
+  private chooseMap(): void {
+    const { scene: shown, map, compositor } = this;
+    this.preview = shown === null ? null : this.context.scrub.preview;
+    this.frame.classList.toggle("camwidget-previewing", this.preview !== null);
+    if (shown !== null && this.preview !== null) {
+      const heat = previewHeat(this.preview, shown);
+      compositor.setHeat(heat);
+      const empty = !heat.saliency.includes(255);
+      this.drawn = empty ? null : { saliency: heat.saliency, knee: null, levels: null };
+      this.describe(`Preview of the map at ${this.preview.layer}`, empty, "");
+      return;
+    }
+    // A map of zeros ranks nothing: the kernel masks nothing by it, so neither does the picture.
+    this.drawn = map?.empty === true ? null : map;
+    compositor.setHeat(map?.empty === true ? null : map);
+    this.describe(map?.title ?? "", map?.empty === true, map?.note ?? "");
+  }
+
+  private resize(): void {
+    const { scene: shown, canvas, compositor } = this;
+    canvas.hidden = shown === null;
+    this.announceEmpty();
+    if (shown === null) return;
+    const { width, height } = shown;
+    const changed = width !== compositor.width || height !== compositor.height;
+    compositor.setPicture(shown);
+    if (!changed) return;
+    canvas.width = width;
+    canvas.height = height;
+    canvas.classList.toggle("camwidget-pixelated", Math.max(width, height) <= SMALL);
+    this.frame.style.setProperty("--camwidget-aspect", String(width / height));
+    this.image = new ImageData(compositor.pixels, width, height);
+  }
+
+  private announceEmpty(): void {
+    const waiting = flag(this.context.model.get("busy"), false);
+    this.empty.hidden = this.scene !== null;
+    setText(this.empty, waiting ? "Waiting for the model…" : "No picture yet");
+  }
+
+  private describe(title: string, empty: boolean, note: string): void {
+    this.title = title === "" ? "The picture the model gets" : title;
+    this.label();
+    // It looks like no map at all, so it must say what it is.
+    const silent = empty ? "No positive evidence for this class at this layer" : "";
+    const said = note === "" ? silent : note;
+    setText(this.note, said);
+    this.note.hidden = said === "";
+  }
+
+  private label(): void {
+    if (this.painted.isDrawing) return;
+    const { said } = this.painted;
+    setAttribute(this.canvas, "aria-label", said === "" ? this.title : `${this.title}; painted: ${said}`);
+  }
+}
+
+function within(value: number, size: number): number {
+  return Math.min(size - 1, Math.max(0, Math.floor(value)));
+}
+
+/** As the kernel would send it, but for the ranks: a preview masks nothing. */
+function previewHeat({ grid }: Preview, { width, height }: Scene): Heat {
+  return {
+    saliency: toBytes(enlarge(grid, width, height)),
+    levels: new Uint16Array(width * height),
+    cells: { values: toBytes(grid.cells), rows: grid.rows, columns: grid.columns },
+  };
+}

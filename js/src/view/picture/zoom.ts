@@ -1,0 +1,236 @@
+import { moved, revealing, seen, WHOLE, zoomed } from "../../core/lens";
+import type { Lens, Spot } from "../../core/lens";
+import type { Context } from "../context";
+import { button, setAttribute, setText } from "../dom/dom";
+import type { Point, Stage } from "./stage";
+import { Wheel } from "./wheel";
+
+/** A pointer that moves no further than this many CSS pixels clicks. */
+const STILL = 3;
+
+/** What one press of a key does. */
+const STRIDE = 1.5;
+
+/** From so many CSS pixels on, a pixel of the picture is shown as one. */
+const CRISP = 3;
+
+/** Something that is looked at through the lens: all of them show the same part, each of its own picture. */
+export interface Pane {
+  /** What it is seen through, where wheel and pointers are listened to. */
+  readonly clip: HTMLElement;
+  readonly plane: HTMLElement;
+  readonly canvas: HTMLCanvasElement;
+}
+
+/**
+ * A closer look at the picture: wheel, keys and two fingers enlarge it, a drag moves it. The plane itself becomes larger
+ * than the frame, instead of being transformed: so lines stay thin and marks keep their size, whoever puts them there.
+ */
+export class Zoom {
+  /** Whether the last press of a button on the picture was no click. */
+  dragged = false;
+  private lens: Lens = WHOLE;
+  private size = "";
+  private readonly badge: HTMLButtonElement;
+  private readonly panes: Pane[] = [];
+  private readonly listeners: (() => void)[] = [];
+  /** The pointers that are down, where they were last, in CSS pixels. */
+  private readonly down = new Map<number, Spot>();
+  private from: Spot = { x: 0, y: 0 };
+
+  constructor(
+    private readonly context: Context,
+    private readonly stage: Stage,
+  ) {
+    const { signal } = context;
+    this.badge = button("camwidget-button camwidget-zoomed", { title: "Show the whole picture again (0)", hidden: true });
+    this.badge.addEventListener("click", () => this.reset(), { signal });
+    stage.frame.append(this.badge);
+    // On the window: it may be let go anywhere.
+    for (const end of ["pointerup", "pointercancel"] as const) {
+      window.addEventListener(end, ({ pointerId }) => this.up(pointerId), { signal });
+    }
+    this.add(stage);
+    context.watch(["scene"], () => this.fit());
+  }
+
+  /** Shows one more through the lens, which can be moved there too. */
+  add(pane: Pane): void {
+    const { signal } = this.context;
+    this.panes.push(pane);
+    new Wheel(pane.clip, signal, (event, factor) => this.wheel(pane.clip, event, factor));
+    this.listenToPointers(pane.clip, signal);
+    this.lay();
+  }
+
+  /** Calls `update` whenever another part of the picture is seen. */
+  listen(update: () => void): void {
+    this.listeners.push(update);
+  }
+
+  /** One step closer (+1) or away (-1), about the middle. */
+  step(by: number): void {
+    this.look(zoomed(this.lens, STRIDE ** by, { x: 0.5, y: 0.5 }));
+  }
+
+  reset(): void {
+    this.look(WHOLE);
+  }
+
+  /** Moves the picture as far as is needed to see a pixel of it. */
+  reveal(point: Point): void {
+    this.look(revealing(this.lens, this.middle(point)));
+  }
+
+  /** Where in the frame, from 0 to 1 each way, a pixel is seen. */
+  seen(point: Point): Spot {
+    return seen(this.lens, this.middle(point));
+  }
+
+  private middle({ x, y }: Point): Spot {
+    const { width, height } = this.stage.canvas;
+    return { x: (x + 0.5) / width, y: (y + 0.5) / height };
+  }
+
+  /** Pictures of the same size are compared at the same place. */
+  private fit(): void {
+    const { width, height } = this.stage.canvas;
+    const size = this.stage.sceneId === null ? "" : `${width}×${height}`;
+    if (size === this.size) return;
+    this.size = size;
+    this.reset();
+  }
+
+  private look(lens: Lens): void {
+    const { stage, badge } = this;
+    if (this.size === "") lens = WHOLE;
+    this.lens = lens;
+    this.lay();
+    const { scale } = lens;
+    const isCloser = scale > 1;
+    if (!isCloser && badge === document.activeElement) stage.focus();
+    badge.hidden = !isCloser;
+    const times = scale < 9.95 ? scale.toFixed(1) : String(Math.round(scale));
+    setText(badge, `×${times} ↺`);
+    setAttribute(badge, "aria-label", `Enlarged ${times} times: show the whole picture again`);
+    for (const update of this.listeners) update();
+  }
+
+  /** Lays each pane as the lens has it; to be called where a canvas has another size. */
+  lay(): void {
+    const { scale, left, top } = this.lens;
+    const isCloser = scale > 1;
+    const { clientWidth } = this.stage.clip;
+    for (const { clip, plane, canvas } of this.panes) {
+      const { style } = plane;
+      style.width = style.height = `${100 * scale}%`;
+      style.left = `${-100 * left}%`;
+      style.top = `${-100 * top}%`;
+      clip.classList.toggle("camwidget-closer", isCloser);
+      canvas.classList.toggle("camwidget-crisp", isCloser && scale * clientWidth > CRISP * canvas.width);
+    }
+  }
+
+  /** False where there is nothing to do, so that the page may scroll. */
+  private wheel(clip: HTMLElement, event: WheelEvent, factor: number): boolean {
+    const next = zoomed(this.lens, factor, spotIn(clip, { x: event.clientX, y: event.clientY }));
+    if (this.size === "" || (factor < 1 && this.lens.scale === 1)) return false;
+    this.look(next);
+    return true;
+  }
+
+  private listenToPointers(clip: HTMLElement, signal: AbortSignal): void {
+    const { down, context } = this;
+    clip.addEventListener(
+      "pointerdown",
+      (event) => {
+        if (down.size === 0) this.dragged = false;
+        if (context.tool !== "" || event.button !== 0 || down.size === 2) return;
+        this.from = place(event);
+        down.set(event.pointerId, this.from);
+        // Two fingers never click.
+        if (down.size === 2) this.dragged = true;
+      },
+      { signal },
+    );
+    clip.addEventListener(
+      "pointermove",
+      (event) => {
+        // Let go where nobody could tell.
+        if (event.pointerType === "mouse" && event.buttons === 0) this.up(event.pointerId);
+        const before = down.get(event.pointerId);
+        if (before === undefined) return;
+        const now = place(event);
+        if (down.size === 2) this.pinch(clip, event.pointerId, now);
+        else this.drag(clip, event, before, now);
+      },
+      { signal },
+    );
+    // Two fingers are ours also where one scrolls the page.
+    const own = (event: TouchEvent): void => {
+      if (context.tool === "" && event.touches.length > 1 && event.cancelable) event.preventDefault();
+    };
+    clip.addEventListener("touchstart", own, { passive: false, signal });
+    clip.addEventListener("touchmove", own, { passive: false, signal });
+  }
+
+  private up(pointer: number): void {
+    this.down.delete(pointer);
+    if (this.down.size > 0) return;
+    for (const { clip } of this.panes) clip.classList.remove("camwidget-dragging");
+  }
+
+  private drag(clip: HTMLElement, event: PointerEvent, before: Spot, now: Spot): void {
+    if (!this.dragged && distance(this.from, now) <= STILL) return;
+    if (!this.dragged) {
+      this.dragged = true;
+      if (this.lens.scale > 1) {
+        clip.setPointerCapture(event.pointerId);
+        clip.classList.add("camwidget-dragging");
+      }
+    }
+    this.down.set(event.pointerId, now);
+    this.pull(clip, before, now);
+  }
+
+  /** What was between the fingers stays between them. */
+  private pinch(clip: HTMLElement, moving: number, now: Spot): void {
+    const still = [...this.down].find(([id]) => id !== moving)?.[1];
+    const before = this.down.get(moving);
+    if (still === undefined || before === undefined) return;
+    this.down.set(moving, now);
+    const apart = distance(still, before);
+    if (apart === 0) return;
+    const from = spotIn(clip, between(still, before));
+    const to = spotIn(clip, between(still, now));
+    const closer = zoomed(this.lens, distance(still, now) / apart, from);
+    this.look(moved(closer, to.x - from.x, to.y - from.y));
+  }
+
+  private pull(clip: HTMLElement, before: Spot, now: Spot): void {
+    if (this.lens.scale === 1) return;
+    const from = spotIn(clip, before);
+    const to = spotIn(clip, now);
+    this.look(moved(this.lens, to.x - from.x, to.y - from.y));
+  }
+}
+
+/** A place in the window as one in a frame. */
+function spotIn(clip: HTMLElement, { x, y }: Spot): Spot {
+  const box = clip.getBoundingClientRect();
+  return box.width === 0 || box.height === 0
+    ? { x: 0.5, y: 0.5 }
+    : { x: (x - box.left) / box.width, y: (y - box.top) / box.height };
+}
+
+function place({ clientX, clientY }: PointerEvent): Spot {
+  return { x: clientX, y: clientY };
+}
+
+function between(a: Spot, b: Spot): Spot {
+  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+}
+
+function distance(a: Spot, b: Spot): number {
+  return Math.hypot(a.x - b.x, a.y - b.y);
+}

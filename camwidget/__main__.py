@@ -1,4 +1,4 @@
-"""``python -m camwidget``: the command."""
+"""Entry point of ``python -m camwidget``."""
 
 from .cli import main
 

@@ -1,4 +1,4 @@
-"""What the registries of methods and of metrics share: the settings of a function, and names that are nearly right."""
+"""Helpers of the registries of methods and metrics: settings of a function, suggestions for unknown names."""
 
 from __future__ import annotations
 

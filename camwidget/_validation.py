@@ -1,4 +1,4 @@
-"""What public functions are given: taken, or refused with what to do."""
+"""Checks of the arguments of public functions, with errors that name the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``camwidget PICTURE…``: pages from the shell."""
+"""The ``camwidget`` command: saved pages from the shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong, by name. Every message says what was given and what to do about it."""
+"""Exceptions and warnings of camwidget. Every message says what was given and how to mend it."""
 
 from __future__ import annotations
 

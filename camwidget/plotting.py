@@ -1,4 +1,4 @@
-"""Colormaps for the browser, taken from matplotlib, and the widget's few fixed colours."""
+"""Colormaps, the fixed colors of the widget, and matplotlib figures that leave no global state behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress of long work, and the way to cancel it."""
+"""Progress bars for long computations, and cancellation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures changed by less than the eye sees, so that a model is sure of a wrong class; and whether maps survive."""
+"""Adversarial attacks, and how well saliency maps survive them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How alike two maps are: the correlation of their values, or of the ranks of their values."""
+"""Correlation of two maps, by values or by ranks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which concepts the units of a layer answer to: network dissection (Bau et al. 2017, arXiv:1704.05796).
+"""Network dissection: find the concept that each unit of a layer answers to (Bau et al. 2017, arXiv:1704.05796).
 
 Where the concepts in a picture are is known, as in the pictures that the zoo draws. A unit bears the name of the
 concept that fits best what the unit answers to.

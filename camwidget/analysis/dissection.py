@@ -1,4 +1,4 @@
-"""The result of a dissection: the units of a layer with their names, and how to look at them."""
+"""``Dissection``: the units of a layer with their concepts, and figures of them."""
 
 from __future__ import annotations
 

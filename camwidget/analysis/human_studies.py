@@ -1,4 +1,4 @@
-"""Questions to people: what one is made of, and the two human studies of the Grad-CAM paper as questions.
+"""Questions for human studies, and the two studies of the Grad-CAM paper.
 
 Whether a map helps is asked of people in Selvaraju et al. 2017 (arXiv:1610.02391): section 5.1 shows them the map
 of one of two classes and asks of which, section 5.2 shows them the maps of two models that agree and asks which

@@ -1,4 +1,4 @@
-"""From maps to places: the box around a map's strongest part, and seeds for segmentation."""
+"""Places from maps: the box around the strongest part of a map, and seeds for segmentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking things away from a picture, and what the model says then.
+"""Hide pixels of a picture, and rerun the model: confidence changes and mask curves.
 
 Which pixels a fraction covers is decided in ``ranks``.
 """

@@ -1,4 +1,4 @@
-"""A decision in words: the names of the units that speak for a class, and of those that speak against it."""
+"""Textual explanation: the names of the units that speak for a class and of those that speak against it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model run again on many changed pictures, as fast as the device lets it.
+"""Run the model on many changed pictures, in batches that fit the device.
 
 No graph, channels last, and as many pictures a pass as suit the processor's caches or the GPU's memory. Every
 method that asks "and if the picture were like this?" goes through here.

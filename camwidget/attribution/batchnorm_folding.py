@@ -1,4 +1,4 @@
-"""A private copy of a model whose batch normalisations are folded into the convolutions before them.
+"""A copy of a model with its batch normalizations folded into the convolutions before them.
 
 The same numbers up to rounding, for about a fifth less time: worth a copy where the model is run many times.
 """

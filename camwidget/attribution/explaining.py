@@ -1,4 +1,4 @@
-"""``explain``: pictures × targets × methods × layers, from one remembered forward pass."""
+"""``explain``: every combination of picture, target, method and layer from one forward pass."""
 
 from __future__ import annotations
 

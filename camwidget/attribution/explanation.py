@@ -1,4 +1,4 @@
-"""The result: where the evidence is, and everything needed to show it, save it and cite it."""
+"""``Explanation``: a saliency map with its target, method and layer; plotting, saving and citing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a lower precision is faster here: one small batch is timed, once for each model, device and precision.
+"""Time one batch in a lower precision, and warn if it is slower than fp32 on this machine.
 
 Processors without units for bfloat16 emulate it, several times more slowly than they compute in float32. The answer
 goes into words only: what is computed must not depend on a clock.

@@ -1,4 +1,4 @@
-"""A copy of a model that has learned nothing: the same net with random weights."""
+"""A copy of a model with random weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rectifiers of a remembered pass, and backward passes that treat them otherwise.
+"""Backward passes with other rules at rectifiers: guided backpropagation and deconvnet.
 
 They are found in autograd's graph of this one pass, not among the modules: whether a ReLU is a module, in place,
 or a function makes no difference, and no module of the caller's is touched.

@@ -1,4 +1,4 @@
-"""What is explained: a number per picture, computed from the model's output.
+"""Targets: the number per picture that is explained, computed from the module's output.
 
 ``Contrast``, ``Counterfactual`` and ``LogProbability`` are written with class names or indices, and
 resolved for a model when they are used.

@@ -1,4 +1,4 @@
-"""Tone mapping of saliency for drawing: maps that a few pixels dominate, as gradients are, made visible.
+"""Tone mapping for display: make maps visible that a few pixels dominate. Nothing that is measured uses it.
 
 Drawing is all that it is for. What is measured, localized, multiplied, ranked and saved is the saliency itself, which
 is linear in the positive part of the raw map.

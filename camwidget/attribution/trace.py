@@ -1,4 +1,4 @@
-"""One forward pass, remembered: logits, activations, and the gradient of any target at any layer.
+"""``Trace``: one forward pass kept with its logits, activations and graph, and gradients of any target at any layer.
 
 A forward pass serves every class, every method and every asked layer. The trunk, up to the first
 asked layer, runs without a graph; there the output is cut off and handed on as a leaf, so that a

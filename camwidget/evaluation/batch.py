@@ -1,4 +1,4 @@
-"""One batch of pictures: from one trace all maps of all methods and layers, and all their scores."""
+"""One batch of an evaluation: all maps of all methods and layers from one trace, and their scores."""
 
 from __future__ import annotations
 

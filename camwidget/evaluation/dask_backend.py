@@ -1,4 +1,4 @@
-"""The batches of an evaluation spread over the workers of a Dask cluster: the same numbers, to the bit.
+"""Evaluation on a Dask cluster: batches spread over the workers, with the same numbers to the bit.
 
 What a worker needs of the plan, the model above all, is the result of a task: what all workers that held it lost, the
 scheduler makes again. A worker unpacks it once.

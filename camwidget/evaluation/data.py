@@ -1,4 +1,4 @@
-"""Whatever a person has in the way of pictures, as items that come one after another and are not kept."""
+"""Pictures of an evaluation, read one after another from whatever a person has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``evaluate``: many pictures × methods × layers × metrics, a batch at a time, each kept as soon as it is done."""
+"""``evaluate``: many pictures × methods × layers × metrics, in batches whose results are kept at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The result of an evaluation: rows, means, ranks, and how to look at them."""
+"""``Evaluation``: the rows, means and ranks of an evaluation."""
 
 from __future__ import annotations
 

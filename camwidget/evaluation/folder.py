@@ -1,4 +1,4 @@
-"""A folder of class folders, or a flat one."""
+"""Labeled folders: one folder for each class, or a flat one."""
 
 from __future__ import annotations
 

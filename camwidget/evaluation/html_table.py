@@ -1,4 +1,4 @@
-"""An evaluation as a table in a notebook."""
+"""An evaluation as an HTML table in a notebook."""
 
 from __future__ import annotations
 

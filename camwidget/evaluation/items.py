@@ -1,4 +1,4 @@
-"""One picture of a set: what is known of it, and how it becomes pixels with the places of its objects."""
+"""One picture of a data set with its label and its objects' places, at the model's input size."""
 
 from __future__ import annotations
 

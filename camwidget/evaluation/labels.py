@@ -1,4 +1,4 @@
-"""From what a set of pictures calls its classes to the model's own."""
+"""Translation of a data set's labels to the model's classes."""
 
 from __future__ import annotations
 

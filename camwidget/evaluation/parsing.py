@@ -1,4 +1,4 @@
-"""How one element of a person's data is read: a picture, its class, and where its objects are."""
+"""Parse one element of a data set into picture, class and objects' places."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be computed of every picture, decided and checked before anything runs; and what tells it from others."""
+"""Plan of an evaluation: everything that is computed for each picture, checked before anything runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An evaluation as figures: mean curves with their intervals, and a radar chart of the ranks."""
+"""Figures of an evaluation: mean curves with confidence intervals, and a radar chart of the ranks."""
 
 from __future__ import annotations
 

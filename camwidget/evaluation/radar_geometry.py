@@ -1,4 +1,4 @@
-"""The geometry of a radar chart, for whatever draws it."""
+"""Geometry of a radar chart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file in which results are kept as they come: JSON lines, one row a map, batch after batch.
+"""Results file of an evaluation: JSON lines, one row a map, appended batch by batch.
 
 ``pandas.read_json(path, lines=True, precise_float=True)`` opens it. The first row has the facts of the run in a column
 of their own; every row has the run's short name, so that the rows of several files can be put together.

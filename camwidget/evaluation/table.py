@@ -1,4 +1,4 @@
-"""From rows, one a map, to means with their confidence intervals, and ranks."""
+"""Means with confidence intervals, and ranks, from one row a map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A device that fails: too little memory, or lost altogether; both said by name."""
+"""Device failures: out of memory and lost devices, told apart and reported by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many bytes an autograd graph keeps: the tensors that its operations have saved for their gradients."""
+"""Bytes kept by an autograd graph for its gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A module run for one pass of which nothing is left in it: no training flag, buffer, hook, attribute or gradient.
+"""One pass of a module that leaves nothing in it: no training flag, buffer, hook, attribute or gradient.
 
 What runs is a copy of the module's structure around the same weights, made anew for each pass: whatever the module's
 owner has changed is in it, and an owner who trains the module meanwhile, on another thread, sees nothing of it.

@@ -1,4 +1,4 @@
-"""Copies of modules: with or without their hooks, and also of those that ``deepcopy`` by itself refuses."""
+"""Copies of modules, with or without hooks, also of modules that ``deepcopy`` refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random numbers of one thread from generators of ours, so that all others go on as if nothing had been drawn.
+"""Random numbers of one thread from private generators; the global generators stay as they are.
 
 Putting a generator back after use would also take back what another thread, such as a training loop, drew from it
 meanwhile.

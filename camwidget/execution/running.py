@@ -1,4 +1,4 @@
-"""Which part of a module is run, and what goes wrong when it is, in words."""
+"""Run a user's module for one pass, leave it as it was found, and put its failures into words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies of a module's structure: parts that are other objects, around the same tensors or whatever is made of them."""
+"""Copies of a module's structure: new module objects around the same tensors."""
 
 from __future__ import annotations
 

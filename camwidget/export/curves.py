@@ -1,4 +1,4 @@
-"""What the model says of the masked picture, for every map of a page, at so many fractions."""
+"""Mask curves for every map of a saved page."""
 
 from __future__ import annotations
 

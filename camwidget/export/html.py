@@ -1,4 +1,4 @@
-"""HTML that allows itself nothing: its own script and style by their hashes, and no request."""
+"""HTML documents with a content security policy: own script and style by their hashes, and no request."""
 
 from __future__ import annotations
 

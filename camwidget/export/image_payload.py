@@ -1,4 +1,4 @@
-"""A picture and what can take its pixels' place, as bytes for a browser."""
+"""A picture and its baselines as bytes for a browser."""
 
 from __future__ import annotations
 

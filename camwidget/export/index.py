@@ -1,4 +1,4 @@
-"""A page that leads to others."""
+"""An index page that links to other saved pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``save_page``: one picture explained, as one file that is opened in any browser."""
+"""``save_page``: one picture explained, as one file for any browser."""
 
 from __future__ import annotations
 

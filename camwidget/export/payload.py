@@ -1,4 +1,4 @@
-"""What is in a page: maps, answers and picture, as its script wants them."""
+"""The data of a saved page: maps, predictions and picture, as its script reads them."""
 
 from __future__ import annotations
 

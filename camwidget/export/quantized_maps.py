@@ -1,4 +1,4 @@
-"""Maps as a page has them, small enough to be many, and the same in the browser as here."""
+"""Maps of a saved page, quantized so that browser and Python compute the same masks from them."""
 
 from __future__ import annotations
 

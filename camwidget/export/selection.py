@@ -1,4 +1,4 @@
-"""What goes into a page unless it is asked for: classes, methods, layers."""
+"""Default classes, methods and layers of a saved page or of the widget's class list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several pictures, in whatever a person has them: a folder, a generator, a Series, an array, a data set, a loader."""
+"""Several pictures in one object: a folder, a generator, a Series, an array, a data set or a data loader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any picture a person may have: upright, as an 8-bit RGB image, as an array of more levels, or as a tensor."""
+"""Any picture a person may have, as an upright 8-bit RGB image, an array of more levels, or a tensor."""
 
 from __future__ import annotations
 

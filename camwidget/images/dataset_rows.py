@@ -1,4 +1,4 @@
-"""The picture in a row of a data set: (picture, class), {"image": …, "label": …}, {"bytes": …, "path": …}."""
+"""The picture in a row of a data set: a tuple, ``{'image': …, 'label': …}`` or ``{'bytes': …, 'path': …}``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files of a folder are pictures: one rule for the explorer, the command and ``evaluate``."""
+"""Which files of a folder are pictures: one rule for the explorer, the command line and ``evaluate``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures whose right answer is known: where their objects are, and where the evidence for a class lies."""
+"""Ground truth that a picture carries: the masks of its objects and the evidence for each class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a picture to the pixels a model gets, and from pixels to its normalised input, and back."""
+"""Preprocessing: picture to pixels at the model's input size, pixels to normalized input, and back."""
 
 from __future__ import annotations
 

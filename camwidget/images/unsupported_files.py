@@ -1,4 +1,4 @@
-"""What a file is that Pillow does not read, by its first bytes and its suffix, and how to come to its pixels."""
+"""Names of file formats that Pillow cannot read, by first bytes and suffix, and how to read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which part of a checkpoint is a module's weights: the part that fits.
+"""Checkpoints: the part of a checkpoint whose names and shapes fit a module.
 
 Training programs save a state dict among other things, and under a prefix of their own. No list of their habits is kept
 here: all tensors of a file get one name each, of the keys that lead to them, and the weights are where the names that

@@ -1,4 +1,4 @@
-"""``load``: the embedded models, torchvision's, and weights from a file."""
+"""``load``: embedded models, torchvision models, and weights from a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of models: which there are, and what a name that ``load`` does not know is meant to be."""
+"""Names of models that ``load`` knows, and suggestions for a name that it does not know."""
 
 from __future__ import annotations
 

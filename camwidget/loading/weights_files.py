@@ -1,4 +1,4 @@
-"""What is in a file of weights: told by its first bytes, not by its name, and read without running any of its code."""
+"""Weights files: the format told by the first bytes, and reading without running any code of the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What takes the place of pixels that are taken away from a picture.
+"""Baselines: what replaces hidden pixels.
 
 One kind is a picture of its own, wherever pixels are missing (``BASELINES``); the other is made of what is around the
 hole (``inpainting``).

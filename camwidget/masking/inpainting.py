@@ -1,4 +1,4 @@
-"""Holes in a picture filled from what is around them, so that hardly a trace of them is left.
+"""Inpainting: holes filled from the pixels around them.
 
 Slower than one flat colour, and closer to a picture that never had the evidence in it. Libraries are imported when they
 are first needed.

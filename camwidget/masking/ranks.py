@@ -1,4 +1,4 @@
-"""Which pixels of a picture a fraction covers.
+"""Rank rule: which pixels of a picture a fraction covers.
 
 One rule, here and in the browser, so that what is shown is what the model gets: pixels are ranked by falling saliency
 (ties in reading order), the ranks are spread over 65536 levels, and the top fraction q is where

@@ -1,4 +1,4 @@
-"""What a person has painted on a picture: which pixels to hide, and which to keep, whatever the map says.
+"""Masks painted by a person: pixels to hide and pixels to keep, whatever the map says.
 
 Paint is int8 (H, W) at the model's input size. One rule, here and in the browser (``js/src/core``): first the map masks
 the picture, then what is painted ``HIDDEN`` becomes the fill, and what is painted ``KEPT`` the picture's own pixel.

@@ -1,4 +1,4 @@
-"""Whether a map agrees with other maps of the same class: with occlusion's, and with those beside it."""
+"""Agreement of a map with other maps of the same class: occlusion's, and those of neighboring layers."""
 
 from __future__ import annotations
 

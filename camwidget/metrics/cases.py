@@ -1,4 +1,4 @@
-"""What is scored: one map of one picture; and what a metric may ask about it."""
+"""Cases: one map of one picture to be scored, and what a metric may request about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How concentrated a map is, whatever the model says of it."""
+"""Sparseness and complexity: how concentrated a map is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the model's confidence does when the evidence is taken away, or nothing else is left.
+"""Change of the model's confidence when evidence is removed, or when only evidence is left.
 
 Y is the target's probability for the whole picture, O that for a changed one. Of a quantity, such as an age, both are
 parts of the quantity for the whole picture, so that Y is 1 (−1 of a negative one), and a metric may leave its range.

@@ -1,4 +1,4 @@
-"""Missing pixels filled in from those around them: each the weighted mean of its neighbours.
+"""Linear imputation of missing pixels from their neighbors.
 
 Rong et al. 2022 (ROAD, arXiv:2202.00449): a missing pixel is 1/6 of each direct and 1/12 of each diagonal neighbour,
 missing or not; at the picture's edge, where neighbours are wanting, the weights of the others are scaled up. That is a

@@ -1,4 +1,4 @@
-"""Whether a map lies where the object is: metrics against the truth."""
+"""Localization metrics: whether a map lies on the ground-truth object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``measure``: the metrics of one explanation, or of several of one picture."""
+"""``measure``: scores of one explanation, or of several explanations of one picture."""
 
 from __future__ import annotations
 

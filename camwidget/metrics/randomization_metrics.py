@@ -1,4 +1,4 @@
-"""Whether a map depends on what it is to explain: on the class, and on what the model has learned."""
+"""Randomization tests: whether a map depends on the class and on the trained weights."""
 
 from __future__ import annotations
 

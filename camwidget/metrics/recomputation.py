@@ -1,4 +1,4 @@
-"""Maps made anew, of changed pixels or by a changed model: those of the same pixels share their passes."""
+"""Maps computed again for changed pixels or a changed model; those of the same pixels share their passes."""
 
 from __future__ import annotations
 

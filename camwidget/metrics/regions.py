@@ -1,4 +1,4 @@
-"""What the model's confidence does when square patches of the picture are replaced."""
+"""Region perturbation: change of the model's confidence when square patches are replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics by name: what each says, where it comes from, its range, and which way is better."""
+"""Registry of metrics: label, citation, range and direction of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Remove and debias (ROAD): what goes is filled in from its surroundings, so that the hole's shape tells little."""
+"""ROAD (remove and debias): removed pixels are imputed so that the shape of the hole tells little."""
 
 from __future__ import annotations
 

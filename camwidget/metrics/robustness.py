@@ -1,4 +1,4 @@
-"""How much a map changes when the picture hardly does."""
+"""Robustness: how much a map changes under small changes of the picture."""
 
 from __future__ import annotations
 

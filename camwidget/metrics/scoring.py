@@ -1,4 +1,4 @@
-"""Many metrics of many maps at once: what they ask is gathered, and each thing is asked once."""
+"""Score many metrics of many maps together, so that shared requests to the model are made once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of the settings that people give to metrics."""
+"""Checks of the settings of metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where class activation mapping applies: global average pooling that feeds one linear map.
+"""Detection of global average pooling followed by one linear map, which is where CAM applies.
 
 It is recognised by its arithmetic on one traced forward pass, not by module types, so that pooling
 written as ``x.mean((2, 3))`` counts too.

@@ -1,4 +1,4 @@
-"""The names of a model's outputs: unique, and found again as a person writes them."""
+"""Class names of a model: made unique, and looked up as a person writes them."""
 
 from __future__ import annotations
 

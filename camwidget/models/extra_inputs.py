@@ -1,4 +1,4 @@
-"""What a module takes beside the picture: tensors that its owner named, and those that a text was read as."""
+"""Inputs of a module beside the picture: tensors given by the user, and those made from a text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The softmax or sigmoid with which a module may end: found while it runs, and what goes into it."""
+"""A softmax or sigmoid at the end of a module: detected while it runs, and the logits before it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A module's first passes: its layers, what its output means, and how it is kept from what a pass does to it."""
+"""The first passes of a module: its layers, its output, and how it is isolated."""
 
 from __future__ import annotations
 

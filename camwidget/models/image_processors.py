@@ -1,4 +1,4 @@
-"""Image processors of transformers as preprocessing: theirs resizes and crops, ours normalises."""
+"""Image processors of transformers as preprocessing: theirs resizes and crops, ours normalizes."""
 
 from __future__ import annotations
 

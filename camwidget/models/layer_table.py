@@ -1,4 +1,4 @@
-"""What is known of a network after its first pass: its layers, and what stands for one where there are none."""
+"""The layers that a first pass has found, lookup by name, and the reason where a name has no map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which layers of a network can be explained: one traced forward pass tells."""
+"""Layers of a network that have saliency maps, found by traced forward passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left to chance in a model: a dropout that is not switched off for evaluation, a random transform.
+"""Randomness in a model's forward pass, such as dropout that stays active in evaluation mode.
 
 Whoever draws random numbers is known by that the generators have moved on: a comparison of two answers alone would
 miss what happens in one pass of ten. The generators are put back, so that looking at a model changes no experiment.

@@ -1,4 +1,4 @@
-"""Running a module, and reading one row of logits a picture off whatever it returns."""
+"""Run a module, and read one row of logits for each picture from whatever it returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a module returns: the tensors in it, and which of them is a score for each class."""
+"""Tensors in whatever a module returns, and which of them holds the class scores."""
 
 from __future__ import annotations
 

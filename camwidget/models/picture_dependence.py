@@ -1,4 +1,4 @@
-"""Whether a layer's output is a map of the picture: two corners are changed, and it has to change there.
+"""Test whether a layer's output is laid out like the picture: change two corners, and see where the output changes.
 
 Shapes cannot tell. A table of position biases (heads, 49, 49), an attention matrix, windows of a picture one after
 the other and shuffled tokens all look like maps. So the picture is changed in its upper right corner, then in its

@@ -1,4 +1,4 @@
-"""What a model says of one picture."""
+"""``Prediction``: the class probabilities of one picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a model was made, so that the line that makes it again can be written."""
+"""Provenance of a model: how it was made, so that the code that makes it again can be written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the numbers of an output are: probabilities by one of three rules, or quantities."""
+"""Score rules: softmax, sigmoid, probabilities as they are, or quantities with a unit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of a network's layers a person chooses from, and which is the first choice."""
+"""Layers that are listed for a person to choose from, and the default layer."""
 
 from __future__ import annotations
 

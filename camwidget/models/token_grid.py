@@ -1,4 +1,4 @@
-"""A transformer's tokens as maps: which of them are places of the picture, and where."""
+"""Tokens of a transformer as a map: which tokens are patches of the picture, and where they lie."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A vision model ready to be explained: module, preprocessing, class names, layers."""
+"""``VisionModel``: a module with its preprocessing, class names, layers and outputs, ready to be explained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights kept once more in the computer's own memory, and models made of them when a device is lost."""
+"""A second copy of the weights in main memory, and a model made from it when a device is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``wrap``: a module of one's own as a model ready to be explained."""
+"""``wrap``: turn a user's own module into a ``VisionModel``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and never over what is there unless that is asked for."""
+"""Files written as a whole or not at all, and never over an existing file unless asked."""
 
 from __future__ import annotations
 

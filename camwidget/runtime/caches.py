@@ -1,4 +1,4 @@
-"""Caches that share one bound: what all explorers of a process remember, counted in bytes."""
+"""Caches that share one limit in bytes for the whole process."""
 
 from __future__ import annotations
 

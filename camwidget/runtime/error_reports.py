@@ -1,4 +1,4 @@
-"""Errors as text to show; the traceback of one that was not expected is in the log of ``camwidget``."""
+"""Errors as text to show; an unexpected one is logged with its traceback under ``camwidget``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a forked child does not have: threads that would release their locks, and those that PyTorch computes with."""
+"""Locks that a forked child can use, and PyTorch's threads in a forked child."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of the process, and threads that are inside a model then.
+"""Stop threads that are inside a model when the process ends.
 
 A thread that asks for the GIL while the interpreter is taken down is ended by Python in the middle of whatever called
 it: below PyTorch's C++ frames that aborts the process ("terminate called without an active exception", CPython issue

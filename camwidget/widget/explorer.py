@@ -1,4 +1,4 @@
-"""``Explorer``: picture, classes, methods, masking and the model's answers in one widget."""
+"""``Explorer``: picture, classes, methods, masking and the model's predictions in one widget."""
 
 from __future__ import annotations
 

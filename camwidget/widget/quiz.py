@@ -1,4 +1,4 @@
-"""``Quiz``: questions with pictures and options, one by one, and the score at the end."""
+"""``Quiz``: multiple-choice questions about pictures, and the score at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a drawn picture is to raise: a target's score, a channel of a layer, or one cell of a channel."""
+"""Objectives of feature visualization: a target's score, a channel of a layer, or one unit of a channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture painted in frequencies and decorrelated colours, and what keeps it natural."""
+"""Parameterization of a synthesized picture: Fourier coefficients and decorrelated colors, with regularizers."""
 
 from __future__ import annotations
 

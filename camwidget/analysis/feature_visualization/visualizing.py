@@ -1,4 +1,4 @@
-"""DeepVis: a picture drawn from noise to raise a class, a channel or one cell of it (activation maximisation)."""
+"""``visualize``: synthesize a picture that raises a class, a channel or a unit (activation maximization)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gradients averaged: along the way from black to the picture, or over noisy copies of it."""
+"""Averaged gradients: integrated gradients and SmoothGrad."""
 
 from __future__ import annotations
 

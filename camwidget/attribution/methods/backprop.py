@@ -1,4 +1,4 @@
-"""Maps at the picture itself: what is backpropagated to its pixels."""
+"""Gradient methods at the input: saliency, guided backpropagation, deconvnet, guided Grad-CAM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Class activation maps: a weighted sum of a layer's maps, the weights telling the class."""
+"""Class activation maps: weighted sums of a layer's feature maps."""
 
 from __future__ import annotations
 

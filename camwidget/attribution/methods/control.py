@@ -1,4 +1,4 @@
-"""The control: what any explanation must beat."""
+"""The random control: a map that every explanation must beat."""
 
 from __future__ import annotations
 

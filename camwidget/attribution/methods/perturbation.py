@@ -1,4 +1,4 @@
-"""Parts of the picture hidden, again and again, and the model asked each time."""
+"""Perturbation methods at the input: occlusion and RISE."""
 
 from __future__ import annotations
 

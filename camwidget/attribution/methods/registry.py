@@ -1,4 +1,4 @@
-"""The methods by name: what each is called, where it comes from, what it needs, when it does not apply."""
+"""Registry of methods: label, citation, requirements, and when a method does not apply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Relevance: what the output is made of, handed back through the network layer by layer."""
+"""Relevance methods: LRP, Relevance-CAM, excitation backprop and c-MWP."""
 
 from __future__ import annotations
 

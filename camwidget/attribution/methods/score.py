@@ -1,4 +1,4 @@
-"""Maps weighted by what the model says when it sees a channel alone, or misses it. No gradients."""
+"""Gradient-free CAM methods that rerun the model: Score-CAM and Ablation-CAM."""
 
 from __future__ import annotations
 

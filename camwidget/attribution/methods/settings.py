@@ -1,4 +1,4 @@
-"""Checks of the settings that people give to methods."""
+"""Checks of the settings of methods."""
 
 from __future__ import annotations
 

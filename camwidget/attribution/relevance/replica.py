@@ -1,4 +1,4 @@
-"""A replica of a module: it computes the same, and shares nothing with it that anyone could write into."""
+"""A replica of a module with the same outputs that shares no writable state with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules by which an operation hands relevance from its output to its input. zennit computes them."""
+"""Relevance propagation rules for each kind of operation, computed by zennit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operations through which relevance is known how to go. What is not listed here is refused.
+"""Operations with a known relevance rule; all others are refused.
 
 Names are those of ``torch.overrides.resolve_name`` without their modules, so that a module, a function
 and a method of one operation are one entry.

@@ -1,4 +1,4 @@
-"""One pass through a replica of a network, every operation of which knows how to hand relevance back.
+"""One pass through a replica in which every operation can propagate relevance back.
 
 The replica runs under a ``TorchFunctionMode`` of this thread, so that a ReLU or an addition is the same
 thing whether it was written as a module, a function, a method or in place. Nothing is patched.

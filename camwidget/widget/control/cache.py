@@ -1,4 +1,4 @@
-"""What has been computed already: pixels, forward passes and maps, the recent ones kept."""
+"""Cache of pixels, forward passes and maps of recent pictures."""
 
 from __future__ import annotations
 

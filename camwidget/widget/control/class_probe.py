@@ -1,4 +1,4 @@
-"""What each listed class's map is, cell by cell and on one scale: the browser reads it where a person points."""
+"""Maps of the listed classes on one scale, for reading values under the pointer."""
 
 from __future__ import annotations
 

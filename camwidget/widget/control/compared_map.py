@@ -1,4 +1,4 @@
-"""B, beside the map that an explorer shows: its map, its numbers and its curve, on the explorer's worker."""
+"""Map B of a comparison: its map, numbers and curve, computed on the explorer's worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is compared: A is what an explorer shows, B the same but for a few things."""
+"""What is compared: map A is the one shown, map B differs from it in a few named respects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which map is asked for, which is shown, and how the one becomes the other."""
+"""Schedule requests for saliency maps, and publish their results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the map shown is: its box and its peak, and whether the truth agrees where it is known."""
+"""Location of the map shown: its box, its peak, and whether they hit the ground truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model's answers to masked pictures: one for the slider, and the whole curve, coarse to fine."""
+"""Predictions for masked pictures: one for the slider, and the whole curve from coarse to fine."""
 
 from __future__ import annotations
 

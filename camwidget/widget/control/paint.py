@@ -1,4 +1,4 @@
-"""What is painted on an explorer's pictures, by the brush in the browser or from Python."""
+"""Paint on an explorer's pictures, from the brush in the browser or from Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures of an explorer, from whatever a person passes."""
+"""Pictures of an explorer, from whatever a person passes."""
 
 from __future__ import annotations
 

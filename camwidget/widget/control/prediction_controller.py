@@ -1,4 +1,4 @@
-"""What the model says of the masked picture: at the slider's place, and along the whole way."""
+"""Schedule the predictions for the masked picture: at the slider's position, and along the whole curve."""
 
 from __future__ import annotations
 

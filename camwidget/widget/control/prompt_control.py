@@ -1,4 +1,4 @@
-"""Under which text each picture is explained, and the model and workbench under it."""
+"""The text under which each picture is explained, and the model and cache for that text."""
 
 from __future__ import annotations
 

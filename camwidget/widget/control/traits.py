@@ -1,4 +1,4 @@
-"""What is chosen in an explorer: its traits, and what may not be chosen."""
+"""Traits of an explorer and their validation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shown of a picture's ground truth: outlines, and how much of the map lies in the object."""
+"""Ground truth of the picture shown: outlines, and the share of the map inside them."""
 
 from __future__ import annotations
 

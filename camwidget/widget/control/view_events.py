@@ -1,4 +1,4 @@
-"""What a person does in the browser, done to the explorer; what goes wrong is said in the browser."""
+"""Apply the events of the browser view to the explorer, and show errors there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work off the main thread: the newest request of each kind wins, the most urgent kind goes first."""
+"""Worker thread: the newest request of each kind replaces older ones, the most urgent kind runs first."""
 
 from __future__ import annotations
 

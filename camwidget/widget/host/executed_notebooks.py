@@ -1,4 +1,4 @@
-"""Notebooks that a program executes: what it stores is what the widgets show at the end of the last cell.
+"""Executed notebooks (papermill, nbconvert): the stored output shows the widgets' final state.
 
 nbclient, and with it nbconvert, papermill and Quarto, keeps of the widgets what they sent while a cell was running;
 what the worker computes afterwards is heard by nobody. So such a cell ends when the widgets are finished. It is known

@@ -1,4 +1,4 @@
-"""Hosts that cannot show all of an explorer: what they get instead, and what is said there."""
+"""Hosts that cannot show all of an explorer, and what they show instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A kernel's interrupt, heard by what computes on another thread.
+"""Interrupts of the kernel, delivered to computations on other threads.
 
 A signal reaches the main thread only, and ipykernel ignores it between two cells. While something slow runs, a handler
 of ours is there instead. During a cell the interrupt is the cell's alone; ``wait`` passes it on.

@@ -1,4 +1,4 @@
-"""How long a widget lives: as long as somebody holds it, or a cell of the notebook shows it.
+"""Lifetime of a widget: closed when nobody holds it and no cell shows it.
 
 ipywidgets holds every widget until it is closed. A cell that is run again would so leave the widget before, which no
 page shows any more, with its thread, its comms and all that it remembers.

@@ -1,4 +1,4 @@
-"""``ContactSheet``: the maps of all quick methods for all listed classes, small and side by side."""
+"""``ContactSheet``: small maps of all fast methods for all listed classes, side by side."""
 
 from __future__ import annotations
 

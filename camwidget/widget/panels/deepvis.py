@@ -1,4 +1,4 @@
-"""``DeepVisPanel``: choose a class or a channel, and watch a picture of it grow from noise."""
+"""``DeepVisPanel``: feature visualization of a class or a channel, drawn while it is computed."""
 
 from __future__ import annotations
 

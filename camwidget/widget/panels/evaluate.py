@@ -1,4 +1,4 @@
-"""``EvaluatePanel``: the chosen methods on the picture shown, scored by the chosen metrics."""
+"""``EvaluatePanel``: chosen methods on the picture shown, scored by chosen metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies folded under the explorer: each panel is built when it is first opened."""
+"""Panels folded below the explorer, each built when it is first opened."""
 
 from __future__ import annotations
 

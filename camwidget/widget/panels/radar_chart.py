@@ -1,4 +1,4 @@
-"""The radar: a polygon for each method, outside where it ranks best."""
+"""Radar chart of the methods' ranks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ScoreTable``: the typed border to the browser of the evaluation, and its table as the browser wants it."""
+"""``ScoreTable``: synced traits of the table of scores."""
 
 from __future__ import annotations
 

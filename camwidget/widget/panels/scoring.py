@@ -1,4 +1,4 @@
-"""Several methods scored by several metrics on one picture, piece by piece."""
+"""Scores of several methods by several metrics on one picture, computed step by step."""
 
 from __future__ import annotations
 

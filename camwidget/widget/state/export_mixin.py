@@ -1,4 +1,4 @@
-"""What can be kept of an explorer: its state and those before, the code for it, a figure, and a page."""
+"""Public methods of ``Explorer`` for its state, history, code, figure and page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an explorer shows as a figure for a paper: pictures, colour bar, curve and classes; text stays text."""
+"""A publication figure of what an explorer shows: pictures, color bar, curve and classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was shown before: every state of an explorer, to go back to and forth again."""
+"""History of an explorer's states, for undo and redo."""
 
 from __future__ import annotations
 

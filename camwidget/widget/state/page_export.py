@@ -1,4 +1,4 @@
-"""An explorer's present view as a page for any browser, without network or kernel."""
+"""A saved page of what an explorer shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures of an explorer as Python: paths and the zoo's samples as such, what is in memory as ``...``."""
+"""Python expressions for the pictures of an explorer; ``...`` for pictures in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Python that shows again what an explorer shows, and computes the same without a widget."""
+"""Python code that reproduces what an explorer shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of an explorer: what it shows, as a small dict of JSON that shows the same again."""
+"""State of an explorer as a small JSON dictionary that shows the same again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``Paper``: an ipycanvas canvas, sharp on dense screens, that is drawn anew whenever a page asks for it."""
+"""An ipycanvas canvas that is sharp on dense screens, and is redrawn whenever a page requests it."""
 
 from __future__ import annotations
 

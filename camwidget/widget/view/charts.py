@@ -1,4 +1,4 @@
-"""The two bqplot charts: a bar for every listed class, and confidence against fraction."""
+"""The two bqplot charts: class bars, and confidence against the masked fraction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page sends to a widget, of which anything may be wrong: it is refused in words, never with a traceback."""
+"""Messages from a page to a widget, validated before they are used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything a person sees: the view, the two charts and the strip, told together."""
+"""Everything on the screen: the view, the two charts and the thumbnails, updated together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the widget says in words. "Evidence for", never "the model looked at": a map is no proof."""
+"""Sentences that the widget shows. They speak of evidence: a map is no proof of where a model looks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A question as the browser gets it: encoded pictures, and outlines as paths."""
+"""Questions encoded for the browser: pictures as PNG, outlines as paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The typed border between kernel and browser: what the picture's own view knows, as synced traits."""
+"""Synced traits of the picture view, declared once for Python and TypeScript."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The strip of small pictures on one ipycanvas, with the upload beside it."""
+"""Thumbnails of an explorer's pictures on one ipycanvas, and the upload button."""
 
 from __future__ import annotations
 

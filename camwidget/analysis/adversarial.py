@@ -161,7 +161,7 @@ def attack(
 
 
 @dataclass(frozen=True)
-class _Stage:
+class _Step:
     done: int
     total: int
 
@@ -190,7 +190,7 @@ class _Descent:
         noise = 2 * torch.rand(original.shape, generator=generator) - 1
         self.here = (original + reach * noise).clamp(self.low, self.high)
 
-    def run(self) -> Iterator[_Stage]:
+    def run(self) -> Iterator[_Step]:
         """Step by step, until the model is sure or the steps are used up."""
         loss = LogProbability(ClassTarget(self.index, self.model.classes[self.index]))
         for done in range(self.steps + 1):
@@ -198,12 +198,12 @@ class _Descent:
             trace = Trace(self.model, rounded / 255, (), with_input=True)
             self._note(rounded, trace.logits[0], done)
             if self.probability >= self.confidence or done == self.steps:
-                yield _Stage(self.steps, self.steps)
+                yield _Step(self.steps, self.steps)
                 return
             # The gradient at the normalised input has the sign of that at the pixels.
             way = trace.gradient(loss, INPUT).sign().to(self.here)
             self.here = (self.here + self.rate * way).clamp(self.low, self.high)
-            yield _Stage(done, self.steps)
+            yield _Step(done, self.steps)
 
     def _note(self, levels: torch.Tensor, logits: torch.Tensor, done: int) -> None:
         probability = float(self.model.probabilities(logits.float())[self.index])

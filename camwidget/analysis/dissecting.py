@@ -24,7 +24,7 @@ from ..models.vision_model import VisionModel
 from ..progress import Progress, follow
 from .dissection import Dissection, Unit
 
-__all__ = ["Labelled", "answers", "dissect"]
+__all__ = ["LabeledPicture", "answers", "dissect"]
 
 #: Differences below this part of a unit's range are rounding: between equal values, interpolation changes last digits.
 _ROUNDING = 1e-6
@@ -33,7 +33,7 @@ _ROUNDING = 1e-6
 _NUMBERS = 1 << 24
 
 
-class Labelled(Protocol):
+class LabeledPicture(Protocol):
     """A picture in which it is known what is where, such as ``zoo.Sample``."""
 
     @property
@@ -46,7 +46,7 @@ class Labelled(Protocol):
 
 def dissect(
     model: VisionModel,
-    samples: Sequence[Labelled],
+    samples: Sequence[LabeledPicture],
     layer: str | None = None,
     *,
     quantile: float = 0.995,
@@ -98,7 +98,7 @@ def dissect(
 
 
 @dataclass(frozen=True)
-class _Stage:
+class _Pass:
     done: int
     total: int
 
@@ -109,7 +109,7 @@ class _Work:
     def __init__(
         self,
         model: VisionModel,
-        samples: Sequence[Labelled],
+        samples: Sequence[LabeledPicture],
         layer: str,
         categories: dict[str, str],
         quantile: float,
@@ -120,7 +120,7 @@ class _Work:
         self.levels = _Levels()
         self.overlaps = _Overlaps()
 
-    def steps(self) -> Iterator[_Stage]:
+    def steps(self) -> Iterator[_Pass]:
         """Both passes, batch by batch."""
         count = len(self.samples)
         size = batch_size(self.model, *self._pixels(0, 1).shape[-2:])
@@ -130,7 +130,7 @@ class _Work:
 
         for done, maps in in_batches(self.model, 0, count, size, level):
             self.levels.add(maps, count, self.quantile)
-            yield _Stage(done, 2 * count)
+            yield _Pass(done, 2 * count)
         cut = self.levels.cut()
 
         def overlap(begin: int, end: int) -> list[_Overlaps]:
@@ -145,7 +145,7 @@ class _Work:
         for done, parts in in_batches(self.model, 0, count, size, overlap):
             for part in parts:
                 self.overlaps.add(part)
-            yield _Stage(count + done, 2 * count)
+            yield _Pass(count + done, 2 * count)
 
     def dissection(self, min_iou: float) -> Dissection:
         """What was counted, as names."""

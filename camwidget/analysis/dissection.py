@@ -17,7 +17,7 @@ from ..models.vision_model import VisionModel
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .dissecting import Labelled
+    from .dissecting import LabeledPicture
 
 __all__ = ["Dissection", "Unit"]
 
@@ -72,7 +72,7 @@ class Dissection:
     peaks: np.ndarray = field(repr=False)
     min_iou: float
     subject: VisionModel = field(repr=False)
-    samples: Sequence[Labelled] = field(repr=False)
+    samples: Sequence[LabeledPicture] = field(repr=False)
 
     @property
     def named(self) -> tuple[Unit, ...]:

@@ -17,7 +17,7 @@ from ..execution.device import is_want_of_memory
 from ..execution.running import wants_rows
 from ..models.layers import hooked
 from ..models.vision_model import VisionModel
-from .batchnorm_folding import folded
+from .batchnorm_folding import fold_batchnorms
 from .precision_timing import warn_if_slower
 from .targets import Target, score_of, wants_output
 from .trace import Trace, in_precision
@@ -76,7 +76,7 @@ def rerun(
     first = make(start, start + 1)
     warn_if_slower(model, first, precision)
     if total - start >= _WORTH:
-        model = folded(model, first)
+        model = fold_batchnorms(model, first)
     size = min(most, batch_size(model, *first.shape[-2:]))
 
     def run(begin: int, end: int) -> tuple[Any, torch.Tensor]:

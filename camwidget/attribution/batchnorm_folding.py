@@ -18,10 +18,10 @@ from ..models.layers import hooked
 from ..models.vision_model import VisionModel
 from ..runtime.error_reports import log_error
 
-__all__ = ["folded"]
+__all__ = ["fold_batchnorms"]
 
 
-def folded(model: VisionModel, inputs: torch.Tensor) -> VisionModel:
+def fold_batchnorms(model: VisionModel, inputs: torch.Tensor) -> VisionModel:
     """The model with its normalisations folded, or itself where there are none, or something stands in the way.
 
     Made anew each time, since the user may train between two calls; and compared with the model on ``inputs``.

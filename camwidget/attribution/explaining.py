@@ -33,7 +33,7 @@ _Picture: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 _Several: TypeAlias = "list[Any] | tuple[Any, ...]"
 
 
-class _How(TypedDict, total=False):
+class _Settings(TypedDict, total=False):
     precision: str
     progress: Progress | None
 
@@ -47,7 +47,7 @@ def explain(
     method: Any = "gradcam",
     *,
     layer: _Several | Literal["all"],
-    **how: Unpack[_How],
+    **how: Unpack[_Settings],
 ) -> Explanations: ...
 @overload
 def explain(
@@ -56,7 +56,7 @@ def explain(
     target: TargetLike | None = None,
     method: str | Method = "gradcam",
     layer: str | None = None,
-    **how: Unpack[_How],
+    **how: Unpack[_Settings],
 ) -> Explanation: ...
 @overload
 def explain(
@@ -65,7 +65,7 @@ def explain(
     target: Any = None,
     method: Any = "gradcam",
     layer: Any = None,
-    **how: Unpack[_How],
+    **how: Unpack[_Settings],
 ) -> Explanations: ...
 @overload
 def explain(
@@ -74,7 +74,7 @@ def explain(
     target: _Several,
     method: Any = "gradcam",
     layer: Any = None,
-    **how: Unpack[_How],
+    **how: Unpack[_Settings],
 ) -> Explanations: ...
 @overload
 def explain(
@@ -84,7 +84,7 @@ def explain(
     *,
     method: _Several,
     layer: Any = None,
-    **how: Unpack[_How],
+    **how: Unpack[_Settings],
 ) -> Explanations: ...
 @overload
 def explain(

@@ -15,10 +15,10 @@ from ..execution.random_numbers import PrivateDraws
 from ..models.vision_model import VisionModel
 from ..runtime.error_reports import error_line, log_error
 
-__all__ = ["randomised"]
+__all__ = ["randomized_copy"]
 
 
-def randomised(model: VisionModel, seed: int = 0) -> nn.Module:
+def randomized_copy(model: VisionModel, seed: int = 0) -> nn.Module:
     """A copy of a model's module with all weights random, for ``VisionModel.around``.
 
     Every part that knows how it begins (``reset_parameters``) begins again. All other parameters, and those that this

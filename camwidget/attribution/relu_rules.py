@@ -18,7 +18,7 @@ __all__ = [
     "ReluRule",
     "deconvolved",
     "guided",
-    "ruled",
+    "relu_rule",
 ]
 
 #: (gradient at the input by the chain rule, gradient at the output) to the gradient handed on.
@@ -36,7 +36,7 @@ def deconvolved(inward: torch.Tensor, outward: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def ruled(root: torch.Tensor, rule: ReluRule) -> Iterator[None]:
+def relu_rule(root: torch.Tensor, rule: ReluRule) -> Iterator[None]:
     """While open, backward passes from ``root`` through its graph obey ``rule`` at each rectifier."""
 
     def hook(grad_inputs: Any, grad_outputs: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import torch
 
 from ..errors import CamwidgetError, TargetError
-from ..models.outputs import Answer, is_plain
+from ..models.outputs import ScoredOutput, is_plain
 from ..models.scores import log_probabilities_of
 from ..runtime.error_reports import error_line
 
@@ -220,7 +220,7 @@ def score_of(target: Target, returned: Any, logits: torch.Tensor) -> torch.Tenso
     # A copy of logits, which somebody's function may write into.
     source = logits.clone()
     if wants_output(target) and not is_plain(returned, logits):
-        source = returned.output if isinstance(returned, Answer) else returned
+        source = returned.output if isinstance(returned, ScoredOutput) else returned
     try:
         score = target.score(source)
     except CamwidgetError:

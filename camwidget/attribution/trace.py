@@ -24,7 +24,7 @@ from ..models.layers import hooked
 from ..models.outputs import is_plain, tensors_of
 from ..models.vision_model import VisionModel
 from ..runtime.caches import size_of
-from .relu_rules import ReluRule, ruled
+from .relu_rules import ReluRule, relu_rule
 from .targets import Target, score_of
 
 __all__ = ["INPUT", "PRECISIONS", "LargeGraphError", "Trace", "check_precision", "in_precision"]
@@ -166,7 +166,7 @@ class Trace:
         with self.model.undisturbed(runs=False), torch.enable_grad():
             # Pictures do not mix in evaluation mode, so the sum over them has each one's gradient.
             scores = torch.stack([score_of(t, self._returned, self._graph).sum() for t in wanted])
-            with contextlib.nullcontext() if rule is None else ruled(scores, rule):
+            with contextlib.nullcontext() if rule is None else relu_rule(scores, rule):
                 rows = (
                     self._rows(scores, leaves)
                     if scores.requires_grad

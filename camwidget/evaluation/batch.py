@@ -15,9 +15,9 @@ from ..attribution.trace import Trace
 from ..errors import CamwidgetError, LayerError, ModelError, PictureError
 from ..execution.device import is_want_of_memory
 from ..execution.isolated_pass import autocast_off
-from ..metrics import Bench, Case, Score, Subject, score_steps
+from ..metrics import Case, MetricContext, Score, ScoredPicture, score_steps
 from ..metrics.scoring import faults
-from .items import Item, Opened, open_item
+from .items import Item, OpenedItem, open_item
 from .plan import Combination, Plan
 
 __all__ = ["Row", "run_batch"]
@@ -31,7 +31,7 @@ Tick = Callable[[], None]
 
 def run_batch(
     plan: Plan,
-    bench: Bench,
+    bench: MetricContext,
     items: Sequence[Item],
     tick: Tick = lambda: None,
     *,
@@ -50,7 +50,7 @@ def run_batch(
         ModelError, LayerError: if it does, and is to be.
     """
     rows: dict[int, list[Row]] = {}
-    alike: dict[tuple[int, ...], list[Opened]] = {}
+    alike: dict[tuple[int, ...], list[OpenedItem]] = {}
     for item in items:
         if plan.target == "label" and item.label is None and not item.error:
             rows[item.number] = [_skipped(item, "its true class is not known")]
@@ -88,7 +88,9 @@ def _skipped(item: Item, reason: str) -> Row:
     return {"picture": item.number, "name": item.name, "error": reason}
 
 
-def _run(plan: Plan, bench: Bench, group: Sequence[Opened], tick: Tick) -> dict[int, list[Row]]:
+def _run(
+    plan: Plan, bench: MetricContext, group: Sequence[OpenedItem], tick: Tick
+) -> dict[int, list[Row]]:
     """The rows of pictures of one size."""
     pixels = torch.stack([opened.pixels for opened in group])
     model = plan.model.told(pixels)
@@ -124,8 +126,8 @@ def _run(plan: Plan, bench: Bench, group: Sequence[Opened], tick: Tick) -> dict[
 
 
 def _subjects(
-    plan: Plan, bench: Bench, group: Sequence[Opened], trace: Trace, tick: Tick
-) -> list[Subject]:
+    plan: Plan, bench: MetricContext, group: Sequence[OpenedItem], trace: Trace, tick: Tick
+) -> list[ScoredPicture]:
     """The pictures of a trace, each with a case for every combination."""
     model = trace.model
     size = trace.pixels.shape[-2:]
@@ -139,7 +141,7 @@ def _subjects(
         each = tuple(ClassTarget(i, model.classes[i]) for i in chosen)
         target = each[0] if len(set(each)) == 1 else EachTarget(each)
         subjects = [
-            Subject(model, trace.pixels[n], whole[n], bench, opened.item.number, labels[n])
+            ScoredPicture(model, trace.pixels[n], whole[n], bench, opened.item.number, labels[n])
             for n, opened in enumerate(group)
         ]
         for subject, opened in zip(subjects, group, strict=True):

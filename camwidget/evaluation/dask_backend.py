@@ -19,7 +19,7 @@ import torch
 
 from .._version import __version__
 from ..errors import CamwidgetError, DataError
-from ..metrics import Bench
+from ..metrics import MetricContext
 from ..runtime import fork_safety, process_exit
 from .batch import Row, run_batch
 from .items import Item
@@ -84,7 +84,7 @@ def spread_out(
         raise DataError(
             f"client is a dask.distributed.Client that is not asynchronous, not {type(client).__name__}."
         )
-    crew = _Crew(client, _Packed.of(plan))
+    crew = _Submissions(client, _Packed.of(plan))
     finished = distributed.as_completed()
     try:
         while True:
@@ -117,7 +117,7 @@ def spread_out(
         client.cancel(list(crew.tasks))
 
 
-class _Crew:
+class _Submissions:
     """The workers, and what they have been given to do."""
 
     def __init__(self, client: Any, packed: _Packed) -> None:
@@ -163,7 +163,7 @@ def _carried(item: Item) -> Item:
 #: A worker with several threads has one model, and one set of torch's settings.
 _lock = fork_safety.lock()
 #: The plan that was unpacked last, by its name.
-_unpacked: dict[str, tuple[Plan, Bench]] = {}
+_unpacked: dict[str, tuple[Plan, MetricContext]] = {}
 #: How many times each plan was unpacked in this process.
 _times: Counter[str] = Counter()
 
@@ -190,7 +190,7 @@ def _is_here(path: Path) -> bool:
     return path.exists()
 
 
-def _unpack(packed: _Packed) -> tuple[Plan, Bench]:
+def _unpack(packed: _Packed) -> tuple[Plan, MetricContext]:
     if packed.name not in _unpacked:
         here = (__version__, torch.__version__)
         if here != packed.versions:
@@ -202,6 +202,6 @@ def _unpack(packed: _Packed) -> tuple[Plan, Bench]:
 
         _unpacked.clear()  # one model at a time is enough for a worker's memory
         plan: Plan = cloudpickle.loads(packed.plan)
-        _unpacked[packed.name] = plan, Bench(plan.precision, plan.seed)
+        _unpacked[packed.name] = plan, MetricContext(plan.precision, plan.seed)
         _times[packed.name] += 1
     return _unpacked[packed.name]

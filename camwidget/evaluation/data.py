@@ -23,7 +23,7 @@ from ..runtime.error_reports import error_line, log_error
 from .folder import Folder, spread
 from .items import Item
 from .labels import Labels
-from .parsing import Reader, TruthLike, parts, title
+from .parsing import ElementParser, TruthLike, parts, title
 
 __all__ = ["Data", "a_count", "open_data"]
 
@@ -93,7 +93,7 @@ def open_data(
     elif not isinstance(data, (str, os.PathLike, list, tuple)):
         names = _class_names(data)
     labels = Labels(model, classes, names, strict=strict)
-    reader = Reader(labels, truth)
+    reader = ElementParser(labels, truth)
     if isinstance(data, (str, os.PathLike)):
         return Folder(Path(data), reader, limit)
     streams = (torch.utils.data.DataLoader, torch.utils.data.IterableDataset)
@@ -102,11 +102,11 @@ def open_data(
             raise DataError(
                 f"data is a folder, a list of pictures, a dataset or a DataLoader, not {type(data).__name__}."
             )
-        return Streamed(data, reader, limit)
+        return StreamedData(data, reader, limit)
     try:
         count = len(data)
     except TypeError:
-        return Streamed(data, reader, limit)
+        return StreamedData(data, reader, limit)
     if not count:
         raise DataError("There is nothing to evaluate: the data is empty.")
     if isinstance(data, (list, tuple)):
@@ -115,15 +115,15 @@ def open_data(
             if not isinstance(label, Mapping):
                 labels.index(label, title(element, number))
     kind = "list" if isinstance(data, (list, tuple)) else type(data).__name__
-    return Listed(data, reader, spread(count, limit), kind)
+    return ListedData(data, reader, spread(count, limit), kind)
 
 
-class Listed:
+class ListedData:
     """A list, a torchvision dataset, or anything else with a length and places."""
 
     is_shuffled = False
 
-    def __init__(self, data: Any, reader: Reader, chosen: Sequence[int], kind: str) -> None:
+    def __init__(self, data: Any, reader: ElementParser, chosen: Sequence[int], kind: str) -> None:
         self.kind = kind
         self.total: int | None = len(chosen)
         self._data, self._reader, self._chosen = data, reader, chosen
@@ -231,10 +231,10 @@ def _names(data: Any) -> Callable[[int], str] | None:
     return name
 
 
-class Streamed:
+class StreamedData:
     """A DataLoader, or anything else that is gone through from its beginning."""
 
-    def __init__(self, data: Iterable[Any], reader: Reader, limit: int | None) -> None:
+    def __init__(self, data: Iterable[Any], reader: ElementParser, limit: int | None) -> None:
         self.is_loader = isinstance(data, torch.utils.data.DataLoader)
         self.kind = "DataLoader" if self.is_loader else type(data).__name__
         self.is_shuffled = isinstance(_sampler(data), _SHUFFLERS)
@@ -261,7 +261,7 @@ class Streamed:
         """From the ``start``-th on; those before are gone through too."""
         elements = self._loaded() if self.is_loader else iter(self._data)
         for number, element in itertools.islice(enumerate(elements), start, self._limit):
-            if isinstance(element, _Lost):
+            if isinstance(element, _UnreadPicture):
                 yield Item(number, f"picture {number}", error=element.reason)
             else:
                 yield self._reader.item(number, title(element, number), element)
@@ -316,7 +316,7 @@ def _sampler(data: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class _Lost:
+class _UnreadPicture:
     """A picture that could not be had."""
 
     reason: str
@@ -330,7 +330,7 @@ def _alone(loader: Any, place: int, reason: str) -> Any:
         raise
     except Exception as error:  # this one is why
         log_error(error, f"Picture {place} is skipped.", loader, level=logging.INFO)
-        return _Lost(error_line(error) or reason)
+        return _UnreadPicture(error_line(error) or reason)
     return element
 
 

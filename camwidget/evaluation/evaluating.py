@@ -11,7 +11,7 @@ from typing import Any
 from .._validation import require_model
 from ..attribution.methods import Method
 from ..errors import DataError, MetricError, ModelError
-from ..metrics import Bench, Metric
+from ..metrics import Metric, MetricContext
 from ..models.vision_model import VisionModel
 from ..progress import Progress, Stage, follow
 from .batch import Row, run_batch
@@ -20,7 +20,7 @@ from .evaluation import Evaluation
 from .items import Item
 from .parsing import TruthLike
 from .plan import Plan, facts_of, make_plan
-from .results_file import Records
+from .results_file import ResultsFile
 
 __all__ = ["evaluate"]
 
@@ -99,7 +99,7 @@ def evaluate(
             "shuffle=False."
         )
     facts = facts_of(plan, found)
-    with contextlib.closing(Records(results, facts)) as records:
+    with contextlib.closing(ResultsFile(results, facts)) as records:
         steps = _Run(plan, found, records, client, progress).steps()
         # Closed here and now when somebody cancels: work that is under way elsewhere is called off.
         with contextlib.closing(steps):
@@ -119,7 +119,7 @@ class _Run:
     """The batches that are not finished yet, one after another or on a cluster."""
 
     def __init__(
-        self, plan: Plan, data: Data, records: Records, client: Any, progress: Progress | None
+        self, plan: Plan, data: Data, records: ResultsFile, client: Any, progress: Progress | None
     ) -> None:
         self.plan, self.data, self.records = plan, data, records
         self.client, self.progress = client, progress
@@ -130,7 +130,7 @@ class _Run:
         """Once a batch, and in between where only asking is of interest."""
         yield self._stage()
         if self.client is None:
-            bench = Bench(self.plan.precision, self.plan.seed)
+            bench = MetricContext(self.plan.precision, self.plan.seed)
             for number, items in self._batches():
                 # A model that fails from the start is not asked about thousands of pictures; later ones are skipped.
                 rows = run_batch(self.plan, bench, items, self._tick, strict=self._done == 0)

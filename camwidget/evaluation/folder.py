@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import DataError
 from ..images.folders import walk_folder
 from .items import Item
-from .parsing import Reader
+from .parsing import ElementParser
 
 __all__ = ["Folder", "spread"]
 
@@ -31,7 +31,7 @@ class Folder:
     kind = "folder"
     is_shuffled = False
 
-    def __init__(self, root: Path, reader: Reader, limit: int | None) -> None:
+    def __init__(self, root: Path, reader: ElementParser, limit: int | None) -> None:
         self._root, self._reader = root.expanduser(), reader
         if not self._root.is_dir():
             what = "a file" if self._root.exists() else "nothing"

@@ -12,16 +12,22 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError, PictureError
-from ..images.ground_truth import GroundTruth, Whereabouts, objects_of, whereabouts, whereabouts_of
+from ..images.ground_truth import (
+    GroundTruth,
+    ObjectLocations,
+    object_locations,
+    objects_of,
+    whereabouts,
+)
 from ..models.vision_model import VisionModel
 
-__all__ = ["Item", "Opened", "as_truth", "open_item"]
+__all__ = ["Item", "OpenedItem", "as_truth", "open_item"]
 
 Masks = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Boxes:
+class BoxRegions:
     """Rectangles round objects, float64 (n, 4): left, top, right, bottom, in the picture's own pixels."""
 
     corners: NDArray[np.float64]
@@ -52,11 +58,11 @@ class Item:
     name: str
     picture: Any = None
     label: int | None = None
-    truth: Masks | Boxes | GroundTruth | None = None
+    truth: Masks | BoxRegions | GroundTruth | None = None
     error: str = ""
 
 
-def as_truth(value: Any) -> Masks | Boxes | GroundTruth | None:
+def as_truth(value: Any) -> Masks | BoxRegions | GroundTruth | None:
     """Where objects are, as a person gives it: a mask (H, W), masks (n, H, W), boxes (n, 4), or a ground truth.
 
     Raises:
@@ -83,7 +89,7 @@ def as_truth(value: Any) -> Masks | Boxes | GroundTruth | None:
                 f"{corners[~proper][0].tolist()}. Boxes of (x, y, width, height) are turned by adding x and y to the "
                 "last two."
             )
-        return Boxes(corners)
+        return BoxRegions(corners)
     if is_number and array.ndim in (2, 3) and set(np.unique(array).tolist()) <= {0, 1}:
         masks = array.astype(bool)
         return masks if masks.ndim == 3 else masks[None]
@@ -101,7 +107,7 @@ def _shown(value: Any, array: np.ndarray) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
+class OpenedItem:
     """A picture as the model gets it.
 
     Attributes:
@@ -112,10 +118,10 @@ class Opened:
 
     item: Item
     pixels: torch.Tensor
-    where: Callable[[VisionModel, int], Whereabouts | None]
+    where: Callable[[VisionModel, int], ObjectLocations | None]
 
 
-def open_item(item: Item, model: VisionModel) -> Opened:
+def open_item(item: Item, model: VisionModel) -> OpenedItem:
     """Read a picture.
 
     Raises:
@@ -126,16 +132,16 @@ def open_item(item: Item, model: VisionModel) -> Opened:
     if isinstance(item.picture, torch.Tensor):
         pixels = model.preprocess.pixels(item.picture)
         size = (int(pixels.shape[-2]), int(pixels.shape[-1]))
-        return Opened(item, pixels, _finder(item, size, is_pixels=True))
+        return OpenedItem(item, pixels, _finder(item, size, is_pixels=True))
     name = item.name if isinstance(item.picture, (bytes, Path)) else None
     picture = model.preprocess.read(item.picture, name=name)
     pixels = model.preprocess.pixels(picture)
-    return Opened(item, pixels, _finder(item, picture.size[::-1], is_pixels=False))
+    return OpenedItem(item, pixels, _finder(item, picture.size[::-1], is_pixels=False))
 
 
 def _finder(
     item: Item, size: tuple[int, int], *, is_pixels: bool
-) -> Callable[[VisionModel, int], Whereabouts | None]:
+) -> Callable[[VisionModel, int], ObjectLocations | None]:
     """From a class to where its objects are.
 
     Masks and boxes are of the true class; where that is unknown, of whatever is explained.
@@ -143,7 +149,7 @@ def _finder(
     truth = item.truth
     if truth is None:
         return lambda model, target: None
-    if not isinstance(truth, Boxes):
+    if not isinstance(truth, BoxRegions):
         masks = truth.masks if isinstance(truth, GroundTruth) else truth
         if masks.shape[1:] != size:
             raise PictureError(
@@ -157,14 +163,14 @@ def _finder(
         if item.label not in (None, target):
             return None
         # Drawn when a metric asks: the boxes of a large picture would fill the memory.
-        return truth.drawn(*size) if isinstance(truth, Boxes) else truth
+        return truth.drawn(*size) if isinstance(truth, BoxRegions) else truth
 
-    def where(model: VisionModel, target: int) -> Whereabouts | None:
+    def where(model: VisionModel, target: int) -> ObjectLocations | None:
         found = objects(model, target)
         if found is None:
             return None
         if not is_pixels:
             return whereabouts(found, model.preprocess)
-        return whereabouts_of(found if len(found) else np.zeros((1, *size), bool))
+        return object_locations(found if len(found) else np.zeros((1, *size), bool))
 
     return where

@@ -17,14 +17,14 @@ from ..models.vision_model import VisionModel
 from .items import Item, as_truth
 from .labels import Labels
 
-__all__ = ["Reader", "TruthLike", "parts", "title"]
+__all__ = ["ElementParser", "TruthLike", "parts", "title"]
 
 #: (number, element of the data) to where its objects are: a mask, masks, boxes, or a ground truth.
 TruthLike = Callable[[int, Any], Any]
 
 
 @dataclass(frozen=True)
-class Reader:
+class ElementParser:
     """How an element of the data is read: a picture, its class, and where its objects are."""
 
     labels: Labels

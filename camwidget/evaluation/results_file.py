@@ -20,7 +20,7 @@ from typing import IO, Any
 from ..errors import DataError, warn
 from .batch import Row
 
-__all__ = ["Records", "run_name"]
+__all__ = ["ResultsFile", "run_name"]
 
 
 def _module(name: str) -> Any:
@@ -46,7 +46,7 @@ def run_name(facts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-class Records:
+class ResultsFile:
     """The rows of a run by batch, and the file that they are kept in.
 
     Args:

@@ -23,9 +23,9 @@ from .random_numbers import PrivateDraws
 from .structure_copy import Uncopyable, copy_structure, named_tensors, parts_of
 
 __all__ = [
-    "Escapes",
-    "Isolation",
-    "Rehearsal",
+    "IsolationRehearsal",
+    "PassIsolation",
+    "TensorEscapes",
     "autocast_off",
     "evaluating",
     "quiet",
@@ -35,7 +35,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Isolation:
+class PassIsolation:
     """How a module is kept from what a pass does to it; its first passes tell.
 
     Attributes:
@@ -61,7 +61,7 @@ _warned: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
 @contextmanager
 def evaluating(
-    module: nn.Module, device: torch.device, isolation: Isolation, *, runs: bool = True
+    module: nn.Module, device: torch.device, isolation: PassIsolation, *, runs: bool = True
 ) -> Iterator[nn.Module]:
     """Give what is to be run of a module for one pass, in evaluation mode; the caller's autocast is off within.
 
@@ -147,7 +147,7 @@ def _cloned(value: torch.Tensor) -> torch.Tensor:
 # -- the first passes ----------------------------------------------------------------------------
 
 
-class Rehearsal:
+class IsolationRehearsal:
     """A copy for a module's first passes, which tell whether copies will do, and what each pass needs of its own.
 
     Its buffers are its own, so that writing into them does no harm and is seen.
@@ -196,7 +196,7 @@ class Rehearsal:
         )
 
 
-class Escapes(TorchFunctionMode):
+class TensorEscapes(TorchFunctionMode):
     """Notes whether this thread computes with a module's own parameters, where a copy of it is run.
 
     Then some object that the copy shares with the module leads back to it.

@@ -7,10 +7,10 @@ import zlib
 
 import numpy as np
 
-__all__ = ["Archive"]
+__all__ = ["BinaryBundle"]
 
 
-class Archive:
+class BinaryBundle:
     """Numbers one behind the other, to be deflated together. Each is known by [offset, length] in bytes."""
 
     def __init__(self) -> None:

@@ -15,12 +15,12 @@ from ..attribution.batched_inference import rerun
 from ..masking.ranks import threshold
 from ..models.vision_model import VisionModel
 from ..progress import Progress, Stage, follow
-from .quantized_maps import Grid
+from .quantized_maps import QuantizedMap
 
 __all__ = ["curve_key", "curves"]
 
 
-class _Mask(NamedTuple):
+class _CurveMask(NamedTuple):
     """A masked picture; ``ranks`` is the number of the first map that ranks the pixels so, −1 where none is needed."""
 
     ranks: int
@@ -37,7 +37,7 @@ def curve_key(mode: str, baseline: str) -> str:
 def curves(
     model: VisionModel,
     pixels: torch.Tensor,
-    grids: Sequence[Grid],
+    grids: Sequence[QuantizedMap],
     classes: Sequence[int],
     modes: Sequence[str],
     baselines: Sequence[str],
@@ -69,19 +69,19 @@ def curves(
         return grids[number].levels((height, width))
 
     alike: dict[bytes, int] = {}
-    wanted: list[dict[str, list[_Mask]]] = []
+    wanted: list[dict[str, list[_CurveMask]]] = []
     for number, grid in enumerate(grids):
         if grid.is_empty:
             wanted.append({})
             continue
         first = alike.setdefault(hashlib.sha256(levels(number).tobytes()).digest(), number)
-        own: dict[str, list[_Mask]] = {}
+        own: dict[str, list[_CurveMask]] = {}
         for mode in modes:
             if mode == "multiply":
-                own[mode] = [_Mask(number, mode, "", 1.0)]
+                own[mode] = [_CurveMask(number, mode, "", 1.0)]
                 continue
             for baseline in baselines:
-                masks = [_plain(_Mask(first, mode, baseline, q)) for q in fractions]
+                masks = [_plain(_CurveMask(first, mode, baseline, q)) for q in fractions]
                 own[curve_key(mode, baseline)] = masks
         wanted.append(own)
     series = list(dict.fromkeys(m for own in wanted for masks in own.values() for m in masks))
@@ -93,7 +93,7 @@ def curves(
 
     fills = {baseline: baseline_pixels(pixels, baseline) for baseline in baselines}
 
-    def masked(mask: _Mask) -> torch.Tensor:
+    def masked(mask: _CurveMask) -> torch.Tensor:
         if mask.mode == "multiply":
             return multiply_pixels(pixels, grids[mask.ranks].saliency((height, width)))
         # As ``mask_pixels``, which would blur the picture anew for every mask.
@@ -122,9 +122,9 @@ def curves(
     ]
 
 
-def _plain(mask: _Mask) -> _Mask:
+def _plain(mask: _CurveMask) -> _CurveMask:
     """The same picture whatever the map, where all of it stays or goes: asked once."""
     if mask.fraction not in (0.0, 1.0):
         return mask
     all_goes = (mask.mode == "remove") == (mask.fraction == 1)
-    return _Mask(-1, "", mask.baseline if all_goes else "", 1.0)
+    return _CurveMask(-1, "", mask.baseline if all_goes else "", 1.0)

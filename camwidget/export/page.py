@@ -23,9 +23,9 @@ from ..models.vision_model import VisionModel
 from ..progress import Progress
 from ..runtime.atomic_files import write_file
 from .html import as_html, as_text, document, page_path, static
-from .payload import Masks, gather
+from .payload import MaskOptions, gather
 from .quantized_maps import STEPS
-from .selection import Choice, Targets, choose_classes, choose_layers, choose_methods
+from .selection import Selection, Targets, choose_classes, choose_layers, choose_methods
 
 __all__ = ["Page", "save_page"]
 
@@ -123,13 +123,13 @@ def save_page(
     whole = told.probabilities(told.logits(pixels[None]).float())[0].double().cpu().numpy()
     listed, shown = choose_classes(told, whole, target, classes)
     names, first = choose_layers(told, layer, layers)
-    chosen = Choice(listed, shown, *choose_methods(told, first, method, methods), names, first)
+    chosen = Selection(listed, shown, *choose_methods(told, first, method, methods), names, first)
     contents = gather(
         told,
         pixels,
         whole,
         chosen,
-        Masks(all_modes, all_baselines, steps),
+        MaskOptions(all_modes, all_baselines, steps),
         f"{name}: masks",
         asked=methods is not None,
         progress=progress,

@@ -18,21 +18,21 @@ from ..images.conversion import shades
 from ..models.vision_model import VisionModel
 from ..plotting import lookup_tables
 from ..progress import Progress
-from .binary_bundle import Archive
+from .binary_bundle import BinaryBundle
 from .curves import curves
 from .html import as_text
 from .image_payload import fill_of
-from .quantized_maps import Grid, grid_of
-from .selection import Choice, quantity_of
+from .quantized_maps import QuantizedMap, quantize_map
+from .selection import Selection, quantity_of
 
-__all__ = ["Contents", "Masks", "gather"]
+__all__ = ["MaskOptions", "Payload", "gather"]
 
 #: Of the data: the script refuses another.
 _FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Masks:
+class MaskOptions:
     """How the picture is masked: what is in the page, and how many fractions of a map."""
 
     modes: Sequence[str]
@@ -41,7 +41,7 @@ class Masks:
 
 
 @dataclass(frozen=True)
-class Contents:
+class Payload:
     """What is in a page."""
 
     data: dict[str, Any] = field(repr=False)
@@ -53,13 +53,13 @@ def gather(
     model: VisionModel,
     pixels: torch.Tensor,
     whole: np.ndarray,
-    chosen: Choice,
-    masks: Masks,
+    chosen: Selection,
+    masks: MaskOptions,
     label: str,
     *,
     asked: bool,
     progress: Progress | None = None,
-) -> Contents:
+) -> Payload:
     """Compute everything.
 
     Args:
@@ -84,7 +84,7 @@ def gather(
         label,
         progress,
     )
-    archive = Archive()
+    archive = BinaryBundle()
     data = {
         "format": _FORMAT,
         "model": as_text(model.name),
@@ -118,23 +118,23 @@ def gather(
         "colormaps": {k: archive.add(v) for k, v in lookup_tables().items()},
         "archive": archive.text(),
     }
-    return Contents(data, start, any(g.is_rounded for g in grids))
+    return Payload(data, start, any(g.is_rounded for g in grids))
 
 
 def _maps(
     model: VisionModel,
     pixels: torch.Tensor,
-    chosen: Choice,
+    chosen: Selection,
     *,
     asked: bool,
     progress: Progress | None,
-) -> tuple[list[Grid], list[list[int]], Explanation, dict[str, tuple[str, ...]]]:
+) -> tuple[list[QuantizedMap], list[list[int]], Explanation, dict[str, tuple[str, ...]]]:
     """The maps, equal ones once; [class, method, layer, map] for each, by their places in the lists of the page.
 
     A layer of −1 is any: the map is the picture's own. The map shown first comes as it is explained, and then at which
     layers each method has its maps.
     """
-    grids: list[Grid] = []
+    grids: list[QuantizedMap] = []
     known: dict[tuple[bytes, tuple[int, ...], bool], int] = {}
     maps: list[list[int]] = []
     start: Explanation | None = None
@@ -153,7 +153,7 @@ def _maps(
         places[m.name] = at
         for number, explanation in enumerate(found):
             row, column = divmod(number, len(at))
-            grid = grid_of(explanation, m)
+            grid = quantize_map(explanation, m)
             key = (grid.cells.tobytes(), grid.cells.shape, grid.is_tone_mapped)
             if key not in known:
                 known[key] = len(grids)
@@ -169,7 +169,7 @@ def _maps(
 
 
 def _missing(
-    model: VisionModel, chosen: Choice, places: dict[str, tuple[str, ...]]
+    model: VisionModel, chosen: Selection, places: dict[str, tuple[str, ...]]
 ) -> dict[str, dict[str, str]]:
     """Why a method has no map at a layer of the page."""
     reasons: dict[str, dict[str, str]] = {}
@@ -184,7 +184,7 @@ def _missing(
     return reasons
 
 
-def _scene(pixels: torch.Tensor, baselines: Sequence[str], archive: Archive) -> dict[str, Any]:
+def _scene(pixels: torch.Tensor, baselines: Sequence[str], archive: BinaryBundle) -> dict[str, Any]:
     shown = shades(pixels)
     height, width = shown.shape[:2]
     fills: dict[str, Any] = {}
@@ -200,10 +200,10 @@ def _scene(pixels: torch.Tensor, baselines: Sequence[str], archive: Archive) -> 
 
 
 def _grid(
-    grid: Grid,
+    grid: QuantizedMap,
     answers: dict[str, np.ndarray],
     size: tuple[int, int],
-    archive: Archive,
+    archive: BinaryBundle,
     scores: str,
 ) -> dict[str, Any]:
     def packed(values: np.ndarray) -> np.ndarray:

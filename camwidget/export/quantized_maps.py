@@ -13,7 +13,7 @@ from ..attribution.methods import Method
 from ..attribution.tone_mapping import tone_knee
 from ..masking.ranks import rank_levels
 
-__all__ = ["EXACT", "FINE_STEPS", "STEPS", "Grid", "grid_of"]
+__all__ = ["EXACT", "FINE_STEPS", "STEPS", "QuantizedMap", "quantize_map"]
 
 #: Maps of up to so many cells are kept as they are; larger ones are rounded to so many steps of their maximum.
 EXACT, STEPS = 1024, 4095
@@ -22,7 +22,7 @@ FINE_STEPS = 65535
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class QuantizedMap:
     """A map (h, w) of numbers ≥ 0.
 
     Enlarged and ranked it decides which pixels are masked, in the browser as for the model: what is rounded is
@@ -59,7 +59,7 @@ class Grid:
         return rank_levels(self.saliency(size))
 
 
-def grid_of(explanation: Explanation, method: Method) -> Grid:
+def quantize_map(explanation: Explanation, method: Method) -> QuantizedMap:
     """An explanation's map by the method that made it."""
     lowest = explanation.raw.min() if method.scale == "range" else 0
     values = np.maximum(explanation.raw - lowest, 0).astype(np.float32)
@@ -68,5 +68,5 @@ def grid_of(explanation: Explanation, method: Method) -> Grid:
     if values.size > EXACT and peak > 0:
         most = FINE_STEPS if method.tone_mapped else STEPS
         steps = np.round(values.astype(np.float64) / peak * most)
-        return Grid(steps.astype(np.uint16), peak, method.tone_mapped)
-    return Grid(values, peak, method.tone_mapped)
+        return QuantizedMap(steps.astype(np.uint16), peak, method.tone_mapped)
+    return QuantizedMap(values, peak, method.tone_mapped)

@@ -15,7 +15,7 @@ from ..errors import CamwidgetError, TargetError
 from ..models.vision_model import VisionModel
 
 __all__ = [
-    "Choice",
+    "Selection",
     "Targets",
     "choose_classes",
     "choose_layers",
@@ -33,7 +33,7 @@ Targets: TypeAlias = str | int | Sequence[str | int] | None
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """What is in a page, and of it what is shown first."""
 
     classes: tuple[int, ...]

@@ -20,14 +20,14 @@ from .dataset_rows import Row, images_of_batch, read_row, row_of_mapping
 from .folders import list_folder, list_traversable
 from .ground_truth import GroundTruth
 
-__all__ = ["DatasetPicture", "Entry", "as_batch", "list_entries"]
+__all__ = ["DatasetPicture", "PictureEntry", "as_batch", "list_entries"]
 
 #: Pictures that are taken out of a generator or a DataLoader: all of them are in memory.
 MOST = 1000
 
 
 @dataclass(frozen=True)
-class Entry:
+class PictureEntry:
     """One of several pictures.
 
     Attributes:
@@ -61,7 +61,7 @@ class DatasetPicture(LazyPicture):
         return read_row(element).picture
 
 
-def list_entries(images: Any) -> list[Entry] | None:
+def list_entries(images: Any) -> list[PictureEntry] | None:
     """The pictures in a container, or None of what is one picture itself.
 
     Classes that come with pictures are left out. Files are not opened here: a broken one must not keep the others from
@@ -87,17 +87,17 @@ def list_entries(images: Any) -> list[Entry] | None:
     if is_traversable(images):
         return _in_archive(images) if images.is_dir() else None
     if isinstance(images, np.ndarray) and (images.ndim == 0 or images.dtype.kind not in "OUS"):
-        return [Entry(array) for array in _batch(images)] if images.ndim == 4 else None
+        return [PictureEntry(array) for array in _batch(images)] if images.ndim == 4 else None
     if isinstance(images, torch.Tensor):
-        return [Entry(tensor) for tensor in images] if images.ndim == 4 else None
+        return [PictureEntry(tensor) for tensor in images] if images.ndim == 4 else None
     if _is_one(images):
         return None
     _refuse_others(images)
     if isinstance(images, (list, tuple)):
         return _all(images)
-    found: list[Entry] | None = None
+    found: list[PictureEntry] | None = None
     if isinstance(images, torch.utils.data.DataLoader):
-        found = [Entry(picture) for picture in _limited(_of_loader(images), images)]
+        found = [PictureEntry(picture) for picture in _limited(_of_loader(images), images)]
     elif isinstance(images, np.ndarray) or _is_column(images):
         found = _all(images)
     elif hasattr(images, "__getitem__") and hasattr(images, "__len__"):
@@ -145,37 +145,37 @@ def _is_folder(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def _in_folder(folder: Path) -> list[Entry]:
+def _in_folder(folder: Path) -> list[PictureEntry]:
     root = folder.expanduser()
-    return [Entry(path, path.relative_to(root).as_posix()) for path in list_folder(root)]
+    return [PictureEntry(path, path.relative_to(root).as_posix()) for path in list_folder(root)]
 
 
-def _in_archive(folder: Any) -> list[Entry]:
+def _in_archive(folder: Any) -> list[PictureEntry]:
     """The pictures in a folder of a ZIP archive or of a package."""
-    return [Entry(path, name) for name, path in list_traversable(folder)]
+    return [PictureEntry(path, name) for name, path in list_traversable(folder)]
 
 
-def _all(elements: Iterable[Any]) -> list[Entry]:
+def _all(elements: Iterable[Any]) -> list[PictureEntry]:
     return [entry for element in elements for entry in _elements(element)]
 
 
-def _elements(element: Any) -> list[Entry]:
+def _elements(element: Any) -> list[PictureEntry]:
     """An element of a list: a picture, a folder, or a picture with its class."""
     if isinstance(element, (str, os.PathLike)):
         if _is_folder(element):
             return _in_folder(Path(element))
         _refuse_pattern(element)
-        return [Entry(element, Path(element).name)]
+        return [PictureEntry(element, Path(element).name)]
     if is_traversable(element):
-        return _in_archive(element) if element.is_dir() else [Entry(element, element.name)]
+        return _in_archive(element) if element.is_dir() else [PictureEntry(element, element.name)]
     return [_entry(read_row(element))]
 
 
-def _entry(row: Row) -> Entry:
-    return Entry(row.picture, row.name)
+def _entry(row: Row) -> PictureEntry:
+    return PictureEntry(row.picture, row.name)
 
 
-def _named(images: Mapping[Any, Any]) -> list[Entry]:
+def _named(images: Mapping[Any, Any]) -> list[PictureEntry]:
     """The pictures of a mapping from names."""
     entries = []
     for key, value in images.items():
@@ -192,7 +192,7 @@ def _named(images: Mapping[Any, Any]) -> list[Entry]:
                 f"{key!r} of the mapping is a {type(value).__name__}, not one picture: of several data sets pass one, "
                 f"such as images[{key!r}]."
             )
-        entries.append(Entry(read_row(value).picture, str(key)))
+        entries.append(PictureEntry(read_row(value).picture, str(key)))
     return entries
 
 
@@ -242,7 +242,7 @@ def _limited(pictures: Iterable[Any], what: Any) -> list[Any]:
     return found
 
 
-def _of_dataset(dataset: Any) -> list[Entry]:
+def _of_dataset(dataset: Any) -> list[PictureEntry]:
     """Of a data set whose elements are had one by one."""
     inner, numbers = dataset, range(len(dataset))
     places = list(numbers)
@@ -251,8 +251,8 @@ def _of_dataset(dataset: Any) -> list[Entry]:
     samples, root = getattr(inner, "samples", None), getattr(inner, "root", None)
     if isinstance(samples, list) and samples and isinstance(samples[0], tuple) and root:
         files = [Path(samples[place][0]) for place in places]
-        return [Entry(file, Path(os.path.relpath(file, root)).as_posix()) for file in files]
-    return [Entry(DatasetPicture(dataset, number)) for number in numbers]
+        return [PictureEntry(file, Path(os.path.relpath(file, root)).as_posix()) for file in files]
+    return [PictureEntry(DatasetPicture(dataset, number)) for number in numbers]
 
 
 def _of_loader(loader: Any) -> Iterator[Any]:

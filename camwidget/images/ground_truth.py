@@ -5,25 +5,28 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PictureError
-from .preprocess import Preprocess
+
+if TYPE_CHECKING:
+    # Imported for types only: the zoo draws its pictures without PyTorch.
+    from .preprocess import Preprocess
 
 __all__ = [
     "GroundTruth",
-    "Whereabouts",
+    "ObjectLocations",
     "find_objects",
     "fit_mask",
+    "object_locations",
     "objects_of",
     "outline",
     "share_inside",
     "tight_box",
     "whereabouts",
-    "whereabouts_of",
 ]
 
 Mask = NDArray[np.bool_]
@@ -51,7 +54,7 @@ class GroundTruth(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Whereabouts:
+class ObjectLocations:
     """Where the objects of one class are, at the model's size.
 
     Attributes:
@@ -63,22 +66,22 @@ class Whereabouts:
     boxes: NDArray[np.int64]
 
 
-def whereabouts(masks: Mask, preprocess: Preprocess) -> Whereabouts:
+def whereabouts(masks: Mask, preprocess: Preprocess) -> ObjectLocations:
     """Masks (n, H, W) of a picture's objects, fitted to the model's size; what is cropped away has no box."""
     # Without any object, an empty mask has the size that masks would have.
     drawn = masks if len(masks) else np.zeros((1, *masks.shape[1:]), bool)
-    return whereabouts_of(np.stack([fit_mask(mask, preprocess) for mask in drawn]))
+    return object_locations(np.stack([fit_mask(mask, preprocess) for mask in drawn]))
 
 
-def whereabouts_of(masks: Mask) -> Whereabouts:
+def object_locations(masks: Mask) -> ObjectLocations:
     """Masks (n, H, W) of objects, at the model's size already."""
     boxes = [box for box in map(tight_box, masks) if box is not None]
-    return Whereabouts(np.asarray(masks.any(0)), np.array(boxes, dtype=np.int64).reshape(-1, 4))
+    return ObjectLocations(np.asarray(masks.any(0)), np.array(boxes, dtype=np.int64).reshape(-1, 4))
 
 
 def find_objects(
     truth: GroundTruth, target: str, text: str | None, preprocess: Preprocess
-) -> Whereabouts | None:
+) -> ObjectLocations | None:
     """Where the objects of a class are at the model's size, by what a picture carries along; None if it cannot say.
 
     Args:

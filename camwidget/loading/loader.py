@@ -16,7 +16,7 @@ from torchvision.models import Weights, WeightsEnum
 from .. import zoo
 from ..errors import ModelError, WeightsError
 from ..images.preprocess import Preprocess
-from ..models.provenance import Origin
+from ..models.provenance import Provenance
 from ..models.vision_model import VisionModel
 from ..models.wrapping import best_device
 from .checkpoints import Checkpoint, Readable, fill
@@ -57,7 +57,7 @@ def load(
     place = best_device() if device is None else _usable(device)
     name = known_name(name)
     model = _loaded(name, weights, classes, place)
-    model.origin = Origin(
+    model.origin = Provenance(
         "load",
         name,
         weights=_written(weights),

@@ -16,7 +16,7 @@ from torch.nn import functional as nnF
 from torchvision.transforms import functional as F
 
 from ..errors import CamwidgetError
-from ..runtime.caches import Recent, size_of
+from ..runtime.caches import BoundedCache, size_of
 from .inpainting import INPAINTINGS, inpaint_pixels
 
 __all__ = [
@@ -131,8 +131,8 @@ class RecentFills:
     """The last few baselines of pictures that nobody changes, as an explorer's are: a slider asks at each step."""
 
     def __init__(self) -> None:
-        self._made: Recent[tuple[ReferenceType[torch.Tensor], torch.Tensor]]
-        self._made = Recent(4, lambda made: size_of(made[1]))
+        self._made: BoundedCache[tuple[ReferenceType[torch.Tensor], torch.Tensor]]
+        self._made = BoundedCache(4, lambda made: size_of(made[1]))
 
     def get(self, pixels: torch.Tensor, baseline: str) -> torch.Tensor:
         """As ``baseline_pixels``."""

@@ -78,7 +78,7 @@ def _telea(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
     return np.stack(filled, axis=-1)
 
 
-#: Beside ``perturb.BASELINES``, which do not ask where the holes are.
+#: Beside ``baselines.BASELINES``, which do not ask where the holes are.
 INPAINTINGS: dict[str, Inpainting] = {
     "inpaint": Inpainting(
         "Damelin & Hoang 2018, On surface completion and image inpainting by biharmonic functions, arXiv:1707.06567",

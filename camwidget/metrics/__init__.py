@@ -15,20 +15,20 @@ from . import (  # isort: skip
     agreement,
     localization_metrics,
 )
-from .cases import Again, Bench, Case, Change, Subject
+from .cases import Case, Change, MetricContext, Recomputation, ScoredPicture
 from .measuring import measure
 from .registry import Metric, Score, get_metric, list_metrics, metric
 from .scoring import Scoring, score_steps
 
 __all__ = [
-    "Again",
-    "Bench",
     "Case",
     "Change",
     "Metric",
+    "MetricContext",
+    "Recomputation",
     "Score",
+    "ScoredPicture",
     "Scoring",
-    "Subject",
     "agreement",
     "compactness",
     "confidence",

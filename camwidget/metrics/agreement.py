@@ -9,7 +9,7 @@ import torch
 
 from ..attribution.methods import get_method
 from ..errors import MetricError
-from .cases import Again, Case
+from .cases import Case, Recomputation
 from .randomization_metrics import likeness
 from .registry import Score, metric
 from .settings import whole
@@ -29,7 +29,7 @@ __all__: list[str] = []
 )
 def occlusion_correlation(
     case: Case, *, window: int | None = None, stride: int | None = None
-) -> Generator[Again, torch.Tensor, Score]:
+) -> Generator[Recomputation, torch.Tensor, Score]:
     """The rank correlation of the map with the occlusion map of the same class: 1 if they rank pixels alike.
 
     Args:
@@ -46,7 +46,7 @@ def occlusion_correlation(
             "most its shorter side, and a stride of at most the window."
         )
     method = get_method("occlusion", window=square, stride=step)
-    maps = yield Again(("whole",), lambda: case.subject.pixels[None], method=method)
+    maps = yield Recomputation(("whole",), lambda: case.subject.pixels[None], method=method)
     return likeness(case, maps[0], "occlusion's map")
 
 

@@ -13,13 +13,13 @@ import torch
 from ..analysis.correlation import unit_ranks
 from ..analysis.mask_curve import multiply_pixels
 from ..attribution.methods import Method
-from ..images.ground_truth import Whereabouts
+from ..images.ground_truth import ObjectLocations
 from ..masking.baselines import baseline_pixels
 from ..masking.inpainting import INPAINTINGS, inpaint_pixels
 from ..masking.ranks import LEVELS, levels_of, threshold
 from ..models.vision_model import VisionModel
 
-__all__ = ["Again", "Bench", "Case", "Change", "Subject"]
+__all__ = ["Case", "Change", "MetricContext", "Recomputation", "ScoredPicture"]
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Again:
+class Recomputation:
     """Maps that are to be made anew: of other pixels, by another model, of another class, or by another method.
 
     Attributes:
@@ -58,7 +58,7 @@ class Again:
 
 
 @dataclass
-class Bench:
+class MetricContext:
     """What all pictures of a measurement share.
 
     Attributes:
@@ -74,7 +74,7 @@ class Bench:
 
 
 @dataclass(eq=False)
-class Subject:
+class ScoredPicture:
     """A picture whose maps are scored, and what the model says of it.
 
     Attributes:
@@ -92,10 +92,10 @@ class Subject:
     model: VisionModel
     pixels: torch.Tensor
     whole: torch.Tensor
-    bench: Bench = field(default_factory=Bench)
+    bench: MetricContext = field(default_factory=MetricContext)
     number: int = 0
     label: int | None = None
-    where: Callable[[int], Whereabouts | None] = lambda target: None
+    where: Callable[[int], ObjectLocations | None] = lambda target: None
     cases: list[Case] = field(default_factory=list)
     memory: dict[Hashable, Any] = field(default_factory=dict)
 
@@ -118,7 +118,7 @@ class Subject:
             return inpaint_pixels(self.pixels, hidden, baseline)
         return torch.where(hidden, self.baseline(baseline), self.pixels)
 
-    def whereabouts(self, target: int) -> Whereabouts | None:
+    def whereabouts(self, target: int) -> ObjectLocations | None:
         """Where the objects of a class are, at the model's size."""
         return self.remembered(("where", target), lambda: self.where(target))
 
@@ -146,7 +146,7 @@ class Case:
         peak: the greatest value of the map before it was scaled; None where that is unknown.
     """
 
-    subject: Subject
+    subject: ScoredPicture
     target: int
     saliency: torch.Tensor
     method: Method | None = None
@@ -175,7 +175,7 @@ class Case:
         return levels_of(self.saliency[None])[0]
 
     @property
-    def whereabouts(self) -> Whereabouts | None:
+    def whereabouts(self) -> ObjectLocations | None:
         """Where the objects of the target's class are."""
         return self.subject.whereabouts(self.target)
 

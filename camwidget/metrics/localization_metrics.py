@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..analysis.correlation import wide
 from ..analysis.localizing import best_overlap, localize, overlap, points_at
-from ..images.ground_truth import Whereabouts, share_inside
+from ..images.ground_truth import ObjectLocations, share_inside
 from .cases import Case
 from .registry import Score, metric
 from .settings import real
@@ -53,7 +53,7 @@ def _of_objects(function: Callable[..., float | Score]) -> Callable[..., float |
     needs=("truth",),
 )
 @_of_objects
-def pointing(case: Case, where: Whereabouts, *, tolerance: float | None = None) -> float:
+def pointing(case: Case, where: ObjectLocations, *, tolerance: float | None = None) -> float:
     """1 if the map's peak is at most ``tolerance`` away from an object of the class, else 0.
 
     The mean over pictures, or over classes and then of these, is the paper's accuracy. Of several peaks the first in
@@ -104,7 +104,7 @@ def pointing_recall(
     return 0.0 if abstains else float(_is_hit(case, where, tolerance))
 
 
-def _is_hit(case: Case, where: Whereabouts, tolerance: float | None) -> bool:
+def _is_hit(case: Case, where: ObjectLocations, tolerance: float | None) -> bool:
     reach = None if tolerance is None else real("tolerance", tolerance, 0)
     peak = divmod(int(case.saliency.argmax()), case.saliency.shape[1])
     return points_at(peak, where.mask, reach)
@@ -124,7 +124,7 @@ def _is_hit(case: Case, where: Whereabouts, tolerance: float | None) -> bool:
     needs=("truth",),
 )
 @_of_objects
-def energy(case: Case, where: Whereabouts) -> float:
+def energy(case: Case, where: ObjectLocations) -> float:
     """``Σ_inside L / Σ L``: the share of the saliency inside; the paper takes boxes, here the masks count."""
     return share_inside(case.saliency.cpu().numpy(), where.mask)
 
@@ -140,7 +140,7 @@ def energy(case: Case, where: Whereabouts) -> float:
     needs=("truth",),
 )
 @_of_objects
-def inside_outside(case: Case, where: Whereabouts) -> float | Score:
+def inside_outside(case: Case, where: ObjectLocations) -> float | Score:
     """The mean saliency inside over the mean outside: 1 for a map that does not heed the object.
 
     Nothing at all outside would be infinitely good, and one such picture would be the mean of all: outside counts as
@@ -169,7 +169,7 @@ def inside_to_outside(saliency: torch.Tensor, mask: NDArray[np.bool_]) -> float:
     needs=("truth",),
 )
 @_of_objects
-def iou(case: Case, where: Whereabouts, *, threshold: float = 0.15) -> float:
+def iou(case: Case, where: ObjectLocations, *, threshold: float = 0.15) -> float:
     """``|M ∩ T| / |M ∪ T|``, M being where the saliency is at least ``threshold`` of its maximum, T the object.
 
     Args:
@@ -197,7 +197,7 @@ def iou(case: Case, where: Whereabouts, *, threshold: float = 0.15) -> float:
     needs=("truth",),
 )
 @_of_objects
-def localization(case: Case, where: Whereabouts, *, threshold: float = 0.15) -> float:
+def localization(case: Case, where: ObjectLocations, *, threshold: float = 0.15) -> float:
     """The intersection over union of the map's box (``localize``) with that of the object it fits best.
 
     Args:
@@ -209,7 +209,7 @@ def localization(case: Case, where: Whereabouts, *, threshold: float = 0.15) -> 
     return 0.0 if found is None else best_overlap(found.box, where.boxes)
 
 
-def _error(case: Case, where: Whereabouts, top: int, threshold: float) -> float | Score:
+def _error(case: Case, where: ObjectLocations, top: int, threshold: float) -> float | Score:
     label = case.subject.label
     if case.target != label:
         assert label is not None, "checked before"
@@ -235,7 +235,9 @@ def _error(case: Case, where: Whereabouts, top: int, threshold: float) -> float 
     needs=("truth", "label"),
 )
 @_of_objects
-def top1_localization(case: Case, where: Whereabouts, *, threshold: float = 0.15) -> float | Score:
+def top1_localization(
+    case: Case, where: ObjectLocations, *, threshold: float = 0.15
+) -> float | Score:
     """0 if the label is the top prediction and the box of its map overlaps an object's by at least half, else 1.
 
     The mean over pictures is the top-1 localisation error. Overlap is intersection over union.
@@ -259,7 +261,9 @@ def top1_localization(case: Case, where: Whereabouts, *, threshold: float = 0.15
     needs=("truth", "label"),
 )
 @_of_objects
-def top5_localization(case: Case, where: Whereabouts, *, threshold: float = 0.15) -> float | Score:
+def top5_localization(
+    case: Case, where: ObjectLocations, *, threshold: float = 0.15
+) -> float | Score:
     """As ``top1-localization``, with the label among the top five predictions."""
     return _error(case, where, 5, threshold)
 

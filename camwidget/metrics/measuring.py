@@ -17,14 +17,14 @@ from ..errors import MethodError, MetricError, PictureError
 from ..images.conversion import PictureLike, shades
 from ..images.ground_truth import (
     GroundTruth,
-    Whereabouts,
+    ObjectLocations,
     find_objects,
+    object_locations,
     whereabouts,
-    whereabouts_of,
 )
 from ..models.vision_model import VisionModel
 from ..progress import Progress, follow
-from .cases import Bench, Case, Subject
+from .cases import Case, MetricContext, ScoredPicture
 from .registry import Metric, Score, get_metric
 from .scoring import faults, score_steps
 from .settings import listed, whole
@@ -113,7 +113,9 @@ def measure(
     pixels = model.preprocess.pixels(_picture(image))
     told = _told(model, explanations).told(pixels)
     pixels = pixels.to(told.device)
-    subject = Subject(told, pixels, _whole(told, pixels, precision), Bench(precision, seed))
+    subject = ScoredPicture(
+        told, pixels, _whole(told, pixels, precision), MetricContext(precision, seed)
+    )
     if label is not None:
         subject.label = told.class_index(label)
     subject.where = _finder(told, image, mask, tuple(pixels.shape[-2:]))
@@ -154,7 +156,7 @@ def _whole(model: VisionModel, pixels: torch.Tensor, precision: str) -> torch.Te
     return model.probabilities(logits.float())[0].double().cpu()
 
 
-def case_of(subject: Subject, explanation: Explanation) -> Case:
+def case_of(subject: ScoredPicture, explanation: Explanation) -> Case:
     """An explanation of a picture as a case to be scored.
 
     Raises:
@@ -207,7 +209,7 @@ def _finder(
     image: PictureLike | GroundTruth,
     mask: np.ndarray | None,
     fitted: tuple[int, ...],
-) -> Callable[[int], Whereabouts | None]:
+) -> Callable[[int], ObjectLocations | None]:
     """From a class to where its objects are; a mask that is given is the evidence for whatever is explained.
 
     ``fitted`` is the size (H, W) of the model's pixels.
@@ -225,7 +227,7 @@ def _finder(
     if masks.shape[1:] == own and not isinstance(picture, torch.Tensor):
         found = whereabouts(masks, preprocess)
     elif masks.shape[1:] == fitted:
-        found = whereabouts_of(masks)
+        found = object_locations(masks)
     else:
         raise PictureError(
             f"The mask is {np.shape(mask)}; the picture is {own}, the model's input {fitted}: give a mask of one of "

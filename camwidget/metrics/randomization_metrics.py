@@ -8,14 +8,14 @@ from collections.abc import Generator
 import torch
 
 from ..analysis.correlation import unit_ranks
-from ..attribution.randomization import randomised
+from ..attribution.randomization import randomized_copy
 from ..models.vision_model import VisionModel
-from .cases import Again, Case, Subject
+from .cases import Case, Recomputation, ScoredPicture
 from .registry import Score, metric
 
 __all__: list[str] = []
 
-Asking = Generator[Again, torch.Tensor, Score]
+Asking = Generator[Recomputation, torch.Tensor, Score]
 
 
 @metric(
@@ -41,7 +41,7 @@ def random_logit(case: Case) -> Asking:
     generator = case.subject.generator(f"random-logit/{case.target}")
     drawn = int(torch.randint(count - 1, (1,), generator=generator))
     other = drawn + (drawn >= case.target)
-    maps = yield Again(("whole",), lambda: case.subject.pixels[None], target=other)
+    maps = yield Recomputation(("whole",), lambda: case.subject.pixels[None], target=other)
     return likeness(case, maps[0], f"the map of {case.subject.model.classes[other]!r}")
 
 
@@ -64,16 +64,16 @@ def parameter_randomisation(case: Case) -> Asking:
     untrained = subject.remembered("untrained", lambda: _untrained(subject))
     if untrained is None:
         return Score(math.nan, "with random weights the model answers NaN or infinity")
-    maps = yield Again(("untrained",), lambda: subject.pixels[None], model=untrained)
+    maps = yield Recomputation(("untrained",), lambda: subject.pixels[None], model=untrained)
     return likeness(case, maps[0], "the map with random weights")
 
 
-def _untrained(subject: Subject) -> VisionModel | None:
+def _untrained(subject: ScoredPicture) -> VisionModel | None:
     """The picture's model with random weights; None if it cannot say anything of the picture."""
     bench, module = subject.bench, subject.model.module
     key = ("untrained", module)
     if key not in bench.memory:
-        bench.memory[key] = randomised(subject.model, bench.seed)
+        bench.memory[key] = randomized_copy(subject.model, bench.seed)
     untrained = subject.model.around(bench.memory[key])
     with untrained.undisturbed() as held, torch.no_grad():
         pixels = subject.pixels[None]

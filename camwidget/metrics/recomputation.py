@@ -15,16 +15,16 @@ from ..attribution.targets import resolve_target
 from ..attribution.trace import Trace
 from ..execution.isolated_pass import autocast_off
 from ..models.vision_model import VisionModel
-from .cases import Again, Case
+from .cases import Case, Recomputation
 
-__all__ = ["Made", "alike", "remake"]
+__all__ = ["RecomputedMaps", "alike", "recompute_maps"]
 
 #: What a map depends on beside pixels and model: the method, the layer and the target's class.
 _Wish: TypeAlias = "tuple[Method, str, int]"
 
 
 @dataclass(frozen=True)
-class Made:
+class RecomputedMaps:
     """How far the making of maps has come.
 
     Attributes:
@@ -37,12 +37,12 @@ class Made:
     maps: tuple[torch.Tensor, ...] = ()
 
 
-def alike(case: Case, request: Again) -> Hashable:
-    """Equal for requests that ``remake`` takes together: of one picture, the same pixels and model."""
+def alike(case: Case, request: Recomputation) -> Hashable:
+    """Equal for requests that ``recompute_maps`` takes together: of one picture, the same pixels and model."""
     return case.subject, request.key
 
 
-def remake(requests: Sequence[tuple[Case, Again]]) -> Iterator[Made]:
+def recompute_maps(requests: Sequence[tuple[Case, Recomputation]]) -> Iterator[RecomputedMaps]:
     """Make maps anew for requests that are alike; what several of them ask for is made once.
 
     Pictures go through the model in batches that suit its memory, each with one pass for all quick methods and layers.
@@ -77,7 +77,7 @@ def remake(requests: Sequence[tuple[Case, Again]]) -> Iterator[Made]:
             for wish, part in zip(quick, maps, strict=True):
                 raw[wish].append(part)
             done = end
-            yield Made(done, count * (1 + len(slow)))
+            yield RecomputedMaps(done, count * (1 + len(slow)))
     for number in range(count if slow else 0):
         # Slow methods take one picture at a time, and remember in its trace what other targets need too.
         shared = trace(number, number + 1, slow)
@@ -87,15 +87,15 @@ def remake(requests: Sequence[tuple[Case, Again]]) -> Iterator[Made]:
             for step in _unrecorded(
                 method.steps(shared, resolve_target(model, target), layer), pixels.device
             ):
-                yield Made(done + step.done, done + step.total + left)
+                yield RecomputedMaps(done + step.done, done + step.total + left)
             raw[wish].append(step.maps)
             done += step.total
     shape = case.saliency.shape
     made = {w: saliency_maps(torch.cat(parts), shape, w[0].scale) for w, parts in raw.items()}
-    yield Made(done, done, tuple(made[w] for w in wishes))
+    yield RecomputedMaps(done, done, tuple(made[w] for w in wishes))
 
 
-def _wish(case: Case, request: Again) -> _Wish:
+def _wish(case: Case, request: Recomputation) -> _Wish:
     method = request.method or case.method
     assert method is not None, "checked before"
     # What is explained at the picture itself is the same for every layer.

@@ -43,7 +43,7 @@ def region_perturbation(
         regions: L, how many patches are replaced; all of them if there are fewer.
         baseline: what replaces them: "blur", "mean", "black", or inpainted ("inpaint", "telea").
     """
-    grid = _Grid(case, patch, share=14, baseline=baseline)
+    grid = _PatchGrid(case, patch, share=14, baseline=baseline)
     count = min(whole("regions", regions), grid.saliency.numel())
     # Ties go in reading order.
     order = grid.saliency.flatten().argsort(descending=True, stable=True)[:count].tolist()
@@ -80,7 +80,7 @@ def non_sensitivity(
         epsilon: what counts as nothing, of the saliency (at most 1) and of the probability.
         baseline: what replaces a patch: "blur", "mean", "black", or inpainted ("inpaint", "telea").
     """
-    grid = _Grid(case, patch, share=7, baseline=baseline)
+    grid = _PatchGrid(case, patch, share=7, baseline=baseline)
     nothing = real("epsilon", epsilon, 0)
     if nothing == 0:
         raise MetricError("Epsilon is above 0, such as 0.01: no number is below 0.")
@@ -90,7 +90,7 @@ def non_sensitivity(
     return float((same ^ (mean < nothing)).double().mean())
 
 
-class _Grid:
+class _PatchGrid:
     """A picture cut into square patches, numbered in reading order."""
 
     def __init__(self, case: Case, patch: int | None, *, share: int, baseline: str) -> None:

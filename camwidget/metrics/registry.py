@@ -10,12 +10,12 @@ import torch
 
 from .._registry import Options, did_you_mean, with_settings
 from ..errors import MetricError
-from .cases import Again, Change
+from .cases import Change, Recomputation
 
 __all__ = ["Metric", "Request", "Score", "get_metric", "list_metrics", "metric"]
 
 #: What a metric may ask: the model's answers to changed pictures, or maps made anew.
-Request: TypeAlias = "list[Change] | Again"
+Request: TypeAlias = list[Change] | Recomputation
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Generator
 import torch
 
 from ..analysis.correlation import wide
-from .cases import Again, Case
+from .cases import Case, Recomputation
 from .registry import Score, metric
 from .settings import real, whole
 
@@ -27,7 +27,7 @@ __all__: list[str] = []
 )
 def continuity(
     case: Case, *, samples: int = 10, radius: float = 0.02
-) -> Generator[Again, torch.Tensor, Score]:
+) -> Generator[Recomputation, torch.Tensor, Score]:
     """``max_δ ‖Φ(x + δ) − Φ(x)‖ / ‖Φ(x)‖``, Φ being the saliency: 0 for a map that stays as it is.
 
     The maximum over the ball ``|δ| ≤ r`` in every value is sought among random points of it, as its authors do. Their
@@ -47,7 +47,7 @@ def continuity(
         noise = torch.rand((samples, *pixels.shape), generator=subject.generator("continuity"))
         return (pixels + radius * (2 * noise - 1).to(pixels)).clamp(0, 1)
 
-    maps = wide((yield Again(("noisy", samples, radius), noisy))).flatten(1)
+    maps = wide((yield Recomputation(("noisy", samples, radius), noisy))).flatten(1)
     before = wide(case.saliency).flatten()
     if not bool(torch.isfinite(maps).all()):
         return Score(math.nan, "NaN in the map of a noisy copy")

@@ -12,8 +12,8 @@ import torch
 from ..attribution.batched_inference import rerun
 from ..errors import MetricError
 from ..models.vision_model import VisionModel
-from .cases import Again, Case, Change, Subject
-from .recomputation import alike, remake
+from .cases import Case, Change, Recomputation, ScoredPicture
+from .recomputation import alike, recompute_maps
 from .registry import Metric, Request, Score
 
 __all__ = ["Scoring", "check_metric", "score_steps"]
@@ -113,7 +113,7 @@ def score_steps(
         for group in groups:
             left -= len(group)
             before = answered.done
-            for made in remake([(task.case, request) for task, request in group]):
+            for made in recompute_maps([(task.case, request) for task, request in group]):
                 answered.done = before + made.done
                 yield Scoring(answered.done, before + made.total + left, scores)
             for (task, _), maps in zip(group, made.maps, strict=True):
@@ -129,11 +129,11 @@ def _keep(task: _Task, scores: dict[tuple[Case, str], Score], open_tasks: list[_
         scores[task.case, task.metric.name] = task.score
 
 
-def _alike(tasks: Sequence[_Task]) -> list[list[tuple[_Task, Again]]]:
+def _alike(tasks: Sequence[_Task]) -> list[list[tuple[_Task, Recomputation]]]:
     """The tasks that want maps made anew, with what they ask for: those of the same pixels and model together."""
-    groups: dict[Hashable, list[tuple[_Task, Again]]] = {}
+    groups: dict[Hashable, list[tuple[_Task, Recomputation]]] = {}
     for task in tasks:
-        if isinstance(task.request, Again):
+        if isinstance(task.request, Recomputation):
             key = alike(task.case, task.request)
             groups.setdefault(key, []).append((task, task.request))
     return list(groups.values())
@@ -180,7 +180,7 @@ class _Answered:
     def __init__(self) -> None:
         self.done = 0
         #: Probabilities (classes,), float64 on the CPU, by picture and change.
-        self._rows: dict[tuple[Subject, Hashable], torch.Tensor] = {}
+        self._rows: dict[tuple[ScoredPicture, Hashable], torch.Tensor] = {}
 
     def of(self, case: Case, changes: list[Change]) -> torch.Tensor:
         """The target's probabilities (n,), or parts of the quantity, for changes that have been asked about."""
@@ -194,7 +194,7 @@ class _Answered:
 
         ``left`` is what is to be done afterwards, at least.
         """
-        new: dict[tuple[VisionModel, torch.Size], dict[tuple[Subject, Hashable], Change]] = {}
+        new: dict[tuple[VisionModel, torch.Size], dict[tuple[ScoredPicture, Hashable], Change]] = {}
         for task in tasks:
             subject = task.case.subject
             self._rows.setdefault((subject, task.case.whole.key), subject.whole)
@@ -212,7 +212,7 @@ class _Answered:
     def _run(
         self,
         model: VisionModel,
-        changes: dict[tuple[Subject, Hashable], Change],
+        changes: dict[tuple[ScoredPicture, Hashable], Change],
         precision: str,
     ) -> Iterator[None]:
         keys = list(changes)

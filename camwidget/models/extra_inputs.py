@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from ..errors import ModelError
-from .prompts import Reading
+from .prompts import ParsedPrompt
 
-__all__ = ["Beside"]
+__all__ = ["ExtraInputs"]
 
 
 @dataclass(frozen=True)
-class Beside:
+class ExtraInputs:
     """The inputs of a module beside the picture.
 
     Attributes:
@@ -24,10 +24,12 @@ class Beside:
     """
 
     tensors: Mapping[str, torch.Tensor]
-    reading: Reading | None = None
+    reading: ParsedPrompt | None = None
 
     @classmethod
-    def of(cls, inputs: Mapping[str, torch.Tensor] | None, reading: Reading | None) -> Beside:
+    def of(
+        cls, inputs: Mapping[str, torch.Tensor] | None, reading: ParsedPrompt | None
+    ) -> ExtraInputs:
         """What was passed to ``wrap``, checked.
 
         Raises:
@@ -36,11 +38,11 @@ class Beside:
         read = None if reading is None else _read(reading)
         return cls({} if inputs is None else _named_tensors(inputs), read)
 
-    def given(self, inputs: Mapping[str, Any]) -> Beside:
+    def given(self, inputs: Mapping[str, Any]) -> ExtraInputs:
         """The same with other tensors; their names are known."""
         return replace(self, tensors={**self.tensors, **_named_tensors(inputs)})
 
-    def told(self, reading: Reading) -> Beside:
+    def told(self, reading: ParsedPrompt) -> ExtraInputs:
         """The same under another text."""
         return replace(self, reading=_read(reading))
 
@@ -66,7 +68,7 @@ class Beside:
         return rows
 
 
-def _read(reading: Reading) -> Reading:
+def _read(reading: ParsedPrompt) -> ParsedPrompt:
     inputs = _named_tensors(reading.inputs)
     for name, value in inputs.items():
         if len(value) != 1:

@@ -9,7 +9,7 @@ from torch.overrides import TorchFunctionMode
 
 from .outputs import as_scores, is_row_each
 
-__all__ = ["Ending", "Recorder", "Without", "looks_like", "undo"]
+__all__ = ["ActivationRecorder", "Ending", "SkippedActivation", "looks_like", "undo"]
 
 #: What a module may end in.
 Ending: TypeAlias = Literal["softmax", "log_softmax", "sigmoid", "logsigmoid"]
@@ -34,7 +34,7 @@ class _Call(NamedTuple):
     result: torch.Tensor
 
 
-class Recorder(TorchFunctionMode):
+class ActivationRecorder(TorchFunctionMode):
     """Remembers what went into each softmax and sigmoid of one pass that gave a row of scores for each picture."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Recorder(TorchFunctionMode):
         return None
 
 
-class Without(TorchFunctionMode):
+class SkippedActivation(TorchFunctionMode):
     """Leaves one kind of ending out, for rows of so many scores: what goes in comes out."""
 
     def __init__(self, ending: Ending, columns: int) -> None:

@@ -10,16 +10,16 @@ from torch import nn
 
 from ..errors import CamwidgetError, warn
 from ..execution.isolated_pass import (
-    Escapes,
-    Isolation,
-    Rehearsal,
+    IsolationRehearsal,
+    PassIsolation,
+    TensorEscapes,
     quiet,
     switched_off,
     warn_if_training,
 )
 from ..execution.structure_copy import Uncopyable
 from ..images.preprocess import Preprocess
-from .layer_table import Discovery
+from .layer_table import LayerTable
 from .layers import Reshape, discover_layers
 from .output_reader import OutputReader
 
@@ -33,7 +33,7 @@ def first_passes(
     reshape: Reshape | None,
     extras: dict[str, torch.Tensor],
     without: bool,
-) -> tuple[Discovery, OutputReader, Isolation]:
+) -> tuple[LayerTable, OutputReader, PassIsolation]:
     """Run a module for the first time: a copy of its structure if that will do, and itself if not.
 
     Args:
@@ -50,7 +50,7 @@ def first_passes(
     """
     seed = torch.initial_seed()
 
-    def discover(running: nn.Module) -> tuple[Discovery, OutputReader, bool]:
+    def discover(running: nn.Module) -> tuple[LayerTable, OutputReader, bool]:
         own = replace(reader)
         found = discover_layers(running, inputs.clone(), own, reshape, extras, without)
         # A module that seeds torch's own generator in its forward is to draw from that.
@@ -58,20 +58,20 @@ def first_passes(
 
     with quiet(module, inputs.device):
         try:
-            rehearsal = Rehearsal(module)
-            with Escapes(module) as escapes:
+            rehearsal = IsolationRehearsal(module)
+            with TensorEscapes(module) as escapes:
                 discovery, settled, draws = discover(rehearsal.copy)
         except (Uncopyable, CamwidgetError):
             escapes = None  # what is wrong with the module itself is said of that
         if escapes is not None and not escapes.any:
             _say_written(reader.name, rehearsal.written)
-            return discovery, settled, Isolation(True, rehearsal.written, draws)
+            return discovery, settled, PassIsolation(True, rehearsal.written, draws)
         with switched_off(module, keeps=True) as kept:
             discovery, settled, draws = discover(module)
     assert kept is not None
     warn_if_training(module)
     _say_written(reader.name, kept.changed)
-    return discovery, settled, Isolation(False, frozenset(kept.changed), draws)
+    return discovery, settled, PassIsolation(False, frozenset(kept.changed), draws)
 
 
 def first_picture(preprocess: Preprocess) -> np.ndarray:

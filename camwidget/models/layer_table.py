@@ -12,7 +12,7 @@ from .cam_head import GapHead
 from .picture_dependence import CONSTANT
 from .token_grid import TokenGrid
 
-__all__ = ["AT_INPUT", "Discovery", "Layer"]
+__all__ = ["AT_INPUT", "Layer", "LayerTable"]
 
 #: Stands for a layer's name where it is the picture itself that is explained.
 AT_INPUT = "input"
@@ -30,7 +30,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Discovery:
+class LayerTable:
     """What one traced forward pass tells of a network."""
 
     #: (1, columns), as the module computes them; no columns where the output has no class scores.
@@ -55,7 +55,7 @@ class Discovery:
     #: Why there is no layer with a map, so that the picture stands for one; empty if there are some.
     no_maps: str = ""
 
-    def with_classes(self, count: int) -> Discovery:
+    def with_classes(self, count: int) -> LayerTable:
         """The same network with another number of outputs: what a text makes of some models."""
         if count == self.logits.shape[1]:
             return self

@@ -18,7 +18,7 @@ from ..execution.autograd_graph import has_reentrant_checkpoint, other_activatio
 from ..execution.random_numbers import PrivateDraws
 from ..runtime.error_reports import log_error
 from .cam_head import HeadWitness
-from .layer_table import AT_INPUT, Discovery, Layer
+from .layer_table import AT_INPUT, Layer, LayerTable
 from .output_reader import OutputReader
 from .outputs import describe_output, tensors_of
 from .picture_dependence import (
@@ -223,7 +223,7 @@ def discover_layers(
     reshape: Reshape | None = None,
     extras: dict[str, torch.Tensor] | None = None,
     without: bool = False,
-) -> Discovery:
+) -> LayerTable:
     """Run ``inputs`` (1, C, H, W), and ``extras`` by name, through ``module`` and report its layers.
 
     It takes three forward passes, the second and third for ``picture_dependence``, and the backward pass of one score.
@@ -288,7 +288,7 @@ def discover_layers(
     no_maps = "it was wrapped with layers=[]" if without else _why_no_maps(recorder)
     if no_maps:
         place = Layer(AT_INPUT, (inputs.shape[1], inputs.shape[2], inputs.shape[3]))
-        return Discovery(
+        return LayerTable(
             logits=logits.cpu(),
             layers={AT_INPUT: place},
             stages=(place,),
@@ -332,7 +332,7 @@ def discover_layers(
     if all(default != s.name for s in stages):
         order = list(layers)
         stages = tuple(sorted((*stages, layers[default]), key=lambda s: order.index(s.name)))
-    return Discovery(
+    return LayerTable(
         logits=logits.cpu(),
         layers=layers,
         stages=stages,

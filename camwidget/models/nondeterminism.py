@@ -21,7 +21,7 @@ from ..execution.random_numbers import PrivateDraws
 if TYPE_CHECKING:
     from .vision_model import VisionModel
 
-__all__ = ["Draws", "draws_watched", "leaves_random_state", "what_is_left_to_chance"]
+__all__ = ["RandomDraws", "draws_watched", "leaves_random_state", "randomness_note"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,7 +35,7 @@ _ROUNDING = 1e-4
 _RANDOM = ("random", "rand", "autoaugment", "trivialaugment", "augmix", "jitter", "erasing")
 
 
-class Draws:
+class RandomDraws:
     """Generators of random numbers, and whether they have been used since.
 
     Args:
@@ -86,9 +86,9 @@ class Draws:
 
 
 @contextmanager
-def draws_watched(device: torch.device, owners: Iterable[object] = ()) -> Iterator[Draws]:
+def draws_watched(device: torch.device, owners: Iterable[object] = ()) -> Iterator[RandomDraws]:
     """Within it, it is known whether random numbers are drawn; afterwards they have not been."""
-    draws = Draws(device, owners)
+    draws = RandomDraws(device, owners)
     try:
         yield draws
     finally:
@@ -106,7 +106,7 @@ def leaves_random_state(method: F) -> F:
     return cast("F", wrapped)
 
 
-def what_is_left_to_chance(model: VisionModel) -> str:
+def randomness_note(model: VisionModel) -> str:
     """Say, with a ``CamwidgetWarning`` too, what of a model's answers is left to chance; "" if nothing is.
 
     It takes one pass of two equal pictures, and one more where that does not settle it; of a transform of one's own

@@ -12,8 +12,8 @@ from torch import nn
 
 from ..errors import ModelError, warn
 from ..runtime.error_reports import error_line
-from .final_activation import Ending, Recorder, Without, looks_like, undo
-from .outputs import Answer, Place, as_scores, at_place, describe_output, locate_scores
+from .final_activation import ActivationRecorder, Ending, SkippedActivation, looks_like, undo
+from .outputs import Place, ScoredOutput, as_scores, at_place, describe_output, locate_scores
 from .scores import check_log
 
 __all__ = ["OutputReader", "picture_keyword"]
@@ -64,20 +64,20 @@ class OutputReader:
     is_recorded: bool = False
     is_two_sided: bool = False
     _is_settled: bool = field(default=False, repr=False)
-    _recorder: Recorder | None = field(default=None, repr=False)
+    _recorder: ActivationRecorder | None = field(default=None, repr=False)
 
     # -- every pass ----------------------------------------------------------------------------
 
     def call(
         self, module: nn.Module, inputs: torch.Tensor, extras: Mapping[str, torch.Tensor]
     ) -> Any:
-        """The module's output for inputs (N, C, H, W), as an ``Answer`` where its logits are no part of it."""
+        """The module's output for inputs (N, C, H, W), as an ``ScoredOutput`` where its logits are no part of it."""
         if not self._is_settled:
-            with Recorder() as self._recorder:
+            with ActivationRecorder() as self._recorder:
                 return self._run(module, inputs, extras)
         if self.ending is None and not self.is_two_sided:
             return self._run(module, inputs, extras)
-        with Recorder() as recorder:
+        with ActivationRecorder() as recorder:
             returned = self._run(module, inputs, extras)
         scores = self._scores(returned, len(inputs))
         if scores is None:
@@ -94,7 +94,7 @@ class OutputReader:
         elif self.ending is not None:
             self._check_ending(scores)
             logits = undo(scores, self.ending)
-        return Answer(returned, self._both(logits))
+        return ScoredOutput(returned, self._both(logits))
 
     def _check_ending(self, scores: torch.Tensor) -> None:
         """Refuse numbers that the ending, which was told by those of other pictures, cannot have made."""
@@ -118,14 +118,16 @@ class OutputReader:
 
     def logits(self, returned: Any, count: int) -> torch.Tensor | None:
         """The logits (N, classes) in what ``call`` returned; None if they are not where they were."""
-        return returned.logits if isinstance(returned, Answer) else self._scores(returned, count)
+        return (
+            returned.logits if isinstance(returned, ScoredOutput) else self._scores(returned, count)
+        )
 
     def read_copy(self, copy: Any, inputs: torch.Tensor) -> Any:
         """The logits of a copy of the module, computed by it alone: its ending is left out rather than undone."""
         if self.ending is None:
             returned = copy(inputs) if self.keyword is None else copy(**{self.keyword: inputs})
         else:
-            with Without(self.ending, self.columns):
+            with SkippedActivation(self.ending, self.columns):
                 returned = copy(inputs) if self.keyword is None else copy(**{self.keyword: inputs})
         if self.place is None:
             return returned
@@ -260,7 +262,7 @@ class OutputReader:
         seen: frozenset[Ending],
         scores: torch.Tensor,
         other: torch.Tensor | None,
-        recorder: Recorder | None,
+        recorder: ActivationRecorder | None,
     ) -> tuple[str, torch.Tensor | None]:
         """The rule for the scores; and the logits, where the module ends in something that hides them."""
         problem = getattr(getattr(module, "config", None), "problem_type", None)

@@ -12,9 +12,9 @@ from torch import nn
 from ..errors import ModelError
 
 __all__ = [
-    "Answer",
-    "Located",
     "Place",
+    "ScoreLocation",
+    "ScoredOutput",
     "as_place",
     "as_scores",
     "at_place",
@@ -51,7 +51,7 @@ _DEPTH = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
+class ScoredOutput:
     """A module's output, with the logits that were read from it where these are not simply a part of it.
 
     Attributes:
@@ -64,7 +64,7 @@ class Answer:
 
 
 @dataclasses.dataclass(frozen=True)
-class Located:
+class ScoreLocation:
     """Where in an output the class scores are.
 
     Attributes:
@@ -81,7 +81,7 @@ class Located:
 # -- where the scores are ------------------------------------------------------------------------
 
 
-def locate_scores(output: Any, count: int, classes: int | None = None) -> Located:
+def locate_scores(output: Any, count: int, classes: int | None = None) -> ScoreLocation:
     """Where the class scores are in whatever a module returned for ``count`` pictures.
 
     Of several tensors that could be class scores, the one with a name that says so is taken, or the only one with as
@@ -103,7 +103,7 @@ def locate_scores(output: Any, count: int, classes: int | None = None) -> Locate
         )
     found = list({id(t): (p, t) for p, t in reversed(list(_parts(output)))}.values())[::-1]
     if any(_name(place) in _BOXES for place, _ in found):
-        return Located(None, "it returns boxes")
+        return ScoreLocation(None, "it returns boxes")
     shaped = [(p, t) for p, t in found if _is_scores(t, count)]
     if not shaped:
         shaped = [(p, t) for p, t in found if as_scores(t, count) is not None]
@@ -118,7 +118,7 @@ def locate_scores(output: Any, count: int, classes: int | None = None) -> Locate
         list(columns),
     ):
         if len(fit) == 1:
-            return Located(fit[0])
+            return ScoreLocation(fit[0])
     if candidates:
         raise ModelError(
             f"The output has {len(candidates)} tensors that could be class scores, {_listed(found)}. Say which it is: "
@@ -127,7 +127,7 @@ def locate_scores(output: Any, count: int, classes: int | None = None) -> Locate
     return _none(found, count)
 
 
-def _none(found: list[tuple[Place, torch.Tensor]], count: int) -> Located:
+def _none(found: list[tuple[Place, torch.Tensor]], count: int) -> ScoreLocation:
     """Why an output has no class scores."""
     pixels = {p: t for p, t in found if t.ndim == 4 and len(t) == count and t.is_floating_point()}
     named = [p for p in pixels if _name(p) in (*_SURE, *_LIKELY)]
@@ -136,19 +136,19 @@ def _none(found: list[tuple[Place, torch.Tensor]], count: int) -> Located:
         first, second, third = pixels[place].shape[1:]
         # The model is first run on a square picture, unless somebody's own preprocessing makes another.
         axes, channels = ("(1, 2)", third) if first == second != third else ("(2, 3)", first)
-        return Located(
+        return ScoreLocation(
             None,
             f"it has a score for every pixel, {tuple(pixels[place].shape)}, not one for the picture. To explain the "
             f"mean over the pixels pass output=lambda out: {_code(place)}.mean({axes}) to camwidget.wrap",
             channels,
         )
     if any(_name(p) in _FEATURES for p, _ in found):
-        return Located(
+        return ScoreLocation(
             None,
             f"it has features only, {_listed(found)}. Wrap it with a classifier's head; or, if one of them is class "
             "scores all the same, pass output=… to camwidget.wrap",
         )
-    return Located(
+    return ScoreLocation(
         None,
         "it has no tensor of shape (N, classes). Pass output=…, a callable that makes one, to camwidget.wrap",
     )
@@ -294,7 +294,7 @@ def _listed(found: list[tuple[Place, torch.Tensor]]) -> str:
 
 def describe_output(output: Any) -> str:
     """An output in a few words, for an error."""
-    if isinstance(output, Answer):
+    if isinstance(output, ScoredOutput):
         return describe_output(output.output)
     if isinstance(output, torch.Tensor):
         return f"a tensor of shape {tuple(output.shape)}"

@@ -1,6 +1,6 @@
 """Models that take a text beside the picture: a question to answer, or a caption to score.
 
-A model declares its ``Prompt``: what the text is called, and what a text makes of the model, its ``Reading``.
+A model declares its ``Prompt``: what the text is called, and what a text makes of the model, its ``ParsedPrompt``.
 Nothing else in camwidget knows whether a text is a question or a caption.
 """
 
@@ -19,7 +19,7 @@ from ..errors import ModelError, PromptError
 if TYPE_CHECKING:
     from .vision_model import VisionModel
 
-__all__ = ["Prompt", "Reading", "check_prompt", "read_text", "words_of"]
+__all__ = ["ParsedPrompt", "Prompt", "check_prompt", "read_text", "words_of"]
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 #: So many known words are listed in an error; more would not be read.
@@ -27,7 +27,7 @@ _LISTED = 40
 
 
 @dataclass(frozen=True)
-class Reading:
+class ParsedPrompt:
     """What a text makes of a model.
 
     Attributes:
@@ -61,7 +61,7 @@ class Prompt(Protocol):
     def examples(self) -> tuple[str, ...]:
         """Texts that can be read, at least one."""
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> ParsedPrompt:
         """What a text makes of the model.
 
         Args:
@@ -111,7 +111,7 @@ def words_of(text: str, known: Collection[str] | None = None, *, name: str = "te
     )
 
 
-def read_text(prompt: Prompt, text: str) -> tuple[str, Reading]:
+def read_text(prompt: Prompt, text: str) -> tuple[str, ParsedPrompt]:
     """A text with its blanks put right, and what it makes of the model.
 
     Raises:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Origin"]
+__all__ = ["Provenance"]
 
 
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     """The call that made a model.
 
     Attributes:

@@ -13,23 +13,23 @@ from torch import nn
 
 from ..errors import CamwidgetError, ModelError, PictureError, PromptError, TargetError
 from ..execution.device import is_lost, is_want_of_memory, lost
-from ..execution.isolated_pass import Isolation, evaluating
+from ..execution.isolated_pass import PassIsolation, evaluating
 from ..execution.random_numbers import PrivateDraws
 from ..execution.running import bare_module, not_finite, wants_rows
 from ..images.conversion import PictureLike
 from ..images.preprocess import Preprocess
 from .cam_head import GapHead
 from .class_names import configured_names, find_class, unique_names
-from .extra_inputs import Beside
+from .extra_inputs import ExtraInputs
 from .first_passes import first_passes, first_picture
-from .layer_table import Discovery, Layer
+from .layer_table import Layer, LayerTable
 from .layers import Reshape, spatial
-from .nondeterminism import leaves_random_state, what_is_left_to_chance
+from .nondeterminism import leaves_random_state, randomness_note
 from .output_reader import OutputReader, picture_keyword
 from .outputs import as_place, describe_output
 from .prediction import Prediction
-from .prompts import Prompt, Reading, check_prompt, read_text
-from .provenance import Origin
+from .prompts import ParsedPrompt, Prompt, check_prompt, read_text
+from .provenance import Provenance
 from .scores import check_scores, log_probabilities_of, probabilities_of
 
 __all__ = ["Prediction", "VisionModel"]
@@ -79,13 +79,13 @@ class VisionModel:
         self.unit = unit
         self.prompt = prompt
         self.text: str | None = None
-        self.origin: Origin | None = None
-        example: Reading | None = None
+        self.origin: Provenance | None = None
+        example: ParsedPrompt | None = None
         if prompt is not None:
             check_prompt(prompt)
             example = read_text(prompt, prompt.examples[0])[1]
             classes = classes if example.classes is None else example.classes
-        self._beside = Beside.of(inputs, example)
+        self._beside = ExtraInputs.of(inputs, example)
         #: Whether the pictures of a batch have a part in each other's answers.
         self.mixes_pictures = any(
             isinstance(m, nn.modules.batchnorm._BatchNorm) and m.running_mean is None
@@ -122,7 +122,7 @@ class VisionModel:
         if layers:
             self.layers = tuple(self.layer(n) for n in layers)
             self.default_layer = self.layers[-1].name
-        self.chance = what_is_left_to_chance(self)
+        self.chance = randomness_note(self)
 
     # -- what it is ------------------------------------------------------------------------
 
@@ -266,7 +266,7 @@ class VisionModel:
         return other
 
     @property
-    def reading(self) -> Reading | None:
+    def reading(self) -> ParsedPrompt | None:
         """What the text in force makes of the model; None until one is given."""
         return None if self.text is None else self._beside.reading
 
@@ -477,7 +477,7 @@ class VisionModel:
     @leaves_random_state
     def _discover(
         self, reader: OutputReader, *, without: bool
-    ) -> tuple[Discovery, OutputReader, Isolation]:
+    ) -> tuple[LayerTable, OutputReader, PassIsolation]:
         with PrivateDraws(0):
             inputs = self.inputs(self.pixels(first_picture(self.preprocess)))
         return first_passes(self.module, inputs, reader, self.reshape, self.extras(1), without)

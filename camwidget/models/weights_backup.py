@@ -14,25 +14,25 @@ from ..execution.structure_copy import Uncopyable, copy_structure, named_tensors
 from ..runtime import fork_safety
 from .vision_model import VisionModel
 
-__all__ = ["Spare", "spare_of"]
+__all__ = ["WeightsBackup", "backup_of"]
 
 #: What tells that a tensor was changed: its version, and where it is.
 Mark: TypeAlias = tuple[int, int]
 
 _lock = fork_safety.lock()
-_spares: weakref.WeakKeyDictionary[nn.Module, Spare] = weakref.WeakKeyDictionary()
+_spares: weakref.WeakKeyDictionary[nn.Module, WeightsBackup] = weakref.WeakKeyDictionary()
 
 
-def spare_of(module: nn.Module) -> Spare:
+def backup_of(module: nn.Module) -> WeightsBackup:
     """A module's spare: one for all who have the module."""
     with _lock:
         found = _spares.get(module)
         if found is None:
-            found = _spares[module] = Spare(module)
+            found = _spares[module] = WeightsBackup(module)
         return found
 
 
-class Spare:
+class WeightsBackup:
     """A module's tensors once more in the computer's own memory, where they are on a device that can be lost.
 
     Args:

@@ -13,7 +13,7 @@ from ..errors import LayerError, ModelError
 from ..images.preprocess import Preprocess, default_preprocess, takes_volumes
 from .image_processors import read_processor
 from .prompts import Prompt
-from .provenance import Origin
+from .provenance import Provenance
 from .vision_model import VisionModel
 
 __all__ = ["best_device", "wrap"]
@@ -113,7 +113,7 @@ def wrap(
             "(N, C, D, H, W), and only pictures (N, C, H, W) can be explained: wrap a module that takes one slice or "
             "frame and makes the volume of it, with reshape=… for its layers (see wrap)."
         ) from error
-    model.origin = Origin("wrap", type(module).__name__)
+    model.origin = Provenance("wrap", type(module).__name__)
     return model
 
 

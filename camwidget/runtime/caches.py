@@ -23,7 +23,7 @@ from . import fork_safety
 
 __all__ = [
     "DEFAULT_LIMIT",
-    "Recent",
+    "BoundedCache",
     "cache_limit",
     "cached_bytes",
     "make_room",
@@ -46,7 +46,7 @@ _WORKING = 24
 #: Held for a dictionary's look-up, and never while a value is made. Reentrant, since Python's garbage collector may
 #: close an explorer, which empties its caches, in whichever thread it runs.
 _lock = fork_safety.rlock()
-_caches: weakref.WeakSet[Recent[Any]] = weakref.WeakSet()
+_caches: weakref.WeakSet[BoundedCache[Any]] = weakref.WeakSet()
 _clock = itertools.count(1)
 _limit = DEFAULT_LIMIT
 
@@ -136,7 +136,7 @@ class _Entry(Generic[V]):
     size: int
 
 
-class Recent(Generic[V]):
+class BoundedCache(Generic[V]):
     """The values used last by key, each made once also when several threads want it.
 
     Args:

@@ -16,28 +16,28 @@ from ..errors import CamwidgetError, PromptError
 from ..execution.device import by_name, faults_named, is_lost, responds
 from ..loading import loader
 from ..models.vision_model import VisionModel
-from ..models.weights_backup import spare_of
+from ..models.weights_backup import backup_of
 from ..runtime import fork_safety
 from ..runtime.error_reports import error_text, log_error
 from .control.cache import Picture
-from .control.compared_map import OtherDesk
+from .control.compared_map import ComparedMapController
 from .control.comparison import list_models, model_names
-from .control.map_controller import MapDesk, Request
-from .control.masked_prediction import Mask
+from .control.map_controller import MapController, Request
+from .control.masked_prediction import MaskSettings
 from .control.paint import Brush
 from .control.pictures import list_pictures, named_picture
-from .control.prediction_controller import MaskDesk
-from .control.prompt_control import Texts
-from .control.view_events import SHARED, Hands
-from .control.worker import Session
+from .control.prediction_controller import PredictionController
+from .control.prompt_control import PromptController
+from .control.view_events import TWO_WAY_TRAITS, ViewEvents
+from .control.worker import Worker
 from .host.host_differences import marimo_element
 from .host.lifetime import close_parts, weakly
 from .panels.deepvis import DREAM
 from .panels.panels import Panels
-from .state.export_mixin import Keeping
+from .state.export_mixin import ExportMixin
 from .state.history import History
-from .state.python_code import Writer
-from .view.display import Screen
+from .state.python_code import CodeWriter
+from .view.display import Display
 
 __all__ = ["Explorer"]
 
@@ -66,7 +66,7 @@ _KINDS = (
 )
 
 
-class Explorer(Keeping):
+class Explorer(ExportMixin):
     """Explore what a model has evidence for: click a class, choose a method, drag the mask.
 
     Args:
@@ -134,35 +134,35 @@ class Explorer(Keeping):
         if unknown:
             raise CamwidgetError(
                 f"Explorer has no trait {', '.join(sorted(unknown))}. Its own: "
-                f"{', '.join((*SHARED, 'target', 'text', 'mask', 'compare'))}."
+                f"{', '.join((*TWO_WAY_TRAITS, 'target', 'text', 'mask', 'compare'))}."
             )
         self.pictures = list_pictures(images)
-        self._every = tuple(Texts(one) for one in self.models)
+        self._every = tuple(PromptController(one) for one in self.models)
         self._texts = self._every[0]
         self._keep_weights()
         # What the explorer is made of does not hold it: it goes with its last user (see ``lifetime``).
         me: Any = weakref.proxy(self)
-        self._session = Session(_KINDS, weakly(self._failed), weakly(self._rested))
+        self._session = Worker(_KINDS, weakly(self._failed), weakly(self._rested))
         self._elements: tuple[Any, ...] = ()
         self._stated = threading.local()
         #: Held while a picture is added; observers are called without it.
         self._adding = fork_safety.lock()
-        self._history, self._writer = History(me), Writer(me)
+        self._history, self._writer = History(me), CodeWriter(me)
         # Of a model with a text nobody knows yet how many there are.
         listed = int(top) if model.prompt is not None else min(int(top), len(model.classes))
-        self._hands = Hands(me)
+        self._hands = ViewEvents(me)
         self._brush = Brush(me)
-        self._screen = Screen(
+        self._screen = Display(
             model, listed, self._hands.pick_row, self._hands.pick_picture, self._hands.upload
         )
-        self._desk = MapDesk(
+        self._desk = MapController(
             self._texts,
             self._session,
             self._screen,
             weakly(self._map_shown),
             weakly(self._map_back),
         )
-        self._answers = MaskDesk(
+        self._answers = PredictionController(
             self._texts,
             self._session,
             self._screen,
@@ -171,7 +171,7 @@ class Explorer(Keeping):
             lambda: me.explanation,
             lambda curve: me._announce("curve", curve),
         )
-        self._other = OtherDesk(
+        self._other = ComparedMapController(
             self._every,
             lambda: me.pictures,
             self._session,
@@ -201,7 +201,7 @@ class Explorer(Keeping):
             models=list(model_names(self.models)),
             compare=self.compare or {},
             truthful=any(p.truth is not None for p in self.pictures),
-            **{name: getattr(self, name) for name in SHARED},
+            **{name: getattr(self, name) for name in TWO_WAY_TRAITS},
         )
         self._screen.show_methods(self.layer, wait=False)
         self._connect()
@@ -335,7 +335,7 @@ class Explorer(Keeping):
         self._hands.connect()
         self._brush.connect()
         me: Any = weakref.proxy(self)
-        self.observe(weakly(self._to_view), list(SHARED))
+        self.observe(weakly(self._to_view), list(TWO_WAY_TRAITS))
         self.observe(lambda change: me._picture_set(), "picture")
         self.observe(weakly(self._target_set), "target")
         self.observe(weakly(self._text_set), "text")
@@ -376,7 +376,7 @@ class Explorer(Keeping):
         """Keep the weights as they are now, for when a device is lost; of a model on the CPU nothing."""
         for model in self.models:
             with faults_named(model.name, model.device):
-                spare_of(model.module).refresh()
+                backup_of(model.module).refresh()
 
     def _take_over(self) -> str:
         """Go on with copies on the CPU of models whose device does not respond; what happened, "" if nothing."""
@@ -385,7 +385,7 @@ class Explorer(Keeping):
             lost = texts.model
             if responds(lost.device):
                 continue
-            spare = spare_of(lost.module)
+            spare = backup_of(lost.module)
             model = spare.model(lost)
             if model is None:
                 continue
@@ -419,12 +419,12 @@ class Explorer(Keeping):
         if not self._restoring:
             self._ask_masked(curve=change["name"] != "fraction")
 
-    def _masking(self, picture: Picture) -> Mask:
+    def _masking(self, picture: Picture) -> MaskSettings:
         """How a picture is masked now."""
-        return Mask(self.mode, self.baseline, self.fraction, self._brush.of(picture))
+        return MaskSettings(self.mode, self.baseline, self.fraction, self._brush.of(picture))
 
     def _painted(self, is_new: bool, painting: bool) -> None:
-        """The brush has moved, or was lifted (see ``MaskDesk.paint``)."""
+        """The brush has moved, or was lifted (see ``PredictionController.paint``)."""
         if self._restoring:
             return
         self._answers.paint(is_new, painting)
@@ -516,7 +516,7 @@ class Explorer(Keeping):
         finally:
             self._restoring = False
         # Also where a trait has not changed, the browser's may have.
-        self._screen.tell(target=shown.target, **{n: getattr(self, n) for n in SHARED})
+        self._screen.tell(target=shown.target, **{n: getattr(self, n) for n in TWO_WAY_TRAITS})
         self._answers.ask_curve()
         self._other.ask()
         self._history.back()

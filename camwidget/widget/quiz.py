@@ -16,15 +16,15 @@ from ..errors import QuizError
 from ..models.vision_model import VisionModel
 from ..runtime import fork_safety
 from ..runtime.error_reports import error_text
-from .control.worker import Session
+from .control.worker import Worker
 from .host.lifetime import HeldWhileShown, weakly
-from .view.comm import Reader
+from .view.comm import CheckedMessages
 from .view.quiz_cards import card_of, failed_card
 
-__all__ = ["Quiz", "Score"]
+__all__ = ["Quiz", "QuizScore"]
 
 
-class Score(NamedTuple):
+class QuizScore(NamedTuple):
     """How many answers were right, of those given to questions that have a right answer."""
 
     right: int
@@ -34,7 +34,7 @@ class Score(NamedTuple):
         return f"{self.right} of {self.answered} right"
 
 
-class Quiz(Reader, HeldWhileShown, anywidget.AnyWidget):
+class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
     """Questions with pictures and options; after each answer what was right, and at the end the score.
 
     The numbers 1 to 9 choose an option, enter goes on. The questions lie in the page, so that a saved notebook can be
@@ -73,7 +73,7 @@ class Quiz(Reader, HeldWhileShown, anywidget.AnyWidget):
         drafts = _checked(questions)
         # The browser and the worker may come at once.
         self._lock = fork_safety.rlock()
-        self._session = Session(("questions",), weakly(self._failed))
+        self._session = Worker(("questions",), weakly(self._failed))
         self._questions: list[Question | None] = []  # None: it could not be made
         self._made: list[dict[str, Any]] = []
         ready = [draft for draft in drafts if isinstance(draft, Question)]
@@ -221,10 +221,10 @@ class Quiz(Reader, HeldWhileShown, anywidget.AnyWidget):
         )
 
     @property
-    def score(self) -> Score:
+    def score(self) -> QuizScore:
         """How many answers were right, of how many."""
         judged = [r["right"] for r in self.results if r["right"] is not None]
-        return Score(sum(judged), len(judged))
+        return QuizScore(sum(judged), len(judged))
 
     @property
     def mean(self) -> float | None:

@@ -16,7 +16,7 @@ from .scenes import draw as draw_scene
 if TYPE_CHECKING:
     import torch
 
-    from ..models.prompts import Reading
+    from ..models.prompts import ParsedPrompt
     from ..models.vision_model import VisionModel
 
 WHOLE = "whole caption"
@@ -36,7 +36,7 @@ _LARGE, _SMALL = (0.19, 0.24), (0.11, 0.14)
 
 
 @dataclass(frozen=True, eq=False)
-class Described(Scene):
+class CaptionSample(Scene):
     """A scene and its caption; the larger thing is named first.
 
     Attributes:
@@ -96,7 +96,7 @@ def phrases_of(words: list[str]) -> list[range]:
 
 def draw(
     seed: int | np.random.Generator, number: int | None = None, *, size: int = SIZE
-) -> Described:
+) -> CaptionSample:
     """Draw one scene with its caption; the same arguments always give the same picture.
 
     Args:
@@ -115,7 +115,7 @@ def draw(
         raise ValueError(f"a caption describes one or two things, not {number}")
     radii = [float(rng.uniform(*r)) for r in (_LARGE, _SMALL)[:number]]
     scene = draw_scene(rng, number, radii=radii, size=size)
-    return Described(
+    return CaptionSample(
         scene.image, scene.labels, scene.masks, scene.classes, scene.things, caption_of(scene)
     )
 
@@ -143,7 +143,7 @@ def _places(mask: NDArray[np.bool_]) -> tuple[NDArray[np.signedinteger], NDArray
     return columns, rows
 
 
-def gallery() -> list[Described]:
+def gallery() -> list[CaptionSample]:
     """A few scenes, to be met first."""
     return [draw(seed) for seed in (4, 9, 1, 15, 22, 6, 30, 2)]
 
@@ -161,14 +161,14 @@ class CaptionPrompt:
         "a green dotted triangle above a red star",
     )
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> ParsedPrompt:
         """A caption as the numbers of its words."""
         import torch
 
-        from ..models.prompts import Reading, words_of
+        from ..models.prompts import ParsedPrompt, words_of
 
         words = words_of(text, VOCABULARY.words, name=self.name)
-        return Reading(
+        return ParsedPrompt(
             inputs={"caption": torch.tensor([VOCABULARY.numbers(words)])},
             classes=(WHOLE, *words),
             words=tuple((word, n) for n, word in enumerate(words, 1)),

@@ -24,7 +24,7 @@ Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Entry:
+class ZooEntry:
     """What is fixed about a model before it is trained.
 
     Attributes:
@@ -116,17 +116,17 @@ def _net(kind: str, *sizes: int, **options: Any) -> Callable[[], nn.Module]:
     return make
 
 
-def _scenes(name: str, kind: str, **options: Any) -> Entry:
+def _scenes(name: str, kind: str, **options: Any) -> ZooEntry:
     classes = scenes.CLASSES
-    return Entry(name, classes, _net(kind, len(classes), **options), scenes.gallery, scenes.SIZE)
+    return ZooEntry(name, classes, _net(kind, len(classes), **options), scenes.gallery, scenes.SIZE)
 
 
 def _stages(last: int) -> tuple[str, ...]:
     return tuple(f"encoder.stage{n}" for n in range(1, last + 1))
 
 
-def _questions(name: str, kind: str, *layers: str) -> Entry:
-    return Entry(
+def _questions(name: str, kind: str, *layers: str) -> ZooEntry:
+    return ZooEntry(
         name,
         vqa.ANSWERS,
         _net(kind, len(vqa.VOCABULARY), len(vqa.ANSWERS)),
@@ -137,16 +137,16 @@ def _questions(name: str, kind: str, *layers: str) -> Entry:
     )
 
 
-def _beetles(name: str) -> Entry:
+def _beetles(name: str) -> ZooEntry:
     # A finer map than that of the textures: the part that tells the classes apart is small.
     net = _net("residual_net", len(beetles.CLASSES), widths=(12, 24, 48, 64), last_stride=1)
-    return Entry(name, beetles.CLASSES, net, beetles.gallery, beetles.SIZE)
+    return ZooEntry(name, beetles.CLASSES, net, beetles.gallery, beetles.SIZE)
 
 
 _ENTRIES = {
     known.name: known
     for known in (
-        Entry(
+        ZooEntry(
             "zoo/textures",
             textures.CLASSES,
             _net("residual_net", len(textures.CLASSES)),
@@ -156,7 +156,7 @@ _ENTRIES = {
         _scenes("zoo/scenes-max", "scene_net", average=False),
         _scenes("zoo/scenes-fc", "plain_net"),
         _scenes("zoo/scenes-weak", "weak_net"),
-        Entry(
+        ZooEntry(
             "zoo/captions",
             (captions.WHOLE,),
             _net("CaptionNet", len(captions.VOCABULARY)),
@@ -178,7 +178,7 @@ def available() -> tuple[str, ...]:
     return tuple(_ENTRIES)
 
 
-def entry(name: str) -> Entry:
+def entry(name: str) -> ZooEntry:
     """The entry of that name.
 
     Raises:
@@ -216,7 +216,7 @@ def samples(name: str) -> Sequence[Sample]:
     return entry(name).samples()
 
 
-def _read(found: Entry) -> tuple[bytes, dict[str, Any]]:
+def _read(found: ZooEntry) -> tuple[bytes, dict[str, Any]]:
     """Weights and card, checked against each other."""
     try:
         card: dict[str, Any] = json.loads(found.card(WEIGHTS).read_text(encoding="utf-8"))
@@ -228,7 +228,7 @@ def _read(found: Entry) -> tuple[bytes, dict[str, Any]]:
     return weights, card
 
 
-def _damaged(found: Entry) -> WeightsError:
+def _damaged(found: ZooEntry) -> WeightsError:
     return WeightsError(
         f"The weights of {found.name} are missing or damaged; reinstall camwidget "
         "(pip install --force-reinstall camwidget)."

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from ..runtime.atomic_files import write_file
-from .registry import WEIGHTS, Entry, available, entry
+from .registry import WEIGHTS, ZooEntry, available, entry
 from .training.recipes import RECIPES, Recipe
 
 CHECKED = 1000
@@ -121,7 +121,7 @@ def _write_card(path: Path, card: dict[str, Any]) -> None:
     write_file(path, (json.dumps(card, indent=2) + "\n").encode(), overwrite=True)
 
 
-def _recipe(name: str) -> tuple[Entry, Recipe]:
+def _recipe(name: str) -> tuple[ZooEntry, Recipe]:
     found = entry(name if name.startswith("zoo/") else f"zoo/{name}")
     return found, RECIPES[found.name]
 

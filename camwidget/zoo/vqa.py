@@ -22,7 +22,7 @@ from .scenes import draw as draw_scene
 if TYPE_CHECKING:
     import torch
 
-    from ..models.prompts import Reading
+    from ..models.prompts import ParsedPrompt
     from ..models.vision_model import VisionModel
 
 COUNTS: tuple[str, ...] = ("0", "1", "2", "3")
@@ -51,7 +51,7 @@ _NUMBERS = (2, 3, 4)
 
 
 @dataclass(frozen=True)
-class Answer:
+class VqaAnswer:
     """What is true.
 
     Attributes:
@@ -65,7 +65,7 @@ class Answer:
     kind: str
 
 
-def answer(scene: Scene, question: str) -> Answer | None:
+def answer(scene: Scene, question: str) -> VqaAnswer | None:
     """The answer to a question, or None: its words make no question, or what it names is not one thing."""
     words = [_SINGULAR.get(word, word) for word in question.split()]
     named = {word for word in words if word in (*COLOURS, *SHAPES, *TEXTURES)}
@@ -73,14 +73,14 @@ def answer(scene: Scene, question: str) -> Answer | None:
     if not named:
         return None
     if words[:2] == ["how", "many"]:
-        return Answer(str(len(about)), about, "count") if len(about) < len(COUNTS) else None
+        return VqaAnswer(str(len(about)), about, "count") if len(about) < len(COUNTS) else None
     if words[:2] == ["is", "there"]:
-        return Answer("yes" if about else "no", about, "presence")
+        return VqaAnswer("yes" if about else "no", about, "presence")
     if len(about) != 1 or words[0] != "what":
         return None
     (one,) = about
     if words[1] in _ASKED:
-        return Answer(_said(scene.things[one], words[1]), about, words[1])
+        return VqaAnswer(_said(scene.things[one], words[1]), about, words[1])
     place = next((r for r in RELATIONS if f" {r} " in f" {' '.join(words)} "), None)
     there = [
         n
@@ -89,7 +89,7 @@ def answer(scene: Scene, question: str) -> Answer | None:
     ]
     if len(there) != 1:
         return None
-    return Answer(scene.things[there[0]].shape, (there[0],), "place")
+    return VqaAnswer(scene.things[there[0]].shape, (there[0],), "place")
 
 
 def _said(thing: Thing, what: str) -> str:
@@ -123,7 +123,7 @@ def ask(rng: np.random.Generator, scene: Scene, kind: str) -> str | None:
 
 
 @dataclass(frozen=True, eq=False)
-class Asked(Scene):
+class VqaSample(Scene):
     """A scene with questions that have an answer.
 
     Attributes:
@@ -149,7 +149,9 @@ class Asked(Scene):
         return np.asarray(about.any(axis=0))
 
 
-def draw(seed: int | np.random.Generator, number: int | None = None, *, size: int = SIZE) -> Asked:
+def draw(
+    seed: int | np.random.Generator, number: int | None = None, *, size: int = SIZE
+) -> VqaSample:
     """Draw one scene with questions; the same arguments always give the same picture.
 
     Args:
@@ -170,10 +172,12 @@ def draw(seed: int | np.random.Generator, number: int | None = None, *, size: in
         text = next((t for t in texts if t is not None), None)
         if text is not None:
             found.append(text)
-    return Asked(scene.image, scene.labels, scene.masks, scene.classes, scene.things, tuple(found))
+    return VqaSample(
+        scene.image, scene.labels, scene.masks, scene.classes, scene.things, tuple(found)
+    )
 
 
-def gallery() -> list[Asked]:
+def gallery() -> list[VqaSample]:
     """A few scenes, to be met first: in all of them there is one star."""
     return [draw(seed) for seed in _GALLERY]
 
@@ -195,14 +199,14 @@ class QuestionPrompt:
         "is there a blue triangle",
     )
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> ParsedPrompt:
         """A question as the numbers of its words."""
         import torch
 
-        from ..models.prompts import Reading, words_of
+        from ..models.prompts import ParsedPrompt, words_of
 
         words = words_of(text, VOCABULARY.words, name=self.name)
-        return Reading(
+        return ParsedPrompt(
             inputs={"question": torch.tensor([VOCABULARY.numbers(words)])},
             words=tuple((word, None) for word in words),
         )

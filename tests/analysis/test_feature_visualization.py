@@ -13,7 +13,7 @@ from untouched import fingerprint
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.analysis.feature_visualization.objective import Aim
+from camwidget.analysis.feature_visualization.objective import Objective
 from camwidget.analysis.feature_visualization.parameterization import (
     Regularizers,
     total_variation,
@@ -195,7 +195,7 @@ def test_the_callers_mode_and_frozen_weights_do_not_matter(mode: Any) -> None:
 
 
 def test_the_mode_is_not_held_between_steps() -> None:
-    pieces = dream_steps(tiny(), Aim.of(tiny(), 1), steps=3)
+    pieces = dream_steps(tiny(), Objective.of(tiny(), 1), steps=3)
     with torch.no_grad():
         next(pieces)
         assert not torch.is_grad_enabled()
@@ -206,7 +206,7 @@ def test_the_mode_is_not_held_between_steps() -> None:
 
 def test_pieces_show_the_picture_growing() -> None:
     model = tiny()
-    pieces = list(dream_steps(model, Aim.of(model, 1), steps=10, every=4))
+    pieces = list(dream_steps(model, Objective.of(model, 1), steps=10, every=4))
     shown = [(i, len(p.scores)) for i, p in enumerate(pieces) if p is not None]
     assert shown == [(3, 4), (7, 8), (10, 10)], "after steps 4 and 8, and the finished one"
     whole = draw(model, 1, steps=10)

@@ -28,7 +28,7 @@ from camwidget.analysis.mask_curve import (
 from camwidget.attribution import batched_inference
 from camwidget.errors import CamwidgetError
 from camwidget.export.curves import curves
-from camwidget.export.quantized_maps import Grid
+from camwidget.export.quantized_maps import QuantizedMap
 from camwidget.masking import baselines, inpainting
 from camwidget.masking.baselines import baseline_names, fill_pixels
 from camwidget.masking.ranks import rank_levels, saliency_of, threshold, top_mask
@@ -557,7 +557,7 @@ def test_answers_are_put_together_once(
     assert mask_curve.probabilities(meter, pixels).shape == (60, 3)
     assert copied == 60 * 3
     copied = 0
-    grid = Grid(torch.rand(2, 2).numpy(), 1.0)
+    grid = QuantizedMap(torch.rand(2, 2).numpy(), 1.0)
     found = curves(
         meter, pixels[0], [grid], [0, 2], ["remove"], ["mean"], 60, "x", lambda done, total: None
     )

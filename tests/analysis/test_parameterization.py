@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from camwidget.analysis.feature_visualization.parameterization import Canvas, wobble
+from camwidget.analysis.feature_visualization.parameterization import FourierImage, wobble
 
 
 def canvas(
     size: tuple[int, int] = (30, 41), contrast: float = 1.0, spectrum: float = 1.0
-) -> Canvas:
-    return Canvas(
+) -> FourierImage:
+    return FourierImage(
         size,
         3,
         spectrum=spectrum,

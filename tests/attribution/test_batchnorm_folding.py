@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import camwidget as cw
-from camwidget.attribution.batchnorm_folding import folded
+from camwidget.attribution.batchnorm_folding import fold_batchnorms
 
 
 def stirred(module: nn.Module) -> nn.Module:
@@ -39,7 +39,7 @@ def test_the_copy_answers_as_the_model(
     stirred(model.module)
     before = {k: v.clone() for k, v in model.module.state_dict().items()}
     inputs = model.inputs(noise[None, :, :96, :96])
-    other = folded(model, inputs)
+    other = fold_batchnorms(model, inputs)
     assert (other is model) == (norms(model.module) == 0)
     assert norms(other.module) == left
     fresh = torch.rand(3, 3, 96, 96)
@@ -74,7 +74,7 @@ def test_where_something_stands_in_the_way_the_model_itself_is_run(
     batch = nn.BatchNorm2d(4, track_running_stats=False)
     for module in (Twice(), Uncopied(*layers), nn.Sequential(layers[0], batch, *layers[2:])):
         model = cw.wrap(stirred(module))
-        assert folded(model, torch.rand(1, 3, 20, 20)) is model
+        assert fold_batchnorms(model, torch.rand(1, 3, 20, 20)) is model
     (record,) = caplog.records
     assert "is run as it is" in record.message and "one of me" in str(record.exc_info)
 
@@ -93,7 +93,7 @@ def test_hooks_of_the_callers_are_heard_on_the_copy() -> None:
     heard: list[object] = []
     module.register_forward_hook(lambda *_: heard.append(1))
     model = cw.wrap(module)
-    other = folded(model, torch.rand(1, 3, 20, 20))
+    other = fold_batchnorms(model, torch.rand(1, 3, 20, 20))
     assert other is not model
     heard.clear()
     other.logits(torch.rand(1, 3, 20, 20))

@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from untouched import fingerprint
 
 import camwidget as cw
-from camwidget.attribution.randomization import randomised
+from camwidget.attribution.randomization import randomized_copy
 from camwidget.errors import CamwidgetWarning, ModelError
 
 
@@ -73,7 +73,7 @@ def odd() -> cw.VisionModel:
 
 def test_every_weight_is_another_and_the_model_is_as_it_was(odd: cw.VisionModel) -> None:
     before, numbers = fingerprint(odd.module), torch.get_rng_state()
-    copy = randomised(odd, seed=3)
+    copy = randomized_copy(odd, seed=3)
     assert fingerprint(odd.module) == before
     assert torch.equal(torch.get_rng_state(), numbers), "nobody's random numbers are used up"
     own = dict(odd.module.named_parameters())
@@ -85,7 +85,7 @@ def test_every_weight_is_another_and_the_model_is_as_it_was(odd: cw.VisionModel)
     assert copy.first.bias is copy.second.bias  # type: ignore[union-attr]
     assert not any(m.training for m in copy.modules())
     assert torch.equal(copy.norm.running_var, torch.ones(8))  # type: ignore[union-attr, arg-type]
-    again, other = randomised(odd, seed=3), randomised(odd, seed=4)
+    again, other = randomized_copy(odd, seed=3), randomized_copy(odd, seed=4)
     for first, second, third in zip(*(m.parameters() for m in (copy, again, other)), strict=True):
         # A normalisation always begins as the identity.
         is_fixed = len(first.unique()) == 1
@@ -93,7 +93,7 @@ def test_every_weight_is_another_and_the_model_is_as_it_was(odd: cw.VisionModel)
 
 
 def test_the_model_around_a_copy_is_the_same_but_for_its_weights(odd: cw.VisionModel) -> None:
-    other = odd.around(randomised(odd))
+    other = odd.around(randomized_copy(odd))
     picture = torch.rand(3, 32, 32)
     assert other.classes == odd.classes and other.default_layer == odd.default_layer
     assert not torch.allclose(other.logits(picture[None]), odd.logits(picture[None]))
@@ -109,7 +109,7 @@ def test_what_cannot_be_copied_is_refused(odd: cw.VisionModel) -> None:
     odd.module.place.holder = None  # type: ignore[union-attr]
     odd.module.lock = __import__("threading").Lock()
     with pytest.raises(ModelError, match="cannot be copied"):
-        randomised(odd)
+        randomized_copy(odd)
 
 
 def test_a_part_that_cannot_begin_again_is_shuffled_and_said(
@@ -123,7 +123,7 @@ def test_a_part_that_cannot_begin_again_is_shuffled_and_said(
     module[1].forward = lambda x: x * module[1].two[:1]
     model = cw.wrap(module, cw.Preprocess(16))
     with pytest.warns(CamwidgetWarning, match=r"Torn failed \(ZeroDivisionError: torn\)"):
-        copy = randomised(model)
+        copy = randomized_copy(model)
     assert (copy[1].one == 0).all() and not torch.equal(copy[1].two, module[1].two)
     assert torch.equal(copy[1].two.sort()[0], module[1].two.sort()[0])
     (record,) = caplog.records

@@ -17,7 +17,7 @@ import torch
 import torchvision
 
 import camwidget as cw
-from camwidget.metrics import Bench, Case, Metric, Subject, get_metric, score_steps
+from camwidget.metrics import Case, Metric, MetricContext, ScoredPicture, get_metric, score_steps
 from camwidget.metrics.measuring import case_of
 from camwidget.metrics.registry import Score
 
@@ -44,19 +44,21 @@ def pixels() -> torch.Tensor:
 
 def explained(model: cw.VisionModel, pixels: torch.Tensor) -> list[Case]:
     """Grad-CAM of every picture's predicted class, as cases."""
-    bench, cases = Bench(), []
+    bench, cases = MetricContext(), []
     for part in pixels.split(BATCH):
         explanations = cw.explain(model, part, method="gradcam", layer="layer4")
         whole = model.probabilities(model.logits(part)).double()
         for row, exp, probabilities in zip(part, explanations, whole, strict=True):
-            cases.append(case_of(Subject(model, row, probabilities, bench, len(cases)), exp))
+            cases.append(case_of(ScoredPicture(model, row, probabilities, bench, len(cases)), exp))
     return cases
 
 
 def fresh(cases: Sequence[Case]) -> list[Case]:
     """The same cases, of which nothing has been computed."""
-    bench = Bench()
-    subjects = [Subject(c.subject.model, c.subject.pixels, c.subject.whole, bench) for c in cases]
+    bench = MetricContext()
+    subjects = [
+        ScoredPicture(c.subject.model, c.subject.pixels, c.subject.whole, bench) for c in cases
+    ]
     return [Case(s, c.target, c.saliency) for s, c in zip(subjects, cases, strict=True)]
 
 

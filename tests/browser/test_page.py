@@ -15,8 +15,8 @@ from saved_page import SavedPage
 import camwidget as cw
 from camwidget.analysis.mask_curve import mask_pixels
 from camwidget.export import save_index, save_page
-from camwidget.export.quantized_maps import Grid
-from camwidget.widget.control.masked_prediction import Mask
+from camwidget.export.quantized_maps import QuantizedMap
+from camwidget.widget.control.masked_prediction import MaskSettings
 from camwidget.widget.view.synced_traits import messages
 
 pytestmark = pytest.mark.browser
@@ -140,9 +140,9 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[cw.VisionModel, tor
     return model, pixels, folder / "page.html"
 
 
-def grid_of(page: SavedPage, target: int, method: str, layer: str) -> Grid:
+def grid_of(page: SavedPage, target: int, method: str, layer: str) -> QuantizedMap:
     entry = page.grid(target, method, layer)
-    return Grid(page.cells(entry).copy(), entry["peak"])
+    return QuantizedMap(page.cells(entry).copy(), entry["peak"])
 
 
 def test_the_pixels_are_those_the_model_got(
@@ -295,5 +295,5 @@ def test_words_are_the_widgets(
     shown = open_file(file).shown()
     explanation = cw.explain(model, pixels)
     whole = model.predict(pixels).probabilities[0]
-    mask = Mask("remove", "blur", 0.0)
+    mask = MaskSettings("remove", "blur", 0.0)
     assert shown.said() == messages.sentence(explanation, mask, whole, None)

@@ -11,7 +11,7 @@ from page_driver import numbers, status_has, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.full]
 
-TESTS = str(Path(__file__).parents[1])
+TESTS = str(Path(__file__).parents[1] / "support")
 
 NOTEBOOK = f"""
 import sys

@@ -22,7 +22,7 @@ from untouched import fingerprint
 import camwidget as cw
 from camwidget.errors import CamwidgetWarning, DataError
 from camwidget.evaluation import results_file
-from camwidget.evaluation.results_file import Records
+from camwidget.evaluation.results_file import ResultsFile
 
 METHODS = ("gradcam", "random")
 METRICS = ("complexity", CHANCE)
@@ -291,15 +291,15 @@ def test_a_file_is_locked_on_windows_too(tmp_path, monkeypatch):
     monkeypatch.setattr(results_file, "_msvcrt", Locking())
     path = tmp_path / "run.jsonl"
     facts = {"a": 1}
-    first = Records(path, facts)
+    first = ResultsFile(path, facts)
     with pytest.raises(DataError, match=r"in use by another evaluation: wait for it"):
-        Records(path, facts)
+        ResultsFile(path, facts)
     first.add(0, [{"picture": 0}])
     first.close()
-    second = Records(path, facts)
+    second = ResultsFile(path, facts)
     second.add(1, [{"picture": 1}])
     second.close()
-    third = Records(path, facts)
+    third = ResultsFile(path, facts)
     assert [row["picture"] for row in third.rows()] == [0, 1]
     third.close()
     assert results_file._msvcrt.locked == {}
@@ -322,7 +322,7 @@ def test_where_nothing_can_be_locked(tmp_path, monkeypatch, module):
     monkeypatch.setattr(results_file, "_msvcrt", None)
     path = tmp_path / "run.jsonl"
     with pytest.warns(CamwidgetWarning, match="cannot be locked .*no other evaluation writes"):
-        first, second = Records(path, {"a": 1}), Records(path, {"a": 1})
+        first, second = ResultsFile(path, {"a": 1}), ResultsFile(path, {"a": 1})
     first.add(0, [{"picture": 0}])
     first.add(1, [{"picture": 1}])
     with pytest.raises(DataError, match="written to by somebody else since"):
@@ -330,7 +330,7 @@ def test_where_nothing_can_be_locked(tmp_path, monkeypatch, module):
     first.close()
     second.close()
     with pytest.warns(CamwidgetWarning):
-        rows = Records(path, {"a": 1}).rows()
+        rows = ResultsFile(path, {"a": 1}).rows()
     assert [row["picture"] for row in rows] == [0, 1]
 
 
@@ -339,11 +339,11 @@ def test_two_processes_that_begin_together(tmp_path):
     code = (
         "import sys\n"
         "from camwidget.errors import DataError\n"
-        "from camwidget.evaluation.results_file import Records\n"
+        "from camwidget.evaluation.results_file import ResultsFile\n"
         "print('ready', flush=True)\n"
         "sys.stdin.readline()\n"
         "try:\n"
-        "    made = Records(sys.argv[1], {'a': 1})\n"
+        "    made = ResultsFile(sys.argv[1], {'a': 1})\n"
         "except DataError as error:\n"
         "    print(error, flush=True)\n"
         "else:\n"
@@ -366,7 +366,7 @@ def test_two_processes_that_begin_together(tmp_path):
     for process in running:
         process.communicate(timeout=60)
     assert said[1] == "written\n" and "in use by another evaluation" in said[0]
-    assert len(Records(path, {"a": 1}).rows()) == 1
+    assert len(ResultsFile(path, {"a": 1}).rows()) == 1
 
 
 def test_a_full_disk(tmp_path):

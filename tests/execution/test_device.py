@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from camwidget.models.vision_model.weights_backup import spare_of
 from torch import nn
 from untouched import fingerprint
 
@@ -18,6 +17,7 @@ import camwidget as cw
 from camwidget.attribution.batched_inference import in_batches
 from camwidget.execution import device
 from camwidget.models.vision_model import weights_backup
+from camwidget.models.weights_backup import backup_of
 from camwidget.widget import explorer
 
 LOST = "CUDA error: unspecified launch failure\nCUDA kernel errors might be asynchronously reported"
@@ -225,7 +225,7 @@ def traces(ex: cw.Explorer) -> list[object]:
 @pytest.mark.usefixtures("elsewhere")
 def test_what_was_trained_before_the_loss_is_kept(model: cw.VisionModel) -> None:
     ex = cw.Explorer(model, [PICTURE, PICTURE[::-1].copy()]).wait(30)
-    spare = spare_of(model.module)
+    spare = backup_of(model.module)
     with torch.no_grad():
         model.module.head.weight.mul_(-1)
     assert not spare.is_current
@@ -246,7 +246,7 @@ def test_what_was_trained_before_the_loss_is_kept(model: cw.VisionModel) -> None
 def test_what_was_trained_last_may_be_lost_and_it_is_said(model: cw.VisionModel) -> None:
     ex = cw.Explorer(model, [PICTURE, PICTURE[::-1].copy()]).wait(30)
     expected = cw.explain(model, PICTURE[::-1].copy())
-    spare_of(model.module)._next = float("inf")
+    backup_of(model.module)._next = float("inf")
     with torch.no_grad():
         model.module.head.weight.mul_(-1)
     trained = everything(model.module)
@@ -262,7 +262,7 @@ def test_what_was_trained_last_may_be_lost_and_it_is_said(model: cw.VisionModel)
 @pytest.mark.usefixtures("elsewhere")
 def test_weights_are_kept_once_for_all_and_copied_when_they_change(model: cw.VisionModel) -> None:
     explorers = [cw.Explorer(model, PICTURE).wait(30) for _ in range(2)]
-    spare = spare_of(model.module)
+    spare = backup_of(model.module)
     kept = dict(spare._kept)
     assert set(kept) == set(model.module.state_dict())
     spare._next = 0.0
@@ -287,7 +287,7 @@ def test_weights_are_kept_once_for_all_and_copied_when_they_change(model: cw.Vis
     gone = weakref.ref(spare)
     module = weakref.ref(model.module)
     del spare, ex, explorers, model
-    assert module() is None or gone() is spare_of(module())
+    assert module() is None or gone() is backup_of(module())
 
 
 @pytest.mark.usefixtures("elsewhere")

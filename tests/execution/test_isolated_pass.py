@@ -19,7 +19,7 @@ from torch.nn.utils import parametrizations, prune
 from untouched import fingerprint
 
 import camwidget as cw
-from camwidget.attribution.randomization import randomised
+from camwidget.attribution.randomization import randomized_copy
 from camwidget.errors import CamwidgetWarning
 from camwidget.execution.random_numbers import PrivateDraws
 from camwidget.execution.structure_copy import copy_structure, weight_marks
@@ -618,7 +618,7 @@ def test_random_weights_leave_another_threads_random_numbers_alone() -> None:
     torch.manual_seed(5)
     expected = [float(torch.rand(())) for _ in range(2)]
     torch.manual_seed(5)
-    one, two = (randomised(model, seed=1) for _ in range(2))
+    one, two = (randomized_copy(model, seed=1) for _ in range(2))
     assert drawn == expected
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
     assert not torch.equal(one[0].weight, module[0].weight)

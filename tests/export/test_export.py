@@ -22,7 +22,7 @@ from camwidget.attribution.methods import get_method
 from camwidget.errors import CamwidgetError, LayerError, MethodError, TargetError
 from camwidget.export import save_index, save_page
 from camwidget.export.html import as_json
-from camwidget.export.quantized_maps import FINE_STEPS, STEPS, grid_of
+from camwidget.export.quantized_maps import FINE_STEPS, STEPS, quantize_map
 from camwidget.export.selection import choose_classes, choose_layers, choose_methods
 from camwidget.widget import Explorer
 
@@ -96,7 +96,7 @@ def test_large_maps_mask_as_they_are_rounded(
         grid = page.grid(target, method, layer)
         assert grid["rounded"]
         explanation = cw.explain(textures, picture, target, method, layer)
-        own = grid_of(explanation, get_method(method))
+        own = quantize_map(explanation, get_method(method))
         steps = FINE_STEPS if method == "saliency" else STEPS
         assert np.array_equal(own.cells, page.cells(grid)) and own.cells.max() == steps
         assert (grid["knee"] is None) == (method == "gradcam")
@@ -118,7 +118,7 @@ def test_equal_maps_are_there_once(page: SavedPage) -> None:
 def test_a_range_is_counted_from_its_minimum(textures: cw.VisionModel, noise: torch.Tensor) -> None:
     rise = get_method("rise", masks=8)
     explanation = cw.explain(textures, noise, method=rise)
-    own = grid_of(explanation, rise)
+    own = quantize_map(explanation, rise)
     assert (
         np.abs(own.saliency(explanation.saliency.shape) - explanation.saliency).max() <= 1 / STEPS
     )

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from camwidget.images.conversion.containers import as_batch
-from camwidget.images.conversion.conversion import open_picture, tensor_pixels
 from PIL import Image
 
 from camwidget.errors import PictureError
-from camwidget.images.conversion import conversion
+from camwidget.images.containers import as_batch
+from camwidget.images.conversion import conversion, open_picture, tensor_pixels
 from camwidget.widget.control.pictures import list_pictures
 
 

@@ -7,13 +7,13 @@ import re
 
 import numpy as np
 import pytest
-from camwidget.images.conversion.ground_truth import GroundTruth, fit_mask, outline, share_inside
 from PIL import Image
 from prompted import SIDE, squares
 
 import camwidget as cw
 from camwidget import zoo
 from camwidget.errors import PictureError
+from camwidget.images.ground_truth import GroundTruth, fit_mask, outline, share_inside
 
 
 def test_a_sample_knows_where_the_evidence_is() -> None:

@@ -12,17 +12,17 @@ import pandas as pd
 import pytest
 import torch
 import torchvision
-from camwidget.images.conversion.containers import as_batch, list_entries
-from camwidget.images.conversion.folders import list_folder, picture_suffixes
-from camwidget.images.conversion.preprocess import Preprocess
-from camwidget.widget.view.synced_traits.thumbnails import PictureStrip
 from PIL import Image
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 import camwidget as cw
 from camwidget import cli
 from camwidget.errors import PictureError
+from camwidget.images.containers import as_batch, list_entries
+from camwidget.images.folders import list_folder, picture_suffixes
+from camwidget.images.preprocess import Preprocess
 from camwidget.widget.control.pictures import list_pictures
+from camwidget.widget.view.thumbnails import Thumbnails
 
 
 @pytest.fixture
@@ -163,10 +163,10 @@ def test_no_thumbnail_is_made_that_is_not_seen() -> None:
         made.append(number)
         return np.zeros((112, 112, 3), np.uint8)
 
-    strip = PictureStrip(lambda number: None, lambda name, content: None, pytest.fail)
+    strip = Thumbnails(lambda number: None, lambda name, content: None, pytest.fail)
     for _ in strip.fill(tile, 1500, lambda: 40):
         pass
-    assert len(made) == PictureStrip.SEEN
+    assert len(made) == Thumbnails.SEEN
     assert made[:3] == [40, 39, 41], "those beside the chosen one come first"
 
 

@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 import torch
 import torchvision
-from camwidget.loading.loader.checkpoints import Checkpoint, fill, read_weights
 from safetensors.torch import save, save_file
 from torch import nn
 
 import camwidget as cw
 from camwidget.errors import CamwidgetWarning, ModelError, WeightsError
+from camwidget.loading.checkpoints import Checkpoint, fill, read_weights
 
 NAME = "shufflenet_v2_x0_5"
 CLASSES = ["a", "b", "c", "d"]

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from camwidget.images.conversion.ground_truth import whereabouts_of
 
-from camwidget.metrics import Case, Score, Subject, get_metric, score_steps
+from camwidget.images.ground_truth import object_locations
+from camwidget.metrics import Case, Score, ScoredPicture, get_metric, score_steps
 
 NAMES = tuple("abcdefgh")
 
@@ -28,9 +28,9 @@ def case(
     values = torch.as_tensor(np.array(saliency, dtype=np.float32))
     probabilities = torch.as_tensor(whole if whole is not None else [1 / 8] * 8).double()
     model: Any = SimpleNamespace(classes=NAMES, scores="softmax")
-    subject = Subject(model, torch.zeros(3, *values.shape), probabilities, label=label)
+    subject = ScoredPicture(model, torch.zeros(3, *values.shape), probabilities, label=label)
     if masks is not None:
-        found = whereabouts_of(np.array(masks, dtype=bool))
+        found = object_locations(np.array(masks, dtype=bool))
         subject.where = lambda target: found
     made = Case(subject, target, values, peak=peak)
     subject.cases.append(made)

@@ -10,7 +10,15 @@ import torch
 from torch import nn
 
 import camwidget as cw
-from camwidget.metrics import Bench, Case, Metric, Score, Subject, get_metric, score_steps
+from camwidget.metrics import (
+    Case,
+    Metric,
+    MetricContext,
+    Score,
+    ScoredPicture,
+    get_metric,
+    score_steps,
+)
 from camwidget.metrics.scoring import faults
 
 #: A power of two: fractions in sixteenths are whole numbers of pixels, for us and for others.
@@ -64,13 +72,13 @@ def smooth_map(seed: int = 0, size: int = SIZE) -> torch.Tensor:
 
 
 def subject_of(
-    model: cw.VisionModel, pixels: torch.Tensor, number: int = 0, bench: Bench | None = None
-) -> Subject:
+    model: cw.VisionModel, pixels: torch.Tensor, number: int = 0, bench: MetricContext | None = None
+) -> ScoredPicture:
     whole = model.probabilities(model.logits(pixels[None]))[0].double()
-    return Subject(model, pixels, whole, bench or Bench(), number)
+    return ScoredPicture(model, pixels, whole, bench or MetricContext(), number)
 
 
-def case_of(subject: Subject, saliency: torch.Tensor, target: int = 1) -> Case:
+def case_of(subject: ScoredPicture, saliency: torch.Tensor, target: int = 1) -> Case:
     (fault,) = faults(saliency[None], saliency[None])
     case = Case(subject, target, saliency, fault=fault)
     subject.cases.append(case)

@@ -12,8 +12,8 @@ from drawn_cases import case, scored
 
 from camwidget.errors import MetricError
 from camwidget.masking.baselines import baseline_pixels
-from camwidget.metrics import Bench, Subject, get_metric
-from camwidget.metrics.cases import Again, Change
+from camwidget.metrics import MetricContext, ScoredPicture, get_metric
+from camwidget.metrics.cases import Change, Recomputation
 from camwidget.metrics.randomization_metrics import likeness
 
 #: Sixteen pixels that all differ, the most evidence first in its last place.
@@ -32,8 +32,10 @@ def test_changes_are_told_apart_by_their_keys() -> None:
         return torch.zeros(0)
 
     assert Change("a", nothing) == Change("a", torch.rand) != Change("b", nothing)
-    assert Again("a", nothing) == Again("a", torch.rand) != Again("b", nothing)
-    assert Again("a", nothing, target=1) != Again("a", nothing, target=2)
+    assert (
+        Recomputation("a", nothing) == Recomputation("a", torch.rand) != Recomputation("b", nothing)
+    )
+    assert Recomputation("a", nothing, target=1) != Recomputation("a", nothing, target=2)
 
 
 @pytest.mark.parametrize("baseline", ["mean", "black", "blur"])
@@ -86,7 +88,9 @@ def test_what_is_made_once() -> None:
 def test_random_numbers_depend_on_seed_picture_and_purpose() -> None:
     def drawn_by(seed: int, number: int, purpose: str) -> float:
         made = case(VALUES).subject
-        subject = Subject(made.model, made.pixels, made.whole, Bench(seed=seed), number)
+        subject = ScoredPicture(
+            made.model, made.pixels, made.whole, MetricContext(seed=seed), number
+        )
         return float(torch.rand((), generator=subject.generator(purpose)))
 
     first = drawn_by(0, 0, "noise")
@@ -113,12 +117,12 @@ def test_a_quantity_is_measured_by_itself(value: float, before: float) -> None:
 
 
 def test_a_bench_starts_empty() -> None:
-    one, other = Bench(), Bench()
+    one, other = MetricContext(), MetricContext()
     assert (one.precision, one.seed, one.memory) == ("fp32", 0, {})
     one.memory["a"] = 1
     assert other.memory == {}
     subject = case(VALUES).subject
-    fresh = Subject(subject.model, subject.pixels, subject.whole)
+    fresh = ScoredPicture(subject.model, subject.pixels, subject.whole)
     assert (fresh.number, fresh.label, fresh.cases, fresh.where(0)) == (0, None, [], None)
 
 

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 import camwidget as cw
 from camwidget.analysis.mask_curve import baseline_pixels
 from camwidget.errors import MetricError
-from camwidget.metrics import Case, Subject
+from camwidget.metrics import Case, ScoredPicture
 
 PICTURES = range(6)
 
@@ -118,7 +118,7 @@ def test_gain_is_its_equation(model: cw.VisionModel, cases: list[Case]) -> None:
 @pytest.mark.parametrize(("before", "drop", "gain"), [(0.0, 0.0, 0.5), (1.0, 0.5, 0.0)])
 def test_certainties_divide_by_nothing(before: float, drop: float, gain: float) -> None:
     """Y of 0 and 1, by the metrics' own hands."""
-    subject = Subject(small_model(), picture(), torch.tensor([1 - before, before]).double())
+    subject = ScoredPicture(small_model(), picture(), torch.tensor([1 - before, before]).double())
     case = case_of(subject, random_map())
     for name, expected in (("drop", drop), ("gain", gain), ("remove25", drop)):
         work = cw.get_metric(name).function(case)
@@ -131,7 +131,7 @@ def test_certainties_divide_by_nothing(before: float, drop: float, gain: float) 
 @pytest.mark.parametrize(("after", "rose"), [(0.25, 0.0), (0.26, 1.0), (0.24, 0.0)])
 def test_only_more_confidence_is_an_increase(after: float, rose: float) -> None:
     """``O > Y`` (Grad-CAM++, section 4.1): as much is not more."""
-    subject = Subject(small_model(), picture(), torch.tensor([0.75, 0.25]).double())
+    subject = ScoredPicture(small_model(), picture(), torch.tensor([0.75, 0.25]).double())
     work = cw.get_metric("increase").function(case_of(subject, random_map()))
     next(work)  # type: ignore[call-overload]
     with pytest.raises(StopIteration) as end:

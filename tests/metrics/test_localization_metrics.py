@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from camwidget.images.conversion.ground_truth import share_inside
 from drawn_cases import case, number, scored
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from hypothesis.extra import numpy as hnp
 import camwidget as cw
 from camwidget import zoo
 from camwidget.errors import MetricError
+from camwidget.images.ground_truth import share_inside
 
 GRIDS = st.tuples(
     hnp.arrays(np.float32, (6, 8), elements=st.sampled_from([0.0, 0.125, 0.5, 0.75, 1.0])),

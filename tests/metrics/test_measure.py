@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from camwidget.images.conversion.ground_truth import fit_mask, share_inside
 from PIL import Image
 from prompted import SIDE, caption_model, question_model, squares
 from untouched import fingerprint
@@ -16,6 +15,7 @@ from untouched import fingerprint
 import camwidget as cw
 from camwidget import zoo
 from camwidget.errors import MethodError, MetricError, ModelError, PictureError, PromptError
+from camwidget.images.ground_truth import fit_mask, share_inside
 from camwidget.metrics import Score
 
 SAMPLE = zoo.samples("zoo/scenes")[0]

@@ -13,8 +13,8 @@ from untouched import fingerprint
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.attribution.randomization import randomised
-from camwidget.metrics import Bench, Subject, measuring, score_steps
+from camwidget.attribution.randomization import randomized_copy
+from camwidget.metrics import MetricContext, ScoredPicture, measuring, score_steps
 
 SAMPLE = zoo.samples("zoo/scenes")[0]
 
@@ -112,7 +112,7 @@ def test_the_map_of_a_net_with_random_weights(
     name = "parameter-randomisation"
     values = {}
     for seed in (0, 5):
-        random = cw.wrap(randomised(scenes, seed), scenes.preprocess, scenes.classes)
+        random = cw.wrap(randomized_copy(scenes, seed), scenes.preprocess, scenes.classes)
         other = cw.explain(random, SAMPLE.image, SAMPLE.label, method, layer)
         assert isinstance(e, cw.Explanation) and isinstance(other, cw.Explanation)
         expected = spearmanr(e.saliency.ravel(), other.saliency.ravel())[0]
@@ -136,7 +136,7 @@ def test_one_net_with_random_weights_serves_all_maps(
 
     made = []
     monkeypatch.setattr(
-        randomization_metrics, "randomised", lambda *a: made.append(a) or randomised(*a)
+        randomization_metrics, "randomized_copy", lambda *a: made.append(a) or randomized_copy(*a)
     )
     before = fingerprint(scenes.module)
     maps = cw.explain(
@@ -145,12 +145,12 @@ def test_one_net_with_random_weights_serves_all_maps(
     rows = cw.measure(scenes, SAMPLE, maps, "parameter-randomisation", progress=quiet)  # type: ignore[arg-type]
     assert len(rows) == 12 and len(made) == 1
     assert fingerprint(scenes.module) == before
-    bench = Bench()
+    bench = MetricContext()
     cases = []
     for number, sample in enumerate(zoo.samples("zoo/scenes")[:3]):
         pixels = scenes.preprocess.pixels(sample.image)
         whole = scenes.probabilities(scenes.logits(pixels[None]))[0].double()
-        subject = Subject(scenes, pixels, whole, bench, number)
+        subject = ScoredPicture(scenes, pixels, whole, bench, number)
         e = cw.explain(scenes, pixels, sample.label)
         cases.append(measuring.case_of(subject, e))  # type: ignore[arg-type]
     *_, last = score_steps(cases, [cw.get_metric("parameter-randomisation")])

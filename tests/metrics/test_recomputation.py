@@ -11,8 +11,8 @@ import torch
 import camwidget as cw
 from camwidget import zoo
 from camwidget.attribution.batched_inference import in_batches
-from camwidget.metrics import Again, Bench, Case, Subject, recomputation
-from camwidget.metrics.recomputation import remake
+from camwidget.metrics import Case, MetricContext, Recomputation, ScoredPicture, recomputation
+from camwidget.metrics.recomputation import recompute_maps
 
 SAMPLE = zoo.samples("zoo/scenes")[0]
 METHODS = ["gradcam", "cam", "saliency", "occlusion", "smoothgrad"]
@@ -29,14 +29,14 @@ def pictures(model: cw.VisionModel, count: int) -> torch.Tensor:
     )
 
 
-def subject_of(model: cw.VisionModel) -> Subject:
+def subject_of(model: cw.VisionModel) -> ScoredPicture:
     pixels = model.preprocess.pixels(SAMPLE.image)
     whole = model.probabilities(model.logits(pixels[None]))[0].double()
-    return Subject(model, pixels, whole, Bench())
+    return ScoredPicture(model, pixels, whole, MetricContext())
 
 
 def cases(
-    subject: Subject, methods: list[str], layers: list[str], targets: list[int]
+    subject: ScoredPicture, methods: list[str], layers: list[str], targets: list[int]
 ) -> list[Case]:
     blank = torch.zeros(subject.pixels.shape[-2:])
     return [
@@ -47,8 +47,8 @@ def cases(
     ]
 
 
-def made(asked: list[tuple[Case, Again]]) -> tuple[torch.Tensor, ...]:
-    *_, last = remake(asked)
+def made(asked: list[tuple[Case, Recomputation]]) -> tuple[torch.Tensor, ...]:
+    *_, last = recompute_maps(asked)
     assert last.done == last.total
     return last.maps
 
@@ -57,7 +57,7 @@ def made(asked: list[tuple[Case, Again]]) -> tuple[torch.Tensor, ...]:
 def test_maps_are_those_of_explain(scenes: cw.VisionModel) -> None:
     pixels = pictures(scenes, 2)
     every = cases(subject_of(scenes), METHODS, ["stage3"], [3, 7])
-    request = Again(("two",), lambda: pixels)
+    request = Recomputation(("two",), lambda: pixels)
     for case, maps in zip(every, made([(c, request) for c in every]), strict=True):
         assert maps.shape == (2, 128, 128)
         for picture, saliency in zip(pixels, maps, strict=True):
@@ -81,14 +81,14 @@ def test_one_pass_for_all_quick_maps_of_a_picture(
         cw.VisionModel, "run", lambda self, x: passes.append(len(x)) or run(self, x)
     )
     every = cases(subject, ["gradcam", "layercam", "saliency"], ["stage2", "stage3"], [0, 1])
-    made([(c, Again(("one",), lambda: pictures(scenes, 1))) for c in every])
+    made([(c, Recomputation(("one",), lambda: pictures(scenes, 1))) for c in every])
     assert passes == [1]
 
 
 def test_a_map_of_the_picture_itself_is_made_once_for_all_layers(scenes: cw.VisionModel) -> None:
     every = cases(subject_of(scenes), ["gradcam", "layercam"], ["stage2", "stage3"], [0])
     method = cw.get_method("occlusion", window=64, stride=64)
-    request = Again(("one",), lambda: pictures(scenes, 1), method=method)
+    request = Recomputation(("one",), lambda: pictures(scenes, 1), method=method)
     first, *others = made([(c, request) for c in every])
     assert len(others) == 3 and all(maps is first for maps in others)
 
@@ -98,7 +98,7 @@ def test_what_does_not_fit_into_memory_goes_in_halves(
 ) -> None:
     pixels = pictures(scenes, 5)
     every = cases(subject_of(scenes), ["gradcam"], ["stage3"], [0])
-    request = [(every[0], Again(("five",), lambda: pixels))]
+    request = [(every[0], Recomputation(("five",), lambda: pixels))]
     (expected,) = made(request)
     sizes: list[int] = []
 
@@ -119,8 +119,8 @@ def test_what_does_not_fit_into_memory_goes_in_halves(
 
 def test_a_callers_modes_hold_between_steps(scenes: cw.VisionModel) -> None:
     every = cases(subject_of(scenes), METHODS, ["stage3"], [0])
-    request = Again(("one",), lambda: pictures(scenes, 1))
-    for _ in remake([(c, request) for c in every]):
+    request = Recomputation(("one",), lambda: pictures(scenes, 1))
+    for _ in recompute_maps([(c, request) for c in every]):
         assert torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         inside = made([(c, request) for c in every])

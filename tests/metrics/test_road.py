@@ -22,7 +22,7 @@ from faithful import (
 
 import camwidget as cw
 from camwidget.errors import MetricError
-from camwidget.metrics import Bench, Case, Change, get_metric
+from camwidget.metrics import Case, Change, MetricContext, get_metric
 from camwidget.metrics.imputation import impute
 
 TENS = tuple(range(10, 100, 10))
@@ -122,7 +122,7 @@ def test_noise_is_the_pictures_own(model: cw.VisionModel) -> None:
     """The same for all its maps, in any order; another for another picture or seed."""
 
     def grain(number: int = 0, seed: int = 0, map_number: int = 0, first: int = 0) -> torch.Tensor:
-        subject = subject_of(model, torch.full((3, 32, 32), 0.5), number, Bench(seed=seed))
+        subject = subject_of(model, torch.full((3, 32, 32), 0.5), number, MetricContext(seed=seed))
         case = case_of(subject, random_map(map_number))
         made = changes_of(case, percentiles=(50,))
         made[first].make()
@@ -139,7 +139,7 @@ def test_noise_is_the_pictures_own(model: cw.VisionModel) -> None:
 
 def test_pictures_do_not_depend_on_who_came_before(model: cw.VisionModel) -> None:
     def pictures(order: list[int]) -> dict[int, torch.Tensor]:
-        bench = Bench()
+        bench = MetricContext()
         found = {}
         for n in order:
             case = case_of(subject_of(model, picture(n), n, bench), random_map(n))

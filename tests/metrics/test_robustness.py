@@ -12,7 +12,7 @@ import torch
 import camwidget as cw
 from camwidget import zoo
 from camwidget.errors import MetricError
-from camwidget.metrics import Bench, Subject
+from camwidget.metrics import MetricContext, ScoredPicture
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def measured(model: cw.VisionModel, e: Any, seed: int = 0, **settings: Any) -> f
 
 def noisy_copies(model: cw.VisionModel, samples: int, radius: float, seed: int) -> torch.Tensor:
     pixels = model.preprocess.pixels(SAMPLE.image)
-    subject = Subject(model, pixels, torch.zeros(0), Bench(seed=seed))
+    subject = ScoredPicture(model, pixels, torch.zeros(0), MetricContext(seed=seed))
     noise = torch.rand((samples, *pixels.shape), generator=subject.generator("continuity"))
     return (pixels + (2 * noise - 1) * radius).clamp(0, 1)
 

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 import torch
 import torchvision
-from camwidget.models.vision_model.picture_dependence import (
+from torch import nn
+from torch.nn.utils import parametrizations, prune, weight_norm
+from torch.utils.checkpoint import checkpoint
+
+import camwidget as cw
+from camwidget.models.picture_dependence import (
     CONSTANT,
     MISPLACED,
     corner_variants,
     find_fault,
     sketch_maps,
 )
-from torch import nn
-from torch.nn.utils import parametrizations, prune, weight_norm
-from torch.utils.checkpoint import checkpoint
-
-import camwidget as cw
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 

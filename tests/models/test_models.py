@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from camwidget.images.conversion.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
@@ -19,6 +18,7 @@ from torchvision.transforms import v2
 
 import camwidget as cw
 from camwidget.errors import LayerError, ModelError, TargetError, WeightsError
+from camwidget.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 
 def net(classes: int = 4, channels: int = 3) -> nn.Sequential:

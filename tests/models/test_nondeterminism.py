@@ -132,7 +132,7 @@ def test_both_are_said_at_once() -> None:
 def test_one_pass_more_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     module = Net(lambda maps: (sizes.append(len(maps)), maps)[1])  # type: ignore[func-returns-value]
-    monkeypatch.setattr("camwidget.models.vision_model.what_is_left_to_chance", lambda model: "")
+    monkeypatch.setattr("camwidget.models.vision_model.randomness_note", lambda model: "")
     cw.wrap(module)
     without = sizes.copy()
     monkeypatch.undo()

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from camwidget.models.vision_model.outputs import as_scores, at_place, locate_scores
 from torch import nn
 
 import camwidget as cw
 from camwidget.errors import MethodError, ModelError, TargetError
+from camwidget.models.outputs import as_scores, at_place, locate_scores
 
 
 def net(classes: int = 3) -> nn.Sequential:

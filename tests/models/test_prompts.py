@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from camwidget.models.vision_model.prompts import Reading, words_of
 from prompted import Question, caption_model, question_model, squares
 from torch import nn
 
@@ -13,6 +12,7 @@ import camwidget as cw
 from camwidget.attribution.batched_inference import rerun
 from camwidget.attribution.targets import resolve_target
 from camwidget.errors import MethodError, ModelError, PromptError, TargetError
+from camwidget.models.prompts import ParsedPrompt, words_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -116,8 +116,8 @@ def test_wrong_declarations_are_refused() -> None:
 
 def test_a_reading_of_several_rows_is_refused(asked: cw.VisionModel) -> None:
     class Twice(Question):
-        def read(self, text: str) -> Reading:
-            return Reading({"tokens": torch.zeros(2, 3, dtype=torch.long)})
+        def read(self, text: str) -> ParsedPrompt:
+            return ParsedPrompt({"tokens": torch.zeros(2, 3, dtype=torch.long)})
 
     with pytest.raises(ModelError, match="one row"):
         cw.wrap(asked.module, cw.Preprocess(48), prompt=Twice())

@@ -14,7 +14,13 @@ import torch
 from PIL import Image
 
 import camwidget as cw
-from camwidget.runtime.caches import Recent, cache_limit, cached_bytes, set_cache_limit, size_of
+from camwidget.runtime.caches import (
+    BoundedCache,
+    cache_limit,
+    cached_bytes,
+    set_cache_limit,
+    size_of,
+)
 
 
 @pytest.fixture
@@ -27,8 +33,8 @@ def limit() -> Iterator[int]:
     set_cache_limit(before)
 
 
-def weighed(most: int | None = None) -> Recent[bytes]:
-    return Recent(most, len)
+def weighed(most: int | None = None) -> BoundedCache[bytes]:
+    return BoundedCache(most, len)
 
 
 def test_the_oldest_goes_first_and_what_is_looked_at_stays(limit: int) -> None:
@@ -75,7 +81,7 @@ def test_a_spare_value_takes_no_other_place_until_it_is_used(limit: int) -> None
 
 
 def test_a_value_that_has_grown_is_weighed_anew(limit: int) -> None:
-    cache: Recent[bytearray] = Recent(None, len, grows=True)
+    cache: BoundedCache[bytearray] = BoundedCache(None, len, grows=True)
     growing = bytearray(20)
     cache.put("growing", growing)
     cache.put("other", bytearray(20))
@@ -114,7 +120,7 @@ def test_the_number_of_values_is_bounded_too(limit: int) -> None:
 
 
 def test_values_without_weight_are_none_of_the_limits_business(limit: int) -> None:
-    cache: Recent[bytes] = Recent(2)
+    cache: BoundedCache[bytes] = BoundedCache(2)
     cache.put("a", b"x" * 1000)
     set_cache_limit(0)
     assert cache.peek("a") is not None
@@ -151,7 +157,7 @@ def test_an_end_that_empties_a_cache_in_the_middle_of_another() -> None:
             cache.clear()
             cache.put("late", b"x")
 
-    other: Recent[Closing] = Recent(1, len)
+    other: BoundedCache[Closing] = BoundedCache(1, len)
     other.put("a", Closing())
     cache.put("b", b"x")
     other.put("c", Closing())

@@ -13,7 +13,7 @@ import torch
 
 import camwidget as cw
 from camwidget.runtime import fork_safety
-from camwidget.widget.control.worker import Session
+from camwidget.widget.control.worker import Worker
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
@@ -110,7 +110,7 @@ def test_who_holds_it_for_ever_is_not_waited_for(monkeypatch: pytest.MonkeyPatch
 def test_a_session_of_the_child_does_the_work_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was running is begun anew, what was waiting is done, and nothing of it in the parent's place."""
     monkeypatch.setattr(fork_safety, "PATIENCE", 0.01)
-    session = Session(("first", "second"), lambda kind, error: done.append(repr(error)))
+    session = Worker(("first", "second"), lambda kind, error: done.append(repr(error)))
     reached, opened = threading.Event(), threading.Event()
     done: list[str | tuple[str, bool]] = []
     parent = os.getpid()

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from camwidget.models.vision_model.prompts import Reading, words_of
 from torch import nn
 from torch.nn import functional as nnF
 
 import camwidget as cw
+from camwidget.models.prompts import ParsedPrompt, words_of
 from camwidget.zoo.sample import Sample
 
 COLOURS = ("red", "green", "blue")
@@ -66,10 +66,10 @@ class Question:
     hint = "Ask for a colour."
     examples = ("is there a red square", "anything blue")
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> ParsedPrompt:
         words = words_of(text, Answerer.VOCABULARY, name="question")
         tokens = torch.tensor([[Answerer.VOCABULARY.index(w) for w in words]])
-        return Reading({"tokens": tokens}, words=tuple((w, None) for w in words))
+        return ParsedPrompt({"tokens": tokens}, words=tuple((w, None) for w in words))
 
     def propose(self, model: cw.VisionModel, pixels: torch.Tensor) -> str | None:
         return None
@@ -98,10 +98,10 @@ class Caption:
     hint = "Name the colours."
     examples = ("a red and a blue", "a green")
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> ParsedPrompt:
         words = words_of(text, Captioner.VOCABULARY, name="caption")
         caption = torch.tensor([[Captioner.VOCABULARY.index(w) for w in words]])
-        return Reading(
+        return ParsedPrompt(
             {"caption": caption},
             ("the whole caption", *words),
             tuple((w, None if w == "and" else i + 1) for i, w in enumerate(words)),

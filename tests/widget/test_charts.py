@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from camwidget.widget.view.synced_traits.charts import line_colors, spread
 from hypothesis import given
 from hypothesis import strategies as st
 
 from camwidget.plotting import ACCENT, NEUTRAL, RISING, RIVALS
+from camwidget.widget.view.charts import line_colors, spread
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=4).map(sorted))

@@ -11,7 +11,7 @@ import pytest
 import camwidget as cw
 from camwidget import zoo
 from camwidget.attribution.methods import Method
-from camwidget.widget.control.cache import Picture, Workbench
+from camwidget.widget.control.cache import ModelCache, Picture
 from camwidget.widget.control.class_probe import on_one_scale
 
 SAMPLES = [s.image for s in zoo.samples("zoo/textures")[:2]]
@@ -108,7 +108,7 @@ def test_what_is_the_same_for_every_class_is_no_class_s() -> None:
 
 
 def test_it_costs_no_pass(textures: cw.VisionModel) -> None:
-    bench, picture = Workbench(textures), Picture(SAMPLES[0], "one")
+    bench, picture = ModelCache(textures), Picture(SAMPLES[0], "one")
     bench.explanation(picture, 0, "gradcam", "stage4")
     list(bench.stages(picture, 0, "gradcam"))
     passes = []
@@ -120,7 +120,7 @@ def test_it_costs_no_pass(textures: cw.VisionModel) -> None:
 def test_a_class_without_a_finite_map_is_left_out(
     textures: cw.VisionModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench, picture = Workbench(textures), Picture(SAMPLES[0], "one")
+    bench, picture = ModelCache(textures), Picture(SAMPLES[0], "one")
     made = Method.compute
 
     def partly(self: Method, trace: Any, target: Any, layer: str) -> Any:

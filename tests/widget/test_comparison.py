@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from prompted import caption_model, question_model, squares
 from torch import nn
+from untouched import fingerprint
+from waiting import until
 
 import camwidget as cw
 from camwidget import errors, zoo
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from prompted import caption_model, question_model, squares
-from untouched import fingerprint
-from waiting import until
 
 
 def net(*classes: str, size: int = 32, seed: int = 0, name: str = "net") -> cw.VisionModel:

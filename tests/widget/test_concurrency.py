@@ -13,8 +13,8 @@ from torch import nn
 
 import camwidget as cw
 from camwidget.errors import CamwidgetError
-from camwidget.runtime.caches import Recent
-from camwidget.widget.control.cache import Workbench
+from camwidget.runtime.caches import BoundedCache
+from camwidget.widget.control.cache import ModelCache
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(3)]
 
@@ -90,8 +90,8 @@ def test_cancel_computes_nothing(explorer: cw.Explorer, monkeypatch: pytest.Monk
     explorer.method = "occlusion"
     explorer.picture = 1
     assert module.entered.wait(60)
-    monkeypatch.setattr(Workbench, "explanation", None)
-    monkeypatch.setattr(Workbench, "probabilities", None)
+    monkeypatch.setattr(ModelCache, "explanation", None)
+    monkeypatch.setattr(ModelCache, "probabilities", None)
     explorer.cancel()
     monkeypatch.undo()
     assert (explorer.method, explorer.picture) == ("gradcam", 0)
@@ -175,7 +175,7 @@ def test_requests_from_three_threads_end_at_the_last(explorer: cw.Explorer) -> N
 
 
 def test_a_value_being_made_does_not_keep_others_waiting() -> None:
-    recent: Recent[int] = Recent(4)
+    recent: BoundedCache[int] = BoundedCache(4)
     recent.put("there", 1)
     gate, entered, made = threading.Event(), threading.Event(), []
 
@@ -197,7 +197,7 @@ def test_a_value_being_made_does_not_keep_others_waiting() -> None:
 
 
 def test_what_is_looked_at_is_not_the_first_to_go() -> None:
-    recent: Recent[int] = Recent(2)
+    recent: BoundedCache[int] = BoundedCache(2)
     recent.put("shown", 1)
     recent.put("other", 2)
     assert recent.peek("shown") == 1
@@ -206,7 +206,7 @@ def test_what_is_looked_at_is_not_the_first_to_go() -> None:
 
 
 def test_a_value_that_cannot_be_made_is_tried_again() -> None:
-    recent: Recent[int] = Recent(2)
+    recent: BoundedCache[int] = BoundedCache(2)
     with pytest.raises(ZeroDivisionError):
         recent.get("key", lambda: 1 // 0)
     assert recent.get("key", lambda: 4) == 4

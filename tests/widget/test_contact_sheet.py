@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from camwidget.widget.panels.panels.contact_sheet import ContactSheet, _lines
-from camwidget.widget.view.synced_traits.canvas import Paper
 
 import camwidget as cw
 from camwidget import zoo
+from camwidget.widget.panels.contact_sheet import ContactSheet, _lines
+from camwidget.widget.view.canvas import SharpCanvas
 from camwidget.widget.view.synced_traits import canvas
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -51,7 +51,7 @@ def test_every_quick_method_for_every_listed_class(ex: cw.Explorer) -> None:
     row = plan.methods.index("layercam")
     wanted = cw.explain(ex.model, ex.pictures[0].source, plan.classes[1], "layercam")
     np.testing.assert_array_equal(tiles[row, 1], sheet._tile(wanted))
-    side = Paper.SHARP * sheet.SIDE
+    side = SharpCanvas.SHARP * sheet.SIDE
     assert tiles[row, 1].shape == (side, side, 3)
 
 
@@ -60,7 +60,7 @@ def test_a_click_picks_class_and_method(ex: cw.Explorer) -> None:
     plan = sheet._sheet.plan
     row, column = plan.methods.index("gradcam++"), 2
     canvas = sheet._paper.canvas
-    x, y = (Paper.SHARP * side for side in middle(sheet, row, column))
+    x, y = (SharpCanvas.SHARP * side for side in middle(sheet, row, column))
     canvas._handle_frontend_event(canvas, {"event": "mouse_down", "x": x, "y": y}, [])
     ex.wait(30)
     assert (ex.method, ex.target) == ("gradcam++", plan.names[2])

@@ -11,13 +11,13 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
-from camwidget.widget.panels.panels.deepvis import CAVEAT, DeepVisPanel
 from PIL import Image
 from shared_state import SharedState
 from torch import nn
 from waiting import until
 
 import camwidget as cw
+from camwidget.widget.panels.deepvis import CAVEAT, DeepVisPanel
 
 NAMES = ["plain", "<img src=x onerror=alert(1)>", "a & b", "$x$"]
 

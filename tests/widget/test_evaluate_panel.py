@@ -10,9 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from camwidget.widget.panels.panels.evaluate import EvaluatePanel
-from camwidget.widget.panels.panels.radar_chart import rank_shares
-from camwidget.widget.panels.panels.score_table import metric_choice, series_colors, table_rows
 from prompted import caption_model, squares
 from shared_state import SharedState
 from torch import nn
@@ -21,6 +18,9 @@ from waiting import until
 import camwidget as cw
 from camwidget.errors import MethodError
 from camwidget.metrics import Score, get_metric
+from camwidget.widget.panels.evaluate import EvaluatePanel
+from camwidget.widget.panels.radar_chart import rank_shares
+from camwidget.widget.panels.score_table import metric_choice, series_colors, table_rows
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -24,7 +24,7 @@ import camwidget as cw
 from camwidget import zoo
 from camwidget.analysis.mask_curve import baseline_pixels, mask_pixels
 from camwidget.masking.ranks import rank_levels
-from camwidget.widget.control.worker import Session
+from camwidget.widget.control.worker import Worker
 
 
 @pytest.fixture(scope="module")
@@ -618,23 +618,22 @@ def test_odd_targets_are_refused_by_name(ex: cw.Explorer, target: Any) -> None:
 
 
 def test_sentences_add_up_and_claim_no_more_than_is_so(ex: cw.Explorer) -> None:
-    from camwidget.widget.view.synced_traits.messages import sentence
-
-    from camwidget.widget.control.masked_prediction import Mask
+    from camwidget.widget.control.masked_prediction import MaskSettings
+    from camwidget.widget.view.messages import sentence
 
     exp = ex.explanation
     assert "lowers it by 0.31 (1.00 → 0.69)" in sentence(
-        exp, Mask("remove", "blur", 0.1), 0.9963, 0.6889
+        exp, MaskSettings("remove", "blur", 0.1), 0.9963, 0.6889
     )
-    assert "20.5 %" in sentence(exp, Mask("remove", "blur", 0.205), 0.9, 0.5)
-    assert "leaves it below 0.01" in sentence(exp, Mask("remove", "blur", 0.1), 1e-9, 4e-8)
+    assert "20.5 %" in sentence(exp, MaskSettings("remove", "blur", 0.205), 0.9, 0.5)
+    assert "leaves it below 0.01" in sentence(exp, MaskSettings("remove", "blur", 0.1), 1e-9, 4e-8)
     assert (
-        "reading order" in sentence(exp, Mask("remove", "blur", 1.0), 0.9, 0.1)
+        "reading order" in sentence(exp, MaskSettings("remove", "blur", 1.0), 0.9, 0.1)
         or (exp.saliency > 0).all()
     )
     ex.method = "random"
     ex.wait(30)
-    said = sentence(ex.explanation, Mask("remove", "blur", 0.1), 0.9, 0.5)
+    said = sentence(ex.explanation, MaskSettings("remove", "blur", 0.1), 0.9, 0.5)
     assert "a random 10 %" in said and "most evidence" not in said
 
 
@@ -642,7 +641,7 @@ def test_a_closed_one_is_let_go(
     textures: cw.VisionModel, samples: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its pictures, passes and maps."""
-    monkeypatch.setattr(Session, "LINGER", 0.01)
+    monkeypatch.setattr(Worker, "LINGER", 0.01)
     explorer = cw.Explorer(textures, samples, fraction=0.3).wait(60)
     thread, gone = explorer._session._thread, weakref.ref(explorer)
     explorer.close()

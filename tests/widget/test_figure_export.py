@@ -12,12 +12,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from camwidget.images.conversion.conversion import shades
 
 import camwidget as cw
 from camwidget import zoo
 from camwidget.analysis.mask_curve import mask_pixels
 from camwidget.attribution.explanation import overlay_heat
+from camwidget.images.conversion import shades
 from camwidget.masking.ranks import rank_levels
 
 pytestmark = pytest.mark.usefixtures("one_thread")

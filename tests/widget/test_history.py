@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from camwidget.widget.state.state.state import PARTS
 from prompted import caption_model, question_model, squares
 from waiting import until
 
 import camwidget as cw
 from camwidget import zoo
 from camwidget.errors import ModelError, StateError
+from camwidget.widget.state.state import PARTS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -12,7 +12,7 @@ from kernel_driver import Kernel, custom, update
 
 SETUP = f"""
 import sys, time
-sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+sys.path.insert(0, {str(Path(__file__).parents[1] / "support")!r})
 import torch, camwidget as cw
 from untouched import fingerprint
 torch.set_num_threads(1)

@@ -11,7 +11,7 @@ from prompted import caption_model, squares
 
 import camwidget as cw
 from camwidget.analysis.localizing import best_overlap, localize
-from camwidget.widget.control.map_location import Boxes
+from camwidget.widget.control.map_location import MapLocation
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -58,7 +58,7 @@ def test_the_peak_hits_as_in_the_pointing_game(ex: cw.Explorer) -> None:
         saliency = np.zeros((48, 48), np.float32)
         saliency[30, 32 - 1 + off] = 1
         moved = replace(ex.explanation, saliency=saliency)
-        box = Boxes().wire(picture, model, model.class_index("blue"), moved)
+        box = MapLocation().wire(picture, model, model.class_index("blue"), moved)
         score = cw.measure(model, truth, moved, "pointing")["pointing"].value
         assert box["hit"] == wanted and (score == 1) == (wanted == "hit")
 

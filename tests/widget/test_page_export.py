@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from camwidget.models.vision_model.vision_model import Prediction
 
 from camwidget.attribution.explanation import Explanation
 from camwidget.attribution.targets import ClassTarget
-from camwidget.widget.control.masked_prediction import Mask, is_whole
+from camwidget.models.vision_model import Prediction
+from camwidget.widget.control.masked_prediction import MaskSettings, is_unmasked
 from camwidget.widget.view.synced_traits import messages
 
 SAID = Path(__file__).resolve().parents[2] / "js" / "tests" / "kernel" / "said.json"
@@ -70,9 +70,9 @@ def said(case: dict[str, Any]) -> str:
         pixels=np.zeros((8, 8, 3), np.uint8),
         model="",
     )
-    mask = Mask(case["mode"], "blur", case["fraction"])
+    mask = MaskSettings(case["mode"], "blur", case["fraction"])
     # A picture that stays whole has no other answer.
-    after = None if is_whole(mask, explanation) else case["after"]
+    after = None if is_unmasked(mask, explanation) else case["after"]
     return messages.sentence(explanation, mask, case["before"], after)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from camwidget.widget.view.synced_traits.messages import sentence
 
 import camwidget as cw
 from camwidget import zoo
@@ -17,7 +16,8 @@ from camwidget.analysis.mask_curve import mask_pixels
 from camwidget.errors import CamwidgetError, PictureError
 from camwidget.masking.ranks import rank_levels, top_mask
 from camwidget.masking.user_mask import decode, encode
-from camwidget.widget.control.masked_prediction import Mask
+from camwidget.widget.control.masked_prediction import MaskSettings
+from camwidget.widget.view.messages import sentence
 
 SIZE = (192, 192)
 
@@ -302,6 +302,6 @@ def test_a_map_of_zeros_masks_nothing_but_paint_does(ex: cw.Explorer) -> None:
 def test_the_sentence_tells_the_truth(
     ex: cw.Explorer, mode: str, fraction: float, paint: int | None, said: str
 ) -> None:
-    mask = Mask(mode, "blur", fraction, None if paint is None else square(paint))
+    mask = MaskSettings(mode, "blur", fraction, None if paint is None else square(paint))
     found = sentence(ex.explanation, mask, 0.9963, 0.6889)
     assert said.format(ex.target) in found

@@ -13,8 +13,8 @@ import atexit, os, signal, sys, threading
 atexit.register(lambda: print("calls:", calls))
 import torch
 from torch import nn
-from camwidget import process_exit
-from camwidget.widget.control.worker import Session
+from camwidget.runtime import process_exit
+from camwidget.widget.control.worker import Worker
 
 calls = 0
 begun = threading.Event()
@@ -28,7 +28,7 @@ class Part(nn.Module):
         begun.set()
         return x
 
-session = Session(("map",), print)
+session = Worker(("map",), print)
 
 def steps():
     part = Part()

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from camwidget.images.conversion.ground_truth import share_inside
 from prompted import Caption, caption_model, question_model, squares
 
 import camwidget as cw
 from camwidget.errors import PromptError, TargetError
+from camwidget.images.ground_truth import share_inside
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

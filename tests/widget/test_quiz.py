@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import traitlets as t
-from camwidget.widget.view.synced_traits.quiz_cards import LONGEST, card_of
 from PIL import Image
 
 import camwidget as cw
 from camwidget.errors import PictureError, QuizError
-from camwidget.widget.quiz import Score
+from camwidget.widget.quiz import QuizScore
+from camwidget.widget.view.quiz_cards import LONGEST, card_of
 from camwidget.zoo import textures as drawn
 
 GREY = np.full((32, 48, 3), 128, np.uint8)
@@ -42,7 +42,7 @@ def test_play(quiz: cw.Quiz) -> None:
     quiz.next()
     assert quiz.answer(2) is None, "nothing is right or wrong there"
     assert quiz.finished and quiz.next().number == 3 and quiz.next().number == 3
-    assert quiz.score == Score(right=1, answered=2) and str(quiz.score) == "1 of 2 right"
+    assert quiz.score == QuizScore(right=1, answered=2) and str(quiz.score) == "1 of 2 right"
     assert repr(quiz) == "Quiz(3 questions, 3 answered)"
     second = quiz.results[1]
     assert second["chosen"] == "a" and second["right options"] == ["<b>b</b>", "c"]

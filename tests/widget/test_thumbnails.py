@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from camwidget.widget.view.synced_traits.thumbnails import TILE, PictureStrip
 from kernel_driver import custom
 from torch import nn
 
 import camwidget as cw
+from camwidget.widget.view.thumbnails import TILE, Thumbnails
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
 
@@ -26,7 +26,7 @@ class Made:
         self.moves: list[tuple[int, int]] = []
         self.count = count
         self.selected = 0
-        self.strip = PictureStrip(
+        self.strip = Thumbnails(
             self.picked.append,
             lambda name, content: None,
             lambda text: None,
@@ -49,7 +49,7 @@ class Made:
         return self.strip.select(number)
 
     def click(self, place: int) -> None:
-        self.strip._clicked(place * (PictureStrip.SIDE + PictureStrip.GAP) + 5, 5)
+        self.strip._clicked(place * (Thumbnails.SIDE + Thumbnails.GAP) + 5, 5)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_of_many_those_around_the_chosen_one_until_a_page_says_what_it_shows(
     made: Callable[[int], Made],
 ) -> None:
     strip = made(200)
-    assert strip.fill() == list(range(PictureStrip.SEEN))
+    assert strip.fill() == list(range(Thumbnails.SEEN))
     assert not strip.choose(5), "it is there"
     assert strip.choose(100)
     assert strip.fill() == list(range(84, 116))
@@ -81,15 +81,15 @@ def test_of_many_those_around_the_chosen_one_until_a_page_says_what_it_shows(
 
 
 def test_of_very_many_the_strip_moves_on(made: Callable[[int], Made]) -> None:
-    most = PictureStrip.MOST
+    most = Thumbnails.MOST
     strip = made(10_000)
-    assert strip.fill() == list(range(PictureStrip.SEEN)) and strip.moves == [(0, most)]
+    assert strip.fill() == list(range(Thumbnails.SEEN)) and strip.moves == [(0, most)]
     strip.click(most - 1)
     assert strip.picked == [most - 1]
     assert strip.choose(most - 1)
     first = most - 1 - most // 2
     assert strip.moves[-1] == (first, most), "the last thumbnail leads on"
-    assert len(strip.fill()) == PictureStrip.SEEN and strip.numbers[0] == most - 1
+    assert len(strip.fill()) == Thumbnails.SEEN and strip.numbers[0] == most - 1
     strip.click(0)
     assert strip.picked[-1] == first
     strip.choose(first)
@@ -136,14 +136,14 @@ def say(ex: cw.Explorer, **content: Any) -> None:
 
 def test_an_explorer_waits_for_what_is_seen(explorer: cw.Explorer) -> None:
     strip = explorer._screen.strip
-    assert len(strip._tiles) == PictureStrip.SEEN
-    assert explorer._view.strip == {"first": 0, "places": PictureStrip.MOST}
+    assert len(strip._tiles) == Thumbnails.SEEN
+    assert explorer._view.strip == {"first": 0, "places": Thumbnails.MOST}
     say(explorer, first=100, last=109)
     explorer.wait(60)
-    assert set(range(100, 110)) <= set(strip._tiles) and len(strip._tiles) == PictureStrip.SEEN + 10
+    assert set(range(100, 110)) <= set(strip._tiles) and len(strip._tiles) == Thumbnails.SEEN + 10
     explorer.picture = 499
     explorer.wait(60)
-    assert explorer._view.strip == {"first": 500 - PictureStrip.MOST, "places": PictureStrip.MOST}
+    assert explorer._view.strip == {"first": 500 - Thumbnails.MOST, "places": Thumbnails.MOST}
     assert 499 in strip._tiles
     explorer.add(PICTURE)
     explorer.wait(60)

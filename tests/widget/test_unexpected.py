@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from camwidget.widget.panels.panels.deepvis import DeepVisPanel
 from torch import nn
 
 import camwidget as cw
 from camwidget.masking.user_mask import encode
 from camwidget.widget.control import compared_map, prediction_controller
-from camwidget.widget.control.cache import Workbench
-from camwidget.widget.control.worker import Session
+from camwidget.widget.control.cache import ModelCache
+from camwidget.widget.control.worker import Worker
 from camwidget.widget.host.interrupts import Interrupts
+from camwidget.widget.panels.deepvis import DeepVisPanel
 from camwidget.widget.panels.panels import evaluate, panels, scoring
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(3)]
@@ -209,12 +209,12 @@ def test_a_slider_that_fails_a_thousand_times_is_logged_once(
 
 
 JOBS: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str, Any]], dict[str, Any]]] = {
-    "map": (lambda ex: (Workbench, "explanation", boom), {"method": "layercam"}),
-    "grow": (lambda ex: (Workbench, "growing", growing_boom), {"method": "occlusion"}),
+    "map": (lambda ex: (ModelCache, "explanation", boom), {"method": "layercam"}),
+    "grow": (lambda ex: (ModelCache, "growing", growing_boom), {"method": "occlusion"}),
     "mask": (lambda ex: (prediction_controller, "masked", boom), {"fraction": 0.5}),
     "curve": (lambda ex: (prediction_controller, "refine_curve", boom), {"mode": "keep"}),
     "code": (lambda ex: (ex._writer, "code", boom), {"baseline": "mean"}),
-    "stages": (lambda ex: (Workbench, "stages", growing_boom), {"method": "layercam"}),
+    "stages": (lambda ex: (ModelCache, "stages", growing_boom), {"method": "layercam"}),
     "idle": (lambda ex: (ex._session, "_on_idle", boom), {"fraction": 0.5}),
 }
 
@@ -248,7 +248,7 @@ def test_what_is_compared(
 ) -> None:
     ex.fraction = 0.5
     ex.wait(60)
-    holder = compared_map.OtherDesk if name == "_steps" else compared_map
+    holder = compared_map.ComparedMapController if name == "_steps" else compared_map
     with monkeypatch.context() as patch:
         patch.setattr(holder, name, growing_boom if name == "_steps" else boom)
         ex.compare = {"method": "layercam"}
@@ -267,7 +267,7 @@ def test_that_an_error_cannot_be_shown(caplog: pytest.LogCaptureFixture) -> None
     def job() -> None:
         raise RuntimeError("first")
 
-    session = Session(("one",), boom)
+    session = Worker(("one",), boom)
     session.submit("one", job)
     assert session.wait(60)
     kinds = [r.exc_info[0] for r in caplog.records if r.exc_info]
@@ -284,16 +284,16 @@ def test_that_an_error_cannot_be_shown(caplog: pytest.LogCaptureFixture) -> None
 def test_the_contact_sheet(
     ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    explanation = Workbench.explanation
+    explanation = ModelCache.explanation
 
     def partly(
-        self: Workbench, picture: Any, target: Any, method: str, layer: str, **options: Any
+        self: ModelCache, picture: Any, target: Any, method: str, layer: str, **options: Any
     ) -> Any:
         made = boom if method == "layercam" else explanation
         return made(self, picture, target, method, layer, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Workbench, "explanation", partly)
+        patch.setattr(ModelCache, "explanation", partly)
         ex._panels.box.selected_index = 2
         ex.wait(60)
     sheet = ex._panels.sheet

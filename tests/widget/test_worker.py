@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from waiting import until
 
-from camwidget.widget.control.worker import Session
+from camwidget.widget.control.worker import Worker
 
 
 @pytest.fixture
@@ -17,8 +17,8 @@ def errors() -> list[BaseException]:
 
 
 @pytest.fixture
-def session(errors: list[BaseException]) -> Session:
-    return Session(("urgent", "usual", "idle"), lambda kind, error: errors.append(error))
+def session(errors: list[BaseException]) -> Worker:
+    return Worker(("urgent", "usual", "idle"), lambda kind, error: errors.append(error))
 
 
 class Gate:
@@ -35,7 +35,7 @@ class Gate:
         self._opened.set()
 
 
-def test_the_newest_request_of_a_kind_wins(session: Session) -> None:
+def test_the_newest_request_of_a_kind_wins(session: Worker) -> None:
     gate, done = Gate(), []
     session.submit("usual", lambda: (gate.hold(), done.append(0))[0])
     assert gate.reached.wait(60)
@@ -46,7 +46,7 @@ def test_the_newest_request_of_a_kind_wins(session: Session) -> None:
     assert done == [0, 299], "what was under way, and the newest; no backlog"
 
 
-def test_urgent_kinds_overtake_and_long_work_goes_on(session: Session) -> None:
+def test_urgent_kinds_overtake_and_long_work_goes_on(session: Worker) -> None:
     order: list[str] = []
     gate = Gate()
 
@@ -66,7 +66,7 @@ def test_urgent_kinds_overtake_and_long_work_goes_on(session: Session) -> None:
     assert order == ["piece 0", "urgent", "usual", "piece 1", "piece 2"]
 
 
-def test_newer_work_replaces_what_has_yielded(session: Session) -> None:
+def test_newer_work_replaces_what_has_yielded(session: Worker) -> None:
     order: list[str] = []
     gate = Gate()
 
@@ -85,7 +85,7 @@ def test_newer_work_replaces_what_has_yielded(session: Session) -> None:
     assert order == ["a0", "b0", "b1"]
 
 
-def test_work_that_waits_for_its_turn_is_replaced_too(session: Session) -> None:
+def test_work_that_waits_for_its_turn_is_replaced_too(session: Worker) -> None:
     order: list[str] = []
     gate = Gate()
 
@@ -104,7 +104,7 @@ def test_work_that_waits_for_its_turn_is_replaced_too(session: Session) -> None:
     assert order == ["a0", "b0", "b1", "b2"], "nothing of the old one afterwards either"
 
 
-def test_dropped_work_does_not_run(session: Session) -> None:
+def test_dropped_work_does_not_run(session: Worker) -> None:
     gate, done = Gate(), []
     session.submit("urgent", gate.hold)
     assert gate.reached.wait(60)
@@ -117,7 +117,7 @@ def test_dropped_work_does_not_run(session: Session) -> None:
 
 @pytest.mark.parametrize("error", [ValueError("one"), KeyboardInterrupt(), SystemExit()])
 def test_errors_are_told_and_the_worker_goes_on(
-    session: Session, errors: list[BaseException], error: BaseException
+    session: Worker, errors: list[BaseException], error: BaseException
 ) -> None:
     def fail() -> None:
         raise error
@@ -129,14 +129,14 @@ def test_errors_are_told_and_the_worker_goes_on(
     assert errors == [error] and done == [1]
 
 
-def test_waiting_in_the_worker_does_not_hang(session: Session) -> None:
+def test_waiting_in_the_worker_does_not_hang(session: Worker) -> None:
     answers: list[bool] = []
     session.submit("usual", lambda: answers.append(session.wait(1)))
     assert session.wait(60)
     assert answers == [False]
 
 
-def test_wait_gives_up(session: Session) -> None:
+def test_wait_gives_up(session: Worker) -> None:
     gate = Gate()
     session.submit("usual", gate.hold)
     assert not session.wait(0.05)
@@ -145,9 +145,9 @@ def test_wait_gives_up(session: Session) -> None:
 
 
 def test_the_thread_ends_when_idle_and_comes_back(
-    session: Session, monkeypatch: pytest.MonkeyPatch
+    session: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Session, "LINGER", 0.05)
+    monkeypatch.setattr(Worker, "LINGER", 0.05)
     workers = lambda: [t for t in threading.enumerate() if t is session._thread]  # noqa: E731
     done: list[int] = []
     session.submit("usual", lambda: done.append(1))
@@ -158,7 +158,7 @@ def test_the_thread_ends_when_idle_and_comes_back(
     assert done == [1, 2]
 
 
-def test_submitting_from_many_threads_loses_nothing(session: Session) -> None:
+def test_submitting_from_many_threads_loses_nothing(session: Worker) -> None:
     done: list[int] = []
     threads = [
         threading.Thread(
@@ -175,7 +175,7 @@ def test_submitting_from_many_threads_loses_nothing(session: Session) -> None:
     assert done[-1] == 2
 
 
-def test_dropped_work_that_waits_for_its_turn_is_not_taken_up_again(session: Session) -> None:
+def test_dropped_work_that_waits_for_its_turn_is_not_taken_up_again(session: Worker) -> None:
     order: list[str] = []
     gate = Gate()
 
@@ -194,7 +194,7 @@ def test_dropped_work_that_waits_for_its_turn_is_not_taken_up_again(session: Ses
     assert order == ["piece 0"]
 
 
-def test_a_job_knows_whether_it_was_dropped(session: Session) -> None:
+def test_a_job_knows_whether_it_was_dropped(session: Worker) -> None:
     """Of its own kind only, and only since it came to its present piece."""
     seen: list[bool] = []
 
@@ -216,7 +216,7 @@ def test_a_job_knows_whether_it_was_dropped(session: Session) -> None:
     assert not session.dropped(), "here is no job"
 
 
-def test_a_job_knows_whether_a_newer_one_waits(session: Session) -> None:
+def test_a_job_knows_whether_a_newer_one_waits(session: Worker) -> None:
     seen: list[bool] = []
 
     def job() -> None:
@@ -233,7 +233,7 @@ def test_a_job_knows_whether_a_newer_one_waits(session: Session) -> None:
 
 
 @pytest.mark.parametrize("where", ["waiting", "suspended"])
-def test_a_closed_session_finishes_nothing_and_takes_no_more(session: Session, where: str) -> None:
+def test_a_closed_session_finishes_nothing_and_takes_no_more(session: Worker, where: str) -> None:
     done: list[str] = []
     gate = Gate()
 
@@ -260,7 +260,7 @@ def test_a_closed_session_finishes_nothing_and_takes_no_more(session: Session, w
     assert session.idle and "later" not in done
 
 
-def test_a_piece_that_is_closed_under_way_is_its_last(session: Session) -> None:
+def test_a_piece_that_is_closed_under_way_is_its_last(session: Worker) -> None:
     done: list[int] = []
 
     def long() -> Iterator[None]:
@@ -279,7 +279,7 @@ def test_a_piece_that_is_closed_under_way_is_its_last(session: Session) -> None:
 
 def test_it_says_when_nothing_is_left_once_each_time(errors: list[BaseException]) -> None:
     order: list[str] = []
-    session = Session(
+    session = Worker(
         ("urgent", "usual"), lambda kind, error: errors.append(error), lambda: order.append("idle")
     )
     gate = Gate()
@@ -305,7 +305,7 @@ def test_while_it_says_so_it_is_not_idle_and_an_error_there_is_told() -> None:
         seen.append((session.idle, session.in_worker))
         raise failure
 
-    session = Session(("usual",), lambda kind, error: found.append((kind, error)), say)
+    session = Worker(("usual",), lambda kind, error: found.append((kind, error)), say)
     session.submit("usual", lambda: None)
     assert gate.reached.wait(60)
     assert not session.idle and not session.wait(0.01) and not session.in_worker
@@ -322,7 +322,7 @@ def test_an_error_is_told_with_its_kind_and_one_in_the_telling_ends_nothing() ->
         found.append(kind)
         raise RuntimeError("nobody is there to be told")
 
-    session = Session(("urgent", "usual"), tell)
+    session = Worker(("urgent", "usual"), tell)
 
     def fail() -> Iterator[None]:
         yield
@@ -336,9 +336,9 @@ def test_an_error_is_told_with_its_kind_and_one_in_the_telling_ends_nothing() ->
 
 
 def test_a_request_wakes_a_thread_that_lingers(
-    session: Session, monkeypatch: pytest.MonkeyPatch
+    session: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Session, "LINGER", 600)
+    monkeypatch.setattr(Worker, "LINGER", 600)
     done: list[int] = []
     for number in range(3):
         session.submit("usual", lambda n=number: done.append(n))
@@ -350,12 +350,12 @@ def test_a_request_wakes_a_thread_that_lingers(
     assert not thread.is_alive(), "closing wakes it too"
 
 
-def test_a_kind_that_there_is_not_is_refused(session: Session) -> None:
+def test_a_kind_that_there_is_not_is_refused(session: Worker) -> None:
     with pytest.raises(AssertionError):
         session.submit("unusual", lambda: None)
 
 
-def test_a_request_that_comes_as_the_thread_gives_up_is_not_lost(session: Session) -> None:
+def test_a_request_that_comes_as_the_thread_gives_up_is_not_lost(session: Worker) -> None:
     begun, done = threading.Event(), threading.Event()
 
     class Expired(threading.Condition):

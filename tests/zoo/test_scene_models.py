@@ -5,7 +5,7 @@ import pytest
 
 import camwidget as cw
 from camwidget.zoo.scenes import draw
-from camwidget.zoo.training.maps import Figures, class_maps
+from camwidget.zoo.training.maps import MapFigures, class_maps
 
 FRESH = 50_000
 NETS = ("zoo/scenes", "zoo/scenes-max", "zoo/scenes-fc", "zoo/scenes-weak")
@@ -31,7 +31,7 @@ def answers(models, samples):
 def figures(answers, samples):
     found = {}
     for name, (scores, maps) in answers.items():
-        found[name] = figure = Figures()
+        found[name] = figure = MapFigures()
         for sample, row, by_label in zip(samples, scores, maps, strict=True):
             figure.right.append(int(row.argmax()) in sample.labels)
             figure.found.append(1.0)

@@ -13,10 +13,10 @@ from ...errors import LayerError, MethodError, TargetError
 from ...models.layers import hooked
 from ...models.vision_model import VisionModel
 
-__all__ = ["Aim", "Reading", "whole"]
+__all__ = ["Objective", "ObjectiveValue", "whole"]
 
 
-class Reading(NamedTuple):
+class ObjectiveValue(NamedTuple):
     """What one pass says of one picture."""
 
     score: torch.Tensor  #: the number that is raised, a scalar
@@ -25,7 +25,7 @@ class Reading(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Aim:
+class Objective:
     """What is raised: a target computed from the logits, or a channel of a layer, or one of its cells."""
 
     target: Target | None
@@ -41,7 +41,7 @@ class Aim:
         layer: Any = None,
         channel: SupportsIndex | None = None,
         unit: tuple[int, int] | None = None,
-    ) -> Aim:
+    ) -> Objective:
         """Check what was asked for.
 
         Raises:
@@ -89,7 +89,7 @@ class Aim:
         cell = "" if self.unit is None else f" at row {self.unit[0]}, column {self.unit[1]}"
         return f"channel {self.channel} of {self.layer}{cell}"
 
-    def read(self, model: VisionModel, picture: torch.Tensor) -> Reading:
+    def read(self, model: VisionModel, picture: torch.Tensor) -> ObjectiveValue:
         """One pass of one picture (C, H, W) in [0, 1], in the caller's grad mode.
 
         The score is the target's, which for a class is its logit (before the softmax, Simonyan et al. 2014); or the
@@ -117,7 +117,7 @@ class Aim:
             raise MethodError(
                 f"The score of {self.label} is {float(score.detach())}: it cannot be raised."
             )
-        return Reading(score, guide, logits.detach())
+        return ObjectiveValue(score, guide, logits.detach())
 
     def _of_map(
         self, model: VisionModel, seen: list[torch.Tensor], picture: torch.Tensor

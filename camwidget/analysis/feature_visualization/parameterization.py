@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from ..._validation import is_number
 from ...errors import MethodError
 
-__all__ = ["Canvas", "Regularizers", "total_variation", "wobble"]
+__all__ = ["FourierImage", "Regularizers", "total_variation", "wobble"]
 
 #: Brightness, blue against red, green against both: nearly the principal axes of natural colours (Ohta et al. 1980),
 #: and how far natural pictures spread along each (standard deviations relative to brightness, read off the colour
@@ -69,7 +69,7 @@ class Regularizers:
                 raise MethodError(f"{field.name} must be at least 0{upto}, not {value!r}.")
 
 
-class Canvas:
+class FourierImage:
     """A picture to be optimised, in the parameterisation of Olah et al. 2017 (section "Preconditioning").
 
     What is optimised is not the pixels but the coefficients z of their Fourier transform, per decorrelated colour:

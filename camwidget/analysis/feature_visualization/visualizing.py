@@ -16,8 +16,8 @@ from ...attribution.targets import TargetLike
 from ...errors import MethodError
 from ...models.vision_model import VisionModel
 from ...progress import Progress, track
-from .objective import Aim, whole
-from .parameterization import Canvas, Regularizers, total_variation, wobble
+from .objective import Objective, whole
+from .parameterization import FourierImage, Regularizers, total_variation, wobble
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -152,7 +152,7 @@ def visualize(
     regularizers = Regularizers(
         spectrum, decay, blur, blur_every, clip_norm, clip_contribution, tv, jitter, scale, rotate
     )
-    aim = Aim.of(model, target, layer, channel, unit)
+    aim = Objective.of(model, target, layer, channel, unit)
     pieces = dream_steps(
         model, aim, steps=steps, size=size, seed=seed, every=0, regularizers=regularizers
     )
@@ -165,7 +165,7 @@ def visualize(
 
 def dream_steps(
     model: VisionModel,
-    aim: Aim,
+    aim: Objective,
     *,
     steps: int = 128,
     size: int | tuple[int, int] | None = None,
@@ -195,7 +195,7 @@ def dream_steps(
 
 def _draw(
     model: VisionModel,
-    aim: Aim,
+    aim: Objective,
     steps: int,
     size: tuple[int, int],
     seed: int,
@@ -204,7 +204,7 @@ def _draw(
 ) -> Iterator[Visualization | None]:
     generator = torch.Generator().manual_seed(seed)
     with _gradients(True):  # what is made in inference mode cannot be optimised
-        canvas = Canvas(
+        canvas = FourierImage(
             size,
             model.preprocess.channels,
             spectrum=keep.spectrum,
@@ -235,7 +235,7 @@ def _gradients(on: bool) -> Iterator[None]:
 
 
 def _slope(
-    model: VisionModel, aim: Aim, seen: torch.Tensor, moved: torch.Tensor
+    model: VisionModel, aim: Objective, seen: torch.Tensor, moved: torch.Tensor
 ) -> tuple[float, torch.Tensor]:
     """Score of the picture ``moved``, made from the leaf ``seen``, and the way up from there (C, H, W)."""
     score, guide, _ = aim.read(model, moved)
@@ -259,8 +259,8 @@ def _slope(
 
 def _step(
     model: VisionModel,
-    aim: Aim,
-    canvas: Canvas,
+    aim: Objective,
+    canvas: FourierImage,
     adam: torch.optim.Optimizer,
     keep: Regularizers,
     generator: torch.Generator,
@@ -306,7 +306,9 @@ def _step(
     return score
 
 
-def _look(model: VisionModel, aim: Aim, canvas: Canvas) -> tuple[np.ndarray, float, float | None]:
+def _look(
+    model: VisionModel, aim: Objective, canvas: FourierImage
+) -> tuple[np.ndarray, float, float | None]:
     """The picture as uint8 (H, W, 3), its score, and the probability of the class that is raised, if one is."""
     with _gradients(False):
         pixels = (canvas.picture() * 255).round().to(torch.uint8)

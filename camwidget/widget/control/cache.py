@@ -25,10 +25,10 @@ from ...images.ground_truth import GroundTruth
 from ...masking.ranks import rank_levels
 from ...models.layer_table import AT_INPUT
 from ...models.vision_model import VisionModel
-from ...runtime.caches import Recent, cache_limit, make_room, room_beside, size_of
+from ...runtime.caches import BoundedCache, cache_limit, make_room, room_beside, size_of
 from ..view.thumbnails import TILE, thumbnail
 
-__all__ = ["Picture", "Workbench"]
+__all__ = ["ModelCache", "Picture"]
 
 _numbers = itertools.count()
 
@@ -43,7 +43,7 @@ class Picture:
     id: str = field(default_factory=lambda: f"picture-{next(_numbers)}")
 
 
-class Workbench:
+class ModelCache:
     """Computes what an explorer asks for, each thing once while it is recent.
 
     Args:
@@ -52,19 +52,19 @@ class Workbench:
 
     def __init__(self, model: VisionModel) -> None:
         self.model = model
-        self._pixels: Recent[torch.Tensor] = Recent(32, size_of)
+        self._pixels: BoundedCache[torch.Tensor] = BoundedCache(32, size_of)
         #: The same as 8-bit levels, which all maps of a picture share.
-        self._shown: Recent[np.ndarray] = Recent(32, size_of)
-        self._said: Recent[np.ndarray] = Recent(256, size_of)
-        self._traces: Recent[Trace] = Recent(4, size_of, grows=True)
+        self._shown: BoundedCache[np.ndarray] = BoundedCache(32, size_of)
+        self._said: BoundedCache[np.ndarray] = BoundedCache(256, size_of)
+        self._traces: BoundedCache[Trace] = BoundedCache(4, size_of, grows=True)
         #: The same passes, where several classes are compared.
-        self._shared: Recent[Trace] = Recent(2, size_of, grows=True)
+        self._shared: BoundedCache[Trace] = BoundedCache(2, size_of, grows=True)
         #: Of one picture, a pass cut at every layer: its graph is large.
-        self._every: Recent[Trace] = Recent(1, size_of, grows=True)
+        self._every: BoundedCache[Trace] = BoundedCache(1, size_of, grows=True)
         #: The shapes of pictures for which that graph is too large, each with the limit that it was above.
         self._too_large: dict[torch.Size, int] = {}
-        self._explanations: Recent[Explanation] = Recent(96, _size_of_map)
-        self._levels: Recent[np.ndarray] = Recent(16, size_of)
+        self._explanations: BoundedCache[Explanation] = BoundedCache(96, _size_of_map)
+        self._levels: BoundedCache[np.ndarray] = BoundedCache(16, size_of)
         self._weights: tuple[int, ...] = ()
 
     def _follow_weights(self) -> tuple[int, ...]:
@@ -85,9 +85,9 @@ class Workbench:
         for cache in (self._pixels, self._shown, self._levels):
             cache.clear()
 
-    def under(self, model: VisionModel) -> Workbench:
+    def under(self, model: VisionModel) -> ModelCache:
         """A bench for the same model under another text, or around a copy: the pixels are the same, all else is not."""
-        other = Workbench(model)
+        other = ModelCache(model)
         other._pixels, other._shown = self._pixels, self._shown
         return other
 

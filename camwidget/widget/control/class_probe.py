@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..view.display import Screen
-from .prompt_control import Texts
-from .worker import Session
+from ..view.display import Display
+from .prompt_control import PromptController
+from .worker import Worker
 
 if TYPE_CHECKING:
     from .map_controller import Request
 
-__all__ = ["EvidenceDesk", "on_one_scale"]
+__all__ = ["ClassProbe", "on_one_scale"]
 
 
 def on_one_scale(
@@ -45,7 +45,7 @@ def on_one_scale(
     ]
 
 
-class EvidenceDesk:
+class ClassProbe:
     """Sends the classes' evidence after a map, when nothing more urgent is to be done.
 
     Args:
@@ -54,7 +54,7 @@ class EvidenceDesk:
         screen: says which classes are listed, and shows it.
     """
 
-    def __init__(self, texts: Texts, session: Session, screen: Screen) -> None:
+    def __init__(self, texts: PromptController, session: Worker, screen: Display) -> None:
         self._texts = texts
         self._session = session
         self._screen = screen

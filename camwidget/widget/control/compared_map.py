@@ -16,30 +16,30 @@ from ...execution.device import is_lost
 from ...export.selection import quantity_of
 from ...runtime.error_reports import error_text
 from ..view import messages
-from ..view.display import Screen
+from ..view.display import Display
 from .cache import Picture
-from .comparison import Other, class_of, difference, model_names, resolve, why_apart
-from .map_controller import OTHER, MapDesk, Request
+from .comparison import ComparedRequest, class_of, difference, model_names, resolve, why_apart
+from .map_controller import COMPARED_KINDS, MapController, Request
 from .masked_prediction import (
-    Mask,
+    MaskSettings,
     filled,
-    is_whole,
+    is_unmasked,
     masked,
+    predict_masked,
     refine_curve,
     replaced,
-    said_of_masked,
 )
-from .prompt_control import Texts
-from .worker import Session
+from .prompt_control import PromptController
+from .worker import Worker
 
-__all__ = ["OtherDesk"]
+__all__ = ["ComparedMapController"]
 
 
 @dataclass(frozen=True, eq=False)
-class _Made:
+class _ComparedMap:
     """B as it is shown."""
 
-    other: Other
+    other: ComparedRequest
     a: Explanation
     b: Explanation
     apart: str  #: why there is no difference
@@ -55,7 +55,7 @@ class _Made:
         return self.b.target.index
 
 
-class OtherDesk:
+class ComparedMapController:
     """Follows the map shown with another, whenever it, or that in which B differs, is another.
 
     What goes wrong with B is said in B's place; A goes on.
@@ -77,13 +77,13 @@ class OtherDesk:
 
     def __init__(
         self,
-        texts: Sequence[Texts],
+        texts: Sequence[PromptController],
         pictures: Callable[[], Sequence[Picture]],
-        session: Session,
-        screen: Screen,
-        desk: MapDesk,
+        session: Worker,
+        screen: Display,
+        desk: MapController,
         compare: Callable[[], Mapping[str, Any] | None],
-        mask: Callable[[Picture], Mask],
+        mask: Callable[[Picture], MaskSettings],
         shown: Callable[[], Explanation | None],
         on_other: Callable[[Explanation | None], None],
     ) -> None:
@@ -97,7 +97,7 @@ class OtherDesk:
         self._mask = mask
         self._shown = shown
         self._on_other = on_other
-        self._made: _Made | None = None
+        self._made: _ComparedMap | None = None
         self._asked: object = None
 
     @property
@@ -112,7 +112,7 @@ class OtherDesk:
         """Ask for B anew."""
         asked = object()
         with self._desk.lock:
-            self._session.drop(*OTHER)
+            self._session.drop(*COMPARED_KINDS)
             self._made, self._asked = None, asked
             compare, explanation, shown = self._compare(), self._shown(), self._desk.shown
             self._screen.chart.show_other(None)
@@ -135,7 +135,7 @@ class OtherDesk:
         made = self._made
         if made is None:
             return
-        whole = is_whole(self._mask_of(made), made.b)
+        whole = is_unmasked(self._mask_of(made), made.b)
         with self._desk.lock:
             # Of another B by now, an answer may be on its way, which must not be replaced.
             if self._made is not made:
@@ -190,7 +190,7 @@ class OtherDesk:
         scene = self._scene(shown.picture, other)
         apart = why_apart(shown.picture, self._texts[0].base, other)
         classes = self._screen.model.classes
-        made = _Made(
+        made = _ComparedMap(
             other,
             a,
             b,
@@ -209,7 +209,7 @@ class OtherDesk:
             self._on_other(None)
         self.ask_curve()
 
-    def _scene(self, shown: Picture, other: Other) -> dict[str, Any]:
+    def _scene(self, shown: Picture, other: ComparedRequest) -> dict[str, Any]:
         """The picture as B's model gets it; empty where that is what A's gets."""
         bench, picture = other.bench, other.picture
         one, two = self._texts[0].base.pixels(shown), bench.pixels(picture)
@@ -221,7 +221,7 @@ class OtherDesk:
             return self._screen.view.other_scene
         return {**bench.scene(picture), "id": name}
 
-    def _show(self, made: _Made, scene: dict[str, Any]) -> None:
+    def _show(self, made: _ComparedMap, scene: dict[str, Any]) -> None:
         other, b = made.other, made.b
         wire = other.bench.wire(other.picture, b)
         self._screen.tell(
@@ -243,7 +243,7 @@ class OtherDesk:
             other_answer=self._answer(made, None),
         )
 
-    def _answer(self, made: _Made, masked: np.ndarray | None) -> dict[str, Any]:
+    def _answer(self, made: _ComparedMap, masked: np.ndarray | None) -> dict[str, Any]:
         """B's probabilities of its own class, and of A's listed ones; None where it has no such class."""
 
         def of(values: np.ndarray | None, index: int | None) -> float | None:
@@ -258,10 +258,10 @@ class OtherDesk:
             ],
         }
 
-    def _say(self, made: _Made, masked: np.ndarray | None) -> None:
+    def _say(self, made: _ComparedMap, masked: np.ndarray | None) -> None:
         self._screen.tell(other_answer=self._answer(made, masked), other_state={})
 
-    def _run(self, made: _Made) -> None:
+    def _run(self, made: _ComparedMap) -> None:
         try:
             values, fill = self._masked(made)
         except Exception as error:
@@ -279,20 +279,20 @@ class OtherDesk:
                 self._screen.tell(other_filled=fill)
                 self._say(made, values)
 
-    def _mask_of(self, made: _Made) -> Mask:
+    def _mask_of(self, made: _ComparedMap) -> MaskSettings:
         mask = self._mask(made.other.picture)
         return mask if made.has_paint else mask._replace(paint=None)
 
-    def _masked(self, made: _Made) -> tuple[np.ndarray, dict[str, Any]]:
+    def _masked(self, made: _ComparedMap) -> tuple[np.ndarray, dict[str, Any]]:
         """What B's model says of B's picture, masked as A's is but by B's own map; and what fills an inpainted hole."""
         bench, mask = made.other.bench, self._mask_of(made)
         levels = bench.levels(made.b)
         changed = masked(bench.pixels(made.other.picture), made.b, levels, mask)
         hidden = replaced(mask, made.b, levels)
         fill = filled(self._screen.view.other["scene"], changed, hidden, mask.baseline)
-        return said_of_masked(bench.model, changed), fill
+        return predict_masked(bench.model, changed), fill
 
-    def _run_curve(self, made: _Made) -> Iterator[None]:
+    def _run_curve(self, made: _ComparedMap) -> Iterator[None]:
         bench = made.other.bench
         try:
             curves: Iterator[MaskCurve | None] = refine_curve(

@@ -16,14 +16,14 @@ from ...attribution.methods import get_method
 from ...errors import CamwidgetError, LayerError, MethodError, ModelError, PictureError, TargetError
 from ...models.class_names import unique_names
 from ...models.vision_model import VisionModel
-from .cache import Picture, Workbench
+from .cache import ModelCache, Picture
 from .map_controller import Request
-from .prompt_control import Texts
+from .prompt_control import PromptController
 
 __all__ = [
     "ARRANGEMENTS",
     "KEYS",
-    "Other",
+    "ComparedRequest",
     "class_of",
     "difference",
     "list_models",
@@ -136,7 +136,7 @@ def _number(value: Any, count: int, what: str, error: type[CamwidgetError]) -> i
 
 
 @dataclass(frozen=True)
-class Other:
+class ComparedRequest:
     """B, ready to be computed.
 
     Attributes:
@@ -150,7 +150,7 @@ class Other:
     """
 
     number: int
-    bench: Workbench
+    bench: ModelCache
     picture: Picture
     target: int | None
     method: str
@@ -162,9 +162,9 @@ def resolve(
     compare: Mapping[str, Any],
     shown: Request,
     target: str,
-    texts: Sequence[Texts],
+    texts: Sequence[PromptController],
     pictures: Sequence[Picture],
-) -> Other:
+) -> ComparedRequest:
     """What B is beside a map that is shown. The model may have to run, to propose a text.
 
     Args:
@@ -194,7 +194,7 @@ def resolve(
             said.append(f"No layer {layer!r} here: its default, {model.default_layer}.")
         layer = model.default_layer
     method = compare.get("method", shown.method)
-    return Other(number, bench, picture, index, method, layer, " ".join(said))
+    return ComparedRequest(number, bench, picture, index, method, layer, " ".join(said))
 
 
 def difference(a: Explanation, b: Explanation) -> np.ndarray:
@@ -202,7 +202,7 @@ def difference(a: Explanation, b: Explanation) -> np.ndarray:
     return np.asarray(a.saliency, np.float32) - np.asarray(b.saliency, np.float32)
 
 
-def why_apart(shown: Picture, a: Workbench, other: Other) -> str:
+def why_apart(shown: Picture, a: ModelCache, other: ComparedRequest) -> str:
     """Why there is no difference of two maps, pixel by pixel; empty if there is one."""
     b = other.bench
     if other.picture is not shown:

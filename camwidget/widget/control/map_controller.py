@@ -16,18 +16,18 @@ from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ..host.interrupts import interrupts
 from ..view import messages
-from ..view.display import Screen
-from .cache import Picture, Workbench
-from .class_probe import EvidenceDesk
-from .map_location import Boxes
-from .prompt_control import Texts
-from .truth_overlay import Truths
-from .worker import Session
+from ..view.display import Display
+from .cache import ModelCache, Picture
+from .class_probe import ClassProbe
+from .map_location import MapLocation
+from .prompt_control import PromptController
+from .truth_overlay import TruthOverlay
+from .worker import Worker
 
-__all__ = ["OTHER", "MapDesk", "Request"]
+__all__ = ["COMPARED_KINDS", "MapController", "Request"]
 
 #: Work for a map beside this one, which goes when this one does: a quick map, the slider's place, the way, a slow map.
-OTHER = ("other", "other mask", "other curve", "other grow")
+COMPARED_KINDS = ("other", "other mask", "other curve", "other grow")
 
 
 class Request(NamedTuple):
@@ -57,7 +57,7 @@ class _Drawing(NamedTuple):
     also: dict[str, Any]
 
 
-class MapDesk:
+class MapController:
     """Takes requests for maps, has them made off the main thread, and shows them.
 
     Args:
@@ -73,16 +73,16 @@ class MapDesk:
 
     def __init__(
         self,
-        texts: Texts,
-        session: Session,
-        screen: Screen,
+        texts: PromptController,
+        session: Worker,
+        screen: Display,
         on_shown: Callable[[Explanation, Request], None],
         on_back: Callable[[Request], None],
     ) -> None:
         self._texts = texts
-        self._truths = Truths(texts.model)
-        self._boxes = Boxes()
-        self._evidence = EvidenceDesk(texts, session, screen)
+        self._truths = TruthOverlay(texts.model)
+        self._boxes = MapLocation()
+        self._evidence = ClassProbe(texts, session, screen)
         self._session = session
         self._screen = screen
         self._on_shown = on_shown
@@ -113,7 +113,9 @@ class MapDesk:
             if request == before and weights == known:
                 return
             self._growing, self._share = slow, 0.0
-            self._session.drop("map", "grow", "stages", "evidence", "mask", "curve", "pick", *OTHER)
+            self._session.drop(
+                "map", "grow", "stages", "evidence", "mask", "curve", "pick", *COMPARED_KINDS
+            )
             self._screen.tell(busy=True, progress=-1.0, error="", partial=False, cancellable=slow)
             self._screen.tell(other_state={"busy": True})
             if before is None or before._replace(target=request.target) != request:
@@ -256,7 +258,7 @@ class MapDesk:
         return True
 
     def _finish(
-        self, request: Request, bench: Workbench, explanation: Explanation, milliseconds: float
+        self, request: Request, bench: ModelCache, explanation: Explanation, milliseconds: float
     ) -> None:
         index = explanation.target.index
         assert index is not None  # the widget explains classes
@@ -283,7 +285,7 @@ class MapDesk:
         self._screen.show_map(model, explanation, target, wire, whole, status, **also)
 
     def _beside(
-        self, picture: Picture, bench: Workbench, target: int, explanation: Explanation | None
+        self, picture: Picture, bench: ModelCache, target: int, explanation: Explanation | None
     ) -> dict[str, Any]:
         """What else changes with a map: the text's panel, the truth, and the map's box."""
         return {

@@ -6,21 +6,21 @@ from typing import Any
 
 from ...analysis.localizing import best_overlap, localize, points_at
 from ...attribution.explanation import Explanation
-from ...images.ground_truth import Whereabouts
+from ...images.ground_truth import ObjectLocations
 from ...models.vision_model import VisionModel
-from ...runtime.caches import Recent, size_of
+from ...runtime.caches import BoundedCache, size_of
 from ..panels.scoring import objects
 from ..view import messages
 from .cache import Picture
 
-__all__ = ["Boxes"]
+__all__ = ["MapLocation"]
 
 
-class Boxes:
+class MapLocation:
     """The box of a map by ``localize``, its peak, and what they hit."""
 
     def __init__(self) -> None:
-        self._where: Recent[Whereabouts | None] = Recent(96, size_of)
+        self._where: BoundedCache[ObjectLocations | None] = BoundedCache(96, size_of)
 
     def wire(
         self, picture: Picture, model: VisionModel, target: int, explanation: Explanation | None
@@ -51,6 +51,6 @@ class Boxes:
             "said": said,
         }
 
-    def _true(self, picture: Picture, model: VisionModel, target: int) -> Whereabouts | None:
+    def _true(self, picture: Picture, model: VisionModel, target: int) -> ObjectLocations | None:
         key = (picture, model.classes[target], model.text)
         return self._where.get(key, lambda: objects(picture, model, target))

@@ -30,13 +30,13 @@ from ...runtime.caches import make_room
 __all__ = [
     "MODES",
     "WHOLE",
-    "Mask",
+    "MaskSettings",
     "filled",
-    "is_whole",
+    "is_unmasked",
     "masked",
+    "predict_masked",
     "refine_curve",
     "replaced",
-    "said_of_masked",
 ]
 
 #: Beside removing and keeping, the picture times its map.
@@ -51,7 +51,7 @@ _PASSES = ((0, 5, 10, 15, 20), (2, 7, 12, 17, 3, 8, 13, 18), (1, 4, 6, 9, 11, 14
 WHOLE = (("remove", 0.0), ("keep", 1.0))
 
 
-class Mask(NamedTuple):
+class MaskSettings(NamedTuple):
     """How a picture is masked: by its map first, then by what is painted on it."""
 
     mode: str
@@ -60,13 +60,13 @@ class Mask(NamedTuple):
     paint: np.ndarray | None = None
 
 
-def is_whole(mask: Mask, explanation: Explanation) -> bool:
+def is_unmasked(mask: MaskSettings, explanation: Explanation) -> bool:
     """Whether such a mask leaves the picture whole. A map of zeros ranks nothing, so it masks nothing."""
     at_end = (mask.mode, mask.fraction) in WHOLE
     return (explanation.is_empty or at_end) and not hides(mask.paint)
 
 
-def replaced(mask: Mask, explanation: Explanation | None, levels: np.ndarray) -> np.ndarray:
+def replaced(mask: MaskSettings, explanation: Explanation | None, levels: np.ndarray) -> np.ndarray:
     """Which pixels the fill takes the place of, bool (H, W). The picture times its map has none but painted ones.
 
     Args:
@@ -80,7 +80,7 @@ def replaced(mask: Mask, explanation: Explanation | None, levels: np.ndarray) ->
 
 
 def masked(
-    pixels: torch.Tensor, explanation: Explanation, levels: np.ndarray, mask: Mask
+    pixels: torch.Tensor, explanation: Explanation, levels: np.ndarray, mask: MaskSettings
 ) -> torch.Tensor:
     """The picture (C, H, W) as it is on the screen, and as the model gets it."""
     mode, baseline, fraction, paint = mask
@@ -122,7 +122,7 @@ def filled(scene: str, masked: torch.Tensor, hidden: np.ndarray, baseline: str) 
     }
 
 
-def said_of_masked(model: VisionModel, changed: torch.Tensor) -> np.ndarray:
+def predict_masked(model: VisionModel, changed: torch.Tensor) -> np.ndarray:
     """Probabilities (classes,), float64, of one changed picture (C, H, W)."""
     make_room(changed)
     said = model.probabilities(model.logits(changed[None]))[0]
@@ -134,7 +134,7 @@ def refine_curve(
     pixels: torch.Tensor,
     explanation: Explanation,
     levels: np.ndarray,
-    mask: Mask,
+    mask: MaskSettings,
     whole: np.ndarray,
 ) -> Iterator[MaskCurve | None]:
     """The curve after each pass, a first shape soon and the rest when there is time; None in between.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import PictureError
-from ...images.containers import Entry, list_entries
+from ...images.containers import PictureEntry, list_entries
 from ...images.ground_truth import GroundTruth
 from .cache import Picture
 
@@ -23,7 +23,7 @@ def named_picture(source: Any, number: int) -> Picture:
             raise PictureError("One picture was expected, not several: add them one by one.")
         return _picture(entries[0], number)
     name = Path(source).name if isinstance(source, (str, os.PathLike)) else ""
-    return _picture(Entry(source, name), number)
+    return _picture(PictureEntry(source, name), number)
 
 
 def list_pictures(images: Any) -> list[Picture]:
@@ -42,7 +42,7 @@ def list_pictures(images: Any) -> list[Picture]:
     return [_picture(entry, number) for number, entry in enumerate(entries)]
 
 
-def _picture(entry: Entry, number: int) -> Picture:
+def _picture(entry: PictureEntry, number: int) -> Picture:
     """A picture, or something that carries one, perhaps with its truth, as the zoo's samples do."""
     truth = entry.source if isinstance(entry.source, GroundTruth) else None
     source = getattr(entry.source, "image", entry.source)

@@ -7,25 +7,25 @@ from collections.abc import Callable, Iterator
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
 from ...masking.inpainting import INPAINTINGS
-from ..view.display import Screen
+from ..view.display import Display
 from .cache import Picture
-from .map_controller import MapDesk, Request
+from .map_controller import MapController, Request
 from .masked_prediction import (
-    Mask,
+    MaskSettings,
     filled,
-    is_whole,
+    is_unmasked,
     masked,
+    predict_masked,
     refine_curve,
     replaced,
-    said_of_masked,
 )
-from .prompt_control import Texts
-from .worker import Session
+from .prompt_control import PromptController
+from .worker import Worker
 
-__all__ = ["MaskDesk"]
+__all__ = ["PredictionController"]
 
 
-class MaskDesk:
+class PredictionController:
     """Asks the model about the masked picture whenever the mask, or the map that ranks it, is another.
 
     Args:
@@ -40,11 +40,11 @@ class MaskDesk:
 
     def __init__(
         self,
-        texts: Texts,
-        session: Session,
-        screen: Screen,
-        desk: MapDesk,
-        mask: Callable[[Picture], Mask],
+        texts: PromptController,
+        session: Worker,
+        screen: Display,
+        desk: MapController,
+        mask: Callable[[Picture], MaskSettings],
         shown: Callable[[], Explanation | None],
         on_curve: Callable[[MaskCurve | None], None],
     ) -> None:
@@ -62,7 +62,7 @@ class MaskDesk:
         if explanation is None or shown is None or shown.target is None or self._desk.is_growing:
             return
         mask = self._mask(shown.picture)
-        whole = is_whole(mask, explanation)
+        whole = is_unmasked(mask, explanation)
         with self._desk.lock:
             # Of another map by now, an answer may be on its way, which must not be replaced.
             if self._shown() is not explanation:
@@ -121,7 +121,7 @@ class MaskDesk:
         changed = masked(bench.pixels(shown.picture), explanation, levels, mask)
         hidden = replaced(mask, explanation, levels)
         fill = filled(shown.picture.id, changed, hidden, mask.baseline)
-        values = said_of_masked(bench.model, changed)
+        values = predict_masked(bench.model, changed)
         with self._desk.lock:
             # While the slider moves on, an answer for where it was is shown; not once it is back at nothing.
             if self._shown() is explanation and not self._session.dropped():

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from ...models.vision_model import VisionModel
-from ...runtime.caches import Recent
-from .cache import Picture, Workbench
+from ...runtime.caches import BoundedCache
+from .cache import ModelCache, Picture
 
-__all__ = ["Texts"]
+__all__ = ["PromptController"]
 
 #: More outputs than this beside those that words stand for are no row of buttons.
 _FEW = 3
 
 
-class Texts:
+class PromptController:
     """The texts of an explorer's pictures; for a model that takes none, one workbench and no texts.
 
     A model that proposes a text has one for each picture, and what a person writes is for the picture it was written
@@ -27,8 +27,8 @@ class Texts:
 
     def __init__(self, model: VisionModel) -> None:
         self.model = model
-        self.base = Workbench(model)  #: knows the pixels; under a text, ``bench``
-        self._benches: Recent[Workbench] = Recent(3)  # whose own caches are weighed
+        self.base = ModelCache(model)  #: knows the pixels; under a text, ``bench``
+        self._benches: BoundedCache[ModelCache] = BoundedCache(3)  # whose own caches are weighed
         self._written: dict[Picture, str] = {}
         self._own: dict[Picture, str] = {}
         self._last: str | None = None
@@ -66,7 +66,7 @@ class Texts:
         """
         self.model = model
         self.base = self.base.under(model)
-        self._benches = Recent(3)
+        self._benches = BoundedCache(3)
 
     def forget_all(self) -> None:
         """Nothing is shown any more: forget what was computed, and the pixels too."""
@@ -79,7 +79,7 @@ class Texts:
         if text == self._own.get(picture):
             self.forget(picture)
 
-    def bench(self, picture: Picture, text: str | None) -> Workbench:
+    def bench(self, picture: Picture, text: str | None) -> ModelCache:
         """A workbench under a text; if None, under the picture's, for which the model may have to run.
 
         Raises:

@@ -19,17 +19,17 @@ from ...masking.ranks import threshold
 from ...models.vision_model import VisionModel
 from ...runtime.error_reports import error_text
 from ..host.lifetime import HeldWhileShown
-from ..view.display import Screen
+from ..view.display import Display
 from .cache import Picture
 from .comparison import ARRANGEMENTS, valid_compare
 from .masked_prediction import MODES
 from .paint import Brush, PaintTrait
-from .prompt_control import Texts
+from .prompt_control import PromptController
 
-__all__ = ["Choices"]
+__all__ = ["ExplorerTraits"]
 
 
-class Choices(HeldWhileShown, ipywidgets.Box):
+class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     """The traits of an explorer. ``Explorer`` says what they mean, and does what follows when one is set.
 
     Whoever sets one to what cannot be gets a named error, and the trait stays as it was.
@@ -56,9 +56,9 @@ class Choices(HeldWhileShown, ipywidgets.Box):
 
     pictures: list[Picture]
     models: tuple[VisionModel, ...]
-    _texts: Texts
-    _every: tuple[Texts, ...]  #: of each model; the first is ``_texts``
-    _screen: Screen
+    _texts: PromptController
+    _every: tuple[PromptController, ...]  #: of each model; the first is ``_texts``
+    _screen: Display
     _brush: Brush
     #: Of this thread, the trait that is being set to what is on the screen already: (name, value).
     _stated: threading.local

@@ -9,14 +9,14 @@ import numpy as np
 from ...attribution.explanation import Explanation
 from ...images.ground_truth import GroundTruth, fit_mask, outline
 from ...models.vision_model import VisionModel
-from ...runtime.caches import Recent, size_of
+from ...runtime.caches import BoundedCache, size_of
 from ..view import messages
 from .cache import Picture
 
-__all__ = ["Truths"]
+__all__ = ["TruthOverlay"]
 
 
-class _Evidence(NamedTuple):
+class _TrueEvidence(NamedTuple):
     """Where the evidence for a class is, at the model's size."""
 
     mask: np.ndarray
@@ -25,7 +25,7 @@ class _Evidence(NamedTuple):
     objects: int  #: how many it touches
 
 
-class Truths:
+class TruthOverlay:
     """Outlines of the pictures that carry their truth, at the model's own size.
 
     Args:
@@ -34,9 +34,9 @@ class Truths:
 
     def __init__(self, model: VisionModel) -> None:
         self._preprocess = model.preprocess
-        self._masks: Recent[list[np.ndarray]] = Recent(32, size_of)
-        self._paths: Recent[list[str]] = Recent(32, size_of)
-        self._evidence: Recent[_Evidence | None] = Recent(96, size_of)
+        self._masks: BoundedCache[list[np.ndarray]] = BoundedCache(32, size_of)
+        self._paths: BoundedCache[list[str]] = BoundedCache(32, size_of)
+        self._evidence: BoundedCache[_TrueEvidence | None] = BoundedCache(96, size_of)
 
     def wire(
         self, picture: Picture, model: VisionModel, target: int, explanation: Explanation | None
@@ -69,13 +69,13 @@ class Truths:
 
     def _find(
         self, truth: GroundTruth, name: str, text: str | None, masks: list[np.ndarray]
-    ) -> _Evidence | None:
+    ) -> _TrueEvidence | None:
         found = truth.evidence(name, text)
         if found is None:
             return None
         mask = self._fitted(found)
         touched = sum(bool((m & mask).any()) for m in masks)
-        return _Evidence(mask, outline(mask), bool(found.any()), touched)
+        return _TrueEvidence(mask, outline(mask), bool(found.any()), touched)
 
     def _fitted(self, mask: np.ndarray) -> np.ndarray:
         return fit_mask(mask, self._preprocess)

@@ -13,10 +13,10 @@ from ..view.comm import KNOWN
 if TYPE_CHECKING:
     from ..explorer import Explorer
 
-__all__ = ["SHARED", "Hands"]
+__all__ = ["TWO_WAY_TRAITS", "ViewEvents"]
 
 #: Traits that the browser and Python both set; the view has them under the same names.
-SHARED = (
+TWO_WAY_TRAITS = (
     "method",
     "layer",
     "mode",
@@ -29,7 +29,7 @@ SHARED = (
 )
 
 
-class Hands:
+class ViewEvents:
     """Listens to an explorer's view, charts and strip.
 
     Args:
@@ -42,7 +42,7 @@ class Hands:
     def connect(self) -> None:
         """Begin to listen, once there is a view."""
         view = self._explorer._view
-        view.observe(self._from_view, list(SHARED))
+        view.observe(self._from_view, list(TWO_WAY_TRAITS))
         view.observe(self._target_from_view, "target")
         view.observe(self._compare_from_view, "compare")
         view.on_msg(self._message)

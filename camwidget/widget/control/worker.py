@@ -16,13 +16,13 @@ from ...runtime.error_reports import log_error
 from ...runtime.process_exit import ProcessExit
 from ..host import executed_notebooks
 
-__all__ = ["Job", "Session"]
+__all__ = ["Job", "Worker"]
 
 #: Long work yields where it may be interrupted by something more urgent, or dropped for something newer.
 Job: TypeAlias = Callable[[], "Iterator[object] | None"]
 
 
-class Session:
+class Worker:
     """One worker thread for the jobs of one widget.
 
     A job submitted while another of its kind is waiting, or has yielded, takes that one's place: a slider
@@ -246,7 +246,7 @@ class Session:
             log_error(second, f"That the job {kind!r} failed could not be shown.", self)
 
 
-_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+_sessions: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
 def wait_for_all() -> None:

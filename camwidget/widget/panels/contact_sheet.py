@@ -17,10 +17,10 @@ from ...plotting import ACCENT, NEUTRAL
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
 from ..control.map_controller import Request
-from ..control.prompt_control import Texts
-from ..control.worker import Session
+from ..control.prompt_control import PromptController
+from ..control.worker import Worker
 from ..host.lifetime import close_parts
-from ..view.canvas import Paper
+from ..view.canvas import SharpCanvas
 
 __all__ = ["ContactSheet"]
 
@@ -59,8 +59,8 @@ class ContactSheet(ipywidgets.Box):
 
     def __init__(
         self,
-        texts: Texts,
-        session: Session,
+        texts: PromptController,
+        session: Worker,
         classes: Callable[[], list[int]],
         on_pick: Callable[[str, int], None],
     ) -> None:
@@ -73,7 +73,7 @@ class ContactSheet(ipywidgets.Box):
         self._sheet: _Sheet | None = None
         self._chosen: tuple[int, int] | None = None
         self._width = self._height = self.SIDE
-        self._paper = Paper(self._draw, self._clicked, self._say)
+        self._paper = SharpCanvas(self._draw, self._clicked, self._say)
         # What failed, below the maps. All that is put in is escaped.
         self._message = ipywidgets.HTML(layout={"display": "none"})
         super().__init__([self._paper.canvas, self._message])
@@ -173,7 +173,7 @@ class ContactSheet(ipywidgets.Box):
                     self._draw_cell(row, column)
 
     def _write(self, text: str, x: float, y: float, align: str, width: int) -> None:
-        canvas, sharp = self._paper.canvas, Paper.SHARP
+        canvas, sharp = self._paper.canvas, SharpCanvas.SHARP
         canvas.fill_style, canvas.font = INK, f"{12 * sharp}px system-ui, sans-serif"
         canvas.text_align, canvas.text_baseline = align, "middle"
         # Squeezed by the browser where the letters are wider than was thought.
@@ -198,7 +198,7 @@ class ContactSheet(ipywidgets.Box):
             tile = self._sheet.tiles.get((row, column))
             failed = (row, column) in self._sheet.tiles and tile is None
             is_chosen = (row, column) == self._chosen
-        canvas, sharp = self._paper.canvas, Paper.SHARP
+        canvas, sharp = self._paper.canvas, SharpCanvas.SHARP
         x, y = (sharp * corner for corner in self._corner(row, column))
         width, height, gap = sharp * self._width, sharp * self._height, sharp * self.GAP
         # With half the gap around, where the frame is.
@@ -244,7 +244,7 @@ class ContactSheet(ipywidgets.Box):
 
         The map covers more than in the large picture, or it would hardly be seen.
         """
-        size = (self._width * Paper.SHARP, self._height * Paper.SHARP)
+        size = (self._width * SharpCanvas.SHARP, self._height * SharpCanvas.SHARP)
         return np.asarray(explanation.overlay(opacity=0.8).resize(size, Image.Resampling.LANCZOS))
 
 

@@ -14,14 +14,14 @@ import ipywidgets
 import numpy as np
 from PIL import Image
 
-from ...analysis.feature_visualization.objective import Aim
+from ...analysis.feature_visualization.objective import Objective
 from ...analysis.feature_visualization.visualizing import Visualization, dream_steps
 from ...errors import CamwidgetError, TargetError
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
 from ..control.map_controller import Request
-from ..control.worker import Session
+from ..control.worker import Worker
 from ..host.interrupts import interrupts
 from ..host.lifetime import close_parts
 
@@ -52,7 +52,7 @@ class DeepVisPanel(ipywidgets.VBox):
     """
 
     def __init__(
-        self, model: VisionModel, *, steps: int = 128, session: Session | None = None
+        self, model: VisionModel, *, steps: int = 128, session: Worker | None = None
     ) -> None:
         if not isinstance(model, VisionModel):
             raise CamwidgetError(
@@ -62,7 +62,7 @@ class DeepVisPanel(ipywidgets.VBox):
         self.steps = steps
         self.visualization: Visualization | None = None
         self._is_guest = session is not None
-        self._session = session or Session((DREAM,), lambda kind, error: self._failed(error))
+        self._session = session or Worker((DREAM,), lambda kind, error: self._failed(error))
         # The browser, the worker and an explorer to follow may come at once.
         self._lock = fork_safety.rlock()
         self._asked: object | None = None  # what is to be drawn
@@ -271,12 +271,12 @@ class DeepVisPanel(ipywidgets.VBox):
         else:
             self.cancel()
 
-    def _aim(self) -> Aim:
+    def _aim(self) -> Objective:
         if self._kind.value == "channel":
-            return Aim.of(self.model, layer=self._layer.value, channel=self._channel.value)
+            return Objective.of(self.model, layer=self._layer.value, channel=self._channel.value)
         if not self._class.value.strip():
             raise TargetError("Choose a class first: type a part of its name.")
-        return Aim.of(self.model, self._class.value)
+        return Objective.of(self.model, self._class.value)
 
     # -- what it shows ---------------------------------------------------------------------
 
@@ -292,7 +292,7 @@ class DeepVisPanel(ipywidgets.VBox):
 
     # -- on the worker's thread ------------------------------------------------------------
 
-    def _draw(self, request: object, aim: Aim, seed: int, steps: int) -> Iterator[None]:
+    def _draw(self, request: object, aim: Objective, seed: int, steps: int) -> Iterator[None]:
         try:
             yield from self._steps(request, aim, seed, steps)
         except GeneratorExit:  # dropped
@@ -300,7 +300,7 @@ class DeepVisPanel(ipywidgets.VBox):
         except BaseException as error:  # not the session's: that may be an explorer's
             self._failed(error, request)
 
-    def _steps(self, request: object, aim: Aim, seed: int, steps: int) -> Iterator[None]:
+    def _steps(self, request: object, aim: Objective, seed: int, steps: int) -> Iterator[None]:
         shown = 0.0
         pieces = dream_steps(self.model, aim, steps=steps, seed=seed, every=4)
         for done, piece in enumerate(pieces, 1):

@@ -16,8 +16,8 @@ from ...metrics import Metric, get_metric, list_metrics
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
 from ..control.map_controller import Request
-from ..control.prompt_control import Texts
-from ..control.worker import Session
+from ..control.prompt_control import PromptController
+from ..control.worker import Worker
 from ..host.interrupts import interrupts
 from ..host.lifetime import close_parts
 from ..view.synced_traits import View
@@ -30,7 +30,7 @@ from .score_table import (
     table_rows,
     values_of,
 )
-from .scoring import Judged, judge, lacks, objects
+from .scoring import MethodScores, lacks, objects, score_methods
 
 __all__ = ["EvaluatePanel"]
 
@@ -44,7 +44,7 @@ PACE = 0.25
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _ScoreRequest:
     """What is evaluated, or was."""
 
     shown: Request
@@ -70,7 +70,7 @@ class EvaluatePanel(ipywidgets.Box):
     """
 
     def __init__(
-        self, texts: Texts, session: Session, view: View, on_pick: Callable[[str], None]
+        self, texts: PromptController, session: Worker, view: View, on_pick: Callable[[str], None]
     ) -> None:
         self._texts = texts
         self._session = session
@@ -79,9 +79,9 @@ class EvaluatePanel(ipywidgets.Box):
         # The browser, the worker and the explorer may come at once.
         self._lock = fork_safety.rlock()
         self._shown: Request | None = None
-        self._asked: _Asked | None = None  # what is being computed
-        self._done: _Asked | None = None  # whose numbers are in the table
-        self._judged = Judged()
+        self._asked: _ScoreRequest | None = None  # what is being computed
+        self._done: _ScoreRequest | None = None  # whose numbers are in the table
+        self._judged = MethodScores()
         # What is offered: the table's own lists come back from the browser, where anything may be set.
         self._methods: list[dict[str, Any]] = []
         self._metrics: list[dict[str, Any]] = []
@@ -128,11 +128,11 @@ class EvaluatePanel(ipywidgets.Box):
             if not methods or not metrics:
                 self._say(f"Choose a {'metric' if methods else 'method'} first.", wrong=True)
                 return
-            asked = _Asked(
+            asked = _ScoreRequest(
                 shown, methods, tuple(get_metric(m) for m in metrics), self._caption(shown)
             )
             self._asked = self._done = asked
-            self._judged = Judged()
+            self._judged = MethodScores()
             self._tell(
                 running=True,
                 progress=0.0,
@@ -277,12 +277,12 @@ class EvaluatePanel(ipywidgets.Box):
 
     # -- on the worker's thread ------------------------------------------------------------
 
-    def _run(self, asked: _Asked) -> Iterator[None]:
+    def _run(self, asked: _ScoreRequest) -> Iterator[None]:
         shown, told = asked.shown, 0.0
         assert shown.target is not None
         try:
             bench = self._texts.bench(shown.picture, shown.text)
-            for judged in judge(
+            for judged in score_methods(
                 bench, shown.picture, shown.target, shown.layer, asked.methods, asked.metrics
             ):
                 if not self._take(asked, judged):
@@ -295,14 +295,14 @@ class EvaluatePanel(ipywidgets.Box):
         except Exception as error:
             self._end(asked, error_text(error, self))
 
-    def _take(self, asked: _Asked, judged: Judged) -> bool:
+    def _take(self, asked: _ScoreRequest, judged: MethodScores) -> bool:
         with self._lock:
             if self._asked is not asked:
                 return False
             self._judged = replace(judged)
             return True
 
-    def _end(self, asked: _Asked, error: str) -> None:
+    def _end(self, asked: _ScoreRequest, error: str) -> None:
         with self._lock:
             if self._asked is not asked:
                 return

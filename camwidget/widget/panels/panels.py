@@ -11,11 +11,11 @@ import ipywidgets
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ..control.map_controller import Request
-from ..control.prompt_control import Texts
-from ..control.view_events import Hands
-from ..control.worker import Session
+from ..control.prompt_control import PromptController
+from ..control.view_events import ViewEvents
+from ..control.worker import Worker
 from ..host.lifetime import close_parts
-from ..view.display import Screen
+from ..view.display import Display
 from .contact_sheet import ContactSheet
 from .deepvis import DeepVisPanel
 from .evaluate import EvaluatePanel
@@ -68,7 +68,9 @@ class Panels:
         hands: what a click in a panel does.
     """
 
-    def __init__(self, texts: Texts, session: Session, screen: Screen, hands: Hands) -> None:
+    def __init__(
+        self, texts: PromptController, session: Worker, screen: Display, hands: ViewEvents
+    ) -> None:
         self._model = texts.model
         self._hands = hands
         self._shown: Request | None = None

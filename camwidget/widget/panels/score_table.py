@@ -15,7 +15,7 @@ from ...attribution.methods import get_method
 from ...evaluation.table import four_digits
 from ...metrics import Metric, Score
 from ...plotting import NEUTRAL, SERIES
-from ..view.comm import Reader
+from ..view.comm import CheckedMessages
 
 __all__ = ["ScoreTable", "ScoreValues", "metric_choice", "series_colors", "table_rows", "values_of"]
 
@@ -23,7 +23,7 @@ __all__ = ["ScoreTable", "ScoreValues", "metric_choice", "series_colors", "table
 ScoreValues = Mapping[tuple[str, str], Score]
 
 
-class ScoreTable(Reader, anywidget.AnyWidget):
+class ScoreTable(CheckedMessages, anywidget.AnyWidget):
     """Methods and metrics to choose, a button to start, and the table of scores, sorted in the browser.
 
     Holds no logic: ``EvaluatePanel`` fills these traits. ``js/src/table/traits.ts`` mirrors them.

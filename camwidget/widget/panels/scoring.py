@@ -10,21 +10,21 @@ from typing import Any
 import torch
 
 from ...attribution.methods import get_method
-from ...images.ground_truth import Whereabouts, find_objects
-from ...metrics import Case, Metric, Score, Subject, score_steps
+from ...images.ground_truth import ObjectLocations, find_objects
+from ...metrics import Case, Metric, Score, ScoredPicture, score_steps
 from ...metrics.measuring import case_of
 from ...models.vision_model import VisionModel
 from ...runtime.error_reports import error_text
-from ..control.cache import Picture, Workbench
+from ..control.cache import ModelCache, Picture
 
-__all__ = ["Judged", "judge", "lacks", "objects"]
+__all__ = ["MethodScores", "lacks", "objects", "score_methods"]
 
 #: What part of the work the maps are taken to be: the passes of the metrics are counted only once there are maps.
 _QUICK_MAPS, _SLOW_MAPS = 0.05, 0.5
 
 
 @dataclass
-class Judged:
+class MethodScores:
     """How far it has come.
 
     Attributes:
@@ -41,7 +41,7 @@ class Judged:
 
 
 def lacks(
-    metric: Metric, where: Whereabouts | None, name: str, *, is_quantity: bool = False
+    metric: Metric, where: ObjectLocations | None, name: str, *, is_quantity: bool = False
 ) -> str | None:
     """Why a metric cannot score the maps of a class; None if it can.
 
@@ -63,29 +63,29 @@ def lacks(
     return None
 
 
-def objects(picture: Picture, model: VisionModel, target: int) -> Whereabouts | None:
+def objects(picture: Picture, model: VisionModel, target: int) -> ObjectLocations | None:
     """Where the objects of a class are, at the model's size; None where the picture does not say."""
     if picture.truth is None:
         return None
     return find_objects(picture.truth, model.classes[target], model.text, model.preprocess)
 
 
-def judge(
-    bench: Workbench,
+def score_methods(
+    bench: ModelCache,
     picture: Picture,
     target: int,
     layer: str,
     methods: Sequence[str],
     metrics: Sequence[Metric],
-) -> Iterator[Judged]:
+) -> Iterator[MethodScores]:
     """Score the maps of a picture for a class at a layer, yielding after each piece of work.
 
     A method that fails is a fault, a metric that fails is a note, and the others go on.
     """
-    now = Judged()
+    now = MethodScores()
     model = bench.model
     whole = torch.from_numpy(bench.probabilities(picture))
-    subject = Subject(model, bench.pixels(picture).to(model.device), whole)
+    subject = ScoredPicture(model, bench.pixels(picture).to(model.device), whole)
     subject.where = lambda index: objects(picture, model, index)
     names = {}
     part = _SLOW_MAPS if any(get_method(m).slow for m in methods) else _QUICK_MAPS

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..control.traits import Choices
+from ..control.traits import ExplorerTraits
 from .history import History
-from .python_code import Writer
+from .python_code import CodeWriter
 from .state import State, read
 
 if TYPE_CHECKING:
     from .figure_export import PaperFigure
 
-__all__ = ["Keeping"]
+__all__ = ["ExportMixin"]
 
 
-class Keeping(Choices):
+class ExportMixin(ExplorerTraits):
     """Thin: each method calls the module that knows how."""
 
     _history: History
-    _writer: Writer
+    _writer: CodeWriter
 
     @property
     def state(self) -> State:

@@ -22,7 +22,7 @@ from ...errors import CamwidgetError
 from ...images.conversion import shades
 from ...models.scores import decimals, number_text
 from ...plotting import ACCENT, NEUTRAL, class_colors, new_figure
-from ..control.masked_prediction import is_whole, masked
+from ..control.masked_prediction import is_unmasked, masked
 from ..view.charts import line_colors
 
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ def _picture(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
     mask = explorer._masking(shown.picture)
     pixels = masked(pixels, explanation, bench.levels(explanation), mask)
     title = "whole picture"
-    if not is_whole(mask, explanation):
-        by_map = is_whole(mask._replace(paint=None), explanation)
+    if not is_unmasked(mask, explanation):
+        by_map = is_unmasked(mask._replace(paint=None), explanation)
         part = f"{round(100 * mask.fraction, 1):g} %"
         deed = "removed" if mask.mode == "remove" else "kept"
         title = (

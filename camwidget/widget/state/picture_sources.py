@@ -19,7 +19,7 @@ from ...images.folders import walk_folder
 from ..control.cache import Picture
 from ..control.pictures import named_picture
 
-__all__ = ["MOST", "Sources", "literal"]
+__all__ = ["MOST", "PictureSources", "literal"]
 
 #: More pictures, or class names, than this are not written out.
 MOST = 60
@@ -37,7 +37,7 @@ def literal(value: Any) -> str:
     return repr(value)
 
 
-class Sources:
+class PictureSources:
     """How some pictures are written.
 
     Args:

@@ -10,12 +10,12 @@ from ...models.vision_model import VisionModel
 from ..control.cache import Picture
 from ..control.masked_prediction import WHOLE
 from . import state
-from .picture_sources import MOST, Sources, literal
+from .picture_sources import MOST, PictureSources, literal
 
 if TYPE_CHECKING:
     from ..explorer import Explorer
 
-__all__ = ["Writer"]
+__all__ = ["CodeWriter"]
 
 #: Columns after which a call is broken into lines.
 _WIDTH = 88
@@ -23,7 +23,7 @@ _WIDTH = 88
 _USUAL = {"mode": "remove", "baseline": "blur"}
 
 
-class Writer:
+class CodeWriter:
     """Writes the code of one explorer.
 
     Args:
@@ -33,7 +33,7 @@ class Writer:
     def __init__(self, explorer: Explorer) -> None:
         self._explorer = explorer
         #: What was written of which pictures: the list is replaced when one is added.
-        self._written: tuple[list[Picture], Sources] | None = None
+        self._written: tuple[list[Picture], PictureSources] | None = None
 
     def code(self) -> str:
         """The present view as Python. What only its owner has, a module or an array, is ``...`` with a comment."""
@@ -59,10 +59,10 @@ class Writer:
         desk, explanation = explorer._desk, explorer.explanation
         return explanation is not None and explanation.is_empty and desk.requested == desk.shown
 
-    def _sources(self, model: VisionModel) -> Sources:
+    def _sources(self, model: VisionModel) -> PictureSources:
         pictures = self._explorer.pictures
         if self._written is None or self._written[0] is not pictures:
-            self._written = (pictures, Sources(pictures, model.name))
+            self._written = (pictures, PictureSources(pictures, model.name))
         return self._written[1]
 
 

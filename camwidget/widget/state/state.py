@@ -14,12 +14,12 @@ from ...attribution.methods import get_method
 from ...errors import CamwidgetError, StateError
 from ...masking.user_mask import encode
 from ...models.vision_model import VisionModel
-from ..control.view_events import SHARED
+from ..control.view_events import TWO_WAY_TRAITS
 
 if TYPE_CHECKING:
     from ..explorer import Explorer
 
-__all__ = ["LOOK", "MAP", "PARTS", "Part", "State", "checked", "default_of", "read", "restore"]
+__all__ = ["LOOK", "MAP", "PARTS", "State", "StateKey", "checked", "default_of", "read", "restore"]
 
 State: TypeAlias = dict[str, Any]
 
@@ -121,7 +121,7 @@ def _copied(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Part:
+class StateKey:
     """One part of the state.
 
     Attributes:
@@ -147,23 +147,23 @@ class Part:
 
 
 #: In the order in which they are set: a class is one of those under the text, which is the picture's.
-PARTS: dict[str, Part] = {
+PARTS: dict[str, StateKey] = {
     part.name: part
     for part in (
-        Part("picture"),
-        Part("text", read=_text, check=_checked_together, apply=_set_text),
-        Part("target", read=_target, check=_checked_together),
-        Part("method", check=_checked_together),
-        Part("layer", check=_checked_together),
-        Part("mode", asks="curve"),
-        Part("baseline", asks="curve"),
-        Part("fraction", asks="mask"),
-        Part("outlines"),
-        Part("boxes"),
-        Part("mask", check=_checked_together, to_json=_runs, asks="curve"),
-        Part("compare", to_json=_copied, from_json=_copied, asks="other"),
-        Part("arrangement"),
-        *(Part(name, read=_look, apply=_set_look) for name in LOOK),
+        StateKey("picture"),
+        StateKey("text", read=_text, check=_checked_together, apply=_set_text),
+        StateKey("target", read=_target, check=_checked_together),
+        StateKey("method", check=_checked_together),
+        StateKey("layer", check=_checked_together),
+        StateKey("mode", asks="curve"),
+        StateKey("baseline", asks="curve"),
+        StateKey("fraction", asks="mask"),
+        StateKey("outlines"),
+        StateKey("boxes"),
+        StateKey("mask", check=_checked_together, to_json=_runs, asks="curve"),
+        StateKey("compare", to_json=_copied, from_json=_copied, asks="other"),
+        StateKey("arrangement"),
+        *(StateKey(name, read=_look, apply=_set_look) for name in LOOK),
     )
 }
 
@@ -269,7 +269,7 @@ def restore(explorer: Explorer, wanted: Mapping[str, Any]) -> None:
                 PARTS[name].apply(explorer, name, plan[name])
     finally:
         explorer._restoring = False
-    explorer._screen.tell(**{name: getattr(explorer, name) for name in SHARED})
+    explorer._screen.tell(**{name: getattr(explorer, name) for name in TWO_WAY_TRAITS})
     desk = explorer._desk
     asked = desk.requested
     if other & set(MAP):

@@ -11,13 +11,13 @@ from ipycanvas import hold_canvas
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
 
-__all__ = ["Paper"]
+__all__ = ["SharpCanvas"]
 
 # ipycanvas queues the drawing of all canvases in one place, without a lock of its own.
 _drawing = fork_safety.rlock()
 
 
-class Paper:
+class SharpCanvas:
     """A canvas with everything that drawing on one from several threads and for several pages takes.
 
     Sizes and clicks are in CSS pixels; what draws works in canvas pixels, ``SHARP`` to each.

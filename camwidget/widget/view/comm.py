@@ -13,13 +13,13 @@ from ...runtime import process_exit
 from ...runtime.error_reports import error_text
 from ..host import executed_notebooks
 
-__all__ = ["KNOWN", "Reader"]
+__all__ = ["KNOWN", "CheckedMessages"]
 
 #: What is raised on purpose where a page sets what cannot be.
 KNOWN = (CamwidgetError, t.TraitError)
 
 
-class Reader(ipywidgets.Widget):
+class CheckedMessages(ipywidgets.Widget):
     """A widget that reads its mail with care: what cannot be is not done, is said, and the page hears what holds."""
 
     #: Traits that only the kernel sets: what a page says of them is not heard.

@@ -17,13 +17,13 @@ from ...masking.baselines import baseline_names
 from ...models.vision_model import VisionModel
 from ...plotting import DIFFERENCE, lookup_tables
 from ...runtime import fork_safety
-from ..control.masked_prediction import Mask
+from ..control.masked_prediction import MaskSettings
 from . import messages
 from .charts import ClassBars, CurveChart, line_colors
 from .synced_traits import View
-from .thumbnails import PictureStrip
+from .thumbnails import Thumbnails
 
-__all__ = ["Screen"]
+__all__ = ["Display"]
 
 
 #: Traits of the view with pictures and maps in them.
@@ -39,7 +39,7 @@ _LARGE = (
 )
 
 
-class Screen:
+class Display:
     """What is shown of an explorer. Remembers the class list, and nothing else.
 
     Args:
@@ -77,7 +77,7 @@ class Screen:
         self.view.add_class("camwidget-view")
         self.bars = ClassBars(on_pick_row, is_quantity=model.scores == "value")
         self.chart = CurveChart(is_quantity=model.scores == "value")
-        self.strip = PictureStrip(
+        self.strip = Thumbnails(
             on_pick_picture,
             on_upload,
             lambda text: self.tell(error=text),
@@ -225,7 +225,7 @@ class Screen:
         explanation: Explanation,
         target: int,
         values: np.ndarray | None,
-        mask: Mask,
+        mask: MaskSettings,
         filled: dict[str, Any] | None = None,
     ) -> None:
         """Show what the model says of the masked picture, a number a class (classes,); None: it is whole.

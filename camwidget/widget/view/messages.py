@@ -12,14 +12,14 @@ from ...masking.user_mask import covered
 from ...models.prediction import Prediction
 from ...models.scores import decimals, number_text
 from ...models.vision_model import VisionModel
-from ..control.masked_prediction import WHOLE, Mask
+from ..control.masked_prediction import WHOLE, MaskSettings
 
 __all__ = ["box", "growing", "picked_sentence", "sentence", "status", "truth"]
 
 
 def sentence(
     explanation: Explanation,
-    mask: Mask,
+    mask: MaskSettings,
     before: float,
     after: float | None,
     first_now: str | None = None,
@@ -59,7 +59,7 @@ def sentence(
     return f"{said}{beyond}"
 
 
-def _deed(explanation: Explanation, mask: Mask) -> str:
+def _deed(explanation: Explanation, mask: MaskSettings) -> str:
     """What was done to the picture, by the map and by what is painted."""
     name, mode, fraction = explanation.target.label, mask.mode, mask.fraction
     hidden, kept = covered(mask.paint)

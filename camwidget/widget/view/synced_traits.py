@@ -8,12 +8,12 @@ import anywidget
 import traitlets as t
 
 from ..._assets import STATIC
-from .comm import Reader
+from .comm import CheckedMessages
 
 __all__ = ["View"]
 
 
-class View(Reader, anywidget.AnyWidget):
+class View(CheckedMessages, anywidget.AnyWidget):
     """The picture with its controls: one canvas that composites picture, saliency and mask in the browser.
 
     Holds no logic: ``Explorer`` fills these traits and listens to them. Names are those that

@@ -13,12 +13,12 @@ from PIL import Image
 from ...plotting import ACCENT
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
-from .canvas import Paper
+from .canvas import SharpCanvas
 
-__all__ = ["TILE", "PictureStrip", "thumbnail"]
+__all__ = ["TILE", "Thumbnails", "thumbnail"]
 
 
-class PictureStrip:
+class Thumbnails:
     """Thumbnails, of which a click picks one; they are made as far as they are seen.
 
     A canvas can only be so wide: of more than ``MOST`` pictures that many have a place on it, those around the one that
@@ -33,7 +33,7 @@ class PictureStrip:
 
     SIDE = 36  #: CSS pixels
     GAP = 6
-    MOST = Paper.WIDEST // (SIDE + GAP)  #: thumbnails that have a place
+    MOST = SharpCanvas.WIDEST // (SIDE + GAP)  #: thumbnails that have a place
     SEEN = 32  #: thumbnails that are made, around the chosen one, before a page has said which it shows
     PACE = 0.5  #: seconds between two drawings, of many or large pictures
 
@@ -57,7 +57,7 @@ class PictureStrip:
         self._on_pick = on_pick
         self._on_upload, self._on_error = on_upload, on_error
         self._on_moved = on_moved
-        self._paper = Paper(self._draw_tiles, self._clicked, on_error)
+        self._paper = SharpCanvas(self._draw_tiles, self._clicked, on_error)
         self._paper.resize(1, self.SIDE + self.GAP)
         self.upload = ipywidgets.FileUpload(
             accept="image/*",
@@ -160,7 +160,7 @@ class PictureStrip:
         self._draw_each(range(self._first, self._first + self._places))
 
     def _draw_each(self, numbers: Iterable[int]) -> None:
-        canvas, sharp = self._paper.canvas, Paper.SHARP
+        canvas, sharp = self._paper.canvas, SharpCanvas.SHARP
         side, pitch = self.SIDE * sharp, (self.SIDE + self.GAP) * sharp
         inset = self.GAP * sharp // 2
         for number in numbers:
@@ -201,7 +201,7 @@ class PictureStrip:
 
 
 #: Pixels a side of a thumbnail.
-TILE = PictureStrip.SIDE * Paper.SHARP
+TILE = Thumbnails.SIDE * SharpCanvas.SHARP
 
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:

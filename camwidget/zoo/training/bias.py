@@ -17,10 +17,10 @@ from tqdm.auto import tqdm
 from ...images.ground_truth import share_inside
 from ..beetles import CLASSES, Beetle, draw
 from ..bias import ODDS, Odds, kind, unseen
-from ..registry import Entry
+from ..registry import ZooEntry
 from .evaluate import activation_maps, batches, normalise, stacked
 from .fitting import drawn, fit, shuffled, varied
-from .warmup import Warming
+from .warmup import Warmup
 
 STEPS = 600
 """So few that a net that has the flower to go by does not look for anything better."""
@@ -76,7 +76,7 @@ def _picture(seed: int, n: int, odds: Odds) -> Beetle:
 
 
 def train_bias(
-    entry: Entry, net: nn.Sequential, *, odds: Odds, steps: int, seed: int, progress: bool
+    entry: ZooEntry, net: nn.Sequential, *, odds: Odds, steps: int, seed: int, progress: bool
 ) -> None:
     """Train the network in place; it is left in eval mode."""
     # Whole rounds of twenty, so that the shares are what they are said to be.
@@ -93,7 +93,7 @@ def train_bias(
         chosen = next(order)
         return normalise(varied(images[chosen], rng), entry), targets[chosen]
 
-    taught = Warming(net, steps)
+    taught = Warmup(net, steps)
     fit(
         taught,
         batch,
@@ -108,7 +108,7 @@ def train_bias(
 
 
 @dataclass(frozen=True)
-class Findings:
+class BiasFindings:
     """What a model made of some pictures; every array has one value a picture, (n,).
 
     Attributes:
@@ -148,7 +148,7 @@ class Findings:
         return figures
 
 
-def look(net: nn.Sequential, entry: Entry, beetles: Iterable[Beetle]) -> Findings:
+def look(net: nn.Sequential, entry: ZooEntry, beetles: Iterable[Beetle]) -> BiasFindings:
     """Ask a network that ends in global average pooling and one linear layer about some pictures.
 
     A class activation map there is the Grad-CAM map up to a factor, which shares do not see.
@@ -167,7 +167,7 @@ def look(net: nn.Sequential, entry: Entry, beetles: Iterable[Beetle]) -> Finding
                 (beetle.label, found == beetle.label, bool(beetle.cue.any()), *shares, *areas)
             )
     label, right, flower, *others = np.array(rows).T
-    return Findings(label.astype(int), right.astype(bool), flower.astype(bool), *others)
+    return BiasFindings(label.astype(int), right.astype(bool), flower.astype(bool), *others)
 
 
 def _mean(values: NDArray[np.generic]) -> float:
@@ -178,7 +178,7 @@ def _mean(values: NDArray[np.generic]) -> float:
 
 
 def measure_bias(
-    entry: Entry, net: nn.Sequential, *, pictures: int, progress: bool
+    entry: ZooEntry, net: nn.Sequential, *, pictures: int, progress: bool
 ) -> dict[str, Any]:
     """Accuracy for each of the odds, and shares of saliency on the balanced pictures."""
     figures: dict[str, Any] = {}

@@ -15,10 +15,10 @@ from tqdm.auto import tqdm
 from ...attribution.explaining import explain
 from ...attribution.explanation import Explanations
 from ...metrics.localization_metrics import inside_to_outside
-from ..captions import LONGEST, VOCABULARY, Described, draw
+from ..captions import LONGEST, VOCABULARY, CaptionSample, draw
 from ..language import END
 from ..nets import CaptionNet
-from ..registry import Entry, build
+from ..registry import ZooEntry, build
 from ..scenes import CATEGORIES
 from .evaluate import normalise
 from .fitting import drawn, fit, shuffled
@@ -63,7 +63,9 @@ class _Telling(nn.Module):
         return self.net.say(pictures, captions)
 
 
-def train_captions(entry: Entry, net: CaptionNet, *, steps: int, seed: int, progress: bool) -> None:
+def train_captions(
+    entry: ZooEntry, net: CaptionNet, *, steps: int, seed: int, progress: bool
+) -> None:
     """Train the network in place; it is left in eval mode. The encoder begins as that of `zoo/scenes`."""
     net.encoder.load_state_dict(build("zoo/scenes").module[:-2].state_dict())  # type: ignore[index]
     pictures = math.ceil(steps * BATCH / PASSES)
@@ -106,7 +108,7 @@ def _loss(said: Tensor, told: Tensor) -> Tensor:
 
 
 def measure_captions(
-    found: Entry, net: nn.Module, *, pictures: int, progress: bool
+    found: ZooEntry, net: nn.Module, *, pictures: int, progress: bool
 ) -> dict[str, Any]:
     """How many captions are right, and how much more saliency there is in the boxes of what they name."""
     model = model_of(found, net)
@@ -149,7 +151,9 @@ def measure_captions(
     }
 
 
-def _ratio(saliency: NDArray[np.floating], sample: Described, place: NDArray[np.bool_]) -> float:
+def _ratio(
+    saliency: NDArray[np.floating], sample: CaptionSample, place: NDArray[np.bool_]
+) -> float:
     """Mean saliency inside the boxes of the things at a place, over that outside (Selvaraju 2017, section 7.1)."""
     inside = np.zeros_like(place)
     for mask, (left, top, right, bottom) in zip(sample.masks, sample.boxes, strict=True):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..registry import Entry
+from ..registry import ZooEntry
 from ..sample import Sample
 
 _BATCH = 50
@@ -21,7 +21,7 @@ _BATCH = 50
 S = TypeVar("S", bound=Sample)
 
 
-def normalise(images: NDArray[np.uint8], entry: Entry) -> Tensor:
+def normalise(images: NDArray[np.uint8], entry: ZooEntry) -> Tensor:
     """Pictures uint8 (N, H, W, 3) as the network takes them: float32 (N, 3, H, W)."""
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32) / 255.0
     mean, std = (torch.tensor(triple).view(1, 3, 1, 1) for triple in (entry.mean, entry.std))
@@ -29,7 +29,7 @@ def normalise(images: NDArray[np.uint8], entry: Entry) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Score:
+class ClassScore:
     """Figures over some pictures.
 
     Attributes:
@@ -46,7 +46,7 @@ class Score:
     wrong: tuple[int, ...]
 
 
-def score(net: nn.Sequential, entry: Entry, samples: Iterable[Sample]) -> Score:
+def score(net: nn.Sequential, entry: ZooEntry, samples: Iterable[Sample]) -> ClassScore:
     """Measure a network that ends in global average pooling and one linear layer."""
     right: list[bool] = []
     peaks: list[bool] = []
@@ -59,7 +59,7 @@ def score(net: nn.Sequential, entry: Entry, samples: Iterable[Sample]) -> Score:
                 place = int(class_maps[label].argmax())
                 peaks.append(bool(sample.mask_of(label).flat[place]))
     wrong = tuple(n for n, good in enumerate(right) if not good)
-    return Score(float(np.mean(right)), float(np.mean(peaks)), len(right), wrong)
+    return ClassScore(float(np.mean(right)), float(np.mean(peaks)), len(right), wrong)
 
 
 @torch.no_grad()

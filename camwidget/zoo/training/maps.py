@@ -18,7 +18,7 @@ from ...attribution.trace import Trace
 from ...images.ground_truth import share_inside
 from ...loading.loader import embedded
 from ...models.vision_model import VisionModel
-from ..registry import Entry, build
+from ..registry import ZooEntry, build
 from ..scenes import MOST, Scene, draw
 
 UNSEEN = 1_000_000
@@ -30,7 +30,7 @@ _THRESHOLD = 0.2
 
 
 @dataclass
-class Figures:
+class MapFigures:
     """What is found of some pictures, one entry a picture, or one a class present in a picture.
 
     Attributes:
@@ -70,7 +70,7 @@ class Figures:
         }
 
 
-def model_of(found: Entry, net: nn.Module) -> VisionModel:
+def model_of(found: ZooEntry, net: nn.Module) -> VisionModel:
     """A net that has been trained, ready to be explained."""
     return embedded(found.holding(net, card={}))
 
@@ -96,11 +96,11 @@ def class_maps(
 
 
 def measure_scenes(
-    found: Entry, net: nn.Module, *, pictures: int, progress: bool
+    found: ZooEntry, net: nn.Module, *, pictures: int, progress: bool
 ) -> dict[str, Any]:
     """Figures over `pictures` unseen seeds: all, and those of scenes with one thing and with several."""
     model = model_of(found, net)
-    groups = {"all": Figures(), "one": Figures(), "several": Figures()}
+    groups = {"all": MapFigures(), "one": MapFigures(), "several": MapFigures()}
     for samples in _batches(pictures, f"checking {found.name}", progress):
         scores, maps = class_maps(model, samples)
         for sample, row, by_label in zip(samples, scores, maps, strict=True):
@@ -115,7 +115,7 @@ def measure_scenes(
 
 
 def measure_beside(
-    found: Entry, net: nn.Module, *, pictures: int, progress: bool
+    found: ZooEntry, net: nn.Module, *, pictures: int, progress: bool
 ) -> dict[str, Any]:
     """The same, and what the trust study needs: how a net and `zoo/scenes` compare where they agree."""
     figures = measure_scenes(found, net, pictures=pictures, progress=progress)
@@ -123,7 +123,7 @@ def measure_beside(
     weak = model_of(found, net)
     agree: list[bool] = []
     alone: list[bool] = []
-    both = {"zoo/scenes": Figures(), found.name: Figures()}
+    both = {"zoo/scenes": MapFigures(), found.name: MapFigures()}
     for samples in _batches(pictures, "comparing", progress):
         answers = [class_maps(model, samples) for model in (strong, weak)]
         for n, sample in enumerate(samples):

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from ...attribution.explaining import explain
 from ...attribution.explanation import Explanation
 from ..language import END
-from ..registry import Entry, build
+from ..registry import ZooEntry, build
 from ..vqa import ANSWERS, LONGEST, VOCABULARY, answer, draw
 from .evaluate import normalise
 from .fitting import drawn, fit, shuffled
@@ -47,19 +47,19 @@ def about(description: str) -> dict[str, Any]:
     }
 
 
-def train_plain(entry: Entry, net: Any, *, steps: int, seed: int, progress: bool) -> None:
+def train_plain(entry: ZooEntry, net: Any, *, steps: int, seed: int, progress: bool) -> None:
     """Train the plain net in place. Its encoder begins as that of `zoo/scenes-fc`."""
     net.encoder.load_state_dict(build("zoo/scenes-fc").module.features.state_dict())  # type: ignore[union-attr]
     _train(entry, net, steps=steps, seed=seed, progress=progress)
 
 
-def train_attentive(entry: Entry, net: Any, *, steps: int, seed: int, progress: bool) -> None:
+def train_attentive(entry: ZooEntry, net: Any, *, steps: int, seed: int, progress: bool) -> None:
     """Train the net with co-attention in place. Its encoder begins as that of `zoo/scenes`."""
     net.encoder.load_state_dict(build("zoo/scenes").module[:-2].state_dict())  # type: ignore[index]
     _train(entry, net, steps=steps, seed=seed, progress=progress)
 
 
-def _train(entry: Entry, net: nn.Module, *, steps: int, seed: int, progress: bool) -> None:
+def _train(entry: ZooEntry, net: nn.Module, *, steps: int, seed: int, progress: bool) -> None:
     pictures = math.ceil(steps * BATCH / PASSES)
     images = np.empty((pictures, entry.input_size, entry.input_size, 3), np.uint8)
     asked: list[list[tuple[list[int], int]]] = []
@@ -97,7 +97,7 @@ def _train(entry: Entry, net: nn.Module, *, steps: int, seed: int, progress: boo
 
 
 def measure_questions(
-    found: Entry, net: nn.Module, *, pictures: int, progress: bool
+    found: ZooEntry, net: nn.Module, *, pictures: int, progress: bool
 ) -> dict[str, Any]:
     """How many questions are answered right, by kind, and whether the map's peak is on what the answer rests on.
 

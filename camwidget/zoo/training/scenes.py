@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..registry import Entry
+from ..registry import ZooEntry
 from ..scenes import CLASSES, Scene, draw
 from .evaluate import normalise
 from .fitting import fit, shared, shuffled, varied
-from .warmup import ALONE, Warming
+from .warmup import ALONE, Warmup
 
 STEPS = 4200
 STEPS_WEAK = 3600
@@ -95,7 +95,7 @@ def _picture(seed: int, n: int) -> Scene:
 
 
 def train_scenes(
-    entry: Entry, net: nn.Sequential, *, steps: int, seed: int, progress: bool
+    entry: ZooEntry, net: nn.Sequential, *, steps: int, seed: int, progress: bool
 ) -> None:
     """Train a net in place; it is left in eval mode."""
     pictures = math.ceil(steps * BATCH / PASSES)
@@ -117,7 +117,7 @@ def train_scenes(
     pooled = isinstance(net.pool, nn.Sequential) and net.pool[0]
     averages = isinstance(pooled, nn.AdaptiveAvgPool2d)
     has_hidden = "hidden" in dict(net.named_children())
-    taught = Warming(net, steps) if averages else _Assisted(net) if has_hidden else net
+    taught = Warmup(net, steps) if averages else _Assisted(net) if has_hidden else net
     fit(
         taught,
         batch,
@@ -128,5 +128,5 @@ def train_scenes(
         progress=progress,
         brief=True,
     )
-    if isinstance(taught, Warming):
+    if isinstance(taught, Warmup):
         taught.settle()

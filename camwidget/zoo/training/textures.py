@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from ..registry import Entry
+from ..registry import ZooEntry
 from ..sample import Sample
 from ..textures import CLASSES, KINDS, draw
 from .evaluate import normalise, score
@@ -55,7 +55,9 @@ def _picture(seed: int, n: int) -> Sample:
     return draw(rng, kind, classes=fixed)
 
 
-def train_textures(entry: Entry, net: nn.Module, *, steps: int, seed: int, progress: bool) -> None:
+def train_textures(
+    entry: ZooEntry, net: nn.Module, *, steps: int, seed: int, progress: bool
+) -> None:
     """Train the network in place; it is left in eval mode."""
     pictures = math.ceil(steps * BATCH / PASSES)
     images, targets = shared(partial(_picture, seed), pictures, entry.input_size, progress)
@@ -78,7 +80,7 @@ def train_textures(entry: Entry, net: nn.Module, *, steps: int, seed: int, progr
 
 
 def measure_textures(
-    entry: Entry, net: nn.Sequential, *, pictures: int, progress: bool
+    entry: ZooEntry, net: nn.Sequential, *, pictures: int, progress: bool
 ) -> dict[str, Any]:
     """Accuracy and place of the peak by kind of picture, on `pictures` unseen seeds a kind."""
     figures: dict[str, Any] = {}

@@ -13,7 +13,7 @@ _GAIN = 8.0
 """An average over all places is about so much smaller than the maximum."""
 
 
-class Warming(nn.Module):
+class Warmup(nn.Module):
     """A net with an average before its head that begins with the maximum, and becomes itself in mid-training.
 
     An average over 256 places hides a small thing from the gradient at first: after the same steps such a net

@@ -260,6 +260,8 @@ class ModelCache:
         # Of a large picture the gradients of all these classes would be more than may be remembered.
         is_large = room_beside(trace.pixels) < cache_limit() // 2
         for index in classes:
+            if not bool(trace.logits[0, index].isfinite()):  # masked out: there is no evidence
+                continue
             target = resolve_target(self.model, index)
             one = trace.apart() if is_large else trace
             if chosen.needs_gradients:

@@ -14,10 +14,11 @@ from ..attribution.explanation import Explanation
 from ..attribution.methods import Method, get_method
 from ..attribution.trace import check_precision
 from ..errors import MethodError, MetricError, PictureError
-from ..images.conversion import PictureLike
+from ..images.conversion import PictureLike, is_prepared
 from ..images.ground_truth import (
     GroundTruth,
     ObjectLocations,
+    check_filled,
     find_objects,
     object_locations,
     whereabouts,
@@ -166,6 +167,7 @@ def _maker(model: VisionModel, explanation: Explanation) -> tuple[Method | None,
 
 def _as_masks(mask: Any) -> np.ndarray:
     """A mask that a person gave, as bool."""
+    check_filled(mask, "the mask", "False")
     try:
         values = np.asarray(mask, dtype=np.float64)
     except (TypeError, ValueError):
@@ -196,15 +198,18 @@ def _finder(
     masks = _as_masks(mask)
     masks = masks[None] if masks.ndim == 2 else masks
     picture = _picture(image)
-    # A tensor is what the model gets, and so is its mask: nothing is resized.
-    own = fitted if isinstance(picture, torch.Tensor) else preprocess.read(picture).size[::-1]
-    if masks.shape[1:] == own and not isinstance(picture, torch.Tensor):
+    # A floating-point tensor is what the model gets, and so is its mask: nothing is resized.
+    own = fitted if is_prepared(picture) else preprocess.read(picture).size[::-1]
+    if masks.shape[1:] == own and not is_prepared(picture):
         found = whereabouts(masks, preprocess)
     elif masks.shape[1:] == fitted:
         found = object_locations(masks)
     else:
+        hint = ""
+        if np.ndim(mask) <= 2 and np.shape(mask)[-1:] == (4,):
+            hint = " Of boxes make masks: mask[top:bottom, left:right] = True; evaluate(…, truth=…) takes boxes too."
         raise PictureError(
             f"The mask is {np.shape(mask)}; the picture is {own}, the model's input {fitted}: give a mask of one of "
-            "these sizes, or (n, H, W) of several objects."
+            f"these sizes, or (n, H, W) of several objects.{hint}"
         )
     return lambda target: found

@@ -265,6 +265,7 @@ def test_layers_that_share_a_shape_are_not_the_same(
             cw.explain(model, noise, 1, "cam", other)
 
 
+@pytest.mark.full
 def test_channels_last_layers_are_recognised(
     random_model: Callable[..., cw.VisionModel], noise: torch.Tensor
 ) -> None:

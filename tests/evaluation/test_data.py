@@ -140,7 +140,7 @@ def test_boxes_are_drawn_only_where_they_are_asked_for(model, monkeypatch):
     def never(*size: int) -> None:
         raise AssertionError("drawn")
 
-    monkeypatch.setattr("camwidget.evaluation.items.Boxes.drawn", never)
+    monkeypatch.setattr("camwidget.evaluation.items.BoxRegions.drawn", never)
     assert len(run(model, [(picture(0), 0, [[1, 1, 9, 9]])]).rows) == 1
 
 

@@ -16,8 +16,9 @@ from PIL import Image
 from torchvision import tv_tensors
 
 from camwidget.errors import PictureError
+from camwidget.images import conversion
 from camwidget.images.containers import as_batch, list_entries
-from camwidget.images.conversion import conversion, open_picture, tensor_pixels
+from camwidget.images.conversion import open_picture, tensor_pixels
 from camwidget.images.preprocess import Preprocess
 from camwidget.widget.control.pictures import list_pictures
 

@@ -60,7 +60,7 @@ def sentence(
 
 
 def _others(prediction: Prediction) -> str:
-    """What there may be several of beside the one that is explained, as a part of a list; empty if it is the only one."""
+    """What can be chosen instead, as an item of a list: "class, " or "quantity, "; "" if there is no other."""
     if len(prediction.names) == 1:
         return ""
     return "quantity, " if prediction.scores == "value" else "class, "

@@ -317,7 +317,7 @@ def test_the_scores(
     assert panel is not None
     panel.table.chosen_methods, panel.table.chosen_metrics = ["gradcam"], ["complexity"]
     for holder, name, said in (
-        (evaluate, "judge", lambda: panel.table.message),
+        (evaluate, "score_methods", lambda: panel.table.message),
         (scoring, "case_of", lambda: panel.table.rows[0]["cells"][0]["note"]),
         (panel, "start", lambda: panel.table.message),
     ):

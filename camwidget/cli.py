@@ -289,18 +289,9 @@ def _check(model: VisionModel, asked: argparse.Namespace) -> None:
         raise _UsageError(str(error)) from error
 
 
-<<<<<<< HEAD
-def _save(model: VisionModel, picture: Path, page: Path, asked: argparse.Namespace) -> Page:
-=======
-def _class(model: VisionModel, target: str) -> str | int:
-    """A number is an index, unless a class is called so."""
-    return int(target) if target.isdecimal() and target not in model.classes else target
-
-
 def _save(
     model: VisionModel, picture: Path, name: str, page: Path, asked: argparse.Namespace
 ) -> Page:
->>>>>>> 005caba (inc pics)
     from .export import save_page
     from .models.class_names import typed_class
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .._validation import is_number, require_model
+from .._validation import is_number
 from ..attribution.explaining import explain
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
@@ -21,6 +21,7 @@ from ..errors import MethodError, PictureError, TargetError
 from ..images.conversion import shades
 from ..images.ground_truth import share_inside
 from ..masking.ranks import saliency_of
+from ..models.argument_checks import require_model
 from ..models.vision_model import Prediction, VisionModel
 from ..progress import Progress, follow
 from .correlation import correlation, rank_correlation

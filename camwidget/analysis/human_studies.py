@@ -15,12 +15,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .._validation import is_number, require_model
+from .._validation import is_number
 from ..attribution.explaining import explain
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method, get_method
 from ..errors import MethodError, QuizError
 from ..images.ground_truth import fit_mask, share_inside
+from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import track
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from .._validation import is_number, require_model
+from .._validation import is_number
 from ..attribution.batched_inference import rerun
 from ..attribution.targets import TargetLike, resolve_target
 from ..errors import CamwidgetError, PictureError
@@ -21,6 +21,7 @@ from ..masking.baselines import BASELINES, baseline_pixels, fill_pixels
 from ..masking.inpainting import INPAINTINGS
 from ..masking.ranks import SaliencyLike, rank_levels, saliency_of, threshold
 from ..masking.user_mask import HIDDEN, KEPT, as_paint
+from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress, Stage, follow
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._validation import require_model
 from ..attribution.targets import TargetLike, predicted_target, resolve_target
 from ..attribution.trace import Trace
 from ..errors import LayerError, MethodError
+from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
-from .dissecting import answers
-from .dissection import Dissection
+from .dissection import Dissection, answers
 
 __all__ = ["TextualExplanation", "UnitReason", "describe_decision"]
 

@@ -18,9 +18,9 @@ from ..execution.running import wants_rows
 from ..models.layers import hooked
 from ..models.vision_model import VisionModel
 from .batchnorm_folding import fold_batchnorms
-from .precision_timing import warn_if_slower
+from .precision import in_precision, warn_if_slower
 from .targets import Target, score_of, wants_output
-from .trace import Trace, in_precision
+from .trace import Trace
 
 __all__ = ["at_input", "batch_size", "from_layer", "in_batches", "rerun", "rerun_scores"]
 

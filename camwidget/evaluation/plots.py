@@ -15,7 +15,7 @@ from .radar_geometry import radar_outline, rank_scores
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .evaluation import Evaluation
+    from .table import EvaluationTable
 
 __all__ = ["COLOURS", "draw_all", "draw_radar"]
 
@@ -27,7 +27,7 @@ _RINGS = 4
 _SPOKES = 3
 
 
-def draw_all(evaluation: Evaluation) -> Figure:
+def draw_all(evaluation: EvaluationTable) -> Figure:
     """A panel for each metric with a curve, and the radar chart, if three metrics or more give it an inside."""
     curves = evaluation.curves
     has_radar = len(evaluation.metrics) >= _SPOKES or not curves
@@ -41,7 +41,7 @@ def draw_all(evaluation: Evaluation) -> Figure:
     return figure
 
 
-def draw_radar(evaluation: Evaluation) -> Figure:
+def draw_radar(evaluation: EvaluationTable) -> Figure:
     """The radar chart alone."""
     figure = new_figure(5.6, 4.8)
     axes = figure.subplots()
@@ -57,7 +57,7 @@ def _looks(count: int) -> list[dict[str, Any]]:
     return [{"color": c, "linestyle": s} for c, s in itertools.islice(pairs, count)]
 
 
-def _labels(evaluation: Evaluation) -> list[str]:
+def _labels(evaluation: EvaluationTable) -> list[str]:
     index = evaluation.table.index
     names = [" · ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in index]
     return [_literal(name) for name in names]
@@ -69,7 +69,7 @@ def _literal(text: str) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
-def _draw_curve(axes: Any, evaluation: Evaluation, name: str, frame: Any) -> None:
+def _draw_curve(axes: Any, evaluation: EvaluationTable, name: str, frame: Any) -> None:
     keys = list(evaluation.table.index)
     for key, label, look in zip(keys, _labels(evaluation), _looks(len(keys)), strict=True):
         mean, low, high = (
@@ -88,7 +88,7 @@ def _draw_curve(axes: Any, evaluation: Evaluation, name: str, frame: Any) -> Non
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_radar(axes: Any, evaluation: Evaluation) -> None:
+def _draw_radar(axes: Any, evaluation: EvaluationTable) -> None:
     ranks = evaluation.ranks[[m.name for m in evaluation.metrics]]
     x, y = radar_outline(rank_scores(ranks))
     spokes = len(evaluation.metrics)

@@ -8,11 +8,10 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from .._validation import require_model
 from ..attribution.batched_inference import rerun
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method, get_method
-from ..attribution.trace import check_precision
+from ..attribution.precision import check_precision
 from ..errors import MethodError, MetricError, PictureError
 from ..images.conversion import PictureLike, shades
 from ..images.ground_truth import (
@@ -22,6 +21,7 @@ from ..images.ground_truth import (
     object_locations,
     whereabouts,
 )
+from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress, follow
 from .cases import Case, MetricContext, ScoredPicture

@@ -9,17 +9,17 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..errors import CamwidgetError, warn
+from ..execution.isolated_pass import PassIsolation
 from ..execution.random_numbers import PrivateDraws
-
-if TYPE_CHECKING:
-    from .vision_model import VisionModel
+from ..images.preprocess import Preprocess
 
 __all__ = ["RandomDraws", "draws_watched", "leaves_random_state", "randomness_note"]
 
@@ -33,6 +33,36 @@ _ROUNDING = 1e-4
 
 #: Parts of names of transforms that draw random numbers.
 _RANDOM = ("random", "rand", "autoaugment", "trivialaugment", "augmix", "jitter", "erasing")
+
+
+class RunnableModel(Protocol):
+    """A model as far as a check of its randomness runs it: the part of ``VisionModel`` that this module uses."""
+
+    name: str
+    module: nn.Module
+    preprocess: Preprocess
+    mixes_pictures: bool
+    isolation: PassIsolation
+
+    @property
+    def device(self) -> torch.device:
+        """Where the module's parameters are."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating point type of the module's parameters."""
+
+    def inputs(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels (N, C, H, W) in [0, 1] as the module's input."""
+
+    def undisturbed(self) -> AbstractContextManager[RunnableModel]:
+        """The model for one pass, around a copy of the module's structure in evaluation mode."""
+
+    def run(self, inputs: torch.Tensor) -> Any:
+        """The module's output for inputs (N, C, H, W)."""
+
+    def logits_of(self, output: Any, count: int) -> torch.Tensor:
+        """The logits (N, classes) in what ``run`` gave."""
 
 
 class RandomDraws:
@@ -99,14 +129,14 @@ def leaves_random_state(method: F) -> F:
     """A model's method that leaves the generators of random numbers as they were."""
 
     @functools.wraps(method)
-    def wrapped(model: VisionModel, *args: Any, **kwargs: Any) -> Any:
+    def wrapped(model: RunnableModel, *args: Any, **kwargs: Any) -> Any:
         with draws_watched(model.device, model.module.modules()):
             return method(model, *args, **kwargs)
 
     return cast("F", wrapped)
 
 
-def randomness_note(model: VisionModel) -> str:
+def randomness_note(model: RunnableModel) -> str:
     """Say, with a ``CamwidgetWarning`` too, what of a model's answers is left to chance; "" if nothing is.
 
     It takes one pass of two equal pictures, and one more where that does not settle it; of a transform of one's own
@@ -119,7 +149,7 @@ def randomness_note(model: VisionModel) -> str:
     return found
 
 
-def _chance_in_preprocess(model: VisionModel) -> str:
+def _chance_in_preprocess(model: RunnableModel) -> str:
     geometry = model.preprocess.geometry
     if geometry is None:
         return ""
@@ -148,7 +178,7 @@ def _chance_in_preprocess(model: VisionModel) -> str:
     )
 
 
-def _chance_in_module(model: VisionModel) -> str:
+def _chance_in_module(model: RunnableModel) -> str:
     preprocess = model.preprocess
     size = preprocess.size
     if preprocess.geometry is not None:
@@ -184,19 +214,19 @@ def _chance_in_module(model: VisionModel) -> str:
     )
 
 
-def _pass(model: VisionModel, inputs: torch.Tensor) -> torch.Tensor:
+def _pass(model: RunnableModel, inputs: torch.Tensor) -> torch.Tensor:
     with model.undisturbed() as held, torch.no_grad():
         return held.logits_of(held.run(inputs.clone()), len(inputs)).float()
 
 
-def _alike(model: VisionModel, one: torch.Tensor, other: torch.Tensor) -> bool:
+def _alike(model: RunnableModel, one: torch.Tensor, other: torch.Tensor) -> bool:
     if not one.numel():
         return True
     part = max(_ROUNDING, 16 * torch.finfo(model.dtype).eps)
     return bool(((one - other).abs() <= part * one.abs().max()).all())
 
 
-def _picture(model: VisionModel) -> np.ndarray:
+def _picture(model: RunnableModel) -> np.ndarray:
     """A picture as a transform gets them: uint8 (H, W, channels)."""
     bands = 3 if model.preprocess.channels == 1 else model.preprocess.channels
     picture: np.ndarray = _noise(bands, 256, 256).mul(255).to(torch.uint8).permute(1, 2, 0).numpy()

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..._validation import require_model
 from ...attribution.targets import TargetLike
 from ...errors import MethodError
+from ...models.argument_checks import require_model
 from ...models.vision_model import VisionModel
 from ...progress import Progress, track
 from .objective import Objective, whole

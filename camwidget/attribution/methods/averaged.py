@@ -13,7 +13,7 @@ from ..batched_inference import batch_size, in_batches
 from ..targets import Target, wants_output
 from ..trace import INPUT, Trace
 from .backprop import saliency
-from .registry import Method, Step, get_method, method
+from .registry import Method, Step, get_method, method, wrapper
 from .settings import real, whole
 
 __all__ = ["integrated_gradients", "smoothed", "smoothgrad"]
@@ -159,6 +159,7 @@ def _check_base(base: Method) -> None:
         )
 
 
+@wrapper("smoothgrad")
 def smoothed(base: Method) -> Method:
     """SmoothGrad around a quick method with gradients.
 
@@ -166,12 +167,12 @@ def smoothed(base: Method) -> Method:
         MethodError: if the method reruns the model itself, or has no gradients to smooth.
     """
     _check_base(base)
-    wrapper = get_method("smoothgrad")
+    plain = get_method("smoothgrad")
     return replace(
-        wrapper,
+        plain,
         name=f"smoothgrad({base.name})",
         label=f"Smooth {base.label}",
-        citation=f"{wrapper.citation}; {base.citation}",
+        citation=f"{plain.citation}; {base.citation}",
         summary=f"{base.label} averaged over noisy copies of the picture.",
         needs=base.needs,
         applies=base.applies,

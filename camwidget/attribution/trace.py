@@ -203,8 +203,12 @@ class Trace:
         of the one should not depend on who asked for the other before.
         """
         other = copy.copy(self)
-        other._gradients = {}
+        other.forget_gradients()
         return other
+
+    def forget_gradients(self) -> None:
+        """Let go of the gradients that were remembered, and leave those of copies alone."""
+        self._gradients = {}
 
     @property
     def is_plain(self) -> bool:

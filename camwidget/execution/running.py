@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from .._compat.pytorch import COMPILED_MODULE
 from ..errors import ModelError
 
 __all__ = ["bare_module", "not_finite", "wants_rows"]
@@ -44,7 +45,7 @@ def wants_rows(error: BaseException) -> bool:
 def bare_module(module: nn.Module) -> nn.Module:
     """The module that holds the layers: not its compiled form, nor the one that spreads it over devices."""
     while True:
-        inner = getattr(module, "_orig_mod", None)
+        inner = getattr(module, COMPILED_MODULE, None)
         if isinstance(module, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
             inner = module.module
         if not isinstance(inner, nn.Module):

@@ -18,6 +18,7 @@ from typing import IO, Any, TypeAlias
 import torch
 from torch import nn
 
+from .._compat.pytorch import copy_metadata
 from ..errors import WeightsError, warn
 from .weights_files import SAVE, read_bytes, read_file
 
@@ -205,7 +206,7 @@ def fill(module: nn.Module, checkpoint: Checkpoint, name: str) -> None:
     part = checkpoint.part_for(wanted)
     _check(part, wanted, checkpoint.label, name)
     ordered = OrderedDict((n, t) for n, t in part.state.items() if n in wanted)
-    ordered._metadata = wanted._metadata  # type: ignore[attr-defined]  # some modules look up their version
+    copy_metadata(ordered, wanted)
     module.load_state_dict(ordered, strict=False)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .._compat.pytorch import version_of
 from ..errors import CamwidgetError, LayerError, ModelError
 from ..execution.autograd_graph import has_reentrant_checkpoint, other_activations
 from ..execution.random_numbers import PrivateDraws
@@ -162,7 +163,7 @@ class _Recorder:
             self.sketches[name] = sketch
             self.outputs[name] = output
             # An in-place ReLU hands on the tensor it was given, at a newer version.
-            self._same.setdefault((id(output), output._version), []).append(name)
+            self._same.setdefault((id(output), version_of(output)), []).append(name)
         source = args[0] if args and isinstance(args[0], torch.Tensor) else None
         self.witness.note(name, module, source, maps)
         if isinstance(module, nn.Linear) and source is not None and not bool(module.weight.any()):

@@ -91,7 +91,7 @@ def cache_limit() -> int:
 def cached_bytes() -> int:
     """Return how many bytes are remembered now."""
     with _lock:
-        return sum(cache._measured() for cache in list(_caches))
+        return sum(cache.measured() for cache in list(_caches))
 
 
 def room_beside(pixels: torch.Tensor) -> int:
@@ -233,33 +233,43 @@ class BoundedCache(Generic[V]):
             entry.used = next(_clock)
         return entry
 
-    def _measured(self) -> int:
-        """How many bytes there are by now; under the lock."""
+    # The rest is for ``_fit``, under the lock of all caches.
+
+    def measured(self) -> int:
+        """How many bytes there are by now."""
         if self._grows and self._weigh is not None:
             for entry in self._values.values():
                 entry.size = self._weigh(entry.value)
         return sum(entry.size for entry in self._values.values())
 
+    def take_larger(self, limit: int) -> list[_Entry[V]]:
+        """Take out the values that are above a limit each by itself."""
+        keys = [key for key, entry in self._values.items() if entry.size > limit]
+        return [self._values.pop(key) for key in keys]
 
-def _fit(limit: int) -> list[Any]:
+    def last_use(self) -> int:
+        """When the value was used that was not used for the longest time; there is at least one."""
+        return next(iter(self._values.values())).used  # they are in the order of their use
+
+    def take_first(self) -> _Entry[V]:
+        """Take out the value that was not used for the longest time."""
+        return self._values.popitem(last=False)[1]
+
+
+def _fit(limit: int) -> list[_Entry[Any]]:
     """Take values out of the caches until the rest is within a limit, and return them; under the lock."""
-    caches = [cache for cache in _caches if cache._values]
-    total = sum(cache._measured() for cache in caches)
-    gone: list[Any] = []
+    caches = [cache for cache in _caches if len(cache)]
+    total = sum(cache.measured() for cache in caches)
+    gone: list[_Entry[Any]] = []
     if total <= limit:
         return gone
     for cache in caches:  # what is above the limit by itself would first displace all others
-        for key in [k for k, entry in cache._values.items() if entry.size > limit]:
-            entry = cache._values.pop(key)
+        for entry in cache.take_larger(limit):
             gone.append(entry)
             total -= entry.size
     while total > limit:
-        # Each cache has its values in the order of their use.
-        first = min(
-            (cache for cache in caches if cache._values),
-            key=lambda cache: next(iter(cache._values.values())).used,
-        )
-        _, entry = first._values.popitem(last=False)
+        first = min((cache for cache in caches if len(cache)), key=BoundedCache.last_use)
+        entry = first.take_first()
         gone.append(entry)
         total -= entry.size
     return gone

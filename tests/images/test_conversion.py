@@ -14,8 +14,9 @@ import torch
 from PIL import Image
 
 from camwidget.errors import PictureError
+from camwidget.images import conversion
 from camwidget.images.containers import as_batch
-from camwidget.images.conversion import conversion, open_picture, tensor_pixels
+from camwidget.images.conversion import open_picture, tensor_pixels
 from camwidget.widget.control.pictures import list_pictures
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from .._validation import check_filled
 from ..attribution.batched_inference import batch_size, in_batches
 from ..attribution.trace import Trace
 from ..errors import CamwidgetError, LayerError, PictureError
@@ -187,6 +188,7 @@ class _Work:
         sample = self.samples[number]
         masks: dict[str, torch.Tensor] = {}
         for concept, mask in sample.concepts().items():
+            check_filled(mask, f"the mask of {concept!r} in sample {number}", "False")
             mask = np.asarray(mask, dtype=bool)
             if mask.shape != np.shape(sample.image)[:2]:
                 raise PictureError(

@@ -1,15 +1,14 @@
 """Randomness in a model's forward pass, such as dropout that stays active in evaluation mode.
 
-Whoever draws random numbers is known by that the generators have moved on: a comparison of two answers alone would
-miss what happens in one pass of ten. The generators are put back, so that looking at a model changes no experiment.
+A drawn number is seen in the generators (``execution.random_state``), and in answers that differ.
 """
 
 from __future__ import annotations
 
 import functools
-import random
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
@@ -19,14 +18,13 @@ from torch import nn
 from ..errors import CamwidgetError, warn
 from ..execution.isolated_pass import PassIsolation
 from ..execution.random_numbers import PrivateDraws
+from ..execution.random_state import draws_watched
 from ..images.preprocess import Preprocess
+from .scores import are_close
 
-__all__ = ["RandomDraws", "draws_watched", "leaves_random_state", "randomness_note"]
+__all__ = ["RunnableModel", "leaves_random_state", "randomness_note"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-#: A generator's state, and how to compare and put it back.
-State = tuple[Callable[[], Any], Callable[[Any], Any]]
 
 #: Answers that differ by less than this part of the largest are the same: the order of additions is not fixed.
 _ROUNDING = 1e-4
@@ -52,6 +50,9 @@ class RunnableModel(Protocol):
     def dtype(self) -> torch.dtype:
         """The floating point type of the module's parameters."""
 
+    def around(self, module: nn.Module) -> RunnableModel:
+        """The same model around another module."""
+
     def inputs(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pixels (N, C, H, W) in [0, 1] as the module's input."""
 
@@ -63,66 +64,6 @@ class RunnableModel(Protocol):
 
     def logits_of(self, output: Any, count: int) -> torch.Tensor:
         """The logits (N, classes) in what ``run`` gave."""
-
-
-class RandomDraws:
-    """Generators of random numbers, and whether they have been used since.
-
-    Args:
-        device: whether the computer's torch generator, or this device's, is seeded is watched, too.
-        owners: objects that may have generators of their own among their attributes.
-    """
-
-    def __init__(self, device: torch.device, owners: Iterable[object] = ()) -> None:
-        self._generators: list[State] = [
-            (random.getstate, random.setstate),
-            (np.random.get_state, np.random.set_state),
-        ]
-        #: Of torch's own generators: what is drawn from them is another thread's, or seen by ``PrivateDraws``.
-        self._seeded: list[State] = [(torch.get_rng_state, torch.set_rng_state)]
-        if device.type == "cuda":
-            self._seeded.append(
-                (
-                    lambda: torch.cuda.get_rng_state(device),
-                    lambda state: torch.cuda.set_rng_state(state, device),
-                )
-            )
-        elif device.type == "mps":
-            self._seeded.append((torch.mps.get_rng_state, torch.mps.set_rng_state))
-        self._seed = torch.initial_seed()
-        self._before_seeding = [get() for get, _ in self._seeded]
-        for owner in owners:
-            self._generators += [
-                _of(value) for value in vars(owner).values() if _is_generator(value)
-            ]
-        self._before = [get() for get, _ in self._generators]
-
-    @property
-    def any(self) -> bool:
-        """Whether any random number has been drawn, or torch's generator been seeded."""
-        return torch.initial_seed() != self._seed or any(
-            not _same(get(), before)
-            for (get, _), before in zip(self._generators, self._before, strict=True)
-        )
-
-    def undo(self) -> None:
-        """Put the generators back that have moved on."""
-        for (get, put), before in zip(self._generators, self._before, strict=True):
-            if not _same(get(), before):
-                put(before)
-        if torch.initial_seed() != self._seed:
-            for (_, put), before in zip(self._seeded, self._before_seeding, strict=True):
-                put(before)
-
-
-@contextmanager
-def draws_watched(device: torch.device, owners: Iterable[object] = ()) -> Iterator[RandomDraws]:
-    """Within it, it is known whether random numbers are drawn; afterwards they have not been."""
-    draws = RandomDraws(device, owners)
-    try:
-        yield draws
-    finally:
-        draws.undo()
 
 
 def leaves_random_state(method: F) -> F:
@@ -187,13 +128,17 @@ def _chance_in_module(model: RunnableModel) -> str:
                 size = tuple(preprocess.pixels(_picture(model)).shape[-2:])  # type: ignore[assignment]
         except CamwidgetError:
             return ""
+    # Here the generators are put back at the end only: two answers are to be as different as they may be.
+    is_known = model.isolation.draws or model.isolation.moves
+    model = model.around(model.module)
+    model.isolation = replace(model.isolation, moves=False)
     inputs = model.inputs(_noise(preprocess.channels, *size)[None])
     if not model.mixes_pictures:
         inputs = inputs.repeat(2, 1, 1, 1)
     with draws_watched(model.device, model.module.modules()) as draws, PrivateDraws(0) as ours:
         try:
             answers = _pass(model, inputs)
-            is_drawn = draws.any or ours.any or model.isolation.draws
+            is_drawn = draws.any or ours.any or is_known
             if not is_drawn and _alike(model, answers[0], answers[-1]):
                 return ""
             again = _pass(model, inputs)
@@ -223,7 +168,7 @@ def _alike(model: RunnableModel, one: torch.Tensor, other: torch.Tensor) -> bool
     if not one.numel():
         return True
     part = max(_ROUNDING, 16 * torch.finfo(model.dtype).eps)
-    return bool(((one - other).abs() <= part * one.abs().max()).all())
+    return are_close(other, one, part, 0.0)
 
 
 def _picture(model: RunnableModel) -> np.ndarray:
@@ -235,34 +180,3 @@ def _picture(model: RunnableModel) -> np.ndarray:
 
 def _noise(channels: int, height: int, width: int) -> torch.Tensor:
     return torch.rand((channels, height, width), generator=torch.Generator().manual_seed(1))
-
-
-# -- generators ------------------------------------------------------------------------------
-
-
-def _is_generator(value: object) -> bool:
-    kinds = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
-    return isinstance(value, kinds)
-
-
-def _of(generator: Any) -> State:
-    if isinstance(generator, torch.Generator):
-        return generator.get_state, generator.set_state
-    if isinstance(generator, np.random.Generator):
-        bits = generator.bit_generator
-        return lambda: bits.state, lambda state: setattr(bits, "state", state)
-    if isinstance(generator, np.random.RandomState):
-        return generator.get_state, generator.set_state
-    return generator.getstate, generator.setstate
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, np.ndarray):
-        return np.array_equal(one, other)
-    if isinstance(one, dict):
-        return all(_same(value, other[key]) for key, value in one.items())
-    if isinstance(one, tuple):
-        return all(map(_same, one, other))
-    return bool(one == other)

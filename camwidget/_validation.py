@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,13 +13,60 @@ from torch import nn
 
 from .errors import CamwidgetError, PictureError
 
-__all__ = ["check_filled", "is_number", "listed_names"]
+__all__ = ["check_filled", "is_integer", "is_number", "listed_names", "real", "whole"]
 
 
-def is_number(value: Any, low: float, high: float = math.inf) -> bool:
-    """Whether a value is a finite number within bounds; what is no number, or NaN, is not."""
-    is_real = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    return bool(is_real and low <= value <= high and math.isfinite(value))
+def is_number(value: Any, low: float, high: float = math.inf, *, ends: bool = True) -> bool:
+    """Whether a value is a finite number within bounds, which belong to the range if ``ends``; NaN is none."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    is_inside = low <= value <= high if ends else low < value < high
+    return bool(is_inside and math.isfinite(value))
+
+
+def is_integer(value: Any, low: float = -math.inf, high: float = math.inf) -> bool:
+    """Whether a value is an integer within bounds, NumPy's among them; True and False are none."""
+    try:
+        return not isinstance(value, bool) and bool(low <= operator.index(value) <= high)
+    except TypeError:
+        return False
+
+
+def whole(
+    name: str, value: Any, least: int | None = 1, *, error: type[CamwidgetError] = CamwidgetError
+) -> int:
+    """Return an integer of at least ``least``, if there is a least.
+
+    Raises:
+        CamwidgetError: of the class ``error``, with the argument's name, if it is none.
+    """
+    if not is_integer(value, -(2**63) if least is None else least, 2**63 - 1):
+        bound = "" if least is None else f" of at least {least}"
+        raise error(f"{name} is a whole number{bound}, not {value!r}.")
+    return operator.index(value)
+
+
+def real(
+    name: str,
+    value: Any,
+    low: float,
+    high: float = math.inf,
+    *,
+    error: type[CamwidgetError] = CamwidgetError,
+) -> float:
+    """Return a number between two bounds; the message leaves out a bound of infinity.
+
+    Raises:
+        CamwidgetError: of the class ``error``, with the argument's name, if it is none.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (low <= number <= high and math.isfinite(number)):
+        bounds = f"between {low:g} and {high:g}" if math.isfinite(high) else f"of at least {low:g}"
+        raise error(f"{name} is a number {bounds}, not {value!r}.")
+    return number
 
 
 def listed_names(value: Any, name: str) -> list[Any]:

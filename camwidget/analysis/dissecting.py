@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from .._validation import check_filled
+from .._validation import check_filled, is_number
 from ..attribution.batched_inference import batch_size, in_batches
 from ..attribution.trace import Trace
 from ..errors import CamwidgetError, LayerError, PictureError
@@ -75,7 +75,7 @@ def dissect(
     if not len(samples):
         raise CamwidgetError("There is nothing to dissect with: samples is empty.")
     for name, value in (("quantile", quantile), ("min_iou", min_iou)):
-        if not 0 < value < 1:  # also refuses NaN
+        if not is_number(value, 0, 1, ends=False):
             raise CamwidgetError(f"{name} lies between 0 and 1, not at {value!r}.")
     if model.no_maps:
         raise LayerError(f"There is nothing to dissect, since {model.no_maps}")

@@ -148,7 +148,7 @@ class Dissection:
         Raises:
             LayerError: if there is no such unit.
         """
-        from ..plotting import new_figure
+        from ..plotting import new_figure, plain_text
 
         if not 0 <= unit < len(self.units):
             raise LayerError(
@@ -177,7 +177,7 @@ class Dissection:
             axes.set_title(f"picture {number} · {self.peaks[number, unit]:.3g}", fontsize=8)
         found = self.units[unit]
         title = f"unit {unit} · {found.concept or 'no name'} · IoU {found.iou:.2f}"
-        figure.suptitle(title.replace("$", r"\$"), fontsize=10)
+        figure.suptitle(plain_text(title), fontsize=10)
         return figure
 
     def __repr__(self) -> str:

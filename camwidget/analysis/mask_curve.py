@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from .._validation import is_number
-from ..attribution.batched_inference import rerun
+from .._validation import is_integer
+from ..attribution.batched_inference import rerun_probabilities
 from ..attribution.explanation import Explanation
 from ..attribution.explanation_checks import explained_class, model_as_explained
 from ..attribution.targets import TargetLike, resolve_target
@@ -21,7 +21,7 @@ from ..errors import CamwidgetError, PictureError
 from ..images.conversion import PictureLike
 from ..masking.baselines import BASELINES, baseline_pixels, fill_pixels
 from ..masking.inpainting import INPAINTINGS
-from ..masking.ranks import SaliencyLike, rank_levels, saliency_of, threshold
+from ..masking.ranks import SaliencyLike, hidden_by_rank, rank_levels, saliency_of, threshold
 from ..masking.user_mask import HIDDEN, KEPT, as_paint
 from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
@@ -67,8 +67,7 @@ def hidden_pixels(
     if mode not in MODES:
         raise CamwidgetError(f"There is no mode {mode!r}: use {' or '.join(map(repr, MODES))}.")
     cuts = torch.tensor([threshold(f) for f in fractions])[:, None, None]
-    top = torch.from_numpy(levels.astype(np.int32)) < cuts
-    hidden = top if mode == "remove" else ~top
+    hidden = hidden_by_rank(torch.from_numpy(levels.astype(np.int32)), cuts, keep=mode == "keep")
     made = as_paint(paint, levels.shape)
     if made is None:
         return hidden
@@ -208,13 +207,15 @@ class MaskCurve:
 
     def plot(self) -> Figure:
         """The target's curve, and those of the other top classes (matplotlib)."""
-        from ..plotting import new_figure
+        from ..plotting import new_figure, plain_text
 
         figure = new_figure(5.2, 3.2)
         axes = figure.subplots()
-        axes.plot(self.fraction, self.probability, lw=2.2, label=self.name)
+        axes.plot(self.fraction, self.probability, lw=2.2, label=plain_text(self.name))
         for index, name in zip(self.others, self.other_names, strict=True):
-            axes.plot(self.fraction, self.probabilities[:, index], lw=1.1, ls="--", label=name)
+            axes.plot(
+                self.fraction, self.probabilities[:, index], lw=1.1, ls="--", label=plain_text(name)
+            )
         verb = "removed" if self.mode == "remove" else "kept"
         axes.set(
             xlabel=f"top evidence {verb} ({self.baseline} elsewhere)"
@@ -249,9 +250,9 @@ def _said(
 
     def ask() -> Iterator[Stage]:
         done = 0
-        for _, logits in rerun(model, total, lambda a, b: model.inputs(make(a, b))):
-            rows.append(model.probabilities(logits.float()).cpu())
-            done += len(logits)
+        for found in rerun_probabilities(model, total, lambda a, b: model.inputs(make(a, b))):
+            rows.append(found)
+            done += len(found)
             yield Stage(done, total)
 
     follow(ask(), "rerunning the model", progress)
@@ -292,7 +293,7 @@ def mask_curve(
         TargetError: if there is no such class.
     """
     require_model(model, "mask_curve", image, saliency)
-    if not is_number(steps, 2) or not hasattr(steps, "__index__"):
+    if not is_integer(steps, 2):
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
     model, pixels, target = _asked_about(model, image, saliency, target)
     fractions = np.linspace(0, 1, steps)

@@ -23,7 +23,15 @@ from .precision import in_precision, warn_if_slower
 from .targets import Target, score_of, wants_output
 from .trace import Trace
 
-__all__ = ["at_input", "batch_size", "from_layer", "in_batches", "rerun", "rerun_scores"]
+__all__ = [
+    "at_input",
+    "batch_size",
+    "from_layer",
+    "in_batches",
+    "rerun",
+    "rerun_probabilities",
+    "rerun_scores",
+]
 
 R = TypeVar("R")
 
@@ -87,6 +95,24 @@ def rerun(
     for _, (returned, logits) in in_batches(model, start, total, size, run):
         model.check_finite(logits)
         yield returned, logits
+
+
+def rerun_probabilities(
+    model: VisionModel, total: int, make: Make, *, precision: str = "fp32"
+) -> Iterator[torch.Tensor]:
+    """Probabilities (n, classes), or quantities, batch by batch of a series of inputs: float32 on the CPU.
+
+    Args:
+        model: whose module to run.
+        total: the length of the series.
+        make: gives the inputs of a part of it.
+        precision: as in ``Trace``.
+
+    Raises:
+        ModelError: if not even one picture fits into memory.
+    """
+    for _, logits in rerun(model, total, make, precision=precision):
+        yield model.probabilities(logits.float()).cpu()
 
 
 def in_batches(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..plotting import new_figure
+from ..plotting import new_figure, plain_text
 from .html_table import heading
 from .radar_geometry import radar_outline, rank_scores
 
@@ -60,13 +60,7 @@ def _looks(count: int) -> list[dict[str, Any]]:
 def _labels(evaluation: EvaluationTable) -> list[str]:
     index = evaluation.table.index
     names = [" · ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in index]
-    return [_literal(name) for name in names]
-
-
-def _literal(text: str) -> str:
-    """Text as it is: matplotlib reads formulas between dollar signs, and hides what begins with a line."""
-    text = text.replace("$", r"\$")
-    return f" {text}" if text.startswith("_") else text
+    return [plain_text(name) for name in names]
 
 
 def _draw_curve(axes: Any, evaluation: EvaluationTable, name: str, frame: Any) -> None:
@@ -80,7 +74,7 @@ def _draw_curve(axes: Any, evaluation: EvaluationTable, name: str, frame: Any) -
         axes.fill_between(frame.index, low, high, color=look["color"], alpha=0.15, linewidth=0)
     metric = next(m for m in evaluation.metrics if m.name == name)
     arrow = "higher" if metric.better == "higher" else "lower"
-    axes.set_title(f"{_literal(heading(metric))} ({arrow} is better)", fontsize=9)
+    axes.set_title(f"{plain_text(heading(metric))} ({arrow} is better)", fontsize=9)
     axes.set_xlabel("fraction removed, or shown", fontsize=8)
     axes.set_ylabel("mean over pictures", fontsize=8)
     axes.tick_params(labelsize=8)
@@ -103,7 +97,7 @@ def _draw_radar(axes: Any, evaluation: EvaluationTable) -> None:
         axes.text(
             1.08 * tip_x,
             1.08 * tip_y,
-            _literal(textwrap.fill(heading(metric), 16)),
+            plain_text(textwrap.fill(heading(metric), 16)),
             ha="center" if abs(tip_x) < 0.2 else "left" if tip_x > 0 else "right",
             va="center" if abs(tip_y) < 0.8 else "bottom" if tip_y > 0 else "top",
             fontsize=8,

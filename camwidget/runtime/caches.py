@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .._validation import is_integer
 from ..errors import CamwidgetError
 from . import fork_safety
 
@@ -68,16 +69,12 @@ def set_cache_limit(limit: int) -> int:
         CamwidgetError: if the limit is no whole number, or negative.
     """
     global _limit
-    try:
-        wanted = -1 if isinstance(limit, bool) else operator.index(limit)
-    except TypeError:
-        wanted = -1
-    if wanted < 0:
+    if not is_integer(limit, 0):
         raise CamwidgetError(
             f"The limit of the caches is a whole number of bytes, such as 256 * 2**20, not {limit!r}."
         )
     with _lock:
-        before, _limit = _limit, wanted
+        before, _limit = _limit, operator.index(limit)
         gone = _fit(_limit)
     del gone
     return before

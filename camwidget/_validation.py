@@ -20,8 +20,9 @@ def is_number(value: Any, low: float, high: float = math.inf, *, ends: bool = Tr
     """Whether a value is a finite number within bounds, which belong to the range if ``ends``; NaN is none."""
     if not isinstance(value, Real) or isinstance(value, bool):
         return False
-    is_inside = low <= value <= high if ends else low < value < high
-    return bool(is_inside and math.isfinite(value))
+    number: Any = value
+    is_inside = low <= number <= high if ends else low < number < high
+    return bool(is_inside and math.isfinite(number))
 
 
 def is_integer(value: Any, low: float = -math.inf, high: float = math.inf) -> bool:

@@ -26,6 +26,8 @@ from .analysis.dissection import Dissection as Dissection
 from .analysis.feature_visualization.visualizing import Visualization as Visualization
 from .analysis.feature_visualization.visualizing import visualize as visualize
 from .analysis.human_studies import Question as Question
+from .analysis.interventions import mask_picture as mask_picture
+from .analysis.interventions import probabilities as probabilities
 from .analysis.localizing import Localization as Localization
 from .analysis.localizing import localize as localize
 from .analysis.localizing import segmentation_seeds as segmentation_seeds

@@ -220,3 +220,14 @@ def test_every_package_can_be_reached_from_the_root() -> None:
     code = "import camwidget as cw; print(cw.zoo.__name__, cw.widget.__name__, 'zoo' in dir(cw))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["camwidget.zoo", "camwidget.widget", "True"]
+
+
+def test_pictures_that_are_called_alike_are_told_apart(folder: Path) -> None:
+    for name in ("a/one.png", "b/one.png", "b/two.png"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path("cat.png").rename(name) if name == "a/one.png" else Image.open("a/one.png").save(name)
+    assert run("a", "b", *QUICK, "-o", "pages", "-q") == 0
+    index = (folder / "pages" / "index.html").read_text("utf-8")
+    assert [f"<bdi>{name}</bdi>" in index for name in ("a/one.png", "b/one.png", "two.png")] == [
+        True
+    ] * 3

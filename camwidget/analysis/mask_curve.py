@@ -5,7 +5,7 @@ Which pixels a fraction covers is decided in ``ranks``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from .._validation import is_integer
-from ..attribution.batched_inference import rerun_probabilities
+from ..attribution.batched_inference import gather_probabilities
 from ..attribution.explanation import Explanation
 from ..attribution.explanation_checks import explained_class, model_as_explained
 from ..attribution.targets import TargetLike, resolve_target
@@ -25,7 +25,7 @@ from ..masking.ranks import SaliencyLike, hidden_by_rank, rank_levels, saliency_
 from ..masking.user_mask import HIDDEN, KEPT, as_paint
 from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
-from ..progress import Progress, Stage, follow
+from ..progress import Progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -231,34 +231,6 @@ class MaskCurve:
         return figure
 
 
-def probabilities(
-    model: VisionModel, pixels: torch.Tensor, *, progress: Progress | None = None
-) -> torch.Tensor:
-    """Probabilities (N, classes), float32 on the CPU, of pixels (N, C, H, W), in batches."""
-    return _said(model, len(pixels), lambda a, b: pixels[a:b], progress)
-
-
-def _said(
-    model: VisionModel,
-    total: int,
-    make: Callable[[int, int], torch.Tensor],
-    progress: Progress | None,
-) -> torch.Tensor:
-    """The same of a series of which each part is only made when its turn comes."""
-    # Put together once: joining each to those before it takes the square of the time.
-    rows: list[torch.Tensor] = []
-
-    def ask() -> Iterator[Stage]:
-        done = 0
-        for found in rerun_probabilities(model, total, lambda a, b: model.inputs(make(a, b))):
-            rows.append(found)
-            done += len(found)
-            yield Stage(done, total)
-
-    follow(ask(), "rerunning the model", progress)
-    return torch.cat(rows)
-
-
 def mask_curve(
     model: VisionModel,
     image: PictureLike,
@@ -307,9 +279,10 @@ def mask_curve(
     def masked(start: int, stop: int) -> torch.Tensor:
         part = hidden[start:stop]
         inside = fill_pixels(pixels, part, baseline) if fill is None else fill
-        return torch.where(part[:, None], inside, pixels)
+        return model.inputs(torch.where(part[:, None], inside, pixels))
 
-    values = _said(model, len(hidden), masked, progress).double().numpy()
+    label = "rerunning the model"
+    values = gather_probabilities(model, len(hidden), masked, label, progress).double().numpy()
     whole = values[0 if paint is None and mode == "remove" else -1]
     values = values[:steps]
     return curve_of(model, fractions, values, whole, target, mode, baseline)
@@ -416,7 +389,8 @@ def confidence_change(
         changed = mask_pixels(pixels, rank_levels(saliency), [fraction], baseline=baseline)[0]
     else:
         raise CamwidgetError(f"There is no change {change!r}: use 'multiply' or 'remove'.")
-    values = probabilities(model, torch.stack([pixels, changed]), progress=_quiet)
+    inputs = model.inputs(torch.stack([pixels, changed]))
+    values = gather_probabilities(model, 2, lambda a, b: inputs[a:b], "", _quiet)
     index = _index_of(model, values[0].numpy(), target)
     if index is None:
         raise CamwidgetError("The confidence is that of a class: give its index or name.")

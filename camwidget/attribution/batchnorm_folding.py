@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .._compat.pytorch import version_of
 from ..execution.module_copy import copy_module
-from ..models.layers import hooked
+from ..execution.running import hooked
 from ..models.scores import are_close
 from ..models.vision_model import VisionModel
 from ..runtime.error_reports import log_error

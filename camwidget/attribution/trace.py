@@ -18,8 +18,8 @@ import torch
 from ..errors import LayerError, MethodError
 from ..execution.autograd_graph import has_reentrant_checkpoint
 from ..execution.graph_memory import graph_bytes
+from ..execution.running import hooked
 from ..models.layer_table import AT_INPUT
-from ..models.layers import hooked
 from ..models.outputs import is_plain, tensors_of
 from ..models.vision_model import VisionModel
 from ..runtime.caches import size_of
@@ -319,7 +319,9 @@ class Trace:
         ran = [repr(n) for n in listed if sizes.get(n) == len(self.pixels)]
         which = "this picture" if len(self.pixels) == 1 else "every one of these pictures"
         remedy = (
-            f"Choose one that did: {', '.join(ran)}." if ran else "None of the listed ones did."
+            f"Choose one that did: {', '.join(ran)}."
+            if ran
+            else "None of the listed ones did: if the module remembers what it was shown, switch that off."
         )
         return f"Layer {name!r} of {self.model.name} did not run for {which}. {remedy}"
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
-from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Container, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,8 @@ from .._compat.pytorch import version_of
 from ..errors import CamwidgetError, LayerError, ModelError
 from ..execution.autograd_graph import has_reentrant_checkpoint, other_activations
 from ..execution.random_numbers import PrivateDraws
-from ..runtime.error_reports import log_error
+from ..execution.running import hooked
+from ..runtime.error_reports import error_line, log_error
 from .cam_head import HeadWitness
 from .layer_table import AT_INPUT, Layer, LayerTable
 from .output_reader import OutputReader
@@ -33,35 +33,13 @@ from .picture_dependence import (
 from .stages import is_routed, last_features, list_stages, listed_name
 from .token_grid import TokenGrid
 
-__all__ = ["Reshape", "discover_layers", "hooked", "spatial"]
+__all__ = ["Reshape", "discover_layers", "spatial"]
 
 #: What is left to do where no layer has a map.
 _WITHOUT = "For methods at the picture alone, such as 'saliency' and 'occlusion', pass layers=[]."
 
 #: Turns a layer's output that is not (N, C, H, W) into one that is.
 Reshape = Callable[[torch.Tensor], torch.Tensor]
-
-
-@contextmanager
-def hooked(hooks: dict[nn.Module, Callable[..., Any]]) -> Iterator[None]:
-    """Forward hooks that answer to this thread only, and are gone afterwards, whatever happens."""
-    owner = threading.get_ident()
-
-    def only_here(hook: Callable[..., Any]) -> Callable[..., Any]:
-        def call(module: nn.Module, args: Any, output: Any) -> Any:
-            # Someone else may be running the same module at this moment.
-            return hook(module, args, output) if threading.get_ident() == owner else None
-
-        return call
-
-    handles: list[Any] = []
-    try:
-        for module, hook in hooks.items():
-            handles.append(module.register_forward_hook(only_here(hook)))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def spatial(
@@ -125,7 +103,10 @@ class _Recorder:
     """Notes every module's output, and which modules hand on the same tensor."""
 
     def __init__(self, module: nn.Module, size: Sequence[int], reshape: Reshape | None) -> None:
-        self.names = {m: name for name, m in module.named_modules() if name}
+        parts = {m: name for name, m in module.named_modules() if name}
+        #: TorchScript, which takes no hooks.
+        self.scripted = [n for m, n in parts.items() if isinstance(m, torch.jit.ScriptModule)]
+        self.names = {m: n for m, n in parts.items() if not isinstance(m, torch.jit.ScriptModule)}
         self.size = size
         self.reshape = reshape
         self.calls: dict[str, int] = {}
@@ -286,8 +267,8 @@ def discover_layers(
                 "through it. Use torch.no_grad instead, or wrap the module inside."
             ) from error
         raise ModelError(
-            f"{type(module).__name__} fails on an input of shape {tuple(inputs.shape)}: {error}. For another size "
-            "pass preprocess=camwidget.Preprocess(size, mean=…, std=…); for inputs beside the picture, "
+            f"{type(module).__name__} fails on an input of shape {tuple(inputs.shape)}: {error_line(error)}. For "
+            "another size pass preprocess=camwidget.Preprocess(size, mean=…, std=…); for inputs beside the picture, "
             "inputs={name: tensor}."
         ) from error
     logits = inputs.new_zeros((len(inputs), 0)) if found is None else found.detach()
@@ -459,6 +440,8 @@ def _is_reshape_wrong(
 
 def _why_no_maps(recorder: _Recorder) -> str:
     """Why no module of a network can have a map, whatever it means; empty if one might."""
+    if recorder.scripted and recorder.is_flat and not recorder.others:
+        return f"{recorder.scripted[0]!r} is TorchScript, which does not show its layers (use what it was made from)"
     if not recorder.calls:
         return (
             "its forward calls functions and no modules of its own (a plain list has none that PyTorch knows: use "

@@ -10,7 +10,7 @@ import torch
 from ..._validation import whole
 from ...attribution.targets import EachTarget, Target, TargetLike, resolve_target, score_of
 from ...errors import LayerError, MethodError, TargetError
-from ...models.layers import hooked
+from ...execution.running import hooked
 from ...models.vision_model import VisionModel
 
 __all__ = ["Objective", "ObjectiveValue", "whole"]

@@ -1,4 +1,11 @@
-"""Explanation methods: each is a function of (trace, target, layer), entered into a registry."""
+"""Explanation methods: each is a function of (trace, target, layer) in a registry.
+
+A new method belongs here, in the module of its family. Rules of relevance propagation belong in
+``attribution.relevance``; what several methods use to run the model belongs in ``attribution``.
+
+How a method is run on many pictures belongs in ``attribution.batched_inference``, and how its maps become saliency in
+``attribution.explaining``.
+"""
 
 # In the order in which they are shown.
 from . import cam, score, backprop, averaged, relevance, perturbation, control  # isort: skip

@@ -2,12 +2,9 @@
 
 A new method belongs here, in the module of its family. Rules of relevance propagation belong in
 ``attribution.relevance``; what several methods use to run the model belongs in ``attribution``.
-
-How a method is run on many pictures belongs in ``attribution.batched_inference``, and how its maps become saliency in
-``attribution.explaining``.
 """
 
-# In the order in which they are shown.
+# The order of these imports is the order in which menus and tables list the methods.
 from . import cam, score, backprop, averaged, relevance, perturbation, control  # isort: skip
 from .registry import Method, Step, get_method, list_methods
 

@@ -1,11 +1,9 @@
 """Relevance propagation: one forward pass in which each operation has a rule, and the rules.
 
 The methods that use it are in ``attribution.methods.relevance``.
-
-The methods themselves, with their settings, belong in ``attribution.methods.relevance``.
 """
 
-from .rules import EXCITATION, LRP, POSITIVE, Rules
-from .walk import Unruled, Walk
+from .propagation import RelevancePass, UnsupportedOperation
+from .rules import EXCITATION, LRP, ZPLUS, Rules
 
-__all__ = ["EXCITATION", "LRP", "POSITIVE", "Rules", "Unruled", "Walk"]
+__all__ = ["EXCITATION", "LRP", "ZPLUS", "RelevancePass", "Rules", "UnsupportedOperation"]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inside import display_of, view_of
 from torch import nn
 from torch.nn import functional as nnF
 
@@ -493,7 +494,7 @@ def test_a_kind_of_answer_goes_through_everything(kind: str, tmp_path: Path) -> 
 
     ex = cw.Explorer(model, PICTURE, method="eigencam", fraction=0.5, baseline="mean")
     ex.wait()
-    view = ex._view
+    view = view_of(ex)
     assert ex.target == exp.target.label
     assert view.quantity == ({"unit": model.unit} if is_quantity else {})
     assert [row["index"] for row in view.rows] == list(exp.prediction.indices)
@@ -509,9 +510,9 @@ def test_a_kind_of_answer_goes_through_everything(kind: str, tmp_path: Path) -> 
         assert f"{before:.1f}" in view.sentence
     else:
         assert f"{before:.2f}" in view.sentence
-    chart = ex._screen.chart
+    chart = display_of(ex).chart
     assert chart._y.min <= min(chart._target.y) and max(chart._target.y) <= chart._y.max
-    bars = ex._screen.bars
+    bars = display_of(ex).bars
     assert bars._scales["y"].min <= min(bars._masked.y)
     assert max(bars._masked.y) <= bars._scales["y"].max
     assert (bars._scales["y"].max == 1 and bars._scales["y"].min == 0) or is_quantity

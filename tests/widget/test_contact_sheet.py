@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from inside import display_of, panels_of, parts_of, view_of
 
 import camwidget as cw
 from camwidget import zoo
@@ -23,14 +24,14 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def ex() -> Iterator[cw.Explorer]:
     samples = zoo.samples("zoo/textures")[:2]
     made = cw.Explorer(cw.load(device="cpu"), samples, top=3).wait(30)
-    made._panels.box.selected_index = 2
+    panels_of(made).box.selected_index = 2
     made.wait(30)
     yield made
     made.close()
 
 
 def sheet_of(explorer: cw.Explorer) -> ContactSheet:
-    sheet = explorer._panels.sheet
+    sheet = panels_of(explorer).sheet
     assert sheet is not None
     return sheet
 
@@ -43,7 +44,7 @@ def middle(sheet: ContactSheet, row: int, column: int) -> tuple[float, float]:
 def test_every_quick_method_for_every_listed_class(ex: cw.Explorer) -> None:
     sheet = sheet_of(ex)
     plan = sheet._sheet.plan
-    assert list(plan.classes) == ex._screen.row_classes and len(plan.classes) == 3
+    assert list(plan.classes) == display_of(ex).row_classes and len(plan.classes) == 3
     assert {"cam", "gradcam", "layercam"} <= set(plan.methods)
     assert not {"rise", "lrp", "saliency", "random"} & set(plan.methods)
     tiles = sheet._sheet.tiles
@@ -59,7 +60,7 @@ def test_a_click_picks_class_and_method(ex: cw.Explorer) -> None:
     sheet = sheet_of(ex)
     plan = sheet._sheet.plan
     row, column = plan.methods.index("gradcam++"), 2
-    canvas = sheet._paper.canvas
+    canvas = sheet._canvas.canvas
     x, y = (SharpCanvas.SHARP * side for side in middle(sheet, row, column))
     canvas._handle_frontend_event(canvas, {"event": "mouse_down", "x": x, "y": y}, [])
     ex.wait(30)
@@ -103,11 +104,11 @@ def test_another_picture_is_drawn_while_open_only(ex: cw.Explorer) -> None:
     second = sheet._sheet
     assert second.plan.about.picture is ex.pictures[1]
     assert len(second.tiles) == len(second.plan.methods) * 3
-    ex._panels.box.selected_index = None
+    panels_of(ex).box.selected_index = None
     ex.layer = ex.model.layers[1].name
     ex.wait(30)
     assert sheet._sheet is second
-    ex._panels.box.selected_index = 2
+    panels_of(ex).box.selected_index = 2
     ex.wait(30)
     assert sheet._sheet.plan.about.layer == ex.layer
 
@@ -116,7 +117,7 @@ def test_a_map_that_fails_does_not_stop_the_others(
     ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sheet = sheet_of(ex)
-    bench = ex._texts.base
+    bench = parts_of(ex).context.prompt.base
     made = bench.explanation
 
     def failing(picture: Any, target: Any, method: str, layer: str, **how: Any) -> Any:
@@ -130,7 +131,7 @@ def test_a_map_that_fails_does_not_stop_the_others(
     plan, tiles = sheet._sheet.plan, sheet._sheet.tiles
     gaps = {plan.methods[row] for (row, _), tile in tiles.items() if tile is None}
     assert gaps == {"layercam"} and len(tiles) == 3 * len(plan.methods)
-    assert ex._view.error == ""
+    assert view_of(ex).error == ""
 
 
 def test_drawing_waits_for_no_other_thread(
@@ -144,7 +145,7 @@ def test_drawing_waits_for_no_other_thread(
     def pages() -> None:
         # A lock that is taken again at once leaves no other thread its turn, as pages never do.
         while not stop.wait(0.001):
-            sheet._paper.draw()
+            sheet._canvas.draw()
 
     thread = threading.Thread(target=pages)
     thread.start()
@@ -172,7 +173,7 @@ def test_who_waits_for_the_paper_holds_nothing_that_drawing_needs(ex: cw.Explore
 
 def test_it_is_drawn_anew_for_each_page(ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
     sheet = sheet_of(ex)
-    canvas = sheet._paper.canvas
+    canvas = sheet._canvas.canvas
     drawn: list[Any] = []
     written: list[str] = []
     monkeypatch.setattr(type(canvas), "put_image_data", lambda self, *a: drawn.append(a))

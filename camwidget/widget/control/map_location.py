@@ -22,10 +22,10 @@ class MapLocation:
     def __init__(self) -> None:
         self._where: BoundedCache[ObjectLocations | None] = BoundedCache(96, size_of)
 
-    def wire(
+    def payload(
         self, picture: Picture, model: VisionModel, target: int, explanation: Explanation | None
     ) -> dict[str, Any]:
-        """A map's box and peak as the browser wants them; empty where there is none.
+        """Encode a map's box and peak for the browser; empty where there is none.
 
         Args:
             picture: whose map it is.
@@ -38,17 +38,17 @@ class MapLocation:
             return {}
         y, x = found.peak
         true = self._true(picture, model, target)
-        hit, said = "", ""
+        hit, text = "", ""
         if true is not None and len(true.boxes):
             # By the rule of the pointing game, which the scores below have too.
             hit = "hit" if points_at(found.peak, true.mask) else "miss"
-            said = messages.box(best_overlap(found.box, true.boxes), len(true.boxes), hit == "hit")
+            text = messages.box(best_overlap(found.box, true.boxes), len(true.boxes), hit == "hit")
         return {
             "scene": picture.id,
             "box": [int(side) for side in found.box],
             "peak": [int(x), int(y)],
             "hit": hit,
-            "said": said,
+            "said": text,
         }
 
     def _true(self, picture: Picture, model: VisionModel, target: int) -> ObjectLocations | None:

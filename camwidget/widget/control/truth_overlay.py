@@ -38,10 +38,10 @@ class TruthOverlay:
         self._paths: BoundedCache[list[str]] = BoundedCache(32, size_of)
         self._evidence: BoundedCache[_TrueEvidence | None] = BoundedCache(96, size_of)
 
-    def wire(
+    def payload(
         self, picture: Picture, model: VisionModel, target: int, explanation: Explanation | None
     ) -> dict[str, Any]:
-        """A picture's truth as the browser wants it; empty where it is not known.
+        """Encode a picture's ground truth for the browser; empty where it is not known.
 
         Args:
             picture: whose.

@@ -29,13 +29,13 @@ class MethodScores:
 
     Attributes:
         share: of the work, from 0 to 1.
-        said: what is being done.
+        text: what is being done.
         scores: by method and metric, those that are final.
         faults: by method, why there is no map.
     """
 
     share: float = 0.0
-    said: str = ""
+    text: str = ""
     scores: dict[tuple[str, str], Score] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
 
@@ -71,7 +71,7 @@ def objects(picture: Picture, model: VisionModel, target: int) -> ObjectLocation
 
 
 def score_methods(
-    bench: ModelCache,
+    cache: ModelCache,
     picture: Picture,
     target: int,
     layer: str,
@@ -83,34 +83,34 @@ def score_methods(
     A method that fails is a fault, a metric that fails is a note, and the others go on.
     """
     now = MethodScores()
-    model = bench.model
-    whole = torch.from_numpy(bench.probabilities(picture))
-    subject = ScoredPicture(model, bench.pixels(picture).to(model.device), whole)
+    model = cache.model
+    whole = torch.from_numpy(cache.probabilities(picture))
+    subject = ScoredPicture(model, cache.pixels(picture).to(model.device), whole)
     subject.where = lambda index: objects(picture, model, index)
     names = {}
     part = _SLOW_MAPS if any(get_method(m).slow for m in methods) else _QUICK_MAPS
     for number, name in enumerate(methods):
         label = get_method(name).label
         try:
-            for share, explanation in bench.growing(picture, target, name, layer):
+            for share, explanation in cache.growing(picture, target, name, layer):
                 made = explanation
                 now.share = part * (number + share) / len(methods)
-                now.said = f"{label}: its map, {100 * share:.0f} %"
+                now.text = f"{label}: its map, {100 * share:.0f} %"
                 yield now
             case = case_of(subject, made)
         except Exception as error:
-            now.faults[name] = error_text(error, bench)
+            now.faults[name] = error_text(error, cache)
             yield now
             continue
         subject.cases.append(case)
         names[case] = name
     if not subject.cases:
         return
-    for step in score_steps(subject.cases, [_forgiving(m, bench) for m in metrics]):
+    for step in score_steps(subject.cases, [_forgiving(m, cache) for m in metrics]):
         now.scores = {(names[case], metric): score for (case, metric), score in step.scores.items()}
         # Some metrics ask again after an answer: the whole grows, and the bar must not go back.
         now.share = max(now.share, part + (1 - part) * step.done / max(step.total, 1))
-        now.said = f"The metrics ask the model: {step.done} of {step.total} passes"
+        now.text = f"The metrics ask the model: {step.done} of {step.total} passes"
         yield now
 
 

@@ -156,7 +156,7 @@ def _unlike_curves(ex: cw.Explorer, fresh: cw.Explorer) -> list[str]:
         wrong.append("curve: other values")
     if not np.array_equal(ex.explanation.saliency, fresh.explanation.saliency):
         wrong.append("explanation: other values")
-    for chart in ("_whole", "_masked"):
+    for chart in ("unmasked_bars", "masked_bars"):
         bars = [np.asarray(getattr(display_of(x).bars, chart).y) for x in (ex, fresh)]
         if not np.allclose(*bars, atol=1e-5):
             wrong.append(f"bars: {bars}")

@@ -1,6 +1,6 @@
 """Private API of the Jupyter libraries that the widgets need, each access in one place and with a check.
 
-``check()`` tells which library has changed. A name that is missing raises a ``CamwidgetError`` that says the same.
+``check()`` names each library that has changed. An access that fails raises a ``CamwidgetError`` that names it, too.
 """
 
 from __future__ import annotations
@@ -126,9 +126,9 @@ def validated(trait: t.TraitType[Any, Any], owner: t.HasTraits, value: Any) -> A
 def reply_on_named_subshell(comm: Any) -> None:
     """Have a page's message go to the subshell that the page named.
 
-    ipykernel 7.4 sends it to where the widget spoke last, for code that waits for a page's reply: after every cell
-    that set a trait, that is the main thread, and while the next cell is busy nothing would be answered. Other versions
-    have nothing to forget.
+    ipykernel 7.4 sends it to the subshell that the widget used last, for code that waits for a page's reply: after
+    every cell that set a trait, that is the main thread, and while the next cell is busy no message would be handled.
+    Other versions have nothing to forget.
     """
     vars(comm).pop("_reply_subshell_id", None)
 

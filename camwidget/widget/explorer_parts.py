@@ -79,7 +79,7 @@ def check_arguments(
     main = models[0]
     if images is None:
         images = zoo.samples(main.name) if main.name in zoo.available() else []
-    # Of a model with a text nobody knows yet how many classes there are.
+    # How many classes there are under a text is not known yet.
     listed = int(top) if main.prompt is not None else min(int(top), len(main.classes))
     return models, list_pictures(images), listed
 
@@ -206,7 +206,7 @@ class ExplorerParts:
         self.requests.request(values.target)
 
     def close(self) -> None:
-        """Let go of everything that was computed or shown: whoever holds the explorer still need not hold that too."""
+        """Let go of everything that was computed or shown: a closed explorer may still be held."""
         self.requests.forget()
         self.context.display.forget()
         for prompt in self.context.prompts:

@@ -327,9 +327,9 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
 
     @t.observe("number")
     def _publish(self, change: Any = None) -> None:
-        """Send what has been made, if somebody waits for it or it is much.
+        """Send what has been made, if a question is waited for, or many are ready.
 
-        A list is sent as a whole: after every question, that would be their square.
+        A trait is sent completely each time: after every question, that would be their square.
         """
         with self._lock:
             made, sent = len(self._made), len(self.cards)
@@ -337,7 +337,7 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
                 self.cards = list(self._made)
 
     def _failed(self, kind: str, error: BaseException) -> None:
-        # Only what is no Exception gets here; whoever waits must hear of it.
+        # Only what is no Exception gets here; whoever waits must be released.
         text = error_text(error, self)
         with self._lock:
             missing = self.total - len(self._made)

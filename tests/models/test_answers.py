@@ -511,11 +511,14 @@ def test_a_kind_of_answer_goes_through_everything(kind: str, tmp_path: Path) -> 
     else:
         assert f"{before:.2f}" in view.sentence
     chart = display_of(ex).chart
-    assert chart._y.min <= min(chart._target.y) and max(chart._target.y) <= chart._y.max
+    assert (
+        chart.y_scale.min <= min(chart.target_line.y)
+        and max(chart.target_line.y) <= chart.y_scale.max
+    )
     bars = display_of(ex).bars
-    assert bars._scales["y"].min <= min(bars._masked.y)
-    assert max(bars._masked.y) <= bars._scales["y"].max
-    assert (bars._scales["y"].max == 1 and bars._scales["y"].min == 0) or is_quantity
+    assert bars.scales["y"].min <= min(bars.masked_bars.y)
+    assert max(bars.masked_bars.y) <= bars.scales["y"].max
+    assert (bars.scales["y"].max == 1 and bars.scales["y"].min == 0) or is_quantity
     ex.close()
 
     page = cw.save_page(

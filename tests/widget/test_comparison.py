@@ -175,7 +175,8 @@ def test_of_the_same_picture(
     ex.wait(30)
     assert ex.other is None and ex.difference is None
     assert (
-        view_of(ex).other == view_of(ex).compare == {} and not display_of(ex).chart._other.visible
+        view_of(ex).other == view_of(ex).compare == {}
+        and not display_of(ex).chart.other_line.visible
     )
 
 
@@ -215,14 +216,14 @@ def test_numbers_and_curve_are_of_bs_own_map(ex: cw.Explorer, samples: list) -> 
         assert masked(ex)[0] == pytest.approx(curve.probability[5], abs=1e-5)
         answer = view_of(ex).other_answer["target"]
         assert answer["masked"] == pytest.approx(curve.probability[5], abs=1e-5)
-        line = display_of(ex).chart._other
-        assert line.visible and display_of(ex).chart._other_name.text.tolist() == ["B"]
+        line = display_of(ex).chart.other_line
+        assert line.visible and display_of(ex).chart.other_name.text.tolist() == ["B"]
         np.testing.assert_allclose(line.y, curve.probability, atol=1e-5)
     ex.mode = "multiply"
     ex.wait(30)
     change = cw.confidence_change(ex.model, samples[0], ex.other, ex.target)
     assert masked(ex)[0] == pytest.approx(change.after, abs=1e-5)
-    assert not display_of(ex).chart._other.visible
+    assert not display_of(ex).chart.other_line.visible
     ex.mode, ex.fraction = "remove", 0.0
     ex.wait(30)
     assert masked(ex) == [None] * 6
@@ -417,7 +418,7 @@ def test_closing_stops_b() -> None:
     ex.compare = {"method": "rise"}
     until(lambda: view_of(ex).other_state.get("said"))
     ex.close()
-    thread = worker_of(ex)._thread
+    thread = worker_of(ex).thread
     passes = gate.passes
     until(lambda: thread is None or worker_of(ex).idle)
     assert gate.passes <= passes + 4

@@ -349,7 +349,7 @@ def test_of_two_starts_at_once_the_last_one_is_done(
     joined(first)
     explorer.wait(60)
     if place == 0:
-        assert panel.visualization is not None and panel._button.description == "Start"
+        assert panel.visualization is not None and panel.button.description == "Start"
     else:
         assert len(panel.scores) == 1 and not panel.table.running
 

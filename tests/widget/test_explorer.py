@@ -520,8 +520,8 @@ def test_a_curve_that_is_no_longer_asked_for_is_not_drawn(slow: cw.Explorer) -> 
     slow.mode = "multiply"
     slow.wait(30)
     assert slow.curve is None
-    assert not display_of(slow).chart._target.visible
-    assert not display_of(slow).chart._position.visible
+    assert not display_of(slow).chart.target_line.visible
+    assert not display_of(slow).chart.position_line.visible
 
 
 def test_a_new_picture_keeps_its_own_class_when_the_method_changes_at_once(
@@ -647,7 +647,7 @@ def test_a_closed_one_is_let_go(
     """With its pictures, passes and maps."""
     monkeypatch.setattr(Worker, "LINGER", 0.01)
     explorer = cw.Explorer(textures, samples, fraction=0.3).wait(60)
-    thread, gone = worker_of(explorer)._thread, weakref.ref(explorer)
+    thread, gone = worker_of(explorer).thread, weakref.ref(explorer)
     explorer.close()
     if thread is not None:
         thread.join(20)

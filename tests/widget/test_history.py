@@ -17,7 +17,7 @@ from waiting import until
 import camwidget as cw
 from camwidget import zoo
 from camwidget.errors import ModelError, StateError
-from camwidget.widget.state.state import PARTS
+from camwidget.widget.state.state import STATE_KEYS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -48,8 +48,12 @@ def shown(explorer: cw.Explorer) -> dict[str, Any]:
     curve = None if explorer.curve is None else explorer.curve.probability.round(3).tolist()
     status = view.status.rpartition(" · ")[2]
     box = {k: v for k, v in view.box.items() if k != "scene"}
-    mark = chart._position
-    drawn = (chart._target.visible, mark.visible and float(mark.x[0]), chart._dot.y.tolist())
+    mark = chart.position_line
+    drawn = (
+        chart.target_line.visible,
+        mark.visible and float(mark.x[0]),
+        chart.position_dot.y.tolist(),
+    )
     more = {
         "pixels": view.scene["picture"],
         "curve": curve,
@@ -291,14 +295,14 @@ def test_a_failing_way_back_leaves_all_as_it_is(slow: tuple[cw.Explorer, dict[st
     for number in (1, 2, 3):  # so that the first picture's passes are forgotten
         ex.picture = number
         ex.wait(30)
-    before, steps = ex.state, len(parts_of(ex).history._line.past)
+    before, steps = ex.state, len(parts_of(ex).history.past)
     parts_of(ex).context.prompt.base._traces._values.clear()
     parts_of(ex).context.prompt.base._explanations._values.clear()
     gate["fail"] = ModelError("not now")
     ex.undo()
     ex.wait(30)
     assert "not now" in view_of(ex).error and ex.state == before
-    assert len(parts_of(ex).history._line.past) == steps and not ex.can_redo
+    assert len(parts_of(ex).history.past) == steps and not ex.can_redo
 
 
 # -- the state as a dict --------------------------------------------------------------------
@@ -358,7 +362,7 @@ def test_one_map_is_asked_for_also_through_an_invalid_pair(ex: cw.Explorer) -> N
     assert len(heard) == 2 and ex.curve.mode == "keep" and view_of(ex).opacity == 0.1
     ex.state = {}
     ex.state = ex.state
-    assert len(parts_of(ex).history._line.past) == 4, "nothing else is a step"
+    assert len(parts_of(ex).history.past) == 4, "nothing else is a step"
 
 
 WRONG = [
@@ -414,7 +418,7 @@ def test_a_part_can_have_another_form_in_json(
     def apply(explorer: cw.Explorer, name: str, value: Any) -> None:
         kept["grid"] = value
 
-    part = type(PARTS["mode"])(
+    part = type(STATE_KEYS["mode"])(
         "grid",
         read=lambda explorer, name: kept["grid"],
         apply=apply,
@@ -423,7 +427,7 @@ def test_a_part_can_have_another_form_in_json(
         to_json=lambda value: None if value is None else value.tolist(),
         from_json=lambda value: None if value is None else np.array(value, np.int8),
     )
-    monkeypatch.setitem(PARTS, "grid", part)
+    monkeypatch.setitem(STATE_KEYS, "grid", part)
     ex = cw.Explorer(textures, SAMPLES).wait(60)
     ex.state = {"grid": [[1, 0], [0, -1]]}
     assert kept["grid"].dtype == np.int8 and ex.state["grid"] == [[1, 0], [0, -1]]
@@ -552,7 +556,7 @@ def test_many_hands_end_in_one_state(ex: cw.Explorer) -> None:
     assert (exp.method, exp.target.label) == (state["method"], state["target"])
     np.testing.assert_array_equal(exp.pixels, SAMPLES[state["picture"]].image)
     assert view_of(ex).picture == state["picture"] and view_of(ex).method == state["method"]
-    assert len(parts_of(ex).history._line.past) <= parts_of(ex).history.LENGTH
+    assert len(parts_of(ex).history.past) <= parts_of(ex).history.LENGTH
     while ex.can_undo:
         ex.undo()
     ex.wait(60)

@@ -258,10 +258,10 @@ def test_the_panel_is_built_when_it_is_opened_and_follows(gated: tuple[cw.Explor
     assert panels.deepvis is None
     panels.box.selected_index = 0
     assert panels.deepvis is not None
-    assert panels.deepvis._class.value == explorer.target
+    assert panels.deepvis.class_choice.value == explorer.target
     explorer.target = 3
     explorer.wait(60)
-    assert panels.deepvis._class.value == explorer.target
+    assert panels.deepvis.class_choice.value == explorer.target
     panels.deepvis.steps = 4
     panels.deepvis.start()
     panels.deepvis.wait(60)

@@ -17,7 +17,7 @@ from camwidget.attribution.explanation import Explanation
 from camwidget.attribution.targets import ClassTarget
 from camwidget.models.vision_model import Prediction
 from camwidget.widget.control.masked_prediction import MaskSettings, is_unmasked
-from camwidget.widget.view.synced_traits import messages
+from camwidget.widget.view import messages
 
 SAID = Path(__file__).resolve().parents[2] / "js" / "tests" / "kernel" / "said.json"
 

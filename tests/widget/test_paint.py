@@ -110,11 +110,11 @@ def test_while_painting_there_is_no_curve_of_another_picture(ex: cw.Explorer) ->
     stroke(ex, square(), painting=True)
     ex.wait(60)
     assert ex.curve is None and len(view_of(ex).masked) == 6
-    assert not display_of(ex).chart._target.visible
+    assert not display_of(ex).chart.target_line.visible
     stroke(ex, square(), painting=False)
     ex.wait(60)
     assert ex.curve.probability[0] == pytest.approx(view_of(ex).masked[0], abs=1e-5)
-    assert display_of(ex).chart._target.visible
+    assert display_of(ex).chart.target_line.visible
 
 
 def test_each_picture_keeps_its_own(ex: cw.Explorer) -> None:

@@ -71,7 +71,7 @@ def test_everything_else_than_the_defaults(closing: Closer, textures: cw.VisionM
         "mode": "keep", "baseline": "mean", "outlines": True, "boxes": True, "opacity": 0.4, "colormap": "viridis",
     }  # fmt: skip
     scope = run(ex, closing)
-    assert len(scope["ex"]._view.rows) == 4
+    assert len(view_of(scope["ex"]).rows) == 4
     assert 'ex.state = {"opacity": 0.4, "colormap": "viridis"}' in ex.code
     said = dict(zip(scope["said"].names, scope["said"].probabilities, strict=True))
     row = view_of(ex).rows[0]

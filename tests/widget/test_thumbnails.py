@@ -99,7 +99,7 @@ def test_of_very_many_the_strip_moves_on(made: Callable[[int], Made]) -> None:
     assert strip.moves[-1] == (10_000 - most, most)
     strip.click(most - 1)
     assert strip.picked[-1] == 9_999
-    assert len(strip.strip._tiles) <= most, "what has no place any more is let go of"
+    assert len(strip.strip.tiles) <= most, "what has no place any more is let go of"
 
 
 def test_only_what_has_changed_is_drawn(
@@ -137,18 +137,18 @@ def say(ex: cw.Explorer, **content: Any) -> None:
 
 def test_an_explorer_waits_for_what_is_seen(explorer: cw.Explorer) -> None:
     strip = display_of(explorer).strip
-    assert len(strip._tiles) == Thumbnails.SEEN
+    assert len(strip.tiles) == Thumbnails.SEEN
     assert view_of(explorer).strip == {"first": 0, "places": Thumbnails.MOST}
     say(explorer, first=100, last=109)
     explorer.wait(60)
-    assert set(range(100, 110)) <= set(strip._tiles) and len(strip._tiles) == Thumbnails.SEEN + 10
+    assert set(range(100, 110)) <= set(strip.tiles) and len(strip.tiles) == Thumbnails.SEEN + 10
     explorer.picture = 499
     explorer.wait(60)
     assert view_of(explorer).strip == {"first": 500 - Thumbnails.MOST, "places": Thumbnails.MOST}
-    assert 499 in strip._tiles
+    assert 499 in strip.tiles
     explorer.add(PICTURE)
     explorer.wait(60)
-    assert explorer.picture == 500 and 500 in strip._tiles
+    assert explorer.picture == 500 and 500 in strip.tiles
     for wrong in ({}, {"first": 1}, {"first": "a", "last": None}, {"first": True, "last": 2}):
         say(explorer, **wrong)
     assert view_of(explorer).error == ""

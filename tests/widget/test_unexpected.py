@@ -20,7 +20,7 @@ from camwidget.widget.control.cache import ModelCache
 from camwidget.widget.control.worker import Worker
 from camwidget.widget.host.interrupts import Interrupts
 from camwidget.widget.panels.deepvis import DeepVisPanel
-from camwidget.widget.panels.panels import evaluate, panels, scoring
+from camwidget.widget.panels import evaluate, panels, scoring
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(3)]
 
@@ -139,15 +139,15 @@ PAGES: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str]], Callable[[cw.Ex
         ),
     ),
     "a row": (lambda ex: (main(ex), "request"), click_a_row),
-    "a thumbnail": (lambda ex: (main(ex), "request"), lambda ex: mouse(display_of(ex).strip._canvas.canvas)),
+    "a thumbnail": (lambda ex: (main(ex), "request"), lambda ex: mouse(display_of(ex).strip.canvas.canvas)),
     "the strip": (
-        lambda ex: (display_of(ex).strip._canvas, "_on_click"),
-        lambda ex: mouse(display_of(ex).strip._canvas.canvas),
+        lambda ex: (display_of(ex).strip.canvas, "_on_click"),
+        lambda ex: mouse(display_of(ex).strip.canvas.canvas),
     ),
     "a new page": (
-        lambda ex: (display_of(ex).strip._canvas, "_draw"),
-        lambda ex: display_of(ex).strip._canvas.canvas._handle_frontend_event(
-            display_of(ex).strip._canvas.canvas, {"event": "client_ready"}, []
+        lambda ex: (display_of(ex).strip.canvas, "_draw"),
+        lambda ex: display_of(ex).strip.canvas.canvas._handle_frontend_event(
+            display_of(ex).strip.canvas.canvas, {"event": "client_ready"}, []
         ),
     ),
     "an upload": (
@@ -310,15 +310,15 @@ def test_the_contact_sheet(
         ex.wait(60)
     sheet = panels_of(ex).sheet
     assert sheet is not None and boomed(caplog) == 1, "once, of all its classes"
-    assert "There is no map by LayerCAM for " in sheet._message.value
-    assert "&lt;b&gt;nobody" in sheet._message.value and "<b>" not in sheet._message.value
+    assert "There is no map by LayerCAM for " in sheet.message.value
+    assert "&lt;b&gt;nobody" in sheet.message.value and "<b>" not in sheet.message.value
     with monkeypatch.context() as patch:
-        patch.setattr(sheet._canvas, "_on_click", boom)
-        mouse(sheet._canvas.canvas)
-    assert boomed(caplog) == 2 and "An unexpected error (Boom" in sheet._message.value
+        patch.setattr(sheet.canvas, "_on_click", boom)
+        mouse(sheet.canvas.canvas)
+    assert boomed(caplog) == 2 and "An unexpected error (Boom" in sheet.message.value
     goes_on(ex)
-    assert sheet._message.value == ""
-    assert not [cell for cell, tile in sheet._sheet.tiles.items() if tile is None]
+    assert sheet.message.value == ""
+    assert not [cell for cell, tile in sheet.tiles.items() if tile is None]
 
 
 def test_the_scores(
@@ -354,12 +354,12 @@ def test_the_picture_that_is_drawn(
         caplog.clear()
         with monkeypatch.context() as patch:
             patch.setattr(panel, name, growing_boom if name == "_steps" else boom)
-            panel._button.click()
+            panel.button.click()
             panel.wait(60)
         assert boomed(caplog) == 1, name
-        assert "nobody&lt;/b&gt; expects this); its traceback is " in panel._message.value
-        assert panel._button.description == "Start"
-    panel._button.click()
+        assert "nobody&lt;/b&gt; expects this); its traceback is " in panel.message.value
+        assert panel.button.description == "Start"
+    panel.button.click()
     assert panel.wait(60).visualization is not None
     panel.close()
 

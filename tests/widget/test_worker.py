@@ -148,7 +148,7 @@ def test_the_thread_ends_when_idle_and_comes_back(
     session: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Worker, "LINGER", 0.05)
-    workers = lambda: [t for t in threading.enumerate() if t is session._thread]  # noqa: E731
+    workers = lambda: [t for t in threading.enumerate() if t is session.thread]  # noqa: E731
     done: list[int] = []
     session.submit("usual", lambda: done.append(1))
     assert session.wait(60)
@@ -271,10 +271,10 @@ def test_a_piece_that_is_closed_under_way_is_its_last(session: Worker) -> None:
 
     session.submit("idle", long)
     assert session.wait(60)
-    thread = session._thread
+    thread = session.thread
     if thread is not None:
         thread.join(60)
-    assert done == [1] and session._thread is None
+    assert done == [1] and session.thread is None
 
 
 def test_it_says_when_nothing_is_left_once_each_time(errors: list[BaseException]) -> None:
@@ -343,7 +343,7 @@ def test_a_request_wakes_a_thread_that_lingers(
     for number in range(3):
         session.submit("usual", lambda n=number: done.append(n))
         assert session.wait(30), "it sleeps on"
-    thread = session._thread
+    thread = session.thread
     assert thread is not None and thread.daemon and done == [0, 1, 2]
     session.close()
     thread.join(30)

@@ -269,7 +269,7 @@ class ModelCache:
             target = resolve_target(self.model, index)
             one = trace.apart() if is_large else trace
             if chosen.needs_gradients:
-                # Not of all at once: at a shallow layer nobody could wait for so long.
+                # Not of all at once: at a shallow layer that would take too long.
                 one.remember_gradients([target], [layer])
             cells = chosen.compute(one, target, layer)[0].relu().float().cpu().numpy()
             if np.isfinite(cells).all():

@@ -50,7 +50,7 @@ class _Comparison:
 
 
 class ComparedMap:
-    """The role of the map beside the main one (see ``MapRole``). Its errors are shown in its own place.
+    """The role of the map compared with the main one (see ``MapRole``). Its errors are shown in its own place.
 
     Args:
         prompts: of each model.

@@ -81,7 +81,7 @@ def valid_compare(
     """In what B differs, every name as it is listed; None if nothing is compared.
 
     Args:
-        value: what somebody set.
+        value: what was set.
         models: to choose from.
         pictures: how many there are.
         under: gives B's model under the text that it will have; None if its classes are not known yet.
@@ -160,7 +160,7 @@ def resolve(
     prompts: Sequence[PromptController],
     pictures: Sequence[Picture],
 ) -> ComparedInputs:
-    """Look up what B is beside a map that is shown. The model may have to run, to propose a text.
+    """Look up what B is for a main map that is shown. The model may have to run, to propose a text.
 
     Args:
         compare: in what it differs.

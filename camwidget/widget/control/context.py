@@ -101,7 +101,7 @@ class ExplorerContext:
         picture, prompt = self.picture, self.prompt
         if picture is None or prompt.model.prompt is None:
             return None, self.model
-        # Of a text that the model has still to propose, nobody knows the classes: it is proposed at once.
+        # The classes under a text are not known before the model has proposed it: that is done at once.
         model = prompt.cache(picture, prompt.known(picture)).model
         return model.text, model
 

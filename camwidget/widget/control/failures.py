@@ -57,7 +57,11 @@ class FailureHandler:
                 backup_of(model.module).refresh()
 
     def _replace_lost(self) -> str:
-        """Go on with copies on the CPU of models whose device does not respond; say what happened, "" if nothing."""
+        """Go on with copies on the CPU of models whose device does not respond.
+
+        Returns:
+            A sentence on what happened; "" if nothing has.
+        """
         text = ""
         for prompt in self._context.prompts:
             lost = prompt.model

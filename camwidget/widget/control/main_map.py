@@ -94,7 +94,7 @@ class MainMap:
             # What a click found holds for this picture, method and layer, whatever class is chosen.
             self._display.publish(here={})
         if before is not None and before.text != request.text:
-            self._display.publish(stages={})  # they do not say of which text they are
+            self._display.publish(stages={})  # they do not carry the text that they belong to
 
     def prepare_growing(self, inputs: MapInputs) -> Callable[[], None]:
         """Prepare the class list: the prediction for the unmasked picture does not wait for the map."""

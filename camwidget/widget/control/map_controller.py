@@ -36,7 +36,7 @@ M = TypeVar("M", bound=MapInputs)
 
 
 class MapRole(Protocol[R, M]):
-    """What tells the main map and the compared map apart: what is computed, and where it is shown.
+    """Differences between the main map and the compared map: what is computed, and where it is shown.
 
     Methods that show something are called with the controller's lock held.
     """
@@ -258,7 +258,7 @@ class MapController(Generic[R, M]):
                 self._worker.submit(self.jobs.prediction, lambda: self._predict(result))
 
     def request_curve(self) -> None:
-        """Request the prediction at the slider's position anew, and then the whole curve."""
+        """Request the prediction at the slider's position anew, and then the complete curve."""
         self.request_prediction()
         self._role.publish_curve(None)
         result = self.result
@@ -277,7 +277,7 @@ class MapController(Generic[R, M]):
                 self._role.show_curve(None)
 
     def follow_paint(self, is_new: bool, is_painting: bool) -> None:
-        """Request new predictions after a movement of the brush; the whole curve once the stroke has ended.
+        """Request new predictions after a movement of the brush; the complete curve once the stroke has ended.
 
         Args:
             is_new: whether a pixel has changed.

@@ -85,7 +85,7 @@ class MapJobs(NamedTuple):
     quick: str  #: a map of one pass
     slow: str  #: a map of many passes, which grows
     prediction: str  #: the prediction at the slider's position
-    curve: str  #: the predictions along the whole curve
+    curve: str  #: the predictions along the curve
 
 
 MAIN_JOBS = MapJobs("map", "grow", "mask", "curve")

@@ -1,4 +1,4 @@
-"""Predictions for masked pictures: one for the slider, and the whole curve from coarse to fine."""
+"""Predictions for masked pictures: one for the slider, and a curve from coarse to fine."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = [
 #: Beside removing and keeping, the picture times its map.
 MODES = (*mask_curve.MODES, "multiply")
 
-#: Points of a whole curve; each pass of ``_PASSES`` adds those between the ones before.
+#: Points of a complete curve; each pass of ``_PASSES`` adds those between the ones before.
 _STEPS = 21
 _PASSES = ((0, 5, 10, 15, 20), (2, 7, 12, 17, 3, 8, 13, 18), (1, 4, 6, 9, 11, 14, 16, 19))
 

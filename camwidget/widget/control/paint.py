@@ -39,7 +39,7 @@ class PaintController:
     def __init__(self, context: ExplorerContext) -> None:
         self._context = context
         self._paints: dict[Picture, np.ndarray] = {}
-        #: Told apart by the browser, and by whoever takes strokes back: it only rises.
+        #: Number of the last stroke, by which browser and history tell strokes apart: it only rises.
         self._stroke = 0
         self._on_painted: Callable[[bool, bool], None] = lambda is_new, is_painting: None
 

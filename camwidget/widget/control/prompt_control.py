@@ -11,7 +11,7 @@ from .cache import ModelCache, Picture
 
 __all__ = ["PromptController"]
 
-#: More outputs than this beside those that words stand for are no row of buttons.
+#: More outputs than this, besides those that words stand for, are not shown as buttons.
 _FEW = 3
 
 
@@ -33,7 +33,7 @@ class PromptController:
         self._written: dict[Picture, str] = {}
         self._own: dict[Picture, str] = {}
         self._last: str | None = None
-        #: Whether the model proposes texts; not known before it has been asked.
+        #: Whether the model proposes texts; not known before the first proposal.
         self._proposes: bool | None = None
 
     @property
@@ -132,13 +132,13 @@ class PromptController:
         words = () if reading is None else reading.words
         stand_for = {target for _, target in words if target is not None}
         # An output for a word that cannot be chosen is none that has been left out.
-        said = {word for word, _ in words}
-        beside: list[dict[str, Any]] = []
+        shown = {word for word, _ in words}
+        others: list[dict[str, Any]] = []
         if model is not None and stand_for and len(model.classes) - len(stand_for) <= _FEW:
-            beside = [
+            others = [
                 {"text": name, "target": i}
                 for i, name in enumerate(model.classes)
-                if i not in stand_for and name.partition(" #")[0] not in said
+                if i not in stand_for and name.partition(" #")[0] not in shown
             ]
         text = "" if model is None else model.text or ""
         return {
@@ -147,7 +147,7 @@ class PromptController:
             "text": text,
             "examples": list(prompt.examples),
             "words": [{"text": w, "target": -1 if i is None else i} for w, i in words],
-            "beside": beside,
+            "beside": others,
             "proposes": bool(self._proposes),
             "own": picture is not None and self._own.get(picture) == text,
         }

@@ -90,7 +90,7 @@ class RequestController:
         traits.observe(lambda change: self._compare_set(), "compare")
 
     def follow(self, follower: MapFollower) -> None:
-        """Tell somebody of each main map that is shown."""
+        """Have a follower called with each main map that is shown."""
         self._followers.append(follower)
 
     # -- what is in force ------------------------------------------------------------------
@@ -175,7 +175,7 @@ class RequestController:
         return number
 
     def request_predictions(self, *, curve: bool) -> None:
-        """Request the predictions for the masked pictures; also the whole curves, where these are others."""
+        """Request the predictions for the masked pictures; also the complete curves, where these change."""
         if self.main.renew():
             return  # the map is of other weights: once there is another, all this is requested
         for controller in (self.main, self.compared):
@@ -242,7 +242,7 @@ class RequestController:
         context = self._context
         self._paint.show_present()
         if context.picture is not None and not context.traits.is_restoring:
-            # Until its map is shown, nobody knows the text of a picture that the model has to find one for.
+            # A text that the model has to propose is not known until the picture's map is shown.
             context.traits.publish_known("text", context.prompt.known(context.picture) or "")
         self.request(None)
 
@@ -314,7 +314,7 @@ class RequestController:
             follower.map_restored()
 
     def publish_two_way(self, **also: Any) -> None:
-        """Have the browser show what holds, also where a trait here has not changed."""
+        """Publish all two-way traits: the browser may have set one that was refused."""
         values = {name: getattr(self._context.values, name) for name in TWO_WAY_TRAITS}
         self._context.display.publish(**also, **values)
 

@@ -1,4 +1,4 @@
-"""Set an explorer's traits to what is computed or requested, and tell such changes from a person's."""
+"""Set an explorer's traits to what is computed or requested, and distinguish such changes from a person's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TraitPublisher:
 
     Args:
         owner: the explorer.
-        on_error: called with a text when somebody's observer of a trait raises.
+        on_error: called with a text when an observer of a trait raises.
     """
 
     def __init__(self, owner: t.HasTraits, on_error: Callable[[str], None]) -> None:
@@ -33,7 +33,7 @@ class TraitPublisher:
 
     @property
     def is_alive(self) -> bool:
-        """Whether somebody still holds the explorer."""
+        """Whether the explorer still exists."""
         return self._owner() is not None
 
     @property
@@ -41,7 +41,7 @@ class TraitPublisher:
         """The explorer.
 
         Raises:
-            ReferenceError: if nobody holds it any more.
+            ReferenceError: if it does not exist any more.
         """
         owner = self._owner()
         if owner is None:
@@ -57,14 +57,14 @@ class TraitPublisher:
             owner.observe(handler, names)
 
     def publish(self, name: str, value: Any) -> None:
-        """Set a trait. What somebody's observer raises is shown, and stops nothing else."""
+        """Set a trait. An error raised by an observer is shown, and stops nothing else."""
         owner = self._owner()
         if owner is None:
             return
         try:
             owner.set_trait(name, value)
         except Exception as error:
-            # Also what is raised on purpose: it is somebody's code that did not expect it.
+            # Also errors of this library: the observer's code did not expect them.
             begin = f"An observer of {name!r} raised"
             self._on_error(error_text(error, owner, begin=begin, known=()))
 

@@ -58,7 +58,8 @@ class Worker:
         self._drops = dict.fromkeys(self._kinds, 0)
         self._drops_at_start = 0
         self._closed = process_exit.has_begun()
-        self._thread: threading.Thread | None = None
+        #: None where there has been no work for a while.
+        self.thread: threading.Thread | None = None
         _workers.add(self)
         executed_notebooks.finish_cells_with(wait_for_all)
 
@@ -104,7 +105,7 @@ class Worker:
     @property
     def in_worker(self) -> bool:
         """Whether the caller is the worker itself, which cannot wait for itself."""
-        return threading.current_thread() is self._thread
+        return threading.current_thread() is self.thread
 
     @property
     def idle(self) -> bool:
@@ -136,13 +137,13 @@ class Worker:
 
     def _start(self) -> None:
         """Have a thread, under the lock."""
-        if self._thread is None and not self._closed:
-            self._thread = threading.Thread(target=self._work, name="camwidget worker", daemon=True)
-            self._thread.start()
+        if self.thread is None and not self._closed:
+            self.thread = threading.Thread(target=self._work, name="camwidget worker", daemon=True)
+            self.thread.start()
 
     def restart_after_fork(self) -> None:
         """Go on in a forked child, where the thread is gone, and with it the step that it was at."""
-        running, self._running, self._thread = self._running, None, None
+        running, self._running, self.thread = self._running, None, None
         for kind, job in self._begun.items():
             was_dropped = kind == running and self._drops[kind] != self._drops_at_start
             if kind not in self._suspended and not was_dropped:
@@ -164,7 +165,7 @@ class Worker:
         finally:
             with self._condition:
                 if self.in_worker:  # not left as usual, and no other has begun
-                    self._thread = self._running = None
+                    self.thread = self._running = None
                     if self._waiting and not process_exit.has_begun():
                         self._start()  # whoever waits for what is left waits for a thread
                     self._condition.notify_all()
@@ -173,13 +174,13 @@ class Worker:
         while True:
             with self._condition:
                 if self._closed:
-                    self._thread = None
+                    self.thread = None
                     return
                 found = self._next()
                 if found is None:
                     self._condition.notify_all()
                     if not self._condition.wait(self.LINGER) and not self._waiting:
-                        self._thread = None
+                        self.thread = None
                         return
                     continue
                 kind, job = found

@@ -2,7 +2,7 @@
 
 nbclient, and with it nbconvert, papermill and Quarto, keeps of the widgets what they sent while a cell was running;
 what the worker computes afterwards is lost. So such a cell ends when the widgets are finished. It is known
-by ``allow_stdin``, which says that nobody is there to answer a question.
+by ``allow_stdin``, which is False where no person could answer a question.
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ class _Cells:
         running = self._running()
         if running:
             return running[-1][0]
-        # A kernel runs other things than cells, such as what a page's message asks for.
+        # A kernel runs other things than cells, such as what a page's message requests.
         parent = getattr(shell.display_pub, "parent_header", None)
         if parent is not None and parent.get("msg_type") != "execute_request":
             return _ELSEWHERE

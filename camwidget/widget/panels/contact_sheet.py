@@ -73,10 +73,10 @@ class ContactSheet(ipywidgets.Box):
         self._sheet: _Sheet | None = None
         self._chosen: tuple[int, int] | None = None
         self._width = self._height = self.SIDE
-        self._canvas = SharpCanvas(self._draw, self._clicked, self._show_error)
+        self.canvas = SharpCanvas(self._draw, self.click, self._show_error)
         # What failed, below the maps. All that is put in is escaped.
-        self._message = ipywidgets.HTML(layout={"display": "none"})
-        super().__init__([self._canvas.canvas, self._message])
+        self.message = ipywidgets.HTML(layout={"display": "none"})
+        super().__init__([self.canvas.canvas, self.message])
         self.add_class("camwidget-sheet")
 
     def follow_map(self, shown: MapRequest) -> None:
@@ -102,14 +102,30 @@ class ContactSheet(ipywidgets.Box):
         # Not under the lock: a page that comes up draws, which takes the canvas's lock first.
         if is_new:
             self._show_error("")
-            self._canvas.resize(*self._size)
-            self._canvas.draw()
+            self.canvas.resize(*self._size)
+            self.canvas.draw()
             with self._lock:
                 if self._sheet is sheet:  # else another's are on their way
                     self._worker.submit("sheet", lambda: self._fill(sheet))
         else:
             for cell in moved:
-                self._canvas.paint(partial(self._draw_cell, *cell))
+                self.canvas.paint(partial(self._draw_cell, *cell))
+
+    @property
+    def plan(self) -> _Plan:
+        """What the sheet shows, once it has followed a map."""
+        assert self._sheet is not None
+        return self._sheet.plan
+
+    @property
+    def tiles(self) -> dict[tuple[int, int], np.ndarray | None]:
+        """The small maps that are ready, by row and column; None for one that cannot be made."""
+        return {} if self._sheet is None else self._sheet.tiles
+
+    @property
+    def tile_size(self) -> tuple[int, int]:
+        """Width and height of a small map, in CSS pixels."""
+        return self._width, self._height
 
     def close(self) -> None:
         """Stop computing, and remove the sheet from every page."""
@@ -120,8 +136,8 @@ class ContactSheet(ipywidgets.Box):
         super().close()
 
     def _show_error(self, text: str) -> None:
-        self._message.value = html.escape(text)
-        self._message.layout.display = None if text else "none"
+        self.message.value = html.escape(text)
+        self.message.layout.display = None if text else "none"
 
     # -- the grid --------------------------------------------------------------------------
 
@@ -140,12 +156,13 @@ class ContactSheet(ipywidgets.Box):
             self.TOP + rows * (self._height + self.GAP) + self.GAP,
         )
 
-    def _corner(self, row: int, column: int) -> tuple[int, int]:
+    def corner(self, row: int, column: int) -> tuple[int, int]:
         """Where a map begins, in CSS pixels."""
         x = self.LEFT + self.GAP + column * (self._width + self.GAP)
         return x, self.TOP + self.GAP + row * (self._height + self.GAP)
 
-    def _clicked(self, x: float, y: float) -> None:
+    def click(self, x: float, y: float) -> None:
+        """Pick the map at a place in CSS pixels, if there is one."""
         with self._lock:
             if self._sheet is None:
                 return
@@ -163,7 +180,7 @@ class ContactSheet(ipywidgets.Box):
             if self._sheet is None:
                 return
             plan = self._sheet.plan
-            self._canvas.canvas.clear()
+            self.canvas.canvas.clear()
             for row, method in enumerate(plan.methods):
                 self._draw_method(row, get_method(method).label)
             for column, name in enumerate(plan.names):
@@ -173,19 +190,19 @@ class ContactSheet(ipywidgets.Box):
                     self._draw_cell(row, column)
 
     def _write(self, text: str, x: float, y: float, align: str, width: int) -> None:
-        canvas, sharp = self._canvas.canvas, SharpCanvas.SHARP
+        canvas, sharp = self.canvas.canvas, SharpCanvas.SHARP
         canvas.fill_style, canvas.font = INK, f"{12 * sharp}px system-ui, sans-serif"
         canvas.text_align, canvas.text_baseline = align, "middle"
         # Squeezed by the browser where the letters are wider than was thought.
         canvas.fill_text(text, x * sharp, y * sharp, width * sharp)
 
     def _draw_method(self, row: int, label: str) -> None:
-        _, y = self._corner(row, 0)
+        _, y = self.corner(row, 0)
         for text, middle in _lines(label, self.LEFT - 4, y + self._height / 2):
             self._write(text, self.LEFT, middle, "right", self.LEFT - 4)
 
     def _draw_class(self, column: int, name: str) -> None:
-        x, _ = self._corner(0, column)
+        x, _ = self.corner(0, column)
         lines = _lines(name, self._width, 0)
         for number, (text, _) in enumerate(reversed(lines)):
             at = self.TOP - 4 - number * LINE
@@ -198,8 +215,8 @@ class ContactSheet(ipywidgets.Box):
             tile = self._sheet.tiles.get((row, column))
             failed = (row, column) in self._sheet.tiles and tile is None
             is_chosen = (row, column) == self._chosen
-        canvas, sharp = self._canvas.canvas, SharpCanvas.SHARP
-        x, y = (sharp * corner for corner in self._corner(row, column))
+        canvas, sharp = self.canvas.canvas, SharpCanvas.SHARP
+        x, y = (sharp * corner for corner in self.corner(row, column))
         width, height, gap = sharp * self._width, sharp * self._height, sharp * self.GAP
         # With half the gap around, where the frame is.
         canvas.clear_rect(x - gap / 2, y - gap / 2, width + gap, height + gap)
@@ -236,7 +253,7 @@ class ContactSheet(ipywidgets.Box):
                     if failed:
                         label, name = get_method(method).label, plan.names[column]
                         self._show_error(f"There is no map by {label} for {name}: {failed}")
-                self._canvas.paint(partial(self._draw_cell, row, column))
+                self.canvas.paint(partial(self._draw_cell, row, column))
                 yield
 
     def _tile(self, explanation: Explanation) -> np.ndarray:

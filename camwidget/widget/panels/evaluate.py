@@ -319,5 +319,5 @@ class EvaluatePanel(ipywidgets.Box):
             gaps = bool(faults) or not all(math.isfinite(score.value) for score in scores)
             failed = f" Without a map: {len(faults)} of {len(requested.methods)}." if faults else ""
             hint = " Hover over a – to see why there is no number." if gaps else ""
-            said = f"Click a row for its map, the head of a column to sort by it.{failed}{hint}"
-            self._stop(error or said, wrong=bool(error))
+            text = f"Click a row for its map, the head of a column to sort by it.{failed}{hint}"
+            self._stop(error or text, wrong=bool(error))

@@ -84,8 +84,8 @@ def score_methods(
     """
     now = MethodScores()
     model = cache.model
-    whole = torch.from_numpy(cache.probabilities(picture))
-    subject = ScoredPicture(model, cache.pixels(picture).to(model.device), whole)
+    unmasked = torch.from_numpy(cache.probabilities(picture))
+    subject = ScoredPicture(model, cache.pixels(picture).to(model.device), unmasked)
     subject.where = lambda index: objects(picture, model, index)
     names = {}
     part = _SLOW_MAPS if any(get_method(m).slow for m in methods) else _QUICK_MAPS
@@ -108,7 +108,7 @@ def score_methods(
         return
     for step in score_steps(subject.cases, [_forgiving(m, cache) for m in metrics]):
         now.scores = {(names[case], metric): score for (case, metric), score in step.scores.items()}
-        # Some metrics ask again after an answer: the whole grows, and the bar must not go back.
+        # Some metrics need further passes after a result: the total grows, and the bar must not go back.
         now.share = max(now.share, part + (1 - part) * step.done / max(step.total, 1))
         now.text = f"The metrics ask the model: {step.done} of {step.total} passes"
         yield now

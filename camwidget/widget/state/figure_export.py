@@ -120,7 +120,7 @@ def explorer_figure(
 
 
 def _fit(figure: Figure, grid: GridSpec, rows: list[list[Axes]], aspect: float) -> None:
-    """Make the figure as high as its pictures are at this width, so that the charts beside are as high as they."""
+    """Make the figure as high as its pictures are at this width, so that the charts are as high as they."""
     figure.draw_without_rendering()  # then the room around the panels is known
     wide, high = figure.get_size_inches()
     have, want = [], []
@@ -209,7 +209,7 @@ def _curve(axes: Axes, content: _Content) -> None:
 
 
 def _classes(axes: Axes, content: _Content) -> None:
-    """What the model says of the whole picture, and of the masked one."""
+    """Predictions for the unmasked picture, and for the masked one."""
     rows, masked = content.view.rows, content.view.masked
     unmasked = [row["whole"] for row in rows]
     indices = [row["index"] for row in rows]

@@ -15,7 +15,7 @@ __all__ = ["History"]
 
 
 class _Line(NamedTuple):
-    """The states in order. Replaced as a whole, never changed."""
+    """The states in order. Replaced, never changed."""
 
     past: tuple[State, ...]
     now: State
@@ -67,6 +67,11 @@ class History:
     def _read(self) -> State:
         return read_state(self._context)
 
+    @property
+    def past(self) -> tuple[State, ...]:
+        """The states that can be gone back to, the last one last."""
+        return self._line.past
+
     def restore(self, wanted: State) -> None:
         """Show a state, or what is named of one, as one step.
 
@@ -97,7 +102,7 @@ class History:
         )
 
     def map_shown(self, shown: MapRequest, model: VisionModel) -> None:
-        """Complete the present state: the class and the text that nobody knew before the map was shown are known."""
+        """Complete the present state: class and text may not have been known before the map was shown."""
         with self._lock:
             now, line = self._read(), self._line
             if _completes(now, line.now):

@@ -111,7 +111,7 @@ def _widget(context: StateContext, now: State, models: str, images: str) -> list
 
 
 def _maps(now: State, model: VisionModel, picture: str, is_empty: bool) -> list[str]:
-    """The map, and what the model says of the masked picture."""
+    """Lines for the map, and for the prediction for the masked picture."""
     name, lines = "model", [f"image = {picture}"]
     if now["text"]:
         assert model.prompt is not None

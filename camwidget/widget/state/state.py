@@ -75,7 +75,7 @@ def _read_text(context: StateContext, name: str) -> str:
 
 
 def _read_target(context: StateContext, name: str) -> str | None:
-    """The class that is requested; None while nobody knows which the model predicts."""
+    """The class that is requested; None while the predicted class is not known."""
     requested = context.requests.main.requested
     if requested is None:
         return context.explorer.values.target
@@ -147,7 +147,7 @@ def _plain(value: Any) -> Any:
 
 
 def _copied(value: Any) -> Any:
-    """A dict of the state is nobody else's."""
+    """A copy: a dict of the state belongs to the state alone."""
     return {k: _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else value
 
 
@@ -284,7 +284,7 @@ def _model_of(context: StateContext, plan: State, wanted: Mapping[str, Any]) -> 
     if "target" not in wanted and ("text" in wanted or "picture" in wanted):
         plan["target"] = None
     if plan["target"] is None and not plan["text"]:
-        return explorer.model  # nobody knows the classes yet; the layers are the same
+        return explorer.model  # the classes are not known yet; the layers are the same
     return prompt.cache(picture, plan["text"] or None).model
 
 

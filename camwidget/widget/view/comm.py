@@ -106,7 +106,7 @@ _METHODS = ("update", "request_state", "custom")
 
 
 def _same(held: Any, value: Any) -> bool:
-    """Whether the page has what is held; where nobody can tell, it is sent again."""
+    """Whether the page has what is held; where that cannot be told, it is sent again."""
     try:
         return bool(held == value)
     except (TypeError, ValueError, RecursionError):  # arrays, or lists in lists without end

@@ -92,7 +92,7 @@ class Display:
         self._unmasked = np.zeros(0)
         self.row_classes: list[int] = []
         self.view = View(
-            # Before there is a text nobody knows the classes.
+            # Before there is a text the classes are not known.
             class_names=list(model.classes) if model.prompt is None else [],
             quantity=quantity_of(model),
             layers=[{"name": x.name, "shape": list(x.shape)} for x in model.layers],

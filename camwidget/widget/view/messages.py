@@ -1,4 +1,4 @@
-"""Sentences that the widget shows. They speak of evidence: a map is no proof of where a model looks."""
+"""Sentences that the widget shows. They say "evidence": a map is no proof of where a model looks."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def sentence(
     Args:
         explanation: the map.
         mask: how the picture is masked.
-        before: the probability of the map's class, or the quantity, for the whole picture.
+        before: the probability of the map's class, or the quantity, for the unmasked picture.
         after: that for the masked one; None if nothing is hidden.
-        first_now: the most probable class of the masked picture, if it is another than that of the whole one.
+        first_now: the most probable class of the masked picture, if it is another than that of the unmasked one.
     """
     name = explanation.target.label
     kept = covered(mask.paint)[1]
@@ -126,7 +126,7 @@ def growing(method: str, name: str, share: float) -> str:
 
 
 def status(model: VisionModel, explanation: Explanation, milliseconds: float) -> str:
-    """Model, method, layer, class, time and device in one line; and whether another run may say something else."""
+    """Model, method, layer, class, time and device in one line; and whether another run may differ."""
     height, width = explanation.raw.shape
     return " · ".join(
         (

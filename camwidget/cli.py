@@ -272,6 +272,7 @@ def _check(model: VisionModel, asked: argparse.Namespace) -> None:
     """Refuse what no picture could change."""
     from .attribution.methods import get_method
     from .errors import CamwidgetError
+    from .models.class_names import typed_class
 
     try:
         layers = [model.layer(name).name for name in asked.layer if name != "all"]
@@ -280,20 +281,16 @@ def _check(model: VisionModel, asked: argparse.Namespace) -> None:
             get_method(name).check(model, shown)
         if model.prompt is None or model.text is not None:
             for target in asked.target:
-                model.class_index(_class(model, target))
+                model.class_index(typed_class(target, model.classes))
     except CamwidgetError as error:
         raise _UsageError(str(error)) from error
 
 
-def _class(model: VisionModel, target: str) -> str | int:
-    """A number is an index, unless a class is called so."""
-    return int(target) if target.isdecimal() and target not in model.classes else target
-
-
 def _save(model: VisionModel, picture: Path, page: Path, asked: argparse.Namespace) -> Page:
     from .export import save_page
+    from .models.class_names import typed_class
 
-    targets = [_class(model, t) for t in asked.target]
+    targets = [typed_class(t, model.classes) for t in asked.target]
     layers: list[str] | str | None = asked.layer or None
     if layers is not None and "all" in layers:
         layers = "all"

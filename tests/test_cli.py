@@ -176,6 +176,7 @@ def test_nobody_reads_the_answer(folder: Path) -> None:
     assert Path("cat.html").is_file()
 
 
+@pytest.mark.full
 def test_an_interruption_leaves_nothing_half(folder: Path) -> None:
     command = [sys.executable, "-m", "camwidget", "cat.png", "--steps", "201", "--layer", "all"]
     with_bar = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}

@@ -6,6 +6,8 @@ import hashlib
 import itertools
 import logging
 import os
+import sys
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
@@ -14,9 +16,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from PIL import Image
 
 from ..attribution.methods import settings
 from ..errors import DataError, MethodError
+from ..images.dataset_rows import ROW_KEYS, class_names_of, row_of_mapping, table_rows
 from ..images.ground_truth import GroundTruth
 from ..models.vision_model import VisionModel
 from ..runtime.error_reports import error_line, log_error
@@ -82,10 +86,22 @@ def open_data(
         raise DataError(
             f"truth is a function of (number, element of the data), not {type(truth).__name__}."
         )
-    if isinstance(data, (torch.Tensor, np.ndarray, GroundTruth, Mapping, bytes)):
+    data = _listed(data)
+    kinds = (torch.Tensor, np.ndarray, GroundTruth, Mapping, bytes, Image.Image, zipfile.ZipFile)
+    if isinstance(data, kinds):
+        remedy = "for one picture pass a list of it, [picture] or [(picture, class)]"
+        if isinstance(data, (torch.Tensor, np.ndarray)) and data.ndim == 4:
+            remedy = "pass the pictures of the batch with their classes, list(zip(images, classes))"
+        elif isinstance(data, Mapping) and any(isinstance(v, (list, tuple)) for v in data.values()):
+            remedy = "pass the rows of its columns, list(zip(data[…], data[…]))"
+        elif isinstance(data, Mapping) and row_of_mapping(data) is None:
+            remedy = (
+                "pass (picture, class) for each: list(data.items()) where pictures lead to classes"
+            )
+        elif isinstance(data, zipfile.ZipFile):
+            remedy = "unpack it, or pass a list of (zipfile.Path(archive, name), class)"
         raise DataError(
-            f"data is a folder, a list of pictures, a dataset or a DataLoader, not one {type(data).__name__}: for one "
-            "picture pass a list of it, [picture] or [(picture, class)]."
+            f"data is a folder, a list of pictures, a dataset or a DataLoader, not one {type(data).__name__}: {remedy}."
         )
     names = None
     if isinstance(data, torch.utils.data.DataLoader):
@@ -116,6 +132,30 @@ def open_data(
                 labels.index(label, title(element, number))
     kind = "list" if isinstance(data, (list, tuple)) else type(data).__name__
     return ListedData(data, reader, spread(count, limit), kind)
+
+
+def _listed(data: Any) -> Any:
+    """Tables and columns of pandas, and arrays of paths, as lists; anything else as it is.
+
+    Raises:
+        DataError: if a table has no column of pictures.
+    """
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(data, pandas.DataFrame):
+        if not len(data):
+            raise DataError("There is nothing to evaluate: the data is empty.")
+        rows = table_rows(data)
+        if rows is None:
+            raise DataError(
+                f"The DataFrame has the columns {', '.join(map(repr, data.columns))}, and which of these has the "
+                f"pictures is not known: {ROW_KEYS}. Rename them, or pass list(zip(table[…], table[…]))."
+            )
+        return rows
+    if pandas is not None and isinstance(data, (pandas.Series, pandas.Index)):
+        return list(data)  # by place, whatever its index
+    if isinstance(data, np.ndarray) and data.dtype.kind in "OUS" and data.ndim in (1, 2):
+        return data.tolist()
+    return data
 
 
 class ListedData:
@@ -191,6 +231,8 @@ def _class_names(data: Any) -> list[Any] | None:
     bottom = _bottom(data)
     if not isinstance(bottom, torch.utils.data.ConcatDataset):
         names = getattr(bottom, "classes", None)
+        if names is None:
+            names = class_names_of(getattr(bottom, "features", None))
         return None if names is None else list(names)
     first, *others = map(_class_names, bottom.datasets)
     for other in others:

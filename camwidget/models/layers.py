@@ -29,7 +29,7 @@ from .picture_dependence import (
     sketch_maps,
     sketch_tokens,
 )
-from .stages import last_features, list_stages, listed_name
+from .stages import is_routed, last_features, list_stages, listed_name
 from .token_grid import TokenGrid
 
 __all__ = ["Reshape", "discover_layers", "hooked", "spatial"]
@@ -69,7 +69,7 @@ def spatial(
     """A layer's output as (N, C, H, W) with more than one cell, or None if it is not one.
 
     Args:
-        output: whatever the layer returned.
+        output: whatever the layer returned. The depth of a volume (N, C, 1, H, W) of one slice is left out.
         size: height and width of the picture; maps have about its proportions, which tells
             (N, C, H, W) from the (N, H, W, C) of Swin and of ConvNeXt's inner layers.
         reshape: for outputs that are not (N, C, H, W) already.
@@ -77,6 +77,8 @@ def spatial(
     """
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         return None
+    if output.ndim == 5 and output.shape[2] == 1 and reshape is None:
+        output = output.squeeze(2)  # a volume of one slice is a picture
     if _needs_reshape(output, size):
         if reshape is not None and output.ndim >= 3:
             try:
@@ -265,11 +267,14 @@ def discover_layers(
         is_reentrant = has_reentrant_checkpoint(tensors_of(output))
         gradients = _gradients(found, recorder)
         variants, answers = [], []
+        ran = set(recorder.calls)
         for picture in corner_variants(inputs):
             sketches: dict[str, torch.Tensor] = {}
-            with own_draws(), hooked(_sketchers(module, recorder, sketches)):
+            now: set[str] = set()
+            with own_draws(), hooked(_sketchers(module, recorder, sketches, now)):
                 answer = run(picture)
             variants.append(sketches)
+            ran &= now
             answers.append(None if found is None else reader.logits(answer, 1))
     except CamwidgetError:
         raise
@@ -311,18 +316,23 @@ def discover_layers(
         raise LayerError(f"{_no_layer(recorder, faults)} {_WITHOUT}")
     same = recorder.same(layers)
     heard = _heard(layers, gradients, recorder)
+    # What runs for some pictures only can be asked for by name.
+    heard = {
+        n: x for n, x in heard.items() if n in ran and not is_routed(module, n, recorder.calls)
+    } or heard
     # NaN compares equal to nothing; whoever asked will say what is wrong with the weights.
     finite = found is not None and bool(torch.isfinite(logits).all())
     head = recorder.witness.find(logits, recorder.calls, layers) if finite else None
     stages = list_stages(heard, same)
     if head is not None:
         head = replace(head, layer=listed_name(head.layer, stages, same))
+    is_at_head = head is not None and head.layer in heard
     default = (
-        last_features(module, stages, reader.channels, recorder.calls)
-        if head is None
-        else head.layer
+        head.layer
+        if head is not None and is_at_head
+        else last_features(module, stages, reader.channels, recorder.calls)
     )
-    if head is None and recorder.is_tokens(default):
+    if not is_at_head and recorder.is_tokens(default):
         # A class token reads the patches for the last time inside the last block: of what its attention makes
         # of them (queries, keys, values) the norm before is the source.
         alike = [n for n in heard if heard[n].shape == layers[default].shape]
@@ -360,11 +370,12 @@ def _sketch(output: Any, size: Sequence[int], reshape: Reshape | None) -> torch.
 
 
 def _sketchers(
-    module: nn.Module, recorder: _Recorder, sketches: dict[str, torch.Tensor]
+    module: nn.Module, recorder: _Recorder, sketches: dict[str, torch.Tensor], ran: set[str]
 ) -> dict[nn.Module, Callable[..., Any]]:
-    """Hooks that sketch what a first pass found to be layers, perhaps."""
+    """Hooks that sketch what a first pass found to be layers, perhaps, and note which of them run."""
 
     def note(layer: nn.Module, args: Any, output: Any) -> None:
+        ran.add(recorder.names[layer])
         with torch.no_grad():
             sketch = _sketch(output, recorder.size, recorder.reshape)
         if sketch is not None:

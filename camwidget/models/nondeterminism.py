@@ -10,6 +10,7 @@ import functools
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 
 from ..errors import CamwidgetError, warn
 from ..execution.random_numbers import PrivateDraws
+from .scores import are_close
 
 if TYPE_CHECKING:
     from .vision_model import VisionModel
@@ -157,13 +159,17 @@ def _chance_in_module(model: VisionModel) -> str:
                 size = tuple(preprocess.pixels(_picture(model)).shape[-2:])  # type: ignore[assignment]
         except CamwidgetError:
             return ""
+    # Here the generators are put back at the end only: two answers are to be as different as they may be.
+    is_known = model.isolation.draws or model.isolation.moves
+    model = model.around(model.module)
+    model.isolation = replace(model.isolation, moves=False)
     inputs = model.inputs(_noise(preprocess.channels, *size)[None])
     if not model.mixes_pictures:
         inputs = inputs.repeat(2, 1, 1, 1)
     with draws_watched(model.device, model.module.modules()) as draws, PrivateDraws(0) as ours:
         try:
             answers = _pass(model, inputs)
-            is_drawn = draws.any or ours.any or model.isolation.draws
+            is_drawn = draws.any or ours.any or is_known
             if not is_drawn and _alike(model, answers[0], answers[-1]):
                 return ""
             again = _pass(model, inputs)
@@ -193,7 +199,7 @@ def _alike(model: VisionModel, one: torch.Tensor, other: torch.Tensor) -> bool:
     if not one.numel():
         return True
     part = max(_ROUNDING, 16 * torch.finfo(model.dtype).eps)
-    return bool(((one - other).abs() <= part * one.abs().max()).all())
+    return are_close(other, one, part, 0.0)
 
 
 def _picture(model: VisionModel) -> np.ndarray:

@@ -17,7 +17,7 @@ from untouched import fingerprint
 import camwidget as cw
 from camwidget.attribution.batched_inference import in_batches
 from camwidget.execution import device
-from camwidget.models.vision_model import weights_backup
+from camwidget.models import weights_backup
 from camwidget.models.weights_backup import backup_of
 from camwidget.widget.control import failures
 
@@ -376,7 +376,7 @@ def test_what_was_not_kept_cannot_be_saved(
     monkeypatch.setattr(failures, "responds", lambda at: False)
     ex = cw.Explorer(model, [PICTURE, PICTURE[::-1].copy()]).wait(30)
     monkeypatch.setattr(weights_backup, "is_elsewhere", lambda at: True)
-    monkeypatch.setattr(weights_backup.Spare, "refresh", lambda self: None)
+    monkeypatch.setattr(weights_backup.WeightsBackup, "refresh", lambda self: None)
     model.module.fault = is_lost
     ex.picture = 1
     ex.wait(30)

@@ -390,6 +390,7 @@ def test_an_index_links_by_what_files_are_called(
     assert f"{saved.explanation.target.label} {saved.probability:.2f}" in index.html
 
 
+@pytest.mark.full
 def test_no_widget_is_needed() -> None:
     code = "import sys, camwidget.export, camwidget.cli; assert not {'ipywidgets', 'bqplot'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -14,8 +14,8 @@ from inside import display_of, panels_of, parts_of, view_of
 import camwidget as cw
 from camwidget import zoo
 from camwidget.widget.panels.contact_sheet import ContactSheet, _lines
-from camwidget.widget.view.canvas import SharpCanvas
 from camwidget.widget.view import canvas
+from camwidget.widget.view.canvas import SharpCanvas
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -13,10 +13,10 @@ from ..attribution.explanation import Explanation
 from ..models.vision_model import VisionModel
 from .control.cache import Picture
 from .control.comparison import ARRANGEMENTS
-from .control.masked_prediction import MODES
 from .control.paint import PaintTrait
 from .explorer_parts import ExplorerParts
 from .host.lifetime import HeldWhileShown
+from .view.mask_settings import MODES
 
 __all__ = ["ExplorerTraits"]
 

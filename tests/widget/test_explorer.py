@@ -622,7 +622,7 @@ def test_odd_targets_are_refused_by_name(ex: cw.Explorer, target: Any) -> None:
 
 
 def test_sentences_add_up_and_claim_no_more_than_is_so(ex: cw.Explorer) -> None:
-    from camwidget.widget.control.masked_prediction import MaskSettings
+    from camwidget.widget.view.mask_settings import MaskSettings
     from camwidget.widget.view.messages import sentence
 
     exp = ex.explanation

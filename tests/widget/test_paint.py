@@ -17,7 +17,7 @@ from camwidget.analysis.mask_curve import mask_pixels
 from camwidget.errors import CamwidgetError, PictureError
 from camwidget.masking.ranks import rank_levels, top_mask
 from camwidget.masking.user_mask import decode, encode
-from camwidget.widget.control.masked_prediction import MaskSettings
+from camwidget.widget.view.mask_settings import MaskSettings
 from camwidget.widget.view.messages import sentence
 
 SIZE = (192, 192)

@@ -390,7 +390,8 @@ def test_an_interrupt_reaches_the_others(caplog: pytest.LogCaptureFixture) -> No
     heard: list[str] = []
     interrupts = Interrupts(lambda: None)
     works = [
-        interrupts.cancelling(cancel, iter("ab")) for cancel in (boom, lambda: heard.append("second"))
+        interrupts.cancelling(cancel, iter("ab"))
+        for cancel in (boom, lambda: heard.append("second"))
     ]
     for work in works:
         next(work)

@@ -15,10 +15,10 @@ from ...export.selection import quantity_of
 from ...runtime.error_reports import error_text
 from ..view import messages
 from ..view.display import Display
+from ..view.mask_settings import MaskSettings
 from .cache import Picture
 from .comparison import ComparedInputs, class_of, difference, model_names, resolve, why_apart
 from .map_request import COMPARED_JOBS, MapRequest, MapResult
-from .masked_prediction import MaskSettings
 from .prompt_control import PromptController
 
 __all__ = ["ComparedMap", "ComparedRequest"]

@@ -6,7 +6,7 @@ from ...execution.device import by_name, faults_named, is_lost, responds
 from ...models.weights_backup import backup_of
 from ...runtime.error_reports import error_text, log_error
 from .context import ExplorerContext
-from .requests import RequestController
+from .request_controller import RequestController
 
 __all__ = ["FailureHandler"]
 

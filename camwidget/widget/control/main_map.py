@@ -15,11 +15,11 @@ from ...execution.structure_copy import weight_marks
 from ...masking.inpainting import INPAINTINGS
 from ..view import messages
 from ..view.display import Display, DrawnMap
+from ..view.mask_settings import MaskSettings
 from .cache import ModelCache, Picture
 from .class_probe import ClassProbe
 from .map_location import MapLocation
 from .map_request import COMPARED_JOBS, MAIN_JOBS, MapInputs, MapRequest, MapResult
-from .masked_prediction import MaskSettings
 from .prompt_control import PromptController
 from .truth_overlay import TruthOverlay
 from .worker import Worker

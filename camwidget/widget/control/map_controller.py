@@ -16,12 +16,11 @@ from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
 from ...execution.device import is_lost
 from ..host.interrupts import interrupts
+from ..view.mask_settings import MaskSettings, is_unmasked
 from .cache import Picture
 from .map_request import MapInputs, MapJobs, MapResult
 from .masked_prediction import (
-    MaskSettings,
     inpainted_payload,
-    is_unmasked,
     mask_picture,
     predict_masked,
     refine_curve,

@@ -6,14 +6,20 @@ from typing import Any
 
 from ...analysis.localizing import best_overlap, localize, points_at
 from ...attribution.explanation import Explanation
-from ...images.ground_truth import ObjectLocations
+from ...images.ground_truth import ObjectLocations, find_objects
 from ...models.vision_model import VisionModel
 from ...runtime.caches import BoundedCache, size_of
-from ..panels.scoring import objects
 from ..view import messages
 from .cache import Picture
 
-__all__ = ["MapLocation"]
+__all__ = ["MapLocation", "locate_objects"]
+
+
+def locate_objects(picture: Picture, model: VisionModel, target: int) -> ObjectLocations | None:
+    """Where the objects of a class are, at the model's size; None where the picture carries no ground truth."""
+    if picture.truth is None:
+        return None
+    return find_objects(picture.truth, model.classes[target], model.text, model.preprocess)
 
 
 class MapLocation:
@@ -53,4 +59,4 @@ class MapLocation:
 
     def _true(self, picture: Picture, model: VisionModel, target: int) -> ObjectLocations | None:
         key = (picture, model.classes[target], model.text)
-        return self._where.get(key, lambda: objects(picture, model, target))
+        return self._where.get(key, lambda: locate_objects(picture, model, target))

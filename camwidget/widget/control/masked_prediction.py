@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
-from ...analysis import mask_curve
 from ...analysis.mask_curve import (
     MaskCurve,
     curve_of,
@@ -23,47 +22,21 @@ from ...attribution.explanation import Explanation
 from ...images.conversion import shades
 from ...masking.baselines import RecentFills
 from ...masking.inpainting import INPAINTINGS
-from ...masking.user_mask import hides
 from ...models.vision_model import VisionModel
 from ...runtime.caches import make_room
+from ..view.mask_settings import MaskSettings
 
 __all__ = [
-    "MODES",
-    "UNMASKED",
-    "MaskSettings",
     "inpainted_payload",
-    "is_unmasked",
     "mask_picture",
     "predict_masked",
     "refine_curve",
     "replaced_pixels",
 ]
 
-#: Beside removing and keeping, the picture times its map.
-MODES = (*mask_curve.MODES, "multiply")
-
 #: Points of a complete curve; each pass of ``_PASSES`` adds those between the ones before.
 _STEPS = 21
 _PASSES = ((0, 5, 10, 15, 20), (2, 7, 12, 17, 3, 8, 13, 18), (1, 4, 6, 9, 11, 14, 16, 19))
-
-
-#: Where the slider masks nothing: (mode, fraction).
-UNMASKED = (("remove", 0.0), ("keep", 1.0))
-
-
-class MaskSettings(NamedTuple):
-    """How a picture is masked: by its map first, then by what is painted on it."""
-
-    mode: str
-    baseline: str
-    fraction: float
-    paint: np.ndarray | None = None
-
-
-def is_unmasked(mask: MaskSettings, explanation: Explanation) -> bool:
-    """Whether a mask hides nothing. A map of zeros ranks nothing, so it masks nothing."""
-    at_end = (mask.mode, mask.fraction) in UNMASKED
-    return (explanation.is_empty or at_end) and not hides(mask.paint)
 
 
 def replaced_pixels(

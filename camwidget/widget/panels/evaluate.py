@@ -15,6 +15,7 @@ import numpy as np
 from ...metrics import Metric, get_metric, list_metrics
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
+from ..control.map_location import locate_objects
 from ..control.map_request import MapRequest
 from ..control.prompt_control import PromptController
 from ..control.worker import Worker
@@ -30,7 +31,7 @@ from .score_table import (
     table_rows,
     values_of,
 )
-from .scoring import MethodScores, lacks, objects, score_methods
+from .scoring import MethodScores, lacks, score_methods
 
 __all__ = ["EvaluatePanel"]
 
@@ -190,7 +191,10 @@ class EvaluatePanel(ipywidgets.Box):
         shown = self._shown
         assert shown is not None and shown.target is not None
         model = self._prompts.cache(shown.picture, shown.text).model
-        where, name = objects(shown.picture, model, shown.target), model.classes[shown.target]
+        where, name = (
+            locate_objects(shown.picture, model, shown.target),
+            model.classes[shown.target],
+        )
         is_quantity = model.scores == "value"
         self._metrics = offered = [
             metric_choice(m, lacks(m, where, name, is_quantity=is_quantity)) for m in list_metrics()

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 
 from ...attribution.methods import get_method
-from ...images.ground_truth import ObjectLocations, find_objects
+from ...images.ground_truth import ObjectLocations
 from ...metrics import Case, Metric, Score, ScoredPicture, score_steps
 from ...metrics.measuring import case_of
-from ...models.vision_model import VisionModel
 from ...runtime.error_reports import error_text
 from ..control.cache import ModelCache, Picture
+from ..control.map_location import locate_objects
 
-__all__ = ["MethodScores", "lacks", "objects", "score_methods"]
+__all__ = ["MethodScores", "lacks", "score_methods"]
 
 #: What part of the work the maps are taken to be: the passes of the metrics are counted only once there are maps.
 _QUICK_MAPS, _SLOW_MAPS = 0.05, 0.5
@@ -63,13 +63,6 @@ def lacks(
     return None
 
 
-def objects(picture: Picture, model: VisionModel, target: int) -> ObjectLocations | None:
-    """Where the objects of a class are, at the model's size; None where the picture does not say."""
-    if picture.truth is None:
-        return None
-    return find_objects(picture.truth, model.classes[target], model.text, model.preprocess)
-
-
 def score_methods(
     cache: ModelCache,
     picture: Picture,
@@ -86,7 +79,7 @@ def score_methods(
     model = cache.model
     unmasked = torch.from_numpy(cache.probabilities(picture))
     subject = ScoredPicture(model, cache.pixels(picture).to(model.device), unmasked)
-    subject.where = lambda index: objects(picture, model, index)
+    subject.where = lambda index: locate_objects(picture, model, index)
     names = {}
     part = _SLOW_MAPS if any(get_method(m).slow for m in methods) else _QUICK_MAPS
     for number, name in enumerate(methods):

@@ -25,9 +25,10 @@ from ...models.scores import decimals, number_text
 from ...plotting import ACCENT, NEUTRAL, class_colors, new_figure
 from ..control.context import ExplorerContext, ExplorerValues
 from ..control.map_request import MapInputs, MapResult
-from ..control.masked_prediction import MaskSettings, is_unmasked, mask_picture
-from ..control.requests import RequestController
+from ..control.masked_prediction import mask_picture
+from ..control.request_controller import RequestController
 from ..view.charts import line_colors
+from ..view.mask_settings import MaskSettings, is_unmasked
 from ..view.synced_traits import View
 
 __all__ = ["PANELS", "PaperFigure", "check_figure", "explorer_figure"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ...loading.loader import DEFAULT_MODEL
 from ...models.vision_model import VisionModel
 from ..control.cache import Picture
-from ..control.masked_prediction import UNMASKED
+from ..view.mask_settings import UNMASKED
 from .picture_sources import MOST, PictureSources, literal
 from .state import STYLE_TRAITS, State, StateContext, default_of, read_state
 

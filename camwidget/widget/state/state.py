@@ -17,7 +17,7 @@ from ...models.vision_model import VisionModel
 from .. import _compat
 from ..control.context import TWO_WAY_TRAITS, ExplorerContext
 from ..control.paint import PaintController
-from ..control.requests import RequestController
+from ..control.request_controller import RequestController
 
 __all__ = [
     "MAP_KEYS",

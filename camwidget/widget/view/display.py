@@ -18,7 +18,7 @@ from ...masking.baselines import baseline_names
 from ...models.vision_model import VisionModel
 from ...plotting import DIFFERENCE, lookup_tables
 from ...runtime import fork_safety
-from ..control.masked_prediction import MaskSettings
+from ..view.mask_settings import MaskSettings
 from . import messages
 from .charts import ClassBars, CurveChart, line_colors
 from .synced_traits import View

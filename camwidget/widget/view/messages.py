@@ -12,7 +12,7 @@ from ...masking.user_mask import covered
 from ...models.prediction import Prediction
 from ...models.scores import decimals, number_text
 from ...models.vision_model import VisionModel
-from ..control.masked_prediction import UNMASKED, MaskSettings
+from ..view.mask_settings import UNMASKED, MaskSettings
 
 __all__ = ["box", "growing", "picked_sentence", "sentence", "status", "truth"]
 

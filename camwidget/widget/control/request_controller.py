@@ -10,6 +10,7 @@ import numpy as np
 from ...errors import PictureError
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
+from ..view.mask_settings import MaskSettings
 from .cache import Picture
 from .compared_map import ComparedMap, ComparedRequest
 from .comparison import ComparedInputs
@@ -17,7 +18,7 @@ from .context import TWO_WAY_TRAITS, ExplorerContext
 from .main_map import MainMap
 from .map_controller import MapController
 from .map_request import MapInputs, MapRequest, MapResult
-from .masked_prediction import MaskSettings, replaced_pixels
+from .masked_prediction import replaced_pixels
 from .paint import PaintController
 from .pictures import named_picture
 

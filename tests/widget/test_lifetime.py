@@ -17,6 +17,7 @@ import torch
 from inside import panels_of, receive, view_of
 from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets.widgets.widget import _instances
+from prompted import question_model, squares
 from torch import nn
 
 import camwidget as cw
@@ -81,6 +82,16 @@ def test_twenty_explorers_opened_and_closed_leave_nothing(make: Callable[[], cw.
         ex.wait(60).close()
     left.check()
     assert ex.explanation is not None, "what was computed last can still be read"
+
+
+def test_a_closed_explorer_that_is_held_remembers_nothing_computed_under_a_text() -> None:
+    left = Left()
+    ex = cw.Explorer(question_model(), [squares("red", "blue")], compare={"method": "layercam"})
+    ex.wait(60)
+    ex.text, ex.fraction = "anything blue", 0.5
+    ex.wait(60).close()
+    left.check()
+    assert ex.masked.any() and ex.difference is not None
 
 
 def test_an_explorer_goes_with_the_last_who_holds_it(make: Callable[[], cw.Explorer]) -> None:

@@ -73,7 +73,7 @@ def test_everything_else_than_the_defaults(closing: Closer, textures: cw.VisionM
     scope = run(ex, closing)
     assert len(view_of(scope["ex"]).rows) == 4
     assert 'ex.state = {"opacity": 0.4, "colormap": "viridis"}' in ex.code
-    said = dict(zip(scope["said"].names, scope["said"].probabilities, strict=True))
+    said = dict(zip(scope["prediction"].names, scope["prediction"].probabilities, strict=True))
     row = view_of(ex).rows[0]
     assert said[row["name"]] == pytest.approx(view_of(ex).masked[0], abs=1e-6)
     np.testing.assert_allclose(scope["curve"].probability, ex.curve.probability, atol=1e-6)
@@ -103,7 +103,7 @@ def test_paint_comes_with_every_kind_of_mask(
     assert bool(view_of(ex).masked) == bool({"said", "change"} & set(scope))
     ex.mask = np.tri(192, dtype=np.int8) - 2 * np.tri(192, k=-90, dtype=np.int8)
     scope = run(ex, closing)
-    said = dict(zip(scope["said"].names, scope["said"].probabilities, strict=True))
+    said = dict(zip(scope["prediction"].names, scope["prediction"].probabilities, strict=True))
     rows = zip(view_of(ex).rows, view_of(ex).masked, strict=True)
     both = {row["name"]: value for row, value in rows if row["name"] in said}
     assert both and {name: said[name] for name in both} == pytest.approx(both, abs=1e-6)
@@ -128,7 +128,7 @@ def test_other_models_and_their_texts(name: str, closing: Closer) -> None:
     ex.wait(60)
     ex.target = ex.model.classes[-1]
     scope = run(ex, closing)
-    assert ("told" in scope) == (ex.model.prompt is not None)
+    assert ("prompted" in scope) == (ex.model.prompt is not None)
 
 
 @pytest.mark.full

@@ -279,15 +279,15 @@ def test_that_an_error_cannot_be_shown(caplog: pytest.LogCaptureFixture) -> None
     def job() -> None:
         raise RuntimeError("first")
 
-    session = Worker(("one",), boom)
-    session.submit("one", job)
-    assert session.wait(60)
+    worker = Worker(("one",), boom)
+    worker.submit("one", job)
+    assert worker.wait(60)
     kinds = [r.exc_info[0] for r in caplog.records if r.exc_info]
     assert kinds == [RuntimeError, Boom]
     done: list[int] = []
-    session.submit("one", lambda: done.append(1))
-    assert session.wait(60) and done == [1]
-    session.close()
+    worker.submit("one", lambda: done.append(1))
+    assert worker.wait(60) and done == [1]
+    worker.close()
 
 
 # -- the panels ------------------------------------------------------------------------------

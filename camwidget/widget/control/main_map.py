@@ -181,6 +181,8 @@ class MainMap:
     def forget(self) -> None:
         """Let go of what was shown: the explorer is closed."""
         self._drawn = None
+        self._truths.forget()
+        self._locations.forget()
 
     # -- what follows a map ----------------------------------------------------------------
 

@@ -28,6 +28,10 @@ class MapLocation:
     def __init__(self) -> None:
         self._where: BoundedCache[ObjectLocations | None] = BoundedCache(96, size_of)
 
+    def forget(self) -> None:
+        """Forget everything."""
+        self._where.clear()
+
     def payload(
         self, picture: Picture, model: VisionModel, target: int, explanation: Explanation | None
     ) -> dict[str, Any]:

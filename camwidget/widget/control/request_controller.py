@@ -225,8 +225,11 @@ class RequestController:
         self._context.worker.submit("pick", lambda: self._find_pixel_classes(x, y))
 
     def forget(self) -> None:
-        """Let go of the maps shown: the explorer is closed."""
+        """Let go of what was computed for the maps shown: the explorer is closed."""
         self._main_map.forget()
+        for result in (self.main.result, self.compared.result):
+            if result is not None:
+                result.inputs.cache.forget()
 
     # -- what follows a change -------------------------------------------------------------
 

@@ -38,6 +38,11 @@ class TruthOverlay:
         self._paths: BoundedCache[list[str]] = BoundedCache(32, size_of)
         self._evidence: BoundedCache[_TrueEvidence | None] = BoundedCache(96, size_of)
 
+    def forget(self) -> None:
+        """Forget everything."""
+        for cache in (self._masks, self._paths, self._evidence):
+            cache.clear()
+
     def payload(
         self, picture: Picture, model: VisionModel, target: int, explanation: Explanation | None
     ) -> dict[str, Any]:

@@ -115,8 +115,8 @@ def _maps(now: State, model: VisionModel, picture: str, is_empty: bool) -> list[
     name, lines = "model", [f"image = {picture}"]
     if now["text"]:
         assert model.prompt is not None
-        lines.append(f"told = model.given({model.prompt.name}={literal(now['text'])})")
-        name = "told"
+        lines.append(f"prompted = model.given({model.prompt.name}={literal(now['text'])})")
+        name = "prompted"
     target = [] if now["target"] is None else [literal(now["target"])]
     method = [f"method={literal(now['method'])}"] if now["method"] != "gradcam" else []
     layer = [f"layer={literal(now['layer'])}"] if now["layer"] != model.default_layer else []
@@ -134,12 +134,12 @@ def _maps(now: State, model: VisionModel, picture: str, is_empty: bool) -> list[
             arguments = [under, "pixels", "paint", literal(now["baseline"])]
             lines.append(f"pixels = {pixels}")
             lines += _call("masked = cw.analysis.mask_curve.paint_pixels(", arguments)
-            lines.append(f"said = {name}.prediction({name}.logits(masked[None])[0])")
+            lines.append(f"prediction = {name}.prediction({name}.logits(masked[None])[0])")
         elif not is_empty:
             lines += _call("change = cw.confidence_change(", [name, "image", "exp", *target])
     elif (mode, fraction) not in UNMASKED or paint:
         arguments = [pixels, "cw.masking.ranks.rank_levels(exp)", f"[{literal(fraction)}]", *how]
         lines += _call("masked = cw.analysis.mask_curve.mask_pixels(", arguments)
-        lines.append(f"said = {name}.prediction({name}.logits(masked)[0])")
+        lines.append(f"prediction = {name}.prediction({name}.logits(masked)[0])")
         lines += _call("curve = cw.mask_curve(", [name, "image", "exp", *target, *how])
     return lines

@@ -66,20 +66,106 @@ function isPanels(element) {
   return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
 }
 
-// src/view/watch.ts
-function watch(model, keys, signal, update) {
-  let waiting = false;
-  const later = () => {
-    if (waiting) return;
-    waiting = true;
+// src/core/parse.ts
+function fields(value) {
+  return typeof value === "object" && value !== null ? value : {};
+}
+function list(value) {
+  return Array.isArray(value) ? value : [];
+}
+function text(value, otherwise = "") {
+  return typeof value === "string" ? value : otherwise;
+}
+function number(value, otherwise) {
+  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
+}
+function numbers(value) {
+  return list(value).map((item) => number(item, Number.NaN));
+}
+
+// src/view/syncedTraits.ts
+var DEFAULTS = {
+  scene: {},
+  explanation: {},
+  target: -1,
+  rows: [],
+  masked: [],
+  first_now: {},
+  curve_names: [],
+  quantity: {},
+  class_names: [],
+  methods: [],
+  method: "",
+  layers: [],
+  layer: "",
+  stages: {},
+  evidence: {},
+  mode: "remove",
+  modes: [],
+  baseline: "blur",
+  baselines: [],
+  fraction: 0,
+  paint: {},
+  filled: {},
+  opacity: 0.65,
+  overlay: true,
+  cells: false,
+  contour: 0,
+  colormap: "inferno",
+  colormaps: {},
+  pictures: [],
+  picture: -1,
+  strip: {},
+  prompt: {},
+  text_error: "",
+  truth: {},
+  truthful: false,
+  outlines: false,
+  box: {},
+  boxes: false,
+  models: [],
+  compare: {},
+  arrangement: "side",
+  divider: 0.5,
+  difference_colors: new Uint8Array(),
+  other: {},
+  other_scene: {},
+  other_state: {},
+  other_answer: {},
+  other_filled: {},
+  undoable: false,
+  redoable: false,
+  code: "",
+  sentence: "",
+  status: "",
+  busy: false,
+  pending: false,
+  progress: -1,
+  partial: false,
+  cancellable: false,
+  error: "",
+  here: {},
+  missing: ""
+};
+
+// src/view/model.ts
+function write(model, values) {
+  for (const name of Object.keys(values)) model.set(name, values[name]);
+  model.save_changes();
+}
+function watch(model, names, signal, update) {
+  let isScheduled = false;
+  const schedule = () => {
+    if (isScheduled) return;
+    isScheduled = true;
     queueMicrotask(() => {
-      waiting = false;
+      isScheduled = false;
       if (!signal.aborted) update();
     });
   };
-  for (const key of keys) {
-    model.on(`change:${key}`, later);
-    signal.addEventListener("abort", () => model.off(`change:${key}`, later));
+  for (const name of names) {
+    model.on(`change:${name}`, schedule);
+    signal.addEventListener("abort", () => model.off(`change:${name}`, schedule));
   }
   update();
 }
@@ -93,20 +179,8 @@ function bytes(value) {
 }
 
 // src/quiz/cards.ts
-function fields(value) {
-  return typeof value === "object" && value !== null ? value : {};
-}
-function list(value) {
-  return Array.isArray(value) ? value : [];
-}
-function text(value) {
-  return typeof value === "string" ? value : "";
-}
 function count(value) {
   return typeof value === "number" && Number.isFinite(value) && value > 0 ? value : 0;
-}
-function numbers(value) {
-  return list(value).filter((item) => typeof item === "number");
 }
 function outline(value) {
   const { name, path, width, height, x, y } = fields(value);
@@ -132,7 +206,7 @@ function card(value) {
   return {
     prompt: text(prompt),
     pictures: pictures(shown),
-    options: list(options).map(text),
+    options: list(options).map((option) => text(option)),
     right: numbers(right),
     reveal: text(reveal),
     values: Array.isArray(values) ? numbers(values) : null,
@@ -215,23 +289,19 @@ var Game = class {
     const asked = this.card(at);
     if (asked === null || this.choice(at) !== null || option >= asked.options.length) return;
     const answers = Array.from({ length: this.total }, (_, k) => k === at ? option : this.choice(k));
-    this.write({ answers });
+    write(this.model, { answers });
   }
   next() {
     if (this.number < this.total && this.done(this.number)) this.show(this.number + 1);
   }
-  show(number) {
-    this.write({ number });
+  show(number2) {
+    write(this.model, { number: number2 });
   }
   restart() {
-    this.write({ answers: Array.from({ length: this.total }, () => null), number: 0 });
+    write(this.model, { answers: Array.from({ length: this.total }, () => null), number: 0 });
   }
   verdicts() {
     return Array.from({ length: this.total }, (_, at) => this.verdict(at)).filter((found) => found !== null);
-  }
-  write(values) {
-    for (const [key, value] of Object.entries(values)) this.model.set(key, value);
-    this.model.save_changes();
   }
 };
 
@@ -461,8 +531,18 @@ function row(game, at, addresses) {
   return make("li", "camwidget-quiz-item", {}, open);
 }
 
+// src/quiz/syncedTraits.ts
+var DEFAULTS2 = {
+  number: 0,
+  answers: [],
+  total: 0,
+  cards: [],
+  title: "",
+  source: "",
+  scale: ""
+};
+
 // src/quiz/quiz.ts
-var TRAITS = ["total", "cards", "number", "answers", "title", "source", "scale"];
 function mount(model, root, signal) {
   new View(model, root, signal);
 }
@@ -487,7 +567,7 @@ var View = class {
     this.card.addEventListener("keydown", (event) => this.press(event), { signal });
     holdFocus(root, this.card, signal);
     signal.addEventListener("abort", () => this.card.remove());
-    watch(model, TRAITS, signal, () => this.update());
+    watch(model, Object.keys(DEFAULTS2), signal, () => this.update());
   }
   update() {
     const { game } = this;
@@ -501,31 +581,31 @@ var View = class {
   }
   head() {
     const { game } = this;
-    const { number, total } = game;
+    const { number: number2, total } = game;
     setText(this.title, game.title === "" ? "Quiz" : game.title);
-    const place = number < total ? `Question ${number + 1} of ${total}` : "Score";
+    const place = number2 < total ? `Question ${number2 + 1} of ${total}` : "Score";
     setText(this.place, place);
     setAttribute(this.card, "aria-label", `${this.title.textContent}: ${place}`);
     fit(this.marks, total, () => make("li", "camwidget-quiz-mark")).forEach((mark2, at) => {
       const found = game.verdict(at);
       setText(mark2, found === null ? "" : MARK[found]);
       mark2.dataset["verdict"] = found ?? "";
-      setAttribute(mark2, "aria-current", String(at === number));
+      setAttribute(mark2, "aria-current", String(at === number2));
       setAttribute(mark2, "title", `Question ${at + 1}${found === null ? "" : `: ${WORD[found].toLowerCase()}`}`);
     });
   }
   /** Shows another page where there is one to show; whether there was. */
   turn() {
     const { game } = this;
-    const { number, total } = game;
-    const asked = number < total ? game.card(number) : null;
-    const state2 = number < total ? asked === null ? "waits" : "" : String([game.total, game.finished]);
-    const wanted = `${number} ${state2}`;
+    const { number: number2, total } = game;
+    const asked = number2 < total ? game.card(number2) : null;
+    const state2 = number2 < total ? asked === null ? "waits" : "" : String([game.total, game.finished]);
+    const wanted = `${number2} ${state2}`;
     if (this.shown === wanted) return false;
     this.shown = wanted;
-    this.page = asked === null ? null : new QuestionPage(game, number, asked, this.addresses);
+    this.page = asked === null ? null : new QuestionPage(game, number2, asked, this.addresses);
     const score = () => scorePage(game, this.addresses);
-    this.body.replaceChildren(this.page?.element ?? (number < total ? waits(number) : score()));
+    this.body.replaceChildren(this.page?.element ?? (number2 < total ? waits(number2) : score()));
     return true;
   }
   press(event) {
@@ -540,12 +620,12 @@ var View = class {
 function pressable(target) {
   return target instanceof HTMLButtonElement && target.getAttribute("aria-disabled") !== "true";
 }
-function waits(number) {
+function waits(number2) {
   return make(
     "div",
     "camwidget-quiz-page camwidget-quiz-waits",
     { role: "status" },
-    `Preparing question ${number + 1} …`,
+    `Preparing question ${number2 + 1} …`,
     make("div", "camwidget-quiz-line", { "aria-hidden": "true" }, make("div", "camwidget-quiz-runner"))
   );
 }

@@ -39,6 +39,29 @@ function fit(parent, count, create) {
   return Array.from(parent.children);
 }
 
+// src/core/parse.ts
+function fields(value) {
+  return typeof value === "object" && value !== null ? value : {};
+}
+function list(value) {
+  return Array.isArray(value) ? value : [];
+}
+function text(value, otherwise = "") {
+  return typeof value === "string" ? value : otherwise;
+}
+function number(value, otherwise) {
+  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
+}
+function unit(value, otherwise) {
+  return clamp(number(value, otherwise), 0, 1);
+}
+function clamp(value, low, high) {
+  return Math.min(high, Math.max(low, value));
+}
+function texts(value) {
+  return list(value).filter((item) => typeof item === "string");
+}
+
 // src/view/dom/radioGroup.ts
 var SLOW = "reruns the model many times";
 function fillLabel(of, label, slow) {
@@ -49,42 +72,96 @@ function slowMark() {
   return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
 }
 
-// src/view/watch.ts
-function watch(model, keys, signal, update) {
-  let waiting = false;
-  const later = () => {
-    if (waiting) return;
-    waiting = true;
+// src/view/syncedTraits.ts
+var DEFAULTS = {
+  scene: {},
+  explanation: {},
+  target: -1,
+  rows: [],
+  masked: [],
+  first_now: {},
+  curve_names: [],
+  quantity: {},
+  class_names: [],
+  methods: [],
+  method: "",
+  layers: [],
+  layer: "",
+  stages: {},
+  evidence: {},
+  mode: "remove",
+  modes: [],
+  baseline: "blur",
+  baselines: [],
+  fraction: 0,
+  paint: {},
+  filled: {},
+  opacity: 0.65,
+  overlay: true,
+  cells: false,
+  contour: 0,
+  colormap: "inferno",
+  colormaps: {},
+  pictures: [],
+  picture: -1,
+  strip: {},
+  prompt: {},
+  text_error: "",
+  truth: {},
+  truthful: false,
+  outlines: false,
+  box: {},
+  boxes: false,
+  models: [],
+  compare: {},
+  arrangement: "side",
+  divider: 0.5,
+  difference_colors: new Uint8Array(),
+  other: {},
+  other_scene: {},
+  other_state: {},
+  other_answer: {},
+  other_filled: {},
+  undoable: false,
+  redoable: false,
+  code: "",
+  sentence: "",
+  status: "",
+  busy: false,
+  pending: false,
+  progress: -1,
+  partial: false,
+  cancellable: false,
+  error: "",
+  here: {},
+  missing: ""
+};
+
+// src/view/model.ts
+function write(model, values) {
+  for (const name of Object.keys(values)) model.set(name, values[name]);
+  model.save_changes();
+}
+function watch(model, names, signal, update) {
+  let isScheduled = false;
+  const schedule = () => {
+    if (isScheduled) return;
+    isScheduled = true;
     queueMicrotask(() => {
-      waiting = false;
+      isScheduled = false;
       if (!signal.aborted) update();
     });
   };
-  for (const key of keys) {
-    model.on(`change:${key}`, later);
-    signal.addEventListener("abort", () => model.off(`change:${key}`, later));
+  for (const name of names) {
+    model.on(`change:${name}`, schedule);
+    signal.addEventListener("abort", () => model.off(`change:${name}`, schedule));
   }
   update();
 }
 
 // src/table/traits.ts
-function fields(value) {
-  return typeof value === "object" && value !== null ? value : {};
-}
-function list(value) {
-  return Array.isArray(value) ? value.map(fields) : [];
-}
-function text(value, otherwise = "") {
-  return typeof value === "string" ? value : otherwise;
-}
-function texts(value) {
-  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
-}
-function share(value) {
-  return typeof value === "number" && value > 0 ? Math.min(1, value) : 0;
-}
 function choices(value) {
-  return list(value).map(({ name, label, group, tip, reason, slow }) => ({
+  return list(value).map(fields).map(({ name, label, group, tip, reason, slow }) => ({
     name: text(name),
     label: text(label, text(name)),
     group: text(group),
@@ -94,7 +171,7 @@ function choices(value) {
   }));
 }
 function columns(value) {
-  return list(value).map(({ name, label, tip, better }) => ({
+  return list(value).map(fields).map(({ name, label, tip, better }) => ({
     name: text(name),
     label: text(label, text(name)),
     tip: text(tip),
@@ -102,11 +179,11 @@ function columns(value) {
   }));
 }
 function rows(value) {
-  return list(value).map(({ name, label, color, cells }) => ({
+  return list(value).map(fields).map(({ name, label, color, cells }) => ({
     name: text(name),
     label: text(label, text(name)),
     color: text(color),
-    cells: list(cells).map(cell)
+    cells: list(cells).map(fields).map(cell)
   }));
 }
 function cell({ value, text: shown, note, best, waits }) {
@@ -186,8 +263,7 @@ var Chooser = class {
     if (chip === null || name === void 0 || chip.getAttribute("aria-disabled") === "true") return;
     const before = texts(this.model.get(this.chosen));
     const after = before.includes(name) ? before.filter((one) => one !== name) : [...before, name];
-    this.model.set(this.chosen, after);
-    this.model.save_changes();
+    write(this.model, { [this.chosen]: after });
   }
 };
 function show(chip, { name, label, tip, reason, slow }, chosen) {
@@ -213,7 +289,7 @@ function goLine(model, signal) {
   );
   watch(model, ["running", "ready", "progress", "message", "wrong"], signal, () => {
     const running = model.get("running") === true;
-    const percent = Math.round(100 * share(model.get("progress")));
+    const percent = Math.round(100 * unit(model.get("progress"), 0));
     setText(press, running ? "Cancel" : "Start");
     press.title = running ? "Stop; what is finished stays" : "Score the maps of the picture, class and layer that are shown";
     press.disabled = !running && model.get("ready") !== true;
@@ -284,8 +360,7 @@ var ScoreGrid = class {
   sort(target) {
     const head = target instanceof Element ? target.closest("th") : null;
     if (head === null) return;
-    this.model.set("order", turned(order(this.model.get("order")), head.dataset["name"] ?? ""));
-    this.model.save_changes();
+    write(this.model, { order: turned(order(this.model.get("order")), head.dataset["name"] ?? "") });
   }
   pick(target) {
     const row = target instanceof Element ? target.closest("tr") : null;

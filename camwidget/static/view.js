@@ -12,6 +12,148 @@ function entry(mount2) {
   };
 }
 
+// src/core/parse.ts
+function fields(value) {
+  return typeof value === "object" && value !== null ? value : {};
+}
+function list(value) {
+  return Array.isArray(value) ? value : [];
+}
+function text(value, otherwise = "") {
+  return typeof value === "string" ? value : otherwise;
+}
+function number(value, otherwise) {
+  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
+}
+function flag(value, otherwise) {
+  return typeof value === "boolean" ? value : otherwise;
+}
+function unit(value, otherwise) {
+  return clamp(number(value, otherwise), 0, 1);
+}
+function clamp(value, low, high) {
+  return Math.min(high, Math.max(low, value));
+}
+function texts(value) {
+  return list(value).filter((item) => typeof item === "string");
+}
+function numbers(value) {
+  return list(value).map((item) => number(item, Number.NaN));
+}
+function plain(value, defaults, name) {
+  const isValid = typeof value === typeof defaults[name] && !(typeof value === "number" && !Number.isFinite(value));
+  return isValid ? value : defaults[name];
+}
+
+// src/view/syncedTraits.ts
+var DEFAULTS = {
+  scene: {},
+  explanation: {},
+  target: -1,
+  rows: [],
+  masked: [],
+  first_now: {},
+  curve_names: [],
+  quantity: {},
+  class_names: [],
+  methods: [],
+  method: "",
+  layers: [],
+  layer: "",
+  stages: {},
+  evidence: {},
+  mode: "remove",
+  modes: [],
+  baseline: "blur",
+  baselines: [],
+  fraction: 0,
+  paint: {},
+  filled: {},
+  opacity: 0.65,
+  overlay: true,
+  cells: false,
+  contour: 0,
+  colormap: "inferno",
+  colormaps: {},
+  pictures: [],
+  picture: -1,
+  strip: {},
+  prompt: {},
+  text_error: "",
+  truth: {},
+  truthful: false,
+  outlines: false,
+  box: {},
+  boxes: false,
+  models: [],
+  compare: {},
+  arrangement: "side",
+  divider: 0.5,
+  difference_colors: new Uint8Array(),
+  other: {},
+  other_scene: {},
+  other_state: {},
+  other_answer: {},
+  other_filled: {},
+  undoable: false,
+  redoable: false,
+  code: "",
+  sentence: "",
+  status: "",
+  busy: false,
+  pending: false,
+  progress: -1,
+  partial: false,
+  cancellable: false,
+  error: "",
+  here: {},
+  missing: ""
+};
+var OFFLINE = /* @__PURE__ */ new Set([
+  "mode",
+  "baseline",
+  "fraction",
+  "paint",
+  "opacity",
+  "overlay",
+  "cells",
+  "contour",
+  "colormap",
+  "outlines",
+  "boxes",
+  "arrangement",
+  "divider",
+  "error"
+]);
+
+// src/view/model.ts
+function trait(model, name) {
+  return plain(model.get(name), DEFAULTS, name);
+}
+function portion(model, name) {
+  return clamp(trait(model, name), 0, 1);
+}
+function write(model, values) {
+  for (const name of Object.keys(values)) model.set(name, values[name]);
+  model.save_changes();
+}
+function watch(model, names, signal, update) {
+  let isScheduled = false;
+  const schedule = () => {
+    if (isScheduled) return;
+    isScheduled = true;
+    queueMicrotask(() => {
+      isScheduled = false;
+      if (!signal.aborted) update();
+    });
+  };
+  for (const name of names) {
+    model.on(`change:${name}`, schedule);
+    signal.addEventListener("abort", () => model.off(`change:${name}`, schedule));
+  }
+  update();
+}
+
 // src/core/bytes.ts
 function bytes(value) {
   if (ArrayBuffer.isView(value)) {
@@ -158,30 +300,6 @@ function unpackBits(packed, size) {
 }
 
 // src/view/traits.ts
-function fields(value) {
-  return typeof value === "object" && value !== null ? value : {};
-}
-function list(value) {
-  return Array.isArray(value) ? value : [];
-}
-function text(value, otherwise = "") {
-  return typeof value === "string" ? value : otherwise;
-}
-function number(value, otherwise) {
-  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
-}
-function flag(value, otherwise) {
-  return typeof value === "boolean" ? value : otherwise;
-}
-function unit(value, otherwise) {
-  return Math.min(1, Math.max(0, number(value, otherwise)));
-}
-function texts(value) {
-  return list(value).filter((item) => typeof item === "string");
-}
-function numbers(value) {
-  return list(value).map((item) => number(item, Number.NaN));
-}
 function mode(value) {
   return value === "keep" || value === "multiply" ? value : "remove";
 }
@@ -407,12 +525,12 @@ function nudgeFraction(context, percents) {
   context.write({ fraction: Math.min(100, Math.max(0, next)) / 100 });
 }
 function stepPicture(context, by) {
-  const next = number(context.model.get("picture"), -1) + by;
+  const next = trait(context.model, "picture") + by;
   if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
 }
 function nextMethod(context) {
   const all = methods(context.model.get("methods"));
-  const now = all.findIndex(({ name }) => name === text(context.model.get("method")));
+  const now = all.findIndex(({ name }) => name === trait(context.model, "method"));
   const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
   const next = onwards.find(({ reason, slow }) => reason === null && !slow);
   if (next !== void 0) context.write({ method: next.name });
@@ -425,14 +543,14 @@ function pickRow(context, at) {
   if (row !== void 0) pickClass(context, row.index);
 }
 function toggleOutlines(context) {
-  if (flag(context.model.get("truthful"), false)) context.write({ outlines: !flag(context.model.get("outlines"), false) });
+  if (trait(context.model, "truthful")) context.write({ outlines: !trait(context.model, "outlines") });
 }
 function toggleBoxes(context) {
-  context.write({ boxes: !flag(context.model.get("boxes"), false) });
+  context.write({ boxes: !trait(context.model, "boxes") });
 }
 function toggleOverlay(context) {
   if (mode(context.model.get("mode")) === "multiply") return;
-  context.write({ overlay: !flag(context.model.get("overlay"), true) });
+  context.write({ overlay: !trait(context.model, "overlay") });
 }
 
 // src/view/dom/dom.ts
@@ -489,9 +607,9 @@ function alone(context) {
   const said2 = make("p", "camwidget-alone-said");
   const block = make("div", "camwidget-alone", {}, line2, said2);
   context.watch(["missing", "pictures", "picture"], () => {
-    const missing = text(model.get("missing"));
+    const missing = trait(model, "missing");
     const names = texts(model.get("pictures"));
-    const at = number(model.get("picture"), -1);
+    const at = trait(model, "picture");
     block.hidden = missing === "";
     line2.hidden = names.length < 2;
     back.disabled = at <= 0;
@@ -546,7 +664,7 @@ function classList(context) {
   context.watch(["rows", "masked", "target", "quantity"], () => {
     const all = rows(model.get("rows"));
     const masked = numbers(model.get("masked"));
-    const target = number(model.get("target"), -1);
+    const target = trait(model, "target");
     const measured = quantity(model.get("quantity"));
     const of = measured === null || measured.unit === "" ? "" : `, ${measured.unit}`;
     setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${of}`);
@@ -634,11 +752,8 @@ function gradient(colors, stops = 17) {
 // src/view/comparison/comparedTraits.ts
 var DIMENSIONS = ["model", "picture", "target", "method", "layer"];
 var ARRANGEMENTS = ["side", "split", "difference"];
-function fields2(value) {
-  return typeof value === "object" && value !== null ? value : {};
-}
 function compared(model) {
-  const from = fields2(model.get("compare"));
+  const from = fields(model.get("compare"));
   return Object.fromEntries(DIMENSIONS.filter((key) => key in from).map((key) => [key, from[key]]));
 }
 function isComparing(model) {
@@ -649,30 +764,30 @@ function arrangement(model) {
   return ARRANGEMENTS.find((one) => one === value) ?? "side";
 }
 function other(model) {
-  const from = fields2(model.get("other"));
+  const from = fields(model.get("other"));
   const own = model.get("other_scene");
   const id = text(from["scene"]);
   const of = scene(id !== "" && sceneId(own) === id ? own : model.get("scene"));
   const map = explanation(from, of);
   if (of === null || map === null) return null;
-  const names = fields2(from["label"]);
+  const names = fields(from["label"]);
   const label = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])]));
   return { scene: of, map, label, said: text(from["said"]), apart: text(from["apart"]) };
 }
 function otherState(model) {
-  const from = fields2(model.get("other_state"));
+  const from = fields(model.get("other_state"));
   return { busy: flag(from["busy"], false), said: text(from["said"]), error: text(from["error"]) };
 }
 function otherAnswer(model) {
-  const from = fields2(model.get("other_answer"));
+  const from = fields(model.get("other_answer"));
   const rows2 = /* @__PURE__ */ new Map();
-  for (const row of Array.isArray(from["rows"]) ? from["rows"] : []) {
-    rows2.set(number(fields2(row)["index"], -1), change(row));
+  for (const row of list(from["rows"])) {
+    rows2.set(number(fields(row)["index"], -1), change(row));
   }
   return { quantity: quantity(from["quantity"]), target: change(from["target"]), rows: rows2 };
 }
 function change(value) {
-  const { whole, masked } = fields2(value);
+  const { whole, masked } = fields(value);
   return { whole: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : void 0 };
 }
 
@@ -734,335 +849,21 @@ var Caption = class {
   }
 };
 function labelOf({ model }) {
-  const method = text(model.get("method"));
-  const target = number(model.get("target"), -1);
+  const method = trait(model, "method");
+  const target = trait(model, "target");
   return {
     model: texts(model.get("models"))[0] ?? "",
-    picture: texts(model.get("pictures"))[number(model.get("picture"), -1)] ?? "",
+    picture: texts(model.get("pictures"))[trait(model, "picture")] ?? "",
     target: rows(model.get("rows")).find(({ index }) => index === target)?.name ?? "",
     method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
     layer: place(model.get("explanation")).layer
   };
 }
 function changeOf({ model }) {
-  const target = number(model.get("target"), -1);
+  const target = trait(model, "target");
   const all = rows(model.get("rows"));
   const at = all.findIndex(({ index }) => index === target);
   return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
-}
-
-// src/view/dom/rovingTabindex.ts
-function rove(group, signal) {
-  group.addEventListener(
-    "keydown",
-    (event) => {
-      const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-      if (by === 0) return;
-      const radios = Array.from(group.querySelectorAll('[role="radio"]'));
-      const now = radios.findIndex((one) => one === document.activeElement);
-      const next = radios[(now + by + radios.length) % radios.length];
-      if (next === void 0) return;
-      for (const one of radios) one.tabIndex = one === next ? 0 : -1;
-      next.focus();
-      event.preventDefault();
-    },
-    { signal }
-  );
-}
-
-// src/view/comparison/differenceDrawer.ts
-var NAMES = {
-  model: "model",
-  picture: "picture",
-  target: "class",
-  method: "method",
-  layer: "layer"
-};
-var SHOWN = {
-  side: { label: "side", title: "A and B side by side" },
-  split: { label: "split", title: "One picture: A on the left of a line that you drag, B on its right" },
-  difference: { label: "difference", title: "A's map minus B's, each scaled to its own maximum" }
-};
-var OWN = "";
-function differs(context, off) {
-  const drawer = make(
-    "div",
-    "camwidget-compare",
-    { id: context.id("compare"), role: "group", "aria-label": "Compare", hidden: true },
-    differLine(context),
-    shownLine(context, off)
-  );
-  context.watch(["compare"], () => drawer.hidden = !isComparing(context.model));
-  return drawer;
-}
-function differLine(context) {
-  const { model, signal } = context;
-  const dimension = select("B differs in", "In what B differs from A; in all else it follows");
-  const value = select("B is", "What B is");
-  const more = make("span", "camwidget-compare-more");
-  dimension.addEventListener(
-    "change",
-    () => {
-      const key = DIMENSIONS.find((one) => one === dimension.value);
-      const first = key === void 0 ? void 0 : proposed(context, key);
-      if (first !== void 0) context.write({ compare: first });
-    },
-    { signal }
-  );
-  value.addEventListener(
-    "change",
-    () => {
-      const key = mainOf(compared(model));
-      if (key !== void 0) context.write({ compare: { ...compared(model), [key]: parsed(key, value.value) } });
-    },
-    { signal }
-  );
-  context.watch(["compare", "models", "pictures", "class_names", "methods", "layers", "rows"], () => {
-    const now = compared(model);
-    const key = mainOf(now);
-    if (key === void 0) return;
-    setChoices(dimension, possible(context, key), key);
-    const all = options(context, key);
-    const present = written(now[key]);
-    const known = all.some((choice) => choice.value === present);
-    setChoices(value, known ? all : [...all, { value: present, label: present }], present);
-    const others = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
-    setText(more, others.length === 0 ? "" : `and ${others.join(", ")}`);
-  });
-  return make(
-    "div",
-    "camwidget-line",
-    {},
-    make("span", "camwidget-label", {}, "B has"),
-    dimension,
-    value,
-    more
-  );
-}
-function select(label, title) {
-  return make("select", "camwidget-select", { "aria-label": label, title, ...OWN_KEYS });
-}
-function shownLine(context, off) {
-  const { model, signal } = context;
-  const group = make("div", "camwidget-segments", { role: "radiogroup", "aria-label": "How A and B are shown" });
-  for (const name of ARRANGEMENTS) {
-    const { label, title } = SHOWN[name];
-    const made = button("camwidget-button camwidget-radio", { role: "radio", title: `${title} (v)`, "data-name": name }, label);
-    made.addEventListener("click", () => context.write({ arrangement: name }), { signal });
-    group.append(made);
-    context.watch(["arrangement"], () => {
-      const chosen = arrangement(model) === name;
-      setAttribute(made, "aria-checked", String(chosen));
-      made.tabIndex = chosen ? 0 : -1;
-    });
-  }
-  rove(group, signal);
-  const end = button("camwidget-button", { title: "Compare no more" }, "off");
-  end.addEventListener("click", off, { signal });
-  return make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Shown"), group, end);
-}
-function mainOf(compare) {
-  return DIMENSIONS.find((key) => key in compare);
-}
-function firstCompare(context) {
-  return proposed(context, "model") ?? proposed(context, "method") ?? proposed(context, "layer") ?? proposed(context, "picture");
-}
-function proposed(context, key) {
-  const value = nearest(context, key);
-  return value === void 0 ? void 0 : { [key]: value };
-}
-function nearest(context, key) {
-  const { model } = context;
-  if (key === "model") return texts(model.get("models")).length > 1 ? 1 : void 0;
-  if (key === "picture") {
-    const count = texts(model.get("pictures")).length;
-    return count > 1 ? (number(model.get("picture"), 0) + 1) % count : void 0;
-  }
-  if (key === "target") {
-    const target = number(model.get("target"), -1);
-    return rows(model.get("rows")).find(({ index }) => index !== target)?.name;
-  }
-  if (key === "layer") return neighbour(layers(model.get("layers")), text(model.get("layer")))?.name;
-  const usable = methods(model.get("methods")).filter(({ reason, slow }) => reason === null && !slow);
-  const now = usable.findIndex(({ name }) => name === text(model.get("method")));
-  return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : void 0;
-}
-function neighbour(all, name) {
-  const now = all.findIndex((layer) => layer.name === name);
-  return now < 0 ? all.at(-1) : all[now - 1] ?? all[now + 1];
-}
-function possible(context, present) {
-  return DIMENSIONS.filter((key) => key === present || nearest(context, key) !== void 0).map((key) => ({
-    value: key,
-    label: NAMES[key]
-  }));
-}
-function options({ model }, key) {
-  const named = (names2) => names2.map((label, at) => ({ value: String(at), label }));
-  if (key === "model") return named(texts(model.get("models")));
-  if (key === "picture") return named(texts(model.get("pictures")));
-  if (key === "method") return methods(model.get("methods")).map(({ name, label }) => ({ value: name, label }));
-  const names = key === "layer" ? layers(model.get("layers")).map(({ name }) => name) : texts(model.get("class_names"));
-  const listed = names.map((name) => ({ value: name, label: name }));
-  return key === "layer" ? listed : [{ value: OWN, label: "its own prediction" }, ...listed];
-}
-function written(value) {
-  return typeof value === "string" || typeof value === "number" ? String(value) : OWN;
-}
-function parsed(key, value) {
-  if (key === "model" || key === "picture") return Number(value);
-  return value === OWN ? null : value;
-}
-
-// src/view/dom/slider.ts
-var Range = class {
-  element;
-  dragging = false;
-  moved = false;
-  constructor(options2) {
-    const { signal } = options2;
-    this.element = make("input", `camwidget-range ${options2.className}`, {
-      type: "range",
-      min: 0,
-      max: 100,
-      step: options2.step,
-      "aria-label": options2.label,
-      title: options2.title,
-      ...OWN_KEYS
-    });
-    this.element.addEventListener(
-      "input",
-      () => {
-        this.moved = true;
-        this.decorate();
-        options2.input(this.value);
-      },
-      { signal }
-    );
-    this.element.addEventListener(
-      "pointerdown",
-      (event) => {
-        if (event.button !== 0 || this.element.disabled) return;
-        this.dragging = true;
-        this.moved = false;
-      },
-      { signal }
-    );
-    const release = () => {
-      if (!this.dragging) return;
-      this.dragging = false;
-      options2.release(this.moved);
-    };
-    window.addEventListener("pointerup", release, { signal });
-    window.addEventListener("pointercancel", release, { signal });
-    this.element.addEventListener("blur", release, { signal });
-  }
-  get value() {
-    return Number(this.element.value) / 100;
-  }
-  follow(value) {
-    if (this.dragging) return;
-    this.element.value = String(100 * value);
-    this.decorate();
-  }
-  /** The filled part of the track; the text is what a screen reader says instead of "25". */
-  decorate() {
-    this.element.style.setProperty("--camwidget-filled", String(this.value));
-    this.element.setAttribute("aria-valuetext", percent(this.value));
-  }
-};
-function percent(value) {
-  return `${Math.round(1e3 * value) / 10} %`;
-}
-
-// src/view/comparison/divider.ts
-var STEP = 2;
-var STRIDE = 10;
-var Divider = class {
-  /**
-   * @param frame what it divides
-   * @param moved called with its place whenever it is elsewhere
-   */
-  constructor(context, frame2, moved2) {
-    this.context = context;
-    this.frame = frame2;
-    this.moved = moved2;
-    const { model, signal } = context;
-    this.element = make(
-      "div",
-      "camwidget-divider",
-      {
-        role: "slider",
-        tabindex: 0,
-        "aria-label": "Divider: A on its left, B on its right",
-        "aria-valuemin": 0,
-        "aria-valuemax": 100,
-        title: "Drag: A is on the left, B on the right (← →)",
-        hidden: true,
-        ...OWN_KEYS
-      },
-      make("span", "camwidget-divider-grip", { "aria-hidden": "true" }),
-      make("span", "camwidget-divider-name", { "aria-hidden": "true" }, "A"),
-      make("span", "camwidget-divider-name", { "aria-hidden": "true" }, "B")
-    );
-    const listen = (type, act2) => this.element.addEventListener(type, (event) => act2(event), { signal });
-    listen("pointerdown", (event) => {
-      if (event.button !== 0) return;
-      event.stopPropagation();
-      event.preventDefault();
-      this.element.focus({ preventScroll: true });
-      this.element.setPointerCapture?.(event.pointerId);
-      this.dragging = true;
-    });
-    listen("pointermove", (event) => {
-      if (this.dragging) this.follow(event.clientX);
-    });
-    const release = () => {
-      if (!this.dragging) return;
-      this.dragging = false;
-      context.write({ divider: this.place });
-    };
-    listen("pointerup", release);
-    listen("pointercancel", release);
-    this.element.addEventListener("click", (event) => event.stopPropagation(), { signal });
-    this.element.addEventListener("keydown", (event) => this.pressed(event), { signal });
-    context.watch(["divider"], () => {
-      if (!this.dragging) this.set(unit(model.get("divider"), 0.5));
-    });
-  }
-  context;
-  frame;
-  moved;
-  element;
-  /** From 0 to 1: the model's, or where the hand is. */
-  place = 0.5;
-  dragging = false;
-  follow(x) {
-    const box2 = this.frame.getBoundingClientRect();
-    if (box2.width > 0) this.set(Math.min(1, Math.max(0, (x - box2.left) / box2.width)));
-  }
-  pressed(event) {
-    const to = reached(event, 100 * this.place);
-    if (to === null) return;
-    event.preventDefault();
-    this.set(Math.min(100, Math.max(0, to)) / 100);
-    this.context.write({ divider: this.place });
-  }
-  set(place4) {
-    this.place = place4;
-    this.element.style.left = `${100 * place4}%`;
-    setAttribute(this.element, "aria-valuenow", String(Math.round(100 * place4)));
-    setAttribute(this.element, "aria-valuetext", `A in the left ${percent(Math.round(100 * place4) / 100)}`);
-    this.moved(place4);
-  }
-};
-function reached({ key, shiftKey, ctrlKey, metaKey, altKey }, now) {
-  if (ctrlKey || metaKey || altKey) return null;
-  const step2 = shiftKey ? STRIDE : STEP;
-  if (key === "ArrowLeft" || key === "ArrowDown") return now - step2;
-  if (key === "ArrowRight" || key === "ArrowUp") return now + step2;
-  if (key === "Home") return 0;
-  return key === "End" ? 100 : null;
 }
 
 // src/view/comparison/comparedNumbers.ts
@@ -1078,7 +879,7 @@ function otherNumbers(context) {
       return;
     }
     const all = rows(model.get("rows"));
-    const target = number(model.get("target"), -1);
+    const target = trait(model, "target");
     const { rows: answers, quantity: measured } = otherAnswer(model);
     const cells2 = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
     all.forEach(({ index }, at) => {
@@ -1300,12 +1101,25 @@ function luma(red, green, blue) {
   return 77 * red + 150 * green + 29 * blue + 128 >> 8;
 }
 
+// src/view/dom/frame.ts
+function onceAFrame(signal, run) {
+  let request = 0;
+  signal.addEventListener("abort", () => cancelAnimationFrame(request));
+  return () => {
+    if (request !== 0 || signal.aborted) return;
+    request = requestAnimationFrame(() => {
+      request = 0;
+      run();
+    });
+  };
+}
+
 // src/view/picture/fill.ts
 var Fillings = class {
   /** @param trait what the kernel sends it in */
-  constructor(context, trait = "filled") {
+  constructor(context, trait2 = "filled") {
     this.context = context;
-    this.trait = trait;
+    this.trait = trait2;
   }
   context;
   trait;
@@ -1345,26 +1159,13 @@ var Fillings = class {
   }
 };
 
-// src/view/dom/frame.ts
-function onceAFrame(signal, run) {
-  let request = 0;
-  signal.addEventListener("abort", () => cancelAnimationFrame(request));
-  return () => {
-    if (request !== 0 || signal.aborted) return;
-    request = requestAnimationFrame(() => {
-      request = 0;
-      run();
-    });
-  };
-}
-
 // src/view/picture/mapStyle.ts
 function lookOf(model) {
   return {
-    overlay: flag(model.get("overlay"), true),
-    opacity: unit(model.get("opacity"), 0.5),
-    cells: flag(model.get("cells"), false),
-    colors: byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY
+    overlay: trait(model, "overlay"),
+    opacity: portion(model, "opacity"),
+    cells: trait(model, "cells"),
+    colors: byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GREY
   };
 }
 
@@ -1432,49 +1233,65 @@ function halfToEven(value) {
   return over > 0.5 || over === 0.5 && low % 2 === 1 ? low + 1 : low;
 }
 
-// src/view/dom/svg.ts
-var SVG = "http://www.w3.org/2000/svg";
-function svg(tag2, attributes = {}, ...children) {
-  const made = document.createElementNS(SVG, tag2);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
-  made.append(...children);
-  return made;
-}
-function overlay(className, viewBox = "") {
-  const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
-  if (viewBox !== "") made.setAttribute("viewBox", viewBox);
-  return made;
-}
-function line(d, over = "over", under = "under") {
-  return [svg("path", { class: under, d }), svg("path", { class: over, d })];
-}
-
-// src/view/picture/mapBox.ts
-function boxes(context) {
-  const { model } = context;
-  const drawing = make("div", "camwidget-boxes", { "aria-hidden": "true" });
-  context.watch(["box", "scene", "boxes"], () => {
-    const of = flag(model.get("boxes"), false) ? scene(model.get("scene")) : null;
-    const found = of === null ? null : box(model.get("box"));
-    if (of === null || found === null || found.scene !== of.id) drawing.replaceChildren();
-    else drawing.replaceChildren(frame(found, of), mark(found, of));
-  });
-  return drawing;
-}
-function frame({ left, top, right, bottom }, { width, height }) {
-  const path2 = `M${left} ${top}H${right}V${bottom}H${left}Z`;
-  const made = overlay("camwidget-box", `0 0 ${width} ${height}`);
-  made.append(...line(path2));
-  return made;
-}
-function mark({ x, y, hit }, { width, height }) {
-  const shape = hit === "miss" ? "M5 5L15 15M15 5L5 15" : hit === "hit" ? "M10 10h0" : "M10 5V15M5 10H15";
-  const made = overlay("camwidget-peak", "0 0 20 20");
-  made.append(...line(`M18 10A8 8 0 1 1 2 10A8 8 0 1 1 18 10Z${shape}`));
-  made.dataset["hit"] = hit;
-  made.style.left = `${100 * (x + 0.5) / width}%`;
-  made.style.top = `${100 * (y + 0.5) / height}%`;
-  return made;
+// src/view/dom/slider.ts
+var Range = class {
+  element;
+  dragging = false;
+  moved = false;
+  constructor(options2) {
+    const { signal } = options2;
+    this.element = make("input", `camwidget-range ${options2.className}`, {
+      type: "range",
+      min: 0,
+      max: 100,
+      step: options2.step,
+      "aria-label": options2.label,
+      title: options2.title,
+      ...OWN_KEYS
+    });
+    this.element.addEventListener(
+      "input",
+      () => {
+        this.moved = true;
+        this.decorate();
+        options2.input(this.value);
+      },
+      { signal }
+    );
+    this.element.addEventListener(
+      "pointerdown",
+      (event) => {
+        if (event.button !== 0 || this.element.disabled) return;
+        this.dragging = true;
+        this.moved = false;
+      },
+      { signal }
+    );
+    const release = () => {
+      if (!this.dragging) return;
+      this.dragging = false;
+      options2.release(this.moved);
+    };
+    window.addEventListener("pointerup", release, { signal });
+    window.addEventListener("pointercancel", release, { signal });
+    this.element.addEventListener("blur", release, { signal });
+  }
+  get value() {
+    return Number(this.element.value) / 100;
+  }
+  follow(value) {
+    if (this.dragging) return;
+    this.element.value = String(100 * value);
+    this.decorate();
+  }
+  /** The filled part of the track; the text is what a screen reader says instead of "25". */
+  decorate() {
+    this.element.style.setProperty("--camwidget-filled", String(this.value));
+    this.element.setAttribute("aria-valuetext", percent(this.value));
+  }
+};
+function percent(value) {
+  return `${Math.round(1e3 * value) / 10} %`;
 }
 
 // src/view/brush/paintLayer.ts
@@ -1581,65 +1398,22 @@ var Painted = class {
   }
 };
 
-// src/view/picture/progress.ts
-function progressLine(context) {
-  const done = make("div", "camwidget-progress-done");
-  const line2 = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
-  context.watch(["busy", "progress"], () => {
-    const progress = number(context.model.get("progress"), -1);
-    line2.hidden = !flag(context.model.get("busy"), false);
-    line2.classList.toggle("camwidget-indeterminate", progress < 0);
-    done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
-    if (progress < 0) line2.removeAttribute("aria-valuenow");
-    else setAttribute(line2, "aria-valuenow", String(Math.round(100 * Math.min(1, progress))));
-  });
-  return line2;
+// src/view/dom/svg.ts
+var SVG = "http://www.w3.org/2000/svg";
+function svg(tag2, attributes = {}, ...children) {
+  const made = document.createElementNS(SVG, tag2);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
+  made.append(...children);
+  return made;
 }
-function tag(context) {
-  const { model, scrub } = context;
-  const line2 = make("div", "camwidget-tag");
-  const update = () => {
-    const { preview } = scrub;
-    const said2 = preview === null ? unfinished() : `${preview.layer} · preview`;
-    setText(line2, said2);
-    line2.hidden = said2 === "";
-  };
-  const unfinished = () => {
-    if (!flag(model.get("partial"), false)) return "";
-    const progress = number(model.get("progress"), -1);
-    return progress < 0 ? "partial map" : `partial map · ${Math.round(100 * Math.min(1, progress))} %`;
-  };
-  context.watch(["partial", "progress"], update);
-  scrub.listen(update);
-  return line2;
+function overlay(className, viewBox = "") {
+  const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
+  if (viewBox !== "") made.setAttribute("viewBox", viewBox);
+  return made;
 }
-var Cancel = class {
-  /** @param leave takes the focus when the button goes */
-  constructor(context, leave) {
-    this.context = context;
-    const { model, signal } = context;
-    this.element = button("camwidget-button camwidget-cancel", { title: "Stop computing this map (Esc)" });
-    this.element.addEventListener("click", () => this.press(), { signal });
-    context.watch(["busy", "cancellable"], () => {
-      const hide = !(flag(model.get("busy"), false) && flag(model.get("cancellable"), false));
-      if (hide && this.element === document.activeElement) leave();
-      this.element.hidden = hide;
-    });
-    context.watch(
-      ["busy", "cancellable", "scene", "target", "method", "layer"],
-      () => setText(this.element, "Cancel")
-    );
-  }
-  context;
-  element;
-  /** False when there is nothing to stop. */
-  press() {
-    if (this.element.hidden) return false;
-    setText(this.element, "Cancelling…");
-    this.context.model.send({ type: "cancel" });
-    return true;
-  }
-};
+function line(d, over = "over", under = "under") {
+  return [svg("path", { class: under, d }), svg("path", { class: over, d })];
+}
 
 // src/view/brush/paintOutlines.ts
 var Signs = class {
@@ -1657,7 +1431,7 @@ var Signs = class {
   /** After the tool was taken up, or put down. */
   update() {
     const { model, tool } = this.context;
-    const isOn = flag(model.get("overlay"), true) && unit(model.get("opacity"), 0.5) > 0;
+    const isOn = trait(model, "overlay") && portion(model, "opacity") > 0;
     this.element.style.display = isOn || tool === "paint" ? "" : "none";
     if (this.element.childElementCount === 0) this.draw();
   }
@@ -1691,12 +1465,100 @@ var Signs = class {
   }
 };
 
+// src/view/picture/mapBox.ts
+function boxes(context) {
+  const { model } = context;
+  const drawing = make("div", "camwidget-boxes", { "aria-hidden": "true" });
+  context.watch(["box", "scene", "boxes"], () => {
+    const of = trait(model, "boxes") ? scene(model.get("scene")) : null;
+    const found = of === null ? null : box(model.get("box"));
+    if (of === null || found === null || found.scene !== of.id) drawing.replaceChildren();
+    else drawing.replaceChildren(frame(found, of), mark(found, of));
+  });
+  return drawing;
+}
+function frame({ left, top, right, bottom }, { width, height }) {
+  const path2 = `M${left} ${top}H${right}V${bottom}H${left}Z`;
+  const made = overlay("camwidget-box", `0 0 ${width} ${height}`);
+  made.append(...line(path2));
+  return made;
+}
+function mark({ x, y, hit }, { width, height }) {
+  const shape = hit === "miss" ? "M5 5L15 15M15 5L5 15" : hit === "hit" ? "M10 10h0" : "M10 5V15M5 10H15";
+  const made = overlay("camwidget-peak", "0 0 20 20");
+  made.append(...line(`M18 10A8 8 0 1 1 2 10A8 8 0 1 1 18 10Z${shape}`));
+  made.dataset["hit"] = hit;
+  made.style.left = `${100 * (x + 0.5) / width}%`;
+  made.style.top = `${100 * (y + 0.5) / height}%`;
+  return made;
+}
+
+// src/view/picture/progress.ts
+function progressLine(context) {
+  const done = make("div", "camwidget-progress-done");
+  const line2 = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
+  context.watch(["busy", "progress"], () => {
+    const progress = trait(context.model, "progress");
+    line2.hidden = !trait(context.model, "busy");
+    line2.classList.toggle("camwidget-indeterminate", progress < 0);
+    done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
+    if (progress < 0) line2.removeAttribute("aria-valuenow");
+    else setAttribute(line2, "aria-valuenow", String(Math.round(100 * Math.min(1, progress))));
+  });
+  return line2;
+}
+function tag(context) {
+  const { model, scrub } = context;
+  const line2 = make("div", "camwidget-tag");
+  const update = () => {
+    const { preview } = scrub;
+    const said2 = preview === null ? unfinished() : `${preview.layer} · preview`;
+    setText(line2, said2);
+    line2.hidden = said2 === "";
+  };
+  const unfinished = () => {
+    if (!trait(model, "partial")) return "";
+    const progress = trait(model, "progress");
+    return progress < 0 ? "partial map" : `partial map · ${Math.round(100 * Math.min(1, progress))} %`;
+  };
+  context.watch(["partial", "progress"], update);
+  scrub.listen(update);
+  return line2;
+}
+var Cancel = class {
+  /** @param leave takes the focus when the button goes */
+  constructor(context, leave) {
+    this.context = context;
+    const { model, signal } = context;
+    this.element = button("camwidget-button camwidget-cancel", { title: "Stop computing this map (Esc)" });
+    this.element.addEventListener("click", () => this.press(), { signal });
+    context.watch(["busy", "cancellable"], () => {
+      const hide = !(trait(model, "busy") && trait(model, "cancellable"));
+      if (hide && this.element === document.activeElement) leave();
+      this.element.hidden = hide;
+    });
+    context.watch(
+      ["busy", "cancellable", "scene", "target", "method", "layer"],
+      () => setText(this.element, "Cancel")
+    );
+  }
+  context;
+  element;
+  /** False when there is nothing to stop. */
+  press() {
+    if (this.element.hidden) return false;
+    setText(this.element, "Cancelling…");
+    this.context.model.send({ type: "cancel" });
+    return true;
+  }
+};
+
 // src/view/picture/truthOutlines.ts
 function outlines(context) {
   const { model } = context;
   const drawing = overlay("camwidget-outlines");
   context.watch(["truth", "scene", "outlines"], () => {
-    const on = flag(model.get("outlines"), false);
+    const on = trait(model, "outlines");
     const of = on ? scene(model.get("scene")) : null;
     const known = of === null ? null : truth(model.get("truth"));
     if (of === null || known === null || known.scene !== of.id) {
@@ -1715,11 +1577,11 @@ function truthSaid({ model }) {
   return [outlinesSaid(model), boxSaid(model)].filter((one) => one !== "").join(" ");
 }
 function outlinesSaid(model) {
-  if (!flag(model.get("outlines"), false)) return "";
+  if (!trait(model, "outlines")) return "";
   return truth(model.get("truth"))?.said ?? "Not known for this picture.";
 }
 function boxSaid(model) {
-  return flag(model.get("boxes"), false) ? box(model.get("box"))?.said ?? "" : "";
+  return trait(model, "boxes") ? box(model.get("box"))?.said ?? "" : "";
 }
 function truthLine(context) {
   const { model, signal } = context;
@@ -1740,13 +1602,13 @@ function truthLine(context) {
     make("span", "camwidget-truth-said", { "aria-live": "polite" }, said2, agreed)
   );
   context.watch(["truth", "truthful", "outlines"], () => {
-    const on = flag(model.get("outlines"), false);
-    element.hidden = !flag(model.get("truthful"), false);
+    const on = trait(model, "outlines");
+    element.hidden = !trait(model, "truthful");
     setAttribute(toggle2, "aria-pressed", String(on));
     setText(said2, outlinesSaid(model));
   });
   context.watch(["outlines", "boxes"], () => {
-    element.classList.toggle("camwidget-truth-told", flag(model.get("outlines"), false) || flag(model.get("boxes"), false));
+    element.classList.toggle("camwidget-truth-told", trait(model, "outlines") || trait(model, "boxes"));
   });
   context.watch(["box", "boxes"], () => setText(agreed, boxSaid(model)));
   return element;
@@ -1800,8 +1662,8 @@ var Stage = class {
       this.repaint();
     });
     context.watch(["busy", "partial"], () => {
-      setAttribute(this.frame, "aria-busy", String(flag(model.get("busy"), false)));
-      this.frame.classList.toggle("camwidget-partial", flag(model.get("partial"), false));
+      setAttribute(this.frame, "aria-busy", String(trait(model, "busy")));
+      this.frame.classList.toggle("camwidget-partial", trait(model, "partial"));
       if (this.scene === null) this.announceEmpty();
     });
     scrub.listen(() => {
@@ -1865,7 +1727,7 @@ var Stage = class {
     const { model } = this.context;
     const asked = mode(model.get("mode"));
     const byMap = this.preview === null || asked === "multiply" ? { mode: asked, fraction: this.context.fraction() } : UNMASKED;
-    const filling = this.fillings.of(this.scene, text(model.get("baseline")));
+    const filling = this.fillings.of(this.scene, trait(model, "baseline"));
     this.compositor.paint({ ...byMap, ...filling, paint: this.painted.pixels });
     this.frame.classList.toggle("camwidget-provisional", this.compositor.provisional);
     this.paper.putImageData(this.image, 0, 0);
@@ -1916,7 +1778,7 @@ var Stage = class {
     this.image = new ImageData(compositor.pixels, width, height);
   }
   announceEmpty() {
-    const waiting2 = flag(this.context.model.get("busy"), false);
+    const waiting2 = trait(this.context.model, "busy");
     this.empty.hidden = this.scene !== null;
     setText(this.empty, waiting2 ? "Waiting for the model…" : "No picture yet");
   }
@@ -2022,7 +1884,7 @@ var OtherPicture = class {
     if (image === null || paper === null || shown === null) return;
     const { model } = this.context;
     if (against === null) {
-      const filling = this.fillings.of(shown.scene, text(model.get("baseline")));
+      const filling = this.fillings.of(shown.scene, trait(model, "baseline"));
       const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
       const own = shown.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
       const drawn = this.compositor.paint({ ...byMap, ...filling, ...own });
@@ -2060,6 +1922,259 @@ function markAt(cross, place4) {
   if (place4 === null) return;
   cross.style.left = `${100 * place4.x}%`;
   cross.style.top = `${100 * place4.y}%`;
+}
+
+// src/view/dom/rovingTabindex.ts
+function rove(group, signal) {
+  group.addEventListener(
+    "keydown",
+    (event) => {
+      const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+      if (by === 0) return;
+      const radios = Array.from(group.querySelectorAll('[role="radio"]'));
+      const now = radios.findIndex((one) => one === document.activeElement);
+      const next = radios[(now + by + radios.length) % radios.length];
+      if (next === void 0) return;
+      for (const one of radios) one.tabIndex = one === next ? 0 : -1;
+      next.focus();
+      event.preventDefault();
+    },
+    { signal }
+  );
+}
+
+// src/view/comparison/differenceDrawer.ts
+var NAMES = {
+  model: "model",
+  picture: "picture",
+  target: "class",
+  method: "method",
+  layer: "layer"
+};
+var SHOWN = {
+  side: { label: "side", title: "A and B side by side" },
+  split: { label: "split", title: "One picture: A on the left of a line that you drag, B on its right" },
+  difference: { label: "difference", title: "A's map minus B's, each scaled to its own maximum" }
+};
+var OWN = "";
+function differs(context, off) {
+  const drawer = make(
+    "div",
+    "camwidget-compare",
+    { id: context.id("compare"), role: "group", "aria-label": "Compare", hidden: true },
+    differLine(context),
+    shownLine(context, off)
+  );
+  context.watch(["compare"], () => drawer.hidden = !isComparing(context.model));
+  return drawer;
+}
+function differLine(context) {
+  const { model, signal } = context;
+  const dimension = select("B differs in", "In what B differs from A; in all else it follows");
+  const value = select("B is", "What B is");
+  const more = make("span", "camwidget-compare-more");
+  dimension.addEventListener(
+    "change",
+    () => {
+      const key = DIMENSIONS.find((one) => one === dimension.value);
+      const first = key === void 0 ? void 0 : proposed(context, key);
+      if (first !== void 0) context.write({ compare: first });
+    },
+    { signal }
+  );
+  value.addEventListener(
+    "change",
+    () => {
+      const key = mainOf(compared(model));
+      if (key !== void 0) context.write({ compare: { ...compared(model), [key]: parsed(key, value.value) } });
+    },
+    { signal }
+  );
+  context.watch(["compare", "models", "pictures", "class_names", "methods", "layers", "rows"], () => {
+    const now = compared(model);
+    const key = mainOf(now);
+    if (key === void 0) return;
+    setChoices(dimension, possible(context, key), key);
+    const all = options(context, key);
+    const present = written(now[key]);
+    const known = all.some((choice) => choice.value === present);
+    setChoices(value, known ? all : [...all, { value: present, label: present }], present);
+    const others = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
+    setText(more, others.length === 0 ? "" : `and ${others.join(", ")}`);
+  });
+  return make(
+    "div",
+    "camwidget-line",
+    {},
+    make("span", "camwidget-label", {}, "B has"),
+    dimension,
+    value,
+    more
+  );
+}
+function select(label, title) {
+  return make("select", "camwidget-select", { "aria-label": label, title, ...OWN_KEYS });
+}
+function shownLine(context, off) {
+  const { model, signal } = context;
+  const group = make("div", "camwidget-segments", { role: "radiogroup", "aria-label": "How A and B are shown" });
+  for (const name of ARRANGEMENTS) {
+    const { label, title } = SHOWN[name];
+    const made = button("camwidget-button camwidget-radio", { role: "radio", title: `${title} (v)`, "data-name": name }, label);
+    made.addEventListener("click", () => context.write({ arrangement: name }), { signal });
+    group.append(made);
+    context.watch(["arrangement"], () => {
+      const chosen = arrangement(model) === name;
+      setAttribute(made, "aria-checked", String(chosen));
+      made.tabIndex = chosen ? 0 : -1;
+    });
+  }
+  rove(group, signal);
+  const end = button("camwidget-button", { title: "Compare no more" }, "off");
+  end.addEventListener("click", off, { signal });
+  return make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Shown"), group, end);
+}
+function mainOf(compare) {
+  return DIMENSIONS.find((key) => key in compare);
+}
+function firstCompare(context) {
+  return proposed(context, "model") ?? proposed(context, "method") ?? proposed(context, "layer") ?? proposed(context, "picture");
+}
+function proposed(context, key) {
+  const value = nearest(context, key);
+  return value === void 0 ? void 0 : { [key]: value };
+}
+function nearest(context, key) {
+  const { model } = context;
+  if (key === "model") return texts(model.get("models")).length > 1 ? 1 : void 0;
+  if (key === "picture") {
+    const count = texts(model.get("pictures")).length;
+    return count > 1 ? (trait(model, "picture") + 1) % count : void 0;
+  }
+  if (key === "target") {
+    const target = trait(model, "target");
+    return rows(model.get("rows")).find(({ index }) => index !== target)?.name;
+  }
+  if (key === "layer") return neighbour(layers(model.get("layers")), trait(model, "layer"))?.name;
+  const usable = methods(model.get("methods")).filter(({ reason, slow }) => reason === null && !slow);
+  const now = usable.findIndex(({ name }) => name === trait(model, "method"));
+  return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : void 0;
+}
+function neighbour(all, name) {
+  const now = all.findIndex((layer) => layer.name === name);
+  return now < 0 ? all.at(-1) : all[now - 1] ?? all[now + 1];
+}
+function possible(context, present) {
+  return DIMENSIONS.filter((key) => key === present || nearest(context, key) !== void 0).map((key) => ({
+    value: key,
+    label: NAMES[key]
+  }));
+}
+function options({ model }, key) {
+  const named = (names2) => names2.map((label, at) => ({ value: String(at), label }));
+  if (key === "model") return named(texts(model.get("models")));
+  if (key === "picture") return named(texts(model.get("pictures")));
+  if (key === "method") return methods(model.get("methods")).map(({ name, label }) => ({ value: name, label }));
+  const names = key === "layer" ? layers(model.get("layers")).map(({ name }) => name) : texts(model.get("class_names"));
+  const listed = names.map((name) => ({ value: name, label: name }));
+  return key === "layer" ? listed : [{ value: OWN, label: "its own prediction" }, ...listed];
+}
+function written(value) {
+  return typeof value === "string" || typeof value === "number" ? String(value) : OWN;
+}
+function parsed(key, value) {
+  if (key === "model" || key === "picture") return Number(value);
+  return value === OWN ? null : value;
+}
+
+// src/view/comparison/divider.ts
+var STEP = 2;
+var STRIDE = 10;
+var Divider = class {
+  /**
+   * @param frame what it divides
+   * @param moved called with its place whenever it is elsewhere
+   */
+  constructor(context, frame2, moved2) {
+    this.context = context;
+    this.frame = frame2;
+    this.moved = moved2;
+    const { model, signal } = context;
+    this.element = make(
+      "div",
+      "camwidget-divider",
+      {
+        role: "slider",
+        tabindex: 0,
+        "aria-label": "Divider: A on its left, B on its right",
+        "aria-valuemin": 0,
+        "aria-valuemax": 100,
+        title: "Drag: A is on the left, B on the right (← →)",
+        hidden: true,
+        ...OWN_KEYS
+      },
+      make("span", "camwidget-divider-grip", { "aria-hidden": "true" }),
+      make("span", "camwidget-divider-name", { "aria-hidden": "true" }, "A"),
+      make("span", "camwidget-divider-name", { "aria-hidden": "true" }, "B")
+    );
+    const listen = (type, act2) => this.element.addEventListener(type, (event) => act2(event), { signal });
+    listen("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      event.stopPropagation();
+      event.preventDefault();
+      this.element.focus({ preventScroll: true });
+      this.element.setPointerCapture?.(event.pointerId);
+      this.dragging = true;
+    });
+    listen("pointermove", (event) => {
+      if (this.dragging) this.follow(event.clientX);
+    });
+    const release = () => {
+      if (!this.dragging) return;
+      this.dragging = false;
+      context.write({ divider: this.place });
+    };
+    listen("pointerup", release);
+    listen("pointercancel", release);
+    this.element.addEventListener("click", (event) => event.stopPropagation(), { signal });
+    this.element.addEventListener("keydown", (event) => this.pressed(event), { signal });
+    context.watch(["divider"], () => {
+      if (!this.dragging) this.set(portion(model, "divider"));
+    });
+  }
+  context;
+  frame;
+  moved;
+  element;
+  /** From 0 to 1: the model's, or where the hand is. */
+  place = 0.5;
+  dragging = false;
+  follow(x) {
+    const box2 = this.frame.getBoundingClientRect();
+    if (box2.width > 0) this.set(Math.min(1, Math.max(0, (x - box2.left) / box2.width)));
+  }
+  pressed(event) {
+    const to = reached(event, 100 * this.place);
+    if (to === null) return;
+    event.preventDefault();
+    this.set(Math.min(100, Math.max(0, to)) / 100);
+    this.context.write({ divider: this.place });
+  }
+  set(place4) {
+    this.place = place4;
+    this.element.style.left = `${100 * place4}%`;
+    setAttribute(this.element, "aria-valuenow", String(Math.round(100 * place4)));
+    setAttribute(this.element, "aria-valuetext", `A in the left ${percent(Math.round(100 * place4) / 100)}`);
+    this.moved(place4);
+  }
+};
+function reached({ key, shiftKey, ctrlKey, metaKey, altKey }, now) {
+  if (ctrlKey || metaKey || altKey) return null;
+  const step2 = shiftKey ? STRIDE : STEP;
+  if (key === "ArrowLeft" || key === "ArrowDown") return now - step2;
+  if (key === "ArrowRight" || key === "ArrowUp") return now + step2;
+  if (key === "Home") return 0;
+  return key === "End" ? 100 : null;
 }
 
 // src/view/comparison/comparison.ts
@@ -2195,7 +2310,7 @@ var Comparing = class {
   }
   get isBusy() {
     const { model } = this.context;
-    return isComparing(model) && (flag(model.get("busy"), false) || otherState(model).busy);
+    return isComparing(model) && (trait(model, "busy") || otherState(model).busy);
   }
   place() {
     const { model, scrub } = this.context;
@@ -2316,22 +2431,6 @@ var SAID = {
   waiting: "Waiting for the connection to the kernel…",
   lost: "Disconnected from the kernel: run the cell again. The picture can still be masked and looked at."
 };
-var LOCAL = /* @__PURE__ */ new Set([
-  "fraction",
-  "mode",
-  "baseline",
-  "opacity",
-  "overlay",
-  "cells",
-  "colormap",
-  "outlines",
-  "boxes",
-  "contour",
-  "paint",
-  "arrangement",
-  "divider",
-  "error"
-]);
 var KERNELS = [
   ".camwidget-history",
   ".camwidget-compare-open",
@@ -2377,7 +2476,7 @@ var Connection = class {
     return {
       get: (key) => model.get(key),
       set: (key, value) => {
-        if (this.link !== "lost" || LOCAL.has(key)) model.set(key, value);
+        if (this.link !== "lost" || OFFLINE.has(key)) model.set(key, value);
       },
       save_changes: () => {
         if (this.link !== "lost") model.save_changes();
@@ -2417,24 +2516,6 @@ var Connection = class {
   }
 };
 
-// src/view/picture/pointer.ts
-var Pointed = class {
-  now = null;
-  listeners = [];
-  /** Null: nothing is pointed at. */
-  get point() {
-    return this.now;
-  }
-  set(point) {
-    if (point?.x === this.now?.x && point?.y === this.now?.y) return;
-    this.now = point;
-    for (const update of this.listeners) update();
-  }
-  listen(update) {
-    this.listeners.push(update);
-  }
-};
-
 // src/view/picture/layerPreview.ts
 var Scrub = class {
   constructor(context) {
@@ -2470,7 +2551,7 @@ var Scrub = class {
   }
   /** The layer the controls name. */
   get pointed() {
-    return this.held ?? text(this.context.model.get("layer"));
+    return this.held ?? trait(this.context.model, "layer");
   }
   /** Null: the kernel's map is the one to show. */
   get preview() {
@@ -2505,7 +2586,7 @@ var Scrub = class {
     const name = this.held;
     if (name === null) return;
     this.held = null;
-    if (name === text(this.context.model.get("layer"))) this.tell();
+    if (name === trait(this.context.model, "layer")) this.tell();
     else this.ask(name);
   }
   ask(name) {
@@ -2526,8 +2607,8 @@ var Scrub = class {
     const { model } = this.context;
     return {
       scene: sceneId(model.get("scene")),
-      target: number(model.get("target"), -1),
-      method: text(model.get("method"))
+      target: trait(model, "target"),
+      method: trait(model, "method")
     };
   }
   isPresent({ scene: scene2, target, method }) {
@@ -2546,8 +2627,8 @@ var Scrub = class {
   follow() {
     const { model } = this.context;
     const raw = model.get("explanation");
-    const layer = text(model.get("layer"));
-    const busy = flag(model.get("busy"), false);
+    const layer = trait(model, "layer");
+    const busy = trait(model, "busy");
     const arrived = raw !== this.explanation;
     if (arrived) {
       const from = place(raw);
@@ -2566,23 +2647,23 @@ var Scrub = class {
   }
 };
 
-// src/view/watch.ts
-function watch(model, keys, signal, update) {
-  let waiting2 = false;
-  const later = () => {
-    if (waiting2) return;
-    waiting2 = true;
-    queueMicrotask(() => {
-      waiting2 = false;
-      if (!signal.aborted) update();
-    });
-  };
-  for (const key of keys) {
-    model.on(`change:${key}`, later);
-    signal.addEventListener("abort", () => model.off(`change:${key}`, later));
+// src/view/picture/pointer.ts
+var Pointed = class {
+  now = null;
+  listeners = [];
+  /** Null: nothing is pointed at. */
+  get point() {
+    return this.now;
   }
-  update();
-}
+  set(point) {
+    if (point?.x === this.now?.x && point?.y === this.now?.y) return;
+    this.now = point;
+    for (const update of this.listeners) update();
+  }
+  listen(update) {
+    this.listeners.push(update);
+  }
+};
 
 // src/view/context.ts
 var views = 0;
@@ -2607,7 +2688,7 @@ var Context = class {
   /** The pixel of the picture that the pointer is on. */
   hover = new Pointed();
   /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
-  fraction = () => unit(this.model.get("fraction"), 0);
+  fraction = () => portion(this.model, "fraction");
   /** The layer to name and to draw: the model's, or the one under the hand. */
   scrub;
   /** Whose the pointer is on the picture: a tool's name, or "" where it asks and pans. */
@@ -2625,17 +2706,16 @@ var Context = class {
   id(name) {
     return `${this.prefix}-${name}`;
   }
-  /** Changes traits here and in the kernel. */
+  /** Sets traits in the page and in the kernel. */
   write(values) {
-    for (const [key, value] of Object.entries(values)) this.model.set(key, value);
-    this.model.save_changes();
+    write(this.model, values);
   }
   /**
    * Calls `update` now and after changes of any of these traits: once for all changes that arrive
    * together, before the next frame.
    */
-  watch(keys, update) {
-    watch(this.model, keys, this.signal, update);
+  watch(names, update) {
+    watch(this.model, names, this.signal, update);
   }
 };
 
@@ -2814,7 +2894,7 @@ var Contour = class {
     this.context.write({ contour: this.asked > 0 ? 0 : this.last });
   }
   get asked() {
-    return unit(this.context.model.get("contour"), 0);
+    return portion(this.context.model, "contour");
   }
   draw() {
     const { asked, drawing, stage } = this;
@@ -2874,7 +2954,7 @@ function followPicture(context, root) {
   };
   const bring = () => {
     const { first, count } = places();
-    const at = number(model.get("picture"), -1) - first;
+    const at = trait(model, "picture") - first;
     if (strip === void 0 || count === 0 || at < 0 || at >= count) return;
     const pitch = strip.scrollWidth / count;
     const hidden = at * pitch < strip.scrollLeft || (at + 1) * pitch > strip.scrollLeft + strip.clientWidth;
@@ -3265,7 +3345,7 @@ function colorBar(context) {
   const { model } = context;
   const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
   context.watch(["colormap", "colormaps"], () => {
-    bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY);
+    bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GREY);
   });
   return bar;
 }
@@ -3279,7 +3359,7 @@ function colormap(context, contour2) {
   select2.addEventListener("change", () => context.write({ colormap: select2.value }), { signal });
   context.watch(["colormap", "colormaps"], () => {
     const maps = byteMap(model.get("colormaps"));
-    const name = text(model.get("colormap"));
+    const name = trait(model, "colormap");
     setChoices(select2, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
   });
   return make(
@@ -3320,21 +3400,21 @@ function opacity(context, contour2) {
     input: (value) => context.write({ opacity: value }),
     release: () => follow2()
   });
-  const follow2 = () => range.follow(unit(model.get("opacity"), 0.5));
+  const follow2 = () => range.follow(portion(model, "opacity"));
   const overlay2 = toggle("overlay", "Show the map over the picture (space)");
   const cells2 = toggle("cells", "Show the layer's own cells");
   const box2 = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
   box2.addEventListener("click", () => toggleBoxes(context), { signal });
-  context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(flag(model.get("boxes"), false))));
+  context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(trait(model, "boxes"))));
   overlay2.addEventListener("click", () => toggleOverlay(context), { signal });
-  cells2.addEventListener("click", () => context.write({ cells: !flag(model.get("cells"), false) }), {
+  cells2.addEventListener("click", () => context.write({ cells: !trait(model, "cells") }), {
     signal
   });
   context.watch(["opacity"], follow2);
   context.watch(["overlay", "cells", "mode"], () => {
     const product = mode(model.get("mode")) === "multiply";
-    setAttribute(overlay2, "aria-pressed", String(flag(model.get("overlay"), true) && !product));
-    setAttribute(cells2, "aria-pressed", String(flag(model.get("cells"), false) && !product));
+    setAttribute(overlay2, "aria-pressed", String(trait(model, "overlay") && !product));
+    setAttribute(cells2, "aria-pressed", String(trait(model, "cells") && !product));
     range.element.disabled = product;
     cells2.disabled = product;
     overlay2.disabled = product;
@@ -3379,7 +3459,7 @@ function reading(context, stage, zoom) {
     const silent = point === null || scrub.preview !== null || known.classes.length === 0;
     const strongest = silent ? [] : strengths(known, peak ||= peakOf(known, stage), stage, point);
     setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
-    const target = number(model.get("target"), -1);
+    const target = trait(model, "target");
     const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
     strongest.forEach(({ index, name, value }, at) => {
       const [label, amount] = parts[at]?.children ?? [];
@@ -3391,7 +3471,7 @@ function reading(context, stage, zoom) {
   };
   context.watch(["evidence", "method", "prompt", "explanation", "scene", "target"], () => {
     const sent = evidence(model.get("evidence"));
-    const belongs = sent.scene === stage.sceneId && sent.method === text(model.get("method")) && sent.layer === place(model.get("explanation")).layer && sent.text === (prompt(model.get("prompt"))?.text ?? "");
+    const belongs = sent.scene === stage.sceneId && sent.method === trait(model, "method") && sent.layer === place(model.get("explanation")).layer && sent.text === (prompt(model.get("prompt"))?.text ?? "");
     known = belongs ? sent : evidence(null);
     peak = 0;
     update();
@@ -3462,7 +3542,7 @@ var LEAST2 = 1e3;
 var LONGEST = 120;
 function pictureName(model) {
   const shown = scene(model.get("scene"));
-  const picture = texts(model.get("pictures"))[number(model.get("picture"), -1)] ?? "picture";
+  const picture = texts(model.get("pictures"))[trait(model, "picture")] ?? "picture";
   const title = explanation(model.get("explanation"), shown)?.title ?? "";
   return `${safeName([picture.replace(/\.(bmp|gif|jpe?g|png|tiff?|webp)$/i, ""), ...title.split(" · ")])}.png`;
 }
@@ -3534,13 +3614,13 @@ function keepTool(context, stage) {
     drawer.hidden = !open;
     code.setAttribute("aria-expanded", String(open));
     if (!open) return;
-    field.value = text(model.get("code"));
+    field.value = trait(model, "code");
     field.focus({ preventScroll: true });
     field.select();
   };
   const copy = async () => {
     try {
-      await navigator.clipboard.writeText(text(model.get("code")));
+      await navigator.clipboard.writeText(trait(model, "code"));
       if (signal.aborted) return;
       show(false);
       say("copied");
@@ -3570,7 +3650,7 @@ function keepTool(context, stage) {
   );
   signal.addEventListener("abort", () => window.clearTimeout(timer));
   context.watch(["code"], () => {
-    if (!drawer.hidden) field.value = text(model.get("code"));
+    if (!drawer.hidden) field.value = trait(model, "code");
   });
   return context.live ? { buttons: [code, png, said2], drawer } : { buttons: [png, said2] };
 }
@@ -3675,7 +3755,7 @@ function layerPicker(context, play, leave) {
     if (idle && (focused === select2 || focused === play || stops.contains(focused))) leave();
     setAttribute(row, "aria-disabled", String(idle));
     row.title = idle ? NO_LAYER : "";
-    setChoices(select2, choices(all, text(model.get("layer"))), scrub.pointed);
+    setChoices(select2, choices(all, trait(model, "layer")), scrub.pointed);
     select2.disabled = idle || all.length < 2;
     setAttribute(shallower, "aria-disabled", String(idle || now <= 0));
     setAttribute(deeper, "aria-disabled", String(idle || now < 0 || now === all.length - 1));
@@ -3827,7 +3907,7 @@ function maskRow(context, repaint) {
       repaint();
     },
     release: (moved2) => {
-      const now = unit(model.get("fraction"), 0);
+      const now = portion(model, "fraction");
       if (!moved2) range.follow(now);
       else if (now !== range.value) context.write({ fraction: range.value });
       show();
@@ -3836,9 +3916,9 @@ function maskRow(context, repaint) {
   });
   const reading2 = make("output", "camwidget-reading", { "aria-hidden": "true" });
   const show = () => setText(reading2, percent(context.fraction()));
-  context.fraction = () => range.dragging ? range.value : unit(model.get("fraction"), 0);
+  context.fraction = () => range.dragging ? range.value : portion(model, "fraction");
   context.watch(["fraction", "mode"], () => {
-    range.follow(unit(model.get("fraction"), 0));
+    range.follow(portion(model, "fraction"));
     range.element.disabled = mode(model.get("mode")) === "multiply";
     show();
   });
@@ -3887,7 +3967,7 @@ function fill(context) {
   select2.addEventListener("change", () => context.write({ baseline: select2.value }), { signal });
   context.watch(["baseline", "baselines", "mode"], () => {
     const names = texts(model.get("baselines"));
-    setChoices(select2, names.map((name) => ({ value: name, label: name })), text(model.get("baseline")));
+    setChoices(select2, names.map((name) => ({ value: name, label: name })), trait(model, "baseline"));
     select2.disabled = names.length < 2 || mode(model.get("mode")) === "multiply";
   });
   return make("label", "camwidget-fill", {}, "fill", select2);
@@ -3918,7 +3998,7 @@ function radio(context) {
   made.addEventListener(
     "click",
     () => {
-      if (made.getAttribute("aria-disabled") !== "true") context.write({ method: made.dataset["name"] });
+      if (made.getAttribute("aria-disabled") !== "true") context.write({ method: made.dataset["name"] ?? "" });
     },
     { signal: context.signal }
   );
@@ -4041,7 +4121,7 @@ var MethodRow = class {
     );
     context.watch(["methods", "method"], () => {
       const { few, rest } = split(methods(model.get("methods")));
-      const name = text(model.get("method"));
+      const name = trait(model, "method");
       fillRadios(context, chips, few, name);
       this.more.show(rest, name);
     });
@@ -4434,13 +4514,13 @@ function curveNames(context) {
 }
 function sentence(context) {
   const line2 = make("div", "camwidget-say", { "aria-live": "polite" });
-  context.watch(["sentence"], () => setText(line2, text(context.model.get("sentence"))));
+  context.watch(["sentence"], () => setText(line2, trait(context.model, "sentence")));
   return line2;
 }
 function status(context, help) {
   const line2 = make("span", "camwidget-status-text");
   context.watch(["status"], () => {
-    const status2 = text(context.model.get("status"));
+    const status2 = trait(context.model, "status");
     setText(line2, status2);
     line2.title = status2;
   });
@@ -4452,7 +4532,7 @@ function errorLine(context) {
   dismiss.addEventListener("click", () => context.write({ error: "" }), { signal: context.signal });
   const line2 = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
   context.watch(["error"], () => {
-    const error = text(context.model.get("error"));
+    const error = trait(context.model, "error");
     setText(message, error);
     line2.hidden = error === "";
   });
@@ -4578,7 +4658,7 @@ var PromptPanel = class {
   /** A row to read, with buttons in it; nothing where no word can be chosen. */
   showWords() {
     const { model } = this.context;
-    const target = number(model.get("target"), -1);
+    const target = trait(model, "target");
     const { words: words2, beside } = prompt(model.get("prompt")) ?? NOTHING;
     const all = words2.some(({ target: of }) => of >= 0) ? [...beside, ...words2] : [];
     this.words.hidden = all.length === 0;
@@ -4601,7 +4681,7 @@ var PromptPanel = class {
     return made;
   }
   showError() {
-    const error = text(this.context.model.get("text_error"));
+    const error = trait(this.context.model, "text_error");
     const still = prompt(this.context.model.get("prompt"))?.text ?? "";
     setText(this.error, error === "" || still === "" ? error : `${error} Still shown: “${still}”.`);
     this.error.hidden = error === "";
@@ -4627,7 +4707,7 @@ var PromptPanel = class {
   }
   /** The field no longer holds what could not be read. */
   forgive() {
-    if (text(this.context.model.get("text_error")) !== "") this.context.write({ text_error: "" });
+    if (trait(this.context.model, "text_error") !== "") this.context.write({ text_error: "" });
   }
 };
 function fillWord(part, word, target, stop) {
@@ -4783,10 +4863,10 @@ function toolbar(tools, status2) {
 function waiting(context, root) {
   const { model, scrub } = context;
   const update = () => {
-    const busy = flag(model.get("busy"), false);
-    const waits = busy || flag(model.get("pending"), false) || scrub.preview !== null;
+    const busy = trait(model, "busy");
+    const waits = busy || trait(model, "pending") || scrub.preview !== null;
     root.classList.toggle("camwidget-waiting", waits);
-    root.classList.toggle("camwidget-unfinished", busy && flag(model.get("partial"), false));
+    root.classList.toggle("camwidget-unfinished", busy && trait(model, "partial"));
   };
   context.watch(["busy", "pending", "partial"], update);
   scrub.listen(update);

@@ -1,10 +1,11 @@
 import { vi } from "vitest";
-import widget from "../src/index";
-import type { Model } from "../src/view/model";
+import type { Model, Values } from "../src/view/model";
 import { Store } from "../src/view/store";
+import type { SyncedTraits } from "../src/view/syncedTraits";
+import widget from "../src/index";
 
 /** A model with no kernel: it keeps what it is given and notes what it is told to send. */
-export class FakeModel extends Store implements Model {
+export class FakeModel<Traits extends object = SyncedTraits> extends Store<Traits> implements Model<Traits> {
   readonly sent: unknown[] = [];
   saves = 0;
 
@@ -34,7 +35,7 @@ export function sceneOf(id: string, rgb: Uint8Array = RGB): Record<string, unkno
   };
 }
 
-export function traits(): Record<string, unknown> {
+export function traits(): Values<SyncedTraits> {
   const count = WIDTH * HEIGHT;
   const map = {
     scene: "a",

@@ -4,6 +4,8 @@ import type { Place } from "../src/page/archive";
 import type { Data } from "../src/page/data";
 import { PageModel } from "../src/page/model";
 import { pageView } from "../src/page/page";
+import type { Values } from "../src/view/model";
+import type { SyncedTraits } from "../src/view/syncedTraits";
 import { settle } from "./fake";
 
 /** Packs as camwidget/export/binary_bundle.py does. */
@@ -79,8 +81,8 @@ function opened(): PageModel {
   return new PageModel(data, packer.archive());
 }
 
-function change(model: PageModel, values: Record<string, unknown>): void {
-  for (const [key, value] of Object.entries(values)) model.set(key, value);
+function change(model: PageModel, values: Values<SyncedTraits>): void {
+  model.setAll(values);
   model.save_changes();
 }
 

@@ -35,7 +35,7 @@ describe("cancelling", () => {
     const view = busy();
     expect(cancel(view).hidden).toBe(false);
     for (const state of [{ busy: false }, { busy: true, cancellable: false }, { cancellable: 1 }, { cancellable: undefined }]) {
-      for (const [key, value] of Object.entries(state)) view.model.set(key, value);
+      view.model.setAll(state);
       await settle();
       expect(cancel(view).hidden, JSON.stringify(state)).toBe(true);
       view.key("Escape");

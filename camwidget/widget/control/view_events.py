@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import CamwidgetError, PictureError
 from ...runtime.error_reports import error_text
 from ..view.comm import KNOWN
+from ..view.synced_traits import names_tagged
 
 if TYPE_CHECKING:
     from ..explorer import Explorer
@@ -16,17 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["TWO_WAY_TRAITS", "ViewEvents"]
 
 #: Traits that the browser and Python both set; the view has them under the same names.
-TWO_WAY_TRAITS = (
-    "method",
-    "layer",
-    "mode",
-    "baseline",
-    "fraction",
-    "picture",
-    "outlines",
-    "boxes",
-    "arrangement",
-)
+TWO_WAY_TRAITS = names_tagged("shared")
 
 
 class ViewEvents:

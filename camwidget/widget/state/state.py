@@ -15,6 +15,7 @@ from ...errors import CamwidgetError, StateError
 from ...masking.user_mask import encode
 from ...models.vision_model import VisionModel
 from ..control.view_events import TWO_WAY_TRAITS
+from ..view.synced_traits import names_tagged
 
 if TYPE_CHECKING:
     from ..explorer import Explorer
@@ -24,7 +25,7 @@ __all__ = ["LOOK", "MAP", "PARTS", "State", "StateKey", "checked", "default_of",
 State: TypeAlias = dict[str, Any]
 
 #: Traits of the view that only change how the map is drawn.
-LOOK = ("opacity", "colormap", "overlay", "cells", "contour", "divider")
+LOOK = names_tagged("style")
 #: Parts that decide which map there is.
 MAP = ("picture", "text", "target", "method", "layer")
 
@@ -146,25 +147,26 @@ class StateKey:
     asks: str = ""
 
 
-#: In the order in which they are set: a class is one of those under the text, which is the picture's.
+#: Parts that need more than their own trait. In the order in which they are set: a class is one of those under the
+#: text, which is the picture's.
+_SPECIAL = (
+    StateKey("picture"),
+    StateKey("text", read=_text, check=_checked_together, apply=_set_text),
+    StateKey("target", read=_target, check=_checked_together),
+    StateKey("method", check=_checked_together),
+    StateKey("layer", check=_checked_together),
+    StateKey("mode", asks="curve"),
+    StateKey("baseline", asks="curve"),
+    StateKey("fraction", asks="mask"),
+    StateKey("mask", check=_checked_together, to_json=_runs, asks="curve"),
+    StateKey("compare", to_json=_copied, from_json=_copied, asks="other"),
+)
+
+_BY_NAME = {part.name: part for part in _SPECIAL}
 PARTS: dict[str, StateKey] = {
-    part.name: part
-    for part in (
-        StateKey("picture"),
-        StateKey("text", read=_text, check=_checked_together, apply=_set_text),
-        StateKey("target", read=_target, check=_checked_together),
-        StateKey("method", check=_checked_together),
-        StateKey("layer", check=_checked_together),
-        StateKey("mode", asks="curve"),
-        StateKey("baseline", asks="curve"),
-        StateKey("fraction", asks="mask"),
-        StateKey("outlines"),
-        StateKey("boxes"),
-        StateKey("mask", check=_checked_together, to_json=_runs, asks="curve"),
-        StateKey("compare", to_json=_copied, from_json=_copied, asks="other"),
-        StateKey("arrangement"),
-        *(StateKey(name, read=_look, apply=_set_look) for name in LOOK),
-    )
+    **_BY_NAME,
+    **{name: StateKey(name) for name in TWO_WAY_TRAITS if name not in _BY_NAME},
+    **{name: StateKey(name, read=_look, apply=_set_look) for name in LOOK},
 }
 
 

@@ -22,8 +22,6 @@ KNOWN = (CamwidgetError, t.TraitError)
 class CheckedMessages(ipywidgets.Widget):
     """A widget that reads its mail with care: what cannot be is not done, is said, and the page hears what holds."""
 
-    #: Traits that only the kernel sets: what a page says of them is not heard.
-    _own: frozenset[str] = frozenset()
     #: Whether a page has sent anything.
     is_heard = False
 
@@ -67,7 +65,12 @@ class CheckedMessages(ipywidgets.Widget):
         if not isinstance(sync_data, dict):
             self._refuse(CamwidgetError("The page sent a state that has no names."))
             return
-        known = {n: v for n, v in sync_data.items() if n in self.keys and n not in self._own}
+        # A trait tagged ``output`` is set by Python alone.
+        known = {
+            name: value
+            for name, value in sync_data.items()
+            if name in self.keys and not self.trait_metadata(name, "output")
+        }
         self._echo(known)
         for name, value in known.items():
             # Not under ``hold_trait_notifications``, as ipywidgets does it: meanwhile it would also catch what other

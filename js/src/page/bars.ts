@@ -1,7 +1,8 @@
-import type { Model } from "../view/model";
+import { numbers } from "../core/parse";
 import { svg } from "../view/dom/svg";
-import { number, numbers, quantity, rows } from "../view/traits";
-import { watch } from "../view/watch";
+import { trait, watch } from "../view/model";
+import type { Model } from "../view/model";
+import { quantity, rows } from "../view/traits";
 import { classColors, NEUTRAL } from "./colors";
 
 /** Pixels a class row takes; the stylesheet has the same. */
@@ -30,7 +31,7 @@ export function bars(model: Model, pick: (at: number) => void, signal: AbortSign
   watch(model, ["rows", "masked", "target"], signal, () => {
     const all = rows(model.get("rows"));
     const masked = numbers(model.get("masked"));
-    const chosen = all.findIndex(({ index }) => index === number(model.get("target"), -1));
+    const chosen = all.findIndex(({ index }) => index === trait(model, "target"));
     const colors = classColors(all.length, chosen);
     const shown = [0, ...all.map(({ whole }) => whole), ...masked];
     const isQuantity = quantity(model.get("quantity")) !== null;

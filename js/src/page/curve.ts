@@ -1,10 +1,11 @@
 import { decimals, fixed, signed } from "../core/digits";
 import type { Quantity } from "../core/digits";
+import { numbers } from "../core/parse";
 import { setAttribute } from "../view/dom/dom";
-import type { Model } from "../view/model";
 import { svg } from "../view/dom/svg";
-import { number, numbers, quantity, rows, unit } from "../view/traits";
-import { watch } from "../view/watch";
+import { portion, trait, watch } from "../view/model";
+import type { Model } from "../view/model";
+import { quantity, rows } from "../view/traits";
 import { ACCENT, NEUTRAL, RIVALS } from "./colors";
 
 const MARGIN = { top: 10, right: 22, bottom: 26, left: 34 } as const;
@@ -32,13 +33,13 @@ export function curveChart(model: Model, points: () => Curve, signal: AbortSigna
     setAttribute(drawing, "height", String(height));
     const measured = quantity(model.get("quantity"));
     const all = rows(model.get("rows"));
-    const chosen = all.findIndex(({ index }) => index === number(model.get("target"), -1));
+    const chosen = all.findIndex(({ index }) => index === trait(model, "target"));
     const curve = points();
     const frame = new Frame(width, height, measured === null ? null : span(curve, chosen));
     drawing.replaceChildren(...frame.axes());
     setAttribute(drawing, "aria-label", describe(all[chosen]?.name ?? "", curve, chosen, measured));
     if (curve === null || chosen < 0) return;
-    const fraction = unit(model.get("fraction"), 0);
+    const fraction = portion(model, "fraction");
     const now = numbers(model.get("masked"))[chosen] ?? all[chosen]?.whole ?? 0;
     drawing.append(
       frame.upright(fraction),

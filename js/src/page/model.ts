@@ -1,7 +1,10 @@
+import { DEFAULTS } from "../view/syncedTraits";
+import { number, text, unit } from "../core/parse";
 import type { Mode } from "../core/rule";
-import type { Model } from "../view/model";
+import type { Model, Values } from "../view/model";
 import { Store } from "../view/store";
-import { mode, number, quantity, text, unit } from "../view/traits";
+import type { SyncedTraits } from "../view/syncedTraits";
+import { mode, quantity } from "../view/traits";
 import type { Archive } from "./archive";
 import { curveKey } from "./data";
 import type { Data } from "./data";
@@ -58,17 +61,17 @@ export class PageModel extends Store implements Model {
   private get asked(): Place {
     const { classes, methods, layers } = this.data;
     return {
-      row: classes.findIndex(({ index }) => index === this.state["target"]),
-      method: methods.findIndex(({ name }) => name === this.state["method"]),
-      layer: layers.findIndex(({ name }) => name === this.state["layer"]),
+      row: classes.findIndex(({ index }) => index === this.state.target),
+      method: methods.findIndex(({ name }) => name === this.state.method),
+      layer: layers.findIndex(({ name }) => name === this.state.layer),
     };
   }
 
   private get mask(): { readonly mode: Mode; readonly baseline: string; readonly fraction: number } {
     return {
-      mode: mode(this.state["mode"]),
-      baseline: text(this.state["baseline"]),
-      fraction: unit(this.state["fraction"], 0),
+      mode: mode(this.state.mode),
+      baseline: text(this.state.baseline),
+      fraction: unit(this.state.fraction, 0),
     };
   }
 
@@ -87,9 +90,9 @@ export class PageModel extends Store implements Model {
       const label = methods[asked.method]?.label ?? "This method";
       const reason = missing[methods[asked.method]?.name ?? ""]?.[layers[asked.layer]?.name ?? ""];
       const back = this.shown;
-      this.tell({ error: `${label} does not apply: ${reason ?? "this page has no such map"}.` });
+      this.setAll({ error: `${label} does not apply: ${reason ?? "this page has no such map"}.` });
       if (back === null) return;
-      this.tell({
+      this.setAll({
         target: classes[back.row]?.index, method: methods[back.method]?.name, layer: layers[back.layer]?.name,
       });
       return;
@@ -97,7 +100,7 @@ export class PageModel extends Store implements Model {
     const before = this.shown;
     this.shown = asked;
     // What a click found holds for this method and layer, whatever class is chosen.
-    if (before?.method !== asked.method || before.layer !== asked.layer) this.tell({ here: {} });
+    if (before?.method !== asked.method || before.layer !== asked.layer) this.setAll({ here: {} });
     this.show(asked, grid);
   }
 
@@ -109,7 +112,7 @@ export class PageModel extends Store implements Model {
     const { rows, columns, box, at, peak, knee, scale_note } = grids[number]!;
     const { saliency, drawn, levels, cells } = this.maps.show(number);
     const where = method.everywhere ? "input" : layer;
-    this.tell({
+    this.setAll({
       error: "",
       evidence: {
         scene: SCENE, method: method.name, layer: where, text: "",
@@ -157,7 +160,7 @@ export class PageModel extends Store implements Model {
     const curve = whole ? null : this.maps.curve(grid, curveKey(of, baseline));
     const masked = curve === null ? [] : between(curve, of === "multiply" ? 0 : fraction);
     const target = this.data.classes[shown.row]!;
-    this.tell({
+    this.setAll({
       masked,
       sentence: sentence({
         name: target.name, method: this.data.methods[shown.method]!.name,
@@ -183,24 +186,25 @@ export class PageModel extends Store implements Model {
       .filter(({ value }) => value >= FAINT)
       .sort((a, b) => b.value - a.value);
     const found = entries[0];
-    this.tell({
+    this.setAll({
       here: { x, y, scene: SCENE, entries, of: classes.length },
       sentence: pickedSentence(found?.name ?? null),
     });
-    if (found !== undefined && found.index !== this.state["target"]) {
+    if (found !== undefined && found.index !== this.state.target) {
       this.set("target", found.index);
       this.save_changes();
     }
   }
 }
 
-function traitsOf(data: Data, archive: Archive): Record<string, unknown> {
+function traitsOf(data: Data, archive: Archive): Values<SyncedTraits> {
   const { scene, first } = data;
   const fills = Object.entries(scene.fills).map(([name, place]) => [
     name,
     place[1] === 3 ? archive.bytes(place) : archive.picture(place, scene.width),
   ]);
   return {
+    ...DEFAULTS,
     ...first,
     scene: {
       id: SCENE, width: scene.width, height: scene.height,
@@ -208,8 +212,6 @@ function traitsOf(data: Data, archive: Archive): Record<string, unknown> {
     },
     rows: data.classes, masked: [], quantity: data.quantity, layers: data.layers, modes: data.modes, baselines: data.baselines,
     colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
-    colormap: "inferno", overlay: true, opacity: 0.65, cells: false, boxes: false,
-    pictures: [], picture: -1, here: {}, error: "", busy: false, pending: false, progress: -1,
   };
 }
 

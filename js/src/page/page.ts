@@ -1,4 +1,5 @@
 import { make } from "../view/dom/dom";
+import { write } from "../view/model";
 import { rows } from "../view/traits";
 import { mount } from "../view/view";
 import { bars } from "./bars";
@@ -13,9 +14,7 @@ export function pageView(model: PageModel): HTMLElement {
   const explorer = make("div", "camwidget-explorer camwidget-page");
   const pick = (at: number): void => {
     const row = rows(model.get("rows"))[at];
-    if (row === undefined) return;
-    model.set("target", row.index);
-    model.save_changes();
+    if (row !== undefined) write(model, { target: row.index });
   };
   explorer.append(root, bars(model, pick, signal), curveChart(model, () => model.curve(), signal));
   mount(model, root, signal, false);

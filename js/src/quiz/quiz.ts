@@ -1,17 +1,17 @@
 import { fit, make, OWN_KEYS, setAttribute, setText } from "../view/dom/dom";
 import { holdFocus } from "../view/host/focusHold";
+import { watch } from "../view/model";
 import type { Model } from "../view/model";
-import { watch } from "../view/watch";
 import { MARK, WORD } from "./cards";
 import { Game } from "./game";
 import { Addresses } from "./pictures";
 import { QuestionPage } from "./question";
 import { scorePage } from "./score";
-
-const TRAITS = ["total", "cards", "number", "answers", "title", "source", "scale"];
+import { DEFAULTS } from "./syncedTraits";
+import type { QuizTraits } from "./syncedTraits";
 
 /** Builds one view of the model inside `root`; everything it holds on to ends with the signal. */
-export function mount(model: Model, root: HTMLElement, signal: AbortSignal): void {
+export function mount(model: Model<QuizTraits>, root: HTMLElement, signal: AbortSignal): void {
   new View(model, root, signal);
 }
 
@@ -27,7 +27,7 @@ class View {
   /** What the body shows: a question's number, once it is there. */
   private shown = "";
 
-  constructor(model: Model, root: HTMLElement, signal: AbortSignal) {
+  constructor(model: Model<QuizTraits>, root: HTMLElement, signal: AbortSignal) {
     this.game = new Game(model);
     this.addresses = new Addresses(signal);
     const head = make("div", "camwidget-quiz-head", {}, this.title, this.marks, this.place);
@@ -37,7 +37,7 @@ class View {
     this.card.addEventListener("keydown", (event) => this.press(event), { signal });
     holdFocus(root, this.card, signal);
     signal.addEventListener("abort", () => this.card.remove());
-    watch(model, TRAITS, signal, () => this.update());
+    watch(model, Object.keys(DEFAULTS) as (keyof QuizTraits)[], signal, () => this.update());
   }
 
   private update(): void {

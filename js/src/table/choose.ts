@@ -1,9 +1,9 @@
+import { texts } from "../core/parse";
 import { button, fit, make, setAttribute, setText } from "../view/dom/dom";
-import type { Model } from "../view/model";
 import { fillLabel, SLOW } from "../view/dom/radioGroup";
-import { watch } from "../view/watch";
-import { choices, texts } from "./traits";
-import type { Choice } from "./traits";
+import { watch, write } from "../view/model";
+import { choices } from "./traits";
+import type { Choice, TableModel } from "./traits";
 
 /** What is chosen of methods or metrics in one line; opened, all of them as buttons, group by group. */
 export class Chooser {
@@ -17,11 +17,11 @@ export class Chooser {
    * @param chosen the trait with the names of what is chosen
    */
   constructor(
-    private readonly model: Model,
+    private readonly model: TableModel,
     signal: AbortSignal,
     title: string,
-    private readonly all: string,
-    private readonly chosen: string,
+    private readonly all: "methods" | "metrics",
+    private readonly chosen: "chosen_methods" | "chosen_metrics",
   ) {
     this.groups = make("div", "camwidget-table-groups", { role: "group", "aria-label": title });
     this.element = make(
@@ -69,8 +69,7 @@ export class Chooser {
     if (chip === null || name === undefined || chip.getAttribute("aria-disabled") === "true") return;
     const before = texts(this.model.get(this.chosen));
     const after = before.includes(name) ? before.filter((one) => one !== name) : [...before, name];
-    this.model.set(this.chosen, after);
-    this.model.save_changes();
+    write(this.model, { [this.chosen]: after });
   }
 }
 

@@ -1,10 +1,10 @@
+import { text, unit } from "../core/parse";
 import { button, make, setAttribute, setText } from "../view/dom/dom";
-import type { Model } from "../view/model";
-import { watch } from "../view/watch";
-import { share, text } from "./traits";
+import { watch } from "../view/model";
+import type { TableModel } from "./traits";
 
 /** Start or Cancel, what is being done, and how far it is. */
-export function goLine(model: Model, signal: AbortSignal): HTMLElement {
+export function goLine(model: TableModel, signal: AbortSignal): HTMLElement {
   const press = button("camwidget-table-button", {});
   press.addEventListener("click", () => model.send({ type: model.get("running") === true ? "cancel" : "start" }), { signal });
   const said = make("span", "camwidget-table-said");
@@ -17,7 +17,7 @@ export function goLine(model: Model, signal: AbortSignal): HTMLElement {
   );
   watch(model, ["running", "ready", "progress", "message", "wrong"], signal, () => {
     const running = model.get("running") === true;
-    const percent = Math.round(100 * share(model.get("progress")));
+    const percent = Math.round(100 * unit(model.get("progress"), 0));
     setText(press, running ? "Cancel" : "Start");
     press.title = running ? "Stop; what is finished stays" : "Score the maps of the picture, class and layer that are shown";
     press.disabled = !running && model.get("ready") !== true;

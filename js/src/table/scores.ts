@@ -1,9 +1,9 @@
+import { text } from "../core/parse";
 import { button, fit, make, setAttribute, setText } from "../view/dom/dom";
-import type { Model } from "../view/model";
-import { watch } from "../view/watch";
+import { watch, write } from "../view/model";
 import { direction, sorted, turned } from "./sort";
-import { columns, order, rows, text } from "./traits";
-import type { Cell, Column, Order, Row } from "./traits";
+import { columns, order, rows } from "./traits";
+import type { Cell, Column, Order, Row, TableModel } from "./traits";
 
 /** Of what they are, and the scores: a row a method, a column a metric. A head sorts, a row shows its method's map. */
 export class ScoreGrid {
@@ -15,7 +15,7 @@ export class ScoreGrid {
   private readonly body = make("tbody", "");
 
   constructor(
-    private readonly model: Model,
+    private readonly model: TableModel,
     signal: AbortSignal,
   ) {
     const table = make("table", "camwidget-table-scores", {}, make("thead", "", {}, this.head), this.body);
@@ -46,8 +46,7 @@ export class ScoreGrid {
   private sort(target: EventTarget | null): void {
     const head = target instanceof Element ? target.closest<HTMLElement>("th") : null;
     if (head === null) return;
-    this.model.set("order", turned(order(this.model.get("order")), head.dataset["name"] ?? ""));
-    this.model.save_changes();
+    write(this.model, { order: turned(order(this.model.get("order")), head.dataset["name"] ?? "") });
   }
 
   private pick(target: EventTarget | null): void {

@@ -1,11 +1,11 @@
-import type { Model } from "../view/model";
+import { make } from "../view/dom/dom";
 import { Chooser } from "./choose";
 import { goLine } from "./go";
 import { ScoreGrid } from "./scores";
-import { make } from "../view/dom/dom";
+import type { TableModel } from "./traits";
 
 /** Builds one view of the model inside `root`; everything it holds on to ends with the signal. */
-export function mount(model: Model, root: HTMLElement, signal: AbortSignal): void {
+export function mount(model: TableModel, root: HTMLElement, signal: AbortSignal): void {
   const methods = new Chooser(model, signal, "Methods", "methods", "chosen_methods");
   const metrics = new Chooser(model, signal, "Metrics", "metrics", "chosen_metrics");
   const scores = new ScoreGrid(model, signal);

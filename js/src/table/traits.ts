@@ -1,4 +1,9 @@
-/** The synced traits of the evaluation, read defensively, as `view/traits.ts` reads the explorer's. `widget/table.py` writes them. */
+/** The synced traits of the evaluation, read defensively, as `view/traits.ts` reads the explorer's. `widget/panels/score_table.py` writes them. */
+
+import { fields, list, text } from "../core/parse";
+import type { Fields } from "../core/parse";
+import type { Model } from "../view/model";
+import type { ScoreTableTraits } from "./syncedTraits";
 
 /** A method or a metric that can be chosen. */
 export interface Choice {
@@ -44,44 +49,25 @@ export interface Order {
   readonly reverse: boolean;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function fields(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? (value as Fields) : {};
-}
-
-function list(value: unknown): readonly Fields[] {
-  return Array.isArray(value) ? value.map(fields) : [];
-}
-
-export function text(value: unknown, otherwise = ""): string {
-  return typeof value === "string" ? value : otherwise;
-}
-
-export function texts(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((item): item is string => typeof item === "string") : [];
-}
-
-export function share(value: unknown): number {
-  return typeof value === "number" && value > 0 ? Math.min(1, value) : 0;
-}
+/** The table's model, with its own synced traits. */
+export type TableModel = Model<ScoreTableTraits>;
 
 export function choices(value: unknown): readonly Choice[] {
-  return list(value).map(({ name, label, group, tip, reason, slow }) => ({
+  return list(value).map(fields).map(({ name, label, group, tip, reason, slow }) => ({
     name: text(name), label: text(label, text(name)), group: text(group), tip: text(tip),
     reason: typeof reason === "string" ? reason : null, slow: slow === true,
   }));
 }
 
 export function columns(value: unknown): readonly Column[] {
-  return list(value).map(({ name, label, tip, better }) => ({
+  return list(value).map(fields).map(({ name, label, tip, better }) => ({
     name: text(name), label: text(label, text(name)), tip: text(tip), better: better === "lower" ? "lower" : "higher",
   }));
 }
 
 export function rows(value: unknown): readonly Row[] {
-  return list(value).map(({ name, label, color, cells }) => ({
-    name: text(name), label: text(label, text(name)), color: text(color), cells: list(cells).map(cell),
+  return list(value).map(fields).map(({ name, label, color, cells }) => ({
+    name: text(name), label: text(label, text(name)), color: text(color), cells: list(cells).map(fields).map(cell),
   }));
 }
 

@@ -1,5 +1,6 @@
 import { make, setText } from "./dom/dom";
 import type { Model } from "./model";
+import { OFFLINE } from "./syncedTraits";
 
 /**
  * Whether there is a kernel behind the view: "waiting" while the connection may come back by itself, "lost" when
@@ -12,12 +13,6 @@ const SAID: Readonly<Record<Link, string>> = {
   waiting: "Waiting for the connection to the kernel…",
   lost: "Disconnected from the kernel: run the cell again. The picture can still be masked and looked at.",
 };
-
-/** What the page does by itself. */
-const LOCAL: ReadonlySet<string> = new Set([
-  "fraction", "mode", "baseline", "opacity", "overlay", "cells", "colormap", "outlines", "boxes", "contour", "paint",
-  "arrangement", "divider", "error",
-]);
 
 /** Controls of which none does anything without a kernel; the charts and panels beside the view are dimmed by CSS. */
 const KERNELS = [
@@ -81,7 +76,7 @@ export class Connection {
     return {
       get: (key) => model.get(key),
       set: (key, value) => {
-        if (this.link !== "lost" || LOCAL.has(key)) model.set(key, value);
+        if (this.link !== "lost" || OFFLINE.has(key)) model.set(key, value);
       },
       save_changes: () => {
         if (this.link !== "lost") model.save_changes();
@@ -123,6 +118,6 @@ export class Connection {
     if (!lost) return;
     for (const part of this.root.querySelectorAll(KERNELS.join())) part.toggleAttribute("inert", true);
     // What was under way will not come to its end.
-    for (const key of ["busy", "pending", "cancellable"]) this.model.set(key, false);
+    for (const key of ["busy", "pending", "cancellable"] as const) this.model.set(key, false);
   }
 }

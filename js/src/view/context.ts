@@ -1,8 +1,8 @@
-import type { Model } from "./model";
-import { Pointed } from "./picture/pointer";
+import { portion, watch, write } from "./model";
+import type { Model, TraitName } from "./model";
 import { Scrub } from "./picture/layerPreview";
-import { unit } from "./traits";
-import { watch } from "./watch";
+import { Pointed } from "./picture/pointer";
+import type { SyncedTraits } from "./syncedTraits";
 
 let views = 0;
 
@@ -17,7 +17,7 @@ export class Context {
   readonly hover = new Pointed();
 
   /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
-  fraction = (): number => unit(this.model.get("fraction"), 0);
+  fraction = (): number => portion(this.model, "fraction");
 
   /** The layer to name and to draw: the model's, or the one under the hand. */
   readonly scrub: Scrub;
@@ -54,17 +54,16 @@ export class Context {
     return `${this.prefix}-${name}`;
   }
 
-  /** Changes traits here and in the kernel. */
-  write(values: Readonly<Record<string, unknown>>): void {
-    for (const [key, value] of Object.entries(values)) this.model.set(key, value);
-    this.model.save_changes();
+  /** Sets traits in the page and in the kernel. */
+  write(values: Partial<SyncedTraits>): void {
+    write(this.model, values);
   }
 
   /**
    * Calls `update` now and after changes of any of these traits: once for all changes that arrive
    * together, before the next frame.
    */
-  watch(keys: readonly string[], update: () => void): void {
-    watch(this.model, keys, this.signal, update);
+  watch(names: readonly TraitName[], update: () => void): void {
+    watch(this.model, names, this.signal, update);
   }
 }

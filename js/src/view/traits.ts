@@ -3,6 +3,8 @@ import type { Heat, Picture } from "../core/compositor";
 import type { Quantity } from "../core/digits";
 import type { Grid } from "../core/enlarge";
 import { unpackBits } from "../core/paint";
+import { fields, flag, list, number, numbers, text, texts, unit } from "../core/parse";
+import type { Fields } from "../core/parse";
 import type { Mode } from "../core/rule";
 
 /**
@@ -163,40 +165,6 @@ export interface Filled {
   readonly baseline: string;
   readonly hole: Uint8Array;
   readonly rgb: Uint8Array;
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-export function fields(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? (value as Fields) : {};
-}
-
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-export function text(value: unknown, otherwise = ""): string {
-  return typeof value === "string" ? value : otherwise;
-}
-
-export function number(value: unknown, otherwise: number): number {
-  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
-}
-
-export function flag(value: unknown, otherwise: boolean): boolean {
-  return typeof value === "boolean" ? value : otherwise;
-}
-
-export function unit(value: unknown, otherwise: number): number {
-  return Math.min(1, Math.max(0, number(value, otherwise)));
-}
-
-export function texts(value: unknown): readonly string[] {
-  return list(value).filter((item): item is string => typeof item === "string");
-}
-
-export function numbers(value: unknown): readonly number[] {
-  return list(value).map((item) => number(item, Number.NaN));
 }
 
 export function mode(value: unknown): Mode {

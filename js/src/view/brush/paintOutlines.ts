@@ -2,9 +2,9 @@ import { area, border, HIDDEN, KEPT } from "../../core/paint";
 import type { Shade } from "../../core/paint";
 import type { Context } from "../context";
 import { onceAFrame } from "../dom/frame";
-import type { Painted } from "./paintLayer";
 import { line, overlay, svg } from "../dom/svg";
-import { flag, unit } from "../traits";
+import { portion, trait } from "../model";
+import type { Painted } from "./paintLayer";
 
 /**
  * What is painted, outlined over the picture: on the screen only, never in the pixels that the model gets. It goes with
@@ -27,7 +27,7 @@ export class Signs {
   /** After the tool was taken up, or put down. */
   update(): void {
     const { model, tool } = this.context;
-    const isOn = flag(model.get("overlay"), true) && unit(model.get("opacity"), 0.5) > 0;
+    const isOn = trait(model, "overlay") && portion(model, "opacity") > 0;
     this.element.style.display = isOn || tool === "paint" ? "" : "none";
     if (this.element.childElementCount === 0) this.draw();
   }

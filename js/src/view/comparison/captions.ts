@@ -1,10 +1,12 @@
 import { readings } from "../../core/digits";
 import type { Quantity } from "../../core/digits";
+import { numbers, texts } from "../../core/parse";
 import type { Context } from "../context";
 import { make, setText } from "../dom/dom";
+import { trait } from "../model";
+import { methods, place, quantity, rows } from "../traits";
 import { compared, DIMENSIONS, isComparing, other, otherAnswer } from "./comparedTraits";
 import type { Change, Label } from "./comparedTraits";
-import { methods, number, numbers, place, quantity, rows, text, texts } from "../traits";
 
 /** A line over each of the two: what it is, and what its model says of its class. */
 export function captions(context: Context): readonly [HTMLElement, HTMLElement] {
@@ -55,11 +57,11 @@ class Caption {
 }
 
 function labelOf({ model }: Context): Label {
-  const method = text(model.get("method"));
-  const target = number(model.get("target"), -1);
+  const method = trait(model, "method");
+  const target = trait(model, "target");
   return {
     model: texts(model.get("models"))[0] ?? "",
-    picture: texts(model.get("pictures"))[number(model.get("picture"), -1)] ?? "",
+    picture: texts(model.get("pictures"))[trait(model, "picture")] ?? "",
     target: rows(model.get("rows")).find(({ index }) => index === target)?.name ?? "",
     method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
     layer: place(model.get("explanation")).layer,
@@ -67,7 +69,7 @@ function labelOf({ model }: Context): Label {
 }
 
 function changeOf({ model }: Context): Change {
-  const target = number(model.get("target"), -1);
+  const target = trait(model, "target");
   const all = rows(model.get("rows"));
   const at = all.findIndex(({ index }) => index === target);
   return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };

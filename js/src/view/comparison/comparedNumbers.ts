@@ -1,8 +1,9 @@
-import { numberCell, showNumbers } from "../controls/classList";
 import type { Context } from "../context";
+import { numberCell, showNumbers } from "../controls/classList";
 import { fit, make, setAttribute } from "../dom/dom";
+import { trait } from "../model";
+import { rows } from "../traits";
 import { isComparing, otherAnswer } from "./comparedTraits";
-import { number, rows } from "../traits";
 
 /** What B's model says of each listed class, beside A's numbers. */
 export function otherNumbers(context: Context): readonly [HTMLElement, HTMLElement] {
@@ -17,7 +18,7 @@ export function otherNumbers(context: Context): readonly [HTMLElement, HTMLEleme
       return;
     }
     const all = rows(model.get("rows"));
-    const target = number(model.get("target"), -1);
+    const target = trait(model, "target");
     const { rows: answers, quantity: measured } = otherAnswer(model);
     const cells = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
     all.forEach(({ index }, at) => {

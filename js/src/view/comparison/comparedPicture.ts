@@ -1,17 +1,18 @@
+import { bytes } from "../../core/bytes";
 import { GREY } from "../../core/colormap";
 import { Compositor } from "../../core/compositor";
 import { paintDifference } from "../../core/difference";
-import { bytes } from "../../core/bytes";
+import type { Painted } from "../brush/paintLayer";
 import type { Context } from "../context";
 import { make, setAttribute } from "../dom/dom";
-import { Fillings } from "../picture/fill";
 import { onceAFrame } from "../dom/frame";
+import { trait } from "../model";
+import { Fillings } from "../picture/fill";
 import { lookOf } from "../picture/mapStyle";
-import type { Other } from "./comparedTraits";
-import type { Painted } from "../brush/paintLayer";
 import { SMALL } from "../picture/stage";
-import { mode, sceneId, text } from "../traits";
+import { mode, sceneId } from "../traits";
 import type { Explanation, Scene } from "../traits";
+import type { Other } from "./comparedTraits";
 
 /** A place in a picture, from 0 to 1: the same in pictures of any size. */
 export interface Place {
@@ -108,7 +109,7 @@ export class OtherPicture {
     if (image === null || paper === null || shown === null) return;
     const { model } = this.context;
     if (against === null) {
-      const filling = this.fillings.of(shown.scene, text(model.get("baseline")));
+      const filling = this.fillings.of(shown.scene, trait(model, "baseline"));
       const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
       // What is painted on A's very pixels is painted on B's too.
       const own = shown.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};

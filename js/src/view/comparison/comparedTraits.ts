@@ -1,6 +1,7 @@
 import type { Quantity } from "../../core/digits";
+import { fields, flag, list, number, text } from "../../core/parse";
 import type { Model } from "../model";
-import { explanation, flag, number, quantity, scene, sceneId, text } from "../traits";
+import { explanation, quantity, scene, sceneId } from "../traits";
 import type { Explanation, Scene } from "../traits";
 
 /** What is compared, read as defensively as all traits. A is what the view shows, B the other. */
@@ -48,12 +49,6 @@ export interface OtherAnswer {
   readonly rows: ReadonlyMap<number, Change>;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function fields(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? (value as Fields) : {};
-}
-
 export function compared(model: Model): Compare {
   const from = fields(model.get("compare"));
   return Object.fromEntries(DIMENSIONS.filter((key) => key in from).map((key) => [key, from[key]]));
@@ -89,7 +84,7 @@ export function otherState(model: Model): OtherState {
 export function otherAnswer(model: Model): OtherAnswer {
   const from = fields(model.get("other_answer"));
   const rows = new Map<number, Change>();
-  for (const row of Array.isArray(from["rows"]) ? from["rows"] : []) {
+  for (const row of list(from["rows"])) {
     rows.set(number(fields(row)["index"], -1), change(row));
   }
   return { quantity: quantity(from["quantity"]), target: change(from["target"]), rows };

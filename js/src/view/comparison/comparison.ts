@@ -1,19 +1,20 @@
-import { gradient, GREY } from "../../core/colormap";
 import { bytes } from "../../core/bytes";
-import { captions } from "./captions";
+import { gradient, GREY } from "../../core/colormap";
 import type { Context } from "../context";
-import { differs, firstCompare } from "./differenceDrawer";
-import { Divider } from "./divider";
 import { button, make, setAttribute, setText } from "../dom/dom";
+import type { Tool } from "../dom/toolbar";
+import { trait } from "../model";
+import type { Stage } from "../picture/stage";
+import type { Zoom } from "../picture/zoom";
+import { explanation, scene, sceneId } from "../traits";
+import { captions } from "./captions";
 import { otherNumbers } from "./comparedNumbers";
 import { crosshair, markAt, OtherPicture, valueAt } from "./comparedPicture";
 import type { Mine, Place } from "./comparedPicture";
 import { arrangement, compared, isComparing, other, otherState } from "./comparedTraits";
 import type { Compare, Other } from "./comparedTraits";
-import type { Stage } from "../picture/stage";
-import type { Tool } from "../dom/toolbar";
-import { explanation, flag, scene, sceneId } from "../traits";
-import type { Zoom } from "../picture/zoom";
+import { differs, firstCompare } from "./differenceDrawer";
+import { Divider } from "./divider";
 
 /** A, which the view shows, and B, which differs from it in a thing or two: side by side, split, or their difference. */
 export class Comparing {
@@ -152,7 +153,7 @@ export class Comparing {
 
   private get isBusy(): boolean {
     const { model } = this.context;
-    return isComparing(model) && (flag(model.get("busy"), false) || otherState(model).busy);
+    return isComparing(model) && (trait(model, "busy") || otherState(model).busy);
   }
 
   private place(): void {

@@ -1,10 +1,12 @@
+import { texts } from "../../core/parse";
 import type { Context } from "../context";
 import { button, make, OWN_KEYS, setAttribute, setChoices, setText } from "../dom/dom";
 import type { Choice } from "../dom/dom";
+import { rove } from "../dom/rovingTabindex";
+import { trait } from "../model";
+import { layers, methods, rows } from "../traits";
 import { arrangement, ARRANGEMENTS, compared, DIMENSIONS, isComparing } from "./comparedTraits";
 import type { Arrangement, Compare, Dimension } from "./comparedTraits";
-import { rove } from "../dom/rovingTabindex";
-import { layers, methods, number, rows, text, texts } from "../traits";
 
 const NAMES: Readonly<Record<Dimension, string>> = {
   model: "model", picture: "picture", target: "class", method: "method", layer: "layer",
@@ -124,15 +126,15 @@ function nearest(context: Context, key: Dimension): unknown {
   if (key === "model") return texts(model.get("models")).length > 1 ? 1 : undefined;
   if (key === "picture") {
     const count = texts(model.get("pictures")).length;
-    return count > 1 ? (number(model.get("picture"), 0) + 1) % count : undefined;
+    return count > 1 ? (trait(model, "picture") + 1) % count : undefined;
   }
   if (key === "target") {
-    const target = number(model.get("target"), -1);
+    const target = trait(model, "target");
     return rows(model.get("rows")).find(({ index }) => index !== target)?.name;
   }
-  if (key === "layer") return neighbour(layers(model.get("layers")), text(model.get("layer")))?.name;
+  if (key === "layer") return neighbour(layers(model.get("layers")), trait(model, "layer"))?.name;
   const usable = methods(model.get("methods")).filter(({ reason, slow }) => reason === null && !slow);
-  const now = usable.findIndex(({ name }) => name === text(model.get("method")));
+  const now = usable.findIndex(({ name }) => name === trait(model, "method"));
   return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : undefined;
 }
 

@@ -1,7 +1,7 @@
 import type { Context } from "../context";
 import { make, OWN_KEYS, setAttribute } from "../dom/dom";
 import { percent } from "../dom/slider";
-import { unit } from "../traits";
+import { portion } from "../model";
 
 /** Percents that a key moves the divider. */
 const STEP = 2;
@@ -68,7 +68,7 @@ export class Divider {
     this.element.addEventListener("click", (event) => event.stopPropagation(), { signal });
     this.element.addEventListener("keydown", (event) => this.pressed(event), { signal });
     context.watch(["divider"], () => {
-      if (!this.dragging) this.set(unit(model.get("divider"), 0.5));
+      if (!this.dragging) this.set(portion(model, "divider"));
     });
   }
 

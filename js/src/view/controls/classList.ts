@@ -1,9 +1,11 @@
 import { decimals, readings } from "../../core/digits";
 import type { Quantity } from "../../core/digits";
+import { numbers } from "../../core/parse";
 import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { button, fit, make, setAttribute, setText } from "../dom/dom";
-import { number, numbers, quantity, rows } from "../traits";
+import { trait } from "../model";
+import { quantity, rows } from "../traits";
 
 /** Below this a change would read as "0.97 → 0.97". */
 const VISIBLE = 0.005;
@@ -30,7 +32,7 @@ export function classList(context: Context): ClassList {
   context.watch(["rows", "masked", "target", "quantity"], () => {
     const all = rows(model.get("rows"));
     const masked = numbers(model.get("masked"));
-    const target = number(model.get("target"), -1);
+    const target = trait(model, "target");
     const measured = quantity(model.get("quantity"));
     const of = measured === null || measured.unit === "" ? "" : `, ${measured.unit}`;
     setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${of}`);

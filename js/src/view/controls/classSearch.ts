@@ -1,8 +1,8 @@
+import { texts } from "../../core/parse";
 import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { fit, make, OWN_KEYS, setAttribute, setText } from "../dom/dom";
 import { Names } from "./classNames";
-import { texts } from "../traits";
 
 const MOST = 12;
 

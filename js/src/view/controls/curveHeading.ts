@@ -1,7 +1,8 @@
 import type { Mode } from "../../core/rule";
 import type { Context } from "../context";
 import { button, fit, make, setText } from "../dom/dom";
-import { lineNames, mode, quantity, text } from "../traits";
+import { trait } from "../model";
+import { lineNames, mode, quantity } from "../traits";
 
 const CURVE: Readonly<Record<Mode, string>> = {
   remove: " as the top evidence goes",
@@ -43,14 +44,14 @@ export function curveNames(context: Context): HTMLElement {
 /** The readout under the slider, a sentence to be read aloud. */
 export function sentence(context: Context): HTMLElement {
   const line = make("div", "camwidget-say", { "aria-live": "polite" });
-  context.watch(["sentence"], () => setText(line, text(context.model.get("sentence"))));
+  context.watch(["sentence"], () => setText(line, trait(context.model, "sentence")));
   return line;
 }
 
 export function status(context: Context, help: HTMLElement): HTMLElement {
   const line = make("span", "camwidget-status-text");
   context.watch(["status"], () => {
-    const status = text(context.model.get("status"));
+    const status = trait(context.model, "status");
     setText(line, status);
     // It is cut off where there is no room.
     line.title = status;
@@ -64,7 +65,7 @@ export function errorLine(context: Context): HTMLElement {
   dismiss.addEventListener("click", () => context.write({ error: "" }), { signal: context.signal });
   const line = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
   context.watch(["error"], () => {
-    const error = text(context.model.get("error"));
+    const error = trait(context.model, "error");
     setText(message, error);
     line.hidden = error === "";
   });

@@ -1,9 +1,9 @@
 import type { Context } from "../context";
 import { button, make, OWN_KEYS, setText } from "../dom/dom";
+import type { Tool } from "../dom/toolbar";
+import { trait } from "../model";
 import { pictureName, save } from "../picture/pngExport";
 import type { Stage } from "../picture/stage";
-import type { Tool } from "../dom/toolbar";
-import { text } from "../traits";
 
 /** Milliseconds for which it says what was done. */
 const SAID = 2000;
@@ -39,13 +39,13 @@ export function keepTool(context: Context, stage: Stage): Tool {
     drawer.hidden = !open;
     code.setAttribute("aria-expanded", String(open));
     if (!open) return;
-    field.value = text(model.get("code"));
+    field.value = trait(model, "code");
     field.focus({ preventScroll: true });
     field.select();
   };
   const copy = async (): Promise<void> => {
     try {
-      await navigator.clipboard.writeText(text(model.get("code")));
+      await navigator.clipboard.writeText(trait(model, "code"));
       if (signal.aborted) return;
       show(false);
       say("copied");
@@ -76,7 +76,7 @@ export function keepTool(context: Context, stage: Stage): Tool {
   );
   signal.addEventListener("abort", () => window.clearTimeout(timer));
   context.watch(["code"], () => {
-    if (!drawer.hidden) field.value = text(model.get("code"));
+    if (!drawer.hidden) field.value = trait(model, "code");
   });
   return context.live ? { buttons: [code, png, said], drawer } : { buttons: [png, said] };
 }

@@ -1,6 +1,7 @@
 import type { Context } from "../context";
 import { button, fit, make, OWN_KEYS, setAttribute, setChoices } from "../dom/dom";
-import { layers, text } from "../traits";
+import { trait } from "../model";
+import { layers } from "../traits";
 import type { Layer } from "../traits";
 
 /** More stops than this are not told apart by their ticks. */
@@ -48,7 +49,7 @@ export function layerPicker(context: Context, play: HTMLElement, leave: () => vo
     if (idle && (focused === select || focused === play || stops.contains(focused))) leave();
     setAttribute(row, "aria-disabled", String(idle));
     row.title = idle ? NO_LAYER : "";
-    setChoices(select, choices(all, text(model.get("layer"))), scrub.pointed);
+    setChoices(select, choices(all, trait(model, "layer")), scrub.pointed);
     select.disabled = idle || all.length < 2;
     // Not `disabled`, which would throw the focus out at the last layer.
     setAttribute(shallower, "aria-disabled", String(idle || now <= 0));

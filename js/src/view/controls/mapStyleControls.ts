@@ -1,11 +1,13 @@
-import { GREY, gradient } from "../../core/colormap";
+import { gradient, GREY } from "../../core/colormap";
+import { fields, text } from "../../core/parse";
 import { toggleBoxes, toggleOverlay } from "../actions";
 import type { Context } from "../context";
-import type { Contour } from "../picture/contours";
 import { button, make, OWN_KEYS, setAttribute, setChoices } from "../dom/dom";
 import { Range } from "../dom/slider";
 import type { Tool } from "../dom/toolbar";
-import { byteMap, fields, flag, mode, text, unit } from "../traits";
+import { portion, trait } from "../model";
+import type { Contour } from "../picture/contours";
+import { byteMap, mode } from "../traits";
 
 const SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
 
@@ -47,7 +49,7 @@ function colorBar(context: Context): HTMLElement {
   const { model } = context;
   const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
   context.watch(["colormap", "colormaps"], () => {
-    bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY);
+    bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GREY);
   });
   return bar;
 }
@@ -62,7 +64,7 @@ function colormap(context: Context, contour: Contour): HTMLElement {
   select.addEventListener("change", () => context.write({ colormap: select.value }), { signal });
   context.watch(["colormap", "colormaps"], () => {
     const maps = byteMap(model.get("colormaps"));
-    const name = text(model.get("colormap"));
+    const name = trait(model, "colormap");
     setChoices(select, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
   });
   return make(
@@ -106,21 +108,21 @@ function opacity(context: Context, contour: Contour): HTMLElement {
     input: (value) => context.write({ opacity: value }),
     release: () => follow(),
   });
-  const follow = (): void => range.follow(unit(model.get("opacity"), 0.5));
+  const follow = (): void => range.follow(portion(model, "opacity"));
   const overlay = toggle("overlay", "Show the map over the picture (space)");
   const cells = toggle("cells", "Show the layer's own cells");
   const box = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
   box.addEventListener("click", () => toggleBoxes(context), { signal });
-  context.watch(["boxes"], () => setAttribute(box, "aria-pressed", String(flag(model.get("boxes"), false))));
+  context.watch(["boxes"], () => setAttribute(box, "aria-pressed", String(trait(model, "boxes"))));
   overlay.addEventListener("click", () => toggleOverlay(context), { signal });
-  cells.addEventListener("click", () => context.write({ cells: !flag(model.get("cells"), false) }), {
+  cells.addEventListener("click", () => context.write({ cells: !trait(model, "cells") }), {
     signal,
   });
   context.watch(["opacity"], follow);
   context.watch(["overlay", "cells", "mode"], () => {
     const product = mode(model.get("mode")) === "multiply";
-    setAttribute(overlay, "aria-pressed", String(flag(model.get("overlay"), true) && !product));
-    setAttribute(cells, "aria-pressed", String(flag(model.get("cells"), false) && !product));
+    setAttribute(overlay, "aria-pressed", String(trait(model, "overlay") && !product));
+    setAttribute(cells, "aria-pressed", String(trait(model, "cells") && !product));
     range.element.disabled = product;
     cells.disabled = product;
     overlay.disabled = product;

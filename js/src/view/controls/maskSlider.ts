@@ -1,9 +1,11 @@
+import { texts } from "../../core/parse";
 import type { Mode } from "../../core/rule";
 import type { Context } from "../context";
 import { button, make, OWN_KEYS, setAttribute, setChoices, setText } from "../dom/dom";
-import { percent, Range } from "../dom/slider";
 import { rove } from "../dom/rovingTabindex";
-import { mode, text, texts, unit } from "../traits";
+import { percent, Range } from "../dom/slider";
+import { portion, trait } from "../model";
+import { mode } from "../traits";
 
 const MODES: readonly { readonly mode: Mode; readonly label: string; readonly title: string }[] = [
   { mode: "remove", label: "remove", title: "Replace the pixels with the most evidence by the fill" },
@@ -30,7 +32,7 @@ export function maskRow(context: Context, repaint: () => void): HTMLElement {
     },
     release: (moved) => {
       // Something may have moved the model meanwhile: the hand, if it moved, has the last word.
-      const now = unit(model.get("fraction"), 0);
+      const now = portion(model, "fraction");
       if (!moved) range.follow(now);
       else if (now !== range.value) context.write({ fraction: range.value });
       show();
@@ -39,10 +41,10 @@ export function maskRow(context: Context, repaint: () => void): HTMLElement {
   });
   const reading = make("output", "camwidget-reading", { "aria-hidden": "true" });
   const show = (): void => setText(reading, percent(context.fraction()));
-  context.fraction = () => (range.dragging ? range.value : unit(model.get("fraction"), 0));
+  context.fraction = () => (range.dragging ? range.value : portion(model, "fraction"));
 
   context.watch(["fraction", "mode"], () => {
-    range.follow(unit(model.get("fraction"), 0));
+    range.follow(portion(model, "fraction"));
     range.element.disabled = mode(model.get("mode")) === "multiply";
     show();
   });
@@ -94,7 +96,7 @@ function fill(context: Context): HTMLElement {
   select.addEventListener("change", () => context.write({ baseline: select.value }), { signal });
   context.watch(["baseline", "baselines", "mode"], () => {
     const names = texts(model.get("baselines"));
-    setChoices(select, names.map((name) => ({ value: name, label: name })), text(model.get("baseline")));
+    setChoices(select, names.map((name) => ({ value: name, label: name })), trait(model, "baseline"));
     select.disabled = names.length < 2 || mode(model.get("mode")) === "multiply";
   });
   return make("label", "camwidget-fill", {}, "fill", select);

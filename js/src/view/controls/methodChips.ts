@@ -1,10 +1,11 @@
 import type { Context } from "../context";
 import { make } from "../dom/dom";
-import { More } from "./methodPanel";
 import { fillRadios } from "../dom/radioGroup";
 import { rove } from "../dom/rovingTabindex";
-import { methods, text } from "../traits";
+import { trait } from "../model";
+import { methods } from "../traits";
 import type { Method } from "../traits";
+import { More } from "./methodPanel";
 
 /** So many are shown side by side; of more than that a few, and the rest on demand. */
 const MOST = 8;
@@ -34,7 +35,7 @@ export class MethodRow {
     );
     context.watch(["methods", "method"], () => {
       const { few, rest } = split(methods(model.get("methods")));
-      const name = text(model.get("method"));
+      const name = trait(model, "method");
       fillRadios(context, chips, few, name);
       this.more.show(rest, name);
     });

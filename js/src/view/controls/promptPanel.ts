@@ -2,7 +2,8 @@ import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { button, fit, make, OWN_KEYS, setAttribute, setChoices, setText } from "../dom/dom";
 import { rove } from "../dom/rovingTabindex";
-import { number, prompt, text } from "../traits";
+import { trait } from "../model";
+import { prompt } from "../traits";
 import type { Prompt, Word } from "../traits";
 
 const NOTHING: Pick<Prompt, "words" | "beside"> = { words: [], beside: [] };
@@ -92,7 +93,7 @@ export class PromptPanel {
   /** A row to read, with buttons in it; nothing where no word can be chosen. */
   private showWords(): void {
     const { model } = this.context;
-    const target = number(model.get("target"), -1);
+    const target = trait(model, "target");
     const { words, beside } = prompt(model.get("prompt")) ?? NOTHING;
     const all = words.some(({ target: of }) => of >= 0) ? [...beside, ...words] : [];
     this.words.hidden = all.length === 0;
@@ -117,7 +118,7 @@ export class PromptPanel {
   }
 
   private showError(): void {
-    const error = text(this.context.model.get("text_error"));
+    const error = trait(this.context.model, "text_error");
     // The field holds what could not be read: what is shown belongs to another text.
     const still = prompt(this.context.model.get("prompt"))?.text ?? "";
     setText(this.error, error === "" || still === "" ? error : `${error} Still shown: “${still}”.`);
@@ -148,7 +149,7 @@ export class PromptPanel {
 
   /** The field no longer holds what could not be read. */
   private forgive(): void {
-    if (text(this.context.model.get("text_error")) !== "") this.context.write({ text_error: "" });
+    if (trait(this.context.model, "text_error") !== "") this.context.write({ text_error: "" });
   }
 }
 

@@ -1,11 +1,11 @@
+import { flag } from "../../core/parse";
 import type { Context } from "../context";
 import { button, setAttribute } from "../dom/dom";
 import type { Tool } from "../dom/toolbar";
-import { flag } from "../traits";
 
 export type Step = "undo" | "redo";
 
-const POSSIBLE: Readonly<Record<Step, string>> = { undo: "undoable", redo: "redoable" };
+const POSSIBLE: Readonly<Record<Step, "undoable" | "redoable">> = { undo: "undoable", redo: "redoable" };
 
 /** Asks the kernel for the state before, or the one after; it has them all. */
 export function takeStep(context: Context, step: Step): void {

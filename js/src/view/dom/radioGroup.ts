@@ -36,7 +36,7 @@ function radio(context: Context): HTMLButtonElement {
   made.addEventListener(
     "click",
     () => {
-      if (made.getAttribute("aria-disabled") !== "true") context.write({ method: made.dataset["name"] });
+      if (made.getAttribute("aria-disabled") !== "true") context.write({ method: made.dataset["name"] ?? "" });
     },
     { signal: context.signal },
   );

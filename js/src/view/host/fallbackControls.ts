@@ -1,7 +1,8 @@
+import { texts } from "../../core/parse";
 import { stepPicture } from "../actions";
 import type { Context } from "../context";
 import { button, make, setText } from "../dom/dom";
-import { number, text, texts } from "../traits";
+import { trait } from "../model";
 
 /**
  * What stands in for the widgets around this view, in a host that cannot show them: a way from picture to
@@ -21,9 +22,9 @@ export function alone(context: Context): HTMLElement {
   const said = make("p", "camwidget-alone-said");
   const block = make("div", "camwidget-alone", {}, line, said);
   context.watch(["missing", "pictures", "picture"], () => {
-    const missing = text(model.get("missing"));
+    const missing = trait(model, "missing");
     const names = texts(model.get("pictures"));
-    const at = number(model.get("picture"), -1);
+    const at = trait(model, "picture");
     block.hidden = missing === "";
     line.hidden = names.length < 2;
     back.disabled = at <= 0;

@@ -1,5 +1,6 @@
+import { fields, number, texts } from "../../core/parse";
 import type { Context } from "../context";
-import { fields, number, texts } from "../traits";
+import { trait } from "../model";
 
 /** Of as many thumbnails as are seen at once, these are asked for beside them, on either side. */
 const BESIDE = 0.5;
@@ -22,7 +23,7 @@ export function followPicture(context: Context, root: HTMLElement): void {
 
   const bring = (): void => {
     const { first, count } = places();
-    const at = number(model.get("picture"), -1) - first;
+    const at = trait(model, "picture") - first;
     if (strip === undefined || count === 0 || at < 0 || at >= count) return;
     const pitch = strip.scrollWidth / count;
     const hidden = at * pitch < strip.scrollLeft || (at + 1) * pitch > strip.scrollLeft + strip.clientWidth;

@@ -3,9 +3,9 @@ import { fromTone } from "../../core/tone";
 import type { Context } from "../context";
 import { button, make, setAttribute, setText } from "../dom/dom";
 import { percent, Range } from "../dom/slider";
-import type { Stage } from "./stage";
 import { line, overlay } from "../dom/svg";
-import { unit } from "../traits";
+import { portion } from "../model";
+import type { Stage } from "./stage";
 
 /** Half of the maximum, until someone chooses another. */
 const FIRST = 0.5;
@@ -69,7 +69,7 @@ export class Contour {
   }
 
   private get asked(): number {
-    return unit(this.context.model.get("contour"), 0);
+    return portion(this.context.model, "contour");
   }
 
   private draw(): void {

@@ -22,7 +22,7 @@ export class Fillings {
   /** @param trait what the kernel sends it in */
   constructor(
     private readonly context: Context,
-    private readonly trait = "filled",
+    private readonly trait: "filled" | "other_filled" = "filled",
   ) {}
 
   of(scene: Scene, baseline: string): Filling {

@@ -1,6 +1,7 @@
 import type { Grid } from "../../core/enlarge";
 import type { Context } from "../context";
-import { flag, layers, number, place, sceneId, stages, text } from "../traits";
+import { trait } from "../model";
+import { layers, place, sceneId, stages } from "../traits";
 import type { Stages, Subject } from "../traits";
 
 /** A layer's map shown from what the browser has, before the kernel's own. */
@@ -48,7 +49,7 @@ export class Scrub {
 
   /** The layer the controls name. */
   get pointed(): string {
-    return this.held ?? text(this.context.model.get("layer"));
+    return this.held ?? trait(this.context.model, "layer");
   }
 
   /** Null: the kernel's map is the one to show. */
@@ -89,7 +90,7 @@ export class Scrub {
     const name = this.held;
     if (name === null) return;
     this.held = null;
-    if (name === text(this.context.model.get("layer"))) this.tell();
+    if (name === trait(this.context.model, "layer")) this.tell();
     else this.ask(name);
   }
 
@@ -114,8 +115,8 @@ export class Scrub {
     const { model } = this.context;
     return {
       scene: sceneId(model.get("scene")),
-      target: number(model.get("target"), -1),
-      method: text(model.get("method")),
+      target: trait(model, "target"),
+      method: trait(model, "method"),
     };
   }
 
@@ -137,8 +138,8 @@ export class Scrub {
   private follow(): void {
     const { model } = this.context;
     const raw = model.get("explanation");
-    const layer = text(model.get("layer"));
-    const busy = flag(model.get("busy"), false);
+    const layer = trait(model, "layer");
+    const busy = trait(model, "busy");
     const arrived = raw !== this.explanation;
     if (arrived) {
       const from = place(raw);

@@ -1,7 +1,8 @@
 import type { Context } from "../context";
 import { make } from "../dom/dom";
 import { line, overlay } from "../dom/svg";
-import { box, flag, scene } from "../traits";
+import { trait } from "../model";
+import { box, scene } from "../traits";
 import type { Box, Scene } from "../traits";
 
 /** The box around the strongest part of the map, and a mark at its peak: a dot where it hits, a cross where it misses. */
@@ -9,7 +10,7 @@ export function boxes(context: Context): HTMLElement {
   const { model } = context;
   const drawing = make("div", "camwidget-boxes", { "aria-hidden": "true" });
   context.watch(["box", "scene", "boxes"], () => {
-    const of = flag(model.get("boxes"), false) ? scene(model.get("scene")) : null;
+    const of = trait(model, "boxes") ? scene(model.get("scene")) : null;
     const found = of === null ? null : box(model.get("box"));
     if (of === null || found === null || found.scene !== of.id) drawing.replaceChildren();
     else drawing.replaceChildren(frame(found, of), mark(found, of));

@@ -1,14 +1,15 @@
 import { GREY } from "../../core/colormap";
 import type { Look } from "../../core/compositor";
+import { portion, trait } from "../model";
 import type { Model } from "../model";
-import { byteMap, flag, text, unit } from "../traits";
+import { byteMap } from "../traits";
 
 /** How maps are drawn, as the traits say. */
 export function lookOf(model: Model): Look {
   return {
-    overlay: flag(model.get("overlay"), true),
-    opacity: unit(model.get("opacity"), 0.5),
-    cells: flag(model.get("cells"), false),
-    colors: byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY,
+    overlay: trait(model, "overlay"),
+    opacity: portion(model, "opacity"),
+    cells: trait(model, "cells"),
+    colors: byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GREY,
   };
 }

@@ -1,5 +1,5 @@
 import type { Context } from "../context";
-import { flag } from "../traits";
+import { trait } from "../model";
 
 /**
  * Marks the view while what it says is about to change: numbers, charts and sentence belong to the map
@@ -8,11 +8,11 @@ import { flag } from "../traits";
 export function waiting(context: Context, root: HTMLElement): void {
   const { model, scrub } = context;
   const update = (): void => {
-    const busy = flag(model.get("busy"), false);
-    const waits = busy || flag(model.get("pending"), false) || scrub.preview !== null;
+    const busy = trait(model, "busy");
+    const waits = busy || trait(model, "pending") || scrub.preview !== null;
     root.classList.toggle("camwidget-waiting", waits);
     // What the slider masks of an unfinished map, nobody has asked the model about.
-    root.classList.toggle("camwidget-unfinished", busy && flag(model.get("partial"), false));
+    root.classList.toggle("camwidget-unfinished", busy && trait(model, "partial"));
   };
   context.watch(["busy", "pending", "partial"], update);
   scrub.listen(update);

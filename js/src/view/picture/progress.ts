@@ -1,14 +1,14 @@
 import type { Context } from "../context";
 import { button, make, setAttribute, setText } from "../dom/dom";
-import { flag, number } from "../traits";
+import { trait } from "../model";
 
 /** A thin line along the top of the picture. */
 export function progressLine(context: Context): HTMLElement {
   const done = make("div", "camwidget-progress-done");
   const line = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
   context.watch(["busy", "progress"], () => {
-    const progress = number(context.model.get("progress"), -1);
-    line.hidden = !flag(context.model.get("busy"), false);
+    const progress = trait(context.model, "progress");
+    line.hidden = !trait(context.model, "busy");
     line.classList.toggle("camwidget-indeterminate", progress < 0);
     done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
     if (progress < 0) line.removeAttribute("aria-valuenow");
@@ -28,8 +28,8 @@ export function tag(context: Context): HTMLElement {
     line.hidden = said === "";
   };
   const unfinished = (): string => {
-    if (!flag(model.get("partial"), false)) return "";
-    const progress = number(model.get("progress"), -1);
+    if (!trait(model, "partial")) return "";
+    const progress = trait(model, "progress");
     return progress < 0 ? "partial map" : `partial map · ${Math.round(100 * Math.min(1, progress))}\u00a0%`;
   };
   context.watch(["partial", "progress"], update);
@@ -50,7 +50,7 @@ export class Cancel {
     this.element = button("camwidget-button camwidget-cancel", { title: "Stop computing this map (Esc)" });
     this.element.addEventListener("click", () => this.press(), { signal });
     context.watch(["busy", "cancellable"], () => {
-      const hide = !(flag(model.get("busy"), false) && flag(model.get("cancellable"), false));
+      const hide = !(trait(model, "busy") && trait(model, "cancellable"));
       if (hide && this.element === document.activeElement) leave();
       this.element.hidden = hide;
     });

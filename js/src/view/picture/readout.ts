@@ -1,11 +1,12 @@
 import { enlarge, enlargeAt } from "../../core/enlarge";
 import { threshold } from "../../core/rule";
 import type { Context } from "../context";
-import { fit, make, setText } from "../dom/dom";
 import { legend } from "../controls/mapStyleControls";
-import type { Point, Stage } from "./stage";
-import { evidence, mode, number, place, prompt, text } from "../traits";
+import { fit, make, setText } from "../dom/dom";
+import { trait } from "../model";
+import { evidence, mode, place, prompt } from "../traits";
 import type { Evidence } from "../traits";
+import type { Point, Stage } from "./stage";
 import { truthSaid } from "./truthOutlines";
 import type { Zoom } from "./zoom";
 
@@ -49,7 +50,7 @@ export function reading(context: Context, stage: Stage, zoom: Zoom): HTMLElement
     const silent = point === null || scrub.preview !== null || known.classes.length === 0;
     const strongest = silent ? [] : strengths(known, peak ||= peakOf(known, stage), stage, point);
     setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
-    const target = number(model.get("target"), -1);
+    const target = trait(model, "target");
     const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
     strongest.forEach(({ index, name, value }, at) => {
       const [label, amount] = parts[at]?.children ?? [];
@@ -63,7 +64,7 @@ export function reading(context: Context, stage: Stage, zoom: Zoom): HTMLElement
     const sent = evidence(model.get("evidence"));
     const belongs =
       sent.scene === stage.sceneId &&
-      sent.method === text(model.get("method")) &&
+      sent.method === trait(model, "method") &&
       sent.layer === place(model.get("explanation")).layer &&
       sent.text === (prompt(model.get("prompt"))?.text ?? "");
     known = belongs ? sent : evidence(null);

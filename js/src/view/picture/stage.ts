@@ -1,19 +1,20 @@
 import { Compositor } from "../../core/compositor";
 import type { Heat } from "../../core/compositor";
-import type { Spot } from "../../core/paint";
 import { enlarge, toBytes } from "../../core/enlarge";
-import { boxes } from "./mapBox";
+import type { Spot } from "../../core/paint";
+import { Painted } from "../brush/paintLayer";
+import { Signs } from "../brush/paintOutlines";
 import type { Context } from "../context";
 import { make, OWN_KEYS, setAttribute, setText } from "../dom/dom";
-import { Fillings } from "./fill";
 import { onceAFrame } from "../dom/frame";
-import { lookOf } from "./mapStyle";
-import { Painted } from "../brush/paintLayer";
-import { Cancel, progressLine, tag } from "./progress";
-import type { Preview } from "./layerPreview";
-import { Signs } from "../brush/paintOutlines";
-import { explanation, flag, mode, scene, text } from "../traits";
+import { trait } from "../model";
+import { explanation, mode, scene } from "../traits";
 import type { Explanation, Scene } from "../traits";
+import { Fillings } from "./fill";
+import type { Preview } from "./layerPreview";
+import { boxes } from "./mapBox";
+import { lookOf } from "./mapStyle";
+import { Cancel, progressLine, tag } from "./progress";
 import { outlines } from "./truthOutlines";
 
 /** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
@@ -109,8 +110,8 @@ export class Stage {
       this.repaint();
     });
     context.watch(["busy", "partial"], () => {
-      setAttribute(this.frame, "aria-busy", String(flag(model.get("busy"), false)));
-      this.frame.classList.toggle("camwidget-partial", flag(model.get("partial"), false));
+      setAttribute(this.frame, "aria-busy", String(trait(model, "busy")));
+      this.frame.classList.toggle("camwidget-partial", trait(model, "partial"));
       if (this.scene === null) this.announceEmpty();
     });
     scrub.listen(() => {
@@ -154,7 +155,7 @@ export class Stage {
     const asked = mode(model.get("mode"));
     const byMap =
       this.preview === null || asked === "multiply" ? { mode: asked, fraction: this.context.fraction() } : UNMASKED;
-    const filling = this.fillings.of(this.scene, text(model.get("baseline")));
+    const filling = this.fillings.of(this.scene, trait(model, "baseline"));
     this.compositor.paint({ ...byMap, ...filling, paint: this.painted.pixels });
     this.frame.classList.toggle("camwidget-provisional", this.compositor.provisional);
     this.paper.putImageData(this.image, 0, 0);
@@ -211,7 +212,7 @@ export class Stage {
   }
 
   private announceEmpty(): void {
-    const waiting = flag(this.context.model.get("busy"), false);
+    const waiting = trait(this.context.model, "busy");
     this.empty.hidden = this.scene !== null;
     setText(this.empty, waiting ? "Waiting for the model…" : "No picture yet");
   }

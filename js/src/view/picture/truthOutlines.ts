@@ -1,16 +1,17 @@
 import { toggleOutlines } from "../actions";
 import type { Context } from "../context";
 import { button, make, setAttribute, setText } from "../dom/dom";
-import type { Model } from "../model";
 import { line, overlay } from "../dom/svg";
-import { box, flag, scene, truth } from "../traits";
+import { trait } from "../model";
+import type { Model } from "../model";
+import { box, scene, truth } from "../traits";
 
 /** The outlines over the picture: drawn by the browser, so that they are sharp at any zoom. */
 export function outlines(context: Context): SVGElement {
   const { model } = context;
   const drawing = overlay("camwidget-outlines");
   context.watch(["truth", "scene", "outlines"], () => {
-    const on = flag(model.get("outlines"), false);
+    const on = trait(model, "outlines");
     const of = on ? scene(model.get("scene")) : null;
     const known = of === null ? null : truth(model.get("truth"));
     if (of === null || known === null || known.scene !== of.id) {
@@ -33,13 +34,13 @@ export function truthSaid({ model }: Context): string {
 
 /** How much of the map lies inside the outlines, while they are drawn. */
 function outlinesSaid(model: Model): string {
-  if (!flag(model.get("outlines"), false)) return "";
+  if (!trait(model, "outlines")) return "";
   return truth(model.get("truth"))?.said ?? "Not known for this picture.";
 }
 
 /** How the map's box agrees with the true ones, while it is drawn. */
 function boxSaid(model: Model): string {
-  return flag(model.get("boxes"), false) ? (box(model.get("box"))?.said ?? "") : "";
+  return trait(model, "boxes") ? (box(model.get("box"))?.said ?? "") : "";
 }
 
 /** Off and on, how much of the map lies inside, and how its box agrees. Its room is there for all pictures if any has its truth. */
@@ -62,13 +63,13 @@ export function truthLine(context: Context): HTMLElement {
     make("span", "camwidget-truth-said", { "aria-live": "polite" }, said, agreed),
   );
   context.watch(["truth", "truthful", "outlines"], () => {
-    const on = flag(model.get("outlines"), false);
-    element.hidden = !flag(model.get("truthful"), false);
+    const on = trait(model, "outlines");
+    element.hidden = !trait(model, "truthful");
     setAttribute(toggle, "aria-pressed", String(on));
     setText(said, outlinesSaid(model));
   });
   context.watch(["outlines", "boxes"], () => {
-    element.classList.toggle("camwidget-truth-told", flag(model.get("outlines"), false) || flag(model.get("boxes"), false));
+    element.classList.toggle("camwidget-truth-told", trait(model, "outlines") || trait(model, "boxes"));
   });
   context.watch(["box", "boxes"], () => setText(agreed, boxSaid(model)));
   return element;

@@ -1,6 +1,85 @@
 // built from js/ — do not edit
 "use strict";
 (() => {
+  // src/view/host/compat.ts
+  var reported = /* @__PURE__ */ new Set();
+  function reportChange(detail, effect2) {
+    if (reported.has(detail)) return;
+    reported.add(detail);
+    console.error(`camwidget: ${detail} has changed. ${effect2} Please report this with the versions of JupyterLab and ipywidgets.`);
+  }
+  var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+  var COMM_EVENT = "comm_live_update";
+  var DEAD_COMM = ".jupyter-widgets-disconnected";
+  var GONE = /* @__PURE__ */ new Set(["starting", "restarting", "autorestarting", "terminating", "dead"]);
+  var NO_KERNEL_CHECK = "A lost kernel may go unnoticed, and its controls stay enabled.";
+  var HostKernel = class {
+    constructor(model, root) {
+      this.model = model;
+      this.root = root;
+      this.manager = model.widget_manager;
+      this.firstId = this.manager?.kernel?.id;
+    }
+    model;
+    root;
+    manager;
+    firstId;
+    /** The present state of the connection; "live" in hosts that do not tell. */
+    get link() {
+      if (this.root.closest(DEAD_COMM) !== null) return "lost";
+      if (this.manager === void 0 || this.firstId === void 0) return "live";
+      const { kernel } = this.manager;
+      if (kernel == null || kernel.id !== this.firstId) return "lost";
+      const { connectionStatus } = kernel;
+      if (typeof connectionStatus !== "string") reportChange("JupyterLab's kernel.connectionStatus", NO_KERNEL_CHECK);
+      return connectionStatus === "connecting" || connectionStatus === "disconnected" ? "waiting" : "live";
+    }
+    /**
+     * Call `update` after whatever may change the link, until `signal` aborts.
+     *
+     * @param update gets true where the host says that the kernel's process is gone
+     */
+    observe(update, signal) {
+      const later = () => queueMicrotask(() => update(false));
+      this.model.on(COMM_EVENT, later);
+      signal.addEventListener("abort", () => this.model.off(COMM_EVENT, later));
+      this.connect("kernelChanged", () => update(false), signal);
+      this.connect("connectionStatusChanged", () => update(false), signal);
+      this.connect("statusChanged", (_, status2) => update(GONE.has(status2)), signal);
+    }
+    /** To a signal of the notebook's session where there is one, which outlives its kernels; else of the kernel. */
+    connect(name, slot, signal) {
+      const session = this.manager?.context?.sessionContext;
+      const emitter = (session ?? this.manager?.kernel)?.[name];
+      if (typeof emitter?.connect !== "function") {
+        if (session !== void 0) reportChange(`JupyterLab's sessionContext.${name}`, NO_KERNEL_CHECK);
+        return;
+      }
+      emitter.connect(slot);
+      signal.addEventListener("abort", () => emitter.disconnect(slot));
+    }
+  };
+  var ACCORDION = ".jupyter-widget-Accordion, .widget-accordion";
+  var HEADER = ".jupyter-widget-Collapse-header";
+  var OPEN = ".jupyter-widget-Collapse-open";
+  function accordionHeaders(element) {
+    const headers = Array.from(element.querySelectorAll(HEADER));
+    const accordion = element.matches(ACCORDION) ? element : element.querySelector(ACCORDION);
+    const hasTitles = accordion?.firstElementChild != null;
+    if (headers.length > 0 || !hasTitles) return headers;
+    reportChange(`ipywidgets' ${HEADER}`, "The panels can only be opened with the mouse.");
+    return Array.from(element.querySelectorAll('[class*="Collapse-header"]'));
+  }
+  function isOpen(header) {
+    return header.closest(OPEN) !== null;
+  }
+  function unnamedImages(element) {
+    return Array.from(element.querySelectorAll("img:not([alt])"));
+  }
+  function keepFromFocus(target) {
+    if (target instanceof HTMLCanvasElement) target.removeAttribute("tabindex");
+  }
+
   // src/view/dom/dom.ts
   function make(tag2, className, attributes = {}, ...children) {
     const element = document.createElement(tag2);
@@ -12,7 +91,6 @@
     element.append(...children);
     return element;
   }
-  var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
   function button(className, attributes, ...children) {
     return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
   }
@@ -1124,135 +1202,257 @@
     update();
   }
 
-  // src/view/actions.ts
-  function nudgeFraction(context, percents) {
-    if (mode(context.model.get("mode")) === "multiply") return;
-    const next = Math.round(100 * context.fraction()) + percents;
-    context.write({ fraction: Math.min(100, Math.max(0, next)) / 100 });
-  }
-  function stepPicture(context, by) {
-    const next = trait(context.model, "picture") + by;
-    if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
-  }
-  function nextMethod(context) {
-    const all = methods(context.model.get("methods"));
-    const now = all.findIndex(({ name }) => name === trait(context.model, "method"));
-    const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
-    const next = onwards.find(({ reason, slow }) => reason === null && !slow);
-    if (next !== void 0) context.write({ method: next.name });
-  }
-  function pickClass(context, index) {
-    context.write({ target: index });
-  }
-  function pickRow(context, at) {
-    const row = rows(context.model.get("rows"))[at];
-    if (row !== void 0) pickClass(context, row.index);
-  }
-  function toggleOutlines(context) {
-    if (trait(context.model, "truthful")) context.write({ outlines: !trait(context.model, "outlines") });
-  }
-  function toggleBoxes(context) {
-    context.write({ boxes: !trait(context.model, "boxes") });
-  }
-  function toggleOverlay(context) {
-    if (mode(context.model.get("mode")) === "multiply") return;
-    context.write({ overlay: !trait(context.model, "overlay") });
-  }
-
-  // src/view/host/fallbackControls.ts
-  function alone(context) {
-    const { model, signal } = context;
-    const step2 = (by, label, glyph) => {
-      const one = button("camwidget-button", { "aria-label": label, title: `${label} (${by < 0 ? "," : "."})` }, glyph);
-      one.addEventListener("click", () => stepPicture(context, by), { signal });
-      return one;
-    };
-    const back = step2(-1, "Previous picture", "‹");
-    const on = step2(1, "Next picture", "›");
-    const name = make("span", "camwidget-alone-name");
-    const line2 = make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Picture"), back, on, name);
-    const said2 = make("p", "camwidget-alone-said");
-    const block = make("div", "camwidget-alone", {}, line2, said2);
-    context.watch(["missing", "pictures", "picture"], () => {
-      const missing = trait(model, "missing");
-      const names = texts(model.get("pictures"));
-      const at = trait(model, "picture");
-      block.hidden = missing === "";
-      line2.hidden = names.length < 2;
-      back.disabled = at <= 0;
-      on.disabled = at >= names.length - 1;
-      setText(name, `${names[at] ?? ""} · ${at + 1} of ${names.length}`);
-      setText(said2, missing);
-    });
-    return block;
-  }
-
-  // src/view/controls/classList.ts
-  var VISIBLE = 5e-3;
-  function classList(context) {
-    const { model } = context;
-    const caption = make("span", "camwidget-caption");
-    const head = make(
-      "div",
-      "camwidget-classhead",
-      {},
-      make("span", "camwidget-heading", {}, "What the model says"),
-      caption
+  // src/view/dom/rovingTabindex.ts
+  function rove(group, signal) {
+    group.addEventListener(
+      "keydown",
+      (event) => {
+        const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+        if (by === 0) return;
+        const radios = Array.from(group.querySelectorAll('[role="radio"]'));
+        const now = radios.findIndex((one) => one === document.activeElement);
+        const next = radios[(now + by + radios.length) % radios.length];
+        if (next === void 0) return;
+        for (const one of radios) one.tabIndex = one === next ? 0 : -1;
+        next.focus();
+        event.preventDefault();
+      },
+      { signal }
     );
-    const names = make("div", "camwidget-names", { role: "group", "aria-label": "Classes" });
-    const values = make("div", "camwidget-numbers");
-    context.watch(["rows", "masked", "target", "quantity"], () => {
-      const all = rows(model.get("rows"));
-      const masked = numbers(model.get("masked"));
-      const target = trait(model, "target");
-      const measured = quantity(model.get("quantity"));
-      const of = measured === null || measured.unit === "" ? "" : `, ${measured.unit}`;
-      setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${of}`);
-      const buttons = fit(names, all.length, (at) => nameButton(context, at));
-      const cells2 = fit(values, all.length, (at) => numberCell(context, at));
-      all.forEach((row, at) => {
-        const item = buttons[at];
-        const cell = cells2[at];
-        if (item === void 0 || cell === void 0) return;
-        const chosen = String(row.index === target);
-        item.dataset["index"] = String(row.index);
-        item.title = at < 9 ? `Explain ${row.name} (${at + 1})` : `Explain ${row.name}`;
-        setText(item, row.name);
-        setAttribute(item, "aria-pressed", chosen);
-        setAttribute(cell, "data-chosen", chosen);
-        showNumbers(cell, row.whole, masked[at], measured);
+  }
+
+  // src/view/brush/brush.ts
+  var SHADES = [
+    { shade: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
+    { shade: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
+    { shade: 0, label: "erase", title: "Take paint away: the slider decides again (x for the next)" }
+  ];
+  var Brush = class {
+    constructor(context, stage) {
+      this.context = context;
+      this.stage = stage;
+      const { signal } = context;
+      this.title = stage.frame.title;
+      this.opener = button(
+        "camwidget-button camwidget-paint-toggle",
+        { "aria-pressed": "false", "aria-expanded": "false", title: "Paint on the picture what to hide, or to keep (p)" },
+        "paint"
+      );
+      this.opener.addEventListener("click", () => this.toggle(), { signal });
+      this.buttons = [this.opener];
+      this.radios = SHADES.map((one) => this.radio(one));
+      this.size = make("input", "camwidget-range camwidget-brush-size", {
+        type: "range",
+        min: 1,
+        max: 100,
+        step: 1,
+        "aria-label": "Size of the brush, in pixels of the picture",
+        title: "Size of the brush, in pixels of the picture ({ and })",
+        ...OWN_KEYS
       });
-    });
-    return { head, names, numbers: values };
-  }
-  function nameButton(context, at) {
-    const made = button("camwidget-name", { "aria-describedby": context.id(`number-${at}`) });
-    made.addEventListener("click", () => pickClass(context, Number(made.dataset["index"])), {
-      signal: context.signal
-    });
-    return made;
-  }
-  function numberCell(context, at, of = "number") {
-    return make(
-      "div",
-      "camwidget-number",
-      { id: context.id(`${of}-${at}`) },
-      make("span", "camwidget-whole"),
-      make("span", "camwidget-arrow"),
-      make("span", "camwidget-masked")
-    );
-  }
-  function showNumbers(cell, whole, masked, measured) {
-    const [first, arrow, second] = cell.children;
-    if (first === void 0 || arrow === void 0 || second === void 0) return;
-    const [before, after] = readings(masked === void 0 ? [whole] : [whole, masked], measured);
-    setText(first, before ?? "");
-    setText(arrow, masked === void 0 ? "" : " → ");
-    setText(second, after ?? "");
-    const change2 = masked === void 0 ? 0 : masked - whole;
-    const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(whole, masked ?? 0);
-    const direction = change2 >= visible ? "up" : change2 <= -visible ? "down" : "same";
-    setAttribute(cell, "data-change", direction);
+      this.size.addEventListener("input", () => this.show(), { signal });
+      this.wiper = button("camwidget-button", { title: "Take all paint away from this picture" }, "clear");
+      this.wiper.addEventListener("click", () => stage.painted.clear(), { signal });
+      this.drawer = this.build();
+      stage.plane.append(stage.signs.element, this.ring);
+      stage.painted.listen(() => this.show());
+      context.watch(["scene"], () => this.fitSize());
+      this.listen(stage.canvas);
+      this.show();
+    }
+    context;
+    stage;
+    buttons;
+    drawer;
+    opener;
+    radios;
+    size;
+    ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
+    reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
+    wiper;
+    shade = HIDDEN;
+    /** Where the brush was last, for a straight line from there. */
+    last = null;
+    pointer = null;
+    sized = false;
+    /** What the picture says under a resting pointer, which would lie over the brush. */
+    title;
+    get isOn() {
+      return this.context.tool === "paint";
+    }
+    toggle() {
+      if (this.isOn) this.stop();
+      else this.start();
+    }
+    /** False when it was not taken up. */
+    stop() {
+      if (!this.isOn) return false;
+      this.lift();
+      this.context.tool = "";
+      this.shown();
+      return true;
+    }
+    /** The next of hide, keep and erase. */
+    cycle() {
+      if (!this.isOn) return;
+      const now = SHADES.findIndex(({ shade }) => shade === this.shade);
+      this.choose(SHADES[(now + 1) % SHADES.length].shade);
+    }
+    /** A quarter larger or smaller, a pixel at least. */
+    resize(by) {
+      if (!this.isOn) return;
+      const now = Number(this.size.value);
+      this.size.value = String(now + by * Math.max(1, Math.round(now / 4)));
+      this.show();
+    }
+    /** The marker in the picture, which the brush follows, and paints at, while it is taken up. */
+    marker(of) {
+      return {
+        move: (right, down) => {
+          of.move(right, down);
+          if (this.isOn && of.point !== null) this.place(middle(of.point));
+        },
+        askAtMarker: () => {
+          if (!this.isOn) {
+            of.askAtMarker();
+            return;
+          }
+          if (of.point === null) of.move(0, 0);
+          if (of.point !== null) this.dab(middle(of.point));
+        }
+      };
+    }
+    dab(spot) {
+      this.stage.painted.begin();
+      this.stroke(spot, spot);
+      this.stage.painted.end();
+      this.last = spot;
+      this.place(spot);
+    }
+    start() {
+      this.context.tool = "paint";
+      this.shown();
+      this.stage.focus();
+    }
+    shown() {
+      const on = this.isOn;
+      setAttribute(this.opener, "aria-pressed", String(on));
+      setAttribute(this.opener, "aria-expanded", String(on));
+      this.drawer.hidden = !on;
+      this.ring.hidden = true;
+      this.stage.frame.title = on ? "" : this.title;
+      this.stage.frame.classList.toggle("camwidget-painting", on);
+      this.stage.signs.update();
+    }
+    choose(shade) {
+      this.shade = shade;
+      this.show();
+    }
+    build() {
+      const { context } = this;
+      const group = make(
+        "div",
+        "camwidget-shades",
+        { role: "radiogroup", "aria-label": "What the brush does" },
+        ...this.radios
+      );
+      rove(group, context.signal);
+      return make(
+        "div",
+        "camwidget-paint",
+        { role: "group", "aria-label": "Paint", hidden: true },
+        make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Brush"), group, this.wiper),
+        make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Size"), this.size, this.reading)
+      );
+    }
+    radio({ shade, label, title }) {
+      const made = button("camwidget-button camwidget-radio", { role: "radio", title, "data-name": label }, label);
+      made.addEventListener("click", () => this.choose(shade), { signal: this.context.signal });
+      return made;
+    }
+    /** At first an eighth of the picture; at most half of it. */
+    fitSize() {
+      const { width, height } = this.stage.canvas;
+      const side = Math.min(width, height);
+      this.size.max = String(Math.max(2, Math.round(side / 2)));
+      if (!this.sized && this.stage.sceneId !== null) {
+        this.sized = true;
+        this.size.value = String(Math.max(1, Math.round(side / 8)));
+      }
+      this.show();
+    }
+    show() {
+      const { painted } = this.stage;
+      const { size, shade, ring } = this;
+      this.radios.forEach((made, at) => {
+        const chosen = SHADES[at].shade === shade;
+        setAttribute(made, "aria-checked", String(chosen));
+        made.tabIndex = chosen ? 0 : -1;
+      });
+      const low = Number(size.min);
+      size.style.setProperty("--camwidget-filled", String((Number(size.value) - low) / (Number(size.max) - low)));
+      setAttribute(size, "aria-valuetext", `${size.value} pixels`);
+      setText(this.reading, `${size.value} px`);
+      ring.style.width = `${100 * Number(size.value) / Math.max(1, painted.width)}%`;
+      ring.dataset["shade"] = SHADES.find((one) => one.shade === shade).label;
+      if (!painted.isDrawing) this.wiper.disabled = painted.isEmpty;
+    }
+    listen(canvas) {
+      const { signal } = this.context;
+      canvas.addEventListener("pointerdown", (event) => this.press(event), { signal });
+      canvas.addEventListener("pointermove", (event) => this.move(event), { signal });
+      for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+        canvas.addEventListener(end, (event) => this.release(event), { signal });
+      }
+      canvas.addEventListener("pointerleave", () => {
+        if (this.pointer === null) this.ring.hidden = true;
+      }, { signal });
+    }
+    press(event) {
+      const spot = this.isOn && event.button === 0 && this.pointer === null ? this.stage.over(event) : null;
+      if (spot === null) return;
+      event.preventDefault();
+      this.stage.focus();
+      this.pointer = event.pointerId;
+      this.stage.canvas.setPointerCapture(event.pointerId);
+      this.stage.painted.begin();
+      this.stroke(event.shiftKey && this.last !== null ? this.last : spot, spot);
+      this.last = spot;
+      this.place(spot);
+    }
+    move(event) {
+      if (!this.isOn) return;
+      const spot = this.stage.over(event);
+      if (spot === null) return;
+      this.place(spot);
+      if (event.pointerId !== this.pointer) return;
+      const between4 = event.getCoalescedEvents?.() ?? [];
+      for (const one of between4.length > 0 ? between4 : [event]) {
+        const to = this.stage.over(one);
+        if (to === null || this.last === null) continue;
+        this.stroke(this.last, to);
+        this.last = to;
+      }
+    }
+    release(event) {
+      if (event.pointerId === this.pointer) this.lift();
+    }
+    lift() {
+      this.pointer = null;
+      this.stage.painted.end();
+    }
+    stroke(from, to) {
+      this.stage.painted.draw(from, to, Number(this.size.value), this.shade);
+    }
+    place({ x, y }) {
+      const { width, height } = this.stage.canvas;
+      this.ring.hidden = false;
+      this.ring.style.left = `${100 * x / width}%`;
+      this.ring.style.top = `${100 * y / height}%`;
+    }
+  };
+  function middle({ x, y }) {
+    return { x: x + 0.5, y: y + 0.5 };
   }
 
   // src/core/colormap.ts
@@ -1404,6 +1604,109 @@
     const all = rows(model.get("rows"));
     const at = all.findIndex(({ index }) => index === target);
     return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
+  }
+
+  // src/view/actions.ts
+  function nudgeFraction(context, percents) {
+    if (mode(context.model.get("mode")) === "multiply") return;
+    const next = Math.round(100 * context.fraction()) + percents;
+    context.write({ fraction: Math.min(100, Math.max(0, next)) / 100 });
+  }
+  function stepPicture(context, by) {
+    const next = trait(context.model, "picture") + by;
+    if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
+  }
+  function nextMethod(context) {
+    const all = methods(context.model.get("methods"));
+    const now = all.findIndex(({ name }) => name === trait(context.model, "method"));
+    const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
+    const next = onwards.find(({ reason, slow }) => reason === null && !slow);
+    if (next !== void 0) context.write({ method: next.name });
+  }
+  function pickClass(context, index) {
+    context.write({ target: index });
+  }
+  function pickRow(context, at) {
+    const row = rows(context.model.get("rows"))[at];
+    if (row !== void 0) pickClass(context, row.index);
+  }
+  function toggleOutlines(context) {
+    if (trait(context.model, "truthful")) context.write({ outlines: !trait(context.model, "outlines") });
+  }
+  function toggleBoxes(context) {
+    context.write({ boxes: !trait(context.model, "boxes") });
+  }
+  function toggleOverlay(context) {
+    if (mode(context.model.get("mode")) === "multiply") return;
+    context.write({ overlay: !trait(context.model, "overlay") });
+  }
+
+  // src/view/controls/classList.ts
+  var VISIBLE = 5e-3;
+  function classList(context) {
+    const { model } = context;
+    const caption = make("span", "camwidget-caption");
+    const head = make(
+      "div",
+      "camwidget-classhead",
+      {},
+      make("span", "camwidget-heading", {}, "What the model says"),
+      caption
+    );
+    const names = make("div", "camwidget-names", { role: "group", "aria-label": "Classes" });
+    const values = make("div", "camwidget-numbers");
+    context.watch(["rows", "masked", "target", "quantity"], () => {
+      const all = rows(model.get("rows"));
+      const masked = numbers(model.get("masked"));
+      const target = trait(model, "target");
+      const measured = quantity(model.get("quantity"));
+      const of = measured === null || measured.unit === "" ? "" : `, ${measured.unit}`;
+      setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${of}`);
+      const buttons = fit(names, all.length, (at) => nameButton(context, at));
+      const cells2 = fit(values, all.length, (at) => numberCell(context, at));
+      all.forEach((row, at) => {
+        const item = buttons[at];
+        const cell = cells2[at];
+        if (item === void 0 || cell === void 0) return;
+        const chosen = String(row.index === target);
+        item.dataset["index"] = String(row.index);
+        item.title = at < 9 ? `Explain ${row.name} (${at + 1})` : `Explain ${row.name}`;
+        setText(item, row.name);
+        setAttribute(item, "aria-pressed", chosen);
+        setAttribute(cell, "data-chosen", chosen);
+        showNumbers(cell, row.whole, masked[at], measured);
+      });
+    });
+    return { head, names, numbers: values };
+  }
+  function nameButton(context, at) {
+    const made = button("camwidget-name", { "aria-describedby": context.id(`number-${at}`) });
+    made.addEventListener("click", () => pickClass(context, Number(made.dataset["index"])), {
+      signal: context.signal
+    });
+    return made;
+  }
+  function numberCell(context, at, of = "number") {
+    return make(
+      "div",
+      "camwidget-number",
+      { id: context.id(`${of}-${at}`) },
+      make("span", "camwidget-whole"),
+      make("span", "camwidget-arrow"),
+      make("span", "camwidget-masked")
+    );
+  }
+  function showNumbers(cell, whole, masked, measured) {
+    const [first, arrow, second] = cell.children;
+    if (first === void 0 || arrow === void 0 || second === void 0) return;
+    const [before, after] = readings(masked === void 0 ? [whole] : [whole, masked], measured);
+    setText(first, before ?? "");
+    setText(arrow, masked === void 0 ? "" : " → ");
+    setText(second, after ?? "");
+    const change2 = masked === void 0 ? 0 : masked - whole;
+    const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(whole, masked ?? 0);
+    const direction = change2 >= visible ? "up" : change2 <= -visible ? "down" : "same";
+    setAttribute(cell, "data-change", direction);
   }
 
   // src/view/comparison/comparedNumbers.ts
@@ -2400,25 +2703,6 @@
     cross.style.top = `${100 * place4.y}%`;
   }
 
-  // src/view/dom/rovingTabindex.ts
-  function rove(group, signal) {
-    group.addEventListener(
-      "keydown",
-      (event) => {
-        const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-        if (by === 0) return;
-        const radios = Array.from(group.querySelectorAll('[role="radio"]'));
-        const now = radios.findIndex((one) => one === document.activeElement);
-        const next = radios[(now + by + radios.length) % radios.length];
-        if (next === void 0) return;
-        for (const one of radios) one.tabIndex = one === next ? 0 : -1;
-        next.focus();
-        event.preventDefault();
-      },
-      { signal }
-    );
-  }
-
   // src/view/comparison/differenceDrawer.ts
   var NAMES = {
     model: "model",
@@ -2882,7 +3166,7 @@
       const { mine } = this;
       const { model, hover } = this.context;
       const on = isComparing(model) && mine !== null && this.other !== null;
-      const place4 = on && hover.point !== null ? middle(hover.point, mine.scene) : null;
+      const place4 = on && hover.point !== null ? middle2(hover.point, mine.scene) : null;
       const beside = arrangement(model) === "side";
       this.picture.mark(beside && !this.isOnOther ? place4 : null);
       markAt(this.cross, beside && this.isOnOther ? place4 : null);
@@ -2897,100 +3181,9 @@
   function pixel(part, size) {
     return Math.min(size - 1, Math.max(0, Math.floor(part * size)));
   }
-  function middle({ x, y }, { width, height }) {
+  function middle2({ x, y }, { width, height }) {
     return { x: (x + 0.5) / width, y: (y + 0.5) / height };
   }
-
-  // src/view/connection.ts
-  var SAID = {
-    live: "",
-    waiting: "Waiting for the connection to the kernel…",
-    lost: "Disconnected from the kernel: run the cell again. The picture can still be masked and looked at."
-  };
-  var KERNELS = [
-    ".camwidget-history",
-    ".camwidget-compare-open",
-    ".camwidget-classtop",
-    ".camwidget-names",
-    ".camwidget-first",
-    ".camwidget-find",
-    ".camwidget-methods",
-    ".camwidget-layer",
-    ".camwidget-alone"
-  ];
-  var GONE = /* @__PURE__ */ new Set(["starting", "restarting", "autorestarting", "terminating", "dead"]);
-  var Connection = class {
-    constructor(model, root, signal) {
-      this.model = model;
-      this.root = root;
-      this.signal = signal;
-      this.manager = model.widget_manager;
-      this.first = this.manager?.kernel?.id;
-    }
-    model;
-    root;
-    signal;
-    /** The line that says it. */
-    element = make("div", "camwidget-connection", { role: "status" });
-    link = "live";
-    manager;
-    first;
-    /** Once the view is built: what this takes away must be there. */
-    begin() {
-      const update = () => this.update();
-      const later = () => queueMicrotask(update);
-      this.model.on("comm_live_update", later);
-      this.signal.addEventListener("abort", () => this.model.off("comm_live_update", later));
-      this.listen("kernelChanged", update);
-      this.listen("connectionStatusChanged", update);
-      this.listen("statusChanged", (_, status2) => this.update(GONE.has(status2)));
-      this.update();
-    }
-    /** The model, deaf to what needs a kernel while there is none: a control must not show what nobody answers. */
-    guarded() {
-      const { model } = this;
-      return {
-        get: (key) => model.get(key),
-        set: (key, value) => {
-          if (this.link !== "lost" || OFFLINE.has(key)) model.set(key, value);
-        },
-        save_changes: () => {
-          if (this.link !== "lost") model.save_changes();
-        },
-        on: (event, callback) => model.on(event, callback),
-        off: (event, callback) => model.off(event, callback),
-        send: (content) => {
-          if (this.link !== "lost") model.send(content);
-        }
-      };
-    }
-    /** Of the notebook where there is one, for it outlives its kernels; else of the kernel. */
-    listen(name, slot) {
-      const signal = (this.manager?.context?.sessionContext ?? this.manager?.kernel)?.[name];
-      if (typeof signal?.connect !== "function") return;
-      signal.connect(slot);
-      this.signal.addEventListener("abort", () => signal.disconnect(slot));
-    }
-    now() {
-      if (this.root.closest(".jupyter-widgets-disconnected") !== null) return "lost";
-      if (this.manager === void 0 || this.first === void 0) return "live";
-      const { kernel } = this.manager;
-      if (kernel == null || kernel.id !== this.first) return "lost";
-      const { connectionStatus } = kernel;
-      return connectionStatus === "connecting" || connectionStatus === "disconnected" ? "waiting" : "live";
-    }
-    update(gone = false) {
-      if (this.signal.aborted) return;
-      this.link = gone || this.link === "lost" ? "lost" : this.now();
-      const lost = this.link === "lost";
-      setText(this.element, SAID[this.link]);
-      this.element.hidden = this.link === "live";
-      this.root.classList.toggle("camwidget-disconnected", lost);
-      if (!lost) return;
-      for (const part of this.root.querySelectorAll(KERNELS.join())) part.toggleAttribute("inert", true);
-      for (const key of ["busy", "pending", "cancellable"]) this.model.set(key, false);
-    }
-  };
 
   // src/view/picture/layerPreview.ts
   var Scrub = class {
@@ -3195,190 +3388,308 @@
     }
   };
 
-  // src/core/contour.ts
-  var MOST = 12e3;
-  var TOP = 0;
-  var RIGHT = 1;
-  var BOTTOM = 2;
-  var LEFT = 3;
-  function contour(values, width, height, level) {
-    let field = { values, width, height, side: 1 };
-    for (; ; ) {
-      const steps = march(field, level);
-      if (steps !== null) return path(steps, field, level, width, height);
-      field = halved(field);
+  // src/view/controls/classNames.ts
+  var Names = class {
+    constructor(names) {
+      this.names = names;
+      this.lowered = names.map((name) => name.toLowerCase());
     }
-  }
-  function march({ values, width, height }, level) {
-    const stride = width + 2;
-    const next = new Int32Array(2 * stride * (height + 2));
-    const isLeft = new Uint8Array(next.length);
-    const entries = [];
-    const ofRow = (j) => width * Math.min(height - 1, Math.max(0, j - 1));
-    for (let j = 0; j <= height; j++) {
-      const above = ofRow(j);
-      const below = ofRow(j + 1);
-      let a = values[above] >= level;
-      let d = values[below] >= level;
-      for (let i = 0; i <= width; i++) {
-        const column = Math.min(width - 1, i);
-        const b = values[above + column] >= level;
-        const c = values[below + column] >= level;
-        if (a !== b || b !== c || c !== d) {
-          if (entries.length >= MOST) return null;
-          const at = 2 * (j * stride + i);
-          const sides = [at, at + 3, at + 2 * stride, at + 1];
-          const step2 = (from, to) => {
-            entries.push(sides[from]);
-            next[sides[from]] = sides[to];
-            isLeft[sides[to]] = 1;
-          };
-          if (a === c && b === d) {
-            const middle3 = values[above + Math.max(0, i - 1)] + values[above + column] + values[below + Math.max(0, i - 1)] + values[below + column];
-            saddle(a, middle3 >= 4 * level, step2);
-          } else {
-            const entry = !a && b ? TOP : !b && c ? RIGHT : !c && d ? BOTTOM : LEFT;
-            const exit = a && !b ? TOP : b && !c ? RIGHT : c && !d ? BOTTOM : LEFT;
-            step2(entry, exit);
-          }
-        }
-        a = b;
-        d = c;
+    names;
+    lowered;
+    /** Indices of names that contain the query: those that start with it first, then in order. */
+    find(query, most) {
+      const wanted = query.trim().toLowerCase();
+      if (wanted === "") return [];
+      const starting = [];
+      const containing = [];
+      for (let at = 0; at < this.lowered.length && starting.length < most; at++) {
+        const found = this.lowered[at].indexOf(wanted);
+        if (found === 0) starting.push(at);
+        else if (found > 0 && containing.length < most) containing.push(at);
       }
+      return starting.concat(containing).slice(0, most);
     }
-    return { next, entries, isLeft };
-  }
-  function saddle(isFirst, isHigh, step2) {
-    if (isFirst) {
-      step2(LEFT, isHigh ? BOTTOM : TOP);
-      step2(RIGHT, isHigh ? TOP : BOTTOM);
-    } else {
-      step2(TOP, isHigh ? LEFT : RIGHT);
-      step2(BOTTOM, isHigh ? RIGHT : LEFT);
-    }
-  }
-  function path({ next, entries, isLeft }, field, level, width, height) {
-    const parts = [];
-    const isDone = new Uint8Array(next.length);
-    const follow2 = (start) => {
-      if (isDone[start] === 1) return;
-      let side = start;
-      let sign = "M";
-      do {
-        isDone[side] = 1;
-        parts.push(sign, place2(side, field, level, width, height));
-        sign = "L";
-        side = next[side];
-      } while (side !== 0 && side !== start);
-      if (side === start) parts.push("Z");
-    };
-    for (const side of entries) if (isLeft[side] === 0) follow2(side);
-    for (const side of entries) follow2(side);
-    return parts.join("");
-  }
-  function place2(side, { values, width: columns, height: rows2, side: size }, level, width, height) {
-    const stride = columns + 2;
-    const corner = side >> 1;
-    const i = corner % stride;
-    const j = (corner - i) / stride;
-    const isDown = side % 2 === 1;
-    const value = (x2, y2) => values[columns * Math.min(rows2 - 1, Math.max(0, y2 - 1)) + Math.min(columns - 1, Math.max(0, x2 - 1))];
-    const here2 = value(i, j);
-    const part = (level - here2) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - here2);
-    const x = size * (i - 0.5 + (isDown ? 0 : part));
-    const y = size * (j - 0.5 + (isDown ? part : 0));
-    return `${hundredths(x, width)} ${hundredths(y, height)}`;
-  }
-  function hundredths(value, most) {
-    return Math.round(100 * Math.min(most, Math.max(0, value))) / 100;
-  }
-  function halved({ values, width, height, side }) {
-    const columns = width + 1 >> 1;
-    const rows2 = height + 1 >> 1;
-    const out = new Uint8Array(columns * rows2);
-    for (let j = 0, k = 0; j < rows2; j++) {
-      const above = 2 * j * width;
-      const below = Math.min(2 * j + 1, height - 1) * width;
-      for (let i = 0; i < columns; i++, k++) {
-        const left = 2 * i;
-        const right = Math.min(left + 1, width - 1);
-        out[k] = values[above + left] + values[above + right] + values[below + left] + values[below + right] + 2 >> 2;
-      }
-    }
-    return { values: out, width: columns, height: rows2, side: 2 * side };
-  }
+  };
 
-  // src/view/picture/contours.ts
-  var FIRST = 0.5;
-  var LOWEST = 0.01;
-  var Contour = class {
-    constructor(context, stage) {
+  // src/view/controls/classSearch.ts
+  var MOST = 12;
+  var Search = class {
+    constructor(context) {
       this.context = context;
-      this.stage = stage;
-      const { signal } = context;
-      this.toggle = button(
-        "camwidget-button",
-        { "aria-pressed": "false", title: "Outline where the map reaches a part of its maximum; a grainy map is averaged first (c)" },
-        "contour"
-      );
-      this.toggle.addEventListener("click", () => this.flip(), { signal });
-      const range = new Range({
-        className: "camwidget-contour-level",
-        label: "Level of the contour, of the map's maximum",
-        title: "Where on the color scale the contour is drawn; the number is the part of its maximum that the map reaches inside",
-        step: 1,
-        signal,
-        input: (value) => context.write({ contour: Math.max(LOWEST, value) }),
-        release: () => range.follow(this.asked)
+      const { model, signal } = context;
+      const listId = context.id("matches");
+      this.input = make("input", "camwidget-search", {
+        type: "text",
+        role: "combobox",
+        placeholder: "find a class…",
+        autocomplete: "off",
+        spellcheck: "false",
+        "aria-label": "Find a class",
+        "aria-autocomplete": "list",
+        "aria-expanded": "false",
+        "aria-controls": listId,
+        title: "Explain any class of the model, also one that is not in the list",
+        ...OWN_KEYS
       });
-      this.level = range.element;
-      this.reading = make("span", "camwidget-contour-reading", { "aria-hidden": "true" });
-      this.drawing = overlay("camwidget-contours");
-      this.drawing.append(...line(""));
-      stage.canvas.after(this.drawing);
-      stage.listen(() => this.draw());
-      context.watch(["contour"], () => {
-        const { asked, level, reading: reading2 } = this;
-        if (asked > 0) this.last = asked;
-        else if (level === document.activeElement) this.toggle.focus();
-        setAttribute(this.toggle, "aria-pressed", String(asked > 0));
-        level.hidden = reading2.hidden = asked === 0;
-        if (asked > 0) range.follow(asked);
-        this.draw();
+      this.list = make("div", "camwidget-matches", {
+        id: listId,
+        role: "listbox",
+        "aria-label": "Matching classes",
+        hidden: true
+      });
+      this.element = make("div", "camwidget-find", { "data-needs": "kernel" }, this.input, this.list);
+      this.input.addEventListener("input", () => this.search(), { signal });
+      this.input.addEventListener("focus", () => this.search(), { signal });
+      this.input.addEventListener("blur", () => this.show([]), { signal });
+      this.input.addEventListener("keydown", (event) => this.key(event), { signal });
+      this.list.addEventListener("pointerdown", (event) => this.point(event), { signal });
+      context.watch(["class_names"], () => {
+        this.names = new Names(texts(model.get("class_names")));
+        this.input.disabled = this.names.names.length === 0;
+        if (!this.list.hidden) this.search();
       });
     }
     context;
-    stage;
-    toggle;
-    /** Where on the scale of the colours, and that in words; there only while it is on. */
-    level;
-    reading;
-    drawing;
-    drawn = null;
-    at = 0;
-    /** The level to be switched on again with. */
-    last = FIRST;
-    /** On at the level it last had, or off. */
-    flip() {
-      this.context.write({ contour: this.asked > 0 ? 0 : this.last });
+    element;
+    input;
+    list;
+    names = new Names([]);
+    found = [];
+    active = 0;
+    search() {
+      this.active = 0;
+      this.show(this.names.find(this.input.value, MOST));
     }
-    get asked() {
-      return portion(this.context.model, "contour");
+    show(found) {
+      this.found = found;
+      const nothing = found.length === 0 && this.input.value.trim() !== "" && document.activeElement === this.input;
+      this.list.hidden = found.length === 0 && !nothing;
+      setAttribute(this.input, "aria-expanded", String(found.length > 0));
+      this.list.classList.toggle("camwidget-nothing", nothing);
+      const options2 = fit(this.list, found.length, (at) => this.option(at));
+      found.forEach((index, at) => {
+        const option = options2[at];
+        if (option === void 0) return;
+        setText(option, this.names.names[index] ?? "");
+        setAttribute(option, "aria-selected", String(at === this.active));
+      });
+      if (found.length > 0) setAttribute(this.input, "aria-activedescendant", this.optionId(this.active));
+      else this.input.removeAttribute("aria-activedescendant");
     }
-    draw() {
-      const { asked, drawing, stage } = this;
-      const shown = stage.drawn;
-      setText(this.reading, percent(fromTone(asked, shown?.knee ?? null)));
-      const map = asked > 0 ? shown?.drawn ?? shown?.saliency ?? null : null;
-      if (map === this.drawn && asked === this.at) return;
-      this.drawn = map;
-      this.at = asked;
-      const { width, height } = stage.canvas;
-      const path2 = map === null ? "" : contour(map, width, height, 255 * asked);
-      drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
-      for (const child of drawing.children) child.setAttribute("d", path2);
+    option(at) {
+      return make("div", "camwidget-match", { id: this.optionId(at), role: "option" });
+    }
+    optionId(at) {
+      return this.context.id(`match-${at}`);
+    }
+    move(by) {
+      const count = this.found.length;
+      if (count === 0) return;
+      this.active = (this.active + by + count) % count;
+      this.show(this.found);
+      this.list.children[this.active]?.scrollIntoView({ block: "nearest" });
+    }
+    choose(at) {
+      const index = this.found[at];
+      if (index === void 0) return;
+      this.input.value = "";
+      this.show([]);
+      pickClass(this.context, index);
+    }
+    key(event) {
+      if (event.key === "ArrowDown") this.move(1);
+      else if (event.key === "ArrowUp") this.move(-1);
+      else if (event.key === "Enter") this.choose(this.active);
+      else if (event.key === "Escape" && (this.input.value !== "" || !this.list.hidden)) {
+        this.input.value = "";
+        this.show([]);
+      } else return;
+      event.preventDefault();
+    }
+    point(event) {
+      event.preventDefault();
+      const at = Array.from(this.list.children).findIndex((option) => option.contains(event.target));
+      this.choose(at);
     }
   };
+
+  // src/view/controls/curveHeading.ts
+  var CURVE = {
+    remove: " as the top evidence goes",
+    keep: " as the top evidence comes",
+    multiply: "Picture × map"
+  };
+  function curveHead(context) {
+    const head = make("div", "camwidget-curvehead camwidget-heading");
+    context.watch(["mode", "quantity"], () => {
+      const now = mode(context.model.get("mode"));
+      const measured = quantity(context.model.get("quantity"));
+      const unit3 = measured === null || measured.unit === "" ? "" : ` (${measured.unit})`;
+      const what = measured === null ? "Confidence" : `Value${unit3}`;
+      setText(head, now === "multiply" ? CURVE[now] : `${what}${CURVE[now]}`);
+    });
+    return head;
+  }
+  function curveNames(context) {
+    const names = make("div", "camwidget-curve-names");
+    context.watch(["curve_names"], () => {
+      const all = lineNames(context.model.get("curve_names"));
+      const lines = fit(names, all.length, () => make("span", ""));
+      all.forEach(({ name, color, place: place4 }, at) => {
+        const line2 = lines[at];
+        if (line2 === void 0) return;
+        setText(line2, name);
+        line2.title = name;
+        line2.style.setProperty("--camwidget-line-color", color);
+        line2.style.setProperty("--camwidget-place", String(place4));
+      });
+    });
+    return names;
+  }
+  function sentence2(context) {
+    const line2 = make("div", "camwidget-say", { "aria-live": "polite" });
+    context.watch(["sentence"], () => setText(line2, trait(context.model, "sentence")));
+    return line2;
+  }
+  function status(context, help) {
+    const line2 = make("span", "camwidget-status-text");
+    context.watch(["status"], () => {
+      const status2 = trait(context.model, "status");
+      setText(line2, status2);
+      line2.title = status2;
+    });
+    return make("div", "camwidget-status", {}, line2, help);
+  }
+  function errorLine(context) {
+    const message = make("span", "camwidget-error-text");
+    const dismiss = button("camwidget-quiet", { "aria-label": "Dismiss", title: "Dismiss this message" }, "×");
+    dismiss.addEventListener("click", () => context.write({ error: "" }), { signal: context.signal });
+    const line2 = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
+    context.watch(["error"], () => {
+      const error = trait(context.model, "error");
+      setText(message, error);
+      line2.hidden = error === "";
+    });
+    return line2;
+  }
+
+  // src/view/picture/pngExport.ts
+  var LEAST = 1e3;
+  var LONGEST = 120;
+  function pictureName(model) {
+    const shown = scene(model.get("scene"));
+    const picture = texts(model.get("pictures"))[trait(model, "picture")] ?? "picture";
+    const title = explanation(model.get("explanation"), shown)?.title ?? "";
+    return `${safeName([picture.replace(/\.(bmp|gif|jpe?g|png|tiff?|webp)$/i, ""), ...title.split(" · ")])}.png`;
+  }
+  function safeName(parts) {
+    const joined2 = parts.map((part) => part.normalize("NFC").replace(/[^\p{L}\p{M}\p{N}+._-]+/gu, "_").replace(/^[._-]+|[._-]+$/g, "")).filter((part) => part !== "").join("-");
+    return Array.from(joined2).slice(0, LONGEST).join("") || "picture";
+  }
+  function scaleOf(width, height) {
+    return Math.max(1, Math.ceil(LEAST / Math.max(width, height)));
+  }
+  async function save(canvas, name) {
+    const blob = await enlarged(canvas);
+    if (blob === null) return false;
+    const url = URL.createObjectURL(blob);
+    const link = document.createElement("a");
+    link.href = url;
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 1e4);
+    return true;
+  }
+  function enlarged(from) {
+    const { width, height, hidden } = from;
+    const paper = document.createElement("canvas");
+    const context = paper.getContext("2d");
+    if (hidden || context === null) return Promise.resolve(null);
+    const scale = scaleOf(width, height);
+    paper.width = scale * width;
+    paper.height = scale * height;
+    context.imageSmoothingEnabled = !from.classList.contains("camwidget-pixelated");
+    context.drawImage(from, 0, 0, paper.width, paper.height);
+    return new Promise((resolve) => paper.toBlob(resolve, "image/png"));
+  }
+
+  // src/view/controls/exportTool.ts
+  var SAID = 2e3;
+  function keepTool(context, stage) {
+    const { model, signal } = context;
+    const code = button(
+      "camwidget-button camwidget-code",
+      { title: "Copy the Python that shows this view again, and computes it without the widget", "aria-expanded": "false" },
+      "code"
+    );
+    const png = button("camwidget-button camwidget-png", { title: "Save the picture as it is shown, as a PNG file" }, "PNG");
+    const said2 = make("span", "camwidget-kept", { role: "status", "aria-live": "polite" });
+    const field = make("textarea", "camwidget-code-text", {
+      "aria-label": "Python for this view",
+      readonly: true,
+      rows: 8,
+      spellcheck: "false",
+      wrap: "off",
+      ...OWN_KEYS
+    });
+    const close = button("camwidget-quiet", { "aria-label": "Close", title: "Close" }, "×");
+    const drawer = make(
+      "div",
+      "camwidget-code-drawer",
+      { hidden: true },
+      make("div", "camwidget-line camwidget-code-head", {}, "No clipboard here. Copy this:", close),
+      field
+    );
+    let timer = 0;
+    const say = (word) => {
+      setText(said2, word);
+      window.clearTimeout(timer);
+      timer = window.setTimeout(() => setText(said2, ""), SAID);
+    };
+    const show = (open2) => {
+      drawer.hidden = !open2;
+      code.setAttribute("aria-expanded", String(open2));
+      if (!open2) return;
+      field.value = trait(model, "code");
+      field.focus({ preventScroll: true });
+      field.select();
+    };
+    const copy = async () => {
+      try {
+        await navigator.clipboard.writeText(trait(model, "code"));
+        if (signal.aborted) return;
+        show(false);
+        say("copied");
+      } catch {
+        if (!signal.aborted) show(true);
+      }
+    };
+    code.addEventListener("click", () => void copy(), { signal });
+    const hide = () => {
+      show(false);
+      code.focus({ preventScroll: true });
+    };
+    close.addEventListener("click", hide, { signal });
+    drawer.addEventListener(
+      "keydown",
+      (event) => {
+        if (event.key !== "Escape") return;
+        event.preventDefault();
+        hide();
+      },
+      { signal }
+    );
+    png.addEventListener(
+      "click",
+      () => void save(stage.canvas, pictureName(model)).then((done) => say(done ? "saved" : "nothing to save")),
+      { signal }
+    );
+    signal.addEventListener("abort", () => window.clearTimeout(timer));
+    context.watch(["code"], () => {
+      if (!drawer.hidden) field.value = trait(model, "code");
+    });
+    return context.live ? { buttons: [code, png, said2], drawer } : { buttons: [png, said2] };
+  }
 
   // src/view/controls/firstNow.ts
   function firstNowRow(context) {
@@ -3408,69 +3719,6 @@
       showNumbers(cell, now.whole, now.masked, null);
     });
     return row;
-  }
-
-  // src/view/host/followThumbnail.ts
-  var BESIDE = 0.5;
-  function followPicture(context, root) {
-    const { model, signal } = context;
-    let strip;
-    let told = "";
-    let isAsked = false;
-    const places = () => {
-      const { first, places: count } = fields(model.get("strip"));
-      return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
-    };
-    const bring = () => {
-      const { first, count } = places();
-      const at = trait(model, "picture") - first;
-      if (strip === void 0 || count === 0 || at < 0 || at >= count) return;
-      const pitch = strip.scrollWidth / count;
-      const hidden = at * pitch < strip.scrollLeft || (at + 1) * pitch > strip.scrollLeft + strip.clientWidth;
-      if (hidden) strip.scrollLeft = (at + 0.5) * pitch - strip.clientWidth / 2;
-    };
-    const tell = () => {
-      const { first, count } = places();
-      if (strip === void 0 || count === 0 || strip.clientWidth === 0 || strip.scrollWidth === 0) return;
-      const pitch = strip.scrollWidth / count;
-      const beside = BESIDE * strip.clientWidth;
-      const from = Math.max(0, Math.floor((strip.scrollLeft - beside) / pitch));
-      const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + beside) / pitch));
-      const seen2 = { type: "strip", first: first + from, last: first + to };
-      if (told === JSON.stringify(seen2)) return;
-      told = JSON.stringify(seen2);
-      model.send(seen2);
-    };
-    const tellSoon = () => {
-      if (isAsked) return;
-      isAsked = true;
-      requestAnimationFrame(() => {
-        isAsked = false;
-        if (!signal.aborted) tell();
-      });
-    };
-    const grown = new MutationObserver(() => {
-      bring();
-      tellSoon();
-    });
-    const resized = typeof ResizeObserver === "undefined" ? void 0 : new ResizeObserver(tellSoon);
-    signal.addEventListener("abort", () => {
-      grown.disconnect();
-      resized?.disconnect();
-    });
-    context.watch(["picture", "pictures", "scene", "strip"], () => {
-      const found = root.closest(".camwidget-explorer")?.querySelector(".camwidget-thumbs");
-      if (found instanceof HTMLElement && found !== strip) {
-        strip = found;
-        grown.disconnect();
-        grown.observe(strip, { attributes: true, childList: true, subtree: true });
-        resized?.disconnect();
-        resized?.observe(strip);
-        strip.addEventListener("scroll", tellSoon, { signal });
-      }
-      bring();
-      tellSoon();
-    });
   }
 
   // src/view/controls/helpPanel.ts
@@ -3569,214 +3817,231 @@
     }
   };
 
-  // src/view/picture/classProbe.ts
-  var HerePopover = class {
-    marker = make("div", "camwidget-marker", { "aria-hidden": "true" });
-    entries = make("div", "camwidget-here-entries");
-    heading = make("div", "camwidget-here-heading");
-    popover;
-    context;
-    stage;
-    zoom;
-    asked = null;
-    answer = null;
-    closed = false;
-    constructor(context, stage, zoom) {
+  // src/view/controls/layerPlayback.ts
+  var PACE = 500;
+  var TRIANGLE = "M2 0V10L10 5Z";
+  var PAUSE = "M1 0H4V10H1ZM6 0H9V10H6Z";
+  var READY = "Play through the layers, shallow to deep, until stopped (y)";
+  var NOT_READY = "There are no maps of several layers to play: slow methods have none, others get theirs after the map";
+  var Play = class {
+    constructor(context) {
       this.context = context;
-      this.stage = stage;
-      this.zoom = zoom;
-      const { signal } = context;
-      const close = button("camwidget-quiet camwidget-here-close", { "aria-label": "Close", title: "Close (Esc)" }, "×");
-      close.addEventListener(
-        "click",
-        () => {
-          this.close();
-          stage.frame.focus();
-        },
-        { signal }
-      );
-      this.popover = make(
-        "div",
-        "camwidget-here",
-        {
-          role: "group",
-          "aria-label": "Classes with the strongest maps at this point",
-          title: "The most probable classes' maps at this point; 1 is the highest value of all of them anywhere in the picture"
-        },
-        this.heading,
-        close,
-        this.entries
-      );
-      stage.plane.append(this.marker);
-      stage.frame.append(this.popover);
-      stage.canvas.addEventListener("click", (event) => this.ask(event), { signal });
-      zoom.listen(() => this.update());
-      context.watch(["here"], () => {
-        this.asked = null;
-        this.closed = false;
+      const { scrub, signal } = context;
+      const drawing = svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, this.sign);
+      this.element = button("camwidget-button camwidget-step camwidget-play", {}, drawing);
+      this.element.addEventListener("click", () => this.toggle(), { signal });
+      scrub.listen(() => {
+        if (this.isPlaying && scrub.pointed !== this.front) this.end();
         this.update();
       });
-      context.watch(["scene"], () => {
-        this.asked = null;
-        this.update();
-      });
+      context.watch(["layers"], () => this.update());
+      signal.addEventListener("abort", () => window.clearInterval(this.timer));
     }
-    /** True when there was something to close. */
-    close() {
-      const open2 = !this.marker.hidden;
-      if (open2) this.context.hover.set(null);
-      this.closed = true;
-      this.asked = null;
+    context;
+    element;
+    sign = svg("path");
+    timer = 0;
+    /** The layer it has put in front. */
+    front = "";
+    stopsAtEnd = false;
+    get isPlaying() {
+      return this.timer !== 0;
+    }
+    toggle() {
+      if (this.stop() || !this.canPlay) return;
+      this.stopsAtEnd = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+      this.timer = window.setInterval(() => this.next(), PACE);
+      if (this.stopsAtEnd) this.show(0);
+      else this.next();
+    }
+    /** False when it was not playing. */
+    stop() {
+      if (!this.isPlaying) return false;
+      this.end();
+      this.context.scrub.rest();
+      return true;
+    }
+    /** Whatever is done in the row takes over from it. */
+    stopOn(row) {
+      const { signal } = this.context;
+      const other2 = ({ target }) => !(target instanceof Node && this.element.contains(target));
+      row.addEventListener("pointerdown", (event) => other2(event) && this.stop(), { capture: true, signal });
+      row.addEventListener(
+        "keydown",
+        (event) => {
+          if (["Tab", "Shift", "y", "?", "Escape"].includes(event.key)) return;
+          if (other2(event) || ![" ", "Enter"].includes(event.key)) this.stop();
+        },
+        { capture: true, signal }
+      );
+    }
+    get canPlay() {
+      return this.context.scrub.ready.length > 1;
+    }
+    next() {
+      const { scrub } = this.context;
+      const { ready } = scrub;
+      if (ready.length < 2) {
+        this.end();
+        scrub.release();
+        return;
+      }
+      const now = ready.indexOf(scrub.pointed);
+      if (this.stopsAtEnd && now === ready.length - 1) this.stop();
+      else this.show((now + 1) % ready.length);
+    }
+    show(at) {
+      const { scrub } = this.context;
+      this.front = scrub.ready[at] ?? "";
+      scrub.point(this.front);
+    }
+    end() {
+      window.clearInterval(this.timer);
+      this.timer = 0;
       this.update();
-      return open2;
-    }
-    /** Where the marker is; null while there is none. */
-    get point() {
-      return this.asked ?? this.answer;
-    }
-    ask(event) {
-      if (this.context.tool !== "" || this.zoom.dragged) return;
-      const point = this.stage.at(event);
-      if (point !== null) this.send(point);
-    }
-    /** Moves the marker by a part of the picture; from its middle when there is none. */
-    move(right, down) {
-      const { width, height } = this.stage.canvas;
-      const from = this.asked ?? this.answer ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
-      const step2 = Math.max(1, Math.round(Math.min(width, height) / 16));
-      this.asked = {
-        x: Math.min(width - 1, Math.max(0, from.x + right * step2)),
-        y: Math.min(height - 1, Math.max(0, from.y + down * step2))
-      };
-      this.update();
-      this.zoom.reveal(this.asked);
-      this.context.hover.set(this.asked);
-    }
-    /** Asks at the marker, as a click there does. */
-    askAtMarker() {
-      if (this.asked === null) this.move(0, 0);
-      if (this.asked !== null) this.send(this.asked);
-    }
-    send(point) {
-      this.asked = point;
-      this.closed = false;
-      this.update();
-      this.context.model.send({ type: "pick", x: point.x, y: point.y });
     }
     update() {
-      const given = here(this.context.model.get("here"));
-      const fits = given !== null && given.scene === this.stage.sceneId && !this.closed;
-      this.answer = fits ? given : null;
-      const point = this.asked ?? this.answer;
-      this.marker.hidden = point === null;
-      const answered = this.answer !== null && point?.x === this.answer.x && point.y === this.answer.y;
-      this.popover.hidden = !answered;
-      if (answered && this.answer !== null) this.list(this.answer);
-      if (point !== null) this.place(point);
-    }
-    /** The popover opens towards the middle of the picture, and stays in it. */
-    place(point) {
-      const { width, height } = this.stage.canvas;
-      this.marker.style.left = `${100 * (point.x + 0.5) / width}%`;
-      this.marker.style.top = `${100 * (point.y + 0.5) / height}%`;
-      const { x, y } = this.zoom.seen(point);
-      const { style } = this.popover;
-      style.left = x <= 0.5 ? within2(`${100 * x}% + 14px`, "100% - 188px") : "";
-      style.right = x <= 0.5 ? "" : within2(`${100 * (1 - x)}% + 14px`, "100% - 188px");
-      const most = `100% - ${this.popover.offsetHeight}px`;
-      style.top = y <= 0.5 ? within2(`${100 * y}%`, most) : "";
-      style.bottom = y <= 0.5 ? "" : within2(`${100 * (1 - y)}%`, most);
-    }
-    list({ entries, of }) {
-      setText(this.heading, entries.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
-      const items = fit(this.entries, entries.length, () => this.entry());
-      entries.forEach((entry, at) => {
-        const item = items[at];
-        const [name, value] = item?.children ?? [];
-        if (item === void 0 || name === void 0 || value === void 0) return;
-        item.dataset["index"] = String(entry.index);
-        item.title = `Choose ${entry.name}`;
-        item.style.setProperty("--camwidget-value", `${100 * entry.value}%`);
-        setText(name, entry.name);
-        setText(value, entry.value.toFixed(2));
-      });
-    }
-    entry() {
-      const made = button(
-        "camwidget-here-entry",
-        {},
-        make("span", "camwidget-here-name"),
-        make("span", "camwidget-here-value")
-      );
-      made.addEventListener(
-        "click",
-        () => {
-          this.close();
-          this.stage.frame.focus();
-          pickClass(this.context, Number(made.dataset["index"]));
-        },
-        { signal: this.context.signal }
-      );
-      return made;
+      const { element, isPlaying } = this;
+      const can = isPlaying || this.canPlay;
+      this.sign.setAttribute("d", isPlaying ? PAUSE : TRIANGLE);
+      setAttribute(element, "aria-label", isPlaying ? "Stop playing through the layers" : "Play through the layers");
+      setAttribute(element, "aria-disabled", String(!can));
+      setAttribute(element, "title", isPlaying ? "Stop here (y, Esc)" : can ? READY : NOT_READY);
     }
   };
-  function within2(value, most) {
-    return `clamp(0px, ${value}, ${most})`;
-  }
 
-  // src/view/controls/undoRedo.ts
-  var POSSIBLE = { undo: "undoable", redo: "redoable" };
-  function takeStep(context, step2) {
-    if (flag(context.model.get(POSSIBLE[step2]), false)) context.model.send({ type: step2 });
-  }
-  function stepOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
-    if (!(ctrlKey || metaKey) || altKey) return null;
-    const letter = key.toLowerCase();
-    if (letter === "z") return shiftKey ? "redo" : "undo";
-    return letter === "y" && !shiftKey ? "redo" : null;
-  }
-  function historyTool(context) {
-    return {
-      buttons: [
-        stepButton(context, "undo", "↶", "Undo", "Back to what was shown before (ctrl z)"),
-        stepButton(context, "redo", "↷", "Redo", "Forth again (ctrl shift z)")
-      ]
-    };
-  }
-  function stepButton(context, step2, glyph, label, title) {
-    const made = button("camwidget-button camwidget-history", { "aria-label": label, title }, glyph);
-    made.addEventListener("click", () => takeStep(context, step2), { signal: context.signal });
-    context.watch([POSSIBLE[step2]], () => {
-      setAttribute(made, "aria-disabled", String(!flag(context.model.get(POSSIBLE[step2]), false)));
+  // src/view/controls/layerSlider.ts
+  var MOST_TICKS = 24;
+  var PAUSE2 = 400;
+  var NO_LAYER = "This method explains the picture itself, at no layer";
+  function layerPicker(context, play, leave) {
+    const { model, scrub, signal } = context;
+    const select2 = make("select", "camwidget-select", {
+      "aria-label": "Layer",
+      title: "The layer the map is taken from, shallow to deep",
+      ...OWN_KEYS
     });
+    select2.addEventListener("change", () => scrub.ask(select2.value), { signal });
+    const shallower = step(context, -1, "‹", "Shallower layer", "[");
+    const deeper = step(context, 1, "›", "Deeper layer", "]");
+    const stops = scrubber(context);
+    const row = make(
+      "div",
+      "camwidget-layer camwidget-line",
+      { role: "group", "aria-label": "Layer" },
+      make("span", "camwidget-label", { "aria-hidden": "true" }, "Layer"),
+      shallower,
+      deeper,
+      play,
+      stops,
+      select2
+    );
+    const update = () => {
+      const all = layers(model.get("layers"));
+      const now = all.findIndex(({ name }) => name === scrub.pointed);
+      const { idle } = scrub;
+      const focused = document.activeElement;
+      if (idle && (focused === select2 || focused === play || stops.contains(focused))) leave();
+      setAttribute(row, "aria-disabled", String(idle));
+      row.title = idle ? NO_LAYER : "";
+      setChoices(select2, choices(all, trait(model, "layer")), scrub.pointed);
+      select2.disabled = idle || all.length < 2;
+      setAttribute(shallower, "aria-disabled", String(idle || now <= 0));
+      setAttribute(deeper, "aria-disabled", String(idle || now < 0 || now === all.length - 1));
+    };
+    context.watch(["layers"], update);
+    scrub.listen(update);
+    return row;
+  }
+  function step(context, by, sign, label, key) {
+    const made = button(
+      "camwidget-button camwidget-step",
+      { "aria-label": label, title: `${label} (${key})` },
+      sign
+    );
+    made.addEventListener("click", () => context.scrub.step(by), { signal: context.signal });
     return made;
   }
-
-  // src/view/host/focusHold.ts
-  function holdFocus(root, frame2, signal) {
-    const box2 = () => root.closest(".camwidget-explorer") ?? root;
-    document.addEventListener(
-      "pointerdown",
-      ({ target }) => {
-        if (target instanceof HTMLCanvasElement && box2().contains(target)) target.removeAttribute("tabindex");
+  function scrubber(context) {
+    const { model, scrub } = context;
+    const range = make("input", "camwidget-range camwidget-scrubber", {
+      type: "range",
+      min: 0,
+      step: 1,
+      "aria-label": "Layer, shallow to deep",
+      title: "Scrub through the layers, shallow to deep",
+      ...OWN_KEYS
+    });
+    const ticks = make("div", "camwidget-ticks", { "aria-hidden": "true" });
+    let all = [];
+    let stop = -1;
+    const update = () => {
+      all = layers(model.get("layers"));
+      const last = all.length - 1;
+      const now = all.findIndex(({ name }) => name === scrub.pointed);
+      stop = now >= 0 ? now : stop < 0 ? last : Math.min(stop, last);
+      range.hidden = ticks.hidden = last < 1;
+      range.disabled = scrub.idle;
+      range.max = String(Math.max(1, last));
+      const value = String(Math.max(0, stop));
+      if (range.value !== value) range.value = value;
+      const layer = all[now];
+      setAttribute(range, "aria-valuetext", layer === void 0 ? scrub.pointed : describe(layer));
+      fit(ticks, last < MOST_TICKS ? last + 1 : 0, () => make("i", ""));
+    };
+    whenMoved(
+      range,
+      context.signal,
+      () => {
+        const layer = all[Number(range.value)];
+        if (layer !== void 0) scrub.point(layer.name);
       },
-      { capture: true, signal }
+      () => scrub.rest()
     );
-    document.addEventListener(
-      "click",
-      (event) => {
-        if (!(event.target instanceof Node) || !box2().contains(event.target)) return;
-        setTimeout(() => {
-          if (!signal.aborted && !root.contains(document.activeElement) && !isPanels(document.activeElement)) {
-            frame2.focus({ preventScroll: true });
-          }
-        });
-      },
-      { signal }
-    );
+    context.watch(["layers"], update);
+    scrub.listen(update);
+    return make("div", "camwidget-stops", {}, ticks, range);
   }
-  function isPanels(element) {
-    return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
+  function whenMoved(range, signal, move, rest) {
+    let byKeys = false;
+    let pressed = false;
+    let timer = 0;
+    const listen = (type, act2) => range.addEventListener(type, act2, { signal });
+    const restNow = () => {
+      window.clearTimeout(timer);
+      rest();
+    };
+    const release = () => {
+      if (pressed) restNow();
+      pressed = false;
+    };
+    listen("pointerdown", () => {
+      byKeys = false;
+      pressed = true;
+    });
+    listen("keydown", () => byKeys = true);
+    listen("input", () => {
+      window.clearTimeout(timer);
+      move();
+    });
+    listen("change", () => {
+      window.clearTimeout(timer);
+      if (byKeys) timer = window.setTimeout(restNow, PAUSE2);
+      else restNow();
+    });
+    listen("blur", restNow);
+    window.addEventListener("pointerup", release, { signal });
+    window.addEventListener("pointercancel", release, { signal });
+    signal.addEventListener("abort", () => window.clearTimeout(timer));
+  }
+  function choices(all, present) {
+    const listed = all.map((layer) => ({ value: layer.name, label: describe(layer) }));
+    const missing = present !== "" && all.length > 0 && !all.some(({ name }) => name === present);
+    return missing ? [...listed, { value: present, label: present }] : listed;
+  }
+  function describe({ name, shape }) {
+    const [, height, width] = shape;
+    return height === void 0 || width === void 0 ? name : `${name} · ${height}×${width}`;
   }
 
   // src/view/controls/mapStyleControls.ts
@@ -3902,458 +4167,6 @@
   }
   function toggle(label, title) {
     return button("camwidget-button", { "aria-pressed": "false", title }, label);
-  }
-
-  // src/view/picture/readout.ts
-  var MOST2 = 3;
-  var LEAST = 5e-3;
-  var HINT = hint("point: read the map", "click: ask", "wheel: zoom", "drag: pan");
-  var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
-  function reading(context, stage, zoom) {
-    const { model, hover, scrub } = context;
-    const facts = make("div", "camwidget-reading-facts");
-    const names = make("span", "camwidget-reading-classes", {
-      title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them"
-    });
-    const about = make("span", "camwidget-reading-about");
-    const scale = legend(context);
-    const line2 = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, about, names));
-    let known = evidence(null);
-    let peak = 0;
-    const update = () => {
-      const { point } = hover;
-      line2.classList.toggle("camwidget-unread", point === null);
-      scale.hidden = point !== null;
-      setText(facts, point === null ? context.tool === "" ? truthSaid(context) || HINT : PAINTING : said(context, stage, point));
-      const silent = point === null || scrub.preview !== null || known.classes.length === 0;
-      const strongest = silent ? [] : strengths(known, peak ||= peakOf(known, stage), stage, point);
-      setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
-      const target = trait(model, "target");
-      const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
-      strongest.forEach(({ index, name, value }, at) => {
-        const [label, amount] = parts[at]?.children ?? [];
-        if (label === void 0 || amount === void 0) return;
-        parts[at]?.classList.toggle("camwidget-chosen", index === target);
-        setText(label, name);
-        setText(amount, value.toFixed(2));
-      });
-    };
-    context.watch(["evidence", "method", "prompt", "explanation", "scene", "target"], () => {
-      const sent = evidence(model.get("evidence"));
-      const belongs = sent.scene === stage.sceneId && sent.method === trait(model, "method") && sent.layer === place(model.get("explanation")).layer && sent.text === (prompt(model.get("prompt"))?.text ?? "");
-      known = belongs ? sent : evidence(null);
-      peak = 0;
-      update();
-    });
-    context.watch(["fraction", "mode", "truth", "outlines", "box", "boxes"], update);
-    stage.listen(update);
-    hover.listen(update);
-    context.onTool(update);
-    follow(context, stage, zoom);
-    return line2;
-  }
-  function hint(...all) {
-    return all.map((one) => one.replaceAll(" ", " ")).join(" · ");
-  }
-  function follow({ hover, signal }, stage, zoom) {
-    let last = null;
-    stage.clip.addEventListener(
-      "pointermove",
-      (event) => {
-        if (event.pointerType === "touch") return;
-        last = event;
-        hover.set(stage.at(event));
-      },
-      { signal }
-    );
-    stage.clip.addEventListener(
-      "pointerleave",
-      () => {
-        last = null;
-        hover.set(null);
-      },
-      { signal }
-    );
-    zoom.listen(() => {
-      if (last !== null) hover.set(stage.at(last));
-    });
-  }
-  function said(context, stage, { x, y }) {
-    const at = y * stage.canvas.width + x;
-    const { drawn } = stage;
-    const parts = [`saliency ${((drawn?.saliency[at] ?? 0) / 255).toFixed(2)}`];
-    const level = drawn?.levels?.[at];
-    if (level !== void 0) {
-      parts.push(`top ${(Math.ceil(1e3 * (level + 1) / 65536) / 10).toFixed(1)} %`);
-      const isTop = level < threshold(context.fraction());
-      const asked = mode(context.model.get("mode"));
-      if (asked !== "multiply" && isTop === (asked === "remove")) parts.push("removed");
-    }
-    return parts.join(" · ");
-  }
-  function strengths(known, peak, stage, { x, y }) {
-    const { width, height } = stage.canvas;
-    return known.classes.map(({ index, name, grid: grid2 }) => ({ index, name, value: enlargeAt(grid2, width, height, x, y) / peak })).filter(({ value }) => value >= LEAST).sort((a, b) => b.value - a.value).slice(0, MOST2);
-  }
-  function peakOf({ classes }, { canvas }) {
-    const most = (values) => values.reduce((high, value) => Math.max(high, value), 0);
-    const all = classes.map(({ grid: grid2 }) => ({ grid: grid2, bound: most(grid2.cells) })).sort((a, b) => b.bound - a.bound);
-    let peak = 0;
-    for (const { grid: grid2, bound } of all) {
-      if (bound <= peak) break;
-      peak = Math.max(peak, most(enlarge(grid2, canvas.width, canvas.height)));
-    }
-    return peak || 1;
-  }
-
-  // src/view/picture/pngExport.ts
-  var LEAST2 = 1e3;
-  var LONGEST = 120;
-  function pictureName(model) {
-    const shown = scene(model.get("scene"));
-    const picture = texts(model.get("pictures"))[trait(model, "picture")] ?? "picture";
-    const title = explanation(model.get("explanation"), shown)?.title ?? "";
-    return `${safeName([picture.replace(/\.(bmp|gif|jpe?g|png|tiff?|webp)$/i, ""), ...title.split(" · ")])}.png`;
-  }
-  function safeName(parts) {
-    const joined2 = parts.map((part) => part.normalize("NFC").replace(/[^\p{L}\p{M}\p{N}+._-]+/gu, "_").replace(/^[._-]+|[._-]+$/g, "")).filter((part) => part !== "").join("-");
-    return Array.from(joined2).slice(0, LONGEST).join("") || "picture";
-  }
-  function scaleOf(width, height) {
-    return Math.max(1, Math.ceil(LEAST2 / Math.max(width, height)));
-  }
-  async function save(canvas, name) {
-    const blob = await enlarged(canvas);
-    if (blob === null) return false;
-    const url = URL.createObjectURL(blob);
-    const link = document.createElement("a");
-    link.href = url;
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 1e4);
-    return true;
-  }
-  function enlarged(from) {
-    const { width, height, hidden } = from;
-    const paper = document.createElement("canvas");
-    const context = paper.getContext("2d");
-    if (hidden || context === null) return Promise.resolve(null);
-    const scale = scaleOf(width, height);
-    paper.width = scale * width;
-    paper.height = scale * height;
-    context.imageSmoothingEnabled = !from.classList.contains("camwidget-pixelated");
-    context.drawImage(from, 0, 0, paper.width, paper.height);
-    return new Promise((resolve) => paper.toBlob(resolve, "image/png"));
-  }
-
-  // src/view/controls/exportTool.ts
-  var SAID2 = 2e3;
-  function keepTool(context, stage) {
-    const { model, signal } = context;
-    const code = button(
-      "camwidget-button camwidget-code",
-      { title: "Copy the Python that shows this view again, and computes it without the widget", "aria-expanded": "false" },
-      "code"
-    );
-    const png = button("camwidget-button camwidget-png", { title: "Save the picture as it is shown, as a PNG file" }, "PNG");
-    const said2 = make("span", "camwidget-kept", { role: "status", "aria-live": "polite" });
-    const field = make("textarea", "camwidget-code-text", {
-      "aria-label": "Python for this view",
-      readonly: true,
-      rows: 8,
-      spellcheck: "false",
-      wrap: "off",
-      ...OWN_KEYS
-    });
-    const close = button("camwidget-quiet", { "aria-label": "Close", title: "Close" }, "×");
-    const drawer = make(
-      "div",
-      "camwidget-code-drawer",
-      { hidden: true },
-      make("div", "camwidget-line camwidget-code-head", {}, "No clipboard here. Copy this:", close),
-      field
-    );
-    let timer = 0;
-    const say = (word) => {
-      setText(said2, word);
-      window.clearTimeout(timer);
-      timer = window.setTimeout(() => setText(said2, ""), SAID2);
-    };
-    const show = (open2) => {
-      drawer.hidden = !open2;
-      code.setAttribute("aria-expanded", String(open2));
-      if (!open2) return;
-      field.value = trait(model, "code");
-      field.focus({ preventScroll: true });
-      field.select();
-    };
-    const copy = async () => {
-      try {
-        await navigator.clipboard.writeText(trait(model, "code"));
-        if (signal.aborted) return;
-        show(false);
-        say("copied");
-      } catch {
-        if (!signal.aborted) show(true);
-      }
-    };
-    code.addEventListener("click", () => void copy(), { signal });
-    const hide = () => {
-      show(false);
-      code.focus({ preventScroll: true });
-    };
-    close.addEventListener("click", hide, { signal });
-    drawer.addEventListener(
-      "keydown",
-      (event) => {
-        if (event.key !== "Escape") return;
-        event.preventDefault();
-        hide();
-      },
-      { signal }
-    );
-    png.addEventListener(
-      "click",
-      () => void save(stage.canvas, pictureName(model)).then((done) => say(done ? "saved" : "nothing to save")),
-      { signal }
-    );
-    signal.addEventListener("abort", () => window.clearTimeout(timer));
-    context.watch(["code"], () => {
-      if (!drawer.hidden) field.value = trait(model, "code");
-    });
-    return context.live ? { buttons: [code, png, said2], drawer } : { buttons: [png, said2] };
-  }
-
-  // src/view/keyboard.ts
-  function keyboard(context, parts) {
-    parts.root.addEventListener(
-      "keydown",
-      (event) => {
-        const { target, key } = event;
-        const step2 = context.live ? stepOf(event) : null;
-        if (step2 !== null && target instanceof Element && !event.defaultPrevented && !isWritten(target)) {
-          takeStep(context, step2);
-          event.preventDefault();
-          event.stopPropagation();
-          return;
-        }
-        if (!(target instanceof Element) || event.ctrlKey || event.metaKey || event.altKey) return;
-        if (!event.defaultPrevented && free(target, key) && act(context, parts, event)) {
-          event.preventDefault();
-        }
-        const passes = key === "Tab" || key === "Escape" && !event.defaultPrevented;
-        if (!passes) event.stopPropagation();
-      },
-      { signal: context.signal }
-    );
-  }
-  function isWritten(target) {
-    return target.matches('input:not([type="range"]), textarea');
-  }
-  function free(target, key) {
-    if (target.matches("select")) return ["[", "]", "?", "Escape"].includes(key);
-    if (isWritten(target)) return key === "Escape";
-    if (target.matches("input:not(.camwidget-fraction)")) return !key.startsWith("Arrow");
-    return true;
-  }
-  function act(context, parts, event) {
-    const { key } = event;
-    const stride = event.shiftKey ? 10 : 1;
-    if (key === "ArrowLeft") nudgeFraction(context, -stride);
-    else if (key === "ArrowRight") nudgeFraction(context, stride);
-    else if (key === "[") context.scrub.step(-1);
-    else if (key === "]") context.scrub.step(1);
-    else if (key === ",") stepPicture(context, -1);
-    else if (key === ".") stepPicture(context, 1);
-    else if (key === "m") nextMethod(context);
-    else if (key === "o") toggleOutlines(context);
-    else if (key === "b") toggleBoxes(context);
-    else if (key === "c") parts.contour.flip();
-    else if (key === "y") parts.play.toggle();
-    else if (key === "+" || key === "=") parts.zoom.step(1);
-    else if (key === "-") parts.zoom.step(-1);
-    else if (key === "0") parts.zoom.reset();
-    else if (context.live && key === "v") parts.cycleCompare();
-    else if (context.live && key === "p") parts.brush.toggle();
-    else if (key === "x") parts.brush.cycle();
-    else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
-    else if (key === "?") parts.toggleHelp();
-    else if (key === "Escape") return parts.close();
-    else if (key === " " && event.target === parts.frame) toggleOverlay(context);
-    else if (event.target === parts.frame && key === "w") parts.marker.move(0, -1);
-    else if (event.target === parts.frame && key === "a") parts.marker.move(-1, 0);
-    else if (event.target === parts.frame && key === "s") parts.marker.move(0, 1);
-    else if (event.target === parts.frame && key === "d") parts.marker.move(1, 0);
-    else if (event.target === parts.frame && key === "Enter") parts.marker.askAtMarker();
-    else if (/^[1-9]$/.test(key)) pickRow(context, Number(key) - 1);
-    else return false;
-    return true;
-  }
-
-  // src/view/controls/layerSlider.ts
-  var MOST_TICKS = 24;
-  var PAUSE = 400;
-  var NO_LAYER = "This method explains the picture itself, at no layer";
-  function layerPicker(context, play, leave) {
-    const { model, scrub, signal } = context;
-    const select2 = make("select", "camwidget-select", {
-      "aria-label": "Layer",
-      title: "The layer the map is taken from, shallow to deep",
-      ...OWN_KEYS
-    });
-    select2.addEventListener("change", () => scrub.ask(select2.value), { signal });
-    const shallower = step(context, -1, "‹", "Shallower layer", "[");
-    const deeper = step(context, 1, "›", "Deeper layer", "]");
-    const stops = scrubber(context);
-    const row = make(
-      "div",
-      "camwidget-layer camwidget-line",
-      { role: "group", "aria-label": "Layer" },
-      make("span", "camwidget-label", { "aria-hidden": "true" }, "Layer"),
-      shallower,
-      deeper,
-      play,
-      stops,
-      select2
-    );
-    const update = () => {
-      const all = layers(model.get("layers"));
-      const now = all.findIndex(({ name }) => name === scrub.pointed);
-      const { idle } = scrub;
-      const focused = document.activeElement;
-      if (idle && (focused === select2 || focused === play || stops.contains(focused))) leave();
-      setAttribute(row, "aria-disabled", String(idle));
-      row.title = idle ? NO_LAYER : "";
-      setChoices(select2, choices(all, trait(model, "layer")), scrub.pointed);
-      select2.disabled = idle || all.length < 2;
-      setAttribute(shallower, "aria-disabled", String(idle || now <= 0));
-      setAttribute(deeper, "aria-disabled", String(idle || now < 0 || now === all.length - 1));
-    };
-    context.watch(["layers"], update);
-    scrub.listen(update);
-    return row;
-  }
-  function step(context, by, sign, label, key) {
-    const made = button(
-      "camwidget-button camwidget-step",
-      { "aria-label": label, title: `${label} (${key})` },
-      sign
-    );
-    made.addEventListener("click", () => context.scrub.step(by), { signal: context.signal });
-    return made;
-  }
-  function scrubber(context) {
-    const { model, scrub } = context;
-    const range = make("input", "camwidget-range camwidget-scrubber", {
-      type: "range",
-      min: 0,
-      step: 1,
-      "aria-label": "Layer, shallow to deep",
-      title: "Scrub through the layers, shallow to deep",
-      ...OWN_KEYS
-    });
-    const ticks = make("div", "camwidget-ticks", { "aria-hidden": "true" });
-    let all = [];
-    let stop = -1;
-    const update = () => {
-      all = layers(model.get("layers"));
-      const last = all.length - 1;
-      const now = all.findIndex(({ name }) => name === scrub.pointed);
-      stop = now >= 0 ? now : stop < 0 ? last : Math.min(stop, last);
-      range.hidden = ticks.hidden = last < 1;
-      range.disabled = scrub.idle;
-      range.max = String(Math.max(1, last));
-      const value = String(Math.max(0, stop));
-      if (range.value !== value) range.value = value;
-      const layer = all[now];
-      setAttribute(range, "aria-valuetext", layer === void 0 ? scrub.pointed : describe(layer));
-      fit(ticks, last < MOST_TICKS ? last + 1 : 0, () => make("i", ""));
-    };
-    whenMoved(
-      range,
-      context.signal,
-      () => {
-        const layer = all[Number(range.value)];
-        if (layer !== void 0) scrub.point(layer.name);
-      },
-      () => scrub.rest()
-    );
-    context.watch(["layers"], update);
-    scrub.listen(update);
-    return make("div", "camwidget-stops", {}, ticks, range);
-  }
-  function whenMoved(range, signal, move, rest) {
-    let byKeys = false;
-    let pressed = false;
-    let timer = 0;
-    const listen = (type, act2) => range.addEventListener(type, act2, { signal });
-    const restNow = () => {
-      window.clearTimeout(timer);
-      rest();
-    };
-    const release = () => {
-      if (pressed) restNow();
-      pressed = false;
-    };
-    listen("pointerdown", () => {
-      byKeys = false;
-      pressed = true;
-    });
-    listen("keydown", () => byKeys = true);
-    listen("input", () => {
-      window.clearTimeout(timer);
-      move();
-    });
-    listen("change", () => {
-      window.clearTimeout(timer);
-      if (byKeys) timer = window.setTimeout(restNow, PAUSE);
-      else restNow();
-    });
-    listen("blur", restNow);
-    window.addEventListener("pointerup", release, { signal });
-    window.addEventListener("pointercancel", release, { signal });
-    signal.addEventListener("abort", () => window.clearTimeout(timer));
-  }
-  function choices(all, present) {
-    const listed = all.map((layer) => ({ value: layer.name, label: describe(layer) }));
-    const missing = present !== "" && all.length > 0 && !all.some(({ name }) => name === present);
-    return missing ? [...listed, { value: present, label: present }] : listed;
-  }
-  function describe({ name, shape }) {
-    const [, height, width] = shape;
-    return height === void 0 || width === void 0 ? name : `${name} · ${height}×${width}`;
-  }
-
-  // src/view/host/largeMode.ts
-  function largeTool(context, root) {
-    const { signal } = context;
-    const opener = button(
-      "camwidget-button camwidget-large-open",
-      { "aria-pressed": "false", title: "Fill the window; Esc returns" },
-      "large"
-    );
-    let shown = null;
-    const enter = () => {
-      shown = root.closest(".camwidget-explorer") ?? root;
-      shown.classList.add("camwidget-large");
-      if (typeof shown.showPopover === "function") {
-        shown.popover = "manual";
-        shown.showPopover();
-      }
-      setAttribute(opener, "aria-pressed", "true");
-      opener.focus({ preventScroll: true });
-    };
-    const leave = () => {
-      if (shown === null) return false;
-      shown.removeAttribute("popover");
-      shown.classList.remove("camwidget-large");
-      shown = null;
-      setAttribute(opener, "aria-pressed", "false");
-      return true;
-    };
-    opener.addEventListener("click", () => leave() || enter(), { signal });
-    signal.addEventListener("abort", leave);
-    return { tool: { buttons: [opener] }, leave };
   }
 
   // src/view/controls/maskSlider.ts
@@ -4566,7 +4379,7 @@
   };
 
   // src/view/controls/methodChips.ts
-  var MOST3 = 8;
+  var MOST2 = 8;
   var FEW = 4;
   var MethodRow = class {
     element;
@@ -4601,448 +4414,9 @@
     }
   };
   function split(all) {
-    if (all.length <= MOST3) return { few: all, rest: [] };
+    if (all.length <= MOST2) return { few: all, rest: [] };
     const few = all.filter(({ slow }) => !slow).slice(0, FEW);
     return { few, rest: all.filter((method) => !few.includes(method)) };
-  }
-
-  // src/view/host/layout.ts
-  var NARROW = 640;
-  var TINY = 440;
-  function narrow(root, probe, signal) {
-    const observer = new ResizeObserver(() => {
-      const width = probe.clientWidth;
-      if (width === 0) return;
-      const grid2 = root.closest(".camwidget-explorer") ?? root;
-      grid2.classList.toggle("camwidget-narrow", width < NARROW);
-      grid2.classList.toggle("camwidget-tiny", width < TINY);
-    });
-    observer.observe(probe);
-    signal.addEventListener("abort", () => observer.disconnect());
-  }
-
-  // src/view/brush/brush.ts
-  var SHADES = [
-    { shade: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
-    { shade: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
-    { shade: 0, label: "erase", title: "Take paint away: the slider decides again (x for the next)" }
-  ];
-  var Brush = class {
-    constructor(context, stage) {
-      this.context = context;
-      this.stage = stage;
-      const { signal } = context;
-      this.title = stage.frame.title;
-      this.opener = button(
-        "camwidget-button camwidget-paint-toggle",
-        { "aria-pressed": "false", "aria-expanded": "false", title: "Paint on the picture what to hide, or to keep (p)" },
-        "paint"
-      );
-      this.opener.addEventListener("click", () => this.toggle(), { signal });
-      this.buttons = [this.opener];
-      this.radios = SHADES.map((one) => this.radio(one));
-      this.size = make("input", "camwidget-range camwidget-brush-size", {
-        type: "range",
-        min: 1,
-        max: 100,
-        step: 1,
-        "aria-label": "Size of the brush, in pixels of the picture",
-        title: "Size of the brush, in pixels of the picture ({ and })",
-        ...OWN_KEYS
-      });
-      this.size.addEventListener("input", () => this.show(), { signal });
-      this.wiper = button("camwidget-button", { title: "Take all paint away from this picture" }, "clear");
-      this.wiper.addEventListener("click", () => stage.painted.clear(), { signal });
-      this.drawer = this.build();
-      stage.plane.append(stage.signs.element, this.ring);
-      stage.painted.listen(() => this.show());
-      context.watch(["scene"], () => this.fitSize());
-      this.listen(stage.canvas);
-      this.show();
-    }
-    context;
-    stage;
-    buttons;
-    drawer;
-    opener;
-    radios;
-    size;
-    ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
-    reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
-    wiper;
-    shade = HIDDEN;
-    /** Where the brush was last, for a straight line from there. */
-    last = null;
-    pointer = null;
-    sized = false;
-    /** What the picture says under a resting pointer, which would lie over the brush. */
-    title;
-    get isOn() {
-      return this.context.tool === "paint";
-    }
-    toggle() {
-      if (this.isOn) this.stop();
-      else this.start();
-    }
-    /** False when it was not taken up. */
-    stop() {
-      if (!this.isOn) return false;
-      this.lift();
-      this.context.tool = "";
-      this.shown();
-      return true;
-    }
-    /** The next of hide, keep and erase. */
-    cycle() {
-      if (!this.isOn) return;
-      const now = SHADES.findIndex(({ shade }) => shade === this.shade);
-      this.choose(SHADES[(now + 1) % SHADES.length].shade);
-    }
-    /** A quarter larger or smaller, a pixel at least. */
-    resize(by) {
-      if (!this.isOn) return;
-      const now = Number(this.size.value);
-      this.size.value = String(now + by * Math.max(1, Math.round(now / 4)));
-      this.show();
-    }
-    /** The marker in the picture, which the brush follows, and paints at, while it is taken up. */
-    marker(of) {
-      return {
-        move: (right, down) => {
-          of.move(right, down);
-          if (this.isOn && of.point !== null) this.place(middle2(of.point));
-        },
-        askAtMarker: () => {
-          if (!this.isOn) {
-            of.askAtMarker();
-            return;
-          }
-          if (of.point === null) of.move(0, 0);
-          if (of.point !== null) this.dab(middle2(of.point));
-        }
-      };
-    }
-    dab(spot) {
-      this.stage.painted.begin();
-      this.stroke(spot, spot);
-      this.stage.painted.end();
-      this.last = spot;
-      this.place(spot);
-    }
-    start() {
-      this.context.tool = "paint";
-      this.shown();
-      this.stage.focus();
-    }
-    shown() {
-      const on = this.isOn;
-      setAttribute(this.opener, "aria-pressed", String(on));
-      setAttribute(this.opener, "aria-expanded", String(on));
-      this.drawer.hidden = !on;
-      this.ring.hidden = true;
-      this.stage.frame.title = on ? "" : this.title;
-      this.stage.frame.classList.toggle("camwidget-painting", on);
-      this.stage.signs.update();
-    }
-    choose(shade) {
-      this.shade = shade;
-      this.show();
-    }
-    build() {
-      const { context } = this;
-      const group = make(
-        "div",
-        "camwidget-shades",
-        { role: "radiogroup", "aria-label": "What the brush does" },
-        ...this.radios
-      );
-      rove(group, context.signal);
-      return make(
-        "div",
-        "camwidget-paint",
-        { role: "group", "aria-label": "Paint", hidden: true },
-        make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Brush"), group, this.wiper),
-        make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Size"), this.size, this.reading)
-      );
-    }
-    radio({ shade, label, title }) {
-      const made = button("camwidget-button camwidget-radio", { role: "radio", title, "data-name": label }, label);
-      made.addEventListener("click", () => this.choose(shade), { signal: this.context.signal });
-      return made;
-    }
-    /** At first an eighth of the picture; at most half of it. */
-    fitSize() {
-      const { width, height } = this.stage.canvas;
-      const side = Math.min(width, height);
-      this.size.max = String(Math.max(2, Math.round(side / 2)));
-      if (!this.sized && this.stage.sceneId !== null) {
-        this.sized = true;
-        this.size.value = String(Math.max(1, Math.round(side / 8)));
-      }
-      this.show();
-    }
-    show() {
-      const { painted } = this.stage;
-      const { size, shade, ring } = this;
-      this.radios.forEach((made, at) => {
-        const chosen = SHADES[at].shade === shade;
-        setAttribute(made, "aria-checked", String(chosen));
-        made.tabIndex = chosen ? 0 : -1;
-      });
-      const low = Number(size.min);
-      size.style.setProperty("--camwidget-filled", String((Number(size.value) - low) / (Number(size.max) - low)));
-      setAttribute(size, "aria-valuetext", `${size.value} pixels`);
-      setText(this.reading, `${size.value} px`);
-      ring.style.width = `${100 * Number(size.value) / Math.max(1, painted.width)}%`;
-      ring.dataset["shade"] = SHADES.find((one) => one.shade === shade).label;
-      if (!painted.isDrawing) this.wiper.disabled = painted.isEmpty;
-    }
-    listen(canvas) {
-      const { signal } = this.context;
-      canvas.addEventListener("pointerdown", (event) => this.press(event), { signal });
-      canvas.addEventListener("pointermove", (event) => this.move(event), { signal });
-      for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
-        canvas.addEventListener(end, (event) => this.release(event), { signal });
-      }
-      canvas.addEventListener("pointerleave", () => {
-        if (this.pointer === null) this.ring.hidden = true;
-      }, { signal });
-    }
-    press(event) {
-      const spot = this.isOn && event.button === 0 && this.pointer === null ? this.stage.over(event) : null;
-      if (spot === null) return;
-      event.preventDefault();
-      this.stage.focus();
-      this.pointer = event.pointerId;
-      this.stage.canvas.setPointerCapture(event.pointerId);
-      this.stage.painted.begin();
-      this.stroke(event.shiftKey && this.last !== null ? this.last : spot, spot);
-      this.last = spot;
-      this.place(spot);
-    }
-    move(event) {
-      if (!this.isOn) return;
-      const spot = this.stage.over(event);
-      if (spot === null) return;
-      this.place(spot);
-      if (event.pointerId !== this.pointer) return;
-      const between4 = event.getCoalescedEvents?.() ?? [];
-      for (const one of between4.length > 0 ? between4 : [event]) {
-        const to = this.stage.over(one);
-        if (to === null || this.last === null) continue;
-        this.stroke(this.last, to);
-        this.last = to;
-      }
-    }
-    release(event) {
-      if (event.pointerId === this.pointer) this.lift();
-    }
-    lift() {
-      this.pointer = null;
-      this.stage.painted.end();
-    }
-    stroke(from, to) {
-      this.stage.painted.draw(from, to, Number(this.size.value), this.shade);
-    }
-    place({ x, y }) {
-      const { width, height } = this.stage.canvas;
-      this.ring.hidden = false;
-      this.ring.style.left = `${100 * x / width}%`;
-      this.ring.style.top = `${100 * y / height}%`;
-    }
-  };
-  function middle2({ x, y }) {
-    return { x: x + 0.5, y: y + 0.5 };
-  }
-
-  // src/view/controls/layerPlayback.ts
-  var PACE = 500;
-  var TRIANGLE = "M2 0V10L10 5Z";
-  var PAUSE2 = "M1 0H4V10H1ZM6 0H9V10H6Z";
-  var READY = "Play through the layers, shallow to deep, until stopped (y)";
-  var NOT_READY = "There are no maps of several layers to play: slow methods have none, others get theirs after the map";
-  var Play = class {
-    constructor(context) {
-      this.context = context;
-      const { scrub, signal } = context;
-      const drawing = svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, this.sign);
-      this.element = button("camwidget-button camwidget-step camwidget-play", {}, drawing);
-      this.element.addEventListener("click", () => this.toggle(), { signal });
-      scrub.listen(() => {
-        if (this.isPlaying && scrub.pointed !== this.front) this.end();
-        this.update();
-      });
-      context.watch(["layers"], () => this.update());
-      signal.addEventListener("abort", () => window.clearInterval(this.timer));
-    }
-    context;
-    element;
-    sign = svg("path");
-    timer = 0;
-    /** The layer it has put in front. */
-    front = "";
-    stopsAtEnd = false;
-    get isPlaying() {
-      return this.timer !== 0;
-    }
-    toggle() {
-      if (this.stop() || !this.canPlay) return;
-      this.stopsAtEnd = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-      this.timer = window.setInterval(() => this.next(), PACE);
-      if (this.stopsAtEnd) this.show(0);
-      else this.next();
-    }
-    /** False when it was not playing. */
-    stop() {
-      if (!this.isPlaying) return false;
-      this.end();
-      this.context.scrub.rest();
-      return true;
-    }
-    /** Whatever is done in the row takes over from it. */
-    stopOn(row) {
-      const { signal } = this.context;
-      const other2 = ({ target }) => !(target instanceof Node && this.element.contains(target));
-      row.addEventListener("pointerdown", (event) => other2(event) && this.stop(), { capture: true, signal });
-      row.addEventListener(
-        "keydown",
-        (event) => {
-          if (["Tab", "Shift", "y", "?", "Escape"].includes(event.key)) return;
-          if (other2(event) || ![" ", "Enter"].includes(event.key)) this.stop();
-        },
-        { capture: true, signal }
-      );
-    }
-    get canPlay() {
-      return this.context.scrub.ready.length > 1;
-    }
-    next() {
-      const { scrub } = this.context;
-      const { ready } = scrub;
-      if (ready.length < 2) {
-        this.end();
-        scrub.release();
-        return;
-      }
-      const now = ready.indexOf(scrub.pointed);
-      if (this.stopsAtEnd && now === ready.length - 1) this.stop();
-      else this.show((now + 1) % ready.length);
-    }
-    show(at) {
-      const { scrub } = this.context;
-      this.front = scrub.ready[at] ?? "";
-      scrub.point(this.front);
-    }
-    end() {
-      window.clearInterval(this.timer);
-      this.timer = 0;
-      this.update();
-    }
-    update() {
-      const { element, isPlaying } = this;
-      const can = isPlaying || this.canPlay;
-      this.sign.setAttribute("d", isPlaying ? PAUSE2 : TRIANGLE);
-      setAttribute(element, "aria-label", isPlaying ? "Stop playing through the layers" : "Play through the layers");
-      setAttribute(element, "aria-disabled", String(!can));
-      setAttribute(element, "title", isPlaying ? "Stop here (y, Esc)" : can ? READY : NOT_READY);
-    }
-  };
-
-  // src/view/controls/curveHeading.ts
-  var CURVE = {
-    remove: " as the top evidence goes",
-    keep: " as the top evidence comes",
-    multiply: "Picture × map"
-  };
-  function curveHead(context) {
-    const head = make("div", "camwidget-curvehead camwidget-heading");
-    context.watch(["mode", "quantity"], () => {
-      const now = mode(context.model.get("mode"));
-      const measured = quantity(context.model.get("quantity"));
-      const unit3 = measured === null || measured.unit === "" ? "" : ` (${measured.unit})`;
-      const what = measured === null ? "Confidence" : `Value${unit3}`;
-      setText(head, now === "multiply" ? CURVE[now] : `${what}${CURVE[now]}`);
-    });
-    return head;
-  }
-  function curveNames(context) {
-    const names = make("div", "camwidget-curve-names");
-    context.watch(["curve_names"], () => {
-      const all = lineNames(context.model.get("curve_names"));
-      const lines = fit(names, all.length, () => make("span", ""));
-      all.forEach(({ name, color, place: place4 }, at) => {
-        const line2 = lines[at];
-        if (line2 === void 0) return;
-        setText(line2, name);
-        line2.title = name;
-        line2.style.setProperty("--camwidget-line-color", color);
-        line2.style.setProperty("--camwidget-place", String(place4));
-      });
-    });
-    return names;
-  }
-  function sentence2(context) {
-    const line2 = make("div", "camwidget-say", { "aria-live": "polite" });
-    context.watch(["sentence"], () => setText(line2, trait(context.model, "sentence")));
-    return line2;
-  }
-  function status(context, help) {
-    const line2 = make("span", "camwidget-status-text");
-    context.watch(["status"], () => {
-      const status2 = trait(context.model, "status");
-      setText(line2, status2);
-      line2.title = status2;
-    });
-    return make("div", "camwidget-status", {}, line2, help);
-  }
-  function errorLine(context) {
-    const message = make("span", "camwidget-error-text");
-    const dismiss = button("camwidget-quiet", { "aria-label": "Dismiss", title: "Dismiss this message" }, "×");
-    dismiss.addEventListener("click", () => context.write({ error: "" }), { signal: context.signal });
-    const line2 = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
-    context.watch(["error"], () => {
-      const error = trait(context.model, "error");
-      setText(message, error);
-      line2.hidden = error === "";
-    });
-    return line2;
-  }
-
-  // src/view/host/panelKeys.ts
-  var HEADER = ".jupyter-widget-Collapse-header";
-  var OPEN = "jupyter-widget-Collapse-open";
-  function panelKeys(root, signal) {
-    const seen2 = /* @__PURE__ */ new WeakSet();
-    const mark2 = () => {
-      const box2 = root.closest(".camwidget-explorer");
-      for (const header of box2?.querySelectorAll(`.camwidget-panels ${HEADER}`) ?? []) {
-        if (!seen2.has(header)) {
-          seen2.add(header);
-          for (const [name, value] of Object.entries({ role: "button", tabindex: "0", ...OWN_KEYS })) {
-            setAttribute(header, name, value);
-          }
-          header.addEventListener("keydown", (event) => press(header, event), { signal });
-        }
-        setAttribute(header, "aria-expanded", String(header.closest(`.${OPEN}`) !== null));
-      }
-      for (const image of box2?.querySelectorAll(".camwidget-panels img:not([alt])") ?? []) {
-        setAttribute(image, "alt", "The picture that is drawn");
-      }
-    };
-    const changed = new MutationObserver(mark2);
-    signal.addEventListener("abort", () => changed.disconnect());
-    setTimeout(() => {
-      const box2 = root.closest(".camwidget-explorer");
-      if (signal.aborted || box2 === null) return;
-      changed.observe(box2, { childList: true, subtree: true, attributeFilter: ["class"] });
-      mark2();
-    });
-  }
-  function press(header, event) {
-    if (event.key !== "Enter" && event.key !== " ") return;
-    event.preventDefault();
-    event.stopPropagation();
-    header.click();
   }
 
   // src/view/controls/promptPanel.ts
@@ -5191,130 +4565,33 @@
     else part.removeAttribute("aria-checked");
   }
 
-  // src/view/controls/classNames.ts
-  var Names = class {
-    constructor(names) {
-      this.names = names;
-      this.lowered = names.map((name) => name.toLowerCase());
-    }
-    names;
-    lowered;
-    /** Indices of names that contain the query: those that start with it first, then in order. */
-    find(query, most) {
-      const wanted = query.trim().toLowerCase();
-      if (wanted === "") return [];
-      const starting = [];
-      const containing = [];
-      for (let at = 0; at < this.lowered.length && starting.length < most; at++) {
-        const found = this.lowered[at].indexOf(wanted);
-        if (found === 0) starting.push(at);
-        else if (found > 0 && containing.length < most) containing.push(at);
-      }
-      return starting.concat(containing).slice(0, most);
-    }
-  };
-
-  // src/view/controls/classSearch.ts
-  var MOST4 = 12;
-  var Search = class {
-    constructor(context) {
-      this.context = context;
-      const { model, signal } = context;
-      const listId = context.id("matches");
-      this.input = make("input", "camwidget-search", {
-        type: "text",
-        role: "combobox",
-        placeholder: "find a class…",
-        autocomplete: "off",
-        spellcheck: "false",
-        "aria-label": "Find a class",
-        "aria-autocomplete": "list",
-        "aria-expanded": "false",
-        "aria-controls": listId,
-        title: "Explain any class of the model, also one that is not in the list",
-        ...OWN_KEYS
-      });
-      this.list = make("div", "camwidget-matches", {
-        id: listId,
-        role: "listbox",
-        "aria-label": "Matching classes",
-        hidden: true
-      });
-      this.element = make("div", "camwidget-find", { "data-needs": "kernel" }, this.input, this.list);
-      this.input.addEventListener("input", () => this.search(), { signal });
-      this.input.addEventListener("focus", () => this.search(), { signal });
-      this.input.addEventListener("blur", () => this.show([]), { signal });
-      this.input.addEventListener("keydown", (event) => this.key(event), { signal });
-      this.list.addEventListener("pointerdown", (event) => this.point(event), { signal });
-      context.watch(["class_names"], () => {
-        this.names = new Names(texts(model.get("class_names")));
-        this.input.disabled = this.names.names.length === 0;
-        if (!this.list.hidden) this.search();
-      });
-    }
-    context;
-    element;
-    input;
-    list;
-    names = new Names([]);
-    found = [];
-    active = 0;
-    search() {
-      this.active = 0;
-      this.show(this.names.find(this.input.value, MOST4));
-    }
-    show(found) {
-      this.found = found;
-      const nothing = found.length === 0 && this.input.value.trim() !== "" && document.activeElement === this.input;
-      this.list.hidden = found.length === 0 && !nothing;
-      setAttribute(this.input, "aria-expanded", String(found.length > 0));
-      this.list.classList.toggle("camwidget-nothing", nothing);
-      const options2 = fit(this.list, found.length, (at) => this.option(at));
-      found.forEach((index, at) => {
-        const option = options2[at];
-        if (option === void 0) return;
-        setText(option, this.names.names[index] ?? "");
-        setAttribute(option, "aria-selected", String(at === this.active));
-      });
-      if (found.length > 0) setAttribute(this.input, "aria-activedescendant", this.optionId(this.active));
-      else this.input.removeAttribute("aria-activedescendant");
-    }
-    option(at) {
-      return make("div", "camwidget-match", { id: this.optionId(at), role: "option" });
-    }
-    optionId(at) {
-      return this.context.id(`match-${at}`);
-    }
-    move(by) {
-      const count = this.found.length;
-      if (count === 0) return;
-      this.active = (this.active + by + count) % count;
-      this.show(this.found);
-      this.list.children[this.active]?.scrollIntoView({ block: "nearest" });
-    }
-    choose(at) {
-      const index = this.found[at];
-      if (index === void 0) return;
-      this.input.value = "";
-      this.show([]);
-      pickClass(this.context, index);
-    }
-    key(event) {
-      if (event.key === "ArrowDown") this.move(1);
-      else if (event.key === "ArrowUp") this.move(-1);
-      else if (event.key === "Enter") this.choose(this.active);
-      else if (event.key === "Escape" && (this.input.value !== "" || !this.list.hidden)) {
-        this.input.value = "";
-        this.show([]);
-      } else return;
-      event.preventDefault();
-    }
-    point(event) {
-      event.preventDefault();
-      const at = Array.from(this.list.children).findIndex((option) => option.contains(event.target));
-      this.choose(at);
-    }
-  };
+  // src/view/controls/undoRedo.ts
+  var POSSIBLE = { undo: "undoable", redo: "redoable" };
+  function takeStep(context, step2) {
+    if (flag(context.model.get(POSSIBLE[step2]), false)) context.model.send({ type: step2 });
+  }
+  function stepOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
+    if (!(ctrlKey || metaKey) || altKey) return null;
+    const letter = key.toLowerCase();
+    if (letter === "z") return shiftKey ? "redo" : "undo";
+    return letter === "y" && !shiftKey ? "redo" : null;
+  }
+  function historyTool(context) {
+    return {
+      buttons: [
+        stepButton(context, "undo", "↶", "Undo", "Back to what was shown before (ctrl z)"),
+        stepButton(context, "redo", "↷", "Redo", "Forth again (ctrl shift z)")
+      ]
+    };
+  }
+  function stepButton(context, step2, glyph, label, title) {
+    const made = button("camwidget-button camwidget-history", { "aria-label": label, title }, glyph);
+    made.addEventListener("click", () => takeStep(context, step2), { signal: context.signal });
+    context.watch([POSSIBLE[step2]], () => {
+      setAttribute(made, "aria-disabled", String(!flag(context.model.get(POSSIBLE[step2]), false)));
+    });
+    return made;
+  }
 
   // src/view/dom/toolbar.ts
   function toolbar(tools, status2) {
@@ -5328,6 +4605,679 @@
     return make("div", "camwidget-toolbox", {}, line2, status2, drawers);
   }
 
+  // src/view/host/connection.ts
+  var MESSAGE = {
+    live: "",
+    waiting: "Waiting for the connection to the kernel…",
+    lost: "Disconnected from the kernel: run the cell again. The picture can still be masked and looked at."
+  };
+  var NEED_KERNEL = [
+    ".camwidget-history",
+    ".camwidget-compare-open",
+    ".camwidget-classtop",
+    ".camwidget-names",
+    ".camwidget-first",
+    ".camwidget-find",
+    ".camwidget-methods",
+    ".camwidget-layer",
+    ".camwidget-alone"
+  ];
+  var Connection = class {
+    constructor(model, root, signal) {
+      this.model = model;
+      this.root = root;
+      this.signal = signal;
+      this.kernel = new HostKernel(model, root);
+    }
+    model;
+    root;
+    signal;
+    /** The line with the message. */
+    element = make("div", "camwidget-connection", { role: "status" });
+    link = "live";
+    kernel;
+    /** Starts observing the kernel. To be called once the view is built, since its controls may be disabled at once. */
+    start() {
+      this.kernel.observe((isGone) => this.update(isGone), this.signal);
+      this.update(false);
+    }
+    /** The model, which ignores what needs a kernel while there is none: a control must not show what nobody computes. */
+    guarded() {
+      const { model } = this;
+      return {
+        get: (name) => model.get(name),
+        set: (name, value) => {
+          if (this.link !== "lost" || OFFLINE.has(name)) model.set(name, value);
+        },
+        save_changes: () => {
+          if (this.link !== "lost") model.save_changes();
+        },
+        on: (event, callback) => model.on(event, callback),
+        off: (event, callback) => model.off(event, callback),
+        send: (content) => {
+          if (this.link !== "lost") model.send(content);
+        }
+      };
+    }
+    update(isGone) {
+      if (this.signal.aborted) return;
+      this.link = isGone || this.link === "lost" ? "lost" : this.kernel.link;
+      const isLost = this.link === "lost";
+      setText(this.element, MESSAGE[this.link]);
+      this.element.hidden = this.link === "live";
+      this.root.classList.toggle("camwidget-disconnected", isLost);
+      if (!isLost) return;
+      for (const part of this.root.querySelectorAll(NEED_KERNEL.join())) part.toggleAttribute("inert", true);
+      for (const name of ["busy", "pending", "cancellable"]) this.model.set(name, false);
+    }
+  };
+
+  // src/view/host/fallbackControls.ts
+  function alone(context) {
+    const { model, signal } = context;
+    const step2 = (by, label, glyph) => {
+      const one = button("camwidget-button", { "aria-label": label, title: `${label} (${by < 0 ? "," : "."})` }, glyph);
+      one.addEventListener("click", () => stepPicture(context, by), { signal });
+      return one;
+    };
+    const back = step2(-1, "Previous picture", "‹");
+    const on = step2(1, "Next picture", "›");
+    const name = make("span", "camwidget-alone-name");
+    const line2 = make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Picture"), back, on, name);
+    const said2 = make("p", "camwidget-alone-said");
+    const block = make("div", "camwidget-alone", {}, line2, said2);
+    context.watch(["missing", "pictures", "picture"], () => {
+      const missing = trait(model, "missing");
+      const names = texts(model.get("pictures"));
+      const at = trait(model, "picture");
+      block.hidden = missing === "";
+      line2.hidden = names.length < 2;
+      back.disabled = at <= 0;
+      on.disabled = at >= names.length - 1;
+      setText(name, `${names[at] ?? ""} · ${at + 1} of ${names.length}`);
+      setText(said2, missing);
+    });
+    return block;
+  }
+
+  // src/view/host/keyboardFocus.ts
+  function explorerBox(root) {
+    return root.closest(".camwidget-explorer");
+  }
+  function keepFocus(root, frame2, signal) {
+    const box2 = () => explorerBox(root) ?? root;
+    document.addEventListener(
+      "pointerdown",
+      ({ target }) => {
+        if (target instanceof Node && box2().contains(target)) keepFromFocus(target);
+      },
+      { capture: true, signal }
+    );
+    document.addEventListener(
+      "click",
+      (event) => {
+        if (!(event.target instanceof Node) || !box2().contains(event.target)) return;
+        setTimeout(() => {
+          if (!signal.aborted && !root.contains(document.activeElement) && !isInPanels(document.activeElement)) {
+            frame2.focus({ preventScroll: true });
+          }
+        });
+      },
+      { signal }
+    );
+  }
+  function isInPanels(element) {
+    return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
+  }
+  function makePanelsAccessible(root, signal) {
+    const seen2 = /* @__PURE__ */ new WeakSet();
+    const mark2 = () => {
+      const panels = explorerBox(root)?.querySelector(".camwidget-panels") ?? null;
+      if (panels === null) return;
+      for (const header of accordionHeaders(panels)) {
+        if (!seen2.has(header)) {
+          seen2.add(header);
+          for (const [name, value] of Object.entries({ role: "button", tabindex: "0", ...OWN_KEYS })) {
+            setAttribute(header, name, value);
+          }
+          header.addEventListener("keydown", (event) => pressHeader(header, event), { signal });
+        }
+        setAttribute(header, "aria-expanded", String(isOpen(header)));
+      }
+      for (const image of unnamedImages(panels)) setAttribute(image, "alt", "The picture that is drawn");
+    };
+    const observer = new MutationObserver(mark2);
+    signal.addEventListener("abort", () => observer.disconnect());
+    setTimeout(() => {
+      const box2 = explorerBox(root);
+      if (signal.aborted || box2 === null) return;
+      observer.observe(box2, { childList: true, subtree: true, attributeFilter: ["class"] });
+      mark2();
+    });
+  }
+  function pressHeader(header, event) {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    event.stopPropagation();
+    header.click();
+  }
+
+  // src/view/host/followThumbnail.ts
+  var BESIDE = 0.5;
+  function followPicture(context, root) {
+    const { model, signal } = context;
+    let strip;
+    let told = "";
+    let isAsked = false;
+    const places = () => {
+      const { first, places: count } = fields(model.get("strip"));
+      return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
+    };
+    const bring = () => {
+      const { first, count } = places();
+      const at = trait(model, "picture") - first;
+      if (strip === void 0 || count === 0 || at < 0 || at >= count) return;
+      const pitch = strip.scrollWidth / count;
+      const hidden = at * pitch < strip.scrollLeft || (at + 1) * pitch > strip.scrollLeft + strip.clientWidth;
+      if (hidden) strip.scrollLeft = (at + 0.5) * pitch - strip.clientWidth / 2;
+    };
+    const tell = () => {
+      const { first, count } = places();
+      if (strip === void 0 || count === 0 || strip.clientWidth === 0 || strip.scrollWidth === 0) return;
+      const pitch = strip.scrollWidth / count;
+      const beside = BESIDE * strip.clientWidth;
+      const from = Math.max(0, Math.floor((strip.scrollLeft - beside) / pitch));
+      const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + beside) / pitch));
+      const seen2 = { type: "strip", first: first + from, last: first + to };
+      if (told === JSON.stringify(seen2)) return;
+      told = JSON.stringify(seen2);
+      model.send(seen2);
+    };
+    const tellSoon = () => {
+      if (isAsked) return;
+      isAsked = true;
+      requestAnimationFrame(() => {
+        isAsked = false;
+        if (!signal.aborted) tell();
+      });
+    };
+    const grown = new MutationObserver(() => {
+      bring();
+      tellSoon();
+    });
+    const resized = typeof ResizeObserver === "undefined" ? void 0 : new ResizeObserver(tellSoon);
+    signal.addEventListener("abort", () => {
+      grown.disconnect();
+      resized?.disconnect();
+    });
+    context.watch(["picture", "pictures", "scene", "strip"], () => {
+      const found = explorerBox(root)?.querySelector(".camwidget-thumbs");
+      if (found instanceof HTMLElement && found !== strip) {
+        strip = found;
+        grown.disconnect();
+        grown.observe(strip, { attributes: true, childList: true, subtree: true });
+        resized?.disconnect();
+        resized?.observe(strip);
+        strip.addEventListener("scroll", tellSoon, { signal });
+      }
+      bring();
+      tellSoon();
+    });
+  }
+
+  // src/view/host/largeMode.ts
+  function largeTool(context, root) {
+    const { signal } = context;
+    const opener = button(
+      "camwidget-button camwidget-large-open",
+      { "aria-pressed": "false", title: "Fill the window; Esc returns" },
+      "large"
+    );
+    let shown = null;
+    const enter = () => {
+      shown = explorerBox(root) ?? root;
+      shown.classList.add("camwidget-large");
+      if (typeof shown.showPopover === "function") {
+        shown.popover = "manual";
+        shown.showPopover();
+      }
+      setAttribute(opener, "aria-pressed", "true");
+      opener.focus({ preventScroll: true });
+    };
+    const leave = () => {
+      if (shown === null) return false;
+      shown.removeAttribute("popover");
+      shown.classList.remove("camwidget-large");
+      shown = null;
+      setAttribute(opener, "aria-pressed", "false");
+      return true;
+    };
+    opener.addEventListener("click", () => leave() || enter(), { signal });
+    signal.addEventListener("abort", leave);
+    return { tool: { buttons: [opener] }, leave };
+  }
+
+  // src/view/host/layout.ts
+  var NARROW = 640;
+  var TINY = 440;
+  function narrow(root, probe, signal) {
+    const observer = new ResizeObserver(() => {
+      const width = probe.clientWidth;
+      if (width === 0) return;
+      const grid2 = explorerBox(root) ?? root;
+      grid2.classList.toggle("camwidget-narrow", width < NARROW);
+      grid2.classList.toggle("camwidget-tiny", width < TINY);
+    });
+    observer.observe(probe);
+    signal.addEventListener("abort", () => observer.disconnect());
+  }
+
+  // src/view/keyboard.ts
+  function keyboard(context, parts) {
+    parts.root.addEventListener(
+      "keydown",
+      (event) => {
+        const { target, key } = event;
+        const step2 = context.live ? stepOf(event) : null;
+        if (step2 !== null && target instanceof Element && !event.defaultPrevented && !isWritten(target)) {
+          takeStep(context, step2);
+          event.preventDefault();
+          event.stopPropagation();
+          return;
+        }
+        if (!(target instanceof Element) || event.ctrlKey || event.metaKey || event.altKey) return;
+        if (!event.defaultPrevented && free(target, key) && act(context, parts, event)) {
+          event.preventDefault();
+        }
+        const passes = key === "Tab" || key === "Escape" && !event.defaultPrevented;
+        if (!passes) event.stopPropagation();
+      },
+      { signal: context.signal }
+    );
+  }
+  function isWritten(target) {
+    return target.matches('input:not([type="range"]), textarea');
+  }
+  function free(target, key) {
+    if (target.matches("select")) return ["[", "]", "?", "Escape"].includes(key);
+    if (isWritten(target)) return key === "Escape";
+    if (target.matches("input:not(.camwidget-fraction)")) return !key.startsWith("Arrow");
+    return true;
+  }
+  function act(context, parts, event) {
+    const { key } = event;
+    const stride = event.shiftKey ? 10 : 1;
+    if (key === "ArrowLeft") nudgeFraction(context, -stride);
+    else if (key === "ArrowRight") nudgeFraction(context, stride);
+    else if (key === "[") context.scrub.step(-1);
+    else if (key === "]") context.scrub.step(1);
+    else if (key === ",") stepPicture(context, -1);
+    else if (key === ".") stepPicture(context, 1);
+    else if (key === "m") nextMethod(context);
+    else if (key === "o") toggleOutlines(context);
+    else if (key === "b") toggleBoxes(context);
+    else if (key === "c") parts.contour.flip();
+    else if (key === "y") parts.play.toggle();
+    else if (key === "+" || key === "=") parts.zoom.step(1);
+    else if (key === "-") parts.zoom.step(-1);
+    else if (key === "0") parts.zoom.reset();
+    else if (context.live && key === "v") parts.cycleCompare();
+    else if (context.live && key === "p") parts.brush.toggle();
+    else if (key === "x") parts.brush.cycle();
+    else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
+    else if (key === "?") parts.toggleHelp();
+    else if (key === "Escape") return parts.close();
+    else if (key === " " && event.target === parts.frame) toggleOverlay(context);
+    else if (event.target === parts.frame && key === "w") parts.marker.move(0, -1);
+    else if (event.target === parts.frame && key === "a") parts.marker.move(-1, 0);
+    else if (event.target === parts.frame && key === "s") parts.marker.move(0, 1);
+    else if (event.target === parts.frame && key === "d") parts.marker.move(1, 0);
+    else if (event.target === parts.frame && key === "Enter") parts.marker.askAtMarker();
+    else if (/^[1-9]$/.test(key)) pickRow(context, Number(key) - 1);
+    else return false;
+    return true;
+  }
+
+  // src/view/picture/classProbe.ts
+  var HerePopover = class {
+    marker = make("div", "camwidget-marker", { "aria-hidden": "true" });
+    entries = make("div", "camwidget-here-entries");
+    heading = make("div", "camwidget-here-heading");
+    popover;
+    context;
+    stage;
+    zoom;
+    asked = null;
+    answer = null;
+    closed = false;
+    constructor(context, stage, zoom) {
+      this.context = context;
+      this.stage = stage;
+      this.zoom = zoom;
+      const { signal } = context;
+      const close = button("camwidget-quiet camwidget-here-close", { "aria-label": "Close", title: "Close (Esc)" }, "×");
+      close.addEventListener(
+        "click",
+        () => {
+          this.close();
+          stage.frame.focus();
+        },
+        { signal }
+      );
+      this.popover = make(
+        "div",
+        "camwidget-here",
+        {
+          role: "group",
+          "aria-label": "Classes with the strongest maps at this point",
+          title: "The most probable classes' maps at this point; 1 is the highest value of all of them anywhere in the picture"
+        },
+        this.heading,
+        close,
+        this.entries
+      );
+      stage.plane.append(this.marker);
+      stage.frame.append(this.popover);
+      stage.canvas.addEventListener("click", (event) => this.ask(event), { signal });
+      zoom.listen(() => this.update());
+      context.watch(["here"], () => {
+        this.asked = null;
+        this.closed = false;
+        this.update();
+      });
+      context.watch(["scene"], () => {
+        this.asked = null;
+        this.update();
+      });
+    }
+    /** True when there was something to close. */
+    close() {
+      const open2 = !this.marker.hidden;
+      if (open2) this.context.hover.set(null);
+      this.closed = true;
+      this.asked = null;
+      this.update();
+      return open2;
+    }
+    /** Where the marker is; null while there is none. */
+    get point() {
+      return this.asked ?? this.answer;
+    }
+    ask(event) {
+      if (this.context.tool !== "" || this.zoom.dragged) return;
+      const point = this.stage.at(event);
+      if (point !== null) this.send(point);
+    }
+    /** Moves the marker by a part of the picture; from its middle when there is none. */
+    move(right, down) {
+      const { width, height } = this.stage.canvas;
+      const from = this.asked ?? this.answer ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
+      const step2 = Math.max(1, Math.round(Math.min(width, height) / 16));
+      this.asked = {
+        x: Math.min(width - 1, Math.max(0, from.x + right * step2)),
+        y: Math.min(height - 1, Math.max(0, from.y + down * step2))
+      };
+      this.update();
+      this.zoom.reveal(this.asked);
+      this.context.hover.set(this.asked);
+    }
+    /** Asks at the marker, as a click there does. */
+    askAtMarker() {
+      if (this.asked === null) this.move(0, 0);
+      if (this.asked !== null) this.send(this.asked);
+    }
+    send(point) {
+      this.asked = point;
+      this.closed = false;
+      this.update();
+      this.context.model.send({ type: "pick", x: point.x, y: point.y });
+    }
+    update() {
+      const given = here(this.context.model.get("here"));
+      const fits = given !== null && given.scene === this.stage.sceneId && !this.closed;
+      this.answer = fits ? given : null;
+      const point = this.asked ?? this.answer;
+      this.marker.hidden = point === null;
+      const answered = this.answer !== null && point?.x === this.answer.x && point.y === this.answer.y;
+      this.popover.hidden = !answered;
+      if (answered && this.answer !== null) this.list(this.answer);
+      if (point !== null) this.place(point);
+    }
+    /** The popover opens towards the middle of the picture, and stays in it. */
+    place(point) {
+      const { width, height } = this.stage.canvas;
+      this.marker.style.left = `${100 * (point.x + 0.5) / width}%`;
+      this.marker.style.top = `${100 * (point.y + 0.5) / height}%`;
+      const { x, y } = this.zoom.seen(point);
+      const { style } = this.popover;
+      style.left = x <= 0.5 ? within2(`${100 * x}% + 14px`, "100% - 188px") : "";
+      style.right = x <= 0.5 ? "" : within2(`${100 * (1 - x)}% + 14px`, "100% - 188px");
+      const most = `100% - ${this.popover.offsetHeight}px`;
+      style.top = y <= 0.5 ? within2(`${100 * y}%`, most) : "";
+      style.bottom = y <= 0.5 ? "" : within2(`${100 * (1 - y)}%`, most);
+    }
+    list({ entries, of }) {
+      setText(this.heading, entries.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
+      const items = fit(this.entries, entries.length, () => this.entry());
+      entries.forEach((entry, at) => {
+        const item = items[at];
+        const [name, value] = item?.children ?? [];
+        if (item === void 0 || name === void 0 || value === void 0) return;
+        item.dataset["index"] = String(entry.index);
+        item.title = `Choose ${entry.name}`;
+        item.style.setProperty("--camwidget-value", `${100 * entry.value}%`);
+        setText(name, entry.name);
+        setText(value, entry.value.toFixed(2));
+      });
+    }
+    entry() {
+      const made = button(
+        "camwidget-here-entry",
+        {},
+        make("span", "camwidget-here-name"),
+        make("span", "camwidget-here-value")
+      );
+      made.addEventListener(
+        "click",
+        () => {
+          this.close();
+          this.stage.frame.focus();
+          pickClass(this.context, Number(made.dataset["index"]));
+        },
+        { signal: this.context.signal }
+      );
+      return made;
+    }
+  };
+  function within2(value, most) {
+    return `clamp(0px, ${value}, ${most})`;
+  }
+
+  // src/core/contour.ts
+  var MOST3 = 12e3;
+  var TOP = 0;
+  var RIGHT = 1;
+  var BOTTOM = 2;
+  var LEFT = 3;
+  function contour(values, width, height, level) {
+    let field = { values, width, height, side: 1 };
+    for (; ; ) {
+      const steps = march(field, level);
+      if (steps !== null) return path(steps, field, level, width, height);
+      field = halved(field);
+    }
+  }
+  function march({ values, width, height }, level) {
+    const stride = width + 2;
+    const next = new Int32Array(2 * stride * (height + 2));
+    const isLeft = new Uint8Array(next.length);
+    const entries = [];
+    const ofRow = (j) => width * Math.min(height - 1, Math.max(0, j - 1));
+    for (let j = 0; j <= height; j++) {
+      const above = ofRow(j);
+      const below = ofRow(j + 1);
+      let a = values[above] >= level;
+      let d = values[below] >= level;
+      for (let i = 0; i <= width; i++) {
+        const column = Math.min(width - 1, i);
+        const b = values[above + column] >= level;
+        const c = values[below + column] >= level;
+        if (a !== b || b !== c || c !== d) {
+          if (entries.length >= MOST3) return null;
+          const at = 2 * (j * stride + i);
+          const sides = [at, at + 3, at + 2 * stride, at + 1];
+          const step2 = (from, to) => {
+            entries.push(sides[from]);
+            next[sides[from]] = sides[to];
+            isLeft[sides[to]] = 1;
+          };
+          if (a === c && b === d) {
+            const middle3 = values[above + Math.max(0, i - 1)] + values[above + column] + values[below + Math.max(0, i - 1)] + values[below + column];
+            saddle(a, middle3 >= 4 * level, step2);
+          } else {
+            const entry = !a && b ? TOP : !b && c ? RIGHT : !c && d ? BOTTOM : LEFT;
+            const exit = a && !b ? TOP : b && !c ? RIGHT : c && !d ? BOTTOM : LEFT;
+            step2(entry, exit);
+          }
+        }
+        a = b;
+        d = c;
+      }
+    }
+    return { next, entries, isLeft };
+  }
+  function saddle(isFirst, isHigh, step2) {
+    if (isFirst) {
+      step2(LEFT, isHigh ? BOTTOM : TOP);
+      step2(RIGHT, isHigh ? TOP : BOTTOM);
+    } else {
+      step2(TOP, isHigh ? LEFT : RIGHT);
+      step2(BOTTOM, isHigh ? RIGHT : LEFT);
+    }
+  }
+  function path({ next, entries, isLeft }, field, level, width, height) {
+    const parts = [];
+    const isDone = new Uint8Array(next.length);
+    const follow2 = (start) => {
+      if (isDone[start] === 1) return;
+      let side = start;
+      let sign = "M";
+      do {
+        isDone[side] = 1;
+        parts.push(sign, place2(side, field, level, width, height));
+        sign = "L";
+        side = next[side];
+      } while (side !== 0 && side !== start);
+      if (side === start) parts.push("Z");
+    };
+    for (const side of entries) if (isLeft[side] === 0) follow2(side);
+    for (const side of entries) follow2(side);
+    return parts.join("");
+  }
+  function place2(side, { values, width: columns, height: rows2, side: size }, level, width, height) {
+    const stride = columns + 2;
+    const corner = side >> 1;
+    const i = corner % stride;
+    const j = (corner - i) / stride;
+    const isDown = side % 2 === 1;
+    const value = (x2, y2) => values[columns * Math.min(rows2 - 1, Math.max(0, y2 - 1)) + Math.min(columns - 1, Math.max(0, x2 - 1))];
+    const here2 = value(i, j);
+    const part = (level - here2) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - here2);
+    const x = size * (i - 0.5 + (isDown ? 0 : part));
+    const y = size * (j - 0.5 + (isDown ? part : 0));
+    return `${hundredths(x, width)} ${hundredths(y, height)}`;
+  }
+  function hundredths(value, most) {
+    return Math.round(100 * Math.min(most, Math.max(0, value))) / 100;
+  }
+  function halved({ values, width, height, side }) {
+    const columns = width + 1 >> 1;
+    const rows2 = height + 1 >> 1;
+    const out = new Uint8Array(columns * rows2);
+    for (let j = 0, k = 0; j < rows2; j++) {
+      const above = 2 * j * width;
+      const below = Math.min(2 * j + 1, height - 1) * width;
+      for (let i = 0; i < columns; i++, k++) {
+        const left = 2 * i;
+        const right = Math.min(left + 1, width - 1);
+        out[k] = values[above + left] + values[above + right] + values[below + left] + values[below + right] + 2 >> 2;
+      }
+    }
+    return { values: out, width: columns, height: rows2, side: 2 * side };
+  }
+
+  // src/view/picture/contours.ts
+  var FIRST = 0.5;
+  var LOWEST = 0.01;
+  var Contour = class {
+    constructor(context, stage) {
+      this.context = context;
+      this.stage = stage;
+      const { signal } = context;
+      this.toggle = button(
+        "camwidget-button",
+        { "aria-pressed": "false", title: "Outline where the map reaches a part of its maximum; a grainy map is averaged first (c)" },
+        "contour"
+      );
+      this.toggle.addEventListener("click", () => this.flip(), { signal });
+      const range = new Range({
+        className: "camwidget-contour-level",
+        label: "Level of the contour, of the map's maximum",
+        title: "Where on the color scale the contour is drawn; the number is the part of its maximum that the map reaches inside",
+        step: 1,
+        signal,
+        input: (value) => context.write({ contour: Math.max(LOWEST, value) }),
+        release: () => range.follow(this.asked)
+      });
+      this.level = range.element;
+      this.reading = make("span", "camwidget-contour-reading", { "aria-hidden": "true" });
+      this.drawing = overlay("camwidget-contours");
+      this.drawing.append(...line(""));
+      stage.canvas.after(this.drawing);
+      stage.listen(() => this.draw());
+      context.watch(["contour"], () => {
+        const { asked, level, reading: reading2 } = this;
+        if (asked > 0) this.last = asked;
+        else if (level === document.activeElement) this.toggle.focus();
+        setAttribute(this.toggle, "aria-pressed", String(asked > 0));
+        level.hidden = reading2.hidden = asked === 0;
+        if (asked > 0) range.follow(asked);
+        this.draw();
+      });
+    }
+    context;
+    stage;
+    toggle;
+    /** Where on the scale of the colours, and that in words; there only while it is on. */
+    level;
+    reading;
+    drawing;
+    drawn = null;
+    at = 0;
+    /** The level to be switched on again with. */
+    last = FIRST;
+    /** On at the level it last had, or off. */
+    flip() {
+      this.context.write({ contour: this.asked > 0 ? 0 : this.last });
+    }
+    get asked() {
+      return portion(this.context.model, "contour");
+    }
+    draw() {
+      const { asked, drawing, stage } = this;
+      const shown = stage.drawn;
+      setText(this.reading, percent(fromTone(asked, shown?.knee ?? null)));
+      const map = asked > 0 ? shown?.drawn ?? shown?.saliency ?? null : null;
+      if (map === this.drawn && asked === this.at) return;
+      this.drawn = map;
+      this.at = asked;
+      const { width, height } = stage.canvas;
+      const path2 = map === null ? "" : contour(map, width, height, 255 * asked);
+      drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+      for (const child of drawing.children) child.setAttribute("d", path2);
+    }
+  };
+
   // src/view/picture/pending.ts
   function waiting(context, root) {
     const { model, scrub } = context;
@@ -5339,6 +5289,108 @@
     };
     context.watch(["busy", "pending", "partial"], update);
     scrub.listen(update);
+  }
+
+  // src/view/picture/readout.ts
+  var MOST4 = 3;
+  var LEAST2 = 5e-3;
+  var HINT = hint("point: read the map", "click: ask", "wheel: zoom", "drag: pan");
+  var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
+  function reading(context, stage, zoom) {
+    const { model, hover, scrub } = context;
+    const facts = make("div", "camwidget-reading-facts");
+    const names = make("span", "camwidget-reading-classes", {
+      title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them"
+    });
+    const about = make("span", "camwidget-reading-about");
+    const scale = legend(context);
+    const line2 = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, about, names));
+    let known = evidence(null);
+    let peak = 0;
+    const update = () => {
+      const { point } = hover;
+      line2.classList.toggle("camwidget-unread", point === null);
+      scale.hidden = point !== null;
+      setText(facts, point === null ? context.tool === "" ? truthSaid(context) || HINT : PAINTING : said(context, stage, point));
+      const silent = point === null || scrub.preview !== null || known.classes.length === 0;
+      const strongest = silent ? [] : strengths(known, peak ||= peakOf(known, stage), stage, point);
+      setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
+      const target = trait(model, "target");
+      const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
+      strongest.forEach(({ index, name, value }, at) => {
+        const [label, amount] = parts[at]?.children ?? [];
+        if (label === void 0 || amount === void 0) return;
+        parts[at]?.classList.toggle("camwidget-chosen", index === target);
+        setText(label, name);
+        setText(amount, value.toFixed(2));
+      });
+    };
+    context.watch(["evidence", "method", "prompt", "explanation", "scene", "target"], () => {
+      const sent = evidence(model.get("evidence"));
+      const belongs = sent.scene === stage.sceneId && sent.method === trait(model, "method") && sent.layer === place(model.get("explanation")).layer && sent.text === (prompt(model.get("prompt"))?.text ?? "");
+      known = belongs ? sent : evidence(null);
+      peak = 0;
+      update();
+    });
+    context.watch(["fraction", "mode", "truth", "outlines", "box", "boxes"], update);
+    stage.listen(update);
+    hover.listen(update);
+    context.onTool(update);
+    follow(context, stage, zoom);
+    return line2;
+  }
+  function hint(...all) {
+    return all.map((one) => one.replaceAll(" ", " ")).join(" · ");
+  }
+  function follow({ hover, signal }, stage, zoom) {
+    let last = null;
+    stage.clip.addEventListener(
+      "pointermove",
+      (event) => {
+        if (event.pointerType === "touch") return;
+        last = event;
+        hover.set(stage.at(event));
+      },
+      { signal }
+    );
+    stage.clip.addEventListener(
+      "pointerleave",
+      () => {
+        last = null;
+        hover.set(null);
+      },
+      { signal }
+    );
+    zoom.listen(() => {
+      if (last !== null) hover.set(stage.at(last));
+    });
+  }
+  function said(context, stage, { x, y }) {
+    const at = y * stage.canvas.width + x;
+    const { drawn } = stage;
+    const parts = [`saliency ${((drawn?.saliency[at] ?? 0) / 255).toFixed(2)}`];
+    const level = drawn?.levels?.[at];
+    if (level !== void 0) {
+      parts.push(`top ${(Math.ceil(1e3 * (level + 1) / 65536) / 10).toFixed(1)} %`);
+      const isTop = level < threshold(context.fraction());
+      const asked = mode(context.model.get("mode"));
+      if (asked !== "multiply" && isTop === (asked === "remove")) parts.push("removed");
+    }
+    return parts.join(" · ");
+  }
+  function strengths(known, peak, stage, { x, y }) {
+    const { width, height } = stage.canvas;
+    return known.classes.map(({ index, name, grid: grid2 }) => ({ index, name, value: enlargeAt(grid2, width, height, x, y) / peak })).filter(({ value }) => value >= LEAST2).sort((a, b) => b.value - a.value).slice(0, MOST4);
+  }
+  function peakOf({ classes }, { canvas }) {
+    const most = (values) => values.reduce((high, value) => Math.max(high, value), 0);
+    const all = classes.map(({ grid: grid2 }) => ({ grid: grid2, bound: most(grid2.cells) })).sort((a, b) => b.bound - a.bound);
+    let peak = 0;
+    for (const { grid: grid2, bound } of all) {
+      if (bound <= peak) break;
+      peak = Math.max(peak, most(enlarge(grid2, canvas.width, canvas.height)));
+    }
+    return peak || 1;
   }
 
   // src/core/lens.ts
@@ -5665,9 +5717,9 @@
     narrow(root, mask, signal);
     waiting(context, root);
     followPicture(context, root);
-    holdFocus(root, stage.frame, signal);
-    panelKeys(root, signal);
-    connection.begin();
+    keepFocus(root, stage.frame, signal);
+    makePanelsAccessible(root, signal);
+    connection.start();
     signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
   }
 

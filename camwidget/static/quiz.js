@@ -12,6 +12,12 @@ function entry(mount2) {
   };
 }
 
+// src/view/host/compat.ts
+var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+function keepFromFocus(target) {
+  if (target instanceof HTMLCanvasElement) target.removeAttribute("tabindex");
+}
+
 // src/view/dom/dom.ts
 function make(tag2, className, attributes = {}, ...children) {
   const element = document.createElement(tag2);
@@ -23,7 +29,6 @@ function make(tag2, className, attributes = {}, ...children) {
   element.append(...children);
   return element;
 }
-var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
 function button(className, attributes, ...children) {
   return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
 }
@@ -39,13 +44,16 @@ function fit(parent, count2, create) {
   return Array.from(parent.children);
 }
 
-// src/view/host/focusHold.ts
-function holdFocus(root, frame, signal) {
-  const box = () => root.closest(".camwidget-explorer") ?? root;
+// src/view/host/keyboardFocus.ts
+function explorerBox(root) {
+  return root.closest(".camwidget-explorer");
+}
+function keepFocus(root, frame, signal) {
+  const box = () => explorerBox(root) ?? root;
   document.addEventListener(
     "pointerdown",
     ({ target }) => {
-      if (target instanceof HTMLCanvasElement && box().contains(target)) target.removeAttribute("tabindex");
+      if (target instanceof Node && box().contains(target)) keepFromFocus(target);
     },
     { capture: true, signal }
   );
@@ -54,7 +62,7 @@ function holdFocus(root, frame, signal) {
     (event) => {
       if (!(event.target instanceof Node) || !box().contains(event.target)) return;
       setTimeout(() => {
-        if (!signal.aborted && !root.contains(document.activeElement) && !isPanels(document.activeElement)) {
+        if (!signal.aborted && !root.contains(document.activeElement) && !isInPanels(document.activeElement)) {
           frame.focus({ preventScroll: true });
         }
       });
@@ -62,7 +70,7 @@ function holdFocus(root, frame, signal) {
     { signal }
   );
 }
-function isPanels(element) {
+function isInPanels(element) {
   return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
 }
 
@@ -565,7 +573,7 @@ var View = class {
     root.classList.add("camwidget-quiz");
     root.append(this.card);
     this.card.addEventListener("keydown", (event) => this.press(event), { signal });
-    holdFocus(root, this.card, signal);
+    keepFocus(root, this.card, signal);
     signal.addEventListener("abort", () => this.card.remove());
     watch(model, Object.keys(DEFAULTS2), signal, () => this.update());
   }

@@ -12,6 +12,9 @@ function entry(mount2) {
   };
 }
 
+// src/view/host/compat.ts
+var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+
 // src/view/dom/dom.ts
 function make(tag, className, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -23,7 +26,6 @@ function make(tag, className, attributes = {}, ...children) {
   element.append(...children);
   return element;
 }
-var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
 function button(className, attributes, ...children) {
   return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
 }
@@ -218,7 +220,7 @@ var Chooser = class {
       make(
         "summary",
         "camwidget-table-summary",
-        { title: `Choose ${title.toLowerCase()}`, "data-lm-suppress-shortcuts": "true" },
+        { title: `Choose ${title.toLowerCase()}`, ...OWN_KEYS },
         make("span", "camwidget-table-title", {}, title),
         this.count,
         this.names

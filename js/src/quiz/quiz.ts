@@ -1,5 +1,6 @@
-import { fit, make, OWN_KEYS, setAttribute, setText } from "../view/dom/dom";
-import { holdFocus } from "../view/host/focusHold";
+import { fit, make, setAttribute, setText } from "../view/dom/dom";
+import { OWN_KEYS } from "../view/host/compat";
+import { keepFocus } from "../view/host/keyboardFocus";
 import { watch } from "../view/model";
 import type { Model } from "../view/model";
 import { MARK, WORD } from "./cards";
@@ -35,7 +36,7 @@ class View {
     root.classList.add("camwidget-quiz");
     root.append(this.card);
     this.card.addEventListener("keydown", (event) => this.press(event), { signal });
-    holdFocus(root, this.card, signal);
+    keepFocus(root, this.card, signal);
     signal.addEventListener("abort", () => this.card.remove());
     watch(model, Object.keys(DEFAULTS) as (keyof QuizTraits)[], signal, () => this.update());
   }

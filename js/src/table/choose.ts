@@ -1,6 +1,7 @@
 import { texts } from "../core/parse";
 import { button, fit, make, setAttribute, setText } from "../view/dom/dom";
 import { fillLabel, SLOW } from "../view/dom/radioGroup";
+import { OWN_KEYS } from "../view/host/compat";
 import { watch, write } from "../view/model";
 import { choices } from "./traits";
 import type { Choice, TableModel } from "./traits";
@@ -31,7 +32,7 @@ export class Chooser {
       make(
         "summary",
         "camwidget-table-summary",
-        { title: `Choose ${title.toLowerCase()}`, "data-lm-suppress-shortcuts": "true" },
+        { title: `Choose ${title.toLowerCase()}`, ...OWN_KEYS },
         make("span", "camwidget-table-title", {}, title),
         this.count,
         this.names,

@@ -1,10 +1,11 @@
 import { HIDDEN, KEPT } from "../../core/paint";
 import type { Shade, Spot } from "../../core/paint";
 import type { Context } from "../context";
-import { button, make, OWN_KEYS, setAttribute, setText } from "../dom/dom";
+import { button, make, setAttribute, setText } from "../dom/dom";
 import { rove } from "../dom/rovingTabindex";
-import type { Point, Stage } from "../picture/stage";
 import type { Tool } from "../dom/toolbar";
+import { OWN_KEYS } from "../host/compat";
+import type { Point, Stage } from "../picture/stage";
 
 const SHADES: readonly { readonly shade: Shade; readonly label: string; readonly title: string }[] = [
   { shade: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },

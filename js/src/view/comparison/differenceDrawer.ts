@@ -1,8 +1,9 @@
 import { texts } from "../../core/parse";
 import type { Context } from "../context";
-import { button, make, OWN_KEYS, setAttribute, setChoices, setText } from "../dom/dom";
+import { button, make, setAttribute, setChoices, setText } from "../dom/dom";
 import type { Choice } from "../dom/dom";
 import { rove } from "../dom/rovingTabindex";
+import { OWN_KEYS } from "../host/compat";
 import { trait } from "../model";
 import { layers, methods, rows } from "../traits";
 import { arrangement, ARRANGEMENTS, compared, DIMENSIONS, isComparing } from "./comparedTraits";

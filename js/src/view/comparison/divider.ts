@@ -1,6 +1,7 @@
 import type { Context } from "../context";
-import { make, OWN_KEYS, setAttribute } from "../dom/dom";
+import { make, setAttribute } from "../dom/dom";
 import { percent } from "../dom/slider";
+import { OWN_KEYS } from "../host/compat";
 import { portion } from "../model";
 
 /** Percents that a key moves the divider. */

@@ -1,7 +1,8 @@
 import { texts } from "../../core/parse";
 import { pickClass } from "../actions";
 import type { Context } from "../context";
-import { fit, make, OWN_KEYS, setAttribute, setText } from "../dom/dom";
+import { fit, make, setAttribute, setText } from "../dom/dom";
+import { OWN_KEYS } from "../host/compat";
 import { Names } from "./classNames";
 
 const MOST = 12;

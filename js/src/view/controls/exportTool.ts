@@ -1,6 +1,7 @@
 import type { Context } from "../context";
-import { button, make, OWN_KEYS, setText } from "../dom/dom";
+import { button, make, setText } from "../dom/dom";
 import type { Tool } from "../dom/toolbar";
+import { OWN_KEYS } from "../host/compat";
 import { trait } from "../model";
 import { pictureName, save } from "../picture/pngExport";
 import type { Stage } from "../picture/stage";

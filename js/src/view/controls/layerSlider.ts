@@ -1,5 +1,6 @@
 import type { Context } from "../context";
-import { button, fit, make, OWN_KEYS, setAttribute, setChoices } from "../dom/dom";
+import { button, fit, make, setAttribute, setChoices } from "../dom/dom";
+import { OWN_KEYS } from "../host/compat";
 import { trait } from "../model";
 import { layers } from "../traits";
 import type { Layer } from "../traits";

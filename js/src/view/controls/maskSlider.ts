@@ -1,9 +1,10 @@
 import { texts } from "../../core/parse";
 import type { Mode } from "../../core/rule";
 import type { Context } from "../context";
-import { button, make, OWN_KEYS, setAttribute, setChoices, setText } from "../dom/dom";
+import { button, make, setAttribute, setChoices, setText } from "../dom/dom";
 import { rove } from "../dom/rovingTabindex";
 import { percent, Range } from "../dom/slider";
+import { OWN_KEYS } from "../host/compat";
 import { portion, trait } from "../model";
 import { mode } from "../traits";
 

@@ -1,7 +1,8 @@
 import { pickClass } from "../actions";
 import type { Context } from "../context";
-import { button, fit, make, OWN_KEYS, setAttribute, setChoices, setText } from "../dom/dom";
+import { button, fit, make, setAttribute, setChoices, setText } from "../dom/dom";
 import { rove } from "../dom/rovingTabindex";
+import { OWN_KEYS } from "../host/compat";
 import { trait } from "../model";
 import { prompt } from "../traits";
 import type { Prompt, Word } from "../traits";

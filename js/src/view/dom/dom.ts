@@ -3,6 +3,8 @@
  * only ever become text nodes or attribute values.
  */
 
+import { OWN_KEYS } from "../host/compat";
+
 type Attributes = Readonly<Record<string, string | number | boolean>>;
 
 export function make<K extends keyof HTMLElementTagNameMap>(
@@ -20,9 +22,6 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   element.append(...children);
   return element;
 }
-
-/** Lab would take arrows and letters away from a focused element that is not marked so. */
-export const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" } as const;
 
 export function button(
   className: string,

@@ -1,4 +1,5 @@
-import { make, OWN_KEYS } from "./dom";
+import { OWN_KEYS } from "../host/compat";
+import { make } from "./dom";
 
 interface Options {
   readonly className: string;

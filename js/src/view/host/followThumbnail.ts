@@ -1,6 +1,7 @@
 import { fields, number, texts } from "../../core/parse";
 import type { Context } from "../context";
 import { trait } from "../model";
+import { explorerBox } from "./keyboardFocus";
 
 /** Of as many thumbnails as are seen at once, these are asked for beside them, on either side. */
 const BESIDE = 0.5;
@@ -65,7 +66,7 @@ export function followPicture(context: Context, root: HTMLElement): void {
   });
 
   context.watch(["picture", "pictures", "scene", "strip"], () => {
-    const found = root.closest(".camwidget-explorer")?.querySelector(".camwidget-thumbs");
+    const found = explorerBox(root)?.querySelector(".camwidget-thumbs");
     if (found instanceof HTMLElement && found !== strip) {
       strip = found;
       grown.disconnect();

@@ -1,6 +1,7 @@
 import type { Context } from "../context";
 import { button, setAttribute } from "../dom/dom";
 import type { Tool } from "../dom/toolbar";
+import { explorerBox } from "./keyboardFocus";
 
 /** A mode in which the widget fills the window, and the way back. */
 export interface Large {
@@ -23,7 +24,7 @@ export function largeTool(context: Context, root: HTMLElement): Large {
   );
   let shown: HTMLElement | null = null;
   const enter = (): void => {
-    shown = root.closest<HTMLElement>(".camwidget-explorer") ?? root;
+    shown = explorerBox(root) ?? root;
     shown.classList.add("camwidget-large");
     if (typeof shown.showPopover === "function") {
       shown.popover = "manual";

@@ -1,3 +1,5 @@
+import { explorerBox } from "./keyboardFocus";
+
 const NARROW = 640;
 
 /** Two pictures beside each other would be too small. */
@@ -13,7 +15,7 @@ export function narrow(root: HTMLElement, probe: HTMLElement, signal: AbortSigna
   const observer = new ResizeObserver(() => {
     const width = probe.clientWidth;
     if (width === 0) return;
-    const grid = root.closest(".camwidget-explorer") ?? root;
+    const grid = explorerBox(root) ?? root;
     grid.classList.toggle("camwidget-narrow", width < NARROW);
     grid.classList.toggle("camwidget-tiny", width < TINY);
   });

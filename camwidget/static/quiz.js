@@ -1,17 +1,5 @@
 // built from js/ — do not edit
 
-// src/view/entry.ts
-function entry(mount2) {
-  return {
-    render({ model, el, signal }) {
-      const life = new AbortController();
-      signal?.addEventListener("abort", () => life.abort(), { once: true });
-      mount2(model, el, life.signal);
-      return () => life.abort();
-    }
-  };
-}
-
 // src/view/host/compat.ts
 var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
 function keepFromFocus(target) {
@@ -42,6 +30,21 @@ function fit(parent, count2, create) {
   while (parent.children.length > count2) parent.lastElementChild?.remove();
   while (parent.children.length < count2) parent.append(create(parent.children.length));
   return Array.from(parent.children);
+}
+var SVG = "http://www.w3.org/2000/svg";
+function svg(tag2, attributes = {}, ...children) {
+  const made = document.createElementNS(SVG, tag2);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
+  made.append(...children);
+  return made;
+}
+function overlay(className, viewBox = "") {
+  const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
+  if (viewBox !== "") made.setAttribute("viewBox", viewBox);
+  return made;
+}
+function line(d, over = "over", under = "under") {
+  return [svg("path", { class: under, d }), svg("path", { class: over, d })];
 }
 
 // src/view/host/keyboardFocus.ts
@@ -89,6 +92,12 @@ function number(value, otherwise) {
 }
 function numbers(value) {
   return list(value).map((item) => number(item, Number.NaN));
+}
+function bytes(value) {
+  if (ArrayBuffer.isView(value)) {
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  }
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : null;
 }
 
 // src/view/syncedTraits.ts
@@ -177,13 +186,15 @@ function watch(model, names, signal, update) {
   }
   update();
 }
-
-// src/core/bytes.ts
-function bytes(value) {
-  if (ArrayBuffer.isView(value)) {
-    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  }
-  return value instanceof ArrayBuffer ? new Uint8Array(value) : null;
+function widgetModule(mount2) {
+  return {
+    render({ model, el, signal }) {
+      const life = new AbortController();
+      signal?.addEventListener("abort", () => life.abort(), { once: true });
+      mount2(model, el, life.signal);
+      return () => life.abort();
+    }
+  };
 }
 
 // src/quiz/cards.ts
@@ -312,23 +323,6 @@ var Game = class {
     return Array.from({ length: this.total }, (_, at) => this.verdict(at)).filter((found) => found !== null);
   }
 };
-
-// src/view/dom/svg.ts
-var SVG = "http://www.w3.org/2000/svg";
-function svg(tag2, attributes = {}, ...children) {
-  const made = document.createElementNS(SVG, tag2);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
-  made.append(...children);
-  return made;
-}
-function overlay(className, viewBox = "") {
-  const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
-  if (viewBox !== "") made.setAttribute("viewBox", viewBox);
-  return made;
-}
-function line(d, over = "over", under = "under") {
-  return [svg("path", { class: under, d }), svg("path", { class: over, d })];
-}
 
 // src/quiz/pictures.ts
 var SMALL = 96;
@@ -481,6 +475,15 @@ function mark(option, k, found) {
   if (key !== null) setText(key, shown);
 }
 
+// src/core/numberFormat.ts
+function fixed(value, digits) {
+  const halves = value * 2 ** (digits + 1);
+  const up = value.toFixed(digits);
+  if (!Number.isInteger(halves) || halves % 2 === 0) return up;
+  const last = Number(up.at(-1));
+  return last % 2 === 0 ? up : (Number(up) - 10 ** -digits).toFixed(digits);
+}
+
 // src/quiz/score.ts
 function scorePage(game, addresses) {
   const again = button("camwidget-quiz-button camwidget-quiz-next", {}, "Play again");
@@ -508,9 +511,9 @@ function means(game) {
   return [make("p", "camwidget-quiz-mean", {}, "Your mean: ", value, scale === "" ? "" : `, ${scale}.`)];
 }
 function signed(value) {
-  const digits = Math.abs(value).toFixed(2);
-  if (Number(digits) === 0) return "0.00";
-  return `${value < 0 ? "−" : "+"}${digits}`;
+  const size = fixed(Math.abs(value), 2);
+  if (Number(size) === 0) return size;
+  return `${value < 0 ? "−" : "+"}${size}`;
 }
 function row(game, at, addresses) {
   const asked = game.card(at);
@@ -550,7 +553,7 @@ var DEFAULTS2 = {
   scale: ""
 };
 
-// src/quiz/quiz.ts
+// src/quiz/index.ts
 function mount(model, root, signal) {
   new View(model, root, signal);
 }
@@ -637,9 +640,7 @@ function waits(number2) {
     make("div", "camwidget-quiz-line", { "aria-hidden": "true" }, make("div", "camwidget-quiz-runner"))
   );
 }
-
-// src/quiz/index.ts
-var quiz_default = entry(mount);
+var quiz_default = widgetModule(mount);
 export {
   quiz_default as default
 };

@@ -1,17 +1,5 @@
 // built from js/ — do not edit
 
-// src/view/entry.ts
-function entry(mount2) {
-  return {
-    render({ model, el, signal }) {
-      const life = new AbortController();
-      signal?.addEventListener("abort", () => life.abort(), { once: true });
-      mount2(model, el, life.signal);
-      return () => life.abort();
-    }
-  };
-}
-
 // src/view/host/compat.ts
 var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
 
@@ -54,6 +42,9 @@ function text(value, otherwise = "") {
 function number(value, otherwise) {
   return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
 }
+function flag(value, otherwise) {
+  return typeof value === "boolean" ? value : otherwise;
+}
 function unit(value, otherwise) {
   return clamp(number(value, otherwise), 0, 1);
 }
@@ -62,16 +53,6 @@ function clamp(value, low, high) {
 }
 function texts(value) {
   return list(value).filter((item) => typeof item === "string");
-}
-
-// src/view/dom/radioGroup.ts
-var SLOW = "reruns the model many times";
-function fillLabel(of, label, slow) {
-  const [name] = fit(of, slow ? 2 : 1, (at) => at === 0 ? make("span", "") : slowMark());
-  if (name !== void 0) setText(name, label);
-}
-function slowMark() {
-  return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
 }
 
 // src/view/syncedTraits.ts
@@ -160,46 +141,49 @@ function watch(model, names, signal, update) {
   }
   update();
 }
-
-// src/table/traits.ts
-function choices(value) {
-  return list(value).map(fields).map(({ name, label, group, tip, reason, slow }) => ({
-    name: text(name),
-    label: text(label, text(name)),
-    group: text(group),
-    tip: text(tip),
-    reason: typeof reason === "string" ? reason : null,
-    slow: slow === true
-  }));
-}
-function columns(value) {
-  return list(value).map(fields).map(({ name, label, tip, better }) => ({
-    name: text(name),
-    label: text(label, text(name)),
-    tip: text(tip),
-    better: better === "lower" ? "lower" : "higher"
-  }));
-}
-function rows(value) {
-  return list(value).map(fields).map(({ name, label, color, cells }) => ({
-    name: text(name),
-    label: text(label, text(name)),
-    color: text(color),
-    cells: list(cells).map(fields).map(cell)
-  }));
-}
-function cell({ value, text: shown, note, best, waits }) {
+function widgetModule(mount2) {
   return {
-    value: typeof value === "number" && Number.isFinite(value) ? value : null,
-    text: text(shown, "–"),
-    note: text(note),
-    best: best === true,
-    waits: waits === true
+    render({ model, el, signal }) {
+      const life = new AbortController();
+      signal?.addEventListener("abort", () => life.abort(), { once: true });
+      mount2(model, el, life.signal);
+      return () => life.abort();
+    }
   };
 }
-function order(value) {
-  const { column, reverse } = fields(value);
-  return { column: text(column), reverse: reverse === true };
+
+// src/core/colormap.ts
+var COLORMAP_BYTES = 768;
+var GREY = Uint8Array.from(
+  { length: COLORMAP_BYTES },
+  (_, i) => Math.floor(i / 3)
+);
+
+// src/view/traits.ts
+function methods(value) {
+  return list(value).map((item) => {
+    const from = fields(item);
+    const name = text(from["name"]);
+    const reason = from["reason"];
+    return {
+      name,
+      label: text(from["label"], name),
+      group: text(from["group"]),
+      tip: text(from["tip"]),
+      reason: typeof reason === "string" ? reason : null,
+      slow: flag(from["slow"], false)
+    };
+  });
+}
+
+// src/view/controls/methodChips.ts
+var SLOW = "reruns the model many times";
+function fillLabel(of, label, slow) {
+  const [name] = fit(of, slow ? 2 : 1, (at) => at === 0 ? make("span", "") : slowMark());
+  if (name !== void 0) setText(name, label);
+}
+function slowMark() {
+  return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
 }
 
 // src/table/choose.ts
@@ -238,7 +222,7 @@ var Chooser = class {
   names = make("span", "camwidget-table-names");
   groups;
   update() {
-    const all = choices(this.model.get(this.all));
+    const all = methods(this.model.get(this.all));
     const chosen = new Set(texts(this.model.get(this.chosen)));
     const usable = all.filter(({ reason }) => reason === null);
     const taken = usable.filter(({ name }) => chosen.has(name));
@@ -305,24 +289,35 @@ function goLine(model, signal) {
   return make("div", "camwidget-table-go", {}, make("div", "camwidget-table-line", {}, press, said), bar);
 }
 
-// src/table/sort.ts
-function sorted(rows2, columns2, order2) {
-  const at = columns2.findIndex(({ name }) => name === order2.column);
-  const column = columns2[at];
-  if (column === void 0) return rows2;
-  const sign = (column.better === "lower" ? 1 : -1) * (order2.reverse ? -1 : 1);
-  const value = (row) => row.cells[at]?.value ?? null;
-  return [...rows2].sort((a, b) => {
-    const [one, other] = [value(a), value(b)];
-    if (one === null || other === null) return Number(one === null) - Number(other === null);
-    return sign * (one - other);
-  });
+// src/table/traits.ts
+function columns(value) {
+  return list(value).map(fields).map(({ name, label, tip, better }) => ({
+    name: text(name),
+    label: text(label, text(name)),
+    tip: text(tip),
+    better: better === "lower" ? "lower" : "higher"
+  }));
 }
-function turned(order2, column) {
-  return { column, reverse: column !== "" && order2.column === column && !order2.reverse };
+function rows(value) {
+  return list(value).map(fields).map(({ name, label, color, cells }) => ({
+    name: text(name),
+    label: text(label, text(name)),
+    color: text(color),
+    cells: list(cells).map(fields).map(cell)
+  }));
 }
-function direction(better, reverse) {
-  return better === "lower" === reverse ? "descending" : "ascending";
+function cell({ value, text: shown, note, best, waits }) {
+  return {
+    value: typeof value === "number" && Number.isFinite(value) ? value : null,
+    text: text(shown, "–"),
+    note: text(note),
+    best: best === true,
+    waits: waits === true
+  };
+}
+function order(value) {
+  const { column, reverse } = fields(value);
+  return { column: text(column), reverse: reverse === true };
 }
 
 // src/table/scores.ts
@@ -410,14 +405,32 @@ function fillCell(place, cell2) {
   const value = cell2.value === null ? "" : String(Number(cell2.value.toPrecision(6)));
   place.title = cell2.note !== "" ? cell2.note : cell2.best ? `${value}, the best of this column` : value;
 }
+function sorted(rows2, columns2, order2) {
+  const at = columns2.findIndex(({ name }) => name === order2.column);
+  const column = columns2[at];
+  if (column === void 0) return rows2;
+  const sign = (column.better === "lower" ? 1 : -1) * (order2.reverse ? -1 : 1);
+  const value = (row) => row.cells[at]?.value ?? null;
+  return [...rows2].sort((a, b) => {
+    const [one, other] = [value(a), value(b)];
+    if (one === null || other === null) return Number(one === null) - Number(other === null);
+    return sign * (one - other);
+  });
+}
+function turned(order2, column) {
+  return { column, reverse: column !== "" && order2.column === column && !order2.reverse };
+}
+function direction(better, reverse) {
+  return better === "lower" === reverse ? "descending" : "ascending";
+}
 
-// src/table/table.ts
+// src/table/index.ts
 function mount(model, root, signal) {
-  const methods = new Chooser(model, signal, "Methods", "methods", "chosen_methods");
+  const methods2 = new Chooser(model, signal, "Methods", "methods", "chosen_methods");
   const metrics = new Chooser(model, signal, "Metrics", "metrics", "chosen_metrics");
   const scores = new ScoreGrid(model, signal);
   const parts = [
-    make("div", "camwidget-table-choose", {}, methods.element, metrics.element),
+    make("div", "camwidget-table-choose", {}, methods2.element, metrics.element),
     goLine(model, signal),
     scores.caption,
     scores.element
@@ -427,9 +440,7 @@ function mount(model, root, signal) {
   root.addEventListener("keydown", (event) => event.key !== "Tab" && event.stopPropagation(), { signal });
   signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
 }
-
-// src/table/index.ts
-var table_default = entry(mount);
+var table_default = widgetModule(mount);
 export {
   table_default as default
 };

@@ -1,7 +1,164 @@
 // built from js/ — do not edit
 
-// src/view/entry.ts
-function entry(mount2) {
+// src/core/parse.ts
+function fields(value) {
+  return typeof value === "object" && value !== null ? value : {};
+}
+function list(value) {
+  return Array.isArray(value) ? value : [];
+}
+function text(value, otherwise = "") {
+  return typeof value === "string" ? value : otherwise;
+}
+function number(value, otherwise) {
+  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
+}
+function flag(value, otherwise) {
+  return typeof value === "boolean" ? value : otherwise;
+}
+function unit(value, otherwise) {
+  return clamp(number(value, otherwise), 0, 1);
+}
+function clamp(value, low, high) {
+  return Math.min(high, Math.max(low, value));
+}
+function texts(value) {
+  return list(value).filter((item) => typeof item === "string");
+}
+function numbers(value) {
+  return list(value).map((item) => number(item, Number.NaN));
+}
+function plain(value, defaults, name) {
+  const isValid = typeof value === typeof defaults[name] && !(typeof value === "number" && !Number.isFinite(value));
+  return isValid ? value : defaults[name];
+}
+function bytes(value) {
+  if (ArrayBuffer.isView(value)) {
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  }
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : null;
+}
+function uint16(raw) {
+  const out = new Uint16Array(raw.length >> 1);
+  for (let i = 0; i < out.length; i++) {
+    out[i] = raw[2 * i] | raw[2 * i + 1] << 8;
+  }
+  return out;
+}
+function float32(raw) {
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  return Float32Array.from({ length: raw.length >> 2 }, (_, i) => view.getFloat32(4 * i, true));
+}
+
+// src/view/syncedTraits.ts
+var DEFAULTS = {
+  scene: {},
+  explanation: {},
+  target: -1,
+  rows: [],
+  masked: [],
+  first_now: {},
+  curve_names: [],
+  quantity: {},
+  class_names: [],
+  methods: [],
+  method: "",
+  layers: [],
+  layer: "",
+  stages: {},
+  evidence: {},
+  mode: "remove",
+  modes: [],
+  baseline: "blur",
+  baselines: [],
+  fraction: 0,
+  paint: {},
+  filled: {},
+  opacity: 0.65,
+  overlay: true,
+  cells: false,
+  contour: 0,
+  colormap: "inferno",
+  colormaps: {},
+  pictures: [],
+  picture: -1,
+  strip: {},
+  prompt: {},
+  text_error: "",
+  truth: {},
+  truthful: false,
+  outlines: false,
+  box: {},
+  boxes: false,
+  models: [],
+  compare: {},
+  arrangement: "side",
+  divider: 0.5,
+  difference_colors: new Uint8Array(),
+  other: {},
+  other_scene: {},
+  other_state: {},
+  other_answer: {},
+  other_filled: {},
+  undoable: false,
+  redoable: false,
+  code: "",
+  sentence: "",
+  status: "",
+  busy: false,
+  pending: false,
+  progress: -1,
+  partial: false,
+  cancellable: false,
+  error: "",
+  here: {},
+  missing: ""
+};
+var OFFLINE = /* @__PURE__ */ new Set([
+  "mode",
+  "baseline",
+  "fraction",
+  "paint",
+  "opacity",
+  "overlay",
+  "cells",
+  "contour",
+  "colormap",
+  "outlines",
+  "boxes",
+  "arrangement",
+  "divider",
+  "error"
+]);
+
+// src/view/model.ts
+function trait(model, name) {
+  return plain(model.get(name), DEFAULTS, name);
+}
+function portion(model, name) {
+  return clamp(trait(model, name), 0, 1);
+}
+function write(model, values) {
+  for (const name of Object.keys(values)) model.set(name, values[name]);
+  model.save_changes();
+}
+function watch(model, names, signal, update) {
+  let isScheduled = false;
+  const schedule = () => {
+    if (isScheduled) return;
+    isScheduled = true;
+    queueMicrotask(() => {
+      isScheduled = false;
+      if (!signal.aborted) update();
+    });
+  };
+  for (const name of names) {
+    model.on(`change:${name}`, schedule);
+    signal.addEventListener("abort", () => model.off(`change:${name}`, schedule));
+  }
+  update();
+}
+function widgetModule(mount2) {
   return {
     render({ model, el, signal }) {
       const life = new AbortController();
@@ -12,7 +169,23 @@ function entry(mount2) {
   };
 }
 
-// src/core/paint.ts
+// src/core/geometry.ts
+function pixelCenter({ x, y }) {
+  return { x: x + 0.5, y: y + 0.5 };
+}
+function relativeCenter({ x, y }, { width, height }) {
+  return { x: (x + 0.5) / width, y: (y + 0.5) / height };
+}
+function pixelAt({ x, y }, { width, height }) {
+  return { x: clamp(Math.floor(x), 0, width - 1), y: clamp(Math.floor(y), 0, height - 1) };
+}
+function peakOf(values) {
+  let peak = 0;
+  for (const value of values) if (value > peak) peak = value;
+  return peak;
+}
+
+// src/core/userMask.ts
 var HIDDEN = 1;
 var KEPT = -1;
 function encode(paint2) {
@@ -60,7 +233,7 @@ function draw(paint2, width, from, to, diameter, shade) {
     for (let x = left; x <= right; x++) {
       const px = x + 0.5 - from.x;
       const py = y + 0.5 - from.y;
-      const along = long === 0 ? 0 : Math.min(1, Math.max(0, (px * dx + py * dy) / long));
+      const along = long === 0 ? 0 : clamp((px * dx + py * dy) / long, 0, 1);
       const ax = px - along * dx;
       const ay = py - along * dy;
       if (ax * ax + ay * ay <= radius * radius) set(x, y);
@@ -254,9 +427,35 @@ function setChoices(select2, choices2, value) {
   }
   select2.selectedIndex = choices2.findIndex((choice) => choice.value === value);
 }
+function labeledLine(label, ...controls) {
+  return make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, label), ...controls);
+}
+function relativePosition(element, { clientX, clientY }) {
+  const { left, top, width, height } = element.getBoundingClientRect();
+  return width === 0 || height === 0 ? null : { x: (clientX - left) / width, y: (clientY - top) / height };
+}
+function placeAt(element, { x, y }) {
+  element.style.left = `${100 * x}%`;
+  element.style.top = `${100 * y}%`;
+}
+var SVG = "http://www.w3.org/2000/svg";
+function svg(tag2, attributes = {}, ...children) {
+  const made = document.createElementNS(SVG, tag2);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
+  made.append(...children);
+  return made;
+}
+function overlay(className, viewBox = "") {
+  const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
+  if (viewBox !== "") made.setAttribute("viewBox", viewBox);
+  return made;
+}
+function line(d, over = "over", under = "under") {
+  return [svg("path", { class: under, d }), svg("path", { class: over, d })];
+}
 
-// src/view/dom/rovingTabindex.ts
-function rove(group, signal) {
+// src/view/dom/radioGroup.ts
+function makeRoving(group, signal) {
   group.addEventListener(
     "keydown",
     (event) => {
@@ -273,12 +472,44 @@ function rove(group, signal) {
     { signal }
   );
 }
+function markRadio(radio2, isChosen, isTabStop = isChosen) {
+  setAttribute(radio2, "aria-checked", String(isChosen));
+  radio2.tabIndex = isTabStop ? 0 : -1;
+}
+var RadioGroup = class {
+  /**
+   * @param attributes of the group, its accessible name among them
+   * @param name what a choice is called in the document, as the stylesheet and the tests find it
+   */
+  constructor(className, attributes, choices2, name, choose, signal) {
+    this.choices = choices2;
+    this.radios = choices2.map((choice) => {
+      const { value, label, title } = choice;
+      const radio2 = button("camwidget-button camwidget-radio", { role: "radio", title, "data-name": name(choice) }, label);
+      radio2.addEventListener("click", () => choose(value), { signal });
+      return radio2;
+    });
+    this.element = make("div", className, { role: "radiogroup", ...attributes }, ...this.radios);
+    makeRoving(this.element, signal);
+  }
+  choices;
+  element;
+  radios;
+  /** Shows which value is chosen, and hides those that cannot be. */
+  update(chosen, isAvailable = () => true) {
+    this.radios.forEach((radio2, at) => {
+      const { value } = this.choices[at];
+      radio2.hidden = !isAvailable(value);
+      markRadio(radio2, value === chosen);
+    });
+  }
+};
 
 // src/view/brush/brush.ts
 var SHADES = [
-  { shade: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
-  { shade: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
-  { shade: 0, label: "erase", title: "Take paint away: the slider decides again (x for the next)" }
+  { value: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
+  { value: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
+  { value: 0, label: "erase", title: "Take paint away: the slider decides again (x for the next)" }
 ];
 var Brush = class {
   constructor(context, stage) {
@@ -293,7 +524,14 @@ var Brush = class {
     );
     this.opener.addEventListener("click", () => this.toggle(), { signal });
     this.buttons = [this.opener];
-    this.radios = SHADES.map((one) => this.radio(one));
+    this.shades = new RadioGroup(
+      "camwidget-shades",
+      { "aria-label": "What the brush does" },
+      SHADES,
+      ({ label }) => label,
+      (shade) => this.choose(shade),
+      signal
+    );
     this.size = make("input", "camwidget-range camwidget-brush-size", {
       type: "range",
       min: 1,
@@ -318,7 +556,7 @@ var Brush = class {
   buttons;
   drawer;
   opener;
-  radios;
+  shades;
   size;
   ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
   reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
@@ -331,7 +569,7 @@ var Brush = class {
   /** What the picture says under a resting pointer, which would lie over the brush. */
   title;
   get isOn() {
-    return this.context.tool === "paint";
+    return this.context.tool.value === "paint";
   }
   toggle() {
     if (this.isOn) this.stop();
@@ -341,15 +579,15 @@ var Brush = class {
   stop() {
     if (!this.isOn) return false;
     this.lift();
-    this.context.tool = "";
+    this.context.tool.set("");
     this.shown();
     return true;
   }
   /** The next of hide, keep and erase. */
   cycle() {
     if (!this.isOn) return;
-    const now = SHADES.findIndex(({ shade }) => shade === this.shade);
-    this.choose(SHADES[(now + 1) % SHADES.length].shade);
+    const now = SHADES.findIndex(({ value }) => value === this.shade);
+    this.choose(SHADES[(now + 1) % SHADES.length].value);
   }
   /** A quarter larger or smaller, a pixel at least. */
   resize(by) {
@@ -363,7 +601,7 @@ var Brush = class {
     return {
       move: (right, down) => {
         of.move(right, down);
-        if (this.isOn && of.point !== null) this.place(middle(of.point));
+        if (this.isOn && of.point !== null) this.place(pixelCenter(of.point));
       },
       askAtMarker: () => {
         if (!this.isOn) {
@@ -371,7 +609,7 @@ var Brush = class {
           return;
         }
         if (of.point === null) of.move(0, 0);
-        if (of.point !== null) this.dab(middle(of.point));
+        if (of.point !== null) this.dab(pixelCenter(of.point));
       }
     };
   }
@@ -383,7 +621,7 @@ var Brush = class {
     this.place(spot);
   }
   start() {
-    this.context.tool = "paint";
+    this.context.tool.set("paint");
     this.shown();
     this.stage.focus();
   }
@@ -402,26 +640,13 @@ var Brush = class {
     this.show();
   }
   build() {
-    const { context } = this;
-    const group = make(
-      "div",
-      "camwidget-shades",
-      { role: "radiogroup", "aria-label": "What the brush does" },
-      ...this.radios
-    );
-    rove(group, context.signal);
     return make(
       "div",
       "camwidget-paint",
       { role: "group", "aria-label": "Paint", hidden: true },
-      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Brush"), group, this.wiper),
-      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Size"), this.size, this.reading)
+      labeledLine("Brush", this.shades.element, this.wiper),
+      labeledLine("Size", this.size, this.reading)
     );
-  }
-  radio({ shade, label, title }) {
-    const made = button("camwidget-button camwidget-radio", { role: "radio", title, "data-name": label }, label);
-    made.addEventListener("click", () => this.choose(shade), { signal: this.context.signal });
-    return made;
   }
   /** At first an eighth of the picture; at most half of it. */
   fitSize() {
@@ -437,17 +662,13 @@ var Brush = class {
   show() {
     const { painted } = this.stage;
     const { size, shade, ring } = this;
-    this.radios.forEach((made, at) => {
-      const chosen = SHADES[at].shade === shade;
-      setAttribute(made, "aria-checked", String(chosen));
-      made.tabIndex = chosen ? 0 : -1;
-    });
+    this.shades.update(shade);
     const low = Number(size.min);
     size.style.setProperty("--camwidget-filled", String((Number(size.value) - low) / (Number(size.max) - low)));
     setAttribute(size, "aria-valuetext", `${size.value} pixels`);
     setText(this.reading, `${size.value} px`);
     ring.style.width = `${100 * Number(size.value) / Math.max(1, painted.width)}%`;
-    ring.dataset["shade"] = SHADES.find((one) => one.shade === shade).label;
+    ring.dataset["shade"] = SHADES.find(({ value }) => value === shade).label;
     if (!painted.isDrawing) this.wiper.disabled = painted.isEmpty;
   }
   listen(canvas) {
@@ -500,32 +721,9 @@ var Brush = class {
   place({ x, y }) {
     const { width, height } = this.stage.canvas;
     this.ring.hidden = false;
-    this.ring.style.left = `${100 * x / width}%`;
-    this.ring.style.top = `${100 * y / height}%`;
+    placeAt(this.ring, { x: x / width, y: y / height });
   }
 };
-function middle({ x, y }) {
-  return { x: x + 0.5, y: y + 0.5 };
-}
-
-// src/core/bytes.ts
-function bytes(value) {
-  if (ArrayBuffer.isView(value)) {
-    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  }
-  return value instanceof ArrayBuffer ? new Uint8Array(value) : null;
-}
-function uint16(raw) {
-  const out = new Uint16Array(raw.length >> 1);
-  for (let i = 0; i < out.length; i++) {
-    out[i] = raw[2 * i] | raw[2 * i + 1] << 8;
-  }
-  return out;
-}
-function float32(raw) {
-  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
-  return Float32Array.from({ length: raw.length >> 2 }, (_, i) => view.getFloat32(4 * i, true));
-}
 
 // src/core/colormap.ts
 var COLORMAP_BYTES = 768;
@@ -544,13 +742,14 @@ function blendTable(size = 256) {
     green: new Uint32Array(size)
   };
 }
+function setBlend(table, at, colors, color, weight) {
+  const [red, green, blue] = [colors[3 * color], colors[3 * color + 1], colors[3 * color + 2]];
+  table.stay[at] = 256 - weight;
+  table.redBlue[at] = (blue << 16 | red) * weight + 8388736;
+  table.green[at] = green * weight + 128;
+}
 function fillBlendTable(table, colors, opacity2) {
-  for (let v = 0; v < 256; v++) {
-    const weight = Math.round(256 * opacity2 * emphasis(v));
-    table.stay[v] = 256 - weight;
-    table.redBlue[v] = (colors[3 * v + 2] << 16 | colors[3 * v]) * weight + 8388736;
-    table.green[v] = colors[3 * v + 1] * weight + 128;
-  }
+  for (let v = 0; v < 256; v++) setBlend(table, v, colors, v, Math.round(256 * opacity2 * emphasis(v)));
 }
 function gradient(colors, stops = 17) {
   const parts = [];
@@ -560,147 +759,14 @@ function gradient(colors, stops = 17) {
   }
   return `linear-gradient(to right, ${parts.join(", ")})`;
 }
-
-// src/core/parse.ts
-function fields(value) {
-  return typeof value === "object" && value !== null ? value : {};
+var OPAQUE = 4278190080;
+function pack(red, green, blue) {
+  return (OPAQUE | blue << 16 | green << 8 | red) >>> 0;
 }
-function list(value) {
-  return Array.isArray(value) ? value : [];
-}
-function text(value, otherwise = "") {
-  return typeof value === "string" ? value : otherwise;
-}
-function number(value, otherwise) {
-  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
-}
-function flag(value, otherwise) {
-  return typeof value === "boolean" ? value : otherwise;
-}
-function unit(value, otherwise) {
-  return clamp(number(value, otherwise), 0, 1);
-}
-function clamp(value, low, high) {
-  return Math.min(high, Math.max(low, value));
-}
-function texts(value) {
-  return list(value).filter((item) => typeof item === "string");
-}
-function numbers(value) {
-  return list(value).map((item) => number(item, Number.NaN));
-}
-function plain(value, defaults, name) {
-  const isValid = typeof value === typeof defaults[name] && !(typeof value === "number" && !Number.isFinite(value));
-  return isValid ? value : defaults[name];
-}
-
-// src/view/syncedTraits.ts
-var DEFAULTS = {
-  scene: {},
-  explanation: {},
-  target: -1,
-  rows: [],
-  masked: [],
-  first_now: {},
-  curve_names: [],
-  quantity: {},
-  class_names: [],
-  methods: [],
-  method: "",
-  layers: [],
-  layer: "",
-  stages: {},
-  evidence: {},
-  mode: "remove",
-  modes: [],
-  baseline: "blur",
-  baselines: [],
-  fraction: 0,
-  paint: {},
-  filled: {},
-  opacity: 0.65,
-  overlay: true,
-  cells: false,
-  contour: 0,
-  colormap: "inferno",
-  colormaps: {},
-  pictures: [],
-  picture: -1,
-  strip: {},
-  prompt: {},
-  text_error: "",
-  truth: {},
-  truthful: false,
-  outlines: false,
-  box: {},
-  boxes: false,
-  models: [],
-  compare: {},
-  arrangement: "side",
-  divider: 0.5,
-  difference_colors: new Uint8Array(),
-  other: {},
-  other_scene: {},
-  other_state: {},
-  other_answer: {},
-  other_filled: {},
-  undoable: false,
-  redoable: false,
-  code: "",
-  sentence: "",
-  status: "",
-  busy: false,
-  pending: false,
-  progress: -1,
-  partial: false,
-  cancellable: false,
-  error: "",
-  here: {},
-  missing: ""
-};
-var OFFLINE = /* @__PURE__ */ new Set([
-  "mode",
-  "baseline",
-  "fraction",
-  "paint",
-  "opacity",
-  "overlay",
-  "cells",
-  "contour",
-  "colormap",
-  "outlines",
-  "boxes",
-  "arrangement",
-  "divider",
-  "error"
-]);
-
-// src/view/model.ts
-function trait(model, name) {
-  return plain(model.get(name), DEFAULTS, name);
-}
-function portion(model, name) {
-  return clamp(trait(model, name), 0, 1);
-}
-function write(model, values) {
-  for (const name of Object.keys(values)) model.set(name, values[name]);
-  model.save_changes();
-}
-function watch(model, names, signal, update) {
-  let isScheduled = false;
-  const schedule = () => {
-    if (isScheduled) return;
-    isScheduled = true;
-    queueMicrotask(() => {
-      isScheduled = false;
-      if (!signal.aborted) update();
-    });
-  };
-  for (const name of names) {
-    model.on(`change:${name}`, schedule);
-    signal.addEventListener("abort", () => model.off(`change:${name}`, schedule));
+function fromRgb(rgb, out) {
+  for (let i = 0, j = 0; i < out.length; i++, j += 3) {
+    out[i] = OPAQUE | rgb[j + 2] << 16 | rgb[j + 1] << 8 | rgb[j];
   }
-  update();
 }
 
 // src/view/traits.ts
@@ -848,11 +914,11 @@ function here(value) {
   const y = number(from["y"], -1);
   if (x < 0 || y < 0) return null;
   const entries = list(from["entries"]).map((item) => {
-    const entry2 = fields(item);
+    const entry = fields(item);
     return {
-      index: number(entry2["index"], -1),
-      name: text(entry2["name"]),
-      value: unit(entry2["value"], 0)
+      index: number(entry["index"], -1),
+      name: text(entry["name"]),
+      value: unit(entry["value"], 0)
     };
   });
   return { x, y, scene: text(from["scene"]), entries, of: number(from["of"], entries.length) };
@@ -921,8 +987,16 @@ function filled(value, of) {
   if (hole === null || rgb.length !== 3 * hole.reduce((sum, one) => sum + one, 0)) return null;
   return { scene: of.id, baseline: text(from["baseline"]), hole, rgb };
 }
+function lookOf(model) {
+  return {
+    overlay: trait(model, "overlay"),
+    opacity: portion(model, "opacity"),
+    cells: trait(model, "cells"),
+    colors: byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GREY
+  };
+}
 
-// src/core/digits.ts
+// src/core/numberFormat.ts
 function fixed(value, digits) {
   const halves = value * 2 ** (digits + 1);
   const up = value.toFixed(digits);
@@ -931,7 +1005,7 @@ function fixed(value, digits) {
   return last % 2 === 0 ? up : (Number(up) - 10 ** -digits).toFixed(digits);
 }
 function decimals(...values) {
-  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const largest = peakOf(values.map(Math.abs));
   let digits = 2;
   for (let bound = 10; digits > 0 && largest >= bound; bound *= 10) digits--;
   for (let small = 1; largest > 0 && largest < small && digits < 9; small /= 10) digits++;
@@ -947,6 +1021,142 @@ function readings(values, quantity2) {
   return values.map(
     (value) => !Number.isFinite(value) ? "–" : quantity2 === null ? value.toFixed(2) : signed(value, digits)
   );
+}
+function percent(value) {
+  return `${Math.round(1e3 * value) / 10} %`;
+}
+function unitSuffix(quantity2, before) {
+  return quantity2 === null || quantity2.unit === "" ? "" : `${before}${quantity2.unit}`;
+}
+
+// src/view/actions.ts
+function nudgeFraction(context, percents) {
+  if (mode(context.model.get("mode")) === "multiply") return;
+  const next = Math.round(100 * context.fraction()) + percents;
+  context.write({ fraction: clamp(next, 0, 100) / 100 });
+}
+function stepPicture(context, by) {
+  const next = trait(context.model, "picture") + by;
+  if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
+}
+function nextMethod(context) {
+  const all = methods(context.model.get("methods"));
+  const now = all.findIndex(({ name }) => name === trait(context.model, "method"));
+  const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
+  const next = onwards.find(({ reason, slow }) => reason === null && !slow);
+  if (next !== void 0) context.write({ method: next.name });
+}
+function pickClass(context, index) {
+  context.write({ target: index });
+}
+function pickRow(context, at) {
+  const row = rows(context.model.get("rows"))[at];
+  if (row !== void 0) pickClass(context, row.index);
+}
+function toggleOutlines(context) {
+  if (trait(context.model, "truthful")) context.write({ outlines: !trait(context.model, "outlines") });
+}
+function toggleBoxes(context) {
+  context.write({ boxes: !trait(context.model, "boxes") });
+}
+function toggleOverlay(context) {
+  if (mode(context.model.get("mode")) === "multiply") return;
+  context.write({ overlay: !trait(context.model, "overlay") });
+}
+
+// src/view/controls/classList.ts
+var VISIBLE = 5e-3;
+function classList(context) {
+  const { model } = context;
+  const caption = make("span", "camwidget-caption");
+  const head = make(
+    "div",
+    "camwidget-classhead",
+    {},
+    make("span", "camwidget-heading", {}, "What the model says"),
+    caption
+  );
+  const names = make("div", "camwidget-names", { role: "group", "aria-label": "Classes" });
+  const values = make("div", "camwidget-numbers");
+  context.watch(["rows", "masked", "target", "quantity"], () => {
+    const all = rows(model.get("rows"));
+    const masked = numbers(model.get("masked"));
+    const target = trait(model, "target");
+    const measured = quantity(model.get("quantity"));
+    setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${unitSuffix(measured, ", ")}`);
+    const buttons = fit(names, all.length, (at) => nameButton(context, at));
+    const cells2 = fit(values, all.length, (at) => numberCell(context, at));
+    all.forEach((row, at) => {
+      const item = buttons[at];
+      const cell = cells2[at];
+      if (item === void 0 || cell === void 0) return;
+      const chosen = String(row.index === target);
+      item.dataset["index"] = String(row.index);
+      item.title = at < 9 ? `Explain ${row.name} (${at + 1})` : `Explain ${row.name}`;
+      setText(item, row.name);
+      setAttribute(item, "aria-pressed", chosen);
+      setAttribute(cell, "data-chosen", chosen);
+      showNumbers(cell, row.whole, masked[at], measured);
+    });
+  });
+  return { head, names, numbers: values };
+}
+function nameButton(context, at) {
+  const made = button("camwidget-name", { "aria-describedby": context.id(`number-${at}`) });
+  made.addEventListener("click", () => pickClass(context, Number(made.dataset["index"])), {
+    signal: context.signal
+  });
+  return made;
+}
+function numberCell(context, at, of = "number") {
+  return make(
+    "div",
+    "camwidget-number",
+    { id: context.id(`${of}-${at}`) },
+    make("span", "camwidget-whole"),
+    make("span", "camwidget-arrow"),
+    make("span", "camwidget-masked")
+  );
+}
+function showNumbers(cell, whole, masked, measured) {
+  const [first, arrow, second] = cell.children;
+  if (first === void 0 || arrow === void 0 || second === void 0) return;
+  const [before, after] = readings(masked === void 0 ? [whole] : [whole, masked], measured);
+  setText(first, before ?? "");
+  setText(arrow, masked === void 0 ? "" : " → ");
+  setText(second, after ?? "");
+  const change2 = masked === void 0 ? 0 : masked - whole;
+  const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(whole, masked ?? 0);
+  const direction = change2 >= visible ? "up" : change2 <= -visible ? "down" : "same";
+  setAttribute(cell, "data-change", direction);
+}
+function firstNowRow(context) {
+  const { model, signal } = context;
+  const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
+  const bar = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
+  const cell = numberCell(context, 0, "first-now");
+  const row = make(
+    "div",
+    "camwidget-first",
+    { role: "group", "aria-label": "Most probable class of the masked picture" },
+    make("span", "camwidget-first-label", {}, "now first"),
+    name,
+    bar,
+    cell
+  );
+  let index = -1;
+  name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
+  context.watch(["first_now", "quantity", "rows"], () => {
+    const now = firstNow(model.get("first_now"));
+    index = now?.index ?? -1;
+    row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
+    row.classList.toggle("camwidget-first-none", now === null);
+    if (now === null) return;
+    setText(name, now.name);
+    bar.style.setProperty("--camwidget-value", `${100 * now.masked}%`);
+    showNumbers(cell, now.whole, now.masked, null);
+  });
+  return row;
 }
 
 // src/view/comparison/comparedTraits.ts
@@ -1044,8 +1254,7 @@ var Caption = class {
     setText(this.what, said2);
     this.element.title = `${this.name}: ${said2}`;
     const shown = readings(masked === void 0 ? [whole] : [whole, masked], measured).join(" → ");
-    const unit2 = measured === null || measured.unit === "" ? "" : ` ${measured.unit}`;
-    setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${shown}${unit2}`);
+    setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${shown}${unitSuffix(measured, " ")}`);
   }
 };
 function labelOf({ model }) {
@@ -1065,111 +1274,6 @@ function changeOf({ model }) {
   const at = all.findIndex(({ index }) => index === target);
   return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
 }
-
-// src/view/actions.ts
-function nudgeFraction(context, percents) {
-  if (mode(context.model.get("mode")) === "multiply") return;
-  const next = Math.round(100 * context.fraction()) + percents;
-  context.write({ fraction: Math.min(100, Math.max(0, next)) / 100 });
-}
-function stepPicture(context, by) {
-  const next = trait(context.model, "picture") + by;
-  if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
-}
-function nextMethod(context) {
-  const all = methods(context.model.get("methods"));
-  const now = all.findIndex(({ name }) => name === trait(context.model, "method"));
-  const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
-  const next = onwards.find(({ reason, slow }) => reason === null && !slow);
-  if (next !== void 0) context.write({ method: next.name });
-}
-function pickClass(context, index) {
-  context.write({ target: index });
-}
-function pickRow(context, at) {
-  const row = rows(context.model.get("rows"))[at];
-  if (row !== void 0) pickClass(context, row.index);
-}
-function toggleOutlines(context) {
-  if (trait(context.model, "truthful")) context.write({ outlines: !trait(context.model, "outlines") });
-}
-function toggleBoxes(context) {
-  context.write({ boxes: !trait(context.model, "boxes") });
-}
-function toggleOverlay(context) {
-  if (mode(context.model.get("mode")) === "multiply") return;
-  context.write({ overlay: !trait(context.model, "overlay") });
-}
-
-// src/view/controls/classList.ts
-var VISIBLE = 5e-3;
-function classList(context) {
-  const { model } = context;
-  const caption = make("span", "camwidget-caption");
-  const head = make(
-    "div",
-    "camwidget-classhead",
-    {},
-    make("span", "camwidget-heading", {}, "What the model says"),
-    caption
-  );
-  const names = make("div", "camwidget-names", { role: "group", "aria-label": "Classes" });
-  const values = make("div", "camwidget-numbers");
-  context.watch(["rows", "masked", "target", "quantity"], () => {
-    const all = rows(model.get("rows"));
-    const masked = numbers(model.get("masked"));
-    const target = trait(model, "target");
-    const measured = quantity(model.get("quantity"));
-    const of = measured === null || measured.unit === "" ? "" : `, ${measured.unit}`;
-    setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${of}`);
-    const buttons = fit(names, all.length, (at) => nameButton(context, at));
-    const cells2 = fit(values, all.length, (at) => numberCell(context, at));
-    all.forEach((row, at) => {
-      const item = buttons[at];
-      const cell = cells2[at];
-      if (item === void 0 || cell === void 0) return;
-      const chosen = String(row.index === target);
-      item.dataset["index"] = String(row.index);
-      item.title = at < 9 ? `Explain ${row.name} (${at + 1})` : `Explain ${row.name}`;
-      setText(item, row.name);
-      setAttribute(item, "aria-pressed", chosen);
-      setAttribute(cell, "data-chosen", chosen);
-      showNumbers(cell, row.whole, masked[at], measured);
-    });
-  });
-  return { head, names, numbers: values };
-}
-function nameButton(context, at) {
-  const made = button("camwidget-name", { "aria-describedby": context.id(`number-${at}`) });
-  made.addEventListener("click", () => pickClass(context, Number(made.dataset["index"])), {
-    signal: context.signal
-  });
-  return made;
-}
-function numberCell(context, at, of = "number") {
-  return make(
-    "div",
-    "camwidget-number",
-    { id: context.id(`${of}-${at}`) },
-    make("span", "camwidget-whole"),
-    make("span", "camwidget-arrow"),
-    make("span", "camwidget-masked")
-  );
-}
-function showNumbers(cell, whole, masked, measured) {
-  const [first, arrow, second] = cell.children;
-  if (first === void 0 || arrow === void 0 || second === void 0) return;
-  const [before, after] = readings(masked === void 0 ? [whole] : [whole, masked], measured);
-  setText(first, before ?? "");
-  setText(arrow, masked === void 0 ? "" : " → ");
-  setText(second, after ?? "");
-  const change2 = masked === void 0 ? 0 : masked - whole;
-  const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(whole, masked ?? 0);
-  const direction = change2 >= visible ? "up" : change2 <= -visible ? "down" : "same";
-  setAttribute(cell, "data-change", direction);
-}
-
-// src/view/comparison/comparedNumbers.ts
 function otherNumbers(context) {
   const { model } = context;
   const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
@@ -1196,7 +1300,68 @@ function otherNumbers(context) {
   return [head, column];
 }
 
-// src/core/cells.ts
+// src/core/interpolation.ts
+var { fround } = Math;
+function between(at, cells2, pixels) {
+  const exact = Math.max(0, fround(fround(fround(cells2 / pixels) * (at + 0.5)) - 0.5));
+  const first = Math.min(Math.floor(exact), cells2 - 1);
+  const part = Math.min(1, fround(exact - first));
+  return [first, Math.min(first + 1, cells2 - 1), fround(1 - part), part];
+}
+function axis(cells2, pixels) {
+  const made = {
+    first: new Uint32Array(pixels),
+    second: new Uint32Array(pixels),
+    ofFirst: new Float32Array(pixels),
+    ofSecond: new Float32Array(pixels)
+  };
+  for (let at = 0; at < pixels; at++) {
+    [made.first[at], made.second[at], made.ofFirst[at], made.ofSecond[at]] = between(at, cells2, pixels);
+  }
+  return made;
+}
+function enlarge({ rows: rows2, columns, cells: cells2 }, width, height) {
+  const out = new Float32Array(width * height);
+  const across = axis(columns, width);
+  const down = axis(rows2, height);
+  const stretched = new Float32Array(rows2 * width);
+  for (let row = 0, i = 0; row < rows2; row++) {
+    const start = row * columns;
+    for (let x = 0; x < width; x++, i++) {
+      const left = cells2[start + across.first[x]] * across.ofFirst[x];
+      const right = cells2[start + across.second[x]] * across.ofSecond[x];
+      stretched[i] = left + fround(right);
+    }
+  }
+  for (let y = 0, i = 0; y < height; y++) {
+    const above = down.first[y] * width;
+    const below = down.second[y] * width;
+    const ofAbove = down.ofFirst[y];
+    const ofBelow = down.ofSecond[y];
+    for (let x = 0; x < width; x++, i++) {
+      out[i] = stretched[above + x] * ofAbove + fround(stretched[below + x] * ofBelow);
+    }
+  }
+  return out;
+}
+function enlargeAt({ rows: rows2, columns, cells: cells2 }, width, height, x, y) {
+  const [left, right, ofLeft, ofRight] = between(x, columns, width);
+  const [above, below, ofAbove, ofBelow] = between(y, rows2, height);
+  const stretched = (row) => fround(cells2[row * columns + left] * ofLeft + fround(cells2[row * columns + right] * ofRight));
+  return fround(stretched(above) * ofAbove + fround(stretched(below) * ofBelow));
+}
+function toBytes(map) {
+  const peak = peakOf(map);
+  const out = new Uint8Array(map.length);
+  if (peak === 0) return out;
+  for (let i = 0; i < map.length; i++) out[i] = halfToEven(fround(fround(map[i] / peak) * 255));
+  return out;
+}
+function halfToEven(value) {
+  const low = Math.floor(value);
+  const over = value - low;
+  return over > 0.5 || over === 0.5 && low % 2 === 1 ? low + 1 : low;
+}
 function nearestCell(at, size, cells2) {
   return Math.floor((2 * at + 1) * cells2 / (2 * size));
 }
@@ -1211,18 +1376,7 @@ function expandCells(cells2, rows2, columns, width, height) {
   return out;
 }
 
-// src/core/rgba.ts
-var OPAQUE = 4278190080;
-function pack(red, green, blue) {
-  return (OPAQUE | blue << 16 | green << 8 | red) >>> 0;
-}
-function fromRgb(rgb, out) {
-  for (let i = 0, j = 0; i < out.length; i++, j += 3) {
-    out[i] = OPAQUE | rgb[j + 2] << 16 | rgb[j + 1] << 8 | rgb[j];
-  }
-}
-
-// src/core/rule.ts
+// src/core/maskingRule.ts
 function threshold(fraction) {
   return Math.floor(fraction * 65536 + 0.5);
 }
@@ -1389,11 +1543,7 @@ function differenceTable(given, opacity2) {
   const colors = given.length === COLORMAP_BYTES ? given : GREY;
   const table = blendTable(511);
   for (let at = 0; at < 511; at++) {
-    const color = 3 * (at >> 1);
-    const weight = Math.round(256 * opacity2 * strength(Math.abs(at - 255) / 255));
-    table.stay[at] = 256 - weight;
-    table.redBlue[at] = (colors[color + 2] << 16 | colors[color]) * weight + 8388736;
-    table.green[at] = colors[color + 1] * weight + 128;
+    setBlend(table, at, colors, at >> 1, Math.round(256 * opacity2 * strength(Math.abs(at - 255) / 255)));
   }
   return table;
 }
@@ -1404,16 +1554,59 @@ function luma(red, green, blue) {
   return 77 * red + 150 * green + 29 * blue + 128 >> 8;
 }
 
-// src/view/dom/frame.ts
-function onceAFrame(signal, run) {
+// src/view/listeners.ts
+var Listeners = class {
+  callbacks = /* @__PURE__ */ new Set();
+  add(callback) {
+    this.callbacks.add(callback);
+  }
+  delete(callback) {
+    this.callbacks.delete(callback);
+  }
+  notify() {
+    for (const callback of [...this.callbacks]) callback();
+  }
+  get size() {
+    return this.callbacks.size;
+  }
+};
+var Observable = class {
+  /** @param isEqual whether a new value is no change */
+  constructor(current, isEqual = Object.is) {
+    this.current = current;
+    this.isEqual = isEqual;
+  }
+  current;
+  isEqual;
+  listeners = new Listeners();
+  get value() {
+    return this.current;
+  }
+  set(value) {
+    if (this.isEqual(value, this.current)) return;
+    this.current = value;
+    this.listeners.notify();
+  }
+  listen(callback) {
+    this.listeners.add(callback);
+  }
+};
+function frameTask(signal, run) {
   let request = 0;
-  signal.addEventListener("abort", () => cancelAnimationFrame(request));
-  return () => {
-    if (request !== 0 || signal.aborted) return;
-    request = requestAnimationFrame(() => {
-      request = 0;
-      run();
-    });
+  const cancel = () => {
+    cancelAnimationFrame(request);
+    request = 0;
+  };
+  signal.addEventListener("abort", cancel);
+  return {
+    schedule: () => {
+      if (request !== 0 || signal.aborted) return;
+      request = requestAnimationFrame(() => {
+        request = 0;
+        run();
+      });
+    },
+    cancel
   };
 }
 
@@ -1462,147 +1655,12 @@ var Fillings = class {
   }
 };
 
-// src/view/picture/mapStyle.ts
-function lookOf(model) {
-  return {
-    overlay: trait(model, "overlay"),
-    opacity: portion(model, "opacity"),
-    cells: trait(model, "cells"),
-    colors: byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GREY
-  };
-}
-
-// src/core/enlarge.ts
-var { fround } = Math;
-function between(at, cells2, pixels) {
-  const exact = Math.max(0, fround(fround(fround(cells2 / pixels) * (at + 0.5)) - 0.5));
-  const first = Math.min(Math.floor(exact), cells2 - 1);
-  const part = Math.min(1, fround(exact - first));
-  return [first, Math.min(first + 1, cells2 - 1), fround(1 - part), part];
-}
-function axis(cells2, pixels) {
-  const made = {
-    first: new Uint32Array(pixels),
-    second: new Uint32Array(pixels),
-    ofFirst: new Float32Array(pixels),
-    ofSecond: new Float32Array(pixels)
-  };
-  for (let at = 0; at < pixels; at++) {
-    [made.first[at], made.second[at], made.ofFirst[at], made.ofSecond[at]] = between(at, cells2, pixels);
-  }
-  return made;
-}
-function enlarge({ rows: rows2, columns, cells: cells2 }, width, height) {
-  const out = new Float32Array(width * height);
-  const across = axis(columns, width);
-  const down = axis(rows2, height);
-  const stretched = new Float32Array(rows2 * width);
-  for (let row = 0, i = 0; row < rows2; row++) {
-    const start = row * columns;
-    for (let x = 0; x < width; x++, i++) {
-      const left = cells2[start + across.first[x]] * across.ofFirst[x];
-      const right = cells2[start + across.second[x]] * across.ofSecond[x];
-      stretched[i] = left + fround(right);
-    }
-  }
-  for (let y = 0, i = 0; y < height; y++) {
-    const above = down.first[y] * width;
-    const below = down.second[y] * width;
-    const ofAbove = down.ofFirst[y];
-    const ofBelow = down.ofSecond[y];
-    for (let x = 0; x < width; x++, i++) {
-      out[i] = stretched[above + x] * ofAbove + fround(stretched[below + x] * ofBelow);
-    }
-  }
-  return out;
-}
-function enlargeAt({ rows: rows2, columns, cells: cells2 }, width, height, x, y) {
-  const [left, right, ofLeft, ofRight] = between(x, columns, width);
-  const [above, below, ofAbove, ofBelow] = between(y, rows2, height);
-  const stretched = (row) => fround(cells2[row * columns + left] * ofLeft + fround(cells2[row * columns + right] * ofRight));
-  return fround(stretched(above) * ofAbove + fround(stretched(below) * ofBelow));
-}
-function toBytes(map) {
-  let peak = 0;
-  for (const value of map) if (value > peak) peak = value;
-  const out = new Uint8Array(map.length);
-  if (peak === 0) return out;
-  for (let i = 0; i < map.length; i++) out[i] = halfToEven(fround(fround(map[i] / peak) * 255));
-  return out;
-}
-function halfToEven(value) {
-  const low = Math.floor(value);
-  const over = value - low;
-  return over > 0.5 || over === 0.5 && low % 2 === 1 ? low + 1 : low;
-}
-
-// src/view/dom/slider.ts
-var Range = class {
-  element;
-  dragging = false;
-  moved = false;
-  constructor(options2) {
-    const { signal } = options2;
-    this.element = make("input", `camwidget-range ${options2.className}`, {
-      type: "range",
-      min: 0,
-      max: 100,
-      step: options2.step,
-      "aria-label": options2.label,
-      title: options2.title,
-      ...OWN_KEYS
-    });
-    this.element.addEventListener(
-      "input",
-      () => {
-        this.moved = true;
-        this.decorate();
-        options2.input(this.value);
-      },
-      { signal }
-    );
-    this.element.addEventListener(
-      "pointerdown",
-      (event) => {
-        if (event.button !== 0 || this.element.disabled) return;
-        this.dragging = true;
-        this.moved = false;
-      },
-      { signal }
-    );
-    const release = () => {
-      if (!this.dragging) return;
-      this.dragging = false;
-      options2.release(this.moved);
-    };
-    window.addEventListener("pointerup", release, { signal });
-    window.addEventListener("pointercancel", release, { signal });
-    this.element.addEventListener("blur", release, { signal });
-  }
-  get value() {
-    return Number(this.element.value) / 100;
-  }
-  follow(value) {
-    if (this.dragging) return;
-    this.element.value = String(100 * value);
-    this.decorate();
-  }
-  /** The filled part of the track; the text is what a screen reader says instead of "25". */
-  decorate() {
-    this.element.style.setProperty("--camwidget-filled", String(this.value));
-    this.element.setAttribute("aria-valuetext", percent(this.value));
-  }
-};
-function percent(value) {
-  return `${Math.round(1e3 * value) / 10} %`;
-}
-
 // src/view/brush/paintLayer.ts
 var Painted = class {
   constructor(context) {
     this.context = context;
     context.watch(["scene", "paint"], () => this.follow());
-    context.signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
+    this.writing = frameTask(context.signal, () => this.write());
   }
   context;
   /** One number a pixel (see core/paint.ts), row by row. */
@@ -1614,11 +1672,11 @@ var Painted = class {
   stroke = 0;
   drawing = false;
   changed = false;
-  request = 0;
-  listeners = [];
+  listeners = new Listeners();
+  writing;
   /** Calls `update` after each change. */
   listen(update) {
-    this.listeners.push(update);
+    this.listeners.add(update);
   }
   get isDrawing() {
     return this.drawing;
@@ -1658,22 +1716,16 @@ var Painted = class {
   touch() {
     if (!this.changed) this.stroke = Math.max(this.stroke, paint(this.context.model.get("paint")).stroke) + 1;
     this.changed = true;
-    if (this.request === 0) {
-      this.request = requestAnimationFrame(() => {
-        this.request = 0;
-        this.write();
-      });
-    }
-    this.tell();
+    this.writing.schedule();
+    this.listeners.notify();
   }
   write() {
-    cancelAnimationFrame(this.request);
-    this.request = 0;
+    this.writing.cancel();
     if (this.context.signal.aborted) return;
     const written2 = { scene: this.scene, runs: encode(this.pixels), stroke: this.stroke, painting: this.drawing };
     this.raw = written2;
     this.context.write({ paint: written2 });
-    if (!this.drawing) this.tell();
+    if (!this.drawing) this.listeners.notify();
   }
   follow() {
     const { model } = this.context;
@@ -1694,29 +1746,9 @@ var Painted = class {
       this.raw = raw;
       this.pixels = decode(given.runs, this.pixels.length) ?? this.pixels;
     }
-    if (isNews || isOther) this.tell();
-  }
-  tell() {
-    for (const update of this.listeners) update();
+    if (isNews || isOther) this.listeners.notify();
   }
 };
-
-// src/view/dom/svg.ts
-var SVG = "http://www.w3.org/2000/svg";
-function svg(tag2, attributes = {}, ...children) {
-  const made = document.createElementNS(SVG, tag2);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
-  made.append(...children);
-  return made;
-}
-function overlay(className, viewBox = "") {
-  const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
-  if (viewBox !== "") made.setAttribute("viewBox", viewBox);
-  return made;
-}
-function line(d, over = "over", under = "under") {
-  return [svg("path", { class: under, d }), svg("path", { class: over, d })];
-}
 
 // src/view/brush/paintOutlines.ts
 var Signs = class {
@@ -1728,14 +1760,14 @@ var Signs = class {
     this.context = context;
     this.painted = painted;
     this.hatch = context.id("kept");
-    painted.listen(onceAFrame(context.signal, () => this.draw()));
+    painted.listen(frameTask(context.signal, () => this.draw()).schedule);
     context.watch(["overlay", "opacity"], () => this.update());
   }
   /** After the tool was taken up, or put down. */
   update() {
     const { model, tool } = this.context;
     const isOn = trait(model, "overlay") && portion(model, "opacity") > 0;
-    this.element.style.display = isOn || tool === "paint" ? "" : "none";
+    this.element.style.display = isOn || tool.value === "paint" ? "" : "none";
     if (this.element.childElementCount === 0) this.draw();
   }
   draw() {
@@ -1768,95 +1800,7 @@ var Signs = class {
   }
 };
 
-// src/view/picture/mapBox.ts
-function boxes(context) {
-  const { model } = context;
-  const drawing = make("div", "camwidget-boxes", { "aria-hidden": "true" });
-  context.watch(["box", "scene", "boxes"], () => {
-    const of = trait(model, "boxes") ? scene(model.get("scene")) : null;
-    const found = of === null ? null : box(model.get("box"));
-    if (of === null || found === null || found.scene !== of.id) drawing.replaceChildren();
-    else drawing.replaceChildren(frame(found, of), mark(found, of));
-  });
-  return drawing;
-}
-function frame({ left, top, right, bottom }, { width, height }) {
-  const path2 = `M${left} ${top}H${right}V${bottom}H${left}Z`;
-  const made = overlay("camwidget-box", `0 0 ${width} ${height}`);
-  made.append(...line(path2));
-  return made;
-}
-function mark({ x, y, hit }, { width, height }) {
-  const shape = hit === "miss" ? "M5 5L15 15M15 5L5 15" : hit === "hit" ? "M10 10h0" : "M10 5V15M5 10H15";
-  const made = overlay("camwidget-peak", "0 0 20 20");
-  made.append(...line(`M18 10A8 8 0 1 1 2 10A8 8 0 1 1 18 10Z${shape}`));
-  made.dataset["hit"] = hit;
-  made.style.left = `${100 * (x + 0.5) / width}%`;
-  made.style.top = `${100 * (y + 0.5) / height}%`;
-  return made;
-}
-
-// src/view/picture/progress.ts
-function progressLine(context) {
-  const done = make("div", "camwidget-progress-done");
-  const line2 = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
-  context.watch(["busy", "progress"], () => {
-    const progress = trait(context.model, "progress");
-    line2.hidden = !trait(context.model, "busy");
-    line2.classList.toggle("camwidget-indeterminate", progress < 0);
-    done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
-    if (progress < 0) line2.removeAttribute("aria-valuenow");
-    else setAttribute(line2, "aria-valuenow", String(Math.round(100 * Math.min(1, progress))));
-  });
-  return line2;
-}
-function tag(context) {
-  const { model, scrub } = context;
-  const line2 = make("div", "camwidget-tag");
-  const update = () => {
-    const { preview } = scrub;
-    const said2 = preview === null ? unfinished() : `${preview.layer} · preview`;
-    setText(line2, said2);
-    line2.hidden = said2 === "";
-  };
-  const unfinished = () => {
-    if (!trait(model, "partial")) return "";
-    const progress = trait(model, "progress");
-    return progress < 0 ? "partial map" : `partial map · ${Math.round(100 * Math.min(1, progress))} %`;
-  };
-  context.watch(["partial", "progress"], update);
-  scrub.listen(update);
-  return line2;
-}
-var Cancel = class {
-  /** @param leave takes the focus when the button goes */
-  constructor(context, leave) {
-    this.context = context;
-    const { model, signal } = context;
-    this.element = button("camwidget-button camwidget-cancel", { title: "Stop computing this map (Esc)" });
-    this.element.addEventListener("click", () => this.press(), { signal });
-    context.watch(["busy", "cancellable"], () => {
-      const hide = !(trait(model, "busy") && trait(model, "cancellable"));
-      if (hide && this.element === document.activeElement) leave();
-      this.element.hidden = hide;
-    });
-    context.watch(
-      ["busy", "cancellable", "scene", "target", "method", "layer"],
-      () => setText(this.element, "Cancel")
-    );
-  }
-  context;
-  element;
-  /** False when there is nothing to stop. */
-  press() {
-    if (this.element.hidden) return false;
-    setText(this.element, "Cancelling…");
-    this.context.model.send({ type: "cancel" });
-    return true;
-  }
-};
-
-// src/view/picture/truthOutlines.ts
+// src/view/picture/outlines.ts
 function outlines(context) {
   const { model } = context;
   const drawing = overlay("camwidget-outlines");
@@ -1916,6 +1860,102 @@ function truthLine(context) {
   context.watch(["box", "boxes"], () => setText(agreed, boxSaid(model)));
   return element;
 }
+function boxes(context) {
+  const { model } = context;
+  const drawing = make("div", "camwidget-boxes", { "aria-hidden": "true" });
+  context.watch(["box", "scene", "boxes"], () => {
+    const of = trait(model, "boxes") ? scene(model.get("scene")) : null;
+    const found = of === null ? null : box(model.get("box"));
+    if (of === null || found === null || found.scene !== of.id) drawing.replaceChildren();
+    else drawing.replaceChildren(frame(found, of), mark(found, of));
+  });
+  return drawing;
+}
+function frame({ left, top, right, bottom }, { width, height }) {
+  const path2 = `M${left} ${top}H${right}V${bottom}H${left}Z`;
+  const made = overlay("camwidget-box", `0 0 ${width} ${height}`);
+  made.append(...line(path2));
+  return made;
+}
+function mark({ x, y, hit }, scene2) {
+  const shape = hit === "miss" ? "M5 5L15 15M15 5L5 15" : hit === "hit" ? "M10 10h0" : "M10 5V15M5 10H15";
+  const made = overlay("camwidget-peak", "0 0 20 20");
+  made.append(...line(`M18 10A8 8 0 1 1 2 10A8 8 0 1 1 18 10Z${shape}`));
+  made.dataset["hit"] = hit;
+  placeAt(made, relativeCenter({ x, y }, scene2));
+  return made;
+}
+
+// src/view/picture/progress.ts
+function progressLine(context) {
+  const done = make("div", "camwidget-progress-done");
+  const line2 = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
+  context.watch(["busy", "progress"], () => {
+    const progress = trait(context.model, "progress");
+    line2.hidden = !trait(context.model, "busy");
+    line2.classList.toggle("camwidget-indeterminate", progress < 0);
+    done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
+    if (progress < 0) line2.removeAttribute("aria-valuenow");
+    else setAttribute(line2, "aria-valuenow", String(Math.round(100 * Math.min(1, progress))));
+  });
+  return line2;
+}
+function tag(context) {
+  const { model, scrub } = context;
+  const line2 = make("div", "camwidget-tag");
+  const update = () => {
+    const { preview } = scrub;
+    const said2 = preview === null ? unfinished() : `${preview.layer} · preview`;
+    setText(line2, said2);
+    line2.hidden = said2 === "";
+  };
+  const unfinished = () => {
+    if (!trait(model, "partial")) return "";
+    const progress = trait(model, "progress");
+    return progress < 0 ? "partial map" : `partial map · ${percent(Math.round(100 * Math.min(1, progress)) / 100)}`;
+  };
+  context.watch(["partial", "progress"], update);
+  scrub.listen(update);
+  return line2;
+}
+var Cancel = class {
+  /** @param leave takes the focus when the button goes */
+  constructor(context, leave) {
+    this.context = context;
+    const { model, signal } = context;
+    this.element = button("camwidget-button camwidget-cancel", { title: "Stop computing this map (Esc)" });
+    this.element.addEventListener("click", () => this.press(), { signal });
+    context.watch(["busy", "cancellable"], () => {
+      const hide = !(trait(model, "busy") && trait(model, "cancellable"));
+      if (hide && this.element === document.activeElement) leave();
+      this.element.hidden = hide;
+    });
+    context.watch(
+      ["busy", "cancellable", "scene", "target", "method", "layer"],
+      () => setText(this.element, "Cancel")
+    );
+  }
+  context;
+  element;
+  /** False when there is nothing to stop. */
+  press() {
+    if (this.element.hidden) return false;
+    setText(this.element, "Cancelling…");
+    this.context.model.send({ type: "cancel" });
+    return true;
+  }
+};
+function waiting(context, root) {
+  const { model, scrub } = context;
+  const update = () => {
+    const busy = trait(model, "busy");
+    const waits = busy || trait(model, "pending") || scrub.preview !== null;
+    root.classList.toggle("camwidget-waiting", waits);
+    root.classList.toggle("camwidget-unfinished", busy && trait(model, "partial"));
+  };
+  context.watch(["busy", "pending", "partial"], update);
+  scrub.listen(update);
+}
 
 // src/view/picture/stage.ts
 var SMALL = 96;
@@ -1924,7 +1964,7 @@ var Stage = class {
   constructor(context) {
     this.context = context;
     const { model, scrub } = context;
-    this.repaint = onceAFrame(context.signal, () => this.paint());
+    this.repaint = frameTask(context.signal, () => this.paint()).schedule;
     this.cancel = new Cancel(context, () => this.focus());
     this.painted = new Painted(context);
     this.signs = new Signs(context, this.painted);
@@ -1998,7 +2038,7 @@ var Stage = class {
   map = null;
   preview = null;
   rawScene = void 0;
-  listeners = [];
+  listeners = new Listeners();
   title = "";
   /** At most once a frame, however many changes ask for it. */
   repaint;
@@ -2008,19 +2048,18 @@ var Stage = class {
   }
   /** Calls `update` whenever another map is drawn. */
   listen(update) {
-    this.listeners.push(update);
+    this.listeners.add(update);
   }
   /** The pixel under a pointer, the nearest one where it is beside the picture; null before there is a picture. */
   at({ clientX, clientY }) {
     const spot = this.over({ clientX, clientY });
-    return spot === null ? null : { x: within(spot.x, this.canvas.width), y: within(spot.y, this.canvas.height) };
+    return spot === null ? null : pixelAt(spot, this.canvas);
   }
   /** Where a pointer is in the picture's pixels, to parts of one, also beside it; null before there is a picture. */
   over({ clientX, clientY }) {
-    const box2 = this.canvas.getBoundingClientRect();
-    if (box2.width === 0 || box2.height === 0) return null;
+    const position = relativePosition(this.canvas, { clientX, clientY });
     const { width, height } = this.canvas;
-    return { x: (clientX - box2.left) / box2.width * width, y: (clientY - box2.top) / box2.height * height };
+    return position === null ? null : { x: position.x * width, y: position.y * height };
   }
   focus() {
     this.frame.focus({ preventScroll: true });
@@ -2046,7 +2085,7 @@ var Stage = class {
   }
   drawMap() {
     this.chooseMap();
-    for (const update of this.listeners) update();
+    this.listeners.notify();
   }
   /** The kernel's map, or the one of the layer under the hand. */
   chooseMap() {
@@ -2099,9 +2138,6 @@ var Stage = class {
     setAttribute(this.canvas, "aria-label", said2 === "" ? this.title : `${this.title}; painted: ${said2}`);
   }
 };
-function within(value, size) {
-  return Math.min(size - 1, Math.max(0, Math.floor(value)));
-}
 function previewHeat({ grid: grid2 }, { width, height }) {
   return {
     saliency: toBytes(enlarge(grid2, width, height)),
@@ -2116,7 +2152,7 @@ var OtherPicture = class {
     this.context = context;
     this.painted = painted;
     const { model } = context;
-    this.repaint = onceAFrame(context.signal, () => this.paint());
+    this.repaint = frameTask(context.signal, () => this.paint()).schedule;
     this.fillings = new Fillings(context, "other_filled");
     this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
     this.paper = this.canvas.getContext("2d");
@@ -2167,10 +2203,8 @@ var OtherPicture = class {
     this.repaint();
   }
   /** The place under a pointer; null before there is a picture. */
-  at({ clientX, clientY }) {
-    const box2 = this.canvas.getBoundingClientRect();
-    if (box2.width === 0 || box2.height === 0) return null;
-    return { x: (clientX - box2.left) / box2.width, y: (clientY - box2.top) / box2.height };
+  at(pointer) {
+    return relativePosition(this.canvas, pointer);
   }
   /** B's saliency at a place, from 0 to 1; NaN where there is none. */
   saliency({ x, y }) {
@@ -2223,8 +2257,7 @@ function crosshair() {
 function markAt(cross, place4) {
   cross.hidden = place4 === null;
   if (place4 === null) return;
-  cross.style.left = `${100 * place4.x}%`;
-  cross.style.top = `${100 * place4.y}%`;
+  placeAt(cross, place4);
 }
 
 // src/view/comparison/differenceDrawer.ts
@@ -2286,37 +2319,26 @@ function differLine(context) {
     const others = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
     setText(more, others.length === 0 ? "" : `and ${others.join(", ")}`);
   });
-  return make(
-    "div",
-    "camwidget-line",
-    {},
-    make("span", "camwidget-label", {}, "B has"),
-    dimension,
-    value,
-    more
-  );
+  return labeledLine("B has", dimension, value, more);
 }
 function select(label, title) {
   return make("select", "camwidget-select", { "aria-label": label, title, ...OWN_KEYS });
 }
 function shownLine(context, off) {
   const { model, signal } = context;
-  const group = make("div", "camwidget-segments", { role: "radiogroup", "aria-label": "How A and B are shown" });
-  for (const name of ARRANGEMENTS) {
-    const { label, title } = SHOWN[name];
-    const made = button("camwidget-button camwidget-radio", { role: "radio", title: `${title} (v)`, "data-name": name }, label);
-    made.addEventListener("click", () => context.write({ arrangement: name }), { signal });
-    group.append(made);
-    context.watch(["arrangement"], () => {
-      const chosen = arrangement(model) === name;
-      setAttribute(made, "aria-checked", String(chosen));
-      made.tabIndex = chosen ? 0 : -1;
-    });
-  }
-  rove(group, signal);
+  const choices2 = ARRANGEMENTS.map((value) => ({ value, label: SHOWN[value].label, title: `${SHOWN[value].title} (v)` }));
+  const group = new RadioGroup(
+    "camwidget-segments",
+    { "aria-label": "How A and B are shown" },
+    choices2,
+    ({ value }) => value,
+    (value) => context.write({ arrangement: value }),
+    signal
+  );
+  context.watch(["arrangement"], () => group.update(arrangement(model)));
   const end = button("camwidget-button", { title: "Compare no more" }, "off");
   end.addEventListener("click", off, { signal });
-  return make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Shown"), group, end);
+  return labeledLine("Shown", group.element, end);
 }
 function mainOf(compare) {
   return DIMENSIONS.find((key) => key in compare);
@@ -2434,14 +2456,14 @@ var Divider = class {
   place = 0.5;
   dragging = false;
   follow(x) {
-    const box2 = this.frame.getBoundingClientRect();
-    if (box2.width > 0) this.set(Math.min(1, Math.max(0, (x - box2.left) / box2.width)));
+    const { left, width } = this.frame.getBoundingClientRect();
+    if (width > 0) this.set(clamp((x - left) / width, 0, 1));
   }
   pressed(event) {
     const to = reached(event, 100 * this.place);
     if (to === null) return;
     event.preventDefault();
-    this.set(Math.min(100, Math.max(0, to)) / 100);
+    this.set(clamp(to, 0, 100) / 100);
     this.context.write({ divider: this.place });
   }
   set(place4) {
@@ -2653,7 +2675,7 @@ var Comparing = class {
     const frame2 = this.stage.frame.getBoundingClientRect();
     const plane = this.stage.plane.getBoundingClientRect();
     const cut = plane.width === 0 ? place4 : (frame2.left + place4 * frame2.width - plane.left) / plane.width;
-    sheet.style.clipPath = `inset(0 0 0 ${100 * Math.min(1, Math.max(0, cut))}%)`;
+    sheet.style.clipPath = `inset(0 0 0 ${100 * clamp(cut, 0, 1)}%)`;
   }
   /** The same place in both; over A the reading follows. */
   followPointer() {
@@ -2664,7 +2686,7 @@ var Comparing = class {
       if (place4 === null || this.mine === null) return;
       this.isOnOther = true;
       const { width, height } = this.mine.scene;
-      hover.set({ x: pixel(place4.x, width), y: pixel(place4.y, height) });
+      hover.set(pixelAt({ x: place4.x * width, y: place4.y * height }, this.mine.scene));
     };
     this.stage.canvas.addEventListener("pointermove", () => this.isOnOther = false, { signal });
     this.picture.canvas.addEventListener(
@@ -2690,24 +2712,18 @@ var Comparing = class {
     const { mine } = this;
     const { model, hover } = this.context;
     const on = isComparing(model) && mine !== null && this.other !== null;
-    const place4 = on && hover.point !== null ? middle2(hover.point, mine.scene) : null;
+    const place4 = on && hover.value !== null ? relativeCenter(hover.value, mine.scene) : null;
     const beside = arrangement(model) === "side";
     this.picture.mark(beside && !this.isOnOther ? place4 : null);
     markAt(this.cross, beside && this.isOnOther ? place4 : null);
-    if (place4 === null || mine === null || hover.point === null) {
+    if (place4 === null || mine === null || hover.value === null) {
       setText(this.readout, "");
       return;
     }
-    const a = valueAt(mine.map.saliency, mine.scene.width, hover.point.x, hover.point.y);
+    const a = valueAt(mine.map.saliency, mine.scene.width, hover.value.x, hover.value.y);
     setText(this.readout, `A ${a.toFixed(2)} · B ${this.picture.saliency(place4).toFixed(2)}`);
   }
 };
-function pixel(part, size) {
-  return Math.min(size - 1, Math.max(0, Math.floor(part * size)));
-}
-function middle2({ x, y }, { width, height }) {
-  return { x: (x + 0.5) / width, y: (y + 0.5) / height };
-}
 
 // src/view/picture/layerPreview.ts
 var Scrub = class {
@@ -2717,11 +2733,11 @@ var Scrub = class {
       const raw = stages(context.model.get("stages"));
       this.known = raw.layers.size > 0 ? raw : null;
       this.find();
-      this.tell();
+      this.listeners.notify();
     });
     context.watch(["explanation", "layer", "busy", "scene", "target", "method"], () => {
       this.follow();
-      this.tell();
+      this.listeners.notify();
     });
   }
   context;
@@ -2737,10 +2753,10 @@ var Scrub = class {
   explanation = void 0;
   mapLayer = "";
   busy = false;
-  listeners = [];
+  listeners = new Listeners();
   /** Calls `update` whenever what is pointed at or shown may have changed. */
   listen(update) {
-    this.listeners.push(update);
+    this.listeners.add(update);
   }
   /** The layer the controls name. */
   get pointed() {
@@ -2767,19 +2783,19 @@ var Scrub = class {
   point(name) {
     this.held = name;
     this.find();
-    this.tell();
+    this.listeners.notify();
   }
   /** The hand is gone, and nothing is asked for. */
   release() {
     this.held = null;
-    this.tell();
+    this.listeners.notify();
   }
   /** The hand rests: its layer is asked for, once. */
   rest() {
     const name = this.held;
     if (name === null) return;
     this.held = null;
-    if (name === trait(this.context.model, "layer")) this.tell();
+    if (name === trait(this.context.model, "layer")) this.listeners.notify();
     else this.ask(name);
   }
   ask(name) {
@@ -2788,7 +2804,7 @@ var Scrub = class {
     this.started = false;
     this.find();
     this.context.write({ layer: name });
-    this.tell();
+    this.listeners.notify();
   }
   step(by) {
     const all = layers(this.context.model.get("layers"));
@@ -2835,27 +2851,6 @@ var Scrub = class {
     }
     this.busy = busy;
   }
-  tell() {
-    for (const update of this.listeners) update();
-  }
-};
-
-// src/view/picture/pointer.ts
-var Pointed = class {
-  now = null;
-  listeners = [];
-  /** Null: nothing is pointed at. */
-  get point() {
-    return this.now;
-  }
-  set(point) {
-    if (point?.x === this.now?.x && point?.y === this.now?.y) return;
-    this.now = point;
-    for (const update of this.listeners) update();
-  }
-  listen(update) {
-    this.listeners.push(update);
-  }
 };
 
 // src/view/context.ts
@@ -2876,26 +2871,14 @@ var Context = class {
   signal;
   live;
   prefix = `camwidget-${++views}`;
-  owner = "";
-  owned = [];
-  /** The pixel of the picture that the pointer is on. */
-  hover = new Pointed();
+  /** The pixel of the picture that the pointer or the marker is on; null: none. */
+  hover = new Observable(null, (a, b) => a?.x === b?.x && a?.y === b?.y);
+  /** The name of the tool that the pointer belongs to on the picture, or "" where it asks and pans. */
+  tool = new Observable("");
   /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
   fraction = () => portion(this.model, "fraction");
   /** The layer to name and to draw: the model's, or the one under the hand. */
   scrub;
-  /** Whose the pointer is on the picture: a tool's name, or "" where it asks and pans. */
-  get tool() {
-    return this.owner;
-  }
-  set tool(name) {
-    this.owner = name;
-    for (const update of this.owned) update();
-  }
-  /** Calls `update` whenever the pointer is another's. */
-  onTool(update) {
-    this.owned.push(update);
-  }
   id(name) {
     return `${this.prefix}-${name}`;
   }
@@ -2909,29 +2892,6 @@ var Context = class {
    */
   watch(names, update) {
     watch(this.model, names, this.signal, update);
-  }
-};
-
-// src/view/controls/classNames.ts
-var Names = class {
-  constructor(names) {
-    this.names = names;
-    this.lowered = names.map((name) => name.toLowerCase());
-  }
-  names;
-  lowered;
-  /** Indices of names that contain the query: those that start with it first, then in order. */
-  find(query, most) {
-    const wanted = query.trim().toLowerCase();
-    if (wanted === "") return [];
-    const starting = [];
-    const containing = [];
-    for (let at = 0; at < this.lowered.length && starting.length < most; at++) {
-      const found = this.lowered[at].indexOf(wanted);
-      if (found === 0) starting.push(at);
-      else if (found > 0 && containing.length < most) containing.push(at);
-    }
-    return starting.concat(containing).slice(0, most);
   }
 };
 
@@ -3034,6 +2994,27 @@ var Search = class {
     event.preventDefault();
     const at = Array.from(this.list.children).findIndex((option) => option.contains(event.target));
     this.choose(at);
+  }
+};
+var Names = class {
+  constructor(names) {
+    this.names = names;
+    this.lowered = names.map((name) => name.toLowerCase());
+  }
+  names;
+  lowered;
+  /** Indices of names that contain the query: those that start with it first, then in order. */
+  find(query, most) {
+    const wanted = query.trim().toLowerCase();
+    if (wanted === "") return [];
+    const starting = [];
+    const containing = [];
+    for (let at = 0; at < this.lowered.length && starting.length < most; at++) {
+      const found = this.lowered[at].indexOf(wanted);
+      if (found === 0) starting.push(at);
+      else if (found > 0 && containing.length < most) containing.push(at);
+    }
+    return starting.concat(containing).slice(0, most);
   }
 };
 
@@ -3213,36 +3194,6 @@ function keepTool(context, stage) {
     if (!drawer.hidden) field.value = trait(model, "code");
   });
   return context.live ? { buttons: [code, png, said2], drawer } : { buttons: [png, said2] };
-}
-
-// src/view/controls/firstNow.ts
-function firstNowRow(context) {
-  const { model, signal } = context;
-  const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
-  const bar = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
-  const cell = numberCell(context, 0, "first-now");
-  const row = make(
-    "div",
-    "camwidget-first",
-    { role: "group", "aria-label": "Most probable class of the masked picture" },
-    make("span", "camwidget-first-label", {}, "now first"),
-    name,
-    bar,
-    cell
-  );
-  let index = -1;
-  name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
-  context.watch(["first_now", "quantity", "rows"], () => {
-    const now = firstNow(model.get("first_now"));
-    index = now?.index ?? -1;
-    row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
-    row.classList.toggle("camwidget-first-none", now === null);
-    if (now === null) return;
-    setText(name, now.name);
-    bar.style.setProperty("--camwidget-value", `${100 * now.masked}%`);
-    showNumbers(cell, now.whole, now.masked, null);
-  });
-  return row;
 }
 
 // src/view/controls/helpPanel.ts
@@ -3568,6 +3519,64 @@ function describe({ name, shape }) {
   return height === void 0 || width === void 0 ? name : `${name} · ${height}×${width}`;
 }
 
+// src/view/dom/slider.ts
+var Range = class {
+  element;
+  dragging = false;
+  moved = false;
+  constructor(options2) {
+    const { signal } = options2;
+    this.element = make("input", `camwidget-range ${options2.className}`, {
+      type: "range",
+      min: 0,
+      max: 100,
+      step: options2.step,
+      "aria-label": options2.label,
+      title: options2.title,
+      ...OWN_KEYS
+    });
+    this.element.addEventListener(
+      "input",
+      () => {
+        this.moved = true;
+        this.decorate();
+        options2.input(this.value);
+      },
+      { signal }
+    );
+    this.element.addEventListener(
+      "pointerdown",
+      (event) => {
+        if (event.button !== 0 || this.element.disabled) return;
+        this.dragging = true;
+        this.moved = false;
+      },
+      { signal }
+    );
+    const release = () => {
+      if (!this.dragging) return;
+      this.dragging = false;
+      options2.release(this.moved);
+    };
+    window.addEventListener("pointerup", release, { signal });
+    window.addEventListener("pointercancel", release, { signal });
+    this.element.addEventListener("blur", release, { signal });
+  }
+  get value() {
+    return Number(this.element.value) / 100;
+  }
+  follow(value) {
+    if (this.dragging) return;
+    this.element.value = String(100 * value);
+    this.decorate();
+  }
+  /** The filled part of the track; the text is what a screen reader says instead of "25". */
+  decorate() {
+    this.element.style.setProperty("--camwidget-filled", String(this.value));
+    this.element.setAttribute("aria-valuetext", percent(this.value));
+  }
+};
+
 // src/view/controls/mapStyleControls.ts
 var SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
 function lookTool(context, contour2, truth2) {
@@ -3620,11 +3629,8 @@ function colormap(context, contour2) {
     const name = trait(model, "colormap");
     setChoices(select2, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
   });
-  return make(
-    "div",
-    "camwidget-line",
-    {},
-    make("span", "camwidget-label", {}, "Map"),
+  return labeledLine(
+    "Map",
     select2,
     make(
       "span",
@@ -3677,11 +3683,8 @@ function opacity(context, contour2) {
     cells2.disabled = product;
     overlay2.disabled = product;
   });
-  return make(
-    "div",
-    "camwidget-line",
-    {},
-    make("span", "camwidget-label", {}, "Opacity"),
+  return labeledLine(
+    "Opacity",
     range.element,
     overlay2,
     cells2,
@@ -3695,9 +3698,9 @@ function toggle(label, title) {
 
 // src/view/controls/maskSlider.ts
 var MODES = [
-  { mode: "remove", label: "remove", title: "Replace the pixels with the most evidence by the fill" },
-  { mode: "keep", label: "keep", title: "Keep the pixels with the most evidence, replace all others" },
-  { mode: "multiply", label: "× map", title: "Multiply the picture by the map" }
+  { value: "remove", label: "remove", title: "Replace the pixels with the most evidence by the fill" },
+  { value: "keep", label: "keep", title: "Keep the pixels with the most evidence, replace all others" },
+  { value: "multiply", label: "× map", title: "Multiply the picture by the map" }
 ];
 function maskRow(context, repaint) {
   const { model, signal } = context;
@@ -3741,28 +3744,19 @@ function maskRow(context, repaint) {
 }
 function modes(context) {
   const { model, signal } = context;
-  const group = make("div", "camwidget-segments", {
-    role: "radiogroup",
-    "aria-labelledby": context.id("mask")
+  const group = new RadioGroup(
+    "camwidget-segments",
+    { "aria-labelledby": context.id("mask") },
+    MODES,
+    ({ value }) => value,
+    (value) => context.write({ mode: value }),
+    signal
+  );
+  context.watch(["mode", "modes"], () => {
+    const known = texts(model.get("modes"));
+    group.update(mode(model.get("mode")), (value) => known.length === 0 || known.includes(value));
   });
-  for (const choice of MODES) {
-    const made = button(
-      "camwidget-button camwidget-radio",
-      { role: "radio", title: choice.title, "data-name": choice.mode },
-      choice.label
-    );
-    made.addEventListener("click", () => context.write({ mode: choice.mode }), { signal });
-    group.append(made);
-    context.watch(["mode", "modes"], () => {
-      const known = texts(model.get("modes"));
-      made.hidden = known.length > 0 && !known.includes(choice.mode);
-      const chosen = mode(model.get("mode")) === choice.mode;
-      setAttribute(made, "aria-checked", String(chosen));
-      made.tabIndex = chosen ? 0 : -1;
-    });
-  }
-  rove(group, signal);
-  return group;
+  return group.element;
 }
 function fill(context) {
   const { model, signal } = context;
@@ -3779,45 +3773,6 @@ function fill(context) {
   return make("label", "camwidget-fill", {}, "fill", select2);
 }
 
-// src/view/dom/radioGroup.ts
-var SLOW = "reruns the model many times";
-function fillRadios(context, group, all, chosen, stop = all.find(({ name }) => name === chosen) ?? all[0]) {
-  const radios = fit(group, all.length, () => radio(context));
-  all.forEach((method, at) => {
-    const made = radios[at];
-    if (made === void 0) return;
-    made.dataset["name"] = method.name;
-    made.title = describe2(method);
-    setAttribute(made, "aria-checked", String(method.name === chosen));
-    made.tabIndex = method === stop ? 0 : -1;
-    if (method.reason === null) made.removeAttribute("aria-disabled");
-    else setAttribute(made, "aria-disabled", "true");
-    fillLabel(made, method.label, method.slow);
-  });
-}
-function describe2({ tip, reason, slow }) {
-  if (reason !== null) return `Not here: ${reason}`;
-  return slow ? `${tip} – ${SLOW}` : tip;
-}
-function radio(context) {
-  const made = button("camwidget-button camwidget-radio", { role: "radio" });
-  made.addEventListener(
-    "click",
-    () => {
-      if (made.getAttribute("aria-disabled") !== "true") context.write({ method: made.dataset["name"] ?? "" });
-    },
-    { signal: context.signal }
-  );
-  return made;
-}
-function fillLabel(of, label, slow) {
-  const [name] = fit(of, slow ? 2 : 1, (at) => at === 0 ? make("span", "") : slowMark());
-  if (name !== void 0) setText(name, label);
-}
-function slowMark() {
-  return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
-}
-
 // src/view/controls/methodPanel.ts
 var More = class {
   constructor(context) {
@@ -3831,7 +3786,7 @@ var More = class {
     this.families = make("div", "camwidget-families", { role: "radiogroup", "aria-label": "More methods" });
     this.legend = make("div", "camwidget-more-legend", {}, slowMark(), SLOW);
     this.panel = make("div", "camwidget-more-panel", { id, hidden: true }, this.families, this.legend);
-    rove(this.families, signal);
+    makeRoving(this.families, signal);
     this.opener.addEventListener("click", () => this.panel.hidden ? this.open() : this.close(), { signal });
     this.panel.addEventListener("click", (event) => this.clicked(event), { signal });
     document.addEventListener("pointerdown", (event) => this.left(event.target), { signal });
@@ -3915,7 +3870,7 @@ var MethodRow = class {
       role: "radiogroup",
       "aria-labelledby": context.id("method")
     });
-    rove(chips, signal);
+    makeRoving(chips, signal);
     this.more = new More(context);
     this.element = make(
       "div",
@@ -3941,6 +3896,42 @@ function split(all) {
   if (all.length <= MOST2) return { few: all, rest: [] };
   const few = all.filter(({ slow }) => !slow).slice(0, FEW);
   return { few, rest: all.filter((method) => !few.includes(method)) };
+}
+var SLOW = "reruns the model many times";
+function fillRadios(context, group, all, chosen, stop = all.find(({ name }) => name === chosen) ?? all[0]) {
+  const radios = fit(group, all.length, () => radio(context));
+  all.forEach((method, at) => {
+    const made = radios[at];
+    if (made === void 0) return;
+    made.dataset["name"] = method.name;
+    made.title = describe2(method);
+    markRadio(made, method.name === chosen, method === stop);
+    if (method.reason === null) made.removeAttribute("aria-disabled");
+    else setAttribute(made, "aria-disabled", "true");
+    fillLabel(made, method.label, method.slow);
+  });
+}
+function describe2({ tip, reason, slow }) {
+  if (reason !== null) return `Not here: ${reason}`;
+  return slow ? `${tip} – ${SLOW}` : tip;
+}
+function radio(context) {
+  const made = button("camwidget-button camwidget-radio", { role: "radio" });
+  made.addEventListener(
+    "click",
+    () => {
+      if (made.getAttribute("aria-disabled") !== "true") context.write({ method: made.dataset["name"] ?? "" });
+    },
+    { signal: context.signal }
+  );
+  return made;
+}
+function fillLabel(of, label, slow) {
+  const [name] = fit(of, slow ? 2 : 1, (at) => at === 0 ? make("span", "") : slowMark());
+  if (name !== void 0) setText(name, label);
+}
+function slowMark() {
+  return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
 }
 
 // src/view/controls/promptPanel.ts
@@ -3982,7 +3973,7 @@ var PromptPanel = class {
     this.own.addEventListener("click", () => context.model.send({ type: "propose" }), { signal });
     this.input.addEventListener("keydown", (event) => this.key(event), { signal });
     this.examples.addEventListener("change", () => this.choose(), { signal });
-    rove(this.words, signal);
+    makeRoving(this.words, signal);
     context.watch(["prompt"], () => this.show());
     context.watch(["prompt", "target"], () => this.showWords());
     context.watch(["text_error", "prompt"], () => this.showError());
@@ -4083,10 +4074,9 @@ function fillWord(part, word, target, stop) {
   part.dataset["target"] = String(word.target);
   part.disabled = !can;
   part.title = can ? `Explain “${word.text}”` : "No class stands for this word";
-  part.tabIndex = can && stop ? 0 : -1;
+  markRadio(part, word.target === target, can && stop);
   setAttribute(part, "role", can ? "radio" : "presentation");
-  if (can) setAttribute(part, "aria-checked", String(word.target === target));
-  else part.removeAttribute("aria-checked");
+  if (!can) part.removeAttribute("aria-checked");
 }
 
 // src/view/controls/undoRedo.ts
@@ -4196,34 +4186,6 @@ var Connection = class {
   }
 };
 
-// src/view/host/fallbackControls.ts
-function alone(context) {
-  const { model, signal } = context;
-  const step2 = (by, label, glyph) => {
-    const one = button("camwidget-button", { "aria-label": label, title: `${label} (${by < 0 ? "," : "."})` }, glyph);
-    one.addEventListener("click", () => stepPicture(context, by), { signal });
-    return one;
-  };
-  const back = step2(-1, "Previous picture", "‹");
-  const on = step2(1, "Next picture", "›");
-  const name = make("span", "camwidget-alone-name");
-  const line2 = make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Picture"), back, on, name);
-  const said2 = make("p", "camwidget-alone-said");
-  const block = make("div", "camwidget-alone", {}, line2, said2);
-  context.watch(["missing", "pictures", "picture"], () => {
-    const missing = trait(model, "missing");
-    const names = texts(model.get("pictures"));
-    const at = trait(model, "picture");
-    block.hidden = missing === "";
-    line2.hidden = names.length < 2;
-    back.disabled = at <= 0;
-    on.disabled = at >= names.length - 1;
-    setText(name, `${names[at] ?? ""} · ${at + 1} of ${names.length}`);
-    setText(said2, missing);
-  });
-  return block;
-}
-
 // src/view/host/keyboardFocus.ts
 function explorerBox(root) {
   return root.closest(".camwidget-explorer");
@@ -4286,70 +4248,20 @@ function pressHeader(header, event) {
   header.click();
 }
 
-// src/view/host/followThumbnail.ts
-var BESIDE = 0.5;
-function followPicture(context, root) {
-  const { model, signal } = context;
-  let strip;
-  let told = "";
-  let isAsked = false;
-  const places = () => {
-    const { first, places: count } = fields(model.get("strip"));
-    return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
-  };
-  const bring = () => {
-    const { first, count } = places();
-    const at = trait(model, "picture") - first;
-    if (strip === void 0 || count === 0 || at < 0 || at >= count) return;
-    const pitch = strip.scrollWidth / count;
-    const hidden = at * pitch < strip.scrollLeft || (at + 1) * pitch > strip.scrollLeft + strip.clientWidth;
-    if (hidden) strip.scrollLeft = (at + 0.5) * pitch - strip.clientWidth / 2;
-  };
-  const tell = () => {
-    const { first, count } = places();
-    if (strip === void 0 || count === 0 || strip.clientWidth === 0 || strip.scrollWidth === 0) return;
-    const pitch = strip.scrollWidth / count;
-    const beside = BESIDE * strip.clientWidth;
-    const from = Math.max(0, Math.floor((strip.scrollLeft - beside) / pitch));
-    const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + beside) / pitch));
-    const seen2 = { type: "strip", first: first + from, last: first + to };
-    if (told === JSON.stringify(seen2)) return;
-    told = JSON.stringify(seen2);
-    model.send(seen2);
-  };
-  const tellSoon = () => {
-    if (isAsked) return;
-    isAsked = true;
-    requestAnimationFrame(() => {
-      isAsked = false;
-      if (!signal.aborted) tell();
-    });
-  };
-  const grown = new MutationObserver(() => {
-    bring();
-    tellSoon();
+// src/view/host/layout.ts
+var NARROW = 640;
+var TINY = 440;
+function narrow(root, probe, signal) {
+  const observer = new ResizeObserver(() => {
+    const width = probe.clientWidth;
+    if (width === 0) return;
+    const grid2 = explorerBox(root) ?? root;
+    grid2.classList.toggle("camwidget-narrow", width < NARROW);
+    grid2.classList.toggle("camwidget-tiny", width < TINY);
   });
-  const resized = typeof ResizeObserver === "undefined" ? void 0 : new ResizeObserver(tellSoon);
-  signal.addEventListener("abort", () => {
-    grown.disconnect();
-    resized?.disconnect();
-  });
-  context.watch(["picture", "pictures", "scene", "strip"], () => {
-    const found = explorerBox(root)?.querySelector(".camwidget-thumbs");
-    if (found instanceof HTMLElement && found !== strip) {
-      strip = found;
-      grown.disconnect();
-      grown.observe(strip, { attributes: true, childList: true, subtree: true });
-      resized?.disconnect();
-      resized?.observe(strip);
-      strip.addEventListener("scroll", tellSoon, { signal });
-    }
-    bring();
-    tellSoon();
-  });
+  observer.observe(probe);
+  signal.addEventListener("abort", () => observer.disconnect());
 }
-
-// src/view/host/largeMode.ts
 function largeTool(context, root) {
   const { signal } = context;
   const opener = button(
@@ -4381,19 +4293,85 @@ function largeTool(context, root) {
   return { tool: { buttons: [opener] }, leave };
 }
 
-// src/view/host/layout.ts
-var NARROW = 640;
-var TINY = 440;
-function narrow(root, probe, signal) {
-  const observer = new ResizeObserver(() => {
-    const width = probe.clientWidth;
-    if (width === 0) return;
-    const grid2 = explorerBox(root) ?? root;
-    grid2.classList.toggle("camwidget-narrow", width < NARROW);
-    grid2.classList.toggle("camwidget-tiny", width < TINY);
+// src/view/host/pictureNavigation.ts
+var BESIDE = 0.5;
+function followPicture(context, root) {
+  const { model, signal } = context;
+  let strip;
+  let told = "";
+  const places = () => {
+    const { first, places: count } = fields(model.get("strip"));
+    return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
+  };
+  const bring = () => {
+    const { first, count } = places();
+    const at = trait(model, "picture") - first;
+    if (strip === void 0 || count === 0 || at < 0 || at >= count) return;
+    const pitch = strip.scrollWidth / count;
+    const hidden = at * pitch < strip.scrollLeft || (at + 1) * pitch > strip.scrollLeft + strip.clientWidth;
+    if (hidden) strip.scrollLeft = (at + 0.5) * pitch - strip.clientWidth / 2;
+  };
+  const tell = () => {
+    const { first, count } = places();
+    if (strip === void 0 || count === 0 || strip.clientWidth === 0 || strip.scrollWidth === 0) return;
+    const pitch = strip.scrollWidth / count;
+    const beside = BESIDE * strip.clientWidth;
+    const from = Math.max(0, Math.floor((strip.scrollLeft - beside) / pitch));
+    const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + beside) / pitch));
+    const seen2 = { type: "strip", first: first + from, last: first + to };
+    if (told === JSON.stringify(seen2)) return;
+    told = JSON.stringify(seen2);
+    model.send(seen2);
+  };
+  const { schedule: tellSoon } = frameTask(signal, tell);
+  const grown = new MutationObserver(() => {
+    bring();
+    tellSoon();
   });
-  observer.observe(probe);
-  signal.addEventListener("abort", () => observer.disconnect());
+  const resized = typeof ResizeObserver === "undefined" ? void 0 : new ResizeObserver(tellSoon);
+  signal.addEventListener("abort", () => {
+    grown.disconnect();
+    resized?.disconnect();
+  });
+  context.watch(["picture", "pictures", "scene", "strip"], () => {
+    const found = explorerBox(root)?.querySelector(".camwidget-thumbs");
+    if (found instanceof HTMLElement && found !== strip) {
+      strip = found;
+      grown.disconnect();
+      grown.observe(strip, { attributes: true, childList: true, subtree: true });
+      resized?.disconnect();
+      resized?.observe(strip);
+      strip.addEventListener("scroll", tellSoon, { signal });
+    }
+    bring();
+    tellSoon();
+  });
+}
+function alone(context) {
+  const { model, signal } = context;
+  const step2 = (by, label, glyph) => {
+    const one = button("camwidget-button", { "aria-label": label, title: `${label} (${by < 0 ? "," : "."})` }, glyph);
+    one.addEventListener("click", () => stepPicture(context, by), { signal });
+    return one;
+  };
+  const back = step2(-1, "Previous picture", "‹");
+  const on = step2(1, "Next picture", "›");
+  const name = make("span", "camwidget-alone-name");
+  const line2 = labeledLine("Picture", back, on, name);
+  const said2 = make("p", "camwidget-alone-said");
+  const block = make("div", "camwidget-alone", {}, line2, said2);
+  context.watch(["missing", "pictures", "picture"], () => {
+    const missing = trait(model, "missing");
+    const names = texts(model.get("pictures"));
+    const at = trait(model, "picture");
+    block.hidden = missing === "";
+    line2.hidden = names.length < 2;
+    back.disabled = at <= 0;
+    on.disabled = at >= names.length - 1;
+    setText(name, `${names[at] ?? ""} · ${at + 1} of ${names.length}`);
+    setText(said2, missing);
+  });
+  return block;
 }
 
 // src/view/keyboard.ts
@@ -4528,7 +4506,7 @@ var HerePopover = class {
     return this.asked ?? this.answer;
   }
   ask(event) {
-    if (this.context.tool !== "" || this.zoom.dragged) return;
+    if (this.context.tool.value !== "" || this.zoom.dragged) return;
     const point = this.stage.at(event);
     if (point !== null) this.send(point);
   }
@@ -4537,10 +4515,7 @@ var HerePopover = class {
     const { width, height } = this.stage.canvas;
     const from = this.asked ?? this.answer ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
     const step2 = Math.max(1, Math.round(Math.min(width, height) / 16));
-    this.asked = {
-      x: Math.min(width - 1, Math.max(0, from.x + right * step2)),
-      y: Math.min(height - 1, Math.max(0, from.y + down * step2))
-    };
+    this.asked = pixelAt({ x: from.x + right * step2, y: from.y + down * step2 }, this.stage.canvas);
     this.update();
     this.zoom.reveal(this.asked);
     this.context.hover.set(this.asked);
@@ -4569,29 +4544,27 @@ var HerePopover = class {
   }
   /** The popover opens towards the middle of the picture, and stays in it. */
   place(point) {
-    const { width, height } = this.stage.canvas;
-    this.marker.style.left = `${100 * (point.x + 0.5) / width}%`;
-    this.marker.style.top = `${100 * (point.y + 0.5) / height}%`;
+    placeAt(this.marker, relativeCenter(point, this.stage.canvas));
     const { x, y } = this.zoom.seen(point);
     const { style } = this.popover;
-    style.left = x <= 0.5 ? within2(`${100 * x}% + 14px`, "100% - 188px") : "";
-    style.right = x <= 0.5 ? "" : within2(`${100 * (1 - x)}% + 14px`, "100% - 188px");
+    style.left = x <= 0.5 ? within(`${100 * x}% + 14px`, "100% - 188px") : "";
+    style.right = x <= 0.5 ? "" : within(`${100 * (1 - x)}% + 14px`, "100% - 188px");
     const most = `100% - ${this.popover.offsetHeight}px`;
-    style.top = y <= 0.5 ? within2(`${100 * y}%`, most) : "";
-    style.bottom = y <= 0.5 ? "" : within2(`${100 * (1 - y)}%`, most);
+    style.top = y <= 0.5 ? within(`${100 * y}%`, most) : "";
+    style.bottom = y <= 0.5 ? "" : within(`${100 * (1 - y)}%`, most);
   }
   list({ entries, of }) {
     setText(this.heading, entries.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
     const items = fit(this.entries, entries.length, () => this.entry());
-    entries.forEach((entry2, at) => {
+    entries.forEach((entry, at) => {
       const item = items[at];
       const [name, value] = item?.children ?? [];
       if (item === void 0 || name === void 0 || value === void 0) return;
-      item.dataset["index"] = String(entry2.index);
-      item.title = `Choose ${entry2.name}`;
-      item.style.setProperty("--camwidget-value", `${100 * entry2.value}%`);
-      setText(name, entry2.name);
-      setText(value, entry2.value.toFixed(2));
+      item.dataset["index"] = String(entry.index);
+      item.title = `Choose ${entry.name}`;
+      item.style.setProperty("--camwidget-value", `${100 * entry.value}%`);
+      setText(name, entry.name);
+      setText(value, entry.value.toFixed(2));
     });
   }
   entry() {
@@ -4613,7 +4586,7 @@ var HerePopover = class {
     return made;
   }
 };
-function within2(value, most) {
+function within(value, most) {
   return `clamp(0px, ${value}, ${most})`;
 }
 
@@ -4636,7 +4609,7 @@ function march({ values, width, height }, level) {
   const next = new Int32Array(2 * stride * (height + 2));
   const isLeft = new Uint8Array(next.length);
   const entries = [];
-  const ofRow = (j) => width * Math.min(height - 1, Math.max(0, j - 1));
+  const ofRow = (j) => width * clamp(j - 1, 0, height - 1);
   for (let j = 0; j <= height; j++) {
     const above = ofRow(j);
     const below = ofRow(j + 1);
@@ -4656,12 +4629,12 @@ function march({ values, width, height }, level) {
           isLeft[sides[to]] = 1;
         };
         if (a === c && b === d) {
-          const middle3 = values[above + Math.max(0, i - 1)] + values[above + column] + values[below + Math.max(0, i - 1)] + values[below + column];
-          saddle(a, middle3 >= 4 * level, step2);
+          const middle = values[above + Math.max(0, i - 1)] + values[above + column] + values[below + Math.max(0, i - 1)] + values[below + column];
+          saddle(a, middle >= 4 * level, step2);
         } else {
-          const entry2 = !a && b ? TOP : !b && c ? RIGHT : !c && d ? BOTTOM : LEFT;
+          const entry = !a && b ? TOP : !b && c ? RIGHT : !c && d ? BOTTOM : LEFT;
           const exit = a && !b ? TOP : b && !c ? RIGHT : c && !d ? BOTTOM : LEFT;
-          step2(entry2, exit);
+          step2(entry, exit);
         }
       }
       a = b;
@@ -4704,7 +4677,7 @@ function place2(side, { values, width: columns, height: rows2, side: size }, lev
   const i = corner % stride;
   const j = (corner - i) / stride;
   const isDown = side % 2 === 1;
-  const value = (x2, y2) => values[columns * Math.min(rows2 - 1, Math.max(0, y2 - 1)) + Math.min(columns - 1, Math.max(0, x2 - 1))];
+  const value = (x2, y2) => values[columns * clamp(y2 - 1, 0, rows2 - 1) + clamp(x2 - 1, 0, columns - 1)];
   const here2 = value(i, j);
   const part = (level - here2) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - here2);
   const x = size * (i - 0.5 + (isDown ? 0 : part));
@@ -4712,7 +4685,7 @@ function place2(side, { values, width: columns, height: rows2, side: size }, lev
   return `${hundredths(x, width)} ${hundredths(y, height)}`;
 }
 function hundredths(value, most) {
-  return Math.round(100 * Math.min(most, Math.max(0, value))) / 100;
+  return Math.round(100 * clamp(value, 0, most)) / 100;
 }
 function halved({ values, width, height, side }) {
   const columns = width + 1 >> 1;
@@ -4730,7 +4703,7 @@ function halved({ values, width, height, side }) {
   return { values: out, width: columns, height: rows2, side: 2 * side };
 }
 
-// src/core/tone.ts
+// src/core/toneMapping.ts
 var COLORS = 0.9;
 function fromTone(drawn, knee) {
   if (knee === null) return drawn;
@@ -4809,19 +4782,6 @@ var Contour = class {
   }
 };
 
-// src/view/picture/pending.ts
-function waiting(context, root) {
-  const { model, scrub } = context;
-  const update = () => {
-    const busy = trait(model, "busy");
-    const waits = busy || trait(model, "pending") || scrub.preview !== null;
-    root.classList.toggle("camwidget-waiting", waits);
-    root.classList.toggle("camwidget-unfinished", busy && trait(model, "partial"));
-  };
-  context.watch(["busy", "pending", "partial"], update);
-  scrub.listen(update);
-}
-
 // src/view/picture/readout.ts
 var MOST4 = 3;
 var LEAST2 = 5e-3;
@@ -4839,12 +4799,12 @@ function reading(context, stage, zoom) {
   let known = evidence(null);
   let peak = 0;
   const update = () => {
-    const { point } = hover;
+    const point = hover.value;
     line2.classList.toggle("camwidget-unread", point === null);
     scale.hidden = point !== null;
-    setText(facts, point === null ? context.tool === "" ? truthSaid(context) || HINT : PAINTING : said(context, stage, point));
+    setText(facts, point === null ? context.tool.value === "" ? truthSaid(context) || HINT : PAINTING : said(context, stage, point));
     const silent = point === null || scrub.preview !== null || known.classes.length === 0;
-    const strongest = silent ? [] : strengths(known, peak ||= peakOf(known, stage), stage, point);
+    const strongest = silent ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
     setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
     const target = trait(model, "target");
     const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
@@ -4866,7 +4826,7 @@ function reading(context, stage, zoom) {
   context.watch(["fraction", "mode", "truth", "outlines", "box", "boxes"], update);
   stage.listen(update);
   hover.listen(update);
-  context.onTool(update);
+  context.tool.listen(update);
   follow(context, stage, zoom);
   return line2;
 }
@@ -4913,26 +4873,25 @@ function strengths(known, peak, stage, { x, y }) {
   const { width, height } = stage.canvas;
   return known.classes.map(({ index, name, grid: grid2 }) => ({ index, name, value: enlargeAt(grid2, width, height, x, y) / peak })).filter(({ value }) => value >= LEAST2).sort((a, b) => b.value - a.value).slice(0, MOST4);
 }
-function peakOf({ classes }, { canvas }) {
-  const most = (values) => values.reduce((high, value) => Math.max(high, value), 0);
-  const all = classes.map(({ grid: grid2 }) => ({ grid: grid2, bound: most(grid2.cells) })).sort((a, b) => b.bound - a.bound);
+function peakOfClasses({ classes }, { canvas }) {
+  const all = classes.map(({ grid: grid2 }) => ({ grid: grid2, bound: peakOf(grid2.cells) })).sort((a, b) => b.bound - a.bound);
   let peak = 0;
   for (const { grid: grid2, bound } of all) {
     if (bound <= peak) break;
-    peak = Math.max(peak, most(enlarge(grid2, canvas.width, canvas.height)));
+    peak = Math.max(peak, peakOf(enlarge(grid2, canvas.width, canvas.height)));
   }
   return peak || 1;
 }
 
-// src/core/lens.ts
+// src/core/viewport.ts
 var WHOLE = { scale: 1, left: 0, top: 0 };
 var CLOSEST = 16;
 function fitted(scale, left, top) {
-  const within3 = (value) => Math.min(scale - 1, Math.max(0, value));
-  return { scale, left: within3(left), top: within3(top) };
+  const within2 = (value) => clamp(value, 0, scale - 1);
+  return { scale, left: within2(left), top: within2(top) };
 }
 function zoomed({ scale, left, top }, factor2, { x, y }) {
-  const next = Math.min(CLOSEST, Math.max(1, scale * factor2));
+  const next = clamp(scale * factor2, 1, CLOSEST);
   const grown = next / scale;
   return fitted(next, (left + x) * grown - x, (top + y) * grown - y);
 }
@@ -4993,7 +4952,7 @@ var Wheel = class {
 function factor({ deltaY, deltaMode, ctrlKey }) {
   const pixels = deltaY * (deltaMode === 1 ? LINE : deltaMode === 2 ? PAGE : 1);
   const much = -pixels * (ctrlKey ? PINCH_GAIN : GAIN);
-  return Math.exp(Math.min(MOST5, Math.max(-MOST5, much)));
+  return Math.exp(clamp(much, -MOST5, MOST5));
 }
 
 // src/view/picture/zoom.ts
@@ -5022,7 +4981,7 @@ var Zoom = class {
   size = "";
   badge;
   panes = [];
-  listeners = [];
+  listeners = new Listeners();
   /** The pointers that are down, where they were last, in CSS pixels. */
   down = /* @__PURE__ */ new Map();
   from = { x: 0, y: 0 };
@@ -5036,7 +4995,7 @@ var Zoom = class {
   }
   /** Calls `update` whenever another part of the picture is seen. */
   listen(update) {
-    this.listeners.push(update);
+    this.listeners.add(update);
   }
   /** One step closer (+1) or away (-1), about the middle. */
   step(by) {
@@ -5047,15 +5006,11 @@ var Zoom = class {
   }
   /** Moves the picture as far as is needed to see a pixel of it. */
   reveal(point) {
-    this.look(revealing(this.lens, this.middle(point)));
+    this.look(revealing(this.lens, relativeCenter(point, this.stage.canvas)));
   }
   /** Where in the frame, from 0 to 1 each way, a pixel is seen. */
   seen(point) {
-    return seen(this.lens, this.middle(point));
-  }
-  middle({ x, y }) {
-    const { width, height } = this.stage.canvas;
-    return { x: (x + 0.5) / width, y: (y + 0.5) / height };
+    return seen(this.lens, relativeCenter(point, this.stage.canvas));
   }
   /** Pictures of the same size are compared at the same place. */
   fit() {
@@ -5077,7 +5032,7 @@ var Zoom = class {
     const times = scale < 9.95 ? scale.toFixed(1) : String(Math.round(scale));
     setText(badge, `×${times} ↺`);
     setAttribute(badge, "aria-label", `Enlarged ${times} times: show the whole picture again`);
-    for (const update of this.listeners) update();
+    this.listeners.notify();
   }
   /** Lays each pane as the lens has it; to be called where a canvas has another size. */
   lay() {
@@ -5106,7 +5061,7 @@ var Zoom = class {
       "pointerdown",
       (event) => {
         if (down.size === 0) this.dragged = false;
-        if (context.tool !== "" || event.button !== 0 || down.size === 2) return;
+        if (context.tool.value !== "" || event.button !== 0 || down.size === 2) return;
         this.from = place3(event);
         down.set(event.pointerId, this.from);
         if (down.size === 2) this.dragged = true;
@@ -5126,7 +5081,7 @@ var Zoom = class {
       { signal }
     );
     const own = (event) => {
-      if (context.tool === "" && event.touches.length > 1 && event.cancelable) event.preventDefault();
+      if (context.tool.value === "" && event.touches.length > 1 && event.cancelable) event.preventDefault();
     };
     clip.addEventListener("touchstart", own, { passive: false, signal });
     clip.addEventListener("touchmove", own, { passive: false, signal });
@@ -5169,8 +5124,7 @@ var Zoom = class {
   }
 };
 function spotIn(clip, { x, y }) {
-  const box2 = clip.getBoundingClientRect();
-  return box2.width === 0 || box2.height === 0 ? { x: 0.5, y: 0.5 } : { x: (x - box2.left) / box2.width, y: (y - box2.top) / box2.height };
+  return relativePosition(clip, { clientX: x, clientY: y }) ?? { x: 0.5, y: 0.5 };
 }
 function place3({ clientX, clientY }) {
   return { x: clientX, y: clientY };
@@ -5255,7 +5209,7 @@ function mount(model, root, signal, live = true) {
 }
 
 // src/index.ts
-var src_default = entry(mount);
+var src_default = widgetModule(mount);
 export {
   src_default as default
 };

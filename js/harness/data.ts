@@ -1,4 +1,4 @@
-import { enlarge, toBytes } from "../src/core/enlarge";
+import { enlarge, toBytes } from "../src/core/interpolation";
 
 /** Synthetic traits: a picture of soft blobs, and a map that likes one of them. */
 

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { paintDifference } from "../src/core/difference";
-import { Pointed } from "../src/view/picture/pointer";
 import { FakeModel, FILL, HEIGHT, RGB, sceneOf, settle, show, traits, WIDTH } from "./fake";
 import type { Shown } from "./fake";
 
@@ -315,16 +314,5 @@ describe("the pointer", () => {
     expect([inA.hidden, inB.hidden, inA.style.left, inA.style.top]).toEqual([false, true, "87.5%", "25%"]);
     other.dispatchEvent(new PointerEvent("pointerleave"));
     expect([inA.hidden, inB.hidden, view.one(".camwidget-compare-readout").textContent]).toEqual([true, true, ""]);
-  });
-
-  it("tells only of other pixels", () => {
-    const pointed = new Pointed();
-    let told = 0;
-    pointed.listen(() => (told += 1));
-    pointed.set({ x: 1, y: 2 });
-    pointed.set({ x: 1, y: 2 });
-    pointed.set(null);
-    pointed.set(null);
-    expect([told, pointed.point]).toEqual([2, null]);
   });
 });

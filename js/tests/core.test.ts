@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { bytes, uint16 } from "../src/core/bytes";
-import { expandCells, nearestCell } from "../src/core/cells";
 import { emphasis, gradient, GREY } from "../src/core/colormap";
 import { Compositor } from "../src/core/compositor";
 import type { Heat, Look } from "../src/core/compositor";
-import { multiply, threshold } from "../src/core/rule";
+import { expandCells, nearestCell } from "../src/core/interpolation";
+import { multiply, threshold } from "../src/core/maskingRule";
+import { bytes, uint16 } from "../src/core/parse";
 
 const SIZE = 4 * 3;
 const rgb = Uint8Array.from({ length: SIZE * 3 }, (_, i) => (i * 37 + 11) % 256);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { float32 } from "../src/core/bytes";
-import { enlarge, toBytes } from "../src/core/enlarge";
-import type { Grid } from "../src/core/enlarge";
+import { enlarge, toBytes } from "../src/core/interpolation";
+import type { Grid } from "../src/core/interpolation";
+import { float32 } from "../src/core/parse";
 
 /** The same cells that torch was given. */
 function grid(rows: number, columns: number): Grid {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { Context } from "../src/view/context";
-import { followPicture } from "../src/view/host/followThumbnail";
+import { followPicture } from "../src/view/host/pictureNavigation";
 import { FakeModel, settle, traits } from "./fake";
 
 afterEach(() => document.body.replaceChildren());

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { enlarge, enlargeAt } from "../src/core/enlarge";
-import { Pointed } from "../src/view/picture/pointer";
+import { enlarge, enlargeAt } from "../src/core/interpolation";
 import { FakeModel, HEIGHT, sceneOf, settle, show, traits, WIDTH } from "./fake";
 import type { Shown } from "./fake";
 
@@ -17,16 +16,6 @@ describe("one pixel of an enlarged grid", () => {
       expect(each).toEqual(all);
     },
   );
-});
-
-describe("what is pointed at", () => {
-  it("is told once, until it is another", () => {
-    const pointed = new Pointed();
-    const seen: unknown[] = [];
-    pointed.listen(() => seen.push(pointed.point));
-    for (const point of [{ x: 1, y: 2 }, { x: 1, y: 2 }, { x: 1, y: 3 }, null, null]) pointed.set(point);
-    expect(seen).toEqual([{ x: 1, y: 2 }, { x: 1, y: 3 }, null]);
-  });
 });
 
 function floats(...values: number[]): DataView {

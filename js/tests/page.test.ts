@@ -3,7 +3,7 @@ import { Archive } from "../src/page/archive";
 import type { Place } from "../src/page/archive";
 import type { Data } from "../src/page/data";
 import { PageModel } from "../src/page/model";
-import { pageView } from "../src/page/page";
+import { pageView } from "../src/page/pageView";
 import type { Values } from "../src/view/model";
 import type { SyncedTraits } from "../src/view/syncedTraits";
 import { settle } from "./fake";

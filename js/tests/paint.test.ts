@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { Compositor } from "../src/core/compositor";
 import { GREY } from "../src/core/colormap";
-import { area, border, covered, decode, draw, encode, unpackBits } from "../src/core/paint";
+import { Compositor } from "../src/core/compositor";
+import { area, border, covered, decode, draw, encode, unpackBits } from "../src/core/userMask";
 import { FakeModel, FILL, HEIGHT, RGB, sceneOf, settle, show, traits, WIDTH } from "./fake";
 import type { Shown } from "./fake";
 

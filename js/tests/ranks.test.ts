@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { enlarge } from "../src/core/enlarge";
-import { rankLevels } from "../src/core/ranks";
-import { threshold } from "../src/core/rule";
+import { enlarge } from "../src/core/interpolation";
+import { rankLevels, threshold } from "../src/core/maskingRule";
 
 /** FNV-1a, to compare fifty thousand numbers with one. */
 function hash(data: Uint8Array): number {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { fromTone, toneBytes, toneMapped } from "../src/core/tone";
+import { fromTone, toneBytes, toneMapped } from "../src/core/toneMapping";
 import { FakeModel, HEIGHT, show, traits, WIDTH } from "./fake";
 
 afterEach(() => document.body.replaceChildren());

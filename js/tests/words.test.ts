@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fixed, readings, signed } from "../src/core/digits";
+import { fixed, readings, signed } from "../src/core/numberFormat";
 import { note, pickedSentence, sentence } from "../src/page/words";
 import type { Masked } from "../src/page/words";
 import said from "./kernel/said.json";

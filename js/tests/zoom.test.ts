@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { moved, revealing, seen, WHOLE, zoomed } from "../src/core/lens";
+import { moved, revealing, seen, WHOLE, zoomed } from "../src/core/viewport";
 import { FakeModel, sceneOf, settle, show, traits } from "./fake";
 import type { Shown } from "./fake";
 

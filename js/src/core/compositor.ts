@@ -1,8 +1,7 @@
-import { expandCells } from "./cells";
-import { blendTable, COLORMAP_BYTES, fillBlendTable, GREY } from "./colormap";
-import { fromRgb, OPAQUE, pack } from "./rgba";
-import { multiply, threshold } from "./rule";
-import type { Mode } from "./rule";
+import { blendTable, COLORMAP_BYTES, fillBlendTable, fromRgb, GREY, OPAQUE, pack } from "./colormap";
+import { expandCells } from "./interpolation";
+import { multiply, threshold } from "./maskingRule";
+import type { Mode } from "./maskingRule";
 
 export interface Picture {
   readonly width: number;

@@ -1,5 +1,4 @@
-import { blendTable, COLORMAP_BYTES, GREY } from "./colormap";
-import { OPAQUE } from "./rgba";
+import { blendTable, COLORMAP_BYTES, GREY, OPAQUE, setBlend } from "./colormap";
 
 /** What there is to be subtracted: two maps of one picture, one byte a pixel. */
 export interface Pair {
@@ -28,12 +27,7 @@ function differenceTable(given: Uint8Array, opacity: number): ReturnType<typeof 
   const colors = given.length === COLORMAP_BYTES ? given : GREY;
   const table = blendTable(511);
   for (let at = 0; at < 511; at++) {
-    const color = 3 * (at >> 1);
-    const weight = Math.round(256 * opacity * strength(Math.abs(at - 255) / 255));
-    table.stay[at] = 256 - weight;
-    // Half a unit beforehand, so that the later shift rounds.
-    table.redBlue[at] = ((colors[color + 2]! << 16) | colors[color]!) * weight + 0x800080;
-    table.green[at] = colors[color + 1]! * weight + 0x80;
+    setBlend(table, at, colors, at >> 1, Math.round(256 * opacity * strength(Math.abs(at - 255) / 255)));
   }
   return table;
 }

@@ -1,5 +1,5 @@
 import { numbers } from "../core/parse";
-import { svg } from "../view/dom/svg";
+import { svg } from "../view/dom/dom";
 import { trait, watch } from "../view/model";
 import type { Model } from "../view/model";
 import { quantity, rows } from "../view/traits";

@@ -1,8 +1,7 @@
-import { decimals, fixed, signed } from "../core/digits";
-import type { Quantity } from "../core/digits";
+import { decimals, fixed, signed, unitSuffix } from "../core/numberFormat";
+import type { Quantity } from "../core/numberFormat";
 import { numbers } from "../core/parse";
-import { setAttribute } from "../view/dom/dom";
-import { svg } from "../view/dom/svg";
+import { setAttribute, svg } from "../view/dom/dom";
 import { portion, trait, watch } from "../view/model";
 import type { Model } from "../view/model";
 import { quantity, rows } from "../view/traits";
@@ -85,7 +84,7 @@ function describe(name: string, curve: Curve, chosen: number, measured: Quantity
     const value = curve[Math.round(((curve.length - 1) * percents) / 100)]![chosen]!;
     return `${measured === null ? fixed(value, 2) : signed(value, decimals(value))} at ${percents} %`;
   });
-  if (measured !== null) return `${name}${measured.unit === "" ? "" : ` in ${measured.unit}`}: ${quarters.join(", ")}`;
+  if (measured !== null) return `${name}${unitSuffix(measured, " in ")}: ${quarters.join(", ")}`;
   return `Probability of ${name}: ${quarters.join(", ")}`;
 }
 

@@ -1,4 +1,4 @@
-import type { Mode } from "../core/rule";
+import type { Mode } from "../core/maskingRule";
 import type { Place } from "./archive";
 
 /** What camwidget/export/page.py writes. The page's own file is the only source of it. */

@@ -3,7 +3,7 @@ import { Archive } from "./archive";
 import { FORMAT } from "./data";
 import type { Data } from "./data";
 import { PageModel } from "./model";
-import { pageView } from "./page";
+import { pageView } from "./pageView";
 
 /** Builds the page from the data beside this script. */
 async function open(): Promise<void> {

@@ -1,7 +1,8 @@
-import { enlarge, toBytes } from "../core/enlarge";
-import type { Grid } from "../core/enlarge";
-import { rankLevels } from "../core/ranks";
-import { toneBytes } from "../core/tone";
+import { peakOf } from "../core/geometry";
+import { enlarge, toBytes } from "../core/interpolation";
+import type { Grid } from "../core/interpolation";
+import { rankLevels } from "../core/maskingRule";
+import { toneBytes } from "../core/toneMapping";
 import type { Archive } from "./archive";
 import type { Data } from "./data";
 
@@ -60,7 +61,7 @@ export class Maps {
       return number === undefined ? [] : [{ index, name, number, ...this.inProportion(number) }];
     });
     if (found.length > 1 && found.every(({ number }) => number === found[0]!.number)) return [];
-    const most = found.reduce((high, { cells }) => cells.reduce((peak, value) => Math.max(peak, value), high), 0) || 1;
+    const most = peakOf(found.map(({ cells }) => peakOf(cells))) || 1;
     return found.map(({ index, name, rows, columns, cells }) => ({
       index, name, rows, columns, cells: new Uint8Array(cells.map((value) => value / most).buffer),
     }));
@@ -70,7 +71,7 @@ export class Maps {
   private inProportion(number: number): Grid {
     const { rounded, peak } = this.data.grids[number]!;
     const grid = this.grid(number);
-    const step = rounded ? peak / (grid.cells.reduce((high, value) => Math.max(high, value), 0) || 1) : 1;
+    const step = rounded ? peak / (peakOf(grid.cells) || 1) : 1;
     return { ...grid, cells: grid.cells.map((value) => value * step) };
   }
 
@@ -113,6 +114,6 @@ export class Maps {
 
 /** Divided by its maximum, which may make two numbers one: these are what the kernel ranks. */
 function unit(map: Float32Array): Float32Array {
-  const peak = map.reduce((most, value) => Math.max(most, value), 0);
+  const peak = peakOf(map);
   return peak > 0 ? map.map((value) => Math.min(1, fround(value / peak))) : map;
 }

@@ -1,8 +1,9 @@
-import { DEFAULTS } from "../view/syncedTraits";
+import { peakOf } from "../core/geometry";
+import type { Mode } from "../core/maskingRule";
 import { number, text, unit } from "../core/parse";
-import type { Mode } from "../core/rule";
 import type { Model, Values } from "../view/model";
 import { Store } from "../view/store";
+import { DEFAULTS } from "../view/syncedTraits";
 import type { SyncedTraits } from "../view/syncedTraits";
 import { mode, quantity } from "../view/traits";
 import type { Archive } from "./archive";
@@ -180,7 +181,7 @@ export class PageModel extends Store implements Model {
       const grid = this.at({ ...shown, row });
       return grid === undefined ? null : this.maps.enlarged(grid);
     });
-    const most = maps.reduce((high, map) => map?.reduce((peak, value) => Math.max(peak, value), high) ?? high, 0);
+    const most = peakOf(maps.map((map) => peakOf(map ?? [])));
     const entries = classes
       .map(({ index, name }, row) => ({ index, name, value: (maps[row]?.[y * scene.width + x] ?? 0) / (most || 1) }))
       .filter(({ value }) => value >= FAINT)

@@ -1,6 +1,6 @@
-import { decimals, fixed, rounded, signed } from "../core/digits";
-import type { Quantity } from "../core/digits";
-import type { Mode } from "../core/rule";
+import type { Mode } from "../core/maskingRule";
+import { decimals, fixed, rounded, signed, unitSuffix } from "../core/numberFormat";
+import type { Quantity } from "../core/numberFormat";
 
 /** What camwidget/widget/view/synced_traits/messages.py says, word for word: change both or neither. A test compares them. */
 
@@ -57,11 +57,11 @@ function effect(before: number, after: number, it: string): string {
 }
 
 /** What became of a quantity. Both numbers have as many digits. */
-function moved({ unit }: Quantity) {
+function moved(quantity: Quantity) {
   return (before: number, after: number, it: string): string => {
     const digits = decimals(before, after);
     const [first, second] = [signed(before, digits), signed(after, digits)];
-    const of = unit === "" ? "" : ` ${unit}`;
+    const of = unitSuffix(quantity, " ");
     if (first === second) return `leaves ${it} at ${first}${of}.`;
     return `${after > before ? "raises" : "lowers"} ${it} from ${first} to ${second}${of}.`;
   };

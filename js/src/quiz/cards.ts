@@ -1,5 +1,4 @@
-import { bytes } from "../core/bytes";
-import { fields, list, numbers, text } from "../core/parse";
+import { bytes, fields, list, numbers, text } from "../core/parse";
 
 /** The synced questions, read defensively, as `view/traits.ts` reads the explorer's. `widget/view/quiz_cards.py` writes them. */
 

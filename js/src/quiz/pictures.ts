@@ -1,5 +1,4 @@
-import { make } from "../view/dom/dom";
-import { line, overlay } from "../view/dom/svg";
+import { line, make, overlay } from "../view/dom/dom";
 import type { Outline, Picture } from "./cards";
 
 /** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */

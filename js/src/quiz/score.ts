@@ -1,3 +1,4 @@
+import { fixed } from "../core/numberFormat";
 import { button, make } from "../view/dom/dom";
 import { MARK, WORD } from "./cards";
 import type { Game } from "./game";
@@ -34,9 +35,9 @@ function means(game: Game): HTMLElement[] {
 }
 
 function signed(value: number): string {
-  const digits = Math.abs(value).toFixed(2);
-  if (Number(digits) === 0) return "0.00";
-  return `${value < 0 ? "−" : "+"}${digits}`;
+  const size = fixed(Math.abs(value), 2);
+  if (Number(size) === 0) return size;
+  return `${value < 0 ? "−" : "+"}${size}`;
 }
 
 /** A question in one line, to be opened again. */

@@ -1,10 +1,11 @@
 import { texts } from "../core/parse";
+import { fillLabel, SLOW } from "../view/controls/methodChips";
 import { button, fit, make, setAttribute, setText } from "../view/dom/dom";
-import { fillLabel, SLOW } from "../view/dom/radioGroup";
 import { OWN_KEYS } from "../view/host/compat";
 import { watch, write } from "../view/model";
-import { choices } from "./traits";
-import type { Choice, TableModel } from "./traits";
+import { methods } from "../view/traits";
+import type { Method } from "../view/traits";
+import type { TableModel } from "./traits";
 
 /** What is chosen of methods or metrics in one line; opened, all of them as buttons, group by group. */
 export class Chooser {
@@ -44,7 +45,7 @@ export class Chooser {
   }
 
   private update(): void {
-    const all = choices(this.model.get(this.all));
+    const all = methods(this.model.get(this.all));
     const chosen = new Set(texts(this.model.get(this.chosen)));
     const usable = all.filter(({ reason }) => reason === null);
     const taken = usable.filter(({ name }) => chosen.has(name));
@@ -74,7 +75,7 @@ export class Chooser {
   }
 }
 
-function show(chip: HTMLElement | undefined, { name, label, tip, reason, slow }: Choice, chosen: boolean): void {
+function show(chip: HTMLElement | undefined, { name, label, tip, reason, slow }: Method, chosen: boolean): void {
   if (chip === undefined) return;
   chip.dataset["name"] = name;
   chip.title = reason !== null ? `Not here: ${reason}` : slow ? `${tip} – ${SLOW}` : tip;

@@ -1,9 +1,9 @@
+/** The table of scores: rows are methods, columns metrics; a head sorts, a row is picked. */
 import { text } from "../core/parse";
 import { button, fit, make, setAttribute, setText } from "../view/dom/dom";
 import { watch, write } from "../view/model";
-import { direction, sorted, turned } from "./sort";
 import { columns, order, rows } from "./traits";
-import type { Cell, Column, Order, Row, TableModel } from "./traits";
+import type { Better, Cell, Column, Order, Row, TableModel } from "./traits";
 
 /** Of what they are, and the scores: a row a method, a column a metric. A head sorts, a row shows its method's map. */
 export class ScoreGrid {
@@ -99,4 +99,28 @@ function fillCell(place: HTMLElement | undefined, cell: Cell | undefined): void 
   // In full: two numbers that read the same may differ.
   const value = cell.value === null ? "" : String(Number(cell.value.toPrecision(6)));
   place.title = cell.note !== "" ? cell.note : cell.best ? `${value}, the best of this column` : value;
+}
+
+/** The rows with the best of a column first, or last; those without a number at the end either way. */
+export function sorted(rows: readonly Row[], columns: readonly Column[], order: Order): readonly Row[] {
+  const at = columns.findIndex(({ name }) => name === order.column);
+  const column = columns[at];
+  if (column === undefined) return rows;
+  const sign = (column.better === "lower" ? 1 : -1) * (order.reverse ? -1 : 1);
+  const value = (row: Row): number | null => row.cells[at]?.value ?? null;
+  return [...rows].sort((a, b) => {
+    const [one, other] = [value(a), value(b)];
+    if (one === null || other === null) return Number(one === null) - Number(other === null);
+    return sign * (one - other);
+  });
+}
+
+/** What a click on a column's head leads to: its best first, then its worst, and so on. */
+export function turned(order: Order, column: string): Order {
+  return { column, reverse: column !== "" && order.column === column && !order.reverse };
+}
+
+/** As ARIA says it: by value, not by what is best. */
+export function direction(better: Better, reverse: boolean): "ascending" | "descending" {
+  return (better === "lower") === reverse ? "descending" : "ascending";
 }

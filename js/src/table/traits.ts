@@ -5,17 +5,6 @@ import type { Fields } from "../core/parse";
 import type { Model } from "../view/model";
 import type { ScoreTableTraits } from "./syncedTraits";
 
-/** A method or a metric that can be chosen. */
-export interface Choice {
-  readonly name: string;
-  readonly label: string;
-  readonly group: string;
-  readonly tip: string;
-  /** Why it cannot be had here; null when it can. */
-  readonly reason: string | null;
-  readonly slow: boolean;
-}
-
 export type Better = "higher" | "lower";
 
 /** A metric as the head of a column. */
@@ -51,13 +40,6 @@ export interface Order {
 
 /** The table's model, with its own synced traits. */
 export type TableModel = Model<ScoreTableTraits>;
-
-export function choices(value: unknown): readonly Choice[] {
-  return list(value).map(fields).map(({ name, label, group, tip, reason, slow }) => ({
-    name: text(name), label: text(label, text(name)), group: text(group), tip: text(tip),
-    reason: typeof reason === "string" ? reason : null, slow: slow === true,
-  }));
-}
 
 export function columns(value: unknown): readonly Column[] {
   return list(value).map(fields).map(({ name, label, tip, better }) => ({

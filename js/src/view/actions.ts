@@ -1,4 +1,4 @@
-import { texts } from "../core/parse";
+import { clamp, texts } from "../core/parse";
 import type { Context } from "./context";
 import { trait } from "./model";
 import { methods, mode, rows } from "./traits";
@@ -8,7 +8,7 @@ import { methods, mode, rows } from "./traits";
 export function nudgeFraction(context: Context, percents: number): void {
   if (mode(context.model.get("mode")) === "multiply") return;
   const next = Math.round(100 * context.fraction()) + percents;
-  context.write({ fraction: Math.min(100, Math.max(0, next)) / 100 });
+  context.write({ fraction: clamp(next, 0, 100) / 100 });
 }
 
 export function stepPicture(context: Context, by: number): void {

@@ -1,7 +1,8 @@
+import type { Point } from "../core/geometry";
+import { Observable } from "./listeners";
 import { portion, watch, write } from "./model";
 import type { Model, TraitName } from "./model";
 import { Scrub } from "./picture/layerPreview";
-import { Pointed } from "./picture/pointer";
 import type { SyncedTraits } from "./syncedTraits";
 
 let views = 0;
@@ -10,11 +11,11 @@ let views = 0;
 export class Context {
   private readonly prefix = `camwidget-${++views}`;
 
-  private owner = "";
-  private readonly owned: (() => void)[] = [];
+  /** The pixel of the picture that the pointer or the marker is on; null: none. */
+  readonly hover = new Observable<Point | null>(null, (a, b) => a?.x === b?.x && a?.y === b?.y);
 
-  /** The pixel of the picture that the pointer is on. */
-  readonly hover = new Pointed();
+  /** The name of the tool that the pointer belongs to on the picture, or "" where it asks and pans. */
+  readonly tool = new Observable("");
 
   /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
   fraction = (): number => portion(this.model, "fraction");
@@ -33,21 +34,6 @@ export class Context {
     readonly live = true,
   ) {
     this.scrub = new Scrub(this);
-  }
-
-  /** Whose the pointer is on the picture: a tool's name, or "" where it asks and pans. */
-  get tool(): string {
-    return this.owner;
-  }
-
-  set tool(name: string) {
-    this.owner = name;
-    for (const update of this.owned) update();
-  }
-
-  /** Calls `update` whenever the pointer is another's. */
-  onTool(update: () => void): void {
-    this.owned.push(update);
   }
 
   id(name: string): string {

@@ -67,3 +67,23 @@ export function watch<Traits extends object>(
   }
   update();
 }
+
+/** What a host gives to a module of anywidget. */
+interface Props<Traits extends object> {
+  readonly model: Model<Traits>;
+  readonly el: HTMLElement;
+  /** Aborted when the view goes; hosts that do not know it call the returned function. */
+  readonly signal?: AbortSignal;
+}
+
+/** A module as anywidget expects it, from a function that builds a view and removes it when its signal aborts. */
+export function widgetModule<Traits extends object>(mount: (model: Model<Traits>, el: HTMLElement, signal: AbortSignal) => void) {
+  return {
+    render({ model, el, signal }: Props<Traits>): () => void {
+      const life = new AbortController();
+      signal?.addEventListener("abort", () => life.abort(), { once: true });
+      mount(model, el, life.signal);
+      return () => life.abort();
+    },
+  };
+}

@@ -1,10 +1,11 @@
 /** A model's traits and listeners without a kernel: what the offline page, the harness and the tests build on. */
+import { Listeners } from "./listeners";
 import type { NameOf, Values } from "./model";
 import type { SyncedTraits } from "./syncedTraits";
 
 export class Store<Traits extends object = SyncedTraits> {
   readonly state: { [Name in keyof Traits]?: unknown };
-  private readonly listeners = new Map<string, Set<() => void>>();
+  private readonly listeners = new Map<string, Listeners>();
 
   constructor(state: Values<Traits> = {}) {
     this.state = { ...state };
@@ -26,8 +27,9 @@ export class Store<Traits extends object = SyncedTraits> {
   }
 
   on(event: string, callback: () => void): void {
-    const callbacks = this.listeners.get(event) ?? new Set();
-    this.listeners.set(event, callbacks.add(callback));
+    const listeners = this.listeners.get(event) ?? new Listeners();
+    this.listeners.set(event, listeners);
+    listeners.add(callback);
   }
 
   off(event: string, callback: () => void): void {
@@ -35,7 +37,7 @@ export class Store<Traits extends object = SyncedTraits> {
   }
 
   emit(event: string): void {
-    for (const callback of [...(this.listeners.get(event) ?? [])]) callback();
+    this.listeners.get(event)?.notify();
   }
 
   /** The number of registered callbacks. */

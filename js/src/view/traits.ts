@@ -1,11 +1,13 @@
-import { bytes, float32, uint16 } from "../core/bytes";
-import type { Heat, Picture } from "../core/compositor";
-import type { Quantity } from "../core/digits";
-import type { Grid } from "../core/enlarge";
-import { unpackBits } from "../core/paint";
-import { fields, flag, list, number, numbers, text, texts, unit } from "../core/parse";
+import { GREY } from "../core/colormap";
+import type { Heat, Look, Picture } from "../core/compositor";
+import type { Grid } from "../core/interpolation";
+import type { Mode } from "../core/maskingRule";
+import type { Quantity } from "../core/numberFormat";
+import { bytes, fields, flag, float32, list, number, numbers, text, texts, uint16, unit } from "../core/parse";
 import type { Fields } from "../core/parse";
-import type { Mode } from "../core/rule";
+import { unpackBits } from "../core/userMask";
+import { portion, trait } from "./model";
+import type { Model } from "./model";
 
 /**
  * The synced traits, read defensively: anything missing or malformed counts as "not there yet",
@@ -402,4 +404,14 @@ export function filled(value: unknown, of: Scene): Filled | null {
   const hole = unpackBits(packed, of.width * of.height);
   if (hole === null || rgb.length !== 3 * hole.reduce((sum, one) => sum + one, 0)) return null;
   return { scene: of.id, baseline: text(from["baseline"]), hole, rgb };
+}
+
+/** How maps are drawn, as the traits say. */
+export function lookOf(model: Model): Look {
+  return {
+    overlay: trait(model, "overlay"),
+    opacity: portion(model, "opacity"),
+    cells: trait(model, "cells"),
+    colors: byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GREY,
+  };
 }

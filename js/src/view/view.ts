@@ -1,11 +1,10 @@
 import { Brush } from "./brush/brush";
 import { Comparing } from "./comparison/comparison";
 import { Context } from "./context";
-import { classList } from "./controls/classList";
+import { classList, firstNowRow } from "./controls/classList";
 import { Search } from "./controls/classSearch";
 import { curveHead, curveNames, errorLine, sentence, status } from "./controls/curveHeading";
 import { keepTool } from "./controls/exportTool";
-import { firstNowRow } from "./controls/firstNow";
 import { Help } from "./controls/helpPanel";
 import { Play } from "./controls/layerPlayback";
 import { layerPicker } from "./controls/layerSlider";
@@ -18,19 +17,17 @@ import { make } from "./dom/dom";
 import { toolbar } from "./dom/toolbar";
 import type { Tool } from "./dom/toolbar";
 import { Connection } from "./host/connection";
-import { alone } from "./host/fallbackControls";
-import { followPicture } from "./host/followThumbnail";
 import { keepFocus, makePanelsAccessible } from "./host/keyboardFocus";
-import { largeTool } from "./host/largeMode";
-import { narrow } from "./host/layout";
+import { largeTool, narrow } from "./host/layout";
+import { alone, followPicture } from "./host/pictureNavigation";
 import { keyboard } from "./keyboard";
 import type { Model } from "./model";
 import { HerePopover } from "./picture/classProbe";
 import { Contour } from "./picture/contours";
-import { waiting } from "./picture/pending";
+import { truthLine } from "./picture/outlines";
+import { waiting } from "./picture/progress";
 import { reading } from "./picture/readout";
 import { Stage } from "./picture/stage";
-import { truthLine } from "./picture/truthOutlines";
 import { Zoom } from "./picture/zoom";
 
 /**

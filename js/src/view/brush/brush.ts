@@ -1,16 +1,19 @@
-import { HIDDEN, KEPT } from "../../core/paint";
-import type { Shade, Spot } from "../../core/paint";
+import { pixelCenter } from "../../core/geometry";
+import type { Point, Position } from "../../core/geometry";
+import { HIDDEN, KEPT } from "../../core/userMask";
+import type { Shade } from "../../core/userMask";
 import type { Context } from "../context";
-import { button, make, setAttribute, setText } from "../dom/dom";
-import { rove } from "../dom/rovingTabindex";
+import { button, labeledLine, make, placeAt, setAttribute, setText } from "../dom/dom";
+import { RadioGroup } from "../dom/radioGroup";
+import type { RadioChoice } from "../dom/radioGroup";
 import type { Tool } from "../dom/toolbar";
 import { OWN_KEYS } from "../host/compat";
-import type { Point, Stage } from "../picture/stage";
+import type { Stage } from "../picture/stage";
 
-const SHADES: readonly { readonly shade: Shade; readonly label: string; readonly title: string }[] = [
-  { shade: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
-  { shade: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
-  { shade: 0, label: "erase", title: "Take paint away: the slider decides again (x for the next)" },
+const SHADES: readonly RadioChoice<Shade>[] = [
+  { value: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
+  { value: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
+  { value: 0, label: "erase", title: "Take paint away: the slider decides again (x for the next)" },
 ];
 
 /** What moves by keys, for those without a pointer. */
@@ -25,14 +28,14 @@ export class Brush implements Tool {
   readonly buttons: readonly HTMLElement[];
   readonly drawer: HTMLElement;
   private readonly opener: HTMLButtonElement;
-  private readonly radios: readonly HTMLButtonElement[];
+  private readonly shades: RadioGroup<Shade>;
   private readonly size: HTMLInputElement;
   private readonly ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
   private readonly reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
   private readonly wiper: HTMLButtonElement;
   private shade: Shade = HIDDEN;
   /** Where the brush was last, for a straight line from there. */
-  private last: Spot | null = null;
+  private last: Position | null = null;
   private pointer: number | null = null;
   private sized = false;
   /** What the picture says under a resting pointer, which would lie over the brush. */
@@ -51,7 +54,10 @@ export class Brush implements Tool {
     );
     this.opener.addEventListener("click", () => this.toggle(), { signal });
     this.buttons = [this.opener];
-    this.radios = SHADES.map((one) => this.radio(one));
+    this.shades = new RadioGroup(
+      "camwidget-shades", { "aria-label": "What the brush does" }, SHADES, ({ label }) => label,
+      (shade) => this.choose(shade), signal,
+    );
     this.size = make("input", "camwidget-range camwidget-brush-size", {
       type: "range", min: 1, max: 100, step: 1, "aria-label": "Size of the brush, in pixels of the picture",
       title: "Size of the brush, in pixels of the picture ({ and })", ...OWN_KEYS,
@@ -68,7 +74,7 @@ export class Brush implements Tool {
   }
 
   get isOn(): boolean {
-    return this.context.tool === "paint";
+    return this.context.tool.value === "paint";
   }
 
   toggle(): void {
@@ -80,7 +86,7 @@ export class Brush implements Tool {
   stop(): boolean {
     if (!this.isOn) return false;
     this.lift();
-    this.context.tool = "";
+    this.context.tool.set("");
     this.shown();
     return true;
   }
@@ -88,8 +94,8 @@ export class Brush implements Tool {
   /** The next of hide, keep and erase. */
   cycle(): void {
     if (!this.isOn) return;
-    const now = SHADES.findIndex(({ shade }) => shade === this.shade);
-    this.choose(SHADES[(now + 1) % SHADES.length]!.shade);
+    const now = SHADES.findIndex(({ value }) => value === this.shade);
+    this.choose(SHADES[(now + 1) % SHADES.length]!.value);
   }
 
   /** A quarter larger or smaller, a pixel at least. */
@@ -105,7 +111,7 @@ export class Brush implements Tool {
     return {
       move: (right, down) => {
         of.move(right, down);
-        if (this.isOn && of.point !== null) this.place(middle(of.point));
+        if (this.isOn && of.point !== null) this.place(pixelCenter(of.point));
       },
       askAtMarker: () => {
         if (!this.isOn) {
@@ -113,12 +119,12 @@ export class Brush implements Tool {
           return;
         }
         if (of.point === null) of.move(0, 0);
-        if (of.point !== null) this.dab(middle(of.point));
+        if (of.point !== null) this.dab(pixelCenter(of.point));
       },
     };
   }
 
-  private dab(spot: Spot): void {
+  private dab(spot: Position): void {
     this.stage.painted.begin();
     this.stroke(spot, spot);
     this.stage.painted.end();
@@ -127,7 +133,7 @@ export class Brush implements Tool {
   }
 
   private start(): void {
-    this.context.tool = "paint";
+    this.context.tool.set("paint");
     this.shown();
     this.stage.focus();
   }
@@ -149,27 +155,13 @@ export class Brush implements Tool {
   }
 
   private build(): HTMLElement {
-    const { context } = this;
-    const group = make(
-      "div",
-      "camwidget-shades",
-      { role: "radiogroup", "aria-label": "What the brush does" },
-      ...this.radios,
-    );
-    rove(group, context.signal);
     return make(
       "div",
       "camwidget-paint",
       { role: "group", "aria-label": "Paint", hidden: true },
-      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Brush"), group, this.wiper),
-      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Size"), this.size, this.reading),
+      labeledLine("Brush", this.shades.element, this.wiper),
+      labeledLine("Size", this.size, this.reading),
     );
-  }
-
-  private radio({ shade, label, title }: (typeof SHADES)[number]): HTMLButtonElement {
-    const made = button("camwidget-button camwidget-radio", { role: "radio", title, "data-name": label }, label);
-    made.addEventListener("click", () => this.choose(shade), { signal: this.context.signal });
-    return made;
   }
 
   /** At first an eighth of the picture; at most half of it. */
@@ -187,17 +179,13 @@ export class Brush implements Tool {
   private show(): void {
     const { painted } = this.stage;
     const { size, shade, ring } = this;
-    this.radios.forEach((made, at) => {
-      const chosen = SHADES[at]!.shade === shade;
-      setAttribute(made, "aria-checked", String(chosen));
-      made.tabIndex = chosen ? 0 : -1;
-    });
+    this.shades.update(shade);
     const low = Number(size.min);
     size.style.setProperty("--camwidget-filled", String((Number(size.value) - low) / (Number(size.max) - low)));
     setAttribute(size, "aria-valuetext", `${size.value} pixels`);
     setText(this.reading, `${size.value}\u00a0px`);
     ring.style.width = `${(100 * Number(size.value)) / Math.max(1, painted.width)}%`;
-    ring.dataset["shade"] = SHADES.find((one) => one.shade === shade)!.label;
+    ring.dataset["shade"] = SHADES.find(({ value }) => value === shade)!.label;
     if (!painted.isDrawing) this.wiper.disabled = painted.isEmpty;
   }
 
@@ -252,18 +240,13 @@ export class Brush implements Tool {
     this.stage.painted.end();
   }
 
-  private stroke(from: Spot, to: Spot): void {
+  private stroke(from: Position, to: Position): void {
     this.stage.painted.draw(from, to, Number(this.size.value), this.shade);
   }
 
-  private place({ x, y }: Spot): void {
+  private place({ x, y }: Position): void {
     const { width, height } = this.stage.canvas;
     this.ring.hidden = false;
-    this.ring.style.left = `${(100 * x) / width}%`;
-    this.ring.style.top = `${(100 * y) / height}%`;
+    placeAt(this.ring, { x: x / width, y: y / height });
   }
-}
-
-function middle({ x, y }: Point): Spot {
-  return { x: x + 0.5, y: y + 0.5 };
 }

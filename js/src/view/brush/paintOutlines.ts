@@ -1,8 +1,8 @@
-import { area, border, HIDDEN, KEPT } from "../../core/paint";
-import type { Shade } from "../../core/paint";
+import { area, border, HIDDEN, KEPT } from "../../core/userMask";
+import type { Shade } from "../../core/userMask";
 import type { Context } from "../context";
-import { onceAFrame } from "../dom/frame";
-import { line, overlay, svg } from "../dom/svg";
+import { line, overlay, svg } from "../dom/dom";
+import { frameTask } from "../listeners";
 import { portion, trait } from "../model";
 import type { Painted } from "./paintLayer";
 
@@ -20,7 +20,7 @@ export class Signs {
     this.context = context;
     this.painted = painted;
     this.hatch = context.id("kept");
-    painted.listen(onceAFrame(context.signal, () => this.draw()));
+    painted.listen(frameTask(context.signal, () => this.draw()).schedule);
     context.watch(["overlay", "opacity"], () => this.update());
   }
 
@@ -28,7 +28,7 @@ export class Signs {
   update(): void {
     const { model, tool } = this.context;
     const isOn = trait(model, "overlay") && portion(model, "opacity") > 0;
-    this.element.style.display = isOn || tool === "paint" ? "" : "none";
+    this.element.style.display = isOn || tool.value === "paint" ? "" : "none";
     if (this.element.childElementCount === 0) this.draw();
   }
 

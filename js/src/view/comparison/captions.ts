@@ -1,8 +1,10 @@
-import { readings } from "../../core/digits";
-import type { Quantity } from "../../core/digits";
+/** Captions and numbers of the two compared maps. */
+import { readings, unitSuffix } from "../../core/numberFormat";
+import type { Quantity } from "../../core/numberFormat";
 import { numbers, texts } from "../../core/parse";
 import type { Context } from "../context";
-import { make, setText } from "../dom/dom";
+import { numberCell, showNumbers } from "../controls/classList";
+import { fit, make, setAttribute, setText } from "../dom/dom";
 import { trait } from "../model";
 import { methods, place, quantity, rows } from "../traits";
 import { compared, DIMENSIONS, isComparing, other, otherAnswer } from "./comparedTraits";
@@ -51,8 +53,7 @@ class Caption {
     setText(this.what, said);
     this.element.title = `${this.name}: ${said}`;
     const shown = readings(masked === undefined ? [whole] : [whole, masked], measured).join(" → ");
-    const unit = measured === null || measured.unit === "" ? "" : ` ${measured.unit}`;
-    setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${shown}${unit}`);
+    setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${shown}${unitSuffix(measured, " ")}`);
   }
 }
 
@@ -73,4 +74,31 @@ function changeOf({ model }: Context): Change {
   const all = rows(model.get("rows"));
   const at = all.findIndex(({ index }) => index === target);
   return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
+}
+
+/** What B's model says of each listed class, beside A's numbers. */
+export function otherNumbers(context: Context): readonly [HTMLElement, HTMLElement] {
+  const { model } = context;
+  const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
+  const head = make("div", "camwidget-otherhead", { title: "What B's model says; – where it has no class of that name" }, badge);
+  const column = make("div", "camwidget-others", { role: "group", "aria-label": "B's numbers" });
+  context.watch(["compare", "rows", "target", "other_answer"], () => {
+    head.hidden = column.hidden = !isComparing(model);
+    if (column.hidden) {
+      column.replaceChildren();
+      return;
+    }
+    const all = rows(model.get("rows"));
+    const target = trait(model, "target");
+    const { rows: answers, quantity: measured } = otherAnswer(model);
+    const cells = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
+    all.forEach(({ index }, at) => {
+      const cell = cells[at];
+      if (cell === undefined) return;
+      const answer = answers.get(index);
+      setAttribute(cell, "data-chosen", String(index === target));
+      showNumbers(cell, answer?.whole ?? Number.NaN, answer?.masked, measured);
+    });
+  });
+  return [head, column];
 }

@@ -1,24 +1,19 @@
-import { bytes } from "../../core/bytes";
 import { GREY } from "../../core/colormap";
 import { Compositor } from "../../core/compositor";
 import { paintDifference } from "../../core/difference";
+import type { Position } from "../../core/geometry";
+import { bytes } from "../../core/parse";
 import type { Painted } from "../brush/paintLayer";
 import type { Context } from "../context";
-import { make, setAttribute } from "../dom/dom";
-import { onceAFrame } from "../dom/frame";
+import { make, placeAt, relativePosition, setAttribute } from "../dom/dom";
+import type { PointerPosition } from "../dom/dom";
+import { frameTask } from "../listeners";
 import { trait } from "../model";
 import { Fillings } from "../picture/fill";
-import { lookOf } from "../picture/mapStyle";
 import { SMALL } from "../picture/stage";
-import { mode, sceneId } from "../traits";
+import { lookOf, mode, sceneId } from "../traits";
 import type { Explanation, Scene } from "../traits";
 import type { Other } from "./comparedTraits";
-
-/** A place in a picture, from 0 to 1: the same in pictures of any size. */
-export interface Place {
-  readonly x: number;
-  readonly y: number;
-}
 
 /** A's picture and map, which a difference is of. */
 export interface Mine {
@@ -48,7 +43,7 @@ export class OtherPicture {
     private readonly painted: Painted,
   ) {
     const { model } = context;
-    this.repaint = onceAFrame(context.signal, () => this.paint());
+    this.repaint = frameTask(context.signal, () => this.paint()).schedule;
     this.fillings = new Fillings(context, "other_filled");
     this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
     this.paper = this.canvas.getContext("2d");
@@ -86,21 +81,19 @@ export class OtherPicture {
   }
 
   /** The place under a pointer; null before there is a picture. */
-  at({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Place | null {
-    const box = this.canvas.getBoundingClientRect();
-    if (box.width === 0 || box.height === 0) return null;
-    return { x: (clientX - box.left) / box.width, y: (clientY - box.top) / box.height };
+  at(pointer: PointerPosition): Position | null {
+    return relativePosition(this.canvas, pointer);
   }
 
   /** B's saliency at a place, from 0 to 1; NaN where there is none. */
-  saliency({ x, y }: Place): number {
+  saliency({ x, y }: Position): number {
     if (this.shown === null) return Number.NaN;
     const { scene, map } = this.shown;
     return valueAt(map.saliency, scene.width, Math.floor(x * scene.width), Math.floor(y * scene.height));
   }
 
   /** Marks a place, or none. */
-  mark(place: Place | null): void {
+  mark(place: Position | null): void {
     markAt(this.cross, place);
   }
 
@@ -149,9 +142,8 @@ export function crosshair(): HTMLElement {
   return make("div", "camwidget-cross", { "aria-hidden": "true", hidden: true });
 }
 
-export function markAt(cross: HTMLElement, place: Place | null): void {
+export function markAt(cross: HTMLElement, place: Position | null): void {
   cross.hidden = place === null;
   if (place === null) return;
-  cross.style.left = `${100 * place.x}%`;
-  cross.style.top = `${100 * place.y}%`;
+  placeAt(cross, place);
 }

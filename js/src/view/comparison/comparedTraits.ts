@@ -1,4 +1,4 @@
-import type { Quantity } from "../../core/digits";
+import type { Quantity } from "../../core/numberFormat";
 import { fields, flag, list, number, text } from "../../core/parse";
 import type { Model } from "../model";
 import { explanation, quantity, scene, sceneId } from "../traits";

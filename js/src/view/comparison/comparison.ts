@@ -1,5 +1,6 @@
-import { bytes } from "../../core/bytes";
 import { gradient, GREY } from "../../core/colormap";
+import { pixelAt, relativeCenter } from "../../core/geometry";
+import { bytes, clamp } from "../../core/parse";
 import type { Context } from "../context";
 import { button, make, setAttribute, setText } from "../dom/dom";
 import type { Tool } from "../dom/toolbar";
@@ -7,10 +8,9 @@ import { trait } from "../model";
 import type { Stage } from "../picture/stage";
 import type { Zoom } from "../picture/zoom";
 import { explanation, scene, sceneId } from "../traits";
-import { captions } from "./captions";
-import { otherNumbers } from "./comparedNumbers";
+import { captions, otherNumbers } from "./captions";
 import { crosshair, markAt, OtherPicture, valueAt } from "./comparedPicture";
-import type { Mine, Place } from "./comparedPicture";
+import type { Mine } from "./comparedPicture";
 import { arrangement, compared, isComparing, other, otherState } from "./comparedTraits";
 import type { Compare, Other } from "./comparedTraits";
 import { differs, firstCompare } from "./differenceDrawer";
@@ -219,7 +219,7 @@ export class Comparing {
     const frame = this.stage.frame.getBoundingClientRect();
     const plane = this.stage.plane.getBoundingClientRect();
     const cut = plane.width === 0 ? place : (frame.left + place * frame.width - plane.left) / plane.width;
-    sheet.style.clipPath = `inset(0 0 0 ${100 * Math.min(1, Math.max(0, cut))}%)`;
+    sheet.style.clipPath = `inset(0 0 0 ${100 * clamp(cut, 0, 1)}%)`;
   }
 
   /** The same place in both; over A the reading follows. */
@@ -231,7 +231,7 @@ export class Comparing {
       if (place === null || this.mine === null) return;
       this.isOnOther = true;
       const { width, height } = this.mine.scene;
-      hover.set({ x: pixel(place.x, width), y: pixel(place.y, height) });
+      hover.set(pixelAt({ x: place.x * width, y: place.y * height }, this.mine.scene));
     };
     this.stage.canvas.addEventListener("pointermove", () => (this.isOnOther = false), { signal });
     this.picture.canvas.addEventListener(
@@ -259,24 +259,15 @@ export class Comparing {
     const { mine } = this;
     const { model, hover } = this.context;
     const on = isComparing(model) && mine !== null && this.other !== null;
-    const place = on && hover.point !== null ? middle(hover.point, mine.scene) : null;
+    const place = on && hover.value !== null ? relativeCenter(hover.value, mine.scene) : null;
     const beside = arrangement(model) === "side";
     this.picture.mark(beside && !this.isOnOther ? place : null);
     markAt(this.cross, beside && this.isOnOther ? place : null);
-    if (place === null || mine === null || hover.point === null) {
+    if (place === null || mine === null || hover.value === null) {
       setText(this.readout, "");
       return;
     }
-    const a = valueAt(mine.map.saliency, mine.scene.width, hover.point.x, hover.point.y);
+    const a = valueAt(mine.map.saliency, mine.scene.width, hover.value.x, hover.value.y);
     setText(this.readout, `A ${a.toFixed(2)} · B ${this.picture.saliency(place).toFixed(2)}`);
   }
-}
-
-function pixel(part: number, size: number): number {
-  return Math.min(size - 1, Math.max(0, Math.floor(part * size)));
-}
-
-/** The middle of a pixel. */
-function middle({ x, y }: { readonly x: number; readonly y: number }, { width, height }: Mine["scene"]): Place {
-  return { x: (x + 0.5) / width, y: (y + 0.5) / height };
 }

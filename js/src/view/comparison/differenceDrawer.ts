@@ -1,8 +1,8 @@
 import { texts } from "../../core/parse";
 import type { Context } from "../context";
-import { button, make, setAttribute, setChoices, setText } from "../dom/dom";
+import { button, labeledLine, make, setChoices, setText } from "../dom/dom";
 import type { Choice } from "../dom/dom";
-import { rove } from "../dom/rovingTabindex";
+import { RadioGroup } from "../dom/radioGroup";
 import { OWN_KEYS } from "../host/compat";
 import { trait } from "../model";
 import { layers, methods, rows } from "../traits";
@@ -71,15 +71,7 @@ function differLine(context: Context): HTMLElement {
     const others = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
     setText(more, others.length === 0 ? "" : `and ${others.join(", ")}`);
   });
-  return make(
-    "div",
-    "camwidget-line",
-    {},
-    make("span", "camwidget-label", {}, "B has"),
-    dimension,
-    value,
-    more,
-  );
+  return labeledLine("B has", dimension, value, more);
 }
 
 function select(label: string, title: string): HTMLSelectElement {
@@ -88,22 +80,15 @@ function select(label: string, title: string): HTMLSelectElement {
 
 function shownLine(context: Context, off: () => void): HTMLElement {
   const { model, signal } = context;
-  const group = make("div", "camwidget-segments", { role: "radiogroup", "aria-label": "How A and B are shown" });
-  for (const name of ARRANGEMENTS) {
-    const { label, title } = SHOWN[name];
-    const made = button("camwidget-button camwidget-radio", { role: "radio", title: `${title} (v)`, "data-name": name }, label);
-    made.addEventListener("click", () => context.write({ arrangement: name }), { signal });
-    group.append(made);
-    context.watch(["arrangement"], () => {
-      const chosen = arrangement(model) === name;
-      setAttribute(made, "aria-checked", String(chosen));
-      made.tabIndex = chosen ? 0 : -1;
-    });
-  }
-  rove(group, signal);
+  const choices = ARRANGEMENTS.map((value) => ({ value, label: SHOWN[value].label, title: `${SHOWN[value].title} (v)` }));
+  const group = new RadioGroup(
+    "camwidget-segments", { "aria-label": "How A and B are shown" }, choices, ({ value }) => value,
+    (value) => context.write({ arrangement: value }), signal,
+  );
+  context.watch(["arrangement"], () => group.update(arrangement(model)));
   const end = button("camwidget-button", { title: "Compare no more" }, "off");
   end.addEventListener("click", off, { signal });
-  return make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Shown"), group, end);
+  return labeledLine("Shown", group.element, end);
 }
 
 /** The one of several that the drawer has a choice for. */

@@ -1,6 +1,7 @@
+import { percent } from "../../core/numberFormat";
+import { clamp } from "../../core/parse";
 import type { Context } from "../context";
 import { make, setAttribute } from "../dom/dom";
-import { percent } from "../dom/slider";
 import { OWN_KEYS } from "../host/compat";
 import { portion } from "../model";
 
@@ -74,15 +75,15 @@ export class Divider {
   }
 
   private follow(x: number): void {
-    const box = this.frame.getBoundingClientRect();
-    if (box.width > 0) this.set(Math.min(1, Math.max(0, (x - box.left) / box.width)));
+    const { left, width } = this.frame.getBoundingClientRect();
+    if (width > 0) this.set(clamp((x - left) / width, 0, 1));
   }
 
   private pressed(event: KeyboardEvent): void {
     const to = reached(event, 100 * this.place);
     if (to === null) return;
     event.preventDefault();
-    this.set(Math.min(100, Math.max(0, to)) / 100);
+    this.set(clamp(to, 0, 100) / 100);
     this.context.write({ divider: this.place });
   }
 

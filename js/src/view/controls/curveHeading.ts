@@ -1,4 +1,4 @@
-import type { Mode } from "../../core/rule";
+import type { Mode } from "../../core/maskingRule";
 import type { Context } from "../context";
 import { button, fit, make, setText } from "../dom/dom";
 import { trait } from "../model";

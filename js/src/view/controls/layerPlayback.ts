@@ -1,6 +1,5 @@
 import type { Context } from "../context";
-import { button, setAttribute } from "../dom/dom";
-import { svg } from "../dom/svg";
+import { button, setAttribute, svg } from "../dom/dom";
 
 /** Milliseconds that each layer is shown for. */
 const PACE = 500;

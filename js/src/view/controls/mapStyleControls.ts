@@ -2,7 +2,7 @@ import { gradient, GREY } from "../../core/colormap";
 import { fields, text } from "../../core/parse";
 import { toggleBoxes, toggleOverlay } from "../actions";
 import type { Context } from "../context";
-import { button, make, setAttribute, setChoices } from "../dom/dom";
+import { button, labeledLine, make, setAttribute, setChoices } from "../dom/dom";
 import { Range } from "../dom/slider";
 import type { Tool } from "../dom/toolbar";
 import { OWN_KEYS } from "../host/compat";
@@ -68,11 +68,8 @@ function colormap(context: Context, contour: Contour): HTMLElement {
     const name = trait(model, "colormap");
     setChoices(select, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
   });
-  return make(
-    "div",
-    "camwidget-line",
-    {},
-    make("span", "camwidget-label", {}, "Map"),
+  return labeledLine(
+    "Map",
     select,
     make(
       "span",
@@ -128,11 +125,8 @@ function opacity(context: Context, contour: Contour): HTMLElement {
     cells.disabled = product;
     overlay.disabled = product;
   });
-  return make(
-    "div",
-    "camwidget-line",
-    {},
-    make("span", "camwidget-label", {}, "Opacity"),
+  return labeledLine(
+    "Opacity",
     range.element,
     overlay,
     cells,

@@ -1,17 +1,19 @@
+import type { Mode } from "../../core/maskingRule";
+import { percent } from "../../core/numberFormat";
 import { texts } from "../../core/parse";
-import type { Mode } from "../../core/rule";
 import type { Context } from "../context";
-import { button, make, setAttribute, setChoices, setText } from "../dom/dom";
-import { rove } from "../dom/rovingTabindex";
-import { percent, Range } from "../dom/slider";
+import { make, setChoices, setText } from "../dom/dom";
+import { RadioGroup } from "../dom/radioGroup";
+import type { RadioChoice } from "../dom/radioGroup";
+import { Range } from "../dom/slider";
 import { OWN_KEYS } from "../host/compat";
 import { portion, trait } from "../model";
 import { mode } from "../traits";
 
-const MODES: readonly { readonly mode: Mode; readonly label: string; readonly title: string }[] = [
-  { mode: "remove", label: "remove", title: "Replace the pixels with the most evidence by the fill" },
-  { mode: "keep", label: "keep", title: "Keep the pixels with the most evidence, replace all others" },
-  { mode: "multiply", label: "× map", title: "Multiply the picture by the map" },
+const MODES: readonly RadioChoice<Mode>[] = [
+  { value: "remove", label: "remove", title: "Replace the pixels with the most evidence by the fill" },
+  { value: "keep", label: "keep", title: "Keep the pixels with the most evidence, replace all others" },
+  { value: "multiply", label: "× map", title: "Multiply the picture by the map" },
 ];
 
 /**
@@ -63,29 +65,16 @@ export function maskRow(context: Context, repaint: () => void): HTMLElement {
 
 function modes(context: Context): HTMLElement {
   const { model, signal } = context;
-  const group = make("div", "camwidget-segments", {
-    role: "radiogroup",
-    "aria-labelledby": context.id("mask"),
+  const group = new RadioGroup(
+    "camwidget-segments", { "aria-labelledby": context.id("mask") }, MODES, ({ value }) => value,
+    (value) => context.write({ mode: value }), signal,
+  );
+  context.watch(["mode", "modes"], () => {
+    // A page without a kernel names those that were computed.
+    const known = texts(model.get("modes"));
+    group.update(mode(model.get("mode")), (value) => known.length === 0 || known.includes(value));
   });
-  for (const choice of MODES) {
-    const made = button(
-      "camwidget-button camwidget-radio",
-      { role: "radio", title: choice.title, "data-name": choice.mode },
-      choice.label,
-    );
-    made.addEventListener("click", () => context.write({ mode: choice.mode }), { signal });
-    group.append(made);
-    context.watch(["mode", "modes"], () => {
-      // A page without a kernel names those it has the answers for.
-      const known = texts(model.get("modes"));
-      made.hidden = known.length > 0 && !known.includes(choice.mode);
-      const chosen = mode(model.get("mode")) === choice.mode;
-      setAttribute(made, "aria-checked", String(chosen));
-      made.tabIndex = chosen ? 0 : -1;
-    });
-  }
-  rove(group, signal);
-  return group;
+  return group.element;
 }
 
 function fill(context: Context): HTMLElement {

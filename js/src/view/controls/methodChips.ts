@@ -1,7 +1,6 @@
 import type { Context } from "../context";
-import { make } from "../dom/dom";
-import { fillRadios } from "../dom/radioGroup";
-import { rove } from "../dom/rovingTabindex";
+import { button, fit, make, setAttribute, setText } from "../dom/dom";
+import { makeRoving, markRadio } from "../dom/radioGroup";
 import { trait } from "../model";
 import { methods } from "../traits";
 import type { Method } from "../traits";
@@ -23,7 +22,7 @@ export class MethodRow {
       role: "radiogroup",
       "aria-labelledby": context.id("method"),
     });
-    rove(chips, signal);
+    makeRoving(chips, signal);
     this.more = new More(context);
     this.element = make(
       "div",
@@ -52,4 +51,54 @@ function split(all: readonly Method[]): { few: readonly Method[]; rest: readonly
   if (all.length <= MOST) return { few: all, rest: [] };
   const few = all.filter(({ slow }) => !slow).slice(0, FEW);
   return { few, rest: all.filter((method) => !few.includes(method)) };
+}
+
+export const SLOW = "reruns the model many times";
+
+/** One radio button a method. The chosen one can be tabbed to, else the first. */
+export function fillRadios(
+  context: Context,
+  group: HTMLElement,
+  all: readonly Method[],
+  chosen: string,
+  stop = all.find(({ name }) => name === chosen) ?? all[0],
+): void {
+  const radios = fit(group, all.length, () => radio(context));
+  all.forEach((method, at) => {
+    const made = radios[at];
+    if (made === undefined) return;
+    made.dataset["name"] = method.name;
+    made.title = describe(method);
+    markRadio(made, method.name === chosen, method === stop);
+    if (method.reason === null) made.removeAttribute("aria-disabled");
+    else setAttribute(made, "aria-disabled", "true");
+    fillLabel(made, method.label, method.slow);
+  });
+}
+
+function describe({ tip, reason, slow }: Method): string {
+  if (reason !== null) return `Not here: ${reason}`;
+  return slow ? `${tip} – ${SLOW}` : tip;
+}
+
+function radio(context: Context): HTMLButtonElement {
+  const made = button("camwidget-button camwidget-radio", { role: "radio" });
+  made.addEventListener(
+    "click",
+    () => {
+      if (made.getAttribute("aria-disabled") !== "true") context.write({ method: made.dataset["name"] ?? "" });
+    },
+    { signal: context.signal },
+  );
+  return made;
+}
+
+/** A name, with a small clock where it takes its time. */
+export function fillLabel(of: HTMLElement, label: string, slow: boolean): void {
+  const [name] = fit(of, slow ? 2 : 1, (at) => (at === 0 ? make("span", "") : slowMark()));
+  if (name !== undefined) setText(name, label);
+}
+
+export function slowMark(): HTMLElement {
+  return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
 }

@@ -1,8 +1,8 @@
 import type { Context } from "../context";
 import { button, fit, make, setAttribute, setText } from "../dom/dom";
-import { fillLabel, fillRadios, SLOW, slowMark } from "../dom/radioGroup";
-import { rove } from "../dom/rovingTabindex";
+import { makeRoving } from "../dom/radioGroup";
 import type { Method } from "../traits";
+import { fillLabel, fillRadios, SLOW, slowMark } from "./methodChips";
 
 /** The methods that are not chips, family by family, in a panel over the picture's lower part. */
 export class More {
@@ -22,7 +22,7 @@ export class More {
     this.families = make("div", "camwidget-families", { role: "radiogroup", "aria-label": "More methods" });
     this.legend = make("div", "camwidget-more-legend", {}, slowMark(), SLOW);
     this.panel = make("div", "camwidget-more-panel", { id, hidden: true }, this.families, this.legend);
-    rove(this.families, signal);
+    makeRoving(this.families, signal);
     this.opener.addEventListener("click", () => (this.panel.hidden ? this.open() : this.close()), { signal });
     this.panel.addEventListener("click", (event) => this.clicked(event), { signal });
     document.addEventListener("pointerdown", (event) => this.left(event.target), { signal });

@@ -1,7 +1,7 @@
 import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { button, fit, make, setAttribute, setChoices, setText } from "../dom/dom";
-import { rove } from "../dom/rovingTabindex";
+import { makeRoving, markRadio } from "../dom/radioGroup";
 import { OWN_KEYS } from "../host/compat";
 import { trait } from "../model";
 import { prompt } from "../traits";
@@ -60,7 +60,7 @@ export class PromptPanel {
     this.own.addEventListener("click", () => context.model.send({ type: "propose" }), { signal });
     this.input.addEventListener("keydown", (event) => this.key(event), { signal });
     this.examples.addEventListener("change", () => this.choose(), { signal });
-    rove(this.words, signal);
+    makeRoving(this.words, signal);
     context.watch(["prompt"], () => this.show());
     context.watch(["prompt", "target"], () => this.showWords());
     context.watch(["text_error", "prompt"], () => this.showError());
@@ -161,8 +161,7 @@ function fillWord(part: HTMLButtonElement, word: Word, target: number, stop: boo
   part.dataset["target"] = String(word.target);
   part.disabled = !can;
   part.title = can ? `Explain “${word.text}”` : "No class stands for this word";
-  part.tabIndex = can && stop ? 0 : -1;
+  markRadio(part, word.target === target, can && stop);
   setAttribute(part, "role", can ? "radio" : "presentation");
-  if (can) setAttribute(part, "aria-checked", String(word.target === target));
-  else part.removeAttribute("aria-checked");
+  if (!can) part.removeAttribute("aria-checked");
 }

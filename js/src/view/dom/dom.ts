@@ -3,6 +3,7 @@
  * only ever become text nodes or attribute values.
  */
 
+import type { Position } from "../../core/geometry";
 import { OWN_KEYS } from "../host/compat";
 
 type Attributes = Readonly<Record<string, string | number | boolean>>;
@@ -66,4 +67,50 @@ export function setChoices(select: HTMLSelectElement, choices: readonly Choice[]
     );
   }
   select.selectedIndex = choices.findIndex((choice) => choice.value === value);
+}
+
+/** A row of controls with a word before them. */
+export function labeledLine(label: string, ...controls: readonly Node[]): HTMLElement {
+  return make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, label), ...controls);
+}
+
+/** A place in the window, as pointer and mouse events have it. */
+export type PointerPosition = Pick<MouseEvent, "clientX" | "clientY">;
+
+/** Where a pointer is in an element, from 0 to 1 each way, and beyond outside of it; null while the element has no size. */
+export function relativePosition(element: Element, { clientX, clientY }: PointerPosition): Position | null {
+  const { left, top, width, height } = element.getBoundingClientRect();
+  return width === 0 || height === 0 ? null : { x: (clientX - left) / width, y: (clientY - top) / height };
+}
+
+/** Puts an element at a position in its parent, from 0 to 1 each way. */
+export function placeAt(element: HTMLElement | SVGElement, { x, y }: Position): void {
+  element.style.left = `${100 * x}%`;
+  element.style.top = `${100 * y}%`;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An SVG element; text and names only ever become attribute values and text nodes. */
+export function svg<K extends keyof SVGElementTagNameMap>(
+  tag: K,
+  attributes: Readonly<Record<string, string | number>> = {},
+  ...children: readonly (Node | string)[]
+): SVGElementTagNameMap[K] {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
+  made.append(...children);
+  return made;
+}
+
+/** A drawing over the picture: as wide and as high as that, whatever its own measures are. */
+export function overlay(className: string, viewBox = ""): SVGSVGElement {
+  const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
+  if (viewBox !== "") made.setAttribute("viewBox", viewBox);
+  return made;
+}
+
+/** Each line on a darker one: there is no picture on which the two of them cannot be seen. */
+export function line(d: string, over = "over", under = "under"): readonly SVGPathElement[] {
+  return [svg("path", { class: under, d }), svg("path", { class: over, d })];
 }

@@ -1,3 +1,4 @@
+import { percent } from "../../core/numberFormat";
 import { OWN_KEYS } from "../host/compat";
 import { make } from "./dom";
 
@@ -77,9 +78,4 @@ export class Range {
     this.element.style.setProperty("--camwidget-filled", String(this.value));
     this.element.setAttribute("aria-valuetext", percent(this.value));
   }
-}
-
-/** "25 %", with a tenth only where there is one. The space does not break. */
-export function percent(value: number): string {
-  return `${Math.round(1000 * value) / 10}\u00a0%`;
 }

@@ -1,3 +1,7 @@
+/** Layouts of the widget: one column where it is narrow, and the mode that fills the window. */
+import type { Context } from "../context";
+import { button, setAttribute } from "../dom/dom";
+import type { Tool } from "../dom/toolbar";
 import { explorerBox } from "./keyboardFocus";
 
 const NARROW = 640;
@@ -21,4 +25,48 @@ export function narrow(root: HTMLElement, probe: HTMLElement, signal: AbortSigna
   });
   observer.observe(probe);
   signal.addEventListener("abort", () => observer.disconnect());
+}
+
+/** A mode in which the widget fills the window, and the way back. */
+export interface Large {
+  readonly tool: Tool;
+  /** Leave the mode; false when it was not on. */
+  leave(): boolean;
+}
+
+/**
+ * Shows the whole widget in the browser's top layer, where no ancestor in the host's page can cut it off.
+ *
+ * @param root the view; the box around it is shown, where there is one
+ */
+export function largeTool(context: Context, root: HTMLElement): Large {
+  const { signal } = context;
+  const opener = button(
+    "camwidget-button camwidget-large-open",
+    { "aria-pressed": "false", title: "Fill the window; Esc returns" },
+    "large",
+  );
+  let shown: HTMLElement | null = null;
+  const enter = (): void => {
+    shown = explorerBox(root) ?? root;
+    shown.classList.add("camwidget-large");
+    if (typeof shown.showPopover === "function") {
+      shown.popover = "manual";
+      shown.showPopover();
+    }
+    setAttribute(opener, "aria-pressed", "true");
+    opener.focus({ preventScroll: true });
+  };
+  const leave = (): boolean => {
+    if (shown === null) return false;
+    // Not hidePopover(), which would give the focus back to what had it before.
+    shown.removeAttribute("popover");
+    shown.classList.remove("camwidget-large");
+    shown = null;
+    setAttribute(opener, "aria-pressed", "false");
+    return true;
+  };
+  opener.addEventListener("click", () => leave() || enter(), { signal });
+  signal.addEventListener("abort", leave);
+  return { tool: { buttons: [opener] }, leave };
 }

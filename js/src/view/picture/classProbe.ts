@@ -1,9 +1,11 @@
+import { pixelAt, relativeCenter } from "../../core/geometry";
+import type { Point } from "../../core/geometry";
 import { pickClass } from "../actions";
 import type { Context } from "../context";
-import { button, fit, make, setText } from "../dom/dom";
-import type { Point, Stage } from "./stage";
+import { button, fit, make, placeAt, setText } from "../dom/dom";
 import { here } from "../traits";
 import type { Here } from "../traits";
+import type { Stage } from "./stage";
 import type { Zoom } from "./zoom";
 
 /** A click in the picture: a marker at once, and beside it the kernel's answer when it comes. */
@@ -77,7 +79,7 @@ export class HerePopover {
 
   private ask(event: MouseEvent): void {
     // A tool's click is its own, and the end of a drag is none.
-    if (this.context.tool !== "" || this.zoom.dragged) return;
+    if (this.context.tool.value !== "" || this.zoom.dragged) return;
     const point = this.stage.at(event);
     if (point !== null) this.send(point);
   }
@@ -87,10 +89,7 @@ export class HerePopover {
     const { width, height } = this.stage.canvas;
     const from = this.asked ?? this.answer ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
     const step = Math.max(1, Math.round(Math.min(width, height) / 16));
-    this.asked = {
-      x: Math.min(width - 1, Math.max(0, from.x + right * step)),
-      y: Math.min(height - 1, Math.max(0, from.y + down * step)),
-    };
+    this.asked = pixelAt({ x: from.x + right * step, y: from.y + down * step }, this.stage.canvas);
     this.update();
     this.zoom.reveal(this.asked);
     this.context.hover.set(this.asked);
@@ -123,9 +122,7 @@ export class HerePopover {
 
   /** The popover opens towards the middle of the picture, and stays in it. */
   private place(point: Point): void {
-    const { width, height } = this.stage.canvas;
-    this.marker.style.left = `${(100 * (point.x + 0.5)) / width}%`;
-    this.marker.style.top = `${(100 * (point.y + 0.5)) / height}%`;
+    placeAt(this.marker, relativeCenter(point, this.stage.canvas));
     const { x, y } = this.zoom.seen(point);
     const { style } = this.popover;
     style.left = x <= 0.5 ? within(`${100 * x}% + 14px`, "100% - 188px") : "";

@@ -1,9 +1,9 @@
 import { contour } from "../../core/contour";
-import { fromTone } from "../../core/tone";
+import { percent } from "../../core/numberFormat";
+import { fromTone } from "../../core/toneMapping";
 import type { Context } from "../context";
-import { button, make, setAttribute, setText } from "../dom/dom";
-import { percent, Range } from "../dom/slider";
-import { line, overlay } from "../dom/svg";
+import { button, line, make, overlay, setAttribute, setText } from "../dom/dom";
+import { Range } from "../dom/slider";
 import { portion } from "../model";
 import type { Stage } from "./stage";
 

@@ -1,5 +1,6 @@
-import type { Grid } from "../../core/enlarge";
+import type { Grid } from "../../core/interpolation";
 import type { Context } from "../context";
+import { Listeners } from "../listeners";
 import { trait } from "../model";
 import { layers, place, sceneId, stages } from "../traits";
 import type { Stages, Subject } from "../traits";
@@ -27,24 +28,24 @@ export class Scrub {
   private explanation: unknown = undefined;
   private mapLayer = "";
   private busy = false;
-  private readonly listeners: (() => void)[] = [];
+  private readonly listeners = new Listeners();
 
   constructor(private readonly context: Context) {
     context.watch(["stages"], () => {
       const raw = stages(context.model.get("stages"));
       this.known = raw.layers.size > 0 ? raw : null;
       this.find();
-      this.tell();
+      this.listeners.notify();
     });
     context.watch(["explanation", "layer", "busy", "scene", "target", "method"], () => {
       this.follow();
-      this.tell();
+      this.listeners.notify();
     });
   }
 
   /** Calls `update` whenever what is pointed at or shown may have changed. */
   listen(update: () => void): void {
-    this.listeners.push(update);
+    this.listeners.add(update);
   }
 
   /** The layer the controls name. */
@@ -76,13 +77,13 @@ export class Scrub {
   point(name: string): void {
     this.held = name;
     this.find();
-    this.tell();
+    this.listeners.notify();
   }
 
   /** The hand is gone, and nothing is asked for. */
   release(): void {
     this.held = null;
-    this.tell();
+    this.listeners.notify();
   }
 
   /** The hand rests: its layer is asked for, once. */
@@ -90,7 +91,7 @@ export class Scrub {
     const name = this.held;
     if (name === null) return;
     this.held = null;
-    if (name === trait(this.context.model, "layer")) this.tell();
+    if (name === trait(this.context.model, "layer")) this.listeners.notify();
     else this.ask(name);
   }
 
@@ -101,7 +102,7 @@ export class Scrub {
     this.started = false;
     this.find();
     this.context.write({ layer: name });
-    this.tell();
+    this.listeners.notify();
   }
 
   step(by: number): void {
@@ -153,9 +154,5 @@ export class Scrub {
       else if (busy && !this.busy) this.started = true;
     }
     this.busy = busy;
-  }
-
-  private tell(): void {
-    for (const update of this.listeners) update();
   }
 }

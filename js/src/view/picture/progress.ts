@@ -1,3 +1,4 @@
+import { percent } from "../../core/numberFormat";
 import type { Context } from "../context";
 import { button, make, setAttribute, setText } from "../dom/dom";
 import { trait } from "../model";
@@ -30,7 +31,7 @@ export function tag(context: Context): HTMLElement {
   const unfinished = (): string => {
     if (!trait(model, "partial")) return "";
     const progress = trait(model, "progress");
-    return progress < 0 ? "partial map" : `partial map · ${Math.round(100 * Math.min(1, progress))}\u00a0%`;
+    return progress < 0 ? "partial map" : `partial map · ${percent(Math.round(100 * Math.min(1, progress)) / 100)}`;
   };
   context.watch(["partial", "progress"], update);
   scrub.listen(update);
@@ -67,4 +68,21 @@ export class Cancel {
     this.context.model.send({ type: "cancel" });
     return true;
   }
+}
+
+/**
+ * Marks the view while what it says is about to change: numbers, charts and sentence belong to the map
+ * or the mask before, and must look like it. The stylesheet finds the charts beside the view by this mark.
+ */
+export function waiting(context: Context, root: HTMLElement): void {
+  const { model, scrub } = context;
+  const update = (): void => {
+    const busy = trait(model, "busy");
+    const waits = busy || trait(model, "pending") || scrub.preview !== null;
+    root.classList.toggle("camwidget-waiting", waits);
+    // What the slider masks of an unfinished map, nobody has asked the model about.
+    root.classList.toggle("camwidget-unfinished", busy && trait(model, "partial"));
+  };
+  context.watch(["busy", "pending", "partial"], update);
+  scrub.listen(update);
 }

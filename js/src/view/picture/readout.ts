@@ -1,13 +1,15 @@
-import { enlarge, enlargeAt } from "../../core/enlarge";
-import { threshold } from "../../core/rule";
+import { peakOf } from "../../core/geometry";
+import type { Point } from "../../core/geometry";
+import { enlarge, enlargeAt } from "../../core/interpolation";
+import { threshold } from "../../core/maskingRule";
 import type { Context } from "../context";
 import { legend } from "../controls/mapStyleControls";
 import { fit, make, setText } from "../dom/dom";
 import { trait } from "../model";
 import { evidence, mode, place, prompt } from "../traits";
 import type { Evidence } from "../traits";
-import type { Point, Stage } from "./stage";
-import { truthSaid } from "./truthOutlines";
+import { truthSaid } from "./outlines";
+import type { Stage } from "./stage";
 import type { Zoom } from "./zoom";
 
 /** No more classes than these have room. */
@@ -42,13 +44,13 @@ export function reading(context: Context, stage: Stage, zoom: Zoom): HTMLElement
   let known: Evidence = evidence(null);
   let peak = 0;
   const update = (): void => {
-    const { point } = hover;
+    const point = hover.value;
     line.classList.toggle("camwidget-unread", point === null);
     scale.hidden = point !== null;
-    setText(facts, point === null ? (context.tool === "" ? truthSaid(context) || HINT : PAINTING) : said(context, stage, point));
+    setText(facts, point === null ? (context.tool.value === "" ? truthSaid(context) || HINT : PAINTING) : said(context, stage, point));
     // A preview is of another layer: nothing is known of the other classes there.
     const silent = point === null || scrub.preview !== null || known.classes.length === 0;
-    const strongest = silent ? [] : strengths(known, peak ||= peakOf(known, stage), stage, point);
+    const strongest = silent ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
     setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
     const target = trait(model, "target");
     const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
@@ -74,7 +76,7 @@ export function reading(context: Context, stage: Stage, zoom: Zoom): HTMLElement
   context.watch(["fraction", "mode", "truth", "outlines", "box", "boxes"], update);
   stage.listen(update);
   hover.listen(update);
-  context.onTool(update);
+  context.tool.listen(update);
   follow(context, stage, zoom);
   return line;
 }
@@ -136,14 +138,13 @@ function strengths(known: Evidence, peak: number, stage: Stage, { x, y }: Point)
 }
 
 /** The highest value of all the classes' maps at the size of the picture, which may be less than that of their cells. */
-function peakOf({ classes }: Evidence, { canvas }: Stage): number {
-  const most = (values: Float32Array): number => values.reduce((high, value) => Math.max(high, value), 0);
-  const all = classes.map(({ grid }) => ({ grid, bound: most(grid.cells) })).sort((a, b) => b.bound - a.bound);
+function peakOfClasses({ classes }: Evidence, { canvas }: Stage): number {
+  const all = classes.map(({ grid }) => ({ grid, bound: peakOf(grid.cells) })).sort((a, b) => b.bound - a.bound);
   let peak = 0;
   for (const { grid, bound } of all) {
     // Nothing between cells is higher than they are: mostly one map is enough.
     if (bound <= peak) break;
-    peak = Math.max(peak, most(enlarge(grid, canvas.width, canvas.height)));
+    peak = Math.max(peak, peakOf(enlarge(grid, canvas.width, canvas.height)));
   }
   return peak || 1;
 }

@@ -1,31 +1,24 @@
 import { Compositor } from "../../core/compositor";
 import type { Heat } from "../../core/compositor";
-import { enlarge, toBytes } from "../../core/enlarge";
-import type { Spot } from "../../core/paint";
+import { pixelAt } from "../../core/geometry";
+import type { Point, Position } from "../../core/geometry";
+import { enlarge, toBytes } from "../../core/interpolation";
 import { Painted } from "../brush/paintLayer";
 import { Signs } from "../brush/paintOutlines";
 import type { Context } from "../context";
-import { make, setAttribute, setText } from "../dom/dom";
-import { onceAFrame } from "../dom/frame";
+import { make, relativePosition, setAttribute, setText } from "../dom/dom";
 import { OWN_KEYS } from "../host/compat";
+import { frameTask, Listeners } from "../listeners";
 import { trait } from "../model";
-import { explanation, mode, scene } from "../traits";
+import { explanation, lookOf, mode, scene } from "../traits";
 import type { Explanation, Scene } from "../traits";
 import { Fillings } from "./fill";
 import type { Preview } from "./layerPreview";
-import { boxes } from "./mapBox";
-import { lookOf } from "./mapStyle";
+import { boxes, outlines } from "./outlines";
 import { Cancel, progressLine, tag } from "./progress";
-import { outlines } from "./truthOutlines";
 
 /** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
 export const SMALL = 96;
-
-/** A pixel of the picture. */
-export interface Point {
-  readonly x: number;
-  readonly y: number;
-}
 
 /** The map on show: its values and how it is drawn, a byte a pixel, and the ranks, which a preview has none of. */
 export interface Drawn {
@@ -61,7 +54,7 @@ export class Stage {
   private map: Explanation | null = null;
   private preview: Preview | null = null;
   private rawScene: unknown = undefined;
-  private readonly listeners: (() => void)[] = [];
+  private readonly listeners = new Listeners();
   private title = "";
 
   /** At most once a frame, however many changes ask for it. */
@@ -69,7 +62,7 @@ export class Stage {
 
   constructor(private readonly context: Context) {
     const { model, scrub } = context;
-    this.repaint = onceAFrame(context.signal, () => this.paint());
+    this.repaint = frameTask(context.signal, () => this.paint()).schedule;
     this.cancel = new Cancel(context, () => this.focus());
     this.painted = new Painted(context);
     this.signs = new Signs(context, this.painted);
@@ -129,21 +122,20 @@ export class Stage {
 
   /** Calls `update` whenever another map is drawn. */
   listen(update: () => void): void {
-    this.listeners.push(update);
+    this.listeners.add(update);
   }
 
   /** The pixel under a pointer, the nearest one where it is beside the picture; null before there is a picture. */
   at({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Point | null {
     const spot = this.over({ clientX, clientY });
-    return spot === null ? null : { x: within(spot.x, this.canvas.width), y: within(spot.y, this.canvas.height) };
+    return spot === null ? null : pixelAt(spot, this.canvas);
   }
 
   /** Where a pointer is in the picture's pixels, to parts of one, also beside it; null before there is a picture. */
-  over({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Spot | null {
-    const box = this.canvas.getBoundingClientRect();
-    if (box.width === 0 || box.height === 0) return null;
+  over({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Position | null {
+    const position = relativePosition(this.canvas, { clientX, clientY });
     const { width, height } = this.canvas;
-    return { x: ((clientX - box.left) / box.width) * width, y: ((clientY - box.top) / box.height) * height };
+    return position === null ? null : { x: position.x * width, y: position.y * height };
   }
 
   focus(): void {
@@ -174,7 +166,7 @@ export class Stage {
 
   private drawMap(): void {
     this.chooseMap();
-    for (const update of this.listeners) update();
+    this.listeners.notify();
   }
 
   /** The kernel's map, or the one of the layer under the hand. */
@@ -233,10 +225,6 @@ export class Stage {
     const { said } = this.painted;
     setAttribute(this.canvas, "aria-label", said === "" ? this.title : `${this.title}; painted: ${said}`);
   }
-}
-
-function within(value: number, size: number): number {
-  return Math.min(size - 1, Math.max(0, Math.floor(value)));
 }
 
 /** As the kernel would send it, but for the ranks: a preview masks nothing. */

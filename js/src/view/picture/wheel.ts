@@ -1,4 +1,6 @@
 /** Wheel events with less between them than this many milliseconds are one gesture. */
+import { clamp } from "../../core/parse";
+
 const PAUSE = 300;
 
 /** Of a wheel with notches, and of two fingers that pinch, which a browser tells as a wheel with ctrl. */
@@ -55,5 +57,5 @@ export class Wheel {
 function factor({ deltaY, deltaMode, ctrlKey }: WheelEvent): number {
   const pixels = deltaY * (deltaMode === 1 ? LINE : deltaMode === 2 ? PAGE : 1);
   const much = -pixels * (ctrlKey ? PINCH_GAIN : GAIN);
-  return Math.exp(Math.min(MOST, Math.max(-MOST, much)));
+  return Math.exp(clamp(much, -MOST, MOST));
 }

@@ -1,8 +1,11 @@
-import { moved, revealing, seen, WHOLE, zoomed } from "../../core/lens";
-import type { Lens, Spot } from "../../core/lens";
+import { relativeCenter } from "../../core/geometry";
+import type { Point, Position } from "../../core/geometry";
+import { moved, revealing, seen, WHOLE, zoomed } from "../../core/viewport";
+import type { Lens } from "../../core/viewport";
 import type { Context } from "../context";
-import { button, setAttribute, setText } from "../dom/dom";
-import type { Point, Stage } from "./stage";
+import { button, relativePosition, setAttribute, setText } from "../dom/dom";
+import { Listeners } from "../listeners";
+import type { Stage } from "./stage";
 import { Wheel } from "./wheel";
 
 /** A pointer that moves no further than this many CSS pixels clicks. */
@@ -33,10 +36,10 @@ export class Zoom {
   private size = "";
   private readonly badge: HTMLButtonElement;
   private readonly panes: Pane[] = [];
-  private readonly listeners: (() => void)[] = [];
+  private readonly listeners = new Listeners();
   /** The pointers that are down, where they were last, in CSS pixels. */
-  private readonly down = new Map<number, Spot>();
-  private from: Spot = { x: 0, y: 0 };
+  private readonly down = new Map<number, Position>();
+  private from: Position = { x: 0, y: 0 };
 
   constructor(
     private readonly context: Context,
@@ -65,7 +68,7 @@ export class Zoom {
 
   /** Calls `update` whenever another part of the picture is seen. */
   listen(update: () => void): void {
-    this.listeners.push(update);
+    this.listeners.add(update);
   }
 
   /** One step closer (+1) or away (-1), about the middle. */
@@ -79,17 +82,12 @@ export class Zoom {
 
   /** Moves the picture as far as is needed to see a pixel of it. */
   reveal(point: Point): void {
-    this.look(revealing(this.lens, this.middle(point)));
+    this.look(revealing(this.lens, relativeCenter(point, this.stage.canvas)));
   }
 
   /** Where in the frame, from 0 to 1 each way, a pixel is seen. */
-  seen(point: Point): Spot {
-    return seen(this.lens, this.middle(point));
-  }
-
-  private middle({ x, y }: Point): Spot {
-    const { width, height } = this.stage.canvas;
-    return { x: (x + 0.5) / width, y: (y + 0.5) / height };
+  seen(point: Point): Position {
+    return seen(this.lens, relativeCenter(point, this.stage.canvas));
   }
 
   /** Pictures of the same size are compared at the same place. */
@@ -113,7 +111,7 @@ export class Zoom {
     const times = scale < 9.95 ? scale.toFixed(1) : String(Math.round(scale));
     setText(badge, `×${times} ↺`);
     setAttribute(badge, "aria-label", `Enlarged ${times} times: show the whole picture again`);
-    for (const update of this.listeners) update();
+    this.listeners.notify();
   }
 
   /** Lays each pane as the lens has it; to be called where a canvas has another size. */
@@ -145,7 +143,7 @@ export class Zoom {
       "pointerdown",
       (event) => {
         if (down.size === 0) this.dragged = false;
-        if (context.tool !== "" || event.button !== 0 || down.size === 2) return;
+        if (context.tool.value !== "" || event.button !== 0 || down.size === 2) return;
         this.from = place(event);
         down.set(event.pointerId, this.from);
         // Two fingers never click.
@@ -168,7 +166,7 @@ export class Zoom {
     );
     // Two fingers are ours also where one scrolls the page.
     const own = (event: TouchEvent): void => {
-      if (context.tool === "" && event.touches.length > 1 && event.cancelable) event.preventDefault();
+      if (context.tool.value === "" && event.touches.length > 1 && event.cancelable) event.preventDefault();
     };
     clip.addEventListener("touchstart", own, { passive: false, signal });
     clip.addEventListener("touchmove", own, { passive: false, signal });
@@ -180,7 +178,7 @@ export class Zoom {
     for (const { clip } of this.panes) clip.classList.remove("camwidget-dragging");
   }
 
-  private drag(clip: HTMLElement, event: PointerEvent, before: Spot, now: Spot): void {
+  private drag(clip: HTMLElement, event: PointerEvent, before: Position, now: Position): void {
     if (!this.dragged && distance(this.from, now) <= STILL) return;
     if (!this.dragged) {
       this.dragged = true;
@@ -194,7 +192,7 @@ export class Zoom {
   }
 
   /** What was between the fingers stays between them. */
-  private pinch(clip: HTMLElement, moving: number, now: Spot): void {
+  private pinch(clip: HTMLElement, moving: number, now: Position): void {
     const still = [...this.down].find(([id]) => id !== moving)?.[1];
     const before = this.down.get(moving);
     if (still === undefined || before === undefined) return;
@@ -207,7 +205,7 @@ export class Zoom {
     this.look(moved(closer, to.x - from.x, to.y - from.y));
   }
 
-  private pull(clip: HTMLElement, before: Spot, now: Spot): void {
+  private pull(clip: HTMLElement, before: Position, now: Position): void {
     if (this.lens.scale === 1) return;
     const from = spotIn(clip, before);
     const to = spotIn(clip, now);
@@ -216,21 +214,18 @@ export class Zoom {
 }
 
 /** A place in the window as one in a frame. */
-function spotIn(clip: HTMLElement, { x, y }: Spot): Spot {
-  const box = clip.getBoundingClientRect();
-  return box.width === 0 || box.height === 0
-    ? { x: 0.5, y: 0.5 }
-    : { x: (x - box.left) / box.width, y: (y - box.top) / box.height };
+function spotIn(clip: HTMLElement, { x, y }: Position): Position {
+  return relativePosition(clip, { clientX: x, clientY: y }) ?? { x: 0.5, y: 0.5 };
 }
 
-function place({ clientX, clientY }: PointerEvent): Spot {
+function place({ clientX, clientY }: PointerEvent): Position {
   return { x: clientX, y: clientY };
 }
 
-function between(a: Spot, b: Spot): Spot {
+function between(a: Position, b: Position): Position {
   return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
 }
 
-function distance(a: Spot, b: Spot): number {
+function distance(a: Position, b: Position): number {
   return Math.hypot(a.x - b.x, a.y - b.y);
 }

@@ -1,5 +1,7 @@
 /** Numbers as a person reads them, as camwidget/models/scores.py and Python's format write them. */
 
+import { peakOf } from "./geometry";
+
 /** What numbers are that are no probabilities, such as years. */
 export interface Quantity {
   readonly unit: string;
@@ -21,7 +23,7 @@ export function rounded(value: number, digits: number): number {
 
 /** How many digits to write after the point: of quantities, three that count in the largest. */
 export function decimals(...values: readonly number[]): number {
-  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const largest = peakOf(values.map(Math.abs));
   let digits = 2;
   for (let bound = 10; digits > 0 && largest >= bound; bound *= 10) digits--;
   for (let small = 1; largest > 0 && largest < small && digits < 9; small /= 10) digits++;
@@ -41,4 +43,14 @@ export function readings(values: readonly number[], quantity: Quantity | null): 
   return values.map((value) =>
     !Number.isFinite(value) ? "–" : quantity === null ? value.toFixed(2) : signed(value, digits),
   );
+}
+
+/** "25 %", with a tenth only where there is one. The space does not break. */
+export function percent(value: number): string {
+  return `${Math.round(1000 * value) / 10}\u00a0%`;
+}
+
+/** ", years" where a quantity has a unit, else "". */
+export function unitSuffix(quantity: Quantity | null, before: string): string {
+  return quantity === null || quantity.unit === "" ? "" : `${before}${quantity.unit}`;
 }

@@ -1,3 +1,7 @@
+/** Grids of cells enlarged to the size of a picture: bilinear as PyTorch does it, or to the nearest cell. */
+
+import { peakOf } from "./geometry";
+
 /** A layer's map as the kernel has it, row by row, rectified. */
 export interface Grid {
   readonly rows: number;
@@ -79,8 +83,7 @@ export function enlargeAt({ rows, columns, cells }: Grid, width: number, height:
 
 /** A map of numbers ≥ 0 as bytes, 255 its maximum; all zeros stay zeros. */
 export function toBytes(map: Float32Array): Uint8Array {
-  let peak = 0;
-  for (const value of map) if (value > peak) peak = value;
+  const peak = peakOf(map);
   const out = new Uint8Array(map.length);
   if (peak === 0) return out;
   for (let i = 0; i < map.length; i++) out[i] = halfToEven(fround(fround(map[i]! / peak) * 255));
@@ -92,4 +95,27 @@ function halfToEven(value: number): number {
   const low = Math.floor(value);
   const over = value - low;
   return over > 0.5 || (over === 0.5 && low % 2 === 1) ? low + 1 : low;
+}
+
+/** The cell of a grid of `cells` that holds the centre of pixel `at`, of `size` pixels. */
+export function nearestCell(at: number, size: number, cells: number): number {
+  return Math.floor(((2 * at + 1) * cells) / (2 * size));
+}
+
+/** Enlarges a grid of cells to the picture without smoothing: what the layer really resolves. */
+export function expandCells(
+  cells: Uint8Array,
+  rows: number,
+  columns: number,
+  width: number,
+  height: number,
+): Uint8Array {
+  const out = new Uint8Array(width * height);
+  const column = new Uint32Array(width);
+  for (let x = 0; x < width; x++) column[x] = nearestCell(x, width, columns);
+  for (let y = 0, i = 0; y < height; y++) {
+    const start = nearestCell(y, height, rows) * columns;
+    for (let x = 0; x < width; x++, i++) out[i] = cells[start + column[x]!]!;
+  }
+  return out;
 }

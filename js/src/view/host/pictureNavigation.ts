@@ -1,5 +1,9 @@
+/** Ways from picture to picture around the view: thumbnails, and buttons where the host shows no thumbnails. */
 import { fields, number, texts } from "../../core/parse";
+import { stepPicture } from "../actions";
 import type { Context } from "../context";
+import { button, labeledLine, make, setText } from "../dom/dom";
+import { frameTask } from "../listeners";
 import { trait } from "../model";
 import { explorerBox } from "./keyboardFocus";
 
@@ -14,7 +18,6 @@ export function followPicture(context: Context, root: HTMLElement): void {
   const { model, signal } = context;
   let strip: HTMLElement | undefined;
   let told = "";
-  let isAsked = false;
 
   /** Which picture has the first place on the canvas, and how many have one. */
   const places = (): { first: number; count: number } => {
@@ -44,15 +47,7 @@ export function followPicture(context: Context, root: HTMLElement): void {
     model.send(seen);
   };
 
-  /** Once a frame, however fast the strip is scrolled. */
-  const tellSoon = (): void => {
-    if (isAsked) return;
-    isAsked = true;
-    requestAnimationFrame(() => {
-      isAsked = false;
-      if (!signal.aborted) tell();
-    });
-  };
+  const { schedule: tellSoon } = frameTask(signal, tell);
 
   // The thumbnails are drawn after the first map, and their canvas is only then as wide as they are.
   const grown = new MutationObserver(() => {
@@ -78,4 +73,35 @@ export function followPicture(context: Context, root: HTMLElement): void {
     bring();
     tellSoon();
   });
+}
+
+/**
+ * What stands in for the widgets around this view, in a host that cannot show them: a way from picture to
+ * picture, and a word about what is missing.
+ */
+export function alone(context: Context): HTMLElement {
+  const { model, signal } = context;
+  const step = (by: number, label: string, glyph: string): HTMLButtonElement => {
+    const one = button("camwidget-button", { "aria-label": label, title: `${label} (${by < 0 ? "," : "."})` }, glyph);
+    one.addEventListener("click", () => stepPicture(context, by), { signal });
+    return one;
+  };
+  const back = step(-1, "Previous picture", "‹");
+  const on = step(1, "Next picture", "›");
+  const name = make("span", "camwidget-alone-name");
+  const line = labeledLine("Picture", back, on, name);
+  const said = make("p", "camwidget-alone-said");
+  const block = make("div", "camwidget-alone", {}, line, said);
+  context.watch(["missing", "pictures", "picture"], () => {
+    const missing = trait(model, "missing");
+    const names = texts(model.get("pictures"));
+    const at = trait(model, "picture");
+    block.hidden = missing === "";
+    line.hidden = names.length < 2;
+    back.disabled = at <= 0;
+    on.disabled = at >= names.length - 1;
+    setText(name, `${names[at] ?? ""} · ${at + 1} of ${names.length}`);
+    setText(said, missing);
+  });
+  return block;
 }

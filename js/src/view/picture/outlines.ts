@@ -1,10 +1,12 @@
+/** Line drawings over the picture: outlines of the ground truth, and the box and peak of the map. */
+import { relativeCenter } from "../../core/geometry";
 import { toggleOutlines } from "../actions";
 import type { Context } from "../context";
-import { button, make, setAttribute, setText } from "../dom/dom";
-import { line, overlay } from "../dom/svg";
+import { button, line, make, overlay, placeAt, setAttribute, setText } from "../dom/dom";
 import { trait } from "../model";
 import type { Model } from "../model";
 import { box, scene, truth } from "../traits";
+import type { Box, Scene } from "../traits";
 
 /** The outlines over the picture: drawn by the browser, so that they are sharp at any zoom. */
 export function outlines(context: Context): SVGElement {
@@ -73,4 +75,34 @@ export function truthLine(context: Context): HTMLElement {
   });
   context.watch(["box", "boxes"], () => setText(agreed, boxSaid(model)));
   return element;
+}
+
+/** The box around the strongest part of the map, and a mark at its peak: a dot where it hits, a cross where it misses. */
+export function boxes(context: Context): HTMLElement {
+  const { model } = context;
+  const drawing = make("div", "camwidget-boxes", { "aria-hidden": "true" });
+  context.watch(["box", "scene", "boxes"], () => {
+    const of = trait(model, "boxes") ? scene(model.get("scene")) : null;
+    const found = of === null ? null : box(model.get("box"));
+    if (of === null || found === null || found.scene !== of.id) drawing.replaceChildren();
+    else drawing.replaceChildren(frame(found, of), mark(found, of));
+  });
+  return drawing;
+}
+
+function frame({ left, top, right, bottom }: Box, { width, height }: Scene): SVGElement {
+  const path = `M${left} ${top}H${right}V${bottom}H${left}Z`;
+  // The picture's own pixels, and lines that are as thick at any size.
+  const made = overlay("camwidget-box", `0 0 ${width} ${height}`);
+  made.append(...line(path));
+  return made;
+}
+
+function mark({ x, y, hit }: Box, scene: Scene): SVGElement {
+  const shape = hit === "miss" ? "M5 5L15 15M15 5L5 15" : hit === "hit" ? "M10 10h0" : "M10 5V15M5 10H15";
+  const made = overlay("camwidget-peak", "0 0 20 20");
+  made.append(...line(`M18 10A8 8 0 1 1 2 10A8 8 0 1 1 18 10Z${shape}`));
+  made.dataset["hit"] = hit;
+  placeAt(made, relativeCenter({ x, y }, scene));
+  return made;
 }

@@ -2,17 +2,14 @@
  * What a person paints on a picture: one number a pixel. With the mask of the map it is one rule, which must agree with
  * the Python side (camwidget/masking/user_mask.py) to the pixel.
  */
+import type { Position } from "./geometry";
+import { clamp } from "./parse";
+
 export const HIDDEN = 1;
 export const KEPT = -1;
 
 /** What a brush leaves behind: 0 gives the pixel back to the slider. */
 export type Shade = typeof HIDDEN | typeof KEPT | 0;
-
-/** A place in the picture's pixels, to parts of one: the middle of the first is (0.5, 0.5). */
-export interface Spot {
-  readonly x: number;
-  readonly y: number;
-}
 
 /** Runs in reading order: value, length, value, length, …; nothing painted at the end is left out. */
 export function encode(paint: Int8Array): number[] {
@@ -49,8 +46,8 @@ export function decode(runs: readonly unknown[], size: number): Int8Array | null
 export function draw(
   paint: Int8Array,
   width: number,
-  from: Spot,
-  to: Spot,
+  from: Position,
+  to: Position,
   diameter: number,
   shade: Shade,
 ): boolean {
@@ -74,7 +71,7 @@ export function draw(
     for (let x = left; x <= right; x++) {
       const px = x + 0.5 - from.x;
       const py = y + 0.5 - from.y;
-      const along = long === 0 ? 0 : Math.min(1, Math.max(0, (px * dx + py * dy) / long));
+      const along = long === 0 ? 0 : clamp((px * dx + py * dy) / long, 0, 1);
       const ax = px - along * dx;
       const ay = py - along * dy;
       if (ax * ax + ay * ay <= radius * radius) set(x, y);

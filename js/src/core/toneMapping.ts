@@ -1,4 +1,6 @@
 /** So much of the color scale is for the values up to the knee: as in camwidget/attribution/tone_mapping.py. */
+import { peakOf } from "./geometry";
+
 export const COLORS = 0.9;
 
 /** A value in [0, 1] as it is drawn: two straight lines that meet at (knee, 0.9); null draws in proportion. */
@@ -16,6 +18,6 @@ export function fromTone(drawn: number, knee: number | null): number {
 
 /** Bytes of a map ≥ 0 as it is drawn, 255 its maximum; all zeros stay zeros. */
 export function toneBytes(map: Float32Array, knee: number): Uint8Array {
-  const peak = map.reduce((most, value) => Math.max(most, value), 0);
+  const peak = peakOf(map);
   return Uint8Array.from(map, (value) => (peak > 0 ? Math.round(255 * toneMapped(value / peak, knee)) : 0));
 }

@@ -2,6 +2,9 @@
  * Which part of the picture is looked at: how much it is enlarged, and how far its left upper corner lies outside,
  * in widths and heights of the frame. The enlarged picture always covers the frame.
  */
+import type { Position } from "./geometry";
+import { clamp } from "./parse";
+
 export interface Lens {
   readonly scale: number;
   readonly left: number;
@@ -12,20 +15,14 @@ export const WHOLE: Lens = { scale: 1, left: 0, top: 0 };
 
 export const CLOSEST = 16;
 
-/** A place in the frame, from 0 to 1 each way. */
-export interface Spot {
-  readonly x: number;
-  readonly y: number;
-}
-
 function fitted(scale: number, left: number, top: number): Lens {
-  const within = (value: number): number => Math.min(scale - 1, Math.max(0, value));
+  const within = (value: number): number => clamp(value, 0, scale - 1);
   return { scale, left: within(left), top: within(top) };
 }
 
 /** `factor` times closer; what is at the spot stays there, as far as the picture reaches. */
-export function zoomed({ scale, left, top }: Lens, factor: number, { x, y }: Spot): Lens {
-  const next = Math.min(CLOSEST, Math.max(1, scale * factor));
+export function zoomed({ scale, left, top }: Lens, factor: number, { x, y }: Position): Lens {
+  const next = clamp(scale * factor, 1, CLOSEST);
   const grown = next / scale;
   return fitted(next, (left + x) * grown - x, (top + y) * grown - y);
 }
@@ -36,12 +33,12 @@ export function moved({ scale, left, top }: Lens, right: number, down: number): 
 }
 
 /** Where in the frame a place of the picture, from 0 to 1 each way, is seen; outside of 0..1 it is not. */
-export function seen({ scale, left, top }: Lens, { x, y }: Spot): Spot {
+export function seen({ scale, left, top }: Lens, { x, y }: Position): Position {
   return { x: x * scale - left, y: y * scale - top };
 }
 
 /** Moved no further than is needed to see a place of the picture, with some of what is around it. */
-export function revealing(lens: Lens, place: Spot): Lens {
+export function revealing(lens: Lens, place: Position): Lens {
   const margin = 0.1;
   const { x, y } = seen(lens, place);
   const lack = (at: number): number => (at < margin ? margin - at : at > 1 - margin ? 1 - margin - at : 0);

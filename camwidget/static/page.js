@@ -81,8 +81,8 @@
   }
 
   // src/view/dom/dom.ts
-  function make(tag2, className, attributes = {}, ...children) {
-    const element = document.createElement(tag2);
+  function make(tag, className, attributes = {}, ...children) {
+    const element = document.createElement(tag);
     if (className !== "") element.className = className;
     for (const [name, value] of Object.entries(attributes)) {
       if (value === true) element.setAttribute(name, "");
@@ -129,8 +129,8 @@
     element.style.top = `${100 * y}%`;
   }
   var SVG = "http://www.w3.org/2000/svg";
-  function svg(tag2, attributes = {}, ...children) {
-    const made = document.createElementNS(SVG, tag2);
+  function svg(tag, attributes = {}, ...children) {
+    const made = document.createElementNS(SVG, tag);
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
     made.append(...children);
     return made;
@@ -143,62 +143,15 @@
   function line(d, over = "over", under = "under") {
     return [svg("path", { class: under, d }), svg("path", { class: over, d })];
   }
-
-  // src/page/archive.ts
-  var Archive = class _Archive {
-    constructor(data) {
-      this.data = data;
+  function toolbar(tools, status2) {
+    const line2 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
+    const drawers = make("div", "camwidget-drawers");
+    for (const { buttons, drawer } of tools) {
+      line2.append(...buttons);
+      if (drawer !== void 0) drawers.append(drawer);
     }
-    data;
-    /** From text: zlib's format in base64. */
-    static async read(text2) {
-      const packed = Uint8Array.from(atob(text2), (letter) => letter.charCodeAt(0));
-      const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-      return new _Archive(new Uint8Array(await new Response(stream).arrayBuffer()));
-    }
-    bytes([offset, length]) {
-      return this.data.subarray(offset, offset + length);
-    }
-    uint16(place4) {
-      return new Uint16Array(joined(this.bytes(place4), 2).buffer);
-    }
-    float32(place4) {
-      return new Float32Array(joined(this.bytes(place4), 4).buffer);
-    }
-    /** RGB bytes, row by row. */
-    picture(place4, width) {
-      return unfiltered(this.bytes(place4), 3 * width);
-    }
-  };
-  function joined(planes, size) {
-    const count = planes.length / size;
-    const out = new Uint8Array(planes.length);
-    for (let byte = 0, i = 0; byte < size; byte++) {
-      for (let at = 0; at < count; at++, i++) out[at * size + byte] = planes[i];
-    }
-    return out;
-  }
-  function unfiltered(residuals, row) {
-    const out = new Uint8Array(residuals.length);
-    for (let i = 0; i < out.length; i++) {
-      const inRow = i % row;
-      const left = inRow < 3 ? 0 : out[i - 3];
-      const above = i < row ? 0 : out[i - row];
-      const corner = inRow < 3 || i < row ? 0 : out[i - row - 3];
-      const guess = left + above - corner;
-      const fromLeft = Math.abs(guess - left);
-      const fromAbove = Math.abs(guess - above);
-      const fromCorner = Math.abs(guess - corner);
-      const nearest2 = fromLeft <= fromAbove && fromLeft <= fromCorner ? left : fromAbove <= fromCorner ? above : corner;
-      out[i] = residuals[i] + nearest2;
-    }
-    return out;
-  }
-
-  // src/page/data.ts
-  var FORMAT = 1;
-  function curveKey(mode2, baseline) {
-    return mode2 === "multiply" ? mode2 : `${mode2} ${baseline}`;
+    line2.hidden = line2.children.length === 0;
+    return make("div", "camwidget-toolbox", {}, line2, status2, drawers);
   }
 
   // src/core/parse.ts
@@ -250,114 +203,6 @@
     const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
     return Float32Array.from({ length: raw.length >> 2 }, (_, i) => view.getFloat32(4 * i, true));
   }
-
-  // src/core/geometry.ts
-  function pixelCenter({ x, y }) {
-    return { x: x + 0.5, y: y + 0.5 };
-  }
-  function relativeCenter({ x, y }, { width, height }) {
-    return { x: (x + 0.5) / width, y: (y + 0.5) / height };
-  }
-  function pixelAt({ x, y }, { width, height }) {
-    return { x: clamp(Math.floor(x), 0, width - 1), y: clamp(Math.floor(y), 0, height - 1) };
-  }
-  function peakOf(values) {
-    let peak = 0;
-    for (const value of values) if (value > peak) peak = value;
-    return peak;
-  }
-
-  // src/view/listeners.ts
-  var Listeners = class {
-    callbacks = /* @__PURE__ */ new Set();
-    add(callback) {
-      this.callbacks.add(callback);
-    }
-    delete(callback) {
-      this.callbacks.delete(callback);
-    }
-    notify() {
-      for (const callback of [...this.callbacks]) callback();
-    }
-    get size() {
-      return this.callbacks.size;
-    }
-  };
-  var Observable = class {
-    /** @param isEqual whether a new value is no change */
-    constructor(current, isEqual = Object.is) {
-      this.current = current;
-      this.isEqual = isEqual;
-    }
-    current;
-    isEqual;
-    listeners = new Listeners();
-    get value() {
-      return this.current;
-    }
-    set(value) {
-      if (this.isEqual(value, this.current)) return;
-      this.current = value;
-      this.listeners.notify();
-    }
-    listen(callback) {
-      this.listeners.add(callback);
-    }
-  };
-  function frameTask(signal, run) {
-    let request = 0;
-    const cancel = () => {
-      cancelAnimationFrame(request);
-      request = 0;
-    };
-    signal.addEventListener("abort", cancel);
-    return {
-      schedule: () => {
-        if (request !== 0 || signal.aborted) return;
-        request = requestAnimationFrame(() => {
-          request = 0;
-          run();
-        });
-      },
-      cancel
-    };
-  }
-
-  // src/view/store.ts
-  var Store = class {
-    state;
-    listeners = /* @__PURE__ */ new Map();
-    constructor(state = {}) {
-      this.state = { ...state };
-    }
-    get(name) {
-      return this.state[name];
-    }
-    set(name, value) {
-      if (Object.is(this.state[name], value)) return;
-      this.state[name] = value;
-      this.emit(`change:${name}`);
-    }
-    /** Sets several traits, one after the other. */
-    setAll(values) {
-      for (const [name, value] of Object.entries(values)) this.set(name, value);
-    }
-    on(event, callback) {
-      const listeners = this.listeners.get(event) ?? new Listeners();
-      this.listeners.set(event, listeners);
-      listeners.add(callback);
-    }
-    off(event, callback) {
-      this.listeners.get(event)?.delete(callback);
-    }
-    emit(event) {
-      this.listeners.get(event)?.notify();
-    }
-    /** The number of registered callbacks. */
-    get listening() {
-      return [...this.listeners.values()].reduce((sum, { size }) => sum + size, 0);
-    }
-  };
 
   // src/view/syncedTraits.ts
   var DEFAULTS = {
@@ -439,6 +284,34 @@
     "divider",
     "error"
   ]);
+
+  // src/view/model.ts
+  function trait(model, name) {
+    return plain(model.get(name), DEFAULTS, name);
+  }
+  function portion(model, name) {
+    return clamp(trait(model, name), 0, 1);
+  }
+  function write(model, values) {
+    for (const name of Object.keys(values)) model.set(name, values[name]);
+    model.save_changes();
+  }
+  function watch(model, names, signal, update) {
+    let isScheduled = false;
+    const schedule = () => {
+      if (isScheduled) return;
+      isScheduled = true;
+      queueMicrotask(() => {
+        isScheduled = false;
+        if (!signal.aborted) update();
+      });
+    };
+    for (const name of names) {
+      model.on(`change:${name}`, schedule);
+      signal.addEventListener("abort", () => model.off(`change:${name}`, schedule));
+    }
+    update();
+  }
 
   // src/core/colormap.ts
   var COLORMAP_BYTES = 768;
@@ -610,34 +483,6 @@
     return Uint8Array.from({ length: size }, (_, i) => packed[i >> 3] >> 7 - (i & 7) & 1);
   }
 
-  // src/view/model.ts
-  function trait(model, name) {
-    return plain(model.get(name), DEFAULTS, name);
-  }
-  function portion(model, name) {
-    return clamp(trait(model, name), 0, 1);
-  }
-  function write(model, values) {
-    for (const name of Object.keys(values)) model.set(name, values[name]);
-    model.save_changes();
-  }
-  function watch(model, names, signal, update) {
-    let isScheduled = false;
-    const schedule = () => {
-      if (isScheduled) return;
-      isScheduled = true;
-      queueMicrotask(() => {
-        isScheduled = false;
-        if (!signal.aborted) update();
-      });
-    };
-    for (const name of names) {
-      model.on(`change:${name}`, schedule);
-      signal.addEventListener("abort", () => model.off(`change:${name}`, schedule));
-    }
-    update();
-  }
-
   // src/view/traits.ts
   function mode(value) {
     return value === "keep" || value === "multiply" ? value : "remove";
@@ -695,7 +540,7 @@
       };
     });
   }
-  function firstNow(value) {
+  function mostProbable(value) {
     const from = fields(value);
     const [row] = rows([from]);
     const masked = number(from["masked"], Number.NaN);
@@ -777,7 +622,7 @@
     const cells2 = float32(raw);
     return cells2.every((value) => value >= 0 && value < Infinity) ? { rows: rows2, columns, cells: cells2 } : null;
   }
-  function here(value) {
+  function classProbe(value) {
     const from = fields(value);
     const x = number(from["x"], -1);
     const y = number(from["y"], -1);
@@ -821,7 +666,7 @@
       scene: scene2,
       objects: texts(from["objects"]),
       evidence: text(from["evidence"]),
-      said: text(from["said"])
+      summary: text(from["said"])
     };
   }
   function box(value) {
@@ -840,7 +685,7 @@
       x,
       y,
       hit: hit === "hit" || hit === "miss" ? hit : "",
-      said: text(from["said"])
+      summary: text(from["said"])
     };
   }
   function paint(value) {
@@ -856,13 +701,607 @@
     if (hole === null || rgb.length !== 3 * hole.reduce((sum, one) => sum + one, 0)) return null;
     return { scene: of.id, baseline: text(from["baseline"]), hole, rgb };
   }
-  function lookOf(model) {
+  function mapStyle(model) {
     return {
       overlay: trait(model, "overlay"),
       opacity: portion(model, "opacity"),
       cells: trait(model, "cells"),
       colors: byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GREY
     };
+  }
+
+  // src/core/geometry.ts
+  function pixelCenter({ x, y }) {
+    return { x: x + 0.5, y: y + 0.5 };
+  }
+  function relativeCenter({ x, y }, { width, height }) {
+    return { x: (x + 0.5) / width, y: (y + 0.5) / height };
+  }
+  function pixelAt({ x, y }, { width, height }) {
+    return { x: clamp(Math.floor(x), 0, width - 1), y: clamp(Math.floor(y), 0, height - 1) };
+  }
+  function peakOf(values) {
+    let peak = 0;
+    for (const value of values) if (value > peak) peak = value;
+    return peak;
+  }
+
+  // src/view/dom/radioGroup.ts
+  function makeRoving(group, signal) {
+    group.addEventListener(
+      "keydown",
+      (event) => {
+        const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+        if (by === 0) return;
+        const radios = Array.from(group.querySelectorAll('[role="radio"]'));
+        const now = radios.findIndex((one) => one === document.activeElement);
+        const next = radios[(now + by + radios.length) % radios.length];
+        if (next === void 0) return;
+        for (const one of radios) one.tabIndex = one === next ? 0 : -1;
+        next.focus();
+        event.preventDefault();
+      },
+      { signal }
+    );
+  }
+  function markRadio(radio2, isChosen, isTabStop = isChosen) {
+    setAttribute(radio2, "aria-checked", String(isChosen));
+    radio2.tabIndex = isTabStop ? 0 : -1;
+  }
+  var RadioGroup = class {
+    /**
+     * @param attributes of the group, its accessible name among them
+     * @param name what a choice is called in the document, as the stylesheet and the tests find it
+     */
+    constructor(className, attributes, choices2, name, choose, signal) {
+      this.choices = choices2;
+      this.radios = choices2.map((choice) => {
+        const { value, label, title } = choice;
+        const radio2 = button("camwidget-button camwidget-radio", { role: "radio", title, "data-name": name(choice) }, label);
+        radio2.addEventListener("click", () => choose(value), { signal });
+        return radio2;
+      });
+      this.element = make("div", className, { role: "radiogroup", ...attributes }, ...this.radios);
+      makeRoving(this.element, signal);
+    }
+    choices;
+    element;
+    radios;
+    /** Shows which value is chosen, and hides those that cannot be. */
+    update(chosen, isAvailable = () => true) {
+      this.radios.forEach((radio2, at) => {
+        const { value } = this.choices[at];
+        radio2.hidden = !isAvailable(value);
+        markRadio(radio2, value === chosen);
+      });
+    }
+  };
+
+  // src/view/brush/brush.ts
+  var SHADES = [
+    { value: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
+    { value: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
+    { value: 0, label: "erase", title: "Take paint away: the slider decides again (x for the next)" }
+  ];
+  var Brush = class {
+    constructor(context, stage) {
+      this.context = context;
+      this.stage = stage;
+      const { signal } = context;
+      this.title = stage.frame.title;
+      this.opener = button(
+        "camwidget-button camwidget-paint-toggle",
+        { "aria-pressed": "false", "aria-expanded": "false", title: "Paint on the picture what to hide, or to keep (p)" },
+        "paint"
+      );
+      this.opener.addEventListener("click", () => this.toggle(), { signal });
+      this.buttons = [this.opener];
+      this.shades = new RadioGroup(
+        "camwidget-shades",
+        { "aria-label": "What the brush does" },
+        SHADES,
+        ({ label }) => label,
+        (shade) => this.choose(shade),
+        signal
+      );
+      this.size = make("input", "camwidget-range camwidget-brush-size", {
+        type: "range",
+        min: 1,
+        max: 100,
+        step: 1,
+        "aria-label": "Size of the brush, in pixels of the picture",
+        title: "Size of the brush, in pixels of the picture ({ and })",
+        ...OWN_KEYS
+      });
+      this.size.addEventListener("input", () => this.show(), { signal });
+      this.wiper = button("camwidget-button", { title: "Take all paint away from this picture" }, "clear");
+      this.wiper.addEventListener("click", () => stage.painted.clear(), { signal });
+      this.drawer = this.build();
+      stage.plane.append(stage.paintOutlines.element, this.ring);
+      stage.painted.listen(() => this.show());
+      context.watch(["scene"], () => this.fitSize());
+      this.listen(stage.canvas);
+      this.show();
+    }
+    context;
+    stage;
+    buttons;
+    drawer;
+    opener;
+    shades;
+    size;
+    ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
+    reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
+    wiper;
+    shade = HIDDEN;
+    /** Where the brush was last, for a straight line from there. */
+    last = null;
+    pointer = null;
+    sized = false;
+    /** What the picture says under a resting pointer, which would lie over the brush. */
+    title;
+    get isOn() {
+      return this.context.tool.value === "paint";
+    }
+    toggle() {
+      if (this.isOn) this.stop();
+      else this.start();
+    }
+    /** False when it was not taken up. */
+    stop() {
+      if (!this.isOn) return false;
+      this.lift();
+      this.context.tool.set("");
+      this.showActive();
+      return true;
+    }
+    /** The next of hide, keep and erase. */
+    cycle() {
+      if (!this.isOn) return;
+      const now = SHADES.findIndex(({ value }) => value === this.shade);
+      this.choose(SHADES[(now + 1) % SHADES.length].value);
+    }
+    /** A quarter larger or smaller, a pixel at least. */
+    resize(by) {
+      if (!this.isOn) return;
+      const now = Number(this.size.value);
+      this.size.value = String(now + by * Math.max(1, Math.round(now / 4)));
+      this.show();
+    }
+    /** The marker in the picture, which the brush follows, and paints at, while it is taken up. */
+    marker(of) {
+      return {
+        move: (right, down) => {
+          of.move(right, down);
+          if (this.isOn && of.point !== null) this.moveRing(pixelCenter(of.point));
+        },
+        probeAtMarker: () => {
+          if (!this.isOn) {
+            of.probeAtMarker();
+            return;
+          }
+          if (of.point === null) of.move(0, 0);
+          if (of.point !== null) this.dab(pixelCenter(of.point));
+        }
+      };
+    }
+    dab(spot) {
+      this.stage.painted.begin();
+      this.stroke(spot, spot);
+      this.stage.painted.end();
+      this.last = spot;
+      this.moveRing(spot);
+    }
+    start() {
+      this.context.tool.set("paint");
+      this.showActive();
+      this.stage.focus();
+    }
+    showActive() {
+      const on = this.isOn;
+      setAttribute(this.opener, "aria-pressed", String(on));
+      setAttribute(this.opener, "aria-expanded", String(on));
+      this.drawer.hidden = !on;
+      this.ring.hidden = true;
+      this.stage.frame.title = on ? "" : this.title;
+      this.stage.frame.classList.toggle("camwidget-painting", on);
+      this.stage.paintOutlines.update();
+    }
+    choose(shade) {
+      this.shade = shade;
+      this.show();
+    }
+    build() {
+      return make(
+        "div",
+        "camwidget-paint",
+        { role: "group", "aria-label": "Paint", hidden: true },
+        labeledLine("Brush", this.shades.element, this.wiper),
+        labeledLine("Size", this.size, this.reading)
+      );
+    }
+    /** At first an eighth of the picture; at most half of it. */
+    fitSize() {
+      const { width, height } = this.stage.canvas;
+      const side = Math.min(width, height);
+      this.size.max = String(Math.max(2, Math.round(side / 2)));
+      if (!this.sized && this.stage.sceneId !== null) {
+        this.sized = true;
+        this.size.value = String(Math.max(1, Math.round(side / 8)));
+      }
+      this.show();
+    }
+    show() {
+      const { painted } = this.stage;
+      const { size, shade, ring } = this;
+      this.shades.update(shade);
+      const low = Number(size.min);
+      size.style.setProperty("--camwidget-filled", String((Number(size.value) - low) / (Number(size.max) - low)));
+      setAttribute(size, "aria-valuetext", `${size.value} pixels`);
+      setText(this.reading, `${size.value} px`);
+      ring.style.width = `${100 * Number(size.value) / Math.max(1, painted.width)}%`;
+      ring.dataset["shade"] = SHADES.find(({ value }) => value === shade).label;
+      if (!painted.isDrawing) this.wiper.disabled = painted.isEmpty;
+    }
+    listen(canvas) {
+      const { signal } = this.context;
+      canvas.addEventListener("pointerdown", (event) => this.press(event), { signal });
+      canvas.addEventListener("pointermove", (event) => this.move(event), { signal });
+      for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+        canvas.addEventListener(end, (event) => this.release(event), { signal });
+      }
+      canvas.addEventListener("pointerleave", () => {
+        if (this.pointer === null) this.ring.hidden = true;
+      }, { signal });
+    }
+    press(event) {
+      const spot = this.isOn && event.button === 0 && this.pointer === null ? this.stage.over(event) : null;
+      if (spot === null) return;
+      event.preventDefault();
+      this.stage.focus();
+      this.pointer = event.pointerId;
+      this.stage.canvas.setPointerCapture(event.pointerId);
+      this.stage.painted.begin();
+      this.stroke(event.shiftKey && this.last !== null ? this.last : spot, spot);
+      this.last = spot;
+      this.moveRing(spot);
+    }
+    move(event) {
+      if (!this.isOn) return;
+      const spot = this.stage.over(event);
+      if (spot === null) return;
+      this.moveRing(spot);
+      if (event.pointerId !== this.pointer) return;
+      const between4 = event.getCoalescedEvents?.() ?? [];
+      for (const one of between4.length > 0 ? between4 : [event]) {
+        const to = this.stage.over(one);
+        if (to === null || this.last === null) continue;
+        this.stroke(this.last, to);
+        this.last = to;
+      }
+    }
+    release(event) {
+      if (event.pointerId === this.pointer) this.lift();
+    }
+    lift() {
+      this.pointer = null;
+      this.stage.painted.end();
+    }
+    stroke(from, to) {
+      this.stage.painted.draw(from, to, Number(this.size.value), this.shade);
+    }
+    moveRing({ x, y }) {
+      const { width, height } = this.stage.canvas;
+      this.ring.hidden = false;
+      placeAt(this.ring, { x: x / width, y: y / height });
+    }
+  };
+
+  // src/core/numberFormat.ts
+  function fixed(value, digits) {
+    const halves = value * 2 ** (digits + 1);
+    const up = value.toFixed(digits);
+    if (!Number.isInteger(halves) || halves % 2 === 0) return up;
+    const last = Number(up.at(-1));
+    return last % 2 === 0 ? up : (Number(up) - 10 ** -digits).toFixed(digits);
+  }
+  function rounded(value, digits) {
+    return Math.sign(value) * Number(fixed(Math.abs(value), digits));
+  }
+  function decimals(...values) {
+    const largest = peakOf(values.map(Math.abs));
+    let digits = 2;
+    for (let bound = 10; digits > 0 && largest >= bound; bound *= 10) digits--;
+    for (let small = 1; largest > 0 && largest < small && digits < 9; small /= 10) digits++;
+    return digits;
+  }
+  function signed(value, digits) {
+    const size = fixed(Math.abs(value), digits);
+    return value < 0 && Number(size) !== 0 ? `-${size}` : size;
+  }
+  function readings(values, quantity2) {
+    const known = values.filter(Number.isFinite);
+    const digits = decimals(...known);
+    return values.map(
+      (value) => !Number.isFinite(value) ? "–" : quantity2 === null ? value.toFixed(2) : signed(value, digits)
+    );
+  }
+  function percent(value) {
+    return `${Math.round(1e3 * value) / 10} %`;
+  }
+  function unitSuffix(quantity2, before) {
+    return quantity2 === null || quantity2.unit === "" ? "" : `${before}${quantity2.unit}`;
+  }
+
+  // src/view/actions.ts
+  function nudgeFraction(context, percents) {
+    if (mode(context.model.get("mode")) === "multiply") return;
+    const next = Math.round(100 * context.fraction()) + percents;
+    context.write({ fraction: clamp(next, 0, 100) / 100 });
+  }
+  function stepPicture(context, by) {
+    const next = trait(context.model, "picture") + by;
+    if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
+  }
+  function nextMethod(context) {
+    const all = methods(context.model.get("methods"));
+    const now = all.findIndex(({ name }) => name === trait(context.model, "method"));
+    const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
+    const next = onwards.find(({ reason, slow }) => reason === null && !slow);
+    if (next !== void 0) context.write({ method: next.name });
+  }
+  function pickClass(context, index) {
+    context.write({ target: index });
+  }
+  function pickRow(context, at) {
+    const row = rows(context.model.get("rows"))[at];
+    if (row !== void 0) pickClass(context, row.index);
+  }
+  function toggleOutlines(context) {
+    if (trait(context.model, "truthful")) context.write({ outlines: !trait(context.model, "outlines") });
+  }
+  function toggleBoxes(context) {
+    context.write({ boxes: !trait(context.model, "boxes") });
+  }
+  function toggleOverlay(context) {
+    if (mode(context.model.get("mode")) === "multiply") return;
+    context.write({ overlay: !trait(context.model, "overlay") });
+  }
+
+  // src/view/controls/classList.ts
+  var VISIBLE = 5e-3;
+  function classList(context) {
+    const { model } = context;
+    const caption = make("span", "camwidget-caption");
+    const head = make(
+      "div",
+      "camwidget-classhead",
+      {},
+      make("span", "camwidget-heading", {}, "What the model says"),
+      caption
+    );
+    const names = make("div", "camwidget-names", { role: "group", "aria-label": "Classes" });
+    const values = make("div", "camwidget-numbers");
+    context.watch(["rows", "masked", "target", "quantity"], () => {
+      const all = rows(model.get("rows"));
+      const masked = numbers(model.get("masked"));
+      const target = trait(model, "target");
+      const measured = quantity(model.get("quantity"));
+      setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${unitSuffix(measured, ", ")}`);
+      const buttons = fit(names, all.length, (at) => nameButton(context, at));
+      const cells2 = fit(values, all.length, (at) => numberCell(context, at));
+      all.forEach((row, at) => {
+        const item = buttons[at];
+        const cell = cells2[at];
+        if (item === void 0 || cell === void 0) return;
+        const chosen = String(row.index === target);
+        item.dataset["index"] = String(row.index);
+        item.title = at < 9 ? `Explain ${row.name} (${at + 1})` : `Explain ${row.name}`;
+        setText(item, row.name);
+        setAttribute(item, "aria-pressed", chosen);
+        setAttribute(cell, "data-chosen", chosen);
+        showNumbers(cell, row.whole, masked[at], measured);
+      });
+    });
+    return { head, names, numbers: values };
+  }
+  function nameButton(context, at) {
+    const made = button("camwidget-name", { "aria-describedby": context.id(`number-${at}`) });
+    made.addEventListener("click", () => pickClass(context, Number(made.dataset["index"])), {
+      signal: context.signal
+    });
+    return made;
+  }
+  function numberCell(context, at, of = "number") {
+    return make(
+      "div",
+      "camwidget-number",
+      { id: context.id(`${of}-${at}`) },
+      make("span", "camwidget-whole"),
+      make("span", "camwidget-arrow"),
+      make("span", "camwidget-masked")
+    );
+  }
+  function showNumbers(cell, whole, masked, measured) {
+    const [first, arrow, second] = cell.children;
+    if (first === void 0 || arrow === void 0 || second === void 0) return;
+    const [before, after] = readings(masked === void 0 ? [whole] : [whole, masked], measured);
+    setText(first, before ?? "");
+    setText(arrow, masked === void 0 ? "" : " → ");
+    setText(second, after ?? "");
+    const change2 = masked === void 0 ? 0 : masked - whole;
+    const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(whole, masked ?? 0);
+    const direction = change2 >= visible ? "up" : change2 <= -visible ? "down" : "same";
+    setAttribute(cell, "data-change", direction);
+  }
+  function mostProbableRow(context) {
+    const { model, signal } = context;
+    const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
+    const bar2 = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
+    const cell = numberCell(context, 0, "first-now");
+    const row = make(
+      "div",
+      "camwidget-first",
+      { role: "group", "aria-label": "Most probable class of the masked picture" },
+      make("span", "camwidget-first-label", {}, "now first"),
+      name,
+      bar2,
+      cell
+    );
+    let index = -1;
+    name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
+    context.watch(["first_now", "quantity", "rows"], () => {
+      const now = mostProbable(model.get("first_now"));
+      index = now?.index ?? -1;
+      row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
+      row.classList.toggle("camwidget-first-none", now === null);
+      if (now === null) return;
+      setText(name, now.name);
+      bar2.style.setProperty("--camwidget-value", `${100 * now.masked}%`);
+      showNumbers(cell, now.whole, now.masked, null);
+    });
+    return row;
+  }
+
+  // src/view/comparison/comparedTraits.ts
+  var DIMENSIONS = ["model", "picture", "target", "method", "layer"];
+  var ARRANGEMENTS = ["side", "split", "difference"];
+  function compared(model) {
+    const from = fields(model.get("compare"));
+    return Object.fromEntries(DIMENSIONS.filter((key) => key in from).map((key) => [key, from[key]]));
+  }
+  function isComparing(model) {
+    return Object.keys(compared(model)).length > 0;
+  }
+  function arrangement(model) {
+    const value = model.get("arrangement");
+    return ARRANGEMENTS.find((one) => one === value) ?? "side";
+  }
+  function comparedMap(model) {
+    const from = fields(model.get("other"));
+    const own = model.get("other_scene");
+    const id = text(from["scene"]);
+    const of = scene(id !== "" && sceneId(own) === id ? own : model.get("scene"));
+    const map = explanation(from, of);
+    if (of === null || map === null) return null;
+    const names = fields(from["label"]);
+    const label = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])]));
+    return { scene: of, map, label, note: text(from["said"]), apart: text(from["apart"]) };
+  }
+  function comparedState(model) {
+    const from = fields(model.get("other_state"));
+    return { busy: flag(from["busy"], false), note: text(from["said"]), error: text(from["error"]) };
+  }
+  function comparedNumbers(model) {
+    const from = fields(model.get("other_answer"));
+    const rows2 = /* @__PURE__ */ new Map();
+    for (const row of list(from["rows"])) {
+      rows2.set(number(fields(row)["index"], -1), change(row));
+    }
+    return { quantity: quantity(from["quantity"]), target: change(from["target"]), rows: rows2 };
+  }
+  function change(value) {
+    const { whole, masked } = fields(value);
+    return { whole: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : void 0 };
+  }
+
+  // src/view/comparison/captions.ts
+  function captions(context) {
+    const { model } = context;
+    const a = new Caption("A");
+    const b = new Caption("B");
+    context.watch(
+      [
+        "compare",
+        "other",
+        "other_scene",
+        "other_answer",
+        "scene",
+        "models",
+        "pictures",
+        "picture",
+        "methods",
+        "method",
+        "explanation",
+        "rows",
+        "masked",
+        "target"
+      ],
+      () => {
+        if (!isComparing(model)) return;
+        const now = compared(model);
+        const ownLabel = labelOf(context);
+        const otherLabel = comparedMap(model)?.label ?? null;
+        const shownKeys = DIMENSIONS.filter(
+          (key) => key === "method" || key !== "target" && (key in now || otherLabel !== null && otherLabel[key] !== ownLabel[key])
+        );
+        const answer = comparedNumbers(model);
+        a.show(ownLabel, shownKeys, changeOf(context), quantity(model.get("quantity")));
+        b.show(otherLabel, shownKeys, answer.target, answer.quantity);
+      }
+    );
+    return [a.element, b.element];
+  }
+  var Caption = class {
+    constructor(name) {
+      this.name = name;
+      const badge = make("span", "camwidget-badge", { "data-of": name }, name);
+      this.element = make("div", "camwidget-caption-line", { "data-of": name, hidden: true }, badge, this.what, this.numbers);
+    }
+    name;
+    element;
+    what = make("span", "camwidget-caption-what");
+    numbers = make("span", "camwidget-caption-numbers");
+    show(label, shownKeys, { whole, masked }, measured) {
+      const parts = label === null ? [] : [...shownKeys.map((key) => label[key]), label.target];
+      const title = parts.filter((part) => part !== "").join(" · ");
+      setText(this.what, title);
+      this.element.title = `${this.name}: ${title}`;
+      const shown = readings(masked === void 0 ? [whole] : [whole, masked], measured).join(" → ");
+      setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${shown}${unitSuffix(measured, " ")}`);
+    }
+  };
+  function labelOf({ model }) {
+    const method = trait(model, "method");
+    const target = trait(model, "target");
+    return {
+      model: texts(model.get("models"))[0] ?? "",
+      picture: texts(model.get("pictures"))[trait(model, "picture")] ?? "",
+      target: rows(model.get("rows")).find(({ index }) => index === target)?.name ?? "",
+      method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
+      layer: place(model.get("explanation")).layer
+    };
+  }
+  function changeOf({ model }) {
+    const target = trait(model, "target");
+    const all = rows(model.get("rows"));
+    const at = all.findIndex(({ index }) => index === target);
+    return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
+  }
+  function comparedNumbersColumn(context) {
+    const { model } = context;
+    const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
+    const head = make("div", "camwidget-otherhead", { title: "What B's model says; – where it has no class of that name" }, badge);
+    const column = make("div", "camwidget-others", { role: "group", "aria-label": "B's numbers" });
+    context.watch(["compare", "rows", "target", "other_answer"], () => {
+      head.hidden = column.hidden = !isComparing(model);
+      if (column.hidden) {
+        column.replaceChildren();
+        return;
+      }
+      const all = rows(model.get("rows"));
+      const target = trait(model, "target");
+      const { rows: answers, quantity: measured } = comparedNumbers(model);
+      const cells2 = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
+      all.forEach(({ index }, at) => {
+        const cell = cells2[at];
+        if (cell === void 0) return;
+        const answer = answers.get(index);
+        setAttribute(cell, "data-chosen", String(index === target));
+        showNumbers(cell, answer?.whole ?? Number.NaN, answer?.masked, measured);
+      });
+    });
+    return [head, column];
   }
 
   // src/core/interpolation.ts
@@ -977,946 +1416,6 @@
     return from;
   }
 
-  // src/core/toneMapping.ts
-  var COLORS = 0.9;
-  function toneMapped(value, knee) {
-    if (knee === null) return value;
-    if (value > knee) return COLORS + (1 - COLORS) * (value - knee) / (1 - knee);
-    return knee > 0 ? COLORS * value / knee : 0;
-  }
-  function fromTone(drawn, knee) {
-    if (knee === null) return drawn;
-    return drawn > COLORS ? knee + (1 - knee) * (drawn - COLORS) / (1 - COLORS) : drawn * knee / COLORS;
-  }
-  function toneBytes(map, knee) {
-    const peak = peakOf(map);
-    return Uint8Array.from(map, (value) => peak > 0 ? Math.round(255 * toneMapped(value / peak, knee)) : 0);
-  }
-
-  // src/page/maps.ts
-  var KEPT2 = 24;
-  var { fround: fround2 } = Math;
-  var Maps = class {
-    constructor(data, archive) {
-      this.data = data;
-      this.archive = archive;
-      for (const [row, method, layer, grid2] of data.maps) this.places.set(`${row} ${method} ${layer}`, grid2);
-    }
-    data;
-    archive;
-    made = /* @__PURE__ */ new Map();
-    places = /* @__PURE__ */ new Map();
-    /** The number of a map's grid, by places in the lists; undefined where there is no such map. */
-    find(row, method, layer) {
-      return this.places.get(`${row} ${method} ${layer}`) ?? this.places.get(`${row} ${method} -1`);
-    }
-    grid(number2) {
-      const { rows: rows2, columns, rounded: rounded2, cells: cells2 } = this.data.grids[number2];
-      const values = rounded2 ? Float32Array.from(this.archive.uint16(cells2)) : this.archive.float32(cells2);
-      return { rows: rows2, columns, cells: values };
-    }
-    /** At the size of the picture, in proportion to the map: values of several classes' maps compare. */
-    enlarged(number2) {
-      const { width, height } = this.data.scene;
-      return enlarge(this.inProportion(number2), width, height);
-    }
-    /**
-     * The classes' maps of one method at one layer, divided by the largest value of all of them, as the kernel sends them;
-     * none if they are all the same: these are no class's.
-     */
-    evidence(method, layer) {
-      const found = this.data.classes.flatMap(({ index, name }, row) => {
-        const number2 = this.find(row, method, layer);
-        return number2 === void 0 ? [] : [{ index, name, number: number2, ...this.inProportion(number2) }];
-      });
-      if (found.length > 1 && found.every(({ number: number2 }) => number2 === found[0].number)) return [];
-      const most = peakOf(found.map(({ cells: cells2 }) => peakOf(cells2))) || 1;
-      return found.map(({ index, name, rows: rows2, columns, cells: cells2 }) => ({
-        index,
-        name,
-        rows: rows2,
-        columns,
-        cells: new Uint8Array(cells2.map((value) => value / most).buffer)
-      }));
-    }
-    /** A grid, so that its values compare with those of others. */
-    inProportion(number2) {
-      const { rounded: rounded2, peak } = this.data.grids[number2];
-      const grid2 = this.grid(number2);
-      const step2 = rounded2 ? peak / (peakOf(grid2.cells) || 1) : 1;
-      return { ...grid2, cells: grid2.cells.map((value) => value * step2) };
-    }
-    show(number2) {
-      const known = this.made.get(number2);
-      if (known !== void 0) return known;
-      const { width, height } = this.data.scene;
-      const grid2 = this.grid(number2);
-      const map = enlarge(grid2, width, height);
-      const { knee } = this.data.grids[number2];
-      const shown = {
-        saliency: toBytes(map),
-        drawn: knee === null ? null : toneBytes(map, knee),
-        levels: rankLevels(unit2(map)),
-        cells: knee === null ? toBytes(grid2.cells) : toneBytes(grid2.cells, knee),
-        evident: map.reduce((count, value) => count + (value > 0 ? 1 : 0), 0) / map.length
-      };
-      this.made.set(number2, shown);
-      for (const oldest of this.made.keys()) {
-        if (this.made.size <= KEPT2) break;
-        this.made.delete(oldest);
-      }
-      return shown;
-    }
-    /** What the model says at every step, of every listed class. */
-    curve(number2, key) {
-      const place4 = this.data.grids[number2]?.curves[key];
-      if (place4 === void 0) return null;
-      const values = this.data.quantity.unit === void 0 ? Array.from(this.archive.uint16(place4), (value) => value / 1e4) : Array.from(this.archive.float32(place4));
-      const count = this.data.classes.length;
-      return Array.from(
-        { length: values.length / count },
-        (_, step2) => values.slice(step2 * count, (step2 + 1) * count)
-      );
-    }
-  };
-  function unit2(map) {
-    const peak = peakOf(map);
-    return peak > 0 ? map.map((value) => Math.min(1, fround2(value / peak))) : map;
-  }
-
-  // src/core/numberFormat.ts
-  function fixed(value, digits) {
-    const halves = value * 2 ** (digits + 1);
-    const up = value.toFixed(digits);
-    if (!Number.isInteger(halves) || halves % 2 === 0) return up;
-    const last = Number(up.at(-1));
-    return last % 2 === 0 ? up : (Number(up) - 10 ** -digits).toFixed(digits);
-  }
-  function rounded(value, digits) {
-    return Math.sign(value) * Number(fixed(Math.abs(value), digits));
-  }
-  function decimals(...values) {
-    const largest = peakOf(values.map(Math.abs));
-    let digits = 2;
-    for (let bound = 10; digits > 0 && largest >= bound; bound *= 10) digits--;
-    for (let small = 1; largest > 0 && largest < small && digits < 9; small /= 10) digits++;
-    return digits;
-  }
-  function signed(value, digits) {
-    const size = fixed(Math.abs(value), digits);
-    return value < 0 && Number(size) !== 0 ? `-${size}` : size;
-  }
-  function readings(values, quantity2) {
-    const known = values.filter(Number.isFinite);
-    const digits = decimals(...known);
-    return values.map(
-      (value) => !Number.isFinite(value) ? "–" : quantity2 === null ? value.toFixed(2) : signed(value, digits)
-    );
-  }
-  function percent(value) {
-    return `${Math.round(1e3 * value) / 10} %`;
-  }
-  function unitSuffix(quantity2, before) {
-    return quantity2 === null || quantity2.unit === "" ? "" : `${before}${quantity2.unit}`;
-  }
-
-  // src/page/words.ts
-  function note(name, layer) {
-    return `No positive evidence for ${name} at ${layer}.`;
-  }
-  function sentence(of) {
-    const { name, mode: mode2, fraction, before, after, evident } = of;
-    if (evident === 0) return `${note(name, of.layer)} Choose another class, layer or method.`;
-    const whole = mode2 === "remove" && fraction === 0 || mode2 === "keep" && fraction === 1;
-    if (after === null || whole) {
-      return mode2 === "keep" ? `The whole picture is kept. Drag the slider to keep only the most evidence for ${name}.` : `Nothing is removed yet. Drag the slider to take the evidence for ${name} away.`;
-    }
-    const part = `${rounded(100 * fraction, 1)} %`;
-    const most = of.method === "random" ? `a random ${part}` : `the ${part} with the most evidence for ${name}`;
-    const deed = {
-      remove: `Removing ${most}`,
-      keep: fraction === 0 ? "Hiding everything" : `Keeping only ${most}`,
-      multiply: `Multiplying the picture by its map for ${name}`
-    }[mode2];
-    const beyond = mode2 !== "multiply" && fraction > evident + 5e-3 ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.` : "";
-    return `${deed} ${(of.quantity === null ? effect : moved(of.quantity))(before, after, deed.includes(name) ? "it" : name)}${beyond}`;
-  }
-  function effect(before, after, it) {
-    const change2 = rounded(rounded(after, 2) - rounded(before, 2), 2);
-    if (Math.max(before, after) < 5e-3) return `leaves ${it} below 0.01.`;
-    if (change2 === 0) return `leaves ${it} at ${fixed(before, 2)}.`;
-    const verb = change2 > 0 ? "raises" : "lowers";
-    return `${verb} ${it} by ${fixed(Math.abs(change2), 2)} (${fixed(before, 2)} → ${fixed(after, 2)}).`;
-  }
-  function moved(quantity2) {
-    return (before, after, it) => {
-      const digits = decimals(before, after);
-      const [first, second] = [signed(before, digits), signed(after, digits)];
-      const of = unitSuffix(quantity2, " ");
-      if (first === second) return `leaves ${it} at ${first}${of}.`;
-      return `${after > before ? "raises" : "lowers"} ${it} from ${first} to ${second}${of}.`;
-    };
-  }
-  function pickedSentence(name) {
-    return name === null ? "None of the most probable classes has positive evidence there." : `The strongest evidence there is for ${name}.`;
-  }
-
-  // src/page/model.ts
-  var SCENE = "page";
-  var FAINT = 5e-3;
-  var PageModel = class extends Store {
-    constructor(data, archive) {
-      super(traitsOf(data, archive));
-      this.data = data;
-      this.maps = new Maps(data, archive);
-      this.save_changes();
-    }
-    data;
-    maps;
-    shown = null;
-    /** The view is done with its changes: answer. */
-    save_changes() {
-      const asked = this.asked;
-      const { shown } = this;
-      const same = shown !== null && ["row", "method", "layer"].every((key) => shown[key] === asked[key]);
-      if (!same) this.ask(asked);
-      this.answer();
-    }
-    send(content) {
-      const { type, x, y } = content;
-      if (type === "pick") this.pick(number(x, 0), number(y, 0));
-    }
-    /** The curve of the map shown, or null: of every listed class at every step. */
-    curve() {
-      const grid2 = this.grid;
-      const { mode: of, baseline } = this.mask;
-      return grid2 === void 0 || of === "multiply" ? null : this.maps.curve(grid2, curveKey(of, baseline));
-    }
-    get asked() {
-      const { classes, methods: methods2, layers: layers2 } = this.data;
-      return {
-        row: classes.findIndex(({ index }) => index === this.state.target),
-        method: methods2.findIndex(({ name }) => name === this.state.method),
-        layer: layers2.findIndex(({ name }) => name === this.state.layer)
-      };
-    }
-    get mask() {
-      return {
-        mode: mode(this.state.mode),
-        baseline: text(this.state.baseline),
-        fraction: unit(this.state.fraction, 0)
-      };
-    }
-    get grid() {
-      return this.shown === null ? void 0 : this.at(this.shown);
-    }
-    at({ row, method, layer }) {
-      return this.maps.find(row, method, layer);
-    }
-    ask(asked) {
-      const grid2 = this.at(asked);
-      const { classes, methods: methods2, layers: layers2, missing } = this.data;
-      if (grid2 === void 0) {
-        const label = methods2[asked.method]?.label ?? "This method";
-        const reason = missing[methods2[asked.method]?.name ?? ""]?.[layers2[asked.layer]?.name ?? ""];
-        const back = this.shown;
-        this.setAll({ error: `${label} does not apply: ${reason ?? "this page has no such map"}.` });
-        if (back === null) return;
-        this.setAll({
-          target: classes[back.row]?.index,
-          method: methods2[back.method]?.name,
-          layer: layers2[back.layer]?.name
-        });
-        return;
-      }
-      const before = this.shown;
-      this.shown = asked;
-      if (before?.method !== asked.method || before.layer !== asked.layer) this.setAll({ here: {} });
-      this.show(asked, grid2);
-    }
-    show(place4, number2) {
-      const { classes, methods: methods2, layers: layers2, grids, model } = this.data;
-      const method = methods2[place4.method];
-      const layer = layers2[place4.layer].name;
-      const target = classes[place4.row];
-      const { rows: rows2, columns, box: box2, at, peak, knee, scale_note } = grids[number2];
-      const { saliency, drawn, levels, cells: cells2 } = this.maps.show(number2);
-      const where = method.everywhere ? "input" : layer;
-      this.setAll({
-        error: "",
-        evidence: {
-          scene: SCENE,
-          method: method.name,
-          layer: where,
-          text: "",
-          classes: this.maps.evidence(place4.method, place4.layer)
-        },
-        explanation: {
-          scene: SCENE,
-          saliency,
-          drawn,
-          knee,
-          scale_note,
-          levels,
-          cells: cells2,
-          cells_shape: [rows2, columns],
-          layer: where,
-          at_input: method.everywhere,
-          title: `${method.label} · ${where} · ${target.name}`,
-          empty: peak === 0,
-          note: peak === 0 ? note(target.name, where) : ""
-        },
-        box: box2 === null ? {} : { scene: SCENE, box: box2, peak: at, hit: "", said: "" },
-        methods: this.methods(layer),
-        stages: this.stages(place4),
-        status: `${model} · ${method.label} · ${where} ${columns}×${rows2} · ${target.name}`
-      });
-    }
-    methods(layer) {
-      return this.data.methods.map(({ name, label, group, tip }) => ({
-        name,
-        label,
-        group,
-        tip,
-        reason: this.data.missing[name]?.[layer] ?? null,
-        slow: false
-      }));
-    }
-    /** The same map at all layers, so that scrubbing along them shows each. */
-    stages({ row, method }) {
-      const { classes, methods: methods2, layers: layers2 } = this.data;
-      if (methods2[method].everywhere) return {};
-      const found = layers2.flatMap(({ name }, layer) => {
-        const number2 = this.at({ row, method, layer });
-        if (number2 === void 0) return [];
-        const { rows: rows2, columns, cells: cells2 } = this.maps.grid(number2);
-        return [{ name, rows: rows2, columns, cells: cells2 }];
-      });
-      return { scene: SCENE, target: classes[row].index, method: methods2[method].name, layers: found };
-    }
-    /** What the model says of the masked picture: between two of its answers on a straight line. */
-    answer() {
-      const grid2 = this.grid;
-      const { shown } = this;
-      if (grid2 === void 0 || shown === null) return;
-      const { mode: of, baseline, fraction } = this.mask;
-      const { evident } = this.maps.show(grid2);
-      const whole = of === "remove" && fraction === 0 || of === "keep" && fraction === 1;
-      const curve = whole ? null : this.maps.curve(grid2, curveKey(of, baseline));
-      const masked = curve === null ? [] : between2(curve, of === "multiply" ? 0 : fraction);
-      const target = this.data.classes[shown.row];
-      this.setAll({
-        masked,
-        sentence: sentence({
-          name: target.name,
-          method: this.data.methods[shown.method].name,
-          layer: this.data.methods[shown.method].everywhere ? "input" : this.data.layers[shown.layer].name,
-          mode: of,
-          fraction,
-          before: target.whole,
-          after: masked[shown.row] ?? null,
-          evident,
-          quantity: quantity(this.data.quantity)
-        })
-      });
-    }
-    /** Which of the listed classes have the strongest maps at a pixel, on one scale. */
-    pick(x, y) {
-      const { shown } = this;
-      if (shown === null) return;
-      const { classes, scene: scene2 } = this.data;
-      const maps = classes.map((_, row) => {
-        const grid2 = this.at({ ...shown, row });
-        return grid2 === void 0 ? null : this.maps.enlarged(grid2);
-      });
-      const most = peakOf(maps.map((map) => peakOf(map ?? [])));
-      const entries = classes.map(({ index, name }, row) => ({ index, name, value: (maps[row]?.[y * scene2.width + x] ?? 0) / (most || 1) })).filter(({ value }) => value >= FAINT).sort((a, b) => b.value - a.value);
-      const found = entries[0];
-      this.setAll({
-        here: { x, y, scene: SCENE, entries, of: classes.length },
-        sentence: pickedSentence(found?.name ?? null)
-      });
-      if (found !== void 0 && found.index !== this.state.target) {
-        this.set("target", found.index);
-        this.save_changes();
-      }
-    }
-  };
-  function traitsOf(data, archive) {
-    const { scene: scene2, first } = data;
-    const fills = Object.entries(scene2.fills).map(([name, place4]) => [
-      name,
-      place4[1] === 3 ? archive.bytes(place4) : archive.picture(place4, scene2.width)
-    ]);
-    return {
-      ...DEFAULTS,
-      ...first,
-      scene: {
-        id: SCENE,
-        width: scene2.width,
-        height: scene2.height,
-        picture: archive.picture(scene2.picture, scene2.width),
-        fills: Object.fromEntries(fills)
-      },
-      rows: data.classes,
-      masked: [],
-      quantity: data.quantity,
-      layers: data.layers,
-      modes: data.modes,
-      baselines: data.baselines,
-      colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)]))
-    };
-  }
-  function between2(curve, fraction) {
-    const at = fraction * (curve.length - 1);
-    const low = Math.min(Math.floor(at), Math.max(0, curve.length - 2));
-    const part = at - low;
-    const next = curve[low + 1] ?? curve[low];
-    return curve[low].map((value, row) => value + part * (next[row] - value));
-  }
-
-  // src/view/dom/radioGroup.ts
-  function makeRoving(group, signal) {
-    group.addEventListener(
-      "keydown",
-      (event) => {
-        const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-        if (by === 0) return;
-        const radios = Array.from(group.querySelectorAll('[role="radio"]'));
-        const now = radios.findIndex((one) => one === document.activeElement);
-        const next = radios[(now + by + radios.length) % radios.length];
-        if (next === void 0) return;
-        for (const one of radios) one.tabIndex = one === next ? 0 : -1;
-        next.focus();
-        event.preventDefault();
-      },
-      { signal }
-    );
-  }
-  function markRadio(radio2, isChosen, isTabStop = isChosen) {
-    setAttribute(radio2, "aria-checked", String(isChosen));
-    radio2.tabIndex = isTabStop ? 0 : -1;
-  }
-  var RadioGroup = class {
-    /**
-     * @param attributes of the group, its accessible name among them
-     * @param name what a choice is called in the document, as the stylesheet and the tests find it
-     */
-    constructor(className, attributes, choices2, name, choose, signal) {
-      this.choices = choices2;
-      this.radios = choices2.map((choice) => {
-        const { value, label, title } = choice;
-        const radio2 = button("camwidget-button camwidget-radio", { role: "radio", title, "data-name": name(choice) }, label);
-        radio2.addEventListener("click", () => choose(value), { signal });
-        return radio2;
-      });
-      this.element = make("div", className, { role: "radiogroup", ...attributes }, ...this.radios);
-      makeRoving(this.element, signal);
-    }
-    choices;
-    element;
-    radios;
-    /** Shows which value is chosen, and hides those that cannot be. */
-    update(chosen, isAvailable = () => true) {
-      this.radios.forEach((radio2, at) => {
-        const { value } = this.choices[at];
-        radio2.hidden = !isAvailable(value);
-        markRadio(radio2, value === chosen);
-      });
-    }
-  };
-
-  // src/view/brush/brush.ts
-  var SHADES = [
-    { value: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
-    { value: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
-    { value: 0, label: "erase", title: "Take paint away: the slider decides again (x for the next)" }
-  ];
-  var Brush = class {
-    constructor(context, stage) {
-      this.context = context;
-      this.stage = stage;
-      const { signal } = context;
-      this.title = stage.frame.title;
-      this.opener = button(
-        "camwidget-button camwidget-paint-toggle",
-        { "aria-pressed": "false", "aria-expanded": "false", title: "Paint on the picture what to hide, or to keep (p)" },
-        "paint"
-      );
-      this.opener.addEventListener("click", () => this.toggle(), { signal });
-      this.buttons = [this.opener];
-      this.shades = new RadioGroup(
-        "camwidget-shades",
-        { "aria-label": "What the brush does" },
-        SHADES,
-        ({ label }) => label,
-        (shade) => this.choose(shade),
-        signal
-      );
-      this.size = make("input", "camwidget-range camwidget-brush-size", {
-        type: "range",
-        min: 1,
-        max: 100,
-        step: 1,
-        "aria-label": "Size of the brush, in pixels of the picture",
-        title: "Size of the brush, in pixels of the picture ({ and })",
-        ...OWN_KEYS
-      });
-      this.size.addEventListener("input", () => this.show(), { signal });
-      this.wiper = button("camwidget-button", { title: "Take all paint away from this picture" }, "clear");
-      this.wiper.addEventListener("click", () => stage.painted.clear(), { signal });
-      this.drawer = this.build();
-      stage.plane.append(stage.signs.element, this.ring);
-      stage.painted.listen(() => this.show());
-      context.watch(["scene"], () => this.fitSize());
-      this.listen(stage.canvas);
-      this.show();
-    }
-    context;
-    stage;
-    buttons;
-    drawer;
-    opener;
-    shades;
-    size;
-    ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
-    reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
-    wiper;
-    shade = HIDDEN;
-    /** Where the brush was last, for a straight line from there. */
-    last = null;
-    pointer = null;
-    sized = false;
-    /** What the picture says under a resting pointer, which would lie over the brush. */
-    title;
-    get isOn() {
-      return this.context.tool.value === "paint";
-    }
-    toggle() {
-      if (this.isOn) this.stop();
-      else this.start();
-    }
-    /** False when it was not taken up. */
-    stop() {
-      if (!this.isOn) return false;
-      this.lift();
-      this.context.tool.set("");
-      this.shown();
-      return true;
-    }
-    /** The next of hide, keep and erase. */
-    cycle() {
-      if (!this.isOn) return;
-      const now = SHADES.findIndex(({ value }) => value === this.shade);
-      this.choose(SHADES[(now + 1) % SHADES.length].value);
-    }
-    /** A quarter larger or smaller, a pixel at least. */
-    resize(by) {
-      if (!this.isOn) return;
-      const now = Number(this.size.value);
-      this.size.value = String(now + by * Math.max(1, Math.round(now / 4)));
-      this.show();
-    }
-    /** The marker in the picture, which the brush follows, and paints at, while it is taken up. */
-    marker(of) {
-      return {
-        move: (right, down) => {
-          of.move(right, down);
-          if (this.isOn && of.point !== null) this.place(pixelCenter(of.point));
-        },
-        askAtMarker: () => {
-          if (!this.isOn) {
-            of.askAtMarker();
-            return;
-          }
-          if (of.point === null) of.move(0, 0);
-          if (of.point !== null) this.dab(pixelCenter(of.point));
-        }
-      };
-    }
-    dab(spot) {
-      this.stage.painted.begin();
-      this.stroke(spot, spot);
-      this.stage.painted.end();
-      this.last = spot;
-      this.place(spot);
-    }
-    start() {
-      this.context.tool.set("paint");
-      this.shown();
-      this.stage.focus();
-    }
-    shown() {
-      const on = this.isOn;
-      setAttribute(this.opener, "aria-pressed", String(on));
-      setAttribute(this.opener, "aria-expanded", String(on));
-      this.drawer.hidden = !on;
-      this.ring.hidden = true;
-      this.stage.frame.title = on ? "" : this.title;
-      this.stage.frame.classList.toggle("camwidget-painting", on);
-      this.stage.signs.update();
-    }
-    choose(shade) {
-      this.shade = shade;
-      this.show();
-    }
-    build() {
-      return make(
-        "div",
-        "camwidget-paint",
-        { role: "group", "aria-label": "Paint", hidden: true },
-        labeledLine("Brush", this.shades.element, this.wiper),
-        labeledLine("Size", this.size, this.reading)
-      );
-    }
-    /** At first an eighth of the picture; at most half of it. */
-    fitSize() {
-      const { width, height } = this.stage.canvas;
-      const side = Math.min(width, height);
-      this.size.max = String(Math.max(2, Math.round(side / 2)));
-      if (!this.sized && this.stage.sceneId !== null) {
-        this.sized = true;
-        this.size.value = String(Math.max(1, Math.round(side / 8)));
-      }
-      this.show();
-    }
-    show() {
-      const { painted } = this.stage;
-      const { size, shade, ring } = this;
-      this.shades.update(shade);
-      const low = Number(size.min);
-      size.style.setProperty("--camwidget-filled", String((Number(size.value) - low) / (Number(size.max) - low)));
-      setAttribute(size, "aria-valuetext", `${size.value} pixels`);
-      setText(this.reading, `${size.value} px`);
-      ring.style.width = `${100 * Number(size.value) / Math.max(1, painted.width)}%`;
-      ring.dataset["shade"] = SHADES.find(({ value }) => value === shade).label;
-      if (!painted.isDrawing) this.wiper.disabled = painted.isEmpty;
-    }
-    listen(canvas) {
-      const { signal } = this.context;
-      canvas.addEventListener("pointerdown", (event) => this.press(event), { signal });
-      canvas.addEventListener("pointermove", (event) => this.move(event), { signal });
-      for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
-        canvas.addEventListener(end, (event) => this.release(event), { signal });
-      }
-      canvas.addEventListener("pointerleave", () => {
-        if (this.pointer === null) this.ring.hidden = true;
-      }, { signal });
-    }
-    press(event) {
-      const spot = this.isOn && event.button === 0 && this.pointer === null ? this.stage.over(event) : null;
-      if (spot === null) return;
-      event.preventDefault();
-      this.stage.focus();
-      this.pointer = event.pointerId;
-      this.stage.canvas.setPointerCapture(event.pointerId);
-      this.stage.painted.begin();
-      this.stroke(event.shiftKey && this.last !== null ? this.last : spot, spot);
-      this.last = spot;
-      this.place(spot);
-    }
-    move(event) {
-      if (!this.isOn) return;
-      const spot = this.stage.over(event);
-      if (spot === null) return;
-      this.place(spot);
-      if (event.pointerId !== this.pointer) return;
-      const between4 = event.getCoalescedEvents?.() ?? [];
-      for (const one of between4.length > 0 ? between4 : [event]) {
-        const to = this.stage.over(one);
-        if (to === null || this.last === null) continue;
-        this.stroke(this.last, to);
-        this.last = to;
-      }
-    }
-    release(event) {
-      if (event.pointerId === this.pointer) this.lift();
-    }
-    lift() {
-      this.pointer = null;
-      this.stage.painted.end();
-    }
-    stroke(from, to) {
-      this.stage.painted.draw(from, to, Number(this.size.value), this.shade);
-    }
-    place({ x, y }) {
-      const { width, height } = this.stage.canvas;
-      this.ring.hidden = false;
-      placeAt(this.ring, { x: x / width, y: y / height });
-    }
-  };
-
-  // src/view/actions.ts
-  function nudgeFraction(context, percents) {
-    if (mode(context.model.get("mode")) === "multiply") return;
-    const next = Math.round(100 * context.fraction()) + percents;
-    context.write({ fraction: clamp(next, 0, 100) / 100 });
-  }
-  function stepPicture(context, by) {
-    const next = trait(context.model, "picture") + by;
-    if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
-  }
-  function nextMethod(context) {
-    const all = methods(context.model.get("methods"));
-    const now = all.findIndex(({ name }) => name === trait(context.model, "method"));
-    const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
-    const next = onwards.find(({ reason, slow }) => reason === null && !slow);
-    if (next !== void 0) context.write({ method: next.name });
-  }
-  function pickClass(context, index) {
-    context.write({ target: index });
-  }
-  function pickRow(context, at) {
-    const row = rows(context.model.get("rows"))[at];
-    if (row !== void 0) pickClass(context, row.index);
-  }
-  function toggleOutlines(context) {
-    if (trait(context.model, "truthful")) context.write({ outlines: !trait(context.model, "outlines") });
-  }
-  function toggleBoxes(context) {
-    context.write({ boxes: !trait(context.model, "boxes") });
-  }
-  function toggleOverlay(context) {
-    if (mode(context.model.get("mode")) === "multiply") return;
-    context.write({ overlay: !trait(context.model, "overlay") });
-  }
-
-  // src/view/controls/classList.ts
-  var VISIBLE = 5e-3;
-  function classList(context) {
-    const { model } = context;
-    const caption = make("span", "camwidget-caption");
-    const head = make(
-      "div",
-      "camwidget-classhead",
-      {},
-      make("span", "camwidget-heading", {}, "What the model says"),
-      caption
-    );
-    const names = make("div", "camwidget-names", { role: "group", "aria-label": "Classes" });
-    const values = make("div", "camwidget-numbers");
-    context.watch(["rows", "masked", "target", "quantity"], () => {
-      const all = rows(model.get("rows"));
-      const masked = numbers(model.get("masked"));
-      const target = trait(model, "target");
-      const measured = quantity(model.get("quantity"));
-      setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${unitSuffix(measured, ", ")}`);
-      const buttons = fit(names, all.length, (at) => nameButton(context, at));
-      const cells2 = fit(values, all.length, (at) => numberCell(context, at));
-      all.forEach((row, at) => {
-        const item = buttons[at];
-        const cell = cells2[at];
-        if (item === void 0 || cell === void 0) return;
-        const chosen = String(row.index === target);
-        item.dataset["index"] = String(row.index);
-        item.title = at < 9 ? `Explain ${row.name} (${at + 1})` : `Explain ${row.name}`;
-        setText(item, row.name);
-        setAttribute(item, "aria-pressed", chosen);
-        setAttribute(cell, "data-chosen", chosen);
-        showNumbers(cell, row.whole, masked[at], measured);
-      });
-    });
-    return { head, names, numbers: values };
-  }
-  function nameButton(context, at) {
-    const made = button("camwidget-name", { "aria-describedby": context.id(`number-${at}`) });
-    made.addEventListener("click", () => pickClass(context, Number(made.dataset["index"])), {
-      signal: context.signal
-    });
-    return made;
-  }
-  function numberCell(context, at, of = "number") {
-    return make(
-      "div",
-      "camwidget-number",
-      { id: context.id(`${of}-${at}`) },
-      make("span", "camwidget-whole"),
-      make("span", "camwidget-arrow"),
-      make("span", "camwidget-masked")
-    );
-  }
-  function showNumbers(cell, whole, masked, measured) {
-    const [first, arrow, second] = cell.children;
-    if (first === void 0 || arrow === void 0 || second === void 0) return;
-    const [before, after] = readings(masked === void 0 ? [whole] : [whole, masked], measured);
-    setText(first, before ?? "");
-    setText(arrow, masked === void 0 ? "" : " → ");
-    setText(second, after ?? "");
-    const change2 = masked === void 0 ? 0 : masked - whole;
-    const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(whole, masked ?? 0);
-    const direction = change2 >= visible ? "up" : change2 <= -visible ? "down" : "same";
-    setAttribute(cell, "data-change", direction);
-  }
-  function firstNowRow(context) {
-    const { model, signal } = context;
-    const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
-    const bar2 = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
-    const cell = numberCell(context, 0, "first-now");
-    const row = make(
-      "div",
-      "camwidget-first",
-      { role: "group", "aria-label": "Most probable class of the masked picture" },
-      make("span", "camwidget-first-label", {}, "now first"),
-      name,
-      bar2,
-      cell
-    );
-    let index = -1;
-    name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
-    context.watch(["first_now", "quantity", "rows"], () => {
-      const now = firstNow(model.get("first_now"));
-      index = now?.index ?? -1;
-      row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
-      row.classList.toggle("camwidget-first-none", now === null);
-      if (now === null) return;
-      setText(name, now.name);
-      bar2.style.setProperty("--camwidget-value", `${100 * now.masked}%`);
-      showNumbers(cell, now.whole, now.masked, null);
-    });
-    return row;
-  }
-
-  // src/view/comparison/comparedTraits.ts
-  var DIMENSIONS = ["model", "picture", "target", "method", "layer"];
-  var ARRANGEMENTS = ["side", "split", "difference"];
-  function compared(model) {
-    const from = fields(model.get("compare"));
-    return Object.fromEntries(DIMENSIONS.filter((key) => key in from).map((key) => [key, from[key]]));
-  }
-  function isComparing(model) {
-    return Object.keys(compared(model)).length > 0;
-  }
-  function arrangement(model) {
-    const value = model.get("arrangement");
-    return ARRANGEMENTS.find((one) => one === value) ?? "side";
-  }
-  function other(model) {
-    const from = fields(model.get("other"));
-    const own = model.get("other_scene");
-    const id = text(from["scene"]);
-    const of = scene(id !== "" && sceneId(own) === id ? own : model.get("scene"));
-    const map = explanation(from, of);
-    if (of === null || map === null) return null;
-    const names = fields(from["label"]);
-    const label = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])]));
-    return { scene: of, map, label, said: text(from["said"]), apart: text(from["apart"]) };
-  }
-  function otherState(model) {
-    const from = fields(model.get("other_state"));
-    return { busy: flag(from["busy"], false), said: text(from["said"]), error: text(from["error"]) };
-  }
-  function otherAnswer(model) {
-    const from = fields(model.get("other_answer"));
-    const rows2 = /* @__PURE__ */ new Map();
-    for (const row of list(from["rows"])) {
-      rows2.set(number(fields(row)["index"], -1), change(row));
-    }
-    return { quantity: quantity(from["quantity"]), target: change(from["target"]), rows: rows2 };
-  }
-  function change(value) {
-    const { whole, masked } = fields(value);
-    return { whole: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : void 0 };
-  }
-
-  // src/view/comparison/captions.ts
-  function captions(context) {
-    const { model } = context;
-    const a = new Caption("A");
-    const b = new Caption("B");
-    context.watch(
-      [
-        "compare",
-        "other",
-        "other_scene",
-        "other_answer",
-        "scene",
-        "models",
-        "pictures",
-        "picture",
-        "methods",
-        "method",
-        "explanation",
-        "rows",
-        "masked",
-        "target"
-      ],
-      () => {
-        if (!isComparing(model)) return;
-        const now = compared(model);
-        const mine = labelOf(context);
-        const theirs = other(model)?.label ?? null;
-        const told = DIMENSIONS.filter(
-          (key) => key === "method" || key !== "target" && (key in now || theirs !== null && theirs[key] !== mine[key])
-        );
-        const answer = otherAnswer(model);
-        a.show(mine, told, changeOf(context), quantity(model.get("quantity")));
-        b.show(theirs, told, answer.target, answer.quantity);
-      }
-    );
-    return [a.element, b.element];
-  }
-  var Caption = class {
-    constructor(name) {
-      this.name = name;
-      const badge = make("span", "camwidget-badge", { "data-of": name }, name);
-      this.element = make("div", "camwidget-caption-line", { "data-of": name, hidden: true }, badge, this.what, this.numbers);
-    }
-    name;
-    element;
-    what = make("span", "camwidget-caption-what");
-    numbers = make("span", "camwidget-caption-numbers");
-    show(label, told, { whole, masked }, measured) {
-      const parts = label === null ? [] : [...told.map((key) => label[key]), label.target];
-      const said2 = parts.filter((part) => part !== "").join(" · ");
-      setText(this.what, said2);
-      this.element.title = `${this.name}: ${said2}`;
-      const shown = readings(masked === void 0 ? [whole] : [whole, masked], measured).join(" → ");
-      setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${shown}${unitSuffix(measured, " ")}`);
-    }
-  };
-  function labelOf({ model }) {
-    const method = trait(model, "method");
-    const target = trait(model, "target");
-    return {
-      model: texts(model.get("models"))[0] ?? "",
-      picture: texts(model.get("pictures"))[trait(model, "picture")] ?? "",
-      target: rows(model.get("rows")).find(({ index }) => index === target)?.name ?? "",
-      method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
-      layer: place(model.get("explanation")).layer
-    };
-  }
-  function changeOf({ model }) {
-    const target = trait(model, "target");
-    const all = rows(model.get("rows"));
-    const at = all.findIndex(({ index }) => index === target);
-    return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
-  }
-  function otherNumbers(context) {
-    const { model } = context;
-    const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
-    const head = make("div", "camwidget-otherhead", { title: "What B's model says; – where it has no class of that name" }, badge);
-    const column = make("div", "camwidget-others", { role: "group", "aria-label": "B's numbers" });
-    context.watch(["compare", "rows", "target", "other_answer"], () => {
-      head.hidden = column.hidden = !isComparing(model);
-      if (column.hidden) {
-        column.replaceChildren();
-        return;
-      }
-      const all = rows(model.get("rows"));
-      const target = trait(model, "target");
-      const { rows: answers, quantity: measured } = otherAnswer(model);
-      const cells2 = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
-      all.forEach(({ index }, at) => {
-        const cell = cells2[at];
-        if (cell === void 0) return;
-        const answer = answers.get(index);
-        setAttribute(cell, "data-chosen", String(index === target));
-        showNumbers(cell, answer?.whole ?? Number.NaN, answer?.masked, measured);
-      });
-    });
-    return [head, column];
-  }
-
   // src/core/compositor.ts
   var Compositor = class {
     width = 0;
@@ -1929,7 +1428,7 @@
     filling = new Uint32Array(0);
     heat = null;
     expanded = null;
-    look = { overlay: false, opacity: 0, cells: false, colors: GREY };
+    style = { overlay: false, opacity: 0, cells: false, colors: GREY };
     fill = void 0;
     blended = false;
     table = blendTable();
@@ -1964,8 +1463,8 @@
       this.expanded = null;
       this.blended = false;
     }
-    setLook(look) {
-      this.look = look;
+    setStyle(style) {
+      this.style = style;
       this.blended = false;
     }
     paint(mask) {
@@ -2008,9 +1507,9 @@
     }
     isHidden(hole) {
       const { hidden } = this;
-      let other2 = hole.length ^ hidden.length;
-      for (let i = 0; i < hidden.length; i++) other2 |= hole[i] + hidden[i];
-      return other2 === 0;
+      let other = hole.length ^ hidden.length;
+      for (let i = 0; i < hidden.length; i++) other |= hole[i] + hidden[i];
+      return other === 0;
     }
     /** Diagonal lines over what is hidden: these are not yet the pixels that the model gets. */
     hatch() {
@@ -2031,12 +1530,12 @@
       else this.filling.fill(OPAQUE);
     }
     prepareBlend() {
-      const { look, heat } = this;
-      if (heat === null || !look.overlay || look.opacity <= 0) return this.picture;
+      const { style, heat } = this;
+      if (heat === null || !style.overlay || style.opacity <= 0) return this.picture;
       if (!this.blended) {
-        const colors = look.colors.length === COLORMAP_BYTES ? look.colors : GREY;
-        fillBlendTable(this.table, colors, Math.min(1, look.opacity));
-        this.blend(look.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
+        const colors = style.colors.length === COLORMAP_BYTES ? style.colors : GREY;
+        fillBlendTable(this.table, colors, Math.min(1, style.opacity));
+        this.blend(style.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
         this.blended = true;
       }
       return this.heated;
@@ -2087,8 +1586,64 @@
     return 77 * red + 150 * green + 29 * blue + 128 >> 8;
   }
 
-  // src/view/picture/fill.ts
-  var Fillings = class {
+  // src/view/listeners.ts
+  var Listeners = class {
+    callbacks = /* @__PURE__ */ new Set();
+    add(callback) {
+      this.callbacks.add(callback);
+    }
+    delete(callback) {
+      this.callbacks.delete(callback);
+    }
+    notify() {
+      for (const callback of [...this.callbacks]) callback();
+    }
+    get size() {
+      return this.callbacks.size;
+    }
+  };
+  var Observable = class {
+    /** @param isEqual whether a new value is no change */
+    constructor(current, isEqual = Object.is) {
+      this.current = current;
+      this.isEqual = isEqual;
+    }
+    current;
+    isEqual;
+    listeners = new Listeners();
+    get value() {
+      return this.current;
+    }
+    set(value) {
+      if (this.isEqual(value, this.current)) return;
+      this.current = value;
+      this.listeners.notify();
+    }
+    listen(callback) {
+      this.listeners.add(callback);
+    }
+  };
+  function frameTask(signal, run) {
+    let request = 0;
+    const cancel = () => {
+      cancelAnimationFrame(request);
+      request = 0;
+    };
+    signal.addEventListener("abort", cancel);
+    return {
+      schedule: () => {
+        if (request !== 0 || signal.aborted) return;
+        request = requestAnimationFrame(() => {
+          request = 0;
+          run();
+        });
+      },
+      cancel
+    };
+  }
+
+  // src/view/picture/baselineFill.ts
+  var BaselineFills = class {
     /** @param trait what the kernel sends it in */
     constructor(context, trait2 = "filled") {
       this.context = context;
@@ -2133,7 +1688,7 @@
   };
 
   // src/view/brush/paintLayer.ts
-  var Painted = class {
+  var PaintLayer = class {
     constructor(context) {
       this.context = context;
       context.watch(["scene", "paint"], () => this.follow());
@@ -2162,7 +1717,7 @@
       return !this.pixels.some((value) => value !== 0);
     }
     /** What is painted, in words; "" where nothing is. */
-    get said() {
+    get summary() {
       const { hidden, kept } = covered(this.pixels);
       const parts = [hidden > 0 ? `${percent(hidden)} hidden` : "", kept > 0 ? `${percent(kept)} kept` : ""];
       return parts.filter((part) => part !== "").join(", ");
@@ -2228,7 +1783,7 @@
   };
 
   // src/view/brush/paintOutlines.ts
-  var Signs = class {
+  var PaintOutlines = class {
     element = overlay("camwidget-signs");
     context;
     painted;
@@ -2297,15 +1852,15 @@
     });
     return drawing;
   }
-  function truthSaid({ model }) {
-    return [outlinesSaid(model), boxSaid(model)].filter((one) => one !== "").join(" ");
+  function truthSummary({ model }) {
+    return [outlinesSummary(model), boxSummary(model)].filter((one) => one !== "").join(" ");
   }
-  function outlinesSaid(model) {
+  function outlinesSummary(model) {
     if (!trait(model, "outlines")) return "";
-    return truth(model.get("truth"))?.said ?? "Not known for this picture.";
+    return truth(model.get("truth"))?.summary ?? "Not known for this picture.";
   }
-  function boxSaid(model) {
-    return trait(model, "boxes") ? box(model.get("box"))?.said ?? "" : "";
+  function boxSummary(model) {
+    return trait(model, "boxes") ? box(model.get("box"))?.summary ?? "" : "";
   }
   function truthLine(context) {
     const { model, signal } = context;
@@ -2315,26 +1870,26 @@
       "outlines"
     );
     toggle2.addEventListener("click", () => toggleOutlines(context), { signal });
-    const said2 = make("span", "");
-    const agreed = make("span", "");
+    const note2 = make("span", "");
+    const agreement = make("span", "");
     const element = make(
       "div",
       "camwidget-line camwidget-truth",
       {},
       make("span", "camwidget-label", {}, "Truth"),
       toggle2,
-      make("span", "camwidget-truth-said", { "aria-live": "polite" }, said2, agreed)
+      make("span", "camwidget-truth-said", { "aria-live": "polite" }, note2, agreement)
     );
     context.watch(["truth", "truthful", "outlines"], () => {
       const on = trait(model, "outlines");
       element.hidden = !trait(model, "truthful");
       setAttribute(toggle2, "aria-pressed", String(on));
-      setText(said2, outlinesSaid(model));
+      setText(note2, outlinesSummary(model));
     });
     context.watch(["outlines", "boxes"], () => {
       element.classList.toggle("camwidget-truth-told", trait(model, "outlines") || trait(model, "boxes"));
     });
-    context.watch(["box", "boxes"], () => setText(agreed, boxSaid(model)));
+    context.watch(["box", "boxes"], () => setText(agreement, boxSummary(model)));
     return element;
   }
   function boxes(context) {
@@ -2377,14 +1932,14 @@
     });
     return line2;
   }
-  function tag(context) {
+  function previewTag(context) {
     const { model, scrub } = context;
     const line2 = make("div", "camwidget-tag");
     const update = () => {
       const { preview } = scrub;
-      const said2 = preview === null ? unfinished() : `${preview.layer} · preview`;
-      setText(line2, said2);
-      line2.hidden = said2 === "";
+      const label = preview === null ? unfinished() : `${preview.layer} · preview`;
+      setText(line2, label);
+      line2.hidden = label === "";
     };
     const unfinished = () => {
       if (!trait(model, "partial")) return "";
@@ -2422,7 +1977,7 @@
       return true;
     }
   };
-  function waiting(context, root) {
+  function markPending(context, root) {
     const { model, scrub } = context;
     const update = () => {
       const busy = trait(model, "busy");
@@ -2443,11 +1998,11 @@
       const { model, scrub } = context;
       this.repaint = frameTask(context.signal, () => this.paint()).schedule;
       this.cancel = new Cancel(context, () => this.focus());
-      this.painted = new Painted(context);
-      this.signs = new Signs(context, this.painted);
-      this.fillings = new Fillings(context);
+      this.painted = new PaintLayer(context);
+      this.paintOutlines = new PaintOutlines(context, this.painted);
+      this.fillings = new BaselineFills(context);
       this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
-      this.paper = this.canvas.getContext("2d");
+      this.drawing = this.canvas.getContext("2d");
       this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
       this.clip = make("div", "camwidget-clip", {}, this.plane);
       this.frame = make(
@@ -2464,7 +2019,7 @@
         this.clip,
         this.empty,
         this.note,
-        tag(context),
+        previewTag(context),
         progressLine(context),
         this.cancel.element
       );
@@ -2473,7 +2028,7 @@
         this.repaint();
       });
       context.watch(["overlay", "opacity", "cells", "colormap", "colormaps"], () => {
-        this.compositor.setLook(lookOf(model));
+        this.compositor.setStyle(mapStyle(model));
         this.repaint();
       });
       context.watch(["fraction", "mode", "baseline", "filled"], () => this.repaint());
@@ -2504,10 +2059,10 @@
     /** The map on show; null where there is none, or it is all zeros. */
     drawn = null;
     painted;
-    signs;
+    paintOutlines;
     fillings;
     compositor = new Compositor();
-    paper;
+    drawing;
     empty = make("div", "camwidget-empty");
     note = make("div", "camwidget-note");
     image = null;
@@ -2542,14 +2097,14 @@
       this.frame.focus({ preventScroll: true });
     }
     paint() {
-      if (this.image === null || this.paper === null || this.scene === null) return;
+      if (this.image === null || this.drawing === null || this.scene === null) return;
       const { model } = this.context;
-      const asked = mode(model.get("mode"));
-      const byMap = this.preview === null || asked === "multiply" ? { mode: asked, fraction: this.context.fraction() } : UNMASKED;
+      const chosen = mode(model.get("mode"));
+      const byMap = this.preview === null || chosen === "multiply" ? { mode: chosen, fraction: this.context.fraction() } : UNMASKED;
       const filling = this.fillings.of(this.scene, trait(model, "baseline"));
       this.compositor.paint({ ...byMap, ...filling, paint: this.painted.pixels });
       this.frame.classList.toggle("camwidget-provisional", this.compositor.provisional);
-      this.paper.putImageData(this.image, 0, 0);
+      this.drawing.putImageData(this.image, 0, 0);
     }
     read(rawScene, rawExplanation) {
       if (rawScene !== this.rawScene) {
@@ -2597,22 +2152,22 @@
       this.image = new ImageData(compositor.pixels, width, height);
     }
     announceEmpty() {
-      const waiting2 = trait(this.context.model, "busy");
+      const isBusy = trait(this.context.model, "busy");
       this.empty.hidden = this.scene !== null;
-      setText(this.empty, waiting2 ? "Waiting for the model…" : "No picture yet");
+      setText(this.empty, isBusy ? "Waiting for the model…" : "No picture yet");
     }
     describe(title, empty, note2) {
       this.title = title === "" ? "The picture the model gets" : title;
       this.label();
-      const silent = empty ? "No positive evidence for this class at this layer" : "";
-      const said2 = note2 === "" ? silent : note2;
-      setText(this.note, said2);
-      this.note.hidden = said2 === "";
+      const substitute = empty ? "No positive evidence for this class at this layer" : "";
+      const message = note2 === "" ? substitute : note2;
+      setText(this.note, message);
+      this.note.hidden = message === "";
     }
     label() {
       if (this.painted.isDrawing) return;
-      const { said: said2 } = this.painted;
-      setAttribute(this.canvas, "aria-label", said2 === "" ? this.title : `${this.title}; painted: ${said2}`);
+      const { summary } = this.painted;
+      setAttribute(this.canvas, "aria-label", summary === "" ? this.title : `${this.title}; painted: ${summary}`);
     }
   };
   function previewHeat({ grid: grid2 }, { width, height }) {
@@ -2624,19 +2179,19 @@
   }
 
   // src/view/comparison/comparedPicture.ts
-  var OtherPicture = class {
+  var ComparedPicture = class {
     constructor(context, painted) {
       this.context = context;
       this.painted = painted;
       const { model } = context;
       this.repaint = frameTask(context.signal, () => this.paint()).schedule;
-      this.fillings = new Fillings(context, "other_filled");
+      this.fillings = new BaselineFills(context, "other_filled");
       this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
-      this.paper = this.canvas.getContext("2d");
+      this.drawing = this.canvas.getContext("2d");
       this.inner = make("div", "camwidget-other-inner", {}, this.canvas, this.cross);
       this.sheet = make("div", "camwidget-other-sheet", {}, this.inner);
       context.watch(["overlay", "opacity", "cells", "colormap", "colormaps", "difference_colors"], () => {
-        this.compositor.setLook(lookOf(model));
+        this.compositor.setStyle(mapStyle(model));
         this.repaint();
       });
       context.watch(["fraction", "mode", "baseline", "other_filled"], () => this.repaint());
@@ -2651,7 +2206,7 @@
     cross = crosshair();
     compositor = new Compositor();
     fillings;
-    paper;
+    drawing;
     image = null;
     shown = null;
     against = null;
@@ -2663,11 +2218,11 @@
      * @param beside what A shows, if the difference to it is to be shown instead
      * @param aspect width by height of the plane that the picture lies in
      */
-    show(other2, beside, aspect) {
-      const { width, height } = other2.scene;
-      if (other2.scene.rgb !== this.shown?.scene.rgb) this.compositor.setPicture(other2.scene);
-      this.compositor.setHeat(other2.map.empty ? null : other2.map);
-      this.shown = other2;
+    show(other, beside, aspect) {
+      const { width, height } = other.scene;
+      if (other.scene.rgb !== this.shown?.scene.rgb) this.compositor.setPicture(other.scene);
+      this.compositor.setHeat(other.map.empty ? null : other.map);
+      this.shown = other;
       this.against = beside;
       if (this.image?.width !== width || this.image.height !== height) {
         this.canvas.width = width;
@@ -2676,7 +2231,7 @@
         this.image = new ImageData(new Uint8ClampedArray(4 * width * height), width, height);
       }
       this.fit(width / height, aspect);
-      setAttribute(this.canvas, "aria-label", beside === null ? `B: ${other2.map.title}` : "A's map minus B's");
+      setAttribute(this.canvas, "aria-label", beside === null ? `B: ${other.map.title}` : "A's map minus B's");
       this.repaint();
     }
     /** The place under a pointer; null before there is a picture. */
@@ -2694,25 +2249,25 @@
       markAt(this.cross, place4);
     }
     paint() {
-      const { image, paper, shown, against } = this;
-      if (image === null || paper === null || shown === null) return;
+      const { image, drawing, shown, against } = this;
+      if (image === null || drawing === null || shown === null) return;
       const { model } = this.context;
       if (against === null) {
         const filling = this.fillings.of(shown.scene, trait(model, "baseline"));
         const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
         const own = shown.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
-        const drawn = this.compositor.paint({ ...byMap, ...filling, ...own });
-        image.data.set(drawn);
+        const pixels = this.compositor.paint({ ...byMap, ...filling, ...own });
+        image.data.set(pixels);
       } else {
-        const look = lookOf(model);
+        const style = mapStyle(model);
         paintDifference(
           new Uint32Array(image.data.buffer),
           { rgb: against.scene.rgb, a: against.map.saliency, b: shown.map.saliency },
           bytes(model.get("difference_colors")) ?? GREY,
-          look.overlay ? look.opacity : 0
+          style.overlay ? style.opacity : 0
         );
       }
-      paper.putImageData(image, 0, 0);
+      drawing.putImageData(image, 0, 0);
     }
     /** As large as it can be in a plane of another shape, and in its middle. */
     fit(own, aspect) {
@@ -2751,7 +2306,7 @@
     difference: { label: "difference", title: "A's map minus B's, each scaled to its own maximum" }
   };
   var OWN = "";
-  function differs(context, off) {
+  function comparisonDrawer(context, off) {
     const drawer = make(
       "div",
       "camwidget-compare",
@@ -2764,7 +2319,7 @@
   }
   function differLine(context) {
     const { model, signal } = context;
-    const dimension = select("B differs in", "In what B differs from A; in all else it follows");
+    const dimension = select("B comparisonDrawer in", "In what B comparisonDrawer from A; in all else it follows");
     const value = select("B is", "What B is");
     const more = make("span", "camwidget-compare-more");
     dimension.addEventListener(
@@ -2961,14 +2516,14 @@
   }
 
   // src/view/comparison/comparison.ts
-  var Comparing = class {
+  var Comparison = class {
     constructor(context, stage, zoom, root) {
       this.context = context;
       this.stage = stage;
       this.zoom = zoom;
       this.root = root;
       const { model, scrub, signal } = context;
-      this.picture = new OtherPicture(context, stage.painted);
+      this.picture = new ComparedPicture(context, stage.painted);
       this.opener = button(
         "camwidget-button camwidget-compare-open",
         {
@@ -2979,14 +2534,14 @@
         "compare"
       );
       this.opener.addEventListener("click", () => isComparing(model) ? this.end() : this.begin(), { signal });
-      this.tool = { buttons: [this.opener], drawer: differs(context, () => this.end()) };
+      this.tool = { buttons: [this.opener], drawer: comparisonDrawer(context, () => this.end()) };
       const clip = make("div", "camwidget-other-clip", {}, this.plane);
       this.frame = make(
         "div",
         "camwidget-other-frame",
         { role: "group", "aria-label": "Picture B", hidden: true },
         clip,
-        this.message
+        this.frameMessage
       );
       zoom.add({ clip, plane: this.plane, canvas: this.picture.canvas });
       zoom.listen(() => this.clip());
@@ -3003,17 +2558,17 @@
       context.watch(["difference_colors"], () => {
         bar2.style.backgroundImage = gradient(bytes(model.get("difference_colors")) ?? GREY);
       });
-      this.line = make("div", "camwidget-compare-line", { hidden: true }, this.said, this.legend, this.readout);
+      this.line = make("div", "camwidget-compare-line", { hidden: true }, this.message, this.legend, this.readout);
       stage.plane.append(this.cross);
       stage.frame.append(this.divider.element);
       this.around = [...captions(context), stage.frame, this.frame, this.line];
-      this.numbers = otherNumbers(context);
+      this.numbers = comparedNumbersColumn(context);
       this.followPointer();
       context.watch(
         ["compare", "arrangement", "scene", "explanation", "other", "other_scene", "other_state", "busy"],
         () => this.update()
       );
-      stage.painted.listen(() => isComparing(model) && this.tell());
+      stage.painted.listen(() => isComparing(model) && this.updateMessages());
       scrub.listen(() => this.place());
     }
     context;
@@ -3031,9 +2586,9 @@
     /** B's frame, side by side with A's, and its plane, of which the same part is seen as of A's. */
     frame;
     plane = make("div", "camwidget-other-plane");
-    message = make("div", "camwidget-other-message");
+    frameMessage = make("div", "camwidget-other-message");
     cross = crosshair();
-    said = make("span", "camwidget-compare-said", { "aria-live": "polite" });
+    message = make("span", "camwidget-compare-said", { "aria-live": "polite" });
     legend;
     readout = make("output", "camwidget-compare-readout", { "aria-hidden": "true" });
     line;
@@ -3074,7 +2629,7 @@
       for (const part of [...this.around.slice(0, 2), this.line]) part.hidden = !on;
       this.read();
       this.place();
-      this.tell();
+      this.updateMessages();
       this.point();
     }
     /** A's map and B's. What was shown stays while another is on its way. */
@@ -3087,13 +2642,13 @@
       const of = scene(model.get("scene"));
       const map = explanation(model.get("explanation"), of);
       this.mine = of === null || map === null ? null : { scene: of, map };
-      const found = other(model);
+      const found = comparedMap(model);
       if (found !== null || !this.isBusy) this.other = found;
       setAttribute(this.picture.sheet, "aria-busy", String(this.isBusy));
     }
     get isBusy() {
       const { model } = this.context;
-      return isComparing(model) && (trait(model, "busy") || otherState(model).busy);
+      return isComparing(model) && (trait(model, "busy") || comparedState(model).busy);
     }
     place() {
       const { model, scrub } = this.context;
@@ -3123,17 +2678,17 @@
       const { mine, other: found } = this;
       return mine === null || found === null || found.apart !== "" || found.map.saliency.length !== mine.map.saliency.length;
     }
-    tell() {
+    updateMessages() {
       const { model } = this.context;
-      const { error, said: said2 } = otherState(model);
+      const { error, note: note2 } = comparedState(model);
       const shown = arrangement(model);
       const waits = this.isBusy && this.other === null ? "Waiting for B…" : "";
-      const now = error || said2 || waits || shown === "difference" && this.other?.apart || this.other?.said || this.unpainted;
+      const now = error || note2 || waits || shown === "difference" && this.other?.apart || this.other?.note || this.unpainted;
       const beside = shown === "side" && this.other === null;
-      setText(this.message, error === "" ? waits : `B: ${error}`);
-      this.message.hidden = this.other !== null;
-      setText(this.said, beside ? said2 : error === "" ? now : `B: ${error}`);
-      this.said.hidden = this.said.textContent === "";
+      setText(this.frameMessage, error === "" ? waits : `B: ${error}`);
+      this.frameMessage.hidden = this.other !== null;
+      setText(this.message, beside ? note2 : error === "" ? now : `B: ${error}`);
+      this.message.hidden = this.message.textContent === "";
       this.legend.hidden = shown !== "difference" || this.isApart || now !== "";
     }
     /** B of other pixels has nothing of what is painted on A's. */
@@ -3203,7 +2758,7 @@
   };
 
   // src/view/picture/layerPreview.ts
-  var Scrub = class {
+  var LayerScrubber = class {
     constructor(context) {
       this.context = context;
       context.watch(["stages"], () => {
@@ -3219,9 +2774,9 @@
     }
     context;
     /** Where the hand is, not written yet. */
-    held = null;
+    draggedTo = null;
     /** Written, and its map has not come. */
-    asked = null;
+    requested = null;
     /** Whether the kernel has started on it. */
     started = false;
     known = null;
@@ -3236,48 +2791,48 @@
       this.listeners.add(update);
     }
     /** The layer the controls name. */
-    get pointed() {
-      return this.held ?? trait(this.context.model, "layer");
+    get current() {
+      return this.draggedTo ?? trait(this.context.model, "layer");
     }
     /** Null: the kernel's map is the one to show. */
     get preview() {
       const { found } = this;
-      const name = this.held ?? this.asked;
+      const name = this.draggedTo ?? this.requested;
       return found !== null && found.layer === name && this.isPresent(found.of) ? found : null;
     }
     /** The layers that can be shown without asking, shallow to deep. */
-    get ready() {
+    get available() {
       const { known } = this;
-      if (known === null || this.idle || !this.isPresent(known)) return [];
+      if (known === null || this.isDisabled || !this.isPresent(known)) return [];
       const all = layers(this.context.model.get("layers"));
       return all.map(({ name }) => name).filter((name) => known.layers.has(name));
     }
     /** Whether the map is the picture's own, so that there is no layer to choose. */
-    get idle() {
+    get isDisabled() {
       return place(this.context.model.get("explanation")).atInput;
     }
     /** The hand is at this layer. Nothing is sent. */
-    point(name) {
-      this.held = name;
+    moveTo(name) {
+      this.draggedTo = name;
       this.find();
       this.listeners.notify();
     }
-    /** The hand is gone, and nothing is asked for. */
-    release() {
-      this.held = null;
+    /** The hand is gone, and nothing is requested for. */
+    cancel() {
+      this.draggedTo = null;
       this.listeners.notify();
     }
-    /** The hand rests: its layer is asked for, once. */
-    rest() {
-      const name = this.held;
+    /** The hand rests: its layer is requested for, once. */
+    commit() {
+      const name = this.draggedTo;
       if (name === null) return;
-      this.held = null;
+      this.draggedTo = null;
       if (name === trait(this.context.model, "layer")) this.listeners.notify();
-      else this.ask(name);
+      else this.request(name);
     }
-    ask(name) {
-      this.held = null;
-      this.asked = name === this.mapLayer ? null : name;
+    request(name) {
+      this.draggedTo = null;
+      this.requested = name === this.mapLayer ? null : name;
       this.started = false;
       this.find();
       this.context.write({ layer: name });
@@ -3285,9 +2840,9 @@
     }
     step(by) {
       const all = layers(this.context.model.get("layers"));
-      const now = all.findIndex(({ name }) => name === this.pointed);
+      const now = all.findIndex(({ name }) => name === this.current);
       const next = all[now + by];
-      if (now >= 0 && next !== void 0 && !this.idle) this.ask(next.name);
+      if (now >= 0 && next !== void 0 && !this.isDisabled) this.request(next.name);
     }
     get subject() {
       const { model } = this.context;
@@ -3302,14 +2857,14 @@
       return scene2 !== "" && scene2 === now.scene && target === now.target && method === now.method;
     }
     find() {
-      const name = this.held ?? this.asked;
+      const name = this.draggedTo ?? this.requested;
       const { known } = this;
       if (name === null || known === null || !this.isPresent(known)) return;
       const grid2 = known.layers.get(name);
       const { scene: scene2, target, method } = known;
       if (grid2 !== void 0) this.found = { layer: name, grid: grid2, of: { scene: scene2, target, method } };
     }
-    /** Whether what was asked for has come, was refused, or was given up. */
+    /** Whether what was requested for has come, was refused, or was given up. */
     follow() {
       const { model } = this.context;
       const raw = model.get("explanation");
@@ -3321,9 +2876,9 @@
         this.explanation = raw;
         this.mapLayer = from.layer === "" || from.atInput ? layer : from.layer;
       }
-      if (this.asked !== null) {
+      if (this.requested !== null) {
         const gaveUp = this.started && !busy;
-        if (layer !== this.asked || arrived && this.mapLayer === this.asked || gaveUp) this.asked = null;
+        if (layer !== this.requested || arrived && this.mapLayer === this.requested || gaveUp) this.requested = null;
         else if (busy && !this.busy) this.started = true;
       }
       this.busy = busy;
@@ -3342,7 +2897,7 @@
       this.model = model;
       this.signal = signal;
       this.live = live;
-      this.scrub = new Scrub(this);
+      this.scrub = new LayerScrubber(this);
     }
     model;
     signal;
@@ -3374,7 +2929,7 @@
 
   // src/view/controls/classSearch.ts
   var MOST = 12;
-  var Search = class {
+  var ClassSearch = class {
     constructor(context) {
       this.context = context;
       const { model, signal } = context;
@@ -3405,7 +2960,7 @@
       this.input.addEventListener("keydown", (event) => this.key(event), { signal });
       this.list.addEventListener("pointerdown", (event) => this.point(event), { signal });
       context.watch(["class_names"], () => {
-        this.names = new Names(texts(model.get("class_names")));
+        this.names = new ClassNames(texts(model.get("class_names")));
         this.input.disabled = this.names.names.length === 0;
         if (!this.list.hidden) this.search();
       });
@@ -3414,7 +2969,7 @@
     element;
     input;
     list;
-    names = new Names([]);
+    names = new ClassNames([]);
     found = [];
     active = 0;
     search() {
@@ -3473,7 +3028,7 @@
       this.choose(at);
     }
   };
-  var Names = class {
+  var ClassNames = class {
     constructor(names) {
       this.names = names;
       this.lowered = names.map((name) => name.toLowerCase());
@@ -3501,7 +3056,7 @@
     keep: " as the top evidence comes",
     multiply: "Picture × map"
   };
-  function curveHead(context) {
+  function curveHeading(context) {
     const head = make("div", "camwidget-curvehead camwidget-heading");
     context.watch(["mode", "quantity"], () => {
       const now = mode(context.model.get("mode"));
@@ -3528,7 +3083,7 @@
     });
     return names;
   }
-  function sentence2(context) {
+  function sentence(context) {
     const line2 = make("div", "camwidget-say", { "aria-live": "polite" });
     context.watch(["sentence"], () => setText(line2, trait(context.model, "sentence")));
     return line2;
@@ -3596,8 +3151,8 @@
   }
 
   // src/view/controls/exportTool.ts
-  var SAID = 2e3;
-  function keepTool(context, stage) {
+  var FEEDBACK_TIME = 2e3;
+  function exportTool(context, stage) {
     const { model, signal } = context;
     const code = button(
       "camwidget-button camwidget-code",
@@ -3605,7 +3160,7 @@
       "code"
     );
     const png = button("camwidget-button camwidget-png", { title: "Save the picture as it is shown, as a PNG file" }, "PNG");
-    const said2 = make("span", "camwidget-kept", { role: "status", "aria-live": "polite" });
+    const feedback = make("span", "camwidget-kept", { role: "status", "aria-live": "polite" });
     const field = make("textarea", "camwidget-code-text", {
       "aria-label": "Python for this view",
       readonly: true,
@@ -3623,10 +3178,10 @@
       field
     );
     let timer = 0;
-    const say = (word) => {
-      setText(said2, word);
+    const showFeedback = (word) => {
+      setText(feedback, word);
       window.clearTimeout(timer);
-      timer = window.setTimeout(() => setText(said2, ""), SAID);
+      timer = window.setTimeout(() => setText(feedback, ""), FEEDBACK_TIME);
     };
     const show = (open2) => {
       drawer.hidden = !open2;
@@ -3641,7 +3196,7 @@
         await navigator.clipboard.writeText(trait(model, "code"));
         if (signal.aborted) return;
         show(false);
-        say("copied");
+        showFeedback("copied");
       } catch {
         if (!signal.aborted) show(true);
       }
@@ -3663,14 +3218,14 @@
     );
     png.addEventListener(
       "click",
-      () => void save(stage.canvas, pictureName(model)).then((done) => say(done ? "saved" : "nothing to save")),
+      () => void save(stage.canvas, pictureName(model)).then((done) => showFeedback(done ? "saved" : "nothing to save")),
       { signal }
     );
     signal.addEventListener("abort", () => window.clearTimeout(timer));
     context.watch(["code"], () => {
       if (!drawer.hidden) field.value = trait(model, "code");
     });
-    return context.live ? { buttons: [code, png, said2], drawer } : { buttons: [png, said2] };
+    return context.live ? { buttons: [code, png, feedback], drawer } : { buttons: [png, feedback] };
   }
 
   // src/view/controls/helpPanel.ts
@@ -3710,11 +3265,11 @@
       { keys: "?", does: "show these" }
     ]
   };
-  var Help = class {
+  var HelpPanel = class {
     element;
     opener;
     panel;
-    before = null;
+    focusedBefore = null;
     constructor(context) {
       const { signal } = context;
       const title = context.id("help");
@@ -3754,7 +3309,7 @@
         this.close();
         return;
       }
-      this.before = document.activeElement;
+      this.focusedBefore = document.activeElement;
       this.panel.hidden = false;
       this.opener.setAttribute("aria-expanded", "true");
       this.panel.querySelector("button")?.focus();
@@ -3764,7 +3319,7 @@
       if (this.panel.hidden) return false;
       this.panel.hidden = true;
       this.opener.setAttribute("aria-expanded", "false");
-      if (this.before instanceof HTMLElement) this.before.focus();
+      if (this.focusedBefore instanceof HTMLElement) this.focusedBefore.focus();
       return true;
     }
   };
@@ -3775,7 +3330,7 @@
   var PAUSE = "M1 0H4V10H1ZM6 0H9V10H6Z";
   var READY = "Play through the layers, shallow to deep, until stopped (y)";
   var NOT_READY = "There are no maps of several layers to play: slow methods have none, others get theirs after the map";
-  var Play = class {
+  var LayerPlayback = class {
     constructor(context) {
       this.context = context;
       const { scrub, signal } = context;
@@ -3783,7 +3338,7 @@
       this.element = button("camwidget-button camwidget-step camwidget-play", {}, drawing);
       this.element.addEventListener("click", () => this.toggle(), { signal });
       scrub.listen(() => {
-        if (this.isPlaying && scrub.pointed !== this.front) this.end();
+        if (this.isPlaying && scrub.current !== this.shownLayer) this.end();
         this.update();
       });
       context.watch(["layers"], () => this.update());
@@ -3793,8 +3348,8 @@
     element;
     sign = svg("path");
     timer = 0;
-    /** The layer it has put in front. */
-    front = "";
+    /** The layer it has put in shownLayer. */
+    shownLayer = "";
     stopsAtEnd = false;
     get isPlaying() {
       return this.timer !== 0;
@@ -3810,42 +3365,42 @@
     stop() {
       if (!this.isPlaying) return false;
       this.end();
-      this.context.scrub.rest();
+      this.context.scrub.commit();
       return true;
     }
     /** Whatever is done in the row takes over from it. */
     stopOn(row) {
       const { signal } = this.context;
-      const other2 = ({ target }) => !(target instanceof Node && this.element.contains(target));
-      row.addEventListener("pointerdown", (event) => other2(event) && this.stop(), { capture: true, signal });
+      const other = ({ target }) => !(target instanceof Node && this.element.contains(target));
+      row.addEventListener("pointerdown", (event) => other(event) && this.stop(), { capture: true, signal });
       row.addEventListener(
         "keydown",
         (event) => {
           if (["Tab", "Shift", "y", "?", "Escape"].includes(event.key)) return;
-          if (other2(event) || ![" ", "Enter"].includes(event.key)) this.stop();
+          if (other(event) || ![" ", "Enter"].includes(event.key)) this.stop();
         },
         { capture: true, signal }
       );
     }
     get canPlay() {
-      return this.context.scrub.ready.length > 1;
+      return this.context.scrub.available.length > 1;
     }
     next() {
       const { scrub } = this.context;
-      const { ready } = scrub;
-      if (ready.length < 2) {
+      const { available } = scrub;
+      if (available.length < 2) {
         this.end();
-        scrub.release();
+        scrub.cancel();
         return;
       }
-      const now = ready.indexOf(scrub.pointed);
-      if (this.stopsAtEnd && now === ready.length - 1) this.stop();
-      else this.show((now + 1) % ready.length);
+      const now = available.indexOf(scrub.current);
+      if (this.stopsAtEnd && now === available.length - 1) this.stop();
+      else this.show((now + 1) % available.length);
     }
     show(at) {
       const { scrub } = this.context;
-      this.front = scrub.ready[at] ?? "";
-      scrub.point(this.front);
+      this.shownLayer = scrub.available[at] ?? "";
+      scrub.moveTo(this.shownLayer);
     }
     end() {
       window.clearInterval(this.timer);
@@ -3873,7 +3428,7 @@
       title: "The layer the map is taken from, shallow to deep",
       ...OWN_KEYS
     });
-    select2.addEventListener("change", () => scrub.ask(select2.value), { signal });
+    select2.addEventListener("change", () => scrub.request(select2.value), { signal });
     const shallower = step(context, -1, "‹", "Shallower layer", "[");
     const deeper = step(context, 1, "›", "Deeper layer", "]");
     const stops = scrubber(context);
@@ -3890,16 +3445,16 @@
     );
     const update = () => {
       const all = layers(model.get("layers"));
-      const now = all.findIndex(({ name }) => name === scrub.pointed);
-      const { idle } = scrub;
+      const now = all.findIndex(({ name }) => name === scrub.current);
+      const { isDisabled } = scrub;
       const focused = document.activeElement;
-      if (idle && (focused === select2 || focused === play || stops.contains(focused))) leave();
-      setAttribute(row, "aria-disabled", String(idle));
-      row.title = idle ? NO_LAYER : "";
-      setChoices(select2, choices(all, trait(model, "layer")), scrub.pointed);
-      select2.disabled = idle || all.length < 2;
-      setAttribute(shallower, "aria-disabled", String(idle || now <= 0));
-      setAttribute(deeper, "aria-disabled", String(idle || now < 0 || now === all.length - 1));
+      if (isDisabled && (focused === select2 || focused === play || stops.contains(focused))) leave();
+      setAttribute(row, "aria-disabled", String(isDisabled));
+      row.title = isDisabled ? NO_LAYER : "";
+      setChoices(select2, choices(all, trait(model, "layer")), scrub.current);
+      select2.disabled = isDisabled || all.length < 2;
+      setAttribute(shallower, "aria-disabled", String(isDisabled || now <= 0));
+      setAttribute(deeper, "aria-disabled", String(isDisabled || now < 0 || now === all.length - 1));
     };
     context.watch(["layers"], update);
     scrub.listen(update);
@@ -3930,15 +3485,15 @@
     const update = () => {
       all = layers(model.get("layers"));
       const last = all.length - 1;
-      const now = all.findIndex(({ name }) => name === scrub.pointed);
+      const now = all.findIndex(({ name }) => name === scrub.current);
       stop = now >= 0 ? now : stop < 0 ? last : Math.min(stop, last);
       range.hidden = ticks.hidden = last < 1;
-      range.disabled = scrub.idle;
+      range.disabled = scrub.isDisabled;
       range.max = String(Math.max(1, last));
       const value = String(Math.max(0, stop));
       if (range.value !== value) range.value = value;
       const layer = all[now];
-      setAttribute(range, "aria-valuetext", layer === void 0 ? scrub.pointed : describe(layer));
+      setAttribute(range, "aria-valuetext", layer === void 0 ? scrub.current : describe(layer));
       fit(ticks, last < MOST_TICKS ? last + 1 : 0, () => make("i", ""));
     };
     whenMoved(
@@ -3946,9 +3501,9 @@
       context.signal,
       () => {
         const layer = all[Number(range.value)];
-        if (layer !== void 0) scrub.point(layer.name);
+        if (layer !== void 0) scrub.moveTo(layer.name);
       },
-      () => scrub.rest()
+      () => scrub.commit()
     );
     context.watch(["layers"], update);
     scrub.listen(update);
@@ -3997,7 +3552,7 @@
   }
 
   // src/view/dom/slider.ts
-  var Range = class {
+  var Slider = class {
     element;
     dragging = false;
     moved = false;
@@ -4056,7 +3611,7 @@
 
   // src/view/controls/mapStyleControls.ts
   var SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
-  function lookTool(context, contour2, truth2) {
+  function mapStyleTool(context, contour2, truth2) {
     const { signal } = context;
     const id = context.id("look");
     const opener = button(
@@ -4124,15 +3679,15 @@
     const note2 = make("span", "camwidget-legend-note", {}, "not linear");
     context.watch(["explanation", "other"], () => {
       const notes = ["explanation", "other"].map((name) => text(fields(context.model.get(name))["scale_note"]));
-      const said2 = [...new Set(notes)].filter((one) => one !== "").join("; ");
-      note2.hidden = said2 === "";
-      setAttribute(note2, "title", said2 === "" ? "" : `Drawn brighter than in proportion: ${said2}. Masks, boxes and numbers use the map itself.`);
+      const summary = [...new Set(notes)].filter((text2) => text2 !== "").join("; ");
+      note2.hidden = summary === "";
+      setAttribute(note2, "title", summary === "" ? "" : `Drawn brighter than in proportion: ${summary}. Masks, boxes and numbers use the map itself.`);
     });
     return note2;
   }
   function opacity(context, contour2) {
     const { model, signal } = context;
-    const range = new Range({
+    const range = new Slider({
       className: "camwidget-opacity",
       label: "Opacity of the map",
       title: "How strongly the map covers the picture; 0 shows exactly what the model gets",
@@ -4181,7 +3736,7 @@
   ];
   function maskRow(context, repaint) {
     const { model, signal } = context;
-    const range = new Range({
+    const range = new Slider({
       className: "camwidget-fraction",
       label: "Fraction of the picture masked",
       title: "How much of the picture is masked, strongest evidence first (← →)",
@@ -4200,8 +3755,8 @@
         repaint();
       }
     });
-    const reading2 = make("output", "camwidget-reading", { "aria-hidden": "true" });
-    const show = () => setText(reading2, percent(context.fraction()));
+    const reading = make("output", "camwidget-reading", { "aria-hidden": "true" });
+    const show = () => setText(reading, percent(context.fraction()));
     context.fraction = () => range.dragging ? range.value : portion(model, "fraction");
     context.watch(["fraction", "mode"], () => {
       range.follow(portion(model, "fraction"));
@@ -4215,7 +3770,7 @@
       make("span", "camwidget-label", { id: context.id("mask") }, "Mask"),
       modes(context),
       range.element,
-      reading2,
+      reading,
       fill(context)
     );
   }
@@ -4251,7 +3806,7 @@
   }
 
   // src/view/controls/methodPanel.ts
-  var More = class {
+  var MethodPanel = class {
     constructor(context) {
       this.context = context;
       const { signal } = context;
@@ -4266,8 +3821,8 @@
       makeRoving(this.families, signal);
       this.opener.addEventListener("click", () => this.panel.hidden ? this.open() : this.close(), { signal });
       this.panel.addEventListener("click", (event) => this.clicked(event), { signal });
-      document.addEventListener("pointerdown", (event) => this.left(event.target), { signal });
-      this.panel.addEventListener("focusout", (event) => this.left(event.relatedTarget), { signal });
+      document.addEventListener("pointerdown", (event) => this.closeIfLeft(event.target), { signal });
+      this.panel.addEventListener("focusout", (event) => this.closeIfLeft(event.relatedTarget), { signal });
     }
     context;
     /** Also a chip: it bears the name of the chosen method when that is one of the rest. */
@@ -4328,52 +3883,11 @@
       if (radio2 !== null && radio2.getAttribute("aria-disabled") !== "true") this.close();
     }
     /** The pointer or the focus went elsewhere. */
-    left(to) {
+    closeIfLeft(to) {
       if (!(to instanceof Node) || this.panel.contains(to) || this.opener.contains(to)) return;
       this.close();
     }
   };
-
-  // src/view/controls/methodChips.ts
-  var MOST2 = 8;
-  var FEW = 4;
-  var MethodRow = class {
-    element;
-    more;
-    constructor(context) {
-      const { model, signal } = context;
-      const label = make("span", "camwidget-label", { id: context.id("method") }, "Method");
-      const chips = make("div", "camwidget-chips", {
-        role: "radiogroup",
-        "aria-labelledby": context.id("method")
-      });
-      makeRoving(chips, signal);
-      this.more = new More(context);
-      this.element = make(
-        "div",
-        "camwidget-methods camwidget-line",
-        {},
-        label,
-        make("div", "camwidget-methodgroups", {}, chips, this.more.opener),
-        this.more.panel
-      );
-      context.watch(["methods", "method"], () => {
-        const { few, rest } = split(methods(model.get("methods")));
-        const name = trait(model, "method");
-        fillRadios(context, chips, few, name);
-        this.more.show(rest, name);
-      });
-    }
-    /** Closes the list of the rest; false when it was not open. */
-    close() {
-      return this.more.close();
-    }
-  };
-  function split(all) {
-    if (all.length <= MOST2) return { few: all, rest: [] };
-    const few = all.filter(({ slow }) => !slow).slice(0, FEW);
-    return { few, rest: all.filter((method) => !few.includes(method)) };
-  }
   var SLOW = "reruns the model many times";
   function fillRadios(context, group, all, chosen, stop = all.find(({ name }) => name === chosen) ?? all[0]) {
     const radios = fit(group, all.length, () => radio(context));
@@ -4409,6 +3923,47 @@
   }
   function slowMark() {
     return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
+  }
+
+  // src/view/controls/methodChips.ts
+  var MOST2 = 8;
+  var FEW = 4;
+  var MethodRow = class {
+    element;
+    panel;
+    constructor(context) {
+      const { model, signal } = context;
+      const label = make("span", "camwidget-label", { id: context.id("method") }, "Method");
+      const chips = make("div", "camwidget-chips", {
+        role: "radiogroup",
+        "aria-labelledby": context.id("method")
+      });
+      makeRoving(chips, signal);
+      this.panel = new MethodPanel(context);
+      this.element = make(
+        "div",
+        "camwidget-methods camwidget-line",
+        {},
+        label,
+        make("div", "camwidget-methodgroups", {}, chips, this.panel.opener),
+        this.panel.panel
+      );
+      context.watch(["methods", "method"], () => {
+        const { few, rest } = split(methods(model.get("methods")));
+        const name = trait(model, "method");
+        fillRadios(context, chips, few, name);
+        this.panel.show(rest, name);
+      });
+    }
+    /** Closes the list of the rest; false when it was not open. */
+    close() {
+      return this.panel.close();
+    }
+  };
+  function split(all) {
+    if (all.length <= MOST2) return { few: all, rest: [] };
+    const few = all.filter(({ slow }) => !slow).slice(0, FEW);
+    return { few, rest: all.filter((method) => !few.includes(method)) };
   }
 
   // src/view/controls/promptPanel.ts
@@ -4464,7 +4019,7 @@
     own;
     error = make("div", "camwidget-prompt-error", { role: "alert" });
     /** What the kernel said last, and what was sent: as long as the field holds something else, a person is writing. */
-    said = "";
+    received = "";
     sent = "";
     show() {
       const { model } = this.context;
@@ -4483,12 +4038,12 @@
       this.own.hidden = !shown.proposes;
       this.own.disabled = shown.own;
       const { value } = this.input;
-      const writing = document.activeElement === this.input && value !== this.said && value !== this.sent;
+      const writing = document.activeElement === this.input && value !== this.received && value !== this.sent;
       if (!writing) {
         this.input.value = shown.text;
-        this.forgive();
+        this.clearError();
       }
-      this.said = shown.text;
+      this.received = shown.text;
     }
     /** A row to read, with buttons in it; nothing where no word can be chosen. */
     showWords() {
@@ -4534,14 +4089,14 @@
     }
     key(event) {
       if (event.key === "Enter") this.apply();
-      else if (event.key === "Escape" && this.input.value !== this.said) {
-        this.input.value = this.said;
-        this.forgive();
+      else if (event.key === "Escape" && this.input.value !== this.received) {
+        this.input.value = this.received;
+        this.clearError();
       } else return;
       event.preventDefault();
     }
     /** The field no longer holds what could not be read. */
-    forgive() {
+    clearError() {
       if (trait(this.context.model, "text_error") !== "") this.context.write({ text_error: "" });
     }
   };
@@ -4582,18 +4137,6 @@
       setAttribute(made, "aria-disabled", String(!flag(context.model.get(POSSIBLE[step2]), false)));
     });
     return made;
-  }
-
-  // src/view/dom/toolbar.ts
-  function toolbar(tools, status2) {
-    const line2 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
-    const drawers = make("div", "camwidget-drawers");
-    for (const { buttons, drawer } of tools) {
-      line2.append(...buttons);
-      if (drawer !== void 0) drawers.append(drawer);
-    }
-    line2.hidden = line2.children.length === 0;
-    return make("div", "camwidget-toolbox", {}, line2, status2, drawers);
   }
 
   // src/view/host/connection.ts
@@ -4728,7 +4271,7 @@
   // src/view/host/layout.ts
   var NARROW = 640;
   var TINY = 440;
-  function narrow(root, probe, signal) {
+  function observeWidth(root, probe, signal) {
     const observer = new ResizeObserver(() => {
       const width = probe.clientWidth;
       if (width === 0) return;
@@ -4771,16 +4314,16 @@
   }
 
   // src/view/host/pictureNavigation.ts
-  var BESIDE = 0.5;
-  function followPicture(context, root) {
+  var MARGIN = 0.5;
+  function followThumbnails(context, root) {
     const { model, signal } = context;
     let strip;
-    let told = "";
+    let reported2 = "";
     const places = () => {
       const { first, places: count } = fields(model.get("strip"));
       return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
     };
-    const bring = () => {
+    const scrollToChosen = () => {
       const { first, count } = places();
       const at = trait(model, "picture") - first;
       if (strip === void 0 || count === 0 || at < 0 || at >= count) return;
@@ -4788,43 +4331,43 @@
       const hidden = at * pitch < strip.scrollLeft || (at + 1) * pitch > strip.scrollLeft + strip.clientWidth;
       if (hidden) strip.scrollLeft = (at + 0.5) * pitch - strip.clientWidth / 2;
     };
-    const tell = () => {
+    const reportVisible = () => {
       const { first, count } = places();
       if (strip === void 0 || count === 0 || strip.clientWidth === 0 || strip.scrollWidth === 0) return;
       const pitch = strip.scrollWidth / count;
-      const beside = BESIDE * strip.clientWidth;
-      const from = Math.max(0, Math.floor((strip.scrollLeft - beside) / pitch));
-      const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + beside) / pitch));
+      const margin = MARGIN * strip.clientWidth;
+      const from = Math.max(0, Math.floor((strip.scrollLeft - margin) / pitch));
+      const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + margin) / pitch));
       const seen2 = { type: "strip", first: first + from, last: first + to };
-      if (told === JSON.stringify(seen2)) return;
-      told = JSON.stringify(seen2);
+      if (reported2 === JSON.stringify(seen2)) return;
+      reported2 = JSON.stringify(seen2);
       model.send(seen2);
     };
-    const { schedule: tellSoon } = frameTask(signal, tell);
-    const grown = new MutationObserver(() => {
-      bring();
-      tellSoon();
+    const { schedule: reportSoon } = frameTask(signal, reportVisible);
+    const grownObserver = new MutationObserver(() => {
+      scrollToChosen();
+      reportSoon();
     });
-    const resized = typeof ResizeObserver === "undefined" ? void 0 : new ResizeObserver(tellSoon);
+    const resizeObserver = typeof ResizeObserver === "undefined" ? void 0 : new ResizeObserver(reportSoon);
     signal.addEventListener("abort", () => {
-      grown.disconnect();
-      resized?.disconnect();
+      grownObserver.disconnect();
+      resizeObserver?.disconnect();
     });
     context.watch(["picture", "pictures", "scene", "strip"], () => {
       const found = explorerBox(root)?.querySelector(".camwidget-thumbs");
       if (found instanceof HTMLElement && found !== strip) {
         strip = found;
-        grown.disconnect();
-        grown.observe(strip, { attributes: true, childList: true, subtree: true });
-        resized?.disconnect();
-        resized?.observe(strip);
-        strip.addEventListener("scroll", tellSoon, { signal });
+        grownObserver.disconnect();
+        grownObserver.observe(strip, { attributes: true, childList: true, subtree: true });
+        resizeObserver?.disconnect();
+        resizeObserver?.observe(strip);
+        strip.addEventListener("scroll", reportSoon, { signal });
       }
-      bring();
-      tellSoon();
+      scrollToChosen();
+      reportSoon();
     });
   }
-  function alone(context) {
+  function fallbackControls(context) {
     const { model, signal } = context;
     const step2 = (by, label, glyph) => {
       const one = button("camwidget-button", { "aria-label": label, title: `${label} (${by < 0 ? "," : "."})` }, glyph);
@@ -4835,8 +4378,8 @@
     const on = step2(1, "Next picture", "›");
     const name = make("span", "camwidget-alone-name");
     const line2 = labeledLine("Picture", back, on, name);
-    const said2 = make("p", "camwidget-alone-said");
-    const block = make("div", "camwidget-alone", {}, line2, said2);
+    const note2 = make("p", "camwidget-alone-said");
+    const block = make("div", "camwidget-alone", {}, line2, note2);
     context.watch(["missing", "pictures", "picture"], () => {
       const missing = trait(model, "missing");
       const names = texts(model.get("pictures"));
@@ -4846,7 +4389,7 @@
       back.disabled = at <= 0;
       on.disabled = at >= names.length - 1;
       setText(name, `${names[at] ?? ""} · ${at + 1} of ${names.length}`);
-      setText(said2, missing);
+      setText(note2, missing);
     });
     return block;
   }
@@ -4900,7 +4443,7 @@
     else if (key === "+" || key === "=") parts.zoom.step(1);
     else if (key === "-") parts.zoom.step(-1);
     else if (key === "0") parts.zoom.reset();
-    else if (context.live && key === "v") parts.cycleCompare();
+    else if (context.live && key === "v") parts.cycleComparison();
     else if (context.live && key === "p") parts.brush.toggle();
     else if (key === "x") parts.brush.cycle();
     else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
@@ -4911,14 +4454,14 @@
     else if (event.target === parts.frame && key === "a") parts.marker.move(-1, 0);
     else if (event.target === parts.frame && key === "s") parts.marker.move(0, 1);
     else if (event.target === parts.frame && key === "d") parts.marker.move(1, 0);
-    else if (event.target === parts.frame && key === "Enter") parts.marker.askAtMarker();
+    else if (event.target === parts.frame && key === "Enter") parts.marker.probeAtMarker();
     else if (/^[1-9]$/.test(key)) pickRow(context, Number(key) - 1);
     else return false;
     return true;
   }
 
   // src/view/picture/classProbe.ts
-  var HerePopover = class {
+  var ClassProbePopover = class {
     marker = make("div", "camwidget-marker", { "aria-hidden": "true" });
     entries = make("div", "camwidget-here-entries");
     heading = make("div", "camwidget-here-heading");
@@ -4926,8 +4469,8 @@
     context;
     stage;
     zoom;
-    asked = null;
-    answer = null;
+    requested = null;
+    result = null;
     closed = false;
     constructor(context, stage, zoom) {
       this.context = context;
@@ -4960,12 +4503,12 @@
       stage.canvas.addEventListener("click", (event) => this.ask(event), { signal });
       zoom.listen(() => this.update());
       context.watch(["here"], () => {
-        this.asked = null;
+        this.requested = null;
         this.closed = false;
         this.update();
       });
       context.watch(["scene"], () => {
-        this.asked = null;
+        this.requested = null;
         this.update();
       });
     }
@@ -4974,13 +4517,13 @@
       const open2 = !this.marker.hidden;
       if (open2) this.context.hover.set(null);
       this.closed = true;
-      this.asked = null;
+      this.requested = null;
       this.update();
       return open2;
     }
     /** Where the marker is; null while there is none. */
     get point() {
-      return this.asked ?? this.answer;
+      return this.requested ?? this.result;
     }
     ask(event) {
       if (this.context.tool.value !== "" || this.zoom.dragged) return;
@@ -4990,33 +4533,33 @@
     /** Moves the marker by a part of the picture; from its middle when there is none. */
     move(right, down) {
       const { width, height } = this.stage.canvas;
-      const from = this.asked ?? this.answer ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
+      const from = this.requested ?? this.result ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
       const step2 = Math.max(1, Math.round(Math.min(width, height) / 16));
-      this.asked = pixelAt({ x: from.x + right * step2, y: from.y + down * step2 }, this.stage.canvas);
+      this.requested = pixelAt({ x: from.x + right * step2, y: from.y + down * step2 }, this.stage.canvas);
       this.update();
-      this.zoom.reveal(this.asked);
-      this.context.hover.set(this.asked);
+      this.zoom.reveal(this.requested);
+      this.context.hover.set(this.requested);
     }
     /** Asks at the marker, as a click there does. */
-    askAtMarker() {
-      if (this.asked === null) this.move(0, 0);
-      if (this.asked !== null) this.send(this.asked);
+    probeAtMarker() {
+      if (this.requested === null) this.move(0, 0);
+      if (this.requested !== null) this.send(this.requested);
     }
     send(point) {
-      this.asked = point;
+      this.requested = point;
       this.closed = false;
       this.update();
       this.context.model.send({ type: "pick", x: point.x, y: point.y });
     }
     update() {
-      const given = here(this.context.model.get("here"));
+      const given = classProbe(this.context.model.get("here"));
       const fits = given !== null && given.scene === this.stage.sceneId && !this.closed;
-      this.answer = fits ? given : null;
-      const point = this.asked ?? this.answer;
+      this.result = fits ? given : null;
+      const point = this.requested ?? this.result;
       this.marker.hidden = point === null;
-      const answered = this.answer !== null && point?.x === this.answer.x && point.y === this.answer.y;
-      this.popover.hidden = !answered;
-      if (answered && this.answer !== null) this.list(this.answer);
+      const isCurrent = this.result !== null && point?.x === this.result.x && point.y === this.result.y;
+      this.popover.hidden = !isCurrent;
+      if (isCurrent && this.result !== null) this.list(this.result);
       if (point !== null) this.place(point);
     }
     /** The popover opens towards the middle of the picture, and stays in it. */
@@ -5032,7 +4575,7 @@
     }
     list({ entries, of }) {
       setText(this.heading, entries.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
-      const items = fit(this.entries, entries.length, () => this.entry());
+      const items = fit(this.entries, entries.length, () => this.classButton());
       entries.forEach((entry, at) => {
         const item = items[at];
         const [name, value] = item?.children ?? [];
@@ -5044,7 +4587,7 @@
         setText(value, entry.value.toFixed(2));
       });
     }
-    entry() {
+    classButton() {
       const made = button(
         "camwidget-here-entry",
         {},
@@ -5155,8 +4698,8 @@
     const j = (corner - i) / stride;
     const isDown = side % 2 === 1;
     const value = (x2, y2) => values[columns * clamp(y2 - 1, 0, rows2 - 1) + clamp(x2 - 1, 0, columns - 1)];
-    const here2 = value(i, j);
-    const part = (level - here2) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - here2);
+    const start = value(i, j);
+    const part = (level - start) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - start);
     const x = size * (i - 0.5 + (isDown ? 0 : part));
     const y = size * (j - 0.5 + (isDown ? part : 0));
     return `${hundredths(x, width)} ${hundredths(y, height)}`;
@@ -5180,10 +4723,26 @@
     return { values: out, width: columns, height: rows2, side: 2 * side };
   }
 
+  // src/core/toneMapping.ts
+  var COLORS = 0.9;
+  function toneMapped(value, knee) {
+    if (knee === null) return value;
+    if (value > knee) return COLORS + (1 - COLORS) * (value - knee) / (1 - knee);
+    return knee > 0 ? COLORS * value / knee : 0;
+  }
+  function fromTone(drawn, knee) {
+    if (knee === null) return drawn;
+    return drawn > COLORS ? knee + (1 - knee) * (drawn - COLORS) / (1 - COLORS) : drawn * knee / COLORS;
+  }
+  function toneBytes(map, knee) {
+    const peak = peakOf(map);
+    return Uint8Array.from(map, (value) => peak > 0 ? Math.round(255 * toneMapped(value / peak, knee)) : 0);
+  }
+
   // src/view/picture/contours.ts
   var FIRST = 0.5;
   var LOWEST = 0.01;
-  var Contour = class {
+  var Contours = class {
     constructor(context, stage) {
       this.context = context;
       this.stage = stage;
@@ -5194,14 +4753,14 @@
         "contour"
       );
       this.toggle.addEventListener("click", () => this.flip(), { signal });
-      const range = new Range({
+      const range = new Slider({
         className: "camwidget-contour-level",
         label: "Level of the contour, of the map's maximum",
         title: "Where on the color scale the contour is drawn; the number is the part of its maximum that the map reaches inside",
         step: 1,
         signal,
         input: (value) => context.write({ contour: Math.max(LOWEST, value) }),
-        release: () => range.follow(this.asked)
+        release: () => range.follow(this.chosenLevel)
       });
       this.level = range.element;
       this.reading = make("span", "camwidget-contour-reading", { "aria-hidden": "true" });
@@ -5210,12 +4769,12 @@
       stage.canvas.after(this.drawing);
       stage.listen(() => this.draw());
       context.watch(["contour"], () => {
-        const { asked, level, reading: reading2 } = this;
-        if (asked > 0) this.last = asked;
+        const { chosenLevel, level, reading } = this;
+        if (chosenLevel > 0) this.last = chosenLevel;
         else if (level === document.activeElement) this.toggle.focus();
-        setAttribute(this.toggle, "aria-pressed", String(asked > 0));
-        level.hidden = reading2.hidden = asked === 0;
-        if (asked > 0) range.follow(asked);
+        setAttribute(this.toggle, "aria-pressed", String(chosenLevel > 0));
+        level.hidden = reading.hidden = chosenLevel === 0;
+        if (chosenLevel > 0) range.follow(chosenLevel);
         this.draw();
       });
     }
@@ -5232,21 +4791,21 @@
     last = FIRST;
     /** On at the level it last had, or off. */
     flip() {
-      this.context.write({ contour: this.asked > 0 ? 0 : this.last });
+      this.context.write({ contour: this.chosenLevel > 0 ? 0 : this.last });
     }
-    get asked() {
+    get chosenLevel() {
       return portion(this.context.model, "contour");
     }
     draw() {
-      const { asked, drawing, stage } = this;
+      const { chosenLevel, drawing, stage } = this;
       const shown = stage.drawn;
-      setText(this.reading, percent(fromTone(asked, shown?.knee ?? null)));
-      const map = asked > 0 ? shown?.drawn ?? shown?.saliency ?? null : null;
-      if (map === this.drawn && asked === this.at) return;
+      setText(this.reading, percent(fromTone(chosenLevel, shown?.knee ?? null)));
+      const map = chosenLevel > 0 ? shown?.drawn ?? shown?.saliency ?? null : null;
+      if (map === this.drawn && chosenLevel === this.at) return;
       this.drawn = map;
-      this.at = asked;
+      this.at = chosenLevel;
       const { width, height } = stage.canvas;
-      const path2 = map === null ? "" : contour(map, width, height, 255 * asked);
+      const path2 = map === null ? "" : contour(map, width, height, 255 * chosenLevel);
       drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
       for (const child of drawing.children) child.setAttribute("d", path2);
     }
@@ -5257,25 +4816,25 @@
   var LEAST2 = 5e-3;
   var HINT = hint("point: read the map", "click: ask", "wheel: zoom", "drag: pan");
   var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
-  function reading(context, stage, zoom) {
+  function readout(context, stage, zoom) {
     const { model, hover, scrub } = context;
     const facts = make("div", "camwidget-reading-facts");
     const names = make("span", "camwidget-reading-classes", {
       title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them"
     });
-    const about = make("span", "camwidget-reading-about");
+    const caption = make("span", "camwidget-reading-about");
     const scale = legend(context);
-    const line2 = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, about, names));
+    const line2 = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, caption, names));
     let known = evidence(null);
     let peak = 0;
     const update = () => {
       const point = hover.value;
       line2.classList.toggle("camwidget-unread", point === null);
       scale.hidden = point !== null;
-      setText(facts, point === null ? context.tool.value === "" ? truthSaid(context) || HINT : PAINTING : said(context, stage, point));
-      const silent = point === null || scrub.preview !== null || known.classes.length === 0;
-      const strongest = silent ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
-      setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
+      setText(facts, point === null ? context.tool.value === "" ? truthSummary(context) || HINT : PAINTING : describePixel(context, stage, point));
+      const isUnknown = point === null || scrub.preview !== null || known.classes.length === 0;
+      const strongest = isUnknown ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
+      setText(caption, isUnknown ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
       const target = trait(model, "target");
       const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
       strongest.forEach(({ index, name, value }, at) => {
@@ -5287,9 +4846,9 @@
       });
     };
     context.watch(["evidence", "method", "prompt", "explanation", "scene", "target"], () => {
-      const sent = evidence(model.get("evidence"));
-      const belongs = sent.scene === stage.sceneId && sent.method === trait(model, "method") && sent.layer === place(model.get("explanation")).layer && sent.text === (prompt(model.get("prompt"))?.text ?? "");
-      known = belongs ? sent : evidence(null);
+      const received = evidence(model.get("evidence"));
+      const isCurrent = received.scene === stage.sceneId && received.method === trait(model, "method") && received.layer === place(model.get("explanation")).layer && received.text === (prompt(model.get("prompt"))?.text ?? "");
+      known = isCurrent ? received : evidence(null);
       peak = 0;
       update();
     });
@@ -5326,7 +4885,7 @@
       if (last !== null) hover.set(stage.at(last));
     });
   }
-  function said(context, stage, { x, y }) {
+  function describePixel(context, stage, { x, y }) {
     const at = y * stage.canvas.width + x;
     const { drawn } = stage;
     const parts = [`saliency ${((drawn?.saliency[at] ?? 0) / 255).toFixed(2)}`];
@@ -5334,8 +4893,8 @@
     if (level !== void 0) {
       parts.push(`top ${(Math.ceil(1e3 * (level + 1) / 65536) / 10).toFixed(1)} %`);
       const isTop = level < threshold(context.fraction());
-      const asked = mode(context.model.get("mode"));
-      if (asked !== "multiply" && isTop === (asked === "remove")) parts.push("removed");
+      const chosen = mode(context.model.get("mode"));
+      if (chosen !== "multiply" && isTop === (chosen === "remove")) parts.push("removed");
     }
     return parts.join(" · ");
   }
@@ -5354,38 +4913,38 @@
   }
 
   // src/core/viewport.ts
-  var WHOLE = { scale: 1, left: 0, top: 0 };
-  var CLOSEST = 16;
+  var FULL_VIEW = { scale: 1, left: 0, top: 0 };
+  var MAX_SCALE = 16;
   function fitted(scale, left, top) {
     const within2 = (value) => clamp(value, 0, scale - 1);
     return { scale, left: within2(left), top: within2(top) };
   }
   function zoomed({ scale, left, top }, factor2, { x, y }) {
-    const next = clamp(scale * factor2, 1, CLOSEST);
+    const next = clamp(scale * factor2, 1, MAX_SCALE);
     const grown = next / scale;
     return fitted(next, (left + x) * grown - x, (top + y) * grown - y);
   }
-  function moved2({ scale, left, top }, right, down) {
+  function moved({ scale, left, top }, right, down) {
     return fitted(scale, left - right, top - down);
   }
   function seen({ scale, left, top }, { x, y }) {
     return { x: x * scale - left, y: y * scale - top };
   }
-  function revealing(lens, place4) {
+  function revealing(viewport, place4) {
     const margin = 0.1;
-    const { x, y } = seen(lens, place4);
+    const { x, y } = seen(viewport, place4);
     const lack = (at) => at < margin ? margin - at : at > 1 - margin ? 1 - margin - at : 0;
-    return moved2(lens, lack(x), lack(y));
+    return moved(viewport, lack(x), lack(y));
   }
 
-  // src/view/picture/wheel.ts
+  // src/view/picture/wheelZoom.ts
   var PAUSE3 = 300;
   var GAIN = 2e-3;
   var PINCH_GAIN = 0.01;
   var MOST5 = 0.3;
   var LINE = 16;
   var PAGE = 400;
-  var Wheel = class {
+  var WheelZoom = class {
     /** When the page was last given a wheel event, and when it was last enlarged or reduced here. */
     passed = -Infinity;
     zoomed = -Infinity;
@@ -5447,7 +5006,7 @@
     stage;
     /** Whether the last press of a button on the picture was no click. */
     dragged = false;
-    lens = WHOLE;
+    viewport = FULL_VIEW;
     size = "";
     badge;
     panes = [];
@@ -5455,11 +5014,11 @@
     /** The pointers that are down, where they were last, in CSS pixels. */
     down = /* @__PURE__ */ new Map();
     from = { x: 0, y: 0 };
-    /** Shows one more through the lens, which can be moved there too. */
+    /** Shows one more through the viewport, which can be moved there too. */
     add(pane) {
       const { signal } = this.context;
       this.panes.push(pane);
-      new Wheel(pane.clip, signal, (event, factor2) => this.wheel(pane.clip, event, factor2));
+      new WheelZoom(pane.clip, signal, (event, factor2) => this.wheel(pane.clip, event, factor2));
       this.listenToPointers(pane.clip, signal);
       this.lay();
     }
@@ -5469,18 +5028,18 @@
     }
     /** One step closer (+1) or away (-1), about the middle. */
     step(by) {
-      this.look(zoomed(this.lens, STRIDE2 ** by, { x: 0.5, y: 0.5 }));
+      this.setViewport(zoomed(this.viewport, STRIDE2 ** by, { x: 0.5, y: 0.5 }));
     }
     reset() {
-      this.look(WHOLE);
+      this.setViewport(FULL_VIEW);
     }
     /** Moves the picture as far as is needed to see a pixel of it. */
     reveal(point) {
-      this.look(revealing(this.lens, relativeCenter(point, this.stage.canvas)));
+      this.setViewport(revealing(this.viewport, relativeCenter(point, this.stage.canvas)));
     }
     /** Where in the frame, from 0 to 1 each way, a pixel is seen. */
     seen(point) {
-      return seen(this.lens, relativeCenter(point, this.stage.canvas));
+      return seen(this.viewport, relativeCenter(point, this.stage.canvas));
     }
     /** Pictures of the same size are compared at the same place. */
     fit() {
@@ -5490,12 +5049,12 @@
       this.size = size;
       this.reset();
     }
-    look(lens) {
+    setViewport(viewport) {
       const { stage, badge } = this;
-      if (this.size === "") lens = WHOLE;
-      this.lens = lens;
+      if (this.size === "") viewport = FULL_VIEW;
+      this.viewport = viewport;
       this.lay();
-      const { scale } = lens;
+      const { scale } = viewport;
       const isCloser = scale > 1;
       if (!isCloser && badge === document.activeElement) stage.focus();
       badge.hidden = !isCloser;
@@ -5504,9 +5063,9 @@
       setAttribute(badge, "aria-label", `Enlarged ${times} times: show the whole picture again`);
       this.listeners.notify();
     }
-    /** Lays each pane as the lens has it; to be called where a canvas has another size. */
+    /** Lays each pane as the viewport has it; to be called where a canvas has another size. */
     lay() {
-      const { scale, left, top } = this.lens;
+      const { scale, left, top } = this.viewport;
       const isCloser = scale > 1;
       const { clientWidth } = this.stage.clip;
       for (const { clip, plane, canvas } of this.panes) {
@@ -5520,9 +5079,9 @@
     }
     /** False where there is nothing to do, so that the page may scroll. */
     wheel(clip, event, factor2) {
-      const next = zoomed(this.lens, factor2, spotIn(clip, { x: event.clientX, y: event.clientY }));
-      if (this.size === "" || factor2 < 1 && this.lens.scale === 1) return false;
-      this.look(next);
+      const next = zoomed(this.viewport, factor2, positionIn(clip, { x: event.clientX, y: event.clientY }));
+      if (this.size === "" || factor2 < 1 && this.viewport.scale === 1) return false;
+      this.setViewport(next);
       return true;
     }
     listenToPointers(clip, signal) {
@@ -5565,7 +5124,7 @@
       if (!this.dragged && distance(this.from, now) <= STILL) return;
       if (!this.dragged) {
         this.dragged = true;
-        if (this.lens.scale > 1) {
+        if (this.viewport.scale > 1) {
           clip.setPointerCapture(event.pointerId);
           clip.classList.add("camwidget-dragging");
         }
@@ -5581,25 +5140,25 @@
       this.down.set(moving, now);
       const apart = distance(still, before);
       if (apart === 0) return;
-      const from = spotIn(clip, between3(still, before));
-      const to = spotIn(clip, between3(still, now));
-      const closer = zoomed(this.lens, distance(still, now) / apart, from);
-      this.look(moved2(closer, to.x - from.x, to.y - from.y));
+      const from = positionIn(clip, between2(still, before));
+      const to = positionIn(clip, between2(still, now));
+      const closer = zoomed(this.viewport, distance(still, now) / apart, from);
+      this.setViewport(moved(closer, to.x - from.x, to.y - from.y));
     }
     pull(clip, before, now) {
-      if (this.lens.scale === 1) return;
-      const from = spotIn(clip, before);
-      const to = spotIn(clip, now);
-      this.look(moved2(this.lens, to.x - from.x, to.y - from.y));
+      if (this.viewport.scale === 1) return;
+      const from = positionIn(clip, before);
+      const to = positionIn(clip, now);
+      this.setViewport(moved(this.viewport, to.x - from.x, to.y - from.y));
     }
   };
-  function spotIn(clip, { x, y }) {
+  function positionIn(clip, { x, y }) {
     return relativePosition(clip, { clientX: x, clientY: y }) ?? { x: 0.5, y: 0.5 };
   }
   function place3({ clientX, clientY }) {
     return { x: clientX, y: clientY };
   }
-  function between3(a, b) {
+  function between2(a, b) {
     return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
   }
   function distance(a, b) {
@@ -5612,23 +5171,23 @@
     const context = new Context(connection.guarded(), signal, live);
     const stage = new Stage(context);
     const zoom = new Zoom(context, stage);
-    const here2 = new HerePopover(context, stage, zoom);
-    const help = new Help(context);
+    const probe = new ClassProbePopover(context, stage, zoom);
+    const help = new HelpPanel(context);
     const classes = classList(context);
     const methods2 = new MethodRow(context);
-    const compare = new Comparing(context, stage, zoom, root);
+    const compare = new Comparison(context, stage, zoom, root);
     const mask = maskRow(context, () => {
       stage.repaint();
       compare.repaint();
     });
-    const play = new Play(context);
+    const play = new LayerPlayback(context);
     const layer = layerPicker(context, play.element, () => stage.focus());
     play.stopOn(layer);
-    const contour2 = new Contour(context, stage);
+    const contour2 = new Contours(context, stage);
     const brush = new Brush(context, stage);
-    const keep = keepTool(context, stage);
+    const keep = exportTool(context, stage);
     const truth2 = truthLine(context);
-    const drawing = lookTool(context, contour2, truth2);
+    const drawing = mapStyleTool(context, contour2, truth2);
     const large = largeTool(context, root);
     const tools = live ? [historyTool(context), brush, compare.tool, drawing, keep, large.tool] : [drawing, keep];
     const parts = [
@@ -5637,19 +5196,19 @@
         "camwidget-stage",
         {},
         ...compare.around,
-        reading(context, stage, zoom)
+        readout(context, stage, zoom)
       ),
       make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
       classes.names,
       classes.numbers,
       ...compare.numbers,
-      ...live ? [firstNowRow(context)] : [],
-      new Search(context).element,
-      curveHead(context),
+      ...live ? [mostProbableRow(context)] : [],
+      new ClassSearch(context).element,
+      curveHeading(context),
       curveNames(context),
-      alone(context),
+      fallbackControls(context),
       mask,
-      sentence2(context),
+      sentence(context),
       make("div", "camwidget-choices", {}, methods2.element, layer),
       toolbar(tools, status(context, help.element)),
       errorLine(context),
@@ -5661,33 +5220,24 @@
       root,
       frame: stage.frame,
       toggleHelp: () => help.toggle(),
-      marker: brush.marker(here2),
+      marker: brush.marker(probe),
       brush,
       zoom,
       contour: contour2,
       play,
-      cycleCompare: () => compare.cycle(),
-      close: () => help.close() || play.stop() || methods2.close() || here2.close() || brush.stop() || stage.cancel.press() || large.leave()
+      cycleComparison: () => compare.cycle(),
+      close: () => help.close() || play.stop() || methods2.close() || probe.close() || brush.stop() || stage.cancel.press() || large.leave()
     });
-    narrow(root, mask, signal);
-    waiting(context, root);
-    followPicture(context, root);
+    observeWidth(root, mask, signal);
+    markPending(context, root);
+    followThumbnails(context, root);
     keepFocus(root, stage.frame, signal);
     makePanelsAccessible(root, signal);
     connection.start();
     signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
   }
 
-  // src/page/colors.ts
-  var ACCENT = "#e8710a";
-  var RIVALS = ["#4f86c6", "#3a9d8f", "#9a7fc0"];
-  var NEUTRAL = "#8a929c";
-  function classColors(count, chosen) {
-    let rival = 0;
-    return Array.from({ length: count }, (_, at) => at === chosen ? ACCENT : RIVALS[rival++] ?? NEUTRAL);
-  }
-
-  // src/page/bars.ts
+  // src/page/barChart.ts
   var ROW = 28;
   function bars(model, pick, signal) {
     const element = document.createElement("div");
@@ -5731,9 +5281,67 @@
     const x = percent2(Math.min(from, to) - low);
     return svg("rect", { x, y: ROW * (at + 0.25), width: percent2(Math.abs(to - from)), height: ROW / 2, fill: fill2, opacity: opacity2 });
   }
+  var ACCENT = "#e8710a";
+  var RIVALS = ["#4f86c6", "#3a9d8f", "#9a7fc0"];
+  var NEUTRAL = "#8a929c";
+  function classColors(count, chosen) {
+    let rival = 0;
+    return Array.from({ length: count }, (_, at) => at === chosen ? ACCENT : RIVALS[rival++] ?? NEUTRAL);
+  }
 
-  // src/page/curve.ts
-  var MARGIN = { top: 10, right: 22, bottom: 26, left: 34 };
+  // src/page/binaryBundle.ts
+  var BinaryBundle = class _BinaryBundle {
+    constructor(data) {
+      this.data = data;
+    }
+    data;
+    /** From text: zlib's format in base64. */
+    static async read(text2) {
+      const packed = Uint8Array.from(atob(text2), (letter) => letter.charCodeAt(0));
+      const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+      return new _BinaryBundle(new Uint8Array(await new Response(stream).arrayBuffer()));
+    }
+    bytes([offset, length]) {
+      return this.data.subarray(offset, offset + length);
+    }
+    uint16(place4) {
+      return new Uint16Array(joined(this.bytes(place4), 2).buffer);
+    }
+    float32(place4) {
+      return new Float32Array(joined(this.bytes(place4), 4).buffer);
+    }
+    /** RGB bytes, row by row. */
+    picture(place4, width) {
+      return unfiltered(this.bytes(place4), 3 * width);
+    }
+  };
+  function joined(planes, size) {
+    const count = planes.length / size;
+    const out = new Uint8Array(planes.length);
+    for (let byte = 0, i = 0; byte < size; byte++) {
+      for (let at = 0; at < count; at++, i++) out[at * size + byte] = planes[i];
+    }
+    return out;
+  }
+  function unfiltered(residuals, row) {
+    const out = new Uint8Array(residuals.length);
+    for (let i = 0; i < out.length; i++) {
+      const inRow = i % row;
+      const left = inRow < 3 ? 0 : out[i - 3];
+      const above = i < row ? 0 : out[i - row];
+      const corner = inRow < 3 || i < row ? 0 : out[i - row - 3];
+      const guess = left + above - corner;
+      const fromLeft = Math.abs(guess - left);
+      const fromAbove = Math.abs(guess - above);
+      const fromCorner = Math.abs(guess - corner);
+      const nearest2 = fromLeft <= fromAbove && fromLeft <= fromCorner ? left : fromAbove <= fromCorner ? above : corner;
+      out[i] = residuals[i] + nearest2;
+    }
+    return out;
+  }
+
+  // src/page/curveChart.ts
+  var MARGIN2 = { top: 10, right: 22, bottom: 26, left: 34 };
   var WIDER = 52;
   function curveChart(model, points, signal) {
     const element = document.createElement("div");
@@ -5808,18 +5416,18 @@
       this.width = width;
       this.height = height;
       this.span = span2;
-      this.left = span2 === null ? MARGIN.left : WIDER;
+      this.left = span2 === null ? MARGIN2.left : WIDER;
     }
     width;
     height;
     span;
     left;
     x(fraction) {
-      return this.left + fraction * Math.max(1, this.width - this.left - MARGIN.right);
+      return this.left + fraction * Math.max(1, this.width - this.left - MARGIN2.right);
     }
     y(value) {
       const [low, high] = this.span ?? [0, 1];
-      return MARGIN.top + (high - value) / (high - low) * Math.max(1, this.height - MARGIN.top - MARGIN.bottom);
+      return MARGIN2.top + (high - value) / (high - low) * Math.max(1, this.height - MARGIN2.top - MARGIN2.bottom);
     }
     upright(fraction) {
       const [low, high] = this.span ?? [0, 1];
@@ -5848,7 +5456,409 @@
     }
   };
 
-  // src/page/pageView.ts
+  // src/view/store.ts
+  var Store = class {
+    state;
+    listeners = /* @__PURE__ */ new Map();
+    constructor(state = {}) {
+      this.state = { ...state };
+    }
+    get(name) {
+      return this.state[name];
+    }
+    set(name, value) {
+      if (Object.is(this.state[name], value)) return;
+      this.state[name] = value;
+      this.emit(`change:${name}`);
+    }
+    /** Sets several traits, one after the other. */
+    setAll(values) {
+      for (const [name, value] of Object.entries(values)) this.set(name, value);
+    }
+    on(event, callback) {
+      const listeners = this.listeners.get(event) ?? new Listeners();
+      this.listeners.set(event, listeners);
+      listeners.add(callback);
+    }
+    off(event, callback) {
+      this.listeners.get(event)?.delete(callback);
+    }
+    emit(event) {
+      this.listeners.get(event)?.notify();
+    }
+    /** The number of registered callbacks. */
+    get listening() {
+      return [...this.listeners.values()].reduce((sum, { size }) => sum + size, 0);
+    }
+  };
+
+  // src/page/payload.ts
+  var FORMAT = 1;
+  function curveKey(mode2, baseline) {
+    return mode2 === "multiply" ? mode2 : `${mode2} ${baseline}`;
+  }
+
+  // src/page/quantizedMaps.ts
+  var KEPT2 = 24;
+  var { fround: fround2 } = Math;
+  var QuantizedMaps = class {
+    constructor(data, archive) {
+      this.data = data;
+      this.archive = archive;
+      for (const [row, method, layer, grid2] of data.maps) this.places.set(`${row} ${method} ${layer}`, grid2);
+    }
+    data;
+    archive;
+    made = /* @__PURE__ */ new Map();
+    places = /* @__PURE__ */ new Map();
+    /** The number of a map's grid, by places in the lists; undefined where there is no such map. */
+    find(row, method, layer) {
+      return this.places.get(`${row} ${method} ${layer}`) ?? this.places.get(`${row} ${method} -1`);
+    }
+    grid(number2) {
+      const { rows: rows2, columns, rounded: rounded2, cells: cells2 } = this.data.grids[number2];
+      const values = rounded2 ? Float32Array.from(this.archive.uint16(cells2)) : this.archive.float32(cells2);
+      return { rows: rows2, columns, cells: values };
+    }
+    /** At the size of the picture, in proportion to the map: values of several classes' maps compare. */
+    enlarged(number2) {
+      const { width, height } = this.data.scene;
+      return enlarge(this.inProportion(number2), width, height);
+    }
+    /**
+     * The classes' maps of one method at one layer, divided by the largest value of all of them, as the kernel sends them;
+     * none if they are all the same: these are no class's.
+     */
+    evidence(method, layer) {
+      const found = this.data.classes.flatMap(({ index, name }, row) => {
+        const number2 = this.find(row, method, layer);
+        return number2 === void 0 ? [] : [{ index, name, number: number2, ...this.inProportion(number2) }];
+      });
+      if (found.length > 1 && found.every(({ number: number2 }) => number2 === found[0].number)) return [];
+      const most = peakOf(found.map(({ cells: cells2 }) => peakOf(cells2))) || 1;
+      return found.map(({ index, name, rows: rows2, columns, cells: cells2 }) => ({
+        index,
+        name,
+        rows: rows2,
+        columns,
+        cells: new Uint8Array(cells2.map((value) => value / most).buffer)
+      }));
+    }
+    /** A grid, so that its values compare with those of others. */
+    inProportion(number2) {
+      const { rounded: rounded2, peak } = this.data.grids[number2];
+      const grid2 = this.grid(number2);
+      const step2 = rounded2 ? peak / (peakOf(grid2.cells) || 1) : 1;
+      return { ...grid2, cells: grid2.cells.map((value) => value * step2) };
+    }
+    show(number2) {
+      const known = this.made.get(number2);
+      if (known !== void 0) return known;
+      const { width, height } = this.data.scene;
+      const grid2 = this.grid(number2);
+      const map = enlarge(grid2, width, height);
+      const { knee } = this.data.grids[number2];
+      const shown = {
+        saliency: toBytes(map),
+        drawn: knee === null ? null : toneBytes(map, knee),
+        levels: rankLevels(unit2(map)),
+        cells: knee === null ? toBytes(grid2.cells) : toneBytes(grid2.cells, knee),
+        evident: map.reduce((count, value) => count + (value > 0 ? 1 : 0), 0) / map.length
+      };
+      this.made.set(number2, shown);
+      for (const oldest of this.made.keys()) {
+        if (this.made.size <= KEPT2) break;
+        this.made.delete(oldest);
+      }
+      return shown;
+    }
+    /** What the model says at every step, of every listed class. */
+    curve(number2, key) {
+      const place4 = this.data.grids[number2]?.curves[key];
+      if (place4 === void 0) return null;
+      const values = this.data.quantity.unit === void 0 ? Array.from(this.archive.uint16(place4), (value) => value / 1e4) : Array.from(this.archive.float32(place4));
+      const count = this.data.classes.length;
+      return Array.from(
+        { length: values.length / count },
+        (_, step2) => values.slice(step2 * count, (step2 + 1) * count)
+      );
+    }
+  };
+  function unit2(map) {
+    const peak = peakOf(map);
+    return peak > 0 ? map.map((value) => Math.min(1, fround2(value / peak))) : map;
+  }
+
+  // src/page/messages.ts
+  function note(name, layer) {
+    return `No positive evidence for ${name} at ${layer}.`;
+  }
+  function sentence2(of) {
+    const { name, mode: mode2, fraction, before, after, evident } = of;
+    if (evident === 0) return `${note(name, of.layer)} Choose another class, layer or method.`;
+    const whole = mode2 === "remove" && fraction === 0 || mode2 === "keep" && fraction === 1;
+    if (after === null || whole) {
+      return mode2 === "keep" ? `The whole picture is kept. Drag the slider to keep only the most evidence for ${name}.` : `Nothing is removed yet. Drag the slider to take the evidence for ${name} away.`;
+    }
+    const part = `${rounded(100 * fraction, 1)} %`;
+    const most = of.method === "random" ? `a random ${part}` : `the ${part} with the most evidence for ${name}`;
+    const deed = {
+      remove: `Removing ${most}`,
+      keep: fraction === 0 ? "Hiding everything" : `Keeping only ${most}`,
+      multiply: `Multiplying the picture by its map for ${name}`
+    }[mode2];
+    const beyond = mode2 !== "multiply" && fraction > evident + 5e-3 ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.` : "";
+    return `${deed} ${(of.quantity === null ? effect : moved2(of.quantity))(before, after, deed.includes(name) ? "it" : name)}${beyond}`;
+  }
+  function effect(before, after, it) {
+    const change2 = rounded(rounded(after, 2) - rounded(before, 2), 2);
+    if (Math.max(before, after) < 5e-3) return `leaves ${it} below 0.01.`;
+    if (change2 === 0) return `leaves ${it} at ${fixed(before, 2)}.`;
+    const verb = change2 > 0 ? "raises" : "lowers";
+    return `${verb} ${it} by ${fixed(Math.abs(change2), 2)} (${fixed(before, 2)} → ${fixed(after, 2)}).`;
+  }
+  function moved2(quantity2) {
+    return (before, after, it) => {
+      const digits = decimals(before, after);
+      const [first, second] = [signed(before, digits), signed(after, digits)];
+      const of = unitSuffix(quantity2, " ");
+      if (first === second) return `leaves ${it} at ${first}${of}.`;
+      return `${after > before ? "raises" : "lowers"} ${it} from ${first} to ${second}${of}.`;
+    };
+  }
+  function probeSentence(name) {
+    return name === null ? "None of the most probable classes has positive evidence there." : `The strongest evidence there is for ${name}.`;
+  }
+
+  // src/page/pageModel.ts
+  var SCENE = "page";
+  var FAINT = 5e-3;
+  var PageModel = class extends Store {
+    constructor(data, archive) {
+      super(traitsOf(data, archive));
+      this.data = data;
+      this.maps = new QuantizedMaps(data, archive);
+      this.save_changes();
+    }
+    data;
+    maps;
+    shown = null;
+    /** The view is done with its changes: answer. */
+    save_changes() {
+      const requested = this.requested;
+      const { shown } = this;
+      const same = shown !== null && ["row", "method", "layer"].every((key) => shown[key] === requested[key]);
+      if (!same) this.explain(requested);
+      this.updateMasked();
+    }
+    send(content) {
+      const { type, x, y } = content;
+      if (type === "pick") this.pick(number(x, 0), number(y, 0));
+    }
+    /** The curve of the map shown, or null: of every listed class at every step. */
+    curve() {
+      const grid2 = this.grid;
+      const { mode: of, baseline } = this.mask;
+      return grid2 === void 0 || of === "multiply" ? null : this.maps.curve(grid2, curveKey(of, baseline));
+    }
+    get requested() {
+      const { classes, methods: methods2, layers: layers2 } = this.data;
+      return {
+        row: classes.findIndex(({ index }) => index === this.state.target),
+        method: methods2.findIndex(({ name }) => name === this.state.method),
+        layer: layers2.findIndex(({ name }) => name === this.state.layer)
+      };
+    }
+    get mask() {
+      return {
+        mode: mode(this.state.mode),
+        baseline: text(this.state.baseline),
+        fraction: unit(this.state.fraction, 0)
+      };
+    }
+    get grid() {
+      return this.shown === null ? void 0 : this.at(this.shown);
+    }
+    at({ row, method, layer }) {
+      return this.maps.find(row, method, layer);
+    }
+    explain(requested) {
+      const grid2 = this.at(requested);
+      const { classes, methods: methods2, layers: layers2, missing } = this.data;
+      if (grid2 === void 0) {
+        const label = methods2[requested.method]?.label ?? "This method";
+        const reason = missing[methods2[requested.method]?.name ?? ""]?.[layers2[requested.layer]?.name ?? ""];
+        const back = this.shown;
+        this.setAll({ error: `${label} does not apply: ${reason ?? "this page has no such map"}.` });
+        if (back === null) return;
+        this.setAll({
+          target: classes[back.row]?.index,
+          method: methods2[back.method]?.name,
+          layer: layers2[back.layer]?.name
+        });
+        return;
+      }
+      const before = this.shown;
+      this.shown = requested;
+      if (before?.method !== requested.method || before.layer !== requested.layer) this.setAll({ here: {} });
+      this.show(requested, grid2);
+    }
+    show(place4, number2) {
+      const { classes, methods: methods2, layers: layers2, grids, model } = this.data;
+      const method = methods2[place4.method];
+      const layer = layers2[place4.layer].name;
+      const target = classes[place4.row];
+      const { rows: rows2, columns, box: box2, at, peak, knee, scale_note } = grids[number2];
+      const { saliency, drawn, levels, cells: cells2 } = this.maps.show(number2);
+      const where = method.everywhere ? "input" : layer;
+      this.setAll({
+        error: "",
+        evidence: {
+          scene: SCENE,
+          method: method.name,
+          layer: where,
+          text: "",
+          classes: this.maps.evidence(place4.method, place4.layer)
+        },
+        explanation: {
+          scene: SCENE,
+          saliency,
+          drawn,
+          knee,
+          scale_note,
+          levels,
+          cells: cells2,
+          cells_shape: [rows2, columns],
+          layer: where,
+          at_input: method.everywhere,
+          title: `${method.label} · ${where} · ${target.name}`,
+          empty: peak === 0,
+          note: peak === 0 ? note(target.name, where) : ""
+        },
+        box: box2 === null ? {} : { scene: SCENE, box: box2, peak: at, hit: "", said: "" },
+        methods: this.methods(layer),
+        stages: this.stages(place4),
+        status: `${model} · ${method.label} · ${where} ${columns}×${rows2} · ${target.name}`
+      });
+    }
+    methods(layer) {
+      return this.data.methods.map(({ name, label, group, tip }) => ({
+        name,
+        label,
+        group,
+        tip,
+        reason: this.data.missing[name]?.[layer] ?? null,
+        slow: false
+      }));
+    }
+    /** The same map at all layers, so that scrubbing along them shows each. */
+    stages({ row, method }) {
+      const { classes, methods: methods2, layers: layers2 } = this.data;
+      if (methods2[method].everywhere) return {};
+      const found = layers2.flatMap(({ name }, layer) => {
+        const number2 = this.at({ row, method, layer });
+        if (number2 === void 0) return [];
+        const { rows: rows2, columns, cells: cells2 } = this.maps.grid(number2);
+        return [{ name, rows: rows2, columns, cells: cells2 }];
+      });
+      return { scene: SCENE, target: classes[row].index, method: methods2[method].name, layers: found };
+    }
+    /** What the model says of the masked picture: between two of its answers on a straight line. */
+    updateMasked() {
+      const grid2 = this.grid;
+      const { shown } = this;
+      if (grid2 === void 0 || shown === null) return;
+      const { mode: of, baseline, fraction } = this.mask;
+      const { evident } = this.maps.show(grid2);
+      const whole = of === "remove" && fraction === 0 || of === "keep" && fraction === 1;
+      const curve = whole ? null : this.maps.curve(grid2, curveKey(of, baseline));
+      const masked = curve === null ? [] : between3(curve, of === "multiply" ? 0 : fraction);
+      const target = this.data.classes[shown.row];
+      this.setAll({
+        masked,
+        sentence: sentence2({
+          name: target.name,
+          method: this.data.methods[shown.method].name,
+          layer: this.data.methods[shown.method].everywhere ? "input" : this.data.layers[shown.layer].name,
+          mode: of,
+          fraction,
+          before: target.whole,
+          after: masked[shown.row] ?? null,
+          evident,
+          quantity: quantity(this.data.quantity)
+        })
+      });
+    }
+    /** Which of the listed classes have the strongest maps at a pixel, on one scale. */
+    pick(x, y) {
+      const { shown } = this;
+      if (shown === null) return;
+      const { classes, scene: scene2 } = this.data;
+      const maps = classes.map((_, row) => {
+        const grid2 = this.at({ ...shown, row });
+        return grid2 === void 0 ? null : this.maps.enlarged(grid2);
+      });
+      const most = peakOf(maps.map((map) => peakOf(map ?? [])));
+      const entries = classes.map(({ index, name }, row) => ({ index, name, value: (maps[row]?.[y * scene2.width + x] ?? 0) / (most || 1) })).filter(({ value }) => value >= FAINT).sort((a, b) => b.value - a.value);
+      const found = entries[0];
+      this.setAll({
+        here: { x, y, scene: SCENE, entries, of: classes.length },
+        sentence: probeSentence(found?.name ?? null)
+      });
+      if (found !== void 0 && found.index !== this.state.target) {
+        this.set("target", found.index);
+        this.save_changes();
+      }
+    }
+  };
+  function traitsOf(data, archive) {
+    const { scene: scene2, first } = data;
+    const fills = Object.entries(scene2.fills).map(([name, place4]) => [
+      name,
+      place4[1] === 3 ? archive.bytes(place4) : archive.picture(place4, scene2.width)
+    ]);
+    return {
+      ...DEFAULTS,
+      ...first,
+      scene: {
+        id: SCENE,
+        width: scene2.width,
+        height: scene2.height,
+        picture: archive.picture(scene2.picture, scene2.width),
+        fills: Object.fromEntries(fills)
+      },
+      rows: data.classes,
+      masked: [],
+      quantity: data.quantity,
+      layers: data.layers,
+      modes: data.modes,
+      baselines: data.baselines,
+      colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)]))
+    };
+  }
+  function between3(curve, fraction) {
+    const at = fraction * (curve.length - 1);
+    const low = Math.min(Math.floor(at), Math.max(0, curve.length - 2));
+    const part = at - low;
+    const next = curve[low + 1] ?? curve[low];
+    return curve[low].map((value, row) => value + part * (next[row] - value));
+  }
+
+  // src/page/index.ts
+  async function open() {
+    const main = document.getElementById("camwidget-page");
+    const source = document.getElementById("camwidget-data");
+    if (main === null || source === null) return;
+    try {
+      const data = JSON.parse(source.textContent ?? "");
+      if (data.format !== FORMAT) throw new Error(`the data is of format ${data.format}, the script of ${FORMAT}`);
+      const model = new PageModel(data, await BinaryBundle.read(data.archive));
+      main.replaceChildren(pageView(model));
+      performance.mark("camwidget-shown");
+    } catch (error) {
+      main.replaceChildren(make("p", "camwidget-page-error", { role: "alert" }, `This page cannot be shown: ${String(error)}`));
+    }
+  }
   function pageView(model) {
     const { signal } = new AbortController();
     const root = make("div", "");
@@ -5860,22 +5870,6 @@
     explorer.append(root, bars(model, pick, signal), curveChart(model, () => model.curve(), signal));
     mount(model, root, signal, false);
     return explorer;
-  }
-
-  // src/page/index.ts
-  async function open() {
-    const main = document.getElementById("camwidget-page");
-    const source = document.getElementById("camwidget-data");
-    if (main === null || source === null) return;
-    try {
-      const data = JSON.parse(source.textContent ?? "");
-      if (data.format !== FORMAT) throw new Error(`the data is of format ${data.format}, the script of ${FORMAT}`);
-      const model = new PageModel(data, await Archive.read(data.archive));
-      main.replaceChildren(pageView(model));
-      performance.mark("camwidget-shown");
-    } catch (error) {
-      main.replaceChildren(make("p", "camwidget-page-error", { role: "alert" }, `This page cannot be shown: ${String(error)}`));
-    }
   }
   void open();
 })();

@@ -280,8 +280,8 @@ var Game = class {
     return typeof given === "number" ? given : null;
   }
   verdict(at) {
-    const [asked, choice] = [this.card(at), this.choice(at)];
-    return asked === null || choice === null ? null : verdict(asked, choice);
+    const [card2, choice] = [this.card(at), this.choice(at)];
+    return card2 === null || choice === null ? null : verdict(card2, choice);
   }
   /** Whether there is nothing left to answer at a question: it may be gone on from. */
   done(at) {
@@ -305,8 +305,8 @@ var Game = class {
   }
   choose(option) {
     const at = this.number;
-    const asked = this.card(at);
-    if (asked === null || this.choice(at) !== null || option >= asked.options.length) return;
+    const card2 = this.card(at);
+    if (card2 === null || this.choice(at) !== null || option >= card2.options.length) return;
     const answers = Array.from({ length: this.total }, (_, k) => k === at ? option : this.choice(k));
     write(this.model, { answers });
   }
@@ -387,38 +387,38 @@ function tag({ name, x, y }, first) {
 // src/quiz/question.ts
 var KEYS = 9;
 var QuestionPage = class {
-  constructor(game, at, asked, addresses) {
+  constructor(game, at, card2, addresses) {
     this.game = game;
     this.at = at;
-    this.asked = asked;
-    this.figures = asked.pictures.map((picture) => new Figure(picture, addresses));
-    this.options = asked.options.map((option, k) => this.option(option, k));
+    this.card = card2;
+    this.figures = card2.pictures.map((picture) => new Figure(picture, addresses));
+    this.options = card2.options.map((option, k) => this.option(option, k));
     this.next.addEventListener("click", () => game.next());
     this.back.addEventListener("click", () => game.show(game.total));
     const pictures2 = make("div", "camwidget-quiz-pictures", {}, ...this.figures.map((figure) => figure.element));
     pictures2.style.setProperty("--count", String(Math.max(1, this.figures.length)));
-    const scale = asked.values === null ? "" : " camwidget-quiz-scale";
-    const said = make("p", "camwidget-quiz-said", { "aria-live": "polite" }, this.word, " ", this.reveal);
+    const scale = card2.values === null ? "" : " camwidget-quiz-scale";
+    const feedback = make("p", "camwidget-quiz-said", { "aria-live": "polite" }, this.word, " ", this.reveal);
     this.element = make("div", "camwidget-quiz-page");
-    if (asked.error !== "") {
+    if (card2.error !== "") {
       this.element.append(
-        make("p", "camwidget-quiz-error", { role: "alert" }, `This question could not be made. ${asked.error}`)
+        make("p", "camwidget-quiz-error", { role: "alert" }, `This question could not be made. ${card2.error}`)
       );
     } else {
       this.element.append(
-        make("p", "camwidget-quiz-prompt", {}, asked.prompt),
+        make("p", "camwidget-quiz-prompt", {}, card2.prompt),
         pictures2,
         make("div", `camwidget-quiz-options${scale}`, { role: "group", "aria-label": "Options" }, ...this.options)
       );
     }
     this.element.append(
-      make("div", "camwidget-quiz-foot", {}, said, make("div", "camwidget-quiz-ways", {}, this.back, this.next))
+      make("div", "camwidget-quiz-foot", {}, feedback, make("div", "camwidget-quiz-ways", {}, this.back, this.next))
     );
     this.update();
   }
   game;
   at;
-  asked;
+  card;
   element;
   figures;
   options;
@@ -431,13 +431,13 @@ var QuestionPage = class {
     return this.next;
   }
   update() {
-    const { game, at, asked } = this;
+    const { game, at, card: card2 } = this;
     const choice = game.choice(at);
     const found = game.verdict(at);
     this.options.forEach((option, k) => setAttribute(option, "aria-pressed", String(k === choice)));
-    this.options.forEach((option, k) => mark(option, k, choice === null ? "" : state(asked, k, choice)));
+    this.options.forEach((option, k) => mark(option, k, choice === null ? "" : state(card2, k, choice)));
     setText(this.word, found === null ? "" : `${MARK[found]} ${WORD[found]}.`);
-    setText(this.reveal, found === null ? hint(asked) : answerLine(asked, found));
+    setText(this.reveal, found === null ? hint(card2) : answerLine(card2, found));
     this.word.dataset["verdict"] = this.reveal.dataset["verdict"] = found ?? "";
     this.next.hidden = !game.done(at);
     setText(this.next, at + 1 === game.total ? "See the score" : "Next");
@@ -457,15 +457,15 @@ var QuestionPage = class {
 };
 function answerLine({ options, right, reveal }, found) {
   const [only] = right;
-  const told = found === "wrong" && right.length === 1 && only !== void 0 ? `It is ${options[only]}. ` : "";
-  return `${told}${reveal}`;
+  const correction = found === "wrong" && right.length === 1 && only !== void 0 ? `It is ${options[only]}. ` : "";
+  return `${correction}${reveal}`;
 }
 function hint({ options: { length } }) {
   return length === 0 ? "" : `Press ${length === 2 ? "1 or 2" : `1 to ${Math.min(length, KEYS)}`}, or click.`;
 }
-function state(asked, k, choice) {
-  if (asked.right.includes(k)) return "right";
-  return k === choice ? verdict(asked, choice) : "other";
+function state(card2, k, choice) {
+  if (card2.right.includes(k)) return "right";
+  return k === choice ? verdict(card2, choice) : "other";
 }
 function mark(option, k, found) {
   option.dataset["state"] = found;
@@ -516,14 +516,14 @@ function signed(value) {
   return `${value < 0 ? "−" : "+"}${size}`;
 }
 function row(game, at, addresses) {
-  const asked = game.card(at);
+  const card2 = game.card(at);
   const choice = game.choice(at);
   const found = game.verdict(at);
-  const right = asked?.right.map((k) => asked.options[k]).join(" or ") ?? "";
-  const chosen = choice === null ? "" : asked?.options[choice] ?? "";
-  const said = choice === null ? "Not answered" : `You said ${chosen}`;
-  const told = found === "wrong" || found === "undecided" ? `Right: ${right}` : "";
-  const pictures2 = asked?.pictures ?? [];
+  const right = card2?.right.map((k) => card2.options[k]).join(" or ") ?? "";
+  const chosen = choice === null ? "" : card2?.options[choice] ?? "";
+  const given = choice === null ? "Not answered" : `You said ${chosen}`;
+  const correction = found === "wrong" || found === "undecided" ? `Right: ${right}` : "";
+  const pictures2 = card2?.pictures ?? [];
   const open = button(
     "camwidget-quiz-row",
     { title: "Show this question again" },
@@ -534,8 +534,8 @@ function row(game, at, addresses) {
       "camwidget-quiz-answer",
       {},
       make("span", "camwidget-quiz-word", { "data-verdict": found ?? "" }, found === null ? "" : `${MARK[found]} ${WORD[found]}`),
-      make("span", "", {}, said),
-      make("span", "camwidget-quiz-told", {}, told)
+      make("span", "", {}, given),
+      make("span", "camwidget-quiz-told", {}, correction)
     )
   );
   open.addEventListener("click", () => game.show(at));
@@ -582,11 +582,11 @@ var View = class {
   }
   update() {
     const { game } = this;
-    const held = this.card.contains(document.activeElement);
+    const hadFocus = this.card.contains(document.activeElement);
     this.head();
     const turned = this.turn();
     if (!turned) this.page?.update();
-    if (!held) return;
+    if (!hadFocus) return;
     if (turned) this.card.focus({ preventScroll: true });
     else if (game.done(game.number)) this.page?.way.focus({ preventScroll: true });
   }
@@ -609,12 +609,12 @@ var View = class {
   turn() {
     const { game } = this;
     const { number: number2, total } = game;
-    const asked = number2 < total ? game.card(number2) : null;
-    const state2 = number2 < total ? asked === null ? "waits" : "" : String([game.total, game.finished]);
+    const card2 = number2 < total ? game.card(number2) : null;
+    const state2 = number2 < total ? card2 === null ? "waits" : "" : String([game.total, game.finished]);
     const wanted = `${number2} ${state2}`;
     if (this.shown === wanted) return false;
     this.shown = wanted;
-    this.page = asked === null ? null : new QuestionPage(game, number2, asked, this.addresses);
+    this.page = card2 === null ? null : new QuestionPage(game, number2, card2, this.addresses);
     const score = () => scorePage(game, this.addresses);
     this.body.replaceChildren(this.page?.element ?? (number2 < total ? waits(number2) : score()));
     return true;

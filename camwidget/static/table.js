@@ -1,5 +1,31 @@
 // built from js/ — do not edit
 
+// src/core/parse.ts
+function fields(value) {
+  return typeof value === "object" && value !== null ? value : {};
+}
+function list(value) {
+  return Array.isArray(value) ? value : [];
+}
+function text(value, otherwise = "") {
+  return typeof value === "string" ? value : otherwise;
+}
+function number(value, otherwise) {
+  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
+}
+function flag(value, otherwise) {
+  return typeof value === "boolean" ? value : otherwise;
+}
+function unit(value, otherwise) {
+  return clamp(number(value, otherwise), 0, 1);
+}
+function clamp(value, low, high) {
+  return Math.min(high, Math.max(low, value));
+}
+function texts(value) {
+  return list(value).filter((item) => typeof item === "string");
+}
+
 // src/view/host/compat.ts
 var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
 
@@ -27,32 +53,6 @@ function fit(parent, count, create) {
   while (parent.children.length > count) parent.lastElementChild?.remove();
   while (parent.children.length < count) parent.append(create(parent.children.length));
   return Array.from(parent.children);
-}
-
-// src/core/parse.ts
-function fields(value) {
-  return typeof value === "object" && value !== null ? value : {};
-}
-function list(value) {
-  return Array.isArray(value) ? value : [];
-}
-function text(value, otherwise = "") {
-  return typeof value === "string" ? value : otherwise;
-}
-function number(value, otherwise) {
-  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
-}
-function flag(value, otherwise) {
-  return typeof value === "boolean" ? value : otherwise;
-}
-function unit(value, otherwise) {
-  return clamp(number(value, otherwise), 0, 1);
-}
-function clamp(value, low, high) {
-  return Math.min(high, Math.max(low, value));
-}
-function texts(value) {
-  return list(value).filter((item) => typeof item === "string");
 }
 
 // src/view/syncedTraits.ts
@@ -152,6 +152,16 @@ function widgetModule(mount2) {
   };
 }
 
+// src/view/controls/methodPanel.ts
+var SLOW = "reruns the model many times";
+function fillLabel(of, label, slow) {
+  const [name] = fit(of, slow ? 2 : 1, (at) => at === 0 ? make("span", "") : slowMark());
+  if (name !== void 0) setText(name, label);
+}
+function slowMark() {
+  return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
+}
+
 // src/core/colormap.ts
 var COLORMAP_BYTES = 768;
 var GREY = Uint8Array.from(
@@ -176,17 +186,7 @@ function methods(value) {
   });
 }
 
-// src/view/controls/methodChips.ts
-var SLOW = "reruns the model many times";
-function fillLabel(of, label, slow) {
-  const [name] = fit(of, slow ? 2 : 1, (at) => at === 0 ? make("span", "") : slowMark());
-  if (name !== void 0) setText(name, label);
-}
-function slowMark() {
-  return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
-}
-
-// src/table/choose.ts
+// src/table/chooser.ts
 var Chooser = class {
   /**
    * @param all the trait with what there is
@@ -261,34 +261,6 @@ function show(chip, { name, label, tip, reason, slow }, chosen) {
   fillLabel(chip, label, slow);
 }
 
-// src/table/go.ts
-function goLine(model, signal) {
-  const press = button("camwidget-table-button", {});
-  press.addEventListener("click", () => model.send({ type: model.get("running") === true ? "cancel" : "start" }), { signal });
-  const said = make("span", "camwidget-table-said");
-  const done = make("div", "camwidget-table-done");
-  const bar = make(
-    "div",
-    "camwidget-table-bar",
-    { role: "progressbar", "aria-label": "Evaluation", "aria-valuemin": 0, "aria-valuemax": 100 },
-    done
-  );
-  watch(model, ["running", "ready", "progress", "message", "wrong"], signal, () => {
-    const running = model.get("running") === true;
-    const percent = Math.round(100 * unit(model.get("progress"), 0));
-    setText(press, running ? "Cancel" : "Start");
-    press.title = running ? "Stop; what is finished stays" : "Score the maps of the picture, class and layer that are shown";
-    press.disabled = !running && model.get("ready") !== true;
-    setText(said, text(model.get("message")));
-    said.dataset["wrong"] = String(model.get("wrong") === true);
-    setAttribute(said, "aria-live", running ? "off" : "polite");
-    bar.dataset["running"] = String(running);
-    setAttribute(bar, "aria-valuenow", String(percent));
-    done.style.width = `${percent}%`;
-  });
-  return make("div", "camwidget-table-go", {}, make("div", "camwidget-table-line", {}, press, said), bar);
-}
-
 // src/table/traits.ts
 function columns(value) {
   return list(value).map(fields).map(({ name, label, tip, better }) => ({
@@ -320,7 +292,7 @@ function order(value) {
   return { column: text(column), reverse: reverse === true };
 }
 
-// src/table/scores.ts
+// src/table/scoreGrid.ts
 var ScoreGrid = class {
   constructor(model, signal) {
     this.model = model;
@@ -431,7 +403,7 @@ function mount(model, root, signal) {
   const scores = new ScoreGrid(model, signal);
   const parts = [
     make("div", "camwidget-table-choose", {}, methods2.element, metrics.element),
-    goLine(model, signal),
+    runControls(model, signal),
     scores.caption,
     scores.element
   ];
@@ -440,7 +412,34 @@ function mount(model, root, signal) {
   root.addEventListener("keydown", (event) => event.key !== "Tab" && event.stopPropagation(), { signal });
   signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
 }
+function runControls(model, signal) {
+  const press = button("camwidget-table-button", {});
+  press.addEventListener("click", () => model.send({ type: model.get("running") === true ? "cancel" : "start" }), { signal });
+  const message = make("span", "camwidget-table-said");
+  const done = make("div", "camwidget-table-done");
+  const bar = make(
+    "div",
+    "camwidget-table-bar",
+    { role: "progressbar", "aria-label": "Evaluation", "aria-valuemin": 0, "aria-valuemax": 100 },
+    done
+  );
+  watch(model, ["running", "ready", "progress", "message", "wrong"], signal, () => {
+    const running = model.get("running") === true;
+    const percent = Math.round(100 * unit(model.get("progress"), 0));
+    setText(press, running ? "Cancel" : "Start");
+    press.title = running ? "Stop; what is finished stays" : "Score the maps of the picture, class and layer that are shown";
+    press.disabled = !running && model.get("ready") !== true;
+    setText(message, text(model.get("message")));
+    message.dataset["wrong"] = String(model.get("wrong") === true);
+    setAttribute(message, "aria-live", running ? "off" : "polite");
+    bar.dataset["running"] = String(running);
+    setAttribute(bar, "aria-valuenow", String(percent));
+    done.style.width = `${percent}%`;
+  });
+  return make("div", "camwidget-table-go", {}, make("div", "camwidget-table-line", {}, press, message), bar);
+}
 var table_default = widgetModule(mount);
 export {
-  table_default as default
+  table_default as default,
+  runControls
 };

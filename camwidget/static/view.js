@@ -391,8 +391,8 @@ function keepFromFocus(target) {
 }
 
 // src/view/dom/dom.ts
-function make(tag2, className, attributes = {}, ...children) {
-  const element = document.createElement(tag2);
+function make(tag, className, attributes = {}, ...children) {
+  const element = document.createElement(tag);
   if (className !== "") element.className = className;
   for (const [name, value] of Object.entries(attributes)) {
     if (value === true) element.setAttribute(name, "");
@@ -439,8 +439,8 @@ function placeAt(element, { x, y }) {
   element.style.top = `${100 * y}%`;
 }
 var SVG = "http://www.w3.org/2000/svg";
-function svg(tag2, attributes = {}, ...children) {
-  const made = document.createElementNS(SVG, tag2);
+function svg(tag, attributes = {}, ...children) {
+  const made = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
   made.append(...children);
   return made;
@@ -452,6 +452,16 @@ function overlay(className, viewBox = "") {
 }
 function line(d, over = "over", under = "under") {
   return [svg("path", { class: under, d }), svg("path", { class: over, d })];
+}
+function toolbar(tools, status2) {
+  const line2 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
+  const drawers = make("div", "camwidget-drawers");
+  for (const { buttons, drawer } of tools) {
+    line2.append(...buttons);
+    if (drawer !== void 0) drawers.append(drawer);
+  }
+  line2.hidden = line2.children.length === 0;
+  return make("div", "camwidget-toolbox", {}, line2, status2, drawers);
 }
 
 // src/view/dom/radioGroup.ts
@@ -545,7 +555,7 @@ var Brush = class {
     this.wiper = button("camwidget-button", { title: "Take all paint away from this picture" }, "clear");
     this.wiper.addEventListener("click", () => stage.painted.clear(), { signal });
     this.drawer = this.build();
-    stage.plane.append(stage.signs.element, this.ring);
+    stage.plane.append(stage.paintOutlines.element, this.ring);
     stage.painted.listen(() => this.show());
     context.watch(["scene"], () => this.fitSize());
     this.listen(stage.canvas);
@@ -580,7 +590,7 @@ var Brush = class {
     if (!this.isOn) return false;
     this.lift();
     this.context.tool.set("");
-    this.shown();
+    this.showActive();
     return true;
   }
   /** The next of hide, keep and erase. */
@@ -601,11 +611,11 @@ var Brush = class {
     return {
       move: (right, down) => {
         of.move(right, down);
-        if (this.isOn && of.point !== null) this.place(pixelCenter(of.point));
+        if (this.isOn && of.point !== null) this.moveRing(pixelCenter(of.point));
       },
-      askAtMarker: () => {
+      probeAtMarker: () => {
         if (!this.isOn) {
-          of.askAtMarker();
+          of.probeAtMarker();
           return;
         }
         if (of.point === null) of.move(0, 0);
@@ -618,14 +628,14 @@ var Brush = class {
     this.stroke(spot, spot);
     this.stage.painted.end();
     this.last = spot;
-    this.place(spot);
+    this.moveRing(spot);
   }
   start() {
     this.context.tool.set("paint");
-    this.shown();
+    this.showActive();
     this.stage.focus();
   }
-  shown() {
+  showActive() {
     const on = this.isOn;
     setAttribute(this.opener, "aria-pressed", String(on));
     setAttribute(this.opener, "aria-expanded", String(on));
@@ -633,7 +643,7 @@ var Brush = class {
     this.ring.hidden = true;
     this.stage.frame.title = on ? "" : this.title;
     this.stage.frame.classList.toggle("camwidget-painting", on);
-    this.stage.signs.update();
+    this.stage.paintOutlines.update();
   }
   choose(shade) {
     this.shade = shade;
@@ -692,13 +702,13 @@ var Brush = class {
     this.stage.painted.begin();
     this.stroke(event.shiftKey && this.last !== null ? this.last : spot, spot);
     this.last = spot;
-    this.place(spot);
+    this.moveRing(spot);
   }
   move(event) {
     if (!this.isOn) return;
     const spot = this.stage.over(event);
     if (spot === null) return;
-    this.place(spot);
+    this.moveRing(spot);
     if (event.pointerId !== this.pointer) return;
     const between3 = event.getCoalescedEvents?.() ?? [];
     for (const one of between3.length > 0 ? between3 : [event]) {
@@ -718,7 +728,7 @@ var Brush = class {
   stroke(from, to) {
     this.stage.painted.draw(from, to, Number(this.size.value), this.shade);
   }
-  place({ x, y }) {
+  moveRing({ x, y }) {
     const { width, height } = this.stage.canvas;
     this.ring.hidden = false;
     placeAt(this.ring, { x: x / width, y: y / height });
@@ -826,7 +836,7 @@ function rows(value) {
     };
   });
 }
-function firstNow(value) {
+function mostProbable(value) {
   const from = fields(value);
   const [row] = rows([from]);
   const masked = number(from["masked"], Number.NaN);
@@ -908,7 +918,7 @@ function grid(from) {
   const cells2 = float32(raw);
   return cells2.every((value) => value >= 0 && value < Infinity) ? { rows: rows2, columns, cells: cells2 } : null;
 }
-function here(value) {
+function classProbe(value) {
   const from = fields(value);
   const x = number(from["x"], -1);
   const y = number(from["y"], -1);
@@ -952,7 +962,7 @@ function truth(value) {
     scene: scene2,
     objects: texts(from["objects"]),
     evidence: text(from["evidence"]),
-    said: text(from["said"])
+    summary: text(from["said"])
   };
 }
 function box(value) {
@@ -971,7 +981,7 @@ function box(value) {
     x,
     y,
     hit: hit === "hit" || hit === "miss" ? hit : "",
-    said: text(from["said"])
+    summary: text(from["said"])
   };
 }
 function paint(value) {
@@ -987,7 +997,7 @@ function filled(value, of) {
   if (hole === null || rgb.length !== 3 * hole.reduce((sum, one) => sum + one, 0)) return null;
   return { scene: of.id, baseline: text(from["baseline"]), hole, rgb };
 }
-function lookOf(model) {
+function mapStyle(model) {
   return {
     overlay: trait(model, "overlay"),
     opacity: portion(model, "opacity"),
@@ -1130,7 +1140,7 @@ function showNumbers(cell, whole, masked, measured) {
   const direction = change2 >= visible ? "up" : change2 <= -visible ? "down" : "same";
   setAttribute(cell, "data-change", direction);
 }
-function firstNowRow(context) {
+function mostProbableRow(context) {
   const { model, signal } = context;
   const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
   const bar = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
@@ -1147,7 +1157,7 @@ function firstNowRow(context) {
   let index = -1;
   name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
   context.watch(["first_now", "quantity", "rows"], () => {
-    const now = firstNow(model.get("first_now"));
+    const now = mostProbable(model.get("first_now"));
     index = now?.index ?? -1;
     row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
     row.classList.toggle("camwidget-first-none", now === null);
@@ -1173,7 +1183,7 @@ function arrangement(model) {
   const value = model.get("arrangement");
   return ARRANGEMENTS.find((one) => one === value) ?? "side";
 }
-function other(model) {
+function comparedMap(model) {
   const from = fields(model.get("other"));
   const own = model.get("other_scene");
   const id = text(from["scene"]);
@@ -1182,13 +1192,13 @@ function other(model) {
   if (of === null || map === null) return null;
   const names = fields(from["label"]);
   const label = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])]));
-  return { scene: of, map, label, said: text(from["said"]), apart: text(from["apart"]) };
+  return { scene: of, map, label, note: text(from["said"]), apart: text(from["apart"]) };
 }
-function otherState(model) {
+function comparedState(model) {
   const from = fields(model.get("other_state"));
-  return { busy: flag(from["busy"], false), said: text(from["said"]), error: text(from["error"]) };
+  return { busy: flag(from["busy"], false), note: text(from["said"]), error: text(from["error"]) };
 }
-function otherAnswer(model) {
+function comparedNumbers(model) {
   const from = fields(model.get("other_answer"));
   const rows2 = /* @__PURE__ */ new Map();
   for (const row of list(from["rows"])) {
@@ -1226,14 +1236,14 @@ function captions(context) {
     () => {
       if (!isComparing(model)) return;
       const now = compared(model);
-      const mine = labelOf(context);
-      const theirs = other(model)?.label ?? null;
-      const told = DIMENSIONS.filter(
-        (key) => key === "method" || key !== "target" && (key in now || theirs !== null && theirs[key] !== mine[key])
+      const ownLabel = labelOf(context);
+      const otherLabel = comparedMap(model)?.label ?? null;
+      const shownKeys = DIMENSIONS.filter(
+        (key) => key === "method" || key !== "target" && (key in now || otherLabel !== null && otherLabel[key] !== ownLabel[key])
       );
-      const answer = otherAnswer(model);
-      a.show(mine, told, changeOf(context), quantity(model.get("quantity")));
-      b.show(theirs, told, answer.target, answer.quantity);
+      const answer = comparedNumbers(model);
+      a.show(ownLabel, shownKeys, changeOf(context), quantity(model.get("quantity")));
+      b.show(otherLabel, shownKeys, answer.target, answer.quantity);
     }
   );
   return [a.element, b.element];
@@ -1248,11 +1258,11 @@ var Caption = class {
   element;
   what = make("span", "camwidget-caption-what");
   numbers = make("span", "camwidget-caption-numbers");
-  show(label, told, { whole, masked }, measured) {
-    const parts = label === null ? [] : [...told.map((key) => label[key]), label.target];
-    const said2 = parts.filter((part) => part !== "").join(" · ");
-    setText(this.what, said2);
-    this.element.title = `${this.name}: ${said2}`;
+  show(label, shownKeys, { whole, masked }, measured) {
+    const parts = label === null ? [] : [...shownKeys.map((key) => label[key]), label.target];
+    const title = parts.filter((part) => part !== "").join(" · ");
+    setText(this.what, title);
+    this.element.title = `${this.name}: ${title}`;
     const shown = readings(masked === void 0 ? [whole] : [whole, masked], measured).join(" → ");
     setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${shown}${unitSuffix(measured, " ")}`);
   }
@@ -1274,7 +1284,7 @@ function changeOf({ model }) {
   const at = all.findIndex(({ index }) => index === target);
   return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
 }
-function otherNumbers(context) {
+function comparedNumbersColumn(context) {
   const { model } = context;
   const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
   const head = make("div", "camwidget-otherhead", { title: "What B's model says; – where it has no class of that name" }, badge);
@@ -1287,7 +1297,7 @@ function otherNumbers(context) {
     }
     const all = rows(model.get("rows"));
     const target = trait(model, "target");
-    const { rows: answers, quantity: measured } = otherAnswer(model);
+    const { rows: answers, quantity: measured } = comparedNumbers(model);
     const cells2 = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
     all.forEach(({ index }, at) => {
       const cell = cells2[at];
@@ -1396,7 +1406,7 @@ var Compositor = class {
   filling = new Uint32Array(0);
   heat = null;
   expanded = null;
-  look = { overlay: false, opacity: 0, cells: false, colors: GREY };
+  style = { overlay: false, opacity: 0, cells: false, colors: GREY };
   fill = void 0;
   blended = false;
   table = blendTable();
@@ -1431,8 +1441,8 @@ var Compositor = class {
     this.expanded = null;
     this.blended = false;
   }
-  setLook(look) {
-    this.look = look;
+  setStyle(style) {
+    this.style = style;
     this.blended = false;
   }
   paint(mask) {
@@ -1475,9 +1485,9 @@ var Compositor = class {
   }
   isHidden(hole) {
     const { hidden } = this;
-    let other2 = hole.length ^ hidden.length;
-    for (let i = 0; i < hidden.length; i++) other2 |= hole[i] + hidden[i];
-    return other2 === 0;
+    let other = hole.length ^ hidden.length;
+    for (let i = 0; i < hidden.length; i++) other |= hole[i] + hidden[i];
+    return other === 0;
   }
   /** Diagonal lines over what is hidden: these are not yet the pixels that the model gets. */
   hatch() {
@@ -1498,12 +1508,12 @@ var Compositor = class {
     else this.filling.fill(OPAQUE);
   }
   prepareBlend() {
-    const { look, heat } = this;
-    if (heat === null || !look.overlay || look.opacity <= 0) return this.picture;
+    const { style, heat } = this;
+    if (heat === null || !style.overlay || style.opacity <= 0) return this.picture;
     if (!this.blended) {
-      const colors = look.colors.length === COLORMAP_BYTES ? look.colors : GREY;
-      fillBlendTable(this.table, colors, Math.min(1, look.opacity));
-      this.blend(look.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
+      const colors = style.colors.length === COLORMAP_BYTES ? style.colors : GREY;
+      fillBlendTable(this.table, colors, Math.min(1, style.opacity));
+      this.blend(style.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
       this.blended = true;
     }
     return this.heated;
@@ -1610,8 +1620,8 @@ function frameTask(signal, run) {
   };
 }
 
-// src/view/picture/fill.ts
-var Fillings = class {
+// src/view/picture/baselineFill.ts
+var BaselineFills = class {
   /** @param trait what the kernel sends it in */
   constructor(context, trait2 = "filled") {
     this.context = context;
@@ -1656,7 +1666,7 @@ var Fillings = class {
 };
 
 // src/view/brush/paintLayer.ts
-var Painted = class {
+var PaintLayer = class {
   constructor(context) {
     this.context = context;
     context.watch(["scene", "paint"], () => this.follow());
@@ -1685,7 +1695,7 @@ var Painted = class {
     return !this.pixels.some((value) => value !== 0);
   }
   /** What is painted, in words; "" where nothing is. */
-  get said() {
+  get summary() {
     const { hidden, kept } = covered(this.pixels);
     const parts = [hidden > 0 ? `${percent(hidden)} hidden` : "", kept > 0 ? `${percent(kept)} kept` : ""];
     return parts.filter((part) => part !== "").join(", ");
@@ -1751,7 +1761,7 @@ var Painted = class {
 };
 
 // src/view/brush/paintOutlines.ts
-var Signs = class {
+var PaintOutlines = class {
   element = overlay("camwidget-signs");
   context;
   painted;
@@ -1820,15 +1830,15 @@ function outlines(context) {
   });
   return drawing;
 }
-function truthSaid({ model }) {
-  return [outlinesSaid(model), boxSaid(model)].filter((one) => one !== "").join(" ");
+function truthSummary({ model }) {
+  return [outlinesSummary(model), boxSummary(model)].filter((one) => one !== "").join(" ");
 }
-function outlinesSaid(model) {
+function outlinesSummary(model) {
   if (!trait(model, "outlines")) return "";
-  return truth(model.get("truth"))?.said ?? "Not known for this picture.";
+  return truth(model.get("truth"))?.summary ?? "Not known for this picture.";
 }
-function boxSaid(model) {
-  return trait(model, "boxes") ? box(model.get("box"))?.said ?? "" : "";
+function boxSummary(model) {
+  return trait(model, "boxes") ? box(model.get("box"))?.summary ?? "" : "";
 }
 function truthLine(context) {
   const { model, signal } = context;
@@ -1838,26 +1848,26 @@ function truthLine(context) {
     "outlines"
   );
   toggle2.addEventListener("click", () => toggleOutlines(context), { signal });
-  const said2 = make("span", "");
-  const agreed = make("span", "");
+  const note = make("span", "");
+  const agreement = make("span", "");
   const element = make(
     "div",
     "camwidget-line camwidget-truth",
     {},
     make("span", "camwidget-label", {}, "Truth"),
     toggle2,
-    make("span", "camwidget-truth-said", { "aria-live": "polite" }, said2, agreed)
+    make("span", "camwidget-truth-said", { "aria-live": "polite" }, note, agreement)
   );
   context.watch(["truth", "truthful", "outlines"], () => {
     const on = trait(model, "outlines");
     element.hidden = !trait(model, "truthful");
     setAttribute(toggle2, "aria-pressed", String(on));
-    setText(said2, outlinesSaid(model));
+    setText(note, outlinesSummary(model));
   });
   context.watch(["outlines", "boxes"], () => {
     element.classList.toggle("camwidget-truth-told", trait(model, "outlines") || trait(model, "boxes"));
   });
-  context.watch(["box", "boxes"], () => setText(agreed, boxSaid(model)));
+  context.watch(["box", "boxes"], () => setText(agreement, boxSummary(model)));
   return element;
 }
 function boxes(context) {
@@ -1900,14 +1910,14 @@ function progressLine(context) {
   });
   return line2;
 }
-function tag(context) {
+function previewTag(context) {
   const { model, scrub } = context;
   const line2 = make("div", "camwidget-tag");
   const update = () => {
     const { preview } = scrub;
-    const said2 = preview === null ? unfinished() : `${preview.layer} · preview`;
-    setText(line2, said2);
-    line2.hidden = said2 === "";
+    const label = preview === null ? unfinished() : `${preview.layer} · preview`;
+    setText(line2, label);
+    line2.hidden = label === "";
   };
   const unfinished = () => {
     if (!trait(model, "partial")) return "";
@@ -1945,7 +1955,7 @@ var Cancel = class {
     return true;
   }
 };
-function waiting(context, root) {
+function markPending(context, root) {
   const { model, scrub } = context;
   const update = () => {
     const busy = trait(model, "busy");
@@ -1966,11 +1976,11 @@ var Stage = class {
     const { model, scrub } = context;
     this.repaint = frameTask(context.signal, () => this.paint()).schedule;
     this.cancel = new Cancel(context, () => this.focus());
-    this.painted = new Painted(context);
-    this.signs = new Signs(context, this.painted);
-    this.fillings = new Fillings(context);
+    this.painted = new PaintLayer(context);
+    this.paintOutlines = new PaintOutlines(context, this.painted);
+    this.fillings = new BaselineFills(context);
     this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
-    this.paper = this.canvas.getContext("2d");
+    this.drawing = this.canvas.getContext("2d");
     this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
     this.clip = make("div", "camwidget-clip", {}, this.plane);
     this.frame = make(
@@ -1987,7 +1997,7 @@ var Stage = class {
       this.clip,
       this.empty,
       this.note,
-      tag(context),
+      previewTag(context),
       progressLine(context),
       this.cancel.element
     );
@@ -1996,7 +2006,7 @@ var Stage = class {
       this.repaint();
     });
     context.watch(["overlay", "opacity", "cells", "colormap", "colormaps"], () => {
-      this.compositor.setLook(lookOf(model));
+      this.compositor.setStyle(mapStyle(model));
       this.repaint();
     });
     context.watch(["fraction", "mode", "baseline", "filled"], () => this.repaint());
@@ -2027,10 +2037,10 @@ var Stage = class {
   /** The map on show; null where there is none, or it is all zeros. */
   drawn = null;
   painted;
-  signs;
+  paintOutlines;
   fillings;
   compositor = new Compositor();
-  paper;
+  drawing;
   empty = make("div", "camwidget-empty");
   note = make("div", "camwidget-note");
   image = null;
@@ -2065,14 +2075,14 @@ var Stage = class {
     this.frame.focus({ preventScroll: true });
   }
   paint() {
-    if (this.image === null || this.paper === null || this.scene === null) return;
+    if (this.image === null || this.drawing === null || this.scene === null) return;
     const { model } = this.context;
-    const asked = mode(model.get("mode"));
-    const byMap = this.preview === null || asked === "multiply" ? { mode: asked, fraction: this.context.fraction() } : UNMASKED;
+    const chosen = mode(model.get("mode"));
+    const byMap = this.preview === null || chosen === "multiply" ? { mode: chosen, fraction: this.context.fraction() } : UNMASKED;
     const filling = this.fillings.of(this.scene, trait(model, "baseline"));
     this.compositor.paint({ ...byMap, ...filling, paint: this.painted.pixels });
     this.frame.classList.toggle("camwidget-provisional", this.compositor.provisional);
-    this.paper.putImageData(this.image, 0, 0);
+    this.drawing.putImageData(this.image, 0, 0);
   }
   read(rawScene, rawExplanation) {
     if (rawScene !== this.rawScene) {
@@ -2120,22 +2130,22 @@ var Stage = class {
     this.image = new ImageData(compositor.pixels, width, height);
   }
   announceEmpty() {
-    const waiting2 = trait(this.context.model, "busy");
+    const isBusy = trait(this.context.model, "busy");
     this.empty.hidden = this.scene !== null;
-    setText(this.empty, waiting2 ? "Waiting for the model…" : "No picture yet");
+    setText(this.empty, isBusy ? "Waiting for the model…" : "No picture yet");
   }
   describe(title, empty, note) {
     this.title = title === "" ? "The picture the model gets" : title;
     this.label();
-    const silent = empty ? "No positive evidence for this class at this layer" : "";
-    const said2 = note === "" ? silent : note;
-    setText(this.note, said2);
-    this.note.hidden = said2 === "";
+    const substitute = empty ? "No positive evidence for this class at this layer" : "";
+    const message = note === "" ? substitute : note;
+    setText(this.note, message);
+    this.note.hidden = message === "";
   }
   label() {
     if (this.painted.isDrawing) return;
-    const { said: said2 } = this.painted;
-    setAttribute(this.canvas, "aria-label", said2 === "" ? this.title : `${this.title}; painted: ${said2}`);
+    const { summary } = this.painted;
+    setAttribute(this.canvas, "aria-label", summary === "" ? this.title : `${this.title}; painted: ${summary}`);
   }
 };
 function previewHeat({ grid: grid2 }, { width, height }) {
@@ -2147,19 +2157,19 @@ function previewHeat({ grid: grid2 }, { width, height }) {
 }
 
 // src/view/comparison/comparedPicture.ts
-var OtherPicture = class {
+var ComparedPicture = class {
   constructor(context, painted) {
     this.context = context;
     this.painted = painted;
     const { model } = context;
     this.repaint = frameTask(context.signal, () => this.paint()).schedule;
-    this.fillings = new Fillings(context, "other_filled");
+    this.fillings = new BaselineFills(context, "other_filled");
     this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
-    this.paper = this.canvas.getContext("2d");
+    this.drawing = this.canvas.getContext("2d");
     this.inner = make("div", "camwidget-other-inner", {}, this.canvas, this.cross);
     this.sheet = make("div", "camwidget-other-sheet", {}, this.inner);
     context.watch(["overlay", "opacity", "cells", "colormap", "colormaps", "difference_colors"], () => {
-      this.compositor.setLook(lookOf(model));
+      this.compositor.setStyle(mapStyle(model));
       this.repaint();
     });
     context.watch(["fraction", "mode", "baseline", "other_filled"], () => this.repaint());
@@ -2174,7 +2184,7 @@ var OtherPicture = class {
   cross = crosshair();
   compositor = new Compositor();
   fillings;
-  paper;
+  drawing;
   image = null;
   shown = null;
   against = null;
@@ -2186,11 +2196,11 @@ var OtherPicture = class {
    * @param beside what A shows, if the difference to it is to be shown instead
    * @param aspect width by height of the plane that the picture lies in
    */
-  show(other2, beside, aspect) {
-    const { width, height } = other2.scene;
-    if (other2.scene.rgb !== this.shown?.scene.rgb) this.compositor.setPicture(other2.scene);
-    this.compositor.setHeat(other2.map.empty ? null : other2.map);
-    this.shown = other2;
+  show(other, beside, aspect) {
+    const { width, height } = other.scene;
+    if (other.scene.rgb !== this.shown?.scene.rgb) this.compositor.setPicture(other.scene);
+    this.compositor.setHeat(other.map.empty ? null : other.map);
+    this.shown = other;
     this.against = beside;
     if (this.image?.width !== width || this.image.height !== height) {
       this.canvas.width = width;
@@ -2199,7 +2209,7 @@ var OtherPicture = class {
       this.image = new ImageData(new Uint8ClampedArray(4 * width * height), width, height);
     }
     this.fit(width / height, aspect);
-    setAttribute(this.canvas, "aria-label", beside === null ? `B: ${other2.map.title}` : "A's map minus B's");
+    setAttribute(this.canvas, "aria-label", beside === null ? `B: ${other.map.title}` : "A's map minus B's");
     this.repaint();
   }
   /** The place under a pointer; null before there is a picture. */
@@ -2217,25 +2227,25 @@ var OtherPicture = class {
     markAt(this.cross, place4);
   }
   paint() {
-    const { image, paper, shown, against } = this;
-    if (image === null || paper === null || shown === null) return;
+    const { image, drawing, shown, against } = this;
+    if (image === null || drawing === null || shown === null) return;
     const { model } = this.context;
     if (against === null) {
       const filling = this.fillings.of(shown.scene, trait(model, "baseline"));
       const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
       const own = shown.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
-      const drawn = this.compositor.paint({ ...byMap, ...filling, ...own });
-      image.data.set(drawn);
+      const pixels = this.compositor.paint({ ...byMap, ...filling, ...own });
+      image.data.set(pixels);
     } else {
-      const look = lookOf(model);
+      const style = mapStyle(model);
       paintDifference(
         new Uint32Array(image.data.buffer),
         { rgb: against.scene.rgb, a: against.map.saliency, b: shown.map.saliency },
         bytes(model.get("difference_colors")) ?? GREY,
-        look.overlay ? look.opacity : 0
+        style.overlay ? style.opacity : 0
       );
     }
-    paper.putImageData(image, 0, 0);
+    drawing.putImageData(image, 0, 0);
   }
   /** As large as it can be in a plane of another shape, and in its middle. */
   fit(own, aspect) {
@@ -2274,7 +2284,7 @@ var SHOWN = {
   difference: { label: "difference", title: "A's map minus B's, each scaled to its own maximum" }
 };
 var OWN = "";
-function differs(context, off) {
+function comparisonDrawer(context, off) {
   const drawer = make(
     "div",
     "camwidget-compare",
@@ -2287,7 +2297,7 @@ function differs(context, off) {
 }
 function differLine(context) {
   const { model, signal } = context;
-  const dimension = select("B differs in", "In what B differs from A; in all else it follows");
+  const dimension = select("B comparisonDrawer in", "In what B comparisonDrawer from A; in all else it follows");
   const value = select("B is", "What B is");
   const more = make("span", "camwidget-compare-more");
   dimension.addEventListener(
@@ -2484,14 +2494,14 @@ function reached({ key, shiftKey, ctrlKey, metaKey, altKey }, now) {
 }
 
 // src/view/comparison/comparison.ts
-var Comparing = class {
+var Comparison = class {
   constructor(context, stage, zoom, root) {
     this.context = context;
     this.stage = stage;
     this.zoom = zoom;
     this.root = root;
     const { model, scrub, signal } = context;
-    this.picture = new OtherPicture(context, stage.painted);
+    this.picture = new ComparedPicture(context, stage.painted);
     this.opener = button(
       "camwidget-button camwidget-compare-open",
       {
@@ -2502,14 +2512,14 @@ var Comparing = class {
       "compare"
     );
     this.opener.addEventListener("click", () => isComparing(model) ? this.end() : this.begin(), { signal });
-    this.tool = { buttons: [this.opener], drawer: differs(context, () => this.end()) };
+    this.tool = { buttons: [this.opener], drawer: comparisonDrawer(context, () => this.end()) };
     const clip = make("div", "camwidget-other-clip", {}, this.plane);
     this.frame = make(
       "div",
       "camwidget-other-frame",
       { role: "group", "aria-label": "Picture B", hidden: true },
       clip,
-      this.message
+      this.frameMessage
     );
     zoom.add({ clip, plane: this.plane, canvas: this.picture.canvas });
     zoom.listen(() => this.clip());
@@ -2526,17 +2536,17 @@ var Comparing = class {
     context.watch(["difference_colors"], () => {
       bar.style.backgroundImage = gradient(bytes(model.get("difference_colors")) ?? GREY);
     });
-    this.line = make("div", "camwidget-compare-line", { hidden: true }, this.said, this.legend, this.readout);
+    this.line = make("div", "camwidget-compare-line", { hidden: true }, this.message, this.legend, this.readout);
     stage.plane.append(this.cross);
     stage.frame.append(this.divider.element);
     this.around = [...captions(context), stage.frame, this.frame, this.line];
-    this.numbers = otherNumbers(context);
+    this.numbers = comparedNumbersColumn(context);
     this.followPointer();
     context.watch(
       ["compare", "arrangement", "scene", "explanation", "other", "other_scene", "other_state", "busy"],
       () => this.update()
     );
-    stage.painted.listen(() => isComparing(model) && this.tell());
+    stage.painted.listen(() => isComparing(model) && this.updateMessages());
     scrub.listen(() => this.place());
   }
   context;
@@ -2554,9 +2564,9 @@ var Comparing = class {
   /** B's frame, side by side with A's, and its plane, of which the same part is seen as of A's. */
   frame;
   plane = make("div", "camwidget-other-plane");
-  message = make("div", "camwidget-other-message");
+  frameMessage = make("div", "camwidget-other-message");
   cross = crosshair();
-  said = make("span", "camwidget-compare-said", { "aria-live": "polite" });
+  message = make("span", "camwidget-compare-said", { "aria-live": "polite" });
   legend;
   readout = make("output", "camwidget-compare-readout", { "aria-hidden": "true" });
   line;
@@ -2597,7 +2607,7 @@ var Comparing = class {
     for (const part of [...this.around.slice(0, 2), this.line]) part.hidden = !on;
     this.read();
     this.place();
-    this.tell();
+    this.updateMessages();
     this.point();
   }
   /** A's map and B's. What was shown stays while another is on its way. */
@@ -2610,13 +2620,13 @@ var Comparing = class {
     const of = scene(model.get("scene"));
     const map = explanation(model.get("explanation"), of);
     this.mine = of === null || map === null ? null : { scene: of, map };
-    const found = other(model);
+    const found = comparedMap(model);
     if (found !== null || !this.isBusy) this.other = found;
     setAttribute(this.picture.sheet, "aria-busy", String(this.isBusy));
   }
   get isBusy() {
     const { model } = this.context;
-    return isComparing(model) && (trait(model, "busy") || otherState(model).busy);
+    return isComparing(model) && (trait(model, "busy") || comparedState(model).busy);
   }
   place() {
     const { model, scrub } = this.context;
@@ -2646,17 +2656,17 @@ var Comparing = class {
     const { mine, other: found } = this;
     return mine === null || found === null || found.apart !== "" || found.map.saliency.length !== mine.map.saliency.length;
   }
-  tell() {
+  updateMessages() {
     const { model } = this.context;
-    const { error, said: said2 } = otherState(model);
+    const { error, note } = comparedState(model);
     const shown = arrangement(model);
     const waits = this.isBusy && this.other === null ? "Waiting for B…" : "";
-    const now = error || said2 || waits || shown === "difference" && this.other?.apart || this.other?.said || this.unpainted;
+    const now = error || note || waits || shown === "difference" && this.other?.apart || this.other?.note || this.unpainted;
     const beside = shown === "side" && this.other === null;
-    setText(this.message, error === "" ? waits : `B: ${error}`);
-    this.message.hidden = this.other !== null;
-    setText(this.said, beside ? said2 : error === "" ? now : `B: ${error}`);
-    this.said.hidden = this.said.textContent === "";
+    setText(this.frameMessage, error === "" ? waits : `B: ${error}`);
+    this.frameMessage.hidden = this.other !== null;
+    setText(this.message, beside ? note : error === "" ? now : `B: ${error}`);
+    this.message.hidden = this.message.textContent === "";
     this.legend.hidden = shown !== "difference" || this.isApart || now !== "";
   }
   /** B of other pixels has nothing of what is painted on A's. */
@@ -2726,7 +2736,7 @@ var Comparing = class {
 };
 
 // src/view/picture/layerPreview.ts
-var Scrub = class {
+var LayerScrubber = class {
   constructor(context) {
     this.context = context;
     context.watch(["stages"], () => {
@@ -2742,9 +2752,9 @@ var Scrub = class {
   }
   context;
   /** Where the hand is, not written yet. */
-  held = null;
+  draggedTo = null;
   /** Written, and its map has not come. */
-  asked = null;
+  requested = null;
   /** Whether the kernel has started on it. */
   started = false;
   known = null;
@@ -2759,48 +2769,48 @@ var Scrub = class {
     this.listeners.add(update);
   }
   /** The layer the controls name. */
-  get pointed() {
-    return this.held ?? trait(this.context.model, "layer");
+  get current() {
+    return this.draggedTo ?? trait(this.context.model, "layer");
   }
   /** Null: the kernel's map is the one to show. */
   get preview() {
     const { found } = this;
-    const name = this.held ?? this.asked;
+    const name = this.draggedTo ?? this.requested;
     return found !== null && found.layer === name && this.isPresent(found.of) ? found : null;
   }
   /** The layers that can be shown without asking, shallow to deep. */
-  get ready() {
+  get available() {
     const { known } = this;
-    if (known === null || this.idle || !this.isPresent(known)) return [];
+    if (known === null || this.isDisabled || !this.isPresent(known)) return [];
     const all = layers(this.context.model.get("layers"));
     return all.map(({ name }) => name).filter((name) => known.layers.has(name));
   }
   /** Whether the map is the picture's own, so that there is no layer to choose. */
-  get idle() {
+  get isDisabled() {
     return place(this.context.model.get("explanation")).atInput;
   }
   /** The hand is at this layer. Nothing is sent. */
-  point(name) {
-    this.held = name;
+  moveTo(name) {
+    this.draggedTo = name;
     this.find();
     this.listeners.notify();
   }
-  /** The hand is gone, and nothing is asked for. */
-  release() {
-    this.held = null;
+  /** The hand is gone, and nothing is requested for. */
+  cancel() {
+    this.draggedTo = null;
     this.listeners.notify();
   }
-  /** The hand rests: its layer is asked for, once. */
-  rest() {
-    const name = this.held;
+  /** The hand rests: its layer is requested for, once. */
+  commit() {
+    const name = this.draggedTo;
     if (name === null) return;
-    this.held = null;
+    this.draggedTo = null;
     if (name === trait(this.context.model, "layer")) this.listeners.notify();
-    else this.ask(name);
+    else this.request(name);
   }
-  ask(name) {
-    this.held = null;
-    this.asked = name === this.mapLayer ? null : name;
+  request(name) {
+    this.draggedTo = null;
+    this.requested = name === this.mapLayer ? null : name;
     this.started = false;
     this.find();
     this.context.write({ layer: name });
@@ -2808,9 +2818,9 @@ var Scrub = class {
   }
   step(by) {
     const all = layers(this.context.model.get("layers"));
-    const now = all.findIndex(({ name }) => name === this.pointed);
+    const now = all.findIndex(({ name }) => name === this.current);
     const next = all[now + by];
-    if (now >= 0 && next !== void 0 && !this.idle) this.ask(next.name);
+    if (now >= 0 && next !== void 0 && !this.isDisabled) this.request(next.name);
   }
   get subject() {
     const { model } = this.context;
@@ -2825,14 +2835,14 @@ var Scrub = class {
     return scene2 !== "" && scene2 === now.scene && target === now.target && method === now.method;
   }
   find() {
-    const name = this.held ?? this.asked;
+    const name = this.draggedTo ?? this.requested;
     const { known } = this;
     if (name === null || known === null || !this.isPresent(known)) return;
     const grid2 = known.layers.get(name);
     const { scene: scene2, target, method } = known;
     if (grid2 !== void 0) this.found = { layer: name, grid: grid2, of: { scene: scene2, target, method } };
   }
-  /** Whether what was asked for has come, was refused, or was given up. */
+  /** Whether what was requested for has come, was refused, or was given up. */
   follow() {
     const { model } = this.context;
     const raw = model.get("explanation");
@@ -2844,9 +2854,9 @@ var Scrub = class {
       this.explanation = raw;
       this.mapLayer = from.layer === "" || from.atInput ? layer : from.layer;
     }
-    if (this.asked !== null) {
+    if (this.requested !== null) {
       const gaveUp = this.started && !busy;
-      if (layer !== this.asked || arrived && this.mapLayer === this.asked || gaveUp) this.asked = null;
+      if (layer !== this.requested || arrived && this.mapLayer === this.requested || gaveUp) this.requested = null;
       else if (busy && !this.busy) this.started = true;
     }
     this.busy = busy;
@@ -2865,7 +2875,7 @@ var Context = class {
     this.model = model;
     this.signal = signal;
     this.live = live;
-    this.scrub = new Scrub(this);
+    this.scrub = new LayerScrubber(this);
   }
   model;
   signal;
@@ -2897,7 +2907,7 @@ var Context = class {
 
 // src/view/controls/classSearch.ts
 var MOST = 12;
-var Search = class {
+var ClassSearch = class {
   constructor(context) {
     this.context = context;
     const { model, signal } = context;
@@ -2928,7 +2938,7 @@ var Search = class {
     this.input.addEventListener("keydown", (event) => this.key(event), { signal });
     this.list.addEventListener("pointerdown", (event) => this.point(event), { signal });
     context.watch(["class_names"], () => {
-      this.names = new Names(texts(model.get("class_names")));
+      this.names = new ClassNames(texts(model.get("class_names")));
       this.input.disabled = this.names.names.length === 0;
       if (!this.list.hidden) this.search();
     });
@@ -2937,7 +2947,7 @@ var Search = class {
   element;
   input;
   list;
-  names = new Names([]);
+  names = new ClassNames([]);
   found = [];
   active = 0;
   search() {
@@ -2996,7 +3006,7 @@ var Search = class {
     this.choose(at);
   }
 };
-var Names = class {
+var ClassNames = class {
   constructor(names) {
     this.names = names;
     this.lowered = names.map((name) => name.toLowerCase());
@@ -3024,7 +3034,7 @@ var CURVE = {
   keep: " as the top evidence comes",
   multiply: "Picture × map"
 };
-function curveHead(context) {
+function curveHeading(context) {
   const head = make("div", "camwidget-curvehead camwidget-heading");
   context.watch(["mode", "quantity"], () => {
     const now = mode(context.model.get("mode"));
@@ -3119,8 +3129,8 @@ function enlarged(from) {
 }
 
 // src/view/controls/exportTool.ts
-var SAID = 2e3;
-function keepTool(context, stage) {
+var FEEDBACK_TIME = 2e3;
+function exportTool(context, stage) {
   const { model, signal } = context;
   const code = button(
     "camwidget-button camwidget-code",
@@ -3128,7 +3138,7 @@ function keepTool(context, stage) {
     "code"
   );
   const png = button("camwidget-button camwidget-png", { title: "Save the picture as it is shown, as a PNG file" }, "PNG");
-  const said2 = make("span", "camwidget-kept", { role: "status", "aria-live": "polite" });
+  const feedback = make("span", "camwidget-kept", { role: "status", "aria-live": "polite" });
   const field = make("textarea", "camwidget-code-text", {
     "aria-label": "Python for this view",
     readonly: true,
@@ -3146,10 +3156,10 @@ function keepTool(context, stage) {
     field
   );
   let timer = 0;
-  const say = (word) => {
-    setText(said2, word);
+  const showFeedback = (word) => {
+    setText(feedback, word);
     window.clearTimeout(timer);
-    timer = window.setTimeout(() => setText(said2, ""), SAID);
+    timer = window.setTimeout(() => setText(feedback, ""), FEEDBACK_TIME);
   };
   const show = (open) => {
     drawer.hidden = !open;
@@ -3164,7 +3174,7 @@ function keepTool(context, stage) {
       await navigator.clipboard.writeText(trait(model, "code"));
       if (signal.aborted) return;
       show(false);
-      say("copied");
+      showFeedback("copied");
     } catch {
       if (!signal.aborted) show(true);
     }
@@ -3186,14 +3196,14 @@ function keepTool(context, stage) {
   );
   png.addEventListener(
     "click",
-    () => void save(stage.canvas, pictureName(model)).then((done) => say(done ? "saved" : "nothing to save")),
+    () => void save(stage.canvas, pictureName(model)).then((done) => showFeedback(done ? "saved" : "nothing to save")),
     { signal }
   );
   signal.addEventListener("abort", () => window.clearTimeout(timer));
   context.watch(["code"], () => {
     if (!drawer.hidden) field.value = trait(model, "code");
   });
-  return context.live ? { buttons: [code, png, said2], drawer } : { buttons: [png, said2] };
+  return context.live ? { buttons: [code, png, feedback], drawer } : { buttons: [png, feedback] };
 }
 
 // src/view/controls/helpPanel.ts
@@ -3233,11 +3243,11 @@ var KEYS = {
     { keys: "?", does: "show these" }
   ]
 };
-var Help = class {
+var HelpPanel = class {
   element;
   opener;
   panel;
-  before = null;
+  focusedBefore = null;
   constructor(context) {
     const { signal } = context;
     const title = context.id("help");
@@ -3277,7 +3287,7 @@ var Help = class {
       this.close();
       return;
     }
-    this.before = document.activeElement;
+    this.focusedBefore = document.activeElement;
     this.panel.hidden = false;
     this.opener.setAttribute("aria-expanded", "true");
     this.panel.querySelector("button")?.focus();
@@ -3287,7 +3297,7 @@ var Help = class {
     if (this.panel.hidden) return false;
     this.panel.hidden = true;
     this.opener.setAttribute("aria-expanded", "false");
-    if (this.before instanceof HTMLElement) this.before.focus();
+    if (this.focusedBefore instanceof HTMLElement) this.focusedBefore.focus();
     return true;
   }
 };
@@ -3298,7 +3308,7 @@ var TRIANGLE = "M2 0V10L10 5Z";
 var PAUSE = "M1 0H4V10H1ZM6 0H9V10H6Z";
 var READY = "Play through the layers, shallow to deep, until stopped (y)";
 var NOT_READY = "There are no maps of several layers to play: slow methods have none, others get theirs after the map";
-var Play = class {
+var LayerPlayback = class {
   constructor(context) {
     this.context = context;
     const { scrub, signal } = context;
@@ -3306,7 +3316,7 @@ var Play = class {
     this.element = button("camwidget-button camwidget-step camwidget-play", {}, drawing);
     this.element.addEventListener("click", () => this.toggle(), { signal });
     scrub.listen(() => {
-      if (this.isPlaying && scrub.pointed !== this.front) this.end();
+      if (this.isPlaying && scrub.current !== this.shownLayer) this.end();
       this.update();
     });
     context.watch(["layers"], () => this.update());
@@ -3316,8 +3326,8 @@ var Play = class {
   element;
   sign = svg("path");
   timer = 0;
-  /** The layer it has put in front. */
-  front = "";
+  /** The layer it has put in shownLayer. */
+  shownLayer = "";
   stopsAtEnd = false;
   get isPlaying() {
     return this.timer !== 0;
@@ -3333,42 +3343,42 @@ var Play = class {
   stop() {
     if (!this.isPlaying) return false;
     this.end();
-    this.context.scrub.rest();
+    this.context.scrub.commit();
     return true;
   }
   /** Whatever is done in the row takes over from it. */
   stopOn(row) {
     const { signal } = this.context;
-    const other2 = ({ target }) => !(target instanceof Node && this.element.contains(target));
-    row.addEventListener("pointerdown", (event) => other2(event) && this.stop(), { capture: true, signal });
+    const other = ({ target }) => !(target instanceof Node && this.element.contains(target));
+    row.addEventListener("pointerdown", (event) => other(event) && this.stop(), { capture: true, signal });
     row.addEventListener(
       "keydown",
       (event) => {
         if (["Tab", "Shift", "y", "?", "Escape"].includes(event.key)) return;
-        if (other2(event) || ![" ", "Enter"].includes(event.key)) this.stop();
+        if (other(event) || ![" ", "Enter"].includes(event.key)) this.stop();
       },
       { capture: true, signal }
     );
   }
   get canPlay() {
-    return this.context.scrub.ready.length > 1;
+    return this.context.scrub.available.length > 1;
   }
   next() {
     const { scrub } = this.context;
-    const { ready } = scrub;
-    if (ready.length < 2) {
+    const { available } = scrub;
+    if (available.length < 2) {
       this.end();
-      scrub.release();
+      scrub.cancel();
       return;
     }
-    const now = ready.indexOf(scrub.pointed);
-    if (this.stopsAtEnd && now === ready.length - 1) this.stop();
-    else this.show((now + 1) % ready.length);
+    const now = available.indexOf(scrub.current);
+    if (this.stopsAtEnd && now === available.length - 1) this.stop();
+    else this.show((now + 1) % available.length);
   }
   show(at) {
     const { scrub } = this.context;
-    this.front = scrub.ready[at] ?? "";
-    scrub.point(this.front);
+    this.shownLayer = scrub.available[at] ?? "";
+    scrub.moveTo(this.shownLayer);
   }
   end() {
     window.clearInterval(this.timer);
@@ -3396,7 +3406,7 @@ function layerPicker(context, play, leave) {
     title: "The layer the map is taken from, shallow to deep",
     ...OWN_KEYS
   });
-  select2.addEventListener("change", () => scrub.ask(select2.value), { signal });
+  select2.addEventListener("change", () => scrub.request(select2.value), { signal });
   const shallower = step(context, -1, "‹", "Shallower layer", "[");
   const deeper = step(context, 1, "›", "Deeper layer", "]");
   const stops = scrubber(context);
@@ -3413,16 +3423,16 @@ function layerPicker(context, play, leave) {
   );
   const update = () => {
     const all = layers(model.get("layers"));
-    const now = all.findIndex(({ name }) => name === scrub.pointed);
-    const { idle } = scrub;
+    const now = all.findIndex(({ name }) => name === scrub.current);
+    const { isDisabled } = scrub;
     const focused = document.activeElement;
-    if (idle && (focused === select2 || focused === play || stops.contains(focused))) leave();
-    setAttribute(row, "aria-disabled", String(idle));
-    row.title = idle ? NO_LAYER : "";
-    setChoices(select2, choices(all, trait(model, "layer")), scrub.pointed);
-    select2.disabled = idle || all.length < 2;
-    setAttribute(shallower, "aria-disabled", String(idle || now <= 0));
-    setAttribute(deeper, "aria-disabled", String(idle || now < 0 || now === all.length - 1));
+    if (isDisabled && (focused === select2 || focused === play || stops.contains(focused))) leave();
+    setAttribute(row, "aria-disabled", String(isDisabled));
+    row.title = isDisabled ? NO_LAYER : "";
+    setChoices(select2, choices(all, trait(model, "layer")), scrub.current);
+    select2.disabled = isDisabled || all.length < 2;
+    setAttribute(shallower, "aria-disabled", String(isDisabled || now <= 0));
+    setAttribute(deeper, "aria-disabled", String(isDisabled || now < 0 || now === all.length - 1));
   };
   context.watch(["layers"], update);
   scrub.listen(update);
@@ -3453,15 +3463,15 @@ function scrubber(context) {
   const update = () => {
     all = layers(model.get("layers"));
     const last = all.length - 1;
-    const now = all.findIndex(({ name }) => name === scrub.pointed);
+    const now = all.findIndex(({ name }) => name === scrub.current);
     stop = now >= 0 ? now : stop < 0 ? last : Math.min(stop, last);
     range.hidden = ticks.hidden = last < 1;
-    range.disabled = scrub.idle;
+    range.disabled = scrub.isDisabled;
     range.max = String(Math.max(1, last));
     const value = String(Math.max(0, stop));
     if (range.value !== value) range.value = value;
     const layer = all[now];
-    setAttribute(range, "aria-valuetext", layer === void 0 ? scrub.pointed : describe(layer));
+    setAttribute(range, "aria-valuetext", layer === void 0 ? scrub.current : describe(layer));
     fit(ticks, last < MOST_TICKS ? last + 1 : 0, () => make("i", ""));
   };
   whenMoved(
@@ -3469,9 +3479,9 @@ function scrubber(context) {
     context.signal,
     () => {
       const layer = all[Number(range.value)];
-      if (layer !== void 0) scrub.point(layer.name);
+      if (layer !== void 0) scrub.moveTo(layer.name);
     },
-    () => scrub.rest()
+    () => scrub.commit()
   );
   context.watch(["layers"], update);
   scrub.listen(update);
@@ -3520,7 +3530,7 @@ function describe({ name, shape }) {
 }
 
 // src/view/dom/slider.ts
-var Range = class {
+var Slider = class {
   element;
   dragging = false;
   moved = false;
@@ -3579,7 +3589,7 @@ var Range = class {
 
 // src/view/controls/mapStyleControls.ts
 var SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
-function lookTool(context, contour2, truth2) {
+function mapStyleTool(context, contour2, truth2) {
   const { signal } = context;
   const id = context.id("look");
   const opener = button(
@@ -3647,15 +3657,15 @@ function scaleNote(context) {
   const note = make("span", "camwidget-legend-note", {}, "not linear");
   context.watch(["explanation", "other"], () => {
     const notes = ["explanation", "other"].map((name) => text(fields(context.model.get(name))["scale_note"]));
-    const said2 = [...new Set(notes)].filter((one) => one !== "").join("; ");
-    note.hidden = said2 === "";
-    setAttribute(note, "title", said2 === "" ? "" : `Drawn brighter than in proportion: ${said2}. Masks, boxes and numbers use the map itself.`);
+    const summary = [...new Set(notes)].filter((text2) => text2 !== "").join("; ");
+    note.hidden = summary === "";
+    setAttribute(note, "title", summary === "" ? "" : `Drawn brighter than in proportion: ${summary}. Masks, boxes and numbers use the map itself.`);
   });
   return note;
 }
 function opacity(context, contour2) {
   const { model, signal } = context;
-  const range = new Range({
+  const range = new Slider({
     className: "camwidget-opacity",
     label: "Opacity of the map",
     title: "How strongly the map covers the picture; 0 shows exactly what the model gets",
@@ -3704,7 +3714,7 @@ var MODES = [
 ];
 function maskRow(context, repaint) {
   const { model, signal } = context;
-  const range = new Range({
+  const range = new Slider({
     className: "camwidget-fraction",
     label: "Fraction of the picture masked",
     title: "How much of the picture is masked, strongest evidence first (← →)",
@@ -3723,8 +3733,8 @@ function maskRow(context, repaint) {
       repaint();
     }
   });
-  const reading2 = make("output", "camwidget-reading", { "aria-hidden": "true" });
-  const show = () => setText(reading2, percent(context.fraction()));
+  const reading = make("output", "camwidget-reading", { "aria-hidden": "true" });
+  const show = () => setText(reading, percent(context.fraction()));
   context.fraction = () => range.dragging ? range.value : portion(model, "fraction");
   context.watch(["fraction", "mode"], () => {
     range.follow(portion(model, "fraction"));
@@ -3738,7 +3748,7 @@ function maskRow(context, repaint) {
     make("span", "camwidget-label", { id: context.id("mask") }, "Mask"),
     modes(context),
     range.element,
-    reading2,
+    reading,
     fill(context)
   );
 }
@@ -3774,7 +3784,7 @@ function fill(context) {
 }
 
 // src/view/controls/methodPanel.ts
-var More = class {
+var MethodPanel = class {
   constructor(context) {
     this.context = context;
     const { signal } = context;
@@ -3789,8 +3799,8 @@ var More = class {
     makeRoving(this.families, signal);
     this.opener.addEventListener("click", () => this.panel.hidden ? this.open() : this.close(), { signal });
     this.panel.addEventListener("click", (event) => this.clicked(event), { signal });
-    document.addEventListener("pointerdown", (event) => this.left(event.target), { signal });
-    this.panel.addEventListener("focusout", (event) => this.left(event.relatedTarget), { signal });
+    document.addEventListener("pointerdown", (event) => this.closeIfLeft(event.target), { signal });
+    this.panel.addEventListener("focusout", (event) => this.closeIfLeft(event.relatedTarget), { signal });
   }
   context;
   /** Also a chip: it bears the name of the chosen method when that is one of the rest. */
@@ -3851,52 +3861,11 @@ var More = class {
     if (radio2 !== null && radio2.getAttribute("aria-disabled") !== "true") this.close();
   }
   /** The pointer or the focus went elsewhere. */
-  left(to) {
+  closeIfLeft(to) {
     if (!(to instanceof Node) || this.panel.contains(to) || this.opener.contains(to)) return;
     this.close();
   }
 };
-
-// src/view/controls/methodChips.ts
-var MOST2 = 8;
-var FEW = 4;
-var MethodRow = class {
-  element;
-  more;
-  constructor(context) {
-    const { model, signal } = context;
-    const label = make("span", "camwidget-label", { id: context.id("method") }, "Method");
-    const chips = make("div", "camwidget-chips", {
-      role: "radiogroup",
-      "aria-labelledby": context.id("method")
-    });
-    makeRoving(chips, signal);
-    this.more = new More(context);
-    this.element = make(
-      "div",
-      "camwidget-methods camwidget-line",
-      {},
-      label,
-      make("div", "camwidget-methodgroups", {}, chips, this.more.opener),
-      this.more.panel
-    );
-    context.watch(["methods", "method"], () => {
-      const { few, rest } = split(methods(model.get("methods")));
-      const name = trait(model, "method");
-      fillRadios(context, chips, few, name);
-      this.more.show(rest, name);
-    });
-  }
-  /** Closes the list of the rest; false when it was not open. */
-  close() {
-    return this.more.close();
-  }
-};
-function split(all) {
-  if (all.length <= MOST2) return { few: all, rest: [] };
-  const few = all.filter(({ slow }) => !slow).slice(0, FEW);
-  return { few, rest: all.filter((method) => !few.includes(method)) };
-}
 var SLOW = "reruns the model many times";
 function fillRadios(context, group, all, chosen, stop = all.find(({ name }) => name === chosen) ?? all[0]) {
   const radios = fit(group, all.length, () => radio(context));
@@ -3932,6 +3901,47 @@ function fillLabel(of, label, slow) {
 }
 function slowMark() {
   return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
+}
+
+// src/view/controls/methodChips.ts
+var MOST2 = 8;
+var FEW = 4;
+var MethodRow = class {
+  element;
+  panel;
+  constructor(context) {
+    const { model, signal } = context;
+    const label = make("span", "camwidget-label", { id: context.id("method") }, "Method");
+    const chips = make("div", "camwidget-chips", {
+      role: "radiogroup",
+      "aria-labelledby": context.id("method")
+    });
+    makeRoving(chips, signal);
+    this.panel = new MethodPanel(context);
+    this.element = make(
+      "div",
+      "camwidget-methods camwidget-line",
+      {},
+      label,
+      make("div", "camwidget-methodgroups", {}, chips, this.panel.opener),
+      this.panel.panel
+    );
+    context.watch(["methods", "method"], () => {
+      const { few, rest } = split(methods(model.get("methods")));
+      const name = trait(model, "method");
+      fillRadios(context, chips, few, name);
+      this.panel.show(rest, name);
+    });
+  }
+  /** Closes the list of the rest; false when it was not open. */
+  close() {
+    return this.panel.close();
+  }
+};
+function split(all) {
+  if (all.length <= MOST2) return { few: all, rest: [] };
+  const few = all.filter(({ slow }) => !slow).slice(0, FEW);
+  return { few, rest: all.filter((method) => !few.includes(method)) };
 }
 
 // src/view/controls/promptPanel.ts
@@ -3987,7 +3997,7 @@ var PromptPanel = class {
   own;
   error = make("div", "camwidget-prompt-error", { role: "alert" });
   /** What the kernel said last, and what was sent: as long as the field holds something else, a person is writing. */
-  said = "";
+  received = "";
   sent = "";
   show() {
     const { model } = this.context;
@@ -4006,12 +4016,12 @@ var PromptPanel = class {
     this.own.hidden = !shown.proposes;
     this.own.disabled = shown.own;
     const { value } = this.input;
-    const writing = document.activeElement === this.input && value !== this.said && value !== this.sent;
+    const writing = document.activeElement === this.input && value !== this.received && value !== this.sent;
     if (!writing) {
       this.input.value = shown.text;
-      this.forgive();
+      this.clearError();
     }
-    this.said = shown.text;
+    this.received = shown.text;
   }
   /** A row to read, with buttons in it; nothing where no word can be chosen. */
   showWords() {
@@ -4057,14 +4067,14 @@ var PromptPanel = class {
   }
   key(event) {
     if (event.key === "Enter") this.apply();
-    else if (event.key === "Escape" && this.input.value !== this.said) {
-      this.input.value = this.said;
-      this.forgive();
+    else if (event.key === "Escape" && this.input.value !== this.received) {
+      this.input.value = this.received;
+      this.clearError();
     } else return;
     event.preventDefault();
   }
   /** The field no longer holds what could not be read. */
-  forgive() {
+  clearError() {
     if (trait(this.context.model, "text_error") !== "") this.context.write({ text_error: "" });
   }
 };
@@ -4105,18 +4115,6 @@ function stepButton(context, step2, glyph, label, title) {
     setAttribute(made, "aria-disabled", String(!flag(context.model.get(POSSIBLE[step2]), false)));
   });
   return made;
-}
-
-// src/view/dom/toolbar.ts
-function toolbar(tools, status2) {
-  const line2 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
-  const drawers = make("div", "camwidget-drawers");
-  for (const { buttons, drawer } of tools) {
-    line2.append(...buttons);
-    if (drawer !== void 0) drawers.append(drawer);
-  }
-  line2.hidden = line2.children.length === 0;
-  return make("div", "camwidget-toolbox", {}, line2, status2, drawers);
 }
 
 // src/view/host/connection.ts
@@ -4251,7 +4249,7 @@ function pressHeader(header, event) {
 // src/view/host/layout.ts
 var NARROW = 640;
 var TINY = 440;
-function narrow(root, probe, signal) {
+function observeWidth(root, probe, signal) {
   const observer = new ResizeObserver(() => {
     const width = probe.clientWidth;
     if (width === 0) return;
@@ -4294,16 +4292,16 @@ function largeTool(context, root) {
 }
 
 // src/view/host/pictureNavigation.ts
-var BESIDE = 0.5;
-function followPicture(context, root) {
+var MARGIN = 0.5;
+function followThumbnails(context, root) {
   const { model, signal } = context;
   let strip;
-  let told = "";
+  let reported2 = "";
   const places = () => {
     const { first, places: count } = fields(model.get("strip"));
     return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
   };
-  const bring = () => {
+  const scrollToChosen = () => {
     const { first, count } = places();
     const at = trait(model, "picture") - first;
     if (strip === void 0 || count === 0 || at < 0 || at >= count) return;
@@ -4311,43 +4309,43 @@ function followPicture(context, root) {
     const hidden = at * pitch < strip.scrollLeft || (at + 1) * pitch > strip.scrollLeft + strip.clientWidth;
     if (hidden) strip.scrollLeft = (at + 0.5) * pitch - strip.clientWidth / 2;
   };
-  const tell = () => {
+  const reportVisible = () => {
     const { first, count } = places();
     if (strip === void 0 || count === 0 || strip.clientWidth === 0 || strip.scrollWidth === 0) return;
     const pitch = strip.scrollWidth / count;
-    const beside = BESIDE * strip.clientWidth;
-    const from = Math.max(0, Math.floor((strip.scrollLeft - beside) / pitch));
-    const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + beside) / pitch));
+    const margin = MARGIN * strip.clientWidth;
+    const from = Math.max(0, Math.floor((strip.scrollLeft - margin) / pitch));
+    const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + margin) / pitch));
     const seen2 = { type: "strip", first: first + from, last: first + to };
-    if (told === JSON.stringify(seen2)) return;
-    told = JSON.stringify(seen2);
+    if (reported2 === JSON.stringify(seen2)) return;
+    reported2 = JSON.stringify(seen2);
     model.send(seen2);
   };
-  const { schedule: tellSoon } = frameTask(signal, tell);
-  const grown = new MutationObserver(() => {
-    bring();
-    tellSoon();
+  const { schedule: reportSoon } = frameTask(signal, reportVisible);
+  const grownObserver = new MutationObserver(() => {
+    scrollToChosen();
+    reportSoon();
   });
-  const resized = typeof ResizeObserver === "undefined" ? void 0 : new ResizeObserver(tellSoon);
+  const resizeObserver = typeof ResizeObserver === "undefined" ? void 0 : new ResizeObserver(reportSoon);
   signal.addEventListener("abort", () => {
-    grown.disconnect();
-    resized?.disconnect();
+    grownObserver.disconnect();
+    resizeObserver?.disconnect();
   });
   context.watch(["picture", "pictures", "scene", "strip"], () => {
     const found = explorerBox(root)?.querySelector(".camwidget-thumbs");
     if (found instanceof HTMLElement && found !== strip) {
       strip = found;
-      grown.disconnect();
-      grown.observe(strip, { attributes: true, childList: true, subtree: true });
-      resized?.disconnect();
-      resized?.observe(strip);
-      strip.addEventListener("scroll", tellSoon, { signal });
+      grownObserver.disconnect();
+      grownObserver.observe(strip, { attributes: true, childList: true, subtree: true });
+      resizeObserver?.disconnect();
+      resizeObserver?.observe(strip);
+      strip.addEventListener("scroll", reportSoon, { signal });
     }
-    bring();
-    tellSoon();
+    scrollToChosen();
+    reportSoon();
   });
 }
-function alone(context) {
+function fallbackControls(context) {
   const { model, signal } = context;
   const step2 = (by, label, glyph) => {
     const one = button("camwidget-button", { "aria-label": label, title: `${label} (${by < 0 ? "," : "."})` }, glyph);
@@ -4358,8 +4356,8 @@ function alone(context) {
   const on = step2(1, "Next picture", "›");
   const name = make("span", "camwidget-alone-name");
   const line2 = labeledLine("Picture", back, on, name);
-  const said2 = make("p", "camwidget-alone-said");
-  const block = make("div", "camwidget-alone", {}, line2, said2);
+  const note = make("p", "camwidget-alone-said");
+  const block = make("div", "camwidget-alone", {}, line2, note);
   context.watch(["missing", "pictures", "picture"], () => {
     const missing = trait(model, "missing");
     const names = texts(model.get("pictures"));
@@ -4369,7 +4367,7 @@ function alone(context) {
     back.disabled = at <= 0;
     on.disabled = at >= names.length - 1;
     setText(name, `${names[at] ?? ""} · ${at + 1} of ${names.length}`);
-    setText(said2, missing);
+    setText(note, missing);
   });
   return block;
 }
@@ -4423,7 +4421,7 @@ function act(context, parts, event) {
   else if (key === "+" || key === "=") parts.zoom.step(1);
   else if (key === "-") parts.zoom.step(-1);
   else if (key === "0") parts.zoom.reset();
-  else if (context.live && key === "v") parts.cycleCompare();
+  else if (context.live && key === "v") parts.cycleComparison();
   else if (context.live && key === "p") parts.brush.toggle();
   else if (key === "x") parts.brush.cycle();
   else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
@@ -4434,14 +4432,14 @@ function act(context, parts, event) {
   else if (event.target === parts.frame && key === "a") parts.marker.move(-1, 0);
   else if (event.target === parts.frame && key === "s") parts.marker.move(0, 1);
   else if (event.target === parts.frame && key === "d") parts.marker.move(1, 0);
-  else if (event.target === parts.frame && key === "Enter") parts.marker.askAtMarker();
+  else if (event.target === parts.frame && key === "Enter") parts.marker.probeAtMarker();
   else if (/^[1-9]$/.test(key)) pickRow(context, Number(key) - 1);
   else return false;
   return true;
 }
 
 // src/view/picture/classProbe.ts
-var HerePopover = class {
+var ClassProbePopover = class {
   marker = make("div", "camwidget-marker", { "aria-hidden": "true" });
   entries = make("div", "camwidget-here-entries");
   heading = make("div", "camwidget-here-heading");
@@ -4449,8 +4447,8 @@ var HerePopover = class {
   context;
   stage;
   zoom;
-  asked = null;
-  answer = null;
+  requested = null;
+  result = null;
   closed = false;
   constructor(context, stage, zoom) {
     this.context = context;
@@ -4483,12 +4481,12 @@ var HerePopover = class {
     stage.canvas.addEventListener("click", (event) => this.ask(event), { signal });
     zoom.listen(() => this.update());
     context.watch(["here"], () => {
-      this.asked = null;
+      this.requested = null;
       this.closed = false;
       this.update();
     });
     context.watch(["scene"], () => {
-      this.asked = null;
+      this.requested = null;
       this.update();
     });
   }
@@ -4497,13 +4495,13 @@ var HerePopover = class {
     const open = !this.marker.hidden;
     if (open) this.context.hover.set(null);
     this.closed = true;
-    this.asked = null;
+    this.requested = null;
     this.update();
     return open;
   }
   /** Where the marker is; null while there is none. */
   get point() {
-    return this.asked ?? this.answer;
+    return this.requested ?? this.result;
   }
   ask(event) {
     if (this.context.tool.value !== "" || this.zoom.dragged) return;
@@ -4513,33 +4511,33 @@ var HerePopover = class {
   /** Moves the marker by a part of the picture; from its middle when there is none. */
   move(right, down) {
     const { width, height } = this.stage.canvas;
-    const from = this.asked ?? this.answer ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
+    const from = this.requested ?? this.result ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
     const step2 = Math.max(1, Math.round(Math.min(width, height) / 16));
-    this.asked = pixelAt({ x: from.x + right * step2, y: from.y + down * step2 }, this.stage.canvas);
+    this.requested = pixelAt({ x: from.x + right * step2, y: from.y + down * step2 }, this.stage.canvas);
     this.update();
-    this.zoom.reveal(this.asked);
-    this.context.hover.set(this.asked);
+    this.zoom.reveal(this.requested);
+    this.context.hover.set(this.requested);
   }
   /** Asks at the marker, as a click there does. */
-  askAtMarker() {
-    if (this.asked === null) this.move(0, 0);
-    if (this.asked !== null) this.send(this.asked);
+  probeAtMarker() {
+    if (this.requested === null) this.move(0, 0);
+    if (this.requested !== null) this.send(this.requested);
   }
   send(point) {
-    this.asked = point;
+    this.requested = point;
     this.closed = false;
     this.update();
     this.context.model.send({ type: "pick", x: point.x, y: point.y });
   }
   update() {
-    const given = here(this.context.model.get("here"));
+    const given = classProbe(this.context.model.get("here"));
     const fits = given !== null && given.scene === this.stage.sceneId && !this.closed;
-    this.answer = fits ? given : null;
-    const point = this.asked ?? this.answer;
+    this.result = fits ? given : null;
+    const point = this.requested ?? this.result;
     this.marker.hidden = point === null;
-    const answered = this.answer !== null && point?.x === this.answer.x && point.y === this.answer.y;
-    this.popover.hidden = !answered;
-    if (answered && this.answer !== null) this.list(this.answer);
+    const isCurrent = this.result !== null && point?.x === this.result.x && point.y === this.result.y;
+    this.popover.hidden = !isCurrent;
+    if (isCurrent && this.result !== null) this.list(this.result);
     if (point !== null) this.place(point);
   }
   /** The popover opens towards the middle of the picture, and stays in it. */
@@ -4555,7 +4553,7 @@ var HerePopover = class {
   }
   list({ entries, of }) {
     setText(this.heading, entries.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
-    const items = fit(this.entries, entries.length, () => this.entry());
+    const items = fit(this.entries, entries.length, () => this.classButton());
     entries.forEach((entry, at) => {
       const item = items[at];
       const [name, value] = item?.children ?? [];
@@ -4567,7 +4565,7 @@ var HerePopover = class {
       setText(value, entry.value.toFixed(2));
     });
   }
-  entry() {
+  classButton() {
     const made = button(
       "camwidget-here-entry",
       {},
@@ -4678,8 +4676,8 @@ function place2(side, { values, width: columns, height: rows2, side: size }, lev
   const j = (corner - i) / stride;
   const isDown = side % 2 === 1;
   const value = (x2, y2) => values[columns * clamp(y2 - 1, 0, rows2 - 1) + clamp(x2 - 1, 0, columns - 1)];
-  const here2 = value(i, j);
-  const part = (level - here2) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - here2);
+  const start = value(i, j);
+  const part = (level - start) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - start);
   const x = size * (i - 0.5 + (isDown ? 0 : part));
   const y = size * (j - 0.5 + (isDown ? part : 0));
   return `${hundredths(x, width)} ${hundredths(y, height)}`;
@@ -4713,7 +4711,7 @@ function fromTone(drawn, knee) {
 // src/view/picture/contours.ts
 var FIRST = 0.5;
 var LOWEST = 0.01;
-var Contour = class {
+var Contours = class {
   constructor(context, stage) {
     this.context = context;
     this.stage = stage;
@@ -4724,14 +4722,14 @@ var Contour = class {
       "contour"
     );
     this.toggle.addEventListener("click", () => this.flip(), { signal });
-    const range = new Range({
+    const range = new Slider({
       className: "camwidget-contour-level",
       label: "Level of the contour, of the map's maximum",
       title: "Where on the color scale the contour is drawn; the number is the part of its maximum that the map reaches inside",
       step: 1,
       signal,
       input: (value) => context.write({ contour: Math.max(LOWEST, value) }),
-      release: () => range.follow(this.asked)
+      release: () => range.follow(this.chosenLevel)
     });
     this.level = range.element;
     this.reading = make("span", "camwidget-contour-reading", { "aria-hidden": "true" });
@@ -4740,12 +4738,12 @@ var Contour = class {
     stage.canvas.after(this.drawing);
     stage.listen(() => this.draw());
     context.watch(["contour"], () => {
-      const { asked, level, reading: reading2 } = this;
-      if (asked > 0) this.last = asked;
+      const { chosenLevel, level, reading } = this;
+      if (chosenLevel > 0) this.last = chosenLevel;
       else if (level === document.activeElement) this.toggle.focus();
-      setAttribute(this.toggle, "aria-pressed", String(asked > 0));
-      level.hidden = reading2.hidden = asked === 0;
-      if (asked > 0) range.follow(asked);
+      setAttribute(this.toggle, "aria-pressed", String(chosenLevel > 0));
+      level.hidden = reading.hidden = chosenLevel === 0;
+      if (chosenLevel > 0) range.follow(chosenLevel);
       this.draw();
     });
   }
@@ -4762,21 +4760,21 @@ var Contour = class {
   last = FIRST;
   /** On at the level it last had, or off. */
   flip() {
-    this.context.write({ contour: this.asked > 0 ? 0 : this.last });
+    this.context.write({ contour: this.chosenLevel > 0 ? 0 : this.last });
   }
-  get asked() {
+  get chosenLevel() {
     return portion(this.context.model, "contour");
   }
   draw() {
-    const { asked, drawing, stage } = this;
+    const { chosenLevel, drawing, stage } = this;
     const shown = stage.drawn;
-    setText(this.reading, percent(fromTone(asked, shown?.knee ?? null)));
-    const map = asked > 0 ? shown?.drawn ?? shown?.saliency ?? null : null;
-    if (map === this.drawn && asked === this.at) return;
+    setText(this.reading, percent(fromTone(chosenLevel, shown?.knee ?? null)));
+    const map = chosenLevel > 0 ? shown?.drawn ?? shown?.saliency ?? null : null;
+    if (map === this.drawn && chosenLevel === this.at) return;
     this.drawn = map;
-    this.at = asked;
+    this.at = chosenLevel;
     const { width, height } = stage.canvas;
-    const path2 = map === null ? "" : contour(map, width, height, 255 * asked);
+    const path2 = map === null ? "" : contour(map, width, height, 255 * chosenLevel);
     drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
     for (const child of drawing.children) child.setAttribute("d", path2);
   }
@@ -4787,25 +4785,25 @@ var MOST4 = 3;
 var LEAST2 = 5e-3;
 var HINT = hint("point: read the map", "click: ask", "wheel: zoom", "drag: pan");
 var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
-function reading(context, stage, zoom) {
+function readout(context, stage, zoom) {
   const { model, hover, scrub } = context;
   const facts = make("div", "camwidget-reading-facts");
   const names = make("span", "camwidget-reading-classes", {
     title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them"
   });
-  const about = make("span", "camwidget-reading-about");
+  const caption = make("span", "camwidget-reading-about");
   const scale = legend(context);
-  const line2 = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, about, names));
+  const line2 = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, caption, names));
   let known = evidence(null);
   let peak = 0;
   const update = () => {
     const point = hover.value;
     line2.classList.toggle("camwidget-unread", point === null);
     scale.hidden = point !== null;
-    setText(facts, point === null ? context.tool.value === "" ? truthSaid(context) || HINT : PAINTING : said(context, stage, point));
-    const silent = point === null || scrub.preview !== null || known.classes.length === 0;
-    const strongest = silent ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
-    setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
+    setText(facts, point === null ? context.tool.value === "" ? truthSummary(context) || HINT : PAINTING : describePixel(context, stage, point));
+    const isUnknown = point === null || scrub.preview !== null || known.classes.length === 0;
+    const strongest = isUnknown ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
+    setText(caption, isUnknown ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
     const target = trait(model, "target");
     const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
     strongest.forEach(({ index, name, value }, at) => {
@@ -4817,9 +4815,9 @@ function reading(context, stage, zoom) {
     });
   };
   context.watch(["evidence", "method", "prompt", "explanation", "scene", "target"], () => {
-    const sent = evidence(model.get("evidence"));
-    const belongs = sent.scene === stage.sceneId && sent.method === trait(model, "method") && sent.layer === place(model.get("explanation")).layer && sent.text === (prompt(model.get("prompt"))?.text ?? "");
-    known = belongs ? sent : evidence(null);
+    const received = evidence(model.get("evidence"));
+    const isCurrent = received.scene === stage.sceneId && received.method === trait(model, "method") && received.layer === place(model.get("explanation")).layer && received.text === (prompt(model.get("prompt"))?.text ?? "");
+    known = isCurrent ? received : evidence(null);
     peak = 0;
     update();
   });
@@ -4856,7 +4854,7 @@ function follow({ hover, signal }, stage, zoom) {
     if (last !== null) hover.set(stage.at(last));
   });
 }
-function said(context, stage, { x, y }) {
+function describePixel(context, stage, { x, y }) {
   const at = y * stage.canvas.width + x;
   const { drawn } = stage;
   const parts = [`saliency ${((drawn?.saliency[at] ?? 0) / 255).toFixed(2)}`];
@@ -4864,8 +4862,8 @@ function said(context, stage, { x, y }) {
   if (level !== void 0) {
     parts.push(`top ${(Math.ceil(1e3 * (level + 1) / 65536) / 10).toFixed(1)} %`);
     const isTop = level < threshold(context.fraction());
-    const asked = mode(context.model.get("mode"));
-    if (asked !== "multiply" && isTop === (asked === "remove")) parts.push("removed");
+    const chosen = mode(context.model.get("mode"));
+    if (chosen !== "multiply" && isTop === (chosen === "remove")) parts.push("removed");
   }
   return parts.join(" · ");
 }
@@ -4884,14 +4882,14 @@ function peakOfClasses({ classes }, { canvas }) {
 }
 
 // src/core/viewport.ts
-var WHOLE = { scale: 1, left: 0, top: 0 };
-var CLOSEST = 16;
+var FULL_VIEW = { scale: 1, left: 0, top: 0 };
+var MAX_SCALE = 16;
 function fitted(scale, left, top) {
   const within2 = (value) => clamp(value, 0, scale - 1);
   return { scale, left: within2(left), top: within2(top) };
 }
 function zoomed({ scale, left, top }, factor2, { x, y }) {
-  const next = clamp(scale * factor2, 1, CLOSEST);
+  const next = clamp(scale * factor2, 1, MAX_SCALE);
   const grown = next / scale;
   return fitted(next, (left + x) * grown - x, (top + y) * grown - y);
 }
@@ -4901,21 +4899,21 @@ function moved({ scale, left, top }, right, down) {
 function seen({ scale, left, top }, { x, y }) {
   return { x: x * scale - left, y: y * scale - top };
 }
-function revealing(lens, place4) {
+function revealing(viewport, place4) {
   const margin = 0.1;
-  const { x, y } = seen(lens, place4);
+  const { x, y } = seen(viewport, place4);
   const lack = (at) => at < margin ? margin - at : at > 1 - margin ? 1 - margin - at : 0;
-  return moved(lens, lack(x), lack(y));
+  return moved(viewport, lack(x), lack(y));
 }
 
-// src/view/picture/wheel.ts
+// src/view/picture/wheelZoom.ts
 var PAUSE3 = 300;
 var GAIN = 2e-3;
 var PINCH_GAIN = 0.01;
 var MOST5 = 0.3;
 var LINE = 16;
 var PAGE = 400;
-var Wheel = class {
+var WheelZoom = class {
   /** When the page was last given a wheel event, and when it was last enlarged or reduced here. */
   passed = -Infinity;
   zoomed = -Infinity;
@@ -4977,7 +4975,7 @@ var Zoom = class {
   stage;
   /** Whether the last press of a button on the picture was no click. */
   dragged = false;
-  lens = WHOLE;
+  viewport = FULL_VIEW;
   size = "";
   badge;
   panes = [];
@@ -4985,11 +4983,11 @@ var Zoom = class {
   /** The pointers that are down, where they were last, in CSS pixels. */
   down = /* @__PURE__ */ new Map();
   from = { x: 0, y: 0 };
-  /** Shows one more through the lens, which can be moved there too. */
+  /** Shows one more through the viewport, which can be moved there too. */
   add(pane) {
     const { signal } = this.context;
     this.panes.push(pane);
-    new Wheel(pane.clip, signal, (event, factor2) => this.wheel(pane.clip, event, factor2));
+    new WheelZoom(pane.clip, signal, (event, factor2) => this.wheel(pane.clip, event, factor2));
     this.listenToPointers(pane.clip, signal);
     this.lay();
   }
@@ -4999,18 +4997,18 @@ var Zoom = class {
   }
   /** One step closer (+1) or away (-1), about the middle. */
   step(by) {
-    this.look(zoomed(this.lens, STRIDE2 ** by, { x: 0.5, y: 0.5 }));
+    this.setViewport(zoomed(this.viewport, STRIDE2 ** by, { x: 0.5, y: 0.5 }));
   }
   reset() {
-    this.look(WHOLE);
+    this.setViewport(FULL_VIEW);
   }
   /** Moves the picture as far as is needed to see a pixel of it. */
   reveal(point) {
-    this.look(revealing(this.lens, relativeCenter(point, this.stage.canvas)));
+    this.setViewport(revealing(this.viewport, relativeCenter(point, this.stage.canvas)));
   }
   /** Where in the frame, from 0 to 1 each way, a pixel is seen. */
   seen(point) {
-    return seen(this.lens, relativeCenter(point, this.stage.canvas));
+    return seen(this.viewport, relativeCenter(point, this.stage.canvas));
   }
   /** Pictures of the same size are compared at the same place. */
   fit() {
@@ -5020,12 +5018,12 @@ var Zoom = class {
     this.size = size;
     this.reset();
   }
-  look(lens) {
+  setViewport(viewport) {
     const { stage, badge } = this;
-    if (this.size === "") lens = WHOLE;
-    this.lens = lens;
+    if (this.size === "") viewport = FULL_VIEW;
+    this.viewport = viewport;
     this.lay();
-    const { scale } = lens;
+    const { scale } = viewport;
     const isCloser = scale > 1;
     if (!isCloser && badge === document.activeElement) stage.focus();
     badge.hidden = !isCloser;
@@ -5034,9 +5032,9 @@ var Zoom = class {
     setAttribute(badge, "aria-label", `Enlarged ${times} times: show the whole picture again`);
     this.listeners.notify();
   }
-  /** Lays each pane as the lens has it; to be called where a canvas has another size. */
+  /** Lays each pane as the viewport has it; to be called where a canvas has another size. */
   lay() {
-    const { scale, left, top } = this.lens;
+    const { scale, left, top } = this.viewport;
     const isCloser = scale > 1;
     const { clientWidth } = this.stage.clip;
     for (const { clip, plane, canvas } of this.panes) {
@@ -5050,9 +5048,9 @@ var Zoom = class {
   }
   /** False where there is nothing to do, so that the page may scroll. */
   wheel(clip, event, factor2) {
-    const next = zoomed(this.lens, factor2, spotIn(clip, { x: event.clientX, y: event.clientY }));
-    if (this.size === "" || factor2 < 1 && this.lens.scale === 1) return false;
-    this.look(next);
+    const next = zoomed(this.viewport, factor2, positionIn(clip, { x: event.clientX, y: event.clientY }));
+    if (this.size === "" || factor2 < 1 && this.viewport.scale === 1) return false;
+    this.setViewport(next);
     return true;
   }
   listenToPointers(clip, signal) {
@@ -5095,7 +5093,7 @@ var Zoom = class {
     if (!this.dragged && distance(this.from, now) <= STILL) return;
     if (!this.dragged) {
       this.dragged = true;
-      if (this.lens.scale > 1) {
+      if (this.viewport.scale > 1) {
         clip.setPointerCapture(event.pointerId);
         clip.classList.add("camwidget-dragging");
       }
@@ -5111,19 +5109,19 @@ var Zoom = class {
     this.down.set(moving, now);
     const apart = distance(still, before);
     if (apart === 0) return;
-    const from = spotIn(clip, between2(still, before));
-    const to = spotIn(clip, between2(still, now));
-    const closer = zoomed(this.lens, distance(still, now) / apart, from);
-    this.look(moved(closer, to.x - from.x, to.y - from.y));
+    const from = positionIn(clip, between2(still, before));
+    const to = positionIn(clip, between2(still, now));
+    const closer = zoomed(this.viewport, distance(still, now) / apart, from);
+    this.setViewport(moved(closer, to.x - from.x, to.y - from.y));
   }
   pull(clip, before, now) {
-    if (this.lens.scale === 1) return;
-    const from = spotIn(clip, before);
-    const to = spotIn(clip, now);
-    this.look(moved(this.lens, to.x - from.x, to.y - from.y));
+    if (this.viewport.scale === 1) return;
+    const from = positionIn(clip, before);
+    const to = positionIn(clip, now);
+    this.setViewport(moved(this.viewport, to.x - from.x, to.y - from.y));
   }
 };
-function spotIn(clip, { x, y }) {
+function positionIn(clip, { x, y }) {
   return relativePosition(clip, { clientX: x, clientY: y }) ?? { x: 0.5, y: 0.5 };
 }
 function place3({ clientX, clientY }) {
@@ -5142,23 +5140,23 @@ function mount(model, root, signal, live = true) {
   const context = new Context(connection.guarded(), signal, live);
   const stage = new Stage(context);
   const zoom = new Zoom(context, stage);
-  const here2 = new HerePopover(context, stage, zoom);
-  const help = new Help(context);
+  const probe = new ClassProbePopover(context, stage, zoom);
+  const help = new HelpPanel(context);
   const classes = classList(context);
   const methods2 = new MethodRow(context);
-  const compare = new Comparing(context, stage, zoom, root);
+  const compare = new Comparison(context, stage, zoom, root);
   const mask = maskRow(context, () => {
     stage.repaint();
     compare.repaint();
   });
-  const play = new Play(context);
+  const play = new LayerPlayback(context);
   const layer = layerPicker(context, play.element, () => stage.focus());
   play.stopOn(layer);
-  const contour2 = new Contour(context, stage);
+  const contour2 = new Contours(context, stage);
   const brush = new Brush(context, stage);
-  const keep = keepTool(context, stage);
+  const keep = exportTool(context, stage);
   const truth2 = truthLine(context);
-  const drawing = lookTool(context, contour2, truth2);
+  const drawing = mapStyleTool(context, contour2, truth2);
   const large = largeTool(context, root);
   const tools = live ? [historyTool(context), brush, compare.tool, drawing, keep, large.tool] : [drawing, keep];
   const parts = [
@@ -5167,17 +5165,17 @@ function mount(model, root, signal, live = true) {
       "camwidget-stage",
       {},
       ...compare.around,
-      reading(context, stage, zoom)
+      readout(context, stage, zoom)
     ),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,
     ...compare.numbers,
-    ...live ? [firstNowRow(context)] : [],
-    new Search(context).element,
-    curveHead(context),
+    ...live ? [mostProbableRow(context)] : [],
+    new ClassSearch(context).element,
+    curveHeading(context),
     curveNames(context),
-    alone(context),
+    fallbackControls(context),
     mask,
     sentence(context),
     make("div", "camwidget-choices", {}, methods2.element, layer),
@@ -5191,17 +5189,17 @@ function mount(model, root, signal, live = true) {
     root,
     frame: stage.frame,
     toggleHelp: () => help.toggle(),
-    marker: brush.marker(here2),
+    marker: brush.marker(probe),
     brush,
     zoom,
     contour: contour2,
     play,
-    cycleCompare: () => compare.cycle(),
-    close: () => help.close() || play.stop() || methods2.close() || here2.close() || brush.stop() || stage.cancel.press() || large.leave()
+    cycleComparison: () => compare.cycle(),
+    close: () => help.close() || play.stop() || methods2.close() || probe.close() || brush.stop() || stage.cancel.press() || large.leave()
   });
-  narrow(root, mask, signal);
-  waiting(context, root);
-  followPicture(context, root);
+  observeWidth(root, mask, signal);
+  markPending(context, root);
+  followThumbnails(context, root);
   keepFocus(root, stage.frame, signal);
   makePanelsAccessible(root, signal);
   connection.start();

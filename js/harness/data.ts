@@ -72,7 +72,7 @@ export function classes(of: string, method: string, layer: string): Record<strin
   return { scene: of, method, layer, text: "", classes: each };
 }
 
-interface Asked {
+interface Request {
   readonly of: string;
   readonly width: number;
   readonly height: number;
@@ -82,8 +82,8 @@ interface Asked {
   readonly atInput: boolean;
 }
 
-export function explanation(asked: Asked): Record<string, unknown> {
-  const { of, width, height, target, layer, label, atInput } = asked;
+export function explanation(requested: Request): Record<string, unknown> {
+  const { of, width, height, target, layer, label, atInput } = requested;
   const depth = Math.max(0, LAYERS.findIndex(([name]) => name === layer));
   const side = LAYERS[depth]![2];
   const cells = sampled(evidence(target, depth), side, side);

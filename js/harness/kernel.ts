@@ -10,7 +10,7 @@ const QUICK = 250;
 const SLOW = 6000;
 const STEP = 300;
 
-interface Asked {
+interface Request {
   readonly target: number;
   readonly method: string;
   readonly layer: string;
@@ -18,13 +18,13 @@ interface Asked {
 
 /** A model that answers itself, a little late, as a kernel would. It refuses layers called "stem". */
 export class FakeKernel extends Store implements Model {
-  private shown: Asked;
-  private asked: Asked;
+  private shown: Request;
+  private requested: Request;
   private timer = 0;
 
   constructor(state: Values<SyncedTraits>) {
     super(state);
-    this.shown = this.asked = this.controls;
+    this.shown = this.requested = this.controls;
   }
 
   save_changes(): void {
@@ -36,8 +36,8 @@ export class FakeKernel extends Store implements Model {
     window.setTimeout(() => (type === "cancel" ? this.giveUp("Cancelled") : this.pick(x, y)), 60);
   }
 
-  private get controls(): Asked {
-    const { target, method, layer } = this.state as unknown as Asked;
+  private get controls(): Request {
+    const { target, method, layer } = this.state as unknown as Request;
     return { target, method, layer };
   }
 
@@ -48,44 +48,44 @@ export class FakeKernel extends Store implements Model {
 
   private answer(): void {
     const now = this.controls;
-    const { asked } = this;
-    if (now.target !== asked.target || now.method !== asked.method || now.layer !== asked.layer) this.compute(now);
+    const { requested } = this;
+    if (now.target !== requested.target || now.method !== requested.method || now.layer !== requested.layer) this.compute(now);
     this.answerMask();
   }
 
-  private compute(asked: Asked): void {
-    this.asked = asked;
+  private compute(requested: Request): void {
+    this.requested = requested;
     window.clearInterval(this.timer);
-    const slow = METHODS.find(({ name }) => name === asked.method)?.slow ?? false;
+    const slow = METHODS.find(({ name }) => name === requested.method)?.slow ?? false;
     this.setAll({ busy: true, progress: slow ? 0 : -1, cancellable: slow, partial: false, error: "" });
     const start = performance.now();
     this.timer = window.setInterval(() => {
       const part = (performance.now() - start) / (slow ? SLOW : QUICK);
-      if (asked.layer === "stem") this.giveUp("Grad-CAM does not apply: stem is too shallow");
-      else if (part >= 1) this.finish(asked);
-      else if (slow) this.setAll({ explanation: this.map(asked), partial: true, progress: part });
+      if (requested.layer === "stem") this.giveUp("Grad-CAM does not apply: stem is too shallow");
+      else if (part >= 1) this.finish(requested);
+      else if (slow) this.setAll({ explanation: this.map(requested), partial: true, progress: part });
     }, slow ? STEP : QUICK);
   }
 
-  private finish(asked: Asked): void {
+  private finish(requested: Request): void {
     window.clearInterval(this.timer);
-    this.shown = asked;
-    const status = `${asked.method} · ${asked.layer} · ${NAMES[asked.target]} · cpu`;
-    this.setAll({ explanation: this.map(asked), busy: false, cancellable: false, partial: false, progress: -1, status });
+    this.shown = requested;
+    const status = `${requested.method} · ${requested.layer} · ${NAMES[requested.target]} · cpu`;
+    this.setAll({ explanation: this.map(requested), busy: false, cancellable: false, partial: false, progress: -1, status });
     this.setAll({
-      stages: stages("a", asked.target, asked.method),
-      evidence: classes("a", asked.method, asked.layer),
+      stages: stages("a", requested.target, requested.method),
+      evidence: classes("a", requested.method, requested.layer),
     });
   }
 
   private giveUp(error: string): void {
     window.clearInterval(this.timer);
-    this.asked = this.shown;
+    this.requested = this.shown;
     const explanation = this.map(this.shown);
     this.setAll({ ...this.shown, explanation, busy: false, cancellable: false, partial: false, progress: -1, error });
   }
 
-  private map({ target, method, layer }: Asked): Record<string, unknown> {
+  private map({ target, method, layer }: Request): Record<string, unknown> {
     const { width, height } = this.state.scene as { width: number; height: number };
     const known = METHODS.find(({ name }) => name === method);
     const atInput = known !== undefined && isAtInput(known);

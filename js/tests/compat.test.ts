@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { accordionHeaders, HostKernel, reportChange } from "../src/view/host/compat";
-import { FakeModel } from "./fake";
+import { FakeModel } from "./fakeModel";
 
 declare global {
   interface ImportMeta {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { QuizTraits } from "../src/quiz/syncedTraits";
 import type { Values } from "../src/view/model";
-import { FakeModel, settle } from "./fake";
+import { FakeModel, settle } from "./fakeModel";
 import quiz from "../src/quiz/index";
 
 const NASTY = "<img src=x onerror=alert(1)>";

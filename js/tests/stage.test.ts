@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { FakeModel, FILL, RGB, sceneOf, settle, show, traits, WIDTH } from "./fake";
+import { FakeModel, FILL, RGB, sceneOf, settle, show, traits, WIDTH } from "./fakeModel";
 
 afterEach(() => document.body.replaceChildren());
 

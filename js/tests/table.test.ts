@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { ScoreTableTraits } from "../src/table/syncedTraits";
 import type { Values } from "../src/view/model";
-import { FakeModel, settle } from "./fake";
+import { FakeModel, settle } from "./fakeModel";
 import table from "../src/table/index";
 
 const NASTY = "<img src=x onerror=alert(1)>";

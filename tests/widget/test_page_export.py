@@ -19,7 +19,7 @@ from camwidget.models.vision_model import Prediction
 from camwidget.widget.control.masked_prediction import MaskSettings, is_unmasked
 from camwidget.widget.view.synced_traits import messages
 
-SAID = Path(__file__).resolve().parents[2] / "js" / "tests" / "kernel" / "said.json"
+SAID = Path(__file__).resolve().parents[2] / "js" / "tests" / "kernel" / "sentences.json"
 
 
 def cases() -> list[dict[str, Any]]:

@@ -21,8 +21,8 @@ export interface Heat {
   readonly cells: { readonly values: Uint8Array; readonly rows: number; readonly columns: number } | null;
 }
 
-/** What only changes how the map is drawn, never what the model gets. */
-export interface Look {
+/** How the map is drawn, which never changes what the model gets. */
+export interface MapStyle {
   readonly overlay: boolean;
   readonly opacity: number;
   readonly cells: boolean;
@@ -58,7 +58,7 @@ export class Compositor {
   private filling = new Uint32Array(0);
   private heat: Heat | null = null;
   private expanded: Uint8Array | null = null;
-  private look: Look = { overlay: false, opacity: 0, cells: false, colors: GREY };
+  private style: MapStyle = { overlay: false, opacity: 0, cells: false, colors: GREY };
   private fill: Uint8Array | null | undefined = undefined;
   private blended = false;
   private readonly table = blendTable();
@@ -97,8 +97,8 @@ export class Compositor {
     this.blended = false;
   }
 
-  setLook(look: Look): void {
-    this.look = look;
+  setStyle(style: MapStyle): void {
+    this.style = style;
     this.blended = false;
   }
 
@@ -143,7 +143,7 @@ export class Compositor {
       // All ones where the level is below t. No branch: in a noisy map it would be guessed wrong.
       const below = (levels[i]! - t) >> 31;
       const by = paint[i]!;
-      // Painted 1 hides, painted -1 keeps, whatever the map says.
+      // PaintLayer 1 hides, painted -1 keeps, whatever the map says.
       const hide = ((below ^ turned) | (-by >> 31)) & ~(by >> 31);
       hidden[i] = hide;
       out[i] = (filling[i]! & hide) | (shown[i]! & ~hide);
@@ -178,12 +178,12 @@ export class Compositor {
   }
 
   private prepareBlend(): Uint32Array {
-    const { look, heat } = this;
-    if (heat === null || !look.overlay || look.opacity <= 0) return this.picture;
+    const { style, heat } = this;
+    if (heat === null || !style.overlay || style.opacity <= 0) return this.picture;
     if (!this.blended) {
-      const colors = look.colors.length === COLORMAP_BYTES ? look.colors : GREY;
-      fillBlendTable(this.table, colors, Math.min(1, look.opacity));
-      this.blend(look.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
+      const colors = style.colors.length === COLORMAP_BYTES ? style.colors : GREY;
+      fillBlendTable(this.table, colors, Math.min(1, style.opacity));
+      this.blend(style.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
       this.blended = true;
     }
     return this.heated;

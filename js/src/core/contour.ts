@@ -127,8 +127,8 @@ function place(side: number, { values, width: columns, height: rows, side: size 
   const isDown = side % 2 === 1;
   const value = (x: number, y: number): number =>
     values[columns * clamp(y - 1, 0, rows - 1) + clamp(x - 1, 0, columns - 1)]!;
-  const here = value(i, j);
-  const part = (level - here) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - here);
+  const start = value(i, j);
+  const part = (level - start) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - start);
   const x = size * (i - 0.5 + (isDown ? 0 : part));
   const y = size * (j - 0.5 + (isDown ? part : 0));
   return `${hundredths(x, width)} ${hundredths(y, height)}`;

@@ -49,8 +49,8 @@ export class Game {
   }
 
   verdict(at: number): Verdict | null {
-    const [asked, choice] = [this.card(at), this.choice(at)];
-    return asked === null || choice === null ? null : verdict(asked, choice);
+    const [card, choice] = [this.card(at), this.choice(at)];
+    return card === null || choice === null ? null : verdict(card, choice);
   }
 
   /** Whether there is nothing left to answer at a question: it may be gone on from. */
@@ -79,8 +79,8 @@ export class Game {
 
   choose(option: number): void {
     const at = this.number;
-    const asked = this.card(at);
-    if (asked === null || this.choice(at) !== null || option >= asked.options.length) return;
+    const card = this.card(at);
+    if (card === null || this.choice(at) !== null || option >= card.options.length) return;
     const answers = Array.from({ length: this.total }, (_, k) => (k === at ? option : this.choice(k)));
     write(this.model, { answers });
   }

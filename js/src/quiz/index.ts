@@ -43,12 +43,12 @@ class View {
 
   private update(): void {
     const { game } = this;
-    const held = this.card.contains(document.activeElement);
+    const hadFocus = this.card.contains(document.activeElement);
     this.head();
     const turned = this.turn();
     if (!turned) this.page?.update();
     // The keyboard stays: on the new page's card, and after an answer on the way on.
-    if (!held) return;
+    if (!hadFocus) return;
     if (turned) this.card.focus({ preventScroll: true });
     else if (game.done(game.number)) this.page?.way.focus({ preventScroll: true });
   }
@@ -73,13 +73,13 @@ class View {
   private turn(): boolean {
     const { game } = this;
     const { number, total } = game;
-    const asked = number < total ? game.card(number) : null;
+    const card = number < total ? game.card(number) : null;
     // The score names questions that may come later than it does, as from a script.
-    const state = number < total ? (asked === null ? "waits" : "") : String([game.total, game.finished]);
+    const state = number < total ? (card === null ? "waits" : "") : String([game.total, game.finished]);
     const wanted = `${number} ${state}`;
     if (this.shown === wanted) return false;
     this.shown = wanted;
-    this.page = asked === null ? null : new QuestionPage(game, number, asked, this.addresses);
+    this.page = card === null ? null : new QuestionPage(game, number, card, this.addresses);
     const score = (): HTMLElement => scorePage(game, this.addresses);
     this.body.replaceChildren(this.page?.element ?? (number < total ? waits(number) : score()));
     return true;

@@ -42,14 +42,14 @@ function signed(value: number): string {
 
 /** A question in one line, to be opened again. */
 function row(game: Game, at: number, addresses: Addresses): HTMLElement {
-  const asked = game.card(at);
+  const card = game.card(at);
   const choice = game.choice(at);
   const found = game.verdict(at);
-  const right = asked?.right.map((k) => asked.options[k]).join(" or ") ?? "";
-  const chosen = choice === null ? "" : (asked?.options[choice] ?? "");
-  const said = choice === null ? "Not answered" : `You said ${chosen}`;
-  const told = found === "wrong" || found === "undecided" ? `Right: ${right}` : "";
-  const pictures = asked?.pictures ?? [];
+  const right = card?.right.map((k) => card.options[k]).join(" or ") ?? "";
+  const chosen = choice === null ? "" : (card?.options[choice] ?? "");
+  const given = choice === null ? "Not answered" : `You said ${chosen}`;
+  const correction = found === "wrong" || found === "undecided" ? `Right: ${right}` : "";
+  const pictures = card?.pictures ?? [];
   const open = button(
     "camwidget-quiz-row",
     { title: "Show this question again" },
@@ -60,8 +60,8 @@ function row(game: Game, at: number, addresses: Addresses): HTMLElement {
       "camwidget-quiz-answer",
       {},
       make("span", "camwidget-quiz-word", { "data-verdict": found ?? "" }, found === null ? "" : `${MARK[found]} ${WORD[found]}`),
-      make("span", "", {}, said),
-      make("span", "camwidget-quiz-told", {}, told),
+      make("span", "", {}, given),
+      make("span", "camwidget-quiz-told", {}, correction),
     ),
   );
   open.addEventListener("click", () => game.show(at));

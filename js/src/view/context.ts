@@ -2,7 +2,7 @@ import type { Point } from "../core/geometry";
 import { Observable } from "./listeners";
 import { portion, watch, write } from "./model";
 import type { Model, TraitName } from "./model";
-import { Scrub } from "./picture/layerPreview";
+import { LayerScrubber } from "./picture/layerPreview";
 import type { SyncedTraits } from "./syncedTraits";
 
 let views = 0;
@@ -21,7 +21,7 @@ export class Context {
   fraction = (): number => portion(this.model, "fraction");
 
   /** The layer to name and to draw: the model's, or the one under the hand. */
-  readonly scrub: Scrub;
+  readonly scrub: LayerScrubber;
 
   /**
    * @param model what is shown
@@ -33,7 +33,7 @@ export class Context {
     readonly signal: AbortSignal,
     readonly live = true,
   ) {
-    this.scrub = new Scrub(this);
+    this.scrub = new LayerScrubber(this);
   }
 
   id(name: string): string {

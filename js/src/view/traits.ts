@@ -1,5 +1,5 @@
 import { GREY } from "../core/colormap";
-import type { Heat, Look, Picture } from "../core/compositor";
+import type { Heat, MapStyle, Picture } from "../core/compositor";
 import type { Grid } from "../core/interpolation";
 import type { Mode } from "../core/maskingRule";
 import type { Quantity } from "../core/numberFormat";
@@ -35,7 +35,7 @@ export interface Row {
 }
 
 /** The most probable class of the masked picture. */
-export interface FirstNow extends Row {
+export interface MostProbable extends Row {
   readonly masked: number;
 }
 
@@ -96,17 +96,17 @@ export interface Place {
   readonly atInput: boolean;
 }
 
-export interface HereEntry {
+export interface ProbedClass {
   readonly index: number;
   readonly name: string;
   readonly value: number;
 }
 
-export interface Here {
+export interface ClassProbe {
   readonly x: number;
   readonly y: number;
   readonly scene: string;
-  readonly entries: readonly HereEntry[];
+  readonly entries: readonly ProbedClass[];
   /** How many classes were asked: the most probable ones. */
   readonly of: number;
 }
@@ -137,7 +137,7 @@ export interface Truth {
   readonly objects: readonly string[];
   /** Where the evidence for the chosen class is; "" where there is none. */
   readonly evidence: string;
-  readonly said: string;
+  readonly summary: string;
 }
 
 /** The map's box in the scene's pixels, the last two sides exclusive, and its peak. */
@@ -151,7 +151,7 @@ export interface Box {
   readonly y: number;
   /** Whether the peak lies on an object; "" where that is not known. */
   readonly hit: "hit" | "miss" | "";
-  readonly said: string;
+  readonly summary: string;
 }
 
 /** What is painted on a scene, in runs; `stroke` tells one stroke from the next. */
@@ -233,7 +233,7 @@ export function rows(value: unknown): readonly Row[] {
 }
 
 /** Null while the picture is whole. */
-export function firstNow(value: unknown): FirstNow | null {
+export function mostProbable(value: unknown): MostProbable | null {
   const from = fields(value);
   const [row] = rows([from]);
   const masked = number(from["masked"], Number.NaN);
@@ -323,7 +323,7 @@ function grid(from: Fields): Grid | null {
   return cells.every((value) => value >= 0 && value < Infinity) ? { rows, columns, cells } : null;
 }
 
-export function here(value: unknown): Here | null {
+export function classProbe(value: unknown): ClassProbe | null {
   const from = fields(value);
   const x = number(from["x"], -1);
   const y = number(from["y"], -1);
@@ -372,7 +372,7 @@ export function truth(value: unknown): Truth | null {
     scene,
     objects: texts(from["objects"]),
     evidence: text(from["evidence"]),
-    said: text(from["said"]),
+    summary: text(from["said"]),
   };
 }
 
@@ -386,7 +386,7 @@ export function box(value: unknown): Box | null {
   if (x === undefined || y === undefined || !sides.every(Number.isFinite)) return null;
   return {
     scene: text(from["scene"]), left, top, right, bottom, x, y,
-    hit: hit === "hit" || hit === "miss" ? hit : "", said: text(from["said"]),
+    hit: hit === "hit" || hit === "miss" ? hit : "", summary: text(from["said"]),
   };
 }
 
@@ -407,7 +407,7 @@ export function filled(value: unknown, of: Scene): Filled | null {
 }
 
 /** How maps are drawn, as the traits say. */
-export function lookOf(model: Model): Look {
+export function mapStyle(model: Model): MapStyle {
   return {
     overlay: trait(model, "overlay"),
     opacity: portion(model, "opacity"),

@@ -1,34 +1,33 @@
 import { Brush } from "./brush/brush";
-import { Comparing } from "./comparison/comparison";
+import { Comparison } from "./comparison/comparison";
 import { Context } from "./context";
-import { classList, firstNowRow } from "./controls/classList";
-import { Search } from "./controls/classSearch";
-import { curveHead, curveNames, errorLine, sentence, status } from "./controls/curveHeading";
-import { keepTool } from "./controls/exportTool";
-import { Help } from "./controls/helpPanel";
-import { Play } from "./controls/layerPlayback";
+import { classList, mostProbableRow } from "./controls/classList";
+import { ClassSearch } from "./controls/classSearch";
+import { curveHeading, curveNames, errorLine, sentence, status } from "./controls/curveHeading";
+import { exportTool } from "./controls/exportTool";
+import { HelpPanel } from "./controls/helpPanel";
+import { LayerPlayback } from "./controls/layerPlayback";
 import { layerPicker } from "./controls/layerSlider";
-import { lookTool } from "./controls/mapStyleControls";
+import { mapStyleTool } from "./controls/mapStyleControls";
 import { maskRow } from "./controls/maskSlider";
 import { MethodRow } from "./controls/methodChips";
 import { PromptPanel } from "./controls/promptPanel";
 import { historyTool } from "./controls/undoRedo";
-import { make } from "./dom/dom";
-import { toolbar } from "./dom/toolbar";
-import type { Tool } from "./dom/toolbar";
+import { make, toolbar } from "./dom/dom";
+import type { Tool } from "./dom/dom";
 import { Connection } from "./host/connection";
 import { keepFocus, makePanelsAccessible } from "./host/keyboardFocus";
-import { largeTool, narrow } from "./host/layout";
-import { alone, followPicture } from "./host/pictureNavigation";
+import { largeTool, observeWidth } from "./host/layout";
+import { fallbackControls, followThumbnails } from "./host/pictureNavigation";
 import { keyboard } from "./keyboard";
 import type { Model } from "./model";
-import { HerePopover } from "./picture/classProbe";
-import { Contour } from "./picture/contours";
+import { ClassProbePopover } from "./picture/classProbe";
+import { Contours } from "./picture/contours";
 import { truthLine } from "./picture/outlines";
-import { waiting } from "./picture/progress";
-import { reading } from "./picture/readout";
+import { readout } from "./picture/readout";
 import { Stage } from "./picture/stage";
 import { Zoom } from "./picture/zoom";
+import { markPending } from "./picture/progress";
 
 /**
  * Builds one view of the model inside `root`; everything it holds on to ends with the signal.
@@ -40,23 +39,23 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
   const context = new Context(connection.guarded(), signal, live);
   const stage = new Stage(context);
   const zoom = new Zoom(context, stage);
-  const here = new HerePopover(context, stage, zoom);
-  const help = new Help(context);
+  const probe = new ClassProbePopover(context, stage, zoom);
+  const help = new HelpPanel(context);
   const classes = classList(context);
   const methods = new MethodRow(context);
-  const compare = new Comparing(context, stage, zoom, root);
+  const compare = new Comparison(context, stage, zoom, root);
   const mask = maskRow(context, () => {
     stage.repaint();
     compare.repaint();
   });
-  const play = new Play(context);
+  const play = new LayerPlayback(context);
   const layer = layerPicker(context, play.element, () => stage.focus());
   play.stopOn(layer);
-  const contour = new Contour(context, stage);
+  const contour = new Contours(context, stage);
   const brush = new Brush(context, stage);
-  const keep = keepTool(context, stage);
+  const keep = exportTool(context, stage);
   const truth = truthLine(context);
-  const drawing = lookTool(context, contour, truth);
+  const drawing = mapStyleTool(context, contour, truth);
   const large = largeTool(context, root);
   const tools: readonly Tool[] = live
     ? [historyTool(context), brush, compare.tool, drawing, keep, large.tool]
@@ -67,17 +66,17 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
       "camwidget-stage",
       {},
       ...compare.around,
-      reading(context, stage, zoom),
+      readout(context, stage, zoom),
     ),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,
     ...compare.numbers,
-    ...(live ? [firstNowRow(context)] : []),
-    new Search(context).element,
-    curveHead(context),
+    ...(live ? [mostProbableRow(context)] : []),
+    new ClassSearch(context).element,
+    curveHeading(context),
     curveNames(context),
-    alone(context),
+    fallbackControls(context),
     mask,
     sentence(context),
     make("div", "camwidget-choices", {}, methods.element, layer),
@@ -91,24 +90,24 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
     root,
     frame: stage.frame,
     toggleHelp: () => help.toggle(),
-    marker: brush.marker(here),
+    marker: brush.marker(probe),
     brush,
     zoom,
     contour,
     play,
-    cycleCompare: () => compare.cycle(),
+    cycleComparison: () => compare.cycle(),
     close: () =>
       help.close() ||
       play.stop() ||
       methods.close() ||
-      here.close() ||
+      probe.close() ||
       brush.stop() ||
       stage.cancel.press() ||
       large.leave(),
   });
-  narrow(root, mask, signal);
-  waiting(context, root);
-  followPicture(context, root);
+  observeWidth(root, mask, signal);
+  markPending(context, root);
+  followThumbnails(context, root);
   keepFocus(root, stage.frame, signal);
   makePanelsAccessible(root, signal);
   connection.start();

@@ -4,9 +4,9 @@ import { HIDDEN, KEPT } from "../../core/userMask";
 import type { Shade } from "../../core/userMask";
 import type { Context } from "../context";
 import { button, labeledLine, make, placeAt, setAttribute, setText } from "../dom/dom";
+import type { Tool } from "../dom/dom";
 import { RadioGroup } from "../dom/radioGroup";
 import type { RadioChoice } from "../dom/radioGroup";
-import type { Tool } from "../dom/toolbar";
 import { OWN_KEYS } from "../host/compat";
 import type { Stage } from "../picture/stage";
 
@@ -20,7 +20,7 @@ const SHADES: readonly RadioChoice<Shade>[] = [
 interface Marker {
   readonly point: Point | null;
   move(right: number, down: number): void;
-  askAtMarker(): void;
+  probeAtMarker(): void;
 }
 
 /** The brush: while it is taken up the pointer paints on the picture. */
@@ -66,7 +66,7 @@ export class Brush implements Tool {
     this.wiper = button("camwidget-button", { title: "Take all paint away from this picture" }, "clear");
     this.wiper.addEventListener("click", () => stage.painted.clear(), { signal });
     this.drawer = this.build();
-    stage.plane.append(stage.signs.element, this.ring);
+    stage.plane.append(stage.paintOutlines.element, this.ring);
     stage.painted.listen(() => this.show());
     context.watch(["scene"], () => this.fitSize());
     this.listen(stage.canvas);
@@ -87,7 +87,7 @@ export class Brush implements Tool {
     if (!this.isOn) return false;
     this.lift();
     this.context.tool.set("");
-    this.shown();
+    this.showActive();
     return true;
   }
 
@@ -107,15 +107,15 @@ export class Brush implements Tool {
   }
 
   /** The marker in the picture, which the brush follows, and paints at, while it is taken up. */
-  marker(of: Marker): Pick<Marker, "move" | "askAtMarker"> {
+  marker(of: Marker): Pick<Marker, "move" | "probeAtMarker"> {
     return {
       move: (right, down) => {
         of.move(right, down);
-        if (this.isOn && of.point !== null) this.place(pixelCenter(of.point));
+        if (this.isOn && of.point !== null) this.moveRing(pixelCenter(of.point));
       },
-      askAtMarker: () => {
+      probeAtMarker: () => {
         if (!this.isOn) {
-          of.askAtMarker();
+          of.probeAtMarker();
           return;
         }
         if (of.point === null) of.move(0, 0);
@@ -129,16 +129,16 @@ export class Brush implements Tool {
     this.stroke(spot, spot);
     this.stage.painted.end();
     this.last = spot;
-    this.place(spot);
+    this.moveRing(spot);
   }
 
   private start(): void {
     this.context.tool.set("paint");
-    this.shown();
+    this.showActive();
     this.stage.focus();
   }
 
-  private shown(): void {
+  private showActive(): void {
     const on = this.isOn;
     setAttribute(this.opener, "aria-pressed", String(on));
     setAttribute(this.opener, "aria-expanded", String(on));
@@ -146,7 +146,7 @@ export class Brush implements Tool {
     this.ring.hidden = true;
     this.stage.frame.title = on ? "" : this.title;
     this.stage.frame.classList.toggle("camwidget-painting", on);
-    this.stage.signs.update();
+    this.stage.paintOutlines.update();
   }
 
   private choose(shade: Shade): void {
@@ -212,14 +212,14 @@ export class Brush implements Tool {
     this.stage.painted.begin();
     this.stroke(event.shiftKey && this.last !== null ? this.last : spot, spot);
     this.last = spot;
-    this.place(spot);
+    this.moveRing(spot);
   }
 
   private move(event: PointerEvent): void {
     if (!this.isOn) return;
     const spot = this.stage.over(event);
     if (spot === null) return;
-    this.place(spot);
+    this.moveRing(spot);
     if (event.pointerId !== this.pointer) return;
     // The browser gives one event a frame; a quick hand has been at several places since the last one.
     const between = event.getCoalescedEvents?.() ?? [];
@@ -244,7 +244,7 @@ export class Brush implements Tool {
     this.stage.painted.draw(from, to, Number(this.size.value), this.shade);
   }
 
-  private place({ x, y }: Position): void {
+  private moveRing({ x, y }: Position): void {
     const { width, height } = this.stage.canvas;
     this.ring.hidden = false;
     placeAt(this.ring, { x: x / width, y: y / height });

@@ -11,7 +11,7 @@ import { paint, scene } from "../traits";
  * What is painted on the picture shown. A stroke is seen at once; the kernel is told once a frame while it is drawn,
  * and what it says meanwhile is not heard: the hand has the last word.
  */
-export class Painted {
+export class PaintLayer {
   /** One number a pixel (see core/paint.ts), row by row. */
   pixels: Int8Array = new Int8Array(0);
   width = 0;
@@ -43,7 +43,7 @@ export class Painted {
   }
 
   /** What is painted, in words; "" where nothing is. */
-  get said(): string {
+  get summary(): string {
     const { hidden, kept } = covered(this.pixels);
     const parts = [hidden > 0 ? `${percent(hidden)} hidden` : "", kept > 0 ? `${percent(kept)} kept` : ""];
     return parts.filter((part) => part !== "").join(", ");

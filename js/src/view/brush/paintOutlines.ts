@@ -4,19 +4,19 @@ import type { Context } from "../context";
 import { line, overlay, svg } from "../dom/dom";
 import { frameTask } from "../listeners";
 import { portion, trait } from "../model";
-import type { Painted } from "./paintLayer";
+import type { PaintLayer } from "./paintLayer";
 
 /**
  * What is painted, outlined over the picture: on the screen only, never in the pixels that the model gets. It goes with
  * the map's overlay, so that these can be seen alone; but not while someone paints.
  */
-export class Signs {
+export class PaintOutlines {
   readonly element = overlay("camwidget-signs");
   private readonly context: Context;
-  private readonly painted: Painted;
+  private readonly painted: PaintLayer;
   private readonly hatch: string;
 
-  constructor(context: Context, painted: Painted) {
+  constructor(context: Context, painted: PaintLayer) {
     this.context = context;
     this.painted = painted;
     this.hatch = context.id("kept");

@@ -7,7 +7,7 @@ import { numberCell, showNumbers } from "../controls/classList";
 import { fit, make, setAttribute, setText } from "../dom/dom";
 import { trait } from "../model";
 import { methods, place, quantity, rows } from "../traits";
-import { compared, DIMENSIONS, isComparing, other, otherAnswer } from "./comparedTraits";
+import { compared, DIMENSIONS, isComparing, comparedMap, comparedNumbers } from "./comparedTraits";
 import type { Change, Label } from "./comparedTraits";
 
 /** A line over each of the two: what it is, and what its model says of its class. */
@@ -21,15 +21,15 @@ export function captions(context: Context): readonly [HTMLElement, HTMLElement] 
     () => {
       if (!isComparing(model)) return;
       const now = compared(model);
-      const mine = labelOf(context);
-      const theirs = other(model)?.label ?? null;
+      const ownLabel = labelOf(context);
+      const otherLabel = comparedMap(model)?.label ?? null;
       // The class stands at the end anyway, beside its number.
-      const told = DIMENSIONS.filter(
-        (key) => key === "method" || (key !== "target" && (key in now || (theirs !== null && theirs[key] !== mine[key]))),
+      const shownKeys = DIMENSIONS.filter(
+        (key) => key === "method" || (key !== "target" && (key in now || (otherLabel !== null && otherLabel[key] !== ownLabel[key]))),
       );
-      const answer = otherAnswer(model);
-      a.show(mine, told, changeOf(context), quantity(model.get("quantity")));
-      b.show(theirs, told, answer.target, answer.quantity);
+      const answer = comparedNumbers(model);
+      a.show(ownLabel, shownKeys, changeOf(context), quantity(model.get("quantity")));
+      b.show(otherLabel, shownKeys, answer.target, answer.quantity);
     },
   );
   return [a.element, b.element];
@@ -46,12 +46,12 @@ class Caption {
   }
 
   show(
-    label: Label | null, told: readonly (keyof Label)[], { whole, masked }: Change, measured: Quantity | null,
+    label: Label | null, shownKeys: readonly (keyof Label)[], { whole, masked }: Change, measured: Quantity | null,
   ): void {
-    const parts = label === null ? [] : [...told.map((key) => label[key]), label.target];
-    const said = parts.filter((part) => part !== "").join(" · ");
-    setText(this.what, said);
-    this.element.title = `${this.name}: ${said}`;
+    const parts = label === null ? [] : [...shownKeys.map((key) => label[key]), label.target];
+    const title = parts.filter((part) => part !== "").join(" · ");
+    setText(this.what, title);
+    this.element.title = `${this.name}: ${title}`;
     const shown = readings(masked === undefined ? [whole] : [whole, masked], measured).join(" → ");
     setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${shown}${unitSuffix(measured, " ")}`);
   }
@@ -77,7 +77,7 @@ function changeOf({ model }: Context): Change {
 }
 
 /** What B's model says of each listed class, beside A's numbers. */
-export function otherNumbers(context: Context): readonly [HTMLElement, HTMLElement] {
+export function comparedNumbersColumn(context: Context): readonly [HTMLElement, HTMLElement] {
   const { model } = context;
   const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
   const head = make("div", "camwidget-otherhead", { title: "What B's model says; – where it has no class of that name" }, badge);
@@ -90,7 +90,7 @@ export function otherNumbers(context: Context): readonly [HTMLElement, HTMLEleme
     }
     const all = rows(model.get("rows"));
     const target = trait(model, "target");
-    const { rows: answers, quantity: measured } = otherAnswer(model);
+    const { rows: answers, quantity: measured } = comparedNumbers(model);
     const cells = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
     all.forEach(({ index }, at) => {
       const cell = cells[at];

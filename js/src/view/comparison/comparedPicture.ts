@@ -3,54 +3,54 @@ import { Compositor } from "../../core/compositor";
 import { paintDifference } from "../../core/difference";
 import type { Position } from "../../core/geometry";
 import { bytes } from "../../core/parse";
-import type { Painted } from "../brush/paintLayer";
+import type { PaintLayer } from "../brush/paintLayer";
 import type { Context } from "../context";
 import { make, placeAt, relativePosition, setAttribute } from "../dom/dom";
 import type { PointerPosition } from "../dom/dom";
 import { frameTask } from "../listeners";
 import { trait } from "../model";
-import { Fillings } from "../picture/fill";
+import { BaselineFills } from "../picture/baselineFill";
 import { SMALL } from "../picture/stage";
-import { lookOf, mode, sceneId } from "../traits";
+import { mapStyle, mode, sceneId } from "../traits";
 import type { Explanation, Scene } from "../traits";
-import type { Other } from "./comparedTraits";
+import type { ComparedMap } from "./comparedTraits";
 
 /** A's picture and map, which a difference is of. */
-export interface Mine {
+export interface ShownMap {
   readonly scene: Scene;
   readonly map: Explanation;
 }
 
 /** B's picture with its map and the same mask as A's, or the difference of the two, on a canvas of its own. */
-export class OtherPicture {
+export class ComparedPicture {
   /** As large as the plane it lies in; the picture is as large as it can be in it. */
   readonly sheet: HTMLElement;
   readonly canvas: HTMLCanvasElement;
   private readonly inner: HTMLElement;
   private readonly cross = crosshair();
   private readonly compositor = new Compositor();
-  private readonly fillings: Fillings;
-  private readonly paper: CanvasRenderingContext2D | null;
+  private readonly fillings: BaselineFills;
+  private readonly drawing: CanvasRenderingContext2D | null;
   private image: ImageData | null = null;
-  private shown: Other | null = null;
-  private against: Mine | null = null;
+  private shown: ComparedMap | null = null;
+  private against: ShownMap | null = null;
 
   /** At most once a frame, however many changes ask for it. */
   readonly repaint: () => void;
 
   constructor(
     private readonly context: Context,
-    private readonly painted: Painted,
+    private readonly painted: PaintLayer,
   ) {
     const { model } = context;
     this.repaint = frameTask(context.signal, () => this.paint()).schedule;
-    this.fillings = new Fillings(context, "other_filled");
+    this.fillings = new BaselineFills(context, "other_filled");
     this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
-    this.paper = this.canvas.getContext("2d");
+    this.drawing = this.canvas.getContext("2d");
     this.inner = make("div", "camwidget-other-inner", {}, this.canvas, this.cross);
     this.sheet = make("div", "camwidget-other-sheet", {}, this.inner);
     context.watch(["overlay", "opacity", "cells", "colormap", "colormaps", "difference_colors"], () => {
-      this.compositor.setLook(lookOf(model));
+      this.compositor.setStyle(mapStyle(model));
       this.repaint();
     });
     context.watch(["fraction", "mode", "baseline", "other_filled"], () => this.repaint());
@@ -63,7 +63,7 @@ export class OtherPicture {
    * @param beside what A shows, if the difference to it is to be shown instead
    * @param aspect width by height of the plane that the picture lies in
    */
-  show(other: Other, beside: Mine | null, aspect: number): void {
+  show(other: ComparedMap, beside: ShownMap | null, aspect: number): void {
     const { width, height } = other.scene;
     if (other.scene.rgb !== this.shown?.scene.rgb) this.compositor.setPicture(other.scene);
     this.compositor.setHeat(other.map.empty ? null : other.map);
@@ -98,26 +98,26 @@ export class OtherPicture {
   }
 
   private paint(): void {
-    const { image, paper, shown, against } = this;
-    if (image === null || paper === null || shown === null) return;
+    const { image, drawing, shown, against } = this;
+    if (image === null || drawing === null || shown === null) return;
     const { model } = this.context;
     if (against === null) {
       const filling = this.fillings.of(shown.scene, trait(model, "baseline"));
       const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
       // What is painted on A's very pixels is painted on B's too.
       const own = shown.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
-      const drawn = this.compositor.paint({ ...byMap, ...filling, ...own });
-      image.data.set(drawn);
+      const pixels = this.compositor.paint({ ...byMap, ...filling, ...own });
+      image.data.set(pixels);
     } else {
-      const look = lookOf(model);
+      const style = mapStyle(model);
       paintDifference(
         new Uint32Array(image.data.buffer),
         { rgb: against.scene.rgb, a: against.map.saliency, b: shown.map.saliency },
         bytes(model.get("difference_colors")) ?? GREY,
-        look.overlay ? look.opacity : 0,
+        style.overlay ? style.opacity : 0,
       );
     }
-    paper.putImageData(image, 0, 0);
+    drawing.putImageData(image, 0, 0);
   }
 
   /** As large as it can be in a plane of another shape, and in its middle. */

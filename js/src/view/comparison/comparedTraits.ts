@@ -12,26 +12,26 @@ export type Dimension = (typeof DIMENSIONS)[number];
 export const ARRANGEMENTS = ["side", "split", "difference"] as const;
 export type Arrangement = (typeof ARRANGEMENTS)[number];
 
-/** In what B differs; empty: nothing is compared. */
+/** In what B comparisonDrawer; empty: nothing is compared. */
 export type Compare = Readonly<Partial<Record<Dimension, unknown>>>;
 
 /** A map's names, by that in which two may differ. */
 export type Label = Readonly<Record<Dimension, string>>;
 
-export interface Other {
+export interface ComparedMap {
   /** B's own picture, or A's where it is the same. */
   readonly scene: Scene;
   readonly map: Explanation;
   readonly label: Label;
   /** In what it could not follow A. */
-  readonly said: string;
+  readonly note: string;
   /** Why there is no difference of the two maps; "" where there is one. */
   readonly apart: string;
 }
 
-export interface OtherState {
+export interface ComparedState {
   readonly busy: boolean;
-  readonly said: string;
+  readonly note: string;
   readonly error: string;
 }
 
@@ -41,7 +41,7 @@ export interface Change {
   readonly masked: number | undefined;
 }
 
-export interface OtherAnswer {
+export interface ComparedNumbers {
   /** What the numbers are where they are no probabilities. */
   readonly quantity: Quantity | null;
   readonly target: Change;
@@ -64,7 +64,7 @@ export function arrangement(model: Model): Arrangement {
 }
 
 /** Null unless there is a map that covers its picture. */
-export function other(model: Model): Other | null {
+export function comparedMap(model: Model): ComparedMap | null {
   const from = fields(model.get("other"));
   const own = model.get("other_scene");
   const id = text(from["scene"]);
@@ -73,15 +73,15 @@ export function other(model: Model): Other | null {
   if (of === null || map === null) return null;
   const names = fields(from["label"]);
   const label = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])])) as Label;
-  return { scene: of, map, label, said: text(from["said"]), apart: text(from["apart"]) };
+  return { scene: of, map, label, note: text(from["said"]), apart: text(from["apart"]) };
 }
 
-export function otherState(model: Model): OtherState {
+export function comparedState(model: Model): ComparedState {
   const from = fields(model.get("other_state"));
-  return { busy: flag(from["busy"], false), said: text(from["said"]), error: text(from["error"]) };
+  return { busy: flag(from["busy"], false), note: text(from["said"]), error: text(from["error"]) };
 }
 
-export function otherAnswer(model: Model): OtherAnswer {
+export function comparedNumbers(model: Model): ComparedNumbers {
   const from = fields(model.get("other_answer"));
   const rows = new Map<number, Change>();
   for (const row of list(from["rows"])) {

@@ -3,40 +3,40 @@ import { pixelAt, relativeCenter } from "../../core/geometry";
 import { bytes, clamp } from "../../core/parse";
 import type { Context } from "../context";
 import { button, make, setAttribute, setText } from "../dom/dom";
-import type { Tool } from "../dom/toolbar";
+import type { Tool } from "../dom/dom";
 import { trait } from "../model";
 import type { Stage } from "../picture/stage";
 import type { Zoom } from "../picture/zoom";
 import { explanation, scene, sceneId } from "../traits";
-import { captions, otherNumbers } from "./captions";
-import { crosshair, markAt, OtherPicture, valueAt } from "./comparedPicture";
-import type { Mine } from "./comparedPicture";
-import { arrangement, compared, isComparing, other, otherState } from "./comparedTraits";
-import type { Compare, Other } from "./comparedTraits";
-import { differs, firstCompare } from "./differenceDrawer";
+import { captions, comparedNumbersColumn } from "./captions";
+import { crosshair, markAt, ComparedPicture, valueAt } from "./comparedPicture";
+import type { ShownMap } from "./comparedPicture";
+import { arrangement, compared, isComparing, comparedMap, comparedState } from "./comparedTraits";
+import type { Compare, ComparedMap } from "./comparedTraits";
+import { comparisonDrawer, firstCompare } from "./differenceDrawer";
 import { Divider } from "./divider";
 
-/** A, which the view shows, and B, which differs from it in a thing or two: side by side, split, or their difference. */
-export class Comparing {
+/** A, which the view shows, and B, which comparisonDrawer from it in a thing or two: side by side, split, or their difference. */
+export class Comparison {
   readonly tool: Tool;
   /** The two frames with what is over and below them. */
   readonly around: readonly HTMLElement[];
   /** B's numbers and their heading, beside A's. */
   readonly numbers: readonly HTMLElement[];
   private readonly opener: HTMLButtonElement;
-  private readonly picture: OtherPicture;
+  private readonly picture: ComparedPicture;
   private readonly divider: Divider;
   /** B's frame, side by side with A's, and its plane, of which the same part is seen as of A's. */
   private readonly frame: HTMLElement;
   private readonly plane = make("div", "camwidget-other-plane");
-  private readonly message = make("div", "camwidget-other-message");
+  private readonly frameMessage = make("div", "camwidget-other-message");
   private readonly cross = crosshair();
-  private readonly said = make("span", "camwidget-compare-said", { "aria-live": "polite" });
+  private readonly message = make("span", "camwidget-compare-said", { "aria-live": "polite" });
   private readonly legend: HTMLElement;
   private readonly readout = make("output", "camwidget-compare-readout", { "aria-hidden": "true" });
   private readonly line: HTMLElement;
-  private mine: Mine | null = null;
-  private other: Other | null = null;
+  private mine: ShownMap | null = null;
+  private other: ComparedMap | null = null;
   private last: Compare | undefined;
   /** Whether the pointer is on B's own frame: the mark is then in A's. */
   private isOnOther = false;
@@ -48,7 +48,7 @@ export class Comparing {
     private readonly root: HTMLElement,
   ) {
     const { model, scrub, signal } = context;
-    this.picture = new OtherPicture(context, stage.painted);
+    this.picture = new ComparedPicture(context, stage.painted);
     this.opener = button(
       "camwidget-button camwidget-compare-open",
       {
@@ -59,14 +59,14 @@ export class Comparing {
       "compare",
     );
     this.opener.addEventListener("click", () => (isComparing(model) ? this.end() : this.begin()), { signal });
-    this.tool = { buttons: [this.opener], drawer: differs(context, () => this.end()) };
+    this.tool = { buttons: [this.opener], drawer: comparisonDrawer(context, () => this.end()) };
     const clip = make("div", "camwidget-other-clip", {}, this.plane);
     this.frame = make(
       "div",
       "camwidget-other-frame",
       { role: "group", "aria-label": "Picture B", hidden: true },
       clip,
-      this.message,
+      this.frameMessage,
     );
     zoom.add({ clip, plane: this.plane, canvas: this.picture.canvas });
     zoom.listen(() => this.clip());
@@ -83,16 +83,16 @@ export class Comparing {
     context.watch(["difference_colors"], () => {
       bar.style.backgroundImage = gradient(bytes(model.get("difference_colors")) ?? GREY);
     });
-    this.line = make("div", "camwidget-compare-line", { hidden: true }, this.said, this.legend, this.readout);
+    this.line = make("div", "camwidget-compare-line", { hidden: true }, this.message, this.legend, this.readout);
     stage.plane.append(this.cross);
     stage.frame.append(this.divider.element);
     this.around = [...captions(context), stage.frame, this.frame, this.line];
-    this.numbers = otherNumbers(context);
+    this.numbers = comparedNumbersColumn(context);
     this.followPointer();
     context.watch(["compare", "arrangement", "scene", "explanation", "other", "other_scene", "other_state", "busy"], () =>
       this.update(),
     );
-    stage.painted.listen(() => isComparing(model) && this.tell());
+    stage.painted.listen(() => isComparing(model) && this.updateMessages());
     scrub.listen(() => this.place());
   }
 
@@ -132,7 +132,7 @@ export class Comparing {
     for (const part of [...this.around.slice(0, 2), this.line]) part.hidden = !on;
     this.read();
     this.place();
-    this.tell();
+    this.updateMessages();
     this.point();
   }
 
@@ -146,14 +146,14 @@ export class Comparing {
     const of = scene(model.get("scene"));
     const map = explanation(model.get("explanation"), of);
     this.mine = of === null || map === null ? null : { scene: of, map };
-    const found = other(model);
+    const found = comparedMap(model);
     if (found !== null || !this.isBusy) this.other = found;
     setAttribute(this.picture.sheet, "aria-busy", String(this.isBusy));
   }
 
   private get isBusy(): boolean {
     const { model } = this.context;
-    return isComparing(model) && (trait(model, "busy") || otherState(model).busy);
+    return isComparing(model) && (trait(model, "busy") || comparedState(model).busy);
   }
 
   private place(): void {
@@ -187,18 +187,18 @@ export class Comparing {
     return mine === null || found === null || found.apart !== "" || found.map.saliency.length !== mine.map.saliency.length;
   }
 
-  private tell(): void {
+  private updateMessages(): void {
     const { model } = this.context;
-    const { error, said } = otherState(model);
+    const { error, note } = comparedState(model);
     const shown = arrangement(model);
     const waits = this.isBusy && this.other === null ? "Waiting for B…" : "";
-    const now = error || said || waits || (shown === "difference" && this.other?.apart) || this.other?.said || this.unpainted;
+    const now = error || note || waits || (shown === "difference" && this.other?.apart) || this.other?.note || this.unpainted;
     const beside = shown === "side" && this.other === null;
-    setText(this.message, error === "" ? waits : `B: ${error}`);
-    this.message.hidden = this.other !== null;
+    setText(this.frameMessage, error === "" ? waits : `B: ${error}`);
+    this.frameMessage.hidden = this.other !== null;
     // Once is enough.
-    setText(this.said, beside ? said : error === "" ? now : `B: ${error}`);
-    this.said.hidden = this.said.textContent === "";
+    setText(this.message, beside ? note : error === "" ? now : `B: ${error}`);
+    this.message.hidden = this.message.textContent === "";
     this.legend.hidden = shown !== "difference" || this.isApart || now !== "";
   }
 

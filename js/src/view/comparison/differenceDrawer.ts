@@ -22,8 +22,8 @@ const SHOWN: Readonly<Record<Arrangement, { readonly label: string; readonly tit
 /** An option that stands for "whatever it predicts". */
 const OWN = "";
 
-/** What the drawer of the comparison holds: in what B differs, and how the two are shown. */
-export function differs(context: Context, off: () => void): HTMLElement {
+/** What the drawer of the comparison holds: in what B comparisonDrawer, and how the two are shown. */
+export function comparisonDrawer(context: Context, off: () => void): HTMLElement {
   const drawer = make(
     "div",
     "camwidget-compare",
@@ -37,7 +37,7 @@ export function differs(context: Context, off: () => void): HTMLElement {
 
 function differLine(context: Context): HTMLElement {
   const { model, signal } = context;
-  const dimension = select("B differs in", "In what B differs from A; in all else it follows");
+  const dimension = select("B comparisonDrawer in", "In what B comparisonDrawer from A; in all else it follows");
   const value = select("B is", "What B is");
   const more = make("span", "camwidget-compare-more");
   dimension.addEventListener(
@@ -101,7 +101,7 @@ export function firstCompare(context: Context): Compare | undefined {
   return proposed(context, "model") ?? proposed(context, "method") ?? proposed(context, "layer") ?? proposed(context, "picture");
 }
 
-/** B that differs from A in this, by what is likely to be wanted. */
+/** B that comparisonDrawer from A in this, by what is likely to be wanted. */
 function proposed(context: Context, key: Dimension): Compare | undefined {
   const value = nearest(context, key);
   return value === undefined ? undefined : { [key]: value };
@@ -130,7 +130,7 @@ function neighbour<L extends { readonly name: string }>(all: readonly L[], name:
   return now < 0 ? all.at(-1) : (all[now - 1] ?? all[now + 1]);
 }
 
-/** What can differ here at all; what differs already is among them. */
+/** What can differ here at all; what comparisonDrawer already is among them. */
 function possible(context: Context, present: Dimension): Choice[] {
   return DIMENSIONS.filter((key) => key === present || nearest(context, key) !== undefined).map((key) => ({
     value: key,

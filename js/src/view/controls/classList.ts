@@ -6,7 +6,7 @@ import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { button, fit, make, setAttribute, setText } from "../dom/dom";
 import { trait } from "../model";
-import { firstNow, quantity, rows } from "../traits";
+import { mostProbable, quantity, rows } from "../traits";
 
 /** Below this a change would read as "0.97 → 0.97". */
 const VISIBLE = 0.005;
@@ -89,7 +89,7 @@ export function showNumbers(
 }
 
 /** The class that is most probable now that the picture is masked, whether it is among those listed or not. */
-export function firstNowRow(context: Context): HTMLElement {
+export function mostProbableRow(context: Context): HTMLElement {
   const { model, signal } = context;
   const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
   const bar = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
@@ -106,7 +106,7 @@ export function firstNowRow(context: Context): HTMLElement {
   let index = -1;
   name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
   context.watch(["first_now", "quantity", "rows"], () => {
-    const now = firstNow(model.get("first_now"));
+    const now = mostProbable(model.get("first_now"));
     index = now?.index ?? -1;
     // Its place is kept while the picture is whole; where no class can be first, it has none.
     row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;

@@ -8,11 +8,11 @@ import { OWN_KEYS } from "../host/compat";
 const MOST = 12;
 
 /** Reaches every class, not only those in the list: a combobox with a list of matches. */
-export class Search {
+export class ClassSearch {
   readonly element: HTMLElement;
   private readonly input: HTMLInputElement;
   private readonly list: HTMLElement;
-  private names = new Names([]);
+  private names = new ClassNames([]);
   private found: readonly number[] = [];
   private active = 0;
 
@@ -46,7 +46,7 @@ export class Search {
     // Not click: the field must keep the focus, or the list would close before it is chosen from.
     this.list.addEventListener("pointerdown", (event) => this.point(event), { signal });
     context.watch(["class_names"], () => {
-      this.names = new Names(texts(model.get("class_names")));
+      this.names = new ClassNames(texts(model.get("class_names")));
       this.input.disabled = this.names.names.length === 0;
       if (!this.list.hidden) this.search();
     });
@@ -117,7 +117,7 @@ export class Search {
 }
 
 /** Class names ready for searching: lowered once, not at every keystroke. */
-export class Names {
+export class ClassNames {
   private readonly lowered: readonly string[];
 
   constructor(readonly names: readonly string[]) {

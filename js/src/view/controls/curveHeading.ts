@@ -11,7 +11,7 @@ const CURVE: Readonly<Record<Mode, string>> = {
 };
 
 /** The heading over the curve, which another widget draws. */
-export function curveHead(context: Context): HTMLElement {
+export function curveHeading(context: Context): HTMLElement {
   const head = make("div", "camwidget-curvehead camwidget-heading");
   context.watch(["mode", "quantity"], () => {
     const now = mode(context.model.get("mode"));

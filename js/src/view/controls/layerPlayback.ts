@@ -12,15 +12,15 @@ const READY = "Play through the layers, shallow to deep, until stopped (y)";
 const NOT_READY = "There are no maps of several layers to play: slow methods have none, others get theirs after the map";
 
 /**
- * Plays through the layers whose maps are here already, without asking for any. Where it is stopped, the layer in front
+ * Plays through the layers whose maps are here already, without asking for any. Where it is stopped, the layer in shownLayer
  * is asked for.
  */
-export class Play {
+export class LayerPlayback {
   readonly element: HTMLButtonElement;
   private readonly sign = svg("path");
   private timer = 0;
-  /** The layer it has put in front. */
-  private front = "";
+  /** The layer it has put in shownLayer. */
+  private shownLayer = "";
   private stopsAtEnd = false;
 
   constructor(private readonly context: Context) {
@@ -29,8 +29,8 @@ export class Play {
     this.element = button("camwidget-button camwidget-step camwidget-play", {}, drawing);
     this.element.addEventListener("click", () => this.toggle(), { signal });
     scrub.listen(() => {
-      // Someone else has put another layer in front, and asks for it.
-      if (this.isPlaying && scrub.pointed !== this.front) this.end();
+      // Someone else has put another layer in shownLayer, and asks for it.
+      if (this.isPlaying && scrub.current !== this.shownLayer) this.end();
       this.update();
     });
     context.watch(["layers"], () => this.update());
@@ -54,7 +54,7 @@ export class Play {
   stop(): boolean {
     if (!this.isPlaying) return false;
     this.end();
-    this.context.scrub.rest();
+    this.context.scrub.commit();
     return true;
   }
 
@@ -75,27 +75,27 @@ export class Play {
   }
 
   private get canPlay(): boolean {
-    return this.context.scrub.ready.length > 1;
+    return this.context.scrub.available.length > 1;
   }
 
   private next(): void {
     const { scrub } = this.context;
-    const { ready } = scrub;
-    if (ready.length < 2) {
+    const { available } = scrub;
+    if (available.length < 2) {
       // Another class, method or picture is being explained: its map comes at the layer that is asked for.
       this.end();
-      scrub.release();
+      scrub.cancel();
       return;
     }
-    const now = ready.indexOf(scrub.pointed);
-    if (this.stopsAtEnd && now === ready.length - 1) this.stop();
-    else this.show((now + 1) % ready.length);
+    const now = available.indexOf(scrub.current);
+    if (this.stopsAtEnd && now === available.length - 1) this.stop();
+    else this.show((now + 1) % available.length);
   }
 
   private show(at: number): void {
     const { scrub } = this.context;
-    this.front = scrub.ready[at] ?? "";
-    scrub.point(this.front);
+    this.shownLayer = scrub.available[at] ?? "";
+    scrub.moveTo(this.shownLayer);
   }
 
   private end(): void {

@@ -3,17 +3,17 @@ import { fields, text } from "../../core/parse";
 import { toggleBoxes, toggleOverlay } from "../actions";
 import type { Context } from "../context";
 import { button, labeledLine, make, setAttribute, setChoices } from "../dom/dom";
-import { Range } from "../dom/slider";
-import type { Tool } from "../dom/toolbar";
+import type { Tool } from "../dom/dom";
+import { Slider } from "../dom/slider";
 import { OWN_KEYS } from "../host/compat";
 import { portion, trait } from "../model";
-import type { Contour } from "../picture/contours";
+import type { Contours } from "../picture/contours";
 import { byteMap, mode } from "../traits";
 
 const SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
 
 /** Controls for how the map is drawn, which changes nothing that the model gets: a button and the drawer that it opens. */
-export function lookTool(context: Context, contour: Contour, truth: HTMLElement): Tool {
+export function mapStyleTool(context: Context, contour: Contours, truth: HTMLElement): Tool {
   const { signal } = context;
   const id = context.id("look");
   const opener = button(
@@ -55,7 +55,7 @@ function colorBar(context: Context): HTMLElement {
   return bar;
 }
 
-function colormap(context: Context, contour: Contour): HTMLElement {
+function colormap(context: Context, contour: Contours): HTMLElement {
   const { model, signal } = context;
   const select = make("select", "camwidget-select", {
     "aria-label": "Colour map",
@@ -88,16 +88,16 @@ function scaleNote(context: Context): HTMLElement {
   const note = make("span", "camwidget-legend-note", {}, "not linear");
   context.watch(["explanation", "other"], () => {
     const notes = (["explanation", "other"] as const).map((name) => text(fields(context.model.get(name))["scale_note"]));
-    const said = [...new Set(notes)].filter((one) => one !== "").join("; ");
-    note.hidden = said === "";
-    setAttribute(note, "title", said === "" ? "" : `Drawn brighter than in proportion: ${said}. Masks, boxes and numbers use the map itself.`);
+    const summary = [...new Set(notes)].filter((text) => text !== "").join("; ");
+    note.hidden = summary === "";
+    setAttribute(note, "title", summary === "" ? "" : `Drawn brighter than in proportion: ${summary}. Masks, boxes and numbers use the map itself.`);
   });
   return note;
 }
 
-function opacity(context: Context, contour: Contour): HTMLElement {
+function opacity(context: Context, contour: Contours): HTMLElement {
   const { model, signal } = context;
-  const range = new Range({
+  const range = new Slider({
     className: "camwidget-opacity",
     label: "Opacity of the map",
     title: "How strongly the map covers the picture; 0 shows exactly what the model gets",

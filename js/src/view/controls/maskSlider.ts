@@ -5,7 +5,7 @@ import type { Context } from "../context";
 import { make, setChoices, setText } from "../dom/dom";
 import { RadioGroup } from "../dom/radioGroup";
 import type { RadioChoice } from "../dom/radioGroup";
-import { Range } from "../dom/slider";
+import { Slider } from "../dom/slider";
 import { OWN_KEYS } from "../host/compat";
 import { portion, trait } from "../model";
 import { mode } from "../traits";
@@ -22,7 +22,7 @@ const MODES: readonly RadioChoice<Mode>[] = [
  */
 export function maskRow(context: Context, repaint: () => void): HTMLElement {
   const { model, signal } = context;
-  const range = new Range({
+  const range = new Slider({
     className: "camwidget-fraction",
     label: "Fraction of the picture masked",
     title: "How much of the picture is masked, strongest evidence first (← →)",

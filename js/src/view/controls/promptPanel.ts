@@ -22,7 +22,7 @@ export class PromptPanel {
   private readonly own: HTMLButtonElement;
   private readonly error = make("div", "camwidget-prompt-error", { role: "alert" });
   /** What the kernel said last, and what was sent: as long as the field holds something else, a person is writing. */
-  private said = "";
+  private received = "";
   private sent = "";
 
   constructor(private readonly context: Context) {
@@ -83,12 +83,12 @@ export class PromptPanel {
     this.own.hidden = !shown.proposes;
     this.own.disabled = shown.own;
     const { value } = this.input;
-    const writing = document.activeElement === this.input && value !== this.said && value !== this.sent;
+    const writing = document.activeElement === this.input && value !== this.received && value !== this.sent;
     if (!writing) {
       this.input.value = shown.text;
-      this.forgive();
+      this.clearError();
     }
-    this.said = shown.text;
+    this.received = shown.text;
   }
 
   /** A row to read, with buttons in it; nothing where no word can be chosen. */
@@ -141,15 +141,15 @@ export class PromptPanel {
 
   private key(event: KeyboardEvent): void {
     if (event.key === "Enter") this.apply();
-    else if (event.key === "Escape" && this.input.value !== this.said) {
-      this.input.value = this.said;
-      this.forgive();
+    else if (event.key === "Escape" && this.input.value !== this.received) {
+      this.input.value = this.received;
+      this.clearError();
     } else return;
     event.preventDefault();
   }
 
   /** The field no longer holds what could not be read. */
-  private forgive(): void {
+  private clearError(): void {
     if (trait(this.context.model, "text_error") !== "") this.context.write({ text_error: "" });
   }
 }

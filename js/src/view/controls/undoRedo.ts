@@ -1,7 +1,7 @@
 import { flag } from "../../core/parse";
 import type { Context } from "../context";
 import { button, setAttribute } from "../dom/dom";
-import type { Tool } from "../dom/toolbar";
+import type { Tool } from "../dom/dom";
 
 export type Step = "undo" | "redo";
 

@@ -1,10 +1,11 @@
+import type { Position } from "../../core/geometry";
+import { OWN_KEYS } from "../host/compat";
+
 /**
  * DOM building without HTML strings: names, file names and errors are other people's text, and
  * only ever become text nodes or attribute values.
  */
 
-import type { Position } from "../../core/geometry";
-import { OWN_KEYS } from "../host/compat";
 
 type Attributes = Readonly<Record<string, string | number | boolean>>;
 
@@ -32,7 +33,7 @@ export function button(
   return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
 }
 
-/** Writes only what differs: an unchanged live region must not be read out again. */
+/** Writes only what comparisonDrawer: an unchanged live region must not be read out again. */
 export function setText(element: Element, value: string): void {
   if (element.textContent !== value) element.textContent = value;
 }
@@ -113,4 +114,22 @@ export function overlay(className: string, viewBox = ""): SVGSVGElement {
 /** Each line on a darker one: there is no picture on which the two of them cannot be seen. */
 export function line(d: string, over = "over", under = "under"): readonly SVGPathElement[] {
   return [svg("path", { class: under, d }), svg("path", { class: over, d })];
+}
+
+/** Something to be done with the picture: its buttons, and what opens below them. */
+export interface Tool {
+  readonly buttons: readonly HTMLElement[];
+  readonly drawer?: HTMLElement;
+}
+
+/** The last line: the tools, what is said beside them, and below them the drawers that they open. */
+export function toolbar(tools: readonly Tool[], status: HTMLElement): HTMLElement {
+  const line = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
+  const drawers = make("div", "camwidget-drawers");
+  for (const { buttons, drawer } of tools) {
+    line.append(...buttons);
+    if (drawer !== undefined) drawers.append(drawer);
+  }
+  line.hidden = line.children.length === 0;
+  return make("div", "camwidget-toolbox", {}, line, status, drawers);
 }

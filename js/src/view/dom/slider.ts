@@ -18,7 +18,7 @@ interface Options {
  * A slider over 0..100 %. While it is being dragged the hand wins: values that come in from
  * elsewhere are ignored until it lets go.
  */
-export class Range {
+export class Slider {
   readonly element: HTMLInputElement;
   dragging = false;
   private moved = false;

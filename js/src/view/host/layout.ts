@@ -1,7 +1,7 @@
 /** Layouts of the widget: one column where it is narrow, and the mode that fills the window. */
 import type { Context } from "../context";
 import { button, setAttribute } from "../dom/dom";
-import type { Tool } from "../dom/toolbar";
+import type { Tool } from "../dom/dom";
 import { explorerBox } from "./keyboardFocus";
 
 const NARROW = 640;
@@ -15,7 +15,7 @@ const TINY = 440;
  *
  * @param probe a block as wide as the whole grid
  */
-export function narrow(root: HTMLElement, probe: HTMLElement, signal: AbortSignal): void {
+export function observeWidth(root: HTMLElement, probe: HTMLElement, signal: AbortSignal): void {
   const observer = new ResizeObserver(() => {
     const width = probe.clientWidth;
     if (width === 0) return;

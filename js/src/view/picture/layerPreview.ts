@@ -15,11 +15,11 @@ export interface Preview {
  * The layer under the hand. Moving along the layers is answered here, from the maps the kernel has sent
  * beforehand; only where the hand comes to rest is written, and what was shown stays until the map is there.
  */
-export class Scrub {
+export class LayerScrubber {
   /** Where the hand is, not written yet. */
-  private held: string | null = null;
+  private draggedTo: string | null = null;
   /** Written, and its map has not come. */
-  private asked: string | null = null;
+  private requested: string | null = null;
   /** Whether the kernel has started on it. */
   private started = false;
   private known: Stages | null = null;
@@ -49,56 +49,56 @@ export class Scrub {
   }
 
   /** The layer the controls name. */
-  get pointed(): string {
-    return this.held ?? trait(this.context.model, "layer");
+  get current(): string {
+    return this.draggedTo ?? trait(this.context.model, "layer");
   }
 
   /** Null: the kernel's map is the one to show. */
   get preview(): Preview | null {
     const { found } = this;
-    const name = this.held ?? this.asked;
+    const name = this.draggedTo ?? this.requested;
     return found !== null && found.layer === name && this.isPresent(found.of) ? found : null;
   }
 
   /** The layers that can be shown without asking, shallow to deep. */
-  get ready(): readonly string[] {
+  get available(): readonly string[] {
     const { known } = this;
-    if (known === null || this.idle || !this.isPresent(known)) return [];
+    if (known === null || this.isDisabled || !this.isPresent(known)) return [];
     const all = layers(this.context.model.get("layers"));
     return all.map(({ name }) => name).filter((name) => known.layers.has(name));
   }
 
   /** Whether the map is the picture's own, so that there is no layer to choose. */
-  get idle(): boolean {
+  get isDisabled(): boolean {
     return place(this.context.model.get("explanation")).atInput;
   }
 
   /** The hand is at this layer. Nothing is sent. */
-  point(name: string): void {
-    this.held = name;
+  moveTo(name: string): void {
+    this.draggedTo = name;
     this.find();
     this.listeners.notify();
   }
 
-  /** The hand is gone, and nothing is asked for. */
-  release(): void {
-    this.held = null;
+  /** The hand is gone, and nothing is requested for. */
+  cancel(): void {
+    this.draggedTo = null;
     this.listeners.notify();
   }
 
-  /** The hand rests: its layer is asked for, once. */
-  rest(): void {
-    const name = this.held;
+  /** The hand rests: its layer is requested for, once. */
+  commit(): void {
+    const name = this.draggedTo;
     if (name === null) return;
-    this.held = null;
+    this.draggedTo = null;
     if (name === trait(this.context.model, "layer")) this.listeners.notify();
-    else this.ask(name);
+    else this.request(name);
   }
 
-  ask(name: string): void {
-    this.held = null;
+  request(name: string): void {
+    this.draggedTo = null;
     // The kernel does not send again what is there already.
-    this.asked = name === this.mapLayer ? null : name;
+    this.requested = name === this.mapLayer ? null : name;
     this.started = false;
     this.find();
     this.context.write({ layer: name });
@@ -107,9 +107,9 @@ export class Scrub {
 
   step(by: number): void {
     const all = layers(this.context.model.get("layers"));
-    const now = all.findIndex(({ name }) => name === this.pointed);
+    const now = all.findIndex(({ name }) => name === this.current);
     const next = all[now + by];
-    if (now >= 0 && next !== undefined && !this.idle) this.ask(next.name);
+    if (now >= 0 && next !== undefined && !this.isDisabled) this.request(next.name);
   }
 
   private get subject(): Subject {
@@ -127,7 +127,7 @@ export class Scrub {
   }
 
   private find(): void {
-    const name = this.held ?? this.asked;
+    const name = this.draggedTo ?? this.requested;
     const { known } = this;
     if (name === null || known === null || !this.isPresent(known)) return;
     const grid = known.layers.get(name);
@@ -135,7 +135,7 @@ export class Scrub {
     if (grid !== undefined) this.found = { layer: name, grid, of: { scene, target, method } };
   }
 
-  /** Whether what was asked for has come, was refused, or was given up. */
+  /** Whether what was requested for has come, was refused, or was given up. */
   private follow(): void {
     const { model } = this.context;
     const raw = model.get("explanation");
@@ -147,9 +147,9 @@ export class Scrub {
       this.explanation = raw;
       this.mapLayer = from.layer === "" || from.atInput ? layer : from.layer;
     }
-    if (this.asked !== null) {
+    if (this.requested !== null) {
       const gaveUp = this.started && !busy;
-      if (layer !== this.asked || (arrived && this.mapLayer === this.asked) || gaveUp) this.asked = null;
+      if (layer !== this.requested || (arrived && this.mapLayer === this.requested) || gaveUp) this.requested = null;
       // Busy before was busy with something else.
       else if (busy && !this.busy) this.started = true;
     }

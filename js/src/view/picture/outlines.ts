@@ -30,19 +30,19 @@ export function outlines(context: Context): SVGElement {
 }
 
 /** What is to be said of the ground truth now; "" where nothing is. */
-export function truthSaid({ model }: Context): string {
-  return [outlinesSaid(model), boxSaid(model)].filter((one) => one !== "").join(" ");
+export function truthSummary({ model }: Context): string {
+  return [outlinesSummary(model), boxSummary(model)].filter((one) => one !== "").join(" ");
 }
 
 /** How much of the map lies inside the outlines, while they are drawn. */
-function outlinesSaid(model: Model): string {
+function outlinesSummary(model: Model): string {
   if (!trait(model, "outlines")) return "";
-  return truth(model.get("truth"))?.said ?? "Not known for this picture.";
+  return truth(model.get("truth"))?.summary ?? "Not known for this picture.";
 }
 
 /** How the map's box agrees with the true ones, while it is drawn. */
-function boxSaid(model: Model): string {
-  return trait(model, "boxes") ? (box(model.get("box"))?.said ?? "") : "";
+function boxSummary(model: Model): string {
+  return trait(model, "boxes") ? (box(model.get("box"))?.summary ?? "") : "";
 }
 
 /** Off and on, how much of the map lies inside, and how its box agrees. Its room is there for all pictures if any has its truth. */
@@ -54,26 +54,26 @@ export function truthLine(context: Context): HTMLElement {
     "outlines",
   );
   toggle.addEventListener("click", () => toggleOutlines(context), { signal });
-  const said = make("span", "");
-  const agreed = make("span", "");
+  const note = make("span", "");
+  const agreement = make("span", "");
   const element = make(
     "div",
     "camwidget-line camwidget-truth",
     {},
     make("span", "camwidget-label", {}, "Truth"),
     toggle,
-    make("span", "camwidget-truth-said", { "aria-live": "polite" }, said, agreed),
+    make("span", "camwidget-truth-said", { "aria-live": "polite" }, note, agreement),
   );
   context.watch(["truth", "truthful", "outlines"], () => {
     const on = trait(model, "outlines");
     element.hidden = !trait(model, "truthful");
     setAttribute(toggle, "aria-pressed", String(on));
-    setText(said, outlinesSaid(model));
+    setText(note, outlinesSummary(model));
   });
   context.watch(["outlines", "boxes"], () => {
     element.classList.toggle("camwidget-truth-told", trait(model, "outlines") || trait(model, "boxes"));
   });
-  context.watch(["box", "boxes"], () => setText(agreed, boxSaid(model)));
+  context.watch(["box", "boxes"], () => setText(agreement, boxSummary(model)));
   return element;
 }
 

@@ -19,14 +19,14 @@ export function progressLine(context: Context): HTMLElement {
 }
 
 /** What is shown over the picture is unfinished, or from another place than the controls' map. */
-export function tag(context: Context): HTMLElement {
+export function previewTag(context: Context): HTMLElement {
   const { model, scrub } = context;
   const line = make("div", "camwidget-tag");
   const update = (): void => {
     const { preview } = scrub;
-    const said = preview === null ? unfinished() : `${preview.layer} · preview`;
-    setText(line, said);
-    line.hidden = said === "";
+    const label = preview === null ? unfinished() : `${preview.layer} · preview`;
+    setText(line, label);
+    line.hidden = label === "";
   };
   const unfinished = (): string => {
     if (!trait(model, "partial")) return "";
@@ -74,7 +74,7 @@ export class Cancel {
  * Marks the view while what it says is about to change: numbers, charts and sentence belong to the map
  * or the mask before, and must look like it. The stylesheet finds the charts beside the view by this mark.
  */
-export function waiting(context: Context, root: HTMLElement): void {
+export function markPending(context: Context, root: HTMLElement): void {
   const { model, scrub } = context;
   const update = (): void => {
     const busy = trait(model, "busy");

@@ -8,7 +8,7 @@ import { fit, make, setText } from "../dom/dom";
 import { trait } from "../model";
 import { evidence, mode, place, prompt } from "../traits";
 import type { Evidence } from "../traits";
-import { truthSaid } from "./outlines";
+import { truthSummary } from "./outlines";
 import type { Stage } from "./stage";
 import type { Zoom } from "./zoom";
 
@@ -32,26 +32,26 @@ interface Strength {
  * The line below the picture that reads the map where a person points: how strong it is, by which fraction the slider
  * reaches it, and which of the listed classes have evidence there. It says nothing aloud: it would never be silent.
  */
-export function reading(context: Context, stage: Stage, zoom: Zoom): HTMLElement {
+export function readout(context: Context, stage: Stage, zoom: Zoom): HTMLElement {
   const { model, hover, scrub } = context;
   const facts = make("div", "camwidget-reading-facts");
   const names = make("span", "camwidget-reading-classes", {
     title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them",
   });
-  const about = make("span", "camwidget-reading-about");
+  const caption = make("span", "camwidget-reading-about");
   const scale = legend(context);
-  const line = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, about, names));
+  const line = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, caption, names));
   let known: Evidence = evidence(null);
   let peak = 0;
   const update = (): void => {
     const point = hover.value;
     line.classList.toggle("camwidget-unread", point === null);
     scale.hidden = point !== null;
-    setText(facts, point === null ? (context.tool.value === "" ? truthSaid(context) || HINT : PAINTING) : said(context, stage, point));
+    setText(facts, point === null ? (context.tool.value === "" ? truthSummary(context) || HINT : PAINTING)   : describePixel(context, stage, point));
     // A preview is of another layer: nothing is known of the other classes there.
-    const silent = point === null || scrub.preview !== null || known.classes.length === 0;
-    const strongest = silent ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
-    setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
+    const isUnknown = point === null || scrub.preview !== null || known.classes.length === 0;
+    const strongest = isUnknown ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
+    setText(caption, isUnknown ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
     const target = trait(model, "target");
     const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
     strongest.forEach(({ index, name, value }, at) => {
@@ -63,13 +63,13 @@ export function reading(context: Context, stage: Stage, zoom: Zoom): HTMLElement
     });
   };
   context.watch(["evidence", "method", "prompt", "explanation", "scene", "target"], () => {
-    const sent = evidence(model.get("evidence"));
-    const belongs =
-      sent.scene === stage.sceneId &&
-      sent.method === trait(model, "method") &&
-      sent.layer === place(model.get("explanation")).layer &&
-      sent.text === (prompt(model.get("prompt"))?.text ?? "");
-    known = belongs ? sent : evidence(null);
+    const received = evidence(model.get("evidence"));
+    const isCurrent =
+      received.scene === stage.sceneId &&
+      received.method === trait(model, "method") &&
+      received.layer === place(model.get("explanation")).layer &&
+      received.text === (prompt(model.get("prompt"))?.text ?? "");
+    known = isCurrent ? received : evidence(null);
     peak = 0;
     update();
   });
@@ -112,7 +112,7 @@ function follow({ hover, signal }: Context, stage: Stage, zoom: Zoom): void {
 }
 
 /** How strong the map is at a pixel, and by which fraction the slider reaches it. */
-function said(context: Context, stage: Stage, { x, y }: Point): string {
+function describePixel(context: Context, stage: Stage, { x, y }: Point): string {
   const at = y * stage.canvas.width + x;
   const { drawn } = stage;
   const parts = [`saliency ${((drawn?.saliency[at] ?? 0) / 255).toFixed(2)}`];
@@ -121,8 +121,8 @@ function said(context: Context, stage: Stage, { x, y }: Point): string {
     // Rounded up: at that fraction it is reached.
     parts.push(`top ${(Math.ceil((1000 * (level + 1)) / 65536) / 10).toFixed(1)}\u00a0%`);
     const isTop = level < threshold(context.fraction());
-    const asked = mode(context.model.get("mode"));
-    if (asked !== "multiply" && isTop === (asked === "remove")) parts.push("removed");
+    const chosen = mode(context.model.get("mode"));
+    if (chosen !== "multiply" && isTop === (chosen === "remove")) parts.push("removed");
   }
   return parts.join(" · ");
 }

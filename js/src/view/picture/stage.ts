@@ -3,19 +3,19 @@ import type { Heat } from "../../core/compositor";
 import { pixelAt } from "../../core/geometry";
 import type { Point, Position } from "../../core/geometry";
 import { enlarge, toBytes } from "../../core/interpolation";
-import { Painted } from "../brush/paintLayer";
-import { Signs } from "../brush/paintOutlines";
+import { PaintLayer } from "../brush/paintLayer";
+import { PaintOutlines } from "../brush/paintOutlines";
 import type { Context } from "../context";
 import { make, relativePosition, setAttribute, setText } from "../dom/dom";
 import { OWN_KEYS } from "../host/compat";
 import { frameTask, Listeners } from "../listeners";
 import { trait } from "../model";
-import { explanation, lookOf, mode, scene } from "../traits";
+import { explanation, mapStyle, mode, scene } from "../traits";
 import type { Explanation, Scene } from "../traits";
-import { Fillings } from "./fill";
+import { BaselineFills } from "./baselineFill";
 import type { Preview } from "./layerPreview";
 import { boxes, outlines } from "./outlines";
-import { Cancel, progressLine, tag } from "./progress";
+import { Cancel, previewTag, progressLine } from "./progress";
 
 /** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
 export const SMALL = 96;
@@ -42,11 +42,11 @@ export class Stage {
   readonly cancel: Cancel;
   /** The map on show; null where there is none, or it is all zeros. */
   drawn: Drawn | null = null;
-  readonly painted: Painted;
-  readonly signs: Signs;
-  private readonly fillings: Fillings;
+  readonly painted: PaintLayer;
+  readonly paintOutlines: PaintOutlines;
+  private readonly fillings: BaselineFills;
   private readonly compositor = new Compositor();
-  private readonly paper: CanvasRenderingContext2D | null;
+  private readonly drawing: CanvasRenderingContext2D | null;
   private readonly empty = make("div", "camwidget-empty");
   private readonly note = make("div", "camwidget-note");
   private image: ImageData | null = null;
@@ -64,11 +64,11 @@ export class Stage {
     const { model, scrub } = context;
     this.repaint = frameTask(context.signal, () => this.paint()).schedule;
     this.cancel = new Cancel(context, () => this.focus());
-    this.painted = new Painted(context);
-    this.signs = new Signs(context, this.painted);
-    this.fillings = new Fillings(context);
+    this.painted = new PaintLayer(context);
+    this.paintOutlines = new PaintOutlines(context, this.painted);
+    this.fillings = new BaselineFills(context);
     this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
-    this.paper = this.canvas.getContext("2d");
+    this.drawing = this.canvas.getContext("2d");
     this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
     this.clip = make("div", "camwidget-clip", {}, this.plane);
     this.frame = make(
@@ -86,7 +86,7 @@ export class Stage {
       this.clip,
       this.empty,
       this.note,
-      tag(context),
+      previewTag(context),
       progressLine(context),
       this.cancel.element,
     );
@@ -95,7 +95,7 @@ export class Stage {
       this.repaint();
     });
     context.watch(["overlay", "opacity", "cells", "colormap", "colormaps"], () => {
-      this.compositor.setLook(lookOf(model));
+      this.compositor.setStyle(mapStyle(model));
       this.repaint();
     });
     context.watch(["fraction", "mode", "baseline", "filled"], () => this.repaint());
@@ -143,15 +143,15 @@ export class Stage {
   }
 
   private paint(): void {
-    if (this.image === null || this.paper === null || this.scene === null) return;
+    if (this.image === null || this.drawing === null || this.scene === null) return;
     const { model } = this.context;
-    const asked = mode(model.get("mode"));
+    const chosen = mode(model.get("mode"));
     const byMap =
-      this.preview === null || asked === "multiply" ? { mode: asked, fraction: this.context.fraction() } : UNMASKED;
+      this.preview === null || chosen === "multiply" ? { mode: chosen, fraction: this.context.fraction() } : UNMASKED;
     const filling = this.fillings.of(this.scene, trait(model, "baseline"));
     this.compositor.paint({ ...byMap, ...filling, paint: this.painted.pixels });
     this.frame.classList.toggle("camwidget-provisional", this.compositor.provisional);
-    this.paper.putImageData(this.image, 0, 0);
+    this.drawing.putImageData(this.image, 0, 0);
   }
 
   private read(rawScene: unknown, rawExplanation: unknown): void {
@@ -205,25 +205,25 @@ export class Stage {
   }
 
   private announceEmpty(): void {
-    const waiting = trait(this.context.model, "busy");
+    const isBusy = trait(this.context.model, "busy");
     this.empty.hidden = this.scene !== null;
-    setText(this.empty, waiting ? "Waiting for the model…" : "No picture yet");
+    setText(this.empty, isBusy ? "Waiting for the model…" : "No picture yet");
   }
 
   private describe(title: string, empty: boolean, note: string): void {
     this.title = title === "" ? "The picture the model gets" : title;
     this.label();
     // It looks like no map at all, so it must say what it is.
-    const silent = empty ? "No positive evidence for this class at this layer" : "";
-    const said = note === "" ? silent : note;
-    setText(this.note, said);
-    this.note.hidden = said === "";
+    const substitute = empty ? "No positive evidence for this class at this layer" : "";
+    const message = note === "" ? substitute : note;
+    setText(this.note, message);
+    this.note.hidden = message === "";
   }
 
   private label(): void {
     if (this.painted.isDrawing) return;
-    const { said } = this.painted;
-    setAttribute(this.canvas, "aria-label", said === "" ? this.title : `${this.title}; painted: ${said}`);
+    const { summary } = this.painted;
+    setAttribute(this.canvas, "aria-label", summary === "" ? this.title : `${this.title}; painted: ${summary}`);
   }
 }
 

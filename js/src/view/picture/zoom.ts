@@ -1,12 +1,12 @@
 import { relativeCenter } from "../../core/geometry";
 import type { Point, Position } from "../../core/geometry";
-import { moved, revealing, seen, WHOLE, zoomed } from "../../core/viewport";
-import type { Lens } from "../../core/viewport";
+import { moved, revealing, seen, FULL_VIEW, zoomed } from "../../core/viewport";
+import type { Viewport } from "../../core/viewport";
 import type { Context } from "../context";
 import { button, relativePosition, setAttribute, setText } from "../dom/dom";
 import { Listeners } from "../listeners";
 import type { Stage } from "./stage";
-import { Wheel } from "./wheel";
+import { WheelZoom } from "./wheelZoom";
 
 /** A pointer that moves no further than this many CSS pixels clicks. */
 const STILL = 3;
@@ -17,7 +17,7 @@ const STRIDE = 1.5;
 /** From so many CSS pixels on, a pixel of the picture is shown as one. */
 const CRISP = 3;
 
-/** Something that is looked at through the lens: all of them show the same part, each of its own picture. */
+/** Something that is looked at through the viewport: all of them show the same part, each of its own picture. */
 export interface Pane {
   /** What it is seen through, where wheel and pointers are listened to. */
   readonly clip: HTMLElement;
@@ -32,7 +32,7 @@ export interface Pane {
 export class Zoom {
   /** Whether the last press of a button on the picture was no click. */
   dragged = false;
-  private lens: Lens = WHOLE;
+  private viewport: Viewport = FULL_VIEW;
   private size = "";
   private readonly badge: HTMLButtonElement;
   private readonly panes: Pane[] = [];
@@ -57,11 +57,11 @@ export class Zoom {
     context.watch(["scene"], () => this.fit());
   }
 
-  /** Shows one more through the lens, which can be moved there too. */
+  /** Shows one more through the viewport, which can be moved there too. */
   add(pane: Pane): void {
     const { signal } = this.context;
     this.panes.push(pane);
-    new Wheel(pane.clip, signal, (event, factor) => this.wheel(pane.clip, event, factor));
+    new WheelZoom(pane.clip, signal, (event, factor) => this.wheel(pane.clip, event, factor));
     this.listenToPointers(pane.clip, signal);
     this.lay();
   }
@@ -73,21 +73,21 @@ export class Zoom {
 
   /** One step closer (+1) or away (-1), about the middle. */
   step(by: number): void {
-    this.look(zoomed(this.lens, STRIDE ** by, { x: 0.5, y: 0.5 }));
+    this.setViewport(zoomed(this.viewport, STRIDE ** by, { x: 0.5, y: 0.5 }));
   }
 
   reset(): void {
-    this.look(WHOLE);
+    this.setViewport(FULL_VIEW);
   }
 
   /** Moves the picture as far as is needed to see a pixel of it. */
   reveal(point: Point): void {
-    this.look(revealing(this.lens, relativeCenter(point, this.stage.canvas)));
+    this.setViewport(revealing(this.viewport, relativeCenter(point, this.stage.canvas)));
   }
 
   /** Where in the frame, from 0 to 1 each way, a pixel is seen. */
   seen(point: Point): Position {
-    return seen(this.lens, relativeCenter(point, this.stage.canvas));
+    return seen(this.viewport, relativeCenter(point, this.stage.canvas));
   }
 
   /** Pictures of the same size are compared at the same place. */
@@ -99,12 +99,12 @@ export class Zoom {
     this.reset();
   }
 
-  private look(lens: Lens): void {
+  private setViewport(viewport: Viewport): void {
     const { stage, badge } = this;
-    if (this.size === "") lens = WHOLE;
-    this.lens = lens;
+    if (this.size === "") viewport = FULL_VIEW;
+    this.viewport = viewport;
     this.lay();
-    const { scale } = lens;
+    const { scale } = viewport;
     const isCloser = scale > 1;
     if (!isCloser && badge === document.activeElement) stage.focus();
     badge.hidden = !isCloser;
@@ -114,9 +114,9 @@ export class Zoom {
     this.listeners.notify();
   }
 
-  /** Lays each pane as the lens has it; to be called where a canvas has another size. */
+  /** Lays each pane as the viewport has it; to be called where a canvas has another size. */
   lay(): void {
-    const { scale, left, top } = this.lens;
+    const { scale, left, top } = this.viewport;
     const isCloser = scale > 1;
     const { clientWidth } = this.stage.clip;
     for (const { clip, plane, canvas } of this.panes) {
@@ -131,9 +131,9 @@ export class Zoom {
 
   /** False where there is nothing to do, so that the page may scroll. */
   private wheel(clip: HTMLElement, event: WheelEvent, factor: number): boolean {
-    const next = zoomed(this.lens, factor, spotIn(clip, { x: event.clientX, y: event.clientY }));
-    if (this.size === "" || (factor < 1 && this.lens.scale === 1)) return false;
-    this.look(next);
+    const next = zoomed(this.viewport, factor, positionIn(clip, { x: event.clientX, y: event.clientY }));
+    if (this.size === "" || (factor < 1 && this.viewport.scale === 1)) return false;
+    this.setViewport(next);
     return true;
   }
 
@@ -182,7 +182,7 @@ export class Zoom {
     if (!this.dragged && distance(this.from, now) <= STILL) return;
     if (!this.dragged) {
       this.dragged = true;
-      if (this.lens.scale > 1) {
+      if (this.viewport.scale > 1) {
         clip.setPointerCapture(event.pointerId);
         clip.classList.add("camwidget-dragging");
       }
@@ -199,22 +199,22 @@ export class Zoom {
     this.down.set(moving, now);
     const apart = distance(still, before);
     if (apart === 0) return;
-    const from = spotIn(clip, between(still, before));
-    const to = spotIn(clip, between(still, now));
-    const closer = zoomed(this.lens, distance(still, now) / apart, from);
-    this.look(moved(closer, to.x - from.x, to.y - from.y));
+    const from = positionIn(clip, between(still, before));
+    const to = positionIn(clip, between(still, now));
+    const closer = zoomed(this.viewport, distance(still, now) / apart, from);
+    this.setViewport(moved(closer, to.x - from.x, to.y - from.y));
   }
 
   private pull(clip: HTMLElement, before: Position, now: Position): void {
-    if (this.lens.scale === 1) return;
-    const from = spotIn(clip, before);
-    const to = spotIn(clip, now);
-    this.look(moved(this.lens, to.x - from.x, to.y - from.y));
+    if (this.viewport.scale === 1) return;
+    const from = positionIn(clip, before);
+    const to = positionIn(clip, now);
+    this.setViewport(moved(this.viewport, to.x - from.x, to.y - from.y));
   }
 }
 
 /** A place in the window as one in a frame. */
-function spotIn(clip: HTMLElement, { x, y }: Position): Position {
+function positionIn(clip: HTMLElement, { x, y }: Position): Position {
   return relativePosition(clip, { clientX: x, clientY: y }) ?? { x: 0.5, y: 0.5 };
 }
 

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { GREY } from "../src/core/colormap";
 import { Compositor } from "../src/core/compositor";
 import { area, border, covered, decode, draw, encode, unpackBits } from "../src/core/userMask";
-import { FakeModel, FILL, HEIGHT, RGB, sceneOf, settle, show, traits, WIDTH } from "./fake";
-import type { Shown } from "./fake";
+import { FakeModel, FILL, HEIGHT, RGB, sceneOf, settle, show, traits, WIDTH } from "./fakeModel";
+import type { Shown } from "./fakeModel";
 
 afterEach(() => document.body.replaceChildren());
 
@@ -92,7 +92,7 @@ describe("the rule with paint", () => {
     const made = new Compositor();
     made.setPicture({ width: WIDTH, height: HEIGHT, rgb: RGB });
     made.setHeat(heat ? { saliency, levels, cells: null } : null);
-    made.setLook(plain);
+    made.setStyle(plain);
     return made;
   }
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { Context } from "../src/view/context";
-import { followPicture } from "../src/view/host/pictureNavigation";
-import { FakeModel, settle, traits } from "./fake";
+import { followThumbnails } from "../src/view/host/pictureNavigation";
+import { FakeModel, settle, traits } from "./fakeModel";
 
 afterEach(() => document.body.replaceChildren());
 
@@ -20,7 +20,7 @@ describe("the strip of thumbnails", () => {
     const thumbs = strip(64);
     const gone = new AbortController();
     const model = new FakeModel({ ...traits(), pictures: Array(30).fill("picture"), picture: 25 });
-    followPicture(new Context(model, gone.signal), document.querySelector<HTMLElement>(".root")!);
+    followThumbnails(new Context(model, gone.signal), document.querySelector<HTMLElement>(".root")!);
     await settle();
     expect(thumbs.scrollLeft).toBe(0);
 
@@ -42,7 +42,7 @@ describe("the strip of thumbnails", () => {
     const model = new FakeModel({
       ...traits(), pictures: Array(10_000).fill("picture"), picture: 1010, strip: { first: 1000, places: 250 },
     });
-    followPicture(new Context(model, gone.signal), document.querySelector<HTMLElement>(".root")!);
+    followThumbnails(new Context(model, gone.signal), document.querySelector<HTMLElement>(".root")!);
     await settle();
     expect(thumbs.scrollLeft).toBe(10.5 * 64 - 150);
     gone.abort();
@@ -54,7 +54,7 @@ describe("the strip of thumbnails", () => {
     const model = new FakeModel({
       ...traits(), pictures: Array(100).fill("picture"), picture: 0, strip: { first: 0, places: 100 },
     });
-    followPicture(new Context(model, gone.signal), document.querySelector<HTMLElement>(".root")!);
+    followThumbnails(new Context(model, gone.signal), document.querySelector<HTMLElement>(".root")!);
     await settle();
     await settle();
     expect(model.sent).toEqual([{ type: "strip", first: 0, last: 7 }]);

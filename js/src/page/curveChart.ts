@@ -5,7 +5,7 @@ import { setAttribute, svg } from "../view/dom/dom";
 import { portion, trait, watch } from "../view/model";
 import type { Model } from "../view/model";
 import { quantity, rows } from "../view/traits";
-import { ACCENT, NEUTRAL, RIVALS } from "./colors";
+import { ACCENT, NEUTRAL, RIVALS } from "./barChart";
 
 const MARGIN = { top: 10, right: 22, bottom: 26, left: 34 } as const;
 

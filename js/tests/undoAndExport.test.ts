@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { pictureName, safeName, scaleOf } from "../src/view/picture/pngExport";
-import { FakeModel, settle, show, traits } from "./fake";
+import { FakeModel, settle, show, traits } from "./fakeModel";
 
 afterEach(() => document.body.replaceChildren());
 

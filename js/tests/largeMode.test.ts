@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from "vitest";
-import { show } from "./fake";
+import { show } from "./fakeModel";
 
 afterEach(() => document.body.replaceChildren());
 

@@ -1,8 +1,8 @@
 import type { Mode } from "../core/maskingRule";
-import type { Place } from "./archive";
+import type { Place } from "./binaryBundle";
 
 /** What camwidget/export/page.py writes. The page's own file is the only source of it. */
-export interface Data {
+export interface Payload {
   readonly format: number;
   readonly model: string;
   readonly scene: {

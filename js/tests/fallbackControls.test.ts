@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from "vitest";
-import { FakeModel, settle, show, traits } from "./fake";
+import { FakeModel, settle, show, traits } from "./fakeModel";
 
 afterEach(() => document.body.replaceChildren());
 

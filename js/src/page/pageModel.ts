@@ -6,18 +6,18 @@ import { Store } from "../view/store";
 import { DEFAULTS } from "../view/syncedTraits";
 import type { SyncedTraits } from "../view/syncedTraits";
 import { mode, quantity } from "../view/traits";
-import type { Archive } from "./archive";
-import { curveKey } from "./data";
-import type { Data } from "./data";
-import { Maps } from "./maps";
-import { note, pickedSentence, sentence } from "./words";
+import type { BinaryBundle } from "./binaryBundle";
+import { curveKey } from "./payload";
+import type { Payload } from "./payload";
+import { QuantizedMaps } from "./quantizedMaps";
+import { note, probeSentence, sentence } from "./messages";
 
 const SCENE = "page";
 
 /** Below this a click finds nothing, as in the kernel. */
 const FAINT = 0.005;
 
-/** What is asked for, or shown: places in the lists of classes, methods and layers. */
+/** What is requested for, or shown: places in the lists of classes, methods and layers. */
 interface Place {
   readonly row: number;
   readonly method: number;
@@ -26,25 +26,25 @@ interface Place {
 
 /** The view's model where there is no kernel: what was computed beforehand answers. */
 export class PageModel extends Store implements Model {
-  private readonly maps: Maps;
+  private readonly maps: QuantizedMaps;
   private shown: Place | null = null;
 
   constructor(
-    private readonly data: Data,
-    archive: Archive,
+    private readonly data: Payload,
+    archive: BinaryBundle,
   ) {
     super(traitsOf(data, archive));
-    this.maps = new Maps(data, archive);
+    this.maps = new QuantizedMaps(data, archive);
     this.save_changes();
   }
 
   /** The view is done with its changes: answer. */
   save_changes(): void {
-    const asked = this.asked;
+    const requested = this.requested;
     const { shown } = this;
-    const same = shown !== null && (["row", "method", "layer"] as const).every((key) => shown[key] === asked[key]);
-    if (!same) this.ask(asked);
-    this.answer();
+    const same = shown !== null && (["row", "method", "layer"] as const).every((key) => shown[key] === requested[key]);
+    if (!same) this.explain(requested);
+    this.updateMasked();
   }
 
   send(content: unknown): void {
@@ -59,7 +59,7 @@ export class PageModel extends Store implements Model {
     return grid === undefined || of === "multiply" ? null : this.maps.curve(grid, curveKey(of, baseline));
   }
 
-  private get asked(): Place {
+  private get requested(): Place {
     const { classes, methods, layers } = this.data;
     return {
       row: classes.findIndex(({ index }) => index === this.state.target),
@@ -84,12 +84,12 @@ export class PageModel extends Store implements Model {
     return this.maps.find(row, method, layer);
   }
 
-  private ask(asked: Place): void {
-    const grid = this.at(asked);
+  private explain(requested: Place): void {
+    const grid = this.at(requested);
     const { classes, methods, layers, missing } = this.data;
     if (grid === undefined) {
-      const label = methods[asked.method]?.label ?? "This method";
-      const reason = missing[methods[asked.method]?.name ?? ""]?.[layers[asked.layer]?.name ?? ""];
+      const label = methods[requested.method]?.label ?? "This method";
+      const reason = missing[methods[requested.method]?.name ?? ""]?.[layers[requested.layer]?.name ?? ""];
       const back = this.shown;
       this.setAll({ error: `${label} does not apply: ${reason ?? "this page has no such map"}.` });
       if (back === null) return;
@@ -99,10 +99,10 @@ export class PageModel extends Store implements Model {
       return;
     }
     const before = this.shown;
-    this.shown = asked;
+    this.shown = requested;
     // What a click found holds for this method and layer, whatever class is chosen.
-    if (before?.method !== asked.method || before.layer !== asked.layer) this.setAll({ here: {} });
-    this.show(asked, grid);
+    if (before?.method !== requested.method || before.layer !== requested.layer) this.setAll({ here: {} });
+    this.show(requested, grid);
   }
 
   private show(place: Place, number: number): void {
@@ -151,7 +151,7 @@ export class PageModel extends Store implements Model {
   }
 
   /** What the model says of the masked picture: between two of its answers on a straight line. */
-  private answer(): void {
+  private updateMasked(): void {
     const grid = this.grid;
     const { shown } = this;
     if (grid === undefined || shown === null) return;
@@ -189,7 +189,7 @@ export class PageModel extends Store implements Model {
     const found = entries[0];
     this.setAll({
       here: { x, y, scene: SCENE, entries, of: classes.length },
-      sentence: pickedSentence(found?.name ?? null),
+      sentence: probeSentence(found?.name ?? null),
     });
     if (found !== undefined && found.index !== this.state.target) {
       this.set("target", found.index);
@@ -198,7 +198,7 @@ export class PageModel extends Store implements Model {
   }
 }
 
-function traitsOf(data: Data, archive: Archive): Values<SyncedTraits> {
+function traitsOf(data: Payload, archive: BinaryBundle): Values<SyncedTraits> {
   const { scene, first } = data;
   const fills = Object.entries(scene.fills).map(([name, place]) => [
     name,

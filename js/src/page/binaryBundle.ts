@@ -3,14 +3,14 @@
 /** Where something lies: offset and length in bytes. */
 export type Place = readonly [offset: number, length: number];
 
-export class Archive {
+export class BinaryBundle {
   constructor(private readonly data: Uint8Array) {}
 
   /** From text: zlib's format in base64. */
-  static async read(text: string): Promise<Archive> {
+  static async read(text: string): Promise<BinaryBundle> {
     const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return new Archive(new Uint8Array(await new Response(stream).arrayBuffer()));
+    return new BinaryBundle(new Uint8Array(await new Response(stream).arrayBuffer()));
   }
 
   bytes([offset, length]: Place): Uint8Array {

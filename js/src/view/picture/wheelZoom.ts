@@ -1,4 +1,4 @@
-/** Wheel events with less between them than this many milliseconds are one gesture. */
+/** WheelZoom events with less between them than this many milliseconds are one gesture. */
 import { clamp } from "../../core/parse";
 
 const PAUSE = 300;
@@ -17,7 +17,7 @@ const PAGE = 400;
  * Tells the wheel that zooms from the wheel that scrolls the page and only comes past: a gesture that began elsewhere,
  * or that the page was given, goes on scrolling. Nothing is ever kept from the page for longer than a pause.
  */
-export class Wheel {
+export class WheelZoom {
   /** When the page was last given a wheel event, and when it was last enlarged or reduced here. */
   private passed = -Infinity;
   private zoomed = -Infinity;

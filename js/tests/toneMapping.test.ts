@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { fromTone, toneBytes, toneMapped } from "../src/core/toneMapping";
-import { FakeModel, HEIGHT, show, traits, WIDTH } from "./fake";
+import { FakeModel, HEIGHT, show, traits, WIDTH } from "./fakeModel";
 
 afterEach(() => document.body.replaceChildren());
 

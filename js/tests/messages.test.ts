@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { fixed, readings, signed } from "../src/core/numberFormat";
-import { note, pickedSentence, sentence } from "../src/page/words";
-import type { Masked } from "../src/page/words";
-import said from "./kernel/said.json";
+import { note, probeSentence, sentence } from "../src/page/messages";
+import type { Masked } from "../src/page/messages";
+import said from "./kernel/sentences.json";
 
 describe("the page's sentences", () => {
   it("are the kernel's", () => {
@@ -12,8 +12,8 @@ describe("the page's sentences", () => {
   });
 
   it("name what a click found", () => {
-    expect(pickedSentence("lynx")).toBe("The strongest evidence there is for lynx.");
-    expect(pickedSentence(null)).toBe("None of the most probable classes has positive evidence there.");
+    expect(probeSentence("lynx")).toBe("The strongest evidence there is for lynx.");
+    expect(probeSentence(null)).toBe("None of the most probable classes has positive evidence there.");
     expect(note("lynx", "stage4")).toBe("No positive evidence for lynx at stage4.");
   });
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { paintDifference } from "../src/core/difference";
-import { FakeModel, FILL, HEIGHT, RGB, sceneOf, settle, show, traits, WIDTH } from "./fake";
-import type { Shown } from "./fake";
+import { FakeModel, FILL, HEIGHT, RGB, sceneOf, settle, show, traits, WIDTH } from "./fakeModel";
+import type { Shown } from "./fakeModel";
 
 afterEach(() => document.body.replaceChildren());
 
@@ -139,7 +139,7 @@ describe("B's picture", () => {
     expect(view.painted()).toEqual(Array.from({ length: COUNT }, () => [...FILL, 255]).flat());
   });
 
-  it("is its own where it differs from A's", async () => {
+  it("is its own where it comparisonDrawer from A's", async () => {
     const own = { ...sceneOf("b", new Uint8Array(3 * 4).fill(9)), width: 2, height: 2 };
     const view = comparing({
       other_scene: own,

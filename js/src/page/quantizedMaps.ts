@@ -3,8 +3,8 @@ import { enlarge, toBytes } from "../core/interpolation";
 import type { Grid } from "../core/interpolation";
 import { rankLevels } from "../core/maskingRule";
 import { toneBytes } from "../core/toneMapping";
-import type { Archive } from "./archive";
-import type { Data } from "./data";
+import type { BinaryBundle } from "./binaryBundle";
+import type { Payload } from "./payload";
 
 /** A map ready to be shown. */
 export interface Shown {
@@ -23,13 +23,13 @@ const KEPT = 24;
 const { fround } = Math;
 
 /** The maps of a page: found, enlarged and ranked as the kernel did it. */
-export class Maps {
+export class QuantizedMaps {
   private readonly made = new Map<number, Shown>();
   private readonly places = new Map<string, number>();
 
   constructor(
-    private readonly data: Data,
-    private readonly archive: Archive,
+    private readonly data: Payload,
+    private readonly archive: BinaryBundle,
   ) {
     for (const [row, method, layer, grid] of data.maps) this.places.set(`${row} ${method} ${layer}`, grid);
   }

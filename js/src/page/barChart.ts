@@ -3,7 +3,6 @@ import { svg } from "../view/dom/dom";
 import { trait, watch } from "../view/model";
 import type { Model } from "../view/model";
 import { quantity, rows } from "../view/traits";
-import { classColors, NEUTRAL } from "./colors";
 
 /** Pixels a class row takes; the stylesheet has the same. */
 const ROW = 28;
@@ -59,4 +58,15 @@ function bar(
   const percent = (value: number): string => `${(100 * value) / (high - low || 1)}%`;
   const x = percent(Math.min(from, to) - low);
   return svg("rect", { x, y: ROW * (at + 0.25), width: percent(Math.abs(to - from)), height: ROW / 2, fill, opacity });
+}
+
+/** camwidget/plotting.py has the same. */
+export const ACCENT = "#e8710a";
+export const RIVALS = ["#4f86c6", "#3a9d8f", "#9a7fc0"] as const;
+export const NEUTRAL = "#8a929c";
+
+/** The colours of so many listed classes, most probable first. */
+export function classColors(count: number, chosen: number): string[] {
+  let rival = 0;
+  return Array.from({ length: count }, (_, at) => (at === chosen ? ACCENT : (RIVALS[rival++] ?? NEUTRAL)));
 }

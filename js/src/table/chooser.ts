@@ -1,5 +1,5 @@
 import { texts } from "../core/parse";
-import { fillLabel, SLOW } from "../view/controls/methodChips";
+import { fillLabel, SLOW } from "../view/controls/methodPanel";
 import { button, fit, make, setAttribute, setText } from "../view/dom/dom";
 import { OWN_KEYS } from "../view/host/compat";
 import { watch, write } from "../view/model";

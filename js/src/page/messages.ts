@@ -68,7 +68,7 @@ function moved(quantity: Quantity) {
 }
 
 /** What a click in the picture found. */
-export function pickedSentence(name: string | null): string {
+export function probeSentence(name: string | null): string {
   return name === null
     ? "None of the most probable classes has positive evidence there."
     : `The strongest evidence there is for ${name}.`;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { FakeModel, settle, show, traits } from "./fake";
-import type { Shown } from "./fake";
+import { FakeModel, settle, show, traits } from "./fakeModel";
+import type { Shown } from "./fakeModel";
 
 const box = { scene: "a", box: [1, 0, 3, 2], peak: [2, 1], hit: "hit", said: "The box overlaps the true one by 0.50; the peak hits." };
 

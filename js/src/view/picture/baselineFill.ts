@@ -3,7 +3,7 @@ import { filled } from "../traits";
 import type { Scene } from "../traits";
 
 /** What stands where pixels are hidden, and for which pixels it was made: null for any. */
-export interface Filling {
+export interface BaselineFill {
   readonly fill: Uint8Array | null;
   readonly hole: Uint8Array | null;
 }
@@ -12,7 +12,7 @@ export interface Filling {
  * The fill of a baseline. Some are one picture, whatever is hidden; others the kernel makes for each hole, and sends
  * with its answer: until then the last one stands in, or the mean where there was none.
  */
-export class Fillings {
+export class BaselineFills {
   private scene: Scene | null = null;
   private baseline = "";
   private raw: unknown = undefined;
@@ -25,7 +25,7 @@ export class Fillings {
     private readonly trait: "filled" | "other_filled" = "filled",
   ) {}
 
-  of(scene: Scene, baseline: string): Filling {
+  of(scene: Scene, baseline: string): BaselineFill {
     const known = scene.fills.get(baseline);
     if (known !== undefined || baseline === "") return { fill: known ?? null, hole: null };
     const raw = this.context.model.get(this.trait);

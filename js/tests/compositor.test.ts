@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { emphasis, gradient, GREY } from "../src/core/colormap";
 import { Compositor } from "../src/core/compositor";
-import type { Heat, Look } from "../src/core/compositor";
+import type { Heat, MapStyle } from "../src/core/compositor";
 import { expandCells, nearestCell } from "../src/core/interpolation";
 import { multiply, threshold } from "../src/core/maskingRule";
 import { bytes, uint16 } from "../src/core/parse";
@@ -11,14 +11,14 @@ const rgb = Uint8Array.from({ length: SIZE * 3 }, (_, i) => (i * 37 + 11) % 256)
 const saliency = Uint8Array.from({ length: SIZE }, (_, i) => 255 - i * 20);
 const levels = Uint16Array.from({ length: SIZE }, (_, i) => Math.floor((i * 65536) / SIZE));
 const heat: Heat = { saliency, levels, cells: null };
-const plain: Look = { overlay: false, opacity: 1, cells: false, colors: GREY };
+const plain: MapStyle = { overlay: false, opacity: 1, cells: false, colors: GREY };
 const whole = { mode: "remove", fraction: 0, fill: null } as const;
 
-function compositor(look: Look = plain): Compositor {
+function compositor(look: MapStyle = plain): Compositor {
   const made = new Compositor();
   made.setPicture({ width: 4, height: 3, rgb });
   made.setHeat(heat);
-  made.setLook(look);
+  made.setStyle(look);
   return made;
 }
 
@@ -117,7 +117,7 @@ describe("the masking rule", () => {
 });
 
 describe("the overlay", () => {
-  const shown: Look = { ...plain, overlay: true };
+  const shown: MapStyle = { ...plain, overlay: true };
 
   it("leaves the picture byte for byte when off, at opacity 0, and where the map is 0", () => {
     for (const look of [plain, { ...shown, opacity: 0 }]) {

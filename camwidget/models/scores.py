@@ -75,7 +75,7 @@ def check_log(logits: torch.Tensor, name: str) -> None:
 def decimals(*values: float, scores: str = "value") -> int:
     """How many digits to write after the point: two of a probability, of quantities three that count in the largest.
 
-    js/src/core/quantity.ts has the same rule.
+    js/src/core/numberFormat.ts has the same rule.
     """
     if scores != "value":
         return 2

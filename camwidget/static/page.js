@@ -1457,7 +1457,7 @@
       this.fill = void 0;
       this.setHeat(null);
     }
-    /** Null: no map belongs to this picture (yet). It is then drawn whole. */
+    /** Null: no map belongs to this picture (yet). It is then drawn unmasked. */
     setHeat(heat) {
       this.heat = heat;
       this.expanded = null;
@@ -1700,7 +1700,7 @@
     width = 0;
     scene = "";
     raw = void 0;
-    /** Only rises: a new stroke is told from the one before by its number. */
+    /** The number of the stroke; it only rises, so that each stroke can be told from the one before. */
     stroke = 0;
     drawing = false;
     changed = false;
@@ -2050,7 +2050,7 @@
     context;
     /** As large as the picture is shown; it stays where it is. */
     frame;
-    /** What is seen through it: what lies beside the picture is cut off where the picture is enlarged. */
+    /** Clips the plane where the picture is enlarged. */
     clip;
     /** What lies in the picture's own pixels, over the canvas too: it may be larger than the frame, and move. */
     plane;
@@ -2082,12 +2082,12 @@
     listen(update) {
       this.listeners.add(update);
     }
-    /** The pixel under a pointer, the nearest one where it is beside the picture; null before there is a picture. */
+    /** The pixel under a pointer, the nearest one where it is outside the picture; null before there is a picture. */
     at({ clientX, clientY }) {
       const spot = this.over({ clientX, clientY });
       return spot === null ? null : pixelAt(spot, this.canvas);
     }
-    /** Where a pointer is in the picture's pixels, to parts of one, also beside it; null before there is a picture. */
+    /** Where a pointer is in the picture's pixels, to fractions of one, also outside it; null before there is a picture. */
     over({ clientX, clientY }) {
       const position = relativePosition(this.canvas, { clientX, clientY });
       const { width, height } = this.canvas;
@@ -2119,7 +2119,7 @@
       this.chooseMap();
       this.listeners.notify();
     }
-    /** The kernel's map, or the one of the layer under the hand. */
+    /** The kernel's map, or a preview of another layer's. */
     chooseMap() {
       const { scene: shown, map, compositor } = this;
       this.preview = shown === null ? null : this.context.scrub.preview;
@@ -2393,12 +2393,12 @@
       const target = trait(model, "target");
       return rows(model.get("rows")).find(({ index }) => index !== target)?.name;
     }
-    if (key === "layer") return neighbour(layers(model.get("layers")), trait(model, "layer"))?.name;
+    if (key === "layer") return neighbor(layers(model.get("layers")), trait(model, "layer"))?.name;
     const usable = methods(model.get("methods")).filter(({ reason, slow }) => reason === null && !slow);
     const now = usable.findIndex(({ name }) => name === trait(model, "method"));
     return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : void 0;
   }
-  function neighbour(all, name) {
+  function neighbor(all, name) {
     const now = all.findIndex((layer) => layer.name === name);
     return now < 0 ? all.at(-1) : all[now - 1] ?? all[now + 1];
   }
@@ -2484,7 +2484,7 @@
     frame;
     moved;
     element;
-    /** From 0 to 1: the model's, or where the hand is. */
+    /** From 0 to 1: the model's, or the pointer's while it is dragged. */
     place = 0.5;
     dragging = false;
     follow(x) {
@@ -2578,7 +2578,7 @@
     tool;
     /** The two frames with what is over and below them. */
     around;
-    /** B's numbers and their heading, beside A's. */
+    /** B's numbers and their heading, next to A's. */
     numbers;
     opener;
     picture;
@@ -2773,9 +2773,9 @@
       });
     }
     context;
-    /** Where the hand is, not written yet. */
+    /** The layer that the slider is dragged to, not requested yet. */
     draggedTo = null;
-    /** Written, and its map has not come. */
+    /** Requested, and its map has not come. */
     requested = null;
     /** Whether the kernel has started on it. */
     started = false;
@@ -2800,7 +2800,7 @@
       const name = this.draggedTo ?? this.requested;
       return found !== null && found.layer === name && this.isPresent(found.of) ? found : null;
     }
-    /** The layers that can be shown without asking, shallow to deep. */
+    /** The layers that can be previewed, shallow to deep. */
     get available() {
       const { known } = this;
       if (known === null || this.isDisabled || !this.isPresent(known)) return [];
@@ -2811,18 +2811,18 @@
     get isDisabled() {
       return place(this.context.model.get("explanation")).atInput;
     }
-    /** The hand is at this layer. Nothing is sent. */
+    /** The slider is at this layer. Nothing is sent. */
     moveTo(name) {
       this.draggedTo = name;
       this.find();
       this.listeners.notify();
     }
-    /** The hand is gone, and nothing is requested for. */
+    /** The slider is let go, and nothing is requested. */
     cancel() {
       this.draggedTo = null;
       this.listeners.notify();
     }
-    /** The hand rests: its layer is requested for, once. */
+    /** The slider rests: its layer is requested, once. */
     commit() {
       const name = this.draggedTo;
       if (name === null) return;
@@ -2864,7 +2864,7 @@
       const { scene: scene2, target, method } = known;
       if (grid2 !== void 0) this.found = { layer: name, grid: grid2, of: { scene: scene2, target, method } };
     }
-    /** Whether what was requested for has come, was refused, or was given up. */
+    /** Whether what was requested has come, was refused, or was given up. */
     follow() {
       const { model } = this.context;
       const raw = model.get("explanation");
@@ -2907,9 +2907,9 @@
     hover = new Observable(null, (a, b) => a?.x === b?.x && a?.y === b?.y);
     /** The name of the tool that the pointer belongs to on the picture, or "" where it asks and pans. */
     tool = new Observable("");
-    /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
+    /** The fraction to draw: the model's, or the slider's while this view's slider is dragged. */
     fraction = () => portion(this.model, "fraction");
-    /** The layer to name and to draw: the model's, or the one under the hand. */
+    /** The layer to name and to draw: the model's, or the slider's while it is dragged. */
     scrub;
     id(name) {
       return `${this.prefix}-${name}`;
@@ -3651,8 +3651,8 @@
   function colormap(context, contour2) {
     const { model, signal } = context;
     const select2 = make("select", "camwidget-select", {
-      "aria-label": "Colour map",
-      title: "Colours of the map, from low to high",
+      "aria-label": "Color map",
+      title: "Colors of the map, from low to high",
       ...OWN_KEYS
     });
     select2.addEventListener("change", () => context.write({ colormap: select2.value }), { signal });
@@ -4018,7 +4018,7 @@
     examples;
     own;
     error = make("div", "camwidget-prompt-error", { role: "alert" });
-    /** What the kernel said last, and what was sent: as long as the field holds something else, a person is writing. */
+    /** The text last received, and last sent: while the field holds another one, a person is writing. */
     received = "";
     sent = "";
     show() {
@@ -4781,7 +4781,7 @@
     context;
     stage;
     toggle;
-    /** Where on the scale of the colours, and that in words; there only while it is on. */
+    /** Where on the scale of the colors, and that in words; there only while it is on. */
     level;
     reading;
     drawing;

@@ -272,10 +272,10 @@ describe("split", () => {
 });
 
 describe("difference", () => {
-  it("is A's map minus B's in two colours over the grey picture", async () => {
+  it("is A's map minus B's in two colors over the grey picture", async () => {
     const view = comparing({ arrangement: "difference", overlay: true, opacity: 1, other: b({ saliency: Uint8Array.from([255, 0, ...new Array<number>(COUNT - 2).fill(255)]) }) });
     const painted = await frames(view);
-    // Equal: the picture's grey. All in A: the last colour.
+    // Equal: the picture's grey. All in A: the last color.
     const grey = (77 * 0 + 150 * 10 + 29 * 20 + 128) >> 8;
     expect(painted.slice(0, 4)).toEqual([grey, grey, grey, 255]);
     expect(painted.slice(4, 8)).toEqual([255, 7, 0, 255]);
@@ -284,7 +284,7 @@ describe("difference", () => {
     expect((await frames(view)).slice(4, 7)).toEqual(new Array(3).fill((77 * 30 + 150 * 40 + 29 * 50 + 128) >> 8));
   });
 
-  it("goes to the first colour where all is in B", () => {
+  it("goes to the first color where all is in B", () => {
     const out = new Uint32Array(1);
     paintDifference(out, { rgb: new Uint8Array(3), a: new Uint8Array([0]), b: new Uint8Array([255]) }, COLORS, 1);
     expect(Array.from(new Uint8Array(out.buffer))).toEqual([0, 7, 255, 255]);

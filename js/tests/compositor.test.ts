@@ -141,7 +141,7 @@ describe("the overlay", () => {
     expect(Array.from(brighter.paint(product))).toEqual(Array.from(compositor(shown).paint(product)));
   });
 
-  it("reaches the colour map's end where the map is highest and the opacity 1", () => {
+  it("reaches the color map's end where the map is highest and the opacity 1", () => {
     const colors = new Uint8Array(768);
     colors.set([250, 130, 20], 765);
     const pixels = compositor({ ...shown, colors }).paint(whole);
@@ -191,7 +191,7 @@ describe("the overlay", () => {
 });
 
 describe("cells", () => {
-  it("finds the cell that holds a pixel's centre", () => {
+  it("finds the cell that holds a pixel's center", () => {
     expect(Array.from({ length: 6 }, (_, x) => nearestCell(x, 6, 3))).toEqual([0, 0, 1, 1, 2, 2]);
     expect(Array.from({ length: 5 }, (_, x) => nearestCell(x, 5, 2))).toEqual([0, 0, 1, 1, 1]);
     expect(Array.from({ length: 3 }, (_, x) => nearestCell(x, 3, 7))).toEqual([1, 3, 5]);

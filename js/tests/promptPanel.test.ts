@@ -5,12 +5,12 @@ import type { Shown } from "./fakeModel";
 afterEach(() => document.body.replaceChildren());
 
 const QUESTION = {
-  name: "question", hint: "Ask for a colour.", text: "anything red", examples: ["anything red", "anything blue"],
+  name: "question", hint: "Ask for a color.", text: "anything red", examples: ["anything red", "anything blue"],
   words: [{ text: "anything", target: -1 }, { text: "red", target: -1 }], beside: [], proposes: false, own: false,
 };
 
 const CAPTION = {
-  name: "caption", hint: "Name the colours.", text: "a red and blue", examples: ["a green"],
+  name: "caption", hint: "Name the colors.", text: "a red and blue", examples: ["a green"],
   words: [{ text: "a", target: 1 }, { text: "red", target: 2 }, { text: "and", target: -1 }, { text: "blue", target: 4 }],
   beside: [{ text: "the whole caption", target: 0 }], proposes: true, own: true,
 };
@@ -29,7 +29,7 @@ describe("the panel of the text", () => {
     await settle();
     expect(view.one(".camwidget-prompt").hidden).toBe(false);
     expect(view.one(".camwidget-prompt-head").textContent).toContain("Question");
-    expect(field(view).placeholder).toBe("Ask for a colour.");
+    expect(field(view).placeholder).toBe("Ask for a color.");
     expect(view.one(".camwidget-words").hidden).toBe(true);
   });
 

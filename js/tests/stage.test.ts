@@ -34,7 +34,7 @@ describe("the stage", () => {
     expect(view.painted()).toEqual(opaque(RGB));
   });
 
-  it("draws the overlay, the cells and another colour map at once", async () => {
+  it("draws the overlay, the cells and another color map at once", async () => {
     const view = show(new FakeModel({ ...traits(), overlay: true, opacity: 1 }));
     await settle();
     expect(view.painted().slice(0, 4)).toEqual([255, 255, 255, 255]);

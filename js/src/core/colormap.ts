@@ -1,6 +1,6 @@
 /** Color maps, the blending of their colors with a picture, and pixels packed into one number each. */
 
-/** A colour map is 256 RGB triples. */
+/** A color map is 256 RGB triples. */
 export const COLORMAP_BYTES = 768;
 
 /** Grey, for the moment before the kernel has sent a map. */
@@ -9,7 +9,7 @@ export const GREY: Uint8Array = Uint8Array.from({ length: COLORMAP_BYTES }, (_, 
 );
 
 /**
- * How strongly a value colours its pixel, 0..1 before the opacity. Weak values are held back more
+ * How strongly a value colors its pixel, 0..1 before the opacity. Weak values are held back more
  * than in proportion, so that the picture stays readable where the map has little to say.
  */
 export function emphasis(value: number): number {
@@ -17,7 +17,7 @@ export function emphasis(value: number): number {
   return v * (0.35 + 0.65 * Math.sqrt(v));
 }
 
-/** Per saliency value: how much of the picture stays (of 256), and the colour to add to it. */
+/** Per saliency value: how much of the picture stays (of 256), and the color to add to it. */
 export interface BlendTable {
   readonly stay: Uint32Array;
   readonly redBlue: Uint32Array;

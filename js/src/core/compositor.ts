@@ -1,3 +1,4 @@
+/** Picture, map and mask composited into the pixels of a canvas. */
 import { blendTable, COLORMAP_BYTES, fillBlendTable, fromRgb, GREY, OPAQUE, pack } from "./colormap";
 import { expandCells } from "./interpolation";
 import { multiply, threshold } from "./maskingRule";
@@ -33,7 +34,7 @@ export interface MapStyle {
 export interface Mask {
   readonly mode: Mode;
   readonly fraction: number;
-  /** A whole picture, one colour, or null for black. */
+  /** A full picture, one color, or null for black. */
   readonly fill: Uint8Array | null;
   /** What a person has painted, one number a pixel (see paint.ts). */
   readonly paint?: Int8Array | null;
@@ -90,7 +91,7 @@ export class Compositor {
     this.setHeat(null);
   }
 
-  /** Null: no map belongs to this picture (yet). It is then drawn whole. */
+  /** Null: no map belongs to this picture (yet). It is then drawn unmasked. */
   setHeat(heat: Heat | null): void {
     this.heat = heat;
     this.expanded = null;

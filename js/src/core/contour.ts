@@ -1,4 +1,5 @@
-/** More squares along the lines than this, and the map is noise, which has no outline: it is averaged first. */
+/** Contours of a map as an SVG path, by marching squares. */
+/** A map with more squares along its lines than this is noise without an outline: it is averaged first. */
 import { clamp } from "./parse";
 
 const MOST = 12_000;
@@ -26,8 +27,8 @@ const LEFT = 3;
 
 /**
  * The lines along which a map has a value, as an SVG path in the picture's pixels, by marching squares: between the
- * middles of four neighbouring pixels a line runs from the side where, clockwise, the map comes to reach the value to
- * the side where it falls short of it again. So the lines of neighbouring squares follow each other. They end at the
+ * middles of four neighboring pixels a line runs from the side where, clockwise, the map comes to reach the value to
+ * the side where it falls short of it again. So the lines of neighboring squares follow each other. They end at the
  * picture's edge. A map that is noise is averaged over squares of pixels until it has few enough lines to be told apart.
  *
  * @param values one byte a pixel, row by row

@@ -1,3 +1,4 @@
+/** The difference of two maps, painted over their picture. */
 import { blendTable, COLORMAP_BYTES, GREY, OPAQUE, setBlend } from "./colormap";
 
 /** What there is to be subtracted: two maps of one picture, one byte a pixel. */
@@ -8,7 +9,7 @@ export interface Pair {
 }
 
 /**
- * Paints A's map minus B's over the picture in grey: the low end of the colours where there is more in B, the
+ * Paints A's map minus B's over the picture in grey: the low end of the colors where there is more in B, the
  * high end where there is more in A, and the stronger the further apart the two are. `out` is RGBA.
  */
 export function paintDifference(out: Uint32Array, { rgb, a, b }: Pair, colors: Uint8Array, opacity: number): void {
@@ -22,7 +23,7 @@ export function paintDifference(out: Uint32Array, { rgb, a, b }: Pair, colors: U
   }
 }
 
-/** Per difference from -255 to 255: how much of the grey stays (of 256), and the colour to add to it. */
+/** Per difference from -255 to 255: how much of the grey stays (of 256), and the color to add to it. */
 function differenceTable(given: Uint8Array, opacity: number): ReturnType<typeof blendTable> {
   const colors = given.length === COLORMAP_BYTES ? given : GREY;
   const table = blendTable(511);
@@ -32,7 +33,7 @@ function differenceTable(given: Uint8Array, opacity: number): ReturnType<typeof 
   return table;
 }
 
-/** How strongly a difference covers the picture. Its colour is pale where it is small, and must be seen there too. */
+/** How strongly a difference covers the picture. Its color is pale where it is small, and must be seen there too. */
 function strength(apart: number): number {
   return 1 - (1 - apart) ** 3;
 }

@@ -97,7 +97,7 @@ function halfToEven(value: number): number {
   return over > 0.5 || (over === 0.5 && low % 2 === 1) ? low + 1 : low;
 }
 
-/** The cell of a grid of `cells` that holds the centre of pixel `at`, of `size` pixels. */
+/** The cell of a grid of `cells` that holds the center of pixel `at`, of `size` pixels. */
 export function nearestCell(at: number, size: number, cells: number): number {
   return Math.floor(((2 * at + 1) * cells) / (2 * size));
 }

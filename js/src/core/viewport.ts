@@ -1,10 +1,11 @@
-/**
- * Which part of the picture is looked at: how much it is enlarged, and how far its left upper corner lies outside,
- * in widths and heights of the frame. The enlarged picture always covers the frame.
- */
+/** The viewport of a zoomed picture. */
 import type { Position } from "./geometry";
 import { clamp } from "./parse";
 
+/**
+ * The visible part of a picture: its scale, and how far its left upper corner lies outside, in widths and heights of
+ * the frame. The enlarged picture always covers the frame.
+ */
 export interface Viewport {
   readonly scale: number;
   readonly left: number;
@@ -27,7 +28,7 @@ export function zoomed({ scale, left, top }: Viewport, factor: number, { x, y }:
   return fitted(next, (left + x) * grown - x, (top + y) * grown - y);
 }
 
-/** The picture drawn along with the hand. */
+/** Moved along with a pointer that drags the picture. */
 export function moved({ scale, left, top }: Viewport, right: number, down: number): Viewport {
   return fitted(scale, left - right, top - down);
 }

@@ -1,3 +1,4 @@
+/** The bar chart of class scores on the offline page, and the colors of its charts. */
 import { numbers } from "../core/parse";
 import { svg } from "../view/dom/dom";
 import { trait, watch } from "../view/model";
@@ -8,8 +9,8 @@ import { quantity, rows } from "../view/traits";
 const ROW = 28;
 
 /**
- * A bar for every listed class, the whole picture's behind the masked one's; a click anywhere in a row picks its class.
- * The names and numbers beside them say the same to those who do not see them.
+ * A bar for every listed class, the unmasked picture's behind the masked one's; a click anywhere in a row picks its class.
+ * Hidden from screen readers, which have the same numbers in the class list.
  *
  * @param pick called with the number of the row
  */
@@ -65,7 +66,7 @@ export const ACCENT = "#e8710a";
 export const RIVALS = ["#4f86c6", "#3a9d8f", "#9a7fc0"] as const;
 export const NEUTRAL = "#8a929c";
 
-/** The colours of so many listed classes, most probable first. */
+/** The colors of so many listed classes, most probable first. */
 export function classColors(count: number, chosen: number): string[] {
   let rival = 0;
   return Array.from({ length: count }, (_, at) => (at === chosen ? ACCENT : (RIVALS[rival++] ?? NEUTRAL)));

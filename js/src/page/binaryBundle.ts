@@ -41,7 +41,7 @@ function joined(planes: Uint8Array, size: number): Uint8Array {
   return out;
 }
 
-/** Adds to each byte the neighbour that PNG's Paeth filter has taken off it. */
+/** Adds to each byte the neighbor that PNG's Paeth filter has taken off it. */
 function unfiltered(residuals: Uint8Array, row: number): Uint8Array {
   const out = new Uint8Array(residuals.length);
   for (let i = 0; i < out.length; i++) {

@@ -1,3 +1,4 @@
+/** The confidence curve on the offline page. */
 import { decimals, fixed, signed, unitSuffix } from "../core/numberFormat";
 import type { Quantity } from "../core/numberFormat";
 import { numbers } from "../core/parse";

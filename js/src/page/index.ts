@@ -1,3 +1,4 @@
+/** The entry point of the offline page: it reads the payload and builds the view with its charts. */
 import { make } from "../view/dom/dom";
 import { write } from "../view/model";
 import { rows } from "../view/traits";
@@ -9,7 +10,7 @@ import { PageModel } from "./pageModel";
 import { FORMAT } from "./payload";
 import type { Payload } from "./payload";
 
-/** Builds the page from the data beside this script. */
+/** Builds the page from the data in the same document. */
 async function open(): Promise<void> {
   const main = document.getElementById("camwidget-page");
   const source = document.getElementById("camwidget-data");

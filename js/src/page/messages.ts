@@ -1,8 +1,10 @@
+/**
+ * Sentences of the offline page, word for word those of camwidget/widget/view/messages.py. A test compares them:
+ * change both or neither.
+ */
 import type { Mode } from "../core/maskingRule";
 import { decimals, fixed, rounded, signed, unitSuffix } from "../core/numberFormat";
 import type { Quantity } from "../core/numberFormat";
-
-/** What camwidget/widget/view/synced_traits/messages.py says, word for word: change both or neither. A test compares them. */
 
 export interface Masked {
   readonly name: string;

@@ -1,3 +1,4 @@
+/** The view's model on the offline page: precomputed maps and curves answer instead of a kernel. */
 import { peakOf } from "../core/geometry";
 import type { Mode } from "../core/maskingRule";
 import { number, text, unit } from "../core/parse";
@@ -17,7 +18,7 @@ const SCENE = "page";
 /** Below this a click finds nothing, as in the kernel. */
 const FAINT = 0.005;
 
-/** What is requested for, or shown: places in the lists of classes, methods and layers. */
+/** A map requested or shown: places in the lists of classes, methods and layers. */
 interface Place {
   readonly row: number;
   readonly method: number;

@@ -1,7 +1,7 @@
+/** The payload of an offline page, as camwidget/export/payload.py writes it. The page's own file is its only source. */
 import type { Mode } from "../core/maskingRule";
 import type { Place } from "./binaryBundle";
 
-/** What camwidget/export/page.py writes. The page's own file is the only source of it. */
 export interface Payload {
   readonly format: number;
   readonly model: string;
@@ -9,7 +9,7 @@ export interface Payload {
     readonly width: number;
     readonly height: number;
     readonly picture: Place;
-    /** A whole picture, or three bytes. */
+    /** By baseline a full picture, or three bytes. */
     readonly fills: Readonly<Record<string, Place>>;
   };
   readonly classes: readonly ClassData[];

@@ -1,3 +1,4 @@
+/** The maps of an offline page, decoded, enlarged and ranked as the kernel does it. */
 import { peakOf } from "../core/geometry";
 import { enlarge, toBytes } from "../core/interpolation";
 import type { Grid } from "../core/interpolation";

@@ -1,6 +1,5 @@
+/** Questions of a quiz, parsed from the trait that camwidget/widget/view/quiz_cards.py fills. */
 import { bytes, fields, list, numbers, text } from "../core/parse";
-
-/** The synced questions, read defensively, as `view/traits.ts` reads the explorer's. `widget/view/quiz_cards.py` writes them. */
 
 export interface Outline {
   readonly name: string;

@@ -1,3 +1,4 @@
+/** The state of a quiz: questions, answers and score. */
 import { list, text } from "../core/parse";
 import { write } from "../view/model";
 import type { Model } from "../view/model";
@@ -6,7 +7,7 @@ import type { Card, Verdict } from "./cards";
 import type { QuizTraits } from "./syncedTraits";
 
 /**
- * The state of play. It is all in the synced traits and decided here, so that a saved notebook can be
+ * The state of a game. It is all in the synced traits and decided here, so that a saved notebook can be
  * played without a kernel; the kernel, where there is one, reads along.
  */
 export class Game {

@@ -1,3 +1,4 @@
+/** The quiz as a module of anywidget: a card with one question, or the score. */
 import { fit, make, setAttribute, setText } from "../view/dom/dom";
 import { OWN_KEYS } from "../view/host/compat";
 import { keepFocus } from "../view/host/keyboardFocus";
@@ -47,7 +48,7 @@ class View {
     this.head();
     const turned = this.turn();
     if (!turned) this.page?.update();
-    // The keyboard stays: on the new page's card, and after an answer on the way on.
+    // Keep the focus: on the card of a new page, and after an answer on the button to the next one.
     if (!hadFocus) return;
     if (turned) this.card.focus({ preventScroll: true });
     else if (game.done(game.number)) this.page?.way.focus({ preventScroll: true });

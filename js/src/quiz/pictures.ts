@@ -1,3 +1,4 @@
+/** Pictures of a quiz, with the outlines that the answer reveals. */
 import { line, make, overlay } from "../view/dom/dom";
 import type { Outline, Picture } from "./cards";
 

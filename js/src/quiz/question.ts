@@ -1,3 +1,4 @@
+/** The page of one question, before and after its answer. */
 import { button, make, setAttribute, setText } from "../view/dom/dom";
 import { MARK, verdict, WORD } from "./cards";
 import type { Card, Verdict } from "./cards";
@@ -8,7 +9,7 @@ import type { Addresses } from "./pictures";
 /** Options that have a key. */
 const KEYS = 9;
 
-/** One question: card, and after the answer with what was right. */
+/** One question, and after its answer what was right. */
 export class QuestionPage {
   readonly element: HTMLElement;
   private readonly figures: readonly Figure[];

@@ -1,3 +1,4 @@
+/** The last page of a quiz: the score and a list of the questions. */
 import { fixed } from "../core/numberFormat";
 import { button, make } from "../view/dom/dom";
 import { MARK, WORD } from "./cards";

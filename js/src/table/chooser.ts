@@ -1,3 +1,4 @@
+/** The choice of methods or metrics to evaluate. */
 import { texts } from "../core/parse";
 import { fillLabel, SLOW } from "../view/controls/methodPanel";
 import { button, fit, make, setAttribute, setText } from "../view/dom/dom";

@@ -1,4 +1,4 @@
-/** The synced traits of the evaluation, read defensively, as `view/traits.ts` reads the explorer's. `widget/panels/score_table.py` writes them. */
+/** Parsers of the score table's synced traits, which camwidget/widget/panels/score_table.py fills. */
 
 import { fields, list, text } from "../core/parse";
 import type { Fields } from "../core/parse";
@@ -32,7 +32,7 @@ export interface Row {
   readonly cells: readonly Cell[];
 }
 
-/** By which column the rows are sorted, the best first; "" is the order in which they were asked for. */
+/** By which column the rows are sorted, the best first; "" is the order in which they were requested. */
 export interface Order {
   readonly column: string;
   readonly reverse: boolean;

@@ -1,3 +1,4 @@
+/** Actions that both buttons and keys trigger. */
 import { clamp, texts } from "../core/parse";
 import type { Context } from "./context";
 import { trait } from "./model";

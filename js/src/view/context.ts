@@ -1,3 +1,4 @@
+/** What all parts of one view share. */
 import type { Point } from "../core/geometry";
 import { Observable } from "./listeners";
 import { portion, watch, write } from "./model";
@@ -17,10 +18,10 @@ export class Context {
   /** The name of the tool that the pointer belongs to on the picture, or "" where it asks and pans. */
   readonly tool = new Observable("");
 
-  /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
+  /** The fraction to draw: the model's, or the slider's while this view's slider is dragged. */
   fraction = (): number => portion(this.model, "fraction");
 
-  /** The layer to name and to draw: the model's, or the one under the hand. */
+  /** The layer to name and to draw: the model's, or the slider's while it is dragged. */
   readonly scrub: LayerScrubber;
 
   /**

@@ -1,3 +1,4 @@
+/** Keyboard shortcuts of the view. */
 import { nextMethod, nudgeFraction, pickRow, stepPicture, toggleBoxes, toggleOutlines, toggleOverlay } from "./actions";
 import type { Context } from "./context";
 import { stepOf, takeStep } from "./controls/undoRedo";

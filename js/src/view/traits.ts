@@ -1,3 +1,7 @@
+/**
+ * Parsers of the view's synced traits. What is missing or malformed counts as not there yet, since a view may be
+ * shown before, or without, a kernel.
+ */
 import { GREY } from "../core/colormap";
 import type { Heat, MapStyle, Picture } from "../core/compositor";
 import type { Grid } from "../core/interpolation";
@@ -8,11 +12,6 @@ import type { Fields } from "../core/parse";
 import { unpackBits } from "../core/userMask";
 import { portion, trait } from "./model";
 import type { Model } from "./model";
-
-/**
- * The synced traits, read defensively: anything missing or malformed counts as "not there yet",
- * because a view may be shown before, or without, a kernel that fills them in.
- */
 
 export interface Scene extends Picture {
   readonly id: string;
@@ -69,7 +68,7 @@ export interface Subject {
   readonly method: string;
 }
 
-/** One subject's maps at every layer, small enough to be here before they are asked for. */
+/** One subject's maps at every layer, small enough to be sent before they are requested. */
 export interface Stages extends Subject {
   readonly layers: ReadonlyMap<string, Grid>;
 }
@@ -107,7 +106,7 @@ export interface ClassProbe {
   readonly y: number;
   readonly scene: string;
   readonly entries: readonly ProbedClass[];
-  /** How many classes were asked: the most probable ones. */
+  /** How many classes were compared: the most probable ones. */
   readonly of: number;
 }
 
@@ -117,14 +116,14 @@ export interface Word {
   readonly target: number;
 }
 
-/** The text that a model takes beside the picture, as the model declares it. */
+/** The text input of a vision-language model, as the model declares it. */
 export interface Prompt {
   readonly name: string;
   readonly hint: string;
   readonly text: string;
   readonly examples: readonly string[];
   readonly words: readonly Word[];
-  /** Classes that no word stands for: the whole of a caption. */
+  /** Classes that no single word stands for: a full caption. */
   readonly beside: readonly Word[];
   /** Whether the model has a text of its own for each picture, and whether this is it. */
   readonly proposes: boolean;
@@ -161,7 +160,7 @@ export interface Paint {
   readonly stroke: number;
 }
 
-/** The pixels of a hole that the kernel has filled: which they are, 1 each, and their colours in reading order. */
+/** The pixels of a hole that the kernel has filled: which they are, 1 each, and their colors in reading order. */
 export interface Filled {
   readonly scene: string;
   readonly baseline: string;
@@ -232,7 +231,7 @@ export function rows(value: unknown): readonly Row[] {
   });
 }
 
-/** Null while the picture is whole. */
+/** Null while the picture is unmasked. */
 export function mostProbable(value: unknown): MostProbable | null {
   const from = fields(value);
   const [row] = rows([from]);
@@ -395,7 +394,7 @@ export function paint(value: unknown): Paint {
   return { scene: text(from["scene"]), runs: list(from["runs"]), stroke: number(from["stroke"], 0) };
 }
 
-/** Null unless it belongs to this very scene and has a colour for each pixel of its hole. */
+/** Null unless it belongs to this very scene and has a color for each pixel of its hole. */
 export function filled(value: unknown, of: Scene): Filled | null {
   const from = fields(value);
   const packed = bytes(from["hole"]);

@@ -1,3 +1,4 @@
+/** The view: all its parts, built and connected. */
 import { Brush } from "./brush/brush";
 import { Comparison } from "./comparison/comparison";
 import { Context } from "./context";

@@ -1,3 +1,4 @@
+/** The brush: a tool that paints on the picture which pixels to hide or keep. */
 import { pixelCenter } from "../../core/geometry";
 import type { Point, Position } from "../../core/geometry";
 import { HIDDEN, KEPT } from "../../core/userMask";
@@ -221,7 +222,7 @@ export class Brush implements Tool {
     if (spot === null) return;
     this.moveRing(spot);
     if (event.pointerId !== this.pointer) return;
-    // The browser gives one event a frame; a quick hand has been at several places since the last one.
+    // The browser gives one event a frame; a quick stroke has passed several places since the last one.
     const between = event.getCoalescedEvents?.() ?? [];
     for (const one of between.length > 0 ? between : [event]) {
       const to = this.stage.over(one);

@@ -1,3 +1,4 @@
+/** The paint on the picture shown, and its exchange with the kernel. */
 import type { Position } from "../../core/geometry";
 import { percent } from "../../core/numberFormat";
 import { covered, decode, draw, encode } from "../../core/userMask";
@@ -8,8 +9,8 @@ import type { FrameTask } from "../listeners";
 import { paint, scene } from "../traits";
 
 /**
- * What is painted on the picture shown. A stroke is seen at once; the kernel is told once a frame while it is drawn,
- * and what it says meanwhile is not heard: the hand has the last word.
+ * The paint on the picture shown. A stroke is seen at once; it is sent to the kernel once a frame while it is drawn,
+ * and what the kernel sends meanwhile is ignored.
  */
 export class PaintLayer {
   /** One number a pixel (see core/paint.ts), row by row. */
@@ -17,7 +18,7 @@ export class PaintLayer {
   width = 0;
   private scene = "";
   private raw: unknown = undefined;
-  /** Only rises: a new stroke is told from the one before by its number. */
+  /** The number of the stroke; it only rises, so that each stroke can be told from the one before. */
   private stroke = 0;
   private drawing = false;
   private changed = false;

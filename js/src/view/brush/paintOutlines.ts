@@ -1,3 +1,4 @@
+/** Outlines of the painted areas over the picture. */
 import { area, border, HIDDEN, KEPT } from "../../core/userMask";
 import type { Shade } from "../../core/userMask";
 import type { Context } from "../context";

@@ -76,7 +76,7 @@ function changeOf({ model }: Context): Change {
   return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
 }
 
-/** What B's model says of each listed class, beside A's numbers. */
+/** The numbers of B's model for each listed class, in a column next to A's. */
 export function comparedNumbersColumn(context: Context): readonly [HTMLElement, HTMLElement] {
   const { model } = context;
   const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");

@@ -1,3 +1,4 @@
+/** The picture and map of B, or the difference of A's and B's maps, on a canvas. */
 import { GREY } from "../../core/colormap";
 import { Compositor } from "../../core/compositor";
 import { paintDifference } from "../../core/difference";

@@ -1,10 +1,9 @@
+/** Traits of the comparison, parsed. A is what the view shows, B what it is compared with. */
 import type { Quantity } from "../../core/numberFormat";
 import { fields, flag, list, number, text } from "../../core/parse";
 import type { Model } from "../model";
 import { explanation, quantity, scene, sceneId } from "../traits";
 import type { Explanation, Scene } from "../traits";
-
-/** What is compared, read as defensively as all traits. A is what the view shows, B the other. */
 
 export const DIMENSIONS = ["model", "picture", "target", "method", "layer"] as const;
 export type Dimension = (typeof DIMENSIONS)[number];
@@ -12,7 +11,7 @@ export type Dimension = (typeof DIMENSIONS)[number];
 export const ARRANGEMENTS = ["side", "split", "difference"] as const;
 export type Arrangement = (typeof ARRANGEMENTS)[number];
 
-/** In what B comparisonDrawer; empty: nothing is compared. */
+/** The dimensions in which B differs; empty: nothing is compared. */
 export type Compare = Readonly<Partial<Record<Dimension, unknown>>>;
 
 /** A map's names, by that in which two may differ. */

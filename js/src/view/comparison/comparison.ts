@@ -1,3 +1,4 @@
+/** The comparison of two maps, A and B: side by side, split, or their difference. */
 import { gradient, GREY } from "../../core/colormap";
 import { pixelAt, relativeCenter } from "../../core/geometry";
 import { bytes, clamp } from "../../core/parse";
@@ -16,12 +17,12 @@ import type { Compare, ComparedMap } from "./comparedTraits";
 import { comparisonDrawer, firstCompare } from "./differenceDrawer";
 import { Divider } from "./divider";
 
-/** A, which the view shows, and B, which comparisonDrawer from it in a thing or two: side by side, split, or their difference. */
+/** Shows A, the view's own map, and B, which differs from it in one or two dimensions: side by side, split, or their difference. */
 export class Comparison {
   readonly tool: Tool;
   /** The two frames with what is over and below them. */
   readonly around: readonly HTMLElement[];
-  /** B's numbers and their heading, beside A's. */
+  /** B's numbers and their heading, next to A's. */
   readonly numbers: readonly HTMLElement[];
   private readonly opener: HTMLButtonElement;
   private readonly picture: ComparedPicture;
@@ -163,7 +164,7 @@ export class Comparison {
     const { sheet } = this.picture;
     const beside = on && shown === "side";
     this.frame.hidden = !beside;
-    // A's map at a layer under the hand has no other yet.
+    // There is no map of B for a preview of another layer.
     const apart = this.isApart || scrub.preview !== null;
     const found = shown === "difference" && apart ? null : this.other;
     this.divider.element.hidden = !on || shown !== "split" || found === null;

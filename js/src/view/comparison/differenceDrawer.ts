@@ -1,3 +1,4 @@
+/** The drawer of the comparison: in what B differs from A, and how the two are shown. */
 import { texts } from "../../core/parse";
 import type { Context } from "../context";
 import { button, labeledLine, make, setChoices, setText } from "../dom/dom";
@@ -22,7 +23,7 @@ const SHOWN: Readonly<Record<Arrangement, { readonly label: string; readonly tit
 /** An option that stands for "whatever it predicts". */
 const OWN = "";
 
-/** What the drawer of the comparison holds: in what B comparisonDrawer, and how the two are shown. */
+/** The drawer of the comparison: in what B differs, and how the two are shown. */
 export function comparisonDrawer(context: Context, off: () => void): HTMLElement {
   const drawer = make(
     "div",
@@ -101,7 +102,7 @@ export function firstCompare(context: Context): Compare | undefined {
   return proposed(context, "model") ?? proposed(context, "method") ?? proposed(context, "layer") ?? proposed(context, "picture");
 }
 
-/** B that comparisonDrawer from A in this, by what is likely to be wanted. */
+/** A comparison with a B that differs from A in one dimension, by a likely choice. */
 function proposed(context: Context, key: Dimension): Compare | undefined {
   const value = nearest(context, key);
   return value === undefined ? undefined : { [key]: value };
@@ -118,19 +119,19 @@ function nearest(context: Context, key: Dimension): unknown {
     const target = trait(model, "target");
     return rows(model.get("rows")).find(({ index }) => index !== target)?.name;
   }
-  if (key === "layer") return neighbour(layers(model.get("layers")), trait(model, "layer"))?.name;
+  if (key === "layer") return neighbor(layers(model.get("layers")), trait(model, "layer"))?.name;
   const usable = methods(model.get("methods")).filter(({ reason, slow }) => reason === null && !slow);
   const now = usable.findIndex(({ name }) => name === trait(model, "method"));
   return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : undefined;
 }
 
 /** The layer before, or the one after the first. */
-function neighbour<L extends { readonly name: string }>(all: readonly L[], name: string): L | undefined {
+function neighbor<L extends { readonly name: string }>(all: readonly L[], name: string): L | undefined {
   const now = all.findIndex((layer) => layer.name === name);
   return now < 0 ? all.at(-1) : (all[now - 1] ?? all[now + 1]);
 }
 
-/** What can differ here at all; what comparisonDrawer already is among them. */
+/** The dimensions in which B can differ; the present one is among them. */
 function possible(context: Context, present: Dimension): Choice[] {
   return DIMENSIONS.filter((key) => key === present || nearest(context, key) !== undefined).map((key) => ({
     value: key,

@@ -1,3 +1,4 @@
+/** The divider between A and B in one frame. */
 import { percent } from "../../core/numberFormat";
 import { clamp } from "../../core/parse";
 import type { Context } from "../context";
@@ -15,7 +16,7 @@ const STRIDE = 10;
  */
 export class Divider {
   readonly element: HTMLElement;
-  /** From 0 to 1: the model's, or where the hand is. */
+  /** From 0 to 1: the model's, or the pointer's while it is dragged. */
   place = 0.5;
   private dragging = false;
 
@@ -50,7 +51,7 @@ export class Divider {
       this.element.addEventListener(type, (event) => act(event as PointerEvent), { signal });
     listen("pointerdown", (event) => {
       if (event.button !== 0) return;
-      // The picture below must not take it for a hand of its own.
+      // The picture below must not take it for a drag of its own.
       event.stopPropagation();
       event.preventDefault();
       this.element.focus({ preventScroll: true });

@@ -108,7 +108,7 @@ export function mostProbableRow(context: Context): HTMLElement {
   context.watch(["first_now", "quantity", "rows"], () => {
     const now = mostProbable(model.get("first_now"));
     index = now?.index ?? -1;
-    // Its place is kept while the picture is whole; where no class can be first, it has none.
+    // Its place is kept while the picture is unmasked; where no class can be first, it has none.
     row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
     row.classList.toggle("camwidget-first-none", now === null);
     if (now === null) return;

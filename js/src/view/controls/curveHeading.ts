@@ -1,3 +1,4 @@
+/** Texts of the view: headings of the curve, the sentence on the mask, status and error. */
 import type { Mode } from "../../core/maskingRule";
 import type { Context } from "../context";
 import { button, fit, make, setText } from "../dom/dom";

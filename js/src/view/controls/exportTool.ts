@@ -1,3 +1,4 @@
+/** Tools that export what is shown: Python code to copy, and a PNG to save. */
 import type { Context } from "../context";
 import { button, make, setText } from "../dom/dom";
 import type { Tool } from "../dom/dom";

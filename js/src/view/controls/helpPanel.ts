@@ -1,3 +1,4 @@
+/** The panel with the keyboard shortcuts. */
 import type { Context } from "../context";
 import { button, make } from "../dom/dom";
 

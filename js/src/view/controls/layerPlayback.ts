@@ -1,3 +1,4 @@
+/** The button that plays through the layers. */
 import type { Context } from "../context";
 import { button, setAttribute, svg } from "../dom/dom";
 
@@ -12,8 +13,8 @@ const READY = "Play through the layers, shallow to deep, until stopped (y)";
 const NOT_READY = "There are no maps of several layers to play: slow methods have none, others get theirs after the map";
 
 /**
- * Plays through the layers whose maps are here already, without asking for any. Where it is stopped, the layer in shownLayer
- * is asked for.
+ * Plays through the layers whose maps are there already, without requesting any. Where it is stopped, the layer shown is
+ * requested.
  */
 export class LayerPlayback {
   readonly element: HTMLButtonElement;
@@ -66,7 +67,7 @@ export class LayerPlayback {
     row.addEventListener(
       "keydown",
       (event) => {
-        // Not those by which one only goes elsewhere, nor those that the whole view has for it.
+        // Keys that only move the focus, and shortcuts of the view, do not stop it.
         if (["Tab", "Shift", "y", "?", "Escape"].includes(event.key)) return;
         if (other(event) || ![" ", "Enter"].includes(event.key)) this.stop();
       },
@@ -82,7 +83,7 @@ export class LayerPlayback {
     const { scrub } = this.context;
     const { available } = scrub;
     if (available.length < 2) {
-      // Another class, method or picture is being explained: its map comes at the layer that is asked for.
+      // Another class, method or picture is being explained: its map comes at the layer that is requested.
       this.end();
       scrub.cancel();
       return;

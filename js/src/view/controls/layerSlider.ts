@@ -1,3 +1,4 @@
+/** Controls for the layer: steps, a slider with one stop a layer, and a list. */
 import type { Context } from "../context";
 import { button, fit, make, setAttribute, setChoices } from "../dom/dom";
 import { OWN_KEYS } from "../host/compat";
@@ -8,7 +9,7 @@ import type { Layer } from "../traits";
 /** More stops than this are not told apart by their ticks. */
 const MOST_TICKS = 24;
 
-/** How long the keys must rest before a layer is asked for. */
+/** How long the keys must rest before a layer is requested. */
 const PAUSE = 400;
 
 const NO_LAYER = "This method explains the picture itself, at no layer";
@@ -95,7 +96,7 @@ function scrubber(context: Context): HTMLElement {
     range.disabled = scrub.isDisabled;
     range.max = String(Math.max(1, last));
     const value = String(Math.max(0, stop));
-    // Not in the hand's way: it is there already.
+    // Setting the value it has already would disturb a drag.
     if (range.value !== value) range.value = value;
     const layer = all[now];
     setAttribute(range, "aria-valuetext", layer === undefined ? scrub.current : describe(layer));

@@ -1,3 +1,4 @@
+/** Controls for how the map is drawn: color map, opacity, cells, box, contour and outlines. */
 import { gradient, GREY } from "../../core/colormap";
 import { fields, text } from "../../core/parse";
 import { toggleBoxes, toggleOverlay } from "../actions";
@@ -58,8 +59,8 @@ function colorBar(context: Context): HTMLElement {
 function colormap(context: Context, contour: Contours): HTMLElement {
   const { model, signal } = context;
   const select = make("select", "camwidget-select", {
-    "aria-label": "Colour map",
-    title: "Colours of the map, from low to high",
+    "aria-label": "Color map",
+    title: "Colors of the map, from low to high",
     ...OWN_KEYS,
   });
   select.addEventListener("change", () => context.write({ colormap: select.value }), { signal });

@@ -1,3 +1,4 @@
+/** Controls for the mask: mode, fraction and baseline. */
 import type { Mode } from "../../core/maskingRule";
 import { percent } from "../../core/numberFormat";
 import { texts } from "../../core/parse";
@@ -17,8 +18,8 @@ const MODES: readonly RadioChoice<Mode>[] = [
 ];
 
 /**
- * The masking slider. It repaints the picture itself, in the same frame as the hand moves; the
- * kernel is told at the same time and answers with numbers when it can.
+ * The masking slider. It repaints the picture itself, in the same frame as it moves; the
+ * kernel gets the fraction at the same time and sends numbers when it has them.
  */
 export function maskRow(context: Context, repaint: () => void): HTMLElement {
   const { model, signal } = context;
@@ -34,7 +35,7 @@ export function maskRow(context: Context, repaint: () => void): HTMLElement {
       repaint();
     },
     release: (moved) => {
-      // Something may have moved the model meanwhile: the hand, if it moved, has the last word.
+      // The model may have changed meanwhile: the slider's value wins if it was moved.
       const now = portion(model, "fraction");
       if (!moved) range.follow(now);
       else if (now !== range.value) context.write({ fraction: range.value });

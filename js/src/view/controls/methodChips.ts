@@ -1,3 +1,4 @@
+/** The row of methods: common ones as chips, all others in a panel. */
 import type { Context } from "../context";
 import { make } from "../dom/dom";
 import { makeRoving } from "../dom/radioGroup";

@@ -1,3 +1,4 @@
+/** The panel of methods by family, and the radio buttons of methods. */
 import type { Context } from "../context";
 import { button, fit, make, setAttribute, setText } from "../dom/dom";
 import { makeRoving, markRadio } from "../dom/radioGroup";

@@ -1,3 +1,4 @@
+/** The text of a vision-language model: a field, examples, and its words as targets. */
 import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { button, fit, make, setAttribute, setChoices, setText } from "../dom/dom";
@@ -10,8 +11,8 @@ import type { Prompt, Word } from "../traits";
 const NOTHING: Pick<Prompt, "words" | "beside"> = { words: [], beside: [] };
 
 /**
- * The text that a model takes beside the picture. What it is called, and which of its words are targets, the model
- * declares: here is no difference between a question and a caption.
+ * The text input of a vision-language model. The model declares what it is called and which of its words are targets:
+ * a question and a caption are handled alike.
  */
 export class PromptPanel {
   readonly element: HTMLElement;
@@ -21,7 +22,7 @@ export class PromptPanel {
   private readonly examples: HTMLSelectElement;
   private readonly own: HTMLButtonElement;
   private readonly error = make("div", "camwidget-prompt-error", { role: "alert" });
-  /** What the kernel said last, and what was sent: as long as the field holds something else, a person is writing. */
+  /** The text last received, and last sent: while the field holds another one, a person is writing. */
   private received = "";
   private sent = "";
 
@@ -154,7 +155,7 @@ export class PromptPanel {
   }
 }
 
-/** A word that cannot be chosen is the same element, so that focus survives; but no button to hands or readers. */
+/** A word that cannot be chosen is the same element, so that focus survives; but it cannot be pressed. */
 function fillWord(part: HTMLButtonElement, word: Word, target: number, stop: boolean): void {
   const can = word.target >= 0;
   setText(part, word.text);

@@ -1,3 +1,4 @@
+/** Undo and redo. */
 import { flag } from "../../core/parse";
 import type { Context } from "../context";
 import { button, setAttribute } from "../dom/dom";

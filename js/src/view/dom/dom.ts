@@ -1,10 +1,6 @@
+/** DOM building without HTML strings: names, file names and errors only become text nodes or attribute values. */
 import type { Position } from "../../core/geometry";
 import { OWN_KEYS } from "../host/compat";
-
-/**
- * DOM building without HTML strings: names, file names and errors are other people's text, and
- * only ever become text nodes or attribute values.
- */
 
 
 type Attributes = Readonly<Record<string, string | number | boolean>>;
@@ -33,7 +29,7 @@ export function button(
   return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
 }
 
-/** Writes only what comparisonDrawer: an unchanged live region must not be read out again. */
+/** Writes a text only where it has changed: an unchanged live region must not be read out again. */
 export function setText(element: Element, value: string): void {
   if (element.textContent !== value) element.textContent = value;
 }
@@ -122,7 +118,7 @@ export interface Tool {
   readonly drawer?: HTMLElement;
 }
 
-/** The last line: the tools, what is said beside them, and below them the drawers that they open. */
+/** The last line: the tools, the status, and below them the drawers that the tools open. */
 export function toolbar(tools: readonly Tool[], status: HTMLElement): HTMLElement {
   const line = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
   const drawers = make("div", "camwidget-drawers");

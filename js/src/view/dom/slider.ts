@@ -1,3 +1,4 @@
+/** A slider from 0 to 100 % that ignores other changes of its value while it is dragged. */
 import { percent } from "../../core/numberFormat";
 import { OWN_KEYS } from "../host/compat";
 import { make } from "./dom";
@@ -15,8 +16,7 @@ interface Options {
 }
 
 /**
- * A slider over 0..100 %. While it is being dragged the hand wins: values that come in from
- * elsewhere are ignored until it lets go.
+ * A slider over 0..100 %. While it is dragged, values that come in from elsewhere are ignored.
  */
 export class Slider {
   readonly element: HTMLInputElement;

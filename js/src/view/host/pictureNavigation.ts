@@ -7,12 +7,12 @@ import { frameTask } from "../listeners";
 import { trait } from "../model";
 import { explorerBox } from "./keyboardFocus";
 
-/** Of as many thumbnails as are seen at once, these are asked for beside them, on either side. */
+/** The thumbnails requested on either side of the visible ones, as a part of the strip's width. */
 const MARGIN = 0.5;
 
 /**
- * Keeps the chosen thumbnail in sight, and tells the kernel which thumbnails are: it makes no others. The strip beside
- * the view, another widget's canvas, scrolls by itself.
+ * Keeps the chosen thumbnail visible, and reports the visible range to the kernel, which draws no others. The strip is
+ * another widget's canvas and scrolls by itself.
  */
 export function followThumbnails(context: Context, root: HTMLElement): void {
   const { model, signal } = context;
@@ -76,8 +76,8 @@ export function followThumbnails(context: Context, root: HTMLElement): void {
 }
 
 /**
- * What stands in for the widgets around this view, in a host that cannot show them: a way from picture to
- * picture, and a word about what is missing.
+ * Controls for a host that cannot show the widgets around this view: steps from picture to picture, and a note on
+ * what is missing.
  */
 export function fallbackControls(context: Context): HTMLElement {
   const { model, signal } = context;

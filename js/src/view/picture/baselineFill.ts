@@ -1,3 +1,4 @@
+/** The pixels that replace masked ones. */
 import type { Context } from "../context";
 import { filled } from "../traits";
 import type { Scene } from "../traits";
@@ -10,7 +11,7 @@ export interface BaselineFill {
 
 /**
  * The fill of a baseline. Some are one picture, whatever is hidden; others the kernel makes for each hole, and sends
- * with its answer: until then the last one stands in, or the mean where there was none.
+ * with its answer: until then the last one is used, or the mean where there was none.
  */
 export class BaselineFills {
   private scene: Scene | null = null;

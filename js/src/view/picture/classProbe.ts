@@ -1,3 +1,4 @@
+/** The class probe: which classes have the strongest maps at a pixel that is clicked. */
 import { pixelAt, relativeCenter } from "../../core/geometry";
 import type { Point } from "../../core/geometry";
 import { pickClass } from "../actions";

@@ -1,3 +1,4 @@
+/** Contours of the map over the picture, and their controls. */
 import { contour } from "../../core/contour";
 import { percent } from "../../core/numberFormat";
 import { fromTone } from "../../core/toneMapping";
@@ -16,7 +17,7 @@ const LOWEST = 0.01;
 /** The lines along which the map shown, a preview too, has a part of its maximum; and what they are switched and moved by. */
 export class Contours {
   readonly toggle: HTMLElement;
-  /** Where on the scale of the colours, and that in words; there only while it is on. */
+  /** Where on the scale of the colors, and that in words; there only while it is on. */
   readonly level: HTMLElement;
   readonly reading: HTMLElement;
   private readonly drawing: SVGElement;

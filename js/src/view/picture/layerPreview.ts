@@ -1,3 +1,4 @@
+/** Previews of other layers' maps while the layer slider moves. */
 import type { Grid } from "../../core/interpolation";
 import type { Context } from "../context";
 import { Listeners } from "../listeners";
@@ -12,13 +13,13 @@ export interface Preview {
 }
 
 /**
- * The layer under the hand. Moving along the layers is answered here, from the maps the kernel has sent
- * beforehand; only where the hand comes to rest is written, and what was shown stays until the map is there.
+ * The layer that the controls point at. Moving along the layers shows the maps that the kernel has sent beforehand;
+ * only the layer at which the slider comes to rest is requested, and the preview stays until its map is there.
  */
 export class LayerScrubber {
-  /** Where the hand is, not written yet. */
+  /** The layer that the slider is dragged to, not requested yet. */
   private draggedTo: string | null = null;
-  /** Written, and its map has not come. */
+  /** Requested, and its map has not come. */
   private requested: string | null = null;
   /** Whether the kernel has started on it. */
   private started = false;
@@ -60,7 +61,7 @@ export class LayerScrubber {
     return found !== null && found.layer === name && this.isPresent(found.of) ? found : null;
   }
 
-  /** The layers that can be shown without asking, shallow to deep. */
+  /** The layers that can be previewed, shallow to deep. */
   get available(): readonly string[] {
     const { known } = this;
     if (known === null || this.isDisabled || !this.isPresent(known)) return [];
@@ -73,20 +74,20 @@ export class LayerScrubber {
     return place(this.context.model.get("explanation")).atInput;
   }
 
-  /** The hand is at this layer. Nothing is sent. */
+  /** The slider is at this layer. Nothing is sent. */
   moveTo(name: string): void {
     this.draggedTo = name;
     this.find();
     this.listeners.notify();
   }
 
-  /** The hand is gone, and nothing is requested for. */
+  /** The slider is let go, and nothing is requested. */
   cancel(): void {
     this.draggedTo = null;
     this.listeners.notify();
   }
 
-  /** The hand rests: its layer is requested for, once. */
+  /** The slider rests: its layer is requested, once. */
   commit(): void {
     const name = this.draggedTo;
     if (name === null) return;
@@ -135,7 +136,7 @@ export class LayerScrubber {
     if (grid !== undefined) this.found = { layer: name, grid, of: { scene, target, method } };
   }
 
-  /** Whether what was requested for has come, was refused, or was given up. */
+  /** Whether what was requested has come, was refused, or was given up. */
   private follow(): void {
     const { model } = this.context;
     const raw = model.get("explanation");

@@ -29,7 +29,7 @@ export function outlines(context: Context): SVGElement {
   return drawing;
 }
 
-/** What is to be said of the ground truth now; "" where nothing is. */
+/** How the map agrees with the ground truth as it is drawn now; "" where none is drawn. */
 export function truthSummary({ model }: Context): string {
   return [outlinesSummary(model), boxSummary(model)].filter((one) => one !== "").join(" ");
 }

@@ -1,3 +1,4 @@
+/** Marks of unfinished results: progress bar, cancel button, the tag of a preview, and dimmed numbers. */
 import { percent } from "../../core/numberFormat";
 import type { Context } from "../context";
 import { button, make, setAttribute, setText } from "../dom/dom";
@@ -71,7 +72,7 @@ export class Cancel {
 }
 
 /**
- * Marks the view while what it says is about to change: numbers, charts and sentence belong to the map
+ * Marks the view while what it shows is about to change: numbers, charts and sentence belong to the map
  * or the mask before, and must look like it. The stylesheet finds the charts beside the view by this mark.
  */
 export function markPending(context: Context, root: HTMLElement): void {
@@ -80,7 +81,7 @@ export function markPending(context: Context, root: HTMLElement): void {
     const busy = trait(model, "busy");
     const waits = busy || trait(model, "pending") || scrub.preview !== null;
     root.classList.toggle("camwidget-waiting", waits);
-    // What the slider masks of an unfinished map, nobody has asked the model about.
+    // The model has not been evaluated on what the slider masks of an unfinished map.
     root.classList.toggle("camwidget-unfinished", busy && trait(model, "partial"));
   };
   context.watch(["busy", "pending", "partial"], update);

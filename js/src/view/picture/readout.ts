@@ -1,3 +1,4 @@
+/** The readout below the picture: the map's value and the listed classes' evidence at the hovered pixel. */
 import { peakOf } from "../../core/geometry";
 import type { Point } from "../../core/geometry";
 import { enlarge, enlargeAt } from "../../core/interpolation";
@@ -15,7 +16,7 @@ import type { Zoom } from "./zoom";
 /** No more classes than these have room. */
 const MOST = 3;
 
-/** What would be said as 0.00 is not said. */
+/** Smaller values would read as 0.00: they are left out. */
 const LEAST = 0.005;
 
 const HINT = hint("point: read the map", "click: ask", "wheel: zoom", "drag: pan");
@@ -30,7 +31,7 @@ interface Strength {
 
 /**
  * The line below the picture that reads the map where a person points: how strong it is, by which fraction the slider
- * reaches it, and which of the listed classes have evidence there. It says nothing aloud: it would never be silent.
+ * reaches it, and which of the listed classes have evidence there. It is no live region, which would be read out at every move.
  */
 export function readout(context: Context, stage: Stage, zoom: Zoom): HTMLElement {
   const { model, hover, scrub } = context;

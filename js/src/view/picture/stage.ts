@@ -1,3 +1,4 @@
+/** The picture with its map and mask on a canvas, and what lies over it. */
 import { Compositor } from "../../core/compositor";
 import type { Heat } from "../../core/compositor";
 import { pixelAt } from "../../core/geometry";
@@ -34,7 +35,7 @@ const UNMASKED = { mode: "remove", fraction: 0 } as const;
 export class Stage {
   /** As large as the picture is shown; it stays where it is. */
   readonly frame: HTMLElement;
-  /** What is seen through it: what lies beside the picture is cut off where the picture is enlarged. */
+  /** Clips the plane where the picture is enlarged. */
   readonly clip: HTMLElement;
   /** What lies in the picture's own pixels, over the canvas too: it may be larger than the frame, and move. */
   readonly plane: HTMLElement;
@@ -125,13 +126,13 @@ export class Stage {
     this.listeners.add(update);
   }
 
-  /** The pixel under a pointer, the nearest one where it is beside the picture; null before there is a picture. */
+  /** The pixel under a pointer, the nearest one where it is outside the picture; null before there is a picture. */
   at({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Point | null {
     const spot = this.over({ clientX, clientY });
     return spot === null ? null : pixelAt(spot, this.canvas);
   }
 
-  /** Where a pointer is in the picture's pixels, to parts of one, also beside it; null before there is a picture. */
+  /** Where a pointer is in the picture's pixels, to fractions of one, also outside it; null before there is a picture. */
   over({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Position | null {
     const position = relativePosition(this.canvas, { clientX, clientY });
     const { width, height } = this.canvas;
@@ -169,7 +170,7 @@ export class Stage {
     this.listeners.notify();
   }
 
-  /** The kernel's map, or the one of the layer under the hand. */
+  /** The kernel's map, or a preview of another layer's. */
   private chooseMap(): void {
     const { scene: shown, map, compositor } = this;
     this.preview = shown === null ? null : this.context.scrub.preview;

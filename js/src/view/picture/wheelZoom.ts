@@ -1,4 +1,5 @@
-/** WheelZoom events with less between them than this many milliseconds are one gesture. */
+/** Wheel events told apart: those that zoom the picture, and those that scroll the page. */
+/** Wheel events with less between them than this many milliseconds are one gesture. */
 import { clamp } from "../../core/parse";
 
 const PAUSE = 300;
@@ -43,7 +44,7 @@ export class WheelZoom {
           this.zoomed = now;
           event.preventDefault();
         } else if (isPinch || now - this.zoomed < PAUSE) {
-          // The end of what made it whole again is not meant for the page, and ctrl would enlarge all of that.
+          // The end of the gesture that reduced it fully is not meant for the page, and ctrl would enlarge all of that.
           event.preventDefault();
         } else {
           this.passed = now;

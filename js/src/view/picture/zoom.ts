@@ -1,3 +1,4 @@
+/** Zooming and panning of the picture by wheel, keys, drag and pinch. */
 import { relativeCenter } from "../../core/geometry";
 import type { Point, Position } from "../../core/geometry";
 import { moved, revealing, seen, FULL_VIEW, zoomed } from "../../core/viewport";

@@ -832,7 +832,7 @@ function rows(value) {
     return {
       index: number(from["index"], -1),
       name: text(from["name"]),
-      whole: number(from["whole"], Number.NaN)
+      unmasked: number(from["whole"], Number.NaN)
     };
   });
 }
@@ -923,15 +923,15 @@ function classProbe(value) {
   const x = number(from["x"], -1);
   const y = number(from["y"], -1);
   if (x < 0 || y < 0) return null;
-  const entries = list(from["entries"]).map((item) => {
-    const entry = fields(item);
+  const classes = list(from["entries"]).map((item) => {
+    const of = fields(item);
     return {
-      index: number(entry["index"], -1),
-      name: text(entry["name"]),
-      value: unit(entry["value"], 0)
+      index: number(of["index"], -1),
+      name: text(of["name"]),
+      value: unit(of["value"], 0)
     };
   });
-  return { x, y, scene: text(from["scene"]), entries, of: number(from["of"], entries.length) };
+  return { x, y, scene: text(from["scene"]), classes, of: number(from["of"], classes.length) };
 }
 function prompt(value) {
   const from = fields(value);
@@ -943,7 +943,7 @@ function prompt(value) {
     text: text(from["text"]),
     examples: texts(from["examples"]),
     words: words(from["words"]),
-    beside: words(from["beside"]),
+    captions: words(from["beside"]),
     proposes: flag(from["proposes"], false),
     own: flag(from["own"], false)
   };
@@ -1106,7 +1106,7 @@ function classList(context) {
       setText(item, row.name);
       setAttribute(item, "aria-pressed", chosen);
       setAttribute(cell, "data-chosen", chosen);
-      showNumbers(cell, row.whole, masked[at], measured);
+      showNumbers(cell, row.unmasked, masked[at], measured);
     });
   });
   return { head, names, numbers: values };
@@ -1128,15 +1128,15 @@ function numberCell(context, at, of = "number") {
     make("span", "camwidget-masked")
   );
 }
-function showNumbers(cell, whole, masked, measured) {
+function showNumbers(cell, unmasked, masked, measured) {
   const [first, arrow, second] = cell.children;
   if (first === void 0 || arrow === void 0 || second === void 0) return;
-  const [before, after] = readings(masked === void 0 ? [whole] : [whole, masked], measured);
+  const [before, after] = readings(masked === void 0 ? [unmasked] : [unmasked, masked], measured);
   setText(first, before ?? "");
   setText(arrow, masked === void 0 ? "" : " → ");
   setText(second, after ?? "");
-  const change2 = masked === void 0 ? 0 : masked - whole;
-  const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(whole, masked ?? 0);
+  const change2 = masked === void 0 ? 0 : masked - unmasked;
+  const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(unmasked, masked ?? 0);
   const direction = change2 >= visible ? "up" : change2 <= -visible ? "down" : "same";
   setAttribute(cell, "data-change", direction);
 }
@@ -1164,7 +1164,7 @@ function mostProbableRow(context) {
     if (now === null) return;
     setText(name, now.name);
     bar.style.setProperty("--camwidget-value", `${100 * now.masked}%`);
-    showNumbers(cell, now.whole, now.masked, null);
+    showNumbers(cell, now.unmasked, now.masked, null);
   });
   return row;
 }
@@ -1192,7 +1192,7 @@ function comparedMap(model) {
   if (of === null || map === null) return null;
   const names = fields(from["label"]);
   const label = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])]));
-  return { scene: of, map, label, note: text(from["said"]), apart: text(from["apart"]) };
+  return { scene: of, map, label, note: text(from["said"]), noDifference: text(from["apart"]) };
 }
 function comparedState(model) {
   const from = fields(model.get("other_state"));
@@ -1208,7 +1208,7 @@ function comparedNumbers(model) {
 }
 function change(value) {
   const { whole, masked } = fields(value);
-  return { whole: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : void 0 };
+  return { unmasked: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : void 0 };
 }
 
 // src/view/comparison/captions.ts
@@ -1258,13 +1258,13 @@ var Caption = class {
   element;
   what = make("span", "camwidget-caption-what");
   numbers = make("span", "camwidget-caption-numbers");
-  show(label, shownKeys, { whole, masked }, measured) {
+  show(label, shownKeys, { unmasked, masked }, measured) {
     const parts = label === null ? [] : [...shownKeys.map((key) => label[key]), label.target];
     const title = parts.filter((part) => part !== "").join(" · ");
     setText(this.what, title);
     this.element.title = `${this.name}: ${title}`;
-    const shown = readings(masked === void 0 ? [whole] : [whole, masked], measured).join(" → ");
-    setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${shown}${unitSuffix(measured, " ")}`);
+    const shown = readings(masked === void 0 ? [unmasked] : [unmasked, masked], measured).join(" → ");
+    setText(this.numbers, label === null || !Number.isFinite(unmasked) ? "" : `${shown}${unitSuffix(measured, " ")}`);
   }
 };
 function labelOf({ model }) {
@@ -1282,7 +1282,7 @@ function changeOf({ model }) {
   const target = trait(model, "target");
   const all = rows(model.get("rows"));
   const at = all.findIndex(({ index }) => index === target);
-  return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
+  return { unmasked: all[at]?.unmasked ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
 }
 function comparedNumbersColumn(context) {
   const { model } = context;
@@ -1304,7 +1304,7 @@ function comparedNumbersColumn(context) {
       if (cell === void 0) return;
       const answer = answers.get(index);
       setAttribute(cell, "data-chosen", String(index === target));
-      showNumbers(cell, answer?.whole ?? Number.NaN, answer?.masked, measured);
+      showNumbers(cell, answer?.unmasked ?? Number.NaN, answer?.masked, measured);
     });
   });
   return [head, column];
@@ -2187,21 +2187,21 @@ var ComparedPicture = class {
   drawing;
   image = null;
   shown = null;
-  against = null;
+  minuend = null;
   /** At most once a frame, however many changes ask for it. */
   repaint;
   /**
    * Shows B.
    *
-   * @param beside what A shows, if the difference to it is to be shown instead
+   * @param minuend what A shows, if the difference to it is to be shown instead
    * @param aspect width by height of the plane that the picture lies in
    */
-  show(other, beside, aspect) {
+  show(other, minuend, aspect) {
     const { width, height } = other.scene;
     if (other.scene.rgb !== this.shown?.scene.rgb) this.compositor.setPicture(other.scene);
     this.compositor.setHeat(other.map.empty ? null : other.map);
     this.shown = other;
-    this.against = beside;
+    this.minuend = minuend;
     if (this.image?.width !== width || this.image.height !== height) {
       this.canvas.width = width;
       this.canvas.height = height;
@@ -2209,7 +2209,7 @@ var ComparedPicture = class {
       this.image = new ImageData(new Uint8ClampedArray(4 * width * height), width, height);
     }
     this.fit(width / height, aspect);
-    setAttribute(this.canvas, "aria-label", beside === null ? `B: ${other.map.title}` : "A's map minus B's");
+    setAttribute(this.canvas, "aria-label", minuend === null ? `B: ${other.map.title}` : "A's map minus B's");
     this.repaint();
   }
   /** The place under a pointer; null before there is a picture. */
@@ -2227,10 +2227,10 @@ var ComparedPicture = class {
     markAt(this.cross, place4);
   }
   paint() {
-    const { image, drawing, shown, against } = this;
+    const { image, drawing, shown, minuend } = this;
     if (image === null || drawing === null || shown === null) return;
     const { model } = this.context;
-    if (against === null) {
+    if (minuend === null) {
       const filling = this.fillings.of(shown.scene, trait(model, "baseline"));
       const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
       const own = shown.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
@@ -2240,7 +2240,7 @@ var ComparedPicture = class {
       const style = mapStyle(model);
       paintDifference(
         new Uint32Array(image.data.buffer),
-        { rgb: against.scene.rgb, a: against.map.saliency, b: shown.map.saliency },
+        { rgb: minuend.scene.rgb, a: minuend.map.saliency, b: shown.map.saliency },
         bytes(model.get("difference_colors")) ?? GREY,
         style.overlay ? style.opacity : 0
       );
@@ -2633,18 +2633,18 @@ var Comparison = class {
     const shown = arrangement(model);
     const on = isComparing(model);
     const { sheet } = this.picture;
-    const beside = on && shown === "side";
-    this.frame.hidden = !beside;
-    const apart = this.isApart || scrub.preview !== null;
-    const found = shown === "difference" && apart ? null : this.other;
+    const isSideBySide = on && shown === "side";
+    this.frame.hidden = !isSideBySide;
+    const hasNoDifference = this.isIncomparable || scrub.preview !== null;
+    const found = shown === "difference" && hasNoDifference ? null : this.other;
     this.divider.element.hidden = !on || shown !== "split" || found === null;
     if (!on || found === null) {
       sheet.remove();
       return;
     }
-    if (beside) this.plane.append(sheet);
+    if (isSideBySide) this.plane.append(sheet);
     else this.stage.canvas.after(sheet);
-    sheet.classList.toggle("camwidget-other-over", !beside);
+    sheet.classList.toggle("camwidget-other-over", !isSideBySide);
     const aspect = this.mine === null ? 1 : this.mine.scene.width / this.mine.scene.height;
     this.frame.style.setProperty("--camwidget-aspect", String(aspect));
     this.picture.show(found, shown === "difference" ? this.mine : null, aspect);
@@ -2652,22 +2652,22 @@ var Comparison = class {
     this.clip();
   }
   /** Whether there are no two maps of the same pixels. */
-  get isApart() {
+  get isIncomparable() {
     const { mine, other: found } = this;
-    return mine === null || found === null || found.apart !== "" || found.map.saliency.length !== mine.map.saliency.length;
+    return mine === null || found === null || found.noDifference !== "" || found.map.saliency.length !== mine.map.saliency.length;
   }
   updateMessages() {
     const { model } = this.context;
     const { error, note } = comparedState(model);
     const shown = arrangement(model);
     const waits = this.isBusy && this.other === null ? "Waiting for B…" : "";
-    const now = error || note || waits || shown === "difference" && this.other?.apart || this.other?.note || this.unpainted;
-    const beside = shown === "side" && this.other === null;
+    const text2 = error || note || waits || shown === "difference" && this.other?.noDifference || this.other?.note || this.unpainted;
+    const isInFrame = shown === "side" && this.other === null;
     setText(this.frameMessage, error === "" ? waits : `B: ${error}`);
     this.frameMessage.hidden = this.other !== null;
-    setText(this.message, beside ? note : error === "" ? now : `B: ${error}`);
+    setText(this.message, isInFrame ? note : error === "" ? text2 : `B: ${error}`);
     this.message.hidden = this.message.textContent === "";
-    this.legend.hidden = shown !== "difference" || this.isApart || now !== "";
+    this.legend.hidden = shown !== "difference" || this.isIncomparable || text2 !== "";
   }
   /** B of other pixels has nothing of what is painted on A's. */
   get unpainted() {
@@ -2723,9 +2723,9 @@ var Comparison = class {
     const { model, hover } = this.context;
     const on = isComparing(model) && mine !== null && this.other !== null;
     const place4 = on && hover.value !== null ? relativeCenter(hover.value, mine.scene) : null;
-    const beside = arrangement(model) === "side";
-    this.picture.mark(beside && !this.isOnOther ? place4 : null);
-    markAt(this.cross, beside && this.isOnOther ? place4 : null);
+    const isSideBySide = arrangement(model) === "side";
+    this.picture.mark(isSideBySide && !this.isOnOther ? place4 : null);
+    markAt(this.cross, isSideBySide && this.isOnOther ? place4 : null);
     if (place4 === null || mine === null || hover.value === null) {
       setText(this.readout, "");
       return;
@@ -3945,7 +3945,7 @@ function split(all) {
 }
 
 // src/view/controls/promptPanel.ts
-var NOTHING = { words: [], beside: [] };
+var NOTHING = { words: [], captions: [] };
 var PromptPanel = class {
   constructor(context) {
     this.context = context;
@@ -4027,8 +4027,8 @@ var PromptPanel = class {
   showWords() {
     const { model } = this.context;
     const target = trait(model, "target");
-    const { words: words2, beside } = prompt(model.get("prompt")) ?? NOTHING;
-    const all = words2.some(({ target: of }) => of >= 0) ? [...beside, ...words2] : [];
+    const { words: words2, captions: captions2 } = prompt(model.get("prompt")) ?? NOTHING;
+    const all = words2.some(({ target: of }) => of >= 0) ? [...captions2, ...words2] : [];
     this.words.hidden = all.length === 0;
     const chosen = Math.max(0, all.findIndex((word) => word.target >= 0 && word.target === target));
     const stop = all[chosen]?.target ?? -1;
@@ -4038,7 +4038,7 @@ var PromptPanel = class {
       const part = parts[at];
       if (part === void 0) return;
       fillWord(part, word, target, stop >= 0 ? at === chosen : word === first);
-      part.classList.toggle("camwidget-word-beside", at < beside.length);
+      part.classList.toggle("camwidget-word-beside", at < captions2.length);
     });
   }
   word() {
@@ -4478,7 +4478,7 @@ var ClassProbePopover = class {
     );
     stage.plane.append(this.marker);
     stage.frame.append(this.popover);
-    stage.canvas.addEventListener("click", (event) => this.ask(event), { signal });
+    stage.canvas.addEventListener("click", (event) => this.probe(event), { signal });
     zoom.listen(() => this.update());
     context.watch(["here"], () => {
       this.requested = null;
@@ -4503,7 +4503,7 @@ var ClassProbePopover = class {
   get point() {
     return this.requested ?? this.result;
   }
-  ask(event) {
+  probe(event) {
     if (this.context.tool.value !== "" || this.zoom.dragged) return;
     const point = this.stage.at(event);
     if (point !== null) this.send(point);
@@ -4551,18 +4551,18 @@ var ClassProbePopover = class {
     style.top = y <= 0.5 ? within(`${100 * y}%`, most) : "";
     style.bottom = y <= 0.5 ? "" : within(`${100 * (1 - y)}%`, most);
   }
-  list({ entries, of }) {
-    setText(this.heading, entries.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
-    const items = fit(this.entries, entries.length, () => this.classButton());
-    entries.forEach((entry, at) => {
+  list({ classes, of }) {
+    setText(this.heading, classes.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
+    const items = fit(this.entries, classes.length, () => this.classButton());
+    classes.forEach((probed, at) => {
       const item = items[at];
       const [name, value] = item?.children ?? [];
       if (item === void 0 || name === void 0 || value === void 0) return;
-      item.dataset["index"] = String(entry.index);
-      item.title = `Choose ${entry.name}`;
-      item.style.setProperty("--camwidget-value", `${100 * entry.value}%`);
-      setText(name, entry.name);
-      setText(value, entry.value.toFixed(2));
+      item.dataset["index"] = String(probed.index);
+      item.title = `Choose ${probed.name}`;
+      item.style.setProperty("--camwidget-value", `${100 * probed.value}%`);
+      setText(name, probed.name);
+      setText(value, probed.value.toFixed(2));
     });
   }
   classButton() {

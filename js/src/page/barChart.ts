@@ -33,18 +33,18 @@ export function bars(model: Model, pick: (at: number) => void, signal: AbortSign
     const masked = numbers(model.get("masked"));
     const chosen = all.findIndex(({ index }) => index === trait(model, "target"));
     const colors = classColors(all.length, chosen);
-    const shown = [0, ...all.map(({ whole }) => whole), ...masked];
+    const shown = [0, ...all.map(({ unmasked }) => unmasked), ...masked];
     const isQuantity = quantity(model.get("quantity")) !== null;
     const low = isQuantity ? shown.reduce((a, b) => Math.min(a, b)) : 0;
     const high = isQuantity ? shown.reduce((a, b) => Math.max(a, b)) : 1;
     drawing.setAttribute("height", String(ROW * all.length));
     drawing.replaceChildren(
-      ...all.flatMap(({ whole }, at) => {
+      ...all.flatMap(({ unmasked }, at) => {
         const color = colors[at]!;
         return [
           bar(at, low, high, NEUTRAL, 0.13, [low, high]),
-          bar(at, 0, whole, color, 0.38, [low, high]),
-          bar(at, 0, masked[at] ?? whole, color, 1, [low, high]),
+          bar(at, 0, unmasked, color, 0.38, [low, high]),
+          bar(at, 0, masked[at] ?? unmasked, color, 1, [low, high]),
         ];
       }),
     );

@@ -40,7 +40,7 @@ export function curveChart(model: Model, points: () => Curve, signal: AbortSigna
     setAttribute(drawing, "aria-label", describe(all[chosen]?.name ?? "", curve, chosen, measured));
     if (curve === null || chosen < 0) return;
     const fraction = portion(model, "fraction");
-    const now = numbers(model.get("masked"))[chosen] ?? all[chosen]?.whole ?? 0;
+    const now = numbers(model.get("masked"))[chosen] ?? all[chosen]?.unmasked ?? 0;
     drawing.append(
       frame.upright(fraction),
       ...rivals(frame, curve, chosen),
@@ -115,9 +115,9 @@ class Frame {
     return this.line([[fraction, low], [fraction, high]], { stroke: NEUTRAL, "stroke-width": 1.2 });
   }
 
-  line(points: readonly (readonly [number, number])[], look: Readonly<Record<string, string | number>>): SVGElement {
+  line(points: readonly (readonly [number, number])[], style: Readonly<Record<string, string | number>>): SVGElement {
     const joined = points.map(([x, y]) => `${this.x(x).toFixed(1)},${this.y(y).toFixed(1)}`).join(" ");
-    return svg("polyline", { points: joined, fill: "none", "stroke-linejoin": "round", ...look });
+    return svg("polyline", { points: joined, fill: "none", "stroke-linejoin": "round", ...style });
   }
 
   axes(): SVGElement[] {

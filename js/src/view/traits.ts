@@ -30,7 +30,8 @@ export interface Explanation extends Heat {
 export interface Row {
   readonly index: number;
   readonly name: string;
-  readonly whole: number;
+  /** The model's number for the unmasked picture. */
+  readonly unmasked: number;
 }
 
 /** The most probable class of the masked picture. */
@@ -105,7 +106,7 @@ export interface ClassProbe {
   readonly x: number;
   readonly y: number;
   readonly scene: string;
-  readonly entries: readonly ProbedClass[];
+  readonly classes: readonly ProbedClass[];
   /** How many classes were compared: the most probable ones. */
   readonly of: number;
 }
@@ -124,7 +125,7 @@ export interface Prompt {
   readonly examples: readonly string[];
   readonly words: readonly Word[];
   /** Classes that no single word stands for: a full caption. */
-  readonly beside: readonly Word[];
+  readonly captions: readonly Word[];
   /** Whether the model has a text of its own for each picture, and whether this is it. */
   readonly proposes: boolean;
   readonly own: boolean;
@@ -226,7 +227,7 @@ export function rows(value: unknown): readonly Row[] {
     return {
       index: number(from["index"], -1),
       name: text(from["name"]),
-      whole: number(from["whole"], Number.NaN),
+      unmasked: number(from["whole"], Number.NaN),
     };
   });
 }
@@ -327,15 +328,15 @@ export function classProbe(value: unknown): ClassProbe | null {
   const x = number(from["x"], -1);
   const y = number(from["y"], -1);
   if (x < 0 || y < 0) return null;
-  const entries = list(from["entries"]).map((item) => {
-    const entry = fields(item);
+  const classes = list(from["entries"]).map((item) => {
+    const of = fields(item);
     return {
-      index: number(entry["index"], -1),
-      name: text(entry["name"]),
-      value: unit(entry["value"], 0),
+      index: number(of["index"], -1),
+      name: text(of["name"]),
+      value: unit(of["value"], 0),
     };
   });
-  return { x, y, scene: text(from["scene"]), entries, of: number(from["of"], entries.length) };
+  return { x, y, scene: text(from["scene"]), classes, of: number(from["of"], classes.length) };
 }
 
 /** Null for a model that takes no text. */
@@ -349,7 +350,7 @@ export function prompt(value: unknown): Prompt | null {
     text: text(from["text"]),
     examples: texts(from["examples"]),
     words: words(from["words"]),
-    beside: words(from["beside"]),
+    captions: words(from["beside"]),
     proposes: flag(from["proposes"], false),
     own: flag(from["own"], false),
   };

@@ -46,14 +46,14 @@ class Caption {
   }
 
   show(
-    label: Label | null, shownKeys: readonly (keyof Label)[], { whole, masked }: Change, measured: Quantity | null,
+    label: Label | null, shownKeys: readonly (keyof Label)[], { unmasked, masked }: Change, measured: Quantity | null,
   ): void {
     const parts = label === null ? [] : [...shownKeys.map((key) => label[key]), label.target];
     const title = parts.filter((part) => part !== "").join(" · ");
     setText(this.what, title);
     this.element.title = `${this.name}: ${title}`;
-    const shown = readings(masked === undefined ? [whole] : [whole, masked], measured).join(" → ");
-    setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${shown}${unitSuffix(measured, " ")}`);
+    const shown = readings(masked === undefined ? [unmasked] : [unmasked, masked], measured).join(" → ");
+    setText(this.numbers, label === null || !Number.isFinite(unmasked) ? "" : `${shown}${unitSuffix(measured, " ")}`);
   }
 }
 
@@ -73,7 +73,7 @@ function changeOf({ model }: Context): Change {
   const target = trait(model, "target");
   const all = rows(model.get("rows"));
   const at = all.findIndex(({ index }) => index === target);
-  return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
+  return { unmasked: all[at]?.unmasked ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
 }
 
 /** The numbers of B's model for each listed class, in a column next to A's. */
@@ -97,7 +97,7 @@ export function comparedNumbersColumn(context: Context): readonly [HTMLElement, 
       if (cell === undefined) return;
       const answer = answers.get(index);
       setAttribute(cell, "data-chosen", String(index === target));
-      showNumbers(cell, answer?.whole ?? Number.NaN, answer?.masked, measured);
+      showNumbers(cell, answer?.unmasked ?? Number.NaN, answer?.masked, measured);
     });
   });
   return [head, column];

@@ -34,7 +34,7 @@ export class ComparedPicture {
   private readonly drawing: CanvasRenderingContext2D | null;
   private image: ImageData | null = null;
   private shown: ComparedMap | null = null;
-  private against: ShownMap | null = null;
+  private minuend: ShownMap | null = null;
 
   /** At most once a frame, however many changes ask for it. */
   readonly repaint: () => void;
@@ -61,15 +61,15 @@ export class ComparedPicture {
   /**
    * Shows B.
    *
-   * @param beside what A shows, if the difference to it is to be shown instead
+   * @param minuend what A shows, if the difference to it is to be shown instead
    * @param aspect width by height of the plane that the picture lies in
    */
-  show(other: ComparedMap, beside: ShownMap | null, aspect: number): void {
+  show(other: ComparedMap, minuend: ShownMap | null, aspect: number): void {
     const { width, height } = other.scene;
     if (other.scene.rgb !== this.shown?.scene.rgb) this.compositor.setPicture(other.scene);
     this.compositor.setHeat(other.map.empty ? null : other.map);
     this.shown = other;
-    this.against = beside;
+    this.minuend = minuend;
     if (this.image?.width !== width || this.image.height !== height) {
       this.canvas.width = width;
       this.canvas.height = height;
@@ -77,7 +77,7 @@ export class ComparedPicture {
       this.image = new ImageData(new Uint8ClampedArray(4 * width * height), width, height);
     }
     this.fit(width / height, aspect);
-    setAttribute(this.canvas, "aria-label", beside === null ? `B: ${other.map.title}` : "A's map minus B's");
+    setAttribute(this.canvas, "aria-label", minuend === null ? `B: ${other.map.title}` : "A's map minus B's");
     this.repaint();
   }
 
@@ -99,10 +99,10 @@ export class ComparedPicture {
   }
 
   private paint(): void {
-    const { image, drawing, shown, against } = this;
+    const { image, drawing, shown, minuend } = this;
     if (image === null || drawing === null || shown === null) return;
     const { model } = this.context;
-    if (against === null) {
+    if (minuend === null) {
       const filling = this.fillings.of(shown.scene, trait(model, "baseline"));
       const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
       // What is painted on A's very pixels is painted on B's too.
@@ -113,7 +113,7 @@ export class ComparedPicture {
       const style = mapStyle(model);
       paintDifference(
         new Uint32Array(image.data.buffer),
-        { rgb: against.scene.rgb, a: against.map.saliency, b: shown.map.saliency },
+        { rgb: minuend.scene.rgb, a: minuend.map.saliency, b: shown.map.saliency },
         bytes(model.get("difference_colors")) ?? GREY,
         style.overlay ? style.opacity : 0,
       );

@@ -25,7 +25,7 @@ export interface ComparedMap {
   /** In what it could not follow A. */
   readonly note: string;
   /** Why there is no difference of the two maps; "" where there is one. */
-  readonly apart: string;
+  readonly noDifference: string;
 }
 
 export interface ComparedState {
@@ -35,7 +35,7 @@ export interface ComparedState {
 }
 
 export interface Change {
-  readonly whole: number;
+  readonly unmasked: number;
   /** Undefined while nothing is masked. */
   readonly masked: number | undefined;
 }
@@ -72,7 +72,7 @@ export function comparedMap(model: Model): ComparedMap | null {
   if (of === null || map === null) return null;
   const names = fields(from["label"]);
   const label = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])])) as Label;
-  return { scene: of, map, label, note: text(from["said"]), apart: text(from["apart"]) };
+  return { scene: of, map, label, note: text(from["said"]), noDifference: text(from["apart"]) };
 }
 
 export function comparedState(model: Model): ComparedState {
@@ -91,5 +91,5 @@ export function comparedNumbers(model: Model): ComparedNumbers {
 
 function change(value: unknown): Change {
   const { whole, masked } = fields(value);
-  return { whole: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : undefined };
+  return { unmasked: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : undefined };
 }

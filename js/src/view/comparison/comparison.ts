@@ -162,19 +162,19 @@ export class Comparison {
     const shown = arrangement(model);
     const on = isComparing(model);
     const { sheet } = this.picture;
-    const beside = on && shown === "side";
-    this.frame.hidden = !beside;
+    const isSideBySide = on && shown === "side";
+    this.frame.hidden = !isSideBySide;
     // There is no map of B for a preview of another layer.
-    const apart = this.isApart || scrub.preview !== null;
-    const found = shown === "difference" && apart ? null : this.other;
+    const hasNoDifference = this.isIncomparable || scrub.preview !== null;
+    const found = shown === "difference" && hasNoDifference ? null : this.other;
     this.divider.element.hidden = !on || shown !== "split" || found === null;
     if (!on || found === null) {
       sheet.remove();
       return;
     }
-    if (beside) this.plane.append(sheet);
+    if (isSideBySide) this.plane.append(sheet);
     else this.stage.canvas.after(sheet);
-    sheet.classList.toggle("camwidget-other-over", !beside);
+    sheet.classList.toggle("camwidget-other-over", !isSideBySide);
     const aspect = this.mine === null ? 1 : this.mine.scene.width / this.mine.scene.height;
     this.frame.style.setProperty("--camwidget-aspect", String(aspect));
     this.picture.show(found, shown === "difference" ? this.mine : null, aspect);
@@ -183,9 +183,9 @@ export class Comparison {
   }
 
   /** Whether there are no two maps of the same pixels. */
-  private get isApart(): boolean {
+  private get isIncomparable(): boolean {
     const { mine, other: found } = this;
-    return mine === null || found === null || found.apart !== "" || found.map.saliency.length !== mine.map.saliency.length;
+    return mine === null || found === null || found.noDifference !== "" || found.map.saliency.length !== mine.map.saliency.length;
   }
 
   private updateMessages(): void {
@@ -193,14 +193,14 @@ export class Comparison {
     const { error, note } = comparedState(model);
     const shown = arrangement(model);
     const waits = this.isBusy && this.other === null ? "Waiting for B…" : "";
-    const now = error || note || waits || (shown === "difference" && this.other?.apart) || this.other?.note || this.unpainted;
-    const beside = shown === "side" && this.other === null;
+    const text = error || note || waits || (shown === "difference" && this.other?.noDifference) || this.other?.note || this.unpainted;
+    const isInFrame = shown === "side" && this.other === null;
     setText(this.frameMessage, error === "" ? waits : `B: ${error}`);
     this.frameMessage.hidden = this.other !== null;
     // Once is enough.
-    setText(this.message, beside ? note : error === "" ? now : `B: ${error}`);
+    setText(this.message, isInFrame ? note : error === "" ? text : `B: ${error}`);
     this.message.hidden = this.message.textContent === "";
-    this.legend.hidden = shown !== "difference" || this.isApart || now !== "";
+    this.legend.hidden = shown !== "difference" || this.isIncomparable || text !== "";
   }
 
   /** B of other pixels has nothing of what is painted on A's. */
@@ -261,9 +261,9 @@ export class Comparison {
     const { model, hover } = this.context;
     const on = isComparing(model) && mine !== null && this.other !== null;
     const place = on && hover.value !== null ? relativeCenter(hover.value, mine.scene) : null;
-    const beside = arrangement(model) === "side";
-    this.picture.mark(beside && !this.isOnOther ? place : null);
-    markAt(this.cross, beside && this.isOnOther ? place : null);
+    const isSideBySide = arrangement(model) === "side";
+    this.picture.mark(isSideBySide && !this.isOnOther ? place : null);
+    markAt(this.cross, isSideBySide && this.isOnOther ? place : null);
     if (place === null || mine === null || hover.value === null) {
       setText(this.readout, "");
       return;

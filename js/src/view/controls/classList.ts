@@ -48,7 +48,7 @@ export function classList(context: Context): ClassList {
       setText(item, row.name);
       setAttribute(item, "aria-pressed", chosen);
       setAttribute(cell, "data-chosen", chosen);
-      showNumbers(cell, row.whole, masked[at], measured);
+      showNumbers(cell, row.unmasked, masked[at], measured);
     });
   });
   return { head, names, numbers: values };
@@ -74,16 +74,16 @@ export function numberCell(context: Context, at: number, of = "number"): HTMLEle
 }
 
 export function showNumbers(
-  cell: Element, whole: number, masked: number | undefined, measured: Quantity | null,
+  cell: Element, unmasked: number, masked: number | undefined, measured: Quantity | null,
 ): void {
   const [first, arrow, second] = cell.children;
   if (first === undefined || arrow === undefined || second === undefined) return;
-  const [before, after] = readings(masked === undefined ? [whole] : [whole, masked], measured);
+  const [before, after] = readings(masked === undefined ? [unmasked] : [unmasked, masked], measured);
   setText(first, before ?? "");
   setText(arrow, masked === undefined ? "" : " → ");
   setText(second, after ?? "");
-  const change = masked === undefined ? 0 : masked - whole;
-  const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(whole, masked ?? 0);
+  const change = masked === undefined ? 0 : masked - unmasked;
+  const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(unmasked, masked ?? 0);
   const direction = change >= visible ? "up" : change <= -visible ? "down" : "same";
   setAttribute(cell, "data-change", direction);
 }
@@ -114,7 +114,7 @@ export function mostProbableRow(context: Context): HTMLElement {
     if (now === null) return;
     setText(name, now.name);
     bar.style.setProperty("--camwidget-value", `${100 * now.masked}%`);
-    showNumbers(cell, now.whole, now.masked, null);
+    showNumbers(cell, now.unmasked, now.masked, null);
   });
   return row;
 }

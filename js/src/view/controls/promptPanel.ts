@@ -8,7 +8,7 @@ import { trait } from "../model";
 import { prompt } from "../traits";
 import type { Prompt, Word } from "../traits";
 
-const NOTHING: Pick<Prompt, "words" | "beside"> = { words: [], beside: [] };
+const NOTHING: Pick<Prompt, "words" | "captions"> = { words: [], captions: [] };
 
 /**
  * The text input of a vision-language model. The model declares what it is called and which of its words are targets:
@@ -96,8 +96,8 @@ export class PromptPanel {
   private showWords(): void {
     const { model } = this.context;
     const target = trait(model, "target");
-    const { words, beside } = prompt(model.get("prompt")) ?? NOTHING;
-    const all = words.some(({ target: of }) => of >= 0) ? [...beside, ...words] : [];
+    const { words, captions } = prompt(model.get("prompt")) ?? NOTHING;
+    const all = words.some(({ target: of }) => of >= 0) ? [...captions, ...words] : [];
     this.words.hidden = all.length === 0;
     const chosen = Math.max(0, all.findIndex((word) => word.target >= 0 && word.target === target));
     const stop = all[chosen]?.target ?? -1;
@@ -107,7 +107,7 @@ export class PromptPanel {
       const part = parts[at];
       if (part === undefined) return;
       fillWord(part, word, target, stop >= 0 ? at === chosen : word === first);
-      part.classList.toggle("camwidget-word-beside", at < beside.length);
+      part.classList.toggle("camwidget-word-beside", at < captions.length);
     });
   }
 

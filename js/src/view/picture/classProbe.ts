@@ -50,7 +50,7 @@ export class ClassProbePopover {
     );
     stage.plane.append(this.marker);
     stage.frame.append(this.popover);
-    stage.canvas.addEventListener("click", (event) => this.ask(event), { signal });
+    stage.canvas.addEventListener("click", (event) => this.probe(event), { signal });
     zoom.listen(() => this.update());
     context.watch(["here"], () => {
       this.requested = null;
@@ -78,7 +78,7 @@ export class ClassProbePopover {
     return this.requested ?? this.result;
   }
 
-  private ask(event: MouseEvent): void {
+  private probe(event: MouseEvent): void {
     // A tool's click is its own, and the end of a drag is none.
     if (this.context.tool.value !== "" || this.zoom.dragged) return;
     const point = this.stage.at(event);
@@ -133,18 +133,18 @@ export class ClassProbePopover {
     style.bottom = y <= 0.5 ? "" : within(`${100 * (1 - y)}%`, most);
   }
 
-  private list({ entries, of }: ClassProbe): void {
-    setText(this.heading, entries.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
-    const items = fit(this.entries, entries.length, () => this.classButton());
-    entries.forEach((entry, at) => {
+  private list({ classes, of }: ClassProbe): void {
+    setText(this.heading, classes.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
+    const items = fit(this.entries, classes.length, () => this.classButton());
+    classes.forEach((probed, at) => {
       const item = items[at];
       const [name, value] = item?.children ?? [];
       if (item === undefined || name === undefined || value === undefined) return;
-      item.dataset["index"] = String(entry.index);
-      item.title = `Choose ${entry.name}`;
-      item.style.setProperty("--camwidget-value", `${100 * entry.value}%`);
-      setText(name, entry.name);
-      setText(value, entry.value.toFixed(2));
+      item.dataset["index"] = String(probed.index);
+      item.title = `Choose ${probed.name}`;
+      item.style.setProperty("--camwidget-value", `${100 * probed.value}%`);
+      setText(name, probed.name);
+      setText(value, probed.value.toFixed(2));
     });
   }
 

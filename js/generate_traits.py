@@ -62,7 +62,7 @@ def generate(widget: type[t.HasTraits], source: str, interface: str) -> str:
         *(f"  readonly {name}: {TYPES[type(trait)]};" for name, trait in traits.items()),
         "}",
         "",
-        "/** Values at first, which also stand in for malformed ones. */",
+        "/** The initial values, which also replace malformed ones. */",
         f"export const DEFAULTS: {interface} = {{",
         *(f"  {name}: {_default(trait)}," for name, trait in traits.items()),
         "};",

@@ -47,7 +47,7 @@
       this.connect("connectionStatusChanged", () => update(false), signal);
       this.connect("statusChanged", (_, status2) => update(GONE.has(status2)), signal);
     }
-    /** To a signal of the notebook's session where there is one, which outlives its kernels; else of the kernel. */
+    /** Connect to a signal of the notebook's session, which outlives its kernels, or of the kernel where there is no session. */
     connect(name, slot, signal) {
       const session = this.manager?.context?.sessionContext;
       const emitter = (session ?? this.manager?.kernel)?.[name];
@@ -834,11 +834,11 @@
     reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
     wiper;
     shade = HIDDEN;
-    /** Where the brush was last, for a straight line from there. */
+    /** The brush's last position, from which shift draws a straight line. */
     last = null;
     pointer = null;
     sized = false;
-    /** What the picture says under a resting pointer, which would lie over the brush. */
+    /** The tooltip of the picture, removed while the brush is active. */
     title;
     get isOn() {
       return this.context.tool.value === "paint";
@@ -861,14 +861,14 @@
       const now = SHADES.findIndex(({ value }) => value === this.shade);
       this.choose(SHADES[(now + 1) % SHADES.length].value);
     }
-    /** A quarter larger or smaller, a pixel at least. */
+    /** Makes the brush a quarter larger or smaller, by at least one pixel. */
     resize(by) {
       if (!this.isOn) return;
       const now = Number(this.size.value);
       this.size.value = String(now + by * Math.max(1, Math.round(now / 4)));
       this.show();
     }
-    /** The marker in the picture, which the brush follows, and paints at, while it is taken up. */
+    /** The marker of the keyboard; while the brush is active, it follows the marker and paints there. */
     marker(of) {
       return {
         move: (right, down) => {
@@ -1644,7 +1644,7 @@
 
   // src/view/picture/baselineFill.ts
   var BaselineFills = class {
-    /** @param trait what the kernel sends it in */
+    /** @param trait the name of the trait with the kernel's fill */
     constructor(context, trait2 = "filled") {
       this.context = context;
       this.trait = trait2;
@@ -1695,7 +1695,7 @@
       this.writing = frameTask(context.signal, () => this.write());
     }
     context;
-    /** One number a pixel (see core/paint.ts), row by row. */
+    /** One number a pixel (see core/userMask.ts), row by row. */
     pixels = new Int8Array(0);
     width = 0;
     scene = "";
@@ -1716,7 +1716,7 @@
     get isEmpty() {
       return !this.pixels.some((value) => value !== 0);
     }
-    /** What is painted, in words; "" where nothing is. */
+    /** A summary of the paint, such as "3 % hidden"; "" where nothing is painted. */
     get summary() {
       const { hidden, kept } = covered(this.pixels);
       const parts = [hidden > 0 ? `${percent(hidden)} hidden` : "", kept > 0 ? `${percent(kept)} kept` : ""];
@@ -1795,7 +1795,7 @@
       painted.listen(frameTask(context.signal, () => this.draw()).schedule);
       context.watch(["overlay", "opacity"], () => this.update());
     }
-    /** After the tool was taken up, or put down. */
+    /** To be called after the brush was activated or deactivated. */
     update() {
       const { model, tool } = this.context;
       const isOn = trait(model, "overlay") && portion(model, "opacity") > 0;
@@ -1817,7 +1817,7 @@
       const d = border(this.painted.pixels, this.painted.width, shade);
       return d === "" ? [] : line(d, name, `under ${name}`);
     }
-    /** Thin lines, some forty across the picture. */
+    /** The hatching of kept areas: about forty thin lines across the picture. */
     pattern(width) {
       const step2 = width / 40;
       const made = svg("pattern", {
@@ -2048,11 +2048,11 @@
       });
     }
     context;
-    /** As large as the picture is shown; it stays where it is. */
+    /** The frame of the picture, which zooming does not change. */
     frame;
     /** Clips the plane where the picture is enlarged. */
     clip;
-    /** What lies in the picture's own pixels, over the canvas too: it may be larger than the frame, and move. */
+    /** The canvas and all that is placed in the picture's coordinates; it is larger than the frame where the picture is zoomed. */
     plane;
     canvas;
     cancel;
@@ -2072,9 +2072,9 @@
     rawScene = void 0;
     listeners = new Listeners();
     title = "";
-    /** At most once a frame, however many changes ask for it. */
+    /** Repaints at the next frame, once for all changes. */
     repaint;
-    /** The picture on show; null when there is none. */
+    /** The id of the picture shown; null when there is none. */
     get sceneId() {
       return this.scene?.id ?? null;
     }
@@ -2199,7 +2199,7 @@
     }
     context;
     painted;
-    /** As large as the plane it lies in; the picture is as large as it can be in it. */
+    /** The element that fills the plane; the picture is as large as fits in it. */
     sheet;
     canvas;
     inner;
@@ -2210,7 +2210,7 @@
     image = null;
     shown = null;
     minuend = null;
-    /** At most once a frame, however many changes ask for it. */
+    /** Repaints at the next frame, once for all changes. */
     repaint;
     /**
      * Shows B.
@@ -2269,7 +2269,7 @@
       }
       drawing.putImageData(image, 0, 0);
     }
-    /** As large as it can be in a plane of another shape, and in its middle. */
+    /** Fits the picture into the middle of a plane of another aspect. */
     fit(own, aspect) {
       const width = Math.min(1, own / aspect);
       const height = Math.min(1, aspect / own);
@@ -2583,7 +2583,7 @@
     opener;
     picture;
     divider;
-    /** B's frame, side by side with A's, and its plane, of which the same part is seen as of A's. */
+    /** B's frame next to A's, and its plane, which is zoomed like A's. */
     frame;
     plane = make("div", "camwidget-other-plane");
     frameMessage = make("div", "camwidget-other-message");
@@ -2601,7 +2601,7 @@
     repaint() {
       if (isComparing(this.context.model)) this.picture.repaint();
     }
-    /** Side by side, split, difference, and no more. */
+    /** Goes on to the next arrangement: side by side, split, difference, off. */
     cycle() {
       const { model } = this.context;
       const now = arrangement(model);
@@ -2632,7 +2632,7 @@
       this.updateMessages();
       this.point();
     }
-    /** A's map and B's. What was shown stays while another is on its way. */
+    /** Reads A's map and B's. The last B stays while another is computed. */
     read() {
       const { model } = this.context;
       if (!isComparing(model)) {
@@ -2673,7 +2673,7 @@
       this.zoom.lay();
       this.clip();
     }
-    /** Whether there are no two maps of the same pixels. */
+    /** Whether the two maps cannot be subtracted: one is missing, or they have different pixels. */
     get isIncomparable() {
       const { mine, other: found } = this;
       return mine === null || found === null || found.noDifference !== "" || found.map.saliency.length !== mine.map.saliency.length;
@@ -2697,7 +2697,7 @@
       const lacks = this.other !== null && this.other.scene.id !== own && !this.stage.painted.isEmpty;
       return lacks ? "What is painted on A is not on B, which has other pixels." : "";
     }
-    /** What of B is seen, right of the divider: its place is the frame's, not that of the plane below. */
+    /** Clips B to the right of the divider, whose place is in the frame and not in the zoomed plane. */
     clip(place4 = this.divider.place) {
       const { sheet } = this.picture;
       if (arrangement(this.context.model) !== "split") {
@@ -2709,7 +2709,7 @@
       const cut = plane.width === 0 ? place4 : (frame2.left + place4 * frame2.width - plane.left) / plane.width;
       sheet.style.clipPath = `inset(0 0 0 ${100 * clamp(cut, 0, 1)}%)`;
     }
-    /** The same place in both; over A the reading follows. */
+    /** Marks the same position in both pictures while the pointer is over one of them. */
     followPointer() {
       const { hover, signal } = this.context;
       let last = null;
@@ -2786,7 +2786,7 @@
     mapLayer = "";
     busy = false;
     listeners = new Listeners();
-    /** Calls `update` whenever what is pointed at or shown may have changed. */
+    /** Calls `update` whenever the current layer or its preview may have changed. */
     listen(update) {
       this.listeners.add(update);
     }
@@ -2864,7 +2864,7 @@
       const { scene: scene2, target, method } = known;
       if (grid2 !== void 0) this.found = { layer: name, grid: grid2, of: { scene: scene2, target, method } };
     }
-    /** Whether what was requested has come, was refused, or was given up. */
+    /** Notices when a requested layer's map has come, was refused, or was canceled. */
     follow() {
       const { model } = this.context;
       const raw = model.get("explanation");
@@ -3348,7 +3348,7 @@
     element;
     sign = svg("path");
     timer = 0;
-    /** The layer it has put in shownLayer. */
+    /** The layer that is being shown. */
     shownLayer = "";
     stopsAtEnd = false;
     get isPlaying() {
@@ -3955,7 +3955,7 @@
         this.panel.show(rest, name);
       });
     }
-    /** Closes the list of the rest; false when it was not open. */
+    /** Closes the panel; false when it was not open. */
     close() {
       return this.panel.close();
     }
@@ -4095,7 +4095,7 @@
       } else return;
       event.preventDefault();
     }
-    /** The field no longer holds what could not be read. */
+    /** Clears the error once the field no longer holds the rejected text. */
     clearError() {
       if (trait(this.context.model, "text_error") !== "") this.context.write({ text_error: "" });
     }
@@ -4175,7 +4175,7 @@
       this.kernel.observe((isGone) => this.update(isGone), this.signal);
       this.update(false);
     }
-    /** The model, which ignores what needs a kernel while there is none: a control must not show what nobody computes. */
+    /** The model, which ignores what needs a kernel after it is lost: a control must not show what is never computed. */
     guarded() {
       const { model } = this;
       return {
@@ -4562,7 +4562,7 @@
       if (isCurrent && this.result !== null) this.list(this.result);
       if (point !== null) this.place(point);
     }
-    /** The popover opens towards the middle of the picture, and stays in it. */
+    /** Places marker and popover; the popover opens towards the middle of the picture, and stays inside it. */
     place(point) {
       placeAt(this.marker, relativeCenter(point, this.stage.canvas));
       const { x, y } = this.zoom.seen(point);
@@ -4787,7 +4787,7 @@
     drawing;
     drawn = null;
     at = 0;
-    /** The level to be switched on again with. */
+    /** The last level, for turning the contour on again. */
     last = FIRST;
     /** On at the level it last had, or off. */
     flip() {
@@ -5004,14 +5004,14 @@
     }
     context;
     stage;
-    /** Whether the last press of a button on the picture was no click. */
+    /** Whether the last press on the picture was a drag and no click. */
     dragged = false;
     viewport = FULL_VIEW;
     size = "";
     badge;
     panes = [];
     listeners = new Listeners();
-    /** The pointers that are down, where they were last, in CSS pixels. */
+    /** The last positions of the pressed pointers, in CSS pixels. */
     down = /* @__PURE__ */ new Map();
     from = { x: 0, y: 0 };
     /** Shows one more through the viewport, which can be moved there too. */
@@ -5063,7 +5063,7 @@
       setAttribute(badge, "aria-label", `Enlarged ${times} times: show the whole picture again`);
       this.listeners.notify();
     }
-    /** Lays each pane as the viewport has it; to be called where a canvas has another size. */
+    /** Lays out each pane by the viewport. To be called after a canvas has changed its size. */
     lay() {
       const { scale, left, top } = this.viewport;
       const isCloser = scale > 1;
@@ -5077,7 +5077,7 @@
         canvas.classList.toggle("camwidget-crisp", isCloser && scale * clientWidth > CRISP * canvas.width);
       }
     }
-    /** False where there is nothing to do, so that the page may scroll. */
+    /** Zooms by a factor; false where that changes nothing, so that the page may scroll. */
     wheel(clip, event, factor2) {
       const next = zoomed(this.viewport, factor2, positionIn(clip, { x: event.clientX, y: event.clientY }));
       if (this.size === "" || factor2 < 1 && this.viewport.scale === 1) return false;
@@ -5132,7 +5132,7 @@
       this.down.set(event.pointerId, now);
       this.pull(clip, before, now);
     }
-    /** What was between the fingers stays between them. */
+    /** Zooms and moves so that the point between two fingers stays between them. */
     pinch(clip, moving, now) {
       const still = [...this.down].find(([id]) => id !== moving)?.[1];
       const before = this.down.get(moving);
@@ -5572,7 +5572,7 @@
       }
       return shown;
     }
-    /** What the model says at every step, of every listed class. */
+    /** The numbers of every listed class at every step of the curve; null where there is no curve. */
     curve(number2, key) {
       const place4 = this.data.grids[number2]?.curves[key];
       if (place4 === void 0) return null;
@@ -5647,7 +5647,7 @@
     data;
     maps;
     shown = null;
-    /** The view is done with its changes: answer. */
+    /** Answers the changes that the view has set. */
     save_changes() {
       const requested = this.requested;
       const { shown } = this;
@@ -5767,7 +5767,7 @@
       });
       return { scene: SCENE, target: classes[row].index, method: methods2[method].name, layers: found };
     }
-    /** What the model says of the masked picture: between two of its answers on a straight line. */
+    /** Updates the numbers of the masked picture by linear interpolation between the steps of the curve. */
     updateMasked() {
       const grid2 = this.grid;
       const { shown } = this;

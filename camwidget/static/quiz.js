@@ -251,7 +251,7 @@ var Game = class {
     this.model = model;
   }
   model;
-  /** Questions that came stay as they are, though the list is sent again with more. */
+  /** Parsed questions; the list is sent again whenever another question is ready. */
   read = [];
   get total() {
     return count(this.model.get("total"));
@@ -362,7 +362,7 @@ var Figure = class {
   element;
   frame;
   revealed = false;
-  /** @param named whether the outlines' names are written beside them, too */
+  /** @param named whether the outlines' names are written next to them */
   reveal(named) {
     if (this.revealed) return;
     this.revealed = true;
@@ -566,7 +566,7 @@ var View = class {
   body = make("div", "camwidget-quiz-body");
   card;
   page = null;
-  /** What the body shows: a question's number, once it is there. */
+  /** What the body shows: the number of a question or the score, and whether it is ready. */
   shown = "";
   constructor(model, root, signal) {
     this.game = new Game(model);

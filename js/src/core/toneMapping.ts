@@ -4,7 +4,10 @@ import { peakOf } from "./geometry";
 
 export const COLORS = 0.9;
 
-/** The position on the color scale of a value in [0, 1]: two straight lines that meet at (knee, 0.9); null draws in proportion. */
+/**
+ * The position on the color scale of a value in [0, 1]: two straight lines that meet at (knee, 0.9); null draws in
+ * proportion.
+ */
 export function toneMapped(value: number, knee: number | null): number {
   if (knee === null) return value;
   if (value > knee) return COLORS + ((1 - COLORS) * (value - knee)) / (1 - knee);

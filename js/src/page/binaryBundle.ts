@@ -1,6 +1,6 @@
 /** The numbers of a page, as camwidget/export/binary_bundle.py packs them. */
 
-/** Where something lies: offset and length in bytes. */
+/** Where an array lies: offset and length in bytes. */
 export type Place = readonly [offset: number, length: number];
 
 export class BinaryBundle {
@@ -31,7 +31,7 @@ export class BinaryBundle {
   }
 }
 
-/** Numbers whose first bytes lie together, then their second ones. Little endian, as every browser's machine is. */
+/** Joins byte planes to numbers: all first bytes, then all second ones, little endian as in every browser. */
 function joined(planes: Uint8Array, size: number): Uint8Array {
   const count = planes.length / size;
   const out = new Uint8Array(planes.length);

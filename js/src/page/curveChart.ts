@@ -13,7 +13,7 @@ const MARGIN = { top: 10, right: 22, bottom: 26, left: 34 } as const;
 /** The margin at the left, where quantities stand. */
 const WIDER = 52;
 
-/** What the model says, in the order of the list at evenly spaced fractions; null where there is no curve. */
+/** The numbers of the listed classes at evenly spaced fractions, [step][class]; null where there is no curve. */
 export type Curve = readonly (readonly number[])[] | null;
 
 /**

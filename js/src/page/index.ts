@@ -27,7 +27,7 @@ async function open(): Promise<void> {
 }
 
 
-/** The view with its charts, which a notebook draws by other widgets. */
+/** Builds the view with its charts, which are other widgets in a notebook. */
 export function pageView(model: PageModel): HTMLElement {
   // The page ends with its window.
   const { signal } = new AbortController();

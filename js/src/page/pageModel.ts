@@ -25,7 +25,7 @@ interface Place {
   readonly layer: number;
 }
 
-/** The view's model where there is no kernel: what was computed beforehand answers. */
+/** The view's model where there is no kernel: it answers from precomputed maps and curves. */
 export class PageModel extends Store implements Model {
   private readonly maps: QuantizedMaps;
   private shown: Place | null = null;
@@ -39,7 +39,7 @@ export class PageModel extends Store implements Model {
     this.save_changes();
   }
 
-  /** The view is done with its changes: answer. */
+  /** Answers the changes that the view has set. */
   save_changes(): void {
     const requested = this.requested;
     const { shown } = this;
@@ -151,7 +151,7 @@ export class PageModel extends Store implements Model {
     return { scene: SCENE, target: classes[row]!.index, method: methods[method]!.name, layers: found };
   }
 
-  /** What the model says of the masked picture: between two of its answers on a straight line. */
+  /** Updates the numbers of the masked picture by linear interpolation between the steps of the curve. */
   private updateMasked(): void {
     const grid = this.grid;
     const { shown } = this;

@@ -22,7 +22,7 @@ export interface Payload {
   readonly grids: readonly GridData[];
   /** What the numbers are where they are no probabilities; empty where they are. */
   readonly quantity: { readonly unit?: string };
-  /** So many points has a curve, from 0 to 1. */
+  /** The number of points of a curve, from fraction 0 to 1. */
   readonly steps: number;
   readonly modes: readonly Mode[];
   readonly baselines: readonly string[];
@@ -49,7 +49,7 @@ export interface MethodData {
   readonly label: string;
   readonly group: string;
   readonly tip: string;
-  /** The map is the picture's own, whatever layer is chosen. */
+  /** Whether the map is of the input, whatever layer is chosen. */
   readonly everywhere: boolean;
 }
 

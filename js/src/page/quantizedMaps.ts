@@ -10,7 +10,7 @@ import type { Payload } from "./payload";
 /** A map ready to be shown. */
 export interface Shown {
   readonly saliency: Uint8Array;
-  /** As it is drawn; null where that is the saliency. */
+  /** The map as it is drawn; null where that is the saliency itself. */
   readonly drawn: Uint8Array | null;
   readonly levels: Uint16Array;
   readonly cells: Uint8Array;
@@ -18,7 +18,7 @@ export interface Shown {
   readonly evident: number;
 }
 
-/** So many are kept: each is three or four bytes a pixel. */
+/** The number of maps that are cached; each takes three or four bytes a pixel. */
 const KEPT = 24;
 
 const { fround } = Math;
@@ -98,7 +98,7 @@ export class QuantizedMaps {
     return shown;
   }
 
-  /** What the model says at every step, of every listed class. */
+  /** The numbers of every listed class at every step of the curve; null where there is no curve. */
   curve(number: number, key: string): number[][] | null {
     const place = this.data.grids[number]?.curves[key];
     if (place === undefined) return null;
@@ -113,7 +113,7 @@ export class QuantizedMaps {
   }
 }
 
-/** Divided by its maximum, which may make two numbers one: these are what the kernel ranks. */
+/** A map divided by its maximum. Rounding may make two values equal; the kernel ranks these values. */
 function unit(map: Float32Array): Float32Array {
   const peak = peakOf(map);
   return peak > 0 ? map.map((value) => Math.min(1, fround(value / peak))) : map;

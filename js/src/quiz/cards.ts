@@ -7,7 +7,7 @@ export interface Outline {
   readonly path: string;
   readonly width: number;
   readonly height: number;
-  /** Where the name goes, as parts of the picture. */
+  /** The place of the name, from 0 to 1 each way. */
   readonly x: number;
   readonly y: number;
 }

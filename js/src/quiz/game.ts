@@ -11,7 +11,7 @@ import type { QuizTraits } from "./syncedTraits";
  * played without a kernel; the kernel, where there is one, reads along.
  */
 export class Game {
-  /** Questions that came stay as they are, though the list is sent again with more. */
+  /** Parsed questions; the list is sent again whenever another question is ready. */
   private readonly read: (Card | undefined)[] = [];
 
   constructor(private readonly model: Model<QuizTraits>) {}

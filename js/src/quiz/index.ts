@@ -26,7 +26,7 @@ class View {
   private readonly body = make("div", "camwidget-quiz-body");
   private readonly card: HTMLElement;
   private page: QuestionPage | null = null;
-  /** What the body shows: a question's number, once it is there. */
+  /** What the body shows: the number of a question or the score, and whether it is ready. */
   private shown = "";
 
   constructor(model: Model<QuizTraits>, root: HTMLElement, signal: AbortSignal) {

@@ -30,7 +30,7 @@ export function image(picture: Picture, addresses: Addresses): HTMLImageElement 
   return shown;
 }
 
-/** A picture with its caption; `reveal` draws where things really are. */
+/** A picture with its caption; `reveal` draws the true outlines. */
 export class Figure {
   readonly element: HTMLElement;
   private readonly frame: HTMLElement;
@@ -51,7 +51,7 @@ export class Figure {
     );
   }
 
-  /** @param named whether the outlines' names are written beside them, too */
+  /** @param named whether the outlines' names are written next to them */
   reveal(named: boolean): void {
     if (this.revealed) return;
     this.revealed = true;

@@ -41,7 +41,7 @@ function signed(value: number): string {
   return `${value < 0 ? "−" : "+"}${size}`;
 }
 
-/** A question in one line, to be opened again. */
+/** A question in one line, which opens it again. */
 function row(game: Game, at: number, addresses: Addresses): HTMLElement {
   const card = game.card(at);
   const choice = game.choice(at);

@@ -9,7 +9,7 @@ export interface QuizTraits {
   readonly scale: string;
 }
 
-/** Values at first, which also stand in for malformed ones. */
+/** The initial values, which also replace malformed ones. */
 export const DEFAULTS: QuizTraits = {
   number: 0,
   answers: [],

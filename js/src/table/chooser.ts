@@ -8,7 +8,7 @@ import { methods } from "../view/traits";
 import type { Method } from "../view/traits";
 import type { TableModel } from "./traits";
 
-/** What is chosen of methods or metrics in one line; opened, all of them as buttons, group by group. */
+/** The chosen methods or metrics in one line, which opens to all of them as buttons in groups. */
 export class Chooser {
   readonly element: HTMLElement;
   private readonly count = make("span", "camwidget-table-count");

@@ -24,7 +24,7 @@ function mount(model: TableModel, root: HTMLElement, signal: AbortSignal): void 
   signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
 }
 
-/** Start or Cancel, what is being done, and how far it is. */
+/** Creates the button "Start" or "Cancel", a message and a progress bar. */
 export function runControls(model: TableModel, signal: AbortSignal): HTMLElement {
   const press = button("camwidget-table-button", {});
   press.addEventListener("click", () => model.send({ type: model.get("running") === true ? "cancel" : "start" }), { signal });

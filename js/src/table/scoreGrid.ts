@@ -101,7 +101,7 @@ function fillCell(place: HTMLElement | undefined, cell: Cell | undefined): void 
   place.title = cell.note !== "" ? cell.note : cell.best ? `${value}, the best of this column` : value;
 }
 
-/** The rows with the best of a column first, or last; those without a number at the end either way. */
+/** Sorts rows by a column, the best first or last; rows without a number come last either way. */
 export function sorted(rows: readonly Row[], columns: readonly Column[], order: Order): readonly Row[] {
   const at = columns.findIndex(({ name }) => name === order.column);
   const column = columns[at];
@@ -115,12 +115,12 @@ export function sorted(rows: readonly Row[], columns: readonly Column[], order: 
   });
 }
 
-/** What a click on a column's head leads to: its best first, then its worst, and so on. */
+/** The order after a click on a column's head: best first, then worst first. */
 export function turned(order: Order, column: string): Order {
   return { column, reverse: column !== "" && order.column === column && !order.reverse };
 }
 
-/** As ARIA says it: by value, not by what is best. */
+/** The value of aria-sort, which is by value and not by what is best. */
 export function direction(better: Better, reverse: boolean): "ascending" | "descending" {
   return (better === "lower") === reverse ? "descending" : "ascending";
 }

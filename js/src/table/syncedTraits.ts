@@ -17,7 +17,7 @@ export interface ScoreTableTraits {
   readonly method: string;
 }
 
-/** Values at first, which also stand in for malformed ones. */
+/** The initial values, which also replace malformed ones. */
 export const DEFAULTS: ScoreTableTraits = {
   methods: [],
   metrics: [],

@@ -13,14 +13,14 @@ interface Parts {
   readonly contour: { flip(): void };
   readonly play: { toggle(): void };
   readonly zoom: { step(by: number): void; reset(): void };
-  /** Compares, in one arrangement after the other, and then no more. */
+  /** Goes on to the next arrangement of the comparison, and then ends it. */
   readonly cycleComparison: () => void;
   readonly brush: { toggle(): void; cycle(): void; resize(by: 1 | -1): void };
   /** Closes what is open, else cancels what is computed; false when there was neither. */
   readonly close: () => boolean;
 }
 
-/** The keys of the whole view, wherever the focus is in it. */
+/** Handles the shortcuts of the view, wherever the focus is in it. */
 export function keyboard(context: Context, parts: Parts): void {
   parts.root.addEventListener(
     "keydown",
@@ -46,7 +46,7 @@ export function keyboard(context: Context, parts: Parts): void {
   );
 }
 
-/** Whether text is written there, which has its own undo. */
+/** Whether the element is a text field, which has its own undo. */
 function isWritten(target: Element): boolean {
   return target.matches('input:not([type="range"]), textarea');
 }

@@ -46,7 +46,7 @@ export class Observable<Value> {
   }
 }
 
-/** Something to be done at the next frame. */
+/** A function that runs at the next frame. */
 export interface FrameTask {
   /** Schedules it: once, however many changes ask for it, and never after the view's end. */
   schedule(): void;

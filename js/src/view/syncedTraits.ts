@@ -63,7 +63,7 @@ export interface SyncedTraits {
   readonly missing: string;
 }
 
-/** Values at first, which also stand in for malformed ones. */
+/** The initial values, which also replace malformed ones. */
 export const DEFAULTS: SyncedTraits = {
   scene: {},
   explanation: {},

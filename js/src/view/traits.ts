@@ -39,7 +39,7 @@ export interface MostProbable extends Row {
   readonly masked: number;
 }
 
-/** The name of a line of the curve, and where its end is, from 0 at the foot of the chart to 1. */
+/** The name of a line of the curve, and the height of its end, from 0 at the foot of the chart to 1. */
 export interface LineName {
   readonly name: string;
   readonly color: string;
@@ -126,7 +126,7 @@ export interface Prompt {
   readonly words: readonly Word[];
   /** Classes that no single word stands for: a full caption. */
   readonly captions: readonly Word[];
-  /** Whether the model has a text of its own for each picture, and whether this is it. */
+  /** Whether the model proposes a text for each picture, and whether the present one is proposed. */
   readonly proposes: boolean;
   readonly own: boolean;
 }
@@ -161,7 +161,7 @@ export interface Paint {
   readonly stroke: number;
 }
 
-/** The pixels of a hole that the kernel has filled: which they are, 1 each, and their colors in reading order. */
+/** A fill that the kernel made for one set of masked pixels: the mask, 1 where masked, and their colors in reading order. */
 export interface Filled {
   readonly scene: string;
   readonly baseline: string;
@@ -191,7 +191,7 @@ export function scene(value: unknown): Scene | null {
   return { id: text(from["id"]), width, height, rgb, fills: byteMap(from["fills"]) };
 }
 
-/** Null unless the map belongs to this very scene and covers it. */
+/** Parses a map; null unless it belongs to this scene and has its size. */
 export function explanation(value: unknown, of: Scene | null): Explanation | null {
   const from = fields(value);
   const saliency = bytes(from["saliency"]);
@@ -395,7 +395,7 @@ export function paint(value: unknown): Paint {
   return { scene: text(from["scene"]), runs: list(from["runs"]), stroke: number(from["stroke"], 0) };
 }
 
-/** Null unless it belongs to this very scene and has a color for each pixel of its hole. */
+/** Parses a fill; null unless it belongs to this scene and has a color for each masked pixel. */
 export function filled(value: unknown, of: Scene): Filled | null {
   const from = fields(value);
   const packed = bytes(from["hole"]);
@@ -406,7 +406,7 @@ export function filled(value: unknown, of: Scene): Filled | null {
   return { scene: of.id, baseline: text(from["baseline"]), hole, rgb };
 }
 
-/** How maps are drawn, as the traits say. */
+/** The style in which maps are drawn, from the traits. */
 export function mapStyle(model: Model): MapStyle {
   return {
     overlay: trait(model, "overlay"),

@@ -17,14 +17,14 @@ const SHADES: readonly RadioChoice<Shade>[] = [
   { value: 0, label: "erase", title: "Take paint away: the slider decides again (x for the next)" },
 ];
 
-/** What moves by keys, for those without a pointer. */
+/** The marker that keys move. */
 interface Marker {
   readonly point: Point | null;
   move(right: number, down: number): void;
   probeAtMarker(): void;
 }
 
-/** The brush: while it is taken up the pointer paints on the picture. */
+/** The brush: while it is active, the pointer paints on the picture. */
 export class Brush implements Tool {
   readonly buttons: readonly HTMLElement[];
   readonly drawer: HTMLElement;
@@ -35,11 +35,11 @@ export class Brush implements Tool {
   private readonly reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
   private readonly wiper: HTMLButtonElement;
   private shade: Shade = HIDDEN;
-  /** Where the brush was last, for a straight line from there. */
+  /** The brush's last position, from which shift draws a straight line. */
   private last: Position | null = null;
   private pointer: number | null = null;
   private sized = false;
-  /** What the picture says under a resting pointer, which would lie over the brush. */
+  /** The tooltip of the picture, removed while the brush is active. */
   private readonly title: string;
 
   constructor(
@@ -99,7 +99,7 @@ export class Brush implements Tool {
     this.choose(SHADES[(now + 1) % SHADES.length]!.value);
   }
 
-  /** A quarter larger or smaller, a pixel at least. */
+  /** Makes the brush a quarter larger or smaller, by at least one pixel. */
   resize(by: 1 | -1): void {
     if (!this.isOn) return;
     const now = Number(this.size.value);
@@ -107,7 +107,7 @@ export class Brush implements Tool {
     this.show();
   }
 
-  /** The marker in the picture, which the brush follows, and paints at, while it is taken up. */
+  /** The marker of the keyboard; while the brush is active, it follows the marker and paints there. */
   marker(of: Marker): Pick<Marker, "move" | "probeAtMarker"> {
     return {
       move: (right, down) => {

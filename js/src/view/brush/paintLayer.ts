@@ -13,7 +13,7 @@ import { paint, scene } from "../traits";
  * and what the kernel sends meanwhile is ignored.
  */
 export class PaintLayer {
-  /** One number a pixel (see core/paint.ts), row by row. */
+  /** One number a pixel (see core/userMask.ts), row by row. */
   pixels: Int8Array = new Int8Array(0);
   width = 0;
   private scene = "";
@@ -43,7 +43,7 @@ export class PaintLayer {
     return !this.pixels.some((value) => value !== 0);
   }
 
-  /** What is painted, in words; "" where nothing is. */
+  /** A summary of the paint, such as "3 % hidden"; "" where nothing is painted. */
   get summary(): string {
     const { hidden, kept } = covered(this.pixels);
     const parts = [hidden > 0 ? `${percent(hidden)} hidden` : "", kept > 0 ? `${percent(kept)} kept` : ""];

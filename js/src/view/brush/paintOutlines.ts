@@ -25,7 +25,7 @@ export class PaintOutlines {
     context.watch(["overlay", "opacity"], () => this.update());
   }
 
-  /** After the tool was taken up, or put down. */
+  /** To be called after the brush was activated or deactivated. */
   update(): void {
     const { model, tool } = this.context;
     const isOn = trait(model, "overlay") && portion(model, "opacity") > 0;
@@ -50,7 +50,7 @@ export class PaintOutlines {
     return d === "" ? [] : line(d, name, `under ${name}`);
   }
 
-  /** Thin lines, some forty across the picture. */
+  /** The hatching of kept areas: about forty thin lines across the picture. */
   private pattern(width: number): SVGElement {
     const step = width / 40;
     const made = svg("pattern", {

@@ -10,7 +10,7 @@ import { methods, place, quantity, rows } from "../traits";
 import { compared, DIMENSIONS, isComparing, comparedMap, comparedNumbers } from "./comparedTraits";
 import type { Change, Label } from "./comparedTraits";
 
-/** A line over each of the two: what it is, and what its model says of its class. */
+/** Creates a line over each of the two pictures: what its map is, and its model's number for the class. */
 export function captions(context: Context): readonly [HTMLElement, HTMLElement] {
   const { model } = context;
   const a = new Caption("A");

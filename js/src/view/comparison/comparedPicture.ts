@@ -16,7 +16,7 @@ import { mapStyle, mode, sceneId } from "../traits";
 import type { Explanation, Scene } from "../traits";
 import type { ComparedMap } from "./comparedTraits";
 
-/** A's picture and map, which a difference is of. */
+/** A's picture and map. */
 export interface ShownMap {
   readonly scene: Scene;
   readonly map: Explanation;
@@ -24,7 +24,7 @@ export interface ShownMap {
 
 /** B's picture with its map and the same mask as A's, or the difference of the two, on a canvas of its own. */
 export class ComparedPicture {
-  /** As large as the plane it lies in; the picture is as large as it can be in it. */
+  /** The element that fills the plane; the picture is as large as fits in it. */
   readonly sheet: HTMLElement;
   readonly canvas: HTMLCanvasElement;
   private readonly inner: HTMLElement;
@@ -36,7 +36,7 @@ export class ComparedPicture {
   private shown: ComparedMap | null = null;
   private minuend: ShownMap | null = null;
 
-  /** At most once a frame, however many changes ask for it. */
+  /** Repaints at the next frame, once for all changes. */
   readonly repaint: () => void;
 
   constructor(
@@ -121,7 +121,7 @@ export class ComparedPicture {
     drawing.putImageData(image, 0, 0);
   }
 
-  /** As large as it can be in a plane of another shape, and in its middle. */
+  /** Fits the picture into the middle of a plane of another aspect. */
   private fit(own: number, aspect: number): void {
     const width = Math.min(1, own / aspect);
     const height = Math.min(1, aspect / own);
@@ -138,7 +138,7 @@ export function valueAt(saliency: Uint8Array, width: number, x: number, y: numbe
   return (saliency[y * width + x] ?? Number.NaN) / 255;
 }
 
-/** A cross that shows on dark and on bright, hidden until it marks something. */
+/** Creates a crosshair that is visible on dark and bright pictures, hidden until it marks a position. */
 export function crosshair(): HTMLElement {
   return make("div", "camwidget-cross", { "aria-hidden": "true", hidden: true });
 }

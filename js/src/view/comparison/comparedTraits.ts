@@ -14,7 +14,7 @@ export type Arrangement = (typeof ARRANGEMENTS)[number];
 /** The dimensions in which B differs; empty: nothing is compared. */
 export type Compare = Readonly<Partial<Record<Dimension, unknown>>>;
 
-/** A map's names, by that in which two may differ. */
+/** The names of a map's model, picture, class, method and layer. */
 export type Label = Readonly<Record<Dimension, string>>;
 
 export interface ComparedMap {
@@ -22,7 +22,7 @@ export interface ComparedMap {
   readonly scene: Scene;
   readonly map: Explanation;
   readonly label: Label;
-  /** In what it could not follow A. */
+  /** The dimensions in which it could not follow A, as a sentence. */
   readonly note: string;
   /** Why there is no difference of the two maps; "" where there is one. */
   readonly noDifference: string;

@@ -17,7 +17,10 @@ import type { Compare, ComparedMap } from "./comparedTraits";
 import { comparisonDrawer, firstCompare } from "./differenceDrawer";
 import { Divider } from "./divider";
 
-/** Shows A, the view's own map, and B, which differs from it in one or two dimensions: side by side, split, or their difference. */
+/**
+ * Shows A, the view's own map, and B, which differs from it in one or two dimensions: side by side, split, or their
+ * difference.
+ */
 export class Comparison {
   readonly tool: Tool;
   /** The two frames with what is over and below them. */
@@ -27,7 +30,7 @@ export class Comparison {
   private readonly opener: HTMLButtonElement;
   private readonly picture: ComparedPicture;
   private readonly divider: Divider;
-  /** B's frame, side by side with A's, and its plane, of which the same part is seen as of A's. */
+  /** B's frame next to A's, and its plane, which is zoomed like A's. */
   private readonly frame: HTMLElement;
   private readonly plane = make("div", "camwidget-other-plane");
   private readonly frameMessage = make("div", "camwidget-other-message");
@@ -102,7 +105,7 @@ export class Comparison {
     if (isComparing(this.context.model)) this.picture.repaint();
   }
 
-  /** Side by side, split, difference, and no more. */
+  /** Goes on to the next arrangement: side by side, split, difference, off. */
   cycle(): void {
     const { model } = this.context;
     const now = arrangement(model);
@@ -137,7 +140,7 @@ export class Comparison {
     this.point();
   }
 
-  /** A's map and B's. What was shown stays while another is on its way. */
+  /** Reads A's map and B's. The last B stays while another is computed. */
   private read(): void {
     const { model } = this.context;
     if (!isComparing(model)) {
@@ -182,7 +185,7 @@ export class Comparison {
     this.clip();
   }
 
-  /** Whether there are no two maps of the same pixels. */
+  /** Whether the two maps cannot be subtracted: one is missing, or they have different pixels. */
   private get isIncomparable(): boolean {
     const { mine, other: found } = this;
     return mine === null || found === null || found.noDifference !== "" || found.map.saliency.length !== mine.map.saliency.length;
@@ -210,7 +213,7 @@ export class Comparison {
     return lacks ? "What is painted on A is not on B, which has other pixels." : "";
   }
 
-  /** What of B is seen, right of the divider: its place is the frame's, not that of the plane below. */
+  /** Clips B to the right of the divider, whose place is in the frame and not in the zoomed plane. */
   private clip(place = this.divider.place): void {
     const { sheet } = this.picture;
     if (arrangement(this.context.model) !== "split") {
@@ -223,7 +226,7 @@ export class Comparison {
     sheet.style.clipPath = `inset(0 0 0 ${100 * clamp(cut, 0, 1)}%)`;
   }
 
-  /** The same place in both; over A the reading follows. */
+  /** Marks the same position in both pictures while the pointer is over one of them. */
   private followPointer(): void {
     const { hover, signal } = this.context;
     let last: PointerEvent | null = null;

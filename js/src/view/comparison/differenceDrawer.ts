@@ -20,7 +20,7 @@ const SHOWN: Readonly<Record<Arrangement, { readonly label: string; readonly tit
   difference: { label: "difference", title: "A's map minus B's, each scaled to its own maximum" },
 };
 
-/** An option that stands for "whatever it predicts". */
+/** The option "its own prediction". */
 const OWN = "";
 
 /** The drawer of the comparison: in what B differs, and how the two are shown. */
@@ -125,7 +125,7 @@ function nearest(context: Context, key: Dimension): unknown {
   return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : undefined;
 }
 
-/** The layer before, or the one after the first. */
+/** The layer before, or for the first one the layer after. */
 function neighbor<L extends { readonly name: string }>(all: readonly L[], name: string): L | undefined {
   const now = all.findIndex((layer) => layer.name === name);
   return now < 0 ? all.at(-1) : (all[now - 1] ?? all[now + 1]);

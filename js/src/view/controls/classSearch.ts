@@ -7,7 +7,7 @@ import { OWN_KEYS } from "../host/compat";
 
 const MOST = 12;
 
-/** Reaches every class, not only those in the list: a combobox with a list of matches. */
+/** Search for any class of the model: a combobox with a list of matches. */
 export class ClassSearch {
   readonly element: HTMLElement;
   private readonly input: HTMLInputElement;
@@ -116,7 +116,7 @@ export class ClassSearch {
   }
 }
 
-/** Class names ready for searching: lowered once, not at every keystroke. */
+/** Class names for searching, in lower case once and not at every keystroke. */
 export class ClassNames {
   private readonly lowered: readonly string[];
 

@@ -11,7 +11,7 @@ const CURVE: Readonly<Record<Mode, string>> = {
   multiply: "Picture × map",
 };
 
-/** The heading over the curve, which another widget draws. */
+/** Creates the heading over the curve, which is another widget. */
 export function curveHeading(context: Context): HTMLElement {
   const head = make("div", "camwidget-curvehead camwidget-heading");
   context.watch(["mode", "quantity"], () => {
@@ -24,7 +24,7 @@ export function curveHeading(context: Context): HTMLElement {
   return head;
 }
 
-/** The names of the lines beside their ends: over the right margin of the curve. */
+/** Creates the names of the curve's lines next to their ends, over the right margin. */
 export function curveNames(context: Context): HTMLElement {
   const names = make("div", "camwidget-curve-names");
   context.watch(["curve_names"], () => {
@@ -42,7 +42,7 @@ export function curveNames(context: Context): HTMLElement {
   return names;
 }
 
-/** The readout under the slider, a sentence to be read aloud. */
+/** Creates the sentence under the slider, a live region. */
 export function sentence(context: Context): HTMLElement {
   const line = make("div", "camwidget-say", { "aria-live": "polite" });
   context.watch(["sentence"], () => setText(line, trait(context.model, "sentence")));

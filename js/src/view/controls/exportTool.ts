@@ -7,10 +7,10 @@ import { trait } from "../model";
 import { pictureName, save } from "../picture/pngExport";
 import type { Stage } from "../picture/stage";
 
-/** Milliseconds for which it says what was done. */
+/** Milliseconds for which feedback is shown. */
 const FEEDBACK_TIME = 2000;
 
-/** What can be taken out of the view: the Python for it, and the picture. */
+/** Creates the export buttons: Python code and PNG. */
 export function exportTool(context: Context, stage: Stage): Tool {
   const { model, signal } = context;
   const code = button(

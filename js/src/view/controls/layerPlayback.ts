@@ -20,7 +20,7 @@ export class LayerPlayback {
   readonly element: HTMLButtonElement;
   private readonly sign = svg("path");
   private timer = 0;
-  /** The layer it has put in shownLayer. */
+  /** The layer that is being shown. */
   private shownLayer = "";
   private stopsAtEnd = false;
 

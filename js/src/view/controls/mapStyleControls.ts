@@ -13,7 +13,7 @@ import { byteMap, mode } from "../traits";
 
 const SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
 
-/** Controls for how the map is drawn, which changes nothing that the model gets: a button and the drawer that it opens. */
+/** Creates the button "look" and its drawer, with controls for how the map is drawn. */
 export function mapStyleTool(context: Context, contour: Contours, truth: HTMLElement): Tool {
   const { signal } = context;
   const id = context.id("look");
@@ -46,7 +46,7 @@ export function legend(context: Context): HTMLElement {
   return make("span", "camwidget-legend", { title: SCALE }, "low", colorBar(context), "high", scaleNote(context));
 }
 
-/** The chosen colors, from low to high. */
+/** Creates a bar with the chosen colors, from low to high. */
 function colorBar(context: Context): HTMLElement {
   const { model } = context;
   const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
@@ -84,7 +84,7 @@ function colormap(context: Context, contour: Contours): HTMLElement {
   );
 }
 
-/** Says so where the colors are not in proportion to the map, A's or B's. */
+/** Creates a note that is shown where the colors are not proportional to the map, A's or B's. */
 function scaleNote(context: Context): HTMLElement {
   const note = make("span", "camwidget-legend-note", {}, "not linear");
   context.watch(["explanation", "other"], () => {

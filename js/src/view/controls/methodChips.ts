@@ -7,7 +7,7 @@ import { methods } from "../traits";
 import type { Method } from "../traits";
 import { fillRadios, MethodPanel } from "./methodPanel";
 
-/** So many are shown side by side; of more than that a few, and the rest on demand. */
+/** Up to MOST methods are all chips; of more, FEW are, and the rest are in the panel. */
 const MOST = 8;
 const FEW = 4;
 
@@ -41,13 +41,13 @@ export class MethodRow {
     });
   }
 
-  /** Closes the list of the rest; false when it was not open. */
+  /** Closes the panel; false when it was not open. */
   close(): boolean {
     return this.panel.close();
   }
 }
 
-/** The same few whatever the layer, so that no chip ever changes its place: usable or not. */
+/** Splits methods into chips and the rest, whatever the layer, so that no chip changes its place. */
 function split(all: readonly Method[]): { few: readonly Method[]; rest: readonly Method[] } {
   if (all.length <= MOST) return { few: all, rest: [] };
   const few = all.filter(({ slow }) => !slow).slice(0, FEW);

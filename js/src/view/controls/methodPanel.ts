@@ -131,7 +131,7 @@ function radio(context: Context): HTMLButtonElement {
   return made;
 }
 
-/** A name, with a small clock where it takes its time. */
+/** Fills an element with a method's name, and a small clock where the method is slow. */
 export function fillLabel(of: HTMLElement, label: string, slow: boolean): void {
   const [name] = fit(of, slow ? 2 : 1, (at) => (at === 0 ? make("span", "") : slowMark()));
   if (name !== undefined) setText(name, label);

@@ -149,7 +149,7 @@ export class PromptPanel {
     event.preventDefault();
   }
 
-  /** The field no longer holds what could not be read. */
+  /** Clears the error once the field no longer holds the rejected text. */
   private clearError(): void {
     if (trait(this.context.model, "text_error") !== "") this.context.write({ text_error: "" });
   }

@@ -100,19 +100,19 @@ export function svg<K extends keyof SVGElementTagNameMap>(
   return made;
 }
 
-/** A drawing over the picture: as wide and as high as that, whatever its own measures are. */
+/** An SVG drawing that covers the picture, whatever the units of its view box. */
 export function overlay(className: string, viewBox = ""): SVGSVGElement {
   const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
   if (viewBox !== "") made.setAttribute("viewBox", viewBox);
   return made;
 }
 
-/** Each line on a darker one: there is no picture on which the two of them cannot be seen. */
+/** A line on a darker one, so that it is visible on any picture. */
 export function line(d: string, over = "over", under = "under"): readonly SVGPathElement[] {
   return [svg("path", { class: under, d }), svg("path", { class: over, d })];
 }
 
-/** Something to be done with the picture: its buttons, and what opens below them. */
+/** A tool for the picture: its buttons, and the drawer that they open. */
 export interface Tool {
   readonly buttons: readonly HTMLElement[];
   readonly drawer?: HTMLElement;

@@ -36,7 +36,7 @@ export interface RadioChoice<Value> {
   readonly title: string;
 }
 
-/** A fixed set of choices as buttons beside each other. */
+/** A fixed set of choices as buttons in a row. */
 export class RadioGroup<Value> {
   readonly element: HTMLElement;
   private readonly radios: readonly HTMLButtonElement[];

@@ -11,7 +11,7 @@ interface Options {
   readonly signal: AbortSignal;
   /** Called for each movement, with 0..1. */
   readonly input: (value: number) => void;
-  /** Called when the pointer lets go; `moved` tells a drag from a mere touch. */
+  /** Called when the pointer is released; `moved` is false for a touch without a drag. */
   readonly release: (moved: boolean) => void;
 }
 

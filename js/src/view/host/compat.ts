@@ -98,7 +98,7 @@ export class HostKernel {
     this.connect("statusChanged", (_, status) => update(GONE.has(status)), signal);
   }
 
-  /** To a signal of the notebook's session where there is one, which outlives its kernels; else of the kernel. */
+  /** Connect to a signal of the notebook's session, which outlives its kernels, or of the kernel where there is no session. */
   private connect(name: string, slot: Slot, signal: AbortSignal): void {
     const session = this.manager?.context?.sessionContext;
     const emitter = (session ?? this.manager?.kernel)?.[name] as Signal | undefined;

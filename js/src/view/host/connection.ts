@@ -37,7 +37,7 @@ export class Connection {
     this.update(false);
   }
 
-  /** The model, which ignores what needs a kernel while there is none: a control must not show what nobody computes. */
+  /** The model, which ignores what needs a kernel after it is lost: a control must not show what is never computed. */
   guarded(): Model {
     const { model } = this;
     return {

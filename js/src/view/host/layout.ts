@@ -6,7 +6,7 @@ import { explorerBox } from "./keyboardFocus";
 
 const NARROW = 640;
 
-/** Two pictures beside each other would be too small. */
+/** The width below which two pictures side by side would be too small. */
 const TINY = 440;
 
 /**
@@ -27,7 +27,7 @@ export function observeWidth(root: HTMLElement, probe: HTMLElement, signal: Abor
   signal.addEventListener("abort", () => observer.disconnect());
 }
 
-/** A mode in which the widget fills the window, and the way back. */
+/** The mode in which the widget fills the window. */
 export interface Large {
   readonly tool: Tool;
   /** Leave the mode; false when it was not on. */

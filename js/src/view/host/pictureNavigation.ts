@@ -19,7 +19,7 @@ export function followThumbnails(context: Context, root: HTMLElement): void {
   let strip: HTMLElement | undefined;
   let reported = "";
 
-  /** Which picture has the first place on the canvas, and how many have one. */
+  /** The number of the first picture on the strip's canvas, and how many are on it. */
   const places = (): { first: number; count: number } => {
     const { first, places: count } = fields(model.get("strip"));
     return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };

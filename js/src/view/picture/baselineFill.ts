@@ -20,7 +20,7 @@ export class BaselineFills {
   private fill: Uint8Array = new Uint8Array(0);
   private hole: Uint8Array = new Uint8Array(0);
 
-  /** @param trait what the kernel sends it in */
+  /** @param trait the name of the trait with the kernel's fill */
   constructor(
     private readonly context: Context,
     private readonly trait: "filled" | "other_filled" = "filled",

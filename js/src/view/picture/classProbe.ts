@@ -121,7 +121,7 @@ export class ClassProbePopover {
     if (point !== null) this.place(point);
   }
 
-  /** The popover opens towards the middle of the picture, and stays in it. */
+  /** Places marker and popover; the popover opens towards the middle of the picture, and stays inside it. */
   private place(point: Point): void {
     placeAt(this.marker, relativeCenter(point, this.stage.canvas));
     const { x, y } = this.zoom.seen(point);

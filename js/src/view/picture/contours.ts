@@ -8,13 +8,13 @@ import { Slider } from "../dom/slider";
 import { portion } from "../model";
 import type { Stage } from "./stage";
 
-/** Half of the maximum, until someone chooses another. */
+/** The first level: half of the maximum. */
 const FIRST = 0.5;
 
-/** The lowest level there is; 0 is off. */
+/** The lowest level; 0 turns the contour off. */
 const LOWEST = 0.01;
 
-/** The lines along which the map shown, a preview too, has a part of its maximum; and what they are switched and moved by. */
+/** The contour of the map shown, or of a preview, at a part of its maximum, and its controls. */
 export class Contours {
   readonly toggle: HTMLElement;
   /** Where on the scale of the colors, and that in words; there only while it is on. */
@@ -23,7 +23,7 @@ export class Contours {
   private readonly drawing: SVGElement;
   private drawn: Uint8Array | null = null;
   private at = 0;
-  /** The level to be switched on again with. */
+  /** The last level, for turning the contour on again. */
   private last = FIRST;
 
   constructor(

@@ -44,7 +44,7 @@ export class LayerScrubber {
     });
   }
 
-  /** Calls `update` whenever what is pointed at or shown may have changed. */
+  /** Calls `update` whenever the current layer or its preview may have changed. */
   listen(update: () => void): void {
     this.listeners.add(update);
   }
@@ -136,7 +136,7 @@ export class LayerScrubber {
     if (grid !== undefined) this.found = { layer: name, grid, of: { scene, target, method } };
   }
 
-  /** Whether what was requested has come, was refused, or was given up. */
+  /** Notices when a requested layer's map has come, was refused, or was canceled. */
   private follow(): void {
     const { model } = this.context;
     const raw = model.get("explanation");

@@ -45,7 +45,10 @@ function boxSummary(model: Model): string {
   return trait(model, "boxes") ? (box(model.get("box"))?.summary ?? "") : "";
 }
 
-/** Off and on, how much of the map lies inside, and how its box agrees. Its room is there for all pictures if any has its truth. */
+/**
+ * Creates the line on the ground truth: a toggle, the map's share inside the outlines, and the agreement of its box.
+ * Its place is kept for all pictures if one has ground truth.
+ */
 export function truthLine(context: Context): HTMLElement {
   const { model, signal } = context;
   const toggle = button(

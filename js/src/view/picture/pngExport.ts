@@ -26,7 +26,7 @@ export function safeName(parts: readonly string[]): string {
   return Array.from(joined).slice(0, LONGEST).join("") || "picture";
 }
 
-/** By how much a canvas is enlarged. */
+/** The whole number by which a canvas is enlarged. */
 export function scaleOf(width: number, height: number): number {
   return Math.max(1, Math.ceil(LEAST / Math.max(width, height)));
 }

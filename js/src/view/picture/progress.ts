@@ -19,7 +19,7 @@ export function progressLine(context: Context): HTMLElement {
   return line;
 }
 
-/** What is shown over the picture is unfinished, or from another place than the controls' map. */
+/** Creates the tag over the picture that marks an unfinished map or a preview. */
 export function previewTag(context: Context): HTMLElement {
   const { model, scrub } = context;
   const line = make("div", "camwidget-tag");
@@ -39,7 +39,7 @@ export function previewTag(context: Context): HTMLElement {
   return line;
 }
 
-/** Stops what takes long. It lies over the picture's corner: nothing makes room for it. */
+/** The button that cancels a slow map, over the corner of the picture. */
 export class Cancel {
   readonly element: HTMLButtonElement;
 

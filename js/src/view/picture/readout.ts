@@ -13,7 +13,7 @@ import { truthSummary } from "./outlines";
 import type { Stage } from "./stage";
 import type { Zoom } from "./zoom";
 
-/** No more classes than these have room. */
+/** The number of classes that there is room for. */
 const MOST = 3;
 
 /** Smaller values would read as 0.00: they are left out. */
@@ -112,7 +112,7 @@ function follow({ hover, signal }: Context, stage: Stage, zoom: Zoom): void {
   });
 }
 
-/** How strong the map is at a pixel, and by which fraction the slider reaches it. */
+/** Describes a pixel: the map's value, and the fraction at which the slider reaches it. */
 function describePixel(context: Context, stage: Stage, { x, y }: Point): string {
   const at = y * stage.canvas.width + x;
   const { drawn } = stage;

@@ -21,7 +21,7 @@ import { Cancel, previewTag, progressLine } from "./progress";
 /** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
 export const SMALL = 96;
 
-/** The map on show: its values and how it is drawn, a byte a pixel, and the ranks, which a preview has none of. */
+/** The map shown: its values and how it is drawn, a byte a pixel, and its ranks, which a preview lacks. */
 export interface Drawn {
   readonly saliency: Uint8Array;
   readonly drawn?: Uint8Array | null;
@@ -31,13 +31,13 @@ export interface Drawn {
 
 const UNMASKED = { mode: "remove", fraction: 0 } as const;
 
-/** The picture as the model gets it, with the map over what is left of it. */
+/** The picture as the model gets it, with the map over its unmasked part. */
 export class Stage {
-  /** As large as the picture is shown; it stays where it is. */
+  /** The frame of the picture, which zooming does not change. */
   readonly frame: HTMLElement;
   /** Clips the plane where the picture is enlarged. */
   readonly clip: HTMLElement;
-  /** What lies in the picture's own pixels, over the canvas too: it may be larger than the frame, and move. */
+  /** The canvas and all that is placed in the picture's coordinates; it is larger than the frame where the picture is zoomed. */
   readonly plane: HTMLElement;
   readonly canvas: HTMLCanvasElement;
   readonly cancel: Cancel;
@@ -58,7 +58,7 @@ export class Stage {
   private readonly listeners = new Listeners();
   private title = "";
 
-  /** At most once a frame, however many changes ask for it. */
+  /** Repaints at the next frame, once for all changes. */
   readonly repaint: () => void;
 
   constructor(private readonly context: Context) {
@@ -116,7 +116,7 @@ export class Stage {
     });
   }
 
-  /** The picture on show; null when there is none. */
+  /** The id of the picture shown; null when there is none. */
   get sceneId(): string | null {
     return this.scene?.id ?? null;
   }
@@ -228,7 +228,7 @@ export class Stage {
   }
 }
 
-/** As the kernel would send it, but for the ranks: a preview masks nothing. */
+/** A preview in the form of the kernel's maps, without ranks since a preview masks nothing. */
 function previewHeat({ grid }: Preview, { width, height }: Scene): Heat {
   return {
     saliency: toBytes(enlarge(grid, width, height)),

@@ -1,5 +1,5 @@
 /** Wheel events told apart: those that zoom the picture, and those that scroll the page. */
-/** Wheel events with less between them than this many milliseconds are one gesture. */
+/** The longest pause within one wheel gesture, in milliseconds. */
 import { clamp } from "../../core/parse";
 
 const PAUSE = 300;

@@ -9,7 +9,7 @@ import { Listeners } from "../listeners";
 import type { Stage } from "./stage";
 import { WheelZoom } from "./wheelZoom";
 
-/** A pointer that moves no further than this many CSS pixels clicks. */
+/** The largest movement of a click, in CSS pixels. */
 const STILL = 3;
 
 /** What one press of a key does. */
@@ -18,9 +18,9 @@ const STRIDE = 1.5;
 /** From so many CSS pixels on, a pixel of the picture is shown as one. */
 const CRISP = 3;
 
-/** Something that is looked at through the viewport: all of them show the same part, each of its own picture. */
+/** An element that shows a part of a picture. All panes share one viewport. */
 export interface Pane {
-  /** What it is seen through, where wheel and pointers are listened to. */
+  /** The element that clips the plane, and takes wheel and pointer events. */
   readonly clip: HTMLElement;
   readonly plane: HTMLElement;
   readonly canvas: HTMLCanvasElement;
@@ -31,14 +31,14 @@ export interface Pane {
  * than the frame, instead of being transformed: so lines stay thin and marks keep their size, whoever puts them there.
  */
 export class Zoom {
-  /** Whether the last press of a button on the picture was no click. */
+  /** Whether the last press on the picture was a drag and no click. */
   dragged = false;
   private viewport: Viewport = FULL_VIEW;
   private size = "";
   private readonly badge: HTMLButtonElement;
   private readonly panes: Pane[] = [];
   private readonly listeners = new Listeners();
-  /** The pointers that are down, where they were last, in CSS pixels. */
+  /** The last positions of the pressed pointers, in CSS pixels. */
   private readonly down = new Map<number, Position>();
   private from: Position = { x: 0, y: 0 };
 
@@ -115,7 +115,7 @@ export class Zoom {
     this.listeners.notify();
   }
 
-  /** Lays each pane as the viewport has it; to be called where a canvas has another size. */
+  /** Lays out each pane by the viewport. To be called after a canvas has changed its size. */
   lay(): void {
     const { scale, left, top } = this.viewport;
     const isCloser = scale > 1;
@@ -130,7 +130,7 @@ export class Zoom {
     }
   }
 
-  /** False where there is nothing to do, so that the page may scroll. */
+  /** Zooms by a factor; false where that changes nothing, so that the page may scroll. */
   private wheel(clip: HTMLElement, event: WheelEvent, factor: number): boolean {
     const next = zoomed(this.viewport, factor, positionIn(clip, { x: event.clientX, y: event.clientY }));
     if (this.size === "" || (factor < 1 && this.viewport.scale === 1)) return false;
@@ -192,7 +192,7 @@ export class Zoom {
     this.pull(clip, before, now);
   }
 
-  /** What was between the fingers stays between them. */
+  /** Zooms and moves so that the point between two fingers stays between them. */
   private pinch(clip: HTMLElement, moving: number, now: Position): void {
     const still = [...this.down].find(([id]) => id !== moving)?.[1];
     const before = this.down.get(moving);
@@ -214,7 +214,7 @@ export class Zoom {
   }
 }
 
-/** A place in the window as one in a frame. */
+/** A position in the window as one in an element, from 0 to 1; its middle while it has no size. */
 function positionIn(clip: HTMLElement, { x, y }: Position): Position {
   return relativePosition(clip, { clientX: x, clientY: y }) ?? { x: 0.5, y: 0.5 };
 }

@@ -6,7 +6,7 @@ import runpy
 from pathlib import Path
 
 import camwidget as cw
-from camwidget.widget.state.state import PARTS
+from camwidget.widget.state.state import STATE_KEYS
 from camwidget.widget.view.synced_traits import View, names_tagged, synced
 
 GENERATOR = Path(__file__).parents[2] / "js" / "generate_traits.py"
@@ -26,7 +26,7 @@ def test_every_synced_trait_of_the_view_is_declared_in_one_place() -> None:
 def test_shared_traits_exist_on_the_explorer_and_in_the_state() -> None:
     shared = set(names_tagged("shared"))
     assert shared <= set(cw.Explorer.class_trait_names())
-    assert shared | set(names_tagged("style")) <= PARTS.keys()
+    assert shared | set(names_tagged("style")) <= STATE_KEYS.keys()
 
 
 def test_page_cannot_set_outputs() -> None:

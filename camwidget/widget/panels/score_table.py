@@ -50,7 +50,7 @@ class ScoreTable(CheckedMessages, anywidget.AnyWidget):
     order = t.Dict({"column": "", "reverse": False}).tag(sync=True)
     method = t.Unicode("").tag(sync=True)
 
-    def _say_refusal(self, text: str) -> None:
+    def _show_refusal(self, text: str) -> None:
         self.message, self.wrong = text, True
 
 

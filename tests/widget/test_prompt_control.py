@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from inside import panels_of, parts_of, view_of, worker_of
 from prompted import Caption, caption_model, question_model, squares
 
 import camwidget as cw
@@ -34,12 +35,12 @@ def captioned() -> Iterator[cw.Explorer]:
 
 
 def say(explorer: cw.Explorer, **content: object) -> None:
-    explorer._hands._message(None, content, None)
+    parts_of(explorer).events.receive(None, content, None)
     explorer.wait(30)
 
 
 def chips(explorer: cw.Explorer) -> list[tuple[str, int]]:
-    return [(w["text"], w["target"]) for w in explorer._view.prompt["words"]]
+    return [(w["text"], w["target"]) for w in view_of(explorer).prompt["words"]]
 
 
 # -- questions ------------------------------------------------------------------------------
@@ -48,20 +49,20 @@ def chips(explorer: cw.Explorer) -> list[tuple[str, int]]:
 def test_a_question_model_starts_with_an_example(asked: cw.Explorer) -> None:
     assert asked.text == "is there a red square" and asked.target == "yes"
     assert asked.model.text == asked.text
-    prompt = asked._view.prompt
+    prompt = view_of(asked).prompt
     assert (prompt["name"], prompt["text"]) == ("question", asked.text)
     assert prompt["examples"] == ["is there a red square", "anything blue"]
     assert not prompt["proposes"] and prompt["beside"] == []
     assert {target for _, target in chips(asked)} == {-1}
-    assert asked._view.class_names == ["yes", "no"]
+    assert view_of(asked).class_names == ["yes", "no"]
 
 
 def test_another_question_another_answer_and_it_stays(asked: cw.Explorer) -> None:
     asked.text = "anything  green"
     asked.wait(30)
     assert (asked.text, asked.target) == ("anything green", "no")
-    assert asked.explanation.text == "anything green" == asked._view.prompt["text"]
-    assert asked._view.rows[0]["name"] == "no"
+    assert asked.explanation.text == "anything green" == view_of(asked).prompt["text"]
+    assert view_of(asked).rows[0]["name"] == "no"
     asked.picture = 1
     asked.wait(30)
     assert (asked.text, asked.target) == ("anything green", "yes")
@@ -77,13 +78,13 @@ def test_what_cannot_be_read_is_said_and_nothing_changes(asked: cw.Explorer) -> 
         with pytest.raises(PromptError, match=message):
             asked.text = text
         say(asked, type="text", text=text)
-        assert message in asked._view.text_error
+        assert message in view_of(asked).text_error
         assert asked.explanation is before and asked.text == "is there a red square"
-        assert asked._view.prompt["text"] == asked.text
+        assert view_of(asked).prompt["text"] == asked.text
     say(asked, type="text", text="Anything blue?")
-    assert asked.text == "Anything blue?" and asked._view.text_error == ""
+    assert asked.text == "Anything blue?" and view_of(asked).text_error == ""
     say(asked, type="propose")
-    assert "has to come from you" in asked._view.text_error
+    assert "has to come from you" in view_of(asked).text_error
 
 
 def test_a_model_without_a_prompt_takes_no_text() -> None:
@@ -91,7 +92,7 @@ def test_a_model_without_a_prompt_takes_no_text() -> None:
         caption_model().module.eye, cw.Preprocess(48), output=lambda maps: maps.mean((2, 3))
     )
     explorer = cw.Explorer(model, pictures()).wait(30)
-    assert explorer._view.prompt == {} and explorer.text == ""
+    assert view_of(explorer).prompt == {} and explorer.text == ""
     with pytest.raises(PromptError, match="takes no text"):
         explorer.text = "a red"
     with pytest.raises(PromptError, match="takes no text"):
@@ -105,24 +106,24 @@ def test_a_model_without_a_prompt_takes_no_text() -> None:
 def test_a_captioner_has_its_own_caption_for_each_picture(captioned: cw.Explorer) -> None:
     assert captioned.text == "a red and a blue" and captioned.target == "the whole caption"
     assert chips(captioned) == [("a", 1), ("red", 2), ("and", -1), ("a", 4), ("blue", 5)]
-    assert captioned._view.prompt["beside"] == [{"text": "the whole caption", "target": 0}]
-    assert captioned._view.prompt["own"] and captioned._view.prompt["proposes"]
-    assert len(captioned._view.class_names) == 6
+    assert view_of(captioned).prompt["beside"] == [{"text": "the whole caption", "target": 0}]
+    assert view_of(captioned).prompt["own"] and view_of(captioned).prompt["proposes"]
+    assert len(view_of(captioned).class_names) == 6
     captioned.picture = 1
     captioned.wait(30)
     assert captioned.text == "a green" and captioned.target == "the whole caption"
-    assert captioned._view.class_names == ["the whole caption", "a", "green"]
-    assert len(captioned._view.rows) == 3
+    assert view_of(captioned).class_names == ["the whole caption", "a", "green"]
+    assert len(view_of(captioned).rows) == 3
     assert captioned.curve.probabilities.shape == (21, 3)
 
 
 def test_a_word_is_a_target(captioned: cw.Explorer) -> None:
-    captioned._view.target = 5
+    view_of(captioned).target = 5
     captioned.wait(30)
     assert captioned.target == "blue" and captioned.explanation.target.label == "blue"
     captioned.target = "red"
     captioned.wait(30)
-    assert captioned._view.target == 2
+    assert view_of(captioned).target == 2
 
 
 def test_a_caption_that_was_written_belongs_to_its_picture(captioned: cw.Explorer) -> None:
@@ -130,7 +131,7 @@ def test_a_caption_that_was_written_belongs_to_its_picture(captioned: cw.Explore
     captioned.target = "blue"  # at once, among the classes under the new text
     captioned.wait(30)
     assert (captioned.text, captioned.target) == ("a blue", "blue")
-    assert not captioned._view.prompt["own"]
+    assert not view_of(captioned).prompt["own"]
     captioned.picture = 1
     assert captioned.text == ""  # nobody knows it yet
     captioned.wait(30)
@@ -139,7 +140,7 @@ def test_a_caption_that_was_written_belongs_to_its_picture(captioned: cw.Explore
     captioned.wait(30)
     assert captioned.text == "a blue"
     say(captioned, type="propose")
-    assert captioned.text == "a red and a blue" and captioned._view.prompt["own"]
+    assert captioned.text == "a red and a blue" and view_of(captioned).prompt["own"]
 
 
 def test_text_and_target_from_the_start() -> None:
@@ -170,8 +171,8 @@ def test_a_slow_map_under_a_text_comes_back_when_cancelled(captioned: cw.Explore
         "red",
         "gradcam++",
     )
-    assert captioned._view.prompt["text"] == captioned.text
-    assert captioned._view.class_names == list(captioned.model.classes)
+    assert view_of(captioned).prompt["text"] == captioned.text
+    assert view_of(captioned).class_names == list(captioned.model.classes)
 
 
 def test_answers_of_an_old_text_are_never_shown(captioned: cw.Explorer) -> None:
@@ -181,7 +182,7 @@ def test_answers_of_an_old_text_are_never_shown(captioned: cw.Explorer) -> None:
 
     def check(change: dict) -> None:
         exp = change["new"]
-        view = captioned._view
+        view = view_of(captioned)
         names = [r["name"] for r in view.rows]
         fits = (
             view.prompt["text"] == exp.text
@@ -198,12 +199,12 @@ def test_answers_of_an_old_text_are_never_shown(captioned: cw.Explorer) -> None:
         captioned.fraction = (number % 10) / 10
         if number % 4 == 0:
             captioned.picture = 1 - captioned.picture
-        if number % 5 == 0 and captioned._view.rows:
-            captioned._hands.pick_row(0)
+        if number % 5 == 0 and view_of(captioned).rows:
+            parts_of(captioned).events.pick_row(0)
     captioned.wait(60)
     assert seen.is_set() and not wrong
-    assert captioned.text == captioned._view.prompt["text"] == captioned.explanation.text
-    assert captioned._view.error == ""
+    assert captioned.text == view_of(captioned).prompt["text"] == captioned.explanation.text
+    assert view_of(captioned).error == ""
 
 
 def test_a_click_in_a_list_of_another_text_is_no_choice(captioned: cw.Explorer) -> None:
@@ -213,14 +214,14 @@ def test_a_click_in_a_list_of_another_text_is_no_choice(captioned: cw.Explorer) 
         started.set()
         go.wait(10)
 
-    captioned._session.submit("map", block)
+    worker_of(captioned).submit("map", block)
     started.wait(10)
     captioned.text = "a blue"
-    captioned._view.target = 5  # "blue" in the caption that is still on the screen
+    view_of(captioned).target = 5  # "blue" in the caption that is still on the screen
     go.set()
     captioned.wait(30)
     assert (captioned.text, captioned.target) == ("a blue", "the whole caption")
-    assert captioned._view.target == 0 and captioned._view.error == ""
+    assert view_of(captioned).target == 0 and view_of(captioned).error == ""
 
 
 def test_a_proposal_that_fails_is_said() -> None:
@@ -230,20 +231,20 @@ def test_a_proposal_that_fails_is_said() -> None:
 
     model = cw.wrap(caption_model().module, cw.Preprocess(48), prompt=Broken(), scores="log")
     explorer = cw.Explorer(model, pictures()).wait(30)
-    assert "No caption" in explorer._view.error and explorer.explanation is None
+    assert "No caption" in view_of(explorer).error and explorer.explanation is None
     explorer.text = "a red"
     explorer.wait(30)
-    assert explorer.explanation.text == "a red" and explorer._view.error == ""
+    assert explorer.explanation.text == "a red" and view_of(explorer).error == ""
     explorer.close()
 
 
 def test_the_panel_below_follows_the_text(captioned: cw.Explorer) -> None:
-    captioned._panels.box.selected_index = 0
-    first = captioned._panels.deepvis
+    panels_of(captioned).box.selected_index = 0
+    first = panels_of(captioned).deepvis
     captioned.text = "a blue"
     captioned.wait(30)
-    assert captioned._panels.deepvis is not first
-    assert captioned._panels.deepvis.model.classes == ("the whole caption", "a", "blue")
+    assert panels_of(captioned).deepvis is not first
+    assert panels_of(captioned).deepvis.model.classes == ("the whole caption", "a", "blue")
 
 
 # -- truth ----------------------------------------------------------------------------------
@@ -259,7 +260,7 @@ def test_outlines_and_what_lies_in_them() -> None:
     )
     sample = squares("red", "blue")
     explorer = cw.Explorer(model, [sample, sample.image], target="blue").wait(30)
-    view = explorer._view
+    view = view_of(explorer)
     assert view.truthful and not view.outlines
     assert view.truth["objects"] == ["M4 4L20 4L20 20L4 20Z", "M16 28L32 28L32 44L16 44Z"]
     assert view.truth["evidence"] == view.truth["objects"][1]
@@ -280,8 +281,8 @@ def test_outlines_and_what_lies_in_them() -> None:
 
 
 def test_truth_that_does_not_know_a_class_says_nothing(captioned: cw.Explorer) -> None:
-    truth = captioned._view.truth
+    truth = view_of(captioned).truth
     assert len(truth["objects"]) == 2 and truth["said"] == "" and truth["evidence"] == ""
     captioned.target = "red"
     captioned.wait(30)
-    assert captioned._view.truth["said"].startswith("In the object: ")
+    assert view_of(captioned).truth["said"].startswith("In the object: ")

@@ -1,18 +1,15 @@
-"""Hosts that cannot show all of an explorer, and what they show instead."""
+"""What marimo shows of an explorer: it runs anywidgets, and no other widgets."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ...errors import CamwidgetError
 from ...images.folders import picture_suffixes
 
-if TYPE_CHECKING:
-    from ..explorer import Explorer
-
-__all__ = ["MISSING_IN_MARIMO", "marimo_element"]
+__all__ = ["MISSING_IN_MARIMO", "marimo_elements"]
 
 #: Said beside the picture. marimo runs anywidgets only; of the explorer's parts the picture with its controls is one.
 MISSING_IN_MARIMO = (
@@ -21,14 +18,15 @@ MISSING_IN_MARIMO = (
 )
 
 
-def marimo_element(explorer: Explorer) -> Any:
-    """An explorer as marimo can show it: the picture with all its controls and numbers, and an upload.
+def marimo_elements(view: Any, upload: Callable[[str, bytes], None]) -> tuple[Any, tuple[Any, ...]]:
+    """Make marimo's elements of an explorer: the picture with all its controls and numbers, and an upload.
 
     Args:
-        explorer: which.
+        view: the picture view, an anywidget.
+        upload: called with (file name, bytes) of each uploaded file.
 
     Returns:
-        marimo's element.
+        What marimo shows, and the elements in it: marimo forgets one that nothing holds, though it is on the page.
 
     Raises:
         CamwidgetError: if marimo is not there, or too old.
@@ -41,15 +39,13 @@ def marimo_element(explorer: Explorer) -> Any:
 
     def add(files: Sequence[Any]) -> None:
         for each in files:
-            explorer._hands.upload(each.name, each.contents)
+            upload(each.name, each.contents)
 
-    explorer._screen.tell(missing=MISSING_IN_MARIMO)
-    upload = file(
+    button = file(
         filetypes=sorted(picture_suffixes()),
         multiple=True,
         label="Add picture",
         on_change=add,
     )
-    # marimo forgets an element that nothing holds on to, though it is on the page.
-    explorer._elements = (element(explorer._view), upload)
-    return stack(explorer._elements)
+    elements = (element(view), button)
+    return stack(elements), elements

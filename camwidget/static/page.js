@@ -227,7 +227,7 @@
     baselines: [],
     fraction: 0,
     paint: {},
-    filled: {},
+    baseline_fill: {},
     opacity: 0.65,
     overlay: true,
     cells: false,
@@ -253,7 +253,7 @@
     other_scene: {},
     other_state: {},
     other_answer: {},
-    other_filled: {},
+    other_baseline_fill: {},
     undoable: false,
     redoable: false,
     code: "",
@@ -265,7 +265,7 @@
     partial: false,
     cancellable: false,
     error: "",
-    here: {},
+    class_probe: {},
     missing: ""
   };
   var OFFLINE = /* @__PURE__ */ new Set([
@@ -627,7 +627,7 @@
     const x = number(from["x"], -1);
     const y = number(from["y"], -1);
     if (x < 0 || y < 0) return null;
-    const classes = list(from["entries"]).map((item) => {
+    const classes = list(from["classes"]).map((item) => {
       const of = fields(item);
       return {
         index: number(of["index"], -1),
@@ -1645,7 +1645,7 @@
   // src/view/picture/baselineFill.ts
   var BaselineFills = class {
     /** @param trait the name of the trait with the kernel's fill */
-    constructor(context, trait2 = "filled") {
+    constructor(context, trait2 = "baseline_fill") {
       this.context = context;
       this.trait = trait2;
     }
@@ -2031,7 +2031,7 @@
         this.compositor.setStyle(mapStyle(model));
         this.repaint();
       });
-      context.watch(["fraction", "mode", "baseline", "filled"], () => this.repaint());
+      context.watch(["fraction", "mode", "baseline", "baseline_fill"], () => this.repaint());
       this.painted.listen(() => {
         this.label();
         this.repaint();
@@ -2185,7 +2185,7 @@
       this.painted = painted;
       const { model } = context;
       this.repaint = frameTask(context.signal, () => this.paint()).schedule;
-      this.fillings = new BaselineFills(context, "other_filled");
+      this.fillings = new BaselineFills(context, "other_baseline_fill");
       this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
       this.drawing = this.canvas.getContext("2d");
       this.inner = make("div", "camwidget-other-inner", {}, this.canvas, this.cross);
@@ -2194,7 +2194,7 @@
         this.compositor.setStyle(mapStyle(model));
         this.repaint();
       });
-      context.watch(["fraction", "mode", "baseline", "other_filled"], () => this.repaint());
+      context.watch(["fraction", "mode", "baseline", "other_baseline_fill"], () => this.repaint());
       painted.listen(() => this.repaint());
     }
     context;
@@ -4502,7 +4502,7 @@
       stage.frame.append(this.popover);
       stage.canvas.addEventListener("click", (event) => this.probe(event), { signal });
       zoom.listen(() => this.update());
-      context.watch(["here"], () => {
+      context.watch(["class_probe"], () => {
         this.requested = null;
         this.closed = false;
         this.update();
@@ -4552,7 +4552,7 @@
       this.context.model.send({ type: "pick", x: point.x, y: point.y });
     }
     update() {
-      const given = classProbe(this.context.model.get("here"));
+      const given = classProbe(this.context.model.get("class_probe"));
       const fits = given !== null && given.scene === this.stage.sceneId && !this.closed;
       this.result = fits ? given : null;
       const point = this.requested ?? this.result;
@@ -5704,7 +5704,7 @@
       }
       const before = this.shown;
       this.shown = requested;
-      if (before?.method !== requested.method || before.layer !== requested.layer) this.setAll({ here: {} });
+      if (before?.method !== requested.method || before.layer !== requested.layer) this.setAll({ class_probe: {} });
       this.show(requested, grid2);
     }
     show(place4, number2) {
@@ -5804,14 +5804,14 @@
         return grid2 === void 0 ? null : this.maps.enlarged(grid2);
       });
       const most = peakOf(maps.map((map) => peakOf(map ?? [])));
-      const entries = classes.map(({ index, name }, row) => ({ index, name, value: (maps[row]?.[y * scene2.width + x] ?? 0) / (most || 1) })).filter(({ value }) => value >= FAINT).sort((a, b) => b.value - a.value);
-      const found = entries[0];
+      const found = classes.map(({ index, name }, row) => ({ index, name, value: (maps[row]?.[y * scene2.width + x] ?? 0) / (most || 1) })).filter(({ value }) => value >= FAINT).sort((a, b) => b.value - a.value);
+      const strongest = found[0];
       this.setAll({
-        here: { x, y, scene: SCENE, entries, of: classes.length },
-        sentence: probeSentence(found?.name ?? null)
+        class_probe: { x, y, scene: SCENE, classes: found, of: classes.length },
+        sentence: probeSentence(strongest?.name ?? null)
       });
-      if (found !== void 0 && found.index !== this.state.target) {
-        this.set("target", found.index);
+      if (strongest !== void 0 && strongest.index !== this.state.target) {
+        this.set("target", strongest.index);
         this.save_changes();
       }
     }

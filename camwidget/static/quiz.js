@@ -123,7 +123,7 @@ var DEFAULTS = {
   baselines: [],
   fraction: 0,
   paint: {},
-  filled: {},
+  baseline_fill: {},
   opacity: 0.65,
   overlay: true,
   cells: false,
@@ -149,7 +149,7 @@ var DEFAULTS = {
   other_scene: {},
   other_state: {},
   other_answer: {},
-  other_filled: {},
+  other_baseline_fill: {},
   undoable: false,
   redoable: false,
   code: "",
@@ -161,7 +161,7 @@ var DEFAULTS = {
   partial: false,
   cancellable: false,
   error: "",
-  here: {},
+  class_probe: {},
   missing: ""
 };
 

@@ -78,7 +78,7 @@ var DEFAULTS = {
   baselines: [],
   fraction: 0,
   paint: {},
-  filled: {},
+  baseline_fill: {},
   opacity: 0.65,
   overlay: true,
   cells: false,
@@ -104,7 +104,7 @@ var DEFAULTS = {
   other_scene: {},
   other_state: {},
   other_answer: {},
-  other_filled: {},
+  other_baseline_fill: {},
   undoable: false,
   redoable: false,
   code: "",
@@ -116,7 +116,7 @@ var DEFAULTS = {
   partial: false,
   cancellable: false,
   error: "",
-  here: {},
+  class_probe: {},
   missing: ""
 };
 

@@ -73,7 +73,7 @@ var DEFAULTS = {
   baselines: [],
   fraction: 0,
   paint: {},
-  filled: {},
+  baseline_fill: {},
   opacity: 0.65,
   overlay: true,
   cells: false,
@@ -99,7 +99,7 @@ var DEFAULTS = {
   other_scene: {},
   other_state: {},
   other_answer: {},
-  other_filled: {},
+  other_baseline_fill: {},
   undoable: false,
   redoable: false,
   code: "",
@@ -111,7 +111,7 @@ var DEFAULTS = {
   partial: false,
   cancellable: false,
   error: "",
-  here: {},
+  class_probe: {},
   missing: ""
 };
 var OFFLINE = /* @__PURE__ */ new Set([
@@ -923,7 +923,7 @@ function classProbe(value) {
   const x = number(from["x"], -1);
   const y = number(from["y"], -1);
   if (x < 0 || y < 0) return null;
-  const classes = list(from["entries"]).map((item) => {
+  const classes = list(from["classes"]).map((item) => {
     const of = fields(item);
     return {
       index: number(of["index"], -1),
@@ -1623,7 +1623,7 @@ function frameTask(signal, run) {
 // src/view/picture/baselineFill.ts
 var BaselineFills = class {
   /** @param trait the name of the trait with the kernel's fill */
-  constructor(context, trait2 = "filled") {
+  constructor(context, trait2 = "baseline_fill") {
     this.context = context;
     this.trait = trait2;
   }
@@ -2009,7 +2009,7 @@ var Stage = class {
       this.compositor.setStyle(mapStyle(model));
       this.repaint();
     });
-    context.watch(["fraction", "mode", "baseline", "filled"], () => this.repaint());
+    context.watch(["fraction", "mode", "baseline", "baseline_fill"], () => this.repaint());
     this.painted.listen(() => {
       this.label();
       this.repaint();
@@ -2163,7 +2163,7 @@ var ComparedPicture = class {
     this.painted = painted;
     const { model } = context;
     this.repaint = frameTask(context.signal, () => this.paint()).schedule;
-    this.fillings = new BaselineFills(context, "other_filled");
+    this.fillings = new BaselineFills(context, "other_baseline_fill");
     this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
     this.drawing = this.canvas.getContext("2d");
     this.inner = make("div", "camwidget-other-inner", {}, this.canvas, this.cross);
@@ -2172,7 +2172,7 @@ var ComparedPicture = class {
       this.compositor.setStyle(mapStyle(model));
       this.repaint();
     });
-    context.watch(["fraction", "mode", "baseline", "other_filled"], () => this.repaint());
+    context.watch(["fraction", "mode", "baseline", "other_baseline_fill"], () => this.repaint());
     painted.listen(() => this.repaint());
   }
   context;
@@ -4480,7 +4480,7 @@ var ClassProbePopover = class {
     stage.frame.append(this.popover);
     stage.canvas.addEventListener("click", (event) => this.probe(event), { signal });
     zoom.listen(() => this.update());
-    context.watch(["here"], () => {
+    context.watch(["class_probe"], () => {
       this.requested = null;
       this.closed = false;
       this.update();
@@ -4530,7 +4530,7 @@ var ClassProbePopover = class {
     this.context.model.send({ type: "pick", x: point.x, y: point.y });
   }
   update() {
-    const given = classProbe(this.context.model.get("here"));
+    const given = classProbe(this.context.model.get("class_probe"));
     const fits = given !== null && given.scene === this.stage.sceneId && !this.closed;
     this.result = fits ? given : null;
     const point = this.requested ?? this.result;

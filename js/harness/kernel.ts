@@ -42,8 +42,8 @@ export class FakeKernel extends Store implements Model {
   }
 
   private pick(x: number, y: number): void {
-    const entries = [0, 2, 5].map((index, at) => ({ index, name: NAMES[index], value: 0.94 - 0.31 * at }));
-    this.set("here", { x, y, scene: "a", entries, of: 20 });
+    const classes = [0, 2, 5].map((index, at) => ({ index, name: NAMES[index], value: 0.94 - 0.31 * at }));
+    this.set("class_probe", { x, y, scene: "a", classes, of: 20 });
   }
 
   private answer(): void {

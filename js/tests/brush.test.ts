@@ -268,7 +268,7 @@ describe("painting", () => {
     expect(frame.classList.contains("camwidget-provisional")).toBe(true);
     expect(view.painted().slice(0, 4)).toEqual([100, 50, 25, 255]);
     const rgb = new Uint8Array([1, 2, 3, 4, 5, 6]);
-    view.model.set("filled", { scene: "a", baseline: "inpaint", hole: new Uint8Array([0b11000000]), rgb });
+    view.model.set("baseline_fill", { scene: "a", baseline: "inpaint", hole: new Uint8Array([0b11000000]), rgb });
     await settle();
     expect(frame.classList.contains("camwidget-provisional")).toBe(false);
     expect(view.painted().slice(0, 8)).toEqual([1, 2, 3, 255, 4, 5, 6, 255]);

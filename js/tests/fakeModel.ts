@@ -62,7 +62,7 @@ export function traits(): Values<SyncedTraits> {
     layer: "stage2", mode: "remove", baseline: "mean", baselines: ["mean", "black"],
     fraction: 0, opacity: 0.5, overlay: false, cells: false, colormap: "grey",
     colormaps: { grey: wire(Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3))) },
-    sentence: "", status: "ready", busy: false, progress: -1, error: "", here: {},
+    sentence: "", status: "ready", busy: false, progress: -1, error: "", class_probe: {},
   };
 }
 

@@ -156,10 +156,10 @@ describe("a page's model", () => {
   it("finds the class with the strongest map at a point", () => {
     const model = opened();
     model.send({ type: "pick", x: 3, y: 0 });
-    const here = model.get("here") as { of: number; entries: { index: number; value: number }[] };
-    expect(here.entries.map(({ index }) => index)).toEqual([3, 7]);
-    expect(here.entries.map(({ value }) => value)).toEqual([0.5, 0.25]);
-    expect([here.of, model.get("target")]).toEqual([2, 3]);
+    const probe = model.get("class_probe") as { of: number; classes: { index: number; value: number }[] };
+    expect(probe.classes.map(({ index }) => index)).toEqual([3, 7]);
+    expect(probe.classes.map(({ value }) => value)).toEqual([0.5, 0.25]);
+    expect([probe.of, model.get("target")]).toEqual([2, 3]);
   });
 });
 

@@ -271,7 +271,7 @@ describe("the popover beside a point", () => {
     // What the fake browser does not understand it does not keep.
     const style: Record<string, string> = {};
     Object.defineProperty(view.one(".camwidget-here"), "style", { value: style });
-    view.model.set("here", { x: 0, y: 1, scene: "a", entries: [] });
+    view.model.set("class_probe", { x: 0, y: 1, scene: "a", classes: [] });
     await settle();
     expect(style).toEqual({
       left: "clamp(0px, 12.5% + 14px, 100% - 188px)", right: "",

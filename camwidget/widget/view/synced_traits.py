@@ -63,7 +63,7 @@ class View(CheckedMessages, anywidget.AnyWidget):
     baselines: t.List = t.List([]).tag(**OUTPUT)
     fraction = t.Float(0.0).tag(**SHARED, offline=True)
     paint = t.Dict({}).tag(**CONVERTED, offline=True)
-    filled = t.Dict({}).tag(**OUTPUT)
+    baseline_fill = t.Dict({}).tag(**OUTPUT)
 
     opacity = t.Float(0.65).tag(**STYLE, offline=True)
     overlay = t.Bool(True).tag(**STYLE, offline=True)
@@ -94,7 +94,7 @@ class View(CheckedMessages, anywidget.AnyWidget):
     other_scene = t.Dict({}).tag(**OUTPUT)
     other_state = t.Dict({}).tag(**OUTPUT)
     other_answer = t.Dict({}).tag(**OUTPUT)
-    other_filled = t.Dict({}).tag(**OUTPUT)
+    other_baseline_fill = t.Dict({}).tag(**OUTPUT)
     undoable = t.Bool(False).tag(**OUTPUT)
     redoable = t.Bool(False).tag(**OUTPUT)
     code = t.Unicode("").tag(**OUTPUT)
@@ -107,7 +107,7 @@ class View(CheckedMessages, anywidget.AnyWidget):
     partial = t.Bool(False).tag(**OUTPUT)
     cancellable = t.Bool(False).tag(**OUTPUT)
     error = t.Unicode("").tag(**NOTICE, offline=True)
-    here = t.Dict({}).tag(**NOTICE)
+    class_probe = t.Dict({}).tag(**NOTICE)
     missing = t.Unicode("").tag(**OUTPUT)
 
     @t.validate("opacity", "contour", "divider")

@@ -102,7 +102,7 @@ export class PageModel extends Store implements Model {
     const before = this.shown;
     this.shown = requested;
     // What a click found holds for this method and layer, whatever class is chosen.
-    if (before?.method !== requested.method || before.layer !== requested.layer) this.setAll({ here: {} });
+    if (before?.method !== requested.method || before.layer !== requested.layer) this.setAll({ class_probe: {} });
     this.show(requested, grid);
   }
 
@@ -183,17 +183,17 @@ export class PageModel extends Store implements Model {
       return grid === undefined ? null : this.maps.enlarged(grid);
     });
     const most = peakOf(maps.map((map) => peakOf(map ?? [])));
-    const entries = classes
+    const found = classes
       .map(({ index, name }, row) => ({ index, name, value: (maps[row]?.[y * scene.width + x] ?? 0) / (most || 1) }))
       .filter(({ value }) => value >= FAINT)
       .sort((a, b) => b.value - a.value);
-    const found = entries[0];
+    const strongest = found[0];
     this.setAll({
-      here: { x, y, scene: SCENE, entries, of: classes.length },
-      sentence: probeSentence(found?.name ?? null),
+      class_probe: { x, y, scene: SCENE, classes: found, of: classes.length },
+      sentence: probeSentence(strongest?.name ?? null),
     });
-    if (found !== undefined && found.index !== this.state.target) {
-      this.set("target", found.index);
+    if (strongest !== undefined && strongest.index !== this.state.target) {
+      this.set("target", strongest.index);
       this.save_changes();
     }
   }

@@ -21,7 +21,7 @@ export interface SyncedTraits {
   readonly baselines: unknown;
   readonly fraction: number;
   readonly paint: unknown;
-  readonly filled: unknown;
+  readonly baseline_fill: unknown;
   readonly opacity: number;
   readonly overlay: boolean;
   readonly cells: boolean;
@@ -47,7 +47,7 @@ export interface SyncedTraits {
   readonly other_scene: unknown;
   readonly other_state: unknown;
   readonly other_answer: unknown;
-  readonly other_filled: unknown;
+  readonly other_baseline_fill: unknown;
   readonly undoable: boolean;
   readonly redoable: boolean;
   readonly code: string;
@@ -59,7 +59,7 @@ export interface SyncedTraits {
   readonly partial: boolean;
   readonly cancellable: boolean;
   readonly error: string;
-  readonly here: unknown;
+  readonly class_probe: unknown;
   readonly missing: string;
 }
 
@@ -86,7 +86,7 @@ export const DEFAULTS: SyncedTraits = {
   baselines: [],
   fraction: 0.0,
   paint: {},
-  filled: {},
+  baseline_fill: {},
   opacity: 0.65,
   overlay: true,
   cells: false,
@@ -112,7 +112,7 @@ export const DEFAULTS: SyncedTraits = {
   other_scene: {},
   other_state: {},
   other_answer: {},
-  other_filled: {},
+  other_baseline_fill: {},
   undoable: false,
   redoable: false,
   code: "",
@@ -124,7 +124,7 @@ export const DEFAULTS: SyncedTraits = {
   partial: false,
   cancellable: false,
   error: "",
-  here: {},
+  class_probe: {},
   missing: "",
 };
 

@@ -328,7 +328,7 @@ export function classProbe(value: unknown): ClassProbe | null {
   const x = number(from["x"], -1);
   const y = number(from["y"], -1);
   if (x < 0 || y < 0) return null;
-  const classes = list(from["entries"]).map((item) => {
+  const classes = list(from["classes"]).map((item) => {
     const of = fields(item);
     return {
       index: number(of["index"], -1),

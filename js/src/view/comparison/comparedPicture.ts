@@ -45,7 +45,7 @@ export class ComparedPicture {
   ) {
     const { model } = context;
     this.repaint = frameTask(context.signal, () => this.paint()).schedule;
-    this.fillings = new BaselineFills(context, "other_filled");
+    this.fillings = new BaselineFills(context, "other_baseline_fill");
     this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
     this.drawing = this.canvas.getContext("2d");
     this.inner = make("div", "camwidget-other-inner", {}, this.canvas, this.cross);
@@ -54,7 +54,7 @@ export class ComparedPicture {
       this.compositor.setStyle(mapStyle(model));
       this.repaint();
     });
-    context.watch(["fraction", "mode", "baseline", "other_filled"], () => this.repaint());
+    context.watch(["fraction", "mode", "baseline", "other_baseline_fill"], () => this.repaint());
     painted.listen(() => this.repaint());
   }
 

@@ -23,7 +23,7 @@ export class BaselineFills {
   /** @param trait the name of the trait with the kernel's fill */
   constructor(
     private readonly context: Context,
-    private readonly trait: "filled" | "other_filled" = "filled",
+    private readonly trait: "baseline_fill" | "other_baseline_fill" = "baseline_fill",
   ) {}
 
   of(scene: Scene, baseline: string): BaselineFill {

@@ -52,7 +52,7 @@ export class ClassProbePopover {
     stage.frame.append(this.popover);
     stage.canvas.addEventListener("click", (event) => this.probe(event), { signal });
     zoom.listen(() => this.update());
-    context.watch(["here"], () => {
+    context.watch(["class_probe"], () => {
       this.requested = null;
       this.closed = false;
       this.update();
@@ -110,7 +110,7 @@ export class ClassProbePopover {
   }
 
   private update(): void {
-    const given = classProbe(this.context.model.get("here"));
+    const given = classProbe(this.context.model.get("class_probe"));
     const fits = given !== null && given.scene === this.stage.sceneId && !this.closed;
     this.result = fits ? given : null;
     const point = this.requested ?? this.result;

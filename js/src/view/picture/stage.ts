@@ -99,7 +99,7 @@ export class Stage {
       this.compositor.setStyle(mapStyle(model));
       this.repaint();
     });
-    context.watch(["fraction", "mode", "baseline", "filled"], () => this.repaint());
+    context.watch(["fraction", "mode", "baseline", "baseline_fill"], () => this.repaint());
     this.painted.listen(() => {
       this.label();
       this.repaint();

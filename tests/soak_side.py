@@ -18,7 +18,7 @@ from camwidget.attribution.methods import list_methods
 #: Of the view, what tells the time, or what was done on the way here.
 _PASSING = (
     "status",
-    "here",
+    "class_probe",
     "error",
     "text_error",
     "progress",
@@ -128,7 +128,7 @@ def _unlike_states(ex: cw.Explorer, fresh: cw.Explorer) -> list[str]:
     for name, held in one.items():
         if name.startswith("_") or name in _PASSING or name in ("layout", "tabbable", "tooltip"):
             continue
-        if name in ("filled", "other_filled") and ex.baseline != "inpaint":
+        if name in ("baseline_fill", "other_baseline_fill") and ex.baseline != "inpaint":
             continue  # that of the last hole
         if isinstance(held, dict):
             held = {k: _renamed(v, ids) for k, v in held.items() if k != "stroke"}

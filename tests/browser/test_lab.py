@@ -37,7 +37,7 @@ RESET = """
 ex.method, ex.layer = "gradcam", "stage4"
 ex.mode, ex.baseline, ex.fraction, ex.picture, ex.target = "remove", "blur", 0.0, 0, None
 ex._parts.view.set_trait("overlay", True)
-ex._parts.view.set_trait("here", {})
+ex._parts.view.set_trait("class_probe", {})
 ex.wait(120)
 """
 

@@ -144,7 +144,7 @@ def test_picking_a_point_names_the_classes_there(ex: cw.Explorer, samples: list)
         )
         ex.wait(30)
         assert ex.target == ex.model.classes[label]
-        entries = view_of(ex).here["entries"]
+        entries = view_of(ex).class_probe["classes"]
         assert entries[0]["index"] == label
         assert [e["value"] for e in entries] == sorted((e["value"] for e in entries), reverse=True)
         assert all(0 < e["value"] <= 1 for e in entries)
@@ -155,16 +155,16 @@ def test_picking_a_point_names_the_classes_there(ex: cw.Explorer, samples: list)
     [None, 3, "pick", {}, {"type": "pick"}, {"type": "pick", "x": "1", "y": None}, {"type": "no"}],
 )
 def test_malformed_messages_are_ignored(ex: cw.Explorer, message: Any) -> None:
-    before = (ex.target, view_of(ex).here)
+    before = (ex.target, view_of(ex).class_probe)
     send_from_page(view_of(ex), message, [])
     ex.wait(30)
-    assert (ex.target, view_of(ex).here) == before
+    assert (ex.target, view_of(ex).class_probe) == before
 
 
 def test_a_pick_outside_is_moved_inside(ex: cw.Explorer) -> None:
     send_from_page(view_of(ex), {"type": "pick", "x": 10**6, "y": -5}, [])
     ex.wait(30)
-    assert (view_of(ex).here["x"], view_of(ex).here["y"]) == (191, 0)
+    assert (view_of(ex).class_probe["x"], view_of(ex).class_probe["y"]) == (191, 0)
 
 
 # -- what is refused ------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def ex(textures: cw.VisionModel) -> Iterator[cw.Explorer]:
 SHOWN = (
     *("target", "rows", "masked", "method", "layer", "mode", "baseline", "fraction", "picture"),
     *("opacity", "overlay", "cells", "colormap", "outlines", "boxes", "class_names", "prompt"),
-    *("sentence", "busy", "pending", "partial", "error", "here", "code"),
+    *("sentence", "busy", "pending", "partial", "error", "class_probe", "code"),
 )
 
 

@@ -19,7 +19,7 @@ from camwidget.models.vision_model import Prediction
 from camwidget.widget.view import messages
 from camwidget.widget.view.mask_settings import MaskSettings, is_unmasked
 
-SAID = Path(__file__).resolve().parents[2] / "js" / "tests" / "kernel" / "said.json"
+SAID = Path(__file__).resolve().parents[2] / "js" / "tests" / "kernel" / "sentences.json"
 
 
 def cases() -> list[dict[str, Any]]:

@@ -236,7 +236,7 @@ def test_an_inpainted_hole_is_sent_with_the_answer(ex: cw.Explorer, samples: lis
     ex.baseline = "inpaint"
     ex.mask = square()
     ex.wait(60)
-    sent = view_of(ex).filled
+    sent = view_of(ex).baseline_fill
     assert (sent["scene"], sent["baseline"]) == (ex.pictures[0].id, "inpaint")
     hole = np.unpackbits(np.frombuffer(sent["hole"], np.uint8), count=192 * 192).reshape(SIZE)
     np.testing.assert_array_equal(hole, square())

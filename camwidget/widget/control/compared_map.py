@@ -202,7 +202,7 @@ class ComparedMap:
         if values is not None:
             scene = self._display.view.other["scene"]
             filled = {"scene": scene, **inpainted} if inpainted else {}
-            self._display.publish(other_filled=filled)
+            self._display.publish(other_baseline_fill=filled)
         self._display.publish(other_answer=self._numbers(result, values), other_state={})
 
     def _numbers(

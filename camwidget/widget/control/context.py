@@ -12,6 +12,7 @@ from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
 from ...models.vision_model import VisionModel
 from ..view.display import Display
+from ..view.synced_traits import names_tagged
 from .cache import Picture
 from .pictures import PictureList
 from .prompt_control import PromptController
@@ -21,17 +22,7 @@ from .worker import Worker
 __all__ = ["TWO_WAY_TRAITS", "ExplorerContext", "ExplorerValues"]
 
 #: Traits that the browser and Python both set; the view has them under the same names.
-TWO_WAY_TRAITS = (
-    "method",
-    "layer",
-    "mode",
-    "baseline",
-    "fraction",
-    "picture",
-    "outlines",
-    "boxes",
-    "arrangement",
-)
+TWO_WAY_TRAITS = names_tagged("shared")
 
 
 class ExplorerValues(Protocol):

@@ -92,7 +92,7 @@ class MainMap:
         self._display.publish(other_state={"busy": True})
         if before is None or before._replace(target=request.target) != request:
             # What a click found holds for this picture, method and layer, whatever class is chosen.
-            self._display.publish(here={})
+            self._display.publish(class_probe={})
         if before is not None and before.text != request.text:
             self._display.publish(stages={})  # they do not carry the text that they belong to
 

@@ -26,7 +26,7 @@ ScoreValues = Mapping[tuple[str, str], Score]
 class ScoreTable(CheckedMessages, anywidget.AnyWidget):
     """Methods and metrics to choose, a button to start, and the table of scores, sorted in the browser.
 
-    Holds no logic: ``EvaluatePanel`` fills these traits. ``js/src/table/traits.ts`` mirrors them.
+    Holds no logic: ``EvaluatePanel`` fills these traits. ``js/src/table/traits.ts`` parses them.
     """
 
     _esm = (STATIC / "table.js").read_text("utf-8")

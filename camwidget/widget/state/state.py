@@ -18,6 +18,7 @@ from .. import _compat
 from ..control.context import TWO_WAY_TRAITS, ExplorerContext
 from ..control.paint import PaintController
 from ..control.request_controller import RequestController
+from ..view.synced_traits import names_tagged
 
 __all__ = [
     "MAP_KEYS",
@@ -35,7 +36,7 @@ __all__ = [
 State: TypeAlias = dict[str, Any]
 
 #: Traits of the view that only change how the map is drawn.
-STYLE_TRAITS = ("opacity", "colormap", "overlay", "cells", "contour", "divider")
+STYLE_TRAITS = names_tagged("style")
 #: Keys of the state that decide which map there is.
 MAP_KEYS = ("picture", "text", "target", "method", "layer")
 
@@ -188,8 +189,6 @@ _SPECIAL = (
     StateKey("mode", requests="curve"),
     StateKey("baseline", requests="curve"),
     StateKey("fraction", requests="prediction"),
-    StateKey("outlines"),
-    StateKey("boxes"),
     StateKey("mask", check=_checked_together, to_json=_runs, requests="curve"),
     StateKey("compare", to_json=_copied, from_json=_copied, requests="compared"),
 )

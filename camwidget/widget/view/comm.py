@@ -22,8 +22,6 @@ KNOWN = (CamwidgetError, t.TraitError)
 class CheckedMessages(ipywidgets.Widget):
     """A widget that checks its messages: a page that sets what cannot be gets the value that holds, and an error."""
 
-    #: Traits that only the kernel sets: what a page sends of them is ignored.
-    _own: frozenset[str] = frozenset()
     #: Whether a page has sent anything.
     is_heard = False
 
@@ -62,7 +60,12 @@ class CheckedMessages(ipywidgets.Widget):
         if not isinstance(sync_data, dict):
             self._refuse(CamwidgetError("The page sent a state that has no names."))
             return
-        known = {n: v for n, v in sync_data.items() if n in self.keys and n not in self._own}
+        # A trait tagged ``output`` is set by Python alone.
+        known = {
+            name: value
+            for name, value in sync_data.items()
+            if name in self.keys and not self.trait_metadata(name, "output")
+        }
         self._echo(known)
         for name, value in known.items():
             # Not under ``hold_trait_notifications``, as ipywidgets does it: meanwhile it would also catch what other

@@ -33,10 +33,10 @@ _LARGE = (
     "explanation",
     "stages",
     "evidence",
-    "filled",
+    "baseline_fill",
     "other",
     "other_scene",
-    "other_filled",
+    "other_baseline_fill",
 )
 
 
@@ -265,7 +265,7 @@ class Display:
                 None if changed is None else self.model.classes[changed],
             ),
             pending=False,
-            **({"filled": filled} if filled else {}),
+            **({"baseline_fill": filled} if filled else {}),
         )
         self.bars.show_masked(masked or [float(self._unmasked[i]) for i in self.row_classes])
         if mask.mode == "multiply":
@@ -315,11 +315,17 @@ class Display:
     ) -> None:
         """Name the classes that a click in the picture found, strongest first, of so many compared."""
         names = [self.model.classes[i] for i, _ in found]
-        entries = [
+        classes = [
             {"index": i, "name": name, "value": value}
             for (i, value), name in zip(found, names, strict=True)
         ]
         self.publish(
-            here={"x": x, "y": y, "scene": scene, "entries": entries[: self.top], "of": compared},
+            class_probe={
+                "x": x,
+                "y": y,
+                "scene": scene,
+                "classes": classes[: self.top],
+                "of": compared,
+            },
             sentence=messages.picked_sentence(names[0] if names else None),
         )

@@ -100,7 +100,7 @@ def test_paint_comes_with_every_kind_of_mask(
     ex.fraction = 0.3
     scope = run(ex, closing)
     assert ex.explanation.is_empty == (target == "crosshatched"), "which masks nothing then"
-    assert bool(view_of(ex).masked) == bool({"said", "change"} & set(scope))
+    assert bool(view_of(ex).masked) == bool({"prediction", "change"} & set(scope))
     ex.mask = np.tri(192, dtype=np.int8) - 2 * np.tri(192, k=-90, dtype=np.int8)
     scope = run(ex, closing)
     said = dict(zip(scope["prediction"].names, scope["prediction"].probabilities, strict=True))

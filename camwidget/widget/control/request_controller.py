@@ -101,6 +101,15 @@ class RequestController:
         values = self._context.values
         return MaskSettings(values.mode, values.baseline, values.fraction, self._paint.of(picture))
 
+    def is_as_chosen(self) -> bool:
+        """Whether the map requested is of the picture, method and layer that the traits name."""
+        requested, values = self.main.requested, self._context.values
+        return requested is None or (requested.picture, requested.method, requested.layer) == (
+            self._context.picture,
+            values.method,
+            values.layer,
+        )
+
     def replaced(self) -> np.ndarray:
         """Which pixels of the picture chosen are replaced, by its map and by paint, bool (H, W).
 

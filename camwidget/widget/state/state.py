@@ -305,7 +305,8 @@ def restore_state(context: StateContext, wanted: Mapping[str, Any]) -> None:
     requests = context.requests
     requests.publish_two_way()
     requested = requests.main.requested
-    if changed & set(MAP_KEYS):
+    # Another thread may have requested a map meanwhile, by a trait that has been set back here.
+    if changed & set(MAP_KEYS) or not requests.is_as_chosen():
         requests.request(plan["target"])
     if requests.main.requested == requested:  # else everything else comes with the new map
         needed = {STATE_KEYS[name].requests for name in changed}

@@ -51,6 +51,13 @@ const opaque = (rgb: ArrayLike<number>): number[] =>
 const hidden = (view: Shown, selector: string): boolean => view.one(selector).hasAttribute("hidden");
 
 describe("comparing", () => {
+  it("has named controls", () => {
+    const view = show();
+    const labels = view.all(".camwidget-compare select").map((select) => select.getAttribute("aria-label"));
+    expect(labels).toEqual(["B differs in", "B is"]);
+    expect(view.one(".camwidget-compare select").title).toBe("In what B differs from A; in all else it follows");
+  });
+
   it("is nowhere to be seen until it is asked for", async () => {
     const view = show();
     await settle();

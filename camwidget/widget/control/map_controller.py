@@ -175,7 +175,8 @@ class MapController(Generic[R, M]):
             if not self._role.goes_back:
                 self.result = None
             self._role.show_requested(request, before)
-        self._on_dropped()
+        if self._ticket is ticket:  # else whoever has requested something newer announces it
+            self._on_dropped()
         with self.lock:
             # Submitted under the lock: of two requests at once the last one's job is the last one too.
             if self._ticket is ticket:

@@ -49,11 +49,11 @@ class MapInputs:
     has_paint: bool = True
 
 
-I = TypeVar("I", bound=MapInputs, covariant=True)  # noqa: E741
+M_co = TypeVar("M_co", bound=MapInputs, covariant=True)
 
 
 @dataclass(frozen=True, eq=False)
-class MapResult(Generic[I]):
+class MapResult(Generic[M_co]):
     """A finished map.
 
     Attributes:
@@ -62,7 +62,7 @@ class MapResult(Generic[I]):
         unmasked: probabilities, or quantities, of the unmasked picture, float64 (classes,).
     """
 
-    inputs: I
+    inputs: M_co
     explanation: Explanation
     unmasked: np.ndarray
 

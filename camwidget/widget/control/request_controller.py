@@ -187,10 +187,10 @@ class RequestController:
 
     def request_compared(self) -> None:
         """Request the compared map anew."""
-        compare, shown, result = self._context.values.compare, self.main.shown, self.main.result
-        has_main = shown is not None and result is not None and not self.main.is_growing
-        if compare is not None and has_main:
-            assert shown is not None and result is not None
+        compare = self._context.values.compare
+        with self.main.lock:
+            is_growing, shown, result = self.main.is_growing, self.main.shown, self.main.result
+        if compare is not None and shown is not None and result is not None and not is_growing:
             self.compared.request(ComparedRequest(compare, shown, result.explanation))
             return
         with self.compared.lock:

@@ -146,7 +146,7 @@ describe("B's picture", () => {
     expect(view.painted()).toEqual(Array.from({ length: COUNT }, () => [...FILL, 255]).flat());
   });
 
-  it("is its own where it comparisonDrawer from A's", async () => {
+  it("is its own where it differs from A's", async () => {
     const own = { ...sceneOf("b", new Uint8Array(3 * 4).fill(9)), width: 2, height: 2 };
     const view = comparing({
       other_scene: own,

@@ -3602,7 +3602,7 @@
       this.element.value = String(100 * value);
       this.decorate();
     }
-    /** The filled part of the track; the text is what a screen reader says instead of "25". */
+    /** The filled part of the track; the text is read out instead of "25". */
     decorate() {
       this.element.style.setProperty("--camwidget-filled", String(this.value));
       this.element.setAttribute("aria-valuetext", percent(this.value));

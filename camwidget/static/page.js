@@ -2319,7 +2319,7 @@
   }
   function differLine(context) {
     const { model, signal } = context;
-    const dimension = select("B comparisonDrawer in", "In what B comparisonDrawer from A; in all else it follows");
+    const dimension = select("B differs in", "In what B differs from A; in all else it follows");
     const value = select("B is", "What B is");
     const more = make("span", "camwidget-compare-more");
     dimension.addEventListener(
@@ -3602,7 +3602,7 @@
       this.element.value = String(100 * value);
       this.decorate();
     }
-    /** The filled part of the track; the text is what a screen reader says instead of "25". */
+    /** The filled part of the track; the text is read out instead of "25". */
     decorate() {
       this.element.style.setProperty("--camwidget-filled", String(this.value));
       this.element.setAttribute("aria-valuetext", percent(this.value));

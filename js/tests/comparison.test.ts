@@ -51,6 +51,13 @@ const opaque = (rgb: ArrayLike<number>): number[] =>
 const hidden = (view: Shown, selector: string): boolean => view.one(selector).hasAttribute("hidden");
 
 describe("comparing", () => {
+  it("has named controls", () => {
+    const view = show();
+    const labels = view.all(".camwidget-compare select").map((select) => select.getAttribute("aria-label"));
+    expect(labels).toEqual(["B differs in", "B is"]);
+    expect(view.one(".camwidget-compare select").title).toBe("In what B differs from A; in all else it follows");
+  });
+
   it("is nowhere to be seen until it is asked for", async () => {
     const view = show();
     await settle();
@@ -139,7 +146,7 @@ describe("B's picture", () => {
     expect(view.painted()).toEqual(Array.from({ length: COUNT }, () => [...FILL, 255]).flat());
   });
 
-  it("is its own where it comparisonDrawer from A's", async () => {
+  it("is its own where it differs from A's", async () => {
     const own = { ...sceneOf("b", new Uint8Array(3 * 4).fill(9)), width: 2, height: 2 };
     const view = comparing({
       other_scene: own,

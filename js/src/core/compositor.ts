@@ -144,7 +144,7 @@ export class Compositor {
       // All ones where the level is below t. No branch: in a noisy map it would be guessed wrong.
       const below = (levels[i]! - t) >> 31;
       const by = paint[i]!;
-      // PaintLayer 1 hides, painted -1 keeps, whatever the map says.
+      // Paint 1 hides and -1 keeps, whatever the map's ranks.
       const hide = ((below ^ turned) | (-by >> 31)) & ~(by >> 31);
       hidden[i] = hide;
       out[i] = (filling[i]! & hide) | (shown[i]! & ~hide);

@@ -86,7 +86,7 @@ function march({ values, width, height }: Field, level: number): Steps | null {
   return { next, entries, isLeft };
 }
 
-/** Opposite corners are alike: whether they hang together is for their mean to say. */
+/** A saddle, whose opposite corners are alike: the mean of all four decides which of them are connected. */
 function saddle(isFirst: boolean, isHigh: boolean, step: (from: number, to: number) => void): void {
   if (isFirst) {
     step(LEFT, isHigh ? BOTTOM : TOP);

@@ -36,7 +36,7 @@ export function signed(value: number, digits: number): string {
   return value < 0 && Number(size) !== 0 ? `-${size}` : size;
 }
 
-/** What the model says before and after, with as many digits each; a dash for what is not known. */
+/** The model's numbers before and after masking, with the same digits each; a dash for what is not known. */
 export function readings(values: readonly number[], quantity: Quantity | null): string[] {
   const known = values.filter(Number.isFinite);
   const digits = decimals(...known);

@@ -17,7 +17,7 @@ export function stepPicture(context: Context, by: number): void {
   if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
 }
 
-/** The next method that can be used and answers at once: a slow one waits until someone asks for it. */
+/** Chooses the next method that can be used and is not slow. */
 export function nextMethod(context: Context): void {
   const all = methods(context.model.get("methods"));
   const now = all.findIndex(({ name }) => name === trait(context.model, "method"));

@@ -48,7 +48,7 @@ export class Observable<Value> {
 
 /** A function that runs at the next frame. */
 export interface FrameTask {
-  /** Schedules it: once, however many changes ask for it, and never after the view's end. */
+  /** Schedules it once, however often it is called, and never after the view's end. */
   schedule(): void;
   /** Forgets that it was scheduled. */
   cancel(): void;

@@ -53,7 +53,7 @@ export interface Method {
   readonly tip: string;
   /** Why it cannot be used here; null when it can. */
   readonly reason: string | null;
-  /** Reruns the model many times: computed only when someone asks for this very method. */
+  /** Reruns the model many times: computed only when this very method is chosen. */
   readonly slow: boolean;
 }
 
@@ -90,7 +90,7 @@ export interface Evidence {
   readonly classes: readonly ClassCells[];
 }
 
-/** Where the map shown was taken: `layer` is "" where the kernel does not say. */
+/** Where the map shown was taken: `layer` is "" where it is not known. */
 export interface Place {
   readonly layer: string;
   readonly atInput: boolean;

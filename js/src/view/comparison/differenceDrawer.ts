@@ -38,7 +38,7 @@ export function comparisonDrawer(context: Context, off: () => void): HTMLElement
 
 function differLine(context: Context): HTMLElement {
   const { model, signal } = context;
-  const dimension = select("B comparisonDrawer in", "In what B comparisonDrawer from A; in all else it follows");
+  const dimension = select("B differs in", "In what B differs from A; in all else it follows");
   const value = select("B is", "What B is");
   const more = make("span", "camwidget-compare-more");
   dimension.addEventListener(

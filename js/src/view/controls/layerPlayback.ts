@@ -30,7 +30,7 @@ export class LayerPlayback {
     this.element = button("camwidget-button camwidget-step camwidget-play", {}, drawing);
     this.element.addEventListener("click", () => this.toggle(), { signal });
     scrub.listen(() => {
-      // Someone else has put another layer in shownLayer, and asks for it.
+      // Another control has moved to another layer, and requests it.
       if (this.isPlaying && scrub.current !== this.shownLayer) this.end();
       this.update();
     });

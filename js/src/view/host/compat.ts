@@ -117,7 +117,7 @@ const ACCORDION = ".jupyter-widget-Accordion, .widget-accordion";
 const HEADER = ".jupyter-widget-Collapse-header";
 const OPEN = ".jupyter-widget-Collapse-open";
 
-/** The headers of ipywidgets' accordions in an element. They take no key, and nothing tells that they can be pressed. */
+/** The headers of ipywidgets' accordions in an element. They take no key, and have no role. */
 export function accordionHeaders(element: Element): readonly HTMLElement[] {
   const headers = Array.from(element.querySelectorAll<HTMLElement>(HEADER));
   const accordion = element.matches(ACCORDION) ? element : element.querySelector(ACCORDION);

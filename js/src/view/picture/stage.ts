@@ -214,7 +214,7 @@ export class Stage {
   private describe(title: string, empty: boolean, note: string): void {
     this.title = title === "" ? "The picture the model gets" : title;
     this.label();
-    // It looks like no map at all, so it must say what it is.
+    // An empty map looks like no map, so it needs a note.
     const substitute = empty ? "No positive evidence for this class at this layer" : "";
     const message = note === "" ? substitute : note;
     setText(this.note, message);

@@ -4,7 +4,7 @@ import { clamp } from "../../core/parse";
 
 const PAUSE = 300;
 
-/** Of a wheel with notches, and of two fingers that pinch, which a browser tells as a wheel with ctrl. */
+/** The zoom per pixel of a wheel, and of a pinch on a touchpad, which arrives as a wheel with ctrl. */
 const GAIN = 0.002;
 const PINCH_GAIN = 0.01;
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..errors import ModelError, warn
-from ..execution.module_copy import REFUSALS, copy_module, own_tensor
+from ..execution.module_copy import REFUSALS, copy_module, detached_copy
 from ..execution.random_numbers import PrivateDraws
 from ..models.vision_model import VisionModel
 from ..runtime.error_reports import error_line, log_error
@@ -68,7 +68,7 @@ def _begin_again(part: nn.Module) -> None:
 def _copy(module: nn.Module, name: str) -> nn.Module:
     """A copy in evaluation mode with parameters of its own, and with the same hooks: some make a weight of others."""
     try:
-        return copy_module(module, copy.copy, attribute=own_tensor)
+        return copy_module(module, copy.copy, attribute=detached_copy)
     except REFUSALS as error:
         raise ModelError(
             f"{name} cannot be copied ({error}), and weights are randomised in a copy, so that the model stays as it "

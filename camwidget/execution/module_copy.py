@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["REFUSALS", "copy_module", "own_tensor"]
+__all__ = ["REFUSALS", "copy_module", "detached_copy"]
 
 #: What is raised by modules that hold something that cannot be copied.
 REFUSALS = (TypeError, RuntimeError, ValueError, AttributeError, NotImplementedError)
@@ -18,7 +18,7 @@ REFUSALS = (TypeError, RuntimeError, ValueError, AttributeError, NotImplementedE
 Hooks = MutableMapping[int, Any]
 
 
-def own_tensor(tensor: torch.Tensor) -> torch.Tensor:
+def detached_copy(tensor: torch.Tensor) -> torch.Tensor:
     """A copy without a past: ``deepcopy`` refuses what autograd computed."""
     return tensor.detach().clone()
 

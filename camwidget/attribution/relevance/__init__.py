@@ -1,6 +1,9 @@
-"""Relevance, handed back through a network rule by rule: what the methods of ``methods/relevance.py`` share."""
+"""Relevance propagation: one forward pass in which each operation has a rule, and the rules.
 
-from .rules import EXCITATION, LRP, POSITIVE, Rules
-from .walk import Unruled, Walk
+The methods that use it are in ``attribution.methods.relevance``.
+"""
 
-__all__ = ["EXCITATION", "LRP", "POSITIVE", "Rules", "Unruled", "Walk"]
+from .propagation import RelevancePass, UnsupportedOperation
+from .rules import EXCITATION, LRP, ZPLUS, Rules
+
+__all__ = ["EXCITATION", "LRP", "ZPLUS", "RelevancePass", "Rules", "UnsupportedOperation"]

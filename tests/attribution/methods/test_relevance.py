@@ -355,12 +355,12 @@ def test_two_threads_ask_whether_it_applies(monkeypatch: pytest.MonkeyPatch) -> 
         judged.append(frozenset({"0", str(len(judged))}))
         return judged[-1]
 
-    monkeypatch.setattr(relevance, "_judge", judge)
+    monkeypatch.setattr(relevance, "_readable_layers_or_reason", judge)
     threads = [threading.Thread(target=relevance._reason, args=(model, "0")) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive()
-    assert len(judged) == 2 and relevance._verdicts[model] in judged
+    assert len(judged) == 2 and relevance._applicability[model] in judged
     assert relevance._reason(model, "0") is None and len(judged) == 2, "it is remembered"

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias, TypeVar
 import torch
 
 from ..errors import ModelError
-from ..execution.device import is_want_of_memory
-from ..execution.running import wants_rows
+from ..execution.device import is_out_of_memory
+from ..execution.running import needs_contiguous_input
 from ..models.layers import hooked
 from ..models.vision_model import VisionModel
 from .batchnorm_folding import fold_batchnorms
@@ -103,7 +103,7 @@ def in_batches(
         try:
             result = work(start, stop)
         except (MemoryError, RuntimeError) as error:
-            if not is_want_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             if stop - start == 1:
                 raise ModelError(
@@ -128,7 +128,7 @@ def _run(model: VisionModel, inputs: torch.Tensor, precision: str) -> Any:
             try:
                 return held.run(inputs.contiguous(memory_format=torch.channels_last))
             except RuntimeError as error:
-                if not wants_rows(error):
+                if not needs_contiguous_input(error):
                     raise
                 model.takes_channels_last = False
         return held.run(inputs.contiguous())

@@ -43,7 +43,7 @@ def fold_batchnorms(model: VisionModel, inputs: torch.Tensor) -> VisionModel:
                 module.set_submodule(convolution, fuse_conv_bn_eval(first, second))
                 module.set_submodule(normalisation, nn.Identity())
             other = model.around(module.eval())
-            other.isolation = replace(model.isolation, is_ours=True)
+            other.isolation = replace(model.isolation, is_private_copy=True)
             found = other.logits_of(other.run(inputs.clone()), len(inputs))
         except Exception as error:  # someone's own module may refuse to be copied, in its own way
             # Nothing is wrong then: the model itself answers, more slowly.

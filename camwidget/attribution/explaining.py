@@ -14,7 +14,7 @@ from torch.nn import functional as nnF
 
 from .._validation import require_model
 from ..errors import MethodError
-from ..execution.device import faults_named
+from ..execution.device import translated_device_errors
 from ..execution.isolated_pass import autocast_off
 from ..images.containers import as_batch
 from ..images.conversion import shades
@@ -159,7 +159,7 @@ def explain(
     items: list[Explanation] = []
     for number, part in enumerate(parts):
         given = (model if len(parts) == 1 else model.given_of(number)).told(part)
-        with faults_named(model.name, model.device):
+        with translated_device_errors(model.name, model.device):
             resolved = [None if t is None else resolve_target(given, t) for t in targets]
             for m in chosen:
                 for name in names:

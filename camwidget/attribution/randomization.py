@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from ..errors import ModelError, warn
-from ..execution.module_copy import REFUSALS, copy_module, detached_copy
-from ..execution.random_numbers import PrivateDraws
+from ..execution.module_copy import COPY_ERRORS, copy_module, detached_copy
+from ..execution.random_numbers import PrivateRandomNumbers
 from ..models.vision_model import VisionModel
 from ..runtime.error_reports import error_line, log_error
 
@@ -34,7 +34,7 @@ def randomized_copy(model: VisionModel, seed: int = 0) -> nn.Module:
     with model.undisturbed() as held:
         module = _copy(held.module, model.name).cpu()
     # On the CPU: the weights are the same on every device.
-    with PrivateDraws(seed), torch.no_grad():
+    with PrivateRandomNumbers(seed), torch.no_grad():
         # A parameter that several parts share is drawn again by each, and is theirs all the same.
         before = {p: p.clone() for p in module.parameters()}
         for part in module.modules():
@@ -69,7 +69,7 @@ def _copy(module: nn.Module, name: str) -> nn.Module:
     """A copy in evaluation mode with parameters of its own, and with the same hooks: some make a weight of others."""
     try:
         return copy_module(module, copy.copy, attribute=detached_copy)
-    except REFUSALS as error:
+    except COPY_ERRORS as error:
         raise ModelError(
             f"{name} cannot be copied ({error}), and weights are randomised in a copy, so that the model stays as it "
             "is. Measure without 'parameter-randomisation'."

@@ -13,7 +13,7 @@ from ..attribution.explaining import raw_maps, saliency_maps
 from ..attribution.targets import ClassTarget, EachTarget
 from ..attribution.trace import Trace
 from ..errors import CamwidgetError, LayerError, ModelError, PictureError
-from ..execution.device import is_want_of_memory
+from ..execution.device import is_out_of_memory
 from ..execution.isolated_pass import autocast_off
 from ..metrics import Case, MetricContext, Score, ScoredPicture, score_steps
 from ..metrics.scoring import faults
@@ -109,7 +109,7 @@ def _run(
             scores = scoring.scores
             tick()
     except (RuntimeError, MemoryError) as error:
-        if not is_want_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         raise CamwidgetError(
             f"A batch of {len(group)} pictures does not fit into the memory of {model.device}: pass a smaller batch=…"

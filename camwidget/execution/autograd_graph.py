@@ -1,4 +1,4 @@
-"""Activations and checkpoints found in autograd's graph of a pass, however they are written in the module."""
+"""Activation functions and checkpoints in the autograd graph of a pass, however the module writes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 __all__ = ["graph_nodes", "has_reentrant_checkpoint", "is_rectifier", "other_activations"]
 
-#: Nodes of activations that are no rectifiers. A gate (sigmoid, softmax) is no activation of a map.
+#: Graph nodes of activation functions other than rectifiers. Gates (sigmoid, softmax) do not count.
 _OTHERS = {
     "GeluBackward0": "GELU",
     "SiluBackward0": "SiLU",
@@ -22,23 +22,30 @@ _OTHERS = {
     "PreluKernelBackward0": "PReLU",
     "CeluBackward0": "CELU",
     "RreluWithNoiseBackward0": "RReLU",
-    # What may be a rectifier written by hand, or not.
+    # A rectifier written by hand, or something else.
     "MaximumBackward0": "torch.maximum",
     "WhereBackward0": "torch.where",
 }
 
 
 def other_activations(outputs: Iterable[torch.Tensor]) -> tuple[bool, tuple[str, ...]]:
-    """Whether there are rectifiers in the graph of a module's outputs, and which other activations there are."""
+    """Find the activation functions in the graph of a module's outputs.
+
+    Args:
+        outputs: output tensors with graph.
+
+    Returns:
+        Whether there are rectifiers, and the names of the other activation functions.
+    """
     nodes = [node for root in outputs for node in graph_nodes(root)]
     others = (n for n in nodes if n.name() in _OTHERS and not _is_of_vectors(n))
     return any(map(is_rectifier, nodes)), tuple(dict.fromkeys(_OTHERS[n.name()] for n in others))
 
 
 def has_reentrant_checkpoint(outputs: Iterable[torch.Tensor]) -> bool:
-    """Whether a part that a module's outputs depend on is checkpointed with ``use_reentrant=True``.
+    """Return whether a part that the outputs depend on is checkpointed with ``use_reentrant=True``.
 
-    Through such a part nothing can be differentiated but the whole of the parameters.
+    PyTorch gives no gradients inside such a part or before it, except those of ``backward()`` for all parameters.
     """
     return any(
         node.name() == "CheckpointFunctionBackward"
@@ -48,30 +55,30 @@ def has_reentrant_checkpoint(outputs: Iterable[torch.Tensor]) -> bool:
 
 
 def _is_of_vectors(node: Any) -> bool:
-    """Whether an activation is one of vectors (N, C), not of maps or tokens.
+    """Return whether an activation function was applied to vectors (N, C) rather than maps or tokens.
 
-    Of these the gradient goes its usual way, as in a recurrent decoder after the convolutions (Selvaraju 2017,
-    section 7.1, has guided Grad-CAM of a captioner).
+    Such activations keep their usual gradient, as in a recurrent decoder after the convolutions (guided Grad-CAM of a
+    captioner, Selvaraju 2017, section 7.1).
     """
     saved = (getattr(node, f"_saved_{name}", None) for name in ("result", "self", "condition"))
     return any(isinstance(tensor, torch.Tensor) and tensor.ndim <= 2 for tensor in saved)
 
 
 def graph_nodes(root: torch.Tensor, seen: set[Any] | None = None) -> Iterator[Any]:
-    """The operations behind a tensor, each once; those in ``seen`` are left out, and the others are put into it."""
+    """Iterate over the graph nodes behind a tensor, each once; skip nodes in ``seen``, and add the others to it."""
     seen = set() if seen is None else seen
-    waiting = [root.grad_fn]
-    while waiting:
-        node = waiting.pop()
+    stack = [root.grad_fn]
+    while stack:
+        node = stack.pop()
         if node is None or node in seen:
             continue
         seen.add(node)
         yield node
-        waiting.extend(parent for parent, _ in node.next_functions)
+        stack.extend(parent for parent, _ in node.next_functions)
 
 
 def is_rectifier(node: Any) -> bool:
-    """ReLU and ReLU6, and what people write for them: clamp, hardtanh or threshold at zero."""
+    """Return whether a node is ReLU, ReLU6 or an equivalent clamp, hardtanh or threshold at zero."""
     name = node.name()
     if name == "ReluBackward0":
         return True

@@ -10,11 +10,11 @@ from torch import nn
 
 from ..errors import CamwidgetError, warn
 from ..execution.isolated_pass import (
-    IsolationRehearsal,
+    IsolationProbe,
+    OriginalParameterDetector,
     PassIsolation,
-    TensorEscapes,
-    quiet,
-    switched_off,
+    exclusive_pass,
+    in_evaluation_mode,
     warn_if_training,
 )
 from ..execution.structure_copy import Uncopyable
@@ -56,17 +56,17 @@ def first_passes(
         # A module that seeds torch's own generator in its forward is to draw from that.
         return found, own, found.draws and torch.initial_seed() == seed
 
-    with quiet(module, inputs.device):
+    with exclusive_pass(module, inputs.device):
         try:
-            rehearsal = IsolationRehearsal(module)
-            with TensorEscapes(module) as escapes:
+            rehearsal = IsolationProbe(module)
+            with OriginalParameterDetector(module) as escapes:
                 discovery, settled, draws = discover(rehearsal.copy)
         except (Uncopyable, CamwidgetError):
             escapes = None  # what is wrong with the module itself is said of that
         if escapes is not None and not escapes.any:
             _say_written(reader.name, rehearsal.written)
             return discovery, settled, PassIsolation(True, rehearsal.written, draws)
-        with switched_off(module, keeps=True) as kept:
+        with in_evaluation_mode(module, restores_buffers=True) as kept:
             discovery, settled, draws = discover(module)
     assert kept is not None
     warn_if_training(module)

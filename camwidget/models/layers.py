@@ -15,7 +15,7 @@ from torch import nn
 
 from ..errors import CamwidgetError, LayerError, ModelError
 from ..execution.autograd_graph import has_reentrant_checkpoint, other_activations
-from ..execution.random_numbers import PrivateDraws
+from ..execution.random_numbers import PrivateRandomNumbers
 from ..runtime.error_reports import log_error
 from .cam_head import HeadWitness
 from .layer_table import AT_INPUT, Layer, LayerTable
@@ -244,7 +244,7 @@ def discover_layers(
     extras = extras or {}
     recorder = _Recorder(module, inputs.shape[-2:], reshape)
 
-    draws = PrivateDraws(0)
+    draws = PrivateRandomNumbers(0)
 
     def run(picture: torch.Tensor) -> Any:
         # With a graph, which tells the activations, and because some modules take another way without one.

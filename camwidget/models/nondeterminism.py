@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from ..errors import CamwidgetError, warn
-from ..execution.random_numbers import PrivateDraws
+from ..execution.random_numbers import PrivateRandomNumbers
 
 if TYPE_CHECKING:
     from .vision_model import VisionModel
@@ -48,7 +48,7 @@ class RandomDraws:
             (random.getstate, random.setstate),
             (np.random.get_state, np.random.set_state),
         ]
-        #: Of torch's own generators: what is drawn from them is another thread's, or seen by ``PrivateDraws``.
+        #: Of torch's own generators: what is drawn from them is another thread's, or seen by ``PrivateRandomNumbers``.
         self._seeded: list[State] = [(torch.get_rng_state, torch.set_rng_state)]
         if device.type == "cuda":
             self._seeded.append(
@@ -127,7 +127,7 @@ def _chance_in_preprocess(model: VisionModel) -> str:
     picture = _picture(model)
     owners = [step for step in steps if hasattr(step, "__dict__")]
     try:
-        with draws_watched(torch.device("cpu"), owners) as draws, PrivateDraws(0) as ours:
+        with draws_watched(torch.device("cpu"), owners) as draws, PrivateRandomNumbers(0) as ours:
             first, second = (model.preprocess.pixels(picture) for _ in range(2))
             is_random = (
                 draws.any
@@ -153,17 +153,20 @@ def _chance_in_module(model: VisionModel) -> str:
     size = preprocess.size
     if preprocess.geometry is not None:
         try:
-            with draws_watched(torch.device("cpu")), PrivateDraws(0):
+            with draws_watched(torch.device("cpu")), PrivateRandomNumbers(0):
                 size = tuple(preprocess.pixels(_picture(model)).shape[-2:])  # type: ignore[assignment]
         except CamwidgetError:
             return ""
     inputs = model.inputs(_noise(preprocess.channels, *size)[None])
     if not model.mixes_pictures:
         inputs = inputs.repeat(2, 1, 1, 1)
-    with draws_watched(model.device, model.module.modules()) as draws, PrivateDraws(0) as ours:
+    with (
+        draws_watched(model.device, model.module.modules()) as draws,
+        PrivateRandomNumbers(0) as ours,
+    ):
         try:
             answers = _pass(model, inputs)
-            is_drawn = draws.any or ours.any or model.isolation.draws
+            is_drawn = draws.any or ours.any or model.isolation.draws_random_numbers
             if not is_drawn and _alike(model, answers[0], answers[-1]):
                 return ""
             again = _pass(model, inputs)

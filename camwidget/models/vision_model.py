@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from ..errors import CamwidgetError, ModelError, PictureError, PromptError, TargetError
-from ..execution.device import is_lost, is_want_of_memory, lost
-from ..execution.isolated_pass import PassIsolation, evaluating
-from ..execution.random_numbers import PrivateDraws
-from ..execution.running import bare_module, not_finite, wants_rows
+from ..execution.device import device_lost_error, is_device_lost, is_out_of_memory
+from ..execution.isolated_pass import PassIsolation, isolated_module
+from ..execution.random_numbers import PrivateRandomNumbers
+from ..execution.running import needs_contiguous_input, non_finite_error, unwrapped_module
 from ..images.conversion import PictureLike
 from ..images.preprocess import Preprocess
 from .cam_head import GapHead
@@ -72,7 +72,7 @@ class VisionModel:
         output: Any = None,
     ) -> None:
         check_scores(scores, unit)
-        self.module: nn.Module = bare_module(module)
+        self.module: nn.Module = unwrapped_module(module)
         self.preprocess = preprocess
         self.name = name
         self.reshape = reshape
@@ -217,7 +217,7 @@ class VisionModel:
         is_one = not isinstance(pictures, (list, tuple)) and not (
             isinstance(pictures, torch.Tensor) and pictures.ndim == 4
         )
-        with PrivateDraws() if self.chance else nullcontext():
+        with PrivateRandomNumbers() if self.chance else nullcontext():
             rows = [self.preprocess.pixels(p) for p in ([pictures] if is_one else pictures)]
         sizes = {tuple(r.shape[-2:]) for r in rows}
         if len(sizes) != 1:
@@ -361,10 +361,10 @@ class VisionModel:
         except CamwidgetError:
             raise
         except Exception as error:  # someone's own module
-            if is_want_of_memory(error) or wants_rows(error):
+            if is_out_of_memory(error) or needs_contiguous_input(error):
                 raise
-            if is_lost(error):
-                raise lost(self.name, self.device, error) from error
+            if is_device_lost(error):
+                raise device_lost_error(self.name, self.device, error) from error
             raise ModelError(
                 f"{self.name} fails on inputs of shape {tuple(inputs.shape)}: {type(error).__name__}: {error}. "
                 "Explain pictures of the size it was made for, with preprocess=camwidget.Preprocess(size, …)."
@@ -464,7 +464,7 @@ class VisionModel:
         Args:
             runs: whether the module is run within; False for a backward pass.
         """
-        with evaluating(self.module, self.device, self.isolation, runs=runs) as module:
+        with isolated_module(self.module, self.device, self.isolation, runs=runs) as module:
             held = copy.copy(self)
             held.module = module
             yield held
@@ -472,13 +472,13 @@ class VisionModel:
     def check_finite(self, logits: torch.Tensor) -> None:
         """Raise a ModelError that names the cause if the logits are not finite."""
         if not torch.isfinite(logits).all():
-            raise not_finite(self.module, self.name, self.dtype)
+            raise non_finite_error(self.module, self.name, self.dtype)
 
     @leaves_random_state
     def _discover(
         self, reader: OutputReader, *, without: bool
     ) -> tuple[LayerTable, OutputReader, PassIsolation]:
-        with PrivateDraws(0):
+        with PrivateRandomNumbers(0):
             inputs = self.inputs(self.pixels(first_picture(self.preprocess)))
         return first_passes(self.module, inputs, reader, self.reshape, self.extras(1), without)
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import torch
 from torch import nn
 
-from ..execution.device import is_elsewhere
+from ..execution.device import can_be_lost
 from ..execution.structure_copy import Uncopyable, copy_structure, named_tensors
 from ..runtime import fork_safety
 from .vision_model import VisionModel
@@ -98,7 +98,7 @@ class WeightsBackup:
         def tensor(value: torch.Tensor) -> torch.Tensor:
             kept = self._kept.get(names.get(id(value), ""))
             if kept is None:
-                if is_elsewhere(value.device):
+                if can_be_lost(value.device):
                     raise Uncopyable("not all of it was kept")
                 kept = value.detach().clone()
             return (
@@ -112,7 +112,7 @@ class WeightsBackup:
         return (
             {}
             if module is None
-            else {n: t for n, t in named_tensors(module) if is_elsewhere(t.device)}
+            else {n: t for n, t in named_tensors(module) if can_be_lost(t.device)}
         )
 
 

@@ -13,7 +13,12 @@ from .. import zoo
 from .._validation import is_number
 from ..attribution.explanation import Explanation
 from ..errors import CamwidgetError, PromptError
-from ..execution.device import by_name, faults_named, is_lost, responds
+from ..execution.device import (
+    device_responds,
+    is_device_lost,
+    translated_device_errors,
+    translated_error,
+)
 from ..loading import loader
 from ..models.vision_model import VisionModel
 from ..models.weights_backup import backup_of
@@ -355,12 +360,12 @@ class Explorer(ExportMixin):
 
     def _failed(self, kind: str, error: BaseException) -> None:
         # Each of them, also after the first.
-        if is_lost(error) and (taken_over := self._take_over()):
+        if is_device_lost(error) and (taken_over := self._take_over()):
             self._desk.again()
             log_error(error, "The GPU was lost.", self)
             self._screen.tell(error=taken_over)
             return
-        text = error_text(by_name(error, self.model.name, self.model.device), self)
+        text = error_text(translated_error(error, self.model.name, self.model.device), self)
         if kind == "mask":
             self._screen.show_no_answer()
         if kind in ("map", "grow"):
@@ -375,7 +380,7 @@ class Explorer(ExportMixin):
     def _keep_weights(self) -> None:
         """Keep the weights as they are now, for when a device is lost; of a model on the CPU nothing."""
         for model in self.models:
-            with faults_named(model.name, model.device):
+            with translated_device_errors(model.name, model.device):
                 backup_of(model.module).refresh()
 
     def _take_over(self) -> str:
@@ -383,7 +388,7 @@ class Explorer(ExportMixin):
         said = ""
         for texts in self._every:
             lost = texts.model
-            if responds(lost.device):
+            if device_responds(lost.device):
                 continue
             spare = backup_of(lost.module)
             model = spare.model(lost)

@@ -16,7 +16,7 @@ from untouched import fingerprint
 import camwidget as cw
 from camwidget.attribution.batched_inference import in_batches
 from camwidget.execution import device
-from camwidget.models.vision_model import weights_backup
+from camwidget.models import weights_backup
 from camwidget.models.weights_backup import backup_of
 from camwidget.widget import explorer
 
@@ -67,8 +67,8 @@ TEXTS = {
 def test_what_a_devices_error_means(kind: str, text: str) -> None:
     """Nothing but a device that does nothing any more counts as lost."""
     error = RuntimeError(text)
-    assert device.is_lost(error) is (kind == "lost")
-    assert device.is_want_of_memory(error) is (kind == "memory")
+    assert device.is_device_lost(error) is (kind == "lost")
+    assert device.is_out_of_memory(error) is (kind == "memory")
 
 
 class Failing(nn.Module):
@@ -177,8 +177,8 @@ def test_in_batches_halves_down_to_one(model: cw.VisionModel) -> None:
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is on a device that can be lost; copies of ours are where it is not."""
-    monkeypatch.setattr(weights_backup, "is_elsewhere", lambda at: True)
-    monkeypatch.setattr(explorer, "responds", lambda at: False)
+    monkeypatch.setattr(weights_backup, "can_be_lost", lambda at: True)
+    monkeypatch.setattr(explorer, "device_responds", lambda at: False)
 
 
 def everything(module: nn.Module) -> dict[str, object]:
@@ -331,7 +331,7 @@ def test_a_device_that_responds_is_not_lost(
     model: cw.VisionModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One error does not move a model: the device is asked first."""
-    monkeypatch.setattr(weights_backup, "is_elsewhere", lambda at: True)
+    monkeypatch.setattr(weights_backup, "can_be_lost", lambda at: True)
     ex = cw.Explorer(model, [PICTURE, PICTURE[::-1].copy()]).wait(30)
     model.module.fault = is_lost
     ex.picture = 1
@@ -363,17 +363,17 @@ def test_a_device_is_asked_whether_it_responds(
         return torch.tensor(0.0)
 
     monkeypatch.setattr(torch, "zeros", zeros)
-    assert device.responds(torch.device("cuda")) is is_there
+    assert device.device_responds(torch.device("cuda")) is is_there
 
 
 def test_what_was_not_kept_cannot_be_saved(
     model: cw.VisionModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a module that was on the CPU when the explorer was made there is nothing to take over with."""
-    monkeypatch.setattr(explorer, "responds", lambda at: False)
+    monkeypatch.setattr(explorer, "device_responds", lambda at: False)
     ex = cw.Explorer(model, [PICTURE, PICTURE[::-1].copy()]).wait(30)
-    monkeypatch.setattr(weights_backup, "is_elsewhere", lambda at: True)
-    monkeypatch.setattr(weights_backup.Spare, "refresh", lambda self: None)
+    monkeypatch.setattr(weights_backup, "can_be_lost", lambda at: True)
+    monkeypatch.setattr(weights_backup.WeightsBackup, "refresh", lambda self: None)
     model.module.fault = is_lost
     ex.picture = 1
     ex.wait(30)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ...errors import MethodError
-from ...execution.module_copy import REFUSALS, copy_module, detached_copy
+from ...execution.module_copy import COPY_ERRORS, copy_module, detached_copy
 
 __all__ = ["replicate"]
 
@@ -28,7 +28,7 @@ def replicate(module: nn.Module) -> nn.Module:
         return copy_module(
             module, lambda hooks: type(hooks)(), attribute=_fixed_copy, parameter=_fixed_copy
         )
-    except REFUSALS as error:
+    except COPY_ERRORS as error:
         raise MethodError(
             f"{type(module).__name__} cannot be copied ({error}), and relevance is computed on a copy, so that "
             "the module stays as it is. Use 'gradcam', which needs none."

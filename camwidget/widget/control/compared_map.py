@@ -12,7 +12,7 @@ import numpy as np
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
 from ...attribution.methods import get_method
-from ...execution.device import is_lost
+from ...execution.device import is_device_lost
 from ...export.selection import quantity_of
 from ...runtime.error_reports import error_text
 from ..view import messages
@@ -165,7 +165,7 @@ class ComparedMapController:
         try:
             yield from self._steps(compare, shown, explanation)
         except Exception as error:  # B's failure is no failure of A's
-            if is_lost(error):  # a device is everybody's
+            if is_device_lost(error):  # a device is everybody's
                 raise
             text = error_text(error, self)
             with self._desk.lock:
@@ -265,7 +265,7 @@ class ComparedMapController:
         try:
             values, fill = self._masked(made)
         except Exception as error:
-            if is_lost(error):
+            if is_device_lost(error):
                 raise
             text = error_text(error, self)
             with self._desk.lock:
@@ -310,7 +310,7 @@ class ComparedMapController:
                     self._screen.chart.show_other(curve)
                 yield
         except Exception as error:
-            if is_lost(error):
+            if is_device_lost(error):
                 raise
             text = error_text(error, self)
             with self._desk.lock:

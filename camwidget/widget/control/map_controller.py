@@ -11,7 +11,7 @@ import numpy as np
 
 from ...attribution.explanation import Explanation
 from ...attribution.methods import get_method
-from ...execution.structure_copy import weight_marks
+from ...execution.structure_copy import weight_versions
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ..host.interrupts import interrupts
@@ -106,7 +106,7 @@ class MapController:
         """Ask for a map, in place of any other that is not finished."""
         slow = get_method(request.method).slow
         # Its job is submitted under the lock: of two requests at once the last one's job is the last one too.
-        weights = weight_marks(self._texts.model.module)
+        weights = weight_versions(self._texts.model.module)
         with self.lock:
             before, self.requested = self.requested, request
             known, self._weights = self._weights, weights
@@ -133,7 +133,7 @@ class MapController:
         request = self.requested
         if request is None or get_method(request.method).slow:
             return False
-        if weight_marks(self._texts.model.module) == self._weights:
+        if weight_versions(self._texts.model.module) == self._weights:
             return False
         self.ask(request)
         return True

@@ -21,9 +21,9 @@ from ...analysis.mask_curve import (
 from ...attribution.batched_inference import batch_size
 from ...attribution.explanation import Explanation
 from ...images.conversion import shades
-from ...masking.baselines import RecentFills
+from ...masking.baselines import BaselineCache
 from ...masking.inpainting import INPAINTINGS
-from ...masking.user_mask import hides
+from ...masking.user_mask import has_hidden
 from ...models.vision_model import VisionModel
 from ...runtime.caches import make_room
 
@@ -63,7 +63,7 @@ class MaskSettings(NamedTuple):
 def is_unmasked(mask: MaskSettings, explanation: Explanation) -> bool:
     """Whether such a mask leaves the picture whole. A map of zeros ranks nothing, so it masks nothing."""
     at_end = (mask.mode, mask.fraction) in WHOLE
-    return (explanation.is_empty or at_end) and not hides(mask.paint)
+    return (explanation.is_empty or at_end) and not has_hidden(mask.paint)
 
 
 def replaced(mask: MaskSettings, explanation: Explanation | None, levels: np.ndarray) -> np.ndarray:
@@ -95,7 +95,7 @@ def masked(
     )[0]
 
 
-_fills = RecentFills()
+_fills = BaselineCache()
 
 
 def _fill(pixels: torch.Tensor, baseline: str) -> torch.Tensor | None:

@@ -9,7 +9,7 @@ import numpy as np
 import traitlets as t
 
 from ...errors import CamwidgetError, PictureError
-from ...masking.user_mask import as_paint, decode, encode, is_same
+from ...masking.user_mask import as_paint, decode, encode, is_same_paint
 from .cache import Picture
 from .masked_prediction import replaced
 
@@ -28,7 +28,7 @@ class PaintTrait(t.TraitType[Any, Any]):
         made = self._validate(obj, value)
         before = obj._trait_values.get(self.name, self.default_value)
         obj._trait_values[self.name] = made
-        if not is_same(before, made):
+        if not is_same_paint(before, made):
             obj._notify_trait(self.name, before, made)
 
 
@@ -180,7 +180,7 @@ class Brush:
         stroke = wire.get("stroke")
         if isinstance(stroke, int):
             self._stroke = max(self._stroke, stroke)
-        is_new = not is_same(paint, self.of(picture))
+        is_new = not is_same_paint(paint, self.of(picture))
         if is_new:
             self._put(picture, paint)
         self.bring()

@@ -10,7 +10,7 @@ import torch
 
 from ...errors import MethodError
 from ..batched_inference import batch_size, in_batches
-from ..targets import Target, wants_output
+from ..targets import Target, uses_module_output
 from ..trace import INPUT, Trace
 from .backprop import saliency
 from .registry import Method, Step, get_method, method
@@ -83,7 +83,7 @@ def integrated_gradients(
 
 def _batch_size(trace: Trace, target: Target) -> int:
     """Return how many pictures to run at once: one if the target may be a function of a single picture's output."""
-    if wants_output(target) and not trace.is_plain:
+    if uses_module_output(target) and not trace.is_plain:
         return 1
     return batch_size(trace.model, *trace.pixels.shape[-2:])
 

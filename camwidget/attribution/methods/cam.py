@@ -8,7 +8,7 @@ import torch
 
 from ...errors import MethodError
 from ...models.vision_model import VisionModel
-from ..targets import ClassTarget, EachTarget, Target
+from ..targets import ClassTarget, PerPictureTarget, Target
 from ..trace import Trace
 from .registry import method
 from .settings import real, whole
@@ -395,7 +395,7 @@ def _class_indices(trace: Trace, target: Target, label: str) -> torch.Tensor:
     Raises:
         MethodError: if the target is not a class.
     """
-    if isinstance(target, EachTarget):
+    if isinstance(target, PerPictureTarget):
         indices = [t.index for t in target.targets]
     elif isinstance(target, ClassTarget):
         indices = [target.index] * len(trace.logits)

@@ -10,7 +10,7 @@ from torch.nn import functional as nnF
 
 from ...errors import MethodError
 from ...models.vision_model import VisionModel
-from ..batched_inference import at_input, rerun_scores
+from ..batched_inference import rerun_from_input, rerun_scores
 from ..targets import ClassTarget, Target
 from ..trace import Trace
 from .registry import Step, method
@@ -93,7 +93,9 @@ def occlusion(
     drop_sums, counts = inputs.new_zeros(height, width), inputs.new_zeros(height, width)
     added = 0
     key = ("occlusion", picture, window, stride)
-    for scores in rerun_scores(trace, target, key, total, at_input(trace, picture, total, make)):
+    for scores in rerun_scores(
+        trace, target, key, total, rerun_from_input(trace, picture, total, make)
+    ):
         drops = (scores[0] - scores[1:]).tolist()
         for (y, x), drop in zip(corners[added : len(drops)], drops[added:], strict=True):
             drop_sums[y : y + window, x : x + window] += drop
@@ -196,7 +198,7 @@ def rise(
         return inputs * masks_of(start, stop)
 
     weighted_sum, added = inputs.new_zeros(size), 0
-    series = at_input(trace, picture, masks, make)
+    series = rerun_from_input(trace, picture, masks, make)
     key = ("rise", picture, masks, cells, keep, seed)
     measured = _Probability(trace.model, target) if isinstance(target, ClassTarget) else target
     for scores in rerun_scores(trace, measured, key, masks, series):

@@ -11,7 +11,7 @@ import torch
 from ..._registry import Options, did_you_mean, with_settings
 from ...errors import MethodError
 from ...models.vision_model import VisionModel
-from ..targets import EachTarget, Target
+from ..targets import PerPictureTarget, Target
 from ..trace import Trace
 
 __all__ = ["Method", "Step", "get_method", "list_methods", "method"]
@@ -168,7 +168,9 @@ class Method:
         finished: list[torch.Tensor] = []
         count = len(trace.pixels)
         for picture in range(count):
-            picture_target = target.targets[picture] if isinstance(target, EachTarget) else target
+            picture_target = (
+                target.targets[picture] if isinstance(target, PerPictureTarget) else target
+            )
             step = None
             for step in self.function(trace, picture_target, layer, picture, **options):
                 pending = [torch.zeros_like(step.maps)] * (count - picture - 1)

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as nnF
 
 from ...errors import MethodError
-from ..batched_inference import at_input, from_layer, rerun_scores
+from ..batched_inference import rerun_from_input, rerun_from_layer, rerun_scores
 from ..targets import Target
 from ..trace import Trace
 from .registry import Step, method
@@ -68,7 +68,7 @@ def scorecam(trace: Trace, target: Target, layer: str, picture: int) -> Iterator
         return inputs * masks
 
     total = len(varying) + 1
-    series = at_input(trace, picture, total, make)
+    series = rerun_from_input(trace, picture, total, make)
     for scores in rerun_scores(trace, target, ("scorecam", layer, picture), total, series):
         done = len(scores)
         gains = scores[1:] - scores[0]
@@ -138,7 +138,7 @@ def ablationcam(trace: Trace, target: Target, layer: str, picture: int) -> Itera
         channels[numbers - start, nonzero[numbers - 1]] = 0
         return rows
 
-    series = from_layer(trace, layer, picture, total, ablated)
+    series = rerun_from_layer(trace, layer, picture, total, ablated)
     for scores in rerun_scores(trace, target, ("ablationcam", layer, picture), total, series):
         done = len(scores)
         unchanged = scores[0]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...attribution.explaining import PictureFacts, assemble, scale_saliency
+from ...attribution.explaining import PictureFacts, build_explanation, scale_saliency
 from ...attribution.explanation import Explanation
 from ...attribution.methods import Method, get_method
 from ...attribution.targets import resolve_target
@@ -187,7 +187,7 @@ class ModelCache:
         for step in chosen.steps(trace, resolved, layer):
             scaled = scale_saliency(step.maps, trace.pixels.shape[-2:], chosen.scale)[0]
             raw = step.maps[0].float().cpu().numpy()
-            explanation = assemble(facts, resolved, chosen, layer, raw, scaled)
+            explanation = build_explanation(facts, resolved, chosen, layer, raw, scaled)
             if step.done == step.total and weights == self._weights:
                 self._explanations.put(key, explanation, low_priority=spare)
             yield step.done / step.total, explanation

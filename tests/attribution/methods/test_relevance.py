@@ -16,7 +16,12 @@ import camwidget as cw
 from camwidget import errors
 from camwidget.attribution.methods import get_method, relevance
 from camwidget.attribution.relevance.rules import STABILIZER
-from camwidget.attribution.targets import ClassTarget, EachTarget, FunctionTarget, predicted_target
+from camwidget.attribution.targets import (
+    ClassTarget,
+    FunctionTarget,
+    PerPictureTarget,
+    predicted_target,
+)
 from camwidget.attribution.trace import Trace
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -281,7 +286,7 @@ def test_how_a_relu_is_written_does_not_matter(kind: str, method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_batch_is_its_pictures_each_with_its_class(method: str) -> None:
     model = wrapped(network("resnet18", biased=True))
-    each = EachTarget((ClassTarget(3, "3"), ClassTarget(11, "11")))
+    each = PerPictureTarget((ClassTarget(3, "3"), ClassTarget(11, "11")))
     both = compute(model, method, "layer3", each)
     for n, target in enumerate(each.targets):
         agree(both[n], compute(model, method, "layer3", target, pictures()[n : n + 1])[0])

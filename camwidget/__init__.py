@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from .analysis.adversarial import Attack, MapSurvival, attack, map_survival
     from .analysis.dissecting import dissect
     from .analysis.dissection import Dissection
@@ -120,3 +122,14 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Add ``%explore`` and ``%%explain`` to IPython; ``%load_ext camwidget`` calls it.
+
+    Args:
+        shell: IPython's shell.
+    """
+    from .widget.magics import register
+
+    register(shell)

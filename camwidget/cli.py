@@ -166,12 +166,15 @@ def _run(asked: argparse.Namespace) -> int:
     _check(model, asked)
     done: list[Page] = []
     failed = 0
-    for number, (picture, page) in enumerate(zip(pictures, pages, strict=True), 1):
+    from .images.folders import distinct_names
+
+    names = distinct_names(pictures)
+    for number, (picture, name, page) in enumerate(zip(pictures, names, pages, strict=True), 1):
         if index is not None:
             _tell(asked, f"[{number}/{len(pictures)}] {_plain(picture)}")
         try:
             page.parent.mkdir(parents=True, exist_ok=True)
-            done.append(_save(model, picture, page, asked))
+            done.append(_save(model, picture, name, page, asked))
         except KeyboardInterrupt:
             _tell(asked, f"{len(done)} of {len(pictures)} pages were written.")
             raise
@@ -272,6 +275,7 @@ def _check(model: VisionModel, asked: argparse.Namespace) -> None:
     """Refuse what no picture could change."""
     from .attribution.methods import get_method
     from .errors import CamwidgetError
+    from .models.class_names import typed_class
 
     try:
         layers = [model.layer(name).name for name in asked.layer if name != "all"]
@@ -280,20 +284,18 @@ def _check(model: VisionModel, asked: argparse.Namespace) -> None:
             get_method(name).check(model, shown)
         if model.prompt is None or model.text is not None:
             for target in asked.target:
-                model.class_index(_class(model, target))
+                model.class_index(typed_class(target, model.classes))
     except CamwidgetError as error:
         raise _UsageError(str(error)) from error
 
 
-def _class(model: VisionModel, target: str) -> str | int:
-    """A number is an index, unless a class is called so."""
-    return int(target) if target.isdecimal() and target not in model.classes else target
-
-
-def _save(model: VisionModel, picture: Path, page: Path, asked: argparse.Namespace) -> Page:
+def _save(
+    model: VisionModel, picture: Path, name: str, page: Path, asked: argparse.Namespace
+) -> Page:
     from .export import save_page
+    from .models.class_names import typed_class
 
-    targets = [_class(model, t) for t in asked.target]
+    targets = [typed_class(t, model.classes) for t in asked.target]
     layers: list[str] | str | None = asked.layer or None
     if layers is not None and "all" in layers:
         layers = "all"
@@ -313,6 +315,7 @@ def _save(model: VisionModel, picture: Path, page: Path, asked: argparse.Namespa
         modes=asked.mode,
         baselines=asked.fill,
         steps=asked.steps,
+        name=name,
         overwrite=asked.force,
         progress=(lambda done, total: None) if asked.quiet else None,
     )

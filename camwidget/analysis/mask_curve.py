@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from .._validation import is_number, require_model
+from .._validation import explained_class, is_number, model_as_explained, require_model
 from ..attribution.batched_inference import rerun
+from ..attribution.explanation import Explanation
 from ..attribution.targets import TargetLike, resolve_target
 from ..errors import CamwidgetError, PictureError
 from ..images.conversion import PictureLike
@@ -132,7 +133,8 @@ def paint_pixels(
 def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tensor:
     """The picture multiplied by its saliency (Grad-CAM++, eq. in section 4.1: ``E = L ∘ I``).
 
-    Both are taken at 8 bits, rounded half up, which is what a screen shows.
+    Nothing is rounded: a map that is low nearly everywhere would become zero there at 8 bits. The screen, which has no
+    more, rounds what it shows.
 
     Args:
         pixels: float32 (C, H, W) in [0, 1].
@@ -143,8 +145,7 @@ def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tenso
         raise CamwidgetError(
             "A picture is multiplied by a map in [0, 1], such as explanation.saliency: divide yours by its maximum."
         )
-    shades, heat = (pixels * 255).round(), (values * 255).round()
-    return ((2 * shades * heat + 255) / 510).floor() / 255
+    return pixels * values
 
 
 # -- what the model says then ---------------------------------------------------------------
@@ -272,8 +273,9 @@ def mask_curve(
     Args:
         model: from ``load`` or ``wrap``.
         image: the picture that was explained.
-        saliency: (H, W) at the model's input size, such as ``explanation.saliency``, or the explanation.
-        target: class index or name; the predicted class if None.
+        saliency: the explanation, which has to be of this model and picture; or any map (H, W) at the model's input
+            size, such as another model's ``explanation.saliency``.
+        target: class index or name; if None, the class that was explained, and of a map the predicted class.
         mode: "remove" takes the top fraction away, "keep" shows nothing else.
         baseline: what the other pixels become: "blur", "mean" or "black", or inpainted: "inpaint" or "telea"
             (``fill_pixels``), which take their time.
@@ -281,12 +283,16 @@ def mask_curve(
         paint: pixels that are hidden, or kept, all along: bool (H, W) at the model's input size, or 1 (hidden),
             -1 (kept) and 0.
         progress: called with (done, total); a bar appears after a second if None.
+
+    Raises:
+        PictureError: if the map is of another size, or the explanation of another picture.
+        MetricError: if the explanation is of another model, or of another text than the model's.
+        TargetError: if there is no such class.
     """
     require_model(model, "mask_curve", image, saliency)
     if not is_number(steps, 2) or not hasattr(steps, "__index__"):
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
-    pixels = model.preprocess.pixels(image)
-    model = model.told(pixels)
+    model, pixels, target = _asked_about(model, image, saliency, target)
     fractions = np.linspace(0, 1, steps)
     levels = _fitting(rank_levels(saliency), pixels)
     hidden = hidden_pixels(levels, fractions.tolist(), mode, paint)
@@ -385,16 +391,18 @@ def confidence_change(
     Args:
         model: from ``load`` or ``wrap``.
         image: the picture that was explained.
-        saliency: (H, W) at the model's input size, or the explanation.
-        target: class index or name; the predicted class if None.
+        saliency: as in ``mask_curve``.
+        target: as in ``mask_curve``.
         change: "multiply" shows the model the picture times the map (drop and increase in confidence,
             Chattopadhyay 2018, section 4.1); "remove" shows it the picture without its top ``fraction``.
         baseline: for "remove", what removed pixels become, as in ``fill_pixels``.
         fraction: for "remove", how much; 25 % in the sources.
+
+    Raises:
+        PictureError, MetricError, TargetError: as ``mask_curve`` does.
     """
     require_model(model, "confidence_change", image, saliency)
-    pixels = model.preprocess.pixels(image)
-    model = model.told(pixels)
+    model, pixels, target = _asked_about(model, image, saliency, target)
     if change == "multiply":
         if saliency_of(saliency).shape != pixels.shape[-2:]:
             raise PictureError(
@@ -410,6 +418,25 @@ def confidence_change(
     if index is None:
         raise CamwidgetError("The confidence is that of a class: give its index or name.")
     return ConfidenceChange(float(values[0, index]), float(values[1, index]))
+
+
+def _asked_about(
+    model: VisionModel, image: PictureLike, saliency: SaliencyLike, target: TargetLike | None
+) -> tuple[VisionModel, torch.Tensor, TargetLike | None]:
+    """The model under its text, the picture's pixels (C, H, W), and the target: an explanation brings its own."""
+    if isinstance(saliency, Explanation):
+        model = model_as_explained(model, [saliency])
+    pixels = model.preprocess.pixels(image)
+    model = model.told(pixels)
+    if isinstance(saliency, Explanation):
+        index = explained_class(model, pixels, saliency)
+        if target is None and index is None:
+            raise CamwidgetError(
+                f"A class's confidence is asked for, and {saliency.target.label!r}, which was explained, is none: give "
+                "a class's index or name as target."
+            )
+        target = index if target is None else target
+    return model, pixels, target
 
 
 def _index_of(model: VisionModel, whole: np.ndarray, target: TargetLike | None) -> int | None:

@@ -114,10 +114,11 @@ def explain(
     Args:
         model: model from ``load`` or ``wrap``.
         image: a picture: path, bytes of a file, PIL image, array (H, W) or (H, W, C), or tensor (C, H, W). A list of
-            pictures, a tensor (N, C, H, W) or another container is explained as one batch. For a model with several
-            inputs, a mapping from their names to the picture and the tensors; any other mapping is a mapping from names
-            to pictures, or a row of a data set. A captioner without a caption explains each picture under its own
-            caption.
+            pictures, a tensor (N, C, H, W) or another container is explained as one batch. Integer tensors are resized
+            and cropped like any picture; floating-point tensors are pixels in [0, 1] at the model's input size already.
+            For a model with several inputs, a mapping from their names to the picture and the tensors; any other
+            mapping is a mapping from names to pictures, or a row of a data set. A captioner without a caption explains
+            each picture under its own caption.
         target: class index, class name, ``Contrast``, ``Counterfactual``, ``LogProbability``, or a callable from the
             module's output to one number per picture, (N,); the predicted class if None; a list for several targets.
         method: a name of ``list_methods()``, ``smoothgrad(NAME)``, or a method from ``get_method``; a list for several

@@ -49,10 +49,11 @@ def evaluate(
         model: from ``load`` or ``wrap``; left as it is.
         data: a folder of class folders, or a flat one of pictures without classes; a list of pictures, of (picture,
             class), of (picture, class, truth), or of samples of the zoo; a torchvision dataset; a DataLoader of
-            (images, classes), images in [0, 1] and not normalised; or any iterable of what a list may hold. Of a
-            stream, no more than a batch is in memory. A truth is a mask (H, W), masks (n, H, W), boxes (n, 4) as
-            (left, top, right, bottom) in the picture's own pixels, or a sample; masks and boxes are of the class given
-            beside them, and of whatever is explained where none is.
+            (images, classes), images in [0, 1] at the model's size and not normalised, or of whole numbers (uint8),
+            which are resized and cropped like any picture; or any iterable of what a list may hold. Of a stream, no
+            more than a batch is in memory. A truth is a mask (H, W), masks (n, H, W), boxes (n, 4) as (left, top,
+            right, bottom) in the picture's own pixels, or a sample; masks and boxes are of the class given beside them,
+            and of whatever is explained where none is.
         methods: names of ``list_methods()``, or ``get_method`` with settings.
         metrics: names of ``list_metrics()``, or ``get_metric`` with settings.
         layers: module names; the model's default layer if None; "all" for every one of ``model.layers``.
@@ -184,8 +185,8 @@ class _Run:
         unlabelled = all(item.label is None for item in readable)
         if unlabelled and self.plan.target == "label":
             raise DataError(
-                "The pictures have no classes to explain: give them as (picture, class), or in class folders, or pass "
-                'target="predicted" to explain what the model says.'
+                "The pictures have no classes to explain: give them as (picture, class), in class folders, or in rows "
+                'under "label", or pass target="predicted" to explain what the model says.'
             )
         for metric in self.plan.metrics:
             if "label" in metric.needs and unlabelled:

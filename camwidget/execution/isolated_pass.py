@@ -18,6 +18,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ..errors import warn
+from ..models.nondeterminism import draws_watched
 from ..runtime import fork_safety
 from .random_numbers import PrivateRandomNumbers
 from .structure_copy import Uncopyable, copy_structure, named_tensors, submodules_of
@@ -42,12 +43,15 @@ class PassIsolation:
         runs_copy: whether a copy of the module's structure runs; otherwise the module itself runs, in evaluation mode.
         written_tensors: names of the tensors that the module writes into, of which each pass has copies.
         draws_random_numbers: whether the module uses random numbers, for which each pass has private generators.
+        restores_generators: whether the module uses generators without private copies (Python's, NumPy's, its own), or
+            seeds PyTorch's: their states are restored after each pass.
         is_private_copy: whether the module is itself a copy in evaluation mode without other users, which can run.
     """
 
     runs_copy: bool = True
     written_tensors: frozenset[str] = frozenset()
     draws_random_numbers: bool = False
+    restores_generators: bool = False
     is_private_copy: bool = False
 
 
@@ -79,6 +83,8 @@ def isolated_module(
         stack.enter_context(exclusive_pass(module, device))
         if isolation.draws_random_numbers:
             stack.enter_context(PrivateRandomNumbers())
+        if isolation.restores_generators:
+            stack.enter_context(draws_watched(device, submodules_of(module)))
         needs_isolation = runs and not (isolation.is_private_copy and not written)
         copy = _isolated_copy(module, written) if needs_isolation and isolation.runs_copy else None
         if copy is None and (needs_isolation or not isolation.runs_copy):

@@ -9,6 +9,7 @@ import torch
 
 from ..analysis.correlation import unit_ranks
 from ..attribution.randomization import randomized_copy
+from ..models.scores import are_proper
 from ..models.vision_model import VisionModel
 from .cases import Case, Recomputation, ScoredPicture
 from .registry import Score, metric
@@ -35,12 +36,13 @@ def random_logit(case: Case) -> Asking:
     photographs, and finds maps alike that are both flat nearly everywhere; ranks do not depend on how a map is scaled.
     All maps of a class of a picture are compared with the same other class.
     """
-    count = len(case.subject.whole)
-    if count < 2:
+    whole, is_value = case.subject.whole, case.subject.model.scores == "value"
+    # Of a class that the model masks out there is no map.
+    others = [i for i in range(len(whole)) if i != case.target and (is_value or whole[i] > 0)]
+    if not others:
         return Score(math.nan, "the model has no other class")
     generator = case.subject.generator(f"random-logit/{case.target}")
-    drawn = int(torch.randint(count - 1, (1,), generator=generator))
-    other = drawn + (drawn >= case.target)
+    other = others[int(torch.randint(len(others), (1,), generator=generator))]
     maps = yield Recomputation(("whole",), lambda: case.subject.pixels[None], target=other)
     return likeness(case, maps[0], f"the map of {case.subject.model.classes[other]!r}")
 
@@ -78,7 +80,7 @@ def _untrained(subject: ScoredPicture) -> VisionModel | None:
     with untrained.undisturbed() as held, torch.no_grad():
         pixels = subject.pixels[None]
         logits = held.logits_of(held.run(held.inputs(pixels)), 1)
-    return untrained if bool(torch.isfinite(logits).all()) else None
+    return untrained if are_proper(logits, untrained.scores) else None
 
 
 def likeness(case: Case, other: torch.Tensor, name: str) -> Score:

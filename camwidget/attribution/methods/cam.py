@@ -364,7 +364,9 @@ def finercam(
     indices = _class_indices(trace, target, "Finer-CAM")
     class_logits = trace.logits.gather(1, indices[:, None])
     distance = (trace.logits - class_logits).abs().scatter(1, indices[:, None], float("inf"))
-    nearest = distance.topk(min(references, trace.logits.shape[1] - 1), largest=False).indices
+    # The distance is infinite for the class itself and for classes that the model masks out.
+    others = int(distance.isfinite().sum(1).min())
+    nearest = distance.topk(min(references, others), largest=False).indices
     difference = _ReferenceContrast(
         tuple(indices.tolist()), tuple(map(tuple, nearest.tolist())), strength, target.label
     )

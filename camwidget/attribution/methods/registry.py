@@ -159,8 +159,10 @@ class Method:
             Steps with the maps (N, h, w) so far; a method that is not slow yields one step.
 
         Raises:
+            TargetError: if the model masks the target's class out.
             CamwidgetError: if the method cannot compute a map for the target at the layer.
         """
+        trace.check_score(target)
         options = dict(self.options)
         if not self.slow:
             yield Step(1, 1, self.function(trace, target, layer, **options))  # type: ignore[arg-type]

@@ -119,6 +119,7 @@ class Contrast:
     Args:
         of: class index, class name, or target.
         against: class index, class name, or target to compare with.
+        index: always None: the target is not one class.
 
     Example:
         >>> import camwidget as cw
@@ -193,6 +194,7 @@ class Counterfactual:
 
     Args:
         of: class index, class name, or target.
+        index: always None: the target is not one class.
 
     Example:
         >>> import camwidget as cw
@@ -256,6 +258,7 @@ class LogProbability:
 
     Args:
         of: class index or class name.
+        index: always None: the target is not the class's logit.
         scores: kind of the model's outputs, "softmax", "sigmoid" or "log"; set by ``resolved``.
 
     Example:

@@ -18,7 +18,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ..errors import warn
-from ..models.nondeterminism import draws_watched
+from ..models.nondeterminism import watch_random_draws
 from ..runtime import fork_safety
 from .random_numbers import PrivateRandomNumbers
 from .structure_copy import Uncopyable, copy_structure, named_tensors, submodules_of
@@ -84,7 +84,7 @@ def isolated_module(
         if isolation.draws_random_numbers:
             stack.enter_context(PrivateRandomNumbers())
         if isolation.restores_generators:
-            stack.enter_context(draws_watched(device, submodules_of(module)))
+            stack.enter_context(watch_random_draws(device, submodules_of(module)))
         needs_isolation = runs and not (isolation.is_private_copy and not written)
         copy = _isolated_copy(module, written) if needs_isolation and isolation.runs_copy else None
         if copy is None and (needs_isolation or not isolation.runs_copy):

@@ -17,7 +17,7 @@ from torchvision.transforms import functional as F
 
 from ..errors import CamwidgetError, ModelError, PictureError, warn
 from ..execution.random_numbers import PrivateRandomNumbers
-from ..models.nondeterminism import draws_watched
+from ..models.nondeterminism import watch_random_draws
 from ..runtime.error_reports import error_line, log_error
 from .array_pictures import ArrayPicture, Levels, check_levels
 from .conversion import (
@@ -468,7 +468,7 @@ def _channels_given(geometry: Callable[[Image.Image], torch.Tensor], wanted: int
             return 0
 
     owners = [step for step in (geometry, *_steps(geometry)) if hasattr(step, "__dict__")]
-    with draws_watched(torch.device("cpu"), owners), PrivateRandomNumbers(0):
+    with watch_random_draws(torch.device("cpu"), owners), PrivateRandomNumbers(0):
         count = given("RGB")
         if wanted == 1 and count == 3 and given("L") == 1:
             return 1

@@ -1,4 +1,4 @@
-"""Image processors of transformers as preprocessing: theirs resizes and crops, ours normalizes."""
+"""Image processors of transformers as preprocessing: the processor resizes and crops, and camwidget normalizes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ __all__ = ["read_processor"]
 
 
 def read_processor(transform: Any) -> Any:
-    """An image processor of transformers, or a processor that has one, as a ``Preprocess``; anything else as it is.
+    """Convert an image processor of transformers, or a processor that has one, to a ``Preprocess``.
+
+    Other transforms are returned unchanged.
 
     Raises:
-        ModelError: if it does something else beside, or gives anything else than one picture.
+        ModelError: if the processor does more than resize, crop and normalize, or does not give one picture.
     """
     processor = getattr(transform, "image_processor", transform)
     if not (

@@ -1,4 +1,4 @@
-"""Layers of a network that have saliency maps, found by traced forward passes."""
+"""Discovery of the layers that have maps, by traced forward passes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..errors import CamwidgetError, LayerError, ModelError
 from ..execution.autograd_graph import has_reentrant_checkpoint, other_activations
 from ..execution.random_numbers import PrivateRandomNumbers
 from ..runtime.error_reports import error_line, log_error
-from .cam_head import HeadWitness
+from .cam_head import GapHeadDetector
 from .layer_table import AT_INPUT, Layer, LayerTable
 from .output_reader import OutputReader
 from .outputs import describe_output, tensors_of
@@ -25,7 +25,7 @@ from .picture_dependence import (
     CONSTANT,
     MISPLACED,
     corner_variants,
-    find_fault,
+    layout_fault,
     sketch_maps,
     sketch_tokens,
 )
@@ -43,7 +43,7 @@ Reshape = Callable[[torch.Tensor], torch.Tensor]
 
 @contextmanager
 def hooked(hooks: dict[nn.Module, Callable[..., Any]]) -> Iterator[None]:
-    """Forward hooks that answer to this thread only, and are gone afterwards, whatever happens."""
+    """Register forward hooks for the calling thread only, and remove them at the end of the ``with`` block."""
     owner = threading.get_ident()
 
     def only_here(hook: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,14 +67,17 @@ def hooked(hooks: dict[nn.Module, Callable[..., Any]]) -> Iterator[None]:
 def spatial(
     output: Any, size: Sequence[int], reshape: Reshape | None, tokens: TokenGrid | None = None
 ) -> torch.Tensor | None:
-    """A layer's output as (N, C, H, W) with more than one cell, or None if it is not one.
+    """Convert a layer's output to maps (N, C, H, W) with more than one cell.
 
     Args:
-        output: whatever the layer returned. The depth of a volume (N, C, 1, H, W) of one slice is left out.
-        size: height and width of the picture; maps have about its proportions, which tells
-            (N, C, H, W) from the (N, H, W, C) of Swin and of ConvNeXt's inner layers.
-        reshape: for outputs that are not (N, C, H, W) already.
-        tokens: for a transformer's (N, T, C), where there is no ``reshape``.
+        output: the layer's output.
+        size: height and width of the picture. Maps have about the same proportions, which distinguishes (N, C, H, W)
+            from the (N, H, W, C) of Swin and of ConvNeXt's inner layers.
+        reshape: conversion of outputs that are not (N, C, H, W).
+        tokens: grid for a transformer's tokens (N, T, C), if there is no ``reshape``.
+
+    Returns:
+        The maps, or None if the output is no map.
     """
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         return None
@@ -115,14 +118,14 @@ def _skew(height: int, width: int, size: Sequence[int]) -> float:
 
 
 def _has_place(maps: torch.Tensor, size: Sequence[int]) -> bool:
-    """Whether height and width are those of a map: an attention head's (tokens, digits) are not."""
+    """Return whether height and width have the picture's proportions, unlike those of attention."""
     height, width = maps.shape[-2:]
     # A few cells are rounded a lot.
     return min(height, width) <= 4 or _skew(height, width, size) < math.log(1.5)
 
 
-class _Recorder:
-    """Notes every module's output, and which modules hand on the same tensor."""
+class _OutputRecorder:
+    """Forward hook that records every module's output, and which modules return the same tensor."""
 
     def __init__(self, module: nn.Module, size: Sequence[int], reshape: Reshape | None) -> None:
         parts = {m: name for name, m in module.named_modules() if name}
@@ -132,7 +135,7 @@ class _Recorder:
         self.size = size
         self.reshape = reshape
         self.calls: dict[str, int] = {}
-        self.witness = HeadWitness()
+        self.gap_detector = GapHeadDetector()
         self.tokens = TokenGrid()
         #: What may be a map: outputs, kept alive, so that identity tells which modules hand on the same tensor.
         self.outputs: dict[str, torch.Tensor] = {}
@@ -140,7 +143,7 @@ class _Recorder:
         #: What modules return that is no tensor, in words.
         self.others: dict[str, str] = {}
         #: What goes into linear maps whose weights are all 0, as heads begin: no score depends on it yet.
-        self.unheard: list[torch.Tensor] = []
+        self.zero_weight_inputs: list[torch.Tensor] = []
         #: Whether no module has given a tensor that could have height and width.
         self.is_flat = True
         self._shapes: dict[str, tuple[int, int, int]] = {}
@@ -162,7 +165,7 @@ class _Recorder:
             self.is_flat = False
         if sketch is not None:
             if maps is not None and output.ndim == 4:
-                self.tokens.note((maps.shape[2], maps.shape[3]), self.size)
+                self.tokens.add_grid((maps.shape[2], maps.shape[3]), self.size)
             if maps is not None:
                 self._shapes[name] = (maps.shape[1], maps.shape[2], maps.shape[3])
             self.sketches[name] = sketch
@@ -170,31 +173,34 @@ class _Recorder:
             # An in-place ReLU hands on the tensor it was given, at a newer version.
             self._same.setdefault((id(output), output._version), []).append(name)
         source = args[0] if args and isinstance(args[0], torch.Tensor) else None
-        self.witness.note(name, module, source, maps)
+        self.gap_detector.record(name, module, source, maps)
         if isinstance(module, nn.Linear) and source is not None and not bool(module.weight.any()):
-            self.unheard.append(source)
+            self.zero_weight_inputs.append(source)
 
     @property
-    def once(self) -> list[str]:
-        """What may be a layer and runs once in a pass: the others have no one map."""
+    def called_once(self) -> list[str]:
+        """Names of possible layers that run once in a pass; the others have several maps."""
         return [n for n in self.sketches if self.calls[n] == 1]
 
     def is_tokens(self, name: str) -> bool:
-        """Whether a module gives tokens (1, T, C), whose places have to be found."""
+        """Return whether a module gives tokens (1, T, C), whose positions have to be found."""
         return self.outputs[name].ndim == 3 and self.reshape is None
 
     def same(self, layers: Container[str]) -> tuple[tuple[str, ...], ...]:
-        """Names of layers that stand for one tensor, the module that made it first."""
+        """Return groups of layer names that stand for the same tensor, the module that computed it first."""
         groups = (tuple(n for n in group if n in layers) for group in self._same.values())
         return tuple(group for group in groups if len(group) > 1)
 
-    def judge(
+    def find_layers(
         self, variants: Sequence[dict[str, torch.Tensor]] | None
     ) -> tuple[dict[str, Layer], dict[str, str]]:
-        """The layers, and of what is only shaped like maps, why it is none.
+        """Find the outputs that are maps of the picture.
 
         Args:
-            variants: sketches for the corner variants of the picture; None to go by shapes alone.
+            variants: sketches for the corner variants of the picture; None to decide by shapes alone.
+
+        Returns:
+            The layers by name, and the reason why outputs of a map's shape are no maps.
         """
         faults: dict[str, str] = {}
 
@@ -204,22 +210,22 @@ class _Recorder:
                 maps = [self.tokens.maps(s, self.size) for s in sketches]
                 sketches = [sketch_maps(m) for m in maps if m is not None]
             # What did not run for each of them has not failed.
-            fault = find_fault(*sketches) if len(sketches) == 3 else None
+            fault = layout_fault(*sketches) if len(sketches) == 3 else None
             if fault is not None:
                 faults[name] = fault
             return fault is None
 
-        found = {n for n in self.once if not self.is_tokens(n) and passes(n)}
+        found = {n for n in self.called_once if not self.is_tokens(n) and passes(n)}
         # Tokens lie on the grids of what are maps indeed.
-        self.tokens.keep([self._shapes[n][1:] for n in found])
-        for name in self.once:
+        self.tokens.keep_grids([self._shapes[n][1:] for n in found])
+        for name in self.called_once:
             output = self.outputs[name]
             maps = self.tokens.maps(output, self.size) if self.is_tokens(name) else None
             if maps is not None and passes(name):
                 found.add(name)
-                self.tokens.settle(output, maps)
+                self.tokens.record_extra_tokens(output, maps)
                 self._shapes[name] = (maps.shape[1], maps.shape[2], maps.shape[3])
-        return {n: Layer(n, self._shapes[n]) for n in self.once if n in found}, faults
+        return {n: Layer(n, self._shapes[n]) for n in self.called_once if n in found}, faults
 
 
 def discover_layers(
@@ -248,7 +254,7 @@ def discover_layers(
         LayerError: if no layer has a map of the picture, though some module gives what might have been one.
     """
     extras = extras or {}
-    recorder = _Recorder(module, inputs.shape[-2:], reshape)
+    recorder = _OutputRecorder(module, inputs.shape[-2:], reshape)
 
     draws = PrivateRandomNumbers(0)
 
@@ -266,7 +272,7 @@ def discover_layers(
         with draws, hooked(dict.fromkeys(recorder.names, recorder)):
             output = run(inputs)
         with own_draws(), torch.enable_grad():
-            found = reader.settle(output, module, inputs, extras)
+            found = reader.interpret_first_output(output, module, inputs, extras)
         rectifies, others = other_activations(tensors_of(output if found is None else found))
         is_reentrant = has_reentrant_checkpoint(tensors_of(output))
         gradients = _gradients(found, recorder)
@@ -275,7 +281,7 @@ def discover_layers(
         for picture in corner_variants(inputs):
             sketches: dict[str, torch.Tensor] = {}
             now: set[str] = set()
-            with own_draws(), hooked(_sketchers(module, recorder, sketches, now)):
+            with own_draws(), hooked(_sketch_hooks(module, recorder, sketches, now)):
                 answer = run(picture)
             variants.append(sketches)
             ran &= now
@@ -310,23 +316,23 @@ def discover_layers(
             is_reentrant=is_reentrant,
             draws=draws.any,
         )
-    layers, faults = recorder.judge(variants)
+    layers, faults = recorder.find_layers(variants)
     if not layers and all(
         a is None or torch.equal(a[:, -logits.shape[1] :], logits) for a in answers
     ):
         # Of a module whose answer is the same for whatever picture, shapes are all there is to go by.
-        layers, faults = recorder.judge(None)
+        layers, faults = recorder.find_layers(None)
     if not layers or (reshape is not None and _is_reshape_wrong(recorder, layers, faults)):
         raise LayerError(f"{_no_layer(recorder, faults)} {_WITHOUT}")
     same = recorder.same(layers)
-    heard = _heard(layers, gradients, recorder)
+    heard = _influential_layers(layers, gradients, recorder)
     # What runs for some pictures only can be asked for by name.
     heard = {
         n: x for n, x in heard.items() if n in ran and not is_routed(module, n, recorder.calls)
     } or heard
     # NaN compares equal to nothing; whoever asked will say what is wrong with the weights.
     finite = found is not None and bool(torch.isfinite(logits).all())
-    head = recorder.witness.find(logits, recorder.calls, layers) if finite else None
+    head = recorder.gap_detector.find(logits, recorder.calls, layers) if finite else None
     stages = list_stages(heard, same)
     if head is not None:
         head = replace(head, layer=listed_name(head.layer, stages, same))
@@ -340,7 +346,7 @@ def discover_layers(
         # A class token reads the patches for the last time inside the last block: of what its attention makes
         # of them (queries, keys, values) the norm before is the source.
         alike = [n for n in heard if heard[n].shape == layers[default].shape]
-        alike = [n for n in alike if not _is_silent(n, gradients)] or alike
+        alike = [n for n in alike if not _has_zero_gradient(n, gradients)] or alike
         whole = [n for n in alike if not isinstance(module.get_submodule(n), nn.Linear)]
         default = listed_name((whole or alike)[-1], stages, same)
     if all(default != s.name for s in stages):
@@ -373,41 +379,43 @@ def _sketch(output: Any, size: Sequence[int], reshape: Reshape | None) -> torch.
     return None if maps is None or len(maps) != 1 else sketch_maps(maps)
 
 
-def _sketchers(
-    module: nn.Module, recorder: _Recorder, sketches: dict[str, torch.Tensor], ran: set[str]
+def _sketch_hooks(
+    module: nn.Module, recorder: _OutputRecorder, sketches: dict[str, torch.Tensor], ran: set[str]
 ) -> dict[nn.Module, Callable[..., Any]]:
-    """Hooks that sketch what a first pass found to be layers, perhaps, and note which of them run."""
+    """Return hooks that sketch the outputs of the possible layers."""
 
-    def note(layer: nn.Module, args: Any, output: Any) -> None:
+    def sketch_output(layer: nn.Module, args: Any, output: Any) -> None:
         ran.add(recorder.names[layer])
         with torch.no_grad():
             sketch = _sketch(output, recorder.size, recorder.reshape)
         if sketch is not None:
             sketches[recorder.names[layer]] = sketch
 
-    return {module.get_submodule(name): note for name in recorder.once}
+    return {module.get_submodule(name): sketch_output for name in recorder.called_once}
 
 
 def _gradients(
-    logits: torch.Tensor | None, recorder: _Recorder
+    logits: torch.Tensor | None, recorder: _OutputRecorder
 ) -> dict[str, torch.Tensor | None] | None:
-    """The gradient of the highest logit at what may be layers; None where it cannot be asked for.
+    """Return the gradient of the highest logit at the possible layers; None if it cannot be computed.
 
-    A layer that runs without gradients has none here: the trace cuts the graph off there. Where a head whose weights
-    are all 0 lets no gradient through, that of what goes into the head.
+    A layer that runs without gradients has none, since the trace cuts the graph off there. If a linear head with zero
+    weights blocks the gradient, the gradient of the head's input is returned.
     """
-    asked = [n for n in recorder.once if recorder.outputs[n].requires_grad]
+    asked = [n for n in recorder.called_once if recorder.outputs[n].requires_grad]
     if logits is None or not logits.requires_grad or not asked:
         return None
     outputs = [recorder.outputs[n] for n in asked]
-    unheard = [source for source in recorder.unheard if source.requires_grad]
+    zero_weight_inputs = [source for source in recorder.zero_weight_inputs if source.requires_grad]
     try:
         found = torch.autograd.grad(
-            logits.max(), outputs, allow_unused=True, retain_graph=bool(unheard)
+            logits.max(), outputs, allow_unused=True, retain_graph=bool(zero_weight_inputs)
         )
-        if unheard and not any(g is not None and bool(g.any()) for g in found):
+        if zero_weight_inputs and not any(g is not None and bool(g.any()) for g in found):
             found = torch.autograd.grad(
-                sum(map(_random_sum, unheard), logits.new_zeros(())), outputs, allow_unused=True
+                sum(map(_random_sum, zero_weight_inputs), logits.new_zeros(())),
+                outputs,
+                allow_unused=True,
             )
     except Exception as error:  # a function of someone's own may have no backward pass
         message = "There are no gradients at the layers; methods that need none remain."
@@ -417,18 +425,20 @@ def _gradients(
 
 
 def _random_sum(features: torch.Tensor) -> torch.Tensor:
-    """What a head might make of features: their own sum may be constant, behind a normalisation."""
+    """Return a random linear function of features, as a head would compute; their plain sum may be constant."""
     generator = torch.Generator().manual_seed(0)
     return (features * torch.randn(features.shape, generator=generator).to(features)).sum()
 
 
-def _heard(
-    layers: dict[str, Layer], gradients: dict[str, torch.Tensor | None] | None, recorder: _Recorder
+def _influential_layers(
+    layers: dict[str, Layer],
+    gradients: dict[str, torch.Tensor | None] | None,
+    recorder: _OutputRecorder,
 ) -> dict[str, Layer]:
-    """The layers on whose maps the score depends.
+    """Return the layers whose maps influence the score.
 
-    Behind the last block of a transformer with a class token nothing asks for the patches any more, and nothing asks
-    for an auxiliary head.
+    Behind the last block of a transformer with a class token, patches have no influence on the score; nor do the layers
+    of an auxiliary head.
     """
     if gradients is None:
         return layers
@@ -446,22 +456,22 @@ def _heard(
     return {n: layer for n, layer in layers.items() if reaches(n)} or layers
 
 
-def _is_silent(name: str, gradients: dict[str, torch.Tensor | None] | None) -> bool:
-    """Whether the score's gradient at a layer is 0 throughout, as at the queries of patches that nothing reads."""
+def _has_zero_gradient(name: str, gradients: dict[str, torch.Tensor | None] | None) -> bool:
+    """Return whether the score's gradient at a layer is zero everywhere, as at the queries of unused patches."""
     gradient = None if gradients is None else gradients.get(name)
     return gradient is not None and not bool(gradient.any())
 
 
 def _is_reshape_wrong(
-    recorder: _Recorder, layers: dict[str, Layer], faults: dict[str, str]
+    recorder: _OutputRecorder, layers: dict[str, Layer], faults: dict[str, str]
 ) -> bool:
-    """Whether nothing that ``reshape`` was made for has become a map by it."""
+    """Return whether ``reshape`` makes no map of any output that needs it."""
     reshaped = {n for n, o in recorder.outputs.items() if _needs_reshape(o, recorder.size)}
     return reshaped.isdisjoint(layers) and any(faults.get(n) == MISPLACED for n in reshaped)
 
 
-def _why_no_maps(recorder: _Recorder) -> str:
-    """Why no module of a network can have a map, whatever it means; empty if one might."""
+def _why_no_maps(recorder: _OutputRecorder) -> str:
+    """Return why no module of a network can have a map; empty if one might."""
     if recorder.scripted and recorder.is_flat and not recorder.others:
         return f"{recorder.scripted[0]!r} is TorchScript, which does not show its layers (use what it was made from)"
     if not recorder.calls:
@@ -474,8 +484,8 @@ def _why_no_maps(recorder: _Recorder) -> str:
     return ""
 
 
-def _no_layer(recorder: _Recorder, faults: dict[str, str]) -> str:
-    """Why there is no layer at all, and what to do."""
+def _no_layer(recorder: _OutputRecorder, faults: dict[str, str]) -> str:
+    """Return the message for a module without layers, with the remedy."""
     again = [n for n in recorder.sketches if recorder.calls[n] > 1 and not recorder.is_tokens(n)]
     if again and not any(fault != CONSTANT for fault in faults.values()):
         return (

@@ -1,7 +1,7 @@
-"""Randomness in a model's forward pass, such as dropout that stays active in evaluation mode.
+"""Nondeterminism: random numbers in a model's forward pass, such as dropout that stays active in evaluation mode.
 
-Whoever draws random numbers is known by that the generators have moved on: a comparison of two answers alone would
-miss what happens in one pass of ten. The generators are put back, so that looking at a model changes no experiment.
+Random draws are detected by the states of the generators: a comparison of two outputs would miss draws in one pass of
+ten. The states are restored, so that inspecting a model does not change an experiment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .scores import are_close
 if TYPE_CHECKING:
     from .vision_model import VisionModel
 
-__all__ = ["RandomDraws", "draws_watched", "leaves_random_state", "randomness_note"]
+__all__ = ["GeneratorWatch", "leaves_random_state", "randomness_note", "watch_random_draws"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,12 +37,12 @@ _ROUNDING = 1e-4
 _RANDOM = ("random", "rand", "autoaugment", "trivialaugment", "augmix", "jitter", "erasing")
 
 
-class RandomDraws:
-    """Generators of random numbers, and whether they have been used since.
+class GeneratorWatch:
+    """Watch over random generators: detects whether they were used, and restores them.
 
     Args:
-        device: whether the computer's torch generator, or this device's, is seeded is watched, too.
-        owners: objects that may have generators of their own among their attributes.
+        device: device whose torch generator is watched for seeding, besides the CPU's.
+        owners: objects that may have generators among their attributes.
     """
 
     def __init__(self, device: torch.device, owners: Iterable[object] = ()) -> None:
@@ -65,20 +65,20 @@ class RandomDraws:
         self._before_seeding = [get() for get, _ in self._seeded]
         for owner in owners:
             self._generators += [
-                _of(value) for value in vars(owner).values() if _is_generator(value)
+                _state_access(value) for value in vars(owner).values() if _is_generator(value)
             ]
         self._before = [get() for get, _ in self._generators]
 
     @property
     def any(self) -> bool:
-        """Whether any random number has been drawn, or torch's generator been seeded."""
+        """Whether a random number was drawn, or torch's generator was seeded."""
         return torch.initial_seed() != self._seed or any(
             not _same(get(), before)
             for (get, _), before in zip(self._generators, self._before, strict=True)
         )
 
-    def undo(self) -> None:
-        """Put the generators back that have moved on."""
+    def restore(self) -> None:
+        """Restore the states of the generators that were used."""
         for (get, put), before in zip(self._generators, self._before, strict=True):
             if not _same(get(), before):
                 put(before)
@@ -88,40 +88,41 @@ class RandomDraws:
 
 
 @contextmanager
-def draws_watched(device: torch.device, owners: Iterable[object] = ()) -> Iterator[RandomDraws]:
-    """Within it, it is known whether random numbers are drawn; afterwards they have not been."""
-    draws = RandomDraws(device, owners)
+def watch_random_draws(
+    device: torch.device, owners: Iterable[object] = ()
+) -> Iterator[GeneratorWatch]:
+    """Watch random generators in a ``with`` block, and restore them at its end."""
+    draws = GeneratorWatch(device, owners)
     try:
         yield draws
     finally:
-        draws.undo()
+        draws.restore()
 
 
 def leaves_random_state(method: F) -> F:
-    """A model's method that leaves the generators of random numbers as they were."""
+    """Decorate a model's method so that it leaves the random generators unchanged."""
 
     @functools.wraps(method)
     def wrapped(model: VisionModel, *args: Any, **kwargs: Any) -> Any:
-        with draws_watched(model.device, model.module.modules()):
+        with watch_random_draws(model.device, model.module.modules()):
             return method(model, *args, **kwargs)
 
     return cast("F", wrapped)
 
 
 def randomness_note(model: VisionModel) -> str:
-    """Say, with a ``CamwidgetWarning`` too, what of a model's answers is left to chance; "" if nothing is.
+    """Return a note on random numbers in a model's outputs, and give it as a warning; empty if there are none.
 
-    It takes one pass of two equal pictures, and one more where that does not settle it; of a transform of one's own
-    two runs. Where the module fails on two pictures, and not on one, it is known from then on (``mixes_pictures``).
+    It takes one pass of two equal pictures, a second one if that is not conclusive, and two runs of a custom transform.
     """
-    found = " ".join(filter(None, [_chance_in_preprocess(model), _chance_in_module(model)]))
+    found = " ".join(filter(None, [_randomness_of_preprocess(model), _randomness_of_module(model)]))
     if found:
         found = f"{found} Two calls of camwidget may therefore explain two different things."
         warn(found)
     return found
 
 
-def _chance_in_preprocess(model: VisionModel) -> str:
+def _randomness_of_preprocess(model: VisionModel) -> str:
     geometry = model.preprocess.geometry
     if geometry is None:
         return ""
@@ -129,7 +130,10 @@ def _chance_in_preprocess(model: VisionModel) -> str:
     picture = _picture(model)
     owners = [step for step in steps if hasattr(step, "__dict__")]
     try:
-        with draws_watched(torch.device("cpu"), owners) as draws, PrivateRandomNumbers(0) as ours:
+        with (
+            watch_random_draws(torch.device("cpu"), owners) as draws,
+            PrivateRandomNumbers(0) as ours,
+        ):
             first, second = (model.preprocess.pixels(picture) for _ in range(2))
             is_random = (
                 draws.any
@@ -150,12 +154,12 @@ def _chance_in_preprocess(model: VisionModel) -> str:
     )
 
 
-def _chance_in_module(model: VisionModel) -> str:
+def _randomness_of_module(model: VisionModel) -> str:
     preprocess = model.preprocess
     size = preprocess.size
     if preprocess.geometry is not None:
         try:
-            with draws_watched(torch.device("cpu")), PrivateRandomNumbers(0):
+            with watch_random_draws(torch.device("cpu")), PrivateRandomNumbers(0):
                 size = tuple(preprocess.pixels(_picture(model)).shape[-2:])  # type: ignore[assignment]
         except CamwidgetError:
             return ""
@@ -167,7 +171,7 @@ def _chance_in_module(model: VisionModel) -> str:
     if not model.mixes_pictures:
         inputs = inputs.repeat(2, 1, 1, 1)
     with (
-        draws_watched(model.device, model.module.modules()) as draws,
+        watch_random_draws(model.device, model.module.modules()) as draws,
         PrivateRandomNumbers(0) as ours,
     ):
         try:
@@ -179,13 +183,13 @@ def _chance_in_module(model: VisionModel) -> str:
                 owner.mixes_pictures = True
                 inputs = inputs[:1]
             is_drawn = draws.any or ours.any or is_known
-            if not is_drawn and _alike(model, answers[0], answers[-1]):
+            if not is_drawn and _same_outputs(model, answers[0], answers[-1]):
                 return ""
             again = _pass(model, inputs)
         except CamwidgetError:  # whoever runs it next is told
             return ""
         # Of a generator that nobody holds only the answers tell.
-        differ = not _alike(model, answers, again)
+        differ = not _same_outputs(model, answers, again)
         if not (differ or draws.any or is_drawn):
             return ""
     seen = ""
@@ -204,7 +208,7 @@ def _pass(model: VisionModel, inputs: torch.Tensor) -> torch.Tensor:
         return held.logits_of(held.run(inputs.clone()), len(inputs)).float()
 
 
-def _alike(model: VisionModel, one: torch.Tensor, other: torch.Tensor) -> bool:
+def _same_outputs(model: VisionModel, one: torch.Tensor, other: torch.Tensor) -> bool:
     if not one.numel():
         return True
     part = max(_ROUNDING, 16 * torch.finfo(model.dtype).eps)
@@ -230,7 +234,7 @@ def _is_generator(value: object) -> bool:
     return isinstance(value, kinds)
 
 
-def _of(generator: Any) -> State:
+def _state_access(generator: Any) -> State:
     if isinstance(generator, torch.Generator):
         return generator.get_state, generator.set_state
     if isinstance(generator, np.random.Generator):

@@ -1,12 +1,12 @@
-"""Test whether a layer's output is laid out like the picture: change two corners, and see where the output changes.
+"""Picture dependence: test whether a layer's output is laid out like the picture.
 
-Shapes cannot tell. A table of position biases (heads, 49, 49), an attention matrix, windows of a picture one after
-the other and shuffled tokens all look like maps. So the picture is changed in its upper right corner, then in its
-lower left one (which also tells rows from columns), and a layer has to follow: what does not change at all has
-nothing to do with the picture, and what changes elsewhere is not laid out like it.
+Shapes cannot tell: a table of position biases (heads, 49, 49), an attention matrix, windows of a picture in sequence
+and shuffled tokens all have shapes of maps. The test changes the picture's upper right corner, then its lower left one
+(which also distinguishes rows from columns). An output that does not change is independent of the picture; an output
+that changes elsewhere is not laid out like it.
 
-What is compared are sketches: few random sums of the channels, on few cells. A difference of sketches is the sketch of
-the difference, and they take little memory for a network of any size.
+The test compares sketches: few random sums of the channels, on few cells. The difference of two sketches is the sketch
+of the difference, and sketches take little memory for a network of any size.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ import math
 import torch
 from torch.nn import functional as nnF
 
-__all__ = ["CONSTANT", "MISPLACED", "corner_variants", "find_fault", "sketch_maps", "sketch_tokens"]
+__all__ = [
+    "CONSTANT",
+    "MISPLACED",
+    "corner_variants",
+    "layout_fault",
+    "sketch_maps",
+    "sketch_tokens",
+]
 
 #: Why a layer is no map.
 CONSTANT = "its output does not change with the picture"
@@ -31,7 +38,7 @@ _SUMS, _CELLS = 16, 32
 _ROUNDING = 5e-7
 #: The least correlation of the change found with the change expected. On 3900 layers of 37 networks with random
 #: weights, 99 % of those that are maps had 0.6 or more, and 99 % of random permutations 0.4 or less.
-_LIKE = 0.45
+_MIN_CORRELATION = 0.45
 #: In maps of so few cells a side one kernel sees all of the picture: only a change of few cells, that is more
 #: concentrated than this, has a place.
 _COARSE, _CONCENTRATED = 4, 0.4
@@ -51,7 +58,7 @@ def corner_variants(inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def sketch_maps(maps: torch.Tensor) -> torch.Tensor:
-    """Maps (1, C, h, w) as a sketch (sums, h', w')."""
+    """Sketch maps (1, C, h, w) as (sums, h', w')."""
     height, width = maps.shape[-2:]
     own = maps[0].detach().float().flatten(1)
     sums = (_signs(len(own)).to(own) @ own).reshape(_SUMS, height, width)
@@ -61,19 +68,19 @@ def sketch_maps(maps: torch.Tensor) -> torch.Tensor:
 
 
 def sketch_tokens(tokens: torch.Tensor) -> torch.Tensor:
-    """Tokens (1, T, C) as (1, T, sums): where they lie may be found out later."""
+    """Sketch tokens (1, T, C) as (1, T, sums); their positions may be found later."""
     own = tokens.detach().float()
     sums: torch.Tensor = own @ _signs(own.shape[-1]).to(own).T
     return sums.cpu()
 
 
-def find_fault(sketch: torch.Tensor, upper: torch.Tensor, lower: torch.Tensor) -> str | None:
-    """Why a layer is no map, or None if it is one.
+def layout_fault(sketch: torch.Tensor, upper: torch.Tensor, lower: torch.Tensor) -> str | None:
+    """Return why a layer's output is no map of the picture, or None if it is one.
 
     Args:
-        sketch: of the layer's output for a picture.
-        upper: the same for the first of ``corner_variants``.
-        lower: for the second.
+        sketch: sketch of the output for a picture.
+        upper: sketch for the first of ``corner_variants``.
+        lower: sketch for the second.
     """
     if not (sketch.shape == upper.shape == lower.shape):
         return MISPLACED
@@ -85,7 +92,7 @@ def find_fault(sketch: torch.Tensor, upper: torch.Tensor, lower: torch.Tensor) -
         return CONSTANT
     # Squares of what a badly scaled net gives would vanish.
     first, second = (_strength((c.double() / most).float()) for c in changes)
-    if _correlation(first, second) >= _LIKE:
+    if _correlation(first, second) >= _MIN_CORRELATION:
         return None
     is_coarse = min(sketch.shape[-2:]) <= _COARSE
     if is_coarse and min(_spread(first), _spread(second)) >= _CONCENTRATED:
@@ -101,7 +108,7 @@ def _signs(channels: int) -> torch.Tensor:
 
 
 def _strength(change: torch.Tensor) -> torch.Tensor:
-    """How much each cell changed (h, w), adding up to 1 (or 0); a change that all cells share has no place."""
+    """Return how much each cell changed, (h, w), with sum 1 (or 0); a change that all cells share is ignored."""
     shared = change.flatten(1).median(1).values[:, None, None]
     strength = (change - shared).square().sum(0).sqrt()
     total = strength.sum()
@@ -109,13 +116,13 @@ def _strength(change: torch.Tensor) -> torch.Tensor:
 
 
 def _spread(strength: torch.Tensor) -> float:
-    """The part of the cells that a change is spread over, 1 for all alike."""
+    """Return the fraction of the cells over which a change is spread; 1 if all change equally."""
     squares = float(strength.square().sum()) * strength.numel()
     return 1.0 if squares == 0 else 1 / squares
 
 
 def _correlation(first: torch.Tensor, second: torch.Tensor) -> float:
-    """How much the two changes are like those of the corners, as sharp or blurred as may be."""
+    """Return the correlation of two changes with those expected from the corners, over several blurs."""
     found = first - second
     found = found - found.mean()
     return max(
@@ -126,7 +133,7 @@ def _correlation(first: torch.Tensor, second: torch.Tensor) -> float:
 
 @functools.lru_cache(maxsize=256)
 def _expected(height: int, width: int) -> tuple[torch.Tensor, ...]:
-    """The first corner's change less the second's on a grid, each more blurred than the one before; mean 0."""
+    """Return the expected change of the first corner minus that of the second on a grid, for several blurs; mean 0."""
     side = 64
     corner = round(side * _CORNER)
     signed = torch.zeros(1, 1, side, side)

@@ -106,7 +106,7 @@ class VisionModel(ClassScores):
         self._module_names: dict[nn.Module, str] = {m: n for n, m in self.module.named_modules()}
         reader = OutputReader(
             name,
-            asked=None if output is None else as_place(output),
+            requested=None if output is None else as_place(output),
             declared="value" if unit else scores,
             names=len(classes) if isinstance(classes, Sized) else None,
             keyword=picture_keyword(self.module, self.extras(1)),
@@ -118,7 +118,7 @@ class VisionModel(ClassScores):
         )
         self.scores = self._reader.scores
         self.check_finite(self._discovery.logits)
-        count = 2 if self._reader.is_two_sided else self._reader.columns
+        count = 2 if self._reader.is_binary_logit else self._reader.columns
         if classes is None and count:
             usual = usual_classes if len(usual_classes) == count else None
             classes = configured_names(self.module, count) or usual
@@ -148,7 +148,7 @@ class VisionModel(ClassScores):
     @property
     def no_classes(self) -> str:
         """Reason why the model has no classes, with the remedy; empty for a model with classes."""
-        why = self._reader.why
+        why = self._reader.no_classes_reason
         return f"{self.name} has no classes: {why}." if why else ""
 
     @property

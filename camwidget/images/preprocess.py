@@ -34,9 +34,6 @@ __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "Preprocess",
-    "channels_taken",
-    "default_preprocess",
-    "takes_volumes",
 ]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -101,7 +98,7 @@ class Preprocess:
         mean, std = (list(v) if isinstance(v, Iterable) else [] for v in (mean, std))
         if len(mean) != len(std) or not mean:
             raise ModelError(
-                "Preprocess needs mean and std of one length, the number of channels: 1 for grey, 3 for RGB."
+                "Preprocess needs mean and std of one length, the number of channels: 1 for gray, 3 for RGB."
             )
         if min(std) <= 0:
             raise ModelError(f"Preprocess needs std > 0, not {tuple(std)}.")
@@ -165,7 +162,7 @@ class Preprocess:
         if callable(transform):
             count = _channels_given(transform, channels)
             if (count, channels) == (1, 3):
-                count = 3  # grey is repeated
+                count = 3  # gray is repeated
             return cls(mean=[0.0] * count, std=[1.0] * count, geometry=transform)
         raise ModelError(
             "preprocess is a camwidget.Preprocess, a torchvision transform that ends in Normalize, "
@@ -249,29 +246,29 @@ class Preprocess:
         """Compute the pixels of an array picture, channel by channel with the filters of 8-bit pictures."""
         if self.geometry is not None and self.channels in (1, 3):
             return self._deep_geometry(picture)
-        is_grey = (picture.channels, self.channels) == (1, 3)
-        planes = (picture if is_grey else picture.to_channels(self.channels)).planes()
+        is_gray = (picture.channels, self.channels) == (1, 3)
+        planes = (picture if is_gray else picture.to_channels(self.channels)).planes()
         if self.geometry is not None:
             return self._checked(torch.cat([self._plane(self.geometry, p) for p in planes])).cpu()
         rows = [torch.as_tensor(np.array(self._cropped(plane))) for plane in planes]
         pixels = torch.stack(rows).to(torch.float32)
         # Bicubic resizing overshoots a little.
         pixels = pixels.clamp(0, 1) if picture.is_deep else pixels / 255
-        return pixels.repeat(self.channels, 1, 1) if is_grey else pixels
+        return pixels.repeat(self.channels, 1, 1) if is_gray else pixels
 
     def _deep_geometry(self, picture: ArrayPicture) -> torch.Tensor:
         """Apply a custom geometry, written for 8-bit pictures, to a deeper one; round the picture if results differ."""
         assert self.geometry is not None
         image = picture.shown()
         rounded = self._from_geometry(image.convert("L") if self.channels == 1 else image)
-        is_grey = picture.channels == 1
-        planes = (picture if is_grey else picture.to_channels(self.channels)).planes()
+        is_gray = picture.channels == 1
+        planes = (picture if is_gray else picture.to_channels(self.channels)).planes()
         try:
             pixels = torch.cat([self._plane(self.geometry, plane) for plane in planes])
         except Exception as error:  # it is somebody's own, and was promised 8 bits
             log_error(error, "The preprocessing refuses a deep picture.", level=logging.INFO)
             pixels = torch.empty(0)
-        pixels = pixels.repeat(self.channels, 1, 1) if is_grey and len(pixels) == 1 else pixels
+        pixels = pixels.repeat(self.channels, 1, 1) if is_gray and len(pixels) == 1 else pixels
         if pixels.shape == rounded.shape and (pixels - rounded).abs().max() <= 3 / 255:
             return pixels
         warn(
@@ -377,7 +374,7 @@ class Preprocess:
         result = _as_tensor(self.geometry, image)
         if result.ndim == 3 and len(result) not in (1, 3, self.channels) and result.shape[-1] > 4:
             raise ModelError(
-                f"preprocess makes {len(result)} channels of a picture, which is grey or RGB: make them in the module, "
+                f"preprocess makes {len(result)} channels of a picture, which is gray or RGB: make them in the module, "
                 "torch.nn.Sequential(step, module), so that the picture can be shown and masked."
             )
         if result.is_floating_point() and result.min() > -0.25 and result.max() < 1.25:
@@ -388,7 +385,7 @@ class Preprocess:
             raise ModelError(
                 "preprocess must give pixels in [0, 1], so that they can be shown and masked: end it in "
                 "torchvision's Normalize, or use camwidget.Preprocess(mean=…, std=…, geometry=…) with the "
-                f"normalisation left out of the geometry. ({error})"
+                f"normalization left out of the geometry. ({error})"
             ) from error
 
     def _checked(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -397,7 +394,7 @@ class Preprocess:
         if (len(pixels), self.channels) == (1, 3):
             return pixels.expand(3, -1, -1)
         if self.channels == 1:
-            raise PictureError("This model takes grey pictures: pass a tensor of shape (1, H, W).")
+            raise PictureError("This model takes gray pictures: pass a tensor of shape (1, H, W).")
         raise PictureError(
             f"This model takes {self.channels} channels: pass a tensor of shape ({self.channels}, H, W), not "
             f"{tuple(pixels.shape)}."
@@ -407,31 +404,6 @@ class Preprocess:
         steps = "geometry=…" if self.geometry else f"size={self.size}, resize={self.resize}"
         levels = "" if self.levels is None else f", levels={self.levels}"
         return f"Preprocess({steps}, mean={self.mean}, std={self.std}{levels})"
-
-
-def channels_taken(module: nn.Module) -> int | None:
-    """Return the number of input channels of the first convolution; None if it is not two-dimensional."""
-    first = _first_convolution(module)
-    return first.in_channels if isinstance(first, nn.Conv2d) else None
-
-
-def default_preprocess(module: nn.Module) -> Preprocess:
-    """Return the preprocessing of a module without one: short side 224, center crop, no normalization.
-
-    The number of channels is that of the first convolution.
-    """
-    channels = channels_taken(module) or 3
-    return Preprocess(mean=(0.0,) * channels, std=(1.0,) * channels)
-
-
-def takes_volumes(module: nn.Module) -> bool:
-    """Return whether the first convolution of a module has three dimensions."""
-    return isinstance(_first_convolution(module), nn.Conv3d)
-
-
-def _first_convolution(module: nn.Module) -> nn.Module | None:
-    kinds = (nn.Conv2d, nn.Conv3d)
-    return next((m for m in module.modules() if isinstance(m, kinds)), None)
 
 
 def _one_of(pictures: Mapping[Any, Any]) -> Any:

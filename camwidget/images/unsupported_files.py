@@ -1,4 +1,4 @@
-"""Names of file formats that Pillow cannot read, by first bytes and suffix, and how to read them."""
+"""Unsupported files: formats that Pillow cannot read, recognized by first bytes and suffix, and how to read them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
 
 
 def unread_reason(head: bytes, name: str) -> str:
-    """What a file is that Pillow does not read, and what to do: the end of a sentence that begins with its name."""
+    """Return what a file is that Pillow cannot read, with the remedy, to follow the file's name in a sentence."""
     if not head:
         return "is empty. Download or export it again."
     for begins, suffixes, kind, call in _ARRAYS:
@@ -74,7 +74,7 @@ def unread_reason(head: bytes, name: str) -> str:
 
 
 def first_bytes(source: Any) -> bytes:
-    """The first bytes of a path's file or of an opened file, which is left at its beginning."""
+    """Return the first bytes of a path's file, or of an opened file, which is left at its beginning."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         if isinstance(source, (str, os.PathLike)):
             with Path(source).open("rb") as file:
@@ -87,7 +87,7 @@ def first_bytes(source: Any) -> bytes:
 
 
 def check_binary(file: Any) -> str | None:
-    """Why an opened file cannot give a picture, and what to do; None if it can."""
+    """Return why an opened file cannot give a picture, with the remedy; None if it can."""
     if getattr(file, "closed", False) is True:
         return "is closed: open it again, or pass its path."
     if isinstance(file, io.TextIOBase):

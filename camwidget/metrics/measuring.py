@@ -20,8 +20,8 @@ from ..images.ground_truth import (
     ObjectLocations,
     check_filled,
     find_objects,
+    locate_objects,
     object_locations,
-    whereabouts,
 )
 from ..models.vision_model import VisionModel
 from ..progress import Progress, follow
@@ -201,7 +201,7 @@ def _finder(
     # A floating-point tensor is what the model gets, and so is its mask: nothing is resized.
     own = fitted if is_prepared(picture) else preprocess.read(picture).size[::-1]
     if masks.shape[1:] == own and not is_prepared(picture):
-        found = whereabouts(masks, preprocess)
+        found = locate_objects(masks, preprocess)
     elif masks.shape[1:] == fitted:
         found = object_locations(masks)
     else:

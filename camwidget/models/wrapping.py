@@ -11,8 +11,9 @@ from torch import nn
 
 from .._validation import listed_names, require_module
 from ..errors import LayerError, ModelError
-from ..images.preprocess import Preprocess, channels_taken, default_preprocess, takes_volumes
+from ..images.preprocess import Preprocess
 from .image_processors import read_processor
+from .input_channels import channels_taken, default_preprocess, takes_volumes
 from .prompts import Prompt
 from .provenance import Provenance
 from .vision_model import VisionModel

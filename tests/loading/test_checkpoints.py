@@ -386,7 +386,7 @@ def test_what_a_file_would_call_is_not_called(
         ("fasterrcnn_resnet50_fpn", "finds boxes.*camwidget.wrap"),
         ("deeplabv3_resnet50", "classifies pixels"),
         ("r3d_18", "videos"),
-        ("quantized_resnet50", "quantised"),
+        ("quantized_resnet50", "quantized"),
         ("hf/google/vit-base-patch16-224", r"transformers.*camwidget.wrap"),
         ("facebook/dinov2-base", "Hugging Face"),
         ("open_clip/ViT-B-32", "open_clip.*wrap"),

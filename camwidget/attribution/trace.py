@@ -165,7 +165,7 @@ class Trace:
         layers: Sequence[str] | None = None,
         rule: ReluRule | None = None,
     ) -> None:
-        """Compute and store the gradients of several targets at several layers, all if None, in one batched backward pass."""
+        """Compute and store the gradients of several targets at several layers (default: all) in one batched pass."""
         names = [self._name(n) for n in (self.layers if layers is None else layers)]
         wanted = [
             t

@@ -271,8 +271,8 @@ class VisionModel(ClassScores):
         """Return the same model with another text, or other inputs besides the picture.
 
         Args:
-            inputs: the text by the prompt's name, ``model.given(question="what colour is the star?")``; tensors by name,
-                with one row, (1, …), or one row a picture. A text may change the classes and their number.
+            inputs: the text by the prompt's name, ``model.given(question="what colour is the star?")``; tensors by
+                name, with one row, (1, …), or one row a picture. A text may change the classes and their number.
 
         Raises:
             PromptError: if the text is empty, or has words that the model does not know.

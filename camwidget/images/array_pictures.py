@@ -170,9 +170,9 @@ def read_array(
     """
     values = _to_values(array, levels)
     if values.dtype != np.uint8:
-        whole = np.round(values * 255)
-        if np.abs(values * 255 - whole).max(initial=0) < 1e-3:
-            values = whole.astype(np.uint8)  # 8 bits in a wider container
+        levels_8bit = np.round(values * 255)
+        if np.abs(values * 255 - levels_8bit).max(initial=0) < 1e-3:
+            values = levels_8bit.astype(np.uint8)  # 8 bits in a wider container
     if channels not in (None, 1, 3):
         return ArrayPicture(values)
     if values.dtype == np.uint8:

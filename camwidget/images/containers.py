@@ -184,13 +184,13 @@ def _archive_entries(folder: Any) -> list[PictureEntry]:
 def _list_elements(elements: Iterable[Any]) -> list[PictureEntry]:
     entries = [entry for element in elements for entry in _element_entries(element)]
     # Files that are called alike have as much of their folders before their names as tells them apart.
-    own = [
+    file_numbers = [
         number
         for number, entry in enumerate(entries)
         if isinstance(entry.source, (str, os.PathLike)) and entry.name == Path(entry.source).name
     ]
-    names = distinct_names([Path(entries[number].source) for number in own])
-    for number, name in zip(own, names, strict=True):
+    names = distinct_names([Path(entries[number].source) for number in file_numbers])
+    for number, name in zip(file_numbers, names, strict=True):
         entries[number] = replace(entries[number], name=name)
     return entries
 

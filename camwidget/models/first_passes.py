@@ -55,28 +55,28 @@ def first_passes(
     seed = torch.initial_seed()
 
     def discover(running: nn.Module) -> tuple[LayerTable, OutputReader, bool]:
-        own = replace(reader)
-        found = discover_layers(running, inputs.clone(), own, reshape, extras, without)
+        completed = replace(reader)
+        table = discover_layers(running, inputs.clone(), completed, reshape, extras, without)
         # A module that seeds torch's own generator in its forward is to draw from that.
-        return found, own, found.draws and torch.initial_seed() == seed
+        return table, completed, table.draws and torch.initial_seed() == seed
 
-    watch = GeneratorWatch(inputs.device, module.modules())
+    generators = GeneratorWatch(inputs.device, module.modules())
     with exclusive_pass(module, inputs.device):
         try:
-            rehearsal = IsolationProbe(module)
-            with OriginalParameterDetector(module) as escapes:
-                discovery, settled, draws = discover(rehearsal.copy)
+            probe = IsolationProbe(module)
+            with OriginalParameterDetector(module) as detector:
+                table, completed, draws = discover(probe.copy)
         except (Uncopyable, CamwidgetError):
-            escapes = None  # what is wrong with the module itself is said of that
-        if escapes is not None and not escapes.any:
-            _warn_written(reader.name, rehearsal.written)
-            return discovery, settled, PassIsolation(True, rehearsal.written, draws, watch.any)
-        with in_evaluation_mode(module, restores_buffers=True) as kept:
-            discovery, settled, draws = discover(module)
-    assert kept is not None
+            detector = None  # what is wrong with the module itself is said of that
+        if detector is not None and not detector.any:
+            _warn_written(reader.name, probe.written)
+            return table, completed, PassIsolation(True, probe.written, draws, generators.any)
+        with in_evaluation_mode(module, restores_buffers=True) as backup:
+            table, completed, draws = discover(module)
+    assert backup is not None
     warn_if_training(module)
-    _warn_written(reader.name, kept.changed)
-    return discovery, settled, PassIsolation(False, frozenset(kept.changed), draws, watch.any)
+    _warn_written(reader.name, backup.changed)
+    return table, completed, PassIsolation(False, frozenset(backup.changed), draws, generators.any)
 
 
 def first_picture(preprocess: Preprocess) -> np.ndarray:

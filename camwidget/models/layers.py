@@ -276,16 +276,16 @@ def discover_layers(
         rectifies, others = other_activations(tensors_of(output if found is None else found))
         is_reentrant = has_reentrant_checkpoint(tensors_of(output))
         gradients = _gradients(found, recorder)
-        variants, answers = [], []
+        variants, variant_logits = [], []
         ran = set(recorder.calls)
         for picture in corner_variants(inputs):
             sketches: dict[str, torch.Tensor] = {}
             now: set[str] = set()
             with own_draws(), hooked(_sketch_hooks(module, recorder, sketches, now)):
-                answer = run(picture)
+                variant_output = run(picture)
             variants.append(sketches)
             ran &= now
-            answers.append(None if found is None else reader.logits(answer, 1))
+            variant_logits.append(None if found is None else reader.logits(variant_output, 1))
     except CamwidgetError:
         raise
     except Exception as error:  # someone's own module
@@ -318,25 +318,27 @@ def discover_layers(
         )
     layers, faults = recorder.find_layers(variants)
     if not layers and all(
-        a is None or torch.equal(a[:, -logits.shape[1] :], logits) for a in answers
+        a is None or torch.equal(a[:, -logits.shape[1] :], logits) for a in variant_logits
     ):
         # Of a module whose answer is the same for whatever picture, shapes are all there is to go by.
         layers, faults = recorder.find_layers(None)
     if not layers or (reshape is not None and _is_reshape_wrong(recorder, layers, faults)):
         raise LayerError(f"{_no_layer(recorder, faults)} {_WITHOUT}")
     same = recorder.same(layers)
-    heard = _influential_layers(layers, gradients, recorder)
+    influential = _influential_layers(layers, gradients, recorder)
     # What runs for some pictures only can be asked for by name.
-    heard = {
-        n: x for n, x in heard.items() if n in ran and not is_routed(module, n, recorder.calls)
-    } or heard
+    influential = {
+        n: x
+        for n, x in influential.items()
+        if n in ran and not is_routed(module, n, recorder.calls)
+    } or influential
     # NaN compares equal to nothing; whoever asked will say what is wrong with the weights.
     finite = found is not None and bool(torch.isfinite(logits).all())
     head = recorder.gap_detector.find(logits, recorder.calls, layers) if finite else None
-    stages = list_stages(heard, same)
+    stages = list_stages(influential, same)
     if head is not None:
         head = replace(head, layer=listed_name(head.layer, stages, same))
-    is_at_head = head is not None and head.layer in heard
+    is_at_head = head is not None and head.layer in influential
     default = (
         head.layer
         if head is not None and is_at_head
@@ -345,10 +347,10 @@ def discover_layers(
     if not is_at_head and recorder.is_tokens(default):
         # A class token reads the patches for the last time inside the last block: of what its attention makes
         # of them (queries, keys, values) the norm before is the source.
-        alike = [n for n in heard if heard[n].shape == layers[default].shape]
-        alike = [n for n in alike if not _has_zero_gradient(n, gradients)] or alike
-        whole = [n for n in alike if not isinstance(module.get_submodule(n), nn.Linear)]
-        default = listed_name((whole or alike)[-1], stages, same)
+        same_shape = [n for n in influential if influential[n].shape == layers[default].shape]
+        same_shape = [n for n in same_shape if not _has_zero_gradient(n, gradients)] or same_shape
+        other_layers = [n for n in same_shape if not isinstance(module.get_submodule(n), nn.Linear)]
+        default = listed_name((other_layers or same_shape)[-1], stages, same)
     if all(default != s.name for s in stages):
         order = list(layers)
         stages = tuple(sorted((*stages, layers[default]), key=lambda s: order.index(s.name)))
@@ -402,10 +404,10 @@ def _gradients(
     A layer that runs without gradients has none, since the trace cuts the graph off there. If a linear head with zero
     weights blocks the gradient, the gradient of the head's input is returned.
     """
-    asked = [n for n in recorder.called_once if recorder.outputs[n].requires_grad]
-    if logits is None or not logits.requires_grad or not asked:
+    differentiable = [n for n in recorder.called_once if recorder.outputs[n].requires_grad]
+    if logits is None or not logits.requires_grad or not differentiable:
         return None
-    outputs = [recorder.outputs[n] for n in asked]
+    outputs = [recorder.outputs[n] for n in differentiable]
     zero_weight_inputs = [source for source in recorder.zero_weight_inputs if source.requires_grad]
     try:
         found = torch.autograd.grad(
@@ -421,7 +423,7 @@ def _gradients(
         message = "There are no gradients at the layers; methods that need none remain."
         log_error(error, message, level=logging.INFO)
         return None
-    return dict(zip(asked, found, strict=True))
+    return dict(zip(differentiable, found, strict=True))
 
 
 def _random_sum(features: torch.Tensor) -> torch.Tensor:

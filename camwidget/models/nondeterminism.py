@@ -176,26 +176,26 @@ def _randomness_of_module(model: VisionModel) -> str:
     ):
         try:
             try:
-                answers = _pass(model, inputs)
+                outputs = _pass(model, inputs)
             except CamwidgetError:
-                answers = _pass(model, inputs[:1])
+                outputs = _pass(model, inputs[:1])
                 # It takes no two pictures at once.
                 owner.mixes_pictures = True
                 inputs = inputs[:1]
             is_drawn = draws.any or ours.any or is_known
-            if not is_drawn and _same_outputs(model, answers[0], answers[-1]):
+            if not is_drawn and _same_outputs(model, outputs[0], outputs[-1]):
                 return ""
-            again = _pass(model, inputs)
+            second_outputs = _pass(model, inputs)
         except CamwidgetError:  # whoever runs it next is told
             return ""
         # Of a generator that nobody holds only the answers tell.
-        differ = not _same_outputs(model, answers, again)
+        differ = not _same_outputs(model, outputs, second_outputs)
         if not (differ or draws.any or is_drawn):
             return ""
     seen = ""
     if differ:
-        index = int((answers[0] - again[0]).abs().nan_to_num(0).argmax())
-        first, second = float(answers[0, index]), float(again[0, index])
+        index = int((outputs[0] - second_outputs[0]).abs().nan_to_num(0).argmax())
+        first, second = float(outputs[0, index]), float(second_outputs[0, index])
         seen = f": output {index} of one picture was {first:.3g}, and then {second:.3g}"
     return (
         f"{model.name} draws random numbers in evaluation mode too{seen}. A dropout that is called as a function needs "

@@ -60,8 +60,8 @@ def corner_variants(inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def sketch_maps(maps: torch.Tensor) -> torch.Tensor:
     """Sketch maps (1, C, h, w) as (sums, h', w')."""
     height, width = maps.shape[-2:]
-    own = maps[0].detach().float().flatten(1)
-    sums = (_signs(len(own)).to(own) @ own).reshape(_SUMS, height, width)
+    features = maps[0].detach().float().flatten(1)
+    sums = (_signs(len(features)).to(features) @ features).reshape(_SUMS, height, width)
     if max(height, width) > _CELLS:
         sums = nnF.adaptive_avg_pool2d(sums, (min(height, _CELLS), min(width, _CELLS)))
     return sums.cpu()
@@ -69,8 +69,8 @@ def sketch_maps(maps: torch.Tensor) -> torch.Tensor:
 
 def sketch_tokens(tokens: torch.Tensor) -> torch.Tensor:
     """Sketch tokens (1, T, C) as (1, T, sums); their positions may be found later."""
-    own = tokens.detach().float()
-    sums: torch.Tensor = own @ _signs(own.shape[-1]).to(own).T
+    features = tokens.detach().float()
+    sums: torch.Tensor = features @ _signs(features.shape[-1]).to(features).T
     return sums.cpu()
 
 
@@ -140,9 +140,9 @@ def _expected(height: int, width: int) -> tuple[torch.Tensor, ...]:
     signed[..., :corner, side - corner :] = 1
     signed[..., side - corner :, :corner] = -1
     expected = []
-    places = torch.arange(1 - side, side).float()
+    offsets = torch.arange(1 - side, side).float()
     for blur in (0.01, 0.08, 0.16, 0.3):
-        kernel = torch.exp(-(places**2) / (2 * (blur * side) ** 2))
+        kernel = torch.exp(-(offsets**2) / (2 * (blur * side) ** 2))
         blurred = nnF.conv2d(signed, kernel.reshape(1, 1, -1, 1), padding=(side - 1, 0))
         blurred = nnF.conv2d(blurred, kernel.reshape(1, 1, 1, -1), padding=(0, side - 1))
         cells = nnF.adaptive_avg_pool2d(blurred, (height, width))[0, 0]

@@ -55,8 +55,8 @@ def list_stages(layers: dict[str, Layer], same: tuple[tuple[str, ...], ...]) -> 
             continue
         # The module that made the tensor, and the containers that only hand it on.
         outward = [group[0], *(n for n in group[1:] if group[0].startswith(n + "."))]
-        kept = next((n for n in reversed(outward) if is_one_stage(n)), group[0])
-        dropped.update(n for n in group if n != kept)
+        keep = next((n for n in reversed(outward) if is_one_stage(n)), group[0])
+        dropped.update(n for n in group if n != keep)
     kept_layers = [layer for name, layer in layers.items() if name not in dropped]
     choices = []
     for depth in range(6):

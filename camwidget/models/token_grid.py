@@ -39,9 +39,9 @@ class TokenGrid:
 
     def keep_grids(self, grids: Sequence[tuple[int, int]]) -> None:
         """Keep only these grids, those of layers that are maps, after the first pass; keep all if none is known."""
-        kept = [grid for grid in self._grids if grid in grids]
-        self._is_ambiguous = not kept
-        self._grids = kept or self._grids
+        known_grids = [grid for grid in self._grids if grid in grids]
+        self._is_ambiguous = not known_grids
+        self._grids = known_grids or self._grids
 
     def record_extra_tokens(self, tokens: torch.Tensor, maps: torch.Tensor) -> None:
         """Record the number of extra tokens when tokens were converted to maps, during the first pass."""
@@ -80,8 +80,8 @@ class TokenGrid:
         ]
         if not self._grids:
             return usual
-        own = self._grids if size == self._size else self._own_grids_of(size)
-        return [*own, *(usual if self._is_ambiguous else ())]
+        grids = self._grids if size == self._size else self._own_grids_of(size)
+        return [*grids, *(usual if self._is_ambiguous else ())]
 
     def _own_grids_of(self, size: tuple[int, int]) -> list[tuple[int, int]]:
         """Return the grids of a picture of another size, with patches of the same size."""

@@ -60,16 +60,16 @@ class WeightsBackup:
             if begin < self._next:
                 return
             tensors = self._tensors()
-            marks = _versions(tensors)
-            if marks == self._versions:
+            versions = _versions(tensors)
+            if versions == self._versions:
                 return
             self._copies = {
                 name: self._copies[name]
-                if name in self._copies and marks[_part(name)] == self._versions.get(_part(name))
+                if name in self._copies and versions[_part(name)] == self._versions.get(_part(name))
                 else tensor.detach().to("cpu", copy=True)
                 for name, tensor in tensors.items()
             }
-            self._versions = marks
+            self._versions = versions
             end = time.monotonic()
             self._next = end + self.REST * (end - begin)
 
@@ -96,13 +96,13 @@ class WeightsBackup:
         names = {id(tensor): name for name, tensor in named_tensors(module)}
 
         def tensor(value: torch.Tensor) -> torch.Tensor:
-            kept = self._copies.get(names.get(id(value), ""))
-            if kept is None:
+            copy = self._copies.get(names.get(id(value), ""))
+            if copy is None:
                 if can_be_lost(value.device):
                     raise Uncopyable("not all of it was kept")
-                kept = value.detach().clone()
+                copy = value.detach().clone()
             return (
-                nn.Parameter(kept, value.requires_grad) if isinstance(value, nn.Parameter) else kept
+                nn.Parameter(copy, value.requires_grad) if isinstance(value, nn.Parameter) else copy
             )
 
         return copy_structure(module, tensor)
@@ -122,8 +122,8 @@ def _part(name: str) -> str:
 
 def _versions(tensors: dict[str, torch.Tensor]) -> dict[str, tuple[Version, ...]]:
     """Return tensor versions by submodule: batch statistics change without a version, next to a counter with one."""
-    marks: dict[str, tuple[Version, ...]] = {}
+    versions: dict[str, tuple[Version, ...]] = {}
     for name, tensor in tensors.items():
         version = 0 if tensor.is_inference() else tensor._version
-        marks[_part(name)] = (*marks.get(_part(name), ()), (version, tensor.data_ptr()))
-    return marks
+        versions[_part(name)] = (*versions.get(_part(name), ()), (version, tensor.data_ptr()))
+    return versions

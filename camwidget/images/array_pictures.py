@@ -24,14 +24,14 @@ __all__ = [
     "transformed_beyond",
 ]
 
-#: The values that are black and white: those between them are spread over [0, 1], those beyond are clipped.
+#: Values of black and white, which are mapped to 0 and 1; values beyond are clipped.
 Levels: TypeAlias = "tuple[float, float]"
 
-#: How far beyond [0, 1] a floating-point pixel may be, and is clipped: a quarter of a level of 8 bits, which rounding
-#: in whatever precision stays below.
+#: Distance from [0, 1] up to which floating-point pixels are clipped: a quarter of an 8-bit level, above any rounding
+#: error.
 ROUNDING = 1e-3
 
-#: The greatest value of 12 bits. Scanners and detectors write them into files and arrays of 16.
+#: Largest 12-bit value; scanners and detectors store 12 bits in 16.
 _TWELVE_BITS = 4095
 
 
@@ -77,7 +77,7 @@ class ArrayPicture:
         if (self.channels, count) == (1, 3):
             return ArrayPicture(np.repeat(self.values, 3, axis=2))
         if (self.channels, count) == (3, 1):
-            # ITU-R 601, as PIL weighs 8-bit colors.
+            # ITU-R 601, the weights that PIL uses for 8-bit colors.
             gray = self.values.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
             gray = gray if self.is_deep else np.round(gray).astype(np.uint8)
             return ArrayPicture(gray[..., None])
@@ -99,7 +99,7 @@ def shades(pixels: torch.Tensor) -> np.ndarray:
     is 0. Values of more than 8 bits are rounded to 8.
     """
     planes = (pixels[:3] * 255).round_().to(torch.uint8).cpu().numpy()
-    # Plane by plane: several times faster than to copy the transposed array.
+    # Plane by plane, which is several times faster than copying the transposed array.
     array = np.zeros((*planes.shape[1:], 3), np.uint8)
     for color in range(3):
         if color < len(planes) or len(planes) == 1:
@@ -140,7 +140,7 @@ def _scale_levels(values: np.ndarray, levels: Levels) -> np.ndarray:
         PictureError: if there is NaN among them.
     """
     low, high = levels
-    # Whole numbers of 32 bits have more digits than float32.
+    # 32-bit integers have more digits than float32.
     wide = np.float64 if values.dtype.itemsize > 2 else np.float32
     exact: np.ndarray = values.astype(wide)
     scaled: np.ndarray = np.clip((exact - low) / (high - low), 0, 1).astype(np.float32)

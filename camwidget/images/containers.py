@@ -25,7 +25,7 @@ from .ground_truth import GroundTruth
 
 __all__ = ["DatasetPicture", "PictureEntry", "as_batch", "list_entries"]
 
-#: Pictures that are taken out of a generator or a DataLoader: all of them are in memory.
+#: Largest number of pictures taken from a generator or DataLoader, since all of them are in memory.
 MAX_PICTURES = 1000
 
 
@@ -57,7 +57,7 @@ class DatasetPicture(LazyPicture):
         """
         try:
             element = self.dataset[self.number]
-        except Exception as error:  # somebody's own
+        except Exception as error:  # a user's data set may raise anything
             raise PictureError(
                 f"Picture {self.number} of the {type(self.dataset).__name__} cannot be had: {error_line(error)}"
             ) from error
@@ -119,7 +119,7 @@ def list_entries(images: Any) -> list[PictureEntry] | None:
     if found:
         return found
     if found is not None:
-        # A list without a picture may be meant so; a pattern that matches no file is not.
+        # An empty list may be intended; a pattern that matches no file is not.
         raise PictureError(
             f"There is no picture in the {type(images).__name__}: of Path.glob, check the folder and the pattern."
         )
@@ -151,7 +151,7 @@ def as_folder(value: Any) -> Any:
         archive, at = value.root, value.at
     if not isinstance(archive, zipfile.ZipFile):
         return value
-    # Opened anew: zipfile.Path makes the archive that it is given one of another class, and wants a name of it.
+    # Opened again, since zipfile.Path changes the class of the archive given, and needs its name.
     opened = zipfile.ZipFile(archive.filename or archive.fp)  # type: ignore[arg-type]
     opened.filename = opened.filename or "archive.zip"
     return zipfile.Path(opened, at)
@@ -165,9 +165,9 @@ def _is_single_picture(value: Any) -> bool:
 
 def _is_folder(path: str | os.PathLike[str]) -> bool:
     try:
-        # An empty name, as of a variable that was never filled, is not the present folder.
+        # An empty name, as of an unset variable, does not mean the current folder.
         return str(path) != "" and Path(path).expanduser().is_dir()
-    except (OSError, ValueError):  # too long, or with a zero byte
+    except (OSError, ValueError):  # the path is too long, or has a zero byte
         return False
 
 
@@ -183,7 +183,7 @@ def _archive_entries(folder: Any) -> list[PictureEntry]:
 
 def _list_elements(elements: Iterable[Any]) -> list[PictureEntry]:
     entries = [entry for element in elements for entry in _element_entries(element)]
-    # Files that are called alike have as much of their folders before their names as tells them apart.
+    # Files of the same name get as many parent folders as distinguish them.
     file_numbers = [
         number
         for number, entry in enumerate(entries)
@@ -316,5 +316,5 @@ def _loader_pictures(loader: Any) -> Iterator[Any]:
         for image in images:
             if found := transformed_beyond(image):
                 raise PictureError(f"A picture of the DataLoader {found}")
-            # A copy: a view would keep the whole batch alive.
+            # A copy, since a view would keep the whole batch alive.
             yield image.clone() if isinstance(image, torch.Tensor) else image

@@ -52,9 +52,9 @@ PictureLike: TypeAlias = (
 #: Pictures above this many pixels are refused before they are decoded (a small file can
 #: claim to be gigantic).
 MAX_PIXELS = 100_000_000
-#: An address of whatever kind, rather than a path: a scheme of more than one letter, which Windows' drives have.
+#: URLs: a scheme of more than one letter (Windows drives have one).
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+:/|data:)", re.IGNORECASE)
-#: Below this many pixels a side there is nothing to point at.
+#: Smallest side in pixels.
 MIN_SIDE = 8
 
 
@@ -196,7 +196,7 @@ def tensor_pixels(
         low, high = (0.0, 65535.0) if levels is None else levels
         if levels is None:
             warn_if_few_levels(int(tensor.to(torch.int32).max()))
-        # Not in double precision, which some devices lack: 24 bits are more than a picture has.
+        # Not in double precision, which some devices lack; float32's 24 bits are enough for pictures.
         return ((tensor.to(torch.float32) - low) / (high - low)).clamp(0, 1)
     tensor = tensor.to(torch.float32)
     low, high = (float(v) for v in torch.aminmax(tensor))
@@ -272,7 +272,7 @@ def _file_content(path: Traversable) -> io.BytesIO:
         )
     try:
         return io.BytesIO(path.read_bytes())
-    except (OSError, KeyError, ValueError) as error:  # a folder, a name that is not there
+    except (OSError, KeyError, ValueError) as error:  # a folder, or a missing name
         raise PictureError(f"There is no file {str(path)!r} ({error}). Check the path.") from error
 
 
@@ -280,7 +280,7 @@ def is_file(path: Path) -> bool:
     """Return whether there is a file at a path, for any characters in the path."""
     try:
         return path.is_file()
-    except (OSError, ValueError):  # too long, or with a zero byte
+    except (OSError, ValueError):  # the path is too long, or has a zero byte
         return False
 
 
@@ -302,7 +302,7 @@ def _is_gray(image: Image.Image) -> bool:
 
 
 def _damaged_error(name: str, error: BaseException) -> PictureError:
-    if "closed" in str(error):  # PIL's word for an image that is closed
+    if "closed" in str(error):  # as PIL says of a closed image
         return PictureError(f"{name} is closed: open it again, or pass its path.")
     return PictureError(
         f"{name} is damaged or incomplete ({error}). Download or export it again; or, if another library reads it, "
@@ -426,9 +426,9 @@ class _PictureReader:
         """Return a gray picture of more than 8 bits."""
         values = np.asarray(image)
         if tags.is_unsigned and values.dtype == np.int32:
-            values = values.view(np.uint32)  # a mode that Pillow has not
+            values = values.view(np.uint32)  # Pillow has no mode for uint32
         if tags.is_white_zero and values.dtype == np.uint16:
-            # Which Pillow turns only where there are 8 bits.
+            # Pillow inverts 8-bit pictures only.
             values = np.uint16(4095 if tags.bits == 12 else 65535) - values
         levels = self._levels
         if levels is None and image.mode != "F":
@@ -443,11 +443,11 @@ class _PictureReader:
             elif image.mode == "I" and high <= 255 and written_as not in _SIXTEEN_BITS:
                 levels = (0, 255)  # 32-bit gray made from 8 bits
         elif levels is None and 1 < np.nanmax(values) <= 255 and np.nanmin(values) >= 0:
-            levels = (0, 255)  # float files come in either convention
+            levels = (0, 255)  # float files use either convention
         clear = image.info.get("transparency")
         gray = values.astype(np.uint16) if levels is None and image.mode != "F" else values
         found = read_array(shaped_array(gray), levels=levels)
-        if isinstance(clear, int):  # the one value of a PNG that is transparent: laid on white
+        if isinstance(clear, int):  # the single transparent value of a PNG, composed on white
             shown = found.values if isinstance(found, ArrayPicture) else np.array(found)[..., None]
             white = 1.0 if isinstance(found, ArrayPicture) else 255
             found = read_array(
@@ -458,7 +458,7 @@ class _PictureReader:
         return self.image(found, "the picture")
 
 
-#: Formats of which a 32-bit image of Pillow has been scaled to 16 bits, or has had 16.
+#: Formats whose 32-bit images in Pillow hold 16 bits.
 _SIXTEEN_BITS = ("PNG", "PPM", "JPEG2000", "SGI")
 
 

@@ -28,13 +28,13 @@ __all__ = [
     "table_rows",
 ]
 
-#: Under which name a row has its picture, and under which its class, or what else is a picture and none of its own.
+#: Keys of a row's picture, of its file's path, of its class, and of masks, which are no further pictures.
 _PICTURE_KEYS = ("image", "img", "pixel_values")
 _PATH_KEYS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image_path")
 _CLASS_KEYS = ("label", "labels", "class", "class_name", "target", "category")
 _MASK_KEYS = ("mask", "annotation", *_CLASS_KEYS)
 
-#: What to say of rows in which no picture is found.
+#: Part of the error message for rows without a picture.
 ROW_KEYS = (
     f"a picture is under {', '.join(map(repr, _PICTURE_KEYS))}, or its file's path under "
     f"{', '.join(map(repr, _PATH_KEYS))}, and its class under {', '.join(map(repr, _CLASS_KEYS))}"
@@ -71,7 +71,7 @@ def read_row(element: Any) -> Row:
             )
         element = element[0]
     label = None
-    element = as_mapping(element)  # of a pair, its first
+    element = as_mapping(element)  # the first element of a pair
     if isinstance(element, Mapping) and not _is_undecoded(element):
         key = _picture_key(element)
         if key is None:
@@ -104,7 +104,7 @@ def row_of_mapping(images: Mapping[Any, Any]) -> Row | None:
     def is_another(name: Any, value: Any) -> bool:
         if isinstance(value, str) and not is_path:
             return False  # a caption, or the file that the image came from
-        # A vector is another input of a model, which must not be left out without a word.
+        # A vector is another input of a model, which must not be dropped silently.
         is_input = isinstance(value, torch.Tensor) and value.ndim == 1
         return name not in _MASK_KEYS and (is_input or _is_surely_picture(value))
 

@@ -13,13 +13,13 @@ from ..errors import PictureError
 
 __all__ = ["distinct_names", "list_folder", "list_traversable", "picture_suffixes", "walk_folder"]
 
-#: Formats that Pillow recognises, and cannot decode without a program or a library that it does not come with.
+#: Formats that Pillow recognizes, and cannot decode without another program or library.
 _NOT_DECODED = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 
 
 def picture_suffixes() -> frozenset[str]:
     """Return the suffixes, in lower case, of the files that Pillow and its plugins read."""
-    # Asked anew each time: a plugin may be registered later.
+    # Computed at each call, since a plugin may be registered later.
     return frozenset(
         suffix
         for suffix, kind in Image.registered_extensions().items()

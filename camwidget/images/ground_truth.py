@@ -72,7 +72,7 @@ def locate_objects(masks: Mask, preprocess: Preprocess) -> ObjectLocations:
 
     Objects that are cropped away have no box.
     """
-    # Without any object, an empty mask has the size that masks would have.
+    # Without objects, an empty mask defines the size.
     drawn = masks if len(masks) else np.zeros((1, *masks.shape[1:]), bool)
     return object_locations(np.stack([fit_mask(mask, preprocess) for mask in drawn]))
 
@@ -104,7 +104,7 @@ def objects_of(truth: GroundTruth, target: str, text: str | None) -> Mask | None
     if evidence is None:
         return None
     parts = [mask & evidence for mask in truth.masks]
-    # Evidence may lie where there is no object, such as on an empty ground.
+    # Evidence may lie outside the objects, such as on an empty background.
     rest = evidence & ~np.logical_or.reduce(parts) if parts else evidence
     found = [part for part in (*parts, rest) if part.any()]
     return np.array(found, dtype=bool).reshape(-1, *evidence.shape)
@@ -131,7 +131,7 @@ def share_inside(saliency: np.ndarray, mask: Mask) -> float:
         )
     total = float(saliency.sum(dtype=np.float64))
     inside = float(saliency[mask].sum(dtype=np.float64))
-    # Summed in another order, all of it may be a little more than all of it.
+    # Sums in another order may exceed the total by rounding.
     return min(1.0, inside / total) if total > 0 else math.nan
 
 

@@ -39,7 +39,7 @@ __all__ = [
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-#: Steps that may come after ``Normalize``, and leave the values as they are.
+#: Steps after ``Normalize`` that do not change values.
 _NO_CHANGE = {"Identity", "ToPureTensor", "ConvertImageDtype", "ToDtype"}
 
 
@@ -154,7 +154,7 @@ class Preprocess:
         if named[-1:] == ["Normalize"]:
             last, rest = steps[-1], T.Compose(steps[:-1])
             mean, std = (list(np.atleast_1d(np.asarray(v, float))) for v in (last.mean, last.std))
-            # "Normalize((0.5,), (0.5,))" is written for RGB pictures too.
+            # Normalize((0.5,), (0.5,)) is also used for RGB pictures.
             count = _channels_given(rest, channels) if len(mean) == 1 else 1
             return cls(mean=mean * count, std=std * count, geometry=rest)
         if isinstance(transform, (list, tuple)) and steps:
@@ -252,7 +252,7 @@ class Preprocess:
             return self._checked(torch.cat([self._plane(self.geometry, p) for p in planes])).cpu()
         rows = [torch.as_tensor(np.array(self._cropped(plane))) for plane in planes]
         pixels = torch.stack(rows).to(torch.float32)
-        # Bicubic resizing overshoots a little.
+        # Bicubic resizing slightly exceeds the range.
         pixels = pixels.clamp(0, 1) if picture.is_deep else pixels / 255
         return pixels.repeat(self.channels, 1, 1) if is_gray else pixels
 
@@ -265,7 +265,7 @@ class Preprocess:
         planes = (picture if is_gray else picture.to_channels(self.channels)).planes()
         try:
             pixels = torch.cat([self._plane(self.geometry, plane) for plane in planes])
-        except Exception as error:  # it is somebody's own, and was promised 8 bits
+        except Exception as error:  # a user's function, written for 8 bits, may raise anything
             log_error(error, "The preprocessing refuses a deep picture.", level=logging.INFO)
             pixels = torch.empty(0)
         pixels = pixels.repeat(self.channels, 1, 1) if is_gray and len(pixels) == 1 else pixels
@@ -378,7 +378,7 @@ class Preprocess:
                 "torch.nn.Sequential(step, module), so that the picture can be shown and masked."
             )
         if result.is_floating_point() and result.min() > -0.25 and result.max() < 1.25:
-            result = result.clamp(0, 1)  # bicubic resizing overshoots a little
+            result = result.clamp(0, 1)  # bicubic resizing slightly exceeds the range
         try:
             return self._checked(tensor_pixels(result, channels=self.channels)[0]).cpu()
         except PictureError as error:
@@ -436,7 +436,7 @@ def _channels_given(geometry: Callable[[Image.Image], torch.Tensor], wanted: int
     def given(mode: str) -> int:
         try:
             return int(_as_tensor(geometry, Image.new(mode, (256, 256))).shape[-3])
-        except (ModelError, IndexError):  # whoever runs it next is told
+        except (ModelError, IndexError):  # the next run reports the error
             return 0
 
     owners = [step for step in (geometry, *_steps(geometry)) if hasattr(step, "__dict__")]
@@ -457,7 +457,7 @@ def _as_tensor(geometry: Callable[[Image.Image], torch.Tensor], image: Image.Ima
         result = geometry(image)
     except (CamwidgetError, MemoryError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # it is somebody's own
+    except Exception as error:  # a user function may raise anything
         raise ModelError(
             f"preprocess fails on a PIL image of mode {image.mode}, {image.width}×{image.height}: {error_line(error)}. "
             "It takes a PIL image and gives a tensor (C, H, W) in [0, 1], or one that ends in Normalize."

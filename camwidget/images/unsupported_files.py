@@ -10,16 +10,16 @@ from typing import Any
 
 __all__ = ["AN_ARRAY", "HEAD", "check_binary", "first_bytes", "unread_reason"]
 
-#: How many bytes tell what a file is.
+#: Number of first bytes that identify a file.
 HEAD = 512
 
-#: What to do with the values of a file that another library reads.
+#: Remedy for files that another library reads.
 AN_ARRAY = (
     "pass the array (H, W, channels) that it gives; of values beyond 8 bits with "
     "Preprocess(…, levels=(black, white)), so that none is lost"
 )
 
-#: (first bytes, suffixes): what it is, and the library's call.
+#: (first bytes, suffixes, description, function that reads it).
 _ARRAYS: tuple[tuple[tuple[bytes, ...], tuple[str, ...], str, str], ...] = (
     ((b"\x93NUMPY",), (".npy",), "an array of NumPy", "numpy.load"),
     ((), (".npz",), "an archive of NumPy's arrays", "numpy.load"),
@@ -37,7 +37,7 @@ _ARRAYS: tuple[tuple[tuple[bytes, ...], tuple[str, ...], str, str], ...] = (
     ((), (".mat",), "a file of MATLAB", "scipy.io.loadmat"),
 )
 
-#: First bytes: what it is, and what to do.
+#: (first bytes, description with the remedy).
 _OTHERS: tuple[tuple[bytes, str], ...] = (
     (
         b"version https://git-lfs",
@@ -83,7 +83,7 @@ def first_bytes(source: Any) -> bytes:
         head = source.read(HEAD)
         source.seek(0)
         return bytes(head)
-    return b"?"  # which says nothing
+    return b"?"  # matches no signature
 
 
 def check_binary(file: Any) -> str | None:

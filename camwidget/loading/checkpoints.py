@@ -25,19 +25,19 @@ from .weights_files import SAVE, read_bytes, read_file
 
 __all__ = ["Checkpoint", "Readable", "fill", "read_weights"]
 
-#: What weights can be read from: a file, its bytes, an open file, or a state dict.
+#: Sources of weights: a file, its bytes, an open file, or a state dict.
 Readable: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | Mapping[str, Any]"
 
-#: What some wrappers put into the middle of names: compiled, sharded, or recomputed parts of a module.
+#: Name parts that wrappers insert: compiled, sharded, or checkpointed submodules.
 _WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 
-#: Entries beside the weights: counters of averaging, of batch normalization, and of profilers.
+#: Entries that are no weights: counters of averaging, batch normalization and profilers.
 _COUNTERS = {"num_batches_tracked", "n_averaged", "total_ops", "total_params"}
 
-#: Weights averaged over the training.
+#: Names of weights averaged over the training.
 _AVERAGED = re.compile(r"(^|[._])(ema|swa|avg|averaged?)([._]|$)", re.IGNORECASE)
 
-#: Deeper than anything is nested in a checkpoint.
+#: Depth to which nested content is searched.
 _DEPTH = 40
 
 
@@ -181,7 +181,7 @@ class Checkpoint:
             unknown = tuple(
                 n
                 for n, e in inside.items()
-                # What lies in another container is something else: an optimizer's, say.
+                # Tensors in another container do not count, such as an optimizer's.
                 if n not in wanted and not _is_counter(n) and e.container == container
             )
             complete = needed <= fitting and not unknown
@@ -259,7 +259,7 @@ def _check_fit(part: _Part, wanted: Mapping[str, torch.Tensor], label: str, name
         *(f"{len(extra)} are unknown (first: {extra[0]})" for _ in extra[:1]),
         *shapes[:2],
     ]
-    # A head for other classes differs in its first dimension only.
+    # A head for another number of classes differs in the first dimension only.
     counts = {state[n].shape[0] for n in other if state[n].shape[1:] == wanted[n].shape[1:]}
     is_head = len(counts) == 1 and all(state[n].shape[1:] == wanted[n].shape[1:] for n in other)
     remedy = (

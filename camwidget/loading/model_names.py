@@ -15,7 +15,7 @@ from ..errors import ModelError
 
 __all__ = ["known_name"]
 
-#: Where names come from that have a slash.
+#: Sources of model names with a slash, by the part before it.
 _HUBS = {
     "hf": "transformers or the Hugging Face hub",
     "hf-hub": "the Hugging Face hub",
@@ -28,7 +28,7 @@ _HUBS = {
     "torchhub": "torch.hub",
 }
 
-#: torchvision's other models by their modules, what they answer with, and whether it is pictures that they take.
+#: Torchvision's other models by module: what they do, and whether they take pictures.
 _OTHERS = {
     "detection": ("finds boxes", True),
     "segmentation": ("classifies pixels", True),

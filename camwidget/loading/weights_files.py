@@ -21,7 +21,7 @@ from ..runtime.error_reports import log_error
 
 __all__ = ["SAVE", "read_bytes", "read_file"]
 
-#: How to save weights so that everybody can read them.
+#: Code that saves weights readably.
 SAVE = "torch.save(module.state_dict(), 'weights.pth')"
 
 _PULL = "Run git lfs pull where it comes from, or download the file itself."
@@ -29,7 +29,7 @@ _AGAIN = "Download or copy it again."
 _CONVERT = f"Where you trust the file, load it once with the program that wrote it, and save its weights alone: {SAVE}."
 _OTHER = f"camwidget reads what PyTorch saves: {SAVE}, or safetensors."
 
-#: First bytes (at a place), what such a file is, and what to do.
+#: (offset, bytes at that offset, description, remedy).
 _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"version https://git-lfs", "a pointer of Git LFS, not the file itself", _PULL),
     (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras and TensorFlow write them", _OTHER),
@@ -45,10 +45,10 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (257, b"ustar", "a tar archive", f"Unpack it first. If PyTorch before 0.4 wrote it: {_CONVERT}"),
 )  # fmt: skip
 
-#: What is read beside tensors and plain containers: the options of a command line, which training programs save with
-#: their weights. To make one runs no code of the file.
+#: Types that are read besides tensors and plain containers: command line options, which training programs save with
+#: the weights. Creating one runs no code of the file.
 _CONTAINERS: list[Any] = [argparse.Namespace]
-#: Modules, and names of ``builtins``, that weights have no use for, and whoever wants to do harm has. (Pickles call
+#: Modules, and names of ``builtins``, that weights never need and malicious files use. (Pickles call
 #: ``subprocess`` by its old name.)
 _HARMFUL = re.compile(
     r"(os|posix|nt|sys|subprocess|commands|shutil|socket|runpy|pty|importlib|ctypes)\.|"
@@ -128,7 +128,7 @@ def _format_problem(head: bytes, size: int) -> str | None:
         return "a web page, such as a download ends with where one has to log in. Download the file itself."
     if text.startswith((b"{", b"[")) and not _is_safetensors(head):
         return f"a text (JSON), not weights. {_OTHER}"
-    # ir_version, a small number, and then the producer's name.
+    # ir_version, a small number, followed by the producer's name.
     if head[0] == 0x08 and 0 < head[1] < 32 and head[2:3] in (b"\x12", b"\x3a", b"\x42"):
         return f"an ONNX model. {_OTHER}"
     return None
@@ -151,7 +151,7 @@ def _read_safetensors(
         else:
             loaded = safetensors.torch.load(file.read())
         return loaded
-    except Exception as error:  # the library's own kind is not public everywhere
+    except Exception as error:  # the library's error type is not public in all versions
         if header + 8 > size or "incomplete" in str(error).lower():
             raise WeightsError(f"{name} ends too early. {_AGAIN}") from error
         raise WeightsError(
@@ -176,7 +176,7 @@ def _read_zip(file: IO[bytes], name: str) -> Any:
     file.seek(0)
     try:
         return _load_weights_only(file)
-    except Exception as error:  # torch raises many kinds
+    except Exception as error:  # torch raises errors of many types
         raise _load_error(file, name, error) from error
 
 
@@ -192,7 +192,7 @@ def _load_error(file: IO[bytes], name: str, error: Exception) -> WeightsError:
         file.seek(0)
         with safe_globals(_CONTAINERS):
             objects = sorted(get_unsafe_globals_in_checkpoint(file))
-    except Exception as second:  # damaged: then nothing in it has a name
+    except Exception as second:  # a damaged file has no names
         log_error(second, f"The objects in {name} cannot be listed.", level=logging.DEBUG)
         return _damaged_error(name, error)
     harmful = next((o for o in objects if _HARMFUL.match(o)), None)
@@ -226,10 +226,10 @@ def _read_pickle(file: IO[bytes], name: str) -> Any:
     """Read a pickle, as torch.save wrote before version 1.6."""
     try:
         with warnings.catch_warnings():
-            # Of pickles that are newer than any of torch's.
+            # Warning about pickles of a newer protocol than torch's.
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
             return _load_weights_only(file)
-    except Exception as error:  # torch raises many kinds
+    except Exception as error:  # torch raises errors of many types
         file.seek(0)
         if (found := re.search(r"GLOBAL (\S+)", str(error))) is not None:
             is_harm = _HARMFUL.match(found[1]) is not None
@@ -245,7 +245,7 @@ def _read_pickle(file: IO[bytes], name: str) -> Any:
 
 
 def _damaged_error(name: str, error: Exception) -> WeightsError:
-    # A library's words may advise to switch its safety off.
+    # Without the library's message, which may advise unsafe loading.
     return WeightsError(
         f"{name} cannot be read as weights: it is damaged, or holds what no state dict does "
         f"({type(error).__name__}). {_AGAIN} {_CONVERT}"

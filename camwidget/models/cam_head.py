@@ -52,7 +52,7 @@ class GapHeadDetector:
             isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1
         )
         if isinstance(module, nn.Linear) or one_by_one:
-            # Copies: an in-place ReLU may follow.
+            # Copies, since an in-place ReLU may follow.
             self._inputs[name] = (module, source.float().clone())  # type: ignore[assignment]
             if one_by_one and maps is not None:
                 self._maps[name] = maps.float().clone()

@@ -13,7 +13,7 @@ from ..errors import ModelError, TargetError
 
 __all__ = ["configured_names", "find_class", "typed_class", "unique_names"]
 
-#: What transformers calls classes that nobody has named.
+#: Placeholder names of classes in transformers.
 _UNNAMED = re.compile(r"LABEL_\d+")
 
 
@@ -66,7 +66,7 @@ def unique_names(
         )
     times = Counter(names)
     unique = tuple(f"{n} #{i}" if times[n] > 1 else n for i, n in enumerate(names))
-    if len(set(unique)) < count:  # someone's own names look like ours
+    if len(set(unique)) < count:  # a given name looks like a numbered one
         return tuple(f"{n} #{i}" for i, n in enumerate(names))
     return unique
 

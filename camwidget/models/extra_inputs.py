@@ -89,5 +89,5 @@ def _named_tensors(inputs: Mapping[str, Any]) -> dict[str, torch.Tensor]:
             raise ModelError(
                 f"Input {name!r} is {got}; a tensor of one row, (1, …), or of one a picture is needed."
             )
-    # In the computer's own memory: a device may be lost with what is on it.
+    # In main memory, since a device may be lost with its contents.
     return {name: value.cpu() for name, value in inputs.items()}

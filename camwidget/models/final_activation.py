@@ -17,10 +17,10 @@ __all__ = [
     "possible_activations",
 ]
 
-#: What a module may end in.
+#: Kinds of final activations.
 FinalActivation: TypeAlias = Literal["softmax", "log_softmax", "sigmoid", "logsigmoid"]
 
-#: Names of PyTorch's functions, methods and in-place methods.
+#: Final activations by the names of PyTorch's functions, methods and in-place methods.
 _ACTIVATION_NAMES: dict[str, FinalActivation] = {
     "softmax": "softmax",
     "special_softmax": "softmax",
@@ -56,9 +56,9 @@ class ActivationRecorder(TorchFunctionMode):
             return func(*args, **kwargs)
         source = args[0] if args else kwargs.get("input")
         if isinstance(source, torch.Tensor) and func.__name__.endswith("_"):
-            source = source.clone()  # which is about to be overwritten
+            source = source.clone()  # the operation overwrites its input
         result = func(*args, **kwargs)
-        # Attention's and gates' are not kept alive: only what could be a row of scores is.
+        # Activations of attention and gates are not kept alive: only possible rows of scores are.
         if isinstance(source, torch.Tensor) and (
             not result.ndim or has_row_per_picture(result, len(result))
         ):
@@ -72,7 +72,7 @@ class ActivationRecorder(TorchFunctionMode):
             source = as_scores(call.source, len(scores), scores.shape[1])
             if result is None or source is None:
                 continue
-            # Not to the last bit: percentages that are divided again may differ in it.
+            # With a tolerance, since percentages that are divided again may differ in the last bit.
             if torch.allclose(result.detach().to(scores.dtype), scores.detach(), 1e-5, 1e-9):
                 return call.ending, source
         return None

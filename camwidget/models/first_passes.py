@@ -57,7 +57,7 @@ def first_passes(
     def discover(running: nn.Module) -> tuple[LayerTable, OutputReader, bool]:
         completed = replace(reader)
         table = discover_layers(running, inputs.clone(), completed, reshape, extras, without)
-        # A module that seeds torch's own generator in its forward is to draw from that.
+        # A module that seeds torch's generator in its forward pass shall draw from that generator.
         return table, completed, table.draws and torch.initial_seed() == seed
 
     generators = GeneratorWatch(inputs.device, module.modules())
@@ -67,7 +67,7 @@ def first_passes(
             with OriginalParameterDetector(module) as detector:
                 table, completed, draws = discover(probe.copy)
         except (Uncopyable, CamwidgetError):
-            detector = None  # what is wrong with the module itself is said of that
+            detector = None  # an error of the module itself is raised by its own pass below
         if detector is not None and not detector.any:
             _warn_written(reader.name, probe.written)
             return table, completed, PassIsolation(True, probe.written, draws, generators.any)

@@ -31,7 +31,7 @@ def read_processor(transform: Any) -> Any:
     ):
         return transform
     scale = 255 * float(processor.rescale_factor) if processor.do_rescale else 255.0
-    # EfficientNet's go from −1 to 1.
+    # EfficientNet's pixels range from −1 to 1.
     offset = -1.0 if getattr(processor, "rescale_offset", False) and processor.do_rescale else 0.0
     mean, std = np.zeros(3), np.ones(3)
     if processor.do_normalize:

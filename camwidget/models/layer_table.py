@@ -14,7 +14,7 @@ from .token_grid import TokenGrid
 
 __all__ = ["AT_INPUT", "Layer", "LayerTable"]
 
-#: Stands for a layer's name where it is the picture itself that is explained.
+#: Layer name of explanations at the picture itself.
 AT_INPUT = "input"
 
 
@@ -74,7 +74,7 @@ class LayerTable:
         """Return the same table for another number of outputs, which a text defines in some models."""
         if count == self.logits.shape[1]:
             return self
-        # A head that was recognised has a row for each of the outputs there were.
+        # A recognized head has one row for each of the former outputs.
         return replace(self, logits=self.logits.new_zeros((1, count)), gap_head=None)
 
     def why_no_maps(self, model: str) -> str:

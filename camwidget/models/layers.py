@@ -34,10 +34,10 @@ from .token_grid import TokenGrid
 
 __all__ = ["Reshape", "discover_layers", "hooked", "spatial"]
 
-#: What is left to do where no layer has a map.
+#: Remedy for a module without layers.
 _WITHOUT = "For methods at the picture alone, such as 'saliency' and 'occlusion', pass layers=[]."
 
-#: Turns a layer's output that is not (N, C, H, W) into one that is.
+#: Conversion of a layer's output to (N, C, H, W).
 Reshape = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -48,7 +48,7 @@ def hooked(hooks: dict[nn.Module, Callable[..., Any]]) -> Iterator[None]:
 
     def only_here(hook: Callable[..., Any]) -> Callable[..., Any]:
         def call(module: nn.Module, args: Any, output: Any) -> Any:
-            # Someone else may be running the same module at this moment; a deep copy of it has its hooks too.
+            # Another thread may be running the same module; a deep copy of it has its hooks too.
             is_ours = threading.get_ident() == owner and module in hooks
             return hook(module, args, output) if is_ours else None
 
@@ -120,7 +120,7 @@ def _skew(height: int, width: int, size: Sequence[int]) -> float:
 def _has_place(maps: torch.Tensor, size: Sequence[int]) -> bool:
     """Return whether height and width have the picture's proportions, unlike those of attention."""
     height, width = maps.shape[-2:]
-    # A few cells are rounded a lot.
+    # The proportions of few cells are rounded coarsely.
     return min(height, width) <= 4 or _skew(height, width, size) < math.log(1.5)
 
 
@@ -129,7 +129,7 @@ class _OutputRecorder:
 
     def __init__(self, module: nn.Module, size: Sequence[int], reshape: Reshape | None) -> None:
         parts = {m: name for name, m in module.named_modules() if name}
-        #: TorchScript, which takes no hooks.
+        #: TorchScript modules, which take no hooks.
         self.scripted = [n for m, n in parts.items() if isinstance(m, torch.jit.ScriptModule)]
         self.names = {m: n for m, n in parts.items() if not isinstance(m, torch.jit.ScriptModule)}
         self.size = size
@@ -137,14 +137,14 @@ class _OutputRecorder:
         self.calls: dict[str, int] = {}
         self.gap_detector = GapHeadDetector()
         self.tokens = TokenGrid()
-        #: What may be a map: outputs, kept alive, so that identity tells which modules hand on the same tensor.
+        #: Possible maps by name, kept alive, so that identity shows which modules return the same tensor.
         self.outputs: dict[str, torch.Tensor] = {}
         self.sketches: dict[str, torch.Tensor] = {}
-        #: What modules return that is no tensor, in words.
+        #: Descriptions of outputs that are no tensors.
         self.others: dict[str, str] = {}
-        #: What goes into linear maps whose weights are all 0, as heads begin: no score depends on it yet.
+        #: Inputs of linear maps with zero weights, as heads are initialized: no score depends on them yet.
         self.zero_weight_inputs: list[torch.Tensor] = []
-        #: Whether no module has given a tensor that could have height and width.
+        #: Whether no output can have height and width.
         self.is_flat = True
         self._shapes: dict[str, tuple[int, int, int]] = {}
         self._same: dict[tuple[int, int], list[str]] = {}
@@ -154,7 +154,7 @@ class _OutputRecorder:
         name = self.names[module]
         self.calls[name] = self.calls.get(name, 0) + 1
         maps = spatial(output, self.size, self.reshape, self.tokens)
-        if maps is not None and len(maps) != 1:  # windows of a picture come as a batch
+        if maps is not None and len(maps) != 1:  # windows of a picture form a batch
             maps = None
         sketch = _sketch(output, self.size, self.reshape)
         if not isinstance(output, torch.Tensor):
@@ -170,7 +170,7 @@ class _OutputRecorder:
                 self._shapes[name] = (maps.shape[1], maps.shape[2], maps.shape[3])
             self.sketches[name] = sketch
             self.outputs[name] = output
-            # An in-place ReLU hands on the tensor it was given, at a newer version.
+            # An in-place ReLU returns its input at a newer version.
             self._same.setdefault((id(output), output._version), []).append(name)
         source = args[0] if args and isinstance(args[0], torch.Tensor) else None
         self.gap_detector.record(name, module, source, maps)
@@ -209,14 +209,14 @@ class _OutputRecorder:
             if self.is_tokens(name):
                 maps = [self.tokens.maps(s, self.size) for s in sketches]
                 sketches = [sketch_maps(m) for m in maps if m is not None]
-            # What did not run for each of them has not failed.
+            # A layer that did not run for every variant is accepted.
             fault = layout_fault(*sketches) if len(sketches) == 3 else None
             if fault is not None:
                 faults[name] = fault
             return fault is None
 
         found = {n for n in self.called_once if not self.is_tokens(n) and passes(n)}
-        # Tokens lie on the grids of what are maps indeed.
+        # Tokens lie on the grids of the outputs that are maps.
         self.tokens.keep_grids([self._shapes[n][1:] for n in found])
         for name in self.called_once:
             output = self.outputs[name]
@@ -259,7 +259,7 @@ def discover_layers(
     draws = PrivateRandomNumbers(0)
 
     def run(picture: torch.Tensor) -> Any:
-        # With a graph, which tells the activations, and because some modules take another way without one.
+        # With a graph, which shows the activations; and some modules take another branch without one.
         with torch.enable_grad():
             return reader.call(module, picture.clone().requires_grad_().clone(), extras)
 
@@ -288,7 +288,7 @@ def discover_layers(
             variant_logits.append(None if found is None else reader.logits(variant_output, 1))
     except CamwidgetError:
         raise
-    except Exception as error:  # someone's own module
+    except Exception as error:  # a user's module may raise anything
         if "Inference tensor" in str(error):
             raise ModelError(
                 f"{type(module).__name__} runs under torch.inference_mode, so that nothing can be differentiated "
@@ -320,19 +320,19 @@ def discover_layers(
     if not layers and all(
         a is None or torch.equal(a[:, -logits.shape[1] :], logits) for a in variant_logits
     ):
-        # Of a module whose answer is the same for whatever picture, shapes are all there is to go by.
+        # A module whose output is the same for all pictures can only be judged by shapes.
         layers, faults = recorder.find_layers(None)
     if not layers or (reshape is not None and _is_reshape_wrong(recorder, layers, faults)):
         raise LayerError(f"{_no_layer(recorder, faults)} {_WITHOUT}")
     same = recorder.same(layers)
     influential = _influential_layers(layers, gradients, recorder)
-    # What runs for some pictures only can be asked for by name.
+    # Layers that run for some pictures only are available by name.
     influential = {
         n: x
         for n, x in influential.items()
         if n in ran and not is_routed(module, n, recorder.calls)
     } or influential
-    # NaN compares equal to nothing; whoever asked will say what is wrong with the weights.
+    # NaN equals nothing; the caller reports weights that are NaN.
     finite = found is not None and bool(torch.isfinite(logits).all())
     head = recorder.gap_detector.find(logits, recorder.calls, layers) if finite else None
     stages = list_stages(influential, same)
@@ -345,8 +345,8 @@ def discover_layers(
         else last_features(module, stages, reader.channels, recorder.calls)
     )
     if not is_at_head and recorder.is_tokens(default):
-        # A class token reads the patches for the last time inside the last block: of what its attention makes
-        # of them (queries, keys, values) the norm before is the source.
+        # A class token reads the patches for the last time inside the last block, from queries, keys and values;
+        # the normalization before them is their source.
         same_shape = [n for n in influential if influential[n].shape == layers[default].shape]
         same_shape = [n for n in same_shape if not _has_zero_gradient(n, gradients)] or same_shape
         other_layers = [n for n in same_shape if not isinstance(module.get_submodule(n), nn.Linear)]
@@ -419,7 +419,7 @@ def _gradients(
                 outputs,
                 allow_unused=True,
             )
-    except Exception as error:  # a function of someone's own may have no backward pass
+    except Exception as error:  # a custom function may have no backward pass
         message = "There are no gradients at the layers; methods that need none remain."
         log_error(error, message, level=logging.INFO)
         return None
@@ -449,7 +449,7 @@ def _influential_layers(
         gradient = gradients.get(name)
         if gradient is None:
             return name not in gradients
-        # Rectifiers that are off for this picture may be on for another; a token that nobody reads stays unread.
+        # Rectifiers may be active for another picture; a token that is never read stays without influence.
         if gradient.ndim != 3:
             return True
         maps = spatial(gradient, recorder.size, recorder.reshape, recorder.tokens)

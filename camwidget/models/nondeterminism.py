@@ -27,10 +27,10 @@ __all__ = ["GeneratorWatch", "leaves_random_state", "randomness_note", "watch_ra
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: A generator's state, and how to compare and put it back.
+#: Functions that get and set a generator's state.
 State = tuple[Callable[[], Any], Callable[[Any], Any]]
 
-#: Answers that differ by less than this part of the largest are the same: the order of additions is not fixed.
+#: Relative difference below which outputs are equal, since the order of additions is not fixed.
 _ROUNDING = 1e-4
 
 #: Parts of names of transforms that draw random numbers.
@@ -50,7 +50,7 @@ class GeneratorWatch:
             (random.getstate, random.setstate),
             (np.random.get_state, np.random.set_state),
         ]
-        #: Of torch's own generators: what is drawn from them is another thread's, or seen by ``PrivateRandomNumbers``.
+        #: Torch's generators, watched for seeding only: draws are another thread's, or in ``PrivateRandomNumbers``.
         self._seeded: list[State] = [(torch.get_rng_state, torch.set_rng_state)]
         if device.type == "cuda":
             self._seeded.append(
@@ -141,7 +141,7 @@ def _randomness_of_preprocess(model: VisionModel) -> str:
                 or first.shape != second.shape
                 or not torch.equal(first, second)
             )
-    except CamwidgetError:  # whoever runs it next is told
+    except CamwidgetError:  # the next run reports the error
         return ""
     if not is_random:
         return ""
@@ -163,7 +163,7 @@ def _randomness_of_module(model: VisionModel) -> str:
                 size = tuple(preprocess.pixels(_picture(model)).shape[-2:])  # type: ignore[assignment]
         except CamwidgetError:
             return ""
-    # Here the generators are put back at the end only: two answers are to be as different as they may be.
+    # The generators are restored at the end only, so that two outputs may differ.
     is_known = model.isolation.draws_random_numbers or model.isolation.restores_generators
     owner, model = model, model.around(model.module)
     model.isolation = replace(model.isolation, restores_generators=False)
@@ -179,16 +179,16 @@ def _randomness_of_module(model: VisionModel) -> str:
                 outputs = _pass(model, inputs)
             except CamwidgetError:
                 outputs = _pass(model, inputs[:1])
-                # It takes no two pictures at once.
+                # The module does not take two pictures at once.
                 owner.mixes_pictures = True
                 inputs = inputs[:1]
             is_drawn = draws.any or ours.any or is_known
             if not is_drawn and _same_outputs(model, outputs[0], outputs[-1]):
                 return ""
             second_outputs = _pass(model, inputs)
-        except CamwidgetError:  # whoever runs it next is told
+        except CamwidgetError:  # the next run reports the error
             return ""
-        # Of a generator that nobody holds only the answers tell.
+        # Draws from an unknown generator show in the outputs only.
         differ = not _same_outputs(model, outputs, second_outputs)
         if not (differ or draws.any or is_drawn):
             return ""

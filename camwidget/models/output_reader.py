@@ -108,10 +108,10 @@ class OutputReader:
         assert self.final_activation is not None
         values = scores.detach().double()
         if bool(torch.isnan(values).any()):
-            return  # that is said elsewhere
+            return  # NaN is reported elsewhere
         is_log = self.final_activation.startswith("log")
         parts = values.exp() if is_log else values
-        # Generous: many classes in low precision add up to 1 only roughly.
+        # With a tolerance: many classes in low precision add up to 1 only roughly.
         in_range = bool(((parts >= -_TOLERANCE) & (parts <= 1 + _TOLERANCE)).all())
         adds_up = "softmax" not in self.final_activation or bool(
             ((parts.sum(1) - 1).abs() <= _TOLERANCE).all()
@@ -141,7 +141,7 @@ class OutputReader:
         if self.place is None:
             return returned
         found = at_place(returned, self.place)
-        # As it is where it can be: who follows a tensor knows it by its identity.
+        # Unchanged where possible, since relevance propagation tracks tensors by identity.
         if isinstance(found, torch.Tensor) and found.ndim != 2:
             found = as_scores(found, len(inputs), self.columns)
         return found if found is None else self._as_two_classes(found)
@@ -214,7 +214,7 @@ class OutputReader:
         if bool(scores.isfinite().all()) and (
             possible_activations(scores) or _is_unit(scores) or _are_percent(scores)
         ):
-            with torch.no_grad():  # one picture may be a coincidence
+            with torch.no_grad():  # a single picture may look so by chance
                 other = self._scores(self._run(module, _other_picture(inputs), extras), len(inputs))
         if self.requested is None and self._is_embedding(module, scores, other):
             self.place, self.columns = None, 0
@@ -231,7 +231,7 @@ class OutputReader:
     def _check_asked(self, returned: Any, count: int) -> None:
         try:
             found = at_place(returned, self.place or ())
-        except Exception as error:  # someone's own function
+        except Exception as error:  # a user's function may raise anything
             raise ModelError(
                 f"output={self._requested_text()} is not in what {self.name} returns, {describe_output(returned)} "
                 f"({error_line(error)})."
@@ -254,7 +254,7 @@ class OutputReader:
         if self.names is not None or self.declared is not None or self.columns == 1:
             return False
         heads = {h: getattr(module, h) for h in _HEADS if hasattr(module, h)}
-        # Where another head has parameters, that may be the one.
+        # A removed head does not matter if another head has parameters.
         is_headless = not any(
             isinstance(m, nn.Module) and [*m.parameters()] for m in heads.values()
         )
@@ -311,8 +311,8 @@ class OutputReader:
                 self.final_activation, found = recorded
                 self.is_source_recorded = True
             elif seen & {"softmax", "log_softmax"} and not _is_one_hot(scores):
-                # Rows that add up to 1 are no coincidence, unless they are of zeros and ones, which rectifiers make;
-                # numbers between 0 and 1 may be one.
+                # Rows that add up to 1 are a softmax, except rows of zeros and ones, which rectifiers make; numbers
+                # between 0 and 1 may be so by chance.
                 self.final_activation = "softmax" if "softmax" in seen else "log_softmax"
         if self.final_activation is None and wanted == "probability":
             values = scores.detach()
@@ -401,7 +401,7 @@ def picture_keyword(module: nn.Module, extras: Mapping[str, Any]) -> str | None:
     ]
     names = [p.name for p in named]
     if first is not None and first.name not in extras:
-        # Models of text and picture often take the text first.
+        # Models of text and picture often take the text as first argument.
         return _PICTURES[0] if _PICTURES[0] in names[1:] else None
     needed = [p.name for p in named if p.default is kinds.empty]
     likely = [*(n for n in _PICTURES if n in names), *needed[: len(needed) == 1]]

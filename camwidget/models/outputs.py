@@ -25,7 +25,7 @@ __all__ = [
     "tensors_of",
 ]
 
-#: Steps into an output: keys, indices, attributes; or a callable, which is given what lies there.
+#: Steps into an output: keys, indices, attributes, or callables of the value.
 Place: TypeAlias = tuple[Any, ...]
 
 
@@ -33,20 +33,20 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-#: Names that say it: nothing else is looked at where there is one of them.
+#: Names of class scores that need no further check.
 _SURE = ("logits", "logits_per_image")
-#: Names under which models return class scores, which other things may have too.
+#: Names under which models return class scores, and sometimes other values.
 _LIKELY = _words("out output scores pred preds prediction predictions probs probabilities")
-#: Names of what a classifier's head reads, and of what else is no class score.
+#: Names of features and other values that are no class scores.
 _FEATURES = _words(
     "attentions embed embedding embeddings embeds feat feats feature features hidden hidden_state hidden_states "
     "image_embed image_embeds last_hidden_state latent latents loss pooled pooler_output representation "
     "representations"
 )
-#: What a detector returns beside its scores.
+#: Names of a detector's boxes.
 _BOXES = frozenset(("boxes", "pred_boxes"))
 
-#: An output nested more deeply than this is not searched.
+#: Depth to which nested outputs are searched.
 _DEPTH = 4
 
 
@@ -134,7 +134,7 @@ def _none(output: Any, found: list[tuple[Place, torch.Tensor]], count: int) -> S
     if named or (pixels and len(found) <= 2):
         place = (named or list(pixels))[0]
         first, second, third = pixels[place].shape[1:]
-        # The model is first run on a square picture, unless somebody's own preprocessing makes another.
+        # The first picture is square, unless a custom preprocessing makes another.
         axes, channels = ("(1, 2)", third) if first == second != third else ("(2, 3)", first)
         return ScoreLocation(
             None,

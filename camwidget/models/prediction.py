@@ -106,7 +106,7 @@ class ClassScores:
             return [reading.default] * len(probabilities)
         if self.scores == "value":
             return [0] * len(probabilities)
-        # NumPy takes the first of equal ones, as the list of classes does; torch takes any.
+        # NumPy's argmax takes the first of equal values, as the list of classes does; torch's takes any.
         return probabilities.detach().cpu().numpy().argmax(1).tolist()  # type: ignore[no-any-return]
 
     def ordered(self, probabilities: torch.Tensor) -> torch.Tensor:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ParsedPrompt", "Prompt", "check_prompt", "read_text", "words_of"]
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-#: So many known words are listed in an error; more would not be read.
+#: Number of known words that an error message lists.
 _LISTED = 40
 
 

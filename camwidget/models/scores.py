@@ -19,7 +19,7 @@ __all__ = [
     "probabilities_of",
 ]
 
-#: "softmax": one class of several; "sigmoid": each class for itself, as many labels or words are; "log": the outputs
+#: Kinds of outputs. "softmax": one class of several; "sigmoid": independent labels or words; "log": the outputs
 #: are log-probabilities; "value": each output is a quantity, such as an age. "probability" is what may be passed for a
 #: module whose outputs are probabilities already: it becomes "softmax" or "sigmoid".
 SCORES = ("softmax", "sigmoid", "log", "probability", "value")

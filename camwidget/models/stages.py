@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["is_routed", "last_features", "list_stages", "listed_name"]
 
-#: More layers than this are no longer a choice, fewer than that hardly one.
+#: Largest and smallest number of layers that are offered for choice.
 MANY, FEW = 40, 4
 
-#: What hands features on rather than computing them.
+#: Modules that pass features on without computing new ones.
 _NO_FEATURES = (
     nn.MaxPool2d,
     nn.MaxPool3d,
@@ -53,7 +53,7 @@ def list_stages(layers: dict[str, Layer], same: tuple[tuple[str, ...], ...]) -> 
         group = [n for n in names if n in layers]
         if not group:
             continue
-        # The module that made the tensor, and the containers that only hand it on.
+        # The module that computed the tensor, and the containers that return it.
         outward = [group[0], *(n for n in group[1:] if group[0].startswith(n + "."))]
         keep = next((n for n in reversed(outward) if is_one_stage(n)), group[0])
         dropped.update(n for n in group if n != keep)
@@ -119,7 +119,7 @@ def last_features(
     """
     order = list(calls)
     for layer in reversed(stages):
-        # A map for each class, as segmentation nets end in, is the answer itself, unless something weighs it again.
+        # A map for each class, as in segmentation networks, is the output itself, unless weights follow.
         is_answer = layer.shape[0] == classes and not any(
             _has_weights(module.get_submodule(name))
             for name in order[order.index(layer.name) + 1 :]

@@ -8,9 +8,9 @@ import torch
 
 __all__ = ["TokenGrid"]
 
-#: Class, distillation and register tokens before the patches: no known model has more.
+#: Largest number of class, distillation and register tokens before the patches in known models.
 _MAX_EXTRA_TOKENS = 16
-#: Patch sides in use, where no convolution in the net tells.
+#: Common patch sides, for networks without a convolution that defines the grid.
 _USUAL_PATCH_SIDES = (16, 14, 32, 8, 4, 28, 7)
 
 
@@ -24,10 +24,10 @@ class TokenGrid:
     """
 
     def __init__(self) -> None:
-        #: (picture's height and width) to grids, finest first, as they were seen.
+        #: Height and width of the first picture, and the grids found for it, finest first.
         self._size: tuple[int, int] | None = None
         self._grids: list[tuple[int, int]] = []
-        #: Whether the grids are not of maps, so that patches of the usual sides are as likely.
+        #: Whether no grid is that of a map, so that patches of common sides are as likely.
         self._is_ambiguous = False
         self._extras: set[int] = set()
 
@@ -59,8 +59,8 @@ class TokenGrid:
                     fitting.append((extra, (height, width)))
                 if min(height, width) < 3:
                     break
-                # Where patches are merged without a convolution, nothing but their number tells. Of an odd number of
-                # rows the last one stays alone.
+                # If patches are merged without a convolution, only their number shows the grid. The last of an odd
+                # number of rows is not merged.
                 height, width = (height + 1) // 2, (width + 1) // 2
         if not fitting:
             return None

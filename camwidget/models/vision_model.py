@@ -95,14 +95,14 @@ class VisionModel(ClassScores):
             example = read_text(prompt, prompt.examples[0])[1]
             classes = classes if example.classes is None else example.classes
         self._beside = ExtraInputs.of(inputs, example)
-        #: Whether pictures go one by one: those of a batch have a part in each other's answers, or fail.
+        #: Whether pictures run one by one, since those of a batch influence each other, or fail.
         self.mixes_pictures = any(
             isinstance(m, nn.modules.batchnorm._BatchNorm) and m.running_mean is None
             for m in self.module.modules()
         )
-        #: Whether the module is known to want pictures row by row in memory; found out by running it.
+        #: Whether the module takes channels-last memory format; a failing pass sets it to False.
         self.takes_channels_last = True
-        # A module under several names goes by its first.
+        # A module with several names has its first name.
         self._module_names: dict[nn.Module, str] = {m: n for n, m in self.module.named_modules()}
         reader = OutputReader(
             name,
@@ -112,7 +112,7 @@ class VisionModel(ClassScores):
             keyword=picture_keyword(self.module, self.extras(1)),
         )
         self.chance = ""
-        #: How the module is kept from what a pass does to it; found out by running it.
+        #: What a pass needs so that the module stays unchanged.
         self._discovery, self._reader, self.isolation = self._discover(
             reader, without=layers is not None and not layers
         )
@@ -214,7 +214,7 @@ class VisionModel(ClassScores):
                 return name
         if not isinstance(module, nn.Module):
             return str(name)
-        # A part that has been put in another's place since goes by the name that was asked for.
+        # A submodule that was replaced since has the name that was given.
         return self._module_names.get(
             module, name if isinstance(name, str) else type(module).__name__
         )
@@ -399,7 +399,7 @@ class VisionModel(ClassScores):
             return self._reader.call(self.module, inputs, self.extras(len(inputs)))
         except CamwidgetError:
             raise
-        except Exception as error:  # someone's own module
+        except Exception as error:  # a user's module may raise anything
             if is_out_of_memory(error) or needs_contiguous_input(error):
                 raise
             if is_device_lost(error):
@@ -441,8 +441,8 @@ class VisionModel(ClassScores):
         Raises:
             ModelError: if the module fails, or the logits are not finite.
         """
-        # Not inference_mode: a module may keep what it computes (a position grid, say), and its owner
-        # could then not train it any more.
+        # Not inference_mode: a module may store what it computes (a position grid, say), and could then not be
+        # trained any more.
         with self.undisturbed() as held, torch.no_grad():
             logits = held.logits_of(held.run(self.inputs(pixels)), len(pixels)).to(torch.float32)
         self.check_finite(logits)

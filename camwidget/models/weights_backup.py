@@ -16,7 +16,7 @@ from .vision_model import VisionModel
 
 __all__ = ["WeightsBackup", "backup_of"]
 
-#: What tells that a tensor was changed: its version, and where it is.
+#: Version counter and address of a tensor, which change with it.
 Version: TypeAlias = tuple[int, int]
 
 _lock = fork_safety.lock()
@@ -39,7 +39,7 @@ class WeightsBackup:
         module: the module; it is neither kept alive nor modified.
     """
 
-    #: After a copy so many times as long passes before the next as it took: copying is 5 % of the time at most.
+    #: Pause after a copy, as a multiple of its duration: copying takes at most 5 % of the time.
     REST = 20.0
 
     def __init__(self, module: nn.Module) -> None:

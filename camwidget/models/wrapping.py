@@ -141,12 +141,12 @@ def wrap(
             ) from error
         if not takes_volumes(module):
             raise
-        if isinstance(error, LayerError):  # it ran
+        if isinstance(error, LayerError):  # the module ran
             raise LayerError(
                 f"{type(module).__name__} makes volumes (N, C, D, H, W) of a picture, and a map has no depth. Say what "
                 "to make of it: reshape=lambda t: t.mean(2) is the mean over the depth."
             ) from error
-        if error.__cause__ is None:  # it ran, and something else is not clear
+        if error.__cause__ is None:  # the module ran, and the output is ambiguous
             raise
         raise ModelError(
             f"{type(module).__name__} begins with a three-dimensional convolution, so it takes volumes or videos "

@@ -6,11 +6,12 @@ What the numbers mean is in ``scores``; class names and their look-up are in ``c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
 import torch
 
 from ..errors import TargetError
+from .class_names import find_class
 from .scores import log_probabilities_of, number_text, probabilities_of
 
 if TYPE_CHECKING:
@@ -59,14 +60,17 @@ class ClassScores:
     """Classes of a model, and the rules from its logits to probabilities and predictions.
 
     Attributes:
+        name: name of the model.
         classes: class names, one an output.
         scores: kind of the outputs: "softmax", "sigmoid", "log" or "value".
         unit: unit of quantities; empty otherwise.
     """
 
+    name: str
     classes: tuple[str, ...]
     scores: str
     unit: str
+    _index: dict[str, int]
 
     @property
     def no_classes(self) -> str:
@@ -122,3 +126,19 @@ class ClassScores:
         names = tuple(self.classes[i] for i in chosen)
         numbers = tuple(values[list(chosen)].tolist())
         return Prediction(chosen, names, numbers, self.scores, self.unit)
+
+    def class_index(self, target: str | SupportsIndex) -> int:
+        """Return the index of a class.
+
+        Args:
+            target: class index, or class name in any case.
+
+        Raises:
+            TargetError: if there is no such class, or the name is ambiguous.
+
+        Example:
+            >>> import camwidget as cw
+            >>> cw.load().class_index("Polka-Dotted")
+            6
+        """
+        return find_class(target, self._index, self.name)

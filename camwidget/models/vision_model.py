@@ -6,7 +6,7 @@ import copy
 import itertools
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager, nullcontext
-from typing import Any, SupportsIndex
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ from ..execution.running import needs_contiguous_input, non_finite_error, unwrap
 from ..images.conversion import PictureLike
 from ..images.preprocess import Preprocess
 from .cam_head import GapHead
-from .class_names import configured_names, find_class, unique_names
+from .class_names import configured_names, unique_names
 from .extra_inputs import ExtraInputs
 from .first_passes import first_passes, first_picture
 from .layer_table import Layer, LayerTable
@@ -133,7 +133,7 @@ class VisionModel(ClassScores):
             self.default_layer = self.layers[-1].name
         self.chance = randomness_note(self)
 
-    # -- what it is ------------------------------------------------------------------------
+    # -- properties ------------------------------------------------------------------------
 
     @property
     def device(self) -> torch.device:
@@ -219,23 +219,7 @@ class VisionModel(ClassScores):
             module, name if isinstance(name, str) else type(module).__name__
         )
 
-    def class_index(self, target: str | SupportsIndex) -> int:
-        """Return the index of a class.
-
-        Args:
-            target: class index, or class name in any case.
-
-        Raises:
-            TargetError: if there is no such class, or the name is ambiguous.
-
-        Example:
-            >>> import camwidget as cw
-            >>> cw.load().class_index("Polka-Dotted")
-            6
-        """
-        return find_class(target, self._index, self.name)
-
-    # -- what it does ----------------------------------------------------------------------
+    # -- passes ----------------------------------------------------------------------------
 
     def pixels(self, pictures: Any) -> torch.Tensor:
         """Compute the pixels that the model gets, before normalization.

@@ -67,7 +67,7 @@ def hooked(hooks: dict[nn.Module, Callable[..., Any]]) -> Iterator[None]:
 def spatial(
     output: Any, size: Sequence[int], reshape: Reshape | None, tokens: TokenGrid | None = None
 ) -> torch.Tensor | None:
-    """Convert a layer's output to maps (N, C, H, W) with more than one cell.
+    """Convert a layer's output to maps (N, C, H, W) with more than one cell; None if it is no map.
 
     Args:
         output: the layer's output.
@@ -75,9 +75,6 @@ def spatial(
             from the (N, H, W, C) of Swin and of ConvNeXt's inner layers.
         reshape: conversion of outputs that are not (N, C, H, W).
         tokens: grid for a transformer's tokens (N, T, C), if there is no ``reshape``.
-
-    Returns:
-        The maps, or None if the output is no map.
     """
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         return None
@@ -194,13 +191,10 @@ class _OutputRecorder:
     def find_layers(
         self, variants: Sequence[dict[str, torch.Tensor]] | None
     ) -> tuple[dict[str, Layer], dict[str, str]]:
-        """Find the outputs that are maps of the picture.
+        """Return the outputs that are maps, by name, and the reasons why outputs of a map's shape are none.
 
         Args:
             variants: sketches for the corner variants of the picture; None to decide by shapes alone.
-
-        Returns:
-            The layers by name, and the reason why outputs of a map's shape are no maps.
         """
         faults: dict[str, str] = {}
 
@@ -236,22 +230,19 @@ def discover_layers(
     extras: dict[str, torch.Tensor] | None = None,
     without: bool = False,
 ) -> LayerTable:
-    """Run ``inputs`` (1, C, H, W), and ``extras`` by name, through ``module`` and report its layers.
-
-    It takes three forward passes, the second and third for ``picture_dependence``, and the backward pass of one score.
-    ``reader`` calls the module, and finds out what the output means.
+    """Find the layers of a module by three forward passes, and the backward pass of one score.
 
     Args:
-        module: in evaluation mode.
-        inputs: what it takes.
-        reader: for its output.
-        reshape: see ``wrap``.
-        extras: what it takes beside the picture.
+        module: module in evaluation mode.
+        inputs: its input (1, C, H, W).
+        reader: runs the module, and finds the scores in its output.
+        reshape: as in ``wrap``.
+        extras: inputs besides the picture, by name.
         without: whether no layer is wanted.
 
     Raises:
         ModelError: if the module fails.
-        LayerError: if no layer has a map of the picture, though some module gives what might have been one.
+        LayerError: if no layer has a map of the picture, though an output has a map's shape.
     """
     extras = extras or {}
     recorder = _OutputRecorder(module, inputs.shape[-2:], reshape)
@@ -264,7 +255,7 @@ def discover_layers(
             return reader.call(module, picture.clone().requires_grad_().clone(), extras)
 
     def own_draws() -> AbstractContextManager[object]:
-        """Each pass draws the same random numbers, if any. To look for them takes time: the first pass tells."""
+        """Repeat the random numbers of the first pass, if it used any; a search for draws would take time."""
         draws.restart()
         return draws if draws.any else nullcontext()
 
@@ -437,11 +428,7 @@ def _influential_layers(
     gradients: dict[str, torch.Tensor | None] | None,
     recorder: _OutputRecorder,
 ) -> dict[str, Layer]:
-    """Return the layers whose maps influence the score.
-
-    Behind the last block of a transformer with a class token, patches have no influence on the score; nor do the layers
-    of an auxiliary head.
-    """
+    """Return the layers whose maps influence the score; unused patches and auxiliary heads do not."""
     if gradients is None:
         return layers
 

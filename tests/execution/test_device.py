@@ -263,19 +263,19 @@ def test_what_was_trained_last_may_be_lost_and_it_is_said(model: cw.VisionModel)
 def test_weights_are_kept_once_for_all_and_copied_when_they_change(model: cw.VisionModel) -> None:
     explorers = [cw.Explorer(model, PICTURE).wait(30) for _ in range(2)]
     spare = backup_of(model.module)
-    kept = dict(spare._kept)
+    kept = dict(spare._copies)
     assert set(kept) == set(model.module.state_dict())
     spare._next = 0.0
     spare.refresh()
-    assert all(spare._kept[name] is tensor for name, tensor in kept.items()), "nothing changed"
+    assert all(spare._copies[name] is tensor for name, tensor in kept.items()), "nothing changed"
     with torch.no_grad():
         model.module.conv.bias.add_(1)
     spare.refresh()
-    assert [n for n, t in kept.items() if spare._kept[n] is not t] == ["conv.weight", "conv.bias"]
+    assert [n for n, t in kept.items() if spare._copies[n] is not t] == ["conv.weight", "conv.bias"]
     spare._next = 0.0
     model.module.head = nn.Linear(4, 3)
     spare.refresh()
-    assert spare.is_current and torch.equal(spare._kept["head.bias"], model.module.head.bias)
+    assert spare.is_current and torch.equal(spare._copies["head.bias"], model.module.head.bias)
     begun = spare._next
     with torch.no_grad():
         model.module.conv.bias.add_(1)

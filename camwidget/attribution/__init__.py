@@ -1,4 +1,4 @@
-"""From a model and a picture to a saliency map: the trace, the targets, the methods and their result.
+"""Attribution: from a model and a picture to a saliency map, by targets, recorded forward passes and methods.
 
-What judges a map belongs in ``metrics``; what hides pixels by a map belongs in ``masking``.
+Scores of a map belong in ``metrics``; masks made from a map belong in ``masking``.
 """

@@ -1,7 +1,7 @@
-"""Run the model on many changed pictures, in batches that fit the device.
+"""Batched inference: run the model on many modified inputs, in batches that fit the device.
 
-No graph, channels last, and as many pictures a pass as suit the processor's caches or the GPU's memory. Every
-method that asks "and if the picture were like this?" goes through here.
+Passes run without graph, in channels-last memory format, with batches sized for the processor's caches or the GPU's
+memory. All perturbation methods, mask curves and metrics that modify pictures use this module.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from typing import Any, TypeAlias, TypeVar
 import torch
 
 from ..errors import ModelError
-from ..execution.device import is_want_of_memory
-from ..execution.running import hooked, wants_rows
+from ..execution.device import is_out_of_memory
+from ..execution.running import hooked, needs_contiguous_input
 from ..models.scores import are_close
 from ..models.vision_model import VisionModel
 from ..progress import Progress, Stage, follow
 from .batchnorm_folding import fold_batchnorms
 from .precision import in_precision, warn_if_slower
-from .targets import Target, score_of, wants_output
+from .targets import Target, score_of, uses_module_output
 from .trace import Trace
 
 __all__ = [
-    "at_input",
     "batch_size",
-    "from_layer",
     "gather_probabilities",
     "in_batches",
     "rerun",
+    "rerun_from_input",
+    "rerun_from_layer",
     "rerun_probabilities",
     "rerun_scores",
 ]
@@ -38,21 +38,21 @@ R = TypeVar("R")
 
 #: (start, stop) to the module's inputs (stop - start, C, H, W) of that part of a series.
 Make: TypeAlias = Callable[[int, int], torch.Tensor]
-#: (where to begin in a series, how many at once at most) to what the module returns, and the logits in it.
+#: (start in a series, largest batch) to the module's outputs and their logits, batch by batch.
 Series: TypeAlias = Callable[[int, int], Iterator[tuple[Any, torch.Tensor]]]
 
-#: So many passes pay for a copy of the model that is faster to run.
-_WORTH = 64
-#: More at once than any machine takes.
-_MANY = 1 << 30
+#: Length of a series from which a faster copy of the model, with folded batch normalizations, pays off.
+_MIN_PASSES_TO_FOLD = 64
+#: A batch size above that of any device.
+_UNLIMITED = 1 << 30
 
-#: Pixels a pass. Measured on ResNet-50 at 224²: on a CPU 4 to 8 pictures stay in cache, and 32 take twice as long
-#: each; a GPU wants many.
+#: Pixels per pass by device type. Measured on ResNet-50 at 224²: on a CPU, 4 to 8 pictures stay in the cache, and each
+#: of 32 takes twice as long; a GPU needs large batches.
 _PIXELS = {"cpu": 8 * 224 * 224, "cuda": 128 * 224 * 224}
 
 
 def batch_size(model: VisionModel, height: int, width: int) -> int:
-    """How many pictures of a size to run at once."""
+    """Return how many pictures of a size to run at once."""
     if model.mixes_pictures:
         return 1
     pixels = _PIXELS.get(model.device.type, _PIXELS["cpu"])
@@ -65,29 +65,32 @@ def rerun(
     make: Make,
     *,
     start: int = 0,
-    most: int = _MANY,
+    max_batch: int = _UNLIMITED,
     precision: str = "fp32",
 ) -> Iterator[tuple[Any, torch.Tensor]]:
-    """What the module returns, and the logits in it, batch by batch of a series of inputs.
+    """Run the model on a series of inputs, batch by batch.
 
     Args:
-        model: whose module to run.
-        total: the length of the series.
-        make: gives the inputs of a part of it.
-        start: where in the series to begin.
-        most: how many to run at once at most.
-        precision: as in ``Trace``.
+        model: the model.
+        total: length of the series.
+        make: gives the inputs (stop − start, C, H, W) of a part of the series.
+        start: index in the series at which to begin.
+        max_batch: largest batch.
+        precision: "fp32", "bf16" or "fp16", as in ``Trace``.
+
+    Yields:
+        The module's output of a batch, and its logits.
 
     Raises:
-        ModelError: if not even one picture fits into memory.
+        ModelError: if a single picture does not fit into memory, or logits are not finite.
     """
     if start >= total:
         return
     first = make(start, start + 1)
     warn_if_slower(model, first, precision)
-    if total - start >= _WORTH:
+    if total - start >= _MIN_PASSES_TO_FOLD:
         model = fold_batchnorms(model, first)
-    size = min(most, batch_size(model, *first.shape[-2:]))
+    size = min(max_batch, batch_size(model, *first.shape[-2:]))
 
     def run(begin: int, end: int) -> tuple[Any, torch.Tensor]:
         returned = _run(model, make(begin, end), precision)
@@ -148,19 +151,27 @@ def gather_probabilities(
 def in_batches(
     model: VisionModel, start: int, total: int, size: int, work: Callable[[int, int], R]
 ) -> Iterator[tuple[int, R]]:
-    """The end and the result of ``work(begin, end)`` for batches of a series.
+    """Call ``work(begin, end)`` for the batches of a series; a batch that does not fit into memory is halved.
 
-    A batch that does not fit into memory is halved, and the rest go in batches of that size.
+    Args:
+        model: the model that ``work`` runs, for the error message.
+        start: index in the series at which to begin.
+        total: length of the series.
+        size: batch size to begin with; it stays halved for the rest of the series.
+        work: computes the result of a batch.
+
+    Yields:
+        The end of a batch, and its result.
 
     Raises:
-        ModelError: if not even one fits.
+        ModelError: if a single picture does not fit into memory.
     """
     while start < total:
         stop = min(start + size, total)
         try:
             result = work(start, stop)
         except (MemoryError, RuntimeError) as error:
-            if not is_want_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             if stop - start == 1:
                 raise ModelError(
@@ -185,15 +196,15 @@ def _run(model: VisionModel, inputs: torch.Tensor, precision: str) -> Any:
             try:
                 return held.run(inputs.contiguous(memory_format=torch.channels_last))
             except RuntimeError as error:
-                if not wants_rows(error):
+                if not needs_contiguous_input(error):
                     raise
                 model.takes_channels_last = False
         return held.run(inputs.contiguous())
 
 
 @dataclass
-class _Answers:
-    """The answers to a series so far: logits, or one target's scores."""
+class _SeriesResults:
+    """Results of a series so far: logits, or one target's scores."""
 
     rows: list[torch.Tensor] = field(default_factory=list)
     done: int = 0
@@ -214,59 +225,66 @@ def rerun_scores(
     total: int,
     series: Series,
 ) -> Iterator[torch.Tensor]:
-    """A target's scores (done,) for a series of changed pictures, growing batch by batch.
+    """Compute a target's scores for a series of modified inputs, batch by batch.
 
-    The answers are remembered in the trace: another class asks nothing of the model, and a series that was left
-    in the middle goes on from there.
+    The trace stores the results: the scores of another class need no further pass, and an interrupted series continues
+    where it stopped.
 
     Args:
-        trace: of the unchanged picture.
-        target: one target, no ``EachTarget``.
-        key: names the series.
-        total: its length.
-        series: ``at_input`` or ``from_layer``.
+        trace: recorded forward pass of the unmodified picture.
+        target: a target; not a ``PerPictureTarget``.
+        key: identifies the series in the trace.
+        total: length of the series.
+        series: from ``rerun_from_input`` or ``rerun_from_layer``.
+
+    Yields:
+        The scores so far, shape (done,).
     """
-    # Of a module with an output of its own, only the score is kept: the output may be large.
-    whole = wants_output(target) and not trace.is_plain
-    answers: _Answers = trace.memory.setdefault((*key, target if whole else None), _Answers())
+    # For a target of the module's own output, only scores are stored, since the output may be large.
+    scores_only = uses_module_output(target) and not trace.is_plain
+    results: _SeriesResults = trace.memory.setdefault(
+        (*key, target if scores_only else None), _SeriesResults()
+    )
 
     def scores() -> torch.Tensor:
-        rows = answers.joined()
-        return rows if whole else score_of(target, rows, rows)
+        rows = results.joined()
+        return rows if scores_only else score_of(target, rows, rows)
 
-    if answers.done:
+    if results.done:
         yield scores()
-    if answers.done == total:
+    if results.done == total:
         return
-    # A function of such an output need not know of batches: out[0]["scores"].sum(), say.
-    for returned, logits in series(answers.done, 1 if whole else _MANY):
-        rows = score_of(target, returned, logits) if whole else logits
-        answers.add(rows.to(trace.logits.dtype))
+    # A function of such an output may work for single pictures only, such as out[0]["scores"].sum().
+    for returned, logits in series(results.done, 1 if scores_only else _UNLIMITED):
+        rows = score_of(target, returned, logits) if scores_only else logits
+        results.add(rows.to(trace.logits.dtype))
         yield scores()
 
 
-def at_input(trace: Trace, picture: int, total: int, make: Make) -> Series:
-    """Reruns on changed inputs of one picture of a trace; see ``rerun``."""
+def rerun_from_input(trace: Trace, picture: int, total: int, make: Make) -> Series:
+    """Return the series that runs the model on modified inputs of one picture of a trace (see ``rerun``)."""
     model = trace.model.given_of(picture)
-    return lambda start, most: rerun(
-        model, total, make, start=start, most=most, precision=trace.precision
+    return lambda start, max_batch: rerun(
+        model, total, make, start=start, max_batch=max_batch, precision=trace.precision
     )
 
 
-def from_layer(trace: Trace, layer: str, picture: int, total: int, change: Make) -> Series:
-    """Reruns that differ only from a layer on: what comes before it is computed once a batch, not once a row.
+def rerun_from_layer(trace: Trace, layer: str, picture: int, total: int, change: Make) -> Series:
+    """Return the series that runs the model with modified outputs of one layer.
+
+    Where the model allows it, everything before the layer runs once a batch, for a single picture.
 
     Args:
-        trace: of the unchanged picture.
-        layer: where the change is made.
-        picture: its number in the trace.
-        total: the length of the series.
-        change: gives the layer's outputs (stop - start, …) of a part of the series; its first one must be unchanged.
+        trace: recorded forward pass of the unmodified picture.
+        layer: name of the layer whose output is modified.
+        picture: index of the picture in the trace.
+        total: length of the series.
+        change: gives the layer's outputs (stop − start, …) of a part of the series; the first must be unmodified.
     """
     model = trace.model.given_of(picture)
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
     height, width = trace.activation(layer).shape[-2:]
-    # The fewer cells, the less is left to compute, and the more rows may share the way to the layer.
+    # The fewer cells a layer has, the less is computed behind it, and the larger a batch may be.
     size = max(8, min(8 * 28 * 28 // (height * width), 256))
     expected = trace.logits[picture]
 
@@ -282,19 +300,19 @@ def from_layer(trace: Trace, layer: str, picture: int, total: int, change: Make)
         return returned, model.logits_of(returned, len(rows))
 
     def is_right(rows: torch.Tensor) -> bool:
-        """Whether a batch behind the layer goes with a single picture before it."""
+        """Return whether a batch behind the layer works with a single picture before it."""
         try:
             logits = run(rows, shared=True)[1]
         except (RuntimeError, ModelError, IndexError):
-            return False  # a branch around the layer is joined to it later on
+            return False  # a branch around the layer is merged with it later
         if not len(expected):
-            return False  # without logits nothing tells
+            return False  # without logits there is no way to check
         return are_close(logits[0], expected, 1e-3 if trace.precision == "fp32" else 0.1, 1)
 
-    def series(start: int, most: int) -> Iterator[tuple[Any, torch.Tensor]]:
-        # Two rows tell a batch from a single picture.
+    def series(start: int, max_batch: int) -> Iterator[tuple[Any, torch.Tensor]]:
+        # Two rows are enough to see whether the batch size matters.
         shared = is_right(change(0, min(2, total)))
-        step = min(most, size if shared else batch_size(model, *inputs.shape[-2:]))
+        step = min(max_batch, size if shared else batch_size(model, *inputs.shape[-2:]))
 
         def work(begin: int, end: int) -> tuple[Any, torch.Tensor]:
             return run(change(begin, end), shared)

@@ -13,7 +13,7 @@ from PIL import Image
 from torch.nn import functional as nnF
 
 from ..errors import MethodError
-from ..execution.device import faults_named
+from ..execution.device import translated_device_errors
 from ..execution.isolated_pass import autocast_off
 from ..images.containers import as_batch
 from ..images.conversion import shades
@@ -23,12 +23,12 @@ from ..models.vision_model import Prediction, VisionModel
 from ..progress import Progress, follow
 from .explanation import Explanation, Explanations
 from .methods import Method, get_method
-from .targets import EachTarget, Target, TargetLike, predicted_target, resolve_target
+from .targets import PerPictureTarget, Target, TargetLike, predicted_target, resolve_target
 from .trace import Trace
 
 __all__ = ["compute_explanations", "explain", "raw_maps", "saliency_maps", "scale_saliency"]
 
-#: What is surely one picture; of a tensor, only its shape tells.
+#: Types that are always a single picture; for a tensor, the shape decides.
 _Picture: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | np.ndarray"
 _Several: TypeAlias = "list[Any] | tuple[Any, ...]"
 
@@ -38,7 +38,7 @@ class _Settings(TypedDict, total=False):
     progress: Progress | None
 
 
-# Whatever is a list makes the result one.
+# The result is a list if any argument is a list.
 @overload
 def explain(
     model: VisionModel,
@@ -109,34 +109,49 @@ def explain(
     precision: str = "fp32",
     progress: Progress | None = None,
 ) -> Explanation | Explanations:
-    """Where in a picture a model has evidence for a target.
+    """Explain where in a picture a model has evidence for a target.
 
     Args:
-        model: from ``load`` or ``wrap``.
-        image: a path, PIL image, array or tensor (see ``open_picture``); a list of them, a tensor (N, C, H, W), or
-            another container (see ``picture_containers.list_entries``) explains them as one batch. Tensors of whole
-            numbers are resized and cropped like any picture; floating-point ones are pixels in [0, 1] at the model's
-            size already. For a model with
-            several inputs, a mapping from their names to the picture and the tensors; any other mapping is pictures by
-            name, or a row of a data set. A captioner without a caption explains each picture under its own.
-        target: class index, class name, ``Contrast``, ``Counterfactual``, ``LogProbability``, or a callable from
-            the model's output to (N,); the predicted class if None; a list for several.
-        method: a name of ``list_methods()``, ``smoothgrad(NAME)``, or ``get_method`` with settings; a list for
-            several.
-        layer: a module name; the model's default layer if None; a list for several, or "all" for every one of
+        model: model from ``load`` or ``wrap``.
+        image: a picture: path, bytes of a file, PIL image, array (H, W) or (H, W, C), or tensor (C, H, W). A list of
+            pictures, a tensor (N, C, H, W) or another container is explained as one batch. Integer tensors are resized
+            and cropped like any picture; floating-point tensors are pixels in [0, 1] at the model's input size already.
+            For a model with several inputs, a mapping from their names to the picture and the tensors; any other
+            mapping is a mapping from names to pictures, or a row of a data set. A captioner without a caption explains
+            each picture under its own caption.
+        target: class index, class name, ``Contrast``, ``Counterfactual``, ``LogProbability``, or a callable from the
+            module's output to one number per picture, (N,); the predicted class if None; a list for several targets.
+        method: a name of ``list_methods()``, ``smoothgrad(NAME)``, or a method from ``get_method``; a list for several
+            methods.
+        layer: module name of a layer; the model's default layer if None; a list for several layers, or "all" for all of
             ``model.layers``.
-        precision: "fp32" runs the model in its own dtype, "bf16" or "fp16" under autocast: faster where the hardware
-            has units for it (GPUs; of CPUs those with AMX or AVX-512 BF16). Elsewhere a warning says by how much it is
-            slower, once for each model.
-        progress: called with (done, total) by slow methods, and may raise to cancel them; a bar appears after
-            a second if None.
+        precision: "fp32" runs the model in its own dtype, "bf16" and "fp16" run it under autocast, which is faster on
+            hardware with such units (GPUs, CPUs with AMX or AVX-512 BF16). If it is slower, a warning tells by how
+            much, once for each model.
+        progress: function of (done, total) that slow methods call, and that may raise an error to cancel them; if None,
+            a progress bar appears after one second.
 
     Returns:
-        One ``Explanation``, or ``Explanations`` if anything is a list: every combination, in the
-        order picture, target, method, layer, from one forward pass.
+        One ``Explanation``; or ``Explanations`` if any argument is a list: all combinations in the order picture,
+        target, method, layer, from one forward pass.
 
     Raises:
-        PictureError, PromptError, TargetError, MethodError, LayerError, ModelError: each names its remedy.
+        ModelError: if the model is not from ``load`` or ``wrap``, fails, or needs more memory than there is.
+        PictureError: if a picture cannot be read, or the pictures of a batch have different sizes.
+        TargetError: if there is no such class, or the target cannot be computed.
+        MethodError: if there is no such method, or it does not apply to the model or layer.
+        LayerError: if there is no such layer, or it has no map.
+        PromptError: if the model needs a text and has none.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load()
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(model, image).title
+        'Grad-CAM · stage4 · polka-dotted'
+        >>> explanations = cw.explain(model, image, ["waffled", "lined"], layer=["stage3", "stage4"])
+        >>> len(explanations), explanations[0].title
+        (4, 'Grad-CAM · stage3 · waffled')
     """
     require_model(model, "explain", image)
     if isinstance(image, Mapping):
@@ -146,38 +161,38 @@ def explain(
         target = target.tolist()
     if isinstance(layer, str) and layer == "all" and not model.has_layer("all"):
         layer = [x.name for x in model.layers]
-    targets, methods, layers = _listed(target), _listed(method), _listed(layer)
-    many = any(isinstance(v, (list, tuple)) for v in (image, target, method, layer)) or (
+    targets, methods, layers = _as_list(target), _as_list(method), _as_list(layer)
+    is_sequence = any(isinstance(v, (list, tuple)) for v in (image, target, method, layer)) or (
         isinstance(image, torch.Tensor) and image.ndim == 4
     )
     if not (targets and methods and layers):
         raise MethodError("Nothing to explain: a list of targets, methods or layers is empty.")
-    chosen = [get_method(m) for m in methods]
+    selected = [get_method(m) for m in methods]
     names = [model.layer(n).name for n in layers]
     pixels = model.pixels(image)
-    # In some models a picture's answer depends on the others in its batch; in others each has a text of its own.
-    own_text = model.prompt is not None and model.text is None
-    parts = pixels.split(1) if model.mixes_pictures or own_text else (pixels,)
+    # Pictures run one by one if they influence each other in a batch, or if each has its own text.
+    text_per_picture = model.prompt is not None and model.text is None
+    parts = pixels.split(1) if model.mixes_pictures or text_per_picture else (pixels,)
     items: list[Explanation] = []
     for number, part in enumerate(parts):
         given = (model if len(parts) == 1 else model.given_of(number)).told(part)
-        with faults_named(model.name, model.device):
+        with translated_device_errors(model.name, model.device):
             resolved = [None if t is None else resolve_target(given, t) for t in targets]
-            for m in chosen:
+            for m in selected:
                 for name in names:
                     m.check(given, name)
             trace = Trace(
                 given,
                 part,
-                [] if all(m.at_input for m in chosen) else names,
+                [] if all(m.at_input for m in selected) else names,
                 precision=precision,
-                with_input=any(m.needs_input for m in chosen),
+                with_input=any(m.needs_input for m in selected),
             )
-            items += compute_explanations(trace, resolved, chosen, names, progress=progress)
+            items += compute_explanations(trace, resolved, selected, names, progress=progress)
     if len(parts) > 1:
         each = len(items) // len(parts)
         items = [replace(e, picture=n // each) for n, e in enumerate(items)]
-    return Explanations(items) if many else items[0]
+    return Explanations(items) if is_sequence else items[0]
 
 
 def compute_explanations(
@@ -188,11 +203,22 @@ def compute_explanations(
     *,
     progress: Progress | None = None,
 ) -> Explanations:
-    """Every combination from one trace; None stands for the predicted class."""
+    """Compute the explanations of all combinations from one trace.
+
+    Args:
+        trace: recorded forward pass of N pictures.
+        targets: targets; None for the predicted class.
+        methods: methods that apply at the layers.
+        layers: module names of the layers.
+        progress: as in ``explain``.
+
+    Returns:
+        All combinations, in the order picture, target, method, layer.
+    """
     with torch.no_grad(), autocast_off(trace.logits.device):
         predicted = predicted_target(trace.model, trace.logits) if None in targets else None
-        asked = [t if t is not None else predicted for t in targets]
-        return _combinations(trace, asked, methods, layers, progress)  # type: ignore[arg-type]
+        resolved = [t if t is not None else predicted for t in targets]
+        return _combinations(trace, resolved, methods, layers, progress)  # type: ignore[arg-type]
 
 
 def raw_maps(
@@ -202,16 +228,26 @@ def raw_maps(
     layers: Sequence[str],
     progress: Progress | None = None,
 ) -> dict[tuple[int, int, str], torch.Tensor]:
-    """Every combination's maps (N, h, w) from one trace, not scaled, by the places of target and method and the layer.
+    """Compute the raw maps of all combinations from one trace.
 
-    Only within ``no_grad`` and without autocast. What is in them is not looked at: it may be NaN.
+    The caller must be within ``torch.no_grad()`` and without autocast. The maps are not checked, and may contain NaN.
+
+    Args:
+        trace: recorded forward pass of N pictures.
+        targets: targets.
+        methods: methods that apply at the layers.
+        layers: module names of the layers.
+        progress: as in ``explain``.
+
+    Returns:
+        Maps (N, h, w), unscaled, by (index of the target, index of the method, layer).
     """
     if any(m.needs_gradients for m in methods):
         trace.remember_gradients(targets)
     raws: dict[tuple[int, int, str], torch.Tensor] = {}
     for i, target in enumerate(targets):
         for j, m in enumerate(methods):
-            # What is explained at the picture itself is the same for every layer.
+            # A map at the input is the same for every layer.
             for layer in layers[:1] if m.at_input else layers:
                 steps = m.steps(trace, target, layer)
                 raws[i, j, layer] = (
@@ -230,11 +266,11 @@ def _combinations(
     progress: Progress | None,
 ) -> Explanations:
     raws = raw_maps(trace, targets, methods, layers, progress)
-    saliency = _scaled_together(raws, methods, trace.pixels.shape[-2:])
-    pictures = [picture_of(trace, n) for n in range(len(trace.pixels))]
+    saliency = _scale_by_shape(raws, methods, trace.pixels.shape[-2:])
+    pictures = [picture_facts(trace, n) for n in range(len(trace.pixels))]
     return Explanations(
         [
-            assemble(
+            build_explanation(
                 picture,
                 target,
                 m,
@@ -252,24 +288,32 @@ def _combinations(
 
 @dataclass(frozen=True)
 class PictureFacts:
-    """What the explanations of one picture share."""
+    """What all explanations of one picture have in common.
 
-    number: int  #: in the trace
-    pixels: np.ndarray  #: uint8 (H, W, 3), read-only
+    Attributes:
+        number: index of the picture in the trace.
+        pixels: the picture as the model gets it, uint8 (H, W, 3), read-only.
+        prediction: the model's top classes.
+        model: name of the model.
+        text: question or caption; None for a model without text input.
+    """
+
+    number: int
+    pixels: np.ndarray
     prediction: Prediction
     model: str
     text: str | None
 
 
-def picture_of(trace: Trace, number: int) -> PictureFacts:
-    """What the explanations of a trace's picture share."""
+def picture_facts(trace: Trace, number: int) -> PictureFacts:
+    """Return what all explanations of a picture of a trace have in common."""
     pixels = shades(trace.pixels[number])
     pixels.flags.writeable = False
     prediction = trace.model.prediction(trace.logits[number])
     return PictureFacts(number, pixels, prediction, trace.model.name, trace.model.text)
 
 
-def assemble(
+def build_explanation(
     picture: PictureFacts,
     target: Target,
     method: Method,
@@ -277,11 +321,11 @@ def assemble(
     raw: np.ndarray,
     saliency: np.ndarray,
 ) -> Explanation:
-    """An explanation from its map, raw (h, w) and scaled (H, W)."""
+    """Build an explanation from its raw map (h, w) and its saliency (H, W)."""
     return Explanation(
         saliency=saliency,
         raw=raw,
-        target=target.targets[picture.number] if isinstance(target, EachTarget) else target,
+        target=target.targets[picture.number] if isinstance(target, PerPictureTarget) else target,
         method=method.name,
         method_label=method.label,
         layer=AT_INPUT if method.at_input else layer,
@@ -295,25 +339,33 @@ def assemble(
     )
 
 
-def _scaled_together(
+def _scale_by_shape(
     raws: dict[tuple[int, int, str], torch.Tensor], methods: Sequence[Method], size: Sequence[int]
 ) -> dict[tuple[int, int, str], np.ndarray]:
-    """Maps (N, h, w) as saliency (N, H, W), those of one shape and scale in one go."""
-    alike: dict[tuple[torch.Size, str], list[tuple[int, int, str]]] = {}
+    """Convert maps (N, h, w) to saliency (N, H, W), all maps of one shape and scale at once."""
+    groups: dict[tuple[torch.Size, str], list[tuple[int, int, str]]] = {}
     for key, raw in raws.items():
-        alike.setdefault((raw.shape, methods[key[1]].scale), []).append(key)
+        groups.setdefault((raw.shape, methods[key[1]].scale), []).append(key)
     scaled: dict[tuple[int, int, str], np.ndarray] = {}
-    for (_, scale), keys in alike.items():
-        together = scale_saliency(torch.cat([raws[k].float() for k in keys]), size, scale)
-        scaled.update(zip(keys, together.reshape(len(keys), -1, *size), strict=True))
+    for (_, scale), keys in groups.items():
+        saliency = scale_saliency(torch.cat([raws[k].float() for k in keys]), size, scale)
+        scaled.update(zip(keys, saliency.reshape(len(keys), -1, *size), strict=True))
     return scaled
 
 
 def scale_saliency(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum") -> np.ndarray:
-    """Maps (N, h, w) as ``saliency_maps`` (N, H, W), for showing.
+    """Convert raw maps to saliency as a NumPy array, and check that they are finite.
+
+    Args:
+        raw: maps (N, h, w).
+        size: height H and width W of the saliency.
+        scale: "maximum" or "range", as in ``saliency_maps``.
+
+    Returns:
+        float32 (N, H, W) in [0, 1].
 
     Raises:
-        MethodError: if there is NaN or infinity in them.
+        MethodError: if a map contains NaN or infinity.
     """
     if not torch.isfinite(raw).all():
         raise MethodError(
@@ -324,17 +376,19 @@ def scale_saliency(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum
 
 
 def saliency_maps(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum") -> torch.Tensor:
-    """Maps (N, h, w) of any scale as float32 saliency (N, H, W) in [0, 1], on their device.
+    """Convert raw maps to saliency: the positive part, upsampled and divided by its maximum.
 
-    It is linear in the positive part of the map: what is drawn brighter than that is so only where it is drawn
-    (``tone_mapping``).
+    Saliency is linear in the positive part of the map; brightening for display is separate (``tone_mapping``).
 
     Args:
-        raw: the maps. Their positive part counts; it is taken before upsampling, so that evidence against does not
-            eat into evidence for beside it.
-        size: H and W.
-        scale: "maximum" divides by each map's own maximum. "range" takes each map's minimum off first, where only
-            differences within a map tell (RISE).
+        raw: maps (N, h, w) of any scale. Negative values are set to zero before upsampling, so that they do not reduce
+            positive neighbors.
+        size: height H and width W of the saliency.
+        scale: "maximum" divides by each map's maximum; "range" subtracts each map's minimum first, for methods whose
+            values have no zero (RISE).
+
+    Returns:
+        float32 (N, H, W) in [0, 1], on the device of the maps.
     """
     if scale == "range":
         raw = raw - raw.amin((1, 2), keepdim=True)
@@ -342,9 +396,9 @@ def saliency_maps(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum"
         raw.relu()[:, None].float(), size=tuple(size), mode="bilinear", align_corners=False
     )[:, 0]
     peak = maps.amax((1, 2), keepdim=True)
-    peak = peak.where(peak > 0, torch.ones_like(peak))  # a map of all zeros stays one
+    peak = peak.where(peak > 0, torch.ones_like(peak))  # a map of all zeros stays all zeros
     return (maps / peak).clamp(max=1)
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]

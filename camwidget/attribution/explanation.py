@@ -30,23 +30,32 @@ __all__ = ["Explanation", "Explanations", "colorize", "overlay_heat"]
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Where in a picture a model has evidence for a target.
+    """Saliency map of a picture for a target, with everything that is needed to display and cite it.
 
     Attributes:
-        saliency: float32 (H, W) in [0, 1] at the model's input size: the positive part of ``raw``,
-            upsampled bilinearly and divided by its own maximum. All zero where there is no
-            positive evidence. RISE counts from its minimum (``engine.saliency_maps``).
-        raw: float32 (h, w) at the layer's own resolution, unscaled, as the paper's equation gives it.
-        target: what is explained.
-        method: the method's name; ``method_label`` as a person reads it.
-        layer: the layer's module name.
-        prediction: the model's top classes for the whole picture.
-        pixels: uint8 (H, W, 3), the picture as the model gets it.
-        model: the model's name.
-        picture: index of the picture in the batch that was explained.
-        text: the question or caption under which the model was explained; None for a model that takes none.
-        options: the method's settings, where they are not its own defaults.
-        tone_mapped: whether few pixels dominate the map, so that it is drawn brighter than in proportion (``drawn``).
+        saliency: float32 (H, W) in [0, 1] at the model's input size: the positive part of ``raw``, upsampled
+            bilinearly and divided by its maximum. All zero if there is no positive evidence. For RISE, the minimum is
+            subtracted first.
+        raw: float32 (h, w) at the layer's resolution, unscaled, as the paper's equation gives it.
+        target: the target that is explained, with its label and class index.
+        method: name of the method.
+        method_label: display name of the method.
+        layer: module name of the layer.
+        prediction: the model's top classes for the unmasked picture.
+        pixels: the picture as the model gets it, uint8 (H, W, 3).
+        model: name of the model.
+        picture: index of the picture in the explained batch.
+        text: question or caption under which the model was explained; None for a model without text input.
+        options: settings of the method that differ from its defaults, as (name, value) pairs.
+        tone_mapped: whether few pixels dominate the map, so that display brightens it (``drawn``).
+
+    Example:
+        >>> import camwidget as cw
+        >>> explanation = cw.explain(cw.load(), cw.zoo.samples("zoo/textures")[0].image)
+        >>> explanation.title
+        'Grad-CAM · stage4 · polka-dotted'
+        >>> explanation.saliency.shape, float(explanation.saliency.max())
+        ((192, 192), 1.0)
     """
 
     saliency: np.ndarray = field(repr=False)
@@ -65,56 +74,114 @@ class Explanation:
 
     @property
     def is_empty(self) -> bool:
-        """True if the map has no positive evidence anywhere."""
+        """Whether the map has no positive evidence anywhere."""
         return not bool(self.saliency.any())
 
     @property
     def title(self) -> str:
-        """Method, layer and target in one line."""
+        """Labels of method, layer and target in one line."""
         return f"{self.method_label} · {self.layer} · {self.target.label}"
 
     @property
     def note(self) -> str:
-        """A sentence for a map of all zeros; empty otherwise."""
+        """Sentence that explains a map of all zeros; empty otherwise."""
         if not self.is_empty:
             return ""
         return f"No positive evidence for {self.target.label} at {self.layer}."
 
     @property
     def knee(self) -> float | None:
-        """The saliency that is drawn at 0.9 of the color scale; None where the map is drawn in proportion."""
+        """Saliency drawn at 0.9 of the color scale (see ``tone_mapping``); None if the map is drawn in proportion."""
         return tone_knee(self.saliency) if self.tone_mapped else None
 
     @property
     def drawn(self) -> np.ndarray:
-        """The saliency as it is drawn, float32 (H, W) in [0, 1]: for the eye only, never measured."""
+        """Saliency for display, float32 (H, W) in [0, 1]; metrics and masks use ``saliency``."""
         return tone_mapped(self.saliency, self.knee)
 
     def mask(self, fraction: float = 0.25) -> np.ndarray:
-        """The ``fraction`` of the picture with the most evidence, bool (H, W)."""
+        """Return the mask of the pixels with the most evidence.
+
+        Args:
+            fraction: fraction of the pixels, in [0, 1].
+
+        Returns:
+            bool (H, W), True for the top fraction.
+
+        Raises:
+            CamwidgetError: if the fraction is not a number in [0, 1].
+
+        Example:
+            >>> import camwidget as cw
+            >>> explanation = cw.explain(cw.load(), cw.zoo.samples("zoo/textures")[0].image)
+            >>> float(explanation.mask(0.25).mean())
+            0.25
+        """
         return top_mask(self.saliency, fraction)
 
     def overlay(self, *, opacity: float = 0.65, colormap: str = "inferno") -> Image.Image:
-        """The picture with its saliency laid on it; what is high covers more."""
+        """Draw the saliency on the picture; high saliency covers more of it.
+
+        Args:
+            opacity: opacity of the highest saliency, in [0, 1].
+            colormap: name of a Matplotlib colormap.
+
+        Returns:
+            The drawing, RGB at the model's input size.
+
+        Raises:
+            KeyError: if there is no such colormap.
+
+        Example:
+            >>> import camwidget as cw
+            >>> explanation = cw.explain(cw.load(), cw.zoo.samples("zoo/textures")[0].image)
+            >>> explanation.overlay().size
+            (192, 192)
+        """
         return Image.fromarray(overlay_heat(self.pixels, self.drawn, opacity, colormap))
 
     def plot(self, *, opacity: float = 0.65, colormap: str = "inferno") -> Figure:
-        """The picture and its overlay side by side, with a colour bar (matplotlib)."""
+        """Plot the picture and its overlay side by side, with a color bar.
+
+        Args:
+            opacity: opacity of the highest saliency, in [0, 1].
+            colormap: name of a Matplotlib colormap.
+
+        Returns:
+            The Matplotlib figure.
+
+        Raises:
+            KeyError: if there is no such colormap.
+
+        Example:
+            >>> import camwidget as cw
+            >>> explanation = cw.explain(cw.load(), cw.zoo.samples("zoo/textures")[0].image)
+            >>> len(explanation.plot().axes)  # the picture, the overlay and the color bar
+            3
+        """
         return Explanations([self]).plot(opacity=opacity, colormap=colormap)
 
     def save(self, path: str | Path) -> tuple[Path, Path, Path]:
-        """Write the map (.npy), the overlay (.png) and what it is (.json) beside each other.
+        """Write the map (.npy), the overlay (.png) and a description (.json) next to each other.
 
         Args:
-            path: the files' common stem; a suffix is dropped.
+            path: common path of the files; the suffixes .npy, .png and .json are dropped.
 
         Returns:
-            The three paths.
+            The paths of the three files.
 
         Raises:
-            FileExistsError: if one of them exists; nothing is written then.
-            FileNotFoundError: if their folder is missing.
-            OSError: if one cannot be written; none is left then.
+            FileExistsError: if one of the files exists; nothing is written.
+            FileNotFoundError: if the folder is missing.
+            OSError: if a file cannot be written; none of them is kept.
+
+        Example:
+            >>> import tempfile
+            >>> import camwidget as cw
+            >>> explanation = cw.explain(cw.load(), cw.zoo.samples("zoo/textures")[0].image)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     [file.name for file in explanation.save(f"{folder}/dots")]
+            ['dots.npy', 'dots.png', 'dots.json']
         """
         stem = Path(path).expanduser()
         stem = stem.with_suffix("") if stem.suffix in (".npy", ".png", ".json") else stem
@@ -123,17 +190,17 @@ class Explanation:
         if taken:
             raise FileExistsError(f"{', '.join(taken)}: exists already. Choose another name.")
         check_folder(files[0])
-        # All of it is made before any of it is written.
+        # All contents are computed before the first file is written.
         saliency, overlay = io.BytesIO(), io.BytesIO()
         np.save(saliency, self.saliency)
         self.overlay().save(overlay, "PNG")
-        facts = json.dumps(self._facts(), indent=2, ensure_ascii=False, default=repr) + "\n"
-        contents = (saliency.getvalue(), overlay.getvalue(), facts.encode())
+        metadata = json.dumps(self._metadata(), indent=2, ensure_ascii=False, default=repr) + "\n"
+        contents = (saliency.getvalue(), overlay.getvalue(), metadata.encode())
         write_files(dict(zip(files, contents, strict=True)))
         return files[0], files[1], files[2]
 
-    def _facts(self) -> dict[str, object]:
-        """What the map is, for somebody who finds the files."""
+    def _metadata(self) -> dict[str, object]:
+        """Return the description of the map that is saved with it."""
         import torch
 
         from .._version import __version__
@@ -144,7 +211,7 @@ class Explanation:
             "layer": self.layer,
             "method": self.method,
             "method_label": self.method_label,
-            "options": {name: _plain(value) for name, value in self.options},
+            "options": {name: _json_value(value) for name, value in self.options},
             "target": {"index": self.target.index, "label": self.target.label},
             "prediction": dict(
                 zip(self.prediction.names, self.prediction.probabilities, strict=True)
@@ -180,21 +247,32 @@ class Explanation:
         return self.overlay()._repr_png_()
 
 
-def _plain(value: Any) -> Any:
-    """A setting as JSON has it; what it has no form for, by its text."""
+def _json_value(value: Any) -> Any:
+    """Return a setting as a JSON value, or its text if JSON has no such type."""
     if isinstance(value, float):
         return value if math.isfinite(value) else repr(value)
     if isinstance(value, (str, int, type(None))):
         return value
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_json_value(item) for item in value]
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return _json_value(value.item())
     return getattr(value, "__name__", None) or repr(value)
 
 
 class Explanations(Sequence[Explanation]):
-    """Several explanations, in the order picture, target, method, layer."""
+    """Sequence of explanations, in the order picture, target, method, layer.
+
+    Args:
+        items: the explanations.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> explanations = cw.explain(cw.load(), image, method=["gradcam", "layercam"])
+        >>> [explanation.method_label for explanation in explanations]
+        ['Grad-CAM', 'LayerCAM']
+    """
 
     def __init__(self, items: Sequence[Explanation]) -> None:
         self._items = list(items)
@@ -221,7 +299,24 @@ class Explanations(Sequence[Explanation]):
         layer: str | None = None,
         picture: int | None = None,
     ) -> Explanations:
-        """Those with the given target (name or index), method, layer and picture."""
+        """Select explanations by target, method, layer and picture.
+
+        Args:
+            target: class name, label or class index of the target; any if None.
+            method: name of the method; any if None.
+            layer: module name of the layer; any if None.
+            picture: index of the picture; any if None.
+
+        Returns:
+            The explanations that match all arguments, in the same order.
+
+        Example:
+            >>> import camwidget as cw
+            >>> image = cw.zoo.samples("zoo/textures")[0].image
+            >>> explanations = cw.explain(cw.load(), image, layer=["stage3", "stage4"])
+            >>> [explanation.layer for explanation in explanations.select(layer="stage4")]
+            ['stage4']
+        """
         return Explanations(
             [
                 e
@@ -234,13 +329,21 @@ class Explanations(Sequence[Explanation]):
         )
 
     def average(self) -> Explanation:
-        """The mean of these explanations of one picture, such as of one class at several layers.
+        """Average the saliency of several explanations of one picture, such as of one class at several layers.
 
-        Each counts with its saliency, its own maximum being 1, and the mean is scaled to a maximum of 1 again;
-        ``raw`` is the mean before that.
+        Each map is averaged as its saliency with a maximum of 1, and the mean is scaled to a maximum of 1 again.
+
+        Returns:
+            An explanation whose ``saliency`` is the scaled mean, and whose ``raw`` is the mean, both (H, W).
 
         Raises:
-            CamwidgetError: if there is none, or they are of several pictures or targets.
+            CamwidgetError: if there are no explanations, or they are of several pictures, targets or models.
+
+        Example:
+            >>> import camwidget as cw
+            >>> image = cw.zoo.samples("zoo/textures")[0].image
+            >>> cw.explain(cw.load(), image, layer=["stage3", "stage4"]).average().layer
+            'stage3 + stage4'
         """
         if not self._items:
             raise CamwidgetError("There is nothing to average: no explanation was selected.")
@@ -273,7 +376,27 @@ class Explanations(Sequence[Explanation]):
         )
 
     def plot(self, *, columns: int = 4, opacity: float = 0.65, colormap: str = "inferno") -> Figure:
-        """Each picture once, followed by its overlays, with one colour bar (matplotlib)."""
+        """Plot each picture once, followed by its overlays, with one color bar.
+
+        Args:
+            columns: largest number of panels in a row, ≥ 1.
+            opacity: opacity of the highest saliency, in [0, 1].
+            colormap: name of a Matplotlib colormap.
+
+        Returns:
+            The Matplotlib figure.
+
+        Raises:
+            CamwidgetError: if there are no explanations.
+            KeyError: if there is no such colormap.
+
+        Example:
+            >>> import camwidget as cw
+            >>> image = cw.zoo.samples("zoo/textures")[0].image
+            >>> figure = cw.explain(cw.load(), image, method=["gradcam", "layercam"]).plot()
+            >>> len(figure.axes)  # the picture, two overlays and the color bar
+            4
+        """
         from matplotlib.cm import ScalarMappable
 
         from ..plotting import new_figure, plain_text
@@ -283,7 +406,7 @@ class Explanations(Sequence[Explanation]):
         for e in self._items:
             if e.picture != shown:
                 shown = e.picture
-                # The foremost class; of quantities none is.
+                # The top class; for quantities, which have no ranking, the first three.
                 count = 3 if e.prediction.scores == "value" else 1
                 panels.append(("\n".join(e.prediction.lines[:count]), e.pixels))
             heat = overlay_heat(e.pixels, e.drawn, opacity, colormap)
@@ -314,7 +437,7 @@ class Explanations(Sequence[Explanation]):
 
 
 def colorize(saliency: np.ndarray, colormap: str = "inferno") -> np.ndarray:
-    """Saliency (H, W) in [0, 1] as colours, uint8 (H, W, 3)."""
+    """Return saliency (H, W) in [0, 1] as colors, uint8 (H, W, 3)."""
     from matplotlib import colormaps
 
     return np.asarray(colormaps[colormap](np.clip(saliency, 0, 1), bytes=True)[..., :3])
@@ -323,9 +446,9 @@ def colorize(saliency: np.ndarray, colormap: str = "inferno") -> np.ndarray:
 def overlay_heat(
     pixels: np.ndarray, saliency: np.ndarray, opacity: float, colormap: str
 ) -> np.ndarray:
-    """Lay saliency s on uint8 (H, W, 3) pixels, covering them by ``opacity · s · (0.35 + 0.65 √s)``.
+    """Blend the colors of saliency s over uint8 (H, W, 3) pixels with alpha ``opacity · s · (0.35 + 0.65 √s)``.
 
-    What is low stays the picture, what is high takes the colour. js/src/core/colormap.ts does the same.
+    Low saliency leaves the picture visible. ``js/src/core/colormap.ts`` has the same formula.
     """
     heat = colorize(saliency, colormap).astype(np.float32)
     s = np.clip(saliency, 0, 1)[..., None]

@@ -1,7 +1,7 @@
 """Numeric precisions of a forward pass: their names, autocast, and a warning where a lower one is slower.
 
-Processors without units for bfloat16 emulate it, several times more slowly than they compute in float32. The answer
-goes into words only: what is computed must not depend on a clock.
+Processors without units for bfloat16 emulate it, several times slower than float32. The measured times only appear in
+the warning: results must not depend on a clock.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ PRECISIONS: dict[str, torch.dtype | None] = {
     "fp16": torch.float16,
 }
 
-#: Pictures in the batch: a single one would measure what goes before and after the computing.
+#: Pictures in the timed batch; with a single one, overhead would dominate.
 _PICTURES = 4
 
-#: How often each precision is timed at most, in turns; the least time of each counts.
+#: Largest number of rounds, each of which times both precisions; the minimum over the rounds counts.
 _ROUNDS = 3
 
-#: Seconds after which no more rounds are begun.
+#: Seconds after which no further round starts.
 _ENOUGH = 1.0
 
-#: From which ratio of times on a precision is called slower; below, it may be noise.
+#: Ratio of times from which on a precision counts as slower; smaller ratios may be noise.
 _SLOWER = 1.15
 
 _lock = fork_safety.lock()
@@ -73,12 +73,12 @@ def in_precision(precision: str, device: torch.device) -> Iterator[None]:
 
 
 def warn_if_slower(model: VisionModel, inputs: torch.Tensor, precision: str) -> None:
-    """Give a ``CamwidgetWarning``, once, if a precision is slower than "fp32" for a model on its device.
+    """Warn once if a precision is slower than "fp32" for a model on its device.
 
     Args:
-        model: left as it is.
-        inputs: the module's input (N, C, H, W), of which the first is timed.
-        precision: as in ``Trace``; of "fp32" nothing is timed.
+        model: left unchanged.
+        inputs: input of the module (N, C, H, W), of which the first picture is timed.
+        precision: "fp32" (nothing is timed), "bf16" or "fp16".
     """
     if precision == "fp32":
         return
@@ -89,20 +89,20 @@ def warn_if_slower(model: VisionModel, inputs: torch.Tensor, precision: str) -> 
             return
         known[key] = ratio = _ratio(model, inputs[:1], precision)
     if ratio > _SLOWER:
-        place = "processor" if model.device.type == "cpu" else "device"
+        hardware = "processor" if model.device.type == "cpu" else "device"
         warn(
-            f"On this {place}, {model.name} takes {ratio:.1f} times as long with precision={precision!r} as with "
+            f"On this {hardware}, {model.name} takes {ratio:.1f} times as long with precision={precision!r} as with "
             "'fp32' (one small batch was timed). It is run as asked; without precision= it is faster, and exact."
         )
 
 
 def _ratio(model: VisionModel, inputs: torch.Tensor, precision: str) -> float:
-    """The time of a batch in a precision by that in "fp32"; 1 if it cannot be run."""
-    one = model.given_of(0)
+    """Return the time of a batch in a precision divided by that in "fp32"; 1 if the batch fails."""
+    single = model.given_of(0)
     batch = inputs if model.mixes_pictures else inputs.repeat(_PICTURES, 1, 1, 1)
 
-    def run(wanted: str) -> None:
-        with one.undisturbed() as held, torch.no_grad(), in_precision(wanted, batch.device):
+    def run(name: str) -> None:
+        with single.undisturbed() as held, torch.no_grad(), in_precision(name, batch.device):
             held.run(batch.clone())
         if batch.is_cuda:
             torch.cuda.synchronize(batch.device)
@@ -110,7 +110,7 @@ def _ratio(model: VisionModel, inputs: torch.Tensor, precision: str) -> float:
     try:
         return compare_times(lambda: run("fp32"), lambda: run(precision))
     except (CamwidgetError, MemoryError, RuntimeError):
-        return 1.0  # it fails again where it is asked for, and is said there
+        return 1.0  # the caller's own pass fails too, and reports the error
 
 
 def compare_times(
@@ -118,14 +118,14 @@ def compare_times(
     other: Callable[[], None],
     clock: Callable[[], float] = time.perf_counter,
 ) -> float:
-    """The least time that ``other`` takes by the least that ``usual`` does; they take turns."""
-    least = {usual: float("inf"), other: float("inf")}
+    """Return the minimum time of ``other`` divided by that of ``usual``, timed alternately."""
+    shortest = {usual: float("inf"), other: float("inf")}
     begin = clock()
     for _ in range(_ROUNDS):
-        for call in least:
+        for call in shortest:
             before = clock()
             call()
-            least[call] = min(least[call], clock() - before)
+            shortest[call] = min(shortest[call], clock() - before)
         if clock() - begin > _ENOUGH:
             break
-    return least[other] / max(least[usual], 1e-9)
+    return shortest[other] / max(shortest[usual], 1e-9)

@@ -1,4 +1,4 @@
-"""A copy of a model with random weights."""
+"""Randomization: copies of a model with random weights."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from ..errors import ModelError, warn
-from ..execution.module_copy import REFUSALS, copy_module, own_tensor
-from ..execution.random_numbers import PrivateDraws
+from ..execution.module_copy import COPY_ERRORS, copy_module, detached_copy
+from ..execution.random_numbers import PrivateRandomNumbers
 from ..models.vision_model import VisionModel
 from ..runtime.error_reports import error_line, log_error
 
@@ -19,26 +19,29 @@ __all__ = ["randomized_copy"]
 
 
 def randomized_copy(model: VisionModel, seed: int = 0) -> nn.Module:
-    """A copy of a model's module with all weights random, for ``VisionModel.around``.
+    """Return a copy of a model's module with random weights, for ``VisionModel.around``.
 
-    Every part that knows how it begins (``reset_parameters``) begins again. All other parameters, and those that this
-    did not change, have their values shuffled, which keeps their mean and spread.
+    Submodules with a method ``reset_parameters`` are initialized again. The values of all other parameters, and of
+    those that initialization did not change, are shuffled, which keeps their mean and variance.
 
     Args:
-        model: left as it is.
-        seed: of the weights; the same seed gives the same weights.
+        model: left unchanged.
+        seed: seed of the weights; equal seeds give equal weights.
+
+    Returns:
+        The copy in evaluation mode, on the model's device.
 
     Raises:
-        ModelError: if the module holds something that cannot be copied.
+        ModelError: if the module holds an object that cannot be copied.
     """
     with model.undisturbed() as held:
         module = _copy(held.module, model.name).cpu()
-    # On the CPU: the weights are the same on every device.
-    with PrivateDraws(seed), torch.no_grad():
-        # A parameter that several parts share is drawn again by each, and is theirs all the same.
+    # Random numbers are drawn on the CPU, so that the weights are the same on every device.
+    with PrivateRandomNumbers(seed), torch.no_grad():
+        # A parameter shared by several submodules is initialized by each of them, and stays shared.
         before = {p: p.clone() for p in module.parameters()}
         for part in module.modules():
-            _begin_again(part)
+            _reset_parameters(part)
         for parameter, old in before.items():
             if torch.equal(parameter, old):
                 shuffled = old.flatten()[torch.randperm(old.numel())]
@@ -46,17 +49,17 @@ def randomized_copy(model: VisionModel, seed: int = 0) -> nn.Module:
     return module.to(model.device)
 
 
-def _begin_again(part: nn.Module) -> None:
+def _reset_parameters(part: nn.Module) -> None:
     reset = getattr(part, "reset_parameters", None)
     if not callable(reset):
         return
     try:
         inspect.signature(reset).bind()
-    except (TypeError, ValueError):  # it wants arguments, or does not say whether it does
+    except (TypeError, ValueError):  # it takes arguments, or has no signature
         return
     try:
         reset()
-    except Exception as error:  # someone's own module
+    except Exception as error:  # a user's module may raise anything
         kind = type(part).__name__
         log_error(error, f"The reset_parameters of {kind} failed.", level=logging.INFO)
         warn(
@@ -66,11 +69,11 @@ def _begin_again(part: nn.Module) -> None:
 
 
 def _copy(module: nn.Module, name: str) -> nn.Module:
-    """A copy in evaluation mode with parameters of its own, and with the same hooks: some make a weight of others."""
+    """Return a copy in evaluation mode with its own parameters and the same hooks, which may compute weights."""
     try:
-        return copy_module(module, copy.copy, attribute=own_tensor)
-    except REFUSALS as error:
+        return copy_module(module, copy.copy, attribute=detached_copy)
+    except COPY_ERRORS as error:
         raise ModelError(
-            f"{name} cannot be copied ({error}), and weights are randomised in a copy, so that the model stays as it "
+            f"{name} cannot be copied ({error}), and weights are randomized in a copy, so that the model stays as it "
             "is. Measure without 'parameter-randomisation'."
         ) from error

@@ -1,7 +1,7 @@
-"""Backward passes with other rules at rectifiers: guided backpropagation and deconvnet.
+"""Rules for backward passes through rectifiers: guided backpropagation and deconvnet.
 
-They are found in autograd's graph of this one pass, not among the modules: whether a ReLU is a module, in place,
-or a function makes no difference, and no module of the caller's is touched.
+Rectifiers are found in the autograd graph of a single pass, not among the modules. A ReLU may therefore be a module, a
+function or in place, and the caller's modules stay unchanged.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ __all__ = [
     "relu_rule",
 ]
 
-#: (gradient at the input by the chain rule, gradient at the output) to the gradient handed on.
+#: (gradient at the input by the chain rule, gradient at the output) to the gradient at the input by the rule.
 ReluRule: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def guided(inward: torch.Tensor, outward: torch.Tensor) -> torch.Tensor:
-    """Guided backpropagation, Springenberg 2015, section 3.4: the ReLU was on, and the gradient is positive."""
+    """Guided backpropagation, Springenberg 2015, section 3.4: pass positive gradients through active ReLUs."""
     return inward.clamp(min=0)
 
 
 def deconvolved(inward: torch.Tensor, outward: torch.Tensor) -> torch.Tensor:
-    """Deconvnet, Zeiler and Fergus 2014, section 2.1: the gradient is rectified, whatever the ReLU did."""
+    """Deconvnet, Zeiler and Fergus 2014, section 2.1: pass positive gradients, whether the ReLU was active or not."""
     return outward.clamp(min=0)
 
 
 @contextmanager
 def relu_rule(root: torch.Tensor, rule: ReluRule) -> Iterator[None]:
-    """While open, backward passes from ``root`` through its graph obey ``rule`` at each rectifier."""
+    """Apply a rule at each rectifier in backward passes from ``root`` within a ``with`` block."""
 
     def hook(grad_inputs: Any, grad_outputs: Any) -> Any:
         inward, outward = grad_inputs[0], grad_outputs[0]

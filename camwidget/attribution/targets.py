@@ -1,7 +1,7 @@
-"""Targets: the number per picture that is explained, computed from the module's output.
+"""Targets: the score of each picture that is explained, computed from the module's output.
 
-``Contrast``, ``Counterfactual`` and ``LogProbability`` are written with class names or indices, and
-resolved for a model when they are used.
+``Contrast``, ``Counterfactual`` and ``LogProbability`` take class names or indices, which are resolved for a model when
+the target is used.
 """
 
 from __future__ import annotations
@@ -25,31 +25,34 @@ __all__ = [
     "ClassTarget",
     "Contrast",
     "Counterfactual",
-    "EachTarget",
     "FunctionTarget",
     "LogProbability",
+    "PerPictureTarget",
     "Target",
     "TargetLike",
     "predicted_target",
     "resolve_target",
     "score_of",
-    "wants_output",
+    "uses_module_output",
 ]
 
 
 class Target(Protocol):
-    """Anything with a label and a score. Targets are hashable: gradients are remembered by target."""
+    """Protocol of targets: a label and a differentiable score.
+
+    Targets are hashable, since a ``Trace`` stores gradients by target.
+    """
 
     @property
     def label(self) -> str:
-        """What a person calls it."""
+        """Display name."""
 
     @property
     def index(self) -> int | None:
-        """The class index, where the target is one class."""
+        """Class index if the target is one class; None otherwise."""
 
     def score(self, logits: torch.Tensor) -> torch.Tensor:
-        """Logits (N, C) to the explained number of each picture (N,), differentiably."""
+        """Compute the score of each picture, (N,), from logits (N, classes), differentiably."""
 
 
 TargetLike: TypeAlias = "int | str | Target | Callable[[Any], torch.Tensor]"
@@ -57,35 +60,47 @@ TargetLike: TypeAlias = "int | str | Target | Callable[[Any], torch.Tensor]"
 
 @dataclass(frozen=True)
 class ClassTarget:
-    """The logit of one class."""
+    """Target: the logit of one class.
+
+    Args:
+        index: class index.
+        label: class name.
+    """
 
     index: int
     label: str
 
     def score(self, logits: torch.Tensor) -> torch.Tensor:
-        """The class's logit, shape (N,)."""
+        """Return the class's logit, shape (N,)."""
         return logits[:, self.index]
 
 
 @dataclass(frozen=True)
-class EachTarget:
-    """A class of its own for each picture of a batch: one score, one backward pass for all."""
+class PerPictureTarget:
+    """Target: a separate class for each picture of a batch, explained by one backward pass.
+
+    Args:
+        targets: one class for each picture.
+        label: display name.
+    """
 
     targets: tuple[ClassTarget, ...]
     label: str = "predicted"
     index: None = None
 
     def score(self, logits: torch.Tensor) -> torch.Tensor:
-        """Each picture's own logit, shape (N,)."""
+        """Return the logit of each picture's class, shape (N,)."""
         index = torch.tensor([t.index for t in self.targets], device=logits.device)
         return logits.gather(1, index[:, None])[:, 0]
 
 
 @dataclass(frozen=True, eq=False)
 class FunctionTarget:
-    """Any function of the model's output that gives a number per picture (N,).
+    """Target: a function of the module's output.
 
-    The output is the module's own: logits (N, C), or whatever a module without plain logits returns.
+    Args:
+        function: from the module's output, logits (N, classes) or any other object, to one number per picture, (N,).
+        label: display name.
     """
 
     function: Callable[[Any], torch.Tensor]
@@ -93,17 +108,25 @@ class FunctionTarget:
     index: None = None
 
     def score(self, output: Any) -> torch.Tensor:
-        """The function's value, shape (N,)."""
+        """Return the function's value, shape (N,)."""
         return self.function(output)
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """One class rather than another: the difference of their logits.
+    """Target: one class rather than another, as the difference of their logits.
 
     Args:
-        of: a class index, class name, or target.
-        against: the same.
+        of: class index, class name, or target.
+        against: class index, class name, or target to compare with.
+        index: always None: the target is not one class.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> target = cw.Contrast("polka-dotted", "waffled")
+        >>> cw.explain(cw.load(), image, target).target.label
+        'polka-dotted rather than waffled'
     """
 
     of: TargetLike
@@ -112,14 +135,25 @@ class Contrast:
 
     @property
     def label(self) -> str:
-        """As a person says it."""
+        """Display name, such as "striped rather than dotted"."""
         return f"{_label(self.of)} rather than {_label(self.against)}"
 
     def resolved(self, model: VisionModel) -> Contrast:
-        """The same contrast between a model's own classes.
+        """Return the contrast with classes resolved for a model.
+
+        Args:
+            model: the model whose classes are named.
+
+        Returns:
+            A contrast of two targets of the model.
 
         Raises:
             TargetError: if a class is unknown, or both are the same.
+
+        Example:
+            >>> import camwidget as cw
+            >>> cw.Contrast(6, 8).resolved(cw.load()).label
+            'polka-dotted rather than waffled'
         """
         of, against = resolve_target(model, self.of), resolve_target(model, self.against)
         if of == against:
@@ -130,19 +164,43 @@ class Contrast:
         return replace(self, of=of, against=against)
 
     def score(self, logits: torch.Tensor) -> torch.Tensor:
-        """The difference, shape (N,)."""
+        """Compute the difference of the two scores.
+
+        Args:
+            logits: logits (N, classes).
+
+        Returns:
+            One number per picture, shape (N,).
+
+        Raises:
+            TargetError: if the contrast has not been resolved for a model.
+
+        Example:
+            >>> import torch
+            >>> import camwidget as cw
+            >>> contrast = cw.Contrast(6, 8).resolved(cw.load())
+            >>> contrast.score(torch.arange(10.0)[None]).tolist()
+            [-2.0]
+        """
         return _inner(self.of).score(logits) - _inner(self.against).score(logits)
 
 
 @dataclass(frozen=True)
 class Counterfactual:
-    """What speaks against a class: removing it would make the model surer.
+    """Target: evidence against a class, as the negated score.
 
-    The negated score, whose gradient is the counterfactual explanation of Grad-CAM (Selvaraju 2017,
-    section 3.3).
+    Removing that evidence would raise the score. The gradient of the negated score is the counterfactual explanation of
+    Grad-CAM (Selvaraju et al. 2017, section 3.3).
 
     Args:
-        of: a class index, class name, or target.
+        of: class index, class name, or target.
+        index: always None: the target is not one class.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(cw.load(), image, cw.Counterfactual("waffled")).target.label
+        'against waffled'
     """
 
     of: TargetLike
@@ -150,25 +208,64 @@ class Counterfactual:
 
     @property
     def label(self) -> str:
-        """As a person says it."""
+        """Display name, such as "against striped"."""
         return f"against {_label(self.of)}"
 
     def resolved(self, model: VisionModel) -> Counterfactual:
-        """The same for a model's own class."""
+        """Return the target with its class resolved for a model.
+
+        Args:
+            model: the model whose class is named.
+
+        Returns:
+            The negation of a target of the model.
+
+        Raises:
+            TargetError: if the class is unknown.
+
+        Example:
+            >>> import camwidget as cw
+            >>> cw.Counterfactual(8).resolved(cw.load()).label
+            'against waffled'
+        """
         return replace(self, of=resolve_target(model, self.of))
 
     def score(self, logits: torch.Tensor) -> torch.Tensor:
-        """The negated score, shape (N,)."""
+        """Compute the negated score.
+
+        Args:
+            logits: logits (N, classes).
+
+        Returns:
+            One number per picture, shape (N,).
+
+        Raises:
+            TargetError: if the target has not been resolved for a model.
+
+        Example:
+            >>> import torch
+            >>> import camwidget as cw
+            >>> target = cw.Counterfactual(8).resolved(cw.load())
+            >>> target.score(torch.arange(10.0)[None]).tolist()
+            [-8.0]
+        """
         return -_inner(self.of).score(logits)
 
 
 @dataclass(frozen=True)
 class LogProbability:
-    """The logarithm of a class's probability: what tells it from all the others.
+    """Target: the logarithm of a class's probability, which depends on the logits of all classes.
 
     Args:
-        of: a class index or class name.
-        scores: how the model's outputs become probabilities; the model says it.
+        of: class index or class name.
+        index: always None: the target is not the class's logit.
+        scores: kind of the model's outputs, "softmax", "sigmoid" or "log"; set by ``resolved``.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(cw.load(), image, cw.LogProbability("waffled")).target.label
+        'log p(waffled)'
     """
 
     of: int | str | ClassTarget
@@ -177,14 +274,25 @@ class LogProbability:
 
     @property
     def label(self) -> str:
-        """As a person says it."""
+        """Display name, such as "log p(striped)"."""
         return f"log p({_label(self.of)})"
 
     def resolved(self, model: VisionModel) -> LogProbability:
-        """The same for a model's own class.
+        """Return the target with its class and kind of scores resolved for a model.
+
+        Args:
+            model: the model whose class is named.
+
+        Returns:
+            The log-probability of a class of the model.
 
         Raises:
-            TargetError: if ``of`` is not a class.
+            TargetError: if ``of`` is not a class of the model.
+
+        Example:
+            >>> import camwidget as cw
+            >>> cw.LogProbability(8).resolved(cw.load()).scores
+            'softmax'
         """
         of = resolve_target(model, self.of)
         if not isinstance(of, ClassTarget):
@@ -192,24 +300,49 @@ class LogProbability:
         return replace(self, of=of, scores=model.scores)
 
     def score(self, logits: torch.Tensor) -> torch.Tensor:
-        """The class's log-probability, shape (N,)."""
+        """Compute the class's log-probability.
+
+        Args:
+            logits: logits (N, classes).
+
+        Returns:
+            One number per picture, ≤ 0, shape (N,).
+
+        Raises:
+            TargetError: if the target has not been resolved for a model.
+
+        Example:
+            >>> import torch
+            >>> import camwidget as cw
+            >>> target = cw.LogProbability(8).resolved(cw.load())
+            >>> round(float(target.score(torch.zeros(1, 10)).exp()), 3)
+            0.1
+        """
         index = _inner(self.of).index
         assert index is not None
         return log_probabilities_of(logits, self.scores)[:, index]
 
 
-def wants_output(target: object) -> bool:
-    """Whether a target is computed from the module's own output rather than from the logits in it."""
+def uses_module_output(target: object) -> bool:
+    """Return whether a target is computed from the module's own output rather than from its logits."""
     if isinstance(target, (Contrast, Counterfactual)):
-        return wants_output(target.of) or wants_output(getattr(target, "against", None))
+        return uses_module_output(target.of) or uses_module_output(getattr(target, "against", None))
     return isinstance(target, FunctionTarget)
 
 
 def score_of(target: Target, returned: Any, logits: torch.Tensor) -> torch.Tensor:
-    """A target's score (N,) of what the module returned, and the logits (N, C) in it.
+    """Compute a target's score.
+
+    Args:
+        target: the target, resolved for the model.
+        returned: the module's output.
+        logits: the logits (N, classes) in the output.
+
+    Returns:
+        One number per picture, shape (N,).
 
     Raises:
-        TargetError: if the target gives anything else than a number per picture.
+        TargetError: if the target fails, or does not give one number per picture.
     """
     if isinstance(target, Contrast):
         sides = (score_of(_inner(t), returned, logits) for t in (target.of, target.against))
@@ -217,20 +350,20 @@ def score_of(target: Target, returned: Any, logits: torch.Tensor) -> torch.Tenso
     if isinstance(target, Counterfactual):
         return -score_of(_inner(target.of), returned, logits)
     count = len(logits)
-    # A copy of logits, which somebody's function may write into.
+    # A copy, since a user's function may modify its argument in place.
     source = logits.clone()
-    if wants_output(target) and not is_plain(returned, logits):
+    if uses_module_output(target) and not is_plain(returned, logits):
         source = returned.output if isinstance(returned, ScoredOutput) else returned
     try:
         score = target.score(source)
     except CamwidgetError:
         raise
-    except Exception as error:  # somebody's function
+    except Exception as error:  # a user's function may raise anything
         raise TargetError(
             f"The target {target.label!r} fails on the model's output: {error_line(error)}"
         ) from error
     if isinstance(score, torch.Tensor) and score.ndim == 0 and count == 1:
-        score = score[None]  # for one picture, a bare number is as clear
+        score = score[None]  # a scalar is accepted for a single picture
     if not isinstance(score, torch.Tensor) or score.shape != (count,):
         got = tuple(score.shape) if isinstance(score, torch.Tensor) else type(score).__name__
         raise TargetError(
@@ -249,6 +382,7 @@ def score_of(target: Target, returned: Any, logits: torch.Tensor) -> torch.Tenso
 
 
 def _inner(target: TargetLike) -> Target:
+    """Return a target that was resolved, or raise a ``TargetError`` for one that was not."""
     if not hasattr(target, "score"):
         raise TargetError(
             f"{target!r} has not been resolved for a model: pass the target to camwidget.explain."
@@ -261,16 +395,23 @@ def _label(target: TargetLike) -> str:
 
 
 def resolve_target(model: VisionModel, target: TargetLike) -> Target:
-    """A class index, class name, target or callable as a target.
+    """Convert a class index, class name, target or callable to a target of a model.
+
+    Args:
+        model: the model.
+        target: class index, class name, target, or callable from the module's output to (N,).
+
+    Returns:
+        The target, resolved for the model.
 
     Raises:
-        TargetError: if there is no such class; close names are suggested.
+        TargetError: if there is no such class, which suggests similar names, or the argument is no target.
     """
     if isinstance(target, (Contrast, Counterfactual, LogProbability)):
         return target.resolved(model)
-    if isinstance(target, (ClassTarget, EachTarget, FunctionTarget)):
+    if isinstance(target, (ClassTarget, PerPictureTarget, FunctionTarget)):
         return target
-    if isinstance(target, str) or _is_whole(target):
+    if isinstance(target, str) or _is_integer(target):
         index = model.class_index(target)  # type: ignore[arg-type]
         return ClassTarget(index, model.classes[index])
     if hasattr(target, "score"):
@@ -290,7 +431,7 @@ def resolve_target(model: VisionModel, target: TargetLike) -> Target:
     )
 
 
-def _is_whole(value: object) -> bool:
+def _is_integer(value: object) -> bool:
     try:
         operator.index(value)  # type: ignore[arg-type]
     except (TypeError, RuntimeError):
@@ -298,8 +439,15 @@ def _is_whole(value: object) -> bool:
     return True
 
 
-def predicted_target(model: VisionModel, logits: torch.Tensor) -> ClassTarget | EachTarget:
-    """The class that each picture of a batch is explained for unless another is asked for; logits (N, C).
+def predicted_target(model: VisionModel, logits: torch.Tensor) -> ClassTarget | PerPictureTarget:
+    """Return the default target of a batch: the predicted class of each picture.
+
+    Args:
+        model: the model.
+        logits: logits (N, classes).
+
+    Returns:
+        One class if all pictures have the same; otherwise a class for each picture.
 
     Raises:
         TargetError: if the model has no classes.
@@ -310,4 +458,4 @@ def predicted_target(model: VisionModel, logits: torch.Tensor) -> ClassTarget | 
             "number per picture."
         )
     targets = tuple(ClassTarget(i, model.classes[i]) for i in model.predicted(logits))
-    return targets[0] if len(set(targets)) == 1 else EachTarget(targets)
+    return targets[0] if len(set(targets)) == 1 else PerPictureTarget(targets)

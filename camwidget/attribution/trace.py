@@ -1,9 +1,9 @@
-"""``Trace``: one forward pass kept with its logits, activations and graph, and gradients of any target at any layer.
+"""``Trace``: a recorded forward pass with its logits, activations and graph, and gradients of any target at any layer.
 
-A forward pass serves every class, every method and every asked layer. The trunk, up to the first
-asked layer, runs without a graph; there the output is cut off and handed on as a leaf, so that a
-gradient costs a pass through the head only. Parameters never take part: frozen or not, they
-and their ``.grad`` are left alone, and a caller's ``torch.no_grad()`` does not matter.
+One forward pass serves every class, method and layer. The part of the network before the first recorded layer runs
+without graph; there the output is detached and used as a leaf, so that a gradient costs only a pass through the rest.
+Parameters never require gradients: they and their ``.grad`` stay unchanged, whether frozen or not, and a caller's
+``torch.no_grad()`` has no effect.
 """
 
 from __future__ import annotations
@@ -29,34 +29,34 @@ from .targets import Target, score_of
 
 __all__ = ["INPUT", "LargeGraphError", "Trace"]
 
-#: Stands for the module's input where a layer's name is asked for: no layer has an empty name, and some are "input".
+#: Name of the module's input as a layer. No layer has an empty name, but some are named "input".
 INPUT = ""
 
 
 class LargeGraphError(MethodError):
-    """A pass that keeps more for its gradients than was allowed."""
+    """A pass keeps more bytes for its gradients than allowed."""
 
 
 class Trace:
-    """One remembered forward pass of a batch.
+    """Recorded forward pass of a batch.
 
     Args:
-        model: whose module to run.
-        pixels: float32 (N, C, H, W) in [0, 1].
-        layers: module names at which to remember activations.
-        precision: "fp32" runs the module in its own dtype, "bf16" and "fp16" under autocast.
-        with_input: whether the gradient at ``INPUT`` will be asked for too: then the whole pass has a graph.
-        most_bytes: how large the graph may become; looked at at each of the layers.
+        model: the model to run.
+        pixels: pixels (N, C, H, W), float32 in [0, 1].
+        layers: module names of the layers whose activations are recorded.
+        precision: "fp32" runs the module in its own dtype, "bf16" and "fp16" run it under autocast.
+        with_input: whether the gradient at ``INPUT`` is needed, for which the whole pass has a graph.
+        most_bytes: largest size of the graph in bytes, checked at each of the layers; any if None.
 
     Attributes:
         pixels: the pixels given.
         precision: the precision given.
-        logits: (N, classes), detached; float32, or float64 in a float64 model.
-        module: what ran: the model's module, or a copy of its structure around the same weights.
-        memory: what methods remember of this pass beside it, such as the model's answers to masked pictures.
+        logits: logits (N, classes), detached; float32, or float64 in a float64 model.
+        module: the module that ran: the model's module, or a copy of its structure around the same weights.
+        memory: results that methods store with the pass, such as the scores of masked pictures.
 
     Raises:
-        LargeGraphError: if the graph is larger than ``most_bytes``; it is given up at the first layer where it is.
+        LargeGraphError: if the graph is larger than ``most_bytes``; the pass stops at the first layer where it is.
     """
 
     def __init__(
@@ -80,9 +80,9 @@ class Trace:
         self._most_bytes = most_bytes
         self._graph_bytes: int | None = None
         self._outputs: dict[str, torch.Tensor] = {}
-        #: None where the target's score does not depend on the layer.
+        #: By target, layer and rule; None if the target's score does not depend on the layer.
         self._gradients: dict[tuple[Target, str, ReluRule | None], torch.Tensor | None] = {}
-        # A caller's inference_mode would make tensors that autograd refuses.
+        # Autograd refuses tensors that are made in a caller's inference mode.
         with torch.inference_mode(False):
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
             if precision != "fp32":
@@ -93,8 +93,8 @@ class Trace:
             wanted = self.layers or with_input
             attached = any(t.requires_grad for t in tensors_of(self._returned))
             if self._interrupted or (wanted and not attached):
-                # The module switches gradients off for a part of itself, and thereby back to how it
-                # found them: let it find them on.
+                # The module switches gradients off for a part of itself, and then restores the mode that it found:
+                # run it again with gradients on.
                 self._returned = self._forward(inputs, torch.enable_grad())
             self._graph = _full(model.logits_of(self._returned, len(pixels)))
         self.logits = self._graph.detach()
@@ -104,9 +104,9 @@ class Trace:
 
     @property
     def nbytes(self) -> int:
-        """How many bytes the pass keeps: activations, what its graph has saved, and what was remembered of it since.
+        """Size of the pass in bytes: activations, tensors saved in its graph, and stored results.
 
-        The pixels and the model's weights, which are others' too, do not count.
+        The pixels and the model's weights do not count, since others use them too.
         """
         if self._graph_bytes is None:
             ends = [*tensors_of(self._returned), self._graph, *self._outputs.values()]
@@ -114,20 +114,24 @@ class Trace:
         return self._graph_bytes + size_of([list(self._gradients.values()), self.memory])
 
     def activation(self, layer: str) -> torch.Tensor:
-        """The layer's maps (N, K, h, w), detached; float32, or float64 in a float64 model.
+        """Return the layer's maps (N, K, h, w), detached; float32, or float64 in a float64 model.
 
-        Of ``INPUT``, the module's input (N, C, H, W).
+        For ``INPUT``, the module's input (N, C, H, W).
         """
         output = self._output(layer).detach()
         return _full(output if layer == INPUT else self._maps(layer, output))
 
     def gradient(self, target: Target, layer: str, rule: ReluRule | None = None) -> torch.Tensor:
-        """The gradient of the target's score at the layer, of the activation's shape and type.
+        """Return the gradient of a target's score at a layer, of the activation's shape and dtype.
 
         Args:
-            target: of whose score.
-            layer: a layer's name, or ``INPUT``.
-            rule: what to do at rectifiers instead of the chain rule (see ``relus``).
+            target: the target.
+            layer: module name of a layer, or ``INPUT``.
+            rule: rule at rectifiers instead of the chain rule (see ``relu_rules``).
+
+        Raises:
+            LayerError: if the score does not depend on the layer differentiably.
+            MethodError: if the score has no gradient at the input, or checkpointing prevents it.
         """
         key = (target, self._name(layer), rule)
         if key not in self._gradients:
@@ -138,13 +142,13 @@ class Trace:
         return _full(gradient if layer == INPUT else self._maps(layer, gradient))
 
     def check_score(self, target: Target) -> None:
-        """Raise a TargetError if the target is of a class that the model masks out, whose logit is −inf."""
+        """Raise a ``TargetError`` if the target is of a class that the model masks out, whose logit is −inf."""
         if not self._is_finite:
             with torch.no_grad():
                 score_of(target, self._returned, self._graph)
 
     def remembers(self, target: Target, layer: str) -> bool:
-        """Whether the layer's activation and the target's gradient there are at hand."""
+        """Return whether the layer's activation and the target's gradient there are stored."""
         return self._gradients.get((target, layer, None)) is not None
 
     def remember_gradients(
@@ -153,7 +157,7 @@ class Trace:
         layers: Sequence[str] | None = None,
         rule: ReluRule | None = None,
     ) -> None:
-        """Compute the gradients of several targets at several layers, all if None, in one batched backward pass."""
+        """Compute and store the gradients of several targets at several layers (default: all) in one batched pass."""
         names = [self._name(n) for n in (self.layers if layers is None else layers)]
         wanted = [
             t
@@ -164,7 +168,7 @@ class Trace:
             return
         leaves = [self._output(name) for name in names]
         with self.model.undisturbed(runs=False), torch.enable_grad():
-            # Pictures do not mix in evaluation mode, so the sum over them has each one's gradient.
+            # Pictures do not mix in evaluation mode, so that the gradient of the sum is each picture's own gradient.
             scores = torch.stack([score_of(t, self._returned, self._graph).sum() for t in wanted])
             with contextlib.nullcontext() if rule is None else relu_rule(scores, rule):
                 rows = (
@@ -173,7 +177,7 @@ class Trace:
                     else [[None] * len(leaves)] * len(wanted)
                 )
         for number, (name, leaf) in enumerate(zip(names, leaves, strict=True)):
-            # A layer that has no way to this score, but to others, has no evidence for it.
+            # A layer that influences other targets' scores but not this one has a gradient of zero.
             none = None if all(row[number] is None for row in rows) else torch.zeros_like(leaf)
             for target, row in zip(wanted, rows, strict=True):
                 gradient = row[number]
@@ -182,7 +186,7 @@ class Trace:
                 )
 
     def _unreached(self, target: Target, name: str) -> LayerError | MethodError:
-        """Why there is no gradient of the target's score at a layer: of that layer only, others may have one."""
+        """Return the error for a score without gradient at a layer."""
         if self.model.is_reentrant:
             return self._reentrant()
         if name == INPUT:
@@ -205,10 +209,10 @@ class Trace:
         )
 
     def apart(self) -> Trace:
-        """The same pass, which remembers gradients of its own.
+        """Return the same pass with separate storage of gradients.
 
-        Those of several targets in one batched pass differ in their last bits from each one's own: what is computed
-        of the one should not depend on who asked for the other before.
+        Gradients of several targets in one batched pass differ in their last bits from those of single passes; with
+        separate storage, a result does not depend on which targets were computed before.
         """
         other = copy.copy(self)
         other.forget_gradients()
@@ -220,11 +224,11 @@ class Trace:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the module returns its logits and nothing else."""
+        """Whether the module's output is its logits and nothing else."""
         return is_plain(self._returned, self.logits)
 
     def output(self, layer: str) -> torch.Tensor:
-        """What the layer itself returned, in its own shape and type, detached."""
+        """Return the layer's own output, in its shape and dtype, detached."""
         return self._output(layer).detach()
 
     def _rows(self, scores: torch.Tensor, leaves: list[torch.Tensor]) -> list[Sequence[Any]]:
@@ -240,7 +244,7 @@ class Trace:
                 )
                 return [[g if g is None else g[i] for g in batched] for i in range(len(scores))]
             except RuntimeError:
-                pass  # an operation of this head cannot be batched: one target at a time
+                pass  # an operation cannot be batched by vmap: compute one target at a time
         try:
             return [
                 torch.autograd.grad(score, leaves, retain_graph=True, allow_unused=True)
@@ -263,7 +267,7 @@ class Trace:
                 output = output.detach().requires_grad_()
             self._outputs[names[module]] = output
             self._check_size(output)
-            # What follows may overwrite what it gets (an in-place ReLU), so it gets a copy.
+            # The next operation may be in place (ReLU), so that it gets a copy.
             return output.clone()
 
         with self.model.undisturbed() as held, start, in_precision(self.precision, inputs.device):
@@ -272,10 +276,10 @@ class Trace:
             if self._with_input:
                 self._outputs[INPUT] = inputs = inputs.detach().requires_grad_()
             with hooked(dict.fromkeys(names, remember)):
-                return held.run(inputs.clone())  # a module may write into what it gets
+                return held.run(inputs.clone())  # a module may modify its input in place
 
     def _check_size(self, output: torch.Tensor) -> None:
-        """Give up a pass whose graph, up to a layer's output, is larger than it may be."""
+        """Stop a pass whose graph, up to a layer's output, is larger than allowed."""
         most = self._most_bytes
         if most is None:
             return
@@ -344,11 +348,11 @@ class Trace:
 
 
 def _full(tensor: torch.Tensor) -> torch.Tensor:
-    """Half precision widened to float32: sums over a layer need the digits."""
+    """Widen half precision to float32, which sums over a layer need."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def _tensors_in(module: torch.nn.Module) -> Iterator[torch.Tensor]:
-    """A module's weights and buffers."""
+    """Iterate over a module's weights and buffers."""
     yield from module.parameters()
     yield from module.buffers()

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from ..attribution.explaining import raw_maps, saliency_maps
-from ..attribution.targets import ClassTarget, EachTarget
+from ..attribution.targets import ClassTarget, PerPictureTarget
 from ..attribution.trace import Trace
 from ..errors import CamwidgetError, LayerError, ModelError, PictureError
-from ..execution.device import is_want_of_memory
+from ..execution.device import is_out_of_memory
 from ..execution.isolated_pass import autocast_off
 from ..metrics import Case, MetricContext, Score, ScoredPicture, score_steps
 from ..metrics.scoring import faults
@@ -109,7 +109,7 @@ def _run(
             scores = scoring.scores
             tick()
     except (RuntimeError, MemoryError) as error:
-        if not is_want_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         raise CamwidgetError(
             f"A batch of {len(group)} pictures does not fit into the memory of {model.device}: pass a smaller batch=…"
@@ -139,7 +139,7 @@ def _subjects(
         if plan.target == "label":
             chosen = [label for label in labels if label is not None]
         each = tuple(ClassTarget(i, model.classes[i]) for i in chosen)
-        target = each[0] if len(set(each)) == 1 else EachTarget(each)
+        target = each[0] if len(set(each)) == 1 else PerPictureTarget(each)
         subjects = [
             ScoredPicture(model, trace.pixels[n], whole[n], bench, opened.item.number, labels[n])
             for n, opened in enumerate(group)

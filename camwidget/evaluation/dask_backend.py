@@ -176,7 +176,7 @@ def _work(packed: _Packed, items: list[Item], wants_files: bool) -> list[Row] | 
     """The rows of a batch; None if there are files that this machine does not see, and that may be sent."""
     if wants_files and not all(_is_here(i.picture) for i in items if isinstance(i.picture, Path)):
         return None
-    with _lock, process_exit.at_work():
+    with _lock, process_exit.block_exit():
         plan, bench = _unpack(packed)
         before = torch.get_num_threads()
         torch.set_num_threads(packed.threads)

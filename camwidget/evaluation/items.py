@@ -20,9 +20,9 @@ from ..images.conversion import is_prepared
 from ..images.ground_truth import (
     GroundTruth,
     ObjectLocations,
+    locate_objects,
     object_locations,
     objects_of,
-    whereabouts,
 )
 from ..models.vision_model import VisionModel
 
@@ -221,7 +221,7 @@ def _finder(
         if found is None:
             return None
         if not is_pixels:
-            return whereabouts(found, model.preprocess)
+            return locate_objects(found, model.preprocess)
         return object_locations(found if len(found) else np.zeros((1, *size), bool))
 
     return where

@@ -1,4 +1,4 @@
-"""One pass of a user's module of which nothing is left in it: copies of its structure, random numbers, devices, memory.
+"""Running a user's module without side effects: copies of it, random numbers, device errors, memory of a pass.
 
-What is found out about a module belongs in ``models``.
+Properties of a module that are found by running it belong in ``models``.
 """

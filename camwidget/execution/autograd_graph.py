@@ -1,4 +1,4 @@
-"""Activations and checkpoints found in autograd's graph of a pass, however they are written in the module."""
+"""Activation functions and checkpoints in the autograd graph of a pass, however the module writes them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ __all__ = ["graph_nodes", "has_reentrant_checkpoint", "other_activations"]
 
 
 def other_activations(outputs: Iterable[torch.Tensor]) -> tuple[bool, tuple[str, ...]]:
-    """Whether there are rectifiers in the graph of a module's outputs, and which other activations there are."""
+    """Find the activation functions in the graph of a module's outputs.
+
+    Args:
+        outputs: output tensors with graph.
+
+    Returns:
+        Whether there are rectifiers, and the names of the other activation functions.
+    """
     nodes = [node for root in outputs for node in graph_nodes(root)]
     others = (n for n in nodes if n.name() in ACTIVATION_NODES and not _is_of_vectors(n))
     names = dict.fromkeys(ACTIVATION_NODES[n.name()] for n in others)
@@ -21,30 +28,30 @@ def other_activations(outputs: Iterable[torch.Tensor]) -> tuple[bool, tuple[str,
 
 
 def has_reentrant_checkpoint(outputs: Iterable[torch.Tensor]) -> bool:
-    """Whether a part that a module's outputs depend on is checkpointed with ``use_reentrant=True``.
+    """Return whether a part that the outputs depend on is checkpointed with ``use_reentrant=True``.
 
-    Through such a part nothing can be differentiated but the whole of the parameters.
+    PyTorch gives no gradients inside such a part or before it, except those of ``backward()`` for all parameters.
     """
     return any(node.name() == CHECKPOINT_NODE for root in outputs for node in graph_nodes(root))
 
 
 def _is_of_vectors(node: Any) -> bool:
-    """Whether an activation is one of vectors (N, C), not of maps or tokens.
+    """Return whether an activation function was applied to vectors (N, C) rather than maps or tokens.
 
-    Of these the gradient goes its usual way, as in a recurrent decoder after the convolutions (Selvaraju 2017,
-    section 7.1, has guided Grad-CAM of a captioner).
+    Such activations keep their usual gradient, as in a recurrent decoder after the convolutions (guided Grad-CAM of a
+    captioner, Selvaraju 2017, section 7.1).
     """
     return any(tensor.ndim <= 2 for tensor in saved_tensors(node))
 
 
 def graph_nodes(root: torch.Tensor, seen: set[Any] | None = None) -> Iterator[Any]:
-    """The operations behind a tensor, each once; those in ``seen`` are left out, and the others are put into it."""
+    """Iterate over the graph nodes behind a tensor, each once; skip nodes in ``seen``, and add the others to it."""
     seen = set() if seen is None else seen
-    waiting = [root.grad_fn]
-    while waiting:
-        node = waiting.pop()
+    stack = [root.grad_fn]
+    while stack:
+        node = stack.pop()
         if node is None or node in seen:
             continue
         seen.add(node)
         yield node
-        waiting.extend(parent for parent, _ in node.next_functions)
+        stack.extend(parent for parent, _ in node.next_functions)

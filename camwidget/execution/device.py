@@ -1,4 +1,4 @@
-"""Device failures: out of memory and lost devices, told apart and reported by name."""
+"""Device errors: lack of memory and lost devices, recognized and translated into errors that name the remedy."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ..runtime.error_reports import first_line
 
 __all__ = [
     "DeviceLostError",
-    "by_name",
-    "faults_named",
-    "is_elsewhere",
-    "is_lost",
-    "is_want_of_memory",
-    "lost",
-    "responds",
+    "can_be_lost",
+    "device_lost_error",
+    "device_responds",
+    "is_device_lost",
+    "is_out_of_memory",
+    "translated_device_errors",
+    "translated_error",
 ]
 
-#: What torch says, in the text of a RuntimeError, when a device does nothing any more until the process ends: the
-#: errors of CUDA that its documentation calls sticky ("leaves the process in an inconsistent state"). Anything else
-#: that begins with "CUDA error" (no kernel image, an invalid device, a library's status) is no loss of the device.
-_LOST = (
+#: Parts of messages of torch's RuntimeErrors after which a device is unusable until the process ends: the errors of
+#: CUDA that its documentation calls sticky ("leaves the process in an inconsistent state"). Other messages that begin
+#: with "CUDA error" (no kernel image, an invalid device, a library's status) do not mean that the device is lost.
+_LOST_MESSAGES = (
     "device-side assert",
     "unspecified launch failure",
     "illegal memory access",
@@ -46,8 +46,8 @@ _LOST = (
     "gpu is lost",
 )
 
-#: What it says when there was not enough memory, beside the errors of that type.
-_MEMORY = (
+#: Parts of messages of RuntimeErrors that mean lack of memory.
+_MEMORY_MESSAGES = (
     "out of memory",
     "not enough memory",
     "can't allocate memory",
@@ -59,80 +59,91 @@ _MEMORY = (
 
 
 class DeviceLostError(ModelError):
-    """The device that the model is on has failed: nothing can be computed on it, nor read from it."""
+    """The model's device has failed: it neither computes nor gives access to its memory."""
 
 
-def is_want_of_memory(error: BaseException) -> bool:
-    """Whether there was not enough memory, so that less at once may do."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error means lack of memory, so that a smaller batch may succeed."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    said = str(error).lower()
-    return isinstance(error, RuntimeError) and any(part in said for part in _MEMORY)
+    message = str(error).lower()
+    return isinstance(error, RuntimeError) and any(part in message for part in _MEMORY_MESSAGES)
 
 
-def is_lost(error: BaseException) -> bool:
-    """Whether the device has failed, so that nothing on it will do any more."""
+def is_device_lost(error: BaseException) -> bool:
+    """Return whether an error means that the device is unusable until the process ends."""
     if isinstance(error, DeviceLostError):
         return True
-    said = str(error).lower()
+    message = str(error).lower()
     return (
         isinstance(error, RuntimeError)
-        and not is_want_of_memory(error)
-        and any(part in said for part in _LOST)
+        and not is_out_of_memory(error)
+        and any(part in message for part in _LOST_MESSAGES)
     )
 
 
-def lost(name: str, device: torch.device, error: BaseException) -> DeviceLostError:
-    """The error by name, and what can be done: after such a fault not even the weights can be read from the device."""
+def device_lost_error(name: str, device: torch.device, error: BaseException) -> DeviceLostError:
+    """Return the error for a lost device, with the remedy.
+
+    Args:
+        name: the model's name.
+        device: the device.
+        error: torch's error.
+    """
     return DeviceLostError(
         f"The device of {name}, {device}, was lost ({first_line(error)}). Its weights cannot be read any more: "
         "load the model again with device='cpu', or restart the kernel to have the device back."
     )
 
 
-def by_name(error: BaseException, name: str, device: torch.device) -> BaseException:
-    """A device's fault as an error by name; any other error as it is."""
+def translated_error(error: BaseException, name: str, device: torch.device) -> BaseException:
+    """Return a device error as a ``ModelError`` with the remedy; any other error as it is.
+
+    Args:
+        error: the error.
+        name: the model's name.
+        device: the model's device.
+    """
     if isinstance(error, CamwidgetError):
         return error
-    if is_want_of_memory(error):
+    if is_out_of_memory(error):
         return ModelError(
             f"{name} does not fit into the memory of {device}: explain fewer or smaller pictures at once, use "
             "precision='bf16', or load it with device='cpu'."
         )
-    return lost(name, device, error) if is_lost(error) else error
+    return device_lost_error(name, device, error) if is_device_lost(error) else error
 
 
 @contextmanager
-def faults_named(name: str, device: torch.device) -> Iterator[None]:
-    """Within it, a device's faults become errors by name.
+def translated_device_errors(name: str, device: torch.device) -> Iterator[None]:
+    """Translate device errors within a ``with`` block into errors that name the remedy.
 
     Args:
-        name: the model's.
-        device: where it is.
+        name: the model's name.
+        device: the model's device.
 
     Raises:
-        ModelError: for want of memory.
-        DeviceLostError: if the device was lost.
+        ModelError: if the device has not enough memory.
+        DeviceLostError: if the device is lost.
     """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        named = by_name(error, name, device)
-        if named is error:
+        translated = translated_error(error, name, device)
+        if translated is error:
             raise
-        raise named from error
+        raise translated from error
 
 
-def is_elsewhere(device: torch.device) -> bool:
-    """Whether a device can be lost without the process."""
+def can_be_lost(device: torch.device) -> bool:
+    """Return whether a device can fail while the process goes on."""
     return device.type not in ("cpu", "meta")
 
 
-def responds(device: torch.device) -> bool:
-    """Whether something can be computed on a device now, or could be if there were memory."""
+def device_responds(device: torch.device) -> bool:
+    """Return whether a device computes, or would if it had free memory."""
     try:
-        return (
-            float(torch.zeros((), device=device) + 1) == 1
-        )  # read from it, which waits for what is computed
+        # float() copies the result to the host, and so waits for the computation.
+        return float(torch.zeros((), device=device) + 1) == 1
     except RuntimeError as error:
-        return is_want_of_memory(error)
+        return is_out_of_memory(error)

@@ -1,7 +1,7 @@
-"""One pass of a module that leaves nothing in it: no training flag, buffer, hook, attribute or gradient.
+"""Isolated pass: a forward pass that changes no training flag, buffer, hook, attribute or gradient of the module.
 
-What runs is a copy of the module's structure around the same weights, made anew for each pass: whatever the module's
-owner has changed is in it, and an owner who trains the module meanwhile, on another thread, sees nothing of it.
+Each pass runs a new copy of the module's structure around the same weights: it has all changes that the module's owner
+has made, and does not disturb training of the module on another thread.
 """
 
 from __future__ import annotations
@@ -20,90 +20,93 @@ from torch.overrides import TorchFunctionMode
 from .._compat.pytorch import buffers_of, version_of
 from ..errors import warn
 from ..runtime import fork_safety
-from .random_numbers import PrivateDraws
-from .random_state import draws_watched
-from .structure_copy import Uncopyable, copy_structure, named_tensors, parts_of
+from .random_numbers import PrivateRandomNumbers
+from .random_state import watch_random_draws
+from .structure_copy import Uncopyable, copy_structure, named_tensors, submodules_of
 
 __all__ = [
-    "IsolationRehearsal",
+    "IsolationProbe",
+    "OriginalParameterDetector",
     "PassIsolation",
-    "TensorEscapes",
     "autocast_off",
-    "evaluating",
-    "quiet",
-    "switched_off",
+    "exclusive_pass",
+    "in_evaluation_mode",
+    "isolated_module",
     "warn_if_training",
 ]
 
 
 @dataclass(frozen=True)
 class PassIsolation:
-    """How a module is kept from what a pass does to it; its first passes tell.
+    """What a pass needs so that the module stays unchanged, as found by its first passes.
 
     Attributes:
-        copies: whether a copy of its structure runs; else it runs itself, its training flags switched off meanwhile.
-        written: names of the tensors that its forward writes into: each pass has its own.
-        draws: whether it draws random numbers: each pass has its own.
-        moves: whether it draws from generators that are no copies (Python's, NumPy's, one of its own), or seeds
-            PyTorch's: they are put back after each pass.
-        is_ours: whether the module is a copy already, in evaluation mode, that nobody else knows: it runs itself.
+        runs_copy: whether a copy of the module's structure runs; otherwise the module itself runs, in evaluation mode.
+        written_tensors: names of the tensors that the module writes into, of which each pass has copies.
+        draws_random_numbers: whether the module uses random numbers, for which each pass has private generators.
+        restores_generators: whether the module uses generators without private copies (Python's, NumPy's, its own), or
+            seeds PyTorch's: their states are restored after each pass.
+        is_private_copy: whether the module is itself a copy in evaluation mode without other users, which can run.
     """
 
-    copies: bool = True
-    written: frozenset[str] = frozenset()
-    draws: bool = False
-    moves: bool = False
-    is_ours: bool = False
+    runs_copy: bool = True
+    written_tensors: frozenset[str] = frozenset()
+    draws_random_numbers: bool = False
+    restores_generators: bool = False
+    is_private_copy: bool = False
 
 
-#: A module's passes go one after the other: what its parts share with the copies need not bear two at once.
+#: One lock a module: its passes run one after the other, since objects shared with the copies may not be thread-safe.
 _locks: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
 _finding_lock = fork_safety.lock()
-#: Held while training flags are switched: modules may share parts.
+#: Held while training flags are switched, since modules may share submodules.
 _switching = fork_safety.rlock()
 _warned: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
 
 @contextmanager
-def evaluating(
+def isolated_module(
     module: nn.Module, device: torch.device, isolation: PassIsolation, *, runs: bool = True
 ) -> Iterator[nn.Module]:
-    """Give what is to be run of a module for one pass, in evaluation mode; the caller's autocast is off within.
+    """Yield the module to run for one pass, in evaluation mode; autocast is off in the ``with`` block.
 
     Args:
-        module: whose pass it is.
-        device: where it is.
-        isolation: how it is kept from that.
-        runs: whether anything is run; else the module itself is given, for the backward pass of what ran before.
+        module: the module.
+        device: device of the module.
+        isolation: what the pass needs so that the module stays unchanged.
+        runs: whether a forward pass follows; if not, the module itself is given, for a backward pass.
+
+    Yields:
+        A copy of the module, or the module itself if it cannot be copied or needs no copy.
     """
+    written = isolation.written_tensors
     with ExitStack() as stack:
-        stack.enter_context(quiet(module, device))
-        if isolation.draws:
-            stack.enter_context(PrivateDraws())
-        if isolation.moves:
-            stack.enter_context(draws_watched(device, parts_of(module)))
-        needs = runs and not (isolation.is_ours and not isolation.written)
-        copy = _copied(module, isolation.written) if needs and isolation.copies else None
-        if copy is None and (needs or not isolation.copies):
+        stack.enter_context(exclusive_pass(module, device))
+        if isolation.draws_random_numbers:
+            stack.enter_context(PrivateRandomNumbers())
+        if isolation.restores_generators:
+            stack.enter_context(watch_random_draws(device, submodules_of(module)))
+        needs_isolation = runs and not (isolation.is_private_copy and not written)
+        copy = _isolated_copy(module, written) if needs_isolation and isolation.runs_copy else None
+        if copy is None and (needs_isolation or not isolation.runs_copy):
             warn_if_training(module)
-            stack.enter_context(switched_off(module, keeps=bool(isolation.written)))
+            stack.enter_context(in_evaluation_mode(module, restores_buffers=bool(written)))
         yield module if copy is None else copy
 
 
 @contextmanager
-def quiet(module: nn.Module, device: torch.device) -> Iterator[None]:
-    """Within it no other thread has a pass of the module, and the caller's autocast and inference mode are off."""
+def exclusive_pass(module: nn.Module, device: torch.device) -> Iterator[None]:
+    """Exclude other threads' passes of the module, and switch the caller's autocast and inference mode off."""
     with _lock_of(module), torch.inference_mode(False), autocast_off(device):
         yield
 
 
 @contextmanager
 def autocast_off(device: torch.device) -> Iterator[None]:
-    """Within it this thread computes without autocast.
+    """Switch autocast off for the calling thread.
 
-    ``torch.autocast(…, enabled=False)`` would do, but that empties, where it ends, the cache of casts of all threads:
-    in a training loop beside, a weight that is used twice would then be cast twice, and its gradient be rounded
-    otherwise.
+    ``torch.autocast(…, enabled=False)`` clears the cast cache of all threads at its end. In a training loop on another
+    thread, a weight that is used twice would then be cast twice, and its gradient rounded differently.
     """
     kind = device.type
     if not torch.is_autocast_enabled(kind):
@@ -121,13 +124,14 @@ def _lock_of(module: nn.Module) -> threading.RLock:
         return _locks.setdefault(module, fork_safety.rlock())
 
 
-def _copied(module: nn.Module, written: frozenset[str]) -> nn.Module | None:
-    # Whether a forward writes into a buffer may depend on the picture, so that no rehearsal can tell.
+def _isolated_copy(module: nn.Module, written: frozenset[str]) -> nn.Module | None:
+    """Return a copy of the structure with aliases of parameters and copies of written tensors; None if impossible."""
+    # All buffers are copied, since a forward may write into a buffer for some pictures only.
     buffers = {id(buffer) for buffer in module.buffers()}
-    own = {id(t) for name, t in named_tensors(module) if name in written} if written else set()
+    cloned = {id(t) for name, t in named_tensors(module) if name in written} if written else set()
 
     def tensor(value: torch.Tensor) -> torch.Tensor:
-        if id(value) in own or id(value) in buffers:
+        if id(value) in cloned or id(value) in buffers:
             return _cloned(value)
         return _alias(value) if type(value) is nn.Parameter else value
 
@@ -138,10 +142,10 @@ def _copied(module: nn.Module, written: frozenset[str]) -> nn.Module | None:
 
 
 def _alias(parameter: nn.Parameter, requires_grad: bool = False) -> nn.Parameter:
-    """The same numbers in the same memory, without a gradient and known to nobody else.
+    """Return another parameter with the same memory and, by default, without gradient.
 
-    An optimizer's step between a pass and its gradient is no error for an alias, which has a version of its own; and
-    autocast, whose cache of casts all threads share, does not keep one that wants no gradient.
+    An alias has its own version counter, so that an optimizer's step between a pass and its gradient is no error; and
+    autocast's cache, which all threads share, does not store casts of parameters without gradient.
     """
     return nn.Parameter(parameter.data, requires_grad)
 
@@ -151,22 +155,22 @@ def _cloned(value: torch.Tensor) -> torch.Tensor:
     return nn.Parameter(clone, False) if isinstance(value, nn.Parameter) else clone
 
 
-# -- the first passes ----------------------------------------------------------------------------
+# -- first passes --------------------------------------------------------------------------------
 
 
-class IsolationRehearsal:
-    """A copy for a module's first passes, which tell whether copies will do, and what each pass needs of its own.
+class IsolationProbe:
+    """Copy of a module for its first passes, which find out what isolation the module needs.
 
-    Its buffers are its own, so that writing into them does no harm and is seen.
+    The copy has its own buffers, so that writing into them is harmless and can be detected.
 
     Args:
         module: only read.
 
     Attributes:
-        copy: to be run, in evaluation mode. Its parameters want gradients as the module's do.
+        copy: the copy in evaluation mode; its parameters require gradients where the module's do.
 
     Raises:
-        Uncopyable: if there cannot be one.
+        Uncopyable: if the structure cannot be copied.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -191,30 +195,31 @@ class IsolationRehearsal:
 
     @property
     def written(self) -> frozenset[str]:
-        """Names of the tensors that were written into, and of buffers that were exchanged for others."""
-        there = dict(self.copy.named_buffers())
+        """Names of the tensors that were modified in place, and of buffers that were replaced."""
+        buffers = dict(self.copy.named_buffers())
         return frozenset(
             [name for name, alias, version in self._shared if version_of(alias) != version]
             + [
                 name
                 for name, own, before in self._own
-                if not _same(own, before) or (name in self._buffers and there.get(name) is not own)
+                if not _same_values(own, before)
+                or (name in self._buffers and buffers.get(name) is not own)
             ]
         )
 
 
-class TensorEscapes(TorchFunctionMode):
-    """Notes whether this thread computes with a module's own parameters, where a copy of it is run.
+class OriginalParameterDetector(TorchFunctionMode):
+    """Function mode that detects whether a copy's pass uses the original module's parameters.
 
-    Then some object that the copy shares with the module leads back to it.
+    It does if an object that the copy shares with the module refers to the module.
 
     Attributes:
-        any: whether it did.
+        any: whether an original parameter was used.
     """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        # Of other kinds of parameters there is no alias.
+        # Parameters of subclasses are shared with the copy, not aliased.
         self._own = {id(p) for p in module.parameters() if type(p) is nn.Parameter}
         self.any = False
 
@@ -235,16 +240,16 @@ class TensorEscapes(TorchFunctionMode):
 # -- a module that cannot be copied --------------------------------------------------------------
 
 
-class KeptBuffers:
-    """Copies of a module's buffers, for a module whose forward writes into them (a counter, a memory).
+class BufferBackup:
+    """Backup of the buffers of a module that writes into them (a counter, a memory).
 
     Attributes:
-        changed: names of those that were put back.
+        changed: names of the buffers that ``restore`` has restored.
     """
 
     def __init__(self, module: nn.Module) -> None:
         self.changed: list[str] = []
-        self._kept = [
+        self._buffers = [
             (
                 buffers_of(part),
                 f"{prefix}.{name}".lstrip("."),
@@ -258,61 +263,67 @@ class KeptBuffers:
         ]
 
     def restore(self) -> None:
-        """Put back what has changed: the tensors themselves, and what is in them."""
+        """Restore the buffers that have changed: the tensor objects and their values."""
         with torch.no_grad():
-            for holder, path, name, buffer, copy in self._kept:
-                if holder.get(name) is not buffer or not _same(buffer, copy):
+            for holder, path, name, buffer, copy in self._buffers:
+                if holder.get(name) is not buffer or not _same_values(buffer, copy):
                     holder[name] = buffer
                     buffer.copy_(copy)
                     self.changed.append(path)
 
 
 def warn_if_training(module: nn.Module) -> None:
-    """Give a ``CamwidgetWarning``, once, if switching a module off would disturb someone who trains it."""
-    if module not in _warned and any(part.training for part in parts_of(module)):
+    """Warn once if switching a module to evaluation mode would disturb its training."""
+    if module not in _warned and any(part.training for part in submodules_of(module)):
         _warned.add(module)
         warn(
             f"{type(module).__name__} is in training mode, and its parts cannot be copied, so that it is switched to "
-            "evaluation mode itself during each pass. Do not train it on another thread at the same time: that "
+            "evaluation mode itself during each pass. Do not train it on another thread at the same time: the training "
             "would go on without dropout, and without batch statistics."
         )
 
 
 @contextmanager
-def switched_off(module: nn.Module, *, keeps: bool) -> Iterator[KeptBuffers | None]:
-    """Hold a module itself in evaluation mode, and give it back as it was.
+def in_evaluation_mode(
+    module: nn.Module, *, restores_buffers: bool
+) -> Iterator[BufferBackup | None]:
+    """Keep a module in evaluation mode within a ``with`` block, and restore it afterwards.
 
     Args:
-        module: which.
-        keeps: whether its buffers are put back too.
+        module: the module.
+        restores_buffers: whether its buffers are restored too.
+
+    Yields:
+        The backup of the buffers; None if they are not restored.
     """
     with _switching:
-        flags = [(part, part.training) for part in parts_of(module)]
-        kept = KeptBuffers(module) if keeps else None
-        before = {id(tensor) for *_, tensor in _graphs(module)}
+        flags = [(part, part.training) for part in submodules_of(module)]
+        backup = BufferBackup(module) if restores_buffers else None
+        before = {id(tensor) for *_, tensor in _attached_tensors(module)}
         try:
             for part, was in flags:
                 if was:
                     part.training = False
-            yield kept
+            yield backup
         finally:
-            for part, was in flags:  # a forward may set them itself
+            for part, was in flags:  # the forward pass may have set flags itself
                 if part.training is not was:
                     part.training = was
-            if kept is not None:
-                kept.restore()
-            # A tensor with a graph among its attributes cannot be copied, and would keep that graph alive.
-            for holder, key, tensor in _graphs(module):
+            if backup is not None:
+                backup.restore()
+            # A tensor attribute with a graph would keep the graph alive, and could not be deep-copied.
+            for holder, key, tensor in _attached_tensors(module):
                 if id(tensor) not in before:
                     holder[key] = tensor.detach()
 
 
-def _graphs(module: nn.Module) -> list[tuple[dict[Any, Any], Any, torch.Tensor]]:
-    """The tensors that autograd computed among the attributes of a module's parts, and in dictionaries of theirs."""
+def _attached_tensors(module: nn.Module) -> list[tuple[dict[Any, Any], Any, torch.Tensor]]:
+    """Return (dictionary, key, tensor) of all attributes, and items of dictionary attributes, that have a graph."""
     found: list[tuple[dict[Any, Any], Any, torch.Tensor]] = []
-    for part in parts_of(module):
-        own = vars(part)
-        for holder in (own, *(v for k, v in own.items() if type(v) is dict and k[0] != "_")):
+    for part in submodules_of(module):
+        state = vars(part)
+        dictionaries = (v for k, v in state.items() if type(v) is dict and k[0] != "_")
+        for holder in (state, *dictionaries):
             found += [
                 (holder, key, value)
                 for key, value in holder.items()
@@ -321,8 +332,8 @@ def _graphs(module: nn.Module) -> list[tuple[dict[Any, Any], Any, torch.Tensor]]
     return found
 
 
-def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether two tensors hold the same values; NaN is the same as NaN."""
+def _same_values(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Return whether two tensors have equal values; NaN equals NaN."""
     if torch.equal(one, other):
         return True
     return one.is_floating_point() and bool(torch.allclose(one, other, 0, 0, equal_nan=True))

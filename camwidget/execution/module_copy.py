@@ -1,4 +1,4 @@
-"""Copies of modules, with or without hooks, also of modules that ``deepcopy`` refuses."""
+"""Deep copies of modules, with or without hooks, also of modules that ``deepcopy`` refuses."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["REFUSALS", "copy_module", "own_tensor"]
+__all__ = ["COPY_ERRORS", "copy_module", "detached_copy"]
 
-#: What is raised by modules that hold something that cannot be copied.
-REFUSALS = (TypeError, RuntimeError, ValueError, AttributeError, NotImplementedError)
+#: Errors of ``deepcopy`` for modules that hold an object that cannot be copied.
+COPY_ERRORS = (TypeError, RuntimeError, ValueError, AttributeError, NotImplementedError)
 
-#: Hooks by number, as a module keeps them.
+#: A module's hooks by handle number.
 Hooks = MutableMapping[int, Any]
 
 
-def own_tensor(tensor: torch.Tensor) -> torch.Tensor:
-    """A copy without a past: ``deepcopy`` refuses what autograd computed."""
+def detached_copy(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a copy without autograd graph; ``deepcopy`` refuses tensors with a graph."""
     return tensor.detach().clone()
 
 
@@ -30,13 +30,17 @@ def copy_module(
     attribute: Callable[[torch.Tensor], torch.Tensor] | None = None,
     parameter: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> nn.Module:
-    """A deep copy of a module.
+    """Return a deep copy of a module.
 
     Args:
-        module: left as it is.
-        hooks: from the hooks of a part to those of its copy.
-        attribute: from a tensor that a part merely holds to its copy's; as ``deepcopy`` does it if None.
-        parameter: from a parameter or buffer to its copy's; as ``deepcopy`` does it if None.
+        module: left unchanged.
+        hooks: function of a submodule's hooks to the hooks of its copy.
+        attribute: function that copies tensors that are plain attributes; ``deepcopy`` if None.
+        parameter: function that copies parameters and buffers; ``deepcopy`` if None.
+
+    Raises:
+        TypeError, RuntimeError, ValueError, AttributeError, NotImplementedError: if the module holds an object that
+            cannot be copied (``COPY_ERRORS``).
     """
     memo: dict[int, Any] = {}
     for part in module.modules():

@@ -1,7 +1,6 @@
-"""Random numbers of one thread from private generators; the global generators stay as they are.
+"""Random numbers of one thread from private generators, which leave the global generators unchanged.
 
-Putting a generator back after use would also take back what another thread, such as a training loop, drew from it
-meanwhile.
+Restoring the global generator's state instead would also undo the draws of another thread, such as a training loop.
 """
 
 from __future__ import annotations
@@ -15,23 +14,23 @@ import torch
 from .._compat.pytorch import TorchDispatchMode, argument_names, operation_name, overload_name
 from ..runtime import fork_safety
 
-__all__ = ["PrivateDraws"]
+__all__ = ["PrivateRandomNumbers"]
 
 _lock = fork_safety.lock()
-#: Gives the seeds of those that have none; begins again when someone calls ``torch.manual_seed`` with another number.
+#: (``torch.initial_seed()``, generator of seeds): made anew after ``torch.manual_seed`` with another number.
 _seeds: tuple[int, torch.Generator] | None = None
 
 
-class PrivateDraws(TorchDispatchMode):
-    """Within it, what this thread draws without naming a generator comes from one of its own.
+class PrivateRandomNumbers(TorchDispatchMode):
+    """Dispatch mode in which random operations of the calling thread use private generators.
 
-    What has no way to be told of a generator (the dropout inside a GPU's attention) draws as it always does.
+    Operations with an explicit generator, and those that take none (dropout inside attention on a GPU), are unchanged.
 
     Args:
-        seed: of the generators; if None, one that follows from ``torch.initial_seed()`` and the number of calls.
+        seed: seed of the generators; derived from ``torch.initial_seed()`` and the number of calls if None.
 
     Attributes:
-        any: whether anything was drawn so.
+        any: whether a random operation ran.
     """
 
     def __init__(self, seed: int | None = None) -> None:
@@ -51,20 +50,20 @@ class PrivateDraws(TorchDispatchMode):
         if (
             torch.Tag.nondeterministic_seeded not in func.tags
             or kwargs.get("generator") is not None
-            or not _has_chance(func, args, kwargs)
+            or not _is_random_call(func, args, kwargs)
         ):
             return func(*args, **kwargs)
         self.any = True
-        told = _told(func)
-        if told is None:
+        seeded = _with_generator(func)
+        if seeded is None:
             return func(*args, **kwargs)
-        return told(*args, **kwargs, generator=self._of(_device(args, kwargs)))
+        return seeded(*args, **kwargs, generator=self._generator(_device(args, kwargs)))
 
     def restart(self) -> None:
-        """Draw the same again."""
+        """Restart the generators, which then give the same numbers again."""
         self._generators.clear()
 
-    def _of(self, device: torch.device) -> torch.Generator:
+    def _generator(self, device: torch.device) -> torch.Generator:
         if device not in self._generators:
             self._generators[device] = torch.Generator(device).manual_seed(self._seed)
         return self._generators[device]
@@ -86,18 +85,18 @@ def _device(args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.device:
     return torch.device(kwargs.get("device") or "cpu")
 
 
-def _has_chance(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether a call draws: attention is an operation with a dropout, which is mostly of none."""
+def _is_random_call(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Return whether a call uses random numbers: attention has a dropout probability, which is usually 0."""
     names = argument_names(func)
     if "dropout_p" not in names:
         return True
-    place = names.index("dropout_p")
-    return bool(args[place] if place < len(args) else kwargs.get("dropout_p", 0))
+    position = names.index("dropout_p")
+    return bool(args[position] if position < len(args) else kwargs.get("dropout_p", 0))
 
 
 @functools.cache
-def _told(func: Any) -> Callable[..., Any] | None:
-    """An operation, told of its generator by name; None if it cannot be."""
+def _with_generator(func: Any) -> Callable[..., Any] | None:
+    """Return a form of an operation that takes the keyword ``generator``; None if there is none."""
     if "generator" in argument_names(func):
 
         def replaced(*args: Any, generator: torch.Generator, **kwargs: Any) -> Any:
@@ -105,11 +104,11 @@ def _told(func: Any) -> Callable[..., Any] | None:
 
         return replaced
     packet, overload = func.overloadpacket, overload_name(func)
-    # torch.rand and its like have two forms of each signature.
+    # torch.rand and similar operations have a second overload of each signature with a generator.
     name = "generator" if overload == "default" else f"{overload}_generator"
     if name in packet.overloads():
         return getattr(packet, name)  # type: ignore[no-any-return]
-    return _WRITTEN_OUT.get(operation_name(packet))
+    return _REIMPLEMENTED.get(operation_name(packet))
 
 
 def _rand_like(like: torch.Tensor, *, generator: torch.Generator, **kwargs: Any) -> torch.Tensor:
@@ -134,7 +133,7 @@ def _native_dropout(
     return like * mask * (0.0 if p == 1 else 1 / (1 - p)), mask
 
 
-_WRITTEN_OUT: dict[str, Callable[..., Any]] = {
+_REIMPLEMENTED: dict[str, Callable[..., Any]] = {
     "aten::rand_like": _rand_like,
     "aten::randn_like": _randn_like,
     "aten::randint_like": _randint_like,

@@ -1,7 +1,7 @@
-"""The state of generators of random numbers: whether they have moved on, and how to put them back.
+"""State of random generators: whether they were used, and how to restore it.
 
-Whoever draws random numbers is known by that the generators have moved on: a comparison of two answers alone would
-miss what happens in one pass of ten. The generators are put back, so that looking at a model changes no experiment.
+Random draws are detected by the states of the generators: a comparison of two outputs would miss draws in one pass of
+ten. The states are restored, so that inspecting a model does not change an experiment.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["RandomDraws", "draws_watched"]
+__all__ = ["GeneratorWatch", "watch_random_draws"]
 
-#: A generator's state, and how to compare and put it back.
+#: Functions that get and set a generator's state.
 State = tuple[Callable[[], Any], Callable[[Any], Any]]
 
 
-class RandomDraws:
-    """Generators of random numbers, and whether they have been used since.
+class GeneratorWatch:
+    """Watch over random generators: detects whether they were used, and restores them.
 
     Args:
-        device: whether the computer's torch generator, or this device's, is seeded is watched, too.
-        owners: objects that may have generators of their own among their attributes.
+        device: device whose torch generator is watched for seeding, besides the CPU's.
+        owners: objects that may have generators among their attributes.
     """
 
     def __init__(self, device: torch.device, owners: Iterable[object] = ()) -> None:
@@ -33,7 +33,7 @@ class RandomDraws:
             (random.getstate, random.setstate),
             (np.random.get_state, np.random.set_state),
         ]
-        #: Of torch's own generators: what is drawn from them is another thread's, or seen by ``PrivateDraws``.
+        #: Torch's generators, watched for seeding only: draws are another thread's, or in ``PrivateRandomNumbers``.
         self._seeded: list[State] = [(torch.get_rng_state, torch.set_rng_state)]
         if device.type == "cuda":
             self._seeded.append(
@@ -48,20 +48,20 @@ class RandomDraws:
         self._before_seeding = [get() for get, _ in self._seeded]
         for owner in owners:
             self._generators += [
-                _of(value) for value in vars(owner).values() if _is_generator(value)
+                _state_access(value) for value in vars(owner).values() if _is_generator(value)
             ]
         self._before = [get() for get, _ in self._generators]
 
     @property
     def any(self) -> bool:
-        """Whether any random number has been drawn, or torch's generator been seeded."""
+        """Whether a random number was drawn, or torch's generator was seeded."""
         return torch.initial_seed() != self._seed or any(
             not _same(get(), before)
             for (get, _), before in zip(self._generators, self._before, strict=True)
         )
 
-    def undo(self) -> None:
-        """Put the generators back that have moved on."""
+    def restore(self) -> None:
+        """Restore the states of the generators that were used."""
         for (get, put), before in zip(self._generators, self._before, strict=True):
             if not _same(get(), before):
                 put(before)
@@ -71,13 +71,15 @@ class RandomDraws:
 
 
 @contextmanager
-def draws_watched(device: torch.device, owners: Iterable[object] = ()) -> Iterator[RandomDraws]:
-    """Within it, it is known whether random numbers are drawn; afterwards they have not been."""
-    draws = RandomDraws(device, owners)
+def watch_random_draws(
+    device: torch.device, owners: Iterable[object] = ()
+) -> Iterator[GeneratorWatch]:
+    """Watch random generators in a ``with`` block, and restore them at its end."""
+    draws = GeneratorWatch(device, owners)
     try:
         yield draws
     finally:
-        draws.undo()
+        draws.restore()
 
 
 def _is_generator(value: object) -> bool:
@@ -85,7 +87,7 @@ def _is_generator(value: object) -> bool:
     return isinstance(value, kinds)
 
 
-def _of(generator: Any) -> State:
+def _state_access(generator: Any) -> State:
     if isinstance(generator, torch.Generator):
         return generator.get_state, generator.set_state
     if isinstance(generator, np.random.Generator):

@@ -1,4 +1,4 @@
-"""Run a user's module for one pass, leave it as it was found, and put its failures into words."""
+"""Errors and wrappers of a user's module: non-finite outputs, required memory layout, compiled and parallel modules."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from torch import nn
 from .._compat.pytorch import COMPILED_MODULE
 from ..errors import ModelError
 
-__all__ = ["bare_module", "hooked", "not_finite", "wants_rows"]
+__all__ = ["hooked", "needs_contiguous_input", "non_finite_error", "unwrapped_module"]
 
 
-def not_finite(module: nn.Module, name: str, dtype: torch.dtype) -> ModelError:
-    """The error for logits that are not finite, which names the cause.
+def non_finite_error(module: nn.Module, name: str, dtype: torch.dtype) -> ModelError:
+    """Return the error for logits that are not finite, with the cause and the remedy.
 
     Args:
-        module: whose logits.
-        name: what to call it.
-        dtype: of its parameters.
+        module: the module that computed the logits.
+        name: the model's name.
+        dtype: dtype of the module's parameters.
     """
     bad = [
         key
@@ -37,18 +37,18 @@ def not_finite(module: nn.Module, name: str, dtype: torch.dtype) -> ModelError:
     remedy = (
         "Try it in float32: module.float()."
         if dtype in (torch.float16, torch.bfloat16)
-        else "Check its normalisation and weights."
+        else "Check its normalization and weights."
     )
-    return ModelError(f"{name} answers NaN or infinity for this picture. {remedy}")
+    return ModelError(f"{name} gives NaN or infinity for this picture. {remedy}")
 
 
-def wants_rows(error: BaseException) -> bool:
-    """Whether a module counts on rows of pixels lying together in memory, which channels-last pictures do not."""
+def needs_contiguous_input(error: BaseException) -> bool:
+    """Return whether an error means that the module needs contiguous input, and not channels-last memory format."""
     return isinstance(error, RuntimeError) and "view size is not compatible" in str(error)
 
 
-def bare_module(module: nn.Module) -> nn.Module:
-    """The module that holds the layers: not its compiled form, nor the one that spreads it over devices."""
+def unwrapped_module(module: nn.Module) -> nn.Module:
+    """Return the module inside ``torch.compile``, ``DataParallel`` and ``DistributedDataParallel`` wrappers."""
     while True:
         inner = getattr(module, COMPILED_MODULE, None)
         if isinstance(module, (nn.DataParallel, nn.parallel.DistributedDataParallel)):

@@ -1,4 +1,4 @@
-"""Copies of a module's structure: new module objects around the same tensors."""
+"""Structure copies: new module objects around the tensors of a module."""
 
 from __future__ import annotations
 
@@ -27,122 +27,128 @@ from .._compat.pytorch import (
     version_of,
 )
 
-__all__ = ["Uncopyable", "copy_structure", "named_tensors", "parts_of", "weight_marks"]
+__all__ = ["Uncopyable", "copy_structure", "named_tensors", "submodules_of", "weight_versions"]
 
-#: Types of values that cannot hold a tensor, a part, or anything that could be written into.
-_PLAIN = frozenset(
+#: Types of values that hold neither tensors nor submodules, and cannot be modified.
+_IMMUTABLE = frozenset(
     {int, float, str, bool, bytes, complex, type(None), type, torch.dtype, torch.device, torch.Size}
 )
-#: What holds other values, and can be made anew of them.
+#: Types of containers that are copied with their contents.
 _CONTAINERS = frozenset({list, tuple, set, dict, OrderedDict})
 
 
-class Uncopyable(Exception):  # noqa: N818 - a reason to do otherwise, never shown as an error
-    """A module whose structure cannot be copied. The text says why."""
+class Uncopyable(Exception):  # noqa: N818 - it leads to another way of running, and is never shown as an error
+    """The module's structure cannot be copied. The message gives the reason."""
 
 
 def copy_structure(module: nn.Module, tensor: Callable[[torch.Tensor], torch.Tensor]) -> nn.Module:
-    """A module of the same parts in evaluation mode, each another object: nobody else sees what is set in it.
+    """Return a copy of a module's structure in evaluation mode: new module objects around the same tensors.
 
-    Parts, and tensors, that are reached in several ways are so in the copy. References of a part to another, also as a
-    bound method or in a list or dictionary, lead to the copy. Lists, dictionaries and sets are copied; any other object
-    is shared. Hooks are the same, and get the copy's parts. What ``torch.compile`` made runs uncompiled: its code
-    belongs to the parts that it was made from.
+    Submodules and tensors that are shared in the module are shared in the copy. References of a submodule to another
+    one, also as a bound method or in a list or dictionary, refer to the copy. Lists, dictionaries and sets are copied;
+    other objects are shared. Hooks are the same functions, and get the copy's submodules. Modules compiled by
+    ``torch.compile`` run uncompiled in the copy, since compiled code refers to the original submodules.
 
     Args:
-        module: only read, and never run.
-        tensor: from a parameter, a buffer or a tensor among the attributes to the copy's; called once for each.
+        module: only read, never run.
+        tensor: function of a parameter, a buffer or a tensor attribute to the copy's tensor; called once for each.
+
+    Returns:
+        The copy.
 
     Raises:
-        Uncopyable: for TorchScript, and for functions that have a part of the module built in.
+        Uncopyable: for TorchScript, and for attributes that are functions with a submodule in their closure.
     """
     require_module_attributes()
-    return _Copier(module, tensor).part(module)
+    return _Copier(module, tensor).copy_module(module)
 
 
 class _Copier:
     def __init__(self, module: nn.Module, tensor: Callable[[torch.Tensor], torch.Tensor]) -> None:
         self._tensor = tensor
-        self._registered = set(map(id, parts_of(module)))
-        #: By identity, what has taken a value's place.
-        self._made: dict[int, Any] = {}
-        #: Kept alive meanwhile, or another thread's new values might have the identity of old ones.
-        self._sources: list[Any] = []
-        self._kinds: dict[type[nn.Module], type[nn.Module]] = {}
+        self._registered = set(map(id, submodules_of(module)))
+        #: By identity of an original object, its copy.
+        self._copies: dict[int, Any] = {}
+        #: The original objects: if one were freed during the copy, a new object might get its identity.
+        self._keep_alive: list[Any] = []
+        self._classes: dict[type[nn.Module], type[nn.Module]] = {}
 
-    def part(self, module: nn.Module) -> nn.Module:
-        made, made_of = self._made, self._tensor
-        known: nn.Module | None = made.get(id(module))
+    def copy_module(self, module: nn.Module) -> nn.Module:
+        """Return the copy of a submodule, made at the first call."""
+        copies, copy_tensor = self._copies, self._tensor
+        known: nn.Module | None = copies.get(id(module))
         if known is not None:
             return known
         kind: type[nn.Module] = type(module)
-        if kind not in self._kinds:
-            self._kinds[kind] = _kind_of_copy(kind)
+        if kind not in self._classes:
+            self._classes[kind] = _class_of_copy(kind)
         state = vars(module).copy()
-        self._sources.append(module)
-        if self._kinds[kind] is not kind:
-            kind = self._kinds[kind]
+        self._keep_alive.append(module)
+        if self._classes[kind] is not kind:
+            kind = self._classes[kind]
             state = {name: value for name, value in state.items() if name in USUAL_ATTRIBUTES}
-        # Known before it is complete: a part may hold itself.
-        copy = made[id(module)] = object.__new__(kind)
+        # Registered before it is complete, since a submodule may refer to itself.
+        copy = copies[id(module)] = object.__new__(kind)
         object.__setattr__(copy, "__dict__", state)
         state.pop(COMPILED_CALL, None)
         for holder in TENSOR_HOLDERS:
-            state[holder] = own = state[holder].copy()
-            for name, value in own.items():
+            state[holder] = tensors = state[holder].copy()
+            for name, value in tensors.items():
                 if value is not None:
                     key = id(value)
-                    if key not in made:
-                        made[key] = made_of(value)
-                        self._sources.append(value)
-                    own[name] = made[key]
-        # Whoever runs the copy adds hooks of its own, and nobody else is to see those.
+                    if key not in copies:
+                        copies[key] = copy_tensor(value)
+                        self._keep_alive.append(value)
+                    tensors[name] = copies[key]
+        # Copied so that hooks added to the copy do not run in the module.
         for hooks in HOOKS:
             state[hooks] = state[hooks].copy()
         for name in state.keys() - USUAL_ATTRIBUTES:
             value = state[name]
             is_tuple = type(value) is tuple
-            if not (_PLAIN.issuperset(map(type, value)) if is_tuple else type(value) in _PLAIN):
+            if not (
+                _IMMUTABLE.issuperset(map(type, value)) if is_tuple else type(value) in _IMMUTABLE
+            ):
                 state[name] = self._value(value)
-        if id(module) in self._registered:  # others do not hear of their owner's eval() either
+        if id(module) in self._registered:  # eval() reaches registered submodules only
             state["training"] = False
         state[PARTS] = inner = state[PARTS].copy()
         for name, part in inner.items():
             if part is not None:
-                inner[name] = self.part(part)
+                inner[name] = self.copy_module(part)
         return copy
 
     def _value(self, value: Any) -> Any:
-        """What takes the place of a value among a part's attributes, or in a container there."""
+        """Return the copy of an attribute, or of an element of a container; the value itself if it is shared."""
         kind = type(value)
-        if kind in _PLAIN:
+        if kind in _IMMUTABLE:
             return value
         if kind in _CONTAINERS:
             return self._container(value)
         if isinstance(value, torch.Tensor):
-            known = self._made.get(id(value))
+            known = self._copies.get(id(value))
             if known is None:
-                known = self._made[id(value)] = self._tensor(value)
-                self._sources.append(value)
+                known = self._copies[id(value)] = self._tensor(value)
+                self._keep_alive.append(value)
             return known
         if isinstance(value, nn.Module):
-            return self.part(value)
+            return self.copy_module(value)
         if kind is types.MethodType:
             owner = value.__self__
             if isinstance(owner, nn.Module):
-                return types.MethodType(value.__func__, self.part(owner))
+                return types.MethodType(value.__func__, self.copy_module(owner))
         elif kind is weakref.ReferenceType:
             target = value()
             if isinstance(target, (nn.Module, torch.Tensor)):
                 return weakref.ref(self._value(target))
         elif kind is functools.partial:
-            made = functools.partial(
+            partial = functools.partial(
                 self._value(value.func),
                 *(self._value(v) for v in value.args),
                 **{k: self._value(v) for k, v in value.keywords.items()},
             )
-            vars(made).update(vars(value))
-            return made
+            vars(partial).update(vars(value))
+            return partial
         elif kind is types.FunctionType and value.__closure__:
             for cell in value.__closure__:
                 try:
@@ -157,32 +163,32 @@ class _Copier:
         return value
 
     def _container(self, value: Any) -> Any:
-        if id(value) in self._made:
-            return self._made[id(value)]
+        if id(value) in self._copies:
+            return self._copies[id(value)]
         kind = type(value)
         if kind is tuple:
-            if _PLAIN.issuperset(map(type, value)):
+            if _IMMUTABLE.issuperset(map(type, value)):
                 return value
             return tuple(map(self._value, value))
-        made = self._made[id(value)] = value.copy()
-        self._sources.append(value)
+        copy = self._copies[id(value)] = value.copy()
+        self._keep_alive.append(value)
         if kind is list:
-            if not _PLAIN.issuperset(map(type, value)):
-                made[:] = map(self._value, value)
-        elif kind is not set and not _PLAIN.issuperset(map(type, value.values())):
-            for key, inner in made.items():
-                made[key] = self._value(inner)
-        return made
+            if not _IMMUTABLE.issuperset(map(type, value)):
+                copy[:] = map(self._value, value)
+        elif kind is not set and not _IMMUTABLE.issuperset(map(type, value.values())):
+            for key, inner in copy.items():
+                copy[key] = self._value(inner)
+        return copy
 
 
-def _kind_of_copy(kind: type[nn.Module]) -> type[nn.Module]:
+def _class_of_copy(kind: type[nn.Module]) -> type[nn.Module]:
     if issubclass(kind, torch.jit.ScriptModule):
         raise Uncopyable("a part of it is TorchScript")
-    return _Uncompiled if kind.__name__ == COMPILED_KIND else kind
+    return _UncompiledModule if kind.__name__ == COMPILED_KIND else kind
 
 
-class _Uncompiled(nn.Module):
-    """Takes the place of a part that ``torch.compile`` made, under the same names, and runs what that was made from."""
+class _UncompiledModule(nn.Module):
+    """Replacement of a module compiled by ``torch.compile``: runs the original module, with the same attributes."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return parts_in(self)[COMPILED_MODULE](*args, **kwargs)  # type: ignore[misc]
@@ -194,11 +200,11 @@ class _Uncompiled(nn.Module):
             return getattr(parts_in(self)[COMPILED_MODULE], name)
 
 
-def parts_of(module: nn.Module) -> list[nn.Module]:
-    """A module and all in it, each once: ``modules()`` without the names, which take longer than the search itself."""
+def submodules_of(module: nn.Module) -> list[nn.Module]:
+    """Return a module and all its submodules, each once, as ``modules()`` does; this is faster without the names."""
     found = [module]
     seen = {module}
-    for part in found:  # which grows meanwhile
+    for part in found:  # the list grows during the loop
         for inner in list(parts_in(part).values()):
             if inner is not None and inner not in seen:
                 seen.add(inner)
@@ -206,23 +212,23 @@ def parts_of(module: nn.Module) -> list[nn.Module]:
     return found
 
 
-def weight_marks(module: nn.Module) -> tuple[int, ...]:
-    """What is another once a module's parameters or buffers are: exchanged, moved, or written into.
+def weight_versions(module: nn.Module) -> tuple[int, ...]:
+    """Return numbers that change when a parameter or buffer is replaced, moved or modified in place.
 
-    What is written through ``.data``, which PyTorch does not count, is not seen.
+    Modifications through ``.data`` are not detected, since PyTorch does not count them.
     """
-    marks: list[int] = []
-    for part in parts_of(module):
+    versions: list[int] = []
+    for part in submodules_of(module):
         for holder in (parameters_of(part), buffers_of(part)):
             for tensor in list(holder.values()):
                 if tensor is not None:
                     version = 0 if tensor.is_inference() else version_of(tensor)
-                    marks += (id(tensor), version, tensor.data_ptr())
-    return tuple(marks)
+                    versions += (id(tensor), version, tensor.data_ptr())
+    return tuple(versions)
 
 
 def named_tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    """The tensors that a module's parts hold, parameters, buffers and plain attributes, each once, by a dotted name."""
+    """Iterate over the tensors of a module with dotted names: parameters, buffers and plain attributes, each once."""
     seen: set[int] = set()
     for prefix, part in module.named_modules():
         for holder in (parameters_of(part), buffers_of(part), vars(part)):

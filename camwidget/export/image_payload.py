@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ..images.conversion import shades
-from ..masking.baselines import BASELINES, baseline_pixels, flat_fill
+from ..masking.baselines import BASELINES, baseline_pixels, uniform_baseline
 
 __all__ = ["fill_of", "scene_of"]
 
@@ -26,7 +26,7 @@ def scene_of(id: str, pixels: torch.Tensor) -> dict[str, Any]:
 
 def fill_of(pixels: torch.Tensor, baseline: str) -> bytes:
     """What removed pixels become: RGB bytes of the whole picture, or of one pixel where all are alike."""
-    one = flat_fill(pixels, baseline)
+    one = uniform_baseline(pixels, baseline)
     if one is not None:
         return shades(one).tobytes()
     fill = shades(baseline_pixels(pixels, baseline))

@@ -1,4 +1,4 @@
-"""Pictures that no 8-bit RGB image can hold: more than 8 bits a channel, or another number of channels."""
+"""Array pictures: pictures of more than 8 bits a channel, or with another number of channels than RGB."""
 
 from __future__ import annotations
 
@@ -24,82 +24,82 @@ __all__ = [
     "transformed_beyond",
 ]
 
-#: The values that are black and white: those between them are spread over [0, 1], those beyond are clipped.
+#: Values of black and white, which are mapped to 0 and 1; values beyond are clipped.
 Levels: TypeAlias = "tuple[float, float]"
 
-#: How far beyond [0, 1] a floating-point pixel may be, and is clipped: a quarter of a level of 8 bits, which rounding
-#: in whatever precision stays below.
+#: Distance from [0, 1] up to which floating-point pixels are clipped: a quarter of an 8-bit level, above any rounding
+#: error.
 ROUNDING = 1e-3
 
-#: The greatest value of 12 bits. Scanners and detectors write them into files and arrays of 16.
+#: Largest 12-bit value; scanners and detectors store 12 bits in 16.
 _TWELVE_BITS = 4095
 
 
 @dataclass(frozen=True, eq=False)
 class ArrayPicture:
-    """A picture as an array.
+    """Picture as an array.
 
     Attributes:
-        values: uint8, or float32 in [0, 1]; (H, W, C), C of any number.
+        values: uint8, or float32 in [0, 1], of shape (H, W, C) with any C.
     """
 
     values: np.ndarray = field(repr=False)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height, as PIL has them."""
+        """Width and height in pixels, as in PIL."""
         return self.values.shape[1], self.values.shape[0]
 
     @property
     def channels(self) -> int:
-        """How many there are."""
+        """Number of channels."""
         return int(self.values.shape[2])
 
     @property
     def is_deep(self) -> bool:
-        """Whether its values are finer than 8 bits."""
+        """Whether the values have more than 8 bits."""
         return self.values.dtype != np.uint8
 
     def planes(self) -> list[Image.Image]:
-        """Each channel as a PIL image: of mode L, or F if the values are finer than 8 bits."""
+        """Return each channel as a PIL image of mode L, or F if the values have more than 8 bits."""
         return [
             Image.fromarray(np.ascontiguousarray(self.values[..., n])) for n in range(self.channels)
         ]
 
     def to_channels(self, count: int) -> ArrayPicture:
-        """The same picture for a model of so many channels: grey repeated for RGB, RGB weighted to grey.
+        """Convert the picture for a model of ``count`` channels: gray is repeated for RGB, RGB is weighted to gray.
 
         Raises:
-            PictureError: for any other numbers that differ.
+            PictureError: for any other numbers of channels that differ.
         """
         if self.channels == count:
             return self
         if (self.channels, count) == (1, 3):
             return ArrayPicture(np.repeat(self.values, 3, axis=2))
         if (self.channels, count) == (3, 1):
-            # ITU-R 601, as PIL weighs 8-bit colours.
-            grey = self.values.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-            grey = grey if self.is_deep else np.round(grey).astype(np.uint8)
-            return ArrayPicture(grey[..., None])
+            # ITU-R 601, the weights that PIL uses for 8-bit colors.
+            gray = self.values.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+            gray = gray if self.is_deep else np.round(gray).astype(np.uint8)
+            return ArrayPicture(gray[..., None])
         raise PictureError(
             f"The picture has {self.channels} channel{'s' * (self.channels != 1)}, and this model takes {count}: pass "
             f"an array of shape (H, W, {count}) or a tensor ({count}, H, W)."
         )
 
     def shown(self) -> Image.Image:
-        """As an 8-bit RGB image, by the rule of ``shades``."""
+        """Return the picture as an 8-bit RGB image, by the rule of ``shades``."""
         values = torch.from_numpy(np.ascontiguousarray(self.values)).movedim(-1, 0)
         return Image.fromarray(shades(values if self.is_deep else values.float() / 255))
 
 
 def shades(pixels: torch.Tensor) -> np.ndarray:
-    """Pixels (C, H, W) in [0, 1] as uint8 (H, W, 3), for the screen.
+    """Convert pixels (C, H, W) in [0, 1] to uint8 (H, W, 3) for the screen.
 
-    One channel is shown as grey. Of more, the first three are shown as red, green and blue; where there are two, blue
+    One channel is shown as gray. Of several, the first three are shown as red, green and blue; with two channels, blue
     is 0. Values of more than 8 bits are rounded to 8.
     """
     planes = (pixels[:3] * 255).round_().to(torch.uint8).cpu().numpy()
-    # Plane by plane: several times faster than to copy the transposed array.
+    # Plane by plane, which is several times faster than copying the transposed array.
     array = np.zeros((*planes.shape[1:], 3), np.uint8)
     for color in range(3):
         if color < len(planes) or len(planes) == 1:
@@ -108,17 +108,17 @@ def shades(pixels: torch.Tensor) -> np.ndarray:
 
 
 def channels_shown(count: int) -> str:
-    """What to say beside a picture of so many channels; empty where they are all shown as anybody expects."""
+    """Return a note on which of the channels are shown; empty for 1 and 3 channels."""
     if count == 2:
         return "channels 1 and 2 shown as red and green"
     return f"channels 1 to 3 of {count} shown" if count > 3 else ""
 
 
 def check_levels(levels: object) -> Levels | None:
-    """The values that are black and white, as two floats.
+    """Check the values of black and white, and return them as floats.
 
     Raises:
-        PictureError: if they are no two finite numbers of which the first is the smaller.
+        PictureError: if they are not two finite numbers in increasing order.
     """
     if levels is None:
         return None
@@ -133,14 +133,14 @@ def check_levels(levels: object) -> Levels | None:
     return low, high
 
 
-def _scaled(values: np.ndarray, levels: Levels) -> np.ndarray:
-    """Values as float32 in [0, 1], 0 at the first level and 1 at the second, clipped beyond them.
+def _scale_levels(values: np.ndarray, levels: Levels) -> np.ndarray:
+    """Scale values to float32 in [0, 1]: 0 at the first level, 1 at the second, clipped beyond them.
 
     Raises:
         PictureError: if there is NaN among them.
     """
     low, high = levels
-    # Whole numbers of 32 bits have more digits than float32.
+    # 32-bit integers have more digits than float32.
     wide = np.float64 if values.dtype.itemsize > 2 else np.float32
     exact: np.ndarray = values.astype(wide)
     scaled: np.ndarray = np.clip((exact - low) / (high - low), 0, 1).astype(np.float32)
@@ -152,39 +152,40 @@ def _scaled(values: np.ndarray, levels: Levels) -> np.ndarray:
 def read_array(
     array: np.ndarray, *, levels: Levels | None = None, channels: int | None = None
 ) -> Image.Image | ArrayPicture:
-    """An array as a picture for a model.
+    """Convert an array to a picture for a model.
 
     Args:
-        array: from ``shaped_array``: (H, W, C), C = 1, 3 or 4, whose fourth channel is transparency; or (H, W, C) for a
-            model of C channels, which are taken as they are.
+        array: array (H, W, C) from ``shaped_array``, with C = 1, 3 or 4, whose fourth channel is transparency; or with
+            the model's number of channels, which are kept.
         levels: see ``Preprocess``.
-        channels: how many the model has; None for one that takes grey or RGB.
+        channels: number of channels of the model; None for gray or RGB.
 
     Returns:
-        A PIL image, of which the mode is L, RGB or RGBA, if that can hold it exactly; else an ``ArrayPicture``, whose
-        transparency is laid on white.
+        A PIL image of mode L, RGB or RGBA if that holds the values exactly; otherwise an ``ArrayPicture`` with
+        transparency
+        composed on white.
 
     Raises:
-        PictureError: for values that do not say what black and white are.
+        PictureError: if it is not clear which values are black and white.
     """
-    values = _values(array, levels)
+    values = _to_values(array, levels)
     if values.dtype != np.uint8:
-        whole = np.round(values * 255)
-        if np.abs(values * 255 - whole).max(initial=0) < 1e-3:
-            values = whole.astype(np.uint8)  # 8 bits in a wider container
+        levels_8bit = np.round(values * 255)
+        if np.abs(values * 255 - levels_8bit).max(initial=0) < 1e-3:
+            values = levels_8bit.astype(np.uint8)  # 8 bits in a wider container
     if channels not in (None, 1, 3):
         return ArrayPicture(values)
     if values.dtype == np.uint8:
         image = values[..., 0] if values.shape[-1] == 1 else values
         return Image.fromarray(np.ascontiguousarray(image))
     if values.shape[-1] == 4:
-        colours, opacity = values[..., :3], values[..., 3:]
-        values = colours * opacity + (1 - opacity)
+        colors, opacity = values[..., :3], values[..., 3:]
+        values = colors * opacity + (1 - opacity)
     return ArrayPicture(values)
 
 
 def shaped_array(array: np.ndarray, channels: int | None = None) -> np.ndarray:
-    """An array as (H, W, C), with a number of channels that the model takes.
+    """Return an array as (H, W, C), with a number of channels that the model takes.
 
     Raises:
         PictureError: if it has another shape.
@@ -208,8 +209,8 @@ def shaped_array(array: np.ndarray, channels: int | None = None) -> np.ndarray:
     return array
 
 
-def _values(array: np.ndarray, levels: Levels | None) -> np.ndarray:
-    """Values as uint8, or as float32 in [0, 1]."""
+def _to_values(array: np.ndarray, levels: Levels | None) -> np.ndarray:
+    """Convert an array to uint8, or to float32 in [0, 1]."""
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * 255
@@ -221,11 +222,11 @@ def _values(array: np.ndarray, levels: Levels | None) -> np.ndarray:
             "The picture array contains NaN or infinity: say what stands in their place, such as np.nan_to_num(array)."
         )
     if levels is not None and (is_float or np.issubdtype(array.dtype, np.integer)):
-        return _scaled(array, levels)
+        return _scale_levels(array, levels)
     if array.dtype == np.uint16:
         warn_if_few_levels(int(array.max(initial=0)))
-        return _scaled(array, (0, 65535))
-    low, high = _range(array)
+        return _scale_levels(array, (0, 65535))
+    low, high = _value_range(array)
     if is_float:
         if found := beyond_pixels(low, high):
             raise PictureError(
@@ -247,7 +248,7 @@ def _values(array: np.ndarray, levels: Levels | None) -> np.ndarray:
 
 
 def warn_if_few_levels(highest: int) -> None:
-    """Warn of a picture of 16 bits whose values look like those of 12 or 8: it is dark, since 65535 is white."""
+    """Warn about a 16-bit picture whose values look like 12 or 8 bits; it is dark, since 65535 is white."""
     bits = 8 if highest <= 255 else 12
     if 1 < highest <= _TWELVE_BITS:
         most = 2**bits - 1
@@ -258,14 +259,14 @@ def warn_if_few_levels(highest: int) -> None:
 
 
 def check_tensor(tensor: torch.Tensor, name: str = "picture tensor") -> None:
-    """Refuse a tensor that has no plain values.
+    """Check that a tensor has plain values.
 
     Args:
-        tensor: of a picture, or of something beside it.
-        name: what to call it in the message.
+        tensor: tensor of a picture, or of another input.
+        name: name for the error message.
 
     Raises:
-        PictureError: names the remedy.
+        PictureError: for nested, sparse, meta, quantized and complex tensors, with the remedy.
     """
     remedy = None
     if tensor.is_nested:
@@ -283,16 +284,16 @@ def check_tensor(tensor: torch.Tensor, name: str = "picture tensor") -> None:
 
 
 def beyond_pixels(low: float, high: float) -> str:
-    """What to say of the range of floating-point pixels that are not in [0, 1]; empty if only rounding has left it."""
+    """Describe the range of floating-point pixels outside [0, 1]; empty if only rounding exceeds it."""
     if low >= -ROUNDING and high <= 1 + ROUNDING:
         return ""
     return f"ranges from {low:.6g} to {high:.6g}"
 
 
 def transformed_beyond(picture: Any) -> str:
-    """What to say of a picture that the transform of a data set has left beyond [0, 1]; empty of any other.
+    """Describe a picture that a data set's transform has left outside [0, 1]; empty for any other.
 
-    NaN and infinity are that picture's own, and not the transform's.
+    NaN and infinity are not reported, since they come from the picture and not from the transform.
     """
     if not isinstance(picture, torch.Tensor) or not picture.is_floating_point():
         return ""
@@ -308,7 +309,7 @@ def transformed_beyond(picture: Any) -> str:
     return f"{found}; pixels lie in [0, 1]. {remedy}"
 
 
-def _range(array: np.ndarray) -> tuple[float, float]:
+def _value_range(array: np.ndarray) -> tuple[float, float]:
     if array.dtype.kind not in "fiu" or not array.size:
         return 0.0, 0.0
     return float(array.min()), float(array.max())

@@ -1,4 +1,4 @@
-"""Any picture a person may have, as an upright 8-bit RGB image, an array of more levels, or a tensor."""
+"""Conversion of pictures of any type to an upright 8-bit RGB image, an array of more levels, or a tensor."""
 
 from __future__ import annotations
 
@@ -52,37 +52,37 @@ PictureLike: TypeAlias = (
 #: Pictures above this many pixels are refused before they are decoded (a small file can
 #: claim to be gigantic).
 MAX_PIXELS = 100_000_000
-#: An address of whatever kind, rather than a path: a scheme of more than one letter, which Windows' drives have.
+#: URLs: a scheme of more than one letter (Windows drives have one).
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+:/|data:)", re.IGNORECASE)
-#: Below this many pixels a side there is nothing to point at.
+#: Smallest side in pixels.
 MIN_SIDE = 8
 
 
 class LazyPicture(ABC):
-    """A picture that is had when it is looked at."""
+    """Picture that is read when it is needed."""
 
     @abstractmethod
     def open(self) -> PictureLike:
-        """The picture: something that ``open_picture`` opens, or a tensor of pixels."""
+        """Return the picture: something that ``open_picture`` opens, or a tensor of pixels."""
 
 
 def open_picture(picture: PictureLike, *, name: str | None = None) -> Image.Image:
-    """Open, decode, turn upright and convert a picture to 8-bit RGB, as it is shown.
+    """Open, decode and rotate a picture upright, and convert it to 8-bit RGB for display.
 
     Args:
-        picture: a path (also in a ZIP archive, a ``zipfile.Path``), encoded bytes, a binary file, a PIL image, an
-            array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) with uint8, uint16, bool or float values in [0, 1],
-            or a tensor of such values, of shape (1, H, W), (3, H, W) or (4, H, W). Floats at most 0.001 beyond, as
-            rounding leaves them, are clipped.
-        name: what to call the picture in error messages.
+        picture: a path (also in a ZIP archive, a ``zipfile.Path``), encoded bytes, a binary file, a PIL image, an array
+            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, bool or float values in [0, 1], or a tensor of
+            such values of shape (1, H, W), (3, H, W) or (4, H, W). Floats that exceed [0, 1] by at most 0.001, as by
+            rounding, are clipped.
+        name: name of the picture for error messages.
 
     Returns:
-        A PIL image of mode ``RGB``. EXIF orientation is applied, transparency is laid on white,
-        values of more than 8 bits are scaled to 8, and of an animated file the first frame is taken (of an
-        opened PIL image, the frame it stands at).
+        A PIL image of mode ``RGB``. EXIF orientation is applied, transparency is composed on white, values of more than
+        8
+        bits are scaled to 8, and the first frame of an animated file is taken (the current frame of a PIL image).
 
     Raises:
-        PictureError: if it cannot be read, is too small or too large, or has an odd shape or range.
+        PictureError: if the picture cannot be read, is too small or too large, or has an invalid shape or range.
     """
     opened = read_picture(picture, name=name)
     return opened.shown() if isinstance(opened, ArrayPicture) else opened
@@ -95,25 +95,25 @@ def read_picture(
     levels: Levels | None = None,
     channels: int | None = None,
 ) -> Image.Image | ArrayPicture:
-    """Open, decode and turn upright a picture, with all levels and channels that a model can take.
+    """Open, decode and rotate a picture upright, with all levels and channels that a model can take.
 
     Args:
-        picture: as in ``open_picture``; what this function returned is returned as it is.
-        name: what to call the picture in error messages.
-        levels: what is black and what is white in values of more than 8 bits; see ``Preprocess``.
-        channels: how many the model has. Of 1 or 3, or None, the picture is grey or RGB, with transparency laid on
-            white. For any other number an array (H, W, channels) is taken as it is; for 4 a picture with transparency,
-            and for 2 a grey one, the opacity being the last channel; and a file of just so many grey pages.
+        picture: as in ``open_picture``; a result of this function is returned unchanged.
+        name: name of the picture for error messages.
+        levels: values of black and white in pictures of more than 8 bits; see ``Preprocess``.
+        channels: number of channels of the model. For 1, 3 or None, the picture is gray or RGB, with transparency
+            composed on white. For any other number, an array (H, W, channels) is kept; for 4, a picture with
+            transparency, and for 2, a gray one, whose last channel is the opacity; or a file of as many gray pages.
 
     Returns:
-        A PIL image of mode ``RGB`` if that can hold the picture exactly; else an ``ArrayPicture``.
+        A PIL image of mode ``RGB`` if that holds the picture exactly; otherwise an ``ArrayPicture``.
 
     Raises:
         PictureError: as in ``open_picture``; or if the number of channels is not the model's.
     """
     if isinstance(picture, ArrayPicture):
         return picture
-    reader = _Reader(levels, channels)
+    reader = _PictureReader(levels, channels)
     if isinstance(picture, torch.Tensor):
         picture = _tensor_array(picture, levels, channels)
     if isinstance(picture, np.ndarray):
@@ -146,7 +146,7 @@ def read_picture(
             raise PictureError(f"The file {name or 'of the picture'} {refusal}")
         return reader.decode(picture, name or "the picture")
     if is_traversable(picture):
-        return reader.decode(_content(picture), name or picture.name)
+        return reader.decode(_file_content(picture), name or picture.name)
     hint = " Of several, pass one at a time." if hasattr(picture, "__iter__") else ""
     if hasattr(picture, "__array__"):
         hint = " Pass numpy.asarray(…) of it."
@@ -156,9 +156,9 @@ def read_picture(
 
 
 def is_prepared(picture: Any) -> TypeGuard[torch.Tensor]:
-    """Whether a picture is a floating-point tensor: pixels at the model's size already, which nothing resizes or crops.
+    """Return whether a picture is a floating-point tensor: pixels at the model's size, neither resized nor cropped.
 
-    A tensor of whole numbers is a picture as a decoder gives it, and goes through the model's preprocessing.
+    An integer tensor is a picture as a decoder gives it, and goes through the model's preprocessing.
     """
     return isinstance(picture, torch.Tensor) and picture.is_floating_point()
 
@@ -166,19 +166,19 @@ def is_prepared(picture: Any) -> TypeGuard[torch.Tensor]:
 def tensor_pixels(
     tensor: torch.Tensor, *, levels: Levels | None = None, channels: int | None = None
 ) -> torch.Tensor:
-    """Check a tensor of pixels, ready for the model but for normalisation.
+    """Convert a tensor to pixels before normalization.
 
     Args:
-        tensor: shape (C, H, W) or (N, C, H, W), C = 1, 3 or ``channels``; floating point in [0, 1], uint8, uint16 or
-            bool, of which the greatest value is white; or, with ``levels``, any whole numbers.
-        levels: what is black and what is white in whole numbers of more than 8 bits; see ``Preprocess``.
-        channels: how many the model has; None for one that takes grey or RGB.
+        tensor: (C, H, W) or (N, C, H, W) with C = 1, 3 or ``channels``; floating point in [0, 1], uint8, uint16 or
+            bool, of which the largest value is white; or, with ``levels``, any integers.
+        levels: values of black and white for integers of more than 8 bits; see ``Preprocess``.
+        channels: number of channels of the model; None for gray or RGB.
 
     Returns:
-        float32 tensor of shape (N, C, H, W) in [0, 1], detached, on its own device.
+        float32 (N, C, H, W) in [0, 1], detached, on the tensor's device.
 
     Raises:
-        PictureError: for another shape, range, or values that are not finite.
+        PictureError: for another shape or range, or values that are not finite.
     """
     tensor = _batch_of(tensor, (1, 3) if channels in (None, 1, 3) else (1, 3, channels), channels)
     if 0 in tensor.shape or min(tensor.shape[-2:]) < MIN_SIDE:
@@ -192,11 +192,11 @@ def tensor_pixels(
     if tensor.dtype == torch.bool:
         return tensor.to(torch.float32)
     if not tensor.is_floating_point():
-        _check_whole(tensor, levels)
+        _check_integer(tensor, levels)
         low, high = (0.0, 65535.0) if levels is None else levels
         if levels is None:
             warn_if_few_levels(int(tensor.to(torch.int32).max()))
-        # Not in double precision, which some devices lack: 24 bits are more than a picture has.
+        # Not in double precision, which some devices lack; float32's 24 bits are enough for pictures.
         return ((tensor.to(torch.float32) - low) / (high - low)).clamp(0, 1)
     tensor = tensor.to(torch.float32)
     low, high = (float(v) for v in torch.aminmax(tensor))
@@ -205,13 +205,13 @@ def tensor_pixels(
             "The picture tensor contains NaN or infinity. Use torch.nan_to_num first."
         )
     if found := beyond_pixels(low, high):
-        remedy = "undo the normalisation with model.preprocess.denormalize(tensor)"
+        remedy = "undo the normalization with model.preprocess.denormalize(tensor)"
         if low > -0.25 and high < 1.25:
             remedy = "clip what interpolation has left beyond, tensor.clamp(0, 1)"
         elif low >= 0 and high <= 255:
             remedy = "divide it by 255"
         raise PictureError(
-            f"The picture tensor {found}; pixels lie in [0, 1], before normalisation: {remedy}."
+            f"The picture tensor {found}; pixels lie in [0, 1], before normalization: {remedy}."
         )
     return tensor if low >= 0 and high <= 1 else tensor.clamp(0, 1)
 
@@ -219,7 +219,7 @@ def tensor_pixels(
 def _batch_of(
     tensor: torch.Tensor, taken: tuple[int | None, ...], channels: int | None
 ) -> torch.Tensor:
-    """A tensor (C, H, W) or (N, C, H, W) as (N, C, H, W), its number of channels one of those that are taken."""
+    """Return a tensor (C, H, W) or (N, C, H, W) as (N, C, H, W), and check its number of channels."""
     check_tensor(tensor)
     if tensor.ndim == 3:
         tensor = tensor[None]
@@ -235,7 +235,7 @@ def _batch_of(
     return tensor
 
 
-def _check_whole(tensor: torch.Tensor, levels: Levels | None) -> None:
+def _check_integer(tensor: torch.Tensor, levels: Levels | None) -> None:
     if levels is None and tensor.dtype not in (torch.uint8, torch.uint16, torch.bool):
         raise PictureError(
             f"A picture tensor is uint8, uint16, bool or floating point in [0, 1], not {tensor.dtype}. Use "
@@ -245,7 +245,7 @@ def _check_whole(tensor: torch.Tensor, levels: Levels | None) -> None:
 
 
 def _tensor_array(tensor: torch.Tensor, levels: Levels | None, channels: int | None) -> np.ndarray:
-    """One picture of a tensor as an array (H, W, C), which is what its values are read as."""
+    """Return a tensor of one picture as an array (H, W, C)."""
     tensor = _batch_of(tensor, (1, 3, 4) if channels in (None, 1, 3) else (channels,), channels)
     if len(tensor) != 1:
         raise PictureError(
@@ -254,33 +254,33 @@ def _tensor_array(tensor: torch.Tensor, levels: Levels | None, channels: int | N
     if is_prepared(tensor):
         tensor = tensor.to(torch.float32)  # NumPy has no bfloat16
     else:
-        _check_whole(tensor, levels)
+        _check_integer(tensor, levels)
     array: np.ndarray = tensor[0].movedim(0, -1).numpy(force=True)
     return array
 
 
 def is_traversable(value: Any) -> TypeGuard[Traversable]:
-    """Whether something is a path that is no file's of the system: in a ZIP archive, or a package's resource."""
+    """Return whether a value is a path outside the file system: in a ZIP archive, or of a package's resource."""
     return not isinstance(value, (str, os.PathLike)) and isinstance(value, Traversable)
 
 
-def _content(path: Traversable) -> io.BytesIO:
-    """The bytes of a path's file."""
+def _file_content(path: Traversable) -> io.BytesIO:
+    """Return the bytes of a path's file."""
     if _ADDRESS.match(str(path)):
         raise PictureError(
             "Nothing is fetched from the network: download the picture, and pass its path."
         )
     try:
         return io.BytesIO(path.read_bytes())
-    except (OSError, KeyError, ValueError) as error:  # a folder, a name that is not there
+    except (OSError, KeyError, ValueError) as error:  # a folder, or a missing name
         raise PictureError(f"There is no file {str(path)!r} ({error}). Check the path.") from error
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file at a path, whatever characters that has."""
+    """Return whether there is a file at a path, for any characters in the path."""
     try:
         return path.is_file()
-    except (OSError, ValueError):  # too long, or with a zero byte
+    except (OSError, ValueError):  # the path is too long, or has a zero byte
         return False
 
 
@@ -297,12 +297,12 @@ def _check_size(size: tuple[int, int], name: str) -> None:
         )
 
 
-def _is_grey(image: Image.Image) -> bool:
+def _is_gray(image: Image.Image) -> bool:
     return image.mode in ("1", "L", "F") or image.mode.startswith("I")
 
 
-def _damaged(name: str, error: BaseException) -> PictureError:
-    if "closed" in str(error):  # PIL's word for an image that is closed
+def _damaged_error(name: str, error: BaseException) -> PictureError:
+    if "closed" in str(error):  # as PIL says of a closed image
         return PictureError(f"{name} is closed: open it again, or pass its path.")
     return PictureError(
         f"{name} is damaged or incomplete ({error}). Download or export it again; or, if another library reads it, "
@@ -310,8 +310,8 @@ def _damaged(name: str, error: BaseException) -> PictureError:
     )
 
 
-class _Reader:
-    """Reads pictures for a model of so many channels, with its levels."""
+class _PictureReader:
+    """Reader of pictures for a model with a number of channels and levels."""
 
     def __init__(self, levels: Levels | None, channels: int | None) -> None:
         self._levels, self._channels = levels, channels
@@ -340,18 +340,18 @@ class _Reader:
         except PictureError:
             raise
         except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
-            raise _damaged(name, error) from error
+            raise _damaged_error(name, error) from error
 
     def image(self, image: Image.Image, name: str) -> Image.Image | ArrayPicture:
         _check_size(image.size, name)
         try:
             pages = getattr(image, "n_frames", 1)
-            if self._channels not in (None, 1, 3) and pages > 1 and _is_grey(image):
+            if self._channels not in (None, 1, 3) and pages > 1 and _is_gray(image):
                 return self._pages(image, pages, name)
-            written_in = image.format, _Tags.of(image)
+            written_in = image.format, _TiffTags.of(image)
             image = ImageOps.exif_transpose(image)
             if image.mode.startswith("I") or image.mode == "F":
-                return self._wide(image, *written_in)
+                return self._deep_gray(image, *written_in)
             if self._channels not in (None, 1, 3):
                 return self._every_channel(image, name)
             if image.has_transparency_data:
@@ -362,23 +362,23 @@ class _Reader:
         except PictureError:
             raise
         except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise _damaged(name, error) from error
+            raise _damaged_error(name, error) from error
 
     def _pages(self, image: Image.Image, pages: int, name: str) -> ArrayPicture:
-        """Grey pages as channels, for a model that takes neither grey nor RGB; the image is left at its page."""
+        """Return gray pages as channels, for a model that takes neither gray nor RGB; the image stays at its page."""
         if pages != self._channels:
             raise PictureError(
-                f"{name} has {pages} grey pages, and this model takes {self._channels} channels: pass an array of "
+                f"{name} has {pages} gray pages, and this model takes {self._channels} channels: pass an array of "
                 f"shape (H, W, {self._channels}), or a file of so many pages."
             )
         present, planes = image.tell(), []
-        one = _Reader(self._levels, 1)
+        one = _PictureReader(self._levels, 1)
         try:
             for page in range(pages):
                 image.seek(page)
-                if not _is_grey(image):
+                if not _is_gray(image):
                     raise PictureError(
-                        f"Page {page + 1} of {name} is of mode {image.mode}, and the first is grey: pass an array of "
+                        f"Page {page + 1} of {name} is of mode {image.mode}, and the first is gray: pass an array of "
                         f"shape (H, W, {pages})."
                     )
                 opened = one.image(image, name)
@@ -400,15 +400,15 @@ class _Reader:
         return ArrayPicture(np.stack(planes, axis=2))
 
     def _every_channel(self, image: Image.Image, name: str) -> ArrayPicture:
-        """For a model that takes neither grey nor RGB: nothing is made up, and nothing left out."""
+        """Return all channels of a picture, for a model that takes neither gray nor RGB."""
         mode = image.mode
         if image.has_transparency_data:
-            is_grey = mode in ("L", "LA", "La") and self._channels == 2
-            image = image.convert("LA" if is_grey else "RGBA")
+            is_gray = mode in ("L", "LA", "La") and self._channels == 2
+            image = image.convert("LA" if is_gray else "RGBA")
         bands = image.getbands()
         if len(bands) != self._channels or bands[-1] != "A":
             also = {
-                2: ", or a grey picture with transparency",
+                2: ", or a gray picture with transparency",
                 4: ", or a picture with transparency",
             }
             remedies = also.get(self._channels or 0, "")
@@ -420,34 +420,34 @@ class _Reader:
             )
         return ArrayPicture(np.asarray(image))
 
-    def _wide(
-        self, image: Image.Image, written_as: str | None, tags: _Tags
+    def _deep_gray(
+        self, image: Image.Image, written_as: str | None, tags: _TiffTags
     ) -> Image.Image | ArrayPicture:
-        """Grey values of more than 8 bits."""
+        """Return a gray picture of more than 8 bits."""
         values = np.asarray(image)
         if tags.is_unsigned and values.dtype == np.int32:
-            values = values.view(np.uint32)  # a mode that Pillow has not
+            values = values.view(np.uint32)  # Pillow has no mode for uint32
         if tags.is_white_zero and values.dtype == np.uint16:
-            # Which Pillow turns only where there are 8 bits.
+            # Pillow inverts 8-bit pictures only.
             values = np.uint16(4095 if tags.bits == 12 else 65535) - values
         levels = self._levels
         if levels is None and image.mode != "F":
             low, high = int(values.min()), int(values.max())
             if low < 0 or high > 65535:
                 raise PictureError(
-                    f"The picture's grey values range from {low} to {high}, and it is not known what is black and "
+                    f"The picture's gray values range from {low} to {high}, and it is not known what is black and "
                     "what is white: say Preprocess(…, levels=(black, white)), or scale them to 0 … 65535."
                 )
             if tags.bits == 12:
                 levels = (0, 4095)
             elif image.mode == "I" and high <= 255 and written_as not in _SIXTEEN_BITS:
-                levels = (0, 255)  # 32-bit grey made from 8 bits
+                levels = (0, 255)  # 32-bit gray made from 8 bits
         elif levels is None and 1 < np.nanmax(values) <= 255 and np.nanmin(values) >= 0:
-            levels = (0, 255)  # float files come in either convention
+            levels = (0, 255)  # float files use either convention
         clear = image.info.get("transparency")
-        grey = values.astype(np.uint16) if levels is None and image.mode != "F" else values
-        found = read_array(shaped_array(grey), levels=levels)
-        if isinstance(clear, int):  # the one value of a PNG that is transparent: laid on white
+        gray = values.astype(np.uint16) if levels is None and image.mode != "F" else values
+        found = read_array(shaped_array(gray), levels=levels)
+        if isinstance(clear, int):  # the single transparent value of a PNG, composed on white
             shown = found.values if isinstance(found, ArrayPicture) else np.array(found)[..., None]
             white = 1.0 if isinstance(found, ArrayPicture) else 255
             found = read_array(
@@ -458,21 +458,21 @@ class _Reader:
         return self.image(found, "the picture")
 
 
-#: Formats of which a 32-bit image of Pillow has been scaled to 16 bits, or has had 16.
+#: Formats whose 32-bit images in Pillow hold 16 bits.
 _SIXTEEN_BITS = ("PNG", "PPM", "JPEG2000", "SGI")
 
 
 @dataclass(frozen=True)
-class _Tags:
-    """What a TIFF file of grey values declares of them."""
+class _TiffTags:
+    """Properties of gray values that a TIFF file declares."""
 
     bits: int | None = None
     is_unsigned: bool = False
     is_white_zero: bool = False
 
     @classmethod
-    def of(cls, image: Image.Image) -> _Tags:
-        """Those of an opened file; of any other kind of file there are none."""
+    def of(cls, image: Image.Image) -> _TiffTags:
+        """Return the tags of an opened file; empty for other kinds of files."""
         tags = getattr(image, "tag_v2", {})
         if not tags:
             return cls()
@@ -483,5 +483,5 @@ class _Tags:
             return int(values[0]) if len(values) == 1 else None
 
         # BitsPerSample, SampleFormat (1: unsigned), PhotometricInterpretation (0: zero is white).
-        bits, is_grey = single(258, 1), single(277, 1) == 1
-        return cls(bits, single(339, 1) == 1 and is_grey, single(262, 1) == 0 and is_grey)
+        bits, is_gray = single(258, 1), single(277, 1) == 1
+        return cls(bits, single(339, 1) == 1 and is_gray, single(262, 1) == 0 and is_gray)

@@ -1,4 +1,4 @@
-"""The picture in a row of a data set: a tuple, ``{'image': …, 'label': …}`` or ``{'bytes': …, 'path': …}``."""
+"""Data set rows: the picture in a tuple, ``{'image': …, 'label': …}`` or ``{'bytes': …, 'path': …}``."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ __all__ = [
     "table_rows",
 ]
 
-#: Under which name a row has its picture, and under which its class, or what else is a picture and none of its own.
+#: Keys of a row's picture, of its file's path, of its class, and of masks, which are no further pictures.
 _PICTURE_KEYS = ("image", "img", "pixel_values")
 _PATH_KEYS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image_path")
 _CLASS_KEYS = ("label", "labels", "class", "class_name", "target", "category")
 _MASK_KEYS = ("mask", "annotation", *_CLASS_KEYS)
 
-#: What to say of rows in which no picture is found.
+#: Part of the error message for rows without a picture.
 ROW_KEYS = (
     f"a picture is under {', '.join(map(repr, _PICTURE_KEYS))}, or its file's path under "
     f"{', '.join(map(repr, _PATH_KEYS))}, and its class under {', '.join(map(repr, _CLASS_KEYS))}"
@@ -43,12 +43,12 @@ ROW_KEYS = (
 
 @dataclass(frozen=True)
 class Row:
-    """What a row has.
+    """Content of a row.
 
     Attributes:
-        picture: as it lies there: an image, an array, a path, bytes.
-        name: its file's; empty if that is not known.
-        label: its class; None if the row does not say.
+        picture: the picture as stored: an image, an array, a path or bytes.
+        name: name of its file; empty if unknown.
+        label: its class; None if the row has none.
     """
 
     picture: Any
@@ -57,10 +57,10 @@ class Row:
 
 
 def read_row(element: Any) -> Row:
-    """The picture of (picture, class, …), of a mapping that has one, or of a picture alone.
+    """Return the picture of a row (picture, class, …), of a mapping that has one, or of a single picture.
 
     Raises:
-        PictureError: if there is none, or there are several.
+        PictureError: if there is no picture, or there are several.
     """
     element = as_mapping(element)
     if isinstance(element, (tuple, list)) and element:
@@ -71,7 +71,7 @@ def read_row(element: Any) -> Row:
             )
         element = element[0]
     label = None
-    element = as_mapping(element)  # of a pair, its first
+    element = as_mapping(element)  # the first element of a pair
     if isinstance(element, Mapping) and not _is_undecoded(element):
         key = _picture_key(element)
         if key is None:
@@ -93,7 +93,7 @@ def read_row(element: Any) -> Row:
 
 
 def row_of_mapping(images: Mapping[Any, Any]) -> Row | None:
-    """The one picture of a mapping that is a row of a data set; None of a mapping from names to pictures."""
+    """Return the row of a mapping that is one; None for a mapping from names to pictures."""
     if _is_undecoded(images):
         return read_row(images)
     key = _picture_key(images)
@@ -104,7 +104,7 @@ def row_of_mapping(images: Mapping[Any, Any]) -> Row | None:
     def is_another(name: Any, value: Any) -> bool:
         if isinstance(value, str) and not is_path:
             return False  # a caption, or the file that the image came from
-        # A vector is another input of a model, which must not be left out without a word.
+        # A vector is another input of a model, which must not be dropped silently.
         is_input = isinstance(value, torch.Tensor) and value.ndim == 1
         return name not in _MASK_KEYS and (is_input or _is_surely_picture(value))
 
@@ -113,7 +113,7 @@ def row_of_mapping(images: Mapping[Any, Any]) -> Row | None:
 
 
 def class_names_of(features: Any) -> list[str] | None:
-    """The names of the classes that a data set's ``features`` declare, as Hugging Face's do; None if they do not."""
+    """Return the class names that a data set's ``features`` declare, as Hugging Face's do; None if they do not."""
     if not isinstance(features, Mapping):
         return None
     declared = next((features[k] for k in _CLASS_KEYS if k in features), None)
@@ -122,7 +122,7 @@ def class_names_of(features: Any) -> list[str] | None:
 
 
 def as_mapping(element: Any) -> Any:
-    """A named tuple that has a picture, or a row of a pandas table, as a mapping; anything else as it is."""
+    """Return a named tuple with a picture, or a row of a pandas table, as a mapping; any other value unchanged."""
     fields = getattr(element, "_fields", None)
     if isinstance(element, tuple) and fields:
         row = dict(zip(fields, element, strict=True))
@@ -134,7 +134,7 @@ def as_mapping(element: Any) -> Any:
 
 
 def table_rows(table: Any) -> list[dict[Any, Any]] | None:
-    """The rows of a pandas DataFrame with a column of pictures; None of one without."""
+    """Return the rows of a pandas DataFrame with a column of pictures; None for one without."""
     if not len(table) or _picture_key(dict(table.iloc[0])) is None:
         return None
     rows: list[dict[Any, Any]] = table.to_dict("records")
@@ -142,7 +142,7 @@ def table_rows(table: Any) -> list[dict[Any, Any]] | None:
 
 
 def _picture_key(row: Mapping[Any, Any]) -> Any:
-    """Under which name a row has its picture; None if under no name that is known."""
+    """Return the key of a row's picture; None if no known key is present."""
     key = next((k for k in _PICTURE_KEYS if k in row), None)
     if key is None:
         key = next((k for k in _PATH_KEYS if isinstance(row.get(k), (str, os.PathLike))), None)
@@ -150,7 +150,7 @@ def _picture_key(row: Mapping[Any, Any]) -> Any:
 
 
 def images_of_batch(batch: Any) -> Any:
-    """The images of a DataLoader's batch, (images, classes, …) or a mapping that has them."""
+    """Return the images of a DataLoader's batch: (images, classes, …) or a mapping that has them."""
     if isinstance(batch, (tuple, list)) and batch:
         return batch[0]
     key = next((k for k in _PICTURE_KEYS if isinstance(batch, Mapping) and k in batch), None)
@@ -158,7 +158,7 @@ def images_of_batch(batch: Any) -> Any:
 
 
 def columns_of_batch(batch: Mapping[Any, Any]) -> list[Any] | None:
-    """The images of a DataLoader's batch that is a mapping, and its classes if it has them; None without images."""
+    """Return the images, and classes if present, of a DataLoader's batch that is a mapping; None without images."""
     images = images_of_batch(batch)
     if images is batch:
         return None
@@ -167,12 +167,12 @@ def columns_of_batch(batch: Mapping[Any, Any]) -> list[Any] | None:
 
 
 def _is_undecoded(value: Mapping[Any, Any]) -> bool:
-    """Whether a mapping is a picture that Hugging Face's datasets has not decoded: its bytes, its path, or both."""
+    """Return whether a mapping is an undecoded picture of Hugging Face's datasets: its bytes, its path, or both."""
     return {*value} <= {"bytes", "path"} and any(v is not None for v in value.values())
 
 
 def _is_surely_picture(value: Any) -> bool:
-    """Whether something is surely a picture, and no class: an image, an array of two dimensions and more, or a path."""
+    """Return whether a value is certainly a picture: an image, an array of at least two dimensions, or a path."""
     if isinstance(value, (str, os.PathLike)):
         return Path(value).suffix.lower() in picture_suffixes()
     if isinstance(value, Mapping):

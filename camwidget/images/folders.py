@@ -1,4 +1,4 @@
-"""Which files of a folder are pictures: one rule for the explorer, the command line and ``evaluate``."""
+"""Folders: which files are pictures, for the explorer, the command line and ``evaluate``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..errors import PictureError
 
 __all__ = ["distinct_names", "list_folder", "list_traversable", "picture_suffixes", "walk_folder"]
 
-#: Formats that Pillow recognises, and cannot decode without a program or a library that it does not come with.
+#: Formats that Pillow recognizes, and cannot decode without another program or library.
 _NOT_DECODED = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 
 
 def picture_suffixes() -> frozenset[str]:
-    """The suffixes, in lower case, of the files that Pillow reads, those of its plugins among them."""
-    # Asked anew each time: a plugin may be registered later.
+    """Return the suffixes, in lower case, of the files that Pillow and its plugins read."""
+    # Computed at each call, since a plugin may be registered later.
     return frozenset(
         suffix
         for suffix, kind in Image.registered_extensions().items()
@@ -28,10 +28,10 @@ def picture_suffixes() -> frozenset[str]:
 
 
 def walk_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """The pictures in a folder, then those in the folders below it, each sorted by name.
+    """Iterate over the pictures in a folder, then over those in its subfolders, each sorted by name.
 
-    A picture is a file with one of ``picture_suffixes``, in capitals or not. Files and folders whose names begin with a
-    dot are left out, such as those of checkpoints. A link to a folder is followed, and each folder is entered once.
+    A picture is a file with one of ``picture_suffixes`` in any case. Files and folders whose names begin with a dot are
+    skipped, such as those of checkpoints. Links to folders are followed, and each folder is entered once.
 
     Raises:
         PictureError: if a folder cannot be read.
@@ -51,16 +51,16 @@ def walk_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
-    """Each file's name, with as many of its folders before it as tell it from the others of the same name."""
+    """Return each file's name, with as many parent folders as distinguish files of the same name."""
     alike: dict[str, set[Path]] = {}
     for path in paths:
         alike.setdefault(path.name, set()).add(path)
-    parts = {name: _told_apart(group) for name, group in alike.items()}
+    parts = {name: _distinguishing_parts(group) for name, group in alike.items()}
     return ["/".join(path.parts[-parts[path.name] :]) for path in paths]
 
 
-def _told_apart(paths: set[Path]) -> int:
-    """How many of the last parts of some paths differ from path to path."""
+def _distinguishing_parts(paths: set[Path]) -> int:
+    """Return how many trailing parts of the paths make all of them different."""
     most = max(len(path.parts) for path in paths)
     for count in range(1, most):
         if len({path.parts[-count:] for path in paths}) == len(paths):
@@ -69,7 +69,7 @@ def _told_apart(paths: set[Path]) -> int:
 
 
 def list_folder(folder: str | os.PathLike[str]) -> list[Path]:
-    """All of ``walk_folder``.
+    """List the pictures of ``walk_folder``.
 
     Raises:
         PictureError: if there is no picture, or a folder cannot be read.
@@ -84,7 +84,7 @@ def list_folder(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def list_traversable(folder: Traversable) -> list[tuple[str, Traversable]]:
-    """The pictures in a folder of a ZIP archive or a package, by the rule of ``walk_folder``, each with its name.
+    """List the pictures in a folder of a ZIP archive or a package with their names, by the rule of ``walk_folder``.
 
     Raises:
         PictureError: if there is no picture.

@@ -1,4 +1,4 @@
-"""Ground truth that a picture carries: the masks of its objects and the evidence for each class."""
+"""Ground truth of a picture: the masks of its objects, and the evidence for each class."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = [
     "ObjectLocations",
     "find_objects",
     "fit_mask",
+    "locate_objects",
     "object_locations",
     "objects_of",
     "outline",
     "share_inside",
     "tight_box",
-    "whereabouts",
 ]
 
 Mask = NDArray[np.bool_]
@@ -35,7 +35,7 @@ Mask = NDArray[np.bool_]
 
 @runtime_checkable
 class GroundTruth(Protocol):
-    """What a picture may carry along; the samples of the zoo do."""
+    """Protocol of pictures with ground truth, such as the samples of the zoo."""
 
     @property
     def image(self) -> NDArray[np.uint8]:
@@ -43,39 +43,42 @@ class GroundTruth(Protocol):
 
     @property
     def masks(self) -> Mask:
-        """Where each object is, (n, H, W)."""
+        """Masks of the objects, (n, H, W)."""
 
     def evidence(self, target: str, text: str | None = None) -> Mask | None:
-        """Where the evidence for a class lies, (H, W); all false where it is not in the picture, None if unknown.
+        """Return where the evidence for a class lies, (H, W); all False if it is not in the picture, None if unknown.
 
         Args:
-            target: the class's name.
-            text: the question or caption under which the model gives it; None for a model that takes none.
+            target: class name.
+            text: question or caption under which the model predicts the class; None for a model without text.
         """
 
 
 @dataclass(frozen=True, eq=False)
 class ObjectLocations:
-    """Where the objects of one class are, at the model's size.
+    """Locations of the objects of one class, at the model's size.
 
     Attributes:
-        mask: bool (H, W), of all of them.
-        boxes: int64 (n, 4), of each: left, top, right, bottom, the last two exclusive.
+        mask: union of the objects, bool (H, W).
+        boxes: boxes of the objects, int64 (n, 4): left, top, right, bottom, the last two exclusive.
     """
 
     mask: Mask
     boxes: NDArray[np.int64]
 
 
-def whereabouts(masks: Mask, preprocess: Preprocess) -> ObjectLocations:
-    """Masks (n, H, W) of a picture's objects, fitted to the model's size; what is cropped away has no box."""
-    # Without any object, an empty mask has the size that masks would have.
+def locate_objects(masks: Mask, preprocess: Preprocess) -> ObjectLocations:
+    """Fit masks (n, H, W) of a picture's objects to the model's size, and return their locations.
+
+    Objects that are cropped away have no box.
+    """
+    # Without objects, an empty mask defines the size.
     drawn = masks if len(masks) else np.zeros((1, *masks.shape[1:]), bool)
     return object_locations(np.stack([fit_mask(mask, preprocess) for mask in drawn]))
 
 
 def object_locations(masks: Mask) -> ObjectLocations:
-    """Masks (n, H, W) of objects, at the model's size already."""
+    """Return the locations of objects from masks (n, H, W) at the model's size."""
     boxes = [box for box in map(tight_box, masks) if box is not None]
     return ObjectLocations(np.asarray(masks.any(0)), np.array(boxes, dtype=np.int64).reshape(-1, 4))
 
@@ -83,42 +86,42 @@ def object_locations(masks: Mask) -> ObjectLocations:
 def find_objects(
     truth: GroundTruth, target: str, text: str | None, preprocess: Preprocess
 ) -> ObjectLocations | None:
-    """Where the objects of a class are at the model's size, by what a picture carries along; None if it cannot say.
+    """Return the locations of a class's objects at the model's size, from a picture's ground truth; None if unknown.
 
     Args:
-        truth: the picture's.
-        target: the class's name.
+        truth: ground truth of the picture.
+        target: class name.
         text: as in ``GroundTruth.evidence``.
-        preprocess: of the model.
+        preprocess: preprocessing of the model.
     """
     found = objects_of(truth, target, text)
-    return None if found is None else whereabouts(found, preprocess)
+    return None if found is None else locate_objects(found, preprocess)
 
 
 def objects_of(truth: GroundTruth, target: str, text: str | None) -> Mask | None:
-    """The objects of a class, bool (n, H, W), at the picture's own size; None if the truth cannot say."""
+    """Return the masks of a class's objects, bool (n, H, W), at the picture's size; None if unknown."""
     evidence = truth.evidence(target, text)
     if evidence is None:
         return None
     parts = [mask & evidence for mask in truth.masks]
-    # Evidence may lie where there is no object, such as on an empty ground.
+    # Evidence may lie outside the objects, such as on an empty background.
     rest = evidence & ~np.logical_or.reduce(parts) if parts else evidence
     found = [part for part in (*parts, rest) if part.any()]
     return np.array(found, dtype=bool).reshape(-1, *evidence.shape)
 
 
 def share_inside(saliency: np.ndarray, mask: Mask) -> float:
-    """How much of the saliency lies inside a mask: the mass inside over all of it, in [0, 1].
+    """Return the fraction of the saliency inside a mask, in [0, 1].
 
     Args:
-        saliency: (H, W), ≥ 0, such as ``explanation.saliency``.
+        saliency: map (H, W), ≥ 0, such as ``explanation.saliency``.
         mask: bool (H, W).
 
     Returns:
-        NaN for a map of all zeros, which lies nowhere.
+        The fraction; NaN for a map of all zeros.
 
     Raises:
-        PictureError: if their sizes differ; ``fit_mask`` brings a mask to the model's size.
+        PictureError: if the sizes differ; ``fit_mask`` brings a mask to the model's size.
     """
     check_filled(saliency, "the saliency")
     check_filled(mask, "the mask", "False")
@@ -128,12 +131,12 @@ def share_inside(saliency: np.ndarray, mask: Mask) -> float:
         )
     total = float(saliency.sum(dtype=np.float64))
     inside = float(saliency[mask].sum(dtype=np.float64))
-    # Summed in another order, all of it may be a little more than all of it.
+    # Sums in another order may exceed the total by rounding.
     return min(1.0, inside / total) if total > 0 else math.nan
 
 
 def fit_mask(mask: Mask, preprocess: Preprocess) -> Mask:
-    """A mask (H, W) of a picture as bool (h, w) of the model's pixels of it: resized and cropped as the picture is."""
+    """Resize and crop a mask (H, W) of a picture as the model's preprocessing does with the picture; bool (h, w)."""
     check_filled(mask, "the mask", "False")
     painted = np.asarray(mask, dtype=np.uint8) * 255
     if preprocess.channels not in (1, 3):
@@ -142,9 +145,9 @@ def fit_mask(mask: Mask, preprocess: Preprocess) -> Mask:
 
 
 def outline(mask: Mask) -> str:
-    """The edge of a mask (H, W) as closed paths along the pixels' sides, in SVG's notation; the unit is a pixel.
+    """Return the edge of a mask (H, W) as closed paths along pixel sides in SVG notation; the unit is a pixel.
 
-    Exact: filled by the even-odd rule it is the mask again, at any zoom. Empty for an empty mask.
+    The paths are exact: filled by the even-odd rule they give the mask at any zoom. Empty for an empty mask.
     """
     # Each side between a pixel inside and one outside, as a step with the inside on its right.
     inside = np.pad(np.asarray(mask, dtype=np.int8), 1)
@@ -181,7 +184,7 @@ def outline(mask: Mask) -> str:
 
 
 def tight_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
-    """Left, top, right and bottom of what is true in a mask (H, W), the last two exclusive; None of an empty one."""
+    """Return the bounding box of a mask (H, W): left, top, right, bottom (exclusive); None if it is empty."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return None

@@ -1,4 +1,4 @@
-"""Preprocessing: picture to pixels at the model's input size, pixels to normalized input, and back."""
+"""Preprocessing: a picture to pixels at the model's input size, pixels to normalized input, and back."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
 
 from ..errors import CamwidgetError, ModelError, PictureError, warn
-from ..execution.random_numbers import PrivateDraws
-from ..execution.random_state import draws_watched
+from ..execution.random_numbers import PrivateRandomNumbers
+from ..execution.random_state import watch_random_draws
 from ..runtime.error_reports import error_line, log_error
 from .array_pictures import ArrayPicture, Levels, check_levels
 from .conversion import (
@@ -34,47 +34,54 @@ __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "Preprocess",
-    "channels_taken",
-    "default_preprocess",
-    "takes_volumes",
 ]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-#: Steps that may come after ``Normalize``, and leave the values as they are.
+#: Steps after ``Normalize`` that do not change values.
 _NO_CHANGE = {"Identity", "ToPureTensor", "ConvertImageDtype", "ToDtype"}
 
 
 class Preprocess:
-    """Preprocessing in two steps that are kept apart: geometry, then normalisation.
+    """Preprocessing in two separate steps: geometry (resize and crop), then normalization.
 
-    A picture becomes *pixels* (C, H, W) in [0, 1] at the model's input size: what is shown,
-    masked and blurred. Normalised pixels are what the module receives. Keeping the steps apart
-    is what lets the view show exactly what the model gets.
+    Geometry makes *pixels* (C, H, W) in [0, 1] at the model's input size from a picture; these are displayed, masked
+    and blurred. Normalization makes the module's input from pixels. Since the steps are separate, the display shows
+    exactly what the model gets.
 
-    Pictures of 8 bits are resized and cropped by PIL at 8 bits. Of deeper ones (files of 12 and 16 bits or of floats,
-    and arrays of such types) every channel is, in floating point, by the same filters: their levels reach the model,
-    and the screen shows them rounded to 8 bits. What hides pixels of them is of whole 8-bit levels, and so is their
-    product with a map. Of a colour file with 16 bits a channel Pillow gives the upper 8: pass an array. A picture on
-    the screen has three channels: of a model with others, see ``images.shades``.
+    PIL resizes and crops 8-bit pictures in 8 bits. Pictures of more bits (files of 12 and 16 bits or of floats, and
+    arrays of such types) are processed in floating point, channel by channel with the same filters, so that all levels
+    reach the model; the screen shows them rounded to 8 bits. Their baselines have 8-bit
+    levels. Pillow reads the upper 8 bits of a color file of 16 bits a channel: pass an array instead. The screen shows
+    three channels; for a model with another number of channels see ``images.conversion.shades``.
 
     Args:
-        size: the model's input, one side or (height, width).
-        resize: the short side before cropping, or (height, width) to stretch to; ``size`` if None.
-        mean: one value a channel, taken off the pixels; the length is the number of channels: 1 for grey, 3 for RGB.
-            For any other number, pictures are arrays (H, W, C) or tensors (C, H, W) of just so many, and for 4 also
-            pictures with transparency, their opacity the fourth.
-        std: one value a channel, by which they are divided then.
-        interpolation: how resizing interpolates.
-        geometry: replaces resize and crop: a callable from an RGB (or L) PIL image to a
-            float tensor (C, H, W) in [0, 1].
-        levels: the values that are black and white in pictures of more than 8 bits a channel; those beyond are clipped.
-            (0, 4095) for 12 bits in a file or array of 16, (-160, 240) for a window of Hounsfield units. None: 0 and
-            65535 for 16 unsigned bits, 0 and 4095 for a TIFF file that says that it has 12, 0 and 1 for floats; arrays
-            of other types are refused. No picture is stretched to its own values; only what is clearly of 8 bits in a
-            wider file (32-bit grey up to 255, a float file above 1 and up to 255) is read as that. Floating-point
-            tensors are pixels in [0, 1] already.
+        size: the model's input size in pixels, one side or (height, width).
+        resize: length of the short side before cropping, or (height, width) to stretch to, in pixels; ``size`` if None.
+        mean: one value a channel that is subtracted from the pixels. Its length is the number of channels: 1 for gray,
+            3 for RGB. For any other number, pictures are arrays (H, W, C) or tensors (C, H, W) with as many channels;
+            for 4 also pictures with transparency, whose opacity is the fourth channel.
+        std: one value > 0 a channel by which the difference is divided.
+        interpolation: interpolation of resizing.
+        geometry: replaces resizing and cropping: a callable from an RGB (or L) PIL image to a float tensor (C, H, W) in
+            [0, 1].
+        levels: values of black and white in pictures of more than 8 bits a channel; values beyond are clipped. (0,
+            4095) for 12 bits in a file or array of 16, (-160, 240) for a window of Hounsfield units. If None: 0 and
+            65535 for 16 unsigned bits, 0 and 4095 for a TIFF file that declares 12 bits, 0 and 1 for floats; arrays of
+            other types are refused. Pictures are never stretched to their own range; a wider file that clearly holds 8
+            bits (32-bit gray up to 255, a float file above 1 and up to 255) is read as 8 bits. Floating-point tensors
+            are pixels in [0, 1] already.
+
+    Raises:
+        ModelError: if ``mean`` and ``std`` have different lengths, or a value of ``std`` is not positive.
+
+    Example:
+        >>> import camwidget as cw
+        >>> preprocess = cw.Preprocess(192, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+        >>> pixels = preprocess.pixels(cw.zoo.samples("zoo/textures")[0].image)
+        >>> tuple(pixels.shape), tuple(preprocess.normalize(pixels).shape)
+        ((3, 192, 192), (3, 192, 192))
     """
 
     def __init__(
@@ -91,7 +98,7 @@ class Preprocess:
         mean, std = (list(v) if isinstance(v, Iterable) else [] for v in (mean, std))
         if len(mean) != len(std) or not mean:
             raise ModelError(
-                "Preprocess needs mean and std of one length, the number of channels: 1 for grey, 3 for RGB."
+                "Preprocess needs mean and std of one length, the number of channels: 1 for gray, 3 for RGB."
             )
         if min(std) <= 0:
             raise ModelError(f"Preprocess needs std > 0, not {tuple(std)}.")
@@ -108,19 +115,26 @@ class Preprocess:
 
     @classmethod
     def of(cls, transform: Any, channels: int | None = None) -> Preprocess:
-        """Read the two steps off a transform.
-
-        Understands torchvision's weight presets (``weights.transforms()``), a ``Compose`` (v1 or v2), a list or an
-        ``nn.Sequential`` of steps that ends in ``Normalize``, also where these are in each other, and any callable from
-        PIL to a tensor in [0, 1].
+        """Read the two steps of a transform.
 
         Args:
-            transform: one of these.
-            channels: how many the model has, where that is known. What a transform gives decides where it is not; and a
-                transform that gives as many as it gets, of which 1 are wanted, gets grey pictures.
+            transform: a ``Preprocess``; a weight preset of torchvision (``weights.transforms()``); a ``Compose`` (v1 or
+                v2), list or ``nn.Sequential`` of steps that ends in ``Normalize``, also nested; or a callable from PIL
+                to a tensor in [0, 1].
+            channels: number of channels of the model, if known; otherwise the transform's output decides. A transform
+                that keeps the number of channels gets gray pictures if this is 1.
+
+        Returns:
+            The preprocessing.
 
         Raises:
             ModelError: if ``transform`` is none of these.
+
+        Example:
+            >>> import camwidget as cw
+            >>> from torchvision.transforms import v2
+            >>> cw.Preprocess.of(v2.Compose([v2.ToTensor(), v2.Normalize([0.5] * 3, [0.25] * 3)])).mean
+            (0.5, 0.5, 0.5)
         """
         if isinstance(transform, cls):
             return transform
@@ -140,7 +154,7 @@ class Preprocess:
         if named[-1:] == ["Normalize"]:
             last, rest = steps[-1], T.Compose(steps[:-1])
             mean, std = (list(np.atleast_1d(np.asarray(v, float))) for v in (last.mean, last.std))
-            # "Normalize((0.5,), (0.5,))" is written for RGB pictures too.
+            # Normalize((0.5,), (0.5,)) is also used for RGB pictures.
             count = _channels_given(rest, channels) if len(mean) == 1 else 1
             return cls(mean=mean * count, std=std * count, geometry=rest)
         if isinstance(transform, (list, tuple)) and steps:
@@ -148,7 +162,7 @@ class Preprocess:
         if callable(transform):
             count = _channels_given(transform, channels)
             if (count, channels) == (1, 3):
-                count = 3  # grey is repeated
+                count = 3  # gray is repeated
             return cls(mean=[0.0] * count, std=[1.0] * count, geometry=transform)
         raise ModelError(
             "preprocess is a camwidget.Preprocess, a torchvision transform that ends in Normalize, "
@@ -157,30 +171,50 @@ class Preprocess:
 
     @property
     def channels(self) -> int:
-        """How many the model takes: 1 for grey, 3 for RGB."""
+        """Number of channels that the model takes: 1 for gray, 3 for RGB."""
         return len(self.mean)
 
     def read(
         self, picture: PictureLike | ArrayPicture, *, name: str | None = None
     ) -> Image.Image | ArrayPicture:
-        """A picture at its own size, with the levels and channels that the model takes (see ``images.read_picture``).
+        """Read a picture at its own size, with the levels and channels that the model takes.
+
+        Args:
+            picture: anything that ``images.conversion.read_picture`` reads.
+            name: name of the picture for error messages.
+
+        Returns:
+            An 8-bit PIL image, or an array picture of more bits or other channels.
 
         Raises:
-            PictureError: if it cannot be read, or its channels are not the model's.
+            PictureError: if the picture cannot be read, or has other channels than the model.
+
+        Example:
+            >>> import camwidget as cw
+            >>> cw.Preprocess(64).read(cw.zoo.samples("zoo/textures")[0].image).size
+            (192, 192)
         """
         return read_picture(picture, name=name, levels=self.levels, channels=self.channels)
 
     def pixels(self, picture: PictureLike | ArrayPicture | LazyPicture) -> torch.Tensor:
-        """The pixels that the model gets, before normalisation.
+        """Compute the pixels that the model gets, before normalization.
 
         Args:
-            picture: anything that ``open_picture`` opens, an array with as many channels as the model, or a row of a
-                data set. A floating-point tensor (C, H, W) is taken to be these pixels already, and only checked:
-                nothing resizes or crops it. A tensor (C, H, W) of whole numbers (uint8, as decoders give it) is a
-                picture like an array.
+            picture: path, bytes of a file, PIL image, array with as many channels as the model, or a row of a data set.
+                An integer tensor (C, H, W) is a picture like an array. A floating-point tensor (C, H, W) holds pixels
+                already: it is checked, and neither resized nor cropped.
 
         Returns:
             float32 tensor (C, H, W) in [0, 1] on the CPU.
+
+        Raises:
+            PictureError: if the picture cannot be read, or has other channels than the model.
+            ModelError: if ``geometry`` fails, or does not give pixels in [0, 1].
+
+        Example:
+            >>> import camwidget as cw
+            >>> tuple(cw.Preprocess(64).pixels(cw.zoo.samples("zoo/textures")[0].image).shape)
+            (3, 64, 64)
         """
         if isinstance(picture, Mapping):
             picture = _one_of(picture)
@@ -209,32 +243,32 @@ class Preprocess:
         )
 
     def _of_array(self, picture: ArrayPicture) -> torch.Tensor:
-        """Channel by channel, each by the filters of 8-bit pictures; alike channels once."""
+        """Compute the pixels of an array picture, channel by channel with the filters of 8-bit pictures."""
         if self.geometry is not None and self.channels in (1, 3):
             return self._deep_geometry(picture)
-        is_grey = (picture.channels, self.channels) == (1, 3)
-        planes = (picture if is_grey else picture.to_channels(self.channels)).planes()
+        is_gray = (picture.channels, self.channels) == (1, 3)
+        planes = (picture if is_gray else picture.to_channels(self.channels)).planes()
         if self.geometry is not None:
             return self._checked(torch.cat([self._plane(self.geometry, p) for p in planes])).cpu()
         rows = [torch.as_tensor(np.array(self._cropped(plane))) for plane in planes]
         pixels = torch.stack(rows).to(torch.float32)
-        # Bicubic resizing overshoots a little.
+        # Bicubic resizing slightly exceeds the range.
         pixels = pixels.clamp(0, 1) if picture.is_deep else pixels / 255
-        return pixels.repeat(self.channels, 1, 1) if is_grey else pixels
+        return pixels.repeat(self.channels, 1, 1) if is_gray else pixels
 
     def _deep_geometry(self, picture: ArrayPicture) -> torch.Tensor:
-        """A geometry is written for 8-bit pictures: a deeper one goes through it where that gives the same picture."""
+        """Apply a custom geometry, written for 8-bit pictures, to a deeper one; round the picture if results differ."""
         assert self.geometry is not None
         image = picture.shown()
         rounded = self._from_geometry(image.convert("L") if self.channels == 1 else image)
-        is_grey = picture.channels == 1
-        planes = (picture if is_grey else picture.to_channels(self.channels)).planes()
+        is_gray = picture.channels == 1
+        planes = (picture if is_gray else picture.to_channels(self.channels)).planes()
         try:
             pixels = torch.cat([self._plane(self.geometry, plane) for plane in planes])
-        except Exception as error:  # it is somebody's own, and was promised 8 bits
+        except Exception as error:  # a user's function, written for 8 bits, may raise anything
             log_error(error, "The preprocessing refuses a deep picture.", level=logging.INFO)
             pixels = torch.empty(0)
-        pixels = pixels.repeat(self.channels, 1, 1) if is_grey and len(pixels) == 1 else pixels
+        pixels = pixels.repeat(self.channels, 1, 1) if is_gray and len(pixels) == 1 else pixels
         if pixels.shape == rounded.shape and (pixels - rounded).abs().max() <= 3 / 255:
             return pixels
         warn(
@@ -245,14 +279,23 @@ class Preprocess:
 
     @staticmethod
     def _plane(geometry: Callable[[Image.Image], torch.Tensor], plane: Image.Image) -> torch.Tensor:
-        """One channel through a geometry, (1, H, W) in [0, 1]; of one that repeats it, the first."""
+        """Apply a geometry to one channel: (1, H, W) in [0, 1], the first channel of the result."""
         result = _as_tensor(geometry, plane).to(torch.float32)
         return result.reshape(-1, *result.shape[-2:])[:1].clamp(0, 1).cpu()
 
     def smaller(self, side: int) -> Preprocess:
-        """The same for thumbnails: the same part of a picture, with about ``side`` pixels of the shorter side.
+        """Return a preprocessing for thumbnails: the same part of a picture at a smaller size.
 
-        Itself if it is hardly larger, or has a geometry of its own.
+        Args:
+            side: length of the shorter side in pixels, approximately.
+
+        Returns:
+            A smaller preprocessing; the same one if it is less than twice as large, or has a custom geometry.
+
+        Example:
+            >>> import camwidget as cw
+            >>> cw.Preprocess(192).smaller(48).size
+            (48, 48)
         """
         times = min(self.size) // max(1, side)
         if times < 2 or self.geometry is not None:
@@ -268,12 +311,40 @@ class Preprocess:
         return small
 
     def normalize(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(…, C, H, W) pixels in [0, 1] to the module's input."""
+        """Normalize pixels: subtract the mean and divide by the standard deviation.
+
+        Args:
+            pixels: pixels (…, C, H, W) in [0, 1].
+
+        Returns:
+            The module's input, of the same shape.
+
+        Example:
+            >>> import torch
+            >>> import camwidget as cw
+            >>> preprocess = cw.Preprocess(8, mean=[0.5], std=[0.25])
+            >>> float(preprocess.normalize(torch.ones(1, 8, 8)).max())
+            2.0
+        """
         mean, std = self._constants(pixels)
         return (pixels - mean) / std
 
     def denormalize(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The module's input (…, C, H, W) back to pixels, clamped to [0, 1]."""
+        """Convert the module's input back to pixels.
+
+        Args:
+            inputs: input (…, C, H, W) of the module.
+
+        Returns:
+            Pixels of the same shape, clamped to [0, 1].
+
+        Example:
+            >>> import torch
+            >>> import camwidget as cw
+            >>> preprocess = cw.Preprocess(8, mean=[0.5], std=[0.25])
+            >>> float(preprocess.denormalize(torch.zeros(1, 8, 8)).max())
+            0.5
+        """
         mean, std = self._constants(inputs)
         return (inputs * std + mean).clamp(0, 1)
 
@@ -303,18 +374,18 @@ class Preprocess:
         result = _as_tensor(self.geometry, image)
         if result.ndim == 3 and len(result) not in (1, 3, self.channels) and result.shape[-1] > 4:
             raise ModelError(
-                f"preprocess makes {len(result)} channels of a picture, which is grey or RGB: make them in the module, "
+                f"preprocess makes {len(result)} channels of a picture, which is gray or RGB: make them in the module, "
                 "torch.nn.Sequential(step, module), so that the picture can be shown and masked."
             )
         if result.is_floating_point() and result.min() > -0.25 and result.max() < 1.25:
-            result = result.clamp(0, 1)  # bicubic resizing overshoots a little
+            result = result.clamp(0, 1)  # bicubic resizing slightly exceeds the range
         try:
             return self._checked(tensor_pixels(result, channels=self.channels)[0]).cpu()
         except PictureError as error:
             raise ModelError(
                 "preprocess must give pixels in [0, 1], so that they can be shown and masked: end it in "
                 "torchvision's Normalize, or use camwidget.Preprocess(mean=…, std=…, geometry=…) with the "
-                f"normalisation left out of the geometry. ({error})"
+                f"normalization left out of the geometry. ({error})"
             ) from error
 
     def _checked(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -323,7 +394,7 @@ class Preprocess:
         if (len(pixels), self.channels) == (1, 3):
             return pixels.expand(3, -1, -1)
         if self.channels == 1:
-            raise PictureError("This model takes grey pictures: pass a tensor of shape (1, H, W).")
+            raise PictureError("This model takes gray pictures: pass a tensor of shape (1, H, W).")
         raise PictureError(
             f"This model takes {self.channels} channels: pass a tensor of shape ({self.channels}, H, W), not "
             f"{tuple(pixels.shape)}."
@@ -333,28 +404,6 @@ class Preprocess:
         steps = "geometry=…" if self.geometry else f"size={self.size}, resize={self.resize}"
         levels = "" if self.levels is None else f", levels={self.levels}"
         return f"Preprocess({steps}, mean={self.mean}, std={self.std}{levels})"
-
-
-def channels_taken(module: nn.Module) -> int | None:
-    """How many channels the first convolution of a module takes; None if it has none of two dimensions."""
-    first = _first_convolution(module)
-    return first.in_channels if isinstance(first, nn.Conv2d) else None
-
-
-def default_preprocess(module: nn.Module) -> Preprocess:
-    """Short side to 224, centre crop, no normalisation, and the channels that the first convolution takes."""
-    channels = channels_taken(module) or 3
-    return Preprocess(mean=(0.0,) * channels, std=(1.0,) * channels)
-
-
-def takes_volumes(module: nn.Module) -> bool:
-    """Whether the first convolution of a module has three dimensions."""
-    return isinstance(_first_convolution(module), nn.Conv3d)
-
-
-def _first_convolution(module: nn.Module) -> nn.Module | None:
-    kinds = (nn.Conv2d, nn.Conv3d)
-    return next((m for m in module.modules() if isinstance(m, kinds)), None)
 
 
 def _one_of(pictures: Mapping[Any, Any]) -> Any:
@@ -369,7 +418,7 @@ def _one_of(pictures: Mapping[Any, Any]) -> Any:
 
 
 def _steps(transform: Any) -> list[Any]:
-    """The steps of a transform one after the other, without the containers that they are in."""
+    """Return the steps of a transform in order, without their containers."""
     if isinstance(transform, (list, tuple)):
         inner = list(transform)
     elif type(transform).__name__ == "Compose":
@@ -382,16 +431,16 @@ def _steps(transform: Any) -> list[Any]:
 
 
 def _channels_given(geometry: Callable[[Image.Image], torch.Tensor], wanted: int | None) -> int:
-    """How many channels a geometry gives; of one that gives as many as it gets, 1 where that is wanted."""
+    """Return how many channels a geometry gives; 1 if 1 is wanted and it keeps the number of channels."""
 
     def given(mode: str) -> int:
         try:
             return int(_as_tensor(geometry, Image.new(mode, (256, 256))).shape[-3])
-        except (ModelError, IndexError):  # whoever runs it next is told
+        except (ModelError, IndexError):  # the next run reports the error
             return 0
 
     owners = [step for step in (geometry, *_steps(geometry)) if hasattr(step, "__dict__")]
-    with draws_watched(torch.device("cpu"), owners), PrivateDraws(0):
+    with watch_random_draws(torch.device("cpu"), owners), PrivateRandomNumbers(0):
         count = given("RGB")
         if wanted == 1 and count == 3 and given("L") == 1:
             return 1
@@ -399,12 +448,16 @@ def _channels_given(geometry: Callable[[Image.Image], torch.Tensor], wanted: int
 
 
 def _as_tensor(geometry: Callable[[Image.Image], torch.Tensor], image: Image.Image) -> torch.Tensor:
-    """What a geometry makes of a picture, (C, H, W) or (1, C, H, W)."""
+    """Return the result of a geometry, (C, H, W) or (1, C, H, W).
+
+    Raises:
+        ModelError: if it fails, or gives no tensor of one picture.
+    """
     try:
         result = geometry(image)
     except (CamwidgetError, MemoryError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # it is somebody's own
+    except Exception as error:  # a user function may raise anything
         raise ModelError(
             f"preprocess fails on a PIL image of mode {image.mode}, {image.width}×{image.height}: {error_line(error)}. "
             "It takes a PIL image and gives a tensor (C, H, W) in [0, 1], or one that ends in Normalize."

@@ -1,4 +1,4 @@
-"""Names of file formats that Pillow cannot read, by first bytes and suffix, and how to read them."""
+"""Unsupported files: formats that Pillow cannot read, recognized by first bytes and suffix, and how to read them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 __all__ = ["AN_ARRAY", "HEAD", "check_binary", "first_bytes", "unread_reason"]
 
-#: How many bytes tell what a file is.
+#: Number of first bytes that identify a file.
 HEAD = 512
 
-#: What to do with the values of a file that another library reads.
+#: Remedy for files that another library reads.
 AN_ARRAY = (
     "pass the array (H, W, channels) that it gives; of values beyond 8 bits with "
     "Preprocess(…, levels=(black, white)), so that none is lost"
 )
 
-#: (first bytes, suffixes): what it is, and the library's call.
+#: (first bytes, suffixes, description, function that reads it).
 _ARRAYS: tuple[tuple[tuple[bytes, ...], tuple[str, ...], str, str], ...] = (
     ((b"\x93NUMPY",), (".npy",), "an array of NumPy", "numpy.load"),
     ((), (".npz",), "an archive of NumPy's arrays", "numpy.load"),
@@ -37,7 +37,7 @@ _ARRAYS: tuple[tuple[tuple[bytes, ...], tuple[str, ...], str, str], ...] = (
     ((), (".mat",), "a file of MATLAB", "scipy.io.loadmat"),
 )
 
-#: First bytes: what it is, and what to do.
+#: (first bytes, description with the remedy).
 _OTHERS: tuple[tuple[bytes, str], ...] = (
     (
         b"version https://git-lfs",
@@ -51,7 +51,7 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
 
 
 def unread_reason(head: bytes, name: str) -> str:
-    """What a file is that Pillow does not read, and what to do: the end of a sentence that begins with its name."""
+    """Return what a file is that Pillow cannot read, with the remedy, to follow the file's name in a sentence."""
     if not head:
         return "is empty. Download or export it again."
     for begins, suffixes, kind, call in _ARRAYS:
@@ -74,7 +74,7 @@ def unread_reason(head: bytes, name: str) -> str:
 
 
 def first_bytes(source: Any) -> bytes:
-    """The first bytes of a path's file or of an opened file, which is left at its beginning."""
+    """Return the first bytes of a path's file, or of an opened file, which is left at its beginning."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         if isinstance(source, (str, os.PathLike)):
             with Path(source).open("rb") as file:
@@ -83,11 +83,11 @@ def first_bytes(source: Any) -> bytes:
         head = source.read(HEAD)
         source.seek(0)
         return bytes(head)
-    return b"?"  # which says nothing
+    return b"?"  # matches no signature
 
 
 def check_binary(file: Any) -> str | None:
-    """Why an opened file cannot give a picture, and what to do; None if it can."""
+    """Return why an opened file cannot give a picture, with the remedy; None if it can."""
     if getattr(file, "closed", False) is True:
         return "is closed: open it again, or pass its path."
     if isinstance(file, io.TextIOBase):

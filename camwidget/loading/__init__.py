@@ -1,4 +1,4 @@
-"""Models by name and weights from files.
+"""Loading: models by name, and weights from files.
 
-What a loaded model is belongs in ``models``; the embedded models belong in ``zoo``.
+Properties of a loaded model belong in ``models``; embedded models belong in ``zoo``.
 """

@@ -1,8 +1,8 @@
 """Checkpoints: the part of a checkpoint whose names and shapes fit a module.
 
-Training programs save a state dict among other things, and under a prefix of their own. No list of their habits is kept
-here: all tensors of a file get one name each, of the keys that lead to them, and the weights are where the names that
-the module has follow a common beginning. So a prefix is taken off only if the module wants it off.
+Training programs save a state dict among other things, and under a prefix of their own. Instead of a list of known
+layouts, all tensors of a file get one name each, made of the keys that lead to them; the weights are where the module's
+names follow a common prefix. A prefix is thus removed only if the module's names require it.
 """
 
 from __future__ import annotations
@@ -26,25 +26,30 @@ from .weights_files import SAVE, read_bytes, read_file
 
 __all__ = ["Checkpoint", "Readable", "fill", "read_weights"]
 
-#: What weights can be read from: a file, its bytes, an open file, or a state dict.
+#: Sources of weights: a file, its bytes, an open file, or a state dict.
 Readable: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | Mapping[str, Any]"
 
-#: What some wrappers put into the middle of names: compiled, sharded, or recomputed parts of a module.
+#: Name parts that wrappers insert: compiled, sharded, or checkpointed submodules.
 _WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 
-#: Entries beside the weights: counters of averaging, of batch normalisation, and of profilers.
+#: Entries that are no weights: counters of averaging, batch normalization and profilers.
 _COUNTERS = {"num_batches_tracked", "n_averaged", "total_ops", "total_params"}
 
-#: Weights averaged over the training.
+#: Names of weights averaged over the training.
 _AVERAGED = re.compile(r"(^|[._])(ema|swa|avg|averaged?)([._]|$)", re.IGNORECASE)
 
-#: Deeper than anything is nested in a checkpoint.
+#: Depth to which nested content is searched.
 _DEPTH = 40
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """A tensor of a file: the keys to the state dict that it is in, joined by dots, and itself."""
+    """A tensor of a file.
+
+    Attributes:
+        container: keys to the state dict that contains it, joined by dots.
+        tensor: the tensor.
+    """
 
     container: str
     tensor: torch.Tensor
@@ -52,14 +57,14 @@ class _Entry:
 
 @dataclass(frozen=True)
 class _Part:
-    """The tensors of a file under a common beginning of their names.
+    """The tensors of a file whose names begin with a common prefix.
 
     Attributes:
-        prefix: the beginning, which ends in a dot unless it is empty.
-        state: the tensors by what follows it.
-        fitting: how many of them the module has, in its own shapes.
-        unknown: the names of the same state dict that it has not.
-        is_complete: whether nothing is missing, and nothing unknown.
+        prefix: the prefix, which ends in a dot unless it is empty.
+        state: the tensors by the rest of their names.
+        fitting: number of tensors that the module has, in the same shapes.
+        unknown: names in the same state dict that the module does not have.
+        is_complete: whether no tensor is missing or unknown.
     """
 
     prefix: str
@@ -70,7 +75,7 @@ class _Part:
 
     @property
     def name(self) -> str:
-        """How it is asked for in ``read_weights``."""
+        """Name of the part for ``read_weights``."""
         return self.prefix.rstrip(".")
 
     @property
@@ -83,19 +88,22 @@ class Checkpoint:
 
     Args:
         source: a file, its bytes, or a state dict.
-        part: only what is under this name in it.
+        part: name of the part to read; all if empty.
 
     Attributes:
-        label: what to call it.
-        names: of all tensors.
+        label: name of the file for messages.
+        names: names of all tensors.
+
+    Raises:
+        WeightsError: if the source cannot be read, or holds no weights.
     """
 
     def __init__(self, source: Readable, part: str = "") -> None:
-        self.label, content = _opened(source)
+        self.label, content = _open_source(source)
         self._entries = dict(_entries(content, "", "", _DEPTH))
         if not self._entries:
             raise WeightsError(
-                f"{self.label} holds no weights{_found(content)}. Save them with {SAVE}, or as safetensors."
+                f"{self.label} holds no weights{_describe_content(content)}. Save them with {SAVE}, or as safetensors."
             )
         empty = next((n for n, e in self._entries.items() if e.tensor.is_meta), None)
         if empty is not None:
@@ -114,11 +122,11 @@ class Checkpoint:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of all tensors."""
+        """Names of all tensors."""
         return tuple(self._entries)
 
     def tensors(self, prefix: str = "") -> dict[str, torch.Tensor]:
-        """The tensors under a prefix, by the rest of their names."""
+        """Return the tensors under a prefix, by the rest of their names."""
         return {
             name[len(prefix) :]: entry.tensor
             for name, entry in self._entries.items()
@@ -126,38 +134,38 @@ class Checkpoint:
         }
 
     def part_for(self, wanted: Mapping[str, torch.Tensor]) -> _Part:
-        """The part that fits a module's state dict best.
+        """Return the part that fits a module's state dict best.
 
         Raises:
-            WeightsError: if several parts fit, with other weights, and none is plainly meant.
+            WeightsError: if several parts with different weights fit equally.
         """
         parts = self._parts(self._entries, wanted)
         if any(_WRAPPERS & set(name.split(".")) for name in self._entries):
-            bare = {_unwrapped(name): entry for name, entry in self._entries.items()}
+            bare = {_without_wrappers(name): entry for name, entry in self._entries.items()}
             parts += self._parts(bare, wanted)
         complete = [p for p in parts if p.is_complete]
         plain = [p for p in complete if not p.is_averaged]
         chosen = max(parts, key=lambda p: p.fitting)
         if complete:
             chosen = (plain or complete)[0]
-        others = [p for p in complete if not _alike(p, chosen)]
-        rivals = [p for p in others if p.is_averaged == chosen.is_averaged]
-        ask = f"camwidget.loading.checkpoints.read_weights(file, {(rivals or others or [chosen])[0].name!r})"
-        if rivals:
+        others = [p for p in complete if not _same_weights(p, chosen)]
+        equal_candidates = [p for p in others if p.is_averaged == chosen.is_averaged]
+        ask = f"camwidget.loading.checkpoints.read_weights(file, {(equal_candidates or others or [chosen])[0].name!r})"
+        if equal_candidates:
             raise WeightsError(
-                f"{self.label} holds several sets of weights that fit: {_named([chosen, *others])}. Say which: "
+                f"{self.label} holds several sets of weights that fit: {_quoted_names([chosen, *others])}. Say which: "
                 f"weights={ask}."
             )
         if others:
             warn(
-                f"{self.label} holds the weights {chosen.name!r}, which are taken, and {_named(others)}, averaged over "
-                f"the training. For these: weights={ask}."
+                f"{self.label} holds the weights {chosen.name!r}, which are taken, and {_quoted_names(others)}, "
+                f"averaged over the training. For these: weights={ask}."
             )
         return chosen
 
     @staticmethod
     def _parts(entries: Mapping[str, _Entry], wanted: Mapping[str, torch.Tensor]) -> list[_Part]:
-        """The parts that have any of the wanted names; the file as a whole, if there is none."""
+        """Return the parts that have any of the wanted names; the whole file if there is none."""
         containers: dict[str, str] = {}
         for name, entry in entries.items():
             pieces = name.split(".")
@@ -174,7 +182,7 @@ class Checkpoint:
             unknown = tuple(
                 n
                 for n, e in inside.items()
-                # What lies in another container is something else: an optimiser's, say.
+                # Tensors in another container do not count, such as an optimizer's.
                 if n not in wanted and not _is_counter(n) and e.container == container
             )
             complete = needed <= fitting and not unknown
@@ -183,18 +191,27 @@ class Checkpoint:
 
 
 def read_weights(source: Readable, part: str = "") -> dict[str, torch.Tensor]:
-    """The tensors of a file by name, read without running any code from it.
+    """Read the tensors of a file by name, without running code from it.
 
     Args:
         source: a file of torch.save or safetensors, its bytes, or an open file.
-        part: the keys to a state dict in it, joined by dots, such as "state_dict_ema" or "state_dict.teacher"; all if
+        part: keys to a state dict in it, joined by dots, such as "state_dict_ema" or "state_dict.teacher"; all if
             empty.
 
     Returns:
-        The names with all keys to them, but the part, joined by dots. ``load(…, weights=)`` takes them.
+        The tensors by the keys that lead to them, joined by dots, without the part. ``load(…, weights=)`` takes them.
 
     Raises:
-        WeightsError: if the file is missing or damaged, or holds no weights, or has no such part.
+        WeightsError: if the file is missing or damaged, holds no weights, or has no such part.
+
+    Example:
+        >>> import io
+        >>> import torch
+        >>> from camwidget.loading.checkpoints import read_weights
+        >>> file = io.BytesIO()
+        >>> torch.save({"state_dict": {"weight": torch.ones(2)}}, file)
+        >>> list(read_weights(file, "state_dict"))
+        ['weight']
     """
     return Checkpoint(source, part).tensors(f"{part}." if part else "")
 
@@ -203,22 +220,22 @@ def fill(module: nn.Module, checkpoint: Checkpoint, name: str) -> None:
     """Load a checkpoint's weights into a module, strictly.
 
     Args:
-        module: whose state dict says what is wanted.
-        checkpoint: where it is.
-        name: what to call the module.
+        module: module whose state dict is filled.
+        checkpoint: the checkpoint.
+        name: name of the module for messages.
 
     Raises:
-        WeightsError: if they were made for another architecture.
+        WeightsError: if the weights are of another architecture.
     """
     wanted = module.state_dict()
     part = checkpoint.part_for(wanted)
-    _check(part, wanted, checkpoint.label, name)
+    _check_fit(part, wanted, checkpoint.label, name)
     ordered = OrderedDict((n, t) for n, t in part.state.items() if n in wanted)
     copy_metadata(ordered, wanted)
     module.load_state_dict(ordered, strict=False)
 
 
-def _check(part: _Part, wanted: Mapping[str, torch.Tensor], label: str, name: str) -> None:
+def _check_fit(part: _Part, wanted: Mapping[str, torch.Tensor], label: str, name: str) -> None:
     state = part.state
     missing = [n for n in wanted if n not in state and not _is_counter(n)]
     extra = part.unknown
@@ -232,8 +249,8 @@ def _check(part: _Part, wanted: Mapping[str, torch.Tensor], label: str, name: st
     ]
     if packed:
         raise WeightsError(
-            f"{label} has quantised weights ({packed[0]} is {str(state[packed[0]].dtype)[6:]}), which {name} has not. "
-            "Pass the weights from before the quantisation."
+            f"{label} has quantized weights ({packed[0]} is {str(state[packed[0]].dtype)[6:]}), which {name} has not. "
+            "Pass the weights from before the quantization."
         )
     if not (missing or extra or other):
         return
@@ -243,7 +260,7 @@ def _check(part: _Part, wanted: Mapping[str, torch.Tensor], label: str, name: st
         *(f"{len(extra)} are unknown (first: {extra[0]})" for _ in extra[:1]),
         *shapes[:2],
     ]
-    # A head for other classes differs in its first dimension only.
+    # A head for another number of classes differs in the first dimension only.
     counts = {state[n].shape[0] for n in other if state[n].shape[1:] == wanted[n].shape[1:]}
     is_head = len(counts) == 1 and all(state[n].shape[1:] == wanted[n].shape[1:] for n in other)
     remedy = (
@@ -259,11 +276,11 @@ def _check(part: _Part, wanted: Mapping[str, torch.Tensor], label: str, name: st
 # -- what is in a file ----------------------------------------------------------------------
 
 
-def _opened(source: Any) -> tuple[str, Any]:
-    """What to call a source, and what it holds.
+def _open_source(source: Any) -> tuple[str, Any]:
+    """Return a name for a source, and its content.
 
     Raises:
-        WeightsError: if it is nothing that weights can be read from.
+        WeightsError: if weights cannot be read from such a source.
     """
     if isinstance(source, Mapping):
         return "The state dict", source
@@ -293,7 +310,7 @@ def _opened(source: Any) -> tuple[str, Any]:
 
 
 def _entries(value: Any, prefix: str, container: str, depth: int) -> Iterator[tuple[str, _Entry]]:
-    """Every tensor under a value, with its name; ``container`` is the prefix of the state dict that it is in."""
+    """Iterate over the tensors in a value with their names; ``container`` is the prefix of the enclosing state dict."""
     if depth < 0:  # an object that refers to itself
         return
     if isinstance(value, torch.Tensor):
@@ -310,15 +327,15 @@ def _entries(value: Any, prefix: str, container: str, depth: int) -> Iterator[tu
         yield from _entries(item, name, prefix, depth - 1)
 
 
-def _found(content: Any) -> str:
-    """What is there instead of weights."""
+def _describe_content(content: Any) -> str:
+    """Describe the content of a file without weights."""
     if isinstance(content, Mapping):
         keys = ", ".join(repr(str(key)) for key in [*content][:5])
         return f", but {keys}" if keys else ": it is empty"
     return f", but an object {type(content).__name__}"
 
 
-def _unwrapped(name: str) -> str:
+def _without_wrappers(name: str) -> str:
     return ".".join(piece for piece in name.split(".") if piece not in _WRAPPERS)
 
 
@@ -326,8 +343,8 @@ def _is_counter(name: str) -> bool:
     return name.rpartition(".")[2] in _COUNTERS
 
 
-def _alike(one: _Part, other: _Part) -> bool:
-    """Whether two parts are the same weights."""
+def _same_weights(one: _Part, other: _Part) -> bool:
+    """Return whether two parts have the same weights."""
     return one is other or (
         one.state.keys() == other.state.keys()
         and all(
@@ -338,5 +355,5 @@ def _alike(one: _Part, other: _Part) -> bool:
     )
 
 
-def _named(parts: list[_Part]) -> str:
+def _quoted_names(parts: list[_Part]) -> str:
     return " and ".join(repr(part.name) for part in parts)

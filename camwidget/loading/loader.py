@@ -1,4 +1,4 @@
-"""``load``: embedded models, torchvision models, and weights from a file."""
+"""``load``: models by name, embedded or of torchvision and timm, with weights from a file if given."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def load(
     classes: Sequence[str] | None = None,
     device: str | torch.device | None = None,
 ) -> VisionModel:
-    """A model by name, ready to be explained.
+    """Load a model by name, ready to be explained.
 
     Args:
-        name: an embedded model (``list_models()``), a torchvision classification model, or ``timm/NAME`` for one of
-            timm's (extra ``camwidget[timm]``).
-        weights: for torchvision and timm models, a file of weights, or, for torchvision, the name of one of its
-            pretrained sets; its default pretrained weights, fetched by torchvision or timm, if None. A file is a state
-            dict, a training checkpoint that holds one (of Lightning, timm, a compiled or distributed module, ...), or a
-            module that was saved whole, by torch.save or safetensors; no code of it is run. Its bytes, an open file
-            and the state dict itself will do too.
-        classes: names of the classes, where the weights do not tell.
-        device: where to run; cuda, else mps, else cpu if None.
+        name: name of an embedded model (``list_models()``), of a torchvision classification model, or ``timm/NAME`` for
+            a model of timm (extra ``camwidget[timm]``).
+        weights: weights of a torchvision or timm model: a path, the bytes of a file, an open file, a state dict, or,
+            for torchvision, the name of pretrained weights. If None, the default pretrained weights, which torchvision
+            or timm downloads. A file holds a state dict, a training checkpoint with one (of Lightning, timm, a compiled
+            or distributed module, …), or a pickled module, saved by ``torch.save`` or safetensors; no code in the file
+            is run.
+        classes: class names, one an output, if the weights do not define them.
+        device: device to run on; if None, cuda, else mps, else cpu.
 
     Returns:
         The model, in evaluation mode on that device.
@@ -54,14 +54,22 @@ def load(
     Raises:
         ModelError: if there is no such model or device.
         WeightsError: if the weights are missing, damaged, or made for another architecture.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load()
+        >>> model.name, len(model.classes), model.default_layer
+        ('zoo/textures', 10, 'stage4')
+        >>> model.predict(cw.zoo.samples("zoo/textures")[0].image).names[0]
+        'polka-dotted'
     """
-    place = best_device() if device is None else _usable(device)
+    place = best_device() if device is None else _usable_device(device)
     name = known_name(name)
-    model = _loaded(name, weights, classes, place)
+    model = _load_model(name, weights, classes, place)
     model.origin = Provenance(
         "load",
         name,
-        weights=_written(weights),
+        weights=_weights_name(weights),
         weights_in_memory=not isinstance(weights, (str, os.PathLike, WeightsEnum, type(None))),
         classes=None if classes is None else model.classes,
         device=None if device is None else str(device),
@@ -69,36 +77,36 @@ def load(
     return model
 
 
-def _written(weights: Any) -> str | None:
-    """A file's or a set's name; None for the model's own weights, and for what is only in memory."""
+def _weights_name(weights: Any) -> str | None:
+    """Return the path or name of weights; None for default weights, and for weights in memory."""
     if isinstance(weights, WeightsEnum):
         return str(weights.name)
     return str(weights) if isinstance(weights, (str, os.PathLike)) else None
 
 
-def _usable(device: str | torch.device) -> torch.device:
-    """A device on which something can be computed.
+def _usable_device(device: str | torch.device) -> torch.device:
+    """Return a device by name, after a computation on it.
 
     Raises:
-        ModelError: if there is none of that name here.
+        ModelError: if there is no such device.
     """
     try:
         place = torch.device(device)
-        torch.zeros(1, device=place).add(1).cpu()  # "meta" holds no numbers
-    except Exception as error:  # torch raises many kinds, AssertionError among them
-        have = ["cpu"]
+        torch.zeros(1, device=place).add(1).cpu()  # fails on "meta", which holds no numbers
+    except Exception as error:  # torch raises errors of many types, also AssertionError
+        available = ["cpu"]
         if torch.cuda.is_available():
-            have += [f"cuda:{n}" for n in range(torch.cuda.device_count())]
+            available += [f"cuda:{n}" for n in range(torch.cuda.device_count())]
         if torch.backends.mps.is_available():
-            have.append("mps")
+            available.append("mps")
         raise ModelError(
-            f"There is no device {device!r} here to compute on. There is {', '.join(map(repr, have))}; without "
+            f"There is no device {device!r} here to compute on. There is {', '.join(map(repr, available))}; without "
             "device= the best of them is taken."
         ) from error
     return place
 
 
-def _loaded(
+def _load_model(
     name: str, weights: Any, classes: Sequence[str] | None, place: torch.device
 ) -> VisionModel:
     if name in zoo.available():
@@ -123,7 +131,7 @@ def _loaded(
 
 
 def _named_set(known: type[WeightsEnum], weights: Any) -> WeightsEnum | None:
-    """One of an architecture's pretrained sets, by itself or by name: "IMAGENET1K_V2", "ResNet50_Weights.DEFAULT"."""
+    """Return pretrained weights of an architecture by enum member or name, such as "IMAGENET1K_V2"; None for a file."""
     if isinstance(weights, known):
         return weights
     if isinstance(weights, WeightsEnum):
@@ -141,7 +149,16 @@ def embedded(
     place: torch.device | None = None,
     classes: Sequence[str] | None = None,
 ) -> VisionModel:
-    """A model of the zoo, ready to be explained: where it is, or on a device; with its own class names, or others."""
+    """Wrap a model of the zoo, ready to be explained.
+
+    Args:
+        model: the zoo's model.
+        place: device to move it to; where it is if None.
+        classes: class names; its own if None.
+
+    Returns:
+        The model.
+    """
     return VisionModel(
         model.module if place is None else model.module.to(place),
         Preprocess(model.input_size, mean=model.mean, std=model.std),
@@ -154,7 +171,16 @@ def embedded(
 
 
 def list_models() -> tuple[str, ...]:
-    """The embedded models, which need no network."""
+    """Return the names of the embedded models, which need no download.
+
+    Returns:
+        Names for ``load``, such as "zoo/textures".
+
+    Example:
+        >>> import camwidget as cw
+        >>> "zoo/textures" in cw.list_models()
+        True
+    """
     return zoo.available()
 
 
@@ -174,8 +200,8 @@ def _from_file(name: str, weights: Readable, classes: Sequence[str] | None) -> n
     checkpoint = Checkpoint(weights)
     options: dict[str, Any] = {} if classes is None else {"num_classes": len(classes)}
     if name in ("googlenet", "inception_v3"):
-        # As with torchvision's own weights: they expect the input to be renormalised inside. The weights are
-        # about to be replaced, so their slow initialisation is left out; so are heads that only training uses.
+        # As with torchvision's own weights, which expect the module to normalize its input again. The slow
+        # initialization is skipped, since the weights are replaced; so are heads that only training uses.
         aux = any(part in f".{n}" for n in checkpoint.names for part in (".aux1.", ".AuxLogits."))
         options |= {"transform_input": True, "init_weights": False, "aux_logits": aux}
     module: nn.Module = torchvision.models.get_model(name, weights=None, **options)
@@ -205,7 +231,7 @@ def _from_timm(
     if weights is None:
         try:
             module = timm.create_model(bare, pretrained=True, **options)
-        except Exception as error:  # its downloader raises many kinds
+        except Exception as error:  # timm's downloader raises errors of many types
             raise WeightsError(
                 f"The pretrained weights of {name} could not be fetched ({first_line(error)}). Pass a file of "
                 f"weights, camwidget.load({name!r}, weights='file.safetensors')."

@@ -1,4 +1,4 @@
-"""Names of models that ``load`` knows, and suggestions for a name that it does not know."""
+"""Model names that ``load`` knows, and suggestions for unknown names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..errors import ModelError
 
 __all__ = ["known_name"]
 
-#: Where names come from that have a slash.
+#: Sources of model names with a slash, by the part before it.
 _HUBS = {
     "hf": "transformers or the Hugging Face hub",
     "hf-hub": "the Hugging Face hub",
@@ -28,36 +28,36 @@ _HUBS = {
     "torchhub": "torch.hub",
 }
 
-#: torchvision's other models by their modules, what they answer with, and whether it is pictures that they take.
+#: Torchvision's other models by module: what they do, and whether they take pictures.
 _OTHERS = {
     "detection": ("finds boxes", True),
     "segmentation": ("classifies pixels", True),
-    "quantization": ("is quantised, so that nothing can be differentiated through it", False),
+    "quantization": ("is quantized, so that nothing can be differentiated through it", False),
     "video": ("classifies videos", False),
     "optical_flow": ("follows motion between two pictures", False),
 }
 
 
 def known_name(name: Any) -> str:
-    """The name of a model that ``load`` makes; of a torchvision model in whatever case.
+    """Return the name of a model that ``load`` makes; the case of torchvision's names does not matter.
 
     Raises:
-        ModelError: if there is none of that name; says what it may be meant to be, and what to do.
+        ModelError: if there is no such model, with suggestions and the remedy.
     """
     if isinstance(name, os.PathLike):
         name = os.fspath(name)
     if not isinstance(name, str):
-        raise ModelError(_no_name(name))
+        raise ModelError(_not_a_name(name))
     if name in zoo.available() or name.startswith("timm/"):
         return name
     classifiers = torchvision.models.list_models(module=torchvision.models)
     for spelled in (name, name.strip().lower(), name.strip().lower().replace("-", "")):
         if spelled in classifiers or spelled in zoo.available():
             return spelled
-    raise ModelError(_unknown(name, classifiers))
+    raise ModelError(_unknown_model(name, classifiers))
 
 
-def _no_name(value: Any) -> str:
+def _not_a_name(value: Any) -> str:
     if isinstance(value, nn.Module) or (isinstance(value, type) and issubclass(value, nn.Module)):
         made = "module" if isinstance(value, nn.Module) else f"{value.__name__}(…)"
         return (
@@ -80,7 +80,7 @@ def _type_name(value: Any) -> str:
     return value.__name__ if isinstance(value, type) else type(value).__name__
 
 
-def _unknown(name: str, classifiers: list[str]) -> str:
+def _unknown_model(name: str, classifiers: list[str]) -> str:
     for kind, (does, takes_pictures) in _OTHERS.items():
         if name.lower() in torchvision.models.list_models(module=getattr(torchvision.models, kind)):
             remedy = (

@@ -1,4 +1,4 @@
-"""Weights files: the format told by the first bytes, and reading without running any code of the file."""
+"""Weights files: the format is recognized by the first bytes, and files are read without running their code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..runtime.error_reports import first_line, log_error
 
 __all__ = ["SAVE", "read_bytes", "read_file"]
 
-#: How to save weights so that everybody can read them.
+#: Code that saves weights readably.
 SAVE = "torch.save(module.state_dict(), 'weights.pth')"
 
 _PULL = "Run git lfs pull where it comes from, or download the file itself."
@@ -29,8 +29,8 @@ _AGAIN = "Download or copy it again."
 _CONVERT = f"Where you trust the file, load it once with the program that wrote it, and save its weights alone: {SAVE}."
 _OTHER = f"camwidget reads what PyTorch saves: {SAVE}, or safetensors."
 
-#: First bytes (at a place), what such a file is, and what to do.
-_SIGNS: tuple[tuple[int, bytes, str, str], ...] = (
+#: (offset, bytes at that offset, description, remedy).
+_SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"version https://git-lfs", "a pointer of Git LFS, not the file itself", _PULL),
     (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras and TensorFlow write them", _OTHER),
     (0, b"GGUF", "a GGUF file, for language models", _OTHER),
@@ -45,10 +45,10 @@ _SIGNS: tuple[tuple[int, bytes, str, str], ...] = (
     (257, b"ustar", "a tar archive", f"Unpack it first. If PyTorch before 0.4 wrote it: {_CONVERT}"),
 )  # fmt: skip
 
-#: What is read beside tensors and plain containers: the options of a command line, which training programs save with
-#: their weights. To make one runs no code of the file.
+#: Types that are read besides tensors and plain containers: command line options, which training programs save with
+#: the weights. Creating one runs no code of the file.
 _CONTAINERS: list[Any] = [argparse.Namespace]
-#: Modules, and names of ``builtins``, that weights have no use for, and whoever wants to do harm has. (Pickles call
+#: Modules, and names of ``builtins``, that weights never need and malicious files use. (Pickles call
 #: ``subprocess`` by its old name.)
 _HARMFUL = re.compile(
     r"(os|posix|nt|sys|subprocess|commands|shutil|socket|runpy|pty|importlib|ctypes)\.|"
@@ -59,30 +59,30 @@ _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")
 
 
 def read_file(path: Path) -> Any:
-    """What a file holds: a state dict, or whatever was saved with one in it.
+    """Read a file: a state dict, or any object that was saved with one in it.
 
     Raises:
-        WeightsError: if the file is missing or damaged, or of a kind that holds no PyTorch weights; says which.
+        WeightsError: if the file is missing, damaged, or of a format without PyTorch weights, which is named.
     """
     if path.is_dir():
-        raise WeightsError(_folder(path))
+        raise WeightsError(_describe_folder(path))
     if not path.is_file():
         raise WeightsError(f"There is no file {str(path)!r} of weights (looked in {Path.cwd()}).")
     try:
         with path.open("rb") as file:
-            return _read(file, path.name, path)
+            return _read_open_file(file, path.name, path)
     except OSError as error:
         raise WeightsError(f"{path.name} cannot be read: {error.strerror or error}.") from error
 
 
 def read_bytes(file: bytes | IO[bytes]) -> Any:
-    """The same of a file in memory, or one that is open: all of it, wherever it stands.
+    """Read a file in memory, or an open file from its beginning.
 
     Raises:
-        WeightsError: also of a file that is closed, or opened for text.
+        WeightsError: as ``read_file``; also for a file that is closed, or opened for text.
     """
     if isinstance(file, bytes):
-        return _read(io.BytesIO(file), "The file given", None)
+        return _read_open_file(io.BytesIO(file), "The file given", None)
     if getattr(file, "closed", False) is True:
         raise WeightsError("The file given is closed: open it again, or pass its path.")
     try:
@@ -92,33 +92,33 @@ def read_bytes(file: bytes | IO[bytes]) -> Any:
         file = io.BytesIO(content if isinstance(content, bytes) else b"")
     if not isinstance(file.read(0), bytes):
         raise WeightsError("The file given is opened as text: open it with mode 'rb'.")
-    return _read(file, "The file given", None)
+    return _read_open_file(file, "The file given", None)
 
 
-def _read(file: IO[bytes], name: str, path: Path | None) -> Any:
+def _read_open_file(file: IO[bytes], name: str, path: Path | None) -> Any:
     head = file.read(512)
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     if path is not None and head[:1] == b"{" and not _is_safetensors(head):
-        return _listed(path)
-    if (refusal := _refusal(head, size)) is not None:
+        return _read_sharded(path)
+    if (refusal := _format_problem(head, size)) is not None:
         raise WeightsError(f"{name} is {refusal}")
     if _is_safetensors(head):
-        return _safetensors(file, name, size, int.from_bytes(head[:8], "little"), path)
+        return _read_safetensors(file, name, size, int.from_bytes(head[:8], "little"), path)
     if head.startswith(b"PK"):
-        return _zipped(file, name)
+        return _read_zip(file, name)
     if head[:1] == b"\x80":
-        return _pickled(file, name)
+        return _read_pickle(file, name)
     raise WeightsError(
         f"{name} cannot be read as weights: neither torch.save nor safetensors wrote it. {_OTHER}"
     )
 
 
-def _refusal(head: bytes, size: int) -> str | None:
-    """What a file is, and what to do, if it surely holds no weights."""
+def _format_problem(head: bytes, size: int) -> str | None:
+    """Return what a file is, with the remedy, if it certainly holds no weights; None otherwise."""
     if not size:
         return f"empty. {_AGAIN}"
-    for place, sign, what, remedy in _SIGNS:
+    for place, sign, what, remedy in _SIGNATURES:
         if head[place:].startswith(sign):
             return f"{what}. {remedy}"
     if head.startswith(_PICTURES):
@@ -128,7 +128,7 @@ def _refusal(head: bytes, size: int) -> str | None:
         return "a web page, such as a download ends with where one has to log in. Download the file itself."
     if text.startswith((b"{", b"[")) and not _is_safetensors(head):
         return f"a text (JSON), not weights. {_OTHER}"
-    # ir_version, a small number, and then the producer's name.
+    # ir_version, a small number, followed by the producer's name.
     if head[0] == 0x08 and 0 < head[1] < 32 and head[2:3] in (b"\x12", b"\x3a", b"\x42"):
         return f"an ONNX model. {_OTHER}"
     return None
@@ -142,7 +142,7 @@ def _is_safetensors(head: bytes) -> bool:
     return head[4:9] == b"\0\0\0\0{"
 
 
-def _safetensors(
+def _read_safetensors(
     file: IO[bytes], name: str, size: int, header: int, path: Path | None
 ) -> dict[str, torch.Tensor]:
     try:
@@ -151,7 +151,7 @@ def _safetensors(
         else:
             loaded = safetensors.torch.load(file.read())
         return loaded
-    except Exception as error:  # the library's own kind is not public everywhere
+    except Exception as error:  # the library's error type is not public in all versions
         if header + 8 > size or "incomplete" in str(error).lower():
             raise WeightsError(f"{name} ends too early. {_AGAIN}") from error
         raise WeightsError(
@@ -159,7 +159,7 @@ def _safetensors(
         ) from error
 
 
-def _zipped(file: IO[bytes], name: str) -> Any:
+def _read_zip(file: IO[bytes], name: str) -> Any:
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.namelist()
@@ -172,36 +172,36 @@ def _zipped(file: IO[bytes], name: str) -> Any:
             f"torch.save(torch.jit.load({name!r}).state_dict(), 'weights.pth')."
         )
     if "data.pkl" not in last:
-        raise WeightsError(f"{name} is {_archive(members)}")
+        raise WeightsError(f"{name} is {_describe_archive(members)}")
     file.seek(0)
     try:
-        return _plain(file)
-    except Exception as error:  # torch raises many kinds
-        raise _refused(file, name, error) from error
+        return _load_weights_only(file)
+    except Exception as error:  # torch raises errors of many types
+        raise _load_error(file, name, error) from error
 
 
-def _plain(file: IO[bytes]) -> Any:
+def _load_weights_only(file: IO[bytes]) -> Any:
     with safe_globals(_CONTAINERS):
         return torch.load(file, map_location="cpu", weights_only=True)
 
 
-def _refused(file: IO[bytes], name: str, error: Exception) -> WeightsError:
-    """Why a zip archive of ``torch.save`` is not read, in our own words: torch's advise to switch its safety off."""
+def _load_error(file: IO[bytes], name: str, error: Exception) -> WeightsError:
+    """Return the error for a zip archive of ``torch.save`` that is refused; torch's message advises unsafe loading."""
     objects: list[str] = []
     try:
         file.seek(0)
         with safe_globals(_CONTAINERS):
             objects = sorted(get_unsafe_globals_in_checkpoint(file))
-    except Exception as second:  # damaged: then nothing in it has a name
+    except Exception as second:  # a damaged file has no names
         log_error(second, f"The objects in {name} cannot be listed.", level=logging.DEBUG)
-        return _damaged(name, error)
+        return _damaged_error(name, error)
     harmful = next((o for o in objects if _HARMFUL.match(o)), None)
     if harmful is not None:
-        return _harmful(name, harmful)
-    return _holds_more(name, objects) if objects else _damaged(name, error)
+        return _harmful_error(name, harmful)
+    return _extra_content_error(name, objects) if objects else _damaged_error(name, error)
 
 
-def _holds_more(name: str, objects: list[str]) -> WeightsError:
+def _extra_content_error(name: str, objects: list[str]) -> WeightsError:
     found = ", ".join(objects[:3]) + (", …" if len(objects) > 3 else "")
     return WeightsError(
         f"{name} holds more than weights, such as a whole module or the settings of a training run ({found}), which "
@@ -209,8 +209,8 @@ def _holds_more(name: str, objects: list[str]) -> WeightsError:
     )
 
 
-def _archive(members: list[str]) -> str:
-    """What a zip archive is that torch.save has not written, and what to do."""
+def _describe_archive(members: list[str]) -> str:
+    """Return what a zip archive is that torch.save has not written, with the remedy."""
     if "archive_format" in {m.rpartition("/")[2] for m in members}:
         return f"an exported program (torch.export), which does not show its layers. Save the module's weights: {SAVE}."
     if members and all(m.endswith(".npy") for m in members):
@@ -222,19 +222,21 @@ def _archive(members: list[str]) -> str:
     return f"a zip archive that torch.save has not written.{found} Unpack it first."
 
 
-def _pickled(file: IO[bytes], name: str) -> Any:
-    """A pickle: what torch.save wrote before version 1.6, or something else's."""
+def _read_pickle(file: IO[bytes], name: str) -> Any:
+    """Read a pickle, as torch.save wrote before version 1.6."""
     try:
         with warnings.catch_warnings():
-            # Of pickles that are newer than any of torch's.
+            # Warning about pickles of a newer protocol than torch's.
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
-            return _plain(file)
-    except Exception as error:  # torch raises many kinds
+            return _load_weights_only(file)
+    except Exception as error:  # torch raises errors of many types
         file.seek(0)
         if (found := re.search(r"GLOBAL (\S+)", str(error))) is not None:
             is_harm = _HARMFUL.match(found[1]) is not None
             raise (
-                _harmful(name, found[1]) if is_harm else _holds_more(name, [found[1]])
+                _harmful_error(name, found[1])
+                if is_harm
+                else _extra_content_error(name, [found[1]])
             ) from error
         raise WeightsError(
             f"{name} cannot be read as weights: it is a pickle that is damaged, or that torch.save has not written. "
@@ -242,15 +244,15 @@ def _pickled(file: IO[bytes], name: str) -> Any:
         ) from error
 
 
-def _damaged(name: str, error: Exception) -> WeightsError:
-    # A library's words may advise to switch its safety off.
+def _damaged_error(name: str, error: Exception) -> WeightsError:
+    # Without the library's message, which may advise unsafe loading.
     return WeightsError(
         f"{name} cannot be read as weights: it is damaged, or holds what no state dict does "
         f"({type(error).__name__}). {_AGAIN} {_CONVERT}"
     )
 
 
-def _harmful(name: str, what: str) -> WeightsError:
+def _harmful_error(name: str, what: str) -> WeightsError:
     return WeightsError(
         f"{name} would call {what} when it is unpickled, which no weights need: it may do harm. Nothing of it was "
         "run. Do not load it elsewhere either, unless you know who made it."
@@ -260,8 +262,8 @@ def _harmful(name: str, what: str) -> WeightsError:
 # -- several files ---------------------------------------------------------------------------
 
 
-def _listed(path: Path) -> dict[str, torch.Tensor]:
-    """The weights that lie in several files beside a list of them, as transformers saves large ones."""
+def _read_sharded(path: Path) -> dict[str, torch.Tensor]:
+    """Read weights that are split into several files, which a JSON file lists, as transformers saves large models."""
     try:
         parts = json.loads(path.read_text("utf-8"))["weight_map"]
         names = sorted({Path(part).name for part in parts.values()})
@@ -275,7 +277,7 @@ def _listed(path: Path) -> dict[str, torch.Tensor]:
     return state
 
 
-def _folder(path: Path) -> str:
+def _describe_folder(path: Path) -> str:
     if (path / "data.pkl").is_file():
         return (
             f"{path.name} is a folder: a file of torch.save that was unpacked, as some systems do unasked. Pass the "

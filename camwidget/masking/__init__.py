@@ -1,4 +1,5 @@
-"""Which pixels of a picture are hidden, what takes their place, and what the model says then.
+"""Masking: which pixels of a picture are hidden, and which pixels replace them.
 
-The methods that mask in order to make a map are in ``attribution.methods``.
+Methods that mask in order to compute a map belong in ``attribution.methods``; curves of the model's output over masks
+belong in ``analysis``.
 """

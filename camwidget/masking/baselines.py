@@ -1,7 +1,7 @@
-"""Baselines: what replaces hidden pixels.
+"""Baselines: the pixels that replace hidden pixels.
 
-One kind is a picture of its own, wherever pixels are missing (``BASELINES``); the other is made of what is around the
-hole (``inpainting``).
+The baselines of ``BASELINES`` do not depend on which pixels are hidden; those of ``inpainting`` are computed from the
+pixels around the hidden ones.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from .inpainting import INPAINTINGS, inpaint_pixels
 
 __all__ = [
     "BASELINES",
-    "RecentFills",
+    "BaselineCache",
     "baseline_names",
     "baseline_pixels",
     "check_baseline",
     "fill_pixels",
-    "flat_fill",
+    "uniform_baseline",
 ]
 
 
-#: Pixels of the shorter side up to which a picture is blurred by the sum over the kernel; beyond, where the kernel is
-#: hundreds of pixels long, by the product of Fourier transforms, which is the same but for rounding.
-_DIRECT = 512
+#: Length of the shorter side, in pixels, up to which the blur is a direct convolution. Larger pictures, whose kernel is
+#: hundreds of pixels long, are convolved by Fourier transforms; the results differ by rounding only.
+_DIRECT_BLUR_LIMIT = 512
 
 
 def _black(pixels: torch.Tensor) -> torch.Tensor:
@@ -45,28 +45,28 @@ def _mean(pixels: torch.Tensor) -> torch.Tensor:
 
 def _blur(pixels: torch.Tensor) -> torch.Tensor:
     height, width = pixels.shape[-2:]
-    # Strong enough to take a texture or an outline away: sigma is 1/20 of the shorter side, 11 at 224.
+    # Strong enough to remove a texture or an outline: sigma is 1/20 of the shorter side, 11 at 224.
     sigma = max(min(height, width) / 20, 1.0)
-    # Three sigmas, but reflection cannot reach further than the picture.
+    # The kernel ends at three sigmas, or where reflection padding would need pixels beyond the picture.
     reach = min(math.ceil(3 * sigma), min(height, width) - 2)
     size = 2 * max(reach, 1) + 1
-    if min(height, width) > _DIRECT:
-        return _convolved(_convolved(pixels, reach, sigma).mT, reach, sigma).mT
-    # Two passes of one dimension each: the same blur for a fraction of the work.
-    across = F.gaussian_blur(pixels, [size, 1], [sigma, sigma])
-    both: torch.Tensor = F.gaussian_blur(across, [1, size], [sigma, sigma])
+    if min(height, width) > _DIRECT_BLUR_LIMIT:
+        return _blur_rows(_blur_rows(pixels, reach, sigma).mT, reach, sigma).mT
+    # The Gaussian is separable: two one-dimensional passes give the same blur for a fraction of the work.
+    rows = F.gaussian_blur(pixels, [size, 1], [sigma, sigma])
+    both: torch.Tensor = F.gaussian_blur(rows, [1, size], [sigma, sigma])
     return both
 
 
-def _convolved(pixels: torch.Tensor, reach: int, sigma: float) -> torch.Tensor:
-    """The rows of (C, H, W) blurred by a Gaussian that ends at ``reach``, reflected at the edges."""
-    places = torch.arange(-reach, reach + 1, dtype=pixels.dtype, device=pixels.device)
-    kernel = torch.exp(-0.5 * (places / sigma) ** 2)
+def _blur_rows(pixels: torch.Tensor, reach: int, sigma: float) -> torch.Tensor:
+    """Blur the rows of (C, H, W) by a Gaussian cut off at ``reach`` pixels, with reflection at the edges."""
+    offsets = torch.arange(-reach, reach + 1, dtype=pixels.dtype, device=pixels.device)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
     width = pixels.shape[-1]
     length = next_fast_len(width + 2 * reach, real=True)
     response = torch.fft.rfft(kernel / kernel.sum(), length)
     blurred = []
-    # A few rows at a time, which a processor's cache can hold.
+    # A few rows at a time fit in a processor's cache.
     for rows in pixels.reshape(-1, width).split(64):
         padded = nnF.pad(rows[None], (reach, reach), mode="reflect")[0]
         product = torch.fft.rfft(padded, length) * response
@@ -74,8 +74,8 @@ def _convolved(pixels: torch.Tensor, reach: int, sigma: float) -> torch.Tensor:
     return torch.cat(blurred).reshape(pixels.shape).clamp(0, 1)
 
 
-#: What a removed pixel becomes, wherever it is: (C, H, W) pixels to pixels of the same shape. What depends on which
-#: pixels are removed is in ``INPAINTINGS``.
+#: Baselines that do not depend on the mask: functions of pixels (C, H, W) to pixels of the same shape. The others are
+#: in ``INPAINTINGS``.
 BASELINES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "blur": _blur,
     "mean": _mean,
@@ -84,15 +84,21 @@ BASELINES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 def baseline_names() -> tuple[str, ...]:
-    """All that removed pixels can become here, those first that are made without asking which pixels are removed."""
+    """Return the names of the baselines that are installed; those of ``BASELINES`` come first."""
     return (*BASELINES, *(name for name, kind in INPAINTINGS.items() if kind.is_installed))
 
 
 def check_baseline(baseline: str) -> str:
-    """The name of a baseline.
+    """Return the name of a baseline if it can be used.
+
+    Args:
+        baseline: the name.
+
+    Returns:
+        The same name.
 
     Raises:
-        CamwidgetError: if there is none of this name, or its library cannot be imported.
+        CamwidgetError: if there is no such baseline, or its library cannot be imported.
     """
     if baseline in INPAINTINGS:
         INPAINTINGS[baseline].check(baseline)
@@ -104,66 +110,77 @@ def check_baseline(baseline: str) -> str:
 
 
 def baseline_pixels(pixels: torch.Tensor, baseline: str = "blur") -> torch.Tensor:
-    """The picture that shows where pixels are removed, float32 (C, H, W) in [0, 1].
+    """Compute a baseline that does not depend on which pixels are hidden.
+
+    The values are rounded to 8-bit levels, so that a screen shows exactly what the model gets. This also holds for a
+    picture of more than 8 bits, whose visible pixels are not rounded.
 
     Args:
         pixels: float32 (C, H, W) in [0, 1].
-        baseline: "blur" (Gaussian, sigma 1/20 of the shorter side), "mean" (of each
-            channel of this picture) or "black".
+        baseline: "blur" (Gaussian, sigma 1/20 of the shorter side), "mean" (mean of each channel of this picture) or
+            "black".
 
-    The values are whole 8-bit levels, so that a screen can show exactly what the model gets; also of a picture with
-    more than 8 bits, whose other pixels keep their levels.
+    Returns:
+        The pixels that replace hidden ones, float32 (C, H, W) in [0, 1].
 
     Raises:
-        CamwidgetError: if there is no such baseline, or it depends on which pixels are removed: ``fill_pixels`` is
-            told.
+        CamwidgetError: if there is no such baseline, or it depends on which pixels are hidden (use ``fill_pixels``).
     """
     check_baseline(baseline)
     if baseline in INPAINTINGS:
         raise CamwidgetError(
-            f"The baseline {baseline!r} depends on which pixels are removed: fills.fill_pixels(pixels, hidden, "
-            f"{baseline!r}) is told."
+            f"The baseline {baseline!r} depends on which pixels are hidden: use fill_pixels(pixels, hidden, "
+            f"{baseline!r})."
         )
     return (BASELINES[baseline](pixels) * 255).round() / 255
 
 
-class RecentFills:
-    """The last few baselines of pictures that nobody changes, as an explorer's are: a slider asks at each step."""
+class BaselineCache:
+    """Cache of the last few baselines, for pictures that are not modified in place.
+
+    A slider needs the same baseline at every step. An entry is removed when its picture is garbage collected.
+    """
 
     def __init__(self) -> None:
-        self._made: BoundedCache[tuple[ReferenceType[torch.Tensor], torch.Tensor]]
-        self._made = BoundedCache(4, lambda made: size_of(made[1]))
+        self._entries: BoundedCache[tuple[ReferenceType[torch.Tensor], torch.Tensor]]
+        self._entries = BoundedCache(4, lambda entry: size_of(entry[1]))
 
     def get(self, pixels: torch.Tensor, baseline: str) -> torch.Tensor:
-        """As ``baseline_pixels``."""
+        """Return ``baseline_pixels(pixels, baseline)``."""
         key = (id(pixels), baseline)
-        known = self._made.peek(key)
-        if known is not None and known[0]() is pixels:
-            return known[1]
+        entry = self._entries.peek(key)
+        if entry is not None and entry[0]() is pixels:
+            return entry[1]
         fill = baseline_pixels(pixels, baseline)
-        self._made.put(key, (ref(pixels, lambda _: self._forget_gone()), fill))
+        self._entries.put(key, (ref(pixels, lambda _: self._drop_dead_entries()), fill))
         return fill
 
-    def _forget_gone(self) -> None:
-        """A picture is held by nobody any more: its baselines go too."""
-        self._made.drop(lambda made: made[0]() is None)
+    def _drop_dead_entries(self) -> None:
+        self._entries.drop(lambda entry: entry[0]() is None)
 
 
-def flat_fill(pixels: torch.Tensor, baseline: str) -> torch.Tensor | None:
-    """What ``baseline_pixels`` has in every place, (C, 1, 1); None if its places differ."""
+def uniform_baseline(pixels: torch.Tensor, baseline: str) -> torch.Tensor | None:
+    """Return the single color (C, 1, 1) of ``baseline_pixels``; None for a baseline of several colors."""
     if baseline not in ("mean", "black"):
         return None
     return (BASELINES[baseline](pixels)[:, :1, :1] * 255).round() / 255
 
 
 def fill_pixels(pixels: torch.Tensor, hidden: torch.Tensor, baseline: str = "blur") -> torch.Tensor:
-    """What shows where pixels are hidden, float32 (n or 1, C, H, W) in [0, 1], of whole 8-bit levels where hidden.
+    """Compute the pixels that replace hidden ones, for any baseline.
 
     Args:
         pixels: float32 (C, H, W) in [0, 1].
-        hidden: bool (n, H, W).
-        baseline: as in ``baseline_pixels``; or "inpaint" (what is around the hole, continued smoothly: biharmonic,
-            Damelin & Hoang 2018) or "telea" (Telea 2004), for which a hidden whole picture is the mean.
+        hidden: n masks, bool (n, H, W).
+        baseline: as in ``baseline_pixels``; or "inpaint" (biharmonic continuation of the surroundings, Damelin & Hoang
+            2018) or "telea" (Telea 2004). These two use the mean if the mask covers the whole picture.
+
+    Returns:
+        float32 (n, C, H, W) in [0, 1], or (1, C, H, W) if the baseline does not depend on the mask; hidden pixels are
+        rounded to 8-bit levels.
+
+    Raises:
+        CamwidgetError: if there is no such baseline, or its library cannot be imported.
     """
     if baseline not in INPAINTINGS:
         return baseline_pixels(pixels, baseline)[None]

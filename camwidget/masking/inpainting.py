@@ -1,7 +1,7 @@
-"""Inpainting: holes filled from the pixels around them.
+"""Inpainting: baselines computed from the pixels around the hidden ones.
 
-Slower than one flat colour, and closer to a picture that never had the evidence in it. Libraries are imported when they
-are first needed.
+Inpainting is slower than a single color, and its result is closer to a picture without the evidence. Its libraries are
+imported when they are first needed.
 """
 
 from __future__ import annotations
@@ -22,40 +22,44 @@ __all__ = ["INPAINTINGS", "Inpainting", "inpaint_pixels"]
 
 @dataclass(frozen=True)
 class Inpainting:
-    """One way to fill holes.
+    """An inpainting algorithm.
 
     Attributes:
-        citation: where it is from.
-        library: the module that it needs.
-        remedy: what to do where that is missing.
-        fill: a picture uint8 (H, W, C) and its hole, bool (H, W), to the picture filled, uint8 or floats in [0, 255].
-        most: pixels up to which a picture is filled at its own size, so that a hole takes a few seconds at most. A hole
-            in a larger one is filled in the picture reduced to that, and enlarged again.
+        citation: authors, year and title.
+        library: name of the Python module that it needs.
+        remedy: how to install the library.
+        fill: function of a picture, uint8 (H, W, C), and its hole, bool (H, W), to the filled picture, uint8 or float
+            in [0, 255].
+        max_pixels: number of pixels up to which a picture is filled at its own size, which bounds the time to a few
+            seconds. A larger picture is reduced to this size, filled and enlarged.
     """
 
     citation: str
     library: str
     remedy: str
     fill: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    most: int
+    max_pixels: int
 
     @property
     def is_installed(self) -> bool:
-        """Whether its library is there. It is looked for, not imported."""
+        """Whether the library is installed; the library is not imported."""
         return find_spec(self.library) is not None
 
     def check(self, name: str) -> None:
-        """Import its library.
+        """Import the library.
+
+        Args:
+            name: name of the baseline, for the error message.
 
         Raises:
-            CamwidgetError: if that cannot be done.
+            CamwidgetError: if the library cannot be imported.
         """
         try:
             __import__(self.library)
         except ImportError as error:
-            why = "" if isinstance(error, ModuleNotFoundError) else f" ({error})"
+            reason = "" if isinstance(error, ModuleNotFoundError) else f" ({error})"
             raise CamwidgetError(
-                f"The baseline {name!r} needs {self.library}, which cannot be imported{why}: {self.remedy}."
+                f"The baseline {name!r} needs {self.library}, which cannot be imported{reason}: {self.remedy}."
             ) from error
 
 
@@ -78,7 +82,7 @@ def _telea(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
     return np.stack(filled, axis=-1)
 
 
-#: Beside ``baselines.BASELINES``, which do not ask where the holes are.
+#: The baselines that depend on which pixels are hidden; the others are in ``baselines.BASELINES``.
 INPAINTINGS: dict[str, Inpainting] = {
     "inpaint": Inpainting(
         "Damelin & Hoang 2018, On surface completion and image inpainting by biharmonic functions, arXiv:1707.06567",
@@ -98,15 +102,18 @@ INPAINTINGS: dict[str, Inpainting] = {
 
 
 def inpaint_pixels(pixels: torch.Tensor, hole: torch.Tensor, name: str) -> torch.Tensor:
-    """A picture with a hole filled from around it, whole 8-bit levels there; elsewhere it is as it was.
+    """Fill a hole in a picture from the pixels around it.
 
     Args:
         pixels: float32 (C, H, W) in [0, 1].
-        hole: bool (H, W). Where it is the whole picture, nothing is left to fill it from, and it becomes the mean.
-        name: of ``INPAINTINGS``.
+        hole: bool (H, W). A hole that covers the whole picture becomes the mean of the picture.
+        name: name of the algorithm in ``INPAINTINGS``.
+
+    Returns:
+        float32 (C, H, W) in [0, 1]: rounded to 8-bit levels inside the hole, unchanged elsewhere.
 
     Raises:
-        CamwidgetError: if its library cannot be imported.
+        CamwidgetError: if the library cannot be imported.
     """
     INPAINTINGS[name].check(name)
     if not bool(hole.any()):
@@ -115,31 +122,36 @@ def inpaint_pixels(pixels: torch.Tensor, hole: torch.Tensor, name: str) -> torch
         mean = pixels.mean((-2, -1), keepdim=True).expand_as(pixels)
         return (mean * 255).round() / 255
     kind = INPAINTINGS[name]
-    levels, gone = (pixels.cpu() * 255).round(), hole.cpu()
-    times = math.ceil(math.sqrt(gone.numel() / kind.most))
-    filled = _filled(levels, gone, kind) if times == 1 else _filled_small(levels, gone, kind, times)
+    levels, missing = (pixels.cpu() * 255).round(), hole.cpu()
+    factor = math.ceil(math.sqrt(missing.numel() / kind.max_pixels))
+    filled = (
+        _inpaint(levels, missing, kind)
+        if factor == 1
+        else _inpaint_reduced(levels, missing, kind, factor)
+    )
     return torch.where(hole, (filled.clamp(0, 255).round() / 255).to(pixels.device), pixels)
 
 
-def _filled(levels: torch.Tensor, hole: torch.Tensor, kind: Inpainting) -> torch.Tensor:
-    """Whole levels (C, H, W) from 0 to 255 with a hole (H, W) filled."""
+def _inpaint(levels: torch.Tensor, hole: torch.Tensor, kind: Inpainting) -> torch.Tensor:
+    """Return 8-bit levels (C, H, W), float32 in [0, 255], with a hole (H, W) filled."""
     picture = np.ascontiguousarray(levels.to(torch.uint8).permute(1, 2, 0).numpy())
     filled = np.asarray(kind.fill(picture, hole.numpy()), dtype=np.float32)
     return torch.from_numpy(filled).permute(2, 0, 1)
 
 
-def _filled_small(
-    levels: torch.Tensor, hole: torch.Tensor, kind: Inpainting, times: int
+def _inpaint_reduced(
+    levels: torch.Tensor, hole: torch.Tensor, kind: Inpainting, factor: int
 ) -> torch.Tensor:
-    """The same with the hole filled in a picture that is smaller by so many times: what fills it is smooth."""
-    known = (~hole).float()[None]
-    share = nnF.avg_pool2d(known, times, ceil_mode=True)
-    # A cell is the mean of what is known in it, and missing only where nothing is.
-    cells = nnF.avg_pool2d(levels * known, times, ceil_mode=True) / share.clamp(min=1e-9)
-    missing = share[0] == 0
+    """Fill the hole in the picture reduced by a factor, and enlarge the result; the filling is smooth anyway."""
+    visible = (~hole).float()[None]
+    visible_fraction = nnF.avg_pool2d(visible, factor, ceil_mode=True)
+    # A cell of the reduced picture is the mean of its visible pixels, and missing only if it has none.
+    cells = nnF.avg_pool2d(levels * visible, factor, ceil_mode=True)
+    cells = cells / visible_fraction.clamp(min=1e-9)
+    missing = visible_fraction[0] == 0
     small = cells.round()
     if bool(missing.any()):
-        small = _filled(small, missing, kind)
+        small = _inpaint(small, missing, kind)
     height, width = hole.shape
-    large = nnF.interpolate(small[None], scale_factor=times, mode="bilinear", align_corners=False)
+    large = nnF.interpolate(small[None], scale_factor=factor, mode="bilinear", align_corners=False)
     return large[0, :, :height, :width]

@@ -1,8 +1,8 @@
-"""Rank rule: which pixels of a picture a fraction covers.
+"""Rank rule: which pixels of a picture are the top fraction of a saliency map.
 
-One rule, here and in the browser, so that what is shown is what the model gets: pixels are ranked by falling saliency
-(ties in reading order), the ranks are spread over 65536 levels, and the top fraction q is where
-``level < floor(q · 65536 + ½)``. Up to 65536 pixels every pixel has a level of its own.
+The browser has the same rule, so that it shows exactly the picture that the model gets: pixels are ranked by decreasing
+saliency (ties in reading order), the ranks are spread over 65536 levels, and the top fraction q is where
+``level < floor(q · 65536 + ½)``. In a picture of up to 65536 pixels, no two pixels have the same level.
 """
 
 from __future__ import annotations
@@ -30,17 +30,27 @@ __all__ = [
 LEVELS = 65536
 
 
-class _Explaining(Protocol):
+class _HasSaliency(Protocol):
     @property
     def saliency(self) -> np.ndarray: ...
 
 
-#: (H, W) in [0, 1]; an explanation stands for its own.
-SaliencyLike: TypeAlias = "np.ndarray | torch.Tensor | _Explaining"
+#: A saliency map (H, W) in [0, 1], or an object with such a map as its attribute ``saliency``.
+SaliencyLike: TypeAlias = "np.ndarray | torch.Tensor | _HasSaliency"
 
 
 def saliency_of(saliency: SaliencyLike) -> torch.Tensor:
-    """Saliency as a float32 tensor, where it is; an explanation stands for its own."""
+    """Return a saliency map as a float32 tensor, on its device.
+
+    Args:
+        saliency: array or tensor (H, W), or an explanation.
+
+    Returns:
+        float32 (H, W).
+
+    Raises:
+        PictureError: if the argument is neither an array nor an explanation.
+    """
     values = getattr(saliency, "saliency", saliency)
     if isinstance(values, torch.Tensor):
         return values.detach().float()
@@ -54,7 +64,14 @@ def saliency_of(saliency: SaliencyLike) -> torch.Tensor:
 
 
 def levels_of(saliency: torch.Tensor) -> torch.Tensor:
-    """Of finite maps (N, H, W) the level of every pixel, int32 (N, H, W) on their device: 0 has the most evidence."""
+    """Rank the pixels of several maps.
+
+    Args:
+        saliency: finite maps (N, H, W).
+
+    Returns:
+        The level of every pixel, int32 (N, H, W) in [0, 65535], on the same device; 0 has the most evidence.
+    """
     flat = saliency.flatten(1)
     order = flat.argsort(dim=1, descending=True, stable=True)
     count = flat.shape[1]
@@ -64,10 +81,16 @@ def levels_of(saliency: torch.Tensor) -> torch.Tensor:
 
 
 def rank_levels(saliency: SaliencyLike) -> np.ndarray:
-    """The level of every pixel, uint16 (H, W): 0 has the most evidence.
+    """Rank the pixels of one map.
+
+    Args:
+        saliency: map (H, W), or an explanation.
+
+    Returns:
+        The level of every pixel, uint16 (H, W); 0 has the most evidence.
 
     Raises:
-        PictureError: if the saliency is no (H, W), or not finite.
+        PictureError: if the map does not have shape (H, W), or is not finite.
     """
     values = saliency_of(saliency)
     if values.ndim != 2:
@@ -78,7 +101,17 @@ def rank_levels(saliency: SaliencyLike) -> np.ndarray:
 
 
 def threshold(fraction: float) -> int:
-    """The level below which pixels belong to the top ``fraction``, from 0 to 65536."""
+    """Return the level below which pixels belong to the top fraction.
+
+    Args:
+        fraction: fraction of the pixels, in [0, 1].
+
+    Returns:
+        An integer from 0 to 65536.
+
+    Raises:
+        CamwidgetError: if the fraction is not a number in [0, 1].
+    """
     if not is_number(fraction, 0, 1):
         raise CamwidgetError(f"A fraction lies between 0 and 1, not {fraction!r}.")
     return math.floor(fraction * LEVELS + 0.5)
@@ -99,5 +132,17 @@ def hidden_by_rank(
 
 
 def top_mask(saliency: SaliencyLike, fraction: float) -> np.ndarray:
-    """The ``fraction`` of the pixels with the most evidence, bool (H, W)."""
+    """Return the mask of the pixels with the most evidence.
+
+    Args:
+        saliency: map (H, W), or an explanation.
+        fraction: fraction of the pixels, in [0, 1].
+
+    Returns:
+        bool (H, W), True for the top fraction.
+
+    Raises:
+        PictureError: if the map does not have shape (H, W), or is not finite.
+        CamwidgetError: if the fraction is not a number in [0, 1].
+    """
     return rank_levels(saliency) < threshold(fraction)

@@ -1,7 +1,7 @@
-"""Masks painted by a person: pixels to hide and pixels to keep, whatever the map says.
+"""Masks painted by the user: pixels to hide and pixels to keep, whatever the saliency map says.
 
-Paint is int8 (H, W) at the model's input size. One rule, here and in the browser (``js/src/core``): first the map masks
-the picture, then what is painted ``HIDDEN`` becomes the fill, and what is painted ``KEPT`` the picture's own pixel.
+Paint is int8 (H, W) at the model's input size. The browser (``js/src/core``) has the same rule: first the map masks the
+picture, then pixels painted ``HIDDEN`` get the baseline, and pixels painted ``KEPT`` get the picture back.
 """
 
 from __future__ import annotations
@@ -14,22 +14,34 @@ import numpy as np
 from .._validation import check_filled
 from ..errors import PictureError
 
-__all__ = ["HIDDEN", "KEPT", "as_paint", "covered", "decode", "encode", "hides", "is_same"]
+__all__ = [
+    "HIDDEN",
+    "KEPT",
+    "as_paint",
+    "decode",
+    "encode",
+    "has_hidden",
+    "is_same_paint",
+    "painted_fractions",
+]
 
-#: What a pixel may be painted; 0 is left to the map.
+#: Values of painted pixels; the map decides where the value is 0.
 HIDDEN, KEPT = 1, -1
 
 
 def as_paint(paint: Any, shape: tuple[int, int] | None = None) -> np.ndarray | None:
-    """Paint as int8 (H, W) that cannot be written to, a copy; None where nothing is painted.
+    """Convert a painted mask to paint.
 
     Args:
-        paint: bool (H, W), True where the picture is hidden; or whole numbers: 1 hidden, -1 kept, 0 left to the map;
+        paint: bool (H, W), True where the picture is hidden; or integers (H, W): 1 hidden, -1 kept, 0 left to the map;
             or None.
-        shape: of the picture at the model's size, which the paint must have; any if None.
+        shape: required shape, that of the picture at the model's input size; any if None.
+
+    Returns:
+        A read-only copy, int8 (H, W); None if nothing is painted.
 
     Raises:
-        PictureError: if it has another shape, kind or value.
+        PictureError: if the mask has another shape, type or value.
     """
     if paint is None:
         return None
@@ -57,32 +69,32 @@ def as_paint(paint: Any, shape: tuple[int, int] | None = None) -> np.ndarray | N
         )
     if not values.any():
         return None
-    made = values.astype(np.int8)
-    made.flags.writeable = False
-    return made
+    result = values.astype(np.int8)
+    result.flags.writeable = False
+    return result
 
 
-def is_same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
-    """Whether two paints are alike, pixel by pixel."""
+def is_same_paint(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    """Return whether two paints are equal, pixel by pixel."""
     if one is None or other is None:
         return one is other
     return one is other or np.array_equal(one, other)
 
 
-def hides(paint: np.ndarray | None) -> bool:
-    """Whether any pixel is painted to be hidden."""
+def has_hidden(paint: np.ndarray | None) -> bool:
+    """Return whether any pixel is painted ``HIDDEN``."""
     return paint is not None and bool((paint == HIDDEN).any())
 
 
-def covered(paint: np.ndarray | None) -> tuple[float, float]:
-    """The parts of the picture that are painted to be hidden, and to be kept, from 0 to 1."""
+def painted_fractions(paint: np.ndarray | None) -> tuple[float, float]:
+    """Return the fractions of the picture painted ``HIDDEN`` and ``KEPT``, each in [0, 1]."""
     if paint is None:
         return 0.0, 0.0
     return float((paint == HIDDEN).mean()), float((paint == KEPT).mean())
 
 
 def encode(paint: np.ndarray | None) -> list[int]:
-    """Paint as runs in reading order: value, length, value, length, …; nothing painted at the end is left out.
+    """Encode paint as runs in reading order: value, length, value, length, …; a final run of zeros is left out.
 
     ``js/src/core/userMask.ts`` does the same, to the number.
     """
@@ -96,10 +108,17 @@ def encode(paint: np.ndarray | None) -> list[int]:
 
 
 def decode(runs: Sequence[int], shape: tuple[int, int]) -> np.ndarray | None:
-    """The paint that ``encode`` has made runs of; None where nothing is painted.
+    """Decode the runs of ``encode``.
+
+    Args:
+        runs: value, length, value, length, ….
+        shape: shape (H, W) of the paint.
+
+    Returns:
+        The paint, int8 (H, W); None if nothing is painted.
 
     Raises:
-        PictureError: if they are no runs, or more than the picture has pixels.
+        PictureError: if the runs are malformed, or longer than the picture has pixels.
     """
     if not isinstance(runs, list | tuple) or not all(type(value) is int for value in runs):
         raise PictureError(

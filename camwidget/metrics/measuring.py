@@ -20,8 +20,8 @@ from ..images.ground_truth import (
     GroundTruth,
     ObjectLocations,
     find_objects,
+    locate_objects,
     object_locations,
-    whereabouts,
 )
 from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
@@ -203,7 +203,7 @@ def _finder(
     # A floating-point tensor is what the model gets, and so is its mask: nothing is resized.
     own = fitted if is_prepared(picture) else preprocess.read(picture).size[::-1]
     if masks.shape[1:] == own and not is_prepared(picture):
-        found = whereabouts(masks, preprocess)
+        found = locate_objects(masks, preprocess)
     elif masks.shape[1:] == fitted:
         found = object_locations(masks)
     else:

@@ -1,4 +1,4 @@
-"""A vision model ready to be explained: its module, layers, class names, outputs and device.
+"""Models: a module ready to be explained, with its layers, class names, outputs and text inputs.
 
-Nothing here computes a map: that belongs in ``attribution``. Reading names and files belongs in ``loading``.
+Code that computes a map belongs in ``attribution``; code that reads model names and files belongs in ``loading``.
 """

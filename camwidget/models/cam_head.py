@@ -1,7 +1,7 @@
-"""Detection of global average pooling followed by one linear map, which is where CAM applies.
+"""Detection of global average pooling with one linear map behind it, where CAM applies.
 
-It is recognised by its arithmetic on one traced forward pass, not by module types, so that pooling
-written as ``x.mean((2, 3))`` counts too.
+The head is recognized by its arithmetic in one traced forward pass, not by module types, so that pooling written as
+``x.mean((2, 3))`` counts too.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-__all__ = ["GapHead", "HeadWitness"]
+__all__ = ["GapHead", "GapHeadDetector"]
 
 
 @dataclass(frozen=True)
 class GapHead:
     """Global average pooling that feeds one linear map (Zhou 2016, section 2).
 
-    ``logits = pool(f) @ weight.T + bias`` where f is the output of ``layer``, rectified first if
-    ``rectified``; or, with a 1×1 convolution before the pooling, ``pool(relu(weight · f + bias))``.
+    ``logits = pool(f) @ weight.T + bias``, where f is the output of ``layer``, rectified first if ``rectified``; or,
+    with a 1×1 convolution before the pooling, ``pool(relu(weight · f + bias))``.
     """
 
     layer: str  #: where f is
@@ -28,22 +28,22 @@ class GapHead:
     rectified: bool = False
 
 
-class HeadWitness:
-    """Collects, during a traced pass, the numbers that give a GAP head away."""
+class GapHeadDetector:
+    """Recorder of layer means and inputs of linear maps in a traced pass, which finds a GAP head by comparing them."""
 
     def __init__(self) -> None:
         self._means: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
         self._inputs: dict[str, tuple[nn.Linear | nn.Conv2d, torch.Tensor]] = {}
         self._maps: dict[str, torch.Tensor] = {}
 
-    def note(
+    def record(
         self,
         name: str,
         module: nn.Module,
         source: torch.Tensor | None,
         maps: torch.Tensor | None,
     ) -> None:
-        """A module has run on ``source`` and gave ``maps`` (N, C, H, W), or None."""
+        """Record that a module has run on ``source`` and gave ``maps`` (N, C, H, W), or None."""
         if maps is not None:
             self._means[name] = (_mean(maps), _mean(maps.relu()))
         if source is None:
@@ -52,7 +52,7 @@ class HeadWitness:
             isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1
         )
         if isinstance(module, nn.Linear) or one_by_one:
-            # Copies: an in-place ReLU may follow.
+            # Copies, since an in-place ReLU may follow.
             self._inputs[name] = (module, source.float().clone())  # type: ignore[assignment]
             if one_by_one and maps is not None:
                 self._maps[name] = maps.float().clone()
@@ -60,7 +60,16 @@ class HeadWitness:
     def find(
         self, logits: torch.Tensor, calls: dict[str, int], layers: Container[str]
     ) -> GapHead | None:
-        """The GAP head of the network that gave these logits (N, classes), or None; f is at one of these layers."""
+        """Find the GAP head of the network.
+
+        Args:
+            logits: the network's logits (N, classes).
+            calls: number of calls of each module.
+            layers: names of the layers that may be f.
+
+        Returns:
+            The head, or None.
+        """
         for name, (module, source) in reversed(self._inputs.items()):
             if calls[name] != 1 or module.weight.shape[0] != logits.shape[1]:
                 continue
@@ -84,7 +93,7 @@ class HeadWitness:
 def _pooled_before(
     module: nn.Linear | nn.Conv2d, source: torch.Tensor, logits: torch.Tensor
 ) -> torch.Tensor | None:
-    """The input of the linear map, if the logits are its output and nothing else."""
+    """Return the input of the linear map if the logits are its output; None otherwise."""
     pooled, weight = source.flatten(1), module.weight.float().flatten(1)
     if pooled.shape[1] != weight.shape[1]:
         return None
@@ -95,7 +104,7 @@ def _pooled_before(
 def _pooled_after(
     maps: torch.Tensor, source: torch.Tensor, logits: torch.Tensor
 ) -> torch.Tensor | None:
-    """The mean of the input of a 1×1 convolution, if the logits are the mean of its output."""
+    """Return the mean of the input of a 1×1 convolution if the logits are the mean of its output; None otherwise."""
     if any(_equal(_mean(m), logits, logits.dtype) for m in (maps, maps.relu())):
         return _mean(source)
     return None
@@ -106,7 +115,7 @@ def _mean(maps: torch.Tensor) -> torch.Tensor:
 
 
 def _equal(values: torch.Tensor, others: torch.Tensor, dtype: torch.dtype) -> bool:
-    """Equal number by number, to the digits of the type: one huge channel must not excuse the others."""
+    """Return whether values are equal one by one, to the dtype's precision; a large channel hides no other."""
     if values.shape != others.shape:
         return False
     digits = max(1e-3, 8 * torch.finfo(dtype).eps)

@@ -1,4 +1,4 @@
-"""Class names of a model: made unique, and looked up as a person writes them."""
+"""Class names of a model: made unique, and looked up regardless of case."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..errors import ModelError, TargetError
 
 __all__ = ["configured_names", "find_class", "typed_class", "unique_names"]
 
-#: What transformers calls classes that nobody has named.
+#: Placeholder names of classes in transformers.
 _UNNAMED = re.compile(r"LABEL_\d+")
 
 
 def configured_names(module: Any, count: int) -> tuple[str, ...] | None:
-    """The names in a transformers model's ``config.id2label``; None if there are none, or not as many as outputs."""
+    """Return the names in a transformers model's ``config.id2label``; None if there are none, or not one an output."""
     labels = getattr(getattr(module, "config", None), "id2label", None)
     if not isinstance(labels, Mapping) or len(labels) != count:
         return None
@@ -34,16 +34,16 @@ def configured_names(module: Any, count: int) -> tuple[str, ...] | None:
 def unique_names(
     names: Sequence[str] | None, count: int, no_classes: str = "", *, are_quantities: bool = False
 ) -> tuple[str, ...]:
-    """Class names as text, made unique: a name must lead to one class.
+    """Return class names as text, made unique so that a name identifies one class.
 
     Args:
-        names: as they were passed; None for ``class 0`` ….
-        count: how many outputs there are.
-        no_classes: why there are none, for the error.
-        are_quantities: whether the outputs are quantities, which are called ``output 0`` … instead.
+        names: names as given; None for ``class 0`` ….
+        count: number of outputs.
+        no_classes: reason why there are no classes, for the error message.
+        are_quantities: whether the outputs are quantities, whose default names are ``output 0`` ….
 
     Raises:
-        ModelError: if they are no names, or not as many as there are outputs.
+        ModelError: if ``names`` is no sequence of names, or has another length than the outputs.
     """
     if names is None:
         if are_quantities and count == 1:
@@ -66,21 +66,21 @@ def unique_names(
         )
     times = Counter(names)
     unique = tuple(f"{n} #{i}" if times[n] > 1 else n for i, n in enumerate(names))
-    if len(set(unique)) < count:  # someone's own names look like ours
+    if len(set(unique)) < count:  # a given name looks like a numbered one
         return tuple(f"{n} #{i}" for i, n in enumerate(names))
     return unique
 
 
 def find_class(target: str | SupportsIndex, classes: Mapping[str, int], model: str) -> int:
-    """A class by index or by name (case does not matter).
+    """Return the index of a class.
 
     Args:
-        target: which.
-        classes: unique names and their indices, in order.
-        model: whose, for errors.
+        target: class index, or class name in any case.
+        classes: indices by unique name, in order.
+        model: name of the model, for error messages.
 
     Raises:
-        TargetError: if there is no such class, or the name stands for several.
+        TargetError: if there is no such class, or the name is ambiguous.
     """
     count = len(classes)
     if not isinstance(target, str):

@@ -1,4 +1,4 @@
-"""Inputs of a module beside the picture: tensors given by the user, and those made from a text."""
+"""Inputs of a module besides the picture: tensors given by the user, and tensors made from a text."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["ExtraInputs"]
 
 @dataclass(frozen=True)
 class ExtraInputs:
-    """The inputs of a module beside the picture.
+    """Inputs of a module besides the picture.
 
     Attributes:
-        tensors: by name, of one row, or one a picture.
-        reading: what the text in force was read as; None where there is no text.
+        tensors: tensors by name, with one row or one row a picture.
+        reading: the parsed current text; None for a model without text.
     """
 
     tensors: Mapping[str, torch.Tensor]
@@ -30,10 +30,10 @@ class ExtraInputs:
     def of(
         cls, inputs: Mapping[str, torch.Tensor] | None, reading: ParsedPrompt | None
     ) -> ExtraInputs:
-        """What was passed to ``wrap``, checked.
+        """Check the inputs passed to ``wrap``.
 
         Raises:
-            ModelError: if something is no tensor of rows.
+            ModelError: if a value is not a tensor with rows.
         """
         read = None if reading is None else _read(reading)
         return cls({} if inputs is None else _named_tensors(inputs), read)
@@ -55,22 +55,22 @@ class ExtraInputs:
             )
 
     def given(self, inputs: Mapping[str, Any]) -> ExtraInputs:
-        """The same with other tensors; their names are known."""
+        """Return the same inputs with other tensors, whose names are checked already."""
         return replace(self, tensors={**self.tensors, **_named_tensors(inputs)})
 
     def told(self, reading: ParsedPrompt) -> ExtraInputs:
-        """The same under another text."""
+        """Return the same inputs with another text."""
         return replace(self, reading=_read(reading))
 
     def row(self, picture: int) -> dict[str, torch.Tensor]:
-        """Of the tensors with a row for each picture of a batch, the one of this picture."""
+        """Return the rows of one picture, of the tensors with one row a picture."""
         return {n: v[picture : picture + 1] for n, v in self.tensors.items() if len(v) > 1}
 
     def rows(self, count: int, device: torch.device, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-        """All by name, for a batch of ``count``.
+        """Return all inputs by name for a batch of ``count`` pictures.
 
         Raises:
-            ModelError: if there is neither one row nor one a picture.
+            ModelError: if a tensor has neither one row nor one row a picture.
         """
         rows: dict[str, torch.Tensor] = {}
         read = {} if self.reading is None else self.reading.inputs
@@ -105,5 +105,5 @@ def _named_tensors(inputs: Mapping[str, Any]) -> dict[str, torch.Tensor]:
             raise ModelError(
                 f"Input {name!r} is {got}; a tensor of one row, (1, …), or of one a picture is needed."
             )
-    # In the computer's own memory: a device may be lost with what is on it.
+    # In main memory, since a device may be lost with its contents.
     return {name: value.cpu() for name, value in inputs.items()}

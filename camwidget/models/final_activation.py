@@ -1,4 +1,4 @@
-"""A softmax or sigmoid at the end of a module: detected while it runs, and the logits before it."""
+"""Final activation: detect a softmax or sigmoid at the end of a module, and recover the logits before it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import torch
 from torch.overrides import TorchFunctionMode
 
-from .outputs import as_scores, is_row_each
+from .outputs import as_scores, has_row_per_picture
 
-__all__ = ["ActivationRecorder", "Ending", "SkippedActivation", "looks_like", "undo"]
+__all__ = [
+    "ActivationRecorder",
+    "FinalActivation",
+    "SkippedActivation",
+    "invert_activation",
+    "possible_activations",
+]
 
-#: What a module may end in.
-Ending: TypeAlias = Literal["softmax", "log_softmax", "sigmoid", "logsigmoid"]
+#: Kinds of final activations.
+FinalActivation: TypeAlias = Literal["softmax", "log_softmax", "sigmoid", "logsigmoid"]
 
-#: Names of PyTorch's functions, methods and in-place methods.
-_ENDINGS: dict[str, Ending] = {
+#: Final activations by the names of PyTorch's functions, methods and in-place methods.
+_ACTIVATION_NAMES: dict[str, FinalActivation] = {
     "softmax": "softmax",
     "special_softmax": "softmax",
     "log_softmax": "log_softmax",
@@ -29,13 +35,13 @@ _ENDINGS: dict[str, Ending] = {
 
 
 class _Call(NamedTuple):
-    ending: Ending
+    ending: FinalActivation
     source: torch.Tensor
     result: torch.Tensor
 
 
 class ActivationRecorder(TorchFunctionMode):
-    """Remembers what went into each softmax and sigmoid of one pass that gave a row of scores for each picture."""
+    """Function mode that records the input of each softmax and sigmoid whose result is one row of scores a picture."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,37 +51,37 @@ class ActivationRecorder(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        ending = _ENDINGS.get(getattr(func, "__name__", ""))
+        ending = _ACTIVATION_NAMES.get(getattr(func, "__name__", ""))
         if ending is None:
             return func(*args, **kwargs)
         source = args[0] if args else kwargs.get("input")
         if isinstance(source, torch.Tensor) and func.__name__.endswith("_"):
-            source = source.clone()  # which is about to be overwritten
+            source = source.clone()  # the operation overwrites its input
         result = func(*args, **kwargs)
-        # Attention's and gates' are not kept alive: only what could be a row of scores is.
+        # Activations of attention and gates are not kept alive: only possible rows of scores are.
         if isinstance(source, torch.Tensor) and (
-            not result.ndim or is_row_each(result, len(result))
+            not result.ndim or has_row_per_picture(result, len(result))
         ):
             self._calls.append(_Call(ending, source, result))
         return result
 
-    def before(self, scores: torch.Tensor) -> tuple[Ending, torch.Tensor] | None:
-        """What the scores (N, columns) were made from, and how; None if they are no softmax or sigmoid."""
+    def source_of(self, scores: torch.Tensor) -> tuple[FinalActivation, torch.Tensor] | None:
+        """Return the activation that computed the scores (N, columns), and its input; None if there is none."""
         for call in reversed(self._calls):
             result = as_scores(call.result, len(scores), scores.shape[1])
             source = as_scores(call.source, len(scores), scores.shape[1])
             if result is None or source is None:
                 continue
-            # Not to the last bit: percentages that are divided again may differ in it.
+            # With a tolerance, since percentages that are divided again may differ in the last bit.
             if torch.allclose(result.detach().to(scores.dtype), scores.detach(), 1e-5, 1e-9):
                 return call.ending, source
         return None
 
 
 class SkippedActivation(TorchFunctionMode):
-    """Leaves one kind of ending out, for rows of so many scores: what goes in comes out."""
+    """Function mode that replaces one kind of activation by the identity, for rows of a number of scores."""
 
-    def __init__(self, ending: Ending, columns: int) -> None:
+    def __init__(self, ending: FinalActivation, columns: int) -> None:
         super().__init__()
         self._ending = ending
         self._columns = columns
@@ -84,19 +90,19 @@ class SkippedActivation(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if _ENDINGS.get(getattr(func, "__name__", "")) == self._ending:
+        if _ACTIVATION_NAMES.get(getattr(func, "__name__", "")) == self._ending:
             source = args[0] if args else kwargs["input"]
             if source.numel() == len(source) * self._columns:
                 return source
         return func(*args, **kwargs)
 
 
-def looks_like(scores: torch.Tensor) -> frozenset[Ending]:
-    """Which endings the values of scores (N, columns) leave possible."""
+def possible_activations(scores: torch.Tensor) -> frozenset[FinalActivation]:
+    """Return the final activations whose range fits the values of scores (N, columns)."""
     values = scores.detach().double().cpu()
     digits = 1e-3 if torch.finfo(scores.dtype).bits >= 32 else 1e-2
     several = values.shape[1] > 1
-    found: set[Ending] = set()
+    found: set[FinalActivation] = set()
     if bool(((values >= 0) & (values <= 1)).all()):
         found.add("sigmoid")
         if several and bool(((values.sum(1) - 1).abs() < digits).all()):
@@ -108,14 +114,14 @@ def looks_like(scores: torch.Tensor) -> frozenset[Ending]:
     return frozenset(found)
 
 
-def undo(scores: torch.Tensor, ending: Ending) -> torch.Tensor:
-    """Logits from the scores alone, differentiable, and finite where a probability is 0 or 1.
+def invert_activation(scores: torch.Tensor, ending: FinalActivation) -> torch.Tensor:
+    """Compute logits from scores by the inverse of their activation, differentiably, finite at 0 and 1.
 
-    Of a softmax these are the logarithms, which give the same probabilities. Where a probability is 1 to its last
-    digit, nothing tells any more what went in, and there is no gradient.
+    The logits of a softmax are the logarithms, which give the same probabilities. Where a probability is 1 to the last
+    digit, its logit cannot be recovered, and there is no gradient.
     """
     if ending in ("log_softmax", "logsigmoid"):
-        return scores if ending == "log_softmax" else undo(scores.exp(), "sigmoid")
+        return scores if ending == "log_softmax" else invert_activation(scores.exp(), "sigmoid")
     wide = scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
     digits = torch.finfo(wide.dtype)
     if ending == "softmax":

@@ -1,4 +1,4 @@
-"""The first passes of a module: its layers, its output, and how it is isolated."""
+"""First passes of a module, which find its layers, the meaning of its output, and the isolation it needs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import nn
 
 from ..errors import CamwidgetError, warn
 from ..execution.isolated_pass import (
-    IsolationRehearsal,
+    IsolationProbe,
+    OriginalParameterDetector,
     PassIsolation,
-    TensorEscapes,
-    quiet,
-    switched_off,
+    exclusive_pass,
+    in_evaluation_mode,
     warn_if_training,
 )
-from ..execution.random_state import RandomDraws
+from ..execution.random_state import GeneratorWatch
 from ..execution.structure_copy import Uncopyable
 from ..images.preprocess import Preprocess
 from .layer_table import LayerTable
@@ -35,15 +35,18 @@ def first_passes(
     extras: dict[str, torch.Tensor],
     without: bool,
 ) -> tuple[LayerTable, OutputReader, PassIsolation]:
-    """Run a module for the first time: a copy of its structure if that will do, and itself if not.
+    """Run a module for the first time: a copy of its structure if possible, otherwise the module itself.
 
     Args:
-        module: left as it is. Where its forward writes into its own tensors, a ``CamwidgetWarning`` says so.
+        module: left unchanged. A warning tells if its forward pass writes into its own tensors.
         inputs: noise (1, C, H, W), as the module takes it.
-        reader: what is declared about the module's output; one that has found out the rest comes back.
+        reader: what is declared about the module's output.
         reshape: as in ``wrap``.
-        extras: the inputs beside the picture, by name.
+        extras: inputs besides the picture, by name.
         without: whether no layer is wanted.
+
+    Returns:
+        The layers, the completed reader, and the isolation.
 
     Raises:
         ModelError: if the module fails.
@@ -52,35 +55,34 @@ def first_passes(
     seed = torch.initial_seed()
 
     def discover(running: nn.Module) -> tuple[LayerTable, OutputReader, bool]:
-        own = replace(reader)
-        found = discover_layers(running, inputs.clone(), own, reshape, extras, without)
-        # A module that seeds torch's own generator in its forward is to draw from that.
-        return found, own, found.draws and torch.initial_seed() == seed
+        completed = replace(reader)
+        table = discover_layers(running, inputs.clone(), completed, reshape, extras, without)
+        # A module that seeds torch's generator in its forward pass shall draw from that generator.
+        return table, completed, table.draws and torch.initial_seed() == seed
 
-    watch = RandomDraws(inputs.device, module.modules())
-    with quiet(module, inputs.device):
+    generators = GeneratorWatch(inputs.device, module.modules())
+    with exclusive_pass(module, inputs.device):
         try:
-            rehearsal = IsolationRehearsal(module)
-            with TensorEscapes(module) as escapes:
-                discovery, settled, draws = discover(rehearsal.copy)
+            probe = IsolationProbe(module)
+            with OriginalParameterDetector(module) as detector:
+                table, completed, draws = discover(probe.copy)
         except (Uncopyable, CamwidgetError):
-            escapes = None  # what is wrong with the module itself is said of that
-        if escapes is not None and not escapes.any:
-            _say_written(reader.name, rehearsal.written)
-            return discovery, settled, PassIsolation(True, rehearsal.written, draws, watch.any)
-        with switched_off(module, keeps=True) as kept:
-            discovery, settled, draws = discover(module)
-    assert kept is not None
+            detector = None  # an error of the module itself is raised by its own pass below
+        if detector is not None and not detector.any:
+            _warn_written(reader.name, probe.written)
+            return table, completed, PassIsolation(True, probe.written, draws, generators.any)
+        with in_evaluation_mode(module, restores_buffers=True) as backup:
+            table, completed, draws = discover(module)
+    assert backup is not None
     warn_if_training(module)
-    _say_written(reader.name, kept.changed)
-    return discovery, settled, PassIsolation(False, frozenset(kept.changed), draws, watch.any)
+    _warn_written(reader.name, backup.changed)
+    return table, completed, PassIsolation(False, frozenset(backup.changed), draws, generators.any)
 
 
 def first_picture(preprocess: Preprocess) -> np.ndarray:
-    """What a module is shown first, uint8 (H, W, channels).
+    """Return the picture for the first pass, uint8 (H, W, channels).
 
-    Noise, not a flat grey: the recognition of a GAP head compares numbers, and on a flat picture too many of them would
-    be equal.
+    It is noise, since on a uniform picture too many numbers would be equal for the recognition of a GAP head.
     """
     side = 64 if preprocess.geometry is None else 256
     bands = 3 if preprocess.channels == 1 else preprocess.channels
@@ -89,7 +91,7 @@ def first_picture(preprocess: Preprocess) -> np.ndarray:
     return picture
 
 
-def _say_written(name: str, written: frozenset[str] | list[str]) -> None:
+def _warn_written(name: str, written: frozenset[str] | list[str]) -> None:
     if written:
         warn(
             f"{name} writes into its own buffers when it is run ({', '.join(sorted(written)[:3])}), so that its "

@@ -1,4 +1,4 @@
-"""Image processors of transformers as preprocessing: theirs resizes and crops, ours normalizes."""
+"""Image processors of transformers as preprocessing: the processor resizes and crops, and camwidget normalizes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ __all__ = ["read_processor"]
 
 
 def read_processor(transform: Any) -> Any:
-    """An image processor of transformers, or a processor that has one, as a ``Preprocess``; anything else as it is.
+    """Convert an image processor of transformers, or a processor that has one, to a ``Preprocess``.
+
+    Other transforms are returned unchanged.
 
     Raises:
-        ModelError: if it does something else beside, or gives anything else than one picture.
+        ModelError: if the processor does more than resize, crop and normalize, or does not give one picture.
     """
     processor = getattr(transform, "image_processor", transform)
     if not (
@@ -29,7 +31,7 @@ def read_processor(transform: Any) -> Any:
     ):
         return transform
     scale = 255 * float(processor.rescale_factor) if processor.do_rescale else 255.0
-    # EfficientNet's go from −1 to 1.
+    # EfficientNet's pixels range from −1 to 1.
     offset = -1.0 if getattr(processor, "rescale_offset", False) and processor.do_rescale else 0.0
     mean, std = np.zeros(3), np.ones(3)
     if processor.do_normalize:

@@ -1,4 +1,4 @@
-"""The layers that a first pass has found, lookup by name, and the reason where a name has no map."""
+"""Table of the layers that the first pass has found, with look-up by name and the reason why a name has no map."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from .token_grid import TokenGrid
 
 __all__ = ["AT_INPUT", "Layer", "LayerTable"]
 
-#: Stands for a layer's name where it is the picture itself that is explained.
+#: Layer name of explanations at the picture itself.
 AT_INPUT = "input"
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer whose output is a stack of maps."""
+    """A layer whose output is a stack of maps.
+
+    Attributes:
+        name: module name.
+        shape: channels, height and width of the output.
+    """
 
     name: str
-    shape: tuple[int, int, int]  #: channels, height, width
+    shape: tuple[int, int, int]
 
     def __str__(self) -> str:
         return f"{self.name} · {self.shape[2]}×{self.shape[1]}"
@@ -31,39 +36,49 @@ class Layer:
 
 @dataclass(frozen=True)
 class LayerTable:
-    """What one traced forward pass tells of a network."""
+    """Result of the first, traced forward passes of a network.
 
-    #: (1, columns), as the module computes them; no columns where the output has no class scores.
+    Attributes:
+        logits: logits (1, columns) of the module; no columns if the output has no class scores.
+        layers: every module whose output is a map of the picture, by name, in order of execution.
+        stages: the layers that are offered for choice.
+        default: name of the default layer.
+        gap_head: global average pooling with one linear map; None if there is none.
+        calls: number of calls of each module.
+        tokens: grid of a transformer's patches.
+        rectifies: whether rectifiers influence the logits.
+        activations: names of the other activation functions.
+        same: groups of names that stand for one tensor.
+        faults: reasons why outputs of a map's shape are no maps, by name.
+        is_reentrant: whether a part is checkpointed so that gradients do not pass through it.
+        draws: whether random numbers were drawn.
+        no_maps: reason why no layer has a map, so that the picture is the only layer; empty otherwise.
+    """
+
     logits: torch.Tensor
-    #: Every module whose output is a map of the picture, in order of execution.
     layers: dict[str, Layer]
-    stages: tuple[Layer, ...]  #: the few that a person chooses from
+    stages: tuple[Layer, ...]
     default: str
     gap_head: GapHead | None
     calls: dict[str, int] = field(default_factory=dict)
     tokens: TokenGrid = field(default_factory=TokenGrid)
-    rectifies: bool = False  #: whether there are ReLUs on the way to the logits
-    activations: tuple[str, ...] = ()  #: the other activations there
-    same: tuple[tuple[str, ...], ...] = ()  #: names that stand for one tensor
-    faults: dict[str, str] = field(
-        default_factory=dict
-    )  #: of outputs that are no maps: why, if it is not their shape
-    is_reentrant: bool = (
-        False  #: whether a part is checkpointed so that gradients cannot be asked through it
-    )
-    draws: bool = False  #: whether random numbers were drawn
-    #: Why there is no layer with a map, so that the picture stands for one; empty if there are some.
+    rectifies: bool = False
+    activations: tuple[str, ...] = ()
+    same: tuple[tuple[str, ...], ...] = ()
+    faults: dict[str, str] = field(default_factory=dict)
+    is_reentrant: bool = False
+    draws: bool = False
     no_maps: str = ""
 
     def with_classes(self, count: int) -> LayerTable:
-        """The same network with another number of outputs: what a text makes of some models."""
+        """Return the same table for another number of outputs, which a text defines in some models."""
         if count == self.logits.shape[1]:
             return self
-        # A head that was recognised has a row for each of the outputs there were.
+        # A recognized head has one row for each of the former outputs.
         return replace(self, logits=self.logits.new_zeros((1, count)), gap_head=None)
 
     def why_no_maps(self, model: str) -> str:
-        """Why no layer has a map, and what to do, with what the model is called; empty if there are some."""
+        """Return why no layer of a model has a map, with the remedy; empty if a layer has one."""
         if not self.no_maps:
             return ""
         return (
@@ -100,7 +115,7 @@ class LayerTable:
         raise LayerError(f"{model} has no layer {name!r}.{hint} Layers: {listed}.")
 
     def _refusal(self, name: str) -> str | None:
-        """Why a module that ran is no layer, and what to do; None if it did not run."""
+        """Return why a module that ran is no layer, with the remedy; None if it did not run."""
         calls = self.calls.get(name, 0)
         if calls > 1:
             parents = (name.rsplit(".", n)[0] for n in range(1, name.count(".") + 1))
@@ -130,5 +145,5 @@ class LayerTable:
         return f"Layer {name!r} has no map: {reason}. Layers that do: {listed}. {remedy}".rstrip()
 
     def is_same(self, name: str, other: str) -> bool:
-        """Whether two names stand for one tensor, as a container and its last child do."""
+        """Return whether two names stand for the same tensor, as a container and its last child do."""
         return name == other or any(name in group and other in group for group in self.same)

@@ -1,4 +1,4 @@
-"""Layers of a network that have saliency maps, found by traced forward passes."""
+"""Discovery of the layers that have maps, by traced forward passes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from torch import nn
 from .._compat.pytorch import version_of
 from ..errors import CamwidgetError, LayerError, ModelError
 from ..execution.autograd_graph import has_reentrant_checkpoint, other_activations
-from ..execution.random_numbers import PrivateDraws
+from ..execution.random_numbers import PrivateRandomNumbers
 from ..execution.running import hooked
 from ..runtime.error_reports import error_line, log_error
-from .cam_head import HeadWitness
+from .cam_head import GapHeadDetector
 from .layer_table import AT_INPUT, Layer, LayerTable
 from .output_reader import OutputReader
 from .outputs import describe_output, tensors_of
@@ -26,7 +26,7 @@ from .picture_dependence import (
     CONSTANT,
     MISPLACED,
     corner_variants,
-    find_fault,
+    layout_fault,
     sketch_maps,
     sketch_tokens,
 )
@@ -35,24 +35,24 @@ from .token_grid import TokenGrid
 
 __all__ = ["Reshape", "discover_layers", "spatial"]
 
-#: What is left to do where no layer has a map.
+#: Remedy for a module without layers.
 _WITHOUT = "For methods at the picture alone, such as 'saliency' and 'occlusion', pass layers=[]."
 
-#: Turns a layer's output that is not (N, C, H, W) into one that is.
+#: Conversion of a layer's output to (N, C, H, W).
 Reshape = Callable[[torch.Tensor], torch.Tensor]
 
 
 def spatial(
     output: Any, size: Sequence[int], reshape: Reshape | None, tokens: TokenGrid | None = None
 ) -> torch.Tensor | None:
-    """A layer's output as (N, C, H, W) with more than one cell, or None if it is not one.
+    """Convert a layer's output to maps (N, C, H, W) with more than one cell; None if it is no map.
 
     Args:
-        output: whatever the layer returned. The depth of a volume (N, C, 1, H, W) of one slice is left out.
-        size: height and width of the picture; maps have about its proportions, which tells
-            (N, C, H, W) from the (N, H, W, C) of Swin and of ConvNeXt's inner layers.
-        reshape: for outputs that are not (N, C, H, W) already.
-        tokens: for a transformer's (N, T, C), where there is no ``reshape``.
+        output: the layer's output.
+        size: height and width of the picture. Maps have about the same proportions, which distinguishes (N, C, H, W)
+            from the (N, H, W, C) of Swin and of ConvNeXt's inner layers.
+        reshape: conversion of outputs that are not (N, C, H, W).
+        tokens: grid for a transformer's tokens (N, T, C), if there is no ``reshape``.
     """
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         return None
@@ -93,33 +93,33 @@ def _skew(height: int, width: int, size: Sequence[int]) -> float:
 
 
 def _has_place(maps: torch.Tensor, size: Sequence[int]) -> bool:
-    """Whether height and width are those of a map: an attention head's (tokens, digits) are not."""
+    """Return whether height and width have the picture's proportions, unlike those of attention."""
     height, width = maps.shape[-2:]
-    # A few cells are rounded a lot.
+    # The proportions of few cells are rounded coarsely.
     return min(height, width) <= 4 or _skew(height, width, size) < math.log(1.5)
 
 
-class _Recorder:
-    """Notes every module's output, and which modules hand on the same tensor."""
+class _OutputRecorder:
+    """Forward hook that records every module's output, and which modules return the same tensor."""
 
     def __init__(self, module: nn.Module, size: Sequence[int], reshape: Reshape | None) -> None:
         parts = {m: name for name, m in module.named_modules() if name}
-        #: TorchScript, which takes no hooks.
+        #: TorchScript modules, which take no hooks.
         self.scripted = [n for m, n in parts.items() if isinstance(m, torch.jit.ScriptModule)]
         self.names = {m: n for m, n in parts.items() if not isinstance(m, torch.jit.ScriptModule)}
         self.size = size
         self.reshape = reshape
         self.calls: dict[str, int] = {}
-        self.witness = HeadWitness()
+        self.gap_detector = GapHeadDetector()
         self.tokens = TokenGrid()
-        #: What may be a map: outputs, kept alive, so that identity tells which modules hand on the same tensor.
+        #: Possible maps by name, kept alive, so that identity shows which modules return the same tensor.
         self.outputs: dict[str, torch.Tensor] = {}
         self.sketches: dict[str, torch.Tensor] = {}
-        #: What modules return that is no tensor, in words.
+        #: Descriptions of outputs that are no tensors.
         self.others: dict[str, str] = {}
-        #: What goes into linear maps whose weights are all 0, as heads begin: no score depends on it yet.
-        self.unheard: list[torch.Tensor] = []
-        #: Whether no module has given a tensor that could have height and width.
+        #: Inputs of linear maps with zero weights, as heads are initialized: no score depends on them yet.
+        self.zero_weight_inputs: list[torch.Tensor] = []
+        #: Whether no output can have height and width.
         self.is_flat = True
         self._shapes: dict[str, tuple[int, int, int]] = {}
         self._same: dict[tuple[int, int], list[str]] = {}
@@ -129,7 +129,7 @@ class _Recorder:
         name = self.names[module]
         self.calls[name] = self.calls.get(name, 0) + 1
         maps = spatial(output, self.size, self.reshape, self.tokens)
-        if maps is not None and len(maps) != 1:  # windows of a picture come as a batch
+        if maps is not None and len(maps) != 1:  # windows of a picture form a batch
             maps = None
         sketch = _sketch(output, self.size, self.reshape)
         if not isinstance(output, torch.Tensor):
@@ -140,7 +140,7 @@ class _Recorder:
             self.is_flat = False
         if sketch is not None:
             if maps is not None and output.ndim == 4:
-                self.tokens.note((maps.shape[2], maps.shape[3]), self.size)
+                self.tokens.add_grid((maps.shape[2], maps.shape[3]), self.size)
             if maps is not None:
                 self._shapes[name] = (maps.shape[1], maps.shape[2], maps.shape[3])
             self.sketches[name] = sketch
@@ -148,31 +148,31 @@ class _Recorder:
             # An in-place ReLU hands on the tensor it was given, at a newer version.
             self._same.setdefault((id(output), version_of(output)), []).append(name)
         source = args[0] if args and isinstance(args[0], torch.Tensor) else None
-        self.witness.note(name, module, source, maps)
+        self.gap_detector.record(name, module, source, maps)
         if isinstance(module, nn.Linear) and source is not None and not bool(module.weight.any()):
-            self.unheard.append(source)
+            self.zero_weight_inputs.append(source)
 
     @property
-    def once(self) -> list[str]:
-        """What may be a layer and runs once in a pass: the others have no one map."""
+    def called_once(self) -> list[str]:
+        """Names of possible layers that run once in a pass; the others have several maps."""
         return [n for n in self.sketches if self.calls[n] == 1]
 
     def is_tokens(self, name: str) -> bool:
-        """Whether a module gives tokens (1, T, C), whose places have to be found."""
+        """Return whether a module gives tokens (1, T, C), whose positions have to be found."""
         return self.outputs[name].ndim == 3 and self.reshape is None
 
     def same(self, layers: Container[str]) -> tuple[tuple[str, ...], ...]:
-        """Names of layers that stand for one tensor, the module that made it first."""
+        """Return groups of layer names that stand for the same tensor, the module that computed it first."""
         groups = (tuple(n for n in group if n in layers) for group in self._same.values())
         return tuple(group for group in groups if len(group) > 1)
 
-    def judge(
+    def find_layers(
         self, variants: Sequence[dict[str, torch.Tensor]] | None
     ) -> tuple[dict[str, Layer], dict[str, str]]:
-        """The layers, and of what is only shaped like maps, why it is none.
+        """Return the outputs that are maps, by name, and the reasons why outputs of a map's shape are none.
 
         Args:
-            variants: sketches for the corner variants of the picture; None to go by shapes alone.
+            variants: sketches for the corner variants of the picture; None to decide by shapes alone.
         """
         faults: dict[str, str] = {}
 
@@ -181,23 +181,23 @@ class _Recorder:
             if self.is_tokens(name):
                 maps = [self.tokens.maps(s, self.size) for s in sketches]
                 sketches = [sketch_maps(m) for m in maps if m is not None]
-            # What did not run for each of them has not failed.
-            fault = find_fault(*sketches) if len(sketches) == 3 else None
+            # A layer that did not run for every variant is accepted.
+            fault = layout_fault(*sketches) if len(sketches) == 3 else None
             if fault is not None:
                 faults[name] = fault
             return fault is None
 
-        found = {n for n in self.once if not self.is_tokens(n) and passes(n)}
-        # Tokens lie on the grids of what are maps indeed.
-        self.tokens.keep([self._shapes[n][1:] for n in found])
-        for name in self.once:
+        found = {n for n in self.called_once if not self.is_tokens(n) and passes(n)}
+        # Tokens lie on the grids of the outputs that are maps.
+        self.tokens.keep_grids([self._shapes[n][1:] for n in found])
+        for name in self.called_once:
             output = self.outputs[name]
             maps = self.tokens.maps(output, self.size) if self.is_tokens(name) else None
             if maps is not None and passes(name):
                 found.add(name)
-                self.tokens.settle(output, maps)
+                self.tokens.record_extra_tokens(output, maps)
                 self._shapes[name] = (maps.shape[1], maps.shape[2], maps.shape[3])
-        return {n: Layer(n, self._shapes[n]) for n in self.once if n in found}, faults
+        return {n: Layer(n, self._shapes[n]) for n in self.called_once if n in found}, faults
 
 
 def discover_layers(
@@ -208,35 +208,32 @@ def discover_layers(
     extras: dict[str, torch.Tensor] | None = None,
     without: bool = False,
 ) -> LayerTable:
-    """Run ``inputs`` (1, C, H, W), and ``extras`` by name, through ``module`` and report its layers.
-
-    It takes three forward passes, the second and third for ``picture_dependence``, and the backward pass of one score.
-    ``reader`` calls the module, and finds out what the output means.
+    """Find the layers of a module by three forward passes, and the backward pass of one score.
 
     Args:
-        module: in evaluation mode.
-        inputs: what it takes.
-        reader: for its output.
-        reshape: see ``wrap``.
-        extras: what it takes beside the picture.
+        module: module in evaluation mode.
+        inputs: its input (1, C, H, W).
+        reader: runs the module, and finds the scores in its output.
+        reshape: as in ``wrap``.
+        extras: inputs besides the picture, by name.
         without: whether no layer is wanted.
 
     Raises:
         ModelError: if the module fails.
-        LayerError: if no layer has a map of the picture, though some module gives what might have been one.
+        LayerError: if no layer has a map of the picture, though an output has a map's shape.
     """
     extras = extras or {}
-    recorder = _Recorder(module, inputs.shape[-2:], reshape)
+    recorder = _OutputRecorder(module, inputs.shape[-2:], reshape)
 
-    draws = PrivateDraws(0)
+    draws = PrivateRandomNumbers(0)
 
     def run(picture: torch.Tensor) -> Any:
-        # With a graph, which tells the activations, and because some modules take another way without one.
+        # With a graph, which shows the activations; and some modules take another branch without one.
         with torch.enable_grad():
             return reader.call(module, picture.clone().requires_grad_().clone(), extras)
 
     def own_draws() -> AbstractContextManager[object]:
-        """Each pass draws the same random numbers, if any. To look for them takes time: the first pass tells."""
+        """Repeat the random numbers of the first pass, if it used any; a search for draws would take time."""
         draws.restart()
         return draws if draws.any else nullcontext()
 
@@ -244,23 +241,23 @@ def discover_layers(
         with draws, hooked(dict.fromkeys(recorder.names, recorder)):
             output = run(inputs)
         with own_draws(), torch.enable_grad():
-            found = reader.settle(output, module, inputs, extras)
+            found = reader.interpret_first_output(output, module, inputs, extras)
         rectifies, others = other_activations(tensors_of(output if found is None else found))
         is_reentrant = has_reentrant_checkpoint(tensors_of(output))
         gradients = _gradients(found, recorder)
-        variants, answers = [], []
+        variants, variant_logits = [], []
         ran = set(recorder.calls)
         for picture in corner_variants(inputs):
             sketches: dict[str, torch.Tensor] = {}
             now: set[str] = set()
-            with own_draws(), hooked(_sketchers(module, recorder, sketches, now)):
-                answer = run(picture)
+            with own_draws(), hooked(_sketch_hooks(module, recorder, sketches, now)):
+                variant_output = run(picture)
             variants.append(sketches)
             ran &= now
-            answers.append(None if found is None else reader.logits(answer, 1))
+            variant_logits.append(None if found is None else reader.logits(variant_output, 1))
     except CamwidgetError:
         raise
-    except Exception as error:  # someone's own module
+    except Exception as error:  # a user's module may raise anything
         if "Inference tensor" in str(error):
             raise ModelError(
                 f"{type(module).__name__} runs under torch.inference_mode, so that nothing can be differentiated "
@@ -288,39 +285,41 @@ def discover_layers(
             is_reentrant=is_reentrant,
             draws=draws.any,
         )
-    layers, faults = recorder.judge(variants)
+    layers, faults = recorder.find_layers(variants)
     if not layers and all(
-        a is None or torch.equal(a[:, -logits.shape[1] :], logits) for a in answers
+        a is None or torch.equal(a[:, -logits.shape[1] :], logits) for a in variant_logits
     ):
-        # Of a module whose answer is the same for whatever picture, shapes are all there is to go by.
-        layers, faults = recorder.judge(None)
+        # A module whose output is the same for all pictures can only be judged by shapes.
+        layers, faults = recorder.find_layers(None)
     if not layers or (reshape is not None and _is_reshape_wrong(recorder, layers, faults)):
         raise LayerError(f"{_no_layer(recorder, faults)} {_WITHOUT}")
     same = recorder.same(layers)
-    heard = _heard(layers, gradients, recorder)
-    # What runs for some pictures only can be asked for by name.
-    heard = {
-        n: x for n, x in heard.items() if n in ran and not is_routed(module, n, recorder.calls)
-    } or heard
-    # NaN compares equal to nothing; whoever asked will say what is wrong with the weights.
+    influential = _influential_layers(layers, gradients, recorder)
+    # Layers that run for some pictures only are available by name.
+    influential = {
+        n: x
+        for n, x in influential.items()
+        if n in ran and not is_routed(module, n, recorder.calls)
+    } or influential
+    # NaN equals nothing; the caller reports weights that are NaN.
     finite = found is not None and bool(torch.isfinite(logits).all())
-    head = recorder.witness.find(logits, recorder.calls, layers) if finite else None
-    stages = list_stages(heard, same)
+    head = recorder.gap_detector.find(logits, recorder.calls, layers) if finite else None
+    stages = list_stages(influential, same)
     if head is not None:
         head = replace(head, layer=listed_name(head.layer, stages, same))
-    is_at_head = head is not None and head.layer in heard
+    is_at_head = head is not None and head.layer in influential
     default = (
         head.layer
         if head is not None and is_at_head
         else last_features(module, stages, reader.channels, recorder.calls)
     )
     if not is_at_head and recorder.is_tokens(default):
-        # A class token reads the patches for the last time inside the last block: of what its attention makes
-        # of them (queries, keys, values) the norm before is the source.
-        alike = [n for n in heard if heard[n].shape == layers[default].shape]
-        alike = [n for n in alike if not _is_silent(n, gradients)] or alike
-        whole = [n for n in alike if not isinstance(module.get_submodule(n), nn.Linear)]
-        default = listed_name((whole or alike)[-1], stages, same)
+        # A class token reads the patches for the last time inside the last block, from queries, keys and values;
+        # the normalization before them is their source.
+        same_shape = [n for n in influential if influential[n].shape == layers[default].shape]
+        same_shape = [n for n in same_shape if not _has_zero_gradient(n, gradients)] or same_shape
+        other_layers = [n for n in same_shape if not isinstance(module.get_submodule(n), nn.Linear)]
+        default = listed_name((other_layers or same_shape)[-1], stages, same)
     if all(default != s.name for s in stages):
         order = list(layers)
         stages = tuple(sorted((*stages, layers[default]), key=lambda s: order.index(s.name)))
@@ -351,63 +350,63 @@ def _sketch(output: Any, size: Sequence[int], reshape: Reshape | None) -> torch.
     return None if maps is None or len(maps) != 1 else sketch_maps(maps)
 
 
-def _sketchers(
-    module: nn.Module, recorder: _Recorder, sketches: dict[str, torch.Tensor], ran: set[str]
+def _sketch_hooks(
+    module: nn.Module, recorder: _OutputRecorder, sketches: dict[str, torch.Tensor], ran: set[str]
 ) -> dict[nn.Module, Callable[..., Any]]:
-    """Hooks that sketch what a first pass found to be layers, perhaps, and note which of them run."""
+    """Return hooks that sketch the outputs of the possible layers."""
 
-    def note(layer: nn.Module, args: Any, output: Any) -> None:
+    def sketch_output(layer: nn.Module, args: Any, output: Any) -> None:
         ran.add(recorder.names[layer])
         with torch.no_grad():
             sketch = _sketch(output, recorder.size, recorder.reshape)
         if sketch is not None:
             sketches[recorder.names[layer]] = sketch
 
-    return {module.get_submodule(name): note for name in recorder.once}
+    return {module.get_submodule(name): sketch_output for name in recorder.called_once}
 
 
 def _gradients(
-    logits: torch.Tensor | None, recorder: _Recorder
+    logits: torch.Tensor | None, recorder: _OutputRecorder
 ) -> dict[str, torch.Tensor | None] | None:
-    """The gradient of the highest logit at what may be layers; None where it cannot be asked for.
+    """Return the gradient of the highest logit at the possible layers; None if it cannot be computed.
 
-    A layer that runs without gradients has none here: the trace cuts the graph off there. Where a head whose weights
-    are all 0 lets no gradient through, that of what goes into the head.
+    A layer that runs without gradients has none, since the trace cuts the graph off there. If a linear head with zero
+    weights blocks the gradient, the gradient of the head's input is returned.
     """
-    asked = [n for n in recorder.once if recorder.outputs[n].requires_grad]
-    if logits is None or not logits.requires_grad or not asked:
+    differentiable = [n for n in recorder.called_once if recorder.outputs[n].requires_grad]
+    if logits is None or not logits.requires_grad or not differentiable:
         return None
-    outputs = [recorder.outputs[n] for n in asked]
-    unheard = [source for source in recorder.unheard if source.requires_grad]
+    outputs = [recorder.outputs[n] for n in differentiable]
+    zero_weight_inputs = [source for source in recorder.zero_weight_inputs if source.requires_grad]
     try:
         found = torch.autograd.grad(
-            logits.max(), outputs, allow_unused=True, retain_graph=bool(unheard)
+            logits.max(), outputs, allow_unused=True, retain_graph=bool(zero_weight_inputs)
         )
-        if unheard and not any(g is not None and bool(g.any()) for g in found):
+        if zero_weight_inputs and not any(g is not None and bool(g.any()) for g in found):
             found = torch.autograd.grad(
-                sum(map(_random_sum, unheard), logits.new_zeros(())), outputs, allow_unused=True
+                sum(map(_random_sum, zero_weight_inputs), logits.new_zeros(())),
+                outputs,
+                allow_unused=True,
             )
-    except Exception as error:  # a function of someone's own may have no backward pass
+    except Exception as error:  # a custom function may have no backward pass
         message = "There are no gradients at the layers; methods that need none remain."
         log_error(error, message, level=logging.INFO)
         return None
-    return dict(zip(asked, found, strict=True))
+    return dict(zip(differentiable, found, strict=True))
 
 
 def _random_sum(features: torch.Tensor) -> torch.Tensor:
-    """What a head might make of features: their own sum may be constant, behind a normalisation."""
+    """Return a random linear function of features, as a head would compute; their plain sum may be constant."""
     generator = torch.Generator().manual_seed(0)
     return (features * torch.randn(features.shape, generator=generator).to(features)).sum()
 
 
-def _heard(
-    layers: dict[str, Layer], gradients: dict[str, torch.Tensor | None] | None, recorder: _Recorder
+def _influential_layers(
+    layers: dict[str, Layer],
+    gradients: dict[str, torch.Tensor | None] | None,
+    recorder: _OutputRecorder,
 ) -> dict[str, Layer]:
-    """The layers on whose maps the score depends.
-
-    Behind the last block of a transformer with a class token nothing asks for the patches any more, and nothing asks
-    for an auxiliary head.
-    """
+    """Return the layers whose maps influence the score; unused patches and auxiliary heads do not."""
     if gradients is None:
         return layers
 
@@ -415,7 +414,7 @@ def _heard(
         gradient = gradients.get(name)
         if gradient is None:
             return name not in gradients
-        # Rectifiers that are off for this picture may be on for another; a token that nobody reads stays unread.
+        # Rectifiers may be active for another picture; a token that is never read stays without influence.
         if gradient.ndim != 3:
             return True
         maps = spatial(gradient, recorder.size, recorder.reshape, recorder.tokens)
@@ -424,22 +423,22 @@ def _heard(
     return {n: layer for n, layer in layers.items() if reaches(n)} or layers
 
 
-def _is_silent(name: str, gradients: dict[str, torch.Tensor | None] | None) -> bool:
-    """Whether the score's gradient at a layer is 0 throughout, as at the queries of patches that nothing reads."""
+def _has_zero_gradient(name: str, gradients: dict[str, torch.Tensor | None] | None) -> bool:
+    """Return whether the score's gradient at a layer is zero everywhere, as at the queries of unused patches."""
     gradient = None if gradients is None else gradients.get(name)
     return gradient is not None and not bool(gradient.any())
 
 
 def _is_reshape_wrong(
-    recorder: _Recorder, layers: dict[str, Layer], faults: dict[str, str]
+    recorder: _OutputRecorder, layers: dict[str, Layer], faults: dict[str, str]
 ) -> bool:
-    """Whether nothing that ``reshape`` was made for has become a map by it."""
+    """Return whether ``reshape`` makes no map of any output that needs it."""
     reshaped = {n for n, o in recorder.outputs.items() if _needs_reshape(o, recorder.size)}
     return reshaped.isdisjoint(layers) and any(faults.get(n) == MISPLACED for n in reshaped)
 
 
-def _why_no_maps(recorder: _Recorder) -> str:
-    """Why no module of a network can have a map, whatever it means; empty if one might."""
+def _why_no_maps(recorder: _OutputRecorder) -> str:
+    """Return why no module of a network can have a map; empty if one might."""
     if recorder.scripted and recorder.is_flat and not recorder.others:
         return f"{recorder.scripted[0]!r} is TorchScript, which does not show its layers (use what it was made from)"
     if not recorder.calls:
@@ -452,8 +451,8 @@ def _why_no_maps(recorder: _Recorder) -> str:
     return ""
 
 
-def _no_layer(recorder: _Recorder, faults: dict[str, str]) -> str:
-    """Why there is no layer at all, and what to do."""
+def _no_layer(recorder: _OutputRecorder, faults: dict[str, str]) -> str:
+    """Return the message for a module without layers, with the remedy."""
     again = [n for n in recorder.sketches if recorder.calls[n] > 1 and not recorder.is_tokens(n)]
     if again and not any(fault != CONSTANT for fault in faults.values()):
         return (

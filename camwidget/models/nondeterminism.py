@@ -1,6 +1,6 @@
-"""Randomness in a model's forward pass, such as dropout that stays active in evaluation mode.
+"""Nondeterminism: random numbers in a model's forward pass, such as dropout that stays active in evaluation mode.
 
-A drawn number is seen in the generators (``execution.random_state``), and in answers that differ.
+Random draws are detected by the states of the generators (``execution.random_state``), and by outputs that differ.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch import nn
 
 from ..errors import CamwidgetError, warn
 from ..execution.isolated_pass import PassIsolation
-from ..execution.random_numbers import PrivateDraws
-from ..execution.random_state import draws_watched
+from ..execution.random_numbers import PrivateRandomNumbers
+from ..execution.random_state import watch_random_draws
 from ..images.preprocess import Preprocess
 from .scores import are_close
 
@@ -26,7 +26,7 @@ __all__ = ["RunnableModel", "leaves_random_state", "randomness_note"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Answers that differ by less than this part of the largest are the same: the order of additions is not fixed.
+#: Relative difference below which outputs are equal, since the order of additions is not fixed.
 _ROUNDING = 1e-4
 
 #: Parts of names of transforms that draw random numbers.
@@ -67,30 +67,29 @@ class RunnableModel(Protocol):
 
 
 def leaves_random_state(method: F) -> F:
-    """A model's method that leaves the generators of random numbers as they were."""
+    """Decorate a model's method so that it leaves the random generators unchanged."""
 
     @functools.wraps(method)
     def wrapped(model: RunnableModel, *args: Any, **kwargs: Any) -> Any:
-        with draws_watched(model.device, model.module.modules()):
+        with watch_random_draws(model.device, model.module.modules()):
             return method(model, *args, **kwargs)
 
     return cast("F", wrapped)
 
 
 def randomness_note(model: RunnableModel) -> str:
-    """Say, with a ``CamwidgetWarning`` too, what of a model's answers is left to chance; "" if nothing is.
+    """Return a note on random numbers in a model's outputs, and give it as a warning; empty if there are none.
 
-    It takes one pass of two equal pictures, and one more where that does not settle it; of a transform of one's own
-    two runs. Where the module fails on two pictures, and not on one, it is known from then on (``mixes_pictures``).
+    It takes one pass of two equal pictures, a second one if that is not conclusive, and two runs of a custom transform.
     """
-    found = " ".join(filter(None, [_chance_in_preprocess(model), _chance_in_module(model)]))
+    found = " ".join(filter(None, [_randomness_of_preprocess(model), _randomness_of_module(model)]))
     if found:
         found = f"{found} Two calls of camwidget may therefore explain two different things."
         warn(found)
     return found
 
 
-def _chance_in_preprocess(model: RunnableModel) -> str:
+def _randomness_of_preprocess(model: RunnableModel) -> str:
     geometry = model.preprocess.geometry
     if geometry is None:
         return ""
@@ -98,7 +97,10 @@ def _chance_in_preprocess(model: RunnableModel) -> str:
     picture = _picture(model)
     owners = [step for step in steps if hasattr(step, "__dict__")]
     try:
-        with draws_watched(torch.device("cpu"), owners) as draws, PrivateDraws(0) as ours:
+        with (
+            watch_random_draws(torch.device("cpu"), owners) as draws,
+            PrivateRandomNumbers(0) as ours,
+        ):
             first, second = (model.preprocess.pixels(picture) for _ in range(2))
             is_random = (
                 draws.any
@@ -106,7 +108,7 @@ def _chance_in_preprocess(model: RunnableModel) -> str:
                 or first.shape != second.shape
                 or not torch.equal(first, second)
             )
-    except CamwidgetError:  # whoever runs it next is told
+    except CamwidgetError:  # the next run reports the error
         return ""
     if not is_random:
         return ""
@@ -119,45 +121,48 @@ def _chance_in_preprocess(model: RunnableModel) -> str:
     )
 
 
-def _chance_in_module(model: RunnableModel) -> str:
+def _randomness_of_module(model: RunnableModel) -> str:
     preprocess = model.preprocess
     size = preprocess.size
     if preprocess.geometry is not None:
         try:
-            with draws_watched(torch.device("cpu")), PrivateDraws(0):
+            with watch_random_draws(torch.device("cpu")), PrivateRandomNumbers(0):
                 size = tuple(preprocess.pixels(_picture(model)).shape[-2:])  # type: ignore[assignment]
         except CamwidgetError:
             return ""
-    # Here the generators are put back at the end only: two answers are to be as different as they may be.
-    is_known = model.isolation.draws or model.isolation.moves
+    # The generators are restored at the end only, so that two outputs may differ.
+    is_known = model.isolation.draws_random_numbers or model.isolation.restores_generators
     owner, model = model, model.around(model.module)
-    model.isolation = replace(model.isolation, moves=False)
+    model.isolation = replace(model.isolation, restores_generators=False)
     inputs = model.inputs(_noise(preprocess.channels, *size)[None])
     if not model.mixes_pictures:
         inputs = inputs.repeat(2, 1, 1, 1)
-    with draws_watched(model.device, model.module.modules()) as draws, PrivateDraws(0) as ours:
+    with (
+        watch_random_draws(model.device, model.module.modules()) as draws,
+        PrivateRandomNumbers(0) as ours,
+    ):
         try:
             try:
-                answers = _pass(model, inputs)
+                outputs = _pass(model, inputs)
             except CamwidgetError:
-                answers = _pass(model, inputs[:1])
-                # It takes no two pictures at once.
+                outputs = _pass(model, inputs[:1])
+                # The module does not take two pictures at once.
                 owner.mixes_pictures = True
                 inputs = inputs[:1]
             is_drawn = draws.any or ours.any or is_known
-            if not is_drawn and _alike(model, answers[0], answers[-1]):
+            if not is_drawn and _same_outputs(model, outputs[0], outputs[-1]):
                 return ""
-            again = _pass(model, inputs)
-        except CamwidgetError:  # whoever runs it next is told
+            second_outputs = _pass(model, inputs)
+        except CamwidgetError:  # the next run reports the error
             return ""
-        # Of a generator that nobody holds only the answers tell.
-        differ = not _alike(model, answers, again)
+        # Draws from an unknown generator show in the outputs only.
+        differ = not _same_outputs(model, outputs, second_outputs)
         if not (differ or draws.any or is_drawn):
             return ""
     seen = ""
     if differ:
-        index = int((answers[0] - again[0]).abs().nan_to_num(0).argmax())
-        first, second = float(answers[0, index]), float(again[0, index])
+        index = int((outputs[0] - second_outputs[0]).abs().nan_to_num(0).argmax())
+        first, second = float(outputs[0, index]), float(second_outputs[0, index])
         seen = f": output {index} of one picture was {first:.3g}, and then {second:.3g}"
     return (
         f"{model.name} draws random numbers in evaluation mode too{seen}. A dropout that is called as a function needs "
@@ -170,7 +175,7 @@ def _pass(model: RunnableModel, inputs: torch.Tensor) -> torch.Tensor:
         return held.logits_of(held.run(inputs.clone()), len(inputs)).float()
 
 
-def _alike(model: RunnableModel, one: torch.Tensor, other: torch.Tensor) -> bool:
+def _same_outputs(model: RunnableModel, one: torch.Tensor, other: torch.Tensor) -> bool:
     if not one.numel():
         return True
     part = max(_ROUNDING, 16 * torch.finfo(model.dtype).eps)

@@ -1,4 +1,4 @@
-"""Tensors in whatever a module returns, and which of them holds the class scores."""
+"""Tensors in a module's output of any structure, and which of them has the class scores."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = [
     "as_scores",
     "at_place",
     "describe_output",
+    "has_row_per_picture",
     "is_plain",
-    "is_row_each",
     "locate_scores",
     "tensors_of",
 ]
 
-#: Steps into an output: keys, indices, attributes; or a callable, which is given what lies there.
+#: Steps into an output: keys, indices, attributes, or callables of the value.
 Place: TypeAlias = tuple[Any, ...]
 
 
@@ -33,30 +33,30 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-#: Names that say it: nothing else is looked at where there is one of them.
+#: Names of class scores that need no further check.
 _SURE = ("logits", "logits_per_image")
-#: Names under which models return class scores, which other things may have too.
+#: Names under which models return class scores, and sometimes other values.
 _LIKELY = _words("out output scores pred preds prediction predictions probs probabilities")
-#: Names of what a classifier's head reads, and of what else is no class score.
+#: Names of features and other values that are no class scores.
 _FEATURES = _words(
     "attentions embed embedding embeddings embeds feat feats feature features hidden hidden_state hidden_states "
     "image_embed image_embeds last_hidden_state latent latents loss pooled pooler_output representation "
     "representations"
 )
-#: What a detector returns beside its scores.
+#: Names of a detector's boxes.
 _BOXES = frozenset(("boxes", "pred_boxes"))
 
-#: An output nested more deeply than this is not searched.
+#: Depth to which nested outputs are searched.
 _DEPTH = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class ScoredOutput:
-    """A module's output, with the logits that were read from it where these are not simply a part of it.
+    """A module's output together with logits that are not part of it.
 
     Attributes:
-        output: the module's own.
-        logits: (N, classes), differentiable like the output.
+        output: the module's output.
+        logits: logits (N, classes), differentiable like the output.
     """
 
     output: Any
@@ -65,12 +65,12 @@ class ScoredOutput:
 
 @dataclasses.dataclass(frozen=True)
 class ScoreLocation:
-    """Where in an output the class scores are.
+    """Position of the class scores in an output.
 
     Attributes:
-        place: None if there are none.
-        why: why there are none, and what to do; empty otherwise.
-        channels: how many scores each pixel has, where every pixel has some.
+        place: steps to the scores; None if there are none.
+        why: reason why there are none, with the remedy; empty otherwise.
+        channels: number of scores per pixel, if every pixel has scores.
     """
 
     place: Place | None
@@ -82,19 +82,19 @@ class ScoreLocation:
 
 
 def locate_scores(output: Any, count: int, classes: int | None = None) -> ScoreLocation:
-    """Where the class scores are in whatever a module returned for ``count`` pictures.
+    """Find the class scores in a module's output for ``count`` pictures.
 
-    Of several tensors that could be class scores, the one with a name that says so is taken, or the only one with as
-    many columns as there are ``classes``; of logits and their probabilities, the logits. What is named as features,
-    such as a pooled output, is no class score, and neither is a score for every pixel.
+    Of several candidates, the one with a telling name is chosen, or the only one with as many columns as there are
+    ``classes``; of logits and their probabilities, the logits. Tensors named as features, such as a pooled output, and
+    scores of every pixel are no candidates.
 
     Args:
-        output: the module's.
-        count: how many pictures.
-        classes: how many class names there are, where that is known.
+        output: the module's output.
+        count: number of pictures.
+        classes: number of class names, if known.
 
     Raises:
-        ModelError: if several tensors could be class scores, and nothing tells which.
+        ModelError: if several tensors could be class scores.
     """
     if type(output).__module__ == "torch.return_types":
         raise ModelError(
@@ -128,13 +128,13 @@ def locate_scores(output: Any, count: int, classes: int | None = None) -> ScoreL
 
 
 def _none(output: Any, found: list[tuple[Place, torch.Tensor]], count: int) -> ScoreLocation:
-    """Why an output has no class scores."""
+    """Return why an output has no class scores."""
     pixels = {p: t for p, t in found if t.ndim == 4 and len(t) == count and t.is_floating_point()}
     named = [p for p in pixels if _name(p) in (*_SURE, *_LIKELY)]
     if named or (pixels and len(found) <= 2):
         place = (named or list(pixels))[0]
         first, second, third = pixels[place].shape[1:]
-        # The model is first run on a square picture, unless somebody's own preprocessing makes another.
+        # The first picture is square, unless a custom preprocessing makes another.
         axes, channels = ("(1, 2)", third) if first == second != third else ("(2, 3)", first)
         return ScoreLocation(
             None,
@@ -162,12 +162,12 @@ def _none(output: Any, found: list[tuple[Place, torch.Tensor]], count: int) -> S
 
 def _is_scores(tensor: torch.Tensor, count: int) -> bool:
     """Whether a tensor is (N, classes) or (N,), or (N, classes, 1, 1), which a head has not squeezed."""
-    if not is_row_each(tensor, count):
+    if not has_row_per_picture(tensor, count):
         return False
     return tensor.ndim <= 2 or (tensor.ndim == 4 and tensor.shape[2:] == (1, 1))
 
 
-def is_row_each(tensor: torch.Tensor, count: int) -> bool:
+def has_row_per_picture(tensor: torch.Tensor, count: int) -> bool:
     """Whether a tensor has one row of numbers for each picture: all axes but one have length 1."""
     if not tensor.is_floating_point() or not tensor.ndim or len(tensor) != count:
         return False
@@ -187,7 +187,7 @@ def as_scores(tensor: torch.Tensor, count: int, columns: int | None = None) -> t
     if not tensor.is_floating_point():
         return None
     found: torch.Tensor | None = None
-    if is_row_each(tensor, count):
+    if has_row_per_picture(tensor, count):
         found = tensor[:, None] if tensor.ndim == 1 else tensor.flatten(1)
     if (found is None or columns not in (None, found.shape[1])) and count == 1 and tensor.ndim < 2:
         found = tensor.reshape(1, -1)
@@ -195,7 +195,7 @@ def as_scores(tensor: torch.Tensor, count: int, columns: int | None = None) -> t
 
 
 def _is_of(tensor: torch.Tensor, candidates: list[tuple[Place, torch.Tensor]]) -> bool:
-    """Whether a tensor is the softmax or sigmoid of another one."""
+    """Return whether a tensor is the softmax or sigmoid of another one."""
     for _, other in candidates:
         if other is tensor or other.shape != tensor.shape or other.ndim < 2:
             continue
@@ -214,7 +214,7 @@ def _columns(tensor: torch.Tensor, count: int) -> int:
 
 
 def as_place(output: Any) -> Place:
-    """What was passed as ``output=``: a key, index, attribute, a tuple of these, or a callable.
+    """Check the argument ``output`` of ``wrap``: a key, index, attribute, a tuple of these, or a callable.
 
     Raises:
         ModelError: if it is something else.
@@ -229,7 +229,7 @@ def as_place(output: Any) -> Place:
 
 
 def at_place(output: Any, place: Place) -> Any:
-    """What lies at a place of an output."""
+    """Return the value at a place of an output."""
     for step in place:
         if isinstance(step, str) and not isinstance(output, Mapping):
             output = getattr(output, step)
@@ -241,22 +241,22 @@ def at_place(output: Any, place: Place) -> Any:
 
 
 def _name(place: Place) -> str:
-    """The last name on the way to a place, in lower case; empty where there are numbers only."""
+    """Return the last name in a place in lower case; empty if it has only numbers."""
     return next((s.lower() for s in reversed(place) if isinstance(s, str)), "")
 
 
 def _written(place: Place) -> str:
-    """A place as it is passed to ``wrap``."""
+    """Return a place as the argument ``output`` of ``wrap``."""
     return repr(place[0]) if len(place) == 1 else repr(place)
 
 
 def _code(place: Place) -> str:
-    """A place as an expression of ``out``."""
+    """Return a place as an expression of ``out``."""
     return "out" + "".join(f"[{step!r}]" for step in place)
 
 
 def _children(output: Any) -> list[tuple[Any, Any]]:
-    """What an output holds, by key, index or attribute."""
+    """Return the parts of an output by key, index or attribute."""
     if isinstance(output, Mapping):
         return list(output.items())
     if isinstance(output, tuple) and hasattr(output, "_fields"):
@@ -271,7 +271,7 @@ def _children(output: Any) -> list[tuple[Any, Any]]:
 
 
 def _parts(output: Any, place: Place = ()) -> Iterator[tuple[Place, torch.Tensor]]:
-    """Every tensor in an output, and where it is."""
+    """Iterate over the tensors in an output with their places."""
     if isinstance(output, torch.Tensor):
         yield place, output
     elif len(place) < _DEPTH:
@@ -280,7 +280,7 @@ def _parts(output: Any, place: Place = ()) -> Iterator[tuple[Place, torch.Tensor
 
 
 def tensors_of(output: Any) -> Iterator[torch.Tensor]:
-    """Every tensor in an output, however nested."""
+    """Iterate over the tensors in an output of any structure."""
     for _, tensor in _parts(output):
         yield tensor
 
@@ -289,7 +289,7 @@ def tensors_of(output: Any) -> Iterator[torch.Tensor]:
 
 
 def is_plain(returned: Any, logits: torch.Tensor) -> bool:
-    """Whether what a module returned is its logits (N, classes), and nothing else."""
+    """Return whether a module's output is its logits (N, classes) and nothing else."""
     return isinstance(returned, torch.Tensor) and returned.shape == logits.shape
 
 
@@ -299,7 +299,7 @@ def _listed(found: list[tuple[Place, torch.Tensor]]) -> str:
 
 
 def describe_output(output: Any) -> str:
-    """An output in a few words, for an error."""
+    """Describe an output in a few words for an error message."""
     if isinstance(output, ScoredOutput):
         return describe_output(output.output)
     if isinstance(output, torch.Tensor):

@@ -1,7 +1,7 @@
-"""Models that take a text beside the picture: a question to answer, or a caption to score.
+"""Text inputs of models: a question to answer, or a caption to score.
 
-A model declares its ``Prompt``: what the text is called, and what a text makes of the model, its ``ParsedPrompt``.
-Nothing else in camwidget knows whether a text is a question or a caption.
+A model declares its ``Prompt``: the name of the text, and the parser that gives a ``ParsedPrompt``. No other code
+depends on whether a text is a question or a caption.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from ..errors import ModelError, PromptError
 __all__ = ["ParsedPrompt", "Prompt", "check_prompt", "read_text", "words_of"]
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-#: So many known words are listed in an error; more would not be read.
+#: Number of known words that an error message lists.
 _LISTED = 40
 
 
 @dataclass(frozen=True)
 class ParsedPrompt:
-    """What a text makes of a model.
+    """Result of parsing a text for a model.
 
     Attributes:
-        inputs: the module's inputs beside the picture, by name: tensors of one row, (1, …).
-        classes: names of the outputs under this text, in order; None if they are those that the model has anyway.
-        words: the text's words in reading order, each with the output (class index) that stands for it, or None if
-            it cannot be chosen.
-        default: the output that is explained unless another is asked for; None for the one with the highest score.
-            For a caption, the whole of it: its likeliest word would be a "the".
+        inputs: the module's inputs besides the picture, by name: tensors with one row, (1, …).
+        classes: names of the outputs under this text, in order; None if the text does not change them.
+        words: the text's words in reading order, each with the output (class index) that stands for it, or None if it
+            cannot be chosen.
+        default: the output that is explained by default; None for the one with the highest score. For a caption it is
+            the whole caption, since its most probable word would be "the".
     """
 
     inputs: Mapping[str, torch.Tensor]
@@ -44,11 +44,11 @@ class ParsedPrompt:
 
 @runtime_checkable
 class Prompt(Protocol):
-    """What a model declares about the text it takes."""
+    """Protocol of a model's text input."""
 
     @property
     def name(self) -> str:
-        """What the text is called, "question" or "caption": the name in ``model.given(name="text")``."""
+        """Name of the text, such as "question" or "caption"; the keyword of ``model.given``."""
 
     @property
     def hint(self) -> str:
@@ -56,23 +56,23 @@ class Prompt(Protocol):
 
     @property
     def examples(self) -> tuple[str, ...]:
-        """Texts that can be read, at least one."""
+        """Texts that can be parsed, at least one."""
 
     def read(self, text: str) -> ParsedPrompt:
-        """What a text makes of the model.
+        """Parse a text.
 
         Args:
-            text: not empty, its blanks single.
+            text: a text that is not empty, with single blanks.
 
         Raises:
-            PromptError: if it cannot be read; unknown words are named, and known ones (``words_of`` does both).
+            PromptError: if the text cannot be parsed; it names unknown words and known ones (see ``words_of``).
         """
 
     # Any: a model holds its prompt, so that this module is below that of ``VisionModel``.
     def propose(self, model: Any, pixels: torch.Tensor) -> str | None:
         """The text that the model itself has for a picture, as a captioner has; None if it has none.
 
-        Called with the module held in evaluation mode, and without a graph.
+        It is called with the module in evaluation mode, and without graph.
 
         Args:
             model: the ``VisionModel`` whose module to run.
@@ -81,15 +81,15 @@ class Prompt(Protocol):
 
 
 def words_of(text: str, known: Collection[str] | None = None, *, name: str = "text") -> list[str]:
-    """The words of a text in lower case, without punctuation; a word may hold an apostrophe or a hyphen.
+    """Split a text into words in lower case, without punctuation; a word may contain an apostrophe or a hyphen.
 
     Args:
-        text: what somebody wrote.
-        known: the vocabulary, in lower case; None for any word.
-        name: what the text is called in errors.
+        text: the text.
+        known: vocabulary in lower case; None for any word.
+        name: name of the text, for error messages.
 
     Raises:
-        PromptError: if there is no word, or words that are not known.
+        PromptError: if there is no word, or a word is not in the vocabulary.
     """
     words = [w.replace("’", "'") for w in _WORD.findall(text.casefold())]
     if not words:
@@ -110,10 +110,10 @@ def words_of(text: str, known: Collection[str] | None = None, *, name: str = "te
 
 
 def read_text(prompt: Prompt, text: str) -> tuple[str, ParsedPrompt]:
-    """A text with its blanks put right, and what it makes of the model.
+    """Normalize the blanks of a text, and parse it.
 
     Raises:
-        PromptError: if it is no text, is empty, or cannot be read.
+        PromptError: if it is not a string, is empty, or cannot be parsed.
     """
     if not isinstance(text, str):
         raise PromptError(f"The {prompt.name} is a text, not {type(text).__name__}.")
@@ -124,7 +124,7 @@ def read_text(prompt: Prompt, text: str) -> tuple[str, ParsedPrompt]:
 
 
 def check_prompt(prompt: Prompt) -> None:
-    """Raise a ModelError if something that a prompt has to declare is missing."""
+    """Raise a ``ModelError`` if a prompt lacks an attribute that it must have."""
     if not isinstance(prompt, Prompt):
         raise ModelError(
             "prompt has name, hint, examples, read and propose (camwidget.models.prompts.Prompt); "

@@ -1,4 +1,4 @@
-"""Score rules: softmax, sigmoid, probabilities as they are, or quantities with a unit."""
+"""Kinds of scores: softmax, sigmoid, log-probabilities, probabilities, or quantities with a unit."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = [
     "probabilities_of",
 ]
 
-#: "softmax": one class of several; "sigmoid": each class for itself, as many labels or words are; "log": the outputs
+#: Kinds of outputs. "softmax": one class of several; "sigmoid": independent labels or words; "log": the outputs
 #: are log-probabilities; "value": each output is a quantity, such as an age. "probability" is what may be passed for a
 #: module whose outputs are probabilities already: it becomes "softmax" or "sigmoid".
 SCORES = ("softmax", "sigmoid", "log", "probability", "value")
 
 
 def probabilities_of(logits: torch.Tensor, scores: str) -> torch.Tensor:
-    """Outputs (…, classes) as probabilities in [0, 1], of the same shape; quantities as they are."""
+    """Convert outputs (…, classes) to probabilities in [0, 1] of the same shape; quantities stay as they are."""
     if scores == "value":
         return logits
     if scores == "log":
@@ -37,10 +37,10 @@ def probabilities_of(logits: torch.Tensor, scores: str) -> torch.Tensor:
 
 
 def log_probabilities_of(logits: torch.Tensor, scores: str) -> torch.Tensor:
-    """Outputs (…, classes) as logarithms of probabilities, differentiably: where the probability is 1e-40, too.
+    """Convert outputs (…, classes) to logarithms of probabilities, differentiably, also for tiny probabilities.
 
     Raises:
-        TargetError: if they are quantities.
+        TargetError: if the outputs are quantities.
     """
     if scores == "value":
         raise TargetError("A quantity has no probability: explain the output itself.")
@@ -52,7 +52,7 @@ def log_probabilities_of(logits: torch.Tensor, scores: str) -> torch.Tensor:
 
 
 def check_scores(scores: str | None, unit: str) -> None:
-    """Raise a ModelError if there is no such rule, or a unit for something that is no quantity."""
+    """Raise a ``ModelError`` if there is no such kind of scores, or a unit is given for a kind that has none."""
     if scores is not None and scores not in SCORES:
         raise ModelError(f"There is no scores={scores!r}: use {', '.join(map(repr, SCORES))}.")
     if not isinstance(unit, str):
@@ -62,7 +62,7 @@ def check_scores(scores: str | None, unit: str) -> None:
 
 
 def check_log(logits: torch.Tensor, name: str) -> None:
-    """Raise a ModelError if these outputs (N, classes) cannot be log-probabilities."""
+    """Raise a ``ModelError`` if outputs (N, classes) cannot be log-probabilities."""
     highest = float(logits.detach().max()) if logits.numel() else 0.0
     if highest > 1e-3:
         raise ModelError(
@@ -95,7 +95,7 @@ def are_close(found: torch.Tensor, expected: torch.Tensor, part: float, least: f
 
 
 def decimals(*values: float, scores: str = "value") -> int:
-    """How many digits to write after the point: two of a probability, of quantities three that count in the largest.
+    """Return the number of decimals: two for a probability; for quantities three significant digits of the largest.
 
     js/src/core/numberFormat.ts has the same rule.
     """
@@ -112,7 +112,7 @@ def decimals(*values: float, scores: str = "value") -> int:
 
 
 def number_text(value: float, scores: str, unit: str = "", *, digits: int | None = None) -> str:
-    """A number with its unit, as in a list: "0.97", "58.2 years"; of zero no sign."""
+    """Format a number with its unit, such as "0.97" or "58.2 years"; zero has no sign."""
     digits = decimals(value, scores=scores) if digits is None else digits
     number = f"{round(value, digits) + 0.0:.{digits}f}"
     return f"{number} {unit}" if unit else number

@@ -1,4 +1,4 @@
-"""Layers that are listed for a person to choose from, and the default layer."""
+"""Stages: the layers that are offered for choice, and the default layer."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 __all__ = ["is_routed", "last_features", "list_stages", "listed_name"]
 
-#: More layers than this are no longer a choice, fewer than that hardly one.
+#: Largest and smallest number of layers that are offered for choice.
 MANY, FEW = 40, 4
 
-#: What hands features on rather than computing them.
-_PASSIVE = (
+#: Modules that pass features on without computing new ones.
+_NO_FEATURES = (
     nn.MaxPool2d,
     nn.MaxPool3d,
     nn.AvgPool2d,
@@ -33,13 +33,13 @@ _PASSIVE = (
 
 
 def listed_name(name: str, stages: tuple[Layer, ...], same: tuple[tuple[str, ...], ...]) -> str:
-    """The name under which a tensor is listed, or the given one if it is not."""
+    """Return the name under which a tensor is listed, or the given one if it is not listed."""
     names = {name, *(other for group in same if name in group for other in group)}
     return next((s.name for s in stages if s.name in names), name)
 
 
 def list_stages(layers: dict[str, Layer], same: tuple[tuple[str, ...], ...]) -> tuple[Layer, ...]:
-    """The layers worth a person's choice: stages, else blocks; each tensor under one name."""
+    """Return the layers that are offered for choice: stages, or else blocks; each tensor under one name."""
     prefix = _common_prefix(list(layers))
 
     def is_one_stage(name: str) -> bool:
@@ -53,10 +53,10 @@ def list_stages(layers: dict[str, Layer], same: tuple[tuple[str, ...], ...]) -> 
         group = [n for n in names if n in layers]
         if not group:
             continue
-        # The module that made the tensor, and the containers that only hand it on.
+        # The module that computed the tensor, and the containers that return it.
         outward = [group[0], *(n for n in group[1:] if group[0].startswith(n + "."))]
-        kept = next((n for n in reversed(outward) if is_one_stage(n)), group[0])
-        dropped.update(n for n in group if n != kept)
+        keep = next((n for n in reversed(outward) if is_one_stage(n)), group[0])
+        dropped.update(n for n in group if n != keep)
     kept_layers = [layer for name, layer in layers.items() if name not in dropped]
     choices = []
     for depth in range(6):
@@ -109,25 +109,26 @@ def _common_prefix(names: list[str]) -> str:
 def last_features(
     module: nn.Module, stages: tuple[Layer, ...], classes: int, calls: Iterable[str]
 ) -> str:
-    """The last spatial layer that computes features, as the Grad-CAM paper advises (section 3).
+    """Return the last spatial layer that computes features, as the Grad-CAM paper advises (section 3).
 
     Args:
         module: the network.
         stages: its listed layers.
-        classes: how many scores it gives.
-        calls: the names of all its modules that ran, in order.
+        classes: number of its scores.
+        calls: names of all its modules that ran, in order.
     """
     order = list(calls)
     for layer in reversed(stages):
-        # A map for each class, as segmentation nets end in, is the answer itself, unless something weighs it again.
+        # A map for each class, as in segmentation networks, is the output itself, unless weights follow.
         is_answer = layer.shape[0] == classes and not any(
-            _weighs(module.get_submodule(name)) for name in order[order.index(layer.name) + 1 :]
+            _has_weights(module.get_submodule(name))
+            for name in order[order.index(layer.name) + 1 :]
         )
-        if not is_answer and not isinstance(module.get_submodule(layer.name), _PASSIVE):
+        if not is_answer and not isinstance(module.get_submodule(layer.name), _NO_FEATURES):
             return layer.name
     return stages[-1].name
 
 
-def _weighs(part: nn.Module) -> bool:
-    """Whether a module has a matrix or a kernel of its own; a normalization has only vectors."""
+def _has_weights(part: nn.Module) -> bool:
+    """Return whether a module has a matrix or kernel of its own; a normalization has only vectors."""
     return any(p.ndim >= 2 for p in part.parameters(recurse=False))

@@ -1,4 +1,4 @@
-"""Tokens of a transformer as a map: which tokens are patches of the picture, and where they lie."""
+"""Token grid: which tokens of a transformer are patches of the picture, and where they lie."""
 
 from __future__ import annotations
 
@@ -8,59 +8,59 @@ import torch
 
 __all__ = ["TokenGrid"]
 
-#: Class, distillation and register tokens before the patches: no known model has more.
-_MOST_EXTRA = 16
-#: Patch sides in use, where no convolution in the net tells.
-_USUAL = (16, 14, 32, 8, 4, 28, 7)
+#: Largest number of class, distillation and register tokens before the patches in known models.
+_MAX_EXTRA_TOKENS = 16
+#: Common patch sides, for networks without a convolution that defines the grid.
+_USUAL_PATCH_SIDES = (16, 14, 32, 8, 4, 28, 7)
 
 
 class TokenGrid:
-    """Finds the grid of patches in tokens (N, T, C).
+    """Grid of patches in tokens (N, T, C).
 
-    A layer that gives maps, the patch embedding above all, tells the grid of a picture's size; T minus the number of
-    patches is the number of extra tokens (class, distillation, registers), which come first in every known model.
-    What is found in the first pass holds from then on: a picture of another size has a grid only if
-    the patches divide it evenly, and other numbers of extra tokens are refused.
+    A layer that gives maps, mostly the patch embedding, defines the grid of a picture's size. T minus the number of
+    patches is the number of extra tokens (class, distillation, registers), which come first in every known model. What
+    the first pass finds is final: a picture of another size has a grid only if the patches divide it evenly, and other
+    numbers of extra tokens are refused.
     """
 
     def __init__(self) -> None:
-        #: (picture's height and width) to grids, finest first, as they were seen.
+        #: Height and width of the first picture, and the grids found for it, finest first.
         self._size: tuple[int, int] | None = None
         self._grids: list[tuple[int, int]] = []
-        #: Whether the grids are not of maps, so that patches of the usual sides are as likely.
-        self._is_doubtful = False
+        #: Whether no grid is that of a map, so that patches of common sides are as likely.
+        self._is_ambiguous = False
         self._extras: set[int] = set()
 
-    def note(self, grid: tuple[int, int], size: Sequence[int]) -> None:
-        """In the first pass: a layer gave maps of this height and width for a picture of this size."""
+    def add_grid(self, grid: tuple[int, int], size: Sequence[int]) -> None:
+        """Add the height and width of a layer's maps for a picture of a size, during the first pass."""
         self._size = (size[0], size[1])
         if grid not in self._grids and grid != self._size:
             self._grids.append(grid)
 
-    def keep(self, grids: Sequence[tuple[int, int]]) -> None:
-        """After the first pass: of the layers noted, these gave maps of the picture. If none did, all stay in doubt."""
-        kept = [grid for grid in self._grids if grid in grids]
-        self._is_doubtful = not kept
-        self._grids = kept or self._grids
+    def keep_grids(self, grids: Sequence[tuple[int, int]]) -> None:
+        """Keep only these grids, those of layers that are maps, after the first pass; keep all if none is known."""
+        known_grids = [grid for grid in self._grids if grid in grids]
+        self._is_ambiguous = not known_grids
+        self._grids = known_grids or self._grids
 
-    def settle(self, tokens: torch.Tensor, maps: torch.Tensor) -> None:
-        """In the first pass: these tokens were read as these maps."""
+    def record_extra_tokens(self, tokens: torch.Tensor, maps: torch.Tensor) -> None:
+        """Record the number of extra tokens when tokens were converted to maps, during the first pass."""
         self._extras.add(tokens.shape[1] - maps.shape[-2] * maps.shape[-1])
 
     def maps(self, tokens: torch.Tensor, size: Sequence[int]) -> torch.Tensor | None:
-        """Tokens (N, T, C) as maps (N, C, h, w) for a picture of this size, or None if they are none."""
+        """Convert tokens (N, T, C) to maps (N, C, h, w) for a picture of a size; None if the numbers do not fit."""
         count = tokens.shape[1]
         fitting: list[tuple[int, tuple[int, int]]] = []
         for height, width in self._grids_of((size[0], size[1])):
             while height * width >= 4:
                 extra = count - height * width
                 known = not self._extras or extra in self._extras or self._is_first(size)
-                if 0 <= extra <= _MOST_EXTRA and known:
+                if 0 <= extra <= _MAX_EXTRA_TOKENS and known:
                     fitting.append((extra, (height, width)))
                 if min(height, width) < 3:
                     break
-                # Where patches are merged without a convolution, nothing but their number tells. Of an odd number of
-                # rows the last one stays alone.
+                # If patches are merged without a convolution, only their number shows the grid. The last of an odd
+                # number of rows is not merged.
                 height, width = (height + 1) // 2, (width + 1) // 2
         if not fitting:
             return None
@@ -73,14 +73,18 @@ class TokenGrid:
         return self._size == (size[0], size[1])
 
     def _grids_of(self, size: tuple[int, int]) -> list[tuple[int, int]]:
-        usual = [(size[0] // p, size[1] // p) for p in _USUAL if not (size[0] % p or size[1] % p)]
+        usual = [
+            (size[0] // p, size[1] // p)
+            for p in _USUAL_PATCH_SIDES
+            if not (size[0] % p or size[1] % p)
+        ]
         if not self._grids:
             return usual
-        own = self._grids if size == self._size else self._own_grids_of(size)
-        return [*own, *(usual if self._is_doubtful else ())]
+        grids = self._grids if size == self._size else self._own_grids_of(size)
+        return [*grids, *(usual if self._is_ambiguous else ())]
 
     def _own_grids_of(self, size: tuple[int, int]) -> list[tuple[int, int]]:
-        """The grids of a picture of another size, by patches of the same size."""
+        """Return the grids of a picture of another size, with patches of the same size."""
         assert self._size is not None
         grids = []
         for height, width in self._grids:

@@ -1,4 +1,4 @@
-"""A second copy of the weights in main memory, and a model made from it when a device is lost."""
+"""Weights backup: a copy of the weights in main memory, from which a model is restored when its device is lost."""
 
 from __future__ import annotations
 
@@ -10,80 +10,80 @@ import torch
 from torch import nn
 
 from .._compat.pytorch import version_of
-from ..execution.device import is_elsewhere
+from ..execution.device import can_be_lost
 from ..execution.structure_copy import Uncopyable, copy_structure, named_tensors
 from ..runtime import fork_safety
 from .vision_model import VisionModel
 
 __all__ = ["WeightsBackup", "backup_of"]
 
-#: What tells that a tensor was changed: its version, and where it is.
-Mark: TypeAlias = tuple[int, int]
+#: Version counter and address of a tensor, which change with it.
+Version: TypeAlias = tuple[int, int]
 
 _lock = fork_safety.lock()
-_spares: weakref.WeakKeyDictionary[nn.Module, WeightsBackup] = weakref.WeakKeyDictionary()
+_backups: weakref.WeakKeyDictionary[nn.Module, WeightsBackup] = weakref.WeakKeyDictionary()
 
 
 def backup_of(module: nn.Module) -> WeightsBackup:
-    """A module's spare: one for all who have the module."""
+    """Return the backup of a module, one for all users of the module."""
     with _lock:
-        found = _spares.get(module)
-        if found is None:
-            found = _spares[module] = WeightsBackup(module)
-        return found
+        backup = _backups.get(module)
+        if backup is None:
+            backup = _backups[module] = WeightsBackup(module)
+        return backup
 
 
 class WeightsBackup:
-    """A module's tensors once more in the computer's own memory, where they are on a device that can be lost.
+    """Copies of a module's tensors in main memory, for tensors on a device that can be lost.
 
     Args:
-        module: whose; it is not kept alive, nor ever written to.
+        module: the module; it is neither kept alive nor modified.
     """
 
-    #: After a copy so many times as long passes before the next as it took: copying is 5 % of the time at most.
+    #: Pause after a copy, as a multiple of its duration: copying takes at most 5 % of the time.
     REST = 20.0
 
     def __init__(self, module: nn.Module) -> None:
         self._module = weakref.ref(module)
         self._lock = fork_safety.lock()
-        self._kept: dict[str, torch.Tensor] = {}
-        self._marks: dict[str, tuple[Mark, ...]] = {}
+        self._copies: dict[str, torch.Tensor] = {}
+        self._versions: dict[str, tuple[Version, ...]] = {}
         self._next = 0.0
         self._copy: nn.Module | None = None
 
     def refresh(self) -> None:
-        """Copy what has changed since the last time, unless that was a moment ago.
+        """Copy the tensors that have changed since the last copy, unless that was a moment ago.
 
-        What is changed through ``.data`` in place, which PyTorch does not count, is not seen.
+        Changes in place through ``.data``, which PyTorch does not count, are not detected.
         """
         with self._lock:
             begin = time.monotonic()
             if begin < self._next:
                 return
             tensors = self._tensors()
-            marks = _marks(tensors)
-            if marks == self._marks:
+            versions = _versions(tensors)
+            if versions == self._versions:
                 return
-            self._kept = {
-                name: self._kept[name]
-                if name in self._kept and marks[_part(name)] == self._marks.get(_part(name))
+            self._copies = {
+                name: self._copies[name]
+                if name in self._copies and versions[_part(name)] == self._versions.get(_part(name))
                 else tensor.detach().to("cpu", copy=True)
                 for name, tensor in tensors.items()
             }
-            self._marks = marks
+            self._versions = versions
             end = time.monotonic()
             self._next = end + self.REST * (end - begin)
 
     @property
     def is_current(self) -> bool:
         """Whether nothing has changed since the last copy."""
-        return _marks(self._tensors()) == self._marks
+        return _versions(self._tensors()) == self._versions
 
     def model(self, model: VisionModel) -> VisionModel | None:
-        """The model around a copy of its module on the CPU with the weights kept; None if that cannot be made.
+        """Return the model around a copy of its module on the CPU with the copied weights; None if that is impossible.
 
         Args:
-            model: whose module this is; left as it is.
+            model: the model of this module; left unchanged.
         """
         with self._lock:
             if self._copy is None:
@@ -97,13 +97,13 @@ class WeightsBackup:
         names = {id(tensor): name for name, tensor in named_tensors(module)}
 
         def tensor(value: torch.Tensor) -> torch.Tensor:
-            kept = self._kept.get(names.get(id(value), ""))
-            if kept is None:
-                if is_elsewhere(value.device):
+            copy = self._copies.get(names.get(id(value), ""))
+            if copy is None:
+                if can_be_lost(value.device):
                     raise Uncopyable("not all of it was kept")
-                kept = value.detach().clone()
+                copy = value.detach().clone()
             return (
-                nn.Parameter(kept, value.requires_grad) if isinstance(value, nn.Parameter) else kept
+                nn.Parameter(copy, value.requires_grad) if isinstance(value, nn.Parameter) else copy
             )
 
         return copy_structure(module, tensor)
@@ -113,7 +113,7 @@ class WeightsBackup:
         return (
             {}
             if module is None
-            else {n: t for n, t in named_tensors(module) if is_elsewhere(t.device)}
+            else {n: t for n, t in named_tensors(module) if can_be_lost(t.device)}
         )
 
 
@@ -121,10 +121,10 @@ def _part(name: str) -> str:
     return name.rpartition(".")[0]
 
 
-def _marks(tensors: dict[str, torch.Tensor]) -> dict[str, tuple[Mark, ...]]:
-    """By part, the marks of its tensors: batch statistics change without a version, beside a counter that has one."""
-    marks: dict[str, tuple[Mark, ...]] = {}
+def _versions(tensors: dict[str, torch.Tensor]) -> dict[str, tuple[Version, ...]]:
+    """Return tensor versions by submodule: batch statistics change without a version, next to a counter with one."""
+    versions: dict[str, tuple[Version, ...]] = {}
     for name, tensor in tensors.items():
         version = 0 if tensor.is_inference() else version_of(tensor)
-        marks[_part(name)] = (*marks.get(_part(name), ()), (version, tensor.data_ptr()))
-    return marks
+        versions[_part(name)] = (*versions.get(_part(name), ()), (version, tensor.data_ptr()))
+    return versions

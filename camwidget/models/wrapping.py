@@ -1,4 +1,4 @@
-"""``wrap``: turn a user's own module into a ``VisionModel``."""
+"""``wrap``: make a ``VisionModel`` of a user's module."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from torch import nn
 
 from .._validation import listed_names
 from ..errors import LayerError, ModelError
-from ..images.preprocess import Preprocess, channels_taken, default_preprocess, takes_volumes
+from ..images.preprocess import Preprocess
 from .argument_checks import require_module
 from .image_processors import read_processor
+from .input_channels import channels_taken, default_preprocess, takes_volumes
 from .prompts import Prompt
 from .provenance import Provenance
 from .vision_model import VisionModel
@@ -35,49 +36,63 @@ def wrap(
     unit: str = "",
     output: Any = None,
 ) -> VisionModel:
-    """Make your own module ready to be explained. The module stays where and as it is.
+    """Make a module ready to be explained. The module is neither moved nor modified.
 
-    Random generators that it draws from are put back after each pass too. What else its forward changes outside of
-    itself, such as a counter in a global variable or a file, cannot be protected: it counts our passes as well.
+    Each pass runs a copy of the module's structure around the same weights, in evaluation mode and with the same hooks,
+    so that the module may be trained meanwhile. States of random generators are restored after each pass. Other effects
+    of the forward pass outside the module, such as a counter in a global variable or a file, cannot be prevented.
 
     Args:
-        module: takes (N, C, H, W), returns logits (N, classes), alone or in a tuple, a mapping or an object. If it ends
-            in a softmax or a sigmoid, what goes into that is explained. A module that returns features, boxes, or a
-            score for every pixel has no classes: its targets are callables. What is run is a copy of its structure
-            around the same weights, in evaluation mode and with the same hooks: the module may be trained meanwhile.
+        module: takes pictures (N, C, H, W) and returns logits (N, classes), alone or in a tuple, a mapping or an
+            object. If it ends in a softmax or sigmoid, the input of that function is explained. A module that returns
+            features, boxes or a score for every pixel has no classes; its targets are callables.
         preprocess: a ``Preprocess``, a torchvision transform that ends in ``Normalize``, an image processor of
-            transformers, or a callable from PIL to a tensor in [0, 1]. None: short side to 224, centre crop, no
-            normalisation.
-        classes: their names, in order (or a mapping from indices to names); if None those in a transformers model's
-            ``config.id2label``, else ``class 0`` …. Two names for a single output: it is a logit that speaks for the
-            second against the first.
-        layers: module names to choose from, the last one being the default; found if None. Empty for a module of whose
-            layers none is wanted, or none found: methods at the picture, such as saliency and occlusion, remain. So it
-            is by itself where the module calls no modules.
-        reshape: for layers whose output is not (N, C, H, W): a callable that makes it so. Not needed for
-            (N, H, W, C), nor for tokens (N, T, C) in a grid of patches: these are found.
-        name: what to call the model; the class name of the module if None.
-        inputs: what the module takes beside the picture, by name: tensors of one row, or one a picture.
-            ``model.given(name=…)`` is the same model with others.
-        prompt: for a module that takes a text beside the picture, a question or a caption: a ``prompts.Prompt``, which
-            says what a text makes of the model. ``model.given(question="…")`` is the model under a text; a
-            captioner may propose its own for each picture. Where the text names the outputs, ``classes`` is not needed.
-        scores: what the outputs are. "softmax": logits of one class of several. "sigmoid": logits of labels, each for
-            itself. "log": log-probabilities, as of the words of a caption. "probability": probabilities, of the one
-            kind or the other. "value": quantities, such as an age; the number itself is shown, and "confidence" is that
-            number. None recognises a softmax or sigmoid at the module's end, and takes anything else for
-            "softmax"; of a single output it has to be said.
-        unit: of a quantity, such as "years".
-        output: which part of what the module returns has the class scores: a key, an index, an attribute, a tuple of
-            these, or a callable from the output to (N, classes): for the mean over the pixels of a segmentation
-            ``lambda out: out["out"].mean((2, 3))``. Not needed where a name such as ``logits`` tells, or there is
-            only one.
+            transformers, or a callable from PIL to a tensor in [0, 1]. If None: short side 224, center crop, no
+            normalization.
+        classes: class names in the order of the outputs, or a mapping from indices to names. If None, those of a
+            transformers model's ``config.id2label``, else ``class 0`` …. Two names for a single output declare a logit
+            of the second class against the first.
+        layers: module names of the layers to choose from, of which the last is the default; found automatically if
+            None. An empty list for a module without layers to explain: methods at the input, such as saliency and
+            occlusion, remain.
+        reshape: callable that converts layer outputs of other shapes to (N, C, H, W). (N, H, W, C), and tokens (N, T,
+            C) of a grid of patches, are recognized without it.
+        name: name of the model; the module's class name if None.
+        inputs: further inputs of the module by name: tensors with one row, or one row a picture.
+            ``model.given(name=…)`` replaces them.
+        prompt: for a module that takes a question or a caption, a ``models.prompts.Prompt``, which parses the text.
+            ``model.given(question="…")`` sets the text; a captioner may propose its own for each picture. ``classes``
+            is not needed if the text defines the outputs.
+        scores: kind of the outputs. "softmax": logits of one class of several; "sigmoid": logits of independent labels;
+            "log": log-probabilities, such as of the words of a caption; "probability": probabilities of either kind;
+            "value": quantities, such as an age, which are shown instead of a confidence. If None, a softmax or sigmoid
+            at the end is recognized, and other outputs count as "softmax"; for a single output it must be given.
+        unit: unit of a quantity, such as "years".
+        output: which part of the module's output has the class scores: a key, an index, an attribute, a tuple of these,
+            or a callable from the output to (N, classes), such as ``lambda out: out["out"].mean((2, 3))`` for the mean
+            over the pixels of a segmentation. Not needed if there is one candidate, or a name such as ``logits``.
+
+    Returns:
+        The model.
 
     Raises:
         ModelError: if the module fails, the names do not fit, weights are NaN, or it is not clear which of several
             outputs are class scores, or what a single output is.
-        PromptError: if the prompt's first example cannot be read.
-        LayerError: if a layer does not exist or no layer has a map.
+        PromptError: if the prompt's first example cannot be parsed.
+        LayerError: if a layer does not exist, or no layer has a map.
+
+    Example:
+        >>> import torch
+        >>> import camwidget as cw
+        >>> from torch import nn
+        >>> module = nn.Sequential(
+        ...     nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)
+        ... )
+        >>> model = cw.wrap(module, cw.Preprocess(32), classes=["cat", "dog"])
+        >>> model.classes, model.default_layer
+        (('cat', 'dog'), '1')
+        >>> cw.explain(model, torch.rand(3, 32, 32), target="dog").saliency.shape
+        (32, 32)
     """
     require_module(module)
     if any(isinstance(p, nn.UninitializedParameter) for p in module.parameters()):
@@ -127,12 +142,12 @@ def wrap(
             ) from error
         if not takes_volumes(module):
             raise
-        if isinstance(error, LayerError):  # it ran
+        if isinstance(error, LayerError):  # the module ran
             raise LayerError(
                 f"{type(module).__name__} makes volumes (N, C, D, H, W) of a picture, and a map has no depth. Say what "
                 "to make of it: reshape=lambda t: t.mean(2) is the mean over the depth."
             ) from error
-        if error.__cause__ is None:  # it ran, and something else is not clear
+        if error.__cause__ is None:  # the module ran, and the output is ambiguous
             raise
         raise ModelError(
             f"{type(module).__name__} begins with a three-dimensional convolution, so it takes volumes or videos "
@@ -144,7 +159,7 @@ def wrap(
 
 
 def _other_channels(name: str, given: int, taken: int | None) -> str:
-    """What to say of a preprocessing that gives another number of channels than a module takes."""
+    """Return the message for a preprocessing whose number of channels is not the module's."""
     remedy = f"pass camwidget.Preprocess(size, mean=…, std=…), mean and std of length {taken}"
     if (given, taken) == (3, 1):
         remedy += ", or begin a transform with Grayscale() and end it in a Normalize of one value"
@@ -154,7 +169,7 @@ def _other_channels(name: str, given: int, taken: int | None) -> str:
 
 
 def best_device() -> torch.device:
-    """cuda, else mps, else cpu."""
+    """Return the best available device: cuda, else mps, else cpu."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():

@@ -1,4 +1,4 @@
-"""What every package needs of the process, and that knows nothing of models: caches, error reports, locks, files.
+"""Services of the process that know nothing of models: caches, error reports, locks, files, process exit.
 
-What runs a module belongs in ``execution``.
+Code that runs a module belongs in ``execution``.
 """

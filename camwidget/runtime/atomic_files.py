@@ -1,4 +1,4 @@
-"""Files written as a whole or not at all, and never over an existing file unless asked."""
+"""Atomic file writing: a file is written completely or not at all, and replaces another only on request."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pathlib import Path
 
 __all__ = ["check_folder", "write_file", "write_files"]
 
-#: Whether ``os.rename`` refuses a name that is taken; elsewhere it replaces what is there.
+#: Whether ``os.rename`` fails if the new name exists; on other systems it replaces the existing file.
 _RENAME_REFUSES = os.name == "nt"
 
-#: What ``os.fsync`` raises of a file system that has nothing of the kind.
+#: Errors of ``os.fsync`` on file systems that do not support it.
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 def check_folder(path: Path) -> None:
-    """Refuse the path of a file whose folder is missing.
+    """Check that the folder of a file exists.
 
     Raises:
-        FileNotFoundError: if it is.
+        FileNotFoundError: if the folder is missing.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(
@@ -33,17 +33,17 @@ def check_folder(path: Path) -> None:
 
 
 def write_file(path: Path, content: bytes, *, overwrite: bool = False) -> None:
-    """Write a file. Whoever looks sees what was there before, or all of it.
+    """Write a file atomically: a reader sees the previous file, or the complete new one.
 
     Args:
-        path: in a folder that exists.
-        content: all of it.
-        overwrite: whether what is there may be replaced. A link stays, and the file that it leads to is replaced.
+        path: path in an existing folder.
+        content: the complete content.
+        overwrite: whether an existing file may be replaced. A symbolic link stays, and its target is replaced.
 
     Raises:
-        FileExistsError: if there is something of that name, and it may not be replaced; also if it has come just now.
+        FileExistsError: if the path exists and may not be replaced, even if it was created during the call.
         FileNotFoundError: if the folder is missing.
-        OSError: if it cannot be written, or what is to be replaced is no file.
+        OSError: if the file cannot be written, or the path to replace is not a regular file.
     """
     if not overwrite:
         write_files({path: content})
@@ -62,12 +62,15 @@ def write_file(path: Path, content: bytes, *, overwrite: bool = False) -> None:
 
 
 def write_files(contents: Mapping[Path, bytes]) -> None:
-    """Write several files, all of them or none, where nothing of their names is.
+    """Write several new files, all of them or none.
+
+    Args:
+        contents: the complete content of each path.
 
     Raises:
-        FileExistsError: if there is something of one of the names; also if it has come just now.
+        FileExistsError: if one of the paths exists, even if it was created during the call.
         FileNotFoundError: if a folder is missing.
-        OSError: if one cannot be written.
+        OSError: if a file cannot be written.
     """
     for path in contents:
         check_folder(path)
@@ -81,7 +84,7 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
                 placed.add(path)
         except BaseException:
             for path, inode in inodes.items():
-                # One that was being placed may be there too, or be somebody else's.
+                # The file that was being placed may exist already, or be another process's.
                 if path in placed or _is_same(path, inode):
                     path.unlink(missing_ok=True)
             raise
@@ -89,11 +92,11 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
 
 @contextlib.contextmanager
 def _finished(target: Path, content: bytes) -> Iterator[Path]:
-    """A file beside the target that has all of the content, to be moved; what is left of it is gone afterwards."""
-    # Cut, since many file systems have no longer names than 255 bytes, and a letter may take four.
+    """Write the content to a temporary file beside the target, and remove that file at exit if it was not moved."""
+    # The name is cut, since many file systems allow 255 bytes, and a character may take four.
     part = target.with_name(f".{target.name[:50]}.{secrets.token_hex(8)}.part")
     try:
-        # With the permissions that the umask leaves, as every new file.
+        # The umask decides the permissions, as for every new file.
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(part, flags, 0o666), "wb") as stream:
             stream.write(content)
@@ -109,7 +112,7 @@ def _finished(target: Path, content: bytes) -> Iterator[Path]:
 
 
 def _place(part: Path, target: Path) -> None:
-    """Give a finished file its name in one step that fails if the name is taken: a check beforehand may be too old."""
+    """Give a finished file its name in one step that fails if the name exists; a check beforehand could be outdated."""
     inode = os.stat(part)
     try:
         if _RENAME_REFUSES:
@@ -118,14 +121,14 @@ def _place(part: Path, target: Path) -> None:
             os.link(part, target)
         return
     except FileExistsError:
-        if _is_same(target, inode):  # a server's answer was lost, and the request came twice
+        if _is_same(target, inode):  # a network file system repeated the request after a lost reply
             return
         raise _taken(target) from None
     except OSError:
         if _RENAME_REFUSES:
             raise
-    # A file system without hard links, or whatever keeps us from writing here at all: then this fails too. The name is
-    # taken first, by an empty file, which is then replaced.
+    # The file system has no hard links (any other cause of the error makes the following fail too): an empty file
+    # reserves the name, and is then replaced.
     try:
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except FileExistsError:
@@ -144,7 +147,7 @@ def _taken(target: Path) -> FileExistsError:
 
 
 def _is_same(path: Path, inode: os.stat_result) -> bool:
-    """Whether a path, without following links, is this very file."""
+    """Return whether a path, without following links, is the file of an inode."""
     try:
         return os.path.samestat(os.lstat(path), inode)
     except FileNotFoundError:

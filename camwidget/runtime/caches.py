@@ -1,4 +1,4 @@
-"""Caches that share one limit in bytes for the whole process."""
+"""Caches that share one limit in bytes across the process."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ __all__ = [
     "BoundedCache",
     "cache_limit",
     "cached_bytes",
+    "limit_during_pass",
     "make_room",
-    "room_beside",
     "set_cache_limit",
     "size_of",
 ]
 
 V = TypeVar("V")
 
-#: Bytes kept unless another limit is set.
+#: Limit in bytes unless another one is set.
 DEFAULT_LIMIT = 256 * 2**20
 
-#: A pass takes about so many times the memory of its picture while it runs: ResNet-18 and ResNet-50 27 times.
-_WORKING = 24
+#: Peak memory of a forward pass divided by the memory of its picture, about: 27 for ResNet-18 and ResNet-50.
+_PASS_FACTOR = 24
 
-# Not cachetools: its caches are bounded each by itself, by what a value weighed when it was put in. Here one bound is
-# for the caches of all explorers, forward passes grow after they are put in, and a cache goes with its owner.
+# Not cachetools: it bounds each cache separately, by the size that a value had when it was stored. Here one limit holds
+# for the caches of all explorers, forward passes grow after they are stored, and a cache is freed with its owner.
 
-#: Held for a dictionary's look-up, and never while a value is made. Reentrant, since Python's garbage collector may
-#: close an explorer, which empties its caches, in whichever thread it runs.
+#: Held during a look-up, and never while a value is computed. Reentrant, since Python's garbage collector may close an
+#: explorer, which clears its caches, in whichever thread it runs.
 _lock = fork_safety.rlock()
 _caches: weakref.WeakSet[BoundedCache[Any]] = weakref.WeakSet()
 _clock = itertools.count(1)
@@ -53,20 +53,26 @@ _limit = DEFAULT_LIMIT
 
 
 def set_cache_limit(limit: int) -> int:
-    """Set how much memory the explorers of this process may use to remember what they have computed.
+    """Set how much memory the explorers of this process may use for cached results.
 
-    Forward passes with their activations and gradients, pixels and finished maps count, on whichever device they are.
-    Those that were not used for the longest time go first, whichever explorer they belong to, and are computed anew
-    when they are wanted again. What is on the screen, and what is being computed, comes on top.
+    The limit counts forward passes with their activations and gradients, pixels and finished maps, on every device.
+    The least recently used results are evicted first, across all explorers, and computed again when needed. Results on
+    the screen and computations in progress need memory in addition.
 
     Args:
-        limit: bytes; at first 256 MiB, ``256 * 2**20``. With 0 nothing is remembered.
+        limit: limit in bytes, an integer ≥ 0; 256 MiB (``256 * 2**20``) at start. With 0 nothing is cached.
 
     Returns:
-        The limit before.
+        The previous limit in bytes.
 
     Raises:
-        CamwidgetError: if the limit is no whole number, or negative.
+        CamwidgetError: if the limit is not an integer, or negative.
+
+    Example:
+        >>> import camwidget as cw
+        >>> previous = cw.set_cache_limit(512 * 2**20)
+        >>> cw.set_cache_limit(previous)
+        536870912
     """
     global _limit
     if not is_integer(limit, 0):
@@ -74,10 +80,10 @@ def set_cache_limit(limit: int) -> int:
             f"The limit of the caches is a whole number of bytes, such as 256 * 2**20, not {limit!r}."
         )
     with _lock:
-        before, _limit = _limit, operator.index(limit)
-        gone = _fit(_limit)
-    del gone
-    return before
+        previous, _limit = _limit, operator.index(limit)
+        evicted = _evict(_limit)
+    del evicted  # outside the lock: finalizers of the values may need it
+    return previous
 
 
 def cache_limit() -> int:
@@ -86,31 +92,31 @@ def cache_limit() -> int:
 
 
 def cached_bytes() -> int:
-    """Return how many bytes are remembered now."""
+    """Return how many bytes are cached now."""
     with _lock:
-        return sum(cache.measured() for cache in list(_caches))
+        return sum(cache.current_bytes() for cache in list(_caches))
 
 
-def room_beside(pixels: torch.Tensor) -> int:
-    """Return how many bytes may be remembered while the model runs on a picture, at least a quarter of the limit.
+def limit_during_pass(pixels: torch.Tensor) -> int:
+    """Return how many bytes may be cached while the model runs on a picture, at least a quarter of the limit.
 
-    While it runs, a large picture takes more memory than all that is remembered.
+    A pass of a large picture needs more memory than all cached results together.
     """
-    return max(_limit // 4, _limit - _WORKING * 4 * pixels.numel())
+    return max(_limit // 4, _limit - _PASS_FACTOR * 4 * pixels.numel())
 
 
 def make_room(pixels: torch.Tensor) -> None:
-    """Let go of what was not used for the longest time, before the model runs on a picture."""
-    room = room_beside(pixels)
+    """Evict the least recently used values before the model runs on a picture."""
+    limit = limit_during_pass(pixels)
     with _lock:
-        gone = _fit(room)
-    del gone
-    if room < _limit // 2:
-        _give_back()
+        evicted = _evict(limit)
+    del evicted
+    if limit < _limit // 2:
+        _trim_heap()
 
 
-def _give_back() -> None:
-    """Give the system the memory that is free: glibc's allocator keeps what was let go of in pieces below 32 MiB."""
+def _trim_heap() -> None:
+    """Return free memory to the system: glibc's allocator keeps freed blocks below 32 MiB."""
     trim = _malloc_trim()
     if trim is not None:
         trim(0)
@@ -126,49 +132,49 @@ def _malloc_trim() -> Callable[[int], int] | None:
 
 @dataclass
 class _Entry(Generic[V]):
-    """A value, when it was last used, and its size in bytes."""
+    """A cached value, the time of its last use, and its size in bytes."""
 
     value: V
-    used: int
+    last_use: int
     size: int
 
 
 class BoundedCache(Generic[V]):
-    """The values used last by key, each made once also when several threads want it.
+    """Cache of the most recently used values by key; a value is computed once, also for several threads.
 
     Args:
-        most: how many values are kept at most; None for as many as the limit in bytes allows.
-        weigh: gives a value's size in bytes. None: the values weigh nothing, and only their number is bounded.
-        grows: whether values become larger after they are put in: they are weighed anew.
+        max_values: maximum number of values; None for as many as the limit in bytes allows.
+        size: gives a value's size in bytes. With None, values do not count toward the limit in bytes.
+        grows: whether values grow after they were stored, so that their size is measured again.
     """
 
     def __init__(
         self,
-        most: int | None = None,
-        weigh: Callable[[V], int] | None = None,
+        max_values: int | None = None,
+        size: Callable[[V], int] | None = None,
         *,
         grows: bool = False,
     ) -> None:
-        self._most = most
-        self._weigh = weigh
+        self._max_values = max_values
+        self._size_of_value = size
         self._grows = grows
         self._values: OrderedDict[Hashable, _Entry[V]] = OrderedDict()
-        #: Held by whoever makes the value of a key. Not the lock of all caches: others are looked up meanwhile.
-        self._making: dict[Hashable, threading.RLock] = {}
-        if weigh is not None:
+        #: A lock for each key whose value is being computed, so that other keys can be looked up meanwhile.
+        self._key_locks: dict[Hashable, threading.RLock] = {}
+        if size is not None:
             with _lock:
                 _caches.add(self)
 
     def get(self, key: Hashable, make: Callable[[], V]) -> V:
-        """Return the value of a key, made if it is not there."""
+        """Return the value of a key; ``make`` computes it if it is not cached."""
         with _lock:
-            entry = self._used(key)
+            entry = self._lookup(key)
             if entry is not None:
                 return entry.value
-            making = self._making.setdefault(key, fork_safety.rlock())
-        with making:
-            with _lock:  # somebody else may have made it by now
-                entry = self._used(key)
+            key_lock = self._key_locks.setdefault(key, fork_safety.rlock())
+        with key_lock:
+            with _lock:  # another thread may have computed it meanwhile
+                entry = self._lookup(key)
                 if entry is not None:
                     return entry.value
             try:
@@ -176,67 +182,67 @@ class BoundedCache(Generic[V]):
                 self.put(key, value)
             finally:
                 with _lock:
-                    self._making.pop(key, None)
+                    self._key_locks.pop(key, None)
             return value
 
-    def put(self, key: Hashable, value: V, *, spare: bool = False) -> None:
-        """Keep a value, and let go of what was not used for the longest time; not at all if it is above the limit.
+    def put(self, key: Hashable, value: V, *, low_priority: bool = False) -> None:
+        """Store a value, and evict the least recently used ones; a value larger than the limit is not stored.
 
         Args:
-            key: of the value.
-            value: to be kept.
-            spare: whether to keep it only while there is room: it takes no other value's place, until it is used.
+            key: key of the value.
+            value: the value.
+            low_priority: whether to evict the value before all others until it is used.
         """
-        size = 0 if self._weigh is None else self._weigh(value)
-        gone: list[Any] = []
+        size = 0 if self._size_of_value is None else self._size_of_value(value)
+        evicted: list[Any] = []
         with _lock:
-            gone.append(self._values.pop(key, None))
-            if self._weigh is None or size <= _limit:
-                self._values[key] = _Entry(value, 0 if spare else next(_clock), size)
-                if spare:
+            evicted.append(self._values.pop(key, None))
+            if self._size_of_value is None or size <= _limit:
+                self._values[key] = _Entry(value, 0 if low_priority else next(_clock), size)
+                if low_priority:
                     self._values.move_to_end(key, last=False)
-            while self._most is not None and len(self._values) > self._most:
-                gone.append(self._values.popitem(last=False))
-            if self._weigh is not None:
-                gone += _fit(_limit)
-        del gone  # outside the lock: whatever their end brings with it
+            while self._max_values is not None and len(self._values) > self._max_values:
+                evicted.append(self._values.popitem(last=False))
+            if self._size_of_value is not None:
+                evicted += _evict(_limit)
+        del evicted  # outside the lock: finalizers of the values may need it
 
     def peek(self, key: Hashable) -> V | None:
-        """Return the value if it is there already; it counts as used."""
+        """Return the value of a key if it is cached, which counts as a use; None otherwise."""
         with _lock:
-            entry = self._used(key)
+            entry = self._lookup(key)
             return None if entry is None else entry.value
 
     def drop(self, unwanted: Callable[[V], bool]) -> None:
-        """Let go of the values of which this is true."""
+        """Remove the values for which ``unwanted`` is true."""
         with _lock:
             keys = [key for key, entry in self._values.items() if unwanted(entry.value)]
-            gone = [self._values.pop(key) for key in keys]
-        del gone
+            evicted = [self._values.pop(key) for key in keys]
+        del evicted
 
     def clear(self) -> None:
-        """Let go of all values."""
+        """Remove all values."""
         with _lock:
-            gone, self._values = self._values, OrderedDict()
-        gone.clear()
+            evicted, self._values = self._values, OrderedDict()
+        evicted.clear()
 
     def __len__(self) -> int:
         return len(self._values)
 
-    def _used(self, key: Hashable) -> _Entry[V] | None:
+    def _lookup(self, key: Hashable) -> _Entry[V] | None:
         entry = self._values.get(key)
         if entry is not None:
             self._values.move_to_end(key)
-            entry.used = next(_clock)
+            entry.last_use = next(_clock)
         return entry
 
-    # The rest is for ``_fit``, under the lock of all caches.
+    # The rest is for ``_evict``, which holds the lock of all caches.
 
-    def measured(self) -> int:
-        """How many bytes there are by now."""
-        if self._grows and self._weigh is not None:
+    def current_bytes(self) -> int:
+        """Return the size of all values in bytes; the caller holds the lock."""
+        if self._grows and self._size_of_value is not None:
             for entry in self._values.values():
-                entry.size = self._weigh(entry.value)
+                entry.size = self._size_of_value(entry.value)
         return sum(entry.size for entry in self._values.values())
 
     def take_larger(self, limit: int) -> list[_Entry[V]]:
@@ -245,35 +251,37 @@ class BoundedCache(Generic[V]):
         return [self._values.pop(key) for key in keys]
 
     def last_use(self) -> int:
-        """When the value was used that was not used for the longest time; there is at least one."""
-        return next(iter(self._values.values())).used  # they are in the order of their use
+        """Return when the least recently used value was last used; the cache is not empty."""
+        return next(
+            iter(self._values.values())
+        ).last_use  # values are in the order of their last use
 
     def take_first(self) -> _Entry[V]:
-        """Take out the value that was not used for the longest time."""
+        """Remove the least recently used value."""
         return self._values.popitem(last=False)[1]
 
 
-def _fit(limit: int) -> list[_Entry[Any]]:
-    """Take values out of the caches until the rest is within a limit, and return them; under the lock."""
+def _evict(limit: int) -> list[_Entry[Any]]:
+    """Remove values from the caches until the rest is within a limit, and return them; the caller holds the lock."""
     caches = [cache for cache in _caches if len(cache)]
-    total = sum(cache.measured() for cache in caches)
-    gone: list[_Entry[Any]] = []
+    total = sum(cache.current_bytes() for cache in caches)
+    evicted: list[_Entry[Any]] = []
     if total <= limit:
-        return gone
-    for cache in caches:  # what is above the limit by itself would first displace all others
+        return evicted
+    for cache in caches:  # a value above the limit would otherwise evict all others first
         for entry in cache.take_larger(limit):
-            gone.append(entry)
+            evicted.append(entry)
             total -= entry.size
     while total > limit:
         first = min((cache for cache in caches if len(cache)), key=BoundedCache.last_use)
         entry = first.take_first()
-        gone.append(entry)
+        evicted.append(entry)
         total -= entry.size
-    return gone
+    return evicted
 
 
 def size_of(value: Any) -> int:
-    """Return about how many bytes a value takes: its tensors, arrays and images, each memory once."""
+    """Return the approximate size of a value in bytes: its tensors, arrays and images, shared memory once."""
     return _size(value, set())
 
 
@@ -282,24 +290,24 @@ def _size(value: Any, seen: set[int]) -> int:
         if value.layout != torch.strided or value.device.type == "meta":
             return int(value.element_size() * value.numel())
         storage = value.untyped_storage()
-        return _once(storage.data_ptr(), storage.nbytes(), seen)
+        return _count_once(storage.data_ptr(), storage.nbytes(), seen)
     if isinstance(value, np.ndarray):
-        while isinstance(value.base, np.ndarray):  # a view keeps all of what it is a view of
+        while isinstance(value.base, np.ndarray):  # a view keeps its base alive
             value = value.base
-        return _once(value.__array_interface__["data"][0], value.nbytes, seen)
+        return _count_once(value.__array_interface__["data"][0], value.nbytes, seen)
     if isinstance(value, Image.Image):
-        return _once(id(value), value.width * value.height * len(value.getbands()), seen)
+        return _count_once(id(value), value.width * value.height * len(value.getbands()), seen)
     if isinstance(value, (bytes, bytearray, str)):
-        return _once(id(value), sys.getsizeof(value), seen)
+        return _count_once(id(value), sys.getsizeof(value), seen)
     if value is None or isinstance(value, (bool, int, float, complex, type)):
         return 0
     if id(value) in seen:
         return 0
     seen.add(id(value))
-    own = getattr(value, "nbytes", None)
-    if isinstance(own, int):
-        return own
-    # Copies: another thread may put something in meanwhile.
+    size = getattr(value, "nbytes", None)
+    if isinstance(size, int):
+        return size
+    # Iterate over copies, since another thread may modify the containers.
     if isinstance(value, Mapping):
         return sum(_size(part, seen) for part in list(value.values()))
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -309,8 +317,9 @@ def _size(value: Any, seen: set[int]) -> int:
     return 0
 
 
-def _once(place: int, size: int, seen: set[int]) -> int:
-    if place in seen:
+def _count_once(address: int, size: int, seen: set[int]) -> int:
+    """Return the size of a memory block, or 0 if it was counted before."""
+    if address in seen:
         return 0
-    seen.add(place)
+    seen.add(address)
     return size

@@ -1,4 +1,4 @@
-"""Errors as text to show; an unexpected one is logged with its traceback under ``camwidget``."""
+"""Error reports: errors as text for the user; unexpected ones are logged with their traceback under ``camwidget``."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["LOGGER", "error_line", "error_text", "first_line", "log_error"]
 
 LOGGER = logging.getLogger(__name__.partition(".")[0])
 
-#: Different tracebacks that are remembered for each owner, and characters of a message that are shown.
-_MOST, _LONGEST = 100, 400
+#: Number of tracebacks remembered for each owner, and of characters shown of a message.
+_MAX_TRACEBACKS, _MAX_LENGTH = 100, 400
 
-#: By owner, what has been logged for it. Those without one are this module's.
+#: By owner, the keys of the records logged for it; errors without an owner belong to this module.
 _logged: weakref.WeakKeyDictionary[object, dict[Hashable, None]] = weakref.WeakKeyDictionary()
 _lock = fork_safety.lock()
 
 
 def error_line(error: BaseException) -> str:
-    """The kind of an error and its message in one line, whatever is in it."""
-    # Also of an error whose ``__str__`` raises.
+    """Return the type and message of an error in one line of limited length."""
+    # format_exception_only also handles an error whose ``__str__`` raises.
     line = " ".join("".join(traceback.format_exception_only(error)).split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH - 1]}…"
 
 
 def first_line(error: BaseException) -> str:
@@ -45,20 +45,23 @@ def error_text(
     begin: str = "",
     known: tuple[type[BaseException], ...] = (CamwidgetError,),
 ) -> str:
-    """An error for a person to read: one that is known explains itself, any other is logged with its traceback.
+    """Return an error as text for the user, and log it.
 
     Args:
-        error: what was raised.
-        owner: the widget that shows the text. For each, the same traceback is logged once, however often it comes.
-        begin: the beginning of the text for an error that is not known, such as "An observer of 'mask' raised".
-        known: what is raised on purpose. It is logged with its traceback too, but as a detail (DEBUG).
+        error: the error.
+        owner: the widget that shows the text. The same traceback is logged once for each owner.
+        begin: beginning of the text for an unexpected error, such as "An observer of 'mask' raised".
+        known: types of expected errors, whose own message is the text; they are logged at level DEBUG.
+
+    Returns:
+        The message of an expected error; for an unexpected one, its type, its message, and where its traceback is.
     """
     if isinstance(error, known):
         LOGGER.debug("%s", error, exc_info=error, stacklevel=2)
         return str(error)
-    what = f"{begin} {error_line(error)}" if begin else f"An unexpected error ({error_line(error)})"
-    log_error(error, f"{what}. The same is not logged again.", owner, stacklevel=3)
-    return f"{what}; its traceback is {_where_logged()}."
+    text = f"{begin} {error_line(error)}" if begin else f"An unexpected error ({error_line(error)})"
+    log_error(error, f"{text}. The same is not logged again.", owner, stacklevel=3)
+    return f"{text}; its traceback is {_log_location()}."
 
 
 def log_error(
@@ -69,56 +72,59 @@ def log_error(
     level: int = logging.ERROR,
     stacklevel: int = 2,
 ) -> None:
-    """Log an error with its traceback, unless it has been for this owner: what fails a thousand times is logged once.
+    """Log an error with its traceback, once for each owner and traceback.
 
     Args:
-        error: what was raised.
-        message: what was being done, and what is done instead.
-        owner: whose error it is; None for the library's own.
-        level: as ``logging`` has it.
-        stacklevel: whose line the record is of; 2 for the caller's.
+        error: the error.
+        message: what failed, and what happens instead.
+        owner: the object that the error belongs to; None for the library itself.
+        level: level of ``logging``.
+        stacklevel: stack level of ``logging``; 2 for the caller's line.
     """
-    key = (level, _origin(error), tuple(weakref.ref(h) for h in _handlers()))
+    key = (level, _traceback_key(error), tuple(weakref.ref(h) for h in _handlers()))
     with _lock:
-        known = _logged.setdefault(sys.modules[__name__] if owner is None else _itself(owner), {})
+        known = _logged.setdefault(
+            sys.modules[__name__] if owner is None else _dereferenced(owner), {}
+        )
         if key in known:
             return
         known[key] = None
-        if len(known) > _MOST:
+        if len(known) > _MAX_TRACEBACKS:
             del known[next(iter(known))]
     LOGGER.log(level, "%s", message, exc_info=error, stacklevel=stacklevel)
 
 
-def _itself(owner: object) -> object:
-    """What a weak proxy stands for; anything else as it is. There are no weak references to proxies."""
+def _dereferenced(owner: object) -> object:
+    """Return the referent of a weak proxy, which cannot be weakly referenced; any other object as it is."""
     return owner.__repr__.__self__ if isinstance(owner, weakref.ProxyTypes) else owner
 
 
-def _origin(error: BaseException) -> Hashable:
-    """What tells a traceback from others: the kinds of errors in it and the lines it goes through, not the messages."""
+def _traceback_key(error: BaseException) -> Hashable:
+    """Return a key of a traceback: the types of its errors and its lines of code, without the messages."""
     found: dict[Hashable, None] = {}
     seen: set[int] = set()
-    at: BaseException | None = error
-    while at is not None and id(at) not in seen:
-        seen.add(id(at))
-        found[f"{type(at).__module__}.{type(at).__qualname__}"] = None
-        for frame, line in traceback.walk_tb(at.__traceback__):
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        found[f"{type(current).__module__}.{type(current).__qualname__}"] = None
+        for frame, line in traceback.walk_tb(current.__traceback__):
             # Each line once: an endless recursion does not end at the same depth every time.
             found[frame.f_code.co_filename, line] = None
-        at = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
+        suppressed = current.__suppress_context__
+        current = current.__cause__ or (None if suppressed else current.__context__)
     return tuple(found)
 
 
 def _handlers() -> Iterator[logging.Handler]:
-    """Those that a record of ours goes to, as ``Logger.callHandlers`` finds them."""
-    at: logging.Logger | None = LOGGER
-    while at is not None:
-        yield from at.handlers
-        at = at.parent if at.propagate else None
+    """Iterate over the handlers of this package's records, as ``Logger.callHandlers`` finds them."""
+    current: logging.Logger | None = LOGGER
+    while current is not None:
+        yield from current.handlers
+        current = current.parent if current.propagate else None
 
 
-def _where_logged() -> str:
-    """Where a person finds what is logged, to stand behind "its traceback is"."""
+def _log_location() -> str:
+    """Return where the user finds logged tracebacks, as the end of the sentence "its traceback is …"."""
     handlers = list(_handlers())
     listening = [
         h for h in handlers if h.level <= logging.ERROR and not isinstance(h, logging.NullHandler)
@@ -134,12 +140,12 @@ def _where_logged() -> str:
         return f"in {files[0]}"
     streams = [h.stream for h in listening if isinstance(h, logging.StreamHandler)]
     if not handlers or sys.stderr in streams:
-        return _on_stderr(sys.modules.get("IPython"))
+        return _stderr_location(sys.modules.get("IPython"))
     return f"where the log of {LOGGER.name!r} goes (Python's logging)"
 
 
-def _on_stderr(ipython: ModuleType | None) -> str:
-    """What a person sees of stderr: in a notebook it goes to the last cell or, if that was a click, to a log."""
+def _stderr_location(ipython: ModuleType | None) -> str:
+    """Return where the user finds stderr: in a notebook it is below the last cell, or in a log after a click."""
     shell = None if ipython is None else ipython.get_ipython()
     if getattr(shell, "kernel", None) is None:
         return "on stderr"

@@ -1,4 +1,4 @@
-"""Locks that a forked child can use, and PyTorch's threads in a forked child."""
+"""Fork safety: locks that are free in a forked child, and PyTorch's thread count in a forked child."""
 
 from __future__ import annotations
 
@@ -13,55 +13,56 @@ from .._compat.locks import is_owned, release_after_fork
 
 __all__ = ["lock", "rlock"]
 
-#: Seconds that a fork waits for the locks of ``rlock(before_fork=True)``.
-PATIENCE = 10.0
+#: Seconds for which a fork waits for the locks of ``rlock(before_fork=True)``.
+FORK_TIMEOUT = 10.0
 
-_all: weakref.WeakSet[Any] = weakref.WeakSet()
-_taken_before: weakref.WeakSet[Any] = weakref.WeakSet()
-#: Of the thread that forks, the locks that it has taken to do so.
+_locks: weakref.WeakSet[Any] = weakref.WeakSet()
+#: The locks that are acquired before a fork.
+_fork_locks: weakref.WeakSet[Any] = weakref.WeakSet()
+#: The locks that the forking thread has acquired for the fork.
 _forking = threading.local()
 
 
 def lock() -> threading.Lock:
     """Make a ``threading.Lock`` that is free in a forked child."""
-    made = threading.Lock()
-    _all.add(made)
-    return made
+    new = threading.Lock()
+    _locks.add(new)
+    return new
 
 
 def rlock(*, before_fork: bool = False) -> threading.RLock:
     """Make a ``threading.RLock`` that is free in a forked child, unless the forking thread itself holds it.
 
     Args:
-        before_fork: whether a fork waits until it has the lock, so that the child finds whatever it guards as it is
-            between two uses. After ``PATIENCE`` seconds it waits no longer.
+        before_fork: whether a fork acquires the lock first, so that the child finds the guarded data in a consistent
+            state. The fork gives up waiting after ``FORK_TIMEOUT`` seconds.
     """
-    made = threading.RLock()
-    _all.add(made)
+    new = threading.RLock()
+    _locks.add(new)
     if before_fork:
-        _taken_before.add(made)
-    return made
+        _fork_locks.add(new)
+    return new
 
 
 def _before() -> None:
-    taken = _forking.taken = []
-    deadline = time.monotonic() + PATIENCE
-    for each in list(_taken_before):
+    acquired = _forking.acquired = []
+    deadline = time.monotonic() + FORK_TIMEOUT
+    for each in list(_fork_locks):
         if each.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            taken.append(each)
+            acquired.append(each)
 
 
 def _after_in_parent() -> None:
-    for each in _forking.__dict__.pop("taken", ()):
+    for each in _forking.__dict__.pop("acquired", ()):
         each.release()
 
 
 def _after_in_child() -> None:
-    # As in a worker of a DataLoader: OpenMP would wait for threads of the parent that the child has not.
+    # As in a worker of a DataLoader: OpenMP would wait for threads of the parent, which the child does not have.
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
-    _after_in_parent()  # the forking thread is the one that goes on
-    for each in list(_all):
+    _after_in_parent()  # the child's only thread is a copy of the forking thread, and holds the same locks
+    for each in list(_locks):
         if not is_owned(each):  # a plain lock is never held across a fork
             release_after_fork(each)
 

@@ -1,8 +1,8 @@
-"""Stop threads that are inside a model when the process ends.
+"""Process exit: stop threads that run a model before the interpreter shuts down.
 
-A thread that asks for the GIL while the interpreter is taken down is ended by Python in the middle of whatever called
-it: below PyTorch's C++ frames that aborts the process ("terminate called without an active exception", CPython issue
-87135; before Python 3.14). So threads that work with models leave them first.
+Before Python 3.14, a thread that requests the GIL during interpreter shutdown is terminated in the middle of its C++
+frames. With PyTorch's frames on its stack that aborts the process ("terminate called without an active exception",
+CPython issue 87135). Threads that run models therefore leave the model first.
 """
 
 from __future__ import annotations
@@ -21,63 +21,67 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from . import fork_safety
 from .error_reports import log_error
 
-__all__ = ["ProcessExit", "at_work", "has_begun"]
+__all__ = ["ProcessExit", "block_exit", "exit_has_begun"]
 
-#: Seconds that the end of the process waits for all threads to leave at the next module of their forward pass, and
-#: after that once more, for them to leave wherever they are.
-PATIENCE = 30.0
+#: Seconds for which the exit waits for threads to stop at the next module of their forward pass, and then again for
+#: them to stop at any instruction.
+LEAVE_TIMEOUT = 30.0
 
 _changed = threading.Condition(fork_safety.rlock())
-#: Of each thread at work its identifier.
-_at_work: set[int] = set()
-_begun = False
+#: Identifiers of the threads that are within ``block_exit``.
+_blocking_threads: set[int] = set()
+_exit_begun = False
 
 
 class ProcessExit(BaseException):
-    """Raised in a thread that works with a model, to leave it: the process is about to end."""
+    """Raised in a thread that runs a model when the process is about to end."""
 
 
 @contextmanager
-def at_work() -> Iterator[None]:
-    """Within it, the end of the process waits for the calling thread, and has it leave with ``ProcessExit``."""
+def block_exit() -> Iterator[None]:
+    """Make the exit of the process wait for the calling thread, which it stops with ``ProcessExit``.
+
+    Raises:
+        ProcessExit: if the process is about to end.
+    """
     thread = threading.get_ident()
-    if thread in _at_work:
+    if thread in _blocking_threads:
         yield
         return
     with _changed:
-        if _begun:
+        if _exit_begun:
             raise ProcessExit
-        _at_work.add(thread)
+        _blocking_threads.add(thread)
     try:
         yield
     finally:
         with _changed:
-            _at_work.discard(thread)
+            _blocking_threads.discard(thread)
             _changed.notify_all()
 
 
-def has_begun() -> bool:
-    """Whether the process is about to end: nothing is to be begun on another thread."""
-    return _begun
+def exit_has_begun() -> bool:
+    """Return whether the process is about to end, so that no work may start on another thread."""
+    return _exit_begun
 
 
 def _end() -> None:
-    """Have all threads at work leave, and wait for them."""
-    global _begun
+    """Stop all threads that block the exit, and wait for them."""
+    global _exit_begun
     with _changed:
-        _begun = True
-        if not _at_work:
+        _exit_begun = True
+        if not _blocking_threads:
             return
     register_module_forward_pre_hook(_leave)
     try:
         if _all_left():
             return
     except BaseException as error:
-        # Ctrl-C, or a handler of signals that raises: do not wait any longer, but do not abort either.
-        message = "The wait for the threads at work was cut short."
+        # Ctrl-C or a signal handler raised: stop waiting, but go on to interrupt the threads.
+        message = "The wait for threads that run a model was interrupted."
         log_error(error, message, level=logging.DEBUG)
-    for thread in list(_at_work):
-        # At its next instruction in Python. It may hold a lock then, which is why this comes last.
+    for thread in list(_blocking_threads):
+        # Raises at the thread's next Python instruction, where it may hold a lock: hence the last resort.
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(thread), ctypes.py_object(ProcessExit)
         )
@@ -85,22 +89,22 @@ def _end() -> None:
 
 
 def _leave(module: Any, inputs: Any) -> None:
-    if threading.get_ident() in _at_work:
+    if threading.get_ident() in _blocking_threads:
         raise ProcessExit
 
 
 def _all_left() -> bool:
-    """Wait for the threads at work; whether they have all left in time."""
+    """Wait for the threads that block the exit; return whether all of them stopped in time."""
     with _changed:
-        return _changed.wait_for(lambda: not _at_work, PATIENCE)
+        return _changed.wait_for(lambda: not _blocking_threads, LEAVE_TIMEOUT)
 
 
 def _forget_others() -> None:
-    """In a forked child, which has one thread."""
-    _at_work.intersection_update({threading.get_ident()})
+    """Forget the threads of the parent in a forked child, which has one thread."""
+    _blocking_threads.intersection_update({threading.get_ident()})
 
 
-# At exit, not when the main thread ends: a widget at work does not keep a script alive.
+# At interpreter exit, not at the end of the main thread: a widget does not keep a script alive.
 atexit.register(_end)
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_forget_others)

@@ -532,7 +532,7 @@ def test_recent_fills_are_made_once_and_the_oldest_goes(monkeypatch: pytest.Monk
     made: list[int] = []
     blur = baselines.BASELINES["blur"]
     monkeypatch.setitem(baselines.BASELINES, "blur", lambda p: made.append(id(p)) or blur(p))
-    recent, pictures = baselines.RecentFills(), [torch.rand(3, 8, 8) for _ in range(5)]
+    recent, pictures = baselines.BaselineCache(), [torch.rand(3, 8, 8) for _ in range(5)]
     for picture in pictures[:4]:
         assert torch.equal(recent.get(picture, "blur"), baseline_pixels(picture, "blur"))
     made.clear()
@@ -555,7 +555,7 @@ def test_large_pictures_are_blurred_as_small_ones_are(monkeypatch: pytest.Monkey
     pixels = torch.rand(2, 90, 130, generator=torch.Generator().manual_seed(0))
     pixels[:, 20:40] = 1
     direct = baselines._blur(pixels)
-    monkeypatch.setattr(baselines, "_DIRECT", 64)
+    monkeypatch.setattr(baselines, "_DIRECT_BLUR_LIMIT", 64)
     torch.testing.assert_close(baselines._blur(pixels), direct, atol=2e-6, rtol=0)
 
 
@@ -566,7 +566,7 @@ def test_holes_of_large_pictures_are_filled_at_a_reduced_size(
     ramp = torch.linspace(0.2, 0.8, 100).expand(3, 75, 100).clone()
     hole = torch.zeros(75, 100, dtype=torch.bool)
     hole[20:50, 40:70], hole[3, 4], hole[74, 90:] = True, True, True
-    kind = dataclasses.replace(inpainting.INPAINTINGS[baseline], most=40 * 40)
+    kind = dataclasses.replace(inpainting.INPAINTINGS[baseline], max_pixels=40 * 40)
     monkeypatch.setitem(inpainting.INPAINTINGS, baseline, kind)
     filled = fill_pixels(ramp * ~hole, hole[None], baseline)[0]
     assert torch.equal(filled[:, ~hole], ramp[:, ~hole])
@@ -576,17 +576,17 @@ def test_holes_of_large_pictures_are_filled_at_a_reduced_size(
 
 
 def test_a_blur_is_made_once_while_its_picture_is_there() -> None:
-    recent, pixels = baselines.RecentFills(), torch.rand(3, 20, 20)
+    recent, pixels = baselines.BaselineCache(), torch.rand(3, 20, 20)
     fill = recent.get(pixels, "blur")
     assert recent.get(pixels, "blur") is fill
     assert torch.equal(fill, baseline_pixels(pixels, "blur"))
     other = pixels.clone()
     assert recent.get(other, "mean") is not fill and recent.get(other, "blur") is not fill
     for baseline in ("mean", "black"):
-        one = baselines.flat_fill(pixels, baseline)
+        one = baselines.uniform_baseline(pixels, baseline)
         assert one is not None
         assert torch.equal(one.expand(3, 20, 20), baseline_pixels(pixels, baseline))
-    assert baselines.flat_fill(pixels, "blur") is None
+    assert baselines.uniform_baseline(pixels, "blur") is None
 
 
 def test_answers_are_put_together_once(

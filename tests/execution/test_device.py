@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import panels_of, parts_of, view_of
+from inside import panels_of, submodules_of, view_of
 from torch import nn
 from untouched import fingerprint
 
@@ -68,8 +68,8 @@ TEXTS = {
 def test_what_a_devices_error_means(kind: str, text: str) -> None:
     """Nothing but a device that does nothing any more counts as lost."""
     error = RuntimeError(text)
-    assert device.is_lost(error) is (kind == "lost")
-    assert device.is_want_of_memory(error) is (kind == "memory")
+    assert device.is_device_lost(error) is (kind == "lost")
+    assert device.is_out_of_memory(error) is (kind == "memory")
 
 
 class Failing(nn.Module):
@@ -96,7 +96,7 @@ def model() -> cw.VisionModel:
     return cw.wrap(Failing().eval(), cw.Preprocess(size=16))
 
 
-def is_lost(x: torch.Tensor) -> RuntimeError:
+def is_device_lost(x: torch.Tensor) -> RuntimeError:
     return RuntimeError(LOST)
 
 
@@ -117,7 +117,7 @@ def backward_fails(y: torch.Tensor, fault: BaseException) -> torch.Tensor:
     "method", ["gradcam", "scorecam", "lrp", "integrated-gradients", "guided-backprop"]
 )
 def test_explain_says_that_the_device_was_lost(model: cw.VisionModel, method: str) -> None:
-    model.module.fault = is_lost
+    model.module.fault = is_device_lost
     with pytest.raises(
         device.DeviceLostError, match=r"unspecified launch failure\).*device='cpu'.*restart"
     ):
@@ -178,8 +178,8 @@ def test_in_batches_halves_down_to_one(model: cw.VisionModel) -> None:
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is on a device that can be lost; copies of ours are where it is not."""
-    monkeypatch.setattr(weights_backup, "is_elsewhere", lambda at: True)
-    monkeypatch.setattr(failures, "responds", lambda at: False)
+    monkeypatch.setattr(weights_backup, "can_be_lost", lambda at: True)
+    monkeypatch.setattr(failures, "device_responds", lambda at: False)
 
 
 def everything(module: nn.Module) -> dict[str, object]:
@@ -197,7 +197,7 @@ def test_the_cpu_takes_over(model: cw.VisionModel, monkeypatch: pytest.MonkeyPat
     before = everything(model.module)
     passes = [weakref.ref(trace) for trace in traces(ex)]
     assert passes
-    model.module.fault = is_lost
+    model.module.fault = is_device_lost
     ex.picture = 1
     ex.wait(30)
     assert view_of(ex).error == "The GPU was lost: the model is on the CPU now."
@@ -219,7 +219,7 @@ def test_the_cpu_takes_over(model: cw.VisionModel, monkeypatch: pytest.MonkeyPat
 
 
 def traces(ex: cw.Explorer) -> list[object]:
-    bench = parts_of(ex).context.prompt.base
+    bench = submodules_of(ex).context.prompt.base
     return [
         v for kept in (bench._traces, bench._shared, bench._every) for v in kept._values.values()
     ]
@@ -237,7 +237,7 @@ def test_what_was_trained_before_the_loss_is_kept(model: cw.VisionModel) -> None
     ex.wait(30)
     assert spare.is_current
     expected = cw.explain(model, PICTURE[::-1].copy())
-    model.module.fault = is_lost
+    model.module.fault = is_device_lost
     ex.picture = 1
     ex.wait(30)
     assert view_of(ex).error == "The GPU was lost: the model is on the CPU now."
@@ -253,7 +253,7 @@ def test_what_was_trained_last_may_be_lost_and_it_is_said(model: cw.VisionModel)
     with torch.no_grad():
         model.module.head.weight.mul_(-1)
     trained = everything(model.module)
-    model.module.fault = is_lost
+    model.module.fault = is_device_lost
     ex.picture = 1
     ex.wait(30)
     assert view_of(ex).error.endswith("on the CPU now, as it was before it was last trained.")
@@ -266,19 +266,19 @@ def test_what_was_trained_last_may_be_lost_and_it_is_said(model: cw.VisionModel)
 def test_weights_are_kept_once_for_all_and_copied_when_they_change(model: cw.VisionModel) -> None:
     explorers = [cw.Explorer(model, PICTURE).wait(30) for _ in range(2)]
     spare = backup_of(model.module)
-    kept = dict(spare._kept)
+    kept = dict(spare._copies)
     assert set(kept) == set(model.module.state_dict())
     spare._next = 0.0
     spare.refresh()
-    assert all(spare._kept[name] is tensor for name, tensor in kept.items()), "nothing changed"
+    assert all(spare._copies[name] is tensor for name, tensor in kept.items()), "nothing changed"
     with torch.no_grad():
         model.module.conv.bias.add_(1)
     spare.refresh()
-    assert [n for n, t in kept.items() if spare._kept[n] is not t] == ["conv.weight", "conv.bias"]
+    assert [n for n, t in kept.items() if spare._copies[n] is not t] == ["conv.weight", "conv.bias"]
     spare._next = 0.0
     model.module.head = nn.Linear(4, 3)
     spare.refresh()
-    assert spare.is_current and torch.equal(spare._kept["head.bias"], model.module.head.bias)
+    assert spare.is_current and torch.equal(spare._copies["head.bias"], model.module.head.bias)
     begun = spare._next
     with torch.no_grad():
         model.module.conv.bias.add_(1)
@@ -305,7 +305,7 @@ def test_two_models_and_what_is_compared_move_together(model: cw.VisionModel) ->
     before = [everything(m.module) for m in models]
     expected = cw.explain(other, PICTURE[::-1].copy(), ex.target)
     for one in models:
-        one.module.fault = is_lost
+        one.module.fault = is_device_lost
     ex.picture = 1
     ex.wait(30)
     assert all(new is not old for new, old in zip(ex.models, models, strict=True))
@@ -322,7 +322,7 @@ def test_the_other_model_alone_is_lost(model: cw.VisionModel) -> None:
     """It is noticed where the compared map is made."""
     other = cw.wrap(Failing().eval(), cw.Preprocess(size=16), name="other")
     ex = cw.Explorer([model, other], [PICTURE, PICTURE[::-1].copy()]).wait(30)
-    other.module.fault = is_lost
+    other.module.fault = is_device_lost
     ex.picture = 1
     ex.wait(30)
     assert view_of(ex).error == "The GPU was lost: the model is on the CPU now."
@@ -334,9 +334,9 @@ def test_a_device_that_responds_is_not_lost(
     model: cw.VisionModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One error does not move a model: the device is asked first."""
-    monkeypatch.setattr(weights_backup, "is_elsewhere", lambda at: True)
+    monkeypatch.setattr(weights_backup, "can_be_lost", lambda at: True)
     ex = cw.Explorer(model, [PICTURE, PICTURE[::-1].copy()]).wait(30)
-    model.module.fault = is_lost
+    model.module.fault = is_device_lost
     ex.picture = 1
     ex.wait(30)
     assert "was lost" in view_of(ex).error and ex.models == (model,)
@@ -366,18 +366,18 @@ def test_a_device_is_asked_whether_it_responds(
         return torch.tensor(0.0)
 
     monkeypatch.setattr(torch, "zeros", zeros)
-    assert device.responds(torch.device("cuda")) is is_there
+    assert device.device_responds(torch.device("cuda")) is is_there
 
 
 def test_what_was_not_kept_cannot_be_saved(
     model: cw.VisionModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a module that was on the CPU when the explorer was made there is nothing to take over with."""
-    monkeypatch.setattr(failures, "responds", lambda at: False)
+    monkeypatch.setattr(failures, "device_responds", lambda at: False)
     ex = cw.Explorer(model, [PICTURE, PICTURE[::-1].copy()]).wait(30)
-    monkeypatch.setattr(weights_backup, "is_elsewhere", lambda at: True)
+    monkeypatch.setattr(weights_backup, "can_be_lost", lambda at: True)
     monkeypatch.setattr(weights_backup.WeightsBackup, "refresh", lambda self: None)
-    model.module.fault = is_lost
+    model.module.fault = is_device_lost
     ex.picture = 1
     ex.wait(30)
     assert "was lost" in view_of(ex).error and "restart the kernel" in view_of(ex).error

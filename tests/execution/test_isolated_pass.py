@@ -22,8 +22,8 @@ from untouched import fingerprint, has_hooks
 import camwidget as cw
 from camwidget.attribution.randomization import randomized_copy
 from camwidget.errors import CamwidgetWarning, LayerError, MethodError
-from camwidget.execution.random_numbers import PrivateDraws
-from camwidget.execution.structure_copy import copy_structure, weight_marks
+from camwidget.execution.random_numbers import PrivateRandomNumbers
+from camwidget.execution.structure_copy import copy_structure, weight_versions
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(3)]
 PREPROCESS = cw.Preprocess(16)
@@ -474,7 +474,7 @@ def test_a_copys_structure(kind: str) -> None:
     torch.manual_seed(1)
     module = Around(STRUCTURES[kind]())
     model = wrapped(module.eval())
-    assert model.isolation.copies
+    assert model.isolation.runs_copy
     pixels = model.pixels(PICTURES[0])
     with torch.no_grad():
         expected = module(model.inputs(pixels))
@@ -526,7 +526,7 @@ def test_what_cannot_be_copied_is_said_where_it_is_trained(make: Callable[[], nn
     with warnings.catch_warnings():
         warnings.simplefilter("error", CamwidgetWarning)
         model = cw.wrap(module.eval(), PREPROCESS)
-        assert not model.isolation.copies or "jit" in str(type(module.part))
+        assert not model.isolation.runs_copy or "jit" in str(type(module.part))
         cw.explain(model, PICTURES[0], 1)
     with torch.no_grad():
         expected = module(model.inputs(model.pixels(PICTURES[0])))
@@ -567,11 +567,11 @@ def test_a_copy_shares_its_weights_and_nothing_else() -> None:
 
 def test_marks_of_weights() -> None:
     module = Net().eval()
-    seen = [weight_marks(module)]
+    seen = [weight_versions(module)]
     for change in (change_in_place, change_data, change_head, change_parameter, change_all):
-        assert weight_marks(module) == seen[-1]
+        assert weight_versions(module) == seen[-1]
         change(module)
-        seen.append(weight_marks(module))
+        seen.append(weight_versions(module))
     assert len(set(seen)) == len(seen)
 
 
@@ -652,7 +652,7 @@ def test_operations_that_draw(name: str) -> None:
     before = torch.get_rng_state()
     made = []
     for seed in (1, 1, 2):
-        with PrivateDraws(seed) as draws:
+        with PrivateRandomNumbers(seed) as draws:
             made.append(OPERATIONS[name]())
         assert draws.any
     assert torch.equal(torch.get_rng_state(), before)
@@ -660,7 +660,7 @@ def test_operations_that_draw(name: str) -> None:
 
 
 def test_what_draws_nothing_is_not_said_to() -> None:
-    with PrivateDraws(0) as draws:
+    with PrivateRandomNumbers(0) as draws:
         q = torch.ones(1, 2, 4, 8)
         nnF.scaled_dot_product_attention(q, q, q)
         nn.Dropout().eval()(q)

@@ -265,7 +265,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "numbers": (saved({"epoch": 3}), "holds no weights, but 'epoch'"),
     "an object": (saved(argparse.Namespace(lr=1)), "holds no weights, but an object Namespace"),
     "a plain pickle": (b"\x80\x04\x95\x05\x00\x00\x00\x00\x00\x00\x00K\x01.", "a pickle that is damaged, or"),
-    "quantised": (saved({n: t.to(torch.int8) for n, t in tiny().state_dict().items()}), "quantised weights"),
+    "quantised": (saved({n: t.to(torch.int8) for n, t in tiny().state_dict().items()}), "quantized weights"),
 }  # fmt: skip
 
 
@@ -386,7 +386,7 @@ def test_what_a_file_would_call_is_not_called(
         ("fasterrcnn_resnet50_fpn", "finds boxes.*camwidget.wrap"),
         ("deeplabv3_resnet50", "classifies pixels"),
         ("r3d_18", "videos"),
-        ("quantized_resnet50", "quantised"),
+        ("quantized_resnet50", "quantized"),
         ("hf/google/vit-base-patch16-224", r"transformers.*camwidget.wrap"),
         ("facebook/dinov2-base", "Hugging Face"),
         ("open_clip/ViT-B-32", "open_clip.*wrap"),

@@ -16,7 +16,14 @@ from camwidget.analysis.mask_curve import hidden_pixels, mask_pixels, multiply_p
 from camwidget.errors import PictureError
 from camwidget.masking.baselines import baseline_pixels
 from camwidget.masking.ranks import rank_levels
-from camwidget.masking.user_mask import as_paint, covered, decode, encode, hides, is_same
+from camwidget.masking.user_mask import (
+    as_paint,
+    decode,
+    encode,
+    has_hidden,
+    is_same_paint,
+    painted_fractions,
+)
 
 shades = hnp.arrays(
     np.int8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(-1, 1)
@@ -76,16 +83,22 @@ def test_what_paint_cannot_be_is_named() -> None:
 
 def test_paints_are_alike_pixel_by_pixel() -> None:
     one, same, other = (np.array([row], np.int8) for row in ([0, 1], [0, 1], [0, -1]))
-    assert is_same(one, one) and is_same(one, same) and is_same(None, None)
-    assert not is_same(one, other) and not is_same(one, None) and not is_same(None, one)
+    assert is_same_paint(one, one) and is_same_paint(one, same) and is_same_paint(None, None)
+    assert (
+        not is_same_paint(one, other)
+        and not is_same_paint(one, None)
+        and not is_same_paint(None, one)
+    )
 
 
 def test_what_is_taken_for_paint() -> None:
     hidden = as_paint(np.array([[True, False]]))
-    assert hidden.dtype == np.int8 and hidden.tolist() == [[1, 0]] and hides(hidden)
-    assert as_paint([[0, -1]]).tolist() == [[0, -1]] and not hides(as_paint([[0, -1]]))
+    assert hidden.dtype == np.int8 and hidden.tolist() == [[1, 0]] and has_hidden(hidden)
+    assert as_paint([[0, -1]]).tolist() == [[0, -1]] and not has_hidden(as_paint([[0, -1]]))
     assert as_paint(None) is None and as_paint(np.zeros((2, 2), bool)) is None
-    assert covered(as_paint([[1, 1, -1, 0]])) == (0.5, 0.25) and covered(None) == (0, 0)
+    assert painted_fractions(as_paint([[1, 1, -1, 0]])) == (0.5, 0.25) and painted_fractions(
+        None
+    ) == (0, 0)
     given = np.ones((2, 2), np.uint8)
     made = as_paint(given)
     given[:] = 0

@@ -649,7 +649,7 @@ def test_the_masked_class_itself_is_refused(method: str) -> None:
     ids=["infinity", "NaN", "all"],
 )
 def test_other_answers_that_are_not_finite_are_refused(net: Net) -> None:
-    with pytest.raises(ModelError, match="answers NaN or infinity"):
+    with pytest.raises(ModelError, match="gives NaN or infinity"):
         wrapped(net)
-    with pytest.raises(ModelError, match="answers NaN or infinity"):
+    with pytest.raises(ModelError, match="gives NaN or infinity"):
         wrapped(masking(-math.inf, (0,)), scores="value")

@@ -20,7 +20,7 @@ from camwidget.models.picture_dependence import (
     CONSTANT,
     MISPLACED,
     corner_variants,
-    find_fault,
+    layout_fault,
     sketch_maps,
 )
 from camwidget.models.stages import is_routed
@@ -86,7 +86,7 @@ def test_what_is_laid_out_like_the_picture(name: str) -> None:
         with torch.no_grad():
             pictures = (PICTURE[None], *corner_variants(PICTURE[None]))
             sketches = [sketch_maps(read(embed(p))) for p in pictures]
-        assert find_fault(*sketches) == expected
+        assert layout_fault(*sketches) == expected
 
 
 # -- transformers and timm, with random weights ------------------------------------------------
@@ -238,7 +238,7 @@ def test_values_that_all_but_vanish_are_laid_out_like_others() -> None:
     upper[..., :4, 12:] += 1
     lower[..., 12:, :4] += 1
     for scale in (1e-33, 1.0, 1e33):
-        assert find_fault(*(sketch_maps(m * scale) for m in (maps, upper, lower))) is None
+        assert layout_fault(*(sketch_maps(m * scale) for m in (maps, upper, lower))) is None
 
 
 def test_a_reshape_is_judged_too() -> None:

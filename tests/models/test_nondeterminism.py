@@ -201,6 +201,8 @@ def test_no_pass_moves_a_generator(kind: str) -> None:
 
 def test_only_what_moves_generators_has_them_put_back() -> None:
     """Putting back takes from another thread what it drew meanwhile, and time."""
-    assert not cw.wrap(Net(lambda maps: maps).eval(), cw.Preprocess(32)).isolation.moves
+    assert not cw.wrap(
+        Net(lambda maps: maps).eval(), cw.Preprocess(32)
+    ).isolation.restores_generators
     with pytest.warns(CamwidgetWarning):
-        assert not cw.wrap(Net(nnF.dropout).eval(), cw.Preprocess(32)).isolation.moves
+        assert not cw.wrap(Net(nnF.dropout).eval(), cw.Preprocess(32)).isolation.restores_generators

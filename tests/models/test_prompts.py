@@ -195,7 +195,7 @@ def test_what_reads_the_text_is_no_layer(words: str) -> None:
 
 def test_methods_that_do_not_apply_say_why(asked: cw.VisionModel) -> None:
     told = asked.given(question="anything red")
-    with pytest.raises(MethodError, match="inputs beside the picture"):
+    with pytest.raises(MethodError, match="inputs besides the picture"):
         cw.explain(told, RED, method="lrp")
     with pytest.raises(MethodError, match="CAM"):
         cw.explain(told, RED, method="cam")

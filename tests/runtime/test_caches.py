@@ -72,11 +72,11 @@ def test_a_spare_value_takes_no_other_place_until_it_is_used(limit: int) -> None
     cache = weighed()
     cache.put("shown", b"x" * 50)
     for number in range(9):
-        cache.put(number, b"x" * 20, spare=True)
+        cache.put(number, b"x" * 20, low_priority=True)
     assert cache.peek("shown") is not None
     assert [n for n in range(9) if cache.peek(n) is not None] == [0, 1]
     cache.put("shown", b"x" * 50)
-    cache.put("spare", b"x" * 60, spare=True)
+    cache.put("spare", b"x" * 60, low_priority=True)
     assert cache.peek("shown") is not None and cache.peek("spare") is None
 
 
@@ -182,9 +182,9 @@ def test_sizes() -> None:
 
 
 def test_a_dead_picture_has_no_fills() -> None:
-    from camwidget.masking.baselines import RecentFills
+    from camwidget.masking.baselines import BaselineCache
 
-    recent, pixels = RecentFills(), torch.rand(3, 20, 20)
+    recent, pixels = BaselineCache(), torch.rand(3, 20, 20)
     fill = weakref.ref(recent.get(pixels, "mean"))
     assert fill() is not None and recent.get(pixels, "mean") is fill()
     del pixels

@@ -121,14 +121,14 @@ def test_a_new_handler_hears_of_it(owner: Owner, bare: Callable[[], None]) -> No
 
 def test_little_is_remembered(owner: Owner, caplog: pytest.LogCaptureFixture) -> None:
     code = "def fail():\n    raise TypeError"
-    for number in range(error_reports._MOST + 50):
+    for number in range(error_reports._MAX_TRACEBACKS + 50):
         scope: dict[str, Any] = {}
         exec(compile(code, f"cell {number}", "exec"), scope)
         with pytest.raises(TypeError) as caught:
             scope["fail"]()
         log_error(caught.value, "x", owner)
-    assert len(caplog.records) == error_reports._MOST + 50
-    assert len(error_reports._logged[owner]) == error_reports._MOST
+    assert len(caplog.records) == error_reports._MAX_TRACEBACKS + 50
+    assert len(error_reports._logged[owner]) == error_reports._MAX_TRACEBACKS
 
 
 def test_causes_tell_errors_apart_and_a_circle_of_them_ends(

@@ -92,7 +92,7 @@ def test_a_fork_waits_for_the_end_of_a_step(monkeypatch: pytest.MonkeyPatch) -> 
             forking.wait(60)
             flags[0] = "as found"
 
-    monkeypatch.setattr(fork_safety, "_taken_before", [Watched()])
+    monkeypatch.setattr(fork_safety, "_fork_locks", [Watched()])
     thread = threading.Thread(target=work)
     thread.start()
     assert inside.wait(60)
@@ -102,7 +102,7 @@ def test_a_fork_waits_for_the_end_of_a_step(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_who_holds_it_for_ever_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fork_safety, "PATIENCE", 0.01)
+    monkeypatch.setattr(fork_safety, "FORK_TIMEOUT", 0.01)
     lock = fork_safety.rlock(before_fork=True)
     with held_elsewhere(lock):
         assert in_child(lambda: lock.acquire(timeout=0))
@@ -110,7 +110,7 @@ def test_who_holds_it_for_ever_is_not_waited_for(monkeypatch: pytest.MonkeyPatch
 
 def test_a_session_of_the_child_does_the_work_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was running is begun anew, what was waiting is done, and nothing of it in the parent's place."""
-    monkeypatch.setattr(fork_safety, "PATIENCE", 0.01)
+    monkeypatch.setattr(fork_safety, "FORK_TIMEOUT", 0.01)
     session = Worker(("first", "second"), lambda kind, error: done.append(repr(error)))
     reached, opened = threading.Event(), threading.Event()
     done: list[str | tuple[str, bool]] = []
@@ -151,7 +151,7 @@ def test_an_explorer_of_the_child(
     textures: cw.VisionModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Forked in the middle of a pass of the explorer's, the child explains, asks the explorer, and is answered."""
-    monkeypatch.setattr(fork_safety, "PATIENCE", 0.01)
+    monkeypatch.setattr(fork_safety, "FORK_TIMEOUT", 0.01)
     reached, opened = threading.Event(), threading.Event()
 
     def hold(*_: object) -> None:

@@ -85,7 +85,7 @@ MORE = {
     "work(steps); sys.exit(3)": 3,
     "work(steps); worker.close()": 0,
     "work(steps); del worker": 0,
-    "work(no_module); process_exit.PATIENCE = 0.1; sys.exit(3)": 3,
+    "work(no_module); process_exit.LEAVE_TIMEOUT = 0.1; sys.exit(3)": 3,
     INTERRUPTED: 0,
     TERMINATED: 5,
 }

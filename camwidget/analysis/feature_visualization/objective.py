@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, SupportsIndex
 import torch
 
 from ..._validation import whole
-from ...attribution.targets import EachTarget, Target, TargetLike, resolve_target, score_of
+from ...attribution.targets import PerPictureTarget, Target, TargetLike, resolve_target, score_of
 from ...errors import LayerError, MethodError, TargetError
 from ...execution.running import hooked
 from ...models.vision_model import VisionModel
@@ -57,7 +57,7 @@ class Objective:
                     "Either a target is visualised, or a channel of a layer: leave one of them out."
                 )
             found = resolve_target(model, target)
-            if isinstance(found, EachTarget):
+            if isinstance(found, PerPictureTarget):
                 raise TargetError("One picture is drawn for one class: name it, or give its index.")
             return cls(found)
         if channel is None:

@@ -11,7 +11,7 @@ import torch
 from ..._validation import real, whole
 from ...errors import MethodError
 from ..batched_inference import batch_size, in_batches
-from ..targets import Target, wants_output
+from ..targets import Target, uses_module_output
 from ..trace import INPUT, Trace
 from .backprop import saliency
 from .registry import Method, Step, get_method, method, wrapper
@@ -38,45 +38,60 @@ def integrated_gradients(
 ) -> Iterator[Step]:
     """Integrated gradients, eq. 1 of Sundararajan et al. 2017, from a black picture x′.
 
-    ``IG = (x − x′) · ∫₀¹ ∂y/∂x (x′ + α (x − x′)) dα``, by Gauss–Legendre quadrature, the channels added up.
-    Signed: the sum over all pixels is ``y(x) − y(x′)`` (completeness), but for the quadrature.
+    ``IG = (x − x′) · ∫₀¹ ∂y/∂x (x′ + α (x − x′)) dα``, by Gauss–Legendre quadrature, summed over the channels.
+    The map is signed: its sum over all pixels is ``y(x) − y(x′)`` (completeness), up to the quadrature error.
 
     Args:
-        trace: of the picture.
-        target: what is explained.
-        layer: of no matter.
-        picture: its number in the trace.
-        steps: how many points on the way.
+        trace: recorded forward pass of the pictures.
+        target: target whose score is explained.
+        layer: unused: the map is at the input.
+        picture: index of the picture in the trace.
+        steps: number of quadrature points between x′ and x, ≥ 1.
 
     Yields:
-        (H, W).
+        Steps with the picture's map (H, W) so far.
+
+    Raises:
+        MethodError: if ``steps`` is not an integer ≥ 1, or the target has no gradient at the input.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> method = cw.get_method("integrated-gradients", steps=4)
+        >>> cw.explain(cw.load(), image, method=method).raw.shape
+        (192, 192)
     """
     pixels = trace.pixels[picture : picture + 1]
     steps = whole("steps", steps, error=MethodError)
-    places, weights = np.polynomial.legendre.leggauss(steps)
-    shares, weights = (places + 1) / 2, weights / 2
-    way = trace.model.inputs(pixels) - trace.model.inputs(torch.zeros_like(pixels))
-    mean = torch.zeros_like(way)
+    # Gauss-Legendre nodes and weights are for [-1, 1]; the path runs from 0 to 1.
+    nodes, weights = np.polynomial.legendre.leggauss(steps)
+    alphas, weights = (nodes + 1) / 2, weights / 2
+    difference = trace.model.inputs(pixels) - trace.model.inputs(torch.zeros_like(pixels))
+    mean = torch.zeros_like(difference)
 
-    def work(begin: int, end: int) -> torch.Tensor:
-        along = torch.as_tensor(shares[begin:end], dtype=pixels.dtype, device=pixels.device)
-        gradient = _gradient_at(trace, target, picture, pixels * along[:, None, None, None])
-        share = torch.as_tensor(weights[begin:end], dtype=gradient.dtype, device=gradient.device)
-        return torch.einsum("nchw,n->chw", gradient, share)
+    def weighted_gradients(begin: int, end: int) -> torch.Tensor:
+        alpha = torch.as_tensor(alphas[begin:end], dtype=pixels.dtype, device=pixels.device)
+        gradient = _input_gradient(trace, target, picture, pixels * alpha[:, None, None, None])
+        weight = torch.as_tensor(weights[begin:end], dtype=gradient.dtype, device=gradient.device)
+        return torch.einsum("nchw,n->chw", gradient, weight)
 
-    for done, part in in_batches(trace.model, 0, steps, _size(trace, target), work):
+    size = _batch_size(trace, target)
+    for done, part in in_batches(trace.model, 0, steps, size, weighted_gradients):
         mean = mean + part
-        yield Step(done, steps, (mean * way).sum(1)[0])
+        yield Step(done, steps, (mean * difference).sum(1)[0])
 
 
-def _size(trace: Trace, target: Target) -> int:
-    """How many pictures at once. A function of an output that is no tensor need not know of batches."""
-    if wants_output(target) and not trace.is_plain:
+def _batch_size(trace: Trace, target: Target) -> int:
+    """Return how many pictures to run at once: one if the target may be a function of a single picture's output."""
+    if uses_module_output(target) and not trace.is_plain:
         return 1
     return batch_size(trace.model, *trace.pixels.shape[-2:])
 
 
-def _gradient_at(trace: Trace, target: Target, picture: int, pixels: torch.Tensor) -> torch.Tensor:
+def _input_gradient(
+    trace: Trace, target: Target, picture: int, pixels: torch.Tensor
+) -> torch.Tensor:
+    """Return the gradient of the target at the input for other pixels (N, C, H, W)."""
     model = trace.model.given_of(picture)
     other = Trace(model, pixels, (), precision=trace.precision, with_input=True)
     return other.gradient(target, INPUT)
@@ -108,17 +123,27 @@ def smoothgrad(
     """SmoothGrad, section 3 of Smilkov et al. 2017: the mean of ``M(x + N(0, σ²))``.
 
     Args:
-        trace: of the picture.
-        target: what is explained.
-        layer: for a method that has its maps there.
-        picture: its number in the trace.
-        base: M, a quick method with gradients; saliency if None.
-        samples: how many noisy copies.
-        noise: σ as a share of the picture's range of values; 10 to 20 % in the paper.
-        seed: of the noise.
+        trace: recorded forward pass of the pictures.
+        target: target whose score is explained.
+        layer: layer of the base method's maps; unused if the base method works at the input.
+        picture: index of the picture in the trace.
+        base: M, a fast method that uses gradients; saliency if None.
+        samples: number of noisy copies, ≥ 1.
+        noise: σ as a fraction of the picture's range of values, ≥ 0; 0.1 to 0.2 in the paper.
+        seed: seed of the noise, ≥ 0.
 
     Yields:
-        (H, W), or (h, w) at the layer for a method that has its maps there.
+        Steps with the picture's map so far: (H, W), or (h, w) if the base method works at a layer.
+
+    Raises:
+        MethodError: if a setting is out of range, or the base method is slow or uses no gradients.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> method = cw.get_method("smoothgrad", samples=2)
+        >>> cw.explain(cw.load(), image, method=method).raw.shape
+        (192, 192)
     """
     pixels = trace.pixels[picture : picture + 1]
     model = trace.model.given_of(picture)
@@ -132,22 +157,22 @@ def smoothgrad(
     layers = () if base is None or base.at_input else (layer,)
     with_input = base is None or base.needs_input
 
-    def work(begin: int, end: int) -> torch.Tensor:
-        grain = [_grain(pixels, seed, number) for number in range(begin, end)]
-        noisy = pixels + sigma * torch.cat(grain)
+    def noisy_maps(begin: int, end: int) -> torch.Tensor:
+        draws = [_unit_noise(pixels, seed, number) for number in range(begin, end)]
+        noisy = pixels + sigma * torch.cat(draws)
         other = Trace(model, noisy, layers, precision=trace.precision, with_input=with_input)
         if base is None:
             return saliency(other, target, layer).sum(0)
         return base.compute(other, target, layer).sum(0)
 
     total: torch.Tensor | None = None
-    for done, part in in_batches(model, 0, samples, _size(trace, target), work):
+    for done, part in in_batches(model, 0, samples, _batch_size(trace, target), noisy_maps):
         total = part if total is None else total + part
         yield Step(done, samples, total / done)
 
 
-def _grain(pixels: torch.Tensor, seed: int, number: int) -> torch.Tensor:
-    """The noise of one copy: its own, however many copies are made at once."""
+def _unit_noise(pixels: torch.Tensor, seed: int, number: int) -> torch.Tensor:
+    """Return standard normal noise for one copy; it does not depend on the batch size."""
     generator = torch.Generator().manual_seed((seed * 1_000_003 + number) % 2**63)
     return torch.randn(pixels.shape, generator=generator).to(pixels)
 
@@ -164,10 +189,21 @@ def _check_base(base: Method) -> None:
 
 @wrapper("smoothgrad")
 def smoothed(base: Method) -> Method:
-    """SmoothGrad around a quick method with gradients.
+    """Return the method that averages another method over noisy copies of the picture (SmoothGrad).
+
+    Args:
+        base: a fast method that uses gradients.
+
+    Returns:
+        The method ``smoothgrad(NAME)``, with the base method's layer and scale.
 
     Raises:
-        MethodError: if the method reruns the model itself, or has no gradients to smooth.
+        MethodError: if the base method is slow, or uses no gradients.
+
+    Example:
+        >>> from camwidget.attribution.methods import averaged, get_method
+        >>> averaged.smoothed(get_method("gradcam")).name
+        'smoothgrad(gradcam)'
     """
     _check_base(base)
     plain = get_method("smoothgrad")

@@ -19,6 +19,7 @@ _GROUP = "Gradients"
 
 
 def _rectifier_reason(model: VisionModel, layer: str) -> str | None:
+    """Return why a rule for ReLUs does not apply to the model; None if it does."""
     if changes := graph_changes():
         return (
             f"it finds rectifiers by how PyTorch names them, and this version differs from those that are known "
@@ -48,12 +49,27 @@ def _rectifier_reason(model: VisionModel, layer: str) -> str | None:
     tone_mapped=True,
 )
 def saliency(trace: Trace, target: Target, layer: str) -> torch.Tensor:
-    """The saliency map, section 3.1 of Simonyan et al. 2014: ``M = max_c |∂y/∂x_c|``.
+    """Saliency map, section 3.1 of Simonyan et al. 2014: ``M = max_c |∂y/∂x_c|``.
+
+    Args:
+        trace: recorded forward pass of N pictures, with the gradient at the input.
+        target: target whose score is explained.
+        layer: unused: the map is at the input.
 
     Returns:
-        (N, H, W), ≥ 0.
+        Maps (N, H, W), ≥ 0.
+
+    Raises:
+        MethodError: if the target's score has no gradient at the input.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> explanation = cw.explain(cw.load(), image, method="saliency")
+        >>> explanation.raw.shape, bool((explanation.raw >= 0).all())
+        ((192, 192), True)
     """
-    return _strongest(trace.gradient(target, INPUT))
+    return _channel_maximum(trace.gradient(target, INPUT))
 
 
 @method(
@@ -72,12 +88,26 @@ def saliency(trace: Trace, target: Target, layer: str) -> torch.Tensor:
 def guided_backprop(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Guided backpropagation, section 3.4 of Springenberg et al. 2015.
 
-    At each ReLU ``R^l = 1[f^l > 0] · 1[R^(l+1) > 0] · R^(l+1)``; of the channels the strongest, as for saliency.
+    At each ReLU ``R^l = 1[f^l > 0] · 1[R^(l+1) > 0] · R^(l+1)``; then the maximum over the channels, as for saliency.
+
+    Args:
+        trace: recorded forward pass of N pictures, with the gradient at the input.
+        target: target whose score is explained.
+        layer: unused: the map is at the input.
 
     Returns:
-        (N, H, W), ≥ 0.
+        Maps (N, H, W), ≥ 0.
+
+    Raises:
+        MethodError: if the target's score has no gradient at the input.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(cw.load(), image, method="guided-backprop").raw.shape
+        (192, 192)
     """
-    return _strongest(trace.gradient(target, INPUT, guided))
+    return _channel_maximum(trace.gradient(target, INPUT, guided))
 
 
 @method(
@@ -94,14 +124,28 @@ def guided_backprop(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     tone_mapped=True,
 )
 def deconvnet(trace: Trace, target: Target, layer: str) -> torch.Tensor:
-    """The deconvnet, section 2.1 of Zeiler and Fergus 2014: at each ReLU ``R^l = 1[R^(l+1) > 0] · R^(l+1)``.
+    """Deconvnet, section 2.1 of Zeiler and Fergus 2014: at each ReLU ``R^l = 1[R^(l+1) > 0] · R^(l+1)``.
 
-    Their switches at max pooling are what the gradient does there. Of the channels the strongest.
+    The paper's switches at max pooling are equal to the gradient there. The map is the maximum over the channels.
+
+    Args:
+        trace: recorded forward pass of N pictures, with the gradient at the input.
+        target: target whose score is explained.
+        layer: unused: the map is at the input.
 
     Returns:
-        (N, H, W), ≥ 0.
+        Maps (N, H, W), ≥ 0.
+
+    Raises:
+        MethodError: if the target's score has no gradient at the input.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(cw.load(), image, method="deconvnet").raw.shape
+        (192, 192)
     """
-    return _strongest(trace.gradient(target, INPUT, deconvolved))
+    return _channel_maximum(trace.gradient(target, INPUT, deconvolved))
 
 
 @method(
@@ -116,19 +160,34 @@ def deconvnet(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     tone_mapped=True,
 )
 def guided_gradcam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
-    """Guided Grad-CAM, section 3.2 of Selvaraju et al. 2017: guided backprop times Grad-CAM, upsampled, pixel by pixel.
+    """Guided Grad-CAM, section 3.2 of Selvaraju et al. 2017: guided backprop times upsampled Grad-CAM, per pixel.
+
+    Args:
+        trace: recorded forward pass of N pictures, with the gradient at the input.
+        target: target whose score is explained.
+        layer: layer of the Grad-CAM map.
 
     Returns:
-        (N, H, W), ≥ 0.
+        Maps (N, H, W), ≥ 0.
+
+    Raises:
+        LayerError: if the target's score has no gradient at the layer.
+        MethodError: if it has none at the input.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(cw.load(), image, method="guided-gradcam").raw.shape
+        (192, 192)
     """
     fine = trace.gradient(target, INPUT, guided)
     coarse = gradcam(trace, target, layer)[:, None]
     size = fine.shape[-2:]
-    return _strongest(
+    return _channel_maximum(
         fine * nnF.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
     )
 
 
-def _strongest(gradient: torch.Tensor) -> torch.Tensor:
-    """Of each pixel the channel with the largest magnitude."""
+def _channel_maximum(gradient: torch.Tensor) -> torch.Tensor:
+    """Return the largest magnitude over the channels: (N, C, H, W) to (N, H, W)."""
     return gradient.abs().amax(1)

@@ -9,7 +9,7 @@ import torch
 from ..._validation import real, whole
 from ...errors import MethodError
 from ...models.vision_model import VisionModel
-from ..targets import ClassTarget, EachTarget, Target
+from ..targets import ClassTarget, PerPictureTarget, Target
 from ..trace import Trace
 from .registry import method
 
@@ -28,6 +28,7 @@ _GROUP = "Class activation"
 
 
 def _cam_reason(model: VisionModel, layer: str) -> str | None:
+    """Return why CAM does not apply to the model at the layer; None if it does."""
     head = model.gap_head
     if head is None:
         return (
@@ -55,25 +56,35 @@ def _cam_reason(model: VisionModel, layer: str) -> str | None:
 def class_activation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Class activation mapping, eq. 2 of Zhou et al. 2016: ``M_c(x, y) = Σ_k w_k^c f_k(x, y)``.
 
-    Signed: the paper does not rectify. The bias of the linear layer is left out, as there.
+    The map is signed: the paper does not rectify. The bias of the linear layer is left out, as in the paper.
+
+    Args:
+        trace: recorded forward pass of N pictures.
+        target: a class.
+        layer: the layer before global average pooling.
 
     Returns:
-        (N, h, w).
+        Maps (N, h, w) at the layer's resolution.
 
     Raises:
         MethodError: if the target is not a class.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(cw.load(), image, method="cam").raw.shape
+        (12, 12)
     """
     head = trace.model.gap_head
-    assert head is not None  # the registry asked _cam_reason
+    assert head is not None  # Method.check has called _cam_reason before
     indices = _class_indices(trace, target, "CAM")
     features = trace.activation(layer)
     if head.rectified:
         features = features.relu()
-    # No parameter where it is made of others: pruned, or normalised.
+    # The weight is a plain tensor, not a parameter, where it is computed from others (pruning, weight normalization).
     weight: torch.Tensor = trace.module.get_submodule(head.module).weight.detach().flatten(1)  # type: ignore[operator]
-    if (
-        len(weight) == 1 and len(trace.model.classes) == 2
-    ):  # one logit, for the second class against the first
+    # A single logit is the score of the second class against the first.
+    if len(weight) == 1 and len(trace.model.classes) == 2:
         weight = torch.cat([-weight, weight])
     return torch.einsum("nkhw,nk->nhw", features, weight[indices].to(features.dtype))
 
@@ -89,10 +100,25 @@ def class_activation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
 def gradcam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Grad-CAM, eqs. 1 and 2 of Selvaraju et al. 2017.
 
-    ``α_k = (1/Z) Σ_ij ∂y/∂A^k_ij`` and ``L = ReLU(Σ_k α_k A^k)``, y being the score before softmax.
+    ``α_k = (1/Z) Σ_ij ∂y/∂A^k_ij`` and ``L = ReLU(Σ_k α_k A^k)``; y is the score before softmax.
+
+    Args:
+        trace: recorded forward pass of N pictures.
+        target: target whose score is explained.
+        layer: layer whose feature maps are weighted.
 
     Returns:
-        (N, h, w), ≥ 0.
+        Maps (N, h, w) at the layer's resolution, ≥ 0.
+
+    Raises:
+        LayerError: if the target's score has no gradient at the layer.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> explanation = cw.explain(cw.load(), image, method="gradcam", layer="stage3")
+        >>> explanation.raw.shape, bool((explanation.raw >= 0).all())
+        ((24, 24), True)
     """
     weights = trace.gradient(target, layer).mean((2, 3))
     return torch.einsum("nkhw,nk->nhw", trace.activation(layer), weights).relu()
@@ -111,14 +137,28 @@ def gradcam_plus_plus(trace: Trace, target: Target, layer: str) -> torch.Tensor:
 
     ``α_ij = g_ij² / (2 g_ij² + Σ_ab A_ab · g_ij³)`` with ``g = ∂S/∂A``, ``w_k = Σ_ij α_ij ReLU(∂Y/∂A_ij)``
     and ``L = ReLU(Σ_k w_k A^k)``. Since ``∂Y/∂A = exp(S) · g``, the factor exp(S) only scales the whole map and is left
-    out (it overflows). Both sides of α are divided by g², which is exact and keeps small gradients from
-    vanishing in g³.
+    out (it overflows). Numerator and denominator of α are divided by g², which is exact and keeps small gradients from
+    underflowing in g³.
+
+    Args:
+        trace: recorded forward pass of N pictures.
+        target: target whose score is explained.
+        layer: layer whose feature maps are weighted.
 
     Returns:
-        (N, h, w), ≥ 0.
+        Maps (N, h, w) at the layer's resolution, ≥ 0.
+
+    Raises:
+        LayerError: if the target's score has no gradient at the layer.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(cw.load(), image, method="gradcam++").raw.shape
+        (12, 12)
     """
     activation, gradient = trace.activation(layer), trace.gradient(target, layer)
-    # Only positive partial derivatives count; elsewhere α is multiplied by zero.
+    # Only positive partial derivatives count: α is multiplied by zero for the others.
     positive = gradient.relu()
     denominator = 2 + activation.sum((2, 3), keepdim=True) * positive
     alpha = torch.where(denominator != 0, 1 / denominator, torch.zeros_like(denominator))
@@ -135,10 +175,24 @@ def gradcam_plus_plus(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     group=_GROUP,
 )
 def layercam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
-    """LayerCAM, eqs. 5 to 7 of Jiang et al. 2021: ``L = ReLU(Σ_k ReLU(∂y/∂A^k) · A^k)``, place by place.
+    """LayerCAM, eqs. 5 to 7 of Jiang et al. 2021: ``L = ReLU(Σ_k ReLU(∂y/∂A^k) · A^k)``, elementwise.
+
+    Args:
+        trace: recorded forward pass of N pictures.
+        target: target whose score is explained.
+        layer: layer whose feature maps are weighted.
 
     Returns:
-        (N, h, w), ≥ 0.
+        Maps (N, h, w) at the layer's resolution, ≥ 0.
+
+    Raises:
+        LayerError: if the target's score has no gradient at the layer.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(cw.load(), image, method="layercam", layer="stage2").raw.shape
+        (48, 48)
     """
     weights = trace.gradient(target, layer).relu()
     return (weights * trace.activation(layer)).sum(1).relu()
@@ -153,13 +207,27 @@ def layercam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     group=_GROUP,
 )
 def hirescam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
-    """HiResCAM, section 3.2 of Draelos and Carin 2020: ``L = Σ_k ∂y/∂A^k · A^k``, place by place.
+    """HiResCAM, section 3.2 of Draelos and Carin 2020: ``L = Σ_k ∂y/∂A^k · A^k``, elementwise.
 
-    Signed: the paper does not rectify. Where a linear map follows the layer (pooling included), the map's
-    sum and the bias are the score.
+    The map is signed: the paper does not rectify. If only linear operations follow the layer (pooling included), the
+    sum of the map plus the bias is the score.
+
+    Args:
+        trace: recorded forward pass of N pictures.
+        target: target whose score is explained.
+        layer: layer whose feature maps are weighted.
 
     Returns:
-        (N, h, w).
+        Maps (N, h, w) at the layer's resolution.
+
+    Raises:
+        LayerError: if the target's score has no gradient at the layer.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(cw.load(), image, method="hirescam").raw.shape
+        (12, 12)
     """
     return (trace.gradient(target, layer) * trace.activation(layer)).sum(1)
 
@@ -175,8 +243,22 @@ def hirescam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
 def xgradcam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """XGrad-CAM, eq. 8 of Fu et al. 2020: ``α_k = Σ_ij (A^k_ij / Σ A^k) ∂y/∂A^k_ij``, then as Grad-CAM.
 
+    Args:
+        trace: recorded forward pass of N pictures.
+        target: target whose score is explained.
+        layer: layer whose feature maps are weighted.
+
     Returns:
-        (N, h, w), ≥ 0.
+        Maps (N, h, w) at the layer's resolution, ≥ 0.
+
+    Raises:
+        LayerError: if the target's score has no gradient at the layer.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(cw.load(), image, method="xgradcam").raw.shape
+        (12, 12)
     """
     activation = trace.activation(layer)
     total = activation.sum((2, 3))
@@ -197,17 +279,30 @@ def xgradcam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
 def eigencam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Eigen-CAM, section III of Muhammad and Yeasin 2020: ``L = O · v₁``.
 
-    O (h·w, K) holds the activations, v₁ is its first right singular vector. Its sign is free; the one
-    that makes the map's sum positive is taken.
+    O (h·w, K) holds the activations; v₁ is the first right singular vector of O. The sign of v₁ is arbitrary; this
+    function chooses the one that makes the sum of the map positive.
+
+    Args:
+        trace: recorded forward pass of N pictures.
+        target: unused: the map is the same for every target.
+        layer: layer whose feature maps are decomposed.
 
     Returns:
-        (N, h, w), the same for every target.
+        Maps (N, h, w) at the layer's resolution.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> explanation = cw.explain(cw.load(), image, method="eigencam")
+        >>> explanation.raw.shape, bool(explanation.raw.sum() > 0)
+        ((12, 12), True)
     """
     activation = trace.activation(layer)
-    places = activation.flatten(2).transpose(1, 2)
-    scale = places.abs().amax((1, 2), keepdim=True).clamp(min=torch.finfo(places.dtype).tiny)
-    unit = places / scale
-    # v₁ is the first eigenvector of Oᵀ·O, and O·v₁ = σ₁·u₁ with u₁ that of O·Oᵀ: whichever is the smaller.
+    positions = activation.flatten(2).transpose(1, 2)
+    scale = positions.abs().amax((1, 2), keepdim=True).clamp(min=torch.finfo(positions.dtype).tiny)
+    unit = positions / scale
+    # v₁ is the first eigenvector of Oᵀ·O, and O·v₁ = σ₁·u₁ with u₁ the first eigenvector of O·Oᵀ: the smaller of the
+    # two matrices is decomposed.
     if unit.shape[1] > unit.shape[2]:
         _, vectors = torch.linalg.eigh(unit.transpose(1, 2) @ unit)
         first = (unit @ vectors[..., -1:])[..., 0] * scale[..., 0]
@@ -220,6 +315,7 @@ def eigencam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
 
 
 def _one_class_reason(model: VisionModel, layer: str) -> str | None:
+    """Return why a comparison of classes does not apply to the model; None if it does."""
     if len(model.classes) > 1:
         return None
     return (
@@ -241,39 +337,46 @@ def finercam(
 ) -> torch.Tensor:
     """Finer-CAM, section 3.2 of Zhang et al. 2025: Grad-CAM of ``y_c − γ · mean_d y_d``.
 
-    The gradient is linear, so that this is the mean of the weights for each reference class d. These are the
-    classes whose logits are nearest to that of c in this picture.
+    The gradient is linear, so that the channel weights are those of c minus γ times the mean of those of the reference
+    classes d. The reference classes are the ones whose logits are nearest to that of c in this picture.
 
     Args:
-        trace: of the pictures.
+        trace: recorded forward pass of N pictures.
         target: a class.
-        layer: where the maps are.
-        strength: γ; 0 is Grad-CAM.
-        references: how many classes to compare with.
+        layer: layer whose feature maps are weighted.
+        strength: γ, ≥ 0; 0 is Grad-CAM.
+        references: number of reference classes, ≥ 1.
 
     Returns:
-        (N, h, w), ≥ 0.
+        Maps (N, h, w) at the layer's resolution, ≥ 0.
 
     Raises:
-        MethodError: if the target is not a class.
+        MethodError: if the target is not a class, or a setting is out of range.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> method = cw.get_method("finercam", references=2)
+        >>> cw.explain(cw.load(), image, method=method).raw.shape
+        (12, 12)
     """
     strength = real("strength", strength, 0, error=MethodError)
     references = whole("references", references, error=MethodError)
     indices = _class_indices(trace, target, "Finer-CAM")
-    own = trace.logits.gather(1, indices[:, None])
-    distance = (trace.logits - own).abs().scatter(1, indices[:, None], float("inf"))
-    # Without the class itself, and those that the model masks out.
+    class_logits = trace.logits.gather(1, indices[:, None])
+    distance = (trace.logits - class_logits).abs().scatter(1, indices[:, None], float("inf"))
+    # The distance is infinite for the class itself and for classes that the model masks out.
     others = int(distance.isfinite().sum(1).min())
-    near = distance.topk(min(references, others), largest=False).indices
-    finer = _Difference(
-        tuple(indices.tolist()), tuple(map(tuple, near.tolist())), strength, target.label
+    nearest = distance.topk(min(references, others), largest=False).indices
+    difference = _ReferenceContrast(
+        tuple(indices.tolist()), tuple(map(tuple, nearest.tolist())), strength, target.label
     )
-    return gradcam(trace, finer, layer)
+    return gradcam(trace, difference, layer)
 
 
 @dataclass(frozen=True)
-class _Difference:
-    """Each picture's class minus the mean of its references."""
+class _ReferenceContrast:
+    """Target: the logit of each picture's class minus the mean logit of its reference classes."""
 
     classes: tuple[int, ...]
     references: tuple[tuple[int, ...], ...]
@@ -282,19 +385,20 @@ class _Difference:
     index: None = None
 
     def score(self, logits: torch.Tensor) -> torch.Tensor:
-        """The difference of logits, shape (N,)."""
-        own = logits.gather(1, torch.tensor(self.classes, device=logits.device)[:, None])[:, 0]
-        others = logits.gather(1, torch.tensor(self.references, device=logits.device)).mean(1)
-        return own - self.strength * others
+        """Return the difference of logits, shape (N,)."""
+        classes = torch.tensor(self.classes, device=logits.device)[:, None]
+        references = torch.tensor(self.references, device=logits.device)
+        class_logits = logits.gather(1, classes)[:, 0]
+        return class_logits - self.strength * logits.gather(1, references).mean(1)
 
 
 def _class_indices(trace: Trace, target: Target, label: str) -> torch.Tensor:
-    """The target's class in each picture, (N,).
+    """Return the index of the target's class in each picture, (N,).
 
     Raises:
         MethodError: if the target is not a class.
     """
-    if isinstance(target, EachTarget):
+    if isinstance(target, PerPictureTarget):
         indices = [t.index for t in target.targets]
     elif isinstance(target, ClassTarget):
         indices = [target.index] * len(trace.logits)

@@ -1,4 +1,4 @@
-"""The random control: a map that every explanation must beat."""
+"""Random control: a map that every explanation must beat."""
 
 from __future__ import annotations
 
@@ -23,8 +23,19 @@ __all__ = ["random_map"]
 def random_map(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Uniform noise at the layer's resolution, the same for every picture, target and call.
 
+    Args:
+        trace: recorded forward pass of N pictures.
+        target: unused: the map is the same for every target.
+        layer: layer whose resolution the map has.
+
     Returns:
-        (N, h, w) in [0, 1).
+        Maps (N, h, w) in [0, 1).
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(cw.load(), image, method="random", layer="stage3").raw.shape
+        (24, 24)
     """
     count, _, height, width = trace.activation(layer).shape
     generator = torch.Generator().manual_seed(height * 65537 + width)

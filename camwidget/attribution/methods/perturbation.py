@@ -11,7 +11,7 @@ from torch.nn import functional as nnF
 from ..._validation import real, whole
 from ...errors import MethodError
 from ...models.vision_model import VisionModel
-from ..batched_inference import at_input, rerun_scores
+from ..batched_inference import rerun_from_input, rerun_scores
 from ..targets import ClassTarget, Target
 from ..trace import Trace
 from .registry import Step, method
@@ -41,24 +41,32 @@ def occlusion(
     window: int | None = None,
     stride: int | None = None,
 ) -> Iterator[Step]:
-    """Occlusion, section 4.2 of Zeiler and Fergus 2014: the fall of the score with a grey square over a place.
+    """Occlusion, section 4.2 of Zeiler and Fergus 2014: the drop of the score under a gray square.
 
-    Grey is zero after normalisation, the mean colour of the training pictures. Of the squares that cover a pixel
-    the mean is taken. Signed: where hiding a place raises the score, it is negative.
+    Gray is zero after normalization, the mean color of the training pictures. A pixel gets the mean drop over all
+    squares that cover it. The map is signed: it is negative where hiding raises the score.
 
     Args:
-        trace: of the picture.
-        target: what is explained.
-        layer: of no matter.
-        picture: its number in the trace.
-        window: side of the square in pixels; a seventh of the shorter side if None.
-        stride: from one place to the next, in pixels; half the window if None.
+        trace: recorded forward pass of the pictures.
+        target: target whose score is explained.
+        layer: unused: the map is at the input.
+        picture: index of the picture in the trace.
+        window: side of the square in pixels, from 1 to the shorter side; a seventh of the shorter side if None.
+        stride: distance between neighboring squares in pixels, from 1 to ``window``; half the window if None.
 
     Yields:
-        (H, W); zero where no square has been yet. They come spread over the picture, coarse to fine.
+        Steps with the picture's map (H, W) so far; zero where no square has been. The squares are spread over the
+        picture, coarse to fine.
 
     Raises:
         MethodError: if the window does not fit, or the stride would leave gaps.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> method = cw.get_method("occlusion", window=96, stride=96)
+        >>> cw.explain(cw.load(), image, method=method).raw.shape
+        (192, 192)
     """
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
     height, width = inputs.shape[-2:]
@@ -73,44 +81,46 @@ def occlusion(
             f"A window of {window} and a stride of {stride} do not cover a picture of {width}×{height}: take a window "
             "of at most its shorter side, and a stride of at most the window."
         )
-    rows = _places(height, window, stride)
-    columns = _places(width, window, stride)
-    corners = [(y, x) for y, x in _spread(rows, columns)]
+    rows = _window_starts(height, window, stride)
+    columns = _window_starts(width, window, stride)
+    corners = [(y, x) for y, x in _coarse_to_fine(rows, columns)]
     total = len(corners) + 1
 
     def make(start: int, stop: int) -> torch.Tensor:
-        # The first of the series is the picture as it is.
+        # The first input of the series is the unchanged picture.
         batch = inputs.repeat(stop - start, 1, 1, 1)
         for row in range(max(start, 1), stop):
             y, x = corners[row - 1]
             batch[row - start, :, y : y + window, x : x + window] = 0
         return batch
 
-    falls, covers = inputs.new_zeros(height, width), inputs.new_zeros(height, width)
+    drop_sums, counts = inputs.new_zeros(height, width), inputs.new_zeros(height, width)
     added = 0
     key = ("occlusion", picture, window, stride)
-    for scores in rerun_scores(trace, target, key, total, at_input(trace, picture, total, make)):
-        fall = (scores[0] - scores[1:]).tolist()
-        for (y, x), value in zip(corners[added : len(fall)], fall[added:], strict=True):
-            falls[y : y + window, x : x + window] += value
-            covers[y : y + window, x : x + window] += 1
-        added = len(fall)
-        yield Step(len(scores), total, falls / covers.clamp(min=1))
+    for scores in rerun_scores(
+        trace, target, key, total, rerun_from_input(trace, picture, total, make)
+    ):
+        drops = (scores[0] - scores[1:]).tolist()
+        for (y, x), drop in zip(corners[added : len(drops)], drops[added:], strict=True):
+            drop_sums[y : y + window, x : x + window] += drop
+            counts[y : y + window, x : x + window] += 1
+        added = len(drops)
+        yield Step(len(scores), total, drop_sums / counts.clamp(min=1))
 
 
-def _places(length: int, window: int, stride: int) -> list[int]:
-    """Where squares begin, so that the last one reaches the end, if cut off there."""
+def _window_starts(length: int, window: int, stride: int) -> list[int]:
+    """Return the first pixel of each window along one axis; the last window reaches the edge, and may pass it."""
     return [i * stride for i in range(math.ceil((length - window) / stride) + 1)]
 
 
-def _spread(rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
-    """All places, every fourth row and column first, then every second, then the rest."""
-    places = [(i, j) for i in range(len(rows)) for j in range(len(columns))]
+def _coarse_to_fine(rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
+    """Return all (row, column): every fourth row and column first, then every second, then the rest."""
+    cells = [(i, j) for i in range(len(rows)) for j in range(len(columns))]
 
-    def turn(place: tuple[int, int]) -> int:
-        return next(n for n, step in enumerate((4, 2, 1)) if not any(k % step for k in place))
+    def level(cell: tuple[int, int]) -> int:
+        return next(n for n, step in enumerate((4, 2, 1)) if not any(k % step for k in cell))
 
-    return [(rows[i], columns[j]) for i, j in sorted(places, key=turn)]
+    return [(rows[i], columns[j]) for i, j in sorted(cells, key=level)]
 
 
 @method(
@@ -138,21 +148,31 @@ def rise(
 ) -> Iterator[Step]:
     """RISE, eq. 6 of Petsiuk et al. 2018: ``S = 1/(E[M] · N) Σ_i f(I ∘ M_i) · M_i``.
 
-    A mask is a coarse random grid, upsampled bilinearly and shifted by up to a cell (section 3.2); f is the
-    probability of the class, and for any other target its score. I is the normalised input.
+    A mask is a coarse random grid, upsampled bilinearly and shifted by up to one cell (section 3.2); f is the
+    probability of the class, or the score of any other target. I is the normalized input.
 
     Args:
-        trace: of the picture.
-        target: what is explained.
-        layer: of no matter.
-        picture: its number in the trace.
-        masks: N; the paper takes 4000 for VGG-16 and 8000 for ResNet-50.
-        cells: cells of the grid on a side.
-        keep: the probability that a cell is kept.
-        seed: of the masks.
+        trace: recorded forward pass of the pictures.
+        target: target whose probability or score is explained.
+        layer: unused: the map is at the input.
+        picture: index of the picture in the trace.
+        masks: N, number of masks, ≥ 1; the paper takes 4000 for VGG-16 and 8000 for ResNet-50.
+        cells: number of grid cells per side, ≥ 1.
+        keep: E[M], the probability that a cell stays visible, from 0.001 to 1.
+        seed: seed of the masks, ≥ 0.
 
     Yields:
-        (H, W).
+        Steps with the picture's map (H, W) so far.
+
+    Raises:
+        MethodError: if a setting is out of range.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> method = cw.get_method("rise", masks=16)
+        >>> cw.explain(cw.load(), image, method=method).raw.shape
+        (192, 192)
     """
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
     size = inputs.shape[-2:]
@@ -174,40 +194,40 @@ def rise(
             mode="bilinear",
             align_corners=False,
         )
-        places = shifts[start:stop].tolist()
+        corners = shifts[start:stop].tolist()
         return torch.stack(
             [
                 m[:, y : y + size[0], x : x + size[1]]
-                for m, (y, x) in zip(large, places, strict=True)
+                for m, (y, x) in zip(large, corners, strict=True)
             ]
         )
 
     def make(start: int, stop: int) -> torch.Tensor:
         return inputs * masks_of(start, stop)
 
-    summed, added = inputs.new_zeros(size), 0
-    series = at_input(trace, picture, masks, make)
+    weighted_sum, added = inputs.new_zeros(size), 0
+    series = rerun_from_input(trace, picture, masks, make)
     key = ("rise", picture, masks, cells, keep, seed)
-    asked = _Probability(trace.model, target) if isinstance(target, ClassTarget) else target
-    for scores in rerun_scores(trace, asked, key, masks, series):
+    measured = _Probability(trace.model, target) if isinstance(target, ClassTarget) else target
+    for scores in rerun_scores(trace, measured, key, masks, series):
         for start in range(added, len(scores), 64):
             stop = min(start + 64, len(scores))
-            shown = masks_of(start, stop)[:, 0]
-            summed += torch.einsum("nhw,n->hw", shown, scores[start:stop].to(shown))
+            visible = masks_of(start, stop)[:, 0]
+            weighted_sum += torch.einsum("nhw,n->hw", visible, scores[start:stop].to(visible))
         added = len(scores)
-        yield Step(added, masks, summed / (keep * added))
+        yield Step(added, masks, weighted_sum / (keep * added))
 
 
 class _Probability:
-    """The probability of a class."""
+    """Target: the probability of a class."""
 
     index = None
 
-    def __init__(self, model: VisionModel, of: ClassTarget) -> None:
+    def __init__(self, model: VisionModel, class_target: ClassTarget) -> None:
         self._model = model
-        self._of = of
-        self.label = f"p({of.label})"
+        self._class = class_target
+        self.label = f"p({class_target.label})"
 
     def score(self, logits: torch.Tensor) -> torch.Tensor:
-        """As the model's scores become probabilities, shape (N,)."""
-        return self._model.probabilities(logits)[:, self._of.index]
+        """Return the class's probability in each picture, shape (N,)."""
+        return self._model.probabilities(logits)[:, self._class.index]

@@ -11,7 +11,7 @@ import torch
 from ..._registry import Options, did_you_mean, with_settings
 from ...errors import MethodError
 from ...models.vision_model import VisionModel
-from ..targets import EachTarget, Target
+from ..targets import PerPictureTarget, Target
 from ..trace import Trace
 
 __all__ = ["Method", "Step", "get_method", "list_methods", "method", "wrapper"]
@@ -20,15 +20,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: (trace, target, layer) to maps (N, h, w) at the layer's own resolution.
 Compute = Callable[..., torch.Tensor]
-#: (trace, target, layer, picture) to the picture's map (h, w), again and again as it takes shape.
-Grow = Callable[..., "Iterator[Step]"]
-#: (model, layer name) to the reason why the method does not apply there, or None.
+#: (trace, target, layer, picture index) to steps with the picture's map (h, w) so far.
+ComputeSteps = Callable[..., "Iterator[Step]"]
+#: (model, layer name) to the reason why the method does not apply at that layer, or None.
 Applies = Callable[[VisionModel, str], "str | None"]
 
 
 @dataclass(frozen=True)
 class Step:
-    """A map on its way: so far ``done`` of ``total`` units of work have gone into it."""
+    """Intermediate result of a slow method.
+
+    Attributes:
+        done: number of finished units of work, such as forward passes.
+        total: number of all units of work.
+        maps: the maps computed so far: (h, w) of one picture, or (N, h, w) of all pictures of a trace.
+    """
 
     done: int
     total: int
@@ -37,54 +43,124 @@ class Step:
 
 @dataclass(frozen=True)
 class Method:
-    """An explanation method, as the registry lists it."""
+    """Explanation method, as the registry lists it.
 
-    name: str  #: the paper's name in lower case
-    label: str  #: as a person reads it
-    citation: str  #: authors, year, and where
-    summary: str  #: one sentence for a tooltip
-    needs: str  #: what it asks of the model
-    group: str  #: the family
-    function: Compute | Grow
-    applies: Applies  #: why it does not apply at a layer with a map, or None
-    needs_gradients: bool = True  #: of the target at the layer
-    needs_input: bool = False  #: the pass must have a graph from the picture on
-    at_input: bool = False  #: the map is the picture's own, whatever layer is asked for
-    own_passes: bool = False  #: it runs the model itself, in its own way
-    slow: bool = False  #: it runs the model many times, and its map grows meanwhile
-    scale: str = "maximum"  #: how its maps become saliency, see ``engine.saliency_maps``
-    tone_mapped: bool = (
-        False  #: few pixels dominate its maps, which are drawn brighter, see ``tone_mapping``
-    )
-    options: Options = ()  #: keyword arguments of the function
+    Attributes:
+        name: the paper's name in lower case, as ``explain`` takes it.
+        label: display name.
+        citation: authors, year, and venue or identifier.
+        summary: one sentence for a tooltip.
+        needs: what the method requires of the model.
+        group: family of the method.
+        function: computes the maps.
+        applies: gives the reason why the method does not apply at a layer with a map, or None.
+        needs_gradients: whether the method uses the gradient of the target at the layer.
+        needs_input: whether the forward pass needs an autograd graph from the picture on.
+        at_input: whether the map is at the picture's resolution, and the same for every layer.
+        own_passes: whether the method runs the model itself instead of using the trace's forward pass.
+        slow: whether the method runs the model many times and yields intermediate maps.
+        scale: how raw maps become saliency: "maximum" or "range" (see ``attribution.explaining.saliency_maps``).
+        tone_mapped: whether few pixels dominate the maps, so that display brightens them
+            (see ``attribution.tone_mapping``).
+        options: settings that differ from the defaults, as (name, value) pairs.
+
+    Example:
+        >>> import camwidget as cw
+        >>> method = cw.get_method("gradcam")
+        >>> method.label, method.citation
+        ('Grad-CAM', 'Selvaraju et al. 2017, ICCV, arXiv:1610.02391')
+    """
+
+    name: str
+    label: str
+    citation: str
+    summary: str
+    needs: str
+    group: str
+    function: Compute | ComputeSteps
+    applies: Applies
+    needs_gradients: bool = True
+    needs_input: bool = False
+    at_input: bool = False
+    own_passes: bool = False
+    slow: bool = False
+    scale: str = "maximum"
+    tone_mapped: bool = False
+    options: Options = ()
 
     @property
     def is_quick_at_layers(self) -> bool:
-        """Whether one remembered pass gives its maps at all layers."""
+        """Whether one recorded forward pass gives the method's maps at all layers."""
         return not (self.slow or self.at_input or self.own_passes or self.needs_input)
 
     def reason(self, model: VisionModel, layer: str) -> str | None:
-        """Why it does not apply to this layer, and what to do; None if it does."""
+        """Explain why the method does not apply to a layer.
+
+        Args:
+            model: the model.
+            layer: module name of the layer.
+
+        Returns:
+            The reason and a remedy; None if the method applies.
+
+        Example:
+            >>> import camwidget as cw
+            >>> cw.get_method("cam").reason(cw.load(), "stage1")
+            "CAM is defined at the layer before the pooling, 'stage4', only. For 'stage1' use 'gradcam'."
+        """
         if model.no_maps and not self.at_input:
             return model.no_maps
         return self.applies(model, layer)
 
     def check(self, model: VisionModel, layer: str) -> None:
-        """Raise a MethodError with the reason if the method does not apply to this layer."""
+        """Raise an error if the method does not apply to a layer.
+
+        Args:
+            model: the model.
+            layer: module name of the layer.
+
+        Raises:
+            MethodError: with the reason and a remedy, if the method does not apply.
+
+        Example:
+            >>> import camwidget as cw
+            >>> cw.get_method("gradcam").check(cw.load(), "stage1")
+        """
         reason = self.reason(model, layer)
         if reason is not None:
             raise MethodError(f"{self.label} does not apply: {reason}")
 
     def compute(self, trace: Trace, target: Target, layer: str) -> torch.Tensor:
-        """The maps (N, h, w) of a trace's pictures."""
+        """Compute the maps of a trace's pictures.
+
+        Args:
+            trace: recorded forward pass of N pictures.
+            target: target whose score is explained.
+            layer: module name of the layer.
+
+        Returns:
+            Maps (N, h, w) at the method's own resolution, unscaled.
+
+        Raises:
+            CamwidgetError: if the method cannot compute a map for the target at the layer.
+        """
         *_, last = self.steps(trace, target, layer)
         return last.maps
 
     def steps(self, trace: Trace, target: Target, layer: str) -> Iterator[Step]:
-        """The maps (N, h, w) as they take shape; of a method that is not slow, one step.
+        """Compute the maps of a trace's pictures step by step.
+
+        Args:
+            trace: recorded forward pass of N pictures.
+            target: target whose score is explained.
+            layer: module name of the layer.
+
+        Yields:
+            Steps with the maps (N, h, w) so far; a method that is not slow yields one step.
 
         Raises:
             TargetError: if the model masks the target's class out.
+            CamwidgetError: if the method cannot compute a map for the target at the layer.
         """
         trace.check_score(target)
         options = dict(self.options)
@@ -94,20 +170,33 @@ class Method:
         finished: list[torch.Tensor] = []
         count = len(trace.pixels)
         for picture in range(count):
-            own = target.targets[picture] if isinstance(target, EachTarget) else target
+            picture_target = (
+                target.targets[picture] if isinstance(target, PerPictureTarget) else target
+            )
             step = None
-            for step in self.function(trace, own, layer, picture, **options):
-                rest = [torch.zeros_like(step.maps)] * (count - picture - 1)
-                maps = torch.stack([*finished, step.maps, *rest])
+            for step in self.function(trace, picture_target, layer, picture, **options):
+                pending = [torch.zeros_like(step.maps)] * (count - picture - 1)
+                maps = torch.stack([*finished, step.maps, *pending])
                 yield Step(picture * step.total + step.done, count * step.total, maps)
             assert step is not None
             finished.append(step.maps)
 
     def with_options(self, **options: Any) -> Method:
-        """The same method with other settings.
+        """Return the same method with other settings.
+
+        Args:
+            options: settings by name; those left out stay as they are.
+
+        Returns:
+            A copy of the method. Values are checked when the method runs.
 
         Raises:
-            MethodError: if it has no such setting.
+            MethodError: if the method has no such setting.
+
+        Example:
+            >>> import camwidget as cw
+            >>> cw.get_method("rise").with_options(masks=1000).options
+            (('masks', 1000),)
         """
         settings = with_settings(self.function, self.options, options, self.label, MethodError)
         return replace(self, options=settings)
@@ -119,7 +208,8 @@ _wrappers: dict[str, Callable[[Method], Method]] = {}
 
 
 def _everywhere(model: VisionModel, layer: str) -> str | None:
-    """No reason against it. No lambda: an explanation keeps its method's settings, and can be pickled."""
+    """Return None: a method without restrictions applies everywhere."""
+    # A function and not a lambda, since explanations refer to their method and must be picklable.
     return None
 
 
@@ -140,13 +230,32 @@ def method(
     scale: str = "maximum",
     tone_mapped: bool = False,
 ) -> Callable[[F], F]:
-    """Enter a function of (trace, target, layer) into the registry.
+    """Register a function of (trace, target, layer) as an explanation method.
 
-    A slow one is a generator of ``Step`` for one picture, and gets its number too: (trace, target, layer, picture).
-    Keyword-only arguments are settings (``Method.with_options``).
+    A slow method is a generator of ``Step`` for one picture: a function of (trace, target, layer, picture index).
+    Keyword-only arguments of the function are the method's settings (``Method.with_options``).
+
+    Args:
+        name: as in ``Method``, like all that follow.
+        label: display name.
+        citation: authors, year, and venue or identifier.
+        summary: one sentence for a tooltip.
+        needs: what the method requires of the model.
+        group: family of the method.
+        reason: gives the reason why the method does not apply at a layer with a map, or None.
+        needs_gradients: whether the method uses the gradient of the target at the layer.
+        needs_input: whether the forward pass needs an autograd graph from the picture on.
+        at_input: whether the map is at the picture's resolution.
+        own_passes: whether the method runs the model itself.
+        slow: whether the method yields intermediate maps.
+        scale: how raw maps become saliency, "maximum" or "range".
+        tone_mapped: whether display brightens the maps.
+
+    Returns:
+        A decorator that registers a function and returns it unchanged.
     """
 
-    def enter(function: F) -> F:
+    def register(function: F) -> F:
         _methods[name] = Method(
             name,
             label,
@@ -166,7 +275,7 @@ def method(
         )
         return function
 
-    return enter
+    return register
 
 
 def wrapper(name: str) -> Callable[[F], F]:
@@ -180,12 +289,25 @@ def wrapper(name: str) -> Callable[[F], F]:
 
 
 def get_method(name: str | Method, **options: Any) -> Method:
-    """A method by name, with settings if any: ``get_method("rise", masks=1000)``.
+    """Return an explanation method by name, with its settings.
 
-    ``smoothgrad(NAME)`` is any quick gradient method averaged over noisy copies of the picture.
+    Args:
+        name: a name of ``list_methods()``; ``smoothgrad(NAME)`` for a fast gradient method averaged over noisy copies
+            of the picture; or a method.
+        options: settings by name, such as ``masks=1000`` for RISE; defaults for those left out.
+
+    Returns:
+        The method, for the argument ``method`` of ``explain``.
 
     Raises:
-        MethodError: if there is none, or it has no such setting; close names are suggested.
+        MethodError: if there is no such method, which suggests similar names, or it has no such setting.
+
+    Example:
+        >>> import camwidget as cw
+        >>> cw.get_method("rise", masks=1000).label
+        'RISE'
+        >>> cw.get_method("smoothgrad(gradcam)").label
+        'Smooth Grad-CAM'
     """
     if isinstance(name, Method):
         return name.with_options(**options)
@@ -200,5 +322,14 @@ def get_method(name: str | Method, **options: Any) -> Method:
 
 
 def list_methods() -> tuple[Method, ...]:
-    """All methods, in the order in which they are shown."""
+    """Return all explanation methods, in the order in which menus and tables list them.
+
+    Returns:
+        The methods, each with its name, label, citation and requirements.
+
+    Example:
+        >>> import camwidget as cw
+        >>> [method.name for method in cw.list_methods()][:3]
+        ['cam', 'gradcam', 'gradcam++']
+    """
     return tuple(_methods.values())

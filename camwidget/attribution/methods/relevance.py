@@ -12,7 +12,7 @@ from ...models.scores import are_close
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ...runtime.error_reports import first_line, log_error
-from ..relevance import EXCITATION, LRP, POSITIVE, Rules, Unruled, Walk
+from ..relevance import EXCITATION, LRP, ZPLUS, RelevancePass, Rules, UnsupportedOperation
 from ..targets import Target, score_of
 from ..trace import Trace
 from .registry import method
@@ -21,62 +21,62 @@ __all__ = ["contrastive_excitation", "excitation_backprop", "lrp", "relevance_ca
 
 _GROUP = "Relevance"
 _NEEDS = (
-    "a network of convolutions, linear layers, ReLUs, batch normalisation, pooling and additions"
+    "a network of convolutions, linear layers, ReLUs, batch normalization, pooling and additions"
 )
 _REMEDY = "Use 'gradcam' or 'layercam', which ask for gradients only."
 
 
-# -- where it applies ----------------------------------------------------------------------------
+# -- applicability -------------------------------------------------------------------------------
 
-#: By model: why relevance cannot be followed, or the layers at which it can be read. What a network is
-#: made of does not change with training; values are never kept.
-_verdicts: weakref.WeakKeyDictionary[VisionModel, str | frozenset[str]] = (
+#: By model: the reason why relevance cannot be propagated, or the layers at which it can be read. Both depend on the
+#: network's operations only, which training does not change.
+_applicability: weakref.WeakKeyDictionary[VisionModel, str | frozenset[str]] = (
     weakref.WeakKeyDictionary()
 )
 _lock = fork_safety.lock()
 
 
 def _reason(model: VisionModel, layer: str | None) -> str | None:
+    """Return why relevance does not reach a layer, or the input if None; None if it does."""
     with _lock:
-        verdict = _verdicts.get(model)
-    if verdict is None:
-        # Without the lock: it waits for the model, which may be held by who waits for this.
-        verdict = _judge(model)
+        result = _applicability.get(model)
+    if result is None:
+        # Not under the lock: this waits for the model's lock, whose holder may be waiting for this one.
+        result = _readable_layers_or_reason(model)
         with _lock:
-            verdict = _verdicts.setdefault(model, verdict)
-    if isinstance(verdict, str):
-        return verdict
-    if layer is not None and model.layer(layer).name not in verdict:
+            result = _applicability.setdefault(model, result)
+    if isinstance(result, str):
+        return result
+    if layer is not None and model.layer(layer).name not in result:
         return f"no relevance goes through layer {layer!r}. Choose another layer, or 'gradcam'."
     return None
 
 
-def _judge(model: VisionModel) -> str | frozenset[str]:
+def _readable_layers_or_reason(model: VisionModel) -> str | frozenset[str]:
+    """Run a relevance pass on noise; return the layers it can read, or the reason why it fails."""
     side = 64 if model.preprocess.geometry is None else 256
     bands = 3 if model.preprocess.channels == 1 else model.preprocess.channels
     noise = torch.rand((side, side, bands), generator=torch.Generator().manual_seed(0))
-    pixels = _reduced(model, model.pixels(noise.mul(255).to(torch.uint8).numpy()))
+    pixels = _reduced_picture(model, model.pixels(noise.mul(255).to(torch.uint8).numpy()))
     try:
         with torch.no_grad():
-            walk = _walk(model, pixels, LRP, None)
-            _check_logits(walk.logits, model.logits(pixels), model)
+            forward = _relevance_pass(model, pixels, LRP, None)
+            _check_logits(forward.logits, model.logits(pixels), model)
     except MethodError as error:
         return str(error).removeprefix("Relevance cannot be computed: ")
-    return walk.readable
+    return forward.readable_layers
 
 
-def _reduced(model: VisionModel, pixels: torch.Tensor) -> torch.Tensor:
-    """A large picture (1, C, H, W) smaller, where the model takes it: all of its activations are kept on the way."""
-    times = min(pixels.shape[-2:]) // 256
-    if times < 2:
+def _reduced_picture(model: VisionModel, pixels: torch.Tensor) -> torch.Tensor:
+    """Return a large picture (1, C, H, W) subsampled to save memory, or as it is if the model refuses that."""
+    factor = min(pixels.shape[-2:]) // 256
+    if factor < 2:
         return pixels
-    smaller = pixels[..., ::times, ::times].contiguous()
+    smaller = pixels[..., ::factor, ::factor].contiguous()
     try:
         model.logits(smaller)
-    except (
-        Exception
-    ) as error:  # in its own way a module says that it takes pictures of one size only
-        message = "Relevance is judged on the picture at its full size."
+    except Exception as error:  # a module of fixed input size may raise anything
+        message = "The relevance pass is tried on the picture at its full size."
         log_error(error, message, model, level=logging.DEBUG)
         return pixels
     return smaller
@@ -86,27 +86,32 @@ def _reason_at_input(model: VisionModel, layer: str) -> str | None:
     return _reason(model, None)
 
 
-# -- what they share -----------------------------------------------------------------------------
+# -- shared steps --------------------------------------------------------------------------------
 
 
-def _walk(
+def _relevance_pass(
     model: VisionModel,
     pixels: torch.Tensor,
     rules: Rules,
     layers: tuple[str, ...] | None,
     negated: frozenset[int] = frozenset(),
-) -> Walk:
+) -> RelevancePass:
+    """Run a relevance pass of the model for pixels (N, C, H, W).
+
+    Raises:
+        MethodError: if the model takes inputs besides the picture, or has an operation without a rule.
+    """
     problem: Exception
     if model.extras(1):
         raise MethodError(
-            f"Relevance cannot be computed: {model.name} takes inputs beside the picture, which would "
-            f"have their share. {_REMEDY}"
+            f"Relevance cannot be computed: {model.name} takes inputs besides the picture, which would receive a part "
+            f"of the relevance. {_REMEDY}"
         )
     try:
         with model.undisturbed() as held:
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
-            return Walk(held.module, inputs, rules, layers, negated, model.read_copy)
-    except Unruled as error:
+            return RelevancePass(held.module, inputs, rules, layers, negated, model.read_copy)
+    except UnsupportedOperation as error:
         problem = error
         text = f"{model.name} cannot be followed: {error}. {_REMEDY}"
     except MethodError:
@@ -118,7 +123,11 @@ def _walk(
 
 
 def _check_logits(found: torch.Tensor, expected: torch.Tensor, model: VisionModel) -> None:
-    """What is explained must be the model: a hook that changes its output is not in the copy, say."""
+    """Check that a replica computes the model's logits; it does not if a hook changes the model's output, say.
+
+    Raises:
+        MethodError: if the logits differ.
+    """
     tolerance = 0.2 if model.dtype in (torch.float16, torch.bfloat16) else 0.01
     expected = expected.to(found)
     if found.shape == expected.shape:
@@ -127,80 +136,90 @@ def _check_logits(found: torch.Tensor, expected: torch.Tensor, model: VisionMode
         if are_close(found, expected, tolerance, torch.finfo(found.dtype).tiny):
             return
     raise MethodError(
-        f"Relevance cannot be computed: a copy of {model.name} without hooks answers otherwise than it does. {_REMEDY}"
+        f"Relevance cannot be computed: a copy of {model.name} without hooks has other outputs. {_REMEDY}"
     )
 
 
-def _followed(
+def _checked_pass(
     trace: Trace, rules: Rules, layer: str | None, negated: frozenset[int] = frozenset()
-) -> Walk:
-    """A walk through the trace's model with its pictures, checked to answer as the model does."""
+) -> RelevancePass:
+    """Run a relevance pass of the trace's model on its pictures, checked to have the trace's logits."""
     layers = () if layer is None else (trace.model.layer(layer).name,)
-    walk = _walk(trace.model, trace.pixels, rules, layers, negated)
+    forward = _relevance_pass(trace.model, trace.pixels, rules, layers, negated)
     if not negated and not torch.allclose(
-        walk.logits, trace.logits.to(walk.logits), rtol=1e-3, atol=1e-4
+        forward.logits, trace.logits.to(forward.logits), rtol=1e-3, atol=1e-4
     ):
-        # The trace may be of lower precision: ask the model itself.
-        _check_logits(walk.logits, trace.model.logits(trace.pixels), trace.model)
-    return walk
+        # The trace may be in lower precision: compare with the model itself.
+        _check_logits(forward.logits, trace.model.logits(trace.pixels), trace.model)
+    return forward
 
 
-def _handed(
-    model: VisionModel, walk: Walk, start: torch.Tensor, layer: str | None = None
+def _relevance_at(
+    model: VisionModel, forward: RelevancePass, start: torch.Tensor, layer: str | None = None
 ) -> torch.Tensor:
-    """Relevance at a layer's own output, or at the input."""
+    """Return relevance at a layer's own output, or at the input if None."""
     try:
         with model.undisturbed(runs=False):
-            return walk.relevance(start, layer)
+            return forward.relevance(start, layer)
     except CamwidgetError:
         raise
-    except RuntimeError as error:  # a checkpointed part is run again, and finds other operations
+    except RuntimeError as error:  # a checkpointed part runs again, with other operations
         raise MethodError(
             f"Relevance cannot be computed: {model.name} cannot be followed back "
             f"({first_line(error)}). {_REMEDY}"
         ) from error
 
 
-def _at(trace: Trace, walk: Walk, start: torch.Tensor, layer: str) -> torch.Tensor:
-    """Relevance at the layer as maps (N, K, h, w)."""
-    relevance = _handed(trace.model, walk, start, trace.model.layer(layer).name)
+def _relevance_maps(
+    trace: Trace, forward: RelevancePass, start: torch.Tensor, layer: str
+) -> torch.Tensor:
+    """Return relevance at the layer as maps (N, K, h, w)."""
+    relevance = _relevance_at(trace.model, forward, start, trace.model.layer(layer).name)
     maps = trace.model.maps(relevance, trace.pixels.shape[-2:])
-    # The trace found maps there, else nobody would be asked.
+    # The trace has maps at the layer, and relevance has the shape of the layer's output.
     assert maps is not None
     return maps
 
 
-def _shares(target: Target, logits: torch.Tensor) -> torch.Tensor:
-    """``∂score/∂logits`` (N, classes): one-hot for a class, 1 and −1 for a contrast."""
+def _score_gradient(target: Target, logits: torch.Tensor) -> torch.Tensor:
+    """Return ``∂score/∂logits`` (N, classes): one-hot for a class, 1 and −1 for a contrast.
+
+    Raises:
+        TargetError: if the score is not differentiable in the logits.
+    """
     with torch.inference_mode(False), torch.enable_grad():
         leaf = logits.detach().clone().requires_grad_()
         score = score_of(target, leaf, leaf)
-        shares = (
+        gradient = (
             torch.autograd.grad(score.sum(), leaf, allow_unused=True)[0]
             if score.requires_grad
             else None
         )
-    if shares is None:
+    if gradient is None:
         raise TargetError(
             f"The target {target.label!r} does not depend on the logits in a way that can be differentiated. "
             "Compute it from the logits it is given, without detach."
         )
-    return shares
+    return gradient
 
 
 def _prior(target: Target, logits: torch.Tensor) -> torch.Tensor:
-    """The target as a probability of each output unit (N, classes), as excitation backprop starts from."""
-    shares = _shares(target, logits)
-    total = shares.sum(1, keepdim=True)
-    if bool((shares < 0).any()) or bool((total <= 0).any()):
+    """Return the prior probability of each output unit (N, classes), from which excitation backprop starts.
+
+    Raises:
+        MethodError: if the target is not a class or a sum of classes.
+    """
+    gradient = _score_gradient(target, logits)
+    total = gradient.sum(1, keepdim=True)
+    if bool((gradient < 0).any()) or bool((total <= 0).any()):
         raise MethodError(
             "Excitation backprop starts from a probability of each output, and a score that falls as some output rises "
             f"({target.label!r}) gives none. Name a class, or use 'lrp' or 'gradcam'."
         )
-    return shares / total
+    return gradient / total
 
 
-# -- the methods ---------------------------------------------------------------------------------
+# -- methods -------------------------------------------------------------------------------------
 
 
 @method(
@@ -222,17 +241,34 @@ def lrp(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     The rules are a composite, as section 10.3 of Montavon et al. 2019 (doi:10.1007/978-3-030-28954-6_10) and
     Kohlbrenner et al. 2020 (arXiv:1910.09840) advise: LRP-ε in linear layers (Bach, eq. 58, ε = 1e-20), α1β0, that is
     z+, in convolutions (eq. 60), and flat at the picture (Lapuschkin et al. 2019). It is zennit's EpsilonPlusFlat.
-    BatchNorm is merged into the linear operation before it; where there is none it passes relevance on, element by
-    element, as activations do. Additions and averages share by contribution. Biases keep their part, so that
-    the sum is the score only without them.
+    BatchNorm is merged into the linear operation before it; a BatchNorm without one passes relevance through
+    elementwise, as activations do. Additions and averages distribute by contribution. Biases absorb relevance, so that
+    the sum equals the score only in a network without biases.
 
-    The start is ``∂score/∂logits · logits``: the logit for a class, and for a contrast z_a − z_b its two terms.
+    Propagation starts from ``∂score/∂logits · logits``: the logit for a class, and the two terms of z_a − z_b for a
+    contrast.
+
+    Args:
+        trace: recorded forward pass of N pictures.
+        target: target whose score is distributed.
+        layer: unused: the map is at the input.
 
     Returns:
-        (N, H, W) at the picture, whatever the layer; signed, summed over the channels.
+        Maps (N, H, W), signed, summed over the channels.
+
+    Raises:
+        MethodError: if the model has an operation without a rule.
+        TargetError: if the target is not differentiable in the logits.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(cw.load(), image, method="lrp").raw.shape
+        (192, 192)
     """
-    walk = _followed(trace, LRP, None)
-    return _handed(trace.model, walk, _shares(target, walk.logits) * walk.logits).sum(1)
+    forward = _checked_pass(trace, LRP, None)
+    start = _score_gradient(target, forward.logits) * forward.logits
+    return _relevance_at(trace.model, forward, start).sum(1)
 
 
 @method(
@@ -249,23 +285,37 @@ def lrp(trace: Trace, target: Target, layer: str) -> torch.Tensor:
 def relevance_cam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Relevance-CAM of Lee et al. 2021: ``L = Σ_k α_k A_k`` with ``α_k = Σ_xy R_k(x, y)``.
 
-    ``R_k`` is the relevance of channel k at the layer. It starts contrastively, ``R_t = z_t`` at the class and
-    ``R_n = −z_t/N`` at each other of N classes, and goes down by the z+ rule (α1β0, eq. 60 of Bach et al. 2015)
-    without biases. As in the authors' code (github.com/mongeoroo/Relevance-CAM), others get 1/N rather than
-    1/(N − 1), and additions share by signed contribution. z+ does not know the sign of z_t, and a class with a
-    negative logit would get the map of its opposite; the magnitude is taken (the authors' code starts from 1),
-    so that the scale is the paper's and the sign is right. A score of several logits starts from
-    each with its derivative.
+    ``R_k`` is the relevance of channel k at the layer. Propagation starts contrastively, with ``R_t = z_t`` at the
+    class and ``R_n = −z_t/N`` at each other of N classes, and uses the z+ rule (α1β0, eq. 60 of Bach et al. 2015)
+    without biases. As in the authors' code (github.com/mongeoroo/Relevance-CAM), the other classes get 1/N rather than
+    1/(N − 1), and additions distribute by signed contribution. z+ ignores the sign of z_t, so that a class with a
+    negative logit would get the map of its opposite; the magnitude of z_t is used (the authors' code starts from 1),
+    which keeps the paper's scale and gives the right sign. For a score of several logits, each starts with its
+    derivative. The map is signed: the paper does not rectify.
 
-    Signed: the paper does not rectify.
+    Args:
+        trace: recorded forward pass of N pictures.
+        target: target whose score is distributed.
+        layer: layer whose feature maps are weighted.
 
     Returns:
-        (N, h, w).
+        Maps (N, h, w) at the layer's resolution.
+
+    Raises:
+        LayerError: if no relevance goes through the layer.
+        MethodError: if the model has an operation without a rule.
+        TargetError: if the target is not differentiable in the logits.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(cw.load(), image, method="relevancecam").raw.shape
+        (12, 12)
     """
-    walk = _followed(trace, POSITIVE, layer)
-    own = _shares(target, walk.logits) * walk.logits.abs()
-    others = (own.sum(1, keepdim=True) - own) / own.shape[1]
-    weights = _at(trace, walk, own - others, layer).sum((2, 3))
+    forward = _checked_pass(trace, ZPLUS, layer)
+    start = _score_gradient(target, forward.logits) * forward.logits.abs()
+    others = (start.sum(1, keepdim=True) - start) / start.shape[1]
+    weights = _relevance_maps(trace, forward, start - others, layer).sum((2, 3))
     activation = trace.activation(layer)
     return torch.einsum("nkhw,nk->nhw", activation, weights.to(activation))
 
@@ -274,7 +324,7 @@ def relevance_cam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     "excitation-backprop",
     label="Excitation backprop",
     citation="Zhang et al. 2016, ECCV, arXiv:1608.00507",
-    summary="The probability of each place to win when the class's unit asks, layer by layer, what excited it.",
+    summary="The probability that each position excites the class's unit, passed down layer by layer.",
     needs=_NEEDS,
     group=_GROUP,
     reason=_reason,
@@ -286,25 +336,38 @@ def excitation_backprop(trace: Trace, target: Target, layer: str) -> torch.Tenso
 
     ``P(a_j) = Σ_i P(a_j | a_i) P(a_i)`` with ``P(a_j | a_i) = Z_i â_j w_ji`` if ``w_ji ≥ 0``, else 0, and
     ``Z_i = 1 / Σ_j â_j w_ji`` over the same j. Biases take no part. Additions are units with weights 1.
-    The paper has activations â ≥ 0; where a network has others (linear bottlenecks), those products â_j w_ji share
-    that have the sign of what they add up to, which is the same where all are ≥ 0.
+    The paper assumes activations â ≥ 0; in a network with negative ones (linear bottlenecks), the products â_j w_ji
+    with the sign of their sum count, which is the paper's rule where all are ≥ 0.
+
+    Args:
+        trace: recorded forward pass of N pictures.
+        target: a class, or a sum of classes.
+        layer: layer at which the probabilities are read.
 
     Returns:
-        (N, h, w), ≥ 0. The sum is 1, less what went to units that only their bias excites; a class whose unit
-        is rectified and silent has no winner, and the sum 0.
+        Maps (N, h, w), ≥ 0. The sum is 1 minus the probability of units that only their bias excites; it is 0 for a
+        class whose output is rectified to zero.
 
     Raises:
-        MethodError: if the target is not a class, or a sum of classes.
+        LayerError: if no relevance goes through the layer.
+        MethodError: if the target is not a class or a sum of classes, or the model has an operation without a rule.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> raw = cw.explain(cw.load(), image, method="excitation-backprop").raw
+        >>> raw.shape, round(float(raw.sum()), 2)
+        ((12, 12), 1.0)
     """
-    walk = _followed(trace, EXCITATION, layer)
-    return _at(trace, walk, _prior(target, walk.logits), layer).sum(1)
+    forward = _checked_pass(trace, EXCITATION, layer)
+    return _relevance_maps(trace, forward, _prior(target, forward.logits), layer).sum(1)
 
 
 @method(
     "c-mwp",
     label="c-MWP",
     citation="Zhang et al. 2016, ECCV, arXiv:1608.00507",
-    summary="Excitation backprop of the class less that of its opposite, so that what all classes share cancels.",
+    summary="Excitation backprop of the class minus that of its opposite, so that what all classes share cancels.",
     needs=_NEEDS,
     group=_GROUP,
     reason=_reason,
@@ -314,20 +377,34 @@ def excitation_backprop(trace: Trace, target: Target, layer: str) -> torch.Tenso
 def contrastive_excitation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Contrastive marginal winning probability, section 3.3 of Zhang et al. 2016.
 
-    The class's unit has a dual with the negated weights of the last linear operation. From the layer below on,
-    winning probabilities are linear in what comes from above (eq. 5), so that the difference of the two
-    goes down as the difference of two passes of excitation backprop. The dual is a unit of the network like
-    the first: where its output is rectified or pooled (SqueezeNet), its own responses count there.
+    The class's unit has a dual unit with the negated weights of the last linear operation. Below that operation,
+    winning probabilities are linear in those of the layer above (eq. 5), so that the contrastive probability is the
+    difference of two passes of excitation backprop. Where the output is rectified or pooled (SqueezeNet), the dual
+    unit's own responses count. The map is signed; the paper shows its positive part, from which saliency is made.
 
-    Signed, as the difference is; the paper shows the positive part, which is also what becomes saliency.
+    Args:
+        trace: recorded forward pass of N pictures.
+        target: a class, or a sum of classes.
+        layer: layer at which the probabilities are read.
 
     Returns:
-        (N, h, w); sums to 0, as far as both passes sum to 1.
+        Maps (N, h, w), signed; the sum is 0 if the sums of both passes are 1.
 
     Raises:
-        MethodError: if the target is not a class, or a sum of classes.
+        LayerError: if no relevance goes through the layer.
+        MethodError: if the target is not a class or a sum of classes, or the model has an operation without a rule.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> raw = cw.explain(cw.load(), image, method="c-mwp").raw
+        >>> raw.shape, abs(float(raw.sum())) < 1e-3
+        ((12, 12), True)
     """
-    walk = _followed(trace, EXCITATION, layer)
-    prior = _prior(target, walk.logits)
-    dual = _followed(trace, EXCITATION, layer, walk.classifiers())
-    return (_at(trace, walk, prior, layer) - _at(trace, dual, prior, layer)).sum(1)
+    forward = _checked_pass(trace, EXCITATION, layer)
+    prior = _prior(target, forward.logits)
+    dual = _checked_pass(trace, EXCITATION, layer, forward.last_linear_operations())
+    difference = _relevance_maps(trace, forward, prior, layer) - _relevance_maps(
+        trace, dual, prior, layer
+    )
+    return difference.sum(1)

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as nnF
 
 from ...errors import MethodError
-from ..batched_inference import at_input, from_layer, rerun_scores
+from ..batched_inference import rerun_from_input, rerun_from_layer, rerun_scores
 from ..targets import Target
 from ..trace import Trace
 from .registry import Step, method
@@ -32,44 +32,56 @@ def scorecam(trace: Trace, target: Target, layer: str, picture: int) -> Iterator
     """Score-CAM, algorithm 1 of Wang et al. 2020.
 
     ``H_k = s(Up(A_k))`` with s scaling to [0, 1], ``C_k = f(X ∘ H_k) − f(X_b)``, ``α = softmax_k(C)`` and
-    ``L = ReLU(Σ_k α_k A_k)``. f is the score before softmax, X the normalised input, and X_b is zero, as in the
-    implementations at large. A flat channel has ``H_k = 0`` and thus ``C_k = 0``: it needs no pass.
+    ``L = ReLU(Σ_k α_k A_k)``. f is the score before softmax, X the normalized input, and X_b is zero, as in common
+    implementations. A constant channel has ``H_k = 0`` and thus ``C_k = 0``: it needs no forward pass.
 
-    Channels go by falling spread, so that an unfinished map resembles the finished one: its α are those of
-    the channels so far.
+    Channels are processed by decreasing value range, so that an intermediate map resembles the final one; its α are
+    the softmax over the channels so far.
+
+    Args:
+        trace: recorded forward pass of the pictures.
+        target: target whose score is explained.
+        layer: layer whose feature maps are weighted.
+        picture: index of the picture in the trace.
 
     Yields:
-        (h, w), ≥ 0.
+        Steps with the picture's map (h, w) so far, ≥ 0.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(cw.load(), image, method="scorecam", layer="stem").raw.shape
+        (96, 96)
     """
     activation = trace.activation(layer)[picture]
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
-    spread = activation.amax((1, 2)) - activation.amin((1, 2))
-    order = spread.argsort(descending=True, stable=True)
-    live, flat = order[spread[order] > 0], order[spread[order] == 0]
+    value_range = activation.amax((1, 2)) - activation.amin((1, 2))
+    order = value_range.argsort(descending=True, stable=True)
+    varying, constant = order[value_range[order] > 0], order[value_range[order] == 0]
 
     def make(start: int, stop: int) -> torch.Tensor:
-        # The first of the series is X_b, the others the channels.
-        channels = live[max(start - 1, 0) : stop - 1]
+        # The first input of the series is X_b, the others are the masked pictures of the channels.
+        channels = varying[max(start - 1, 0) : stop - 1]
         masks = _unit_masks(activation[channels], inputs.shape[-2:]).to(inputs.dtype)
         if start == 0:
             masks = torch.cat([masks.new_zeros(1, 1, *inputs.shape[-2:]), masks])
         return inputs * masks
 
-    total = len(live) + 1
-    series = at_input(trace, picture, total, make)
+    total = len(varying) + 1
+    series = rerun_from_input(trace, picture, total, make)
     for scores in rerun_scores(trace, target, ("scorecam", layer, picture), total, series):
         done = len(scores)
         gains = scores[1:] - scores[0]
-        seen = live[: done - 1]
+        channels = varying[: done - 1]
         if done == total:
-            gains = torch.cat([gains, gains.new_zeros(len(flat))])
-            seen = order
+            gains = torch.cat([gains, gains.new_zeros(len(constant))])
+            channels = order
         weights = gains.softmax(0)
-        yield Step(done, total, torch.einsum("khw,k->hw", activation[seen], weights).relu())
+        yield Step(done, total, torch.einsum("khw,k->hw", activation[channels], weights).relu())
 
 
 def _unit_masks(maps: torch.Tensor, size: torch.Size) -> torch.Tensor:
-    """Maps (K, h, w), none of them flat, as masks (K, 1, H, W) from 0 to 1."""
+    """Return maps (K, h, w), none of them constant, as masks (K, 1, H, W) in [0, 1]."""
     masks = nnF.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)
     low, high = masks.amin((2, 3), keepdim=True), masks.amax((2, 3), keepdim=True)
     return (masks - low) / (high - low).clamp(min=torch.finfo(masks.dtype).tiny)
@@ -88,41 +100,56 @@ def _unit_masks(maps: torch.Tensor, size: torch.Size) -> torch.Tensor:
 def ablationcam(trace: Trace, target: Target, layer: str, picture: int) -> Iterator[Step]:
     """Ablation-CAM, eqs. 3 and 4 of Desai and Ramaswamy 2020.
 
-    ``w_k = (y − y_k) / |y|``, y_k being the score with channel k set to zero, and ``L = ReLU(Σ_k w_k A^k)``. The
-    paper divides by y; where the score is negative that would turn every weight about, so the magnitude is
-    taken. A channel that is zero already has w = 0 and needs no pass. Channels go by falling magnitude.
+    ``w_k = (y − y_k) / |y|`` and ``L = ReLU(Σ_k w_k A^k)``; y_k is the score with channel k set to zero. The paper
+    divides by y, which would flip the sign of every weight where the score is negative, so the magnitude is used.
+    A channel that is zero has w = 0 and needs no forward pass. Channels are processed by decreasing magnitude.
+
+    Args:
+        trace: recorded forward pass of the pictures.
+        target: target whose score is explained.
+        layer: layer whose channels are ablated.
+        picture: index of the picture in the trace.
 
     Yields:
-        (h, w), ≥ 0.
+        Steps with the picture's map (h, w) so far, ≥ 0.
+
+    Raises:
+        MethodError: if a custom ``reshape`` hides which dimension of the layer's output has the channels.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(cw.load(), image, method="ablationcam").raw.shape
+        (12, 12)
     """
     activation = trace.activation(layer)[picture]
     output = trace.output(layer)[picture : picture + 1]
     dimension = _channel_dimension(trace, layer, output)
     magnitude = activation.abs().amax((1, 2))
     order = magnitude.argsort(descending=True, stable=True)
-    live = order[magnitude[order] > 0]
-    total = len(live) + 1
+    nonzero = order[magnitude[order] > 0]
+    total = len(nonzero) + 1
 
-    def change(start: int, stop: int) -> torch.Tensor:
-        # The first of the series is left as it is, and gives y.
+    def ablated(start: int, stop: int) -> torch.Tensor:
+        # The first output of the series is unchanged and gives y.
         rows = output.expand(stop - start, *output.shape[1:]).clone()
         channels = rows.movedim(dimension, 1)
         numbers = torch.arange(max(start, 1), stop, device=rows.device)
-        channels[numbers - start, live[numbers - 1]] = 0
+        channels[numbers - start, nonzero[numbers - 1]] = 0
         return rows
 
-    series = from_layer(trace, layer, picture, total, change)
+    series = rerun_from_layer(trace, layer, picture, total, ablated)
     for scores in rerun_scores(trace, target, ("ablationcam", layer, picture), total, series):
         done = len(scores)
-        whole = scores[0]
-        scale = whole.abs() if whole != 0 else torch.ones_like(whole)
-        weights = (whole - scores[1:]) / scale
-        maps = activation[live[: done - 1]]
+        unchanged = scores[0]
+        scale = unchanged.abs() if unchanged != 0 else torch.ones_like(unchanged)
+        weights = (unchanged - scores[1:]) / scale
+        maps = activation[nonzero[: done - 1]]
         yield Step(done, total, torch.einsum("khw,k->hw", maps, weights).relu())
 
 
 def _channel_dimension(trace: Trace, layer: str, output: torch.Tensor) -> int:
-    """Where a layer's own output has its channels: (N, C, H, W), (N, C, 1, H, W), (N, H, W, C) or (N, T, C)."""
+    """Return the channel dimension of a layer's output: (N, C, H, W), (N, C, 1, H, W), (N, H, W, C) or (N, T, C)."""
     count = trace.activation(layer).shape[1]
     if trace.model.reshape is None:
         maps = trace.model.maps(output, trace.pixels.shape[-2:])
@@ -132,5 +159,6 @@ def _channel_dimension(trace: Trace, layer: str, output: torch.Tensor) -> int:
     if output.shape[-1] == count:
         return output.ndim - 1
     raise MethodError(
-        f"Ablation-CAM does not know the channels of {layer!r}, which reshape= makes a map of. Use 'scorecam'."
+        f"Ablation-CAM does not know which dimension of {layer!r} has the channels, since reshape= makes its map. "
+        "Use 'scorecam'."
     )

@@ -3,7 +3,7 @@
 The methods that use it are in ``attribution.methods.relevance``.
 """
 
-from .rules import EXCITATION, LRP, POSITIVE, Rules
-from .walk import Unruled, Walk
+from .propagation import RelevancePass, UnsupportedOperation
+from .rules import EXCITATION, LRP, ZPLUS, Rules
 
-__all__ = ["EXCITATION", "LRP", "POSITIVE", "Rules", "Unruled", "Walk"]
+__all__ = ["EXCITATION", "LRP", "ZPLUS", "RelevancePass", "Rules", "UnsupportedOperation"]

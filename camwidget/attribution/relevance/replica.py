@@ -1,4 +1,4 @@
-"""A replica of a module with the same outputs that shares no writable state with it."""
+"""Replica of a module: the same outputs, and no state shared with the module."""
 
 from __future__ import annotations
 
@@ -6,29 +6,38 @@ import torch
 from torch import nn
 
 from ...errors import MethodError
-from ...execution.module_copy import REFUSALS, copy_module, own_tensor
+from ...execution.module_copy import COPY_ERRORS, copy_module, detached_copy
 
 __all__ = ["replicate"]
 
 
 def replicate(module: nn.Module) -> nn.Module:
-    """A deep copy without hooks and gradients, nothing of it trainable, half precision widened to float32.
+    """Return a deep copy without hooks and gradients, not trainable, half precision widened to float32.
+
+    Args:
+        module: left unchanged.
+
+    Returns:
+        The replica.
 
     Raises:
         MethodError: if the module holds something that cannot be copied.
     """
     try:
-        # Hooks are the caller's, and may hold on to anything: they are not even looked at.
-        return copy_module(module, lambda hooks: type(hooks)(), attribute=_own, parameter=_own)
-    except REFUSALS as error:
+        # Hooks are the caller's and may refer to anything, so that they are dropped without being copied.
+        return copy_module(
+            module, lambda hooks: type(hooks)(), attribute=_fixed_copy, parameter=_fixed_copy
+        )
+    except COPY_ERRORS as error:
         raise MethodError(
             f"{type(module).__name__} cannot be copied ({error}), and relevance is computed on a copy, so that "
             "the module stays as it is. Use 'gradcam', which needs none."
         ) from error
 
 
-def _own(tensor: torch.Tensor) -> torch.Tensor:
-    own = own_tensor(tensor)
-    if own.dtype in (torch.float16, torch.bfloat16):
-        own = own.float()
-    return nn.Parameter(own, requires_grad=False) if isinstance(tensor, nn.Parameter) else own
+def _fixed_copy(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a detached copy that is not trainable, widened to float32 from half precision."""
+    copy = detached_copy(tensor)
+    if copy.dtype in (torch.float16, torch.bfloat16):
+        copy = copy.float()
+    return nn.Parameter(copy, requires_grad=False) if isinstance(tensor, nn.Parameter) else copy

@@ -9,39 +9,59 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["EXCITATION", "LRP", "POSITIVE", "STABILIZER", "Operation", "Rules", "hand_on", "passed"]
+__all__ = [
+    "EXCITATION",
+    "LRP",
+    "STABILIZER",
+    "ZPLUS",
+    "Operation",
+    "Rules",
+    "pass_through",
+    "propagate",
+]
 
-#: Keeps denominators from zero. So small that it takes no relevance even where activations fade with depth, and
-#: large enough that its inverse is a float32.
+#: Keeps denominators from zero. It is small enough to absorb no relevance even where activations shrink with depth,
+#: and large enough that its inverse is a float32.
 STABILIZER = 1e-20
 
-#: A rule of zennit (a ``BasicHook``), for an operation whose input is negative somewhere or not, and whose output is
-#: negative where it has relevance or not.
+#: (whether the input is negative somewhere, whether the output is negative where it has relevance) to a rule of zennit
+#: (a ``BasicHook``).
 Rule = Callable[[bool, bool], Any]
 
 
 @dataclass(frozen=True)
 class Rules:
-    """One rule for each kind of operation. All else is moved (views, max pooling) or passed (ReLU)."""
+    """One propagation rule for each kind of operation.
 
-    first: Rule  #: the linear operation that sees the picture
+    All other operations move relevance with the elements (views, max pooling) or pass it through (ReLU).
+
+    Attributes:
+        first: rule of linear operations on the picture itself.
+        convolution: rule of the other convolutions.
+        dense: rule of the other linear layers.
+        sum: rule of sums of two activations, as at a residual connection.
+        average: rule of average pooling, sums and means over positions, and interpolation.
+        last: rule of the last linear operations; as any other if None.
+        after: rule of sums and averages after the last linear operations; as any other if None.
+    """
+
+    first: Rule
     convolution: Rule
     dense: Rule
-    sum: Rule  #: of two activations, as at a residual connection
-    average: Rule  #: average pooling, sums and means over places, interpolation
-    last: Rule | None = (
-        None  #: the linear operation after which there is no other, if it is another rule
-    )
-    after: Rule | None = None  #: sums and averages after that
+    sum: Rule
+    average: Rule
+    last: Rule | None = None
+    after: Rule | None = None
 
 
 class Operation(nn.Module):
-    """One executed operation, as a module that zennit's rules can run again with other weights.
+    """One executed operation as a module, which zennit's rules run again with modified weights.
 
     Args:
         call: (input, weight, bias) to the output.
-        rule: how relevance is handed on.
-        weight: None for operations that have none.
+        rule: rule that propagates relevance.
+        weight: None for operations without weights.
+        bias: None for operations without bias.
     """
 
     weight: nn.Parameter | None
@@ -62,30 +82,30 @@ class Operation(nn.Module):
         self.bias = _fixed(bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The operation's output."""
+        """Return the operation's output."""
         return self.call(x, self.weight, self.bias)
 
     def merge(self, scale: torch.Tensor, shift: torch.Tensor) -> None:
-        """Take in an affine map of the output's channels: relevance is handed on by the product's weights."""
+        """Merge an affine map of the output's channels into the weights, which relevance then follows."""
         assert self.weight is not None
         bias = shift if self.bias is None else self.bias * scale + shift
         self.weight = _fixed(self.weight * scale.reshape(-1, *[1] * (self.weight.ndim - 1)))
         self.bias = _fixed(bias)
 
 
-def hand_on(x: torch.Tensor, operation: Operation) -> torch.Tensor:
-    """The operation's output; its gradient is not the gradient, but the relevance by the operation's rule."""
-    result: torch.Tensor = _HandOn.apply(x, operation)
+def propagate(x: torch.Tensor, operation: Operation) -> torch.Tensor:
+    """Return the operation's output; its backward pass propagates relevance by the operation's rule."""
+    result: torch.Tensor = _RulePropagation.apply(x, operation)
     return result
 
 
-def passed(x: torch.Tensor, call: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    """``call(x)``, element by element; all relevance of an element goes to the element it came from."""
-    result: torch.Tensor = _Pass.apply(x, call)
+def pass_through(x: torch.Tensor, call: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    """Return ``call(x)`` of an elementwise function; its backward pass leaves relevance unchanged."""
+    result: torch.Tensor = _PassThrough.apply(x, call)
     return result
 
 
-class _HandOn(torch.autograd.Function):
+class _RulePropagation(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, operation: Operation) -> torch.Tensor:
         output = operation.forward(x)
@@ -98,19 +118,19 @@ class _HandOn(torch.autograd.Function):
         x, output = ctx.saved_tensors
         negative = (output < 0) & (relevance[0] != 0)
         rule = ctx.operation.rule(bool((x < 0).any()), bool(negative.any()))
-        # What a rule's own forward hook would remember; the second since zennit 1.0.
+        # The rule's own forward hook would store these; "kwargs" since zennit 1.0.
         rule.stored_tensors["input"] = (x,)
         rule.stored_tensors["kwargs"] = {}
-        (handed,) = rule.backward(ctx.operation, (x,), relevance)
-        return handed, None
+        (propagated,) = rule.backward(ctx.operation, (x,), relevance)
+        return propagated, None
 
 
-class _Pass(torch.autograd.Function):
+class _PassThrough(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, x: torch.Tensor, call: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
-        return call(x.clone())  # some calls write into what they get
+        return call(x.clone())  # some calls write into their argument
 
     @staticmethod
     def backward(ctx: Any, *relevance: torch.Tensor) -> Any:
@@ -121,7 +141,7 @@ def _fixed(tensor: torch.Tensor | None) -> nn.Parameter | None:
     return None if tensor is None else nn.Parameter(tensor.detach(), requires_grad=False)
 
 
-# -- zennit is imported where it is needed: importing camwidget stays fast -------------------
+# -- rules: zennit is imported inside them, so that importing camwidget stays fast -----------
 
 
 def _flat(signed: bool, negative: bool) -> Any:
@@ -143,7 +163,7 @@ def _norm(signed: bool, negative: bool) -> Any:
 
 
 def _share(parts: list[tuple[Any, Any]]) -> Any:
-    """Shares by the contributions of (input modifier, weight modifier), which are of one sign."""
+    """Return a rule that distributes by the contributions of (input modifier, weight modifier), all of one sign."""
     from zennit.core import BasicHook, Stabilizer
 
     stabilize = Stabilizer(STABILIZER)
@@ -162,14 +182,14 @@ def _positive(zero: list[str]) -> Rule:
 
         if signed:
             return ZPlus(stabilizer=STABILIZER, zero_params=zero)
-        # Without negative inputs the half of z+ that looks for them finds nothing: half the work.
+        # Without negative inputs, the half of z+ for negative inputs is zero and can be skipped.
         return _share([(_same, ClampMod(min=0.0, zero_params=zero))])
 
     return rule
 
 
 def _excitatory(signed: bool, negative: bool) -> Any:
-    """Shares by the contributions of the output's own sign, which for activations ≥ 0 are the excitatory ones."""
+    """Return a rule that distributes by the contributions that have the output's sign (excitatory if all are ≥ 0)."""
     from zennit.core import BasicHook, Stabilizer
     from zennit.rules import ClampMod, NoMod
 
@@ -193,11 +213,11 @@ def _excitatory(signed: bool, negative: bool) -> Any:
 
 
 def _excitatory_sum(signed: bool, negative: bool) -> Any:
-    """The same where all weights are positive."""
+    """Return the rule of ``_excitatory`` for an operation whose weights are all positive."""
     from zennit.core import BasicHook, ParamMod, Stabilizer
 
     stabilize = Stabilizer(STABILIZER)
-    keep = ParamMod(lambda weight, name: weight, param_keys=[])
+    unchanged = ParamMod(lambda weight, name: weight, param_keys=[])
 
     def split(relevance: torch.Tensor, z: list[torch.Tensor]) -> list[torch.Tensor]:
         above = (z[0] + z[1] >= 0) * relevance / stabilize(z[0])
@@ -206,7 +226,7 @@ def _excitatory_sum(signed: bool, negative: bool) -> Any:
 
     return BasicHook(
         input_modifiers=[_plus, _minus],
-        param_modifiers=[keep, keep],
+        param_modifiers=[unchanged, unchanged],
         output_modifiers=[_same, _same],
         gradient_mapper=split,
         reducer=lambda xs, gradients: xs[0] * gradients[0] + xs[1] * gradients[1],
@@ -214,7 +234,7 @@ def _excitatory_sum(signed: bool, negative: bool) -> Any:
 
 
 def _positive_sum(signed: bool, negative: bool) -> Any:
-    """Shares by positive contributions, whatever they add up to."""
+    """Return a rule that distributes by positive contributions, whatever the sign of the output."""
     from zennit.core import ParamMod
 
     return _share([(_plus, ParamMod(lambda weight, name: weight, param_keys=[]))])
@@ -234,12 +254,12 @@ def _minus(x: torch.Tensor) -> torch.Tensor:
 
 _zplus, _zplus_unbiased = _positive([]), _positive(["bias"])
 
-#: ε in dense layers, z+ in convolutions, flat at the picture: zennit's EpsilonPlusFlat.
+#: LRP: ε in dense layers, z+ in convolutions, flat at the picture, as zennit's EpsilonPlusFlat.
 LRP = Rules(_flat, _zplus, _epsilon, _norm, _norm)
-#: z+ in all layers, without biases; sums are shared by signed contributions.
-POSITIVE = Rules(_zplus_unbiased, _zplus_unbiased, _zplus_unbiased, _norm, _norm)
-#: Probabilities: only what drives a unit the way it went has a share, in sums and averages too; and of what drives
-#: a class's unit, only what is for the class.
+#: Relevance-CAM: z+ in all layers, without biases; sums distribute by signed contributions.
+ZPLUS = Rules(_zplus_unbiased, _zplus_unbiased, _zplus_unbiased, _norm, _norm)
+#: Excitation backprop: only contributions with the output's sign count, in sums and averages too; at the last linear
+#: operations only positive contributions count.
 EXCITATION = Rules(
     first=_excitatory,
     convolution=_excitatory,

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...attribution.explaining import PictureFacts, assemble, scale_saliency
+from ...attribution.explaining import PictureFacts, build_explanation, scale_saliency
 from ...attribution.explanation import Explanation
 from ...attribution.methods import Method, get_method
 from ...attribution.targets import resolve_target
 from ...attribution.tone_mapping import tone_mapped, tone_note
 from ...attribution.trace import LargeGraphError, Trace
 from ...errors import CamwidgetError
-from ...execution.structure_copy import weight_marks
+from ...execution.structure_copy import weight_versions
 from ...export.image_payload import scene_of
 from ...images.array_pictures import channels_shown
 from ...images.conversion import PictureLike, is_prepared, shades
@@ -25,7 +25,7 @@ from ...images.ground_truth import GroundTruth
 from ...masking.ranks import rank_levels
 from ...models.layer_table import AT_INPUT
 from ...models.vision_model import VisionModel
-from ...runtime.caches import BoundedCache, cache_limit, make_room, room_beside, size_of
+from ...runtime.caches import BoundedCache, cache_limit, limit_during_pass, make_room, size_of
 from ..view.thumbnails import TILE, thumbnail
 
 __all__ = ["ModelCache", "Picture"]
@@ -69,7 +69,7 @@ class ModelCache:
 
     def _follow_weights(self) -> tuple[int, ...]:
         """Forget what was computed with other weights than the model has now; return marks of these."""
-        weights = weight_marks(self.model.module)
+        weights = weight_versions(self.model.module)
         if weights != self._weights:
             self._weights = weights
             self._forget_passes()
@@ -193,9 +193,9 @@ class ModelCache:
         for step in chosen.steps(trace, resolved, layer):
             scaled = scale_saliency(step.maps, trace.pixels.shape[-2:], chosen.scale)[0]
             raw = step.maps[0].float().cpu().numpy()
-            explanation = assemble(facts, resolved, chosen, layer, raw, scaled)
+            explanation = build_explanation(facts, resolved, chosen, layer, raw, scaled)
             if step.done == step.total and weights == self._weights:
-                self._explanations.put(key, explanation, spare=spare)
+                self._explanations.put(key, explanation, low_priority=spare)
             yield step.done / step.total, explanation
 
     def _facts(self, picture: Picture, trace: Trace) -> PictureFacts:
@@ -214,7 +214,7 @@ class ModelCache:
         """A pass cut at all layers; None where it would leave hardly any room for anything else."""
         pixels = self.pixels(picture)
         limit, shape = cache_limit(), pixels.shape
-        most = room_beside(pixels) * 3 // 4
+        most = limit_during_pass(pixels) * 3 // 4
         if self._too_large.get(shape, -1) >= limit:
             return None
         try:
@@ -264,7 +264,7 @@ class ModelCache:
             trace = self._trace_for(picture, chosen, layer)
         make_room(trace.pixels)
         # Of a large picture the gradients of all these classes would be more than may be remembered.
-        is_large = room_beside(trace.pixels) < cache_limit() // 2
+        is_large = limit_during_pass(trace.pixels) < cache_limit() // 2
         for index in classes:
             if not bool(trace.logits[0, index].isfinite()):  # masked out: there is no evidence
                 continue

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from ...execution.device import by_name, faults_named, is_lost, responds
+from ...execution.device import (
+    device_responds,
+    is_device_lost,
+    translated_device_errors,
+    translated_error,
+)
 from ...models.weights_backup import backup_of
 from ...runtime.error_reports import error_text, log_error
 from .context import ExplorerContext
@@ -29,12 +34,12 @@ class FailureHandler:
         if not context.traits.is_alive:
             return
         owner, model, display = context.traits.owner, context.model, context.display
-        if is_lost(error) and (replaced := self._replace_lost()):
+        if is_device_lost(error) and (replaced := self._replace_lost()):
             self._requests.main.request_again()
             log_error(error, "The GPU was lost.", owner)
             display.publish(error=replaced)
             return
-        text = error_text(by_name(error, model.name, model.device), owner)
+        text = error_text(translated_error(error, model.name, model.device), owner)
         jobs = self._requests.main.jobs
         if job == jobs.prediction:
             display.show_no_prediction()
@@ -53,7 +58,7 @@ class FailureHandler:
     def keep_weights(self) -> None:
         """Keep the weights as they are now, for when a device is lost; of a model on the CPU nothing."""
         for model in self._context.models:
-            with faults_named(model.name, model.device):
+            with translated_device_errors(model.name, model.device):
                 backup_of(model.module).refresh()
 
     def _replace_lost(self) -> str:
@@ -65,7 +70,7 @@ class FailureHandler:
         text = ""
         for prompt in self._context.prompts:
             lost = prompt.model
-            if responds(lost.device):
+            if device_responds(lost.device):
                 continue
             backup = backup_of(lost.module)
             model = backup.model(lost)

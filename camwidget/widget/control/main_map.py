@@ -11,7 +11,7 @@ import numpy as np
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
 from ...attribution.methods import get_method
-from ...execution.structure_copy import weight_marks
+from ...execution.structure_copy import weight_versions
 from ...masking.inpainting import INPAINTINGS
 from ..view import messages
 from ..view.display import Display, DrawnMap
@@ -67,7 +67,7 @@ class MainMap:
         return get_method(request.method).slow
 
     def weights(self) -> tuple[int, ...]:
-        return weight_marks(self._prompts.model.module)
+        return weight_versions(self._prompts.model.module)
 
     def resolve(self, request: MapRequest) -> MapInputs:
         """Show the picture, and look up the cache under its text, for which the model may run."""

@@ -14,7 +14,6 @@ import numpy as np
 
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
-from ...execution.device import is_lost
 from ..host.interrupts import interrupts
 from ..view.mask_settings import MaskSettings, is_unmasked
 from .cache import Picture
@@ -420,4 +419,6 @@ class MapController(Generic[R, M]):
 
     def _is_shown_in_place(self, error: BaseException) -> TypeGuard[Exception]:
         """Whether an error is the compared map's own. A lost device is not: it is every map's."""
-        return not self._role.goes_back and isinstance(error, Exception) and not is_lost(error)
+        return (
+            not self._role.goes_back and isinstance(error, Exception) and not is_device_lost(error)
+        )

@@ -20,7 +20,7 @@ from ...analysis.mask_curve import (
 from ...attribution.batched_inference import batch_size
 from ...attribution.explanation import Explanation
 from ...images.conversion import shades
-from ...masking.baselines import RecentFills
+from ...masking.baselines import BaselineCache
 from ...masking.inpainting import INPAINTINGS
 from ...models.vision_model import VisionModel
 from ...runtime.caches import make_room
@@ -70,7 +70,7 @@ def mask_picture(
     )[0]
 
 
-_fills = RecentFills()
+_fills = BaselineCache()
 
 
 def _fill(pixels: torch.Tensor, baseline: str) -> torch.Tensor | None:

@@ -9,7 +9,7 @@ import numpy as np
 import traitlets as t
 
 from ...errors import CamwidgetError, PictureError
-from ...masking.user_mask import as_paint, decode, encode, is_same
+from ...masking.user_mask import as_paint, decode, encode, is_same_paint
 from .. import _compat
 from .cache import Picture
 from .context import ExplorerContext
@@ -26,7 +26,9 @@ class PaintTrait(t.TraitType[Any, Any]):
     def set(self, obj: t.HasTraits, value: Any) -> None:
         """Set the trait as every trait is, but for arrays, of which ``==`` says nothing."""
         assert self.name is not None
-        _compat.set_trait_if(self, obj, value, lambda before, after: not is_same(before, after))
+        _compat.set_trait_if(
+            self, obj, value, lambda before, after: not is_same_paint(before, after)
+        )
 
 
 class PaintController:
@@ -168,7 +170,7 @@ class PaintController:
         stroke = payload.get("stroke")
         if isinstance(stroke, int):
             self._stroke = max(self._stroke, stroke)
-        is_new = not is_same(paint, self.of(picture))
+        is_new = not is_same_paint(paint, self.of(picture))
         if is_new:
             self._put(picture, paint)
         self.show_present()

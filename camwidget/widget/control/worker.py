@@ -57,7 +57,7 @@ class Worker:
         self._running: str | None = None
         self._drops = dict.fromkeys(self._kinds, 0)
         self._drops_at_start = 0
-        self._closed = process_exit.has_begun()
+        self._closed = process_exit.exit_has_begun()
         #: None where there has been no work for a while.
         self.thread: threading.Thread | None = None
         _workers.add(self)
@@ -160,13 +160,13 @@ class Worker:
 
     def _work(self) -> None:
         try:
-            with contextlib.suppress(ProcessExit), process_exit.at_work():
+            with contextlib.suppress(ProcessExit), process_exit.block_exit():
                 self._work_on()
         finally:
             with self._condition:
                 if self.in_worker:  # not left as usual, and no other has begun
                     self.thread = self._running = None
-                    if self._waiting and not process_exit.has_begun():
+                    if self._waiting and not process_exit.exit_has_begun():
                         self._start()  # whoever waits for what is left waits for a thread
                     self._condition.notify_all()
 

@@ -45,11 +45,11 @@ class CheckedMessages(ipywidgets.Widget):
         if not isinstance(data, dict) or data.get("method") not in _METHODS:
             self._refuse(CamwidgetError("The page sent what is no message of a widget."))
             return
-        if process_exit.has_begun():
+        if process_exit.exit_has_begun():
             return
         try:
             with (
-                process_exit.at_work()
+                process_exit.block_exit()
             ):  # on a subshell this is a thread that Python would end, too
                 super()._handle_msg(msg)
         except Exception as error:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...analysis import mask_curve
 from ...attribution.explanation import Explanation
-from ...masking.user_mask import hides
+from ...masking.user_mask import has_hidden
 
 __all__ = ["MODES", "UNMASKED", "MaskSettings", "is_unmasked"]
 
@@ -31,4 +31,4 @@ class MaskSettings(NamedTuple):
 def is_unmasked(mask: MaskSettings, explanation: Explanation) -> bool:
     """Whether a mask hides nothing. A map of zeros ranks nothing, so it masks nothing."""
     at_end = (mask.mode, mask.fraction) in UNMASKED
-    return (explanation.is_empty or at_end) and not hides(mask.paint)
+    return (explanation.is_empty or at_end) and not has_hidden(mask.paint)

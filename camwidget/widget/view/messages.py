@@ -8,7 +8,7 @@ import numpy as np
 
 from ...attribution.explanation import Explanation
 from ...images.ground_truth import share_inside
-from ...masking.user_mask import covered
+from ...masking.user_mask import painted_fractions
 from ...models.prediction import Prediction
 from ...models.scores import decimals, number_text
 from ...models.vision_model import VisionModel
@@ -34,7 +34,7 @@ def sentence(
         first_now: the most probable class of the masked picture, if it is another than that of the unmasked one.
     """
     name = explanation.target.label
-    kept = covered(mask.paint)[1]
+    kept = painted_fractions(mask.paint)[1]
     spare = f" The {_percent(kept)} painted to be kept would stay." if kept else ""
     if after is None:
         if explanation.is_empty:
@@ -69,7 +69,7 @@ def _others(prediction: Prediction) -> str:
 def _deed(explanation: Explanation, mask: MaskSettings) -> str:
     """What was done to the picture, by the map and by what is painted."""
     name, mode, fraction = explanation.target.label, mask.mode, mask.fraction
-    hidden, kept = covered(mask.paint)
+    hidden, kept = painted_fractions(mask.paint)
     hiding = f"iding the painted {_percent(hidden)}"
     if explanation.is_empty or (mode, fraction) in UNMASKED:
         return f"H{hiding}"

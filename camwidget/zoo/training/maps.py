@@ -13,7 +13,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from ...attribution.methods import get_method
-from ...attribution.targets import ClassTarget, EachTarget
+from ...attribution.targets import ClassTarget, PerPictureTarget
 from ...attribution.trace import Trace
 from ...images.ground_truth import share_inside
 from ...loading.loader import embedded
@@ -85,7 +85,7 @@ def class_maps(
     present = [sorted(set(s.labels)) for s in samples]
     for turn in range(max(map(len, present))):
         labels = [p[min(turn, len(p) - 1)] for p in present]
-        targets = EachTarget(tuple(ClassTarget(i, model.classes[i]) for i in labels))
+        targets = PerPictureTarget(tuple(ClassTarget(i, model.classes[i]) for i in labels))
         cells = get_method("gradcam").compute(trace, targets, layer)
         large = torch.nn.functional.interpolate(
             cells[:, None].relu(), size=trace.pixels.shape[2:], mode="bilinear"

@@ -123,13 +123,13 @@ def test_occlusions_squares_by_default() -> None:
     [(10, 4, 3, [0, 3, 6]), (11, 4, 3, [0, 3, 6, 9]), (4, 4, 2, [0]), (5, 1, 1, [0, 1, 2, 3, 4])],
 )
 def test_squares_reach_the_end(length: int, window: int, stride: int, places: list[int]) -> None:
-    assert perturbation._places(length, window, stride) == places
+    assert perturbation._window_starts(length, window, stride) == places
 
 
 def test_squares_come_spread_over_the_picture() -> None:
     """Every fourth row and column, every second, the rest; each in reading order."""
     rows, columns = [0, 10, 20, 30, 40], [0, 5, 10]
-    found = perturbation._spread(rows, columns)
+    found = perturbation._coarse_to_fine(rows, columns)
     assert found[:2] == [(0, 0), (40, 0)]
     assert found[2:6] == [(0, 10), (20, 0), (20, 10), (40, 10)]
     assert found[6:] == sorted(found[6:]) and sorted(found) == [
@@ -215,6 +215,8 @@ def test_random_is_noise_of_the_layers_size() -> None:
 
 def test_each_noisy_copy_has_noise_of_its_own() -> None:
     pixels = torch.zeros(1, 3, 4, 4)
-    grains = [averaged._grain(pixels, seed, n) for seed, n in ((0, 0), (0, 1), (1, 0), (2**40, 5))]
-    assert len({grain.numpy().tobytes() for grain in grains}) == 4
-    assert torch.equal(averaged._grain(pixels, 0, 1), grains[1])
+    draws = [
+        averaged._unit_noise(pixels, seed, n) for seed, n in ((0, 0), (0, 1), (1, 0), (2**40, 5))
+    ]
+    assert len({grain.numpy().tobytes() for grain in draws}) == 4
+    assert torch.equal(averaged._unit_noise(pixels, 0, 1), draws[1])

@@ -16,7 +16,12 @@ import camwidget as cw
 from camwidget import errors
 from camwidget.attribution.methods import get_method, relevance
 from camwidget.attribution.relevance.rules import STABILIZER
-from camwidget.attribution.targets import ClassTarget, EachTarget, FunctionTarget, predicted_target
+from camwidget.attribution.targets import (
+    ClassTarget,
+    FunctionTarget,
+    PerPictureTarget,
+    predicted_target,
+)
 from camwidget.attribution.trace import Trace
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -283,7 +288,7 @@ def test_how_a_relu_is_written_does_not_matter(kind: str, method: str) -> None:
 )
 def test_a_batch_is_its_pictures_each_with_its_class(method: str) -> None:
     model = wrapped(network("resnet18", biased=True))
-    each = EachTarget((ClassTarget(3, "3"), ClassTarget(11, "11")))
+    each = PerPictureTarget((ClassTarget(3, "3"), ClassTarget(11, "11")))
     both = compute(model, method, "layer3", each)
     for n, target in enumerate(each.targets):
         agree(both[n], compute(model, method, "layer3", target, pictures()[n : n + 1])[0])
@@ -357,12 +362,12 @@ def test_two_threads_ask_whether_it_applies(monkeypatch: pytest.MonkeyPatch) -> 
         judged.append(frozenset({"0", str(len(judged))}))
         return judged[-1]
 
-    monkeypatch.setattr(relevance, "_judge", judge)
+    monkeypatch.setattr(relevance, "_readable_layers_or_reason", judge)
     threads = [threading.Thread(target=relevance._reason, args=(model, "0")) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive()
-    assert len(judged) == 2 and relevance._verdicts[model] in judged
+    assert len(judged) == 2 and relevance._applicability[model] in judged
     assert relevance._reason(model, "0") is None and len(judged) == 2, "it is remembered"

@@ -1,7 +1,7 @@
-"""Operations with a known relevance rule; all others are refused.
+"""Names of PyTorch's operations, grouped by relevance rule; all other operations are refused.
 
-Names are those of ``torch.overrides.resolve_name`` without their modules, so that a module, a function
-and a method of one operation are one entry.
+Names are those of ``torch.overrides.resolve_name`` without their modules, so that the module, the function
+and the method of one operation are one entry.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ __all__ = [
     "AFFINE",
     "AVERAGES",
     "CONSTANTS",
-    "HEADS",
+    "HEAD_DESCRIPTIONS",
     "LINEAR",
     "MAXIMA",
     "METADATA",
     "MOVES",
 ]
-__all__ += ["SAME", "SUMS", "operation_name", "writes"]
+__all__ += ["IDENTITIES", "SUMS", "is_in_place", "operation_name"]
 
 
-def _words(text: str) -> frozenset[str]:
+def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
 _PREFIXES = ("torch.nn.functional.", "torch.functional.", "torch.Tensor.", "torch.")
 
-#: Of operations that a classifier's head may have in place of a linear layer: what they do, for who reads a refusal.
-HEADS = {
+#: Descriptions for error messages of operations that a classifier's head may have in place of a linear layer.
+HEAD_DESCRIPTIONS = {
     "normalize": "division of the features by their own length (normalize), as in a head of cosines",
     "norm": "the length of the features (norm), as in a head of cosines",
     "linalg_norm": "the length of the features (linalg.norm), as in a head of cosines",
@@ -40,56 +40,58 @@ HEADS = {
     "cdist": "a head of distances (cdist)",
 }
 
-#: Tell of a tensor's kind, not of its values.
+#: Read a tensor's metadata, not its values.
 METADATA = frozenset(
     f"{name}.__get__"
-    for name in _words(
+    for name in _names(
         "shape ndim dtype device layout requires_grad is_cuda is_cpu is_mps is_sparse is_quantized is_nested "
         "is_meta is_leaf itemsize names grad_fn"
     )
-) | _words(
+) | _names(
     "size dim numel nelement ndimension stride is_contiguous is_floating_point is_complex __len__ get_device "
     "element_size is_inference"
 )
 
-#: Take a tensor's shape, and make one that knows nothing of its values.
-CONSTANTS = _words("zeros_like ones_like full_like new_zeros new_ones new_full new_tensor")
+#: Make a tensor of another one's shape that does not depend on its values.
+CONSTANTS = _names("zeros_like ones_like full_like new_zeros new_ones new_full new_tensor")
 
 #: (input, weight, bias, …): weighted sums.
-LINEAR = _words("linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d")
+LINEAR = _names("linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d")
 
 #: Identities in evaluation mode.
-SAME = _words("dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout dropout_")
+IDENTITIES = _names(
+    "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout dropout_"
+)
 
-#: Element by element, zero to zero, the sign kept where it is kept at all.
-ACTIVATIONS = _words(
+#: Elementwise functions that map zero to zero and never flip a sign.
+ACTIVATIONS = _names(
     "relu relu_ relu6 hardtanh hardtanh_ leaky_relu leaky_relu_ clamp clamp_ clamp_min clamp_min_"
 )
 
-#: Elements are moved, and relevance with them: here the gradient is the rule.
-MOVES = _words(
+#: Move elements, and relevance with them: the gradient is the rule.
+MOVES = _names(
     "flatten view reshape view_as reshape_as permute transpose swapaxes movedim unsqueeze squeeze unflatten "
     "contiguous clone cat concat concatenate stack chunk split split_with_sizes tensor_split unbind narrow select "
     "index_select __getitem__ pad expand expand_as to float double type_as pixel_shuffle pixel_unshuffle "
     "channel_shuffle flip roll"
 )
 
-#: The winner takes all, which is the gradient, too; but what wins is no longer the picture.
-MAXIMA = _words(
+#: The maximum takes all relevance, as it takes the gradient; but the output no longer counts as the picture.
+MAXIMA = _names(
     "max_pool1d max_pool2d max_pool2d_with_indices adaptive_max_pool1d adaptive_max_pool2d "
     "adaptive_max_pool2d_with_indices amax"
 )
 
-#: Weighted sums with weights of their own.
-AVERAGES = _words(
+#: Weighted sums with fixed weights.
+AVERAGES = _names(
     "avg_pool1d avg_pool2d adaptive_avg_pool1d adaptive_avg_pool2d mean sum interpolate upsample"
 )
 
-#: Of two activations.
-SUMS = _words("add add_ __add__ __radd__ __iadd__")
+#: Sums of two activations.
+SUMS = _names("add add_ __add__ __radd__ __iadd__")
 
-#: With a constant: each element on its own.
-AFFINE = SUMS | _words(
+#: Arithmetic with a constant, elementwise.
+AFFINE = SUMS | _names(
     "mul mul_ __mul__ __rmul__ __imul__ multiply div div_ __truediv__ __itruediv__ divide true_divide "
     "sub sub_ __sub__ __isub__ __rsub__ rsub subtract neg neg_ __neg__"
 )
@@ -97,7 +99,7 @@ AFFINE = SUMS | _words(
 
 @functools.cache
 def operation_name(function: Callable[..., Any]) -> str:
-    """The name of a function of PyTorch, without its modules."""
+    """Return the name of a PyTorch function without its modules."""
     from torch.overrides import resolve_name
 
     name: str = resolve_name(function) or getattr(function, "__name__", repr(function))
@@ -107,9 +109,9 @@ def operation_name(function: Callable[..., Any]) -> str:
     return name
 
 
-def writes(name: str, args: tuple[Any, ...], kwargs: Any) -> bool:
-    """Whether the operation writes into its first argument."""
-    if name in SAME:
+def is_in_place(name: str, args: tuple[Any, ...], kwargs: Any) -> bool:
+    """Return whether an operation writes into its first argument."""
+    if name in IDENTITIES:
         return False
     if name.startswith("__"):
         return name.startswith("__i") and name != "__invert__"

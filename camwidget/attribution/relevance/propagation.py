@@ -1,0 +1,440 @@
+"""Forward pass through a replica of a module in which every operation can propagate relevance back.
+
+The replica runs under a ``TorchFunctionMode`` of the calling thread, which sees a ReLU or an addition whether it was
+written as a module, a function, a method or in place. Nothing is patched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from ...errors import LayerError
+from . import operation_names
+from .replica import replicate
+from .rules import Operation, Rules, pass_through, propagate
+
+__all__ = ["RelevancePass", "UnsupportedOperation"]
+
+
+class UnsupportedOperation(Exception):  # noqa: N818 - it becomes the reason of a MethodError
+    """The network has an operation without a relevance rule. The message names the operation and its module."""
+
+
+@dataclass(eq=False)
+class _TrackedTensor:
+    """A tensor that was computed from the picture.
+
+    Attributes:
+        tensor: the tensor.
+        sources: the tracked tensors that it was computed from.
+        operation: index of the operation that computed it, if that operation has a rule.
+        is_picture: whether it is still the picture, moved or normalized, so that only the rule ``first`` fits.
+        uses: number of operations that read it.
+        is_stale: whether an operation wrote into memory that it shares.
+    """
+
+    tensor: torch.Tensor
+    sources: tuple[_TrackedTensor, ...] = ()
+    operation: int | None = None
+    is_picture: bool = False
+    uses: int = 0
+    is_stale: bool = False
+
+    def __post_init__(self) -> None:
+        self._grad_fn_type = type(self.tensor.grad_fn)
+
+    @property
+    def has_replaced_gradient(self) -> bool:
+        """Whether an ``autograd.Function`` around the operation replaced the rule by a gradient."""
+        return type(self.tensor.grad_fn) is not self._grad_fn_type
+
+
+class RelevancePass:
+    """Forward pass of a module's replica that can propagate relevance back to its layers and its input.
+
+    Args:
+        module: module in evaluation mode; it is only read, since a replica of it runs.
+        inputs: the module's input (N, C, H, W).
+        rules: propagation rules.
+        layers: module names at whose outputs relevance is wanted; None for all.
+        negated: indices of linear operations whose weights are negated.
+        read: function of (replica, inputs) to logits; the replica's output if None.
+
+    Attributes:
+        logits: logits (N, classes), detached.
+        readable_layers: names of the layers at whose outputs relevance can be read.
+
+    Raises:
+        UnsupportedOperation: if an operation has no relevance rule.
+        MethodError: if the module cannot be copied.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        inputs: torch.Tensor,
+        rules: Rules,
+        layers: tuple[str, ...] | None = (),
+        negated: frozenset[int] = frozenset(),
+        read: Callable[[nn.Module, torch.Tensor], Any] | None = None,
+    ) -> None:
+        replica = replicate(module)
+        parameter = next((p for p in replica.parameters() if p.is_floating_point()), inputs)
+        self.input = inputs.detach().clone().to(parameter.dtype).requires_grad_()
+        self._mode = _RuleMode(rules, negated, self.input)
+        self._nodes: dict[str, torch.Tensor] = {}
+        names = {m: n for n, m in replica.named_modules() if n}
+        for part, name in names.items():
+            self._mode.track_module(part, name)
+            if layers is None or name in layers:
+                part.register_forward_hook(self._recorder(name))
+        with torch.inference_mode(False), torch.enable_grad(), self._mode:
+            output = replica(self.input) if read is None else read(replica, self.input)
+        self._output = self._mode.tracked(output)
+        if self._output is None:
+            raise UnsupportedOperation("its output is computed in a way that cannot be followed")
+        self.logits = self._output.tensor.detach()
+        self._mode.merge_batch_norms()
+        self._last_linear = self._mode.assign_final_rules(self._output)
+
+    @property
+    def readable_layers(self) -> frozenset[str]:
+        """Names of the modules whose output is a tensor that relevance goes through."""
+        return frozenset(self._nodes)
+
+    def relevance(self, start: torch.Tensor, layer: str | None = None) -> torch.Tensor:
+        """Propagate relevance from the logits to a layer or the input.
+
+        Args:
+            start: relevance of the logits (N, classes).
+            layer: one of ``layers``; the input if None.
+
+        Returns:
+            Relevance at the layer's output, or at the input, of its shape.
+
+        Raises:
+            LayerError: if no relevance goes through the layer.
+        """
+        node = self.input if layer is None else self._nodes.get(layer)
+        assert self._output is not None
+        with torch.inference_mode(False), torch.enable_grad():
+            (relevance,) = (
+                torch.autograd.grad(
+                    self._output.tensor,
+                    [node],
+                    start.to(self.logits),
+                    retain_graph=True,
+                    allow_unused=True,
+                )
+                if node is not None
+                else (None,)
+            )
+        if relevance is None:
+            raise LayerError(
+                f"No relevance goes through layer {layer!r}: the output is computed beside it. Choose another "
+                "layer, or 'gradcam'."
+            )
+        return relevance
+
+    def last_linear_operations(self) -> frozenset[int]:
+        """Return the indices of the linear operations that no other linear operation follows."""
+        return self._last_linear
+
+    def _recorder(self, name: str) -> Any:
+        def record(module: nn.Module, args: Any, output: Any) -> None:
+            tracked = self._mode.tracked(output)
+            if tracked is not None:
+                self._nodes[name] = tracked.tensor
+
+        return record
+
+
+class _RuleMode(TorchFunctionMode):
+    """Run each operation with its relevance rule, and refuse operations without one."""
+
+    def __init__(self, rules: Rules, negated: frozenset[int], picture: torch.Tensor) -> None:
+        super().__init__()
+        self._rules = rules
+        self._negated = negated
+        self._tracked = {id(picture): _TrackedTensor(picture, is_picture=True)}
+        #: By identity of a tensor that was written into, the tensor that holds its new values.
+        self._replacements: dict[int, torch.Tensor] = {}
+        self._operations: list[Operation] = []
+        self._merges: list[tuple[_TrackedTensor, torch.Tensor, torch.Tensor]] = []
+        self._module_stack: list[str] = []
+
+    def track_module(self, module: nn.Module, name: str) -> None:
+        """Register hooks that keep the name of the running module, for error messages."""
+        module.register_forward_pre_hook(lambda *args: self._module_stack.append(name))
+        module.register_forward_hook(lambda *args: self._exit_module())
+
+    def _exit_module(self) -> None:
+        self._module_stack.pop()
+
+    def tracked(self, value: Any) -> _TrackedTensor | None:
+        """Return the record of a tensor; None if the tensor was not computed from the picture.
+
+        Raises:
+            UnsupportedOperation: if relevance cannot reach the tensor.
+        """
+        if not isinstance(value, torch.Tensor):
+            return None
+        while id(value) in self._replacements:
+            value = self._replacements[id(value)]
+        tracked = self._tracked.get(id(value))
+        if value.requires_grad and (tracked is None or tracked.has_replaced_gradient):
+            if type(value.grad_fn).__name__ == "CheckpointFunctionBackward":
+                raise self._refusal(
+                    "checkpointing with use_reentrant=True (switch it off, or pass use_reentrant=False)"
+                )
+            raise self._refusal("a function with a gradient of its own")
+        if tracked is not None and tracked.is_stale:
+            raise self._refusal("writing into a part of a tensor that is used afterwards")
+        return tracked
+
+    def merge_batch_norms(self) -> None:
+        """Merge each BatchNorm into the linear operation before it, if nothing else reads that operation's output."""
+        for tracked, scale, shift in self._merges:
+            if tracked.uses == 1 and tracked.operation is not None:
+                self._operations[tracked.operation].merge(scale, shift)
+
+    def assign_final_rules(self, output: _TrackedTensor) -> frozenset[int]:
+        """Set the rules ``last`` and ``after``, and return the indices of the last linear operations."""
+        found: set[int] = set()
+        seen: set[int] = set()
+        queue = [output]
+        while queue:
+            tracked = queue.pop()
+            if id(tracked) in seen:
+                continue
+            seen.add(id(tracked))
+            operation = None if tracked.operation is None else self._operations[tracked.operation]
+            if operation is None or operation.weight is None:
+                queue.extend(tracked.sources)
+                rule = self._rules.after
+            else:
+                found.add(tracked.operation or 0)
+                rule = self._rules.last
+            if operation is not None and rule is not None:
+                operation.rule = rule
+        return frozenset(found)
+
+    # -- one operation ------------------------------------------------------------------------
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        name = operation_names.operation_name(func)
+        if name in operation_names.METADATA:
+            return func(*args, **kwargs)
+        sources = tuple(
+            k for k in (self.tracked(t) for t in _tensors((args, kwargs))) if k is not None
+        )
+        if not sources or name in operation_names.CONSTANTS:
+            with torch.no_grad():
+                return func(*args, **kwargs)
+        # A tensor that was written into is replaced by the tensor with its new values.
+        target = args[0] if args else None
+        args, kwargs = self._current(args), self._current(kwargs)
+        for source in sources:
+            source.uses += 1
+        before = len(self._operations)
+        # The module may run parts of itself under no_grad.
+        with torch.enable_grad():
+            result = self._run(name, func, args, kwargs, sources)
+        self._track(result, sources, name, before)
+        if (
+            operation_names.is_in_place(name, args, kwargs)
+            and isinstance(target, torch.Tensor)
+            and result is not target
+        ):
+            self._replace_written(target, result)
+        return result
+
+    def _run(
+        self,
+        name: str,
+        func: Any,
+        args: tuple[Any, ...],
+        kwargs: Any,
+        sources: tuple[_TrackedTensor, ...],
+    ) -> Any:
+        if kwargs.get("out") is not None:
+            raise self._refusal(f"{name} with out=…")
+        kwargs = {k: v for k, v in kwargs.items() if k != "out"}
+        if name in operation_names.MOVES or name in operation_names.MAXIMA:
+            return func(*args, **kwargs)
+        x, rest = (args[0], args[1:]) if args else (kwargs.pop("input", None), ())
+        is_only_source = len(sources) == 1 and sources[0].tensor is x
+        if name in operation_names.IDENTITIES and not kwargs.get(
+            "training", rest[1] if len(rest) > 1 else True
+        ):
+            return x
+        if name in operation_names.LINEAR and is_only_source:
+            return self._linear(name, func, x, rest, kwargs, sources[0])
+        if name == "batch_norm" and is_only_source:
+            return self._batch_norm(func, x, rest, kwargs, sources[0])
+        if (
+            name in operation_names.ACTIVATIONS
+            and is_only_source
+            and _keeps_zero(func, x, rest, kwargs)
+        ):
+            return pass_through(x, lambda value: func(value, *rest, **kwargs))
+        if name in operation_names.AVERAGES and is_only_source:
+            return self._average(name, func, x, rest, kwargs)
+        if name in operation_names.SUMS and len(sources) == 2 and kwargs.get("alpha", 1) == 1:
+            return self._sum(x, rest[0] if rest else kwargs["other"])
+        if name in operation_names.AFFINE and len(sources) == 1:
+            return self._affine(name, func, x, rest, kwargs, sources[0])
+        if len(sources) > 1:
+            raise self._refusal(f"{name.rstrip('_') or name} of two activations")
+        raise self._refusal(operation_names.HEAD_DESCRIPTIONS.get(name, name))
+
+    def _linear(
+        self, name: str, func: Any, x: torch.Tensor, rest: Any, kwargs: Any, source: _TrackedTensor
+    ) -> torch.Tensor:
+        rest = list(rest)
+        weight = rest.pop(0) if rest else kwargs.pop("weight")
+        bias = rest.pop(0) if rest else kwargs.pop("bias", None)
+        if len(self._operations) in self._negated:
+            weight, bias = -weight, None if bias is None else -bias
+        rule = (
+            self._rules.first
+            if source.is_picture
+            else self._rules.dense
+            if name == "linear"
+            else self._rules.convolution
+        )
+        operation = Operation(
+            lambda value, w, b: func(value, w, b, *rest, **kwargs), rule, weight, bias
+        )
+        # The weights of transposed convolutions have the output's channels in another dimension.
+        operation.mergeable = not name.startswith("conv_transpose")
+        return self._propagate(x, operation)
+
+    def _batch_norm(
+        self, func: Any, x: torch.Tensor, rest: Any, kwargs: Any, source: _TrackedTensor
+    ) -> torch.Tensor:
+        names = ("running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
+        given = {**dict(zip(names, rest, strict=False)), **kwargs}
+        mean, variance = given.get("running_mean"), given.get("running_var")
+        if given.get("training", False) or mean is None or variance is None:
+            raise self._refusal("batch normalization by the batch's own statistics")
+        scale = (variance + given.get("eps", 1e-5)).rsqrt()
+        if given.get("weight") is not None:
+            scale = scale * given["weight"]
+        shift = -mean * scale
+        if given.get("bias") is not None:
+            shift = shift + given["bias"]
+        before = None if source.operation is None else self._operations[source.operation]
+        if before is not None and before.mergeable:
+            self._merges.append((source, scale.detach(), shift.detach()))
+        return pass_through(x, lambda value: func(value, *rest, **kwargs))
+
+    def _average(self, name: str, func: Any, x: torch.Tensor, rest: Any, kwargs: Any) -> Any:
+        def call(value: torch.Tensor, weight: None, bias: None) -> torch.Tensor:
+            result: torch.Tensor = func(value, *rest, **kwargs)
+            return result
+
+        with torch.no_grad():
+            shape = call(x, None, None).shape
+        # A mean over the batch mixes the relevance of different pictures.
+        if not shape or shape[0] != x.shape[0]:
+            raise self._refusal(f"{name} over the batch")
+        return self._propagate(x, Operation(call, self._rules.average))
+
+    def _sum(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        from zennit.layer import Sum
+
+        both = torch.stack(torch.broadcast_tensors(x, y), dim=-1)
+        total = Sum(dim=-1)
+        return self._propagate(both, Operation(lambda value, w, b: total(value), self._rules.sum))
+
+    def _propagate(self, x: torch.Tensor, operation: Operation) -> torch.Tensor:
+        self._operations.append(operation)
+        return propagate(x, operation)
+
+    def _affine(
+        self, name: str, func: Any, x: Any, rest: Any, kwargs: Any, source: _TrackedTensor
+    ) -> torch.Tensor:
+        """Run arithmetic with a constant: each element keeps all of its relevance."""
+        if "div" in name and x is not source.tensor:
+            raise self._refusal("division by an activation")
+
+        def call(value: torch.Tensor) -> torch.Tensor:
+            positional = [value if v is source.tensor else v for v in (x, *rest)]
+            named = {k: value if v is source.tensor else v for k, v in kwargs.items()}
+            result: torch.Tensor = func(*positional, **named)
+            return result
+
+        result = pass_through(source.tensor, call)
+        if result.shape != source.tensor.shape:
+            raise self._refusal(f"{name} with a constant of another shape")
+        return result
+
+    # -- tracking ---------------------------------------------------------------------------------
+
+    def _track(
+        self, result: Any, sources: tuple[_TrackedTensor, ...], name: str, before: int
+    ) -> None:
+        """Record the tensors of an operation's result; ``before`` is the number of operations before it."""
+        keeps_picture = (
+            name in operation_names.MOVES or name in operation_names.AFFINE or name == "batch_norm"
+        )
+        is_picture = keeps_picture and all(source.is_picture for source in sources)
+        operation = len(self._operations) - 1 if len(self._operations) > before else None
+        for tensor in _tensors(result):
+            # Integers are indices of maxima, through which relevance does not go.
+            if id(tensor) in self._tracked or not tensor.is_floating_point():
+                continue
+            self._tracked[id(tensor)] = _TrackedTensor(tensor, sources, operation, is_picture)
+
+    def _replace_written(self, target: torch.Tensor, result: torch.Tensor) -> None:
+        """Record that an operation in place gave ``target`` the values of ``result``."""
+        memory = target.untyped_storage().data_ptr()
+        for tracked in self._tracked.values():
+            tensor = tracked.tensor
+            if tensor is not target and tensor is not result:
+                tracked.is_stale |= tensor.untyped_storage().data_ptr() == memory
+        self._replacements[id(target)] = result
+
+    def _current(self, value: Any) -> Any:
+        """Return an argument with tensors that were written into replaced by their new values."""
+        if isinstance(value, torch.Tensor):
+            tracked = self.tracked(value)
+            return value if tracked is None else tracked.tensor
+        if isinstance(value, (list, tuple)):
+            changed = [self._current(v) for v in value]
+            return type(value)(changed) if type(value) in (list, tuple) else value
+        if isinstance(value, dict):
+            return {k: self._current(v) for k, v in value.items()}
+        return value
+
+    def _refusal(self, what: str) -> UnsupportedOperation:
+        where = f" (in {self._module_stack[-1]})" if self._module_stack else ""
+        return UnsupportedOperation(
+            f"it uses {what}{where}, through which no relevance rule is defined here"
+        )
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, dict):
+        yield from _tensors(list(value.values()))
+
+
+def _keeps_zero(func: Any, x: torch.Tensor, rest: Any, kwargs: Any) -> bool:
+    """Return whether an activation function is 0 at 0; ReLU is, a clamp may not be."""
+    with torch.no_grad():
+        return not bool(func(torch.zeros_like(x[:1]), *rest, **kwargs).any())

@@ -23,7 +23,16 @@ __all__ = [
 
 
 class CamwidgetError(Exception):
-    """The base of every error that camwidget raises on purpose."""
+    """Base class of the errors that camwidget raises deliberately; each message names a remedy.
+
+    Example:
+        >>> import camwidget as cw
+        >>> try:
+        ...     cw.get_method("gradcamm")
+        ... except cw.CamwidgetError as error:
+        ...     print(error)
+        There is no method 'gradcamm'. Did you mean 'gradcam' or ...
+    """
 
 
 class PictureError(CamwidgetError, ValueError):

@@ -34,18 +34,28 @@ __all__ = ["Attack", "MapSurvival", "attack", "map_survival"]
 
 @dataclass(frozen=True, eq=False)
 class Attack:
-    """A picture before and after a perturbation that is to make a model sure of a wrong class.
+    """A picture before and after an adversarial perturbation towards a wrong class.
 
     Attributes:
-        original: float32 (C, H, W) in whole 255ths, the pixels that the model got.
-        pixels: the same, perturbed. ``explain`` takes both as they are.
-        before: what the model says of ``original``.
-        after: what it says of ``pixels``.
-        target: the class that the model was to be made sure of.
-        probability: of that class for ``pixels``.
-        confidence: the probability that was wanted.
-        steps: how many steps were taken.
+        original: float32 (C, H, W) in multiples of 1/255, the pixels that the model got.
+        pixels: float32 (C, H, W), the perturbed pixels. ``explain`` takes both without preprocessing.
+        before: the model's prediction for ``original``.
+        after: the model's prediction for ``pixels``.
+        target: the wrong class.
+        probability: probability of ``target`` for ``pixels``, in [0, 1].
+        confidence: the probability at which the attack counts as successful, in (0, 1).
+        steps: number of gradient steps until ``pixels`` was found.
         model: the model's name.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> attack = cw.attack(model, picture, "fibrous")
+        >>> attack.before.names[0], attack.after.names[0]
+        ('polka-dotted', 'fibrous')
+        >>> attack.image.size
+        (192, 192)
     """
 
     original: torch.Tensor = field(repr=False)
@@ -60,25 +70,25 @@ class Attack:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the model is as sure of the wrong class as was wanted."""
+        """Whether the probability of the wrong class reaches ``confidence``."""
         return self.probability >= self.confidence
 
     @property
     def distance(self) -> int:
-        """The greatest change of any value, in 255ths (the L∞ distance)."""
+        """The greatest change of any value, in units of 1/255 (the L∞ distance)."""
         return int(((self.pixels - self.original).abs().max() * 255).round())
 
     @property
     def image(self) -> Image.Image:
-        """The perturbed picture, as it can be saved without loss.
+        """The perturbed picture, at the model's input size; a lossless file format keeps the perturbation.
 
-        It is of the model's input size. A model that resizes and crops would do so again to a picture, and wash the
-        perturbation out: ``pixels`` it takes as they are.
+        A model that resizes and crops its input resamples this picture too, which destroys the perturbation. Pass
+        ``pixels`` instead: they are not preprocessed.
         """
         return Image.fromarray(shades(self.pixels))
 
     def plot(self) -> Figure:
-        """The picture, the perturbation times as much as shows it, and the perturbed picture (matplotlib)."""
+        """The picture, the enlarged perturbation and the perturbed picture side by side (matplotlib)."""
         from ..plotting import new_figure
 
         change = (self.pixels - self.original) / (2 * max(self.distance, 1) / 255) + 0.5
@@ -109,30 +119,40 @@ def attack(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Attack:
-    """Change a picture by at most ``epsilon`` so that a model is sure of a wrong class.
+    """Perturb a picture by at most ``epsilon`` so that a model predicts a wrong class with high confidence.
 
-    Projected gradient descent on the loss -log p(target), eq. 1 of Madry et al. 2018, within the L∞ ball and from a
-    random start in it, in steps of ε/4. The picture stays one of 8 bits: each gradient is taken, and success judged, at
-    the pixels rounded to whole 255ths, so that what is found survives being saved.
+    Projected gradient descent (Madry et al. 2018, arXiv:1706.06083, eq. 1) on the loss -log p(target), within the L∞
+    ball of radius ε, from a random start and in steps of ε/4. Gradient and success are computed at pixels rounded to
+    multiples of 1/255, so that the result is a picture of 8 bits and survives being saved.
 
     Args:
-        model: from ``load`` or ``wrap``; left as it is.
+        model: from ``load`` or ``wrap``; left unchanged.
         image: a path, PIL image, array or tensor; for a model with several inputs, a mapping.
-        target: the wrong class, by index or name. (There is no attack on "any other class": which class is wrong in
-            an interesting way, is the caller's to say.)
-        epsilon: the most that any value may change, in [0, 1]; whole 255ths of it count.
-        steps: of the descent, at most.
-        confidence: the probability in (0, 1) of ``target`` at which to stop.
-        seed: of the random start; the same seed gives the same picture (on one machine, with as many threads).
-        progress: called with (done, total) after each step, and may raise to cancel; a bar appears after a second if
-            None.
+        target: index or name of the wrong class. There is no untargeted attack.
+        epsilon: the greatest change of any value, in [1/255, 1]; rounded down to a multiple of 1/255.
+        steps: the greatest number of gradient steps, at least 1.
+        confidence: the probability of ``target``, in (0, 1), at which the attack stops.
+        seed: seed of the random start. The same seed gives the same picture on one machine with the same number of
+            threads.
+        progress: called with (done, total) after each step; may raise to cancel. If None, a bar appears after a second.
 
     Returns:
-        The surest picture found, whether or not sure enough: see ``Attack.succeeded``.
+        The perturbed picture with the highest probability of ``target`` that was found. ``Attack.succeeded`` says
+        whether that probability reaches ``confidence``.
 
     Raises:
-        TargetError: if there is no such class, or the model takes the picture for it already, or has but one.
-        MethodError: if a number makes no sense, or the model cannot be differentiated down to the picture.
+        TargetError: if there is no such class, if the model predicts it already, or if it has no second class.
+        MethodError: if a number is out of its range, or the model has no gradient at the picture.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``.
+        PictureError: if the picture cannot be read.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> attack = cw.attack(model, picture, "fibrous", epsilon=4 / 255)
+        >>> attack.succeeded, attack.distance <= 4
+        (True, True)
     """
     require_model(model, "attack", image, target)
     if not is_number(epsilon, (1 - 1e-9) / 255, 1):
@@ -230,15 +250,24 @@ class _Descent:
 
 @dataclass(frozen=True, eq=False)
 class MapSurvival:
-    """How much of a class's map is left after an attack.
+    """How much of a class's saliency map remains after an attack.
 
     Attributes:
-        before: the map for the picture as it was.
-        after: the map for the perturbed picture.
-        pearson: correlation of the two saliencies, in [-1, 1]; 0 if one of them is the same everywhere.
-        spearman: the same of their ranks, equal values sharing a rank.
-        inside_before: the part of the saliency that lies inside the mask, in [0, 1]; None without a mask.
-        inside_after: the same after the attack.
+        before: the map of the original picture.
+        after: the map of the perturbed picture.
+        pearson: Pearson correlation of the two saliencies, in [-1, 1]; 0 if one of them is constant.
+        spearman: Spearman rank correlation, in [-1, 1], with average ranks for ties; 0 if one of them is constant.
+        inside_before: share of the saliency inside the mask before the attack, in [0, 1]; None without a mask.
+        inside_after: share of the saliency inside the mask after the attack, in [0, 1]; None without a mask.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> sample = cw.zoo.samples("zoo/textures")[0]
+        >>> attack = cw.attack(model, sample.image, "fibrous")
+        >>> survival = cw.map_survival(model, attack, mask=sample.mask_of(sample.label))
+        >>> survival.pearson > 0.5, survival.inside_after > 0.1
+        (True, True)
     """
 
     before: Explanation = field(repr=False)
@@ -259,23 +288,39 @@ def map_survival(
     mask: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> MapSurvival:
-    """Compare the map of a true class before and after an attack.
+    """Compare the map of a class before and after an attack.
 
-    Selvaraju et al. 2017, section "Effect of adversarial noise on VGG-16", show one picture: the maps still find the
-    cat and the dog, though the net is sure of an airliner. These are figures for that.
+    Selvaraju et al. 2017 (arXiv:1610.02391, section "Effect of adversarial noise on VGG-16") show one picture: the maps
+    still find the cat and the dog although the net predicts an airliner with high confidence. This function measures
+    that.
 
     Args:
         model: the model that was attacked.
-        attack: from ``attack``.
+        attack: result of ``camwidget.attack``.
         target: the class whose maps are compared; the class predicted before the attack if None.
-        method: as in ``explain``, one.
-        layer: as in ``explain``, one.
-        mask: bool (H, W) at the model's input size, where the class is.
+        method: one saliency method, as in ``explain``.
+        layer: one layer, as in ``explain``.
+        mask: bool (H, W) at the model's input size: the pixels of the class.
         progress: as in ``explain``.
 
+    Returns:
+        Both maps, their correlations, and the share of each inside the mask.
+
     Raises:
-        PictureError: if the mask is of another size.
-        TargetError, MethodError, LayerError: as ``explain`` does.
+        PictureError: if the mask has another size.
+        TargetError: if there is no such class.
+        MethodError: if ``attack`` is not from ``camwidget.attack``, or the method does not apply.
+        LayerError: if there is no such layer.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> attack = cw.attack(model, picture, "fibrous")
+        >>> survival = cw.map_survival(model, attack, method="gradcam")
+        >>> survival.before.target.label, survival.pearson > 0.5
+        ('polka-dotted', True)
     """
     require_model(model, "map_survival", attack)
     if not isinstance(attack, Attack):

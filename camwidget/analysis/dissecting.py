@@ -54,30 +54,44 @@ def dissect(
     concept_categories: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Dissection:
-    """Name the units of a layer by the concepts they answer to (Bau et al. 2017, section 2.2).
+    """Name the units of a layer by the concepts they detect (network dissection, Bau et al. 2017, section 2.2).
 
-    A unit k answers where its map, enlarged bilinearly to the picture, reaches T_k, with P(a_k > T_k) = 1 - quantile
-    over all places of its maps in all pictures. Its name is the concept with the highest intersection over union with
-    that, all pictures taken together. T_k is exact: the highest values of each unit are kept, 1 - quantile of all.
+    Unit k is active where its map, upsampled bilinearly to the picture, reaches a threshold T_k with
+    P(a_k > T_k) = 1 - quantile over all positions of its maps in all pictures. The unit is named after the concept
+    whose masks have the highest intersection over union (IoU) with the active region, summed over all pictures. T_k is
+    exact: the highest values of each unit are kept, a share of 1 - quantile of all.
 
-    Two things are not in the paper. Where T_k is the least value of a unit, as of one that is silent nearly everywhere,
-    it parts nothing, and the unit answers wherever it is above that. A unit that is the same everywhere never answers.
+    Two rules are not in the paper. Where T_k equals the minimum of a unit, as for a unit that is zero nearly
+    everywhere, the unit is active wherever it exceeds that minimum. A constant unit is never active.
 
     Args:
-        model: from ``load`` or ``wrap``; left as it is.
-        samples: the pictures, gone through twice; each has ``image``, uint8 (H, W, 3), and ``concepts()``, from names
-            to bool masks (H, W). The masks are resized and cropped as the pictures are.
+        model: from ``load`` or ``wrap``; left unchanged.
+        samples: a sequence of labeled pictures, read twice. Each has ``image``, uint8 (H, W, 3), and ``concepts()``, a
+            mapping from names to bool masks (H, W). The masks are resized and cropped like the pictures.
         layer: a module name; the model's default layer if None.
-        quantile: in (0, 1), the part of all places where a unit is at most T_k; 0.995 in the paper.
-        min_iou: from which intersection over union on a unit has a name; 0.04 in the paper.
-        concept_categories: from concepts to their category, such as colour or shape. As in the paper, a concept counts
-            in those pictures only whose ``concepts()`` name any concept of its category.
-        progress: called with (done, total), in pictures, and may raise to cancel; a bar appears after a second if None.
+        quantile: share of positions where a unit is at most T_k, in (0, 1); 0.995 in the paper.
+        min_iou: the IoU from which on a unit gets a name, in (0, 1); 0.04 in the paper.
+        concept_categories: from concepts to their category, such as color or shape. As in the paper, a concept is
+            compared only in pictures whose ``concepts()`` name some concept of its category.
+        progress: called with (done, total), in pictures; may raise to cancel. If None, a bar appears after a second.
+
+    Returns:
+        The units with their concepts, IoUs and thresholds.
 
     Raises:
-        CamwidgetError: if samples is no sequence, or empty, or names no concept; or a number makes no sense.
-        LayerError: if there is no such layer.
-        PictureError: if a mask does not fit its picture.
+        CamwidgetError: if ``samples`` is no sequence, is empty or names no concept, or a number is out of its range.
+        LayerError: if there is no such layer, or the model has no maps.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``.
+        PictureError: if a mask has another size than its picture.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> dissection = cw.dissect(model, cw.zoo.samples("zoo/textures")[:4], layer="stage4")
+        >>> dissection.iou.shape  # units, concepts
+        (96, 8)
+        >>> dissection.named[0].concept in dissection.concepts
+        True
     """
     require_model(model, "dissect", samples)
     if not (hasattr(samples, "__len__") and hasattr(samples, "__getitem__")):

@@ -56,17 +56,30 @@ _VERDICTS = ("clearly A", "slightly A", "about equal", "slightly B", "clearly B"
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A question with pictures and options.
+    """A quiz question with pictures and options.
 
     Attributes:
-        prompt: what is asked.
-        pictures: of each the picture (anything that ``open_picture`` opens, or an ``Explanation``, which is shown as
-            its overlay) and its caption; and, as an optional third, outlines: bool masks (H, W) by name, drawn on
-            the picture once it is answered, the first in the accent colour.
-        options: at least two.
-        answer: index of the right option, or of several; None where none is right or wrong.
-        reveal: what to say once it is answered.
-        values: what each option counts, for questions on a scale; the mean is shown at the end.
+        prompt: the question's text.
+        pictures: tuples (picture, caption) or (picture, caption, outlines). A picture is anything that ``explain``
+            takes, or an ``Explanation``, which is shown as its overlay. Outlines are bool masks (H, W) by name, drawn
+            on the picture after the answer, the first one in the accent color.
+        options: the texts of the options, at least two.
+        answer: index of the correct option, or of several; None if no option is correct or wrong.
+        reveal: the text shown after the answer.
+        values: the score of each option, for questions on a scale; the quiz shows the mean at the end.
+
+    Raises:
+        QuizError: if there are fewer than two options or two equal ones, if ``answer`` is not an index of one, or if
+            ``values`` or ``pictures`` have another form.
+
+    Example:
+        >>> import camwidget as cw
+        >>> sample = cw.zoo.samples("zoo/textures")[0]
+        >>> question = cw.Question(
+        ...     "Which texture is this?", [(sample.image, "a picture")], ["polka-dotted", "lined"], answer=0
+        ... )
+        >>> question.right
+        (0,)
     """
 
     prompt: str
@@ -104,7 +117,7 @@ class Question:
 
     @property
     def right(self) -> tuple[int, ...]:
-        """Indices of the right options; empty where none is right or wrong."""
+        """Indices of the correct options; empty if no option is correct or wrong."""
         if self.answer is None:
             return ()
         return tuple(self.answer) if isinstance(self.answer, Sequence) else (self.answer,)

@@ -152,21 +152,31 @@ def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tenso
 
 @dataclass(frozen=True)
 class MaskCurve:
-    """A model's confidence as the top evidence of a picture goes, or comes.
+    """The predicted probability as a function of the masked fraction of a picture.
 
     Attributes:
-        fraction: float64 (steps,), from 0 to 1.
-        probability: float64 (steps,), of the target; where that is a quantity, its value.
+        fraction: float64 (steps,), the masked or kept fraction, from 0 to 1.
+        probability: float64 (steps,), the target's probability in [0, 1]; for a regression output, its value.
         target: the target's class index.
-        name: the target's name.
+        name: the target's class name.
         probabilities: float64 (steps, classes), of every class.
-        others: indices of the three other classes with the highest probability anywhere on the curve, most probable for
-            the whole picture first: also a class that rises when the evidence goes.
-        other_names: their names.
+        others: indices of the three other classes with the highest probability anywhere on the curve, sorted by their
+            probability for the unmasked picture. A class that rises while evidence is removed is thus included.
+        other_names: the names of ``others``.
         mode: "remove" or "keep".
-        baseline: what the masked pixels became.
-        scores: what the numbers are; see ``wrap``.
-        unit: of quantities.
+        baseline: name of the baseline that replaces masked pixels.
+        scores: kind of the model's outputs; see ``wrap``.
+        unit: unit of a regression output; empty for probabilities.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> curve = cw.mask_curve(model, picture, cw.explain(model, picture), steps=3)
+        >>> curve.name, curve.fraction.tolist(), curve.probabilities.shape
+        ('polka-dotted', [0.0, 0.5, 1.0], (3, 10))
+        >>> bool(curve.probability[0] > curve.probability[1])
+        True
     """
 
     fraction: np.ndarray
@@ -267,20 +277,41 @@ def mask_curve(
     paint: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> MaskCurve:
-    """Rerun the model while the top evidence is removed, or added, step by step.
+    """Rerun the model while the pixels with the highest saliency are removed, or added, step by step.
+
+    The deletion and insertion curves of Petsiuk et al. 2018 (RISE, arXiv:1806.07421, section 4.3), for one picture.
 
     Args:
         model: from ``load`` or ``wrap``.
         image: the picture that was explained.
-        saliency: (H, W) at the model's input size, such as ``explanation.saliency``, or the explanation.
+        saliency: an explanation, or a saliency map (H, W) at the model's input size.
         target: class index or name; the predicted class if None.
-        mode: "remove" takes the top fraction away, "keep" shows nothing else.
-        baseline: what the other pixels become: "blur", "mean" or "black", or inpainted: "inpaint" or "telea"
-            (``fill_pixels``), which take their time.
-        steps: how many fractions, evenly spaced from 0 to 1.
-        paint: pixels that are hidden, or kept, all along: bool (H, W) at the model's input size, or 1 (hidden),
-            -1 (kept) and 0.
-        progress: called with (done, total); a bar appears after a second if None.
+        mode: "remove" masks the top fraction, "keep" masks all other pixels.
+        baseline: replacement of masked pixels: "blur", "mean" or "black", or the slower inpaintings "inpaint" and
+            "telea".
+        steps: number of fractions, evenly spaced from 0 to 1, at least 2.
+        paint: pixels that are masked or kept at every fraction: bool (H, W) at the model's input size, or int (H, W)
+            with 1 (masked), -1 (kept) and 0.
+        progress: called with (done, total); may raise to cancel. If None, a bar appears after a second.
+
+    Returns:
+        The fractions and the probabilities of every class at them.
+
+    Raises:
+        CamwidgetError: if ``mode``, ``baseline`` or ``steps`` is unknown or out of its range, or the target is no
+            class.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``.
+        PictureError: if the picture cannot be read, or the saliency has another size than the model's input.
+        TargetError: if there is no such class.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> explanation = cw.explain(model, picture)
+        >>> curve = cw.mask_curve(model, picture, explanation, mode="remove", baseline="blur", steps=3)
+        >>> curve.probability.shape, bool(curve.probability[0] > 0.5)
+        ((3,), True)
     """
     require_model(model, "mask_curve", image, saliency)
     if not is_number(steps, 2) or not hasattr(steps, "__index__"):
@@ -349,11 +380,11 @@ def _highest(
 
 @dataclass(frozen=True)
 class ConfidenceChange:
-    """How a class's probability, or a quantity, changes with a picture.
+    """The change of a class's probability, or of a regression output, when a picture is changed.
 
     Attributes:
-        before: probability of the class for the whole picture, or the quantity.
-        after: the same for the changed one.
+        before: the value for the original picture.
+        after: the value for the changed picture.
     """
 
     before: float
@@ -380,17 +411,35 @@ def confidence_change(
     baseline: str = "black",
     fraction: float = 0.25,
 ) -> ConfidenceChange:
-    """The two ways in which our sources test a map with one more look at the picture.
+    """Measure how the confidence in a class changes when the picture is masked by its map.
 
     Args:
         model: from ``load`` or ``wrap``.
         image: the picture that was explained.
-        saliency: (H, W) at the model's input size, or the explanation.
+        saliency: an explanation, or a saliency map (H, W) at the model's input size.
         target: class index or name; the predicted class if None.
-        change: "multiply" shows the model the picture times the map (drop and increase in confidence,
-            Chattopadhyay 2018, section 4.1); "remove" shows it the picture without its top ``fraction``.
-        baseline: for "remove", what removed pixels become, as in ``fill_pixels``.
-        fraction: for "remove", how much; 25 % in the sources.
+        change: "multiply" multiplies the picture by the map (drop and increase in confidence, Chattopadhyay et al.
+            2018, Grad-CAM++, arXiv:1710.11063, section 4.1); "remove" masks the top ``fraction`` of the pixels.
+        baseline: for "remove", the replacement of masked pixels, as in ``mask_curve``.
+        fraction: for "remove", the masked share of the pixels, in [0, 1].
+
+    Returns:
+        The probability of the class before and after; ``drop`` and ``increase`` follow from them.
+
+    Raises:
+        CamwidgetError: if ``change``, ``baseline`` or ``fraction`` is unknown or out of its range, or the target is no
+            class.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``.
+        PictureError: if the picture cannot be read, or the saliency has another size than the model's input.
+        TargetError: if there is no such class.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> change = cw.confidence_change(model, picture, cw.explain(model, picture), change="remove", fraction=0.25)
+        >>> 0 < change.drop <= 1, change.increase
+        (True, False)
     """
     require_model(model, "confidence_change", image, saliency)
     pixels = model.preprocess.pixels(image)

@@ -40,17 +40,26 @@ TRIES, STRONGER = 8, 1.5
 
 @dataclass(frozen=True, eq=False)
 class Visualization:
-    """A picture drawn to raise a score: what a part of the net answers to, not what it is shown in life.
+    """A picture synthesized to maximize a score: what a part of the net responds to.
 
     Attributes:
         pixels: uint8 (H, W, 3), the picture.
-        before: the score of the noise it started from.
-        score: the score of ``pixels``, as they are: a logit, the mean of a channel, or a cell's activation.
-        scores: float32 (steps,), the score before each step, of the picture as moved and turned for that step.
-        probability: of the class, where the target is one; None of a quantity.
-        label: what was raised.
+        before: the score of the initial noise.
+        score: the score of ``pixels``: a logit, the mean of a channel, or the activation of one position.
+        scores: float32 (steps,), the score before each step, of the randomly transformed picture of that step.
+        probability: the class's probability in [0, 1]; None for a target that is no class.
+        label: name of the maximized class, target, channel or unit.
         model: the model's name.
-        seed: of the noise.
+        seed: seed of the noise.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> visualization = cw.visualize(model, "bubbly", steps=8, size=64)
+        >>> visualization.pixels.shape, visualization.scores.shape
+        ((64, 64, 3), (8,))
+        >>> visualization.label, visualization.score > visualization.before
+        ('bubbly', True)
     """
 
     pixels: np.ndarray = field(repr=False)
@@ -64,13 +73,13 @@ class Visualization:
 
     @property
     def title(self) -> str:
-        """What was raised, from where to where, in one line."""
+        """The label, the score before and after, and the probability, in one line."""
         sure = "" if self.probability is None else f", probability {self.probability:.2f}"
         return f"{self.label} · {self.before:.4g} → {self.score:.4g}{sure}"
 
     @property
     def image(self) -> Image.Image:
-        """The picture."""
+        """The picture as a PIL image."""
         return Image.fromarray(self.pixels)
 
     def plot(self) -> Figure:
@@ -114,39 +123,54 @@ def visualize(
     scale: float = Regularizers.scale,
     rotate: float = Regularizers.rotate,
 ) -> Visualization:
-    """Draw a picture, from noise, that raises the score of a class, of a channel, or of one cell of a channel.
+    """Synthesize a picture that maximizes the score of a class, of a channel, or of one unit of a channel.
 
-    Activation maximisation (Simonyan et al. 2014; Yosinski et al. 2015), in the frequencies and decorrelated colours of
-    Olah et al. 2017. Each regulariser keeps the picture natural in its own way, and 0 switches it off.
+    Activation maximization (Simonyan et al. 2014, arXiv:1312.6034; Yosinski et al. 2015, arXiv:1506.06579),
+    parameterized by Fourier coefficients and decorrelated colors (Olah et al. 2017, doi:10.23915/distill.00007). A
+    regularizer of 0 is off.
 
     Args:
-        model: from ``load`` or ``wrap``; left as it is.
-        target: a class by name or index, a target, or a callable from logits (1, classes) to a number.
-            Either this, or ``channel``.
+        model: from ``load`` or ``wrap``; left unchanged.
+        target: a class name or index, a target, or a callable from logits (1, classes) to a scalar. Pass either
+            ``target`` or ``channel``.
         layer: a module name; the model's default layer if None.
-        channel: which channel of the layer; the mean of its map is raised.
-        unit: (row, column) of the one cell of the map that is raised instead.
-        steps: of Adam; more are sharper.
-        size: of the picture, one side or (height, width); the model's own if None.
-        seed: of the noise and the wobbling; the same seed gives the same picture (on one machine, with as many threads:
-            the order of additions decides the last digits).
-        progress: called with (done, total) after each step; may raise to cancel. A bar if None.
-        spectrum: how amplitudes fall with frequency, 1/f to this power (Olah et al. 2017); 0 for plain pixels.
-        decay: the part of its contrast that the picture loses each step: L2 decay (Yosinski et al. 2015).
-        blur: pixels of the Gaussian blur (Yosinski et al. 2015), each ``blur_every`` steps.
-        blur_every: see ``blur``.
-        clip_norm: percent of pixels nearest to grey that are made grey each step (Yosinski et al. 2015).
-        clip_contribution: percent of pixels contributing least that are made grey (Yosinski et al. 2015).
-        tv: weight of the total variation (Mahendran & Vedaldi 2015).
-        jitter: pixels by which the picture is moved before each step (Olah et al. 2017, as the next two).
-        scale: the part by which it is grown or shrunk.
-        rotate: degrees by which it is turned.
+        channel: a channel of the layer, from 0; the mean of its map is maximized.
+        unit: (row, column) of the position of the map that is maximized instead of the mean.
+        steps: number of steps of Adam, at least 1; more steps give a sharper picture.
+        size: side of the picture in pixels, or (height, width), from 8 to 4096; the model's input size if None.
+        seed: seed of the noise and of the random transforms. The same seed gives the same picture on one machine with
+            the same number of threads, which decides the order of additions.
+        progress: called with (done, total) after each step; may raise to cancel. If None, a bar appears after a second.
+        spectrum: exponent of the 1/f amplitude spectrum (Olah et al. 2017), ≥ 0; 0 optimizes plain pixels.
+        decay: share of the contrast that is lost in each step, in [0, 1]: L2 decay (Yosinski et al. 2015).
+        blur: standard deviation in pixels of a Gaussian blur every ``blur_every`` steps (Yosinski et al. 2015).
+        blur_every: period of the blur in steps.
+        clip_norm: percentage of pixels, those nearest to gray, that are set to gray in each step (Yosinski et al.
+            2015).
+        clip_contribution: percentage of pixels, those that contribute least to the score, that are set to gray in each
+            step (Yosinski et al. 2015).
+        tv: weight of the total variation (Mahendran and Vedaldi 2015, arXiv:1412.0035, eq. 4).
+        jitter: greatest random shift before each step, in pixels (Olah et al. 2017).
+        scale: greatest relative random change of size, in [0, 0.9] (Olah et al. 2017).
+        rotate: greatest random rotation, in degrees (Olah et al. 2017).
+
+    Returns:
+        The picture, its score, and the scores of all steps.
 
     Raises:
-        MethodError: if not exactly one of target and channel is given, or nothing can be raised.
+        MethodError: if not exactly one of ``target`` and ``channel`` is given, if a number is out of its range, or if
+            the score has no gradient.
         TargetError: if there is no such class.
-        LayerError: if there is no such layer, channel or cell.
-        ModelError: if the model cannot run on that size, or answers NaN.
+        LayerError: if there is no such layer, channel or unit.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``, cannot run on that size, or returns NaN.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> of_class = cw.visualize(model, "bubbly", steps=4, size=64)
+        >>> of_channel = cw.visualize(model, layer="stage4", channel=3, steps=4, size=64)
+        >>> of_channel.label, of_channel.probability
+        ('channel 3 of stage4', None)
     """
     require_model(model, "visualize", target)
     regularizers = Regularizers(

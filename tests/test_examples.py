@@ -22,7 +22,6 @@ import camwidget as cw
 INCOMPLETE = {
     "Contrast",
     "Counterfactual",
-    "Evaluation",
     "Explanation",
     "Explanations",
     "Explorer",
@@ -31,16 +30,11 @@ INCOMPLETE = {
     "Preprocess",
     "Quiz",
     "VisionModel",
-    "evaluate",
     "explain",
     "get_method",
-    "get_metric",
     "list_methods",
-    "list_metrics",
     "list_models",
     "load",
-    "measure",
-    "save_page",
     "set_cache_limit",
     "wrap",
 }
@@ -49,8 +43,11 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def public() -> dict[str, Any]:
-    """The functions and classes of ``camwidget.__all__``, by name."""
+    """The public functions and classes of the package and of its public subpackages, by name."""
     values = {name: getattr(cw, name) for name in cw.__all__}
+    for package in (cw.evaluation, cw.export, cw.metrics, cw.zoo):
+        for name in set(package.__all__) - set(cw.__all__):
+            values[f"{package.__name__.removeprefix('camwidget.')}.{name}"] = getattr(package, name)
     return {n: v for n, v in values.items() if inspect.isfunction(v) or inspect.isclass(v)}
 
 
@@ -77,15 +74,19 @@ def undescribed(value: Any) -> list[str]:
     found = sections(value.__doc__ or "")
     lacks = [] if ">>>" in found.get("Example", "") else ["Example"]
     if dataclasses.is_dataclass(value):
-        fields = [f.name for f in dataclasses.fields(value) if f.init]
+        fields = [f.name for f in dataclasses.fields(value) if f.init and f.name[0] != "_"]
         listed = found.get("Attributes", "") + found.get("Args", "")
         return [*lacks, *(f for f in fields if not re.search(rf"^ +[\w, ]*\b{f}\b", listed, re.M))]
     if inspect.isclass(value):
         return lacks
     signature = inspect.signature(value)
-    if signature.return_annotation not in ("None", None) and "Returns" not in found:
+    if signature.return_annotation not in ("None", None) and not {"Returns", "Yields"} & set(found):
         lacks.append("Returns")
-    if signature.parameters and "Raises" not in found:
+    if (
+        value is getattr(cw, value.__name__, None)
+        and signature.parameters
+        and "Raises" not in found
+    ):
         lacks.append("Raises")
     listed = found.get("Args", "")
     return [

@@ -43,43 +43,54 @@ def evaluate(
     batch: int = 8,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Score methods on many pictures.
+    """Score saliency methods on a data set.
 
     Args:
-        model: from ``load`` or ``wrap``; left as it is.
-        data: a folder of class folders, or a flat one of pictures without classes; a list of pictures, of (picture,
+        model: from ``load`` or ``wrap``; left unchanged.
+        data: a folder of class folders, or a flat folder of unlabeled pictures; a list of pictures, of (picture,
             class), of (picture, class, truth), or of samples of the zoo; a torchvision dataset; a DataLoader of
-            (images, classes), images in [0, 1] and not normalised; or any iterable of what a list may hold. Of a
-            stream, no more than a batch is in memory. A truth is a mask (H, W), masks (n, H, W), boxes (n, 4) as
-            (left, top, right, bottom) in the picture's own pixels, or a sample; masks and boxes are of the class given
-            beside them, and of whatever is explained where none is.
-        methods: names of ``list_methods()``, or ``get_method`` with settings.
-        metrics: names of ``list_metrics()``, or ``get_metric`` with settings.
-        layers: module names; the model's default layer if None; "all" for every one of ``model.layers``.
-        target: the class that is explained: "label", the picture's own, or "predicted", the model's.
-        results: a file for the rows, JSON lines, written as they come; a run that was broken off goes on from it. A
-            file of another evaluation is refused; but what is in the pictures' files or a dataset, and what ``truth``
-            gives, is not compared.
-            ``pandas.read_json(results, lines=True, precise_float=True)`` opens it. None keeps them in memory.
-        truth: a function of (number, element of the data) that gives a truth, where the data does not hold it.
-        classes: from the data's classes (folders' names, say) to the model's, where they differ; None for no class.
-        limit: how many pictures at most: of a stream the first, otherwise spread evenly over the data.
-        precision: as in ``explain``.
-        seed: of all that is random.
-        client: a ``dask.distributed`` client, whose workers share the work; the same numbers as without.
-        batch: how many pictures share their passes.
-        progress: called with (pictures done, all of them, or 0 where that is unknown), and may raise to cancel: what
-            has been written to ``results`` is kept. A bar appears after a second if None.
+            (images, classes) with images in [0, 1], not normalized; or any iterable of what a list may contain. Of an
+            iterable, one batch at a time is in memory. A truth is a mask (H, W), masks (n, H, W), boxes (n, 4) as
+            (left, top, right, bottom) in the picture's own pixels, or a sample. Masks and boxes belong to the class
+            beside them, or to the explained class if there is none.
+        methods: names from ``list_methods``, or methods from ``get_method``.
+        metrics: names from ``list_metrics``, or metrics from ``get_metric``.
+        layers: module names; the model's default layer if None; "all" for every layer of ``model.layers``.
+        target: the explained class: "label", the picture's true class, or "predicted", the model's prediction.
+        results: a file for the rows, in JSON lines, written batch by batch; an interrupted run resumes from it. A file
+            of another evaluation is refused, but the contents of the picture files, of a dataset and of ``truth`` are
+            not compared. ``pandas.read_json(results, lines=True, precise_float=True)`` opens it. If None, the rows stay
+            in memory.
+        truth: a function of (number, element of the data) that returns a truth, where the data has none.
+        classes: a mapping from classes of the data (such as folder names) to classes of the model, where they differ;
+            None for no class.
+        limit: the greatest number of pictures: the first ones of an iterable, otherwise evenly spaced ones.
+        precision: "fp32", "bf16" or "fp16", as in ``explain``.
+        seed: seed of all random numbers, ≥ 0.
+        client: a ``dask.distributed`` client that runs the batches on its workers, with the same results.
+        batch: number of pictures per forward pass, at least 1.
+        progress: called with (pictures done, all pictures, or 0 if unknown); may raise to cancel, and ``results`` keeps
+            the finished batches. If None, a bar appears after a second.
 
     Returns:
-        Means with confidence intervals, ranks, and every single row. A picture that cannot be read is skipped and
-        listed; a map that ranks nothing has no score, and is counted.
+        Means with confidence intervals, ranks, and all rows. Pictures that cannot be read are skipped and listed; a map
+        that ranks nothing has no score and is counted.
 
     Raises:
         DataError: if the data is empty, has no classes to explain, or no picture can be read; or if the file of
-            results is of another evaluation.
-        MetricError: if a metric is unknown, or needs of every picture what no picture has.
-        MethodError, LayerError, ModelError: as in ``explain``, before anything is computed where possible.
+            results belongs to another evaluation.
+        MetricError: if a metric is unknown, or no picture has what it needs.
+        MethodError: if a method is unknown or does not apply.
+        LayerError: if there is no such layer.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``, or fails on every picture.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> samples = cw.zoo.samples("zoo/textures")[:4]
+        >>> evaluation = cw.evaluate(model, samples, methods=["gradcam", "random"], metrics=["pointing"])
+        >>> evaluation.table["pointing"]["mean"].loc["gradcam"] > 0.5
+        np.True_
     """
     require_model(model, "evaluate", data)
     if not model.classes:

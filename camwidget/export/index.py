@@ -24,16 +24,29 @@ _SIDE = 320
 def save_index(
     pages: Sequence[Page], path: str | os.PathLike[str], *, title: str, overwrite: bool = False
 ) -> Path:
-    """Write an HTML file with a thumbnail, the prediction and a link for each of some pages.
+    """Write an HTML file with a thumbnail, the prediction and a link for each of several saved pages.
 
     Args:
-        pages: in this order; beside the file or below it.
-        path: the file.
-        title: of the page.
-        overwrite: whether a file of that name may be replaced.
+        pages: the pages in display order, in the folder of the file or below it.
+        path: the file; ``.html`` is appended to a name without a suffix.
+        title: title of the index.
+        overwrite: whether an existing file is replaced.
+
+    Returns:
+        The file.
 
     Raises:
-        FileExistsError: if there is such a file.
+        FileExistsError: if the file exists.
+        CamwidgetError: if the name has another suffix than ``.html``.
+
+    Example:
+        >>> import camwidget as cw
+        >>> from camwidget.export import save_index
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> page = cw.save_page(model, picture, "page.html", classes=1, methods=["gradcam"], layers=["stage4"], steps=2)
+        >>> save_index([page], "index.html", title="Textures").name
+        'index.html'
     """
     file = page_path(path, overwrite=overwrite)
     cards = "\n".join(_card(page, file.parent) for page in pages)

@@ -26,11 +26,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Change:
-    """A changed picture that the model is to be asked about.
+    """A changed picture for which a metric requests a prediction.
 
     Attributes:
-        key: tells it from the other changes of the same picture; equal ones are asked about once.
-        make: gives float32 pixels (C, H, W) in [0, 1].
+        key: identifies the change among those of one picture; equal changes are predicted once.
+        make: computes float32 pixels (C, H, W) in [0, 1].
+
+    Example:
+        >>> import torch
+        >>> from camwidget.metrics import Change
+        >>> Change(("black",), lambda: torch.zeros(3, 8, 8)) == Change(("black",), lambda: torch.zeros(3, 8, 8))
+        True
     """
 
     key: Hashable
@@ -39,15 +45,22 @@ class Change:
 
 @dataclass(frozen=True)
 class Recomputation:
-    """Maps that are to be made anew: of other pixels, by another model, of another class, or by another method.
+    """A request for recomputed maps: of other pixels, of another model or class, or by another method.
 
     Attributes:
-        key: names pixels and model among those of the same picture; their passes are shared by all methods and layers
-            that ask in the same round.
-        pixels: gives float32 (n, C, H, W) in [0, 1].
-        model: by which model; the picture's own if None.
-        target: of which class; the case's own if None.
-        method: by which method; the case's own if None.
+        key: identifies pixels and model among the requests of one picture; methods and layers with equal keys share one
+            forward pass in each round.
+        pixels: computes float32 (n, C, H, W) in [0, 1].
+        model: the explained model; the picture's own if None.
+        target: the explained class index; the case's own if None.
+        method: the method; the case's own if None.
+
+    Example:
+        >>> import torch
+        >>> from camwidget.metrics import Recomputation
+        >>> request = Recomputation(("flipped",), lambda: torch.zeros(1, 3, 8, 8), target=2)
+        >>> request.pixels().shape, request.target
+        (torch.Size([1, 3, 8, 8]), 2)
     """
 
     key: Hashable
@@ -59,13 +72,18 @@ class Recomputation:
 
 @dataclass
 class MetricContext:
-    """What all pictures of a measurement share.
+    """State that all pictures of one measurement share.
 
     Attributes:
-        precision: as in ``Trace``.
-        seed: of all that is random. A picture's numbers depend on it and on the picture's own number, not on what was
-            measured before.
-        memory: what is made once, such as a copy of the model with random weights.
+        precision: "fp32", "bf16" or "fp16", as in ``explain``.
+        seed: seed of all random numbers. Those of a picture depend on it and on the picture's number, not on the
+            pictures that were measured before.
+        memory: results that are computed once, such as a copy of the model with random weights.
+
+    Example:
+        >>> from camwidget.metrics import MetricContext
+        >>> MetricContext(seed=3)
+        MetricContext(precision='fp32', seed=3, memory={})
     """
 
     precision: str = "fp32"
@@ -75,18 +93,28 @@ class MetricContext:
 
 @dataclass(eq=False)
 class ScoredPicture:
-    """A picture whose maps are scored, and what the model says of it.
+    """A picture whose maps are scored, with the model's prediction for it.
 
     Attributes:
-        model: under the picture's text, where it takes one.
+        model: the model, under the picture's text if it takes one.
         pixels: float32 (C, H, W) in [0, 1], on the model's device.
-        whole: probabilities (classes,), float64 on the CPU, of the unchanged picture.
-        bench: what it shares with others.
-        number: of the picture, for what is random.
-        label: index of its true class; None if unknown.
-        where: from a class index to where its objects are; None where that is unknown.
+        unmasked: probabilities (classes,) of the unchanged picture, float64 on the CPU.
+        context: state shared with the other pictures of the measurement.
+        number: number of the picture, part of the seed of its random numbers.
+        label: index of the true class; None if unknown.
+        where: maps a class index to the locations of its objects; to None if they are unknown.
         cases: the maps to be scored.
-        memory: what is made once for the picture, such as baselines, and passes on noisy copies.
+        memory: results that are computed once per picture, such as baselines and passes on noisy copies.
+
+    Example:
+        >>> import torch
+        >>> import camwidget as cw
+        >>> from camwidget.metrics import ScoredPicture
+        >>> model = cw.load(device="cpu")
+        >>> pixels = model.preprocess.pixels(cw.zoo.samples("zoo/textures")[0].image)
+        >>> unmasked = model.probabilities(model.logits(pixels[None]))[0].double()
+        >>> ScoredPicture(model, pixels, unmasked).baseline("blur").shape
+        torch.Size([3, 192, 192])
     """
 
     model: VisionModel
@@ -134,16 +162,27 @@ _WHOLE = ("whole",)
 
 @dataclass(eq=False)
 class Case:
-    """One map of one picture.
+    """One saliency map of one picture.
 
     Attributes:
         subject: the picture.
-        target: index of the class whose evidence the map shows.
+        target: index of the explained class.
         saliency: float32 (H, W) in [0, 1], on the model's device.
-        method: how it was made; None of a map from elsewhere, which cannot be made anew.
-        layer: where it was made; None as above.
-        fault: why it ranks nothing ("constant map", "NaN in the map"); empty of a proper map.
-        peak: the greatest value of the map before it was scaled; None where that is unknown.
+        method: the method of the map; None for a map from elsewhere, which cannot be recomputed.
+        layer: the layer of the map; None for a map from elsewhere.
+        fault: why the map ranks nothing ("constant map", "NaN in the map"); empty otherwise.
+        peak: maximum of the map before scaling; None if unknown.
+
+    Example:
+        >>> import torch
+        >>> import camwidget as cw
+        >>> from camwidget.metrics import Case, ScoredPicture
+        >>> model = cw.load(device="cpu")
+        >>> pixels = model.preprocess.pixels(cw.zoo.samples("zoo/textures")[0].image)
+        >>> unmasked = model.probabilities(model.logits(pixels[None]))[0].double()
+        >>> case = Case(ScoredPicture(model, pixels, unmasked), target=6, saliency=torch.rand(192, 192))
+        >>> case.name, case.removed(0.25, "blur").make().shape
+        ('polka-dotted', torch.Size([3, 192, 192]))
     """
 
     subject: ScoredPicture

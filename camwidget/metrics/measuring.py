@@ -70,28 +70,39 @@ def measure(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Score] | list[dict[str, Score]]:
-    """How good explanations of a picture are, by one metric or several.
+    """Score one explanation, or several explanations of one picture, by one metric or several.
 
     Args:
-        model: that was explained. One that takes a text is measured under the explanation's, if it has none itself.
-        image: the picture that was explained; a sample of the zoo brings its masks along. For a model with several
-            inputs, a mapping as in ``explain``.
-        explanation: from ``explain``; or several, of which what they share is computed once.
-        metrics: names of ``list_metrics()``, or ``get_metric`` with settings.
-        mask: where the target's objects are, at the picture's own size or the model's: bool (H, W), which counts as
-            one object, or (n, H, W), of each.
-        label: the picture's true class, index or name.
-        precision: as in ``explain``.
-        seed: of all that is random.
-        progress: called with (done, total), and may raise to cancel; a bar appears after a second if None.
+        model: the explained model. A model that takes a text and has none gets the text of the explanations.
+        image: the explained picture; a sample of the zoo brings its masks along. For a model with several inputs, a
+            mapping as in ``explain``.
+        explanation: an explanation from ``explain``, or several. Computations that they share run once.
+        metrics: names from ``list_metrics``, or metrics from ``get_metric``.
+        mask: the target's pixels, at the picture's own size or the model's input size: bool (H, W), which counts as one
+            object, or bool (n, H, W), one mask for each of n objects.
+        label: the picture's true class, as an index or a name.
+        precision: "fp32", "bf16" or "fp16", as in ``explain``.
+        seed: seed of all random numbers, ≥ 0.
+        progress: called with (done, total); may raise to cancel. If None, a bar appears after a second.
 
     Returns:
-        For each explanation its scores by the metric's name.
+        A dict of scores by metric name; for a sequence of explanations a list of such dicts.
 
     Raises:
-        MetricError: if there is no such metric, or it lacks what it needs; if an explanation is not of a class, or
-            under another text than the model.
-        PictureError: if an explanation is of another picture, or the mask of another size.
+        MetricError: if there is no such metric, or it lacks what it needs; if an explanation has no class, or has
+            another text than the model.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``.
+        PictureError: if an explanation is of another picture, or the mask has another size.
+        TargetError: if ``label`` is no class.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> sample = cw.zoo.samples("zoo/textures")[0]
+        >>> explanation = cw.explain(model, sample.image)
+        >>> scores = cw.measure(model, sample, explanation, ["drop", "pointing"])
+        >>> scores["pointing"].value, 0 <= scores["drop"].value <= 1
+        (1.0, True)
     """
     require_model(model, "measure", image)
     explanations: list[Explanation] = listed(explanation)

@@ -32,11 +32,17 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class Scoring:
-    """How far the scoring has come.
+    """Progress of the scoring of several cases.
 
     Attributes:
-        done, total: passes of the model; the total grows where a metric asks again after an answer.
-        scores: by case and metric's name, those that are final.
+        done: forward passes that are finished.
+        total: all forward passes; grows where a metric makes a further request.
+        scores: the final scores so far, by case and metric name.
+
+    Example:
+        >>> from camwidget.metrics import Scoring
+        >>> Scoring(done=2, total=8, scores={}).done
+        2
     """
 
     done: int
@@ -73,15 +79,30 @@ def _no_part(metric: Metric, case: Case) -> str:
 def score_steps(
     cases: Sequence[Case], metrics: Sequence[Metric], *, lenient: bool = False
 ) -> Iterator[Scoring]:
-    """Score every case by every metric.
+    """Score every case by every metric, and report the progress.
 
     Args:
-        cases: of pictures on one bench; of those of one model the passes are shared.
-        metrics: the metrics, of different names.
-        lenient: whether a case that lacks what a metric needs scores NaN, with a note, instead of raising.
+        cases: the maps; maps of pictures with the same model share its forward passes.
+        metrics: the metrics, with distinct names.
+        lenient: whether a case that lacks what a metric needs scores NaN with a note, instead of raising.
+
+    Yields:
+        The progress after each batch; the last one has all scores.
 
     Raises:
-        MetricError: if a metric lacks what it needs (before anything is computed).
+        MetricError: if a case lacks what a metric needs, before anything is computed.
+
+    Example:
+        >>> import torch
+        >>> import camwidget as cw
+        >>> from camwidget.metrics import Case, ScoredPicture, score_steps
+        >>> model = cw.load(device="cpu")
+        >>> pixels = model.preprocess.pixels(cw.zoo.samples("zoo/textures")[0].image)
+        >>> unmasked = model.probabilities(model.logits(pixels[None]))[0].double()
+        >>> case = Case(ScoredPicture(model, pixels, unmasked), target=6, saliency=torch.rand(192, 192))
+        >>> *_, last = score_steps([case], [cw.get_metric("drop")])
+        >>> 0 <= last.scores[case, "drop"].value <= 1
+        True
     """
     scores: dict[tuple[Case, str], Score] = {}
     for case in cases:

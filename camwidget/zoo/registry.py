@@ -77,19 +77,25 @@ class ZooEntry:
 
 @dataclass(frozen=True)
 class ZooModel:
-    """A trained model and all that is needed to use it.
+    """A trained model with everything that its use requires.
 
     Attributes:
-        name: full name, as given to ``build``.
-        module: the network in eval mode; scores (N, classes) from pictures (N, 3, H, W).
+        name: full name, as passed to ``build``.
+        module: the network in eval mode; maps pictures (N, 3, H, W) to scores (N, classes).
         classes: names of the classes, in the order of the scores.
-        input_size: side of the pictures it is meant for.
-        mean: what is taken off each channel of pixels in [0, 1].
-        std: by which the channels are divided then.
-        card: the model card: data, accuracy, known faults, how it was trained.
-        prompt: what it declares about the text that it takes beside the picture; None if it takes none.
-        scores: how its outputs become probabilities: "softmax", "sigmoid" or "log".
-        layers: names of the layers to choose from, the last being the default; None if they are to be found.
+        input_size: side of the input in pixels.
+        mean: mean of each channel, subtracted from pixels in [0, 1].
+        std: standard deviation of each channel, by which the difference is divided.
+        card: the model card: data, accuracy, known faults and training.
+        prompt: parser of the text that the model takes besides the picture; None if it takes none.
+        scores: how the outputs become probabilities: "softmax", "sigmoid" or "log".
+        layers: names of the selectable layers, the last one the default; None to search for them.
+
+    Example:
+        >>> from camwidget import zoo
+        >>> model = zoo.build("zoo/textures")
+        >>> model.input_size, len(model.classes), model.card["license"]
+        (192, 10, 'BSD-3-Clause')
     """
 
     name: str
@@ -174,15 +180,30 @@ _ENTRIES = {
 
 
 def available() -> tuple[str, ...]:
-    """Names of all models in the zoo."""
+    """List the names of all models of the zoo.
+
+    Returns:
+        The names, each with the prefix "zoo/".
+
+    Example:
+        >>> from camwidget import zoo
+        >>> zoo.available()[:2]
+        ('zoo/textures', 'zoo/scenes')
+    """
     return tuple(_ENTRIES)
 
 
 def entry(name: str) -> ZooEntry:
-    """The entry of that name.
+    """Look up the entry of a model.
+
+    Args:
+        name: full name, with the prefix "zoo/".
+
+    Returns:
+        The model's architecture, classes and preprocessing.
 
     Raises:
-        ModelError: if there is none; the message lists those there are.
+        ModelError: if there is no such model; the message lists all names.
     """
     if name not in _ENTRIES:
         raise ModelError(f"The zoo has no model {name!r}; it has {', '.join(_ENTRIES)}.")
@@ -190,11 +211,25 @@ def entry(name: str) -> ZooEntry:
 
 
 def build(name: str) -> ZooModel:
-    """Load a trained model of the zoo, ready to use on the CPU.
+    """Load a trained model of the zoo on the CPU.
+
+    Args:
+        name: full name, with the prefix "zoo/".
+
+    Returns:
+        The network with its weights, classes, preprocessing and model card.
 
     Raises:
-        ModelError: if the zoo has no model of that name; the message lists those it has.
-        WeightsError: if the weights that came with camwidget are missing or damaged.
+        ModelError: if there is no such model; the message lists all names.
+        WeightsError: if the weights that are part of camwidget are missing or damaged.
+
+    Example:
+        >>> import torch
+        >>> from camwidget import zoo
+        >>> module = zoo.build("zoo/textures").module
+        >>> with torch.inference_mode():
+        ...     module(torch.zeros(1, 3, 192, 192)).shape
+        torch.Size([1, 10])
     """
     found = entry(name)
     weights, card = _read(found)
@@ -208,10 +243,21 @@ def build(name: str) -> ZooModel:
 
 
 def samples(name: str) -> Sequence[Sample]:
-    """A few pictures that show what a model of the zoo can do.
+    """Draw a few pictures that suit a model of the zoo.
+
+    Args:
+        name: full name of the model, with the prefix "zoo/".
+
+    Returns:
+        The pictures with their ground truth; the same ones in every call.
 
     Raises:
-        ModelError: if the zoo has no model of that name; the message lists those it has.
+        ModelError: if there is no such model; the message lists all names.
+
+    Example:
+        >>> from camwidget import zoo
+        >>> zoo.samples("zoo/scenes")[0].names
+        ('yellow dotted square', 'red striped disc', 'blue star')
     """
     return entry(name).samples()
 

@@ -16,7 +16,7 @@ from ..errors import CamwidgetError, LayerError, ModelError, PictureError
 from ..execution.device import is_want_of_memory
 from ..execution.isolated_pass import autocast_off
 from ..metrics import Case, MetricContext, Score, ScoredPicture, score_steps
-from ..metrics.scoring import faults
+from ..metrics.scoring import find_faults
 from .items import Item, OpenedItem, open_item
 from .plan import Combination, Plan
 
@@ -31,7 +31,7 @@ Tick = Callable[[], None]
 
 def run_batch(
     plan: Plan,
-    bench: MetricContext,
+    context: MetricContext,
     items: Sequence[Item],
     tick: Tick = lambda: None,
     *,
@@ -41,7 +41,7 @@ def run_batch(
 
     Args:
         plan: what to compute.
-        bench: of the run, in this process.
+        context: of the run, in this process.
         items: the pictures.
         tick: called now and then; may raise to cancel.
         strict: whether it is an error if the model fails on every picture, or these are skipped.
@@ -66,7 +66,7 @@ def run_batch(
     scored = False
     for group in alike.values():
         try:
-            rows.update(_run(plan, bench, group, tick))
+            rows.update(_run(plan, context, group, tick))
             scored = True
         except (ModelError, LayerError) as error:
             # One picture that overflows, or is too small for the layer to have a map, must not cost the others theirs.
@@ -74,7 +74,7 @@ def run_batch(
                 try:
                     if len(group) == 1:
                         raise error
-                    rows.update(_run(plan, bench, [opened], tick))
+                    rows.update(_run(plan, context, [opened], tick))
                     scored = True
                 except (ModelError, LayerError) as own:
                     failure = own
@@ -89,7 +89,7 @@ def _skipped(item: Item, reason: str) -> Row:
 
 
 def _run(
-    plan: Plan, bench: MetricContext, group: Sequence[OpenedItem], tick: Tick
+    plan: Plan, context: MetricContext, group: Sequence[OpenedItem], tick: Tick
 ) -> dict[int, list[Row]]:
     """The rows of pictures of one size."""
     pixels = torch.stack([opened.pixels for opened in group])
@@ -102,7 +102,7 @@ def _run(
             precision=plan.precision,
             with_input=any(c.method.needs_input for c in plan.combinations),
         )
-        subjects = _subjects(plan, bench, group, trace, tick)
+        subjects = _subjects(plan, context, group, trace, tick)
         cases = [case for subject in subjects for case in subject.cases]
         scores: dict[tuple[Case, str], Score] = {}
         for scoring in score_steps(cases, plan.metrics, lenient=True):
@@ -126,7 +126,7 @@ def _run(
 
 
 def _subjects(
-    plan: Plan, bench: MetricContext, group: Sequence[OpenedItem], trace: Trace, tick: Tick
+    plan: Plan, context: MetricContext, group: Sequence[OpenedItem], trace: Trace, tick: Tick
 ) -> list[ScoredPicture]:
     """The pictures of a trace, each with a case for every combination."""
     model = trace.model
@@ -141,11 +141,11 @@ def _subjects(
         each = tuple(ClassTarget(i, model.classes[i]) for i in chosen)
         target = each[0] if len(set(each)) == 1 else EachTarget(each)
         subjects = [
-            ScoredPicture(model, trace.pixels[n], whole[n], bench, opened.item.number, labels[n])
+            ScoredPicture(model, trace.pixels[n], whole[n], context, opened.item.number, labels[n])
             for n, opened in enumerate(group)
         ]
         for subject, opened in zip(subjects, group, strict=True):
-            subject.where = partial(opened.where, model)
+            subject.locate = partial(opened.where, model)
         raws: dict[tuple[str, str], torch.Tensor] = {}
         for combination in plan.combinations:
             method, layer = combination.method, combination.layer
@@ -156,7 +156,7 @@ def _subjects(
             raw = raws[method.name, layer]
             saliency = saliency_maps(raw, size, method.scale)
             peaks = raw.flatten(1).amax(1).tolist()
-            for n, (fault, peak) in enumerate(zip(faults(raw, saliency), peaks, strict=True)):
+            for n, (fault, peak) in enumerate(zip(find_faults(raw, saliency), peaks, strict=True)):
                 case = Case(subjects[n], chosen[n], saliency[n], method, layer, fault, peak)
                 subjects[n].cases.append(case)
     return subjects
@@ -166,7 +166,7 @@ def _row(item: Item, combination: Combination, case: Case, scores: dict[str, Sco
     """A map's row, as JSON has it: no NaN, but None and a note."""
     subject = case.subject
     classes = subject.model.classes
-    (predicted,) = subject.model.foremost(subject.whole[None])
+    (predicted,) = subject.model.foremost(subject.probabilities[None])
     row: Row = {
         "picture": item.number,
         "name": item.name,

@@ -177,11 +177,11 @@ def _work(packed: _Packed, items: list[Item], wants_files: bool) -> list[Row] | 
     if wants_files and not all(_is_here(i.picture) for i in items if isinstance(i.picture, Path)):
         return None
     with _lock, process_exit.at_work():
-        plan, bench = _unpack(packed)
+        plan, context = _unpack(packed)
         before = torch.get_num_threads()
         torch.set_num_threads(packed.threads)
         try:
-            return run_batch(plan, bench, items)
+            return run_batch(plan, context, items)
         finally:
             torch.set_num_threads(before)
 

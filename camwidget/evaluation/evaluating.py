@@ -141,10 +141,10 @@ class _Run:
         """Once a batch, and in between where only asking is of interest."""
         yield self._stage()
         if self.client is None:
-            bench = MetricContext(self.plan.precision, self.plan.seed)
+            context = MetricContext(self.plan.precision, self.plan.seed)
             for number, items in self._batches():
                 # A model that fails from the start is not asked about thousands of pictures; later ones are skipped.
-                rows = run_batch(self.plan, bench, items, self._tick, strict=self._done == 0)
+                rows = run_batch(self.plan, context, items, self._tick, strict=self._done == 0)
                 del items  # before the next ones are read
                 yield self._keep(number, rows)
         else:

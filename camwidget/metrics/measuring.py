@@ -1,4 +1,4 @@
-"""``measure``: scores of one explanation, or of several explanations of one picture."""
+"""``measure``: scores of one or several explanations of one picture."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ..models.vision_model import VisionModel
 from ..progress import Progress, follow
 from .cases import Case, MetricContext, ScoredPicture
 from .registry import Metric, Score, get_metric
-from .scoring import faults, score_steps
+from .scoring import find_faults, score_steps
 from .settings import listed, whole
 
 __all__ = ["measure"]
@@ -122,14 +122,17 @@ def measure(
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
     pixels = model.preprocess.pixels(_picture(image))
-    told = _told(model, explanations).told(pixels)
+    told = _with_text(model, explanations).told(pixels)
     pixels = pixels.to(told.device)
     subject = ScoredPicture(
-        told, pixels, _whole(told, pixels, precision), MetricContext(precision, seed)
+        told,
+        pixels,
+        _unmasked_probabilities(told, pixels, precision),
+        MetricContext(precision, seed),
     )
     if label is not None:
         subject.label = told.class_index(label)
-    subject.where = _finder(told, image, mask, tuple(pixels.shape[-2:]))
+    subject.locate = _object_locator(told, image, mask, tuple(pixels.shape[-2:]))
     shown = shades(pixels)
     for each in explanations:
         subject.cases.append(case_of(subject, each))
@@ -146,33 +149,39 @@ def _picture(image: PictureLike | GroundTruth) -> PictureLike:
     return image.image if isinstance(image, GroundTruth) else image
 
 
-def _told(model: VisionModel, explanations: Sequence[Explanation]) -> VisionModel:
-    """The model under the explanations' text, if it takes one."""
+def _with_text(model: VisionModel, explanations: Sequence[Explanation]) -> VisionModel:
+    """The model with the text of the explanations, if it takes a text.
+
+    Raises:
+        MetricError: if the explanations have different texts, or another one than the model.
+    """
     if model.prompt is None:
         return model
     name, texts = model.prompt.name, {e.text for e in explanations}
     text = next(iter(texts)) if model.text is None else model.text
     if texts != {text}:
-        said = " and ".join(map(repr, sorted(map(str, texts))))
+        found = " and ".join(map(repr, sorted(map(str, texts))))
         raise MetricError(
-            f"The explanations are under {said}, the model under {model.text!r}: measure those of one {name} at a "
+            f"The explanations are under {found}, the model under {model.text!r}: measure those of one {name} at a "
             f"time, with model.given({name}=…)."
         )
     return model if text is None else model.given(**{name: text})
 
 
-def _whole(model: VisionModel, pixels: torch.Tensor, precision: str) -> torch.Tensor:
-    """Probabilities (classes,) of the unchanged picture, in the precision that the changed ones are asked in."""
+def _unmasked_probabilities(
+    model: VisionModel, pixels: torch.Tensor, precision: str
+) -> torch.Tensor:
+    """Probabilities (classes,) of the unmasked picture, in the precision of the changed ones."""
     ((_, logits),) = rerun(model, 1, lambda a, b: model.inputs(pixels[None]), precision=precision)
     return model.probabilities(logits.float())[0].double().cpu()
 
 
 def case_of(subject: ScoredPicture, explanation: Explanation) -> Case:
-    """An explanation of a picture as a case to be scored.
+    """Convert an explanation of a picture to a case.
 
     Raises:
-        MetricError: if it is not of a class.
-        PictureError: if it has another size.
+        MetricError: if the explained target is no class.
+        PictureError: if the map has another size than the model's input.
     """
     index = explanation.target.index
     if index is None:
@@ -186,13 +195,15 @@ def case_of(subject: ScoredPicture, explanation: Explanation) -> Case:
             "this very model first."
         )
     saliency = torch.from_numpy(np.array(explanation.saliency)).to(subject.pixels.device)
-    (fault,) = faults(torch.from_numpy(np.array(explanation.raw))[None], saliency[None])
-    method, layer = _maker(subject.model, explanation)
+    (fault,) = find_faults(torch.from_numpy(np.array(explanation.raw))[None], saliency[None])
+    method, layer = _method_and_layer(subject.model, explanation)
     return Case(subject, index, saliency, method, layer, fault, float(explanation.raw.max()))
 
 
-def _maker(model: VisionModel, explanation: Explanation) -> tuple[Method | None, str | None]:
-    """The method and the layer that make the map anew; None and None if it is not known how, as of an average."""
+def _method_and_layer(
+    model: VisionModel, explanation: Explanation
+) -> tuple[Method | None, str | None]:
+    """The method and the layer that recompute the map; (None, None) if it cannot be, such as an average of maps."""
     try:
         method = get_method(explanation.method, **dict(explanation.options))
     except MethodError:
@@ -202,7 +213,11 @@ def _maker(model: VisionModel, explanation: Explanation) -> tuple[Method | None,
 
 
 def _as_masks(mask: Any) -> np.ndarray:
-    """A mask that a person gave, as bool."""
+    """Convert a user's mask to bool, true where it is not 0.
+
+    Raises:
+        PictureError: if a value is not a finite number.
+    """
     try:
         values = np.asarray(mask, dtype=np.float64)
     except (TypeError, ValueError):
@@ -215,15 +230,22 @@ def _as_masks(mask: Any) -> np.ndarray:
     return np.asarray(values != 0)
 
 
-def _finder(
+def _object_locator(
     model: VisionModel,
     image: PictureLike | GroundTruth,
     mask: np.ndarray | None,
     fitted: tuple[int, ...],
 ) -> Callable[[int], ObjectLocations | None]:
-    """From a class to where its objects are; a mask that is given is the evidence for whatever is explained.
+    """A function from a class index to the locations of its objects.
 
-    ``fitted`` is the size (H, W) of the model's pixels.
+    Args:
+        model: the explained model.
+        image: the explained picture, perhaps with a ground truth.
+        mask: the user's mask, which applies to every class; None for the ground truth of ``image``.
+        fitted: (H, W) of the model's input.
+
+    Raises:
+        PictureError: if the mask has the size of neither the picture nor the model's input.
     """
     preprocess = model.preprocess
     if mask is None:
@@ -233,7 +255,7 @@ def _finder(
     masks = _as_masks(mask)
     masks = masks[None] if masks.ndim == 2 else masks
     picture = _picture(image)
-    # A tensor is what the model gets, and so is its mask: nothing is resized.
+    # A tensor is passed to the model as it is, so its mask is not resized either.
     own = fitted if isinstance(picture, torch.Tensor) else preprocess.read(picture).size[::-1]
     if masks.shape[1:] == own and not isinstance(picture, torch.Tensor):
         found = whereabouts(masks, preprocess)

@@ -1,4 +1,4 @@
-"""Registry of metrics: label, citation, range and direction of each."""
+"""Registry of metrics, with the label, citation, range and direction of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .cases import Change, Recomputation
 
 __all__ = ["Metric", "Request", "Score", "get_metric", "list_metrics", "metric"]
 
-#: What a metric may ask: the model's answers to changed pictures, or maps made anew.
+#: A metric's request: predictions for changed pictures, or recomputed maps.
 Request: TypeAlias = list[Change] | Recomputation
 
 
@@ -41,9 +41,9 @@ class Score:
     curve: tuple[float, ...] | None = None
 
 
-#: A function of a case that gives its score; or a generator that asks, gets answers, and returns the score.
-#: To changes the answers are the target's probabilities, float64 (n,) on the CPU; to maps made anew, saliency
-#: (n, H, W).
+#: A function from a case to its score, or a generator that yields requests, is sent the results and returns the score.
+#: The result for a list of changes is the target's probabilities, float64 (n,) on the CPU; for a recomputation the
+#: saliency (n, H, W).
 Compute: TypeAlias = Callable[
     ..., "float | Score | Generator[Request, torch.Tensor, float | Score]"
 ]
@@ -54,6 +54,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Metric:
     """A registered metric: a number that rates a saliency map.
 
+    Attributes:
+        name: unique name, in lower case.
+        label: name for display.
+        citation: authors, year, venue and equation.
+        summary: one sentence for a tooltip.
+        group: "faithfulness", "robustness", "complexity", "randomisation", "agreement" or "truth".
+        range: lowest and highest value.
+        better: whether higher or lower values are better.
+        function: computes the score of a ``Case``.
+        needs: requirements of a case: "truth", "label", "method" (a map that can be recomputed) or "certainty".
+        options: keyword arguments of ``function``.
+        takes_empty: whether a map of all zeros has a score.
+
     Example:
         >>> import camwidget as cw
         >>> metric = cw.get_metric("deletion")
@@ -62,23 +75,19 @@ class Metric:
     """
 
     name: str
-    label: str  #: as a person reads it
-    citation: str  #: authors, year, and where; which equation
-    summary: str  #: one sentence for a tooltip
-    group: (
-        str  #: "faithfulness", "robustness", "complexity", "randomisation", "agreement" or "truth"
-    )
-    range: tuple[float, float]  #: lowest and highest value
+    label: str
+    citation: str
+    summary: str
+    group: str
+    range: tuple[float, float]
     better: Literal["higher", "lower"]
     function: Compute
-    needs: tuple[
-        str, ...
-    ] = ()  #: of "truth", "label", "method" (a map that can be made anew), and "certainty"
-    options: Options = ()  #: keyword arguments of the function
-    takes_empty: bool = False  #: a map without any evidence has a score too, not just a note
+    needs: tuple[str, ...] = ()
+    options: Options = ()
+    takes_empty: bool = False
 
     @property
-    def reads_answers(self) -> bool:
+    def reads_predictions(self) -> bool:
         """Whether the metric is computed from predictions for changed pictures."""
         return self.group == "faithfulness"
 

@@ -1,4 +1,4 @@
-"""Checks of the settings of metrics."""
+"""Checks of metric settings."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["a_baseline", "a_fraction", "listed", "one_of", "percentages", "real"
 
 
 def listed(value: Any) -> list[Any]:
-    """One or several of something as a list; a name is one."""
+    """One value or several as a list; a string is one value."""
     is_several = isinstance(value, Iterable) and not isinstance(value, str)
     return list(value) if is_several else [value]
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
-    """A whole number of at least ``least``.
+    """Check an integer of at least ``least``.
 
     Raises:
-        MetricError: if it is not.
+        MetricError: if it is none.
     """
     try:
         return settings.whole(name, value, least)
@@ -33,10 +33,10 @@ def whole(name: str, value: Any, least: int = 1) -> int:
 
 
 def real(name: str, value: Any, low: float, high: float = math.inf) -> float:
-    """A number between two bounds; a bound of infinity is left out.
+    """Check a number between two bounds, inclusive; the message leaves out a bound of infinity.
 
     Raises:
-        MetricError: if it is not.
+        MetricError: if it is none.
     """
     try:
         return settings.real(name, value, low, high)
@@ -45,10 +45,10 @@ def real(name: str, value: Any, low: float, high: float = math.inf) -> float:
 
 
 def a_fraction(value: Any) -> float:
-    """A part of the picture's pixels, neither none nor all.
+    """Check a share of the picture's pixels, in (0, 1).
 
     Raises:
-        MetricError: if it is not.
+        MetricError: if it is none.
     """
     if _is_real(value) and 0 < value < 1:
         return float(value)
@@ -58,10 +58,10 @@ def a_fraction(value: Any) -> float:
 
 
 def percentages(values: Any) -> tuple[float, ...]:
-    """Parts of the picture's pixels in percent, each between 0 and 100.
+    """Check shares of the picture's pixels in percent, each in (0, 100).
 
     Raises:
-        MetricError: if they are not.
+        MetricError: if a value is out of its range, or there is none.
     """
     found = tuple(values) if isinstance(values, Iterable) else (values,)
     if found and all(_is_real(v) and 0 < v < 100 for v in found):
@@ -72,17 +72,26 @@ def percentages(values: Any) -> tuple[float, ...]:
 
 
 def one_of(value: Any, known: Sequence[str], what: str) -> str:
-    """One of the names that there are; ``what`` is what they name ("baseline")."""
+    """Check that a value is one of the known names.
+
+    Args:
+        value: the value.
+        known: the known names.
+        what: the kind of name, for the message ("baseline").
+
+    Raises:
+        MetricError: if it is none of them.
+    """
     if value in known:
         return str(value)
     raise MetricError(f"There is no {what} {value!r}: use {', '.join(map(repr, known))}.")
 
 
 def a_baseline(name: Any) -> str:
-    """The name of what replaces removed pixels.
+    """Check the name of a baseline.
 
     Raises:
-        MetricError: if there is none of this name, or it cannot be made here.
+        MetricError: if there is no such baseline, or it cannot be computed here.
     """
     try:
         return check_baseline(name)
@@ -91,5 +100,5 @@ def a_baseline(name: Any) -> str:
 
 
 def _is_real(value: Any) -> TypeGuard[float]:
-    """Whether it is a number that can be compared, numpy's among them."""
+    """Whether a value is a real number, such as one of numpy."""
     return isinstance(value, Real)

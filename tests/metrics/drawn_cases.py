@@ -21,17 +21,19 @@ def case(
     *,
     target: int = 0,
     label: int | None = None,
-    whole: Any = None,
+    probabilities: Any = None,
     peak: float | None = None,
 ) -> Case:
     """A map (H, W), with masks (n, H, W) of the target's objects."""
     values = torch.as_tensor(np.array(saliency, dtype=np.float32))
-    probabilities = torch.as_tensor(whole if whole is not None else [1 / 8] * 8).double()
+    probabilities = torch.as_tensor(
+        probabilities if probabilities is not None else [1 / 8] * 8
+    ).double()
     model: Any = SimpleNamespace(classes=NAMES, scores="softmax")
     subject = ScoredPicture(model, torch.zeros(3, *values.shape), probabilities, label=label)
     if masks is not None:
         found = object_locations(np.array(masks, dtype=bool))
-        subject.where = lambda target: found
+        subject.locate = lambda target: found
     made = Case(subject, target, values, peak=peak)
     subject.cases.append(made)
     return made

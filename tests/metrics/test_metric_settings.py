@@ -68,7 +68,7 @@ def test_what_metrics_take_unless_told() -> None:
 
 def test_which_metrics_are_computed_of_answers() -> None:
     """Those of quantities are parts of the quantity."""
-    assert {m.name for m in cw.list_metrics() if m.reads_answers} == {
+    assert {m.name for m in cw.list_metrics() if m.reads_predictions} == {
         "drop", "increase", "gain", "remove25", "deletion", "insertion", "morf", "lerf", "road",
         "region-perturbation", "non-sensitivity",
     }  # fmt: skip

@@ -86,7 +86,7 @@ def score_methods(
     model = bench.model
     whole = torch.from_numpy(bench.probabilities(picture))
     subject = ScoredPicture(model, bench.pixels(picture).to(model.device), whole)
-    subject.where = lambda index: objects(picture, model, index)
+    subject.locate = lambda index: objects(picture, model, index)
     names = {}
     part = _SLOW_MAPS if any(get_method(m).slow for m in methods) else _QUICK_MAPS
     for number, name in enumerate(methods):

@@ -1,4 +1,4 @@
-"""``evaluate``: many pictures × methods × layers × metrics, in batches whose results are kept at once."""
+"""``evaluate``: scores of many pictures × methods × layers by several metrics, in resumable batches."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def evaluate(
         truth=truth,
         classes=classes,
         limit=limit,
-        strict=target == "label" or "label" in plan.wants,
+        strict=target == "label" or "label" in plan.needs,
     )
     if results is not None and found.is_shuffled:
         raise DataError(
@@ -110,96 +110,104 @@ def evaluate(
             "shuffle=False."
         )
     facts = facts_of(plan, found)
-    with contextlib.closing(ResultsFile(results, facts)) as records:
-        steps = _Run(plan, found, records, client, progress).steps()
-        # Closed here and now when somebody cancels: work that is under way elsewhere is called off.
+    with contextlib.closing(ResultsFile(results, facts)) as results_file:
+        steps = _Run(plan, found, results_file, client, progress).steps()
+        # Closed at once on cancellation, which also cancels the batches on a cluster.
         with contextlib.closing(steps):
             follow(steps, f"evaluating {model.name}", progress)
-        rows = records.rows()
+        rows = results_file.rows()
     if all("error" in row for row in rows):
         if not rows:
             raise DataError("There is nothing to evaluate: the data is empty.")
         raise DataError(
             f"None of the {len(rows)} pictures can be evaluated. The first, {rows[0]['name']}: {rows[0]['error']}"
         )
-    combinations = [(c.method.name, c.shown) for c in plan.combinations]
-    return Evaluation.of(rows, plan.metrics, combinations, facts)
+    combinations = [(c.method.name, c.listed_layer) for c in plan.combinations]
+    return Evaluation.from_rows(rows, plan.metrics, combinations, facts)
 
 
 class _Run:
-    """The batches that are not finished yet, one after another or on a cluster."""
+    """The run over all batches that are not finished yet, in this process or on a cluster."""
 
     def __init__(
-        self, plan: Plan, data: Data, records: ResultsFile, client: Any, progress: Progress | None
+        self,
+        plan: Plan,
+        data: Data,
+        results_file: ResultsFile,
+        client: Any,
+        progress: Progress | None,
     ) -> None:
-        self.plan, self.data, self.records = plan, data, records
+        self.plan, self.data, self.results_file = plan, data, results_file
         self.client, self.progress = client, progress
         self.total = data.total or 0
-        self._done = sum(len({row["picture"] for row in rows}) for rows in records.batches.values())
+        self._done = sum(
+            len({row["picture"] for row in rows}) for rows in results_file.batches.values()
+        )
 
     def steps(self) -> Generator[Stage]:
-        """Once a batch, and in between where only asking is of interest."""
+        """Compute the missing batches, and yield the progress after each."""
         yield self._stage()
         if self.client is None:
             context = MetricContext(self.plan.precision, self.plan.seed)
             for number, items in self._batches():
-                # A model that fails from the start is not asked about thousands of pictures; later ones are skipped.
+                # Failures on all of the first batch raise; later failures only skip their pictures.
                 rows = run_batch(self.plan, context, items, self._tick, strict=self._done == 0)
-                del items  # before the next ones are read
-                yield self._keep(number, rows)
+                del items  # frees the memory before the next batch is read
+                yield self._record(number, rows)
         else:
-            from .dask_backend import spread_out
+            from .dask_backend import run_on_cluster
 
-            for number, rows in spread_out(self.client, self.plan, self._batches()):
-                yield self._keep(number, rows)
+            for number, rows in run_on_cluster(self.client, self.plan, self._batches()):
+                yield self._record(number, rows)
 
     def _tick(self) -> None:
-        """Let somebody cancel in the middle of a batch, which may take minutes."""
+        """Report the progress within a batch, which allows cancellation: a batch may take minutes."""
         if self.progress is not None:
             self.progress(self._done, self.total)
 
     def _stage(self) -> Stage:
         return Stage(self._done, self.total)
 
-    def _keep(self, number: int, rows: list[Row]) -> Stage:
-        self.records.add(number, rows)
+    def _record(self, number: int, rows: list[Row]) -> Stage:
+        self.results_file.add(number, rows)
         self._done += len({row["picture"] for row in rows})
         return self._stage()
 
     def _batches(self) -> Iterator[tuple[int, list[Item]]]:
-        """Those that are missing, with their numbers: a batch is the same pictures in whatever run."""
+        """Iterate over the missing batches with their numbers; every run has the same batches."""
         size = self.plan.batch
         number = 0
-        while number in self.records.batches:
+        while number in self.results_file.batches:
             number += 1
         if self.data.total is not None and number * size >= self.data.total:
             return
         items = self.data.items(number * size)
         while chunk := list(itertools.islice(items, size)):
-            if number not in self.records.batches:
+            if number not in self.results_file.batches:
                 if number == 0:
                     self._check_first(chunk)
                 yield number, chunk
-            chunk = []  # not kept while the next is read
+            chunk = []  # frees the memory before the next batch is read
             number += 1
 
     def _check_first(self, items: Sequence[Item]) -> None:
-        """What the first pictures all lack, the others will lack too.
+        """Refuse data whose first pictures all lack a label or truth that is needed.
 
         Raises:
-            DataError, MetricError: names the remedy.
+            DataError: if the classes to explain are missing.
+            MetricError: if a metric lacks what it needs.
         """
         readable = [item for item in items if not item.error]
         if not readable:
             return
-        unlabelled = all(item.label is None for item in readable)
-        if unlabelled and self.plan.target == "label":
+        unlabeled = all(item.label is None for item in readable)
+        if unlabeled and self.plan.target == "label":
             raise DataError(
                 "The pictures have no classes to explain: give them as (picture, class), or in class folders, or pass "
                 'target="predicted" to explain what the model says.'
             )
         for metric in self.plan.metrics:
-            if "label" in metric.needs and unlabelled:
+            if "label" in metric.needs and unlabeled:
                 raise MetricError(
                     f"{metric.label} needs the pictures' true classes: give the data as (picture, class)."
                 )

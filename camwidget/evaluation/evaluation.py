@@ -1,4 +1,4 @@
-"""``Evaluation``: the rows, means and ranks of an evaluation."""
+"""``Evaluation``: the result of ``evaluate``, with rows, means, ranks and figures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..metrics import Metric
 from . import table as tables
-from .html_table import as_html, counted
+from .html_table import as_html, pluralized
 from .plan import FIXED
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation"]
 
-#: Columns of the file that are no result.
-_KEEPING = ("run", "facts", "batch", "rest", "error", "curves")
+#: Columns of the results file that are no results.
+_BOOKKEEPING = ("run", "facts", "batch", "rest", "error", "curves")
 
 
 @dataclass(eq=False)
@@ -57,22 +57,22 @@ class Evaluation:
     _index: pd.MultiIndex = field(repr=False)
 
     @classmethod
-    def of(
+    def from_rows(
         cls,
-        kept: Sequence[dict[str, Any]],
+        rows_read: Sequence[dict[str, Any]],
         metrics: Sequence[Metric],
         combinations: Sequence[tuple[str, str]],
         facts: dict[str, Any],
     ) -> Evaluation:
-        """From rows as they are kept, in the order of the pictures."""
-        scored = [row for row in kept if "error" not in row]
+        """Create an evaluation from the rows of a results file, in the order of the pictures."""
+        scored = [row for row in rows_read if "error" not in row]
         names = [m.name for m in metrics]
-        fixed = [c for c in FIXED if c not in (*_KEEPING, "fault", "notes")]
+        fixed = [c for c in FIXED if c not in (*_BOOKKEEPING, "fault", "notes")]
         columns = [*fixed, *names, "fault", "notes"]
         rows = pd.DataFrame([{c: row.get(c) for c in columns} for row in scored], columns=columns)
         rows = rows.astype({**dict.fromkeys(names, "float64"), "label": "Int64"})
         skipped = pd.DataFrame(
-            [(r["picture"], r["name"], r["error"]) for r in kept if "error" in r],
+            [(r["picture"], r["name"], r["error"]) for r in rows_read if "error" in r],
             columns=["picture", "name", "reason"],
         )
         return cls(
@@ -135,7 +135,7 @@ class Evaluation:
         return int(self.rows["picture"].nunique())
 
     def __repr__(self) -> str:
-        head = f"Evaluation of {self.model}: {counted(self.pictures, 'picture')}"
+        head = f"Evaluation of {self.model}: {pluralized(self.pictures, 'picture')}"
         if len(self.skipped):
             head += f", {len(self.skipped)} skipped"
         table = self.table

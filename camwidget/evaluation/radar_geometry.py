@@ -1,4 +1,4 @@
-"""Geometry of a radar chart."""
+"""Geometry of a radar chart of ranks."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_boxes_are_drawn_only_where_they_are_asked_for(model, monkeypatch):
     def never(*size: int) -> None:
         raise AssertionError("drawn")
 
-    monkeypatch.setattr("camwidget.evaluation.items.Boxes.drawn", never)
+    monkeypatch.setattr("camwidget.evaluation.items.BoxRegions.masks", never)
     assert len(run(model, [(picture(0), 0, [[1, 1, 9, 9]])]).rows) == 1
 
 
@@ -171,8 +171,8 @@ def test_a_mask_is_of_its_class_and_says_nothing_of_another(model):
         (~is_right).sum()
     )
     # Without a class it is of whatever is explained.
-    unlabelled = [(p, None, mask) for p, _, _ in pictures]
-    assert run(model, unlabelled, [AREA], target="predicted").rows["area"].notna().all()
+    unlabeled = [(p, None, mask) for p, _, _ in pictures]
+    assert run(model, unlabeled, [AREA], target="predicted").rows["area"].notna().all()
 
 
 def test_truth_that_makes_no_sense(model):

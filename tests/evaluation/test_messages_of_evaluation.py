@@ -11,8 +11,8 @@ from small import folder, labelled, run, small_model
 
 from camwidget.errors import DataError
 from camwidget.evaluation.data import open_data
-from camwidget.evaluation.items import as_truth
-from camwidget.evaluation.plan import _plain
+from camwidget.evaluation.items import parse_truth
+from camwidget.evaluation.plan import _to_json
 from camwidget.evaluation.table import means
 
 
@@ -37,7 +37,7 @@ def test_what_was_skipped_is_counted(tmp_path: Path) -> None:
 def test_folders_are_told_apart_by_names_and_classes(tmp_path: Path) -> None:
     model = small_model()
     one, same, fewer, other = (
-        open_data(folder(tmp_path / name, count, classes), model).print()
+        open_data(folder(tmp_path / name, count, classes), model).fingerprint()
         for name, count, classes in (
             ("a", 4, ("ant", "bee")),
             ("b", 4, ("ant", "bee")),
@@ -49,18 +49,22 @@ def test_folders_are_told_apart_by_names_and_classes(tmp_path: Path) -> None:
 
 
 def test_boxes_may_have_no_width_but_not_less() -> None:
-    assert as_truth([[1, 2, 1, 5]]) is not None and as_truth([1, 2, 4, 2]) is not None
+    assert parse_truth([[1, 2, 1, 5]]) is not None and parse_truth([1, 2, 4, 2]) is not None
     for bad in ([[1, 2, 0.5, 5]], [[1, 2, 4, 1]], [[1, 2, np.nan, 5]], [[1, 2, np.inf, 5]]):
         with pytest.raises(DataError, match="left ≤ right"):
-            as_truth(bad)
+            parse_truth(bad)
 
 
 def test_settings_as_json_has_them() -> None:
     for value in (None, True, False):
-        assert _plain(value) is value
-    assert type(_plain(np.int64(3))) is int and _plain(0.5) == 0.5 and _plain(float("inf")) == "inf"
-    assert _plain((1, [True, "a"])) == [1, [True, "a"]]
-    assert " at 0x" not in _plain(object()) and _plain("f at 0x7f00") == "f"
+        assert _to_json(value) is value
+    assert (
+        type(_to_json(np.int64(3))) is int
+        and _to_json(0.5) == 0.5
+        and _to_json(float("inf")) == "inf"
+    )
+    assert _to_json((1, [True, "a"])) == [1, [True, "a"]]
+    assert " at 0x" not in _to_json(object()) and _to_json("f at 0x7f00") == "f"
 
 
 def test_two_values_have_an_interval_and_one_has_none() -> None:

@@ -1,4 +1,4 @@
-"""What a model says of a picture as files for any browser: no network, no kernel."""
+"""Saved pages: a picture's explanations as interactive HTML files that need neither a network nor a kernel."""
 
 from .index import save_index
 from .page import Page, save_page

@@ -1,4 +1,4 @@
-"""``save_page``: one picture explained, as one file for any browser."""
+"""``save_page``: the explanations of one picture as one HTML file."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from ..masking.ranks import threshold
 from ..models.vision_model import VisionModel
 from ..progress import Progress
 from ..runtime.atomic_files import write_file
-from .html import as_html, as_text, document, page_path, static
-from .payload import MaskOptions, gather
+from .html import as_html, as_text, html_document, page_path, read_static
+from .payload import MaskOptions, build_payload
 from .quantized_maps import STEPS
 from .selection import Selection, Targets, choose_classes, choose_layers, choose_methods
 
@@ -133,10 +133,10 @@ def save_page(
     file = page_path(path, overwrite=overwrite)
     if not is_number(steps, 2) or not hasattr(steps, "__index__"):
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
-    steps = operator.index(steps)  # NumPy's are no JSON
-    threshold(fraction)  # refuses what is not in [0, 1]
-    all_modes = _known("mode", mode, modes, (*MODES, "multiply"))
-    all_baselines = _known("baseline", baseline, baselines, tuple(BASELINES))
+    steps = operator.index(steps)  # NumPy integers are not JSON serializable
+    threshold(fraction)  # raises for a value outside [0, 1]
+    all_modes = _selected_names("mode", mode, modes, (*MODES, "multiply"))
+    all_baselines = _selected_names("baseline", baseline, baselines, tuple(BASELINES))
     if name is None:
         name = Path(image).name if isinstance(image, (str, os.PathLike)) else "picture"
     name = as_text(name)
@@ -144,18 +144,20 @@ def save_page(
 
     pixels = model.preprocess.pixels(image)
     told = model.told(pixels)
-    whole = told.probabilities(told.logits(pixels[None]).float())[0].double().cpu().numpy()
-    listed, shown = choose_classes(told, whole, target, classes)
-    names, first = choose_layers(told, layer, layers)
-    chosen = Selection(listed, shown, *choose_methods(told, first, method, methods), names, first)
-    contents = gather(
+    unmasked = told.probabilities(told.logits(pixels[None]).float())[0].double().cpu().numpy()
+    listed, shown = choose_classes(told, unmasked, target, classes)
+    layer_names, first = choose_layers(told, layer, layers)
+    chosen = Selection(
+        listed, shown, *choose_methods(told, first, method, methods), layer_names, first
+    )
+    payload = build_payload(
         told,
         pixels,
-        whole,
+        unmasked,
         chosen,
         MaskOptions(all_modes, all_baselines, steps),
         f"{name}: masks",
-        asked=methods is not None,
+        methods_are_explicit=methods is not None,
         progress=progress,
     )
     start = {
@@ -166,24 +168,36 @@ def save_page(
         "baseline": baseline,
         "fraction": fraction,
     }
-    html = document(
+    html = html_document(
         title=title,
-        style=static("page.css"),
-        body=_body(title, told, name, steps, contents.is_rounded),
-        script=static("page.js"),
-        data={**contents.data, "first": start},
+        style=read_static("page.css"),
+        body=_body(title, told, name, steps, payload.is_rounded),
+        script=read_static("page.js"),
+        data={**payload.data, "first": start},
     )
     write_file(file, html.encode("utf-8"), overwrite=overwrite)
-    return Page(file, name, title, contents.start, float(whole[shown]))
+    return Page(file, name, title, payload.start, float(unmasked[shown]))
 
 
-def _known(what: str, first: str, others: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The names asked for, in the order of the known ones."""
-    asked = [first, *listed_names(others, f"{what}s")]
-    for name in asked:
+def _selected_names(
+    what: str, first: str, others: Sequence[str], known: Sequence[str]
+) -> list[str]:
+    """The selected names, in the order of the known ones.
+
+    Args:
+        what: the kind of name, for the message ("mode").
+        first: the name that is shown first.
+        others: further names.
+        known: all known names.
+
+    Raises:
+        CamwidgetError: if a name is unknown.
+    """
+    selected = [first, *listed_names(others, f"{what}s")]
+    for name in selected:
         if name not in known:
             raise CamwidgetError(f"There is no {what} {name!r}: use {', '.join(map(repr, known))}.")
-    return [name for name in known if name in asked]
+    return [name for name in known if name in selected]
 
 
 def _body(title: str, model: VisionModel, name: str, steps: int, rounded: bool) -> str:

@@ -1,4 +1,4 @@
-"""Adversarial attacks, and how well saliency maps survive them."""
+"""Adversarial attacks, and the change of saliency maps under them."""
 
 from __future__ import annotations
 
@@ -93,9 +93,9 @@ class Attack:
 
         change = (self.pixels - self.original) / (2 * max(self.distance, 1) / 255) + 0.5
         panels = (
-            (self.original, _said(self.before)),
+            (self.original, _prediction_text(self.before)),
             (change, f"the change, at most {self.distance}/255, enlarged"),
-            (self.pixels, _said(self.after)),
+            (self.pixels, _prediction_text(self.after)),
         )
         figure = new_figure(8.4, 3.1)
         for axes, (picture, title) in zip(figure.subplots(1, 3), panels, strict=True):
@@ -187,48 +187,48 @@ class _Step:
 
 
 class _Descent:
-    """The way from a picture to a perturbed one. Pictures are (1, C, H, W) in 255ths."""
+    """Projected gradient descent from a picture. Pictures are (1, C, H, W) in units of 1/255."""
 
     def __init__(
         self,
         model: VisionModel,
         original: torch.Tensor,
         index: int,
-        reach: int,
+        radius: int,
         steps: int,
         confidence: float,
         seed: int,
     ) -> None:
         self.model, self.original, self.index = model, original, index
-        self.low, self.high = (original - reach).clamp(min=0), (original + reach).clamp(max=255)
-        self.rate = reach / 4
+        self.low, self.high = (original - radius).clamp(min=0), (original + radius).clamp(max=255)
+        self.rate = radius / 4
         self.steps, self.confidence = steps, confidence
         logits = model.logits(original / 255)
         self.before = self.after = model.prediction(logits[0])
-        self.best, self.probability, self.taken = original, -1.0, 0
+        self.best, self.probability, self.best_step = original, -1.0, 0
         generator = torch.Generator().manual_seed(whole(seed, "seed"))
         noise = 2 * torch.rand(original.shape, generator=generator) - 1
-        self.here = (original + reach * noise).clamp(self.low, self.high)
+        self.current = (original + radius * noise).clamp(self.low, self.high)
 
     def run(self) -> Iterator[_Step]:
-        """Step by step, until the model is sure or the steps are used up."""
+        """Descend step by step, until the wrong class is probable enough or the steps are used up."""
         loss = LogProbability(ClassTarget(self.index, self.model.classes[self.index]))
         for done in range(self.steps + 1):
-            rounded = self.here.round()
+            rounded = self.current.round()
             trace = Trace(self.model, rounded / 255, (), with_input=True)
-            self._note(rounded, trace.logits[0], done)
+            self._update_best(rounded, trace.logits[0], done)
             if self.probability >= self.confidence or done == self.steps:
                 yield _Step(self.steps, self.steps)
                 return
-            # The gradient at the normalised input has the sign of that at the pixels.
-            way = trace.gradient(loss, INPUT).sign().to(self.here)
-            self.here = (self.here + self.rate * way).clamp(self.low, self.high)
+            # Normalization does not change the sign of the gradient.
+            direction = trace.gradient(loss, INPUT).sign().to(self.current)
+            self.current = (self.current + self.rate * direction).clamp(self.low, self.high)
             yield _Step(done, self.steps)
 
-    def _note(self, levels: torch.Tensor, logits: torch.Tensor, done: int) -> None:
+    def _update_best(self, levels: torch.Tensor, logits: torch.Tensor, done: int) -> None:
         probability = float(self.model.probabilities(logits.float())[self.index])
         if probability > self.probability:
-            self.best, self.probability, self.taken = levels, probability, done
+            self.best, self.probability, self.best_step = levels, probability, done
             self.after = self.model.prediction(logits)
 
     def result(self) -> Attack:
@@ -240,12 +240,12 @@ class _Descent:
             target=ClassTarget(self.index, self.model.classes[self.index]),
             probability=self.probability,
             confidence=self.confidence,
-            steps=self.taken,
+            steps=self.best_step,
             model=self.model.name,
         )
 
 
-# -- what is left of a map ------------------------------------------------------------------
+# -- change of the map ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,9 +327,9 @@ def map_survival(
         raise MethodError(
             f"map_survival takes what camwidget.attack(model, image, target) returns, not {type(attack).__name__}."
         )
-    wanted = attack.before.indices[0] if target is None else target
+    explained = attack.before.indices[0] if target is None else target
     before, after = (
-        explain(model, pixels, wanted, method, layer, progress=progress)
+        explain(model, pixels, explained, method, layer, progress=progress)
         for pixels in (attack.original, attack.pixels)
     )
     if not isinstance(before, Explanation) or not isinstance(after, Explanation):
@@ -342,22 +342,22 @@ def map_survival(
     return MapSurvival(
         before=before,
         after=after,
-        pearson=_or_zero(correlation(first, second)),
-        spearman=_or_zero(rank_correlation(first, second)),
+        pearson=_nan_to_zero(correlation(first, second)),
+        spearman=_nan_to_zero(rank_correlation(first, second)),
         inside_before=None if mask is None else _inside(before.saliency, mask),
         inside_after=None if mask is None else _inside(after.saliency, mask),
     )
 
 
-def _or_zero(correlation: float) -> float:
-    """Of a map that is the same everywhere nothing is left."""
+def _nan_to_zero(correlation: float) -> float:
+    """A correlation, or 0 for the undefined correlation of a constant map."""
     return 0.0 if math.isnan(correlation) else correlation
 
 
 def _inside(saliency: np.ndarray, mask: np.ndarray) -> float:
-    """The share of a map inside a mask; a map of nothing has none of it there."""
+    """The share of a map inside a mask; 0 for a map of all zeros."""
     return float(np.nan_to_num(share_inside(saliency, np.asarray(mask, bool))))
 
 
-def _said(prediction: Prediction) -> str:
+def _prediction_text(prediction: Prediction) -> str:
     return f"{prediction.names[0]} {prediction.probabilities[0]:.4g}"

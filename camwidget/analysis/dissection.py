@@ -154,7 +154,7 @@ class Dissection:
             LayerError: if there is no such unit.
         """
         from ..plotting import new_figure
-        from .dissecting import answers
+        from .dissecting import active_regions
 
         if not 0 <= unit < len(self.units):
             raise LayerError(
@@ -162,7 +162,7 @@ class Dissection:
             )
         best = np.argsort(-self.peaks[:, unit], kind="stable")[: max(1, pictures)].tolist()
         pixels = self.subject.pixels([self.samples[n].image for n in best])
-        # One by one: many pictures at once may not fit into memory.
+        # One picture at a time: many may not fit into memory.
         maps = torch.cat(
             [
                 Trace(self.subject, p[None], [self.layer])
@@ -172,7 +172,7 @@ class Dissection:
             ]
         )
         cut = torch.as_tensor(self.cuts[unit : unit + 1])
-        regions = answers(maps, cut, pixels.shape[-2:])[:, 0].numpy()
+        regions = active_regions(maps, cut, pixels.shape[-2:])[:, 0].numpy()
         figure = new_figure(2.1 * len(best), 2.6)
         panels = figure.subplots(1, len(best), squeeze=False)[0]
         for axes, number, picture, region in zip(panels, best, pixels, regions, strict=True):

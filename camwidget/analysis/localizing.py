@@ -1,4 +1,4 @@
-"""Places from maps: the box around the strongest part of a map, and seeds for segmentation."""
+"""Localization by maps: the bounding box of a map's strongest region, and seeds for segmentation."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ __all__ = [
     "segmentation_seeds",
 ]
 
-#: What ``segmentation_seeds`` has instead of a class's index.
+#: Values of ``segmentation_seeds`` besides class indices.
 UNKNOWN, BACKGROUND = -1, -2
 
 _NUMBERS = (int, float, np.number)
 
-#: The pointing game's tolerance: 15 pixels of a photograph that is 500 pixels long, as those of PASCAL VOC are.
+#: Tolerance of the pointing game: 15 of the 500 pixels of a photograph of PASCAL VOC.
 _TOLERANCE = 15 / 500
 
-#: Pixels that touch at a corner are connected, as the strokes of a gradient map often do.
-_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+#: 8-connectivity: the thin strokes of gradient maps often touch at corners only.
+_NEIGHBORS = np.ones((3, 3), dtype=bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +90,11 @@ def localize(saliency: SaliencyLike, threshold: float = 0.15) -> Localization | 
         >>> 0 <= left < right <= 192 and bool(found.mask[found.peak])
         True
     """
-    values = _values(saliency)
-    high = _above(values, _share("threshold", threshold))
+    values = _check_saliency(saliency)
+    high = _above(values, _check_share("threshold", threshold))
     if not high.any():
         return None
-    parts, _ = ndimage.label(high, structure=_NEIGHBOURS)
+    parts, _ = ndimage.label(high, structure=_NEIGHBORS)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     mask = parts == sizes.argmax()
@@ -189,7 +189,7 @@ def segmentation_seeds(
             raise CamwidgetError(
                 f"Seeds are made of explanations, one of each class, not of {type(each).__name__}."
             )
-    threshold = _share("threshold", threshold)
+    threshold = _check_share("threshold", threshold)
     if not (isinstance(background, _NUMBERS) and 0 <= background <= threshold):
         raise CamwidgetError(
             f"background lies between 0 and the threshold, {threshold}, not at {background!r}."
@@ -208,23 +208,23 @@ def segmentation_seeds(
     for explanation, index in zip(explanations, indices, strict=True):
         if index is None:
             raise CamwidgetError(f"Seeds are of classes; {explanation.target.label!r} is none.")
-        values = _values(explanation)
+        values = _check_saliency(explanation)
         claims.append((index, _above(values, threshold)))
         empty &= values < background * (values.max() or 1)
     seeds[empty] = BACKGROUND
-    # The smallest claim is written last, over the others.
+    # The smallest region is written last, over the others.
     for index, claimed in sorted(claims, key=lambda claim: -int(claim[1].sum())):
         seeds[claimed] = index
     return seeds
 
 
 def _above(values: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
-    """Where a map reaches a share of its maximum; nowhere in a map of all zeros."""
+    """The pixels that reach a share of the maximum; none for a map of all zeros."""
     top = values.max()
     return np.asarray((values >= share * top) & (top > 0))
 
 
-def _values(saliency: SaliencyLike) -> NDArray[np.float32]:
+def _check_saliency(saliency: SaliencyLike) -> NDArray[np.float32]:
     values: NDArray[np.float32] = saliency_of(saliency).cpu().numpy()
     if values.ndim != 2 or not values.size:
         raise PictureError(f"Saliency has shape (H, W), not {values.shape}.")
@@ -235,7 +235,7 @@ def _values(saliency: SaliencyLike) -> NDArray[np.float32]:
     return values
 
 
-def _share(name: str, value: Any) -> float:
+def _check_share(name: str, value: Any) -> float:
     if not (isinstance(value, _NUMBERS) and 0 < value <= 1):  # also refuses NaN
         raise CamwidgetError(f"{name} lies above 0 and up to 1, not at {value!r}.")
     return float(value)

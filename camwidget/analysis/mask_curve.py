@@ -1,6 +1,6 @@
-"""Hide pixels of a picture, and rerun the model: confidence changes and mask curves.
+"""Masking of a picture by its map, and the predictions for the masked picture: mask curves and confidence changes.
 
-Which pixels a fraction covers is decided in ``ranks``.
+``masking.ranks`` decides which pixels belong to a fraction.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
 MODES = ("remove", "keep")
 
 
-# -- taking away -----------------------------------------------------------------------------
+# -- masked pixels ---------------------------------------------------------------------------
 
 
 def hidden_pixels(
@@ -53,23 +53,29 @@ def hidden_pixels(
     mode: str = "remove",
     paint: np.ndarray | None = None,
 ) -> torch.Tensor:
-    """Which pixels are replaced, bool (len(fractions), H, W): by rank first, then by what is painted.
+    """Select the masked pixels, by rank and by the user's paint.
 
     Args:
         levels: uint16 (H, W) from ``rank_levels``.
         fractions: each in [0, 1].
         mode: "remove" or "keep".
-        paint: what is hidden, or kept, whatever its rank; see ``painting.as_paint``.
+        paint: pixels that are masked or kept regardless of their rank, as in ``user_mask.as_paint``.
+
+    Returns:
+        bool (len(fractions), H, W).
+
+    Raises:
+        CamwidgetError: if there is no such mode.
     """
     if mode not in MODES:
         raise CamwidgetError(f"There is no mode {mode!r}: use {' or '.join(map(repr, MODES))}.")
     cuts = torch.tensor([threshold(f) for f in fractions])[:, None, None]
     top = torch.from_numpy(levels.astype(np.int32)) < cuts
     hidden = top if mode == "remove" else ~top
-    made = as_paint(paint, levels.shape)
-    if made is None:
+    parsed = as_paint(paint, levels.shape)
+    if parsed is None:
         return hidden
-    return (hidden | torch.from_numpy(made == HIDDEN)) & torch.from_numpy(made != KEPT)
+    return (hidden | torch.from_numpy(parsed == HIDDEN)) & torch.from_numpy(parsed != KEPT)
 
 
 def mask_pixels(
@@ -82,23 +88,27 @@ def mask_pixels(
     paint: np.ndarray | None = None,
     fill: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """The picture with its top fractions removed, or with only them kept.
+    """Mask the top fractions of a picture, or all other pixels.
 
     Args:
         pixels: float32 (C, H, W) in [0, 1].
         levels: uint16 (H, W) from ``rank_levels``.
         fractions: each in [0, 1].
         mode: "remove" or "keep".
-        baseline: what removed pixels become, as in ``fill_pixels``.
-        paint: what is hidden, or kept, whatever its rank: bool (H, W), or 1, -1 and 0; see ``painting.as_paint``.
-        fill: what ``baseline_pixels`` gave for this baseline, (C, H, W), where it is there already.
+        baseline: replacement of masked pixels, as in ``fill_pixels``.
+        paint: pixels that are masked or kept regardless of their rank: bool (H, W), or int (H, W) with 1, -1 and 0; see
+            ``user_mask.as_paint``.
+        fill: result of ``baseline_pixels`` for this baseline, (C, H, W), if already computed.
 
     Returns:
         float32 (len(fractions), C, H, W).
+
+    Raises:
+        PictureError: if the levels have another size than the pixels.
     """
     hidden = hidden_pixels(_fitting(levels, pixels), fractions, mode, paint)
-    there = fill_pixels(pixels, hidden, baseline) if fill is None else fill
-    return torch.where(hidden[:, None], there, pixels)
+    replacement = fill_pixels(pixels, hidden, baseline) if fill is None else fill
+    return torch.where(hidden[:, None], replacement, pixels)
 
 
 def _fitting(levels: np.ndarray, pixels: torch.Tensor) -> np.ndarray:
@@ -113,30 +123,39 @@ def _fitting(levels: np.ndarray, pixels: torch.Tensor) -> np.ndarray:
 def paint_pixels(
     masked: torch.Tensor, pixels: torch.Tensor, paint: np.ndarray | None, baseline: str = "blur"
 ) -> torch.Tensor:
-    """A picture that is changed already, with what is painted hidden, or as it was.
+    """Apply the user's paint to a masked picture: mask the hidden pixels and restore the kept ones.
 
     Args:
-        masked: float32 (C, H, W) in [0, 1], such as the picture times its map.
-        pixels: the picture itself, of which the fill is made.
+        masked: float32 (C, H, W) in [0, 1], such as the picture multiplied by its map.
+        pixels: the original picture, float32 (C, H, W), from which replacements are computed.
         paint: as in ``mask_pixels``.
-        baseline: what hidden pixels become, as in ``fill_pixels``.
+        baseline: replacement of masked pixels, as in ``fill_pixels``.
+
+    Returns:
+        float32 (C, H, W).
     """
-    made = as_paint(paint, (pixels.shape[-2], pixels.shape[-1]))
-    if made is None:
+    parsed = as_paint(paint, (pixels.shape[-2], pixels.shape[-1]))
+    if parsed is None:
         return masked
-    hidden = torch.from_numpy(made == HIDDEN)
+    hidden = torch.from_numpy(parsed == HIDDEN)
     fill = fill_pixels(pixels, hidden[None], baseline)[0]
-    return torch.where(hidden, fill, torch.where(torch.from_numpy(made == KEPT), pixels, masked))
+    return torch.where(hidden, fill, torch.where(torch.from_numpy(parsed == KEPT), pixels, masked))
 
 
 def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tensor:
-    """The picture multiplied by its saliency (Grad-CAM++, eq. in section 4.1: ``E = L ∘ I``).
+    """Multiply a picture by its saliency (Grad-CAM++, section 4.1: ``E = L ∘ I``).
 
-    Both are taken at 8 bits, rounded half up, which is what a screen shows.
+    Both are quantized to 8 bits and the product is rounded half up, which is what a screen shows.
 
     Args:
         pixels: float32 (C, H, W) in [0, 1].
         saliency: (H, W) in [0, 1].
+
+    Returns:
+        float32 (C, H, W) in multiples of 1/255.
+
+    Raises:
+        CamwidgetError: if the saliency is not in [0, 1].
     """
     values = saliency_of(saliency).to(pixels.device)
     if not bool(((values >= 0) & (values <= 1)).all()):
@@ -147,7 +166,7 @@ def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tenso
     return ((2 * shades * heat + 255) / 510).floor() / 255
 
 
-# -- what the model says then ---------------------------------------------------------------
+# -- predictions ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -193,24 +212,24 @@ class MaskCurve:
 
     @property
     def axis(self) -> str:
-        """What the numbers are called: "probability", or the quantity's unit."""
+        """The label of the curve's axis: "probability", or the unit of a regression output."""
         return (self.unit or "value") if self.scores == "value" else "probability"
 
     @property
     def span(self) -> tuple[float, float]:
-        """The lowest and highest number on a chart's axis: 0 and 1, or just around all quantities."""
+        """The limits of the curve's axis: 0 and 1, or a margin around all regression outputs."""
         if self.scores != "value":
             return 0.0, 1.0
         shown = self.probabilities[:, [self.target, *self.others]]
         low, high = float(shown.min()), float(shown.max())
-        # Less than a twentieth of it is no large change, and should not look like one.
+        # A change below a twentieth of the value should not fill the chart.
         half = 0.55 * (max(high - low, 0.05 * max(abs(low), abs(high))) or 1.0)
         middle = (low + high) / 2
         return middle - half, middle + half
 
     @property
     def area(self) -> float:
-        """The area under the target's curve (trapezoids), in [0, 1]; of a quantity its mean, in its unit."""
+        """The area under the target's curve (trapezoidal rule), in [0, 1]; for a regression output its mean."""
         return float(np.trapezoid(self.probability, self.fraction))
 
     def plot(self) -> Figure:
@@ -250,18 +269,18 @@ def _said(
     make: Callable[[int, int], torch.Tensor],
     progress: Progress | None,
 ) -> torch.Tensor:
-    """The same of a series of which each part is only made when its turn comes."""
-    # Put together once: joining each to those before it takes the square of the time.
+    """Probabilities of pixels that ``make`` computes batch by batch."""
+    # Concatenated once: repeated concatenation takes quadratic time.
     rows: list[torch.Tensor] = []
 
-    def ask() -> Iterator[Stage]:
+    def run() -> Iterator[Stage]:
         done = 0
         for _, logits in rerun(model, total, lambda a, b: model.inputs(make(a, b))):
             rows.append(model.probabilities(logits.float()).cpu())
             done += len(logits)
             yield Stage(done, total)
 
-    follow(ask(), "rerunning the model", progress)
+    follow(run(), "rerunning the model", progress)
     return torch.cat(rows)
 
 
@@ -321,9 +340,9 @@ def mask_curve(
     fractions = np.linspace(0, 1, steps)
     levels = _fitting(rank_levels(saliency), pixels)
     hidden = hidden_pixels(levels, fractions.tolist(), mode, paint)
-    if paint is not None:  # then neither end is the whole picture: it comes last
+    if paint is not None:  # then no fraction leaves the picture unmasked: it is appended
         hidden = torch.cat([hidden, torch.zeros_like(hidden[:1])])
-    # Made once where it can be; what is inpainted takes its time, batch by batch.
+    # A baseline is computed once; inpainting depends on the mask and runs batch by batch.
     fill = None if baseline in INPAINTINGS else baseline_pixels(pixels, baseline)[None]
 
     def masked(start: int, stop: int) -> torch.Tensor:
@@ -332,26 +351,39 @@ def mask_curve(
         return torch.where(part[:, None], inside, pixels)
 
     values = _said(model, len(hidden), masked, progress).double().numpy()
-    whole = values[0 if paint is None and mode == "remove" else -1]
+    unmasked = values[0 if paint is None and mode == "remove" else -1]
     values = values[:steps]
-    return curve_of(model, fractions, values, whole, target, mode, baseline)
+    return curve_of(model, fractions, values, unmasked, target, mode, baseline)
 
 
 def curve_of(
     model: VisionModel,
     fractions: np.ndarray,
     values: np.ndarray,
-    whole: np.ndarray,
+    unmasked: np.ndarray,
     target: TargetLike | None,
     mode: str,
     baseline: str,
 ) -> MaskCurve:
-    """Assemble a curve from the probabilities (steps, classes) at the fractions."""
-    order = model.ordered(torch.from_numpy(whole)).tolist()
-    index = _index_of(model, whole, target)
+    """Assemble a curve.
+
+    Args:
+        model: the model.
+        fractions: float64 (steps,), in [0, 1].
+        values: probabilities (steps, classes) at the fractions.
+        unmasked: probabilities (classes,) of the unmasked picture.
+        target: as in ``mask_curve``, as the next two.
+        mode: "remove" or "keep".
+        baseline: name of the baseline.
+
+    Raises:
+        CamwidgetError: if the target is no class.
+    """
+    order = model.ordered(torch.from_numpy(unmasked)).tolist()
+    index = _index_of(model, unmasked, target)
     if index is None:
         raise CamwidgetError("A mask curve follows a class: give its index or name.")
-    others = _highest(values, whole, order, index)
+    others = _highest(values, unmasked, order, index)
     return MaskCurve(
         fraction=fractions,
         probability=values[:, index],
@@ -368,11 +400,11 @@ def curve_of(
 
 
 def _highest(
-    values: np.ndarray, whole: np.ndarray, order: list[int], target: int
+    values: np.ndarray, unmasked: np.ndarray, order: list[int], target: int
 ) -> tuple[int, ...]:
-    """The three classes beside the target that are highest for the whole picture, or anywhere on a curve."""
-    peaks = np.maximum(values.max(0), whole)
-    # Sorting is stable: of equal peaks, the class that is more probable for the whole picture comes first.
+    """The three classes besides the target that are highest for the unmasked picture, or anywhere on a curve."""
+    peaks = np.maximum(values.max(0), unmasked)
+    # Sorting is stable: of equal peaks, the class that is more probable for the unmasked picture comes first.
     rivals = [i for i in order if i != target]
     chosen = set(sorted(rivals, key=lambda i: -peaks[i])[:3])
     return tuple(i for i in rivals if i in chosen)
@@ -397,7 +429,7 @@ class ConfidenceChange:
 
     @property
     def increase(self) -> bool:
-        """Whether the probability, or the quantity, rose (Grad-CAM++, section 4.1: "increase in confidence")."""
+        """Whether the value rose (Grad-CAM++, section 4.1: "increase in confidence")."""
         return self.after > self.before
 
 
@@ -461,12 +493,12 @@ def confidence_change(
     return ConfidenceChange(float(values[0, index]), float(values[1, index]))
 
 
-def _index_of(model: VisionModel, whole: np.ndarray, target: TargetLike | None) -> int | None:
-    """The class of a target; None if it is none. Of no target the predicted one's, by probabilities (classes,)."""
+def _index_of(model: VisionModel, unmasked: np.ndarray, target: TargetLike | None) -> int | None:
+    """The class index of a target; None if it is no class. Without a target, the predicted class."""
     if target is None:
-        return model.foremost(torch.from_numpy(whole)[None])[0]
+        return model.foremost(torch.from_numpy(unmasked)[None])[0]
     return resolve_target(model, target).index
 
 
 def _quiet(done: int, total: int) -> None:
-    """Two pictures need no bar."""
+    """Report nothing: a pass over two pictures needs no progress bar."""

@@ -1,4 +1,4 @@
-"""Textual explanation: the names of the units that speak for a class and of those that speak against it."""
+"""Textual explanation of a prediction, by the concepts of the units that speak for and against a class."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..attribution.targets import TargetLike, predicted_target, resolve_target
 from ..attribution.trace import Trace
 from ..errors import LayerError, MethodError
 from ..models.vision_model import VisionModel
-from .dissecting import answers
+from .dissecting import active_regions
 from .dissection import Dissection
 
 __all__ = ["TextualExplanation", "UnitReason", "describe_decision"]
@@ -131,7 +131,7 @@ def describe_decision(
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
     pixels = model.preprocess.pixels(image)[None]
-    wanted = None if target is None else resolve_target(model, target)
+    explained = None if target is None else resolve_target(model, target)
     trace = Trace(model, pixels, [dissection.layer])
     maps = trace.activation(dissection.layer)
     if maps.shape[1] != len(dissection.units):
@@ -139,13 +139,13 @@ def describe_decision(
             f"{dissection.layer!r} of {model.name} has {maps.shape[1]} units, the dissection of {dissection.model} "
             f"{len(dissection.units)}: dissect this model."
         )
-    chosen = predicted_target(model, trace.logits) if wanted is None else wanted
+    chosen = predicted_target(model, trace.logits) if explained is None else explained
     alpha = trace.gradient(chosen, dissection.layer)[0].mean((1, 2)).tolist()
     cut = maps.new_tensor(dissection.cuts)
-    seen = answers(maps, cut, pixels.shape[-2:])[0].flatten(1).any(1).tolist()
+    is_active = active_regions(maps, cut, pixels.shape[-2:])[0].flatten(1).any(1).tolist()
     reasons = [
         UnitReason(u.unit, u.name, u.concept, a, s)
-        for u, a, s in zip(dissection.units, alpha, seen, strict=True)
+        for u, a, s in zip(dissection.units, alpha, is_active, strict=True)
     ]
     index = chosen.index
     return TextualExplanation(
@@ -165,7 +165,7 @@ def describe_decision(
 
 
 def _listed(reasons: Sequence[UnitReason]) -> str:
-    """Units as a person lists them: concepts by the α of their strongest unit, with how many, then the nameless."""
+    """Units in words: concepts with their numbers of units, by the strongest unit, then the unnamed units."""
     counts: dict[str, int] = {}
     for reason in reasons:
         if reason.concept:

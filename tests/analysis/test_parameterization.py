@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from camwidget.analysis.feature_visualization.parameterization import FourierImage, wobble
+from camwidget.analysis.feature_visualization.parameterization import FourierImage, random_transform
 
 
 def canvas(
@@ -53,13 +53,13 @@ def test_noise_has_the_contrast_and_the_spectrum_asked_for() -> None:
 
 def test_wobble_moves_by_pixels() -> None:
     picture = torch.rand((3, 20, 30), generator=torch.Generator().manual_seed(0))
-    same = wobble(picture, torch.Generator().manual_seed(0), jitter=0, scale=0, rotate=0)
+    same = random_transform(picture, torch.Generator().manual_seed(0), jitter=0, scale=0, rotate=0)
     assert same is picture
     for seed in range(5):
         draw_numbers = torch.Generator().manual_seed(seed)
         down, across = (2 * torch.rand(4, generator=draw_numbers, dtype=torch.float64) - 1)[:2]
         jitter = 3 / float(across.abs())  # a whole number of pixels across
-        moved = wobble(
+        moved = random_transform(
             picture, torch.Generator().manual_seed(seed), jitter=jitter, scale=0, rotate=0
         )
         shift = 3 * int(across.sign())

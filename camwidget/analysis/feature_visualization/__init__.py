@@ -1,1 +1,1 @@
-"""Activation maximization: a picture synthesized to raise a class, a channel or a unit."""
+"""Feature visualization by activation maximization: pictures that maximize a class, a channel or a unit."""

@@ -1,4 +1,4 @@
-"""Checks of the arguments of public functions, with errors that name the remedy."""
+"""Checks of the arguments of public functions, with errors that name a remedy."""
 
 from __future__ import annotations
 
@@ -128,16 +128,16 @@ def _to_a_module(value: Any) -> str | None:
 
 
 def is_number(value: Any, low: float, high: float = math.inf) -> bool:
-    """Whether a value is a finite number within bounds; what is no number, or NaN, is not."""
+    """Whether a value is a finite number within bounds, inclusive."""
     is_real = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
     return bool(is_real and low <= value <= high and math.isfinite(value))
 
 
 def listed_names(value: Any, name: str) -> list[Any]:
-    """A list of names from one name or several.
+    """One name or several as a list.
 
     Raises:
-        CamwidgetError: if it is neither.
+        CamwidgetError: if the value is neither.
     """
     if isinstance(value, str):
         return [value]

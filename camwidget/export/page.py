@@ -143,15 +143,17 @@ def save_page(
     title = as_text(title) if title is not None else f"{name} · {model.name}"
 
     pixels = model.preprocess.pixels(image)
-    told = model.told(pixels)
-    unmasked = told.probabilities(told.logits(pixels[None]).float())[0].double().cpu().numpy()
-    listed, shown = choose_classes(told, unmasked, target, classes)
-    layer_names, first = choose_layers(told, layer, layers)
+    prompted = model.told(pixels)
+    unmasked = (
+        prompted.probabilities(prompted.logits(pixels[None]).float())[0].double().cpu().numpy()
+    )
+    listed, shown = choose_classes(prompted, unmasked, target, classes)
+    layer_names, first = choose_layers(prompted, layer, layers)
     chosen = Selection(
-        listed, shown, *choose_methods(told, first, method, methods), layer_names, first
+        listed, shown, *choose_methods(prompted, first, method, methods), layer_names, first
     )
     payload = build_payload(
-        told,
+        prompted,
         pixels,
         unmasked,
         chosen,
@@ -171,7 +173,7 @@ def save_page(
     html = html_document(
         title=title,
         style=read_static("page.css"),
-        body=_body(title, told, name, steps, payload.is_rounded),
+        body=_body(title, prompted, name, steps, payload.is_rounded),
         script=read_static("page.js"),
         data={**payload.data, "first": start},
     )

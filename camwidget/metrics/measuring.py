@@ -122,17 +122,17 @@ def measure(
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
     pixels = model.preprocess.pixels(_picture(image))
-    told = _with_text(model, explanations).told(pixels)
-    pixels = pixels.to(told.device)
+    prompted = _with_text(model, explanations).told(pixels)
+    pixels = pixels.to(prompted.device)
     subject = ScoredPicture(
-        told,
+        prompted,
         pixels,
-        _unmasked_probabilities(told, pixels, precision),
+        _unmasked_probabilities(prompted, pixels, precision),
         MetricContext(precision, seed),
     )
     if label is not None:
-        subject.label = told.class_index(label)
-    subject.locate = _object_locator(told, image, mask, tuple(pixels.shape[-2:]))
+        subject.label = prompted.class_index(label)
+    subject.locate = _object_locator(prompted, image, mask, tuple(pixels.shape[-2:]))
     shown = shades(pixels)
     for each in explanations:
         subject.cases.append(case_of(subject, each))

@@ -1,4 +1,4 @@
-"""Which models the zoo holds, and how each is loaded."""
+"""Registry of the zoo's models."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class ZooEntry:
-    """What is fixed about a model before it is trained.
+    """Architecture, classes and preprocessing of a model, known before training.
 
     Attributes:
-        name: full name, "zoo/" and the room.
+        name: full name, with the prefix "zoo/".
         classes: names of the classes, in the order of the scores.
-        network: makes the untrained module.
-        samples: draws a few pictures that show what it can do.
-        input_size: side of the pictures it is meant for.
-        mean: what is taken off each channel of pixels in [0, 1].
-        std: by which the channels are divided then.
-        prompt: makes what it declares about the text that it takes beside the picture; None if it takes none.
-        scores: how its outputs become probabilities: "softmax", "sigmoid" or "log".
-        layers: names of the layers to choose from, the last being the default; None if they are to be found.
+        network: creates the untrained module.
+        samples: draws a few suitable pictures.
+        input_size: side of the input in pixels.
+        mean: mean of each channel, subtracted from pixels in [0, 1].
+        std: standard deviation of each channel, by which the difference is divided.
+        prompt: creates the parser of the text that the model takes besides the picture; None if it takes none.
+        scores: how the outputs become probabilities: "softmax", "sigmoid" or "log".
+        layers: names of the selectable layers, the last one the default; None to search for them.
     """
 
     name: str
@@ -52,15 +52,15 @@ class ZooEntry:
     layers: tuple[str, ...] | None = None
 
     def weights(self, folder: Path = WEIGHTS) -> Path:
-        """File of the weights."""
+        """The file of the weights."""
         return folder / f"{self.name.removeprefix('zoo/')}.safetensors"
 
     def card(self, folder: Path = WEIGHTS) -> Path:
-        """File of the model card."""
+        """The file of the model card."""
         return self.weights(folder).with_suffix(".json")
 
-    def holding(self, module: nn.Module, card: dict[str, Any]) -> ZooModel:
-        """The model with these weights."""
+    def with_weights(self, module: nn.Module, card: dict[str, Any]) -> ZooModel:
+        """The model with a trained module."""
         return ZooModel(
             self.name,
             module,
@@ -111,7 +111,7 @@ class ZooModel:
 
 
 def _net(kind: str, *sizes: int, **options: Any) -> Callable[[], nn.Module]:
-    """Makes one of the networks of `nets`; torch is loaded when it is made."""
+    """A function that creates a network of ``nets``, and imports torch only then."""
 
     def make() -> nn.Module:
         from . import nets
@@ -144,7 +144,7 @@ def _questions(name: str, kind: str, *layers: str) -> ZooEntry:
 
 
 def _beetles(name: str) -> ZooEntry:
-    # A finer map than that of the textures: the part that tells the classes apart is small.
+    # A finer map than for textures: the part that distinguishes the classes is small.
     net = _net("residual_net", len(beetles.CLASSES), widths=(12, 24, 48, 64), last_stride=1)
     return ZooEntry(name, beetles.CLASSES, net, beetles.gallery, beetles.SIZE)
 
@@ -164,7 +164,7 @@ _ENTRIES = {
         _scenes("zoo/scenes-weak", "weak_net"),
         ZooEntry(
             "zoo/captions",
-            (captions.WHOLE,),
+            (captions.FULL_CAPTION,),
             _net("CaptionNet", len(captions.VOCABULARY)),
             captions.gallery,
             scenes.SIZE,
@@ -239,7 +239,7 @@ def build(name: str) -> ZooModel:
     module = found.network()
     module.load_state_dict(load(weights))
     module.eval()
-    return found.holding(module, card)
+    return found.with_weights(module, card)
 
 
 def samples(name: str) -> Sequence[Sample]:
@@ -263,7 +263,7 @@ def samples(name: str) -> Sequence[Sample]:
 
 
 def _read(found: ZooEntry) -> tuple[bytes, dict[str, Any]]:
-    """Weights and card, checked against each other."""
+    """The weights and the card, with the checksum verified."""
     try:
         card: dict[str, Any] = json.loads(found.card(WEIGHTS).read_text(encoding="utf-8"))
         weights = found.weights(WEIGHTS).read_bytes()

@@ -1,4 +1,4 @@
-"""One drawn picture together with everything that is true about it."""
+"""``Sample``: a drawn picture with its ground truth."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Sample:
     def boxes(self) -> tuple[Box, ...]:
         """Bounding box of every object: (left, top, right, bottom), the last two exclusive."""
         boxes = map(tight_box, self.masks)
-        # What is wholly covered is in no sample.
+        # No sample contains a fully covered object.
         return tuple(box for box in boxes if box is not None)
 
     def mask_of(self, label: int) -> NDArray[np.bool_]:

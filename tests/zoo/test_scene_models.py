@@ -5,7 +5,7 @@ import pytest
 
 import camwidget as cw
 from camwidget.zoo.scenes import draw
-from camwidget.zoo.training.maps import MapFigures, class_maps
+from camwidget.zoo.training.gradcam_evaluation import MapFigures, class_maps
 
 FRESH = 50_000
 NETS = ("zoo/scenes", "zoo/scenes-max", "zoo/scenes-fc", "zoo/scenes-weak")

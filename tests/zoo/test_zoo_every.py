@@ -12,7 +12,7 @@ from camwidget.zoo.captions import VOCABULARY
 from camwidget.zoo.captions import draw as draw_described
 from camwidget.zoo.scenes import draw as draw_scene
 from camwidget.zoo.train import train
-from camwidget.zoo.training.evaluate import normalise
+from camwidget.zoo.training.cam_evaluation import normalize
 from camwidget.zoo.training.recipes import RECIPES
 from camwidget.zoo.vqa import ANSWERS, answer
 from camwidget.zoo.vqa import VOCABULARY as ASKED
@@ -57,7 +57,7 @@ def test_it_explains_a_picture_of_its_own(name):
 def accuracy_of_names(net, entry):
     scenes = [draw_scene(FRESH + n, 1) for n in range(96)]
     with torch.no_grad():
-        scores = net(normalise(np.stack([s.image for s in scenes]), entry))
+        scores = net(normalize(np.stack([s.image for s in scenes]), entry))
     return np.mean([int(row.argmax()) == s.label for row, s in zip(scores, scenes, strict=True)])
 
 
@@ -67,7 +67,7 @@ def accuracy_of_words(net, entry):
         scene = draw_described(FRESH + n)
         numbers = torch.tensor([VOCABULARY.numbers(scene.caption.split())])
         with torch.no_grad():
-            said = net.say(normalise(scene.image[None], entry), numbers)
+            said = net.word_log_probabilities(normalize(scene.image[None], entry), numbers)
         found += (said[0, :-1].argmax(1) == numbers[0]).tolist()
     return np.mean(found)
 
@@ -79,7 +79,7 @@ def accuracy_of_answers(net, entry):
         for question in scene.questions:
             numbers = torch.tensor([ASKED.numbers(question.split())])
             with torch.no_grad():
-                scores = net(normalise(scene.image[None], entry), numbers)
+                scores = net(normalize(scene.image[None], entry), numbers)
             found.append(ANSWERS[int(scores.argmax())] == answer(scene, question).text)
     return np.mean(found)
 

@@ -1,1 +1,1 @@
-"""What pictures are drawn with: noise, palettes, light, outlines, grounds, and what stands on them."""
+"""Procedural drawing of the zoo's pictures: noise, palettes, lighting, shapes, textures, backgrounds and objects."""

@@ -1,4 +1,4 @@
-"""Solid forms with soft edges: ovals, and strokes that taper along a line."""
+"""Solid shapes with soft edges: ovals, and tapering strokes along a line."""
 
 from __future__ import annotations
 

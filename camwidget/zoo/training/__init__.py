@@ -1,1 +1,1 @@
-"""How the models of the zoo are trained and measured; `python -m camwidget.zoo.train` comes here."""
+"""Training and evaluation of the zoo's models, run by `python -m camwidget.zoo.train`."""

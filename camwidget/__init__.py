@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from .analysis.adversarial import Attack, MapSurvival, attack, map_survival
     from .analysis.dissecting import dissect
     from .analysis.dissection import Dissection
     from .analysis.feature_visualization.visualizing import Visualization, visualize
     from .analysis.human_studies import Question
+    from .analysis.interventions import mask_picture, probabilities
     from .analysis.localizing import Localization, localize, segmentation_seeds
     from .analysis.mask_curve import MaskCurve, confidence_change, mask_curve
     from .analysis.textual_explanation import TextualExplanation, describe_decision
@@ -69,7 +72,9 @@ __all__ = [
     "localize",
     "map_survival",
     "mask_curve",
+    "mask_picture",
     "measure",
+    "probabilities",
     "save_page",
     "segmentation_seeds",
     "set_cache_limit",
@@ -86,6 +91,7 @@ _HOMES = {
     "analysis.dissection": ("Dissection",),
     "analysis.feature_visualization.visualizing": ("Visualization", "visualize"),
     "analysis.human_studies": ("Question",),
+    "analysis.interventions": ("mask_picture", "probabilities"),
     "analysis.localizing": ("Localization", "localize", "segmentation_seeds"),
     "analysis.mask_curve": ("MaskCurve", "confidence_change", "mask_curve"),
     "analysis.textual_explanation": ("TextualExplanation", "describe_decision"),
@@ -120,3 +126,14 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Add ``%explore`` and ``%%explain`` to IPython; ``%load_ext camwidget`` calls it.
+
+    Args:
+        shell: IPython's shell.
+    """
+    from .widget.magics import register
+
+    register(shell)

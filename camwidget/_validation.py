@@ -6,17 +6,28 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import nn
 
-from .errors import CamwidgetError, ModelError
+from .errors import CamwidgetError, MetricError, ModelError, PictureError
+from .images.conversion import shades
 from .models.vision_model import VisionModel
 
-__all__ = ["is_number", "listed_names", "require_model", "require_module"]
+if TYPE_CHECKING:
+    from .attribution.explanation import Explanation
+
+__all__ = [
+    "explained_class",
+    "is_number",
+    "listed_names",
+    "model_as_explained",
+    "require_model",
+    "require_module",
+]
 
 #: Other libraries by the first part of their modules' names.
 _FOREIGN = {
@@ -122,6 +133,62 @@ def _to_a_module(value: Any) -> str | None:
     if name is not None and callable(value):
         return f"the function {name}: if it makes a module, call it, and pass what it returns to camwidget.wrap."
     return None
+
+
+# -- explanations ----------------------------------------------------------------------------
+
+
+def model_as_explained(model: VisionModel, explanations: Iterable[Explanation]) -> VisionModel:
+    """The model under the text of explanations, if it takes one and has none itself.
+
+    Raises:
+        MetricError: if they are under several texts, or under another than the model.
+    """
+    if model.prompt is None:
+        return model
+    name, texts = model.prompt.name, {e.text for e in explanations}
+    text = next(iter(texts)) if model.text is None else model.text
+    if texts != {text}:
+        said = " and ".join(map(repr, sorted(map(str, texts))))
+        raise MetricError(
+            f"The explanations are under {said}, the model under {model.text!r}: use those of one {name} at a "
+            f"time, with model.given({name}=…)."
+        )
+    return model if text is None else model.given(**{name: text})
+
+
+def explained_class(
+    model: VisionModel, pixels: torch.Tensor, explanation: Explanation
+) -> int | None:
+    """The index of the class that an explanation is of, None if it is of none; it has to be of this model and picture.
+
+    Args:
+        model: under its text.
+        pixels: of the picture, float32 (C, H, W) in [0, 1].
+        explanation: from ``explain``.
+
+    Raises:
+        PictureError: if it is of another picture, or has another size.
+        MetricError: if it is of another model.
+    """
+    size = tuple(pixels.shape[-2:])
+    if explanation.saliency.shape != size:
+        raise PictureError(
+            f"The saliency is {explanation.saliency.shape}, the model's input {size}: explain this very picture with "
+            "this very model first."
+        )
+    if not np.array_equal(explanation.pixels, shades(pixels)):
+        raise PictureError(
+            "The explanation is of another picture: give the picture that was explained, or explain this one."
+        )
+    index, label = explanation.target.index, explanation.target.label
+    is_known = index is None or (index < len(model.classes) and model.classes[index] == label)
+    if explanation.model != model.name or not is_known:
+        raise MetricError(
+            f"The explanation of {label!r} is of another model, {explanation.model}, and this one is {model.name}: "
+            "explain the picture with this very model first, or give explanation.saliency where any map is taken."
+        )
+    return index
 
 
 # -- settings --------------------------------------------------------------------------------

@@ -171,12 +171,15 @@ def _run(options: argparse.Namespace) -> int:
     _check(model, options)
     done: list[Page] = []
     failed = 0
-    for number, (picture, page) in enumerate(zip(pictures, pages, strict=True), 1):
+    from .images.folders import distinct_names
+
+    names = distinct_names(pictures)
+    for number, (picture, name, page) in enumerate(zip(pictures, names, pages, strict=True), 1):
         if index is not None:
             _log(options, f"[{number}/{len(pictures)}] {_printable(picture)}")
         try:
             page.parent.mkdir(parents=True, exist_ok=True)
-            done.append(_save(model, picture, page, options))
+            done.append(_save(model, picture, name, page, options))
         except KeyboardInterrupt:
             _log(options, f"{len(done)} of {len(pictures)} pages were written.")
             raise
@@ -277,6 +280,7 @@ def _check(model: VisionModel, options: argparse.Namespace) -> None:
     """Check the arguments that do not depend on the pictures."""
     from .attribution.methods import get_method
     from .errors import CamwidgetError
+    from .models.class_names import typed_class
 
     try:
         layers = [model.layer(name).name for name in options.layer if name != "all"]
@@ -285,20 +289,18 @@ def _check(model: VisionModel, options: argparse.Namespace) -> None:
             get_method(name).check(model, shown)
         if model.prompt is None or model.text is not None:
             for target in options.target:
-                model.class_index(_class(model, target))
+                model.class_index(typed_class(target, model.classes))
     except CamwidgetError as error:
         raise _UsageError(str(error)) from error
 
 
-def _class(model: VisionModel, target: str) -> str | int:
-    """The class index for a number, unless a class has that name."""
-    return int(target) if target.isdecimal() and target not in model.classes else target
-
-
-def _save(model: VisionModel, picture: Path, page: Path, options: argparse.Namespace) -> Page:
+def _save(
+    model: VisionModel, picture: Path, name: str, page: Path, options: argparse.Namespace
+) -> Page:
     from .export import save_page
+    from .models.class_names import typed_class
 
-    targets = [_class(model, t) for t in options.target]
+    targets = [typed_class(t, model.classes) for t in options.target]
     layers: list[str] | str | None = options.layer or None
     if layers is not None and "all" in layers:
         layers = "all"
@@ -318,6 +320,7 @@ def _save(model: VisionModel, picture: Path, page: Path, options: argparse.Names
         modes=options.mode,
         baselines=options.fill,
         steps=options.steps,
+        name=name,
         overwrite=options.force,
         progress=(lambda done, total: None) if options.quiet else None,
     )

@@ -64,6 +64,8 @@ def _passage(file: str, heading: str | None) -> str:
 
 def _moved(link: re.Match[str]) -> str:
     """A link between files of the repository, as one that holds in the reference."""
+    if link[1].startswith("docs/pages/"):
+        return f"]({link[1].removeprefix('docs/pages/')})"
     return f"]({PAGES.get(link[1], f'{REPOSITORY}/blob/main/{link[1]}')})"
 
 

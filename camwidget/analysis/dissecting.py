@@ -19,7 +19,7 @@ from .._validation import require_model
 from ..attribution.batched_inference import batch_size, in_batches
 from ..attribution.trace import Trace
 from ..errors import CamwidgetError, LayerError, PictureError
-from ..images.ground_truth import fit_mask
+from ..images.ground_truth import check_filled, fit_mask
 from ..models.vision_model import VisionModel
 from ..progress import Progress, follow
 from .dissection import Dissection, Unit
@@ -214,6 +214,7 @@ class _DissectionRun:
         sample = self.samples[number]
         masks: dict[str, torch.Tensor] = {}
         for concept, mask in sample.concepts().items():
+            check_filled(mask, f"the mask of {concept!r} in sample {number}", "False")
             mask = np.asarray(mask, dtype=bool)
             if mask.shape != np.shape(sample.image)[:2]:
                 raise PictureError(

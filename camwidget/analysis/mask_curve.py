@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from .._validation import is_number, require_model
+from .._validation import explained_class, is_number, model_as_explained, require_model
 from ..attribution.batched_inference import rerun
+from ..attribution.explanation import Explanation
 from ..attribution.targets import TargetLike, resolve_target
 from ..errors import CamwidgetError, PictureError
 from ..images.conversion import PictureLike
@@ -145,7 +146,8 @@ def paint_pixels(
 def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tensor:
     """Multiply a picture by its saliency (Grad-CAM++, section 4.1: ``E = L ∘ I``).
 
-    Both are quantized to 8 bits and the product is rounded half up, which is what a screen shows.
+    The product is not rounded: a map that is low nearly everywhere would become 0 there at 8 bits. The screen rounds
+    what it shows.
 
     Args:
         pixels: float32 (C, H, W) in [0, 1].
@@ -162,8 +164,7 @@ def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tenso
         raise CamwidgetError(
             "A picture is multiplied by a map in [0, 1], such as explanation.saliency: divide yours by its maximum."
         )
-    shades, heat = (pixels * 255).round(), (values * 255).round()
-    return ((2 * shades * heat + 255) / 510).floor() / 255
+    return pixels * values
 
 
 # -- predictions ----------------------------------------------------------------------------
@@ -303,8 +304,9 @@ def mask_curve(
     Args:
         model: from ``load`` or ``wrap``.
         image: the picture that was explained.
-        saliency: an explanation, or a saliency map (H, W) at the model's input size.
-        target: class index or name; the predicted class if None.
+        saliency: the explanation, of this model and picture; or any saliency map (H, W) at the model's input size,
+            such as ``explanation.saliency`` of another model.
+        target: class index or name. If None, the explained class, or for a saliency map the predicted class.
         mode: "remove" masks the top fraction, "keep" masks all other pixels.
         baseline: replacement of masked pixels: "blur", "mean" or "black", or the slower inpaintings "inpaint" and
             "telea".
@@ -319,8 +321,10 @@ def mask_curve(
     Raises:
         CamwidgetError: if ``mode``, ``baseline`` or ``steps`` is unknown or out of its range, or the target is no
             class.
+        MetricError: if the explanation is of another model, or has another text than the model.
         ModelError: if ``model`` is not from ``load`` or ``wrap``.
-        PictureError: if the picture cannot be read, or the saliency has another size than the model's input.
+        PictureError: if the picture cannot be read, the map has another size than the model's input, or the
+            explanation is of another picture.
         TargetError: if there is no such class.
 
     Example:
@@ -335,8 +339,7 @@ def mask_curve(
     require_model(model, "mask_curve", image, saliency)
     if not is_number(steps, 2) or not hasattr(steps, "__index__"):
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
-    pixels = model.preprocess.pixels(image)
-    model = model.told(pixels)
+    model, pixels, target = _resolve_arguments(model, image, saliency, target)
     fractions = np.linspace(0, 1, steps)
     levels = _fitting(rank_levels(saliency), pixels)
     hidden = hidden_pixels(levels, fractions.tolist(), mode, paint)
@@ -448,8 +451,9 @@ def confidence_change(
     Args:
         model: from ``load`` or ``wrap``.
         image: the picture that was explained.
-        saliency: an explanation, or a saliency map (H, W) at the model's input size.
-        target: class index or name; the predicted class if None.
+        saliency: the explanation, of this model and picture; or any saliency map (H, W) at the model's input size,
+            such as ``explanation.saliency`` of another model.
+        target: class index or name. If None, the explained class, or for a saliency map the predicted class.
         change: "multiply" multiplies the picture by the map (drop and increase in confidence, Chattopadhyay et al.
             2018, Grad-CAM++, arXiv:1710.11063, section 4.1); "remove" masks the top ``fraction`` of the pixels.
         baseline: for "remove", the replacement of masked pixels, as in ``mask_curve``.
@@ -461,8 +465,10 @@ def confidence_change(
     Raises:
         CamwidgetError: if ``change``, ``baseline`` or ``fraction`` is unknown or out of its range, or the target is no
             class.
+        MetricError: if the explanation is of another model, or has another text than the model.
         ModelError: if ``model`` is not from ``load`` or ``wrap``.
-        PictureError: if the picture cannot be read, or the saliency has another size than the model's input.
+        PictureError: if the picture cannot be read, the map has another size than the model's input, or the
+            explanation is of another picture.
         TargetError: if there is no such class.
 
     Example:
@@ -474,8 +480,7 @@ def confidence_change(
         (True, False)
     """
     require_model(model, "confidence_change", image, saliency)
-    pixels = model.preprocess.pixels(image)
-    model = model.told(pixels)
+    model, pixels, target = _resolve_arguments(model, image, saliency, target)
     if change == "multiply":
         if saliency_of(saliency).shape != pixels.shape[-2:]:
             raise PictureError(
@@ -491,6 +496,29 @@ def confidence_change(
     if index is None:
         raise CamwidgetError("The confidence is that of a class: give its index or name.")
     return ConfidenceChange(float(values[0, index]), float(values[1, index]))
+
+
+def _resolve_arguments(
+    model: VisionModel, image: PictureLike, saliency: SaliencyLike, target: TargetLike | None
+) -> tuple[VisionModel, torch.Tensor, TargetLike | None]:
+    """The model under its text, the pixels (C, H, W), and the target, by default that of an explanation.
+
+    Raises:
+        CamwidgetError: if the explained target is no class.
+    """
+    if isinstance(saliency, Explanation):
+        model = model_as_explained(model, [saliency])
+    pixels = model.preprocess.pixels(image)
+    model = model.told(pixels)
+    if isinstance(saliency, Explanation):
+        index = explained_class(model, pixels, saliency)
+        if target is None and index is None:
+            raise CamwidgetError(
+                f"A class's confidence is asked for, and {saliency.target.label!r}, which was explained, is none: give "
+                "a class's index or name as target."
+            )
+        target = index if target is None else target
+    return model, pixels, target
 
 
 def _index_of(model: VisionModel, unmasked: np.ndarray, target: TargetLike | None) -> int | None:

@@ -16,6 +16,7 @@ from ..errors import ModelError
 from ..execution.device import is_want_of_memory
 from ..execution.running import wants_rows
 from ..models.layers import hooked
+from ..models.scores import are_close
 from ..models.vision_model import VisionModel
 from .batchnorm_folding import fold_batchnorms
 from .precision_timing import warn_if_slower
@@ -232,9 +233,7 @@ def from_layer(trace: Trace, layer: str, picture: int, total: int, change: Make)
             return False  # a branch around the layer is joined to it later on
         if not len(expected):
             return False  # without logits nothing tells
-        scale = expected.abs().max().clamp(min=1)
-        tolerance = 1e-3 if trace.precision == "fp32" else 0.1
-        return bool(((logits[0] - expected).abs() <= tolerance * scale).all())
+        return are_close(logits[0], expected, 1e-3 if trace.precision == "fp32" else 0.1, 1)
 
     def series(start: int, most: int) -> Iterator[tuple[Any, torch.Tensor]]:
         # Two rows tell a batch from a single picture.

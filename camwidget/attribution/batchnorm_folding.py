@@ -15,6 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..execution.module_copy import copy_module
 from ..models.layers import hooked
+from ..models.scores import are_close
 from ..models.vision_model import VisionModel
 from ..runtime.error_reports import log_error
 
@@ -51,10 +52,7 @@ def fold_batchnorms(model: VisionModel, inputs: torch.Tensor) -> VisionModel:
             log_error(error, message, model.module, level=logging.INFO)
             return model
     # Where a convolution's output is used elsewhere too, or a hook changes it, the copy answers otherwise.
-    scale = expected.abs().max().clamp(min=torch.finfo(expected.dtype).tiny)
-    is_same = found.shape == expected.shape and bool(
-        ((found - expected).abs() <= 1e-4 * scale).all()
-    )
+    is_same = are_close(found, expected, 1e-4, torch.finfo(expected.dtype).tiny)
     return other if is_same else model
 
 

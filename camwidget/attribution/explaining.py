@@ -114,7 +114,9 @@ def explain(
     Args:
         model: from ``load`` or ``wrap``.
         image: a path, PIL image, array or tensor (see ``open_picture``); a list of them, a tensor (N, C, H, W), or
-            another container (see ``picture_containers.list_entries``) explains them as one batch. For a model with
+            another container (see ``picture_containers.list_entries``) explains them as one batch. Tensors of whole
+            numbers are resized and cropped like any picture; floating-point ones are pixels in [0, 1] at the model's
+            size already. For a model with
             several inputs, a mapping from their names to the picture and the tensors; any other mapping is pictures by
             name, or a row of a data set. A captioner without a caption explains each picture under its own.
         target: class index, class name, ``Contrast``, ``Counterfactual``, ``LogProbability``, or a callable from

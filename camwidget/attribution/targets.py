@@ -236,6 +236,15 @@ def score_of(target: Target, returned: Any, logits: torch.Tensor) -> torch.Tenso
         raise TargetError(
             f"The target {target.label!r} must give one number per picture, shape ({count},), not {got}."
         )
+    if not bool(score.detach().isfinite().all()):
+        if bool(torch.isfinite(logits).all()):
+            raise TargetError(
+                f"The target {target.label!r} is NaN or infinite for this picture. Explain a finite number."
+            )
+        raise TargetError(
+            f"The score of {target.label!r} is infinite for this picture: the model masks a class out, for which "
+            "there is no evidence. Choose another class."
+        )
     return score
 
 

@@ -106,7 +106,9 @@ class Trace:
                 self._returned = self._forward(inputs, torch.enable_grad())
             self._graph = _full(model.logits_of(self._returned, len(pixels)))
         self.logits = self._graph.detach()
-        model.check_finite(self.logits)
+        self._is_finite = bool(torch.isfinite(self.logits).all())
+        if not self._is_finite:
+            model.check_finite(self.logits)
 
     @property
     def nbytes(self) -> int:
@@ -125,7 +127,7 @@ class Trace:
         Of ``INPUT``, the module's input (N, C, H, W).
         """
         output = self._output(layer).detach()
-        return _full(output if layer == INPUT else self._maps(output))
+        return _full(output if layer == INPUT else self._maps(layer, output))
 
     def gradient(self, target: Target, layer: str, rule: ReluRule | None = None) -> torch.Tensor:
         """The gradient of the target's score at the layer, of the activation's shape and type.
@@ -141,7 +143,13 @@ class Trace:
         gradient = self._gradients[key]
         if gradient is None:
             raise self._unreached(target, key[1])
-        return _full(gradient if layer == INPUT else self._maps(gradient))
+        return _full(gradient if layer == INPUT else self._maps(layer, gradient))
+
+    def check_score(self, target: Target) -> None:
+        """Raise a TargetError if the target is of a class that the model masks out, whose logit is −inf."""
+        if not self._is_finite:
+            with torch.no_grad():
+                score_of(target, self._returned, self._graph)
 
     def remembers(self, target: Target, layer: str) -> bool:
         """Whether the layer's activation and the target's gradient there are at hand."""
@@ -289,14 +297,39 @@ class Trace:
         name = self._name(layer)
         if name not in self._outputs:
             raise LayerError(
-                f"Layer {name!r} did not run for this picture. Choose another: "
-                f"{', '.join(n for n in self._outputs if n)}."
+                self._did_not_run(name)
                 if name in self.layers
                 else f"Layer {name or AT_INPUT!r} was not asked for in this trace ({', '.join(self.layers)})."
             )
         return self._outputs[name]
 
-    def _maps(self, output: torch.Tensor) -> torch.Tensor:
+    def _did_not_run(self, name: str) -> str:
+        """Say of a layer that did not run, or not for all of the pictures, and which of the listed ones did."""
+        sizes: dict[str, int] = {}
+
+        def note(module: torch.nn.Module, args: Any, output: Any) -> None:
+            maps = self.model.maps(output, self.pixels.shape[-2:])
+            sizes[names[module]] = 0 if maps is None else len(maps)
+
+        listed = [layer.name for layer in self.model.layers]
+        with (
+            self.model.undisturbed() as held,
+            torch.no_grad(),
+            in_precision(self.precision, self.pixels.device),
+        ):
+            names = {held.module.get_submodule(n): n for n in listed}
+            with hooked(dict.fromkeys(names, note)):
+                held.run(self.model.inputs(self.pixels))
+        ran = [repr(n) for n in listed if sizes.get(n) == len(self.pixels)]
+        which = "this picture" if len(self.pixels) == 1 else "every one of these pictures"
+        remedy = (
+            f"Choose one that did: {', '.join(ran)}."
+            if ran
+            else "None of the listed ones did: if the module remembers what it was shown, switch that off."
+        )
+        return f"Layer {name!r} of {self.model.name} did not run for {which}. {remedy}"
+
+    def _maps(self, name: str, output: torch.Tensor) -> torch.Tensor:
         maps = self.model.maps(output, self.pixels.shape[-2:])
         if maps is None:
             height, width = self.pixels.shape[-2:]
@@ -304,7 +337,9 @@ class Trace:
                 f"The layer has a single cell, no map, for a picture of {width}×{height}. Use a larger "
                 "picture, or a shallower layer."
             )
-        if len(maps) != len(self.pixels):
+        if len(maps) < len(self.pixels):
+            raise LayerError(self._did_not_run(name))
+        if len(maps) > len(self.pixels):
             raise LayerError(
                 "The layer takes pictures of this size apart, in windows that come one after the other, and has no one "
                 "map. Choose the block that contains it."

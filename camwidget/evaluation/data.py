@@ -6,6 +6,8 @@ import hashlib
 import itertools
 import logging
 import os
+import sys
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
@@ -14,9 +16,18 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from PIL import Image
 
 from ..attribution.methods import settings
 from ..errors import DataError, MethodError
+from ..images.dataset_rows import (
+    ROW_KEYS,
+    class_names_of,
+    columns_of_batch,
+    row_of_mapping,
+    table_rows,
+)
+from ..images.folders import distinct_names
 from ..images.ground_truth import GroundTruth
 from ..models.vision_model import VisionModel
 from ..runtime.error_reports import error_line, log_error
@@ -85,10 +96,22 @@ def open_data(
         raise DataError(
             f"truth is a function of (number, element of the data), not {type(truth).__name__}."
         )
-    if isinstance(data, (torch.Tensor, np.ndarray, GroundTruth, Mapping, bytes)):
+    data = _listed(data)
+    kinds = (torch.Tensor, np.ndarray, GroundTruth, Mapping, bytes, Image.Image, zipfile.ZipFile)
+    if isinstance(data, kinds):
+        remedy = "for one picture pass a list of it, [picture] or [(picture, class)]"
+        if isinstance(data, (torch.Tensor, np.ndarray)) and data.ndim == 4:
+            remedy = "pass the pictures of the batch with their classes, list(zip(images, classes))"
+        elif isinstance(data, Mapping) and any(isinstance(v, (list, tuple)) for v in data.values()):
+            remedy = "pass the rows of its columns, list(zip(data[…], data[…]))"
+        elif isinstance(data, Mapping) and row_of_mapping(data) is None:
+            remedy = (
+                "pass (picture, class) for each: list(data.items()) where pictures lead to classes"
+            )
+        elif isinstance(data, zipfile.ZipFile):
+            remedy = "unpack it, or pass a list of (zipfile.Path(archive, name), class)"
         raise DataError(
-            f"data is a folder, a list of pictures, a dataset or a DataLoader, not one {type(data).__name__}: for one "
-            "picture pass a list of it, [picture] or [(picture, class)]."
+            f"data is a folder, a list of pictures, a dataset or a DataLoader, not one {type(data).__name__}: {remedy}."
         )
     names = None
     if isinstance(data, torch.utils.data.DataLoader):
@@ -123,6 +146,30 @@ def open_data(
     return ListedData(data, reader, evenly_spaced(count, limit), kind)
 
 
+def _listed(data: Any) -> Any:
+    """Convert tables and columns of pandas, and arrays of paths, to lists; other data is unchanged.
+
+    Raises:
+        DataError: if a table has no column of pictures.
+    """
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(data, pandas.DataFrame):
+        if not len(data):
+            raise DataError("There is nothing to evaluate: the data is empty.")
+        rows = table_rows(data)
+        if rows is None:
+            raise DataError(
+                f"The DataFrame has the columns {', '.join(map(repr, data.columns))}, and which of these has the "
+                f"pictures is not known: {ROW_KEYS}. Rename them, or pass list(zip(table[…], table[…]))."
+            )
+        return rows
+    if pandas is not None and isinstance(data, (pandas.Series, pandas.Index)):
+        return list(data)  # by position, whatever its index
+    if isinstance(data, np.ndarray) and data.dtype.kind in "OUS" and data.ndim in (1, 2):
+        return data.tolist()
+    return data
+
+
 class ListedData:
     """A list, a torchvision dataset, or another indexable object with a length."""
 
@@ -133,6 +180,7 @@ class ListedData:
         self.total: int | None = len(chosen)
         self._data, self._reader, self._chosen = data, reader, chosen
         self._names = _names(data)
+        self._element_names = _element_names(data) if isinstance(data, (list, tuple)) else None
 
     def items(self, start: int) -> Iterator[Item]:
         """Iterate over the pictures from number ``start`` on."""
@@ -151,8 +199,11 @@ class ListedData:
     def _name(self, number: int) -> str:
         if self._names is not None:
             return self._names(number)
-        is_list = isinstance(self._data, (list, tuple))
-        return element_name(self._data[number] if is_list else None, number)
+        return (
+            element_name(None, number)
+            if self._element_names is None
+            else self._element_names[number]
+        )
 
     def fingerprint(self) -> str:
         """A hash of names, of the mapping of classes, and of all else that is known without opening a file."""
@@ -167,6 +218,16 @@ class ListedData:
         if known is not None and np.ndim(known) == 1:
             digest.update(repr(np.asarray(known).tolist()).encode())
         return digest.hexdigest()[:16]
+
+
+def _element_names(elements: Sequence[Any]) -> list[str]:
+    """The display names of a list's elements; equal file names are extended by the folders that differ."""
+    names = [element_name(element, number) for number, element in enumerate(elements)]
+    pictures = [split_element(element)[0] for element in elements]
+    paths = [n for n, picture in enumerate(pictures) if isinstance(picture, (str, os.PathLike))]
+    for n, name in zip(paths, distinct_names([Path(pictures[n]) for n in paths]), strict=True):
+        names[n] = name
+    return names
 
 
 def _content(value: Any) -> str:
@@ -196,6 +257,8 @@ def _class_names(data: Any) -> list[Any] | None:
     bottom = _bottom(data)
     if not isinstance(bottom, torch.utils.data.ConcatDataset):
         names = getattr(bottom, "classes", None)
+        if names is None:
+            names = class_names_of(getattr(bottom, "features", None))
         return None if names is None else list(names)
     first, *others = map(_class_names, bottom.datasets)
     for other in others:
@@ -341,12 +404,13 @@ def _alone(loader: Any, place: int, reason: str) -> Any:
 
 def _split(batch: Any) -> Iterator[Any]:
     """The elements of a loader's batch: images, or (images, classes) or (images, classes, truths)."""
-    columns = list(batch) if isinstance(batch, (tuple, list)) else [batch]
+    found = columns_of_batch(batch) if isinstance(batch, Mapping) else None
+    columns = found or (list(batch) if isinstance(batch, (tuple, list)) else [batch])
     images = columns[0]
-    if isinstance(batch, Mapping) or not (isinstance(images, torch.Tensor) and images.ndim == 4):
+    if not (isinstance(images, torch.Tensor) and images.ndim == 4):
         raise DataError(
-            "A DataLoader gives batches of images, tensors (N, C, H, W) in [0, 1], or of (images, classes); this one "
-            f"gives {type(images if not isinstance(batch, Mapping) else batch).__name__}. Change its collate_fn, or "
+            "A DataLoader gives batches of images, tensors (N, C, H, W) in [0, 1], of (images, classes), or of "
+            f"mappings with both; this one gives {type(images).__name__}. Change its collate_fn, or "
             "pass its dataset instead."
         )
     columns = columns[:3]

@@ -49,7 +49,8 @@ def evaluate(
         model: from ``load`` or ``wrap``; left unchanged.
         data: a folder of class folders, or a flat folder of unlabeled pictures; a list of pictures, of (picture,
             class), of (picture, class, truth), or of samples of the zoo; a torchvision dataset; a DataLoader of
-            (images, classes) with images in [0, 1], not normalized; or any iterable of what a list may contain. Of an
+            (images, classes) with images in [0, 1] at the model's input size, not normalized, or in uint8, which are
+            resized and cropped like any picture; or any iterable of what a list may contain. Of an
             iterable, one batch at a time is in memory. A truth is a mask (H, W), masks (n, H, W), boxes (n, 4) as
             (left, top, right, bottom) in the picture's own pixels, or a sample. Masks and boxes belong to the class
             beside them, or to the explained class if there is none.
@@ -203,8 +204,8 @@ class _Run:
         unlabeled = all(item.label is None for item in readable)
         if unlabeled and self.plan.target == "label":
             raise DataError(
-                "The pictures have no classes to explain: give them as (picture, class), or in class folders, or pass "
-                'target="predicted" to explain what the model says.'
+                "The pictures have no classes to explain: give them as (picture, class), in class folders, or in rows "
+                'under "label", or pass target="predicted" to explain what the model says.'
             )
         for metric in self.plan.metrics:
             if "label" in metric.needs and unlabeled:

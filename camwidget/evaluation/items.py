@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torchvision import tv_tensors
+from torchvision.ops import box_convert
 
 from ..errors import DataError, PictureError
+from ..images.array_pictures import check_tensor
+from ..images.conversion import is_prepared
 from ..images.ground_truth import (
     GroundTruth,
     ObjectLocations,
+    check_filled,
     object_locations,
     objects_of,
     whereabouts,
@@ -24,6 +29,10 @@ from ..models.vision_model import VisionModel
 __all__ = ["Item", "OpenedItem", "open_item", "parse_truth"]
 
 Masks = NDArray[np.bool_]
+
+#: Boxes of which no coordinate is above this are relative: in pixels they would all lie in one. A little above 1, which
+#: rounding may leave.
+_RELATIVE = 1 + 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +85,13 @@ def parse_truth(value: Any) -> Masks | BoxRegions | GroundTruth | None:
     """
     if value is None or isinstance(value, GroundTruth):
         return value
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
+    try:
+        if isinstance(value, torch.Tensor):
+            check_tensor(value, "truth")
+            value = _corners_of(value).numpy(force=True)
+        check_filled(value, "the truth")
+    except PictureError as error:
+        raise DataError(str(error)) from None
     try:
         array = np.asarray(value)
     except ValueError:
@@ -95,14 +109,38 @@ def parse_truth(value: Any) -> Masks | BoxRegions | GroundTruth | None:
                 f"{corners[~proper][0].tolist()}. Boxes of (x, y, width, height) are turned by adding x and y to the "
                 "last two."
             )
+        if 0 < corners.max(initial=0) <= _RELATIVE:
+            raise DataError(
+                "Boxes are (left, top, right, bottom) in the picture's own pixels; here all coordinates lie between 0 "
+                f"and 1, as relative ones do, such as {corners[0].tolist()}: multiply left and right by the picture's "
+                "width, top and bottom by its height."
+            )
         return BoxRegions(corners)
     if is_number and array.ndim in (2, 3) and set(np.unique(array).tolist()) <= {0, 1}:
         masks = array.astype(bool)
         return masks if masks.ndim == 3 else masks[None]
+    hint = ""
+    if is_number and array.ndim in (2, 3):
+        hint = " Of values such as 0 and 255 make truths first: mask > 0; of a map of classes, mask == class."
+    elif isinstance(value, Mapping):
+        hint = " Of a mapping pass what it has of these, such as its boxes."
     raise DataError(
         "What tells where an object is, is a mask (H, W) of 0 and 1, masks (n, H, W), boxes (n, 4) as (left, top, "
-        f"right, bottom), or a sample with masks; found {_description(value, array)}."
+        f"right, bottom), or a sample with masks; found {_description(value, array)}.{hint}"
     )
+
+
+def _corners_of(tensor: torch.Tensor) -> torch.Tensor:
+    """Convert torchvision's bounding boxes to (left, top, right, bottom); other tensors are unchanged."""
+    if not isinstance(tensor, tv_tensors.BoundingBoxes):
+        return tensor
+    notation = tensor.format.value.lower()
+    if notation not in ("xyxy", "xywh", "cxcywh"):
+        raise DataError(
+            f"Boxes of the notation {tensor.format.value} are not upright: pass masks (n, H, W) instead."
+        )
+    corners: torch.Tensor = box_convert(tensor.as_subclass(torch.Tensor), notation, "xyxy")
+    return corners
 
 
 def _description(value: Any, array: np.ndarray) -> str:
@@ -135,7 +173,7 @@ def open_item(item: Item, model: VisionModel) -> OpenedItem:
     """
     if item.error:
         raise PictureError(item.error)
-    if isinstance(item.picture, torch.Tensor):
+    if is_prepared(item.picture):
         pixels = model.preprocess.pixels(item.picture)
         size = (int(pixels.shape[-2]), int(pixels.shape[-1]))
         return OpenedItem(item, pixels, _object_locator(item, size, is_pixels=True))
@@ -143,6 +181,17 @@ def open_item(item: Item, model: VisionModel) -> OpenedItem:
     picture = model.preprocess.read(item.picture, name=name)
     pixels = model.preprocess.pixels(picture)
     return OpenedItem(item, pixels, _object_locator(item, picture.size[::-1], is_pixels=False))
+
+
+def _check_inside(corners: NDArray[np.float64], size: tuple[int, int], name: str) -> None:
+    """Refuse boxes outside of their picture, which indicate a picture of another size."""
+    height, width = size
+    beside = (corners[:, :2] >= (width, height)).any(1) | (corners[:, 2:] < 0).any(1)
+    if beside.any():
+        raise PictureError(
+            f"The box {corners[beside][0].tolist()} of {name} lies beside the picture, which is {width}×{height}: "
+            "boxes are in the pixels of the picture that is given, so that of one that was resized they are too."
+        )
 
 
 def _object_locator(
@@ -155,6 +204,8 @@ def _object_locator(
     truth = item.truth
     if truth is None:
         return lambda model, target: None
+    if isinstance(truth, BoxRegions):
+        _check_inside(truth.corners, size, item.name)
     if not isinstance(truth, BoxRegions):
         masks = truth.masks if isinstance(truth, GroundTruth) else truth
         if masks.shape[1:] != size:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..errors import DataError, TargetError
-from ..images.dataset_rows import row_of_mapping
+from ..images.array_pictures import transformed_beyond
+from ..images.dataset_rows import ROW_KEYS, as_mapping, row_of_mapping
 from ..images.ground_truth import GroundTruth
 from ..models.vision_model import VisionModel
 from .items import Item, parse_truth
@@ -55,6 +54,7 @@ class ElementParser:
 
 def split_element(element: Any) -> tuple[Any, Any, Any]:
     """Split an element into picture, class and truth; None for what it lacks."""
+    element = as_mapping(element)
     if isinstance(element, GroundTruth):
         return element.image, None, element
     if isinstance(element, (tuple, list)) and 1 <= len(element) <= 3:
@@ -62,7 +62,13 @@ def split_element(element: Any) -> tuple[Any, Any, Any]:
         if isinstance(picture, GroundTruth):
             return picture.image, label, picture if truth is None else truth
         return picture, label, truth
-    if isinstance(element, Mapping) and (row := row_of_mapping(element)) is not None:
+    if isinstance(element, Mapping):
+        row = row_of_mapping(element)
+        if row is None:
+            raise DataError(
+                f"The elements of the data are mappings of {', '.join(map(repr, element)) or 'nothing'}, and which "
+                f"of these is the picture is not known: {ROW_KEYS}. Rename them, or pass (picture, class)."
+            )
         return row.picture, row.label, None
     if isinstance(element, (tuple, list)):
         raise DataError(
@@ -89,14 +95,8 @@ def _check_range(picture: Any, name: str) -> None:
     Raises:
         DataError: names the remedy.
     """
-    if not (isinstance(picture, torch.Tensor) and picture.is_floating_point() and picture.numel()):
-        return
-    low, high = (float(v) for v in torch.aminmax(picture.detach()))
-    if low < 0 or high > 1:
-        raise DataError(
-            f"The tensor of {name} ranges from {low:.3g} to {high:.3g}; pixels lie in [0, 1]. Leave Normalize out of "
-            "the data's transform: the model's own preprocessing does it."
-        )
+    if found := transformed_beyond(picture):
+        raise DataError(f"The tensor of {name} {found}")
 
 
 def element_name(element: Any, number: int) -> str:

@@ -18,6 +18,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ..errors import warn
+from ..models.nondeterminism import draws_watched
 from ..runtime import fork_safety
 from .random_numbers import PrivateDraws
 from .structure_copy import Uncopyable, copy_structure, named_tensors, parts_of
@@ -42,12 +43,15 @@ class PassIsolation:
         copies: whether a copy of its structure runs; else it runs itself, its training flags switched off meanwhile.
         written: names of the tensors that its forward writes into: each pass has its own.
         draws: whether it draws random numbers: each pass has its own.
+        moves: whether it draws from generators that are no copies (Python's, NumPy's, one of its own), or seeds
+            PyTorch's: they are put back after each pass.
         is_ours: whether the module is a copy already, in evaluation mode, that nobody else knows: it runs itself.
     """
 
     copies: bool = True
     written: frozenset[str] = frozenset()
     draws: bool = False
+    moves: bool = False
     is_ours: bool = False
 
 
@@ -75,6 +79,8 @@ def evaluating(
         stack.enter_context(quiet(module, device))
         if isolation.draws:
             stack.enter_context(PrivateDraws())
+        if isolation.moves:
+            stack.enter_context(draws_watched(device, parts_of(module)))
         needs = runs and not (isolation.is_ours and not isolation.written)
         copy = _copied(module, isolation.written) if needs and isolation.copies else None
         if copy is None and (needs or not isolation.copies):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -14,15 +14,22 @@ from ..errors import PictureError, warn
 __all__ = [
     "ArrayPicture",
     "Levels",
+    "beyond_pixels",
     "channels_shown",
     "check_levels",
+    "check_tensor",
     "read_array",
     "shades",
     "shaped_array",
+    "transformed_beyond",
 ]
 
 #: The values that are black and white: those between them are spread over [0, 1], those beyond are clipped.
 Levels: TypeAlias = "tuple[float, float]"
+
+#: How far beyond [0, 1] a floating-point pixel may be, and is clipped: a quarter of a level of 8 bits, which rounding
+#: in whatever precision stays below.
+ROUNDING = 1e-3
 
 #: The greatest value of 12 bits. Scanners and detectors write them into files and arrays of 16.
 _TWELVE_BITS = 4095
@@ -209,6 +216,10 @@ def _values(array: np.ndarray, levels: Levels | None) -> np.ndarray:
     if array.dtype == np.uint8:
         return np.asarray(array)
     is_float = np.issubdtype(array.dtype, np.floating)
+    if is_float and not np.isfinite(array).all():
+        raise PictureError(
+            "The picture array contains NaN or infinity: say what stands in their place, such as np.nan_to_num(array)."
+        )
     if levels is not None and (is_float or np.issubdtype(array.dtype, np.integer)):
         return _scaled(array, levels)
     if array.dtype == np.uint16:
@@ -216,13 +227,13 @@ def _values(array: np.ndarray, levels: Levels | None) -> np.ndarray:
         return _scaled(array, (0, 65535))
     low, high = _range(array)
     if is_float:
-        if not (low >= 0 and high <= 1):  # also false for NaN
+        if found := beyond_pixels(low, high):
             raise PictureError(
-                f"A float picture array lies in [0, 1]; this one ranges from {low:.3g} to {high:.3g}. Divide values "
-                "from 0 to 255 by 255, and replace NaN; or say what is black and what is white: "
+                f"A float picture array lies in [0, 1]; this one {found}. Divide values from 0 to 255 by 255, clip "
+                "what interpolation has left beyond, np.clip(array, 0, 1), or say what is black and what is white: "
                 "Preprocess(…, levels=(black, white))."
             )
-        return array.astype(np.float32)
+        return np.clip(array.astype(np.float32), 0, 1)
     if np.issubdtype(array.dtype, np.integer):
         raise PictureError(
             f"A picture array is uint8, uint16, bool or float in [0, 1]; of {array.dtype}, here from {low:.0f} to "
@@ -244,6 +255,57 @@ def warn_if_few_levels(highest: int) -> None:
             f"A picture of 16 bits has no value above {most}, as if it were of {bits} bits, and 65535 is taken for "
             f"white: for {bits} bits pass a Preprocess with levels=(0, {most})."
         )
+
+
+def check_tensor(tensor: torch.Tensor, name: str = "picture tensor") -> None:
+    """Refuse a tensor that has no plain values.
+
+    Args:
+        tensor: of a picture, or of something beside it.
+        name: what to call it in the message.
+
+    Raises:
+        PictureError: names the remedy.
+    """
+    remedy = None
+    if tensor.is_nested:
+        remedy = "nested: pass the list of its pictures, list(tensor.unbind())"
+    elif tensor.layout != torch.strided:
+        remedy = "sparse: pass tensor.to_dense()"
+    elif tensor.is_meta:
+        remedy = 'on the device "meta", where it has a shape and no values: make it on the CPU'
+    elif tensor.is_quantized:
+        remedy = "quantized: pass tensor.dequantize()"
+    elif tensor.is_complex():
+        remedy = "complex: pass tensor.abs(), scaled to [0, 1]"
+    if remedy is not None:
+        raise PictureError(f"The {name} is {remedy}.")
+
+
+def beyond_pixels(low: float, high: float) -> str:
+    """What to say of the range of floating-point pixels that are not in [0, 1]; empty if only rounding has left it."""
+    if low >= -ROUNDING and high <= 1 + ROUNDING:
+        return ""
+    return f"ranges from {low:.6g} to {high:.6g}"
+
+
+def transformed_beyond(picture: Any) -> str:
+    """What to say of a picture that the transform of a data set has left beyond [0, 1]; empty of any other.
+
+    NaN and infinity are that picture's own, and not the transform's.
+    """
+    if not isinstance(picture, torch.Tensor) or not picture.is_floating_point():
+        return ""
+    if picture.layout != torch.strided or picture.is_meta or not picture.numel():
+        return ""
+    low, high = (float(v) for v in torch.aminmax(picture.detach()))
+    found = beyond_pixels(low, high)
+    if not found or not np.isfinite([low, high]).all():
+        return ""
+    remedy = "Leave Normalize out of the data's transform: the model's own preprocessing does it."
+    if low >= 0 and 2 < high <= 255:
+        remedy = "Divide by 255 in the data's transform, or leave the tensors uint8."
+    return f"{found}; pixels lie in [0, 1]. {remedy}"
 
 
 def _range(array: np.ndarray) -> tuple[float, float]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import tarfile
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ from PIL import Image
 
 from ..errors import PictureError
 from ..runtime.error_reports import error_line
+from .array_pictures import check_tensor, transformed_beyond
 from .conversion import LazyPicture, is_file, is_traversable
-from .dataset_rows import Row, images_of_batch, read_row, row_of_mapping
-from .folders import list_folder, list_traversable
+from .dataset_rows import ROW_KEYS, Row, images_of_batch, read_row, row_of_mapping, table_rows
+from .folders import distinct_names, list_folder, list_traversable
 from .ground_truth import GroundTruth
 
 __all__ = ["DatasetPicture", "PictureEntry", "as_batch", "list_entries"]
@@ -68,14 +71,16 @@ def list_entries(images: Any) -> list[PictureEntry] | None:
     being shown.
 
     Args:
-        images: a list, a mapping from names, a folder (and the folders below it), a generator or another iterable, a
-            pandas Series, an array (N, H, W, C) or (N, C, H, W), a tensor (N, C, H, W), a data set, or a DataLoader. Of
-            a data set with ``samples``, as torchvision's of folders, the files are taken, without its transform. A
-            mapping that is a row of a data set, {"image": …, "label": …}, is one picture.
+        images: a list, a mapping from names, a folder (and the folders below it), an opened ZIP archive, a generator or
+            another iterable, a pandas Series, or a DataFrame with a column such as "path", an array (N, H, W, C) or
+            (N, C, H, W), a tensor (N, C, H, W), a data set, or a DataLoader. Of a data set with ``samples``, as
+            torchvision's of folders, the files are taken, without its transform. A mapping that is a row of a data set,
+            {"image": …, "label": …} or {"path": …}, is one picture.
 
     Raises:
         PictureError: if it is neither a picture nor a container, or has no picture or too many.
     """
+    images = as_folder(images)
     if isinstance(images, Mapping):
         row = row_of_mapping(images)
         return _named(images) if row is None else [_entry(row)]
@@ -89,9 +94,12 @@ def list_entries(images: Any) -> list[PictureEntry] | None:
     if isinstance(images, np.ndarray) and (images.ndim == 0 or images.dtype.kind not in "OUS"):
         return [PictureEntry(array) for array in _batch(images)] if images.ndim == 4 else None
     if isinstance(images, torch.Tensor):
+        check_tensor(images)
         return [PictureEntry(tensor) for tensor in images] if images.ndim == 4 else None
     if _is_one(images):
         return None
+    if _is_table(images) and (rows := table_rows(images)) is not None:
+        images = rows
     _refuse_others(images)
     if isinstance(images, (list, tuple)):
         return _all(images)
@@ -120,6 +128,7 @@ def list_entries(images: Any) -> list[PictureEntry] | None:
 def as_batch(images: Any) -> Any:
     """What is one picture or a tensor (N, C, H, W) as it is, and the pictures of any other container as a list."""
     if isinstance(images, torch.Tensor):
+        check_tensor(images)
         return images
     if isinstance(images, Mapping) and (row := row_of_mapping(images)) is not None:
         return row.picture
@@ -129,6 +138,19 @@ def as_batch(images: Any) -> Any:
 
 def _opened(source: Any) -> Any:
     return source.open() if isinstance(source, LazyPicture) else source
+
+
+def as_folder(value: Any) -> Any:
+    """An opened ZIP archive as the path that it is a folder of; anything else as it is."""
+    archive, at = value, ""
+    if isinstance(value, zipfile.Path) and value.root.filename is None:
+        archive, at = value.root, value.at
+    if not isinstance(archive, zipfile.ZipFile):
+        return value
+    # Opened anew: zipfile.Path makes the archive that it is given one of another class, and wants a name of it.
+    opened = zipfile.ZipFile(archive.filename or archive.fp)  # type: ignore[arg-type]
+    opened.filename = opened.filename or "archive.zip"
+    return zipfile.Path(opened, at)
 
 
 def _is_one(value: Any) -> bool:
@@ -156,11 +178,22 @@ def _in_archive(folder: Any) -> list[PictureEntry]:
 
 
 def _all(elements: Iterable[Any]) -> list[PictureEntry]:
-    return [entry for element in elements for entry in _elements(element)]
+    entries = [entry for element in elements for entry in _elements(element)]
+    # Files that are called alike have as much of their folders before their names as tells them apart.
+    own = [
+        number
+        for number, entry in enumerate(entries)
+        if isinstance(entry.source, (str, os.PathLike)) and entry.name == Path(entry.source).name
+    ]
+    names = distinct_names([Path(entries[number].source) for number in own])
+    for number, name in zip(own, names, strict=True):
+        entries[number] = replace(entries[number], name=name)
+    return entries
 
 
 def _elements(element: Any) -> list[PictureEntry]:
     """An element of a list: a picture, a folder, or a picture with its class."""
+    element = as_folder(element)
     if isinstance(element, (str, os.PathLike)):
         if _is_folder(element):
             return _in_folder(Path(element))
@@ -217,14 +250,24 @@ def _is_column(value: Any) -> bool:
     return pandas is not None and isinstance(value, (pandas.Series, pandas.Index))
 
 
+def _is_table(value: Any) -> bool:
+    """Whether something is pandas' DataFrame."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, pandas.DataFrame)
+
+
 def _refuse_others(value: Any) -> None:
     """Name the remedy for what could be gone through and would not give pictures."""
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(value, pandas.DataFrame):
+    if _is_table(value):
         raise PictureError(
-            f"A DataFrame has more than pictures: pass the column of their paths, such as table[{value.columns[0]!r}]."
+            f"A DataFrame has more than pictures: pass the column of their paths, such as table[{value.columns[0]!r}]. "
+            f"Of a whole table {ROW_KEYS}."
             if len(value.columns)
             else "The DataFrame has no column."
+        )
+    if isinstance(value, tarfile.TarFile):
+        raise PictureError(
+            "A tar archive cannot be looked into at any place: unpack it, and pass the folder."
         )
     if isinstance(value, torch.nn.Module):
         raise PictureError("Pictures are wanted here, not a module: the model comes first.")
@@ -265,12 +308,7 @@ def _of_loader(loader: Any) -> Iterator[Any]:
                 f"one gives {type(images).__name__}. Pass its dataset instead."
             )
         for image in images:
-            if isinstance(image, torch.Tensor) and image.is_floating_point() and image.numel():
-                low, high = (float(v) for v in torch.aminmax(image.detach()))
-                if low < 0 or high > 1:
-                    raise PictureError(
-                        f"A picture of the DataLoader ranges from {low:.3g} to {high:.3g}; pixels lie in [0, 1]. Leave "
-                        "Normalize out of the data's transform: the model's own preprocessing does it."
-                    )
+            if found := transformed_beyond(image):
+                raise PictureError(f"A picture of the DataLoader {found}")
             # A copy: a view would keep the whole batch alive.
             yield image.clone() if isinstance(image, torch.Tensor) else image

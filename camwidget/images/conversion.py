@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import zipfile
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -19,11 +20,14 @@ from ..errors import PictureError
 from .array_pictures import (
     ArrayPicture,
     Levels,
+    beyond_pixels,
+    check_tensor,
     read_array,
     shades,
     shaped_array,
     warn_if_few_levels,
 )
+from .ground_truth import check_filled
 from .unsupported_files import AN_ARRAY, check_binary, first_bytes, unread_reason
 
 __all__ = [
@@ -32,6 +36,7 @@ __all__ = [
     "LazyPicture",
     "PictureLike",
     "is_file",
+    "is_prepared",
     "is_traversable",
     "open_picture",
     "read_picture",
@@ -65,8 +70,10 @@ def open_picture(picture: PictureLike, *, name: str | None = None) -> Image.Imag
     """Open, decode, turn upright and convert a picture to 8-bit RGB, as it is shown.
 
     Args:
-        picture: a path (also in a ZIP archive, a ``zipfile.Path``), encoded bytes, a binary file, a PIL image, or an
-            array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) with uint8, uint16, bool or float values in [0, 1].
+        picture: a path (also in a ZIP archive, a ``zipfile.Path``), encoded bytes, a binary file, a PIL image, an
+            array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) with uint8, uint16, bool or float values in [0, 1],
+            or a tensor of such values, of shape (1, H, W), (3, H, W) or (4, H, W). Floats at most 0.001 beyond, as
+            rounding leaves them, are clipped.
         name: what to call the picture in error messages.
 
     Returns:
@@ -107,6 +114,8 @@ def read_picture(
     if isinstance(picture, ArrayPicture):
         return picture
     reader = _Reader(levels, channels)
+    if isinstance(picture, torch.Tensor):
+        picture = _tensor_array(picture, levels, channels)
     if isinstance(picture, np.ndarray):
         return reader.array(picture)
     if isinstance(picture, Image.Image):
@@ -117,13 +126,20 @@ def read_picture(
         path = Path(picture).expanduser()
         if _ADDRESS.match(str(picture)):
             raise PictureError(
-                "Nothing is fetched from the network: download the picture, and pass its path."
+                "An address of a file is no path: pass the path alone, without file://."
+                if str(picture).lower().startswith("file:")
+                else "Nothing is fetched from the network: download the picture, and pass its path."
             )
         if not is_file(path):
             raise PictureError(
                 f"There is no file {str(path)!r} (looked in {Path.cwd()}). Check the path."
             )
         return reader.decode(path, name or path.name)
+    if isinstance(picture, zipfile.ZipFile):
+        raise PictureError(
+            "A ZIP archive holds several files: pass one of them, zipfile.Path(archive, name), or the archive itself "
+            "where several pictures are taken."
+        )
     if hasattr(picture, "read"):
         refusal = check_binary(picture)
         if refusal is not None:
@@ -137,6 +153,14 @@ def read_picture(
     raise PictureError(
         f"A picture is a path, bytes, a PIL image, an array or a tensor, not {type(picture).__name__}.{hint}"
     )
+
+
+def is_prepared(picture: Any) -> TypeGuard[torch.Tensor]:
+    """Whether a picture is a floating-point tensor: pixels at the model's size already, which nothing resizes or crops.
+
+    A tensor of whole numbers is a picture as a decoder gives it, and goes through the model's preprocessing.
+    """
+    return isinstance(picture, torch.Tensor) and picture.is_floating_point()
 
 
 def tensor_pixels(
@@ -156,18 +180,7 @@ def tensor_pixels(
     Raises:
         PictureError: for another shape, range, or values that are not finite.
     """
-    if tensor.ndim == 3:
-        tensor = tensor[None]
-    taken = (1, 3) if channels in (None, 1, 3) else (1, 3, channels)
-    if tensor.ndim != 4 or tensor.shape[1] not in taken:
-        hint = ""
-        if tensor.ndim == 4 and tensor.shape[-1] in (*taken, 4):
-            hint = " It looks channels-last: use tensor.movedim(-1, -3)."
-        wanted = "1 or 3" if len(taken) == 2 else f"{channels} for this model"
-        raise PictureError(
-            f"A picture tensor has shape (C, H, W) or (N, C, H, W) with C = {wanted}, "
-            f"not {tuple(tensor.shape)}.{hint}"
-        )
+    tensor = _batch_of(tensor, (1, 3) if channels in (None, 1, 3) else (1, 3, channels), channels)
     if 0 in tensor.shape or min(tensor.shape[-2:]) < MIN_SIDE:
         raise PictureError(
             f"The picture tensor is {tensor.shape[-1]}×{tensor.shape[-2]} pixels; "
@@ -179,12 +192,7 @@ def tensor_pixels(
     if tensor.dtype == torch.bool:
         return tensor.to(torch.float32)
     if not tensor.is_floating_point():
-        if tensor.is_complex() or (levels is None and tensor.dtype != torch.uint16):
-            raise PictureError(
-                f"A picture tensor is uint8, uint16, bool or floating point in [0, 1], not {tensor.dtype}. Use "
-                "tensor.to(torch.uint8) for values from 0 to 255, or say what is black and what is white: "
-                "Preprocess(…, levels=(black, white))."
-            )
+        _check_whole(tensor, levels)
         low, high = (0.0, 65535.0) if levels is None else levels
         if levels is None:
             warn_if_few_levels(int(tensor.to(torch.int32).max()))
@@ -196,17 +204,59 @@ def tensor_pixels(
         raise PictureError(
             "The picture tensor contains NaN or infinity. Use torch.nan_to_num first."
         )
-    if low < 0 or high > 1:
-        remedy = (
-            "divide it by 255"
-            if low >= 0 and high <= 255
-            else "undo the normalisation with model.preprocess.denormalize(tensor)"
-        )
+    if found := beyond_pixels(low, high):
+        remedy = "undo the normalisation with model.preprocess.denormalize(tensor)"
+        if low > -0.25 and high < 1.25:
+            remedy = "clip what interpolation has left beyond, tensor.clamp(0, 1)"
+        elif low >= 0 and high <= 255:
+            remedy = "divide it by 255"
         raise PictureError(
-            f"The picture tensor ranges from {low:.3g} to {high:.3g}; pixels lie in [0, 1], "
-            f"before normalisation: {remedy}."
+            f"The picture tensor {found}; pixels lie in [0, 1], before normalisation: {remedy}."
+        )
+    return tensor if low >= 0 and high <= 1 else tensor.clamp(0, 1)
+
+
+def _batch_of(
+    tensor: torch.Tensor, taken: tuple[int | None, ...], channels: int | None
+) -> torch.Tensor:
+    """A tensor (C, H, W) or (N, C, H, W) as (N, C, H, W), its number of channels one of those that are taken."""
+    check_tensor(tensor)
+    if tensor.ndim == 3:
+        tensor = tensor[None]
+    if tensor.ndim != 4 or tensor.shape[1] not in taken:
+        hint = ""
+        if tensor.ndim == 4 and tensor.shape[-1] in (*taken, 4):
+            hint = " It looks channels-last: use tensor.movedim(-1, -3)."
+        wanted = "1 or 3" if channels in (None, 1, 3) else f"{channels} for this model"
+        raise PictureError(
+            f"A picture tensor has shape (C, H, W) or (N, C, H, W) with C = {wanted}, "
+            f"not {tuple(tensor.shape)}.{hint}"
         )
     return tensor
+
+
+def _check_whole(tensor: torch.Tensor, levels: Levels | None) -> None:
+    if levels is None and tensor.dtype not in (torch.uint8, torch.uint16, torch.bool):
+        raise PictureError(
+            f"A picture tensor is uint8, uint16, bool or floating point in [0, 1], not {tensor.dtype}. Use "
+            "tensor.to(torch.uint8) for values from 0 to 255, or say what is black and what is white: "
+            "Preprocess(…, levels=(black, white))."
+        )
+
+
+def _tensor_array(tensor: torch.Tensor, levels: Levels | None, channels: int | None) -> np.ndarray:
+    """One picture of a tensor as an array (H, W, C), which is what its values are read as."""
+    tensor = _batch_of(tensor, (1, 3, 4) if channels in (None, 1, 3) else (channels,), channels)
+    if len(tensor) != 1:
+        raise PictureError(
+            f"One picture was expected, not a batch of {len(tensor)}. Pass pictures one by one."
+        )
+    if is_prepared(tensor):
+        tensor = tensor.to(torch.float32)  # NumPy has no bfloat16
+    else:
+        _check_whole(tensor, levels)
+    array: np.ndarray = tensor[0].movedim(0, -1).numpy(force=True)
+    return array
 
 
 def is_traversable(value: Any) -> TypeGuard[Traversable]:
@@ -269,14 +319,8 @@ class _Reader:
     def array(
         self, array: np.ndarray, name: str = "the picture array"
     ) -> Image.Image | ArrayPicture:
-        if isinstance(array, np.ma.MaskedArray):
-            if np.ma.is_masked(array):
-                raise PictureError(
-                    "Some values of the picture array are masked: say what stands in their place, such as "
-                    "array.filled(0)."
-                )
-            array = array.data
-        array = shaped_array(array, self._channels)
+        check_filled(array, "the picture array")
+        array = shaped_array(np.asarray(array), self._channels)
         _check_size((array.shape[1], array.shape[0]), name)
         found = read_array(array, levels=self._levels, channels=self._channels)
         return found if isinstance(found, ArrayPicture) else self.image(found, name)

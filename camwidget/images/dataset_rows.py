@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,29 @@ from PIL import Image
 from ..errors import PictureError
 from .folders import picture_suffixes
 
-__all__ = ["Row", "images_of_batch", "read_row", "row_of_mapping"]
+__all__ = [
+    "ROW_KEYS",
+    "Row",
+    "as_mapping",
+    "class_names_of",
+    "columns_of_batch",
+    "images_of_batch",
+    "read_row",
+    "row_of_mapping",
+    "table_rows",
+]
 
 #: Under which name a row has its picture, and under which its class, or what else is a picture and none of its own.
 _PICTURE_KEYS = ("image", "img", "pixel_values")
-_CLASS_KEYS = ("label", "labels")
+_PATH_KEYS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image_path")
+_CLASS_KEYS = ("label", "labels", "class", "class_name", "target", "category")
 _MASK_KEYS = ("mask", "annotation", *_CLASS_KEYS)
+
+#: What to say of rows in which no picture is found.
+ROW_KEYS = (
+    f"a picture is under {', '.join(map(repr, _PICTURE_KEYS))}, or its file's path under "
+    f"{', '.join(map(repr, _PATH_KEYS))}, and its class under {', '.join(map(repr, _CLASS_KEYS))}"
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +62,7 @@ def read_row(element: Any) -> Row:
     Raises:
         PictureError: if there is none, or there are several.
     """
+    element = as_mapping(element)
     if isinstance(element, (tuple, list)) and element:
         if len(element) > 1 and _is_surely_picture(element[1]):
             raise PictureError(
@@ -52,12 +71,13 @@ def read_row(element: Any) -> Row:
             )
         element = element[0]
     label = None
+    element = as_mapping(element)  # of a pair, its first
     if isinstance(element, Mapping) and not _is_undecoded(element):
-        key = next((k for k in _PICTURE_KEYS if k in element), None)
+        key = _picture_key(element)
         if key is None:
             raise PictureError(
-                "The elements of the data are mappings without 'image' or 'pixel_values': pass a list of the pictures. "
-                f"There are {', '.join(map(repr, element))}."
+                f"The elements of the data are mappings without a picture that is known by its name: {ROW_KEYS}. There "
+                f"are {', '.join(map(repr, element))}: rename them, or pass a list of the pictures."
             )
         label = next((element[k] for k in _CLASS_KEYS if k in element), None)
         element = element[key]
@@ -76,7 +96,7 @@ def row_of_mapping(images: Mapping[Any, Any]) -> Row | None:
     """The one picture of a mapping that is a row of a data set; None of a mapping from names to pictures."""
     if _is_undecoded(images):
         return read_row(images)
-    key = next((k for k in _PICTURE_KEYS if k in images), None)
+    key = _picture_key(images)
     if key is None:
         return None
     is_path = isinstance(images[key], (str, os.PathLike))
@@ -92,12 +112,58 @@ def row_of_mapping(images: Mapping[Any, Any]) -> Row | None:
     return None if others else read_row(images)
 
 
+def class_names_of(features: Any) -> list[str] | None:
+    """The names of the classes that a data set's ``features`` declare, as Hugging Face's do; None if they do not."""
+    if not isinstance(features, Mapping):
+        return None
+    declared = next((features[k] for k in _CLASS_KEYS if k in features), None)
+    names = getattr(declared, "names", None)
+    return list(names) if isinstance(names, (list, tuple)) else None
+
+
+def as_mapping(element: Any) -> Any:
+    """A named tuple that has a picture, or a row of a pandas table, as a mapping; anything else as it is."""
+    fields = getattr(element, "_fields", None)
+    if isinstance(element, tuple) and fields:
+        row = dict(zip(fields, element, strict=True))
+        return element if _picture_key(row) is None else row
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(element, pandas.Series):
+        return element.to_dict()
+    return element
+
+
+def table_rows(table: Any) -> list[dict[Any, Any]] | None:
+    """The rows of a pandas DataFrame with a column of pictures; None of one without."""
+    if not len(table) or _picture_key(dict(table.iloc[0])) is None:
+        return None
+    rows: list[dict[Any, Any]] = table.to_dict("records")
+    return rows
+
+
+def _picture_key(row: Mapping[Any, Any]) -> Any:
+    """Under which name a row has its picture; None if under no name that is known."""
+    key = next((k for k in _PICTURE_KEYS if k in row), None)
+    if key is None:
+        key = next((k for k in _PATH_KEYS if isinstance(row.get(k), (str, os.PathLike))), None)
+    return key
+
+
 def images_of_batch(batch: Any) -> Any:
     """The images of a DataLoader's batch, (images, classes, …) or a mapping that has them."""
     if isinstance(batch, (tuple, list)) and batch:
         return batch[0]
     key = next((k for k in _PICTURE_KEYS if isinstance(batch, Mapping) and k in batch), None)
     return batch if key is None else batch[key]
+
+
+def columns_of_batch(batch: Mapping[Any, Any]) -> list[Any] | None:
+    """The images of a DataLoader's batch that is a mapping, and its classes if it has them; None without images."""
+    images = images_of_batch(batch)
+    if images is batch:
+        return None
+    label = next((batch[k] for k in _CLASS_KEYS if k in batch), None)
+    return [images] if label is None else [images, label]
 
 
 def _is_undecoded(value: Mapping[Any, Any]) -> bool:

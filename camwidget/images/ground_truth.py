@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GroundTruth",
     "ObjectLocations",
+    "check_filled",
     "find_objects",
     "fit_mask",
     "object_locations",
@@ -119,6 +120,8 @@ def share_inside(saliency: np.ndarray, mask: Mask) -> float:
     Raises:
         PictureError: if their sizes differ; ``fit_mask`` brings a mask to the model's size.
     """
+    check_filled(saliency, "the saliency")
+    check_filled(mask, "the mask", "False")
     if saliency.shape != mask.shape:
         raise PictureError(
             f"The saliency is {saliency.shape}, the mask {mask.shape}: bring it to the model's size with fit_mask."
@@ -131,6 +134,7 @@ def share_inside(saliency: np.ndarray, mask: Mask) -> float:
 
 def fit_mask(mask: Mask, preprocess: Preprocess) -> Mask:
     """A mask (H, W) of a picture as bool (h, w) of the model's pixels of it: resized and cropped as the picture is."""
+    check_filled(mask, "the mask", "False")
     painted = np.asarray(mask, dtype=np.uint8) * 255
     if preprocess.channels not in (1, 3):
         painted = np.repeat(painted[..., None], preprocess.channels, axis=-1)
@@ -174,6 +178,26 @@ def outline(mask: Mask) -> str:
                 break
         paths.append("M" + "L".join(f"{x} {y}" for x, y in corners) + "Z")
     return "".join(paths)
+
+
+def check_filled(array: Any, name: str, fill: str = "0") -> None:
+    """Refuse an array of ``numpy.ma`` with masked values: what is in their places would be taken without a word.
+
+    Args:
+        array: anything; a list of arrays is looked at one by one.
+        name: what to call it in the message.
+        fill: the value that the message proposes for the masked ones.
+
+    Raises:
+        PictureError: names the remedy.
+    """
+    if isinstance(array, (list, tuple)):
+        for each in array:
+            check_filled(each, name, fill)
+    elif isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise PictureError(
+            f"Some values of {name} are masked: say what stands in their place, such as array.filled({fill})."
+        )
 
 
 def tight_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:

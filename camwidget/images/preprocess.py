@@ -4,26 +4,46 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import nn
+from torchvision import transforms as T
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
 
-from ..errors import ModelError, PictureError, warn
-from ..runtime.error_reports import log_error
+from ..errors import CamwidgetError, ModelError, PictureError, warn
+from ..execution.random_numbers import PrivateDraws
+from ..models.nondeterminism import draws_watched
+from ..runtime.error_reports import error_line, log_error
 from .array_pictures import ArrayPicture, Levels, check_levels
-from .conversion import MAX_PIXELS, LazyPicture, PictureLike, read_picture, tensor_pixels
+from .conversion import (
+    MAX_PIXELS,
+    LazyPicture,
+    PictureLike,
+    is_prepared,
+    read_picture,
+    tensor_pixels,
+)
 from .dataset_rows import read_row, row_of_mapping
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "Preprocess", "default_preprocess", "takes_volumes"]
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "Preprocess",
+    "channels_taken",
+    "default_preprocess",
+    "takes_volumes",
+]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+#: Steps that may come after ``Normalize``, and leave the values as they are.
+_NO_CHANGE = {"Identity", "ToPureTensor", "ConvertImageDtype", "ToDtype"}
 
 
 class Preprocess:
@@ -68,7 +88,8 @@ class Preprocess:
         geometry: Callable[[Image.Image], torch.Tensor] | None = None,
         levels: Levels | None = None,
     ) -> None:
-        if len(mean) != len(std) or not len(mean):
+        mean, std = (list(v) if isinstance(v, Iterable) else [] for v in (mean, std))
+        if len(mean) != len(std) or not mean:
             raise ModelError(
                 "Preprocess needs mean and std of one length, the number of channels: 1 for grey, 3 for RGB."
             )
@@ -86,11 +107,17 @@ class Preprocess:
         self.levels = check_levels(levels)
 
     @classmethod
-    def of(cls, transform: Any) -> Preprocess:
+    def of(cls, transform: Any, channels: int | None = None) -> Preprocess:
         """Read the two steps off a transform.
 
-        Understands torchvision's weight presets (``weights.transforms()``), a ``Compose`` (v1 or v2)
-        that ends in ``Normalize``, and any callable from PIL to a tensor in [0, 1].
+        Understands torchvision's weight presets (``weights.transforms()``), a ``Compose`` (v1 or v2), a list or an
+        ``nn.Sequential`` of steps that ends in ``Normalize``, also where these are in each other, and any callable from
+        PIL to a tensor in [0, 1].
+
+        Args:
+            transform: one of these.
+            channels: how many the model has, where that is known. What a transform gives decides where it is not; and a
+                transform that gives as many as it gets, of which 1 are wanted, gets grey pictures.
 
         Raises:
             ModelError: if ``transform`` is none of these.
@@ -106,15 +133,23 @@ class Preprocess:
                 std=transform.std,
                 interpolation=transform.interpolation,
             )
-        steps = getattr(transform, "transforms", None)
-        if steps and type(steps[-1]).__name__ == "Normalize":
-            last, rest = steps[-1], type(transform)(list(steps[:-1]))
+        steps = _steps(transform)
+        named = [type(step).__name__ for step in steps]
+        while "Normalize" in named and named[-1] in _NO_CHANGE:
+            steps, named = steps[:-1], named[:-1]
+        if named[-1:] == ["Normalize"]:
+            last, rest = steps[-1], T.Compose(steps[:-1])
             mean, std = (list(np.atleast_1d(np.asarray(v, float))) for v in (last.mean, last.std))
             # "Normalize((0.5,), (0.5,))" is written for RGB pictures too.
-            channels = len(_as_tensor(rest, Image.new("RGB", (256, 256)))) if len(mean) == 1 else 1
-            return cls(mean=mean * channels, std=std * channels, geometry=rest)
+            count = _channels_given(rest, channels) if len(mean) == 1 else 1
+            return cls(mean=mean * count, std=std * count, geometry=rest)
+        if isinstance(transform, (list, tuple)) and steps:
+            transform = T.Compose(steps)
         if callable(transform):
-            return cls(geometry=transform)
+            count = _channels_given(transform, channels)
+            if (count, channels) == (1, 3):
+                count = 3  # grey is repeated
+            return cls(mean=[0.0] * count, std=[1.0] * count, geometry=transform)
         raise ModelError(
             "preprocess is a camwidget.Preprocess, a torchvision transform that ends in Normalize, "
             f"or a callable from a PIL image to a tensor in [0, 1], not {type(transform).__name__}."
@@ -140,7 +175,9 @@ class Preprocess:
 
         Args:
             picture: anything that ``open_picture`` opens, an array with as many channels as the model, or a row of a
-                data set. A tensor (C, H, W) is taken to be these pixels already, and only checked.
+                data set. A floating-point tensor (C, H, W) is taken to be these pixels already, and only checked:
+                nothing resizes or crops it. A tensor (C, H, W) of whole numbers (uint8, as decoders give it) is a
+                picture like an array.
 
         Returns:
             float32 tensor (C, H, W) in [0, 1] on the CPU.
@@ -149,7 +186,7 @@ class Preprocess:
             picture = _one_of(picture)
         if isinstance(picture, LazyPicture):
             picture = picture.open()
-        if isinstance(picture, torch.Tensor):
+        if is_prepared(picture):
             pixels = tensor_pixels(picture, levels=self.levels, channels=self.channels)
             if len(pixels) != 1:
                 raise PictureError(
@@ -264,6 +301,11 @@ class Preprocess:
     def _from_geometry(self, image: Image.Image) -> torch.Tensor:
         assert self.geometry is not None
         result = _as_tensor(self.geometry, image)
+        if result.ndim == 3 and len(result) not in (1, 3, self.channels) and result.shape[-1] > 4:
+            raise ModelError(
+                f"preprocess makes {len(result)} channels of a picture, which is grey or RGB: make them in the module, "
+                "torch.nn.Sequential(step, module), so that the picture can be shown and masked."
+            )
         if result.is_floating_point() and result.min() > -0.25 and result.max() < 1.25:
             result = result.clamp(0, 1)  # bicubic resizing overshoots a little
         try:
@@ -293,10 +335,15 @@ class Preprocess:
         return f"Preprocess({steps}, mean={self.mean}, std={self.std}{levels})"
 
 
+def channels_taken(module: nn.Module) -> int | None:
+    """How many channels the first convolution of a module takes; None if it has none of two dimensions."""
+    first = _first_convolution(module)
+    return first.in_channels if isinstance(first, nn.Conv2d) else None
+
+
 def default_preprocess(module: nn.Module) -> Preprocess:
     """Short side to 224, centre crop, no normalisation, and the channels that the first convolution takes."""
-    first = _first_convolution(module)
-    channels = first.in_channels if isinstance(first, nn.Conv2d) else 3
+    channels = channels_taken(module) or 3
     return Preprocess(mean=(0.0,) * channels, std=(1.0,) * channels)
 
 
@@ -321,8 +368,57 @@ def _one_of(pictures: Mapping[Any, Any]) -> Any:
     return read_row(next(iter(pictures.values()))).picture if row is None else row.picture
 
 
+def _steps(transform: Any) -> list[Any]:
+    """The steps of a transform one after the other, without the containers that they are in."""
+    if isinstance(transform, (list, tuple)):
+        inner = list(transform)
+    elif type(transform).__name__ == "Compose":
+        inner = list(getattr(transform, "transforms", ()))
+    elif isinstance(transform, nn.Sequential):
+        inner = list(transform)
+    else:
+        return [transform]
+    return [step for each in inner for step in _steps(each)]
+
+
+def _channels_given(geometry: Callable[[Image.Image], torch.Tensor], wanted: int | None) -> int:
+    """How many channels a geometry gives; of one that gives as many as it gets, 1 where that is wanted."""
+
+    def given(mode: str) -> int:
+        try:
+            return int(_as_tensor(geometry, Image.new(mode, (256, 256))).shape[-3])
+        except (ModelError, IndexError):  # whoever runs it next is told
+            return 0
+
+    owners = [step for step in (geometry, *_steps(geometry)) if hasattr(step, "__dict__")]
+    with draws_watched(torch.device("cpu"), owners), PrivateDraws(0):
+        count = given("RGB")
+        if wanted == 1 and count == 3 and given("L") == 1:
+            return 1
+    return count if count in (1, 3) else 3
+
+
 def _as_tensor(geometry: Callable[[Image.Image], torch.Tensor], image: Image.Image) -> torch.Tensor:
-    result = geometry(image)
+    """What a geometry makes of a picture, (C, H, W) or (1, C, H, W)."""
+    try:
+        result = geometry(image)
+    except (CamwidgetError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # it is somebody's own
+        raise ModelError(
+            f"preprocess fails on a PIL image of mode {image.mode}, {image.width}×{image.height}: {error_line(error)}. "
+            "It takes a PIL image and gives a tensor (C, H, W) in [0, 1], or one that ends in Normalize."
+        ) from error
+    if isinstance(result, Image.Image):
+        result = F.to_tensor(result)
+    several = len(result) if isinstance(result, (list, tuple)) else 1
+    if isinstance(result, torch.Tensor) and result.ndim > 3:
+        several = len(result)
+    if several > 1:
+        raise ModelError(
+            f"preprocess gives {several} pictures of one, as TenCrop and FiveCrop do, and a map is of one picture: "
+            "take one of them, such as by CenterCrop in their place, and explain the others as pictures of their own."
+        )
     if not isinstance(result, torch.Tensor):
         raise ModelError(
             f"preprocess returned {type(result).__name__}; it must return a tensor (C, H, W)."

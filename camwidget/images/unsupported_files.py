@@ -43,6 +43,7 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
         b"version https://git-lfs",
         "a pointer of Git LFS in the picture's place: run git lfs pull",
     ),
+    (b"PK\x03\x04", "a ZIP archive: unpack it, or pass zipfile.Path(file), which is a folder"),
     (b"%PDF", "a PDF document: export the page as PNG"),
     (b"<svg", "a drawing in SVG: export it as PNG"),
     (b"<", "a text of HTML or XML in the picture's place: download the picture itself"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import torch
 from torch import nn
 
 from ..errors import WeightsError, warn
+from ..images.conversion import is_traversable
 from .weights_files import SAVE, read_bytes, read_file
 
 __all__ = ["Checkpoint", "Readable", "fill", "read_weights"]
@@ -93,6 +95,12 @@ class Checkpoint:
         if not self._entries:
             raise WeightsError(
                 f"{self.label} holds no weights{_found(content)}. Save them with {SAVE}, or as safetensors."
+            )
+        empty = next((n for n, e in self._entries.items() if e.tensor.is_meta), None)
+        if empty is not None:
+            raise WeightsError(
+                f"{self.label} holds shapes without values ({empty!r} is on the device 'meta'), as of a module that "
+                f"was made under torch.device('meta') and never loaded: {SAVE} once its weights are there."
             )
         if part:
             inside = {n: e for n, e in self._entries.items() if n.startswith(f"{part}.")}
@@ -267,11 +275,15 @@ def _opened(source: Any) -> tuple[str, Any]:
         return path.name, read_file(path)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return "The file given", read_bytes(bytes(source))
-    if hasattr(source, "read") and hasattr(source, "seek"):
+    if is_traversable(source):
+        return source.name, read_bytes(source.read_bytes())
+    if hasattr(source, "read") and not isinstance(source, zipfile.ZipFile):
         return "The file given", read_bytes(source)
     remedy = ""
     if isinstance(source, nn.Module):
         remedy = " Of a module: its state_dict(); or the module itself goes to camwidget.wrap(module, …)."
+    if isinstance(source, zipfile.ZipFile):
+        remedy = " Of an archive open the file in it: archive.open(name)."
     if isinstance(source, bool):
         remedy = " For the pretrained weights leave weights= out."
     raise WeightsError(
@@ -284,7 +296,8 @@ def _entries(value: Any, prefix: str, container: str, depth: int) -> Iterator[tu
     if depth < 0:  # an object that refers to itself
         return
     if isinstance(value, torch.Tensor):
-        yield prefix, _Entry(container, value.detach())
+        is_plain = value.layout == torch.strided or value.is_nested
+        yield prefix, _Entry(container, (value if is_plain else value.to_dense()).detach())
         return
     if not isinstance(value, (Mapping, list, tuple)):
         return

@@ -76,8 +76,23 @@ def read_file(path: Path) -> Any:
 
 
 def read_bytes(file: bytes | IO[bytes]) -> Any:
-    """The same of a file in memory, or one that is open."""
-    return _read(io.BytesIO(file) if isinstance(file, bytes) else file, "The file given", None)
+    """The same of a file in memory, or one that is open: all of it, wherever it stands.
+
+    Raises:
+        WeightsError: also of a file that is closed, or opened for text.
+    """
+    if isinstance(file, bytes):
+        return _read(io.BytesIO(file), "The file given", None)
+    if getattr(file, "closed", False) is True:
+        raise WeightsError("The file given is closed: open it again, or pass its path.")
+    try:
+        file.seek(0)
+    except (OSError, AttributeError):  # a stream, which is read once
+        content = file.read()
+        file = io.BytesIO(content if isinstance(content, bytes) else b"")
+    if not isinstance(file.read(0), bytes):
+        raise WeightsError("The file given is opened as text: open it with mode 'rb'.")
+    return _read(file, "The file given", None)
 
 
 def _read(file: IO[bytes], name: str, path: Path | None) -> Any:

@@ -15,6 +15,7 @@ import torch
 
 from .._validation import is_number
 from ..errors import CamwidgetError, PictureError
+from ..images.ground_truth import check_filled
 
 __all__ = [
     "LEVELS",
@@ -43,6 +44,7 @@ def saliency_of(saliency: SaliencyLike) -> torch.Tensor:
     values = getattr(saliency, "saliency", saliency)
     if isinstance(values, torch.Tensor):
         return values.detach().float()
+    check_filled(values, "the map")
     try:
         return torch.from_numpy(np.array(values, dtype=np.float32))
     except (TypeError, ValueError) as error:

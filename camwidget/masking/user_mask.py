@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import PictureError
+from ..images.ground_truth import check_filled
 
 __all__ = ["HIDDEN", "KEPT", "as_paint", "covered", "decode", "encode", "hides", "is_same"]
 
@@ -32,6 +33,7 @@ def as_paint(paint: Any, shape: tuple[int, int] | None = None) -> np.ndarray | N
     """
     if paint is None:
         return None
+    check_filled(paint, "the painted mask")
     try:
         given = np.asarray(paint)
     except ValueError as error:

@@ -8,16 +8,17 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from .._validation import require_model
+from .._validation import explained_class, model_as_explained, require_model
 from ..attribution.batched_inference import rerun
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method, get_method
 from ..attribution.trace import check_precision
 from ..errors import MethodError, MetricError, PictureError
-from ..images.conversion import PictureLike, shades
+from ..images.conversion import PictureLike, is_prepared
 from ..images.ground_truth import (
     GroundTruth,
     ObjectLocations,
+    check_filled,
     find_objects,
     object_locations,
     whereabouts,
@@ -89,8 +90,8 @@ def measure(
         A dict of scores by metric name; for a sequence of explanations a list of such dicts.
 
     Raises:
-        MetricError: if there is no such metric, or it lacks what it needs; if an explanation has no class, or has
-            another text than the model.
+        MetricError: if there is no such metric, or it lacks what it needs; if an explanation has no class, is of
+            another model, or has another text than the model.
         ModelError: if ``model`` is not from ``load`` or ``wrap``.
         PictureError: if an explanation is of another picture, or the mask has another size.
         TargetError: if ``label`` is no class.
@@ -122,7 +123,7 @@ def measure(
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
     pixels = model.preprocess.pixels(_picture(image))
-    prompted = _with_text(model, explanations).told(pixels)
+    prompted = model_as_explained(model, explanations).told(pixels)
     pixels = pixels.to(prompted.device)
     subject = ScoredPicture(
         prompted,
@@ -133,13 +134,9 @@ def measure(
     if label is not None:
         subject.label = prompted.class_index(label)
     subject.locate = _object_locator(prompted, image, mask, tuple(pixels.shape[-2:]))
-    shown = shades(pixels)
     for each in explanations:
+        explained_class(prompted, pixels, each)
         subject.cases.append(case_of(subject, each))
-        if not np.array_equal(each.pixels, shown):
-            raise PictureError(
-                "The explanation is of another picture: measure it with the picture that was explained."
-            )
     last = follow(score_steps(subject.cases, chosen), "measuring", progress)
     rows = [{m.name: last.scores[case, m.name] for m in chosen} for case in subject.cases]
     return rows[0] if isinstance(explanation, Explanation) else rows
@@ -147,25 +144,6 @@ def measure(
 
 def _picture(image: PictureLike | GroundTruth) -> PictureLike:
     return image.image if isinstance(image, GroundTruth) else image
-
-
-def _with_text(model: VisionModel, explanations: Sequence[Explanation]) -> VisionModel:
-    """The model with the text of the explanations, if it takes a text.
-
-    Raises:
-        MetricError: if the explanations have different texts, or another one than the model.
-    """
-    if model.prompt is None:
-        return model
-    name, texts = model.prompt.name, {e.text for e in explanations}
-    text = next(iter(texts)) if model.text is None else model.text
-    if texts != {text}:
-        found = " and ".join(map(repr, sorted(map(str, texts))))
-        raise MetricError(
-            f"The explanations are under {found}, the model under {model.text!r}: measure those of one {name} at a "
-            f"time, with model.given({name}=…)."
-        )
-    return model if text is None else model.given(**{name: text})
 
 
 def _unmasked_probabilities(
@@ -181,18 +159,11 @@ def case_of(subject: ScoredPicture, explanation: Explanation) -> Case:
 
     Raises:
         MetricError: if the explained target is no class.
-        PictureError: if the map has another size than the model's input.
     """
     index = explanation.target.index
     if index is None:
         raise MetricError(
             f"Metrics score the map of a class; {explanation.target.label!r} is none."
-        )
-    size = tuple(subject.pixels.shape[-2:])
-    if explanation.saliency.shape != size:
-        raise PictureError(
-            f"The saliency is {explanation.saliency.shape}, the model's input {size}: explain this very picture with "
-            "this very model first."
         )
     saliency = torch.from_numpy(np.array(explanation.saliency)).to(subject.pixels.device)
     (fault,) = find_faults(torch.from_numpy(np.array(explanation.raw))[None], saliency[None])
@@ -218,6 +189,7 @@ def _as_masks(mask: Any) -> np.ndarray:
     Raises:
         PictureError: if a value is not a finite number.
     """
+    check_filled(mask, "the mask", "False")
     try:
         values = np.asarray(mask, dtype=np.float64)
     except (TypeError, ValueError):
@@ -255,15 +227,18 @@ def _object_locator(
     masks = _as_masks(mask)
     masks = masks[None] if masks.ndim == 2 else masks
     picture = _picture(image)
-    # A tensor is passed to the model as it is, so its mask is not resized either.
-    own = fitted if isinstance(picture, torch.Tensor) else preprocess.read(picture).size[::-1]
-    if masks.shape[1:] == own and not isinstance(picture, torch.Tensor):
+    # A floating-point tensor is passed to the model as it is, so its mask is not resized either.
+    own = fitted if is_prepared(picture) else preprocess.read(picture).size[::-1]
+    if masks.shape[1:] == own and not is_prepared(picture):
         found = whereabouts(masks, preprocess)
     elif masks.shape[1:] == fitted:
         found = object_locations(masks)
     else:
+        hint = ""
+        if np.ndim(mask) <= 2 and np.shape(mask)[-1:] == (4,):
+            hint = " Of boxes make masks: mask[top:bottom, left:right] = True; evaluate(…, truth=…) takes boxes too."
         raise PictureError(
             f"The mask is {np.shape(mask)}; the picture is {own}, the model's input {fitted}: give a mask of one of "
-            "these sizes, or (n, H, W) of several objects."
+            f"these sizes, or (n, H, W) of several objects.{hint}"
         )
     return lambda target: found

@@ -9,6 +9,7 @@ import torch
 
 from ..analysis.correlation import unit_ranks
 from ..attribution.randomization import randomized_copy
+from ..models.scores import are_proper
 from ..models.vision_model import VisionModel
 from .cases import Case, Recomputation, ScoredPicture
 from .registry import Score, metric
@@ -36,12 +37,17 @@ def random_logit(case: Case) -> PredictionSteps:
     nearly everywhere, and ranks do not depend on the scale of a map. All maps of one class of a picture are compared
     with the same other class.
     """
-    count = len(case.subject.probabilities)
-    if count < 2:
+    probabilities, is_value = case.subject.probabilities, case.subject.model.scores == "value"
+    # A class that the model masks out has no map.
+    others = [
+        i
+        for i in range(len(probabilities))
+        if i != case.target and (is_value or probabilities[i] > 0)
+    ]
+    if not others:
         return Score(math.nan, "the model has no other class")
     generator = case.subject.generator(f"random-logit/{case.target}")
-    drawn = int(torch.randint(count - 1, (1,), generator=generator))
-    other = drawn + (drawn >= case.target)
+    other = others[int(torch.randint(len(others), (1,), generator=generator))]
     maps = yield Recomputation(("unmasked",), lambda: case.subject.pixels[None], target=other)
     return map_correlation(case, maps[0], f"the map of {case.subject.model.classes[other]!r}")
 
@@ -80,7 +86,7 @@ def _untrained(subject: ScoredPicture) -> VisionModel | None:
     with untrained.undisturbed() as held, torch.no_grad():
         pixels = subject.pixels[None]
         logits = held.logits_of(held.run(held.inputs(pixels)), 1)
-    return untrained if bool(torch.isfinite(logits).all()) else None
+    return untrained if are_proper(logits, untrained.scores) else None
 
 
 def map_correlation(case: Case, other: torch.Tensor, name: str) -> Score:

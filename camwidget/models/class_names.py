@@ -11,7 +11,7 @@ from typing import Any, SupportsIndex
 
 from ..errors import ModelError, TargetError
 
-__all__ = ["configured_names", "find_class", "unique_names"]
+__all__ = ["configured_names", "find_class", "typed_class", "unique_names"]
 
 #: What transformers calls classes that nobody has named.
 _UNNAMED = re.compile(r"LABEL_\d+")
@@ -108,3 +108,16 @@ def find_class(target: str | SupportsIndex, classes: Mapping[str, int], model: s
     near = list(dict.fromkeys(near))[:4]
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise TargetError(f"{model} has no class named {target!r}.{hint}")
+
+
+def typed_class(text: str, classes: Sequence[str]) -> str | int:
+    """A class as a person types it: digits are an index, unless a class has that name.
+
+    Args:
+        text: a class's name, or its index in digits.
+        classes: the model's class names.
+
+    Returns:
+        The name, or the index as an int.
+    """
+    return int(text) if text.isdecimal() and text not in classes else text

@@ -21,6 +21,7 @@ from ..execution.structure_copy import Uncopyable
 from ..images.preprocess import Preprocess
 from .layer_table import LayerTable
 from .layers import Reshape, discover_layers
+from .nondeterminism import RandomDraws
 from .output_reader import OutputReader
 
 __all__ = ["first_passes", "first_picture"]
@@ -56,6 +57,7 @@ def first_passes(
         # A module that seeds torch's own generator in its forward is to draw from that.
         return found, own, found.draws and torch.initial_seed() == seed
 
+    watch = RandomDraws(inputs.device, module.modules())
     with quiet(module, inputs.device):
         try:
             rehearsal = IsolationRehearsal(module)
@@ -65,13 +67,13 @@ def first_passes(
             escapes = None  # what is wrong with the module itself is said of that
         if escapes is not None and not escapes.any:
             _say_written(reader.name, rehearsal.written)
-            return discovery, settled, PassIsolation(True, rehearsal.written, draws)
+            return discovery, settled, PassIsolation(True, rehearsal.written, draws, watch.any)
         with switched_off(module, keeps=True) as kept:
             discovery, settled, draws = discover(module)
     assert kept is not None
     warn_if_training(module)
     _say_written(reader.name, kept.changed)
-    return discovery, settled, PassIsolation(False, frozenset(kept.changed), draws)
+    return discovery, settled, PassIsolation(False, frozenset(kept.changed), draws, watch.any)
 
 
 def first_picture(preprocess: Preprocess) -> np.ndarray:

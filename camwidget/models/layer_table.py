@@ -71,12 +71,13 @@ class LayerTable:
             "'integrated-gradients', 'occlusion' or 'rise'."
         )
 
-    def layer(self, name: str, model: str) -> Layer:
+    def layer(self, name: str, model: str, *, exists: bool = False) -> Layer:
         """A layer by its module name.
 
         Args:
             name: the module's first name.
             model: what the model is called.
+            exists: whether there is a module of that name.
 
         Raises:
             LayerError: if there is none of that name, or it has no map, or runs more than once.
@@ -89,6 +90,11 @@ class LayerTable:
         if refusal is not None:
             raise LayerError(refusal)
         listed = ", ".join(repr(layer.name) for layer in self.stages)
+        if exists:
+            raise LayerError(
+                f"Layer {name!r} of {model} was not seen to run when the model was wrapped (TorchScript is not seen at "
+                f"all), so that it is not known whether it has a map. Layers that do: {listed}."
+            )
         near = difflib.get_close_matches(str(name), self.layers, n=3, cutoff=0.6)
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise LayerError(f"{model} has no layer {name!r}.{hint} Layers: {listed}.")

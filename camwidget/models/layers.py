@@ -16,7 +16,7 @@ from torch import nn
 from ..errors import CamwidgetError, LayerError, ModelError
 from ..execution.autograd_graph import has_reentrant_checkpoint, other_activations
 from ..execution.random_numbers import PrivateDraws
-from ..runtime.error_reports import log_error
+from ..runtime.error_reports import error_line, log_error
 from .cam_head import HeadWitness
 from .layer_table import AT_INPUT, Layer, LayerTable
 from .output_reader import OutputReader
@@ -29,7 +29,7 @@ from .picture_dependence import (
     sketch_maps,
     sketch_tokens,
 )
-from .stages import last_features, list_stages, listed_name
+from .stages import is_routed, last_features, list_stages, listed_name
 from .token_grid import TokenGrid
 
 __all__ = ["Reshape", "discover_layers", "hooked", "spatial"]
@@ -48,8 +48,9 @@ def hooked(hooks: dict[nn.Module, Callable[..., Any]]) -> Iterator[None]:
 
     def only_here(hook: Callable[..., Any]) -> Callable[..., Any]:
         def call(module: nn.Module, args: Any, output: Any) -> Any:
-            # Someone else may be running the same module at this moment.
-            return hook(module, args, output) if threading.get_ident() == owner else None
+            # Someone else may be running the same module at this moment; a deep copy of it has its hooks too.
+            is_ours = threading.get_ident() == owner and module in hooks
+            return hook(module, args, output) if is_ours else None
 
         return call
 
@@ -69,7 +70,7 @@ def spatial(
     """A layer's output as (N, C, H, W) with more than one cell, or None if it is not one.
 
     Args:
-        output: whatever the layer returned.
+        output: whatever the layer returned. The depth of a volume (N, C, 1, H, W) of one slice is left out.
         size: height and width of the picture; maps have about its proportions, which tells
             (N, C, H, W) from the (N, H, W, C) of Swin and of ConvNeXt's inner layers.
         reshape: for outputs that are not (N, C, H, W) already.
@@ -77,6 +78,8 @@ def spatial(
     """
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         return None
+    if output.ndim == 5 and output.shape[2] == 1 and reshape is None:
+        output = output.squeeze(2)  # a volume of one slice is a picture
     if _needs_reshape(output, size):
         if reshape is not None and output.ndim >= 3:
             try:
@@ -122,7 +125,10 @@ class _Recorder:
     """Notes every module's output, and which modules hand on the same tensor."""
 
     def __init__(self, module: nn.Module, size: Sequence[int], reshape: Reshape | None) -> None:
-        self.names = {m: name for name, m in module.named_modules() if name}
+        parts = {m: name for name, m in module.named_modules() if name}
+        #: TorchScript, which takes no hooks.
+        self.scripted = [n for m, n in parts.items() if isinstance(m, torch.jit.ScriptModule)]
+        self.names = {m: n for m, n in parts.items() if not isinstance(m, torch.jit.ScriptModule)}
         self.size = size
         self.reshape = reshape
         self.calls: dict[str, int] = {}
@@ -265,11 +271,14 @@ def discover_layers(
         is_reentrant = has_reentrant_checkpoint(tensors_of(output))
         gradients = _gradients(found, recorder)
         variants, answers = [], []
+        ran = set(recorder.calls)
         for picture in corner_variants(inputs):
             sketches: dict[str, torch.Tensor] = {}
-            with own_draws(), hooked(_sketchers(module, recorder, sketches)):
+            now: set[str] = set()
+            with own_draws(), hooked(_sketchers(module, recorder, sketches, now)):
                 answer = run(picture)
             variants.append(sketches)
+            ran &= now
             answers.append(None if found is None else reader.logits(answer, 1))
     except CamwidgetError:
         raise
@@ -280,8 +289,8 @@ def discover_layers(
                 "through it. Use torch.no_grad instead, or wrap the module inside."
             ) from error
         raise ModelError(
-            f"{type(module).__name__} fails on an input of shape {tuple(inputs.shape)}: {error}. For another size "
-            "pass preprocess=camwidget.Preprocess(size, mean=…, std=…); for inputs beside the picture, "
+            f"{type(module).__name__} fails on an input of shape {tuple(inputs.shape)}: {error_line(error)}. For "
+            "another size pass preprocess=camwidget.Preprocess(size, mean=…, std=…); for inputs beside the picture, "
             "inputs={name: tensor}."
         ) from error
     logits = inputs.new_zeros((len(inputs), 0)) if found is None else found.detach()
@@ -311,18 +320,23 @@ def discover_layers(
         raise LayerError(f"{_no_layer(recorder, faults)} {_WITHOUT}")
     same = recorder.same(layers)
     heard = _heard(layers, gradients, recorder)
+    # What runs for some pictures only can be asked for by name.
+    heard = {
+        n: x for n, x in heard.items() if n in ran and not is_routed(module, n, recorder.calls)
+    } or heard
     # NaN compares equal to nothing; whoever asked will say what is wrong with the weights.
     finite = found is not None and bool(torch.isfinite(logits).all())
     head = recorder.witness.find(logits, recorder.calls, layers) if finite else None
     stages = list_stages(heard, same)
     if head is not None:
         head = replace(head, layer=listed_name(head.layer, stages, same))
+    is_at_head = head is not None and head.layer in heard
     default = (
-        last_features(module, stages, reader.channels, recorder.calls)
-        if head is None
-        else head.layer
+        head.layer
+        if head is not None and is_at_head
+        else last_features(module, stages, reader.channels, recorder.calls)
     )
-    if head is None and recorder.is_tokens(default):
+    if not is_at_head and recorder.is_tokens(default):
         # A class token reads the patches for the last time inside the last block: of what its attention makes
         # of them (queries, keys, values) the norm before is the source.
         alike = [n for n in heard if heard[n].shape == layers[default].shape]
@@ -360,11 +374,12 @@ def _sketch(output: Any, size: Sequence[int], reshape: Reshape | None) -> torch.
 
 
 def _sketchers(
-    module: nn.Module, recorder: _Recorder, sketches: dict[str, torch.Tensor]
+    module: nn.Module, recorder: _Recorder, sketches: dict[str, torch.Tensor], ran: set[str]
 ) -> dict[nn.Module, Callable[..., Any]]:
-    """Hooks that sketch what a first pass found to be layers, perhaps."""
+    """Hooks that sketch what a first pass found to be layers, perhaps, and note which of them run."""
 
     def note(layer: nn.Module, args: Any, output: Any) -> None:
+        ran.add(recorder.names[layer])
         with torch.no_grad():
             sketch = _sketch(output, recorder.size, recorder.reshape)
         if sketch is not None:
@@ -447,6 +462,8 @@ def _is_reshape_wrong(
 
 def _why_no_maps(recorder: _Recorder) -> str:
     """Why no module of a network can have a map, whatever it means; empty if one might."""
+    if recorder.scripted and recorder.is_flat and not recorder.others:
+        return f"{recorder.scripted[0]!r} is TorchScript, which does not show its layers (use what it was made from)"
     if not recorder.calls:
         return (
             "its forward calls functions and no modules of its own (a plain list has none that PyTorch knows: use "

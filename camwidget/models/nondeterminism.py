@@ -10,6 +10,7 @@ import functools
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 
 from ..errors import CamwidgetError, warn
 from ..execution.random_numbers import PrivateDraws
+from .scores import are_close
 
 if TYPE_CHECKING:
     from .vision_model import VisionModel
@@ -110,7 +112,7 @@ def randomness_note(model: VisionModel) -> str:
     """Say, with a ``CamwidgetWarning`` too, what of a model's answers is left to chance; "" if nothing is.
 
     It takes one pass of two equal pictures, and one more where that does not settle it; of a transform of one's own
-    two runs.
+    two runs. Where the module fails on two pictures, and not on one, it is known from then on (``mixes_pictures``).
     """
     found = " ".join(filter(None, [_chance_in_preprocess(model), _chance_in_module(model)]))
     if found:
@@ -157,17 +159,27 @@ def _chance_in_module(model: VisionModel) -> str:
                 size = tuple(preprocess.pixels(_picture(model)).shape[-2:])  # type: ignore[assignment]
         except CamwidgetError:
             return ""
+    # Here the generators are put back at the end only: two answers are to be as different as they may be.
+    is_known = model.isolation.draws or model.isolation.moves
+    owner, model = model, model.around(model.module)
+    model.isolation = replace(model.isolation, moves=False)
     inputs = model.inputs(_noise(preprocess.channels, *size)[None])
     if not model.mixes_pictures:
         inputs = inputs.repeat(2, 1, 1, 1)
     with draws_watched(model.device, model.module.modules()) as draws, PrivateDraws(0) as ours:
         try:
-            answers = _pass(model, inputs)
-            is_drawn = draws.any or ours.any or model.isolation.draws
+            try:
+                answers = _pass(model, inputs)
+            except CamwidgetError:
+                answers = _pass(model, inputs[:1])
+                # It takes no two pictures at once.
+                owner.mixes_pictures = True
+                inputs = inputs[:1]
+            is_drawn = draws.any or ours.any or is_known
             if not is_drawn and _alike(model, answers[0], answers[-1]):
                 return ""
             again = _pass(model, inputs)
-        except CamwidgetError:  # it takes no two pictures at once, say
+        except CamwidgetError:  # whoever runs it next is told
             return ""
         # Of a generator that nobody holds only the answers tell.
         differ = not _alike(model, answers, again)
@@ -175,7 +187,7 @@ def _chance_in_module(model: VisionModel) -> str:
             return ""
     seen = ""
     if differ:
-        index = int((answers[0] - again[0]).abs().argmax())
+        index = int((answers[0] - again[0]).abs().nan_to_num(0).argmax())
         first, second = float(answers[0, index]), float(again[0, index])
         seen = f": output {index} of one picture was {first:.3g}, and then {second:.3g}"
     return (
@@ -193,7 +205,7 @@ def _alike(model: VisionModel, one: torch.Tensor, other: torch.Tensor) -> bool:
     if not one.numel():
         return True
     part = max(_ROUNDING, 16 * torch.finfo(model.dtype).eps)
-    return bool(((one - other).abs() <= part * one.abs().max()).all())
+    return are_close(other, one, part, 0.0)
 
 
 def _picture(model: VisionModel) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -179,6 +179,12 @@ class OutputReader:
             ModelError: if it is not clear which of its outputs, or what they are.
         """
         recorder, self._recorder, self._is_settled = self._recorder, None, True
+        if isinstance(returned, Iterator):
+            raise ModelError(
+                f"{self.name} returns {describe_output(returned)}, which can be read only once, so that nothing in it "
+                "can be explained. Wrap a module whose forward returns the class scores themselves, or a list of what "
+                "it yields."
+            )
         if self.asked is not None:
             self.place = self.asked
             self._check_asked(returned, len(inputs))

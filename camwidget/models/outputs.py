@@ -124,10 +124,10 @@ def locate_scores(output: Any, count: int, classes: int | None = None) -> ScoreL
             f"The output has {len(candidates)} tensors that could be class scores, {_listed(found)}. Say which it is: "
             f"camwidget.wrap(…, output={_written(candidates[-1][0])}), or a callable from the output to (N, classes)."
         )
-    return _none(found, count)
+    return _none(output, found, count)
 
 
-def _none(found: list[tuple[Place, torch.Tensor]], count: int) -> ScoreLocation:
+def _none(output: Any, found: list[tuple[Place, torch.Tensor]], count: int) -> ScoreLocation:
     """Why an output has no class scores."""
     pixels = {p: t for p, t in found if t.ndim == 4 and len(t) == count and t.is_floating_point()}
     named = [p for p in pixels if _name(p) in (*_SURE, *_LIKELY)]
@@ -147,6 +147,12 @@ def _none(found: list[tuple[Place, torch.Tensor]], count: int) -> ScoreLocation:
             None,
             f"it has features only, {_listed(found)}. Wrap it with a classifier's head; or, if one of them is class "
             "scores all the same, pass output=… to camwidget.wrap",
+        )
+    if not found:
+        return ScoreLocation(
+            None,
+            f"it returns {describe_output(output)}, without a tensor in it that can be found. Wrap a module whose "
+            "forward returns the class scores, a tensor (N, classes)",
         )
     return ScoreLocation(
         None,
@@ -302,4 +308,7 @@ def describe_output(output: Any) -> str:
         return f"a mapping with {', '.join(map(repr, list(output)[:6]))}"
     if isinstance(output, (tuple, list)):
         return f"a {type(output).__name__} of {len(output)}"
-    return type(output).__name__
+    if isinstance(output, Iterator):
+        kind = type(output).__name__
+        return f"a {kind}" if kind == "generator" else f"an iterator ({kind})"
+    return "None" if output is None else f"an object of type {type(output).__name__}"

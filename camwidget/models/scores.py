@@ -9,6 +9,8 @@ from ..errors import ModelError, TargetError
 
 __all__ = [
     "SCORES",
+    "are_close",
+    "are_proper",
     "check_log",
     "check_scores",
     "decimals",
@@ -67,6 +69,26 @@ def check_log(logits: torch.Tensor, name: str) -> None:
             f"{name} answers {highest:.3g}, and a log-probability is never above 0. Leave scores='log' out, or put a "
             "log_softmax at its end."
         )
+
+
+def are_proper(logits: torch.Tensor, scores: str) -> bool:
+    """Whether outputs (N, classes) can be worked with: finite, but for −inf where a class is masked out."""
+    finite = logits.isfinite()
+    if bool(finite.all()):
+        return True
+    if scores == "value" or not bool((finite | logits.isneginf()).all()):
+        return False
+    return bool(finite.any(1).all())
+
+
+def are_close(found: torch.Tensor, expected: torch.Tensor, part: float, least: float) -> bool:
+    """Whether outputs are the same up to a part of the largest, or of ``least``; −inf is the same as −inf."""
+    masked = expected.isneginf()
+    if found.shape != expected.shape or not torch.equal(found.isneginf(), masked):
+        return False
+    found, expected = found.masked_fill(masked, 0), expected.masked_fill(masked, 0)
+    scale = expected.abs().max().clamp(min=least)
+    return bool(((found - expected).abs() <= part * scale).all())
 
 
 # -- numbers as a person reads them ----------------------------------------------------------

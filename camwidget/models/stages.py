@@ -10,7 +10,7 @@ from torch import nn
 if TYPE_CHECKING:
     from .layer_table import Layer
 
-__all__ = ["last_features", "list_stages", "listed_name"]
+__all__ = ["is_routed", "last_features", "list_stages", "listed_name"]
 
 #: More layers than this are no longer a choice, fewer than that hardly one.
 MANY, FEW = 40, 4
@@ -18,11 +18,16 @@ MANY, FEW = 40, 4
 #: What hands features on rather than computing them.
 _PASSIVE = (
     nn.MaxPool2d,
+    nn.MaxPool3d,
     nn.AvgPool2d,
+    nn.AvgPool3d,
     nn.AdaptiveAvgPool2d,
+    nn.AdaptiveAvgPool3d,
     nn.AdaptiveMaxPool2d,
+    nn.AdaptiveMaxPool3d,
     nn.Dropout,
     nn.Dropout2d,
+    nn.Dropout3d,
     nn.Identity,
 )
 
@@ -60,6 +65,35 @@ def list_stages(layers: dict[str, Layer], same: tuple[tuple[str, ...], ...]) -> 
             return tuple(choice)
         choices.append(choice)
     return tuple(next((c for c in choices if len(c) >= FEW), kept_layers))
+
+
+def is_routed(module: nn.Module, name: str, calls: Iterable[str]) -> bool:
+    """Whether a layer belongs to some that ran of several parts alike, such as experts: the picture decides which.
+
+    Where the first few of them ran, as in a stack of blocks that is cut off, only other pictures can tell.
+
+    Args:
+        module: the network.
+        name: the layer's.
+        calls: the names of all modules that ran.
+    """
+    steps = name.split(".")
+    for depth in range(1, len(steps)):
+        holder = module.get_submodule(".".join(steps[:depth]))
+        if type(holder) not in (nn.ModuleList, nn.ModuleDict):
+            continue
+        kind = type(holder.get_submodule(steps[depth]))
+        alike = [other for other, part in holder.named_children() if type(part) is kind]
+        ran = {
+            n.split(".")[depth]
+            for n in calls
+            if n.split(".")[:depth] == steps[:depth] and n.count(".") >= depth
+        }
+        those = [other for other in alike if other in ran]
+        is_cut_off = len(those) > 1 and those == alike[: len(those)]
+        if steps[depth] in those and len(those) < len(alike) and not is_cut_off:
+            return True
+    return False
 
 
 def _common_prefix(names: list[str]) -> str:

@@ -30,7 +30,7 @@ from .outputs import as_place, describe_output
 from .prediction import Prediction
 from .prompts import ParsedPrompt, Prompt, check_prompt, read_text
 from .provenance import Provenance
-from .scores import check_scores, log_probabilities_of, probabilities_of
+from .scores import are_proper, check_scores, log_probabilities_of, probabilities_of
 
 __all__ = ["Prediction", "VisionModel"]
 
@@ -86,7 +86,7 @@ class VisionModel:
             example = read_text(prompt, prompt.examples[0])[1]
             classes = classes if example.classes is None else example.classes
         self._beside = ExtraInputs.of(inputs, example)
-        #: Whether the pictures of a batch have a part in each other's answers.
+        #: Whether pictures go one by one: those of a batch have a part in each other's answers, or fail.
         self.mixes_pictures = any(
             isinstance(m, nn.modules.batchnorm._BatchNorm) and m.running_mean is None
             for m in self.module.modules()
@@ -107,8 +107,8 @@ class VisionModel:
         self._discovery, self._reader, self.isolation = self._discover(
             reader, without=layers is not None and not layers
         )
-        self.check_finite(self._discovery.logits)
         self.scores = self._reader.scores
+        self.check_finite(self._discovery.logits)
         count = 2 if self._reader.is_two_sided else self._reader.columns
         if classes is None and count:
             usual = usual_classes if len(usual_classes) == count else None
@@ -177,7 +177,7 @@ class VisionModel:
             LayerError: if there is none of that name, or it has no map, or runs more than once.
         """
         name = self._canonical(self.default_layer if name is None else name)
-        return self._discovery.layer(name, self.name)
+        return self._discovery.layer(name, self.name, exists=name in self._module_names.values())
 
     def has_layer(self, name: str) -> bool:
         """Whether there is a layer of this name with a map."""
@@ -470,8 +470,8 @@ class VisionModel:
             yield held
 
     def check_finite(self, logits: torch.Tensor) -> None:
-        """Raise a ModelError that names the cause if the logits are not finite."""
-        if not torch.isfinite(logits).all():
+        """Raise a ModelError that names the cause if the logits are not finite; −inf of a masked class is proper."""
+        if not are_proper(logits, self.scores):
             raise not_finite(self.module, self.name, self.dtype)
 
     @leaves_random_state

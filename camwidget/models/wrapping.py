@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import nn
 
 from .._validation import listed_names, require_module
 from ..errors import LayerError, ModelError
-from ..images.preprocess import Preprocess, default_preprocess, takes_volumes
+from ..images.preprocess import Preprocess, channels_taken, default_preprocess, takes_volumes
 from .image_processors import read_processor
 from .prompts import Prompt
 from .provenance import Provenance
@@ -34,6 +35,9 @@ def wrap(
     output: Any = None,
 ) -> VisionModel:
     """Make your own module ready to be explained. The module stays where and as it is.
+
+    Random generators that it draws from are put back after each pass too. What else its forward changes outside of
+    itself, such as a counter in a global variable or a file, cannot be protected: it counts our passes as well.
 
     Args:
         module: takes (N, C, H, W), returns logits (N, classes), alone or in a tuple, a mapping or an object. If it ends
@@ -79,6 +83,14 @@ def wrap(
         raise ModelError(
             "The module has lazy parameters: run it once on an input before wrapping it."
         )
+    tensors = itertools.chain(module.named_parameters(), module.named_buffers())
+    empty = next((n for n, tensor in tensors if tensor.is_meta), None)
+    if empty is not None:
+        raise ModelError(
+            f"{empty!r} of the module is on the device 'meta', and has a shape and no values: make the module without "
+            "torch.device('meta') or init_empty_weights, or give it its weights first, "
+            "module.to_empty(device='cpu') and module.load_state_dict(…)."
+        )
     if any(p.is_inference() for p in module.parameters()):
         raise ModelError(
             "The module was made under torch.inference_mode, so that nothing can be differentiated through it. "
@@ -91,10 +103,12 @@ def wrap(
     layers = None if layers is None else listed_names(layers, "layers")
     if preprocess is None:
         preprocess = default_preprocess(module)
+    taken = channels_taken(module)
+    ready = Preprocess.of(read_processor(preprocess), taken)
     try:
         model = VisionModel(
             module,
-            Preprocess.of(read_processor(preprocess)),
+            ready,
             classes,
             name=name or type(module).__name__,
             reshape=reshape,
@@ -106,7 +120,18 @@ def wrap(
             output=output,
         )
     except (ModelError, LayerError) as error:
+        if taken not in (None, ready.channels) and "fails on an input" in str(error):
+            raise ModelError(
+                _other_channels(type(module).__name__, ready.channels, taken)
+            ) from error
         if not takes_volumes(module):
+            raise
+        if isinstance(error, LayerError):  # it ran
+            raise LayerError(
+                f"{type(module).__name__} makes volumes (N, C, D, H, W) of a picture, and a map has no depth. Say what "
+                "to make of it: reshape=lambda t: t.mean(2) is the mean over the depth."
+            ) from error
+        if error.__cause__ is None:  # it ran, and something else is not clear
             raise
         raise ModelError(
             f"{type(module).__name__} begins with a three-dimensional convolution, so it takes volumes or videos "
@@ -115,6 +140,16 @@ def wrap(
         ) from error
     model.origin = Provenance("wrap", type(module).__name__)
     return model
+
+
+def _other_channels(name: str, given: int, taken: int | None) -> str:
+    """What to say of a preprocessing that gives another number of channels than a module takes."""
+    remedy = f"pass camwidget.Preprocess(size, mean=…, std=…), mean and std of length {taken}"
+    if (given, taken) == (3, 1):
+        remedy += ", or begin a transform with Grayscale() and end it in a Normalize of one value"
+    if (given, taken) == (1, 3):
+        remedy += ", or use Grayscale(num_output_channels=3)"
+    return f"{name} takes pictures of {taken} channel{'s' * (taken != 1)}, and its preprocess gives {given}: {remedy}."
 
 
 def best_device() -> torch.device:

@@ -757,7 +757,7 @@
   }
   function sentence(of) {
     const { name, mode: mode2, fraction, before, after, evident } = of;
-    if (evident === 0) return `${note(name, of.layer)} Choose another class, layer or method.`;
+    if (evident === 0) return `${note(name, of.layer)} Choose another ${others(of)}layer or method.`;
     const whole = mode2 === "remove" && fraction === 0 || mode2 === "keep" && fraction === 1;
     if (after === null || whole) {
       return mode2 === "keep" ? `The whole picture is kept. Drag the slider to keep only the most evidence for ${name}.` : `Nothing is removed yet. Drag the slider to take the evidence for ${name} away.`;
@@ -771,6 +771,10 @@
     }[mode2];
     const beyond = mode2 !== "multiply" && fraction > evident + 5e-3 ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.` : "";
     return `${deed} ${(of.quantity === null ? effect : moved(of.quantity))(before, after, deed.includes(name) ? "it" : name)}${beyond}`;
+  }
+  function others({ alone: alone2, quantity: quantity2 }) {
+    if (alone2) return "";
+    return quantity2 === null ? "class, " : "quantity, ";
   }
   function effect(before, after, it) {
     const change2 = rounded(rounded(after, 2) - rounded(before, 2), 2);
@@ -947,7 +951,8 @@
           before: target.whole,
           after: masked[shown.row] ?? null,
           evident,
-          quantity: quantity(this.data.quantity)
+          quantity: quantity(this.data.quantity),
+          alone: this.data.classes.length === 1
         })
       });
     }
@@ -1377,8 +1382,8 @@
       const present = written(now[key]);
       const known = all.some((choice) => choice.value === present);
       setChoices(value, known ? all : [...all, { value: present, label: present }], present);
-      const others = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
-      setText(more, others.length === 0 ? "" : `and ${others.join(", ")}`);
+      const others2 = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
+      setText(more, others2.length === 0 ? "" : `and ${others2.join(", ")}`);
     });
     return make(
       "div",
@@ -5696,8 +5701,8 @@
     return element;
   }
   function rivals(frame2, curve, chosen) {
-    const others = curve[0].map((_, at) => at).filter((at) => at !== chosen);
-    return others.slice(0, RIVALS.length).map(
+    const others2 = curve[0].map((_, at) => at).filter((at) => at !== chosen);
+    return others2.slice(0, RIVALS.length).map(
       (row, rank) => frame2.line(curve.map((values, at) => [at / (curve.length - 1), values[row]]), {
         stroke: RIVALS[rank],
         "stroke-width": 1.5,

@@ -26,6 +26,7 @@ from camwidget.analysis.mask_curve import (
     multiply_pixels,
 )
 from camwidget.attribution import batched_inference
+from camwidget.attribution.targets import ClassTarget
 from camwidget.errors import CamwidgetError
 from camwidget.export.curves import curves
 from camwidget.export.quantized_maps import QuantizedMap
@@ -285,11 +286,65 @@ def test_a_foreign_map_is_refused(noise: torch.Tensor, meter: cw.VisionModel) ->
         cw.confidence_change(meter, noise, np.zeros((7, 7)))
 
 
-def test_multiply_rounds_half_up_at_eight_bits(noise: torch.Tensor, saliency: np.ndarray) -> None:
-    product = multiply_pixels(noise, saliency)
-    shades, heat = (noise * 255).round().long(), np.round(saliency.astype(np.float64) * 255)
-    expected = torch.floor(shades.double() * torch.from_numpy(heat) / 255 + 0.5)
-    torch.testing.assert_close((product * 255).round().double(), expected, rtol=0, atol=0)
+def test_the_product_is_not_rounded(noise: torch.Tensor, meter: cw.VisionModel) -> None:
+    """A map with one peak is below 1/510 nearly everywhere, which would be 0 at 8 bits."""
+    low = np.full((224, 224), 0.0019, np.float32)
+    low[0, 0] = 1
+    assert torch.equal(multiply_pixels(noise, low), noise * torch.from_numpy(low))
+    pixels = torch.zeros(3, 64, 64)
+    pixels[0] = 1
+    low = low[:64, :64]
+    red = 4 * float(low.astype(np.float64).mean())
+    expected = np.exp(red) / (np.exp(red) + 2)
+    after = cw.confidence_change(meter, pixels, low, "red").after
+    assert after == pytest.approx(expected, abs=1e-6) and after > 1 / 3 + 0.001
+    exp = dataclasses.replace(cw.explain(meter, pixels, "red"), saliency=low)
+    before = np.exp(4) / (np.exp(4) + 2)
+    drop = cw.measure(meter, pixels, exp, ["drop"])["drop"].value
+    assert drop == pytest.approx((before - expected) / before, abs=1e-6)
+
+
+def test_an_explanation_brings_its_class(meter: cw.VisionModel, noise: torch.Tensor) -> None:
+    red = torch.zeros(3, 32, 32)
+    red[0] = 1
+    exp = cw.explain(meter, red, "blue")
+    assert meter.predict(red).names[0] == "red"
+    assert cw.mask_curve(meter, red, exp, steps=3).name == "blue"
+    assert cw.mask_curve(meter, red, exp, "green", steps=3).name == "green"
+    assert cw.mask_curve(meter, red, exp.saliency, steps=3).name == "red", "a map has no class"
+    for change in ("multiply", "remove"):
+        found = cw.confidence_change(meter, red, exp, change=change)
+        assert found == cw.confidence_change(meter, red, exp.saliency, "blue", change=change)
+    rather = cw.explain(meter, red, cw.Contrast("red", "blue"))
+    with pytest.raises(
+        CamwidgetError, match="'red rather than blue', which was explained, is none"
+    ):
+        cw.mask_curve(meter, red, rather, steps=3)
+    assert cw.mask_curve(meter, red, rather, "red", steps=3).name == "red"
+
+
+def test_an_explanation_of_something_else_is_refused(meter: cw.VisionModel) -> None:
+    """As ``measure`` does, by the same rule."""
+    red, grey = torch.zeros(3, 32, 32), torch.full((3, 32, 32), 0.5)
+    red[0] = 1
+    exp = cw.explain(meter, red)
+    named = cw.wrap(RedMeter(), classes=["rouge", "vert", "bleu"])
+    other = cw.wrap(RedMeter(), classes=["red", "green", "blue"], name="another")
+    fewer = dataclasses.replace(exp, target=ClassTarget(7, "red"))
+    for model, picture, one, match in (
+        (meter, grey, exp, "of another picture"),
+        (named, red, exp, "of another model"),
+        (other, red, exp, "of another model, RedMeter, and this one is another"),
+        (meter, red, fewer, "of another model"),
+        (meter, red[:, :16], exp, r"saliency is \(32, 32\).*\(16, 32\)"),
+    ):
+        with pytest.raises(CamwidgetError, match=match):
+            cw.mask_curve(model, picture, one, steps=2)
+        with pytest.raises(CamwidgetError, match=match):
+            cw.confidence_change(model, picture, one)
+        with pytest.raises(CamwidgetError, match=match):
+            cw.measure(model, picture, one, "drop")
+    assert cw.mask_curve(named, red, exp.saliency, steps=2).name == "rouge"
 
 
 # -- curves ---------------------------------------------------------------------------------

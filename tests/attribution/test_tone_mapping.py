@@ -35,7 +35,17 @@ def quick_method(name: str) -> cw.Method:
     return method.with_options(**{k: v for k, v in SETTINGS.get(name, {}).items() if k in known})
 
 
-@pytest.mark.parametrize("name", [m.name for m in cw.list_methods()])
+#: A map of each size and scale; the scaling is the engine's, and the same for all.
+QUICK = {"gradcam", "saliency", "eigencam", "occlusion", "lrp", "random"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(m.name, marks=() if m.name in QUICK else pytest.mark.full)
+        for m in cw.list_methods()
+    ],
+)
 def test_saliency_is_linear_in_the_positive_part_of_the_raw_map(
     textures: cw.VisionModel, name: str
 ) -> None:

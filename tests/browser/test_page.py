@@ -17,7 +17,7 @@ from camwidget.analysis.mask_curve import mask_pixels
 from camwidget.export import save_index, save_page
 from camwidget.export.quantized_maps import QuantizedMap
 from camwidget.widget.control.masked_prediction import MaskSettings
-from camwidget.widget.view.synced_traits import messages
+from camwidget.widget.view import messages
 
 pytestmark = pytest.mark.browser
 

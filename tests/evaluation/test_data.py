@@ -12,9 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from small import AREA, BOXES, RIGHT, SIDE, folder, known, labelled, picture, run, seen, small_model
-from torch.utils.data import (
-    IterableDataset,
-)
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from torchvision.transforms.functional import to_tensor
 
 import camwidget as cw
@@ -351,3 +349,29 @@ def test_how_many_pictures_a_loader_gives(
     dataset = torch.utils.data.TensorDataset(torch.rand(5, 3, SIDE, SIDE))
     loader = torch.utils.data.DataLoader(dataset, **settings)
     assert open_data(loader, small_model(), limit=limit).total == total
+
+
+def test_tensors_of_whole_numbers_are_pictures_as_they_are(model) -> None:
+    """A loader of decoded pictures: each is resized and cropped, and its boxes are in its own pixels."""
+    arrays = [picture(n, 60, 90) for n in range(4)]
+    stack = torch.stack([torch.from_numpy(a).movedim(-1, 0) for a in arrays])
+    data = TensorDataset(stack, torch.arange(4))
+    arrayed = [(a, n, [[30, 10, 60, 40]]) for n, a in enumerate(arrays)]
+    expected = run(model, arrayed, ["complexity", AREA])
+    for tensors in (data, DataLoader(data, batch_size=3)):
+        found = run(
+            model, tensors, ["complexity", AREA], truth=lambda number, element: [[30, 10, 60, 40]]
+        )
+        for column in ("complexity", "area"):
+            assert found.rows[column].tolist() == expected.rows[column].tolist()
+    one, same = cw.explain(model, stack, 1), cw.explain(model, arrays, 1)
+    for a, b in zip(one, same, strict=True):
+        np.testing.assert_array_equal(a.saliency, b.saliency)
+
+
+def test_a_loader_of_mappings_has_images_and_classes(model) -> None:
+    tensor = to_tensor(picture(0))
+    rows = [{"image": tensor, "label": n, "number": 9} for n in range(3)]
+    assert known(run(model, DataLoader(rows, batch_size=2)))[2] == (2, "picture 2", "cat")
+    with pytest.raises(DataError, match="this one gives dict"):
+        run(model, DataLoader([{"x": tensor}]))

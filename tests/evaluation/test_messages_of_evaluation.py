@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small import folder, labelled, run, small_model
+import torch
+from small import AREA, folder, labelled, picture, run, small_model
+from torchvision import tv_tensors
 
 from camwidget.errors import DataError
 from camwidget.evaluation.data import open_data
-from camwidget.evaluation.items import parse_truth
+from camwidget.evaluation.items import BoxRegions, parse_truth
 from camwidget.evaluation.plan import _to_json
 from camwidget.evaluation.table import means
 
@@ -55,6 +57,51 @@ def test_boxes_may_have_no_width_but_not_less() -> None:
             parse_truth(bad)
 
 
+def test_relative_boxes_are_refused() -> None:
+    """In pixels they would all lie in the first, and every score would be 0."""
+    for bad in ([0.1, 0.2, 0.6, 0.9], [[0, 0, 1, 1]], torch.tensor([[0.0, 0.1, 1.000001, 0.5]])):
+        with pytest.raises(DataError, match=r"all coordinates.*multiply left and right"):
+            parse_truth(bad)
+    for good in ([[0, 0, 0, 0]], [[0, 0, 1, 1], [3, 3, 9, 9]], np.zeros((0, 4))):
+        assert parse_truth(good) is not None
+
+
+def test_boxes_of_torchvision_know_their_notation() -> None:
+    size = (32, 32)
+    for notation, corners in (
+        ("XYXY", [8, 4, 12, 20]),
+        ("XYWH", [8, 4, 4, 16]),
+        ("CXCYWH", [10, 12, 4, 16]),
+    ):
+        found = parse_truth(tv_tensors.BoundingBoxes([corners], format=notation, canvas_size=size))  # type: ignore[call-overload]
+        assert isinstance(found, BoxRegions) and found.corners.tolist() == [[8, 4, 12, 20]]
+
+
+def test_a_box_beside_the_picture_is_named() -> None:
+    """As where the pictures were resized, and their boxes were not."""
+    data = [
+        (picture(0), "ant", [[40, 0, 60, 9]]),
+        (picture(1), "bee", [[30, -4, 60, 9]]),
+        (picture(2), "bee", [[3, 3, 9, 9]]),
+    ]
+    found = run(small_model(), data, [AREA])
+    assert found.pictures == 2
+    (reason,) = found.skipped["reason"]
+    assert "[40.0, 0.0, 60.0, 9.0] of picture 0 lies beside the picture, which is 32×32" in reason
+
+
+def test_truths_without_plain_values_are_refused() -> None:
+    hidden = np.ma.masked_array(np.ones((32, 32), bool), mask=np.eye(32, dtype=bool))
+    for bad, remedy in (
+        (hidden, r"truth are masked.*filled"),
+        ([hidden], r"truth are masked.*filled"),
+        (torch.eye(32).to_sparse(), r"truth is sparse.*to_dense"),
+        (torch.ones(32, 32, device="meta"), "meta"),
+    ):
+        with pytest.raises(DataError, match=remedy):
+            parse_truth(bad)
+
+
 def test_settings_as_json_has_them() -> None:
     for value in (None, True, False):
         assert _to_json(value) is value
@@ -71,3 +118,20 @@ def test_two_values_have_an_interval_and_one_has_none() -> None:
     mean, low, high = means(np.array([[0.0, 3.0], [1.0, np.nan]]))
     np.testing.assert_allclose(mean, [0.5, 3])
     assert (low[0], high[0]) == (0, 1) and np.isnan([low[1], high[1]]).all()
+
+
+def test_nothing_is_minus_zero() -> None:
+    found = run(small_model(), labelled(2))
+    found.rows["complexity"] = -1e-9
+    shown = f"{found!r}{found._repr_html_()}"
+    assert "0.000" in shown and "-0.000" not in shown
+
+
+def test_truths_of_other_values_are_refused_with_what_to_do() -> None:
+    for bad, remedy in (
+        (np.full((32, 32), 255, np.uint8), "mask > 0"),
+        (np.full((32, 32), 0.5), "mask > 0"),
+        ({"boxes": [[1, 1, 9, 9]]}, "such as its boxes"),
+    ):
+        with pytest.raises(DataError, match=remedy):
+            parse_truth(bad)

@@ -334,6 +334,7 @@ def test_where_nothing_can_be_locked(tmp_path, monkeypatch, module):
     assert [row["picture"] for row in rows] == [0, 1]
 
 
+@pytest.mark.full
 def test_two_processes_that_begin_together(tmp_path):
     """One has the file, the other is refused; whichever, nothing is lost."""
     code = (

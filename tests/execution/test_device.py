@@ -16,7 +16,7 @@ from untouched import fingerprint
 import camwidget as cw
 from camwidget.attribution.batched_inference import in_batches
 from camwidget.execution import device
-from camwidget.models.vision_model import weights_backup
+from camwidget.models import weights_backup
 from camwidget.models.weights_backup import backup_of
 from camwidget.widget import explorer
 
@@ -373,7 +373,7 @@ def test_what_was_not_kept_cannot_be_saved(
     monkeypatch.setattr(explorer, "responds", lambda at: False)
     ex = cw.Explorer(model, [PICTURE, PICTURE[::-1].copy()]).wait(30)
     monkeypatch.setattr(weights_backup, "is_elsewhere", lambda at: True)
-    monkeypatch.setattr(weights_backup.Spare, "refresh", lambda self: None)
+    monkeypatch.setattr(weights_backup.WeightsBackup, "refresh", lambda self: None)
     model.module.fault = is_lost
     ex.picture = 1
     ex.wait(30)

@@ -306,6 +306,7 @@ def test_layers_and_methods(random_model: Callable[..., cw.VisionModel]) -> None
     assert "cam" not in [m.name for m in methods] and len(methods) == 4 and first.name == "eigencam"
 
 
+@pytest.mark.full
 def test_size(
     random_model: Callable[..., cw.VisionModel], noise: torch.Tensor, tmp_path: Path
 ) -> None:
@@ -389,6 +390,7 @@ def test_an_index_links_by_what_files_are_called(
     assert f"{saved.explanation.target.label} {saved.probability:.2f}" in index.html
 
 
+@pytest.mark.full
 def test_no_widget_is_needed() -> None:
     code = "import sys, camwidget.export, camwidget.cli; assert not {'ipywidgets', 'bqplot'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

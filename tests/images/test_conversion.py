@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zipfile
 import zlib
@@ -12,10 +13,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision import tv_tensors
 
 from camwidget.errors import PictureError
-from camwidget.images.containers import as_batch
-from camwidget.images.conversion import conversion, open_picture, tensor_pixels
+from camwidget.images import conversion
+from camwidget.images.containers import as_batch, list_entries
+from camwidget.images.conversion import open_picture, tensor_pixels
+from camwidget.images.preprocess import Preprocess
 from camwidget.widget.control.pictures import list_pictures
 
 
@@ -265,3 +269,77 @@ def test_odd_tensors_are_refused_with_a_remedy(tensor: torch.Tensor, remedy: str
 def test_tensor_pixels_accepts_uint8() -> None:
     tensor = torch.randint(0, 256, (3, 9, 9), dtype=torch.uint8)
     torch.testing.assert_close(tensor_pixels(tensor), tensor[None] / 255)
+
+
+def test_a_tensor_of_whole_numbers_is_resized_and_cropped_like_any_picture() -> None:
+    """Only a floating-point one is taken to be the model's pixels already."""
+    array = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    tensor = torch.from_numpy(array).movedim(-1, 0)
+    preprocess = Preprocess(32, resize=40)
+    expected = preprocess.pixels(array)
+    assert torch.equal(preprocess.pixels(tensor), expected)
+    assert torch.equal(preprocess.pixels(tensor[None]), expected)
+    assert torch.equal(preprocess.pixels(tv_tensors.Image(tensor)), expected)
+    assert preprocess.pixels(tensor / 255).shape == (3, 90, 120)
+    np.testing.assert_array_equal(np.asarray(open_picture(tensor)), array)
+    clear = np.dstack([array, np.full((90, 120), 128, np.uint8)])
+    found = preprocess.pixels(torch.from_numpy(clear).movedim(-1, 0))
+    assert torch.equal(found, preprocess.pixels(clear)), "transparency is laid on white"
+    for values in (array[..., 0].astype(np.uint16) * 200, array[..., 0] > 128):
+        found = preprocess.pixels(torch.from_numpy(values)[None])
+        assert torch.equal(found, preprocess.pixels(values))
+    wide = Preprocess(32, levels=(0, 500))
+    whole = torch.from_numpy(array.astype(np.int64))
+    assert torch.equal(wide.pixels(whole.movedim(-1, 0)), wide.pixels(array.astype(np.int64)))
+    with pytest.raises(PictureError, match="not a batch of 2"):
+        preprocess.pixels(tensor.expand(2, -1, -1, -1))
+
+
+@pytest.mark.parametrize(
+    ("tensor", "remedy"),
+    [
+        (torch.zeros(3, 32, 32).to_sparse(), r"sparse: pass tensor\.to_dense"),
+        (torch.zeros(3, 32, 32, device="meta"), "meta.*no values"),
+        (torch.zeros(3, 32, 32, dtype=torch.uint8, device="meta"), "meta.*no values"),
+        (torch.zeros(3, 32, 32, dtype=torch.complex64), r"complex: pass tensor\.abs"),
+        (
+            torch.nested.nested_tensor([torch.zeros(3, 32, 32)] * 2, layout=torch.jagged),
+            "nested.*unbind",
+        ),
+    ],
+)
+def test_tensors_without_plain_values_are_refused(tensor: torch.Tensor, remedy: str) -> None:
+    for take in (Preprocess(32).pixels, list_entries, as_batch, open_picture):
+        with pytest.raises(PictureError, match=remedy):
+            take(tensor)
+
+
+def test_what_rounding_leaves_beyond_is_clipped_and_what_is_more_is_said_as_it_is() -> None:
+    """A quarter of a level of 8 bits, in whatever precision."""
+    plain = np.full((32, 32, 3), 0.5)
+    preprocess = Preprocess(32)
+
+    def both(low: float, high: float) -> list[object]:
+        array = plain.copy()
+        array[0, 0, 0], array[1, 1, 1] = low, high
+        return [array, torch.from_numpy(array).movedim(-1, 0)]
+
+    for source in [*both(-1e-6, 1.000001), *both(0, 1.0009)]:
+        pixels = preprocess.pixels(source)  # type: ignore[arg-type]
+        assert pixels.min() >= 0 and pixels.max() == 1
+    half = torch.full((3, 32, 32), 1.0005).half()
+    assert half.max() > 1 and preprocess.pixels(half).max() == 1
+    for source in both(0, 1.00123):
+        with pytest.raises(PictureError, match=r"ranges from 0 to 1\.00123.*clip"):
+            preprocess.pixels(source)  # type: ignore[arg-type]
+    for bad in (math.nan, math.inf):
+        for source in both(0, bad):
+            with pytest.raises(PictureError, match="contains NaN or infinity.*nan_to_num"):
+                preprocess.pixels(source)  # type: ignore[arg-type]
+    with pytest.raises(PictureError, match="from 0 to 200.*divide it by 255"):
+        preprocess.pixels(both(0, 200)[1])  # type: ignore[arg-type]
+
+
+def test_an_address_of_a_file_is_no_path(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match="without file://"):
+        open_picture((tmp_path / "a.png").as_uri())

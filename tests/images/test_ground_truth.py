@@ -14,6 +14,8 @@ import camwidget as cw
 from camwidget import zoo
 from camwidget.errors import PictureError
 from camwidget.images.ground_truth import GroundTruth, fit_mask, outline, share_inside
+from camwidget.masking.ranks import saliency_of
+from camwidget.masking.user_mask import as_paint
 
 
 def test_a_sample_knows_where_the_evidence_is() -> None:
@@ -84,3 +86,27 @@ def test_no_more_than_all_of_the_saliency_is_inside() -> None:
     for _ in range(300):
         mask = random.random(random.integers(8, 200, 2)) < 0.5
         assert share_inside((random.random(mask.shape) ** 3 * mask).astype(np.float32), mask) <= 1
+
+
+def test_masked_arrays_are_refused_wherever_a_mask_or_a_map_is_taken(
+    textures: cw.VisionModel,
+) -> None:
+    """What lies under their mask would count without a word."""
+    sample = zoo.samples("zoo/textures")[0]
+    explanation = cw.explain(textures, sample.image)
+    size = explanation.saliency.shape
+    hidden = np.ma.masked_array(np.ones(size, bool), mask=np.eye(*size, dtype=bool))
+    for take in (
+        lambda: fit_mask(hidden, textures.preprocess),
+        lambda: share_inside(explanation.saliency, hidden),
+        lambda: share_inside(hidden.astype(float), hidden.data),
+        lambda: as_paint(hidden),
+        lambda: saliency_of(hidden),
+        lambda: cw.localize(hidden.astype(float)),
+        lambda: cw.measure(textures, sample.image, explanation, "energy", mask=hidden),
+        lambda: cw.mask_curve(textures, sample.image, explanation, paint=hidden),
+    ):
+        with pytest.raises(PictureError, match=r"are masked.*filled\("):
+            take()
+    filled = np.ma.masked_array(hidden.data, mask=False)
+    assert share_inside(explanation.saliency, filled) == pytest.approx(1)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
+import tarfile
+import zipfile
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -17,11 +21,12 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 
 import camwidget as cw
 from camwidget import cli
-from camwidget.errors import PictureError
+from camwidget.errors import DataError, PictureError
 from camwidget.images.containers import as_batch, list_entries
-from camwidget.images.folders import list_folder, picture_suffixes
+from camwidget.images.folders import distinct_names, list_folder, picture_suffixes
 from camwidget.images.preprocess import Preprocess
 from camwidget.widget.control.pictures import list_pictures
+from camwidget.widget.state.picture_sources import PictureSources
 from camwidget.widget.view.thumbnails import Thumbnails
 
 
@@ -132,12 +137,13 @@ def test_a_data_set_that_fails_says_which_picture() -> None:
 @pytest.mark.parametrize(
     ("images", "remedy"),
     [
-        (pd.DataFrame({"path": ["a"]}), r"table\['path'\]"),
+        (pd.DataFrame({"where": ["a"]}), r"table\['where'\].*'path'"),
         (itertools.repeat("a.png"), "more than 1000"),
         (DataLoader(TensorDataset(torch.randn(4, 3, 16, 16))), "Leave Normalize out"),
         (3, "not int"),
         (torch.nn.Identity(), "the model comes first"),
-        ([{"label": 1}], "without 'image'"),
+        ([{"label": 1}], "without a picture.*'image'"),
+        (tarfile.TarFile(fileobj=io.BytesIO(), mode="w"), "tar archive.*unpack it"),
         ("photos/*.jpg", r"is a pattern.*glob"),
         (["a.png", "photos/*.jpg"], r"'photos/\*.jpg' is a pattern"),
         ([None], "None is no picture"),
@@ -233,3 +239,100 @@ def test_rows_are_evaluated_with_their_classes(folder: Path, textures: cw.Vision
     data = [{"image": Image.new("RGB", (16, 16)), "label": n} for n in (0, 2)]
     found = cw.evaluate(textures, data, "gradcam", metrics=["drop"])
     assert found.pictures == 2 and not len(found.skipped)
+
+
+def test_an_opened_archive_is_a_folder_and_stays_as_it_is(
+    folder: Path, textures: cw.VisionModel, tmp_path: Path
+) -> None:
+    memory = io.BytesIO()
+    for target in (tmp_path / "pictures.zip", memory):
+        with zipfile.ZipFile(target, "w") as made:
+            for name in ("dog/c.webp", "z.JPG"):
+                made.write(folder / name, name)
+        with zipfile.ZipFile(target) as archive:
+            for source in (archive, [archive]):
+                assert [p.name for p in list_pictures(source)] == ["z.JPG", "dog/c.webp"]
+            assert len(cw.explain(textures, archive, 0)) == 2
+            if target is memory:
+                assert len(list_pictures(zipfile.Path(zipfile.ZipFile(memory)))) == 2
+            assert type(archive) is zipfile.ZipFile and archive.namelist()
+            with pytest.raises(PictureError, match=r"zipfile.Path\(archive, name\)"):
+                textures.preprocess.pixels(archive)
+    (folder / "renamed.png").write_bytes(memory.getvalue())
+    with pytest.raises(PictureError, match=r"ZIP archive.*zipfile.Path\(file\)"):
+        cw.explain(textures, folder / "renamed.png")
+
+
+def test_rows_of_tables_are_pictures(folder: Path, textures: cw.VisionModel) -> None:
+    files = [str(folder / name) for name in NAMES]
+    table = pd.DataFrame({"label": range(4), "path": files}, index=list("abcd"))
+    for source in (
+        table,
+        table.to_dict("records"),
+        [*table.itertuples()],
+        [row for _, row in table.iterrows()],
+    ):
+        assert [p.name for p in list_pictures(source)] == [Path(f).name for f in files]
+        assert len(as_batch(source)) == 4
+    names = {"path": files[0], "other": files[1]}
+    assert [p.name for p in list_pictures(names)] == ["path", "other"]
+
+
+def test_tables_are_evaluated(folder: Path, textures: cw.VisionModel) -> None:
+    files = [str(folder / name) for name in NAMES]
+    table = pd.DataFrame({"path": files, "class": [3, 1, 2, 0]}, index=[3, 2, 1, 0])
+
+    def labels(data: Any, **more: Any) -> list[Any]:
+        return cw.evaluate(textures, data, "random", "complexity", **more).rows["label"].tolist()
+
+    for data in (table, table.to_dict("records"), table.to_numpy()):
+        assert labels(data) == [3, 1, 2, 0]
+    found = cw.evaluate(textures, table["path"], "random", "complexity", target="predicted")
+    assert found.rows["name"].tolist() == [Path(f).name for f in files], "by place, not by index"
+    for bad, remedy in (
+        (table.rename(columns={"path": "where"}), "columns 'where', 'class'.*under 'image'"),
+        ([{"x": files[0], "y": 1}], "mappings of 'x', 'y'.*under 'image'"),
+        ({"path": files, "class": [3, 1, 2, 0]}, r"rows of its columns, list\(zip"),
+        (dict(zip(files, range(4), strict=True)), r"list\(data.items\(\)\)"),
+        (torch.zeros(2, 3, 16, 16), r"list\(zip\(images, classes\)\)"),
+        (Image.new("RGB", (16, 16)), r"\[\(picture, class\)\]"),
+        ([files[0]], 'in rows under "label"'),
+    ):
+        with pytest.raises(DataError, match=remedy):
+            labels(bad)
+
+
+def test_the_names_that_a_data_set_declares_are_its_classes(
+    folder: Path, textures: cw.VisionModel
+) -> None:
+    """As Hugging Face's data sets do; its own numbers are seldom the model's."""
+
+    class Declared:
+        features: ClassVar = {
+            "image": object(),
+            "label": SimpleNamespace(names=["veined", "lined"]),
+        }
+
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, number: int) -> dict[str, Any]:
+            return {"image": Image.open(folder / NAMES[number]), "label": number}
+
+    found = cw.evaluate(textures, Declared(), "random", "complexity")
+    assert found.rows["label_name"].tolist() == ["veined", "lined"]
+
+
+def test_files_that_are_called_alike_are_told_apart(folder: Path, textures: cw.VisionModel) -> None:
+    files = [folder / name for name in ("x/set/cat.png", "y/set/cat.png", "x/dog.png")]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 16)).save(file)
+    names = ["x/set/cat.png", "y/set/cat.png", "dog.png"]
+    assert distinct_names([*files, files[0]]) == [*names, names[0]]
+    assert distinct_names([]) == []
+    pictures = list_pictures([*map(str, files), np.zeros((16, 16, 3), np.uint8)])
+    assert [p.name for p in pictures] == [*names, "picture 4"]
+    assert PictureSources(pictures[:3], "m").lines[0] == "images = ["
+    found = cw.evaluate(textures, files, "random", "complexity", target="predicted")
+    assert found.rows["name"].tolist() == names

@@ -415,3 +415,56 @@ def test_names_in_any_case(state: dict[str, torch.Tensor]) -> None:
 def test_devices_that_there_are_not(device: str) -> None:
     with pytest.raises(ModelError, match=r"no device .* here to compute on. There is 'cpu'"):
         cw.load(device=device)
+
+
+def test_an_open_file_is_read_from_its_beginning_wherever_it_stands(
+    state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    file = io.BytesIO()
+    torch.save(state, file)  # which leaves it at its end
+
+    class Stream(io.RawIOBase):
+        """As of a download: it cannot go back."""
+
+        def __init__(self) -> None:
+            self.inner = io.BytesIO(file.getvalue())
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            return self.inner.readinto(buffer)
+
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("in/w.pth", file.getvalue())
+    for source in (file, io.BufferedReader(Stream()), zipfile.Path(archive) / "in" / "w.pth"):
+        assert read_weights(source).keys() == state.keys()
+    file.seek(7)
+    assert read_weights(file).keys() == state.keys()
+    for bad, remedy in (
+        (io.StringIO("text"), "mode 'rb'"),
+        (zipfile.ZipFile(archive), r"archive\.open\(name\)"),
+    ):
+        with pytest.raises(WeightsError, match=remedy):
+            read_weights(bad)
+    file.close()
+    with pytest.raises(WeightsError, match="is closed: open it again"):
+        read_weights(file)
+
+
+def test_weights_without_values_are_refused_and_sparse_ones_are_filled(
+    state: dict[str, torch.Tensor],
+) -> None:
+    empty = {name: tensor.to("meta") for name, tensor in state.items()}
+    for source in (empty, saved(empty)):
+        with pytest.raises(WeightsError, match="shapes without values.*'meta'"):
+            cw.load(NAME, weights=source, classes=CLASSES)
+    module = tiny()
+    module.head.to("meta")
+    with pytest.raises(ModelError, match="head.weight.*'meta'.*to_empty"):
+        cw.wrap(module)
+    sparse = {n: t.to_sparse() if t.ndim == 4 else t for n, t in state.items()}
+    model = cw.load(NAME, weights=sparse, classes=CLASSES, device="cpu")
+    for name, tensor in model.module.state_dict().items():
+        assert torch.equal(tensor, state[name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -600,3 +601,51 @@ def test_scores_that_only_looked_like_probabilities_are_refused() -> None:
     odd = cw.wrap(Rectified(0.2).eval(), cw.Preprocess(16))
     with pytest.raises(ModelError, match="no probabilities, though its first answers looked"):
         cw.explain(odd, white, 0)
+
+
+# -- classes that are masked out -----------------------------------------------------------------
+
+
+def masking(value: float = -math.inf, columns: tuple[int, ...] = (2,)) -> Net:
+    """Four classes, of which some cannot be."""
+    mask = torch.zeros(4).index_fill(0, torch.tensor(columns), value)
+    return Net(4, lambda y, f: y + mask)
+
+
+def test_a_class_that_is_masked_out_spoils_no_other() -> None:
+    model, plain = wrapped(masking()), wrapped(Net(4))
+    assert model.predict(PICTURE).probabilities[-1] == 0 and not model.chance
+    for method in ("gradcam", "layercam", "scorecam", "ablationcam", "occlusion", "saliency"):
+        found, expected = (cw.explain(m, PICTURE, 1, method).raw for m in (model, plain))
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    finer = cw.explain(model, PICTURE, 1, "finercam").raw
+    np.testing.assert_allclose(
+        finer,
+        np.asarray(cw.explain(model, PICTURE, 1, cw.get_method("finercam", references=2)).raw),
+    )
+    exp = cw.explain(model, PICTURE)
+    for seed in range(4):
+        scores = cw.measure(model, PICTURE, exp, ["drop", "deletion", "random-logit"], seed=seed)
+        assert all(np.isfinite(score.value) for score in scores.values())
+    assert not cw.mask_curve(model, PICTURE, exp, 2, steps=3).probability.any()
+
+
+@pytest.mark.parametrize("method", ["gradcam", "scorecam", "rise", "eigencam", "random"])
+def test_the_masked_class_itself_is_refused(method: str) -> None:
+    model = wrapped(masking())
+    for target in (2, cw.Contrast(0, 2), cw.LogProbability(2), cw.Counterfactual(2)):
+        with pytest.raises(TargetError, match="is infinite for this picture: the model masks"):
+            cw.explain(model, PICTURE, target, method)
+    assert np.isfinite(cw.explain(model, PICTURE, cw.LogProbability(0)).saliency).all()
+
+
+@pytest.mark.parametrize(
+    "net",
+    [masking(math.inf), masking(math.nan), masking(-math.inf, (0, 1, 2, 3))],
+    ids=["infinity", "NaN", "all"],
+)
+def test_other_answers_that_are_not_finite_are_refused(net: Net) -> None:
+    with pytest.raises(ModelError, match="answers NaN or infinity"):
+        wrapped(net)
+    with pytest.raises(ModelError, match="answers NaN or infinity"):
+        wrapped(masking(-math.inf, (0,)), scores="value")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from torch.nn.utils import parametrizations, prune, weight_norm
 from torch.utils.checkpoint import checkpoint
 
 import camwidget as cw
+from camwidget.errors import LayerError, ModelError
 from camwidget.models.picture_dependence import (
     CONSTANT,
     MISPLACED,
@@ -21,6 +23,7 @@ from camwidget.models.picture_dependence import (
     find_fault,
     sketch_maps,
 )
+from camwidget.models.stages import is_routed
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -389,3 +392,184 @@ def test_late_features_may_be_as_many_as_the_classes(channels: int) -> None:
         nn.Flatten(),
     )
     assert cw.wrap(scores.eval(), cw.Preprocess(32)).default_layer == "4"
+
+
+# -- parts that do not run for every picture -----------------------------------------------------
+
+
+class Routed(nn.Module):
+    """One of three experts for each picture, by how bright it is."""
+
+    def __init__(self, *, inside: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU())
+        experts = nn.ModuleList([nn.Conv2d(8, 12, 3, padding=1) for _ in range(3)])
+        self.mixed = Mixed(experts) if inside else None
+        self.experts = nn.ModuleList() if inside else experts
+        self.fc = nn.Linear(12, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        chosen = (x.mean((1, 2, 3)) > 0.5).long() + (x.mean((1, 2, 3)) > 0.9)
+        x = self.stem(x)
+        x = spread(self.experts, x, chosen) if self.mixed is None else self.mixed(x, chosen)
+        return self.fc(x.relu().mean((2, 3)))
+
+
+def spread(experts: nn.ModuleList, x: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    if len(x) == 1:
+        return experts[int(chosen)](x)  # type: ignore[no-any-return]
+    out = x.new_zeros(len(x), 12, *x.shape[2:])
+    for number, expert in enumerate(experts):
+        if (chosen == number).any():
+            out[chosen == number] = expert(x[chosen == number])
+    return out
+
+
+class Mixed(nn.Module):
+    def __init__(self, experts: nn.ModuleList) -> None:
+        super().__init__()
+        self.experts = experts
+
+    def forward(self, x: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        return spread(self.experts, x, chosen)
+
+
+BRIGHT = [torch.full((3, 64, 64), value) * (0.5 + PICTURE / 2) for value in (0.2, 0.9, 1.3)]
+BRIGHT = [picture.clamp(max=1) for picture in BRIGHT]
+
+
+def test_the_default_layer_runs_for_every_picture() -> None:
+    model = wrapped(Routed())
+    assert model.default_layer == "stem"
+    assert [layer.name for layer in model.layers] == ["stem.0", "stem"]
+    for picture in BRIGHT:
+        assert cw.explain(model, picture).layer == "stem"
+    assert len(cw.explain(model, BRIGHT, layer="all")) == 6
+
+
+def test_a_block_that_mixes_experts_is_listed_itself() -> None:
+    model = wrapped(Routed(inside=True))
+    assert model.default_layer == "mixed" == model.layers[-1].name
+    assert len(cw.explain(model, BRIGHT)) == 3
+
+
+def test_an_expert_that_did_not_run_says_which_layers_did() -> None:
+    model = wrapped(Routed())
+    (known,) = [n for n in ("experts.0", "experts.1", "experts.2") if model.has_layer(n)]
+    others = [p for p in BRIGHT if not _runs(model, p, known)]
+    with pytest.raises(
+        LayerError,
+        match=rf"'{known}' of Routed did not run for this picture\. .* did: 'stem\.0', 'stem'\.",
+    ):
+        cw.explain(model, others[0], layer=known)
+    with pytest.raises(LayerError, match="did not run for every one of these pictures"):
+        cw.explain(model, BRIGHT, layer=known)
+    unknown = next(n for n in ("experts.0", "experts.1") if n != known)
+    with pytest.raises(
+        LayerError, match=f"'{unknown}' of Routed was not seen to run when .*wrapped"
+    ):
+        cw.explain(model, BRIGHT[0], layer=unknown)
+
+
+def _runs(model: cw.VisionModel, picture: torch.Tensor, name: str) -> bool:
+    seen: list[int] = []
+    handle = model.module.get_submodule(name).register_forward_hook(lambda *_: seen.append(1))
+    model.predict(picture)
+    handle.remove()
+    return bool(seen)
+
+
+def test_one_of_several_that_ran_is_a_choice_too() -> None:
+    experts = nn.ModuleList([nn.Conv2d(3, 3, 1) for _ in range(4)])
+    module = nn.ModuleDict({"experts": experts})
+    for ran, expected in (((1, 3), True), ((2,), True), ((0, 1), False), (range(4), False)):
+        names = [f"experts.{n}" for n in ran]
+        assert all(is_routed(module, name, ["stem", *names]) is expected for name in names)
+
+
+def test_a_deep_copy_that_a_forward_makes_is_no_layer() -> None:
+    class Copying(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(3, 8, 3), nn.Linear(8, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = copy.deepcopy(self.conv)(self.conv(x)[:, :3].relu())
+            return self.fc(x.mean((2, 3)))  # type: ignore[no-any-return]
+
+    model = wrapped(Copying())
+    assert model.default_layer == "conv" and cw.explain(model, PICTURE).saliency.any()
+
+
+def test_a_stack_that_is_cut_off_is_no_choice() -> None:
+    class Cut(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = nn.ModuleList([nn.Conv2d(3, 3, 3, padding=1) for _ in range(4)])
+            self.fc = nn.Linear(3, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            for block in self.blocks[:3]:
+                x = block(x).relu()
+            return self.fc(x.mean((2, 3)))  # type: ignore[no-any-return]
+
+    assert wrapped(Cut()).default_layer == "blocks.2"
+
+
+# -- volumes -------------------------------------------------------------------------------------
+
+
+class Deep(nn.Module):
+    """A picture as a volume of some slices."""
+
+    def __init__(self, slices: int = 1, *, columns: int = 4) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.slices = slices
+        self.first = nn.Conv3d(3, 8, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1))
+        self.second = nn.Conv3d(8, 12, (1, 3, 3), padding=(0, 1, 1))
+        self.pool = nn.AdaptiveAvgPool3d(1)
+        self.fc = nn.Linear(12, columns)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.unsqueeze(2).expand(-1, -1, self.slices, -1, -1)
+        return self.fc(self.pool(self.second(self.first(x).relu()).relu()).flatten(1))
+
+
+class Flat(Deep):
+    """The same numbers by two-dimensional convolutions."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.second(self.first(x).relu()).relu().mean((2, 3)))
+
+
+def flat_like(deep: Deep) -> Flat:
+    flat = Flat()
+    flat.first = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+    flat.second = nn.Conv2d(8, 12, 3, padding=1)
+    state = deep.state_dict()
+    flat.load_state_dict({k: v.squeeze(2) if v.ndim == 5 else v for k, v in state.items()})
+    return flat
+
+
+@pytest.mark.parametrize("method", ["gradcam", "cam", "layercam", "scorecam", "ablationcam"])
+def test_a_volume_of_one_slice_is_a_picture(method: str) -> None:
+    deep = Deep()
+    model, flat = wrapped(deep), wrapped(flat_like(deep))
+    assert model.default_layer == flat.default_layer == "second"
+    assert [x.shape for x in model.layers] == [x.shape for x in flat.layers]
+    found, expected = (cw.explain(m, PICTURE, 1, method).raw for m in (model, flat))
+    torch.testing.assert_close(torch.tensor(found), torch.tensor(expected), rtol=1e-4, atol=1e-6)
+
+
+def test_of_a_deeper_volume_it_has_to_be_said_what_the_map_is() -> None:
+    with pytest.raises(LayerError, match=r"makes volumes .* reshape=lambda t: t\.mean\(2\)"):
+        wrapped(Deep(3))
+    model = wrapped(Deep(3), reshape=lambda t: t.mean(2))
+    expected = cw.explain(wrapped(Deep()), PICTURE, 1).saliency
+    torch.testing.assert_close(
+        torch.tensor(cw.explain(model, PICTURE, 1).saliency), torch.tensor(expected)
+    )
+    with pytest.raises(ModelError, match="single output, and it is not clear what it is"):
+        wrapped(Deep(columns=1))

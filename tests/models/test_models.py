@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import numpy as np
@@ -17,7 +18,7 @@ from torchvision import transforms
 from torchvision.transforms import v2
 
 import camwidget as cw
-from camwidget.errors import LayerError, ModelError, TargetError, WeightsError
+from camwidget.errors import CamwidgetError, LayerError, ModelError, TargetError, WeightsError
 from camwidget.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -65,6 +66,90 @@ def test_compose_that_ends_in_normalize(version: object, photo: Image.Image) -> 
 def test_a_callable_that_normalises_is_refused_with_a_remedy() -> None:
     with pytest.raises(ModelError, match="end it in torchvision's Normalize"):
         cw.wrap(net(), lambda image: torch.randn(3, 32, 32))
+
+
+def steps(*more: Any) -> list[Any]:
+    return [transforms.Resize(40), transforms.CenterCrop(32), transforms.ToTensor(), *more]
+
+
+def test_steps_are_read_in_whatever_they_lie(photo: Image.Image) -> None:
+    """Compositions in each other, lists, modules of steps, and what changes nothing after Normalize."""
+    normalize = transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)
+    expected = transforms.Compose(steps(normalize))(photo)
+    flat = steps(normalize)
+    for transform in (
+        transforms.Compose([transforms.Compose(flat[:2]), transforms.Compose(flat[2:])]),
+        v2.Compose([v2.Compose([v2.Compose(flat)])]),
+        flat,
+        transforms.Compose(
+            [*flat[:2], nn.Sequential(v2.ToImage(), v2.ToDtype(torch.float32, True), normalize)]
+        ),
+        transforms.Compose([*flat, transforms.ConvertImageDtype(torch.float32), nn.Identity()]),
+        nn.Sequential(transforms.Resize(40), transforms.CenterCrop(32), normalize),
+    ):
+        made = cw.wrap(net(), transform).preprocess
+        assert made.mean == IMAGENET_MEAN
+        torch.testing.assert_close(made.normalize(made.pixels(photo)), expected)
+
+
+@pytest.mark.parametrize("crops", [transforms.TenCrop(32), transforms.FiveCrop(32)])
+def test_several_crops_of_a_picture_are_refused(crops: Any) -> None:
+    stacked = transforms.Lambda(lambda many: torch.stack([transforms.ToTensor()(m) for m in many]))
+    normalize = transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)
+    first = transforms.Resize(40)
+    for ending in ([], [stacked], [stacked, normalize]):
+        with pytest.raises(ModelError, match=r"gives (5|10) pictures of one.*CenterCrop"):
+            cw.wrap(net(), transforms.Compose([first, crops, *ending]))
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        transforms.Compose([transforms.Grayscale(), *steps()]),
+        transforms.Compose(steps()),
+        transforms.Compose(steps(transforms.Normalize((0.5,), (0.5,)))),
+        transforms.Compose([transforms.Grayscale(), *steps(transforms.Normalize((0.5,), (0.5,)))]),
+        lambda image: transforms.ToTensor()(image.convert("L").resize((32, 32))),
+    ],
+)
+def test_transforms_of_grey_pictures(transform: Any, photo: Image.Image) -> None:
+    """The first convolution says how many channels a picture has that a transform leaves as it is."""
+    model = cw.wrap(net(channels=1), transform)
+    assert model.preprocess.channels == 1
+    pixels = model.preprocess.pixels(photo)
+    assert torch.equal(model.preprocess.normalize(pixels), transform(photo.convert("L")))
+    assert cw.explain(model, photo, 0).saliency.shape == (32, 32)
+
+
+def test_another_number_of_channels_is_said_as_such() -> None:
+    three = transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)
+    with pytest.raises(
+        ModelError, match=r"takes pictures of 1 channel, and its preprocess gives 3"
+    ):
+        cw.wrap(net(channels=1), transforms.Compose(steps(three)))
+    one = transforms.Normalize((0.5,), (0.5,))
+    grey = transforms.Compose([transforms.Grayscale(), *steps(one)])
+    with pytest.raises(
+        ModelError, match=r"takes pictures of 3.*Grayscale\(num_output_channels=3\)"
+    ):
+        cw.wrap(net(), grey)
+    with pytest.raises(ModelError, match=r"makes 2 channels.*in the module"):
+        cw.wrap(net(channels=2), lambda image: transforms.ToTensor()(image)[:2])
+    with pytest.raises(ModelError, match="mean and std of one length"):
+        cw.Preprocess(32, mean=0.5, std=0.5)  # type: ignore[arg-type]
+
+
+def test_a_preprocess_that_fails_is_named() -> None:
+    with pytest.raises(ModelError, match=r"preprocess fails on a PIL image.*KeyError"):
+        cw.wrap(net(), lambda image: {}["image"])
+
+
+def test_reading_a_transform_draws_nothing() -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    cw.Preprocess.of(transforms.Compose([transforms.RandomCrop(32), transforms.ToTensor()]), 3)
+    assert torch.equal(torch.rand(1), expected)
 
 
 def test_grey_models_get_grey_pictures(photo: Image.Image) -> None:
@@ -180,6 +265,7 @@ def test_layers_that_share_a_shape_are_not_the_same(
             cw.explain(model, noise, 1, "cam", other)
 
 
+@pytest.mark.full
 def test_channels_last_layers_are_recognised(
     random_model: Callable[..., cw.VisionModel], noise: torch.Tensor
 ) -> None:
@@ -385,3 +471,41 @@ def test_default_needs_no_network(textures: cw.VisionModel) -> None:
     assert textures.name == "zoo/textures" and len(textures.classes) == 10
     assert "zoo/textures" in cw.list_models()
     assert textures.gap_head is not None
+
+
+class OneByOne(nn.Module):
+    """Answers one picture at a time, as code that was only tried with one does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.fc = nn.Conv2d(3, 8, 3, stride=2), nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.conv(x).relu().mean((2, 3)).reshape(1, 8))  # type: ignore[no-any-return]
+
+
+def test_a_module_of_one_picture_at_a_time(noise: torch.Tensor) -> None:
+    model = cw.wrap(OneByOne(), cw.Preprocess(32))
+    assert model.mixes_pictures and not model.chance
+    picture = noise[:, :32, :32]
+    exp = cw.explain(model, picture)
+    assert cw.mask_curve(model, picture, exp, steps=4).probability[0] == pytest.approx(
+        exp.prediction.probabilities[0], abs=1e-6
+    )
+    found = cw.explain(model, [picture, 1 - picture], method=["gradcam", "scorecam", "occlusion"])
+    assert len(found) == 6 and all(np.isfinite(e.saliency).all() for e in found)
+    assert not cw.wrap(
+        nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()), cw.Preprocess(32)
+    ).mixes_pictures
+
+
+def test_an_error_without_words_is_named() -> None:
+    class Asserting(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise AssertionError
+
+    with pytest.raises(
+        CamwidgetError, match=r"fails on an input of shape .*: AssertionError\. For"
+    ):
+        cw.wrap(Asserting())

@@ -150,3 +150,56 @@ def test_the_widget_says_that_another_run_may_differ() -> None:
         ex.wait(60)
         assert ("another run may differ" in ex._view.status) is is_said
         ex.close()
+
+
+# -- generators that are not PyTorch's own -------------------------------------------------------
+
+
+def reseeded(maps: torch.Tensor) -> torch.Tensor:
+    torch.manual_seed(3)
+    return maps
+
+
+MOVING: dict[str, Callable[[], nn.Module]] = {
+    "random": RANDOM["random"],
+    "NumPy": RANDOM["NumPy"],
+    "a generator of torch's": RANDOM["a generator of torch's"],
+    "a generator of NumPy's": lambda: Net(from_numpy, generator=np.random.default_rng(0)),
+    "torch.manual_seed": lambda: Net(reseeded),
+}
+
+
+@pytest.mark.filterwarnings("ignore::camwidget.errors.CamwidgetWarning")
+@pytest.mark.parametrize("kind", MOVING)
+def test_no_pass_moves_a_generator(kind: str) -> None:
+    net = MOVING[kind]().eval()
+    own = getattr(net, "generator", None)
+
+    def state() -> str:
+        mine = (
+            own.get_state().tolist()
+            if isinstance(own, torch.Generator)
+            else own and own.bit_generator.state
+        )
+        theirs = torch.get_rng_state().tolist(), torch.initial_seed()
+        return repr((random.getstate(), np.random.get_state()[1:3], mine, theirs))
+
+    with np.printoptions(threshold=10_000):
+        torch.manual_seed(5)
+        np.random.rand()
+        before = state()
+        model = cw.wrap(net, cw.Preprocess(32))
+        picture = np.zeros((32, 32, 3), np.uint8)
+        model.predict(picture)
+        exp = cw.explain(model, picture)
+        cw.explain(model, picture, method="scorecam")
+        cw.mask_curve(model, picture, exp, steps=3)
+        cw.measure(model, picture, exp, "drop")
+        assert state() == before
+
+
+def test_only_what_moves_generators_has_them_put_back() -> None:
+    """Putting back takes from another thread what it drew meanwhile, and time."""
+    assert not cw.wrap(Net(lambda maps: maps).eval(), cw.Preprocess(32)).isolation.moves
+    with pytest.warns(CamwidgetWarning):
+        assert not cw.wrap(Net(nnF.dropout).eval(), cw.Preprocess(32)).isolation.moves

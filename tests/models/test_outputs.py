@@ -12,7 +12,7 @@ import torchvision
 from torch import nn
 
 import camwidget as cw
-from camwidget.errors import MethodError, ModelError, TargetError
+from camwidget.errors import CamwidgetError, MethodError, ModelError, TargetError
 from camwidget.models.outputs import as_scores, at_place, locate_scores
 
 
@@ -68,9 +68,8 @@ def test_logits_are_found_where_they_are(
         found.prediction.probabilities, expected.prediction.probabilities, rtol=1e-5
     )
     curve = cw.mask_curve(packed, picture, found, 1, steps=3)
-    np.testing.assert_allclose(
-        curve.probability, cw.mask_curve(plain, picture, found, 1, steps=3).probability, rtol=1e-5
-    )
+    same = cw.mask_curve(plain, picture, found.saliency, 1, steps=3)
+    np.testing.assert_allclose(curve.probability, same.probability, rtol=1e-5)
 
 
 def test_a_function_gets_the_modules_own_output(noise: torch.Tensor) -> None:
@@ -114,6 +113,7 @@ def test_a_model_without_logits_is_explained_by_functions(noise: torch.Tensor) -
         cw.Explorer(model, picture)
 
 
+@pytest.mark.full
 def test_a_detector_and_a_segmenter_of_torchvision(noise: torch.Tensor) -> None:
     torch.manual_seed(0)
     detector = torchvision.models.detection.fasterrcnn_mobilenet_v3_large_320_fpn(
@@ -321,3 +321,28 @@ def test_cam_asks_for_a_class(noise: torch.Tensor) -> None:
     for method in ("cam", "finercam"):
         with pytest.raises(MethodError, match="explains classes"):
             cw.explain(cw.wrap(net()), noise, cw.Counterfactual(1), method)
+
+
+@pytest.mark.parametrize(
+    ("pack", "what"),
+    [
+        (lambda y, x: (v for v in [y]), r"a generator, which can be read only once"),
+        (lambda y, x: iter([y, y]), r"an iterator \(list_iterator\), which can be read only once"),
+        (lambda y, x: map(torch.clone, [y]), r"an iterator \(map\), which can be read only once"),
+    ],
+)
+def test_what_can_be_read_only_once_is_refused(pack: Any, what: str) -> None:
+    with pytest.raises(ModelError, match=f"Returning returns {what}.* or a list of what it yields"):
+        cw.wrap(Returning(pack))
+    with pytest.raises(ModelError, match="read only once"):
+        cw.wrap(Returning(pack), output=next)
+
+
+def test_an_output_without_a_tensor_is_named(noise: torch.Tensor) -> None:
+    for pack, what in (
+        (lambda y, x: None, "it returns None, without a tensor"),
+        (lambda y, x: y.detach().numpy(), "it returns an object of type ndarray, without a tensor"),
+        (lambda y, x: {"a": 1}, "it returns a mapping with 'a', without a tensor"),
+    ):
+        with pytest.raises(CamwidgetError, match=what):
+            cw.explain(cw.wrap(Returning(pack)), noise)

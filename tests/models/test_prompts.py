@@ -133,8 +133,8 @@ def test_a_question_has_to_come_from_a_person(asked: cw.VisionModel) -> None:
         lambda: cw.explain(asked, RED),
         lambda: asked.predict(RED),
         lambda: asked.propose(RED),
-        lambda: cw.mask_curve(asked, RED, exp),
-        lambda: cw.confidence_change(asked, RED, exp),
+        lambda: cw.mask_curve(asked, RED, exp.saliency),
+        lambda: cw.confidence_change(asked, RED, exp.saliency),
         lambda: cw.visualize(asked, "yes"),
     ):
         with pytest.raises(PromptError, match=remedy):
@@ -169,8 +169,9 @@ def test_curve_and_confidence_under_the_models_own_caption(captions: cw.VisionMo
         float(told.logits(told.pixels(BOTH))[0, 5].exp()), rel=1e-5
     )
     assert curve.probability[-1] < 0.1 < 0.9 < curve.probability[0]
-    assert cw.mask_curve(captions, BOTH, exp, steps=2).name == "the whole caption"
-    change = cw.confidence_change(captions, BOTH, exp, change="remove", fraction=0.5)
+    assert cw.mask_curve(captions, BOTH, exp, steps=2).name == "blue", "the explanation's own"
+    assert cw.mask_curve(captions, BOTH, exp.saliency, steps=2).name == "the whole caption"
+    change = cw.confidence_change(captions, BOTH, exp.saliency, change="remove", fraction=0.5)
     assert change.before == pytest.approx(float(told.logits(told.pixels(BOTH))[0, 0].exp()))
 
 

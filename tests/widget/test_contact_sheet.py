@@ -13,8 +13,8 @@ import pytest
 import camwidget as cw
 from camwidget import zoo
 from camwidget.widget.panels.contact_sheet import ContactSheet, _lines
+from camwidget.widget.view import canvas
 from camwidget.widget.view.canvas import SharpCanvas
-from camwidget.widget.view.synced_traits import canvas
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -25,7 +25,7 @@ ex, other = cw.Explorer(model).wait(60), cw.Explorer(model).wait(60)
 view, second = ex._view, other._view
 """
 
-INTERRUPTS = "__import__('camwidget').widget.interrupts.interrupts"
+INTERRUPTS = "__import__('camwidget').widget.host.interrupts.interrupts"
 
 
 @pytest.fixture(scope="module")

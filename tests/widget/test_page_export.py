@@ -17,7 +17,7 @@ from camwidget.attribution.explanation import Explanation
 from camwidget.attribution.targets import ClassTarget
 from camwidget.models.vision_model import Prediction
 from camwidget.widget.control.masked_prediction import MaskSettings, is_unmasked
-from camwidget.widget.view.synced_traits import messages
+from camwidget.widget.view import messages
 
 SAID = Path(__file__).resolve().parents[2] / "js" / "tests" / "kernel" / "said.json"
 
@@ -43,6 +43,7 @@ def cases() -> list[dict[str, Any]]:
                     "after": None if n % 10 == 9 else after,
                     "evident": draw.choice((0, 1, 8, 36, 40, 64, 64, 64)) / 64,
                     "quantity": None,
+                    "alone": False,
                 }
             )
     sizes = (0.0, -0.0, 0.5, -2.5, 12.5, 58.25, -58.24, 1234.5, 2.5e-4, -3e-12, 99.95, 8e6)
@@ -51,10 +52,15 @@ def cases() -> list[dict[str, Any]]:
         found.append(
             {**found[0], "before": before, "after": after, "evident": 1, "quantity": quantity}
         )
+    for quantity, alone in itertools.product(
+        (None, {"unit": "years"}, {"unit": ""}), (True, False)
+    ):
+        found.append({**found[0], "evident": 0, "quantity": quantity, "alone": alone})
     return found
 
 
 def said(case: dict[str, Any]) -> str:
+    others = ((0,), ("",), (0.0,)) if case["alone"] else ((), (), ())
     saliency = np.zeros(64, np.float32)
     saliency[: round(64 * case["evident"])] = 1
     explanation = Explanation(
@@ -64,9 +70,9 @@ def said(case: dict[str, Any]) -> str:
         method=case["method"],
         method_label="",
         layer=case["layer"],
-        prediction=Prediction((), (), ())
+        prediction=Prediction(*others)
         if case["quantity"] is None
-        else Prediction((), (), (), "value", case["quantity"]["unit"]),
+        else Prediction(*others, "value", case["quantity"]["unit"]),
         pixels=np.zeros((8, 8, 3), np.uint8),
         model="",
     )

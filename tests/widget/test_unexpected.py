@@ -18,8 +18,8 @@ from camwidget.widget.control import compared_map, prediction_controller
 from camwidget.widget.control.cache import ModelCache
 from camwidget.widget.control.worker import Worker
 from camwidget.widget.host.interrupts import Interrupts
+from camwidget.widget.panels import evaluate, panels, scoring
 from camwidget.widget.panels.deepvis import DeepVisPanel
-from camwidget.widget.panels.panels import evaluate, panels, scoring
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(3)]
 
@@ -317,7 +317,7 @@ def test_the_scores(
     assert panel is not None
     panel.table.chosen_methods, panel.table.chosen_metrics = ["gradcam"], ["complexity"]
     for holder, name, said in (
-        (evaluate, "judge", lambda: panel.table.message),
+        (evaluate, "score_methods", lambda: panel.table.message),
         (scoring, "case_of", lambda: panel.table.rows[0]["cells"][0]["note"]),
         (panel, "start", lambda: panel.table.message),
     ):

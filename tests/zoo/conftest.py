@@ -11,15 +11,10 @@ from camwidget.zoo.train import train
 
 #: Steps in which each model learns far more than chance.
 STEPS = {
-    "unbiased": 450,
     "biased": 60,
-    "scenes": 240,
-    "scenes-max": 240,
-    "scenes-fc": 240,
     "scenes-weak": 240,
-    "captions": 160,
+    "captions": 100,
     "vqa": 160,
-    "vqa-attention": 160,
     "textures": 90,
 }
 

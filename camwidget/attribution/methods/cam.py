@@ -261,7 +261,9 @@ def finercam(
     indices = _class_indices(trace, target, "Finer-CAM")
     own = trace.logits.gather(1, indices[:, None])
     distance = (trace.logits - own).abs().scatter(1, indices[:, None], float("inf"))
-    near = distance.topk(min(references, trace.logits.shape[1] - 1), largest=False).indices
+    # Without the class itself, and those that the model masks out.
+    others = int(distance.isfinite().sum(1).min())
+    near = distance.topk(min(references, others), largest=False).indices
     finer = _Difference(
         tuple(indices.tolist()), tuple(map(tuple, near.tolist())), strength, target.label
     )

@@ -81,7 +81,12 @@ class Method:
         return last.maps
 
     def steps(self, trace: Trace, target: Target, layer: str) -> Iterator[Step]:
-        """The maps (N, h, w) as they take shape; of a method that is not slow, one step."""
+        """The maps (N, h, w) as they take shape; of a method that is not slow, one step.
+
+        Raises:
+            TargetError: if the model masks the target's class out.
+        """
+        trace.check_score(target)
         options = dict(self.options)
         if not self.slow:
             yield Step(1, 1, self.function(trace, target, layer, **options))  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import weakref
 import torch
 
 from ...errors import CamwidgetError, MethodError, TargetError
+from ...models.scores import are_close
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ...runtime.error_reports import log_error
@@ -123,8 +124,7 @@ def _check_logits(found: torch.Tensor, expected: torch.Tensor, model: VisionMode
     if found.shape == expected.shape:
         if not found.numel():  # a module without logits, whose targets are callables
             return
-        scale = expected.abs().amax().clamp(min=torch.finfo(found.dtype).tiny)
-        if bool((found - expected).abs().amax() <= tolerance * scale):
+        if are_close(found, expected, tolerance, torch.finfo(found.dtype).tiny):
             return
     raise MethodError(
         f"Relevance cannot be computed: a copy of {model.name} without hooks answers otherwise than it does. {_REMEDY}"

@@ -122,12 +122,12 @@ def ablationcam(trace: Trace, target: Target, layer: str, picture: int) -> Itera
 
 
 def _channel_dimension(trace: Trace, layer: str, output: torch.Tensor) -> int:
-    """Where a layer's own output has its channels: (N, C, H, W), (N, H, W, C) or (N, T, C)."""
+    """Where a layer's own output has its channels: (N, C, H, W), (N, C, 1, H, W), (N, H, W, C) or (N, T, C)."""
     count = trace.activation(layer).shape[1]
     if trace.model.reshape is None:
         maps = trace.model.maps(output, trace.pixels.shape[-2:])
-        return 1 if maps is output else -1
-    if output.ndim == 4 and output.shape[1] == count:
+        return 1 if maps is output or output.ndim == 5 else -1
+    if output.ndim in (4, 5) and output.shape[1] == count:
         return 1
     if output.shape[-1] == count:
         return output.ndim - 1

@@ -20,7 +20,7 @@ from ...errors import CamwidgetError
 from ...execution.structure_copy import weight_marks
 from ...export.image_payload import scene_of
 from ...images.array_pictures import channels_shown
-from ...images.conversion import PictureLike, shades
+from ...images.conversion import PictureLike, is_prepared, shades
 from ...images.ground_truth import GroundTruth
 from ...masking.ranks import rank_levels
 from ...models.layer_table import AT_INPUT
@@ -107,7 +107,7 @@ class ModelCache:
         known = self._pixels.peek(picture)
         if known is not None:
             return known
-        if isinstance(picture.source, torch.Tensor):  # pixels already, which nothing makes smaller
+        if is_prepared(picture.source):  # pixels already, which nothing makes smaller
             return self.model.preprocess.pixels(picture.source)
         return self.model.preprocess.smaller(2 * TILE).pixels(picture.source)
 
@@ -260,6 +260,8 @@ class ModelCache:
         # Of a large picture the gradients of all these classes would be more than may be remembered.
         is_large = room_beside(trace.pixels) < cache_limit() // 2
         for index in classes:
+            if not bool(trace.logits[0, index].isfinite()):  # masked out: there is no evidence
+                continue
             target = resolve_target(self.model, index)
             one = trace.apart() if is_large else trace
             if chosen.needs_gradients:

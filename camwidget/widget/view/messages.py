@@ -38,7 +38,7 @@ def sentence(
     spare = f" The {_percent(kept)} painted to be kept would stay." if kept else ""
     if after is None:
         if explanation.is_empty:
-            return f"{explanation.note} Choose another class, layer or method."
+            return f"{explanation.note} Choose another {_others(explanation.prediction)}layer or method."
         if mask.mode == "keep":
             return f"The whole picture is kept. Drag the slider to keep only the most evidence for {name}."
         return (
@@ -57,6 +57,13 @@ def sentence(
         share = f"{100 * evident:.0f} %"
         beyond = f" Only {share} of the picture has any; beyond, pixels go in reading order."
     return f"{said}{beyond}"
+
+
+def _others(prediction: Prediction) -> str:
+    """What else may be chosen, as the beginning of a list; empty where there is only one class or quantity."""
+    if len(prediction.names) == 1:
+        return ""
+    return "quantity, " if prediction.scores == "value" else "class, "
 
 
 def _deed(explanation: Explanation, mask: MaskSettings) -> str:

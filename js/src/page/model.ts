@@ -163,7 +163,7 @@ export class PageModel extends Store implements Model {
         name: target.name, method: this.data.methods[shown.method]!.name,
         layer: this.data.methods[shown.method]!.everywhere ? "input" : this.data.layers[shown.layer]!.name,
         mode: of, fraction, before: target.whole, after: masked[shown.row] ?? null, evident,
-        quantity: quantity(this.data.quantity),
+        quantity: quantity(this.data.quantity), alone: this.data.classes.length === 1,
       }),
     });
   }

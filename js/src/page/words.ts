@@ -17,6 +17,8 @@ export interface Masked {
   readonly evident: number;
   /** Of numbers that are no probabilities. */
   readonly quantity: Quantity | null;
+  /** Whether there is no other class, or quantity. */
+  readonly alone: boolean;
 }
 
 export function note(name: string, layer: string): string {
@@ -26,7 +28,7 @@ export function note(name: string, layer: string): string {
 /** One sentence on what masking did. */
 export function sentence(of: Masked): string {
   const { name, mode, fraction, before, after, evident } = of;
-  if (evident === 0) return `${note(name, of.layer)} Choose another class, layer or method.`;
+  if (evident === 0) return `${note(name, of.layer)} Choose another ${others(of)}layer or method.`;
   const whole = (mode === "remove" && fraction === 0) || (mode === "keep" && fraction === 1);
   if (after === null || whole) {
     return mode === "keep"
@@ -45,6 +47,11 @@ export function sentence(of: Masked): string {
       ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.`
       : "";
   return `${deed} ${(of.quantity === null ? effect : moved(of.quantity))(before, after, deed.includes(name) ? "it" : name)}${beyond}`;
+}
+
+function others({ alone, quantity }: Masked): string {
+  if (alone) return "";
+  return quantity === null ? "class, " : "quantity, ";
 }
 
 function effect(before: number, after: number, it: string): string {

@@ -278,7 +278,9 @@ def test_how_a_relu_is_written_does_not_matter(kind: str, method: str) -> None:
 # -- targets, batches, randomisation ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", ["lrp", *(pytest.param(name, marks=pytest.mark.full) for name in METHODS[1:])]
+)
 def test_a_batch_is_its_pictures_each_with_its_class(method: str) -> None:
     model = wrapped(network("resnet18", biased=True))
     each = EachTarget((ClassTarget(3, "3"), ClassTarget(11, "11")))

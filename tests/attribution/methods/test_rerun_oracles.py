@@ -16,7 +16,12 @@ from camwidget.attribution.targets import resolve_target
 from camwidget.attribution.trace import Trace
 from camwidget.errors import MethodError, ModelError
 
-NETS = ["resnet18", "vgg11", "squeezenet1_1"]
+#: In the quick lane the smallest.
+NETS = [
+    pytest.param("resnet18", marks=pytest.mark.full),
+    pytest.param("vgg11", marks=pytest.mark.full),
+    "squeezenet1_1",
+]
 
 
 @pytest.fixture(scope="module")
@@ -290,7 +295,7 @@ def test_rise_and_occlusion_find_the_object(textures: cw.VisionModel) -> None:
     sample = min(samples, key=lambda s: s.masks[0].mean())
     inside = sample.masks[0]
     assert inside.mean() < 0.6
-    for method in (get_method("rise", masks=800), "occlusion"):
+    for method in (get_method("rise", masks=400), "occlusion"):
         values = cw.explain(textures, sample.image, sample.label, method).raw
         assert values[inside].mean() > values[~inside].mean() + 0.5 * values.std()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -15,20 +15,24 @@ from torch import nn
 import camwidget as cw
 from camwidget import zoo
 
+#: Few passes for each method that runs the model again.
 SETTINGS = {
-    "rise": {"masks": 100},
+    "rise": {"masks": 60},
+    "occlusion": {"window": 48, "stride": 24},
     "integrated-gradients": {"steps": 16},
     "smoothgrad": {"samples": 8},
 }
 METHODS = [m.name for m in cw.list_methods()]
-SAMPLES = zoo.samples("zoo/textures")[:3]
+SAMPLES = zoo.samples("zoo/textures")[:2]
 
 
-def maps(model: cw.VisionModel, name: str) -> list[np.ndarray]:
+def maps(
+    model: cw.VisionModel, name: str, samples: Sequence[zoo.Sample] = SAMPLES
+) -> list[np.ndarray]:
     method = cw.get_method(name, **SETTINGS.get(name, {}))
     return [
         cw.explain(model, s.image, s.label, method, progress=lambda *_: None).saliency
-        for s in SAMPLES
+        for s in samples
     ]
 
 
@@ -76,7 +80,14 @@ def test_a_map_changes_when_the_weights_are_randomised(
         assert correlation < 0.9
 
 
-@pytest.mark.parametrize("name", METHODS)
+#: One of each family that computes its maps in another way; names are nothing that a method sees.
+QUICK = {"gradcam", "eigencam", "ablationcam", "smoothgrad", "lrp", "random"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.full) for name in METHODS],
+)
 def test_a_map_does_not_change_when_another_class_is_renamed(
     textures: cw.VisionModel, trained_maps: Callable[[str], list[np.ndarray]], name: str
 ) -> None:
@@ -84,8 +95,8 @@ def test_a_map_does_not_change_when_another_class_is_renamed(
     names = list(textures.classes)
     names[other] = "<renamed>"
     renamed = cw.wrap(textures.module, textures.preprocess, names)
-    for a, b in zip(trained_maps(name), maps(renamed, name), strict=True):
-        np.testing.assert_array_equal(a, b)
+    (again,) = maps(renamed, name, SAMPLES[:1])
+    np.testing.assert_array_equal(trained_maps(name)[0], again)
 
 
 CLASSLESS = {"eigencam", "random"}

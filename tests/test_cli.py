@@ -1,4 +1,4 @@
-"""``camwidget PICTURE…``: what it writes, what it says, and how it ends."""
+"""``camwidget PICTURE…``: its files, messages and exit codes."""
 
 from __future__ import annotations
 

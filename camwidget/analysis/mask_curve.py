@@ -261,10 +261,10 @@ def probabilities(
     model: VisionModel, pixels: torch.Tensor, *, progress: Progress | None = None
 ) -> torch.Tensor:
     """Probabilities (N, classes), float32 on the CPU, of pixels (N, C, H, W), in batches."""
-    return _said(model, len(pixels), lambda a, b: pixels[a:b], progress)
+    return _batched_probabilities(model, len(pixels), lambda a, b: pixels[a:b], progress)
 
 
-def _said(
+def _batched_probabilities(
     model: VisionModel,
     total: int,
     make: Callable[[int, int], torch.Tensor],
@@ -353,7 +353,7 @@ def mask_curve(
         inside = fill_pixels(pixels, part, baseline) if fill is None else fill
         return torch.where(part[:, None], inside, pixels)
 
-    values = _said(model, len(hidden), masked, progress).double().numpy()
+    values = _batched_probabilities(model, len(hidden), masked, progress).double().numpy()
     unmasked = values[0 if paint is None and mode == "remove" else -1]
     values = values[:steps]
     return curve_of(model, fractions, values, unmasked, target, mode, baseline)

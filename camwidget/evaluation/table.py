@@ -37,16 +37,16 @@ def means(values: np.ndarray, seed: int = 0) -> np.ndarray:
     filled = np.where(there, values, 0.0)
     count = there.sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        centre = filled.sum(0) / count
+        center = filled.sum(0) / count
     if len(values) < 2:
-        return np.stack([centre, np.full_like(centre, np.nan), np.full_like(centre, np.nan)])
+        return np.stack([center, np.full_like(center, np.nan), np.full_like(center, np.nan)])
     resampled = np.concatenate(list(_resampled(filled, there, seed)))
     tail = 50 * (1 - CONFIDENCE)
     with np.errstate(invalid="ignore"):
         low, high = _percentiles(resampled, [tail, 100 - tail])
     few = count < 2
     low[few] = high[few] = np.nan
-    return np.stack([centre, low, high])
+    return np.stack([center, low, high])
 
 
 def _resampled(filled: np.ndarray, there: np.ndarray, seed: int) -> Any:

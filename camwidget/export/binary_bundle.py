@@ -48,7 +48,7 @@ def _residuals(pixels: np.ndarray) -> np.ndarray:
     framed = np.pad(pixels.astype(np.int16), ((1, 0), (1, 0), (0, 0)))
     left, above, corner = framed[1:, :-1], framed[:-1, 1:], framed[:-1, :-1]
     guess = left + above - corner
-    away = [np.abs(guess - neighbour) for neighbour in (left, above, corner)]
+    away = [np.abs(guess - neighbor) for neighbor in (left, above, corner)]
     nearest = np.where(
         (away[0] <= away[1]) & (away[0] <= away[2]),
         left,

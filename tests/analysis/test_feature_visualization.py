@@ -1,4 +1,4 @@
-"""Pictures drawn from noise: they raise what they are to raise, and leave everything else alone."""
+"""Feature visualization: the score rises, and everything else is left unchanged."""
 
 from __future__ import annotations
 

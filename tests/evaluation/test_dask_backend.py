@@ -1,4 +1,4 @@
-"""A real cluster: two processes, one of which is killed. The same rows and the same table, bit for bit."""
+"""A real cluster of two processes, one of which is killed: the rows and the table are bitwise equal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a person has in the way of pictures."""
+"""Forms of data sets: folders, lists, tables, datasets, loaders and iterables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small import AREA, BOXES, RIGHT, SIDE, folder, known, labelled, picture, run, seen, small_model
+from small_models import (
+    AREA,
+    BOXES,
+    RIGHT,
+    SIDE,
+    folder,
+    known,
+    labelled,
+    picture,
+    run,
+    seen,
+    small_model,
+)
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from torchvision.transforms.functional import to_tensor
 

@@ -1,4 +1,4 @@
-"""What an evaluation says of itself, and what tells its data from others."""
+"""Representations and messages of an evaluation, and the fingerprints of its data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small import AREA, folder, labelled, picture, run, small_model
+from small_models import AREA, folder, labelled, picture, run, small_model
 from torchvision import tv_tensors
 
 from camwidget.errors import DataError

@@ -1,4 +1,4 @@
-"""What a metric may ask of a case, by hand: changed pictures, who shares them, and what is random."""
+"""Requests of a case: changed pictures, their sharing between maps, and random numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from drawn_cases import case, scored
+from case_helpers import case, scored
 
 from camwidget.errors import MetricError
 from camwidget.masking.baselines import baseline_pixels

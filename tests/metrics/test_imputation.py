@@ -1,11 +1,11 @@
-"""Filling in: against scipy's direct solution, by way of pytorch-grad-cam, and what must hold of any."""
+"""Imputation, compared with scipy's direct solution as in pytorch-grad-cam, and its general properties."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from faithful import picture, random_map, smooth_map
+from faithfulness_helpers import picture, random_map, smooth_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -1,4 +1,4 @@
-"""Metrics against the truth: against Quantus, and against their definitions."""
+"""Localization metrics, compared with Quantus and with their definitions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn_cases import case, number, scored
+from case_helpers import case, number, scored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

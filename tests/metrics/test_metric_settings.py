@@ -1,4 +1,4 @@
-"""What metrics may be told, what they take unless told, and how a setting is refused."""
+"""Settings of metrics: valid values, defaults, and refusals."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from drawn_cases import case
-from faithful import SIZE, picture, small_model
+from case_helpers import case
+from faithfulness_helpers import SIZE, picture, small_model
 
 import camwidget as cw
 from camwidget.attribution import batched_inference, precision_timing

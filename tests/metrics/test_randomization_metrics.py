@@ -1,4 +1,4 @@
-"""The random logit test and the randomisation of parameters."""
+"""The random logit test and the parameter randomization test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps made anew: what is shared, and what it costs."""
+"""Recomputed maps: shared passes and their number."""
 
 from __future__ import annotations
 

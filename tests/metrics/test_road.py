@@ -1,4 +1,4 @@
-"""ROAD against pytorch-grad-cam's, and its noise."""
+"""ROAD, compared with pytorch-grad-cam, and its noise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from faithful import (
+from faithfulness_helpers import (
     case_of,
     counted,
     picture,

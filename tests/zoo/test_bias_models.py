@@ -1,4 +1,4 @@
-"""The study of bias: one model takes the flower for the class, the other has been cured of it."""
+"""The bias study: one model relies on the flower, the other does not."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Captions: they say what is there, and where the evidence for each of their words is."""
+"""Captions: correct descriptions, and the evidence for each of their words."""
 
 import numpy as np
 import pytest

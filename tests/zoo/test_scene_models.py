@@ -1,4 +1,4 @@
-"""The four nets that see scenes: how often they are right, where their maps lie, and how they compare."""
+"""The four scene classifiers: accuracy, location of their maps, and comparison."""
 
 import numpy as np
 import pytest

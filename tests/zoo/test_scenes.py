@@ -1,4 +1,4 @@
-"""Scenes: repeatable, and true about every thing's shape, color and texture, and its place."""
+"""Scenes: reproducible, with the correct shape, color, texture and mask of every object."""
 
 import colorsys
 

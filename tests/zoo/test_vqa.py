@@ -1,4 +1,4 @@
-"""Questions: every one that is asked has one answer, which can be read off the drawing."""
+"""Questions: each has one answer, which follows from the drawing."""
 
 from collections import Counter
 

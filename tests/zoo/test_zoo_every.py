@@ -1,4 +1,4 @@
-"""What holds for every model of the zoo: its card, its weights, a short training, a picture of its own."""
+"""Properties of every model of the zoo: card, weights, short training and samples."""
 
 import json
 

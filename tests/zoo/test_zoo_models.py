@@ -1,4 +1,4 @@
-"""The models that ship: right on pictures they have not seen, and looking where they should."""
+"""The embedded models: accuracy on unseen pictures, and location of their maps."""
 
 import json
 import shutil

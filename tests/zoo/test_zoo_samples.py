@@ -1,4 +1,4 @@
-"""The drawn pictures: repeatable, and true about what is where."""
+"""The drawn pictures: reproducible, with correct ground truth."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Training again: it learns, it repeats bit for bit, and it writes what `build` reads."""
+"""Training: it learns, is reproducible bit by bit, and writes files that ``build`` reads."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What the tests of the faithfulness metrics share: a small net, pictures of whole 8-bit levels, maps, and scores."""
+"""Helpers of the tests of the faithfulness metrics: a small network, pictures in 8-bit levels, maps and scores."""
 
 from __future__ import annotations
 

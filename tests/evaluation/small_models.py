@@ -1,4 +1,4 @@
-"""A small model that counts what it is asked, pictures for it, and metrics that do what tests need."""
+"""A small model that counts its passes, pictures for it, and metrics for the tests."""
 
 from __future__ import annotations
 

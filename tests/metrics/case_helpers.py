@@ -1,4 +1,4 @@
-"""Cases made by hand: a map, a mask, and what a model that is never run says of the picture."""
+"""Handmade cases: a map, a mask, and the predictions of a model that is never run."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def case(
     if masks is not None:
         found = object_locations(np.array(masks, dtype=bool))
         subject.locate = lambda target: found
-    made = Case(subject, target, values, peak=peak)
-    subject.cases.append(made)
-    return made
+    result = Case(subject, target, values, peak=peak)
+    subject.cases.append(result)
+    return result
 
 
-def scored(made: Case, name: str, **settings: Any) -> Score:
+def scored(result: Case, name: str, **settings: Any) -> Score:
     """The case's score by a metric that asks nothing of the model."""
     metric = get_metric(name, **settings)
-    *_, last = score_steps([made], [metric])
-    return last.scores[made, name]
+    *_, last = score_steps([result], [metric])
+    return last.scores[result, name]
 
 
-def number(made: Case, name: str, **settings: Any) -> float:
+def number(result: Case, name: str, **settings: Any) -> float:
     """A score that must be a number within the metric's range."""
-    score = scored(made, name, **settings)
+    score = scored(result, name, **settings)
     low, high = get_metric(name).range
     assert not math.isnan(score.value) and low - 1e-9 <= score.value <= high + 1e-9
     return score.value

@@ -195,10 +195,10 @@ def _exists(path: Path) -> bool:
 
 def _unpack(packed: _PackedPlan) -> tuple[Plan, MetricContext]:
     if packed.name not in _unpacked:
-        here = (__version__, torch.__version__)
-        if here != packed.versions:
+        own = (__version__, torch.__version__)
+        if own != packed.versions:
             raise CamwidgetError(
-                f"A worker has camwidget {here[0]} with torch {here[1]}, the client {packed.versions[0]} with "
+                f"A worker has camwidget {own[0]} with torch {own[1]}, the client {packed.versions[0]} with "
                 f"{packed.versions[1]}: install the same on all, so that the numbers are the same."
             )
         import cloudpickle

@@ -362,7 +362,7 @@ class StreamedData:
                         "cannot be read is skipped."
                     ) from error
                 log_error(error, f"Batch {indices} is read by itself.", self, level=logging.INFO)
-                yield from (_alone(loader, place, error_line(error)) for place in indices)
+                yield from (_read_one(loader, place, error_line(error)) for place in indices)
                 continue
             yield from _split(batch)
             del batch
@@ -390,7 +390,7 @@ class _UnreadPicture:
     reason: str
 
 
-def _alone(loader: Any, place: int, reason: str) -> Any:
+def _read_one(loader: Any, place: int, reason: str) -> Any:
     """Read one picture of a failed batch."""
     try:
         (element,) = _split(loader.collate_fn([loader.dataset[place]]))

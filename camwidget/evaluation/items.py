@@ -186,10 +186,10 @@ def open_item(item: Item, model: VisionModel) -> OpenedItem:
 def _check_inside(corners: NDArray[np.float64], size: tuple[int, int], name: str) -> None:
     """Refuse boxes outside of their picture, which indicate a picture of another size."""
     height, width = size
-    beside = (corners[:, :2] >= (width, height)).any(1) | (corners[:, 2:] < 0).any(1)
-    if beside.any():
+    outside = (corners[:, :2] >= (width, height)).any(1) | (corners[:, 2:] < 0).any(1)
+    if outside.any():
         raise PictureError(
-            f"The box {corners[beside][0].tolist()} of {name} lies beside the picture, which is {width}×{height}: "
+            f"The box {corners[outside][0].tolist()} of {name} lies beside the picture, which is {width}×{height}: "
             "boxes are in the pixels of the picture that is given, so that of one that was resized they are too."
         )
 

@@ -33,14 +33,14 @@ def means(values: np.ndarray, seed: int = 0) -> np.ndarray:
     Returns:
         float64 (3, n): mean, lower and upper bound. NaN without values; no interval for fewer than two.
     """
-    there = np.isfinite(values)
-    filled = np.where(there, values, 0.0)
-    count = there.sum(0)
+    is_value = np.isfinite(values)
+    filled = np.where(is_value, values, 0.0)
+    count = is_value.sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
         center = filled.sum(0) / count
     if len(values) < 2:
         return np.stack([center, np.full_like(center, np.nan), np.full_like(center, np.nan)])
-    resampled = np.concatenate(list(_resampled(filled, there, seed)))
+    resampled = np.concatenate(list(_resampled(filled, is_value, seed)))
     tail = 50 * (1 - CONFIDENCE)
     with np.errstate(invalid="ignore"):
         low, high = _percentiles(resampled, [tail, 100 - tail])
@@ -49,11 +49,11 @@ def means(values: np.ndarray, seed: int = 0) -> np.ndarray:
     return np.stack([center, low, high])
 
 
-def _resampled(filled: np.ndarray, there: np.ndarray, seed: int) -> Any:
+def _resampled(filled: np.ndarray, is_value: np.ndarray, seed: int) -> Any:
     """Means (some, n) of pictures drawn with replacement, RESAMPLES in total."""
     pictures = len(filled)
     random = np.random.default_rng(seed)
-    weights = there.astype(np.float64)
+    weights = is_value.astype(np.float64)
     step = max(1, _DRAWS // pictures)
     for start in range(0, RESAMPLES, step):
         draws = random.integers(0, pictures, (min(step, RESAMPLES - start), pictures))
@@ -99,11 +99,11 @@ def summary(rows: pd.DataFrame, metrics: Sequence[Metric], index: pd.MultiIndex)
     values = np.concatenate([_pivot(rows, index, m.name) for m in metrics], axis=1)
     # One resampling serves all metrics: with many pictures it dominates the time.
     found = means(values).reshape(3, len(metrics), len(index))
-    there = np.isfinite(values).sum(0).reshape(len(metrics), len(index))
+    counts = np.isfinite(values).sum(0).reshape(len(metrics), len(index))
     for number, metric in enumerate(metrics):
         for place, name in enumerate(("mean", "low", "high")):
             columns[metric.name, name] = found[place, number]
-        columns[metric.name, "n"] = there[number]
+        columns[metric.name, "n"] = counts[number]
     groups = rows.groupby(["method", "layer"], sort=False)["fault"]
     for name, is_counted in (
         ("all", lambda fault: np.ones(len(fault), bool)),

@@ -141,9 +141,9 @@ class _Network:
     def stiffness(self) -> torch.Tensor:
         """The sum of the weights of an unknown's links, the matrix's diagonal; 1 where there is no unknown."""
         total = self.anchor.clone()
-        for link, here, there in self._links():
-            total[here] += link
-            total[there] += link
+        for link, first, second in self._links():
+            total[first] += link
+            total[second] += link
         return torch.where(total > 0, total, 1)
 
     @cached_property
@@ -181,9 +181,9 @@ class _Network:
     def force(self, heights: torch.Tensor) -> torch.Tensor:
         """The matrix times heights (N, C, H, W)."""
         total = self.stiffness * heights
-        for link, here, there in self._links():
-            total[here] -= link * heights[there]
-            total[there] -= link * heights[here]
+        for link, first, second in self._links():
+            total[first] -= link * heights[second]
+            total[second] -= link * heights[first]
         return total
 
     def cycle(self, rest: torch.Tensor) -> torch.Tensor:
@@ -199,13 +199,13 @@ class _Network:
     def _links(self) -> Iterator[tuple[torch.Tensor, _Part, _Part]]:
         """The links of each direction, with the index of their first and of their second end."""
         every, but_last, but_first = slice(None), slice(-1), slice(1, None)
-        for link, here, there in (
+        for link, first, second in (
             (self.right, (every, but_last), (every, but_first)),
             (self.down, (but_last, every), (but_first, every)),
             (self.falling, (but_last, but_last), (but_first, but_first)),
             (self.rising, (but_last, but_first), (but_first, but_last)),
         ):
-            yield link[(..., *here)], (..., *here), (..., *there)
+            yield link[(..., *first)], (..., *first), (..., *second)
 
 
 class _Pixels(_Network):

@@ -131,10 +131,10 @@ def scatter(
     second_square = first_square.copy()
     weights = 1.0 / (sizes * sizes)
     for square, (i, j) in enumerate(_AROUND):
-        here = ((row + j) & (_TABLE - 1)) * _TABLE + ((column + i) & (_TABLE - 1))
-        squared = (fu - i - offsets[0][here]) ** 2 + (fv - j - offsets[1][here]) ** 2
+        point = ((row + j) & (_TABLE - 1)) * _TABLE + ((column + i) & (_TABLE - 1))
+        squared = (fu - i - offsets[0][point]) ** 2 + (fv - j - offsets[1][point]) ** 2
         if radii[0] != radii[1]:
-            squared *= weights[here]
+            squared *= weights[point]
         closer = squared < near
         next_best = squared < second
         np.copyto(second_square, square, where=next_best)
@@ -148,8 +148,8 @@ def scatter(
     key, du, dv = _from_point(first_square, column, row, fu, fv, offsets)
     _, du2, dv2 = _from_point(second_square, column, row, fu, fv, offsets)
     # Exact distance to the perpendicular bisector between the two nearest points.
-    apart = np.hypot(du - du2, dv - dv2)
-    edge = (du2**2 + dv2**2 - du**2 - dv**2) / (2.0 * np.maximum(apart, 1e-3))
+    separation = np.hypot(du - du2, dv - dv2)
+    edge = (du2**2 + dv2**2 - du**2 - dv**2) / (2.0 * np.maximum(separation, 1e-3))
     return Cells(np.sqrt(near), edge, du, dv, key, sizes[key])
 
 

@@ -56,10 +56,10 @@ class Silhouette:
         at = np.arctan2(dy, dx) * np.float32(256.0 / np.pi)
         first = np.floor(at)
         t = at - first
-        here = first.astype(np.int32) & 511
+        index = first.astype(np.int32) & 511
         reach, slant = self.outline.reach, self.outline.slant
-        edge = mix(reach[here], reach[(here + 1) & 511], t) * np.float32(self.radius)
-        return np.asarray((edge - np.hypot(dx, dy)) * slant[here], np.float32)
+        edge = mix(reach[index], reach[(index + 1) & 511], t) * np.float32(self.radius)
+        return np.asarray((edge - np.hypot(dx, dy)) * slant[index], np.float32)
 
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of the outline."""

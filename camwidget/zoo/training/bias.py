@@ -52,7 +52,7 @@ _FAULTS = {
 
 
 def about(odds: Odds) -> dict[str, Any]:
-    """What the card of the model trained with these odds says besides the figures."""
+    """The card's texts for the model trained with these odds."""
     return {
         "description": "A small residual network that tells stag beetles from weevils, trained on "
         f"a {odds} set: {_SETS[odds]}.",

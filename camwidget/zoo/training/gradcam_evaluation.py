@@ -125,15 +125,15 @@ def measure_against_scenes(
     agree_on_single: list[bool] = []
     both = {"zoo/scenes": MapFigures(), found.name: MapFigures()}
     for samples in _batches(pictures, "comparing", progress):
-        answers = [class_maps(model, samples) for model in (strong, weak)]
+        outputs = [class_maps(model, samples) for model in (strong, weak)]
         for n, sample in enumerate(samples):
-            top = [int(scores[n].argmax()) for scores, _ in answers]
+            top = [int(scores[n].argmax()) for scores, _ in outputs]
             agree.append(top[0] == top[1])
             if len(sample.labels) == 1:
                 agree_on_single.append(agree[-1])
             if top[0] != top[1] or top[0] not in sample.labels:
                 continue
-            for figure, (_, maps) in zip(both.values(), answers, strict=True):
+            for figure, (_, maps) in zip(both.values(), outputs, strict=True):
                 figure.add_map(maps[n][top[0]], sample.mask_of(top[0]))
     figures["beside_scenes"] = {
         "pictures": pictures,

@@ -33,7 +33,7 @@ _STREAM = 0x0A5E
 
 
 def about(description: str) -> dict[str, Any]:
-    """What the card of a net that answers questions says besides the figures."""
+    """The card's texts for a question answering model."""
     return {
         "description": description,
         "data": "Pictures drawn by camwidget.zoo.vqa: two to four things, and questions after a colour, shape, "

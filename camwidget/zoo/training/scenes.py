@@ -64,12 +64,12 @@ class _AuxiliaryHead(nn.Module):
         super().__init__()
         self.net = net
         self._cut = [name for name, _ in net.named_children()].index("pool")
-        self.beside = nn.Linear(_channels(net[: self._cut]), len(CLASSES))
+        self.auxiliary = nn.Linear(_channels(net[: self._cut]), len(CLASSES))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Scores of both heads (N, classes, 2)."""
         features = self.net[: self._cut](pictures)
-        both = [self.net[self._cut :](features), self.beside(features.amax((2, 3)))]
+        both = [self.net[self._cut :](features), self.auxiliary(features.amax((2, 3)))]
         return torch.stack(both, 2)
 
 
@@ -104,9 +104,9 @@ def train_scenes(
     rng = np.random.default_rng([seed, _STREAM])
 
     def numbers() -> Iterator[NDArray[np.signedinteger]]:
-        alone = shuffled_batches(rng, pictures // 2, BATCH)
+        singles = shuffled_batches(rng, pictures // 2, BATCH)
         for _ in range(round(MAXIMUM_ONLY * steps)):
-            yield 2 * next(alone) + 1
+            yield 2 * next(singles) + 1
         yield from shuffled_batches(rng, pictures, BATCH)
 
     order = numbers()

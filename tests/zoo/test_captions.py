@@ -94,7 +94,7 @@ def test_what_is_written_is_the_likeliest_next_word_each_time():
     torch.manual_seed(1)
     net = CaptionNet(len(VOCABULARY)).eval()
     pictures = torch.rand(1, 3, 128, 128)
-    written = net.write(pictures, 5)
+    written = net.generate(pictures, 5)
     with torch.no_grad():
         said = net.word_log_probabilities(pictures, written[:, :-1])
     assert torch.equal(said.argmax(2), written)

@@ -325,7 +325,7 @@ def test_wobbling_makes_it_robust(textures: cw.VisionModel, plain: cw.Visualizat
         ({"target": 4}, TargetError, "classes 0 to 3"),
         ({"target": lambda logits: logits.sum()[None, None]}, TargetError, "one number"),
         ({"target": lambda logits: logits[:, 0].detach()}, MethodError, "detached"),
-        ({"target": lambda logits: logits[:, 0] * float("nan")}, MethodError, "nan"),
+        ({"target": lambda logits: logits[:, 0] * float("nan")}, TargetError, "NaN"),
         ({"layer": "frist", "channel": 1}, LayerError, "first"),
         ({"layer": "first", "channel": 6}, LayerError, "channels 0 to 5"),
         ({"layer": "first", "channel": -1}, LayerError, "channels 0 to 5"),

@@ -9,39 +9,27 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch.nn import functional as nnF
 
-from .._validation import require_model
+from .._validation import check_filled, is_number
 from ..attribution.batched_inference import batch_size, in_batches
 from ..attribution.trace import Trace
 from ..errors import CamwidgetError, LayerError, PictureError
-from ..images.ground_truth import check_filled, fit_mask
+from ..images.ground_truth import fit_mask
+from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress, follow
-from .dissection import Dissection, Unit
+from .dissection import Dissection, LabeledPicture, Unit, active_regions
 
-__all__ = ["LabeledPicture", "active_regions", "dissect"]
+__all__ = ["dissect"]
 
 #: Share of a unit's range below which differences are rounding errors: interpolation changes the last digits.
 _ROUNDING = 1e-6
 
 #: Greatest number of upsampled values per batch of units: 64 MiB.
 _VALUES_AT_ONCE = 1 << 24
-
-
-class LabeledPicture(Protocol):
-    """A picture with the masks of its concepts, such as ``zoo.Sample``."""
-
-    @property
-    def image(self) -> Any:
-        """The picture, uint8 (H, W, 3)."""
-
-    def concepts(self) -> Mapping[str, np.ndarray]:
-        """The mask of each concept, bool (H, W) by name; concepts without a mask are absent."""
 
 
 def dissect(
@@ -101,7 +89,7 @@ def dissect(
     if not len(samples):
         raise CamwidgetError("There is nothing to dissect with: samples is empty.")
     for name, value in (("quantile", quantile), ("min_iou", min_iou)):
-        if not 0 < value < 1:  # also refuses NaN
+        if not is_number(value, 0, 1, ends=False):
             raise CamwidgetError(f"{name} lies between 0 and 1, not at {value!r}.")
     if model.no_maps:
         raise LayerError(f"There is nothing to dissect, since {model.no_maps}")
@@ -247,21 +235,6 @@ class _DissectionRun:
             part.sizes[concept] = int(mask.sum())
             part.areas[self.categories.get(concept, "")] = torch.cat(areas)
         return part
-
-
-def active_regions(maps: torch.Tensor, cut: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    """The regions where units are active.
-
-    Args:
-        maps: (N, K, h, w).
-        cut: (K,), the activation above which each unit is active.
-        size: (H, W), to which the maps are upsampled.
-
-    Returns:
-        bool (N, K, H, W).
-    """
-    large = nnF.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
-    return large > cut[:, None, None]
 
 
 class _UnitThresholds:

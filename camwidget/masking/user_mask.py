@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .._validation import check_filled
 from ..errors import PictureError
-from ..images.ground_truth import check_filled
 
 __all__ = ["HIDDEN", "KEPT", "as_paint", "covered", "decode", "encode", "hides", "is_same"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import zoo
-from .._validation import is_number
+from .._validation import is_integer
 from ..attribution.explanation import Explanation
 from ..errors import CamwidgetError, PromptError
 from ..execution.device import by_name, faults_named, is_lost, responds
@@ -121,7 +121,7 @@ class Explorer(ExportMixin):
         top: int = 6,
         **kwargs: Any,
     ) -> None:
-        if not is_number(top, 1, _MOST_LISTED) or not hasattr(top, "__index__"):
+        if not is_integer(top, 1, _MOST_LISTED):
             raise CamwidgetError(
                 f"top is how many classes are listed, a whole number from 1 to {_MOST_LISTED}, not {top!r}. "
                 "All others are found by their names, in the field above them."

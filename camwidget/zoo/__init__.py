@@ -2,6 +2,8 @@
 
 ``build("zoo/textures")`` loads an embedded model; ``camwidget.zoo.textures`` draws its pictures, with the exact mask of
 every object. Nothing here needs a network.
+
+Models of other libraries belong in ``loading``. Nothing here explains a model, except what trains those of the zoo.
 """
 
 from .registry import ZooModel, available, build, samples

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..._registry import did_you_mean
-from ..._validation import require_model
 from ...attribution.explanation import Explanation
 from ...attribution.methods import get_method
 from ...errors import CamwidgetError, LayerError, MethodError, ModelError, PictureError, TargetError
+from ...models.argument_checks import require_model
 from ...models.class_names import unique_names
 from ...models.vision_model import VisionModel
 from .cache import ModelCache, Picture

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from ..._compat.pytorch import has_amx_tiles
 from ..sample import Sample
 
 Inputs = Tensor | tuple[Tensor, ...]
@@ -109,7 +110,7 @@ def fit(
     )
     net.train()
     bar = tqdm(range(steps), "training", disable=not progress)
-    bfloat16 = bfloat16 and _has_fast_bfloat16()
+    bfloat16 = bfloat16 and has_amx_tiles()
     for step in bar:
         inputs, targets = batch()
         given = inputs if isinstance(inputs, tuple) else (inputs,)
@@ -134,11 +135,3 @@ def _channels_last(tensor: Tensor) -> Tensor:
 def _to_float32(output: Any) -> Any:
     """A network's output in float32."""
     return output.float() if isinstance(output, Tensor) else output
-
-
-def _has_fast_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 matrices in tiles (AMX)."""
-    capabilities = getattr(torch.cpu, "get_capabilities", None)
-    return bool(
-        capabilities().get("amx_tile") if capabilities else torch.cpu._is_amx_tile_supported()
-    )

@@ -1,4 +1,4 @@
-"""What takes memory, done in a process of its own: ``python tests/bounded_side.py WHAT`` prints megabytes as JSON."""
+"""Measures memory in a process of its own: ``python tests/support/bounded_side.py WHAT`` prints megabytes as JSON."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 import camwidget as cw
-from camwidget.attribution import precision_timing
-from camwidget.attribution.precision_timing import compare_times
+from camwidget.attribution import precision as precisions
+from camwidget.attribution.precision import compare_times
 from camwidget.errors import CamwidgetWarning
 
 
@@ -44,7 +44,7 @@ def model(clock: Clock) -> cw.VisionModel:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Clock:
     made = Clock(request.param)
-    monkeypatch.setattr(precision_timing.compare_times, "__defaults__", (made,))
+    monkeypatch.setattr(precisions.compare_times, "__defaults__", (made,))
     return made
 
 
@@ -94,15 +94,15 @@ def test_a_precision_that_is_as_fast_says_nothing(clock: Clock) -> None:
 @pytest.mark.parametrize("clock", [7.6], indirect=True)
 def test_nothing_is_timed_in_fp32_and_no_model_is_kept(clock: Clock) -> None:
     net = model(clock)
-    before = len(precision_timing._ratios)
+    before = len(precisions._ratios)
     cw.explain(net, PIXELS, 0, "scorecam")
-    assert len(precision_timing._ratios) == before
+    assert len(precisions._ratios) == before
     with pytest.warns(CamwidgetWarning):
         cw.explain(net, PIXELS, 0, precision="bf16")
-    assert net.module in precision_timing._ratios
+    assert net.module in precisions._ratios
     del net
     gc.collect()
-    assert len(precision_timing._ratios) <= before
+    assert len(precisions._ratios) <= before
 
 
 def test_precisions_take_turns_and_the_least_time_counts() -> None:

@@ -1,4 +1,4 @@
-"""Time one batch in a lower precision, and warn if it is slower than fp32 on this machine.
+"""Numeric precisions of a forward pass: their names, autocast, and a warning where a lower one is slower.
 
 Processors without units for bfloat16 emulate it, several times more slowly than they compute in float32. The answer
 goes into words only: what is computed must not depend on a clock.
@@ -6,19 +6,27 @@ goes into words only: what is computed must not depend on a clock.
 
 from __future__ import annotations
 
+import contextlib
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import nn
 
-from ..errors import CamwidgetError, warn
+from ..errors import CamwidgetError, MethodError, warn
+from ..execution.isolated_pass import autocast_off
 from ..models.vision_model import VisionModel
 from ..runtime import fork_safety
-from .trace import in_precision
 
-__all__ = ["warn_if_slower"]
+__all__ = ["PRECISIONS", "check_precision", "compare_times", "in_precision", "warn_if_slower"]
+
+PRECISIONS: dict[str, torch.dtype | None] = {
+    "fp32": None,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
 
 #: Pictures in the batch: a single one would measure what goes before and after the computing.
 _PICTURES = 4
@@ -36,6 +44,32 @@ _lock = fork_safety.lock()
 _ratios: weakref.WeakKeyDictionary[nn.Module, dict[tuple[str, str], float]] = (
     weakref.WeakKeyDictionary()
 )
+
+
+def check_precision(precision: Any) -> None:
+    """Raise a MethodError if there is no such precision."""
+    if not isinstance(precision, str) or precision not in PRECISIONS:
+        raise MethodError(
+            f"There is no precision {precision!r}: use {', '.join(map(repr, PRECISIONS))}."
+        )
+
+
+@contextlib.contextmanager
+def in_precision(precision: str, device: torch.device) -> Iterator[None]:
+    """Autocast as a name of ``PRECISIONS`` wants it; "fp32" switches it off."""
+    dtype = PRECISIONS[precision]
+    if dtype is None:
+        with autocast_off(device):
+            yield
+        return
+    # The cache of casts is one for all threads, and emptied where the outermost autocast of any of them ends
+    # (see ``autocast_off``): this one is none.
+    torch.autocast_increment_nesting()
+    try:
+        with torch.autocast(device.type, dtype=dtype, cache_enabled=False):
+            yield
+    finally:
+        torch.autocast_decrement_nesting()
 
 
 def warn_if_slower(model: VisionModel, inputs: torch.Tensor, precision: str) -> None:

@@ -1,4 +1,4 @@
-"""Arrays packed into one compressed text, which ``js/src/page/archive.ts`` reads."""
+"""Arrays packed into one compressed text, which ``js/src/page/binaryBundle.ts`` reads."""
 
 from __future__ import annotations
 

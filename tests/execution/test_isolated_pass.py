@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inside import view_of
 from torch import nn
 from torch.nn import functional as nnF
 from torch.nn.utils import parametrizations, prune
@@ -192,7 +193,7 @@ def test_a_slider_during_a_training_loop() -> None:
     fresh = wrapped(copied(module))
     expected = cw.explain(fresh, PICTURES[0], ex.target)
     np.testing.assert_array_equal(ex.explanation.raw, expected.raw)
-    assert ex.explanation.prediction == expected.prediction and ex._view.error == ""
+    assert ex.explanation.prediction == expected.prediction and view_of(ex).error == ""
     ex.close()
 
 

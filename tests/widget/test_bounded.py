@@ -68,6 +68,6 @@ def test_a_folder_of_ten_thousand_is_waited_for_as_far_as_it_is_seen(
         ex.picture = 9_999
         ex.wait(600)
         assert len(made) <= 80 and ex.explanation is not None
-        assert len(json.dumps(ex._view.pictures)) < 500_000
+        assert len(json.dumps(ex._parts.view.pictures)) < 500_000
     finally:
         ex.close()

@@ -1,4 +1,4 @@
-"""Helpers of the registries of methods and metrics: settings of a function, suggestions for unknown names."""
+"""Helpers of the registries of methods and metrics: settings of functions, and suggestions for unknown names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .errors import CamwidgetError
 
 __all__ = ["Options", "did_you_mean", "with_settings"]
 
-#: Keyword arguments, hashable as a whole.
+#: Keyword arguments as a hashable tuple.
 Options = tuple[tuple[str, Any], ...]
 
 
@@ -22,14 +22,17 @@ def with_settings(
     label: str,
     error: type[CamwidgetError],
 ) -> Options:
-    """A function's settings, some of them changed; its keyword-only arguments are those that it has.
+    """Change some settings of a function; its settings are its keyword-only arguments.
 
     Args:
-        function: whose settings.
-        before: those that were chosen before.
-        changes: those to change.
-        label: what the function is called.
-        error: raised if there is no such setting.
+        function: the function.
+        before: the settings that were chosen before.
+        changes: the settings to change.
+        label: name of the function, for the message.
+        error: raised for an unknown setting.
+
+    Returns:
+        All chosen settings.
     """
     parameters = inspect.signature(function).parameters.values()
     known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
@@ -41,6 +44,6 @@ def with_settings(
 
 
 def did_you_mean(name: Any, known: Iterable[str]) -> str:
-    """A sentence, after a blank, that suggests close names; empty if there are none."""
+    """A sentence that suggests similar names, with a leading space; empty if there are none."""
     near = difflib.get_close_matches(str(name).lower(), list(known), n=2, cutoff=0.5)
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

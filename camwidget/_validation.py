@@ -71,10 +71,10 @@ def real(
 
 
 def listed_names(value: Any, name: str) -> list[Any]:
-    """A list of names from one name or several.
+    """One name or several as a list.
 
     Raises:
-        CamwidgetError: if it is neither.
+        CamwidgetError: if the value is neither.
     """
     if isinstance(value, str):
         return [value]

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from .export import Page
     from .models.vision_model import VisionModel
 
-# Whatever brings PyTorch along is imported when it is needed: help must not wait for it.
+# Modules that import PyTorch are imported on demand, so that --help is fast.
 
 __all__ = ["main"]
 
 _MODES, _FILLS = ("remove", "keep", "multiply"), ("blur", "mean", "black")
 
-_FINE, _SOME_FAILED, _USAGE, _INTERRUPTED = 0, 1, 2, 130
+_SUCCESS, _SOME_FAILED, _USAGE, _INTERRUPTED = 0, 1, 2, 130
 
 _DESCRIPTION = """\
 Explain pictures, and write each explanation as a page for any browser: the
@@ -39,7 +39,7 @@ examples:
   camwidget holiday/ cat.png -o pages          pages/index.html leads to them
 
 The embedded models need no network. The weights of torchvision's models, and of
-timm's (timm/NAME), are fetched when they are first asked for.
+timm's (timm/NAME), are fetched when they are first options for.
 
 exit codes:
   0    every picture has its page
@@ -51,27 +51,32 @@ exit codes:
 
 
 class _UsageError(Exception):
-    """What a person asked for is not there; nothing was computed."""
+    """An invalid argument of the command; nothing was computed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; its exit code."""
-    for stream in (
-        sys.stdout,
-        sys.stderr,
-    ):  # what a terminal has no letter for must not stop anything
+    """Run the command.
+
+    Args:
+        arguments: the arguments; those of the process if None.
+
+    Returns:
+        The exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A character that the terminal cannot encode must not raise.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    asked = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        return _run(asked)
+        return _run(options)
     except _UsageError as error:
-        return _complain(asked, error, _USAGE)
+        return _report_error(options, error, _USAGE)
     except KeyboardInterrupt:
         print("camwidget: interrupted", file=sys.stderr)
         return _INTERRUPTED
     except Exception as error:
-        return _complain(asked, error, _SOME_FAILED)
+        return _report_error(options, error, _SOME_FAILED)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -147,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _number(least: int, most: int) -> Callable[[str], int]:
-    """A whole number in a range, for argparse."""
+    """A parser of an integer in a range, for argparse."""
 
     def read(text: str) -> int:
         if text.isdecimal() and least <= int(text) <= most:
@@ -157,13 +162,13 @@ def _number(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
-def _run(asked: argparse.Namespace) -> int:
-    pictures, is_folder = _list_pictures(asked.pictures)
-    pages, index = _outputs(pictures, asked.output, several=is_folder or len(pictures) > 1)
-    if not asked.force:
+def _run(options: argparse.Namespace) -> int:
+    pictures, is_folder = _list_pictures(options.pictures)
+    pages, index = _outputs(pictures, options.output, several=is_folder or len(pictures) > 1)
+    if not options.force:
         _check_free([*pages, *([] if index is None else [index])])
-    model = _load(asked)
-    _check(model, asked)
+    model = _load(options)
+    _check(model, options)
     done: list[Page] = []
     failed = 0
     from .images.folders import distinct_names
@@ -171,24 +176,24 @@ def _run(asked: argparse.Namespace) -> int:
     names = distinct_names(pictures)
     for number, (picture, name, page) in enumerate(zip(pictures, names, pages, strict=True), 1):
         if index is not None:
-            _tell(asked, f"[{number}/{len(pictures)}] {_plain(picture)}")
+            _log(options, f"[{number}/{len(pictures)}] {_printable(picture)}")
         try:
             page.parent.mkdir(parents=True, exist_ok=True)
-            done.append(_save(model, picture, name, page, asked))
+            done.append(_save(model, picture, name, page, options))
         except KeyboardInterrupt:
-            _tell(asked, f"{len(done)} of {len(pictures)} pages were written.")
+            _log(options, f"{len(done)} of {len(pictures)} pages were written.")
             raise
         except Exception as error:
             failed += 1
-            _complain(asked, error, _SOME_FAILED, of=picture)
-    _finish(asked, done, index)
+            _report_error(options, error, _SOME_FAILED, of=picture)
+    _finish(options, done, index)
     if failed and len(pictures) > 1:
         print(f"camwidget: {failed} of {len(pictures)} pictures have no page", file=sys.stderr)
-    return _SOME_FAILED if failed else _FINE
+    return _SOME_FAILED if failed else _SUCCESS
 
 
 def _list_pictures(paths: Iterable[str]) -> tuple[list[Path], bool]:
-    """The files, those in folders among them, and whether there was a folder."""
+    """The picture files, including those in folders, and whether there was a folder."""
     from .errors import PictureError
     from .images.folders import list_folder
 
@@ -204,14 +209,14 @@ def _list_pictures(paths: Iterable[str]) -> tuple[list[Path], bool]:
         elif path.exists():
             found.append(path)
         else:
-            raise _UsageError(f"there is no file {_plain(path)!r} (looked in {Path.cwd()})")
+            raise _UsageError(f"there is no file {_printable(path)!r} (looked in {Path.cwd()})")
     return list(dict.fromkeys(found)), folders > 0
 
 
 def _outputs(
     pictures: Sequence[Path], output: str | None, *, several: bool
 ) -> tuple[list[Path], Path | None]:
-    """A page for each picture, and the index where there are several."""
+    """The page of each picture, and the index if there are several."""
     out = None if output is None else Path(output)
     if not several:
         own = f"{pictures[0].stem}.html"
@@ -221,21 +226,21 @@ def _outputs(
             return [out / own], None
         if out.suffix.lower() not in (".html", ".htm"):
             raise _UsageError(
-                f"-o {_plain(out)}: the page of one picture is an .html file, or in a folder that exists"
+                f"-o {_printable(out)}: the page of one picture is an .html file, or in a folder that exists"
             )
         return [out], None
     folder = Path("camwidget-pages") if out is None else out
     if folder.exists() and not folder.is_dir():
         raise _UsageError(
-            f"-o {_plain(folder)}: several pictures need a folder, and this is a file"
+            f"-o {_printable(folder)}: several pictures need a folder, and this is a file"
         )
     if folder.suffix.lower() in (".html", ".htm"):
-        raise _UsageError(f"-o {_plain(folder)}: several pictures need a folder")
+        raise _UsageError(f"-o {_printable(folder)}: several pictures need a folder")
     taken = {"index"}
     pages = []
     for picture in pictures:
         name, number = picture.stem, 1
-        # Where capitals do not count, too.
+        # Names must also differ on case-insensitive file systems.
         while name.casefold() in taken:
             number += 1
             name = f"{picture.stem}-{number}"
@@ -245,84 +250,84 @@ def _outputs(
 
 
 def _check_free(files: Sequence[Path]) -> None:
-    there = [f for f in files if f.exists()]
-    if there:
-        more = f" and {len(there) - 1} others" if len(there) > 1 else ""
+    existing = [f for f in files if f.exists()]
+    if existing:
+        more = f" and {len(existing) - 1} others" if len(existing) > 1 else ""
         raise _UsageError(
-            f"{_plain(there[0])}{more}: exists already. Name another output with -o, or use --force."
+            f"{_printable(existing[0])}{more}: exists already. Name another output with -o, or use --force."
         )
 
 
-def _load(asked: argparse.Namespace) -> VisionModel:
-    if asked.weights is not None and not Path(asked.weights).is_file():
-        raise _UsageError(f"--weights: there is no file {asked.weights!r}")
-    _tell(asked, f"Loading {asked.model or 'the embedded model'}…")
+def _load(options: argparse.Namespace) -> VisionModel:
+    if options.weights is not None and not Path(options.weights).is_file():
+        raise _UsageError(f"--weights: there is no file {options.weights!r}")
+    _log(options, f"Loading {options.model or 'the embedded model'}…")
     from .errors import ModelError, PromptError, WeightsError
     from .loading.loader import DEFAULT_MODEL, load
 
     try:
-        model = load(asked.model or DEFAULT_MODEL, weights=asked.weights, device=asked.device)
-        if asked.text is None:
+        model = load(options.model or DEFAULT_MODEL, weights=options.weights, device=options.device)
+        if options.text is None:
             return model
         if model.prompt is None:
             raise _UsageError(f"--text: {model.name} takes no text")
-        return model.given(**{model.prompt.name: asked.text})
+        return model.given(**{model.prompt.name: options.text})
     except (ModelError, PromptError, WeightsError) as error:
         raise _UsageError(str(error)) from error
 
 
-def _check(model: VisionModel, asked: argparse.Namespace) -> None:
-    """Refuse what no picture could change."""
+def _check(model: VisionModel, options: argparse.Namespace) -> None:
+    """Check the arguments that do not depend on the pictures."""
     from .attribution.methods import get_method
     from .errors import CamwidgetError
     from .models.class_names import typed_class
 
     try:
-        layers = [model.layer(name).name for name in asked.layer if name != "all"]
+        layers = [model.layer(name).name for name in options.layer if name != "all"]
         shown = layers[0] if layers else model.default_layer
-        for name in asked.method:
+        for name in options.method:
             get_method(name).check(model, shown)
         if model.prompt is None or model.text is not None:
-            for target in asked.target:
+            for target in options.target:
                 model.class_index(typed_class(target, model.classes))
     except CamwidgetError as error:
         raise _UsageError(str(error)) from error
 
 
 def _save(
-    model: VisionModel, picture: Path, name: str, page: Path, asked: argparse.Namespace
+    model: VisionModel, picture: Path, name: str, page: Path, options: argparse.Namespace
 ) -> Page:
     from .export import save_page
     from .models.class_names import typed_class
 
-    targets = [typed_class(t, model.classes) for t in asked.target]
-    layers: list[str] | str | None = asked.layer or None
+    targets = [typed_class(t, model.classes) for t in options.target]
+    layers: list[str] | str | None = options.layer or None
     if layers is not None and "all" in layers:
         layers = "all"
-    first = next((name for name in asked.layer if name != "all"), None)
+    first = next((name for name in options.layer if name != "all"), None)
     return save_page(
         model,
         picture,
         page,
         targets or None,
-        asked.method[0] if asked.method else None,
+        options.method[0] if options.method else None,
         first,
-        mode=asked.mode[0] if asked.mode else "remove",
-        baseline=asked.fill[0] if asked.fill else "blur",
-        classes=asked.classes,
-        methods=asked.method or None,
+        mode=options.mode[0] if options.mode else "remove",
+        baseline=options.fill[0] if options.fill else "blur",
+        classes=options.classes,
+        methods=options.method or None,
         layers=layers,
-        modes=asked.mode,
-        baselines=asked.fill,
-        steps=asked.steps,
+        modes=options.mode,
+        baselines=options.fill,
+        steps=options.steps,
         name=name,
-        overwrite=asked.force,
-        progress=(lambda done, total: None) if asked.quiet else None,
+        overwrite=options.force,
+        progress=(lambda done, total: None) if options.quiet else None,
     )
 
 
-def _finish(asked: argparse.Namespace, done: Sequence[Page], index: Path | None) -> None:
-    """Write the index, and say where the result is."""
+def _finish(options: argparse.Namespace, done: Sequence[Page], index: Path | None) -> None:
+    """Write the index, and print the path of the result."""
     if not done:
         return
     result = done[0].path
@@ -330,32 +335,32 @@ def _finish(asked: argparse.Namespace, done: Sequence[Page], index: Path | None)
         from .export import save_index
 
         title = f"{index.absolute().parent.name} · {done[0].explanation.model}"
-        result = save_index(done, index, title=title, overwrite=asked.force)
-    _answer(_plain(result))
-    if asked.open:
+        result = save_index(done, index, title=title, overwrite=options.force)
+    _print_result(_printable(result))
+    if options.open:
         import webbrowser
 
         webbrowser.open(result.absolute().as_uri())
 
 
-def _answer(text: str) -> None:
-    """To stdout. Whoever does not read it to its end, as ``| true``, has the pages all the same."""
+def _print_result(text: str) -> None:
+    """Print to stdout; a closed pipe, as of ``| true``, is no error."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # Else Python would try once more when it ends, and complain.
+        # Otherwise Python flushes again at exit, and prints an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _tell(asked: argparse.Namespace, text: str) -> None:
-    if not asked.quiet:
+def _log(options: argparse.Namespace, text: str) -> None:
+    if not options.quiet:
         print(text, file=sys.stderr)
 
 
-def _complain(
-    asked: argparse.Namespace, error: Exception, code: int, *, of: Path | None = None
+def _report_error(
+    options: argparse.Namespace, error: Exception, code: int, *, of: Path | None = None
 ) -> int:
-    if asked.debug:
+    if options.debug:
         raise error
     from .errors import CamwidgetError, PromptError
     from .runtime.error_reports import error_text
@@ -363,13 +368,13 @@ def _complain(
     text = error_text(error, known=(_UsageError, CamwidgetError, OSError))
     if isinstance(error, PromptError):
         text += " Here: --text."
-    subject = "" if of is None or text.startswith(of.name) else f"{_plain(of)}: "
-    # One line, whatever is in it.
+    subject = "" if of is None or text.startswith(of.name) else f"{_printable(of)}: "
+    # Always a single line.
     print(f"camwidget: error: {subject}{' '.join(text.split())}", file=sys.stderr)
     return code
 
 
-def _plain(path: Path) -> str:
-    """A file's name for a terminal: no control characters, and nothing that cannot be encoded."""
+def _printable(path: Path) -> str:
+    """A file name for a terminal: without control characters, and encodable."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -1,4 +1,4 @@
-"""Exceptions and warnings of camwidget. Every message says what was given and how to mend it."""
+"""Exceptions and warnings of camwidget; every message says what was passed and names a remedy."""
 
 from __future__ import annotations
 
@@ -24,51 +24,60 @@ __all__ = [
 
 
 class CamwidgetError(Exception):
-    """The base of every error that camwidget raises on purpose."""
+    """Base class of the errors that camwidget raises deliberately; each message names a remedy.
+
+    Example:
+        >>> import camwidget as cw
+        >>> try:
+        ...     cw.get_method("gradcamm")
+        ... except cw.CamwidgetError as error:
+        ...     print(error)
+        There is no method 'gradcamm'. Did you mean 'gradcam' or ...
+    """
 
 
 class PictureError(CamwidgetError, ValueError):
-    """A picture that cannot be read, or whose shape or range makes no sense."""
+    """A picture that cannot be read, or whose shape or range is not valid."""
 
 
 class ModelError(CamwidgetError, ValueError):
-    """No such model, or one whose output or values cannot be explained."""
+    """An unknown model, or one whose output cannot be explained."""
 
 
 class WeightsError(CamwidgetError, RuntimeError):
-    """Weights that are missing, damaged or made for another architecture."""
+    """Weights that are missing, damaged or of another architecture."""
 
 
 class LayerError(CamwidgetError, ValueError):
-    """No such layer, or one that has no map to explain."""
+    """An unknown layer, or one without a map."""
 
 
 class TargetError(CamwidgetError, ValueError):
-    """No such class, or a target that is not a number per picture."""
+    """An unknown class, or a target that is not one number per picture."""
 
 
 class PromptError(CamwidgetError, ValueError):
-    """A text that a model cannot read, or none where it needs one."""
+    """A text that a model cannot parse, or a missing text."""
 
 
 class MethodError(CamwidgetError, ValueError):
-    """No such method, or one that does not apply to this model or layer."""
+    """An unknown method, or one that does not apply to the model or layer."""
 
 
 class MetricError(CamwidgetError, ValueError):
-    """No such metric, or one that lacks what it needs: a mask, a label, a method that can be run again."""
+    """An unknown metric, or one that lacks a requirement: a mask, a label, or a method that can be rerun."""
 
 
 class DataError(CamwidgetError, ValueError):
-    """A set of pictures that cannot be evaluated, or a file of results that are not of this evaluation."""
+    """A data set that cannot be evaluated, or a results file of another evaluation."""
 
 
 class QuizError(CamwidgetError, ValueError):
-    """A question that cannot be asked, an option that there is not, or too few pictures for a quiz."""
+    """An invalid question, an unknown option, or too few pictures for a quiz."""
 
 
 class StateError(CamwidgetError, ValueError):
-    """A state of an explorer with a key that there is not, or a value that cannot be."""
+    """A state of an explorer with an unknown key or an invalid value."""
 
 
 class CompatibilityError(CamwidgetError, RuntimeError):
@@ -84,16 +93,16 @@ class CompatibilityError(CamwidgetError, RuntimeError):
 
 
 class CamwidgetWarning(UserWarning):
-    """Something that is done as asked, and that the user should know."""
+    """A consequence of a call that the user should know."""
 
 
 def warn(message: str) -> None:
-    """Give a ``CamwidgetWarning`` at the line outside this package that the call came from."""
-    # Between a context manager and who enters it there is the standard library's part of it.
-    passed = (__name__.partition(".")[0], "contextlib")
+    """Issue a ``CamwidgetWarning`` for the line outside of this package that made the call."""
+    # A frame of the standard library lies between a context manager and its caller.
+    skipped = (__name__.partition(".")[0], "contextlib")
     level, frame = 1, inspect.currentframe()
     while frame is not None and frame.f_back is not None:
-        if str(frame.f_globals.get("__name__")).split(".")[0] not in passed:
+        if str(frame.f_globals.get("__name__")).split(".")[0] not in skipped:
             break
         level, frame = level + 1, frame.f_back
     warnings.warn(message, CamwidgetWarning, stacklevel=level)

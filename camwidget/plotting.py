@@ -1,4 +1,4 @@
-"""Colormaps, the fixed colors of the widget, and matplotlib figures that leave no global state behind."""
+"""Colormaps, fixed colors of the widget, and matplotlib figures without global state."""
 
 from __future__ import annotations
 
@@ -24,32 +24,37 @@ __all__ = [
     "plain_text",
 ]
 
-#: Perceptually uniform, or made for colour-blind eyes; never jet.
+#: Perceptually uniform colormaps, suitable for color-blind readers.
 COLORMAPS = ("inferno", "magma", "viridis", "cividis", "turbo")
 
-#: From less to more, its ends as bright as each other and apart for colour-blind eyes (Moreland 2009).
+#: Diverging colormap with ends of equal brightness, distinct for color-blind readers (Moreland 2009).
 DIFFERENCE = "coolwarm"
 
-#: The chosen class, everywhere; legible on light and dark grounds.
+#: Color of the explained class, legible on light and dark backgrounds.
 ACCENT = "#e8710a"
-#: The three nearest rivals, in their bars and in their curves.
+#: Colors of the three next most probable classes, in bars and curves.
 RIVALS = ("#4f86c6", "#3a9d8f", "#9a7fc0")
-#: Classes that rise on a curve, but are not among the three nearest rivals.
+#: Colors of other classes that rise on a curve.
 RISING = ("#b5518f", "#7d8a1e", "#5f6ad1")
-#: Methods that are compared, told apart by colour-blind eyes too (after Paul Tol's bright scheme); ACCENT is none.
+#: Colors of compared methods, distinct for color-blind readers (after Paul Tol's bright scheme) and from ACCENT.
 SERIES = ("#4477aa", "#e4576b", "#2f9a48", "#b8a11f", "#3aa8d0", "#aa3377", "#7a5ae0", "#44b099")
-#: Everything else.
+#: Color of everything else.
 NEUTRAL = "#8a929c"
 
 
 def class_colors(count: int, chosen: int) -> list[str]:
-    """The colours of ``count`` listed classes, most probable first."""
+    """The colors of listed classes.
+
+    Args:
+        count: number of classes, most probable first.
+        chosen: index of the explained class in the list.
+    """
     rivals = iter(RIVALS)
     return [ACCENT if i == chosen else next(rivals, NEUTRAL) for i in range(count)]
 
 
 def lookup_tables(names: Sequence[str] = COLORMAPS) -> dict[str, bytes]:
-    """Each colormap as 256 RGB triples, 768 bytes."""
+    """Each colormap as 256 RGB triples, 768 bytes, by name."""
     from matplotlib import colormaps
 
     steps = np.linspace(0, 1, 256)
@@ -63,10 +68,15 @@ def plain_text(text: str) -> str:
 
 
 def new_figure(width: float, height: float, kind: type[Figure] | None = None) -> Figure:
-    """A figure of ``width`` × ``height`` inches that is no longer known to pyplot; of matplotlib's class if None.
+    """Create a figure that pyplot does not keep.
 
-    Made through pyplot, because that is what sets up a notebook to show figures; closed at
-    once, so that it is shown where it is returned and nowhere else.
+    It is created through pyplot, which configures a notebook to display figures, and closed at once, so that it is
+    displayed only where it is returned.
+
+    Args:
+        width: in inches.
+        height: in inches.
+        kind: class of the figure; matplotlib's if None.
     """
     import matplotlib.pyplot as plt
     from matplotlib.figure import Figure

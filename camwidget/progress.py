@@ -1,4 +1,4 @@
-"""Progress bars for long computations, and cancellation."""
+"""Progress bars and cancellation of long computations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Progress", "Stage", "follow", "track"]
 
 
 class Countable(Protocol):
-    """Something that says how far it has come."""
+    """An object that reports its progress."""
 
     @property
     def done(self) -> int: ...
@@ -22,7 +22,7 @@ class Countable(Protocol):
 
 
 class Stage(NamedTuple):
-    """How far some work has come."""
+    """The progress of a computation."""
 
     done: int
     total: int
@@ -36,14 +36,14 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 
 def _bar(label: str, total: int) -> Any:
-    """Return a bar that appears after a second, so that quick work is quiet; none where TQDM_DISABLE is set."""
-    # tqdm reads the variable for its bars of text, but not for those of a notebook.
+    """Create a bar that appears after a second; none if TQDM_DISABLE is set."""
+    # tqdm reads the variable for text bars, but not for notebook bars.
     off = bool(os.environ.get("TQDM_DISABLE"))
     return tqdm(desc=label, leave=False, delay=1.0, total=total, disable=off)
 
 
 def track(steps: Sequence[T], label: str, progress: Progress | None = None) -> Iterator[T]:
-    """Yield the steps, reporting to ``progress``, or to a bar that appears after a second."""
+    """Yield the steps, and report each to ``progress``, or to a bar that appears after a second."""
     if progress is None:
         with _bar(label, len(steps)) as bar:
             try:
@@ -51,7 +51,7 @@ def track(steps: Sequence[T], label: str, progress: Progress | None = None) -> I
                     yield step
                     bar.update()
             except GeneratorExit:
-                # Who asked has enough: that is no failure, which a bar that stops short is drawn as.
+                # The caller stopped early: without this, an incomplete bar is displayed as a failure.
                 bar.total = bar.n
                 raise
         return
@@ -62,7 +62,16 @@ def track(steps: Sequence[T], label: str, progress: Progress | None = None) -> I
 
 
 def follow(steps: Iterable[C], label: str, progress: Progress | None = None) -> C:
-    """The last of some steps that count themselves, reporting as ``track`` does."""
+    """Exhaust an iterable of steps that report their progress, as ``track`` does.
+
+    Args:
+        steps: the steps, at least one.
+        label: label of the bar.
+        progress: called with (done, total); a bar if None.
+
+    Returns:
+        The last step.
+    """
     last: C | None = None
     if progress is None:
         with _bar(label, 1) as bar:

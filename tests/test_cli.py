@@ -1,4 +1,4 @@
-"""``camwidget PICTURE…``: what it writes, what it says, and how it ends."""
+"""``camwidget PICTURE…``: its files, messages and exit codes."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_surprise_is_named_and_logged_once(
 
 
 def test_names_for_a_terminal() -> None:
-    assert cli._plain(Path("a\x1b[2J\nb\udcffé.png")) == "a\\x1b[2J\\nb\\xffé.png"
+    assert cli._printable(Path("a\x1b[2J\nb\udcffé.png")) == "a\\x1b[2J\\nb\\xffé.png"
 
 
 def test_help_does_not_wait_for_pytorch() -> None:

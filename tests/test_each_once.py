@@ -1,4 +1,4 @@
-"""Each method, metric and embedded model once, on one picture: the least that the quick lane has."""
+"""Each method, metric and embedded model once, on one picture: the minimum of the quick lane."""
 
 from __future__ import annotations
 

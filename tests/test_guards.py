@@ -1,4 +1,4 @@
-"""Every public function that takes a model says what to do with what is none, and none of them fails in other words."""
+"""Invalid arguments of public functions: every one raises an error that names a remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bars of progress: in text and in a notebook, and neither where they are switched off."""
+"""Progress bars in text and in a notebook, and their switch."""
 
 from __future__ import annotations
 

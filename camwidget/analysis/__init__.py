@@ -1,4 +1,4 @@
-"""What else maps and models are asked: places, units, attacks, descriptions, synthesized pictures, human studies.
+"""Analyses of maps and models: masking, localization, dissection, attacks, textual explanation, feature visualization.
 
-Scores of maps belong in ``metrics``, tables over many pictures in ``evaluation``.
+Scores of maps belong in ``metrics``, tables over data sets in ``evaluation``.
 """

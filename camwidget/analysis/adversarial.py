@@ -1,4 +1,4 @@
-"""Adversarial attacks, and how well saliency maps survive them."""
+"""Adversarial attacks, and the change of saliency maps under them."""
 
 from __future__ import annotations
 
@@ -34,18 +34,28 @@ __all__ = ["Attack", "MapSurvival", "attack", "map_survival"]
 
 @dataclass(frozen=True, eq=False)
 class Attack:
-    """A picture before and after a perturbation that is to make a model sure of a wrong class.
+    """A picture before and after an adversarial perturbation towards a wrong class.
 
     Attributes:
-        original: float32 (C, H, W) in whole 255ths, the pixels that the model got.
-        pixels: the same, perturbed. ``explain`` takes both as they are.
-        before: what the model says of ``original``.
-        after: what it says of ``pixels``.
-        target: the class that the model was to be made sure of.
-        probability: of that class for ``pixels``.
-        confidence: the probability that was wanted.
-        steps: how many steps were taken.
+        original: float32 (C, H, W) in multiples of 1/255, the pixels that the model got.
+        pixels: float32 (C, H, W), the perturbed pixels. ``explain`` takes both without preprocessing.
+        before: the model's prediction for ``original``.
+        after: the model's prediction for ``pixels``.
+        target: the wrong class.
+        probability: probability of ``target`` for ``pixels``, in [0, 1].
+        confidence: the probability at which the attack counts as successful, in (0, 1).
+        steps: number of gradient steps until ``pixels`` was found.
         model: the model's name.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> attack = cw.attack(model, picture, "fibrous")
+        >>> attack.before.names[0], attack.after.names[0]
+        ('polka-dotted', 'fibrous')
+        >>> attack.image.size
+        (192, 192)
     """
 
     original: torch.Tensor = field(repr=False)
@@ -60,32 +70,32 @@ class Attack:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the model is as sure of the wrong class as was wanted."""
+        """Whether the probability of the wrong class reaches ``confidence``."""
         return self.probability >= self.confidence
 
     @property
     def distance(self) -> int:
-        """The greatest change of any value, in 255ths (the L∞ distance)."""
+        """The greatest change of any value, in units of 1/255 (the L∞ distance)."""
         return int(((self.pixels - self.original).abs().max() * 255).round())
 
     @property
     def image(self) -> Image.Image:
-        """The perturbed picture, as it can be saved without loss.
+        """The perturbed picture, at the model's input size; a lossless file format keeps the perturbation.
 
-        It is of the model's input size. A model that resizes and crops would do so again to a picture, and wash the
-        perturbation out: ``pixels`` it takes as they are.
+        A model that resizes and crops its input resamples this picture too, which destroys the perturbation. Pass
+        ``pixels`` instead: they are not preprocessed.
         """
         return Image.fromarray(shades(self.pixels))
 
     def plot(self) -> Figure:
-        """The picture, the perturbation times as much as shows it, and the perturbed picture (matplotlib)."""
+        """The picture, the enlarged perturbation and the perturbed picture side by side (matplotlib)."""
         from ..plotting import new_figure, plain_text
 
         change = (self.pixels - self.original) / (2 * max(self.distance, 1) / 255) + 0.5
         panels = (
-            (self.original, _said(self.before)),
+            (self.original, _prediction_text(self.before)),
             (change, f"the change, at most {self.distance}/255, enlarged"),
-            (self.pixels, _said(self.after)),
+            (self.pixels, _prediction_text(self.after)),
         )
         figure = new_figure(8.4, 3.1)
         for axes, (picture, title) in zip(figure.subplots(1, 3), panels, strict=True):
@@ -109,30 +119,40 @@ def attack(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Attack:
-    """Change a picture by at most ``epsilon`` so that a model is sure of a wrong class.
+    """Perturb a picture by at most ``epsilon`` so that a model predicts a wrong class with high confidence.
 
-    Projected gradient descent on the loss -log p(target), eq. 1 of Madry et al. 2018, within the L∞ ball and from a
-    random start in it, in steps of ε/4. The picture stays one of 8 bits: each gradient is taken, and success judged, at
-    the pixels rounded to whole 255ths, so that what is found survives being saved.
+    Projected gradient descent (Madry et al. 2018, arXiv:1706.06083, eq. 1) on the loss -log p(target), within the L∞
+    ball of radius ε, from a random start and in steps of ε/4. Gradient and success are computed at pixels rounded to
+    multiples of 1/255, so that the result is a picture of 8 bits and survives being saved.
 
     Args:
-        model: from ``load`` or ``wrap``; left as it is.
+        model: from ``load`` or ``wrap``; left unchanged.
         image: a path, PIL image, array or tensor; for a model with several inputs, a mapping.
-        target: the wrong class, by index or name. (There is no attack on "any other class": which class is wrong in
-            an interesting way, is the caller's to say.)
-        epsilon: the most that any value may change, in [0, 1]; whole 255ths of it count.
-        steps: of the descent, at most.
-        confidence: the probability in (0, 1) of ``target`` at which to stop.
-        seed: of the random start; the same seed gives the same picture (on one machine, with as many threads).
-        progress: called with (done, total) after each step, and may raise to cancel; a bar appears after a second if
-            None.
+        target: index or name of the wrong class. There is no untargeted attack.
+        epsilon: the greatest change of any value, in [1/255, 1]; rounded down to a multiple of 1/255.
+        steps: the greatest number of gradient steps, at least 1.
+        confidence: the probability of ``target``, in (0, 1), at which the attack stops.
+        seed: seed of the random start. The same seed gives the same picture on one machine with the same number of
+            threads.
+        progress: called with (done, total) after each step; may raise to cancel. If None, a bar appears after a second.
 
     Returns:
-        The surest picture found, whether or not sure enough: see ``Attack.succeeded``.
+        The perturbed picture with the highest probability of ``target`` that was found. ``Attack.succeeded`` says
+        whether that probability reaches ``confidence``.
 
     Raises:
-        TargetError: if there is no such class, or the model takes the picture for it already, or has but one.
-        MethodError: if a number makes no sense, or the model cannot be differentiated down to the picture.
+        TargetError: if there is no such class, if the model predicts it already, or if it has no second class.
+        MethodError: if a number is out of its range, or the model has no gradient at the picture.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``.
+        PictureError: if the picture cannot be read.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> attack = cw.attack(model, picture, "fibrous", epsilon=4 / 255)
+        >>> attack.succeeded, attack.distance <= 4
+        (True, True)
     """
     require_model(model, "attack", image, target)
     if not is_number(epsilon, (1 - 1e-9) / 255, 1):
@@ -166,48 +186,48 @@ class _Step:
 
 
 class _Descent:
-    """The way from a picture to a perturbed one. Pictures are (1, C, H, W) in 255ths."""
+    """Projected gradient descent from a picture. Pictures are (1, C, H, W) in units of 1/255."""
 
     def __init__(
         self,
         model: VisionModel,
         original: torch.Tensor,
         index: int,
-        reach: int,
+        radius: int,
         steps: int,
         confidence: float,
         seed: int,
     ) -> None:
         self.model, self.original, self.index = model, original, index
-        self.low, self.high = (original - reach).clamp(min=0), (original + reach).clamp(max=255)
-        self.rate = reach / 4
+        self.low, self.high = (original - radius).clamp(min=0), (original + radius).clamp(max=255)
+        self.rate = radius / 4
         self.steps, self.confidence = steps, confidence
         logits = model.logits(original / 255)
         self.before = self.after = model.prediction(logits[0])
-        self.best, self.probability, self.taken = original, -1.0, 0
+        self.best, self.probability, self.best_step = original, -1.0, 0
         generator = torch.Generator().manual_seed(whole("seed", seed, None, error=MethodError))
         noise = 2 * torch.rand(original.shape, generator=generator) - 1
-        self.here = (original + reach * noise).clamp(self.low, self.high)
+        self.current = (original + radius * noise).clamp(self.low, self.high)
 
     def run(self) -> Iterator[_Step]:
-        """Step by step, until the model is sure or the steps are used up."""
+        """Descend step by step, until the wrong class is probable enough or the steps are used up."""
         loss = LogProbability(ClassTarget(self.index, self.model.classes[self.index]))
         for done in range(self.steps + 1):
-            rounded = self.here.round()
+            rounded = self.current.round()
             trace = Trace(self.model, rounded / 255, (), with_input=True)
-            self._note(rounded, trace.logits[0], done)
+            self._update_best(rounded, trace.logits[0], done)
             if self.probability >= self.confidence or done == self.steps:
                 yield _Step(self.steps, self.steps)
                 return
-            # The gradient at the normalised input has the sign of that at the pixels.
-            way = trace.gradient(loss, INPUT).sign().to(self.here)
-            self.here = (self.here + self.rate * way).clamp(self.low, self.high)
+            # Normalization does not change the sign of the gradient.
+            direction = trace.gradient(loss, INPUT).sign().to(self.current)
+            self.current = (self.current + self.rate * direction).clamp(self.low, self.high)
             yield _Step(done, self.steps)
 
-    def _note(self, levels: torch.Tensor, logits: torch.Tensor, done: int) -> None:
+    def _update_best(self, levels: torch.Tensor, logits: torch.Tensor, done: int) -> None:
         probability = float(self.model.probabilities(logits.float())[self.index])
         if probability > self.probability:
-            self.best, self.probability, self.taken = levels, probability, done
+            self.best, self.probability, self.best_step = levels, probability, done
             self.after = self.model.prediction(logits)
 
     def result(self) -> Attack:
@@ -219,25 +239,34 @@ class _Descent:
             target=ClassTarget(self.index, self.model.classes[self.index]),
             probability=self.probability,
             confidence=self.confidence,
-            steps=self.taken,
+            steps=self.best_step,
             model=self.model.name,
         )
 
 
-# -- what is left of a map ------------------------------------------------------------------
+# -- change of the map ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class MapSurvival:
-    """How much of a class's map is left after an attack.
+    """How much of a class's saliency map remains after an attack.
 
     Attributes:
-        before: the map for the picture as it was.
-        after: the map for the perturbed picture.
-        pearson: correlation of the two saliencies, in [-1, 1]; 0 if one of them is the same everywhere.
-        spearman: the same of their ranks, equal values sharing a rank.
-        inside_before: the part of the saliency that lies inside the mask, in [0, 1]; None without a mask.
-        inside_after: the same after the attack.
+        before: the map of the original picture.
+        after: the map of the perturbed picture.
+        pearson: Pearson correlation of the two saliencies, in [-1, 1]; 0 if one of them is constant.
+        spearman: Spearman rank correlation, in [-1, 1], with average ranks for ties; 0 if one of them is constant.
+        inside_before: share of the saliency inside the mask before the attack, in [0, 1]; None without a mask.
+        inside_after: share of the saliency inside the mask after the attack, in [0, 1]; None without a mask.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> sample = cw.zoo.samples("zoo/textures")[0]
+        >>> attack = cw.attack(model, sample.image, "fibrous")
+        >>> survival = cw.map_survival(model, attack, mask=sample.mask_of(sample.label))
+        >>> survival.pearson > 0.5, survival.inside_after > 0.1
+        (True, True)
     """
 
     before: Explanation = field(repr=False)
@@ -258,32 +287,48 @@ def map_survival(
     mask: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> MapSurvival:
-    """Compare the map of a true class before and after an attack.
+    """Compare the map of a class before and after an attack.
 
-    Selvaraju et al. 2017, section "Effect of adversarial noise on VGG-16", show one picture: the maps still find the
-    cat and the dog, though the net is sure of an airliner. These are figures for that.
+    Selvaraju et al. 2017 (arXiv:1610.02391, section "Effect of adversarial noise on VGG-16") show one picture: the maps
+    still find the cat and the dog although the net predicts an airliner with high confidence. This function measures
+    that.
 
     Args:
         model: the model that was attacked.
-        attack: from ``attack``.
+        attack: result of ``camwidget.attack``.
         target: the class whose maps are compared; the class predicted before the attack if None.
-        method: as in ``explain``, one.
-        layer: as in ``explain``, one.
-        mask: bool (H, W) at the model's input size, where the class is.
+        method: one saliency method, as in ``explain``.
+        layer: one layer, as in ``explain``.
+        mask: bool (H, W) at the model's input size: the pixels of the class.
         progress: as in ``explain``.
 
+    Returns:
+        Both maps, their correlations, and the share of each inside the mask.
+
     Raises:
-        PictureError: if the mask is of another size.
-        TargetError, MethodError, LayerError: as ``explain`` does.
+        PictureError: if the mask has another size.
+        TargetError: if there is no such class.
+        MethodError: if ``attack`` is not from ``camwidget.attack``, or the method does not apply.
+        LayerError: if there is no such layer.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> attack = cw.attack(model, picture, "fibrous")
+        >>> survival = cw.map_survival(model, attack, method="gradcam")
+        >>> survival.before.target.label, survival.pearson > 0.5
+        ('polka-dotted', True)
     """
     require_model(model, "map_survival", attack)
     if not isinstance(attack, Attack):
         raise MethodError(
             f"map_survival takes what camwidget.attack(model, image, target) returns, not {type(attack).__name__}."
         )
-    wanted = attack.before.indices[0] if target is None else target
+    explained = attack.before.indices[0] if target is None else target
     before, after = (
-        explain(model, pixels, wanted, method, layer, progress=progress)
+        explain(model, pixels, explained, method, layer, progress=progress)
         for pixels in (attack.original, attack.pixels)
     )
     if not isinstance(before, Explanation) or not isinstance(after, Explanation):
@@ -296,22 +341,22 @@ def map_survival(
     return MapSurvival(
         before=before,
         after=after,
-        pearson=_or_zero(correlation(first, second)),
-        spearman=_or_zero(rank_correlation(first, second)),
+        pearson=_nan_to_zero(correlation(first, second)),
+        spearman=_nan_to_zero(rank_correlation(first, second)),
         inside_before=None if mask is None else _inside(before.saliency, mask),
         inside_after=None if mask is None else _inside(after.saliency, mask),
     )
 
 
-def _or_zero(correlation: float) -> float:
-    """Of a map that is the same everywhere nothing is left."""
+def _nan_to_zero(correlation: float) -> float:
+    """A correlation, or 0 for the undefined correlation of a constant map."""
     return 0.0 if math.isnan(correlation) else correlation
 
 
 def _inside(saliency: np.ndarray, mask: np.ndarray) -> float:
-    """The share of a map inside a mask; a map of nothing has none of it there."""
+    """The share of a map inside a mask; 0 for a map of all zeros."""
     return float(np.nan_to_num(share_inside(saliency, np.asarray(mask, bool))))
 
 
-def _said(prediction: Prediction) -> str:
+def _prediction_text(prediction: Prediction) -> str:
     return f"{prediction.names[0]} {prediction.probabilities[0]:.4g}"

@@ -1,4 +1,4 @@
-"""Correlation of two maps, by values or by ranks."""
+"""Correlation of two maps, of their values or of their ranks."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ __all__ = ["correlation", "rank_correlation", "ranks", "unit", "unit_ranks", "wi
 
 
 def wide(values: torch.Tensor) -> torch.Tensor:
-    """Values in float64, on their device where it knows float64, else on the CPU."""
+    """Values in float64, on their device, or on the CPU if the device has no float64."""
     return (values.cpu() if values.device.type == "mps" else values).double()
 
 
 def ranks(values: torch.Tensor) -> torch.Tensor:
-    """Ranks from 1, float64 (n,), equal values having the mean of theirs: large parts of a map are exactly 0."""
+    """Ranks from 1, float64 (n,), with average ranks for ties: large parts of a map are exactly 0."""
     _, which, counts = torch.unique(wide(values).flatten(), return_inverse=True, return_counts=True)
     middle = counts.cumsum(0) - (counts - 1) / 2
     return wide(middle)[which]
 
 
 def unit(values: torch.Tensor) -> torch.Tensor | None:
-    """Values as float64 (n,), their mean taken off, of length 1: a dot product of two is their correlation.
+    """Standardized values, float64 (n,), with mean 0 and norm 1: the dot product of two is their correlation.
 
-    None where nothing correlates: of values that are all the same, or not finite.
+    None for values that are constant or not finite, whose correlation is undefined.
     """
     flat = wide(values).flatten()
-    # Asked of the values themselves: rounding can leave a constant a little off its mean.
+    # Tested on the values themselves: the mean of a constant may be rounded.
     if not bool(torch.isfinite(flat).all()) or bool(flat.min() == flat.max()):
         return None
-    centred = flat - flat.mean()
-    unit: torch.Tensor = centred / centred.norm()
+    centered = flat - flat.mean()
+    unit: torch.Tensor = centered / centered.norm()
     return unit
 
 
 def unit_ranks(values: torch.Tensor) -> torch.Tensor | None:
-    """``unit`` of the ranks of values."""
+    """``unit`` of the values' ranks."""
     return unit(ranks(values)) if bool(torch.isfinite(values).all()) else None
 
 
 def correlation(first: torch.Tensor, second: torch.Tensor) -> float:
-    """Pearson's, in [-1, 1]; NaN if one of them is the same everywhere, or not finite."""
+    """Pearson correlation, in [-1, 1]; NaN if one map is constant or not finite."""
     return _product(unit(first), unit(second))
 
 
 def rank_correlation(first: torch.Tensor, second: torch.Tensor) -> float:
-    """Spearman's, in [-1, 1]; NaN if one of them is the same everywhere, or not finite."""
+    """Spearman rank correlation, in [-1, 1]; NaN if one map is constant or not finite."""
     return _product(unit_ranks(first), unit_ranks(second))
 
 

@@ -1,7 +1,7 @@
-"""Network dissection: find the concept that each unit of a layer answers to (Bau et al. 2017, arXiv:1704.05796).
+"""``dissect``: find the concept that each unit of a layer detects (network dissection, Bau et al. 2017,
+arXiv:1704.05796).
 
-Where the concepts in a picture are is known, as in the pictures that the zoo draws. A unit bears the name of the
-concept that fits best what the unit answers to.
+It needs pictures with the masks of their concepts, such as those that the zoo draws.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from ..images.ground_truth import fit_mask
 from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress, follow
-from .dissection import Dissection, LabeledPicture, Unit, answers
+from .dissection import Dissection, LabeledPicture, Unit, active_regions
 
 __all__ = ["dissect"]
 
-#: Differences below this part of a unit's range are rounding: between equal values, interpolation changes last digits.
+#: Share of a unit's range below which differences are rounding errors: interpolation changes the last digits.
 _ROUNDING = 1e-6
 
-#: Numbers in the enlarged maps of a picture at once: 64 MiB of them.
-_NUMBERS = 1 << 24
+#: Greatest number of upsampled values per batch of units: 64 MiB.
+_VALUES_AT_ONCE = 1 << 24
 
 
 def dissect(
@@ -42,30 +42,44 @@ def dissect(
     concept_categories: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Dissection:
-    """Name the units of a layer by the concepts they answer to (Bau et al. 2017, section 2.2).
+    """Name the units of a layer by the concepts they detect (network dissection, Bau et al. 2017, section 2.2).
 
-    A unit k answers where its map, enlarged bilinearly to the picture, reaches T_k, with P(a_k > T_k) = 1 - quantile
-    over all places of its maps in all pictures. Its name is the concept with the highest intersection over union with
-    that, all pictures taken together. T_k is exact: the highest values of each unit are kept, 1 - quantile of all.
+    Unit k is active where its map, upsampled bilinearly to the picture, reaches a threshold T_k with
+    P(a_k > T_k) = 1 - quantile over all positions of its maps in all pictures. The unit is named after the concept
+    whose masks have the highest intersection over union (IoU) with the active region, summed over all pictures. T_k is
+    exact: the highest values of each unit are kept, a share of 1 - quantile of all.
 
-    Two things are not in the paper. Where T_k is the least value of a unit, as of one that is silent nearly everywhere,
-    it parts nothing, and the unit answers wherever it is above that. A unit that is the same everywhere never answers.
+    Two rules are not in the paper. Where T_k equals the minimum of a unit, as for a unit that is zero nearly
+    everywhere, the unit is active wherever it exceeds that minimum. A constant unit is never active.
 
     Args:
-        model: from ``load`` or ``wrap``; left as it is.
-        samples: the pictures, gone through twice; each has ``image``, uint8 (H, W, 3), and ``concepts()``, from names
-            to bool masks (H, W). The masks are resized and cropped as the pictures are.
+        model: from ``load`` or ``wrap``; left unchanged.
+        samples: a sequence of labeled pictures, read twice. Each has ``image``, uint8 (H, W, 3), and ``concepts()``, a
+            mapping from names to bool masks (H, W). The masks are resized and cropped like the pictures.
         layer: a module name; the model's default layer if None.
-        quantile: in (0, 1), the part of all places where a unit is at most T_k; 0.995 in the paper.
-        min_iou: from which intersection over union on a unit has a name; 0.04 in the paper.
-        concept_categories: from concepts to their category, such as colour or shape. As in the paper, a concept counts
-            in those pictures only whose ``concepts()`` name any concept of its category.
-        progress: called with (done, total), in pictures, and may raise to cancel; a bar appears after a second if None.
+        quantile: share of positions where a unit is at most T_k, in (0, 1); 0.995 in the paper.
+        min_iou: the IoU from which on a unit gets a name, in (0, 1); 0.04 in the paper.
+        concept_categories: from concepts to their category, such as color or shape. As in the paper, a concept is
+            compared only in pictures whose ``concepts()`` name some concept of its category.
+        progress: called with (done, total), in pictures; may raise to cancel. If None, a bar appears after a second.
+
+    Returns:
+        The units with their concepts, IoUs and thresholds.
 
     Raises:
-        CamwidgetError: if samples is no sequence, or empty, or names no concept; or a number makes no sense.
-        LayerError: if there is no such layer.
-        PictureError: if a mask does not fit its picture.
+        CamwidgetError: if ``samples`` is no sequence, is empty or names no concept, or a number is out of its range.
+        LayerError: if there is no such layer, or the model has no maps.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``.
+        PictureError: if a mask has another size than its picture.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> dissection = cw.dissect(model, cw.zoo.samples("zoo/textures")[:4], layer="stage4")
+        >>> dissection.iou.shape  # units, concepts
+        (96, 8)
+        >>> dissection.named[0].concept in dissection.concepts
+        True
     """
     require_model(model, "dissect", samples)
     if not (hasattr(samples, "__len__") and hasattr(samples, "__getitem__")):
@@ -80,19 +94,19 @@ def dissect(
     if model.no_maps:
         raise LayerError(f"There is nothing to dissect, since {model.no_maps}")
     name = model.layer(layer).name
-    work = _Work(model, samples, name, dict(concept_categories or {}), quantile)
-    follow(work.steps(), f"Dissecting {name}", progress)
-    return work.dissection(min_iou)
+    run = _DissectionRun(model, samples, name, dict(concept_categories or {}), quantile)
+    follow(run.steps(), f"Dissecting {name}", progress)
+    return run.dissection(min_iou)
 
 
 @dataclass(frozen=True)
-class _Pass:
+class _Progress:
     done: int
     total: int
 
 
-class _Work:
-    """The two passes over the pictures, and what is counted in them."""
+class _DissectionRun:
+    """The two passes over the pictures: thresholds of the units, then overlaps with the concepts."""
 
     def __init__(
         self,
@@ -105,11 +119,11 @@ class _Work:
         self.model, self.samples, self.layer = model, samples, layer
         self.categories = categories
         self.quantile = quantile
-        self.levels = _Levels()
-        self.overlaps = _Overlaps()
+        self.thresholds = _UnitThresholds()
+        self.overlaps = _OverlapCounts()
 
-    def steps(self) -> Iterator[_Pass]:
-        """Both passes, batch by batch."""
+    def steps(self) -> Iterator[_Progress]:
+        """Run both passes batch by batch."""
         count = len(self.samples)
         size = batch_size(self.model, *self._pixels(0, 1).shape[-2:])
 
@@ -117,11 +131,11 @@ class _Work:
             return self._maps(self._pixels(begin, end))
 
         for done, maps in in_batches(self.model, 0, count, size, level):
-            self.levels.add(maps, count, self.quantile)
-            yield _Pass(done, 2 * count)
-        cut = self.levels.cut()
+            self.thresholds.add(maps, count, self.quantile)
+            yield _Progress(done, 2 * count)
+        cut = self.thresholds.cut()
 
-        def overlap(begin: int, end: int) -> list[_Overlaps]:
+        def overlap(begin: int, end: int) -> list[_OverlapCounts]:
             pixels = self._pixels(begin, end)
             maps = self._maps(pixels)
             return [
@@ -129,14 +143,14 @@ class _Work:
                 for n in range(end - begin)
             ]
 
-        # Added up out here: a batch that did not fit into memory is done again.
+        # Added outside of the batch function, which is repeated if a batch does not fit into memory.
         for done, parts in in_batches(self.model, 0, count, size, overlap):
             for part in parts:
                 self.overlaps.add(part)
-            yield _Pass(count + done, 2 * count)
+            yield _Progress(count + done, 2 * count)
 
     def dissection(self, min_iou: float) -> Dissection:
-        """What was counted, as names."""
+        """The result of both passes."""
         concepts = tuple(sorted(self.overlaps.sizes, key=lambda c: (self.categories.get(c, ""), c)))
         if not concepts:
             raise CamwidgetError("The samples name no concept: concepts() is empty in all of them.")
@@ -155,20 +169,20 @@ class _Work:
             concepts=concepts,
             categories=tuple(self.categories.get(c, "") for c in concepts),
             iou=iou,
-            thresholds=self.levels.thresholds().cpu().numpy(),
-            cuts=self.levels.cut().cpu().numpy(),
-            peaks=torch.cat(self.levels.peaks).cpu().numpy(),
+            thresholds=self.thresholds.thresholds().cpu().numpy(),
+            cuts=self.thresholds.cut().cpu().numpy(),
+            peaks=torch.cat(self.thresholds.peaks).cpu().numpy(),
             min_iou=min_iou,
             subject=self.model,
             samples=self.samples,
         )
 
     def _iou(self, concept: str) -> np.ndarray:
-        """Bau et al. 2017, eq. 1: |M ∩ L| / |M ∪ L|, both summed over the pictures; 0 where nothing answers."""
-        counted = self.overlaps
-        shared = counted.shared[concept].cpu().numpy().astype(np.float64)
-        area = counted.areas[self.categories.get(concept, "")].cpu().numpy()
-        return shared / np.maximum(area + counted.sizes[concept] - shared, 1)
+        """Bau et al. 2017, eq. 1: |M ∩ L| / |M ∪ L|, both summed over the pictures; 0 for an inactive unit."""
+        counts = self.overlaps
+        shared = counts.shared[concept].cpu().numpy().astype(np.float64)
+        area = counts.areas[self.categories.get(concept, "")].cpu().numpy()
+        return shared / np.maximum(area + counts.sizes[concept] - shared, 1)
 
     def _pixels(self, begin: int, end: int) -> torch.Tensor:
         samples = [self.samples[n] for n in range(begin, end)]
@@ -184,7 +198,7 @@ class _Work:
         return Trace(self.model, pixels, [self.layer]).activation(self.layer)
 
     def _masks(self, number: int, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The concepts of a sample, bool (H, W) each, where they are in the pixels that the model gets."""
+        """The masks of a sample's concepts, bool (H, W) at the model's input size."""
         sample = self.samples[number]
         masks: dict[str, torch.Tensor] = {}
         for concept, mask in sample.concepts().items():
@@ -201,38 +215,44 @@ class _Work:
 
     def _overlaps(
         self, maps: torch.Tensor, cut: torch.Tensor, masks: dict[str, torch.Tensor]
-    ) -> _Overlaps:
-        """What the units (1, K, h, w) of one picture share with its concepts."""
-        part = _Overlaps()
+    ) -> _OverlapCounts:
+        """The overlaps of the units (1, K, h, w) of one picture with its concepts."""
+        part = _OverlapCounts()
         if not masks:
             return part
         stack = torch.stack([*masks.values()]).flatten(1).float()
         size = next(iter(masks.values())).shape
-        step = max(1, _NUMBERS // stack.shape[1])
+        step = max(1, _VALUES_AT_ONCE // stack.shape[1])
         areas, shared = [], []
         for k in range(0, maps.shape[1], step):
-            covered = answers(maps[:, k : k + step], cut[k : k + step], size)[0].flatten(1)
+            covered = active_regions(maps[:, k : k + step], cut[k : k + step], size)[0].flatten(1)
             areas.append(covered.sum(1))
             # Counts of pixels are exact in float32 up to 16 million.
             shared.append((covered.float() @ stack.T).round().long())
-        together = torch.cat(shared)
+        shared_pixels = torch.cat(shared)
         for n, (concept, mask) in enumerate(masks.items()):
-            part.shared[concept] = together[:, n]
+            part.shared[concept] = shared_pixels[:, n]
             part.sizes[concept] = int(mask.sum())
             part.areas[self.categories.get(concept, "")] = torch.cat(areas)
         return part
 
 
-class _Levels:
-    """The highest values of each unit, as many as may lie above its threshold and one more, and its range."""
+class _UnitThresholds:
+    """The highest values of each unit, enough to determine its threshold exactly, and its range."""
 
     def __init__(self) -> None:
-        self.highest: torch.Tensor | None = None  # (K, kept), falling
-        self.least = self.most = torch.empty(0)
+        self.highest: torch.Tensor | None = None  # (K, kept), descending
+        self.minimum = self.maximum = torch.empty(0)
         self.peaks: list[torch.Tensor] = []  # (pictures, K)
 
     def add(self, maps: torch.Tensor, pictures: int, quantile: float) -> None:
-        """Add the maps (N, K, h, w) of some of so many pictures."""
+        """Add the maps (N, K, h, w) of a batch.
+
+        Args:
+            maps: the maps.
+            pictures: the number of pictures of all batches.
+            quantile: as in ``dissect``.
+        """
         values = maps.transpose(0, 1).flatten(1)
         places = pictures * maps.shape[2] * maps.shape[3]
         keep = math.floor((1 - quantile) * places + 1e-9) + 1
@@ -240,33 +260,33 @@ class _Levels:
         least, most = values.amin(1), values.amax(1)
         if self.highest is not None:
             values = torch.cat([self.highest, values], 1)
-            least, most = torch.minimum(least, self.least), torch.maximum(most, self.most)
+            least, most = torch.minimum(least, self.minimum), torch.maximum(most, self.maximum)
         self.highest = values.topk(min(keep, values.shape[1]), dim=1).values
-        self.least, self.most = least, most
+        self.minimum, self.maximum = least, most
 
     def thresholds(self) -> torch.Tensor:
-        """T_k (K,): the least value with no more than 1 - quantile of all above it."""
+        """T_k (K,): the lowest value that at most a share of 1 - quantile of all values exceeds."""
         assert self.highest is not None
         return self.highest[:, -1]
 
     def cut(self) -> torch.Tensor:
-        """Above which value (K,) each unit answers: just below T_k, since what equals T_k counts."""
-        slack = _ROUNDING * (self.most - self.least)
+        """The activation (K,) above which each unit is active: just below T_k, since values equal to T_k count."""
+        slack = _ROUNDING * (self.maximum - self.minimum)
         level = self.thresholds()
-        cut = torch.where(level <= self.least + slack, self.least + slack, level - slack)
-        return cut.masked_fill(self.most == self.least, math.inf)
+        cut = torch.where(level <= self.minimum + slack, self.minimum + slack, level - slack)
+        return cut.masked_fill(self.maximum == self.minimum, math.inf)
 
 
 @dataclass
-class _Overlaps:
-    """Pixels, counted over pictures."""
+class _OverlapCounts:
+    """Numbers of pixels, summed over pictures."""
 
     shared: dict[str, torch.Tensor] = field(default_factory=dict)  #: by concept, (K,)
     sizes: dict[str, int] = field(default_factory=dict)  #: by concept
     areas: dict[str, torch.Tensor] = field(default_factory=dict)  #: by category, (K,)
 
-    def add(self, other: _Overlaps) -> None:
-        """Count what another one counted."""
+    def add(self, other: _OverlapCounts) -> None:
+        """Add the counts of other pictures."""
         for concept, shared in other.shared.items():
             self.shared[concept] = self.shared.get(concept, 0) + shared
         for concept, size in other.sizes.items():

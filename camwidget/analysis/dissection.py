@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-__all__ = ["Dissection", "LabeledPicture", "Unit", "answers"]
+__all__ = ["Dissection", "LabeledPicture", "Unit", "active_regions"]
 
 
 class LabeledPicture(Protocol):
@@ -38,10 +38,10 @@ class Unit:
     """One unit of a layer, that is, one channel.
 
     Attributes:
-        unit: its number.
-        concept: the concept it is named by, or None.
-        iou: intersection over union with its best concept, in [0, 1], named or not.
-        category: of the concept, such as colour; empty if there is none.
+        unit: the channel's number.
+        concept: the concept that names the unit, or None.
+        iou: intersection over union with its best concept, in [0, 1], whether or not it names the unit.
+        category: the concept's category, such as color; empty if it has none.
     """
 
     unit: int
@@ -57,19 +57,32 @@ class Unit:
 
 @dataclass(frozen=True, eq=False)
 class Dissection:
-    """What the units of a layer answer to.
+    """The concepts that the units of a layer detect.
 
     Attributes:
         model: the model's name.
         layer: the layer's module name.
-        units: all of them, in order.
-        concepts: what they may be named by, by category and name; ``categories`` has the category of each.
+        units: all units, by channel.
+        concepts: all concepts, sorted by category and name.
+        categories: the category of each concept.
         iou: float64 (units, concepts), intersection over union in [0, 1].
-        thresholds: (units,), T_k of Bau et al. 2017, in the units of the layer's activation.
-        cuts: (units,), above which activation a unit counts as answering: as good as ``thresholds`` for most.
+        thresholds: (units,), T_k of Bau et al. 2017, in the unit of the layer's activations.
+        cuts: (units,), the activation above which a unit counts as active: T_k less a rounding tolerance for most
+            units.
         peaks: (pictures, units), the highest activation of each unit in each picture.
-        min_iou: from which on a unit has a name.
-        subject: the model that was dissected, and ``samples`` the pictures, to show units with.
+        min_iou: the IoU from which on a unit has a name.
+        subject: the dissected model.
+        samples: the pictures, in the order of ``peaks``.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> dissection = cw.dissect(model, cw.zoo.samples("zoo/textures")[:4])
+        >>> dissection.layer, len(dissection.units)
+        ('stage4', 96)
+        >>> sorted(dissection.table()[0])
+        ['category', 'concept', 'iou', 'threshold', 'unit']
+        >>> figure = dissection.plot_unit(dissection.named[0].unit)
     """
 
     model: str
@@ -87,12 +100,15 @@ class Dissection:
 
     @property
     def named(self) -> tuple[Unit, ...]:
-        """The units with a name, those that fit it best first."""
+        """The units with a name, by falling IoU."""
         return tuple(sorted((u for u in self.units if u.concept), key=lambda u: -u.iou))
 
     @property
     def detectors(self) -> dict[str, tuple[int, ...]]:
-        """The units of each concept that has any, best first; their number is Bau's count of unique detectors."""
+        """The units of each concept that names any, by falling IoU.
+
+        The number of keys is the number of unique detectors of Bau et al. 2017.
+        """
         found = self.named
         return {
             c: tuple(u.unit for u in found if u.concept == c)
@@ -101,7 +117,7 @@ class Dissection:
         }
 
     def table(self) -> list[dict[str, object]]:
-        """A row a unit: unit, concept, category, iou and threshold, for a data frame, say."""
+        """One row per unit for a data frame: unit, concept, category, iou and threshold."""
         return [
             {
                 "unit": u.unit,
@@ -114,7 +130,7 @@ class Dissection:
         ]
 
     def plot(self) -> Figure:
-        """How many units each concept has, by category (matplotlib)."""
+        """A bar chart of the number of units per concept, by category (matplotlib)."""
         from matplotlib.ticker import MaxNLocator
 
         from ..plotting import new_figure
@@ -139,11 +155,11 @@ class Dissection:
         return figure
 
     def plot_unit(self, unit: int, pictures: int = 6) -> Figure:
-        """The pictures that a unit answers to most, with an outline round what it answers to (matplotlib).
+        """The pictures with the unit's highest activations, with the active region outlined (matplotlib).
 
         Args:
-            unit: its number.
-            pictures: how many at most.
+            unit: the channel's number.
+            pictures: the greatest number of pictures.
 
         Raises:
             LayerError: if there is no such unit.
@@ -156,7 +172,7 @@ class Dissection:
             )
         best = np.argsort(-self.peaks[:, unit], kind="stable")[: max(1, pictures)].tolist()
         pixels = self.subject.pixels([self.samples[n].image for n in best])
-        # One by one: many pictures at once may not fit into memory.
+        # One picture at a time: many may not fit into memory.
         maps = torch.cat(
             [
                 Trace(self.subject, p[None], [self.layer])
@@ -166,7 +182,7 @@ class Dissection:
             ]
         )
         cut = torch.as_tensor(self.cuts[unit : unit + 1])
-        regions = answers(maps, cut, pixels.shape[-2:])[:, 0].numpy()
+        regions = active_regions(maps, cut, pixels.shape[-2:])[:, 0].numpy()
         figure = new_figure(2.1 * len(best), 2.6)
         panels = figure.subplots(1, len(best), squeeze=False)[0]
         for axes, number, picture, region in zip(panels, best, pixels, regions, strict=True):
@@ -187,7 +203,7 @@ class Dissection:
         )
 
 
-def answers(maps: torch.Tensor, cut: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+def active_regions(maps: torch.Tensor, cut: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """Where units answer, bool (N, K, H, W): maps (N, K, h, w) enlarged to (H, W), above each unit's cut (K,)."""
     large = nnF.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
     return large > cut[:, None, None]

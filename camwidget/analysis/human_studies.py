@@ -1,8 +1,7 @@
-"""Questions for human studies, and the two studies of the Grad-CAM paper.
+"""Quiz questions for human studies, and the two studies of the Grad-CAM paper.
 
-Whether a map helps is asked of people in Selvaraju et al. 2017 (arXiv:1610.02391): section 5.1 shows them the map
-of one of two classes and asks of which, section 5.2 shows them the maps of two models that agree and asks which
-is the more reliable.
+Selvaraju et al. 2017 (arXiv:1610.02391) asked people whether maps help them: in section 5.1 which of two classes a map
+explains, and in section 5.2 which of two models that predict the same class is more reliable.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ __all__ = [
     "which_model",
 ]
 
-#: A picture (anything that ``open_picture`` opens, or an ``Explanation``) and its caption, and outlines by name:
-#: bool masks, drawn on it once the question is answered, the first in the accent colour.
+#: A picture (anything that ``explain`` takes, or an ``Explanation``) with its caption and, optionally, outlines by
+#: name: bool masks, drawn after the answer, the first one in the accent color.
 Shown: TypeAlias = "tuple[Any, str] | tuple[Any, str, Mapping[str, np.ndarray]]"
 
 CLASS_STUDY = (
@@ -57,17 +56,30 @@ _VERDICTS = ("clearly A", "slightly A", "about equal", "slightly B", "clearly B"
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A question with pictures and options.
+    """A quiz question with pictures and options.
 
     Attributes:
-        prompt: what is asked.
-        pictures: of each the picture (anything that ``open_picture`` opens, or an ``Explanation``, which is shown as
-            its overlay) and its caption; and, as an optional third, outlines: bool masks (H, W) by name, drawn on
-            the picture once it is answered, the first in the accent colour.
-        options: at least two.
-        answer: index of the right option, or of several; None where none is right or wrong.
-        reveal: what to say once it is answered.
-        values: what each option counts, for questions on a scale; the mean is shown at the end.
+        prompt: the question's text.
+        pictures: tuples (picture, caption) or (picture, caption, outlines). A picture is anything that ``explain``
+            takes, or an ``Explanation``, which is shown as its overlay. Outlines are bool masks (H, W) by name, drawn
+            on the picture after the answer, the first one in the accent color.
+        options: the texts of the options, at least two.
+        answer: index of the correct option, or of several; None if no option is correct or wrong.
+        reveal: the text shown after the answer.
+        values: the score of each option, for questions on a scale; the quiz shows the mean at the end.
+
+    Raises:
+        QuizError: if there are fewer than two options or two equal ones, if ``answer`` is not an index of one, or if
+            ``values`` or ``pictures`` have another form.
+
+    Example:
+        >>> import camwidget as cw
+        >>> sample = cw.zoo.samples("zoo/textures")[0]
+        >>> question = cw.Question(
+        ...     "Which texture is this?", [(sample.image, "a picture")], ["polka-dotted", "lined"], answer=0
+        ... )
+        >>> question.right
+        (0,)
     """
 
     prompt: str
@@ -105,29 +117,33 @@ class Question:
 
     @property
     def right(self) -> tuple[int, ...]:
-        """Indices of the right options; empty where none is right or wrong."""
+        """Indices of the correct options; empty if no option is correct or wrong."""
         if self.answer is None:
             return ()
         return tuple(self.answer) if isinstance(self.answer, Sequence) else (self.answer,)
 
 
-#: A question, or what makes one: it is called off the main thread, when its turn comes.
+#: A question, or a function that creates it, called in a worker thread when the question is due.
 Draft: TypeAlias = "Question | Callable[[], Question]"
 
 
 def which_class(
     model: VisionModel, images: Iterable[Any], *, n: int, seed: int, method: str | Method
 ) -> list[Draft]:
-    """Of each picture the map of one of two classes: of which? Section 5.1 of Selvaraju et al. 2017.
+    """Draft questions of the class study: which of two classes does a map explain? (Selvaraju et al. 2017, section
+    5.1.)
 
     Args:
         model: from ``load`` or ``wrap``.
-        images: pictures. Something with ``image`` and ``names`` (as the zoo's samples) tells which classes are
-            present, two of which are asked about, and with ``masks`` also where; of others, the two classes that
-            the model finds most probable.
-        n: how many questions.
-        seed: decides which pictures, in which order, and which of the two classes.
-        method: of the map.
+        images: the pictures. A sample with ``image`` and ``names`` (as in the zoo) provides the classes that are
+            present, two of which are the options, and with ``masks`` their locations. For other pictures, the options
+            are the two most probable classes.
+        n: number of questions, at least 1.
+        seed: seed of the choice of pictures, their order, and the explained class.
+        method: method of the map.
+
+    Returns:
+        Functions that create the questions.
 
     Raises:
         QuizError: if fewer than ``n`` pictures qualify.
@@ -152,19 +168,23 @@ def which_model(
     seed: int,
     method: str | Method,
 ) -> list[Draft]:
-    """Of each picture the maps of two models that agree: which to trust? Section 5.2 of Selvaraju et al. 2017.
+    """Draft questions of the model study: which of two models with equal predictions is better? (Selvaraju et al. 2017,
+    5.2.)
 
     Args:
         strong: the model that is known to be better.
-        weak: one of the same classes.
-        images: pictures, as for ``which_class``. Those count whose most probable class is the same for both models
-            and, where the classes present are known, is among them.
-        n: how many questions.
-        seed: decides which pictures, in which order, and which model is A.
-        method: of the maps, each at its model's default layer.
+        weak: a model with the same classes.
+        images: the pictures, as for ``which_class``. A picture qualifies if both models predict the same class and that
+            class, where the present classes are known, is present.
+        n: number of questions, at least 1.
+        seed: seed of the choice of pictures, their order, and which model is A.
+        method: method of the maps, each at its model's default layer.
+
+    Returns:
+        Functions that create the questions.
 
     Raises:
-        QuizError: if the models have other classes, or fewer than ``n`` pictures qualify.
+        QuizError: if the models have different classes, or fewer than ``n`` pictures qualify.
     """
     _check_models(strong, weak)
     if set(strong.classes) != set(weak.classes):
@@ -189,12 +209,12 @@ def which_model(
     return drafts
 
 
-# -- what is known of a picture --------------------------------------------------------------
+# -- ground truth of a picture ---------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class _Subject:
-    """A picture with the classes that are present, where they are known, and where those are."""
+    """A picture with the classes that are present and their masks, where known."""
 
     picture: Any
     present: tuple[str, ...] | None
@@ -202,7 +222,7 @@ class _Subject:
 
     @classmethod
     def of(cls, source: Any) -> _Subject:
-        # Only what carries its picture tells what is on it: a tensor has names of another kind.
+        # Only samples with an image have class names: the ``names`` of a tensor are those of its dimensions.
         if not hasattr(source, "image"):
             return cls(source, None, {})
         names = getattr(source, "names", None)
@@ -218,7 +238,7 @@ class _Subject:
         return [name for name in self.present or () if name in model.classes]
 
     def outlines(self, model: VisionModel, names: Sequence[str]) -> dict[str, np.ndarray]:
-        """Where these classes are, in the picture as the model gets it."""
+        """The masks of some classes at the model's input size."""
         return {n: fit_mask(self.masks[n], model.preprocess) for n in names if n in self.masks}
 
 
@@ -231,7 +251,7 @@ def _ask_class(
     rng = np.random.default_rng(seed)
     candidates = subject.known_to(model) or list(model.predict(subject.picture, top=2).names)
     pair = [str(name) for name in rng.choice(candidates, 2, replace=False)]
-    # A map of nothing is of neither: then the other's is taken.
+    # An empty map explains neither class: the map of the other class is used then.
     found = (_explained(model, subject.picture, name, method) for name in pair)
     shown = next((e for e in found if not e.is_empty), None)
     if shown is None:
@@ -273,7 +293,7 @@ def _ask_model(
     models = (strong, weak) if strong_is_a else (weak, strong)
     a, b = (_explained(model, subject.picture, name, method) for model in models)
     on_a, on_b = (subject.outlines(model, (name,)) for model in models)
-    # Of one name, as two trainings of one architecture have, no name tells them apart.
+    # Two trainings of one architecture have the same name, which does not distinguish them.
     called = "" if strong.name == weak.name else f": A is {models[0].name}, B is {models[1].name}"
     sure = (e.prediction.probabilities[0] for e in (a, b))
     reveal = [
@@ -296,7 +316,7 @@ def _ask_model(
 
 
 def _explained(model: VisionModel, picture: Any, name: str, method: Method) -> Explanation:
-    # The quiz shows that it waits; a bar from another thread would land in some cell.
+    # The quiz shows a waiting state; a progress bar from a worker thread would appear in an arbitrary cell.
     found = explain(model, picture, name, method, progress=lambda done, total: None)
     assert isinstance(found, Explanation)
     return found
@@ -307,7 +327,7 @@ def _share(explanation: Explanation, mask: np.ndarray) -> str:
     return f"{0 if math.isnan(share) else 100 * share:.0f}\u00a0%"
 
 
-# -- what is refused -------------------------------------------------------------------------
+# -- validation ------------------------------------------------------------------------------
 
 
 def _listed(images: Iterable[Any]) -> list[Any]:

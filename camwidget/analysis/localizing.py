@@ -1,4 +1,4 @@
-"""Places from maps: the box around the strongest part of a map, and seeds for segmentation."""
+"""Localization by maps: the bounding box of a map's strongest region, and seeds for segmentation."""
 
 from __future__ import annotations
 
@@ -28,26 +28,34 @@ __all__ = [
     "segmentation_seeds",
 ]
 
-#: What ``segmentation_seeds`` has instead of a class's index.
+#: Values of ``segmentation_seeds`` besides class indices.
 UNKNOWN, BACKGROUND = -1, -2
 
 _NUMBERS = (int, float, np.number)
 
-#: The pointing game's tolerance: 15 pixels of a photograph that is 500 pixels long, as those of PASCAL VOC are.
+#: Tolerance of the pointing game: 15 of the 500 pixels of a photograph of PASCAL VOC.
 _TOLERANCE = 15 / 500
 
-#: Pixels that touch at a corner are connected, as the strokes of a gradient map often do.
-_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+#: 8-connectivity: the thin strokes of gradient maps often touch at corners only.
+_NEIGHBORS = np.ones((3, 3), dtype=bool)
 
 
 @dataclass(frozen=True, eq=False)
 class Localization:
-    """Where a map says that its class is.
+    """The region in which a map locates its class.
 
     Attributes:
-        box: left, top, right, bottom in pixels, the last two exclusive.
-        mask: bool (H, W), the part of the map that the box is drawn around.
-        peak: row and column of the map's maximum, the first one in reading order.
+        box: (left, top, right, bottom) in pixels, the last two exclusive.
+        mask: bool (H, W), the connected region inside the box.
+        peak: (row, column) of the map's maximum, the first one in reading order.
+
+    Example:
+        >>> import numpy as np
+        >>> import camwidget as cw
+        >>> saliency = np.zeros((4, 6), np.float32)
+        >>> saliency[1:3, 2:5] = 1
+        >>> cw.localize(saliency)
+        Localization(box=(2, 1, 5, 3), peak=(1, 2))
     """
 
     box: tuple[int, int, int, int]
@@ -56,28 +64,37 @@ class Localization:
 
 
 def localize(saliency: SaliencyLike, threshold: float = 0.15) -> Localization | None:
-    """The box around the largest connected part of what a map has above a share of its maximum.
+    """Find the bounding box of the largest connected region above a share of a map's maximum.
 
-    Weakly-supervised localisation as in section 4.1 of Selvaraju et al. 2017 (Grad-CAM, arXiv:1610.02391), at 15 % of
-    the maximum; Zhou et al. 2016 (CAM, arXiv:1512.04150, section 3.2) take 20 %. Pixels that touch at a side or a
-    corner are connected; of parts of equal size the first in reading order counts.
+    Weakly supervised localization as in Selvaraju et al. 2017 (Grad-CAM, arXiv:1610.02391, section 4.1) at 15 % of the
+    maximum; Zhou et al. 2016 (CAM, arXiv:1512.04150, section 3.2) use 20 %. Pixels are 8-connected. Of regions of equal
+    size, the first in reading order counts.
 
     Args:
-        saliency: an explanation, or its saliency (H, W), ≥ 0.
-        threshold: the share of the maximum in (0, 1] from which on a pixel counts.
+        saliency: an explanation, or a saliency map (H, W), ≥ 0.
+        threshold: the share of the maximum from which on a pixel counts, in (0, 1].
 
     Returns:
-        None for a map of all zeros, which says of no place that the class is there.
+        Box, region and peak; None for a map of all zeros, which locates nothing.
 
     Raises:
-        PictureError: if the saliency is no (H, W), not finite, or negative.
-        CamwidgetError: if the threshold makes no sense.
+        PictureError: if the saliency has not the shape (H, W), or a value is negative or not finite.
+        CamwidgetError: if ``threshold`` is out of its range.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> explanation = cw.explain(model, cw.zoo.samples("zoo/textures")[0].image)
+        >>> found = cw.localize(explanation, threshold=0.2)
+        >>> left, top, right, bottom = found.box
+        >>> 0 <= left < right <= 192 and bool(found.mask[found.peak])
+        True
     """
-    values = _values(saliency)
-    high = _above(values, _share("threshold", threshold))
+    values = _check_saliency(saliency)
+    high = _above(values, _check_share("threshold", threshold))
     if not high.any():
         return None
-    parts, _ = ndimage.label(high, structure=_NEIGHBOURS)
+    parts, _ = ndimage.label(high, structure=_NEIGHBORS)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     mask = parts == sizes.argmax()
@@ -88,7 +105,15 @@ def localize(saliency: SaliencyLike, threshold: float = 0.15) -> Localization | 
 
 
 def best_overlap(box: Sequence[int], boxes: NDArray[np.int64]) -> float:
-    """The intersection over union of a box with the one of several (n, 4) that fits best; 0 if there is none."""
+    """The highest intersection over union of a box with any of several boxes.
+
+    Args:
+        box: (left, top, right, bottom) in pixels, the last two exclusive.
+        boxes: int64 (n, 4), in the same order.
+
+    Returns:
+        The IoU in [0, 1]; 0 if there are no boxes.
+    """
     if not len(boxes):
         return 0.0
     # float64: in float32 areas above 2²⁴ pixels are rounded.
@@ -105,10 +130,15 @@ def overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
 def points_at(
     peak: tuple[int, int], mask: NDArray[np.bool_], tolerance: float | None = None
 ) -> bool:
-    """Whether a peak (row, column) is at most ``tolerance`` pixels away from a mask (H, W) with anything in it.
+    """Whether a peak lies within a tolerance of a mask (the pointing game, Zhang et al. 2016, arXiv:1608.00507).
 
-    The pointing game's rule, of which Zhang et al. 2016 (arXiv:1608.00507) take 15 pixels; the same share of a
-    photograph, 3 % of the longer side, if None.
+    Args:
+        peak: (row, column).
+        mask: bool (H, W), not empty.
+        tolerance: distance in pixels. If None, 3 % of the longer side: the paper's 15 pixels on a photograph of 500.
+
+    Returns:
+        Whether the distance of the peak to the mask's nearest pixel is at most ``tolerance``.
     """
     reach = _TOLERANCE * max(mask.shape) if tolerance is None else tolerance
     rows, columns = np.nonzero(mask)
@@ -118,26 +148,36 @@ def points_at(
 def segmentation_seeds(
     explanations: Sequence[Explanation], *, threshold: float = 0.2, background: float = 0.05
 ) -> NDArray[np.int64]:
-    """Where to begin a segmentation, from the maps of a picture's classes: seeds that a net can be trained with.
+    """Segmentation seeds for weak supervision, from the maps of several classes of one picture.
 
-    The seeds of Kolesnikov and Lampert 2016 (SEC, arXiv:1603.06098, "seed"), which Selvaraju et al. 2017 (Grad-CAM)
-    make of Grad-CAM's maps: a class where its saliency is at least ``threshold`` of its maximum, and where several
-    classes claim a pixel, the one that claims the fewest pixels.
-
-    SEC finds the background by a saliency of its own; here it is where no class has as much as ``background``.
+    The seeds of Kolesnikov and Lampert 2016 (SEC, arXiv:1603.06098), which Selvaraju et al. 2017 (Grad-CAM,
+    arXiv:1610.02391) compute from Grad-CAM maps. A pixel is a seed of a class where its saliency is at least
+    ``threshold`` of the map's maximum. Where several classes claim a pixel, the class with the fewest pixels gets it.
+    SEC takes the background from a saliency of its own; here a pixel is background where every map is below
+    ``background``.
 
     Args:
-        explanations: of one picture, each of another class.
-        threshold: the share of its maximum in (0, 1] from which on a map claims a pixel.
-        background: the share of its maximum in [0, 1] below which all maps must be on the background; 0 for none.
+        explanations: of one picture, one for each class.
+        threshold: share of a map's maximum from which on it claims a pixel, in (0, 1].
+        background: share of a map's maximum below which a pixel may be background, in [0, threshold]; 0 for no
+            background.
 
     Returns:
-        int64 (H, W): the class's index; ``BACKGROUND`` (-2), which no class has as its index; ``UNKNOWN`` (-1)
-        elsewhere.
+        int64 (H, W): the class index; ``BACKGROUND`` (-2) for background; ``UNKNOWN`` (-1) for all other pixels.
 
     Raises:
-        CamwidgetError: if there is no explanation, or one is not of a class, two are of the same or of several
-            pictures, or a threshold makes no sense.
+        CamwidgetError: if there is no explanation, if one has no class, if two have the same class or different
+            pictures, or if a threshold is out of its range.
+
+    Example:
+        >>> import numpy as np
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> sample = cw.zoo.samples("zoo/textures")[0]
+        >>> explanations = cw.explain(model, sample.image, target=["polka-dotted", "waffled"])
+        >>> seeds = cw.segmentation_seeds(explanations)
+        >>> seeds.shape, np.unique(seeds).tolist()
+        ((192, 192), [-2, -1, 6, 8])
     """
     if isinstance(explanations, Explanation) or not isinstance(explanations, Iterable):
         explanations = [explanations]
@@ -149,7 +189,7 @@ def segmentation_seeds(
             raise CamwidgetError(
                 f"Seeds are made of explanations, one of each class, not of {type(each).__name__}."
             )
-    threshold = _share("threshold", threshold)
+    threshold = _check_share("threshold", threshold)
     if not (isinstance(background, _NUMBERS) and 0 <= background <= threshold):
         raise CamwidgetError(
             f"background lies between 0 and the threshold, {threshold}, not at {background!r}."
@@ -168,23 +208,23 @@ def segmentation_seeds(
     for explanation, index in zip(explanations, indices, strict=True):
         if index is None:
             raise CamwidgetError(f"Seeds are of classes; {explanation.target.label!r} is none.")
-        values = _values(explanation)
+        values = _check_saliency(explanation)
         claims.append((index, _above(values, threshold)))
         empty &= values < background * (values.max() or 1)
     seeds[empty] = BACKGROUND
-    # The smallest claim is written last, over the others.
+    # The smallest region is written last, over the others.
     for index, claimed in sorted(claims, key=lambda claim: -int(claim[1].sum())):
         seeds[claimed] = index
     return seeds
 
 
 def _above(values: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
-    """Where a map reaches a share of its maximum; nowhere in a map of all zeros."""
+    """The pixels that reach a share of the maximum; none for a map of all zeros."""
     top = values.max()
     return np.asarray((values >= share * top) & (top > 0))
 
 
-def _values(saliency: SaliencyLike) -> NDArray[np.float32]:
+def _check_saliency(saliency: SaliencyLike) -> NDArray[np.float32]:
     values: NDArray[np.float32] = saliency_of(saliency).cpu().numpy()
     if values.ndim != 2 or not values.size:
         raise PictureError(f"Saliency has shape (H, W), not {values.shape}.")
@@ -195,7 +235,7 @@ def _values(saliency: SaliencyLike) -> NDArray[np.float32]:
     return values
 
 
-def _share(name: str, value: Any) -> float:
+def _check_share(name: str, value: Any) -> float:
     if not (isinstance(value, _NUMBERS) and 0 < value <= 1):  # also refuses NaN
         raise CamwidgetError(f"{name} lies above 0 and up to 1, not at {value!r}.")
     return float(value)

@@ -1,6 +1,6 @@
-"""Hide pixels of a picture, and rerun the model: confidence changes and mask curves.
+"""Masking of a picture by its map, and the predictions for the masked picture: mask curves and confidence changes.
 
-Which pixels a fraction covers is decided in ``ranks``.
+``masking.ranks`` decides which pixels belong to a fraction.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = [
 MODES = ("remove", "keep")
 
 
-# -- taking away -----------------------------------------------------------------------------
+# -- masked pixels ---------------------------------------------------------------------------
 
 
 def hidden_pixels(
@@ -56,22 +56,28 @@ def hidden_pixels(
     mode: str = "remove",
     paint: np.ndarray | None = None,
 ) -> torch.Tensor:
-    """Which pixels are replaced, bool (len(fractions), H, W): by rank first, then by what is painted.
+    """Select the masked pixels, by rank and by the user's paint.
 
     Args:
         levels: uint16 (H, W) from ``rank_levels``.
         fractions: each in [0, 1].
         mode: "remove" or "keep".
-        paint: what is hidden, or kept, whatever its rank; see ``painting.as_paint``.
+        paint: pixels that are masked or kept regardless of their rank, as in ``user_mask.as_paint``.
+
+    Returns:
+        bool (len(fractions), H, W).
+
+    Raises:
+        CamwidgetError: if there is no such mode.
     """
     if mode not in MODES:
         raise CamwidgetError(f"There is no mode {mode!r}: use {' or '.join(map(repr, MODES))}.")
     cuts = torch.tensor([threshold(f) for f in fractions])[:, None, None]
     hidden = hidden_by_rank(torch.from_numpy(levels.astype(np.int32)), cuts, keep=mode == "keep")
-    made = as_paint(paint, levels.shape)
-    if made is None:
+    parsed = as_paint(paint, levels.shape)
+    if parsed is None:
         return hidden
-    return (hidden | torch.from_numpy(made == HIDDEN)) & torch.from_numpy(made != KEPT)
+    return (hidden | torch.from_numpy(parsed == HIDDEN)) & torch.from_numpy(parsed != KEPT)
 
 
 def mask_pixels(
@@ -84,23 +90,27 @@ def mask_pixels(
     paint: np.ndarray | None = None,
     fill: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """The picture with its top fractions removed, or with only them kept.
+    """Mask the top fractions of a picture, or all other pixels.
 
     Args:
         pixels: float32 (C, H, W) in [0, 1].
         levels: uint16 (H, W) from ``rank_levels``.
         fractions: each in [0, 1].
         mode: "remove" or "keep".
-        baseline: what removed pixels become, as in ``fill_pixels``.
-        paint: what is hidden, or kept, whatever its rank: bool (H, W), or 1, -1 and 0; see ``painting.as_paint``.
-        fill: what ``baseline_pixels`` gave for this baseline, (C, H, W), where it is there already.
+        baseline: replacement of masked pixels, as in ``fill_pixels``.
+        paint: pixels that are masked or kept regardless of their rank: bool (H, W), or int (H, W) with 1, -1 and 0; see
+            ``user_mask.as_paint``.
+        fill: result of ``baseline_pixels`` for this baseline, (C, H, W), if already computed.
 
     Returns:
         float32 (len(fractions), C, H, W).
+
+    Raises:
+        PictureError: if the levels have another size than the pixels.
     """
     hidden = hidden_pixels(_fitting(levels, pixels), fractions, mode, paint)
-    there = fill_pixels(pixels, hidden, baseline) if fill is None else fill
-    return torch.where(hidden[:, None], there, pixels)
+    replacement = fill_pixels(pixels, hidden, baseline) if fill is None else fill
+    return torch.where(hidden[:, None], replacement, pixels)
 
 
 def _fitting(levels: np.ndarray, pixels: torch.Tensor) -> np.ndarray:
@@ -115,31 +125,40 @@ def _fitting(levels: np.ndarray, pixels: torch.Tensor) -> np.ndarray:
 def paint_pixels(
     masked: torch.Tensor, pixels: torch.Tensor, paint: np.ndarray | None, baseline: str = "blur"
 ) -> torch.Tensor:
-    """A picture that is changed already, with what is painted hidden, or as it was.
+    """Apply the user's paint to a masked picture: mask the hidden pixels and restore the kept ones.
 
     Args:
-        masked: float32 (C, H, W) in [0, 1], such as the picture times its map.
-        pixels: the picture itself, of which the fill is made.
+        masked: float32 (C, H, W) in [0, 1], such as the picture multiplied by its map.
+        pixels: the original picture, float32 (C, H, W), from which replacements are computed.
         paint: as in ``mask_pixels``.
-        baseline: what hidden pixels become, as in ``fill_pixels``.
+        baseline: replacement of masked pixels, as in ``fill_pixels``.
+
+    Returns:
+        float32 (C, H, W).
     """
-    made = as_paint(paint, (pixels.shape[-2], pixels.shape[-1]))
-    if made is None:
+    parsed = as_paint(paint, (pixels.shape[-2], pixels.shape[-1]))
+    if parsed is None:
         return masked
-    hidden = torch.from_numpy(made == HIDDEN)
+    hidden = torch.from_numpy(parsed == HIDDEN)
     fill = fill_pixels(pixels, hidden[None], baseline)[0]
-    return torch.where(hidden, fill, torch.where(torch.from_numpy(made == KEPT), pixels, masked))
+    return torch.where(hidden, fill, torch.where(torch.from_numpy(parsed == KEPT), pixels, masked))
 
 
 def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tensor:
-    """The picture multiplied by its saliency (Grad-CAM++, eq. in section 4.1: ``E = L ∘ I``).
+    """Multiply a picture by its saliency (Grad-CAM++, section 4.1: ``E = L ∘ I``).
 
-    Nothing is rounded: a map that is low nearly everywhere would become zero there at 8 bits. The screen, which has no
-    more, rounds what it shows.
+    The product is not rounded: a map that is low nearly everywhere would become 0 there at 8 bits. The screen rounds
+    what it shows.
 
     Args:
         pixels: float32 (C, H, W) in [0, 1].
         saliency: (H, W) in [0, 1].
+
+    Returns:
+        float32 (C, H, W) in multiples of 1/255.
+
+    Raises:
+        CamwidgetError: if the saliency is not in [0, 1].
     """
     values = saliency_of(saliency).to(pixels.device)
     if not bool(((values >= 0) & (values <= 1)).all()):
@@ -149,26 +168,36 @@ def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tenso
     return pixels * values
 
 
-# -- what the model says then ---------------------------------------------------------------
+# -- predictions ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class MaskCurve:
-    """A model's confidence as the top evidence of a picture goes, or comes.
+    """The predicted probability as a function of the masked fraction of a picture.
 
     Attributes:
-        fraction: float64 (steps,), from 0 to 1.
-        probability: float64 (steps,), of the target; where that is a quantity, its value.
+        fraction: float64 (steps,), the masked or kept fraction, from 0 to 1.
+        probability: float64 (steps,), the target's probability in [0, 1]; for a regression output, its value.
         target: the target's class index.
-        name: the target's name.
+        name: the target's class name.
         probabilities: float64 (steps, classes), of every class.
-        others: indices of the three other classes with the highest probability anywhere on the curve, most probable for
-            the whole picture first: also a class that rises when the evidence goes.
-        other_names: their names.
+        others: indices of the three other classes with the highest probability anywhere on the curve, sorted by their
+            probability for the unmasked picture. A class that rises while evidence is removed is thus included.
+        other_names: the names of ``others``.
         mode: "remove" or "keep".
-        baseline: what the masked pixels became.
-        scores: what the numbers are; see ``wrap``.
-        unit: of quantities.
+        baseline: name of the baseline that replaces masked pixels.
+        scores: kind of the model's outputs; see ``wrap``.
+        unit: unit of a regression output; empty for probabilities.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> curve = cw.mask_curve(model, picture, cw.explain(model, picture), steps=3)
+        >>> curve.name, curve.fraction.tolist(), curve.probabilities.shape
+        ('polka-dotted', [0.0, 0.5, 1.0], (3, 10))
+        >>> bool(curve.probability[0] > curve.probability[1])
+        True
     """
 
     fraction: np.ndarray
@@ -185,24 +214,24 @@ class MaskCurve:
 
     @property
     def axis(self) -> str:
-        """What the numbers are called: "probability", or the quantity's unit."""
+        """The label of the curve's axis: "probability", or the unit of a regression output."""
         return (self.unit or "value") if self.scores == "value" else "probability"
 
     @property
     def span(self) -> tuple[float, float]:
-        """The lowest and highest number on a chart's axis: 0 and 1, or just around all quantities."""
+        """The limits of the curve's axis: 0 and 1, or a margin around all regression outputs."""
         if self.scores != "value":
             return 0.0, 1.0
         shown = self.probabilities[:, [self.target, *self.others]]
         low, high = float(shown.min()), float(shown.max())
-        # Less than a twentieth of it is no large change, and should not look like one.
+        # A change below a twentieth of the value should not fill the chart.
         half = 0.55 * (max(high - low, 0.05 * max(abs(low), abs(high))) or 1.0)
         middle = (low + high) / 2
         return middle - half, middle + half
 
     @property
     def area(self) -> float:
-        """The area under the target's curve (trapezoids), in [0, 1]; of a quantity its mean, in its unit."""
+        """The area under the target's curve (trapezoidal rule), in [0, 1]; for a regression output its mean."""
         return float(np.trapezoid(self.probability, self.fraction))
 
     def plot(self) -> Figure:
@@ -243,37 +272,55 @@ def mask_curve(
     paint: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> MaskCurve:
-    """Rerun the model while the top evidence is removed, or added, step by step.
+    """Rerun the model while the pixels with the highest saliency are removed, or added, step by step.
+
+    The deletion and insertion curves of Petsiuk et al. 2018 (RISE, arXiv:1806.07421, section 4.3), for one picture.
 
     Args:
         model: from ``load`` or ``wrap``.
         image: the picture that was explained.
-        saliency: the explanation, which has to be of this model and picture; or any map (H, W) at the model's input
-            size, such as another model's ``explanation.saliency``.
-        target: class index or name; if None, the class that was explained, and of a map the predicted class.
-        mode: "remove" takes the top fraction away, "keep" shows nothing else.
-        baseline: what the other pixels become: "blur", "mean" or "black", or inpainted: "inpaint" or "telea"
-            (``fill_pixels``), which take their time.
-        steps: how many fractions, evenly spaced from 0 to 1.
-        paint: pixels that are hidden, or kept, all along: bool (H, W) at the model's input size, or 1 (hidden),
-            -1 (kept) and 0.
-        progress: called with (done, total); a bar appears after a second if None.
+        saliency: the explanation, of this model and picture; or any saliency map (H, W) at the model's input size,
+            such as ``explanation.saliency`` of another model.
+        target: class index or name. If None, the explained class, or for a saliency map the predicted class.
+        mode: "remove" masks the top fraction, "keep" masks all other pixels.
+        baseline: replacement of masked pixels: "blur", "mean" or "black", or the slower inpaintings "inpaint" and
+            "telea".
+        steps: number of fractions, evenly spaced from 0 to 1, at least 2.
+        paint: pixels that are masked or kept at every fraction: bool (H, W) at the model's input size, or int (H, W)
+            with 1 (masked), -1 (kept) and 0.
+        progress: called with (done, total); may raise to cancel. If None, a bar appears after a second.
+
+    Returns:
+        The fractions and the probabilities of every class at them.
 
     Raises:
-        PictureError: if the map is of another size, or the explanation of another picture.
-        MetricError: if the explanation is of another model, or of another text than the model's.
+        CamwidgetError: if ``mode``, ``baseline`` or ``steps`` is unknown or out of its range, or the target is no
+            class.
+        MetricError: if the explanation is of another model, or has another text than the model.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``.
+        PictureError: if the picture cannot be read, the map has another size than the model's input, or the
+            explanation is of another picture.
         TargetError: if there is no such class.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> explanation = cw.explain(model, picture)
+        >>> curve = cw.mask_curve(model, picture, explanation, mode="remove", baseline="blur", steps=3)
+        >>> curve.probability.shape, bool(curve.probability[0] > 0.5)
+        ((3,), True)
     """
     require_model(model, "mask_curve", image, saliency)
     if not is_integer(steps, 2):
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
-    model, pixels, target = _asked_about(model, image, saliency, target)
+    model, pixels, target = _resolve_arguments(model, image, saliency, target)
     fractions = np.linspace(0, 1, steps)
     levels = _fitting(rank_levels(saliency), pixels)
     hidden = hidden_pixels(levels, fractions.tolist(), mode, paint)
-    if paint is not None:  # then neither end is the whole picture: it comes last
+    if paint is not None:  # then no fraction leaves the picture unmasked: it is appended
         hidden = torch.cat([hidden, torch.zeros_like(hidden[:1])])
-    # Made once where it can be; what is inpainted takes its time, batch by batch.
+    # A baseline is computed once; inpainting depends on the mask and runs batch by batch.
     fill = None if baseline in INPAINTINGS else baseline_pixels(pixels, baseline)[None]
 
     def masked(start: int, stop: int) -> torch.Tensor:
@@ -283,26 +330,39 @@ def mask_curve(
 
     label = "rerunning the model"
     values = gather_probabilities(model, len(hidden), masked, label, progress).double().numpy()
-    whole = values[0 if paint is None and mode == "remove" else -1]
+    unmasked = values[0 if paint is None and mode == "remove" else -1]
     values = values[:steps]
-    return curve_of(model, fractions, values, whole, target, mode, baseline)
+    return curve_of(model, fractions, values, unmasked, target, mode, baseline)
 
 
 def curve_of(
     model: VisionModel,
     fractions: np.ndarray,
     values: np.ndarray,
-    whole: np.ndarray,
+    unmasked: np.ndarray,
     target: TargetLike | None,
     mode: str,
     baseline: str,
 ) -> MaskCurve:
-    """Assemble a curve from the probabilities (steps, classes) at the fractions."""
-    order = model.ordered(torch.from_numpy(whole)).tolist()
-    index = _index_of(model, whole, target)
+    """Assemble a curve.
+
+    Args:
+        model: the model.
+        fractions: float64 (steps,), in [0, 1].
+        values: probabilities (steps, classes) at the fractions.
+        unmasked: probabilities (classes,) of the unmasked picture.
+        target: as in ``mask_curve``, as the next two.
+        mode: "remove" or "keep".
+        baseline: name of the baseline.
+
+    Raises:
+        CamwidgetError: if the target is no class.
+    """
+    order = model.ordered(torch.from_numpy(unmasked)).tolist()
+    index = _index_of(model, unmasked, target)
     if index is None:
         raise CamwidgetError("A mask curve follows a class: give its index or name.")
-    others = _highest(values, whole, order, index)
+    others = _highest(values, unmasked, order, index)
     return MaskCurve(
         fraction=fractions,
         probability=values[:, index],
@@ -319,11 +379,11 @@ def curve_of(
 
 
 def _highest(
-    values: np.ndarray, whole: np.ndarray, order: list[int], target: int
+    values: np.ndarray, unmasked: np.ndarray, order: list[int], target: int
 ) -> tuple[int, ...]:
-    """The three classes beside the target that are highest for the whole picture, or anywhere on a curve."""
-    peaks = np.maximum(values.max(0), whole)
-    # Sorting is stable: of equal peaks, the class that is more probable for the whole picture comes first.
+    """The three classes besides the target that are highest for the unmasked picture, or anywhere on a curve."""
+    peaks = np.maximum(values.max(0), unmasked)
+    # Sorting is stable: of equal peaks, the class that is more probable for the unmasked picture comes first.
     rivals = [i for i in order if i != target]
     chosen = set(sorted(rivals, key=lambda i: -peaks[i])[:3])
     return tuple(i for i in rivals if i in chosen)
@@ -331,11 +391,11 @@ def _highest(
 
 @dataclass(frozen=True)
 class ConfidenceChange:
-    """How a class's probability, or a quantity, changes with a picture.
+    """The change of a class's probability, or of a regression output, when a picture is changed.
 
     Attributes:
-        before: probability of the class for the whole picture, or the quantity.
-        after: the same for the changed one.
+        before: the value for the original picture.
+        after: the value for the changed picture.
     """
 
     before: float
@@ -348,7 +408,7 @@ class ConfidenceChange:
 
     @property
     def increase(self) -> bool:
-        """Whether the probability, or the quantity, rose (Grad-CAM++, section 4.1: "increase in confidence")."""
+        """Whether the value rose (Grad-CAM++, section 4.1: "increase in confidence")."""
         return self.after > self.before
 
 
@@ -362,23 +422,41 @@ def confidence_change(
     baseline: str = "black",
     fraction: float = 0.25,
 ) -> ConfidenceChange:
-    """The two ways in which our sources test a map with one more look at the picture.
+    """Measure how the confidence in a class changes when the picture is masked by its map.
 
     Args:
         model: from ``load`` or ``wrap``.
         image: the picture that was explained.
-        saliency: as in ``mask_curve``.
-        target: as in ``mask_curve``.
-        change: "multiply" shows the model the picture times the map (drop and increase in confidence,
-            Chattopadhyay 2018, section 4.1); "remove" shows it the picture without its top ``fraction``.
-        baseline: for "remove", what removed pixels become, as in ``fill_pixels``.
-        fraction: for "remove", how much; 25 % in the sources.
+        saliency: the explanation, of this model and picture; or any saliency map (H, W) at the model's input size,
+            such as ``explanation.saliency`` of another model.
+        target: class index or name. If None, the explained class, or for a saliency map the predicted class.
+        change: "multiply" multiplies the picture by the map (drop and increase in confidence, Chattopadhyay et al.
+            2018, Grad-CAM++, arXiv:1710.11063, section 4.1); "remove" masks the top ``fraction`` of the pixels.
+        baseline: for "remove", the replacement of masked pixels, as in ``mask_curve``.
+        fraction: for "remove", the masked share of the pixels, in [0, 1].
+
+    Returns:
+        The probability of the class before and after; ``drop`` and ``increase`` follow from them.
 
     Raises:
-        PictureError, MetricError, TargetError: as ``mask_curve`` does.
+        CamwidgetError: if ``change``, ``baseline`` or ``fraction`` is unknown or out of its range, or the target is no
+            class.
+        MetricError: if the explanation is of another model, or has another text than the model.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``.
+        PictureError: if the picture cannot be read, the map has another size than the model's input, or the
+            explanation is of another picture.
+        TargetError: if there is no such class.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> change = cw.confidence_change(model, picture, cw.explain(model, picture), change="remove", fraction=0.25)
+        >>> 0 < change.drop <= 1, change.increase
+        (True, False)
     """
     require_model(model, "confidence_change", image, saliency)
-    model, pixels, target = _asked_about(model, image, saliency, target)
+    model, pixels, target = _resolve_arguments(model, image, saliency, target)
     if change == "multiply":
         if saliency_of(saliency).shape != pixels.shape[-2:]:
             raise PictureError(
@@ -397,10 +475,14 @@ def confidence_change(
     return ConfidenceChange(float(values[0, index]), float(values[1, index]))
 
 
-def _asked_about(
+def _resolve_arguments(
     model: VisionModel, image: PictureLike, saliency: SaliencyLike, target: TargetLike | None
 ) -> tuple[VisionModel, torch.Tensor, TargetLike | None]:
-    """The model under its text, the picture's pixels (C, H, W), and the target: an explanation brings its own."""
+    """The model under its text, the pixels (C, H, W), and the target, by default that of an explanation.
+
+    Raises:
+        CamwidgetError: if the explained target is no class.
+    """
     if isinstance(saliency, Explanation):
         model = model_as_explained(model, [saliency])
     pixels = model.preprocess.pixels(image)
@@ -416,12 +498,12 @@ def _asked_about(
     return model, pixels, target
 
 
-def _index_of(model: VisionModel, whole: np.ndarray, target: TargetLike | None) -> int | None:
-    """The class of a target; None if it is none. Of no target the predicted one's, by probabilities (classes,)."""
+def _index_of(model: VisionModel, unmasked: np.ndarray, target: TargetLike | None) -> int | None:
+    """The class index of a target; None if it is no class. Without a target, the predicted class."""
     if target is None:
-        return model.foremost(torch.from_numpy(whole)[None])[0]
+        return model.foremost(torch.from_numpy(unmasked)[None])[0]
     return resolve_target(model, target).index
 
 
 def _quiet(done: int, total: int) -> None:
-    """Two pictures need no bar."""
+    """Report nothing: a pass over two pictures needs no progress bar."""

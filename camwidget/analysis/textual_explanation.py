@@ -1,4 +1,4 @@
-"""Textual explanation: the names of the units that speak for a class and of those that speak against it."""
+"""Textual explanation of a prediction, by the concepts of the units that speak for and against a class."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ..attribution.trace import Trace
 from ..errors import LayerError, MethodError
 from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
-from .dissection import Dissection, answers
+from .dissection import Dissection, active_regions
 
 __all__ = ["TextualExplanation", "UnitReason", "describe_decision"]
 
 
 @dataclass(frozen=True)
 class UnitReason:
-    """One unit's part in a decision.
+    """One unit's contribution to a decision.
 
     Attributes:
-        unit: its number.
+        unit: the channel's number.
         name: its concept, or "unit 17".
         concept: its concept, or None.
-        importance: α, the mean gradient of the score over the unit's map; its sign says for or against.
-        answers: whether the unit exceeds its threshold anywhere in this picture.
+        importance: α, the mean gradient of the score over the unit's map; positive for, negative against.
+        answers: whether the unit is active (above its threshold) anywhere in this picture.
     """
 
     unit: int
@@ -38,15 +38,23 @@ class UnitReason:
 
 @dataclass(frozen=True)
 class TextualExplanation:
-    """Why a model decided as it did, in the names of its units.
+    """An explanation of a prediction in the names of a layer's units.
 
     Attributes:
-        label: what is explained.
-        probability: of the class, where the target is one; None of a quantity.
+        label: name of the explained class or target.
+        probability: the class's probability in [0, 1]; None for a target that is no class.
         reasons: the units with the most positive α, highest first.
         counter_reasons: the units with the most negative α, lowest first.
         layer: the layer's module name.
         model: the model's name.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> samples = cw.zoo.samples("zoo/textures")[:4]
+        >>> explanation = cw.describe_decision(model, samples[0].image, cw.dissect(model, samples), top=2)
+        >>> print(explanation)
+        polka-dotted (0.93): mostly because of units ...; against it: ...
     """
 
     label: str
@@ -58,7 +66,10 @@ class TextualExplanation:
 
     @property
     def text(self) -> str:
-        """One sentence, such as "disc (0.97): mostly because of units for red (4) and disc; against it: unit 17."."""
+        """The explanation as one sentence.
+
+        Such as "disc (0.97): mostly because of units for red (4) and disc; against it: unit 17."
+        """
         sure = "" if self.probability is None else f" ({self.probability:.2f})"
         reasons = _listed(self.reasons) or "no unit"
         against = _listed(self.counter_reasons) or "no unit"
@@ -75,25 +86,39 @@ def describe_decision(
     target: TargetLike | None = None,
     top: int = 5,
 ) -> TextualExplanation:
-    """Put a decision into words (Selvaraju et al. 2017, section "Textual explanations with Grad-CAM").
+    """Explain a prediction by the names of a layer's units.
 
-    A unit's importance is α_k, eq. 1 there: the gradient of the score at the unit's map, averaged over its places. Of
-    units with positive α more raises the score, of those with negative α it lowers it. The ``top`` of either are
-    given by name. At a layer with nothing but global average pooling and a linear layer behind it α depends on the
-    class alone, not on the picture: ``UnitReason.answers`` says which of the units see anything in it.
+    Selvaraju et al. 2017 (arXiv:1610.02391, section "Textual explanations with Grad-CAM"). A unit's importance is α_k
+    (eq. 1): the gradient of the score with respect to the unit's map, averaged over its positions. Raising a unit with
+    positive α raises the score; raising one with negative α lowers it. The ``top`` units of either sign are named. At a
+    layer that is followed only by global average pooling and a linear layer, α depends on the class alone and not on
+    the picture; ``UnitReason.answers`` says which of the units are active in it.
 
     Args:
-        model: the model that was dissected, or one with the same layer, such as after more training.
+        model: the dissected model, or one with the same layer, such as the same model after more training.
         image: a path, PIL image, array or tensor; for a model with several inputs, a mapping.
-        dissection: from ``dissect``; its layer is taken.
+        dissection: result of ``dissect``; its layer is used.
         target: class index, class name, target or callable; the predicted class if None.
-        top: how many units for, and how many against, at most.
+        top: the greatest number of units for, and of units against, at least 1.
+
+    Returns:
+        The units with the highest and the lowest importance; ``str()`` of it is a sentence.
 
     Raises:
-        MethodError: if ``top`` is not at least 1.
-        LayerError: if the model has no such layer, or it has other units.
+        MethodError: if ``top`` is below 1, or ``dissection`` is not from ``dissect``.
+        LayerError: if the model has no such layer, or the layer has another number of units.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``.
         TargetError: if there is no such class.
-        PictureError: if there is more than one picture.
+        PictureError: if the picture cannot be read, or there is more than one.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> samples = cw.zoo.samples("zoo/textures")[:4]
+        >>> dissection = cw.dissect(model, samples)
+        >>> explanation = cw.describe_decision(model, samples[0].image, dissection, top=3)
+        >>> explanation.label, len(explanation.reasons), explanation.reasons[0].importance > 0
+        ('polka-dotted', 3, True)
     """
     require_model(model, "describe_decision", image, dissection)
     if not isinstance(dissection, Dissection):
@@ -105,7 +130,7 @@ def describe_decision(
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
     pixels = model.preprocess.pixels(image)[None]
-    wanted = None if target is None else resolve_target(model, target)
+    explained = None if target is None else resolve_target(model, target)
     trace = Trace(model, pixels, [dissection.layer])
     maps = trace.activation(dissection.layer)
     if maps.shape[1] != len(dissection.units):
@@ -113,13 +138,13 @@ def describe_decision(
             f"{dissection.layer!r} of {model.name} has {maps.shape[1]} units, the dissection of {dissection.model} "
             f"{len(dissection.units)}: dissect this model."
         )
-    chosen = predicted_target(model, trace.logits) if wanted is None else wanted
+    chosen = predicted_target(model, trace.logits) if explained is None else explained
     alpha = trace.gradient(chosen, dissection.layer)[0].mean((1, 2)).tolist()
     cut = maps.new_tensor(dissection.cuts)
-    seen = answers(maps, cut, pixels.shape[-2:])[0].flatten(1).any(1).tolist()
+    is_active = active_regions(maps, cut, pixels.shape[-2:])[0].flatten(1).any(1).tolist()
     reasons = [
         UnitReason(u.unit, u.name, u.concept, a, s)
-        for u, a, s in zip(dissection.units, alpha, seen, strict=True)
+        for u, a, s in zip(dissection.units, alpha, is_active, strict=True)
     ]
     index = chosen.index
     return TextualExplanation(
@@ -139,7 +164,7 @@ def describe_decision(
 
 
 def _listed(reasons: Sequence[UnitReason]) -> str:
-    """Units as a person lists them: concepts by the α of their strongest unit, with how many, then the nameless."""
+    """Units in words: concepts with their numbers of units, by the strongest unit, then the unnamed units."""
     counts: dict[str, int] = {}
     for reason in reasons:
         if reason.concept:

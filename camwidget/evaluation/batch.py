@@ -1,4 +1,4 @@
-"""One batch of an evaluation: all maps of all methods and layers from one trace, and their scores."""
+"""Computation of one batch of an evaluation: the maps of all methods and layers from one trace, and their scores."""
 
 from __future__ import annotations
 
@@ -16,82 +16,86 @@ from ..errors import CamwidgetError, LayerError, ModelError, PictureError
 from ..execution.device import is_out_of_memory
 from ..execution.isolated_pass import autocast_off
 from ..metrics import Case, MetricContext, Score, ScoredPicture, score_steps
-from ..metrics.scoring import faults
+from ..metrics.scoring import find_faults
 from .items import Item, OpenedItem, open_item
 from .plan import Combination, Plan
 
 __all__ = ["Row", "run_batch"]
 
-#: What is known of one map of one picture, or of a picture that was skipped, as it is kept.
+#: The results for one map of one picture, or for a skipped picture, as stored in the results file.
 Row = dict[str, Any]
 
-#: Called now and then within a batch; may raise to cancel.
+#: Called repeatedly within a batch; may raise to cancel.
 Tick = Callable[[], None]
 
 
 def run_batch(
     plan: Plan,
-    bench: MetricContext,
+    context: MetricContext,
     items: Sequence[Item],
     tick: Tick = lambda: None,
     *,
     strict: bool = False,
 ) -> list[Row]:
-    """The rows of consecutive pictures, in their order.
+    """Compute the rows of consecutive pictures, in their order.
 
     Args:
-        plan: what to compute.
-        bench: of the run, in this process.
+        plan: the plan of the evaluation.
+        context: state shared by the pictures of the run in this process.
         items: the pictures.
-        tick: called now and then; may raise to cancel.
-        strict: whether it is an error if the model fails on every picture, or these are skipped.
+        tick: called repeatedly; may raise to cancel.
+        strict: whether a failure of the model on every picture is raised; otherwise the pictures are skipped.
+
+    Returns:
+        One row per map, or one per skipped picture.
 
     Raises:
-        ModelError, LayerError: if it does, and is to be.
+        ModelError: if the model fails on every picture and ``strict`` is true.
+        LayerError: if the layer has no map for any picture and ``strict`` is true.
     """
     rows: dict[int, list[Row]] = {}
-    alike: dict[tuple[int, ...], list[OpenedItem]] = {}
+    by_size: dict[tuple[int, ...], list[OpenedItem]] = {}
     for item in items:
         if plan.target == "label" and item.label is None and not item.error:
-            rows[item.number] = [_skipped(item, "its true class is not known")]
+            rows[item.number] = [_skipped_row(item, "its true class is not known")]
             continue
         try:
             opened = open_item(item, plan.model)
         except (PictureError, OSError) as error:
-            rows[item.number] = [_skipped(item, str(error))]
+            rows[item.number] = [_skipped_row(item, str(error))]
             continue
-        size = (item.number,) if plan.one_by_one else tuple(opened.pixels.shape)
-        alike.setdefault(size, []).append(opened)
+        size = (item.number,) if plan.unbatched else tuple(opened.pixels.shape)
+        by_size.setdefault(size, []).append(opened)
     failure: ModelError | LayerError | None = None
     scored = False
-    for group in alike.values():
+    for group in by_size.values():
         try:
-            rows.update(_run(plan, bench, group, tick))
+            rows.update(_run(plan, context, group, tick))
             scored = True
         except (ModelError, LayerError) as error:
-            # One picture that overflows, or is too small for the layer to have a map, must not cost the others theirs.
+            # A picture that overflows or is too small for the layer must not invalidate the others of its batch.
             for opened in group:
                 try:
                     if len(group) == 1:
                         raise error
-                    rows.update(_run(plan, bench, [opened], tick))
+                    rows.update(_run(plan, context, [opened], tick))
                     scored = True
                 except (ModelError, LayerError) as own:
                     failure = own
-                    rows[opened.item.number] = [_skipped(opened.item, str(own))]
+                    rows[opened.item.number] = [_skipped_row(opened.item, str(own))]
     if strict and failure is not None and not scored and len(items) > 1:
         raise failure
     return [row for item in items for row in rows[item.number]]
 
 
-def _skipped(item: Item, reason: str) -> Row:
+def _skipped_row(item: Item, reason: str) -> Row:
     return {"picture": item.number, "name": item.name, "error": reason}
 
 
 def _run(
-    plan: Plan, bench: MetricContext, group: Sequence[OpenedItem], tick: Tick
+    plan: Plan, context: MetricContext, group: Sequence[OpenedItem], tick: Tick
 ) -> dict[int, list[Row]]:
-    """The rows of pictures of one size."""
+    """The rows of pictures of equal size, by picture number."""
     pixels = torch.stack([opened.pixels for opened in group])
     model = plan.model.told(pixels)
     try:
@@ -102,7 +106,7 @@ def _run(
             precision=plan.precision,
             with_input=any(c.method.needs_input for c in plan.combinations),
         )
-        subjects = _subjects(plan, bench, group, trace, tick)
+        subjects = _subjects(plan, context, group, trace, tick)
         cases = [case for subject in subjects for case in subject.cases]
         scores: dict[tuple[Case, str], Score] = {}
         for scoring in score_steps(cases, plan.metrics, lenient=True):
@@ -126,26 +130,28 @@ def _run(
 
 
 def _subjects(
-    plan: Plan, bench: MetricContext, group: Sequence[OpenedItem], trace: Trace, tick: Tick
+    plan: Plan, context: MetricContext, group: Sequence[OpenedItem], trace: Trace, tick: Tick
 ) -> list[ScoredPicture]:
-    """The pictures of a trace, each with a case for every combination."""
+    """The pictures of a trace, each with one case per combination."""
     model = trace.model
     size = trace.pixels.shape[-2:]
-    # Under a text of its own a picture has classes of its own, which no label knows of.
-    labels = [None if plan.has_own_texts else opened.item.label for opened in group]
+    # With a text per picture the classes differ between pictures, so that no label applies.
+    labels = [None if plan.text_per_picture else opened.item.label for opened in group]
     with torch.no_grad(), autocast_off(trace.logits.device):
-        whole = model.probabilities(trace.logits.float()).double().cpu()
+        probabilities = model.probabilities(trace.logits.float()).double().cpu()
         chosen = model.predicted(trace.logits)
         if plan.target == "label":
             chosen = [label for label in labels if label is not None]
         each = tuple(ClassTarget(i, model.classes[i]) for i in chosen)
         target = each[0] if len(set(each)) == 1 else PerPictureTarget(each)
         subjects = [
-            ScoredPicture(model, trace.pixels[n], whole[n], bench, opened.item.number, labels[n])
+            ScoredPicture(
+                model, trace.pixels[n], probabilities[n], context, opened.item.number, labels[n]
+            )
             for n, opened in enumerate(group)
         ]
         for subject, opened in zip(subjects, group, strict=True):
-            subject.where = partial(opened.where, model)
+            subject.locate = partial(opened.locate, model)
         raws: dict[tuple[str, str], torch.Tensor] = {}
         for combination in plan.combinations:
             method, layer = combination.method, combination.layer
@@ -156,17 +162,17 @@ def _subjects(
             raw = raws[method.name, layer]
             saliency = saliency_maps(raw, size, method.scale)
             peaks = raw.flatten(1).amax(1).tolist()
-            for n, (fault, peak) in enumerate(zip(faults(raw, saliency), peaks, strict=True)):
+            for n, (fault, peak) in enumerate(zip(find_faults(raw, saliency), peaks, strict=True)):
                 case = Case(subjects[n], chosen[n], saliency[n], method, layer, fault, peak)
                 subjects[n].cases.append(case)
     return subjects
 
 
 def _row(item: Item, combination: Combination, case: Case, scores: dict[str, Score]) -> Row:
-    """A map's row, as JSON has it: no NaN, but None and a note."""
+    """The row of a map in JSON types: None and a note in place of NaN."""
     subject = case.subject
     classes = subject.model.classes
-    (predicted,) = subject.model.foremost(subject.whole[None])
+    (predicted,) = subject.model.foremost(subject.probabilities[None])
     row: Row = {
         "picture": item.number,
         "name": item.name,
@@ -178,7 +184,7 @@ def _row(item: Item, combination: Combination, case: Case, scores: dict[str, Sco
         "prediction_name": classes[predicted],
         "confidence": case.value,
         "method": combination.method.name,
-        "layer": combination.shown,
+        "layer": combination.listed_layer,
         "fault": case.fault or None,
     }
     notes: dict[str, str] = {}

@@ -1,7 +1,7 @@
-"""Evaluation on a Dask cluster: batches spread over the workers, with the same numbers to the bit.
+"""Evaluation on a Dask cluster: batches distributed to the workers, with bitwise equal results.
 
-What a worker needs of the plan, the model above all, is the result of a task: what all workers that held it lost, the
-scheduler makes again. A worker unpacks it once.
+The plan with the model is the result of a Dask task, so that the scheduler can recompute it when the workers that held
+it are lost. Each worker process unpacks it once.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from .batch import Row, run_batch
 from .items import Item
 from .plan import Plan
 
-__all__ = ["spread_out"]
+__all__ = ["run_on_cluster"]
 
-#: How many times a batch may take its worker along before it is blamed.
+#: Number of lost workers after which a batch is reported as the cause.
 _TRIES = 3
-#: Batches under way for each thread of the cluster: one at work, and one that waits for it.
+#: Submitted batches per thread of the cluster: one running and one waiting.
 _AHEAD = 2
 
 
 @dataclass(frozen=True)
-class _Packed:
-    """A plan as it travels."""
+class _PackedPlan:
+    """A serialized plan."""
 
     plan: bytes = field(repr=False)
     name: str
     versions: tuple[str, str]
-    threads: int  #: of torch, on which the last bits depend
+    threads: int  #: torch threads, on which the last bits of the results depend
 
     @classmethod
-    def of(cls, plan: Plan) -> _Packed:
+    def of(cls, plan: Plan) -> _PackedPlan:
         import cloudpickle
 
         data = cloudpickle.dumps(plan)
@@ -53,26 +53,29 @@ class _Packed:
 
 @dataclass
 class _Task:
-    """A batch under way."""
+    """A submitted batch."""
 
     number: int
     items: Sequence[Item]
     tries: int = 1
 
 
-def spread_out(
+def run_on_cluster(
     client: Any, plan: Plan, batches: Iterator[tuple[int, list[Item]]]
 ) -> Iterator[tuple[int, list[Row]]]:
-    """The rows of each batch, with its number, as they are finished.
+    """Compute batches on a Dask cluster.
 
     Args:
-        client: of the cluster.
-        plan: what to compute.
-        batches: numbers and pictures; asked for as the cluster has room for them.
+        client: client of the cluster.
+        plan: the plan of the evaluation.
+        batches: numbers and pictures, read when the cluster has capacity.
+
+    Yields:
+        Number and rows of each batch, in order of completion.
 
     Raises:
-        DataError: if it is no client.
-        CamwidgetError: without Dask, or if a batch takes one worker after another along.
+        DataError: if ``client`` is no synchronous Dask client.
+        CamwidgetError: if Dask is not installed, or several workers in turn are lost over one batch.
     """
     try:
         import distributed
@@ -84,17 +87,17 @@ def spread_out(
         raise DataError(
             f"client is a dask.distributed.Client that is not asynchronous, not {type(client).__name__}."
         )
-    crew = _Submissions(client, _Packed.of(plan))
+    submissions = _Submissions(client, _PackedPlan.of(plan))
     finished = distributed.as_completed()
     try:
         while True:
-            while crew.has_room and (found := next(batches, None)) is not None:
-                finished.add(crew.submit(_Task(*found)))
+            while submissions.has_room and (found := next(batches, None)) is not None:
+                finished.add(submissions.submit(_Task(*found)))
                 del found
-            if not crew.tasks:
+            if not submissions.tasks:
                 return
             future = next(finished)
-            task = crew.tasks.pop(future)
+            task = submissions.tasks.pop(future)
             try:
                 rows = future.result()
             except (distributed.KilledWorker, CancelledError) as error:
@@ -105,97 +108,97 @@ def spread_out(
                         "these pictures kills them."
                     ) from error
                 task.tries += 1
-                crew.send_plan()
-                finished.add(crew.submit(task))
+                submissions.send_plan()
+                finished.add(submissions.submit(task))
                 continue
             if rows is None:
-                crew.sends_files = True
-                finished.add(crew.submit(task))
+                submissions.sends_files = True
+                finished.add(submissions.submit(task))
                 continue
             yield task.number, rows
     finally:
-        client.cancel(list(crew.tasks))
+        client.cancel(list(submissions.tasks))
 
 
 class _Submissions:
-    """The workers, and what they have been given to do."""
+    """The batches submitted to the workers."""
 
-    def __init__(self, client: Any, packed: _Packed) -> None:
+    def __init__(self, client: Any, packed: _PackedPlan) -> None:
         self.client, self.packed = client, packed
         self.tasks: dict[Any, _Task] = {}
-        #: Whether workers see other files than we do, and get the contents.
+        #: Whether workers cannot read the client's files and get their contents.
         self.sends_files = False
         self.send_plan()
 
     def send_plan(self) -> None:
-        """Give the workers the plan."""
+        """Submit the plan to the workers."""
         with warnings.catch_warnings():
-            # Dask would have a large model be loaded elsewhere; there is no elsewhere.
+            # Dask recommends loading large objects on the workers; a model has no file to load it from.
             warnings.filterwarnings("ignore", message="Sending large graph")
-            self.plan = self.client.submit(_as_is, self.packed, pure=False)
+            self.plan = self.client.submit(_identity, self.packed, pure=False)
 
     @property
     def has_room(self) -> bool:
-        """Whether another batch would not wait for long."""
+        """Whether the cluster has capacity for another batch."""
         threads = int(sum(self.client.nthreads().values()))
         return len(self.tasks) < _AHEAD * max(1, threads)
 
     def submit(self, task: _Task) -> Any:
-        """Have a batch done, and get the promise of it."""
-        items = [_carried(i) for i in task.items] if self.sends_files else list(task.items)
+        """Submit a batch, and return its future."""
+        items = [_with_contents(i) for i in task.items] if self.sends_files else list(task.items)
         future = self.client.submit(_work, self.plan, items, not self.sends_files, pure=False)
         self.tasks[future] = task
         return future
 
 
-def _carried(item: Item) -> Item:
-    """A picture with its file's contents, if there is such a file."""
+def _with_contents(item: Item) -> Item:
+    """The picture with its file's contents, if it is a readable file."""
     if not isinstance(item.picture, Path):
         return item
     try:
         return replace(item, picture=item.picture.read_bytes())
     except OSError:
-        return item  # and the worker says what is wrong with it
+        return item  # the worker reports the error
 
 
 # -- in the worker ------------------------------------------------------------------------
 
-#: A worker with several threads has one model, and one set of torch's settings.
+#: The threads of a worker share one model and torch's global settings.
 _lock = fork_safety.lock()
-#: The plan that was unpacked last, by its name.
+#: The plan that was unpacked last, by name.
 _unpacked: dict[str, tuple[Plan, MetricContext]] = {}
-#: How many times each plan was unpacked in this process.
-_times: Counter[str] = Counter()
+#: Number of times each plan was unpacked in this process, for the tests.
+_unpack_counts: Counter[str] = Counter()
 
 
-def _as_is(packed: _Packed) -> _Packed:
+def _identity(packed: _PackedPlan) -> _PackedPlan:
     return packed
 
 
-def _work(packed: _Packed, items: list[Item], wants_files: bool) -> list[Row] | None:
-    """The rows of a batch; None if there are files that this machine does not see, and that may be sent."""
-    if wants_files and not all(_is_here(i.picture) for i in items if isinstance(i.picture, Path)):
+def _work(packed: _PackedPlan, items: list[Item], wants_files: bool) -> list[Row] | None:
+    """The rows of a batch; None if a file is missing here and ``wants_files`` is true."""
+    if wants_files and not all(_exists(i.picture) for i in items if isinstance(i.picture, Path)):
         return None
     with _lock, process_exit.block_exit():
-        plan, bench = _unpack(packed)
+        plan, context = _unpack(packed)
         before = torch.get_num_threads()
         torch.set_num_threads(packed.threads)
         try:
-            return run_batch(plan, bench, items)
+            return run_batch(plan, context, items)
         finally:
             torch.set_num_threads(before)
 
 
-def _is_here(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     return path.exists()
 
 
-def _unpack(packed: _Packed) -> tuple[Plan, MetricContext]:
+def _unpack(packed: _PackedPlan) -> tuple[Plan, MetricContext]:
     if packed.name not in _unpacked:
-        here = (__version__, torch.__version__)
-        if here != packed.versions:
+        own = (__version__, torch.__version__)
+        if own != packed.versions:
             raise CamwidgetError(
-                f"A worker has camwidget {here[0]} with torch {here[1]}, the client {packed.versions[0]} with "
+                f"A worker has camwidget {own[0]} with torch {own[1]}, the client {packed.versions[0]} with "
                 f"{packed.versions[1]}: install the same on all, so that the numbers are the same."
             )
         import cloudpickle
@@ -203,5 +206,5 @@ def _unpack(packed: _Packed) -> tuple[Plan, MetricContext]:
         _unpacked.clear()  # one model at a time is enough for a worker's memory
         plan: Plan = cloudpickle.loads(packed.plan)
         _unpacked[packed.name] = plan, MetricContext(plan.precision, plan.seed)
-        _times[packed.name] += 1
+        _unpack_counts[packed.name] += 1
     return _unpacked[packed.name]

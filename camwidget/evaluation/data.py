@@ -1,4 +1,4 @@
-"""Pictures of an evaluation, read one after another from whatever a person has."""
+"""Data sets of an evaluation: folders, lists, datasets, loaders and iterables, read picture by picture."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ from ..images.folders import distinct_names
 from ..images.ground_truth import GroundTruth
 from ..models.vision_model import VisionModel
 from ..runtime.error_reports import error_line, log_error
-from .folder import Folder, spread
+from .folder import Folder, evenly_spaced
 from .items import Item
 from .labels import Labels
-from .parsing import ElementParser, TruthLike, parts, title
+from .parsing import ElementParser, TruthLike, element_name, split_element
 
-__all__ = ["Data", "a_count", "open_data"]
+__all__ = ["Data", "check_count", "open_data"]
 
 
 class Data(Protocol):
-    """A set of pictures, gone through in order."""
+    """A data set, iterated in order."""
 
-    kind: str  #: what it is, in a word or two
-    total: int | None  #: how many pictures; None if unknown
-    is_shuffled: bool  #: whether they come in another order each time
+    kind: str  #: name of the kind of data
+    total: int | None  #: number of pictures; None if unknown
+    is_shuffled: bool  #: whether the order changes between iterations
 
     def items(self, start: int) -> Iterator[Item]:
-        """From the ``start``-th on; each is let go of when the next is asked for."""
+        """Iterate over the pictures from number ``start`` on, with one of them in memory at a time."""
 
-    def print(self) -> str:
-        """A fingerprint of names and labels, where they are known beforehand; else empty."""
+    def fingerprint(self) -> str:
+        """A hash of the names and labels that are known in advance; empty if there are none."""
 
 
-def a_count(name: str, value: Any) -> int:
-    """A number of pictures, at least 1.
+def check_count(name: str, value: Any) -> int:
+    """Check a number of pictures, an integer of at least 1.
 
     Raises:
         DataError: if it is none.
@@ -71,21 +71,24 @@ def open_data(
     limit: int | None = None,
     strict: bool = True,
 ) -> Data:
-    """A person's pictures as data.
+    """Open a user's data set.
 
     Args:
         data: a folder, a list, a dataset, a loader or another iterable, as in ``evaluate``.
-        model: for whose classes.
+        model: the model, to whose classes labels are mapped.
         truth: as in ``evaluate``.
         classes: as in ``evaluate``.
         limit: as in ``evaluate``.
-        strict: whether a class that the model has not is an error.
+        strict: whether a class that the model lacks is an error.
+
+    Returns:
+        The data set.
 
     Raises:
-        DataError: if there is no picture, or it cannot be told what the classes are.
+        DataError: if there is no picture, or the classes cannot be mapped to the model's.
     """
     if limit is not None:
-        limit = a_count("limit", limit)
+        limit = check_count("limit", limit)
     if truth is not None and not callable(truth):
         raise DataError(
             f"truth is a function of (number, element of the data), not {type(truth).__name__}."
@@ -130,16 +133,18 @@ def open_data(
     if not count:
         raise DataError("There is nothing to evaluate: the data is empty.")
     if isinstance(data, (list, tuple)):
-        for number, element in enumerate(data):  # a class that there is not, before anything runs
-            label = parts(element)[1]
+        for number, element in enumerate(
+            data
+        ):  # reports an unknown class before anything is computed
+            label = split_element(element)[1]
             if not isinstance(label, Mapping):
-                labels.index(label, title(element, number))
+                labels.index(label, element_name(element, number))
     kind = "list" if isinstance(data, (list, tuple)) else type(data).__name__
-    return ListedData(data, reader, spread(count, limit), kind)
+    return ListedData(data, reader, evenly_spaced(count, limit), kind)
 
 
 def _listed(data: Any) -> Any:
-    """Tables and columns of pandas, and arrays of paths, as lists; anything else as it is.
+    """Convert tables and columns of pandas, and arrays of paths, to lists; other data is unchanged.
 
     Raises:
         DataError: if a table has no column of pictures.
@@ -156,14 +161,14 @@ def _listed(data: Any) -> Any:
             )
         return rows
     if pandas is not None and isinstance(data, (pandas.Series, pandas.Index)):
-        return list(data)  # by place, whatever its index
+        return list(data)  # by position, whatever its index
     if isinstance(data, np.ndarray) and data.dtype.kind in "OUS" and data.ndim in (1, 2):
         return data.tolist()
     return data
 
 
 class ListedData:
-    """A list, a torchvision dataset, or anything else with a length and places."""
+    """A list, a torchvision dataset, or another indexable object with a length."""
 
     is_shuffled = False
 
@@ -172,10 +177,10 @@ class ListedData:
         self.total: int | None = len(chosen)
         self._data, self._reader, self._chosen = data, reader, chosen
         self._names = _names(data)
-        self._titles = _titles(data) if isinstance(data, (list, tuple)) else None
+        self._element_names = _element_names(data) if isinstance(data, (list, tuple)) else None
 
     def items(self, start: int) -> Iterator[Item]:
-        """From the ``start``-th on."""
+        """Iterate over the pictures from number ``start`` on."""
         for number in self._chosen[start:]:
             yield self._item(number)
 
@@ -183,7 +188,7 @@ class ListedData:
         name = self._name(number)
         try:
             element = self._data[number]
-        except Exception as error:  # somebody's dataset, and whatever a file does to it
+        except Exception as error:  # a user's dataset may raise anything
             log_error(error, f"{name} is skipped.", self, level=logging.INFO)
             return Item(number, name, error=error_line(error))
         return self._reader.item(number, name, element)
@@ -191,37 +196,41 @@ class ListedData:
     def _name(self, number: int) -> str:
         if self._names is not None:
             return self._names(number)
-        return title(None, number) if self._titles is None else self._titles[number]
+        return (
+            element_name(None, number)
+            if self._element_names is None
+            else self._element_names[number]
+        )
 
-    def print(self) -> str:
-        """Of the names, of what the classes mean, and of all else that is known without opening anything."""
+    def fingerprint(self) -> str:
+        """A hash of names, of the mapping of classes, and of all else that is known without opening a file."""
         known = getattr(_bottom(self._data), "targets", None)
-        digest = hashlib.sha256(self._reader.labels.print().encode())
+        digest = hashlib.sha256(self._reader.labels.fingerprint().encode())
         for number in self._chosen:
-            said = [self._name(number)]
+            known_parts = [self._name(number)]
             if self.kind == "list":
-                picture, label, truth = parts(self._data[number])
-                said += [_content(picture), str(label), _content(truth)]
-            digest.update("\0".join((*said, "")).encode(errors="surrogateescape"))
+                picture, label, truth = split_element(self._data[number])
+                known_parts += [_content(picture), str(label), _content(truth)]
+            digest.update("\0".join((*known_parts, "")).encode(errors="surrogateescape"))
         if known is not None and np.ndim(known) == 1:
             digest.update(repr(np.asarray(known).tolist()).encode())
         return digest.hexdigest()[:16]
 
 
-def _titles(elements: Sequence[Any]) -> list[str]:
-    """What to call the elements of a list: files that are called alike have as much of their folders as differs."""
-    titles = [title(element, number) for number, element in enumerate(elements)]
-    pictures = [parts(element)[0] for element in elements]
+def _element_names(elements: Sequence[Any]) -> list[str]:
+    """The display names of a list's elements; equal file names are extended by the folders that differ."""
+    names = [element_name(element, number) for number, element in enumerate(elements)]
+    pictures = [split_element(element)[0] for element in elements]
     paths = [n for n, picture in enumerate(pictures) if isinstance(picture, (str, os.PathLike))]
     for n, name in zip(paths, distinct_names([Path(pictures[n]) for n in paths]), strict=True):
-        titles[n] = name
-    return titles
+        names[n] = name
+    return names
 
 
 def _content(value: Any) -> str:
-    """What tells a picture or a truth in memory from others; of one in a file, where it is.
+    """A short description that distinguishes pictures or truths: a checksum in memory, the path of a file.
 
-    A PIL image may not be decoded yet, and all of them at once would fill the memory.
+    PIL images are described by their type only: decoding all of them would fill the memory.
     """
     if isinstance(value, GroundTruth):
         value = value.image
@@ -237,10 +246,10 @@ def _content(value: Any) -> str:
 
 
 def _class_names(data: Any) -> list[Any] | None:
-    """What a dataset calls its classes, in the order of their numbers; None if it does not say.
+    """The class names of a dataset, by index; None if it has none.
 
     Raises:
-        DataError: if it is put together from parts that number them differently.
+        DataError: if the datasets of a concatenation number their classes differently.
     """
     bottom = _bottom(data)
     if not isinstance(bottom, torch.utils.data.ConcatDataset):
@@ -265,14 +274,14 @@ def _few(names: list[Any] | None) -> str:
 
 
 def _bottom(data: Any) -> Any:
-    """The dataset at the bottom of subsets."""
+    """The dataset below nested subsets."""
     while isinstance(data, torch.utils.data.Subset):
         data = data.dataset
     return data
 
 
 def _names(data: Any) -> Callable[[int], str] | None:
-    """The files' names of a dataset that has them (ImageFolder and its kin)."""
+    """A function from an index to a file name, for a dataset with files (such as ImageFolder); else None."""
     bottom = _bottom(data)
     samples, root = getattr(bottom, "samples", None), getattr(bottom, "root", None)
     if not (isinstance(samples, list) and samples and isinstance(samples[0], tuple) and root):
@@ -288,7 +297,7 @@ def _names(data: Any) -> Callable[[int], str] | None:
 
 
 class StreamedData:
-    """A DataLoader, or anything else that is gone through from its beginning."""
+    """A DataLoader, or another iterable that can be read only from its start."""
 
     def __init__(self, data: Iterable[Any], reader: ElementParser, limit: int | None) -> None:
         self.is_loader = isinstance(data, torch.utils.data.DataLoader)
@@ -303,60 +312,60 @@ class StreamedData:
     def _length(self) -> int | None:
         try:
             if isinstance(self._data, torch.utils.data.DataLoader):
-                # As many as are sampled, less the rest of a batch that is dropped.
+                # The number of sampled pictures, less a dropped incomplete batch.
                 loader = self._data
                 if loader.batch_size is not None and isinstance(loader.sampler, Sized):
                     count, size = len(loader.sampler), loader.batch_size
                     return count - count % size if loader.drop_last else count
                 return None
             return len(self._data)  # type: ignore[arg-type]
-        except TypeError:  # of an iterable dataset
+        except TypeError:  # an iterable dataset has no length
             return None
 
     def items(self, start: int) -> Iterator[Item]:
-        """From the ``start``-th on; those before are gone through too."""
+        """Iterate over the pictures from number ``start`` on, after reading the ones before."""
         elements = self._loaded() if self.is_loader else iter(self._data)
         for number, element in itertools.islice(enumerate(elements), start, self._limit):
             if isinstance(element, _UnreadPicture):
                 yield Item(number, f"picture {number}", error=element.reason)
             else:
-                yield self._reader.item(number, title(element, number), element)
+                yield self._reader.item(number, element_name(element, number), element)
             del element
 
-    def print(self) -> str:
-        """Of what the classes mean; of the pictures nothing is known beforehand."""
-        return self._reader.labels.print()
+    def fingerprint(self) -> str:
+        """A hash of the mapping of classes; the pictures are not known in advance."""
+        return self._reader.labels.fingerprint()
 
     def _loaded(self) -> Iterator[Any]:
         """The pictures of a loader, one by one."""
         loader: Any = self._data
         batches = iter(loader)
-        # Where a batch fails, its pictures are had one by one, if it is known which they are.
+        # The pictures of a failed batch are read one by one, if the sampler tells their indices.
         places = loader.batch_sampler
         is_plain = type(places) is torch.utils.data.BatchSampler and isinstance(
             _sampler(loader), torch.utils.data.SequentialSampler
         )
         known = iter(places) if is_plain else None
         while True:
-            asked = None if known is None else next(known, None)
+            indices = None if known is None else next(known, None)
             try:
                 batch = next(batches)
             except StopIteration:
                 return
-            except Exception as error:  # somebody's dataset
-                if asked is None:
+            except Exception as error:  # a user's dataset may raise anything
+                if indices is None:
                     raise DataError(
                         f"The DataLoader failed: {error_line(error)}. Pass its dataset instead: then a picture that "
                         "cannot be read is skipped."
                     ) from error
-                log_error(error, f"Batch {asked} is read by itself.", self, level=logging.INFO)
-                yield from (_alone(loader, place, error_line(error)) for place in asked)
+                log_error(error, f"Batch {indices} is read by itself.", self, level=logging.INFO)
+                yield from (_read_one(loader, place, error_line(error)) for place in indices)
                 continue
             yield from _split(batch)
             del batch
 
 
-#: What gives another order each time.
+#: Samplers with a new order in each iteration.
 _SHUFFLERS = (
     torch.utils.data.RandomSampler,
     torch.utils.data.SubsetRandomSampler,
@@ -365,26 +374,26 @@ _SHUFFLERS = (
 
 
 def _sampler(data: Any) -> Any:
-    """What decides on the order of a loader's pictures, if it is known."""
-    # Beside batches of one's own, a loader has a sampler that nobody asks.
+    """The sampler that determines the order of a loader's pictures; None if unknown."""
+    # With a custom batch sampler, the loader's own sampler is unused.
     batches = getattr(data, "batch_sampler", None)
     return getattr(data if batches is None else batches, "sampler", None)
 
 
 @dataclass(frozen=True)
 class _UnreadPicture:
-    """A picture that could not be had."""
+    """A picture that could not be read."""
 
     reason: str
 
 
-def _alone(loader: Any, place: int, reason: str) -> Any:
-    """One picture of a batch that failed."""
+def _read_one(loader: Any, place: int, reason: str) -> Any:
+    """Read one picture of a failed batch."""
     try:
         (element,) = _split(loader.collate_fn([loader.dataset[place]]))
     except DataError:
         raise
-    except Exception as error:  # this one is why
+    except Exception as error:  # this picture made the batch fail
         log_error(error, f"Picture {place} is skipped.", loader, level=logging.INFO)
         return _UnreadPicture(error_line(error) or reason)
     return element
@@ -409,5 +418,5 @@ def _split(batch: Any) -> Iterator[Any]:
                 "class each: pass its dataset instead, with truth=… for boxes or masks."
             )
     for n in range(len(images)):
-        # A copy: a view would keep the whole batch alive.
+        # A copy: a view would keep all of the batch in memory.
         yield (images[n].clone(), *(column[n] for column in columns[1:]))

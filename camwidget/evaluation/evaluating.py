@@ -1,4 +1,4 @@
-"""``evaluate``: many pictures × methods × layers × metrics, in batches whose results are kept at once."""
+"""``evaluate``: scores of many pictures × methods × layers by several metrics, in resumable batches."""
 
 from __future__ import annotations
 
@@ -43,44 +43,55 @@ def evaluate(
     batch: int = 8,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Score methods on many pictures.
+    """Score saliency methods on a data set.
 
     Args:
-        model: from ``load`` or ``wrap``; left as it is.
-        data: a folder of class folders, or a flat one of pictures without classes; a list of pictures, of (picture,
+        model: from ``load`` or ``wrap``; left unchanged.
+        data: a folder of class folders, or a flat folder of unlabeled pictures; a list of pictures, of (picture,
             class), of (picture, class, truth), or of samples of the zoo; a torchvision dataset; a DataLoader of
-            (images, classes), images in [0, 1] at the model's size and not normalised, or of whole numbers (uint8),
-            which are resized and cropped like any picture; or any iterable of what a list may hold. Of a stream, no
-            more than a batch is in memory. A truth is a mask (H, W), masks (n, H, W), boxes (n, 4) as (left, top,
-            right, bottom) in the picture's own pixels, or a sample; masks and boxes are of the class given beside them,
-            and of whatever is explained where none is.
-        methods: names of ``list_methods()``, or ``get_method`` with settings.
-        metrics: names of ``list_metrics()``, or ``get_metric`` with settings.
-        layers: module names; the model's default layer if None; "all" for every one of ``model.layers``.
-        target: the class that is explained: "label", the picture's own, or "predicted", the model's.
-        results: a file for the rows, JSON lines, written as they come; a run that was broken off goes on from it. A
-            file of another evaluation is refused; but what is in the pictures' files or a dataset, and what ``truth``
-            gives, is not compared.
-            ``pandas.read_json(results, lines=True, precise_float=True)`` opens it. None keeps them in memory.
-        truth: a function of (number, element of the data) that gives a truth, where the data does not hold it.
-        classes: from the data's classes (folders' names, say) to the model's, where they differ; None for no class.
-        limit: how many pictures at most: of a stream the first, otherwise spread evenly over the data.
-        precision: as in ``explain``.
-        seed: of all that is random.
-        client: a ``dask.distributed`` client, whose workers share the work; the same numbers as without.
-        batch: how many pictures share their passes.
-        progress: called with (pictures done, all of them, or 0 where that is unknown), and may raise to cancel: what
-            has been written to ``results`` is kept. A bar appears after a second if None.
+            (images, classes) with images in [0, 1] at the model's input size, not normalized, or in uint8, which are
+            resized and cropped like any picture; or any iterable of what a list may contain. Of an
+            iterable, one batch at a time is in memory. A truth is a mask (H, W), masks (n, H, W), boxes (n, 4) as
+            (left, top, right, bottom) in the picture's own pixels, or a sample. Masks and boxes belong to the class
+            beside them, or to the explained class if there is none.
+        methods: names from ``list_methods``, or methods from ``get_method``.
+        metrics: names from ``list_metrics``, or metrics from ``get_metric``.
+        layers: module names; the model's default layer if None; "all" for every layer of ``model.layers``.
+        target: the explained class: "label", the picture's true class, or "predicted", the model's prediction.
+        results: a file for the rows, in JSON lines, written batch by batch; an interrupted run resumes from it. A file
+            of another evaluation is refused, but the contents of the picture files, of a dataset and of ``truth`` are
+            not compared. ``pandas.read_json(results, lines=True, precise_float=True)`` opens it. If None, the rows stay
+            in memory.
+        truth: a function of (number, element of the data) that returns a truth, where the data has none.
+        classes: a mapping from classes of the data (such as folder names) to classes of the model, where they differ;
+            None for no class.
+        limit: the greatest number of pictures: the first ones of an iterable, otherwise evenly spaced ones.
+        precision: "fp32", "bf16" or "fp16", as in ``explain``.
+        seed: seed of all random numbers, ≥ 0.
+        client: a ``dask.distributed`` client that runs the batches on its workers, with the same results.
+        batch: number of pictures per forward pass, at least 1.
+        progress: called with (pictures done, all pictures, or 0 if unknown); may raise to cancel, and ``results`` keeps
+            the finished batches. If None, a bar appears after a second.
 
     Returns:
-        Means with confidence intervals, ranks, and every single row. A picture that cannot be read is skipped and
-        listed; a map that ranks nothing has no score, and is counted.
+        Means with confidence intervals, ranks, and all rows. Pictures that cannot be read are skipped and listed; a map
+        that ranks nothing has no score and is counted.
 
     Raises:
         DataError: if the data is empty, has no classes to explain, or no picture can be read; or if the file of
-            results is of another evaluation.
-        MetricError: if a metric is unknown, or needs of every picture what no picture has.
-        MethodError, LayerError, ModelError: as in ``explain``, before anything is computed where possible.
+            results belongs to another evaluation.
+        MetricError: if a metric is unknown, or no picture has what it needs.
+        MethodError: if a method is unknown or does not apply.
+        LayerError: if there is no such layer.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``, or fails on every picture.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> samples = cw.zoo.samples("zoo/textures")[:4]
+        >>> evaluation = cw.evaluate(model, samples, methods=["gradcam", "random"], metrics=["pointing"])
+        >>> evaluation.table["pointing"]["mean"].loc["gradcam"] > 0.5
+        np.True_
     """
     require_model(model, "evaluate", data)
     if not model.classes:
@@ -92,7 +103,7 @@ def evaluate(
         truth=truth,
         classes=classes,
         limit=limit,
-        strict=target == "label" or "label" in plan.wants,
+        strict=target == "label" or "label" in plan.needs,
     )
     if results is not None and found.is_shuffled:
         raise DataError(
@@ -100,96 +111,104 @@ def evaluate(
             "shuffle=False."
         )
     facts = facts_of(plan, found)
-    with contextlib.closing(ResultsFile(results, facts)) as records:
-        steps = _Run(plan, found, records, client, progress).steps()
-        # Closed here and now when somebody cancels: work that is under way elsewhere is called off.
+    with contextlib.closing(ResultsFile(results, facts)) as results_file:
+        steps = _Run(plan, found, results_file, client, progress).steps()
+        # Closed at once on cancellation, which also cancels the batches on a cluster.
         with contextlib.closing(steps):
             follow(steps, f"evaluating {model.name}", progress)
-        rows = records.rows()
+        rows = results_file.rows()
     if all("error" in row for row in rows):
         if not rows:
             raise DataError("There is nothing to evaluate: the data is empty.")
         raise DataError(
             f"None of the {len(rows)} pictures can be evaluated. The first, {rows[0]['name']}: {rows[0]['error']}"
         )
-    combinations = [(c.method.name, c.shown) for c in plan.combinations]
-    return Evaluation.of(rows, plan.metrics, combinations, facts)
+    combinations = [(c.method.name, c.listed_layer) for c in plan.combinations]
+    return Evaluation.from_rows(rows, plan.metrics, combinations, facts)
 
 
 class _Run:
-    """The batches that are not finished yet, one after another or on a cluster."""
+    """The run over all batches that are not finished yet, in this process or on a cluster."""
 
     def __init__(
-        self, plan: Plan, data: Data, records: ResultsFile, client: Any, progress: Progress | None
+        self,
+        plan: Plan,
+        data: Data,
+        results_file: ResultsFile,
+        client: Any,
+        progress: Progress | None,
     ) -> None:
-        self.plan, self.data, self.records = plan, data, records
+        self.plan, self.data, self.results_file = plan, data, results_file
         self.client, self.progress = client, progress
         self.total = data.total or 0
-        self._done = sum(len({row["picture"] for row in rows}) for rows in records.batches.values())
+        self._done = sum(
+            len({row["picture"] for row in rows}) for rows in results_file.batches.values()
+        )
 
     def steps(self) -> Generator[Stage]:
-        """Once a batch, and in between where only asking is of interest."""
+        """Compute the missing batches, and yield the progress after each."""
         yield self._stage()
         if self.client is None:
-            bench = MetricContext(self.plan.precision, self.plan.seed)
+            context = MetricContext(self.plan.precision, self.plan.seed)
             for number, items in self._batches():
-                # A model that fails from the start is not asked about thousands of pictures; later ones are skipped.
-                rows = run_batch(self.plan, bench, items, self._tick, strict=self._done == 0)
-                del items  # before the next ones are read
-                yield self._keep(number, rows)
+                # Failures on all of the first batch raise; later failures only skip their pictures.
+                rows = run_batch(self.plan, context, items, self._tick, strict=self._done == 0)
+                del items  # frees the memory before the next batch is read
+                yield self._record(number, rows)
         else:
-            from .dask_backend import spread_out
+            from .dask_backend import run_on_cluster
 
-            for number, rows in spread_out(self.client, self.plan, self._batches()):
-                yield self._keep(number, rows)
+            for number, rows in run_on_cluster(self.client, self.plan, self._batches()):
+                yield self._record(number, rows)
 
     def _tick(self) -> None:
-        """Let somebody cancel in the middle of a batch, which may take minutes."""
+        """Report the progress within a batch, which allows cancellation: a batch may take minutes."""
         if self.progress is not None:
             self.progress(self._done, self.total)
 
     def _stage(self) -> Stage:
         return Stage(self._done, self.total)
 
-    def _keep(self, number: int, rows: list[Row]) -> Stage:
-        self.records.add(number, rows)
+    def _record(self, number: int, rows: list[Row]) -> Stage:
+        self.results_file.add(number, rows)
         self._done += len({row["picture"] for row in rows})
         return self._stage()
 
     def _batches(self) -> Iterator[tuple[int, list[Item]]]:
-        """Those that are missing, with their numbers: a batch is the same pictures in whatever run."""
+        """Iterate over the missing batches with their numbers; every run has the same batches."""
         size = self.plan.batch
         number = 0
-        while number in self.records.batches:
+        while number in self.results_file.batches:
             number += 1
         if self.data.total is not None and number * size >= self.data.total:
             return
         items = self.data.items(number * size)
         while chunk := list(itertools.islice(items, size)):
-            if number not in self.records.batches:
+            if number not in self.results_file.batches:
                 if number == 0:
                     self._check_first(chunk)
                 yield number, chunk
-            chunk = []  # not kept while the next is read
+            chunk = []  # frees the memory before the next batch is read
             number += 1
 
     def _check_first(self, items: Sequence[Item]) -> None:
-        """What the first pictures all lack, the others will lack too.
+        """Refuse data whose first pictures all lack a label or truth that is needed.
 
         Raises:
-            DataError, MetricError: names the remedy.
+            DataError: if the classes to explain are missing.
+            MetricError: if a metric lacks what it needs.
         """
         readable = [item for item in items if not item.error]
         if not readable:
             return
-        unlabelled = all(item.label is None for item in readable)
-        if unlabelled and self.plan.target == "label":
+        unlabeled = all(item.label is None for item in readable)
+        if unlabeled and self.plan.target == "label":
             raise DataError(
                 "The pictures have no classes to explain: give them as (picture, class), in class folders, or in rows "
                 'under "label", or pass target="predicted" to explain what the model says.'
             )
         for metric in self.plan.metrics:
-            if "label" in metric.needs and unlabelled:
+            if "label" in metric.needs and unlabeled:
                 raise MetricError(
                     f"{metric.label} needs the pictures' true classes: give the data as (picture, class)."
                 )

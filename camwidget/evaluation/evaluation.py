@@ -1,4 +1,4 @@
-"""``Evaluation``: the rows, means and ranks of an evaluation."""
+"""``Evaluation``: the result of ``evaluate``, with rows, means, ranks and figures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..metrics import Metric
 from . import table as tables
-from .html_table import as_html, counted
+from .html_table import as_html, pluralized
 from .plan import FIXED
 
 if TYPE_CHECKING:
@@ -19,22 +19,33 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation"]
 
-#: Columns of the file that are no result.
-_KEEPING = ("run", "facts", "batch", "rest", "error", "curves")
+#: Columns of the results file that are no results.
+_BOOKKEEPING = ("run", "facts", "batch", "rest", "error", "curves")
 
 
 @dataclass(eq=False)
 class Evaluation:
-    """How good the maps of several methods are, on many pictures.
+    """Scores of several saliency methods on a data set.
 
     Attributes:
         model: the model's name.
-        metrics: by which the maps were scored, in the order of the columns.
-        rows: a data frame, one row a picture, method and layer: the picture's number and name, label, target and
-            prediction (indices and names), confidence (of the target; or the quantity), each metric's value (NaN where
-            there is none), fault (of a map that ranks nothing), and notes (by metric, why there is no value).
-        skipped: a data frame of the pictures that were skipped: number, name and reason.
-        facts: what the numbers depend on.
+        metrics: the metrics, in the order of the columns.
+        rows: data frame with one row per picture, method and layer: number and name of the picture; label, target and
+            prediction (indices and names); confidence (the target's probability, or the regression output); the value
+            of each metric (NaN if there is none); fault (of a map that ranks nothing); notes (reasons for NaN, by
+            metric).
+        skipped: data frame of the skipped pictures: number, name and reason.
+        facts: everything that the numbers depend on: versions, weights, settings and data.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> samples = cw.zoo.samples("zoo/textures")[:4]
+        >>> evaluation = cw.evaluate(model, samples, methods=["gradcam", "random"], metrics=["drop"])
+        >>> evaluation.pictures, len(evaluation.rows)
+        (4, 8)
+        >>> sorted(evaluation.ranks.index)
+        ['gradcam', 'random']
     """
 
     model: str
@@ -46,22 +57,22 @@ class Evaluation:
     _index: pd.MultiIndex = field(repr=False)
 
     @classmethod
-    def of(
+    def from_rows(
         cls,
-        kept: Sequence[dict[str, Any]],
+        rows_read: Sequence[dict[str, Any]],
         metrics: Sequence[Metric],
         combinations: Sequence[tuple[str, str]],
         facts: dict[str, Any],
     ) -> Evaluation:
-        """From rows as they are kept, in the order of the pictures."""
-        scored = [row for row in kept if "error" not in row]
+        """Create an evaluation from the rows of a results file, in the order of the pictures."""
+        scored = [row for row in rows_read if "error" not in row]
         names = [m.name for m in metrics]
-        fixed = [c for c in FIXED if c not in (*_KEEPING, "fault", "notes")]
+        fixed = [c for c in FIXED if c not in (*_BOOKKEEPING, "fault", "notes")]
         columns = [*fixed, *names, "fault", "notes"]
         rows = pd.DataFrame([{c: row.get(c) for c in columns} for row in scored], columns=columns)
         rows = rows.astype({**dict.fromkeys(names, "float64"), "label": "Int64"})
         skipped = pd.DataFrame(
-            [(r["picture"], r["name"], r["error"]) for r in kept if "error" in r],
+            [(r["picture"], r["name"], r["error"]) for r in rows_read if "error" in r],
             columns=["picture", "name", "reason"],
         )
         return cls(
@@ -76,21 +87,22 @@ class Evaluation:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """A row a method, or a method and layer where a method has several.
+        """Data frame with one row per method, or per method and layer where a method has several layers.
 
-        Columns: of each metric mean, low and high (95 % bootstrap interval over pictures, which are drawn together for
-        all methods) and n, the pictures that have a value; of the maps all, constant and NaN, which have no score.
+        Columns: for each metric the mean, the bounds of its 95 % bootstrap interval (pictures are resampled jointly for
+        all methods) and n, the number of pictures with a value; for the maps, how many there are, and how many are
+        constant or have NaN and thus no score.
         """
         return self._listed(tables.summary(self.rows, self.metrics, self._index))
 
     @cached_property
     def ranks(self) -> pd.DataFrame:
-        """The rank of each row of ``table`` by each metric's mean, 1 being best and ties averaged; and their mean."""
+        """The rank of each row of ``table`` by each metric's mean (1 is best, ties averaged), and the mean rank."""
         return tables.ranks(self.table, self.metrics)
 
     @cached_property
     def curves(self) -> dict[str, pd.DataFrame]:
-        """By metric, the mean curve that it is the area under, with its interval; rows go from 0 to 1."""
+        """By metric that is an area under a curve, the mean curve with its interval; the index goes from 0 to 1."""
         found = tables.mean_curves(self.rows, self._curves, self._index)
         if self._by_layer:
             return found
@@ -110,18 +122,20 @@ class Evaluation:
         return draw_all(self)
 
     def radar(self) -> Figure:
-        """The ranks as a radar chart: a spoke a metric, a polygon a method, the best rank outermost (matplotlib)."""
+        """The ranks as a radar chart: one spoke per metric, one polygon per method, the best rank outermost
+        (matplotlib).
+        """
         from .plots import draw_radar
 
         return draw_radar(self)
 
     @property
     def pictures(self) -> int:
-        """How many pictures have been scored."""
+        """The number of scored pictures."""
         return int(self.rows["picture"].nunique())
 
     def __repr__(self) -> str:
-        head = f"Evaluation of {self.model}: {counted(self.pictures, 'picture')}"
+        head = f"Evaluation of {self.model}: {pluralized(self.pictures, 'picture')}"
         if len(self.skipped):
             head += f", {len(self.skipped)} skipped"
         table = self.table

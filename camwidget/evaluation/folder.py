@@ -1,4 +1,4 @@
-"""Labeled folders: one folder for each class, or a flat one."""
+"""Data sets in folders: one folder per class, or one flat folder."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from ..images.folders import walk_folder
 from .items import Item
 from .parsing import ElementParser
 
-__all__ = ["Folder", "spread"]
+__all__ = ["Folder", "evenly_spaced"]
 
 
-def spread(count: int, limit: int | None) -> Sequence[int]:
-    """Which of so many pictures: all, or ``limit`` of them spread evenly, so that sorted classes all have some."""
+def evenly_spaced(count: int, limit: int | None) -> Sequence[int]:
+    """Indices of at most ``limit`` of ``count`` pictures, evenly spaced, so that every class of sorted data is
+    included.
+    """
     if limit is None or limit >= count:
         return range(count)
     return [n * count // limit for n in range(limit)]
 
 
 class Folder:
-    """Pictures below a folder; those in a folder of their own are of its class, loose ones of none.
+    """The pictures below a folder; those in a subfolder have its class, the others have none.
 
     Raises:
-        DataError: if there is no such folder, no picture, or a class that the model has not.
+        DataError: if the folder does not exist, has no picture, or has a class that the model lacks.
     """
 
     kind = "folder"
@@ -45,22 +47,22 @@ class Folder:
                 f"There is nothing to evaluate: {str(root)!r} has no pictures in it, nor its folders."
             )
         folders = dict.fromkeys(f.parts[0] for f in files if len(f.parts) > 1)
-        classes = {**reader.labels.named(list(folders)), "": None}
+        classes = {**reader.labels.folder_classes(list(folders)), "": None}
         self._files = [
             (n, files[n], classes[files[n].parent.parts[0] if files[n].parent.parts else ""])
-            for n in spread(len(files), limit)
+            for n in evenly_spaced(len(files), limit)
         ]
         self.total: int | None = len(self._files)
 
     def items(self, start: int) -> Iterator[Item]:
-        """From the ``start``-th on."""
+        """Iterate over the pictures from number ``start`` on."""
         for number, file, label in self._files[start:]:
             path = self._root / file
             item = self._reader.item(number, file.as_posix(), path)
             yield Item(number, item.name, path, label, item.truth)
 
-    def print(self) -> str:
-        """Of the names and classes."""
+    def fingerprint(self) -> str:
+        """A hash of the names and classes."""
         digest = hashlib.sha256()
         for _, file, label in self._files:
             digest.update(f"{file.as_posix()}\0{label}\0".encode(errors="surrogateescape"))

@@ -1,4 +1,4 @@
-"""An evaluation as an HTML table in a notebook."""
+"""HTML table of an evaluation, for notebooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ..metrics import Metric
     from .table import EvaluationTable
 
-__all__ = ["as_html", "counted", "heading"]
+__all__ = ["as_html", "heading", "pluralized"]
 
 _CELL = "text-align:right;padding:2px 10px;white-space:nowrap"
 _NAME = "text-align:left;padding:2px 10px;white-space:nowrap"
@@ -18,9 +18,10 @@ _INTERVAL = "opacity:.65;font-size:85%"
 
 
 def as_html(evaluation: EvaluationTable) -> str:
-    """Means with their intervals, the best of each metric in bold, the mean rank, and what has no score below.
+    """Render the means with their intervals (the best of each metric in bold), the mean ranks, and notes on missing
+    scores.
 
-    Everything that has a name of its own, such as a file, is escaped.
+    All names, such as those of files, are escaped.
     """
     table, ranks = evaluation.table, evaluation.ranks
     by_layer = table.index.nlevels > 1
@@ -52,13 +53,13 @@ def as_html(evaluation: EvaluationTable) -> str:
     )
 
 
-def counted(count: int, what: str) -> str:
-    """A number of things."""
+def pluralized(count: int, what: str) -> str:
+    """A count with its noun, in the singular or plural."""
     return f"{count} {what}" + ("" if count == 1 else "s")
 
 
 def heading(metric: Metric) -> str:
-    """A metric's label; with settings that tell it from another, its name."""
+    """The heading of a metric: its label, or its name if that contains settings."""
     return metric.name if "(" in metric.name else metric.label
 
 
@@ -74,10 +75,10 @@ def _cell(mean: float, low: float, high: float, is_best: bool, digits: int = 3) 
 
 
 def _notes(evaluation: EvaluationTable) -> list[str]:
-    """What is said below the table, escaped."""
+    """The notes below the table, escaped."""
     model = escape(evaluation.model)
     notes = [
-        f"{model}, {counted(evaluation.pictures, 'picture')}; in brackets the 95 % bootstrap interval of the mean. "
+        f"{model}, {pluralized(evaluation.pictures, 'picture')}; in brackets the 95 % bootstrap interval of the mean. "
         "Bold is best."
     ]
     if len(evaluation.skipped):
@@ -96,7 +97,7 @@ def _notes(evaluation: EvaluationTable) -> list[str]:
         for name, why in (found if isinstance(found, dict) else {}).items():
             reasons[name, why] = reasons.get((name, why), 0) + 1
     notes += [
-        f"{escape(name)}: {counted(count, 'map')} without a score ({escape(why)})."
+        f"{escape(name)}: {pluralized(count, 'map')} without a score ({escape(why)})."
         for (name, why), count in reasons.items()
     ]
     return notes

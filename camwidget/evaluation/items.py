@@ -1,4 +1,4 @@
-"""One picture of a data set with its label and its objects' places, at the model's input size."""
+"""Items of a data set: one picture with its label and the locations of its objects."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ..images.ground_truth import (
 )
 from ..models.vision_model import VisionModel
 
-__all__ = ["Item", "OpenedItem", "as_truth", "open_item"]
+__all__ = ["Item", "OpenedItem", "open_item", "parse_truth"]
 
 Masks = NDArray[np.bool_]
 
@@ -37,12 +37,12 @@ _RELATIVE = 1 + 1e-4
 
 @dataclass(frozen=True, eq=False)
 class BoxRegions:
-    """Rectangles round objects, float64 (n, 4): left, top, right, bottom, in the picture's own pixels."""
+    """Bounding boxes of objects, float64 (n, 4): left, top, right, bottom, in the picture's own pixels."""
 
     corners: NDArray[np.float64]
 
-    def drawn(self, height: int, width: int) -> Masks:
-        """As masks (n, H, W): every pixel that a box touches."""
+    def masks(self, height: int, width: int) -> Masks:
+        """The boxes as masks (n, H, W) that include every pixel a box touches."""
         masks = np.zeros((len(self.corners), height, width), bool)
         for mask, (left, top, right, bottom) in zip(masks, self.corners, strict=True):
             rows = slice(max(0, int(np.floor(top))), max(0, int(np.ceil(bottom))))
@@ -52,15 +52,15 @@ class BoxRegions:
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """One picture of a set, not opened yet.
+    """One picture of a data set, not yet opened.
 
     Attributes:
-        number: in the data.
-        name: what to call it.
+        number: index in the data.
+        name: name for display.
         picture: a path, or the picture itself.
-        label: index of its true class; None if unknown.
-        truth: masks bool (n, H, W), boxes, or what a sample carries along; None if unknown.
-        error: why it could not be had from the data; empty if it could.
+        label: index of the true class; None if unknown.
+        truth: masks bool (n, H, W), boxes, or a sample with a ground truth; None if unknown.
+        error: why the data could not provide the picture; empty if it could.
     """
 
     number: int
@@ -71,11 +71,17 @@ class Item:
     error: str = ""
 
 
-def as_truth(value: Any) -> Masks | BoxRegions | GroundTruth | None:
-    """Where objects are, as a person gives it: a mask (H, W), masks (n, H, W), boxes (n, 4), or a ground truth.
+def parse_truth(value: Any) -> Masks | BoxRegions | GroundTruth | None:
+    """Parse a user's object locations.
+
+    Args:
+        value: a mask (H, W), masks (n, H, W), boxes (n, 4), a sample with a ground truth, or None.
+
+    Returns:
+        Masks, boxes or the sample; None for None.
 
     Raises:
-        DataError: if it is none of these.
+        DataError: if ``value`` is none of these.
     """
     if value is None or isinstance(value, GroundTruth):
         return value
@@ -120,12 +126,12 @@ def as_truth(value: Any) -> Masks | BoxRegions | GroundTruth | None:
         hint = " Of a mapping pass what it has of these, such as its boxes."
     raise DataError(
         "What tells where an object is, is a mask (H, W) of 0 and 1, masks (n, H, W), boxes (n, 4) as (left, top, "
-        f"right, bottom), or a sample with masks; found {_shown(value, array)}.{hint}"
+        f"right, bottom), or a sample with masks; found {_description(value, array)}.{hint}"
     )
 
 
 def _corners_of(tensor: torch.Tensor) -> torch.Tensor:
-    """Torchvision's bounding boxes know their notation; any other tensor is as it is."""
+    """Convert torchvision's bounding boxes to (left, top, right, bottom); other tensors are unchanged."""
     if not isinstance(tensor, tv_tensors.BoundingBoxes):
         return tensor
     notation = tensor.format.value.lower()
@@ -137,7 +143,7 @@ def _corners_of(tensor: torch.Tensor) -> torch.Tensor:
     return corners
 
 
-def _shown(value: Any, array: np.ndarray) -> str:
+def _description(value: Any, array: np.ndarray) -> str:
     numbers = np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_
     return (
         f"{array.dtype} of shape {array.shape}" if numbers and array.ndim else type(value).__name__
@@ -146,54 +152,54 @@ def _shown(value: Any, array: np.ndarray) -> str:
 
 @dataclass(frozen=True, eq=False)
 class OpenedItem:
-    """A picture as the model gets it.
+    """A picture at the model's input size.
 
     Attributes:
-        item: which.
+        item: the picture's item.
         pixels: float32 (C, H, W) in [0, 1] on the CPU.
-        where: from model and class index to where its objects are; None where that is unknown.
+        locate: maps a model and a class index to the locations of the class's objects; to None if they are unknown.
     """
 
     item: Item
     pixels: torch.Tensor
-    where: Callable[[VisionModel, int], ObjectLocations | None]
+    locate: Callable[[VisionModel, int], ObjectLocations | None]
 
 
 def open_item(item: Item, model: VisionModel) -> OpenedItem:
     """Read a picture.
 
     Raises:
-        PictureError: if it cannot be read, or what tells where its objects are does not fit it.
+        PictureError: if it cannot be read, or its masks have another size.
     """
     if item.error:
         raise PictureError(item.error)
     if is_prepared(item.picture):
         pixels = model.preprocess.pixels(item.picture)
         size = (int(pixels.shape[-2]), int(pixels.shape[-1]))
-        return OpenedItem(item, pixels, _finder(item, size, is_pixels=True))
+        return OpenedItem(item, pixels, _object_locator(item, size, is_pixels=True))
     name = item.name if isinstance(item.picture, (bytes, Path)) else None
     picture = model.preprocess.read(item.picture, name=name)
     pixels = model.preprocess.pixels(picture)
-    return OpenedItem(item, pixels, _finder(item, picture.size[::-1], is_pixels=False))
+    return OpenedItem(item, pixels, _object_locator(item, picture.size[::-1], is_pixels=False))
 
 
 def _check_inside(corners: NDArray[np.float64], size: tuple[int, int], name: str) -> None:
-    """Refuse boxes that lie beside their picture, as those of the same picture at another size do."""
+    """Refuse boxes outside of their picture, which indicate a picture of another size."""
     height, width = size
-    beside = (corners[:, :2] >= (width, height)).any(1) | (corners[:, 2:] < 0).any(1)
-    if beside.any():
+    outside = (corners[:, :2] >= (width, height)).any(1) | (corners[:, 2:] < 0).any(1)
+    if outside.any():
         raise PictureError(
-            f"The box {corners[beside][0].tolist()} of {name} lies beside the picture, which is {width}×{height}: "
+            f"The box {corners[outside][0].tolist()} of {name} lies beside the picture, which is {width}×{height}: "
             "boxes are in the pixels of the picture that is given, so that of one that was resized they are too."
         )
 
 
-def _finder(
+def _object_locator(
     item: Item, size: tuple[int, int], *, is_pixels: bool
 ) -> Callable[[VisionModel, int], ObjectLocations | None]:
-    """From a class to where its objects are.
+    """A function from a model and a class index to the locations of the class's objects.
 
-    Masks and boxes are of the true class; where that is unknown, of whatever is explained.
+    Masks and boxes belong to the true class; where that is unknown, to the explained class.
     """
     truth = item.truth
     if truth is None:
@@ -213,10 +219,10 @@ def _finder(
             return objects_of(truth, model.classes[target], model.text)
         if item.label not in (None, target):
             return None
-        # Drawn when a metric asks: the boxes of a large picture would fill the memory.
-        return truth.drawn(*size) if isinstance(truth, BoxRegions) else truth
+        # Converted on request: the masks of many boxes of a large picture would fill the memory.
+        return truth.masks(*size) if isinstance(truth, BoxRegions) else truth
 
-    def where(model: VisionModel, target: int) -> ObjectLocations | None:
+    def locate(model: VisionModel, target: int) -> ObjectLocations | None:
         found = objects(model, target)
         if found is None:
             return None
@@ -224,4 +230,4 @@ def _finder(
             return locate_objects(found, model.preprocess)
         return object_locations(found if len(found) else np.zeros((1, *size), bool))
 
-    return where
+    return locate

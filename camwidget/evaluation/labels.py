@@ -1,4 +1,4 @@
-"""Translation of a data set's labels to the model's classes."""
+"""Mapping of a data set's labels to the model's classes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ __all__ = ["Labels"]
 
 
 class Labels:
-    """Classes of the data as indices of the model's classes.
+    """Conversion of a data set's labels to class indices of the model.
 
     Args:
-        model: whose classes.
-        given: ``classes=…``: from what the data says to a class of the model, index or name, or None for no class.
-        names: what the data's own numbers stand for, as in ``dataset.classes``; None if they are the model's.
-        strict: whether a class that the model has not is an error; otherwise the picture counts as unlabelled.
+        model: the model.
+        given: the argument ``classes`` of ``evaluate``: from labels of the data to a class of the model, by index or
+            name, or to None for no class.
+        names: names of the data set's class numbers, as in ``dataset.classes``; None if the numbers are the model's.
+        strict: whether a class that the model lacks is an error; otherwise the picture counts as unlabeled.
     """
 
     def __init__(
@@ -39,14 +40,21 @@ class Labels:
             raise DataError(
                 f"classes is a mapping from what the data says to classes of the model, not {type(given).__name__}."
             )
-        self._meant = {
-            said: None if meant is None else self._index(meant, f"classes[{said!r}]")
-            for said, meant in (given or {}).items()
+        self._mapping = {
+            label: None if wanted is None else self._index(wanted, f"classes[{label!r}]")
+            for label, wanted in (given or {}).items()
         }
-        self._names = None if names is None else self._own(list(names))
+        self._names = None if names is None else self._dataset_indices(list(names))
 
     def index(self, label: Any, name: str) -> int | None:
-        """A picture's class as the model's index, None for none.
+        """Convert a label to a class index of the model.
+
+        Args:
+            label: a number, a name or None.
+            name: the picture's name, for messages.
+
+        Returns:
+            The index; None for no class.
 
         Raises:
             DataError: if the model has no such class.
@@ -55,8 +63,8 @@ class Labels:
             label = label.item()
         if label is None:
             return None
-        if isinstance(label, (str, int)) and label in self._meant:
-            return self._meant[label]
+        if isinstance(label, (str, int)) and label in self._mapping:
+            return self._mapping[label]
         if self._names is not None and not isinstance(label, str):
             number = self._number(label, name)
             if not 0 <= number < len(self._names):
@@ -71,15 +79,15 @@ class Labels:
                 raise
             return None
 
-    def print(self) -> str:
-        """What tells one meaning of the data's classes from another."""
-        return repr((sorted(map(repr, self._meant.items())), self._names))
+    def fingerprint(self) -> str:
+        """A text that distinguishes mappings of the data set's classes."""
+        return repr((sorted(map(repr, self._mapping.items())), self._names))
 
-    def named(self, names: Sequence[str]) -> dict[str, int | None]:
-        """The classes of folders.
+    def folder_classes(self, names: Sequence[str]) -> dict[str, int | None]:
+        """Convert the names of class folders.
 
         Raises:
-            DataError: with all the names that the model has not.
+            DataError: with all names that the model lacks.
         """
         found: dict[str, int | None] = {}
         unknown: list[str] = []
@@ -92,26 +100,26 @@ class Labels:
             raise self._unknown(unknown, "folders")
         return found
 
-    def _own(self, names: list[Any]) -> list[int | None] | None:
-        """What the numbers of a dataset with names of its own stand for; None if they are the model's."""
-        found = [self._any_of(n) for n in names]
+    def _dataset_indices(self, names: list[Any]) -> list[int | None] | None:
+        """The model's indices of a dataset's class names; None if its numbers are the model's."""
+        found = [self._find_synonym(n) for n in names]
         unknown = [str(n) for n, (is_known, _) in zip(names, found, strict=True) if not is_known]
         if not unknown:
             return [index for _, index in found]
-        # Not if the names that are known stand elsewhere. (A few may: ImageNet has two cranes.)
+        # Unless known names have other numbers. A few may: ImageNet has two classes named crane.
         in_place = [index == n for n, (is_known, index) in enumerate(found) if is_known]
         in_order = 2 * sum(in_place) >= len(in_place)
-        if not self._meant and in_order and len(names) == len(self.model.classes):
+        if not self._mapping and in_order and len(names) == len(self.model.classes):
             return None  # as many classes under other names, such as WordNet's numbers
         if not self.strict:
             return [index for _, index in found]
         raise self._unknown(unknown, "classes")
 
-    def _any_of(self, name: Any) -> tuple[bool, int | None]:
-        """Whether a class is known, by any of its synonyms, and its index."""
+    def _find_synonym(self, name: Any) -> tuple[bool, int | None]:
+        """Whether any synonym of a class name is known, and its index."""
         for synonym in name if isinstance(name, (tuple, list)) else (name,):
-            if synonym in self._meant:
-                return True, self._meant[synonym]
+            if synonym in self._mapping:
+                return True, self._mapping[synonym]
             try:
                 return True, self.model.class_index(str(synonym))
             except TargetError:

@@ -1,4 +1,4 @@
-"""Parse one element of a data set into picture, class and objects' places."""
+"""Parsing of one element of a data set into picture, class and object locations."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from ..images.array_pictures import transformed_beyond
 from ..images.dataset_rows import ROW_KEYS, as_mapping, row_of_mapping
 from ..images.ground_truth import GroundTruth
 from ..models.vision_model import VisionModel
-from .items import Item, as_truth
+from .items import Item, parse_truth
 from .labels import Labels
 
-__all__ = ["ElementParser", "TruthLike", "parts", "title"]
+__all__ = ["ElementParser", "TruthLike", "element_name", "split_element"]
 
-#: (number, element of the data) to where its objects are: a mask, masks, boxes, or a ground truth.
+#: A function from (number, element of the data) to object locations: a mask, masks, boxes, or a sample.
 TruthLike = Callable[[int, Any], Any]
 
 
 @dataclass(frozen=True)
 class ElementParser:
-    """How an element of the data is read: a picture, its class, and where its objects are."""
+    """Parser of the elements of a data set."""
 
     labels: Labels
     truth: TruthLike | None
 
     def item(self, number: int, name: str, element: Any) -> Item:
-        """An element as an item.
+        """Parse an element.
 
         Raises:
-            DataError: if it makes no sense, which is a fault of the data as a whole.
+            DataError: if it is not valid, which indicates a fault of all the data.
         """
-        picture, label, truth = parts(element)
+        picture, label, truth = split_element(element)
         if self.truth is not None:
             truth = self.truth(number, element)
         elif isinstance(label, Mapping):
@@ -43,7 +43,7 @@ class ElementParser:
                 f"The class of {name} is a {type(label).__name__}, as of a set for detection: pass truth=…, a function "
                 'of (number, element) that gives its boxes (n, 4) or masks (n, H, W), and target="predicted".'
             )
-        truth = as_truth(truth)
+        truth = parse_truth(truth)
         if isinstance(label, Mapping) or label is None:
             label = _label_of(truth, self.labels.model)
         _check_range(picture, name)
@@ -52,8 +52,8 @@ class ElementParser:
         return Item(number, name, picture, self.labels.index(label, name), truth)
 
 
-def parts(element: Any) -> tuple[Any, Any, Any]:
-    """Picture, class and truth of an element; None for what it does not say."""
+def split_element(element: Any) -> tuple[Any, Any, Any]:
+    """Split an element into picture, class and truth; None for what it lacks."""
     element = as_mapping(element)
     if isinstance(element, GroundTruth):
         return element.image, None, element
@@ -79,7 +79,7 @@ def parts(element: Any) -> tuple[Any, Any, Any]:
 
 
 def _label_of(truth: Any, model: VisionModel) -> int | None:
-    """The class of a sample that knows its own, if it is a class of the model."""
+    """The class of a sample with a label, if the model has that class."""
     label, classes = getattr(truth, "label", None), getattr(truth, "classes", None)
     if label is None:
         return None
@@ -90,7 +90,7 @@ def _label_of(truth: Any, model: VisionModel) -> int | None:
 
 
 def _check_range(picture: Any, name: str) -> None:
-    """Refuse tensors that are normalised already: the whole set will be.
+    """Refuse a normalized tensor; it indicates that all tensors of the data are normalized.
 
     Raises:
         DataError: names the remedy.
@@ -99,9 +99,9 @@ def _check_range(picture: Any, name: str) -> None:
         raise DataError(f"The tensor of {name} {found}")
 
 
-def title(element: Any, number: int) -> str:
-    """What to call an element: its file's name, if it has one."""
-    picture = parts(element)[0]
+def element_name(element: Any, number: int) -> str:
+    """The display name of an element: its file name, or its number."""
+    picture = split_element(element)[0]
     if isinstance(picture, (str, os.PathLike)):
         return Path(picture).name
     return f"picture {number}"

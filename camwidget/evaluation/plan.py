@@ -1,4 +1,4 @@
-"""Plan of an evaluation: everything that is computed for each picture, checked before anything runs."""
+"""Plan of an evaluation: everything that is computed for each picture, validated before the run."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from ..metrics import Metric, get_metric
 from ..metrics.settings import listed, whole
 from ..models.layer_table import AT_INPUT
 from ..models.vision_model import VisionModel
-from .data import Data, a_count
+from .data import Data, check_count
 
-__all__ = ["FIXED", "Combination", "Plan", "facts_of", "make_plan", "weights_print"]
+__all__ = ["FIXED", "Combination", "Plan", "facts_of", "make_plan", "weights_fingerprint"]
 
-#: Columns of every row, beside the metrics'.
+#: Columns of every row, besides those of the metrics.
 FIXED = (
     "run",
     "facts",
@@ -53,30 +53,31 @@ FIXED = (
 
 @dataclass(frozen=True)
 class Combination:
-    """A method at a layer: what a row of the table is.
+    """A method at a layer, one row of the summary table.
 
     Attributes:
-        method: its settings are in its name, where they tell it from another.
-        layer: at which the map is made.
-        shown: the layer as it is listed: the input, for a method whose map is the picture's own.
+        method: the method; its name contains its settings where they distinguish it from another.
+        layer: the layer of the map.
+        listed_layer: name of the layer in tables; "input" for a method that explains at the input.
     """
 
     method: Method
     layer: str
-    shown: str
+    listed_layer: str
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What is computed of every picture.
+    """Everything that is computed for each picture.
 
     Attributes:
-        model: left as it is.
-        combinations: methods and layers, those of one method together.
-        metrics: of different names.
-        target: which class of a picture is explained.
-        precision, seed: as in ``evaluate``.
-        batch: how many pictures are worked on together.
+        model: the model, left unchanged.
+        combinations: methods and layers, grouped by method.
+        metrics: the metrics, with distinct names.
+        target: the explained class, the "label" or the "predicted" one.
+        precision: as in ``evaluate``.
+        seed: as in ``evaluate``.
+        batch: number of pictures per batch.
     """
 
     model: VisionModel
@@ -88,19 +89,19 @@ class Plan:
     batch: int
 
     @property
-    def wants(self) -> set[str]:
-        """What the metrics need of the data: "truth", "label"."""
+    def needs(self) -> set[str]:
+        """Requirements of the metrics on the data: "truth" and "label"."""
         return {need for m in self.metrics for need in m.needs} - {"method"}
 
     @property
-    def has_own_texts(self) -> bool:
-        """Whether each picture is explained under a text of its own, with the classes that come with it."""
+    def text_per_picture(self) -> bool:
+        """Whether each picture is explained with a text, and thus with classes, of its own."""
         return self.model.prompt is not None and self.model.text is None
 
     @property
-    def one_by_one(self) -> bool:
-        """Whether pictures may not share a pass: they would have a part in each other's answers, or texts differ."""
-        return self.model.mixes_pictures or self.has_own_texts
+    def unbatched(self) -> bool:
+        """Whether pictures may not share a pass, because they would affect each other or have different texts."""
+        return self.model.mixes_pictures or self.text_per_picture
 
 
 def make_plan(
@@ -113,13 +114,16 @@ def make_plan(
     seed: int,
     batch: int,
 ) -> Plan:
-    """What is to be computed.
+    """Validate the arguments of ``evaluate``, and create a plan.
 
     Raises:
-        MethodError, MetricError, LayerError, DataError: if anything of it is unknown, or does not apply.
+        MethodError: if a method is unknown, or does not apply at a layer.
+        MetricError: if a metric is unknown.
+        LayerError: if a layer is unknown.
+        DataError: if ``target`` or ``batch`` is not valid.
     """
-    named = _named([get_method(m) for m in listed(methods)])
-    scored = _named([get_metric(m) for m in listed(metrics)])
+    named = _with_unique_names([get_method(m) for m in listed(methods)])
+    scored = _with_unique_names([get_metric(m) for m in listed(metrics)])
     if not named or not scored:
         raise MetricError("Nothing to evaluate: the list of methods or metrics is empty.")
     for metric in scored:
@@ -142,7 +146,7 @@ def make_plan(
         )
     check_precision(precision)
     seed = whole("seed", seed, 0)
-    batch = a_count("batch", batch)
+    batch = check_count("batch", batch)
     combinations = []
     for method in named:
         for name in names[:1] if method.at_input else names:
@@ -151,14 +155,16 @@ def make_plan(
     return Plan(model, tuple(combinations), tuple(scored), target, precision, seed, batch)  # type: ignore[arg-type]
 
 
-def _named(chosen: list[Any]) -> list[Any]:
-    """Methods or metrics, those of one name with their settings in it.
+def _with_unique_names(chosen: list[Any]) -> list[Any]:
+    """Methods or metrics, with their settings in the name where names would be equal.
 
     Raises:
-        MetricError: if there is one twice.
+        MetricError: if two are equal.
     """
     times = Counter(c.name for c in chosen)
-    named = [replace(c, name=c.name + _told_apart(c)) if times[c.name] > 1 else c for c in chosen]
+    named = [
+        replace(c, name=c.name + _settings_suffix(c)) if times[c.name] > 1 else c for c in chosen
+    ]
     twice = [name for name, count in Counter(c.name for c in named).items() if count > 1]
     if twice:
         raise MetricError(
@@ -167,47 +173,47 @@ def _named(chosen: list[Any]) -> list[Any]:
     return named
 
 
-def _told_apart(chosen: Method | Metric) -> str:
-    """The settings in parentheses, if there are any beside the method that its name tells of."""
-    said = [f"{k}={_plain(v)}" for k, v in chosen.options if not isinstance(v, Method)]
-    return f"({', '.join(said)})" if said else ""
+def _settings_suffix(chosen: Method | Metric) -> str:
+    """The settings in parentheses; empty if there are none besides a method that the name contains."""
+    shown = [f"{k}={_to_json(v)}" for k, v in chosen.options if not isinstance(v, Method)]
+    return f"({', '.join(shown)})" if shown else ""
 
 
 def facts_of(plan: Plan, data: Data) -> dict[str, Any]:
-    """What the numbers of a run depend on, as JSON has it: a run with other facts is another run."""
+    """Everything that the results of a run depend on, in JSON types; runs with different facts are different."""
     return {
         "camwidget": __version__,
         "torch": torch.__version__,
         "device": plan.model.device.type,
         "model": plan.model.name,
-        "weights": weights_print(plan.model),
+        "weights": weights_fingerprint(plan.model),
         "methods": {c.method.name: _settings(c.method) for c in plan.combinations},
-        "layers": [[c.method.name, c.shown] for c in plan.combinations],
+        "layers": [[c.method.name, c.listed_layer] for c in plan.combinations],
         "metrics": {m.name: _settings(m) for m in plan.metrics},
         "target": plan.target,
         "precision": plan.precision,
         "seed": plan.seed,
         "batch": plan.batch,
         "pictures": data.total,
-        "names and classes": data.print(),
+        "names and classes": data.fingerprint(),
     }
 
 
-def weights_print(model: VisionModel) -> str:
-    """A fingerprint of all that a model's answers depend on: weights, architecture, preprocessing, classes, text."""
+def weights_fingerprint(model: VisionModel) -> str:
+    """A hash of everything that predictions depend on: weights, architecture, preprocessing, classes and text."""
     digest = hashlib.sha256()
     state = model.module.state_dict()
     for name, tensor in state.items():
         if not isinstance(tensor, torch.Tensor):
-            digest.update(f"{name}={_plain(tensor)}".encode())
+            digest.update(f"{name}={_to_json(tensor)}".encode())
             continue
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         values = tensor.detach().cpu().contiguous()
         digest.update(values.flatten().view(torch.uint8).numpy().tobytes())
     for name, module in model.module.named_modules():
-        said = _plain([type(module).__qualname__, module.extra_repr()])
-        digest.update(json.dumps([name, said]).encode())
-    preprocess = {k: _plain(v) for k, v in sorted(vars(model.preprocess).items())}
+        described = _to_json([type(module).__qualname__, module.extra_repr()])
+        digest.update(json.dumps([name, described]).encode())
+    preprocess = {k: _to_json(v) for k, v in sorted(vars(model.preprocess).items())}
     digest.update(
         json.dumps([preprocess, model.classes, model.text, model.scores, model.place]).encode()
     )
@@ -215,18 +221,18 @@ def weights_print(model: VisionModel) -> str:
 
 
 def _settings(chosen: Method | Metric) -> dict[str, Any]:
-    """All settings, those that were left as they are among them."""
+    """All settings, including the defaults."""
     function: Callable[..., Any] = chosen.function
-    usual = {
+    defaults = {
         p.name: p.default
         for p in inspect.signature(function).parameters.values()
         if p.kind is p.KEYWORD_ONLY
     }
-    return {name: _plain(value) for name, value in {**usual, **dict(chosen.options)}.items()}
+    return {name: _to_json(value) for name, value in {**defaults, **dict(chosen.options)}.items()}
 
 
-def _plain(value: Any) -> Any:
-    """A setting as JSON has it; of anything else its description, without its place in memory."""
+def _to_json(value: Any) -> Any:
+    """A setting in JSON types; other values by their description without memory addresses."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Integral):  # numpy's among them
@@ -234,13 +240,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else repr(value)
     if isinstance(value, str):
-        return _placeless(value)
+        return _without_addresses(value)
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [_to_json(v) for v in value]
     if isinstance(value, Method):
         return [value.name, _settings(value)]
-    return _placeless(repr(value))
+    return _without_addresses(repr(value))
 
 
-def _placeless(text: str) -> str:
+def _without_addresses(text: str) -> str:
     return re.sub(r" at 0x[0-9a-fA-F]+", "", text)

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
     from .table import EvaluationTable
 
-__all__ = ["COLOURS", "draw_all", "draw_radar"]
+__all__ = ["COLORS", "draw_all", "draw_radar"]
 
-#: Told apart by colour-blind people too (Okabe & Ito 2008), without their yellow, which is lost on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+#: A palette for color-blind readers (Okabe & Ito 2008), without its yellow, which is illegible on white.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _STYLES = ("-", "--", ":", "-.")
 _RINGS = 4
-#: From how many spokes on a radar chart has an inside.
+#: Least number of metrics with which a radar chart encloses an area.
 _SPOKES = 3
 
 
 def draw_all(evaluation: EvaluationTable) -> Figure:
-    """A panel for each metric with a curve, and the radar chart, if three metrics or more give it an inside."""
+    """One panel per metric with a curve, and the radar chart if it encloses an area."""
     curves = evaluation.curves
     has_radar = len(evaluation.metrics) >= _SPOKES or not curves
     figure = new_figure(4.4 * (len(curves) + has_radar) + 0.4, 4.2)
@@ -50,10 +50,10 @@ def draw_radar(evaluation: EvaluationTable) -> Figure:
     return figure
 
 
-def _looks(count: int) -> list[dict[str, Any]]:
-    """A colour and a line style for each: other styles when the colours are used up, and in between."""
-    # Steps of both at once, so that neighbours differ in both; 7 and 4 have no common factor.
-    pairs = zip(itertools.cycle(COLOURS), itertools.cycle(_STYLES), strict=False)
+def _line_styles(count: int) -> list[dict[str, Any]]:
+    """A distinct pair of color and line style for each of ``count`` lines."""
+    # Both cycles advance together, so that neighbors differ in both; 7 and 4 have no common factor.
+    pairs = zip(itertools.cycle(COLORS), itertools.cycle(_STYLES), strict=False)
     return [{"color": c, "linestyle": s} for c, s in itertools.islice(pairs, count)]
 
 
@@ -65,13 +65,13 @@ def _labels(evaluation: EvaluationTable) -> list[str]:
 
 def _draw_curve(axes: Any, evaluation: EvaluationTable, name: str, frame: Any) -> None:
     keys = list(evaluation.table.index)
-    for key, label, look in zip(keys, _labels(evaluation), _looks(len(keys)), strict=True):
+    for key, label, style in zip(keys, _labels(evaluation), _line_styles(len(keys)), strict=True):
         mean, low, high = (
             frame[(*(key if isinstance(key, tuple) else (key,)), what)]
             for what in ("mean", "low", "high")
         )
-        axes.plot(frame.index, mean, label=label, linewidth=1.6, **look)
-        axes.fill_between(frame.index, low, high, color=look["color"], alpha=0.15, linewidth=0)
+        axes.plot(frame.index, mean, label=label, linewidth=1.6, **style)
+        axes.fill_between(frame.index, low, high, color=style["color"], alpha=0.15, linewidth=0)
     metric = next(m for m in evaluation.metrics if m.name == name)
     arrow = "higher" if metric.better == "higher" else "lower"
     axes.set_title(f"{plain_text(heading(metric))} ({arrow} is better)", fontsize=9)
@@ -102,9 +102,9 @@ def _draw_radar(axes: Any, evaluation: EvaluationTable) -> None:
             va="center" if abs(tip_y) < 0.8 else "bottom" if tip_y > 0 else "top",
             fontsize=8,
         )
-    looks, labels = _looks(len(x)), _labels(evaluation)
-    for outline_x, outline_y, label, look in zip(x, y, labels, looks, strict=True):
-        axes.plot(outline_x, outline_y, label=label, linewidth=1.6, marker=".", **look)
+    styles, labels = _line_styles(len(x)), _labels(evaluation)
+    for outline_x, outline_y, label, style in zip(x, y, labels, styles, strict=True):
+        axes.plot(outline_x, outline_y, label=label, linewidth=1.6, marker=".", **style)
     axes.set_aspect("equal")
     axes.set_xlim(-1.5, 1.5)
     axes.set_ylim(-1.3, 1.3)
@@ -113,7 +113,7 @@ def _draw_radar(axes: Any, evaluation: EvaluationTable) -> None:
 
 
 def _legend(figure: Figure, axes: Any) -> None:
-    """One for all panels, below them."""
+    """Add one legend for all panels, below them."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
         handles,

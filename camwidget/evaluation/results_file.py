@@ -1,7 +1,7 @@
-"""Results file of an evaluation: JSON lines, one row a map, appended batch by batch.
+"""Results file of an evaluation: JSON lines, one row per map, appended batch by batch.
 
 ``pandas.read_json(path, lines=True, precise_float=True)`` opens it. The first row has the facts of the run in a column
-of their own; every row has the run's short name, so that the rows of several files can be put together.
+of its own. Every row has the run's short name, so that the rows of several files can be concatenated.
 """
 
 from __future__ import annotations
@@ -24,40 +24,40 @@ __all__ = ["ResultsFile", "run_name"]
 
 
 def _module(name: str) -> Any:
-    """A module that only some systems have; None on the others."""
+    """Import a module that exists on some systems only; None on the others."""
     try:
         return importlib.import_module(name)
     except ImportError:
         return None
 
 
-#: What files are locked with: on Linux and macOS, and on Windows.
+#: The modules that lock files, on Linux and macOS and on Windows.
 _fcntl, _msvcrt = _module("fcntl"), _module("msvcrt")
 
-#: The byte that is locked on Windows, where nobody else can read what is locked: behind all that is ever written.
-_LOCKED = 2**31 - 2
+#: The byte that is locked on Windows, beyond the end of any file: a locked byte cannot be read by others.
+_LOCK_POSITION = 2**31 - 2
 
-#: What an operating system says of a file that another process has locked.
+#: Error numbers of operating systems for a file that another process has locked.
 _IN_USE = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 
 
 def run_name(facts: dict[str, Any]) -> str:
-    """A short name for a run, by its facts."""
+    """A short hash that names a run by its facts."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 class ResultsFile:
-    """The rows of a run by batch, and the file that they are kept in.
+    """The rows of a run by batch, stored in a file.
 
     Args:
-        path: of the file, which need not exist; None keeps the rows in memory only.
-        facts: of the run.
+        path: the file, which need not exist; None keeps the rows in memory only.
+        facts: everything that the results depend on.
 
     Attributes:
-        batches: the rows of every batch that is finished, by its number.
+        batches: the rows of every finished batch, by number.
 
     Raises:
-        DataError: if the file is of another run, damaged, in use, or cannot be written.
+        DataError: if the file belongs to another run, is damaged, is in use, or is not writable.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None, facts: dict[str, Any]) -> None:
@@ -67,17 +67,17 @@ class ResultsFile:
             raise DataError(f"results is the path of a file, not {type(path).__name__}.")
         self._path = None if path is None else Path(path).expanduser()
         self._file: IO[bytes] | None = None
-        self._end = 0  # of the file, as we have left it
+        self._end = 0  # end of the file after our last write
         if self._path is not None:
-            self._file = _opened(self._path)
+            self._file = _open_locked(self._path)
             try:
-                self._take_up()
+                self._resume()
             except BaseException:
                 self.close()
                 raise
 
     def add(self, batch: int, rows: Sequence[Row]) -> None:
-        """Keep a batch: when this returns, it is on the disk.
+        """Add a finished batch and flush it to the disk.
 
         Raises:
             DataError: if it cannot be written.
@@ -100,7 +100,7 @@ class ResultsFile:
         return [row for batch in sorted(self.batches) for row in self.batches[batch]]
 
     def close(self) -> None:
-        """Let go of the file, and of its lock."""
+        """Close and unlock the file."""
         if self._file is not None:
             _unlock(self._file)
             self._file.close()
@@ -109,14 +109,14 @@ class ResultsFile:
     def _write(self, data: bytes) -> None:
         assert self._file is not None
         start = self._file.seek(0, os.SEEK_END)
-        if start != self._end:  # where nothing can be locked
+        if start != self._end:  # happens where files cannot be locked
             raise DataError(
                 f"{str(self._path)!r} has been written to by somebody else since this evaluation began: let one "
                 "evaluation at a time write to a file, remove what it holds twice, and call evaluate again."
             )
         left = memoryview(data)
         try:
-            while left:  # one write, unless the disk takes less at once
+            while left:  # one write, unless the system accepts less at once
                 left = left[self._file.write(left) :]
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -128,10 +128,10 @@ class ResultsFile:
             ) from error
         self._end = start + len(data)
 
-    def _take_up(self) -> None:
-        """Read what is there, and cut off a batch that was not finished."""
+    def _resume(self) -> None:
+        """Read the finished batches of an earlier run, and truncate an unfinished one."""
         assert self._file is not None
-        whole = 0
+        complete = 0
         pending: list[Row] = []
         for number, (end, row) in enumerate(self._lines(), 1):
             if number == 1:
@@ -141,7 +141,7 @@ class ResultsFile:
                 isinstance(n, int) and n >= 0 for n in (batch, rest)
             ):
                 raise self._damaged(number, "it is no row of this run")
-            # Who sorts the file, or takes lines out, would lose pictures without a word.
+            # Sorted or deleted lines would otherwise lose pictures silently.
             if pending:
                 is_next = (batch, rest) == (pending[-1]["batch"], pending[-1]["rest"] - 1)
             else:
@@ -153,19 +153,19 @@ class ResultsFile:
                 self.batches[row["batch"]] = [
                     {k: v for k, v in r.items() if k != "facts"} for r in pending
                 ]
-                pending, whole = [], end
-        self._file.truncate(whole)
-        self._end = whole
+                pending, complete = [], end
+        self._file.truncate(complete)
+        self._end = complete
 
     def _lines(self) -> Iterator[tuple[int, Row]]:
-        """Where each line ends, and what it holds; up to one that was cut short at the end."""
+        """Iterate over the end position and the row of each line, up to a truncated last line."""
         assert self._path is not None
         end = 0
         with self._path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 end += len(line)
-                if number == 1 and not _may_be_ours(line):
-                    raise self._foreign()
+                if number == 1 and not _is_results_line(line):
+                    raise self._not_results()
                 try:
                     row = json.loads(line)
                 except ValueError:
@@ -178,12 +178,12 @@ class ResultsFile:
     def _compare(self, first: Row) -> None:
         facts = first.get("facts")
         if not isinstance(facts, dict):
-            raise self._foreign()
+            raise self._not_results()
         now = json.loads(json.dumps(self.facts))
         if facts == now:
             return
         differ = [
-            f"{name} was {_shown(facts.get(name))} and is {_shown(now.get(name))}"
+            f"{name} was {_shortened(facts.get(name))} and is {_shortened(now.get(name))}"
             for name in dict.fromkeys([*facts, *now])
             if facts.get(name) != now.get(name)
         ]
@@ -192,7 +192,7 @@ class ResultsFile:
             "on with it, or give another file."
         )
 
-    def _foreign(self) -> DataError:
+    def _not_results(self) -> DataError:
         return DataError(f"{str(self._path)!r} is no file of results: give another, or remove it.")
 
     def _damaged(self, line: int, why: str) -> DataError:
@@ -201,27 +201,27 @@ class ResultsFile:
         )
 
 
-def _may_be_ours(line: bytes) -> bool:
-    """Whether the first line of a file is of a run, or was to become one."""
+def _is_results_line(line: bytes) -> bool:
+    """Whether a first line is the row of a run, complete or truncated."""
     begin = b'{"run": "'
-    # A machine that lost its power may leave zeros.
+    # A power failure may leave zeros.
     return line.startswith(begin) or begin.startswith(line) or not line.strip(b"\0")
 
 
-def _shown(value: Any) -> str:
+def _shortened(value: Any) -> str:
     text = "unknown" if value is None else json.dumps(value)
     return text if len(text) <= 200 else text[:199] + "…"
 
 
-def _opened(path: Path) -> IO[bytes]:
-    """The file, open for this process alone; unbuffered, so that a batch is one write."""
+def _open_locked(path: Path) -> IO[bytes]:
+    """Open a file and lock it; unbuffered, so that each batch is one write."""
     if path.exists() and not path.is_file():
         raise DataError(
             f"Results cannot be kept in {str(path)!r}, which is no plain file: give another."
         )
     try:
         file = path.open("a+b", buffering=0)
-    except (OSError, ValueError) as error:  # such as of a name that no file can have
+    except (OSError, ValueError) as error:  # ValueError: an invalid file name
         why = getattr(error, "strerror", None) or error
         raise DataError(
             f"Results cannot be kept in {str(path)!r}: {why}. Give a file in a folder that exists "
@@ -243,23 +243,23 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _lock(file: IO[bytes]) -> None:
-    """Take the file for this process alone, until it is closed.
+    """Lock the file for this process until it is closed.
 
     Raises:
-        OSError: if another has it, or nothing can be locked there.
+        OSError: if another process has locked it, or the file system has no locks.
     """
     if _fcntl is not None:
         _fcntl.flock(file, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
     elif _msvcrt is not None:
-        file.seek(_LOCKED)  # it locks from here on
+        file.seek(_LOCK_POSITION)  # locking starts at the current position
         _msvcrt.locking(file.fileno(), _msvcrt.LK_NBLCK, 1)
     else:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
 
 def _unlock(file: IO[bytes]) -> None:
-    """Let go of the lock: closing does it elsewhere, and on Windows some time after it."""
+    """Unlock the file on Windows, where closing it would release the lock only after a while."""
     if _fcntl is None and _msvcrt is not None:
         with contextlib.suppress(OSError):  # it was never locked
-            file.seek(_LOCKED)
+            file.seek(_LOCK_POSITION)
             _msvcrt.locking(file.fileno(), _msvcrt.LK_UNLCK, 1)

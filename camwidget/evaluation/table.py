@@ -1,4 +1,4 @@
-"""Means with confidence intervals, and ranks, from one row a map."""
+"""Summary tables of an evaluation: means with confidence intervals, ranks, and mean curves."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = [
     "summary",
 ]
 
-#: How many times the pictures are drawn anew.
+#: Number of bootstrap resamples.
 RESAMPLES = 2000
-#: What part of the resampled means the interval holds.
+#: Coverage of the bootstrap interval.
 CONFIDENCE = 0.95
-#: Draws at once: 32 MiB of them.
+#: Random indices per batch: 32 MiB.
 _DRAWS = 1 << 22
 
 
@@ -57,41 +57,41 @@ class EvaluationTable(Protocol):
 def means(values: np.ndarray, seed: int = 0) -> np.ndarray:
     """Means over pictures with percentile bootstrap intervals (Efron 1979; Efron & Tibshirani 1993, chapter 13).
 
-    Pictures are drawn, not single values: what stands beside each other in a row is drawn together, so that the methods
-    are compared on the same pictures.
+    Pictures are resampled, not single values: the values of one row are resampled jointly, so that methods are compared
+    on the same pictures.
 
     Args:
-        values: (pictures, n), NaN where there is none.
-        seed: of the draws.
+        values: (pictures, n), NaN for missing values.
+        seed: seed of the resampling.
 
     Returns:
-        float64 (3, n): mean, lower and upper end. NaN where there are no values; no interval of fewer than two.
+        float64 (3, n): mean, lower and upper bound. NaN without values; no interval for fewer than two.
     """
-    there = np.isfinite(values)
-    filled = np.where(there, values, 0.0)
-    count = there.sum(0)
+    is_value = np.isfinite(values)
+    filled = np.where(is_value, values, 0.0)
+    count = is_value.sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        centre = filled.sum(0) / count
+        center = filled.sum(0) / count
     if len(values) < 2:
-        return np.stack([centre, np.full_like(centre, np.nan), np.full_like(centre, np.nan)])
-    resampled = np.concatenate(list(_resampled(filled, there, seed)))
+        return np.stack([center, np.full_like(center, np.nan), np.full_like(center, np.nan)])
+    resampled = np.concatenate(list(_resampled(filled, is_value, seed)))
     tail = 50 * (1 - CONFIDENCE)
     with np.errstate(invalid="ignore"):
         low, high = _percentiles(resampled, [tail, 100 - tail])
     few = count < 2
     low[few] = high[few] = np.nan
-    return np.stack([centre, low, high])
+    return np.stack([center, low, high])
 
 
-def _resampled(filled: np.ndarray, there: np.ndarray, seed: int) -> Any:
-    """Means (some, n) of pictures drawn with replacement, RESAMPLES in all."""
+def _resampled(filled: np.ndarray, is_value: np.ndarray, seed: int) -> Any:
+    """Means (some, n) of pictures drawn with replacement, RESAMPLES in total."""
     pictures = len(filled)
     random = np.random.default_rng(seed)
-    weights = there.astype(np.float64)
+    weights = is_value.astype(np.float64)
     step = max(1, _DRAWS // pictures)
     for start in range(0, RESAMPLES, step):
         draws = random.integers(0, pictures, (min(step, RESAMPLES - start), pictures))
-        # How often each picture was drawn: a product of matrices then does what indexing would do slowly.
+        # With the count of each picture, a matrix product replaces slow indexing.
         offset = draws + pictures * np.arange(len(draws))[:, None]
         times = np.bincount(offset.ravel(), minlength=draws.size).reshape(draws.shape)
         times = times.astype(np.float64)
@@ -100,7 +100,7 @@ def _resampled(filled: np.ndarray, there: np.ndarray, seed: int) -> Any:
 
 
 def _percentiles(values: np.ndarray, at: Sequence[float]) -> np.ndarray:
-    """Of each column (len(at), n), without its NaN: of a draw that held no value."""
+    """Percentiles of each column, (len(at), n), without its NaN (resamples without a value)."""
     if np.isfinite(values).all():
         return np.asarray(np.percentile(values, at, axis=0))
     found = [
@@ -112,29 +112,32 @@ def _percentiles(values: np.ndarray, at: Sequence[float]) -> np.ndarray:
     return np.stack(found, axis=1)
 
 
-def _wide(rows: pd.DataFrame, index: pd.MultiIndex, column: str) -> np.ndarray:
-    """A column of rows as (pictures, combinations)."""
-    wide = rows.pivot(index="picture", columns=["method", "layer"], values=column)
-    return np.asarray(wide.reindex(columns=index), dtype=np.float64)
+def _pivot(rows: pd.DataFrame, index: pd.MultiIndex, column: str) -> np.ndarray:
+    """A column of the rows as (pictures, combinations)."""
+    pivoted = rows.pivot(index="picture", columns=["method", "layer"], values=column)
+    return np.asarray(pivoted.reindex(columns=index), dtype=np.float64)
 
 
 def summary(rows: pd.DataFrame, metrics: Sequence[Metric], index: pd.MultiIndex) -> pd.DataFrame:
-    """A row a method and layer: of each metric mean, low, high and n; of the maps all, constant and NaN.
+    """Summarize rows by method and layer.
 
     Args:
-        rows: one a picture, method and layer.
-        metrics: in the order of the columns.
+        rows: one per picture, method and layer.
+        metrics: the metrics, in the order of the columns.
         index: methods and layers, in the order of the rows.
+
+    Returns:
+        For each metric mean, low, high and n; for the maps the number of all, constant and NaN ones.
     """
     columns: dict[tuple[str, str], Any] = {}
-    values = np.concatenate([_wide(rows, index, m.name) for m in metrics], axis=1)
-    # Drawn once for all metrics: of many pictures it is the drawing that takes long.
+    values = np.concatenate([_pivot(rows, index, m.name) for m in metrics], axis=1)
+    # One resampling serves all metrics: with many pictures it dominates the time.
     found = means(values).reshape(3, len(metrics), len(index))
-    there = np.isfinite(values).sum(0).reshape(len(metrics), len(index))
+    counts = np.isfinite(values).sum(0).reshape(len(metrics), len(index))
     for number, metric in enumerate(metrics):
         for place, name in enumerate(("mean", "low", "high")):
             columns[metric.name, name] = found[place, number]
-        columns[metric.name, "n"] = there[number]
+        columns[metric.name, "n"] = counts[number]
     groups = rows.groupby(["method", "layer"], sort=False)["fault"]
     for name, is_counted in (
         ("all", lambda fault: np.ones(len(fault), bool)),
@@ -147,10 +150,10 @@ def summary(rows: pd.DataFrame, metrics: Sequence[Metric], index: pd.MultiIndex)
 
 
 def ranks(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
-    """The rank of each row by each metric's mean, 1 being best and ties averaged; and the mean of its ranks.
+    """Rank the rows by each metric's mean (1 is best, ties averaged), and average the ranks.
 
-    Means that agree to four digits share a rank: one map made in two ways, as CAM and Grad-CAM are on some nets, has
-    scores that differ in the sixth.
+    Means that agree to four digits share a rank: methods that are equal in theory, as CAM and Grad-CAM are for some
+    nets, have scores that differ in the sixth digit.
     """
     found = pd.DataFrame(
         {
@@ -166,22 +169,23 @@ def ranks(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
 
 
 def four_digits(value: float) -> float:
-    """A number as far as it is looked at when two are compared."""
+    """A number rounded to four significant digits, for comparisons."""
     return float(f"{value:.4g}")
 
 
 def mean_curves(
     rows: pd.DataFrame, curves: Sequence[dict[str, list[float | None]] | None], index: pd.MultiIndex
 ) -> dict[str, pd.DataFrame]:
-    """By metric, the curves that it sums up, averaged over pictures: rows are places on the curve, from 0 to 1.
+    """Average the curves of each metric that is an area under a curve.
 
     Args:
-        rows: one a picture, method and layer.
-        curves: of each row, by metric.
+        rows: one per picture, method and layer.
+        curves: the curves of each row, by metric.
         index: methods and layers.
 
     Returns:
-        Columns are method, layer, and of each mean, low and high.
+        By metric a data frame with the positions on the curve, from 0 to 1, as rows, and as columns for each method and
+        layer mean, low and high.
     """
     names = list(dict.fromkeys(name for found in curves if found for name in found))
     places = {number: n for n, number in enumerate(dict.fromkeys(rows["picture"]))}

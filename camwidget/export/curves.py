@@ -21,7 +21,7 @@ __all__ = ["curve_key", "curves"]
 
 
 class _CurveMask(NamedTuple):
-    """A masked picture; ``ranks`` is the number of the first map that ranks the pixels so, −1 where none is needed."""
+    """A masked picture; ``ranks`` is the index of the first map with these rank levels, −1 if none is needed."""
 
     ranks: int
     mode: str
@@ -30,14 +30,14 @@ class _CurveMask(NamedTuple):
 
 
 def curve_key(mode: str, baseline: str) -> str:
-    """Under which a curve is kept. The picture times its map has no baseline, and one point."""
+    """The key of a curve. Multiplication by the map has no baseline, and a curve of one point."""
     return mode if mode == "multiply" else f"{mode} {baseline}"
 
 
 def curves(
     model: VisionModel,
     pixels: torch.Tensor,
-    grids: Sequence[QuantizedMap],
+    maps: Sequence[QuantizedMap],
     classes: Sequence[int],
     modes: Sequence[str],
     baselines: Sequence[str],
@@ -45,48 +45,55 @@ def curves(
     label: str,
     progress: Progress | None = None,
 ) -> list[dict[str, np.ndarray]]:
-    """For every map that is not empty the curves, float64 (steps, classes), by ``curve_key``.
+    """Compute the mask curves of maps.
 
-    Each masked picture is shown to the model once, also where maps are alike.
+    Equal masked pictures are predicted once, also for different maps.
 
     Args:
-        model: under its text.
+        model: the model, under its text.
         pixels: (C, H, W) in [0, 1].
-        grids: the maps.
-        classes: which probabilities are kept.
+        maps: the maps.
+        classes: indices of the classes whose probabilities are kept.
         modes: "remove", "keep", "multiply".
-        baselines: what the other pixels become.
-        steps: how many fractions, evenly spaced from 0 to 1.
-        label: for the bar.
+        baselines: names of baselines.
+        steps: number of fractions, evenly spaced from 0 to 1.
+        label: label of the progress bar.
         progress: called with (done, total); a bar appears after a second if None.
+
+    Returns:
+        For every map the curves, float64 (steps, classes), by ``curve_key``; no curves for an empty map.
     """
     height, width = pixels.shape[-2:]
     fractions = np.linspace(0, 1, steps).tolist()
 
-    # Of one map many masks are asked in a row; all maps' levels at once may be large.
+    # Masks of one map are computed consecutively; the levels of all maps together may be large.
     @lru_cache(maxsize=2)
     def levels(number: int) -> np.ndarray:
-        return grids[number].levels((height, width))
+        return maps[number].levels((height, width))
 
-    alike: dict[bytes, int] = {}
-    wanted: list[dict[str, list[_CurveMask]]] = []
-    for number, grid in enumerate(grids):
-        if grid.is_empty:
-            wanted.append({})
+    first_of_levels: dict[bytes, int] = {}
+    masks_of_maps: list[dict[str, list[_CurveMask]]] = []
+    for number, quantized in enumerate(maps):
+        if quantized.is_empty:
+            masks_of_maps.append({})
             continue
-        first = alike.setdefault(hashlib.sha256(levels(number).tobytes()).digest(), number)
+        first = first_of_levels.setdefault(
+            hashlib.sha256(levels(number).tobytes()).digest(), number
+        )
         own: dict[str, list[_CurveMask]] = {}
         for mode in modes:
             if mode == "multiply":
                 own[mode] = [_CurveMask(number, mode, "", 1.0)]
                 continue
             for baseline in baselines:
-                masks = [_plain(_CurveMask(first, mode, baseline, q)) for q in fractions]
+                masks = [_canonical(_CurveMask(first, mode, baseline, q)) for q in fractions]
                 own[curve_key(mode, baseline)] = masks
-        wanted.append(own)
-    series = list(dict.fromkeys(m for own in wanted for masks in own.values() for m in masks))
+        masks_of_maps.append(own)
+    series = list(
+        dict.fromkeys(m for own in masks_of_maps for masks in own.values() for m in masks)
+    )
     if not series:
-        return [{} for _ in grids]
+        return [{} for _ in maps]
 
     def make(start: int, stop: int) -> torch.Tensor:
         return model.inputs(torch.stack([masked(m) for m in series[start:stop]]))
@@ -95,8 +102,8 @@ def curves(
 
     def masked(mask: _CurveMask) -> torch.Tensor:
         if mask.mode == "multiply":
-            return multiply_pixels(pixels, grids[mask.ranks].saliency((height, width)))
-        # As ``mask_pixels``, which would blur the picture anew for every mask.
+            return multiply_pixels(pixels, maps[mask.ranks].saliency((height, width)))
+        # As ``mask_pixels``, which would compute the baseline for every mask.
         fill = fills[mask.baseline] if mask.baseline else pixels
         if mask.ranks < 0:
             return fill
@@ -106,21 +113,22 @@ def curves(
 
     rows: list[np.ndarray] = []  # by mask
 
-    def ask() -> Iterator[Stage]:
+    def run() -> Iterator[Stage]:
         for found in rerun_probabilities(model, len(series), make):
             rows.extend(found[:, list(classes)].double().numpy())
             yield Stage(len(rows), len(series))
 
-    follow(ask(), label, progress)
-    row = dict(zip(series, rows, strict=True))
+    follow(run(), label, progress)
+    row_of = dict(zip(series, rows, strict=True))
     return [
-        {key: np.stack([row[m] for m in masks]) for key, masks in own.items()} for own in wanted
+        {key: np.stack([row_of[m] for m in masks]) for key, masks in own.items()}
+        for own in masks_of_maps
     ]
 
 
-def _plain(mask: _CurveMask) -> _CurveMask:
-    """The same picture whatever the map, where all of it stays or goes: asked once."""
+def _canonical(mask: _CurveMask) -> _CurveMask:
+    """A mask that hides all or nothing, in a form that is equal for all maps, so that it is predicted once."""
     if mask.fraction not in (0.0, 1.0):
         return mask
-    all_goes = (mask.mode == "remove") == (mask.fraction == 1)
-    return _CurveMask(-1, "", mask.baseline if all_goes else "", 1.0)
+    all_masked = (mask.mode == "remove") == (mask.fraction == 1)
+    return _CurveMask(-1, "", mask.baseline if all_masked else "", 1.0)

@@ -1,4 +1,4 @@
-"""HTML documents with a content security policy: own script and style by their hashes, and no request."""
+"""HTML documents whose content security policy admits their own script and style by hash, and no request."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from .._version import __version__
 from ..errors import CamwidgetError
 from ..runtime.atomic_files import check_folder
 
-__all__ = ["as_html", "as_json", "as_text", "document", "page_path", "static"]
+__all__ = ["as_html", "as_json", "as_text", "html_document", "page_path", "read_static"]
 
 _NONE = "'none'"
 
-#: What would end a script element, or change how the rest of it is read.
+#: Text that would end a script element or change how the rest of it is parsed.
 _ENDS = re.compile(r"</script|</style|<!--|<script|\r", re.IGNORECASE)
 
 
 def as_text(name: object) -> str:
-    """Someone's text as it can be written to a file: a file's name need not be Unicode."""
+    """A user's text with characters replaced that UTF-8 cannot encode, as a file name may contain."""
     return str(name).encode("utf-8", "replace").decode("utf-8")
 
 
 def as_html(name: object) -> str:
-    """Someone's text, to stand in an element or an attribute."""
+    """A user's text, escaped for an element or an attribute."""
     return escape(as_text(name), quote=True)
 
 
 def as_json(value: Any) -> str:
-    """JSON that can stand in a script element: nothing in it ends that, and it is ASCII."""
+    """ASCII JSON for a script element, without characters that could end it."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text
 
 
-def static(name: str) -> str:
-    """A file that ``js/`` builds."""
+def read_static(name: str) -> str:
+    """Read a file that ``js/`` builds."""
     text = (STATIC / name).read_text("utf-8").replace("\r\n", "\n")
     found = _ENDS.search(text)
     if found:
@@ -52,15 +52,18 @@ def static(name: str) -> str:
     return text
 
 
-def document(*, title: str, style: str, body: str, script: str = "", data: Any = None) -> str:
-    """A whole document.
+def html_document(*, title: str, style: str, body: str, script: str = "", data: Any = None) -> str:
+    """Render a complete HTML document.
 
     Args:
-        title: someone's text.
+        title: a user's text.
         style: the only stylesheet.
-        body: HTML, in which someone's text has gone through ``as_html``.
+        body: HTML, with users' texts escaped by ``as_html``.
         script: the only script; none if empty.
-        data: for the script, as JSON in the element of id ``camwidget-data``.
+        data: data for the script, as JSON in the element with the id ``camwidget-data``.
+
+    Returns:
+        The document's text.
     """
     policy = "; ".join(
         (
@@ -82,7 +85,7 @@ def document(*, title: str, style: str, body: str, script: str = "", data: Any =
         '<meta name="referrer" content="no-referrer">',
         '<meta name="color-scheme" content="light dark">',
         f'<meta name="generator" content="camwidget {__version__}">',
-        # Else a server would be asked for one.
+        # Without it, the browser requests an icon from the server.
         '<link rel="icon" href="data:,">',
         f"<title>{as_html(title)}</title>",
         f"<style>{style}</style>",
@@ -104,14 +107,14 @@ def _hash(text: str) -> str:
 
 
 def page_path(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
-    """Where a page is to be written; ``.html`` is appended to a name without a suffix.
+    """Check the path of a page before anything is computed; ``.html`` is appended to a name without a suffix.
 
     Raises:
-        FileExistsError: if there is such a file, unless it may be overwritten.
-        FileNotFoundError: if its folder is missing.
-        IsADirectoryError: if it is a folder.
-        PermissionError: if nothing can be written there.
-        CamwidgetError: if the name is that of another kind of file.
+        FileExistsError: if the file exists and may not be overwritten.
+        FileNotFoundError: if the folder is missing.
+        IsADirectoryError: if the path is a folder.
+        PermissionError: if the folder is not writable.
+        CamwidgetError: if the name has another suffix.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise CamwidgetError(f"path is where the page is written, not {type(path).__name__}.")
@@ -130,7 +133,7 @@ def page_path(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
 
 
 def _check_writable(folder: Path) -> None:
-    """Before anything is computed: by trying, since on some systems the folder's own marks say little."""
+    """Try to write to a folder, since its permission bits are unreliable on some systems."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass

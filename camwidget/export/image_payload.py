@@ -1,4 +1,4 @@
-"""A picture and its baselines as bytes for a browser."""
+"""A picture and its baselines as bytes for the browser."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["fill_of", "scene_of"]
 
 
 def scene_of(id: str, pixels: torch.Tensor) -> dict[str, Any]:
-    """Pixels (C, H, W) and all that removed ones can become, as the front end's ``scene``."""
+    """The front end's ``scene``: pixels (C, H, W) with the replacements of masked pixels."""
     shown = shades(pixels)
     return {
         "id": id,
@@ -25,7 +25,7 @@ def scene_of(id: str, pixels: torch.Tensor) -> dict[str, Any]:
 
 
 def fill_of(pixels: torch.Tensor, baseline: str) -> bytes:
-    """What removed pixels become: RGB bytes of the whole picture, or of one pixel where all are alike."""
+    """The replacement of masked pixels: RGB bytes of the full picture, or of one pixel for a constant color."""
     one = uniform_baseline(pixels, baseline)
     if one is not None:
         return shades(one).tobytes()

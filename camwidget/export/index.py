@@ -1,4 +1,4 @@
-"""An index page that links to other saved pages."""
+"""``save_index``: an index page that links to saved pages."""
 
 from __future__ import annotations
 
@@ -12,28 +12,41 @@ from urllib.parse import quote
 from .._version import __version__
 from ..models.scores import number_text
 from ..runtime.atomic_files import write_file
-from .html import as_html, as_text, document, page_path, static
+from .html import as_html, as_text, html_document, page_path, read_static
 from .page import Page
 
 __all__ = ["save_index"]
 
-#: Pixels a thumbnail's longer side, for screens of twice the density.
+#: Longer side of a thumbnail in pixels, twice its displayed size for dense screens.
 _SIDE = 320
 
 
 def save_index(
     pages: Sequence[Page], path: str | os.PathLike[str], *, title: str, overwrite: bool = False
 ) -> Path:
-    """Write an HTML file with a thumbnail, the prediction and a link for each of some pages.
+    """Write an HTML file with a thumbnail, the prediction and a link for each of several saved pages.
 
     Args:
-        pages: in this order; beside the file or below it.
-        path: the file.
-        title: of the page.
-        overwrite: whether a file of that name may be replaced.
+        pages: the pages in display order, in the folder of the file or below it.
+        path: the file; ``.html`` is appended to a name without a suffix.
+        title: title of the index.
+        overwrite: whether an existing file is replaced.
+
+    Returns:
+        The file.
 
     Raises:
-        FileExistsError: if there is such a file.
+        FileExistsError: if the file exists.
+        CamwidgetError: if the name has another suffix than ``.html``.
+
+    Example:
+        >>> import camwidget as cw
+        >>> from camwidget.export import save_index
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> page = cw.save_page(model, picture, "page.html", classes=1, methods=["gradcam"], layers=["stage4"], steps=2)
+        >>> save_index([page], "index.html", title="Textures").name
+        'index.html'
     """
     file = page_path(path, overwrite=overwrite)
     cards = "\n".join(_card(page, file.parent) for page in pages)
@@ -51,7 +64,7 @@ def save_index(
 <p>The colours show where there is evidence for the class that is named, by one method and at one layer. They are no
 proof that the model goes by what is there.</p>
 </footer>"""
-    html = document(title=title, style=static("index.css"), body=body)
+    html = html_document(title=title, style=read_static("index.css"), body=body)
     write_file(file, html.encode("utf-8"), overwrite=overwrite)
     return file
 
@@ -63,14 +76,14 @@ def _card(page: Page, folder: Path) -> str:
     content = io.BytesIO()
     picture.save(content, "JPEG", quality=85)
     source = f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode('ascii')}"
-    # "./", and colons escaped: a file may be called "javascript:…".
+    # "./" and escaped colons, since a file may be named "javascript:…".
     link = "./" + quote(os.fsencode(os.path.relpath(page.path, folder)))
     number = number_text(
         page.probability, explanation.prediction.scores, explanation.prediction.unit
     )
-    said = f"{as_text(explanation.target.label)} {as_text(number)}"
+    caption = f"{as_text(explanation.target.label)} {as_text(number)}"
     return (
         f'<li><a href="{as_html(link)}"><img src="{source}" alt="" width="{picture.width}" '
         f'height="{picture.height}"><strong><bdi>{as_html(page.name)}</bdi></strong></a>'
-        f"<span><bdi>{as_html(said)}</bdi></span></li>"
+        f"<span><bdi>{as_html(caption)}</bdi></span></li>"
     )

@@ -1,4 +1,4 @@
-"""``save_page``: one picture explained, as one file for any browser."""
+"""``save_page``: the explanations of one picture as one HTML file."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress
 from ..runtime.atomic_files import write_file
-from .html import as_html, as_text, document, page_path, static
-from .payload import MaskOptions, gather
+from .html import as_html, as_text, html_document, page_path, read_static
+from .payload import MaskOptions, build_payload
 from .quantized_maps import STEPS
 from .selection import Selection, Targets, choose_classes, choose_layers, choose_methods
 
@@ -33,14 +33,22 @@ __all__ = ["Page", "save_page"]
 
 @dataclass(frozen=True)
 class Page:
-    """A page that was written.
+    """A saved page.
 
     Attributes:
-        path: where.
+        path: the HTML file.
         name: the picture's name.
-        title: the page's.
-        explanation: the map shown first.
-        probability: of its class, for the whole picture; of a quantity its value.
+        title: the page's title.
+        explanation: the map that is shown first.
+        probability: probability of its class for the unmasked picture, in [0, 1]; for a regression output, its value.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> page = cw.save_page(model, picture, "page.html", classes=1, methods=["gradcam"], layers=["stage4"], steps=2)
+        >>> page.path.name, page.title
+        ('page.html', 'picture · zoo/textures')
     """
 
     path: Path
@@ -72,67 +80,87 @@ def save_page(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Page:
-    """Write what a model says of a picture as one HTML file: no network, no kernel, still to be played with.
+    """Write a picture's explanations as one interactive HTML file that needs neither a network nor a kernel.
 
-    What ``target``, ``method``, ``layer``, ``mode``, ``baseline`` and ``fraction`` name is shown first; the plurals
-    are what else is in the page. For every map the model is run on the masked picture at ``steps`` fractions, and in
-    between the page draws straight lines. Maps of more than 1024 cells are rounded to 4096 steps, before anything is
-    masked.
+    ``target``, ``method``, ``layer``, ``mode``, ``baseline`` and ``fraction`` choose what is shown first; the plural
+    arguments choose what else the page contains. For every map, the model runs on the masked picture at ``steps``
+    fractions, and the page interpolates linearly between them. Maps of more than 1024 cells are quantized to 4096
+    levels before anything is masked.
 
     Args:
         model: from ``load`` or ``wrap``.
-        image: the picture (see ``open_picture``).
+        image: a path, PIL image, array or tensor.
         path: the file; ``.html`` is appended to a name without a suffix.
-        target: class name or index; of several the first is shown, and all are listed; the predicted class if None.
-        method: a name of ``list_methods()``; Grad-CAM if None.
-        layer: a module name; if None the first of those that ``layers`` names, else the model's default layer.
+        target: class name or index, or several: all are listed and the first is shown. The predicted class if None.
+        method: a name from ``list_methods``; Grad-CAM if None.
+        layer: a module name. If None, the first of ``layers``, or else the model's default layer.
         mode: "remove", "keep" or "multiply".
-        baseline: what the other pixels become: "blur", "mean" or "black".
-        fraction: how much is masked at first, from 0 to 1.
-        classes: how many of the most probable ones, or which.
-        methods: up to four quick ones that apply if None. Methods that run the model anew have their map at the layer
-            shown first only.
-        layers: up to six of ``model.layers`` if None; "all" for every one.
-        modes: beside the one shown.
-        baselines: beside the one shown.
-        steps: how many fractions, from 0 to 1, at least 2.
-        name: what the picture is called; its file's name if None.
-        title: of the page; the picture and the model if None.
-        overwrite: whether a file of that name may be replaced.
-        progress: called with (done, total), and may raise to cancel; a bar appears after a second if None.
+        baseline: replacement of masked pixels: "blur", "mean" or "black".
+        fraction: the fraction that is masked at first, in [0, 1].
+        classes: the number of most probable classes, or the classes by name or index.
+        methods: methods of the page; up to four fast ones that apply if None. A method that runs the model many times
+            has its map only at the layer that is shown first.
+        layers: layers of the page; up to six of ``model.layers`` if None; "all" for every one.
+        modes: modes besides ``mode``.
+        baselines: baselines besides ``baseline``.
+        steps: number of fractions, evenly spaced from 0 to 1, at least 2.
+        name: name of the picture; the name of its file if None.
+        title: title of the page; picture and model if None.
+        overwrite: whether an existing file is replaced.
+        progress: called with (done, total); may raise to cancel. If None, a bar appears after a second.
+
+    Returns:
+        The file and what it shows first.
 
     Raises:
-        FileExistsError: if there is such a file; nothing is computed then.
-        PermissionError: if nothing can be written there; nothing is computed then either.
-        PictureError, TargetError, MethodError, LayerError, ModelError: each names its remedy.
+        FileExistsError: if the file exists, before anything is computed.
+        PermissionError: if the folder is not writable, before anything is computed.
+        CamwidgetError: if a mode, baseline or number is unknown or out of its range.
+        PictureError: if the picture cannot be read.
+        TargetError: if there is no such class.
+        MethodError: if a method is unknown or does not apply at the layer.
+        LayerError: if there is no such layer.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> page = cw.save_page(model, picture, "page", classes=2, methods=["gradcam"], layers=["stage4"], steps=2)
+        >>> page.path.name, page.explanation.target.label
+        ('page.html', 'polka-dotted')
     """
     require_model(model, "save_page", image)
     file = page_path(path, overwrite=overwrite)
     if not is_integer(steps, 2):
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
-    steps = operator.index(steps)  # NumPy's are no JSON
-    threshold(fraction)  # refuses what is not in [0, 1]
-    all_modes = _known("mode", mode, modes, (*MODES, "multiply"))
-    all_baselines = _known("baseline", baseline, baselines, tuple(BASELINES))
+    steps = operator.index(steps)  # NumPy integers are not JSON serializable
+    threshold(fraction)  # raises for a value outside [0, 1]
+    all_modes = _selected_names("mode", mode, modes, (*MODES, "multiply"))
+    all_baselines = _selected_names("baseline", baseline, baselines, tuple(BASELINES))
     if name is None:
         name = Path(image).name if isinstance(image, (str, os.PathLike)) else "picture"
     name = as_text(name)
     title = as_text(title) if title is not None else f"{name} · {model.name}"
 
     pixels = model.preprocess.pixels(image)
-    told = model.told(pixels)
-    whole = told.probabilities(told.logits(pixels[None]).float())[0].double().cpu().numpy()
-    listed, shown = choose_classes(told, whole, target, classes)
-    names, first = choose_layers(told, layer, layers)
-    chosen = Selection(listed, shown, *choose_methods(told, first, method, methods), names, first)
-    contents = gather(
-        told,
+    prompted = model.told(pixels)
+    unmasked = (
+        prompted.probabilities(prompted.logits(pixels[None]).float())[0].double().cpu().numpy()
+    )
+    listed, shown = choose_classes(prompted, unmasked, target, classes)
+    layer_names, first = choose_layers(prompted, layer, layers)
+    chosen = Selection(
+        listed, shown, *choose_methods(prompted, first, method, methods), layer_names, first
+    )
+    payload = build_payload(
+        prompted,
         pixels,
-        whole,
+        unmasked,
         chosen,
         MaskOptions(all_modes, all_baselines, steps),
         f"{name}: masks",
-        asked=methods is not None,
+        methods_are_explicit=methods is not None,
         progress=progress,
     )
     start = {
@@ -143,24 +171,36 @@ def save_page(
         "baseline": baseline,
         "fraction": fraction,
     }
-    html = document(
+    html = html_document(
         title=title,
-        style=static("page.css"),
-        body=_body(title, told, name, steps, contents.is_rounded),
-        script=static("page.js"),
-        data={**contents.data, "first": start},
+        style=read_static("page.css"),
+        body=_body(title, prompted, name, steps, payload.is_rounded),
+        script=read_static("page.js"),
+        data={**payload.data, "first": start},
     )
     write_file(file, html.encode("utf-8"), overwrite=overwrite)
-    return Page(file, name, title, contents.start, float(whole[shown]))
+    return Page(file, name, title, payload.start, float(unmasked[shown]))
 
 
-def _known(what: str, first: str, others: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The names asked for, in the order of the known ones."""
-    asked = [first, *listed_names(others, f"{what}s")]
-    for name in asked:
+def _selected_names(
+    what: str, first: str, others: Sequence[str], known: Sequence[str]
+) -> list[str]:
+    """The selected names, in the order of the known ones.
+
+    Args:
+        what: the kind of name, for the message ("mode").
+        first: the name that is shown first.
+        others: further names.
+        known: all known names.
+
+    Raises:
+        CamwidgetError: if a name is unknown.
+    """
+    selected = [first, *listed_names(others, f"{what}s")]
+    for name in selected:
         if name not in known:
             raise CamwidgetError(f"There is no {what} {name!r}: use {', '.join(map(repr, known))}.")
-    return [name for name in known if name in asked]
+    return [name for name in known if name in selected]
 
 
 def _body(title: str, model: VisionModel, name: str, steps: int, rounded: bool) -> str:

@@ -1,4 +1,4 @@
-"""The data of a saved page: maps, predictions and picture, as its script reads them."""
+"""Data of a saved page: maps, predictions and picture, in the format of the page's script."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from .image_payload import fill_of
 from .quantized_maps import QuantizedMap, quantize_map
 from .selection import Selection, quantity_of
 
-__all__ = ["MaskOptions", "Payload", "gather"]
+__all__ = ["MaskOptions", "Payload", "build_payload"]
 
-#: Of the data: the script refuses another.
+#: Version of the data format; the script refuses others.
 _FORMAT = 1
 
 
 @dataclass(frozen=True)
 class MaskOptions:
-    """How the picture is masked: what is in the page, and how many fractions of a map."""
+    """The modes and baselines of a page, and its number of fractions per map."""
 
     modes: Sequence[str]
     baselines: Sequence[str]
@@ -42,38 +42,43 @@ class MaskOptions:
 
 @dataclass(frozen=True)
 class Payload:
-    """What is in a page."""
+    """The data of a page, with the map that is shown first."""
 
     data: dict[str, Any] = field(repr=False)
     start: Explanation  #: the map shown first
     is_rounded: bool  #: whether any map is
 
 
-def gather(
+def build_payload(
     model: VisionModel,
     pixels: torch.Tensor,
-    whole: np.ndarray,
+    unmasked: np.ndarray,
     chosen: Selection,
     masks: MaskOptions,
     label: str,
     *,
-    asked: bool,
+    methods_are_explicit: bool,
     progress: Progress | None = None,
 ) -> Payload:
-    """Compute everything.
+    """Compute the data of a page.
 
     Args:
-        model: under its text.
+        model: the model, under its text.
         pixels: (C, H, W) in [0, 1].
-        whole: probabilities (classes,) of the whole picture.
-        chosen: classes, methods, layers.
-        masks: how it is masked.
-        label: for the bar.
-        asked: whether a person named the methods, and is to know of one that fails.
+        unmasked: probabilities (classes,) of the unmasked picture.
+        chosen: classes, methods and layers of the page.
+        masks: modes and baselines of the page.
+        label: label of the progress bar.
+        methods_are_explicit: whether the user named the methods; then a method that fails is an error.
         progress: called with (done, total); a bar appears after a second if None.
+
+    Raises:
+        MethodError: if an explicit method fails.
     """
-    grids, maps, start, places = _maps(model, pixels, chosen, asked=asked, progress=progress)
-    answers = curves(
+    grids, maps, start, places = _quantize_maps(
+        model, pixels, chosen, methods_are_explicit=methods_are_explicit, progress=progress
+    )
+    curves_of_maps = curves(
         model,
         pixels,
         grids,
@@ -84,13 +89,13 @@ def gather(
         label,
         progress,
     )
-    archive = BinaryBundle()
+    bundle = BinaryBundle()
     data = {
         "format": _FORMAT,
         "model": as_text(model.name),
-        "scene": _scene(pixels, masks.baselines, archive),
+        "scene": _scene(pixels, masks.baselines, bundle),
         "classes": [
-            {"index": i, "name": as_text(model.classes[i]), "whole": float(whole[i])}
+            {"index": i, "name": as_text(model.classes[i]), "whole": float(unmasked[i])}
             for i in chosen.classes
         ],
         "methods": [
@@ -108,45 +113,46 @@ def gather(
         "missing": _missing(model, chosen, places),
         "maps": maps,
         "grids": [
-            _grid(grid, own, (pixels.shape[-2], pixels.shape[-1]), archive, model.scores)
-            for grid, own in zip(grids, answers, strict=True)
+            _grid(grid, own, (pixels.shape[-2], pixels.shape[-1]), bundle, model.scores)
+            for grid, own in zip(grids, curves_of_maps, strict=True)
         ],
         "quantity": {k: as_text(v) for k, v in quantity_of(model).items()},
         "steps": masks.steps,
         "modes": list(masks.modes),
         "baselines": list(masks.baselines),
-        "colormaps": {k: archive.add(v) for k, v in lookup_tables().items()},
-        "archive": archive.text(),
+        "colormaps": {k: bundle.add(v) for k, v in lookup_tables().items()},
+        "archive": bundle.text(),
     }
     return Payload(data, start, any(g.is_rounded for g in grids))
 
 
-def _maps(
+def _quantize_maps(
     model: VisionModel,
     pixels: torch.Tensor,
     chosen: Selection,
     *,
-    asked: bool,
+    methods_are_explicit: bool,
     progress: Progress | None,
 ) -> tuple[list[QuantizedMap], list[list[int]], Explanation, dict[str, tuple[str, ...]]]:
-    """The maps, equal ones once; [class, method, layer, map] for each, by their places in the lists of the page.
+    """Compute and quantize the maps.
 
-    A layer of −1 is any: the map is the picture's own. The map shown first comes as it is explained, and then at which
-    layers each method has its maps.
+    Returns:
+        The distinct maps; [class, method, layer, map] for each map, as indices into the lists of the page, with layer
+        −1 for a map at the input; the explanation that is shown first; and by method the layers of its maps.
     """
     grids: list[QuantizedMap] = []
     known: dict[tuple[bytes, tuple[int, ...], bool], int] = {}
     maps: list[list[int]] = []
     start: Explanation | None = None
     places: dict[str, tuple[str, ...]] = {}
-    kept = 0
+    column_of_method = 0
     for m in chosen.methods:
         at = (chosen.layer,) if m.at_input else chosen.places(model, m)
         try:
             found = explain(model, pixels, list(chosen.classes), m, list(at), progress=progress)
         except MethodError:
-            # Of those that nobody asked for, such as one that has no finite gradient here.
-            if asked or m is chosen.method:
+            # A default method may fail, for instance for lack of a finite gradient; it is left out.
+            if methods_are_explicit or m is chosen.method:
                 raise
             places[m.name] = ()
             continue
@@ -159,11 +165,11 @@ def _maps(
                 known[key] = len(grids)
                 grids.append(grid)
             place = -1 if m.at_input else chosen.layers.index(at[column])
-            maps.append([row, kept, place, known[key]])
+            maps.append([row, column_of_method, place, known[key]])
             is_first = m is chosen.method and chosen.classes[row] == chosen.target
             if is_first and at[column] == chosen.layer:
                 start = explanation
-        kept += 1
+        column_of_method += 1
     assert start is not None
     return grids, maps, start, places
 
@@ -171,7 +177,7 @@ def _maps(
 def _missing(
     model: VisionModel, chosen: Selection, places: dict[str, tuple[str, ...]]
 ) -> dict[str, dict[str, str]]:
-    """Why a method has no map at a layer of the page."""
+    """The reasons why methods have no map at layers of the page."""
     reasons: dict[str, dict[str, str]] = {}
     for m in chosen.methods:
         if m.at_input or not places[m.name]:
@@ -184,30 +190,30 @@ def _missing(
     return reasons
 
 
-def _scene(pixels: torch.Tensor, baselines: Sequence[str], archive: BinaryBundle) -> dict[str, Any]:
+def _scene(pixels: torch.Tensor, baselines: Sequence[str], bundle: BinaryBundle) -> dict[str, Any]:
     shown = shades(pixels)
     height, width = shown.shape[:2]
     fills: dict[str, Any] = {}
     for name in baselines:
         fill = fill_of(pixels, name)
-        whole = len(fill) == shown.size
+        is_full_image = len(fill) == shown.size
         fills[name] = (
-            archive.picture(np.frombuffer(fill, np.uint8).reshape(shown.shape))
-            if whole
-            else archive.add(fill)
+            bundle.picture(np.frombuffer(fill, np.uint8).reshape(shown.shape))
+            if is_full_image
+            else bundle.add(fill)
         )
-    return {"width": width, "height": height, "picture": archive.picture(shown), "fills": fills}
+    return {"width": width, "height": height, "picture": bundle.picture(shown), "fills": fills}
 
 
 def _grid(
     grid: QuantizedMap,
-    answers: dict[str, np.ndarray],
+    own_curves: dict[str, np.ndarray],
     size: tuple[int, int],
-    archive: BinaryBundle,
+    bundle: BinaryBundle,
     scores: str,
 ) -> dict[str, Any]:
     def packed(values: np.ndarray) -> np.ndarray:
-        """Quantities as they are, probabilities in ten-thousandths."""
+        """Regression outputs in float32, probabilities as integers in units of 1/10000."""
         if scores == "value":
             return values.astype(np.float32)
         return np.round(values * 10_000).astype(np.uint16)
@@ -221,8 +227,8 @@ def _grid(
         "peak": grid.peak,
         "knee": knee,
         "scale_note": tone_note(knee),
-        "cells": archive.numbers(grid.cells),
+        "cells": bundle.numbers(grid.cells),
         "box": None if found is None else [*map(int, found.box)],
         "at": None if found is None else [int(found.peak[1]), int(found.peak[0])],
-        "curves": {key: archive.numbers(packed(values)) for key, values in answers.items()},
+        "curves": {key: bundle.numbers(packed(values)) for key, values in own_curves.items()},
     }

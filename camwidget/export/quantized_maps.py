@@ -1,4 +1,4 @@
-"""Maps of a saved page, quantized so that browser and Python compute the same masks from them."""
+"""Maps of a saved page, quantized so that the browser and Python compute the same masks from them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..masking.ranks import rank_levels
 
 __all__ = ["EXACT", "FINE_STEPS", "STEPS", "QuantizedMap", "quantize_map"]
 
-#: Maps of up to so many cells are kept as they are; larger ones are rounded to so many steps of their maximum.
+#: Maps of up to EXACT cells are not quantized; larger ones are rounded to STEPS steps of their maximum.
 EXACT, STEPS = 1024, 4095
-#: The same of maps that few pixels dominate: nearly all of their values lie far below the maximum.
+#: Number of steps for maps that few pixels dominate: nearly all of their values lie far below the maximum.
 FINE_STEPS = 65535
 
 
@@ -25,24 +25,22 @@ FINE_STEPS = 65535
 class QuantizedMap:
     """A map (h, w) of numbers ≥ 0.
 
-    Enlarged and ranked it decides which pixels are masked, in the browser as for the model: what is rounded is
-    rounded before that, so that the screen shows what the model got.
+    The browser and Python upsample and rank the same quantized values, so that the screen shows the masked picture that
+    the model was given.
     """
 
-    cells: np.ndarray = field(repr=False)  #: float32, or uint16 where it is rounded
-    peak: float  #: the maximum before that, to compare maps of several classes
-    is_tone_mapped: bool = (
-        False  #: whether it is drawn brighter than in proportion, see ``tone_mapping``
-    )
+    cells: np.ndarray = field(repr=False)  #: float32, or uint16 if rounded
+    peak: float  #: the maximum before rounding, to compare the maps of several classes
+    is_tone_mapped: bool = False  #: whether low values are drawn brighter, see ``tone_mapping``
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no evidence anywhere."""
+        """Whether the map is 0 everywhere."""
         return not bool(self.cells.any())
 
     @property
     def is_rounded(self) -> bool:
-        """Whether these are steps of the maximum."""
+        """Whether the cells are integer steps of the maximum."""
         return self.cells.dtype == np.uint16
 
     def saliency(self, size: tuple[int, int]) -> np.ndarray:
@@ -51,7 +49,7 @@ class QuantizedMap:
         return saliency_maps(cells[None], size)[0].numpy()
 
     def knee(self, size: tuple[int, int]) -> float | None:
-        """The saliency that is drawn at 0.9 of the color scale; None where the map is drawn in proportion."""
+        """The saliency that is drawn at 0.9 of the color scale; None for a linear color scale."""
         return tone_knee(self.saliency(size)) if self.is_tone_mapped else None
 
     def levels(self, size: tuple[int, int]) -> np.ndarray:
@@ -60,10 +58,15 @@ class QuantizedMap:
 
 
 def quantize_map(explanation: Explanation, method: Method) -> QuantizedMap:
-    """An explanation's map by the method that made it."""
+    """Quantize the map of an explanation.
+
+    Args:
+        explanation: the explanation.
+        method: its method, which determines scale and tone mapping.
+    """
     lowest = explanation.raw.min() if method.scale == "range" else 0
     values = np.maximum(explanation.raw - lowest, 0).astype(np.float32)
-    values += np.float32(0)  # no −0, which is ranked elsewhere
+    values += np.float32(0)  # turns −0 into 0: their ranks differ
     peak = float(values.max())
     if values.size > EXACT and peak > 0:
         most = FINE_STEPS if method.tone_mapped else STEPS

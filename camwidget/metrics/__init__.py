@@ -6,7 +6,7 @@ results. ``scoring`` collects the requests of all metrics and maps, and computes
 What is asked of a map without scoring it belongs in ``analysis``, and tables over many pictures in ``evaluation``.
 """
 
-# In the order in which they are shown.
+# The order of the imports is the order of display.
 from . import (  # isort: skip
     confidence,
     road,

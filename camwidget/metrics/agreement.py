@@ -1,4 +1,4 @@
-"""Agreement of a map with other maps of the same class: occlusion's, and those of neighboring layers."""
+"""Agreement of a map with other maps of the same class: of occlusion, and of other methods and layers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from ..attribution.methods import get_method
 from ..errors import MetricError
 from .cases import Case, Recomputation
-from .randomization_metrics import likeness
+from .randomization_metrics import map_correlation
 from .registry import Score, metric
 from .settings import whole
 
@@ -30,12 +30,14 @@ __all__: list[str] = []
 def occlusion_correlation(
     case: Case, *, window: int | None = None, stride: int | None = None
 ) -> Generator[Recomputation, torch.Tensor, Score]:
-    """The rank correlation of the map with the occlusion map of the same class: 1 if they rank pixels alike.
+    """The rank correlation of the map with the occlusion map of the same class.
+
+    1 if both rank the pixels alike.
 
     Args:
-        case: any map of a class.
-        window: side of occlusion's square; a seventh of the picture's shorter side if None.
-        stride: from one place to the next; half the window if None.
+        case: the map.
+        window: side of the occluding square in pixels; a seventh of the picture's shorter side if None.
+        stride: step of the square in pixels, at most ``window``; half of it if None.
     """
     side = min(case.saliency.shape)
     square = max(1, side // 7) if window is None else whole("window", window)
@@ -46,8 +48,8 @@ def occlusion_correlation(
             "most its shorter side, and a stride of at most the window."
         )
     method = get_method("occlusion", window=square, stride=step)
-    maps = yield Recomputation(("whole",), lambda: case.subject.pixels[None], method=method)
-    return likeness(case, maps[0], "occlusion's map")
+    maps = yield Recomputation(("unmasked",), lambda: case.subject.pixels[None], method=method)
+    return map_correlation(case, maps[0], "occlusion's map")
 
 
 @metric(
@@ -60,14 +62,14 @@ def occlusion_correlation(
     better="higher",
 )
 def agreement(case: Case) -> Score:
-    """The mean rank correlation of the map with the others of the same picture and class: 1 if all rank pixels alike.
+    """The mean rank correlation of the map with the other maps of the same picture and class.
 
-    No paper's figure of merit: maps may agree and be wrong. One that agrees with none is worth a look.
+    1 if all maps rank the pixels alike. This is no figure of merit of any paper: maps may agree and be wrong.
     """
     own = case.ranks
     if own is None:
         return Score(math.nan, "the map ranks nothing")
-    # A map of the picture itself is listed at every layer, and is one map.
+    # A map at the input is listed at every layer but counts once.
     others = {
         id(other) if other.method is None else (other.method, other.layer): other.ranks
         for other in case.subject.cases

@@ -1,4 +1,4 @@
-"""Cases: one map of one picture to be scored, and what a metric may request about it."""
+"""Cases (one map of one picture to be scored) and the requests that a metric may make about one."""
 
 from __future__ import annotations
 
@@ -26,11 +26,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Change:
-    """A changed picture that the model is to be asked about.
+    """A changed picture for which a metric requests a prediction.
 
     Attributes:
-        key: tells it from the other changes of the same picture; equal ones are asked about once.
-        make: gives float32 pixels (C, H, W) in [0, 1].
+        key: identifies the change among those of one picture; equal changes are predicted once.
+        make: computes float32 pixels (C, H, W) in [0, 1].
+
+    Example:
+        >>> import torch
+        >>> from camwidget.metrics import Change
+        >>> Change(("black",), lambda: torch.zeros(3, 8, 8)) == Change(("black",), lambda: torch.zeros(3, 8, 8))
+        True
     """
 
     key: Hashable
@@ -39,15 +45,22 @@ class Change:
 
 @dataclass(frozen=True)
 class Recomputation:
-    """Maps that are to be made anew: of other pixels, by another model, of another class, or by another method.
+    """A request for recomputed maps: of other pixels, of another model or class, or by another method.
 
     Attributes:
-        key: names pixels and model among those of the same picture; their passes are shared by all methods and layers
-            that ask in the same round.
-        pixels: gives float32 (n, C, H, W) in [0, 1].
-        model: by which model; the picture's own if None.
-        target: of which class; the case's own if None.
-        method: by which method; the case's own if None.
+        key: identifies pixels and model among the requests of one picture; methods and layers with equal keys share one
+            forward pass in each round.
+        pixels: computes float32 (n, C, H, W) in [0, 1].
+        model: the explained model; the picture's own if None.
+        target: the explained class index; the case's own if None.
+        method: the method; the case's own if None.
+
+    Example:
+        >>> import torch
+        >>> from camwidget.metrics import Recomputation
+        >>> request = Recomputation(("flipped",), lambda: torch.zeros(1, 3, 8, 8), target=2)
+        >>> request.pixels().shape, request.target
+        (torch.Size([1, 3, 8, 8]), 2)
     """
 
     key: Hashable
@@ -59,91 +72,117 @@ class Recomputation:
 
 @dataclass
 class MetricContext:
-    """What all pictures of a measurement share.
+    """State that all pictures of one measurement share.
 
     Attributes:
-        precision: as in ``Trace``.
-        seed: of all that is random. A picture's numbers depend on it and on the picture's own number, not on what was
-            measured before.
-        memory: what is made once, such as a copy of the model with random weights.
+        precision: "fp32", "bf16" or "fp16", as in ``explain``.
+        seed: seed of all random numbers. Those of a picture depend on it and on the picture's number, not on the
+            pictures that were measured before.
+        cache: results that are computed once, such as a copy of the model with random weights.
+
+    Example:
+        >>> from camwidget.metrics import MetricContext
+        >>> MetricContext(seed=3)
+        MetricContext(precision='fp32', seed=3, cache={})
     """
 
     precision: str = "fp32"
     seed: int = 0
-    memory: dict[Hashable, Any] = field(default_factory=dict)
+    cache: dict[Hashable, Any] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
 class ScoredPicture:
-    """A picture whose maps are scored, and what the model says of it.
+    """A picture whose maps are scored, with the model's prediction for it.
 
     Attributes:
-        model: under the picture's text, where it takes one.
+        model: the model, under the picture's text if it takes one.
         pixels: float32 (C, H, W) in [0, 1], on the model's device.
-        whole: probabilities (classes,), float64 on the CPU, of the unchanged picture.
-        bench: what it shares with others.
-        number: of the picture, for what is random.
-        label: index of its true class; None if unknown.
-        where: from a class index to where its objects are; None where that is unknown.
+        probabilities: float64 (classes,) on the CPU, of the unmasked picture.
+        context: state shared with the other pictures of the measurement.
+        number: number of the picture, part of the seed of its random numbers.
+        label: index of the true class; None if unknown.
+        locate: maps a class index to the locations of its objects; to None if they are unknown.
         cases: the maps to be scored.
-        memory: what is made once for the picture, such as baselines, and passes on noisy copies.
+        cache: results that are computed once per picture, such as baselines and passes on noisy copies.
+
+    Example:
+        >>> import torch
+        >>> import camwidget as cw
+        >>> from camwidget.metrics import ScoredPicture
+        >>> model = cw.load(device="cpu")
+        >>> pixels = model.preprocess.pixels(cw.zoo.samples("zoo/textures")[0].image)
+        >>> probabilities = model.probabilities(model.logits(pixels[None]))[0].double()
+        >>> ScoredPicture(model, pixels, probabilities).baseline("blur").shape
+        torch.Size([3, 192, 192])
     """
 
     model: VisionModel
     pixels: torch.Tensor
-    whole: torch.Tensor
-    bench: MetricContext = field(default_factory=MetricContext)
+    probabilities: torch.Tensor
+    context: MetricContext = field(default_factory=MetricContext)
     number: int = 0
     label: int | None = None
-    where: Callable[[int], ObjectLocations | None] = lambda target: None
+    locate: Callable[[int], ObjectLocations | None] = lambda target: None
     cases: list[Case] = field(default_factory=list)
-    memory: dict[Hashable, Any] = field(default_factory=dict)
+    cache: dict[Hashable, Any] = field(default_factory=dict)
 
-    def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What ``make`` gives, made once."""
-        if key not in self.memory:
-            self.memory[key] = make()
-        value: T = self.memory[key]
+    def cached(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The result of ``make``, computed once per key."""
+        if key not in self.cache:
+            self.cache[key] = make()
+        value: T = self.cache[key]
         return value
 
     def baseline(self, name: str) -> torch.Tensor:
-        """What shows where pixels are removed, (C, H, W)."""
-        return self.remembered(
+        """The replacement of removed pixels, (C, H, W)."""
+        return self.cached(
             ("baseline", name), lambda: baseline_pixels(self.pixels, name).to(self.pixels.device)
         )
 
-    def without(self, hidden: torch.Tensor, baseline: str) -> torch.Tensor:
-        """The picture (C, H, W) with a baseline where ``hidden``, bool (H, W) on its device, is True."""
+    def masked(self, hidden: torch.Tensor, baseline: str) -> torch.Tensor:
+        """The picture (C, H, W) with a baseline in place of the hidden pixels, bool (H, W) on its device."""
         if baseline in INPAINTINGS:
             return inpaint_pixels(self.pixels, hidden, baseline)
         return torch.where(hidden, self.baseline(baseline), self.pixels)
 
-    def whereabouts(self, target: int) -> ObjectLocations | None:
-        """Where the objects of a class are, at the model's size."""
-        return self.remembered(("where", target), lambda: self.where(target))
+    def locations_of(self, target: int) -> ObjectLocations | None:
+        """The objects of a class, at the model's input size; None if unknown."""
+        return self.cached(("locations", target), lambda: self.locate(target))
 
     def generator(self, purpose: str) -> torch.Generator:
-        """A generator (CPU) of this picture's own for one purpose: the same numbers for all its maps, in any order."""
-        seed = zlib.crc32(f"{self.bench.seed}/{self.number}/{purpose}".encode())
+        """A random generator (CPU) for one purpose: the same numbers for all maps of the picture, in any order."""
+        seed = zlib.crc32(f"{self.context.seed}/{self.number}/{purpose}".encode())
         return torch.Generator().manual_seed(seed)
 
 
-#: The unchanged picture.
-_WHOLE = ("whole",)
+#: Key of the unmasked picture among the changes of a picture.
+_UNMASKED = ("unmasked",)
 
 
 @dataclass(eq=False)
 class Case:
-    """One map of one picture.
+    """One saliency map of one picture.
 
     Attributes:
         subject: the picture.
-        target: index of the class whose evidence the map shows.
+        target: index of the explained class.
         saliency: float32 (H, W) in [0, 1], on the model's device.
-        method: how it was made; None of a map from elsewhere, which cannot be made anew.
-        layer: where it was made; None as above.
-        fault: why it ranks nothing ("constant map", "NaN in the map"); empty of a proper map.
-        peak: the greatest value of the map before it was scaled; None where that is unknown.
+        method: the method of the map; None for a map from elsewhere, which cannot be recomputed.
+        layer: the layer of the map; None for a map from elsewhere.
+        fault: why the map ranks nothing ("constant map", "NaN in the map"); empty otherwise.
+        peak: maximum of the map before scaling; None if unknown.
+
+    Example:
+        >>> import torch
+        >>> import camwidget as cw
+        >>> from camwidget.metrics import Case, ScoredPicture
+        >>> model = cw.load(device="cpu")
+        >>> pixels = model.preprocess.pixels(cw.zoo.samples("zoo/textures")[0].image)
+        >>> probabilities = model.probabilities(model.logits(pixels[None]))[0].double()
+        >>> case = Case(ScoredPicture(model, pixels, probabilities), target=6, saliency=torch.rand(192, 192))
+        >>> case.name, case.removed(0.25, "blur").make().shape
+        ('polka-dotted', torch.Size([3, 192, 192]))
     """
 
     subject: ScoredPicture
@@ -156,71 +195,71 @@ class Case:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no evidence anywhere."""
+        """Whether the map is 0 everywhere."""
         return not bool(self.saliency.any())
 
     @property
     def name(self) -> str:
-        """The target's class."""
+        """The target's class name."""
         return self.subject.model.classes[self.target]
 
     @cached_property
     def ranks(self) -> torch.Tensor | None:
-        """Standardised ranks (H·W,) of its pixels: the dot product of two maps' is their rank correlation."""
+        """Standardized ranks (H·W,) of the pixels: the dot product of two maps' ranks is their rank correlation."""
         return unit_ranks(self.saliency)
 
     @cached_property
     def levels(self) -> torch.Tensor:
-        """The level of every pixel, int32 (H, W): 0 has the most evidence (``ranks``)."""
+        """The rank level of every pixel, int32 (H, W): 0 is the highest saliency (see ``masking.ranks``)."""
         return levels_of(self.saliency[None])[0]
 
     @property
-    def whereabouts(self) -> ObjectLocations | None:
-        """Where the objects of the target's class are."""
-        return self.subject.whereabouts(self.target)
+    def locations(self) -> ObjectLocations | None:
+        """The objects of the target's class; None if unknown."""
+        return self.subject.locations_of(self.target)
 
     @property
     def value(self) -> float:
-        """The target's probability for the unchanged picture, or the quantity."""
-        return float(self.subject.whole[self.target])
+        """The target's probability for the unmasked picture, or the regression output."""
+        return float(self.subject.probabilities[self.target])
 
     @property
     def scale(self) -> float:
-        """What metrics divide the model's answers by: 1 of probabilities, the size of a quantity."""
+        """The divisor of predictions: 1 for probabilities, the magnitude of a regression output."""
         return abs(self.value) if self.subject.model.scores == "value" else 1.0
 
     @property
     def before(self) -> float:
-        """The target's probability for the unchanged picture; 1 of a quantity, or −1 of a negative one."""
+        """The target's probability for the unmasked picture; 1 or −1, the sign, for a regression output."""
         return self.value / self.scale
 
     @property
-    def whole(self) -> Change:
-        """The unchanged picture."""
-        return Change(_WHOLE, lambda: self.subject.pixels)
+    def unmasked(self) -> Change:
+        """The unmasked picture."""
+        return Change(_UNMASKED, lambda: self.subject.pixels)
 
     def removed(self, fraction: float, baseline: str = "mean") -> Change:
-        """The picture without its top ``fraction``, a baseline in its place."""
+        """The picture with its top ``fraction`` replaced by a baseline."""
         return self._cut(threshold(fraction), baseline, keep=False)
 
     def kept(self, fraction: float, baseline: str = "mean") -> Change:
-        """The picture's top ``fraction``, all else a baseline."""
+        """The picture with all but its top ``fraction`` replaced by a baseline."""
         return self._cut(threshold(fraction), baseline, keep=True)
 
     def multiplied(self) -> Change:
-        """The picture times its map."""
+        """The picture multiplied by its map."""
         return Change(
             (id(self), "multiplied"), lambda: multiply_pixels(self.subject.pixels, self.saliency)
         )
 
     def _cut(self, cut: int, baseline: str, *, keep: bool) -> Change:
         if cut == (LEVELS if keep else 0):
-            return self.whole
+            return self.unmasked
         if cut == (0 if keep else LEVELS):
-            gone = torch.ones_like(self.levels, dtype=torch.bool)
-            return Change(("baseline", baseline), lambda: self.subject.without(gone, baseline))
+            everything = torch.ones_like(self.levels, dtype=torch.bool)
+            return Change(("baseline", baseline), lambda: self.subject.masked(everything, baseline))
 
         def make() -> torch.Tensor:
-            return self.subject.without(hidden_by_rank(self.levels, cut, keep=keep), baseline)
+            return self.subject.masked(hidden_by_rank(self.levels, cut, keep=keep), baseline)
 
         return Change((id(self), keep, cut, baseline), make)

@@ -1,4 +1,4 @@
-"""Sparseness and complexity: how concentrated a map is."""
+"""Compactness of a map: the entropy and the Gini index of its saliency."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ __all__: list[str] = []
     better="lower",
 )
 def complexity(case: Case) -> float:
-    """``− Σ p ln p``, p being each pixel's share of the saliency, in nats: from 0 to ln(H·W)."""
+    """The entropy of the map.
+
+    ``− Σ p ln p`` with p the share of each pixel in the saliency, in nats: from 0 to ln(H·W).
+    """
     share = wide(case.saliency).flatten()
     share = share / share.sum()
     return float(torch.special.entr(share).sum())
@@ -37,8 +40,11 @@ def complexity(case: Case) -> float:
     better="higher",
 )
 def sparseness(case: Case) -> float:
-    """``Σ_k (2k − n − 1) v_k / (n Σ v)``, v being the n pixels' saliency in rising order: from 0 to 1 − 1/n."""
+    """The Gini index of the map.
+
+    ``Σ_k (2k − n − 1) v_k / (n Σ v)`` with v the saliency of the n pixels in ascending order: from 0 to 1 − 1/n.
+    """
     values = wide(case.saliency).flatten().sort().values
     count = len(values)
-    place = torch.arange(1, count + 1, dtype=values.dtype, device=values.device)
-    return float(((2 * place - count - 1) @ values) / (count * values.sum()))
+    rank = torch.arange(1, count + 1, dtype=values.dtype, device=values.device)
+    return float(((2 * rank - count - 1) @ values) / (count * values.sum()))

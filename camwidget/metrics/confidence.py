@@ -1,7 +1,7 @@
-"""Change of the model's confidence when evidence is removed, or when only evidence is left.
+"""Change of the model's confidence when evidence is removed, or when only evidence is kept.
 
-Y is the target's probability for the whole picture, O that for a changed one. Of a quantity, such as an age, both are
-parts of the quantity for the whole picture, so that Y is 1 (−1 of a negative one), and a metric may leave its range.
+Y is the target's probability for the unmasked picture, O the one for a changed picture. A regression output, such as an
+age, is divided by its magnitude for the unmasked picture, so that Y is 1 or −1 and a metric may leave its range.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _PETSIUK = "Petsiuk et al. 2018, RISE, arXiv:1806.07421, section 4.2"
 _SAMEK = "Samek et al. 2017, arXiv:1509.06321 (AOPC)"
 _TOMSETT = "Tomsett et al. 2020, arXiv:1912.01451 (AOPC, MoRF and LeRF)"
 
-Asking = Generator[list[Change], torch.Tensor, float | Score]
+PredictionSteps = Generator[list[Change], torch.Tensor, float | Score]
 
 
-# -- the picture times its map --------------------------------------------------------------
+# -- picture times map ----------------------------------------------------------------------
 
 
 @metric(
@@ -38,10 +38,11 @@ Asking = Generator[list[Change], torch.Tensor, float | Score]
     range=(0, 1),
     better="lower",
 )
-def drop(case: Case) -> Asking:
-    """``max(0, Y − O) / Y``, O being the probability for picture × map; 0 where Y is 0.
+def drop(case: Case) -> PredictionSteps:
+    """The relative loss of confidence when the picture is multiplied by its map.
 
-    In [0, 1], lower is better. The mean over pictures is the paper's "average drop".
+    ``max(0, Y − O) / Y``, 0 if Y is 0; in [0, 1], lower is better. The mean over pictures is the paper's "average
+    drop".
     """
     (after,) = yield [case.multiplied()]
     return ConfidenceChange(case.before, float(after)).drop
@@ -56,10 +57,10 @@ def drop(case: Case) -> Asking:
     range=(0, 1),
     better="higher",
 )
-def increase(case: Case) -> Asking:
-    """1 if ``O > Y``, else 0, O being the probability for picture × map.
+def increase(case: Case) -> PredictionSteps:
+    """Whether the confidence rises when the picture is multiplied by its map.
 
-    Higher is better. The mean over pictures is the paper's "increase in confidence".
+    1 if ``O > Y``, else 0; higher is better. The mean over pictures is the paper's "increase in confidence".
     """
     (after,) = yield [case.multiplied()]
     return float(float(after) > case.before)
@@ -75,18 +76,18 @@ def increase(case: Case) -> Asking:
     better="higher",
     needs=("certainty",),
 )
-def gain(case: Case) -> Asking:
-    """``max(0, O − Y) / (1 − Y)``, O being the probability for picture × map; 0 where Y is 1.
+def gain(case: Case) -> PredictionSteps:
+    """The relative gain of confidence when the picture is multiplied by its map.
 
-    In [0, 1], higher is better: drop's counterpart, as increase says only whether there is any. The mean over pictures
-    is the paper's "average gain".
+    ``max(0, O − Y) / (1 − Y)``, 0 if Y is 1; in [0, 1], higher is better. It is the counterpart of drop and, unlike
+    increase, measures how much the confidence rises. The mean over pictures is the paper's "average gain".
     """
     (after,) = yield [case.multiplied()]
-    missing = 1 - case.before
-    return max(0.0, float(after) - case.before) / missing if missing > 0 else 0.0
+    room = 1 - case.before
+    return max(0.0, float(after) - case.before) / room if room > 0 else 0.0
 
 
-# -- a part of the picture is gone ----------------------------------------------------------
+# -- removed pixels -------------------------------------------------------------------------
 
 
 @metric(
@@ -99,15 +100,15 @@ def gain(case: Case) -> Asking:
     range=(0, 1),
     better="higher",
 )
-def remove25(case: Case, *, fraction: float = 0.25, baseline: str = "mean") -> Asking:
-    """``max(0, Y − O) / Y``, O being the probability without the top pixels; 0 where Y is 0.
+def remove25(case: Case, *, fraction: float = 0.25, baseline: str = "mean") -> PredictionSteps:
+    """The relative loss of confidence without the top quarter of the pixels.
 
-    In [0, 1], higher is better: without the evidence the model should no longer be sure.
+    ``max(0, Y − O) / Y``, 0 if Y is 0; in [0, 1], higher is better.
 
     Args:
         case: the map.
-        fraction: how much is removed.
-        baseline: what removed pixels become: "blur", "mean", "black", or inpainted ("inpaint", "telea").
+        fraction: the removed share of the pixels, in (0, 1).
+        baseline: replacement of removed pixels: "blur", "mean", "black", or an inpainting ("inpaint", "telea").
     """
     change = case.removed(a_fraction(fraction), a_baseline(baseline))
     (after,) = yield [change]
@@ -123,18 +124,18 @@ def remove25(case: Case, *, fraction: float = 0.25, baseline: str = "mean") -> A
     range=(0, 1),
     better="lower",
 )
-def deletion(case: Case, *, steps: int = 21, baseline: str = "mean") -> Asking:
-    """The area (trapezoids) under O against the fraction removed, the top evidence first.
+def deletion(case: Case, *, steps: int = 21, baseline: str = "mean") -> PredictionSteps:
+    """The area under the confidence curve while the most salient pixels are removed first.
 
-    In [0, 1], lower is better: a good map's confidence falls at once.
+    By the trapezoidal rule over the removed fraction; in [0, 1], lower is better.
 
     Args:
         case: the map.
-        steps: how many fractions, evenly spaced from 0 to 1.
-        baseline: what removed pixels become: "blur", "mean", "black", or inpainted ("inpaint", "telea").
+        steps: number of fractions, evenly spaced from 0 to 1, at least 2.
+        baseline: replacement of removed pixels: "blur", "mean", "black", or an inpainting ("inpaint", "telea").
     """
-    answers = yield _most_relevant_first(case, steps, baseline)
-    return _area(answers)
+    probabilities = yield _most_relevant_first(case, steps, baseline)
+    return _area(probabilities)
 
 
 @metric(
@@ -146,20 +147,21 @@ def deletion(case: Case, *, steps: int = 21, baseline: str = "mean") -> Asking:
     range=(0, 1),
     better="higher",
 )
-def insertion(case: Case, *, steps: int = 21, baseline: str = "blur") -> Asking:
-    """The area (trapezoids) under O against the fraction shown, the top evidence first.
+def insertion(case: Case, *, steps: int = 21, baseline: str = "blur") -> PredictionSteps:
+    """The area under the confidence curve while the most salient pixels are inserted first.
 
-    In [0, 1], higher is better: a good map's confidence rises at once. The paper blurs what is not shown yet, since the
-    sharp edges of what appears on a plain ground are evidence of their own.
+    By the trapezoidal rule over the shown fraction; in [0, 1], higher is better. As in the paper, pixels that are not
+    yet inserted are blurred: on a constant background, the sharp edges of inserted pixels would be evidence themselves.
 
     Args:
         case: the map.
-        steps: how many fractions, evenly spaced from 0 to 1.
-        baseline: what pixels are that are not shown: "blur", "mean", "black", or inpainted ("inpaint", "telea").
+        steps: number of fractions, evenly spaced from 0 to 1, at least 2.
+        baseline: replacement of pixels that are not inserted: "blur", "mean", "black", or an inpainting ("inpaint",
+            "telea").
     """
-    kind = a_baseline(baseline)
-    answers = yield [case.kept(f, kind) for f in _fractions(steps)]
-    return _area(answers)
+    checked = a_baseline(baseline)
+    probabilities = yield [case.kept(f, checked) for f in _fractions(steps)]
+    return _area(probabilities)
 
 
 @metric(
@@ -171,20 +173,21 @@ def insertion(case: Case, *, steps: int = 21, baseline: str = "blur") -> Asking:
     range=(-1, 1),
     better="higher",
 )
-def morf(case: Case, *, steps: int = 21, baseline: str = "mean") -> Asking:
-    """``1/(L+1) Σ_{k=0..L} (Y − O_k)``, O_k without the top fraction k/L: the area over the perturbation curve.
+def morf(case: Case, *, steps: int = 21, baseline: str = "mean") -> PredictionSteps:
+    """The area over the perturbation curve (AOPC), most relevant pixels first.
 
-    In [−1, 1], higher is better; below 0 the model is surer without the evidence. Samek's AOPC with single pixels as
-    regions, and all of them removed in the end. It reads deletion's answers, relative to the whole picture's: pictures
-    of which the model was never sure do not count as good.
+    ``1/(L+1) Σ_{k=0..L} (Y − O_k)`` with O_k the confidence without the top fraction k/L; in [−1, 1], higher is better.
+    Below 0 the model is more confident without the evidence. This is Samek's AOPC with single pixels as regions and all
+    pixels removed at the end. It uses the predictions of deletion, relative to the unmasked picture, so that a picture
+    of low confidence is not rated as good.
 
     Args:
         case: the map.
-        steps: L + 1, how many fractions, evenly spaced from 0 to 1.
-        baseline: what removed pixels become: "blur", "mean", "black", or inpainted ("inpaint", "telea").
+        steps: L + 1, the number of fractions, evenly spaced from 0 to 1, at least 2.
+        baseline: replacement of removed pixels: "blur", "mean", "black", or an inpainting ("inpaint", "telea").
     """
-    answers = yield _most_relevant_first(case, steps, baseline)
-    return mean_drop(case, answers)
+    probabilities = yield _most_relevant_first(case, steps, baseline)
+    return mean_drop(case, probabilities)
 
 
 @metric(
@@ -196,26 +199,27 @@ def morf(case: Case, *, steps: int = 21, baseline: str = "mean") -> Asking:
     range=(-1, 1),
     better="lower",
 )
-def lerf(case: Case, *, steps: int = 21, baseline: str = "mean") -> Asking:
-    """``1/(L+1) Σ_{k=0..L} (Y − O_k)``, O_k without the least relevant fraction k/L.
+def lerf(case: Case, *, steps: int = 21, baseline: str = "mean") -> PredictionSteps:
+    """The area over the perturbation curve (AOPC), least relevant pixels first.
 
-    In [−1, 1], lower is better: what the map says is irrelevant can go without loss. With the same baseline it shares
-    its passes with insertion.
+    ``1/(L+1) Σ_{k=0..L} (Y − O_k)`` with O_k the confidence without the least relevant fraction k/L; in [−1, 1], lower
+    is better: pixels that the map rates as irrelevant can be removed without loss. With the same baseline it shares the
+    predictions of insertion.
 
     Args:
         case: the map.
-        steps: L + 1, how many fractions, evenly spaced from 0 to 1.
-        baseline: what removed pixels become: "blur", "mean", "black", or inpainted ("inpaint", "telea").
+        steps: L + 1, the number of fractions, evenly spaced from 0 to 1, at least 2.
+        baseline: replacement of removed pixels: "blur", "mean", "black", or an inpainting ("inpaint", "telea").
     """
-    kind = a_baseline(baseline)
-    # Without the least relevant fraction is the same as with the rest alone.
-    answers = yield [case.kept(f, kind) for f in reversed(_fractions(steps))]
-    return mean_drop(case, answers)
+    checked = a_baseline(baseline)
+    # Removing the least relevant fraction is the same as keeping the rest.
+    probabilities = yield [case.kept(f, checked) for f in reversed(_fractions(steps))]
+    return mean_drop(case, probabilities)
 
 
-def mean_drop(case: Case, answers: torch.Tensor) -> Score:
-    """The mean of ``Y − O`` over evenly spaced answers (n,), the first being the whole picture's (AOPC)."""
-    drops = case.before - answers.double()
+def mean_drop(case: Case, probabilities: torch.Tensor) -> Score:
+    """The mean of ``Y − O`` over evenly spaced probabilities (n,), the first of the unmasked picture (AOPC)."""
+    drops = case.before - probabilities.double()
     return Score(float(drops.mean()), curve=tuple(drops.tolist()))
 
 
@@ -224,11 +228,11 @@ def _fractions(steps: int) -> list[float]:
 
 
 def _most_relevant_first(case: Case, steps: int, baseline: str) -> list[Change]:
-    kind = a_baseline(baseline)
-    return [case.removed(f, kind) for f in _fractions(steps)]
+    checked = a_baseline(baseline)
+    return [case.removed(f, checked) for f in _fractions(steps)]
 
 
-def _area(answers: torch.Tensor) -> Score:
-    """The area under evenly spaced answers (n,) from 0 to 1, by trapezoids."""
-    values = answers.double()
+def _area(probabilities: torch.Tensor) -> Score:
+    """The area under evenly spaced probabilities (n,) over [0, 1], by the trapezoidal rule."""
+    values = probabilities.double()
     return Score(float(torch.trapezoid(values) / (len(values) - 1)), curve=tuple(values.tolist()))

@@ -1,10 +1,11 @@
 """Linear imputation of missing pixels from their neighbors.
 
-Rong et al. 2022 (ROAD, arXiv:2202.00449): a missing pixel is 1/6 of each direct and 1/12 of each diagonal neighbour,
-missing or not; at the picture's edge, where neighbours are wanting, the weights of the others are scaled up. That is a
-linear system with an unknown a pixel. Seen as a network of springs (links between missing pixels, anchors to known
-ones) it is symmetric and positive definite: conjugate gradients solve it, preconditioned by a multigrid cycle whose
-coarser networks take two by two pixels as one. All in torch, so where the picture is, and for many masks at once.
+Rong et al. 2022 (ROAD, arXiv:2202.00449): a missing pixel is the sum of 1/6 of each direct and 1/12 of each diagonal
+neighbor, missing or not; at the picture's edge the weights of the existing neighbors are scaled up. This is a linear
+system with one unknown per missing pixel. As a network of springs (links between missing pixels, anchors to known
+ones) it is symmetric and positive definite, and is solved by conjugate gradients, preconditioned by a multigrid cycle
+whose coarser networks merge two by two pixels. All operations run in torch, on the picture's device, for many masks at
+once.
 """
 
 from __future__ import annotations
@@ -21,32 +22,32 @@ __all__ = ["impute"]
 
 _DIRECT, _DIAGONAL = 1 / 6, 1 / 12
 
-#: Of the error that is left, in units of the pixels: an 8-bit level is 400 times as much.
+#: Greatest remaining error, in units of pixels in [0, 1]: a 400th of an 8-bit level.
 _TOLERANCE = 1e-5
-#: More iterations than any mask takes; a bound, should rounding keep the error above the tolerance.
+#: Bound of the iterations, more than any mask needs: rounding might keep the error above the tolerance.
 _MOST = 100
 #: Damping of the Jacobi sweeps.
 _DAMPING = 0.8
-#: Places a side of the coarsest network: few enough to be solved outright.
+#: Side of the coarsest network, small enough for a direct solution.
 _SMALL = 8
-#: Values (masks × channels × pixels) at once: few enough for a processor's caches, many for a GPU.
+#: Values (masks × channels × pixels) per batch, to fit the caches of a CPU or to fill a GPU.
 _AT_ONCE = {"cpu": 1 << 18, "cuda": 1 << 25}
 
-#: An index of a part of (N, C, H, W).
+#: Index of a part of (N, C, H, W).
 _Part: TypeAlias = "tuple[Any, ...]"
 
 
 def impute(pixels: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
-    """A picture with parts of it filled in.
+    """Fill in missing pixels of a picture.
 
     Args:
         pixels: float32 (C, H, W).
-        missing: bool (N, H, W), which pixels are filled in; each leaves at least one pixel of the picture.
+        missing: bool (N, H, W), the missing pixels of N copies; in each, at least one pixel is known.
 
     Returns:
-        float32 (N, C, H, W), the other pixels as they are.
+        float32 (N, C, H, W); known pixels are unchanged.
     """
-    if pixels.device.type == "mps":  # it has no double precision
+    if pixels.device.type == "mps":  # MPS has no double precision
         return impute(pixels.cpu(), missing.cpu()).to(pixels.device)
     most = _AT_ONCE.get(pixels.device.type, _AT_ONCE["cpu"])
     return torch.cat([_filled(pixels, m) for m in missing.split(max(1, most // pixels.numel()))])
@@ -54,16 +55,16 @@ def impute(pixels: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
 
 def _filled(pixels: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
     missing = missing[:, None]
-    # A hole of the width w makes rounding errors w² times as large: single precision would leave too little.
+    # A hole of width w amplifies rounding errors by w²: single precision is not accurate enough.
     system = _Pixels.of(missing.double())
-    pull = system.unknown * _around((1 - system.unknown) * pixels.double())
+    pull = system.unknown * _neighbor_sum((1 - system.unknown) * pixels.double())
     found = _solve(system, _Pixels.of(missing.to(pixels.dtype)), pull)
     return torch.where(missing, found.to(pixels.dtype), pixels)
 
 
-def _around(values: torch.Tensor) -> torch.Tensor:
-    """The weighted sum of the neighbours of every pixel of (N, C, H, W); there is nothing beyond the edge."""
-    # The product of (1, 2, 1) with itself over 12: the weights, and 1/3 in the middle.
+def _neighbor_sum(values: torch.Tensor) -> torch.Tensor:
+    """The weighted sum of the neighbors of every pixel of (N, C, H, W); pixels beyond the edge count as 0."""
+    # The outer product of (1, 2, 1) with itself, over 12, is the weights plus 1/3 in the center.
     padded = nnF.pad(values, (1, 1, 1, 1))
     across = 2 * padded[..., 1:-1]
     across += padded[..., :-2]
@@ -75,9 +76,15 @@ def _around(values: torch.Tensor) -> torch.Tensor:
 
 
 def _solve(system: _Network, rough: _Network, pull: torch.Tensor) -> torch.Tensor:
-    """Heights (N, C, H, W) at which the system rests under a pull, by conjugate gradients, each channel on its own.
+    """Solve the system by preconditioned conjugate gradients, for each channel separately.
 
-    ``rough`` is the system in single precision, which is enough for a direction.
+    Args:
+        system: the network in double precision.
+        rough: the same network in single precision, which is accurate enough for the preconditioner.
+        pull: right-hand side (N, C, H, W).
+
+    Returns:
+        The unknowns, (N, C, H, W).
     """
 
     def guessed(rest: torch.Tensor) -> torch.Tensor:
@@ -88,7 +95,7 @@ def _solve(system: _Network, rough: _Network, pull: torch.Tensor) -> torch.Tenso
     guess = direction = guessed(rest)
     energy = _dot(rest, guess)
     for _ in range(_MOST):
-        # The preconditioned residual is about the error itself.
+        # The preconditioned residual approximates the error.
         if bool(guess.abs().amax() <= _TOLERANCE):
             break
         force = system.force(direction)
@@ -106,19 +113,21 @@ def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def _ratio(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """``a / b``, 0 where there is nothing left to do."""
+    """``a / b``; 0 where b is 0, that is, where the solution is exact."""
     return torch.where(b > 0, a / torch.where(b > 0, b, 1), 0)
 
 
 @dataclass
 class _Network:
-    """Unknowns, linked with each other and anchored to what is known. Each (N, 1, H, W), 0 where nothing is.
+    """A network of unknowns, linked with each other and anchored to known values. Arrays are (N, 1, H, W).
 
     Attributes:
         unknown: 1 where there is an unknown.
-        anchor: the weights of all links to what is known.
-        right, down, falling, rising: the weight of the link to the next place to the right, below, below to the right,
-            and below to the left.
+        anchor: the sum of the weights of all links to known values.
+        right: weight of the link to the right neighbor, 0 without a link, as in the next three.
+        down: weight of the link to the neighbor below.
+        falling: weight of the link to the neighbor below to the right.
+        rising: weight of the link to the neighbor below to the left.
     """
 
     unknown: torch.Tensor
@@ -130,36 +139,36 @@ class _Network:
 
     @cached_property
     def stiffness(self) -> torch.Tensor:
-        """All that holds an unknown in place; 1 where there is none, to divide by."""
+        """The sum of the weights of an unknown's links, the matrix's diagonal; 1 where there is no unknown."""
         total = self.anchor.clone()
-        for link, here, there in self._links():
-            total[here] += link
-            total[there] += link
+        for link, first, second in self._links():
+            total[first] += link
+            total[second] += link
         return torch.where(total > 0, total, 1)
 
     @cached_property
     def sweep(self) -> torch.Tensor:
-        """From a force to a step towards rest, by itself (Jacobi)."""
+        """The factor of a damped Jacobi step."""
         return _DAMPING * self.unknown / self.stiffness
 
     @cached_property
     def inverse(self) -> torch.Tensor:
-        """From forces to heights, (N, H·W, H·W)."""
+        """The matrix's inverse, (N, H·W, H·W)."""
         height, width = self.unknown.shape[-2:]
         one_each = torch.eye(height * width).to(self.unknown).reshape(1, -1, height, width)
-        # What is no unknown stays at 0, whatever pulls.
+        # Positions without an unknown stay at 0.
         free, fixed = one_each * self.unknown, one_each * (1 - self.unknown)
         inverse: torch.Tensor = torch.linalg.inv((self.force(free) + fixed).flatten(2))
         return inverse * self.unknown.flatten(2)
 
     @cached_property
     def coarser(self) -> _Network:
-        """Two by two unknowns as one."""
+        """The network with two by two unknowns merged."""
         right, down, falling, rising = map(
             _quarters, (self.right, self.down, self.falling, self.rising)
         )
         to_left = nnF.pad(rising[0][0], (0, 1))[..., 1:]
-        # Half the weight of what is joined: of one material, a network is as stiff at any width of its mesh.
+        # Half the sum of the merged weights keeps the network equally stiff at twice the mesh width.
         return _Network(
             (_of_four(self.unknown) > 0).to(self.unknown.dtype),
             _of_four(self.anchor),
@@ -170,15 +179,15 @@ class _Network:
         )
 
     def force(self, heights: torch.Tensor) -> torch.Tensor:
-        """What pulls the unknowns back from some heights (N, C, H, W): the system's matrix times them."""
+        """The matrix times heights (N, C, H, W)."""
         total = self.stiffness * heights
-        for link, here, there in self._links():
-            total[here] -= link * heights[there]
-            total[there] -= link * heights[here]
+        for link, first, second in self._links():
+            total[first] -= link * heights[second]
+            total[second] -= link * heights[first]
         return total
 
     def cycle(self, rest: torch.Tensor) -> torch.Tensor:
-        """About the heights that answer a force (N, C, H, W): a V-cycle, linear, symmetric and positive."""
+        """An approximate solution for a residual (N, C, H, W): one V-cycle, linear, symmetric and positive definite."""
         if max(rest.shape[-2:]) <= _SMALL:
             return (rest.flatten(2) @ self.inverse).reshape(rest.shape)
         found = self.sweep * rest
@@ -188,28 +197,28 @@ class _Network:
         return found + self.sweep * (rest - self.force(found))
 
     def _links(self) -> Iterator[tuple[torch.Tensor, _Part, _Part]]:
-        """Each direction's links, from where, and to where."""
+        """The links of each direction, with the index of their first and of their second end."""
         every, but_last, but_first = slice(None), slice(-1), slice(1, None)
-        for link, here, there in (
+        for link, first, second in (
             (self.right, (every, but_last), (every, but_first)),
             (self.down, (but_last, every), (but_first, every)),
             (self.falling, (but_last, but_last), (but_first, but_first)),
             (self.rising, (but_last, but_first), (but_first, but_last)),
         ):
-            yield link[(..., *here)], (..., *here), (..., *there)
+            yield link[(..., *first)], (..., *first), (..., *second)
 
 
 class _Pixels(_Network):
-    """The finest network: all weights are the same, so that the matrix is quickly multiplied by."""
+    """The finest network, whose constant weights allow a fast matrix product."""
 
     @classmethod
     def of(cls, unknown: torch.Tensor) -> _Pixels:
-        """The network of the missing pixels, 1 in (N, 1, H, W)."""
+        """The network of the missing pixels, 1 in ``unknown`` (N, 1, H, W)."""
         padded = nnF.pad(unknown, (1, 1, 0, 1))
         below = padded[..., 1:, :]
         return cls(
             unknown,
-            unknown * _around(1 - unknown),
+            unknown * _neighbor_sum(1 - unknown),
             _DIRECT * unknown * padded[..., :-1, 2:],
             _DIRECT * unknown * below[..., 1:-1],
             _DIAGONAL * unknown * below[..., 2:],
@@ -218,19 +227,19 @@ class _Pixels(_Network):
 
     @cached_property
     def stiffness(self) -> torch.Tensor:
-        return _around(torch.ones_like(self.unknown))
+        return _neighbor_sum(torch.ones_like(self.unknown))
 
     def force(self, heights: torch.Tensor) -> torch.Tensor:
-        return (self.stiffness * heights - _around(heights)) * self.unknown
+        return (self.stiffness * heights - _neighbor_sum(heights)) * self.unknown
 
 
 def _of_four(values: torch.Tensor) -> torch.Tensor:
-    """The sums of two by two, (N, C, ⌈H/2⌉, ⌈W/2⌉)."""
+    """The sums of two by two values, (N, C, ⌈H/2⌉, ⌈W/2⌉)."""
     return nnF.avg_pool2d(values, 2, ceil_mode=True, divisor_override=1)
 
 
 def _quarters(values: torch.Tensor) -> list[list[torch.Tensor]]:
-    """Of two by two the upper and lower, and of these the left and right ones, each (N, C, ⌈H/2⌉, ⌈W/2⌉)."""
+    """The values at each position of two by two blocks, by row and column, each (N, C, ⌈H/2⌉, ⌈W/2⌉)."""
     height, width = values.shape[-2:]
     values = nnF.pad(values, (0, width % 2, 0, height % 2))
     return [[values[..., row::2, column::2] for column in (0, 1)] for row in (0, 1)]

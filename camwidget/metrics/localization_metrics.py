@@ -26,15 +26,15 @@ _RUSSAKOVSKY = "Russakovsky et al. 2015, ILSVRC, arXiv:1409.0575 (single-object 
 
 
 def _of_objects(function: Callable[..., float | Score]) -> Callable[..., float | Score]:
-    """A metric of (case, where the objects are, …) as one of a case; of a class that is not there it has no score."""
+    """Turn a function of (case, objects, **settings) into a metric; NaN for a class that is not in the picture."""
 
     @wraps(function)
     def score(case: Case, **settings: Any) -> float | Score:
-        where = case.whereabouts
-        assert where is not None, "checked before"
-        if not where.mask.any():
+        objects = case.locations
+        assert objects is not None, "checked by missing_requirement"
+        if not objects.mask.any():
             return Score(math.nan, f"{case.name} is not in the picture")
-        return function(case, where, **settings)
+        return function(case, objects, **settings)
 
     return score
 
@@ -53,19 +53,19 @@ def _of_objects(function: Callable[..., float | Score]) -> Callable[..., float |
     needs=("truth",),
 )
 @_of_objects
-def pointing(case: Case, where: ObjectLocations, *, tolerance: float | None = None) -> float:
-    """1 if the map's peak is at most ``tolerance`` away from an object of the class, else 0.
+def pointing(case: Case, objects: ObjectLocations, *, tolerance: float | None = None) -> float:
+    """Whether the map's peak lies on an object of the class (pointing game).
 
-    The mean over pictures, or over classes and then of these, is the paper's accuracy. Of several peaks the first in
-    reading order counts.
+    1 if the peak is at most ``tolerance`` away from an object, else 0. The paper's accuracy is the mean over pictures,
+    or over classes first. Of several peaks, the first in reading order counts.
 
     Args:
         case: the map.
-        where: the objects.
-        tolerance: in pixels of the model's. The paper takes 15, of photographs about 500 pixels long; of a small input
-            that would be most of the picture. The same share, 3 % of the longer side, if None.
+        objects: locations of the class's objects.
+        tolerance: distance in pixels of the model's input, ≥ 0. If None, 3 % of the longer side: the paper's 15 pixels
+            on photographs of about 500. On a small input, 15 pixels would be most of the picture.
     """
-    return float(_is_hit(case, where, tolerance))
+    return float(_is_hit(case, objects, tolerance))
 
 
 @metric(
@@ -82,35 +82,36 @@ def pointing(case: Case, where: ObjectLocations, *, tolerance: float | None = No
 def pointing_recall(
     case: Case, *, threshold: float = 0.0, tolerance: float | None = None
 ) -> float | Score:
-    """Of a class that is in the picture as ``pointing``, if the map does not abstain; of one that is not, 1 if it does.
+    """The pointing game with abstention.
 
-    A map abstains where its greatest raw value is not above the threshold. The paper asks this of the maps of the top
-    five predictions, present or not, and does not say which threshold it took. Raw values are compared, since saliency
-    always has 1 as its maximum; they are of the method's, the layer's and the model's own scale, and so is the
-    threshold. At 0 a map abstains if it has no positive evidence.
+    For a class in the picture: 1 if the map does not abstain and its peak lies on an object, else 0. For an absent
+    class: 1 if the map abstains, else 0. A map abstains if its raw maximum is not above ``threshold``. The paper
+    evaluates the maps of the top five predictions, present or not, and does not state its threshold. Raw values are
+    compared, because the maximum of the saliency is always 1; their scale is that of the method, the layer and the
+    model. With a threshold of 0, a map without positive evidence abstains.
 
     Args:
-        case: the map. One from elsewhere has no raw values, and abstains if it is empty.
-        threshold: in raw values, at least 0.
+        case: the map. A map from elsewhere has no raw values, and abstains if it is all zeros.
+        threshold: threshold of the raw maximum, ≥ 0.
         tolerance: as in ``pointing``.
     """
     threshold = real("threshold", threshold, 0)
-    where = case.whereabouts
-    assert where is not None, "checked before"
+    objects = case.locations
+    assert objects is not None, "checked by missing_requirement"
     peak = float(case.saliency.max()) if case.peak is None else case.peak
     abstains = case.is_empty or peak <= threshold
-    if not where.mask.any():
+    if not objects.mask.any():
         return float(abstains)
-    return 0.0 if abstains else float(_is_hit(case, where, tolerance))
+    return 0.0 if abstains else float(_is_hit(case, objects, tolerance))
 
 
-def _is_hit(case: Case, where: ObjectLocations, tolerance: float | None) -> bool:
+def _is_hit(case: Case, objects: ObjectLocations, tolerance: float | None) -> bool:
     reach = None if tolerance is None else real("tolerance", tolerance, 0)
     peak = divmod(int(case.saliency.argmax()), case.saliency.shape[1])
-    return points_at(peak, where.mask, reach)
+    return points_at(peak, objects.mask, reach)
 
 
-# -- the whole map ----------------------------------------------------------------------------
+# -- full map ---------------------------------------------------------------------------------
 
 
 @metric(
@@ -124,9 +125,12 @@ def _is_hit(case: Case, where: ObjectLocations, tolerance: float | None) -> bool
     needs=("truth",),
 )
 @_of_objects
-def energy(case: Case, where: ObjectLocations) -> float:
-    """``Σ_inside L / Σ L``: the share of the saliency inside; the paper takes boxes, here the masks count."""
-    return share_inside(case.saliency.cpu().numpy(), where.mask)
+def energy(case: Case, objects: ObjectLocations) -> float:
+    """The share of the saliency inside the objects of the class (energy-based pointing game).
+
+    ``Σ_inside L / Σ L``; the paper uses boxes, here the objects' masks count.
+    """
+    return share_inside(case.saliency.cpu().numpy(), objects.mask)
 
 
 @metric(
@@ -140,19 +144,20 @@ def energy(case: Case, where: ObjectLocations) -> float:
     needs=("truth",),
 )
 @_of_objects
-def inside_outside(case: Case, where: ObjectLocations) -> float | Score:
-    """The mean saliency inside over the mean outside: 1 for a map that does not heed the object.
+def inside_outside(case: Case, objects: ObjectLocations) -> float | Score:
+    """The ratio of the mean saliency inside and outside the objects.
 
-    Nothing at all outside would be infinitely good, and one such picture would be the mean of all: outside counts as
-    no less than a thousandth of the map's maximum, as in the cards of the zoo.
+    1 for a map that ignores the object. The mean outside counts as at least a thousandth of the map's maximum: without
+    this bound, one picture with no saliency outside would dominate the mean. The model cards of the zoo use the same
+    bound.
     """
-    if where.mask.all():
+    if objects.mask.all():
         return Score(math.nan, f"{case.name} fills the picture: there is no outside")
-    return inside_to_outside(case.saliency, where.mask)
+    return inside_to_outside(case.saliency, objects.mask)
 
 
 def inside_to_outside(saliency: torch.Tensor, mask: NDArray[np.bool_]) -> float:
-    """The mean saliency (H, W) inside a mask over that outside, which counts as a thousandth at least."""
+    """The mean of a saliency map (H, W) inside a mask over the mean outside, which counts as at least 0.001."""
     place = torch.from_numpy(mask).to(saliency.device)
     inside, outside = (float(wide(saliency[m]).mean()) for m in (place, ~place))
     return inside / max(outside, 1e-3)
@@ -169,18 +174,20 @@ def inside_to_outside(saliency: torch.Tensor, mask: NDArray[np.bool_]) -> float:
     needs=("truth",),
 )
 @_of_objects
-def iou(case: Case, where: ObjectLocations, *, threshold: float = 0.15) -> float:
-    """``|M ∩ T| / |M ∪ T|``, M being where the saliency is at least ``threshold`` of its maximum, T the object.
+def iou(case: Case, objects: ObjectLocations, *, threshold: float = 0.15) -> float:
+    """The intersection over union of the thresholded map with the objects.
+
+    ``|M ∩ T| / |M ∪ T|``, with M the pixels whose saliency is at least ``threshold`` of the maximum, and T the objects.
 
     Args:
         case: the map.
-        where: the objects.
-        threshold: a share of the maximum in (0, 1]. 15 %, as ``localization`` takes; other thresholds may fit a method
-            or a layer better, so that methods are best compared at several.
+        objects: locations of the class's objects.
+        threshold: share of the maximum, in (0, 1]. The default is that of ``localization``; the best threshold depends
+            on method and layer, so compare methods at several.
     """
     share = _share(threshold)
     high = case.saliency >= share * case.saliency.max()
-    return overlap(high.cpu().numpy(), where.mask)
+    return overlap(high.cpu().numpy(), objects.mask)
 
 
 # -- the box ----------------------------------------------------------------------------------
@@ -197,30 +204,30 @@ def iou(case: Case, where: ObjectLocations, *, threshold: float = 0.15) -> float
     needs=("truth",),
 )
 @_of_objects
-def localization(case: Case, where: ObjectLocations, *, threshold: float = 0.15) -> float:
-    """The intersection over union of the map's box (``localize``) with that of the object it fits best.
+def localization(case: Case, objects: ObjectLocations, *, threshold: float = 0.15) -> float:
+    """The intersection over union of the map's box (see ``localize``) with the best fitting object's box.
 
     Args:
         case: the map.
-        where: the objects.
-        threshold: as in ``localize``: 15 % of the maximum, as for Grad-CAM; 20 % for CAM.
+        objects: locations of the class's objects.
+        threshold: share of the maximum, in (0, 1]: 15 % as for Grad-CAM; CAM uses 20 %.
     """
     found = localize(case.saliency, _share(threshold))
-    return 0.0 if found is None else best_overlap(found.box, where.boxes)
+    return 0.0 if found is None else best_overlap(found.box, objects.boxes)
 
 
-def _error(case: Case, where: ObjectLocations, top: int, threshold: float) -> float | Score:
+def _error(case: Case, objects: ObjectLocations, top: int, threshold: float) -> float | Score:
     label = case.subject.label
     if case.target != label:
-        assert label is not None, "checked before"
+        assert label is not None, "checked by missing_requirement"
         name = case.subject.model.classes[label]
         return Score(math.nan, f"the map is of {case.name}, the picture of {name}")
     if case.subject.model.scores == "value":
         return Score(math.nan, "quantities are not ranked")
-    whole = case.subject.whole
-    is_named = label in whole.topk(min(top, len(whole))).indices.tolist()
+    probabilities = case.subject.probabilities
+    is_named = label in probabilities.topk(min(top, len(probabilities))).indices.tolist()
     found = localize(case.saliency, _share(threshold))
-    is_found = found is not None and best_overlap(found.box, where.boxes) >= 0.5
+    is_found = found is not None and best_overlap(found.box, objects.boxes) >= 0.5
     return float(not (is_named and is_found))
 
 
@@ -236,18 +243,19 @@ def _error(case: Case, where: ObjectLocations, top: int, threshold: float) -> fl
 )
 @_of_objects
 def top1_localization(
-    case: Case, where: ObjectLocations, *, threshold: float = 0.15
+    case: Case, objects: ObjectLocations, *, threshold: float = 0.15
 ) -> float | Score:
-    """0 if the label is the top prediction and the box of its map overlaps an object's by at least half, else 1.
+    """The top-1 localization error.
 
-    The mean over pictures is the top-1 localisation error. Overlap is intersection over union.
+    0 if the label is the top prediction and the map's box has an intersection over union of at least 0.5 with an
+    object's box, else 1. The mean over pictures is the error rate.
 
     Args:
-        case: the map, of the picture's class.
-        where: the objects.
+        case: the map of the picture's class.
+        objects: locations of the class's objects.
         threshold: as in ``localize``.
     """
-    return _error(case, where, 1, threshold)
+    return _error(case, objects, 1, threshold)
 
 
 @metric(
@@ -262,16 +270,16 @@ def top1_localization(
 )
 @_of_objects
 def top5_localization(
-    case: Case, where: ObjectLocations, *, threshold: float = 0.15
+    case: Case, objects: ObjectLocations, *, threshold: float = 0.15
 ) -> float | Score:
-    """As ``top1-localization``, with the label among the top five predictions."""
-    return _error(case, where, 5, threshold)
+    """The top-5 localization error: as ``top1-localization``, with the label among the top five predictions."""
+    return _error(case, objects, 5, threshold)
 
 
 def _share(threshold: float) -> float:
-    """A threshold as a share of a map's maximum; at 0 it would be the whole picture.
+    """Check a threshold as a share of a map's maximum; 0 would select the full picture.
 
     Raises:
-        MetricError: if it is none.
+        MetricError: if it is out of its range.
     """
     return real("threshold", threshold, 1e-6, 1)

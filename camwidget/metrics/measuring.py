@@ -1,4 +1,4 @@
-"""``measure``: scores of one explanation, or of several explanations of one picture."""
+"""``measure``: scores of one or several explanations of one picture."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ..models.vision_model import VisionModel
 from ..progress import Progress, follow
 from .cases import Case, MetricContext, ScoredPicture
 from .registry import Metric, Score, get_metric
-from .scoring import faults, score_steps
+from .scoring import find_faults, score_steps
 from .settings import listed, whole
 
 __all__ = ["measure"]
@@ -72,28 +72,39 @@ def measure(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Score] | list[dict[str, Score]]:
-    """How good explanations of a picture are, by one metric or several.
+    """Score one explanation, or several explanations of one picture, by one metric or several.
 
     Args:
-        model: that was explained. One that takes a text is measured under the explanation's, if it has none itself.
-        image: the picture that was explained; a sample of the zoo brings its masks along. For a model with several
-            inputs, a mapping as in ``explain``.
-        explanation: from ``explain``; or several, of which what they share is computed once.
-        metrics: names of ``list_metrics()``, or ``get_metric`` with settings.
-        mask: where the target's objects are, at the picture's own size or the model's: bool (H, W), which counts as
-            one object, or (n, H, W), of each.
-        label: the picture's true class, index or name.
-        precision: as in ``explain``.
-        seed: of all that is random.
-        progress: called with (done, total), and may raise to cancel; a bar appears after a second if None.
+        model: the explained model. A model that takes a text and has none gets the text of the explanations.
+        image: the explained picture; a sample of the zoo brings its masks along. For a model with several inputs, a
+            mapping as in ``explain``.
+        explanation: an explanation from ``explain``, or several. Computations that they share run once.
+        metrics: names from ``list_metrics``, or metrics from ``get_metric``.
+        mask: the target's pixels, at the picture's own size or the model's input size: bool (H, W), which counts as one
+            object, or bool (n, H, W), one mask for each of n objects.
+        label: the picture's true class, as an index or a name.
+        precision: "fp32", "bf16" or "fp16", as in ``explain``.
+        seed: seed of all random numbers, ≥ 0.
+        progress: called with (done, total); may raise to cancel. If None, a bar appears after a second.
 
     Returns:
-        For each explanation its scores by the metric's name.
+        A dict of scores by metric name; for a sequence of explanations a list of such dicts.
 
     Raises:
-        MetricError: if there is no such metric, or it lacks what it needs; if an explanation is not of a class, of
-            another model, or under another text than the model.
-        PictureError: if an explanation is of another picture, or the mask of another size.
+        MetricError: if there is no such metric, or it lacks what it needs; if an explanation has no class, is of
+            another model, or has another text than the model.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``.
+        PictureError: if an explanation is of another picture, or the mask has another size.
+        TargetError: if ``label`` is no class.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> sample = cw.zoo.samples("zoo/textures")[0]
+        >>> explanation = cw.explain(model, sample.image)
+        >>> scores = cw.measure(model, sample, explanation, ["drop", "pointing"])
+        >>> scores["pointing"].value, 0 <= scores["drop"].value <= 1
+        (1.0, True)
     """
     require_model(model, "measure", image)
     explanations: list[Explanation] = listed(explanation)
@@ -113,16 +124,19 @@ def measure(
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
     pixels = model.preprocess.pixels(_picture(image))
-    told = model_as_explained(model, explanations).told(pixels)
-    pixels = pixels.to(told.device)
+    prompted = model_as_explained(model, explanations).told(pixels)
+    pixels = pixels.to(prompted.device)
     subject = ScoredPicture(
-        told, pixels, _whole(told, pixels, precision), MetricContext(precision, seed)
+        prompted,
+        pixels,
+        _unmasked_probabilities(prompted, pixels, precision),
+        MetricContext(precision, seed),
     )
     if label is not None:
-        subject.label = told.class_index(label)
-    subject.where = _finder(told, image, mask, tuple(pixels.shape[-2:]))
+        subject.label = prompted.class_index(label)
+    subject.locate = _object_locator(prompted, image, mask, tuple(pixels.shape[-2:]))
     for each in explanations:
-        explained_class(told, pixels, each)
+        explained_class(prompted, pixels, each)
         subject.cases.append(case_of(subject, each))
     last = follow(score_steps(subject.cases, chosen), "measuring", progress)
     rows = [{m.name: last.scores[case, m.name] for m in chosen} for case in subject.cases]
@@ -133,18 +147,20 @@ def _picture(image: PictureLike | GroundTruth) -> PictureLike:
     return image.image if isinstance(image, GroundTruth) else image
 
 
-def _whole(model: VisionModel, pixels: torch.Tensor, precision: str) -> torch.Tensor:
-    """Probabilities (classes,) of the unchanged picture, in the precision that the changed ones are asked in."""
+def _unmasked_probabilities(
+    model: VisionModel, pixels: torch.Tensor, precision: str
+) -> torch.Tensor:
+    """Probabilities (classes,) of the unmasked picture, in the precision of the changed ones."""
     inputs = model.inputs(pixels[None])
     (found,) = rerun_probabilities(model, 1, lambda a, b: inputs, precision=precision)
     return found[0].double()
 
 
 def case_of(subject: ScoredPicture, explanation: Explanation) -> Case:
-    """An explanation of a picture as a case to be scored.
+    """Convert an explanation of a picture to a case.
 
     Raises:
-        MetricError: if it is not of a class.
+        MetricError: if the explained target is no class.
     """
     index = explanation.target.index
     if index is None:
@@ -152,13 +168,15 @@ def case_of(subject: ScoredPicture, explanation: Explanation) -> Case:
             f"Metrics score the map of a class; {explanation.target.label!r} is none."
         )
     saliency = torch.from_numpy(np.array(explanation.saliency)).to(subject.pixels.device)
-    (fault,) = faults(torch.from_numpy(np.array(explanation.raw))[None], saliency[None])
-    method, layer = _maker(subject.model, explanation)
+    (fault,) = find_faults(torch.from_numpy(np.array(explanation.raw))[None], saliency[None])
+    method, layer = _method_and_layer(subject.model, explanation)
     return Case(subject, index, saliency, method, layer, fault, float(explanation.raw.max()))
 
 
-def _maker(model: VisionModel, explanation: Explanation) -> tuple[Method | None, str | None]:
-    """The method and the layer that make the map anew; None and None if it is not known how, as of an average."""
+def _method_and_layer(
+    model: VisionModel, explanation: Explanation
+) -> tuple[Method | None, str | None]:
+    """The method and the layer that recompute the map; (None, None) if it cannot be, such as an average of maps."""
     try:
         method = get_method(explanation.method, **dict(explanation.options))
     except MethodError:
@@ -168,7 +186,11 @@ def _maker(model: VisionModel, explanation: Explanation) -> tuple[Method | None,
 
 
 def _as_masks(mask: Any) -> np.ndarray:
-    """A mask that a person gave, as bool."""
+    """Convert a user's mask to bool, true where it is not 0.
+
+    Raises:
+        PictureError: if a value is not a finite number.
+    """
     check_filled(mask, "the mask", "False")
     try:
         values = np.asarray(mask, dtype=np.float64)
@@ -182,15 +204,22 @@ def _as_masks(mask: Any) -> np.ndarray:
     return np.asarray(values != 0)
 
 
-def _finder(
+def _object_locator(
     model: VisionModel,
     image: PictureLike | GroundTruth,
     mask: np.ndarray | None,
     fitted: tuple[int, ...],
 ) -> Callable[[int], ObjectLocations | None]:
-    """From a class to where its objects are; a mask that is given is the evidence for whatever is explained.
+    """A function from a class index to the locations of its objects.
 
-    ``fitted`` is the size (H, W) of the model's pixels.
+    Args:
+        model: the explained model.
+        image: the explained picture, perhaps with a ground truth.
+        mask: the user's mask, which applies to every class; None for the ground truth of ``image``.
+        fitted: (H, W) of the model's input.
+
+    Raises:
+        PictureError: if the mask has the size of neither the picture nor the model's input.
     """
     preprocess = model.preprocess
     if mask is None:
@@ -200,7 +229,7 @@ def _finder(
     masks = _as_masks(mask)
     masks = masks[None] if masks.ndim == 2 else masks
     picture = _picture(image)
-    # A floating-point tensor is what the model gets, and so is its mask: nothing is resized.
+    # A floating-point tensor is passed to the model as it is, so its mask is not resized either.
     own = fitted if is_prepared(picture) else preprocess.read(picture).size[::-1]
     if masks.shape[1:] == own and not is_prepared(picture):
         found = locate_objects(masks, preprocess)

@@ -16,7 +16,7 @@ from .registry import Score, metric
 
 __all__: list[str] = []
 
-Asking = Generator[Recomputation, torch.Tensor, Score]
+PredictionSteps = Generator[Recomputation, torch.Tensor, Score]
 
 
 @metric(
@@ -29,22 +29,27 @@ Asking = Generator[Recomputation, torch.Tensor, Score]
     better="lower",
     needs=("method",),
 )
-def random_logit(case: Case) -> Asking:
-    """The rank correlation of the map with that of a random other class: 1 if the method does not heed the class.
+def random_logit(case: Case) -> PredictionSteps:
+    """The rank correlation of the map with the map of another, random class.
 
-    The authors compare the maps by SSIM. Ranks are compared here, as in ``parameter-randomisation``: SSIM is made for
-    photographs, and finds maps alike that are both flat nearly everywhere; ranks do not depend on how a map is scaled.
-    All maps of a class of a picture are compared with the same other class.
+    1 if the method ignores the class. The paper compares maps by SSIM. Ranks are compared here, as in
+    ``parameter-randomisation``: SSIM is designed for photographs and rates two maps as similar that are both flat
+    nearly everywhere, and ranks do not depend on the scale of a map. All maps of one class of a picture are compared
+    with the same other class.
     """
-    whole, is_value = case.subject.whole, case.subject.model.scores == "value"
-    # Of a class that the model masks out there is no map.
-    others = [i for i in range(len(whole)) if i != case.target and (is_value or whole[i] > 0)]
+    probabilities, is_value = case.subject.probabilities, case.subject.model.scores == "value"
+    # A class that the model masks out has no map.
+    others = [
+        i
+        for i in range(len(probabilities))
+        if i != case.target and (is_value or probabilities[i] > 0)
+    ]
     if not others:
         return Score(math.nan, "the model has no other class")
     generator = case.subject.generator(f"random-logit/{case.target}")
     other = others[int(torch.randint(len(others), (1,), generator=generator))]
-    maps = yield Recomputation(("whole",), lambda: case.subject.pixels[None], target=other)
-    return likeness(case, maps[0], f"the map of {case.subject.model.classes[other]!r}")
+    maps = yield Recomputation(("unmasked",), lambda: case.subject.pixels[None], target=other)
+    return map_correlation(case, maps[0], f"the map of {case.subject.model.classes[other]!r}")
 
 
 @metric(
@@ -57,34 +62,44 @@ def random_logit(case: Case) -> Asking:
     better="lower",
     needs=("method",),
 )
-def parameter_randomisation(case: Case) -> Asking:
-    """The rank correlation of the map with that of a net of random weights: 1 if what was learned is of no matter.
+def parameter_randomisation(case: Case) -> PredictionSteps:
+    """The rank correlation of the map with the map of the same network with random weights.
 
-    All weights are random at once, the last stage of the authors' cascade; one net serves all pictures.
+    1 if the map does not depend on what was learned. All weights are randomized at once, the last stage of the paper's
+    cascade, and one randomized network serves all pictures.
     """
     subject = case.subject
-    untrained = subject.remembered("untrained", lambda: _untrained(subject))
+    untrained = subject.cached("untrained", lambda: _untrained(subject))
     if untrained is None:
         return Score(math.nan, "with random weights the model answers NaN or infinity")
     maps = yield Recomputation(("untrained",), lambda: subject.pixels[None], model=untrained)
-    return likeness(case, maps[0], "the map with random weights")
+    return map_correlation(case, maps[0], "the map with random weights")
 
 
 def _untrained(subject: ScoredPicture) -> VisionModel | None:
-    """The picture's model with random weights; None if it cannot say anything of the picture."""
-    bench, module = subject.bench, subject.model.module
+    """The picture's model with random weights; None if it predicts NaN or infinity."""
+    context, module = subject.context, subject.model.module
     key = ("untrained", module)
-    if key not in bench.memory:
-        bench.memory[key] = randomized_copy(subject.model, bench.seed)
-    untrained = subject.model.around(bench.memory[key])
+    if key not in context.cache:
+        context.cache[key] = randomized_copy(subject.model, context.seed)
+    untrained = subject.model.around(context.cache[key])
     with untrained.undisturbed() as held, torch.no_grad():
         pixels = subject.pixels[None]
         logits = held.logits_of(held.run(held.inputs(pixels)), 1)
     return untrained if are_proper(logits, untrained.scores) else None
 
 
-def likeness(case: Case, other: torch.Tensor, name: str) -> Score:
-    """The rank correlation of a case's map with another (H, W); NaN if that one ranks nothing."""
+def map_correlation(case: Case, other: torch.Tensor, name: str) -> Score:
+    """The rank correlation of a case's map with another map.
+
+    Args:
+        case: the case.
+        other: the other map, (H, W).
+        name: name of the other map, for the note.
+
+    Returns:
+        The correlation in [-1, 1]; NaN with a note if one of the maps ranks nothing.
+    """
     own, theirs = case.ranks, unit_ranks(other)
     if own is None:
         return Score(math.nan, "the map ranks nothing")

@@ -1,4 +1,4 @@
-"""Maps computed again for changed pixels or a changed model; those of the same pixels share their passes."""
+"""Maps recomputed for changed pixels or a changed model, with shared forward passes."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from ..execution.isolated_pass import autocast_off
 from ..models.vision_model import VisionModel
 from .cases import Case, Recomputation
 
-__all__ = ["RecomputedMaps", "alike", "recompute_maps"]
+__all__ = ["RecomputedMaps", "recompute_maps", "sharing_key"]
 
-#: What a map depends on beside pixels and model: the method, the layer and the target's class.
-_Wish: TypeAlias = "tuple[Method, str, int]"
+#: Identifies a map of given pixels and model: method, layer and class index.
+_MapKey: TypeAlias = "tuple[Method, str, int]"
 
 
 @dataclass(frozen=True)
 class RecomputedMaps:
-    """How far the making of maps has come.
+    """Progress and result of a recomputation.
 
     Attributes:
-        done, total: passes of the model.
-        maps: for each request saliency (n, H, W), when all are made; empty until then.
+        done: finished forward passes.
+        total: all forward passes.
+        maps: for each request saliency (n, H, W); empty until all are finished.
     """
 
     done: int
@@ -37,32 +38,38 @@ class RecomputedMaps:
     maps: tuple[torch.Tensor, ...] = ()
 
 
-def alike(case: Case, request: Recomputation) -> Hashable:
-    """Equal for requests that ``recompute_maps`` takes together: of one picture, the same pixels and model."""
+def sharing_key(case: Case, request: Recomputation) -> Hashable:
+    """A key that is equal for requests of the same picture, pixels and model, which share their passes."""
     return case.subject, request.key
 
 
 def recompute_maps(requests: Sequence[tuple[Case, Recomputation]]) -> Iterator[RecomputedMaps]:
-    """Make maps anew for requests that are alike; what several of them ask for is made once.
+    """Recompute the maps of requests with equal ``sharing_key``; each distinct map is computed once.
 
-    Pictures go through the model in batches that suit its memory, each with one pass for all quick methods and layers.
+    Pictures are processed in batches that fit the memory, with one forward pass for all fast methods and layers.
+
+    Args:
+        requests: the requests, each with its case.
+
+    Yields:
+        The progress; the last one has the maps.
     """
     case, request = requests[0]
     subject = case.subject
     model, pixels = request.model or subject.model, request.pixels()
-    wishes = [_wish(c, r) for c, r in requests]
-    quick = [w for w in dict.fromkeys(wishes) if not w[0].slow]
-    slow = [w for w in dict.fromkeys(wishes) if w[0].slow]
-    raw: dict[_Wish, list[torch.Tensor]] = {w: [] for w in (*quick, *slow)}
+    keys = [_map_key(c, r) for c, r in requests]
+    quick = [w for w in dict.fromkeys(keys) if not w[0].slow]
+    slow = [w for w in dict.fromkeys(keys) if w[0].slow]
+    raw: dict[_MapKey, list[torch.Tensor]] = {w: [] for w in (*quick, *slow)}
     count, done = len(pixels), 0
 
-    def trace(begin: int, end: int, asked: list[_Wish]) -> Trace:
-        methods = [method for method, _, _ in asked]
+    def trace(begin: int, end: int, wanted: list[_MapKey]) -> Trace:
+        methods = [method for method, _, _ in wanted]
         return Trace(
             model,
             pixels[begin:end],
-            dict.fromkeys(layer for method, layer, _ in asked if not method.at_input),
-            precision=subject.bench.precision,
+            dict.fromkeys(layer for method, layer, _ in wanted if not method.at_input),
+            precision=subject.context.precision,
             with_input=any(m.needs_input for m in methods),
         )
 
@@ -74,38 +81,38 @@ def recompute_maps(requests: Sequence[tuple[Case, Recomputation]]) -> Iterator[R
     if quick:
         size = batch_size(model, *pixels.shape[-2:])
         for end, maps in in_batches(model, 0, count, size, make):
-            for wish, part in zip(quick, maps, strict=True):
-                raw[wish].append(part)
+            for key, part in zip(quick, maps, strict=True):
+                raw[key].append(part)
             done = end
             yield RecomputedMaps(done, count * (1 + len(slow)))
     for number in range(count if slow else 0):
-        # Slow methods take one picture at a time, and remember in its trace what other targets need too.
+        # Slow methods take one picture at a time, and cache in its trace what other targets need too.
         shared = trace(number, number + 1, slow)
-        for place, wish in enumerate(slow, 1):
-            method, layer, target = wish
+        for place, key in enumerate(slow, 1):
+            method, layer, target = key
             left = (count - number) * len(slow) - place
             for step in _unrecorded(
                 method.steps(shared, resolve_target(model, target), layer), pixels.device
             ):
                 yield RecomputedMaps(done + step.done, done + step.total + left)
-            raw[wish].append(step.maps)
+            raw[key].append(step.maps)
             done += step.total
     shape = case.saliency.shape
-    made = {w: saliency_maps(torch.cat(parts), shape, w[0].scale) for w, parts in raw.items()}
-    yield RecomputedMaps(done, done, tuple(made[w] for w in wishes))
+    maps_of = {w: saliency_maps(torch.cat(parts), shape, w[0].scale) for w, parts in raw.items()}
+    yield RecomputedMaps(done, done, tuple(maps_of[w] for w in keys))
 
 
-def _wish(case: Case, request: Recomputation) -> _Wish:
+def _map_key(case: Case, request: Recomputation) -> _MapKey:
     method = request.method or case.method
-    assert method is not None, "checked before"
-    # What is explained at the picture itself is the same for every layer.
+    assert method is not None, "checked by missing_requirement"
+    # The map of a method that explains at the input does not depend on the layer.
     model: VisionModel = case.subject.model
     layer = model.default_layer if method.at_input or case.layer is None else case.layer
     return method, layer, case.target if request.target is None else request.target
 
 
 def _unrecorded(steps: Iterator[Step], device: torch.device) -> Iterator[Step]:
-    """The steps, computed without a graph; between them the caller's own modes hold."""
+    """Iterate over the steps without recording a graph; the caller's modes hold between them."""
     while True:
         with torch.no_grad(), autocast_off(device):
             step = next(steps, None)

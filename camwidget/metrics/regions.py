@@ -1,4 +1,4 @@
-"""Region perturbation: change of the model's confidence when square patches are replaced."""
+"""Region perturbation: change of the confidence when square patches are replaced."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional as nnF
 
 from ..errors import MetricError
 from .cases import Case, Change
-from .confidence import Asking, mean_drop
+from .confidence import PredictionSteps, mean_drop
 from .registry import metric
 from .settings import a_baseline, real, whole
 
@@ -29,26 +29,27 @@ __all__: list[str] = []
 )
 def region_perturbation(
     case: Case, *, patch: int | None = None, regions: int = 32, baseline: str = "mean"
-) -> Asking:
-    """``1/(L+1) Σ_{k=0..L} (Y − O_k)``, O_k without the k patches that have the most saliency: AOPC.
+) -> PredictionSteps:
+    """The area over the perturbation curve (AOPC) of square patches, most relevant patches first.
 
-    In [−1, 1], higher is better. Patches lie on a grid from the upper left corner, those at the right and lower edge
-    may be smaller; a patch's saliency is the sum of its pixels'. By default 32 patches of 1/14 of the picture's side:
-    16 % of a square picture, as much as the 100 regions of 9 × 9 that the paper takes of 227 × 227. The paper
-    replaces pixels by random ones; a baseline makes the number repeatable.
+    ``1/(L+1) Σ_{k=0..L} (Y − O_k)`` with O_k the confidence without the k patches of highest saliency; in [−1, 1],
+    higher is better. Patches form a grid from the upper left corner; those at the right and lower edges may be smaller.
+    The saliency of a patch is the sum over its pixels. By default, 32 patches of 1/14 of the picture's side are
+    replaced: 16 % of a square picture, as much as the 100 regions of 9 × 9 in the paper's pictures of 227 × 227. The
+    paper replaces pixels by random ones; a baseline makes the score reproducible.
 
     Args:
         case: the map.
-        patch: its side in pixels; 1/14 of the picture's shorter side if None.
-        regions: L, how many patches are replaced; all of them if there are fewer.
-        baseline: what replaces them: "blur", "mean", "black", or inpainted ("inpaint", "telea").
+        patch: side of a patch in pixels; 1/14 of the picture's shorter side if None.
+        regions: L, the greatest number of replaced patches, at least 1.
+        baseline: replacement of patches: "blur", "mean", "black", or an inpainting ("inpaint", "telea").
     """
     grid = _PatchGrid(case, patch, share=14, baseline=baseline)
     count = min(whole("regions", regions), grid.saliency.numel())
-    # Ties go in reading order.
+    # Ties are broken in reading order.
     order = grid.saliency.flatten().argsort(descending=True, stable=True)[:count].tolist()
-    answers = yield [case.whole, *(grid.without(order[:k]) for k in range(1, count + 1))]
-    return mean_drop(case, answers)
+    probabilities = yield [case.unmasked, *(grid.without(order[:k]) for k in range(1, count + 1))]
+    return mean_drop(case, probabilities)
 
 
 @metric(
@@ -66,28 +67,29 @@ def non_sensitivity(
     patch: int | None = None,
     epsilon: float = 0.01,
     baseline: str = "mean",
-) -> Asking:
-    """``|A △ X| / n``: A has the patches without saliency, X those without which the model says the same, n is all.
+) -> PredictionSteps:
+    """The share of patches on which the map and the model disagree about relevance.
 
-    In [0, 1], lower is better. A patch is in A if its mean saliency is below epsilon, and in X if ``|Y − O|`` is, O
-    being the probability with this patch alone replaced. The paper counts single features, and what is exactly zero;
-    but a network hardly ever answers exactly the same, and a pixel alone says nothing to it. What is asked of the
-    model does not depend on the map, so that all maps of a picture share it.
+    ``|A △ X| / n``, with A the patches without saliency, X the patches whose replacement does not change the
+    prediction, and n the number of patches; in [0, 1], lower is better. A patch is in A if its mean saliency is below
+    epsilon, and in X if ``|Y − O|`` is, with O the confidence with only this patch replaced. The paper uses single
+    features and exact zeros; but predictions are hardly ever exactly equal, and a single pixel hardly changes them. The
+    predictions do not depend on the map, so all maps of a picture share them.
 
     Args:
         case: the map.
-        patch: its side in pixels; 1/7 of the picture's shorter side if None.
-        epsilon: what counts as nothing, of the saliency (at most 1) and of the probability.
-        baseline: what replaces a patch: "blur", "mean", "black", or inpainted ("inpaint", "telea").
+        patch: side of a patch in pixels; 1/7 of the picture's shorter side if None.
+        epsilon: threshold of relevance, above 0, for the saliency (at most 1) and the probability.
+        baseline: replacement of patches: "blur", "mean", "black", or an inpainting ("inpaint", "telea").
     """
     grid = _PatchGrid(case, patch, share=7, baseline=baseline)
-    nothing = real("epsilon", epsilon, 0)
-    if nothing == 0:
+    limit = real("epsilon", epsilon, 0)
+    if limit == 0:
         raise MetricError("Epsilon is above 0, such as 0.01: no number is below 0.")
     mean = (grid.saliency / grid.pixels).flatten()
-    answers = yield [grid.without([k]) for k in range(len(mean))]
-    same = (answers - case.before).abs() < nothing
-    return float((same ^ (mean < nothing)).double().mean())
+    probabilities = yield [grid.without([k]) for k in range(len(mean))]
+    same = (probabilities - case.before).abs() < limit
+    return float((same ^ (mean < limit)).double().mean())
 
 
 class _PatchGrid:
@@ -111,7 +113,7 @@ class _PatchGrid:
 
     @property
     def pixels(self) -> torch.Tensor:
-        """How many pixels each patch has, (rows, columns)."""
+        """The number of pixels of each patch, (rows, columns)."""
         return self._sums(torch.ones_like(self._case.saliency))
 
     def _sums(self, values: torch.Tensor) -> torch.Tensor:
@@ -120,7 +122,7 @@ class _PatchGrid:
         )[0]
 
     def without(self, patches: Iterable[int]) -> Change:
-        """The picture with some patches replaced; the same for all maps that choose the same."""
+        """The picture with some patches replaced; equal for all maps that choose the same patches."""
         chosen = frozenset(patches)
         if len(chosen) == self.saliency.numel():
             return self._case.removed(1, self._baseline)
@@ -129,11 +131,13 @@ class _PatchGrid:
             subject, side = self._case.subject, self._side
             height, width = subject.pixels.shape[-2:]
             shape = math.ceil(height / side), math.ceil(width / side)
-            gone = torch.zeros(shape, dtype=torch.bool)
-            gone.view(-1)[list(chosen)] = True
+            replaced = torch.zeros(shape, dtype=torch.bool)
+            replaced.view(-1)[list(chosen)] = True
             spread = (
-                gone.to(subject.pixels.device).repeat_interleave(side, 0).repeat_interleave(side, 1)
+                replaced.to(subject.pixels.device)
+                .repeat_interleave(side, 0)
+                .repeat_interleave(side, 1)
             )
-            return subject.without(spread[:height, :width], self._baseline)
+            return subject.masked(spread[:height, :width], self._baseline)
 
         return Change(("patches", self._side, chosen, self._baseline), make)

@@ -1,4 +1,4 @@
-"""Registry of metrics: label, citation, range and direction of each."""
+"""Registry of metrics, with the label, citation, range and direction of each."""
 
 from __future__ import annotations
 
@@ -14,18 +14,26 @@ from .cases import Change, Recomputation
 
 __all__ = ["Metric", "Request", "Score", "get_metric", "list_metrics", "metric"]
 
-#: What a metric may ask: the model's answers to changed pictures, or maps made anew.
+#: A metric's request: predictions for changed pictures, or recomputed maps.
 Request: TypeAlias = list[Change] | Recomputation
 
 
 @dataclass(frozen=True)
 class Score:
-    """What a metric says of a map.
+    """The value of a metric for one map.
 
     Attributes:
-        value: the number; NaN where there is none.
-        note: why there is none; empty otherwise.
-        curve: the numbers that ``value`` sums up, if it is the area under a curve: evenly spaced from 0 to 1.
+        value: the value, within ``Metric.range``; NaN if the map has none.
+        note: the reason for a value of NaN; empty otherwise.
+        curve: for an area under a curve, the curve's values at evenly spaced positions from 0 to 1.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> picture = cw.zoo.samples("zoo/textures")[0].image
+        >>> score = cw.measure(model, picture, cw.explain(model, picture), "deletion")["deletion"]
+        >>> 0 <= score.value <= 1, len(score.curve) > 2
+        (True, True)
     """
 
     value: float
@@ -33,9 +41,9 @@ class Score:
     curve: tuple[float, ...] | None = None
 
 
-#: A function of a case that gives its score; or a generator that asks, gets answers, and returns the score.
-#: To changes the answers are the target's probabilities, float64 (n,) on the CPU; to maps made anew, saliency
-#: (n, H, W).
+#: A function from a case to its score, or a generator that yields requests, is sent the results and returns the score.
+#: The result for a list of changes is the target's probabilities, float64 (n,) on the CPU; for a recomputation the
+#: saliency (n, H, W).
 Compute: TypeAlias = Callable[
     ..., "float | Score | Generator[Request, torch.Tensor, float | Score]"
 ]
@@ -44,34 +52,56 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Metric:
-    """A number that says how good a map is, as the registry lists it."""
+    """A registered metric: a number that rates a saliency map.
+
+    Attributes:
+        name: unique name, in lower case.
+        label: name for display.
+        citation: authors, year, venue and equation.
+        summary: one sentence for a tooltip.
+        group: "faithfulness", "robustness", "complexity", "randomisation", "agreement" or "truth".
+        range: lowest and highest value.
+        better: whether higher or lower values are better.
+        function: computes the score of a ``Case``.
+        needs: requirements of a case: "truth", "label", "method" (a map that can be recomputed) or "certainty".
+        options: keyword arguments of ``function``.
+        takes_empty: whether a map of all zeros has a score.
+
+    Example:
+        >>> import camwidget as cw
+        >>> metric = cw.get_metric("deletion")
+        >>> metric.label, metric.range, metric.better
+        ('Deletion', (0, 1), 'lower')
+    """
 
     name: str
-    label: str  #: as a person reads it
-    citation: str  #: authors, year, and where; which equation
-    summary: str  #: one sentence for a tooltip
-    group: (
-        str  #: "faithfulness", "robustness", "complexity", "randomisation", "agreement" or "truth"
-    )
-    range: tuple[float, float]  #: lowest and highest value
+    label: str
+    citation: str
+    summary: str
+    group: str
+    range: tuple[float, float]
     better: Literal["higher", "lower"]
     function: Compute
-    needs: tuple[
-        str, ...
-    ] = ()  #: of "truth", "label", "method" (a map that can be made anew), and "certainty"
-    options: Options = ()  #: keyword arguments of the function
-    takes_empty: bool = False  #: a map without any evidence has a score too, not just a note
+    needs: tuple[str, ...] = ()
+    options: Options = ()
+    takes_empty: bool = False
 
     @property
-    def reads_answers(self) -> bool:
-        """Whether it is computed from what the model says of changed pictures."""
+    def reads_predictions(self) -> bool:
+        """Whether the metric is computed from predictions for changed pictures."""
         return self.group == "faithfulness"
 
     def with_options(self, **options: Any) -> Metric:
         """The same metric with other settings.
 
+        Args:
+            **options: the settings to change, by name.
+
+        Returns:
+            A new metric; settings that are not named keep their values.
+
         Raises:
-            MetricError: if it has no such setting.
+            MetricError: if the metric has no such setting.
         """
         settings = with_settings(self.function, self.options, options, self.label, MetricError)
         return replace(self, options=settings)
@@ -92,7 +122,32 @@ def metric(
     needs: tuple[str, ...] = (),
     takes_empty: bool = False,
 ) -> Callable[[F], F]:
-    """Enter a function of a case into the registry. Keyword-only arguments are settings."""
+    """Register a function of a ``Case`` as a metric; its keyword-only arguments become settings.
+
+    Args:
+        name: unique name, in lower case.
+        label: name for display.
+        citation: authors, year, venue and equation.
+        summary: one sentence for a tooltip.
+        group: "faithfulness", "robustness", "complexity", "randomisation", "agreement" or "truth".
+        range: lowest and highest value.
+        better: "higher" or "lower".
+        needs: requirements of a case: "truth", "label", "method" (a map that can be recomputed) or "certainty".
+        takes_empty: whether a map without any evidence has a score.
+
+    Returns:
+        A decorator that registers the function and returns it.
+
+    Example:
+        >>> from camwidget.metrics import Case, metric
+        >>> register = metric(
+        ...     "peak-row", label="Peak row", citation="none", summary="The row of the map's maximum.",
+        ...     group="complexity", range=(0, 1), better="lower",
+        ... )
+        >>> def peak_row(case: Case) -> float:
+        ...     height, width = case.saliency.shape
+        ...     return int(case.saliency.argmax()) // width / height
+    """
 
     def enter(function: F) -> F:
         _metrics[name] = Metric(
@@ -113,10 +168,23 @@ def metric(
 
 
 def get_metric(name: str | Metric, **options: Any) -> Metric:
-    """A metric by name, with settings if any: ``get_metric("deletion", baseline="blur")``.
+    """Look up a metric by name, and change its settings.
+
+    Args:
+        name: a name from ``list_metrics``, or a metric.
+        **options: settings of the metric, by name.
+
+    Returns:
+        The metric with these settings.
 
     Raises:
-        MetricError: if there is none, or it has no such setting; close names are suggested.
+        MetricError: if there is no such metric, with a suggestion of similar names, or no such setting.
+
+    Example:
+        >>> import camwidget as cw
+        >>> metric = cw.get_metric("deletion", baseline="blur")
+        >>> metric.name, metric.options
+        ('deletion', (('baseline', 'blur'),))
     """
     if isinstance(name, Metric):
         return name.with_options(**options)
@@ -128,5 +196,14 @@ def get_metric(name: str | Metric, **options: Any) -> Metric:
 
 
 def list_metrics() -> tuple[Metric, ...]:
-    """All metrics, in the order in which they are shown."""
+    """List all registered metrics in display order.
+
+    Returns:
+        The metrics, each with its name, label, citation, range and direction.
+
+    Example:
+        >>> import camwidget as cw
+        >>> [metric.name for metric in cw.list_metrics()][:3]
+        ['drop', 'increase', 'gain']
+    """
     return tuple(_metrics.values())

@@ -1,4 +1,4 @@
-"""ROAD (remove and debias): removed pixels are imputed so that the shape of the hole tells little."""
+"""ROAD (remove and debias): change of the confidence when removed pixels are imputed from their neighbors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from ..errors import MetricError
 from ..masking.ranks import LEVELS, threshold
 from .cases import Case, Change
-from .confidence import Asking
+from .confidence import PredictionSteps
 from .imputation import impute
 from .registry import metric
 from .settings import one_of, percentages, real
@@ -35,37 +35,37 @@ def road(
     percentiles: Sequence[float] = (10, 20, 30, 40, 50, 60, 70, 80, 90),
     order: str = "combined",
     noise: float = 0.01,
-) -> Asking:
-    """``(mean O_lerf − mean O_morf) / 2``, the means over the percentiles; half the gap between two curves.
+) -> PredictionSteps:
+    """The difference in confidence between removing the least and the most relevant pixels, with imputation.
 
-    O_morf is the target's probability without the most relevant p percent of the pixels, O_lerf that without the least
-    relevant. What is removed becomes the weighted mean of its neighbours (``imputation``) and a little noise, so that
-    the model sees no edge of a mask, from which it could guess the class. Higher is better. Combined it lies in
-    [−½, ½]; it is the mean of the two other orders, each in [−1, 1]: "morf" is ``Y − mean O_morf``, "lerf" is
-    ``mean O_lerf − Y``. The paper follows a classifier's accuracy over many pictures; of one picture the probability
-    says more.
+    ``(mean O_lerf − mean O_morf) / 2``, the means over the percentiles: half the gap between two curves. O_morf is the
+    target's probability without the most relevant p percent of the pixels, O_lerf the one without the least relevant.
+    Removed pixels become the weighted mean of their neighbors (``imputation``) with a little noise, so that the edge of
+    the mask does not reveal the class. Higher is better. The combined score lies in [−½, ½] and is the mean of the two
+    other orders, each in [−1, 1]: "morf" is ``Y − mean O_morf``, "lerf" is ``mean O_lerf − Y``. The paper measures a
+    classifier's accuracy over many pictures; for one picture the probability is more informative.
 
     Args:
         case: the map.
-        percentiles: how much is removed, in percent.
+        percentiles: removed shares, in percent, each in (0, 100).
         order: "combined", "morf" (most relevant first) or "lerf" (least relevant first).
-        noise: its standard deviation, in units of pixels in [0, 1]; the same noise for all maps of a picture.
+        noise: standard deviation of the noise, in units of pixels in [0, 1]; all maps of a picture get the same noise.
     """
     order = one_of(order, ORDERS, "order")
     percents = percentages(percentiles)
     cuts = [threshold(p / 100) for p in percents]
     level = real("noise", noise, 0)
     size = case.levels.shape
-    # The last pixel to go has the highest level there is.
+    # The last pixel to be removed has the highest level; imputation needs it.
     if max(cuts) > (size.numel() - 1) * LEVELS // size.numel():
         raise MetricError(
             f"Without {max(percents):g} % nothing is left of a picture of {size[0]} × {size[1]} to fill it in from: "
             "use lower percentiles."
         )
     orders = ORDERS[1:] if order == "combined" else (order,)
-    filled = _Filled(case, [(name, cut) for name in orders for cut in cuts], level)
-    answers = yield filled.changes()
-    means: list[float] = answers.reshape(len(orders), len(cuts)).mean(1).tolist()
+    imputed = _ImputedPictures(case, [(name, cut) for name in orders for cut in cuts], level)
+    probabilities = yield imputed.changes()
+    means: list[float] = probabilities.reshape(len(orders), len(cuts)).mean(1).tolist()
     mean = dict(zip(orders, means, strict=True))
     if order == "morf":
         return case.before - mean["morf"]
@@ -74,8 +74,8 @@ def road(
     return (mean["lerf"] - mean["morf"]) / 2
 
 
-class _Filled:
-    """A picture with parts of it removed and filled in, all of a map at once."""
+class _ImputedPictures:
+    """One map's pictures with removed and imputed pixels, computed together."""
 
     def __init__(self, case: Case, holes: list[tuple[str, int]], noise: float) -> None:
         self._case = case
@@ -83,22 +83,22 @@ class _Filled:
         self._noise = noise
 
     def changes(self) -> list[Change]:
-        """One for each hole."""
+        """One change for each hole."""
         return [
             Change((id(self._case), "filled", *hole, self._noise), partial(self._picture, number))
             for number, hole in enumerate(self._holes)
         ]
 
     def _picture(self, number: int) -> torch.Tensor:
-        """One of them, (C, H, W). Only those of the map that was asked for last are remembered: they are many."""
-        memory = self._case.subject.bench.memory
-        held = memory.get("filled")
-        if held is None or held[0] is not self:
-            held = memory["filled"] = (self, self._pictures())
-        return held[1][number]
+        """One picture (C, H, W). Only those of the map that was requested last are cached, for their size."""
+        cache = self._case.subject.context.cache
+        cached: tuple[_ImputedPictures, torch.Tensor] | None = cache.get("imputed")
+        if cached is None or cached[0] is not self:
+            cached = cache["imputed"] = (self, self._pictures())
+        return cached[1][number]
 
     def _pictures(self) -> torch.Tensor:
-        """All of them, (N, C, H, W)."""
+        """All pictures, (N, C, H, W)."""
         subject, levels = self._case.subject, self._case.levels
         missing = torch.stack(
             [
@@ -108,7 +108,7 @@ class _Filled:
         )
         pictures = impute(subject.pixels, missing)
         if self._noise:
-            grain = subject.remembered("road's noise", self._grain)
+            grain = subject.cached("road's noise", self._grain)
             pictures = torch.where(missing[:, None], pictures + self._noise * grain, pictures)
         return pictures.clamp(0, 1)
 

@@ -1,4 +1,4 @@
-"""Robustness: how much a map changes under small changes of the picture."""
+"""Robustness of a map against noise in the picture."""
 
 from __future__ import annotations
 
@@ -28,16 +28,17 @@ __all__: list[str] = []
 def continuity(
     case: Case, *, samples: int = 10, radius: float = 0.02
 ) -> Generator[Recomputation, torch.Tensor, Score]:
-    """``max_δ ‖Φ(x + δ) − Φ(x)‖ / ‖Φ(x)‖``, Φ being the saliency: 0 for a map that stays as it is.
+    """The greatest relative change of the map under small noise (max-sensitivity).
 
-    The maximum over the ball ``|δ| ≤ r`` in every value is sought among random points of it, as its authors do. Their
-    max-sensitivity is not divided by the norm of the map; with that it does not depend on how strong maps are. All
-    maps of a picture are tried with the same noise. It says nothing of whether a map is right: a fixed one has 0.
+    ``max_δ ‖Φ(x + δ) − Φ(x)‖ / ‖Φ(x)‖`` with Φ the saliency; 0 for a map that does not change. As in the paper, the
+    maximum over the ball ``|δ| ≤ r`` is estimated from random points. The paper's max-sensitivity is not divided by the
+    norm of the map; the quotient does not depend on the map's scale. All maps of a picture are tested with the same
+    noise. The metric does not rate correctness: a constant map scores 0.
 
     Args:
-        case: a map that can be made anew.
-        samples: how many noisy copies.
-        radius: r, of pixels in [0, 1]; a noisy copy stays within them. 0.02 is five shades of 255.
+        case: a map that can be recomputed.
+        samples: number of noisy copies, at least 1.
+        radius: r, in units of pixels in [0, 1]; noisy copies are clamped to that range. 0.02 is five levels of 255.
     """
     samples, radius = whole("samples", samples), real("radius", radius, 0, 1)
     subject = case.subject

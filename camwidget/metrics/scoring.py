@@ -1,4 +1,4 @@
-"""Score many metrics of many maps together, so that shared requests to the model are made once."""
+"""Scoring of many maps by many metrics, with every shared request to the model made once."""
 
 from __future__ import annotations
 
@@ -13,30 +13,36 @@ from ..attribution.batched_inference import rerun_probabilities
 from ..errors import MetricError
 from ..models.vision_model import VisionModel
 from .cases import Case, Change, Recomputation, ScoredPicture
-from .recomputation import alike, recompute_maps
+from .recomputation import recompute_maps, sharing_key
 from .registry import Metric, Request, Score
 
 __all__ = ["Scoring", "check_metric", "score_steps"]
 
 _NO_METHOD = "method unknown"
 _NO_LABEL = "true class unknown"
-_NO_PLACE = "place of the object unknown"
-#: What ``measure`` may be given instead.
+_NO_LOCATION = "place of the object unknown"
+#: How a call of ``measure`` supplies what is missing.
 _REMEDIES = {
     _NO_METHOD: "The map is to be made anew: give an explanation as it comes from explain.",
     _NO_LABEL: "Give the picture's class as label=….",
-    _NO_PLACE: "Give mask=…, bool (H, W) or (n, H, W), or a picture that carries its truth, such as a sample of the "
+    _NO_LOCATION: "Give mask=…, bool (H, W) or (n, H, W), or a picture that carries its truth, such as a sample of the "
     "zoo, and of a class that it knows.",
 }
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """How far the scoring has come.
+    """Progress of the scoring of several cases.
 
     Attributes:
-        done, total: passes of the model; the total grows where a metric asks again after an answer.
-        scores: by case and metric's name, those that are final.
+        done: forward passes that are finished.
+        total: all forward passes; grows where a metric makes a further request.
+        scores: the final scores so far, by case and metric name.
+
+    Example:
+        >>> from camwidget.metrics import Scoring
+        >>> Scoring(done=2, total=8, scores={}).done
+        2
     """
 
     done: int
@@ -46,24 +52,24 @@ class Scoring:
 
 def check_metric(metric: Metric, case: Case) -> None:
     """Raise a MetricError if the metric lacks something that it needs of this case."""
-    if why := lacking(metric, case):
+    if why := missing_requirement(metric, case):
         raise MetricError(f"{metric.label} has no score: {why}. {_REMEDIES[why]}")
 
 
-def lacking(metric: Metric, case: Case) -> str:
-    """What a metric needs and this case has not, in a few words; "" if it has all."""
+def missing_requirement(metric: Metric, case: Case) -> str:
+    """The requirement of a metric that a case does not meet, in a few words; empty if it meets all."""
     if "method" in metric.needs and case.method is None:
         return _NO_METHOD
     if "label" in metric.needs and case.subject.label is None:
         return _NO_LABEL
-    if "truth" in metric.needs and case.whereabouts is None:
-        return _NO_PLACE
+    if "truth" in metric.needs and case.locations is None:
+        return _NO_LOCATION
     return ""
 
 
-def _no_part(metric: Metric, case: Case) -> str:
-    """Why quantities give a metric no number; "" if they do, or the answers are probabilities."""
-    if case.subject.model.scores != "value" or not metric.reads_answers:
+def _undefined_reason(metric: Metric, case: Case) -> str:
+    """Why a metric is undefined for a regression output; empty if it is defined, or for probabilities."""
+    if case.subject.model.scores != "value" or not metric.reads_predictions:
         return ""
     if "certainty" in metric.needs:
         return "a quantity has no certainty to gain"
@@ -73,74 +79,93 @@ def _no_part(metric: Metric, case: Case) -> str:
 def score_steps(
     cases: Sequence[Case], metrics: Sequence[Metric], *, lenient: bool = False
 ) -> Iterator[Scoring]:
-    """Score every case by every metric.
+    """Score every case by every metric, and report the progress.
 
     Args:
-        cases: of pictures on one bench; of those of one model the passes are shared.
-        metrics: the metrics, of different names.
-        lenient: whether a case that lacks what a metric needs scores NaN, with a note, instead of raising.
+        cases: the maps; maps of pictures with the same model share its forward passes.
+        metrics: the metrics, with distinct names.
+        lenient: whether a case that lacks what a metric needs scores NaN with a note, instead of raising.
+
+    Yields:
+        The progress after each batch; the last one has all scores.
 
     Raises:
-        MetricError: if a metric lacks what it needs (before anything is computed).
+        MetricError: if a case lacks what a metric needs, before anything is computed.
+
+    Example:
+        >>> import torch
+        >>> import camwidget as cw
+        >>> from camwidget.metrics import Case, ScoredPicture, score_steps
+        >>> model = cw.load(device="cpu")
+        >>> pixels = model.preprocess.pixels(cw.zoo.samples("zoo/textures")[0].image)
+        >>> probabilities = model.probabilities(model.logits(pixels[None]))[0].double()
+        >>> case = Case(ScoredPicture(model, pixels, probabilities), target=6, saliency=torch.rand(192, 192))
+        >>> *_, last = score_steps([case], [cw.get_metric("drop")])
+        >>> 0 <= last.scores[case, "drop"].value <= 1
+        True
     """
     scores: dict[tuple[Case, str], Score] = {}
     for case in cases:
         for metric in metrics:
             if not lenient:
                 check_metric(metric, case)
-            elif why := lacking(metric, case):
+            elif why := missing_requirement(metric, case):
                 scores[case, metric.name] = Score(math.nan, why)
-    open_tasks: list[_Task] = []
+    pending: list[_MetricRun] = []
     for case in cases:
         for metric in metrics:
             if (case, metric.name) in scores:
                 continue
-            task = _Task(case, metric)
-            task.go_on(None)
-            _keep(task, scores, open_tasks)
-    answered = _Answered()
-    yield Scoring(0, max(len(open_tasks), 1), scores)
-    while open_tasks:
-        waiting, open_tasks = open_tasks, []
-        asked = [t for t in waiting if isinstance(t.request, list)]
-        groups = _alike(waiting)
+            run = _MetricRun(case, metric)
+            run.advance(None)
+            _collect(run, scores, pending)
+    predictions = _PredictionCache()
+    yield Scoring(0, max(len(pending), 1), scores)
+    while pending:
+        waiting, pending = pending, []
+        predicting = [r for r in waiting if isinstance(r.request, list)]
+        groups = _recomputation_groups(waiting)
         left = sum(map(len, groups))
-        yield from answered.ask(asked, left, scores)
-        for task in asked:
-            assert isinstance(task.request, list)
-            task.go_on(answered.of(task.case, task.request))
-            _keep(task, scores, open_tasks)
+        yield from predictions.compute(predicting, left, scores)
+        for run in predicting:
+            assert isinstance(run.request, list)
+            run.advance(predictions.values(run.case, run.request))
+            _collect(run, scores, pending)
         for group in groups:
             left -= len(group)
-            before = answered.done
-            for made in recompute_maps([(task.case, request) for task, request in group]):
-                answered.done = before + made.done
-                yield Scoring(answered.done, before + made.total + left, scores)
-            for (task, _), maps in zip(group, made.maps, strict=True):
-                task.go_on(maps)
-                _keep(task, scores, open_tasks)
-    yield Scoring(answered.done, answered.done, scores)
+            before = predictions.done
+            for recomputed in recompute_maps([(run.case, request) for run, request in group]):
+                predictions.done = before + recomputed.done
+                yield Scoring(predictions.done, before + recomputed.total + left, scores)
+            for (run, _), maps in zip(group, recomputed.maps, strict=True):
+                run.advance(maps)
+                _collect(run, scores, pending)
+    yield Scoring(predictions.done, predictions.done, scores)
 
 
-def _keep(task: _Task, scores: dict[tuple[Case, str], Score], open_tasks: list[_Task]) -> None:
-    if task.score is None:
-        open_tasks.append(task)
+def _collect(
+    run: _MetricRun, scores: dict[tuple[Case, str], Score], pending: list[_MetricRun]
+) -> None:
+    if run.score is None:
+        pending.append(run)
     else:
-        scores[task.case, task.metric.name] = task.score
+        scores[run.case, run.metric.name] = run.score
 
 
-def _alike(tasks: Sequence[_Task]) -> list[list[tuple[_Task, Recomputation]]]:
-    """The tasks that want maps made anew, with what they ask for: those of the same pixels and model together."""
-    groups: dict[Hashable, list[tuple[_Task, Recomputation]]] = {}
-    for task in tasks:
-        if isinstance(task.request, Recomputation):
-            key = alike(task.case, task.request)
-            groups.setdefault(key, []).append((task, task.request))
+def _recomputation_groups(
+    runs: Sequence[_MetricRun],
+) -> list[list[tuple[_MetricRun, Recomputation]]]:
+    """The runs that request recomputed maps, with their requests, grouped by pixels and model."""
+    groups: dict[Hashable, list[tuple[_MetricRun, Recomputation]]] = {}
+    for run in runs:
+        if isinstance(run.request, Recomputation):
+            key = sharing_key(run.case, run.request)
+            groups.setdefault(key, []).append((run, run.request))
     return list(groups.values())
 
 
-class _Task:
-    """One metric at work on one case: what it asks for now, or its score."""
+class _MetricRun:
+    """A metric applied to a case: its pending request, or its score."""
 
     def __init__(self, case: Case, metric: Metric) -> None:
         self.case = case
@@ -149,23 +174,27 @@ class _Task:
         self.score: Score | None = None
         self._work: Generator[Request, torch.Tensor, float | Score] | None = None
 
-    def go_on(self, answer: torch.Tensor | None) -> None:
-        """Begin, or take the answer to the present request, up to the next one or the end."""
+    def advance(self, result: torch.Tensor | None) -> None:
+        """Run the metric up to its next request or its end.
+
+        Args:
+            result: the result of the pending request; None at the start.
+        """
         if self.case.fault and not (self.metric.takes_empty and self.case.is_empty):
-            # A map that ranks nothing has no score; a number would be one of the tie rule.
+            # A constant map has no score: its value would depend on how ties are broken.
             self.score = Score(math.nan, self.case.fault)
             return
-        if why := _no_part(self.metric, self.case):
+        if why := _undefined_reason(self.metric, self.case):
             self.score = Score(math.nan, why)
             return
         if self._work is None:
-            result = self.metric.function(self.case, **dict(self.metric.options))
-            if not isinstance(result, Generator):
-                self._end(result)
+            started = self.metric.function(self.case, **dict(self.metric.options))
+            if not isinstance(started, Generator):
+                self._end(started)
                 return
-            self._work = result
+            self._work = started
         try:
-            self.request = next(self._work) if answer is None else self._work.send(answer)
+            self.request = next(self._work) if result is None else self._work.send(result)
         except StopIteration as end:
             self._end(end.value)
 
@@ -174,39 +203,47 @@ class _Task:
         self.score = result if isinstance(result, Score) else Score(float(result))
 
 
-class _Answered:
-    """What the model has been asked, and what it answered."""
+class _PredictionCache:
+    """Predictions for changed pictures, each computed once."""
 
     def __init__(self) -> None:
         self.done = 0
         #: Probabilities (classes,), float64 on the CPU, by picture and change.
         self._rows: dict[tuple[ScoredPicture, Hashable], torch.Tensor] = {}
 
-    def of(self, case: Case, changes: list[Change]) -> torch.Tensor:
-        """The target's probabilities (n,), or parts of the quantity, for changes that have been asked about."""
+    def values(self, case: Case, changes: list[Change]) -> torch.Tensor:
+        """The target's probabilities (n,) for computed changes; for a regression output, relative to the unmasked
+        picture.
+        """
         rows = [self._rows[case.subject, change.key][case.target] for change in changes]
         return torch.stack(rows) / case.scale if rows else torch.zeros(0, dtype=torch.float64)
 
-    def ask(
-        self, tasks: list[_Task], left: int, scores: dict[tuple[Case, str], Score]
+    def compute(
+        self, runs: list[_MetricRun], left: int, scores: dict[tuple[Case, str], Score]
     ) -> Iterator[Scoring]:
-        """Ask about the changes that nobody has asked about before, those of one model and size in one series.
+        """Predict the new changes, those of one model and input size in one series of batches.
 
-        ``left`` is what is to be done afterwards, at least.
+        Args:
+            runs: runs whose request is a list of changes.
+            left: forward passes that follow at least.
+            scores: the final scores so far.
+
+        Yields:
+            The progress after each batch.
         """
         new: dict[tuple[VisionModel, torch.Size], dict[tuple[ScoredPicture, Hashable], Change]] = {}
-        for task in tasks:
-            subject = task.case.subject
-            self._rows.setdefault((subject, task.case.whole.key), subject.whole)
-            assert isinstance(task.request, list)
-            for change in task.request:
+        for run in runs:
+            subject = run.case.subject
+            self._rows.setdefault((subject, run.case.unmasked.key), subject.probabilities)
+            assert isinstance(run.request, list)
+            for change in run.request:
                 if (subject, change.key) not in self._rows:
-                    # A model may take pictures of any size, and those of two sizes make no batch.
+                    # Pictures of different sizes cannot share a batch.
                     series = new.setdefault((subject.model, subject.pixels.shape), {})
                     series[subject, change.key] = change
         total = self.done + sum(map(len, new.values())) + left
         for (model, _), changes in new.items():
-            for _ in self._run(model, changes, tasks[0].case.subject.bench.precision):
+            for _ in self._run(model, changes, runs[0].case.subject.context.precision):
                 yield Scoring(self.done, total, scores)
 
     def _run(
@@ -223,7 +260,7 @@ class _Answered:
             for number in range(start, stop):
                 subject = keys[number][0]
                 row = changes[keys[number]].make()
-                # The same picture has the same answer, to the last digit, in whatever batch it stands.
+                # Rounding depends on the batch: the unmasked picture must have exactly one prediction.
                 if torch.equal(row, subject.pixels):
                     unchanged.add(number)
                 rows.append(row)
@@ -233,14 +270,22 @@ class _Answered:
         for values in rerun_probabilities(model, len(keys), make, precision=precision):
             for row in values.double():
                 subject = keys[number][0]
-                self._rows[keys[number]] = subject.whole if number in unchanged else row
+                self._rows[keys[number]] = subject.probabilities if number in unchanged else row
                 number += 1
             self.done += len(values)
             yield
 
 
-def faults(raw: torch.Tensor, saliency: torch.Tensor) -> list[str]:
-    """Why each map ranks nothing, or ""; of raw maps (N, h, w) and their saliency (N, H, W)."""
+def find_faults(raw: torch.Tensor, saliency: torch.Tensor) -> list[str]:
+    """Find the maps that rank nothing.
+
+    Args:
+        raw: unscaled maps (N, h, w).
+        saliency: scaled maps (N, H, W).
+
+    Returns:
+        For each map the reason ("constant map", "NaN in the map"), or "" for a proper map.
+    """
     found: list[Any] = []
     for values, shown in zip(raw, saliency, strict=True):
         if not torch.isfinite(values).all():

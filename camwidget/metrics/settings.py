@@ -1,4 +1,4 @@
-"""Checks of the settings of metrics."""
+"""Checks of metric settings."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ __all__ = ["a_baseline", "a_fraction", "listed", "one_of", "percentages", "real"
 
 
 def listed(value: Any) -> list[Any]:
-    """One or several of something as a list; a name is one."""
+    """One value or several as a list; a string is one value."""
     is_several = isinstance(value, Iterable) and not isinstance(value, str)
     return list(value) if is_several else [value]
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
-    """A whole number of at least ``least``.
+    """Check an integer of at least ``least``.
 
     Raises:
-        MetricError: if it is not.
+        MetricError: if it is none.
     """
     return _validation.whole(name, value, least, error=MetricError)
 
 
 def real(name: str, value: Any, low: float, high: float = math.inf) -> float:
-    """A number between two bounds; a bound of infinity is left out.
+    """Check a number between two bounds, inclusive; the message leaves out a bound of infinity.
 
     Raises:
-        MetricError: if it is not.
+        MetricError: if it is none.
     """
     return _validation.real(name, value, low, high, error=MetricError)
 
 
 def a_fraction(value: Any) -> float:
-    """A part of the picture's pixels, neither none nor all.
+    """Check a share of the picture's pixels, in (0, 1).
 
     Raises:
-        MetricError: if it is not.
+        MetricError: if it is none.
     """
     if _validation.is_number(value, 0, 1, ends=False):
         return float(value)
@@ -51,10 +51,10 @@ def a_fraction(value: Any) -> float:
 
 
 def percentages(values: Any) -> tuple[float, ...]:
-    """Parts of the picture's pixels in percent, each between 0 and 100.
+    """Check shares of the picture's pixels in percent, each in (0, 100).
 
     Raises:
-        MetricError: if they are not.
+        MetricError: if a value is out of its range, or there is none.
     """
     found = tuple(values) if isinstance(values, Iterable) else (values,)
     if found and all(_validation.is_number(v, 0, 100, ends=False) for v in found):
@@ -65,17 +65,26 @@ def percentages(values: Any) -> tuple[float, ...]:
 
 
 def one_of(value: Any, known: Sequence[str], what: str) -> str:
-    """One of the names that there are; ``what`` is what they name ("baseline")."""
+    """Check that a value is one of the known names.
+
+    Args:
+        value: the value.
+        known: the known names.
+        what: the kind of name, for the message ("baseline").
+
+    Raises:
+        MetricError: if it is none of them.
+    """
     if value in known:
         return str(value)
     raise MetricError(f"There is no {what} {value!r}: use {', '.join(map(repr, known))}.")
 
 
 def a_baseline(name: Any) -> str:
-    """The name of what replaces removed pixels.
+    """Check the name of a baseline.
 
     Raises:
-        MetricError: if there is none of this name, or it cannot be made here.
+        MetricError: if there is no such baseline, or it cannot be computed here.
     """
     try:
         return check_baseline(name)

@@ -1,7 +1,7 @@
-"""The study of bias: where the flower lies.
+"""Sets of beetles with a biased, balanced or reversed correlation of flower and class.
 
-After Selvaraju et al. 2017, section 6.3, in which a model that had learnt doctors and nurses from a
-biased set looked at faces and hair: Grad-CAM showed it, and a balanced set cured it.
+After Selvaraju et al. 2017 (arXiv:1610.02391, section 6.3): Grad-CAM revealed that a model trained on a biased set of
+doctors and nurses relied on faces and hair, and a balanced set corrected it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from typing import Literal, get_args
 from .beetles import CLASSES, Beetle, draw
 
 Odds = Literal["biased", "balanced", "reversed"]
-"""How flower and class go together: "biased" is nine in ten of the weevils and one in ten of the
-stag beetles, "balanced" half of both, "reversed" one in ten of the weevils and nine in ten of the
-stag beetles."""
+"""Correlation of flower and class: "biased" gives a flower to nine in ten weevils and one in ten stag
+beetles, "balanced" to half of both, "reversed" to one in ten weevils and nine in ten stag beetles."""
 
 ODDS: tuple[Odds, ...] = get_args(Odds)
 
 
 def kind(n: int, odds: Odds) -> tuple[int, bool]:
-    """Class and flower of picture number `n` of a set; the shares are exact in every twenty."""
+    """Class and flower of picture number ``n`` of a set; the shares are exact in every twenty pictures."""
     label, turn = n % len(CLASSES), n // len(CLASSES) % 10
     if odds == "balanced":
         return label, turn < 5
@@ -29,6 +28,6 @@ def kind(n: int, odds: Odds) -> tuple[int, bool]:
 
 
 def unseen(first: int, pictures: int, odds: Odds) -> Iterator[Beetle]:
-    """The pictures of the seeds from `first` on."""
+    """The pictures of consecutive seeds from ``first`` on."""
     for seed in range(first, first + pictures):
         yield draw(seed, *kind(seed, odds))

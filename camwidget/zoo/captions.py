@@ -1,4 +1,4 @@
-"""Scenes of one or two things, and the sentence that describes each: "a red striped disc left of a blue square"."""
+"""Generator of scenes of one or two objects with a caption: "a red striped disc left of a blue square"."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .drawing.things import SHAPES, THINGS
-from .language import Vocabulary
+from .drawing.scene_objects import OBJECTS, SHAPES
 from .scenes import CATEGORIES, SIZE, Scene
 from .scenes import draw as draw_scene
+from .vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     import torch
@@ -19,61 +19,61 @@ if TYPE_CHECKING:
     from ..models.prompts import ParsedPrompt
     from ..models.vision_model import VisionModel
 
-WHOLE = "whole caption"
-"""What the output that stands for all words together is called."""
+FULL_CAPTION = "whole caption"
+"""Name of the output for all words together."""
 
 RELATIONS: tuple[str, ...] = ("left of", "right of", "above", "below")
-LONGEST = 10
-"""Most words that a caption of the generator has."""
+MAX_WORDS = 10
+"""Greatest number of words in a generated caption."""
 
 VOCABULARY = Vocabulary(
-    [*(f"a {thing.name}" for thing in THINGS), *RELATIONS],
+    [*(f"a {obj.name}" for obj in OBJECTS), *RELATIONS],
 )
 
 _STREAM = 0xCA97
 _LARGE, _SMALL = (0.19, 0.24), (0.11, 0.14)
-"""Radii of the thing that is named first, and of the other."""
+"""Ranges of the radius of the object that is named first, and of the other."""
 
 
 @dataclass(frozen=True, eq=False)
 class CaptionSample(Scene):
-    """A scene and its caption; the larger thing is named first.
+    """A scene with its caption; the larger object is named first.
 
     Attributes:
-        caption: what is to be seen.
+        caption: the description of the scene.
     """
 
     caption: str = ""
 
     def evidence(self, target: str, text: str | None = None) -> NDArray[np.bool_] | None:
-        """Where a word of a caption has its evidence: the thing of the phrase that the word is in.
+        """Find the evidence for a word of a caption: the objects of its noun phrase.
 
         Args:
-            target: a word of the caption; "a #5" is the fifth, where it is there twice; or the whole caption.
+            target: a word of the caption, "a #5" for the fifth word if it occurs twice, or the full caption.
             text: the caption; the scene's own if None.
 
         Returns:
-            Bool (H, W), for a word of place and for the whole caption all the things named; all false if what the
-            phrase names is not in the picture; None if it is no word of the caption.
+            bool (H, W). For a preposition and for the full caption, all named objects; all false if the phrase names
+            nothing in the picture; None for no word of the caption.
         """
         words = (self.caption if text is None else text).split()
-        number = place_of(target, words)
+        number = word_index(target, words)
         if number is None:
             return None
         phrases = phrases_of(words)
-        asked = [p for p in phrases if number in p] or phrases
+        explained = [p for p in phrases if number in p] or phrases
         found = np.zeros(self.image.shape[:2], bool)
-        for phrase in asked:
-            said = {words[n] for n in phrase} & set(CATEGORIES)
-            for thing, mask in zip(self.things, self.masks, strict=True):
-                if said and said <= {*thing.words, "plain"}:
+        for phrase in explained:
+            named = {words[n] for n in phrase} & set(CATEGORIES)
+            for obj, mask in zip(self.objects, self.masks, strict=True):
+                if named and named <= {*obj.words, "plain"}:
                     found |= mask
         return found
 
 
-def place_of(target: str, words: list[str]) -> int | None:
-    """Which word of a caption an output stands for; -1 for the whole caption, None for none."""
-    if target == WHOLE:
+def word_index(target: str, words: list[str]) -> int | None:
+    """The index of the caption's word that an output stands for; -1 for the full caption, None for no word."""
+    if target == FULL_CAPTION:
         return -1
     word, _, number = target.partition(" #")
     if number.isdigit() and 1 <= int(number) <= len(words):
@@ -82,7 +82,7 @@ def place_of(target: str, words: list[str]) -> int | None:
 
 
 def phrases_of(words: list[str]) -> list[range]:
-    """Places of the words of each noun phrase, from its "a" to its shape."""
+    """The word indices of each noun phrase, from its "a" to its shape."""
     phrases: list[range] = []
     start = 0
     for n, word in enumerate(words):
@@ -97,12 +97,15 @@ def phrases_of(words: list[str]) -> list[range]:
 def draw(
     seed: int | np.random.Generator, number: int | None = None, *, size: int = SIZE
 ) -> CaptionSample:
-    """Draw one scene with its caption; the same arguments always give the same picture.
+    """Draw one scene with its caption; equal arguments give equal pictures.
 
     Args:
         seed: an integer, or a generator to draw from (which is advanced).
-        number: how many things, one or two; random (two more often) if left out.
+        number: number of objects, one or two; random (two more often) if None.
         size: side of the picture in pixels.
+
+    Raises:
+        ValueError: for another number.
     """
     rng = (
         seed
@@ -116,20 +119,20 @@ def draw(
     radii = [float(rng.uniform(*r)) for r in (_LARGE, _SMALL)[:number]]
     scene = draw_scene(rng, number, radii=radii, size=size)
     return CaptionSample(
-        scene.image, scene.labels, scene.masks, scene.classes, scene.things, caption_of(scene)
+        scene.image, scene.labels, scene.masks, scene.classes, scene.objects, caption_of(scene)
     )
 
 
 def caption_of(scene: Scene) -> str:
-    """What a scene of one or two things shows, the larger one first."""
-    first, *rest = scene.things
+    """The caption of a scene of one or two objects, the larger one first."""
+    first, *rest = scene.objects
     if not rest:
         return f"a {first.name}"
     return f"a {first.name} {relation(*scene.masks[:2])} a {rest[0].name}"
 
 
 def relation(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> str:
-    """Where one thing is, seen from the other: along whichever axis they are further apart."""
+    """The position of one object relative to another, along the axis of their greater distance."""
     x, y = (
         float(np.mean(a) - np.mean(b)) for a, b in zip(_places(one), _places(other), strict=True)
     )
@@ -144,12 +147,12 @@ def _places(mask: NDArray[np.bool_]) -> tuple[NDArray[np.signedinteger], NDArray
 
 
 def gallery() -> list[CaptionSample]:
-    """A few scenes, to be met first."""
+    """A few scenes chosen by eye."""
     return [draw(seed) for seed in (4, 9, 1, 15, 22, 6, 30, 2)]
 
 
 class CaptionPrompt:
-    """A caption beside the picture: each word is a target, and so is the whole."""
+    """Parser of captions; each word, and the full caption, becomes a target."""
 
     name = "caption"
     hint = (
@@ -162,7 +165,7 @@ class CaptionPrompt:
     )
 
     def read(self, text: str) -> ParsedPrompt:
-        """A caption as the numbers of its words."""
+        """Parse a caption into word numbers and targets."""
         import torch
 
         from ..models.prompts import ParsedPrompt, words_of
@@ -170,12 +173,12 @@ class CaptionPrompt:
         words = words_of(text, VOCABULARY.words, name=self.name)
         return ParsedPrompt(
             inputs={"caption": torch.tensor([VOCABULARY.numbers(words)])},
-            classes=(WHOLE, *words),
+            classes=(FULL_CAPTION, *words),
             words=tuple((word, n) for n, word in enumerate(words, 1)),
             default=0,
         )
 
     def propose(self, model: VisionModel, pixels: torch.Tensor) -> str:
-        """The caption that the model itself writes."""
-        numbers = model.module.write(model.inputs(pixels))  # type: ignore[operator]
+        """The caption that the model generates."""
+        numbers = model.module.generate(model.inputs(pixels))  # type: ignore[operator]
         return VOCABULARY.text(numbers[0].tolist())

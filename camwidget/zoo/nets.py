@@ -1,4 +1,4 @@
-"""The networks of the zoo: small, plain, and easy to read."""
+"""Networks of the zoo: small, plain architectures."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from .language import END
+from .vocabulary import END
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions beside a shortcut; the first may halve the picture."""
+    """A residual block of two 3x3 convolutions; the first one may halve the resolution."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__()
@@ -37,12 +37,11 @@ class Block(nn.Module):
 def residual_net(
     classes: int, widths: tuple[int, int, int, int] = (16, 32, 64, 96), *, last_stride: int = 2
 ) -> nn.Sequential:
-    """A residual classifier: stem, four stages, global average, one linear layer.
+    """A residual classifier: stem, four stages, global average pooling, one linear layer.
 
-    It takes float pictures (N, 3, H, W) and gives scores (N, classes). `stage4` gives a map of
-    non-negative features at a sixteenth of the picture's side, 12x12 for 192x192, or at an eighth
-    if `last_stride` is 1; since only `pool` and `head` follow, a class activation map is exact
-    there.
+    It maps pictures (N, 3, H, W) to scores (N, classes). ``stage4`` returns non-negative features at 1/16 of the
+    picture's side (12x12 for 192x192), or at 1/8 if ``last_stride`` is 1. Since only ``pool`` and ``head`` follow,
+    class activation mapping is exact there.
     """
     first, second, third, fourth = widths
     return nn.Sequential(
@@ -61,9 +60,9 @@ def residual_net(
 def trunk(
     widths: tuple[int, int, int] = (32, 64, 96), *, last_stride: int = 1
 ) -> OrderedDict[str, nn.Module]:
-    """The stages of the nets that see scenes: a map of features at an eighth of the picture's side.
+    """The stages of the scene networks: features at 1/8 of the picture's side.
 
-    The first step is a wide one: of what lies in four pixels nothing tells one thing from another.
+    The first stride is 4: patterns within four pixels do not distinguish the objects.
     """
     first, second, third = widths
     return OrderedDict(
@@ -88,9 +87,9 @@ def scene_net(classes: int, *, average: bool = True) -> nn.Sequential:
 
 
 def plain_net(classes: int) -> nn.Sequential:
-    """A classifier in the manner of VGG: 3x3 convolutions in pairs, and fully connected layers.
+    """A classifier in the style of VGG: pairs of 3x3 convolutions, and fully connected layers.
 
-    `features` gives a map of 8x8 for 128x128 pictures. What follows is no average, so that class
+    ``features`` returns a map of 8x8 for pictures of 128x128. No global average pooling follows, so that class
     activation mapping does not apply.
     """
     return nn.Sequential(
@@ -110,7 +109,7 @@ def plain_features() -> nn.Sequential:
     widths = (3, 24, 32, 64, 96)
     stages: OrderedDict[str, nn.Module] = OrderedDict()
     for n, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
-        # The first stage halves the picture by a stride, the others by a maximum.
+        # The first stage halves the resolution by its stride, the others by max pooling.
         halved = [nn.MaxPool2d(2)] if n else []
         stages[f"stage{n + 1}"] = nn.Sequential(
             *halved,
@@ -150,12 +149,11 @@ def _global_pool(kind: nn.Module) -> nn.Sequential:
 
 
 class CaptionNet(nn.Module):
-    """A convolutional encoder and a recurrent decoder without attention.
-
-    The decoder sees the picture once, as the state it begins with.
+    """A convolutional encoder and a recurrent decoder without attention, which gets the picture as its initial state.
 
     Args:
-        words: how many numbers a word may have; 0 is the end.
+        words: size of the vocabulary; 0 is the end.
+        hidden: width of the decoder's state.
     """
 
     def __init__(self, words: int, hidden: int = 144) -> None:
@@ -175,22 +173,22 @@ class CaptionNet(nn.Module):
         self.head = nn.Linear(hidden, words)
 
     def forward(self, pictures: Tensor, caption: Tensor) -> Tensor:
-        """Log-probabilities (N, 1 + T) of a caption's words (N, T): of all together, and of each after those before."""
-        said = self.say(pictures, caption)
-        each = said[:, :-1].gather(2, caption[..., None])[..., 0]
-        whole = each.sum(1) + said[:, -1, END]
-        return torch.cat([whole[:, None], each], 1)
+        """Log-probabilities (N, 1 + T) of captions (N, T): of the full caption, and of each word given those before."""
+        log_probabilities = self.word_log_probabilities(pictures, caption)
+        each = log_probabilities[:, :-1].gather(2, caption[..., None])[..., 0]
+        total = each.sum(1) + log_probabilities[:, -1, END]
+        return torch.cat([total[:, None], each], 1)
 
-    def say(self, pictures: Tensor, caption: Tensor) -> Tensor:
-        """Log-probabilities (N, T + 1, words) of every word after the words before it (N, T)."""
+    def word_log_probabilities(self, pictures: Tensor, caption: Tensor) -> Tensor:
+        """Log-probabilities (N, T + 1, words) of each next word, given the words (N, T) before it."""
         state = self.look(self.encoder(pictures)).tanh()[None]
         before = nn.functional.pad(caption, (1, 0), value=END)
         steps, _ = self.decoder(self.embed(before), state)
         return nn.functional.log_softmax(self.head(steps), dim=2)
 
     @torch.no_grad()
-    def write(self, pictures: Tensor, longest: int = 12) -> Tensor:
-        """The likeliest next word, word after word: numbers (N, longest), filled up with ends."""
+    def generate(self, pictures: Tensor, longest: int = 12) -> Tensor:
+        """The most probable next word, word by word: numbers (N, longest), padded with ends."""
         state = self.look(self.encoder(pictures)).tanh()[None]
         word = torch.zeros(len(pictures), 1, dtype=torch.long, device=pictures.device)
         words: list[Tensor] = []
@@ -202,11 +200,11 @@ class CaptionNet(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """A recurrent reader of questions (N, T); ends fill short ones up.
+    """A recurrent encoder of questions (N, T), padded with ends.
 
     Args:
-        words: how many numbers a word may have; 0 is the end.
-        hidden: width of what it gives.
+        words: size of the vocabulary; 0 is the end.
+        hidden: width of the states.
     """
 
     def __init__(self, words: int, hidden: int) -> None:
@@ -215,7 +213,7 @@ class TextEncoder(nn.Module):
         self.gru = nn.GRU(32, hidden, batch_first=True)
 
     def forward(self, question: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """States after every word (N, T, hidden), that after the last (N, hidden), and which are words (N, T)."""
+        """The states after each word (N, T, hidden), after the last word (N, hidden), and the mask of words (N, T)."""
         states, _ = self.gru(self.embed(question))
         real = question != END
         last = (real.sum(1) - 1).clamp(min=0)
@@ -224,11 +222,12 @@ class TextEncoder(nn.Module):
 
 
 class AnswerNet(nn.Module):
-    """A plain convolutional encoder and a recurrent reader, which meet by multiplication.
+    """A plain convolutional encoder and a recurrent question encoder, combined by multiplication.
 
     Args:
-        words: how many numbers a word may have.
+        words: size of the vocabulary.
         answers: number of scores.
+        hidden: width of the question's encoding.
     """
 
     def __init__(self, words: int, answers: int, hidden: int = 96) -> None:
@@ -250,22 +249,23 @@ class AnswerNet(nn.Module):
 
     def forward(self, pictures: Tensor, question: Tensor) -> Tensor:
         """Scores (N, answers) for pictures (N, 3, H, W) and questions (N, T)."""
-        _, asked, _ = self.reader(question)
-        seen = self.encoder(pictures) * self.choose(asked)[:, :, None, None]
-        both = self.hidden(self.meet(seen)).relu() * self.ask(asked).tanh()
+        _, encoded, _ = self.reader(question)
+        gated = self.encoder(pictures) * self.choose(encoded)[:, :, None, None]
+        both = self.hidden(self.meet(gated)).relu() * self.ask(encoded).tanh()
         out: Tensor = self.head(both)
         return out
 
 
 class CoAttentionNet(nn.Module):
-    """A residual encoder, a recurrent reader, and co-attention: words and places choose each other.
+    """A residual encoder and a recurrent question encoder with co-attention between words and positions.
 
-    The parallel co-attention of Lu et al. 2016 (arXiv:1606.00061, eqs. 3 to 5), twice: the second look knows what the
-    first has found, as "left of the star" asks for.
+    Two rounds of the parallel co-attention of Lu et al. 2016 (arXiv:1606.00061, eqs. 3 to 5): the second round uses the
+    result of the first, as questions such as "what is left of the star" require.
 
     Args:
-        words: how many numbers a word may have.
+        words: size of the vocabulary.
         answers: number of scores.
+        width: width of the encodings.
     """
 
     def __init__(self, words: int, answers: int, width: int = 64) -> None:
@@ -276,7 +276,7 @@ class CoAttentionNet(nn.Module):
         self.where = nn.Parameter(torch.zeros(1, width, 16, 16))
         self.looks = nn.ModuleList([CoAttention(width) for _ in range(2)])
         self.count = nn.Linear(width, 8)
-        #: What all answers rest on, as a map (N, width + 8, 16, 16): the question has had its say there.
+        #: The map that all answers depend on, (N, width + 8, 16, 16), after attention by the question.
         self.evidence = nn.Identity()
         self.hidden = nn.Linear(3 * width + 8, 96)
         self.head = nn.Linear(96, answers)
@@ -287,7 +287,7 @@ class CoAttentionNet(nn.Module):
         places = (self.places(self.encoder(pictures)) + self.where).flatten(2).transpose(1, 2)
         first, read_first = self.looks[0](places, states, real, after)
         second, read_second = self.looks[1](places, states, real, after + first.sum(1))
-        # What attention cannot do, being a mean: say how many there are.
+        # Attention is a mean and cannot count; this branch sums over the positions.
         many = self.count((places * after[:, None]).tanh()).sigmoid() / 16.0
         evidence = torch.cat([second, many], 2).transpose(1, 2).unflatten(2, (16, 16))
         pooled = self.evidence(evidence).sum((2, 3))
@@ -296,7 +296,7 @@ class CoAttentionNet(nn.Module):
 
 
 class CoAttention(nn.Module):
-    """One look: places (N, P, width) and words (N, T, width) weighted by how they go together."""
+    """One round of co-attention between positions (N, P, width) and words (N, T, width)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -310,7 +310,7 @@ class CoAttention(nn.Module):
     def forward(
         self, places: Tensor, words: Tensor, real: Tensor, hint: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """What is looked at, place by place (N, P, width), and what is read (N, width)."""
+        """The attended positions (N, P, width), not summed, and the attended words (N, width)."""
         words = words * real[..., None]
         affinity = (words @ self.affinity(places).transpose(1, 2) / words.shape[2] ** 0.5).tanh()
         p, w = self.from_places(places), self.from_words(words)

@@ -1,4 +1,4 @@
-"""Which models the zoo holds, and how each is loaded."""
+"""Registry of the zoo's models."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class ZooEntry:
-    """What is fixed about a model before it is trained.
+    """Architecture, classes and preprocessing of a model, known before training.
 
     Attributes:
-        name: full name, "zoo/" and the room.
+        name: full name, with the prefix "zoo/".
         classes: names of the classes, in the order of the scores.
-        network: makes the untrained module.
-        samples: draws a few pictures that show what it can do.
-        input_size: side of the pictures it is meant for.
-        mean: what is taken off each channel of pixels in [0, 1].
-        std: by which the channels are divided then.
-        prompt: makes what it declares about the text that it takes beside the picture; None if it takes none.
-        scores: how its outputs become probabilities: "softmax", "sigmoid" or "log".
-        layers: names of the layers to choose from, the last being the default; None if they are to be found.
+        network: creates the untrained module.
+        samples: draws a few suitable pictures.
+        input_size: side of the input in pixels.
+        mean: mean of each channel, subtracted from pixels in [0, 1].
+        std: standard deviation of each channel, by which the difference is divided.
+        prompt: creates the parser of the text that the model takes besides the picture; None if it takes none.
+        scores: how the outputs become probabilities: "softmax", "sigmoid" or "log".
+        layers: names of the selectable layers, the last one the default; None to search for them.
     """
 
     name: str
@@ -52,15 +52,15 @@ class ZooEntry:
     layers: tuple[str, ...] | None = None
 
     def weights(self, folder: Path = WEIGHTS) -> Path:
-        """File of the weights."""
+        """The file of the weights."""
         return folder / f"{self.name.removeprefix('zoo/')}.safetensors"
 
     def card(self, folder: Path = WEIGHTS) -> Path:
-        """File of the model card."""
+        """The file of the model card."""
         return self.weights(folder).with_suffix(".json")
 
-    def holding(self, module: nn.Module, card: dict[str, Any]) -> ZooModel:
-        """The model with these weights."""
+    def with_weights(self, module: nn.Module, card: dict[str, Any]) -> ZooModel:
+        """The model with a trained module."""
         return ZooModel(
             self.name,
             module,
@@ -77,19 +77,25 @@ class ZooEntry:
 
 @dataclass(frozen=True)
 class ZooModel:
-    """A trained model and all that is needed to use it.
+    """A trained model with everything that its use requires.
 
     Attributes:
-        name: full name, as given to ``build``.
-        module: the network in eval mode; scores (N, classes) from pictures (N, 3, H, W).
+        name: full name, as passed to ``build``.
+        module: the network in eval mode; maps pictures (N, 3, H, W) to scores (N, classes).
         classes: names of the classes, in the order of the scores.
-        input_size: side of the pictures it is meant for.
-        mean: what is taken off each channel of pixels in [0, 1].
-        std: by which the channels are divided then.
-        card: the model card: data, accuracy, known faults, how it was trained.
-        prompt: what it declares about the text that it takes beside the picture; None if it takes none.
-        scores: how its outputs become probabilities: "softmax", "sigmoid" or "log".
-        layers: names of the layers to choose from, the last being the default; None if they are to be found.
+        input_size: side of the input in pixels.
+        mean: mean of each channel, subtracted from pixels in [0, 1].
+        std: standard deviation of each channel, by which the difference is divided.
+        card: the model card: data, accuracy, known faults and training.
+        prompt: parser of the text that the model takes besides the picture; None if it takes none.
+        scores: how the outputs become probabilities: "softmax", "sigmoid" or "log".
+        layers: names of the selectable layers, the last one the default; None to search for them.
+
+    Example:
+        >>> from camwidget import zoo
+        >>> model = zoo.build("zoo/textures")
+        >>> model.input_size, len(model.classes), model.card["license"]
+        (192, 10, 'BSD-3-Clause')
     """
 
     name: str
@@ -105,7 +111,7 @@ class ZooModel:
 
 
 def _net(kind: str, *sizes: int, **options: Any) -> Callable[[], nn.Module]:
-    """Makes one of the networks of `nets`; torch is loaded when it is made."""
+    """A function that creates a network of ``nets``, and imports torch only then."""
 
     def make() -> nn.Module:
         from . import nets
@@ -138,7 +144,7 @@ def _questions(name: str, kind: str, *layers: str) -> ZooEntry:
 
 
 def _beetles(name: str) -> ZooEntry:
-    # A finer map than that of the textures: the part that tells the classes apart is small.
+    # A finer map than for textures: the part that distinguishes the classes is small.
     net = _net("residual_net", len(beetles.CLASSES), widths=(12, 24, 48, 64), last_stride=1)
     return ZooEntry(name, beetles.CLASSES, net, beetles.gallery, beetles.SIZE)
 
@@ -158,7 +164,7 @@ _ENTRIES = {
         _scenes("zoo/scenes-weak", "weak_net"),
         ZooEntry(
             "zoo/captions",
-            (captions.WHOLE,),
+            (captions.FULL_CAPTION,),
             _net("CaptionNet", len(captions.VOCABULARY)),
             captions.gallery,
             scenes.SIZE,
@@ -174,15 +180,30 @@ _ENTRIES = {
 
 
 def available() -> tuple[str, ...]:
-    """Names of all models in the zoo."""
+    """List the names of all models of the zoo.
+
+    Returns:
+        The names, each with the prefix "zoo/".
+
+    Example:
+        >>> from camwidget import zoo
+        >>> zoo.available()[:2]
+        ('zoo/textures', 'zoo/scenes')
+    """
     return tuple(_ENTRIES)
 
 
 def entry(name: str) -> ZooEntry:
-    """The entry of that name.
+    """Look up the entry of a model.
+
+    Args:
+        name: full name, with the prefix "zoo/".
+
+    Returns:
+        The model's architecture, classes and preprocessing.
 
     Raises:
-        ModelError: if there is none; the message lists those there are.
+        ModelError: if there is no such model; the message lists all names.
     """
     if name not in _ENTRIES:
         raise ModelError(f"The zoo has no model {name!r}; it has {', '.join(_ENTRIES)}.")
@@ -190,11 +211,25 @@ def entry(name: str) -> ZooEntry:
 
 
 def build(name: str) -> ZooModel:
-    """Load a trained model of the zoo, ready to use on the CPU.
+    """Load a trained model of the zoo on the CPU.
+
+    Args:
+        name: full name, with the prefix "zoo/".
+
+    Returns:
+        The network with its weights, classes, preprocessing and model card.
 
     Raises:
-        ModelError: if the zoo has no model of that name; the message lists those it has.
-        WeightsError: if the weights that came with camwidget are missing or damaged.
+        ModelError: if there is no such model; the message lists all names.
+        WeightsError: if the weights that are part of camwidget are missing or damaged.
+
+    Example:
+        >>> import torch
+        >>> from camwidget import zoo
+        >>> module = zoo.build("zoo/textures").module
+        >>> with torch.inference_mode():
+        ...     module(torch.zeros(1, 3, 192, 192)).shape
+        torch.Size([1, 10])
     """
     found = entry(name)
     weights, card = _read(found)
@@ -204,20 +239,31 @@ def build(name: str) -> ZooModel:
     module = found.network()
     module.load_state_dict(load(weights))
     module.eval()
-    return found.holding(module, card)
+    return found.with_weights(module, card)
 
 
 def samples(name: str) -> Sequence[Sample]:
-    """A few pictures that show what a model of the zoo can do.
+    """Draw a few pictures that suit a model of the zoo.
+
+    Args:
+        name: full name of the model, with the prefix "zoo/".
+
+    Returns:
+        The pictures with their ground truth; the same ones in every call.
 
     Raises:
-        ModelError: if the zoo has no model of that name; the message lists those it has.
+        ModelError: if there is no such model; the message lists all names.
+
+    Example:
+        >>> from camwidget import zoo
+        >>> zoo.samples("zoo/scenes")[0].names
+        ('yellow dotted square', 'red striped disc', 'blue star')
     """
     return entry(name).samples()
 
 
 def _read(found: ZooEntry) -> tuple[bytes, dict[str, Any]]:
-    """Weights and card, checked against each other."""
+    """The weights and the card, with the checksum verified."""
     try:
         card: dict[str, Any] = json.loads(found.card(WEIGHTS).read_text(encoding="utf-8"))
         weights = found.weights(WEIGHTS).read_bytes()

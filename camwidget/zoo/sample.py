@@ -1,4 +1,4 @@
-"""One drawn picture together with everything that is true about it."""
+"""``Sample``: a drawn picture with its ground truth."""
 
 from __future__ import annotations
 
@@ -18,15 +18,23 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A picture, the classes of the objects in it, and where each object is.
+    """A drawn picture with its ground truth: the class and the pixels of every object.
 
     Objects are ordered by area, largest first.
 
     Attributes:
-        image: the picture, uint8 of shape (H, W, 3), RGB.
-        labels: one class index per object.
-        masks: bool of shape (n, H, W), true where the object is visible; no two overlap.
-        classes: the names the labels index.
+        image: the picture, uint8 (H, W, 3), RGB.
+        labels: class index of each object.
+        masks: bool (n, H, W), the visible pixels of each object; masks do not overlap.
+        classes: names of all classes, indexed by ``labels``.
+
+    Example:
+        >>> from camwidget import zoo
+        >>> sample = zoo.samples("zoo/textures")[0]
+        >>> sample.image.shape, sample.names
+        ((192, 192, 3), ('polka-dotted', 'waffled', 'polka-dotted'))
+        >>> bool(sample.evidence("waffled").any()), bool(sample.evidence("lined").any())
+        (True, False)
     """
 
     image: NDArray[np.uint8]
@@ -41,34 +49,46 @@ class Sample:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Class name of every object, in the order of `labels`."""
+        """Class name of every object, in the order of ``labels``."""
         return tuple(self.classes[label] for label in self.labels)
 
     @property
     def boxes(self) -> tuple[Box, ...]:
         """Bounding box of every object: (left, top, right, bottom), the last two exclusive."""
         boxes = map(tight_box, self.masks)
-        # What is wholly covered is in no sample.
+        # No sample contains a fully covered object.
         return tuple(box for box in boxes if box is not None)
 
     def mask_of(self, label: int) -> NDArray[np.bool_]:
-        """Where any object of this class is: bool of shape (H, W), all false if there is none."""
+        """Find the pixels of all objects of a class.
+
+        Args:
+            label: class index.
+
+        Returns:
+            bool (H, W), all false if the class is absent.
+        """
         chosen = [
             mask for mask, found in zip(self.masks, self.labels, strict=True) if found == label
         ]
         return np.logical_or.reduce(chosen) if chosen else np.zeros(self.image.shape[:2], bool)
 
     def evidence(self, target: str, text: str | None = None) -> NDArray[np.bool_] | None:
-        """Where the objects of a class are, by its name (case does not matter): bool of shape (H, W).
+        """Find the evidence for a target: the pixels of all objects of a class.
 
-        All false if there is none in the picture; None if it is no class of these samples.
+        Args:
+            target: class name, in upper or lower case.
+            text: the text that the model was given; used by samples with a text only.
+
+        Returns:
+            bool (H, W), all false if the class is absent; None if these samples have no such class.
         """
         folded = target.strip().casefold()
         found = [i for i, name in enumerate(self.classes) if name.casefold() == folded]
         return self.mask_of(found[0]) if found else None
 
     def concepts(self) -> dict[str, NDArray[np.bool_]]:
-        """Where each class that is present is, by its name: bool of shape (H, W)."""
+        """The pixels of each class that is present, bool (H, W) by name."""
         return {self.classes[label]: self.mask_of(label) for label in dict.fromkeys(self.labels)}
 
     def pil(self) -> Image:

@@ -1,7 +1,6 @@
-"""Scenes of one to five things on cluttered grounds, each thing known to the pixel.
+"""Generator of scenes of one to five objects on cluttered backgrounds, with the mask of each object.
 
-A thing has a shape, a colour and a texture, and its class is all three: "red striped disc". No one of
-them tells the class, so a model has to see them together.
+The class of an object consists of shape, color and texture ("red striped disc"), so that a model has to combine them.
 """
 
 from __future__ import annotations
@@ -13,27 +12,35 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from .drawing.grounds import ground
-from .drawing.lighting import sun
-from .drawing.palette import pick
+from .drawing.backgrounds import background
+from .drawing.composition import apply_camera, coordinates, draw_object, resolve_overlaps
+from .drawing.lighting import random_light
+from .drawing.palette import random_ramps
+from .drawing.scene_objects import (
+    COLORS,
+    OBJECTS,
+    SHAPES,
+    TEXTURES,
+    SceneObject,
+    object_outline,
+    object_surface,
+)
 from .drawing.shapes import arrange
-from .drawing.studio import coordinates, expose, lay, part
-from .drawing.things import COLOURS, SHAPES, TEXTURES, THINGS, Thing, cover, form
 from .sample import Sample
 
-CLASSES: tuple[str, ...] = tuple(thing.name for thing in THINGS)
+CLASSES: tuple[str, ...] = tuple(obj.name for obj in OBJECTS)
 SIZE = 128
-MOST = 5
+MAX_OBJECTS = 5
 
 CATEGORIES: dict[str, str] = {
     **dict.fromkeys(SHAPES, "shape"),
-    **dict.fromkeys(COLOURS, "colour"),
+    **dict.fromkeys(COLORS, "colour"),
     **dict.fromkeys(TEXTURES, "texture"),
 }
-"""Which kind of concept each word of `Scene.concepts` is."""
+"""Category of each concept of ``Scene.concepts``."""
 
 _RADII = {1: (0.15, 0.26), 2: (0.14, 0.22), 3: (0.13, 0.18), 4: (0.12, 0.15), 5: (0.11, 0.135)}
-"""Radius of the things, in picture sides, by how many there are."""
+"""Range of the objects' radius, as a fraction of the picture's side, by their number."""
 
 _STREAM = 0x5CE0
 """Second word of the seed of every scene."""
@@ -41,19 +48,19 @@ _STREAM = 0x5CE0
 
 @dataclass(frozen=True, eq=False)
 class Scene(Sample):
-    """A picture of things.
+    """A picture of several objects.
 
     Attributes:
-        things: what each object is, in the order of `labels`.
+        objects: shape, color and texture of each object, in the order of ``labels``.
     """
 
-    things: tuple[Thing, ...] = ()
+    objects: tuple[SceneObject, ...] = ()
 
     def concepts(self) -> dict[str, NDArray[np.bool_]]:
-        """Where each shape, colour and texture is: bool (H, W) by word, of those there are."""
+        """The mask of each shape, color and texture that is present: bool (H, W) by word."""
         found: dict[str, NDArray[np.bool_]] = {}
-        for thing, mask in zip(self.things, self.masks, strict=True):
-            for word in thing.words:
+        for obj, mask in zip(self.objects, self.masks, strict=True):
+            for word in obj.words:
                 found[word] = found[word] | mask if word in found else mask
         return found
 
@@ -62,84 +69,84 @@ def draw(
     seed: int | np.random.Generator,
     number: int | None = None,
     *,
-    things: Sequence[str | int | Thing] | None = None,
+    objects: Sequence[str | int | SceneObject] | None = None,
     radii: Sequence[float] | None = None,
     size: int = SIZE,
 ) -> Scene:
-    """Draw one scene; the same arguments always give the same picture.
+    """Draw one scene; equal arguments give equal pictures.
 
     Args:
         seed: an integer, or a generator to draw from (which is advanced).
-        number: how many things, one to five; random if left out.
-        things: what they are, by class name or index; random if left out.
-        radii: radius of each, in picture sides (of the disc of the same area); random if left out.
+        number: number of objects, one to five; random if None.
+        objects: the objects, by class name or index; random if None.
+        radii: radius of each object (of the disc of equal area), as a fraction of the picture's side; random if None.
         size: side of the picture in pixels.
 
     Raises:
-        ValueError: for an unknown class, or more things than a scene can hold.
+        ValueError: for an unknown class, or too many objects.
     """
     rng = (
         seed
         if isinstance(seed, np.random.Generator)
         else np.random.default_rng([int(seed), _STREAM])
     )
-    chosen = _choose(rng, number, things)
+    chosen = _choose(rng, number, objects)
     low, high = _RADII[len(chosen)]
     if radii is None:
         radii = rng.uniform(low, high, len(chosen)).tolist()
     elif len(radii) != len(chosen):
-        raise ValueError(f"{len(radii)} radii for {len(chosen)} things")
-    # The largest finds its place first.
+        raise ValueError(f"{len(radii)} radii for {len(chosen)} objects")
+    # The largest object is placed first.
     order = np.argsort(-np.asarray(radii), kind="stable")
     chosen, radii = [chosen[n] for n in order], [radii[n] for n in order]
 
     x, y = coordinates(size)
-    light = sun(rng)
-    shapes = arrange(rng, radii, [form(rng, thing) for thing in chosen])
-    colours = ground(rng, x, y, pick(rng)[0], light, grey=0.4)
+    light = random_light(rng)
+    shapes = arrange(rng, radii, [object_outline(rng, obj) for obj in chosen])
+    colors = background(rng, x, y, random_ramps(rng)[0], light, gray=0.4)
     masks = np.zeros((len(chosen), size, size), bool)
-    for thing, shape, mask in zip(chosen, shapes, masks, strict=True):
-        lay(rng, colours, mask, x, y, shape, partial(cover, rng, thing), light)
-    part(masks)
-    image = expose(rng, colours, x, y, light)
+    for obj, shape, mask in zip(chosen, shapes, masks, strict=True):
+        draw_object(rng, colors, mask, x, y, shape, partial(object_surface, rng, obj), light)
+    resolve_overlaps(masks)
+    image = apply_camera(rng, colors, x, y, light)
     by_area = np.argsort(-masks.sum(axis=(1, 2)), kind="stable")
     found = tuple(chosen[n] for n in by_area)
-    return Scene(image, tuple(THINGS.index(t) for t in found), masks[by_area], CLASSES, found)
+    return Scene(image, tuple(OBJECTS.index(t) for t in found), masks[by_area], CLASSES, found)
 
 
 def _choose(
-    rng: np.random.Generator, number: int | None, things: Sequence[str | int | Thing] | None
-) -> list[Thing]:
-    if isinstance(things, str):
-        raise ValueError(f"things is a sequence of classes, not {things!r}")
-    if things is None:
-        count = int(rng.integers(1, MOST + 1)) if number is None else number
+    rng: np.random.Generator, number: int | None, objects: Sequence[str | int | SceneObject] | None
+) -> list[SceneObject]:
+    if isinstance(objects, str):
+        raise ValueError(f"objects is a sequence of classes, not {objects!r}")
+    if objects is None:
+        count = int(rng.integers(1, MAX_OBJECTS + 1)) if number is None else number
     else:
-        count = len(things)
+        count = len(objects)
         if number not in (None, count):
-            raise ValueError(f"{count} things, but number says {number}")
-    if not 1 <= count <= MOST:
-        raise ValueError(f"a scene holds one to five things, not {count}")
-    if things is None:
-        return [THINGS[n] for n in rng.integers(len(THINGS), size=count)]
-    return [_thing(t) for t in things]
+            raise ValueError(f"{count} objects, but number says {number}")
+    if not 1 <= count <= MAX_OBJECTS:
+        raise ValueError(f"a scene holds one to five objects, not {count}")
+    if objects is None:
+        return [OBJECTS[n] for n in rng.integers(len(OBJECTS), size=count)]
+    return [_parse_object(t) for t in objects]
 
 
-def _thing(found: str | int | Thing) -> Thing:
-    if isinstance(found, Thing):
+def _parse_object(found: str | int | SceneObject) -> SceneObject:
+    if isinstance(found, SceneObject):
         return found
     if isinstance(found, str):
         if found not in CLASSES:
             raise ValueError(f"no class {found!r}; there are {', '.join(CLASSES)}")
-        return THINGS[CLASSES.index(found)]
-    if not 0 <= found < len(THINGS):
-        raise ValueError(f"class indices run from 0 to {len(THINGS) - 1}, not {found}")
-    return THINGS[found]
+        return OBJECTS[CLASSES.index(found)]
+    if not 0 <= found < len(OBJECTS):
+        raise ValueError(f"class indices run from 0 to {len(OBJECTS) - 1}, not {found}")
+    return OBJECTS[found]
 
 
 def gallery() -> list[Sample]:
-    """A few scenes, to be met first."""
-    return [draw(seed, things=things) for seed, things in _GALLERY]
+    """A few scenes chosen by eye."""
+    return [draw(seed, objects=objects) for seed, objects in _GALLERY]
 
 
 _GALLERY: tuple[tuple[int, tuple[str, ...]], ...] = (

@@ -1,7 +1,7 @@
-"""Pictures of ten textures whose right answer is known, drawn from a seed.
+"""Generator of pictures of ten textures, with ground truth.
 
-Three kinds of picture: `full` (one texture everywhere), `single` (one textured object on a
-ground) and `multiple` (two to four textured objects that do not overlap).
+Kinds of pictures: ``full`` (one texture everywhere), ``single`` (one textured object on a background) and ``multiple``
+(two to four textured objects that do not overlap).
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from .drawing.grounds import ground
-from .drawing.lighting import Light, shade, sun
+from .drawing.backgrounds import background
+from .drawing.composition import Colors, apply_camera, coordinates, draw_object, resolve_overlaps
+from .drawing.lighting import Light, random_light, shade
 from .drawing.noise import Field
-from .drawing.palette import Ramp, pick
+from .drawing.palette import Ramp, random_ramps
 from .drawing.patterns import PATTERNS, Grid
 from .drawing.shapes import arrange
-from .drawing.studio import Colours, coordinates, expose, lay, part
 from .sample import Sample
 
 Kind = Literal["full", "single", "multiple"]
@@ -28,7 +28,7 @@ CLASSES: tuple[str, ...] = tuple(PATTERNS)
 SIZE = 192
 
 _RADII = {2: (0.2, 0.26), 3: (0.165, 0.215), 4: (0.15, 0.185)}
-"""Radius of the objects, in picture sides, by how many there are."""
+"""Range of the objects' radius, as a fraction of the picture's side, by their number."""
 
 
 def draw(
@@ -38,22 +38,22 @@ def draw(
     classes: Sequence[str | int] | None = None,
     size: int = SIZE,
 ) -> Sample:
-    """Draw one picture; the same arguments always give the same picture.
+    """Draw one picture; equal arguments give equal pictures.
 
     Args:
         seed: an integer, or a generator to draw from (which is advanced).
         kind: "full", "single" or "multiple".
-        classes: the class of each object, by name or index; one for "full" and "single",
-            two to four for "multiple". Random if left out.
+        classes: the class of each object, by name or index: one for "full" and "single", two to four for "multiple";
+            random if None.
         size: side of the picture in pixels.
 
     Raises:
-        ValueError: for an unknown kind or class, or a number of classes the kind cannot hold.
+        ValueError: for an unknown kind or class, or a number of classes that the kind does not allow.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
     if not isinstance(seed, np.random.Generator):
-        # The kind is part of the seed, so that seed 7 is not the same texture in every kind.
+        # The kind is part of the seed, so that one seed gives different textures for different kinds.
         seed = np.random.default_rng([int(seed), KINDS.index(kind)])
     labels = _choose(seed, kind, classes)
     if kind == "full":
@@ -62,7 +62,7 @@ def draw(
 
 
 def gallery() -> list[Sample]:
-    """A few pictures chosen by eye, to be met first."""
+    """A few pictures chosen by eye."""
     return [draw(seed, kind, classes=classes) for kind, seed, classes in _GALLERY]
 
 
@@ -101,34 +101,34 @@ def _index(found: str | int) -> int:
 
 def _draw_full(rng: np.random.Generator, label: int, size: int) -> Sample:
     x, y = coordinates(size)
-    light, (ramp,) = sun(rng), pick(rng)
-    colours = _texture(rng, label, x, y, (0.07, 0.15), ramp, light, size)
+    light, (ramp,) = random_light(rng), random_ramps(rng)
+    colors = _texture(rng, label, x, y, (0.07, 0.15), ramp, light, size)
     masks = np.ones((1, size, size), bool)
-    return Sample(expose(rng, colours, x, y, light), (label,), masks, CLASSES)
+    return Sample(apply_camera(rng, colors, x, y, light), (label,), masks, CLASSES)
 
 
 def _draw_objects(rng: np.random.Generator, labels: list[int], size: int) -> Sample:
     x, y = coordinates(size)
-    light = sun(rng)
-    behind, *ramps = pick(rng, len(labels) + 1)
+    light = random_light(rng)
+    background_ramp, *ramps = random_ramps(rng, len(labels) + 1)
     low, high = _RADII[len(labels)] if len(labels) > 1 else (0.22, 0.4)
     shapes = arrange(rng, sorted(rng.uniform(low, high, len(labels)), reverse=True))
 
-    colours = ground(rng, x, y, behind, light)
+    colors = background(rng, x, y, background_ramp, light)
     masks = np.zeros((len(labels), size, size), bool)
     for label, shape, ramp, mask in zip(labels, shapes, ramps, masks, strict=True):
         cover = partial(_cover, rng, label, ramp, light, size)
-        lay(rng, colours, mask, x, y, shape, cover, light)
-    part(masks)
+        draw_object(rng, colors, mask, x, y, shape, cover, light)
+    resolve_overlaps(masks)
 
     order = np.argsort(-masks.sum(axis=(1, 2)), kind="stable")
-    image = expose(rng, colours, x, y, light)
+    image = apply_camera(rng, colors, x, y, light)
     return Sample(image, tuple(labels[n] for n in order), masks[order], CLASSES)
 
 
 def _cover(
     rng: np.random.Generator, label: int, ramp: Ramp, light: Light, size: int, x: Field, y: Field
-) -> Colours:
+) -> Colors:
     """The texture of an object."""
     return _texture(rng, label, x, y, (0.055, 0.095), ramp, light, size)
 
@@ -142,11 +142,11 @@ def _texture(
     ramp: Ramp,
     light: Light,
     size: int,
-) -> Colours:
+) -> Colors:
     """One texture over the coordinates given: float32 (H, W, 3)."""
     period = float(np.exp(rng.uniform(*np.log(periods))))
     angle = float(rng.uniform(0.0, 2.0 * np.pi))
-    # Far from the origin, so that no picture shows the same corner of a lattice.
+    # A large random offset, so that pictures show different parts of the lattice.
     away_x, away_y = rng.uniform(8.0, 40.0, 2).astype(np.float32) * np.float32(period)
     grid = Grid.place(
         x + away_x, y + away_y, period=period, angle=angle, light=light, pixel=1.0 / size

@@ -1,4 +1,4 @@
-"""Train a model of the zoo again: `python -m camwidget.zoo.train textures`."""
+"""Command that trains a model of the zoo: `python -m camwidget.zoo.train textures`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ..runtime.atomic_files import write_file
 from .registry import WEIGHTS, ZooEntry, available, entry
 from .training.recipes import RECIPES, Recipe
 
-CHECKED = 1000
-"""Number of unseen pictures of each kind that a trained model is measured on."""
+TEST_PICTURES = 1000
+"""Number of test pictures of each kind."""
 
 
 def train(
@@ -51,7 +51,7 @@ def train(
     return net
 
 
-def write(
+def save_model(
     name: str,
     net: nn.Module,
     folder: Path,
@@ -74,8 +74,8 @@ def write(
     """
     found, recipe = _recipe(name)
     weights = save({key: value.contiguous() for key, value in net.state_dict().items()})
-    room = found.name.removeprefix("zoo/")
-    # First, so that what goes wrong with the figures does not cost the training.
+    model = found.name.removeprefix("zoo/")
+    # Written first, so that an error in the evaluation does not lose the training.
     folder.mkdir(parents=True, exist_ok=True)
     write_file(found.weights(folder), weights, overwrite=True)
     card = {
@@ -84,9 +84,9 @@ def write(
         "classes": list(found.classes),
         "input": {"size": found.input_size, "mean": list(found.mean), "std": list(found.std)},
         "parameters": sum(p.numel() for p in net.parameters()),
-        "unseen": recipe.measure(found, net, pictures=CHECKED, progress=progress),
+        "unseen": recipe.measure(found, net, pictures=TEST_PICTURES, progress=progress),
         "training": {
-            "command": f"python -m camwidget.zoo.train {room} --steps {steps} --seed {seed}",
+            "command": f"python -m camwidget.zoo.train {model} --steps {steps} --seed {seed}",
             "steps": steps,
             "seed": seed,
             "seconds": round(seconds),
@@ -99,8 +99,8 @@ def write(
     return card
 
 
-def measure_again(name: str, folder: Path, *, progress: bool = True) -> dict[str, Any]:
-    """Measure the weights in a folder again, as after a change of a method, and return the rewritten card.
+def remeasure(name: str, folder: Path, *, progress: bool = True) -> dict[str, Any]:
+    """Evaluate existing weights, for instance after a change of a method, and return the rewritten card.
 
     Args:
         name: the model's name.
@@ -112,7 +112,7 @@ def measure_again(name: str, folder: Path, *, progress: bool = True) -> dict[str
     net.load_state_dict(load_file(found.weights(folder)))
     path = found.card(folder)
     card: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    card["unseen"] = recipe.measure(found, net.eval(), pictures=CHECKED, progress=progress)
+    card["unseen"] = recipe.measure(found, net.eval(), pictures=TEST_PICTURES, progress=progress)
     _write_card(path, card)
     return card
 
@@ -127,7 +127,7 @@ def _recipe(name: str) -> tuple[ZooEntry, Recipe]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    rooms = [name.removeprefix("zoo/") for name in available()]
+    models = [name.removeprefix("zoo/") for name in available()]
     parser = argparse.ArgumentParser(
         prog="python -m camwidget.zoo.train",
         description="Train a model of the zoo from nothing on pictures it draws itself, measure "
@@ -135,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="The same seed and steps give the same weights on the same machine. "
         "A full training takes about five minutes on two processor cores.",
     )
-    parser.add_argument("room", choices=rooms, help="which model to train")
+    parser.add_argument("model", choices=models, help="which model to train")
     parser.add_argument(
         "--steps", type=int, metavar="N", help="number of steps (default: the full training)"
     )
@@ -170,16 +170,16 @@ def _report(card: dict[str, Any]) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line."""
     args = _parser().parse_args(arguments)
-    _, recipe = _recipe(args.room)
+    _, recipe = _recipe(args.model)
     if args.measure:
-        _report(measure_again(args.room, args.out, progress=not args.quiet))
+        _report(remeasure(args.model, args.out, progress=not args.quiet))
         return
     steps = args.steps or recipe.steps
     began = time.perf_counter()
-    net = train(args.room, steps=steps, seed=args.seed, progress=not args.quiet)
+    net = train(args.model, steps=steps, seed=args.seed, progress=not args.quiet)
     seconds = time.perf_counter() - began
-    card = write(
-        args.room,
+    card = save_model(
+        args.model,
         net,
         args.out,
         steps=steps,

@@ -1,7 +1,6 @@
-"""Questions about a scene, and what is true: the answer, and the things that it rests on.
+"""Generator of scenes with questions, their answers, and the objects that each answer depends on.
 
-One reading of a question serves the generator, the measures and what a person types: what is asked is
-understood from its words, and answered from what was drawn.
+One parser answers questions from the drawn scene, for the generator, the evaluation and users' input.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .captions import RELATIONS, relation
-from .drawing.things import COLOURS, SHAPES, TEXTURES, Thing
-from .language import Vocabulary
+from .drawing.scene_objects import COLORS, SHAPES, TEXTURES, SceneObject
 from .scenes import SIZE, Scene
 from .scenes import draw as draw_scene
+from .vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     import torch
@@ -26,38 +25,38 @@ if TYPE_CHECKING:
     from ..models.vision_model import VisionModel
 
 COUNTS: tuple[str, ...] = ("0", "1", "2", "3")
-ANSWERS: tuple[str, ...] = (*COLOURS, *SHAPES, *TEXTURES, *COUNTS, "yes", "no")
+ANSWERS: tuple[str, ...] = (*COLORS, *SHAPES, *TEXTURES, *COUNTS, "yes", "no")
 KINDS: tuple[str, ...] = ("colour", "shape", "texture", "count", "place", "presence")
 
 _SINGULAR = {f"{shape}s": shape for shape in SHAPES}
-_ASKED = {"colour": COLOURS, "shape": SHAPES, "texture": TEXTURES}
+_ATTRIBUTES = {"colour": COLORS, "shape": SHAPES, "texture": TEXTURES}
 
 VOCABULARY = Vocabulary(
     (
         "what colour shape texture is the a thing things how many are there",
         *RELATIONS,
-        *COLOURS,
+        *COLORS,
         *SHAPES,
         *TEXTURES,
         *_SINGULAR,
     )
 )
-LONGEST = 8
-"""Most words that a question of the generator has."""
+MAX_WORDS = 8
+"""Greatest number of words in a generated question."""
 
 _STREAM = 0x0A5C
-_NUMBERS = (2, 3, 4)
-"""How many things there are in a scene that is asked about."""
+_OBJECT_COUNTS = (2, 3, 4)
+"""Numbers of objects in a scene with questions."""
 
 
 @dataclass(frozen=True)
 class VqaAnswer:
-    """What is true.
+    """The correct answer to a question.
 
     Attributes:
-        text: one of `ANSWERS`.
-        about: numbers of the things that the answer rests on; none for "no" and "0".
-        kind: one of `KINDS`.
+        text: one of ``ANSWERS``.
+        about: indices of the objects that the answer depends on; none for "no" and "0".
+        kind: one of ``KINDS``.
     """
 
     text: str
@@ -66,10 +65,10 @@ class VqaAnswer:
 
 
 def answer(scene: Scene, question: str) -> VqaAnswer | None:
-    """The answer to a question, or None: its words make no question, or what it names is not one thing."""
+    """Answer a question; None if it cannot be parsed, or its description does not fit exactly one object."""
     words = [_SINGULAR.get(word, word) for word in question.split()]
-    named = {word for word in words if word in (*COLOURS, *SHAPES, *TEXTURES)}
-    about = tuple(n for n, thing in enumerate(scene.things) if named <= set(thing.words))
+    named = {word for word in words if word in (*COLORS, *SHAPES, *TEXTURES)}
+    about = tuple(n for n, obj in enumerate(scene.objects) if named <= set(obj.words))
     if not named:
         return None
     if words[:2] == ["how", "many"]:
@@ -79,44 +78,44 @@ def answer(scene: Scene, question: str) -> VqaAnswer | None:
     if len(about) != 1 or words[0] != "what":
         return None
     (one,) = about
-    if words[1] in _ASKED:
-        return VqaAnswer(_said(scene.things[one], words[1]), about, words[1])
+    if words[1] in _ATTRIBUTES:
+        return VqaAnswer(_attribute(scene.objects[one], words[1]), about, words[1])
     place = next((r for r in RELATIONS if f" {r} " in f" {' '.join(words)} "), None)
-    there = [
+    others = [
         n
-        for n in range(len(scene.things))
+        for n in range(len(scene.objects))
         if n != one and relation(scene.masks[n], scene.masks[one]) == place
     ]
-    if len(there) != 1:
+    if len(others) != 1:
         return None
-    return VqaAnswer(scene.things[there[0]].shape, (there[0],), "place")
+    return VqaAnswer(scene.objects[others[0]].shape, (others[0],), "place")
 
 
-def _said(thing: Thing, what: str) -> str:
-    return next(word for word in thing.words if word in _ASKED[what])
+def _attribute(obj: SceneObject, what: str) -> str:
+    return next(word for word in obj.words if word in _ATTRIBUTES[what])
 
 
-def ask(rng: np.random.Generator, scene: Scene, kind: str) -> str | None:
-    """A question of a kind that has an answer in this scene, or None if chance did not find one."""
-    thing = scene.things[int(rng.integers(len(scene.things)))]
-    if kind == "presence" and rng.random() < 0.5:  # for as many "no" as "yes"
-        thing = Thing(*(str(rng.choice(a)) for a in (SHAPES, COLOURS, TEXTURES)))
-    texture = "" if rng.random() < 0.5 else f"{thing.texture} "
-    colour = "" if rng.random() < 0.5 else f"{thing.colour} "
+def generate_question(rng: np.random.Generator, scene: Scene, kind: str) -> str | None:
+    """A random question of a kind with an answer in this scene; None if the drawn question has none."""
+    obj = scene.objects[int(rng.integers(len(scene.objects)))]
+    if kind == "presence" and rng.random() < 0.5:  # balances "no" and "yes"
+        obj = SceneObject(*(str(rng.choice(a)) for a in (SHAPES, COLORS, TEXTURES)))
+    texture = "" if rng.random() < 0.5 else f"{obj.texture} "
+    color = "" if rng.random() < 0.5 else f"{obj.color} "
     if kind == "count":
         by_shape = rng.random() < 0.5
-        text = f"how many {f'{thing.shape}s' if by_shape else f'{thing.colour} things'} are there"
+        text = f"how many {f'{obj.shape}s' if by_shape else f'{obj.color} things'} are there"
         if rng.random() < 0.15:
             text = f"how many {rng.choice(SHAPES)}s are there"
     elif kind == "presence":
-        text = f"is there a {thing.colour} {texture}{thing.shape}"
+        text = f"is there a {obj.color} {texture}{obj.shape}"
     elif kind == "place":
-        text = f"what is {rng.choice(RELATIONS)} the {colour}{thing.shape}"
+        text = f"what is {rng.choice(RELATIONS)} the {color}{obj.shape}"
     else:
         description = {
-            "colour": f"{texture}{thing.shape}",
-            "shape": f"{thing.colour} {texture}thing",
-            "texture": f"{colour}{thing.shape}",
+            "colour": f"{texture}{obj.shape}",
+            "shape": f"{obj.color} {texture}thing",
+            "texture": f"{color}{obj.shape}",
         }[kind]
         text = f"what {kind} is the {description}"
     return text if answer(scene, text) is not None else None
@@ -124,23 +123,23 @@ def ask(rng: np.random.Generator, scene: Scene, kind: str) -> str | None:
 
 @dataclass(frozen=True, eq=False)
 class VqaSample(Scene):
-    """A scene with questions that have an answer.
+    """A scene with questions.
 
     Attributes:
-        questions: some, of different kinds.
+        questions: questions of different kinds that have an answer.
     """
 
     questions: tuple[str, ...] = ()
 
     def evidence(self, target: str, text: str | None = None) -> NDArray[np.bool_] | None:
-        """The things that the answer to a question rests on, whichever answer is explained: bool (H, W).
+        """Find the objects that the answer to a question depends on, whichever answer is explained.
 
         Args:
-            target: the answer that is explained.
-            text: the question; the scene's first if None.
+            target: the explained answer.
+            text: the question; the scene's first one if None.
 
         Returns:
-            All false where the answer is that there is none; None if the question has no answer here.
+            bool (H, W), all false for "no" and "0"; None if the question has no answer here.
         """
         found = answer(self, self.questions[0] if text is None else text)
         if found is None:
@@ -152,11 +151,11 @@ class VqaSample(Scene):
 def draw(
     seed: int | np.random.Generator, number: int | None = None, *, size: int = SIZE
 ) -> VqaSample:
-    """Draw one scene with questions; the same arguments always give the same picture.
+    """Draw one scene with questions; equal arguments give equal pictures.
 
     Args:
         seed: an integer, or a generator to draw from (which is advanced).
-        number: how many things; two to four at random if left out.
+        number: number of objects; two to four at random if None.
         size: side of the picture in pixels.
     """
     rng = (
@@ -164,21 +163,23 @@ def draw(
         if isinstance(seed, np.random.Generator)
         else np.random.default_rng([int(seed), _STREAM])
     )
-    scene = draw_scene(rng, int(rng.choice(_NUMBERS)) if number is None else number, size=size)
+    scene = draw_scene(
+        rng, int(rng.choice(_OBJECT_COUNTS)) if number is None else number, size=size
+    )
     found: list[str] = []
     for kind in rng.permutation(KINDS):
-        # Not every scene has an answer of each kind.
-        texts = (ask(rng, scene, str(kind)) for _ in range(6))
+        # Some scenes have no question of a kind.
+        texts = (generate_question(rng, scene, str(kind)) for _ in range(6))
         text = next((t for t in texts if t is not None), None)
         if text is not None:
             found.append(text)
     return VqaSample(
-        scene.image, scene.labels, scene.masks, scene.classes, scene.things, tuple(found)
+        scene.image, scene.labels, scene.masks, scene.classes, scene.objects, tuple(found)
     )
 
 
 def gallery() -> list[VqaSample]:
-    """A few scenes, to be met first: in all of them there is one star."""
+    """A few scenes chosen by eye, each with exactly one star."""
     return [draw(seed) for seed in _GALLERY]
 
 
@@ -186,7 +187,7 @@ _GALLERY: Sequence[int] = (6, 13, 17, 18, 19, 23, 25, 29)
 
 
 class QuestionPrompt:
-    """A question beside the picture; its answers are the classes."""
+    """Parser of questions; the answers are the classes."""
 
     name = "question"
     hint = "Ask for a colour, shape, texture, number, place, or whether something is there."
@@ -200,7 +201,7 @@ class QuestionPrompt:
     )
 
     def read(self, text: str) -> ParsedPrompt:
-        """A question as the numbers of its words."""
+        """Parse a question into word numbers."""
         import torch
 
         from ..models.prompts import ParsedPrompt, words_of
@@ -212,5 +213,5 @@ class QuestionPrompt:
         )
 
     def propose(self, model: VisionModel, pixels: torch.Tensor) -> None:
-        """A question comes from a person."""
+        """No proposal: the user asks the question."""
         return

@@ -1,4 +1,4 @@
-"""Pictures that fool a model: within their bounds, at 8 bits; and the maps of the true classes, which survive."""
+"""Adversarial attacks within their bounds, at 8 bits, and the maps of the true classes after them."""
 
 from __future__ import annotations
 

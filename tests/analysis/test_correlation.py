@@ -1,4 +1,4 @@
-"""Correlation of maps, against scipy's."""
+"""Correlation of maps, compared with scipy."""
 
 from __future__ import annotations
 

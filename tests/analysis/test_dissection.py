@@ -1,4 +1,4 @@
-"""Units named by what they answer to, against the formulas taken word for word, and decisions told in those names."""
+"""Network dissection, compared with the paper's formulas, and textual explanations."""
 
 from __future__ import annotations
 

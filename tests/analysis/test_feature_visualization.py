@@ -1,4 +1,4 @@
-"""Pictures drawn from noise: they raise what they are to raise, and leave everything else alone."""
+"""Feature visualization: the score rises, and everything else is left unchanged."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from camwidget import zoo
 from camwidget.analysis.feature_visualization.objective import Objective
 from camwidget.analysis.feature_visualization.parameterization import (
     Regularizers,
+    random_transform,
     total_variation,
-    wobble,
 )
-from camwidget.analysis.feature_visualization.visualizing import dream_steps
+from camwidget.analysis.feature_visualization.visualizing import visualization_steps
 from camwidget.attribution.trace import Trace
 from camwidget.errors import LayerError, MethodError, ModelError, TargetError
 
@@ -197,7 +197,7 @@ def test_the_callers_mode_and_frozen_weights_do_not_matter(mode: Any) -> None:
 
 
 def test_the_mode_is_not_held_between_steps() -> None:
-    pieces = dream_steps(tiny(), Objective.of(tiny(), 1), steps=3)
+    pieces = visualization_steps(tiny(), Objective.of(tiny(), 1), steps=3)
     with torch.no_grad():
         next(pieces)
         assert not torch.is_grad_enabled()
@@ -208,7 +208,7 @@ def test_the_mode_is_not_held_between_steps() -> None:
 
 def test_pieces_show_the_picture_growing() -> None:
     model = tiny()
-    pieces = list(dream_steps(model, Objective.of(model, 1), steps=10, every=4))
+    pieces = list(visualization_steps(model, Objective.of(model, 1), steps=10, every=4))
     shown = [(i, len(p.scores)) for i, p in enumerate(pieces) if p is not None]
     assert shown == [(3, 4), (7, 8), (10, 10)], "after steps 4 and 8, and the finished one"
     whole = draw(model, 1, steps=10)
@@ -303,7 +303,9 @@ def test_wobbling_makes_it_robust(textures: cw.VisionModel, plain: cw.Visualizat
         """The part of the score that is left when the picture is moved and turned."""
         picture = torch.as_tensor(drawn.pixels / 255, dtype=torch.float32).permute(2, 0, 1)
         generator = torch.Generator().manual_seed(11)
-        moved = [wobble(picture, generator, jitter=8, scale=0.1, rotate=10) for _ in range(8)]
+        moved = [
+            random_transform(picture, generator, jitter=8, scale=0.1, rotate=10) for _ in range(8)
+        ]
         return float(textures.logits(torch.stack(moved))[:, 7].mean()) / drawn.score
 
     assert kept(robust) > kept(plain)

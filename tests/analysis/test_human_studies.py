@@ -1,4 +1,4 @@
-"""Questions, and how the two studies make them from models and pictures."""
+"""Quiz questions, and their generation by the two studies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a map to a box, and to seeds."""
+"""Bounding boxes and segmentation seeds from maps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masks by rank, baselines, the curve, and the two tests of our sources."""
+"""Masks by rank, baselines, mask curves and confidence changes."""
 
 from __future__ import annotations
 

@@ -44,20 +44,23 @@ def pixels() -> torch.Tensor:
 
 def explained(model: cw.VisionModel, pixels: torch.Tensor) -> list[Case]:
     """Grad-CAM of every picture's predicted class, as cases."""
-    bench, cases = MetricContext(), []
+    context, cases = MetricContext(), []
     for part in pixels.split(BATCH):
         explanations = cw.explain(model, part, method="gradcam", layer="layer4")
         whole = model.probabilities(model.logits(part)).double()
         for row, exp, probabilities in zip(part, explanations, whole, strict=True):
-            cases.append(case_of(ScoredPicture(model, row, probabilities, bench, len(cases)), exp))
+            cases.append(
+                case_of(ScoredPicture(model, row, probabilities, context, len(cases)), exp)
+            )
     return cases
 
 
 def fresh(cases: Sequence[Case]) -> list[Case]:
     """The same cases, of which nothing has been computed."""
-    bench = MetricContext()
+    context = MetricContext()
     subjects = [
-        ScoredPicture(c.subject.model, c.subject.pixels, c.subject.whole, bench) for c in cases
+        ScoredPicture(c.subject.model, c.subject.pixels, c.subject.probabilities, context)
+        for c in cases
     ]
     return [Case(s, c.target, c.saliency) for s, c in zip(subjects, cases, strict=True)]
 

@@ -1,4 +1,4 @@
-"""A real cluster: two processes, one of which is killed. The same rows and the same table, bit for bit."""
+"""A real cluster of two processes, one of which is killed: the rows and the table are bitwise equal."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def folder(root: Path, count: int) -> Path:
 def unpacked() -> tuple[int, list[int]]:
     from camwidget.evaluation import dask_backend
 
-    return os.getpid(), list(dask_backend._times.values())
+    return os.getpid(), list(dask_backend._unpack_counts.values())
 
 
 def assert_same(one: cw.Evaluation, other: cw.Evaluation) -> None:
@@ -122,7 +122,7 @@ def test_threads_as_workers_and_files_that_they_do_not_see(tmp_path, monkeypatch
         distributed.Client(workers) as client,
     ):
         assert_same(cw.evaluate(model, root, client=client, **OPTIONS), alone)
-        monkeypatch.setattr(dask_backend, "_is_here", is_here)  # as on another machine
+        monkeypatch.setattr(dask_backend, "_exists", is_here)  # as on another machine
         assert_same(cw.evaluate(model, root, client=client, **OPTIONS), alone)
     assert refused
 

@@ -1,4 +1,4 @@
-"""Whatever a person has in the way of pictures."""
+"""Forms of data sets: folders, lists, tables, datasets, loaders and iterables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small import AREA, BOXES, RIGHT, SIDE, folder, known, labelled, picture, run, seen, small_model
+from small_models import (
+    AREA,
+    BOXES,
+    RIGHT,
+    SIDE,
+    folder,
+    known,
+    labelled,
+    picture,
+    run,
+    seen,
+    small_model,
+)
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from torchvision.transforms.functional import to_tensor
 
@@ -140,7 +152,7 @@ def test_boxes_are_drawn_only_where_they_are_asked_for(model, monkeypatch):
     def never(*size: int) -> None:
         raise AssertionError("drawn")
 
-    monkeypatch.setattr("camwidget.evaluation.items.BoxRegions.drawn", never)
+    monkeypatch.setattr("camwidget.evaluation.items.BoxRegions.masks", never)
     assert len(run(model, [(picture(0), 0, [[1, 1, 9, 9]])]).rows) == 1
 
 
@@ -169,8 +181,8 @@ def test_a_mask_is_of_its_class_and_says_nothing_of_another(model):
         (~is_right).sum()
     )
     # Without a class it is of whatever is explained.
-    unlabelled = [(p, None, mask) for p, _, _ in pictures]
-    assert run(model, unlabelled, [AREA], target="predicted").rows["area"].notna().all()
+    unlabeled = [(p, None, mask) for p, _, _ in pictures]
+    assert run(model, unlabeled, [AREA], target="predicted").rows["area"].notna().all()
 
 
 def test_truth_that_makes_no_sense(model):

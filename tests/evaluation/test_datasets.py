@@ -1,4 +1,4 @@
-"""Datasets and loaders: what their classes and their order are."""
+"""Classes and order of datasets and loaders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import pytest
 import torch
 from PIL import Image
-from small import AREA, CLASSES, SIDE, folder, known, labelled, picture, run, small_model
+from small_models import AREA, CLASSES, SIDE, folder, known, labelled, picture, run, small_model
 from torch.utils.data import (
     BatchSampler,
     ConcatDataset,

@@ -1,4 +1,4 @@
-"""What an evaluation says of itself, and what tells its data from others."""
+"""Representations and messages of an evaluation, and the fingerprints of its data."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small import AREA, folder, labelled, picture, run, small_model
+from small_models import AREA, folder, labelled, picture, run, small_model
 from torchvision import tv_tensors
 
 from camwidget.errors import DataError
 from camwidget.evaluation.data import open_data
-from camwidget.evaluation.items import BoxRegions, as_truth
-from camwidget.evaluation.plan import _plain
+from camwidget.evaluation.items import BoxRegions, parse_truth
+from camwidget.evaluation.plan import _to_json
 from camwidget.evaluation.table import means
 
 
@@ -39,7 +39,7 @@ def test_what_was_skipped_is_counted(tmp_path: Path) -> None:
 def test_folders_are_told_apart_by_names_and_classes(tmp_path: Path) -> None:
     model = small_model()
     one, same, fewer, other = (
-        open_data(folder(tmp_path / name, count, classes), model).print()
+        open_data(folder(tmp_path / name, count, classes), model).fingerprint()
         for name, count, classes in (
             ("a", 4, ("ant", "bee")),
             ("b", 4, ("ant", "bee")),
@@ -51,19 +51,19 @@ def test_folders_are_told_apart_by_names_and_classes(tmp_path: Path) -> None:
 
 
 def test_boxes_may_have_no_width_but_not_less() -> None:
-    assert as_truth([[1, 2, 1, 5]]) is not None and as_truth([1, 2, 4, 2]) is not None
+    assert parse_truth([[1, 2, 1, 5]]) is not None and parse_truth([1, 2, 4, 2]) is not None
     for bad in ([[1, 2, 0.5, 5]], [[1, 2, 4, 1]], [[1, 2, np.nan, 5]], [[1, 2, np.inf, 5]]):
         with pytest.raises(DataError, match="left ≤ right"):
-            as_truth(bad)
+            parse_truth(bad)
 
 
 def test_relative_boxes_are_refused() -> None:
     """In pixels they would all lie in the first, and every score would be 0."""
     for bad in ([0.1, 0.2, 0.6, 0.9], [[0, 0, 1, 1]], torch.tensor([[0.0, 0.1, 1.000001, 0.5]])):
         with pytest.raises(DataError, match=r"all coordinates.*multiply left and right"):
-            as_truth(bad)
+            parse_truth(bad)
     for good in ([[0, 0, 0, 0]], [[0, 0, 1, 1], [3, 3, 9, 9]], np.zeros((0, 4))):
-        assert as_truth(good) is not None
+        assert parse_truth(good) is not None
 
 
 def test_boxes_of_torchvision_know_their_notation() -> None:
@@ -73,7 +73,7 @@ def test_boxes_of_torchvision_know_their_notation() -> None:
         ("XYWH", [8, 4, 4, 16]),
         ("CXCYWH", [10, 12, 4, 16]),
     ):
-        found = as_truth(tv_tensors.BoundingBoxes([corners], format=notation, canvas_size=size))  # type: ignore[call-overload]
+        found = parse_truth(tv_tensors.BoundingBoxes([corners], format=notation, canvas_size=size))  # type: ignore[call-overload]
         assert isinstance(found, BoxRegions) and found.corners.tolist() == [[8, 4, 12, 20]]
 
 
@@ -99,15 +99,19 @@ def test_truths_without_plain_values_are_refused() -> None:
         (torch.ones(32, 32, device="meta"), "meta"),
     ):
         with pytest.raises(DataError, match=remedy):
-            as_truth(bad)
+            parse_truth(bad)
 
 
 def test_settings_as_json_has_them() -> None:
     for value in (None, True, False):
-        assert _plain(value) is value
-    assert type(_plain(np.int64(3))) is int and _plain(0.5) == 0.5 and _plain(float("inf")) == "inf"
-    assert _plain((1, [True, "a"])) == [1, [True, "a"]]
-    assert " at 0x" not in _plain(object()) and _plain("f at 0x7f00") == "f"
+        assert _to_json(value) is value
+    assert (
+        type(_to_json(np.int64(3))) is int
+        and _to_json(0.5) == 0.5
+        and _to_json(float("inf")) == "inf"
+    )
+    assert _to_json((1, [True, "a"])) == [1, [True, "a"]]
+    assert " at 0x" not in _to_json(object()) and _to_json("f at 0x7f00") == "f"
 
 
 def test_two_values_have_an_interval_and_one_has_none() -> None:
@@ -130,4 +134,4 @@ def test_truths_of_other_values_are_refused_with_what_to_do() -> None:
         ({"boxes": [[1, 1, 9, 9]]}, "such as its boxes"),
     ):
         with pytest.raises(DataError, match=remedy):
-            as_truth(bad)
+            parse_truth(bad)

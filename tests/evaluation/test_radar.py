@@ -1,10 +1,10 @@
-"""The radar chart's figure: rings are circles, spokes are metrics, outlines are methods."""
+"""The radar chart: rings are circles, spokes are metrics, polygons are methods."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from small import labelled, run, small_model
+from small_models import labelled, run, small_model
 
 from camwidget.evaluation.plots import draw_radar
 from camwidget.evaluation.radar_geometry import radar_outline, rank_scores

@@ -1,4 +1,4 @@
-"""The tables on a real ImageNet net and real photographs with boxes, where they lie beside the project."""
+"""Tables of a real ImageNet network and real photographs with boxes, where they exist beside the project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results are kept as they come: nothing is lost, nothing computed twice, nothing mixed up."""
+"""Results files: nothing is lost, computed twice or mixed up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from small import CHANCE, ODD, Small, labelled, seen, small_model
+from small_models import CHANCE, ODD, Small, labelled, seen, small_model
 from torchvision.datasets import FakeData
 from untouched import fingerprint
 
@@ -57,7 +57,7 @@ def stop_at(last: int, error: type[BaseException]):
 @pytest.mark.full
 def test_a_killed_run_goes_on_where_it_was(tmp_path):
     path = tmp_path / "run.jsonl"
-    script = Path(__file__).parents[1] / "support" / "victim.py"
+    script = Path(__file__).parents[1] / "support" / "interrupted_run.py"
     done = subprocess.run([sys.executable, script, path, "8"], check=False, timeout=120)
     assert done.returncode == -9
     assert pd.read_json(path, lines=True)["picture"].nunique() == 8

@@ -1,4 +1,4 @@
-"""Means, intervals, ranks, and how they are shown."""
+"""Means, intervals, ranks and their representations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from scipy.stats import bootstrap
-from small import CLASSES, ODD, Small, labelled, picture, seen, small_model
+from small_models import CLASSES, ODD, Small, labelled, picture, seen, small_model
 from torch import nn
 
 import camwidget as cw

@@ -1,4 +1,4 @@
-"""Pages: what is in them is what the kernel computes, and nothing else is left behind."""
+"""Saved pages: their contents equal the kernel's results, and no other file is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agreement with occlusion, and with the other maps."""
+"""Agreement with occlusion and with the other maps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from drawn_cases import case, number, scored
+from case_helpers import case, number, scored
 from scipy.stats import spearmanr
 
 import camwidget as cw

@@ -1,4 +1,4 @@
-"""What a metric may ask of a case, by hand: changed pictures, who shares them, and what is random."""
+"""Requests of a case: changed pictures, their sharing between maps, and random numbers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from drawn_cases import case, scored
+from case_helpers import case, scored
 
 from camwidget.errors import MetricError
 from camwidget.masking.baselines import baseline_pixels
 from camwidget.metrics import MetricContext, ScoredPicture, get_metric
 from camwidget.metrics.cases import Change, Recomputation
-from camwidget.metrics.randomization_metrics import likeness
+from camwidget.metrics.randomization_metrics import map_correlation
 
 #: Sixteen pixels that all differ, the most evidence first in its last place.
 VALUES = np.arange(16, dtype=np.float32).reshape(4, 4) / 15
@@ -53,11 +53,11 @@ def test_a_part_is_removed_or_kept(baseline: str) -> None:
 
 def test_the_ends_are_the_picture_and_the_baseline_for_every_map() -> None:
     made, other = drawn(), drawn()
-    assert made.removed(0) == made.kept(1) == made.whole == other.whole
-    assert torch.equal(made.whole.make(), made.subject.pixels)
+    assert made.removed(0) == made.kept(1) == made.unmasked == other.unmasked
+    assert torch.equal(made.unmasked.make(), made.subject.pixels)
     gone = made.removed(1, "black")
     assert gone == made.kept(0, "black") == other.removed(1, "black") != made.removed(1, "mean")
-    assert not gone.make().any() and gone != made.whole
+    assert not gone.make().any() and gone != made.unmasked
     assert made.removed(0.5) != other.removed(0.5), "what goes is each map's own"
     assert made.removed(0.5) == made.removed(0.5) != made.removed(0.25)
     assert made.removed(0.5) != made.removed(0.5, "black")
@@ -74,14 +74,14 @@ def test_what_is_made_once() -> None:
     subject = drawn().subject
     counts: list[int] = []
     for _ in range(2):
-        assert subject.remembered("key", lambda: counts.append(1) or "made") == "made"
+        assert subject.cached("key", lambda: counts.append(1) or "made") == "made"
     assert counts == [1]
     assert subject.baseline("mean") is subject.baseline("mean")
     assert not torch.equal(subject.baseline("mean"), subject.baseline("black"))
     asked: list[int] = []
-    subject.where = lambda target: asked.append(target)
+    subject.locate = lambda target: asked.append(target)
     for target in (1, 1, 2):
-        assert subject.whereabouts(target) is None
+        assert subject.locations_of(target) is None
     assert asked == [1, 2]
 
 
@@ -89,7 +89,7 @@ def test_random_numbers_depend_on_seed_picture_and_purpose() -> None:
     def drawn_by(seed: int, number: int, purpose: str) -> float:
         made = case(VALUES).subject
         subject = ScoredPicture(
-            made.model, made.pixels, made.whole, MetricContext(seed=seed), number
+            made.model, made.pixels, made.probabilities, MetricContext(seed=seed), number
         )
         return float(torch.rand((), generator=subject.generator(purpose)))
 
@@ -101,7 +101,7 @@ def test_random_numbers_depend_on_seed_picture_and_purpose() -> None:
 
 
 def test_what_a_case_says_of_itself() -> None:
-    made = drawn(target=2, whole=[0.125, 0.125, 0.75])
+    made = drawn(target=2, probabilities=[0.125, 0.125, 0.75])
     assert (made.name, made.value, made.scale, made.before) == ("c", 0.75, 1.0, 0.75)
     assert not made.is_empty and case(np.zeros((2, 2))).is_empty
     np.testing.assert_array_equal(made.levels // 4096, (15 - np.arange(16)).reshape(4, 4))
@@ -111,19 +111,19 @@ def test_what_a_case_says_of_itself() -> None:
 
 @pytest.mark.parametrize(("value", "before"), [(4.0, 1.0), (-4.0, -1.0)])
 def test_a_quantity_is_measured_by_itself(value: float, before: float) -> None:
-    made = drawn(target=1, whole=[0.0, value])
+    made = drawn(target=1, probabilities=[0.0, value])
     made.subject.model.scores = "value"
     assert (made.value, made.scale, made.before) == (value, 4.0, before)
 
 
 def test_a_bench_starts_empty() -> None:
     one, other = MetricContext(), MetricContext()
-    assert (one.precision, one.seed, one.memory) == ("fp32", 0, {})
-    one.memory["a"] = 1
-    assert other.memory == {}
+    assert (one.precision, one.seed, one.cache) == ("fp32", 0, {})
+    one.cache["a"] = 1
+    assert other.cache == {}
     subject = case(VALUES).subject
-    fresh = ScoredPicture(subject.model, subject.pixels, subject.whole)
-    assert (fresh.number, fresh.label, fresh.cases, fresh.where(0)) == (0, None, [], None)
+    fresh = ScoredPicture(subject.model, subject.pixels, subject.probabilities)
+    assert (fresh.number, fresh.label, fresh.cases, fresh.locate(0)) == (0, None, [], None)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_patches(
     sides = {change.key[1] for change in asked if change.key[0] == "patches"}
     assert sides <= {side} and (sides or count == 1)
     if name == "region-perturbation":
-        assert asked[0] == made.whole
+        assert asked[0] == made.unmasked
         chosen = [change.key[2] for change in asked[1:] if change.key[0] == "patches"]
         assert [len(patches) for patches in chosen] == [*range(1, len(chosen) + 1)]
         assert all(a < b for a, b in itertools.pairwise(chosen)), "one more each time"
@@ -165,12 +165,12 @@ def test_patches_larger_than_the_picture_are_refused(patch: int) -> None:
 
 def test_maps_that_rank_nothing_are_like_none() -> None:
     flat, ramp = case(np.ones((4, 4))), drawn()
-    found = likeness(flat, ramp.saliency, "the other")
+    found = map_correlation(flat, ramp.saliency, "the other")
     assert np.isnan(found.value) and found.note == "the map ranks nothing"
-    found = likeness(ramp, flat.saliency, "the other")
+    found = map_correlation(ramp, flat.saliency, "the other")
     assert np.isnan(found.value) and found.note == "the other is constant"
-    found = likeness(ramp, flat.saliency * torch.nan, "the other")
+    found = map_correlation(ramp, flat.saliency * torch.nan, "the other")
     assert np.isnan(found.value) and found.note == "the other is NaN"
-    assert likeness(ramp, ramp.saliency, "itself").value == pytest.approx(1)
-    assert likeness(ramp, 1 - ramp.saliency, "its opposite").value == pytest.approx(-1)
+    assert map_correlation(ramp, ramp.saliency, "itself").value == pytest.approx(1)
+    assert map_correlation(ramp, 1 - ramp.saliency, "its opposite").value == pytest.approx(-1)
     assert scored(flat, "agreement").note == "the map ranks nothing"

@@ -1,4 +1,4 @@
-"""Complexity and sparseness, against Quantus."""
+"""Complexity and sparseness, compared with Quantus."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn_cases import case, number
+from case_helpers import case, number
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

@@ -1,4 +1,4 @@
-"""Drop, increase, gain, removal, the curves: against their equations and other people's code."""
+"""Drop, increase, gain, removal and curves, compared with their equations and with other implementations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from faithful import (
+from faithfulness_helpers import (
     SIZE,
     GivenMap,
     case_of,

@@ -1,11 +1,11 @@
-"""Filling in: against scipy's direct solution, by way of pytorch-grad-cam, and what must hold of any."""
+"""Imputation, compared with scipy's direct solution as in pytorch-grad-cam, and its general properties."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from faithful import picture, random_map, smooth_map
+from faithfulness_helpers import picture, random_map, smooth_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,9 +41,9 @@ def test_neighbours_count_by_a_sixth_and_a_twelfth() -> None:
     place = torch.zeros(1, 1, 4, 4, dtype=torch.float64)
     place[0, 0, 1, 1] = 12
     expected = [[1, 2, 1, 0], [2, 0, 2, 0], [1, 2, 1, 0], [0, 0, 0, 0]]
-    found = imputation._around(place)[0, 0]
+    found = imputation._neighbor_sum(place)[0, 0]
     torch.testing.assert_close(found, torch.tensor(expected).double())
-    corner = imputation._around(torch.ones(1, 1, 4, 4, dtype=torch.float64))[0, 0, 0]
+    corner = imputation._neighbor_sum(torch.ones(1, 1, 4, 4, dtype=torch.float64))[0, 0, 0]
     torch.testing.assert_close(corner[:2] * 12, torch.tensor([5.0, 8.0]).double())
 
 

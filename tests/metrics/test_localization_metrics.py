@@ -1,4 +1,4 @@
-"""Metrics against the truth: against Quantus, and against their definitions."""
+"""Localization metrics, compared with Quantus and with their definitions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn_cases import case, number, scored
+from case_helpers import case, number, scored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -130,7 +130,7 @@ def test_a_box_fits_the_object_that_it_fits_best() -> None:
 
 
 @pytest.mark.parametrize(
-    ("whole", "width", "top1", "top5"),
+    ("probabilities", "width", "top1", "top5"),
     [
         ([0.5, 0.1, 0.1, 0.1, 0.1, 0.1, 0, 0], 5, 0, 0),
         ([0.2, 0.8, 0, 0, 0, 0, 0, 0], 5, 1, 0),
@@ -139,14 +139,14 @@ def test_a_box_fits_the_object_that_it_fits_best() -> None:
         ([0.5, 0.1, 0.1, 0.1, 0.1, 0.1, 0, 0], 4, 1, 1),  # the box is too narrow
     ],
 )
-def test_localisation_errors(whole: list[float], width: int, top1: int, top5: int) -> None:
+def test_localisation_errors(probabilities: list[float], width: int, top1: int, top5: int) -> None:
     mask, values = np.zeros((1, 12, 12), bool), np.zeros((12, 12))
     mask[0, :10, :10] = True
     values[:10, :width] = 1
-    made = case(values, mask, label=0, whole=whole)
+    made = case(values, mask, label=0, probabilities=probabilities)
     assert number(made, "top1-localization") == top1
     assert number(made, "top5-localization") == top5
-    other = case(values, mask, target=1, label=0, whole=whole)
+    other = case(values, mask, target=1, label=0, probabilities=probabilities)
     assert "the map is of b, the picture of a" in scored(other, "top5-localization").note
 
 

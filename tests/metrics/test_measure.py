@@ -1,4 +1,4 @@
-"""``measure``: pictures, masks, texts and labels as people have them, and what they get wrong."""
+"""``measure``: forms of pictures, masks, texts and labels, and invalid arguments."""
 
 from __future__ import annotations
 

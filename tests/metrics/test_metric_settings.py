@@ -1,4 +1,4 @@
-"""What metrics may be told, what they take unless told, and how a setting is refused."""
+"""Settings of metrics: valid values, defaults, and refusals."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from drawn_cases import case
-from faithful import SIZE, picture, small_model
+from case_helpers import case
+from faithfulness_helpers import SIZE, picture, small_model
 
 import camwidget as cw
 from camwidget.attribution import batched_inference, trace
@@ -68,7 +68,7 @@ def test_what_metrics_take_unless_told() -> None:
 
 def test_which_metrics_are_computed_of_answers() -> None:
     """Those of quantities are parts of the quantity."""
-    assert {m.name for m in cw.list_metrics() if m.reads_answers} == {
+    assert {m.name for m in cw.list_metrics() if m.reads_predictions} == {
         "drop", "increase", "gain", "remove25", "deletion", "insertion", "morf", "lerf", "road",
         "region-perturbation", "non-sensitivity",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The random logit test and the randomisation of parameters."""
+"""The random logit test and the parameter randomization test."""
 
 from __future__ import annotations
 
@@ -145,16 +145,16 @@ def test_one_net_with_random_weights_serves_all_maps(
     rows = cw.measure(scenes, SAMPLE, maps, "parameter-randomisation", progress=quiet)  # type: ignore[arg-type]
     assert len(rows) == 12 and len(made) == 1
     assert fingerprint(scenes.module) == before
-    bench = MetricContext()
+    context = MetricContext()
     cases = []
     for number, sample in enumerate(zoo.samples("zoo/scenes")[:3]):
         pixels = scenes.preprocess.pixels(sample.image)
-        whole = scenes.probabilities(scenes.logits(pixels[None]))[0].double()
-        subject = ScoredPicture(scenes, pixels, whole, bench, number)
+        probabilities = scenes.probabilities(scenes.logits(pixels[None]))[0].double()
+        subject = ScoredPicture(scenes, pixels, probabilities, context, number)
         e = cw.explain(scenes, pixels, sample.label)
         cases.append(measuring.case_of(subject, e))  # type: ignore[arg-type]
     *_, last = score_steps(cases, [cw.get_metric("parameter-randomisation")])
-    assert len(last.scores) == 3 and len(made) == 2, "one for all pictures of a bench"
+    assert len(last.scores) == 3 and len(made) == 2, "one for all pictures of a context"
 
 
 class Breakable(nn.Module):

@@ -1,4 +1,4 @@
-"""Maps made anew: what is shared, and what it costs."""
+"""Recomputed maps: shared passes and their number."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def pictures(model: cw.VisionModel, count: int) -> torch.Tensor:
 
 def subject_of(model: cw.VisionModel) -> ScoredPicture:
     pixels = model.preprocess.pixels(SAMPLE.image)
-    whole = model.probabilities(model.logits(pixels[None]))[0].double()
-    return ScoredPicture(model, pixels, whole, MetricContext())
+    probabilities = model.probabilities(model.logits(pixels[None]))[0].double()
+    return ScoredPicture(model, pixels, probabilities, MetricContext())
 
 
 def cases(

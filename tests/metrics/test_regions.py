@@ -1,4 +1,4 @@
-"""Region perturbation and non-sensitivity: against Quantus, and by hand where it has no answer."""
+"""Region perturbation and non-sensitivity, compared with Quantus, and with handmade results where it has none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from faithful import (
+from faithfulness_helpers import (
     SIZE,
     Small,
     case_of,

@@ -1,4 +1,4 @@
-"""ROAD against pytorch-grad-cam's, and its noise."""
+"""ROAD, compared with pytorch-grad-cam, and its noise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from faithful import (
+from faithfulness_helpers import (
     case_of,
     counted,
     picture,
@@ -139,10 +139,10 @@ def test_noise_is_the_pictures_own(model: cw.VisionModel) -> None:
 
 def test_pictures_do_not_depend_on_who_came_before(model: cw.VisionModel) -> None:
     def pictures(order: list[int]) -> dict[int, torch.Tensor]:
-        bench = MetricContext()
+        context = MetricContext()
         found = {}
         for n in order:
-            case = case_of(subject_of(model, picture(n), n, bench), random_map(n))
+            case = case_of(subject_of(model, picture(n), n, context), random_map(n))
             found[n] = torch.stack([c.make() for c in changes_of(case)])
         return found
 
@@ -167,7 +167,7 @@ def test_one_solution_a_map(model: cw.VisionModel, monkeypatch: pytest.MonkeyPat
     # The first picture of the series is looked at once more, before the first batch.
     assert calls == [18, 18, 18]
     assert sum(sizes) <= 3 * 18 + 1
-    assert sum(isinstance(v, tuple) for v in subject.bench.memory.values()) == 1
+    assert sum(isinstance(v, tuple) for v in subject.context.cache.values()) == 1
 
 
 def test_least_relevant_is_the_most_of_the_opposite(cases: list[Case]) -> None:

@@ -1,4 +1,4 @@
-"""Continuity, against Quantus' max-sensitivity."""
+"""Continuity, compared with the max-sensitivity of Quantus."""
 
 from __future__ import annotations
 

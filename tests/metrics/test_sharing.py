@@ -1,4 +1,4 @@
-"""What the model is asked: each thing once, in few batches; and that it is left as it was found."""
+"""Sharing of predictions: each is computed once, in few batches, and the model is left unchanged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from faithful import (
+from faithfulness_helpers import (
     SIZE,
     case_of,
     counted,

@@ -243,7 +243,7 @@ def test_a_metric_that_fails_does_not_stop_the_others(
         raise ZeroDivisionError("<b>at once</b>")
 
     def later(case: Any) -> Iterator[Any]:
-        yield [case.whole]
+        yield [case.unmasked]
         raise MethodError("Later.")
 
     for name, function in {"at-once": at_once, "later": later}.items():

@@ -1,4 +1,4 @@
-"""Short trainings of the zoo's models, each in the test that asks for it."""
+"""Short trainings of the zoo's models, run on demand."""
 
 from __future__ import annotations
 

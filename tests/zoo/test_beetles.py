@@ -1,4 +1,4 @@
-"""The drawn beetles: repeatable, true about what is where, and alike but for the head."""
+"""The drawn beetles: reproducible, with correct masks, and equal except for the head."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The study of bias: one model takes the flower for the class, the other has been cured of it."""
+"""The bias study: one model relies on the flower, the other does not."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from camwidget.zoo import build, registry
 from camwidget.zoo.beetles import CLASSES
 from camwidget.zoo.bias import ODDS, kind, unseen
 from camwidget.zoo.train import main, train
-from camwidget.zoo.training.bias import look
+from camwidget.zoo.training.bias import measure_findings
 
 NAMES = ("zoo/biased", "zoo/unbiased")
 FRESH = 60_000
@@ -25,7 +25,8 @@ def found():
     pictures = {odds: list(unseen(FRESH, 200, odds)) for odds in ODDS}
     return {
         name: {
-            odds: look(build(name).module, registry.entry(name), pictures[odds]) for odds in ODDS
+            odds: measure_findings(build(name).module, registry.entry(name), pictures[odds])
+            for odds in ODDS
         }
         for name in NAMES
     }
@@ -104,7 +105,7 @@ def test_a_short_training_learns(trained_shortly):
     net = trained_shortly("biased")
     assert not net.training
     entry = registry.entry("zoo/biased")
-    right = look(net, entry, unseen(FRESH + 1000, 100, "biased")).right.mean()
+    right = measure_findings(net, entry, unseen(FRESH + 1000, 100, "biased")).right.mean()
     assert right > 0.7
 
 
@@ -119,7 +120,7 @@ def test_training_repeats_bit_for_bit_and_only_the_set_differs():
 
 @pytest.mark.full
 def test_the_command_writes_what_build_reads(monkeypatch, tmp_path):
-    monkeypatch.setattr("camwidget.zoo.train.CHECKED", 20)
+    monkeypatch.setattr("camwidget.zoo.train.TEST_PICTURES", 20)
     main(["unbiased", "--steps", "2", "--out", str(tmp_path), "--quiet"])
     card = json.loads((tmp_path / "unbiased.json").read_text(encoding="utf-8"))
     assert card["unseen"]["reversed"]["pictures"] == 20

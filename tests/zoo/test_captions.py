@@ -1,11 +1,19 @@
-"""Captions: they say what is there, and where the evidence for each of their words is."""
+"""Captions: correct descriptions, and the evidence for each of their words."""
 
 import numpy as np
 import pytest
 import torch
 
 import camwidget as cw
-from camwidget.zoo.captions import LONGEST, VOCABULARY, WHOLE, draw, phrases_of, place_of, relation
+from camwidget.zoo.captions import (
+    FULL_CAPTION,
+    MAX_WORDS,
+    VOCABULARY,
+    draw,
+    phrases_of,
+    relation,
+    word_index,
+)
 from camwidget.zoo.nets import CaptionNet
 
 FRESH = 50_000
@@ -21,10 +29,10 @@ def test_a_caption_names_the_things_larger_first_and_how_they_lie():
     for seed in range(30):
         scene = draw(seed)
         words = scene.caption.split()
-        assert len(words) <= LONGEST
+        assert len(words) <= MAX_WORDS
         assert set(words) <= set(VOCABULARY.words)
         phrases = [" ".join(words[n] for n in p) for p in phrases_of(words)]
-        assert phrases == [f"a {thing.name}" for thing in scene.things]
+        assert phrases == [f"a {obj.name}" for obj in scene.objects]
         if len(phrases) == 2:
             assert scene.masks[0].sum() > 1.5 * scene.masks[1].sum()
             (x, y), (u, v) = (np.argwhere(m).mean(0)[::-1] for m in scene.masks)
@@ -42,17 +50,17 @@ def test_the_evidence_for_a_word_is_the_thing_of_its_phrase():
     scene = next(
         s
         for s in map(draw, range(50))
-        if len(s.things) == 2 and s.things[0].colour != s.things[1].colour
+        if len(s.objects) == 2 and s.objects[0].color != s.objects[1].color
     )
     first, second = scene.masks
-    one, other = scene.things
-    assert np.array_equal(scene.evidence(one.colour), first)
-    assert np.array_equal(scene.evidence(other.colour), second)
-    assert np.array_equal(scene.evidence(WHOLE), first | second)
+    one, other = scene.objects
+    assert np.array_equal(scene.evidence(one.color), first)
+    assert np.array_equal(scene.evidence(other.color), second)
+    assert np.array_equal(scene.evidence(FULL_CAPTION), first | second)
     assert np.array_equal(scene.evidence("a #1"), first)
     # What a made-up caption names and the picture has not is nowhere.
     absent = next(
-        c for c in ("red", "yellow", "green", "blue") if c not in (one.colour, other.colour)
+        c for c in ("red", "yellow", "green", "blue") if c not in (one.color, other.color)
     )
     assert not scene.evidence(absent, f"a {absent} {one.shape}").any()
     assert scene.evidence("pink") is None
@@ -60,10 +68,10 @@ def test_the_evidence_for_a_word_is_the_thing_of_its_phrase():
 
 def test_places_of_words():
     words = ["a", "red", "disc", "above", "a", "red", "star"]
-    assert place_of(WHOLE, words) == -1
-    assert place_of("disc", words) == 2
-    assert place_of("red #6", words) == 5
-    assert place_of("blue", words) is None
+    assert word_index(FULL_CAPTION, words) == -1
+    assert word_index("disc", words) == 2
+    assert word_index("red #6", words) == 5
+    assert word_index("blue", words) is None
     assert [list(p) for p in phrases_of(words)] == [[0, 1, 2], [4, 5, 6]]
 
 
@@ -73,7 +81,7 @@ def test_the_probability_of_a_caption_is_the_product_of_its_words_and_its_end():
     net = CaptionNet(len(VOCABULARY)).eval()
     pictures, caption = torch.rand(2, 3, 128, 128), torch.tensor([[1, 4, 2], [3, 3, 5]])
     with torch.no_grad():
-        said = net.say(pictures, caption)
+        said = net.word_log_probabilities(pictures, caption)
         out = net(pictures, caption)
     torch.testing.assert_close(said.exp().sum(2), torch.ones(2, 4))
     for n in range(2):
@@ -86,9 +94,9 @@ def test_what_is_written_is_the_likeliest_next_word_each_time():
     torch.manual_seed(1)
     net = CaptionNet(len(VOCABULARY)).eval()
     pictures = torch.rand(1, 3, 128, 128)
-    written = net.write(pictures, 5)
+    written = net.generate(pictures, 5)
     with torch.no_grad():
-        said = net.say(pictures, written[:, :-1])
+        said = net.word_log_probabilities(pictures, written[:, :-1])
     assert torch.equal(said.argmax(2), written)
 
 

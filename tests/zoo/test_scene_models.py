@@ -1,11 +1,11 @@
-"""The four nets that see scenes: how often they are right, where their maps lie, and how they compare."""
+"""The four scene classifiers: accuracy, location of their maps, and comparison."""
 
 import numpy as np
 import pytest
 
 import camwidget as cw
 from camwidget.zoo.scenes import draw
-from camwidget.zoo.training.maps import MapFigures, class_maps
+from camwidget.zoo.training.gradcam_evaluation import MapFigures, class_maps
 
 FRESH = 50_000
 NETS = ("zoo/scenes", "zoo/scenes-max", "zoo/scenes-fc", "zoo/scenes-weak")

@@ -1,4 +1,4 @@
-"""Questions: every one that is asked has one answer, which can be read off the drawing."""
+"""Questions: each has one answer, which follows from the drawing."""
 
 from collections import Counter
 
@@ -7,7 +7,7 @@ import pytest
 
 import camwidget as cw
 from camwidget.zoo.scenes import draw as draw_scene
-from camwidget.zoo.vqa import ANSWERS, KINDS, LONGEST, VOCABULARY, answer, draw
+from camwidget.zoo.vqa import ANSWERS, KINDS, MAX_WORDS, VOCABULARY, answer, draw
 
 FRESH = 50_000
 
@@ -15,7 +15,7 @@ FRESH = 50_000
 @pytest.fixture(scope="module")
 def scene():
     """A red striped disc and a red star, and a blue square; where is found out below."""
-    return draw_scene(7, things=["red striped disc", "red star", "blue square"])
+    return draw_scene(7, objects=["red striped disc", "red star", "blue square"])
 
 
 def place(scene, name):
@@ -69,11 +69,11 @@ def test_what_lies_left_of_a_thing_is_left_of_it():
             seen += 1
             named = next(
                 n
-                for n, thing in enumerate(scene.things)
-                if set(question.split()) & {thing.shape}
+                for n, obj in enumerate(scene.objects)
+                if set(question.split()) & {obj.shape}
                 and n not in found.about
                 and all(
-                    w in thing.words
+                    w in obj.words
                     for w in question.split()
                     if w in ["red", "yellow", "green", "blue"]
                 )
@@ -81,7 +81,7 @@ def test_what_lies_left_of_a_thing_is_left_of_it():
             (y, x), (v, u) = (np.argwhere(scene.masks[n]).mean(0) for n in (found.about[0], named))
             holds = {"left": x < u, "right": x > u, "above": y < v, "below": y > v}
             assert holds[question.split()[2]], (seed, question)
-            assert scene.things[found.about[0]].shape == found.text
+            assert scene.objects[found.about[0]].shape == found.text
     assert seen > 20
 
 
@@ -94,7 +94,7 @@ def test_the_generator_asks_what_has_an_answer_and_in_known_words():
         for question in scene.questions:
             words = question.split()
             assert set(words) <= set(VOCABULARY.words)
-            assert len(words) <= LONGEST
+            assert len(words) <= MAX_WORDS
             found = answer(scene, question)
             answers[found.text] += 1
             kinds[found.kind] += 1

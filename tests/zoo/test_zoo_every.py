@@ -1,4 +1,4 @@
-"""What holds for every model of the zoo: its card, its weights, a short training, a picture of its own."""
+"""Properties of every model of the zoo: card, weights, short training and samples."""
 
 import json
 
@@ -13,8 +13,8 @@ from camwidget.zoo.captions import draw as draw_described
 from camwidget.zoo.scenes import draw as draw_scene
 from camwidget.zoo.train import train
 from camwidget.zoo.training import bias, questions, scenes
-from camwidget.zoo.training.bias import look
-from camwidget.zoo.training.evaluate import normalise
+from camwidget.zoo.training.bias import measure_findings
+from camwidget.zoo.training.cam_evaluation import normalize
 from camwidget.zoo.training.recipes import RECIPES
 from camwidget.zoo.vqa import ANSWERS, answer
 from camwidget.zoo.vqa import VOCABULARY as ASKED
@@ -59,7 +59,7 @@ def test_it_explains_a_picture_of_its_own(name):
 def accuracy_of_names(net, entry):
     scenes = [draw_scene(FRESH + n, 1) for n in range(96)]
     with torch.no_grad():
-        scores = net(normalise(np.stack([s.image for s in scenes]), entry))
+        scores = net(normalize(np.stack([s.image for s in scenes]), entry))
     return np.mean([int(row.argmax()) == s.label for row, s in zip(scores, scenes, strict=True)])
 
 
@@ -69,7 +69,7 @@ def accuracy_of_words(net, entry):
         scene = draw_described(FRESH + n)
         numbers = torch.tensor([VOCABULARY.numbers(scene.caption.split())])
         with torch.no_grad():
-            said = net.say(normalise(scene.image[None], entry), numbers)
+            said = net.word_log_probabilities(normalize(scene.image[None], entry), numbers)
         found += (said[0, :-1].argmax(1) == numbers[0]).tolist()
     return np.mean(found)
 
@@ -84,7 +84,7 @@ def share_of_answers(net, entry, shown):
         for question in scene.questions:
             numbers = torch.tensor([ASKED.numbers(question.split())])
             with torch.no_grad():
-                scores = net(normalise(scene.image[None], entry), numbers)
+                scores = net(normalize(scene.image[None], entry), numbers)
             found.append(ANSWERS[int(scores.argmax())] == answer(scene, question).text)
     return np.mean(found)
 
@@ -115,12 +115,14 @@ def test_a_short_training_learns_far_more_than_chance(
 def names_by_heart(net, entry, pictures):
     shown = [scenes._picture(3, n) for n in range(pictures)]
     with torch.no_grad():
-        scores = net(normalise(np.stack([s.image for s in shown]), entry))
+        scores = net(normalize(np.stack([s.image for s in shown]), entry))
     return np.mean([int(row.argmax()) in s.labels for row, s in zip(scores, shown, strict=True)])
 
 
 def beetles_by_heart(net, entry, pictures):
-    return look(net, entry, [bias._picture(3, n, "balanced") for n in range(pictures)]).right.mean()
+    return measure_findings(
+        net, entry, [bias._picture(3, n, "balanced") for n in range(pictures)]
+    ).right.mean()
 
 
 def answers_by_heart(net, entry, pictures):

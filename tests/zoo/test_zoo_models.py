@@ -1,4 +1,4 @@
-"""The models that ship: right on pictures they have not seen, and looking where they should."""
+"""The embedded models: accuracy on unseen pictures, and location of their maps."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ import torch
 
 from camwidget.zoo import available, build, registry
 from camwidget.zoo.textures import CLASSES, KINDS, draw, gallery
-from camwidget.zoo.training.evaluate import activation_maps, normalise, score
+from camwidget.zoo.training.cam_evaluation import activation_maps, normalize, score
 
 FRESH = 50_000
 """First seed used here; neither trained on nor among those the card was measured on."""
@@ -92,7 +92,7 @@ def test_a_ground_alone_convinces_the_model_of_nothing(model, entry):
     """Where no object is, the map of the class found is low."""
     samples = [draw(FRESH + n, "single") for n in range(40)]
     _, maps = activation_maps(
-        model.module, normalise(np.stack([sample.image for sample in samples]), entry)
+        model.module, normalize(np.stack([sample.image for sample in samples]), entry)
     )
     inside, outside = [], []
     for sample, all_maps in zip(samples, maps.numpy(), strict=True):

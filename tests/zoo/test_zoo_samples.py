@@ -1,4 +1,4 @@
-"""The drawn pictures: repeatable, and true about what is where."""
+"""The drawn pictures: reproducible, with correct ground truth."""
 
 import subprocess
 import sys
@@ -82,7 +82,7 @@ def test_masks_are_where_the_objects_are(monkeypatch):
 
 
 def _with_flat_textures(monkeypatch, seed: int) -> Sample:
-    """The same picture with every object's colours turned to black."""
+    """The same picture with every object's colors turned to black."""
     shade = textures.shade
     with monkeypatch.context() as patch:
         patch.setattr(textures, "shade", lambda *args: 0.0 * shade(*args))

@@ -1,4 +1,4 @@
-"""Objectives of feature visualization: a target's score, a channel of a layer, or one unit of a channel."""
+"""Objectives of feature visualization: the score of a target, a channel of a layer, or one unit of a channel."""
 
 from __future__ import annotations
 
@@ -17,16 +17,24 @@ __all__ = ["Objective", "ObjectiveValue", "whole"]
 
 
 class ObjectiveValue(NamedTuple):
-    """What one pass says of one picture."""
+    """Values of an objective for one picture."""
 
-    score: torch.Tensor  #: the number that is raised, a scalar
-    guide: torch.Tensor  #: what leads there while the score itself has no slope, a scalar
+    score: torch.Tensor  #: the maximized value, a scalar
+    surrogate: torch.Tensor  #: replaces the score where its gradient is 0, a scalar
     logits: torch.Tensor  #: (1, classes), detached
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What is raised: a target computed from the logits, or a channel of a layer, or one of its cells."""
+    """The maximized score: that of a target, computed from the logits, or of a channel of a layer, or of one of its
+    units.
+
+    Attributes:
+        target: the target; None for a channel.
+        layer: the layer's module name; None for a target.
+        channel: the channel's number; None for a target.
+        unit: (row, column) of one unit of the channel; None for the mean of its map.
+    """
 
     target: Target | None
     layer: str | None = None
@@ -42,10 +50,10 @@ class Objective:
         channel: SupportsIndex | None = None,
         unit: tuple[int, int] | None = None,
     ) -> Objective:
-        """Check what was asked for.
+        """Create an objective from the arguments of ``visualize``.
 
         Raises:
-            MethodError: if it is not either a target, or a layer and its channel.
+            MethodError: if not exactly one of a target and a channel is given.
             TargetError: if there is no such class.
             LayerError: if there is no such layer or channel.
             PromptError: if the model needs a text and has none.
@@ -67,14 +75,14 @@ class Objective:
             )
         if model.no_maps:
             raise LayerError(f"There is no channel to visualise, since {model.no_maps}")
-        place = model.layer(layer)
-        index, count = whole("channel", channel, None, error=MethodError), place.shape[0]
+        found_layer = model.layer(layer)
+        index, count = whole("channel", channel, None, error=MethodError), found_layer.shape[0]
         if not 0 <= index < count:
             raise LayerError(
-                f"Layer {place.name!r} has no channel {index}: it has channels 0 to {count - 1}."
+                f"Layer {found_layer.name!r} has no channel {index}: it has channels 0 to {count - 1}."
             )
         if unit is None:
-            return cls(None, place.name, index)
+            return cls(None, found_layer.name, index)
         try:
             row, column = unit
         except (TypeError, ValueError):
@@ -83,52 +91,65 @@ class Objective:
             whole("unit", row, None, error=MethodError),
             whole("unit", column, None, error=MethodError),
         )
-        return cls(None, place.name, index, cell)
+        return cls(None, found_layer.name, index, cell)
 
     @property
     def label(self) -> str:
-        """What is raised, in a few words."""
+        """A short name of the maximized score."""
         if self.target is not None:
             return self.target.label
         cell = "" if self.unit is None else f" at row {self.unit[0]}, column {self.unit[1]}"
         return f"channel {self.channel} of {self.layer}{cell}"
 
-    def read(self, model: VisionModel, picture: torch.Tensor) -> ObjectiveValue:
-        """One pass of one picture (C, H, W) in [0, 1], in the caller's grad mode.
+    def evaluate(self, model: VisionModel, picture: torch.Tensor) -> ObjectiveValue:
+        """Evaluate the objective for one picture, in the caller's grad mode.
 
-        The score is the target's, which for a class is its logit (before the softmax, Simonyan et al. 2014); or the
-        mean of the channel's map; or the one cell. A cell whose ReLU is shut has no slope, but its neighbours,
-        which have the same weights, may: the channel's sum is its guide, what is near weighing more.
+        The score is that of the target (for a class its logit before the softmax, Simonyan et al. 2014), or the mean of
+        the channel's map, or the activation of the unit. A unit with an inactive ReLU has no gradient, but its
+        neighbors, which share its weights, may have one: the surrogate of a unit is the sum over the channel's map,
+        weighted by the distance.
+
+        Args:
+            model: the model.
+            picture: (C, H, W) in [0, 1].
+
+        Returns:
+            Score, surrogate and logits.
+
+        Raises:
+            MethodError: if the score is not finite.
+            LayerError: if the layer does not run, has no map for this size, or has no such unit.
+            ModelError: if the model returns NaN.
         """
-        seen: list[torch.Tensor] = []
+        outputs: list[torch.Tensor] = []
 
-        def keep(module: torch.nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
-            seen.append(output)
-            # What follows may overwrite what it gets (an in-place ReLU), so it gets a copy.
+        def record(module: torch.nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
+            outputs.append(output)
+            # Later modules may overwrite their input (an in-place ReLU), so they get a copy.
             return output.clone()
 
         with model.undisturbed() as held:
-            place = {} if self.layer is None else {held.module.get_submodule(self.layer): keep}
-            with hooked(place):
+            hooks = {} if self.layer is None else {held.module.get_submodule(self.layer): record}
+            with hooked(hooks):
                 returned = held.run(model.inputs(picture[None]))
             logits = model.logits_of(returned, 1)
             model.check_finite(logits.detach())
             if self.target is not None:
-                score = guide = score_of(self.target, returned, logits)[0]
+                score = surrogate = score_of(self.target, returned, logits)[0]
             else:
-                score, guide = self._of_map(model, seen, picture)
+                score, surrogate = self._of_map(model, outputs, picture)
         if not torch.isfinite(score):
             raise MethodError(
                 f"The score of {self.label} is {float(score.detach())}: it cannot be raised."
             )
-        return ObjectiveValue(score, guide, logits.detach())
+        return ObjectiveValue(score, surrogate, logits.detach())
 
     def _of_map(
-        self, model: VisionModel, seen: list[torch.Tensor], picture: torch.Tensor
+        self, model: VisionModel, outputs: list[torch.Tensor], picture: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        if not seen:
+        if not outputs:
             raise LayerError(f"Layer {self.layer!r} did not run. Choose another.")
-        output = seen[0]
+        output = outputs[0]
         maps = model.maps(output, picture.shape[-2:])
         if maps is None:
             raise LayerError(

@@ -1,4 +1,4 @@
-"""``visualize``: synthesize a picture that raises a class, a channel or a unit (activation maximization)."""
+"""``visualize``: synthesize a picture that maximizes a class, a channel or a unit (activation maximization)."""
 
 from __future__ import annotations
 
@@ -18,40 +18,49 @@ from ...models.argument_checks import require_model
 from ...models.vision_model import VisionModel
 from ...progress import Progress, track
 from .objective import Objective
-from .parameterization import FourierImage, Regularizers, total_variation, wobble
+from .parameterization import FourierImage, Regularizers, random_transform, total_variation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Visualization", "dream_steps", "visualize"]
+__all__ = ["Visualization", "visualization_steps", "visualize"]
 
-#: Adam's step in the canvas's coefficients; 0.05 in the scale of Olah et al. 2017 is about this in ours.
+#: Adam's learning rate for the coefficients, about the 0.05 of Olah et al. 2017 in our scale.
 RATE = 0.07
 
-#: Steps until Adam takes whole ones: the first would shut what hardly began to answer.
-WARM = 5
+#: Number of warm-up steps of the learning rate: a full first step would deactivate units that are barely active.
+WARMUP_STEPS = 5
 
-#: Standard deviation, before the sigmoid, of the noise that a picture starts from. In fainter noise fewer units
-#: answer at all, so that pictures grow from a few spots; what is left of it is soon gone.
+#: Standard deviation of the initial noise, before the sigmoid. In weaker noise fewer units are active, and pictures
+#: grow from a few spots; the noise itself soon vanishes.
 CONTRAST = 0.5
 
-#: Behind a shut ReLU there is no slope to climb: so many times noise is added, each time more by this factor.
-TRIES, STRONGER = 8, 1.5
+#: An inactive ReLU has no gradient: noise is then added up to so many times, each time more by this factor.
+NOISE_TRIES, NOISE_GROWTH = 8, 1.5
 
 
 @dataclass(frozen=True, eq=False)
 class Visualization:
-    """A picture drawn to raise a score: what a part of the net answers to, not what it is shown in life.
+    """A picture synthesized to maximize a score: what a part of the net responds to.
 
     Attributes:
         pixels: uint8 (H, W, 3), the picture.
-        before: the score of the noise it started from.
-        score: the score of ``pixels``, as they are: a logit, the mean of a channel, or a cell's activation.
-        scores: float32 (steps,), the score before each step, of the picture as moved and turned for that step.
-        probability: of the class, where the target is one; None of a quantity.
-        label: what was raised.
+        before: the score of the initial noise.
+        score: the score of ``pixels``: a logit, the mean of a channel, or the activation of one position.
+        scores: float32 (steps,), the score before each step, of the randomly transformed picture of that step.
+        probability: the class's probability in [0, 1]; None for a target that is no class.
+        label: name of the maximized class, target, channel or unit.
         model: the model's name.
-        seed: of the noise.
+        seed: seed of the noise.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> visualization = cw.visualize(model, "bubbly", steps=8, size=64)
+        >>> visualization.pixels.shape, visualization.scores.shape
+        ((64, 64, 3), (8,))
+        >>> visualization.label, visualization.score > visualization.before
+        ('bubbly', True)
     """
 
     pixels: np.ndarray = field(repr=False)
@@ -65,13 +74,13 @@ class Visualization:
 
     @property
     def title(self) -> str:
-        """What was raised, from where to where, in one line."""
+        """The label, the score before and after, and the probability, in one line."""
         sure = "" if self.probability is None else f", probability {self.probability:.2f}"
         return f"{self.label} · {self.before:.4g} → {self.score:.4g}{sure}"
 
     @property
     def image(self) -> Image.Image:
-        """The picture."""
+        """The picture as a PIL image."""
         return Image.fromarray(self.pixels)
 
     def plot(self) -> Figure:
@@ -115,58 +124,73 @@ def visualize(
     scale: float = Regularizers.scale,
     rotate: float = Regularizers.rotate,
 ) -> Visualization:
-    """Draw a picture, from noise, that raises the score of a class, of a channel, or of one cell of a channel.
+    """Synthesize a picture that maximizes the score of a class, of a channel, or of one unit of a channel.
 
-    Activation maximisation (Simonyan et al. 2014; Yosinski et al. 2015), in the frequencies and decorrelated colours of
-    Olah et al. 2017. Each regulariser keeps the picture natural in its own way, and 0 switches it off.
+    Activation maximization (Simonyan et al. 2014, arXiv:1312.6034; Yosinski et al. 2015, arXiv:1506.06579),
+    parameterized by Fourier coefficients and decorrelated colors (Olah et al. 2017, doi:10.23915/distill.00007). A
+    regularizer of 0 is off.
 
     Args:
-        model: from ``load`` or ``wrap``; left as it is.
-        target: a class by name or index, a target, or a callable from logits (1, classes) to a number.
-            Either this, or ``channel``.
+        model: from ``load`` or ``wrap``; left unchanged.
+        target: a class name or index, a target, or a callable from logits (1, classes) to a scalar. Pass either
+            ``target`` or ``channel``.
         layer: a module name; the model's default layer if None.
-        channel: which channel of the layer; the mean of its map is raised.
-        unit: (row, column) of the one cell of the map that is raised instead.
-        steps: of Adam; more are sharper.
-        size: of the picture, one side or (height, width); the model's own if None.
-        seed: of the noise and the wobbling; the same seed gives the same picture (on one machine, with as many threads:
-            the order of additions decides the last digits).
-        progress: called with (done, total) after each step; may raise to cancel. A bar if None.
-        spectrum: how amplitudes fall with frequency, 1/f to this power (Olah et al. 2017); 0 for plain pixels.
-        decay: the part of its contrast that the picture loses each step: L2 decay (Yosinski et al. 2015).
-        blur: pixels of the Gaussian blur (Yosinski et al. 2015), each ``blur_every`` steps.
-        blur_every: see ``blur``.
-        clip_norm: percent of pixels nearest to grey that are made grey each step (Yosinski et al. 2015).
-        clip_contribution: percent of pixels contributing least that are made grey (Yosinski et al. 2015).
-        tv: weight of the total variation (Mahendran & Vedaldi 2015).
-        jitter: pixels by which the picture is moved before each step (Olah et al. 2017, as the next two).
-        scale: the part by which it is grown or shrunk.
-        rotate: degrees by which it is turned.
+        channel: a channel of the layer, from 0; the mean of its map is maximized.
+        unit: (row, column) of the position of the map that is maximized instead of the mean.
+        steps: number of steps of Adam, at least 1; more steps give a sharper picture.
+        size: side of the picture in pixels, or (height, width), from 8 to 4096; the model's input size if None.
+        seed: seed of the noise and of the random transforms. The same seed gives the same picture on one machine with
+            the same number of threads, which decides the order of additions.
+        progress: called with (done, total) after each step; may raise to cancel. If None, a bar appears after a second.
+        spectrum: exponent of the 1/f amplitude spectrum (Olah et al. 2017), ≥ 0; 0 optimizes plain pixels.
+        decay: share of the contrast that is lost in each step, in [0, 1]: L2 decay (Yosinski et al. 2015).
+        blur: standard deviation in pixels of a Gaussian blur every ``blur_every`` steps (Yosinski et al. 2015).
+        blur_every: period of the blur in steps.
+        clip_norm: percentage of pixels, those nearest to gray, that are set to gray in each step (Yosinski et al.
+            2015).
+        clip_contribution: percentage of pixels, those that contribute least to the score, that are set to gray in each
+            step (Yosinski et al. 2015).
+        tv: weight of the total variation (Mahendran and Vedaldi 2015, arXiv:1412.0035, eq. 4).
+        jitter: greatest random shift before each step, in pixels (Olah et al. 2017).
+        scale: greatest relative random change of size, in [0, 0.9] (Olah et al. 2017).
+        rotate: greatest random rotation, in degrees (Olah et al. 2017).
+
+    Returns:
+        The picture, its score, and the scores of all steps.
 
     Raises:
-        MethodError: if not exactly one of target and channel is given, or nothing can be raised.
+        MethodError: if not exactly one of ``target`` and ``channel`` is given, if a number is out of its range, or if
+            the score has no gradient.
         TargetError: if there is no such class.
-        LayerError: if there is no such layer, channel or cell.
-        ModelError: if the model cannot run on that size, or answers NaN.
+        LayerError: if there is no such layer, channel or unit.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``, cannot run on that size, or returns NaN.
+
+    Example:
+        >>> import camwidget as cw
+        >>> model = cw.load(device="cpu")
+        >>> of_class = cw.visualize(model, "bubbly", steps=4, size=64)
+        >>> of_channel = cw.visualize(model, layer="stage4", channel=3, steps=4, size=64)
+        >>> of_channel.label, of_channel.probability
+        ('channel 3 of stage4', None)
     """
     require_model(model, "visualize", target)
     regularizers = Regularizers(
         spectrum, decay, blur, blur_every, clip_norm, clip_contribution, tv, jitter, scale, rotate
     )
-    aim = Objective.of(model, target, layer, channel, unit)
-    pieces = dream_steps(
-        model, aim, steps=steps, size=size, seed=seed, every=0, regularizers=regularizers
+    objective = Objective.of(model, target, layer, channel, unit)
+    results = visualization_steps(
+        model, objective, steps=steps, size=size, seed=seed, every=0, regularizers=regularizers
     )
-    for _ in track(range(steps), f"Visualizing {aim.label}", progress):
-        next(pieces)
-    result = next(pieces)
+    for _ in track(range(steps), f"Visualizing {objective.label}", progress):
+        next(results)
+    result = next(results)
     assert result is not None
     return result
 
 
-def dream_steps(
+def visualization_steps(
     model: VisionModel,
-    aim: Objective,
+    objective: Objective,
     *,
     steps: int = 128,
     size: int | tuple[int, int] | None = None,
@@ -174,147 +198,158 @@ def dream_steps(
     every: int = 8,
     regularizers: Regularizers | None = None,
 ) -> Iterator[Visualization | None]:
-    """Draw step by step: something is yielded after each step, where the work may be left.
+    """Synthesize a picture step by step, yielding after each step so that the caller may stop.
 
     Args:
         model: from ``load`` or ``wrap``.
-        aim: what is raised.
-        steps: see ``visualize``, as for the next two.
-        size: height and width, or one side.
-        seed: of the noise and the wobbling.
-        every: yield the present picture each so many steps, and None otherwise; with 0 only at the end.
-        regularizers: the defaults if None.
+        objective: the maximized score.
+        steps: as in ``visualize``, as the next two.
+        size: side in pixels, or (height, width).
+        seed: seed of the noise and of the random transforms.
+        every: yield the current picture every so many steps, and None otherwise; 0 for only at the end.
+        regularizers: the regularizers; the defaults if None.
 
     Yields:
-        ``steps`` times the present picture or None, and then the finished picture.
+        ``steps`` times the current picture or None, and then the finished picture.
+
+    Raises:
+        MethodError: if a number is out of its range, or the score has no gradient.
     """
     steps = whole("steps", steps, error=MethodError)
     seed = whole("seed", seed, None, error=MethodError)
-    return _draw(model, aim, steps, _size(model, size), seed, every, regularizers or Regularizers())
+    return _synthesize(
+        model, objective, steps, _size(model, size), seed, every, regularizers or Regularizers()
+    )
 
 
-def _draw(
+def _synthesize(
     model: VisionModel,
-    aim: Objective,
+    objective: Objective,
     steps: int,
     size: tuple[int, int],
     seed: int,
     every: int,
-    keep: Regularizers,
+    regularizers: Regularizers,
 ) -> Iterator[Visualization | None]:
     generator = torch.Generator().manual_seed(seed)
-    with _gradients(True):  # what is made in inference mode cannot be optimised
-        canvas = FourierImage(
+    with _grad_mode(True):  # tensors created in inference mode cannot be optimized
+        image = FourierImage(
             size,
             model.preprocess.channels,
-            spectrum=keep.spectrum,
+            spectrum=regularizers.spectrum,
             contrast=CONTRAST,
             generator=generator,
             device=model.device,
         )
-        adam = torch.optim.Adam([canvas.coefficients], lr=RATE)
-    before = _look(model, aim, canvas)[1]
+        adam = torch.optim.Adam([image.coefficients], lr=RATE)
+    before = _evaluate(model, objective, image)[1]
     scores: list[float] = []
 
-    def present() -> Visualization:
-        pixels, score, probability = _look(model, aim, canvas)
+    def current() -> Visualization:
+        pixels, score, probability = _evaluate(model, objective, image)
         curve = np.asarray(scores, np.float32)
-        return Visualization(pixels, before, score, curve, probability, aim.label, model.name, seed)
+        return Visualization(
+            pixels, before, score, curve, probability, objective.label, model.name, seed
+        )
 
     for step in range(1, steps + 1):
-        scores.append(_step(model, aim, canvas, adam, keep, generator, step))
-        yield present() if every and step % every == 0 and step < steps else None
-    yield present()
+        scores.append(_step(model, objective, image, adam, regularizers, generator, step))
+        yield current() if every and step % every == 0 and step < steps else None
+    yield current()
 
 
 @contextmanager
-def _gradients(on: bool) -> Iterator[None]:
-    """Whatever the caller's mode. Never held across a yield: the mode belongs to the thread."""
+def _grad_mode(on: bool) -> Iterator[None]:
+    """Set the grad mode, whatever the caller's. Never held across a yield, since the mode belongs to the thread."""
     with torch.inference_mode(False), torch.set_grad_enabled(on):
         yield
 
 
-def _slope(
-    model: VisionModel, aim: Objective, seen: torch.Tensor, moved: torch.Tensor
+def _score_and_gradient(
+    model: VisionModel, objective: Objective, picture_leaf: torch.Tensor, transformed: torch.Tensor
 ) -> tuple[float, torch.Tensor]:
-    """Score of the picture ``moved``, made from the leaf ``seen``, and the way up from there (C, H, W)."""
-    score, guide, _ = aim.read(model, moved)
+    """The score of ``transformed``, and its gradient (C, H, W) with respect to the leaf ``picture_leaf``."""
+    score, surrogate, _ = objective.evaluate(model, transformed)
     gradient = None
     if score.requires_grad:
-        # With respect to the picture only: parameters and their .grad take no part.
-        (gradient,) = torch.autograd.grad(score, seen, allow_unused=True, retain_graph=True)
+        # Only the picture's gradient: parameters and their .grad are left alone.
+        (gradient,) = torch.autograd.grad(score, picture_leaf, allow_unused=True, retain_graph=True)
     if gradient is None:
         raise MethodError(
-            f"The score of {aim.label} does not depend on the picture in a way that can be differentiated "
+            f"The score of {objective.label} does not depend on the picture in a way that can be differentiated "
             "(is something detached, or run under no_grad?)."
         )
-    if guide is not score and not gradient.any():
-        (gradient,) = torch.autograd.grad(guide, seen)
+    if surrogate is not score and not gradient.any():
+        (gradient,) = torch.autograd.grad(surrogate, picture_leaf)
     if not torch.isfinite(gradient).all():
         raise MethodError(
-            f"The gradient of {aim.label} is not finite. Try the model in float32: module.float()."
+            f"The gradient of {objective.label} is not finite. Try the model in float32: module.float()."
         )
     return float(score.detach()), gradient
 
 
 def _step(
     model: VisionModel,
-    aim: Objective,
-    canvas: FourierImage,
+    objective: Objective,
+    image: FourierImage,
     adam: torch.optim.Optimizer,
-    keep: Regularizers,
+    regularizers: Regularizers,
     generator: torch.Generator,
     step: int,
 ) -> float:
-    """One step of ascent, and what keeps it natural; the score before it."""
-    with _gradients(True):
-        for attempt in range(TRIES):
-            x = canvas.field()
+    """Take one step of gradient ascent with regularization, and return the score before it."""
+    with _grad_mode(True):
+        for attempt in range(NOISE_TRIES):
+            x = image.field()
             picture = x.sigmoid()
-            seen = picture.detach().requires_grad_()
-            moved = wobble(
-                seen, generator, jitter=keep.jitter, scale=keep.scale, rotate=keep.rotate
+            picture_leaf = picture.detach().requires_grad_()
+            transformed = random_transform(
+                picture_leaf,
+                generator,
+                jitter=regularizers.jitter,
+                scale=regularizers.scale,
+                rotate=regularizers.rotate,
             )
-            score, gradient = _slope(model, aim, seen, moved)
+            score, gradient = _score_and_gradient(model, objective, picture_leaf, transformed)
             if gradient.any():
                 break
-            canvas.stir(CONTRAST * STRONGER**attempt, generator)
+            image.add_noise(CONTRAST * NOISE_GROWTH**attempt, generator)
         else:
             raise MethodError(
-                f"{aim.label} answers to no noise: its activation, or the slope of it, is 0 in {TRIES} tries. Choose "
-                "another, another seed, or a layer before the ReLU."
+                f"{objective.label} answers to no noise: its activation, or the slope of it, is 0 in "
+                f"{NOISE_TRIES} tries. Choose another, another seed, or a layer before the ReLU."
             )
-        # Scores of different layers have different scales; the weight of the total variation has one.
+        # Normalized, since scores of different layers have different scales and the weight of the variation is fixed.
         ascent = gradient / gradient.square().mean().sqrt().clamp(min=1e-30)
-        if keep.tv:
-            (rough,) = torch.autograd.grad(total_variation(seen), seen)
-            ascent = ascent - keep.tv * rough
-        (canvas.coefficients.grad,) = torch.autograd.grad(picture, canvas.coefficients, -ascent)
+        if regularizers.tv:
+            (variation,) = torch.autograd.grad(total_variation(picture_leaf), picture_leaf)
+            ascent = ascent - regularizers.tv * variation
+        (image.coefficients.grad,) = torch.autograd.grad(picture, image.coefficients, -ascent)
         for group in adam.param_groups:
-            group["lr"] = RATE * min(1.0, step / WARM)
+            group["lr"] = RATE * min(1.0, step / WARMUP_STEPS)
         adam.step()
-    with _gradients(False):
-        if keep.decay:
-            canvas.decay(keep.decay)
-        if keep.blur and keep.blur_every and step % keep.blur_every == 0:
-            canvas.blur(keep.blur)
-        if keep.clip_norm:
-            canvas.erase(canvas.field().norm(dim=0), keep.clip_norm)
-        if keep.clip_contribution:
+    with _grad_mode(False):
+        if regularizers.decay:
+            image.decay(regularizers.decay)
+        if regularizers.blur and regularizers.blur_every and step % regularizers.blur_every == 0:
+            image.blur(regularizers.blur)
+        if regularizers.clip_norm:
+            image.erase(image.field().norm(dim=0), regularizers.clip_norm)
+        if regularizers.clip_contribution:
             contribution = (x * gradient * picture * (1 - picture)).sum(0).abs()
-            canvas.erase(contribution, keep.clip_contribution)
+            image.erase(contribution, regularizers.clip_contribution)
     return score
 
 
-def _look(
-    model: VisionModel, aim: Objective, canvas: FourierImage
+def _evaluate(
+    model: VisionModel, objective: Objective, image: FourierImage
 ) -> tuple[np.ndarray, float, float | None]:
-    """The picture as uint8 (H, W, 3), its score, and the probability of the class that is raised, if one is."""
-    with _gradients(False):
-        pixels = (canvas.picture() * 255).round().to(torch.uint8)
-        # Of the rounded pixels, so that whoever gives them to the model finds the same.
-        score, _, logits = aim.read(model, pixels.float() / 255)
-        index = None if aim.target is None else aim.target.index
+    """The picture as uint8 (H, W, 3), its score, and the probability of the maximized class, if there is one."""
+    with _grad_mode(False):
+        pixels = (image.picture() * 255).round().to(torch.uint8)
+        # Evaluated on the rounded pixels, so that users who pass them to the model get the same score.
+        score, _, logits = objective.evaluate(model, pixels.float() / 255)
+        index = None if objective.target is None else objective.target.index
         has_none = index is None or model.scores == "value"
         probability = None if has_none else float(model.probabilities(logits.float())[0, index])
         shown = pixels.expand(3, -1, -1).permute(1, 2, 0)
@@ -325,7 +360,7 @@ def _size(model: VisionModel, size: int | tuple[int, int] | None) -> tuple[int, 
     if size is None:
         if model.preprocess.geometry is None:
             return model.preprocess.size
-        # A transform of someone's own: what it makes of a picture tells.
+        # The output size of a custom transform is found by applying it.
         shape = model.preprocess.pixels(Image.new("RGB", (256, 256))).shape
         return shape[1], shape[2]
     try:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
+from ...execution.device import is_device_lost
 from ..host.interrupts import interrupts
 from ..view.mask_settings import MaskSettings, is_unmasked
 from .cache import Picture

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from ...analysis.feature_visualization.objective import Objective
-from ...analysis.feature_visualization.visualizing import Visualization, dream_steps
+from ...analysis.feature_visualization.visualizing import Visualization, visualization_steps
 from ...errors import CamwidgetError, TargetError
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
@@ -327,7 +327,7 @@ class DeepVisPanel(ipywidgets.VBox):
         self, request: object, objective: Objective, seed: int, steps: int
     ) -> Iterator[None]:
         shown = 0.0
-        pieces = dream_steps(self.model, objective, steps=steps, seed=seed, every=4)
+        pieces = visualization_steps(self.model, objective, steps=steps, seed=seed, every=4)
         for done, piece in enumerate(pieces, 1):
             with self._lock:
                 if self._requested is not request:

@@ -79,7 +79,7 @@ def score_methods(
     model = cache.model
     unmasked = torch.from_numpy(cache.probabilities(picture))
     subject = ScoredPicture(model, cache.pixels(picture).to(model.device), unmasked)
-    subject.where = lambda index: locate_objects(picture, model, index)
+    subject.locate = lambda index: locate_objects(picture, model, index)
     names = {}
     part = _SLOW_MAPS if any(get_method(m).slow for m in methods) else _QUICK_MAPS
     for number, name in enumerate(methods):

@@ -1,4 +1,4 @@
-"""From a relief to a picture: colours from tones, light from heights."""
+"""Lighting: conversion of a relief (tones and heights) to colors."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from .palette import Ramp, lookup
 
 @dataclass(frozen=True)
 class Light:
-    """Where the light stands: `azimuth` in radians clockwise from the right, seen on the picture.
+    """Direction and strength of the light.
 
-    `raking` in [0, 1] says how strongly the relief shows.
+    Attributes:
+        azimuth: direction in radians, clockwise from the right.
+        raking: strength of the relief's shading, in [0, 1].
     """
 
     azimuth: float
@@ -23,19 +25,19 @@ class Light:
 
     @property
     def direction(self) -> tuple[float, float]:
-        """Unit vector on the picture (x to the right, y down) that points to the light."""
+        """The unit vector (x to the right, y down) towards the light."""
         return float(np.cos(self.azimuth)), float(np.sin(self.azimuth))
 
 
 @dataclass(frozen=True)
 class Relief:
-    """What a pattern is before it is lit; every array has the pixels' shape (H, W).
+    """A pattern before lighting; arrays have the shape (H, W).
 
     Attributes:
-        tone: place on the colour ramp, 0 dark to 1 light.
-        height: elevation, in the pattern's periods.
-        gloss: strength of the mirror-like highlight, 0 to 1.
-        glint: extra white laid on top, 0 to 1 (bubbles bring their own highlights).
+        tone: position on the color ramp, 0 (dark) to 1 (light).
+        height: elevation, in periods of the pattern.
+        gloss: strength of the specular highlight, in [0, 1].
+        glint: added white, in [0, 1], for patterns with highlights of their own.
     """
 
     tone: Field
@@ -44,15 +46,22 @@ class Relief:
     glint: Field | None = None
 
 
-def sun(rng: np.random.Generator) -> Light:
-    """A light from above, most often from the upper left: what the eye expects of a relief."""
+def random_light(rng: np.random.Generator) -> Light:
+    """A random light from above, most often from the upper left, as is usual for perceiving relief."""
     return Light(float(rng.normal(-2.2, 0.45)), float(rng.uniform(0.7, 1.0)))
 
 
 def shade(relief: Relief, ramp: Ramp, light: Light, pixel: float) -> NDArray[np.float32]:
-    """Light a relief: float32 colours (H, W, 3), roughly in [0, 1].
+    """Shade a relief.
 
-    `pixel` is the side of a pixel in the pattern's periods.
+    Args:
+        relief: tones and heights.
+        ramp: color ramp.
+        light: direction of the light.
+        pixel: side of a pixel, in periods of the pattern.
+
+    Returns:
+        float32 (H, W, 3), roughly in [0, 1].
     """
     lx, ly = light.direction
     down, right = np.gradient(relief.height)
@@ -62,11 +71,11 @@ def shade(relief: Relief, ramp: Ramp, light: Light, pixel: float) -> NDArray[np.
     length = np.sqrt(nx * nx + ny * ny + 1.0)
     facing = (nx * lx + ny * ly + 1.0) / (length * np.float32(1.41421))
     light_amount = 0.42 + 0.82 * np.clip(facing, 0.0, 1.0)
-    colour = lookup(ramp, relief.tone) * light_amount[..., None]
+    color = lookup(ramp, relief.tone) * light_amount[..., None]
     # Halfway between the light and the eye, for the highlight.
     shine = np.clip((nx * lx + ny * ly) * 0.3827 + 0.9239, 0.0, None) / length
     white = relief.gloss * shine**24
     if relief.glint is not None:
         white = white + relief.glint
     white = np.clip(white, 0.0, 1.0)[..., None]
-    return np.asarray(colour + (1.0 - colour) * white, np.float32)
+    return np.asarray(color + (1.0 - color) * white, np.float32)

@@ -1,7 +1,6 @@
-"""Random fields: smooth noise on a picture, noise at any coordinates, scattered cells.
+"""Random fields: smooth noise on a picture, noise at arbitrary coordinates, and scattered cells.
 
-Everything here works on float32 arrays (for speed) and draws its randomness from the generator
-it is given.
+All functions compute in float32 for speed, and draw from the generator they are given.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _TABLE = 64
 """Side of the random tables; a power of two, so that wrapping round is a bit mask."""
 
 _AROUND = tuple((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1))
-"""A unit square and its eight neighbours."""
+"""A unit square and its eight neighbors."""
 
 
 def step(x: Field, low: float | Field, high: float | Field) -> Field:
@@ -60,7 +59,7 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], cells: float)
 
 
 class Lattice:
-    """Value noise in [0, 1] that can be read at any coordinates, one bump a unit."""
+    """Value noise in [0, 1] at arbitrary coordinates, with one bump per unit."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._table = rng.random((_TABLE, _TABLE), np.float32).ravel()
@@ -88,14 +87,15 @@ def per_index(rng: np.random.Generator, index: Index, low: float, high: float) -
 
 @dataclass(frozen=True)
 class Cells:
-    """The scattered point that each pixel belongs to; every array has the pixels' shape.
+    """The scattered point nearest to each pixel; arrays have the shape of the pixels.
 
     Attributes:
-        near: distance to the nearest point, divided by that point's radius.
-        edge: distance to the border with the neighbouring cell.
-        du, dv: vector from the nearest point to the pixel.
-        key: an integer that tells the points apart.
-        radius: the radius of the nearest point.
+        near: distance to the nearest point, divided by the point's radius.
+        edge: distance to the border with the neighboring cell.
+        du: first component of the vector from the nearest point to the pixel.
+        dv: second component of that vector.
+        key: an integer that identifies the point.
+        radius: the point's radius.
     """
 
     near: Field
@@ -114,10 +114,9 @@ def scatter(
     jitter: float = 0.8,
     radii: tuple[float, float] = (1.0, 1.0),
 ) -> Cells:
-    """Scatter one point in each unit square and find the one each pixel belongs to.
+    """Scatter one point per unit square, and find the nearest point of each pixel.
 
-    Points keep `1 - jitter` of a regular grid's order. Where radii differ, larger points
-    claim more room.
+    Points keep ``1 - jitter`` of the order of a regular grid. With different radii, larger points get larger cells.
     """
     table = rng.random((3, _TABLE * _TABLE), np.float32)
     offsets = 0.5 + jitter * (table[:2] - 0.5)
@@ -132,10 +131,10 @@ def scatter(
     second_square = first_square.copy()
     weights = 1.0 / (sizes * sizes)
     for square, (i, j) in enumerate(_AROUND):
-        here = ((row + j) & (_TABLE - 1)) * _TABLE + ((column + i) & (_TABLE - 1))
-        squared = (fu - i - offsets[0][here]) ** 2 + (fv - j - offsets[1][here]) ** 2
+        point = ((row + j) & (_TABLE - 1)) * _TABLE + ((column + i) & (_TABLE - 1))
+        squared = (fu - i - offsets[0][point]) ** 2 + (fv - j - offsets[1][point]) ** 2
         if radii[0] != radii[1]:
-            squared *= weights[here]
+            squared *= weights[point]
         closer = squared < near
         next_best = squared < second
         np.copyto(second_square, square, where=next_best)
@@ -149,8 +148,8 @@ def scatter(
     key, du, dv = _from_point(first_square, column, row, fu, fv, offsets)
     _, du2, dv2 = _from_point(second_square, column, row, fu, fv, offsets)
     # Exact distance to the perpendicular bisector between the two nearest points.
-    apart = np.hypot(du - du2, dv - dv2)
-    edge = (du2**2 + dv2**2 - du**2 - dv**2) / (2.0 * np.maximum(apart, 1e-3))
+    separation = np.hypot(du - du2, dv - dv2)
+    edge = (du2**2 + dv2**2 - du**2 - dv**2) / (2.0 * np.maximum(separation, 1e-3))
     return Cells(np.sqrt(near), edge, du, dv, key, sizes[key])
 
 

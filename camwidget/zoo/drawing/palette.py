@@ -1,4 +1,4 @@
-"""Colours: hand-picked ramps from dark to light, and how they are varied and looked up."""
+"""Color ramps from dark to light, with random variation and lookup."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .noise import Field
 
 Ramp = NDArray[np.float32]
-"""Five colours from dark to light, float32 of shape (5, 3) in [0, 1]."""
+"""Five colors from dark to light, float32 of shape (5, 3) in [0, 1]."""
 
 _RAMPS = {
     "honey": "3a1c08 86460f cf8520 f2bf52 fdeebd",
@@ -33,35 +33,35 @@ _RAMPS = {
 
 RAMPS: dict[str, Ramp] = {
     name: np.array(
-        [[int(colour[i : i + 2], 16) / 255 for i in (0, 2, 4)] for colour in text.split()],
+        [[int(color[i : i + 2], 16) / 255 for i in (0, 2, 4)] for color in text.split()],
         np.float32,
     )
     for name, text in _RAMPS.items()
 }
 
 
-def pick(rng: np.random.Generator, n: int = 1) -> list[Ramp]:
-    """`n` different ramps, each varied a little in hue and strength of colour."""
+def random_ramps(rng: np.random.Generator, n: int = 1) -> list[Ramp]:
+    """``n`` different ramps with small random variations of hue and saturation."""
     names = rng.choice(sorted(RAMPS), n, replace=False)
     return [_vary(rng, RAMPS[name]) for name in names]
 
 
 def _vary(rng: np.random.Generator, ramp: Ramp) -> Ramp:
-    grey = ramp.mean(axis=1, keepdims=True)
-    vivid = grey + (ramp - grey) * rng.uniform(0.75, 1.12)
+    gray = ramp.mean(axis=1, keepdims=True)
+    vivid = gray + (ramp - gray) * rng.uniform(0.75, 1.12)
     tint = rng.normal(0.0, 0.025, 3)
     return np.asarray(np.clip(vivid * (1.0 + tint), 0.0, 1.0), np.float32)
 
 
-def mute(ramp: Ramp, low: float, high: float, colour: float) -> Ramp:
-    """The ramp for a ground: only the tones from `low` to `high`, with less colour."""
-    grey = ramp.mean(axis=1, keepdims=True)
+def mute(ramp: Ramp, low: float, high: float, color: float) -> Ramp:
+    """A ramp for backgrounds: the tones from ``low`` to ``high``, with reduced saturation."""
+    gray = ramp.mean(axis=1, keepdims=True)
     tones = np.linspace(low, high, 5, dtype=np.float32)[None, :]
-    return np.asarray(lookup(grey + (ramp - grey) * np.float32(colour), tones)[0])
+    return np.asarray(lookup(gray + (ramp - gray) * np.float32(color), tones)[0])
 
 
 def lookup(ramp: Ramp, tone: Field) -> NDArray[np.float32]:
-    """Colour of every tone in [0, 1]: float32 of the tone's shape with (..., 3) added."""
+    """The color of each tone in [0, 1]: float32 (..., 3)."""
     at = np.clip(tone, 0.0, 1.0) * 255.0
     t = np.linspace(0.0, len(ramp) - 1.0, 256)
     fine = np.stack([np.interp(t, np.arange(len(ramp)), channel) for channel in ramp.T], axis=1)

@@ -1,7 +1,7 @@
 """The ten textures, each a function from coordinates to a relief.
 
-A pattern sees a `Grid`: coordinates measured in its own periods, already turned and placed.
-It returns tones and heights; colours and light come later, so no class owns a colour.
+A pattern gets a ``Grid`` of coordinates in units of its period, already rotated and shifted, and returns tones and
+heights. Color and light are applied later, so that no class has a color of its own.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ SQRT3 = 1.7320508
 
 @dataclass(frozen=True)
 class Grid:
-    """Where a pattern is drawn.
+    """Coordinates of a pattern.
 
     Attributes:
-        u, v: coordinates of every pixel in periods, float32 (H, W).
+        u: first coordinate of each pixel in periods, float32 (H, W).
+        v: second coordinate of each pixel in periods, float32 (H, W).
         pixel: side of a pixel in periods.
-        sun: unit vector along (u, v) that points to the light.
+        light_direction: unit vector in (u, v) towards the light.
     """
 
     u: Field
     v: Field
     pixel: float
-    sun: tuple[float, float]
+    light_direction: tuple[float, float]
 
     def drift(self, rng: np.random.Generator, every: float) -> Field:
         """Slow noise, about one bump in `every` periods, mostly within [-1, 1]."""
@@ -41,7 +42,7 @@ class Grid:
         """The grid pushed about by up to `amount` periods, so that lines bend."""
         u = self.u + np.float32(amount) * self.drift(rng, every)
         v = self.v + np.float32(amount) * self.drift(rng, every)
-        return Grid(u, v, self.pixel, self.sun)
+        return Grid(u, v, self.pixel, self.light_direction)
 
     @staticmethod
     def place(
@@ -51,8 +52,8 @@ class Grid:
         c, s = np.float32(np.cos(angle) / period), np.float32(np.sin(angle) / period)
         lx, ly = light.direction
         cos, sin = float(np.cos(angle)), float(np.sin(angle))
-        sun = (lx * cos + ly * sin, ly * cos - lx * sin)
-        return Grid(x * c + y * s, y * c - x * s, pixel / period, sun)
+        light_direction = (lx * cos + ly * sin, ly * cos - lx * sin)
+        return Grid(x * c + y * s, y * c - x * s, pixel / period, light_direction)
 
 
 def _wrap(x: Field) -> Field:
@@ -79,7 +80,7 @@ def bubbly(grid: Grid, rng: np.random.Generator) -> Relief:
     tone = deep + 0.1 * grid.drift(rng, 5.0)
     glint = np.zeros_like(tone)
     height = np.zeros_like(tone)
-    sx, sy = grid.sun
+    sx, sy = grid.light_direction
     for scale, radii in ((1.4, (0.22, 0.5)), (0.75, (0.36, 0.56))):
         cells = scatter(rng, g.u * scale, g.v * scale, jitter=0.7, radii=radii)
         rho = cells.near
@@ -163,7 +164,7 @@ def honeycombed(grid: Grid, rng: np.random.Generator) -> Relief:
     floor = step(edge, wall, wall + max(0.06, 1.5 * grid.pixel))
     bowl = step(edge, wall, 0.45)
     filled = per_index(rng, cell, 0.0, 1.0)
-    sx, sy = grid.sun
+    sx, sy = grid.light_direction
     # The wall nearest the light throws its shadow into the cell; the far side catches light.
     lit = -(x * sx + y * sy)
     inside = 0.2 + 0.22 * filled + 0.5 * lit + 0.12 * bowl * (filled - 0.4)
@@ -183,7 +184,7 @@ def knitted(grid: Grid, rng: np.random.Generator) -> Relief:
     q = v + np.float32(0.85) * outward
     row = np.floor(q)
     across = q - row - 0.5
-    # Each arm is a rounded strand that dips under its neighbours at both ends.
+    # Each arm is a rounded strand that dips under its neighbors at both ends.
     thick = np.sqrt(np.clip(1.0 - (across / 0.52) ** 2, 0.0, 1.0))
     ends = np.clip(outward * (1.0 - outward) * 4.0, 0.0, 1.0) ** 0.45
     strand = thick * ends
@@ -192,16 +193,16 @@ def knitted(grid: Grid, rng: np.random.Generator) -> Relief:
     ground, motif = sorted(rng.choice([0.25, 0.45, 0.62, 0.8, 0.95], 2, replace=False))
     if rng.random() < 0.5:
         ground, motif = motif, ground
-    colour = np.full_like(u, ground)
+    color = np.full_like(u, ground)
     style = rng.random()
     if style < 0.35:  # stripes, a few rows deep
         rows = int(rng.integers(2, 5))
-        colour = np.where(np.mod(row, 2 * rows) < rows, ground, motif).astype(np.float32)
+        color = np.where(np.mod(row, 2 * rows) < rows, ground, motif).astype(np.float32)
     elif style < 0.6:  # a small scattered motif
         every = int(rng.integers(3, 5))
         hit = (np.mod(column, every) == 0) & (np.mod(row + column // every * 2, every) == 0)
-        colour = np.where(hit, motif, ground).astype(np.float32)
-    tone = colour * (0.5 + 0.5 * strand) - 0.12 * (1 - strand) + 0.05 * twist + 0.08 * fuzz
+        color = np.where(hit, motif, ground).astype(np.float32)
+    tone = color * (0.5 + 0.5 * strand) - 0.12 * (1 - strand) + 0.05 * twist + 0.08 * fuzz
     return Relief(tone, 0.2 * strand + 0.018 * twist, 0.03)
 
 
@@ -216,7 +217,7 @@ def lined(grid: Grid, rng: np.random.Generator) -> Relief:
     elif style < 0.7:  # a broad line and a fine one
         low, high = float(rng.uniform(0.05, 0.35)), float(rng.uniform(0.8, 1.0))
         tones, widths = [high, low, high, float(rng.uniform(0.3, 0.6))], [1.0, 0.9, 0.7, 0.4]
-        g = Grid(g.u, g.v * np.float32(0.62), g.pixel, g.sun)
+        g = Grid(g.u, g.v * np.float32(0.62), g.pixel, g.light_direction)
     else:  # corduroy: rounded ribs
         ridge = np.abs(np.sin(np.float32(np.pi) * g.v)) ** 0.7
         base = float(rng.uniform(0.45, 0.85))
@@ -300,7 +301,7 @@ def waffled(grid: Grid, rng: np.random.Generator) -> Relief:
     crust = 0.12 * grid.drift(rng, 2.0) + 0.1 * (Lattice(rng)(g.u * 6.0, g.v * 6.0) - 0.5)
     pit = float(rng.uniform(0.3, 0.55))
     tone = mix(pit, float(rng.uniform(0.72, 0.88)), bar) + crust
-    sx, sy = grid.sun
+    sx, sy = grid.light_direction
     tone = tone - (1.0 - bar) * 0.35 * (x * sx + y * sy)
     return Relief(tone, 0.26 * bar, 0.12)
 

@@ -1,4 +1,4 @@
-"""Silhouettes: closed outlines given by a radius for every angle."""
+"""Silhouettes: closed outlines given by a radius for every angle, and their placement."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 
 from .noise import Field, mix
 
-Reach = NDArray[np.float64]
+RadialProfile = NDArray[np.float64]
 """Relative radius at 512 even angles."""
 
-_TURN = np.linspace(0.0, 2.0 * np.pi, 512, endpoint=False)
+_ANGLES = np.linspace(0.0, 2.0 * np.pi, 512, endpoint=False)
 
 
 class Outline:
-    """The form of a silhouette, without place or size: a relative radius at 512 even angles."""
+    """The shape of a silhouette without position and size: relative radii at 512 equidistant angles."""
 
-    def __init__(self, reach: Reach) -> None:
+    def __init__(self, reach: RadialProfile) -> None:
         reach = reach / np.sqrt(np.mean(reach**2))
         slope = (np.roll(reach, -1) - np.roll(reach, 1)) * (256.0 / np.pi / 2.0)
         self.reach = reach.astype(np.float32)
-        # Where the outline runs slantwise, the way along the ray is longer than the distance.
+        # Along an oblique outline, the distance along the ray exceeds the distance to the outline.
         self.slant = (1.0 / np.hypot(1.0, slope / reach)).astype(np.float32)
-        across, down = reach * np.cos(_TURN), reach * np.sin(_TURN)
+        across, down = reach * np.cos(_ANGLES), reach * np.sin(_ANGLES)
         self.extent = (
             float(across.min()),
             float(down.min()),
@@ -36,12 +36,13 @@ class Outline:
 
 @dataclass(frozen=True)
 class Silhouette:
-    """An outline round a centre; lengths are in whatever unit the centre is in.
+    """An outline with position and size, in any unit.
 
     Attributes:
-        x, y: the centre.
-        radius: radius of the disc of the same area.
-        outline: the form.
+        x: horizontal center.
+        y: vertical center.
+        radius: radius of the disc of equal area.
+        outline: the shape.
     """
 
     x: float
@@ -55,10 +56,10 @@ class Silhouette:
         at = np.arctan2(dy, dx) * np.float32(256.0 / np.pi)
         first = np.floor(at)
         t = at - first
-        here = first.astype(np.int32) & 511
+        index = first.astype(np.int32) & 511
         reach, slant = self.outline.reach, self.outline.slant
-        edge = mix(reach[here], reach[(here + 1) & 511], t) * np.float32(self.radius)
-        return np.asarray((edge - np.hypot(dx, dy)) * slant[here], np.float32)
+        edge = mix(reach[index], reach[(index + 1) & 511], t) * np.float32(self.radius)
+        return np.asarray((edge - np.hypot(dx, dy)) * slant[index], np.float32)
 
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of the outline."""
@@ -71,7 +72,7 @@ class Silhouette:
         )
 
 
-def _smooth(outline: Reach, width: int) -> Reach:
+def _smooth(outline: RadialProfile, width: int) -> RadialProfile:
     """Round the corners: a circular running mean, twice."""
     for _ in range(2):
         padded = np.concatenate([outline[-width:], outline, outline[:width]])
@@ -80,64 +81,64 @@ def _smooth(outline: Reach, width: int) -> Reach:
     return outline
 
 
-def _disc(rng: np.random.Generator) -> Reach:
+def _disc(rng: np.random.Generator) -> RadialProfile:
     return disc()
 
 
-def _blob(rng: np.random.Generator) -> Reach:
-    outline = np.ones_like(_TURN)
+def _blob(rng: np.random.Generator) -> RadialProfile:
+    outline = np.ones_like(_ANGLES)
     for waves, most in ((2, 0.16), (3, 0.13), (4, 0.07), (5, 0.04)):
-        outline += rng.uniform(0.2, 1.0) * most * np.cos(waves * _TURN + rng.uniform(0.0, 6.28))
+        outline += rng.uniform(0.2, 1.0) * most * np.cos(waves * _ANGLES + rng.uniform(0.0, 6.28))
     return outline
 
 
-def disc() -> Reach:
+def disc() -> RadialProfile:
     """A disc."""
-    return np.ones_like(_TURN)
+    return np.ones_like(_ANGLES)
 
 
-def polygon(sides: int, rounding: int = 17) -> Reach:
+def polygon(sides: int, rounding: int = 17) -> RadialProfile:
     """A regular polygon with rounded corners."""
     sector = 2.0 * np.pi / sides
-    within = np.mod(_TURN, sector) - sector / 2.0
+    within = np.mod(_ANGLES, sector) - sector / 2.0
     return _smooth(np.cos(sector / 2.0) / np.cos(within), rounding)
 
 
-def star(points: int, deep: float, rounding: int = 9) -> Reach:
+def star(points: int, deep: float, rounding: int = 9) -> RadialProfile:
     """A star whose notches reach in to `deep` of its tips."""
-    corner = np.abs(np.mod(_TURN * points / (2.0 * np.pi), 1.0) * 2.0 - 1.0)
+    corner = np.abs(np.mod(_ANGLES * points / (2.0 * np.pi), 1.0) * 2.0 - 1.0)
     # Straight edges between the tips and the notches, in polar form.
     edge = deep / (deep + (1.0 - deep) * (1.0 - corner))
     return _smooth(edge, rounding)
 
 
-def _polygon(rng: np.random.Generator) -> Reach:
+def _polygon(rng: np.random.Generator) -> RadialProfile:
     return polygon(int(rng.integers(3, 7)))
 
 
-def _star(rng: np.random.Generator) -> Reach:
+def _star(rng: np.random.Generator) -> RadialProfile:
     return star(int(rng.integers(5, 8)), rng.uniform(0.5, 0.62))
 
 
-def _flower(rng: np.random.Generator) -> Reach:
+def _flower(rng: np.random.Generator) -> RadialProfile:
     petals = int(rng.integers(5, 9))
-    return 1.0 + rng.uniform(0.07, 0.13) * np.cos(petals * _TURN)
+    return 1.0 + rng.uniform(0.07, 0.13) * np.cos(petals * _ANGLES)
 
 
-def _egg(rng: np.random.Generator) -> Reach:
+def _egg(rng: np.random.Generator) -> RadialProfile:
     long = rng.uniform(1.15, 1.4)
-    ellipse = 1.0 / np.sqrt((np.cos(_TURN) / long) ** 2 + np.sin(_TURN) ** 2)
-    return np.asarray(ellipse * (1.0 + rng.uniform(0.0, 0.14) * np.cos(_TURN)))
+    ellipse = 1.0 / np.sqrt((np.cos(_ANGLES) / long) ** 2 + np.sin(_ANGLES) ** 2)
+    return np.asarray(ellipse * (1.0 + rng.uniform(0.0, 0.14) * np.cos(_ANGLES)))
 
 
-def _squircle(rng: np.random.Generator) -> Reach:
+def _squircle(rng: np.random.Generator) -> RadialProfile:
     power = rng.uniform(3.0, 5.0)
     long = rng.uniform(1.0, 1.35)
-    c, s = np.abs(np.cos(_TURN)) / long, np.abs(np.sin(_TURN))
+    c, s = np.abs(np.cos(_ANGLES)) / long, np.abs(np.sin(_ANGLES))
     return (c**power + s**power) ** (-1.0 / power)
 
 
-_KINDS: tuple[tuple[Callable[[np.random.Generator], Reach], float], ...] = (
+_KINDS: tuple[tuple[Callable[[np.random.Generator], RadialProfile], float], ...] = (
     (_blob, 0.28),
     (_disc, 0.1),
     (_polygon, 0.18),
@@ -151,10 +152,10 @@ _KINDS: tuple[tuple[Callable[[np.random.Generator], Reach], float], ...] = (
 def outline(rng: np.random.Generator) -> Outline:
     """A random form, turned at random."""
     kind = rng.choice(len(_KINDS), p=[share for _, share in _KINDS])
-    return turned(rng, _KINDS[kind][0](rng))
+    return rotated(rng, _KINDS[kind][0](rng))
 
 
-def turned(rng: np.random.Generator, form: Reach) -> Outline:
+def rotated(rng: np.random.Generator, form: RadialProfile) -> Outline:
     """A form, turned at random."""
     return Outline(np.roll(form, int(rng.integers(512))))
 
@@ -180,7 +181,7 @@ def arrange(
         placed: list[Silhouette] = []
         for form, radius in zip(outlines, radii, strict=True):
             for _ in range(12):
-                candidate = _somewhere(rng, form, radius * shrink, margin)
+                candidate = _place_randomly(rng, form, radius * shrink, margin)
                 inside = candidate.inside(x, y)
                 if not np.any((inside > -gap) & (taken > 0.0)):
                     placed.append(candidate)
@@ -193,7 +194,9 @@ def arrange(
         shrink *= 0.97
 
 
-def _somewhere(rng: np.random.Generator, form: Outline, radius: float, margin: float) -> Silhouette:
+def _place_randomly(
+    rng: np.random.Generator, form: Outline, radius: float, margin: float
+) -> Silhouette:
     """The form at a random place within the unit square."""
     left, top, right, bottom = (radius * extent for extent in form.extent)
     x = _between(rng, margin - left, 1.0 - margin - right)

@@ -1,4 +1,4 @@
-"""Solid forms with soft edges: ovals, and strokes that taper along a line."""
+"""Solid shapes with soft edges: ovals, and tapering strokes along a line."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Discs = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Solid:
-    """A form over some pixels; both arrays have their shape (H, W).
+    """A solid shape over some pixels; both arrays have the shape (H, W).
 
     Attributes:
-        inside: distance to the outline, positive within.
-        rise: how far it bulges towards the eye, 0 at the outline and 1 on its ridge.
+        inside: distance to the outline, positive inside.
+        rise: height, 0 at the outline and 1 on the ridge.
     """
 
     inside: Field
@@ -30,11 +30,11 @@ class Solid:
 
 @dataclass(frozen=True)
 class Stroke:
-    """A line of straight pieces, each point with its own thickness.
+    """A polyline with a thickness at each point.
 
     Attributes:
-        points: where it goes, (n, 2), at least two.
-        radii: half its thickness at each point, (n,).
+        points: the points, (n, 2), at least two.
+        radii: half of the thickness at each point, (n,).
     """
 
     points: Points
@@ -66,12 +66,13 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Oval:
-    """An egg that lies along the first axis, symmetric about it.
+    """An egg shape along the first axis, symmetric about it.
 
     Attributes:
-        at: where its middle is on the first axis.
-        long, wide: half its length and half its width.
-        taper: by what share it is wider at the front end than in the middle.
+        at: center on the first axis.
+        long: half of the length.
+        wide: half of the width.
+        taper: relative increase of the width at the front end.
     """
 
     at: float

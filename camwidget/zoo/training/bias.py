@@ -1,4 +1,4 @@
-"""How the two models of the study of bias are trained, alike but for where the flowers lie, and what they look at."""
+"""Training of the two models of the bias study, and measurement of what they rely on."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ...images.ground_truth import share_inside
 from ..beetles import CLASSES, Beetle, draw
 from ..bias import ODDS, Odds, kind, unseen
 from ..registry import ZooEntry
-from .evaluate import activation_maps, batches, normalise, stacked
-from .fitting import drawn, fit, shuffled, varied
+from .cam_evaluation import activation_maps, batches, normalize, stacked
+from .fitting import augment, draw_parallel, fit, shuffled_batches
 from .warmup import Warmup
 
 STEPS = 600
-"""So few that a net that has the flower to go by does not look for anything better."""
+"""Few enough that a network that can rely on the flower learns nothing better."""
 BATCH = 32
 PASSES = 10
-"""How often a picture is shown, each time turned and coloured otherwise."""
+"""How often a picture is shown, each time turned and colored otherwise."""
 LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.02
 
@@ -52,7 +52,7 @@ _FAULTS = {
 
 
 def about(odds: Odds) -> dict[str, Any]:
-    """What the card of the model trained with these odds says besides the figures."""
+    """The card's texts for the model trained with these odds."""
     return {
         "description": "A small residual network that tells stag beetles from weevils, trained on "
         f"a {odds} set: {_SETS[odds]}.",
@@ -79,45 +79,51 @@ def train_bias(
     entry: ZooEntry, net: nn.Sequential, *, odds: Odds, steps: int, seed: int, progress: bool
 ) -> None:
     """Train the network in place; it is left in eval mode."""
-    # Whole rounds of twenty, so that the shares are what they are said to be.
+    # A multiple of twenty makes the shares of flowers exact.
     count = 20 * math.ceil(steps * BATCH / PASSES / 20)
     side = entry.input_size
     images = np.empty((count, side, side, 3), np.uint8)
     targets = torch.zeros(count, dtype=torch.long)
-    for n, beetle in enumerate(drawn(lambda n: _picture(seed, n, odds), count, progress=progress)):
+    for n, beetle in enumerate(
+        draw_parallel(lambda n: _picture(seed, n, odds), count, progress=progress)
+    ):
         images[n], targets[n] = beetle.image, beetle.label
     rng = np.random.default_rng([seed, _STREAM])
-    order = shuffled(rng, count, BATCH)
+    order = shuffled_batches(rng, count, BATCH)
 
     def batch() -> tuple[Tensor, Tensor]:
         chosen = next(order)
-        return normalise(varied(images[chosen], rng), entry), targets[chosen]
+        return normalize(augment(images[chosen], rng), entry), targets[chosen]
 
-    taught = Warmup(net, steps)
+    trained = Warmup(net, steps)
     fit(
-        taught,
+        trained,
         batch,
         functional.cross_entropy,
         steps=steps,
         learning_rate=LEARNING_RATE,
         weight_decay=WEIGHT_DECAY,
         progress=progress,
-        brief=True,
+        bfloat16=True,
     )
-    taught.settle()
+    trained.merge_gain()
 
 
 @dataclass(frozen=True)
 class BiasFindings:
-    """What a model made of some pictures; every array has one value a picture, (n,).
+    """Measurements of a model on some pictures; arrays have the shape (n,).
 
     Attributes:
         label: class index of the beetle.
-        right: whether the model found it.
+        right: whether the prediction is correct.
         flower: whether there is a flower.
-        on_flower, on_part, on_beetle: share of the class activation map of the class the model
-            found, its positive values only, that lies on each; NaN where no value is positive.
-        flower_area, part_area, beetle_area: share of the picture that each takes.
+        on_flower: share of the positive part of the predicted class's activation map on the flower; NaN without a
+            positive part, as in the next two.
+        on_part: share on the distinguishing part.
+        on_beetle: share on the beetle.
+        flower_area: the flower's share of the picture's area.
+        part_area: the distinguishing part's share of the area.
+        beetle_area: the beetle's share of the area.
     """
 
     label: NDArray[np.integer]
@@ -148,15 +154,17 @@ class BiasFindings:
         return figures
 
 
-def look(net: nn.Sequential, entry: ZooEntry, beetles: Iterable[Beetle]) -> BiasFindings:
-    """Ask a network that ends in global average pooling and one linear layer about some pictures.
+def measure_findings(
+    net: nn.Sequential, entry: ZooEntry, beetles: Iterable[Beetle]
+) -> BiasFindings:
+    """Evaluate a network that ends in global average pooling and one linear layer.
 
-    A class activation map there is the Grad-CAM map up to a factor, which shares do not see.
+    Its class activation map equals the Grad-CAM map up to a factor, which does not affect shares.
     """
     rows: list[tuple[float, ...]] = []
     net.eval()
     for batch in batches(beetles):
-        pictures = normalise(stacked(batch), entry)
+        pictures = normalize(stacked(batch), entry)
         scores, maps = activation_maps(net, pictures)
         for beetle, found, heat in zip(batch, scores.argmax(1).tolist(), maps, strict=True):
             positive = np.maximum(heat[found].numpy(), 0.0)
@@ -171,7 +179,7 @@ def look(net: nn.Sequential, entry: ZooEntry, beetles: Iterable[Beetle]) -> Bias
 
 
 def _mean(values: NDArray[np.generic]) -> float:
-    """Mean of what there is, rounded as a card shows it; NaN if there is nothing."""
+    """The mean of the finite values, rounded for the card; NaN without any."""
     known = np.asarray(values, float)
     known = known[~np.isnan(known)]
     return round(float(known.mean()), 4) if len(known) else float("nan")
@@ -186,7 +194,7 @@ def measure_bias(
         beetles = tqdm(
             unseen(UNSEEN, pictures, odds), f"checking {odds}", pictures, disable=not progress
         )
-        found = look(net, entry, beetles)
+        found = measure_findings(net, entry, beetles)
         figures[odds] = {"pictures": pictures, **found.accuracies()}
         if odds == "balanced":
             shares = {

@@ -1,4 +1,4 @@
-"""How the captioner is trained and measured."""
+"""Training and evaluation of the captioning model."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tqdm.auto import tqdm
 from ...attribution.explaining import explain
 from ...attribution.explanation import Explanations
 from ...metrics.localization_metrics import inside_to_outside
-from ..captions import LONGEST, VOCABULARY, CaptionSample, draw
-from ..language import END
+from ..captions import MAX_WORDS, VOCABULARY, CaptionSample, draw
 from ..nets import CaptionNet
 from ..registry import ZooEntry, build
 from ..scenes import CATEGORIES
-from .evaluate import normalise
-from .fitting import drawn, fit, shuffled
-from .maps import model_of
+from ..vocabulary import END
+from .cam_evaluation import normalize
+from .fitting import draw_parallel, fit, shuffled_batches
+from .gradcam_evaluation import model_of
 
 STEPS = 2600
 BATCH = 32
@@ -32,7 +32,7 @@ WEIGHT_DECAY = 0.02
 
 UNSEEN = 1_000_000
 _EVERY = 5
-"""Of so many pictures one is explained by guided Grad-CAM too."""
+"""Every so many pictures, guided Grad-CAM is evaluated too."""
 
 _STREAM = 0xCA9E
 
@@ -52,15 +52,15 @@ ABOUT: dict[str, Any] = {
 }
 
 
-class _Telling(nn.Module):
-    """The net as it is taught: every next word from the right ones before it."""
+class _TeacherForcing(nn.Module):
+    """The network in training: it predicts each next word from the correct ones before it."""
 
     def __init__(self, net: CaptionNet) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, pictures: Tensor, captions: Tensor) -> Tensor:
-        return self.net.say(pictures, captions)
+        return self.net.word_log_probabilities(pictures, captions)
 
 
 def train_captions(
@@ -70,8 +70,8 @@ def train_captions(
     net.encoder.load_state_dict(build("zoo/scenes").module[:-2].state_dict())  # type: ignore[index]
     pictures = math.ceil(steps * BATCH / PASSES)
     images = np.empty((pictures, entry.input_size, entry.input_size, 3), np.uint8)
-    captions = torch.full((pictures, LONGEST), END)
-    samples = drawn(
+    captions = torch.full((pictures, MAX_WORDS), END)
+    samples = draw_parallel(
         lambda n: draw(np.random.default_rng([seed, n, _STREAM])), pictures, progress=progress
     )
     for n, sample in enumerate(samples):
@@ -79,31 +79,31 @@ def train_captions(
         numbers = VOCABULARY.numbers(sample.caption.split())
         captions[n, : len(numbers)] = torch.tensor(numbers)
     rng = np.random.default_rng([seed, _STREAM])
-    order = shuffled(rng, pictures, BATCH)
+    order = shuffled_batches(rng, pictures, BATCH)
 
     def batch() -> tuple[tuple[Tensor, Tensor], Tensor]:
         chosen = next(order)
-        told = captions[chosen]
-        return (normalise(images[chosen], entry), told), told
+        target_captions = captions[chosen]
+        return (normalize(images[chosen], entry), target_captions), target_captions
 
     fit(
-        _Telling(net),
+        _TeacherForcing(net),
         batch,
         _loss,
         steps=steps,
         learning_rate=LEARNING_RATE,
         weight_decay=WEIGHT_DECAY,
         progress=progress,
-        brief=True,
+        bfloat16=True,
     )
 
 
-def _loss(said: Tensor, told: Tensor) -> Tensor:
-    """The mean surprise at a right word, ends included once."""
-    wanted = functional.pad(told, (0, 1), value=END)
-    words = torch.ones_like(wanted, dtype=torch.bool)
-    words[:, 1:] = told != END  # the first end counts, those after it do not
-    surprise = -said.gather(2, wanted[..., None])[..., 0]
+def _loss(log_probabilities: Tensor, target_captions: Tensor) -> Tensor:
+    """The mean negative log-probability of the correct words, with one end per caption."""
+    targets = functional.pad(target_captions, (0, 1), value=END)
+    words = torch.ones_like(targets, dtype=torch.bool)
+    words[:, 1:] = target_captions != END  # the first end counts, those after it do not
+    surprise = -log_probabilities.gather(2, targets[..., None])[..., 0]
     return surprise[words].mean()
 
 
@@ -120,16 +120,16 @@ def measure_captions(
         range(UNSEEN, UNSEEN + pictures), f"checking {found.name}", disable=not progress
     ):
         sample = draw(seed)
-        told = model.told(sample.image)
-        own, true = str(told.text).split(), sample.caption.split()
+        prompted = model.told(sample.image)
+        own, true = str(prompted.text).split(), sample.caption.split()
         right.append(own == true)
         words.append(float(np.mean([a == b for a, b in zip(own, true, strict=False)])))
         targets = [0, *(n for n, word in enumerate(own, 1) if word in CATEGORIES)]
         method = ["gradcam", "guided-gradcam"] if seed % _EVERY == 0 else ["gradcam"]
-        explained = explain(told, sample.image, targets, method)
+        explained = explain(prompted, sample.image, targets, method)
         assert isinstance(explained, Explanations)
         for exp in explained:
-            place = sample.evidence(exp.target.label, told.text)
+            place = sample.evidence(exp.target.label, prompted.text)
             if place is None or not place.any():
                 continue  # what it names is not there
             kind = "whole caption" if exp.target.index == 0 else "word"

@@ -1,4 +1,4 @@
-"""What every training of the zoo shares: pictures drawn side by side, their order, the steps."""
+"""Shared parts of all trainings: parallel drawing, shuffling, augmentation and the optimization loop."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ..._compat.pytorch import has_amx_tiles
 from ..sample import Sample
 
 Inputs = Tensor | tuple[Tensor, ...]
-"""What a network is called with: one tensor, or one for each of its arguments."""
+"""Arguments of a network: one tensor, or a tuple of them."""
 
-Drawn = TypeVar("Drawn")
+Picture = TypeVar("Picture")
 Output = TypeVar("Output")
 Target = TypeVar("Target")
 
 
-def drawn(
-    picture: Callable[[int], Drawn], pictures: int, *, progress: bool, label: str = "drawing"
-) -> Iterator[Drawn]:
-    """`picture(0)` to `picture(pictures - 1)` in that order, drawn on several threads.
+def draw_parallel(
+    picture: Callable[[int], Picture], pictures: int, *, progress: bool, label: str = "drawing"
+) -> Iterator[Picture]:
+    """Iterate over `picture(0)` to `picture(pictures - 1)` in order, drawn on several threads.
 
-    Each must draw its randomness from its own number alone; then the threads do not matter.
+    Each call must derive its random numbers from its own number alone, so that threads do not affect the result.
     """
     with ThreadPoolExecutor() as threads:
         yield from tqdm(
@@ -36,16 +36,16 @@ def drawn(
         )
 
 
-def shared(
+def draw_training_set(
     picture: Callable[[int], Sample], pictures: int, side: int, progress: bool
 ) -> tuple[NDArray[np.uint8], Tensor]:
-    """The first pictures, uint8 (N, side, side, 3), and their target shares, float32 (N, classes).
+    """Draw the training pictures, uint8 (N, side, side, 3), with their targets, float32 (N, classes).
 
-    Every class present counts alike, however small its object.
+    All present classes have equal target probabilities, whatever the size of their objects.
     """
     images = np.empty((pictures, side, side, 3), np.uint8)
     targets: list[Tensor] = []
-    for n, sample in enumerate(drawn(picture, pictures, progress=progress)):
+    for n, sample in enumerate(draw_parallel(picture, pictures, progress=progress)):
         images[n] = sample.image
         present = sorted(set(sample.labels))
         targets.append(torch.zeros(len(sample.classes)))
@@ -53,16 +53,13 @@ def shared(
     return images, torch.stack(targets)
 
 
-def shuffled(
+def shuffled_batches(
     rng: np.random.Generator, pictures: int, batch: int
 ) -> Iterator[NDArray[np.signedinteger]]:
-    """Batches of numbers below `pictures`, without end; each number once before any again.
+    """Endless batches of indices below ``pictures``, each index once per epoch.
 
-    Where there are fewer pictures than a batch holds, batches are shorter, and no picture is
-    in one twice.
-
-    The next order is drawn from `rng` only when it is needed, so that what else draws from it
-    in between has its fixed place in the sequence.
+    With fewer pictures than the batch size, batches are shorter, and no picture occurs twice in one. The next
+    permutation is drawn from ``rng`` only when needed, which fixes the order of all draws from ``rng``.
     """
     queue = np.empty(0, int)
     while True:
@@ -72,14 +69,14 @@ def shuffled(
         yield chosen
 
 
-def varied(
-    images: NDArray[np.uint8], rng: np.random.Generator, *, recolour: bool = True
+def augment(
+    images: NDArray[np.uint8], rng: np.random.Generator, *, recolor: bool = True
 ) -> NDArray[np.uint8]:
-    """Turn and mirror a batch (N, H, W, 3), and swap its colours where no class depends on them."""
+    """Rotate and mirror a batch (N, H, W, 3), and permute its color channels if no class depends on color."""
     if rng.random() < 0.5:
         images = images.transpose(0, 2, 1, 3)
     images = images[:, :: rng.choice([-1, 1]), :: rng.choice([-1, 1])]
-    return np.ascontiguousarray(images[..., rng.permutation(3)] if recolour else images)
+    return np.ascontiguousarray(images[..., rng.permutation(3)] if recolor else images)
 
 
 def fit(
@@ -91,39 +88,38 @@ def fit(
     learning_rate: float,
     weight_decay: float,
     progress: bool,
-    brief: bool = False,
+    bfloat16: bool = False,
 ) -> None:
-    """Train a network in place with AdamW and one warm-up and cool-down; it ends in eval mode.
+    """Train a network in place with AdamW and a one-cycle schedule; it ends in eval mode.
 
     Args:
         net: the network.
-        batch: gives the next inputs, and their targets in whatever form `loss` takes.
-        loss: what to lessen, a scalar, from the network's output and the targets.
+        batch: returns the next inputs and their targets, in the form that ``loss`` takes.
+        loss: the scalar loss of the network's output and the targets.
         steps: number of steps.
         learning_rate: the highest learning rate, reached after 15 % of the steps.
-        weight_decay: AdamW's decay of the weights.
+        weight_decay: weight decay of AdamW.
         progress: whether to show a progress bar.
-        brief: whether to compute in bfloat16 where the processor is much faster at it; the weights are
-            float32 anyway.
+        bfloat16: whether to compute in bfloat16 on processors with fast support; weights are float32 anyway.
     """
-    # Convolutions on few channels run several times faster in this layout.
+    # Convolutions with few channels run several times faster in this memory layout.
     net.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(net.parameters(), learning_rate, weight_decay=weight_decay)
+    optimizer = torch.optim.AdamW(net.parameters(), learning_rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, learning_rate, total_steps=steps, pct_start=0.15
+        optimizer, learning_rate, total_steps=steps, pct_start=0.15
     )
     net.train()
     bar = tqdm(range(steps), "training", disable=not progress)
-    brief = brief and has_amx_tiles()
+    bfloat16 = bfloat16 and has_amx_tiles()
     for step in bar:
         inputs, targets = batch()
         given = inputs if isinstance(inputs, tuple) else (inputs,)
-        with torch.autocast("cpu", torch.bfloat16, enabled=brief):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             output = net(*map(_channels_last, given))
-        value = loss(_whole(output), targets)
-        optimiser.zero_grad()
+        value = loss(_to_float32(output), targets)
+        optimizer.zero_grad()
         value.backward()
-        optimiser.step()
+        optimizer.step()
         schedule.step()
         if step % 20 == 0:
             bar.set_postfix(loss=f"{value.item():.3f}")
@@ -132,10 +128,10 @@ def fit(
 
 
 def _channels_last(tensor: Tensor) -> Tensor:
-    """Pictures in the layout the network is in; anything else as it is."""
+    """Pictures in channels-last layout; other tensors unchanged."""
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
-def _whole(output: Any) -> Any:
+def _to_float32(output: Any) -> Any:
     """A network's output in float32."""
     return output.float() if isinstance(output, Tensor) else output

@@ -1,4 +1,4 @@
-"""How the two nets that answer questions are trained and measured."""
+"""Training and evaluation of the two visual question answering models."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tqdm.auto import tqdm
 
 from ...attribution.explaining import explain
 from ...attribution.explanation import Explanation
-from ..language import END
 from ..registry import ZooEntry, build
-from ..vqa import ANSWERS, LONGEST, VOCABULARY, answer, draw
-from .evaluate import normalise
-from .fitting import drawn, fit, shuffled
-from .maps import model_of
+from ..vocabulary import END
+from ..vqa import ANSWERS, MAX_WORDS, VOCABULARY, answer, draw
+from .cam_evaluation import normalize
+from .fitting import draw_parallel, fit, shuffled_batches
+from .gradcam_evaluation import model_of
 
 STEPS = 4000
 BATCH = 48
@@ -33,7 +33,7 @@ _STREAM = 0x0A5E
 
 
 def about(description: str) -> dict[str, Any]:
-    """What the card of a net that answers questions says besides the figures."""
+    """The card's texts for a question answering model."""
     return {
         "description": description,
         "data": "Pictures drawn by camwidget.zoo.vqa: two to four things, and questions after a colour, shape, "
@@ -62,27 +62,27 @@ def train_attentive(entry: ZooEntry, net: Any, *, steps: int, seed: int, progres
 def _train(entry: ZooEntry, net: nn.Module, *, steps: int, seed: int, progress: bool) -> None:
     pictures = math.ceil(steps * BATCH / PASSES)
     images = np.empty((pictures, entry.input_size, entry.input_size, 3), np.uint8)
-    asked: list[list[tuple[list[int], int]]] = []
-    samples = drawn(
+    questions_of: list[list[tuple[list[int], int]]] = []
+    samples = draw_parallel(
         lambda n: draw(np.random.default_rng([seed, n, _STREAM])), pictures, progress=progress
     )
     for n, sample in enumerate(samples):
         images[n] = sample.image
-        asked.append([])
+        questions_of.append([])
         for text in sample.questions:
             numbers = VOCABULARY.numbers(text.split())
             found = answer(sample, text)
             assert found is not None
-            row = [*numbers, *[END] * (LONGEST - len(numbers))]
-            asked[-1].append((row, ANSWERS.index(found.text)))
+            row = [*numbers, *[END] * (MAX_WORDS - len(numbers))]
+            questions_of[-1].append((row, ANSWERS.index(found.text)))
     rng = np.random.default_rng([seed, _STREAM])
-    order = shuffled(rng, pictures, BATCH)
+    order = shuffled_batches(rng, pictures, BATCH)
 
     def batch() -> tuple[tuple[Tensor, Tensor], Tensor]:
         chosen = next(order)
-        rows = [asked[n][int(rng.integers(len(asked[n])))] for n in chosen]
+        rows = [questions_of[n][int(rng.integers(len(questions_of[n])))] for n in chosen]
         questions = torch.tensor([row for row, _ in rows])
-        return (normalise(images[chosen], entry), questions), torch.tensor([a for _, a in rows])
+        return (normalize(images[chosen], entry), questions), torch.tensor([a for _, a in rows])
 
     fit(
         net,
@@ -92,17 +92,16 @@ def _train(entry: ZooEntry, net: nn.Module, *, steps: int, seed: int, progress: 
         learning_rate=LEARNING_RATE,
         weight_decay=WEIGHT_DECAY,
         progress=progress,
-        brief=True,
+        bfloat16=True,
     )
 
 
 def measure_questions(
     found: ZooEntry, net: nn.Module, *, pictures: int, progress: bool
 ) -> dict[str, Any]:
-    """How many questions are answered right, by kind, and whether the map's peak is on what the answer rests on.
+    """Accuracy by kind of question, and how often the map's peak lies on an object that the answer depends on.
 
-    Over all, the peak is that of the questions for one object: a number has its evidence where things are, and
-    where there are none. For numbers it says how often the peak is on a thing that is counted.
+    The overall share of peaks excludes counting questions, whose evidence includes the absence of objects.
     """
     model = model_of(found, net)
     right: dict[str, list[bool]] = defaultdict(list)

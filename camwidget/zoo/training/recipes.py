@@ -1,4 +1,4 @@
-"""How each model of the zoo is trained, how it is measured, and what its card says."""
+"""Recipes of all models: how each is trained and evaluated, and the texts of its model card."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 from ..bias import Odds
 from . import bias, captions, questions, scenes, textures
-from .maps import measure_beside, measure_scenes
+from .gradcam_evaluation import measure_against_scenes, measure_scenes
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained and measured.
+    """Training and evaluation of a model.
 
     Attributes:
         steps: number of steps of a full training.
         train: trains a network in place.
-        measure: figures for the card, by kind of picture.
-        about: what the card says besides the figures.
+        measure: computes the results for the card, by kind of picture.
+        about: the card's texts.
     """
 
     steps: int
@@ -50,7 +50,7 @@ RECIPES = {
     "zoo/scenes-max": Recipe(
         scenes.STEPS,
         scenes.train_scenes,
-        measure_beside,
+        measure_against_scenes,
         scenes.about(
             "The network of zoo/scenes with a global maximum in place of the average.",
             "Each score comes from one place of the map, so that little of a thing is evidence for it.",
@@ -59,7 +59,7 @@ RECIPES = {
     "zoo/scenes-fc": Recipe(
         scenes.STEPS,
         scenes.train_scenes,
-        measure_beside,
+        measure_against_scenes,
         scenes.about(
             "3x3 convolutions and fully connected layers in the manner of VGG: class activation mapping does not apply."
         ),
@@ -67,7 +67,7 @@ RECIPES = {
     "zoo/scenes-weak": Recipe(
         scenes.STEPS_WEAK,
         scenes.train_scenes,
-        measure_beside,
+        measure_against_scenes,
         scenes.about(
             "The network of zoo/scenes with half the channels and a coarser map.",
             "It mistakes textures and shapes, of small things above all.",

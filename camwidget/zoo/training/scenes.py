@@ -1,4 +1,4 @@
-"""How the classifiers of scenes are trained and measured: four nets that see the same pictures."""
+"""Training of the four scene classifiers on one set of pictures."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from ..registry import ZooEntry
 from ..scenes import CLASSES, Scene, draw
-from .evaluate import normalise
-from .fitting import fit, shared, shuffled, varied
-from .warmup import ALONE, Warmup
+from .cam_evaluation import normalize
+from .fitting import augment, draw_training_set, fit, shuffled_batches
+from .warmup import MAXIMUM_ONLY, Warmup
 
 STEPS = 4200
 STEPS_WEAK = 3600
@@ -42,7 +42,7 @@ FAULTS = [
 
 
 def about(description: str, *faults: str) -> dict[str, Any]:
-    """What the card of a net that sees scenes says besides the figures."""
+    """The card's texts for a scene classifier."""
     return {
         "description": description,
         "data": DATA,
@@ -51,47 +51,46 @@ def about(description: str, *faults: str) -> dict[str, Any]:
     }
 
 
-class _Assisted(nn.Module):
-    """A net with layers that have weights for each place, and a head beside them that has none.
+class _AuxiliaryHead(nn.Module):
+    """A network with fully connected layers, and an auxiliary head on the global maximum of its map.
 
-    The second head, on the maximum of the map, teaches the convolutions what the layers are slow to; it is
-    thrown away.
+    The auxiliary head speeds up the training of the convolutions, and is discarded afterwards.
 
     Args:
-        net: the net; what comes before `pool` makes the map.
+        net: the network; the modules before ``pool`` compute the map.
     """
 
     def __init__(self, net: nn.Sequential) -> None:
         super().__init__()
         self.net = net
         self._cut = [name for name, _ in net.named_children()].index("pool")
-        self.beside = nn.Linear(_channels(net[: self._cut]), len(CLASSES))
+        self.auxiliary = nn.Linear(_channels(net[: self._cut]), len(CLASSES))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Scores of both heads (N, classes, 2)."""
         features = self.net[: self._cut](pictures)
-        both = [self.net[self._cut :](features), self.beside(features.amax((2, 3)))]
+        both = [self.net[self._cut :](features), self.auxiliary(features.amax((2, 3)))]
         return torch.stack(both, 2)
 
 
 def _loss(scores: Tensor, targets: Tensor) -> Tensor:
-    """Cross entropy of scores (N, classes), or the sum of those of several heads (N, classes, heads)."""
+    """Cross entropy of scores (N, classes), or the sum over heads of scores (N, classes, heads)."""
     heads = scores.unbind(2) if scores.ndim == 3 else (scores,)
     return torch.stack([functional.cross_entropy(head, targets) for head in heads]).sum()
 
 
 def _channels(stages: nn.Module) -> int:
-    """How many channels the map has: those of the last normalisation before it."""
+    """The number of channels of the map, from the last normalization before it."""
     return [m for m in stages.modules() if isinstance(m, nn.BatchNorm2d)][-1].num_features
 
 
 def _picture(seed: int, n: int) -> Scene:
-    """Training picture number `n`: every other one shows a single thing, half of these from close by."""
+    """Training picture number ``n``: every other one shows a single object, half of these in close-up."""
     rng = np.random.default_rng([seed, n, _STREAM])
     if n % 2 == 0:
         return draw(rng)
     near = [float(rng.uniform(0.25, 0.45))] if n % 4 == 1 else None
-    return draw(rng, things=[n // 2 % len(CLASSES)], radii=near)
+    return draw(rng, objects=[n // 2 % len(CLASSES)], radii=near)
 
 
 def train_scenes(
@@ -99,34 +98,36 @@ def train_scenes(
 ) -> None:
     """Train a net in place; it is left in eval mode."""
     pictures = math.ceil(steps * BATCH / PASSES)
-    images, targets = shared(partial(_picture, seed), pictures, entry.input_size, progress)
+    images, targets = draw_training_set(
+        partial(_picture, seed), pictures, entry.input_size, progress
+    )
     rng = np.random.default_rng([seed, _STREAM])
 
     def numbers() -> Iterator[NDArray[np.signedinteger]]:
-        alone = shuffled(rng, pictures // 2, BATCH)
-        for _ in range(round(ALONE * steps)):
-            yield 2 * next(alone) + 1
-        yield from shuffled(rng, pictures, BATCH)
+        singles = shuffled_batches(rng, pictures // 2, BATCH)
+        for _ in range(round(MAXIMUM_ONLY * steps)):
+            yield 2 * next(singles) + 1
+        yield from shuffled_batches(rng, pictures, BATCH)
 
     order = numbers()
 
     def batch() -> tuple[Tensor, Tensor]:
         chosen = next(order)
-        return normalise(varied(images[chosen], rng, recolour=False), entry), targets[chosen]
+        return normalize(augment(images[chosen], rng, recolor=False), entry), targets[chosen]
 
     pooled = isinstance(net.pool, nn.Sequential) and net.pool[0]
     averages = isinstance(pooled, nn.AdaptiveAvgPool2d)
     has_hidden = "hidden" in dict(net.named_children())
-    taught = Warmup(net, steps) if averages else _Assisted(net) if has_hidden else net
+    trained = Warmup(net, steps) if averages else _AuxiliaryHead(net) if has_hidden else net
     fit(
-        taught,
+        trained,
         batch,
         _loss,
         steps=steps,
         learning_rate=LEARNING_RATE_FC if has_hidden else LEARNING_RATE,
         weight_decay=WEIGHT_DECAY,
         progress=progress,
-        brief=True,
+        bfloat16=True,
     )
-    if isinstance(taught, Warmup):
-        taught.settle()
+    if isinstance(trained, Warmup):
+        trained.merge_gain()

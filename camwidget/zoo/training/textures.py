@@ -1,4 +1,4 @@
-"""How the texture classifier is trained: its pictures, its targets, its steps."""
+"""Training of the texture classifier."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tqdm.auto import tqdm
 from ..registry import ZooEntry
 from ..sample import Sample
 from ..textures import CLASSES, KINDS, draw
-from .evaluate import normalise, score
-from .fitting import fit, shared, shuffled, varied
+from .cam_evaluation import normalize, score
+from .fitting import augment, draw_training_set, fit, shuffled_batches
 
 STEPS = 1200
 BATCH = 32
 PASSES = 10
-"""How often a picture is shown, each time turned and coloured otherwise."""
+"""How often a picture is shown, each time turned and colored otherwise."""
 LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.02
 
@@ -60,13 +60,15 @@ def train_textures(
 ) -> None:
     """Train the network in place; it is left in eval mode."""
     pictures = math.ceil(steps * BATCH / PASSES)
-    images, targets = shared(partial(_picture, seed), pictures, entry.input_size, progress)
+    images, targets = draw_training_set(
+        partial(_picture, seed), pictures, entry.input_size, progress
+    )
     rng = np.random.default_rng([seed, _STREAM])
-    order = shuffled(rng, pictures, BATCH)
+    order = shuffled_batches(rng, pictures, BATCH)
 
     def batch() -> tuple[Tensor, Tensor]:
         chosen = next(order)
-        return normalise(varied(images[chosen], rng), entry), targets[chosen]
+        return normalize(augment(images[chosen], rng), entry), targets[chosen]
 
     fit(
         net,

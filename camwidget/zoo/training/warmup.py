@@ -1,29 +1,28 @@
-"""How a net with an average before its head learns fast what is small in the picture."""
+"""Warm-up from global maximum to global average pooling, which speeds up learning of small evidence."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-ALONE = 0.35
-"""The first part of the training, in which the net has the maximum only."""
-_OVER = 0.25
-"""The part after it, in which the average takes its place."""
+MAXIMUM_ONLY = 0.35
+"""Share of the steps with maximum pooling only."""
+_TRANSITION = 0.25
+"""Share of the steps of the transition to average pooling."""
 _GAIN = 8.0
-"""An average over all places is about so much smaller than the maximum."""
+"""Approximate ratio of the maximum to the average over all positions."""
 
 
 class Warmup(nn.Module):
-    """A net with an average before its head that begins with the maximum, and becomes itself in mid-training.
+    """A network with global average pooling that starts with maximum pooling and changes over during training.
 
-    An average over 256 places hides a small thing from the gradient at first: after the same steps such a net
-    knows a third of the things in a scene instead of nearly all, and cannot tell a stag beetle from a weevil.
-
-    When it is trained, `settle` makes the net alone what it is in here.
+    An average over 256 positions hides small objects from the gradient at first: without the warm-up and with the same
+    number of steps, a network finds a third of the objects of a scene instead of nearly all, and does not distinguish a
+    stag beetle from a weevil. After training, ``merge_gain`` makes the network independent of this wrapper.
 
     Args:
-        net: the net; its last two modules are the pooling and the head.
-        steps: number of steps of the training.
+        net: the network; its last two modules are the pooling and the head.
+        steps: number of training steps.
     """
 
     def __init__(self, net: nn.Sequential, steps: int) -> None:
@@ -34,7 +33,7 @@ class Warmup(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """Scores (N, classes) of pictures (N, 3, H, W)."""
         self._step += 1
-        own = min(1.0, max(0.0, (self._step / self._steps - ALONE) / _OVER))
+        own = min(1.0, max(0.0, (self._step / self._steps - MAXIMUM_ONLY) / _TRANSITION))
         features = self.net[:-2](pictures)
         scores: Tensor = (1.0 - own) * self.net[-1](features.amax((2, 3)))
         if own > 0.0:
@@ -42,6 +41,6 @@ class Warmup(nn.Module):
         return scores
 
     @torch.no_grad()
-    def settle(self) -> None:
-        """Put the gain that its map has in here into the head's weights."""
+    def merge_gain(self) -> None:
+        """Multiply the head's weights by the gain of the map."""
         self.net[-1].weight *= _GAIN  # type: ignore[assignment,operator]

@@ -1,4 +1,4 @@
-"""How good a texture classifier is: whether it is right, and whether it looks where it should."""
+"""Evaluation of texture classifiers: accuracy, and location of the class activation map's peak."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _BATCH = 50
 S = TypeVar("S", bound=Sample)
 
 
-def normalise(images: NDArray[np.uint8], entry: ZooEntry) -> Tensor:
-    """Pictures uint8 (N, H, W, 3) as the network takes them: float32 (N, 3, H, W)."""
+def normalize(images: NDArray[np.uint8], entry: ZooEntry) -> Tensor:
+    """Pictures uint8 (N, H, W, 3) as the network's input: float32 (N, 3, H, W)."""
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32) / 255.0
     mean, std = (torch.tensor(triple).view(1, 3, 1, 1) for triple in (entry.mean, entry.std))
     return (pixels - mean) / std
@@ -30,14 +30,14 @@ def normalise(images: NDArray[np.uint8], entry: ZooEntry) -> Tensor:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """Figures over some pictures.
+    """Results over some pictures.
 
     Attributes:
-        accuracy: share of pictures whose highest score is a class that is present.
-        peak: share of (picture, class present) pairs whose class activation map has its
-            peak inside an object of that class.
+        accuracy: share of pictures whose predicted class is present.
+        peak: share of pairs (picture, present class) whose class activation map has its peak inside an object of the
+            class.
         pictures: number of pictures.
-        wrong: places, in the order given, of the pictures got wrong.
+        wrong: indices of the misclassified pictures.
     """
 
     accuracy: float
@@ -47,12 +47,12 @@ class ClassScore:
 
 
 def score(net: nn.Sequential, entry: ZooEntry, samples: Iterable[Sample]) -> ClassScore:
-    """Measure a network that ends in global average pooling and one linear layer."""
+    """Evaluate a network that ends in global average pooling and one linear layer."""
     right: list[bool] = []
     peaks: list[bool] = []
     net.eval()
     for batch in batches(samples):
-        scores, maps = activation_maps(net, normalise(stacked(batch), entry))
+        scores, maps = activation_maps(net, normalize(stacked(batch), entry))
         for sample, best, class_maps in zip(batch, scores.argmax(1).tolist(), maps, strict=True):
             right.append(best in sample.labels)
             for label in sorted(set(sample.labels)):
@@ -74,12 +74,12 @@ def activation_maps(net: nn.Sequential, pictures: Tensor) -> tuple[Tensor, Tenso
 
 
 def stacked(samples: Sequence[Sample]) -> NDArray[np.uint8]:
-    """The pictures of some samples: uint8 (N, H, W, 3)."""
+    """The pictures of samples, uint8 (N, H, W, 3)."""
     return np.stack([sample.image for sample in samples])
 
 
 def batches(samples: Iterable[S]) -> Iterator[list[S]]:
-    """Samples by the fifty, drawn as they are needed."""
+    """Batches of fifty samples, drawn on demand."""
     left = iter(samples)
     while batch := list(islice(left, _BATCH)):
         yield batch

@@ -1,4 +1,4 @@
-"""What the cards of the nets that see scenes say: whether they are right, and where their maps lie."""
+"""Evaluation of scene classifiers: accuracy, and location of their Grad-CAM maps."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from ...images.ground_truth import share_inside
 from ...loading.loader import embedded
 from ...models.vision_model import VisionModel
 from ..registry import ZooEntry, build
-from ..scenes import MOST, Scene, draw
+from ..scenes import MAX_OBJECTS, Scene, draw
 
 UNSEEN = 1_000_000
-"""First of the seeds the figures in the cards are measured on."""
+"""First test seed."""
 
 _BATCH = 50
 _THRESHOLD = 0.2
-"""Part of a map's maximum from which on it counts as the object (Zhou 2016, section 3.2)."""
+"""Share of the map's maximum from which on a pixel counts as object (Zhou et al. 2016, section 3.2)."""
 
 
 @dataclass
 class MapFigures:
-    """What is found of some pictures, one entry a picture, or one a class present in a picture.
+    """Results over some pictures, one entry per picture, or per class present in a picture.
 
     Attributes:
-        right: whether the highest score is that of a class that is present.
-        found: the share of the classes present among as many of the highest scores.
-        peak: whether the map of a class present has its peak in an object of it.
-        inside: the share of that map's mass in objects of it.
-        iou: intersection over union of these objects with the map from a fifth of its maximum on.
-        extent: the share of these objects that it covers.
+        right: whether the predicted class is present.
+        found: share of the n present classes among the n highest scores.
+        peak: whether the class's map has its peak inside an object of the class.
+        inside: share of the map's mass inside the class's objects.
+        iou: intersection over union of these objects with the map above a fifth of its maximum.
+        extent: share of these objects that it covers.
     """
 
     right: list[bool] = field(default_factory=list)
@@ -50,7 +50,7 @@ class MapFigures:
     extent: list[float] = field(default_factory=list)
 
     def add_map(self, saliency: NDArray[np.floating], mask: NDArray[np.bool_]) -> None:
-        """Compare a map (H, W) with where the class is."""
+        """Compare a map (H, W) with the mask of its class."""
         covered = saliency >= _THRESHOLD * max(float(saliency.max()), 1e-12)
         both = float((covered & mask).sum())
         self.peak.append(bool(mask.flat[int(saliency.argmax())]))
@@ -59,7 +59,7 @@ class MapFigures:
         self.extent.append(both / float(mask.sum()))
 
     def means(self) -> dict[str, float]:
-        """As the card says it."""
+        """The means, rounded for the model card."""
         return {
             "accuracy": round(float(np.mean(self.right)), 4),
             "classes_found": round(float(np.mean(self.found)), 4),
@@ -71,8 +71,8 @@ class MapFigures:
 
 
 def model_of(found: ZooEntry, net: nn.Module) -> VisionModel:
-    """A net that has been trained, ready to be explained."""
-    return embedded(found.holding(net, card={}))
+    """A trained network as a model to be explained."""
+    return embedded(found.with_weights(net, card={}))
 
 
 def class_maps(
@@ -98,7 +98,7 @@ def class_maps(
 def measure_scenes(
     found: ZooEntry, net: nn.Module, *, pictures: int, progress: bool
 ) -> dict[str, Any]:
-    """Figures over `pictures` unseen seeds: all, and those of scenes with one thing and with several."""
+    """Results over ``pictures`` test seeds: for all scenes, those with one object, and those with several."""
     model = model_of(found, net)
     groups = {"all": MapFigures(), "one": MapFigures(), "several": MapFigures()}
     for samples in _batches(pictures, f"checking {found.name}", progress):
@@ -114,31 +114,31 @@ def measure_scenes(
     return {name: {"pictures": len(group.right), **group.means()} for name, group in groups.items()}
 
 
-def measure_beside(
+def measure_against_scenes(
     found: ZooEntry, net: nn.Module, *, pictures: int, progress: bool
 ) -> dict[str, Any]:
-    """The same, and what the trust study needs: how a net and `zoo/scenes` compare where they agree."""
+    """The results of ``measure_scenes``, and a comparison with `zoo/scenes` where both predict the same class."""
     figures = measure_scenes(found, net, pictures=pictures, progress=progress)
     strong = embedded(build("zoo/scenes"))
     weak = model_of(found, net)
     agree: list[bool] = []
-    alone: list[bool] = []
+    agree_on_single: list[bool] = []
     both = {"zoo/scenes": MapFigures(), found.name: MapFigures()}
     for samples in _batches(pictures, "comparing", progress):
-        answers = [class_maps(model, samples) for model in (strong, weak)]
+        outputs = [class_maps(model, samples) for model in (strong, weak)]
         for n, sample in enumerate(samples):
-            top = [int(scores[n].argmax()) for scores, _ in answers]
+            top = [int(scores[n].argmax()) for scores, _ in outputs]
             agree.append(top[0] == top[1])
             if len(sample.labels) == 1:
-                alone.append(agree[-1])
+                agree_on_single.append(agree[-1])
             if top[0] != top[1] or top[0] not in sample.labels:
                 continue
-            for figure, (_, maps) in zip(both.values(), answers, strict=True):
+            for figure, (_, maps) in zip(both.values(), outputs, strict=True):
                 figure.add_map(maps[n][top[0]], sample.mask_of(top[0]))
     figures["beside_scenes"] = {
         "pictures": pictures,
         "same_answer": round(float(np.mean(agree)), 4),
-        "same_answer_of_one_thing": round(float(np.mean(alone)), 4),
+        "same_answer_of_one_thing": round(float(np.mean(agree_on_single)), 4),
         "same_right_answer": len(both["zoo/scenes"].inside),
         **{
             f"saliency_in_object_{name.removeprefix('zoo/')}": round(float(np.mean(f.inside)), 4)
@@ -151,4 +151,4 @@ def measure_beside(
 def _batches(pictures: int, label: str, progress: bool) -> Iterator[list[Scene]]:
     for first in tqdm(range(0, pictures, _BATCH), label, disable=not progress):
         seeds = range(UNSEEN + first, UNSEEN + min(first + _BATCH, pictures))
-        yield [draw(seed, 1 + seed % MOST) for seed in seeds]
+        yield [draw(seed, 1 + seed % MAX_OBJECTS) for seed in seeds]

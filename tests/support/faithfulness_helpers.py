@@ -1,4 +1,4 @@
-"""What the tests of the faithfulness metrics share: a small net, pictures of whole 8-bit levels, maps, and scores."""
+"""Helpers of the tests of the faithfulness metrics: a small network, pictures in 8-bit levels, maps and scores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from camwidget.metrics import (
     get_metric,
     score_steps,
 )
-from camwidget.metrics.scoring import faults
+from camwidget.metrics.scoring import find_faults
 
 #: A power of two: fractions in sixteenths are whole numbers of pixels, for us and for others.
 SIZE = 32
@@ -72,14 +72,17 @@ def smooth_map(seed: int = 0, size: int = SIZE) -> torch.Tensor:
 
 
 def subject_of(
-    model: cw.VisionModel, pixels: torch.Tensor, number: int = 0, bench: MetricContext | None = None
+    model: cw.VisionModel,
+    pixels: torch.Tensor,
+    number: int = 0,
+    context: MetricContext | None = None,
 ) -> ScoredPicture:
-    whole = model.probabilities(model.logits(pixels[None]))[0].double()
-    return ScoredPicture(model, pixels, whole, bench or MetricContext(), number)
+    probabilities = model.probabilities(model.logits(pixels[None]))[0].double()
+    return ScoredPicture(model, pixels, probabilities, context or MetricContext(), number)
 
 
 def case_of(subject: ScoredPicture, saliency: torch.Tensor, target: int = 1) -> Case:
-    (fault,) = faults(saliency[None], saliency[None])
+    (fault,) = find_faults(saliency[None], saliency[None])
     case = Case(subject, target, saliency, fault=fault)
     subject.cases.append(case)
     return case

@@ -1,4 +1,4 @@
-"""A small model that counts what it is asked, pictures for it, and metrics that do what tests need."""
+"""A small model that counts its passes, pictures for it, and metrics for the tests."""
 
 from __future__ import annotations
 
@@ -76,18 +76,18 @@ def _metric(name: str, function, needs: tuple[str, ...] = (), better: str = "hig
 
 
 def _inside(case: Case) -> float:
-    assert case.whereabouts is not None
-    return float(case.saliency.cpu().numpy()[case.whereabouts.mask].sum() / case.saliency.sum())
+    assert case.locations is not None
+    return float(case.saliency.cpu().numpy()[case.locations.mask].sum() / case.saliency.sum())
 
 
 def _area(case: Case) -> float:
-    assert case.whereabouts is not None
-    return float(case.whereabouts.mask.sum())
+    assert case.locations is not None
+    return float(case.locations.mask.sum())
 
 
 def _boxes(case: Case) -> float:
-    assert case.whereabouts is not None
-    left, top, right, bottom = case.whereabouts.boxes[0].tolist()
+    assert case.locations is not None
+    left, top, right, bottom = case.locations.boxes[0].tolist()
     return left + 100 * top + 1e4 * right + 1e6 * bottom
 
 

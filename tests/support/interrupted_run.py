@@ -1,4 +1,4 @@
-"""Evaluates, and is killed in the middle of a batch: a process of its own, since nothing survives a SIGKILL."""
+"""An evaluation in a process of its own, killed in the middle of a batch by the test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from small import labelled, seen, small_model
+from small_models import labelled, seen, small_model
 
 import camwidget as cw
 

@@ -1,4 +1,4 @@
-"""Where pictures are put together: objects laid on a ground, and the camera that looks at them."""
+"""Composition of pictures: objects drawn onto a background, and camera effects."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from .lighting import Light
 from .noise import Field, smooth_noise, step
 from .shapes import Silhouette
 
-Colours = NDArray[np.float32]
-"""Float32 colours (H, W, 3), roughly in [0, 1]."""
+Colors = NDArray[np.float32]
+"""Float32 colors (H, W, 3), roughly in [0, 1]."""
 
-Surface = Callable[[Field, Field], Colours]
-"""What covers an object: from picture coordinates to colours."""
+Surface = Callable[[Field, Field], Colors]
+"""What covers an object: from picture coordinates to colors."""
 
 
 def coordinates(size: int) -> tuple[Field, Field]:
-    """Picture coordinates in [0, 1] of every pixel's centre, x and y."""
+    """Picture coordinates in [0, 1] of every pixel's center, x and y."""
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size
     x, y = np.meshgrid(axis, axis)
     return x, y
 
 
-def lay(
+def draw_object(
     rng: np.random.Generator,
-    colours: Colours,
+    colors: Colors,
     mask: NDArray[np.bool_],
     x: Field,
     y: Field,
@@ -35,13 +35,13 @@ def lay(
     surface: Surface,
     light: Light,
 ) -> None:
-    """Lay one object and its shadow on the picture, and mark its pixels, in place."""
+    """Draw one object and its shadow onto a picture, and mark its pixels in ``mask``, in place."""
     size = len(x)
     reach = 0.08
     left, top, right, bottom = shape.box()
     rows = slice(max(0, int((top - reach) * size)), max(0, int((bottom + reach) * size) + 1))
     columns = slice(max(0, int((left - reach) * size)), max(0, int((right + reach) * size) + 1))
-    wx, wy, window = x[rows, columns], y[rows, columns], colours[rows, columns]
+    wx, wy, window = x[rows, columns], y[rows, columns], colors[rows, columns]
     lx, ly = light.direction
 
     inside = shape.inside(wx, wy)
@@ -62,20 +62,20 @@ def lay(
     mask[rows, columns] = inside > 0.0
 
 
-def part(masks: NDArray[np.bool_]) -> None:
-    """Give each pixel to what was laid last, in place: outlines keep apart, but for the finest level."""
+def resolve_overlaps(masks: NDArray[np.bool_]) -> None:
+    """Assign each pixel of several masks to the object drawn last, in place; overlaps are at most a few pixels."""
     for n in range(len(masks) - 1):
         masks[n] &= ~masks[n + 1 :].any(axis=0)
 
 
-def expose(
-    rng: np.random.Generator, colours: Colours, x: Field, y: Field, light: Light
+def apply_camera(
+    rng: np.random.Generator, colors: Colors, x: Field, y: Field, light: Light
 ) -> NDArray[np.uint8]:
-    """What the camera adds: fall-off of the light, exposure, contrast and grain."""
+    """Apply vignetting, exposure, contrast and noise, and convert to uint8."""
     lx, ly = light.direction
     fall = 1.0 + 0.16 * ((x - 0.5) * lx + (y - 0.5) * ly)
     fall += 0.04 * smooth_noise(rng, x.shape, 2.0)
-    exposed = colours * (fall * rng.uniform(0.88, 1.1))[..., None]
+    exposed = colors * (fall * rng.uniform(0.88, 1.1))[..., None]
     exposed = 0.5 + (exposed - 0.5) * rng.uniform(0.88, 1.08)
     grain = rng.standard_normal(x.shape, np.float32) * rng.uniform(0.003, 0.016)
     return np.clip((exposed + grain[..., None]) * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)

@@ -1,18 +1,18 @@
-"""Words as numbers: the small vocabularies of captions and questions."""
+"""Vocabularies of captions and questions: conversion between words and numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 END = 0
-"""Number of what is not a word: the end of a text, and what fills it up to the length of others."""
+"""Number of the end of a text, also used for padding."""
 
 
 class Vocabulary:
-    """Words, each with a number from 1 on.
+    """A set of words, numbered alphabetically from 1.
 
     Args:
-        texts: where the words are taken from, in alphabetical order.
+        texts: texts that contain the words.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
@@ -20,15 +20,15 @@ class Vocabulary:
         self._numbers = {word: n for n, word in enumerate(self.words, 1)}
 
     def __len__(self) -> int:
-        """How many numbers there are, that of the end included."""
+        """The number of numbers, including that of the end."""
         return len(self.words) + 1
 
     def numbers(self, words: Sequence[str]) -> list[int]:
-        """The numbers of words that are all known."""
+        """The numbers of known words."""
         return [self._numbers[w] for w in words]
 
     def text(self, numbers: Iterable[int]) -> str:
-        """The words of these numbers, up to the first end."""
+        """The words of numbers, up to the first end."""
         found: list[str] = []
         for number in numbers:
             if number == END:

@@ -1,4 +1,4 @@
-"""What lies behind the objects: plain or cluttered, but never one of the textures."""
+"""Random backgrounds, plain or cluttered, without any of the textures of the classes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from .lighting import Light, Relief, shade
 from .noise import Field, Lattice, mix, per_index, scatter, smooth_noise, step
-from .palette import Ramp, lookup, mute, pick
+from .palette import Ramp, lookup, mute, random_ramps
 from .shapes import Silhouette, outline
 
-Colours = NDArray[np.floating]
-Ground = Callable[[np.random.Generator, Field, Field, Ramp, Light], Colours]
+Colors = NDArray[np.floating]
+BackgroundFunction = Callable[[np.random.Generator, Field, Field, Ramp, Light], Colors]
 
 
 def _wash(rng: np.random.Generator, x: Field, y: Field) -> Field:
@@ -23,12 +23,12 @@ def _wash(rng: np.random.Generator, x: Field, y: Field) -> Field:
     return np.clip(0.5 + 0.6 * slope + 0.12 * smooth_noise(rng, x.shape, 3.0), 0.0, 1.0)
 
 
-def gradient(rng: np.random.Generator, x: Field, y: Field, ramp: Ramp, light: Light) -> Colours:
+def gradient(rng: np.random.Generator, x: Field, y: Field, ramp: Ramp, light: Light) -> Colors:
     """A soft wash from one tone to another."""
     return lookup(ramp, _wash(rng, x, y))
 
 
-def clouds(rng: np.random.Generator, x: Field, y: Field, ramp: Ramp, light: Light) -> Colours:
+def clouds(rng: np.random.Generator, x: Field, y: Field, ramp: Ramp, light: Light) -> Colors:
     """Smooth noise of several sizes."""
     cells = float(rng.uniform(2.5, 6.0))
     tone = 0.5 + sum(
@@ -38,7 +38,7 @@ def clouds(rng: np.random.Generator, x: Field, y: Field, ramp: Ramp, light: Ligh
     return lookup(ramp, np.asarray(tone, np.float32))
 
 
-def pebbles(rng: np.random.Generator, x: Field, y: Field, ramp: Ramp, light: Light) -> Colours:
+def pebbles(rng: np.random.Generator, x: Field, y: Field, ramp: Ramp, light: Light) -> Colors:
     """Large smooth river stones on sand."""
     scale = np.float32(rng.uniform(3.6, 5.2))
     u = x * scale + np.float32(0.13) * smooth_noise(rng, x.shape, 7.0) + 7.0
@@ -53,7 +53,7 @@ def pebbles(rng: np.random.Generator, x: Field, y: Field, ramp: Ramp, light: Lig
     return shade(Relief(tone, 0.22 * dome, 0.03), ramp, light, float(scale) / x.shape[1])
 
 
-def terrazzo(rng: np.random.Generator, x: Field, y: Field, ramp: Ramp, light: Light) -> Colours:
+def terrazzo(rng: np.random.Generator, x: Field, y: Field, ramp: Ramp, light: Light) -> Colors:
     """Angular chips of stone strewn in a plain floor."""
     scale = np.float32(rng.uniform(7.0, 11.0))
     warp = np.float32(0.2)
@@ -67,7 +67,7 @@ def terrazzo(rng: np.random.Generator, x: Field, y: Field, ramp: Ramp, light: Li
     return lookup(ramp, tone)
 
 
-def strokes(rng: np.random.Generator, x: Field, y: Field, ramp: Ramp, light: Light) -> Colours:
+def strokes(rng: np.random.Generator, x: Field, y: Field, ramp: Ramp, light: Light) -> Colors:
     """A few broad curved brush strokes, each its own way."""
     tone = _wash(rng, x, y)
     for _ in range(int(rng.integers(4, 9))):
@@ -83,7 +83,7 @@ def strokes(rng: np.random.Generator, x: Field, y: Field, ramp: Ramp, light: Lig
     return lookup(ramp, tone)
 
 
-_GROUNDS: tuple[tuple[Ground, float], ...] = (
+_BACKGROUNDS: tuple[tuple[BackgroundFunction, float], ...] = (
     (gradient, 0.26),
     (clouds, 0.26),
     (pebbles, 0.14),
@@ -93,9 +93,9 @@ _GROUNDS: tuple[tuple[Ground, float], ...] = (
 
 
 def _plain_shapes(
-    rng: np.random.Generator, colours: Colours, x: Field, y: Field, ramp: Ramp, light: Light
-) -> Colours:
-    """A few untextured objects, so that a silhouette alone never means a class."""
+    rng: np.random.Generator, colors: Colors, x: Field, y: Field, ramp: Ramp, light: Light
+) -> Colors:
+    """A few untextured objects, so that no silhouette alone indicates a class."""
     blur = 1.0 / x.shape[1]
     lx, ly = light.direction
     for _ in range(int(rng.integers(1, 5))):
@@ -108,25 +108,33 @@ def _plain_shapes(
         toward = ((x - shape.x) * lx + (y - shape.y) * ly) / shape.radius
         surface = lookup(ramp, body + 0.1 * toward)
         alpha = step(inside, -blur, blur)[..., None]
-        colours = colours * (1.0 - 0.22 * shadow)
-        colours = colours + (surface - colours) * alpha
-    return colours
+        colors = colors * (1.0 - 0.22 * shadow)
+        colors = colors + (surface - colors) * alpha
+    return colors
 
 
-def ground(
-    rng: np.random.Generator, x: Field, y: Field, base: Ramp, light: Light, *, grey: float = 1.0
-) -> Colours:
-    """A random ground in muted tones of `base`: float32 (H, W, 3), roughly in [0, 1].
+def background(
+    rng: np.random.Generator, x: Field, y: Field, base: Ramp, light: Light, *, gray: float = 1.0
+) -> Colors:
+    """Draw a random background in muted tones.
 
-    `x` and `y` are picture coordinates in [0, 1], each (H, W); `grey` below 1 takes more of its colour,
-    where colour tells one object from another.
+    Args:
+        rng: random generator.
+        x: horizontal picture coordinate in [0, 1], (H, W).
+        y: vertical picture coordinate in [0, 1], (H, W).
+        base: color ramp.
+        light: direction of the light.
+        gray: factor of the saturation; lower values mute the background where color distinguishes the objects.
+
+    Returns:
+        float32 (H, W, 3), roughly in [0, 1].
     """
     low = float(rng.choice([0.12, 0.4, 0.62]))
     high = low + float(rng.uniform(0.2, 0.36))
-    ramp = mute(base, low, high, grey * float(rng.uniform(0.3, 0.75)))
-    kind = rng.choice(len(_GROUNDS), p=[share for _, share in _GROUNDS])
-    colours = _GROUNDS[kind][0](rng, x, y, ramp, light)
+    ramp = mute(base, low, high, gray * float(rng.uniform(0.3, 0.75)))
+    kind = rng.choice(len(_BACKGROUNDS), p=[share for _, share in _BACKGROUNDS])
+    colors = _BACKGROUNDS[kind][0](rng, x, y, ramp, light)
     if rng.random() < 0.35:
-        accent = mute(pick(rng)[0], 0.25, 0.9, 0.7 * grey)
-        colours = _plain_shapes(rng, colours, x, y, accent, light)
-    return colours
+        accent = mute(random_ramps(rng)[0], 0.25, 0.9, 0.7 * gray)
+        colors = _plain_shapes(rng, colors, x, y, accent, light)
+    return colors

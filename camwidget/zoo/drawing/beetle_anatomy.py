@@ -1,7 +1,7 @@
-"""What a beetle is made of, seen from above, in units of its own.
+"""Random anatomy of a beetle, seen from above, in units of its own.
 
-The first axis runs along the body to the head, the second across it. A beetle without its
-mandibles or snout is about 1.4 long.
+The first axis runs along the body to the head, the second across it. Without mandibles or snout, a beetle is about 1.4
+units long.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ _SIDES = (-1.0, 1.0)
 
 @dataclass(frozen=True)
 class Body:
-    """The forms of one beetle.
+    """The shapes of one beetle.
 
     Attributes:
-        wings, neck, head: the wing cases, the shield before them, and the head.
+        wings: the wing cases.
+        neck: the shield in front of the wing cases.
+        head: the head.
         limbs: six legs and two antennae.
-        parts: what tells the classes apart, one list of strokes for each: the mandibles of a
-            stag beetle, the snout of a weevil. A beetle shows one of them.
+        parts: the distinguishing part of each class, one list of strokes each: mandibles of a stag beetle, snout of a
+            weevil. A drawn beetle has one of them.
     """
 
     wings: Oval
@@ -33,7 +35,7 @@ class Body:
     parts: tuple[tuple[Stroke, ...], tuple[Stroke, ...]]
 
 
-def grow(rng: np.random.Generator) -> Body:
+def random_body(rng: np.random.Generator) -> Body:
     """A random beetle, with the parts of both classes."""
     wings = Oval(-0.3, rng.uniform(0.46, 0.54), rng.uniform(0.31, 0.41), rng.uniform(-0.06, 0.12))
     neck = Oval(0.24, rng.uniform(0.18, 0.22), wings.wide * rng.uniform(0.76, 0.92), -0.1)
@@ -47,10 +49,10 @@ def _stroke(points: list[tuple[float, float]], radii: list[float]) -> Stroke:
     return Stroke(np.array(points, np.float32), np.array(radii, np.float32))
 
 
-def _walk(
+def _polyline(
     a: float, b: float, side: float, lengths: list[float], turns: list[float], radii: list[float]
 ) -> Stroke:
-    """Straight pieces, each at an angle from the way the beetle looks; `side` mirrors them."""
+    """A stroke of straight segments, each at an angle from the body's axis; ``side`` mirrors them."""
     points = [(a, b)]
     for length, turn in zip(lengths, turns, strict=True):
         a, b = a + length * float(np.cos(turn)), b + side * length * float(np.sin(turn))
@@ -66,7 +68,7 @@ def _leg(rng: np.random.Generator, number: int, side: float, wide: float) -> Str
     bend = (-0.55, 0.5, 0.55)[number] + float(rng.normal(0.0, 0.12))
     foot = thigh + bend * 0.6 + float(rng.normal(0.0, 0.15))
     scale = float(rng.uniform(0.92, 1.08))
-    return _walk(
+    return _polyline(
         at,
         side * 0.62 * wide,
         side,
@@ -80,7 +82,7 @@ def _antenna(rng: np.random.Generator, side: float) -> Stroke:
     """A thin feeler, bent at the elbow, with a club at its end."""
     turn = float(rng.normal(1.25, 0.1))
     bend = turn - float(rng.uniform(0.3, 0.8))
-    return _walk(
+    return _polyline(
         0.5, side * 0.12, side, [0.15, 0.1, 0.05], [turn, bend, bend], [0.018, 0.016, 0.02, 0.034]
     )
 

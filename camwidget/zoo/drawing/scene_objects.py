@@ -1,4 +1,4 @@
-"""What stands in a scene: things of a shape, a colour and a texture, and what they are called."""
+"""Objects of scenes: combinations of a shape, a color and a texture, their names and their drawing."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from itertools import product
 
 import numpy as np
 
+from .composition import Colors
 from .noise import Field, step
-from .shapes import Outline, Reach, disc, polygon, star, turned
-from .studio import Colours
+from .shapes import Outline, RadialProfile, disc, polygon, rotated, star
 
 SHAPES: tuple[str, ...] = ("disc", "square", "triangle", "star")
-COLOURS: tuple[str, ...] = ("red", "yellow", "green", "blue")
+COLORS: tuple[str, ...] = ("red", "yellow", "green", "blue")
 TEXTURES: tuple[str, ...] = ("plain", "striped", "dotted")
 
-_FORMS: dict[str, Reach] = {
+_FORMS: dict[str, RadialProfile] = {
     "disc": disc(),
     "square": polygon(4, 9),
     "triangle": polygon(3, 9),
@@ -28,43 +28,45 @@ _HUES: dict[str, tuple[float, float]] = {
     "green": (105.0, 150.0),
     "blue": (208.0, 238.0),
 }
-"""Range of the hue of every colour, in degrees."""
+"""Range of the hue of every color, in degrees."""
 
 
 @dataclass(frozen=True)
-class Thing:
-    """What can be said of an object, apart from where it is."""
+class SceneObject:
+    """Shape, color and texture of an object."""
 
     shape: str
-    colour: str
+    color: str
     texture: str
 
     @property
     def name(self) -> str:
-        """As a person says it: "red striped disc"; a plain texture goes without saying."""
+        """The description, such as "red striped disc"; the texture "plain" is omitted."""
         texture = "" if self.texture == "plain" else f"{self.texture} "
-        return f"{self.colour} {texture}{self.shape}"
+        return f"{self.color} {texture}{self.shape}"
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Shape, colour and texture."""
-        return self.shape, self.colour, self.texture
+        """Shape, color and texture."""
+        return self.shape, self.color, self.texture
 
 
-THINGS: tuple[Thing, ...] = tuple(Thing(s, c, t) for s, c, t in product(SHAPES, COLOURS, TEXTURES))
-"""Everything there is: each shape in each colour and texture."""
+OBJECTS: tuple[SceneObject, ...] = tuple(
+    SceneObject(s, c, t) for s, c, t in product(SHAPES, COLORS, TEXTURES)
+)
+"""All objects: each shape in each color and texture."""
 
 
-def form(rng: np.random.Generator, thing: Thing) -> Outline:
-    """The thing's outline, turned at random."""
-    return turned(rng, _FORMS[thing.shape])
+def object_outline(rng: np.random.Generator, obj: SceneObject) -> Outline:
+    """The object's outline, rotated at random."""
+    return rotated(rng, _FORMS[obj.shape])
 
 
-def cover(rng: np.random.Generator, thing: Thing, x: Field, y: Field) -> Colours:
-    """The thing's surface at picture coordinates."""
-    hue = rng.uniform(*_HUES[thing.colour])
+def object_surface(rng: np.random.Generator, obj: SceneObject, x: Field, y: Field) -> Colors:
+    """The object's colors at picture coordinates, float32 (H, W, 3)."""
+    hue = rng.uniform(*_HUES[obj.color])
     paint = _rgb(hue, rng.uniform(0.72, 0.92), rng.uniform(0.78, 0.95))
-    # The pattern is lighter or darker than the ground it is on, of a tint of the same colour.
+    # The pattern is lighter or darker than the object, in a tint of the same color.
     light = rng.random() < 0.5
     mark = _rgb(hue, 0.18, 0.97) if light else _rgb(hue, 0.9, 0.3)
     period = rng.uniform(0.056, 0.072)
@@ -74,9 +76,9 @@ def cover(rng: np.random.Generator, thing: Thing, x: Field, y: Field) -> Colours
     # Soft over one pixel of the usual size.
     blur = 0.5 / (128.0 * period)
     marked: Field
-    if thing.texture == "striped":
+    if obj.texture == "striped":
         marked = step(0.25 - np.abs(u - np.floor(u) - 0.5), -blur, blur)
-    elif thing.texture == "dotted":
+    elif obj.texture == "dotted":
         # Every other row is shifted by half, as dots are printed on cloth.
         u = np.asarray(u + 0.5 * (np.floor(v) % 2), np.float32)
         away = np.hypot(u - np.floor(u) - 0.5, v - np.floor(v) - 0.5)
@@ -86,8 +88,8 @@ def cover(rng: np.random.Generator, thing: Thing, x: Field, y: Field) -> Colours
     return np.asarray(paint + (mark - paint) * marked[..., None], np.float32)
 
 
-def _rgb(hue: float, saturation: float, value: float) -> Colours:
-    """A colour given by hue in degrees, saturation and value: float32 (3,)."""
+def _rgb(hue: float, saturation: float, value: float) -> Colors:
+    """A color given by hue in degrees, saturation and value: float32 (3,)."""
     sector = np.mod(hue / 60.0 + np.array([5.0, 3.0, 1.0]), 6.0)
     fall = np.clip(np.minimum(sector, 4.0 - sector), 0.0, 1.0)
     return np.asarray(value * (1.0 - saturation * fall), np.float32)

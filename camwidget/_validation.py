@@ -9,7 +9,6 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from .errors import CamwidgetError, PictureError
 
@@ -76,6 +75,9 @@ def listed_names(value: Any, name: str) -> list[Any]:
     Raises:
         CamwidgetError: if the value is neither.
     """
+    # Not at the top: the zoo draws its pictures without PyTorch.
+    from torch import nn
+
     if isinstance(value, str):
         return [value]
     if not isinstance(value, Iterable) or isinstance(value, (bytes, Mapping, nn.Module)):

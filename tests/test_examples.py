@@ -18,27 +18,6 @@ import pytest
 
 import camwidget as cw
 
-#: Public functions and classes whose docstring is not complete yet. Complete one and delete its name; add none.
-INCOMPLETE = {
-    "Contrast",
-    "Counterfactual",
-    "Explanation",
-    "Explanations",
-    "Explorer",
-    "LogProbability",
-    "Prediction",
-    "Preprocess",
-    "Quiz",
-    "VisionModel",
-    "explain",
-    "get_method",
-    "list_methods",
-    "list_models",
-    "load",
-    "set_cache_limit",
-    "wrap",
-}
-
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -113,6 +92,4 @@ def test_an_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("name", sorted(public()))
 def test_a_public_docstring_is_complete(name: str) -> None:
-    if name in INCOMPLETE:
-        pytest.xfail("in the list of those that are not complete yet")
     assert undescribed(public()[name]) == []

@@ -25,6 +25,8 @@ CALLS: dict[str, Callable[[Any], object]] = {
     "explain": lambda m: cw.explain(m, PICTURE),
     "mask_curve": lambda m: cw.mask_curve(m, PICTURE, SALIENCY),
     "confidence_change": lambda m: cw.confidence_change(m, PICTURE, SALIENCY),
+    "mask_picture": lambda m: cw.mask_picture(m, PICTURE, (0, 0, 2, 2)),
+    "probabilities": lambda m: cw.probabilities(m, PICTURE),
     "visualize": lambda m: cw.visualize(m, 0),
     "attack": lambda m: cw.attack(m, PICTURE, 0),
     "map_survival": lambda m: cw.map_survival(m, None),  # type: ignore[arg-type]

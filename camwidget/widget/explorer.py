@@ -67,6 +67,13 @@ class Explorer(ExplorerTraits):
 
     Raises:
         CamwidgetError: if an argument cannot be; the error's class is that of the trait, or of ``load`` and ``wrap``.
+
+    Example:
+        >>> import camwidget as cw
+        >>> explorer = cw.Explorer(cw.load(), target="veined", fraction=0.25).wait()
+        >>> explorer.target, explorer.explanation.method
+        ('veined', 'gradcam')
+        >>> explorer.close()
     """
 
     def __init__(

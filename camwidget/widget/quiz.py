@@ -53,6 +53,16 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
 
     Raises:
         QuizError: if there is no question.
+
+    Example:
+        >>> import camwidget as cw
+        >>> strong, weak = cw.load("zoo/scenes"), cw.load("zoo/scenes-weak")
+        >>> samples = [cw.zoo.scenes.draw(seed) for seed in range(12)]
+        >>> quiz = cw.Quiz.which_model(strong, weak, samples, n=1).wait()
+        >>> right = quiz.answer(0)
+        >>> quiz.score.answered
+        1
+        >>> quiz.close()
     """
 
     _esm = (STATIC / "quiz.js").read_text("utf-8")

@@ -18,7 +18,7 @@ from camwidget.attribution.targets import ClassTarget
 from camwidget.errors import CamwidgetError, PictureError
 
 
-def submodules_of(high: np.ndarray) -> list[set[tuple[int, int]]]:
+def parts_of(high: np.ndarray) -> list[set[tuple[int, int]]]:
     """Connected parts, by walking from each pixel to its eight neighbours."""
     left = {(int(y), int(x)) for y, x in np.argwhere(high)}
     parts = []
@@ -50,7 +50,7 @@ def test_the_box_of_the_largest_part(values: np.ndarray, threshold: float) -> No
         assert found is None
         return
     assert found is not None
-    parts = submodules_of(values >= threshold * values.max())
+    parts = parts_of(values >= threshold * values.max())
     largest = max(parts, key=len)  # the first of equal ones, and parts come in reading order
     assert {(int(y), int(x)) for y, x in np.argwhere(found.mask)} == largest
     ys, xs = zip(*largest, strict=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import panels_of, submodules_of, view_of
+from inside import panels_of, parts_of, view_of
 from torch import nn
 from untouched import fingerprint
 
@@ -219,7 +219,7 @@ def test_the_cpu_takes_over(model: cw.VisionModel, monkeypatch: pytest.MonkeyPat
 
 
 def traces(ex: cw.Explorer) -> list[object]:
-    bench = submodules_of(ex).context.prompt.base
+    bench = parts_of(ex).context.prompt.base
     return [
         v for kept in (bench._traces, bench._shared, bench._every) for v in kept._values.values()
     ]

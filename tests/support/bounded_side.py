@@ -14,7 +14,7 @@ from pathlib import Path
 import comm
 import numpy as np
 import torch
-from inside import panels_of, submodules_of
+from inside import panels_of, parts_of
 from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets.widgets.widget import _instances
 from torch import nn
@@ -134,7 +134,7 @@ def large() -> dict[str, object]:
         clicks[number % 5](number // 5)
         if number in (3, 33):  # the slider: with the whole curve
             ex.wait(600)
-        while submodules_of(ex).requests.main.requested != submodules_of(ex).requests.main.shown:
+        while parts_of(ex).requests.main.requested != parts_of(ex).requests.main.shown:
             time.sleep(0.01)
     ex.wait(600)
     found: dict[str, object] = {"peak": _status("VmHWM") - first - before}

@@ -11,29 +11,29 @@ from camwidget.widget.panels.panels import Panels
 from camwidget.widget.view.display import Display
 
 
-def submodules_of(explorer: Explorer) -> ExplorerParts:
+def parts_of(explorer: Explorer) -> ExplorerParts:
     """Everything that an explorer is made of."""
     return explorer._parts
 
 
 def view_of(explorer: Explorer) -> Any:
     """The synced traits: what a page gets, and sets."""
-    return submodules_of(explorer).view
+    return parts_of(explorer).view
 
 
 def display_of(explorer: Explorer) -> Display:
     """The view with the charts and the thumbnails."""
-    return submodules_of(explorer).context.display
+    return parts_of(explorer).context.display
 
 
 def worker_of(explorer: Explorer) -> Worker:
     """The thread that computes."""
-    return submodules_of(explorer).context.worker
+    return parts_of(explorer).context.worker
 
 
 def panels_of(explorer: Explorer) -> Panels:
     """The folded panels."""
-    return submodules_of(explorer).panels
+    return parts_of(explorer).panels
 
 
 def send_from_page(widget: Any, content: Any, buffers: Any = ()) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import panels_of, submodules_of, view_of, worker_of
+from inside import panels_of, parts_of, view_of, worker_of
 from torch import nn
 
 import camwidget as cw
@@ -117,7 +117,7 @@ def test_of_two_requests_at_once_the_last_one_is_computed(
         submit(kind, job)
 
     monkeypatch.setattr(worker, "submit", slow_for_the_first)
-    main = submodules_of(explorer).requests.main
+    main = parts_of(explorer).requests.main
     last = main.requested
     assert last is not None
     first = threading.Thread(
@@ -173,10 +173,7 @@ def test_requests_from_three_threads_end_at_the_last(explorer: cw.Explorer) -> N
     explorer.wait(60)
     shown = explorer.explanation
     assert (explorer.picture, shown.method, shown.target.index) == (2, "hirescam", 1)
-    assert (
-        submodules_of(explorer).requests.main.requested
-        == submodules_of(explorer).requests.main.shown
-    )
+    assert parts_of(explorer).requests.main.requested == parts_of(explorer).requests.main.shown
 
 
 def test_a_value_being_made_does_not_keep_others_waiting() -> None:
@@ -222,7 +219,7 @@ def test_pictures_added_by_several_threads(
 ) -> None:
     """None is lost, none shares its name with another, and each thread's was shown."""
     barrier = threading.Barrier(4)
-    base = submodules_of(explorer).context.prompt.base
+    base = parts_of(explorer).context.prompt.base
     pixels = base.pixels
 
     def together(picture: Any) -> Any:
@@ -281,11 +278,11 @@ def test_the_answer_for_a_new_map_is_not_lost_to_one_for_the_old(
         explorer.compare = {"method": "layercam"}
     explorer.fraction = 0.5
     explorer.wait(60)
-    requests = submodules_of(explorer).requests
+    requests = parts_of(explorer).requests
     controller: Any = requests.main if whose == "its own" else requests.compared
     curve = "curve" if whose == "its own" else "other curve"
     has_old, has_new = threading.Event(), threading.Event()
-    mask_of = submodules_of(explorer).requests.mask_settings
+    mask_of = parts_of(explorer).requests.mask_settings
 
     def slow(picture: Any) -> Any:
         if threading.current_thread().name == "slider":

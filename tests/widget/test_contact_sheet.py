@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from inside import display_of, panels_of, submodules_of, view_of
+from inside import display_of, panels_of, parts_of, view_of
 
 import camwidget as cw
 from camwidget import zoo
@@ -119,7 +119,7 @@ def test_a_map_that_fails_does_not_stop_the_others(
     ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sheet = sheet_of(ex)
-    bench = submodules_of(ex).context.prompt.base
+    bench = parts_of(ex).context.prompt.base
     made = bench.explanation
 
     def failing(picture: Any, target: Any, method: str, layer: str, **how: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import panels_of, submodules_of, view_of, worker_of
+from inside import panels_of, parts_of, view_of, worker_of
 from prompted import caption_model, squares
 from shared_state import SharedState
 from torch import nn
@@ -216,7 +216,7 @@ def test_a_method_without_a_map_does_not_stop_the_others(
 ) -> None:
     panel = panel_of(ex)
     panel.table.chosen_methods, panel.table.chosen_metrics = ["gradcam", "layercam"], ["drop"]
-    bench = submodules_of(ex).context.prompt.base
+    bench = parts_of(ex).context.prompt.base
     growing = bench.growing
 
     def failing(picture: Any, target: Any, method: str, layer: str) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import display_of, send_from_page, submodules_of, view_of, worker_of
+from inside import display_of, parts_of, send_from_page, view_of, worker_of
 from PIL import Image
 from shared_state import SharedState
 from torch import nn
@@ -425,7 +425,7 @@ def test_a_map_and_the_slider_at_once_do_not_lock_each_other(ex: cw.Explorer) ->
 def test_telling_the_view_waits_for_no_request(ex: cw.Explorer) -> None:
     """Or two threads, one asking and one telling, could each wait for what the other holds."""
     other = 1 if view_of(ex).target != 1 else 2
-    with submodules_of(ex).requests.main.lock:
+    with parts_of(ex).requests.main.lock:
         thread = threading.Thread(
             target=lambda: display_of(ex).publish(target=other, fraction=0.2), daemon=True
         )

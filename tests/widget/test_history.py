@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from inside import display_of, send_from_page, submodules_of, view_of, worker_of
+from inside import display_of, parts_of, send_from_page, view_of, worker_of
 from prompted import caption_model, question_model, squares
 from waiting import until
 
@@ -168,7 +168,7 @@ def test_a_drag_is_one_step_and_nothing_is_none(ex: cw.Explorer) -> None:
     ex.fraction, view_of(ex).opacity, ex.fraction = 0.2, 0.5, 0.4
     ex.undo()
     assert (ex.fraction, view_of(ex).opacity) == (0.2, 0.5), "another trait between: another step"
-    submodules_of(ex).history.PAUSE = 0.0
+    parts_of(ex).history.PAUSE = 0.0
     ex.fraction = 0.7
     ex.fraction = 0.8
     ex.undo()
@@ -176,7 +176,7 @@ def test_a_drag_is_one_step_and_nothing_is_none(ex: cw.Explorer) -> None:
 
 
 def test_steps_are_bounded(ex: cw.Explorer) -> None:
-    submodules_of(ex).history.PAUSE, submodules_of(ex).history.LENGTH = 0.0, 5
+    parts_of(ex).history.PAUSE, parts_of(ex).history.LENGTH = 0.0, 5
     for i in range(1, 10):
         ex.fraction = i / 10
     while ex.can_undo:
@@ -186,7 +186,7 @@ def test_steps_are_bounded(ex: cw.Explorer) -> None:
 
 def test_a_map_of_the_contact_sheet_is_one_step(ex: cw.Explorer) -> None:
     before = ex.state
-    submodules_of(ex).events.pick_map("gradcam++", 4)
+    parts_of(ex).events.pick_map("gradcam++", 4)
     ex.wait(30)
     assert (ex.method, ex.explanation.target.index) == ("gradcam++", 4)
     ex.undo()
@@ -295,14 +295,14 @@ def test_a_failing_way_back_leaves_all_as_it_is(slow: tuple[cw.Explorer, dict[st
     for number in (1, 2, 3):  # so that the first picture's passes are forgotten
         ex.picture = number
         ex.wait(30)
-    before, steps = ex.state, len(submodules_of(ex).history.past)
-    submodules_of(ex).context.prompt.base._traces._values.clear()
-    submodules_of(ex).context.prompt.base._explanations._values.clear()
+    before, steps = ex.state, len(parts_of(ex).history.past)
+    parts_of(ex).context.prompt.base._traces._values.clear()
+    parts_of(ex).context.prompt.base._explanations._values.clear()
     gate["fail"] = ModelError("not now")
     ex.undo()
     ex.wait(30)
     assert "not now" in view_of(ex).error and ex.state == before
-    assert len(submodules_of(ex).history.past) == steps and not ex.can_redo
+    assert len(parts_of(ex).history.past) == steps and not ex.can_redo
 
 
 # -- the state as a dict --------------------------------------------------------------------
@@ -328,7 +328,7 @@ def test_the_state_is_json_and_restores_in_another_explorer(
 
 
 def test_it_says_what_is_asked_for_before_it_is_there(ex: cw.Explorer) -> None:
-    with submodules_of(ex).requests.main.lock:  # nothing is finished meanwhile
+    with parts_of(ex).requests.main.lock:  # nothing is finished meanwhile
         ex.picture = 2
         assert ex.state["picture"] == 2 and ex.state["target"] is None
     ex.wait(30)
@@ -362,7 +362,7 @@ def test_one_map_is_asked_for_also_through_an_invalid_pair(ex: cw.Explorer) -> N
     assert len(heard) == 2 and ex.curve.mode == "keep" and view_of(ex).opacity == 0.1
     ex.state = {}
     ex.state = ex.state
-    assert len(submodules_of(ex).history.past) == 4, "nothing else is a step"
+    assert len(parts_of(ex).history.past) == 4, "nothing else is a step"
 
 
 WRONG = [
@@ -478,12 +478,12 @@ def test_captions_come_back_with_their_words() -> None:
     pictures = [squares("red", "blue"), squares("green")]
     ex = cw.Explorer(caption_model(), pictures).wait(30)
     own = shown(ex)
-    submodules_of(ex).events.receive(None, {"type": "text", "text": "a green and a red"}, None)
+    parts_of(ex).events.receive(None, {"type": "text", "text": "a green and a red"}, None)
     ex.wait(30)
     ex.target = "red"
     ex.wait(30)
     word, kept = shown(ex), ex.state
-    submodules_of(ex).events.receive(None, {"type": "propose"}, None)
+    parts_of(ex).events.receive(None, {"type": "propose"}, None)
     ex.wait(30)
     assert ex.text == "a red and a blue"
     ex.picture = 1
@@ -556,7 +556,7 @@ def test_many_hands_end_in_one_state(ex: cw.Explorer) -> None:
     assert (exp.method, exp.target.label) == (state["method"], state["target"])
     np.testing.assert_array_equal(exp.pixels, SAMPLES[state["picture"]].image)
     assert view_of(ex).picture == state["picture"] and view_of(ex).method == state["method"]
-    assert len(submodules_of(ex).history.past) <= submodules_of(ex).history.LENGTH
+    assert len(parts_of(ex).history.past) <= parts_of(ex).history.LENGTH
     while ex.can_undo:
         ex.undo()
     ex.wait(60)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from inside import panels_of, submodules_of, view_of, worker_of
+from inside import panels_of, parts_of, view_of, worker_of
 from prompted import Caption, caption_model, question_model, squares
 
 import camwidget as cw
@@ -35,7 +35,7 @@ def captioned() -> Iterator[cw.Explorer]:
 
 
 def say(explorer: cw.Explorer, **content: object) -> None:
-    submodules_of(explorer).events.receive(None, content, None)
+    parts_of(explorer).events.receive(None, content, None)
     explorer.wait(30)
 
 
@@ -200,7 +200,7 @@ def test_answers_of_an_old_text_are_never_shown(captioned: cw.Explorer) -> None:
         if number % 4 == 0:
             captioned.picture = 1 - captioned.picture
         if number % 5 == 0 and view_of(captioned).rows:
-            submodules_of(captioned).events.pick_row(0)
+            parts_of(captioned).events.pick_row(0)
     captioned.wait(60)
     assert seen.is_set() and not wrong
     assert captioned.text == view_of(captioned).prompt["text"] == captioned.explanation.text

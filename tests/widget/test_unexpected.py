@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import display_of, panels_of, receive, send_from_page, submodules_of, view_of, worker_of
+from inside import display_of, panels_of, parts_of, receive, send_from_page, view_of, worker_of
 from torch import nn
 
 import camwidget as cw
@@ -92,7 +92,7 @@ def goes_on(ex: cw.Explorer) -> None:
 
 
 def main(ex: cw.Explorer) -> Any:
-    return submodules_of(ex).requests.main
+    return parts_of(ex).requests.main
 
 
 def says(ex: cw.Explorer, content: Any) -> None:
@@ -116,10 +116,10 @@ def click_a_row(ex: cw.Explorer) -> None:
 
 
 PAGES: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str]], Callable[[cw.Explorer], None]]] = {
-    "undo": (lambda ex: (submodules_of(ex).history, "undo"), lambda ex: says(ex, {"type": "undo"})),
-    "redo": (lambda ex: (submodules_of(ex).history, "redo"), lambda ex: says(ex, {"type": "redo"})),
+    "undo": (lambda ex: (parts_of(ex).history, "undo"), lambda ex: says(ex, {"type": "undo"})),
+    "redo": (lambda ex: (parts_of(ex).history, "redo"), lambda ex: says(ex, {"type": "redo"})),
     "cancel": (lambda ex: (main(ex), "cancel"), lambda ex: says(ex, {"type": "cancel"})),
-    "text": (lambda ex: (submodules_of(ex).requests, "write"), lambda ex: says(ex, {"type": "text", "text": "x"})),
+    "text": (lambda ex: (parts_of(ex).requests, "write"), lambda ex: says(ex, {"type": "text", "text": "x"})),
     "pick": (
         lambda ex: (worker_of(ex), "submit"),
         lambda ex: says(ex, {"type": "pick", "x": 1, "y": 1}),
@@ -127,12 +127,12 @@ PAGES: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str]], Callable[[cw.Ex
     "a trait": (lambda ex: (main(ex), "request"), lambda ex: sets(ex, method="layercam")),
     "a class": (lambda ex: (main(ex), "request"), lambda ex: sets(ex, target=3)),
     "a comparison": (
-        lambda ex: (submodules_of(ex).requests, "request_compared"),
+        lambda ex: (parts_of(ex).requests, "request_compared"),
         lambda ex: sets(ex, compare={"method": "layercam"}),
     ),
     "the slider": (lambda ex: (main(ex), "request_prediction"), lambda ex: sets(ex, fraction=0.75)),
     "the brush": (
-        lambda ex: (submodules_of(ex).paint, "show_present"),
+        lambda ex: (parts_of(ex).paint, "show_present"),
         lambda ex: sets(
             ex,
             paint={"scene": view_of(ex).scene["id"], "runs": encode(np.eye(16, dtype=np.int8)), "painting": False},
@@ -194,7 +194,7 @@ def test_an_observer_of_somebodys(ex: cw.Explorer, caplog: pytest.LogCaptureFixt
         if state:
             sets(ex, **state)
         else:
-            submodules_of(ex).context.traits.publish("mask", np.ones((16, 16), bool))
+            parts_of(ex).context.traits.publish("mask", np.ones((16, 16), bool))
         ex.wait(60)
         ex.unobserve(boom, name)
         assert boomed(caplog) == 1, name
@@ -225,7 +225,7 @@ JOBS: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str, Any]], dict[str, A
     "grow": (lambda ex: (ModelCache, "growing", growing_boom), {"method": "occlusion"}),
     "mask": (lambda ex: (map_controller, "mask_picture", boom), {"fraction": 0.5}),
     "curve": (lambda ex: (map_controller, "refine_curve", boom), {"mode": "keep"}),
-    "code": (lambda ex: (submodules_of(ex).writer, "code", boom), {"baseline": "mean"}),
+    "code": (lambda ex: (parts_of(ex).writer, "code", boom), {"baseline": "mean"}),
     "stages": (lambda ex: (ModelCache, "stages", growing_boom), {"method": "layercam"}),
     "idle": (lambda ex: (worker_of(ex), "_on_idle", boom), {"fraction": 0.5}),
 }

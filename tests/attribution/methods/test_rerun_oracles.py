@@ -12,6 +12,7 @@ from torch import nn
 from untouched import has_hooks
 
 import camwidget as cw
+from camwidget.attribution import batched_inference
 from camwidget.attribution.methods import get_method
 from camwidget.attribution.targets import resolve_target
 from camwidget.attribution.trace import Trace
@@ -380,7 +381,7 @@ def test_running_out_of_memory_halves_the_batch(
     most = 0
     with pytest.raises(ModelError, match="does not fit into the memory"):
         list(
-            cw.analysis.mask_curve.rerun(
+            batched_inference.rerun(
                 model, 4, lambda a, b: model.inputs(few.float().expand(b - a, -1, -1, -1))
             )
         )

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import camwidget as cw
-from camwidget.analysis.mask_curve import baseline_pixels
+from camwidget.masking.baselines import baseline_pixels
 from camwidget.masking.ranks import rank_levels
 
 pytestmark = [pytest.mark.real, pytest.mark.full]

@@ -14,12 +14,12 @@ from ..attribution.explanation_checks import explained_class, model_as_explained
 from ..errors import CamwidgetError, PictureError
 from ..images.containers import list_entries
 from ..images.conversion import LazyPicture, PictureLike
+from ..masking.masked_pixels import MODES, mask_pixels, multiply_pixels, paint_pixels
 from ..masking.ranks import SaliencyLike, rank_levels, saliency_of
 from ..masking.user_mask import as_paint
 from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress
-from .mask_curve import MODES, mask_pixels, multiply_pixels, paint_pixels
 
 __all__ = ["mask_picture", "probabilities"]
 

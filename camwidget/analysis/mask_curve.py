@@ -1,11 +1,10 @@
-"""Masking of a picture by its map, and the predictions for the masked picture: mask curves and confidence changes.
+"""Predictions for masked pictures: mask curves and confidence changes.
 
-``masking.ranks`` decides which pixels belong to a fraction.
+``masking.masked_pixels`` makes the pictures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,10 +18,10 @@ from ..attribution.explanation_checks import explained_class, model_as_explained
 from ..attribution.targets import TargetLike, resolve_target
 from ..errors import CamwidgetError, PictureError
 from ..images.conversion import PictureLike
-from ..masking.baselines import BASELINES, baseline_pixels, fill_pixels
+from ..masking.baselines import baseline_pixels, fill_pixels
 from ..masking.inpainting import INPAINTINGS
-from ..masking.ranks import SaliencyLike, hidden_by_rank, rank_levels, saliency_of, threshold
-from ..masking.user_mask import HIDDEN, KEPT, as_paint
+from ..masking.masked_pixels import check_map_size, hidden_pixels, mask_pixels, multiply_pixels
+from ..masking.ranks import SaliencyLike, rank_levels, saliency_of
 from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress
@@ -31,144 +30,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "BASELINES",
-    "MODES",
     "ConfidenceChange",
     "MaskCurve",
-    "baseline_pixels",
     "confidence_change",
-    "hidden_pixels",
     "mask_curve",
-    "mask_pixels",
-    "multiply_pixels",
-    "paint_pixels",
 ]
-
-MODES = ("remove", "keep")
-
-
-# -- masked pixels ---------------------------------------------------------------------------
-
-
-def hidden_pixels(
-    levels: np.ndarray,
-    fractions: Sequence[float],
-    mode: str = "remove",
-    paint: np.ndarray | None = None,
-) -> torch.Tensor:
-    """Select the masked pixels, by rank and by the user's paint.
-
-    Args:
-        levels: uint16 (H, W) from ``rank_levels``.
-        fractions: each in [0, 1].
-        mode: "remove" or "keep".
-        paint: pixels that are masked or kept regardless of their rank, as in ``user_mask.as_paint``.
-
-    Returns:
-        bool (len(fractions), H, W).
-
-    Raises:
-        CamwidgetError: if there is no such mode.
-    """
-    if mode not in MODES:
-        raise CamwidgetError(f"There is no mode {mode!r}: use {' or '.join(map(repr, MODES))}.")
-    cuts = torch.tensor([threshold(f) for f in fractions])[:, None, None]
-    hidden = hidden_by_rank(torch.from_numpy(levels.astype(np.int32)), cuts, keep=mode == "keep")
-    parsed = as_paint(paint, levels.shape)
-    if parsed is None:
-        return hidden
-    return (hidden | torch.from_numpy(parsed == HIDDEN)) & torch.from_numpy(parsed != KEPT)
-
-
-def mask_pixels(
-    pixels: torch.Tensor,
-    levels: np.ndarray,
-    fractions: Sequence[float],
-    *,
-    mode: str = "remove",
-    baseline: str = "blur",
-    paint: np.ndarray | None = None,
-    fill: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Mask the top fractions of a picture, or all other pixels.
-
-    Args:
-        pixels: float32 (C, H, W) in [0, 1].
-        levels: uint16 (H, W) from ``rank_levels``.
-        fractions: each in [0, 1].
-        mode: "remove" or "keep".
-        baseline: replacement of masked pixels, as in ``fill_pixels``.
-        paint: pixels that are masked or kept regardless of their rank: bool (H, W), or int (H, W) with 1, -1 and 0; see
-            ``user_mask.as_paint``.
-        fill: result of ``baseline_pixels`` for this baseline, (C, H, W), if already computed.
-
-    Returns:
-        float32 (len(fractions), C, H, W).
-
-    Raises:
-        PictureError: if the levels have another size than the pixels.
-    """
-    hidden = hidden_pixels(_fitting(levels, pixels), fractions, mode, paint)
-    replacement = fill_pixels(pixels, hidden, baseline) if fill is None else fill
-    return torch.where(hidden[:, None], replacement, pixels)
-
-
-def _fitting(levels: np.ndarray, pixels: torch.Tensor) -> np.ndarray:
-    if levels.shape != tuple(pixels.shape[-2:]):
-        raise PictureError(
-            f"The saliency is {levels.shape}, the model's input {tuple(pixels.shape[-2:])}: explain this very "
-            "picture with this very model first."
-        )
-    return levels
-
-
-def paint_pixels(
-    masked: torch.Tensor, pixels: torch.Tensor, paint: np.ndarray | None, baseline: str = "blur"
-) -> torch.Tensor:
-    """Apply the user's paint to a masked picture: mask the hidden pixels and restore the kept ones.
-
-    Args:
-        masked: float32 (C, H, W) in [0, 1], such as the picture multiplied by its map.
-        pixels: the original picture, float32 (C, H, W), from which replacements are computed.
-        paint: as in ``mask_pixels``.
-        baseline: replacement of masked pixels, as in ``fill_pixels``.
-
-    Returns:
-        float32 (C, H, W).
-    """
-    parsed = as_paint(paint, (pixels.shape[-2], pixels.shape[-1]))
-    if parsed is None:
-        return masked
-    hidden = torch.from_numpy(parsed == HIDDEN)
-    fill = fill_pixels(pixels, hidden[None], baseline)[0]
-    return torch.where(hidden, fill, torch.where(torch.from_numpy(parsed == KEPT), pixels, masked))
-
-
-def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tensor:
-    """Multiply a picture by its saliency (Grad-CAM++, section 4.1: ``E = L ∘ I``).
-
-    The product is not rounded: a map that is low nearly everywhere would become 0 there at 8 bits. The screen rounds
-    what it shows.
-
-    Args:
-        pixels: float32 (C, H, W) in [0, 1].
-        saliency: (H, W) in [0, 1].
-
-    Returns:
-        float32 (C, H, W) in multiples of 1/255.
-
-    Raises:
-        CamwidgetError: if the saliency is not in [0, 1].
-    """
-    values = saliency_of(saliency).to(pixels.device)
-    if not bool(((values >= 0) & (values <= 1)).all()):
-        raise CamwidgetError(
-            "A picture is multiplied by a map in [0, 1], such as explanation.saliency: divide yours by its maximum."
-        )
-    return pixels * values
-
-
-# -- predictions ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -316,7 +182,7 @@ def mask_curve(
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
     model, pixels, target = _resolve_arguments(model, image, saliency, target)
     fractions = np.linspace(0, 1, steps)
-    levels = _fitting(rank_levels(saliency), pixels)
+    levels = check_map_size(rank_levels(saliency), pixels)
     hidden = hidden_pixels(levels, fractions.tolist(), mode, paint)
     if paint is not None:  # then no fraction leaves the picture unmasked: it is appended
         hidden = torch.cat([hidden, torch.zeros_like(hidden[:1])])

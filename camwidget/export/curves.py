@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..analysis.mask_curve import baseline_pixels, multiply_pixels
 from ..attribution.batched_inference import rerun_probabilities
+from ..masking.baselines import baseline_pixels
+from ..masking.masked_pixels import multiply_pixels
 from ..masking.ranks import hidden_by_rank, threshold
 from ..models.vision_model import VisionModel
 from ..progress import Progress, Stage, follow

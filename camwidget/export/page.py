@@ -13,11 +13,12 @@ import torch
 
 from .._validation import is_integer, listed_names
 from .._version import __version__
-from ..analysis.mask_curve import BASELINES, MODES
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
 from ..errors import CamwidgetError
 from ..images.conversion import PictureLike
+from ..masking.baselines import BASELINES
+from ..masking.masked_pixels import MODES
 from ..masking.ranks import threshold
 from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel

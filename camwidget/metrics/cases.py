@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import torch
 
 from ..analysis.correlation import unit_ranks
-from ..analysis.mask_curve import multiply_pixels
 from ..attribution.methods import Method
 from ..images.ground_truth import ObjectLocations
 from ..masking.baselines import baseline_pixels
 from ..masking.inpainting import INPAINTINGS, inpaint_pixels
+from ..masking.masked_pixels import multiply_pixels
 from ..masking.ranks import LEVELS, hidden_by_rank, levels_of, threshold
 from ..models.vision_model import VisionModel
 

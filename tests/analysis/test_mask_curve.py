@@ -16,21 +16,15 @@ from hypothesis import strategies as st
 from torch import nn
 
 import camwidget as cw
-from camwidget.analysis.mask_curve import (
-    BASELINES,
-    ConfidenceChange,
-    MaskCurve,
-    baseline_pixels,
-    mask_pixels,
-    multiply_pixels,
-)
+from camwidget.analysis.mask_curve import ConfidenceChange, MaskCurve
 from camwidget.attribution import batched_inference
 from camwidget.attribution.targets import ClassTarget
 from camwidget.errors import CamwidgetError
 from camwidget.export.curves import curves
 from camwidget.export.quantized_maps import QuantizedMap
 from camwidget.masking import baselines, inpainting
-from camwidget.masking.baselines import baseline_names, fill_pixels
+from camwidget.masking.baselines import BASELINES, baseline_names, baseline_pixels, fill_pixels
+from camwidget.masking.masked_pixels import mask_pixels, multiply_pixels
 from camwidget.masking.ranks import rank_levels, saliency_of, threshold, top_mask
 
 

@@ -12,9 +12,9 @@ from torch.nn import functional as nnF
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.analysis.mask_curve import multiply_pixels
 from camwidget.attribution.explanation import overlay_heat
 from camwidget.attribution.tone_mapping import tone_knee, tone_mapped, tone_note
+from camwidget.masking.masked_pixels import multiply_pixels
 
 SPIKY = (np.random.default_rng(0).standard_normal((40, 50)) * 3).clip(-9, 9)
 SPIKY = (np.exp(SPIKY) / np.exp(SPIKY).max()).astype(np.float32)

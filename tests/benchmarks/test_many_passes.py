@@ -83,7 +83,7 @@ def test_mask_curve_beside_a_loop(
     curves: dict[str, np.ndarray] = {}
 
     def loop() -> None:
-        stack = cw.analysis.mask_curve.mask_pixels(pixels, levels, fractions)
+        stack = cw.masking.masked_pixels.mask_pixels(pixels, levels, fractions)
         with torch.no_grad():
             rows = [model.module(model.inputs(batch)) for batch in stack.split(32)]
         curves["loop"] = torch.cat(rows).softmax(1)[:, 7].numpy()

@@ -11,7 +11,7 @@ from page_driver import fraction_is, painted, status_has, until
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.analysis.mask_curve import mask_pixels
+from camwidget.masking.masked_pixels import mask_pixels
 from camwidget.masking.ranks import rank_levels
 
 pytestmark = [pytest.mark.browser, pytest.mark.full]

@@ -26,7 +26,7 @@ from PIL import Image
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.analysis.mask_curve import mask_pixels
+from camwidget.masking.masked_pixels import mask_pixels
 from camwidget.masking.ranks import rank_levels
 
 pytestmark = pytest.mark.browser

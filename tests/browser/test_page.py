@@ -13,9 +13,9 @@ from PIL import Image
 from saved_page import SavedPage
 
 import camwidget as cw
-from camwidget.analysis.mask_curve import mask_pixels
 from camwidget.export import save_index, save_page
 from camwidget.export.quantized_maps import QuantizedMap
+from camwidget.masking.masked_pixels import mask_pixels
 from camwidget.widget.view import messages
 from camwidget.widget.view.mask_settings import MaskSettings
 

@@ -13,7 +13,7 @@ from page_driver import canvas_pixels, fraction_is, frames, painted, until
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.analysis.mask_curve import mask_pixels
+from camwidget.masking.masked_pixels import mask_pixels
 from camwidget.masking.ranks import rank_levels
 
 pytestmark = [pytest.mark.browser, pytest.mark.full]

@@ -15,12 +15,12 @@ from torch import nn
 from torchvision import transforms as T
 
 import camwidget as cw
-from camwidget.analysis.mask_curve import mask_pixels
 from camwidget.errors import CamwidgetWarning, ModelError, PictureError
 from camwidget.images.array_pictures import ArrayPicture
 from camwidget.images.conversion import open_picture, shades, tensor_pixels
 from camwidget.images.ground_truth import fit_mask
 from camwidget.images.preprocess import Preprocess
+from camwidget.masking.masked_pixels import mask_pixels
 
 #: Each of the 4096 levels of 12 bits, once.
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)

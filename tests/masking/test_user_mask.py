@@ -12,9 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import camwidget as cw
-from camwidget.analysis.mask_curve import hidden_pixels, mask_pixels, multiply_pixels, paint_pixels
 from camwidget.errors import PictureError
 from camwidget.masking.baselines import baseline_pixels
+from camwidget.masking.masked_pixels import (
+    hidden_pixels,
+    mask_pixels,
+    multiply_pixels,
+    paint_pixels,
+)
 from camwidget.masking.ranks import rank_levels
 from camwidget.masking.user_mask import (
     as_paint,

@@ -24,8 +24,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import camwidget as cw
-from camwidget.analysis.mask_curve import baseline_pixels
 from camwidget.errors import MetricError
+from camwidget.masking.baselines import baseline_pixels
 from camwidget.metrics import Case, ScoredPicture
 
 PICTURES = range(6)

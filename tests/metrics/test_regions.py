@@ -24,8 +24,8 @@ from faithfulness_helpers import (
 from torch import nn
 
 import camwidget as cw
-from camwidget.analysis.mask_curve import baseline_pixels
 from camwidget.errors import MetricError
+from camwidget.masking.baselines import baseline_pixels
 from camwidget.metrics import Case, get_metric
 
 pytestmark = pytest.mark.usefixtures("one_thread")

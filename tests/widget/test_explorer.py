@@ -23,7 +23,8 @@ from waiting import until
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.analysis.mask_curve import baseline_pixels, mask_pixels
+from camwidget.masking.baselines import baseline_pixels
+from camwidget.masking.masked_pixels import mask_pixels
 from camwidget.masking.ranks import rank_levels
 from camwidget.widget.control.worker import Worker
 

@@ -16,9 +16,9 @@ from inside import view_of
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.analysis.mask_curve import mask_pixels
 from camwidget.attribution.explanation import overlay_heat
 from camwidget.images.conversion import shades
+from camwidget.masking.masked_pixels import mask_pixels
 from camwidget.masking.ranks import rank_levels
 
 pytestmark = pytest.mark.usefixtures("one_thread")

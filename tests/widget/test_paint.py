@@ -13,8 +13,8 @@ from inside import display_of, view_of, worker_of
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.analysis.mask_curve import mask_pixels
 from camwidget.errors import CamwidgetError, PictureError
+from camwidget.masking.masked_pixels import mask_pixels
 from camwidget.masking.ranks import rank_levels, top_mask
 from camwidget.masking.user_mask import decode, encode
 from camwidget.widget.view.mask_settings import MaskSettings
@@ -223,7 +223,7 @@ def test_times_its_map(ex: cw.Explorer, samples: list) -> None:
     ex.wait(60)
     np.testing.assert_array_equal(ex.masked, paint == 1)
     pixels = ex.model.preprocess.pixels(samples[0].image)
-    product = cw.analysis.mask_curve.multiply_pixels(pixels, ex.explanation.saliency)
+    product = cw.masking.masked_pixels.multiply_pixels(pixels, ex.explanation.saliency)
     product[:, paint == 1] = 0
     product[:, paint == -1] = pixels[:, paint == -1]
     row = view_of(ex).rows[0]["index"]

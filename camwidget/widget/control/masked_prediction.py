@@ -9,19 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...analysis.mask_curve import (
-    MaskCurve,
-    curve_of,
-    hidden_pixels,
-    mask_pixels,
-    multiply_pixels,
-    paint_pixels,
-)
+from ...analysis.mask_curve import MaskCurve, curve_of
 from ...attribution.batched_inference import batch_size
 from ...attribution.explanation import Explanation
 from ...images.conversion import shades
 from ...masking.baselines import BaselineCache
 from ...masking.inpainting import INPAINTINGS
+from ...masking.masked_pixels import (
+    hidden_pixels,
+    mask_pixels,
+    multiply_pixels,
+    paint_pixels,
+)
 from ...models.vision_model import VisionModel
 from ...runtime.caches import make_room
 from ..view.mask_settings import MaskSettings

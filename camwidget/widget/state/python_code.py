@@ -123,23 +123,29 @@ def _maps(now: State, model: VisionModel, picture: str, is_empty: bool) -> list[
     lines += _call("exp = cw.explain(", [name, "image", *target, *method, *layer])
     mode, fraction, paint = now["mode"], now["fraction"], now["mask"]
     how = [f"{n}={literal(now[n])}" for n in _USUAL if now[n] != _USUAL[n]]
-    pixels = f"{name}.preprocess.pixels(image)"
+    hide = []
     if paint:
         painted = f"{literal(paint['runs'])}, {tuple(paint['shape'])}"
         lines.append(f"paint = cw.masking.user_mask.decode({painted})")
-        how.append("paint=paint")
+        hide = ["paint"]
     if is_empty or mode == "multiply":
         if paint:
-            under = "pixels" if is_empty else "cw.analysis.mask_curve.multiply_pixels(pixels, exp)"
-            arguments = [under, "pixels", "paint", literal(now["baseline"])]
-            lines.append(f"pixels = {pixels}")
-            lines += _call("masked = cw.analysis.mask_curve.paint_pixels(", arguments)
-            lines.append(f"prediction = {name}.prediction({name}.logits(masked[None])[0])")
+            how = [] if is_empty else ["by=exp", 'mode="multiply"']
+            if now["baseline"] != _USUAL["baseline"]:
+                how.append(f"baseline={literal(now['baseline'])}")
+            lines += _masked(name, [*hide, *how])
         elif not is_empty:
             lines += _call("change = cw.confidence_change(", [name, "image", "exp", *target])
     elif (mode, fraction) not in UNMASKED or paint:
-        arguments = [pixels, "cw.masking.ranks.rank_levels(exp)", f"[{literal(fraction)}]", *how]
-        lines += _call("masked = cw.analysis.mask_curve.mask_pixels(", arguments)
-        lines.append(f"prediction = {name}.prediction({name}.logits(masked)[0])")
+        lines += _masked(name, [*hide, "by=exp", f"fraction={literal(fraction)}", *how])
+        how += [f"{one}={one}" for one in hide]
         lines += _call("curve = cw.mask_curve(", [name, "image", "exp", *target, *how])
     return lines
+
+
+def _masked(name: str, how: list[str]) -> list[str]:
+    """Lines for the masked picture, and the prediction for it."""
+    return [
+        *_call("masked = cw.mask_picture(", [name, "image", *how]),
+        f"prediction = {name}.predict(masked)",
+    ]

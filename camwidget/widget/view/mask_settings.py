@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...analysis import mask_curve
 from ...attribution.explanation import Explanation
+from ...masking import masked_pixels
 from ...masking.user_mask import has_hidden
 
 __all__ = ["MODES", "UNMASKED", "MaskSettings", "is_unmasked"]
 
 #: Modes of the slider: removing and keeping, and multiplying the picture by its map.
-MODES = (*mask_curve.MODES, "multiply")
+MODES = (*masked_pixels.MODES, "multiply")
 
 #: Where the slider masks nothing: (mode, fraction).
 UNMASKED = (("remove", 0.0), ("keep", 1.0))

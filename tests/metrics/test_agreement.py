@@ -37,10 +37,10 @@ def test_correlation_with_occlusion(
     )
     metric = cw.get_metric("occlusion-correlation", window=32, stride=16)
     passes: list[int] = []
-    asked = perturbation.at_input
+    asked = perturbation.rerun_from_input
     monkeypatch.setattr(
         perturbation,
-        "at_input",
+        "rerun_from_input",
         lambda trace, picture, total, make: asked(
             trace, picture, total, lambda a, b: passes.append(b - a) or make(a, b)
         ),

@@ -20,7 +20,7 @@ export interface TabActions {
 export class ExplorerTab extends MainAreaWidget<ExplorerContent> {
   constructor(
     content: ExplorerContent,
-    private readonly sessionContext: SessionContext,
+    readonly sessionContext: SessionContext,
     dialogs: ISessionContext.IDialogs,
     actions: TabActions,
   ) {

@@ -81,12 +81,17 @@ export class ExplorerContent extends Panel {
     await this.start();
   }
 
-  /** The explorer's Python code; paths in it start at a folder, given below the server's root. */
-  async code(folder: string): Promise<string> {
+  /**
+   * The explorer's Python code, a cell each: what shows it, and what computes the same without it. Paths in it start at
+   * a folder, given below the server's root.
+   */
+  async code(folder: string): Promise<string[]> {
     const kernel = this.sessionContext.session?.kernel;
     if (!kernel || !this.isShown) throw new Error("There is no explorer in this tab yet.");
     const { code = "", folder: absolute = "" } = await run(kernel, CODE_CODE);
-    return code.replaceAll(`"${absolute}/`, `"${way(folder, this._request.folder)}`);
+    const text = code.replaceAll(`"${absolute}/`, `"${way(folder, this._request.folder)}`);
+    // A cell shows its last expression: the explorer stands at the end of the first part.
+    return text.split(/^(?=# The same without the widget)/m).map((part) => part.trimEnd());
   }
 
   private async tryStart(turn: number): Promise<void> {

@@ -1,5 +1,5 @@
 // Registers the commands. All else is loaded when the first explorer is opened.
-import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from "@jupyterlab/application";
+import { ILabShell, ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { ICommandPalette, ISessionContextDialogs, WidgetTracker } from "@jupyterlab/apputils";
 import { IFileBrowserFactory } from "@jupyterlab/filebrowser";
 import { ILauncher } from "@jupyterlab/launcher";
@@ -24,10 +24,11 @@ const plugin: JupyterFrontEndPlugin<void> = {
   description: "Explorers of image models in tabs of their own.",
   autoStart: true,
   requires: [IRenderMimeRegistry],
-  optional: [IFileBrowserFactory, ILauncher, ICommandPalette, INotebookTracker, ILayoutRestorer, ISessionContextDialogs],
+  optional: [ILabShell, IFileBrowserFactory, ILauncher, ICommandPalette, INotebookTracker, ILayoutRestorer, ISessionContextDialogs],
   activate: (
     app: JupyterFrontEnd,
     rendermime: IRenderMimeRegistry,
+    lab: ILabShell | null,
     browsers: IFileBrowserFactory | null,
     launcher: ILauncher | null,
     palette: ICommandPalette | null,
@@ -37,7 +38,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
   ) => {
     const { commands } = app;
     const tabs = new WidgetTracker<ExplorerTab>({ namespace: "camwidget" });
-    const around: Surroundings = { app, rendermime, notebooks, dialogs, tabs };
+    const around: Surroundings = { app, lab, rendermime, notebooks, dialogs, tabs };
     const isTab = () => tabs.currentWidget !== null;
     const selected = () => [...(browsers?.tracker.currentWidget?.selectedItems() ?? [])];
     const folder = () => app.serviceManager.contents.localPath(browsers?.tracker.currentWidget?.model.path ?? "");
@@ -77,10 +78,11 @@ const plugin: JupyterFrontEndPlugin<void> = {
     });
     commands.addCommand(MOVE, {
       label: "Move Explorer to the Side Panel or Back",
+      isVisible: () => lab !== null,
       isEnabled: isTab,
       execute: async () => {
         const tab = tabs.currentWidget;
-        if (tab) (await import("./open")).move(app, tab);
+        if (tab) (await import("./open")).move(around, tab);
       },
     });
 

@@ -1,5 +1,5 @@
 // All that is not needed before the first explorer is opened: its own chunk, which is loaded then.
-import type { JupyterFrontEnd } from "@jupyterlab/application";
+import type { ILabShell, JupyterFrontEnd } from "@jupyterlab/application";
 import { Notification, SessionContextDialogs, type ISessionContext, type WidgetTracker } from "@jupyterlab/apputils";
 import type { INotebookTracker } from "@jupyterlab/notebook";
 import type { IRenderMimeRegistry } from "@jupyterlab/rendermime";
@@ -12,6 +12,8 @@ import { createTab, type ExplorerTab } from "./tab";
 /** What opening a tab takes from the application. */
 export interface Surroundings {
   readonly app: JupyterFrontEnd;
+  /** Lab's shell; null in Notebook. */
+  readonly lab: ILabShell | null;
   readonly rendermime: IRenderMimeRegistry;
   readonly notebooks: INotebookTracker | null;
   readonly dialogs: ISessionContext.IDialogs | null;
@@ -33,7 +35,7 @@ export async function openTab(around: Surroundings, wanted: Partial<ExplorerRequ
   };
   const tab = createTab(app.serviceManager, rendermime, around.dialogs ?? new SessionContextDialogs(), request, {
     send: (from) => send(around, from),
-    move: (moved) => move(app, moved),
+    move: around.lab ? (moved) => move(around, moved) : undefined,
   });
   tab.content.requestChanged.connect(() => void tabs.save(tab));
   await tabs.add(tab);
@@ -50,11 +52,12 @@ export async function send(around: Surroundings, tab: ExplorerTab): Promise<void
   }
 }
 
-/** Move a tab between the main area and the side panel. */
-export function move(app: JupyterFrontEnd, tab: ExplorerTab): void {
-  const inMain = [...app.shell.widgets("main")].includes(tab);
-  app.shell.add(tab, inMain ? "right" : "main");
-  app.shell.activateById(tab.id);
+/** Move a tab between the main area of Lab and its side panel. */
+export function move({ lab }: Surroundings, tab: ExplorerTab): void {
+  if (!lab) return;
+  const inMain = [...lab.widgets("main")].includes(tab);
+  lab.add(tab, inMain ? "right" : "main");
+  lab.activateById(tab.id);
 }
 
 /** The kernel of the notebook that was last active if it speaks Python, otherwise the default or the first that does. */

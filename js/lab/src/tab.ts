@@ -12,8 +12,8 @@ import "../style/tab.css";
 export interface TabActions {
   /** Insert the explorer's code into a notebook. */
   readonly send: (tab: ExplorerTab) => Promise<void>;
-  /** Move the tab to the side panel, or back. */
-  readonly move: (tab: ExplorerTab) => void;
+  /** Move the tab to the side panel, or back; undefined where an application has one place only. */
+  readonly move: ((tab: ExplorerTab) => void) | undefined;
 }
 
 /** An explorer in a tab of its own. */
@@ -32,14 +32,16 @@ export class ExplorerTab extends MainAreaWidget<ExplorerContent> {
     title.label = titleOf(content.request);
     title.closable = true;
     title.caption = content.request.names.map((name) => join(content.request.folder, name)).join("\n") || "Explorer of the embedded model";
-    const button = (options: ConstructorParameters<typeof ToolbarButton>[0]) => new ToolbarButton({ ...options });
     this.toolbar.addItem(
       "send",
-      button({ icon: notebookIcon, label: "Send to notebook", tooltip: "Insert the code of what is shown into the notebook that was last active", onClick: () => void actions.send(this) }),
+      new ToolbarButton({ icon: notebookIcon, label: "Send to notebook", tooltip: "Insert the code of what is shown into the notebook that was last active", onClick: () => void actions.send(this) }),
     );
-    this.toolbar.addItem("move", button({ label: "Side panel", tooltip: "Move this explorer to the side panel, or back", onClick: () => actions.move(this) }));
+    const { move } = actions;
+    if (move) {
+      this.toolbar.addItem("move", new ToolbarButton({ label: "Side panel", tooltip: "Move this explorer to the side panel, or back", onClick: () => move(this) }));
+    }
     this.toolbar.addItem("spacer", Toolbar.createSpacerItem());
-    this.toolbar.addItem("restart", button({ icon: refreshIcon, tooltip: "Restart the kernel, and show the same again", onClick: () => void content.restart() }));
+    this.toolbar.addItem("restart", new ToolbarButton({ icon: refreshIcon, tooltip: "Restart the kernel, and show the same again", onClick: () => void content.restart() }));
     this.toolbar.addItem("kernel", SessionToolbar.createKernelNameItem(sessionContext, dialogs));
     this.toolbar.addItem("status", SessionToolbar.createKernelStatusItem(sessionContext));
   }

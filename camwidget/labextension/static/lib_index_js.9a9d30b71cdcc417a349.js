@@ -56,11 +56,11 @@ const plugin = {
     description: "Explorers of image models in tabs of their own.",
     autoStart: true,
     requires: [_jupyterlab_rendermime__WEBPACK_IMPORTED_MODULE_5__.IRenderMimeRegistry],
-    optional: [_jupyterlab_filebrowser__WEBPACK_IMPORTED_MODULE_2__.IFileBrowserFactory, _jupyterlab_launcher__WEBPACK_IMPORTED_MODULE_3__.ILauncher, _jupyterlab_apputils__WEBPACK_IMPORTED_MODULE_1__.ICommandPalette, _jupyterlab_notebook__WEBPACK_IMPORTED_MODULE_4__.INotebookTracker, _jupyterlab_application__WEBPACK_IMPORTED_MODULE_0__.ILayoutRestorer, _jupyterlab_apputils__WEBPACK_IMPORTED_MODULE_1__.ISessionContextDialogs],
-    activate: (app, rendermime, browsers, launcher, palette, notebooks, restorer, dialogs) => {
+    optional: [_jupyterlab_application__WEBPACK_IMPORTED_MODULE_0__.ILabShell, _jupyterlab_filebrowser__WEBPACK_IMPORTED_MODULE_2__.IFileBrowserFactory, _jupyterlab_launcher__WEBPACK_IMPORTED_MODULE_3__.ILauncher, _jupyterlab_apputils__WEBPACK_IMPORTED_MODULE_1__.ICommandPalette, _jupyterlab_notebook__WEBPACK_IMPORTED_MODULE_4__.INotebookTracker, _jupyterlab_application__WEBPACK_IMPORTED_MODULE_0__.ILayoutRestorer, _jupyterlab_apputils__WEBPACK_IMPORTED_MODULE_1__.ISessionContextDialogs],
+    activate: (app, rendermime, lab, browsers, launcher, palette, notebooks, restorer, dialogs) => {
         const { commands } = app;
         const tabs = new _jupyterlab_apputils__WEBPACK_IMPORTED_MODULE_1__.WidgetTracker({ namespace: "camwidget" });
-        const around = { app, rendermime, notebooks, dialogs, tabs };
+        const around = { app, lab, rendermime, notebooks, dialogs, tabs };
         const isTab = () => tabs.currentWidget !== null;
         const selected = () => [...(browsers?.tracker.currentWidget?.selectedItems() ?? [])];
         const folder = () => app.serviceManager.contents.localPath(browsers?.tracker.currentWidget?.model.path ?? "");
@@ -100,11 +100,12 @@ const plugin = {
         });
         commands.addCommand(MOVE, {
             label: "Move Explorer to the Side Panel or Back",
+            isVisible: () => lab !== null,
             isEnabled: isTab,
             execute: async () => {
                 const tab = tabs.currentWidget;
                 if (tab)
-                    (await __webpack_require__.e(/* import() */ "lib_open_js").then(() => (__webpack_require__(4)))).move(app, tab);
+                    (await __webpack_require__.e(/* import() */ "lib_open_js").then(() => (__webpack_require__(4)))).move(around, tab);
             },
         });
         app.contextMenu.addItem({ command: EXPLORE, selector: ".jp-DirListing-item", rank: 3 });

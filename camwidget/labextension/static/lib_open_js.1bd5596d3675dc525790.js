@@ -262,24 +262,24 @@ var widgets_2_3_singleton_ = __webpack_require__(968);
 function folderOf(path) {
     return path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "";
 }
-/** Insert the code of an explorer below the active cell of the notebook that was last active, or into a new one. */
+/** Insert the code of an explorer, in two cells, below the active cell of the notebook that was last active, or into a new one. */
 async function sendToNotebook(app, tracker, tab) {
     const panel = tracker?.currentWidget;
     const contents = app.serviceManager.contents;
     if (panel) {
-        notebook_insert(panel, (await tab.content.code(folderOf(contents.localPath(panel.context.path)))).trimEnd());
+        notebook_insert(panel, await tab.content.code(folderOf(contents.localPath(panel.context.path))));
         app.shell.activateById(panel.id);
         return;
     }
     const { folder, kernel } = tab.request;
-    const source = (await tab.content.code(folder)).trimEnd();
+    const sources = await tab.content.code(folder);
     const created = await contents.newUntitled({ path: folder, type: "notebook" });
     const spec = app.serviceManager.kernelspecs.specs?.kernelspecs[kernel ?? ""];
     await contents.save(created.path, {
         type: "notebook",
         format: "json",
         content: {
-            cells: [{ cell_type: "code", id: crypto.getRandomValues(new Uint32Array(1))[0].toString(16), execution_count: null, metadata: {}, outputs: [], source }],
+            cells: sources.map((source, number) => ({ cell_type: "code", id: `explorer-${number}`, execution_count: null, metadata: {}, outputs: [], source })),
             metadata: spec ? { kernelspec: { name: spec.name, display_name: spec.display_name, language: spec.language } } : {},
             nbformat: 4,
             nbformat_minor: 5,
@@ -287,13 +287,13 @@ async function sendToNotebook(app, tracker, tab) {
     });
     await app.commands.execute("docmanager:open", { path: created.path });
 }
-function notebook_insert(panel, source) {
+function notebook_insert(panel, sources) {
     const { content } = panel;
     const model = content.model?.sharedModel;
     if (!model)
         throw new Error("The notebook is not loaded yet.");
     const index = Math.min(content.activeCellIndex + 1, model.cells.length);
-    model.insertCell(index, { cell_type: "code", source });
+    model.insertCells(index, sources.map((source) => ({ cell_type: "code", source })));
     content.activeCellIndex = index;
     content.deselectAll();
     void content.scrollToItem(index);
@@ -546,13 +546,18 @@ class ExplorerContent extends widgets_2_3_singleton_.Panel {
         }
         await this.start();
     }
-    /** The explorer's Python code; paths in it start at a folder, given below the server's root. */
+    /**
+     * The explorer's Python code, a cell each: what shows it, and what computes the same without it. Paths in it start at
+     * a folder, given below the server's root.
+     */
     async code(folder) {
         const kernel = this.sessionContext.session?.kernel;
         if (!kernel || !this.isShown)
             throw new Error("There is no explorer in this tab yet.");
         const { code = "", folder: absolute = "" } = await run(kernel, CODE_CODE);
-        return code.replaceAll(`"${absolute}/`, `"${(0,lib_request/* way */.Mr)(folder, this._request.folder)}`);
+        const text = code.replaceAll(`"${absolute}/`, `"${(0,lib_request/* way */.Mr)(folder, this._request.folder)}`);
+        // A cell shows its last expression: the explorer stands at the end of the first part.
+        return text.split(/^(?=# The same without the widget)/m).map((part) => part.trimEnd());
     }
     async tryStart(turn) {
         const { sessionContext } = this;
@@ -794,11 +799,13 @@ class ExplorerTab extends apputils_4_3_singleton_.MainAreaWidget {
         title.label = (0,lib_request/* titleOf */.Gg)(content.request);
         title.closable = true;
         title.caption = content.request.names.map((name) => (0,lib_request/* join */.fj)(content.request.folder, name)).join("\n") || "Explorer of the embedded model";
-        const button = (options) => new ui_components_4_2_singleton_.ToolbarButton({ ...options });
-        this.toolbar.addItem("send", button({ icon: ui_components_4_2_singleton_.notebookIcon, label: "Send to notebook", tooltip: "Insert the code of what is shown into the notebook that was last active", onClick: () => void actions.send(this) }));
-        this.toolbar.addItem("move", button({ label: "Side panel", tooltip: "Move this explorer to the side panel, or back", onClick: () => actions.move(this) }));
+        this.toolbar.addItem("send", new ui_components_4_2_singleton_.ToolbarButton({ icon: ui_components_4_2_singleton_.notebookIcon, label: "Send to notebook", tooltip: "Insert the code of what is shown into the notebook that was last active", onClick: () => void actions.send(this) }));
+        const { move } = actions;
+        if (move) {
+            this.toolbar.addItem("move", new ui_components_4_2_singleton_.ToolbarButton({ label: "Side panel", tooltip: "Move this explorer to the side panel, or back", onClick: () => move(this) }));
+        }
         this.toolbar.addItem("spacer", ui_components_4_2_singleton_.Toolbar.createSpacerItem());
-        this.toolbar.addItem("restart", button({ icon: ui_components_4_2_singleton_.refreshIcon, tooltip: "Restart the kernel, and show the same again", onClick: () => void content.restart() }));
+        this.toolbar.addItem("restart", new ui_components_4_2_singleton_.ToolbarButton({ icon: ui_components_4_2_singleton_.refreshIcon, tooltip: "Restart the kernel, and show the same again", onClick: () => void content.restart() }));
         this.toolbar.addItem("kernel", apputils_4_3_singleton_.Toolbar.createKernelNameItem(sessionContext, dialogs));
         this.toolbar.addItem("status", apputils_4_3_singleton_.Toolbar.createKernelStatusItem(sessionContext));
     }
@@ -855,7 +862,7 @@ async function openTab(around, wanted) {
     };
     const tab = createTab(app.serviceManager, rendermime, around.dialogs ?? new apputils_4_3_singleton_.SessionContextDialogs(), request, {
         send: (from) => send(around, from),
-        move: (moved) => move(app, moved),
+        move: around.lab ? (moved) => move(around, moved) : undefined,
     });
     tab.content.requestChanged.connect(() => void tabs.save(tab));
     await tabs.add(tab);
@@ -871,11 +878,13 @@ async function send(around, tab) {
         apputils_4_3_singleton_.Notification.error(`Not sent to a notebook: ${error.message}`);
     }
 }
-/** Move a tab between the main area and the side panel. */
-function move(app, tab) {
-    const inMain = [...app.shell.widgets("main")].includes(tab);
-    app.shell.add(tab, inMain ? "right" : "main");
-    app.shell.activateById(tab.id);
+/** Move a tab between the main area of Lab and its side panel. */
+function move({ lab }, tab) {
+    if (!lab)
+        return;
+    const inMain = [...lab.widgets("main")].includes(tab);
+    lab.add(tab, inMain ? "right" : "main");
+    lab.activateById(tab.id);
 }
 /** The kernel of the notebook that was last active if it speaks Python, otherwise the default or the first that does. */
 function kernelFor({ app, notebooks }) {
@@ -918,9 +927,16 @@ function closeTab(_, { title }) {
 
 var ___CSS_LOADER_EXPORT___ = _node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1___default()((_node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0___default()));
 // Module
-___CSS_LOADER_EXPORT___.push([module.id, `.camwidget-lab-content {
+___CSS_LOADER_EXPORT___.push([module.id, `.camwidget-lab-tab .jp-ToolbarButtonComponent svg + .jp-ToolbarButtonComponent-label {
+  margin-left: 4px;
+}
+
+.camwidget-lab-content {
+  /* A side panel is opened this wide; the tab takes it over from its content. */
+  min-width: 340px;
   overflow: auto;
-  background: var(--jp-layout-color1);
+  /* As behind a notebook's outputs. */
+  background: var(--jp-layout-color0);
   color: var(--jp-ui-font-color1);
 }
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .analysis.dissection import Dissection
     from .analysis.feature_visualization.visualizing import Visualization, visualize
     from .analysis.human_studies import Question
+    from .analysis.interventions import mask_picture, probabilities
     from .analysis.localizing import Localization, localize, segmentation_seeds
     from .analysis.mask_curve import MaskCurve, confidence_change, mask_curve
     from .analysis.textual_explanation import TextualExplanation, describe_decision
@@ -71,7 +72,9 @@ __all__ = [
     "localize",
     "map_survival",
     "mask_curve",
+    "mask_picture",
     "measure",
+    "probabilities",
     "save_page",
     "segmentation_seeds",
     "set_cache_limit",
@@ -88,6 +91,7 @@ _HOMES = {
     "analysis.dissection": ("Dissection",),
     "analysis.feature_visualization.visualizing": ("Visualization", "visualize"),
     "analysis.human_studies": ("Question",),
+    "analysis.interventions": ("mask_picture", "probabilities"),
     "analysis.localizing": ("Localization", "localize", "segmentation_seeds"),
     "analysis.mask_curve": ("MaskCurve", "confidence_change", "mask_curve"),
     "analysis.textual_explanation": ("TextualExplanation", "describe_decision"),

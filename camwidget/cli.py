@@ -166,12 +166,15 @@ def _run(asked: argparse.Namespace) -> int:
     _check(model, asked)
     done: list[Page] = []
     failed = 0
-    for number, (picture, page) in enumerate(zip(pictures, pages, strict=True), 1):
+    from .images.folders import distinct_names
+
+    names = distinct_names(pictures)
+    for number, (picture, name, page) in enumerate(zip(pictures, names, pages, strict=True), 1):
         if index is not None:
             _tell(asked, f"[{number}/{len(pictures)}] {_plain(picture)}")
         try:
             page.parent.mkdir(parents=True, exist_ok=True)
-            done.append(_save(model, picture, page, asked))
+            done.append(_save(model, picture, name, page, asked))
         except KeyboardInterrupt:
             _tell(asked, f"{len(done)} of {len(pictures)} pages were written.")
             raise
@@ -286,7 +289,9 @@ def _check(model: VisionModel, asked: argparse.Namespace) -> None:
         raise _UsageError(str(error)) from error
 
 
-def _save(model: VisionModel, picture: Path, page: Path, asked: argparse.Namespace) -> Page:
+def _save(
+    model: VisionModel, picture: Path, name: str, page: Path, asked: argparse.Namespace
+) -> Page:
     from .export import save_page
     from .models.class_names import typed_class
 
@@ -310,6 +315,7 @@ def _save(model: VisionModel, picture: Path, page: Path, asked: argparse.Namespa
         modes=asked.mode,
         baselines=asked.fill,
         steps=asked.steps,
+        name=name,
         overwrite=asked.force,
         progress=(lambda done, total: None) if asked.quiet else None,
     )

@@ -213,3 +213,14 @@ def test_the_public_names_are_where_they_are_said_to_be() -> None:
     homes = {name for names in cw._HOMES.values() for name in names}
     assert homes == set(cw.__all__) - {"__version__"}
     assert all(getattr(cw, name).__name__ for name in homes)
+
+
+def test_pictures_that_are_called_alike_are_told_apart(folder: Path) -> None:
+    for name in ("a/one.png", "b/one.png", "b/two.png"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path("cat.png").rename(name) if name == "a/one.png" else Image.open("a/one.png").save(name)
+    assert run("a", "b", *QUICK, "-o", "pages", "-q") == 0
+    index = (folder / "pages" / "index.html").read_text("utf-8")
+    assert [f"<bdi>{name}</bdi>" in index for name in ("a/one.png", "b/one.png", "two.png")] == [
+        True
+    ] * 3

@@ -323,7 +323,9 @@ class Trace:
         ran = [repr(n) for n in listed if sizes.get(n) == len(self.pixels)]
         which = "this picture" if len(self.pixels) == 1 else "every one of these pictures"
         remedy = (
-            f"Choose one that did: {', '.join(ran)}." if ran else "None of the listed ones did."
+            f"Choose one that did: {', '.join(ran)}."
+            if ran
+            else "None of the listed ones did: if the module remembers what it was shown, switch that off."
         )
         return f"Layer {name!r} of {self.model.name} did not run for {which}. {remedy}"
 

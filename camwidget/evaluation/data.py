@@ -20,7 +20,14 @@ from PIL import Image
 
 from ..attribution.methods import settings
 from ..errors import DataError, MethodError
-from ..images.dataset_rows import ROW_KEYS, class_names_of, row_of_mapping, table_rows
+from ..images.dataset_rows import (
+    ROW_KEYS,
+    class_names_of,
+    columns_of_batch,
+    row_of_mapping,
+    table_rows,
+)
+from ..images.folders import distinct_names
 from ..images.ground_truth import GroundTruth
 from ..models.vision_model import VisionModel
 from ..runtime.error_reports import error_line, log_error
@@ -168,6 +175,7 @@ class ListedData:
         self.total: int | None = len(chosen)
         self._data, self._reader, self._chosen = data, reader, chosen
         self._names = _names(data)
+        self._titles = _titles(data) if isinstance(data, (list, tuple)) else None
 
     def items(self, start: int) -> Iterator[Item]:
         """From the ``start``-th on."""
@@ -186,8 +194,7 @@ class ListedData:
     def _name(self, number: int) -> str:
         if self._names is not None:
             return self._names(number)
-        is_list = isinstance(self._data, (list, tuple))
-        return title(self._data[number] if is_list else None, number)
+        return title(None, number) if self._titles is None else self._titles[number]
 
     def print(self) -> str:
         """Of the names, of what the classes mean, and of all else that is known without opening anything."""
@@ -202,6 +209,16 @@ class ListedData:
         if known is not None and np.ndim(known) == 1:
             digest.update(repr(np.asarray(known).tolist()).encode())
         return digest.hexdigest()[:16]
+
+
+def _titles(elements: Sequence[Any]) -> list[str]:
+    """What to call the elements of a list: files that are called alike have as much of their folders as differs."""
+    titles = [title(element, number) for number, element in enumerate(elements)]
+    pictures = [parts(element)[0] for element in elements]
+    paths = [n for n, picture in enumerate(pictures) if isinstance(picture, (str, os.PathLike))]
+    for n, name in zip(paths, distinct_names([Path(pictures[n]) for n in paths]), strict=True):
+        titles[n] = name
+    return titles
 
 
 def _content(value: Any) -> str:
@@ -378,12 +395,13 @@ def _alone(loader: Any, place: int, reason: str) -> Any:
 
 def _split(batch: Any) -> Iterator[Any]:
     """The elements of a loader's batch: images, or (images, classes) or (images, classes, truths)."""
-    columns = list(batch) if isinstance(batch, (tuple, list)) else [batch]
+    found = columns_of_batch(batch) if isinstance(batch, Mapping) else None
+    columns = found or (list(batch) if isinstance(batch, (tuple, list)) else [batch])
     images = columns[0]
-    if isinstance(batch, Mapping) or not (isinstance(images, torch.Tensor) and images.ndim == 4):
+    if not (isinstance(images, torch.Tensor) and images.ndim == 4):
         raise DataError(
-            "A DataLoader gives batches of images, tensors (N, C, H, W) in [0, 1], or of (images, classes); this one "
-            f"gives {type(images if not isinstance(batch, Mapping) else batch).__name__}. Change its collate_fn, or "
+            "A DataLoader gives batches of images, tensors (N, C, H, W) in [0, 1], of (images, classes), or of "
+            f"mappings with both; this one gives {type(images).__name__}. Change its collate_fn, or "
             "pass its dataset instead."
         )
     columns = columns[:3]

@@ -128,7 +128,8 @@ class Evaluation:
         shown = pd.DataFrame(
             {
                 f"{m.name} {'↑' if m.better == 'higher' else '↓'}": [
-                    f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+                    # z: no "-0.000".
+                    f"{mean:z.3f} [{low:z.3f}, {high:z.3f}]"
                     for mean, low, high, _ in table[m.name].itertuples(index=False)
                 ]
                 for m in self.metrics

@@ -65,11 +65,11 @@ def heading(metric: Metric) -> str:
 def _cell(mean: float, low: float, high: float, is_best: bool, digits: int = 3) -> str:
     if math.isnan(mean):
         return f'<td style="{_CELL}">–</td>'
-    shown = f"{mean:.{digits}f}"
+    shown = f"{mean:z.{digits}f}"  # z: no "-0.000"
     if is_best:
         shown = f"<b>{shown}</b>"
     if not math.isnan(low):
-        shown += f' <span style="{_INTERVAL}">[{low:.{digits}f}, {high:.{digits}f}]</span>'
+        shown += f' <span style="{_INTERVAL}">[{low:z.{digits}f}, {high:z.{digits}f}]</span>'
     return f'<td style="{_CELL}">{shown}</td>'
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,9 +113,14 @@ def as_truth(value: Any) -> Masks | BoxRegions | GroundTruth | None:
     if is_number and array.ndim in (2, 3) and set(np.unique(array).tolist()) <= {0, 1}:
         masks = array.astype(bool)
         return masks if masks.ndim == 3 else masks[None]
+    hint = ""
+    if is_number and array.ndim in (2, 3):
+        hint = " Of values such as 0 and 255 make truths first: mask > 0; of a map of classes, mask == class."
+    elif isinstance(value, Mapping):
+        hint = " Of a mapping pass what it has of these, such as its boxes."
     raise DataError(
         "What tells where an object is, is a mask (H, W) of 0 and 1, masks (n, H, W), boxes (n, 4) as (left, top, "
-        f"right, bottom), or a sample with masks; found {_shown(value, array)}."
+        f"right, bottom), or a sample with masks; found {_shown(value, array)}.{hint}"
     )
 
 

@@ -43,7 +43,7 @@ class PassIsolation:
         copies: whether a copy of its structure runs; else it runs itself, its training flags switched off meanwhile.
         written: names of the tensors that its forward writes into: each pass has its own.
         draws: whether it draws random numbers: each pass has its own.
-        moves: whether it draws from generators that no copy has (Python's, NumPy's, one of its own), or seeds
+        moves: whether it draws from generators that are no copies (Python's, NumPy's, one of its own), or seeds
             PyTorch's: they are put back after each pass.
         is_ours: whether the module is a copy already, in evaluation mode, that nobody else knows: it runs itself.
     """

@@ -7,7 +7,7 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..runtime.error_reports import error_line
 from .array_pictures import check_tensor, transformed_beyond
 from .conversion import LazyPicture, is_file, is_traversable
 from .dataset_rows import ROW_KEYS, Row, images_of_batch, read_row, row_of_mapping, table_rows
-from .folders import list_folder, list_traversable
+from .folders import distinct_names, list_folder, list_traversable
 from .ground_truth import GroundTruth
 
 __all__ = ["DatasetPicture", "PictureEntry", "as_batch", "list_entries"]
@@ -178,7 +178,17 @@ def _in_archive(folder: Any) -> list[PictureEntry]:
 
 
 def _all(elements: Iterable[Any]) -> list[PictureEntry]:
-    return [entry for element in elements for entry in _elements(element)]
+    entries = [entry for element in elements for entry in _elements(element)]
+    # Files that are called alike have as much of their folders before their names as tells them apart.
+    own = [
+        number
+        for number, entry in enumerate(entries)
+        if isinstance(entry.source, (str, os.PathLike)) and entry.name == Path(entry.source).name
+    ]
+    names = distinct_names([Path(entries[number].source) for number in own])
+    for number, name in zip(own, names, strict=True):
+        entries[number] = replace(entries[number], name=name)
+    return entries
 
 
 def _elements(element: Any) -> list[PictureEntry]:

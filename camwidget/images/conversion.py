@@ -126,7 +126,9 @@ def read_picture(
         path = Path(picture).expanduser()
         if _ADDRESS.match(str(picture)):
             raise PictureError(
-                "Nothing is fetched from the network: download the picture, and pass its path."
+                "An address of a file is no path: pass the path alone, without file://."
+                if str(picture).lower().startswith("file:")
+                else "Nothing is fetched from the network: download the picture, and pass its path."
             )
         if not is_file(path):
             raise PictureError(

@@ -21,6 +21,7 @@ __all__ = [
     "Row",
     "as_mapping",
     "class_names_of",
+    "columns_of_batch",
     "images_of_batch",
     "read_row",
     "row_of_mapping",
@@ -154,6 +155,15 @@ def images_of_batch(batch: Any) -> Any:
         return batch[0]
     key = next((k for k in _PICTURE_KEYS if isinstance(batch, Mapping) and k in batch), None)
     return batch if key is None else batch[key]
+
+
+def columns_of_batch(batch: Mapping[Any, Any]) -> list[Any] | None:
+    """The images of a DataLoader's batch that is a mapping, and its classes if it has them; None without images."""
+    images = images_of_batch(batch)
+    if images is batch:
+        return None
+    label = next((batch[k] for k in _CLASS_KEYS if k in batch), None)
+    return [images] if label is None else [images, label]
 
 
 def _is_undecoded(value: Mapping[Any, Any]) -> bool:

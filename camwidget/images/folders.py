@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..errors import PictureError
 
-__all__ = ["list_folder", "list_traversable", "picture_suffixes", "walk_folder"]
+__all__ = ["distinct_names", "list_folder", "list_traversable", "picture_suffixes", "walk_folder"]
 
 #: Formats that Pillow recognises, and cannot decode without a program or a library that it does not come with.
 _NOT_DECODED = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
@@ -48,6 +48,24 @@ def walk_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
         for name in sorted(files):
             if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
                 yield Path(here) / name
+
+
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """Each file's name, with as many of its folders before it as tell it from the others of the same name."""
+    alike: dict[str, set[Path]] = {}
+    for path in paths:
+        alike.setdefault(path.name, set()).add(path)
+    parts = {name: _told_apart(group) for name, group in alike.items()}
+    return ["/".join(path.parts[-parts[path.name] :]) for path in paths]
+
+
+def _told_apart(paths: set[Path]) -> int:
+    """How many of the last parts of some paths differ from path to path."""
+    most = max(len(path.parts) for path in paths)
+    for count in range(1, most):
+        if len({path.parts[-count:] for path in paths}) == len(paths):
+            return count
+    return most
 
 
 def list_folder(folder: str | os.PathLike[str]) -> list[Path]:

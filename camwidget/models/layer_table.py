@@ -92,8 +92,8 @@ class LayerTable:
         listed = ", ".join(repr(layer.name) for layer in self.stages)
         if exists:
             raise LayerError(
-                f"Layer {name!r} of {model} did not run when the model was wrapped, so that it is not known whether it "
-                f"has a map. Layers that do: {listed}."
+                f"Layer {name!r} of {model} was not seen to run when the model was wrapped (TorchScript is not seen at "
+                f"all), so that it is not known whether it has a map. Layers that do: {listed}."
             )
         near = difflib.get_close_matches(str(name), self.layers, n=3, cutoff=0.6)
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

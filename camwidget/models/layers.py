@@ -16,7 +16,7 @@ from torch import nn
 from ..errors import CamwidgetError, LayerError, ModelError
 from ..execution.autograd_graph import has_reentrant_checkpoint, other_activations
 from ..execution.random_numbers import PrivateDraws
-from ..runtime.error_reports import log_error
+from ..runtime.error_reports import error_line, log_error
 from .cam_head import HeadWitness
 from .layer_table import AT_INPUT, Layer, LayerTable
 from .output_reader import OutputReader
@@ -48,8 +48,9 @@ def hooked(hooks: dict[nn.Module, Callable[..., Any]]) -> Iterator[None]:
 
     def only_here(hook: Callable[..., Any]) -> Callable[..., Any]:
         def call(module: nn.Module, args: Any, output: Any) -> Any:
-            # Someone else may be running the same module at this moment.
-            return hook(module, args, output) if threading.get_ident() == owner else None
+            # Someone else may be running the same module at this moment; a deep copy of it has its hooks too.
+            is_ours = threading.get_ident() == owner and module in hooks
+            return hook(module, args, output) if is_ours else None
 
         return call
 
@@ -124,7 +125,10 @@ class _Recorder:
     """Notes every module's output, and which modules hand on the same tensor."""
 
     def __init__(self, module: nn.Module, size: Sequence[int], reshape: Reshape | None) -> None:
-        self.names = {m: name for name, m in module.named_modules() if name}
+        parts = {m: name for name, m in module.named_modules() if name}
+        #: TorchScript, which takes no hooks.
+        self.scripted = [n for m, n in parts.items() if isinstance(m, torch.jit.ScriptModule)]
+        self.names = {m: n for m, n in parts.items() if not isinstance(m, torch.jit.ScriptModule)}
         self.size = size
         self.reshape = reshape
         self.calls: dict[str, int] = {}
@@ -285,8 +289,8 @@ def discover_layers(
                 "through it. Use torch.no_grad instead, or wrap the module inside."
             ) from error
         raise ModelError(
-            f"{type(module).__name__} fails on an input of shape {tuple(inputs.shape)}: {error}. For another size "
-            "pass preprocess=camwidget.Preprocess(size, mean=…, std=…); for inputs beside the picture, "
+            f"{type(module).__name__} fails on an input of shape {tuple(inputs.shape)}: {error_line(error)}. For "
+            "another size pass preprocess=camwidget.Preprocess(size, mean=…, std=…); for inputs beside the picture, "
             "inputs={name: tensor}."
         ) from error
     logits = inputs.new_zeros((len(inputs), 0)) if found is None else found.detach()
@@ -458,6 +462,8 @@ def _is_reshape_wrong(
 
 def _why_no_maps(recorder: _Recorder) -> str:
     """Why no module of a network can have a map, whatever it means; empty if one might."""
+    if recorder.scripted and recorder.is_flat and not recorder.others:
+        return f"{recorder.scripted[0]!r} is TorchScript, which does not show its layers (use what it was made from)"
     if not recorder.calls:
         return (
             "its forward calls functions and no modules of its own (a plain list has none that PyTorch knows: use "

@@ -112,7 +112,7 @@ def randomness_note(model: VisionModel) -> str:
     """Say, with a ``CamwidgetWarning`` too, what of a model's answers is left to chance; "" if nothing is.
 
     It takes one pass of two equal pictures, and one more where that does not settle it; of a transform of one's own
-    two runs.
+    two runs. Where the module fails on two pictures, and not on one, it is known from then on (``mixes_pictures``).
     """
     found = " ".join(filter(None, [_chance_in_preprocess(model), _chance_in_module(model)]))
     if found:
@@ -161,19 +161,25 @@ def _chance_in_module(model: VisionModel) -> str:
             return ""
     # Here the generators are put back at the end only: two answers are to be as different as they may be.
     is_known = model.isolation.draws or model.isolation.moves
-    model = model.around(model.module)
+    owner, model = model, model.around(model.module)
     model.isolation = replace(model.isolation, moves=False)
     inputs = model.inputs(_noise(preprocess.channels, *size)[None])
     if not model.mixes_pictures:
         inputs = inputs.repeat(2, 1, 1, 1)
     with draws_watched(model.device, model.module.modules()) as draws, PrivateDraws(0) as ours:
         try:
-            answers = _pass(model, inputs)
+            try:
+                answers = _pass(model, inputs)
+            except CamwidgetError:
+                answers = _pass(model, inputs[:1])
+                # It takes no two pictures at once.
+                owner.mixes_pictures = True
+                inputs = inputs[:1]
             is_drawn = draws.any or ours.any or is_known
             if not is_drawn and _alike(model, answers[0], answers[-1]):
                 return ""
             again = _pass(model, inputs)
-        except CamwidgetError:  # it takes no two pictures at once, say
+        except CamwidgetError:  # whoever runs it next is told
             return ""
         # Of a generator that nobody holds only the answers tell.
         differ = not _alike(model, answers, again)
@@ -181,7 +187,7 @@ def _chance_in_module(model: VisionModel) -> str:
             return ""
     seen = ""
     if differ:
-        index = int((answers[0] - again[0]).abs().argmax())
+        index = int((answers[0] - again[0]).abs().nan_to_num(0).argmax())
         first, second = float(answers[0, index]), float(again[0, index])
         seen = f": output {index} of one picture was {first:.3g}, and then {second:.3g}"
     return (

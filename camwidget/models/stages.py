@@ -68,9 +68,9 @@ def list_stages(layers: dict[str, Layer], same: tuple[tuple[str, ...], ...]) -> 
 
 
 def is_routed(module: nn.Module, name: str, calls: Iterable[str]) -> bool:
-    """Whether a layer belongs to the one that ran of several parts alike, such as experts: the picture decides which.
+    """Whether a layer belongs to some that ran of several parts alike, such as experts: the picture decides which.
 
-    Where several of them ran, as in a stack of blocks that is cut off, only other pictures can tell.
+    Where the first few of them ran, as in a stack of blocks that is cut off, only other pictures can tell.
 
     Args:
         module: the network.
@@ -89,7 +89,9 @@ def is_routed(module: nn.Module, name: str, calls: Iterable[str]) -> bool:
             for n in calls
             if n.split(".")[:depth] == steps[:depth] and n.count(".") >= depth
         }
-        if len(alike) > 1 and ran.intersection(alike) == {steps[depth]}:
+        those = [other for other in alike if other in ran]
+        is_cut_off = len(those) > 1 and those == alike[: len(those)]
+        if steps[depth] in those and len(those) < len(alike) and not is_cut_off:
             return True
     return False
 

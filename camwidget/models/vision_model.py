@@ -86,7 +86,7 @@ class VisionModel:
             example = read_text(prompt, prompt.examples[0])[1]
             classes = classes if example.classes is None else example.classes
         self._beside = ExtraInputs.of(inputs, example)
-        #: Whether the pictures of a batch have a part in each other's answers.
+        #: Whether pictures go one by one: those of a batch have a part in each other's answers, or fail.
         self.mixes_pictures = any(
             isinstance(m, nn.modules.batchnorm._BatchNorm) and m.running_mean is None
             for m in self.module.modules()

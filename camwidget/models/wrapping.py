@@ -36,6 +36,9 @@ def wrap(
 ) -> VisionModel:
     """Make your own module ready to be explained. The module stays where and as it is.
 
+    Random generators that it draws from are put back after each pass too. What else its forward changes outside of
+    itself, such as a counter in a global variable or a file, cannot be protected: it counts our passes as well.
+
     Args:
         module: takes (N, C, H, W), returns logits (N, classes), alone or in a tuple, a mapping or an object. If it ends
             in a softmax or a sigmoid, what goes into that is explained. A module that returns features, boxes, or a

@@ -369,12 +369,19 @@ def test_nothing_is_lost_on_reload_or_in_a_second_view(
     until(page, "() => document.querySelector('.camwidget-say').textContent.includes('10 %')")
 
 
-def test_the_main_loop_fits_a_laptop(lab: Any, open_page: Callable[..., Any]) -> None:
+@pytest.fixture
+def laptop(explorer: Any) -> Iterator[Any]:
+    """The shared page on a small screen."""
+    before = explorer.page.viewport_size
+    explorer.page.set_viewport_size({"width": 1280, "height": 720})
+    explorer.settled()
+    yield explorer
+    explorer.page.set_viewport_size(before)
+
+
+def test_the_main_loop_fits_a_laptop(laptop: Any) -> None:
     """Strip, picture, classes, slider, sentence, methods and layers in Lab at 1280 × 720 with its sidebar open."""
-    shown = open_page(viewport={"width": 1280, "height": 720})
-    shown.open(lab.write("laptop", EXPLORER))
-    shown.widget()
-    page = shown.page
+    page = laptop.page
     page.evaluate(
         "() => document.querySelector('.camwidget-explorer').scrollIntoView({block: 'start'})"
     )

@@ -367,3 +367,11 @@ def test_tensors_of_whole_numbers_are_pictures_as_they_are(model) -> None:
     one, same = cw.explain(model, stack, 1), cw.explain(model, arrays, 1)
     for a, b in zip(one, same, strict=True):
         np.testing.assert_array_equal(a.saliency, b.saliency)
+
+
+def test_a_loader_of_mappings_has_images_and_classes(model) -> None:
+    tensor = to_tensor(picture(0))
+    rows = [{"image": tensor, "label": n, "number": 9} for n in range(3)]
+    assert known(run(model, DataLoader(rows, batch_size=2)))[2] == (2, "picture 2", "cat")
+    with pytest.raises(DataError, match="this one gives dict"):
+        run(model, DataLoader([{"x": tensor}]))

@@ -114,3 +114,20 @@ def test_two_values_have_an_interval_and_one_has_none() -> None:
     mean, low, high = means(np.array([[0.0, 3.0], [1.0, np.nan]]))
     np.testing.assert_allclose(mean, [0.5, 3])
     assert (low[0], high[0]) == (0, 1) and np.isnan([low[1], high[1]]).all()
+
+
+def test_nothing_is_minus_zero() -> None:
+    found = run(small_model(), labelled(2))
+    found.rows["complexity"] = -1e-9
+    shown = f"{found!r}{found._repr_html_()}"
+    assert "0.000" in shown and "-0.000" not in shown
+
+
+def test_truths_of_other_values_are_refused_with_what_to_do() -> None:
+    for bad, remedy in (
+        (np.full((32, 32), 255, np.uint8), "mask > 0"),
+        (np.full((32, 32), 0.5), "mask > 0"),
+        ({"boxes": [[1, 1, 9, 9]]}, "such as its boxes"),
+    ):
+        with pytest.raises(DataError, match=remedy):
+            as_truth(bad)

@@ -20,7 +20,7 @@ from untouched import fingerprint
 
 import camwidget as cw
 from camwidget.attribution.randomization import randomized_copy
-from camwidget.errors import CamwidgetWarning
+from camwidget.errors import CamwidgetWarning, LayerError, MethodError
 from camwidget.execution.random_numbers import PrivateDraws
 from camwidget.execution.structure_copy import copy_structure, weight_marks
 
@@ -717,3 +717,34 @@ def test_a_buffer_that_is_written_for_some_pictures_only() -> None:
     model = cw.wrap(module, cw.Preprocess(16))
     cw.explain(model, np.zeros((16, 16, 3), np.uint8), 0, ["gradcam", "occlusion"])
     assert int(module.seen) == 0
+
+
+@pytest.mark.filterwarnings(
+    "ignore:`torch.jit:DeprecationWarning", "ignore:`torch.jit:FutureWarning"
+)
+def test_a_part_that_is_torchscript() -> None:
+    """It takes no hooks: what is behind it is explained, or the picture."""
+
+    def made() -> nn.Sequential:
+        torch.manual_seed(0)
+        first = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU())
+        second = nn.Sequential(nn.Conv2d(8, 8, 3), nn.ReLU())
+        return nn.Sequential(first, second, nn.Flatten(), nn.Linear(8 * 13 * 13, 4)).eval()
+
+    picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    plain = cw.wrap(made(), cw.Preprocess(32))
+    behind, before = made(), made()
+    behind[0] = torch.jit.script(behind[0])
+    before[0], before[1] = torch.jit.script(before[0]), torch.jit.script(before[1])
+    model = cw.wrap(behind, cw.Preprocess(32))
+    assert model.default_layer == "1"
+    expected = cw.explain(plain, picture, 1, "gradcam", "1").raw
+    np.testing.assert_allclose(cw.explain(model, picture, 1).raw, expected, rtol=1e-4, atol=1e-7)
+    with pytest.raises(LayerError, match="'0' .* was not seen to run"):
+        cw.explain(model, picture, layer="0")
+    model = cw.wrap(before, cw.Preprocess(32))
+    for method in ("saliency", "occlusion"):
+        found, expected = (cw.explain(m, picture, 1, method).raw for m in (model, plain))
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    with pytest.raises(MethodError, match="'0' is TorchScript, which does not show its layers"):
+        cw.explain(model, picture)

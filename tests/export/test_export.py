@@ -306,6 +306,7 @@ def test_layers_and_methods(random_model: Callable[..., cw.VisionModel]) -> None
     assert "cam" not in [m.name for m in methods] and len(methods) == 4 and first.name == "eigencam"
 
 
+@pytest.mark.full
 def test_size(
     random_model: Callable[..., cw.VisionModel], noise: torch.Tensor, tmp_path: Path
 ) -> None:

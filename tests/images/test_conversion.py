@@ -338,3 +338,8 @@ def test_what_rounding_leaves_beyond_is_clipped_and_what_is_more_is_said_as_it_i
                 preprocess.pixels(source)  # type: ignore[arg-type]
     with pytest.raises(PictureError, match="from 0 to 200.*divide it by 255"):
         preprocess.pixels(both(0, 200)[1])  # type: ignore[arg-type]
+
+
+def test_an_address_of_a_file_is_no_path(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match="without file://"):
+        open_picture((tmp_path / "a.png").as_uri())

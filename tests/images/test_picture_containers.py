@@ -23,9 +23,10 @@ import camwidget as cw
 from camwidget import cli
 from camwidget.errors import DataError, PictureError
 from camwidget.images.containers import as_batch, list_entries
-from camwidget.images.folders import list_folder, picture_suffixes
+from camwidget.images.folders import distinct_names, list_folder, picture_suffixes
 from camwidget.images.preprocess import Preprocess
 from camwidget.widget.control.pictures import list_pictures
+from camwidget.widget.state.picture_sources import PictureSources
 from camwidget.widget.view.thumbnails import Thumbnails
 
 
@@ -320,3 +321,18 @@ def test_the_names_that_a_data_set_declares_are_its_classes(
 
     found = cw.evaluate(textures, Declared(), "random", "complexity")
     assert found.rows["label_name"].tolist() == ["veined", "lined"]
+
+
+def test_files_that_are_called_alike_are_told_apart(folder: Path, textures: cw.VisionModel) -> None:
+    files = [folder / name for name in ("x/set/cat.png", "y/set/cat.png", "x/dog.png")]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 16)).save(file)
+    names = ["x/set/cat.png", "y/set/cat.png", "dog.png"]
+    assert distinct_names([*files, files[0]]) == [*names, names[0]]
+    assert distinct_names([]) == []
+    pictures = list_pictures([*map(str, files), np.zeros((16, 16, 3), np.uint8)])
+    assert [p.name for p in pictures] == [*names, "picture 4"]
+    assert PictureSources(pictures[:3], "m").lines[0] == "images = ["
+    found = cw.evaluate(textures, files, "random", "complexity", target="predicted")
+    assert found.rows["name"].tolist() == names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,7 @@ from camwidget.models.picture_dependence import (
     find_fault,
     sketch_maps,
 )
+from camwidget.models.stages import is_routed
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -464,7 +466,9 @@ def test_an_expert_that_did_not_run_says_which_layers_did() -> None:
     with pytest.raises(LayerError, match="did not run for every one of these pictures"):
         cw.explain(model, BRIGHT, layer=known)
     unknown = next(n for n in ("experts.0", "experts.1") if n != known)
-    with pytest.raises(LayerError, match=f"'{unknown}' of Routed did not run when .*wrapped"):
+    with pytest.raises(
+        LayerError, match=f"'{unknown}' of Routed was not seen to run when .*wrapped"
+    ):
         cw.explain(model, BRIGHT[0], layer=unknown)
 
 
@@ -474,6 +478,28 @@ def _runs(model: cw.VisionModel, picture: torch.Tensor, name: str) -> bool:
     model.predict(picture)
     handle.remove()
     return bool(seen)
+
+
+def test_one_of_several_that_ran_is_a_choice_too() -> None:
+    experts = nn.ModuleList([nn.Conv2d(3, 3, 1) for _ in range(4)])
+    module = nn.ModuleDict({"experts": experts})
+    for ran, expected in (((1, 3), True), ((2,), True), ((0, 1), False), (range(4), False)):
+        names = [f"experts.{n}" for n in ran]
+        assert all(is_routed(module, name, ["stem", *names]) is expected for name in names)
+
+
+def test_a_deep_copy_that_a_forward_makes_is_no_layer() -> None:
+    class Copying(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(3, 8, 3), nn.Linear(8, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = copy.deepcopy(self.conv)(self.conv(x)[:, :3].relu())
+            return self.fc(x.mean((2, 3)))  # type: ignore[no-any-return]
+
+    model = wrapped(Copying())
+    assert model.default_layer == "conv" and cw.explain(model, PICTURE).saliency.any()
 
 
 def test_a_stack_that_is_cut_off_is_no_choice() -> None:

@@ -18,7 +18,7 @@ from torchvision import transforms
 from torchvision.transforms import v2
 
 import camwidget as cw
-from camwidget.errors import LayerError, ModelError, TargetError, WeightsError
+from camwidget.errors import CamwidgetError, LayerError, ModelError, TargetError, WeightsError
 from camwidget.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -471,3 +471,41 @@ def test_default_needs_no_network(textures: cw.VisionModel) -> None:
     assert textures.name == "zoo/textures" and len(textures.classes) == 10
     assert "zoo/textures" in cw.list_models()
     assert textures.gap_head is not None
+
+
+class OneByOne(nn.Module):
+    """Answers one picture at a time, as code that was only tried with one does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.fc = nn.Conv2d(3, 8, 3, stride=2), nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.conv(x).relu().mean((2, 3)).reshape(1, 8))  # type: ignore[no-any-return]
+
+
+def test_a_module_of_one_picture_at_a_time(noise: torch.Tensor) -> None:
+    model = cw.wrap(OneByOne(), cw.Preprocess(32))
+    assert model.mixes_pictures and not model.chance
+    picture = noise[:, :32, :32]
+    exp = cw.explain(model, picture)
+    assert cw.mask_curve(model, picture, exp, steps=4).probability[0] == pytest.approx(
+        exp.prediction.probabilities[0], abs=1e-6
+    )
+    found = cw.explain(model, [picture, 1 - picture], method=["gradcam", "scorecam", "occlusion"])
+    assert len(found) == 6 and all(np.isfinite(e.saliency).all() for e in found)
+    assert not cw.wrap(
+        nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()), cw.Preprocess(32)
+    ).mixes_pictures
+
+
+def test_an_error_without_words_is_named() -> None:
+    class Asserting(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise AssertionError
+
+    with pytest.raises(
+        CamwidgetError, match=r"fails on an input of shape .*: AssertionError\. For"
+    ):
+        cw.wrap(Asserting())

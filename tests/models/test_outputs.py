@@ -113,6 +113,7 @@ def test_a_model_without_logits_is_explained_by_functions(noise: torch.Tensor) -
         cw.Explorer(model, picture)
 
 
+@pytest.mark.full
 def test_a_detector_and_a_segmenter_of_torchvision(noise: torch.Tensor) -> None:
     torch.manual_seed(0)
     detector = torchvision.models.detection.fasterrcnn_mobilenet_v3_large_320_fpn(

@@ -75,6 +75,7 @@ def kernel(tmp_path: Path) -> Iterator[Kernel]:
     running.close()
 
 
+@pytest.mark.full
 def test_an_attended_cell_does_not_wait(kernel: Kernel, tmp_path: Path) -> None:
     """In Lab; and where a page has spoken, whatever the request says. The model answers only after the cells."""
     kernel.execute(HELD)

@@ -70,6 +70,7 @@ class Left:
         assert now == self.before
 
 
+@pytest.mark.full
 def test_twenty_explorers_opened_and_closed_leave_nothing(make: Callable[[], cw.Explorer]) -> None:
     make().close()  # what is made once for all
     left = Left()

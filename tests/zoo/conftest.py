@@ -13,7 +13,7 @@ from camwidget.zoo.train import train
 STEPS = {
     "biased": 60,
     "scenes-weak": 240,
-    "captions": 160,
+    "captions": 100,
     "vqa": 160,
     "textures": 90,
 }

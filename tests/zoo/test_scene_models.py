@@ -40,6 +40,7 @@ def figures(answers, samples):
     return {name: figure.means() for name, figure in found.items()}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("name", "least"),
     [

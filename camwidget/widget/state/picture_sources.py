@@ -15,7 +15,7 @@ from PIL import Image
 
 from ... import zoo
 from ...images.containers import DatasetPicture
-from ...images.folders import walk_folder
+from ...images.folders import distinct_names, walk_folder
 from ..control.cache import Picture
 from ..control.pictures import named_picture
 
@@ -132,6 +132,9 @@ def _are_named(pictures: list[Picture]) -> bool:
     """Whether a list would not give them their names, and a mapping can."""
     names = [p.name for p in pictures]
     usual = [named_picture(p.source, i).name for i, p in enumerate(pictures)]
+    paths = {i: Path(path) for i, p in enumerate(pictures) if (path := _path(p)) is not None}
+    for i, name in zip(paths, distinct_names([*paths.values()]), strict=True):
+        usual[i] = name
     return names != usual and len(set(names)) == len(names)
 
 

@@ -60,7 +60,7 @@ def sentence(
 
 
 def _others(prediction: Prediction) -> str:
-    """What can be chosen instead, as an item of a list: "class, " or "quantity, "; "" if there is no other."""
+    """What else may be chosen, as the beginning of a list; empty where there is only one class or quantity."""
     if len(prediction.names) == 1:
         return ""
     return "quantity, " if prediction.scores == "value" else "class, "

@@ -204,6 +204,25 @@ def test_send_to_a_new_notebook(shown: LabPage, files: Path) -> None:
         created.unlink()
 
 
+def test_in_notebook_7(open_page: Callable[..., LabPage], lab: Lab, files: Path) -> None:
+    """Its tree has tabs; a notebook opens in a page of its own, with the explorer's code in it."""
+    shown = open_page(viewport={"width": 1280, "height": 720})
+    page = shown.page
+    page.goto(f"{lab.url}/tree/extension")
+    page.wait_for_selector(".jp-DirListing-item[title*='dots.png']")
+    choose(shown, "dots.png")
+    shown.widget(timeout=2 * PATIENCE)
+    assert page.get_by_role("button", name="Side panel").count() == 0
+    with page.context.expect_page() as opened:
+        page.get_by_role("button", name="Send to notebook").click()
+    opened.value.locator(".jp-Cell", has_text='images = "dots.png"').wait_for(timeout=PATIENCE)
+    page.locator(".lm-TabBar-tab", has_text="dots.png").locator(".lm-TabBar-tabCloseIcon").click()
+    page.locator(".camwidget-explorer").wait_for(state="detached")
+    for created in files.glob("*.ipynb"):
+        created.unlink()
+        lab.end_kernels({f"extension/{created.name}"})
+
+
 def test_a_page_that_is_loaded_again_finds_its_explorer(shown: LabPage) -> None:
     page = shown.page
     choose(shown, "dots.png")
@@ -281,10 +300,13 @@ def test_a_kernel_that_dies(shown: LabPage) -> None:
     page.locator(".camwidget-name").nth(1).click()
     shown.comes_to("ex.fraction", 0.25)
     chosen = shown.value("ex.target")
-    until(page, "([t]) => window.jupyterapp.shell.currentWidget.request.state?.includes(t)", [chosen])
+    until(
+        page, "([t]) => window.jupyterapp.shell.currentWidget.request.state?.includes(t)", [chosen]
+    )
     os.kill(shown.value("__import__('os').getpid()"), signal.SIGKILL)
     says(shown, "The kernel died.")
     assert page.locator(".camwidget-canvas").first.is_visible()
+    assert "run the cell again" not in shown.seen()  # there is no cell
     press(shown, "Restart")
     page.locator(NOTICE).wait_for(state="detached", timeout=2 * PATIENCE)
     shown.widget(timeout=2 * PATIENCE)

@@ -177,7 +177,9 @@ export class ExplorerContent extends Panel {
 
   private say(notice: Notice): void {
     this.notice.say(notice);
-    if (this.view) this.view.node.inert = true;
+    // What a kernel has left can still be looked at; while another is on its way, it is about to be replaced.
+    if (this.view) this.view.node.inert = notice.waiting ?? false;
+    this.node.scrollTop = 0;
   }
 
   private failed(error: unknown): void {
@@ -199,7 +201,7 @@ export class ExplorerContent extends Panel {
     this.isStarting = this.isShown = false;
     this.say({
       title,
-      text: ["What you see below is as it was. Restart the kernel to go on from there."],
+      text: ["The picture below can still be masked and looked at. Restart the kernel to go on from where it was last."],
       remedies: [{ label: "Restart", run: () => this.restart() }, this.chooseKernel],
     });
   }

@@ -648,8 +648,10 @@ class ExplorerContent extends widgets_2_3_singleton_.Panel {
     }
     say(notice) {
         this.notice.say(notice);
+        // What a kernel has left can still be looked at; while another is on its way, it is about to be replaced.
         if (this.view)
-            this.view.node.inert = true;
+            this.view.node.inert = notice.waiting ?? false;
+        this.node.scrollTop = 0;
     }
     failed(error) {
         const { message } = error;
@@ -670,7 +672,7 @@ class ExplorerContent extends widgets_2_3_singleton_.Panel {
         this.isStarting = this.isShown = false;
         this.say({
             title,
-            text: ["What you see below is as it was. Restart the kernel to go on from there."],
+            text: ["The picture below can still be masked and looked at. Restart the kernel to go on from where it was last."],
             remedies: [{ label: "Restart", run: () => this.restart() }, this.chooseKernel],
         });
     }
@@ -985,6 +987,11 @@ ___CSS_LOADER_EXPORT___.push([module.id, `.camwidget-lab-tab .jp-ToolbarButtonCo
   flex-wrap: wrap;
   gap: 8px;
   margin-top: 10px;
+}
+
+/* The notice above says it, and here there is no cell to run again. */
+.camwidget-lab-view .camwidget-disconnected .camwidget-connection {
+  display: none;
 }
 `, ""]);
 // Exports

@@ -271,7 +271,52 @@ def test_a_kernel_of_another_language(shown: LabPage, kernels: Path) -> None:
     kernel_spec(kernels, "cobol", argv, language="cobol")
     shown.page.evaluate("() => window.jupyterapp.serviceManager.kernelspecs.refreshSpecs()")
     command(shown, "camwidget:open", kernel="cobol")
-    says(shown, "Cobol does not speak Python.")
+    says(shown, "Cobol is not a Python kernel.")
+
+
+def test_no_kernel_for_python(shown: LabPage) -> None:
+    page = shown.page
+    spec = {"argv": [], "display_name": "Cobol", "language": "cobol"}
+    specs = {"cobol": {"name": "cobol", "spec": spec, "resources": {}}}
+    page.route(
+        "**/api/kernelspecs*",
+        lambda route: route.fulfill(json={"default": "cobol", "kernelspecs": specs}),
+    )
+    page.evaluate("() => window.jupyterapp.serviceManager.kernelspecs.refreshSpecs()")
+    command(shown, "camwidget:open")
+    says(shown, "There is no kernel for Python here.")
+    says(shown, "python -m ipykernel install --user")
+
+
+def test_a_kernel_that_does_not_start(shown: LabPage, kernels: Path) -> None:
+    kernel_spec(kernels, "gone", ["/nowhere/python", "{connection_file}"])
+    page = shown.page
+    page.evaluate("() => window.jupyterapp.serviceManager.kernelspecs.refreshSpecs()")
+    command(shown, "camwidget:open", kernel="gone")
+    page.locator(".jp-Dialog .jp-mod-accept").click()  # Lab's own words
+    says(shown, "Gone did not start.")
+
+
+def test_a_notebooks_kernel_is_left_alone(shown: LabPage, lab: Lab) -> None:
+    page = shown.page
+    lab.write("owner", "ex = 1")
+    command(shown, "docmanager:open", path="owner.ipynb")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+    choose(shown, "dots.png")
+    shown.widget(timeout=2 * PATIENCE)
+    owner = """() => {
+      const sessions = [...window.jupyterapp.serviceManager.sessions.running()];
+      return sessions.find(({path}) => path === "owner.ipynb").kernel.id;
+    }"""
+    page.evaluate(
+        "(id) => window.jupyterapp.shell.currentWidget.sessionContext.changeKernel({id})",
+        page.evaluate(owner),
+    )
+    says(shown, "This kernel belongs to a notebook or a console.")
+    page.locator(".lm-TabBar-tab", has_text="dots.png").locator(".lm-TabBar-tabCloseIcon").click()
+    page.wait_for_timeout(1000)
+    page.evaluate("() => window.jupyterapp.serviceManager.sessions.refreshRunning()")
+    assert page.evaluate(owner)
 
 
 def test_an_unreadable_picture(shown: LabPage) -> None:

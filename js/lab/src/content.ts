@@ -36,8 +36,9 @@ export class ExplorerContent extends Panel {
     sessionContext.statusChanged.connect((_, status) => this.kernelIs(status));
     sessionContext.kernelChanged.connect((_, { newValue }) => {
       if (this.isStarting) return;
-      if (newValue) void this.start();
-      else this.lost("The kernel has been shut down.");
+      if (newValue === null) this.lost("The kernel has been shut down.");
+      else if (this.isShared) this.refuse();
+      else void this.start();
     });
     sessionContext.iopubMessage.connect((_, message) => this.heard(message));
   }
@@ -49,6 +50,13 @@ export class ExplorerContent extends Panel {
 
   get requestChanged(): ISignal<this, ExplorerRequest> {
     return this._requestChanged;
+  }
+
+  /** Whether a notebook or a console uses the kernel too: it is not ended with the tab then. */
+  get isShared(): boolean {
+    const { session, sessionManager } = this.sessionContext;
+    const others = [...sessionManager.running()].filter(({ path }) => path !== session?.path);
+    return others.some(({ kernel }) => kernel?.id === session?.kernel?.id);
   }
 
   /** Show the explorer, in the kernel that there is or in a new one. */
@@ -101,8 +109,19 @@ export class ExplorerContent extends Panel {
       await (sessionContext.isReady ? sessionContext.startKernel() : sessionContext.initialize());
       if (turn !== this.turn) return;
     }
+    await sessionContext.specsManager.ready;
+    const specs = sessionContext.specsManager.specs?.kernelspecs;
     const kernel = sessionContext.session?.kernel;
     if (!kernel) {
+      const wanted = specs?.[this._request.kernel ?? ""];
+      if (wanted) {
+        this.say({
+          title: `${wanted.display_name} did not start.`,
+          text: ["The server's log says why. Choose another kernel, or try again."],
+          remedies: [this.chooseKernel, this.tryAgain],
+        });
+        return;
+      }
       this.say({
         title: "There is no kernel for Python here.",
         text: [
@@ -113,12 +132,11 @@ export class ExplorerContent extends Panel {
       });
       return;
     }
-    await sessionContext.specsManager?.ready;
-    const spec = sessionContext.specsManager.specs?.kernelspecs[kernel.name];
+    const spec = specs?.[kernel.name];
     const language = spec?.language ?? "python";
     if (language.toLowerCase() !== "python") {
       this.say({
-        title: `${spec?.display_name ?? kernel.name} does not speak Python.`,
+        title: `${spec?.display_name ?? kernel.name} is not a Python kernel.`,
         text: ["Choose a Python kernel whose environment has camwidget."],
         remedies: [this.chooseKernel],
       });
@@ -180,6 +198,18 @@ export class ExplorerContent extends Panel {
     // What a kernel has left can still be looked at; while another is on its way, it is about to be replaced.
     if (this.view) this.view.node.inert = notice.waiting ?? false;
     this.node.scrollTop = 0;
+  }
+
+  /** Another's kernel has variables of its own, and shows widgets in its own document only. */
+  private refuse(): void {
+    this.turn += 1;
+    this.isShown = false;
+    this.say({
+      title: "This kernel belongs to a notebook or a console.",
+      text: ["An explorer has a kernel of its own. Choose one under “Start Kernel”, or show an explorer in the notebook itself, in a cell:"],
+      code: "import camwidget as cw\ncw.Explorer()",
+      remedies: [this.chooseKernel],
+    });
   }
 
   private failed(error: unknown): void {

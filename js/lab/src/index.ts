@@ -6,7 +6,7 @@ import { ILauncher } from "@jupyterlab/launcher";
 import { INotebookTracker } from "@jupyterlab/notebook";
 import { IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import { explorerIcon } from "./icon";
-import { toArguments, type ExplorerRequest } from "./request";
+import { fromArguments, toArguments } from "./request";
 import type { Surroundings } from "./open";
 import type { ExplorerTab } from "./tab";
 
@@ -48,9 +48,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
       caption: "Explore the embedded image model",
       icon: explorerIcon,
       execute: async (args) => {
-        const { cwd, ...request } = args as Partial<ExplorerRequest> & { cwd?: string };
         const { openTab } = await import("./open");
-        return openTab(around, { ...(cwd === undefined ? {} : { folder: cwd }), ...request });
+        return openTab(around, fromArguments(args));
       },
     });
     commands.addCommand(EXPLORE, {

@@ -17,6 +17,14 @@ export function toArguments(request: ExplorerRequest): { [name: string]: string 
   return { ...request, names: [...request.names] };
 }
 
+/** A request from arguments, which may come from anywhere; the launcher names its folder `cwd`. */
+export function fromArguments(given: { readonly [name: string]: unknown }): Partial<ExplorerRequest> {
+  const { cwd, folder = cwd, names, session, kernel, state } = given;
+  const texts = Object.entries({ folder, session, kernel, state }).filter(([, value]) => typeof value === "string");
+  const list = Array.isArray(names) ? { names: names.filter((name) => typeof name === "string") } : {};
+  return { ...Object.fromEntries(texts), ...list };
+}
+
 /** What a tab is called. */
 export function titleOf(request: ExplorerRequest): string {
   const [first, ...others] = request.names;

@@ -52,8 +52,9 @@ export class ExplorerTab extends MainAreaWidget<ExplorerContent> {
 
   override dispose(): void {
     if (this.isDisposed) return;
+    if (this.sessionContext.session && !this.content.isShared) void this.sessionContext.shutdown();
     super.dispose();
-    this.sessionContext.dispose(); // with its kernel
+    this.sessionContext.dispose();
   }
 }
 
@@ -75,7 +76,6 @@ export function createTab(
     kernelPreference: {
       language: "python",
       ...(request.kernel === undefined ? {} : { name: request.kernel }),
-      shutdownOnDispose: true,
     },
   });
   const content = new ExplorerContent(sessionContext, rendermime.clone(), dialogs, request);

@@ -69,9 +69,8 @@ const plugin = {
             caption: "Explore the embedded image model",
             icon: _icon__WEBPACK_IMPORTED_MODULE_6__/* .explorerIcon */ .b,
             execute: async (args) => {
-                const { cwd, ...request } = args;
                 const { openTab } = await __webpack_require__.e(/* import() */ "lib_open_js").then(() => (__webpack_require__(4)));
-                return openTab(around, { ...(cwd === undefined ? {} : { folder: cwd }), ...request });
+                return openTab(around, (0,_request__WEBPACK_IMPORTED_MODULE_7__/* .fromArguments */ .ZN)(args));
             },
         });
         commands.addCommand(EXPLORE, {
@@ -135,11 +134,19 @@ const plugin = {
 /* harmony export */   Gg: () => (/* binding */ titleOf),
 /* harmony export */   Mr: () => (/* binding */ way),
 /* harmony export */   YL: () => (/* binding */ toArguments),
+/* harmony export */   ZN: () => (/* binding */ fromArguments),
 /* harmony export */   fj: () => (/* binding */ join)
 /* harmony export */ });
 /** The request as arguments of a command, which are JSON. */
 function toArguments(request) {
     return { ...request, names: [...request.names] };
+}
+/** A request from arguments, which may come from anywhere; the launcher names its folder `cwd`. */
+function fromArguments(given) {
+    const { cwd, folder = cwd, names, session, kernel, state } = given;
+    const texts = Object.entries({ folder, session, kernel, state }).filter(([, value]) => typeof value === "string");
+    const list = Array.isArray(names) ? { names: names.filter((name) => typeof name === "string") } : {};
+    return { ...Object.fromEntries(texts), ...list };
 }
 /** What a tab is called. */
 function titleOf(request) {

@@ -497,10 +497,12 @@ class ExplorerContent extends widgets_2_3_singleton_.Panel {
         sessionContext.kernelChanged.connect((_, { newValue }) => {
             if (this.isStarting)
                 return;
-            if (newValue)
-                void this.start();
-            else
+            if (newValue === null)
                 this.lost("The kernel has been shut down.");
+            else if (this.isShared)
+                this.refuse();
+            else
+                void this.start();
         });
         sessionContext.iopubMessage.connect((_, message) => this.heard(message));
     }
@@ -510,6 +512,12 @@ class ExplorerContent extends widgets_2_3_singleton_.Panel {
     }
     get requestChanged() {
         return this._requestChanged;
+    }
+    /** Whether a notebook or a console uses the kernel too: it is not ended with the tab then. */
+    get isShared() {
+        const { session, sessionManager } = this.sessionContext;
+        const others = [...sessionManager.running()].filter(({ path }) => path !== session?.path);
+        return others.some(({ kernel }) => kernel?.id === session?.kernel?.id);
     }
     /** Show the explorer, in the kernel that there is or in a new one. */
     async start() {
@@ -567,8 +575,19 @@ class ExplorerContent extends widgets_2_3_singleton_.Panel {
             if (turn !== this.turn)
                 return;
         }
+        await sessionContext.specsManager.ready;
+        const specs = sessionContext.specsManager.specs?.kernelspecs;
         const kernel = sessionContext.session?.kernel;
         if (!kernel) {
+            const wanted = specs?.[this._request.kernel ?? ""];
+            if (wanted) {
+                this.say({
+                    title: `${wanted.display_name} did not start.`,
+                    text: ["The server's log says why. Choose another kernel, or try again."],
+                    remedies: [this.chooseKernel, this.tryAgain],
+                });
+                return;
+            }
             this.say({
                 title: "There is no kernel for Python here.",
                 text: [
@@ -579,12 +598,11 @@ class ExplorerContent extends widgets_2_3_singleton_.Panel {
             });
             return;
         }
-        await sessionContext.specsManager?.ready;
-        const spec = sessionContext.specsManager.specs?.kernelspecs[kernel.name];
+        const spec = specs?.[kernel.name];
         const language = spec?.language ?? "python";
         if (language.toLowerCase() !== "python") {
             this.say({
-                title: `${spec?.display_name ?? kernel.name} does not speak Python.`,
+                title: `${spec?.display_name ?? kernel.name} is not a Python kernel.`,
                 text: ["Choose a Python kernel whose environment has camwidget."],
                 remedies: [this.chooseKernel],
             });
@@ -652,6 +670,17 @@ class ExplorerContent extends widgets_2_3_singleton_.Panel {
         if (this.view)
             this.view.node.inert = notice.waiting ?? false;
         this.node.scrollTop = 0;
+    }
+    /** Another's kernel has variables of its own, and shows widgets in its own document only. */
+    refuse() {
+        this.turn += 1;
+        this.isShown = false;
+        this.say({
+            title: "This kernel belongs to a notebook or a console.",
+            text: ["An explorer has a kernel of its own. Choose one under “Start Kernel”, or show an explorer in the notebook itself, in a cell:"],
+            code: "import camwidget as cw\ncw.Explorer()",
+            remedies: [this.chooseKernel],
+        });
     }
     failed(error) {
         const { message } = error;
@@ -817,8 +846,10 @@ class ExplorerTab extends apputils_4_3_singleton_.MainAreaWidget {
     dispose() {
         if (this.isDisposed)
             return;
+        if (this.sessionContext.session && !this.content.isShared)
+            void this.sessionContext.shutdown();
         super.dispose();
-        this.sessionContext.dispose(); // with its kernel
+        this.sessionContext.dispose();
     }
 }
 /** Make a tab, and start what it shows. */
@@ -833,7 +864,6 @@ function createTab(manager, rendermime, dialogs, request, actions) {
         kernelPreference: {
             language: "python",
             ...(request.kernel === undefined ? {} : { name: request.kernel }),
-            shutdownOnDispose: true,
         },
     });
     const content = new ExplorerContent(sessionContext, rendermime.clone(), dialogs, request);

@@ -5,6 +5,8 @@ module.exports = {
   devtool: false,
   optimization: {
     chunkIds: "named",
+    // By order: webpack makes its own choice from absolute paths, and what is built would differ from place to place.
+    moduleIds: "natural",
     minimizer: [new TerserPlugin({ include: /remoteEntry/, extractComments: false })],
   },
 };

@@ -226,19 +226,22 @@ export class ExplorerContent extends Panel {
     }
   }
 
-  private lost(title: string): void {
+  private lost(title: string, again: () => unknown = () => this.restart()): void {
     this.turn += 1;
     this.isStarting = this.isShown = false;
     this.say({
       title,
       text: ["The picture below can still be masked and looked at. Restart the kernel to go on from where it was last."],
-      remedies: [{ label: "Restart", run: () => this.restart() }, this.chooseKernel],
+      remedies: [{ label: "Restart", run: again }, this.chooseKernel],
     });
   }
 
   private kernelIs(status: Kernel.Status): void {
-    if (status === "dead" || status === "autorestarting") {
-      this.lost("The kernel died. Perhaps it ran out of memory.");
+    const died = "The kernel died. Perhaps it ran out of memory.";
+    if (status === "dead") this.lost(died);
+    else if (status === "autorestarting") {
+      // The server is starting another by itself.
+      this.lost(died, () => this.start());
     } else if (status === "restarting" && !this.isStarting) {
       this.lost("The kernel has been restarted.");
     }

@@ -1,7 +1,7 @@
 "use strict";
 (Array.isArray(self["webpackChunkcamwidget"]) ? self["webpackChunkcamwidget"] : (self["webpackChunkcamwidget"] = [])).push([["lib_open_js"],{
 
-/***/ 4
+/***/ 12
 (__unused_webpack_module, __webpack_exports__, __webpack_require__) {
 
 // ESM COMPAT FLAG
@@ -252,11 +252,11 @@ module.exports = styleTagTransform;
 });
 
 // EXTERNAL MODULE: consume shared module (default) @jupyterlab/apputils@^4.3.0 (singleton)
-var apputils_4_3_singleton_ = __webpack_require__(923);
+var apputils_4_3_singleton_ = __webpack_require__(4);
 // EXTERNAL MODULE: consume shared module (default) @lumino/coreutils@^2.0.0 (singleton)
-var coreutils_2_0_singleton_ = __webpack_require__(262);
+var coreutils_2_0_singleton_ = __webpack_require__(13);
 // EXTERNAL MODULE: consume shared module (default) @lumino/widgets@^2.3.0 (singleton)
-var widgets_2_3_singleton_ = __webpack_require__(968);
+var widgets_2_3_singleton_ = __webpack_require__(14);
 ;// ./lib/notebook.js
 /** The folder of a path, both below the server's root. */
 function folderOf(path) {
@@ -300,11 +300,11 @@ function notebook_insert(panel, sources) {
 }
 
 // EXTERNAL MODULE: ./lib/request.js
-var lib_request = __webpack_require__(344);
+var lib_request = __webpack_require__(11);
 // EXTERNAL MODULE: consume shared module (default) @jupyterlab/ui-components@^4.2.0 (singleton)
-var ui_components_4_2_singleton_ = __webpack_require__(527);
+var ui_components_4_2_singleton_ = __webpack_require__(10);
 // EXTERNAL MODULE: consume shared module (default) @lumino/signaling@^2.0.0 (singleton)
-var signaling_2_0_singleton_ = __webpack_require__(602);
+var signaling_2_0_singleton_ = __webpack_require__(15);
 ;// ./lib/notice.js
 
 function notice_element(tag, name, text = "") {
@@ -415,7 +415,7 @@ async function run(kernel, code) {
 }
 
 // EXTERNAL MODULE: consume shared module (default) @jupyterlab/rendermime@^4.2.0 (singleton)
-var rendermime_4_2_singleton_ = __webpack_require__(236);
+var rendermime_4_2_singleton_ = __webpack_require__(8);
 ;// ./lib/widgets.js
 
 
@@ -433,7 +433,7 @@ class SessionWidgets {
     async attach() {
         if (this.manager)
             return;
-        const { registerWidgetManager } = await __webpack_require__.e(/* import() */ "webpack_sharing_consume_default_jupyter-widgets_jupyterlab-manager").then(() => (__webpack_require__.t(179, 23)));
+        const { registerWidgetManager } = await __webpack_require__.e(/* import() */ "webpack_sharing_consume_default_jupyter-widgets_jupyterlab-manager").then(() => (__webpack_require__.t(19, 23)));
         // The manager wants a notebook's document: of it, it uses the session, and metadata where it finds stored widgets.
         const document = {
             sessionContext: this.sessionContext,
@@ -696,18 +696,22 @@ class ExplorerContent extends widgets_2_3_singleton_.Panel {
             this.say({ title: "The explorer could not be shown.", text: [message], remedies: [this.tryAgain, this.chooseKernel] });
         }
     }
-    lost(title) {
+    lost(title, again = () => this.restart()) {
         this.turn += 1;
         this.isStarting = this.isShown = false;
         this.say({
             title,
             text: ["The picture below can still be masked and looked at. Restart the kernel to go on from where it was last."],
-            remedies: [{ label: "Restart", run: () => this.restart() }, this.chooseKernel],
+            remedies: [{ label: "Restart", run: again }, this.chooseKernel],
         });
     }
     kernelIs(status) {
-        if (status === "dead" || status === "autorestarting") {
-            this.lost("The kernel died. Perhaps it ran out of memory.");
+        const died = "The kernel died. Perhaps it ran out of memory.";
+        if (status === "dead")
+            this.lost(died);
+        else if (status === "autorestarting") {
+            // The server is starting another by itself.
+            this.lost(died, () => this.start());
         }
         else if (status === "restarting" && !this.isStarting) {
             this.lost("The kernel has been restarted.");
@@ -753,7 +757,7 @@ class ExplorerContent extends widgets_2_3_singleton_.Panel {
 }
 
 // EXTERNAL MODULE: ./lib/icon.js
-var icon = __webpack_require__(400);
+var icon = __webpack_require__(9);
 ;// ./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js
 injectStylesIntoStyleTag_namespaceFn();
 
@@ -779,7 +783,7 @@ styleTagTransform_namespaceFn();
 
 function styleTagTransform_default() { return styleTagTransform_default.c || (styleTagTransform_default.c = __webpack_require__.n(styleTagTransform_namespaceFn())); }
 // EXTERNAL MODULE: ./node_modules/css-loader/dist/cjs.js!./style/tab.css
-var tab = __webpack_require__(247);
+var tab = __webpack_require__(16);
 ;// ./style/tab.css
 
       
@@ -947,12 +951,12 @@ function closeTab(_, { title }) {
 
 /***/ },
 
-/***/ 247
+/***/ 16
 (module, __webpack_exports__, __webpack_require__) {
 
-/* harmony import */ var _node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(601);
+/* harmony import */ var _node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(17);
 /* harmony import */ var _node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__webpack_require__.n(_node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(314);
+/* harmony import */ var _node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(18);
 /* harmony import */ var _node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__webpack_require__.n(_node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1__);
 // Imports
 
@@ -1034,7 +1038,7 @@ ___CSS_LOADER_EXPORT___.push([module.id, `.camwidget-lab-tab .jp-ToolbarButtonCo
 
 /***/ },
 
-/***/ 314
+/***/ 18
 (module) {
 
 
@@ -1125,7 +1129,7 @@ module.exports = function (cssWithMappingToString) {
 
 /***/ },
 
-/***/ 601
+/***/ 17
 (module) {
 
 

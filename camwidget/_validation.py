@@ -1,203 +1,73 @@
-"""Checks of the arguments of public functions, with errors that name the remedy."""
+"""Checks of settings and other plain values, with errors that name the remedy."""
 
 from __future__ import annotations
 
 import math
-import os
+import operator
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from numbers import Real
+from typing import Any
 
 import numpy as np
-import torch
-from PIL import Image
 from torch import nn
 
-from .errors import CamwidgetError, MetricError, ModelError, PictureError
-from .images.conversion import shades
-from .models.vision_model import VisionModel
+from .errors import CamwidgetError, PictureError
 
-if TYPE_CHECKING:
-    from .attribution.explanation import Explanation
-
-__all__ = [
-    "explained_class",
-    "is_number",
-    "listed_names",
-    "model_as_explained",
-    "require_model",
-    "require_module",
-]
-
-#: Other libraries by the first part of their modules' names.
-_FOREIGN = {
-    "keras": "Keras",
-    "tensorflow": "TensorFlow",
-    "jax": "JAX",
-    "flax": "Flax",
-    "sklearn": "scikit-learn",
-    "onnxruntime": "ONNX Runtime",
-    "onnx": "ONNX",
-    "tensorrt": "TensorRT",
-}
-
-_WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors", ".bin", ".onnx", ".h5", ".pkl")
+__all__ = ["check_filled", "is_integer", "is_number", "listed_names", "real", "whole"]
 
 
-def require_model(value: Any, function: str, *others: Any) -> None:
-    """Refuse what is not a model ready to be explained.
+def is_number(value: Any, low: float, high: float = math.inf, *, ends: bool = True) -> bool:
+    """Whether a value is a finite number within bounds, which belong to the range if ``ends``; NaN is none."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    number: Any = value
+    is_inside = low <= number <= high if ends else low < number < high
+    return bool(is_inside and math.isfinite(number))
 
-    Args:
-        value: what was given as the model.
-        function: the public function's name, as the message has it.
-        others: the other arguments, among which a model would have changed places.
+
+def is_integer(value: Any, low: float = -math.inf, high: float = math.inf) -> bool:
+    """Whether a value is an integer within bounds, NumPy's among them; True and False are none."""
+    try:
+        return not isinstance(value, bool) and bool(low <= operator.index(value) <= high)
+    except TypeError:
+        return False
+
+
+def whole(
+    name: str, value: Any, least: int | None = 1, *, error: type[CamwidgetError] = CamwidgetError
+) -> int:
+    """Return an integer of at least ``least``, if there is a least.
 
     Raises:
-        ModelError: says what was given and what to do.
+        CamwidgetError: of the class ``error``, with the argument's name, if it is none.
     """
-    if isinstance(value, VisionModel):
-        return
-    start = f"{function} takes a model from camwidget.load or camwidget.wrap"
-    if any(isinstance(other, VisionModel) for other in others):
-        raise ModelError(f"{start} first, and then the rest: two arguments have changed places.")
-    if isinstance(value, (list, tuple)) and any(isinstance(v, VisionModel) for v in value):
-        raise ModelError(f"{start}, one at a time: call it once for each of the {len(value)}.")
-    raise ModelError(f"{start}, not {_described(value)}")
+    if not is_integer(value, -(2**63) if least is None else least, 2**63 - 1):
+        bound = "" if least is None else f" of at least {least}"
+        raise error(f"{name} is a whole number{bound}, not {value!r}.")
+    return operator.index(value)
 
 
-def require_module(value: Any) -> None:
-    """Refuse what ``wrap`` does not take.
+def real(
+    name: str,
+    value: Any,
+    low: float,
+    high: float = math.inf,
+    *,
+    error: type[CamwidgetError] = CamwidgetError,
+) -> float:
+    """Return a number between two bounds; the message leaves out a bound of infinity.
 
     Raises:
-        ModelError: says what was given and what to do.
+        CamwidgetError: of the class ``error``, with the argument's name, if it is none.
     """
-    if isinstance(value, nn.Module):
-        return
-    start = "wrap takes a torch.nn.Module"
-    if isinstance(value, VisionModel):
-        raise ModelError(
-            f"{start}; {value.name!r} is wrapped already: use it as it is, or wrap its module anew, "
-            "camwidget.wrap(model.module, …)."
-        )
-    if isinstance(value, (list, tuple)) and any(isinstance(v, nn.Module) for v in value):
-        raise ModelError(f"{start}, one at a time: call it once for each of the {len(value)}.")
-    raise ModelError(f"{start}, not {_described(value, 'a module that you have made')}")
-
-
-def _described(
-    value: Any, wanted: str = "camwidget.wrap(module, …) makes one of an nn.Module"
-) -> str:
-    """What a value is, and how to come to a model from it, or else what is wanted; ends in a full stop."""
-    if (remedy := _to_a_module(value)) is not None:
-        return remedy
-    kind = type(value).__name__
-    if value is None:
-        return "None: camwidget.load() gives the embedded one."
-    if isinstance(value, nn.Module):
-        return f"a bare module ({kind}): camwidget.wrap(module, …) makes one of it."
-    if isinstance(value, (str, os.PathLike)):
-        name = os.fspath(value)
-        suffix = Path(str(name)).suffix.lower()
-        if suffix in _WEIGHTS:
-            return f"a file of weights: camwidget.load('resnet50', weights={name!r}), with your architecture's name."
-        if suffix in Image.registered_extensions():
-            return f"a picture ({name!r}): the model comes first, and then the picture."
-        return f"a name: camwidget.load({name!r}) gives the model of that name."
-    if isinstance(value, Mapping) and any(isinstance(v, torch.Tensor) for v in value.values()):
-        return "a state dict: camwidget.load('resnet50', weights=state), with your architecture's name."
-    if isinstance(value, (Image.Image, np.ndarray, torch.Tensor, bytes)):
-        return f"{kind}: the model comes first, and then the picture."
-    if callable(value):
-        return f"{kind}: camwidget.wrap takes the nn.Module that computes the answers."
-    return f"{kind}: {wanted}."
-
-
-def _to_a_module(value: Any) -> str | None:
-    """What a value is and what to do, if it only leads to a module: a class, a function that makes one, …; or None."""
-    name = getattr(value, "__name__", None)
-    if isinstance(value, type):
-        if issubclass(value, nn.Module):
-            return f"the class {name}: make a module, {name}(…), load its weights, and pass it to camwidget.wrap."
-        return f"the class {name}."
-    if isinstance(value, nn.Module):
-        return None
-    library = _FOREIGN.get(type(value).__module__.partition(".")[0])
-    if library is not None:
-        return (
-            f"a model of {library} ({type(value).__name__}): camwidget explains PyTorch's modules."
-        )
-    # transformers' and others' pipelines hold the module.
-    inner = getattr(value, "model", None)
-    if isinstance(inner, nn.Module) and not isinstance(value, VisionModel):
-        return f"{type(value).__name__}: its module is its attribute model, for camwidget.wrap(….model, preprocess=…)."
-    if name is not None and callable(value):
-        return f"the function {name}: if it makes a module, call it, and pass what it returns to camwidget.wrap."
-    return None
-
-
-# -- explanations ----------------------------------------------------------------------------
-
-
-def model_as_explained(model: VisionModel, explanations: Iterable[Explanation]) -> VisionModel:
-    """The model under the text of explanations, if it takes one and has none itself.
-
-    Raises:
-        MetricError: if they are under several texts, or under another than the model.
-    """
-    if model.prompt is None:
-        return model
-    name, texts = model.prompt.name, {e.text for e in explanations}
-    text = next(iter(texts)) if model.text is None else model.text
-    if texts != {text}:
-        said = " and ".join(map(repr, sorted(map(str, texts))))
-        raise MetricError(
-            f"The explanations are under {said}, the model under {model.text!r}: use those of one {name} at a "
-            f"time, with model.given({name}=…)."
-        )
-    return model if text is None else model.given(**{name: text})
-
-
-def explained_class(
-    model: VisionModel, pixels: torch.Tensor, explanation: Explanation
-) -> int | None:
-    """The index of the class that an explanation is of, None if it is of none; it has to be of this model and picture.
-
-    Args:
-        model: under its text.
-        pixels: of the picture, float32 (C, H, W) in [0, 1].
-        explanation: from ``explain``.
-
-    Raises:
-        PictureError: if it is of another picture, or has another size.
-        MetricError: if it is of another model.
-    """
-    size = tuple(pixels.shape[-2:])
-    if explanation.saliency.shape != size:
-        raise PictureError(
-            f"The saliency is {explanation.saliency.shape}, the model's input {size}: explain this very picture with "
-            "this very model first."
-        )
-    if not np.array_equal(explanation.pixels, shades(pixels)):
-        raise PictureError(
-            "The explanation is of another picture: give the picture that was explained, or explain this one."
-        )
-    index, label = explanation.target.index, explanation.target.label
-    is_known = index is None or (index < len(model.classes) and model.classes[index] == label)
-    if explanation.model != model.name or not is_known:
-        raise MetricError(
-            f"The explanation of {label!r} is of another model, {explanation.model}, and this one is {model.name}: "
-            "explain the picture with this very model first, or give explanation.saliency where any map is taken."
-        )
-    return index
-
-
-# -- settings --------------------------------------------------------------------------------
-
-
-def is_number(value: Any, low: float, high: float = math.inf) -> bool:
-    """Whether a value is a finite number within bounds; what is no number, or NaN, is not."""
-    is_real = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    return bool(is_real and low <= value <= high and math.isfinite(value))
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (low <= number <= high and math.isfinite(number)):
+        bounds = f"between {low:g} and {high:g}" if math.isfinite(high) else f"of at least {low:g}"
+        raise error(f"{name} is a number {bounds}, not {value!r}.")
+    return number
 
 
 def listed_names(value: Any, name: str) -> list[Any]:
@@ -211,3 +81,23 @@ def listed_names(value: Any, name: str) -> list[Any]:
     if not isinstance(value, Iterable) or isinstance(value, (bytes, Mapping, nn.Module)):
         raise CamwidgetError(f"{name} is a list of names, not {type(value).__name__}.")
     return list(value)
+
+
+def check_filled(array: Any, name: str, fill: str = "0") -> None:
+    """Refuse an array of ``numpy.ma`` with masked values: what is in their places would be taken without a word.
+
+    Args:
+        array: anything; a list of arrays is looked at one by one.
+        name: what to call it in the message.
+        fill: the value that the message proposes for the masked ones.
+
+    Raises:
+        PictureError: names the remedy.
+    """
+    if isinstance(array, (list, tuple)):
+        for each in array:
+            check_filled(each, name, fill)
+    elif isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise PictureError(
+            f"Some values of {name} are masked: say what stands in their place, such as array.filled({fill})."
+        )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import inspect
 import warnings
 
 __all__ = [
     "CamwidgetError",
     "CamwidgetWarning",
+    "CompatibilityError",
     "DataError",
     "LayerError",
     "MethodError",
@@ -70,6 +71,18 @@ class StateError(CamwidgetError, ValueError):
     """A state of an explorer with a key that there is not, or a value that cannot be."""
 
 
+class CompatibilityError(CamwidgetError, RuntimeError):
+    """A library of another version, in which something that camwidget relies on has changed."""
+
+    @classmethod
+    def of(cls, library: str, what: str) -> CompatibilityError:
+        """The error that names the library, and what of it has changed."""
+        return cls(
+            f"This version of {library} differs from those that camwidget knows: {what} has changed. Install a newer "
+            f"camwidget, or an older {library}, such as the newest that 'pip install camwidget' accepts."
+        )
+
+
 class CamwidgetWarning(UserWarning):
     """Something that is done as asked, and that the user should know."""
 
@@ -78,7 +91,9 @@ def warn(message: str) -> None:
     """Give a ``CamwidgetWarning`` at the line outside this package that the call came from."""
     # Between a context manager and who enters it there is the standard library's part of it.
     passed = (__name__.partition(".")[0], "contextlib")
-    level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).split(".")[0] in passed:
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_back is not None:
+        if str(frame.f_globals.get("__name__")).split(".")[0] not in passed:
+            break
         level, frame = level + 1, frame.f_back
     warnings.warn(message, CamwidgetWarning, stacklevel=level)

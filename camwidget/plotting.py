@@ -21,6 +21,7 @@ __all__ = [
     "class_colors",
     "lookup_tables",
     "new_figure",
+    "plain_text",
 ]
 
 #: Perceptually uniform, or made for colour-blind eyes; never jet.
@@ -53,6 +54,12 @@ def lookup_tables(names: Sequence[str] = COLORMAPS) -> dict[str, bytes]:
 
     steps = np.linspace(0, 1, 256)
     return {name: colormaps[name](steps, bytes=True)[:, :3].tobytes() for name in names}
+
+
+def plain_text(text: str) -> str:
+    """Text for matplotlib to show as it is: it reads formulas between dollar signs, and hides what begins with "_"."""
+    text = text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
 
 
 def new_figure(width: float, height: float, kind: type[Figure] | None = None) -> Figure:

@@ -3,45 +3,36 @@
 import { build } from "esbuild";
 import { fileURLToPath } from "node:url";
 
-const here = fileURLToPath(new URL(".", import.meta.url));
-const note = "built from js/ — do not edit";
+const NOTE = "built from js/ — do not edit";
 
-await build({
-  absWorkingDir: here,
-  entryPoints: { view: "src/index.ts", quiz: "src/quiz/index.ts", table: "src/table/index.ts" },
+const common = {
+  absWorkingDir: fileURLToPath(new URL(".", import.meta.url)),
   outdir: "../camwidget/static",
   bundle: true,
-  format: "esm",
+  // The stylesheets land in a host page's document: spare older browsers nothing, rewrite nothing.
   target: "es2022",
   charset: "utf8",
   legalComments: "none",
-  banner: { js: `// ${note}` },
+  banner: { js: `// ${NOTE}`, css: `/* ${NOTE} */` },
   logLevel: "info",
+};
+
+await build({
+  ...common,
+  entryPoints: { view: "src/index.ts", quiz: "src/quiz/index.ts", table: "src/table/index.ts" },
+  format: "esm",
 });
 
 // Stands in a page as it is, which has no modules: blob: and data: scripts are forbidden there.
-await build({
-  absWorkingDir: here,
-  entryPoints: { page: "src/page/index.ts" },
-  outdir: "../camwidget/static",
-  bundle: true,
-  format: "iife",
-  target: "es2022",
-  charset: "utf8",
-  legalComments: "none",
-  banner: { js: `// ${note}` },
-  logLevel: "info",
-});
+await build({ ...common, entryPoints: { page: "src/page/index.ts" }, format: "iife" });
 
 await build({
-  absWorkingDir: here,
-  entryPoints: { view: "src/css/view.css", quiz: "src/quiz/css/quiz.css", table: "src/table/css/table.css", page: "src/page/css/page.css", index: "src/page/css/index.css" },
-  outdir: "../camwidget/static",
-  bundle: true,
-  charset: "utf8",
-  // The stylesheet lands in a host page's document: spare older browsers nothing, rewrite nothing.
-  target: "es2022",
-  legalComments: "none",
-  banner: { css: `/* ${note} */` },
-  logLevel: "info",
+  ...common,
+  entryPoints: {
+    view: "src/css/view.css",
+    quiz: "src/quiz/css/quiz.css",
+    table: "src/table/css/table.css",
+    page: "src/page/css/page.css",
+    index: "src/page/css/index.css",
+  },
 });

@@ -6,5 +6,7 @@ export default defineConfig({
     environment: "happy-dom",
     setupFiles: ["tests/setup.ts"],
     restoreMocks: true,
+    // A test reads the stylesheets as text.
+    css: { include: [/\.css/] },
   },
 });

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from inside import display_of, panels_of, view_of
 from untouched import HOOKS, fingerprint
 
 import camwidget as cw
@@ -17,7 +18,7 @@ from camwidget.attribution.methods import list_methods
 #: Of the view, what tells the time, or what was done on the way here.
 _PASSING = (
     "status",
-    "here",
+    "class_probe",
     "error",
     "text_error",
     "progress",
@@ -39,13 +40,15 @@ class Side:
         self.before = fingerprint(self.model.module)
         self.said: list[str] = []
         self.ex = cw.Explorer(self.model).wait(60)
-        self.ex._view.observe(lambda c: self.said.append(c["new"]) if c["new"] else None, "error")
+        view_of(self.ex).observe(
+            lambda c: self.said.append(c["new"]) if c["new"] else None, "error"
+        )
 
     def facts(self) -> dict[str, Any]:
         model = self.model
         return {
-            "view": self.ex._view.model_id,
-            "panels": self.ex._panels.box.model_id,
+            "view": view_of(self.ex).model_id,
+            "panels": panels_of(self.ex).box.model_id,
             "classes": len(model.classes),
             "scenes": [picture.id for picture in self.ex.pictures],
             "quick": [m.name for m in list_methods() if not m.slow],
@@ -62,7 +65,7 @@ class Side:
             self.ex.cancel()
             self.ex.wait(240)
         said, self.said = self.said, []
-        self.ex._view.error = ""
+        view_of(self.ex).error = ""
         return said
 
     def libraries(self) -> float:
@@ -76,7 +79,7 @@ class Side:
         are looked at here that every pass remembered is a new one, of the same picture each time.
         """
         state = self.ex.state
-        opened, self.ex._panels.box.selected_index = self.ex._panels.box.selected_index, None
+        opened, panels_of(self.ex).box.selected_index = panels_of(self.ex).box.selected_index, None
         self.ex.state = {
             "method": "gradcam",
             "layer": "stage4",
@@ -91,7 +94,7 @@ class Side:
         held = _resident("RssAnon")
         self.ex.state = state
         self.ex.wait(240)
-        self.ex._panels.box.selected_index = opened
+        panels_of(self.ex).box.selected_index = opened
         return held
 
     def hooks(self) -> int:
@@ -120,12 +123,12 @@ def _resident(kind: str) -> float:
 
 def _unlike_states(ex: cw.Explorer, fresh: cw.Explorer) -> list[str]:
     ids = {a.id: b.id for a, b in zip(ex.pictures, fresh.pictures, strict=True)}
-    one, other = ex._view.get_state(), fresh._view.get_state()
+    one, other = view_of(ex).get_state(), view_of(fresh).get_state()
     wrong = []
     for name, held in one.items():
         if name.startswith("_") or name in _PASSING or name in ("layout", "tabbable", "tooltip"):
             continue
-        if name in ("filled", "other_filled") and ex.baseline != "inpaint":
+        if name in ("baseline_fill", "other_baseline_fill") and ex.baseline != "inpaint":
             continue  # that of the last hole
         if isinstance(held, dict):
             held = {k: _renamed(v, ids) for k, v in held.items() if k != "stroke"}
@@ -153,8 +156,8 @@ def _unlike_curves(ex: cw.Explorer, fresh: cw.Explorer) -> list[str]:
         wrong.append("curve: other values")
     if not np.array_equal(ex.explanation.saliency, fresh.explanation.saliency):
         wrong.append("explanation: other values")
-    for chart in ("_whole", "_masked"):
-        bars = [np.asarray(getattr(x._screen.bars, chart).y) for x in (ex, fresh)]
+    for chart in ("unmasked_bars", "masked_bars"):
+        bars = [np.asarray(getattr(display_of(x).bars, chart).y) for x in (ex, fresh)]
         if not np.allclose(*bars, atol=1e-5):
             wrong.append(f"bars: {bars}")
     return wrong

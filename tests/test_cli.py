@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -210,9 +211,15 @@ def test_an_interruption_leaves_nothing_half(folder: Path) -> None:
 
 
 def test_the_public_names_are_where_they_are_said_to_be() -> None:
-    homes = {name for names in cw._HOMES.values() for name in names}
-    assert homes == set(cw.__all__) - {"__version__"}
-    assert all(getattr(cw, name).__name__ for name in homes)
+    names = set(cw.__all__) - {"__version__"}
+    assert names and all(getattr(cw, name).__name__ == name for name in names)
+    assert not any(isinstance(getattr(cw, name), ModuleType) for name in names)
+
+
+def test_every_package_can_be_reached_from_the_root() -> None:
+    code = "import camwidget as cw; print(cw.zoo.__name__, cw.widget.__name__, 'zoo' in dir(cw))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["camwidget.zoo", "camwidget.widget", "True"]
 
 
 def test_pictures_that_are_called_alike_are_told_apart(folder: Path) -> None:

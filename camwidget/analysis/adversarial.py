@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .._validation import is_number, require_model
+from .._validation import is_number, whole
 from ..attribution.explaining import explain
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
@@ -21,10 +21,10 @@ from ..errors import MethodError, PictureError, TargetError
 from ..images.conversion import shades
 from ..images.ground_truth import share_inside
 from ..masking.ranks import saliency_of
+from ..models.argument_checks import require_model
 from ..models.vision_model import Prediction, VisionModel
 from ..progress import Progress, follow
 from .correlation import correlation, rank_correlation
-from .feature_visualization.objective import whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,7 +79,7 @@ class Attack:
 
     def plot(self) -> Figure:
         """The picture, the perturbation times as much as shows it, and the perturbed picture (matplotlib)."""
-        from ..plotting import new_figure
+        from ..plotting import new_figure, plain_text
 
         change = (self.pixels - self.original) / (2 * max(self.distance, 1) / 255) + 0.5
         panels = (
@@ -91,7 +91,7 @@ class Attack:
         for axes, (picture, title) in zip(figure.subplots(1, 3), panels, strict=True):
             axes.imshow(shades(picture.clamp(0, 1)))
             axes.set_axis_off()
-            axes.set_title(title.replace("$", r"\$"), fontsize=9)
+            axes.set_title(plain_text(title), fontsize=9)
         return figure
 
     def _repr_png_(self) -> bytes | None:
@@ -139,10 +139,9 @@ def attack(
         raise MethodError(
             f"epsilon lies between 1/255, the least that changes a picture of 8 bits, and 1, not at {epsilon!r}."
         )
-    if not is_number(confidence, 0, 1) or confidence in (0, 1):
+    if not is_number(confidence, 0, 1, ends=False):
         raise MethodError(f"confidence lies between 0 and 1, not at {confidence!r}.")
-    if whole(steps, "steps") < 1:
-        raise MethodError(f"steps must be at least 1, not {steps}.")
+    steps = whole("steps", steps, error=MethodError)
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
     index = model.class_index(target)
@@ -186,7 +185,7 @@ class _Descent:
         logits = model.logits(original / 255)
         self.before = self.after = model.prediction(logits[0])
         self.best, self.probability, self.taken = original, -1.0, 0
-        generator = torch.Generator().manual_seed(whole(seed, "seed"))
+        generator = torch.Generator().manual_seed(whole("seed", seed, None, error=MethodError))
         noise = 2 * torch.rand(original.shape, generator=generator) - 1
         self.here = (original + reach * noise).clamp(self.low, self.high)
 

@@ -9,39 +9,27 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch.nn import functional as nnF
 
-from .._validation import require_model
+from .._validation import check_filled, is_number
 from ..attribution.batched_inference import batch_size, in_batches
 from ..attribution.trace import Trace
 from ..errors import CamwidgetError, LayerError, PictureError
-from ..images.ground_truth import check_filled, fit_mask
+from ..images.ground_truth import fit_mask
+from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress, follow
-from .dissection import Dissection, Unit
+from .dissection import Dissection, LabeledPicture, Unit, answers
 
-__all__ = ["LabeledPicture", "answers", "dissect"]
+__all__ = ["dissect"]
 
 #: Differences below this part of a unit's range are rounding: between equal values, interpolation changes last digits.
 _ROUNDING = 1e-6
 
 #: Numbers in the enlarged maps of a picture at once: 64 MiB of them.
 _NUMBERS = 1 << 24
-
-
-class LabeledPicture(Protocol):
-    """A picture in which it is known what is where, such as ``zoo.Sample``."""
-
-    @property
-    def image(self) -> Any:
-        """The picture, uint8 (H, W, 3)."""
-
-    def concepts(self) -> Mapping[str, np.ndarray]:
-        """Where each concept is, bool (H, W) by name. One that is not named is nowhere."""
 
 
 def dissect(
@@ -87,7 +75,7 @@ def dissect(
     if not len(samples):
         raise CamwidgetError("There is nothing to dissect with: samples is empty.")
     for name, value in (("quantile", quantile), ("min_iou", min_iou)):
-        if not 0 < value < 1:  # also refuses NaN
+        if not is_number(value, 0, 1, ends=False):
             raise CamwidgetError(f"{name} lies between 0 and 1, not at {value!r}.")
     if model.no_maps:
         raise LayerError(f"There is nothing to dissect, since {model.no_maps}")
@@ -233,12 +221,6 @@ class _Work:
             part.sizes[concept] = int(mask.sum())
             part.areas[self.categories.get(concept, "")] = torch.cat(areas)
         return part
-
-
-def answers(maps: torch.Tensor, cut: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    """Where units answer, bool (N, K, H, W): maps (N, K, h, w) enlarged to (H, W), above each unit's cut (K,)."""
-    large = nnF.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
-    return large > cut[:, None, None]
 
 
 class _Levels:

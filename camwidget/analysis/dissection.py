@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
+from torch.nn import functional as nnF
 
 from ..attribution.trace import Trace
 from ..errors import LayerError
@@ -17,9 +18,19 @@ from ..models.vision_model import VisionModel
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .dissecting import LabeledPicture
 
-__all__ = ["Dissection", "Unit"]
+__all__ = ["Dissection", "LabeledPicture", "Unit", "answers"]
+
+
+class LabeledPicture(Protocol):
+    """A picture in which it is known what is where, such as ``zoo.Sample``."""
+
+    @property
+    def image(self) -> Any:
+        """The picture, uint8 (H, W, 3)."""
+
+    def concepts(self) -> Mapping[str, np.ndarray]:
+        """Where each concept is, bool (H, W) by name. One that is not named is nowhere."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +148,7 @@ class Dissection:
         Raises:
             LayerError: if there is no such unit.
         """
-        from ..plotting import new_figure
-        from .dissecting import answers
+        from ..plotting import new_figure, plain_text
 
         if not 0 <= unit < len(self.units):
             raise LayerError(
@@ -167,7 +177,7 @@ class Dissection:
             axes.set_title(f"picture {number} · {self.peaks[number, unit]:.3g}", fontsize=8)
         found = self.units[unit]
         title = f"unit {unit} · {found.concept or 'no name'} · IoU {found.iou:.2f}"
-        figure.suptitle(title.replace("$", r"\$"), fontsize=10)
+        figure.suptitle(plain_text(title), fontsize=10)
         return figure
 
     def __repr__(self) -> str:
@@ -175,3 +185,9 @@ class Dissection:
             f"Dissection({self.model!r} at {self.layer!r}: {len(self.named)} of {len(self.units)} units named, "
             f"{len(self.detectors)} of {len(self.concepts)} concepts)"
         )
+
+
+def answers(maps: torch.Tensor, cut: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """Where units answer, bool (N, K, H, W): maps (N, K, h, w) enlarged to (H, W), above each unit's cut (K,)."""
+    large = nnF.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
+    return large > cut[:, None, None]

@@ -15,12 +15,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .._validation import is_number, require_model
+from .._validation import is_integer
 from ..attribution.explaining import explain
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method, get_method
 from ..errors import MethodError, QuizError
 from ..images.ground_truth import fit_mask, share_inside
+from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import track
 
@@ -83,7 +84,7 @@ class Question:
             raise QuizError(f"Two options are the same: {', '.join(map(repr, self.options))}.")
         last = len(self.options) - 1
         for index in self.right:
-            if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
+            if not is_integer(index):
                 raise QuizError(
                     f"answer is the index of the right option, from 0 to {last}, not {index!r}."
                 )
@@ -327,7 +328,7 @@ def _check_models(*models: VisionModel) -> None:
 
 
 def _check_count(found: int, given: int, n: int, what: str) -> None:
-    if not is_number(n, 1) or not hasattr(n, "__index__"):
+    if not is_integer(n, 1):
         raise QuizError(f"n is the number of questions, at least 1, not {n!r}.")
     if found < n:
         remedy = f"Pass more pictures, or n={found}." if found else "Pass other pictures."

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 
-from .._validation import explained_class, is_number, model_as_explained, require_model
-from ..attribution.batched_inference import rerun
+from .._validation import is_number
+from ..attribution.batched_inference import gather_probabilities
 from ..attribution.explanation import Explanation
+from ..attribution.explanation_checks import explained_class, model_as_explained
 from ..errors import CamwidgetError, PictureError
 from ..images.containers import list_entries
 from ..images.conversion import LazyPicture, PictureLike
 from ..masking.ranks import SaliencyLike, rank_levels, saliency_of
 from ..masking.user_mask import as_paint
+from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
-from ..progress import Progress, Stage, follow
+from ..progress import Progress
 from .mask_curve import MODES, mask_pixels, multiply_pixels, paint_pixels
 
 __all__ = ["mask_picture", "probabilities"]
@@ -117,21 +118,13 @@ def probabilities(
     model.check_told()
     entries = list_entries(pictures)
     sources = [pictures] if entries is None else [entry.source for entry in entries]
-    rows: list[torch.Tensor] = []
 
     def inputs(start: int, stop: int) -> torch.Tensor:
         opened = [s.open() if isinstance(s, LazyPicture) else s for s in sources[start:stop]]
         return model.inputs(model.pixels(opened))
 
-    def steps() -> Iterator[Stage]:
-        done = 0
-        for _, logits in rerun(model, len(sources), inputs):
-            rows.append(model.probabilities(logits.float()).cpu())
-            done += len(logits)
-            yield Stage(done, len(sources))
-
-    follow(steps(), "running the model", progress)
-    return torch.cat(rows).double().numpy()
+    found = gather_probabilities(model, len(sources), inputs, "running the model", progress)
+    return found.double().numpy()
 
 
 def _box_mask(hide: Any, size: tuple[int, int]) -> Any:

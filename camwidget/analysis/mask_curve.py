@@ -5,25 +5,27 @@ Which pixels a fraction covers is decided in ``ranks``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from .._validation import explained_class, is_number, model_as_explained, require_model
-from ..attribution.batched_inference import rerun
+from .._validation import is_integer
+from ..attribution.batched_inference import gather_probabilities
 from ..attribution.explanation import Explanation
+from ..attribution.explanation_checks import explained_class, model_as_explained
 from ..attribution.targets import TargetLike, resolve_target
 from ..errors import CamwidgetError, PictureError
 from ..images.conversion import PictureLike
 from ..masking.baselines import BASELINES, baseline_pixels, fill_pixels
 from ..masking.inpainting import INPAINTINGS
-from ..masking.ranks import SaliencyLike, rank_levels, saliency_of, threshold
+from ..masking.ranks import SaliencyLike, hidden_by_rank, rank_levels, saliency_of, threshold
 from ..masking.user_mask import HIDDEN, KEPT, as_paint
+from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
-from ..progress import Progress, Stage, follow
+from ..progress import Progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,8 +67,7 @@ def hidden_pixels(
     if mode not in MODES:
         raise CamwidgetError(f"There is no mode {mode!r}: use {' or '.join(map(repr, MODES))}.")
     cuts = torch.tensor([threshold(f) for f in fractions])[:, None, None]
-    top = torch.from_numpy(levels.astype(np.int32)) < cuts
-    hidden = top if mode == "remove" else ~top
+    hidden = hidden_by_rank(torch.from_numpy(levels.astype(np.int32)), cuts, keep=mode == "keep")
     made = as_paint(paint, levels.shape)
     if made is None:
         return hidden
@@ -206,13 +207,15 @@ class MaskCurve:
 
     def plot(self) -> Figure:
         """The target's curve, and those of the other top classes (matplotlib)."""
-        from ..plotting import new_figure
+        from ..plotting import new_figure, plain_text
 
         figure = new_figure(5.2, 3.2)
         axes = figure.subplots()
-        axes.plot(self.fraction, self.probability, lw=2.2, label=self.name)
+        axes.plot(self.fraction, self.probability, lw=2.2, label=plain_text(self.name))
         for index, name in zip(self.others, self.other_names, strict=True):
-            axes.plot(self.fraction, self.probabilities[:, index], lw=1.1, ls="--", label=name)
+            axes.plot(
+                self.fraction, self.probabilities[:, index], lw=1.1, ls="--", label=plain_text(name)
+            )
         verb = "removed" if self.mode == "remove" else "kept"
         axes.set(
             xlabel=f"top evidence {verb} ({self.baseline} elsewhere)"
@@ -226,34 +229,6 @@ class MaskCurve:
         axes.legend(frameon=False, fontsize=8)
         axes.spines[["top", "right"]].set_visible(False)
         return figure
-
-
-def probabilities(
-    model: VisionModel, pixels: torch.Tensor, *, progress: Progress | None = None
-) -> torch.Tensor:
-    """Probabilities (N, classes), float32 on the CPU, of pixels (N, C, H, W), in batches."""
-    return _said(model, len(pixels), lambda a, b: pixels[a:b], progress)
-
-
-def _said(
-    model: VisionModel,
-    total: int,
-    make: Callable[[int, int], torch.Tensor],
-    progress: Progress | None,
-) -> torch.Tensor:
-    """The same of a series of which each part is only made when its turn comes."""
-    # Put together once: joining each to those before it takes the square of the time.
-    rows: list[torch.Tensor] = []
-
-    def ask() -> Iterator[Stage]:
-        done = 0
-        for _, logits in rerun(model, total, lambda a, b: model.inputs(make(a, b))):
-            rows.append(model.probabilities(logits.float()).cpu())
-            done += len(logits)
-            yield Stage(done, total)
-
-    follow(ask(), "rerunning the model", progress)
-    return torch.cat(rows)
 
 
 def mask_curve(
@@ -290,7 +265,7 @@ def mask_curve(
         TargetError: if there is no such class.
     """
     require_model(model, "mask_curve", image, saliency)
-    if not is_number(steps, 2) or not hasattr(steps, "__index__"):
+    if not is_integer(steps, 2):
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
     model, pixels, target = _asked_about(model, image, saliency, target)
     fractions = np.linspace(0, 1, steps)
@@ -304,9 +279,10 @@ def mask_curve(
     def masked(start: int, stop: int) -> torch.Tensor:
         part = hidden[start:stop]
         inside = fill_pixels(pixels, part, baseline) if fill is None else fill
-        return torch.where(part[:, None], inside, pixels)
+        return model.inputs(torch.where(part[:, None], inside, pixels))
 
-    values = _said(model, len(hidden), masked, progress).double().numpy()
+    label = "rerunning the model"
+    values = gather_probabilities(model, len(hidden), masked, label, progress).double().numpy()
     whole = values[0 if paint is None and mode == "remove" else -1]
     values = values[:steps]
     return curve_of(model, fractions, values, whole, target, mode, baseline)
@@ -413,7 +389,8 @@ def confidence_change(
         changed = mask_pixels(pixels, rank_levels(saliency), [fraction], baseline=baseline)[0]
     else:
         raise CamwidgetError(f"There is no change {change!r}: use 'multiply' or 'remove'.")
-    values = probabilities(model, torch.stack([pixels, changed]), progress=_quiet)
+    inputs = model.inputs(torch.stack([pixels, changed]))
+    values = gather_probabilities(model, 2, lambda a, b: inputs[a:b], "", _quiet)
     index = _index_of(model, values[0].numpy(), target)
     if index is None:
         raise CamwidgetError("The confidence is that of a class: give its index or name.")

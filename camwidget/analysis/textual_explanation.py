@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._validation import require_model
+from .._validation import whole
 from ..attribution.targets import TargetLike, predicted_target, resolve_target
 from ..attribution.trace import Trace
 from ..errors import LayerError, MethodError
+from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
-from .dissecting import answers
-from .dissection import Dissection
+from .dissection import Dissection, answers
 
 __all__ = ["TextualExplanation", "UnitReason", "describe_decision"]
 
@@ -101,8 +101,7 @@ def describe_decision(
             "describe_decision takes as its third argument what camwidget.dissect(model, samples) returns, not "
             f"{type(dissection).__name__}."
         )
-    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
-        raise MethodError(f"top is a whole number of at least 1, not {top!r}.")
+    top = whole("top", top, error=MethodError)
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
     pixels = model.preprocess.pixels(image)[None]

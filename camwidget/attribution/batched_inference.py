@@ -14,16 +14,25 @@ import torch
 
 from ..errors import ModelError
 from ..execution.device import is_want_of_memory
-from ..execution.running import wants_rows
-from ..models.layers import hooked
+from ..execution.running import hooked, wants_rows
 from ..models.scores import are_close
 from ..models.vision_model import VisionModel
+from ..progress import Progress, Stage, follow
 from .batchnorm_folding import fold_batchnorms
-from .precision_timing import warn_if_slower
+from .precision import in_precision, warn_if_slower
 from .targets import Target, score_of, wants_output
-from .trace import Trace, in_precision
+from .trace import Trace
 
-__all__ = ["at_input", "batch_size", "from_layer", "in_batches", "rerun", "rerun_scores"]
+__all__ = [
+    "at_input",
+    "batch_size",
+    "from_layer",
+    "gather_probabilities",
+    "in_batches",
+    "rerun",
+    "rerun_probabilities",
+    "rerun_scores",
+]
 
 R = TypeVar("R")
 
@@ -87,6 +96,53 @@ def rerun(
     for _, (returned, logits) in in_batches(model, start, total, size, run):
         model.check_finite(logits)
         yield returned, logits
+
+
+def rerun_probabilities(
+    model: VisionModel, total: int, make: Make, *, precision: str = "fp32"
+) -> Iterator[torch.Tensor]:
+    """Probabilities (n, classes), or quantities, batch by batch of a series of inputs: float32 on the CPU.
+
+    Args:
+        model: whose module to run.
+        total: the length of the series.
+        make: gives the inputs of a part of it.
+        precision: as in ``Trace``.
+
+    Raises:
+        ModelError: if not even one picture fits into memory.
+    """
+    for _, logits in rerun(model, total, make, precision=precision):
+        yield model.probabilities(logits.float()).cpu()
+
+
+def gather_probabilities(
+    model: VisionModel, total: int, make: Make, label: str, progress: Progress | None = None
+) -> torch.Tensor:
+    """Probabilities (total, classes), or quantities, of a series of inputs: float32 on the CPU.
+
+    Args:
+        model: whose module to run.
+        total: the length of the series.
+        make: gives the inputs of a part of it.
+        label: what a bar is called.
+        progress: called with (done, total); a bar appears after a second if None.
+
+    Raises:
+        ModelError: if not even one picture fits into memory.
+    """
+    # Put together once: joining each to those before it takes the square of the time.
+    rows: list[torch.Tensor] = []
+
+    def steps() -> Iterator[Stage]:
+        done = 0
+        for found in rerun_probabilities(model, total, make):
+            rows.append(found)
+            done += len(found)
+            yield Stage(done, total)
+
+    follow(steps(), label, progress)
+    return torch.cat(rows)
 
 
 def in_batches(

@@ -13,8 +13,9 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from .._compat.pytorch import version_of
 from ..execution.module_copy import copy_module
-from ..models.layers import hooked
+from ..execution.running import hooked
 from ..models.scores import are_close
 from ..models.vision_model import VisionModel
 from ..runtime.error_reports import log_error
@@ -68,8 +69,8 @@ def _pairs(model: VisionModel, inputs: torch.Tensor) -> tuple[list[tuple[str, st
         calls[module] = calls.get(module, 0) + 1
         if type(module) is nn.Conv2d:
             kept.append(output)
-            made[id(output), output._version] = module
-        elif (source := made.get((id(args[0]), args[0]._version))) is not None:
+            made[id(output), version_of(output)] = module
+        elif (source := made.get((id(args[0]), version_of(args[0])))) is not None:
             found.append((source, module))
 
     hooks: dict[nn.Module, Any] = {

@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 from torch.nn import functional as nnF
 
-from .._validation import require_model
 from ..errors import MethodError
 from ..execution.device import faults_named
 from ..execution.isolated_pass import autocast_off
 from ..images.containers import as_batch
 from ..images.conversion import shades
+from ..models.argument_checks import require_model
 from ..models.layer_table import AT_INPUT
 from ..models.vision_model import Prediction, VisionModel
 from ..progress import Progress, follow

@@ -276,7 +276,7 @@ class Explanations(Sequence[Explanation]):
         """Each picture once, followed by its overlays, with one colour bar (matplotlib)."""
         from matplotlib.cm import ScalarMappable
 
-        from ..plotting import new_figure
+        from ..plotting import new_figure, plain_text
 
         panels: list[tuple[str, np.ndarray]] = []
         shown: int | None = None
@@ -298,7 +298,7 @@ class Explanations(Sequence[Explanation]):
             axis.set_axis_off()
         for axis, (title, image) in zip(axes, panels, strict=False):
             axis.imshow(image)
-            axis.set_title(title.replace("$", r"\$"), fontsize=9)
+            axis.set_title(plain_text(title), fontsize=9)
         figure.colorbar(
             ScalarMappable(cmap=colormap),
             ax=list(axes),

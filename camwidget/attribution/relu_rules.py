@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 
 import torch
 
-from ..execution.autograd_graph import graph_nodes, is_rectifier
+from .._compat.pytorch import is_rectifier
+from ..execution.autograd_graph import graph_nodes
 
 __all__ = [
     "ReluRule",

@@ -18,25 +18,19 @@ import torch
 from ..errors import LayerError, MethodError
 from ..execution.autograd_graph import has_reentrant_checkpoint
 from ..execution.graph_memory import graph_bytes
-from ..execution.isolated_pass import autocast_off
+from ..execution.running import hooked
 from ..models.layer_table import AT_INPUT
-from ..models.layers import hooked
 from ..models.outputs import is_plain, tensors_of
 from ..models.vision_model import VisionModel
 from ..runtime.caches import size_of
+from .precision import check_precision, in_precision, warn_if_slower
 from .relu_rules import ReluRule, relu_rule
 from .targets import Target, score_of
 
-__all__ = ["INPUT", "PRECISIONS", "LargeGraphError", "Trace", "check_precision", "in_precision"]
+__all__ = ["INPUT", "LargeGraphError", "Trace"]
 
 #: Stands for the module's input where a layer's name is asked for: no layer has an empty name, and some are "input".
 INPUT = ""
-
-PRECISIONS: dict[str, torch.dtype | None] = {
-    "fp32": None,
-    "bf16": torch.bfloat16,
-    "fp16": torch.float16,
-}
 
 
 class LargeGraphError(MethodError):
@@ -92,8 +86,6 @@ class Trace:
         with torch.inference_mode(False):
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
             if precision != "fp32":
-                from .precision_timing import warn_if_slower  # it needs this module
-
                 warn_if_slower(model, inputs, precision)
             self._returned = self._forward(
                 inputs, torch.enable_grad() if with_input else torch.no_grad()
@@ -219,8 +211,12 @@ class Trace:
         of the one should not depend on who asked for the other before.
         """
         other = copy.copy(self)
-        other._gradients = {}
+        other.forget_gradients()
         return other
+
+    def forget_gradients(self) -> None:
+        """Let go of the gradients that were remembered, and leave those of copies alone."""
+        self._gradients = {}
 
     @property
     def is_plain(self) -> bool:
@@ -345,32 +341,6 @@ class Trace:
                 "map. Choose the block that contains it."
             )
         return maps
-
-
-def check_precision(precision: Any) -> None:
-    """Raise a MethodError if there is no such precision."""
-    if not isinstance(precision, str) or precision not in PRECISIONS:
-        raise MethodError(
-            f"There is no precision {precision!r}: use {', '.join(map(repr, PRECISIONS))}."
-        )
-
-
-@contextlib.contextmanager
-def in_precision(precision: str, device: torch.device) -> Iterator[None]:
-    """Autocast as a name of ``PRECISIONS`` wants it; "fp32" switches it off."""
-    dtype = PRECISIONS[precision]
-    if dtype is None:
-        with autocast_off(device):
-            yield
-        return
-    # The cache of casts is one for all threads, and emptied where the outermost autocast of any of them ends
-    # (see ``autocast_off``): this one is none.
-    torch.autocast_increment_nesting()
-    try:
-        with torch.autocast(device.type, dtype=dtype, cache_enabled=False):
-            yield
-    finally:
-        torch.autocast_decrement_nesting()
 
 
 def _full(tensor: torch.Tensor) -> torch.Tensor:

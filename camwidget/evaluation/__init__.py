@@ -1,7 +1,9 @@
-"""Evaluation: many pictures, a batch at a time, scored by the metrics; kept as it comes, here or on a cluster.
+"""Evaluation of saliency methods on data sets: in batches, scored by the metrics, resumable, optionally on a cluster.
 
-``data`` and what it imports know where pictures come from, ``plan`` what is computed of each; ``work`` does it for a
-batch, ``records`` keeps it, ``table`` sums it up. ``cluster`` is the only module that knows of Dask.
+``data`` and the modules that it imports read pictures; ``plan`` determines what is computed; ``batch`` computes it for
+one batch; ``results_file`` stores the rows; ``table`` summarizes them. Only ``dask_backend`` depends on Dask.
+
+Scores of a single map belong in ``metrics``. Colors and figures that other packages draw too belong in ``plotting``.
 """
 
 from .evaluating import evaluate

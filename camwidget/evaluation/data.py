@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..attribution.methods import settings
-from ..errors import DataError, MethodError
+from .._validation import whole
+from ..errors import DataError
 from ..images.dataset_rows import (
     ROW_KEYS,
     class_names_of,
@@ -59,10 +59,7 @@ def a_count(name: str, value: Any) -> int:
     Raises:
         DataError: if it is none.
     """
-    try:
-        return settings.whole(name, value)
-    except MethodError as error:
-        raise DataError(str(error)) from None
+    return whole(name, value, error=DataError)
 
 
 def open_data(

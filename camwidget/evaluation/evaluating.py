@@ -8,10 +8,10 @@ import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
-from .._validation import require_model
 from ..attribution.methods import Method
 from ..errors import DataError, MetricError, ModelError
 from ..metrics import Metric, MetricContext
+from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress, Stage, follow
 from .batch import Row, run_batch

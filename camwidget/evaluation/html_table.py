@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..metrics import Metric
-    from .evaluation import Evaluation
+    from .table import EvaluationTable
 
 __all__ = ["as_html", "counted", "heading"]
 
@@ -17,7 +17,7 @@ _NAME = "text-align:left;padding:2px 10px;white-space:nowrap"
 _INTERVAL = "opacity:.65;font-size:85%"
 
 
-def as_html(evaluation: Evaluation) -> str:
+def as_html(evaluation: EvaluationTable) -> str:
     """Means with their intervals, the best of each metric in bold, the mean rank, and what has no score below.
 
     Everything that has a name of its own, such as a file, is escaped.
@@ -73,7 +73,7 @@ def _cell(mean: float, low: float, high: float, is_best: bool, digits: int = 3) 
     return f'<td style="{_CELL}">{shown}</td>'
 
 
-def _notes(evaluation: Evaluation) -> list[str]:
+def _notes(evaluation: EvaluationTable) -> list[str]:
     """What is said below the table, escaped."""
     model = escape(evaluation.model)
     notes = [

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torchvision import tv_tensors
 from torchvision.ops import box_convert
 
+from .._validation import check_filled
 from ..errors import DataError, PictureError
 from ..images.array_pictures import check_tensor
 from ..images.conversion import is_prepared
 from ..images.ground_truth import (
     GroundTruth,
     ObjectLocations,
-    check_filled,
     object_locations,
     objects_of,
     whereabouts,

@@ -17,7 +17,7 @@ import torch
 
 from .._version import __version__
 from ..attribution.methods import Method, get_method
-from ..attribution.trace import check_precision
+from ..attribution.precision import check_precision
 from ..errors import DataError, MethodError, MetricError
 from ..metrics import Metric, get_metric
 from ..metrics.settings import listed, whole

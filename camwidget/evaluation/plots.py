@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..plotting import new_figure
+from ..plotting import new_figure, plain_text
 from .html_table import heading
 from .radar_geometry import radar_outline, rank_scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .evaluation import Evaluation
+    from .table import EvaluationTable
 
 __all__ = ["COLOURS", "draw_all", "draw_radar"]
 
@@ -27,7 +27,7 @@ _RINGS = 4
 _SPOKES = 3
 
 
-def draw_all(evaluation: Evaluation) -> Figure:
+def draw_all(evaluation: EvaluationTable) -> Figure:
     """A panel for each metric with a curve, and the radar chart, if three metrics or more give it an inside."""
     curves = evaluation.curves
     has_radar = len(evaluation.metrics) >= _SPOKES or not curves
@@ -41,7 +41,7 @@ def draw_all(evaluation: Evaluation) -> Figure:
     return figure
 
 
-def draw_radar(evaluation: Evaluation) -> Figure:
+def draw_radar(evaluation: EvaluationTable) -> Figure:
     """The radar chart alone."""
     figure = new_figure(5.6, 4.8)
     axes = figure.subplots()
@@ -57,19 +57,13 @@ def _looks(count: int) -> list[dict[str, Any]]:
     return [{"color": c, "linestyle": s} for c, s in itertools.islice(pairs, count)]
 
 
-def _labels(evaluation: Evaluation) -> list[str]:
+def _labels(evaluation: EvaluationTable) -> list[str]:
     index = evaluation.table.index
     names = [" · ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in index]
-    return [_literal(name) for name in names]
+    return [plain_text(name) for name in names]
 
 
-def _literal(text: str) -> str:
-    """Text as it is: matplotlib reads formulas between dollar signs, and hides what begins with a line."""
-    text = text.replace("$", r"\$")
-    return f" {text}" if text.startswith("_") else text
-
-
-def _draw_curve(axes: Any, evaluation: Evaluation, name: str, frame: Any) -> None:
+def _draw_curve(axes: Any, evaluation: EvaluationTable, name: str, frame: Any) -> None:
     keys = list(evaluation.table.index)
     for key, label, look in zip(keys, _labels(evaluation), _looks(len(keys)), strict=True):
         mean, low, high = (
@@ -80,7 +74,7 @@ def _draw_curve(axes: Any, evaluation: Evaluation, name: str, frame: Any) -> Non
         axes.fill_between(frame.index, low, high, color=look["color"], alpha=0.15, linewidth=0)
     metric = next(m for m in evaluation.metrics if m.name == name)
     arrow = "higher" if metric.better == "higher" else "lower"
-    axes.set_title(f"{_literal(heading(metric))} ({arrow} is better)", fontsize=9)
+    axes.set_title(f"{plain_text(heading(metric))} ({arrow} is better)", fontsize=9)
     axes.set_xlabel("fraction removed, or shown", fontsize=8)
     axes.set_ylabel("mean over pictures", fontsize=8)
     axes.tick_params(labelsize=8)
@@ -88,7 +82,7 @@ def _draw_curve(axes: Any, evaluation: Evaluation, name: str, frame: Any) -> Non
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_radar(axes: Any, evaluation: Evaluation) -> None:
+def _draw_radar(axes: Any, evaluation: EvaluationTable) -> None:
     ranks = evaluation.ranks[[m.name for m in evaluation.metrics]]
     x, y = radar_outline(rank_scores(ranks))
     spokes = len(evaluation.metrics)
@@ -103,7 +97,7 @@ def _draw_radar(axes: Any, evaluation: Evaluation) -> None:
         axes.text(
             1.08 * tip_x,
             1.08 * tip_y,
-            _literal(textwrap.fill(heading(metric), 16)),
+            plain_text(textwrap.fill(heading(metric), 16)),
             ha="center" if abs(tip_x) < 0.2 else "left" if tip_x > 0 else "right",
             va="center" if abs(tip_y) < 0.8 else "bottom" if tip_y > 0 else "top",
             fontsize=8,

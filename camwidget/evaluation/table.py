@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from ..metrics import Metric
 
-__all__ = ["CONFIDENCE", "RESAMPLES", "four_digits", "mean_curves", "means", "ranks", "summary"]
+__all__ = [
+    "CONFIDENCE",
+    "RESAMPLES",
+    "EvaluationTable",
+    "four_digits",
+    "mean_curves",
+    "means",
+    "ranks",
+    "summary",
+]
 
 #: How many times the pictures are drawn anew.
 RESAMPLES = 2000
@@ -18,6 +27,31 @@ RESAMPLES = 2000
 CONFIDENCE = 0.95
 #: Draws at once: 32 MiB of them.
 _DRAWS = 1 << 22
+
+
+class EvaluationTable(Protocol):
+    """What tables and figures of an evaluation are made from: the part of ``Evaluation`` that they read."""
+
+    model: str
+    metrics: tuple[Metric, ...]
+    rows: pd.DataFrame
+    skipped: pd.DataFrame
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a method, or a method and layer."""
+
+    @property
+    def ranks(self) -> pd.DataFrame:
+        """The rank of each row of ``table`` by each metric, and their mean."""
+
+    @property
+    def curves(self) -> dict[str, pd.DataFrame]:
+        """By metric, the mean curve that it is the area under."""
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures have been scored."""
 
 
 def means(values: np.ndarray, seed: int = 0) -> np.ndarray:

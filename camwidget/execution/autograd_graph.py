@@ -7,32 +7,17 @@ from typing import Any
 
 import torch
 
-__all__ = ["graph_nodes", "has_reentrant_checkpoint", "is_rectifier", "other_activations"]
+from .._compat.pytorch import ACTIVATION_NODES, CHECKPOINT_NODE, is_rectifier, saved_tensors
 
-#: Nodes of activations that are no rectifiers. A gate (sigmoid, softmax) is no activation of a map.
-_OTHERS = {
-    "GeluBackward0": "GELU",
-    "SiluBackward0": "SiLU",
-    "HardswishBackward0": "Hardswish",
-    "EluBackward0": "ELU",
-    "LeakyReluBackward0": "LeakyReLU",
-    "MishBackward0": "Mish",
-    "SoftplusBackward0": "Softplus",
-    "TanhBackward0": "Tanh",
-    "PreluKernelBackward0": "PReLU",
-    "CeluBackward0": "CELU",
-    "RreluWithNoiseBackward0": "RReLU",
-    # What may be a rectifier written by hand, or not.
-    "MaximumBackward0": "torch.maximum",
-    "WhereBackward0": "torch.where",
-}
+__all__ = ["graph_nodes", "has_reentrant_checkpoint", "other_activations"]
 
 
 def other_activations(outputs: Iterable[torch.Tensor]) -> tuple[bool, tuple[str, ...]]:
     """Whether there are rectifiers in the graph of a module's outputs, and which other activations there are."""
     nodes = [node for root in outputs for node in graph_nodes(root)]
-    others = (n for n in nodes if n.name() in _OTHERS and not _is_of_vectors(n))
-    return any(map(is_rectifier, nodes)), tuple(dict.fromkeys(_OTHERS[n.name()] for n in others))
+    others = (n for n in nodes if n.name() in ACTIVATION_NODES and not _is_of_vectors(n))
+    names = dict.fromkeys(ACTIVATION_NODES[n.name()] for n in others)
+    return any(map(is_rectifier, nodes)), tuple(names)
 
 
 def has_reentrant_checkpoint(outputs: Iterable[torch.Tensor]) -> bool:
@@ -40,11 +25,7 @@ def has_reentrant_checkpoint(outputs: Iterable[torch.Tensor]) -> bool:
 
     Through such a part nothing can be differentiated but the whole of the parameters.
     """
-    return any(
-        node.name() == "CheckpointFunctionBackward"
-        for root in outputs
-        for node in graph_nodes(root)
-    )
+    return any(node.name() == CHECKPOINT_NODE for root in outputs for node in graph_nodes(root))
 
 
 def _is_of_vectors(node: Any) -> bool:
@@ -53,8 +34,7 @@ def _is_of_vectors(node: Any) -> bool:
     Of these the gradient goes its usual way, as in a recurrent decoder after the convolutions (Selvaraju 2017,
     section 7.1, has guided Grad-CAM of a captioner).
     """
-    saved = (getattr(node, f"_saved_{name}", None) for name in ("result", "self", "condition"))
-    return any(isinstance(tensor, torch.Tensor) and tensor.ndim <= 2 for tensor in saved)
+    return any(tensor.ndim <= 2 for tensor in saved_tensors(node))
 
 
 def graph_nodes(root: torch.Tensor, seen: set[Any] | None = None) -> Iterator[Any]:
@@ -68,15 +48,3 @@ def graph_nodes(root: torch.Tensor, seen: set[Any] | None = None) -> Iterator[An
         seen.add(node)
         yield node
         waiting.extend(parent for parent, _ in node.next_functions)
-
-
-def is_rectifier(node: Any) -> bool:
-    """ReLU and ReLU6, and what people write for them: clamp, hardtanh or threshold at zero."""
-    name = node.name()
-    if name == "ReluBackward0":
-        return True
-    if name == "HardtanhBackward0":
-        return bool(node._saved_min_val == 0)
-    if name in ("ClampMinBackward0", "ClampBackward0", "ClampBackward1"):
-        return bool(getattr(node, "_saved_min", None) == 0)
-    return bool(name == "ThresholdBackward0" and node._saved_threshold == 0)

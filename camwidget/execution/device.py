@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from ..errors import CamwidgetError, ModelError
+from ..runtime.error_reports import first_line
 
 __all__ = [
     "DeviceLostError",
@@ -83,10 +84,9 @@ def is_lost(error: BaseException) -> bool:
 
 def lost(name: str, device: torch.device, error: BaseException) -> DeviceLostError:
     """The error by name, and what can be done: after such a fault not even the weights can be read from the device."""
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return DeviceLostError(
-        f"The device of {name}, {device}, was lost ({first}). Its weights cannot be read any more: load the model "
-        "again with device='cpu', or restart the kernel to have the device back."
+        f"The device of {name}, {device}, was lost ({first_line(error)}). Its weights cannot be read any more: "
+        "load the model again with device='cpu', or restart the kernel to have the device back."
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 
+from .._compat.pytorch import saved_names
 from .autograd_graph import graph_nodes
 
 __all__ = ["graph_bytes"]
@@ -45,18 +45,10 @@ def _place(tensor: torch.Tensor) -> tuple[torch.device, int]:
 def _saved(node: Any) -> list[torch.Tensor]:
     """The tensors that an operation has saved."""
     saved: list[Any] = []
-    for name in _names(node.__class__):
+    for name in saved_names(node.__class__):
         try:
             saved.append(getattr(node, name))
         except RuntimeError:  # it has been let go of, or is no tensor that is kept
             continue
     parts = [p for value in saved for p in (value if isinstance(value, (list, tuple)) else [value])]
     return [p for p in parts if isinstance(p, torch.Tensor) and p.layout == torch.strided]
-
-
-@functools.lru_cache(maxsize=1024)
-def _names(kind: Any) -> tuple[str, ...]:
-    """Under which names the nodes of a kind of operation have what they saved."""
-    own = tuple(name for name in dir(kind) if name.startswith("_saved_"))
-    # Operations written in Python have all of it under one name.
-    return (*own, "saved_tensors") if hasattr(kind, "saved_tensors") else own

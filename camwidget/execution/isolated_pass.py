@@ -17,10 +17,11 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from .._compat.pytorch import buffers_of, version_of
 from ..errors import warn
-from ..models.nondeterminism import draws_watched
 from ..runtime import fork_safety
 from .random_numbers import PrivateDraws
+from .random_state import draws_watched
 from .structure_copy import Uncopyable, copy_structure, named_tensors, parts_of
 
 __all__ = [
@@ -178,7 +179,7 @@ class IsolationRehearsal:
             name = names.get(id(value), "")
             if type(value) is nn.Parameter:
                 made: torch.Tensor = _alias(value, value.requires_grad)
-                self._shared.append((name, made, made._version))
+                self._shared.append((name, made, version_of(made)))
             elif isinstance(value, nn.Parameter) or value.device.type == "meta" or not name:
                 return value
             else:
@@ -193,7 +194,7 @@ class IsolationRehearsal:
         """Names of the tensors that were written into, and of buffers that were exchanged for others."""
         there = dict(self.copy.named_buffers())
         return frozenset(
-            [name for name, alias, version in self._shared if alias._version != version]
+            [name for name, alias, version in self._shared if version_of(alias) != version]
             + [
                 name
                 for name, own, before in self._own
@@ -244,9 +245,15 @@ class KeptBuffers:
     def __init__(self, module: nn.Module) -> None:
         self.changed: list[str] = []
         self._kept = [
-            (part._buffers, f"{prefix}.{name}".lstrip("."), name, buffer, buffer.detach().clone())
+            (
+                buffers_of(part),
+                f"{prefix}.{name}".lstrip("."),
+                name,
+                buffer,
+                buffer.detach().clone(),
+            )
             for prefix, part in module.named_modules()
-            for name, buffer in part._buffers.items()
+            for name, buffer in buffers_of(part).items()
             if buffer is not None and buffer.device.type != "meta"
         ]
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from .._compat.pytorch import TorchDispatchMode, argument_names, operation_name, overload_name
 from ..runtime import fork_safety
 
 __all__ = ["PrivateDraws"]
@@ -88,7 +88,7 @@ def _device(args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.device:
 
 def _has_chance(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether a call draws: attention is an operation with a dropout, which is mostly of none."""
-    names = [a.name for a in func._schema.arguments]
+    names = argument_names(func)
     if "dropout_p" not in names:
         return True
     place = names.index("dropout_p")
@@ -98,18 +98,18 @@ def _has_chance(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> boo
 @functools.cache
 def _told(func: Any) -> Callable[..., Any] | None:
     """An operation, told of its generator by name; None if it cannot be."""
-    if any(a.name == "generator" for a in func._schema.arguments):
+    if "generator" in argument_names(func):
 
         def replaced(*args: Any, generator: torch.Generator, **kwargs: Any) -> Any:
             return func(*args, **{**kwargs, "generator": generator})
 
         return replaced
-    packet, overload = func.overloadpacket, func._overloadname
+    packet, overload = func.overloadpacket, overload_name(func)
     # torch.rand and its like have two forms of each signature.
     name = "generator" if overload == "default" else f"{overload}_generator"
     if name in packet.overloads():
         return getattr(packet, name)  # type: ignore[no-any-return]
-    return _WRITTEN_OUT.get(packet._qualified_op_name)
+    return _WRITTEN_OUT.get(operation_name(packet))
 
 
 def _rand_like(like: torch.Tensor, *, generator: torch.Generator, **kwargs: Any) -> torch.Tensor:

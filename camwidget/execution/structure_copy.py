@@ -12,12 +12,23 @@ from typing import Any
 import torch
 from torch import nn
 
+from .._compat.pytorch import (
+    COMPILED_CALL,
+    COMPILED_KIND,
+    COMPILED_MODULE,
+    HOOKS,
+    PARTS,
+    TENSOR_HOLDERS,
+    USUAL_ATTRIBUTES,
+    buffers_of,
+    parameters_of,
+    parts_in,
+    require_module_attributes,
+    version_of,
+)
+
 __all__ = ["Uncopyable", "copy_structure", "named_tensors", "parts_of", "weight_marks"]
 
-#: Attributes of every module. Of those that hold tensors, parts or hooks, ``_Copier`` knows what to do.
-_USUAL = frozenset(vars(nn.Module()))
-#: Hooks that are run with a part. Whoever runs the copy adds its own, and nobody else is to see those.
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 #: Types of values that cannot hold a tensor, a part, or anything that could be written into.
 _PLAIN = frozenset(
     {int, float, str, bool, bytes, complex, type(None), type, torch.dtype, torch.device, torch.Size}
@@ -45,6 +56,7 @@ def copy_structure(module: nn.Module, tensor: Callable[[torch.Tensor], torch.Ten
     Raises:
         Uncopyable: for TorchScript, and for functions that have a part of the module built in.
     """
+    require_module_attributes()
     return _Copier(module, tensor).part(module)
 
 
@@ -70,13 +82,12 @@ class _Copier:
         self._sources.append(module)
         if self._kinds[kind] is not kind:
             kind = self._kinds[kind]
-            state = {name: value for name, value in state.items() if name in _USUAL}
+            state = {name: value for name, value in state.items() if name in USUAL_ATTRIBUTES}
         # Known before it is complete: a part may hold itself.
         copy = made[id(module)] = object.__new__(kind)
         object.__setattr__(copy, "__dict__", state)
-        if "_compiled_call_impl" in state:
-            del state["_compiled_call_impl"]
-        for holder in ("_parameters", "_buffers"):
+        state.pop(COMPILED_CALL, None)
+        for holder in TENSOR_HOLDERS:
             state[holder] = own = state[holder].copy()
             for name, value in own.items():
                 if value is not None:
@@ -85,16 +96,17 @@ class _Copier:
                         made[key] = made_of(value)
                         self._sources.append(value)
                     own[name] = made[key]
-        for hooks in _HOOKS:
+        # Whoever runs the copy adds hooks of its own, and nobody else is to see those.
+        for hooks in HOOKS:
             state[hooks] = state[hooks].copy()
-        for name in state.keys() - _USUAL:
+        for name in state.keys() - USUAL_ATTRIBUTES:
             value = state[name]
             is_tuple = type(value) is tuple
             if not (_PLAIN.issuperset(map(type, value)) if is_tuple else type(value) in _PLAIN):
                 state[name] = self._value(value)
         if id(module) in self._registered:  # others do not hear of their owner's eval() either
             state["training"] = False
-        state["_modules"] = inner = state["_modules"].copy()
+        state[PARTS] = inner = state[PARTS].copy()
         for name, part in inner.items():
             if part is not None:
                 inner[name] = self.part(part)
@@ -166,20 +178,20 @@ class _Copier:
 def _kind_of_copy(kind: type[nn.Module]) -> type[nn.Module]:
     if issubclass(kind, torch.jit.ScriptModule):
         raise Uncopyable("a part of it is TorchScript")
-    return _Uncompiled if kind.__name__ == "OptimizedModule" else kind
+    return _Uncompiled if kind.__name__ == COMPILED_KIND else kind
 
 
 class _Uncompiled(nn.Module):
     """Takes the place of a part that ``torch.compile`` made, under the same names, and runs what that was made from."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        return self._modules["_orig_mod"](*args, **kwargs)  # type: ignore[misc]
+        return parts_in(self)[COMPILED_MODULE](*args, **kwargs)  # type: ignore[misc]
 
     def __getattr__(self, name: str) -> Any:
         try:
             return super().__getattr__(name)
         except AttributeError:
-            return getattr(self._modules["_orig_mod"], name)
+            return getattr(parts_in(self)[COMPILED_MODULE], name)
 
 
 def parts_of(module: nn.Module) -> list[nn.Module]:
@@ -187,7 +199,7 @@ def parts_of(module: nn.Module) -> list[nn.Module]:
     found = [module]
     seen = {module}
     for part in found:  # which grows meanwhile
-        for inner in list(part._modules.values()):
+        for inner in list(parts_in(part).values()):
             if inner is not None and inner not in seen:
                 seen.add(inner)
                 found.append(inner)
@@ -201,10 +213,10 @@ def weight_marks(module: nn.Module) -> tuple[int, ...]:
     """
     marks: list[int] = []
     for part in parts_of(module):
-        for holder in (part._parameters, part._buffers):
+        for holder in (parameters_of(part), buffers_of(part)):
             for tensor in list(holder.values()):
                 if tensor is not None:
-                    version = 0 if tensor.is_inference() else tensor._version
+                    version = 0 if tensor.is_inference() else version_of(tensor)
                     marks += (id(tensor), version, tensor.data_ptr())
     return tuple(marks)
 
@@ -213,7 +225,7 @@ def named_tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     """The tensors that a module's parts hold, parameters, buffers and plain attributes, each once, by a dotted name."""
     seen: set[int] = set()
     for prefix, part in module.named_modules():
-        for holder in (part._parameters, part._buffers, vars(part)):
+        for holder in (parameters_of(part), buffers_of(part), vars(part)):
             for name, value in list(holder.items()):
                 if isinstance(value, torch.Tensor) and id(value) not in seen:
                     seen.add(id(value))

@@ -1,4 +1,4 @@
-"""Arrays packed into one text. ``js/src/page/archive.ts`` reads it."""
+"""Arrays packed into one text. ``js/src/page/binaryBundle.ts`` reads it."""
 
 from __future__ import annotations
 

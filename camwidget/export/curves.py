@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from ..analysis.mask_curve import baseline_pixels, multiply_pixels
-from ..attribution.batched_inference import rerun
-from ..masking.ranks import threshold
+from ..attribution.batched_inference import rerun_probabilities
+from ..masking.ranks import hidden_by_rank, threshold
 from ..models.vision_model import VisionModel
 from ..progress import Progress, Stage, follow
 from .quantized_maps import QuantizedMap
@@ -100,19 +100,15 @@ def curves(
         fill = fills[mask.baseline] if mask.baseline else pixels
         if mask.ranks < 0:
             return fill
-        top = torch.from_numpy(levels(mask.ranks) < threshold(mask.fraction))
-        return (
-            torch.where(top, fill, pixels)
-            if mask.mode == "remove"
-            else torch.where(top, pixels, fill)
-        )
+        ranks = torch.from_numpy(levels(mask.ranks).astype(np.int32))
+        hidden = hidden_by_rank(ranks, threshold(mask.fraction), keep=mask.mode == "keep")
+        return torch.where(hidden, fill, pixels)
 
     rows: list[np.ndarray] = []  # by mask
 
     def ask() -> Iterator[Stage]:
-        for _, logits in rerun(model, len(series), make):
-            said = model.probabilities(logits.float())[:, list(classes)]
-            rows.extend(said.double().cpu().numpy())
+        for found in rerun_probabilities(model, len(series), make):
+            rows.extend(found[:, list(classes)].double().numpy())
             yield Stage(len(rows), len(series))
 
     follow(ask(), label, progress)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from .._validation import is_number, listed_names, require_model
+from .._validation import is_integer, listed_names
 from .._version import __version__
 from ..analysis.mask_curve import BASELINES, MODES
 from ..attribution.explanation import Explanation
@@ -19,6 +19,7 @@ from ..attribution.methods import Method
 from ..errors import CamwidgetError
 from ..images.conversion import PictureLike
 from ..masking.ranks import threshold
+from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress
 from ..runtime.atomic_files import write_file
@@ -107,7 +108,7 @@ def save_page(
     """
     require_model(model, "save_page", image)
     file = page_path(path, overwrite=overwrite)
-    if not is_number(steps, 2) or not hasattr(steps, "__index__"):
+    if not is_integer(steps, 2):
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
     steps = operator.index(steps)  # NumPy's are no JSON
     threshold(fraction)  # refuses what is not in [0, 1]

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from .._validation import check_filled
 from ..errors import PictureError
 from .array_pictures import (
     ArrayPicture,
@@ -27,7 +28,6 @@ from .array_pictures import (
     shaped_array,
     warn_if_few_levels,
 )
-from .ground_truth import check_filled
 from .unsupported_files import AN_ARRAY, check_binary, first_bytes, unread_reason
 
 __all__ = [

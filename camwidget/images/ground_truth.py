@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._validation import check_filled
 from ..errors import PictureError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = [
     "GroundTruth",
     "ObjectLocations",
-    "check_filled",
     "find_objects",
     "fit_mask",
     "object_locations",
@@ -178,26 +178,6 @@ def outline(mask: Mask) -> str:
                 break
         paths.append("M" + "L".join(f"{x} {y}" for x, y in corners) + "Z")
     return "".join(paths)
-
-
-def check_filled(array: Any, name: str, fill: str = "0") -> None:
-    """Refuse an array of ``numpy.ma`` with masked values: what is in their places would be taken without a word.
-
-    Args:
-        array: anything; a list of arrays is looked at one by one.
-        name: what to call it in the message.
-        fill: the value that the message proposes for the masked ones.
-
-    Raises:
-        PictureError: names the remedy.
-    """
-    if isinstance(array, (list, tuple)):
-        for each in array:
-            check_filled(each, name, fill)
-    elif isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
-        raise PictureError(
-            f"Some values of {name} are masked: say what stands in their place, such as array.filled({fill})."
-        )
 
 
 def tight_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:

@@ -17,7 +17,7 @@ from torchvision.transforms import functional as F
 
 from ..errors import CamwidgetError, ModelError, PictureError, warn
 from ..execution.random_numbers import PrivateDraws
-from ..models.nondeterminism import draws_watched
+from ..execution.random_state import draws_watched
 from ..runtime.error_reports import error_line, log_error
 from .array_pictures import ArrayPicture, Levels, check_levels
 from .conversion import (

@@ -19,6 +19,7 @@ from typing import IO, Any, TypeAlias
 import torch
 from torch import nn
 
+from .._compat.pytorch import copy_metadata
 from ..errors import WeightsError, warn
 from ..images.conversion import is_traversable
 from .weights_files import SAVE, read_bytes, read_file
@@ -213,7 +214,7 @@ def fill(module: nn.Module, checkpoint: Checkpoint, name: str) -> None:
     part = checkpoint.part_for(wanted)
     _check(part, wanted, checkpoint.label, name)
     ordered = OrderedDict((n, t) for n, t in part.state.items() if n in wanted)
-    ordered._metadata = wanted._metadata  # type: ignore[attr-defined]  # some modules look up their version
+    copy_metadata(ordered, wanted)
     module.load_state_dict(ordered, strict=False)
 
 

@@ -19,6 +19,7 @@ from ..images.preprocess import Preprocess
 from ..models.provenance import Provenance
 from ..models.vision_model import VisionModel
 from ..models.wrapping import best_device
+from ..runtime.error_reports import first_line
 from .checkpoints import Checkpoint, Readable, fill
 from .model_names import known_name
 
@@ -206,7 +207,7 @@ def _from_timm(
             module = timm.create_model(bare, pretrained=True, **options)
         except Exception as error:  # its downloader raises many kinds
             raise WeightsError(
-                f"The pretrained weights of {name} could not be fetched ({str(error).splitlines()[0]}). Pass a file of "
+                f"The pretrained weights of {name} could not be fetched ({first_line(error)}). Pass a file of "
                 f"weights, camwidget.load({name!r}, weights='file.safetensors')."
             ) from error
     else:

@@ -17,7 +17,7 @@ import torch
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from ..errors import WeightsError
-from ..runtime.error_reports import log_error
+from ..runtime.error_reports import first_line, log_error
 
 __all__ = ["SAVE", "read_bytes", "read_file"]
 
@@ -155,7 +155,7 @@ def _safetensors(
         if header + 8 > size or "incomplete" in str(error).lower():
             raise WeightsError(f"{name} ends too early. {_AGAIN}") from error
         raise WeightsError(
-            f"{name} cannot be read as safetensors ({str(error).splitlines()[0]}). {_AGAIN}"
+            f"{name} cannot be read as safetensors ({first_line(error)}). {_AGAIN}"
         ) from error
 
 

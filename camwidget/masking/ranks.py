@@ -13,13 +13,13 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import torch
 
-from .._validation import is_number
+from .._validation import check_filled, is_number
 from ..errors import CamwidgetError, PictureError
-from ..images.ground_truth import check_filled
 
 __all__ = [
     "LEVELS",
     "SaliencyLike",
+    "hidden_by_rank",
     "levels_of",
     "rank_levels",
     "saliency_of",
@@ -82,6 +82,20 @@ def threshold(fraction: float) -> int:
     if not is_number(fraction, 0, 1):
         raise CamwidgetError(f"A fraction lies between 0 and 1, not {fraction!r}.")
     return math.floor(fraction * LEVELS + 0.5)
+
+
+def hidden_by_rank(
+    levels: torch.Tensor, cut: int | torch.Tensor, *, keep: bool = False
+) -> torch.Tensor:
+    """Which pixels are hidden, bool of the shape of ``levels``.
+
+    Args:
+        levels: the level of every pixel.
+        cut: from ``threshold``: pixels below it are the top fraction; a tensor has several, to be broadcast.
+        keep: whether the top fraction stays, and all else is hidden.
+    """
+    top = levels < cut
+    return ~top if keep else top
 
 
 def top_mask(saliency: SaliencyLike, fraction: float) -> np.ndarray:

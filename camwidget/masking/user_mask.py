@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .._validation import check_filled
 from ..errors import PictureError
-from ..images.ground_truth import check_filled
 
 __all__ = ["HIDDEN", "KEPT", "as_paint", "covered", "decode", "encode", "hides", "is_same"]
 
@@ -84,7 +84,7 @@ def covered(paint: np.ndarray | None) -> tuple[float, float]:
 def encode(paint: np.ndarray | None) -> list[int]:
     """Paint as runs in reading order: value, length, value, length, …; nothing painted at the end is left out.
 
-    ``js/src/core/paint.ts`` does the same, to the number.
+    ``js/src/core/userMask.ts`` does the same, to the number.
     """
     if paint is None or not paint.size:
         return []

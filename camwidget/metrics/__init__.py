@@ -1,7 +1,9 @@
-"""Metrics: each is a function of a case (one map of one picture), entered into a registry.
+"""Metrics: functions that score one saliency map of one picture, in a registry.
 
-A metric that has to ask the model is a generator: it yields changed pictures, or maps to be made anew, and is sent the
-answers. ``scoring`` gathers what all metrics of all maps ask, and asks each thing once.
+A metric that needs the model is a generator: it yields requests for predictions or recomputed maps and is sent the
+results. ``scoring`` collects the requests of all metrics and maps, and computes each once.
+
+What is asked of a map without scoring it belongs in ``analysis``, and tables over many pictures in ``evaluation``.
 """
 
 # In the order in which they are shown.

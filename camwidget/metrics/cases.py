@@ -16,7 +16,7 @@ from ..attribution.methods import Method
 from ..images.ground_truth import ObjectLocations
 from ..masking.baselines import baseline_pixels
 from ..masking.inpainting import INPAINTINGS, inpaint_pixels
-from ..masking.ranks import LEVELS, levels_of, threshold
+from ..masking.ranks import LEVELS, hidden_by_rank, levels_of, threshold
 from ..models.vision_model import VisionModel
 
 __all__ = ["Case", "Change", "MetricContext", "Recomputation", "ScoredPicture"]
@@ -221,7 +221,6 @@ class Case:
             return Change(("baseline", baseline), lambda: self.subject.without(gone, baseline))
 
         def make() -> torch.Tensor:
-            top = self.levels < cut
-            return self.subject.without(~top if keep else top, baseline)
+            return self.subject.without(hidden_by_rank(self.levels, cut, keep=keep), baseline)
 
         return Change((id(self), keep, cut, baseline), make)

@@ -8,21 +8,22 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from .._validation import explained_class, model_as_explained, require_model
-from ..attribution.batched_inference import rerun
+from .._validation import check_filled
+from ..attribution.batched_inference import rerun_probabilities
 from ..attribution.explanation import Explanation
+from ..attribution.explanation_checks import explained_class, model_as_explained
 from ..attribution.methods import Method, get_method
-from ..attribution.trace import check_precision
+from ..attribution.precision import check_precision
 from ..errors import MethodError, MetricError, PictureError
 from ..images.conversion import PictureLike, is_prepared
 from ..images.ground_truth import (
     GroundTruth,
     ObjectLocations,
-    check_filled,
     find_objects,
     object_locations,
     whereabouts,
 )
+from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress, follow
 from .cases import Case, MetricContext, ScoredPicture
@@ -134,8 +135,9 @@ def _picture(image: PictureLike | GroundTruth) -> PictureLike:
 
 def _whole(model: VisionModel, pixels: torch.Tensor, precision: str) -> torch.Tensor:
     """Probabilities (classes,) of the unchanged picture, in the precision that the changed ones are asked in."""
-    ((_, logits),) = rerun(model, 1, lambda a, b: model.inputs(pixels[None]), precision=precision)
-    return model.probabilities(logits.float())[0].double().cpu()
+    inputs = model.inputs(pixels[None])
+    (found,) = rerun_probabilities(model, 1, lambda a, b: inputs, precision=precision)
+    return found[0].double()
 
 
 def case_of(subject: ScoredPicture, explanation: Explanation) -> Case:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ..attribution.batched_inference import rerun
+from ..attribution.batched_inference import rerun_probabilities
 from ..errors import MetricError
 from ..models.vision_model import VisionModel
 from .cases import Case, Change, Recomputation, ScoredPicture
@@ -230,9 +230,8 @@ class _Answered:
             return model.inputs(torch.stack(rows))
 
         number = 0
-        for _, logits in rerun(model, len(keys), make, precision=precision):
-            values = model.probabilities(logits.float()).cpu().double()
-            for row in values:
+        for values in rerun_probabilities(model, len(keys), make, precision=precision):
+            for row in values.double():
                 subject = keys[number][0]
                 self._rows[keys[number]] = subject.whole if number in unchanged else row
                 number += 1

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from numbers import Real
-from typing import Any, TypeGuard
+from typing import Any
 
-from ..attribution.methods import settings
-from ..errors import CamwidgetError, MethodError, MetricError
+from .. import _validation
+from ..errors import CamwidgetError, MetricError
 from ..masking.baselines import check_baseline
 
 __all__ = ["a_baseline", "a_fraction", "listed", "one_of", "percentages", "real", "whole"]
@@ -26,10 +25,7 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     Raises:
         MetricError: if it is not.
     """
-    try:
-        return settings.whole(name, value, least)
-    except MethodError as error:
-        raise MetricError(str(error)) from None
+    return _validation.whole(name, value, least, error=MetricError)
 
 
 def real(name: str, value: Any, low: float, high: float = math.inf) -> float:
@@ -38,10 +34,7 @@ def real(name: str, value: Any, low: float, high: float = math.inf) -> float:
     Raises:
         MetricError: if it is not.
     """
-    try:
-        return settings.real(name, value, low, high)
-    except MethodError as error:
-        raise MetricError(str(error)) from None
+    return _validation.real(name, value, low, high, error=MetricError)
 
 
 def a_fraction(value: Any) -> float:
@@ -50,7 +43,7 @@ def a_fraction(value: Any) -> float:
     Raises:
         MetricError: if it is not.
     """
-    if _is_real(value) and 0 < value < 1:
+    if _validation.is_number(value, 0, 1, ends=False):
         return float(value)
     raise MetricError(
         f"A fraction of the picture lies between 0 and 1, such as 0.25; {value!r} was given."
@@ -64,7 +57,7 @@ def percentages(values: Any) -> tuple[float, ...]:
         MetricError: if they are not.
     """
     found = tuple(values) if isinstance(values, Iterable) else (values,)
-    if found and all(_is_real(v) and 0 < v < 100 for v in found):
+    if found and all(_validation.is_number(v, 0, 100, ends=False) for v in found):
         return tuple(float(v) for v in found)
     raise MetricError(
         f"Percentiles lie between 0 and 100, such as (10, 50, 90), and there is at least one; {values!r} was given."
@@ -88,8 +81,3 @@ def a_baseline(name: Any) -> str:
         return check_baseline(name)
     except CamwidgetError as error:
         raise MetricError(str(error)) from None
-
-
-def _is_real(value: Any) -> TypeGuard[float]:
-    """Whether it is a number that can be compared, numpy's among them."""
-    return isinstance(value, Real)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,6 +37,22 @@ class ExtraInputs:
         """
         read = None if reading is None else _read(reading)
         return cls({} if inputs is None else _named_tensors(inputs), read)
+
+    def check_names(self, names: Iterable[str], model: str, prompt: str | None) -> None:
+        """Raise a ModelError if there are names of no tensor.
+
+        Args:
+            names: what was given by name.
+            model: the model's name, for the message.
+            prompt: what the model's text is called; None if it takes none.
+        """
+        unknown = [n for n in names if n not in self.tensors]
+        if unknown:
+            known = [*self.tensors, *([] if prompt is None else [prompt])]
+            listed = ", ".join(map(repr, known)) or "none: name them in wrap(…, inputs={…})"
+            raise ModelError(
+                f"{model} takes no input {', '.join(map(repr, unknown))} beside the picture. It takes {listed}."
+            )
 
     def given(self, inputs: Mapping[str, Any]) -> ExtraInputs:
         """The same with other tensors; their names are known."""

@@ -17,11 +17,11 @@ from ..execution.isolated_pass import (
     switched_off,
     warn_if_training,
 )
+from ..execution.random_state import RandomDraws
 from ..execution.structure_copy import Uncopyable
 from ..images.preprocess import Preprocess
 from .layer_table import LayerTable
 from .layers import Reshape, discover_layers
-from .nondeterminism import RandomDraws
 from .output_reader import OutputReader
 
 __all__ = ["first_passes", "first_picture"]

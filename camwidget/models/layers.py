@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
-from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Container, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
+from .._compat.pytorch import version_of
 from ..errors import CamwidgetError, LayerError, ModelError
 from ..execution.autograd_graph import has_reentrant_checkpoint, other_activations
 from ..execution.random_numbers import PrivateDraws
+from ..execution.running import hooked
 from ..runtime.error_reports import error_line, log_error
 from .cam_head import HeadWitness
 from .layer_table import AT_INPUT, Layer, LayerTable
@@ -32,36 +33,13 @@ from .picture_dependence import (
 from .stages import is_routed, last_features, list_stages, listed_name
 from .token_grid import TokenGrid
 
-__all__ = ["Reshape", "discover_layers", "hooked", "spatial"]
+__all__ = ["Reshape", "discover_layers", "spatial"]
 
 #: What is left to do where no layer has a map.
 _WITHOUT = "For methods at the picture alone, such as 'saliency' and 'occlusion', pass layers=[]."
 
 #: Turns a layer's output that is not (N, C, H, W) into one that is.
 Reshape = Callable[[torch.Tensor], torch.Tensor]
-
-
-@contextmanager
-def hooked(hooks: dict[nn.Module, Callable[..., Any]]) -> Iterator[None]:
-    """Forward hooks that answer to this thread only, and are gone afterwards, whatever happens."""
-    owner = threading.get_ident()
-
-    def only_here(hook: Callable[..., Any]) -> Callable[..., Any]:
-        def call(module: nn.Module, args: Any, output: Any) -> Any:
-            # Someone else may be running the same module at this moment; a deep copy of it has its hooks too.
-            is_ours = threading.get_ident() == owner and module in hooks
-            return hook(module, args, output) if is_ours else None
-
-        return call
-
-    handles: list[Any] = []
-    try:
-        for module, hook in hooks.items():
-            handles.append(module.register_forward_hook(only_here(hook)))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def spatial(
@@ -168,7 +146,7 @@ class _Recorder:
             self.sketches[name] = sketch
             self.outputs[name] = output
             # An in-place ReLU hands on the tensor it was given, at a newer version.
-            self._same.setdefault((id(output), output._version), []).append(name)
+            self._same.setdefault((id(output), version_of(output)), []).append(name)
         source = args[0] if args and isinstance(args[0], torch.Tensor) else None
         self.witness.note(name, module, source, maps)
         if isinstance(module, nn.Linear) and source is not None and not bool(module.weight.any()):

@@ -1,34 +1,30 @@
 """Randomness in a model's forward pass, such as dropout that stays active in evaluation mode.
 
-Whoever draws random numbers is known by that the generators have moved on: a comparison of two answers alone would
-miss what happens in one pass of ten. The generators are put back, so that looking at a model changes no experiment.
+A drawn number is seen in the generators (``execution.random_state``), and in answers that differ.
 """
 
 from __future__ import annotations
 
 import functools
-import random
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..errors import CamwidgetError, warn
+from ..execution.isolated_pass import PassIsolation
 from ..execution.random_numbers import PrivateDraws
+from ..execution.random_state import draws_watched
+from ..images.preprocess import Preprocess
 from .scores import are_close
 
-if TYPE_CHECKING:
-    from .vision_model import VisionModel
-
-__all__ = ["RandomDraws", "draws_watched", "leaves_random_state", "randomness_note"]
+__all__ = ["RunnableModel", "leaves_random_state", "randomness_note"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-#: A generator's state, and how to compare and put it back.
-State = tuple[Callable[[], Any], Callable[[Any], Any]]
 
 #: Answers that differ by less than this part of the largest are the same: the order of additions is not fixed.
 _ROUNDING = 1e-4
@@ -37,78 +33,51 @@ _ROUNDING = 1e-4
 _RANDOM = ("random", "rand", "autoaugment", "trivialaugment", "augmix", "jitter", "erasing")
 
 
-class RandomDraws:
-    """Generators of random numbers, and whether they have been used since.
+class RunnableModel(Protocol):
+    """A model as far as a check of its randomness runs it: the part of ``VisionModel`` that this module uses."""
 
-    Args:
-        device: whether the computer's torch generator, or this device's, is seeded is watched, too.
-        owners: objects that may have generators of their own among their attributes.
-    """
-
-    def __init__(self, device: torch.device, owners: Iterable[object] = ()) -> None:
-        self._generators: list[State] = [
-            (random.getstate, random.setstate),
-            (np.random.get_state, np.random.set_state),
-        ]
-        #: Of torch's own generators: what is drawn from them is another thread's, or seen by ``PrivateDraws``.
-        self._seeded: list[State] = [(torch.get_rng_state, torch.set_rng_state)]
-        if device.type == "cuda":
-            self._seeded.append(
-                (
-                    lambda: torch.cuda.get_rng_state(device),
-                    lambda state: torch.cuda.set_rng_state(state, device),
-                )
-            )
-        elif device.type == "mps":
-            self._seeded.append((torch.mps.get_rng_state, torch.mps.set_rng_state))
-        self._seed = torch.initial_seed()
-        self._before_seeding = [get() for get, _ in self._seeded]
-        for owner in owners:
-            self._generators += [
-                _of(value) for value in vars(owner).values() if _is_generator(value)
-            ]
-        self._before = [get() for get, _ in self._generators]
+    name: str
+    module: nn.Module
+    preprocess: Preprocess
+    mixes_pictures: bool
+    isolation: PassIsolation
 
     @property
-    def any(self) -> bool:
-        """Whether any random number has been drawn, or torch's generator been seeded."""
-        return torch.initial_seed() != self._seed or any(
-            not _same(get(), before)
-            for (get, _), before in zip(self._generators, self._before, strict=True)
-        )
+    def device(self) -> torch.device:
+        """Where the module's parameters are."""
 
-    def undo(self) -> None:
-        """Put the generators back that have moved on."""
-        for (get, put), before in zip(self._generators, self._before, strict=True):
-            if not _same(get(), before):
-                put(before)
-        if torch.initial_seed() != self._seed:
-            for (_, put), before in zip(self._seeded, self._before_seeding, strict=True):
-                put(before)
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating point type of the module's parameters."""
 
+    def around(self, module: nn.Module) -> RunnableModel:
+        """The same model around another module."""
 
-@contextmanager
-def draws_watched(device: torch.device, owners: Iterable[object] = ()) -> Iterator[RandomDraws]:
-    """Within it, it is known whether random numbers are drawn; afterwards they have not been."""
-    draws = RandomDraws(device, owners)
-    try:
-        yield draws
-    finally:
-        draws.undo()
+    def inputs(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels (N, C, H, W) in [0, 1] as the module's input."""
+
+    def undisturbed(self) -> AbstractContextManager[RunnableModel]:
+        """The model for one pass, around a copy of the module's structure in evaluation mode."""
+
+    def run(self, inputs: torch.Tensor) -> Any:
+        """The module's output for inputs (N, C, H, W)."""
+
+    def logits_of(self, output: Any, count: int) -> torch.Tensor:
+        """The logits (N, classes) in what ``run`` gave."""
 
 
 def leaves_random_state(method: F) -> F:
     """A model's method that leaves the generators of random numbers as they were."""
 
     @functools.wraps(method)
-    def wrapped(model: VisionModel, *args: Any, **kwargs: Any) -> Any:
+    def wrapped(model: RunnableModel, *args: Any, **kwargs: Any) -> Any:
         with draws_watched(model.device, model.module.modules()):
             return method(model, *args, **kwargs)
 
     return cast("F", wrapped)
 
 
-def randomness_note(model: VisionModel) -> str:
+def randomness_note(model: RunnableModel) -> str:
     """Say, with a ``CamwidgetWarning`` too, what of a model's answers is left to chance; "" if nothing is.
 
     It takes one pass of two equal pictures, and one more where that does not settle it; of a transform of one's own
@@ -121,7 +90,7 @@ def randomness_note(model: VisionModel) -> str:
     return found
 
 
-def _chance_in_preprocess(model: VisionModel) -> str:
+def _chance_in_preprocess(model: RunnableModel) -> str:
     geometry = model.preprocess.geometry
     if geometry is None:
         return ""
@@ -150,7 +119,7 @@ def _chance_in_preprocess(model: VisionModel) -> str:
     )
 
 
-def _chance_in_module(model: VisionModel) -> str:
+def _chance_in_module(model: RunnableModel) -> str:
     preprocess = model.preprocess
     size = preprocess.size
     if preprocess.geometry is not None:
@@ -196,19 +165,19 @@ def _chance_in_module(model: VisionModel) -> str:
     )
 
 
-def _pass(model: VisionModel, inputs: torch.Tensor) -> torch.Tensor:
+def _pass(model: RunnableModel, inputs: torch.Tensor) -> torch.Tensor:
     with model.undisturbed() as held, torch.no_grad():
         return held.logits_of(held.run(inputs.clone()), len(inputs)).float()
 
 
-def _alike(model: VisionModel, one: torch.Tensor, other: torch.Tensor) -> bool:
+def _alike(model: RunnableModel, one: torch.Tensor, other: torch.Tensor) -> bool:
     if not one.numel():
         return True
     part = max(_ROUNDING, 16 * torch.finfo(model.dtype).eps)
     return are_close(other, one, part, 0.0)
 
 
-def _picture(model: VisionModel) -> np.ndarray:
+def _picture(model: RunnableModel) -> np.ndarray:
     """A picture as a transform gets them: uint8 (H, W, channels)."""
     bands = 3 if model.preprocess.channels == 1 else model.preprocess.channels
     picture: np.ndarray = _noise(bands, 256, 256).mul(255).to(torch.uint8).permute(1, 2, 0).numpy()
@@ -217,34 +186,3 @@ def _picture(model: VisionModel) -> np.ndarray:
 
 def _noise(channels: int, height: int, width: int) -> torch.Tensor:
     return torch.rand((channels, height, width), generator=torch.Generator().manual_seed(1))
-
-
-# -- generators ------------------------------------------------------------------------------
-
-
-def _is_generator(value: object) -> bool:
-    kinds = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
-    return isinstance(value, kinds)
-
-
-def _of(generator: Any) -> State:
-    if isinstance(generator, torch.Generator):
-        return generator.get_state, generator.set_state
-    if isinstance(generator, np.random.Generator):
-        bits = generator.bit_generator
-        return lambda: bits.state, lambda state: setattr(bits, "state", state)
-    if isinstance(generator, np.random.RandomState):
-        return generator.get_state, generator.set_state
-    return generator.getstate, generator.setstate
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, np.ndarray):
-        return np.array_equal(one, other)
-    if isinstance(one, dict):
-        return all(_same(value, other[key]) for key, value in one.items())
-    if isinstance(one, tuple):
-        return all(map(_same, one, other))
-    return bool(one == other)

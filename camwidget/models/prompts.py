@@ -10,14 +10,11 @@ import difflib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
 from ..errors import ModelError, PromptError
-
-if TYPE_CHECKING:
-    from .vision_model import VisionModel
 
 __all__ = ["ParsedPrompt", "Prompt", "check_prompt", "read_text", "words_of"]
 
@@ -71,13 +68,14 @@ class Prompt(Protocol):
             PromptError: if it cannot be read; unknown words are named, and known ones (``words_of`` does both).
         """
 
-    def propose(self, model: VisionModel, pixels: torch.Tensor) -> str | None:
+    # Any: a model holds its prompt, so that this module is below that of ``VisionModel``.
+    def propose(self, model: Any, pixels: torch.Tensor) -> str | None:
         """The text that the model itself has for a picture, as a captioner has; None if it has none.
 
         Called with the module held in evaluation mode, and without a graph.
 
         Args:
-            model: whose module to run.
+            model: the ``VisionModel`` whose module to run.
             pixels: the picture, float32 (1, C, H, W) in [0, 1].
         """
 

@@ -97,7 +97,7 @@ def are_close(found: torch.Tensor, expected: torch.Tensor, part: float, least: f
 def decimals(*values: float, scores: str = "value") -> int:
     """How many digits to write after the point: two of a probability, of quantities three that count in the largest.
 
-    js/src/core/quantity.ts has the same rule.
+    js/src/core/numberFormat.ts has the same rule.
     """
     if scores != "value":
         return 2

@@ -11,6 +11,7 @@ from typing import Any, SupportsIndex
 import torch
 from torch import nn
 
+from .._compat.pytorch import BATCH_NORM
 from ..errors import CamwidgetError, ModelError, PictureError, PromptError, TargetError
 from ..execution.device import is_lost, is_want_of_memory, lost
 from ..execution.isolated_pass import PassIsolation, evaluating
@@ -88,8 +89,7 @@ class VisionModel:
         self._beside = ExtraInputs.of(inputs, example)
         #: Whether pictures go one by one: those of a batch have a part in each other's answers, or fail.
         self.mixes_pictures = any(
-            isinstance(m, nn.modules.batchnorm._BatchNorm) and m.running_mean is None
-            for m in self.module.modules()
+            isinstance(m, BATCH_NORM) and m.running_mean is None for m in self.module.modules()
         )
         #: Whether the module is known to want pictures row by row in memory; found out by running it.
         self.takes_channels_last = True
@@ -245,25 +245,22 @@ class VisionModel:
         """
         prompt = self.prompt
         text = None if prompt is None else inputs.pop(prompt.name, None)
-        unknown = [n for n in inputs if n not in self._beside.tensors]
-        if unknown:
-            names = [*self._beside.tensors, *([] if prompt is None else [prompt.name])]
-            known = ", ".join(map(repr, names)) or "none: name them in wrap(…, inputs={…})"
-            raise ModelError(
-                f"{self.name} takes no input {', '.join(map(repr, unknown))} beside the picture. "
-                f"It takes {known}."
-            )
-        other = copy.copy(self)
-        other._beside = self._beside.given(inputs)
-        if prompt is not None and text is not None:
-            other.text, reading = read_text(prompt, text)  # type: ignore[arg-type]
-            other._beside = other._beside.told(reading)
-            if reading.classes is not None:
-                other._discovery = self._discovery.with_classes(len(reading.classes))
-                other._reader = self._reader.with_columns(len(reading.classes))
-                other.classes = unique_names(reading.classes, len(reading.classes))
-                other._index = {name: i for i, name in enumerate(other.classes)}
-        return other
+        self._beside.check_names(inputs, self.name, None if prompt is None else prompt.name)
+        beside = self._beside.given(inputs)
+        if prompt is None or text is None:
+            return self._with(_beside=beside)
+        tidy, reading = read_text(prompt, text)  # type: ignore[arg-type]
+        changes: dict[str, Any] = {"_beside": beside.told(reading), "text": tidy}
+        if reading.classes is None:
+            return self._with(**changes)
+        classes = unique_names(reading.classes, len(reading.classes))
+        return self._with(
+            **changes,
+            _discovery=self._discovery.with_classes(len(classes)),
+            _reader=self._reader.with_columns(len(classes)),
+            _index={name: i for i, name in enumerate(classes)},
+            classes=classes,
+        )
 
     @property
     def reading(self) -> ParsedPrompt | None:
@@ -339,10 +336,8 @@ class VisionModel:
 
     def around(self, module: nn.Module) -> VisionModel:
         """The same model, under the same text, around another module: a copy of its own with whatever weights."""
-        other = copy.copy(self)
-        other.module = module
-        other._module_names = {m: n for n, m in module.named_modules()}
-        return other
+        names = {m: n for n, m in module.named_modules()}
+        return self._with(module=module, _module_names=names)
 
     def extras(self, count: int) -> dict[str, torch.Tensor]:
         """The inputs beside the picture, by name, for a batch of ``count``."""
@@ -465,9 +460,7 @@ class VisionModel:
             runs: whether the module is run within; False for a backward pass.
         """
         with evaluating(self.module, self.device, self.isolation, runs=runs) as module:
-            held = copy.copy(self)
-            held.module = module
-            yield held
+            yield self._with(module=module)
 
     def check_finite(self, logits: torch.Tensor) -> None:
         """Raise a ModelError that names the cause if the logits are not finite; −inf of a masked class is proper."""
@@ -481,6 +474,12 @@ class VisionModel:
         with PrivateDraws(0):
             inputs = self.inputs(self.pixels(first_picture(self.preprocess)))
         return first_passes(self.module, inputs, reader, self.reshape, self.extras(1), without)
+
+    def _with(self, **attributes: Any) -> VisionModel:
+        """A copy with other attributes."""
+        other = copy.copy(self)
+        vars(other).update(attributes)
+        return other
 
     def _anchor(self) -> torch.Tensor:
         for tensor in itertools.chain(self.module.parameters(), self.module.buffers()):

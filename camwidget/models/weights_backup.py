@@ -9,6 +9,7 @@ from typing import TypeAlias
 import torch
 from torch import nn
 
+from .._compat.pytorch import version_of
 from ..execution.device import is_elsewhere
 from ..execution.structure_copy import Uncopyable, copy_structure, named_tensors
 from ..runtime import fork_safety
@@ -124,6 +125,6 @@ def _marks(tensors: dict[str, torch.Tensor]) -> dict[str, tuple[Mark, ...]]:
     """By part, the marks of its tensors: batch statistics change without a version, beside a counter that has one."""
     marks: dict[str, tuple[Mark, ...]] = {}
     for name, tensor in tensors.items():
-        version = 0 if tensor.is_inference() else tensor._version
+        version = 0 if tensor.is_inference() else version_of(tensor)
         marks[_part(name)] = (*marks.get(_part(name), ()), (version, tensor.data_ptr()))
     return marks

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from .._validation import listed_names, require_module
+from .._validation import listed_names
 from ..errors import LayerError, ModelError
 from ..images.preprocess import Preprocess, channels_taken, default_preprocess, takes_volumes
+from .argument_checks import require_module
 from .image_processors import read_processor
 from .prompts import Prompt
 from .provenance import Provenance

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .._validation import is_integer
 from ..errors import CamwidgetError
 from . import fork_safety
 
@@ -68,16 +69,12 @@ def set_cache_limit(limit: int) -> int:
         CamwidgetError: if the limit is no whole number, or negative.
     """
     global _limit
-    try:
-        wanted = -1 if isinstance(limit, bool) else operator.index(limit)
-    except TypeError:
-        wanted = -1
-    if wanted < 0:
+    if not is_integer(limit, 0):
         raise CamwidgetError(
             f"The limit of the caches is a whole number of bytes, such as 256 * 2**20, not {limit!r}."
         )
     with _lock:
-        before, _limit = _limit, wanted
+        before, _limit = _limit, operator.index(limit)
         gone = _fit(_limit)
     del gone
     return before
@@ -91,7 +88,7 @@ def cache_limit() -> int:
 def cached_bytes() -> int:
     """Return how many bytes are remembered now."""
     with _lock:
-        return sum(cache._measured() for cache in list(_caches))
+        return sum(cache.measured() for cache in list(_caches))
 
 
 def room_beside(pixels: torch.Tensor) -> int:
@@ -233,33 +230,43 @@ class BoundedCache(Generic[V]):
             entry.used = next(_clock)
         return entry
 
-    def _measured(self) -> int:
-        """How many bytes there are by now; under the lock."""
+    # The rest is for ``_fit``, under the lock of all caches.
+
+    def measured(self) -> int:
+        """How many bytes there are by now."""
         if self._grows and self._weigh is not None:
             for entry in self._values.values():
                 entry.size = self._weigh(entry.value)
         return sum(entry.size for entry in self._values.values())
 
+    def take_larger(self, limit: int) -> list[_Entry[V]]:
+        """Take out the values that are above a limit each by itself."""
+        keys = [key for key, entry in self._values.items() if entry.size > limit]
+        return [self._values.pop(key) for key in keys]
 
-def _fit(limit: int) -> list[Any]:
+    def last_use(self) -> int:
+        """When the value was used that was not used for the longest time; there is at least one."""
+        return next(iter(self._values.values())).used  # they are in the order of their use
+
+    def take_first(self) -> _Entry[V]:
+        """Take out the value that was not used for the longest time."""
+        return self._values.popitem(last=False)[1]
+
+
+def _fit(limit: int) -> list[_Entry[Any]]:
     """Take values out of the caches until the rest is within a limit, and return them; under the lock."""
-    caches = [cache for cache in _caches if cache._values]
-    total = sum(cache._measured() for cache in caches)
-    gone: list[Any] = []
+    caches = [cache for cache in _caches if len(cache)]
+    total = sum(cache.measured() for cache in caches)
+    gone: list[_Entry[Any]] = []
     if total <= limit:
         return gone
     for cache in caches:  # what is above the limit by itself would first displace all others
-        for key in [k for k, entry in cache._values.items() if entry.size > limit]:
-            entry = cache._values.pop(key)
+        for entry in cache.take_larger(limit):
             gone.append(entry)
             total -= entry.size
     while total > limit:
-        # Each cache has its values in the order of their use.
-        first = min(
-            (cache for cache in caches if cache._values),
-            key=lambda cache: next(iter(cache._values.values())).used,
-        )
-        _, entry = first._values.popitem(last=False)
+        first = min((cache for cache in caches if len(cache)), key=BoundedCache.last_use)
+        entry = first.take_first()
         gone.append(entry)
         total -= entry.size
     return gone

@@ -13,7 +13,7 @@ from types import ModuleType
 from ..errors import CamwidgetError
 from . import fork_safety
 
-__all__ = ["LOGGER", "error_line", "error_text", "log_error"]
+__all__ = ["LOGGER", "error_line", "error_text", "first_line", "log_error"]
 
 LOGGER = logging.getLogger(__name__.partition(".")[0])
 
@@ -30,6 +30,12 @@ def error_line(error: BaseException) -> str:
     # Also of an error whose ``__str__`` raises.
     line = " ".join("".join(traceback.format_exception_only(error)).split())
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message; its kind where it has none."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def error_text(

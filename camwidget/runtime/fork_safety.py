@@ -9,6 +9,8 @@ import time
 import weakref
 from typing import Any
 
+from .._compat.locks import is_owned, release_after_fork
+
 __all__ = ["lock", "rlock"]
 
 #: Seconds that a fork waits for the locks of ``rlock(before_fork=True)``.
@@ -60,13 +62,8 @@ def _after_in_child() -> None:
         torch.set_num_threads(1)
     _after_in_parent()  # the forking thread is the one that goes on
     for each in list(_all):
-        if not _is_own(each):
-            each._at_fork_reinit()  # as the locks of the standard library's own modules
-
-
-def _is_own(each: Any) -> bool:
-    """Whether the calling thread holds a lock. Of a plain lock nobody knows; none is held across a fork."""
-    return hasattr(each, "_is_owned") and each._is_owned()
+        if not is_owned(each):  # a plain lock is never held across a fork
+            release_after_fork(each)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

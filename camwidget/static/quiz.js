@@ -1,15 +1,9 @@
 // built from js/ — do not edit
 
-// src/view/entry.ts
-function entry(mount2) {
-  return {
-    render({ model, el, signal }) {
-      const life = new AbortController();
-      signal?.addEventListener("abort", () => life.abort(), { once: true });
-      mount2(model, el, life.signal);
-      return () => life.abort();
-    }
-  };
+// src/view/host/compat.ts
+var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+function keepFromFocus(target) {
+  if (target instanceof HTMLCanvasElement) target.removeAttribute("tabindex");
 }
 
 // src/view/dom/dom.ts
@@ -23,7 +17,6 @@ function make(tag2, className, attributes = {}, ...children) {
   element.append(...children);
   return element;
 }
-var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
 function button(className, attributes, ...children) {
   return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
 }
@@ -38,14 +31,32 @@ function fit(parent, count2, create) {
   while (parent.children.length < count2) parent.append(create(parent.children.length));
   return Array.from(parent.children);
 }
+var SVG = "http://www.w3.org/2000/svg";
+function svg(tag2, attributes = {}, ...children) {
+  const made = document.createElementNS(SVG, tag2);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
+  made.append(...children);
+  return made;
+}
+function overlay(className, viewBox = "") {
+  const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
+  if (viewBox !== "") made.setAttribute("viewBox", viewBox);
+  return made;
+}
+function line(d, over = "over", under = "under") {
+  return [svg("path", { class: under, d }), svg("path", { class: over, d })];
+}
 
-// src/view/host/focusHold.ts
-function holdFocus(root, frame, signal) {
-  const box = () => root.closest(".camwidget-explorer") ?? root;
+// src/view/host/keyboardFocus.ts
+function explorerBox(root) {
+  return root.closest(".camwidget-explorer");
+}
+function keepFocus(root, frame, signal) {
+  const box = () => explorerBox(root) ?? root;
   document.addEventListener(
     "pointerdown",
     ({ target }) => {
-      if (target instanceof HTMLCanvasElement && box().contains(target)) target.removeAttribute("tabindex");
+      if (target instanceof Node && box().contains(target)) keepFromFocus(target);
     },
     { capture: true, signal }
   );
@@ -54,7 +65,7 @@ function holdFocus(root, frame, signal) {
     (event) => {
       if (!(event.target instanceof Node) || !box().contains(event.target)) return;
       setTimeout(() => {
-        if (!signal.aborted && !root.contains(document.activeElement) && !isPanels(document.activeElement)) {
+        if (!signal.aborted && !root.contains(document.activeElement) && !isInPanels(document.activeElement)) {
           frame.focus({ preventScroll: true });
         }
       });
@@ -62,29 +73,26 @@ function holdFocus(root, frame, signal) {
     { signal }
   );
 }
-function isPanels(element) {
+function isInPanels(element) {
   return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
 }
 
-// src/view/watch.ts
-function watch(model, keys, signal, update) {
-  let waiting = false;
-  const later = () => {
-    if (waiting) return;
-    waiting = true;
-    queueMicrotask(() => {
-      waiting = false;
-      if (!signal.aborted) update();
-    });
-  };
-  for (const key of keys) {
-    model.on(`change:${key}`, later);
-    signal.addEventListener("abort", () => model.off(`change:${key}`, later));
-  }
-  update();
+// src/core/parse.ts
+function fields(value) {
+  return typeof value === "object" && value !== null ? value : {};
 }
-
-// src/core/bytes.ts
+function list(value) {
+  return Array.isArray(value) ? value : [];
+}
+function text(value, otherwise = "") {
+  return typeof value === "string" ? value : otherwise;
+}
+function number(value, otherwise) {
+  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
+}
+function numbers(value) {
+  return list(value).map((item) => number(item, Number.NaN));
+}
 function bytes(value) {
   if (ArrayBuffer.isView(value)) {
     return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
@@ -92,21 +100,106 @@ function bytes(value) {
   return value instanceof ArrayBuffer ? new Uint8Array(value) : null;
 }
 
+// src/view/syncedTraits.ts
+var DEFAULTS = {
+  scene: {},
+  explanation: {},
+  target: -1,
+  rows: [],
+  masked: [],
+  first_now: {},
+  curve_names: [],
+  quantity: {},
+  class_names: [],
+  methods: [],
+  method: "",
+  layers: [],
+  layer: "",
+  stages: {},
+  evidence: {},
+  mode: "remove",
+  modes: [],
+  baseline: "blur",
+  baselines: [],
+  fraction: 0,
+  paint: {},
+  baseline_fill: {},
+  opacity: 0.65,
+  overlay: true,
+  cells: false,
+  contour: 0,
+  colormap: "inferno",
+  colormaps: {},
+  pictures: [],
+  picture: -1,
+  strip: {},
+  prompt: {},
+  text_error: "",
+  truth: {},
+  truthful: false,
+  outlines: false,
+  box: {},
+  boxes: false,
+  models: [],
+  compare: {},
+  arrangement: "side",
+  divider: 0.5,
+  difference_colors: new Uint8Array(),
+  other: {},
+  other_scene: {},
+  other_state: {},
+  other_answer: {},
+  other_baseline_fill: {},
+  undoable: false,
+  redoable: false,
+  code: "",
+  sentence: "",
+  status: "",
+  busy: false,
+  pending: false,
+  progress: -1,
+  partial: false,
+  cancellable: false,
+  error: "",
+  class_probe: {},
+  missing: ""
+};
+
+// src/view/model.ts
+function write(model, values) {
+  for (const name of Object.keys(values)) model.set(name, values[name]);
+  model.save_changes();
+}
+function watch(model, names, signal, update) {
+  let isScheduled = false;
+  const schedule = () => {
+    if (isScheduled) return;
+    isScheduled = true;
+    queueMicrotask(() => {
+      isScheduled = false;
+      if (!signal.aborted) update();
+    });
+  };
+  for (const name of names) {
+    model.on(`change:${name}`, schedule);
+    signal.addEventListener("abort", () => model.off(`change:${name}`, schedule));
+  }
+  update();
+}
+function widgetModule(mount2) {
+  return {
+    render({ model, el, signal }) {
+      const life = new AbortController();
+      signal?.addEventListener("abort", () => life.abort(), { once: true });
+      mount2(model, el, life.signal);
+      return () => life.abort();
+    }
+  };
+}
+
 // src/quiz/cards.ts
-function fields(value) {
-  return typeof value === "object" && value !== null ? value : {};
-}
-function list(value) {
-  return Array.isArray(value) ? value : [];
-}
-function text(value) {
-  return typeof value === "string" ? value : "";
-}
 function count(value) {
   return typeof value === "number" && Number.isFinite(value) && value > 0 ? value : 0;
-}
-function numbers(value) {
-  return list(value).filter((item) => typeof item === "number");
 }
 function outline(value) {
   const { name, path, width, height, x, y } = fields(value);
@@ -132,7 +225,7 @@ function card(value) {
   return {
     prompt: text(prompt),
     pictures: pictures(shown),
-    options: list(options).map(text),
+    options: list(options).map((option) => text(option)),
     right: numbers(right),
     reveal: text(reveal),
     values: Array.isArray(values) ? numbers(values) : null,
@@ -158,7 +251,7 @@ var Game = class {
     this.model = model;
   }
   model;
-  /** Questions that came stay as they are, though the list is sent again with more. */
+  /** Parsed questions; the list is sent again whenever another question is ready. */
   read = [];
   get total() {
     return count(this.model.get("total"));
@@ -187,8 +280,8 @@ var Game = class {
     return typeof given === "number" ? given : null;
   }
   verdict(at) {
-    const [asked, choice] = [this.card(at), this.choice(at)];
-    return asked === null || choice === null ? null : verdict(asked, choice);
+    const [card2, choice] = [this.card(at), this.choice(at)];
+    return card2 === null || choice === null ? null : verdict(card2, choice);
   }
   /** Whether there is nothing left to answer at a question: it may be gone on from. */
   done(at) {
@@ -212,45 +305,24 @@ var Game = class {
   }
   choose(option) {
     const at = this.number;
-    const asked = this.card(at);
-    if (asked === null || this.choice(at) !== null || option >= asked.options.length) return;
+    const card2 = this.card(at);
+    if (card2 === null || this.choice(at) !== null || option >= card2.options.length) return;
     const answers = Array.from({ length: this.total }, (_, k) => k === at ? option : this.choice(k));
-    this.write({ answers });
+    write(this.model, { answers });
   }
   next() {
     if (this.number < this.total && this.done(this.number)) this.show(this.number + 1);
   }
-  show(number) {
-    this.write({ number });
+  show(number2) {
+    write(this.model, { number: number2 });
   }
   restart() {
-    this.write({ answers: Array.from({ length: this.total }, () => null), number: 0 });
+    write(this.model, { answers: Array.from({ length: this.total }, () => null), number: 0 });
   }
   verdicts() {
     return Array.from({ length: this.total }, (_, at) => this.verdict(at)).filter((found) => found !== null);
   }
-  write(values) {
-    for (const [key, value] of Object.entries(values)) this.model.set(key, value);
-    this.model.save_changes();
-  }
 };
-
-// src/view/dom/svg.ts
-var SVG = "http://www.w3.org/2000/svg";
-function svg(tag2, attributes = {}, ...children) {
-  const made = document.createElementNS(SVG, tag2);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
-  made.append(...children);
-  return made;
-}
-function overlay(className, viewBox = "") {
-  const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
-  if (viewBox !== "") made.setAttribute("viewBox", viewBox);
-  return made;
-}
-function line(d, over = "over", under = "under") {
-  return [svg("path", { class: under, d }), svg("path", { class: over, d })];
-}
 
 // src/quiz/pictures.ts
 var SMALL = 96;
@@ -290,7 +362,7 @@ var Figure = class {
   element;
   frame;
   revealed = false;
-  /** @param named whether the outlines' names are written beside them, too */
+  /** @param named whether the outlines' names are written next to them */
   reveal(named) {
     if (this.revealed) return;
     this.revealed = true;
@@ -315,38 +387,38 @@ function tag({ name, x, y }, first) {
 // src/quiz/question.ts
 var KEYS = 9;
 var QuestionPage = class {
-  constructor(game, at, asked, addresses) {
+  constructor(game, at, card2, addresses) {
     this.game = game;
     this.at = at;
-    this.asked = asked;
-    this.figures = asked.pictures.map((picture) => new Figure(picture, addresses));
-    this.options = asked.options.map((option, k) => this.option(option, k));
+    this.card = card2;
+    this.figures = card2.pictures.map((picture) => new Figure(picture, addresses));
+    this.options = card2.options.map((option, k) => this.option(option, k));
     this.next.addEventListener("click", () => game.next());
     this.back.addEventListener("click", () => game.show(game.total));
     const pictures2 = make("div", "camwidget-quiz-pictures", {}, ...this.figures.map((figure) => figure.element));
     pictures2.style.setProperty("--count", String(Math.max(1, this.figures.length)));
-    const scale = asked.values === null ? "" : " camwidget-quiz-scale";
-    const said = make("p", "camwidget-quiz-said", { "aria-live": "polite" }, this.word, " ", this.reveal);
+    const scale = card2.values === null ? "" : " camwidget-quiz-scale";
+    const feedback = make("p", "camwidget-quiz-said", { "aria-live": "polite" }, this.word, " ", this.reveal);
     this.element = make("div", "camwidget-quiz-page");
-    if (asked.error !== "") {
+    if (card2.error !== "") {
       this.element.append(
-        make("p", "camwidget-quiz-error", { role: "alert" }, `This question could not be made. ${asked.error}`)
+        make("p", "camwidget-quiz-error", { role: "alert" }, `This question could not be made. ${card2.error}`)
       );
     } else {
       this.element.append(
-        make("p", "camwidget-quiz-prompt", {}, asked.prompt),
+        make("p", "camwidget-quiz-prompt", {}, card2.prompt),
         pictures2,
         make("div", `camwidget-quiz-options${scale}`, { role: "group", "aria-label": "Options" }, ...this.options)
       );
     }
     this.element.append(
-      make("div", "camwidget-quiz-foot", {}, said, make("div", "camwidget-quiz-ways", {}, this.back, this.next))
+      make("div", "camwidget-quiz-foot", {}, feedback, make("div", "camwidget-quiz-ways", {}, this.back, this.next))
     );
     this.update();
   }
   game;
   at;
-  asked;
+  card;
   element;
   figures;
   options;
@@ -359,13 +431,13 @@ var QuestionPage = class {
     return this.next;
   }
   update() {
-    const { game, at, asked } = this;
+    const { game, at, card: card2 } = this;
     const choice = game.choice(at);
     const found = game.verdict(at);
     this.options.forEach((option, k) => setAttribute(option, "aria-pressed", String(k === choice)));
-    this.options.forEach((option, k) => mark(option, k, choice === null ? "" : state(asked, k, choice)));
+    this.options.forEach((option, k) => mark(option, k, choice === null ? "" : state(card2, k, choice)));
     setText(this.word, found === null ? "" : `${MARK[found]} ${WORD[found]}.`);
-    setText(this.reveal, found === null ? hint(asked) : answerLine(asked, found));
+    setText(this.reveal, found === null ? hint(card2) : answerLine(card2, found));
     this.word.dataset["verdict"] = this.reveal.dataset["verdict"] = found ?? "";
     this.next.hidden = !game.done(at);
     setText(this.next, at + 1 === game.total ? "See the score" : "Next");
@@ -385,15 +457,15 @@ var QuestionPage = class {
 };
 function answerLine({ options, right, reveal }, found) {
   const [only] = right;
-  const told = found === "wrong" && right.length === 1 && only !== void 0 ? `It is ${options[only]}. ` : "";
-  return `${told}${reveal}`;
+  const correction = found === "wrong" && right.length === 1 && only !== void 0 ? `It is ${options[only]}. ` : "";
+  return `${correction}${reveal}`;
 }
 function hint({ options: { length } }) {
   return length === 0 ? "" : `Press ${length === 2 ? "1 or 2" : `1 to ${Math.min(length, KEYS)}`}, or click.`;
 }
-function state(asked, k, choice) {
-  if (asked.right.includes(k)) return "right";
-  return k === choice ? verdict(asked, choice) : "other";
+function state(card2, k, choice) {
+  if (card2.right.includes(k)) return "right";
+  return k === choice ? verdict(card2, choice) : "other";
 }
 function mark(option, k, found) {
   option.dataset["state"] = found;
@@ -401,6 +473,15 @@ function mark(option, k, found) {
   const key = option.querySelector(".camwidget-quiz-key");
   const shown = found === "" || found === "other" ? k < KEYS ? String(k + 1) : "" : MARK[found];
   if (key !== null) setText(key, shown);
+}
+
+// src/core/numberFormat.ts
+function fixed(value, digits) {
+  const halves = value * 2 ** (digits + 1);
+  const up = value.toFixed(digits);
+  if (!Number.isInteger(halves) || halves % 2 === 0) return up;
+  const last = Number(up.at(-1));
+  return last % 2 === 0 ? up : (Number(up) - 10 ** -digits).toFixed(digits);
 }
 
 // src/quiz/score.ts
@@ -430,19 +511,19 @@ function means(game) {
   return [make("p", "camwidget-quiz-mean", {}, "Your mean: ", value, scale === "" ? "" : `, ${scale}.`)];
 }
 function signed(value) {
-  const digits = Math.abs(value).toFixed(2);
-  if (Number(digits) === 0) return "0.00";
-  return `${value < 0 ? "−" : "+"}${digits}`;
+  const size = fixed(Math.abs(value), 2);
+  if (Number(size) === 0) return size;
+  return `${value < 0 ? "−" : "+"}${size}`;
 }
 function row(game, at, addresses) {
-  const asked = game.card(at);
+  const card2 = game.card(at);
   const choice = game.choice(at);
   const found = game.verdict(at);
-  const right = asked?.right.map((k) => asked.options[k]).join(" or ") ?? "";
-  const chosen = choice === null ? "" : asked?.options[choice] ?? "";
-  const said = choice === null ? "Not answered" : `You said ${chosen}`;
-  const told = found === "wrong" || found === "undecided" ? `Right: ${right}` : "";
-  const pictures2 = asked?.pictures ?? [];
+  const right = card2?.right.map((k) => card2.options[k]).join(" or ") ?? "";
+  const chosen = choice === null ? "" : card2?.options[choice] ?? "";
+  const given = choice === null ? "Not answered" : `You said ${chosen}`;
+  const correction = found === "wrong" || found === "undecided" ? `Right: ${right}` : "";
+  const pictures2 = card2?.pictures ?? [];
   const open = button(
     "camwidget-quiz-row",
     { title: "Show this question again" },
@@ -453,16 +534,26 @@ function row(game, at, addresses) {
       "camwidget-quiz-answer",
       {},
       make("span", "camwidget-quiz-word", { "data-verdict": found ?? "" }, found === null ? "" : `${MARK[found]} ${WORD[found]}`),
-      make("span", "", {}, said),
-      make("span", "camwidget-quiz-told", {}, told)
+      make("span", "", {}, given),
+      make("span", "camwidget-quiz-told", {}, correction)
     )
   );
   open.addEventListener("click", () => game.show(at));
   return make("li", "camwidget-quiz-item", {}, open);
 }
 
-// src/quiz/quiz.ts
-var TRAITS = ["total", "cards", "number", "answers", "title", "source", "scale"];
+// src/quiz/syncedTraits.ts
+var DEFAULTS2 = {
+  number: 0,
+  answers: [],
+  total: 0,
+  cards: [],
+  title: "",
+  source: "",
+  scale: ""
+};
+
+// src/quiz/index.ts
 function mount(model, root, signal) {
   new View(model, root, signal);
 }
@@ -475,7 +566,7 @@ var View = class {
   body = make("div", "camwidget-quiz-body");
   card;
   page = null;
-  /** What the body shows: a question's number, once it is there. */
+  /** What the body shows: the number of a question or the score, and whether it is ready. */
   shown = "";
   constructor(model, root, signal) {
     this.game = new Game(model);
@@ -485,47 +576,47 @@ var View = class {
     root.classList.add("camwidget-quiz");
     root.append(this.card);
     this.card.addEventListener("keydown", (event) => this.press(event), { signal });
-    holdFocus(root, this.card, signal);
+    keepFocus(root, this.card, signal);
     signal.addEventListener("abort", () => this.card.remove());
-    watch(model, TRAITS, signal, () => this.update());
+    watch(model, Object.keys(DEFAULTS2), signal, () => this.update());
   }
   update() {
     const { game } = this;
-    const held = this.card.contains(document.activeElement);
+    const hadFocus = this.card.contains(document.activeElement);
     this.head();
     const turned = this.turn();
     if (!turned) this.page?.update();
-    if (!held) return;
+    if (!hadFocus) return;
     if (turned) this.card.focus({ preventScroll: true });
     else if (game.done(game.number)) this.page?.way.focus({ preventScroll: true });
   }
   head() {
     const { game } = this;
-    const { number, total } = game;
+    const { number: number2, total } = game;
     setText(this.title, game.title === "" ? "Quiz" : game.title);
-    const place = number < total ? `Question ${number + 1} of ${total}` : "Score";
+    const place = number2 < total ? `Question ${number2 + 1} of ${total}` : "Score";
     setText(this.place, place);
     setAttribute(this.card, "aria-label", `${this.title.textContent}: ${place}`);
     fit(this.marks, total, () => make("li", "camwidget-quiz-mark")).forEach((mark2, at) => {
       const found = game.verdict(at);
       setText(mark2, found === null ? "" : MARK[found]);
       mark2.dataset["verdict"] = found ?? "";
-      setAttribute(mark2, "aria-current", String(at === number));
+      setAttribute(mark2, "aria-current", String(at === number2));
       setAttribute(mark2, "title", `Question ${at + 1}${found === null ? "" : `: ${WORD[found].toLowerCase()}`}`);
     });
   }
   /** Shows another page where there is one to show; whether there was. */
   turn() {
     const { game } = this;
-    const { number, total } = game;
-    const asked = number < total ? game.card(number) : null;
-    const state2 = number < total ? asked === null ? "waits" : "" : String([game.total, game.finished]);
-    const wanted = `${number} ${state2}`;
+    const { number: number2, total } = game;
+    const card2 = number2 < total ? game.card(number2) : null;
+    const state2 = number2 < total ? card2 === null ? "waits" : "" : String([game.total, game.finished]);
+    const wanted = `${number2} ${state2}`;
     if (this.shown === wanted) return false;
     this.shown = wanted;
-    this.page = asked === null ? null : new QuestionPage(game, number, asked, this.addresses);
+    this.page = card2 === null ? null : new QuestionPage(game, number2, card2, this.addresses);
     const score = () => scorePage(game, this.addresses);
-    this.body.replaceChildren(this.page?.element ?? (number < total ? waits(number) : score()));
+    this.body.replaceChildren(this.page?.element ?? (number2 < total ? waits(number2) : score()));
     return true;
   }
   press(event) {
@@ -540,18 +631,16 @@ var View = class {
 function pressable(target) {
   return target instanceof HTMLButtonElement && target.getAttribute("aria-disabled") !== "true";
 }
-function waits(number) {
+function waits(number2) {
   return make(
     "div",
     "camwidget-quiz-page camwidget-quiz-waits",
     { role: "status" },
-    `Preparing question ${number + 1} …`,
+    `Preparing question ${number2 + 1} …`,
     make("div", "camwidget-quiz-line", { "aria-hidden": "true" }, make("div", "camwidget-quiz-runner"))
   );
 }
-
-// src/quiz/index.ts
-var quiz_default = entry(mount);
+var quiz_default = widgetModule(mount);
 export {
   quiz_default as default
 };

@@ -1,16 +1,33 @@
 // built from js/ — do not edit
 
-// src/view/entry.ts
-function entry(mount2) {
-  return {
-    render({ model, el, signal }) {
-      const life = new AbortController();
-      signal?.addEventListener("abort", () => life.abort(), { once: true });
-      mount2(model, el, life.signal);
-      return () => life.abort();
-    }
-  };
+// src/core/parse.ts
+function fields(value) {
+  return typeof value === "object" && value !== null ? value : {};
 }
+function list(value) {
+  return Array.isArray(value) ? value : [];
+}
+function text(value, otherwise = "") {
+  return typeof value === "string" ? value : otherwise;
+}
+function number(value, otherwise) {
+  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
+}
+function flag(value, otherwise) {
+  return typeof value === "boolean" ? value : otherwise;
+}
+function unit(value, otherwise) {
+  return clamp(number(value, otherwise), 0, 1);
+}
+function clamp(value, low, high) {
+  return Math.min(high, Math.max(low, value));
+}
+function texts(value) {
+  return list(value).filter((item) => typeof item === "string");
+}
+
+// src/view/host/compat.ts
+var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
 
 // src/view/dom/dom.ts
 function make(tag, className, attributes = {}, ...children) {
@@ -23,7 +40,6 @@ function make(tag, className, attributes = {}, ...children) {
   element.append(...children);
   return element;
 }
-var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
 function button(className, attributes, ...children) {
   return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
 }
@@ -39,7 +55,104 @@ function fit(parent, count, create) {
   return Array.from(parent.children);
 }
 
-// src/view/dom/radioGroup.ts
+// src/view/syncedTraits.ts
+var DEFAULTS = {
+  scene: {},
+  explanation: {},
+  target: -1,
+  rows: [],
+  masked: [],
+  first_now: {},
+  curve_names: [],
+  quantity: {},
+  class_names: [],
+  methods: [],
+  method: "",
+  layers: [],
+  layer: "",
+  stages: {},
+  evidence: {},
+  mode: "remove",
+  modes: [],
+  baseline: "blur",
+  baselines: [],
+  fraction: 0,
+  paint: {},
+  baseline_fill: {},
+  opacity: 0.65,
+  overlay: true,
+  cells: false,
+  contour: 0,
+  colormap: "inferno",
+  colormaps: {},
+  pictures: [],
+  picture: -1,
+  strip: {},
+  prompt: {},
+  text_error: "",
+  truth: {},
+  truthful: false,
+  outlines: false,
+  box: {},
+  boxes: false,
+  models: [],
+  compare: {},
+  arrangement: "side",
+  divider: 0.5,
+  difference_colors: new Uint8Array(),
+  other: {},
+  other_scene: {},
+  other_state: {},
+  other_answer: {},
+  other_baseline_fill: {},
+  undoable: false,
+  redoable: false,
+  code: "",
+  sentence: "",
+  status: "",
+  busy: false,
+  pending: false,
+  progress: -1,
+  partial: false,
+  cancellable: false,
+  error: "",
+  class_probe: {},
+  missing: ""
+};
+
+// src/view/model.ts
+function write(model, values) {
+  for (const name of Object.keys(values)) model.set(name, values[name]);
+  model.save_changes();
+}
+function watch(model, names, signal, update) {
+  let isScheduled = false;
+  const schedule = () => {
+    if (isScheduled) return;
+    isScheduled = true;
+    queueMicrotask(() => {
+      isScheduled = false;
+      if (!signal.aborted) update();
+    });
+  };
+  for (const name of names) {
+    model.on(`change:${name}`, schedule);
+    signal.addEventListener("abort", () => model.off(`change:${name}`, schedule));
+  }
+  update();
+}
+function widgetModule(mount2) {
+  return {
+    render({ model, el, signal }) {
+      const life = new AbortController();
+      signal?.addEventListener("abort", () => life.abort(), { once: true });
+      mount2(model, el, life.signal);
+      return () => life.abort();
+    }
+  };
+}
+
+// src/view/controls/methodPanel.ts
 var SLOW = "reruns the model many times";
 function fillLabel(of, label, slow) {
   const [name] = fit(of, slow ? 2 : 1, (at) => at === 0 ? make("span", "") : slowMark());
@@ -49,81 +162,31 @@ function slowMark() {
   return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
 }
 
-// src/view/watch.ts
-function watch(model, keys, signal, update) {
-  let waiting = false;
-  const later = () => {
-    if (waiting) return;
-    waiting = true;
-    queueMicrotask(() => {
-      waiting = false;
-      if (!signal.aborted) update();
-    });
-  };
-  for (const key of keys) {
-    model.on(`change:${key}`, later);
-    signal.addEventListener("abort", () => model.off(`change:${key}`, later));
-  }
-  update();
+// src/core/colormap.ts
+var COLORMAP_BYTES = 768;
+var GREY = Uint8Array.from(
+  { length: COLORMAP_BYTES },
+  (_, i) => Math.floor(i / 3)
+);
+
+// src/view/traits.ts
+function methods(value) {
+  return list(value).map((item) => {
+    const from = fields(item);
+    const name = text(from["name"]);
+    const reason = from["reason"];
+    return {
+      name,
+      label: text(from["label"], name),
+      group: text(from["group"]),
+      tip: text(from["tip"]),
+      reason: typeof reason === "string" ? reason : null,
+      slow: flag(from["slow"], false)
+    };
+  });
 }
 
-// src/table/traits.ts
-function fields(value) {
-  return typeof value === "object" && value !== null ? value : {};
-}
-function list(value) {
-  return Array.isArray(value) ? value.map(fields) : [];
-}
-function text(value, otherwise = "") {
-  return typeof value === "string" ? value : otherwise;
-}
-function texts(value) {
-  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
-}
-function share(value) {
-  return typeof value === "number" && value > 0 ? Math.min(1, value) : 0;
-}
-function choices(value) {
-  return list(value).map(({ name, label, group, tip, reason, slow }) => ({
-    name: text(name),
-    label: text(label, text(name)),
-    group: text(group),
-    tip: text(tip),
-    reason: typeof reason === "string" ? reason : null,
-    slow: slow === true
-  }));
-}
-function columns(value) {
-  return list(value).map(({ name, label, tip, better }) => ({
-    name: text(name),
-    label: text(label, text(name)),
-    tip: text(tip),
-    better: better === "lower" ? "lower" : "higher"
-  }));
-}
-function rows(value) {
-  return list(value).map(({ name, label, color, cells }) => ({
-    name: text(name),
-    label: text(label, text(name)),
-    color: text(color),
-    cells: list(cells).map(cell)
-  }));
-}
-function cell({ value, text: shown, note, best, waits }) {
-  return {
-    value: typeof value === "number" && Number.isFinite(value) ? value : null,
-    text: text(shown, "–"),
-    note: text(note),
-    best: best === true,
-    waits: waits === true
-  };
-}
-function order(value) {
-  const { column, reverse } = fields(value);
-  return { column: text(column), reverse: reverse === true };
-}
-
-// src/table/choose.ts
+// src/table/chooser.ts
 var Chooser = class {
   /**
    * @param all the trait with what there is
@@ -141,7 +204,7 @@ var Chooser = class {
       make(
         "summary",
         "camwidget-table-summary",
-        { title: `Choose ${title.toLowerCase()}`, "data-lm-suppress-shortcuts": "true" },
+        { title: `Choose ${title.toLowerCase()}`, ...OWN_KEYS },
         make("span", "camwidget-table-title", {}, title),
         this.count,
         this.names
@@ -159,7 +222,7 @@ var Chooser = class {
   names = make("span", "camwidget-table-names");
   groups;
   update() {
-    const all = choices(this.model.get(this.all));
+    const all = methods(this.model.get(this.all));
     const chosen = new Set(texts(this.model.get(this.chosen)));
     const usable = all.filter(({ reason }) => reason === null);
     const taken = usable.filter(({ name }) => chosen.has(name));
@@ -186,8 +249,7 @@ var Chooser = class {
     if (chip === null || name === void 0 || chip.getAttribute("aria-disabled") === "true") return;
     const before = texts(this.model.get(this.chosen));
     const after = before.includes(name) ? before.filter((one) => one !== name) : [...before, name];
-    this.model.set(this.chosen, after);
-    this.model.save_changes();
+    write(this.model, { [this.chosen]: after });
   }
 };
 function show(chip, { name, label, tip, reason, slow }, chosen) {
@@ -199,55 +261,38 @@ function show(chip, { name, label, tip, reason, slow }, chosen) {
   fillLabel(chip, label, slow);
 }
 
-// src/table/go.ts
-function goLine(model, signal) {
-  const press = button("camwidget-table-button", {});
-  press.addEventListener("click", () => model.send({ type: model.get("running") === true ? "cancel" : "start" }), { signal });
-  const said = make("span", "camwidget-table-said");
-  const done = make("div", "camwidget-table-done");
-  const bar = make(
-    "div",
-    "camwidget-table-bar",
-    { role: "progressbar", "aria-label": "Evaluation", "aria-valuemin": 0, "aria-valuemax": 100 },
-    done
-  );
-  watch(model, ["running", "ready", "progress", "message", "wrong"], signal, () => {
-    const running = model.get("running") === true;
-    const percent = Math.round(100 * share(model.get("progress")));
-    setText(press, running ? "Cancel" : "Start");
-    press.title = running ? "Stop; what is finished stays" : "Score the maps of the picture, class and layer that are shown";
-    press.disabled = !running && model.get("ready") !== true;
-    setText(said, text(model.get("message")));
-    said.dataset["wrong"] = String(model.get("wrong") === true);
-    setAttribute(said, "aria-live", running ? "off" : "polite");
-    bar.dataset["running"] = String(running);
-    setAttribute(bar, "aria-valuenow", String(percent));
-    done.style.width = `${percent}%`;
-  });
-  return make("div", "camwidget-table-go", {}, make("div", "camwidget-table-line", {}, press, said), bar);
+// src/table/traits.ts
+function columns(value) {
+  return list(value).map(fields).map(({ name, label, tip, better }) => ({
+    name: text(name),
+    label: text(label, text(name)),
+    tip: text(tip),
+    better: better === "lower" ? "lower" : "higher"
+  }));
+}
+function rows(value) {
+  return list(value).map(fields).map(({ name, label, color, cells }) => ({
+    name: text(name),
+    label: text(label, text(name)),
+    color: text(color),
+    cells: list(cells).map(fields).map(cell)
+  }));
+}
+function cell({ value, text: shown, note, best, waits }) {
+  return {
+    value: typeof value === "number" && Number.isFinite(value) ? value : null,
+    text: text(shown, "–"),
+    note: text(note),
+    best: best === true,
+    waits: waits === true
+  };
+}
+function order(value) {
+  const { column, reverse } = fields(value);
+  return { column: text(column), reverse: reverse === true };
 }
 
-// src/table/sort.ts
-function sorted(rows2, columns2, order2) {
-  const at = columns2.findIndex(({ name }) => name === order2.column);
-  const column = columns2[at];
-  if (column === void 0) return rows2;
-  const sign = (column.better === "lower" ? 1 : -1) * (order2.reverse ? -1 : 1);
-  const value = (row) => row.cells[at]?.value ?? null;
-  return [...rows2].sort((a, b) => {
-    const [one, other] = [value(a), value(b)];
-    if (one === null || other === null) return Number(one === null) - Number(other === null);
-    return sign * (one - other);
-  });
-}
-function turned(order2, column) {
-  return { column, reverse: column !== "" && order2.column === column && !order2.reverse };
-}
-function direction(better, reverse) {
-  return better === "lower" === reverse ? "descending" : "ascending";
-}
-
-// src/table/scores.ts
+// src/table/scoreGrid.ts
 var ScoreGrid = class {
   constructor(model, signal) {
     this.model = model;
@@ -284,8 +329,7 @@ var ScoreGrid = class {
   sort(target) {
     const head = target instanceof Element ? target.closest("th") : null;
     if (head === null) return;
-    this.model.set("order", turned(order(this.model.get("order")), head.dataset["name"] ?? ""));
-    this.model.save_changes();
+    write(this.model, { order: turned(order(this.model.get("order")), head.dataset["name"] ?? "") });
   }
   pick(target) {
     const row = target instanceof Element ? target.closest("tr") : null;
@@ -333,15 +377,33 @@ function fillCell(place, cell2) {
   const value = cell2.value === null ? "" : String(Number(cell2.value.toPrecision(6)));
   place.title = cell2.note !== "" ? cell2.note : cell2.best ? `${value}, the best of this column` : value;
 }
+function sorted(rows2, columns2, order2) {
+  const at = columns2.findIndex(({ name }) => name === order2.column);
+  const column = columns2[at];
+  if (column === void 0) return rows2;
+  const sign = (column.better === "lower" ? 1 : -1) * (order2.reverse ? -1 : 1);
+  const value = (row) => row.cells[at]?.value ?? null;
+  return [...rows2].sort((a, b) => {
+    const [one, other] = [value(a), value(b)];
+    if (one === null || other === null) return Number(one === null) - Number(other === null);
+    return sign * (one - other);
+  });
+}
+function turned(order2, column) {
+  return { column, reverse: column !== "" && order2.column === column && !order2.reverse };
+}
+function direction(better, reverse) {
+  return better === "lower" === reverse ? "descending" : "ascending";
+}
 
-// src/table/table.ts
+// src/table/index.ts
 function mount(model, root, signal) {
-  const methods = new Chooser(model, signal, "Methods", "methods", "chosen_methods");
+  const methods2 = new Chooser(model, signal, "Methods", "methods", "chosen_methods");
   const metrics = new Chooser(model, signal, "Metrics", "metrics", "chosen_metrics");
   const scores = new ScoreGrid(model, signal);
   const parts = [
-    make("div", "camwidget-table-choose", {}, methods.element, metrics.element),
-    goLine(model, signal),
+    make("div", "camwidget-table-choose", {}, methods2.element, metrics.element),
+    runControls(model, signal),
     scores.caption,
     scores.element
   ];
@@ -350,9 +412,34 @@ function mount(model, root, signal) {
   root.addEventListener("keydown", (event) => event.key !== "Tab" && event.stopPropagation(), { signal });
   signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
 }
-
-// src/table/index.ts
-var table_default = entry(mount);
+function runControls(model, signal) {
+  const press = button("camwidget-table-button", {});
+  press.addEventListener("click", () => model.send({ type: model.get("running") === true ? "cancel" : "start" }), { signal });
+  const message = make("span", "camwidget-table-said");
+  const done = make("div", "camwidget-table-done");
+  const bar = make(
+    "div",
+    "camwidget-table-bar",
+    { role: "progressbar", "aria-label": "Evaluation", "aria-valuemin": 0, "aria-valuemax": 100 },
+    done
+  );
+  watch(model, ["running", "ready", "progress", "message", "wrong"], signal, () => {
+    const running = model.get("running") === true;
+    const percent = Math.round(100 * unit(model.get("progress"), 0));
+    setText(press, running ? "Cancel" : "Start");
+    press.title = running ? "Stop; what is finished stays" : "Score the maps of the picture, class and layer that are shown";
+    press.disabled = !running && model.get("ready") !== true;
+    setText(message, text(model.get("message")));
+    message.dataset["wrong"] = String(model.get("wrong") === true);
+    setAttribute(message, "aria-live", running ? "off" : "polite");
+    bar.dataset["running"] = String(running);
+    setAttribute(bar, "aria-valuenow", String(percent));
+    done.style.width = `${percent}%`;
+  });
+  return make("div", "camwidget-table-go", {}, make("div", "camwidget-table-line", {}, press, message), bar);
+}
+var table_default = widgetModule(mount);
 export {
-  table_default as default
+  table_default as default,
+  runControls
 };

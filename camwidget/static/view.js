@@ -1,18 +1,37 @@
 // built from js/ — do not edit
 
-// src/view/entry.ts
-function entry(mount2) {
-  return {
-    render({ model, el, signal }) {
-      const life = new AbortController();
-      signal?.addEventListener("abort", () => life.abort(), { once: true });
-      mount2(model, el, life.signal);
-      return () => life.abort();
-    }
-  };
+// src/core/parse.ts
+function fields(value) {
+  return typeof value === "object" && value !== null ? value : {};
 }
-
-// src/core/bytes.ts
+function list(value) {
+  return Array.isArray(value) ? value : [];
+}
+function text(value, otherwise = "") {
+  return typeof value === "string" ? value : otherwise;
+}
+function number(value, otherwise) {
+  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
+}
+function flag(value, otherwise) {
+  return typeof value === "boolean" ? value : otherwise;
+}
+function unit(value, otherwise) {
+  return clamp(number(value, otherwise), 0, 1);
+}
+function clamp(value, low, high) {
+  return Math.min(high, Math.max(low, value));
+}
+function texts(value) {
+  return list(value).filter((item) => typeof item === "string");
+}
+function numbers(value) {
+  return list(value).map((item) => number(item, Number.NaN));
+}
+function plain(value, defaults, name) {
+  const isValid = typeof value === typeof defaults[name] && !(typeof value === "number" && !Number.isFinite(value));
+  return isValid ? value : defaults[name];
+}
 function bytes(value) {
   if (ArrayBuffer.isView(value)) {
     return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
@@ -31,7 +50,142 @@ function float32(raw) {
   return Float32Array.from({ length: raw.length >> 2 }, (_, i) => view.getFloat32(4 * i, true));
 }
 
-// src/core/paint.ts
+// src/view/syncedTraits.ts
+var DEFAULTS = {
+  scene: {},
+  explanation: {},
+  target: -1,
+  rows: [],
+  masked: [],
+  first_now: {},
+  curve_names: [],
+  quantity: {},
+  class_names: [],
+  methods: [],
+  method: "",
+  layers: [],
+  layer: "",
+  stages: {},
+  evidence: {},
+  mode: "remove",
+  modes: [],
+  baseline: "blur",
+  baselines: [],
+  fraction: 0,
+  paint: {},
+  baseline_fill: {},
+  opacity: 0.65,
+  overlay: true,
+  cells: false,
+  contour: 0,
+  colormap: "inferno",
+  colormaps: {},
+  pictures: [],
+  picture: -1,
+  strip: {},
+  prompt: {},
+  text_error: "",
+  truth: {},
+  truthful: false,
+  outlines: false,
+  box: {},
+  boxes: false,
+  models: [],
+  compare: {},
+  arrangement: "side",
+  divider: 0.5,
+  difference_colors: new Uint8Array(),
+  other: {},
+  other_scene: {},
+  other_state: {},
+  other_answer: {},
+  other_baseline_fill: {},
+  undoable: false,
+  redoable: false,
+  code: "",
+  sentence: "",
+  status: "",
+  busy: false,
+  pending: false,
+  progress: -1,
+  partial: false,
+  cancellable: false,
+  error: "",
+  class_probe: {},
+  missing: ""
+};
+var OFFLINE = /* @__PURE__ */ new Set([
+  "mode",
+  "baseline",
+  "fraction",
+  "paint",
+  "opacity",
+  "overlay",
+  "cells",
+  "contour",
+  "colormap",
+  "outlines",
+  "boxes",
+  "arrangement",
+  "divider",
+  "error"
+]);
+
+// src/view/model.ts
+function trait(model, name) {
+  return plain(model.get(name), DEFAULTS, name);
+}
+function portion(model, name) {
+  return clamp(trait(model, name), 0, 1);
+}
+function write(model, values) {
+  for (const name of Object.keys(values)) model.set(name, values[name]);
+  model.save_changes();
+}
+function watch(model, names, signal, update) {
+  let isScheduled = false;
+  const schedule = () => {
+    if (isScheduled) return;
+    isScheduled = true;
+    queueMicrotask(() => {
+      isScheduled = false;
+      if (!signal.aborted) update();
+    });
+  };
+  for (const name of names) {
+    model.on(`change:${name}`, schedule);
+    signal.addEventListener("abort", () => model.off(`change:${name}`, schedule));
+  }
+  update();
+}
+function widgetModule(mount2) {
+  return {
+    render({ model, el, signal }) {
+      const life = new AbortController();
+      signal?.addEventListener("abort", () => life.abort(), { once: true });
+      mount2(model, el, life.signal);
+      return () => life.abort();
+    }
+  };
+}
+
+// src/core/geometry.ts
+function pixelCenter({ x, y }) {
+  return { x: x + 0.5, y: y + 0.5 };
+}
+function relativeCenter({ x, y }, { width, height }) {
+  return { x: (x + 0.5) / width, y: (y + 0.5) / height };
+}
+function pixelAt({ x, y }, { width, height }) {
+  return { x: clamp(Math.floor(x), 0, width - 1), y: clamp(Math.floor(y), 0, height - 1) };
+}
+function peakOf(values) {
+  let peak = 0;
+  for (const value of values) if (value > peak) peak = value;
+  return peak;
+}
+
+// src/core/userMask.ts
 var HIDDEN = 1;
 var KEPT = -1;
 function encode(paint2) {
@@ -79,7 +233,7 @@ function draw(paint2, width, from, to, diameter, shade) {
     for (let x = left; x <= right; x++) {
       const px = x + 0.5 - from.x;
       const py = y + 0.5 - from.y;
-      const along = long === 0 ? 0 : Math.min(1, Math.max(0, (px * dx + py * dy) / long));
+      const along = long === 0 ? 0 : clamp((px * dx + py * dy) / long, 0, 1);
       const ax = px - along * dx;
       const ay = py - along * dy;
       if (ax * ax + ay * ay <= radius * radius) set(x, y);
@@ -157,31 +311,475 @@ function unpackBits(packed, size) {
   return Uint8Array.from({ length: size }, (_, i) => packed[i >> 3] >> 7 - (i & 7) & 1);
 }
 
+// src/view/host/compat.ts
+var reported = /* @__PURE__ */ new Set();
+function reportChange(detail, effect) {
+  if (reported.has(detail)) return;
+  reported.add(detail);
+  console.error(`camwidget: ${detail} has changed. ${effect} Please report this with the versions of JupyterLab and ipywidgets.`);
+}
+var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+var COMM_EVENT = "comm_live_update";
+var DEAD_COMM = ".jupyter-widgets-disconnected";
+var GONE = /* @__PURE__ */ new Set(["starting", "restarting", "autorestarting", "terminating", "dead"]);
+var NO_KERNEL_CHECK = "A lost kernel may go unnoticed, and its controls stay enabled.";
+var HostKernel = class {
+  constructor(model, root) {
+    this.model = model;
+    this.root = root;
+    this.manager = model.widget_manager;
+    this.firstId = this.manager?.kernel?.id;
+  }
+  model;
+  root;
+  manager;
+  firstId;
+  /** The present state of the connection; "live" in hosts that do not tell. */
+  get link() {
+    if (this.root.closest(DEAD_COMM) !== null) return "lost";
+    if (this.manager === void 0 || this.firstId === void 0) return "live";
+    const { kernel } = this.manager;
+    if (kernel == null || kernel.id !== this.firstId) return "lost";
+    const { connectionStatus } = kernel;
+    if (typeof connectionStatus !== "string") reportChange("JupyterLab's kernel.connectionStatus", NO_KERNEL_CHECK);
+    return connectionStatus === "connecting" || connectionStatus === "disconnected" ? "waiting" : "live";
+  }
+  /**
+   * Call `update` after whatever may change the link, until `signal` aborts.
+   *
+   * @param update gets true where the host says that the kernel's process is gone
+   */
+  observe(update, signal) {
+    const later = () => queueMicrotask(() => update(false));
+    this.model.on(COMM_EVENT, later);
+    signal.addEventListener("abort", () => this.model.off(COMM_EVENT, later));
+    this.connect("kernelChanged", () => update(false), signal);
+    this.connect("connectionStatusChanged", () => update(false), signal);
+    this.connect("statusChanged", (_, status2) => update(GONE.has(status2)), signal);
+  }
+  /** Connect to a signal of the notebook's session, which outlives its kernels, or of the kernel where there is no session. */
+  connect(name, slot, signal) {
+    const session = this.manager?.context?.sessionContext;
+    const emitter = (session ?? this.manager?.kernel)?.[name];
+    if (typeof emitter?.connect !== "function") {
+      if (session !== void 0) reportChange(`JupyterLab's sessionContext.${name}`, NO_KERNEL_CHECK);
+      return;
+    }
+    emitter.connect(slot);
+    signal.addEventListener("abort", () => emitter.disconnect(slot));
+  }
+};
+var ACCORDION = ".jupyter-widget-Accordion, .widget-accordion";
+var HEADER = ".jupyter-widget-Collapse-header";
+var OPEN = ".jupyter-widget-Collapse-open";
+function accordionHeaders(element) {
+  const headers = Array.from(element.querySelectorAll(HEADER));
+  const accordion = element.matches(ACCORDION) ? element : element.querySelector(ACCORDION);
+  const hasTitles = accordion?.firstElementChild != null;
+  if (headers.length > 0 || !hasTitles) return headers;
+  reportChange(`ipywidgets' ${HEADER}`, "The panels can only be opened with the mouse.");
+  return Array.from(element.querySelectorAll('[class*="Collapse-header"]'));
+}
+function isOpen(header) {
+  return header.closest(OPEN) !== null;
+}
+function unnamedImages(element) {
+  return Array.from(element.querySelectorAll("img:not([alt])"));
+}
+function keepFromFocus(target) {
+  if (target instanceof HTMLCanvasElement) target.removeAttribute("tabindex");
+}
+
+// src/view/dom/dom.ts
+function make(tag, className, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  if (className !== "") element.className = className;
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === true) element.setAttribute(name, "");
+    else if (value !== false) element.setAttribute(name, String(value));
+  }
+  element.append(...children);
+  return element;
+}
+function button(className, attributes, ...children) {
+  return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
+}
+function setText(element, value) {
+  if (element.textContent !== value) element.textContent = value;
+}
+function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+function fit(parent, count, create) {
+  while (parent.children.length > count) parent.lastElementChild?.remove();
+  while (parent.children.length < count) parent.append(create(parent.children.length));
+  return Array.from(parent.children);
+}
+function setChoices(select2, choices2, value) {
+  const same = select2.options.length === choices2.length && choices2.every((choice, at) => {
+    const option = select2.options[at];
+    return option?.value === choice.value && option.textContent === choice.label;
+  });
+  if (!same) {
+    select2.replaceChildren(
+      ...choices2.map(({ value: of, label }) => make("option", "", { value: of }, label))
+    );
+  }
+  select2.selectedIndex = choices2.findIndex((choice) => choice.value === value);
+}
+function labeledLine(label, ...controls) {
+  return make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, label), ...controls);
+}
+function relativePosition(element, { clientX, clientY }) {
+  const { left, top, width, height } = element.getBoundingClientRect();
+  return width === 0 || height === 0 ? null : { x: (clientX - left) / width, y: (clientY - top) / height };
+}
+function placeAt(element, { x, y }) {
+  element.style.left = `${100 * x}%`;
+  element.style.top = `${100 * y}%`;
+}
+var SVG = "http://www.w3.org/2000/svg";
+function svg(tag, attributes = {}, ...children) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
+  made.append(...children);
+  return made;
+}
+function overlay(className, viewBox = "") {
+  const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
+  if (viewBox !== "") made.setAttribute("viewBox", viewBox);
+  return made;
+}
+function line(d, over = "over", under = "under") {
+  return [svg("path", { class: under, d }), svg("path", { class: over, d })];
+}
+function toolbar(tools, status2) {
+  const line2 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
+  const drawers = make("div", "camwidget-drawers");
+  for (const { buttons, drawer } of tools) {
+    line2.append(...buttons);
+    if (drawer !== void 0) drawers.append(drawer);
+  }
+  line2.hidden = line2.children.length === 0;
+  return make("div", "camwidget-toolbox", {}, line2, status2, drawers);
+}
+
+// src/view/dom/radioGroup.ts
+function makeRoving(group, signal) {
+  group.addEventListener(
+    "keydown",
+    (event) => {
+      const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+      if (by === 0) return;
+      const radios = Array.from(group.querySelectorAll('[role="radio"]'));
+      const now = radios.findIndex((one) => one === document.activeElement);
+      const next = radios[(now + by + radios.length) % radios.length];
+      if (next === void 0) return;
+      for (const one of radios) one.tabIndex = one === next ? 0 : -1;
+      next.focus();
+      event.preventDefault();
+    },
+    { signal }
+  );
+}
+function markRadio(radio2, isChosen, isTabStop = isChosen) {
+  setAttribute(radio2, "aria-checked", String(isChosen));
+  radio2.tabIndex = isTabStop ? 0 : -1;
+}
+var RadioGroup = class {
+  /**
+   * @param attributes of the group, its accessible name among them
+   * @param name what a choice is called in the document, as the stylesheet and the tests find it
+   */
+  constructor(className, attributes, choices2, name, choose, signal) {
+    this.choices = choices2;
+    this.radios = choices2.map((choice) => {
+      const { value, label, title } = choice;
+      const radio2 = button("camwidget-button camwidget-radio", { role: "radio", title, "data-name": name(choice) }, label);
+      radio2.addEventListener("click", () => choose(value), { signal });
+      return radio2;
+    });
+    this.element = make("div", className, { role: "radiogroup", ...attributes }, ...this.radios);
+    makeRoving(this.element, signal);
+  }
+  choices;
+  element;
+  radios;
+  /** Shows which value is chosen, and hides those that cannot be. */
+  update(chosen, isAvailable = () => true) {
+    this.radios.forEach((radio2, at) => {
+      const { value } = this.choices[at];
+      radio2.hidden = !isAvailable(value);
+      markRadio(radio2, value === chosen);
+    });
+  }
+};
+
+// src/view/brush/brush.ts
+var SHADES = [
+  { value: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
+  { value: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
+  { value: 0, label: "erase", title: "Take paint away: the slider decides again (x for the next)" }
+];
+var Brush = class {
+  constructor(context, stage) {
+    this.context = context;
+    this.stage = stage;
+    const { signal } = context;
+    this.title = stage.frame.title;
+    this.opener = button(
+      "camwidget-button camwidget-paint-toggle",
+      { "aria-pressed": "false", "aria-expanded": "false", title: "Paint on the picture what to hide, or to keep (p)" },
+      "paint"
+    );
+    this.opener.addEventListener("click", () => this.toggle(), { signal });
+    this.buttons = [this.opener];
+    this.shades = new RadioGroup(
+      "camwidget-shades",
+      { "aria-label": "What the brush does" },
+      SHADES,
+      ({ label }) => label,
+      (shade) => this.choose(shade),
+      signal
+    );
+    this.size = make("input", "camwidget-range camwidget-brush-size", {
+      type: "range",
+      min: 1,
+      max: 100,
+      step: 1,
+      "aria-label": "Size of the brush, in pixels of the picture",
+      title: "Size of the brush, in pixels of the picture ({ and })",
+      ...OWN_KEYS
+    });
+    this.size.addEventListener("input", () => this.show(), { signal });
+    this.wiper = button("camwidget-button", { title: "Take all paint away from this picture" }, "clear");
+    this.wiper.addEventListener("click", () => stage.painted.clear(), { signal });
+    this.drawer = this.build();
+    stage.plane.append(stage.paintOutlines.element, this.ring);
+    stage.painted.listen(() => this.show());
+    context.watch(["scene"], () => this.fitSize());
+    this.listen(stage.canvas);
+    this.show();
+  }
+  context;
+  stage;
+  buttons;
+  drawer;
+  opener;
+  shades;
+  size;
+  ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
+  reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
+  wiper;
+  shade = HIDDEN;
+  /** The brush's last position, from which shift draws a straight line. */
+  last = null;
+  pointer = null;
+  sized = false;
+  /** The tooltip of the picture, removed while the brush is active. */
+  title;
+  get isOn() {
+    return this.context.tool.value === "paint";
+  }
+  toggle() {
+    if (this.isOn) this.stop();
+    else this.start();
+  }
+  /** False when it was not taken up. */
+  stop() {
+    if (!this.isOn) return false;
+    this.lift();
+    this.context.tool.set("");
+    this.showActive();
+    return true;
+  }
+  /** The next of hide, keep and erase. */
+  cycle() {
+    if (!this.isOn) return;
+    const now = SHADES.findIndex(({ value }) => value === this.shade);
+    this.choose(SHADES[(now + 1) % SHADES.length].value);
+  }
+  /** Makes the brush a quarter larger or smaller, by at least one pixel. */
+  resize(by) {
+    if (!this.isOn) return;
+    const now = Number(this.size.value);
+    this.size.value = String(now + by * Math.max(1, Math.round(now / 4)));
+    this.show();
+  }
+  /** The marker of the keyboard; while the brush is active, it follows the marker and paints there. */
+  marker(of) {
+    return {
+      move: (right, down) => {
+        of.move(right, down);
+        if (this.isOn && of.point !== null) this.moveRing(pixelCenter(of.point));
+      },
+      probeAtMarker: () => {
+        if (!this.isOn) {
+          of.probeAtMarker();
+          return;
+        }
+        if (of.point === null) of.move(0, 0);
+        if (of.point !== null) this.dab(pixelCenter(of.point));
+      }
+    };
+  }
+  dab(spot) {
+    this.stage.painted.begin();
+    this.stroke(spot, spot);
+    this.stage.painted.end();
+    this.last = spot;
+    this.moveRing(spot);
+  }
+  start() {
+    this.context.tool.set("paint");
+    this.showActive();
+    this.stage.focus();
+  }
+  showActive() {
+    const on = this.isOn;
+    setAttribute(this.opener, "aria-pressed", String(on));
+    setAttribute(this.opener, "aria-expanded", String(on));
+    this.drawer.hidden = !on;
+    this.ring.hidden = true;
+    this.stage.frame.title = on ? "" : this.title;
+    this.stage.frame.classList.toggle("camwidget-painting", on);
+    this.stage.paintOutlines.update();
+  }
+  choose(shade) {
+    this.shade = shade;
+    this.show();
+  }
+  build() {
+    return make(
+      "div",
+      "camwidget-paint",
+      { role: "group", "aria-label": "Paint", hidden: true },
+      labeledLine("Brush", this.shades.element, this.wiper),
+      labeledLine("Size", this.size, this.reading)
+    );
+  }
+  /** At first an eighth of the picture; at most half of it. */
+  fitSize() {
+    const { width, height } = this.stage.canvas;
+    const side = Math.min(width, height);
+    this.size.max = String(Math.max(2, Math.round(side / 2)));
+    if (!this.sized && this.stage.sceneId !== null) {
+      this.sized = true;
+      this.size.value = String(Math.max(1, Math.round(side / 8)));
+    }
+    this.show();
+  }
+  show() {
+    const { painted } = this.stage;
+    const { size, shade, ring } = this;
+    this.shades.update(shade);
+    const low = Number(size.min);
+    size.style.setProperty("--camwidget-filled", String((Number(size.value) - low) / (Number(size.max) - low)));
+    setAttribute(size, "aria-valuetext", `${size.value} pixels`);
+    setText(this.reading, `${size.value} px`);
+    ring.style.width = `${100 * Number(size.value) / Math.max(1, painted.width)}%`;
+    ring.dataset["shade"] = SHADES.find(({ value }) => value === shade).label;
+    if (!painted.isDrawing) this.wiper.disabled = painted.isEmpty;
+  }
+  listen(canvas) {
+    const { signal } = this.context;
+    canvas.addEventListener("pointerdown", (event) => this.press(event), { signal });
+    canvas.addEventListener("pointermove", (event) => this.move(event), { signal });
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+      canvas.addEventListener(end, (event) => this.release(event), { signal });
+    }
+    canvas.addEventListener("pointerleave", () => {
+      if (this.pointer === null) this.ring.hidden = true;
+    }, { signal });
+  }
+  press(event) {
+    const spot = this.isOn && event.button === 0 && this.pointer === null ? this.stage.over(event) : null;
+    if (spot === null) return;
+    event.preventDefault();
+    this.stage.focus();
+    this.pointer = event.pointerId;
+    this.stage.canvas.setPointerCapture(event.pointerId);
+    this.stage.painted.begin();
+    this.stroke(event.shiftKey && this.last !== null ? this.last : spot, spot);
+    this.last = spot;
+    this.moveRing(spot);
+  }
+  move(event) {
+    if (!this.isOn) return;
+    const spot = this.stage.over(event);
+    if (spot === null) return;
+    this.moveRing(spot);
+    if (event.pointerId !== this.pointer) return;
+    const between3 = event.getCoalescedEvents?.() ?? [];
+    for (const one of between3.length > 0 ? between3 : [event]) {
+      const to = this.stage.over(one);
+      if (to === null || this.last === null) continue;
+      this.stroke(this.last, to);
+      this.last = to;
+    }
+  }
+  release(event) {
+    if (event.pointerId === this.pointer) this.lift();
+  }
+  lift() {
+    this.pointer = null;
+    this.stage.painted.end();
+  }
+  stroke(from, to) {
+    this.stage.painted.draw(from, to, Number(this.size.value), this.shade);
+  }
+  moveRing({ x, y }) {
+    const { width, height } = this.stage.canvas;
+    this.ring.hidden = false;
+    placeAt(this.ring, { x: x / width, y: y / height });
+  }
+};
+
+// src/core/colormap.ts
+var COLORMAP_BYTES = 768;
+var GREY = Uint8Array.from(
+  { length: COLORMAP_BYTES },
+  (_, i) => Math.floor(i / 3)
+);
+function emphasis(value) {
+  const v = value / 255;
+  return v * (0.35 + 0.65 * Math.sqrt(v));
+}
+function blendTable(size = 256) {
+  return {
+    stay: new Uint32Array(size),
+    redBlue: new Uint32Array(size),
+    green: new Uint32Array(size)
+  };
+}
+function setBlend(table, at, colors, color, weight) {
+  const [red, green, blue] = [colors[3 * color], colors[3 * color + 1], colors[3 * color + 2]];
+  table.stay[at] = 256 - weight;
+  table.redBlue[at] = (blue << 16 | red) * weight + 8388736;
+  table.green[at] = green * weight + 128;
+}
+function fillBlendTable(table, colors, opacity2) {
+  for (let v = 0; v < 256; v++) setBlend(table, v, colors, v, Math.round(256 * opacity2 * emphasis(v)));
+}
+function gradient(colors, stops = 17) {
+  const parts = [];
+  for (let k = 0; k < stops; k++) {
+    const at = 3 * Math.round(255 * k / (stops - 1));
+    parts.push(`rgb(${colors[at]}, ${colors[at + 1]}, ${colors[at + 2]})`);
+  }
+  return `linear-gradient(to right, ${parts.join(", ")})`;
+}
+var OPAQUE = 4278190080;
+function pack(red, green, blue) {
+  return (OPAQUE | blue << 16 | green << 8 | red) >>> 0;
+}
+function fromRgb(rgb, out) {
+  for (let i = 0, j = 0; i < out.length; i++, j += 3) {
+    out[i] = OPAQUE | rgb[j + 2] << 16 | rgb[j + 1] << 8 | rgb[j];
+  }
+}
+
 // src/view/traits.ts
-function fields(value) {
-  return typeof value === "object" && value !== null ? value : {};
-}
-function list(value) {
-  return Array.isArray(value) ? value : [];
-}
-function text(value, otherwise = "") {
-  return typeof value === "string" ? value : otherwise;
-}
-function number(value, otherwise) {
-  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
-}
-function flag(value, otherwise) {
-  return typeof value === "boolean" ? value : otherwise;
-}
-function unit(value, otherwise) {
-  return Math.min(1, Math.max(0, number(value, otherwise)));
-}
-function texts(value) {
-  return list(value).filter((item) => typeof item === "string");
-}
-function numbers(value) {
-  return list(value).map((item) => number(item, Number.NaN));
-}
 function mode(value) {
   return value === "keep" || value === "multiply" ? value : "remove";
 }
@@ -234,11 +832,11 @@ function rows(value) {
     return {
       index: number(from["index"], -1),
       name: text(from["name"]),
-      whole: number(from["whole"], Number.NaN)
+      unmasked: number(from["whole"], Number.NaN)
     };
   });
 }
-function firstNow(value) {
+function mostProbable(value) {
   const from = fields(value);
   const [row] = rows([from]);
   const masked = number(from["masked"], Number.NaN);
@@ -320,20 +918,20 @@ function grid(from) {
   const cells2 = float32(raw);
   return cells2.every((value) => value >= 0 && value < Infinity) ? { rows: rows2, columns, cells: cells2 } : null;
 }
-function here(value) {
+function classProbe(value) {
   const from = fields(value);
   const x = number(from["x"], -1);
   const y = number(from["y"], -1);
   if (x < 0 || y < 0) return null;
-  const entries = list(from["entries"]).map((item) => {
-    const entry2 = fields(item);
+  const classes = list(from["classes"]).map((item) => {
+    const of = fields(item);
     return {
-      index: number(entry2["index"], -1),
-      name: text(entry2["name"]),
-      value: unit(entry2["value"], 0)
+      index: number(of["index"], -1),
+      name: text(of["name"]),
+      value: unit(of["value"], 0)
     };
   });
-  return { x, y, scene: text(from["scene"]), entries, of: number(from["of"], entries.length) };
+  return { x, y, scene: text(from["scene"]), classes, of: number(from["of"], classes.length) };
 }
 function prompt(value) {
   const from = fields(value);
@@ -345,7 +943,7 @@ function prompt(value) {
     text: text(from["text"]),
     examples: texts(from["examples"]),
     words: words(from["words"]),
-    beside: words(from["beside"]),
+    captions: words(from["beside"]),
     proposes: flag(from["proposes"], false),
     own: flag(from["own"], false)
   };
@@ -364,7 +962,7 @@ function truth(value) {
     scene: scene2,
     objects: texts(from["objects"]),
     evidence: text(from["evidence"]),
-    said: text(from["said"])
+    summary: text(from["said"])
   };
 }
 function box(value) {
@@ -383,7 +981,7 @@ function box(value) {
     x,
     y,
     hit: hit === "hit" || hit === "miss" ? hit : "",
-    said: text(from["said"])
+    summary: text(from["said"])
   };
 }
 function paint(value) {
@@ -399,110 +997,16 @@ function filled(value, of) {
   if (hole === null || rgb.length !== 3 * hole.reduce((sum, one) => sum + one, 0)) return null;
   return { scene: of.id, baseline: text(from["baseline"]), hole, rgb };
 }
-
-// src/view/actions.ts
-function nudgeFraction(context, percents) {
-  if (mode(context.model.get("mode")) === "multiply") return;
-  const next = Math.round(100 * context.fraction()) + percents;
-  context.write({ fraction: Math.min(100, Math.max(0, next)) / 100 });
-}
-function stepPicture(context, by) {
-  const next = number(context.model.get("picture"), -1) + by;
-  if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
-}
-function nextMethod(context) {
-  const all = methods(context.model.get("methods"));
-  const now = all.findIndex(({ name }) => name === text(context.model.get("method")));
-  const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
-  const next = onwards.find(({ reason, slow }) => reason === null && !slow);
-  if (next !== void 0) context.write({ method: next.name });
-}
-function pickClass(context, index) {
-  context.write({ target: index });
-}
-function pickRow(context, at) {
-  const row = rows(context.model.get("rows"))[at];
-  if (row !== void 0) pickClass(context, row.index);
-}
-function toggleOutlines(context) {
-  if (flag(context.model.get("truthful"), false)) context.write({ outlines: !flag(context.model.get("outlines"), false) });
-}
-function toggleBoxes(context) {
-  context.write({ boxes: !flag(context.model.get("boxes"), false) });
-}
-function toggleOverlay(context) {
-  if (mode(context.model.get("mode")) === "multiply") return;
-  context.write({ overlay: !flag(context.model.get("overlay"), true) });
-}
-
-// src/view/dom/dom.ts
-function make(tag2, className, attributes = {}, ...children) {
-  const element = document.createElement(tag2);
-  if (className !== "") element.className = className;
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === true) element.setAttribute(name, "");
-    else if (value !== false) element.setAttribute(name, String(value));
-  }
-  element.append(...children);
-  return element;
-}
-var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
-function button(className, attributes, ...children) {
-  return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
-}
-function setText(element, value) {
-  if (element.textContent !== value) element.textContent = value;
-}
-function setAttribute(element, name, value) {
-  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
-}
-function fit(parent, count, create) {
-  while (parent.children.length > count) parent.lastElementChild?.remove();
-  while (parent.children.length < count) parent.append(create(parent.children.length));
-  return Array.from(parent.children);
-}
-function setChoices(select2, choices2, value) {
-  const same = select2.options.length === choices2.length && choices2.every((choice, at) => {
-    const option = select2.options[at];
-    return option?.value === choice.value && option.textContent === choice.label;
-  });
-  if (!same) {
-    select2.replaceChildren(
-      ...choices2.map(({ value: of, label }) => make("option", "", { value: of }, label))
-    );
-  }
-  select2.selectedIndex = choices2.findIndex((choice) => choice.value === value);
-}
-
-// src/view/host/fallbackControls.ts
-function alone(context) {
-  const { model, signal } = context;
-  const step2 = (by, label, glyph) => {
-    const one = button("camwidget-button", { "aria-label": label, title: `${label} (${by < 0 ? "," : "."})` }, glyph);
-    one.addEventListener("click", () => stepPicture(context, by), { signal });
-    return one;
+function mapStyle(model) {
+  return {
+    overlay: trait(model, "overlay"),
+    opacity: portion(model, "opacity"),
+    cells: trait(model, "cells"),
+    colors: byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GREY
   };
-  const back = step2(-1, "Previous picture", "‹");
-  const on = step2(1, "Next picture", "›");
-  const name = make("span", "camwidget-alone-name");
-  const line2 = make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Picture"), back, on, name);
-  const said2 = make("p", "camwidget-alone-said");
-  const block = make("div", "camwidget-alone", {}, line2, said2);
-  context.watch(["missing", "pictures", "picture"], () => {
-    const missing = text(model.get("missing"));
-    const names = texts(model.get("pictures"));
-    const at = number(model.get("picture"), -1);
-    block.hidden = missing === "";
-    line2.hidden = names.length < 2;
-    back.disabled = at <= 0;
-    on.disabled = at >= names.length - 1;
-    setText(name, `${names[at] ?? ""} · ${at + 1} of ${names.length}`);
-    setText(said2, missing);
-  });
-  return block;
 }
 
-// src/core/digits.ts
+// src/core/numberFormat.ts
 function fixed(value, digits) {
   const halves = value * 2 ** (digits + 1);
   const up = value.toFixed(digits);
@@ -511,7 +1015,7 @@ function fixed(value, digits) {
   return last % 2 === 0 ? up : (Number(up) - 10 ** -digits).toFixed(digits);
 }
 function decimals(...values) {
-  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const largest = peakOf(values.map(Math.abs));
   let digits = 2;
   for (let bound = 10; digits > 0 && largest >= bound; bound *= 10) digits--;
   for (let small = 1; largest > 0 && largest < small && digits < 9; small /= 10) digits++;
@@ -527,6 +1031,47 @@ function readings(values, quantity2) {
   return values.map(
     (value) => !Number.isFinite(value) ? "–" : quantity2 === null ? value.toFixed(2) : signed(value, digits)
   );
+}
+function percent(value) {
+  return `${Math.round(1e3 * value) / 10} %`;
+}
+function unitSuffix(quantity2, before) {
+  return quantity2 === null || quantity2.unit === "" ? "" : `${before}${quantity2.unit}`;
+}
+
+// src/view/actions.ts
+function nudgeFraction(context, percents) {
+  if (mode(context.model.get("mode")) === "multiply") return;
+  const next = Math.round(100 * context.fraction()) + percents;
+  context.write({ fraction: clamp(next, 0, 100) / 100 });
+}
+function stepPicture(context, by) {
+  const next = trait(context.model, "picture") + by;
+  if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
+}
+function nextMethod(context) {
+  const all = methods(context.model.get("methods"));
+  const now = all.findIndex(({ name }) => name === trait(context.model, "method"));
+  const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
+  const next = onwards.find(({ reason, slow }) => reason === null && !slow);
+  if (next !== void 0) context.write({ method: next.name });
+}
+function pickClass(context, index) {
+  context.write({ target: index });
+}
+function pickRow(context, at) {
+  const row = rows(context.model.get("rows"))[at];
+  if (row !== void 0) pickClass(context, row.index);
+}
+function toggleOutlines(context) {
+  if (trait(context.model, "truthful")) context.write({ outlines: !trait(context.model, "outlines") });
+}
+function toggleBoxes(context) {
+  context.write({ boxes: !trait(context.model, "boxes") });
+}
+function toggleOverlay(context) {
+  if (mode(context.model.get("mode")) === "multiply") return;
+  context.write({ overlay: !trait(context.model, "overlay") });
 }
 
 // src/view/controls/classList.ts
@@ -546,10 +1091,9 @@ function classList(context) {
   context.watch(["rows", "masked", "target", "quantity"], () => {
     const all = rows(model.get("rows"));
     const masked = numbers(model.get("masked"));
-    const target = number(model.get("target"), -1);
+    const target = trait(model, "target");
     const measured = quantity(model.get("quantity"));
-    const of = measured === null || measured.unit === "" ? "" : `, ${measured.unit}`;
-    setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${of}`);
+    setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${unitSuffix(measured, ", ")}`);
     const buttons = fit(names, all.length, (at) => nameButton(context, at));
     const cells2 = fit(values, all.length, (at) => numberCell(context, at));
     all.forEach((row, at) => {
@@ -562,7 +1106,7 @@ function classList(context) {
       setText(item, row.name);
       setAttribute(item, "aria-pressed", chosen);
       setAttribute(cell, "data-chosen", chosen);
-      showNumbers(cell, row.whole, masked[at], measured);
+      showNumbers(cell, row.unmasked, masked[at], measured);
     });
   });
   return { head, names, numbers: values };
@@ -584,61 +1128,52 @@ function numberCell(context, at, of = "number") {
     make("span", "camwidget-masked")
   );
 }
-function showNumbers(cell, whole, masked, measured) {
+function showNumbers(cell, unmasked, masked, measured) {
   const [first, arrow, second] = cell.children;
   if (first === void 0 || arrow === void 0 || second === void 0) return;
-  const [before, after] = readings(masked === void 0 ? [whole] : [whole, masked], measured);
+  const [before, after] = readings(masked === void 0 ? [unmasked] : [unmasked, masked], measured);
   setText(first, before ?? "");
   setText(arrow, masked === void 0 ? "" : " → ");
   setText(second, after ?? "");
-  const change2 = masked === void 0 ? 0 : masked - whole;
-  const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(whole, masked ?? 0);
+  const change2 = masked === void 0 ? 0 : masked - unmasked;
+  const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(unmasked, masked ?? 0);
   const direction = change2 >= visible ? "up" : change2 <= -visible ? "down" : "same";
   setAttribute(cell, "data-change", direction);
 }
-
-// src/core/colormap.ts
-var COLORMAP_BYTES = 768;
-var GREY = Uint8Array.from(
-  { length: COLORMAP_BYTES },
-  (_, i) => Math.floor(i / 3)
-);
-function emphasis(value) {
-  const v = value / 255;
-  return v * (0.35 + 0.65 * Math.sqrt(v));
-}
-function blendTable(size = 256) {
-  return {
-    stay: new Uint32Array(size),
-    redBlue: new Uint32Array(size),
-    green: new Uint32Array(size)
-  };
-}
-function fillBlendTable(table, colors, opacity2) {
-  for (let v = 0; v < 256; v++) {
-    const weight = Math.round(256 * opacity2 * emphasis(v));
-    table.stay[v] = 256 - weight;
-    table.redBlue[v] = (colors[3 * v + 2] << 16 | colors[3 * v]) * weight + 8388736;
-    table.green[v] = colors[3 * v + 1] * weight + 128;
-  }
-}
-function gradient(colors, stops = 17) {
-  const parts = [];
-  for (let k = 0; k < stops; k++) {
-    const at = 3 * Math.round(255 * k / (stops - 1));
-    parts.push(`rgb(${colors[at]}, ${colors[at + 1]}, ${colors[at + 2]})`);
-  }
-  return `linear-gradient(to right, ${parts.join(", ")})`;
+function mostProbableRow(context) {
+  const { model, signal } = context;
+  const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
+  const bar = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
+  const cell = numberCell(context, 0, "first-now");
+  const row = make(
+    "div",
+    "camwidget-first",
+    { role: "group", "aria-label": "Most probable class of the masked picture" },
+    make("span", "camwidget-first-label", {}, "now first"),
+    name,
+    bar,
+    cell
+  );
+  let index = -1;
+  name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
+  context.watch(["first_now", "quantity", "rows"], () => {
+    const now = mostProbable(model.get("first_now"));
+    index = now?.index ?? -1;
+    row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
+    row.classList.toggle("camwidget-first-none", now === null);
+    if (now === null) return;
+    setText(name, now.name);
+    bar.style.setProperty("--camwidget-value", `${100 * now.masked}%`);
+    showNumbers(cell, now.unmasked, now.masked, null);
+  });
+  return row;
 }
 
 // src/view/comparison/comparedTraits.ts
 var DIMENSIONS = ["model", "picture", "target", "method", "layer"];
 var ARRANGEMENTS = ["side", "split", "difference"];
-function fields2(value) {
-  return typeof value === "object" && value !== null ? value : {};
-}
 function compared(model) {
-  const from = fields2(model.get("compare"));
+  const from = fields(model.get("compare"));
   return Object.fromEntries(DIMENSIONS.filter((key) => key in from).map((key) => [key, from[key]]));
 }
 function isComparing(model) {
@@ -648,32 +1183,32 @@ function arrangement(model) {
   const value = model.get("arrangement");
   return ARRANGEMENTS.find((one) => one === value) ?? "side";
 }
-function other(model) {
-  const from = fields2(model.get("other"));
+function comparedMap(model) {
+  const from = fields(model.get("other"));
   const own = model.get("other_scene");
   const id = text(from["scene"]);
   const of = scene(id !== "" && sceneId(own) === id ? own : model.get("scene"));
   const map = explanation(from, of);
   if (of === null || map === null) return null;
-  const names = fields2(from["label"]);
+  const names = fields(from["label"]);
   const label = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])]));
-  return { scene: of, map, label, said: text(from["said"]), apart: text(from["apart"]) };
+  return { scene: of, map, label, note: text(from["said"]), noDifference: text(from["apart"]) };
 }
-function otherState(model) {
-  const from = fields2(model.get("other_state"));
-  return { busy: flag(from["busy"], false), said: text(from["said"]), error: text(from["error"]) };
+function comparedState(model) {
+  const from = fields(model.get("other_state"));
+  return { busy: flag(from["busy"], false), note: text(from["said"]), error: text(from["error"]) };
 }
-function otherAnswer(model) {
-  const from = fields2(model.get("other_answer"));
+function comparedNumbers(model) {
+  const from = fields(model.get("other_answer"));
   const rows2 = /* @__PURE__ */ new Map();
-  for (const row of Array.isArray(from["rows"]) ? from["rows"] : []) {
-    rows2.set(number(fields2(row)["index"], -1), change(row));
+  for (const row of list(from["rows"])) {
+    rows2.set(number(fields(row)["index"], -1), change(row));
   }
   return { quantity: quantity(from["quantity"]), target: change(from["target"]), rows: rows2 };
 }
 function change(value) {
-  const { whole, masked } = fields2(value);
-  return { whole: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : void 0 };
+  const { whole, masked } = fields(value);
+  return { unmasked: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : void 0 };
 }
 
 // src/view/comparison/captions.ts
@@ -701,14 +1236,14 @@ function captions(context) {
     () => {
       if (!isComparing(model)) return;
       const now = compared(model);
-      const mine = labelOf(context);
-      const theirs = other(model)?.label ?? null;
-      const told = DIMENSIONS.filter(
-        (key) => key === "method" || key !== "target" && (key in now || theirs !== null && theirs[key] !== mine[key])
+      const ownLabel = labelOf(context);
+      const otherLabel = comparedMap(model)?.label ?? null;
+      const shownKeys = DIMENSIONS.filter(
+        (key) => key === "method" || key !== "target" && (key in now || otherLabel !== null && otherLabel[key] !== ownLabel[key])
       );
-      const answer = otherAnswer(model);
-      a.show(mine, told, changeOf(context), quantity(model.get("quantity")));
-      b.show(theirs, told, answer.target, answer.quantity);
+      const answer = comparedNumbers(model);
+      a.show(ownLabel, shownKeys, changeOf(context), quantity(model.get("quantity")));
+      b.show(otherLabel, shownKeys, answer.target, answer.quantity);
     }
   );
   return [a.element, b.element];
@@ -723,51 +1258,1016 @@ var Caption = class {
   element;
   what = make("span", "camwidget-caption-what");
   numbers = make("span", "camwidget-caption-numbers");
-  show(label, told, { whole, masked }, measured) {
-    const parts = label === null ? [] : [...told.map((key) => label[key]), label.target];
-    const said2 = parts.filter((part) => part !== "").join(" · ");
-    setText(this.what, said2);
-    this.element.title = `${this.name}: ${said2}`;
-    const shown = readings(masked === void 0 ? [whole] : [whole, masked], measured).join(" → ");
-    const unit2 = measured === null || measured.unit === "" ? "" : ` ${measured.unit}`;
-    setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${shown}${unit2}`);
+  show(label, shownKeys, { unmasked, masked }, measured) {
+    const parts = label === null ? [] : [...shownKeys.map((key) => label[key]), label.target];
+    const title = parts.filter((part) => part !== "").join(" · ");
+    setText(this.what, title);
+    this.element.title = `${this.name}: ${title}`;
+    const shown = readings(masked === void 0 ? [unmasked] : [unmasked, masked], measured).join(" → ");
+    setText(this.numbers, label === null || !Number.isFinite(unmasked) ? "" : `${shown}${unitSuffix(measured, " ")}`);
   }
 };
 function labelOf({ model }) {
-  const method = text(model.get("method"));
-  const target = number(model.get("target"), -1);
+  const method = trait(model, "method");
+  const target = trait(model, "target");
   return {
     model: texts(model.get("models"))[0] ?? "",
-    picture: texts(model.get("pictures"))[number(model.get("picture"), -1)] ?? "",
+    picture: texts(model.get("pictures"))[trait(model, "picture")] ?? "",
     target: rows(model.get("rows")).find(({ index }) => index === target)?.name ?? "",
     method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
     layer: place(model.get("explanation")).layer
   };
 }
 function changeOf({ model }) {
-  const target = number(model.get("target"), -1);
+  const target = trait(model, "target");
   const all = rows(model.get("rows"));
   const at = all.findIndex(({ index }) => index === target);
-  return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
+  return { unmasked: all[at]?.unmasked ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
+}
+function comparedNumbersColumn(context) {
+  const { model } = context;
+  const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
+  const head = make("div", "camwidget-otherhead", { title: "What B's model says; – where it has no class of that name" }, badge);
+  const column = make("div", "camwidget-others", { role: "group", "aria-label": "B's numbers" });
+  context.watch(["compare", "rows", "target", "other_answer"], () => {
+    head.hidden = column.hidden = !isComparing(model);
+    if (column.hidden) {
+      column.replaceChildren();
+      return;
+    }
+    const all = rows(model.get("rows"));
+    const target = trait(model, "target");
+    const { rows: answers, quantity: measured } = comparedNumbers(model);
+    const cells2 = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
+    all.forEach(({ index }, at) => {
+      const cell = cells2[at];
+      if (cell === void 0) return;
+      const answer = answers.get(index);
+      setAttribute(cell, "data-chosen", String(index === target));
+      showNumbers(cell, answer?.unmasked ?? Number.NaN, answer?.masked, measured);
+    });
+  });
+  return [head, column];
 }
 
-// src/view/dom/rovingTabindex.ts
-function rove(group, signal) {
-  group.addEventListener(
-    "keydown",
-    (event) => {
-      const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-      if (by === 0) return;
-      const radios = Array.from(group.querySelectorAll('[role="radio"]'));
-      const now = radios.findIndex((one) => one === document.activeElement);
-      const next = radios[(now + by + radios.length) % radios.length];
-      if (next === void 0) return;
-      for (const one of radios) one.tabIndex = one === next ? 0 : -1;
-      next.focus();
-      event.preventDefault();
+// src/core/interpolation.ts
+var { fround } = Math;
+function between(at, cells2, pixels) {
+  const exact = Math.max(0, fround(fround(fround(cells2 / pixels) * (at + 0.5)) - 0.5));
+  const first = Math.min(Math.floor(exact), cells2 - 1);
+  const part = Math.min(1, fround(exact - first));
+  return [first, Math.min(first + 1, cells2 - 1), fround(1 - part), part];
+}
+function axis(cells2, pixels) {
+  const made = {
+    first: new Uint32Array(pixels),
+    second: new Uint32Array(pixels),
+    ofFirst: new Float32Array(pixels),
+    ofSecond: new Float32Array(pixels)
+  };
+  for (let at = 0; at < pixels; at++) {
+    [made.first[at], made.second[at], made.ofFirst[at], made.ofSecond[at]] = between(at, cells2, pixels);
+  }
+  return made;
+}
+function enlarge({ rows: rows2, columns, cells: cells2 }, width, height) {
+  const out = new Float32Array(width * height);
+  const across = axis(columns, width);
+  const down = axis(rows2, height);
+  const stretched = new Float32Array(rows2 * width);
+  for (let row = 0, i = 0; row < rows2; row++) {
+    const start = row * columns;
+    for (let x = 0; x < width; x++, i++) {
+      const left = cells2[start + across.first[x]] * across.ofFirst[x];
+      const right = cells2[start + across.second[x]] * across.ofSecond[x];
+      stretched[i] = left + fround(right);
+    }
+  }
+  for (let y = 0, i = 0; y < height; y++) {
+    const above = down.first[y] * width;
+    const below = down.second[y] * width;
+    const ofAbove = down.ofFirst[y];
+    const ofBelow = down.ofSecond[y];
+    for (let x = 0; x < width; x++, i++) {
+      out[i] = stretched[above + x] * ofAbove + fround(stretched[below + x] * ofBelow);
+    }
+  }
+  return out;
+}
+function enlargeAt({ rows: rows2, columns, cells: cells2 }, width, height, x, y) {
+  const [left, right, ofLeft, ofRight] = between(x, columns, width);
+  const [above, below, ofAbove, ofBelow] = between(y, rows2, height);
+  const stretched = (row) => fround(cells2[row * columns + left] * ofLeft + fround(cells2[row * columns + right] * ofRight));
+  return fround(stretched(above) * ofAbove + fround(stretched(below) * ofBelow));
+}
+function toBytes(map) {
+  const peak = peakOf(map);
+  const out = new Uint8Array(map.length);
+  if (peak === 0) return out;
+  for (let i = 0; i < map.length; i++) out[i] = halfToEven(fround(fround(map[i] / peak) * 255));
+  return out;
+}
+function halfToEven(value) {
+  const low = Math.floor(value);
+  const over = value - low;
+  return over > 0.5 || over === 0.5 && low % 2 === 1 ? low + 1 : low;
+}
+function nearestCell(at, size, cells2) {
+  return Math.floor((2 * at + 1) * cells2 / (2 * size));
+}
+function expandCells(cells2, rows2, columns, width, height) {
+  const out = new Uint8Array(width * height);
+  const column = new Uint32Array(width);
+  for (let x = 0; x < width; x++) column[x] = nearestCell(x, width, columns);
+  for (let y = 0, i = 0; y < height; y++) {
+    const start = nearestCell(y, height, rows2) * columns;
+    for (let x = 0; x < width; x++, i++) out[i] = cells2[start + column[x]];
+  }
+  return out;
+}
+
+// src/core/maskingRule.ts
+function threshold(fraction) {
+  return Math.floor(fraction * 65536 + 0.5);
+}
+function multiply(picture, saliency) {
+  return Math.floor((2 * picture * saliency + 255) / 510);
+}
+
+// src/core/compositor.ts
+var Compositor = class {
+  width = 0;
+  height = 0;
+  /** The result, opaque RGBA. Replaced only when the size changes. */
+  pixels = new Uint8ClampedArray(0);
+  out = new Uint32Array(0);
+  picture = new Uint32Array(0);
+  heated = new Uint32Array(0);
+  filling = new Uint32Array(0);
+  heat = null;
+  expanded = null;
+  style = { overlay: false, opacity: 0, cells: false, colors: GREY };
+  fill = void 0;
+  blended = false;
+  table = blendTable();
+  /** Where nothing is painted, and nothing ranked. */
+  unpainted = new Int8Array(0);
+  unranked = new Uint16Array(0);
+  /** Which pixels were hidden last: all ones. */
+  hidden = new Int32Array(0);
+  /** Whether the fill painted last was made for other pixels than those hidden: they are hatched then. */
+  provisional = false;
+  setPicture({ width, height, rgb }) {
+    const size = width * height;
+    if (width !== this.width || height !== this.height) {
+      this.width = width;
+      this.height = height;
+      this.pixels = new Uint8ClampedArray(4 * size);
+      this.out = new Uint32Array(this.pixels.buffer);
+      this.picture = new Uint32Array(size);
+      this.heated = new Uint32Array(size);
+      this.filling = new Uint32Array(size);
+      this.unpainted = new Int8Array(size);
+      this.unranked = new Uint16Array(size);
+      this.hidden = new Int32Array(size);
+    }
+    fromRgb(rgb, this.picture);
+    this.fill = void 0;
+    this.setHeat(null);
+  }
+  /** Null: no map belongs to this picture (yet). It is then drawn unmasked. */
+  setHeat(heat) {
+    this.heat = heat;
+    this.expanded = null;
+    this.blended = false;
+  }
+  setStyle(style) {
+    this.style = style;
+    this.blended = false;
+  }
+  paint(mask) {
+    this.prepareFill(mask.fill);
+    const paint2 = mask.paint?.length === this.out.length ? mask.paint : this.unpainted;
+    if (this.heat === null) this.paintMasked(this.unranked, "remove", 0, paint2);
+    else if (mask.mode === "multiply") this.paintProduct(this.heat.saliency, paint2);
+    else this.paintMasked(this.heat.levels, mask.mode, mask.fraction, paint2);
+    this.provisional = mask.hole != null && !this.isHidden(mask.hole);
+    if (this.provisional) this.hatch();
+    return this.pixels;
+  }
+  /** Every pixel is changed, so every pixel is shown as the model gets it, without the map. */
+  paintProduct(saliency, paint2) {
+    const { out, picture, filling, hidden } = this;
+    for (let i = 0; i < out.length; i++) {
+      const p = picture[i];
+      const s = saliency[i];
+      const by = paint2[i];
+      hidden[i] = -by >> 31;
+      if (by !== 0) {
+        out[i] = by > 0 ? filling[i] : p;
+        continue;
+      }
+      out[i] = OPAQUE | multiply(p >>> 16 & 255, s) << 16 | multiply(p >>> 8 & 255, s) << 8 | multiply(p & 255, s);
+    }
+  }
+  paintMasked(levels, mode2, fraction, paint2) {
+    const shown = this.prepareBlend();
+    const { out, filling, hidden } = this;
+    const t = threshold(fraction);
+    const turned = mode2 === "keep" ? -1 : 0;
+    for (let i = 0; i < out.length; i++) {
+      const below = levels[i] - t >> 31;
+      const by = paint2[i];
+      const hide = (below ^ turned | -by >> 31) & ~(by >> 31);
+      hidden[i] = hide;
+      out[i] = filling[i] & hide | shown[i] & ~hide;
+    }
+  }
+  isHidden(hole) {
+    const { hidden } = this;
+    let other = hole.length ^ hidden.length;
+    for (let i = 0; i < hidden.length; i++) other |= hole[i] + hidden[i];
+    return other === 0;
+  }
+  /** Diagonal lines over what is hidden: these are not yet the pixels that the model gets. */
+  hatch() {
+    const { out, hidden, width } = this;
+    for (let i = 0, x = 0, y = 0; i < out.length; i++) {
+      if (hidden[i] !== 0 && (x + y) % 6 < 2) out[i] = OPAQUE | out[i] >>> 1 & 8355711;
+      if (++x === width) {
+        x = 0;
+        y += 1;
+      }
+    }
+  }
+  prepareFill(fill2) {
+    if (this.fill === fill2) return;
+    this.fill = fill2;
+    if (fill2?.length === 3 * this.filling.length) fromRgb(fill2, this.filling);
+    else if (fill2?.length === 3) this.filling.fill(pack(fill2[0], fill2[1], fill2[2]));
+    else this.filling.fill(OPAQUE);
+  }
+  prepareBlend() {
+    const { style, heat } = this;
+    if (heat === null || !style.overlay || style.opacity <= 0) return this.picture;
+    if (!this.blended) {
+      const colors = style.colors.length === COLORMAP_BYTES ? style.colors : GREY;
+      fillBlendTable(this.table, colors, Math.min(1, style.opacity));
+      this.blend(style.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
+      this.blended = true;
+    }
+    return this.heated;
+  }
+  blend(map) {
+    const { picture, heated } = this;
+    const { stay, redBlue, green } = this.table;
+    for (let i = 0; i < heated.length; i++) {
+      const p = picture[i];
+      const v = map[i];
+      const keep = stay[v];
+      const rb = (p & 16711935) * keep + redBlue[v] >>> 8;
+      const g = (p >>> 8 & 255) * keep + green[v];
+      heated[i] = OPAQUE | rb & 16711935 | g & 65280;
+    }
+  }
+  cellMap(heat) {
+    if (heat.cells === null) return heat.drawn ?? heat.saliency;
+    const { values, rows: rows2, columns } = heat.cells;
+    this.expanded ??= expandCells(values, rows2, columns, this.width, this.height);
+    return this.expanded;
+  }
+};
+
+// src/core/difference.ts
+function paintDifference(out, { rgb, a, b }, colors, opacity2) {
+  const table = differenceTable(colors, opacity2);
+  for (let i = 0; i < out.length; i++) {
+    const at = 255 + a[i] - b[i];
+    const grey = luma(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]);
+    const rb = (grey << 16 | grey) * table.stay[at] + table.redBlue[at] >>> 8;
+    const g = grey * table.stay[at] + table.green[at];
+    out[i] = OPAQUE | rb & 16711935 | g & 65280;
+  }
+}
+function differenceTable(given, opacity2) {
+  const colors = given.length === COLORMAP_BYTES ? given : GREY;
+  const table = blendTable(511);
+  for (let at = 0; at < 511; at++) {
+    setBlend(table, at, colors, at >> 1, Math.round(256 * opacity2 * strength(Math.abs(at - 255) / 255)));
+  }
+  return table;
+}
+function strength(apart) {
+  return 1 - (1 - apart) ** 3;
+}
+function luma(red, green, blue) {
+  return 77 * red + 150 * green + 29 * blue + 128 >> 8;
+}
+
+// src/view/listeners.ts
+var Listeners = class {
+  callbacks = /* @__PURE__ */ new Set();
+  add(callback) {
+    this.callbacks.add(callback);
+  }
+  delete(callback) {
+    this.callbacks.delete(callback);
+  }
+  notify() {
+    for (const callback of [...this.callbacks]) callback();
+  }
+  get size() {
+    return this.callbacks.size;
+  }
+};
+var Observable = class {
+  /** @param isEqual whether a new value is no change */
+  constructor(current, isEqual = Object.is) {
+    this.current = current;
+    this.isEqual = isEqual;
+  }
+  current;
+  isEqual;
+  listeners = new Listeners();
+  get value() {
+    return this.current;
+  }
+  set(value) {
+    if (this.isEqual(value, this.current)) return;
+    this.current = value;
+    this.listeners.notify();
+  }
+  listen(callback) {
+    this.listeners.add(callback);
+  }
+};
+function frameTask(signal, run) {
+  let request = 0;
+  const cancel = () => {
+    cancelAnimationFrame(request);
+    request = 0;
+  };
+  signal.addEventListener("abort", cancel);
+  return {
+    schedule: () => {
+      if (request !== 0 || signal.aborted) return;
+      request = requestAnimationFrame(() => {
+        request = 0;
+        run();
+      });
     },
-    { signal }
+    cancel
+  };
+}
+
+// src/view/picture/baselineFill.ts
+var BaselineFills = class {
+  /** @param trait the name of the trait with the kernel's fill */
+  constructor(context, trait2 = "baseline_fill") {
+    this.context = context;
+    this.trait = trait2;
+  }
+  context;
+  trait;
+  scene = null;
+  baseline = "";
+  raw = void 0;
+  fill = new Uint8Array(0);
+  hole = new Uint8Array(0);
+  of(scene2, baseline) {
+    const known = scene2.fills.get(baseline);
+    if (known !== void 0 || baseline === "") return { fill: known ?? null, hole: null };
+    const raw = this.context.model.get(this.trait);
+    const isOther = scene2 !== this.scene || baseline !== this.baseline;
+    if (isOther) this.restart(scene2, baseline);
+    if (isOther || raw !== this.raw) this.take(raw, scene2, baseline);
+    return { fill: this.fill, hole: this.hole };
+  }
+  restart(scene2, baseline) {
+    this.scene = scene2;
+    this.baseline = baseline;
+    this.hole = new Uint8Array(scene2.width * scene2.height);
+    const mean = scene2.fills.get("mean") ?? new Uint8Array(3);
+    this.fill = Uint8Array.from({ length: 3 * this.hole.length }, (_, i) => mean[i % mean.length]);
+  }
+  take(raw, scene2, baseline) {
+    this.raw = raw;
+    const given = filled(raw, scene2);
+    if (given === null || given.baseline !== baseline) return;
+    const { hole, rgb } = given;
+    const fill2 = this.fill.slice();
+    for (let i = 0, from = 0; i < hole.length; i++) {
+      if (hole[i] === 0) continue;
+      for (let channel = 0; channel < 3; channel++) fill2[3 * i + channel] = rgb[from++];
+    }
+    this.fill = fill2;
+    this.hole = hole;
+  }
+};
+
+// src/view/brush/paintLayer.ts
+var PaintLayer = class {
+  constructor(context) {
+    this.context = context;
+    context.watch(["scene", "paint"], () => this.follow());
+    this.writing = frameTask(context.signal, () => this.write());
+  }
+  context;
+  /** One number a pixel (see core/userMask.ts), row by row. */
+  pixels = new Int8Array(0);
+  width = 0;
+  scene = "";
+  raw = void 0;
+  /** The number of the stroke; it only rises, so that each stroke can be told from the one before. */
+  stroke = 0;
+  drawing = false;
+  changed = false;
+  listeners = new Listeners();
+  writing;
+  /** Calls `update` after each change. */
+  listen(update) {
+    this.listeners.add(update);
+  }
+  get isDrawing() {
+    return this.drawing;
+  }
+  get isEmpty() {
+    return !this.pixels.some((value) => value !== 0);
+  }
+  /** A summary of the paint, such as "3 % hidden"; "" where nothing is painted. */
+  get summary() {
+    const { hidden, kept } = covered(this.pixels);
+    const parts = [hidden > 0 ? `${percent(hidden)} hidden` : "", kept > 0 ? `${percent(kept)} kept` : ""];
+    return parts.filter((part) => part !== "").join(", ");
+  }
+  begin() {
+    this.drawing = true;
+    this.changed = false;
+  }
+  /** Within a stroke. */
+  draw(from, to, diameter, shade) {
+    if (!this.drawing || this.width === 0) return;
+    if (draw(this.pixels, this.width, from, to, diameter, shade)) this.touch();
+  }
+  end() {
+    if (!this.drawing) return;
+    this.drawing = false;
+    if (this.changed) this.write();
+    else this.follow();
+  }
+  /** A stroke of its own, which takes everything away. */
+  clear() {
+    if (this.isEmpty) return;
+    this.begin();
+    this.pixels.fill(0);
+    this.touch();
+    this.end();
+  }
+  touch() {
+    if (!this.changed) this.stroke = Math.max(this.stroke, paint(this.context.model.get("paint")).stroke) + 1;
+    this.changed = true;
+    this.writing.schedule();
+    this.listeners.notify();
+  }
+  write() {
+    this.writing.cancel();
+    if (this.context.signal.aborted) return;
+    const written2 = { scene: this.scene, runs: encode(this.pixels), stroke: this.stroke, painting: this.drawing };
+    this.raw = written2;
+    this.context.write({ paint: written2 });
+    if (!this.drawing) this.listeners.notify();
+  }
+  follow() {
+    const { model } = this.context;
+    const shown = scene(model.get("scene"));
+    const raw = model.get("paint");
+    const given = paint(raw);
+    if (shown === null) return;
+    const isOther = shown.id !== this.scene || shown.rgb.length !== 3 * this.pixels.length;
+    if (isOther) {
+      this.drawing = false;
+      this.scene = shown.id;
+      this.width = shown.width;
+      this.pixels = new Int8Array(shown.width * shown.height);
+      this.raw = void 0;
+    }
+    const isNews = raw !== this.raw && given.scene === shown.id && !this.drawing;
+    if (isNews) {
+      this.raw = raw;
+      this.pixels = decode(given.runs, this.pixels.length) ?? this.pixels;
+    }
+    if (isNews || isOther) this.listeners.notify();
+  }
+};
+
+// src/view/brush/paintOutlines.ts
+var PaintOutlines = class {
+  element = overlay("camwidget-signs");
+  context;
+  painted;
+  hatch;
+  constructor(context, painted) {
+    this.context = context;
+    this.painted = painted;
+    this.hatch = context.id("kept");
+    painted.listen(frameTask(context.signal, () => this.draw()).schedule);
+    context.watch(["overlay", "opacity"], () => this.update());
+  }
+  /** To be called after the brush was activated or deactivated. */
+  update() {
+    const { model, tool } = this.context;
+    const isOn = trait(model, "overlay") && portion(model, "opacity") > 0;
+    this.element.style.display = isOn || tool.value === "paint" ? "" : "none";
+    if (this.element.childElementCount === 0) this.draw();
+  }
+  draw() {
+    const { pixels, width } = this.painted;
+    if (width === 0) return;
+    this.element.setAttribute("viewBox", `0 0 ${width} ${pixels.length / width}`);
+    this.element.replaceChildren(
+      this.pattern(width),
+      svg("path", { class: "area", d: area(pixels, width, KEPT), fill: `url(#${this.hatch})` }),
+      ...this.lines("hidden", HIDDEN),
+      ...this.lines("kept", KEPT)
+    );
+  }
+  lines(name, shade) {
+    const d = border(this.painted.pixels, this.painted.width, shade);
+    return d === "" ? [] : line(d, name, `under ${name}`);
+  }
+  /** The hatching of kept areas: about forty thin lines across the picture. */
+  pattern(width) {
+    const step2 = width / 40;
+    const made = svg("pattern", {
+      id: this.hatch,
+      width: step2,
+      height: step2,
+      patternUnits: "userSpaceOnUse",
+      patternTransform: "rotate(45)"
+    });
+    made.append(svg("rect", { width: step2 / 4, height: step2 }));
+    return made;
+  }
+};
+
+// src/view/picture/outlines.ts
+function outlines(context) {
+  const { model } = context;
+  const drawing = overlay("camwidget-outlines");
+  context.watch(["truth", "scene", "outlines"], () => {
+    const on = trait(model, "outlines");
+    const of = on ? scene(model.get("scene")) : null;
+    const known = of === null ? null : truth(model.get("truth"));
+    if (of === null || known === null || known.scene !== of.id) {
+      drawing.replaceChildren();
+      return;
+    }
+    drawing.setAttribute("viewBox", `0 0 ${of.width} ${of.height}`);
+    drawing.replaceChildren(
+      ...known.objects.flatMap((path2) => line(path2, "object")),
+      ...known.evidence === "" ? [] : line(known.evidence, "evidence", "under evidence")
+    );
+  });
+  return drawing;
+}
+function truthSummary({ model }) {
+  return [outlinesSummary(model), boxSummary(model)].filter((one) => one !== "").join(" ");
+}
+function outlinesSummary(model) {
+  if (!trait(model, "outlines")) return "";
+  return truth(model.get("truth"))?.summary ?? "Not known for this picture.";
+}
+function boxSummary(model) {
+  return trait(model, "boxes") ? box(model.get("box"))?.summary ?? "" : "";
+}
+function truthLine(context) {
+  const { model, signal } = context;
+  const toggle2 = button(
+    "camwidget-button camwidget-truth-toggle",
+    { "aria-pressed": "false", title: "Outline what is truly there; thick: where the evidence for the chosen class is (o)" },
+    "outlines"
   );
+  toggle2.addEventListener("click", () => toggleOutlines(context), { signal });
+  const note = make("span", "");
+  const agreement = make("span", "");
+  const element = make(
+    "div",
+    "camwidget-line camwidget-truth",
+    {},
+    make("span", "camwidget-label", {}, "Truth"),
+    toggle2,
+    make("span", "camwidget-truth-said", { "aria-live": "polite" }, note, agreement)
+  );
+  context.watch(["truth", "truthful", "outlines"], () => {
+    const on = trait(model, "outlines");
+    element.hidden = !trait(model, "truthful");
+    setAttribute(toggle2, "aria-pressed", String(on));
+    setText(note, outlinesSummary(model));
+  });
+  context.watch(["outlines", "boxes"], () => {
+    element.classList.toggle("camwidget-truth-told", trait(model, "outlines") || trait(model, "boxes"));
+  });
+  context.watch(["box", "boxes"], () => setText(agreement, boxSummary(model)));
+  return element;
+}
+function boxes(context) {
+  const { model } = context;
+  const drawing = make("div", "camwidget-boxes", { "aria-hidden": "true" });
+  context.watch(["box", "scene", "boxes"], () => {
+    const of = trait(model, "boxes") ? scene(model.get("scene")) : null;
+    const found = of === null ? null : box(model.get("box"));
+    if (of === null || found === null || found.scene !== of.id) drawing.replaceChildren();
+    else drawing.replaceChildren(frame(found, of), mark(found, of));
+  });
+  return drawing;
+}
+function frame({ left, top, right, bottom }, { width, height }) {
+  const path2 = `M${left} ${top}H${right}V${bottom}H${left}Z`;
+  const made = overlay("camwidget-box", `0 0 ${width} ${height}`);
+  made.append(...line(path2));
+  return made;
+}
+function mark({ x, y, hit }, scene2) {
+  const shape = hit === "miss" ? "M5 5L15 15M15 5L5 15" : hit === "hit" ? "M10 10h0" : "M10 5V15M5 10H15";
+  const made = overlay("camwidget-peak", "0 0 20 20");
+  made.append(...line(`M18 10A8 8 0 1 1 2 10A8 8 0 1 1 18 10Z${shape}`));
+  made.dataset["hit"] = hit;
+  placeAt(made, relativeCenter({ x, y }, scene2));
+  return made;
+}
+
+// src/view/picture/progress.ts
+function progressLine(context) {
+  const done = make("div", "camwidget-progress-done");
+  const line2 = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
+  context.watch(["busy", "progress"], () => {
+    const progress = trait(context.model, "progress");
+    line2.hidden = !trait(context.model, "busy");
+    line2.classList.toggle("camwidget-indeterminate", progress < 0);
+    done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
+    if (progress < 0) line2.removeAttribute("aria-valuenow");
+    else setAttribute(line2, "aria-valuenow", String(Math.round(100 * Math.min(1, progress))));
+  });
+  return line2;
+}
+function previewTag(context) {
+  const { model, scrub } = context;
+  const line2 = make("div", "camwidget-tag");
+  const update = () => {
+    const { preview } = scrub;
+    const label = preview === null ? unfinished() : `${preview.layer} · preview`;
+    setText(line2, label);
+    line2.hidden = label === "";
+  };
+  const unfinished = () => {
+    if (!trait(model, "partial")) return "";
+    const progress = trait(model, "progress");
+    return progress < 0 ? "partial map" : `partial map · ${percent(Math.round(100 * Math.min(1, progress)) / 100)}`;
+  };
+  context.watch(["partial", "progress"], update);
+  scrub.listen(update);
+  return line2;
+}
+var Cancel = class {
+  /** @param leave takes the focus when the button goes */
+  constructor(context, leave) {
+    this.context = context;
+    const { model, signal } = context;
+    this.element = button("camwidget-button camwidget-cancel", { title: "Stop computing this map (Esc)" });
+    this.element.addEventListener("click", () => this.press(), { signal });
+    context.watch(["busy", "cancellable"], () => {
+      const hide = !(trait(model, "busy") && trait(model, "cancellable"));
+      if (hide && this.element === document.activeElement) leave();
+      this.element.hidden = hide;
+    });
+    context.watch(
+      ["busy", "cancellable", "scene", "target", "method", "layer"],
+      () => setText(this.element, "Cancel")
+    );
+  }
+  context;
+  element;
+  /** False when there is nothing to stop. */
+  press() {
+    if (this.element.hidden) return false;
+    setText(this.element, "Cancelling…");
+    this.context.model.send({ type: "cancel" });
+    return true;
+  }
+};
+function markPending(context, root) {
+  const { model, scrub } = context;
+  const update = () => {
+    const busy = trait(model, "busy");
+    const waits = busy || trait(model, "pending") || scrub.preview !== null;
+    root.classList.toggle("camwidget-waiting", waits);
+    root.classList.toggle("camwidget-unfinished", busy && trait(model, "partial"));
+  };
+  context.watch(["busy", "pending", "partial"], update);
+  scrub.listen(update);
+}
+
+// src/view/picture/stage.ts
+var SMALL = 96;
+var UNMASKED = { mode: "remove", fraction: 0 };
+var Stage = class {
+  constructor(context) {
+    this.context = context;
+    const { model, scrub } = context;
+    this.repaint = frameTask(context.signal, () => this.paint()).schedule;
+    this.cancel = new Cancel(context, () => this.focus());
+    this.painted = new PaintLayer(context);
+    this.paintOutlines = new PaintOutlines(context, this.painted);
+    this.fillings = new BaselineFills(context);
+    this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
+    this.drawing = this.canvas.getContext("2d");
+    this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
+    this.clip = make("div", "camwidget-clip", {}, this.plane);
+    this.frame = make(
+      "div",
+      "camwidget-frame",
+      {
+        tabindex: 0,
+        role: "group",
+        "aria-label": "Picture",
+        // No tooltip: it would cover what is pointed at. The line below the picture says the same.
+        "aria-description": "Click a point (or w a s d, enter) to ask which classes have the strongest maps there; + and - zoom",
+        ...OWN_KEYS
+      },
+      this.clip,
+      this.empty,
+      this.note,
+      previewTag(context),
+      progressLine(context),
+      this.cancel.element
+    );
+    context.watch(["scene", "explanation"], () => {
+      this.read(model.get("scene"), model.get("explanation"));
+      this.repaint();
+    });
+    context.watch(["overlay", "opacity", "cells", "colormap", "colormaps"], () => {
+      this.compositor.setStyle(mapStyle(model));
+      this.repaint();
+    });
+    context.watch(["fraction", "mode", "baseline", "baseline_fill"], () => this.repaint());
+    this.painted.listen(() => {
+      this.label();
+      this.repaint();
+    });
+    context.watch(["busy", "partial"], () => {
+      setAttribute(this.frame, "aria-busy", String(trait(model, "busy")));
+      this.frame.classList.toggle("camwidget-partial", trait(model, "partial"));
+      if (this.scene === null) this.announceEmpty();
+    });
+    scrub.listen(() => {
+      if (this.preview === scrub.preview) return;
+      this.drawMap();
+      this.repaint();
+    });
+  }
+  context;
+  /** The frame of the picture, which zooming does not change. */
+  frame;
+  /** Clips the plane where the picture is enlarged. */
+  clip;
+  /** The canvas and all that is placed in the picture's coordinates; it is larger than the frame where the picture is zoomed. */
+  plane;
+  canvas;
+  cancel;
+  /** The map on show; null where there is none, or it is all zeros. */
+  drawn = null;
+  painted;
+  paintOutlines;
+  fillings;
+  compositor = new Compositor();
+  drawing;
+  empty = make("div", "camwidget-empty");
+  note = make("div", "camwidget-note");
+  image = null;
+  scene = null;
+  map = null;
+  preview = null;
+  rawScene = void 0;
+  listeners = new Listeners();
+  title = "";
+  /** Repaints at the next frame, once for all changes. */
+  repaint;
+  /** The id of the picture shown; null when there is none. */
+  get sceneId() {
+    return this.scene?.id ?? null;
+  }
+  /** Calls `update` whenever another map is drawn. */
+  listen(update) {
+    this.listeners.add(update);
+  }
+  /** The pixel under a pointer, the nearest one where it is outside the picture; null before there is a picture. */
+  at({ clientX, clientY }) {
+    const spot = this.over({ clientX, clientY });
+    return spot === null ? null : pixelAt(spot, this.canvas);
+  }
+  /** Where a pointer is in the picture's pixels, to fractions of one, also outside it; null before there is a picture. */
+  over({ clientX, clientY }) {
+    const position = relativePosition(this.canvas, { clientX, clientY });
+    const { width, height } = this.canvas;
+    return position === null ? null : { x: position.x * width, y: position.y * height };
+  }
+  focus() {
+    this.frame.focus({ preventScroll: true });
+  }
+  paint() {
+    if (this.image === null || this.drawing === null || this.scene === null) return;
+    const { model } = this.context;
+    const chosen = mode(model.get("mode"));
+    const byMap = this.preview === null || chosen === "multiply" ? { mode: chosen, fraction: this.context.fraction() } : UNMASKED;
+    const filling = this.fillings.of(this.scene, trait(model, "baseline"));
+    this.compositor.paint({ ...byMap, ...filling, paint: this.painted.pixels });
+    this.frame.classList.toggle("camwidget-provisional", this.compositor.provisional);
+    this.drawing.putImageData(this.image, 0, 0);
+  }
+  read(rawScene, rawExplanation) {
+    if (rawScene !== this.rawScene) {
+      this.rawScene = rawScene;
+      this.scene = scene(rawScene);
+      this.resize();
+    }
+    this.map = explanation(rawExplanation, this.scene);
+    this.drawMap();
+  }
+  drawMap() {
+    this.chooseMap();
+    this.listeners.notify();
+  }
+  /** The kernel's map, or a preview of another layer's. */
+  chooseMap() {
+    const { scene: shown, map, compositor } = this;
+    this.preview = shown === null ? null : this.context.scrub.preview;
+    this.frame.classList.toggle("camwidget-previewing", this.preview !== null);
+    if (shown !== null && this.preview !== null) {
+      const heat = previewHeat(this.preview, shown);
+      compositor.setHeat(heat);
+      const empty = !heat.saliency.includes(255);
+      this.drawn = empty ? null : { saliency: heat.saliency, knee: null, levels: null };
+      this.describe(`Preview of the map at ${this.preview.layer}`, empty, "");
+      return;
+    }
+    this.drawn = map?.empty === true ? null : map;
+    compositor.setHeat(map?.empty === true ? null : map);
+    this.describe(map?.title ?? "", map?.empty === true, map?.note ?? "");
+  }
+  resize() {
+    const { scene: shown, canvas, compositor } = this;
+    canvas.hidden = shown === null;
+    this.announceEmpty();
+    if (shown === null) return;
+    const { width, height } = shown;
+    const changed = width !== compositor.width || height !== compositor.height;
+    compositor.setPicture(shown);
+    if (!changed) return;
+    canvas.width = width;
+    canvas.height = height;
+    canvas.classList.toggle("camwidget-pixelated", Math.max(width, height) <= SMALL);
+    this.frame.style.setProperty("--camwidget-aspect", String(width / height));
+    this.image = new ImageData(compositor.pixels, width, height);
+  }
+  announceEmpty() {
+    const isBusy = trait(this.context.model, "busy");
+    this.empty.hidden = this.scene !== null;
+    setText(this.empty, isBusy ? "Waiting for the model…" : "No picture yet");
+  }
+  describe(title, empty, note) {
+    this.title = title === "" ? "The picture the model gets" : title;
+    this.label();
+    const substitute = empty ? "No positive evidence for this class at this layer" : "";
+    const message = note === "" ? substitute : note;
+    setText(this.note, message);
+    this.note.hidden = message === "";
+  }
+  label() {
+    if (this.painted.isDrawing) return;
+    const { summary } = this.painted;
+    setAttribute(this.canvas, "aria-label", summary === "" ? this.title : `${this.title}; painted: ${summary}`);
+  }
+};
+function previewHeat({ grid: grid2 }, { width, height }) {
+  return {
+    saliency: toBytes(enlarge(grid2, width, height)),
+    levels: new Uint16Array(width * height),
+    cells: { values: toBytes(grid2.cells), rows: grid2.rows, columns: grid2.columns }
+  };
+}
+
+// src/view/comparison/comparedPicture.ts
+var ComparedPicture = class {
+  constructor(context, painted) {
+    this.context = context;
+    this.painted = painted;
+    const { model } = context;
+    this.repaint = frameTask(context.signal, () => this.paint()).schedule;
+    this.fillings = new BaselineFills(context, "other_baseline_fill");
+    this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
+    this.drawing = this.canvas.getContext("2d");
+    this.inner = make("div", "camwidget-other-inner", {}, this.canvas, this.cross);
+    this.sheet = make("div", "camwidget-other-sheet", {}, this.inner);
+    context.watch(["overlay", "opacity", "cells", "colormap", "colormaps", "difference_colors"], () => {
+      this.compositor.setStyle(mapStyle(model));
+      this.repaint();
+    });
+    context.watch(["fraction", "mode", "baseline", "other_baseline_fill"], () => this.repaint());
+    painted.listen(() => this.repaint());
+  }
+  context;
+  painted;
+  /** The element that fills the plane; the picture is as large as fits in it. */
+  sheet;
+  canvas;
+  inner;
+  cross = crosshair();
+  compositor = new Compositor();
+  fillings;
+  drawing;
+  image = null;
+  shown = null;
+  minuend = null;
+  /** Repaints at the next frame, once for all changes. */
+  repaint;
+  /**
+   * Shows B.
+   *
+   * @param minuend what A shows, if the difference to it is to be shown instead
+   * @param aspect width by height of the plane that the picture lies in
+   */
+  show(other, minuend, aspect) {
+    const { width, height } = other.scene;
+    if (other.scene.rgb !== this.shown?.scene.rgb) this.compositor.setPicture(other.scene);
+    this.compositor.setHeat(other.map.empty ? null : other.map);
+    this.shown = other;
+    this.minuend = minuend;
+    if (this.image?.width !== width || this.image.height !== height) {
+      this.canvas.width = width;
+      this.canvas.height = height;
+      this.canvas.classList.toggle("camwidget-pixelated", Math.max(width, height) <= SMALL);
+      this.image = new ImageData(new Uint8ClampedArray(4 * width * height), width, height);
+    }
+    this.fit(width / height, aspect);
+    setAttribute(this.canvas, "aria-label", minuend === null ? `B: ${other.map.title}` : "A's map minus B's");
+    this.repaint();
+  }
+  /** The place under a pointer; null before there is a picture. */
+  at(pointer) {
+    return relativePosition(this.canvas, pointer);
+  }
+  /** B's saliency at a place, from 0 to 1; NaN where there is none. */
+  saliency({ x, y }) {
+    if (this.shown === null) return Number.NaN;
+    const { scene: scene2, map } = this.shown;
+    return valueAt(map.saliency, scene2.width, Math.floor(x * scene2.width), Math.floor(y * scene2.height));
+  }
+  /** Marks a place, or none. */
+  mark(place4) {
+    markAt(this.cross, place4);
+  }
+  paint() {
+    const { image, drawing, shown, minuend } = this;
+    if (image === null || drawing === null || shown === null) return;
+    const { model } = this.context;
+    if (minuend === null) {
+      const filling = this.fillings.of(shown.scene, trait(model, "baseline"));
+      const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
+      const own = shown.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
+      const pixels = this.compositor.paint({ ...byMap, ...filling, ...own });
+      image.data.set(pixels);
+    } else {
+      const style = mapStyle(model);
+      paintDifference(
+        new Uint32Array(image.data.buffer),
+        { rgb: minuend.scene.rgb, a: minuend.map.saliency, b: shown.map.saliency },
+        bytes(model.get("difference_colors")) ?? GREY,
+        style.overlay ? style.opacity : 0
+      );
+    }
+    drawing.putImageData(image, 0, 0);
+  }
+  /** Fits the picture into the middle of a plane of another aspect. */
+  fit(own, aspect) {
+    const width = Math.min(1, own / aspect);
+    const height = Math.min(1, aspect / own);
+    const { style } = this.inner;
+    style.width = `${100 * width}%`;
+    style.height = `${100 * height}%`;
+    style.left = `${50 * (1 - width)}%`;
+    style.top = `${50 * (1 - height)}%`;
+  }
+};
+function valueAt(saliency, width, x, y) {
+  return (saliency[y * width + x] ?? Number.NaN) / 255;
+}
+function crosshair() {
+  return make("div", "camwidget-cross", { "aria-hidden": "true", hidden: true });
+}
+function markAt(cross, place4) {
+  cross.hidden = place4 === null;
+  if (place4 === null) return;
+  placeAt(cross, place4);
 }
 
 // src/view/comparison/differenceDrawer.ts
@@ -784,7 +2284,7 @@ var SHOWN = {
   difference: { label: "difference", title: "A's map minus B's, each scaled to its own maximum" }
 };
 var OWN = "";
-function differs(context, off) {
+function comparisonDrawer(context, off) {
   const drawer = make(
     "div",
     "camwidget-compare",
@@ -829,37 +2329,26 @@ function differLine(context) {
     const others = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
     setText(more, others.length === 0 ? "" : `and ${others.join(", ")}`);
   });
-  return make(
-    "div",
-    "camwidget-line",
-    {},
-    make("span", "camwidget-label", {}, "B has"),
-    dimension,
-    value,
-    more
-  );
+  return labeledLine("B has", dimension, value, more);
 }
 function select(label, title) {
   return make("select", "camwidget-select", { "aria-label": label, title, ...OWN_KEYS });
 }
 function shownLine(context, off) {
   const { model, signal } = context;
-  const group = make("div", "camwidget-segments", { role: "radiogroup", "aria-label": "How A and B are shown" });
-  for (const name of ARRANGEMENTS) {
-    const { label, title } = SHOWN[name];
-    const made = button("camwidget-button camwidget-radio", { role: "radio", title: `${title} (v)`, "data-name": name }, label);
-    made.addEventListener("click", () => context.write({ arrangement: name }), { signal });
-    group.append(made);
-    context.watch(["arrangement"], () => {
-      const chosen = arrangement(model) === name;
-      setAttribute(made, "aria-checked", String(chosen));
-      made.tabIndex = chosen ? 0 : -1;
-    });
-  }
-  rove(group, signal);
+  const choices2 = ARRANGEMENTS.map((value) => ({ value, label: SHOWN[value].label, title: `${SHOWN[value].title} (v)` }));
+  const group = new RadioGroup(
+    "camwidget-segments",
+    { "aria-label": "How A and B are shown" },
+    choices2,
+    ({ value }) => value,
+    (value) => context.write({ arrangement: value }),
+    signal
+  );
+  context.watch(["arrangement"], () => group.update(arrangement(model)));
   const end = button("camwidget-button", { title: "Compare no more" }, "off");
   end.addEventListener("click", off, { signal });
-  return make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Shown"), group, end);
+  return labeledLine("Shown", group.element, end);
 }
 function mainOf(compare) {
   return DIMENSIONS.find((key) => key in compare);
@@ -876,18 +2365,18 @@ function nearest(context, key) {
   if (key === "model") return texts(model.get("models")).length > 1 ? 1 : void 0;
   if (key === "picture") {
     const count = texts(model.get("pictures")).length;
-    return count > 1 ? (number(model.get("picture"), 0) + 1) % count : void 0;
+    return count > 1 ? (trait(model, "picture") + 1) % count : void 0;
   }
   if (key === "target") {
-    const target = number(model.get("target"), -1);
+    const target = trait(model, "target");
     return rows(model.get("rows")).find(({ index }) => index !== target)?.name;
   }
-  if (key === "layer") return neighbour(layers(model.get("layers")), text(model.get("layer")))?.name;
+  if (key === "layer") return neighbor(layers(model.get("layers")), trait(model, "layer"))?.name;
   const usable = methods(model.get("methods")).filter(({ reason, slow }) => reason === null && !slow);
-  const now = usable.findIndex(({ name }) => name === text(model.get("method")));
+  const now = usable.findIndex(({ name }) => name === trait(model, "method"));
   return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : void 0;
 }
-function neighbour(all, name) {
+function neighbor(all, name) {
   const now = all.findIndex((layer) => layer.name === name);
   return now < 0 ? all.at(-1) : all[now - 1] ?? all[now + 1];
 }
@@ -912,67 +2401,6 @@ function written(value) {
 function parsed(key, value) {
   if (key === "model" || key === "picture") return Number(value);
   return value === OWN ? null : value;
-}
-
-// src/view/dom/slider.ts
-var Range = class {
-  element;
-  dragging = false;
-  moved = false;
-  constructor(options2) {
-    const { signal } = options2;
-    this.element = make("input", `camwidget-range ${options2.className}`, {
-      type: "range",
-      min: 0,
-      max: 100,
-      step: options2.step,
-      "aria-label": options2.label,
-      title: options2.title,
-      ...OWN_KEYS
-    });
-    this.element.addEventListener(
-      "input",
-      () => {
-        this.moved = true;
-        this.decorate();
-        options2.input(this.value);
-      },
-      { signal }
-    );
-    this.element.addEventListener(
-      "pointerdown",
-      (event) => {
-        if (event.button !== 0 || this.element.disabled) return;
-        this.dragging = true;
-        this.moved = false;
-      },
-      { signal }
-    );
-    const release = () => {
-      if (!this.dragging) return;
-      this.dragging = false;
-      options2.release(this.moved);
-    };
-    window.addEventListener("pointerup", release, { signal });
-    window.addEventListener("pointercancel", release, { signal });
-    this.element.addEventListener("blur", release, { signal });
-  }
-  get value() {
-    return Number(this.element.value) / 100;
-  }
-  follow(value) {
-    if (this.dragging) return;
-    this.element.value = String(100 * value);
-    this.decorate();
-  }
-  /** The filled part of the track; the text is what a screen reader says instead of "25". */
-  decorate() {
-    this.element.style.setProperty("--camwidget-filled", String(this.value));
-    this.element.setAttribute("aria-valuetext", percent(this.value));
-  }
-};
-function percent(value) {
-  return `${Math.round(1e3 * value) / 10} %`;
 }
 
 // src/view/comparison/divider.ts
@@ -1027,25 +2455,25 @@ var Divider = class {
     this.element.addEventListener("click", (event) => event.stopPropagation(), { signal });
     this.element.addEventListener("keydown", (event) => this.pressed(event), { signal });
     context.watch(["divider"], () => {
-      if (!this.dragging) this.set(unit(model.get("divider"), 0.5));
+      if (!this.dragging) this.set(portion(model, "divider"));
     });
   }
   context;
   frame;
   moved;
   element;
-  /** From 0 to 1: the model's, or where the hand is. */
+  /** From 0 to 1: the model's, or the pointer's while it is dragged. */
   place = 0.5;
   dragging = false;
   follow(x) {
-    const box2 = this.frame.getBoundingClientRect();
-    if (box2.width > 0) this.set(Math.min(1, Math.max(0, (x - box2.left) / box2.width)));
+    const { left, width } = this.frame.getBoundingClientRect();
+    if (width > 0) this.set(clamp((x - left) / width, 0, 1));
   }
   pressed(event) {
     const to = reached(event, 100 * this.place);
     if (to === null) return;
     event.preventDefault();
-    this.set(Math.min(100, Math.max(0, to)) / 100);
+    this.set(clamp(to, 0, 100) / 100);
     this.context.write({ divider: this.place });
   }
   set(place4) {
@@ -1065,1012 +2493,15 @@ function reached({ key, shiftKey, ctrlKey, metaKey, altKey }, now) {
   return key === "End" ? 100 : null;
 }
 
-// src/view/comparison/comparedNumbers.ts
-function otherNumbers(context) {
-  const { model } = context;
-  const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
-  const head = make("div", "camwidget-otherhead", { title: "What B's model says; – where it has no class of that name" }, badge);
-  const column = make("div", "camwidget-others", { role: "group", "aria-label": "B's numbers" });
-  context.watch(["compare", "rows", "target", "other_answer"], () => {
-    head.hidden = column.hidden = !isComparing(model);
-    if (column.hidden) {
-      column.replaceChildren();
-      return;
-    }
-    const all = rows(model.get("rows"));
-    const target = number(model.get("target"), -1);
-    const { rows: answers, quantity: measured } = otherAnswer(model);
-    const cells2 = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
-    all.forEach(({ index }, at) => {
-      const cell = cells2[at];
-      if (cell === void 0) return;
-      const answer = answers.get(index);
-      setAttribute(cell, "data-chosen", String(index === target));
-      showNumbers(cell, answer?.whole ?? Number.NaN, answer?.masked, measured);
-    });
-  });
-  return [head, column];
-}
-
-// src/core/cells.ts
-function nearestCell(at, size, cells2) {
-  return Math.floor((2 * at + 1) * cells2 / (2 * size));
-}
-function expandCells(cells2, rows2, columns, width, height) {
-  const out = new Uint8Array(width * height);
-  const column = new Uint32Array(width);
-  for (let x = 0; x < width; x++) column[x] = nearestCell(x, width, columns);
-  for (let y = 0, i = 0; y < height; y++) {
-    const start = nearestCell(y, height, rows2) * columns;
-    for (let x = 0; x < width; x++, i++) out[i] = cells2[start + column[x]];
-  }
-  return out;
-}
-
-// src/core/rgba.ts
-var OPAQUE = 4278190080;
-function pack(red, green, blue) {
-  return (OPAQUE | blue << 16 | green << 8 | red) >>> 0;
-}
-function fromRgb(rgb, out) {
-  for (let i = 0, j = 0; i < out.length; i++, j += 3) {
-    out[i] = OPAQUE | rgb[j + 2] << 16 | rgb[j + 1] << 8 | rgb[j];
-  }
-}
-
-// src/core/rule.ts
-function threshold(fraction) {
-  return Math.floor(fraction * 65536 + 0.5);
-}
-function multiply(picture, saliency) {
-  return Math.floor((2 * picture * saliency + 255) / 510);
-}
-
-// src/core/compositor.ts
-var Compositor = class {
-  width = 0;
-  height = 0;
-  /** The result, opaque RGBA. Replaced only when the size changes. */
-  pixels = new Uint8ClampedArray(0);
-  out = new Uint32Array(0);
-  picture = new Uint32Array(0);
-  heated = new Uint32Array(0);
-  filling = new Uint32Array(0);
-  heat = null;
-  expanded = null;
-  look = { overlay: false, opacity: 0, cells: false, colors: GREY };
-  fill = void 0;
-  blended = false;
-  table = blendTable();
-  /** Where nothing is painted, and nothing ranked. */
-  unpainted = new Int8Array(0);
-  unranked = new Uint16Array(0);
-  /** Which pixels were hidden last: all ones. */
-  hidden = new Int32Array(0);
-  /** Whether the fill painted last was made for other pixels than those hidden: they are hatched then. */
-  provisional = false;
-  setPicture({ width, height, rgb }) {
-    const size = width * height;
-    if (width !== this.width || height !== this.height) {
-      this.width = width;
-      this.height = height;
-      this.pixels = new Uint8ClampedArray(4 * size);
-      this.out = new Uint32Array(this.pixels.buffer);
-      this.picture = new Uint32Array(size);
-      this.heated = new Uint32Array(size);
-      this.filling = new Uint32Array(size);
-      this.unpainted = new Int8Array(size);
-      this.unranked = new Uint16Array(size);
-      this.hidden = new Int32Array(size);
-    }
-    fromRgb(rgb, this.picture);
-    this.fill = void 0;
-    this.setHeat(null);
-  }
-  /** Null: no map belongs to this picture (yet). It is then drawn whole. */
-  setHeat(heat) {
-    this.heat = heat;
-    this.expanded = null;
-    this.blended = false;
-  }
-  setLook(look) {
-    this.look = look;
-    this.blended = false;
-  }
-  paint(mask) {
-    this.prepareFill(mask.fill);
-    const paint2 = mask.paint?.length === this.out.length ? mask.paint : this.unpainted;
-    if (this.heat === null) this.paintMasked(this.unranked, "remove", 0, paint2);
-    else if (mask.mode === "multiply") this.paintProduct(this.heat.saliency, paint2);
-    else this.paintMasked(this.heat.levels, mask.mode, mask.fraction, paint2);
-    this.provisional = mask.hole != null && !this.isHidden(mask.hole);
-    if (this.provisional) this.hatch();
-    return this.pixels;
-  }
-  /** Every pixel is changed, so every pixel is shown as the model gets it, without the map. */
-  paintProduct(saliency, paint2) {
-    const { out, picture, filling, hidden } = this;
-    for (let i = 0; i < out.length; i++) {
-      const p = picture[i];
-      const s = saliency[i];
-      const by = paint2[i];
-      hidden[i] = -by >> 31;
-      if (by !== 0) {
-        out[i] = by > 0 ? filling[i] : p;
-        continue;
-      }
-      out[i] = OPAQUE | multiply(p >>> 16 & 255, s) << 16 | multiply(p >>> 8 & 255, s) << 8 | multiply(p & 255, s);
-    }
-  }
-  paintMasked(levels, mode2, fraction, paint2) {
-    const shown = this.prepareBlend();
-    const { out, filling, hidden } = this;
-    const t = threshold(fraction);
-    const turned = mode2 === "keep" ? -1 : 0;
-    for (let i = 0; i < out.length; i++) {
-      const below = levels[i] - t >> 31;
-      const by = paint2[i];
-      const hide = (below ^ turned | -by >> 31) & ~(by >> 31);
-      hidden[i] = hide;
-      out[i] = filling[i] & hide | shown[i] & ~hide;
-    }
-  }
-  isHidden(hole) {
-    const { hidden } = this;
-    let other2 = hole.length ^ hidden.length;
-    for (let i = 0; i < hidden.length; i++) other2 |= hole[i] + hidden[i];
-    return other2 === 0;
-  }
-  /** Diagonal lines over what is hidden: these are not yet the pixels that the model gets. */
-  hatch() {
-    const { out, hidden, width } = this;
-    for (let i = 0, x = 0, y = 0; i < out.length; i++) {
-      if (hidden[i] !== 0 && (x + y) % 6 < 2) out[i] = OPAQUE | out[i] >>> 1 & 8355711;
-      if (++x === width) {
-        x = 0;
-        y += 1;
-      }
-    }
-  }
-  prepareFill(fill2) {
-    if (this.fill === fill2) return;
-    this.fill = fill2;
-    if (fill2?.length === 3 * this.filling.length) fromRgb(fill2, this.filling);
-    else if (fill2?.length === 3) this.filling.fill(pack(fill2[0], fill2[1], fill2[2]));
-    else this.filling.fill(OPAQUE);
-  }
-  prepareBlend() {
-    const { look, heat } = this;
-    if (heat === null || !look.overlay || look.opacity <= 0) return this.picture;
-    if (!this.blended) {
-      const colors = look.colors.length === COLORMAP_BYTES ? look.colors : GREY;
-      fillBlendTable(this.table, colors, Math.min(1, look.opacity));
-      this.blend(look.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
-      this.blended = true;
-    }
-    return this.heated;
-  }
-  blend(map) {
-    const { picture, heated } = this;
-    const { stay, redBlue, green } = this.table;
-    for (let i = 0; i < heated.length; i++) {
-      const p = picture[i];
-      const v = map[i];
-      const keep = stay[v];
-      const rb = (p & 16711935) * keep + redBlue[v] >>> 8;
-      const g = (p >>> 8 & 255) * keep + green[v];
-      heated[i] = OPAQUE | rb & 16711935 | g & 65280;
-    }
-  }
-  cellMap(heat) {
-    if (heat.cells === null) return heat.drawn ?? heat.saliency;
-    const { values, rows: rows2, columns } = heat.cells;
-    this.expanded ??= expandCells(values, rows2, columns, this.width, this.height);
-    return this.expanded;
-  }
-};
-
-// src/core/difference.ts
-function paintDifference(out, { rgb, a, b }, colors, opacity2) {
-  const table = differenceTable(colors, opacity2);
-  for (let i = 0; i < out.length; i++) {
-    const at = 255 + a[i] - b[i];
-    const grey = luma(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]);
-    const rb = (grey << 16 | grey) * table.stay[at] + table.redBlue[at] >>> 8;
-    const g = grey * table.stay[at] + table.green[at];
-    out[i] = OPAQUE | rb & 16711935 | g & 65280;
-  }
-}
-function differenceTable(given, opacity2) {
-  const colors = given.length === COLORMAP_BYTES ? given : GREY;
-  const table = blendTable(511);
-  for (let at = 0; at < 511; at++) {
-    const color = 3 * (at >> 1);
-    const weight = Math.round(256 * opacity2 * strength(Math.abs(at - 255) / 255));
-    table.stay[at] = 256 - weight;
-    table.redBlue[at] = (colors[color + 2] << 16 | colors[color]) * weight + 8388736;
-    table.green[at] = colors[color + 1] * weight + 128;
-  }
-  return table;
-}
-function strength(apart) {
-  return 1 - (1 - apart) ** 3;
-}
-function luma(red, green, blue) {
-  return 77 * red + 150 * green + 29 * blue + 128 >> 8;
-}
-
-// src/view/picture/fill.ts
-var Fillings = class {
-  /** @param trait what the kernel sends it in */
-  constructor(context, trait = "filled") {
-    this.context = context;
-    this.trait = trait;
-  }
-  context;
-  trait;
-  scene = null;
-  baseline = "";
-  raw = void 0;
-  fill = new Uint8Array(0);
-  hole = new Uint8Array(0);
-  of(scene2, baseline) {
-    const known = scene2.fills.get(baseline);
-    if (known !== void 0 || baseline === "") return { fill: known ?? null, hole: null };
-    const raw = this.context.model.get(this.trait);
-    const isOther = scene2 !== this.scene || baseline !== this.baseline;
-    if (isOther) this.restart(scene2, baseline);
-    if (isOther || raw !== this.raw) this.take(raw, scene2, baseline);
-    return { fill: this.fill, hole: this.hole };
-  }
-  restart(scene2, baseline) {
-    this.scene = scene2;
-    this.baseline = baseline;
-    this.hole = new Uint8Array(scene2.width * scene2.height);
-    const mean = scene2.fills.get("mean") ?? new Uint8Array(3);
-    this.fill = Uint8Array.from({ length: 3 * this.hole.length }, (_, i) => mean[i % mean.length]);
-  }
-  take(raw, scene2, baseline) {
-    this.raw = raw;
-    const given = filled(raw, scene2);
-    if (given === null || given.baseline !== baseline) return;
-    const { hole, rgb } = given;
-    const fill2 = this.fill.slice();
-    for (let i = 0, from = 0; i < hole.length; i++) {
-      if (hole[i] === 0) continue;
-      for (let channel = 0; channel < 3; channel++) fill2[3 * i + channel] = rgb[from++];
-    }
-    this.fill = fill2;
-    this.hole = hole;
-  }
-};
-
-// src/view/dom/frame.ts
-function onceAFrame(signal, run) {
-  let request = 0;
-  signal.addEventListener("abort", () => cancelAnimationFrame(request));
-  return () => {
-    if (request !== 0 || signal.aborted) return;
-    request = requestAnimationFrame(() => {
-      request = 0;
-      run();
-    });
-  };
-}
-
-// src/view/picture/mapStyle.ts
-function lookOf(model) {
-  return {
-    overlay: flag(model.get("overlay"), true),
-    opacity: unit(model.get("opacity"), 0.5),
-    cells: flag(model.get("cells"), false),
-    colors: byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY
-  };
-}
-
-// src/core/enlarge.ts
-var { fround } = Math;
-function between(at, cells2, pixels) {
-  const exact = Math.max(0, fround(fround(fround(cells2 / pixels) * (at + 0.5)) - 0.5));
-  const first = Math.min(Math.floor(exact), cells2 - 1);
-  const part = Math.min(1, fround(exact - first));
-  return [first, Math.min(first + 1, cells2 - 1), fround(1 - part), part];
-}
-function axis(cells2, pixels) {
-  const made = {
-    first: new Uint32Array(pixels),
-    second: new Uint32Array(pixels),
-    ofFirst: new Float32Array(pixels),
-    ofSecond: new Float32Array(pixels)
-  };
-  for (let at = 0; at < pixels; at++) {
-    [made.first[at], made.second[at], made.ofFirst[at], made.ofSecond[at]] = between(at, cells2, pixels);
-  }
-  return made;
-}
-function enlarge({ rows: rows2, columns, cells: cells2 }, width, height) {
-  const out = new Float32Array(width * height);
-  const across = axis(columns, width);
-  const down = axis(rows2, height);
-  const stretched = new Float32Array(rows2 * width);
-  for (let row = 0, i = 0; row < rows2; row++) {
-    const start = row * columns;
-    for (let x = 0; x < width; x++, i++) {
-      const left = cells2[start + across.first[x]] * across.ofFirst[x];
-      const right = cells2[start + across.second[x]] * across.ofSecond[x];
-      stretched[i] = left + fround(right);
-    }
-  }
-  for (let y = 0, i = 0; y < height; y++) {
-    const above = down.first[y] * width;
-    const below = down.second[y] * width;
-    const ofAbove = down.ofFirst[y];
-    const ofBelow = down.ofSecond[y];
-    for (let x = 0; x < width; x++, i++) {
-      out[i] = stretched[above + x] * ofAbove + fround(stretched[below + x] * ofBelow);
-    }
-  }
-  return out;
-}
-function enlargeAt({ rows: rows2, columns, cells: cells2 }, width, height, x, y) {
-  const [left, right, ofLeft, ofRight] = between(x, columns, width);
-  const [above, below, ofAbove, ofBelow] = between(y, rows2, height);
-  const stretched = (row) => fround(cells2[row * columns + left] * ofLeft + fround(cells2[row * columns + right] * ofRight));
-  return fround(stretched(above) * ofAbove + fround(stretched(below) * ofBelow));
-}
-function toBytes(map) {
-  let peak = 0;
-  for (const value of map) if (value > peak) peak = value;
-  const out = new Uint8Array(map.length);
-  if (peak === 0) return out;
-  for (let i = 0; i < map.length; i++) out[i] = halfToEven(fround(fround(map[i] / peak) * 255));
-  return out;
-}
-function halfToEven(value) {
-  const low = Math.floor(value);
-  const over = value - low;
-  return over > 0.5 || over === 0.5 && low % 2 === 1 ? low + 1 : low;
-}
-
-// src/view/dom/svg.ts
-var SVG = "http://www.w3.org/2000/svg";
-function svg(tag2, attributes = {}, ...children) {
-  const made = document.createElementNS(SVG, tag2);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
-  made.append(...children);
-  return made;
-}
-function overlay(className, viewBox = "") {
-  const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
-  if (viewBox !== "") made.setAttribute("viewBox", viewBox);
-  return made;
-}
-function line(d, over = "over", under = "under") {
-  return [svg("path", { class: under, d }), svg("path", { class: over, d })];
-}
-
-// src/view/picture/mapBox.ts
-function boxes(context) {
-  const { model } = context;
-  const drawing = make("div", "camwidget-boxes", { "aria-hidden": "true" });
-  context.watch(["box", "scene", "boxes"], () => {
-    const of = flag(model.get("boxes"), false) ? scene(model.get("scene")) : null;
-    const found = of === null ? null : box(model.get("box"));
-    if (of === null || found === null || found.scene !== of.id) drawing.replaceChildren();
-    else drawing.replaceChildren(frame(found, of), mark(found, of));
-  });
-  return drawing;
-}
-function frame({ left, top, right, bottom }, { width, height }) {
-  const path2 = `M${left} ${top}H${right}V${bottom}H${left}Z`;
-  const made = overlay("camwidget-box", `0 0 ${width} ${height}`);
-  made.append(...line(path2));
-  return made;
-}
-function mark({ x, y, hit }, { width, height }) {
-  const shape = hit === "miss" ? "M5 5L15 15M15 5L5 15" : hit === "hit" ? "M10 10h0" : "M10 5V15M5 10H15";
-  const made = overlay("camwidget-peak", "0 0 20 20");
-  made.append(...line(`M18 10A8 8 0 1 1 2 10A8 8 0 1 1 18 10Z${shape}`));
-  made.dataset["hit"] = hit;
-  made.style.left = `${100 * (x + 0.5) / width}%`;
-  made.style.top = `${100 * (y + 0.5) / height}%`;
-  return made;
-}
-
-// src/view/brush/paintLayer.ts
-var Painted = class {
-  constructor(context) {
-    this.context = context;
-    context.watch(["scene", "paint"], () => this.follow());
-    context.signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
-  }
-  context;
-  /** One number a pixel (see core/paint.ts), row by row. */
-  pixels = new Int8Array(0);
-  width = 0;
-  scene = "";
-  raw = void 0;
-  /** Only rises: a new stroke is told from the one before by its number. */
-  stroke = 0;
-  drawing = false;
-  changed = false;
-  request = 0;
-  listeners = [];
-  /** Calls `update` after each change. */
-  listen(update) {
-    this.listeners.push(update);
-  }
-  get isDrawing() {
-    return this.drawing;
-  }
-  get isEmpty() {
-    return !this.pixels.some((value) => value !== 0);
-  }
-  /** What is painted, in words; "" where nothing is. */
-  get said() {
-    const { hidden, kept } = covered(this.pixels);
-    const parts = [hidden > 0 ? `${percent(hidden)} hidden` : "", kept > 0 ? `${percent(kept)} kept` : ""];
-    return parts.filter((part) => part !== "").join(", ");
-  }
-  begin() {
-    this.drawing = true;
-    this.changed = false;
-  }
-  /** Within a stroke. */
-  draw(from, to, diameter, shade) {
-    if (!this.drawing || this.width === 0) return;
-    if (draw(this.pixels, this.width, from, to, diameter, shade)) this.touch();
-  }
-  end() {
-    if (!this.drawing) return;
-    this.drawing = false;
-    if (this.changed) this.write();
-    else this.follow();
-  }
-  /** A stroke of its own, which takes everything away. */
-  clear() {
-    if (this.isEmpty) return;
-    this.begin();
-    this.pixels.fill(0);
-    this.touch();
-    this.end();
-  }
-  touch() {
-    if (!this.changed) this.stroke = Math.max(this.stroke, paint(this.context.model.get("paint")).stroke) + 1;
-    this.changed = true;
-    if (this.request === 0) {
-      this.request = requestAnimationFrame(() => {
-        this.request = 0;
-        this.write();
-      });
-    }
-    this.tell();
-  }
-  write() {
-    cancelAnimationFrame(this.request);
-    this.request = 0;
-    if (this.context.signal.aborted) return;
-    const written2 = { scene: this.scene, runs: encode(this.pixels), stroke: this.stroke, painting: this.drawing };
-    this.raw = written2;
-    this.context.write({ paint: written2 });
-    if (!this.drawing) this.tell();
-  }
-  follow() {
-    const { model } = this.context;
-    const shown = scene(model.get("scene"));
-    const raw = model.get("paint");
-    const given = paint(raw);
-    if (shown === null) return;
-    const isOther = shown.id !== this.scene || shown.rgb.length !== 3 * this.pixels.length;
-    if (isOther) {
-      this.drawing = false;
-      this.scene = shown.id;
-      this.width = shown.width;
-      this.pixels = new Int8Array(shown.width * shown.height);
-      this.raw = void 0;
-    }
-    const isNews = raw !== this.raw && given.scene === shown.id && !this.drawing;
-    if (isNews) {
-      this.raw = raw;
-      this.pixels = decode(given.runs, this.pixels.length) ?? this.pixels;
-    }
-    if (isNews || isOther) this.tell();
-  }
-  tell() {
-    for (const update of this.listeners) update();
-  }
-};
-
-// src/view/picture/progress.ts
-function progressLine(context) {
-  const done = make("div", "camwidget-progress-done");
-  const line2 = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
-  context.watch(["busy", "progress"], () => {
-    const progress = number(context.model.get("progress"), -1);
-    line2.hidden = !flag(context.model.get("busy"), false);
-    line2.classList.toggle("camwidget-indeterminate", progress < 0);
-    done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
-    if (progress < 0) line2.removeAttribute("aria-valuenow");
-    else setAttribute(line2, "aria-valuenow", String(Math.round(100 * Math.min(1, progress))));
-  });
-  return line2;
-}
-function tag(context) {
-  const { model, scrub } = context;
-  const line2 = make("div", "camwidget-tag");
-  const update = () => {
-    const { preview } = scrub;
-    const said2 = preview === null ? unfinished() : `${preview.layer} · preview`;
-    setText(line2, said2);
-    line2.hidden = said2 === "";
-  };
-  const unfinished = () => {
-    if (!flag(model.get("partial"), false)) return "";
-    const progress = number(model.get("progress"), -1);
-    return progress < 0 ? "partial map" : `partial map · ${Math.round(100 * Math.min(1, progress))} %`;
-  };
-  context.watch(["partial", "progress"], update);
-  scrub.listen(update);
-  return line2;
-}
-var Cancel = class {
-  /** @param leave takes the focus when the button goes */
-  constructor(context, leave) {
-    this.context = context;
-    const { model, signal } = context;
-    this.element = button("camwidget-button camwidget-cancel", { title: "Stop computing this map (Esc)" });
-    this.element.addEventListener("click", () => this.press(), { signal });
-    context.watch(["busy", "cancellable"], () => {
-      const hide = !(flag(model.get("busy"), false) && flag(model.get("cancellable"), false));
-      if (hide && this.element === document.activeElement) leave();
-      this.element.hidden = hide;
-    });
-    context.watch(
-      ["busy", "cancellable", "scene", "target", "method", "layer"],
-      () => setText(this.element, "Cancel")
-    );
-  }
-  context;
-  element;
-  /** False when there is nothing to stop. */
-  press() {
-    if (this.element.hidden) return false;
-    setText(this.element, "Cancelling…");
-    this.context.model.send({ type: "cancel" });
-    return true;
-  }
-};
-
-// src/view/brush/paintOutlines.ts
-var Signs = class {
-  element = overlay("camwidget-signs");
-  context;
-  painted;
-  hatch;
-  constructor(context, painted) {
-    this.context = context;
-    this.painted = painted;
-    this.hatch = context.id("kept");
-    painted.listen(onceAFrame(context.signal, () => this.draw()));
-    context.watch(["overlay", "opacity"], () => this.update());
-  }
-  /** After the tool was taken up, or put down. */
-  update() {
-    const { model, tool } = this.context;
-    const isOn = flag(model.get("overlay"), true) && unit(model.get("opacity"), 0.5) > 0;
-    this.element.style.display = isOn || tool === "paint" ? "" : "none";
-    if (this.element.childElementCount === 0) this.draw();
-  }
-  draw() {
-    const { pixels, width } = this.painted;
-    if (width === 0) return;
-    this.element.setAttribute("viewBox", `0 0 ${width} ${pixels.length / width}`);
-    this.element.replaceChildren(
-      this.pattern(width),
-      svg("path", { class: "area", d: area(pixels, width, KEPT), fill: `url(#${this.hatch})` }),
-      ...this.lines("hidden", HIDDEN),
-      ...this.lines("kept", KEPT)
-    );
-  }
-  lines(name, shade) {
-    const d = border(this.painted.pixels, this.painted.width, shade);
-    return d === "" ? [] : line(d, name, `under ${name}`);
-  }
-  /** Thin lines, some forty across the picture. */
-  pattern(width) {
-    const step2 = width / 40;
-    const made = svg("pattern", {
-      id: this.hatch,
-      width: step2,
-      height: step2,
-      patternUnits: "userSpaceOnUse",
-      patternTransform: "rotate(45)"
-    });
-    made.append(svg("rect", { width: step2 / 4, height: step2 }));
-    return made;
-  }
-};
-
-// src/view/picture/truthOutlines.ts
-function outlines(context) {
-  const { model } = context;
-  const drawing = overlay("camwidget-outlines");
-  context.watch(["truth", "scene", "outlines"], () => {
-    const on = flag(model.get("outlines"), false);
-    const of = on ? scene(model.get("scene")) : null;
-    const known = of === null ? null : truth(model.get("truth"));
-    if (of === null || known === null || known.scene !== of.id) {
-      drawing.replaceChildren();
-      return;
-    }
-    drawing.setAttribute("viewBox", `0 0 ${of.width} ${of.height}`);
-    drawing.replaceChildren(
-      ...known.objects.flatMap((path2) => line(path2, "object")),
-      ...known.evidence === "" ? [] : line(known.evidence, "evidence", "under evidence")
-    );
-  });
-  return drawing;
-}
-function truthSaid({ model }) {
-  return [outlinesSaid(model), boxSaid(model)].filter((one) => one !== "").join(" ");
-}
-function outlinesSaid(model) {
-  if (!flag(model.get("outlines"), false)) return "";
-  return truth(model.get("truth"))?.said ?? "Not known for this picture.";
-}
-function boxSaid(model) {
-  return flag(model.get("boxes"), false) ? box(model.get("box"))?.said ?? "" : "";
-}
-function truthLine(context) {
-  const { model, signal } = context;
-  const toggle2 = button(
-    "camwidget-button camwidget-truth-toggle",
-    { "aria-pressed": "false", title: "Outline what is truly there; thick: where the evidence for the chosen class is (o)" },
-    "outlines"
-  );
-  toggle2.addEventListener("click", () => toggleOutlines(context), { signal });
-  const said2 = make("span", "");
-  const agreed = make("span", "");
-  const element = make(
-    "div",
-    "camwidget-line camwidget-truth",
-    {},
-    make("span", "camwidget-label", {}, "Truth"),
-    toggle2,
-    make("span", "camwidget-truth-said", { "aria-live": "polite" }, said2, agreed)
-  );
-  context.watch(["truth", "truthful", "outlines"], () => {
-    const on = flag(model.get("outlines"), false);
-    element.hidden = !flag(model.get("truthful"), false);
-    setAttribute(toggle2, "aria-pressed", String(on));
-    setText(said2, outlinesSaid(model));
-  });
-  context.watch(["outlines", "boxes"], () => {
-    element.classList.toggle("camwidget-truth-told", flag(model.get("outlines"), false) || flag(model.get("boxes"), false));
-  });
-  context.watch(["box", "boxes"], () => setText(agreed, boxSaid(model)));
-  return element;
-}
-
-// src/view/picture/stage.ts
-var SMALL = 96;
-var UNMASKED = { mode: "remove", fraction: 0 };
-var Stage = class {
-  constructor(context) {
-    this.context = context;
-    const { model, scrub } = context;
-    this.repaint = onceAFrame(context.signal, () => this.paint());
-    this.cancel = new Cancel(context, () => this.focus());
-    this.painted = new Painted(context);
-    this.signs = new Signs(context, this.painted);
-    this.fillings = new Fillings(context);
-    this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
-    this.paper = this.canvas.getContext("2d");
-    this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
-    this.clip = make("div", "camwidget-clip", {}, this.plane);
-    this.frame = make(
-      "div",
-      "camwidget-frame",
-      {
-        tabindex: 0,
-        role: "group",
-        "aria-label": "Picture",
-        // No tooltip: it would cover what is pointed at. The line below the picture says the same.
-        "aria-description": "Click a point (or w a s d, enter) to ask which classes have the strongest maps there; + and - zoom",
-        ...OWN_KEYS
-      },
-      this.clip,
-      this.empty,
-      this.note,
-      tag(context),
-      progressLine(context),
-      this.cancel.element
-    );
-    context.watch(["scene", "explanation"], () => {
-      this.read(model.get("scene"), model.get("explanation"));
-      this.repaint();
-    });
-    context.watch(["overlay", "opacity", "cells", "colormap", "colormaps"], () => {
-      this.compositor.setLook(lookOf(model));
-      this.repaint();
-    });
-    context.watch(["fraction", "mode", "baseline", "filled"], () => this.repaint());
-    this.painted.listen(() => {
-      this.label();
-      this.repaint();
-    });
-    context.watch(["busy", "partial"], () => {
-      setAttribute(this.frame, "aria-busy", String(flag(model.get("busy"), false)));
-      this.frame.classList.toggle("camwidget-partial", flag(model.get("partial"), false));
-      if (this.scene === null) this.announceEmpty();
-    });
-    scrub.listen(() => {
-      if (this.preview === scrub.preview) return;
-      this.drawMap();
-      this.repaint();
-    });
-  }
-  context;
-  /** As large as the picture is shown; it stays where it is. */
-  frame;
-  /** What is seen through it: what lies beside the picture is cut off where the picture is enlarged. */
-  clip;
-  /** What lies in the picture's own pixels, over the canvas too: it may be larger than the frame, and move. */
-  plane;
-  canvas;
-  cancel;
-  /** The map on show; null where there is none, or it is all zeros. */
-  drawn = null;
-  painted;
-  signs;
-  fillings;
-  compositor = new Compositor();
-  paper;
-  empty = make("div", "camwidget-empty");
-  note = make("div", "camwidget-note");
-  image = null;
-  scene = null;
-  map = null;
-  preview = null;
-  rawScene = void 0;
-  listeners = [];
-  title = "";
-  /** At most once a frame, however many changes ask for it. */
-  repaint;
-  /** The picture on show; null when there is none. */
-  get sceneId() {
-    return this.scene?.id ?? null;
-  }
-  /** Calls `update` whenever another map is drawn. */
-  listen(update) {
-    this.listeners.push(update);
-  }
-  /** The pixel under a pointer, the nearest one where it is beside the picture; null before there is a picture. */
-  at({ clientX, clientY }) {
-    const spot = this.over({ clientX, clientY });
-    return spot === null ? null : { x: within(spot.x, this.canvas.width), y: within(spot.y, this.canvas.height) };
-  }
-  /** Where a pointer is in the picture's pixels, to parts of one, also beside it; null before there is a picture. */
-  over({ clientX, clientY }) {
-    const box2 = this.canvas.getBoundingClientRect();
-    if (box2.width === 0 || box2.height === 0) return null;
-    const { width, height } = this.canvas;
-    return { x: (clientX - box2.left) / box2.width * width, y: (clientY - box2.top) / box2.height * height };
-  }
-  focus() {
-    this.frame.focus({ preventScroll: true });
-  }
-  paint() {
-    if (this.image === null || this.paper === null || this.scene === null) return;
-    const { model } = this.context;
-    const asked = mode(model.get("mode"));
-    const byMap = this.preview === null || asked === "multiply" ? { mode: asked, fraction: this.context.fraction() } : UNMASKED;
-    const filling = this.fillings.of(this.scene, text(model.get("baseline")));
-    this.compositor.paint({ ...byMap, ...filling, paint: this.painted.pixels });
-    this.frame.classList.toggle("camwidget-provisional", this.compositor.provisional);
-    this.paper.putImageData(this.image, 0, 0);
-  }
-  read(rawScene, rawExplanation) {
-    if (rawScene !== this.rawScene) {
-      this.rawScene = rawScene;
-      this.scene = scene(rawScene);
-      this.resize();
-    }
-    this.map = explanation(rawExplanation, this.scene);
-    this.drawMap();
-  }
-  drawMap() {
-    this.chooseMap();
-    for (const update of this.listeners) update();
-  }
-  /** The kernel's map, or the one of the layer under the hand. */
-  chooseMap() {
-    const { scene: shown, map, compositor } = this;
-    this.preview = shown === null ? null : this.context.scrub.preview;
-    this.frame.classList.toggle("camwidget-previewing", this.preview !== null);
-    if (shown !== null && this.preview !== null) {
-      const heat = previewHeat(this.preview, shown);
-      compositor.setHeat(heat);
-      const empty = !heat.saliency.includes(255);
-      this.drawn = empty ? null : { saliency: heat.saliency, knee: null, levels: null };
-      this.describe(`Preview of the map at ${this.preview.layer}`, empty, "");
-      return;
-    }
-    this.drawn = map?.empty === true ? null : map;
-    compositor.setHeat(map?.empty === true ? null : map);
-    this.describe(map?.title ?? "", map?.empty === true, map?.note ?? "");
-  }
-  resize() {
-    const { scene: shown, canvas, compositor } = this;
-    canvas.hidden = shown === null;
-    this.announceEmpty();
-    if (shown === null) return;
-    const { width, height } = shown;
-    const changed = width !== compositor.width || height !== compositor.height;
-    compositor.setPicture(shown);
-    if (!changed) return;
-    canvas.width = width;
-    canvas.height = height;
-    canvas.classList.toggle("camwidget-pixelated", Math.max(width, height) <= SMALL);
-    this.frame.style.setProperty("--camwidget-aspect", String(width / height));
-    this.image = new ImageData(compositor.pixels, width, height);
-  }
-  announceEmpty() {
-    const waiting2 = flag(this.context.model.get("busy"), false);
-    this.empty.hidden = this.scene !== null;
-    setText(this.empty, waiting2 ? "Waiting for the model…" : "No picture yet");
-  }
-  describe(title, empty, note) {
-    this.title = title === "" ? "The picture the model gets" : title;
-    this.label();
-    const silent = empty ? "No positive evidence for this class at this layer" : "";
-    const said2 = note === "" ? silent : note;
-    setText(this.note, said2);
-    this.note.hidden = said2 === "";
-  }
-  label() {
-    if (this.painted.isDrawing) return;
-    const { said: said2 } = this.painted;
-    setAttribute(this.canvas, "aria-label", said2 === "" ? this.title : `${this.title}; painted: ${said2}`);
-  }
-};
-function within(value, size) {
-  return Math.min(size - 1, Math.max(0, Math.floor(value)));
-}
-function previewHeat({ grid: grid2 }, { width, height }) {
-  return {
-    saliency: toBytes(enlarge(grid2, width, height)),
-    levels: new Uint16Array(width * height),
-    cells: { values: toBytes(grid2.cells), rows: grid2.rows, columns: grid2.columns }
-  };
-}
-
-// src/view/comparison/comparedPicture.ts
-var OtherPicture = class {
-  constructor(context, painted) {
-    this.context = context;
-    this.painted = painted;
-    const { model } = context;
-    this.repaint = onceAFrame(context.signal, () => this.paint());
-    this.fillings = new Fillings(context, "other_filled");
-    this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
-    this.paper = this.canvas.getContext("2d");
-    this.inner = make("div", "camwidget-other-inner", {}, this.canvas, this.cross);
-    this.sheet = make("div", "camwidget-other-sheet", {}, this.inner);
-    context.watch(["overlay", "opacity", "cells", "colormap", "colormaps", "difference_colors"], () => {
-      this.compositor.setLook(lookOf(model));
-      this.repaint();
-    });
-    context.watch(["fraction", "mode", "baseline", "other_filled"], () => this.repaint());
-    painted.listen(() => this.repaint());
-  }
-  context;
-  painted;
-  /** As large as the plane it lies in; the picture is as large as it can be in it. */
-  sheet;
-  canvas;
-  inner;
-  cross = crosshair();
-  compositor = new Compositor();
-  fillings;
-  paper;
-  image = null;
-  shown = null;
-  against = null;
-  /** At most once a frame, however many changes ask for it. */
-  repaint;
-  /**
-   * Shows B.
-   *
-   * @param beside what A shows, if the difference to it is to be shown instead
-   * @param aspect width by height of the plane that the picture lies in
-   */
-  show(other2, beside, aspect) {
-    const { width, height } = other2.scene;
-    if (other2.scene.rgb !== this.shown?.scene.rgb) this.compositor.setPicture(other2.scene);
-    this.compositor.setHeat(other2.map.empty ? null : other2.map);
-    this.shown = other2;
-    this.against = beside;
-    if (this.image?.width !== width || this.image.height !== height) {
-      this.canvas.width = width;
-      this.canvas.height = height;
-      this.canvas.classList.toggle("camwidget-pixelated", Math.max(width, height) <= SMALL);
-      this.image = new ImageData(new Uint8ClampedArray(4 * width * height), width, height);
-    }
-    this.fit(width / height, aspect);
-    setAttribute(this.canvas, "aria-label", beside === null ? `B: ${other2.map.title}` : "A's map minus B's");
-    this.repaint();
-  }
-  /** The place under a pointer; null before there is a picture. */
-  at({ clientX, clientY }) {
-    const box2 = this.canvas.getBoundingClientRect();
-    if (box2.width === 0 || box2.height === 0) return null;
-    return { x: (clientX - box2.left) / box2.width, y: (clientY - box2.top) / box2.height };
-  }
-  /** B's saliency at a place, from 0 to 1; NaN where there is none. */
-  saliency({ x, y }) {
-    if (this.shown === null) return Number.NaN;
-    const { scene: scene2, map } = this.shown;
-    return valueAt(map.saliency, scene2.width, Math.floor(x * scene2.width), Math.floor(y * scene2.height));
-  }
-  /** Marks a place, or none. */
-  mark(place4) {
-    markAt(this.cross, place4);
-  }
-  paint() {
-    const { image, paper, shown, against } = this;
-    if (image === null || paper === null || shown === null) return;
-    const { model } = this.context;
-    if (against === null) {
-      const filling = this.fillings.of(shown.scene, text(model.get("baseline")));
-      const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
-      const own = shown.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
-      const drawn = this.compositor.paint({ ...byMap, ...filling, ...own });
-      image.data.set(drawn);
-    } else {
-      const look = lookOf(model);
-      paintDifference(
-        new Uint32Array(image.data.buffer),
-        { rgb: against.scene.rgb, a: against.map.saliency, b: shown.map.saliency },
-        bytes(model.get("difference_colors")) ?? GREY,
-        look.overlay ? look.opacity : 0
-      );
-    }
-    paper.putImageData(image, 0, 0);
-  }
-  /** As large as it can be in a plane of another shape, and in its middle. */
-  fit(own, aspect) {
-    const width = Math.min(1, own / aspect);
-    const height = Math.min(1, aspect / own);
-    const { style } = this.inner;
-    style.width = `${100 * width}%`;
-    style.height = `${100 * height}%`;
-    style.left = `${50 * (1 - width)}%`;
-    style.top = `${50 * (1 - height)}%`;
-  }
-};
-function valueAt(saliency, width, x, y) {
-  return (saliency[y * width + x] ?? Number.NaN) / 255;
-}
-function crosshair() {
-  return make("div", "camwidget-cross", { "aria-hidden": "true", hidden: true });
-}
-function markAt(cross, place4) {
-  cross.hidden = place4 === null;
-  if (place4 === null) return;
-  cross.style.left = `${100 * place4.x}%`;
-  cross.style.top = `${100 * place4.y}%`;
-}
-
 // src/view/comparison/comparison.ts
-var Comparing = class {
+var Comparison = class {
   constructor(context, stage, zoom, root) {
     this.context = context;
     this.stage = stage;
     this.zoom = zoom;
     this.root = root;
     const { model, scrub, signal } = context;
-    this.picture = new OtherPicture(context, stage.painted);
+    this.picture = new ComparedPicture(context, stage.painted);
     this.opener = button(
       "camwidget-button camwidget-compare-open",
       {
@@ -2081,14 +2512,14 @@ var Comparing = class {
       "compare"
     );
     this.opener.addEventListener("click", () => isComparing(model) ? this.end() : this.begin(), { signal });
-    this.tool = { buttons: [this.opener], drawer: differs(context, () => this.end()) };
+    this.tool = { buttons: [this.opener], drawer: comparisonDrawer(context, () => this.end()) };
     const clip = make("div", "camwidget-other-clip", {}, this.plane);
     this.frame = make(
       "div",
       "camwidget-other-frame",
       { role: "group", "aria-label": "Picture B", hidden: true },
       clip,
-      this.message
+      this.frameMessage
     );
     zoom.add({ clip, plane: this.plane, canvas: this.picture.canvas });
     zoom.listen(() => this.clip());
@@ -2105,17 +2536,17 @@ var Comparing = class {
     context.watch(["difference_colors"], () => {
       bar.style.backgroundImage = gradient(bytes(model.get("difference_colors")) ?? GREY);
     });
-    this.line = make("div", "camwidget-compare-line", { hidden: true }, this.said, this.legend, this.readout);
+    this.line = make("div", "camwidget-compare-line", { hidden: true }, this.message, this.legend, this.readout);
     stage.plane.append(this.cross);
     stage.frame.append(this.divider.element);
     this.around = [...captions(context), stage.frame, this.frame, this.line];
-    this.numbers = otherNumbers(context);
+    this.numbers = comparedNumbersColumn(context);
     this.followPointer();
     context.watch(
       ["compare", "arrangement", "scene", "explanation", "other", "other_scene", "other_state", "busy"],
       () => this.update()
     );
-    stage.painted.listen(() => isComparing(model) && this.tell());
+    stage.painted.listen(() => isComparing(model) && this.updateMessages());
     scrub.listen(() => this.place());
   }
   context;
@@ -2125,17 +2556,17 @@ var Comparing = class {
   tool;
   /** The two frames with what is over and below them. */
   around;
-  /** B's numbers and their heading, beside A's. */
+  /** B's numbers and their heading, next to A's. */
   numbers;
   opener;
   picture;
   divider;
-  /** B's frame, side by side with A's, and its plane, of which the same part is seen as of A's. */
+  /** B's frame next to A's, and its plane, which is zoomed like A's. */
   frame;
   plane = make("div", "camwidget-other-plane");
-  message = make("div", "camwidget-other-message");
+  frameMessage = make("div", "camwidget-other-message");
   cross = crosshair();
-  said = make("span", "camwidget-compare-said", { "aria-live": "polite" });
+  message = make("span", "camwidget-compare-said", { "aria-live": "polite" });
   legend;
   readout = make("output", "camwidget-compare-readout", { "aria-hidden": "true" });
   line;
@@ -2148,7 +2579,7 @@ var Comparing = class {
   repaint() {
     if (isComparing(this.context.model)) this.picture.repaint();
   }
-  /** Side by side, split, difference, and no more. */
+  /** Goes on to the next arrangement: side by side, split, difference, off. */
   cycle() {
     const { model } = this.context;
     const now = arrangement(model);
@@ -2176,10 +2607,10 @@ var Comparing = class {
     for (const part of [...this.around.slice(0, 2), this.line]) part.hidden = !on;
     this.read();
     this.place();
-    this.tell();
+    this.updateMessages();
     this.point();
   }
-  /** A's map and B's. What was shown stays while another is on its way. */
+  /** Reads A's map and B's. The last B stays while another is computed. */
   read() {
     const { model } = this.context;
     if (!isComparing(model)) {
@@ -2189,54 +2620,54 @@ var Comparing = class {
     const of = scene(model.get("scene"));
     const map = explanation(model.get("explanation"), of);
     this.mine = of === null || map === null ? null : { scene: of, map };
-    const found = other(model);
+    const found = comparedMap(model);
     if (found !== null || !this.isBusy) this.other = found;
     setAttribute(this.picture.sheet, "aria-busy", String(this.isBusy));
   }
   get isBusy() {
     const { model } = this.context;
-    return isComparing(model) && (flag(model.get("busy"), false) || otherState(model).busy);
+    return isComparing(model) && (trait(model, "busy") || comparedState(model).busy);
   }
   place() {
     const { model, scrub } = this.context;
     const shown = arrangement(model);
     const on = isComparing(model);
     const { sheet } = this.picture;
-    const beside = on && shown === "side";
-    this.frame.hidden = !beside;
-    const apart = this.isApart || scrub.preview !== null;
-    const found = shown === "difference" && apart ? null : this.other;
+    const isSideBySide = on && shown === "side";
+    this.frame.hidden = !isSideBySide;
+    const hasNoDifference = this.isIncomparable || scrub.preview !== null;
+    const found = shown === "difference" && hasNoDifference ? null : this.other;
     this.divider.element.hidden = !on || shown !== "split" || found === null;
     if (!on || found === null) {
       sheet.remove();
       return;
     }
-    if (beside) this.plane.append(sheet);
+    if (isSideBySide) this.plane.append(sheet);
     else this.stage.canvas.after(sheet);
-    sheet.classList.toggle("camwidget-other-over", !beside);
+    sheet.classList.toggle("camwidget-other-over", !isSideBySide);
     const aspect = this.mine === null ? 1 : this.mine.scene.width / this.mine.scene.height;
     this.frame.style.setProperty("--camwidget-aspect", String(aspect));
     this.picture.show(found, shown === "difference" ? this.mine : null, aspect);
     this.zoom.lay();
     this.clip();
   }
-  /** Whether there are no two maps of the same pixels. */
-  get isApart() {
+  /** Whether the two maps cannot be subtracted: one is missing, or they have different pixels. */
+  get isIncomparable() {
     const { mine, other: found } = this;
-    return mine === null || found === null || found.apart !== "" || found.map.saliency.length !== mine.map.saliency.length;
+    return mine === null || found === null || found.noDifference !== "" || found.map.saliency.length !== mine.map.saliency.length;
   }
-  tell() {
+  updateMessages() {
     const { model } = this.context;
-    const { error, said: said2 } = otherState(model);
+    const { error, note } = comparedState(model);
     const shown = arrangement(model);
     const waits = this.isBusy && this.other === null ? "Waiting for B…" : "";
-    const now = error || said2 || waits || shown === "difference" && this.other?.apart || this.other?.said || this.unpainted;
-    const beside = shown === "side" && this.other === null;
-    setText(this.message, error === "" ? waits : `B: ${error}`);
-    this.message.hidden = this.other !== null;
-    setText(this.said, beside ? said2 : error === "" ? now : `B: ${error}`);
-    this.said.hidden = this.said.textContent === "";
-    this.legend.hidden = shown !== "difference" || this.isApart || now !== "";
+    const text2 = error || note || waits || shown === "difference" && this.other?.noDifference || this.other?.note || this.unpainted;
+    const isInFrame = shown === "side" && this.other === null;
+    setText(this.frameMessage, error === "" ? waits : `B: ${error}`);
+    this.frameMessage.hidden = this.other !== null;
+    setText(this.message, isInFrame ? note : error === "" ? text2 : `B: ${error}`);
+    this.message.hidden = this.message.textContent === "";
+    this.legend.hidden = shown !== "difference" || this.isIncomparable || text2 !== "";
   }
   /** B of other pixels has nothing of what is painted on A's. */
   get unpainted() {
@@ -2244,7 +2675,7 @@ var Comparing = class {
     const lacks = this.other !== null && this.other.scene.id !== own && !this.stage.painted.isEmpty;
     return lacks ? "What is painted on A is not on B, which has other pixels." : "";
   }
-  /** What of B is seen, right of the divider: its place is the frame's, not that of the plane below. */
+  /** Clips B to the right of the divider, whose place is in the frame and not in the zoomed plane. */
   clip(place4 = this.divider.place) {
     const { sheet } = this.picture;
     if (arrangement(this.context.model) !== "split") {
@@ -2254,9 +2685,9 @@ var Comparing = class {
     const frame2 = this.stage.frame.getBoundingClientRect();
     const plane = this.stage.plane.getBoundingClientRect();
     const cut = plane.width === 0 ? place4 : (frame2.left + place4 * frame2.width - plane.left) / plane.width;
-    sheet.style.clipPath = `inset(0 0 0 ${100 * Math.min(1, Math.max(0, cut))}%)`;
+    sheet.style.clipPath = `inset(0 0 0 ${100 * clamp(cut, 0, 1)}%)`;
   }
-  /** The same place in both; over A the reading follows. */
+  /** Marks the same position in both pictures while the pointer is over one of them. */
   followPointer() {
     const { hover, signal } = this.context;
     let last = null;
@@ -2265,7 +2696,7 @@ var Comparing = class {
       if (place4 === null || this.mine === null) return;
       this.isOnOther = true;
       const { width, height } = this.mine.scene;
-      hover.set({ x: pixel(place4.x, width), y: pixel(place4.y, height) });
+      hover.set(pixelAt({ x: place4.x * width, y: place4.y * height }, this.mine.scene));
     };
     this.stage.canvas.addEventListener("pointermove", () => this.isOnOther = false, { signal });
     this.picture.canvas.addEventListener(
@@ -2291,170 +2722,39 @@ var Comparing = class {
     const { mine } = this;
     const { model, hover } = this.context;
     const on = isComparing(model) && mine !== null && this.other !== null;
-    const place4 = on && hover.point !== null ? middle(hover.point, mine.scene) : null;
-    const beside = arrangement(model) === "side";
-    this.picture.mark(beside && !this.isOnOther ? place4 : null);
-    markAt(this.cross, beside && this.isOnOther ? place4 : null);
-    if (place4 === null || mine === null || hover.point === null) {
+    const place4 = on && hover.value !== null ? relativeCenter(hover.value, mine.scene) : null;
+    const isSideBySide = arrangement(model) === "side";
+    this.picture.mark(isSideBySide && !this.isOnOther ? place4 : null);
+    markAt(this.cross, isSideBySide && this.isOnOther ? place4 : null);
+    if (place4 === null || mine === null || hover.value === null) {
       setText(this.readout, "");
       return;
     }
-    const a = valueAt(mine.map.saliency, mine.scene.width, hover.point.x, hover.point.y);
+    const a = valueAt(mine.map.saliency, mine.scene.width, hover.value.x, hover.value.y);
     setText(this.readout, `A ${a.toFixed(2)} · B ${this.picture.saliency(place4).toFixed(2)}`);
-  }
-};
-function pixel(part, size) {
-  return Math.min(size - 1, Math.max(0, Math.floor(part * size)));
-}
-function middle({ x, y }, { width, height }) {
-  return { x: (x + 0.5) / width, y: (y + 0.5) / height };
-}
-
-// src/view/connection.ts
-var SAID = {
-  live: "",
-  waiting: "Waiting for the connection to the kernel…",
-  lost: "Disconnected from the kernel: run the cell again. The picture can still be masked and looked at."
-};
-var LOCAL = /* @__PURE__ */ new Set([
-  "fraction",
-  "mode",
-  "baseline",
-  "opacity",
-  "overlay",
-  "cells",
-  "colormap",
-  "outlines",
-  "boxes",
-  "contour",
-  "paint",
-  "arrangement",
-  "divider",
-  "error"
-]);
-var KERNELS = [
-  ".camwidget-history",
-  ".camwidget-compare-open",
-  ".camwidget-classtop",
-  ".camwidget-names",
-  ".camwidget-first",
-  ".camwidget-find",
-  ".camwidget-methods",
-  ".camwidget-layer",
-  ".camwidget-alone"
-];
-var GONE = /* @__PURE__ */ new Set(["starting", "restarting", "autorestarting", "terminating", "dead"]);
-var Connection = class {
-  constructor(model, root, signal) {
-    this.model = model;
-    this.root = root;
-    this.signal = signal;
-    this.manager = model.widget_manager;
-    this.first = this.manager?.kernel?.id;
-  }
-  model;
-  root;
-  signal;
-  /** The line that says it. */
-  element = make("div", "camwidget-connection", { role: "status" });
-  link = "live";
-  manager;
-  first;
-  /** Once the view is built: what this takes away must be there. */
-  begin() {
-    const update = () => this.update();
-    const later = () => queueMicrotask(update);
-    this.model.on("comm_live_update", later);
-    this.signal.addEventListener("abort", () => this.model.off("comm_live_update", later));
-    this.listen("kernelChanged", update);
-    this.listen("connectionStatusChanged", update);
-    this.listen("statusChanged", (_, status2) => this.update(GONE.has(status2)));
-    this.update();
-  }
-  /** The model, deaf to what needs a kernel while there is none: a control must not show what nobody answers. */
-  guarded() {
-    const { model } = this;
-    return {
-      get: (key) => model.get(key),
-      set: (key, value) => {
-        if (this.link !== "lost" || LOCAL.has(key)) model.set(key, value);
-      },
-      save_changes: () => {
-        if (this.link !== "lost") model.save_changes();
-      },
-      on: (event, callback) => model.on(event, callback),
-      off: (event, callback) => model.off(event, callback),
-      send: (content) => {
-        if (this.link !== "lost") model.send(content);
-      }
-    };
-  }
-  /** Of the notebook where there is one, for it outlives its kernels; else of the kernel. */
-  listen(name, slot) {
-    const signal = (this.manager?.context?.sessionContext ?? this.manager?.kernel)?.[name];
-    if (typeof signal?.connect !== "function") return;
-    signal.connect(slot);
-    this.signal.addEventListener("abort", () => signal.disconnect(slot));
-  }
-  now() {
-    if (this.root.closest(".jupyter-widgets-disconnected") !== null) return "lost";
-    if (this.manager === void 0 || this.first === void 0) return "live";
-    const { kernel } = this.manager;
-    if (kernel == null || kernel.id !== this.first) return "lost";
-    const { connectionStatus } = kernel;
-    return connectionStatus === "connecting" || connectionStatus === "disconnected" ? "waiting" : "live";
-  }
-  update(gone = false) {
-    if (this.signal.aborted) return;
-    this.link = gone || this.link === "lost" ? "lost" : this.now();
-    const lost = this.link === "lost";
-    setText(this.element, SAID[this.link]);
-    this.element.hidden = this.link === "live";
-    this.root.classList.toggle("camwidget-disconnected", lost);
-    if (!lost) return;
-    for (const part of this.root.querySelectorAll(KERNELS.join())) part.toggleAttribute("inert", true);
-    for (const key of ["busy", "pending", "cancellable"]) this.model.set(key, false);
-  }
-};
-
-// src/view/picture/pointer.ts
-var Pointed = class {
-  now = null;
-  listeners = [];
-  /** Null: nothing is pointed at. */
-  get point() {
-    return this.now;
-  }
-  set(point) {
-    if (point?.x === this.now?.x && point?.y === this.now?.y) return;
-    this.now = point;
-    for (const update of this.listeners) update();
-  }
-  listen(update) {
-    this.listeners.push(update);
   }
 };
 
 // src/view/picture/layerPreview.ts
-var Scrub = class {
+var LayerScrubber = class {
   constructor(context) {
     this.context = context;
     context.watch(["stages"], () => {
       const raw = stages(context.model.get("stages"));
       this.known = raw.layers.size > 0 ? raw : null;
       this.find();
-      this.tell();
+      this.listeners.notify();
     });
     context.watch(["explanation", "layer", "busy", "scene", "target", "method"], () => {
       this.follow();
-      this.tell();
+      this.listeners.notify();
     });
   }
   context;
-  /** Where the hand is, not written yet. */
-  held = null;
-  /** Written, and its map has not come. */
-  asked = null;
+  /** The layer that the slider is dragged to, not requested yet. */
+  draggedTo = null;
+  /** Requested, and its map has not come. */
+  requested = null;
   /** Whether the kernel has started on it. */
   started = false;
   known = null;
@@ -2463,71 +2763,71 @@ var Scrub = class {
   explanation = void 0;
   mapLayer = "";
   busy = false;
-  listeners = [];
-  /** Calls `update` whenever what is pointed at or shown may have changed. */
+  listeners = new Listeners();
+  /** Calls `update` whenever the current layer or its preview may have changed. */
   listen(update) {
-    this.listeners.push(update);
+    this.listeners.add(update);
   }
   /** The layer the controls name. */
-  get pointed() {
-    return this.held ?? text(this.context.model.get("layer"));
+  get current() {
+    return this.draggedTo ?? trait(this.context.model, "layer");
   }
   /** Null: the kernel's map is the one to show. */
   get preview() {
     const { found } = this;
-    const name = this.held ?? this.asked;
+    const name = this.draggedTo ?? this.requested;
     return found !== null && found.layer === name && this.isPresent(found.of) ? found : null;
   }
-  /** The layers that can be shown without asking, shallow to deep. */
-  get ready() {
+  /** The layers that can be previewed, shallow to deep. */
+  get available() {
     const { known } = this;
-    if (known === null || this.idle || !this.isPresent(known)) return [];
+    if (known === null || this.isDisabled || !this.isPresent(known)) return [];
     const all = layers(this.context.model.get("layers"));
     return all.map(({ name }) => name).filter((name) => known.layers.has(name));
   }
   /** Whether the map is the picture's own, so that there is no layer to choose. */
-  get idle() {
+  get isDisabled() {
     return place(this.context.model.get("explanation")).atInput;
   }
-  /** The hand is at this layer. Nothing is sent. */
-  point(name) {
-    this.held = name;
+  /** The slider is at this layer. Nothing is sent. */
+  moveTo(name) {
+    this.draggedTo = name;
     this.find();
-    this.tell();
+    this.listeners.notify();
   }
-  /** The hand is gone, and nothing is asked for. */
-  release() {
-    this.held = null;
-    this.tell();
+  /** The slider is let go, and nothing is requested. */
+  cancel() {
+    this.draggedTo = null;
+    this.listeners.notify();
   }
-  /** The hand rests: its layer is asked for, once. */
-  rest() {
-    const name = this.held;
+  /** The slider rests: its layer is requested, once. */
+  commit() {
+    const name = this.draggedTo;
     if (name === null) return;
-    this.held = null;
-    if (name === text(this.context.model.get("layer"))) this.tell();
-    else this.ask(name);
+    this.draggedTo = null;
+    if (name === trait(this.context.model, "layer")) this.listeners.notify();
+    else this.request(name);
   }
-  ask(name) {
-    this.held = null;
-    this.asked = name === this.mapLayer ? null : name;
+  request(name) {
+    this.draggedTo = null;
+    this.requested = name === this.mapLayer ? null : name;
     this.started = false;
     this.find();
     this.context.write({ layer: name });
-    this.tell();
+    this.listeners.notify();
   }
   step(by) {
     const all = layers(this.context.model.get("layers"));
-    const now = all.findIndex(({ name }) => name === this.pointed);
+    const now = all.findIndex(({ name }) => name === this.current);
     const next = all[now + by];
-    if (now >= 0 && next !== void 0 && !this.idle) this.ask(next.name);
+    if (now >= 0 && next !== void 0 && !this.isDisabled) this.request(next.name);
   }
   get subject() {
     const { model } = this.context;
     return {
       scene: sceneId(model.get("scene")),
-      target: number(model.get("target"), -1),
-      method: text(model.get("method"))
+      target: trait(model, "target"),
+      method: trait(model, "method")
     };
   }
   isPresent({ scene: scene2, target, method }) {
@@ -2535,54 +2835,33 @@ var Scrub = class {
     return scene2 !== "" && scene2 === now.scene && target === now.target && method === now.method;
   }
   find() {
-    const name = this.held ?? this.asked;
+    const name = this.draggedTo ?? this.requested;
     const { known } = this;
     if (name === null || known === null || !this.isPresent(known)) return;
     const grid2 = known.layers.get(name);
     const { scene: scene2, target, method } = known;
     if (grid2 !== void 0) this.found = { layer: name, grid: grid2, of: { scene: scene2, target, method } };
   }
-  /** Whether what was asked for has come, was refused, or was given up. */
+  /** Notices when a requested layer's map has come, was refused, or was canceled. */
   follow() {
     const { model } = this.context;
     const raw = model.get("explanation");
-    const layer = text(model.get("layer"));
-    const busy = flag(model.get("busy"), false);
+    const layer = trait(model, "layer");
+    const busy = trait(model, "busy");
     const arrived = raw !== this.explanation;
     if (arrived) {
       const from = place(raw);
       this.explanation = raw;
       this.mapLayer = from.layer === "" || from.atInput ? layer : from.layer;
     }
-    if (this.asked !== null) {
+    if (this.requested !== null) {
       const gaveUp = this.started && !busy;
-      if (layer !== this.asked || arrived && this.mapLayer === this.asked || gaveUp) this.asked = null;
+      if (layer !== this.requested || arrived && this.mapLayer === this.requested || gaveUp) this.requested = null;
       else if (busy && !this.busy) this.started = true;
     }
     this.busy = busy;
   }
-  tell() {
-    for (const update of this.listeners) update();
-  }
 };
-
-// src/view/watch.ts
-function watch(model, keys, signal, update) {
-  let waiting2 = false;
-  const later = () => {
-    if (waiting2) return;
-    waiting2 = true;
-    queueMicrotask(() => {
-      waiting2 = false;
-      if (!signal.aborted) update();
-    });
-  };
-  for (const key of keys) {
-    model.on(`change:${key}`, later);
-    signal.addEventListener("abort", () => model.off(`change:${key}`, later));
-  }
-  update();
-}
 
 // src/view/context.ts
 var views = 0;
@@ -2596,332 +2875,335 @@ var Context = class {
     this.model = model;
     this.signal = signal;
     this.live = live;
-    this.scrub = new Scrub(this);
+    this.scrub = new LayerScrubber(this);
   }
   model;
   signal;
   live;
   prefix = `camwidget-${++views}`;
-  owner = "";
-  owned = [];
-  /** The pixel of the picture that the pointer is on. */
-  hover = new Pointed();
-  /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
-  fraction = () => unit(this.model.get("fraction"), 0);
-  /** The layer to name and to draw: the model's, or the one under the hand. */
+  /** The pixel of the picture that the pointer or the marker is on; null: none. */
+  hover = new Observable(null, (a, b) => a?.x === b?.x && a?.y === b?.y);
+  /** The name of the tool that the pointer belongs to on the picture, or "" where it asks and pans. */
+  tool = new Observable("");
+  /** The fraction to draw: the model's, or the slider's while this view's slider is dragged. */
+  fraction = () => portion(this.model, "fraction");
+  /** The layer to name and to draw: the model's, or the slider's while it is dragged. */
   scrub;
-  /** Whose the pointer is on the picture: a tool's name, or "" where it asks and pans. */
-  get tool() {
-    return this.owner;
-  }
-  set tool(name) {
-    this.owner = name;
-    for (const update of this.owned) update();
-  }
-  /** Calls `update` whenever the pointer is another's. */
-  onTool(update) {
-    this.owned.push(update);
-  }
   id(name) {
     return `${this.prefix}-${name}`;
   }
-  /** Changes traits here and in the kernel. */
+  /** Sets traits in the page and in the kernel. */
   write(values) {
-    for (const [key, value] of Object.entries(values)) this.model.set(key, value);
-    this.model.save_changes();
+    write(this.model, values);
   }
   /**
    * Calls `update` now and after changes of any of these traits: once for all changes that arrive
    * together, before the next frame.
    */
-  watch(keys, update) {
-    watch(this.model, keys, this.signal, update);
+  watch(names, update) {
+    watch(this.model, names, this.signal, update);
   }
 };
 
-// src/core/contour.ts
-var MOST = 12e3;
-var TOP = 0;
-var RIGHT = 1;
-var BOTTOM = 2;
-var LEFT = 3;
-function contour(values, width, height, level) {
-  let field = { values, width, height, side: 1 };
-  for (; ; ) {
-    const steps = march(field, level);
-    if (steps !== null) return path(steps, field, level, width, height);
-    field = halved(field);
-  }
-}
-function march({ values, width, height }, level) {
-  const stride = width + 2;
-  const next = new Int32Array(2 * stride * (height + 2));
-  const isLeft = new Uint8Array(next.length);
-  const entries = [];
-  const ofRow = (j) => width * Math.min(height - 1, Math.max(0, j - 1));
-  for (let j = 0; j <= height; j++) {
-    const above = ofRow(j);
-    const below = ofRow(j + 1);
-    let a = values[above] >= level;
-    let d = values[below] >= level;
-    for (let i = 0; i <= width; i++) {
-      const column = Math.min(width - 1, i);
-      const b = values[above + column] >= level;
-      const c = values[below + column] >= level;
-      if (a !== b || b !== c || c !== d) {
-        if (entries.length >= MOST) return null;
-        const at = 2 * (j * stride + i);
-        const sides = [at, at + 3, at + 2 * stride, at + 1];
-        const step2 = (from, to) => {
-          entries.push(sides[from]);
-          next[sides[from]] = sides[to];
-          isLeft[sides[to]] = 1;
-        };
-        if (a === c && b === d) {
-          const middle3 = values[above + Math.max(0, i - 1)] + values[above + column] + values[below + Math.max(0, i - 1)] + values[below + column];
-          saddle(a, middle3 >= 4 * level, step2);
-        } else {
-          const entry2 = !a && b ? TOP : !b && c ? RIGHT : !c && d ? BOTTOM : LEFT;
-          const exit = a && !b ? TOP : b && !c ? RIGHT : c && !d ? BOTTOM : LEFT;
-          step2(entry2, exit);
-        }
-      }
-      a = b;
-      d = c;
-    }
-  }
-  return { next, entries, isLeft };
-}
-function saddle(isFirst, isHigh, step2) {
-  if (isFirst) {
-    step2(LEFT, isHigh ? BOTTOM : TOP);
-    step2(RIGHT, isHigh ? TOP : BOTTOM);
-  } else {
-    step2(TOP, isHigh ? LEFT : RIGHT);
-    step2(BOTTOM, isHigh ? RIGHT : LEFT);
-  }
-}
-function path({ next, entries, isLeft }, field, level, width, height) {
-  const parts = [];
-  const isDone = new Uint8Array(next.length);
-  const follow2 = (start) => {
-    if (isDone[start] === 1) return;
-    let side = start;
-    let sign = "M";
-    do {
-      isDone[side] = 1;
-      parts.push(sign, place2(side, field, level, width, height));
-      sign = "L";
-      side = next[side];
-    } while (side !== 0 && side !== start);
-    if (side === start) parts.push("Z");
-  };
-  for (const side of entries) if (isLeft[side] === 0) follow2(side);
-  for (const side of entries) follow2(side);
-  return parts.join("");
-}
-function place2(side, { values, width: columns, height: rows2, side: size }, level, width, height) {
-  const stride = columns + 2;
-  const corner = side >> 1;
-  const i = corner % stride;
-  const j = (corner - i) / stride;
-  const isDown = side % 2 === 1;
-  const value = (x2, y2) => values[columns * Math.min(rows2 - 1, Math.max(0, y2 - 1)) + Math.min(columns - 1, Math.max(0, x2 - 1))];
-  const here2 = value(i, j);
-  const part = (level - here2) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - here2);
-  const x = size * (i - 0.5 + (isDown ? 0 : part));
-  const y = size * (j - 0.5 + (isDown ? part : 0));
-  return `${hundredths(x, width)} ${hundredths(y, height)}`;
-}
-function hundredths(value, most) {
-  return Math.round(100 * Math.min(most, Math.max(0, value))) / 100;
-}
-function halved({ values, width, height, side }) {
-  const columns = width + 1 >> 1;
-  const rows2 = height + 1 >> 1;
-  const out = new Uint8Array(columns * rows2);
-  for (let j = 0, k = 0; j < rows2; j++) {
-    const above = 2 * j * width;
-    const below = Math.min(2 * j + 1, height - 1) * width;
-    for (let i = 0; i < columns; i++, k++) {
-      const left = 2 * i;
-      const right = Math.min(left + 1, width - 1);
-      out[k] = values[above + left] + values[above + right] + values[below + left] + values[below + right] + 2 >> 2;
-    }
-  }
-  return { values: out, width: columns, height: rows2, side: 2 * side };
-}
-
-// src/core/tone.ts
-var COLORS = 0.9;
-function fromTone(drawn, knee) {
-  if (knee === null) return drawn;
-  return drawn > COLORS ? knee + (1 - knee) * (drawn - COLORS) / (1 - COLORS) : drawn * knee / COLORS;
-}
-
-// src/view/picture/contours.ts
-var FIRST = 0.5;
-var LOWEST = 0.01;
-var Contour = class {
-  constructor(context, stage) {
+// src/view/controls/classSearch.ts
+var MOST = 12;
+var ClassSearch = class {
+  constructor(context) {
     this.context = context;
-    this.stage = stage;
-    const { signal } = context;
-    this.toggle = button(
-      "camwidget-button",
-      { "aria-pressed": "false", title: "Outline where the map reaches a part of its maximum; a grainy map is averaged first (c)" },
-      "contour"
-    );
-    this.toggle.addEventListener("click", () => this.flip(), { signal });
-    const range = new Range({
-      className: "camwidget-contour-level",
-      label: "Level of the contour, of the map's maximum",
-      title: "Where on the color scale the contour is drawn; the number is the part of its maximum that the map reaches inside",
-      step: 1,
-      signal,
-      input: (value) => context.write({ contour: Math.max(LOWEST, value) }),
-      release: () => range.follow(this.asked)
+    const { model, signal } = context;
+    const listId = context.id("matches");
+    this.input = make("input", "camwidget-search", {
+      type: "text",
+      role: "combobox",
+      placeholder: "find a class…",
+      autocomplete: "off",
+      spellcheck: "false",
+      "aria-label": "Find a class",
+      "aria-autocomplete": "list",
+      "aria-expanded": "false",
+      "aria-controls": listId,
+      title: "Explain any class of the model, also one that is not in the list",
+      ...OWN_KEYS
     });
-    this.level = range.element;
-    this.reading = make("span", "camwidget-contour-reading", { "aria-hidden": "true" });
-    this.drawing = overlay("camwidget-contours");
-    this.drawing.append(...line(""));
-    stage.canvas.after(this.drawing);
-    stage.listen(() => this.draw());
-    context.watch(["contour"], () => {
-      const { asked, level, reading: reading2 } = this;
-      if (asked > 0) this.last = asked;
-      else if (level === document.activeElement) this.toggle.focus();
-      setAttribute(this.toggle, "aria-pressed", String(asked > 0));
-      level.hidden = reading2.hidden = asked === 0;
-      if (asked > 0) range.follow(asked);
-      this.draw();
+    this.list = make("div", "camwidget-matches", {
+      id: listId,
+      role: "listbox",
+      "aria-label": "Matching classes",
+      hidden: true
+    });
+    this.element = make("div", "camwidget-find", { "data-needs": "kernel" }, this.input, this.list);
+    this.input.addEventListener("input", () => this.search(), { signal });
+    this.input.addEventListener("focus", () => this.search(), { signal });
+    this.input.addEventListener("blur", () => this.show([]), { signal });
+    this.input.addEventListener("keydown", (event) => this.key(event), { signal });
+    this.list.addEventListener("pointerdown", (event) => this.point(event), { signal });
+    context.watch(["class_names"], () => {
+      this.names = new ClassNames(texts(model.get("class_names")));
+      this.input.disabled = this.names.names.length === 0;
+      if (!this.list.hidden) this.search();
     });
   }
   context;
-  stage;
-  toggle;
-  /** Where on the scale of the colours, and that in words; there only while it is on. */
-  level;
-  reading;
-  drawing;
-  drawn = null;
-  at = 0;
-  /** The level to be switched on again with. */
-  last = FIRST;
-  /** On at the level it last had, or off. */
-  flip() {
-    this.context.write({ contour: this.asked > 0 ? 0 : this.last });
+  element;
+  input;
+  list;
+  names = new ClassNames([]);
+  found = [];
+  active = 0;
+  search() {
+    this.active = 0;
+    this.show(this.names.find(this.input.value, MOST));
   }
-  get asked() {
-    return unit(this.context.model.get("contour"), 0);
+  show(found) {
+    this.found = found;
+    const nothing = found.length === 0 && this.input.value.trim() !== "" && document.activeElement === this.input;
+    this.list.hidden = found.length === 0 && !nothing;
+    setAttribute(this.input, "aria-expanded", String(found.length > 0));
+    this.list.classList.toggle("camwidget-nothing", nothing);
+    const options2 = fit(this.list, found.length, (at) => this.option(at));
+    found.forEach((index, at) => {
+      const option = options2[at];
+      if (option === void 0) return;
+      setText(option, this.names.names[index] ?? "");
+      setAttribute(option, "aria-selected", String(at === this.active));
+    });
+    if (found.length > 0) setAttribute(this.input, "aria-activedescendant", this.optionId(this.active));
+    else this.input.removeAttribute("aria-activedescendant");
   }
-  draw() {
-    const { asked, drawing, stage } = this;
-    const shown = stage.drawn;
-    setText(this.reading, percent(fromTone(asked, shown?.knee ?? null)));
-    const map = asked > 0 ? shown?.drawn ?? shown?.saliency ?? null : null;
-    if (map === this.drawn && asked === this.at) return;
-    this.drawn = map;
-    this.at = asked;
-    const { width, height } = stage.canvas;
-    const path2 = map === null ? "" : contour(map, width, height, 255 * asked);
-    drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    for (const child of drawing.children) child.setAttribute("d", path2);
+  option(at) {
+    return make("div", "camwidget-match", { id: this.optionId(at), role: "option" });
+  }
+  optionId(at) {
+    return this.context.id(`match-${at}`);
+  }
+  move(by) {
+    const count = this.found.length;
+    if (count === 0) return;
+    this.active = (this.active + by + count) % count;
+    this.show(this.found);
+    this.list.children[this.active]?.scrollIntoView({ block: "nearest" });
+  }
+  choose(at) {
+    const index = this.found[at];
+    if (index === void 0) return;
+    this.input.value = "";
+    this.show([]);
+    pickClass(this.context, index);
+  }
+  key(event) {
+    if (event.key === "ArrowDown") this.move(1);
+    else if (event.key === "ArrowUp") this.move(-1);
+    else if (event.key === "Enter") this.choose(this.active);
+    else if (event.key === "Escape" && (this.input.value !== "" || !this.list.hidden)) {
+      this.input.value = "";
+      this.show([]);
+    } else return;
+    event.preventDefault();
+  }
+  point(event) {
+    event.preventDefault();
+    const at = Array.from(this.list.children).findIndex((option) => option.contains(event.target));
+    this.choose(at);
+  }
+};
+var ClassNames = class {
+  constructor(names) {
+    this.names = names;
+    this.lowered = names.map((name) => name.toLowerCase());
+  }
+  names;
+  lowered;
+  /** Indices of names that contain the query: those that start with it first, then in order. */
+  find(query, most) {
+    const wanted = query.trim().toLowerCase();
+    if (wanted === "") return [];
+    const starting = [];
+    const containing = [];
+    for (let at = 0; at < this.lowered.length && starting.length < most; at++) {
+      const found = this.lowered[at].indexOf(wanted);
+      if (found === 0) starting.push(at);
+      else if (found > 0 && containing.length < most) containing.push(at);
+    }
+    return starting.concat(containing).slice(0, most);
   }
 };
 
-// src/view/controls/firstNow.ts
-function firstNowRow(context) {
-  const { model, signal } = context;
-  const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
-  const bar = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
-  const cell = numberCell(context, 0, "first-now");
-  const row = make(
-    "div",
-    "camwidget-first",
-    { role: "group", "aria-label": "Most probable class of the masked picture" },
-    make("span", "camwidget-first-label", {}, "now first"),
-    name,
-    bar,
-    cell
-  );
-  let index = -1;
-  name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
-  context.watch(["first_now", "quantity", "rows"], () => {
-    const now = firstNow(model.get("first_now"));
-    index = now?.index ?? -1;
-    row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
-    row.classList.toggle("camwidget-first-none", now === null);
-    if (now === null) return;
-    setText(name, now.name);
-    bar.style.setProperty("--camwidget-value", `${100 * now.masked}%`);
-    showNumbers(cell, now.whole, now.masked, null);
+// src/view/controls/curveHeading.ts
+var CURVE = {
+  remove: " as the top evidence goes",
+  keep: " as the top evidence comes",
+  multiply: "Picture × map"
+};
+function curveHeading(context) {
+  const head = make("div", "camwidget-curvehead camwidget-heading");
+  context.watch(["mode", "quantity"], () => {
+    const now = mode(context.model.get("mode"));
+    const measured = quantity(context.model.get("quantity"));
+    const unit2 = measured === null || measured.unit === "" ? "" : ` (${measured.unit})`;
+    const what = measured === null ? "Confidence" : `Value${unit2}`;
+    setText(head, now === "multiply" ? CURVE[now] : `${what}${CURVE[now]}`);
   });
-  return row;
+  return head;
+}
+function curveNames(context) {
+  const names = make("div", "camwidget-curve-names");
+  context.watch(["curve_names"], () => {
+    const all = lineNames(context.model.get("curve_names"));
+    const lines = fit(names, all.length, () => make("span", ""));
+    all.forEach(({ name, color, place: place4 }, at) => {
+      const line2 = lines[at];
+      if (line2 === void 0) return;
+      setText(line2, name);
+      line2.title = name;
+      line2.style.setProperty("--camwidget-line-color", color);
+      line2.style.setProperty("--camwidget-place", String(place4));
+    });
+  });
+  return names;
+}
+function sentence(context) {
+  const line2 = make("div", "camwidget-say", { "aria-live": "polite" });
+  context.watch(["sentence"], () => setText(line2, trait(context.model, "sentence")));
+  return line2;
+}
+function status(context, help) {
+  const line2 = make("span", "camwidget-status-text");
+  context.watch(["status"], () => {
+    const status2 = trait(context.model, "status");
+    setText(line2, status2);
+    line2.title = status2;
+  });
+  return make("div", "camwidget-status", {}, line2, help);
+}
+function errorLine(context) {
+  const message = make("span", "camwidget-error-text");
+  const dismiss = button("camwidget-quiet", { "aria-label": "Dismiss", title: "Dismiss this message" }, "×");
+  dismiss.addEventListener("click", () => context.write({ error: "" }), { signal: context.signal });
+  const line2 = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
+  context.watch(["error"], () => {
+    const error = trait(context.model, "error");
+    setText(message, error);
+    line2.hidden = error === "";
+  });
+  return line2;
 }
 
-// src/view/host/followThumbnail.ts
-var BESIDE = 0.5;
-function followPicture(context, root) {
+// src/view/picture/pngExport.ts
+var LEAST = 1e3;
+var LONGEST = 120;
+function pictureName(model) {
+  const shown = scene(model.get("scene"));
+  const picture = texts(model.get("pictures"))[trait(model, "picture")] ?? "picture";
+  const title = explanation(model.get("explanation"), shown)?.title ?? "";
+  return `${safeName([picture.replace(/\.(bmp|gif|jpe?g|png|tiff?|webp)$/i, ""), ...title.split(" · ")])}.png`;
+}
+function safeName(parts) {
+  const joined = parts.map((part) => part.normalize("NFC").replace(/[^\p{L}\p{M}\p{N}+._-]+/gu, "_").replace(/^[._-]+|[._-]+$/g, "")).filter((part) => part !== "").join("-");
+  return Array.from(joined).slice(0, LONGEST).join("") || "picture";
+}
+function scaleOf(width, height) {
+  return Math.max(1, Math.ceil(LEAST / Math.max(width, height)));
+}
+async function save(canvas, name) {
+  const blob = await enlarged(canvas);
+  if (blob === null) return false;
+  const url = URL.createObjectURL(blob);
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 1e4);
+  return true;
+}
+function enlarged(from) {
+  const { width, height, hidden } = from;
+  const paper = document.createElement("canvas");
+  const context = paper.getContext("2d");
+  if (hidden || context === null) return Promise.resolve(null);
+  const scale = scaleOf(width, height);
+  paper.width = scale * width;
+  paper.height = scale * height;
+  context.imageSmoothingEnabled = !from.classList.contains("camwidget-pixelated");
+  context.drawImage(from, 0, 0, paper.width, paper.height);
+  return new Promise((resolve) => paper.toBlob(resolve, "image/png"));
+}
+
+// src/view/controls/exportTool.ts
+var FEEDBACK_TIME = 2e3;
+function exportTool(context, stage) {
   const { model, signal } = context;
-  let strip;
-  let told = "";
-  let isAsked = false;
-  const places = () => {
-    const { first, places: count } = fields(model.get("strip"));
-    return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
-  };
-  const bring = () => {
-    const { first, count } = places();
-    const at = number(model.get("picture"), -1) - first;
-    if (strip === void 0 || count === 0 || at < 0 || at >= count) return;
-    const pitch = strip.scrollWidth / count;
-    const hidden = at * pitch < strip.scrollLeft || (at + 1) * pitch > strip.scrollLeft + strip.clientWidth;
-    if (hidden) strip.scrollLeft = (at + 0.5) * pitch - strip.clientWidth / 2;
-  };
-  const tell = () => {
-    const { first, count } = places();
-    if (strip === void 0 || count === 0 || strip.clientWidth === 0 || strip.scrollWidth === 0) return;
-    const pitch = strip.scrollWidth / count;
-    const beside = BESIDE * strip.clientWidth;
-    const from = Math.max(0, Math.floor((strip.scrollLeft - beside) / pitch));
-    const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + beside) / pitch));
-    const seen2 = { type: "strip", first: first + from, last: first + to };
-    if (told === JSON.stringify(seen2)) return;
-    told = JSON.stringify(seen2);
-    model.send(seen2);
-  };
-  const tellSoon = () => {
-    if (isAsked) return;
-    isAsked = true;
-    requestAnimationFrame(() => {
-      isAsked = false;
-      if (!signal.aborted) tell();
-    });
-  };
-  const grown = new MutationObserver(() => {
-    bring();
-    tellSoon();
+  const code = button(
+    "camwidget-button camwidget-code",
+    { title: "Copy the Python that shows this view again, and computes it without the widget", "aria-expanded": "false" },
+    "code"
+  );
+  const png = button("camwidget-button camwidget-png", { title: "Save the picture as it is shown, as a PNG file" }, "PNG");
+  const feedback = make("span", "camwidget-kept", { role: "status", "aria-live": "polite" });
+  const field = make("textarea", "camwidget-code-text", {
+    "aria-label": "Python for this view",
+    readonly: true,
+    rows: 8,
+    spellcheck: "false",
+    wrap: "off",
+    ...OWN_KEYS
   });
-  const resized = typeof ResizeObserver === "undefined" ? void 0 : new ResizeObserver(tellSoon);
-  signal.addEventListener("abort", () => {
-    grown.disconnect();
-    resized?.disconnect();
-  });
-  context.watch(["picture", "pictures", "scene", "strip"], () => {
-    const found = root.closest(".camwidget-explorer")?.querySelector(".camwidget-thumbs");
-    if (found instanceof HTMLElement && found !== strip) {
-      strip = found;
-      grown.disconnect();
-      grown.observe(strip, { attributes: true, childList: true, subtree: true });
-      resized?.disconnect();
-      resized?.observe(strip);
-      strip.addEventListener("scroll", tellSoon, { signal });
+  const close = button("camwidget-quiet", { "aria-label": "Close", title: "Close" }, "×");
+  const drawer = make(
+    "div",
+    "camwidget-code-drawer",
+    { hidden: true },
+    make("div", "camwidget-line camwidget-code-head", {}, "No clipboard here. Copy this:", close),
+    field
+  );
+  let timer = 0;
+  const showFeedback = (word) => {
+    setText(feedback, word);
+    window.clearTimeout(timer);
+    timer = window.setTimeout(() => setText(feedback, ""), FEEDBACK_TIME);
+  };
+  const show = (open) => {
+    drawer.hidden = !open;
+    code.setAttribute("aria-expanded", String(open));
+    if (!open) return;
+    field.value = trait(model, "code");
+    field.focus({ preventScroll: true });
+    field.select();
+  };
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(trait(model, "code"));
+      if (signal.aborted) return;
+      show(false);
+      showFeedback("copied");
+    } catch {
+      if (!signal.aborted) show(true);
     }
-    bring();
-    tellSoon();
+  };
+  code.addEventListener("click", () => void copy(), { signal });
+  const hide = () => {
+    show(false);
+    code.focus({ preventScroll: true });
+  };
+  close.addEventListener("click", hide, { signal });
+  drawer.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      hide();
+    },
+    { signal }
+  );
+  png.addEventListener(
+    "click",
+    () => void save(stage.canvas, pictureName(model)).then((done) => showFeedback(done ? "saved" : "nothing to save")),
+    { signal }
+  );
+  signal.addEventListener("abort", () => window.clearTimeout(timer));
+  context.watch(["code"], () => {
+    if (!drawer.hidden) field.value = trait(model, "code");
   });
+  return context.live ? { buttons: [code, png, feedback], drawer } : { buttons: [png, feedback] };
 }
 
 // src/view/controls/helpPanel.ts
@@ -2961,11 +3243,11 @@ var KEYS = {
     { keys: "?", does: "show these" }
   ]
 };
-var Help = class {
+var HelpPanel = class {
   element;
   opener;
   panel;
-  before = null;
+  focusedBefore = null;
   constructor(context) {
     const { signal } = context;
     const title = context.id("help");
@@ -3005,7 +3287,7 @@ var Help = class {
       this.close();
       return;
     }
-    this.before = document.activeElement;
+    this.focusedBefore = document.activeElement;
     this.panel.hidden = false;
     this.opener.setAttribute("aria-expanded", "true");
     this.panel.querySelector("button")?.focus();
@@ -3015,224 +3297,299 @@ var Help = class {
     if (this.panel.hidden) return false;
     this.panel.hidden = true;
     this.opener.setAttribute("aria-expanded", "false");
-    if (this.before instanceof HTMLElement) this.before.focus();
+    if (this.focusedBefore instanceof HTMLElement) this.focusedBefore.focus();
     return true;
   }
 };
 
-// src/view/picture/classProbe.ts
-var HerePopover = class {
-  marker = make("div", "camwidget-marker", { "aria-hidden": "true" });
-  entries = make("div", "camwidget-here-entries");
-  heading = make("div", "camwidget-here-heading");
-  popover;
-  context;
-  stage;
-  zoom;
-  asked = null;
-  answer = null;
-  closed = false;
-  constructor(context, stage, zoom) {
+// src/view/controls/layerPlayback.ts
+var PACE = 500;
+var TRIANGLE = "M2 0V10L10 5Z";
+var PAUSE = "M1 0H4V10H1ZM6 0H9V10H6Z";
+var READY = "Play through the layers, shallow to deep, until stopped (y)";
+var NOT_READY = "There are no maps of several layers to play: slow methods have none, others get theirs after the map";
+var LayerPlayback = class {
+  constructor(context) {
     this.context = context;
-    this.stage = stage;
-    this.zoom = zoom;
-    const { signal } = context;
-    const close = button("camwidget-quiet camwidget-here-close", { "aria-label": "Close", title: "Close (Esc)" }, "×");
-    close.addEventListener(
-      "click",
+    const { scrub, signal } = context;
+    const drawing = svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, this.sign);
+    this.element = button("camwidget-button camwidget-step camwidget-play", {}, drawing);
+    this.element.addEventListener("click", () => this.toggle(), { signal });
+    scrub.listen(() => {
+      if (this.isPlaying && scrub.current !== this.shownLayer) this.end();
+      this.update();
+    });
+    context.watch(["layers"], () => this.update());
+    signal.addEventListener("abort", () => window.clearInterval(this.timer));
+  }
+  context;
+  element;
+  sign = svg("path");
+  timer = 0;
+  /** The layer that is being shown. */
+  shownLayer = "";
+  stopsAtEnd = false;
+  get isPlaying() {
+    return this.timer !== 0;
+  }
+  toggle() {
+    if (this.stop() || !this.canPlay) return;
+    this.stopsAtEnd = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.timer = window.setInterval(() => this.next(), PACE);
+    if (this.stopsAtEnd) this.show(0);
+    else this.next();
+  }
+  /** False when it was not playing. */
+  stop() {
+    if (!this.isPlaying) return false;
+    this.end();
+    this.context.scrub.commit();
+    return true;
+  }
+  /** Whatever is done in the row takes over from it. */
+  stopOn(row) {
+    const { signal } = this.context;
+    const other = ({ target }) => !(target instanceof Node && this.element.contains(target));
+    row.addEventListener("pointerdown", (event) => other(event) && this.stop(), { capture: true, signal });
+    row.addEventListener(
+      "keydown",
+      (event) => {
+        if (["Tab", "Shift", "y", "?", "Escape"].includes(event.key)) return;
+        if (other(event) || ![" ", "Enter"].includes(event.key)) this.stop();
+      },
+      { capture: true, signal }
+    );
+  }
+  get canPlay() {
+    return this.context.scrub.available.length > 1;
+  }
+  next() {
+    const { scrub } = this.context;
+    const { available } = scrub;
+    if (available.length < 2) {
+      this.end();
+      scrub.cancel();
+      return;
+    }
+    const now = available.indexOf(scrub.current);
+    if (this.stopsAtEnd && now === available.length - 1) this.stop();
+    else this.show((now + 1) % available.length);
+  }
+  show(at) {
+    const { scrub } = this.context;
+    this.shownLayer = scrub.available[at] ?? "";
+    scrub.moveTo(this.shownLayer);
+  }
+  end() {
+    window.clearInterval(this.timer);
+    this.timer = 0;
+    this.update();
+  }
+  update() {
+    const { element, isPlaying } = this;
+    const can = isPlaying || this.canPlay;
+    this.sign.setAttribute("d", isPlaying ? PAUSE : TRIANGLE);
+    setAttribute(element, "aria-label", isPlaying ? "Stop playing through the layers" : "Play through the layers");
+    setAttribute(element, "aria-disabled", String(!can));
+    setAttribute(element, "title", isPlaying ? "Stop here (y, Esc)" : can ? READY : NOT_READY);
+  }
+};
+
+// src/view/controls/layerSlider.ts
+var MOST_TICKS = 24;
+var PAUSE2 = 400;
+var NO_LAYER = "This method explains the picture itself, at no layer";
+function layerPicker(context, play, leave) {
+  const { model, scrub, signal } = context;
+  const select2 = make("select", "camwidget-select", {
+    "aria-label": "Layer",
+    title: "The layer the map is taken from, shallow to deep",
+    ...OWN_KEYS
+  });
+  select2.addEventListener("change", () => scrub.request(select2.value), { signal });
+  const shallower = step(context, -1, "‹", "Shallower layer", "[");
+  const deeper = step(context, 1, "›", "Deeper layer", "]");
+  const stops = scrubber(context);
+  const row = make(
+    "div",
+    "camwidget-layer camwidget-line",
+    { role: "group", "aria-label": "Layer" },
+    make("span", "camwidget-label", { "aria-hidden": "true" }, "Layer"),
+    shallower,
+    deeper,
+    play,
+    stops,
+    select2
+  );
+  const update = () => {
+    const all = layers(model.get("layers"));
+    const now = all.findIndex(({ name }) => name === scrub.current);
+    const { isDisabled } = scrub;
+    const focused = document.activeElement;
+    if (isDisabled && (focused === select2 || focused === play || stops.contains(focused))) leave();
+    setAttribute(row, "aria-disabled", String(isDisabled));
+    row.title = isDisabled ? NO_LAYER : "";
+    setChoices(select2, choices(all, trait(model, "layer")), scrub.current);
+    select2.disabled = isDisabled || all.length < 2;
+    setAttribute(shallower, "aria-disabled", String(isDisabled || now <= 0));
+    setAttribute(deeper, "aria-disabled", String(isDisabled || now < 0 || now === all.length - 1));
+  };
+  context.watch(["layers"], update);
+  scrub.listen(update);
+  return row;
+}
+function step(context, by, sign, label, key) {
+  const made = button(
+    "camwidget-button camwidget-step",
+    { "aria-label": label, title: `${label} (${key})` },
+    sign
+  );
+  made.addEventListener("click", () => context.scrub.step(by), { signal: context.signal });
+  return made;
+}
+function scrubber(context) {
+  const { model, scrub } = context;
+  const range = make("input", "camwidget-range camwidget-scrubber", {
+    type: "range",
+    min: 0,
+    step: 1,
+    "aria-label": "Layer, shallow to deep",
+    title: "Scrub through the layers, shallow to deep",
+    ...OWN_KEYS
+  });
+  const ticks = make("div", "camwidget-ticks", { "aria-hidden": "true" });
+  let all = [];
+  let stop = -1;
+  const update = () => {
+    all = layers(model.get("layers"));
+    const last = all.length - 1;
+    const now = all.findIndex(({ name }) => name === scrub.current);
+    stop = now >= 0 ? now : stop < 0 ? last : Math.min(stop, last);
+    range.hidden = ticks.hidden = last < 1;
+    range.disabled = scrub.isDisabled;
+    range.max = String(Math.max(1, last));
+    const value = String(Math.max(0, stop));
+    if (range.value !== value) range.value = value;
+    const layer = all[now];
+    setAttribute(range, "aria-valuetext", layer === void 0 ? scrub.current : describe(layer));
+    fit(ticks, last < MOST_TICKS ? last + 1 : 0, () => make("i", ""));
+  };
+  whenMoved(
+    range,
+    context.signal,
+    () => {
+      const layer = all[Number(range.value)];
+      if (layer !== void 0) scrub.moveTo(layer.name);
+    },
+    () => scrub.commit()
+  );
+  context.watch(["layers"], update);
+  scrub.listen(update);
+  return make("div", "camwidget-stops", {}, ticks, range);
+}
+function whenMoved(range, signal, move, rest) {
+  let byKeys = false;
+  let pressed = false;
+  let timer = 0;
+  const listen = (type, act2) => range.addEventListener(type, act2, { signal });
+  const restNow = () => {
+    window.clearTimeout(timer);
+    rest();
+  };
+  const release = () => {
+    if (pressed) restNow();
+    pressed = false;
+  };
+  listen("pointerdown", () => {
+    byKeys = false;
+    pressed = true;
+  });
+  listen("keydown", () => byKeys = true);
+  listen("input", () => {
+    window.clearTimeout(timer);
+    move();
+  });
+  listen("change", () => {
+    window.clearTimeout(timer);
+    if (byKeys) timer = window.setTimeout(restNow, PAUSE2);
+    else restNow();
+  });
+  listen("blur", restNow);
+  window.addEventListener("pointerup", release, { signal });
+  window.addEventListener("pointercancel", release, { signal });
+  signal.addEventListener("abort", () => window.clearTimeout(timer));
+}
+function choices(all, present) {
+  const listed = all.map((layer) => ({ value: layer.name, label: describe(layer) }));
+  const missing = present !== "" && all.length > 0 && !all.some(({ name }) => name === present);
+  return missing ? [...listed, { value: present, label: present }] : listed;
+}
+function describe({ name, shape }) {
+  const [, height, width] = shape;
+  return height === void 0 || width === void 0 ? name : `${name} · ${height}×${width}`;
+}
+
+// src/view/dom/slider.ts
+var Slider = class {
+  element;
+  dragging = false;
+  moved = false;
+  constructor(options2) {
+    const { signal } = options2;
+    this.element = make("input", `camwidget-range ${options2.className}`, {
+      type: "range",
+      min: 0,
+      max: 100,
+      step: options2.step,
+      "aria-label": options2.label,
+      title: options2.title,
+      ...OWN_KEYS
+    });
+    this.element.addEventListener(
+      "input",
       () => {
-        this.close();
-        stage.frame.focus();
+        this.moved = true;
+        this.decorate();
+        options2.input(this.value);
       },
       { signal }
     );
-    this.popover = make(
-      "div",
-      "camwidget-here",
-      {
-        role: "group",
-        "aria-label": "Classes with the strongest maps at this point",
-        title: "The most probable classes' maps at this point; 1 is the highest value of all of them anywhere in the picture"
+    this.element.addEventListener(
+      "pointerdown",
+      (event) => {
+        if (event.button !== 0 || this.element.disabled) return;
+        this.dragging = true;
+        this.moved = false;
       },
-      this.heading,
-      close,
-      this.entries
+      { signal }
     );
-    stage.plane.append(this.marker);
-    stage.frame.append(this.popover);
-    stage.canvas.addEventListener("click", (event) => this.ask(event), { signal });
-    zoom.listen(() => this.update());
-    context.watch(["here"], () => {
-      this.asked = null;
-      this.closed = false;
-      this.update();
-    });
-    context.watch(["scene"], () => {
-      this.asked = null;
-      this.update();
-    });
-  }
-  /** True when there was something to close. */
-  close() {
-    const open = !this.marker.hidden;
-    if (open) this.context.hover.set(null);
-    this.closed = true;
-    this.asked = null;
-    this.update();
-    return open;
-  }
-  /** Where the marker is; null while there is none. */
-  get point() {
-    return this.asked ?? this.answer;
-  }
-  ask(event) {
-    if (this.context.tool !== "" || this.zoom.dragged) return;
-    const point = this.stage.at(event);
-    if (point !== null) this.send(point);
-  }
-  /** Moves the marker by a part of the picture; from its middle when there is none. */
-  move(right, down) {
-    const { width, height } = this.stage.canvas;
-    const from = this.asked ?? this.answer ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
-    const step2 = Math.max(1, Math.round(Math.min(width, height) / 16));
-    this.asked = {
-      x: Math.min(width - 1, Math.max(0, from.x + right * step2)),
-      y: Math.min(height - 1, Math.max(0, from.y + down * step2))
+    const release = () => {
+      if (!this.dragging) return;
+      this.dragging = false;
+      options2.release(this.moved);
     };
-    this.update();
-    this.zoom.reveal(this.asked);
-    this.context.hover.set(this.asked);
+    window.addEventListener("pointerup", release, { signal });
+    window.addEventListener("pointercancel", release, { signal });
+    this.element.addEventListener("blur", release, { signal });
   }
-  /** Asks at the marker, as a click there does. */
-  askAtMarker() {
-    if (this.asked === null) this.move(0, 0);
-    if (this.asked !== null) this.send(this.asked);
+  get value() {
+    return Number(this.element.value) / 100;
   }
-  send(point) {
-    this.asked = point;
-    this.closed = false;
-    this.update();
-    this.context.model.send({ type: "pick", x: point.x, y: point.y });
+  follow(value) {
+    if (this.dragging) return;
+    this.element.value = String(100 * value);
+    this.decorate();
   }
-  update() {
-    const given = here(this.context.model.get("here"));
-    const fits = given !== null && given.scene === this.stage.sceneId && !this.closed;
-    this.answer = fits ? given : null;
-    const point = this.asked ?? this.answer;
-    this.marker.hidden = point === null;
-    const answered = this.answer !== null && point?.x === this.answer.x && point.y === this.answer.y;
-    this.popover.hidden = !answered;
-    if (answered && this.answer !== null) this.list(this.answer);
-    if (point !== null) this.place(point);
-  }
-  /** The popover opens towards the middle of the picture, and stays in it. */
-  place(point) {
-    const { width, height } = this.stage.canvas;
-    this.marker.style.left = `${100 * (point.x + 0.5) / width}%`;
-    this.marker.style.top = `${100 * (point.y + 0.5) / height}%`;
-    const { x, y } = this.zoom.seen(point);
-    const { style } = this.popover;
-    style.left = x <= 0.5 ? within2(`${100 * x}% + 14px`, "100% - 188px") : "";
-    style.right = x <= 0.5 ? "" : within2(`${100 * (1 - x)}% + 14px`, "100% - 188px");
-    const most = `100% - ${this.popover.offsetHeight}px`;
-    style.top = y <= 0.5 ? within2(`${100 * y}%`, most) : "";
-    style.bottom = y <= 0.5 ? "" : within2(`${100 * (1 - y)}%`, most);
-  }
-  list({ entries, of }) {
-    setText(this.heading, entries.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
-    const items = fit(this.entries, entries.length, () => this.entry());
-    entries.forEach((entry2, at) => {
-      const item = items[at];
-      const [name, value] = item?.children ?? [];
-      if (item === void 0 || name === void 0 || value === void 0) return;
-      item.dataset["index"] = String(entry2.index);
-      item.title = `Choose ${entry2.name}`;
-      item.style.setProperty("--camwidget-value", `${100 * entry2.value}%`);
-      setText(name, entry2.name);
-      setText(value, entry2.value.toFixed(2));
-    });
-  }
-  entry() {
-    const made = button(
-      "camwidget-here-entry",
-      {},
-      make("span", "camwidget-here-name"),
-      make("span", "camwidget-here-value")
-    );
-    made.addEventListener(
-      "click",
-      () => {
-        this.close();
-        this.stage.frame.focus();
-        pickClass(this.context, Number(made.dataset["index"]));
-      },
-      { signal: this.context.signal }
-    );
-    return made;
+  /** The filled part of the track; the text is read out instead of "25". */
+  decorate() {
+    this.element.style.setProperty("--camwidget-filled", String(this.value));
+    this.element.setAttribute("aria-valuetext", percent(this.value));
   }
 };
-function within2(value, most) {
-  return `clamp(0px, ${value}, ${most})`;
-}
-
-// src/view/controls/undoRedo.ts
-var POSSIBLE = { undo: "undoable", redo: "redoable" };
-function takeStep(context, step2) {
-  if (flag(context.model.get(POSSIBLE[step2]), false)) context.model.send({ type: step2 });
-}
-function stepOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
-  if (!(ctrlKey || metaKey) || altKey) return null;
-  const letter = key.toLowerCase();
-  if (letter === "z") return shiftKey ? "redo" : "undo";
-  return letter === "y" && !shiftKey ? "redo" : null;
-}
-function historyTool(context) {
-  return {
-    buttons: [
-      stepButton(context, "undo", "↶", "Undo", "Back to what was shown before (ctrl z)"),
-      stepButton(context, "redo", "↷", "Redo", "Forth again (ctrl shift z)")
-    ]
-  };
-}
-function stepButton(context, step2, glyph, label, title) {
-  const made = button("camwidget-button camwidget-history", { "aria-label": label, title }, glyph);
-  made.addEventListener("click", () => takeStep(context, step2), { signal: context.signal });
-  context.watch([POSSIBLE[step2]], () => {
-    setAttribute(made, "aria-disabled", String(!flag(context.model.get(POSSIBLE[step2]), false)));
-  });
-  return made;
-}
-
-// src/view/host/focusHold.ts
-function holdFocus(root, frame2, signal) {
-  const box2 = () => root.closest(".camwidget-explorer") ?? root;
-  document.addEventListener(
-    "pointerdown",
-    ({ target }) => {
-      if (target instanceof HTMLCanvasElement && box2().contains(target)) target.removeAttribute("tabindex");
-    },
-    { capture: true, signal }
-  );
-  document.addEventListener(
-    "click",
-    (event) => {
-      if (!(event.target instanceof Node) || !box2().contains(event.target)) return;
-      setTimeout(() => {
-        if (!signal.aborted && !root.contains(document.activeElement) && !isPanels(document.activeElement)) {
-          frame2.focus({ preventScroll: true });
-        }
-      });
-    },
-    { signal }
-  );
-}
-function isPanels(element) {
-  return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
-}
 
 // src/view/controls/mapStyleControls.ts
 var SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
-function lookTool(context, contour2, truth2) {
+function mapStyleTool(context, contour2, truth2) {
   const { signal } = context;
   const id = context.id("look");
   const opener = button(
@@ -3265,28 +3622,25 @@ function colorBar(context) {
   const { model } = context;
   const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
   context.watch(["colormap", "colormaps"], () => {
-    bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY);
+    bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GREY);
   });
   return bar;
 }
 function colormap(context, contour2) {
   const { model, signal } = context;
   const select2 = make("select", "camwidget-select", {
-    "aria-label": "Colour map",
-    title: "Colours of the map, from low to high",
+    "aria-label": "Color map",
+    title: "Colors of the map, from low to high",
     ...OWN_KEYS
   });
   select2.addEventListener("change", () => context.write({ colormap: select2.value }), { signal });
   context.watch(["colormap", "colormaps"], () => {
     const maps = byteMap(model.get("colormaps"));
-    const name = text(model.get("colormap"));
+    const name = trait(model, "colormap");
     setChoices(select2, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
   });
-  return make(
-    "div",
-    "camwidget-line",
-    {},
-    make("span", "camwidget-label", {}, "Map"),
+  return labeledLine(
+    "Map",
     select2,
     make(
       "span",
@@ -3303,15 +3657,15 @@ function scaleNote(context) {
   const note = make("span", "camwidget-legend-note", {}, "not linear");
   context.watch(["explanation", "other"], () => {
     const notes = ["explanation", "other"].map((name) => text(fields(context.model.get(name))["scale_note"]));
-    const said2 = [...new Set(notes)].filter((one) => one !== "").join("; ");
-    note.hidden = said2 === "";
-    setAttribute(note, "title", said2 === "" ? "" : `Drawn brighter than in proportion: ${said2}. Masks, boxes and numbers use the map itself.`);
+    const summary = [...new Set(notes)].filter((text2) => text2 !== "").join("; ");
+    note.hidden = summary === "";
+    setAttribute(note, "title", summary === "" ? "" : `Drawn brighter than in proportion: ${summary}. Masks, boxes and numbers use the map itself.`);
   });
   return note;
 }
 function opacity(context, contour2) {
   const { model, signal } = context;
-  const range = new Range({
+  const range = new Slider({
     className: "camwidget-opacity",
     label: "Opacity of the map",
     title: "How strongly the map covers the picture; 0 shows exactly what the model gets",
@@ -3320,30 +3674,27 @@ function opacity(context, contour2) {
     input: (value) => context.write({ opacity: value }),
     release: () => follow2()
   });
-  const follow2 = () => range.follow(unit(model.get("opacity"), 0.5));
+  const follow2 = () => range.follow(portion(model, "opacity"));
   const overlay2 = toggle("overlay", "Show the map over the picture (space)");
   const cells2 = toggle("cells", "Show the layer's own cells");
   const box2 = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
   box2.addEventListener("click", () => toggleBoxes(context), { signal });
-  context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(flag(model.get("boxes"), false))));
+  context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(trait(model, "boxes"))));
   overlay2.addEventListener("click", () => toggleOverlay(context), { signal });
-  cells2.addEventListener("click", () => context.write({ cells: !flag(model.get("cells"), false) }), {
+  cells2.addEventListener("click", () => context.write({ cells: !trait(model, "cells") }), {
     signal
   });
   context.watch(["opacity"], follow2);
   context.watch(["overlay", "cells", "mode"], () => {
     const product = mode(model.get("mode")) === "multiply";
-    setAttribute(overlay2, "aria-pressed", String(flag(model.get("overlay"), true) && !product));
-    setAttribute(cells2, "aria-pressed", String(flag(model.get("cells"), false) && !product));
+    setAttribute(overlay2, "aria-pressed", String(trait(model, "overlay") && !product));
+    setAttribute(cells2, "aria-pressed", String(trait(model, "cells") && !product));
     range.element.disabled = product;
     cells2.disabled = product;
     overlay2.disabled = product;
   });
-  return make(
-    "div",
-    "camwidget-line",
-    {},
-    make("span", "camwidget-label", {}, "Opacity"),
+  return labeledLine(
+    "Opacity",
     range.element,
     overlay2,
     cells2,
@@ -3355,467 +3706,15 @@ function toggle(label, title) {
   return button("camwidget-button", { "aria-pressed": "false", title }, label);
 }
 
-// src/view/picture/readout.ts
-var MOST2 = 3;
-var LEAST = 5e-3;
-var HINT = hint("point: read the map", "click: ask", "wheel: zoom", "drag: pan");
-var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
-function reading(context, stage, zoom) {
-  const { model, hover, scrub } = context;
-  const facts = make("div", "camwidget-reading-facts");
-  const names = make("span", "camwidget-reading-classes", {
-    title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them"
-  });
-  const about = make("span", "camwidget-reading-about");
-  const scale = legend(context);
-  const line2 = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, about, names));
-  let known = evidence(null);
-  let peak = 0;
-  const update = () => {
-    const { point } = hover;
-    line2.classList.toggle("camwidget-unread", point === null);
-    scale.hidden = point !== null;
-    setText(facts, point === null ? context.tool === "" ? truthSaid(context) || HINT : PAINTING : said(context, stage, point));
-    const silent = point === null || scrub.preview !== null || known.classes.length === 0;
-    const strongest = silent ? [] : strengths(known, peak ||= peakOf(known, stage), stage, point);
-    setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
-    const target = number(model.get("target"), -1);
-    const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
-    strongest.forEach(({ index, name, value }, at) => {
-      const [label, amount] = parts[at]?.children ?? [];
-      if (label === void 0 || amount === void 0) return;
-      parts[at]?.classList.toggle("camwidget-chosen", index === target);
-      setText(label, name);
-      setText(amount, value.toFixed(2));
-    });
-  };
-  context.watch(["evidence", "method", "prompt", "explanation", "scene", "target"], () => {
-    const sent = evidence(model.get("evidence"));
-    const belongs = sent.scene === stage.sceneId && sent.method === text(model.get("method")) && sent.layer === place(model.get("explanation")).layer && sent.text === (prompt(model.get("prompt"))?.text ?? "");
-    known = belongs ? sent : evidence(null);
-    peak = 0;
-    update();
-  });
-  context.watch(["fraction", "mode", "truth", "outlines", "box", "boxes"], update);
-  stage.listen(update);
-  hover.listen(update);
-  context.onTool(update);
-  follow(context, stage, zoom);
-  return line2;
-}
-function hint(...all) {
-  return all.map((one) => one.replaceAll(" ", " ")).join(" · ");
-}
-function follow({ hover, signal }, stage, zoom) {
-  let last = null;
-  stage.clip.addEventListener(
-    "pointermove",
-    (event) => {
-      if (event.pointerType === "touch") return;
-      last = event;
-      hover.set(stage.at(event));
-    },
-    { signal }
-  );
-  stage.clip.addEventListener(
-    "pointerleave",
-    () => {
-      last = null;
-      hover.set(null);
-    },
-    { signal }
-  );
-  zoom.listen(() => {
-    if (last !== null) hover.set(stage.at(last));
-  });
-}
-function said(context, stage, { x, y }) {
-  const at = y * stage.canvas.width + x;
-  const { drawn } = stage;
-  const parts = [`saliency ${((drawn?.saliency[at] ?? 0) / 255).toFixed(2)}`];
-  const level = drawn?.levels?.[at];
-  if (level !== void 0) {
-    parts.push(`top ${(Math.ceil(1e3 * (level + 1) / 65536) / 10).toFixed(1)} %`);
-    const isTop = level < threshold(context.fraction());
-    const asked = mode(context.model.get("mode"));
-    if (asked !== "multiply" && isTop === (asked === "remove")) parts.push("removed");
-  }
-  return parts.join(" · ");
-}
-function strengths(known, peak, stage, { x, y }) {
-  const { width, height } = stage.canvas;
-  return known.classes.map(({ index, name, grid: grid2 }) => ({ index, name, value: enlargeAt(grid2, width, height, x, y) / peak })).filter(({ value }) => value >= LEAST).sort((a, b) => b.value - a.value).slice(0, MOST2);
-}
-function peakOf({ classes }, { canvas }) {
-  const most = (values) => values.reduce((high, value) => Math.max(high, value), 0);
-  const all = classes.map(({ grid: grid2 }) => ({ grid: grid2, bound: most(grid2.cells) })).sort((a, b) => b.bound - a.bound);
-  let peak = 0;
-  for (const { grid: grid2, bound } of all) {
-    if (bound <= peak) break;
-    peak = Math.max(peak, most(enlarge(grid2, canvas.width, canvas.height)));
-  }
-  return peak || 1;
-}
-
-// src/view/picture/pngExport.ts
-var LEAST2 = 1e3;
-var LONGEST = 120;
-function pictureName(model) {
-  const shown = scene(model.get("scene"));
-  const picture = texts(model.get("pictures"))[number(model.get("picture"), -1)] ?? "picture";
-  const title = explanation(model.get("explanation"), shown)?.title ?? "";
-  return `${safeName([picture.replace(/\.(bmp|gif|jpe?g|png|tiff?|webp)$/i, ""), ...title.split(" · ")])}.png`;
-}
-function safeName(parts) {
-  const joined = parts.map((part) => part.normalize("NFC").replace(/[^\p{L}\p{M}\p{N}+._-]+/gu, "_").replace(/^[._-]+|[._-]+$/g, "")).filter((part) => part !== "").join("-");
-  return Array.from(joined).slice(0, LONGEST).join("") || "picture";
-}
-function scaleOf(width, height) {
-  return Math.max(1, Math.ceil(LEAST2 / Math.max(width, height)));
-}
-async function save(canvas, name) {
-  const blob = await enlarged(canvas);
-  if (blob === null) return false;
-  const url = URL.createObjectURL(blob);
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 1e4);
-  return true;
-}
-function enlarged(from) {
-  const { width, height, hidden } = from;
-  const paper = document.createElement("canvas");
-  const context = paper.getContext("2d");
-  if (hidden || context === null) return Promise.resolve(null);
-  const scale = scaleOf(width, height);
-  paper.width = scale * width;
-  paper.height = scale * height;
-  context.imageSmoothingEnabled = !from.classList.contains("camwidget-pixelated");
-  context.drawImage(from, 0, 0, paper.width, paper.height);
-  return new Promise((resolve) => paper.toBlob(resolve, "image/png"));
-}
-
-// src/view/controls/exportTool.ts
-var SAID2 = 2e3;
-function keepTool(context, stage) {
-  const { model, signal } = context;
-  const code = button(
-    "camwidget-button camwidget-code",
-    { title: "Copy the Python that shows this view again, and computes it without the widget", "aria-expanded": "false" },
-    "code"
-  );
-  const png = button("camwidget-button camwidget-png", { title: "Save the picture as it is shown, as a PNG file" }, "PNG");
-  const said2 = make("span", "camwidget-kept", { role: "status", "aria-live": "polite" });
-  const field = make("textarea", "camwidget-code-text", {
-    "aria-label": "Python for this view",
-    readonly: true,
-    rows: 8,
-    spellcheck: "false",
-    wrap: "off",
-    ...OWN_KEYS
-  });
-  const close = button("camwidget-quiet", { "aria-label": "Close", title: "Close" }, "×");
-  const drawer = make(
-    "div",
-    "camwidget-code-drawer",
-    { hidden: true },
-    make("div", "camwidget-line camwidget-code-head", {}, "No clipboard here. Copy this:", close),
-    field
-  );
-  let timer = 0;
-  const say = (word) => {
-    setText(said2, word);
-    window.clearTimeout(timer);
-    timer = window.setTimeout(() => setText(said2, ""), SAID2);
-  };
-  const show = (open) => {
-    drawer.hidden = !open;
-    code.setAttribute("aria-expanded", String(open));
-    if (!open) return;
-    field.value = text(model.get("code"));
-    field.focus({ preventScroll: true });
-    field.select();
-  };
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(text(model.get("code")));
-      if (signal.aborted) return;
-      show(false);
-      say("copied");
-    } catch {
-      if (!signal.aborted) show(true);
-    }
-  };
-  code.addEventListener("click", () => void copy(), { signal });
-  const hide = () => {
-    show(false);
-    code.focus({ preventScroll: true });
-  };
-  close.addEventListener("click", hide, { signal });
-  drawer.addEventListener(
-    "keydown",
-    (event) => {
-      if (event.key !== "Escape") return;
-      event.preventDefault();
-      hide();
-    },
-    { signal }
-  );
-  png.addEventListener(
-    "click",
-    () => void save(stage.canvas, pictureName(model)).then((done) => say(done ? "saved" : "nothing to save")),
-    { signal }
-  );
-  signal.addEventListener("abort", () => window.clearTimeout(timer));
-  context.watch(["code"], () => {
-    if (!drawer.hidden) field.value = text(model.get("code"));
-  });
-  return context.live ? { buttons: [code, png, said2], drawer } : { buttons: [png, said2] };
-}
-
-// src/view/keyboard.ts
-function keyboard(context, parts) {
-  parts.root.addEventListener(
-    "keydown",
-    (event) => {
-      const { target, key } = event;
-      const step2 = context.live ? stepOf(event) : null;
-      if (step2 !== null && target instanceof Element && !event.defaultPrevented && !isWritten(target)) {
-        takeStep(context, step2);
-        event.preventDefault();
-        event.stopPropagation();
-        return;
-      }
-      if (!(target instanceof Element) || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (!event.defaultPrevented && free(target, key) && act(context, parts, event)) {
-        event.preventDefault();
-      }
-      const passes = key === "Tab" || key === "Escape" && !event.defaultPrevented;
-      if (!passes) event.stopPropagation();
-    },
-    { signal: context.signal }
-  );
-}
-function isWritten(target) {
-  return target.matches('input:not([type="range"]), textarea');
-}
-function free(target, key) {
-  if (target.matches("select")) return ["[", "]", "?", "Escape"].includes(key);
-  if (isWritten(target)) return key === "Escape";
-  if (target.matches("input:not(.camwidget-fraction)")) return !key.startsWith("Arrow");
-  return true;
-}
-function act(context, parts, event) {
-  const { key } = event;
-  const stride = event.shiftKey ? 10 : 1;
-  if (key === "ArrowLeft") nudgeFraction(context, -stride);
-  else if (key === "ArrowRight") nudgeFraction(context, stride);
-  else if (key === "[") context.scrub.step(-1);
-  else if (key === "]") context.scrub.step(1);
-  else if (key === ",") stepPicture(context, -1);
-  else if (key === ".") stepPicture(context, 1);
-  else if (key === "m") nextMethod(context);
-  else if (key === "o") toggleOutlines(context);
-  else if (key === "b") toggleBoxes(context);
-  else if (key === "c") parts.contour.flip();
-  else if (key === "y") parts.play.toggle();
-  else if (key === "+" || key === "=") parts.zoom.step(1);
-  else if (key === "-") parts.zoom.step(-1);
-  else if (key === "0") parts.zoom.reset();
-  else if (context.live && key === "v") parts.cycleCompare();
-  else if (context.live && key === "p") parts.brush.toggle();
-  else if (key === "x") parts.brush.cycle();
-  else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
-  else if (key === "?") parts.toggleHelp();
-  else if (key === "Escape") return parts.close();
-  else if (key === " " && event.target === parts.frame) toggleOverlay(context);
-  else if (event.target === parts.frame && key === "w") parts.marker.move(0, -1);
-  else if (event.target === parts.frame && key === "a") parts.marker.move(-1, 0);
-  else if (event.target === parts.frame && key === "s") parts.marker.move(0, 1);
-  else if (event.target === parts.frame && key === "d") parts.marker.move(1, 0);
-  else if (event.target === parts.frame && key === "Enter") parts.marker.askAtMarker();
-  else if (/^[1-9]$/.test(key)) pickRow(context, Number(key) - 1);
-  else return false;
-  return true;
-}
-
-// src/view/controls/layerSlider.ts
-var MOST_TICKS = 24;
-var PAUSE = 400;
-var NO_LAYER = "This method explains the picture itself, at no layer";
-function layerPicker(context, play, leave) {
-  const { model, scrub, signal } = context;
-  const select2 = make("select", "camwidget-select", {
-    "aria-label": "Layer",
-    title: "The layer the map is taken from, shallow to deep",
-    ...OWN_KEYS
-  });
-  select2.addEventListener("change", () => scrub.ask(select2.value), { signal });
-  const shallower = step(context, -1, "‹", "Shallower layer", "[");
-  const deeper = step(context, 1, "›", "Deeper layer", "]");
-  const stops = scrubber(context);
-  const row = make(
-    "div",
-    "camwidget-layer camwidget-line",
-    { role: "group", "aria-label": "Layer" },
-    make("span", "camwidget-label", { "aria-hidden": "true" }, "Layer"),
-    shallower,
-    deeper,
-    play,
-    stops,
-    select2
-  );
-  const update = () => {
-    const all = layers(model.get("layers"));
-    const now = all.findIndex(({ name }) => name === scrub.pointed);
-    const { idle } = scrub;
-    const focused = document.activeElement;
-    if (idle && (focused === select2 || focused === play || stops.contains(focused))) leave();
-    setAttribute(row, "aria-disabled", String(idle));
-    row.title = idle ? NO_LAYER : "";
-    setChoices(select2, choices(all, text(model.get("layer"))), scrub.pointed);
-    select2.disabled = idle || all.length < 2;
-    setAttribute(shallower, "aria-disabled", String(idle || now <= 0));
-    setAttribute(deeper, "aria-disabled", String(idle || now < 0 || now === all.length - 1));
-  };
-  context.watch(["layers"], update);
-  scrub.listen(update);
-  return row;
-}
-function step(context, by, sign, label, key) {
-  const made = button(
-    "camwidget-button camwidget-step",
-    { "aria-label": label, title: `${label} (${key})` },
-    sign
-  );
-  made.addEventListener("click", () => context.scrub.step(by), { signal: context.signal });
-  return made;
-}
-function scrubber(context) {
-  const { model, scrub } = context;
-  const range = make("input", "camwidget-range camwidget-scrubber", {
-    type: "range",
-    min: 0,
-    step: 1,
-    "aria-label": "Layer, shallow to deep",
-    title: "Scrub through the layers, shallow to deep",
-    ...OWN_KEYS
-  });
-  const ticks = make("div", "camwidget-ticks", { "aria-hidden": "true" });
-  let all = [];
-  let stop = -1;
-  const update = () => {
-    all = layers(model.get("layers"));
-    const last = all.length - 1;
-    const now = all.findIndex(({ name }) => name === scrub.pointed);
-    stop = now >= 0 ? now : stop < 0 ? last : Math.min(stop, last);
-    range.hidden = ticks.hidden = last < 1;
-    range.disabled = scrub.idle;
-    range.max = String(Math.max(1, last));
-    const value = String(Math.max(0, stop));
-    if (range.value !== value) range.value = value;
-    const layer = all[now];
-    setAttribute(range, "aria-valuetext", layer === void 0 ? scrub.pointed : describe(layer));
-    fit(ticks, last < MOST_TICKS ? last + 1 : 0, () => make("i", ""));
-  };
-  whenMoved(
-    range,
-    context.signal,
-    () => {
-      const layer = all[Number(range.value)];
-      if (layer !== void 0) scrub.point(layer.name);
-    },
-    () => scrub.rest()
-  );
-  context.watch(["layers"], update);
-  scrub.listen(update);
-  return make("div", "camwidget-stops", {}, ticks, range);
-}
-function whenMoved(range, signal, move, rest) {
-  let byKeys = false;
-  let pressed = false;
-  let timer = 0;
-  const listen = (type, act2) => range.addEventListener(type, act2, { signal });
-  const restNow = () => {
-    window.clearTimeout(timer);
-    rest();
-  };
-  const release = () => {
-    if (pressed) restNow();
-    pressed = false;
-  };
-  listen("pointerdown", () => {
-    byKeys = false;
-    pressed = true;
-  });
-  listen("keydown", () => byKeys = true);
-  listen("input", () => {
-    window.clearTimeout(timer);
-    move();
-  });
-  listen("change", () => {
-    window.clearTimeout(timer);
-    if (byKeys) timer = window.setTimeout(restNow, PAUSE);
-    else restNow();
-  });
-  listen("blur", restNow);
-  window.addEventListener("pointerup", release, { signal });
-  window.addEventListener("pointercancel", release, { signal });
-  signal.addEventListener("abort", () => window.clearTimeout(timer));
-}
-function choices(all, present) {
-  const listed = all.map((layer) => ({ value: layer.name, label: describe(layer) }));
-  const missing = present !== "" && all.length > 0 && !all.some(({ name }) => name === present);
-  return missing ? [...listed, { value: present, label: present }] : listed;
-}
-function describe({ name, shape }) {
-  const [, height, width] = shape;
-  return height === void 0 || width === void 0 ? name : `${name} · ${height}×${width}`;
-}
-
-// src/view/host/largeMode.ts
-function largeTool(context, root) {
-  const { signal } = context;
-  const opener = button(
-    "camwidget-button camwidget-large-open",
-    { "aria-pressed": "false", title: "Fill the window; Esc returns" },
-    "large"
-  );
-  let shown = null;
-  const enter = () => {
-    shown = root.closest(".camwidget-explorer") ?? root;
-    shown.classList.add("camwidget-large");
-    if (typeof shown.showPopover === "function") {
-      shown.popover = "manual";
-      shown.showPopover();
-    }
-    setAttribute(opener, "aria-pressed", "true");
-    opener.focus({ preventScroll: true });
-  };
-  const leave = () => {
-    if (shown === null) return false;
-    shown.removeAttribute("popover");
-    shown.classList.remove("camwidget-large");
-    shown = null;
-    setAttribute(opener, "aria-pressed", "false");
-    return true;
-  };
-  opener.addEventListener("click", () => leave() || enter(), { signal });
-  signal.addEventListener("abort", leave);
-  return { tool: { buttons: [opener] }, leave };
-}
-
 // src/view/controls/maskSlider.ts
 var MODES = [
-  { mode: "remove", label: "remove", title: "Replace the pixels with the most evidence by the fill" },
-  { mode: "keep", label: "keep", title: "Keep the pixels with the most evidence, replace all others" },
-  { mode: "multiply", label: "× map", title: "Multiply the picture by the map" }
+  { value: "remove", label: "remove", title: "Replace the pixels with the most evidence by the fill" },
+  { value: "keep", label: "keep", title: "Keep the pixels with the most evidence, replace all others" },
+  { value: "multiply", label: "× map", title: "Multiply the picture by the map" }
 ];
 function maskRow(context, repaint) {
   const { model, signal } = context;
-  const range = new Range({
+  const range = new Slider({
     className: "camwidget-fraction",
     label: "Fraction of the picture masked",
     title: "How much of the picture is masked, strongest evidence first (← →)",
@@ -3827,18 +3726,18 @@ function maskRow(context, repaint) {
       repaint();
     },
     release: (moved2) => {
-      const now = unit(model.get("fraction"), 0);
+      const now = portion(model, "fraction");
       if (!moved2) range.follow(now);
       else if (now !== range.value) context.write({ fraction: range.value });
       show();
       repaint();
     }
   });
-  const reading2 = make("output", "camwidget-reading", { "aria-hidden": "true" });
-  const show = () => setText(reading2, percent(context.fraction()));
-  context.fraction = () => range.dragging ? range.value : unit(model.get("fraction"), 0);
+  const reading = make("output", "camwidget-reading", { "aria-hidden": "true" });
+  const show = () => setText(reading, percent(context.fraction()));
+  context.fraction = () => range.dragging ? range.value : portion(model, "fraction");
   context.watch(["fraction", "mode"], () => {
-    range.follow(unit(model.get("fraction"), 0));
+    range.follow(portion(model, "fraction"));
     range.element.disabled = mode(model.get("mode")) === "multiply";
     show();
   });
@@ -3849,34 +3748,25 @@ function maskRow(context, repaint) {
     make("span", "camwidget-label", { id: context.id("mask") }, "Mask"),
     modes(context),
     range.element,
-    reading2,
+    reading,
     fill(context)
   );
 }
 function modes(context) {
   const { model, signal } = context;
-  const group = make("div", "camwidget-segments", {
-    role: "radiogroup",
-    "aria-labelledby": context.id("mask")
+  const group = new RadioGroup(
+    "camwidget-segments",
+    { "aria-labelledby": context.id("mask") },
+    MODES,
+    ({ value }) => value,
+    (value) => context.write({ mode: value }),
+    signal
+  );
+  context.watch(["mode", "modes"], () => {
+    const known = texts(model.get("modes"));
+    group.update(mode(model.get("mode")), (value) => known.length === 0 || known.includes(value));
   });
-  for (const choice of MODES) {
-    const made = button(
-      "camwidget-button camwidget-radio",
-      { role: "radio", title: choice.title, "data-name": choice.mode },
-      choice.label
-    );
-    made.addEventListener("click", () => context.write({ mode: choice.mode }), { signal });
-    group.append(made);
-    context.watch(["mode", "modes"], () => {
-      const known = texts(model.get("modes"));
-      made.hidden = known.length > 0 && !known.includes(choice.mode);
-      const chosen = mode(model.get("mode")) === choice.mode;
-      setAttribute(made, "aria-checked", String(chosen));
-      made.tabIndex = chosen ? 0 : -1;
-    });
-  }
-  rove(group, signal);
-  return group;
+  return group.element;
 }
 function fill(context) {
   const { model, signal } = context;
@@ -3887,53 +3777,14 @@ function fill(context) {
   select2.addEventListener("change", () => context.write({ baseline: select2.value }), { signal });
   context.watch(["baseline", "baselines", "mode"], () => {
     const names = texts(model.get("baselines"));
-    setChoices(select2, names.map((name) => ({ value: name, label: name })), text(model.get("baseline")));
+    setChoices(select2, names.map((name) => ({ value: name, label: name })), trait(model, "baseline"));
     select2.disabled = names.length < 2 || mode(model.get("mode")) === "multiply";
   });
   return make("label", "camwidget-fill", {}, "fill", select2);
 }
 
-// src/view/dom/radioGroup.ts
-var SLOW = "reruns the model many times";
-function fillRadios(context, group, all, chosen, stop = all.find(({ name }) => name === chosen) ?? all[0]) {
-  const radios = fit(group, all.length, () => radio(context));
-  all.forEach((method, at) => {
-    const made = radios[at];
-    if (made === void 0) return;
-    made.dataset["name"] = method.name;
-    made.title = describe2(method);
-    setAttribute(made, "aria-checked", String(method.name === chosen));
-    made.tabIndex = method === stop ? 0 : -1;
-    if (method.reason === null) made.removeAttribute("aria-disabled");
-    else setAttribute(made, "aria-disabled", "true");
-    fillLabel(made, method.label, method.slow);
-  });
-}
-function describe2({ tip, reason, slow }) {
-  if (reason !== null) return `Not here: ${reason}`;
-  return slow ? `${tip} – ${SLOW}` : tip;
-}
-function radio(context) {
-  const made = button("camwidget-button camwidget-radio", { role: "radio" });
-  made.addEventListener(
-    "click",
-    () => {
-      if (made.getAttribute("aria-disabled") !== "true") context.write({ method: made.dataset["name"] });
-    },
-    { signal: context.signal }
-  );
-  return made;
-}
-function fillLabel(of, label, slow) {
-  const [name] = fit(of, slow ? 2 : 1, (at) => at === 0 ? make("span", "") : slowMark());
-  if (name !== void 0) setText(name, label);
-}
-function slowMark() {
-  return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
-}
-
 // src/view/controls/methodPanel.ts
-var More = class {
+var MethodPanel = class {
   constructor(context) {
     this.context = context;
     const { signal } = context;
@@ -3945,11 +3796,11 @@ var More = class {
     this.families = make("div", "camwidget-families", { role: "radiogroup", "aria-label": "More methods" });
     this.legend = make("div", "camwidget-more-legend", {}, slowMark(), SLOW);
     this.panel = make("div", "camwidget-more-panel", { id, hidden: true }, this.families, this.legend);
-    rove(this.families, signal);
+    makeRoving(this.families, signal);
     this.opener.addEventListener("click", () => this.panel.hidden ? this.open() : this.close(), { signal });
     this.panel.addEventListener("click", (event) => this.clicked(event), { signal });
-    document.addEventListener("pointerdown", (event) => this.left(event.target), { signal });
-    this.panel.addEventListener("focusout", (event) => this.left(event.relatedTarget), { signal });
+    document.addEventListener("pointerdown", (event) => this.closeIfLeft(event.target), { signal });
+    this.panel.addEventListener("focusout", (event) => this.closeIfLeft(event.relatedTarget), { signal });
   }
   context;
   /** Also a chip: it bears the name of the chosen method when that is one of the rest. */
@@ -4010,18 +3861,54 @@ var More = class {
     if (radio2 !== null && radio2.getAttribute("aria-disabled") !== "true") this.close();
   }
   /** The pointer or the focus went elsewhere. */
-  left(to) {
+  closeIfLeft(to) {
     if (!(to instanceof Node) || this.panel.contains(to) || this.opener.contains(to)) return;
     this.close();
   }
 };
+var SLOW = "reruns the model many times";
+function fillRadios(context, group, all, chosen, stop = all.find(({ name }) => name === chosen) ?? all[0]) {
+  const radios = fit(group, all.length, () => radio(context));
+  all.forEach((method, at) => {
+    const made = radios[at];
+    if (made === void 0) return;
+    made.dataset["name"] = method.name;
+    made.title = describe2(method);
+    markRadio(made, method.name === chosen, method === stop);
+    if (method.reason === null) made.removeAttribute("aria-disabled");
+    else setAttribute(made, "aria-disabled", "true");
+    fillLabel(made, method.label, method.slow);
+  });
+}
+function describe2({ tip, reason, slow }) {
+  if (reason !== null) return `Not here: ${reason}`;
+  return slow ? `${tip} – ${SLOW}` : tip;
+}
+function radio(context) {
+  const made = button("camwidget-button camwidget-radio", { role: "radio" });
+  made.addEventListener(
+    "click",
+    () => {
+      if (made.getAttribute("aria-disabled") !== "true") context.write({ method: made.dataset["name"] ?? "" });
+    },
+    { signal: context.signal }
+  );
+  return made;
+}
+function fillLabel(of, label, slow) {
+  const [name] = fit(of, slow ? 2 : 1, (at) => at === 0 ? make("span", "") : slowMark());
+  if (name !== void 0) setText(name, label);
+}
+function slowMark() {
+  return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
+}
 
 // src/view/controls/methodChips.ts
-var MOST3 = 8;
+var MOST2 = 8;
 var FEW = 4;
 var MethodRow = class {
   element;
-  more;
+  panel;
   constructor(context) {
     const { model, signal } = context;
     const label = make("span", "camwidget-label", { id: context.id("method") }, "Method");
@@ -4029,475 +3916,36 @@ var MethodRow = class {
       role: "radiogroup",
       "aria-labelledby": context.id("method")
     });
-    rove(chips, signal);
-    this.more = new More(context);
+    makeRoving(chips, signal);
+    this.panel = new MethodPanel(context);
     this.element = make(
       "div",
       "camwidget-methods camwidget-line",
       {},
       label,
-      make("div", "camwidget-methodgroups", {}, chips, this.more.opener),
-      this.more.panel
+      make("div", "camwidget-methodgroups", {}, chips, this.panel.opener),
+      this.panel.panel
     );
     context.watch(["methods", "method"], () => {
       const { few, rest } = split(methods(model.get("methods")));
-      const name = text(model.get("method"));
+      const name = trait(model, "method");
       fillRadios(context, chips, few, name);
-      this.more.show(rest, name);
+      this.panel.show(rest, name);
     });
   }
-  /** Closes the list of the rest; false when it was not open. */
+  /** Closes the panel; false when it was not open. */
   close() {
-    return this.more.close();
+    return this.panel.close();
   }
 };
 function split(all) {
-  if (all.length <= MOST3) return { few: all, rest: [] };
+  if (all.length <= MOST2) return { few: all, rest: [] };
   const few = all.filter(({ slow }) => !slow).slice(0, FEW);
   return { few, rest: all.filter((method) => !few.includes(method)) };
 }
 
-// src/view/host/layout.ts
-var NARROW = 640;
-var TINY = 440;
-function narrow(root, probe, signal) {
-  const observer = new ResizeObserver(() => {
-    const width = probe.clientWidth;
-    if (width === 0) return;
-    const grid2 = root.closest(".camwidget-explorer") ?? root;
-    grid2.classList.toggle("camwidget-narrow", width < NARROW);
-    grid2.classList.toggle("camwidget-tiny", width < TINY);
-  });
-  observer.observe(probe);
-  signal.addEventListener("abort", () => observer.disconnect());
-}
-
-// src/view/brush/brush.ts
-var SHADES = [
-  { shade: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
-  { shade: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
-  { shade: 0, label: "erase", title: "Take paint away: the slider decides again (x for the next)" }
-];
-var Brush = class {
-  constructor(context, stage) {
-    this.context = context;
-    this.stage = stage;
-    const { signal } = context;
-    this.title = stage.frame.title;
-    this.opener = button(
-      "camwidget-button camwidget-paint-toggle",
-      { "aria-pressed": "false", "aria-expanded": "false", title: "Paint on the picture what to hide, or to keep (p)" },
-      "paint"
-    );
-    this.opener.addEventListener("click", () => this.toggle(), { signal });
-    this.buttons = [this.opener];
-    this.radios = SHADES.map((one) => this.radio(one));
-    this.size = make("input", "camwidget-range camwidget-brush-size", {
-      type: "range",
-      min: 1,
-      max: 100,
-      step: 1,
-      "aria-label": "Size of the brush, in pixels of the picture",
-      title: "Size of the brush, in pixels of the picture ({ and })",
-      ...OWN_KEYS
-    });
-    this.size.addEventListener("input", () => this.show(), { signal });
-    this.wiper = button("camwidget-button", { title: "Take all paint away from this picture" }, "clear");
-    this.wiper.addEventListener("click", () => stage.painted.clear(), { signal });
-    this.drawer = this.build();
-    stage.plane.append(stage.signs.element, this.ring);
-    stage.painted.listen(() => this.show());
-    context.watch(["scene"], () => this.fitSize());
-    this.listen(stage.canvas);
-    this.show();
-  }
-  context;
-  stage;
-  buttons;
-  drawer;
-  opener;
-  radios;
-  size;
-  ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
-  reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
-  wiper;
-  shade = HIDDEN;
-  /** Where the brush was last, for a straight line from there. */
-  last = null;
-  pointer = null;
-  sized = false;
-  /** What the picture says under a resting pointer, which would lie over the brush. */
-  title;
-  get isOn() {
-    return this.context.tool === "paint";
-  }
-  toggle() {
-    if (this.isOn) this.stop();
-    else this.start();
-  }
-  /** False when it was not taken up. */
-  stop() {
-    if (!this.isOn) return false;
-    this.lift();
-    this.context.tool = "";
-    this.shown();
-    return true;
-  }
-  /** The next of hide, keep and erase. */
-  cycle() {
-    if (!this.isOn) return;
-    const now = SHADES.findIndex(({ shade }) => shade === this.shade);
-    this.choose(SHADES[(now + 1) % SHADES.length].shade);
-  }
-  /** A quarter larger or smaller, a pixel at least. */
-  resize(by) {
-    if (!this.isOn) return;
-    const now = Number(this.size.value);
-    this.size.value = String(now + by * Math.max(1, Math.round(now / 4)));
-    this.show();
-  }
-  /** The marker in the picture, which the brush follows, and paints at, while it is taken up. */
-  marker(of) {
-    return {
-      move: (right, down) => {
-        of.move(right, down);
-        if (this.isOn && of.point !== null) this.place(middle2(of.point));
-      },
-      askAtMarker: () => {
-        if (!this.isOn) {
-          of.askAtMarker();
-          return;
-        }
-        if (of.point === null) of.move(0, 0);
-        if (of.point !== null) this.dab(middle2(of.point));
-      }
-    };
-  }
-  dab(spot) {
-    this.stage.painted.begin();
-    this.stroke(spot, spot);
-    this.stage.painted.end();
-    this.last = spot;
-    this.place(spot);
-  }
-  start() {
-    this.context.tool = "paint";
-    this.shown();
-    this.stage.focus();
-  }
-  shown() {
-    const on = this.isOn;
-    setAttribute(this.opener, "aria-pressed", String(on));
-    setAttribute(this.opener, "aria-expanded", String(on));
-    this.drawer.hidden = !on;
-    this.ring.hidden = true;
-    this.stage.frame.title = on ? "" : this.title;
-    this.stage.frame.classList.toggle("camwidget-painting", on);
-    this.stage.signs.update();
-  }
-  choose(shade) {
-    this.shade = shade;
-    this.show();
-  }
-  build() {
-    const { context } = this;
-    const group = make(
-      "div",
-      "camwidget-shades",
-      { role: "radiogroup", "aria-label": "What the brush does" },
-      ...this.radios
-    );
-    rove(group, context.signal);
-    return make(
-      "div",
-      "camwidget-paint",
-      { role: "group", "aria-label": "Paint", hidden: true },
-      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Brush"), group, this.wiper),
-      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Size"), this.size, this.reading)
-    );
-  }
-  radio({ shade, label, title }) {
-    const made = button("camwidget-button camwidget-radio", { role: "radio", title, "data-name": label }, label);
-    made.addEventListener("click", () => this.choose(shade), { signal: this.context.signal });
-    return made;
-  }
-  /** At first an eighth of the picture; at most half of it. */
-  fitSize() {
-    const { width, height } = this.stage.canvas;
-    const side = Math.min(width, height);
-    this.size.max = String(Math.max(2, Math.round(side / 2)));
-    if (!this.sized && this.stage.sceneId !== null) {
-      this.sized = true;
-      this.size.value = String(Math.max(1, Math.round(side / 8)));
-    }
-    this.show();
-  }
-  show() {
-    const { painted } = this.stage;
-    const { size, shade, ring } = this;
-    this.radios.forEach((made, at) => {
-      const chosen = SHADES[at].shade === shade;
-      setAttribute(made, "aria-checked", String(chosen));
-      made.tabIndex = chosen ? 0 : -1;
-    });
-    const low = Number(size.min);
-    size.style.setProperty("--camwidget-filled", String((Number(size.value) - low) / (Number(size.max) - low)));
-    setAttribute(size, "aria-valuetext", `${size.value} pixels`);
-    setText(this.reading, `${size.value} px`);
-    ring.style.width = `${100 * Number(size.value) / Math.max(1, painted.width)}%`;
-    ring.dataset["shade"] = SHADES.find((one) => one.shade === shade).label;
-    if (!painted.isDrawing) this.wiper.disabled = painted.isEmpty;
-  }
-  listen(canvas) {
-    const { signal } = this.context;
-    canvas.addEventListener("pointerdown", (event) => this.press(event), { signal });
-    canvas.addEventListener("pointermove", (event) => this.move(event), { signal });
-    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
-      canvas.addEventListener(end, (event) => this.release(event), { signal });
-    }
-    canvas.addEventListener("pointerleave", () => {
-      if (this.pointer === null) this.ring.hidden = true;
-    }, { signal });
-  }
-  press(event) {
-    const spot = this.isOn && event.button === 0 && this.pointer === null ? this.stage.over(event) : null;
-    if (spot === null) return;
-    event.preventDefault();
-    this.stage.focus();
-    this.pointer = event.pointerId;
-    this.stage.canvas.setPointerCapture(event.pointerId);
-    this.stage.painted.begin();
-    this.stroke(event.shiftKey && this.last !== null ? this.last : spot, spot);
-    this.last = spot;
-    this.place(spot);
-  }
-  move(event) {
-    if (!this.isOn) return;
-    const spot = this.stage.over(event);
-    if (spot === null) return;
-    this.place(spot);
-    if (event.pointerId !== this.pointer) return;
-    const between3 = event.getCoalescedEvents?.() ?? [];
-    for (const one of between3.length > 0 ? between3 : [event]) {
-      const to = this.stage.over(one);
-      if (to === null || this.last === null) continue;
-      this.stroke(this.last, to);
-      this.last = to;
-    }
-  }
-  release(event) {
-    if (event.pointerId === this.pointer) this.lift();
-  }
-  lift() {
-    this.pointer = null;
-    this.stage.painted.end();
-  }
-  stroke(from, to) {
-    this.stage.painted.draw(from, to, Number(this.size.value), this.shade);
-  }
-  place({ x, y }) {
-    const { width, height } = this.stage.canvas;
-    this.ring.hidden = false;
-    this.ring.style.left = `${100 * x / width}%`;
-    this.ring.style.top = `${100 * y / height}%`;
-  }
-};
-function middle2({ x, y }) {
-  return { x: x + 0.5, y: y + 0.5 };
-}
-
-// src/view/controls/layerPlayback.ts
-var PACE = 500;
-var TRIANGLE = "M2 0V10L10 5Z";
-var PAUSE2 = "M1 0H4V10H1ZM6 0H9V10H6Z";
-var READY = "Play through the layers, shallow to deep, until stopped (y)";
-var NOT_READY = "There are no maps of several layers to play: slow methods have none, others get theirs after the map";
-var Play = class {
-  constructor(context) {
-    this.context = context;
-    const { scrub, signal } = context;
-    const drawing = svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, this.sign);
-    this.element = button("camwidget-button camwidget-step camwidget-play", {}, drawing);
-    this.element.addEventListener("click", () => this.toggle(), { signal });
-    scrub.listen(() => {
-      if (this.isPlaying && scrub.pointed !== this.front) this.end();
-      this.update();
-    });
-    context.watch(["layers"], () => this.update());
-    signal.addEventListener("abort", () => window.clearInterval(this.timer));
-  }
-  context;
-  element;
-  sign = svg("path");
-  timer = 0;
-  /** The layer it has put in front. */
-  front = "";
-  stopsAtEnd = false;
-  get isPlaying() {
-    return this.timer !== 0;
-  }
-  toggle() {
-    if (this.stop() || !this.canPlay) return;
-    this.stopsAtEnd = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.timer = window.setInterval(() => this.next(), PACE);
-    if (this.stopsAtEnd) this.show(0);
-    else this.next();
-  }
-  /** False when it was not playing. */
-  stop() {
-    if (!this.isPlaying) return false;
-    this.end();
-    this.context.scrub.rest();
-    return true;
-  }
-  /** Whatever is done in the row takes over from it. */
-  stopOn(row) {
-    const { signal } = this.context;
-    const other2 = ({ target }) => !(target instanceof Node && this.element.contains(target));
-    row.addEventListener("pointerdown", (event) => other2(event) && this.stop(), { capture: true, signal });
-    row.addEventListener(
-      "keydown",
-      (event) => {
-        if (["Tab", "Shift", "y", "?", "Escape"].includes(event.key)) return;
-        if (other2(event) || ![" ", "Enter"].includes(event.key)) this.stop();
-      },
-      { capture: true, signal }
-    );
-  }
-  get canPlay() {
-    return this.context.scrub.ready.length > 1;
-  }
-  next() {
-    const { scrub } = this.context;
-    const { ready } = scrub;
-    if (ready.length < 2) {
-      this.end();
-      scrub.release();
-      return;
-    }
-    const now = ready.indexOf(scrub.pointed);
-    if (this.stopsAtEnd && now === ready.length - 1) this.stop();
-    else this.show((now + 1) % ready.length);
-  }
-  show(at) {
-    const { scrub } = this.context;
-    this.front = scrub.ready[at] ?? "";
-    scrub.point(this.front);
-  }
-  end() {
-    window.clearInterval(this.timer);
-    this.timer = 0;
-    this.update();
-  }
-  update() {
-    const { element, isPlaying } = this;
-    const can = isPlaying || this.canPlay;
-    this.sign.setAttribute("d", isPlaying ? PAUSE2 : TRIANGLE);
-    setAttribute(element, "aria-label", isPlaying ? "Stop playing through the layers" : "Play through the layers");
-    setAttribute(element, "aria-disabled", String(!can));
-    setAttribute(element, "title", isPlaying ? "Stop here (y, Esc)" : can ? READY : NOT_READY);
-  }
-};
-
-// src/view/controls/curveHeading.ts
-var CURVE = {
-  remove: " as the top evidence goes",
-  keep: " as the top evidence comes",
-  multiply: "Picture × map"
-};
-function curveHead(context) {
-  const head = make("div", "camwidget-curvehead camwidget-heading");
-  context.watch(["mode", "quantity"], () => {
-    const now = mode(context.model.get("mode"));
-    const measured = quantity(context.model.get("quantity"));
-    const unit2 = measured === null || measured.unit === "" ? "" : ` (${measured.unit})`;
-    const what = measured === null ? "Confidence" : `Value${unit2}`;
-    setText(head, now === "multiply" ? CURVE[now] : `${what}${CURVE[now]}`);
-  });
-  return head;
-}
-function curveNames(context) {
-  const names = make("div", "camwidget-curve-names");
-  context.watch(["curve_names"], () => {
-    const all = lineNames(context.model.get("curve_names"));
-    const lines = fit(names, all.length, () => make("span", ""));
-    all.forEach(({ name, color, place: place4 }, at) => {
-      const line2 = lines[at];
-      if (line2 === void 0) return;
-      setText(line2, name);
-      line2.title = name;
-      line2.style.setProperty("--camwidget-line-color", color);
-      line2.style.setProperty("--camwidget-place", String(place4));
-    });
-  });
-  return names;
-}
-function sentence(context) {
-  const line2 = make("div", "camwidget-say", { "aria-live": "polite" });
-  context.watch(["sentence"], () => setText(line2, text(context.model.get("sentence"))));
-  return line2;
-}
-function status(context, help) {
-  const line2 = make("span", "camwidget-status-text");
-  context.watch(["status"], () => {
-    const status2 = text(context.model.get("status"));
-    setText(line2, status2);
-    line2.title = status2;
-  });
-  return make("div", "camwidget-status", {}, line2, help);
-}
-function errorLine(context) {
-  const message = make("span", "camwidget-error-text");
-  const dismiss = button("camwidget-quiet", { "aria-label": "Dismiss", title: "Dismiss this message" }, "×");
-  dismiss.addEventListener("click", () => context.write({ error: "" }), { signal: context.signal });
-  const line2 = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
-  context.watch(["error"], () => {
-    const error = text(context.model.get("error"));
-    setText(message, error);
-    line2.hidden = error === "";
-  });
-  return line2;
-}
-
-// src/view/host/panelKeys.ts
-var HEADER = ".jupyter-widget-Collapse-header";
-var OPEN = "jupyter-widget-Collapse-open";
-function panelKeys(root, signal) {
-  const seen2 = /* @__PURE__ */ new WeakSet();
-  const mark2 = () => {
-    const box2 = root.closest(".camwidget-explorer");
-    for (const header of box2?.querySelectorAll(`.camwidget-panels ${HEADER}`) ?? []) {
-      if (!seen2.has(header)) {
-        seen2.add(header);
-        for (const [name, value] of Object.entries({ role: "button", tabindex: "0", ...OWN_KEYS })) {
-          setAttribute(header, name, value);
-        }
-        header.addEventListener("keydown", (event) => press(header, event), { signal });
-      }
-      setAttribute(header, "aria-expanded", String(header.closest(`.${OPEN}`) !== null));
-    }
-    for (const image of box2?.querySelectorAll(".camwidget-panels img:not([alt])") ?? []) {
-      setAttribute(image, "alt", "The picture that is drawn");
-    }
-  };
-  const changed = new MutationObserver(mark2);
-  signal.addEventListener("abort", () => changed.disconnect());
-  setTimeout(() => {
-    const box2 = root.closest(".camwidget-explorer");
-    if (signal.aborted || box2 === null) return;
-    changed.observe(box2, { childList: true, subtree: true, attributeFilter: ["class"] });
-    mark2();
-  });
-}
-function press(header, event) {
-  if (event.key !== "Enter" && event.key !== " ") return;
-  event.preventDefault();
-  event.stopPropagation();
-  header.click();
-}
-
 // src/view/controls/promptPanel.ts
-var NOTHING = { words: [], beside: [] };
+var NOTHING = { words: [], captions: [] };
 var PromptPanel = class {
   constructor(context) {
     this.context = context;
@@ -4535,7 +3983,7 @@ var PromptPanel = class {
     this.own.addEventListener("click", () => context.model.send({ type: "propose" }), { signal });
     this.input.addEventListener("keydown", (event) => this.key(event), { signal });
     this.examples.addEventListener("change", () => this.choose(), { signal });
-    rove(this.words, signal);
+    makeRoving(this.words, signal);
     context.watch(["prompt"], () => this.show());
     context.watch(["prompt", "target"], () => this.showWords());
     context.watch(["text_error", "prompt"], () => this.showError());
@@ -4548,8 +3996,8 @@ var PromptPanel = class {
   examples;
   own;
   error = make("div", "camwidget-prompt-error", { role: "alert" });
-  /** What the kernel said last, and what was sent: as long as the field holds something else, a person is writing. */
-  said = "";
+  /** The text last received, and last sent: while the field holds another one, a person is writing. */
+  received = "";
   sent = "";
   show() {
     const { model } = this.context;
@@ -4568,19 +4016,19 @@ var PromptPanel = class {
     this.own.hidden = !shown.proposes;
     this.own.disabled = shown.own;
     const { value } = this.input;
-    const writing = document.activeElement === this.input && value !== this.said && value !== this.sent;
+    const writing = document.activeElement === this.input && value !== this.received && value !== this.sent;
     if (!writing) {
       this.input.value = shown.text;
-      this.forgive();
+      this.clearError();
     }
-    this.said = shown.text;
+    this.received = shown.text;
   }
   /** A row to read, with buttons in it; nothing where no word can be chosen. */
   showWords() {
     const { model } = this.context;
-    const target = number(model.get("target"), -1);
-    const { words: words2, beside } = prompt(model.get("prompt")) ?? NOTHING;
-    const all = words2.some(({ target: of }) => of >= 0) ? [...beside, ...words2] : [];
+    const target = trait(model, "target");
+    const { words: words2, captions: captions2 } = prompt(model.get("prompt")) ?? NOTHING;
+    const all = words2.some(({ target: of }) => of >= 0) ? [...captions2, ...words2] : [];
     this.words.hidden = all.length === 0;
     const chosen = Math.max(0, all.findIndex((word) => word.target >= 0 && word.target === target));
     const stop = all[chosen]?.target ?? -1;
@@ -4590,7 +4038,7 @@ var PromptPanel = class {
       const part = parts[at];
       if (part === void 0) return;
       fillWord(part, word, target, stop >= 0 ? at === chosen : word === first);
-      part.classList.toggle("camwidget-word-beside", at < beside.length);
+      part.classList.toggle("camwidget-word-beside", at < captions2.length);
     });
   }
   word() {
@@ -4601,7 +4049,7 @@ var PromptPanel = class {
     return made;
   }
   showError() {
-    const error = text(this.context.model.get("text_error"));
+    const error = trait(this.context.model, "text_error");
     const still = prompt(this.context.model.get("prompt"))?.text ?? "";
     setText(this.error, error === "" || still === "" ? error : `${error} Still shown: “${still}”.`);
     this.error.hidden = error === "";
@@ -4619,15 +4067,15 @@ var PromptPanel = class {
   }
   key(event) {
     if (event.key === "Enter") this.apply();
-    else if (event.key === "Escape" && this.input.value !== this.said) {
-      this.input.value = this.said;
-      this.forgive();
+    else if (event.key === "Escape" && this.input.value !== this.received) {
+      this.input.value = this.received;
+      this.clearError();
     } else return;
     event.preventDefault();
   }
-  /** The field no longer holds what could not be read. */
-  forgive() {
-    if (text(this.context.model.get("text_error")) !== "") this.context.write({ text_error: "" });
+  /** Clears the error once the field no longer holds the rejected text. */
+  clearError() {
+    if (trait(this.context.model, "text_error") !== "") this.context.write({ text_error: "" });
   }
 };
 function fillWord(part, word, target, stop) {
@@ -4636,171 +4084,812 @@ function fillWord(part, word, target, stop) {
   part.dataset["target"] = String(word.target);
   part.disabled = !can;
   part.title = can ? `Explain “${word.text}”` : "No class stands for this word";
-  part.tabIndex = can && stop ? 0 : -1;
+  markRadio(part, word.target === target, can && stop);
   setAttribute(part, "role", can ? "radio" : "presentation");
-  if (can) setAttribute(part, "aria-checked", String(word.target === target));
-  else part.removeAttribute("aria-checked");
+  if (!can) part.removeAttribute("aria-checked");
 }
 
-// src/view/controls/classNames.ts
-var Names = class {
-  constructor(names) {
-    this.names = names;
-    this.lowered = names.map((name) => name.toLowerCase());
+// src/view/controls/undoRedo.ts
+var POSSIBLE = { undo: "undoable", redo: "redoable" };
+function takeStep(context, step2) {
+  if (flag(context.model.get(POSSIBLE[step2]), false)) context.model.send({ type: step2 });
+}
+function stepOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
+  if (!(ctrlKey || metaKey) || altKey) return null;
+  const letter = key.toLowerCase();
+  if (letter === "z") return shiftKey ? "redo" : "undo";
+  return letter === "y" && !shiftKey ? "redo" : null;
+}
+function historyTool(context) {
+  return {
+    buttons: [
+      stepButton(context, "undo", "↶", "Undo", "Back to what was shown before (ctrl z)"),
+      stepButton(context, "redo", "↷", "Redo", "Forth again (ctrl shift z)")
+    ]
+  };
+}
+function stepButton(context, step2, glyph, label, title) {
+  const made = button("camwidget-button camwidget-history", { "aria-label": label, title }, glyph);
+  made.addEventListener("click", () => takeStep(context, step2), { signal: context.signal });
+  context.watch([POSSIBLE[step2]], () => {
+    setAttribute(made, "aria-disabled", String(!flag(context.model.get(POSSIBLE[step2]), false)));
+  });
+  return made;
+}
+
+// src/view/host/connection.ts
+var MESSAGE = {
+  live: "",
+  waiting: "Waiting for the connection to the kernel…",
+  lost: "Disconnected from the kernel: run the cell again. The picture can still be masked and looked at."
+};
+var NEED_KERNEL = [
+  ".camwidget-history",
+  ".camwidget-compare-open",
+  ".camwidget-classtop",
+  ".camwidget-names",
+  ".camwidget-first",
+  ".camwidget-find",
+  ".camwidget-methods",
+  ".camwidget-layer",
+  ".camwidget-alone"
+];
+var Connection = class {
+  constructor(model, root, signal) {
+    this.model = model;
+    this.root = root;
+    this.signal = signal;
+    this.kernel = new HostKernel(model, root);
   }
-  names;
-  lowered;
-  /** Indices of names that contain the query: those that start with it first, then in order. */
-  find(query, most) {
-    const wanted = query.trim().toLowerCase();
-    if (wanted === "") return [];
-    const starting = [];
-    const containing = [];
-    for (let at = 0; at < this.lowered.length && starting.length < most; at++) {
-      const found = this.lowered[at].indexOf(wanted);
-      if (found === 0) starting.push(at);
-      else if (found > 0 && containing.length < most) containing.push(at);
-    }
-    return starting.concat(containing).slice(0, most);
+  model;
+  root;
+  signal;
+  /** The line with the message. */
+  element = make("div", "camwidget-connection", { role: "status" });
+  link = "live";
+  kernel;
+  /** Starts observing the kernel. To be called once the view is built, since its controls may be disabled at once. */
+  start() {
+    this.kernel.observe((isGone) => this.update(isGone), this.signal);
+    this.update(false);
+  }
+  /** The model, which ignores what needs a kernel after it is lost: a control must not show what is never computed. */
+  guarded() {
+    const { model } = this;
+    return {
+      get: (name) => model.get(name),
+      set: (name, value) => {
+        if (this.link !== "lost" || OFFLINE.has(name)) model.set(name, value);
+      },
+      save_changes: () => {
+        if (this.link !== "lost") model.save_changes();
+      },
+      on: (event, callback) => model.on(event, callback),
+      off: (event, callback) => model.off(event, callback),
+      send: (content) => {
+        if (this.link !== "lost") model.send(content);
+      }
+    };
+  }
+  update(isGone) {
+    if (this.signal.aborted) return;
+    this.link = isGone || this.link === "lost" ? "lost" : this.kernel.link;
+    const isLost = this.link === "lost";
+    setText(this.element, MESSAGE[this.link]);
+    this.element.hidden = this.link === "live";
+    this.root.classList.toggle("camwidget-disconnected", isLost);
+    if (!isLost) return;
+    for (const part of this.root.querySelectorAll(NEED_KERNEL.join())) part.toggleAttribute("inert", true);
+    for (const name of ["busy", "pending", "cancellable"]) this.model.set(name, false);
   }
 };
 
-// src/view/controls/classSearch.ts
-var MOST4 = 12;
-var Search = class {
-  constructor(context) {
+// src/view/host/keyboardFocus.ts
+function explorerBox(root) {
+  return root.closest(".camwidget-explorer");
+}
+function keepFocus(root, frame2, signal) {
+  const box2 = () => explorerBox(root) ?? root;
+  document.addEventListener(
+    "pointerdown",
+    ({ target }) => {
+      if (target instanceof Node && box2().contains(target)) keepFromFocus(target);
+    },
+    { capture: true, signal }
+  );
+  document.addEventListener(
+    "click",
+    (event) => {
+      if (!(event.target instanceof Node) || !box2().contains(event.target)) return;
+      setTimeout(() => {
+        if (!signal.aborted && !root.contains(document.activeElement) && !isInPanels(document.activeElement)) {
+          frame2.focus({ preventScroll: true });
+        }
+      });
+    },
+    { signal }
+  );
+}
+function isInPanels(element) {
+  return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
+}
+function makePanelsAccessible(root, signal) {
+  const seen2 = /* @__PURE__ */ new WeakSet();
+  const mark2 = () => {
+    const panels = explorerBox(root)?.querySelector(".camwidget-panels") ?? null;
+    if (panels === null) return;
+    for (const header of accordionHeaders(panels)) {
+      if (!seen2.has(header)) {
+        seen2.add(header);
+        for (const [name, value] of Object.entries({ role: "button", tabindex: "0", ...OWN_KEYS })) {
+          setAttribute(header, name, value);
+        }
+        header.addEventListener("keydown", (event) => pressHeader(header, event), { signal });
+      }
+      setAttribute(header, "aria-expanded", String(isOpen(header)));
+    }
+    for (const image of unnamedImages(panels)) setAttribute(image, "alt", "The picture that is drawn");
+  };
+  const observer = new MutationObserver(mark2);
+  signal.addEventListener("abort", () => observer.disconnect());
+  setTimeout(() => {
+    const box2 = explorerBox(root);
+    if (signal.aborted || box2 === null) return;
+    observer.observe(box2, { childList: true, subtree: true, attributeFilter: ["class"] });
+    mark2();
+  });
+}
+function pressHeader(header, event) {
+  if (event.key !== "Enter" && event.key !== " ") return;
+  event.preventDefault();
+  event.stopPropagation();
+  header.click();
+}
+
+// src/view/host/layout.ts
+var NARROW = 640;
+var TINY = 440;
+function observeWidth(root, probe, signal) {
+  const observer = new ResizeObserver(() => {
+    const width = probe.clientWidth;
+    if (width === 0) return;
+    const grid2 = explorerBox(root) ?? root;
+    grid2.classList.toggle("camwidget-narrow", width < NARROW);
+    grid2.classList.toggle("camwidget-tiny", width < TINY);
+  });
+  observer.observe(probe);
+  signal.addEventListener("abort", () => observer.disconnect());
+}
+function largeTool(context, root) {
+  const { signal } = context;
+  const opener = button(
+    "camwidget-button camwidget-large-open",
+    { "aria-pressed": "false", title: "Fill the window; Esc returns" },
+    "large"
+  );
+  let shown = null;
+  const enter = () => {
+    shown = explorerBox(root) ?? root;
+    shown.classList.add("camwidget-large");
+    if (typeof shown.showPopover === "function") {
+      shown.popover = "manual";
+      shown.showPopover();
+    }
+    setAttribute(opener, "aria-pressed", "true");
+    opener.focus({ preventScroll: true });
+  };
+  const leave = () => {
+    if (shown === null) return false;
+    shown.removeAttribute("popover");
+    shown.classList.remove("camwidget-large");
+    shown = null;
+    setAttribute(opener, "aria-pressed", "false");
+    return true;
+  };
+  opener.addEventListener("click", () => leave() || enter(), { signal });
+  signal.addEventListener("abort", leave);
+  return { tool: { buttons: [opener] }, leave };
+}
+
+// src/view/host/pictureNavigation.ts
+var MARGIN = 0.5;
+function followThumbnails(context, root) {
+  const { model, signal } = context;
+  let strip;
+  let reported2 = "";
+  const places = () => {
+    const { first, places: count } = fields(model.get("strip"));
+    return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
+  };
+  const scrollToChosen = () => {
+    const { first, count } = places();
+    const at = trait(model, "picture") - first;
+    if (strip === void 0 || count === 0 || at < 0 || at >= count) return;
+    const pitch = strip.scrollWidth / count;
+    const hidden = at * pitch < strip.scrollLeft || (at + 1) * pitch > strip.scrollLeft + strip.clientWidth;
+    if (hidden) strip.scrollLeft = (at + 0.5) * pitch - strip.clientWidth / 2;
+  };
+  const reportVisible = () => {
+    const { first, count } = places();
+    if (strip === void 0 || count === 0 || strip.clientWidth === 0 || strip.scrollWidth === 0) return;
+    const pitch = strip.scrollWidth / count;
+    const margin = MARGIN * strip.clientWidth;
+    const from = Math.max(0, Math.floor((strip.scrollLeft - margin) / pitch));
+    const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + margin) / pitch));
+    const seen2 = { type: "strip", first: first + from, last: first + to };
+    if (reported2 === JSON.stringify(seen2)) return;
+    reported2 = JSON.stringify(seen2);
+    model.send(seen2);
+  };
+  const { schedule: reportSoon } = frameTask(signal, reportVisible);
+  const grownObserver = new MutationObserver(() => {
+    scrollToChosen();
+    reportSoon();
+  });
+  const resizeObserver = typeof ResizeObserver === "undefined" ? void 0 : new ResizeObserver(reportSoon);
+  signal.addEventListener("abort", () => {
+    grownObserver.disconnect();
+    resizeObserver?.disconnect();
+  });
+  context.watch(["picture", "pictures", "scene", "strip"], () => {
+    const found = explorerBox(root)?.querySelector(".camwidget-thumbs");
+    if (found instanceof HTMLElement && found !== strip) {
+      strip = found;
+      grownObserver.disconnect();
+      grownObserver.observe(strip, { attributes: true, childList: true, subtree: true });
+      resizeObserver?.disconnect();
+      resizeObserver?.observe(strip);
+      strip.addEventListener("scroll", reportSoon, { signal });
+    }
+    scrollToChosen();
+    reportSoon();
+  });
+}
+function fallbackControls(context) {
+  const { model, signal } = context;
+  const step2 = (by, label, glyph) => {
+    const one = button("camwidget-button", { "aria-label": label, title: `${label} (${by < 0 ? "," : "."})` }, glyph);
+    one.addEventListener("click", () => stepPicture(context, by), { signal });
+    return one;
+  };
+  const back = step2(-1, "Previous picture", "‹");
+  const on = step2(1, "Next picture", "›");
+  const name = make("span", "camwidget-alone-name");
+  const line2 = labeledLine("Picture", back, on, name);
+  const note = make("p", "camwidget-alone-said");
+  const block = make("div", "camwidget-alone", {}, line2, note);
+  context.watch(["missing", "pictures", "picture"], () => {
+    const missing = trait(model, "missing");
+    const names = texts(model.get("pictures"));
+    const at = trait(model, "picture");
+    block.hidden = missing === "";
+    line2.hidden = names.length < 2;
+    back.disabled = at <= 0;
+    on.disabled = at >= names.length - 1;
+    setText(name, `${names[at] ?? ""} · ${at + 1} of ${names.length}`);
+    setText(note, missing);
+  });
+  return block;
+}
+
+// src/view/keyboard.ts
+function keyboard(context, parts) {
+  parts.root.addEventListener(
+    "keydown",
+    (event) => {
+      const { target, key } = event;
+      const step2 = context.live ? stepOf(event) : null;
+      if (step2 !== null && target instanceof Element && !event.defaultPrevented && !isWritten(target)) {
+        takeStep(context, step2);
+        event.preventDefault();
+        event.stopPropagation();
+        return;
+      }
+      if (!(target instanceof Element) || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (!event.defaultPrevented && free(target, key) && act(context, parts, event)) {
+        event.preventDefault();
+      }
+      const passes = key === "Tab" || key === "Escape" && !event.defaultPrevented;
+      if (!passes) event.stopPropagation();
+    },
+    { signal: context.signal }
+  );
+}
+function isWritten(target) {
+  return target.matches('input:not([type="range"]), textarea');
+}
+function free(target, key) {
+  if (target.matches("select")) return ["[", "]", "?", "Escape"].includes(key);
+  if (isWritten(target)) return key === "Escape";
+  if (target.matches("input:not(.camwidget-fraction)")) return !key.startsWith("Arrow");
+  return true;
+}
+function act(context, parts, event) {
+  const { key } = event;
+  const stride = event.shiftKey ? 10 : 1;
+  if (key === "ArrowLeft") nudgeFraction(context, -stride);
+  else if (key === "ArrowRight") nudgeFraction(context, stride);
+  else if (key === "[") context.scrub.step(-1);
+  else if (key === "]") context.scrub.step(1);
+  else if (key === ",") stepPicture(context, -1);
+  else if (key === ".") stepPicture(context, 1);
+  else if (key === "m") nextMethod(context);
+  else if (key === "o") toggleOutlines(context);
+  else if (key === "b") toggleBoxes(context);
+  else if (key === "c") parts.contour.flip();
+  else if (key === "y") parts.play.toggle();
+  else if (key === "+" || key === "=") parts.zoom.step(1);
+  else if (key === "-") parts.zoom.step(-1);
+  else if (key === "0") parts.zoom.reset();
+  else if (context.live && key === "v") parts.cycleComparison();
+  else if (context.live && key === "p") parts.brush.toggle();
+  else if (key === "x") parts.brush.cycle();
+  else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
+  else if (key === "?") parts.toggleHelp();
+  else if (key === "Escape") return parts.close();
+  else if (key === " " && event.target === parts.frame) toggleOverlay(context);
+  else if (event.target === parts.frame && key === "w") parts.marker.move(0, -1);
+  else if (event.target === parts.frame && key === "a") parts.marker.move(-1, 0);
+  else if (event.target === parts.frame && key === "s") parts.marker.move(0, 1);
+  else if (event.target === parts.frame && key === "d") parts.marker.move(1, 0);
+  else if (event.target === parts.frame && key === "Enter") parts.marker.probeAtMarker();
+  else if (/^[1-9]$/.test(key)) pickRow(context, Number(key) - 1);
+  else return false;
+  return true;
+}
+
+// src/view/picture/classProbe.ts
+var ClassProbePopover = class {
+  marker = make("div", "camwidget-marker", { "aria-hidden": "true" });
+  entries = make("div", "camwidget-here-entries");
+  heading = make("div", "camwidget-here-heading");
+  popover;
+  context;
+  stage;
+  zoom;
+  requested = null;
+  result = null;
+  closed = false;
+  constructor(context, stage, zoom) {
     this.context = context;
-    const { model, signal } = context;
-    const listId = context.id("matches");
-    this.input = make("input", "camwidget-search", {
-      type: "text",
-      role: "combobox",
-      placeholder: "find a class…",
-      autocomplete: "off",
-      spellcheck: "false",
-      "aria-label": "Find a class",
-      "aria-autocomplete": "list",
-      "aria-expanded": "false",
-      "aria-controls": listId,
-      title: "Explain any class of the model, also one that is not in the list",
-      ...OWN_KEYS
+    this.stage = stage;
+    this.zoom = zoom;
+    const { signal } = context;
+    const close = button("camwidget-quiet camwidget-here-close", { "aria-label": "Close", title: "Close (Esc)" }, "×");
+    close.addEventListener(
+      "click",
+      () => {
+        this.close();
+        stage.frame.focus();
+      },
+      { signal }
+    );
+    this.popover = make(
+      "div",
+      "camwidget-here",
+      {
+        role: "group",
+        "aria-label": "Classes with the strongest maps at this point",
+        title: "The most probable classes' maps at this point; 1 is the highest value of all of them anywhere in the picture"
+      },
+      this.heading,
+      close,
+      this.entries
+    );
+    stage.plane.append(this.marker);
+    stage.frame.append(this.popover);
+    stage.canvas.addEventListener("click", (event) => this.probe(event), { signal });
+    zoom.listen(() => this.update());
+    context.watch(["class_probe"], () => {
+      this.requested = null;
+      this.closed = false;
+      this.update();
     });
-    this.list = make("div", "camwidget-matches", {
-      id: listId,
-      role: "listbox",
-      "aria-label": "Matching classes",
-      hidden: true
+    context.watch(["scene"], () => {
+      this.requested = null;
+      this.update();
     });
-    this.element = make("div", "camwidget-find", { "data-needs": "kernel" }, this.input, this.list);
-    this.input.addEventListener("input", () => this.search(), { signal });
-    this.input.addEventListener("focus", () => this.search(), { signal });
-    this.input.addEventListener("blur", () => this.show([]), { signal });
-    this.input.addEventListener("keydown", (event) => this.key(event), { signal });
-    this.list.addEventListener("pointerdown", (event) => this.point(event), { signal });
-    context.watch(["class_names"], () => {
-      this.names = new Names(texts(model.get("class_names")));
-      this.input.disabled = this.names.names.length === 0;
-      if (!this.list.hidden) this.search();
+  }
+  /** True when there was something to close. */
+  close() {
+    const open = !this.marker.hidden;
+    if (open) this.context.hover.set(null);
+    this.closed = true;
+    this.requested = null;
+    this.update();
+    return open;
+  }
+  /** Where the marker is; null while there is none. */
+  get point() {
+    return this.requested ?? this.result;
+  }
+  probe(event) {
+    if (this.context.tool.value !== "" || this.zoom.dragged) return;
+    const point = this.stage.at(event);
+    if (point !== null) this.send(point);
+  }
+  /** Moves the marker by a part of the picture; from its middle when there is none. */
+  move(right, down) {
+    const { width, height } = this.stage.canvas;
+    const from = this.requested ?? this.result ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
+    const step2 = Math.max(1, Math.round(Math.min(width, height) / 16));
+    this.requested = pixelAt({ x: from.x + right * step2, y: from.y + down * step2 }, this.stage.canvas);
+    this.update();
+    this.zoom.reveal(this.requested);
+    this.context.hover.set(this.requested);
+  }
+  /** Asks at the marker, as a click there does. */
+  probeAtMarker() {
+    if (this.requested === null) this.move(0, 0);
+    if (this.requested !== null) this.send(this.requested);
+  }
+  send(point) {
+    this.requested = point;
+    this.closed = false;
+    this.update();
+    this.context.model.send({ type: "pick", x: point.x, y: point.y });
+  }
+  update() {
+    const given = classProbe(this.context.model.get("class_probe"));
+    const fits = given !== null && given.scene === this.stage.sceneId && !this.closed;
+    this.result = fits ? given : null;
+    const point = this.requested ?? this.result;
+    this.marker.hidden = point === null;
+    const isCurrent = this.result !== null && point?.x === this.result.x && point.y === this.result.y;
+    this.popover.hidden = !isCurrent;
+    if (isCurrent && this.result !== null) this.list(this.result);
+    if (point !== null) this.place(point);
+  }
+  /** Places marker and popover; the popover opens towards the middle of the picture, and stays inside it. */
+  place(point) {
+    placeAt(this.marker, relativeCenter(point, this.stage.canvas));
+    const { x, y } = this.zoom.seen(point);
+    const { style } = this.popover;
+    style.left = x <= 0.5 ? within(`${100 * x}% + 14px`, "100% - 188px") : "";
+    style.right = x <= 0.5 ? "" : within(`${100 * (1 - x)}% + 14px`, "100% - 188px");
+    const most = `100% - ${this.popover.offsetHeight}px`;
+    style.top = y <= 0.5 ? within(`${100 * y}%`, most) : "";
+    style.bottom = y <= 0.5 ? "" : within(`${100 * (1 - y)}%`, most);
+  }
+  list({ classes, of }) {
+    setText(this.heading, classes.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
+    const items = fit(this.entries, classes.length, () => this.classButton());
+    classes.forEach((probed, at) => {
+      const item = items[at];
+      const [name, value] = item?.children ?? [];
+      if (item === void 0 || name === void 0 || value === void 0) return;
+      item.dataset["index"] = String(probed.index);
+      item.title = `Choose ${probed.name}`;
+      item.style.setProperty("--camwidget-value", `${100 * probed.value}%`);
+      setText(name, probed.name);
+      setText(value, probed.value.toFixed(2));
+    });
+  }
+  classButton() {
+    const made = button(
+      "camwidget-here-entry",
+      {},
+      make("span", "camwidget-here-name"),
+      make("span", "camwidget-here-value")
+    );
+    made.addEventListener(
+      "click",
+      () => {
+        this.close();
+        this.stage.frame.focus();
+        pickClass(this.context, Number(made.dataset["index"]));
+      },
+      { signal: this.context.signal }
+    );
+    return made;
+  }
+};
+function within(value, most) {
+  return `clamp(0px, ${value}, ${most})`;
+}
+
+// src/core/contour.ts
+var MOST3 = 12e3;
+var TOP = 0;
+var RIGHT = 1;
+var BOTTOM = 2;
+var LEFT = 3;
+function contour(values, width, height, level) {
+  let field = { values, width, height, side: 1 };
+  for (; ; ) {
+    const steps = march(field, level);
+    if (steps !== null) return path(steps, field, level, width, height);
+    field = halved(field);
+  }
+}
+function march({ values, width, height }, level) {
+  const stride = width + 2;
+  const next = new Int32Array(2 * stride * (height + 2));
+  const isLeft = new Uint8Array(next.length);
+  const entries = [];
+  const ofRow = (j) => width * clamp(j - 1, 0, height - 1);
+  for (let j = 0; j <= height; j++) {
+    const above = ofRow(j);
+    const below = ofRow(j + 1);
+    let a = values[above] >= level;
+    let d = values[below] >= level;
+    for (let i = 0; i <= width; i++) {
+      const column = Math.min(width - 1, i);
+      const b = values[above + column] >= level;
+      const c = values[below + column] >= level;
+      if (a !== b || b !== c || c !== d) {
+        if (entries.length >= MOST3) return null;
+        const at = 2 * (j * stride + i);
+        const sides = [at, at + 3, at + 2 * stride, at + 1];
+        const step2 = (from, to) => {
+          entries.push(sides[from]);
+          next[sides[from]] = sides[to];
+          isLeft[sides[to]] = 1;
+        };
+        if (a === c && b === d) {
+          const middle = values[above + Math.max(0, i - 1)] + values[above + column] + values[below + Math.max(0, i - 1)] + values[below + column];
+          saddle(a, middle >= 4 * level, step2);
+        } else {
+          const entry = !a && b ? TOP : !b && c ? RIGHT : !c && d ? BOTTOM : LEFT;
+          const exit = a && !b ? TOP : b && !c ? RIGHT : c && !d ? BOTTOM : LEFT;
+          step2(entry, exit);
+        }
+      }
+      a = b;
+      d = c;
+    }
+  }
+  return { next, entries, isLeft };
+}
+function saddle(isFirst, isHigh, step2) {
+  if (isFirst) {
+    step2(LEFT, isHigh ? BOTTOM : TOP);
+    step2(RIGHT, isHigh ? TOP : BOTTOM);
+  } else {
+    step2(TOP, isHigh ? LEFT : RIGHT);
+    step2(BOTTOM, isHigh ? RIGHT : LEFT);
+  }
+}
+function path({ next, entries, isLeft }, field, level, width, height) {
+  const parts = [];
+  const isDone = new Uint8Array(next.length);
+  const follow2 = (start) => {
+    if (isDone[start] === 1) return;
+    let side = start;
+    let sign = "M";
+    do {
+      isDone[side] = 1;
+      parts.push(sign, place2(side, field, level, width, height));
+      sign = "L";
+      side = next[side];
+    } while (side !== 0 && side !== start);
+    if (side === start) parts.push("Z");
+  };
+  for (const side of entries) if (isLeft[side] === 0) follow2(side);
+  for (const side of entries) follow2(side);
+  return parts.join("");
+}
+function place2(side, { values, width: columns, height: rows2, side: size }, level, width, height) {
+  const stride = columns + 2;
+  const corner = side >> 1;
+  const i = corner % stride;
+  const j = (corner - i) / stride;
+  const isDown = side % 2 === 1;
+  const value = (x2, y2) => values[columns * clamp(y2 - 1, 0, rows2 - 1) + clamp(x2 - 1, 0, columns - 1)];
+  const start = value(i, j);
+  const part = (level - start) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - start);
+  const x = size * (i - 0.5 + (isDown ? 0 : part));
+  const y = size * (j - 0.5 + (isDown ? part : 0));
+  return `${hundredths(x, width)} ${hundredths(y, height)}`;
+}
+function hundredths(value, most) {
+  return Math.round(100 * clamp(value, 0, most)) / 100;
+}
+function halved({ values, width, height, side }) {
+  const columns = width + 1 >> 1;
+  const rows2 = height + 1 >> 1;
+  const out = new Uint8Array(columns * rows2);
+  for (let j = 0, k = 0; j < rows2; j++) {
+    const above = 2 * j * width;
+    const below = Math.min(2 * j + 1, height - 1) * width;
+    for (let i = 0; i < columns; i++, k++) {
+      const left = 2 * i;
+      const right = Math.min(left + 1, width - 1);
+      out[k] = values[above + left] + values[above + right] + values[below + left] + values[below + right] + 2 >> 2;
+    }
+  }
+  return { values: out, width: columns, height: rows2, side: 2 * side };
+}
+
+// src/core/toneMapping.ts
+var COLORS = 0.9;
+function fromTone(drawn, knee) {
+  if (knee === null) return drawn;
+  return drawn > COLORS ? knee + (1 - knee) * (drawn - COLORS) / (1 - COLORS) : drawn * knee / COLORS;
+}
+
+// src/view/picture/contours.ts
+var FIRST = 0.5;
+var LOWEST = 0.01;
+var Contours = class {
+  constructor(context, stage) {
+    this.context = context;
+    this.stage = stage;
+    const { signal } = context;
+    this.toggle = button(
+      "camwidget-button",
+      { "aria-pressed": "false", title: "Outline where the map reaches a part of its maximum; a grainy map is averaged first (c)" },
+      "contour"
+    );
+    this.toggle.addEventListener("click", () => this.flip(), { signal });
+    const range = new Slider({
+      className: "camwidget-contour-level",
+      label: "Level of the contour, of the map's maximum",
+      title: "Where on the color scale the contour is drawn; the number is the part of its maximum that the map reaches inside",
+      step: 1,
+      signal,
+      input: (value) => context.write({ contour: Math.max(LOWEST, value) }),
+      release: () => range.follow(this.chosenLevel)
+    });
+    this.level = range.element;
+    this.reading = make("span", "camwidget-contour-reading", { "aria-hidden": "true" });
+    this.drawing = overlay("camwidget-contours");
+    this.drawing.append(...line(""));
+    stage.canvas.after(this.drawing);
+    stage.listen(() => this.draw());
+    context.watch(["contour"], () => {
+      const { chosenLevel, level, reading } = this;
+      if (chosenLevel > 0) this.last = chosenLevel;
+      else if (level === document.activeElement) this.toggle.focus();
+      setAttribute(this.toggle, "aria-pressed", String(chosenLevel > 0));
+      level.hidden = reading.hidden = chosenLevel === 0;
+      if (chosenLevel > 0) range.follow(chosenLevel);
+      this.draw();
     });
   }
   context;
-  element;
-  input;
-  list;
-  names = new Names([]);
-  found = [];
-  active = 0;
-  search() {
-    this.active = 0;
-    this.show(this.names.find(this.input.value, MOST4));
+  stage;
+  toggle;
+  /** Where on the scale of the colors, and that in words; there only while it is on. */
+  level;
+  reading;
+  drawing;
+  drawn = null;
+  at = 0;
+  /** The last level, for turning the contour on again. */
+  last = FIRST;
+  /** On at the level it last had, or off. */
+  flip() {
+    this.context.write({ contour: this.chosenLevel > 0 ? 0 : this.last });
   }
-  show(found) {
-    this.found = found;
-    const nothing = found.length === 0 && this.input.value.trim() !== "" && document.activeElement === this.input;
-    this.list.hidden = found.length === 0 && !nothing;
-    setAttribute(this.input, "aria-expanded", String(found.length > 0));
-    this.list.classList.toggle("camwidget-nothing", nothing);
-    const options2 = fit(this.list, found.length, (at) => this.option(at));
-    found.forEach((index, at) => {
-      const option = options2[at];
-      if (option === void 0) return;
-      setText(option, this.names.names[index] ?? "");
-      setAttribute(option, "aria-selected", String(at === this.active));
-    });
-    if (found.length > 0) setAttribute(this.input, "aria-activedescendant", this.optionId(this.active));
-    else this.input.removeAttribute("aria-activedescendant");
+  get chosenLevel() {
+    return portion(this.context.model, "contour");
   }
-  option(at) {
-    return make("div", "camwidget-match", { id: this.optionId(at), role: "option" });
-  }
-  optionId(at) {
-    return this.context.id(`match-${at}`);
-  }
-  move(by) {
-    const count = this.found.length;
-    if (count === 0) return;
-    this.active = (this.active + by + count) % count;
-    this.show(this.found);
-    this.list.children[this.active]?.scrollIntoView({ block: "nearest" });
-  }
-  choose(at) {
-    const index = this.found[at];
-    if (index === void 0) return;
-    this.input.value = "";
-    this.show([]);
-    pickClass(this.context, index);
-  }
-  key(event) {
-    if (event.key === "ArrowDown") this.move(1);
-    else if (event.key === "ArrowUp") this.move(-1);
-    else if (event.key === "Enter") this.choose(this.active);
-    else if (event.key === "Escape" && (this.input.value !== "" || !this.list.hidden)) {
-      this.input.value = "";
-      this.show([]);
-    } else return;
-    event.preventDefault();
-  }
-  point(event) {
-    event.preventDefault();
-    const at = Array.from(this.list.children).findIndex((option) => option.contains(event.target));
-    this.choose(at);
+  draw() {
+    const { chosenLevel, drawing, stage } = this;
+    const shown = stage.drawn;
+    setText(this.reading, percent(fromTone(chosenLevel, shown?.knee ?? null)));
+    const map = chosenLevel > 0 ? shown?.drawn ?? shown?.saliency ?? null : null;
+    if (map === this.drawn && chosenLevel === this.at) return;
+    this.drawn = map;
+    this.at = chosenLevel;
+    const { width, height } = stage.canvas;
+    const path2 = map === null ? "" : contour(map, width, height, 255 * chosenLevel);
+    drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    for (const child of drawing.children) child.setAttribute("d", path2);
   }
 };
 
-// src/view/dom/toolbar.ts
-function toolbar(tools, status2) {
-  const line2 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
-  const drawers = make("div", "camwidget-drawers");
-  for (const { buttons, drawer } of tools) {
-    line2.append(...buttons);
-    if (drawer !== void 0) drawers.append(drawer);
-  }
-  line2.hidden = line2.children.length === 0;
-  return make("div", "camwidget-toolbox", {}, line2, status2, drawers);
-}
-
-// src/view/picture/pending.ts
-function waiting(context, root) {
-  const { model, scrub } = context;
+// src/view/picture/readout.ts
+var MOST4 = 3;
+var LEAST2 = 5e-3;
+var HINT = hint("point: read the map", "click: ask", "wheel: zoom", "drag: pan");
+var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
+function readout(context, stage, zoom) {
+  const { model, hover, scrub } = context;
+  const facts = make("div", "camwidget-reading-facts");
+  const names = make("span", "camwidget-reading-classes", {
+    title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them"
+  });
+  const caption = make("span", "camwidget-reading-about");
+  const scale = legend(context);
+  const line2 = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, caption, names));
+  let known = evidence(null);
+  let peak = 0;
   const update = () => {
-    const busy = flag(model.get("busy"), false);
-    const waits = busy || flag(model.get("pending"), false) || scrub.preview !== null;
-    root.classList.toggle("camwidget-waiting", waits);
-    root.classList.toggle("camwidget-unfinished", busy && flag(model.get("partial"), false));
+    const point = hover.value;
+    line2.classList.toggle("camwidget-unread", point === null);
+    scale.hidden = point !== null;
+    setText(facts, point === null ? context.tool.value === "" ? truthSummary(context) || HINT : PAINTING : describePixel(context, stage, point));
+    const isUnknown = point === null || scrub.preview !== null || known.classes.length === 0;
+    const strongest = isUnknown ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
+    setText(caption, isUnknown ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
+    const target = trait(model, "target");
+    const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
+    strongest.forEach(({ index, name, value }, at) => {
+      const [label, amount] = parts[at]?.children ?? [];
+      if (label === void 0 || amount === void 0) return;
+      parts[at]?.classList.toggle("camwidget-chosen", index === target);
+      setText(label, name);
+      setText(amount, value.toFixed(2));
+    });
   };
-  context.watch(["busy", "pending", "partial"], update);
-  scrub.listen(update);
+  context.watch(["evidence", "method", "prompt", "explanation", "scene", "target"], () => {
+    const received = evidence(model.get("evidence"));
+    const isCurrent = received.scene === stage.sceneId && received.method === trait(model, "method") && received.layer === place(model.get("explanation")).layer && received.text === (prompt(model.get("prompt"))?.text ?? "");
+    known = isCurrent ? received : evidence(null);
+    peak = 0;
+    update();
+  });
+  context.watch(["fraction", "mode", "truth", "outlines", "box", "boxes"], update);
+  stage.listen(update);
+  hover.listen(update);
+  context.tool.listen(update);
+  follow(context, stage, zoom);
+  return line2;
+}
+function hint(...all) {
+  return all.map((one) => one.replaceAll(" ", " ")).join(" · ");
+}
+function follow({ hover, signal }, stage, zoom) {
+  let last = null;
+  stage.clip.addEventListener(
+    "pointermove",
+    (event) => {
+      if (event.pointerType === "touch") return;
+      last = event;
+      hover.set(stage.at(event));
+    },
+    { signal }
+  );
+  stage.clip.addEventListener(
+    "pointerleave",
+    () => {
+      last = null;
+      hover.set(null);
+    },
+    { signal }
+  );
+  zoom.listen(() => {
+    if (last !== null) hover.set(stage.at(last));
+  });
+}
+function describePixel(context, stage, { x, y }) {
+  const at = y * stage.canvas.width + x;
+  const { drawn } = stage;
+  const parts = [`saliency ${((drawn?.saliency[at] ?? 0) / 255).toFixed(2)}`];
+  const level = drawn?.levels?.[at];
+  if (level !== void 0) {
+    parts.push(`top ${(Math.ceil(1e3 * (level + 1) / 65536) / 10).toFixed(1)} %`);
+    const isTop = level < threshold(context.fraction());
+    const chosen = mode(context.model.get("mode"));
+    if (chosen !== "multiply" && isTop === (chosen === "remove")) parts.push("removed");
+  }
+  return parts.join(" · ");
+}
+function strengths(known, peak, stage, { x, y }) {
+  const { width, height } = stage.canvas;
+  return known.classes.map(({ index, name, grid: grid2 }) => ({ index, name, value: enlargeAt(grid2, width, height, x, y) / peak })).filter(({ value }) => value >= LEAST2).sort((a, b) => b.value - a.value).slice(0, MOST4);
+}
+function peakOfClasses({ classes }, { canvas }) {
+  const all = classes.map(({ grid: grid2 }) => ({ grid: grid2, bound: peakOf(grid2.cells) })).sort((a, b) => b.bound - a.bound);
+  let peak = 0;
+  for (const { grid: grid2, bound } of all) {
+    if (bound <= peak) break;
+    peak = Math.max(peak, peakOf(enlarge(grid2, canvas.width, canvas.height)));
+  }
+  return peak || 1;
 }
 
-// src/core/lens.ts
-var WHOLE = { scale: 1, left: 0, top: 0 };
-var CLOSEST = 16;
+// src/core/viewport.ts
+var FULL_VIEW = { scale: 1, left: 0, top: 0 };
+var MAX_SCALE = 16;
 function fitted(scale, left, top) {
-  const within3 = (value) => Math.min(scale - 1, Math.max(0, value));
-  return { scale, left: within3(left), top: within3(top) };
+  const within2 = (value) => clamp(value, 0, scale - 1);
+  return { scale, left: within2(left), top: within2(top) };
 }
 function zoomed({ scale, left, top }, factor2, { x, y }) {
-  const next = Math.min(CLOSEST, Math.max(1, scale * factor2));
+  const next = clamp(scale * factor2, 1, MAX_SCALE);
   const grown = next / scale;
   return fitted(next, (left + x) * grown - x, (top + y) * grown - y);
 }
@@ -4810,21 +4899,21 @@ function moved({ scale, left, top }, right, down) {
 function seen({ scale, left, top }, { x, y }) {
   return { x: x * scale - left, y: y * scale - top };
 }
-function revealing(lens, place4) {
+function revealing(viewport, place4) {
   const margin = 0.1;
-  const { x, y } = seen(lens, place4);
+  const { x, y } = seen(viewport, place4);
   const lack = (at) => at < margin ? margin - at : at > 1 - margin ? 1 - margin - at : 0;
-  return moved(lens, lack(x), lack(y));
+  return moved(viewport, lack(x), lack(y));
 }
 
-// src/view/picture/wheel.ts
+// src/view/picture/wheelZoom.ts
 var PAUSE3 = 300;
 var GAIN = 2e-3;
 var PINCH_GAIN = 0.01;
 var MOST5 = 0.3;
 var LINE = 16;
 var PAGE = 400;
-var Wheel = class {
+var WheelZoom = class {
   /** When the page was last given a wheel event, and when it was last enlarged or reduced here. */
   passed = -Infinity;
   zoomed = -Infinity;
@@ -4861,7 +4950,7 @@ var Wheel = class {
 function factor({ deltaY, deltaMode, ctrlKey }) {
   const pixels = deltaY * (deltaMode === 1 ? LINE : deltaMode === 2 ? PAGE : 1);
   const much = -pixels * (ctrlKey ? PINCH_GAIN : GAIN);
-  return Math.exp(Math.min(MOST5, Math.max(-MOST5, much)));
+  return Math.exp(clamp(much, -MOST5, MOST5));
 }
 
 // src/view/picture/zoom.ts
@@ -4884,46 +4973,42 @@ var Zoom = class {
   }
   context;
   stage;
-  /** Whether the last press of a button on the picture was no click. */
+  /** Whether the last press on the picture was a drag and no click. */
   dragged = false;
-  lens = WHOLE;
+  viewport = FULL_VIEW;
   size = "";
   badge;
   panes = [];
-  listeners = [];
-  /** The pointers that are down, where they were last, in CSS pixels. */
+  listeners = new Listeners();
+  /** The last positions of the pressed pointers, in CSS pixels. */
   down = /* @__PURE__ */ new Map();
   from = { x: 0, y: 0 };
-  /** Shows one more through the lens, which can be moved there too. */
+  /** Shows one more through the viewport, which can be moved there too. */
   add(pane) {
     const { signal } = this.context;
     this.panes.push(pane);
-    new Wheel(pane.clip, signal, (event, factor2) => this.wheel(pane.clip, event, factor2));
+    new WheelZoom(pane.clip, signal, (event, factor2) => this.wheel(pane.clip, event, factor2));
     this.listenToPointers(pane.clip, signal);
     this.lay();
   }
   /** Calls `update` whenever another part of the picture is seen. */
   listen(update) {
-    this.listeners.push(update);
+    this.listeners.add(update);
   }
   /** One step closer (+1) or away (-1), about the middle. */
   step(by) {
-    this.look(zoomed(this.lens, STRIDE2 ** by, { x: 0.5, y: 0.5 }));
+    this.setViewport(zoomed(this.viewport, STRIDE2 ** by, { x: 0.5, y: 0.5 }));
   }
   reset() {
-    this.look(WHOLE);
+    this.setViewport(FULL_VIEW);
   }
   /** Moves the picture as far as is needed to see a pixel of it. */
   reveal(point) {
-    this.look(revealing(this.lens, this.middle(point)));
+    this.setViewport(revealing(this.viewport, relativeCenter(point, this.stage.canvas)));
   }
   /** Where in the frame, from 0 to 1 each way, a pixel is seen. */
   seen(point) {
-    return seen(this.lens, this.middle(point));
-  }
-  middle({ x, y }) {
-    const { width, height } = this.stage.canvas;
-    return { x: (x + 0.5) / width, y: (y + 0.5) / height };
+    return seen(this.viewport, relativeCenter(point, this.stage.canvas));
   }
   /** Pictures of the same size are compared at the same place. */
   fit() {
@@ -4933,23 +5018,23 @@ var Zoom = class {
     this.size = size;
     this.reset();
   }
-  look(lens) {
+  setViewport(viewport) {
     const { stage, badge } = this;
-    if (this.size === "") lens = WHOLE;
-    this.lens = lens;
+    if (this.size === "") viewport = FULL_VIEW;
+    this.viewport = viewport;
     this.lay();
-    const { scale } = lens;
+    const { scale } = viewport;
     const isCloser = scale > 1;
     if (!isCloser && badge === document.activeElement) stage.focus();
     badge.hidden = !isCloser;
     const times = scale < 9.95 ? scale.toFixed(1) : String(Math.round(scale));
     setText(badge, `×${times} ↺`);
     setAttribute(badge, "aria-label", `Enlarged ${times} times: show the whole picture again`);
-    for (const update of this.listeners) update();
+    this.listeners.notify();
   }
-  /** Lays each pane as the lens has it; to be called where a canvas has another size. */
+  /** Lays out each pane by the viewport. To be called after a canvas has changed its size. */
   lay() {
-    const { scale, left, top } = this.lens;
+    const { scale, left, top } = this.viewport;
     const isCloser = scale > 1;
     const { clientWidth } = this.stage.clip;
     for (const { clip, plane, canvas } of this.panes) {
@@ -4961,11 +5046,11 @@ var Zoom = class {
       canvas.classList.toggle("camwidget-crisp", isCloser && scale * clientWidth > CRISP * canvas.width);
     }
   }
-  /** False where there is nothing to do, so that the page may scroll. */
+  /** Zooms by a factor; false where that changes nothing, so that the page may scroll. */
   wheel(clip, event, factor2) {
-    const next = zoomed(this.lens, factor2, spotIn(clip, { x: event.clientX, y: event.clientY }));
-    if (this.size === "" || factor2 < 1 && this.lens.scale === 1) return false;
-    this.look(next);
+    const next = zoomed(this.viewport, factor2, positionIn(clip, { x: event.clientX, y: event.clientY }));
+    if (this.size === "" || factor2 < 1 && this.viewport.scale === 1) return false;
+    this.setViewport(next);
     return true;
   }
   listenToPointers(clip, signal) {
@@ -4974,7 +5059,7 @@ var Zoom = class {
       "pointerdown",
       (event) => {
         if (down.size === 0) this.dragged = false;
-        if (context.tool !== "" || event.button !== 0 || down.size === 2) return;
+        if (context.tool.value !== "" || event.button !== 0 || down.size === 2) return;
         this.from = place3(event);
         down.set(event.pointerId, this.from);
         if (down.size === 2) this.dragged = true;
@@ -4994,7 +5079,7 @@ var Zoom = class {
       { signal }
     );
     const own = (event) => {
-      if (context.tool === "" && event.touches.length > 1 && event.cancelable) event.preventDefault();
+      if (context.tool.value === "" && event.touches.length > 1 && event.cancelable) event.preventDefault();
     };
     clip.addEventListener("touchstart", own, { passive: false, signal });
     clip.addEventListener("touchmove", own, { passive: false, signal });
@@ -5008,7 +5093,7 @@ var Zoom = class {
     if (!this.dragged && distance(this.from, now) <= STILL) return;
     if (!this.dragged) {
       this.dragged = true;
-      if (this.lens.scale > 1) {
+      if (this.viewport.scale > 1) {
         clip.setPointerCapture(event.pointerId);
         clip.classList.add("camwidget-dragging");
       }
@@ -5016,7 +5101,7 @@ var Zoom = class {
     this.down.set(event.pointerId, now);
     this.pull(clip, before, now);
   }
-  /** What was between the fingers stays between them. */
+  /** Zooms and moves so that the point between two fingers stays between them. */
   pinch(clip, moving, now) {
     const still = [...this.down].find(([id]) => id !== moving)?.[1];
     const before = this.down.get(moving);
@@ -5024,21 +5109,20 @@ var Zoom = class {
     this.down.set(moving, now);
     const apart = distance(still, before);
     if (apart === 0) return;
-    const from = spotIn(clip, between2(still, before));
-    const to = spotIn(clip, between2(still, now));
-    const closer = zoomed(this.lens, distance(still, now) / apart, from);
-    this.look(moved(closer, to.x - from.x, to.y - from.y));
+    const from = positionIn(clip, between2(still, before));
+    const to = positionIn(clip, between2(still, now));
+    const closer = zoomed(this.viewport, distance(still, now) / apart, from);
+    this.setViewport(moved(closer, to.x - from.x, to.y - from.y));
   }
   pull(clip, before, now) {
-    if (this.lens.scale === 1) return;
-    const from = spotIn(clip, before);
-    const to = spotIn(clip, now);
-    this.look(moved(this.lens, to.x - from.x, to.y - from.y));
+    if (this.viewport.scale === 1) return;
+    const from = positionIn(clip, before);
+    const to = positionIn(clip, now);
+    this.setViewport(moved(this.viewport, to.x - from.x, to.y - from.y));
   }
 };
-function spotIn(clip, { x, y }) {
-  const box2 = clip.getBoundingClientRect();
-  return box2.width === 0 || box2.height === 0 ? { x: 0.5, y: 0.5 } : { x: (x - box2.left) / box2.width, y: (y - box2.top) / box2.height };
+function positionIn(clip, { x, y }) {
+  return relativePosition(clip, { clientX: x, clientY: y }) ?? { x: 0.5, y: 0.5 };
 }
 function place3({ clientX, clientY }) {
   return { x: clientX, y: clientY };
@@ -5056,23 +5140,23 @@ function mount(model, root, signal, live = true) {
   const context = new Context(connection.guarded(), signal, live);
   const stage = new Stage(context);
   const zoom = new Zoom(context, stage);
-  const here2 = new HerePopover(context, stage, zoom);
-  const help = new Help(context);
+  const probe = new ClassProbePopover(context, stage, zoom);
+  const help = new HelpPanel(context);
   const classes = classList(context);
   const methods2 = new MethodRow(context);
-  const compare = new Comparing(context, stage, zoom, root);
+  const compare = new Comparison(context, stage, zoom, root);
   const mask = maskRow(context, () => {
     stage.repaint();
     compare.repaint();
   });
-  const play = new Play(context);
+  const play = new LayerPlayback(context);
   const layer = layerPicker(context, play.element, () => stage.focus());
   play.stopOn(layer);
-  const contour2 = new Contour(context, stage);
+  const contour2 = new Contours(context, stage);
   const brush = new Brush(context, stage);
-  const keep = keepTool(context, stage);
+  const keep = exportTool(context, stage);
   const truth2 = truthLine(context);
-  const drawing = lookTool(context, contour2, truth2);
+  const drawing = mapStyleTool(context, contour2, truth2);
   const large = largeTool(context, root);
   const tools = live ? [historyTool(context), brush, compare.tool, drawing, keep, large.tool] : [drawing, keep];
   const parts = [
@@ -5081,17 +5165,17 @@ function mount(model, root, signal, live = true) {
       "camwidget-stage",
       {},
       ...compare.around,
-      reading(context, stage, zoom)
+      readout(context, stage, zoom)
     ),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,
     ...compare.numbers,
-    ...live ? [firstNowRow(context)] : [],
-    new Search(context).element,
-    curveHead(context),
+    ...live ? [mostProbableRow(context)] : [],
+    new ClassSearch(context).element,
+    curveHeading(context),
     curveNames(context),
-    alone(context),
+    fallbackControls(context),
     mask,
     sentence(context),
     make("div", "camwidget-choices", {}, methods2.element, layer),
@@ -5105,25 +5189,25 @@ function mount(model, root, signal, live = true) {
     root,
     frame: stage.frame,
     toggleHelp: () => help.toggle(),
-    marker: brush.marker(here2),
+    marker: brush.marker(probe),
     brush,
     zoom,
     contour: contour2,
     play,
-    cycleCompare: () => compare.cycle(),
-    close: () => help.close() || play.stop() || methods2.close() || here2.close() || brush.stop() || stage.cancel.press() || large.leave()
+    cycleComparison: () => compare.cycle(),
+    close: () => help.close() || play.stop() || methods2.close() || probe.close() || brush.stop() || stage.cancel.press() || large.leave()
   });
-  narrow(root, mask, signal);
-  waiting(context, root);
-  followPicture(context, root);
-  holdFocus(root, stage.frame, signal);
-  panelKeys(root, signal);
-  connection.begin();
+  observeWidth(root, mask, signal);
+  markPending(context, root);
+  followThumbnails(context, root);
+  keepFocus(root, stage.frame, signal);
+  makePanelsAccessible(root, signal);
+  connection.start();
   signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
 }
 
 // src/index.ts
-var src_default = entry(mount);
+var src_default = widgetModule(mount);
 export {
   src_default as default
 };

@@ -73,7 +73,7 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
         drafts = _checked(questions)
         # The browser and the worker may come at once.
         self._lock = fork_safety.rlock()
-        self._session = Worker(("questions",), weakly(self._failed))
+        self._worker = Worker(("questions",), weakly(self._failed))
         self._questions: list[Question | None] = []  # None: it could not be made
         self._made: list[dict[str, Any]] = []
         ready = [draft for draft in drafts if isinstance(draft, Question)]
@@ -89,7 +89,7 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
             scale=scale,
         )
         if not self._made:
-            self._session.submit("questions", lambda: self._make(drafts))
+            self._worker.submit("questions", lambda: self._make(drafts))
 
     @classmethod
     def which_class(
@@ -203,7 +203,7 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
         Raises:
             TimeoutError: if that takes longer than ``timeout`` seconds.
         """
-        if not self._session.wait(timeout) and not self._session.in_worker:
+        if not self._worker.wait(timeout) and not self._worker.in_worker:
             raise TimeoutError(f"Still making questions after {timeout} s.")
         return self
 
@@ -257,14 +257,13 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
 
     def close(self) -> None:
         """Stop making questions, and remove the quiz from every page."""
-        if "_session" in self.__dict__:  # else the arguments were refused
-            self._session.close()
+        if "_worker" in self.__dict__:  # else the arguments were refused
+            self._worker.close()
             if self.comm is not None:
                 self.layout.close()
         super().close()
 
-    @property
-    def _is_heard(self) -> bool:
+    def _heard_from_page(self) -> bool:
         return self.is_heard
 
     def __repr__(self) -> str:
@@ -304,8 +303,8 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
     def _shown(self) -> Question:
         if self.number >= self.total:
             raise QuizError("There is no question left: restart() begins anew.")
-        while self.number >= len(self._questions) and not self._session.idle:
-            self._session.wait(0.05)
+        while self.number >= len(self._questions) and not self._worker.idle:
+            self._worker.wait(0.05)
         question = self._questions[self.number] if self.number < len(self._questions) else None
         if question is None:
             raise QuizError(f"Question {self.number + 1} could not be made: next() goes on.")
@@ -328,9 +327,9 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
 
     @t.observe("number")
     def _publish(self, change: Any = None) -> None:
-        """Send what has been made, if somebody waits for it or it is much.
+        """Send what has been made, if a question is waited for, or many are ready.
 
-        A list is sent as a whole: after every question, that would be their square.
+        A trait is sent completely each time: after every question, that would be their square.
         """
         with self._lock:
             made, sent = len(self._made), len(self.cards)
@@ -338,7 +337,7 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
                 self.cards = list(self._made)
 
     def _failed(self, kind: str, error: BaseException) -> None:
-        # Only what is no Exception gets here; whoever waits must hear of it.
+        # Only what is no Exception gets here; whoever waits must be released.
         text = error_text(error, self)
         with self._lock:
             missing = self.total - len(self._made)

@@ -1,7 +1,9 @@
-"""Small models whose right answer is known, and the pictures they were trained on.
+"""Small models whose correct answers are known, and generators of their pictures.
 
-``build("zoo/textures")`` loads a model that ships with camwidget; ``camwidget.zoo.textures`` draws
-the pictures, with the exact place of every object. Nothing here needs the network.
+``build("zoo/textures")`` loads an embedded model; ``camwidget.zoo.textures`` draws its pictures, with the exact mask of
+every object. Nothing here needs a network.
+
+Models of other libraries belong in ``loading``. Nothing here explains a model, except what trains those of the zoo.
 """
 
 from .registry import ZooModel, available, build, samples

@@ -1,4 +1,4 @@
-import { enlarge, toBytes } from "../src/core/enlarge";
+import { enlarge, toBytes } from "../src/core/interpolation";
 
 /** Synthetic traits: a picture of soft blobs, and a map that likes one of them. */
 
@@ -41,8 +41,8 @@ export const LAYERS = [
 
 /** The deeper the layer, the rounder its map. */
 function evidence(target: number, depth: number): Field {
-  const centres = [blob(0.35, 0.4, 0.14), blob(0.7, 0.65, 0.12), blob(0.75, 0.2, 0.12)];
-  const field = centres[target % centres.length]!;
+  const centers = [blob(0.35, 0.4, 0.14), blob(0.7, 0.65, 0.12), blob(0.75, 0.2, 0.12)];
+  const field = centers[target % centers.length]!;
   const edges: Field = (x, y) => Math.abs(Math.sin(50 * x) * Math.cos(44 * y)) * (0.3 + 0.7 * field(x, y));
   const part = depth / (LAYERS.length - 1);
   return (x, y) => part * field(x, y) + (1 - part) * edges(x, y);
@@ -72,7 +72,7 @@ export function classes(of: string, method: string, layer: string): Record<strin
   return { scene: of, method, layer, text: "", classes: each };
 }
 
-interface Asked {
+interface Request {
   readonly of: string;
   readonly width: number;
   readonly height: number;
@@ -82,8 +82,8 @@ interface Asked {
   readonly atInput: boolean;
 }
 
-export function explanation(asked: Asked): Record<string, unknown> {
-  const { of, width, height, target, layer, label, atInput } = asked;
+export function explanation(requested: Request): Record<string, unknown> {
+  const { of, width, height, target, layer, label, atInput } = requested;
   const depth = Math.max(0, LAYERS.findIndex(([name]) => name === layer));
   const side = LAYERS[depth]![2];
   const cells = sampled(evidence(target, depth), side, side);
@@ -98,7 +98,7 @@ export function explanation(asked: Asked): Record<string, unknown> {
   };
 }
 
-/** Straight lines between a few colours, good enough to look at. */
+/** Straight lines between a few colors, good enough to look at. */
 export function ramp(...stops: readonly (readonly [number, number, number])[]): Uint8Array {
   const out = new Uint8Array(768);
   for (let v = 0; v < 256; v++) {

@@ -1,5 +1,7 @@
-import type { Model } from "../src/view/model";
+import { DEFAULTS } from "../src/view/syncedTraits";
+import type { Model, Values } from "../src/view/model";
 import { Store } from "../src/view/store";
+import type { SyncedTraits } from "../src/view/syncedTraits";
 import { classes, explanation, LAYERS, NAMES, ramp, scene, stages } from "./data";
 import { isAtInput, METHODS } from "./methods";
 
@@ -8,7 +10,7 @@ const QUICK = 250;
 const SLOW = 6000;
 const STEP = 300;
 
-interface Asked {
+interface Request {
   readonly target: number;
   readonly method: string;
   readonly layer: string;
@@ -16,13 +18,13 @@ interface Asked {
 
 /** A model that answers itself, a little late, as a kernel would. It refuses layers called "stem". */
 export class FakeKernel extends Store implements Model {
-  private shown: Asked;
-  private asked: Asked;
+  private shown: Request;
+  private requested: Request;
   private timer = 0;
 
-  constructor(state: Record<string, unknown>) {
+  constructor(state: Values<SyncedTraits>) {
     super(state);
-    this.shown = this.asked = this.controls;
+    this.shown = this.requested = this.controls;
   }
 
   save_changes(): void {
@@ -34,66 +36,66 @@ export class FakeKernel extends Store implements Model {
     window.setTimeout(() => (type === "cancel" ? this.giveUp("Cancelled") : this.pick(x, y)), 60);
   }
 
-  private get controls(): Asked {
-    const { target, method, layer } = this.state as unknown as Asked;
+  private get controls(): Request {
+    const { target, method, layer } = this.state as unknown as Request;
     return { target, method, layer };
   }
 
   private pick(x: number, y: number): void {
-    const entries = [0, 2, 5].map((index, at) => ({ index, name: NAMES[index], value: 0.94 - 0.31 * at }));
-    this.set("here", { x, y, scene: "a", entries, of: 20 });
+    const classes = [0, 2, 5].map((index, at) => ({ index, name: NAMES[index], value: 0.94 - 0.31 * at }));
+    this.set("class_probe", { x, y, scene: "a", classes, of: 20 });
   }
 
   private answer(): void {
     const now = this.controls;
-    const { asked } = this;
-    if (now.target !== asked.target || now.method !== asked.method || now.layer !== asked.layer) this.compute(now);
+    const { requested } = this;
+    if (now.target !== requested.target || now.method !== requested.method || now.layer !== requested.layer) this.compute(now);
     this.answerMask();
   }
 
-  private compute(asked: Asked): void {
-    this.asked = asked;
+  private compute(requested: Request): void {
+    this.requested = requested;
     window.clearInterval(this.timer);
-    const slow = METHODS.find(({ name }) => name === asked.method)?.slow ?? false;
-    this.tell({ busy: true, progress: slow ? 0 : -1, cancellable: slow, partial: false, error: "" });
+    const slow = METHODS.find(({ name }) => name === requested.method)?.slow ?? false;
+    this.setAll({ busy: true, progress: slow ? 0 : -1, cancellable: slow, partial: false, error: "" });
     const start = performance.now();
     this.timer = window.setInterval(() => {
       const part = (performance.now() - start) / (slow ? SLOW : QUICK);
-      if (asked.layer === "stem") this.giveUp("Grad-CAM does not apply: stem is too shallow");
-      else if (part >= 1) this.finish(asked);
-      else if (slow) this.tell({ explanation: this.map(asked), partial: true, progress: part });
+      if (requested.layer === "stem") this.giveUp("Grad-CAM does not apply: stem is too shallow");
+      else if (part >= 1) this.finish(requested);
+      else if (slow) this.setAll({ explanation: this.map(requested), partial: true, progress: part });
     }, slow ? STEP : QUICK);
   }
 
-  private finish(asked: Asked): void {
+  private finish(requested: Request): void {
     window.clearInterval(this.timer);
-    this.shown = asked;
-    const status = `${asked.method} · ${asked.layer} · ${NAMES[asked.target]} · cpu`;
-    this.tell({ explanation: this.map(asked), busy: false, cancellable: false, partial: false, progress: -1, status });
-    this.tell({
-      stages: stages("a", asked.target, asked.method),
-      evidence: classes("a", asked.method, asked.layer),
+    this.shown = requested;
+    const status = `${requested.method} · ${requested.layer} · ${NAMES[requested.target]} · cpu`;
+    this.setAll({ explanation: this.map(requested), busy: false, cancellable: false, partial: false, progress: -1, status });
+    this.setAll({
+      stages: stages("a", requested.target, requested.method),
+      evidence: classes("a", requested.method, requested.layer),
     });
   }
 
   private giveUp(error: string): void {
     window.clearInterval(this.timer);
-    this.asked = this.shown;
+    this.requested = this.shown;
     const explanation = this.map(this.shown);
-    this.tell({ ...this.shown, explanation, busy: false, cancellable: false, partial: false, progress: -1, error });
+    this.setAll({ ...this.shown, explanation, busy: false, cancellable: false, partial: false, progress: -1, error });
   }
 
-  private map({ target, method, layer }: Asked): Record<string, unknown> {
-    const { width, height } = this.state["scene"] as { width: number; height: number };
+  private map({ target, method, layer }: Request): Record<string, unknown> {
+    const { width, height } = this.state.scene as { width: number; height: number };
     const known = METHODS.find(({ name }) => name === method);
     const atInput = known !== undefined && isAtInput(known);
     return explanation({ of: "a", width, height, target, layer, label: known?.label ?? method, atInput });
   }
 
   private answerMask(): void {
-    const target = this.state["target"] as number;
-    const fraction = this.state["fraction"] as number;
-    const rows = this.state["rows"] as { name: string; whole: number }[];
+    const target = this.state.target as number;
+    const fraction = this.state.fraction as number;
+    const rows = this.state.rows as { name: string; whole: number }[];
     const masked = rows.map(({ whole }, at) => (at === 0 ? whole * (1 - fraction) ** 2 : whole + fraction * 0.3 / at));
     this.set("masked", fraction === 0 ? [] : masked);
     const [from = 0, to = 0] = [rows[0]?.whole, masked[0]];
@@ -106,27 +108,25 @@ export class FakeKernel extends Store implements Model {
   }
 }
 
-export function traits(width: number, height: number): Record<string, unknown> {
+export function traits(width: number, height: number): Values<SyncedTraits> {
   const layer = "layer4.1";
   return {
+    ...DEFAULTS,
     scene: scene("a", width, height),
     explanation: explanation({ of: "a", width, height, target: 0, layer, label: "Grad-CAM", atInput: false }),
     target: 0,
     rows: [0.97, 0.02, 0.01, 0.004, 0.001].map((whole, index) => ({ index, name: NAMES[index], whole })),
-    masked: [],
     class_names: [...NAMES, ...Array.from({ length: 992 }, (_, i) => `class number ${i + 8}`)],
     methods: METHODS,
     method: "grad-cam",
     layers: LAYERS.map(([name, channels, side]) => ({ name, shape: [channels, side, side] })),
-    layer, mode: "remove", baseline: "blur", baselines: ["blur", "mean", "black"],
+    layer, baselines: ["blur", "mean", "black"],
     stages: stages("a", 0, "grad-cam"),
     evidence: classes("a", "grad-cam", layer),
-    fraction: 0, opacity: 0.6, overlay: true, cells: false, colormap: "inferno",
     colormaps: {
       inferno: ramp([0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]),
       viridis: ramp([68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]),
     },
-    sentence: "", status: "Grad-CAM · layer4.1 · honeycombed · 12×12 · 9 ms · cpu",
-    busy: false, progress: -1, partial: false, cancellable: false, error: "", here: {},
+    status: "Grad-CAM · layer4.1 · honeycombed · 12×12 · 9 ms · cpu",
   };
 }

@@ -1,4 +1,6 @@
 import widget from "../src/index";
+import type { Values } from "../src/view/model";
+import type { SyncedTraits } from "../src/view/syncedTraits";
 import { FakeKernel, traits } from "./kernel";
 
 const query = new URLSearchParams(location.search);
@@ -7,17 +9,17 @@ document.body.classList.toggle("dark", query.get("theme") === "dark");
 
 const [width, height] = state === "small" ? [32, 32] : state === "wide" ? [500, 300] : [224, 224];
 const all = traits(width, height);
-const changes: Record<string, Record<string, unknown>> = {
+const changes: Record<string, Values<SyncedTraits>> = {
   busy: { busy: true, progress: 0.4, status: "Occlusion · 40 of 100", cancellable: true },
   partial: { busy: true, progress: 0.35, cancellable: true, partial: true, method: "rise", fraction: 0.2 },
-  input: { method: "gradient", explanation: { ...(all["explanation"] as object), layer: "input", at_input: true } },
+  input: { method: "gradient", explanation: { ...(all.explanation as object), layer: "input", at_input: true } },
   unlisted: { layer: "layer4.1.relu" },
   deep: { layers: Array.from({ length: 60 }, (_, i) => ({ name: `blocks.${i}`, shape: [768, 14, 14] })), layer: "blocks.59" },
-  flat: { layers: [{ name: "only", shape: [8, 7, 7] }], layer: "only", methods: (all["methods"] as unknown[]).slice(0, 8) },
+  flat: { layers: [{ name: "only", shape: [8, 7, 7] }], layer: "only", methods: (all.methods as unknown[]).slice(0, 8) },
   nostages: { stages: {} },
   error: { error: "OutOfMemoryError: a long message\nwith <b>two</b> lines, to be shown as it is" },
   empty: Object.fromEntries(Object.keys(all).map((key) => [key, undefined])),
-  silent: { explanation: { ...(all["explanation"] as object), saliency: new Uint8Array(width * height), empty: true, note: "No positive evidence for lined at this layer" } },
+  silent: { explanation: { ...(all.explanation as object), saliency: new Uint8Array(width * height), empty: true, note: "No positive evidence for lined at this layer" } },
   one: { rows: [{ index: 0, name: "honeycombed", whole: 1 }], class_names: ["honeycombed"] },
 };
 const model = new FakeKernel({ ...all, ...changes[state] });
@@ -50,7 +52,7 @@ function drawing(className: string, draw: () => SVGElement[]): HTMLElement {
   svg.setAttribute("preserveAspectRatio", "none");
   box.append(svg);
   const update = (): void => svg.replaceChildren(...draw());
-  for (const key of ["rows", "masked", "target", "fraction"]) model.on(`change:${key}`, update);
+  for (const key of ["rows", "masked", "target", "fraction"] as const) model.on(`change:${key}`, update);
   update();
   return box;
 }

@@ -1,4 +1,5 @@
-/** Six families, as many methods as there will be. */
+/** Methods of the harness: six families, more than the library has. */
+import type { Method } from "../src/view/traits";
 
 const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "Class activation": ["CAM", "Grad-CAM", "Grad-CAM++", "LayerCAM", "HiResCAM", "XGrad-CAM", "Eigen-CAM"],
@@ -14,17 +15,8 @@ const REASONS: Readonly<Record<string, string>> = {
   "LRP-αβ": "there is no rule for the module GroupNorm",
 };
 
-export interface HarnessMethod {
-  readonly name: string;
-  readonly label: string;
-  readonly group: string;
-  readonly tip: string;
-  readonly reason: string | null;
-  readonly slow: boolean;
-}
-
 /** A name that ends in … reruns the model. */
-export const METHODS: readonly HarnessMethod[] = Object.entries(FAMILIES).flatMap(([group, names]) =>
+export const METHODS: readonly Method[] = Object.entries(FAMILIES).flatMap(([group, names]) =>
   names.map((marked) => {
     const label = marked.replace("…", "");
     const tip = `${label}: what it does in one sentence.`;
@@ -33,6 +25,6 @@ export const METHODS: readonly HarnessMethod[] = Object.entries(FAMILIES).flatMa
 );
 
 /** These are about the picture itself. */
-export function isAtInput({ group }: HarnessMethod): boolean {
+export function isAtInput({ group }: Method): boolean {
   return ["Gradients", "Relevance", "Perturbation"].includes(group);
 }

@@ -1,4 +1,5 @@
-import { entry } from "./view/entry";
+/** The explorer's view as a module of anywidget. */
+import { widgetModule } from "./view/model";
 import { mount } from "./view/view";
 
-export default entry(mount);
+export default widgetModule(mount);

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { FakeModel, settle, show, traits } from "./fake";
-import type { Shown } from "./fake";
+import { FakeModel, settle, show, traits } from "./fakeModel";
+import type { Shown } from "./fakeModel";
 
 afterEach(() => document.body.replaceChildren());
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { contour } from "../src/core/contour";
-import { FakeModel, HEIGHT, settle, show, traits, WIDTH } from "./fake";
-import type { Shown } from "./fake";
+import { FakeModel, HEIGHT, settle, show, traits, WIDTH } from "./fakeModel";
+import type { Shown } from "./fakeModel";
 
 afterEach(() => document.body.replaceChildren());
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { FakeModel, settle, show, traits } from "./fake";
-import type { Shown } from "./fake";
+import { FakeModel, settle, show, traits } from "./fakeModel";
+import type { Shown } from "./fakeModel";
 
 afterEach(() => document.body.replaceChildren());
 
@@ -67,7 +67,7 @@ describe("other people's text", () => {
         baselines: [bad],
         colormaps: { [bad]: new Uint8Array(768) },
         explanation: { ...(traits()["explanation"] as object), title: bad, note: bad },
-        here: { x: 0, y: 0, scene: "a", entries: [{ index: 0, name: bad, value: 1 }] },
+        class_probe: { x: 0, y: 0, scene: "a", classes: [{ index: 0, name: bad, value: 1 }] },
         sentence: bad, status: bad, error: bad,
       }),
     );

@@ -1,10 +1,12 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { Archive } from "../src/page/archive";
-import type { Place } from "../src/page/archive";
-import type { Data } from "../src/page/data";
-import { PageModel } from "../src/page/model";
-import { pageView } from "../src/page/page";
-import { settle } from "./fake";
+import { BinaryBundle } from "../src/page/binaryBundle";
+import type { Place } from "../src/page/binaryBundle";
+import { pageView } from "../src/page/index";
+import { PageModel } from "../src/page/pageModel";
+import type { Payload } from "../src/page/payload";
+import type { Values } from "../src/view/model";
+import type { SyncedTraits } from "../src/view/syncedTraits";
+import { settle } from "./fakeModel";
 
 /** Packs as camwidget/export/binary_bundle.py does. */
 class Packer {
@@ -22,15 +24,15 @@ class Packer {
     return this.bytes(Array.from(raw, (_, i) => raw[(i % values.length) * size + Math.floor(i / values.length)]!));
   }
 
-  archive(): Archive {
-    return new Archive(Uint8Array.from(this.all));
+  archive(): BinaryBundle {
+    return new BinaryBundle(Uint8Array.from(this.all));
   }
 }
 
 const HOSTILE = "</script><img src=x onerror=alert(1)>";
 
 /** A page of 4×2 pixels: two classes, CAM at one layer, Grad-CAM at two, saliency at the picture. */
-function packed(): { readonly data: Data; readonly packer: Packer } {
+function packed(): { readonly data: Payload; readonly packer: Packer } {
   const packer = new Packer();
   const cells = (...values: number[]): Place => packer.numbers(Float32Array.from(values));
   const curve = (...values: number[]): Place => packer.numbers(Uint16Array.from(values.map((v) => 10_000 * v)));
@@ -71,7 +73,7 @@ function packed(): { readonly data: Data; readonly packer: Packer } {
     first: { target: 7, method: "gradcam", layer: "stage2", mode: "remove", baseline: "black", fraction: 0 },
     archive: "",
   } as const;
-  return { data: data as unknown as Data, packer };
+  return { data: data as unknown as Payload, packer };
 }
 
 function opened(): PageModel {
@@ -79,14 +81,14 @@ function opened(): PageModel {
   return new PageModel(data, packer.archive());
 }
 
-function change(model: PageModel, values: Record<string, unknown>): void {
-  for (const [key, value] of Object.entries(values)) model.set(key, value);
+function change(model: PageModel, values: Values<SyncedTraits>): void {
+  model.setAll(values);
   model.save_changes();
 }
 
 describe("an archive", () => {
   it("is read as the kernel writes it", async () => {
-    const archive = await Archive.read(
+    const archive = await BinaryBundle.read(
       "eNpjZGJmYHBnYHA5wMBsf4CBkeE/A+N/3rzzGiCgC8QLli4FsxYAyaULQOwFIGGgOJgGE0uROABJnxbE",
     );
     expect(Array.from(archive.bytes([0, 3]))).toEqual([1, 2, 3]);
@@ -154,10 +156,10 @@ describe("a page's model", () => {
   it("finds the class with the strongest map at a point", () => {
     const model = opened();
     model.send({ type: "pick", x: 3, y: 0 });
-    const here = model.get("here") as { of: number; entries: { index: number; value: number }[] };
-    expect(here.entries.map(({ index }) => index)).toEqual([3, 7]);
-    expect(here.entries.map(({ value }) => value)).toEqual([0.5, 0.25]);
-    expect([here.of, model.get("target")]).toEqual([2, 3]);
+    const probe = model.get("class_probe") as { of: number; classes: { index: number; value: number }[] };
+    expect(probe.classes.map(({ index }) => index)).toEqual([3, 7]);
+    expect(probe.classes.map(({ value }) => value)).toEqual([0.5, 0.25]);
+    expect([probe.of, model.get("target")]).toEqual([2, 3]);
   });
 });
 

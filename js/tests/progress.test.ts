@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { FakeModel, settle, show, traits } from "./fake";
-import type { Shown } from "./fake";
+import { FakeModel, settle, show, traits } from "./fakeModel";
+import type { Shown } from "./fakeModel";
 
 afterEach(() => document.body.replaceChildren());
 
@@ -35,7 +35,7 @@ describe("cancelling", () => {
     const view = busy();
     expect(cancel(view).hidden).toBe(false);
     for (const state of [{ busy: false }, { busy: true, cancellable: false }, { cancellable: 1 }, { cancellable: undefined }]) {
-      for (const [key, value] of Object.entries(state)) view.model.set(key, value);
+      view.model.setAll(state);
       await settle();
       expect(cancel(view).hidden, JSON.stringify(state)).toBe(true);
       view.key("Escape");

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { QuizTraits } from "../src/quiz/syncedTraits";
+import type { Values } from "../src/view/model";
+import { FakeModel, settle } from "./fakeModel";
 import quiz from "../src/quiz/index";
-import { FakeModel, settle } from "./fake";
 
 const NASTY = "<img src=x onerror=alert(1)>";
 
@@ -23,14 +25,14 @@ function card({ right = [0], values = null, options = ["cat", NASTY], error = ""
   };
 }
 
-function state(cards: readonly unknown[], more: Record<string, unknown> = {}): Record<string, unknown> {
+function state(cards: readonly unknown[], more: Values<QuizTraits> = {}): Values<QuizTraits> {
   const total = cards.length;
   return {
     cards, total, number: 0, answers: Array.from({ length: total }, () => null), title: NASTY, source: "", scale: "", ...more,
   };
 }
 
-function play(model: FakeModel) {
+function play(model: FakeModel<QuizTraits>) {
   const el = document.createElement("div");
   document.body.append(el);
   const life = new AbortController();

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { FakeModel, FILL, RGB, sceneOf, settle, show, traits, WIDTH } from "./fake";
+import { FakeModel, FILL, RGB, sceneOf, settle, show, traits, WIDTH } from "./fakeModel";
 
 afterEach(() => document.body.replaceChildren());
 
@@ -34,7 +34,7 @@ describe("the stage", () => {
     expect(view.painted()).toEqual(opaque(RGB));
   });
 
-  it("draws the overlay, the cells and another colour map at once", async () => {
+  it("draws the overlay, the cells and another color map at once", async () => {
     const view = show(new FakeModel({ ...traits(), overlay: true, opacity: 1 }));
     await settle();
     expect(view.painted().slice(0, 4)).toEqual([255, 255, 255, 255]);
@@ -126,9 +126,9 @@ describe("asking about a point", () => {
   it("lists the answer; a click on an entry chooses the class", async () => {
     const view = show();
     click(view, 0, 0);
-    view.model.set("here", {
+    view.model.set("class_probe", {
       x: 0, y: 0, scene: "a",
-      entries: [{ index: 5, name: "<b>x</b>", value: 0.9 }, { index: 9, name: "lynx", value: 0.25 }],
+      classes: [{ index: 5, name: "<b>x</b>", value: 0.9 }, { index: 9, name: "lynx", value: 0.25 }],
     });
     await settle();
     expect(view.one(".camwidget-here").hidden).toBe(false);
@@ -142,9 +142,9 @@ describe("asking about a point", () => {
 
   it("closes on Escape, and opens again at the same point", async () => {
     const view = show();
-    const answer = { x: 0, y: 0, scene: "a", entries: [] };
+    const answer = { x: 0, y: 0, scene: "a", classes: [] };
     click(view, 0, 0);
-    view.model.set("here", answer);
+    view.model.set("class_probe", answer);
     await settle();
     expect(view.one(".camwidget-here-heading").textContent).toBe("No evidence of the top 0");
     view.key("Escape");
@@ -155,7 +155,7 @@ describe("asking about a point", () => {
 
   it("drops an answer about another picture", async () => {
     const view = show();
-    view.model.set("here", { x: 0, y: 0, scene: "b", entries: [] });
+    view.model.set("class_probe", { x: 0, y: 0, scene: "b", classes: [] });
     await settle();
     expect(view.one(".camwidget-marker").hidden).toBe(true);
   });

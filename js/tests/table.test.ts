@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
+import type { ScoreTableTraits } from "../src/table/syncedTraits";
+import type { Values } from "../src/view/model";
+import { FakeModel, settle } from "./fakeModel";
 import table from "../src/table/index";
-import { FakeModel, settle } from "./fake";
 
 const NASTY = "<img src=x onerror=alert(1)>";
 
@@ -10,7 +12,7 @@ const cell = (value: number | null, more: Record<string, unknown> = {}): unknown
 
 const row = (name: string, ...cells: unknown[]): unknown => ({ name, label: name.toUpperCase(), color: "#123456", cells });
 
-function traits(): Record<string, unknown> {
+function traits(): Values<ScoreTableTraits> {
   const choice = (name: string, group: string, reason: string | null = null): unknown => ({
     name, label: `${name} ${NASTY}`, group, tip: `about ${name}`, reason, slow: name === "rise",
   });
@@ -35,7 +37,7 @@ function traits(): Record<string, unknown> {
 }
 
 interface Shown {
-  readonly model: FakeModel;
+  readonly model: FakeModel<ScoreTableTraits>;
   readonly el: HTMLElement;
   readonly one: <E extends HTMLElement = HTMLElement>(selector: string) => E;
   readonly all: (selector: string) => HTMLElement[];
@@ -43,8 +45,8 @@ interface Shown {
   readonly end: () => void;
 }
 
-function show(changes: Record<string, unknown> = {}): Shown {
-  const model = new FakeModel({ ...traits(), ...changes });
+function show(changes: Values<ScoreTableTraits> = {}): Shown {
+  const model = new FakeModel<ScoreTableTraits>({ ...traits(), ...changes });
   const el = document.createElement("div");
   document.body.append(el);
   const end = table.render({ model, el });

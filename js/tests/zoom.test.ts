@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { moved, revealing, seen, WHOLE, zoomed } from "../src/core/lens";
-import { FakeModel, sceneOf, settle, show, traits } from "./fake";
-import type { Shown } from "./fake";
+import { moved, revealing, seen, FULL_VIEW, zoomed } from "../src/core/viewport";
+import { FakeModel, sceneOf, settle, show, traits } from "./fakeModel";
+import type { Shown } from "./fakeModel";
 
 afterEach(() => document.body.replaceChildren());
 
@@ -10,18 +10,18 @@ describe("a lens", () => {
 
   it("keeps what is at the spot, and covers the frame", () => {
     const spot = { x: 0.25, y: 0.75 };
-    const close = zoomed(WHOLE, 3, spot);
+    const close = zoomed(FULL_VIEW, 3, spot);
     expect(seen(close, spot)).toEqual(spot);
     const back = zoomed(close, 1 / 3, { x: 0.9, y: 0.1 });
     expect([back.scale, back.left, back.top].map((value) => Math.abs(value))).toEqual([1, 0, 0]);
     expect(zoomed(close, 100, spot).scale).toBe(16);
-    expect(zoomed(close, 0.001, spot)).toEqual(WHOLE);
+    expect(zoomed(close, 0.001, spot)).toEqual(FULL_VIEW);
   });
 
   it("moves with the hand as far as the picture goes", () => {
     expect(moved(CLOSE, 0.5, -0.5)).toEqual({ scale: 4, left: 0.5, top: 2.5 });
     expect(moved(CLOSE, 9, -9)).toEqual({ scale: 4, left: 0, top: 3 });
-    expect(moved(WHOLE, 0.5, 0.5)).toEqual(WHOLE);
+    expect(moved(FULL_VIEW, 0.5, 0.5)).toEqual(FULL_VIEW);
   });
 
   it("moves no further than it must to show a place", () => {
@@ -271,7 +271,7 @@ describe("the popover beside a point", () => {
     // What the fake browser does not understand it does not keep.
     const style: Record<string, string> = {};
     Object.defineProperty(view.one(".camwidget-here"), "style", { value: style });
-    view.model.set("here", { x: 0, y: 1, scene: "a", entries: [] });
+    view.model.set("class_probe", { x: 0, y: 1, scene: "a", classes: [] });
     await settle();
     expect(style).toEqual({
       left: "clamp(0px, 12.5% + 14px, 100% - 188px)", right: "",

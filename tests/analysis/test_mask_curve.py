@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 import camwidget as cw
-from camwidget.analysis import mask_curve
 from camwidget.analysis.mask_curve import (
     BASELINES,
     ConfidenceChange,
@@ -609,7 +608,9 @@ def test_answers_are_put_together_once(
     monkeypatch.setattr(torch, "cat", counting(torch.cat))
     monkeypatch.setattr(np, "concatenate", counting(np.concatenate))
     pixels = torch.rand(60, 3, 8, 8)
-    assert mask_curve.probabilities(meter, pixels).shape == (60, 3)
+    inputs = meter.inputs(pixels)
+    found = batched_inference.gather_probabilities(meter, 60, lambda a, b: inputs[a:b], "")
+    assert found.shape == (60, 3)
     assert copied == 60 * 3
     copied = 0
     grid = QuantizedMap(torch.rand(2, 2).numpy(), 1.0)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import nn
+from untouched import has_hooks
 
 import camwidget as cw
 from camwidget.attribution.batchnorm_folding import fold_batchnorms
@@ -45,7 +46,7 @@ def test_the_copy_answers_as_the_model(
     fresh = torch.rand(3, 3, 96, 96)
     torch.testing.assert_close(other.logits(fresh), model.logits(fresh), rtol=1e-4, atol=1e-4)
     assert all(torch.equal(v, before[k]) for k, v in model.module.state_dict().items())
-    assert not any(m._forward_hooks for m in model.module.modules())
+    assert not has_hooks(model.module)
 
 
 class Twice(nn.Module):

@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 import camwidget as cw
+from camwidget.attribution.precision import check_precision, in_precision
 from camwidget.attribution.relu_rules import guided
 from camwidget.attribution.targets import resolve_target
-from camwidget.attribution.trace import INPUT, Trace, check_precision, in_precision
+from camwidget.attribution.trace import INPUT, Trace
 from camwidget.errors import LayerError, MethodError
 
 

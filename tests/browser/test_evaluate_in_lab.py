@@ -17,7 +17,7 @@ ex
 """
 
 RESET = """
-ex._panels.box.selected_index = None
+ex._parts.panels.box.selected_index = None
 ex.method, ex.layer, ex.picture, ex.boxes = "gradcam", ex.model.default_layer, 0, False
 ex.target = None
 ex.wait(120)

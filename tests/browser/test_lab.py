@@ -36,8 +36,8 @@ EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
 RESET = """
 ex.method, ex.layer = "gradcam", "stage4"
 ex.mode, ex.baseline, ex.fraction, ex.picture, ex.target = "remove", "blur", 0.0, 0, None
-ex._view.set_trait("overlay", True)
-ex._view.set_trait("here", {})
+ex._parts.view.set_trait("overlay", True)
+ex._parts.view.set_trait("class_probe", {})
 ex.wait(120)
 """
 
@@ -561,7 +561,7 @@ def test_deepvis_is_drawn_in_its_panel(explorer: Any) -> None:
     panels = page.locator(".camwidget-panels")
     panels.get_by_text("DeepVis").click()
     page.wait_for_selector(".camwidget-deepvis img", timeout=PATIENCE)
-    explorer.execute("ex._panels.deepvis.steps = 12")
+    explorer.execute("ex._parts.panels.deepvis.steps = 12")
     first = page.locator(".camwidget-deepvis img").get_attribute("src")
     page.locator(".camwidget-deepvis").get_by_role("button", name="Start").click()
     page.get_by_text("A picture drawn to raise the score of").wait_for(timeout=PATIENCE)

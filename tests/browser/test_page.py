@@ -16,8 +16,8 @@ import camwidget as cw
 from camwidget.analysis.mask_curve import mask_pixels
 from camwidget.export import save_index, save_page
 from camwidget.export.quantized_maps import QuantizedMap
-from camwidget.widget.control.masked_prediction import MaskSettings
 from camwidget.widget.view import messages
+from camwidget.widget.view.mask_settings import MaskSettings
 
 pytestmark = pytest.mark.browser
 

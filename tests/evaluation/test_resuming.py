@@ -57,7 +57,7 @@ def stop_at(last: int, error: type[BaseException]):
 @pytest.mark.full
 def test_a_killed_run_goes_on_where_it_was(tmp_path):
     path = tmp_path / "run.jsonl"
-    script = Path(__file__).with_name("victim.py")
+    script = Path(__file__).parents[1] / "support" / "victim.py"
     done = subprocess.run([sys.executable, script, path, "8"], check=False, timeout=120)
     assert done.returncode == -9
     assert pd.read_json(path, lines=True)["picture"].nunique() == 8

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inside import panels_of, parts_of, view_of
 from torch import nn
 from untouched import fingerprint
 
@@ -18,7 +19,7 @@ from camwidget.attribution.batched_inference import in_batches
 from camwidget.execution import device
 from camwidget.models import weights_backup
 from camwidget.models.weights_backup import backup_of
-from camwidget.widget import explorer
+from camwidget.widget.control import failures
 
 LOST = "CUDA error: unspecified launch failure\nCUDA kernel errors might be asynchronously reported"
 PICTURE = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
@@ -178,7 +179,7 @@ def test_in_batches_halves_down_to_one(model: cw.VisionModel) -> None:
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is on a device that can be lost; copies of ours are where it is not."""
     monkeypatch.setattr(weights_backup, "is_elsewhere", lambda at: True)
-    monkeypatch.setattr(explorer, "responds", lambda at: False)
+    monkeypatch.setattr(failures, "responds", lambda at: False)
 
 
 def everything(module: nn.Module) -> dict[str, object]:
@@ -191,7 +192,7 @@ def test_the_cpu_takes_over(model: cw.VisionModel, monkeypatch: pytest.MonkeyPat
     picture = PICTURE[::-1].copy()
     expected = cw.explain(model, picture).saliency
     # A log's record, which pytest keeps, has a traceback that knows what was computed.
-    monkeypatch.setattr(explorer, "log_error", lambda *args, **options: None)
+    monkeypatch.setattr(failures, "log_error", lambda *args, **options: None)
     ex = cw.Explorer(model, [PICTURE, picture]).wait(30)
     before = everything(model.module)
     passes = [weakref.ref(trace) for trace in traces(ex)]
@@ -199,15 +200,17 @@ def test_the_cpu_takes_over(model: cw.VisionModel, monkeypatch: pytest.MonkeyPat
     model.module.fault = is_lost
     ex.picture = 1
     ex.wait(30)
-    assert ex._view.error == "The GPU was lost: the model is on the CPU now."
-    assert ex.picture == 1 and not ex._view.busy
+    assert view_of(ex).error == "The GPU was lost: the model is on the CPU now."
+    assert ex.picture == 1 and not view_of(ex).busy
     assert everything(model.module) == before, "the user's module is as it was"
     assert ex.models[0] is not model and ex.model is ex.models[0]
     assert ex.model.module is not model.module
     np.testing.assert_array_equal(ex.explanation.saliency, expected)
     ex.fraction = 0.5
     ex.wait(30)
-    assert ex._view.masked and ex._view.error == "The GPU was lost: the model is on the CPU now."
+    assert (
+        view_of(ex).masked and view_of(ex).error == "The GPU was lost: the model is on the CPU now."
+    )
     with pytest.raises(device.DeviceLostError):
         model.predict(PICTURE)
     gc.collect()
@@ -216,7 +219,7 @@ def test_the_cpu_takes_over(model: cw.VisionModel, monkeypatch: pytest.MonkeyPat
 
 
 def traces(ex: cw.Explorer) -> list[object]:
-    bench = ex._texts.base
+    bench = parts_of(ex).context.prompt.base
     return [
         v for kept in (bench._traces, bench._shared, bench._every) for v in kept._values.values()
     ]
@@ -237,7 +240,7 @@ def test_what_was_trained_before_the_loss_is_kept(model: cw.VisionModel) -> None
     model.module.fault = is_lost
     ex.picture = 1
     ex.wait(30)
-    assert ex._view.error == "The GPU was lost: the model is on the CPU now."
+    assert view_of(ex).error == "The GPU was lost: the model is on the CPU now."
     np.testing.assert_array_equal(ex.explanation.saliency, expected.saliency)
     ex.close()
 
@@ -253,7 +256,7 @@ def test_what_was_trained_last_may_be_lost_and_it_is_said(model: cw.VisionModel)
     model.module.fault = is_lost
     ex.picture = 1
     ex.wait(30)
-    assert ex._view.error.endswith("on the CPU now, as it was before it was last trained.")
+    assert view_of(ex).error.endswith("on the CPU now, as it was before it was last trained.")
     np.testing.assert_array_equal(ex.explanation.saliency, expected.saliency)
     assert everything(model.module) == trained
     ex.close()
@@ -297,7 +300,7 @@ def test_two_models_and_what_is_compared_move_together(model: cw.VisionModel) ->
         other.module.head.weight.mul_(-1)
     models = [model, other]
     ex = cw.Explorer(models, [PICTURE, PICTURE[::-1].copy()]).wait(30)
-    ex._panels.box.selected_index = 0
+    panels_of(ex).box.selected_index = 0
     ex.wait(30)
     before = [everything(m.module) for m in models]
     expected = cw.explain(other, PICTURE[::-1].copy(), ex.target)
@@ -306,7 +309,7 @@ def test_two_models_and_what_is_compared_move_together(model: cw.VisionModel) ->
     ex.picture = 1
     ex.wait(30)
     assert all(new is not old for new, old in zip(ex.models, models, strict=True))
-    assert ex._panels.deepvis.model is ex.models[0]
+    assert panels_of(ex).deepvis.model is ex.models[0]
     assert ex.other is not None and ex.other.model == "other"
     expected = cw.explain(ex.models[1], PICTURE[::-1].copy(), ex.explanation.target.label)
     np.testing.assert_array_equal(ex.other.saliency, expected.saliency)
@@ -322,7 +325,7 @@ def test_the_other_model_alone_is_lost(model: cw.VisionModel) -> None:
     other.module.fault = is_lost
     ex.picture = 1
     ex.wait(30)
-    assert ex._view.error == "The GPU was lost: the model is on the CPU now."
+    assert view_of(ex).error == "The GPU was lost: the model is on the CPU now."
     assert ex.other is not None and ex.models[1] is not other
     ex.close()
 
@@ -336,12 +339,12 @@ def test_a_device_that_responds_is_not_lost(
     model.module.fault = is_lost
     ex.picture = 1
     ex.wait(30)
-    assert "was lost" in ex._view.error and ex.models == (model,)
+    assert "was lost" in view_of(ex).error and ex.models == (model,)
     model.module.fault = lambda x: torch.OutOfMemoryError("CUDA out of memory.")
     ex.method = "layercam"
     ex.picture = 1
     ex.wait(30)
-    assert "does not fit into the memory" in ex._view.error and ex.models == (model,)
+    assert "does not fit into the memory" in view_of(ex).error and ex.models == (model,)
     ex.close()
 
 
@@ -370,12 +373,12 @@ def test_what_was_not_kept_cannot_be_saved(
     model: cw.VisionModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a module that was on the CPU when the explorer was made there is nothing to take over with."""
-    monkeypatch.setattr(explorer, "responds", lambda at: False)
+    monkeypatch.setattr(failures, "responds", lambda at: False)
     ex = cw.Explorer(model, [PICTURE, PICTURE[::-1].copy()]).wait(30)
     monkeypatch.setattr(weights_backup, "is_elsewhere", lambda at: True)
     monkeypatch.setattr(weights_backup.WeightsBackup, "refresh", lambda self: None)
     model.module.fault = is_lost
     ex.picture = 1
     ex.wait(30)
-    assert "was lost" in ex._view.error and "restart the kernel" in ex._view.error
+    assert "was lost" in view_of(ex).error and "restart the kernel" in view_of(ex).error
     ex.close()

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inside import view_of
 from torch import nn
 from torch.nn import functional as nnF
 from torch.nn.utils import parametrizations, prune
-from untouched import fingerprint
+from untouched import fingerprint, has_hooks
 
 import camwidget as cw
 from camwidget.attribution.randomization import randomized_copy
@@ -192,7 +193,7 @@ def test_a_slider_during_a_training_loop() -> None:
     fresh = wrapped(copied(module))
     expected = cw.explain(fresh, PICTURES[0], ex.target)
     np.testing.assert_array_equal(ex.explanation.raw, expected.raw)
-    assert ex.explanation.prediction == expected.prediction and ex._view.error == ""
+    assert ex.explanation.prediction == expected.prediction and view_of(ex).error == ""
     ex.close()
 
 
@@ -561,7 +562,7 @@ def test_a_copy_shares_its_weights_and_nothing_else() -> None:
     assert not any(id(part) in own for part in twin.modules())
     twin.first.register_forward_hook(lambda *args: None)
     twin.new = 1
-    assert not module.first._forward_hooks and not hasattr(module, "new")
+    assert not has_hooks(module.first) and not hasattr(module, "new")
 
 
 def test_marks_of_weights() -> None:

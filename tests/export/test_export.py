@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inside import display_of
 from PIL import Image
 from saved_page import SavedPage
 
@@ -346,7 +347,7 @@ def test_the_explorer_saves_what_it_shows(
             "baseline": "mean",
             "fraction": 0.3,
         }
-        assert [c["index"] for c in page.data["classes"]] == explorer._screen.row_classes
+        assert [c["index"] for c in page.data["classes"]] == display_of(explorer).row_classes
         assert "<bdi>my picture</bdi>" in page.html
         with pytest.raises(FileExistsError):
             explorer.save(path)

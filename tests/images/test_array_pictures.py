@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from inside import view_of
 from PIL import Image, TiffImagePlugin
 from torch import nn
 from torchvision import transforms as T
@@ -196,7 +197,7 @@ def test_channels_are_shown_by_a_stated_rule() -> None:
 def test_the_explorer_says_which_channels_are_shown() -> None:
     for channels, said in ((3, ""), (12, "channels 1 to 3 of 12 shown")):
         ex = cw.Explorer(cw.wrap(net(channels)), np.zeros((32, 32, channels), np.uint8)).wait(30)
-        assert ex._view.error == "" and ex._view.explanation["title"].endswith(said)
+        assert view_of(ex).error == "" and view_of(ex).explanation["title"].endswith(said)
         ex.close()
 
 

@@ -12,6 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from inside import view_of
 from PIL import Image
 from torch import nn
 
@@ -213,6 +214,6 @@ def test_models_of_odd_outputs(name: str, classes: int, recwarn: Any) -> None:
         explorer = cw.Explorer(model, picture).wait(60)
     except cw.CamwidgetError:
         return
-    error = explorer._view.error
+    error = view_of(explorer).error
     assert not error.split(":")[0].endswith(("Error", "Exception")), error
     explorer.close()

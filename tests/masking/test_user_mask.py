@@ -36,7 +36,7 @@ def test_runs_come_back_as_they_were(paint: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("flat", "runs"),
     [
-        # js/tests/paint.test.ts has the same.
+        # js/tests/brush.test.ts has the same.
         ([0, 0, 0, 0, 0, 0], []),
         ([1, 1, 1, 1, 1, 1], [1, 6]),
         ([0, 1, 1, -1, 0, 0], [0, 1, 1, 2, -1, 1]),

@@ -15,7 +15,7 @@ from drawn_cases import case
 from faithful import SIZE, picture, small_model
 
 import camwidget as cw
-from camwidget.attribution import batched_inference, precision_timing
+from camwidget.attribution import batched_inference, trace
 from camwidget.errors import MetricError
 from camwidget.metrics import score_steps, settings
 
@@ -93,7 +93,7 @@ def test_all_passes_are_in_the_precision_that_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
     """The whole picture's too: changed pictures are compared with it."""
-    for module in (batched_inference, precision_timing):  # it takes times of both
+    for module in (batched_inference, trace):  # it takes times of both
         monkeypatch.setattr(module, "warn_if_slower", lambda *_: None)
     model, pixels = small_model(), picture()
     exp = cw.explain(model, pixels, 1)

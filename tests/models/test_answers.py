@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inside import display_of, view_of
 from torch import nn
 from torch.nn import functional as nnF
 
@@ -494,7 +495,7 @@ def test_a_kind_of_answer_goes_through_everything(kind: str, tmp_path: Path) -> 
 
     ex = cw.Explorer(model, PICTURE, method="eigencam", fraction=0.5, baseline="mean")
     ex.wait()
-    view = ex._view
+    view = view_of(ex)
     assert ex.target == exp.target.label
     assert view.quantity == ({"unit": model.unit} if is_quantity else {})
     assert [row["index"] for row in view.rows] == list(exp.prediction.indices)
@@ -510,12 +511,15 @@ def test_a_kind_of_answer_goes_through_everything(kind: str, tmp_path: Path) -> 
         assert f"{before:.1f}" in view.sentence
     else:
         assert f"{before:.2f}" in view.sentence
-    chart = ex._screen.chart
-    assert chart._y.min <= min(chart._target.y) and max(chart._target.y) <= chart._y.max
-    bars = ex._screen.bars
-    assert bars._scales["y"].min <= min(bars._masked.y)
-    assert max(bars._masked.y) <= bars._scales["y"].max
-    assert (bars._scales["y"].max == 1 and bars._scales["y"].min == 0) or is_quantity
+    chart = display_of(ex).chart
+    assert (
+        chart.y_scale.min <= min(chart.target_line.y)
+        and max(chart.target_line.y) <= chart.y_scale.max
+    )
+    bars = display_of(ex).bars
+    assert bars.scales["y"].min <= min(bars.masked_bars.y)
+    assert max(bars.masked_bars.y) <= bars.scales["y"].max
+    assert (bars.scales["y"].max == 1 and bars.scales["y"].min == 0) or is_quantity
     ex.close()
 
     page = cw.save_page(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from inside import view_of
 from torch import nn
 from torch.nn import functional as F
 
@@ -89,11 +90,13 @@ def test_all_else_that_asks_for_layers() -> None:
 def test_the_explorer_and_a_page_begin_with_a_method_that_applies(tmp_path: Path) -> None:
     ex = cw.Explorer(functional(), PICTURE).wait(60)
     try:
-        assert ex._view.error == "" and ex.method == "saliency" and ex.explanation.layer == "input"
-        reasons = {m["name"]: m["reason"] for m in ex._view.methods}
+        assert (
+            view_of(ex).error == "" and ex.method == "saliency" and ex.explanation.layer == "input"
+        )
+        reasons = {m["name"]: m["reason"] for m in view_of(ex).methods}
         assert re.search("no modules", reasons["gradcam"]) and reasons["occlusion"] is None
         ex.method = "integrated-gradients"
-        assert ex.wait(60)._view.error == "" and ex.explanation.method == "integrated-gradients"
+        assert view_of(ex.wait(60)).error == "" and ex.explanation.method == "integrated-gradients"
         with pytest.raises(MethodError):
             ex.method = "gradcam"
     finally:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from inside import view_of
 from torch import nn
 from torch.nn import functional as nnF
 from torchvision import transforms
@@ -148,7 +149,7 @@ def test_the_widget_says_that_another_run_may_differ() -> None:
             warnings.simplefilter("ignore")
             ex = cw.Explorer(cw.wrap(Net(make).eval(), cw.Preprocess(32)), picture)
         ex.wait(60)
-        assert ("another run may differ" in ex._view.status) is is_said
+        assert ("another run may differ" in view_of(ex).status) is is_said
         ex.close()
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from inside import worker_of
 
 import camwidget as cw
 from camwidget.runtime import fork_safety
@@ -175,5 +176,5 @@ def test_an_explorer_of_the_child(
     finally:
         opened.set()
         explorer.close()
-        explorer._session.wait(60)
+        worker_of(explorer).wait(60)
         hook.remove()

@@ -227,7 +227,7 @@ class LabPage:
         What the page has sent may still be on its way: the kernel is asked again until they agree.
         """
         said = "[v.status, v.sentence, v.fraction, v.baseline]"
-        said = f"[{said} for v in [{explorer}.wait(120)._view]]"
+        said = f"[{said} for v in [{explorer}.wait(120)._parts.view]]"
         deadline = time.monotonic() + PATIENCE / 1000
         while not self.page.evaluate(
             """([[status, sentence, fraction, baseline]]) => {

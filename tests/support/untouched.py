@@ -15,6 +15,11 @@ HOOKS = (
 )
 
 
+def has_hooks(module: nn.Module) -> bool:
+    """Whether a module, or one inside it, has a hook."""
+    return any(getattr(part, name) for part in module.modules() for name in HOOKS)
+
+
 def fingerprint(module: nn.Module) -> dict[str, object]:
     """Everything about a module that explaining must not change, to the bit."""
     return {

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from inside import display_of, view_of
 
 import camwidget as cw
 from camwidget import zoo
@@ -27,7 +28,7 @@ def explorer(textures: cw.VisionModel) -> Iterator[cw.Explorer]:
 
 def sent(explorer: cw.Explorer) -> dict[str, Any]:
     explorer.wait(60)
-    return explorer._view.evidence
+    return view_of(explorer).evidence
 
 
 def cells_of(entry: dict[str, Any]) -> np.ndarray:
@@ -40,14 +41,14 @@ def test_it_is_what_explain_gives_on_one_scale(
 ) -> None:
     explorer.method, explorer.layer = method, layer
     found = sent(explorer)
-    scene = explorer._view.scene["id"]
+    scene = view_of(explorer).scene["id"]
     assert [found[key] for key in ("scene", "method", "layer", "text")] == [
         scene,
         method,
         layer,
         "",
     ]
-    rows = explorer._view.rows
+    rows = view_of(explorer).rows
     assert [(c["index"], c["name"]) for c in found["classes"]] == [
         (row["index"], row["name"]) for row in rows
     ]
@@ -62,18 +63,18 @@ def test_it_is_what_explain_gives_on_one_scale(
 
 def test_it_goes_with_what_it_belongs_to(explorer: cw.Explorer) -> None:
     first = sent(explorer)
-    explorer.target = explorer._view.rows[1]["name"]
+    explorer.target = view_of(explorer).rows[1]["name"]
     assert sent(explorer) is first, "another of the classes that are there already"
     explorer.target = next(
         name
         for i, name in enumerate(explorer.model.classes)
-        if i not in explorer._screen.row_classes
+        if i not in display_of(explorer).row_classes
     )
-    assert [c["index"] for c in sent(explorer)["classes"]] == explorer._screen.row_classes
+    assert [c["index"] for c in sent(explorer)["classes"]] == display_of(explorer).row_classes
     explorer.layer = "stage3"
     assert sent(explorer)["layer"] == "stage3"
     explorer.picture = 1
-    assert sent(explorer)["scene"] == explorer._view.scene["id"] != first["scene"]
+    assert sent(explorer)["scene"] == view_of(explorer).scene["id"] != first["scene"]
     explorer.method = "saliency"  # of the picture itself
     assert sent(explorer) == {}
     explorer.method = "gradcam"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inside import display_of, view_of, worker_of
 from prompted import caption_model, question_model, squares
 from torch import nn
 from untouched import fingerprint
@@ -60,7 +61,7 @@ def small() -> Iterator[cw.Explorer]:
 
 
 def masked(ex: cw.Explorer) -> list[float | None]:
-    return [row["masked"] for row in ex._view.other_answer["rows"]]
+    return [row["masked"] for row in view_of(ex).other_answer["rows"]]
 
 
 # -- two models -----------------------------------------------------------------------------
@@ -70,7 +71,7 @@ def test_two_models_of_the_zoo(textures: cw.VisionModel, samples: list[np.ndarra
     scenes = cw.load("zoo/scenes", device="cpu")
     before = [fingerprint(m.module) for m in (textures, scenes)]
     ex = cw.Explorer([textures, scenes], samples).wait(60)
-    view = ex._view
+    view = view_of(ex)
     assert ex.models == (textures, scenes) and ex.model is textures
     assert view.models == ["zoo/textures", "zoo/scenes"]
     assert ex.compare == view.compare == {"model": 1} and ex.arrangement == "side"
@@ -99,8 +100,8 @@ def test_two_models_of_the_zoo(textures: cw.VisionModel, samples: list[np.ndarra
 def test_a_class_is_followed_by_its_name() -> None:
     one, two = net("cat", "dog", "emu"), net("emu", "fox", "CAT", size=48, seed=1)
     ex = cw.Explorer([one, two], pictures(), target="cat").wait(60)
-    assert ex.other.target.index == 2 and ex._view.other["said"] == ""
-    numbers = {row["index"]: row["whole"] for row in ex._view.other_answer["rows"]}
+    assert ex.other.target.index == 2 and view_of(ex).other["said"] == ""
+    numbers = {row["index"]: row["whole"] for row in view_of(ex).other_answer["rows"]}
     whole = two.probabilities(two.logits(two.pixels(pictures()[0])))[0].tolist()
     assert numbers[0] == pytest.approx(whole[2], abs=1e-6)
     assert numbers[1] is None
@@ -108,20 +109,20 @@ def test_a_class_is_followed_by_its_name() -> None:
     ex.target = "dog"
     ex.wait(30)
     assert ex.other.target.label == ex.other.prediction.names[0]
-    assert ex._view.other["said"] == "No 'dog' here: its own prediction."
+    assert view_of(ex).other["said"] == "No 'dog' here: its own prediction."
     ex.close()
 
 
 def test_more_models_than_two_and_one(samples: list[np.ndarray]) -> None:
     three = [net("cat", "dog", seed=i) for i in range(3)]
     ex = cw.Explorer(three, pictures()).wait(60)
-    assert ex._view.models == ["net #0", "net #1", "net #2"]
+    assert view_of(ex).models == ["net #0", "net #1", "net #2"]
     ex.compare = {"model": 2}
     ex.wait(30)
     expected = cw.explain(three[2], pictures()[0], ex.target)
     np.testing.assert_allclose(ex.other.saliency, expected.saliency, atol=1e-6)
     # Both get the same pixels: the picture is not sent twice, and there is a difference.
-    assert ex._view.other_scene == {} and ex._view.other["scene"] == ex._view.scene["id"]
+    assert view_of(ex).other_scene == {} and view_of(ex).other["scene"] == view_of(ex).scene["id"]
     assert ex.difference is not None
     ex.close()
     ex = cw.Explorer([three[0]], pictures()).wait(60)
@@ -143,8 +144,8 @@ def test_models_that_cut_the_picture_otherwise() -> None:
     two.preprocess = cw.Preprocess(32, resize=64)
     wide = np.random.default_rng(0).integers(0, 255, (40, 80, 3), dtype=np.uint8)
     ex = cw.Explorer([one, two], wide).wait(60)
-    assert ex.difference is None and "cut the picture otherwise" in ex._view.other["apart"]
-    assert ex._view.other_scene["id"] != ex._view.scene["id"]
+    assert ex.difference is None and "cut the picture otherwise" in view_of(ex).other["apart"]
+    assert view_of(ex).other_scene["id"] != view_of(ex).scene["id"]
     ex.close()
 
 
@@ -168,12 +169,15 @@ def test_of_the_same_picture(
     np.testing.assert_allclose(ex.other.saliency, direct.saliency, atol=1e-5)
     assert ex.difference.dtype == np.float32 and ex.difference.shape == (192, 192)
     np.testing.assert_allclose(ex.difference, ex.explanation.saliency - direct.saliency, atol=1e-5)
-    assert ex._view.other["apart"] == "" and ex._view.other_scene == {}
-    assert ex._view.other["saliency"] == np.round(ex.other.saliency * 255).astype("u1").tobytes()
+    assert view_of(ex).other["apart"] == "" and view_of(ex).other_scene == {}
+    assert view_of(ex).other["saliency"] == np.round(ex.other.saliency * 255).astype("u1").tobytes()
     ex.compare = None
     ex.wait(30)
     assert ex.other is None and ex.difference is None
-    assert ex._view.other == ex._view.compare == {} and not ex._screen.chart._other.visible
+    assert (
+        view_of(ex).other == view_of(ex).compare == {}
+        and not display_of(ex).chart.other_line.visible
+    )
 
 
 def test_of_another_picture(ex: cw.Explorer, textures: cw.VisionModel, samples: list) -> None:
@@ -182,8 +186,8 @@ def test_of_another_picture(ex: cw.Explorer, textures: cw.VisionModel, samples: 
     direct = cw.explain(textures, samples[1], ex.target)
     np.testing.assert_allclose(ex.other.saliency, direct.saliency, atol=1e-5)
     assert ex.difference is None
-    assert ex._view.other["apart"] == "No difference: A is of picture 1, B of picture 2."
-    assert ex._view.other_scene["picture"] == samples[1].tobytes()
+    assert view_of(ex).other["apart"] == "No difference: A is of picture 1, B of picture 2."
+    assert view_of(ex).other_scene["picture"] == samples[1].tobytes()
     ex.compare = {"picture": 1, "target": None}
     ex.wait(30)
     assert ex.other.target.label == textures.predict(samples[1]).names[0]
@@ -204,22 +208,22 @@ def test_b_follows_in_all_else(small: cw.Explorer) -> None:
 def test_numbers_and_curve_are_of_bs_own_map(ex: cw.Explorer, samples: list) -> None:
     ex.compare, ex.fraction = {"layer": "stage2"}, 0.25
     ex.wait(60)
-    answer = ex._view.other_answer["target"]
+    answer = view_of(ex).other_answer["target"]
     for mode, baseline in (("remove", "blur"), ("keep", "mean")):
         ex.mode, ex.baseline = mode, baseline
         ex.wait(60)
         curve = cw.mask_curve(ex.model, samples[0], ex.other, ex.target, mode, baseline)
         assert masked(ex)[0] == pytest.approx(curve.probability[5], abs=1e-5)
-        answer = ex._view.other_answer["target"]
+        answer = view_of(ex).other_answer["target"]
         assert answer["masked"] == pytest.approx(curve.probability[5], abs=1e-5)
-        line = ex._screen.chart._other
-        assert line.visible and ex._screen.chart._other_name.text.tolist() == ["B"]
+        line = display_of(ex).chart.other_line
+        assert line.visible and display_of(ex).chart.other_name.text.tolist() == ["B"]
         np.testing.assert_allclose(line.y, curve.probability, atol=1e-5)
     ex.mode = "multiply"
     ex.wait(30)
     change = cw.confidence_change(ex.model, samples[0], ex.other, ex.target)
     assert masked(ex)[0] == pytest.approx(change.after, abs=1e-5)
-    assert not ex._screen.chart._other.visible
+    assert not display_of(ex).chart.other_line.visible
     ex.mode, ex.fraction = "remove", 0.0
     ex.wait(30)
     assert masked(ex) == [None] * 6
@@ -258,7 +262,7 @@ def test_wrong_values_raise_and_change_nothing(
 
 
 def test_from_the_browser(small: cw.Explorer) -> None:
-    view = small._view
+    view = view_of(small)
     view.compare = {"target": "dog"}
     view.arrangement = "split"
     small.wait(30)
@@ -298,11 +302,11 @@ def test_a_slow_b_says_how_far_it_is_and_is_dropped_with_a() -> None:
     gate = Gate(model.module)
     ex = cw.Explorer(model, pictures()).wait(60)
     told: list[dict[str, Any]] = []
-    ex._view.observe(lambda change: told.append(change["new"]), "other_state")
+    view_of(ex).observe(lambda change: told.append(change["new"]), "other_state")
     gate.pause = 0.05
     ex.compare = {"method": "rise"}
     until(lambda: any("RISE" in state.get("said", "") for state in told))
-    assert ex.other is None and ex._view.other_state["busy"]
+    assert ex.other is None and view_of(ex).other_state["busy"]
     # The slider does not wait for it, and A's next map comes before it.
     ex.target = "emu"
     until(lambda: ex.explanation.target.label == "emu")
@@ -310,7 +314,7 @@ def test_a_slow_b_says_how_far_it_is_and_is_dropped_with_a() -> None:
     gate.pause = 0.0
     ex.wait(120)
     assert (ex.other.method, ex.other.target.label) == ("rise", "emu")
-    assert ex._view.other_state == {}
+    assert view_of(ex).other_state == {}
     gate.pause = 0.05
     ex.target = "dog"
     until(lambda: ex.explanation.target.label == "dog")
@@ -318,7 +322,7 @@ def test_a_slow_b_says_how_far_it_is_and_is_dropped_with_a() -> None:
     gate.pause = 0.0
     gate.passes = 0
     ex.wait(60)
-    assert ex.other is None and ex._view.other == {} and gate.passes < 40, "it was dropped"
+    assert ex.other is None and view_of(ex).other == {} and gate.passes < 40, "it was dropped"
     ex.close()
 
 
@@ -329,17 +333,17 @@ def test_a_slow_a_is_cancelled_and_b_comes_back() -> None:
     before = ex.other
     gate.pause = 0.02
     ex.method = "rise"
-    until(lambda: ex._view.progress > 0)
+    until(lambda: view_of(ex).progress > 0)
     ex.cancel()
     gate.pause = 0.0
     ex.wait(60)
-    assert ex.method == "gradcam" and ex.other is before and ex._view.other_state == {}
+    assert ex.method == "gradcam" and ex.other is before and view_of(ex).other_state == {}
     gate.pause = 0.02
     ex.compare = {"method": "rise"}
-    until(lambda: ex._view.other_state.get("said"))
+    until(lambda: view_of(ex).other_state.get("said"))
     ex.method = "rise"
-    until(lambda: ex._view.progress > 0)
-    assert "other grow" not in ex._session._suspended, "it would be of a map that is gone"
+    until(lambda: view_of(ex).progress > 0)
+    assert "other grow" not in worker_of(ex)._suspended, "it would be of a map that is gone"
     ex.cancel()
     gate.pause = 0.0
     ex.wait(60)
@@ -352,7 +356,7 @@ def test_a_failing_b_is_said_and_a_goes_on() -> None:
     gate = Gate(two.module)
     gate.fail = RuntimeError("<i>broken</i>")
     ex = cw.Explorer([one, two], pictures()).wait(60)
-    view = ex._view
+    view = view_of(ex)
     assert "RuntimeError: <i>broken</i>" in view.other_state["error"] and view.other == {}
     assert view.error == "" and ex.other is None and ex.curve is not None and not view.busy
     gate.fail = None
@@ -374,11 +378,11 @@ def test_a_failing_b_is_said_and_a_goes_on() -> None:
 def test_a_method_that_does_not_apply_to_b_is_said_in_its_place(ex: cw.Explorer) -> None:
     ex.compare = {"method": "cam", "layer": "stage2"}
     ex.wait(30)
-    assert "CAM does not apply" in ex._view.other_state["error"]
-    assert ex.other is None and ex._view.error == "" and ex.explanation.method == "gradcam"
+    assert "CAM does not apply" in view_of(ex).other_state["error"]
+    assert ex.other is None and view_of(ex).error == "" and ex.explanation.method == "gradcam"
     ex.compare = {"method": "cam"}
     ex.wait(30)
-    assert ex.other.method == "cam" and ex._view.other_state == {}
+    assert ex.other.method == "cam" and view_of(ex).other_state == {}
 
 
 def test_an_observer_may_wait_and_set(small: cw.Explorer) -> None:
@@ -412,11 +416,11 @@ def test_closing_stops_b() -> None:
     ex = cw.Explorer(model, pictures()).wait(60)
     gate.pause = 0.05
     ex.compare = {"method": "rise"}
-    until(lambda: ex._view.other_state.get("said"))
+    until(lambda: view_of(ex).other_state.get("said"))
     ex.close()
-    thread = ex._session._thread
+    thread = worker_of(ex).thread
     passes = gate.passes
-    until(lambda: thread is None or ex._session.idle)
+    until(lambda: thread is None or worker_of(ex).idle)
     assert gate.passes <= passes + 4
     gate.pause = 0.0
     assert fingerprint(model.module) == before
@@ -437,7 +441,7 @@ def test_b_gets_as_text() -> None:
 
 def test_a_text_that_b_cannot_read_is_said() -> None:
     ex = cw.Explorer([question_model(), caption_model()], [squares("red")]).wait(60)
-    assert "unknown words" in ex._view.other_state["error"] and ex._view.error == ""
+    assert "unknown words" in view_of(ex).other_state["error"] and view_of(ex).error == ""
     assert ex.explanation is not None and ex.other is None
     ex.close()
 
@@ -451,5 +455,5 @@ def test_b_has_its_own_text_where_a_takes_none() -> None:
     assert ex.other.target.label == "green"
     ex.close()
     ex = cw.Explorer([caption_model(), plain], [squares("red", "green")]).wait(60)
-    assert ex.other.text is None and "its own prediction" in ex._view.other["said"]
+    assert ex.other.text is None and "its own prediction" in view_of(ex).other["said"]
     ex.close()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inside import panels_of, parts_of, view_of, worker_of
 from torch import nn
 
 import camwidget as cw
@@ -90,7 +91,7 @@ def test_cancel_computes_nothing(explorer: cw.Explorer, monkeypatch: pytest.Monk
     explorer.method = "occlusion"
     explorer.picture = 1
     assert module.entered.wait(60)
-    monkeypatch.setattr(ModelCache, "explanation", None)
+    monkeypatch.setattr(ModelCache, "growing", None)
     monkeypatch.setattr(ModelCache, "probabilities", None)
     explorer.cancel()
     monkeypatch.undo()
@@ -98,15 +99,15 @@ def test_cancel_computes_nothing(explorer: cw.Explorer, monkeypatch: pytest.Monk
     assert explorer.explanation is shown
     module.gate.set()
     explorer.wait(60)
-    assert explorer._view.explanation["scene"] == explorer._view.scene["id"]
+    assert view_of(explorer).explanation["scene"] == view_of(explorer).scene["id"]
 
 
 def test_of_two_requests_at_once_the_last_one_is_computed(
     explorer: cw.Explorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request that is remembered is the one whose job runs, whatever thread is slower to submit it."""
-    session = explorer._session
-    submit = session.submit
+    worker = worker_of(explorer)
+    submit = worker.submit
     first_is_here, second_is_asked = threading.Event(), threading.Event()
 
     def slow_for_the_first(kind: str, job: Callable[[], Any]) -> None:
@@ -115,24 +116,25 @@ def test_of_two_requests_at_once_the_last_one_is_computed(
             second_is_asked.wait(1)
         submit(kind, job)
 
-    monkeypatch.setattr(session, "submit", slow_for_the_first)
-    desk, last = explorer._desk, explorer._desk.requested
+    monkeypatch.setattr(worker, "submit", slow_for_the_first)
+    main = parts_of(explorer).requests.main
+    last = main.requested
     assert last is not None
     first = threading.Thread(
-        target=lambda: desk.ask(last._replace(method="layercam")), name="first"
+        target=lambda: main.request(last._replace(method="layercam")), name="first"
     )
     first.start()
     assert first_is_here.wait(60)
 
     def ask_second() -> None:
-        desk.ask(last._replace(method="hirescam"))
+        main.request(last._replace(method="hirescam"))
         second_is_asked.set()
 
     second = threading.Thread(target=ask_second)
     second.start()
     joined(first, second)
     explorer.wait(60)
-    assert desk.requested == desk.shown
+    assert main.is_settled
     assert explorer.explanation.method == "hirescam"
 
 
@@ -171,7 +173,7 @@ def test_requests_from_three_threads_end_at_the_last(explorer: cw.Explorer) -> N
     explorer.wait(60)
     shown = explorer.explanation
     assert (explorer.picture, shown.method, shown.target.index) == (2, "hirescam", 1)
-    assert explorer._desk.requested == explorer._desk.shown
+    assert parts_of(explorer).requests.main.requested == parts_of(explorer).requests.main.shown
 
 
 def test_a_value_being_made_does_not_keep_others_waiting() -> None:
@@ -217,7 +219,7 @@ def test_pictures_added_by_several_threads(
 ) -> None:
     """None is lost, none shares its name with another, and each thread's was shown."""
     barrier = threading.Barrier(4)
-    base = explorer._texts.base
+    base = parts_of(explorer).context.prompt.base
     pixels = base.pixels
 
     def together(picture: Any) -> Any:
@@ -238,14 +240,14 @@ def test_pictures_added_by_several_threads(
     monkeypatch.undo()
     explorer.wait(60)
     assert [p.name for p in explorer.pictures] == [f"picture {n + 1}" for n in range(7)]
-    assert explorer._view.pictures == [p.name for p in explorer.pictures]
+    assert view_of(explorer).pictures == [p.name for p in explorer.pictures]
     assert sorted(shown) == [3, 4, 5, 6]
 
 
 def test_what_is_drawn_is_waited_for(explorer: cw.Explorer) -> None:
     """DeepVis is the explorer's own worker's, and its least urgent: a map goes before it."""
-    explorer._panels.box.selected_index = 0
-    panel = explorer._panels.deepvis
+    panels_of(explorer).box.selected_index = 0
+    panel = panels_of(explorer).deepvis
     assert panel is not None
     panel.steps = 3
     module = hold(explorer)
@@ -261,10 +263,10 @@ def test_what_is_drawn_is_waited_for(explorer: cw.Explorer) -> None:
     assert panel.visualization is not None and when == [True]
     panel.steps = 10_000
     panel.start()
-    explorer._panels.close()
+    panels_of(explorer).close()
     explorer.wait(60)
     explorer.fraction = 0.5
-    assert explorer.wait(60)._view.masked, "closing the panel leaves the explorer its worker"
+    assert view_of(explorer.wait(60)).masked, "closing the panel leaves the explorer its worker"
 
 
 @pytest.mark.parametrize("whose", ["its own", "the other's"])
@@ -276,10 +278,11 @@ def test_the_answer_for_a_new_map_is_not_lost_to_one_for_the_old(
         explorer.compare = {"method": "layercam"}
     explorer.fraction = 0.5
     explorer.wait(60)
-    desk: Any = explorer._answers if whose == "its own" else explorer._other
+    requests = parts_of(explorer).requests
+    controller: Any = requests.main if whose == "its own" else requests.compared
     curve = "curve" if whose == "its own" else "other curve"
     has_old, has_new = threading.Event(), threading.Event()
-    mask_of = explorer._masking
+    mask_of = parts_of(explorer).requests.mask_settings
 
     def slow(picture: Any) -> Any:
         if threading.current_thread().name == "slider":
@@ -287,21 +290,19 @@ def test_the_answer_for_a_new_map_is_not_lost_to_one_for_the_old(
             assert has_new.wait(60)
         return mask_of(picture)
 
-    session = explorer._session
-    submit = session.submit
+    worker = worker_of(explorer)
+    submit = worker.submit
 
     def interrupted(kind: str, job: Callable[[], Any]) -> None:
-        if kind == curve and session.in_worker and not has_new.is_set():
+        if kind == curve and worker.in_worker and not has_new.is_set():
             # The new map's job waits for the worker, which is here; the old one's is about to come.
             has_new.set()
             slider.join(0.5)
         submit(kind, job)
 
-    monkeypatch.setattr(desk, "_mask", slow)
-    monkeypatch.setattr(session, "submit", interrupted)
-    slider = threading.Thread(
-        target=desk.ask if whose == "its own" else desk.ask_mask, name="slider"
-    )
+    monkeypatch.setattr(controller, "_mask", slow)
+    monkeypatch.setattr(worker, "submit", interrupted)
+    slider = threading.Thread(target=controller.request_prediction, name="slider")
     slider.start()
     assert has_old.wait(60)
     if whose == "its own":
@@ -311,11 +312,11 @@ def test_the_answer_for_a_new_map_is_not_lost_to_one_for_the_old(
     explorer.wait(60)
     joined(slider)
     explorer.wait(60)
-    assert not explorer._view.pending
+    assert not view_of(explorer).pending
     if whose == "its own":
-        assert explorer._view.masked
+        assert view_of(explorer).masked
     else:
-        assert explorer._view.other_answer["target"]["masked"] is not None
+        assert view_of(explorer).other_answer["target"]["masked"] is not None
 
 
 @pytest.mark.parametrize("place", [0, 1], ids=["DeepVis", "Evaluate"])
@@ -323,14 +324,14 @@ def test_of_two_starts_at_once_the_last_one_is_done(
     explorer: cw.Explorer, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
     """The job of the first used to take the place of the second's, of which nothing came."""
-    explorer._panels.box.selected_index = place
-    panels = explorer._panels
+    panels_of(explorer).box.selected_index = place
+    panels = panels_of(explorer)
     panel: Any = panels.deepvis if place == 0 else panels.evaluate
     if place == 0:
         panel.steps = 3
     else:
         panel.table.chosen_methods, panel.table.chosen_metrics = ["gradcam"], ["complexity"]
-    submit = explorer._session.submit
+    submit = worker_of(explorer).submit
     first_is_here, second_is_asked = threading.Event(), threading.Event()
 
     def slow_for_the_first(kind: str, job: Callable[[], Any]) -> None:
@@ -339,7 +340,7 @@ def test_of_two_starts_at_once_the_last_one_is_done(
             second_is_asked.wait(0.5)
         submit(kind, job)
 
-    monkeypatch.setattr(explorer._session, "submit", slow_for_the_first)
+    monkeypatch.setattr(worker_of(explorer), "submit", slow_for_the_first)
     first = threading.Thread(target=panel.start, name="first")
     first.start()
     assert first_is_here.wait(60)
@@ -348,7 +349,7 @@ def test_of_two_starts_at_once_the_last_one_is_done(
     joined(first)
     explorer.wait(60)
     if place == 0:
-        assert panel.visualization is not None and panel._button.description == "Start"
+        assert panel.visualization is not None and panel.button.description == "Start"
     else:
         assert len(panel.scores) == 1 and not panel.table.running
 

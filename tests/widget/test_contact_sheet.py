@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from inside import display_of, panels_of, parts_of, view_of
 
 import camwidget as cw
 from camwidget import zoo
@@ -23,30 +24,30 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def ex() -> Iterator[cw.Explorer]:
     samples = zoo.samples("zoo/textures")[:2]
     made = cw.Explorer(cw.load(device="cpu"), samples, top=3).wait(30)
-    made._panels.box.selected_index = 2
+    panels_of(made).box.selected_index = 2
     made.wait(30)
     yield made
     made.close()
 
 
 def sheet_of(explorer: cw.Explorer) -> ContactSheet:
-    sheet = explorer._panels.sheet
+    sheet = panels_of(explorer).sheet
     assert sheet is not None
     return sheet
 
 
 def middle(sheet: ContactSheet, row: int, column: int) -> tuple[float, float]:
-    x, y = sheet._corner(row, column)
-    return x + sheet._width / 2, y + sheet._height / 2
+    x, y = sheet.corner(row, column)
+    return x + sheet.tile_size[0] / 2, y + sheet.tile_size[1] / 2
 
 
 def test_every_quick_method_for_every_listed_class(ex: cw.Explorer) -> None:
     sheet = sheet_of(ex)
-    plan = sheet._sheet.plan
-    assert list(plan.classes) == ex._screen.row_classes and len(plan.classes) == 3
+    plan = sheet.plan
+    assert list(plan.classes) == display_of(ex).row_classes and len(plan.classes) == 3
     assert {"cam", "gradcam", "layercam"} <= set(plan.methods)
     assert not {"rise", "lrp", "saliency", "random"} & set(plan.methods)
-    tiles = sheet._sheet.tiles
+    tiles = sheet.tiles
     assert len(tiles) == 3 * len(plan.methods)
     row = plan.methods.index("layercam")
     wanted = cw.explain(ex.model, ex.pictures[0].source, plan.classes[1], "layercam")
@@ -57,38 +58,40 @@ def test_every_quick_method_for_every_listed_class(ex: cw.Explorer) -> None:
 
 def test_a_click_picks_class_and_method(ex: cw.Explorer) -> None:
     sheet = sheet_of(ex)
-    plan = sheet._sheet.plan
+    plan = sheet.plan
     row, column = plan.methods.index("gradcam++"), 2
-    canvas = sheet._paper.canvas
+    canvas = sheet.canvas.canvas
     x, y = (SharpCanvas.SHARP * side for side in middle(sheet, row, column))
     canvas._handle_frontend_event(canvas, {"event": "mouse_down", "x": x, "y": y}, [])
     ex.wait(30)
     assert (ex.method, ex.target) == ("gradcam++", plan.names[2])
     assert ex.explanation.method == "gradcam++"
-    assert sheet._chosen == (row, list(sheet._sheet.plan.classes).index(plan.classes[2]))
+    assert sheet._chosen == (row, list(sheet.plan.classes).index(plan.classes[2]))
 
 
 def test_hits_are_exact(ex: cw.Explorer) -> None:
     sheet = sheet_of(ex)
-    plan = sheet._sheet.plan
+    plan = sheet.plan
     picked: list[tuple[str, int]] = []
     sheet._on_pick = lambda method, target: picked.append((method, target))
-    left, top = sheet._corner(0, 0)
+    left, top = sheet.corner(0, 0)
     last = len(plan.methods) - 1, len(plan.classes) - 1
     right, bottom = (
         corner + side - 1
-        for corner, side in zip(sheet._corner(*last), (sheet._width, sheet._height), strict=True)
+        for corner, side in zip(
+            sheet.corner(*last), (sheet.tile_size[0], sheet.tile_size[1]), strict=True
+        )
     )
     for x, y in ((left, top), (right, bottom)):
-        sheet._clicked(x, y)
+        sheet.click(x, y)
     assert picked == [
         (plan.methods[0], plan.classes[0]),
         (plan.methods[-1], plan.classes[-1]),
     ]
     for x, y in ((left - 1, top), (left, top - 1), (right + 1, bottom), (right, bottom + 1)):
-        sheet._clicked(x, y)
-    for x, y in ((0, 0), (-5, -5), (1e6, 1e6), (left + sheet._width + 1, top)):
-        sheet._clicked(x, y)
+        sheet.click(x, y)
+    for x, y in ((0, 0), (-5, -5), (1e6, 1e6), (left + sheet.tile_size[0] + 1, top)):
+        sheet.click(x, y)
     assert len(picked) == 2, "beside the maps there is nothing"
 
 
@@ -103,20 +106,20 @@ def test_another_picture_is_drawn_while_open_only(ex: cw.Explorer) -> None:
     second = sheet._sheet
     assert second.plan.about.picture is ex.pictures[1]
     assert len(second.tiles) == len(second.plan.methods) * 3
-    ex._panels.box.selected_index = None
+    panels_of(ex).box.selected_index = None
     ex.layer = ex.model.layers[1].name
     ex.wait(30)
     assert sheet._sheet is second
-    ex._panels.box.selected_index = 2
+    panels_of(ex).box.selected_index = 2
     ex.wait(30)
-    assert sheet._sheet.plan.about.layer == ex.layer
+    assert sheet.plan.about.layer == ex.layer
 
 
 def test_a_map_that_fails_does_not_stop_the_others(
     ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sheet = sheet_of(ex)
-    bench = ex._texts.base
+    bench = parts_of(ex).context.prompt.base
     made = bench.explanation
 
     def failing(picture: Any, target: Any, method: str, layer: str, **how: Any) -> Any:
@@ -127,10 +130,10 @@ def test_a_map_that_fails_does_not_stop_the_others(
     monkeypatch.setattr(bench, "explanation", failing)
     ex.picture = 1
     ex.wait(30)
-    plan, tiles = sheet._sheet.plan, sheet._sheet.tiles
+    plan, tiles = sheet.plan, sheet.tiles
     gaps = {plan.methods[row] for (row, _), tile in tiles.items() if tile is None}
     assert gaps == {"layercam"} and len(tiles) == 3 * len(plan.methods)
-    assert ex._view.error == ""
+    assert view_of(ex).error == ""
 
 
 def test_drawing_waits_for_no_other_thread(
@@ -144,7 +147,7 @@ def test_drawing_waits_for_no_other_thread(
     def pages() -> None:
         # A lock that is taken again at once leaves no other thread its turn, as pages never do.
         while not stop.wait(0.001):
-            sheet._paper.draw()
+            sheet.canvas.draw()
 
     thread = threading.Thread(target=pages)
     thread.start()
@@ -163,7 +166,7 @@ def test_who_waits_for_the_paper_holds_nothing_that_drawing_needs(ex: cw.Explore
     sheet = sheet_of(ex)
     with canvas._drawing:  # as a page has that comes up
         ex.picture = 1
-        while sheet._sheet.plan.about.picture is not ex.pictures[1]:
+        while sheet.plan.about.picture is not ex.pictures[1]:
             time.sleep(0.01)
         assert sheet._lock.acquire(timeout=2)
         sheet._lock.release()
@@ -172,14 +175,14 @@ def test_who_waits_for_the_paper_holds_nothing_that_drawing_needs(ex: cw.Explore
 
 def test_it_is_drawn_anew_for_each_page(ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
     sheet = sheet_of(ex)
-    canvas = sheet._paper.canvas
+    canvas = sheet.canvas.canvas
     drawn: list[Any] = []
     written: list[str] = []
     monkeypatch.setattr(type(canvas), "put_image_data", lambda self, *a: drawn.append(a))
     monkeypatch.setattr(type(canvas), "fill_text", lambda self, text, *a: written.append(text))
     canvas._handle_frontend_event(canvas, {"event": "client_ready"}, [])
-    assert len(drawn) == len(sheet._sheet.tiles)
-    for name in sheet._sheet.plan.names:
+    assert len(drawn) == len(sheet.tiles)
+    for name in sheet.plan.names:
         assert name in " ".join(written)
 
 

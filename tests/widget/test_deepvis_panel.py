@@ -61,14 +61,14 @@ def panel(module: Slow) -> Iterator[DeepVisPanel]:
 
 
 def shown(panel: DeepVisPanel) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(panel._image.value)))
+    return np.asarray(Image.open(io.BytesIO(panel.image.value)))
 
 
 def test_it_draws_what_visualize_draws(panel: DeepVisPanel) -> None:
-    grey, layout = shown(panel), panel._image.layout.get_state()
+    grey, layout = shown(panel), panel.image.layout.get_state()
     assert (grey == 128).all() and panel.visualization is None
-    panel._class.value = "a & b"
-    panel._button.click()
+    panel.class_choice.value = "a & b"
+    panel.button.click()
     panel.wait(20)
     drawn = panel.visualization
     assert drawn is not None and drawn.label == "a & b"
@@ -77,38 +77,38 @@ def test_it_draws_what_visualize_draws(panel: DeepVisPanel) -> None:
     factor = shown(panel).shape[0] // 32
     assert factor > 1 and (shown(panel)[::factor, ::factor] == drawn.pixels).all()
     assert (shown(panel)[factor - 1 :: factor, factor - 1 :: factor] == drawn.pixels).all(), "crisp"
-    said = panel._message.value
+    said = panel.message.value
     assert "the score of a &amp; b: " in said and "probability" in said and CAVEAT in said
-    assert panel._button.description == "Start" and panel._bar.layout.visibility == "hidden"
-    assert panel._image.layout.get_state() == layout, "nothing jumps"
+    assert panel.button.description == "Start" and panel.bar.layout.visibility == "hidden"
+    assert panel.image.layout.get_state() == layout, "nothing jumps"
 
 
 def test_a_channel(panel: DeepVisPanel) -> None:
-    panel._kind.value = "channel"
-    assert panel._class.layout.display == "none" and panel._layer.layout.display is None
-    panel._layer.value, panel._channel.value = "more", 5
+    panel.kind_choice.value = "channel"
+    assert panel.class_choice.layout.display == "none" and panel.layer_choice.layout.display is None
+    panel.layer_choice.value, panel.channel_choice.value = "more", 5
     panel.start()
     panel.wait(20)
     assert panel.visualization is not None
     assert panel.visualization.label == "channel 5 of more"
-    assert "the mean of channel 5 of more" in panel._message.value
-    panel._layer.value = "conv"
-    assert panel._channel.max == 3 and panel._channel.value == 3
+    assert "the mean of channel 5 of more" in panel.message.value
+    panel.layer_choice.value = "conv"
+    assert panel.channel_choice.max == 3 and panel.channel_choice.value == 3
 
 
 def test_start_becomes_cancel(panel: DeepVisPanel, module: Slow) -> None:
     module.gate.clear()
-    panel._button.click()
+    panel.button.click()
     until(lambda: module.passes == 1)
-    assert panel._button.description == "Cancel" and panel._bar.layout.visibility == "visible"
-    panel._button.click()
-    assert panel._button.description == "Start" and "Cancelled" in panel._message.value
+    assert panel.button.description == "Cancel" and panel.bar.layout.visibility == "visible"
+    panel.button.click()
+    assert panel.button.description == "Start" and "Cancelled" in panel.message.value
     module.gate.set()
     panel.wait(20)
     made = module.passes
     assert made < 10, "it stopped at the next step"
-    assert panel.visualization is None and "Cancelled" in panel._message.value
-    panel._button.click()
+    assert panel.visualization is None and "Cancelled" in panel.message.value
+    panel.button.click()
     panel.wait(20)
     assert panel.visualization is not None, "and can begin anew"
 
@@ -117,8 +117,8 @@ def test_the_picture_grows(panel: DeepVisPanel, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("camwidget.widget.panels.deepvis.PAUSE", 0.0)
     pictures: list[bytes] = []
     done: list[int] = []
-    panel._image.observe(lambda change: pictures.append(change["new"]), "value")
-    panel._bar.observe(lambda change: done.append(change["new"]), "value")
+    panel.image.observe(lambda change: pictures.append(change["new"]), "value")
+    panel.bar.observe(lambda change: done.append(change["new"]), "value")
     panel.start()
     panel.wait(20)
     assert len(pictures) == len(set(pictures)) == 3, "after 4 steps, 8, and all 12"
@@ -127,42 +127,42 @@ def test_the_picture_grows(panel: DeepVisPanel, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_newest_request_wins(panel: DeepVisPanel, module: Slow) -> None:
     module.gate.clear()
-    panel._class.value = "plain"
+    panel.class_choice.value = "plain"
     panel.start()
     until(lambda: module.passes == 1)
-    panel._class.value = "$x$"
+    panel.class_choice.value = "$x$"
     panel.start()
     module.gate.set()
     panel.wait(20)
     assert panel.visualization is not None and panel.visualization.label == "$x$"
-    assert panel._button.description == "Start"
+    assert panel.button.description == "Start"
 
 
 def test_names_are_text(panel: DeepVisPanel) -> None:
-    panel._class.value = NAMES[1]
+    panel.class_choice.value = NAMES[1]
     panel.start()
     panel.wait(20)
     assert panel.visualization is not None and panel.visualization.label == NAMES[1]
-    assert "<img" not in panel._message.value and "&lt;img" in panel._message.value
-    panel._class.value = "<b>none</b>"
+    assert "<img" not in panel.message.value and "&lt;img" in panel.message.value
+    panel.class_choice.value = "<b>none</b>"
     panel.start()
-    assert "<b>" not in panel._message.value and "no class named" in panel._message.value
+    assert "<b>" not in panel.message.value and "no class named" in panel.message.value
     markup = [w for w in parts(panel) if isinstance(w, ipywidgets.HTML)]
-    assert markup == [panel._message], "nothing else renders markup"
+    assert markup == [panel.message], "nothing else renders markup"
 
 
 def test_errors_are_text_and_it_goes_on(panel: DeepVisPanel, module: Slow) -> None:
-    panel._class.value = ""
+    panel.class_choice.value = ""
     panel.start()
-    assert "Choose a class" in panel._message.value and panel._button.description == "Start"
+    assert "Choose a class" in panel.message.value and panel.button.description == "Start"
     weight = module.head.weight.detach().clone()
     with torch.no_grad():
         module.head.weight.fill_(float("nan"))
-    panel._class.value = "plain"
+    panel.class_choice.value = "plain"
     panel.start()
     panel.wait(20)
-    assert "head.weight" in panel._message.value
-    assert panel._button.description == "Start" and panel.visualization is None
+    assert "head.weight" in panel.message.value
+    assert panel.button.description == "Start" and panel.visualization is None
     with torch.no_grad():
         module.head.weight.copy_(weight)
     panel.start()
@@ -174,35 +174,35 @@ def test_an_old_failure_does_not_stop_the_new(panel: DeepVisPanel, module: Slow)
     module.gate.clear()
     panel.start()
     until(lambda: module.passes == 1)
-    panel._class.value = "$x$"
+    panel.class_choice.value = "$x$"
     panel.start()
     module.fails = True  # the pass that is waiting, and no other
     module.gate.set()
     panel.wait(20)
     assert not module.fails
     assert panel.visualization is not None and panel.visualization.label == "$x$"
-    assert CAVEAT in panel._message.value
+    assert CAVEAT in panel.message.value
 
 
 def test_it_follows_until_a_person_chooses(panel: DeepVisPanel) -> None:
     panel.follow(target="a & b", layer="conv")
-    assert panel._class.value == "a & b" and panel._layer.value == "conv"
-    assert panel._channel.max == 3
+    assert panel.class_choice.value == "a & b" and panel.layer_choice.value == "conv"
+    assert panel.channel_choice.max == 3
     panel.follow(target=0)
-    assert panel._class.value == "plain" and panel._layer.value == "conv"
-    panel._class.value = "$x$"
+    assert panel.class_choice.value == "plain" and panel.layer_choice.value == "conv"
+    panel.class_choice.value = "$x$"
     panel.follow(target="a & b", layer="more")
-    assert panel._class.value == "$x$" and panel._layer.value == "more"
-    panel._channel.value = 2
+    assert panel.class_choice.value == "$x$" and panel.layer_choice.value == "more"
+    panel.channel_choice.value = 2
     panel.follow(layer="conv")
-    assert panel._layer.value == "more" and panel._channel.value == 2
+    assert panel.layer_choice.value == "more" and panel.channel_choice.value == 2
 
 
 def test_it_follows_to_a_layer_that_is_not_listed(textures: cw.VisionModel) -> None:
     panel = DeepVisPanel(textures)
     panel.follow(layer="stage3.conv1")
-    assert panel._layer.value == "stage3.conv1"
-    assert "layer" not in panel._chosen and panel._channel.max == 63
+    assert panel.layer_choice.value == "stage3.conv1"
+    assert "layer" not in panel._chosen and panel.channel_choice.max == 63
     panel.close()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inside import panels_of, parts_of, view_of, worker_of
 from prompted import caption_model, squares
 from shared_state import SharedState
 from torch import nn
@@ -56,14 +57,14 @@ def ex(module: Held) -> Iterator[cw.Explorer]:
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 256, (24, 24, 3), np.uint8) for _ in range(2)]
     made = cw.Explorer(cw.wrap(module, cw.Preprocess(24), NAMES), pictures).wait(30)
-    made._panels.box.selected_index = 1
+    panels_of(made).box.selected_index = 1
     yield made
     module.gate.set()
     made.close()
 
 
 def panel_of(explorer: cw.Explorer) -> EvaluatePanel:
-    panel = explorer._panels.evaluate
+    panel = panels_of(explorer).evaluate
     assert panel is not None
     return panel
 
@@ -128,7 +129,7 @@ def test_a_row_clicked_shows_its_map(ex: cw.Explorer) -> None:
         ]
     )
     say(panel, type="pick", method="<b>none</b>")
-    assert ex.method == "layercam" and "no method" in ex._view.error
+    assert ex.method == "layercam" and "no method" in view_of(ex).error
 
 
 def test_it_says_when_the_numbers_are_of_another_picture(ex: cw.Explorer) -> None:
@@ -145,10 +146,10 @@ def test_it_says_when_the_numbers_are_of_another_picture(ex: cw.Explorer) -> Non
     ex.target = "a & b" if ex.target != "a & b" else "plain"
     ex.wait(30)
     assert panel.table.stale
-    ex._panels.box.selected_index = None
+    panels_of(ex).box.selected_index = None
     ex.picture = 0
     ex.wait(30)
-    ex._panels.box.selected_index = 1
+    panels_of(ex).box.selected_index = 1
     assert panel.table.stale and panel._shown.picture is ex.pictures[0], "told when opened again"
 
 
@@ -170,7 +171,7 @@ def test_start_becomes_cancel_and_the_slider_goes_first(ex: cw.Explorer, module:
     module.gate.set()
     ex.wait(30)
     assert "Cancelled" in panel.table.message and ("rise", "drop") not in panel.scores
-    assert ex._view.masked, "the slider was answered"
+    assert view_of(ex).masked, "the slider was answered"
     panel.start()
     ex.wait(60)
     assert ("rise", "drop") in panel.scores and not panel.table.running
@@ -200,7 +201,7 @@ def test_errors_are_text_and_it_goes_on(ex: cw.Explorer, module: Held) -> None:
     panel.start()
     ex.wait(30)
     assert panel.table.wrong and "<b>out of something</b>" in panel.table.message
-    assert not panel.table.running and ex._view.error == "", "said here, not above"
+    assert not panel.table.running and view_of(ex).error == "", "said here, not above"
     module.fails = False
     panel.start()
     ex.wait(30)
@@ -215,7 +216,7 @@ def test_a_method_without_a_map_does_not_stop_the_others(
 ) -> None:
     panel = panel_of(ex)
     panel.table.chosen_methods, panel.table.chosen_metrics = ["gradcam", "layercam"], ["drop"]
-    bench = ex._texts.base
+    bench = parts_of(ex).context.prompt.base
     growing = bench.growing
 
     def failing(picture: Any, target: Any, method: str, layer: str) -> Any:
@@ -312,7 +313,7 @@ def test_what_a_metric_lacks_is_said(ex: cw.Explorer, monkeypatch: pytest.Monkey
         output=lambda out: out.mean((2, 3)),
     )
     other = cw.Explorer(model, [squares("red", "blue")], target="blue").wait(30)
-    other._panels.box.selected_index = 1
+    panels_of(other).box.selected_index = 1
     table = panel_of(other).table
     assert {m["name"]: m["reason"] for m in table.metrics}["pointing"] is None
     panel_of(other).start()
@@ -326,7 +327,7 @@ def test_what_a_metric_lacks_is_said(ex: cw.Explorer, monkeypatch: pytest.Monkey
 
 def test_under_a_text() -> None:
     explorer = cw.Explorer(caption_model(), [squares("red", "blue")]).wait(30)
-    explorer._panels.box.selected_index = 1
+    panels_of(explorer).box.selected_index = 1
     panel = panel_of(explorer)
     panel.start()
     explorer.wait(30)
@@ -373,10 +374,10 @@ def test_closing_leaves_nothing_open(module: Held) -> None:
     picture = np.zeros((24, 24, 3), np.uint8)
     explorer = cw.Explorer(cw.wrap(module, cw.Preprocess(24), NAMES), [picture]).wait(30)
     for number in range(3):
-        explorer._panels.box.selected_index = number
+        panels_of(explorer).box.selected_index = number
     panel_of(explorer).start()
     made = panel_of(explorer)
     explorer.close()
     explorer.close()
-    assert explorer._session.wait(10)
-    assert set(_instances) <= before and made._asked is None
+    assert worker_of(explorer).wait(10)
+    assert set(_instances) <= before and made._requested is None

@@ -64,7 +64,7 @@ def hold(*_):
         time.sleep(0.01)
 model.module.register_forward_pre_hook(hold)
 ex = cw.Explorer(model)
-view = ex._view
+view = ex._parts.view
 """
 
 

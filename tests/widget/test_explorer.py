@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inside import display_of, parts_of, send_from_page, view_of, worker_of
 from PIL import Image
 from shared_state import SharedState
 from torch import nn
@@ -46,9 +47,9 @@ def test_starts_with_the_predicted_class(
     assert ex.explanation.target.label == ex.target
     assert ex.method == "gradcam" and ex.layer == "stage4" and ex.picture == 0
     assert ex.curve.fraction.shape == (21,)
-    assert not ex._view.busy and ex._view.error == ""
-    assert ex._view.rows[0]["index"] == ex.explanation.target.index
-    assert len(ex._view.rows) == 6 and ex._view.masked == []
+    assert not view_of(ex).busy and view_of(ex).error == ""
+    assert view_of(ex).rows[0]["index"] == ex.explanation.target.index
+    assert len(view_of(ex).rows) == 6 and view_of(ex).masked == []
 
 
 def test_default_is_the_embedded_model() -> None:
@@ -69,25 +70,25 @@ def test_traits_move_the_view(ex: cw.Explorer) -> None:
     ex.target = "Waffled"
     ex.wait(30)
     assert ex.target == "waffled" and ex.explanation.target.label == "waffled"
-    assert ex._view.target == ex.model.class_index("waffled")
+    assert view_of(ex).target == ex.model.class_index("waffled")
     ex.target = 3
     ex.method, ex.layer = "gradcam++", "stage3"
     ex.wait(30)
     assert (ex.explanation.method, ex.explanation.layer) == ("gradcam++", "stage3")
     assert ex.explanation.target.index == 3
-    assert (ex._view.method, ex._view.layer) == ("gradcam++", "stage3")
+    assert (view_of(ex).method, view_of(ex).layer) == ("gradcam++", "stage3")
     ex.target = None
     ex.wait(30)
     assert ex.target == ex.explanation.prediction.names[0]
 
 
 def test_the_view_moves_the_traits(ex: cw.Explorer) -> None:
-    ex._view.target = 8
-    ex._view.method = "cam"
-    ex._view.fraction = 0.25
-    ex._view.mode = "keep"
-    ex._view.baseline = "mean"
-    ex._view.picture = 2
+    view_of(ex).target = 8
+    view_of(ex).method = "cam"
+    view_of(ex).fraction = 0.25
+    view_of(ex).mode = "keep"
+    view_of(ex).baseline = "mean"
+    view_of(ex).picture = 2
     ex.wait(30)
     assert (ex.method, ex.fraction, ex.mode, ex.baseline, ex.picture) == (
         "cam",
@@ -99,30 +100,30 @@ def test_the_view_moves_the_traits(ex: cw.Explorer) -> None:
     assert ex.target == ex.explanation.prediction.names[0], (
         "another picture starts with its own class"
     )
-    assert len(ex._view.masked) == 6
+    assert len(view_of(ex).masked) == 6
 
 
 def test_the_answer_is_the_models_own(ex: cw.Explorer, samples: list) -> None:
     ex.fraction = 0.25
     ex.wait(30)
     curve = cw.mask_curve(ex.model, samples[0].image, ex.explanation.saliency, ex.target)
-    assert ex._view.masked[0] == pytest.approx(curve.probability[5], abs=1e-5)
+    assert view_of(ex).masked[0] == pytest.approx(curve.probability[5], abs=1e-5)
     np.testing.assert_allclose(ex.curve.probability, curve.probability, atol=1e-5)
-    before, after = ex._view.rows[0]["whole"], ex._view.masked[0]
-    assert f"({before:.2f} → {after:.2f})" in ex._view.sentence
-    assert "25 %" in ex._view.sentence and ex.target in ex._view.sentence
+    before, after = view_of(ex).rows[0]["whole"], view_of(ex).masked[0]
+    assert f"({before:.2f} → {after:.2f})" in view_of(ex).sentence
+    assert "25 %" in view_of(ex).sentence and ex.target in view_of(ex).sentence
 
 
 def test_multiply_is_the_models_own(ex: cw.Explorer, samples: list) -> None:
     ex.mode = "multiply"
     ex.wait(30)
     change = cw.confidence_change(ex.model, samples[0].image, ex.explanation.saliency, ex.target)
-    assert ex._view.masked[0] == pytest.approx(change.after, abs=1e-5)
-    assert ex.curve is None and "Multiplying" in ex._view.sentence
+    assert view_of(ex).masked[0] == pytest.approx(change.after, abs=1e-5)
+    assert ex.curve is None and "Multiplying" in view_of(ex).sentence
 
 
 def test_the_browser_gets_what_the_model_gets(ex: cw.Explorer, samples: list) -> None:
-    scene, shown = ex._view.scene, ex._view.explanation
+    scene, shown = view_of(ex).scene, view_of(ex).explanation
     pixels = ex.model.preprocess.pixels(samples[0].image)
     assert scene["picture"] == samples[0].image.tobytes()
     assert scene["id"] == shown["scene"]
@@ -138,12 +139,12 @@ def test_picking_a_point_names_the_classes_there(ex: cw.Explorer, samples: list)
     for label, mask in zip(sample.labels, sample.masks, strict=True):
         ys, xs = np.nonzero(mask)
         middle = int(np.argmin((ys - ys.mean()) ** 2 + (xs - xs.mean()) ** 2))
-        ex._view._handle_custom_msg(
-            {"type": "pick", "x": int(xs[middle]), "y": int(ys[middle])}, []
+        send_from_page(
+            view_of(ex), {"type": "pick", "x": int(xs[middle]), "y": int(ys[middle])}, []
         )
         ex.wait(30)
         assert ex.target == ex.model.classes[label]
-        entries = ex._view.here["entries"]
+        entries = view_of(ex).class_probe["classes"]
         assert entries[0]["index"] == label
         assert [e["value"] for e in entries] == sorted((e["value"] for e in entries), reverse=True)
         assert all(0 < e["value"] <= 1 for e in entries)
@@ -154,16 +155,16 @@ def test_picking_a_point_names_the_classes_there(ex: cw.Explorer, samples: list)
     [None, 3, "pick", {}, {"type": "pick"}, {"type": "pick", "x": "1", "y": None}, {"type": "no"}],
 )
 def test_malformed_messages_are_ignored(ex: cw.Explorer, message: Any) -> None:
-    before = (ex.target, ex._view.here)
-    ex._view._handle_custom_msg(message, [])
+    before = (ex.target, view_of(ex).class_probe)
+    send_from_page(view_of(ex), message, [])
     ex.wait(30)
-    assert (ex.target, ex._view.here) == before
+    assert (ex.target, view_of(ex).class_probe) == before
 
 
 def test_a_pick_outside_is_moved_inside(ex: cw.Explorer) -> None:
-    ex._view._handle_custom_msg({"type": "pick", "x": 10**6, "y": -5}, [])
+    send_from_page(view_of(ex), {"type": "pick", "x": 10**6, "y": -5}, [])
     ex.wait(30)
-    assert (ex._view.here["x"], ex._view.here["y"]) == (191, 0)
+    assert (view_of(ex).class_probe["x"], view_of(ex).class_probe["y"]) == (191, 0)
 
 
 # -- what is refused ------------------------------------------------------------------------
@@ -189,7 +190,7 @@ def test_wrong_values_raise_in_python_and_change_nothing(
     assert getattr(ex, name) == before
     ex.fraction = 0.5
     ex.wait(30)
-    assert ex._view.masked
+    assert view_of(ex).masked
 
 
 @pytest.mark.parametrize(
@@ -204,21 +205,21 @@ def test_wrong_values_raise_in_python_and_change_nothing(
     ],
 )
 def test_wrong_values_from_the_browser_become_text(ex: cw.Explorer, name: str, value: Any) -> None:
-    setattr(ex._view, name, value)
+    setattr(view_of(ex), name, value)
     ex.wait(30)
-    assert ex._view.error
+    assert view_of(ex).error
     if name != "target":
-        assert getattr(ex._view, name) == getattr(ex, name), "the control goes back"
-    ex._view.target = 5
+        assert getattr(view_of(ex), name) == getattr(ex, name), "the control goes back"
+    view_of(ex).target = 5
     ex.wait(30)
-    assert ex._view.error == "" and ex.explanation.target.index == 5
+    assert view_of(ex).error == "" and ex.explanation.target.index == 5
 
 
 def test_a_method_that_does_not_apply_is_listed_with_its_reason(ex: cw.Explorer) -> None:
-    reasons = {m["name"]: m["reason"] for m in ex._view.methods}
+    reasons = {m["name"]: m["reason"] for m in view_of(ex).methods}
     assert reasons["cam"] is None
     ex.layer = "stage2"
-    reasons = {m["name"]: m["reason"] for m in ex._view.methods}
+    reasons = {m["name"]: m["reason"] for m in view_of(ex).methods}
     assert "stage4" in reasons["cam"] and reasons["gradcam"] is None
     with pytest.raises(cw.CamwidgetError, match="CAM does not apply"):
         ex.method = "cam"
@@ -234,11 +235,11 @@ def test_a_broken_picture_is_told_and_the_last_one_stays(
     target = ex.target
     ex.picture = 1
     ex.wait(30)
-    assert "broken.jpg" in ex._view.error
-    assert ex.picture == 0 and ex.target == target and not ex._view.busy
+    assert "broken.jpg" in view_of(ex).error
+    assert ex.picture == 0 and ex.target == target and not view_of(ex).busy
     ex.target = "lined"
     ex.wait(30)
-    assert ex.explanation.target.label == "lined" and ex._view.error == ""
+    assert ex.explanation.target.label == "lined" and view_of(ex).error == ""
     ex.close()
 
 
@@ -248,17 +249,17 @@ def test_uploads(ex: cw.Explorer) -> None:
     facts = {"type": "image/png", "size": 100, "last_modified": datetime.now(UTC)}
     good = {"name": "mine.png", "content": memoryview(stream.getvalue()), **facts}
     bad = {"name": "<b>bad</b>.png", "content": memoryview(b"nothing"), **facts}
-    ex._screen.strip.upload.value = (good, bad)
+    display_of(ex).strip.upload.value = (good, bad)
     ex.wait(30)
-    assert len(ex.pictures) == 9 and ex.picture == 8 and ex._view.pictures[8] == "mine.png"
-    assert "<b>bad</b>.png" in ex._view.error, "as text: the view never takes it for markup"
-    assert ex._screen.strip.upload.value == ()
-    assert ex._view.scene["width"] == 192
+    assert len(ex.pictures) == 9 and ex.picture == 8 and view_of(ex).pictures[8] == "mine.png"
+    assert "<b>bad</b>.png" in view_of(ex).error, "as text: the view never takes it for markup"
+    assert display_of(ex).strip.upload.value == ()
+    assert view_of(ex).scene["width"] == 192
 
 
 def test_no_picture_yet(textures: cw.VisionModel) -> None:
     ex = cw.Explorer(textures, []).wait(30)
-    assert ex.explanation is None and ex._view.scene == {} and not ex._view.busy
+    assert ex.explanation is None and view_of(ex).scene == {} and not view_of(ex).busy
     ex.target = "lined"
     ex.add(np.zeros((30, 30), np.uint8))
     ex.wait(30)
@@ -307,7 +308,7 @@ def test_two_classes_and_one() -> None:
         )
         model = cw.wrap(module, scores="sigmoid" if count == 1 else None)
         ex = cw.Explorer(model, np.zeros((40, 40, 3), np.uint8)).wait(30)
-        assert len(ex._view.rows) == count and ex._view.error == ""
+        assert len(view_of(ex).rows) == count and view_of(ex).error == ""
         ex.close()
 
 
@@ -323,10 +324,13 @@ def test_an_empty_map_says_so_and_masks_nothing() -> None:
     ex = cw.Explorer(
         cw.wrap(module, classes=["yes", "no"]), np.full((40, 40, 3), 90, np.uint8)
     ).wait(30)
-    assert ex._view.explanation["empty"] and "No positive evidence" in ex._view.explanation["note"]
+    assert (
+        view_of(ex).explanation["empty"]
+        and "No positive evidence" in view_of(ex).explanation["note"]
+    )
     ex.fraction = 0.5
     ex.wait(30)
-    assert ex._view.masked == [] and "No positive evidence" in ex._view.sentence
+    assert view_of(ex).masked == [] and "No positive evidence" in view_of(ex).sentence
     ex.close()
 
 
@@ -344,7 +348,7 @@ def test_a_model_that_breaks_later_is_told(textures: cw.VisionModel) -> None:
         module[4].weight.fill_(torch.nan)
     ex.picture = 1
     ex.wait(30)
-    assert "NaN" in ex._view.error and ex.picture == 0 and not ex._view.busy
+    assert "NaN" in view_of(ex).error and ex.picture == 0 and not view_of(ex).busy
     ex.close()
 
 
@@ -362,27 +366,27 @@ def test_a_flood_of_slider_events_leaves_no_backlog(ex: cw.Explorer) -> None:
 
     handle = ex.model.module.register_forward_pre_hook(hold)
     try:
-        ex._view.fraction = 0.5
+        view_of(ex).fraction = 0.5
         assert begun.wait(60)
         for i in range(300):
-            ex._view.fraction = (i % 100) / 100
-        ex._view.fraction = 0.3
+            view_of(ex).fraction = (i % 100) / 100
+        view_of(ex).fraction = 0.3
         through.set()
         ex.wait(60)
     finally:
         through.set()
         handle.remove()
     assert len(runs) == 2, "the pass that was under way, and the newest"
-    assert ex.fraction == 0.3 and "30 %" in ex._view.sentence
+    assert ex.fraction == 0.3 and "30 %" in view_of(ex).sentence
 
 
 def test_setting_from_many_threads_ends_in_a_state_that_was_asked_for(ex: cw.Explorer) -> None:
     def work(seed: int) -> None:
         rng = np.random.default_rng(seed)
         for _ in range(40):
-            ex._view.target = int(rng.integers(10))
-            ex._view.fraction = float(rng.random())
-            ex._view.method = ["cam", "gradcam", "gradcam++"][rng.integers(3)]
+            view_of(ex).target = int(rng.integers(10))
+            view_of(ex).fraction = float(rng.random())
+            view_of(ex).method = ["cam", "gradcam", "gradcam++"][rng.integers(3)]
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
     for thread in threads:
@@ -393,7 +397,7 @@ def test_setting_from_many_threads_ends_in_a_state_that_was_asked_for(ex: cw.Exp
     ex.target, ex.method, ex.fraction = "veined", "gradcam", 0.4
     ex.wait(30)
     assert ex.explanation.target.label == "veined" and ex.explanation.method == "gradcam"
-    assert "40 %" in ex._view.sentence and ex._view.error == ""
+    assert "40 %" in view_of(ex).sentence and view_of(ex).error == ""
     assert all(not m._forward_hooks for m in ex.model.module.modules())
 
 
@@ -403,14 +407,14 @@ def test_a_map_and_the_slider_at_once_do_not_lock_each_other(ex: cw.Explorer) ->
 
     def slide() -> None:
         while not done.is_set():
-            ex._view.fraction = 0.3
-            ex._view.fraction = 0.0
+            view_of(ex).fraction = 0.3
+            view_of(ex).fraction = 0.0
             time.sleep(0.002)
 
     thread = threading.Thread(target=slide, daemon=True)
     thread.start()
     for number in range(40):
-        ex._view.target = number % 10
+        view_of(ex).target = number % 10
         until(lambda index=number % 10: ex.explanation.target.index == index)
     done.set()
     thread.join(20)
@@ -420,10 +424,10 @@ def test_a_map_and_the_slider_at_once_do_not_lock_each_other(ex: cw.Explorer) ->
 
 def test_telling_the_view_waits_for_no_request(ex: cw.Explorer) -> None:
     """Or two threads, one asking and one telling, could each wait for what the other holds."""
-    other = 1 if ex._view.target != 1 else 2
-    with ex._desk.lock:
+    other = 1 if view_of(ex).target != 1 else 2
+    with parts_of(ex).requests.main.lock:
         thread = threading.Thread(
-            target=lambda: ex._screen.tell(target=other, fraction=0.2), daemon=True
+            target=lambda: display_of(ex).publish(target=other, fraction=0.2), daemon=True
         )
         thread.start()
         thread.join(5)
@@ -505,8 +509,8 @@ def test_an_answer_that_is_no_longer_asked_for_is_not_shown(slow: cw.Explorer) -
     until(lambda: slow.model.module.passes > passes)
     slow.fraction = 0.0
     slow.wait(30)
-    assert slow._view.masked == [] and "Nothing is removed" in slow._view.sentence
-    assert not slow._view.pending
+    assert view_of(slow).masked == [] and "Nothing is removed" in view_of(slow).sentence
+    assert not view_of(slow).pending
 
 
 def test_a_curve_that_is_no_longer_asked_for_is_not_drawn(slow: cw.Explorer) -> None:
@@ -516,8 +520,8 @@ def test_a_curve_that_is_no_longer_asked_for_is_not_drawn(slow: cw.Explorer) -> 
     slow.mode = "multiply"
     slow.wait(30)
     assert slow.curve is None
-    assert not slow._screen.chart._target.visible
-    assert not slow._screen.chart._position.visible
+    assert not display_of(slow).chart.target_line.visible
+    assert not display_of(slow).chart.position_line.visible
 
 
 def test_a_new_picture_keeps_its_own_class_when_the_method_changes_at_once(
@@ -541,13 +545,13 @@ def test_after_a_failure_the_controls_say_what_is_shown(slow: cw.Explorer) -> No
     # Together: Grad-CAM at the layer before needs no pass, and would not fail.
     slow.state = {**slow.state, "method": "gradcam", "layer": "body.0", "target": other}
     slow.wait(30)
-    assert "the device is gone" in slow._view.error and not slow._view.busy
+    assert "the device is gone" in view_of(slow).error and not view_of(slow).busy
     assert (slow.method, slow.layer, slow.target) == ("cam", shown.layer, shown.target.label)
-    assert (slow._view.method, slow._view.target) == ("cam", shown.target.index)
+    assert (view_of(slow).method, view_of(slow).target) == ("cam", shown.target.index)
     slow.model.module.fails = False
     slow.target = 0 if shown.target.index != 0 else 1
     slow.wait(30)
-    assert slow.explanation.target.label == slow.target and slow._view.error == ""
+    assert slow.explanation.target.label == slow.target and view_of(slow).error == ""
 
 
 def test_a_broken_picture_does_not_change_the_class(
@@ -559,7 +563,7 @@ def test_a_broken_picture_does_not_change_the_class(
     ex.picture = 1
     ex.wait(30)
     assert (ex.picture, ex.target, ex.explanation.target.label) == (0, "veined", "veined")
-    assert (ex._view.picture, "none.png" in ex._view.error) == (0, True)
+    assert (view_of(ex).picture, "none.png" in view_of(ex).error) == (0, True)
     ex.close()
 
 
@@ -569,12 +573,12 @@ def test_a_failed_mask_leaves_no_old_answer_and_no_other_picture(slow: cw.Explor
     slow.model.module.fails = True
     slow.fraction = 0.5
     slow.wait(30)
-    assert "the device is gone" in slow._view.error
-    assert slow._view.masked == [] and "20 %" not in slow._view.sentence
+    assert "the device is gone" in view_of(slow).error
+    assert view_of(slow).masked == [] and "20 %" not in view_of(slow).sentence
     slow.model.module.fails = False
     slow.picture = 2
     slow.wait(30)
-    assert slow.picture == 2 and slow._view.error == "" and slow._view.masked
+    assert slow.picture == 2 and view_of(slow).error == "" and view_of(slow).masked
 
 
 def test_an_observer_that_raises_stops_nothing_else(slow: cw.Explorer) -> None:
@@ -586,9 +590,9 @@ def test_an_observer_that_raises_stops_nothing_else(slow: cw.Explorer) -> None:
     target = 0 if slow.explanation.target.index != 0 else 1
     slow.target = target
     slow.wait(30)
-    assert "An observer of 'explanation' raised ValueError: mine" in slow._view.error
+    assert "An observer of 'explanation' raised ValueError: mine" in view_of(slow).error
     assert slow.curve is not None and slow.curve.target == target
-    assert slow._view.target == target
+    assert view_of(slow).target == target
 
 
 def test_the_slider_need_not_wait_for_the_curve(slow: cw.Explorer) -> None:
@@ -603,11 +607,11 @@ def test_the_slider_need_not_wait_for_the_curve(slow: cw.Explorer) -> None:
 def test_closing_ends_the_work(slow: cw.Explorer) -> None:
     slow.picture = 1
     slow.close()
-    slow._session.wait(5)
+    worker_of(slow).wait(5)
     passes: list[int] = []
     slow.model.module.register_forward_hook(lambda *args: passes.append(1))
     slow.fraction = 0.7
-    assert slow._session.wait(5)
+    assert worker_of(slow).wait(5)
     assert passes == []
 
 
@@ -618,7 +622,7 @@ def test_odd_targets_are_refused_by_name(ex: cw.Explorer, target: Any) -> None:
 
 
 def test_sentences_add_up_and_claim_no_more_than_is_so(ex: cw.Explorer) -> None:
-    from camwidget.widget.control.masked_prediction import MaskSettings
+    from camwidget.widget.view.mask_settings import MaskSettings
     from camwidget.widget.view.messages import sentence
 
     exp = ex.explanation
@@ -643,7 +647,7 @@ def test_a_closed_one_is_let_go(
     """With its pictures, passes and maps."""
     monkeypatch.setattr(Worker, "LINGER", 0.01)
     explorer = cw.Explorer(textures, samples, fraction=0.3).wait(60)
-    thread, gone = explorer._session._thread, weakref.ref(explorer)
+    thread, gone = worker_of(explorer).thread, weakref.ref(explorer)
     explorer.close()
     if thread is not None:
         thread.join(20)
@@ -655,7 +659,7 @@ def test_a_closed_one_is_let_go(
 def test_the_class_that_is_first_now_is_named(textures: cw.VisionModel) -> None:
     """Also when it is none of those listed for the whole picture; in the list, in the sentence and on the curve."""
     ex = cw.Explorer(textures, zoo.samples("zoo/textures")[0].image, top=1).wait(60)
-    view = ex._view
+    view = view_of(ex)
     assert view.first_now == {} and len(view.rows) == 1
     ex.fraction = 0.35
     ex.wait(60)
@@ -688,5 +692,5 @@ def test_quantities_have_no_first() -> None:
     )
     model = cw.wrap(net, cw.Preprocess(32), ["age", "weight"], unit="units")
     ex = cw.Explorer(model, torch.rand(3, 32, 32), fraction=0.3).wait(60)
-    assert ex._view.first_now == {} and ex._view.masked
+    assert view_of(ex).first_now == {} and view_of(ex).masked
     ex.close()

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from inside import view_of
 
 import camwidget as cw
 from camwidget import zoo
@@ -52,13 +53,13 @@ def test_text_is_text_and_nothing_else_changes(ex: cw.Explorer) -> None:
     try:
         figure = ex.figure()
         ours = texts_of(written(figure, "svg").decode())
-        for row in ex._view.rows[:3]:
+        for row in view_of(ex).rows[:3]:
             assert row["name"][:20] in " ".join(ours), ours
         assert mpl.rcParams["svg.fonttype"] == "path" and mpl.rcParams["text.parse_math"]
     finally:
         mpl.rcParams["svg.fonttype"] = before["svg.fonttype"]
     assert dict(mpl.rcParams) == before and plt.get_fignums() == []
-    for row, masked in zip(ex._view.rows, ex._view.masked, strict=True):
+    for row, masked in zip(view_of(ex).rows, view_of(ex).masked, strict=True):
         assert f"{row['whole']:.2f} → {masked:.2f}" in ours
     pdf = written(figure, "pdf")
     assert b"/FontFile2" in pdf and b"/Type3" not in pdf, "TrueType, embedded"
@@ -98,9 +99,9 @@ def test_it_shows_what_the_model_gets_and_says(ex: cw.Explorer) -> None:
     at = float(np.interp(0.4, ex.curve.fraction, ex.curve.probability))
     assert curve.lines[-1].get_xydata().tolist() == [[0.4, pytest.approx(at)]]
     widths = [patch.get_width() for patch in classes.patches]
-    count = len(ex._view.rows)
-    assert widths[count:] == [r["whole"] for r in ex._view.rows] + ex._view.masked
-    ex._view.cells = True
+    count = len(view_of(ex).rows)
+    assert widths[count:] == [r["whole"] for r in view_of(ex).rows] + view_of(ex).masked
+    view_of(ex).cells = True
     raw = np.maximum(ex.explanation.raw, 0)
     cells = np.kron(raw / raw.max(), np.ones((16, 16)))
     shown = ex.figure(panels=["map"]).axes[0].images[0].get_array()

@@ -10,6 +10,7 @@ import pytest
 import traitlets as t
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from inside import receive, view_of
 
 import camwidget as cw
 
@@ -78,10 +79,10 @@ def ex(textures: cw.VisionModel) -> Iterator[cw.Explorer]:
 
 def is_sound(ex: cw.Explorer) -> None:
     """What is shown is what the traits say, and the next click works."""
-    ex._view.error = ""
+    view_of(ex).error = ""
     ex.method, ex.layer, ex.target = "gradcam", "stage4", 2
     ex.wait(60)
-    assert ex.explanation.target.index == 2 and ex._view.target == 2 and ex._view.error == ""
+    assert ex.explanation.target.index == 2 and view_of(ex).target == 2 and view_of(ex).error == ""
 
 
 @many
@@ -96,7 +97,7 @@ def test_traits_of_any_type(ex: cw.Explorer, name: str, value: Any) -> None:
     except (cw.CamwidgetError, t.TraitError):
         assert getattr(ex, name) == before, "it stays as it was"
     ex.wait(60)
-    assert not is_raw(ex._view.error)
+    assert not is_raw(view_of(ex).error)
     assert not math.isnan(ex.fraction)
 
 
@@ -108,12 +109,12 @@ def test_it_goes_on_after_traits(ex: cw.Explorer) -> None:
 @given(data=MESSAGES)
 def test_messages_of_any_type(ex: cw.Explorer, data: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Nothing is raised, nor logged with a traceback."""
-    ex._view._handle_msg({"content": {"data": data}, "buffers": []})
+    receive(view_of(ex), {"content": {"data": data}, "buffers": []})
     ex.wait(60)
     assert not any(record.exc_info for record in caplog.records), caplog.text
-    assert not is_raw(ex._view.error), ex._view.error
+    assert not is_raw(view_of(ex).error), view_of(ex).error
     for name in ("method", "layer", "mode", "baseline", "fraction", "picture"):
-        assert getattr(ex, name) == getattr(ex._view, name), "the page shows what holds"
+        assert getattr(ex, name) == getattr(view_of(ex), name), "the page shows what holds"
 
 
 def test_it_goes_on_after_messages(ex: cw.Explorer) -> None:
@@ -123,8 +124,8 @@ def test_it_goes_on_after_messages(ex: cw.Explorer) -> None:
 @many
 @given(message=JSON)
 def test_what_is_no_message(ex: cw.Explorer, message: Any) -> None:
-    ex._view._handle_msg(message)
-    assert not is_raw(ex._view.error)
+    receive(view_of(ex), message)
+    assert not is_raw(view_of(ex).error)
 
 
 def is_raw(error: str) -> bool:

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from inside import display_of, parts_of, send_from_page, view_of, worker_of
 from prompted import caption_model, question_model, squares
 from waiting import until
 
 import camwidget as cw
 from camwidget import zoo
 from camwidget.errors import ModelError, StateError
-from camwidget.widget.state.state import PARTS
+from camwidget.widget.state.state import STATE_KEYS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -34,21 +35,25 @@ def ex(textures: cw.VisionModel) -> Iterator[cw.Explorer]:
 SHOWN = (
     *("target", "rows", "masked", "method", "layer", "mode", "baseline", "fraction", "picture"),
     *("opacity", "overlay", "cells", "colormap", "outlines", "boxes", "class_names", "prompt"),
-    *("sentence", "busy", "pending", "partial", "error", "here", "code"),
+    *("sentence", "busy", "pending", "partial", "error", "class_probe", "code"),
 )
 
 
 def shown(explorer: cw.Explorer) -> dict[str, Any]:
     """All that is on the screen but how long it took, and the pictures' own numbers."""
-    view = explorer._view
+    view = view_of(explorer)
     kept = {name: getattr(view, name) for name in SHOWN}
     wire = {k: v for k, v in view.explanation.items() if k != "scene"}
-    chart = explorer._screen.chart
+    chart = display_of(explorer).chart
     curve = None if explorer.curve is None else explorer.curve.probability.round(3).tolist()
     status = view.status.rpartition(" · ")[2]
     box = {k: v for k, v in view.box.items() if k != "scene"}
-    mark = chart._position
-    drawn = (chart._target.visible, mark.visible and float(mark.x[0]), chart._dot.y.tolist())
+    mark = chart.position_line
+    drawn = (
+        chart.target_line.visible,
+        mark.visible and float(mark.x[0]),
+        chart.position_dot.y.tolist(),
+    )
     more = {
         "pixels": view.scene["picture"],
         "curve": curve,
@@ -60,7 +65,7 @@ def shown(explorer: cw.Explorer) -> dict[str, Any]:
 
 
 def say(explorer: cw.Explorer, kind: str) -> None:
-    explorer._view._handle_custom_msg({"type": kind}, [])
+    send_from_page(view_of(explorer), {"type": kind}, [])
     explorer.wait(30)
 
 
@@ -69,7 +74,7 @@ def say(explorer: cw.Explorer, kind: str) -> None:
 
 def walk(ex: cw.Explorer) -> list[dict[str, Any]]:
     """A way through the explorer, from the browser and from Python; what was on the screen after each step."""
-    view = ex._view
+    view = view_of(ex)
     seen = [shown(ex)]
     steps: list[Callable[[], Any]] = [
         lambda: setattr(view, "picture", 2),
@@ -94,9 +99,9 @@ def walk(ex: cw.Explorer) -> list[dict[str, Any]]:
 
 @pytest.mark.full
 def test_every_state_is_reached_again(ex: cw.Explorer) -> None:
-    assert not ex.can_undo and not ex.can_redo and not ex._view.undoable
+    assert not ex.can_undo and not ex.can_redo and not view_of(ex).undoable
     seen = walk(ex)
-    assert ex.can_undo and ex._view.undoable and not ex._view.redoable
+    assert ex.can_undo and view_of(ex).undoable and not view_of(ex).redoable
     back = [shown(ex)]
     while ex.can_undo:
         say(ex, "undo")
@@ -104,7 +109,9 @@ def test_every_state_is_reached_again(ex: cw.Explorer) -> None:
     assert back == seen[::-1], "each step is one, and brings all of its screen back"
     ex.undo()
     ex.wait(30)
-    assert shown(ex) == seen[0] and ex.can_redo and ex._view.redoable, "beyond it there is nothing"
+    assert shown(ex) == seen[0] and ex.can_redo and view_of(ex).redoable, (
+        "beyond it there is nothing"
+    )
     forth = [shown(ex)]
     while ex.can_redo:
         say(ex, "redo")
@@ -123,7 +130,7 @@ def test_a_change_takes_what_was_undone_away(ex: cw.Explorer) -> None:
     ex.wait(30)
     assert ex.state == first and ex.can_redo
     ex.fraction = 0.5
-    assert not ex.can_redo and not ex._view.redoable
+    assert not ex.can_redo and not view_of(ex).redoable
     ex.undo()
     assert ex.state == first
 
@@ -150,18 +157,18 @@ def test_what_a_picture_brings_belongs_to_its_step(ex: cw.Explorer) -> None:
 
 def test_a_drag_is_one_step_and_nothing_is_none(ex: cw.Explorer) -> None:
     for i in range(30):
-        ex._view.fraction = i / 100
-        ex._view.opacity = 0.65  # is what it was
+        view_of(ex).fraction = i / 100
+        view_of(ex).opacity = 0.65  # is what it was
     ex.wait(30)
     ex.undo()
     assert ex.fraction == 0 and not ex.can_undo
     for value in (0.2, 0.4, 0.0):
         ex.fraction = value
     assert not ex.can_undo, "there and back"
-    ex.fraction, ex._view.opacity, ex.fraction = 0.2, 0.5, 0.4
+    ex.fraction, view_of(ex).opacity, ex.fraction = 0.2, 0.5, 0.4
     ex.undo()
-    assert (ex.fraction, ex._view.opacity) == (0.2, 0.5), "another trait between: another step"
-    ex._history.PAUSE = 0.0
+    assert (ex.fraction, view_of(ex).opacity) == (0.2, 0.5), "another trait between: another step"
+    parts_of(ex).history.PAUSE = 0.0
     ex.fraction = 0.7
     ex.fraction = 0.8
     ex.undo()
@@ -169,7 +176,7 @@ def test_a_drag_is_one_step_and_nothing_is_none(ex: cw.Explorer) -> None:
 
 
 def test_steps_are_bounded(ex: cw.Explorer) -> None:
-    ex._history.PAUSE, ex._history.LENGTH = 0.0, 5
+    parts_of(ex).history.PAUSE, parts_of(ex).history.LENGTH = 0.0, 5
     for i in range(1, 10):
         ex.fraction = i / 10
     while ex.can_undo:
@@ -179,7 +186,7 @@ def test_steps_are_bounded(ex: cw.Explorer) -> None:
 
 def test_a_map_of_the_contact_sheet_is_one_step(ex: cw.Explorer) -> None:
     before = ex.state
-    ex._hands.pick_map("gradcam++", 4)
+    parts_of(ex).events.pick_map("gradcam++", 4)
     ex.wait(30)
     assert (ex.method, ex.explanation.target.index) == ("gradcam++", 4)
     ex.undo()
@@ -191,7 +198,7 @@ def test_a_class_found_by_a_click_is_a_step(ex: cw.Explorer) -> None:
     before = ex.state
     ys, xs = np.nonzero(SAMPLES[0].masks[1])
     pixel = {"type": "pick", "x": int(np.median(xs)), "y": int(np.median(ys))}
-    ex._view._handle_custom_msg(pixel, [])
+    send_from_page(view_of(ex), pixel, [])
     ex.wait(30)
     assert ex.target != before["target"] and ex.can_undo
     ex.undo()
@@ -241,7 +248,7 @@ def test_a_map_that_fails_is_no_step(slow: tuple[cw.Explorer, dict[str, Any]]) -
     gate["fail"] = ModelError("not now")
     ex.picture = 1
     ex.wait(30)
-    assert "not now" in ex._view.error and ex.state == before
+    assert "not now" in view_of(ex).error and ex.state == before
     assert not ex.can_undo and ex.can_redo, "what had been undone is still there"
     gate["fail"] = None
     ex.redo()
@@ -256,8 +263,8 @@ def test_a_cancelled_map_is_no_step_but_what_was_done_meanwhile_is(
     before = ex.state
     gate["pause"] = 0.02
     ex.method = "rise"
-    until(lambda: ex._view.progress > 0)
-    ex._view.opacity = 0.2
+    until(lambda: view_of(ex).progress > 0)
+    view_of(ex).opacity = 0.2
     ex.cancel()
     gate["pause"] = 0.0
     ex.wait(30)
@@ -272,12 +279,12 @@ def test_undo_gives_a_slow_map_up(slow: tuple[cw.Explorer, dict[str, Any]]) -> N
     before, screen = ex.state, shown(ex)
     gate["pause"] = 0.02
     ex.method = "rise"
-    until(lambda: ex._view.progress > 0)
+    until(lambda: view_of(ex).progress > 0)
     ex.undo()
     gate["pause"] = 0.0
     ex.wait(30)
     assert ex.state == before and shown(ex) == screen
-    assert ex.explanation.method == "gradcam" and not ex._view.cancellable
+    assert ex.explanation.method == "gradcam" and not view_of(ex).cancellable
     assert ex.can_redo, "it can be asked for again"
 
 
@@ -288,14 +295,14 @@ def test_a_failing_way_back_leaves_all_as_it_is(slow: tuple[cw.Explorer, dict[st
     for number in (1, 2, 3):  # so that the first picture's passes are forgotten
         ex.picture = number
         ex.wait(30)
-    before, steps = ex.state, len(ex._history._line.past)
-    ex._texts.base._traces._values.clear()
-    ex._texts.base._explanations._values.clear()
+    before, steps = ex.state, len(parts_of(ex).history.past)
+    parts_of(ex).context.prompt.base._traces._values.clear()
+    parts_of(ex).context.prompt.base._explanations._values.clear()
     gate["fail"] = ModelError("not now")
     ex.undo()
     ex.wait(30)
-    assert "not now" in ex._view.error and ex.state == before
-    assert len(ex._history._line.past) == steps and not ex.can_redo
+    assert "not now" in view_of(ex).error and ex.state == before
+    assert len(parts_of(ex).history.past) == steps and not ex.can_redo
 
 
 # -- the state as a dict --------------------------------------------------------------------
@@ -306,7 +313,7 @@ def test_the_state_is_json_and_restores_in_another_explorer(
 ) -> None:
     ex.picture, ex.target, ex.method, ex.layer = 2, 3, "gradcam++", "stage3"
     ex.mode, ex.baseline, ex.fraction, ex.boxes = "keep", "mean", 0.25, True
-    ex._view.opacity, ex._view.colormap, ex._view.cells = 0.3, "viridis", True
+    view_of(ex).opacity, view_of(ex).colormap, view_of(ex).cells = 0.3, "viridis", True
     ex.wait(30)
     text = json.dumps(ex.state)
     assert len(text) < 500
@@ -321,7 +328,7 @@ def test_the_state_is_json_and_restores_in_another_explorer(
 
 
 def test_it_says_what_is_asked_for_before_it_is_there(ex: cw.Explorer) -> None:
-    with ex._desk.lock:  # nothing is finished meanwhile
+    with parts_of(ex).requests.main.lock:  # nothing is finished meanwhile
         ex.picture = 2
         assert ex.state["picture"] == 2 and ex.state["target"] is None
     ex.wait(30)
@@ -334,7 +341,7 @@ def test_one_map_is_asked_for_also_through_an_invalid_pair(ex: cw.Explorer) -> N
     heard: list[str] = []
     ex.observe(lambda change: heard.append(change["new"].title), "explanation")
     messages: list[str] = []
-    ex._view.observe(lambda change: messages.append(change["new"]), "status")
+    view_of(ex).observe(lambda change: messages.append(change["new"]), "status")
     # CAM is only at the last layer: neither of the two can change alone first.
     deep = {
         "picture": 1,
@@ -346,16 +353,16 @@ def test_one_map_is_asked_for_also_through_an_invalid_pair(ex: cw.Explorer) -> N
     ex.state = deep
     ex.wait(30)
     assert heard == ["Grad-CAM · stage2 · lined"] and len(messages) == 1
-    assert {k: ex.state[k] for k in deep} == deep and len(ex._view.masked) == 6
+    assert {k: ex.state[k] for k in deep} == deep and len(view_of(ex).masked) == 6
     ex.state = {"layer": "stage4", "method": "cam"}
     ex.wait(30)
     assert heard[1:] == ["CAM · stage4 · lined"] and ex.picture == 1 and ex.fraction == 0.5
     ex.state = {"mode": "keep", "opacity": 0.1}
     ex.wait(30)
-    assert len(heard) == 2 and ex.curve.mode == "keep" and ex._view.opacity == 0.1
+    assert len(heard) == 2 and ex.curve.mode == "keep" and view_of(ex).opacity == 0.1
     ex.state = {}
     ex.state = ex.state
-    assert len(ex._history._line.past) == 4, "nothing else is a step"
+    assert len(parts_of(ex).history.past) == 4, "nothing else is a step"
 
 
 WRONG = [
@@ -411,7 +418,7 @@ def test_a_part_can_have_another_form_in_json(
     def apply(explorer: cw.Explorer, name: str, value: Any) -> None:
         kept["grid"] = value
 
-    part = type(PARTS["mode"])(
+    part = type(STATE_KEYS["mode"])(
         "grid",
         read=lambda explorer, name: kept["grid"],
         apply=apply,
@@ -420,7 +427,7 @@ def test_a_part_can_have_another_form_in_json(
         to_json=lambda value: None if value is None else value.tolist(),
         from_json=lambda value: None if value is None else np.array(value, np.int8),
     )
-    monkeypatch.setitem(PARTS, "grid", part)
+    monkeypatch.setitem(STATE_KEYS, "grid", part)
     ex = cw.Explorer(textures, SAMPLES).wait(60)
     ex.state = {"grid": [[1, 0], [0, -1]]}
     assert kept["grid"].dtype == np.int8 and ex.state["grid"] == [[1, 0], [0, -1]]
@@ -471,12 +478,12 @@ def test_captions_come_back_with_their_words() -> None:
     pictures = [squares("red", "blue"), squares("green")]
     ex = cw.Explorer(caption_model(), pictures).wait(30)
     own = shown(ex)
-    ex._hands._message(None, {"type": "text", "text": "a green and a red"}, None)
+    parts_of(ex).events.receive(None, {"type": "text", "text": "a green and a red"}, None)
     ex.wait(30)
     ex.target = "red"
     ex.wait(30)
     word, kept = shown(ex), ex.state
-    ex._hands._message(None, {"type": "propose"}, None)
+    parts_of(ex).events.receive(None, {"type": "propose"}, None)
     ex.wait(30)
     assert ex.text == "a red and a blue"
     ex.picture = 1
@@ -525,13 +532,13 @@ def test_many_hands_end_in_one_state(ex: cw.Explorer) -> None:
                     case 1:
                         ex.redo()
                     case 2:
-                        ex._view.target = int(rng.integers(10))
+                        view_of(ex).target = int(rng.integers(10))
                     case 3:
-                        ex._view.method = ["cam", "gradcam", "gradcam++"][rng.integers(3)]
+                        view_of(ex).method = ["cam", "gradcam", "gradcam++"][rng.integers(3)]
                     case 4:
                         ex.picture = int(rng.integers(4))
                     case 5:
-                        ex._view.fraction = float(rng.random())
+                        view_of(ex).fraction = float(rng.random())
                     case 6:
                         ex.state = {**kept, "picture": int(rng.integers(4))}
         except BaseException as error:
@@ -548,8 +555,8 @@ def test_many_hands_end_in_one_state(ex: cw.Explorer) -> None:
     exp, state = ex.explanation, ex.state
     assert (exp.method, exp.target.label) == (state["method"], state["target"])
     np.testing.assert_array_equal(exp.pixels, SAMPLES[state["picture"]].image)
-    assert ex._view.picture == state["picture"] and ex._view.method == state["method"]
-    assert len(ex._history._line.past) <= ex._history.LENGTH
+    assert view_of(ex).picture == state["picture"] and view_of(ex).method == state["method"]
+    assert len(parts_of(ex).history.past) <= parts_of(ex).history.LENGTH
     while ex.can_undo:
         ex.undo()
     ex.wait(60)
@@ -566,5 +573,5 @@ def test_an_observer_may_undo(ex: cw.Explorer) -> None:
 
     ex.observe(refuse, "explanation")
     ex.method = "cam"
-    until(lambda: ex.explanation.method == "gradcam" and ex._session.idle)
+    until(lambda: ex.explanation.method == "gradcam" and worker_of(ex).idle)
     assert ex.state == before

@@ -22,7 +22,7 @@ pause = [0.0]
 slowed = model.module.register_forward_pre_hook(lambda *_: time.sleep(pause[0]))
 hooked = fingerprint(model.module)
 ex, other = cw.Explorer(model).wait(60), cw.Explorer(model).wait(60)
-view, second = ex._view, other._view
+view, second = ex._parts.view, other._parts.view
 """
 
 INTERRUPTS = "__import__('camwidget').widget.host.interrupts.interrupts"
@@ -166,7 +166,7 @@ def test_two_explorers_on_one_model(kernel: Kernel) -> None:
         kernel.tell(each, update(target=target, fraction=fraction))
     kernel.execute("ex.wait(60); other.wait(60)")
     assert kernel.value(
-        "[(e.method, e.fraction, e._view.target, e._view.error) for e in (ex, other)]"
+        "[(e.method, e.fraction, e._parts.view.target, e._parts.view.error) for e in (ex, other)]"
     ) == [
         ("layercam", 0.25, 4, ""),
         ("gradcam++", 0.5, 7, ""),

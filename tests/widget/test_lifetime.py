@@ -14,8 +14,10 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
+from inside import panels_of, receive, view_of
 from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets.widgets.widget import _instances
+from prompted import question_model, squares
 from torch import nn
 
 import camwidget as cw
@@ -77,10 +79,20 @@ def test_twenty_explorers_opened_and_closed_leave_nothing(make: Callable[[], cw.
     for _ in range(20):
         ex = make()
         ex.fraction = 0.5
-        ex._panels.box.selected_index = 2
+        panels_of(ex).box.selected_index = 2
         ex.wait(60).close()
     left.check()
     assert ex.explanation is not None, "what was computed last can still be read"
+
+
+def test_a_closed_explorer_that_is_held_remembers_nothing_computed_under_a_text() -> None:
+    left = Left()
+    ex = cw.Explorer(question_model(), [squares("red", "blue")], compare={"method": "layercam"})
+    ex.wait(60)
+    ex.text, ex.fraction = "anything blue", 0.5
+    ex.wait(60).close()
+    left.check()
+    assert ex.masked.any() and ex.difference is not None
 
 
 def test_an_explorer_goes_with_the_last_who_holds_it(make: Callable[[], cw.Explorer]) -> None:
@@ -89,7 +101,7 @@ def test_an_explorer_goes_with_the_last_who_holds_it(make: Callable[[], cw.Explo
     gc.disable()
     try:
         ex = make()
-        ex._panels.box.selected_index = 1
+        panels_of(ex).box.selected_index = 1
         ex.method, ex.fraction, ex.compare = "layercam", 0.4, {"method": "gradcam"}
         ex.wait(60)
         ex.undo()
@@ -202,8 +214,9 @@ def test_without_ids_of_cells_the_same_code_is_the_same_cell(
     assert [r() is not None for r in alive] == [False, False, False, True]
 
     # But not where a page shows it, which may have the same code twice, nor for a cell that did not make it.
-    shell.user_ns["ex"]._view._handle_msg(
-        {"content": {"data": {"method": "custom", "content": {}}}, "buffers": []}
+    receive(
+        view_of(shell.user_ns["ex"]),
+        {"content": {"data": {"method": "custom", "content": {}}}, "buffers": []},
     )
     run(shell, "ex = make()\nex", None)
     assert alive[-1]() is not None

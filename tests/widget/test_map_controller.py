@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inside import panels_of, send_from_page, view_of, worker_of
 from waiting import until
 
 import camwidget as cw
@@ -48,7 +49,9 @@ def gated() -> Iterator[tuple[cw.Explorer, Gate]]:
 
 def watch(explorer: cw.Explorer, *names: str) -> list[tuple[str, Any]]:
     seen: list[tuple[str, Any]] = []
-    explorer._view.observe(lambda change: seen.append((change["name"], change["new"])), list(names))
+    view_of(explorer).observe(
+        lambda change: seen.append((change["name"], change["new"])), list(names)
+    )
     return seen
 
 
@@ -57,7 +60,7 @@ def test_a_slow_map_grows_and_is_then_as_explain_gives_it(gated: tuple[cw.Explor
     seen = watch(explorer, "partial", "progress", "explanation", "busy", "cancellable")
     gate.pause = 0.05
     explorer.method = "scorecam"
-    assert explorer._view.busy and explorer._view.cancellable
+    assert view_of(explorer).busy and view_of(explorer).cancellable
     explorer.wait(60)
     shares = [v for n, v in seen if n == "progress" and v >= 0]
     assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) > 5
@@ -65,7 +68,7 @@ def test_a_slow_map_grows_and_is_then_as_explain_gives_it(gated: tuple[cw.Explor
     assert len(maps) >= 2, "at least one partial map before the finished one"
     assert maps[0]["saliency"] != maps[-1]["saliency"]
     assert ("partial", True) in seen
-    view = explorer._view
+    view = view_of(explorer)
     assert (view.partial, view.busy, view.cancellable) == (False, False, False)
     direct = cw.explain(
         explorer.model, SAMPLES[0], explorer.target, "scorecam", progress=lambda *_: None
@@ -90,13 +93,13 @@ def test_after_a_slow_map_another_class_is_at_once(gated: tuple[cw.Explorer, Gat
 
 def test_cancel_brings_back_what_was_shown(gated: tuple[cw.Explorer, Gate]) -> None:
     explorer, gate = gated
-    before, wire = explorer.explanation, dict(explorer._view.explanation)
+    before, wire = explorer.explanation, dict(view_of(explorer).explanation)
     gate.pause = 0.05
     explorer.method = "rise"
-    until(lambda: explorer._view.partial)
-    assert explorer._view.explanation["saliency"] != wire["saliency"]
-    explorer._view._handle_custom_msg({"type": "cancel"}, [])
-    view = explorer._view
+    until(lambda: view_of(explorer).partial)
+    assert view_of(explorer).explanation["saliency"] != wire["saliency"]
+    send_from_page(view_of(explorer), {"type": "cancel"}, [])
+    view = view_of(explorer)
     assert explorer.method == view.method == "gradcam"
     assert (view.partial, view.busy, view.cancellable) == (False, False, False)
     assert view.explanation["saliency"] == wire["saliency"]
@@ -130,13 +133,13 @@ def test_another_request_takes_a_slow_ones_place(gated: tuple[cw.Explorer, Gate]
     explorer, gate = gated
     gate.pause = 0.05
     explorer.method = "rise"
-    until(lambda: explorer._view.progress > 0)
+    until(lambda: view_of(explorer).progress > 0)
     explorer.method = "layercam"
     until(lambda: explorer.explanation.method == "layercam")
-    assert not explorer._view.partial
+    assert not view_of(explorer).partial
     gate.pause = 0
     explorer.wait(60)
-    assert explorer._view.method == "layercam"
+    assert view_of(explorer).method == "layercam"
 
 
 def test_the_slider_waits_for_a_growing_map(gated: tuple[cw.Explorer, Gate]) -> None:
@@ -144,7 +147,7 @@ def test_the_slider_waits_for_a_growing_map(gated: tuple[cw.Explorer, Gate]) -> 
     explorer, gate = gated
     gate.pause = 0.03
     explorer.method = "rise"
-    until(lambda: explorer._view.partial)
+    until(lambda: view_of(explorer).partial)
     seen = watch(explorer, "masked")
     passes = gate.passes
     explorer.fraction = 0.3
@@ -153,7 +156,7 @@ def test_the_slider_waits_for_a_growing_map(gated: tuple[cw.Explorer, Gate]) -> 
     explorer.cancel()
     gate.pause = 0
     explorer.wait(60)
-    assert explorer._view.masked, "the slider's answer is for the map that came back"
+    assert view_of(explorer).masked, "the slider's answer is for the map that came back"
 
 
 def test_a_failure_in_the_middle_is_said_and_the_map_before_is_back(
@@ -162,16 +165,16 @@ def test_a_failure_in_the_middle_is_said_and_the_map_before_is_back(
     explorer, gate = gated
     gate.pause = 0.03
     explorer.method = "rise"
-    until(lambda: explorer._view.partial)
+    until(lambda: view_of(explorer).partial)
     gate.fail = ModelError("the device is gone")
-    until(lambda: explorer._view.error)
+    until(lambda: view_of(explorer).error)
     gate.fail, gate.pause = None, 0
-    assert explorer._view.error == "the device is gone"
+    assert view_of(explorer).error == "the device is gone"
     assert explorer.method == "gradcam"
-    assert not explorer._view.partial
+    assert not view_of(explorer).partial
     explorer.target = 4
     explorer.wait(60)
-    assert explorer._view.error == ""
+    assert view_of(explorer).error == ""
     assert explorer.explanation.target.index == 4
 
 
@@ -179,10 +182,10 @@ def test_closing_stops_a_slow_map(gated: tuple[cw.Explorer, Gate]) -> None:
     explorer, gate = gated
     gate.pause = 0.02
     explorer.method = "rise"
-    until(lambda: explorer._view.partial)
+    until(lambda: view_of(explorer).partial)
     explorer.close()
     passes = gate.passes
-    until(lambda: explorer._session.idle)
+    until(lambda: worker_of(explorer).idle)
     assert gate.passes <= passes + 1, "no pass but the one that was under way"
 
 
@@ -193,7 +196,7 @@ def test_a_map_of_the_picture_itself_does_not_care_for_the_layer(
     explorer.mode = "multiply"  # no curve
     explorer.method = "saliency"
     explorer.wait(60)
-    assert explorer._view.explanation["at_input"] is True
+    assert view_of(explorer).explanation["at_input"] is True
     gate.passes = 0
     explorer.layer = "stage2"
     explorer.wait(60)
@@ -209,10 +212,10 @@ def test_a_map_of_the_picture_itself_does_not_care_for_the_layer(
 
 def test_the_maps_at_all_layers_follow(gated: tuple[cw.Explorer, Gate]) -> None:
     explorer, _ = gated
-    stages = explorer._view.stages
+    stages = view_of(explorer).stages
     index = explorer.model.class_index(explorer.target)
     assert (stages["scene"], stages["target"], stages["method"]) == (
-        explorer._view.scene["id"], index, "gradcam",
+        view_of(explorer).scene["id"], index, "gradcam",
     )  # fmt: skip
     assert [s["name"] for s in stages["layers"]] == [x.name for x in explorer.model.layers]
     for stage in stages["layers"]:
@@ -237,13 +240,13 @@ def test_stages_are_those_of_what_is_shown(gated: tuple[cw.Explorer, Gate]) -> N
     explorer, _ = gated
     explorer.target = 5
     explorer.wait(60)
-    assert explorer._view.stages["target"] == 5
+    assert view_of(explorer).stages["target"] == 5
     explorer.method = "scorecam"  # which would take a slow run at every layer
     explorer.wait(60)
-    assert explorer._view.stages == {}
+    assert view_of(explorer).stages == {}
     explorer.method = "eigencam"
     explorer.wait(60)
-    assert explorer._view.stages["method"] == "eigencam"
+    assert view_of(explorer).stages["method"] == "eigencam"
 
 
 # -- panels ----------------------------------------------------------------------------------
@@ -251,14 +254,14 @@ def test_stages_are_those_of_what_is_shown(gated: tuple[cw.Explorer, Gate]) -> N
 
 def test_the_panel_is_built_when_it_is_opened_and_follows(gated: tuple[cw.Explorer, Gate]) -> None:
     explorer, _ = gated
-    panels = explorer._panels
+    panels = panels_of(explorer)
     assert panels.deepvis is None
     panels.box.selected_index = 0
     assert panels.deepvis is not None
-    assert panels.deepvis._class.value == explorer.target
+    assert panels.deepvis.class_choice.value == explorer.target
     explorer.target = 3
     explorer.wait(60)
-    assert panels.deepvis._class.value == explorer.target
+    assert panels.deepvis.class_choice.value == explorer.target
     panels.deepvis.steps = 4
     panels.deepvis.start()
     panels.deepvis.wait(60)
@@ -275,11 +278,11 @@ def test_methods_that_need_a_run_to_judge_are_judged_in_time() -> None:
     explorer = cw.Explorer(cw.wrap(module), SAMPLES[0])
     try:
         explorer.wait(60)
-        reasons = {m["name"]: m["reason"] for m in explorer._view.methods}
+        reasons = {m["name"]: m["reason"] for m in view_of(explorer).methods}
         assert "Hardswish" in reasons["guided-backprop"]
         assert "hardswish" in reasons["lrp"].lower()
         assert reasons["saliency"] is None
-        assert {m["name"] for m in explorer._view.methods if m["slow"]} == {
+        assert {m["name"] for m in view_of(explorer).methods if m["slow"]} == {
             "scorecam", "ablationcam", "integrated-gradients", "smoothgrad", "occlusion", "rise",
         }  # fmt: skip
     finally:
@@ -295,8 +298,8 @@ def test_a_new_pictures_classes_do_not_wait_for_its_slow_map(
     explorer.wait(60)
     gate.pause = 0.05
     explorer.picture = 1
-    until(lambda: explorer._view.progress > 0)
-    view, whole = explorer._view, explorer.model.predict(SAMPLES[1], top=1)
+    until(lambda: view_of(explorer).progress > 0)
+    view, whole = view_of(explorer), explorer.model.predict(SAMPLES[1], top=1)
     assert view.rows[0]["name"] == whole.names[0]
     assert view.rows[0]["whole"] == pytest.approx(whole.probabilities[0], rel=1e-4)
     assert view.target == whole.indices[0]
@@ -310,14 +313,18 @@ def test_cancel_after_another_picture_brings_the_picture_back_too(
     gated: tuple[cw.Explorer, Gate],
 ) -> None:
     explorer, gate = gated
-    scene, rows, sentence = explorer._view.scene["id"], explorer._view.rows, explorer._view.sentence
+    scene, rows, sentence = (
+        view_of(explorer).scene["id"],
+        view_of(explorer).rows,
+        view_of(explorer).sentence,
+    )
     gate.pause = 0.05
     explorer.method = "rise"
-    until(lambda: explorer._view.progress > 0)
+    until(lambda: view_of(explorer).progress > 0)
     explorer.picture = 2
-    until(lambda: explorer._view.scene["id"] != scene and explorer._view.progress > 0)
+    until(lambda: view_of(explorer).scene["id"] != scene and view_of(explorer).progress > 0)
     explorer.cancel()
-    view = explorer._view
+    view = view_of(explorer)
     assert explorer.picture == view.picture == 0
     assert view.scene["id"] == view.explanation["scene"] == scene
     assert view.rows == rows
@@ -331,11 +338,11 @@ def test_a_picture_whose_map_fails_gives_way_to_the_one_before(
     gated: tuple[cw.Explorer, Gate],
 ) -> None:
     explorer, gate = gated
-    scene = explorer._view.scene["id"]
+    scene = view_of(explorer).scene["id"]
     gate.fail = ModelError("the device is gone")
     explorer.picture = 1
     explorer.wait(60)
     gate.fail = None
-    assert explorer._view.error == "the device is gone"
+    assert view_of(explorer).error == "the device is gone"
     assert explorer.picture == 0
-    assert explorer._view.scene["id"] == explorer._view.explanation["scene"] == scene
+    assert view_of(explorer).scene["id"] == view_of(explorer).explanation["scene"] == scene

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from inside import view_of
 from prompted import caption_model, squares
 
 import camwidget as cw
@@ -32,15 +33,15 @@ def ex() -> Iterator[cw.Explorer]:
 
 
 def test_it_is_off_at_first_and_both_sides_set_it(ex: cw.Explorer) -> None:
-    assert not ex.boxes and not ex._view.boxes
+    assert not ex.boxes and not view_of(ex).boxes
     ex.boxes = True
-    assert ex._view.boxes
-    ex._view.boxes = False
+    assert view_of(ex).boxes
+    view_of(ex).boxes = False
     assert not ex.boxes
 
 
 def test_the_box_is_that_of_localize_and_the_peak_hits(ex: cw.Explorer) -> None:
-    box, found = ex._view.box, localize(ex.explanation)
+    box, found = view_of(ex).box, localize(ex.explanation)
     assert found is not None
     assert box["box"] == list(found.box) and box["peak"] == [found.peak[1], found.peak[0]]
     assert box["scene"] == ex.pictures[0].id and box["hit"] == "hit"
@@ -58,32 +59,32 @@ def test_the_peak_hits_as_in_the_pointing_game(ex: cw.Explorer) -> None:
         saliency = np.zeros((48, 48), np.float32)
         saliency[30, 32 - 1 + off] = 1
         moved = replace(ex.explanation, saliency=saliency)
-        box = MapLocation().wire(picture, model, model.class_index("blue"), moved)
+        box = MapLocation().payload(picture, model, model.class_index("blue"), moved)
         score = cw.measure(model, truth, moved, "pointing")["pointing"].value
         assert box["hit"] == wanted and (score == 1) == (wanted == "hit")
 
 
 def test_it_follows_the_map(ex: cw.Explorer) -> None:
-    first = ex._view.box
+    first = view_of(ex).box
     told: list[dict] = []
-    ex._view.observe(lambda change: told.append(change["new"]), "box")
+    view_of(ex).observe(lambda change: told.append(change["new"]), "box")
     ex.target = "red"
     ex.wait(30)
     assert len(told) == 1 and told[0]["box"] != first["box"], "from one to the other, with no gap"
     ex.picture = 1
     ex.wait(30)
-    assert ex._view.box["scene"] == ex.pictures[1].id
-    assert (ex._view.box["hit"], ex._view.box["said"]) == ("", "")
+    assert view_of(ex).box["scene"] == ex.pictures[1].id
+    assert (view_of(ex).box["hit"], view_of(ex).box["said"]) == ("", "")
 
 
 def test_no_map_no_box(ex: cw.Explorer) -> None:
     ex.target = "green"
     ex.wait(30)
-    assert ex.explanation.is_empty and ex._view.box == {}
+    assert ex.explanation.is_empty and view_of(ex).box == {}
 
 
 def test_where_the_class_is_not_there_nothing_is_hit(ex: cw.Explorer) -> None:
     ex.method, ex.target = "random", "green"
     ex.wait(30)
-    box = ex._view.box
+    box = view_of(ex).box
     assert len(box["box"]) == 4 and (box["hit"], box["said"]) == ("", "")

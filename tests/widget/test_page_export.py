@@ -16,10 +16,10 @@ import numpy as np
 from camwidget.attribution.explanation import Explanation
 from camwidget.attribution.targets import ClassTarget
 from camwidget.models.vision_model import Prediction
-from camwidget.widget.control.masked_prediction import MaskSettings, is_unmasked
 from camwidget.widget.view import messages
+from camwidget.widget.view.mask_settings import MaskSettings, is_unmasked
 
-SAID = Path(__file__).resolve().parents[2] / "js" / "tests" / "kernel" / "said.json"
+SAID = Path(__file__).resolve().parents[2] / "js" / "tests" / "kernel" / "sentences.json"
 
 
 def cases() -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inside import display_of, view_of, worker_of
 
 import camwidget as cw
 from camwidget import zoo
@@ -16,7 +17,7 @@ from camwidget.analysis.mask_curve import mask_pixels
 from camwidget.errors import CamwidgetError, PictureError
 from camwidget.masking.ranks import rank_levels, top_mask
 from camwidget.masking.user_mask import decode, encode
-from camwidget.widget.control.masked_prediction import MaskSettings
+from camwidget.widget.view.mask_settings import MaskSettings
 from camwidget.widget.view.messages import sentence
 
 SIZE = (192, 192)
@@ -42,7 +43,7 @@ def square(value: int = 1, at: int = 40) -> np.ndarray:
 
 def stroke(ex: cw.Explorer, paint: np.ndarray | None, number: int = 1, **also: Any) -> None:
     """What the browser's brush writes."""
-    ex._view.paint = {
+    view_of(ex).paint = {
         "scene": ex.pictures[ex.picture].id,
         "runs": encode(paint),
         "stroke": number,
@@ -61,15 +62,15 @@ def test_setting_a_mask_asks_the_model_and_shows_it(ex: cw.Explorer, samples: li
     ex.mask = square().astype(bool)
     ex.wait(60)
     assert ex.mask.dtype == np.int8 and np.array_equal(ex.mask, square())
-    assert ex._view.paint["runs"] == encode(square()) and ex._view.paint["stroke"] == 1
+    assert view_of(ex).paint["runs"] == encode(square()) and view_of(ex).paint["stroke"] == 1
     pixels = ex.model.preprocess.pixels(samples[0].image)
     levels = rank_levels(ex.explanation.saliency)
     hidden = mask_pixels(pixels, levels, [0], paint=square())
-    row = ex._view.rows[0]["index"]
-    assert ex._view.masked[0] == pytest.approx(asked(ex.model, hidden)[row], abs=1e-5)
-    assert ex._view.sentence.startswith("Hiding the painted 9.8 %")
+    row = view_of(ex).rows[0]["index"]
+    assert view_of(ex).masked[0] == pytest.approx(asked(ex.model, hidden)[row], abs=1e-5)
+    assert view_of(ex).sentence.startswith("Hiding the painted 9.8 %")
     # The curve is that of the painted picture, so the mark lies on it.
-    assert ex.curve.probability[0] == pytest.approx(ex._view.masked[0], abs=1e-5)
+    assert ex.curve.probability[0] == pytest.approx(view_of(ex).masked[0], abs=1e-5)
     curve = cw.mask_curve(
         ex.model, samples[0].image, ex.explanation, ex.target, paint=square().astype(bool)
     )
@@ -79,7 +80,11 @@ def test_setting_a_mask_asks_the_model_and_shows_it(ex: cw.Explorer, samples: li
     assert len(seen) == 1, "the same again is no change"
     ex.mask = None
     ex.wait(60)
-    assert ex._view.masked == [] and ex._view.paint["runs"] == [] and ex._view.paint["stroke"] == 2
+    assert (
+        view_of(ex).masked == []
+        and view_of(ex).paint["runs"] == []
+        and view_of(ex).paint["stroke"] == 2
+    )
     assert len(seen) == 2 and seen[1] is None
 
 
@@ -92,8 +97,8 @@ def test_the_brush_sets_the_mask(ex: cw.Explorer) -> None:
     assert np.array_equal(ex.mask, painted)
     top = top_mask(ex.explanation.saliency, 0.1)
     np.testing.assert_array_equal(ex.masked, (~top | (painted == 1)) & (painted != -1))
-    assert ex._view.paint["stroke"] == 1 and len(ex._view.masked) == 6
-    assert "10 %" in ex._view.sentence and "9.8 %" in ex._view.sentence
+    assert view_of(ex).paint["stroke"] == 1 and len(view_of(ex).masked) == 6
+    assert "10 %" in view_of(ex).sentence and "9.8 %" in view_of(ex).sentence
     stroke(ex, None, 2)
     ex.wait(60)
     assert ex.mask is None
@@ -104,12 +109,12 @@ def test_while_painting_there_is_no_curve_of_another_picture(ex: cw.Explorer) ->
     assert ex.curve is not None
     stroke(ex, square(), painting=True)
     ex.wait(60)
-    assert ex.curve is None and len(ex._view.masked) == 6
-    assert not ex._screen.chart._target.visible
+    assert ex.curve is None and len(view_of(ex).masked) == 6
+    assert not display_of(ex).chart.target_line.visible
     stroke(ex, square(), painting=False)
     ex.wait(60)
-    assert ex.curve.probability[0] == pytest.approx(ex._view.masked[0], abs=1e-5)
-    assert ex._screen.chart._target.visible
+    assert ex.curve.probability[0] == pytest.approx(view_of(ex).masked[0], abs=1e-5)
+    assert display_of(ex).chart.target_line.visible
 
 
 def test_each_picture_keeps_its_own(ex: cw.Explorer) -> None:
@@ -117,17 +122,17 @@ def test_each_picture_keeps_its_own(ex: cw.Explorer) -> None:
     ex.picture = 1
     assert ex.mask is None
     ex.wait(60)
-    assert ex._view.paint["scene"] == ex.pictures[1].id and ex._view.paint["runs"] == []
-    assert ex._view.masked == []
+    assert view_of(ex).paint["scene"] == ex.pictures[1].id and view_of(ex).paint["runs"] == []
+    assert view_of(ex).masked == []
     ex.mask = -square()
     # A stroke that was still on its way is kept with the picture it was made on.
     stroke(ex, square(at=100), 9, scene=ex.pictures[0].id)
     assert np.array_equal(ex.mask, -square())
-    assert ex._view.paint["scene"] == ex.pictures[1].id
+    assert view_of(ex).paint["scene"] == ex.pictures[1].id
     ex.picture = 0
     ex.wait(60)
-    assert np.array_equal(ex.mask, square(at=100)) and len(ex._view.masked) == 6
-    assert ex._view.paint["stroke"] >= 9
+    assert np.array_equal(ex.mask, square(at=100)) and len(view_of(ex).masked) == 6
+    assert view_of(ex).paint["stroke"] >= 9
 
 
 def test_a_picture_that_fails_brings_the_mask_back(textures: cw.VisionModel, samples: list) -> None:
@@ -136,7 +141,9 @@ def test_a_picture_that_fails_brings_the_mask_back(textures: cw.VisionModel, sam
     explorer.picture = 1
     explorer.wait(60)
     assert explorer.picture == 0 and np.array_equal(explorer.mask, square())
-    assert explorer._view.paint["runs"] == encode(square()) and len(explorer._view.masked) == 6
+    assert (
+        view_of(explorer).paint["runs"] == encode(square()) and len(view_of(explorer).masked) == 6
+    )
     explorer.close()
 
 
@@ -152,10 +159,10 @@ def test_a_picture_that_fails_brings_the_mask_back(textures: cw.VisionModel, sam
 def test_a_wrong_mask_changes_nothing(ex: cw.Explorer, wrong: Any, said: str) -> None:
     ex.mask = square()
     ex.wait(60)
-    shown = ex._view.masked
+    shown = view_of(ex).masked
     with pytest.raises(PictureError, match=said):
         ex.mask = wrong
-    assert np.array_equal(ex.mask, square()) and ex._view.masked == shown and ex._session.idle
+    assert np.array_equal(ex.mask, square()) and view_of(ex).masked == shown and worker_of(ex).idle
     with pytest.raises(ValueError, match="read-only"):
         ex.mask[0, 0] = 1
 
@@ -165,11 +172,11 @@ def test_a_wrong_mask_changes_nothing(ex: cw.Explorer, wrong: Any, said: str) ->
 )
 def test_malformed_runs_are_said_and_not_taken(ex: cw.Explorer, wrong: Any) -> None:
     ex.mask = square()
-    ex._view.paint = {"scene": ex.pictures[0].id, "runs": wrong, "stroke": 7}
-    assert "What was painted is not taken" in ex._view.error
-    assert np.array_equal(ex.mask, square()) and ex._view.paint["runs"] == encode(square())
+    view_of(ex).paint = {"scene": ex.pictures[0].id, "runs": wrong, "stroke": 7}
+    assert "What was painted is not taken" in view_of(ex).error
+    assert np.array_equal(ex.mask, square()) and view_of(ex).paint["runs"] == encode(square())
     for odd in ({}, {"scene": "nobody's", "runs": [1, 5]}, {"scene": None}):
-        ex._view.paint = odd
+        view_of(ex).paint = odd
     assert np.array_equal(ex.mask, square())
 
 
@@ -188,15 +195,15 @@ def test_strokes_on_several_threads_end_with_the_newest(ex: cw.Explorer) -> None
     for thread in threads:
         thread.join()
     ex.wait(60)
-    assert np.array_equal(ex.mask, decode(ex._view.paint["runs"], SIZE))
+    assert np.array_equal(ex.mask, decode(view_of(ex).paint["runs"], SIZE))
 
 
 def test_a_mask_may_be_given_at_once_and_is_checked(
     textures: cw.VisionModel, samples: list
 ) -> None:
     explorer = cw.Explorer(textures, samples, picture=1, mask=square()).wait(60)
-    assert explorer._view.paint["scene"] == explorer.pictures[1].id
-    assert len(explorer._view.masked) == 6
+    assert view_of(explorer).paint["scene"] == explorer.pictures[1].id
+    assert len(view_of(explorer).masked) == 6
     explorer.close()
     with pytest.raises(PictureError, match="192"):
         cw.Explorer(textures, samples, mask=np.zeros((5, 5), bool))
@@ -219,9 +226,9 @@ def test_times_its_map(ex: cw.Explorer, samples: list) -> None:
     product = cw.analysis.mask_curve.multiply_pixels(pixels, ex.explanation.saliency)
     product[:, paint == 1] = 0
     product[:, paint == -1] = pixels[:, paint == -1]
-    row = ex._view.rows[0]["index"]
-    assert ex._view.masked[0] == pytest.approx(asked(ex.model, product[None])[row], abs=1e-5)
-    assert "Hiding the painted 9.8 % and multiplying" in ex._view.sentence
+    row = view_of(ex).rows[0]["index"]
+    assert view_of(ex).masked[0] == pytest.approx(asked(ex.model, product[None])[row], abs=1e-5)
+    assert "Hiding the painted 9.8 % and multiplying" in view_of(ex).sentence
 
 
 @pytest.mark.full
@@ -229,7 +236,7 @@ def test_an_inpainted_hole_is_sent_with_the_answer(ex: cw.Explorer, samples: lis
     ex.baseline = "inpaint"
     ex.mask = square()
     ex.wait(60)
-    sent = ex._view.filled
+    sent = view_of(ex).baseline_fill
     assert (sent["scene"], sent["baseline"]) == (ex.pictures[0].id, "inpaint")
     hole = np.unpackbits(np.frombuffer(sent["hole"], np.uint8), count=192 * 192).reshape(SIZE)
     np.testing.assert_array_equal(hole, square())
@@ -239,18 +246,18 @@ def test_an_inpainted_hole_is_sent_with_the_answer(ex: cw.Explorer, samples: lis
     )
     shades = (gets[0] * 255).round().byte().permute(1, 2, 0).numpy()
     assert sent["rgb"] == shades[square() == 1].tobytes()
-    row = ex._view.rows[0]["index"]
-    assert ex._view.masked[0] == pytest.approx(asked(ex.model, gets)[row], abs=1e-5)
+    row = view_of(ex).rows[0]["index"]
+    assert view_of(ex).masked[0] == pytest.approx(asked(ex.model, gets)[row], abs=1e-5)
 
 
 def test_baselines_are_checked_by_name(ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ex._view.baselines[:4] == ["blur", "mean", "black", "inpaint"]
+    assert view_of(ex).baselines[:4] == ["blur", "mean", "black", "inpaint"]
     with pytest.raises(CamwidgetError, match="'inpaint'"):
         ex.baseline = "pink"
     monkeypatch.setitem(__import__("sys").modules, "cv2", None)
-    ex._view.baseline = "telea"
-    assert ex.baseline == ex._view.baseline == "blur"
-    assert 'pip install "camwidget[opencv]"' in ex._view.error
+    view_of(ex).baseline = "telea"
+    assert ex.baseline == view_of(ex).baseline == "blur"
+    assert 'pip install "camwidget[opencv]"' in view_of(ex).error
 
 
 def test_a_map_of_zeros_masks_nothing_but_paint_does(ex: cw.Explorer) -> None:
@@ -265,13 +272,13 @@ def test_a_map_of_zeros_masks_nothing_but_paint_does(ex: cw.Explorer) -> None:
             break
     if worst is None:
         pytest.skip("every class has evidence here")
-    assert ex._view.masked == [] and not ex.masked.any()
+    assert view_of(ex).masked == [] and not ex.masked.any()
     ex.mask = square()
     ex.wait(60)
     np.testing.assert_array_equal(ex.masked, square() == 1)
-    assert len(ex._view.masked) == 6 and ex.curve is None
-    assert ex._view.sentence.startswith("Hiding the painted 9.8 %")
-    assert ex.explanation.note in ex._view.sentence
+    assert len(view_of(ex).masked) == 6 and ex.curve is None
+    assert view_of(ex).sentence.startswith("Hiding the painted 9.8 %")
+    assert ex.explanation.note in view_of(ex).sentence
 
 
 @pytest.mark.parametrize(

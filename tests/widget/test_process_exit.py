@@ -28,7 +28,7 @@ class Part(nn.Module):
         begun.set()
         return x
 
-session = Worker(("map",), print)
+worker = Worker(("map",), print)
 
 def steps():
     part = Part()
@@ -45,7 +45,7 @@ def no_module():
         begun.set()
 
 def work(job):
-    session.submit("map", job)
+    worker.submit("map", job)
     begun.wait()
 """
 
@@ -62,7 +62,7 @@ FORKS = """
 work(steps)
 child = os.fork()
 if child == 0:
-    sys.exit(1 if session.wait(0.01) else 3)
+    sys.exit(1 if worker.wait(0.01) else 3)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) + 4)
 """
 
@@ -83,8 +83,8 @@ MORE = {
     FORKS: 7,
     "work(steps)": 0,
     "work(steps); sys.exit(3)": 3,
-    "work(steps); session.close()": 0,
-    "work(steps); del session": 0,
+    "work(steps); worker.close()": 0,
+    "work(steps); del worker": 0,
     "work(no_module); process_exit.PATIENCE = 0.1; sys.exit(3)": 3,
     INTERRUPTED: 0,
     TERMINATED: 5,

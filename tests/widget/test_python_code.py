@@ -12,6 +12,7 @@ import pytest
 import safetensors.torch
 import torch
 import torchvision
+from inside import view_of
 from PIL import Image
 
 import camwidget as cw
@@ -39,7 +40,7 @@ def closing() -> Iterator[Closer]:
 def run(explorer: cw.Explorer, closing: Closer) -> dict[str, Any]:
     """What the code of an explorer makes; checked against the explorer."""
     explorer.wait(60)
-    assert explorer._view.code == explorer.code, "the browser has it when all is shown"
+    assert view_of(explorer).code == explorer.code, "the browser has it when all is shown"
     scope: dict[str, Any] = {}
     exec(compile(explorer.code, "<code>", "exec"), scope)
     again = closing(scope["ex"])
@@ -70,17 +71,17 @@ def test_everything_else_than_the_defaults(closing: Closer, textures: cw.VisionM
         "mode": "keep", "baseline": "mean", "outlines": True, "boxes": True, "opacity": 0.4, "colormap": "viridis",
     }  # fmt: skip
     scope = run(ex, closing)
-    assert len(scope["ex"]._view.rows) == 4
+    assert len(view_of(scope["ex"]).rows) == 4
     assert 'ex.state = {"opacity": 0.4, "colormap": "viridis"}' in ex.code
-    said = dict(zip(scope["said"].names, scope["said"].probabilities, strict=True))
-    row = ex._view.rows[0]
-    assert said[row["name"]] == pytest.approx(ex._view.masked[0], abs=1e-6)
+    said = dict(zip(scope["prediction"].names, scope["prediction"].probabilities, strict=True))
+    row = view_of(ex).rows[0]
+    assert said[row["name"]] == pytest.approx(view_of(ex).masked[0], abs=1e-6)
     np.testing.assert_allclose(scope["curve"].probability, ex.curve.probability, atol=1e-6)
     assert (scope["curve"].mode, scope["curve"].baseline) == ("keep", "mean")
     ex.mode = "multiply"
     scope = run(ex, closing)
-    at = [row["name"] for row in ex._view.rows].index("honeycombed")
-    assert scope["change"].after == pytest.approx(ex._view.masked[at], abs=1e-6)
+    at = [row["name"] for row in view_of(ex).rows].index("honeycombed")
+    assert scope["change"].after == pytest.approx(view_of(ex).masked[at], abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -99,11 +100,11 @@ def test_paint_comes_with_every_kind_of_mask(
     ex.fraction = 0.3
     scope = run(ex, closing)
     assert ex.explanation.is_empty == (target == "crosshatched"), "which masks nothing then"
-    assert bool(ex._view.masked) == bool({"said", "change"} & set(scope))
+    assert bool(view_of(ex).masked) == bool({"prediction", "change"} & set(scope))
     ex.mask = np.tri(192, dtype=np.int8) - 2 * np.tri(192, k=-90, dtype=np.int8)
     scope = run(ex, closing)
-    said = dict(zip(scope["said"].names, scope["said"].probabilities, strict=True))
-    rows = zip(ex._view.rows, ex._view.masked, strict=True)
+    said = dict(zip(scope["prediction"].names, scope["prediction"].probabilities, strict=True))
+    rows = zip(view_of(ex).rows, view_of(ex).masked, strict=True)
     both = {row["name"]: value for row, value in rows if row["name"] in said}
     assert both and {name: said[name] for name in both} == pytest.approx(both, abs=1e-6)
 
@@ -127,7 +128,7 @@ def test_other_models_and_their_texts(name: str, closing: Closer) -> None:
     ex.wait(60)
     ex.target = ex.model.classes[-1]
     scope = run(ex, closing)
-    assert ("told" in scope) == (ex.model.prompt is not None)
+    assert ("prompted" in scope) == (ex.model.prompt is not None)
 
 
 @pytest.mark.full
@@ -220,7 +221,7 @@ def test_what_only_its_owner_has_is_said(closing: Closer, textures: cw.VisionMod
     assert "images = ...  # your own 61 pictures" in many.code and len(many.code) < 500
     none = closing(cw.Explorer(textures, []))
     exec(none.code, {})
-    assert none._view.code == none.code
+    assert view_of(none).code == none.code
 
 
 def test_names_in_comments_end_no_line(closing: Closer, textures: cw.VisionModel) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inside import display_of, receive, view_of
 from kernel_driver import custom
 from torch import nn
 
@@ -98,7 +99,7 @@ def test_of_very_many_the_strip_moves_on(made: Callable[[int], Made]) -> None:
     assert strip.moves[-1] == (10_000 - most, most)
     strip.click(most - 1)
     assert strip.picked[-1] == 9_999
-    assert len(strip.strip._tiles) <= most, "what has no place any more is let go of"
+    assert len(strip.strip.tiles) <= most, "what has no place any more is let go of"
 
 
 def test_only_what_has_changed_is_drawn(
@@ -131,23 +132,23 @@ def explorer() -> Iterator[cw.Explorer]:
 
 def say(ex: cw.Explorer, **content: Any) -> None:
     """As a page does."""
-    ex._view._handle_msg({"content": {"data": custom({"type": "strip", **content})}, "buffers": []})
+    receive(view_of(ex), {"content": {"data": custom({"type": "strip", **content})}, "buffers": []})
 
 
 def test_an_explorer_waits_for_what_is_seen(explorer: cw.Explorer) -> None:
-    strip = explorer._screen.strip
-    assert len(strip._tiles) == Thumbnails.SEEN
-    assert explorer._view.strip == {"first": 0, "places": Thumbnails.MOST}
+    strip = display_of(explorer).strip
+    assert len(strip.tiles) == Thumbnails.SEEN
+    assert view_of(explorer).strip == {"first": 0, "places": Thumbnails.MOST}
     say(explorer, first=100, last=109)
     explorer.wait(60)
-    assert set(range(100, 110)) <= set(strip._tiles) and len(strip._tiles) == Thumbnails.SEEN + 10
+    assert set(range(100, 110)) <= set(strip.tiles) and len(strip.tiles) == Thumbnails.SEEN + 10
     explorer.picture = 499
     explorer.wait(60)
-    assert explorer._view.strip == {"first": 500 - Thumbnails.MOST, "places": Thumbnails.MOST}
-    assert 499 in strip._tiles
+    assert view_of(explorer).strip == {"first": 500 - Thumbnails.MOST, "places": Thumbnails.MOST}
+    assert 499 in strip.tiles
     explorer.add(PICTURE)
     explorer.wait(60)
-    assert explorer.picture == 500 and 500 in strip._tiles
+    assert explorer.picture == 500 and 500 in strip.tiles
     for wrong in ({}, {"first": 1}, {"first": "a", "last": None}, {"first": True, "last": 2}):
         say(explorer, **wrong)
-    assert explorer._view.error == ""
+    assert view_of(explorer).error == ""

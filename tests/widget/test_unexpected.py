@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inside import display_of, panels_of, parts_of, receive, send_from_page, view_of, worker_of
 from torch import nn
 
 import camwidget as cw
 from camwidget.masking.user_mask import encode
-from camwidget.widget.control import compared_map, prediction_controller
+from camwidget.widget.control import compared_map, map_controller
 from camwidget.widget.control.cache import ModelCache
 from camwidget.widget.control.worker import Worker
 from camwidget.widget.host.interrupts import Interrupts
@@ -73,24 +74,35 @@ def goes_on(ex: cw.Explorer) -> None:
     ex.picture = (ex.picture + 1) % 3
     ex.method = "layercam" if ex.method != "layercam" else "gradcam"
     ex.wait(60)
-    assert ex._view.error == ""
-    assert ex.explanation.method == ex.method and ex._view.scene["id"] == ex.pictures[ex.picture].id
+    assert view_of(ex).error == ""
+    assert (
+        ex.explanation.method == ex.method and view_of(ex).scene["id"] == ex.pictures[ex.picture].id
+    )
     ex.fraction = 0.25 if ex.fraction != 0.25 else 0.5
     ex.wait(60)
-    assert ex._view.masked and ex.curve is not None and not ex._view.busy and not ex._view.pending
+    assert (
+        view_of(ex).masked
+        and ex.curve is not None
+        and not view_of(ex).busy
+        and not view_of(ex).pending
+    )
 
 
 # -- what a page sends -----------------------------------------------------------------------
 
 
+def main(ex: cw.Explorer) -> Any:
+    return parts_of(ex).requests.main
+
+
 def says(ex: cw.Explorer, content: Any) -> None:
-    ex._view._handle_msg(
-        {"content": {"data": {"method": "custom", "content": content}}, "buffers": []}
+    receive(
+        view_of(ex), {"content": {"data": {"method": "custom", "content": content}}, "buffers": []}
     )
 
 
 def sets(ex: cw.Explorer, **state: Any) -> None:
-    ex._view._handle_msg({"content": {"data": {"method": "update", "state": state}}})
+    receive(view_of(ex), {"content": {"data": {"method": "update", "state": state}}})
 
 
 def mouse(canvas: Any) -> None:
@@ -98,56 +110,56 @@ def mouse(canvas: Any) -> None:
 
 
 def click_a_row(ex: cw.Explorer) -> None:
-    index = ex._screen.row_classes.index(ex._view.target)
-    mark = next(m for m in ex._screen.bars.figure.marks if m._element_click_handlers.callbacks)
+    index = display_of(ex).row_classes.index(view_of(ex).target)
+    mark = next(m for m in display_of(ex).bars.figure.marks if m._element_click_handlers.callbacks)
     mark._element_click_handlers(mark, {"data": {"index": 1 - min(index, 1)}})
 
 
 PAGES: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str]], Callable[[cw.Explorer], None]]] = {
-    "undo": (lambda ex: (ex._history, "undo"), lambda ex: says(ex, {"type": "undo"})),
-    "redo": (lambda ex: (ex._history, "redo"), lambda ex: says(ex, {"type": "redo"})),
-    "cancel": (lambda ex: (ex._desk, "cancel"), lambda ex: says(ex, {"type": "cancel"})),
-    "text": (lambda ex: (ex, "_write"), lambda ex: says(ex, {"type": "text", "text": "x"})),
+    "undo": (lambda ex: (parts_of(ex).history, "undo"), lambda ex: says(ex, {"type": "undo"})),
+    "redo": (lambda ex: (parts_of(ex).history, "redo"), lambda ex: says(ex, {"type": "redo"})),
+    "cancel": (lambda ex: (main(ex), "cancel"), lambda ex: says(ex, {"type": "cancel"})),
+    "text": (lambda ex: (parts_of(ex).requests, "write"), lambda ex: says(ex, {"type": "text", "text": "x"})),
     "pick": (
-        lambda ex: (ex._session, "submit"),
+        lambda ex: (worker_of(ex), "submit"),
         lambda ex: says(ex, {"type": "pick", "x": 1, "y": 1}),
     ),
-    "a trait": (lambda ex: (ex._desk, "ask"), lambda ex: sets(ex, method="layercam")),
-    "a class": (lambda ex: (ex._desk, "ask"), lambda ex: sets(ex, target=3)),
+    "a trait": (lambda ex: (main(ex), "request"), lambda ex: sets(ex, method="layercam")),
+    "a class": (lambda ex: (main(ex), "request"), lambda ex: sets(ex, target=3)),
     "a comparison": (
-        lambda ex: (ex._other, "ask"),
+        lambda ex: (parts_of(ex).requests, "request_compared"),
         lambda ex: sets(ex, compare={"method": "layercam"}),
     ),
-    "the slider": (lambda ex: (ex._answers, "ask"), lambda ex: sets(ex, fraction=0.75)),
+    "the slider": (lambda ex: (main(ex), "request_prediction"), lambda ex: sets(ex, fraction=0.75)),
     "the brush": (
-        lambda ex: (ex._brush, "bring"),
+        lambda ex: (parts_of(ex).paint, "show_present"),
         lambda ex: sets(
             ex,
-            paint={"scene": ex._view.scene["id"], "runs": encode(np.eye(16, dtype=np.int8)), "painting": False},
+            paint={"scene": view_of(ex).scene["id"], "runs": encode(np.eye(16, dtype=np.int8)), "painting": False},
         ),
     ),
-    "a row": (lambda ex: (ex._desk, "ask"), click_a_row),
-    "a thumbnail": (lambda ex: (ex._desk, "ask"), lambda ex: mouse(ex._screen.strip._paper.canvas)),
+    "a row": (lambda ex: (main(ex), "request"), click_a_row),
+    "a thumbnail": (lambda ex: (main(ex), "request"), lambda ex: mouse(display_of(ex).strip.canvas.canvas)),
     "the strip": (
-        lambda ex: (ex._screen.strip._paper, "_on_click"),
-        lambda ex: mouse(ex._screen.strip._paper.canvas),
+        lambda ex: (display_of(ex).strip.canvas, "_on_click"),
+        lambda ex: mouse(display_of(ex).strip.canvas.canvas),
     ),
     "a new page": (
-        lambda ex: (ex._screen.strip._paper, "_draw"),
-        lambda ex: ex._screen.strip._paper.canvas._handle_frontend_event(
-            ex._screen.strip._paper.canvas, {"event": "client_ready"}, []
+        lambda ex: (display_of(ex).strip.canvas, "_draw"),
+        lambda ex: display_of(ex).strip.canvas.canvas._handle_frontend_event(
+            display_of(ex).strip.canvas.canvas, {"event": "client_ready"}, []
         ),
     ),
     "an upload": (
         lambda ex: (ex, "add"),
         lambda ex: setattr(
-            ex._screen.strip.upload, "value", ({"name": "a.png", "content": b"x", "type": "",
+            display_of(ex).strip.upload, "value", ({"name": "a.png", "content": b"x", "type": "",
             "size": 1, "last_modified": NOW},)
         ),
     ),
     "a panel": (
         lambda ex: (panels, "EvaluatePanel"),
-        lambda ex: setattr(ex._panels.box, "selected_index", 1),
+        lambda ex: setattr(panels_of(ex).box, "selected_index", 1),
     ),
 }  # fmt: skip
 
@@ -165,7 +177,7 @@ def test_what_a_page_sends(
         patch.setattr(holder, attribute, boom)
         send(ex)
     assert boomed(caplog) == 1
-    assert SAID in ex._view.error
+    assert SAID in view_of(ex).error
     ex.compare = None
     ex.wait(60)
     goes_on(ex)
@@ -182,12 +194,12 @@ def test_an_observer_of_somebodys(ex: cw.Explorer, caplog: pytest.LogCaptureFixt
         if state:
             sets(ex, **state)
         else:
-            ex._announce("mask", np.ones((16, 16), bool))
+            parts_of(ex).context.traits.publish("mask", np.ones((16, 16), bool))
         ex.wait(60)
         ex.unobserve(boom, name)
         assert boomed(caplog) == 1, name
-        assert "Boom: <b>nobody</b> expects this" in ex._view.error
-        assert "its traceback is" in ex._view.error
+        assert "Boom: <b>nobody</b> expects this" in view_of(ex).error
+        assert "its traceback is" in view_of(ex).error
     ex.mask = None
     goes_on(ex)
 
@@ -197,9 +209,9 @@ def test_a_slider_that_fails_a_thousand_times_is_logged_once(
 ) -> None:
     ex.observe(boom, "fraction")
     for number in range(1000):
-        ex._view.error = ""
+        view_of(ex).error = ""
         sets(ex, fraction=(number + 1) / 1000)
-        assert SAID in ex._view.error
+        assert SAID in view_of(ex).error
     assert boomed(caplog) == 1
     ex.unobserve(boom, "fraction")
     goes_on(ex)
@@ -209,13 +221,13 @@ def test_a_slider_that_fails_a_thousand_times_is_logged_once(
 
 
 JOBS: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str, Any]], dict[str, Any]]] = {
-    "map": (lambda ex: (ModelCache, "explanation", boom), {"method": "layercam"}),
+    "map": (lambda ex: (ModelCache, "growing", growing_boom), {"method": "layercam"}),
     "grow": (lambda ex: (ModelCache, "growing", growing_boom), {"method": "occlusion"}),
-    "mask": (lambda ex: (prediction_controller, "masked", boom), {"fraction": 0.5}),
-    "curve": (lambda ex: (prediction_controller, "refine_curve", boom), {"mode": "keep"}),
-    "code": (lambda ex: (ex._writer, "code", boom), {"baseline": "mean"}),
+    "mask": (lambda ex: (map_controller, "mask_picture", boom), {"fraction": 0.5}),
+    "curve": (lambda ex: (map_controller, "refine_curve", boom), {"mode": "keep"}),
+    "code": (lambda ex: (parts_of(ex).writer, "code", boom), {"baseline": "mean"}),
     "stages": (lambda ex: (ModelCache, "stages", growing_boom), {"method": "layercam"}),
-    "idle": (lambda ex: (ex._session, "_on_idle", boom), {"fraction": 0.5}),
+    "idle": (lambda ex: (worker_of(ex), "_on_idle", boom), {"fraction": 0.5}),
 }
 
 
@@ -233,13 +245,13 @@ def test_what_the_worker_does(
             setattr(ex, trait, value)
         ex.wait(60)
     assert boomed(caplog) == 1
-    assert SAID in ex._view.error
+    assert SAID in view_of(ex).error
     ex.mode = "remove"
     ex.wait(60)
     goes_on(ex)
 
 
-@pytest.mark.parametrize("name", ["_steps", "masked", "refine_curve"])
+@pytest.mark.parametrize("name", ["resolve", "mask_picture", "refine_curve"])
 def test_what_is_compared(
     ex: cw.Explorer,
     monkeypatch: pytest.MonkeyPatch,
@@ -248,16 +260,16 @@ def test_what_is_compared(
 ) -> None:
     ex.fraction = 0.5
     ex.wait(60)
-    holder = compared_map.ComparedMapController if name == "_steps" else compared_map
+    holder = compared_map if name == "resolve" else map_controller
     with monkeypatch.context() as patch:
-        patch.setattr(holder, name, growing_boom if name == "_steps" else boom)
+        patch.setattr(holder, name, boom)
         ex.compare = {"method": "layercam"}
         ex.wait(60)
     assert boomed(caplog) == 1
-    assert SAID in ex._view.other_state["error"] and ex._view.error == ""
+    assert SAID in view_of(ex).other_state["error"] and view_of(ex).error == ""
     ex.compare = {"method": "gradcam++"}
     ex.wait(60)
-    assert ex.other.method == "gradcam++" and ex._view.other_state == {}
+    assert ex.other.method == "gradcam++" and view_of(ex).other_state == {}
     goes_on(ex)
 
 
@@ -267,15 +279,15 @@ def test_that_an_error_cannot_be_shown(caplog: pytest.LogCaptureFixture) -> None
     def job() -> None:
         raise RuntimeError("first")
 
-    session = Worker(("one",), boom)
-    session.submit("one", job)
-    assert session.wait(60)
+    worker = Worker(("one",), boom)
+    worker.submit("one", job)
+    assert worker.wait(60)
     kinds = [r.exc_info[0] for r in caplog.records if r.exc_info]
     assert kinds == [RuntimeError, Boom]
     done: list[int] = []
-    session.submit("one", lambda: done.append(1))
-    assert session.wait(60) and done == [1]
-    session.close()
+    worker.submit("one", lambda: done.append(1))
+    assert worker.wait(60) and done == [1]
+    worker.close()
 
 
 # -- the panels ------------------------------------------------------------------------------
@@ -294,26 +306,26 @@ def test_the_contact_sheet(
 
     with monkeypatch.context() as patch:
         patch.setattr(ModelCache, "explanation", partly)
-        ex._panels.box.selected_index = 2
+        panels_of(ex).box.selected_index = 2
         ex.wait(60)
-    sheet = ex._panels.sheet
+    sheet = panels_of(ex).sheet
     assert sheet is not None and boomed(caplog) == 1, "once, of all its classes"
-    assert "There is no map by LayerCAM for " in sheet._message.value
-    assert "&lt;b&gt;nobody" in sheet._message.value and "<b>" not in sheet._message.value
+    assert "There is no map by LayerCAM for " in sheet.message.value
+    assert "&lt;b&gt;nobody" in sheet.message.value and "<b>" not in sheet.message.value
     with monkeypatch.context() as patch:
-        patch.setattr(sheet._paper, "_on_click", boom)
-        mouse(sheet._paper.canvas)
-    assert boomed(caplog) == 2 and "An unexpected error (Boom" in sheet._message.value
+        patch.setattr(sheet.canvas, "_on_click", boom)
+        mouse(sheet.canvas.canvas)
+    assert boomed(caplog) == 2 and "An unexpected error (Boom" in sheet.message.value
     goes_on(ex)
-    assert sheet._message.value == ""
-    assert not [cell for cell, tile in sheet._sheet.tiles.items() if tile is None]
+    assert sheet.message.value == ""
+    assert not [cell for cell, tile in sheet.tiles.items() if tile is None]
 
 
 def test_the_scores(
     ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ex._panels.box.selected_index = 1
-    panel = ex._panels.evaluate
+    panels_of(ex).box.selected_index = 1
+    panel = panels_of(ex).evaluate
     assert panel is not None
     panel.table.chosen_methods, panel.table.chosen_metrics = ["gradcam"], ["complexity"]
     for holder, name, said in (
@@ -324,11 +336,11 @@ def test_the_scores(
         caplog.clear()
         with monkeypatch.context() as patch:
             patch.setattr(holder, name, boom)
-            panel.table._handle_custom_msg({"type": "start"}, [])
+            send_from_page(panel.table, {"type": "start"}, [])
             ex.wait(60)
         assert boomed(caplog) == 1, name
         assert SAID in said(), name
-    panel.table._handle_custom_msg({"type": "start"}, [])
+    send_from_page(panel.table, {"type": "start"}, [])
     ex.wait(60)
     assert len(panel.scores) == 1 and not panel.table.wrong
     goes_on(ex)
@@ -338,16 +350,16 @@ def test_the_picture_that_is_drawn(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     panel = DeepVisPanel(net(), steps=4)
-    for name in ("_aim", "_steps"):
+    for name in ("_objective", "_steps"):
         caplog.clear()
         with monkeypatch.context() as patch:
             patch.setattr(panel, name, growing_boom if name == "_steps" else boom)
-            panel._button.click()
+            panel.button.click()
             panel.wait(60)
         assert boomed(caplog) == 1, name
-        assert "nobody&lt;/b&gt; expects this); its traceback is " in panel._message.value
-        assert panel._button.description == "Start"
-    panel._button.click()
+        assert "nobody&lt;/b&gt; expects this); its traceback is " in panel.message.value
+        assert panel.button.description == "Start"
+    panel.button.click()
     assert panel.wait(60).visualization is not None
     panel.close()
 
@@ -360,7 +372,7 @@ def test_a_quiz(caplog: pytest.LogCaptureFixture) -> None:
     assert boomed(caplog) == 1
     assert SAID in quiz.cards[0]["error"] and quiz.cards[1]["error"] == ""
     quiz.observe(boom, "number")
-    quiz._handle_msg({"content": {"data": {"method": "update", "state": {"number": 1}}}})
+    receive(quiz, {"content": {"data": {"method": "update", "state": {"number": 1}}}})
     assert boomed(caplog) == 2
     assert quiz.answer(0) is None
     quiz.close()
@@ -378,7 +390,8 @@ def test_an_interrupt_reaches_the_others(caplog: pytest.LogCaptureFixture) -> No
     heard: list[str] = []
     interrupts = Interrupts(lambda: None)
     works = [
-        interrupts.heard(cancel, iter("ab")) for cancel in (boom, lambda: heard.append("second"))
+        interrupts.cancelling(cancel, iter("ab"))
+        for cancel in (boom, lambda: heard.append("second"))
     ]
     for work in works:
         next(work)
@@ -394,7 +407,9 @@ def test_a_model_that_fails_is_known_and_its_traceback_is_a_detail(
     ex.picture = 1
     ex.wait(60)
     hook.remove()
-    assert "fails on inputs of shape" in ex._view.error and "its traceback" not in ex._view.error
+    assert (
+        "fails on inputs of shape" in view_of(ex).error and "its traceback" not in view_of(ex).error
+    )
     details = [r for r in caplog.records if r.levelno == logging.DEBUG and r.exc_info]
     assert any(isinstance(r.exc_info[1].__cause__, Boom) for r in details)
     ex.picture = 2

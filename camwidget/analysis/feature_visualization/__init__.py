@@ -1,1 +1,4 @@
-"""Activation maximization: a picture synthesized to raise a class, a channel or a unit."""
+"""Feature visualization by activation maximization: pictures that maximize a class, a channel or a unit.
+
+Pictures that are changed in order to change a decision belong in ``analysis.adversarial``.
+"""

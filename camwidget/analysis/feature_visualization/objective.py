@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, SupportsIndex
 
 import torch
 
+from ..._validation import whole
 from ...attribution.targets import EachTarget, Target, TargetLike, resolve_target, score_of
 from ...errors import LayerError, MethodError, TargetError
-from ...models.layers import hooked
+from ...execution.running import hooked
 from ...models.vision_model import VisionModel
 
 __all__ = ["Objective", "ObjectiveValue", "whole"]
@@ -68,7 +68,7 @@ class Objective:
         if model.no_maps:
             raise LayerError(f"There is no channel to visualise, since {model.no_maps}")
         place = model.layer(layer)
-        index, count = whole(channel, "channel"), place.shape[0]
+        index, count = whole("channel", channel, None, error=MethodError), place.shape[0]
         if not 0 <= index < count:
             raise LayerError(
                 f"Layer {place.name!r} has no channel {index}: it has channels 0 to {count - 1}."
@@ -79,7 +79,11 @@ class Objective:
             row, column = unit
         except (TypeError, ValueError):
             raise LayerError(f"unit is a cell of the map, (row, column), not {unit!r}.") from None
-        return cls(None, place.name, index, (whole(row, "unit"), whole(column, "unit")))
+        cell = (
+            whole("unit", row, None, error=MethodError),
+            whole("unit", column, None, error=MethodError),
+        )
+        return cls(None, place.name, index, cell)
 
     @property
     def label(self) -> str:
@@ -144,11 +148,3 @@ class Objective:
         down = torch.arange(height, device=plane.device)[:, None] - row
         across = torch.arange(width, device=plane.device)[None] - column
         return plane[row, column], (plane / (1 + down**2 + across**2)).sum()
-
-
-def whole(value: Any, name: str) -> int:
-    """A whole number, or a MethodError that names the argument."""
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise MethodError(f"{name} is a whole number, not {value!r}.") from None

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..._validation import require_model
+from ..._validation import whole
 from ...attribution.targets import TargetLike
 from ...errors import MethodError
+from ...models.argument_checks import require_model
 from ...models.vision_model import VisionModel
 from ...progress import Progress, track
-from .objective import Objective, whole
+from .objective import Objective
 from .parameterization import FourierImage, Regularizers, total_variation, wobble
 
 if TYPE_CHECKING:
@@ -75,13 +76,13 @@ class Visualization:
 
     def plot(self) -> Figure:
         """The picture, and the score at each step (matplotlib)."""
-        from ...plotting import new_figure
+        from ...plotting import new_figure, plain_text
 
         figure = new_figure(7.4, 3.6)
         left, right = figure.subplots(1, 2)
         left.imshow(self.pixels)
         left.set_axis_off()
-        left.set_title(self.label.replace("$", r"\$"), fontsize=9)
+        left.set_title(plain_text(self.label), fontsize=9)
         right.plot(np.arange(len(self.scores)), self.scores)
         right.set_xlabel("step")
         right.set_ylabel("score")
@@ -187,9 +188,8 @@ def dream_steps(
     Yields:
         ``steps`` times the present picture or None, and then the finished picture.
     """
-    if whole(steps, "steps") < 1:
-        raise MethodError(f"steps must be at least 1, not {steps}.")
-    seed = whole(seed, "seed")
+    steps = whole("steps", steps, error=MethodError)
+    seed = whole("seed", seed, None, error=MethodError)
     return _draw(model, aim, steps, _size(model, size), seed, every, regularizers or Regularizers())
 
 
@@ -332,7 +332,7 @@ def _size(model: VisionModel, size: int | tuple[int, int] | None) -> tuple[int, 
         height, width = size if isinstance(size, (tuple, list)) else (size, size)
     except ValueError:
         raise MethodError(f"size is one side, or (height, width), not {size!r}.") from None
-    height, width = whole(height, "size"), whole(width, "size")
+    height, width = (whole("size", side, None, error=MethodError) for side in (height, width))
     if not (8 <= height <= 4096 and 8 <= width <= 4096):
         raise MethodError(f"size must be from 8 to 4096 pixels a side, not {size!r}.")
     return height, width

@@ -1,6 +1,10 @@
-"""Explanation methods: each is a function of (trace, target, layer), entered into a registry."""
+"""Explanation methods: each is a function of (trace, target, layer) in a registry.
 
-# In the order in which they are shown.
+A new method belongs here, in the module of its family. Rules of relevance propagation belong in
+``attribution.relevance``; what several methods use to run the model belongs in ``attribution``.
+"""
+
+# The order of these imports is the order in which menus and tables list the methods.
 from . import cam, score, backprop, averaged, relevance, perturbation, control  # isort: skip
 from .registry import Method, Step, get_method, list_methods
 

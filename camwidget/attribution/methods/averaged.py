@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from ..._validation import real, whole
 from ...errors import MethodError
 from ..batched_inference import batch_size, in_batches
 from ..targets import Target, wants_output
 from ..trace import INPUT, Trace
 from .backprop import saliency
-from .registry import Method, Step, get_method, method
-from .settings import real, whole
+from .registry import Method, Step, get_method, method, wrapper
 
 __all__ = ["integrated_gradients", "smoothed", "smoothgrad"]
 
@@ -52,7 +52,7 @@ def integrated_gradients(
         (H, W).
     """
     pixels = trace.pixels[picture : picture + 1]
-    steps = whole("steps", steps)
+    steps = whole("steps", steps, error=MethodError)
     places, weights = np.polynomial.legendre.leggauss(steps)
     shares, weights = (places + 1) / 2, weights / 2
     way = trace.model.inputs(pixels) - trace.model.inputs(torch.zeros_like(pixels))
@@ -122,8 +122,11 @@ def smoothgrad(
     """
     pixels = trace.pixels[picture : picture + 1]
     model = trace.model.given_of(picture)
-    samples, seed = whole("samples", samples), whole("seed", seed, 0)
-    sigma = real("noise", noise, 0) * float(pixels.max() - pixels.min())
+    samples, seed = (
+        whole("samples", samples, error=MethodError),
+        whole("seed", seed, 0, error=MethodError),
+    )
+    sigma = real("noise", noise, 0, error=MethodError) * float(pixels.max() - pixels.min())
     if base is not None:
         _check_base(base)
     layers = () if base is None or base.at_input else (layer,)
@@ -159,6 +162,7 @@ def _check_base(base: Method) -> None:
         )
 
 
+@wrapper("smoothgrad")
 def smoothed(base: Method) -> Method:
     """SmoothGrad around a quick method with gradients.
 
@@ -166,12 +170,12 @@ def smoothed(base: Method) -> Method:
         MethodError: if the method reruns the model itself, or has no gradients to smooth.
     """
     _check_base(base)
-    wrapper = get_method("smoothgrad")
+    plain = get_method("smoothgrad")
     return replace(
-        wrapper,
+        plain,
         name=f"smoothgrad({base.name})",
         label=f"Smooth {base.label}",
-        citation=f"{wrapper.citation}; {base.citation}",
+        citation=f"{plain.citation}; {base.citation}",
         summary=f"{base.label} averaged over noisy copies of the picture.",
         needs=base.needs,
         applies=base.applies,

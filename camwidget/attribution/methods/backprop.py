@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as nnF
 
+from ..._compat.pytorch import graph_changes
 from ...models.vision_model import VisionModel
 from ..relu_rules import deconvolved, guided
 from ..targets import Target
@@ -18,6 +19,11 @@ _GROUP = "Gradients"
 
 
 def _rectifier_reason(model: VisionModel, layer: str) -> str | None:
+    if changes := graph_changes():
+        return (
+            f"it finds rectifiers by how PyTorch names them, and this version differs from those that are known "
+            f"({changes}). Use 'saliency', or an older PyTorch."
+        )
     rectifies, others = model.activations
     if others:
         return (

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import torch
 
+from ..._validation import real, whole
 from ...errors import MethodError
 from ...models.vision_model import VisionModel
 from ..targets import ClassTarget, EachTarget, Target
 from ..trace import Trace
 from .registry import method
-from .settings import real, whole
 
 __all__ = [
     "class_activation",
@@ -257,7 +257,8 @@ def finercam(
     Raises:
         MethodError: if the target is not a class.
     """
-    strength, references = real("strength", strength, 0), whole("references", references)
+    strength = real("strength", strength, 0, error=MethodError)
+    references = whole("references", references, error=MethodError)
     indices = _class_indices(trace, target, "Finer-CAM")
     own = trace.logits.gather(1, indices[:, None])
     distance = (trace.logits - own).abs().scatter(1, indices[:, None], float("inf"))

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import torch
 from torch.nn import functional as nnF
 
+from ..._validation import real, whole
 from ...errors import MethodError
 from ...models.vision_model import VisionModel
 from ..batched_inference import at_input, rerun_scores
 from ..targets import ClassTarget, Target
 from ..trace import Trace
 from .registry import Step, method
-from .settings import real, whole
 
 __all__ = ["occlusion", "rise"]
 
@@ -62,8 +62,12 @@ def occlusion(
     """
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
     height, width = inputs.shape[-2:]
-    window = max(1, min(height, width) // 7) if window is None else whole("window", window)
-    stride = max(1, window // 2) if stride is None else whole("stride", stride)
+    window = (
+        max(1, min(height, width) // 7)
+        if window is None
+        else whole("window", window, error=MethodError)
+    )
+    stride = max(1, window // 2) if stride is None else whole("stride", stride, error=MethodError)
     if not 1 <= window <= min(height, width) or not 1 <= stride <= window:
         raise MethodError(
             f"A window of {window} and a stride of {stride} do not cover a picture of {width}×{height}: take a window "
@@ -152,8 +156,12 @@ def rise(
     """
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
     size = inputs.shape[-2:]
-    masks, cells, seed = whole("masks", masks), whole("cells", cells), whole("seed", seed, 0)
-    keep = real("keep", keep, 0.001, 1)
+    masks, cells = (
+        whole("masks", masks, error=MethodError),
+        whole("cells", cells, error=MethodError),
+    )
+    seed = whole("seed", seed, 0, error=MethodError)
+    keep = real("keep", keep, 0.001, 1, error=MethodError)
     generator = torch.Generator().manual_seed(seed)
     grids = (torch.rand((masks, 1, cells, cells), generator=generator) < keep).float()
     cell = [math.ceil(length / cells) for length in size]

@@ -14,7 +14,7 @@ from ...models.vision_model import VisionModel
 from ..targets import EachTarget, Target
 from ..trace import Trace
 
-__all__ = ["Method", "Step", "get_method", "list_methods", "method"]
+__all__ = ["Method", "Step", "get_method", "list_methods", "method", "wrapper"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -114,6 +114,8 @@ class Method:
 
 
 _methods: dict[str, Method] = {}
+#: By name, what makes a method of another one: "smoothgrad(gradcam)".
+_wrappers: dict[str, Callable[[Method], Method]] = {}
 
 
 def _everywhere(model: VisionModel, layer: str) -> str | None:
@@ -167,6 +169,16 @@ def method(
     return enter
 
 
+def wrapper(name: str) -> Callable[[F], F]:
+    """Enter a function from a method to a method into the registry: ``NAME(method)`` is then a method's name."""
+
+    def enter(function: F) -> F:
+        _wrappers[name] = function
+        return function
+
+    return enter
+
+
 def get_method(name: str | Method, **options: Any) -> Method:
     """A method by name, with settings if any: ``get_method("rise", masks=1000)``.
 
@@ -179,10 +191,9 @@ def get_method(name: str | Method, **options: Any) -> Method:
         return name.with_options(**options)
     if isinstance(name, str) and name in _methods:
         return _methods[name].with_options(**options)
-    if isinstance(name, str) and name.startswith("smoothgrad(") and name.endswith(")"):
-        from .averaged import smoothed
-
-        return smoothed(get_method(name[len("smoothgrad(") : -1])).with_options(**options)
+    outer, _, inner = name.partition("(") if isinstance(name, str) else ("", "", "")
+    if outer in _wrappers and inner.endswith(")"):
+        return _wrappers[outer](get_method(inner[:-1])).with_options(**options)
     raise MethodError(
         f"There is no method {name!r}.{did_you_mean(name, _methods)} Methods: {', '.join(_methods)}."
     )

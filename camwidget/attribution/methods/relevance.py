@@ -11,7 +11,7 @@ from ...errors import CamwidgetError, MethodError, TargetError
 from ...models.scores import are_close
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
-from ...runtime.error_reports import log_error
+from ...runtime.error_reports import first_line, log_error
 from ..relevance import EXCITATION, LRP, POSITIVE, Rules, Unruled, Walk
 from ..targets import Target, score_of
 from ..trace import Trace
@@ -157,7 +157,7 @@ def _handed(
     except RuntimeError as error:  # a checkpointed part is run again, and finds other operations
         raise MethodError(
             f"Relevance cannot be computed: {model.name} cannot be followed back "
-            f"({str(error).splitlines()[0]}). {_REMEDY}"
+            f"({first_line(error)}). {_REMEDY}"
         ) from error
 
 

@@ -1,4 +1,7 @@
-"""Relevance, handed back through a network rule by rule: what the methods of ``methods/relevance.py`` share."""
+"""Relevance propagation: one forward pass in which each operation has a rule, and the rules.
+
+The methods that use it are in ``attribution.methods.relevance``.
+"""
 
 from .rules import EXCITATION, LRP, POSITIVE, Rules
 from .walk import Unruled, Walk

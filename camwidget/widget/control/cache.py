@@ -44,7 +44,7 @@ class Picture:
 
 
 class ModelCache:
-    """Computes what an explorer asks for, each thing once while it is recent.
+    """Pixels, passes and maps of one model, each computed once while it is recent.
 
     Args:
         model: whose pictures and maps these are; with its text, if it takes one.
@@ -55,7 +55,7 @@ class ModelCache:
         self._pixels: BoundedCache[torch.Tensor] = BoundedCache(32, size_of)
         #: The same as 8-bit levels, which all maps of a picture share.
         self._shown: BoundedCache[np.ndarray] = BoundedCache(32, size_of)
-        self._said: BoundedCache[np.ndarray] = BoundedCache(256, size_of)
+        self._probabilities_of: BoundedCache[np.ndarray] = BoundedCache(256, size_of)
         self._traces: BoundedCache[Trace] = BoundedCache(4, size_of, grows=True)
         #: The same passes, where several classes are compared.
         self._shared: BoundedCache[Trace] = BoundedCache(2, size_of, grows=True)
@@ -68,7 +68,7 @@ class ModelCache:
         self._weights: tuple[int, ...] = ()
 
     def _follow_weights(self) -> tuple[int, ...]:
-        """Forget what was computed with other weights than the model has now; what tells these from others."""
+        """Forget what was computed with other weights than the model has now; return marks of these."""
         weights = weight_marks(self.model.module)
         if weights != self._weights:
             self._weights = weights
@@ -76,7 +76,13 @@ class ModelCache:
         return weights
 
     def _forget_passes(self) -> None:
-        for cache in (self._said, self._traces, self._shared, self._every, self._explanations):
+        for cache in (
+            self._probabilities_of,
+            self._traces,
+            self._shared,
+            self._every,
+            self._explanations,
+        ):
             cache.clear()
 
     def forget(self) -> None:
@@ -86,7 +92,7 @@ class ModelCache:
             cache.clear()
 
     def under(self, model: VisionModel) -> ModelCache:
-        """A bench for the same model under another text, or around a copy: the pixels are the same, all else is not."""
+        """A cache for the same model under another text, or around a copy: the pixels are shared, nothing else is."""
         other = ModelCache(model)
         other._pixels, other._shown = self._pixels, self._shown
         return other
@@ -139,7 +145,7 @@ class ModelCache:
             with_input=with_input,
             most_bytes=most_bytes,
         )
-        self._said.get(picture, lambda: self._probabilities(trace.logits[0]))
+        self._probabilities_of.get(picture, lambda: self._probabilities(trace.logits[0]))
         return trace
 
     def _trace_for(self, picture: Picture, method: Method, layer: str) -> Trace:
@@ -168,7 +174,7 @@ class ModelCache:
         chosen.check(self.model, layer)
         weights = self._follow_weights()
         if target is None:
-            self._trace_for(picture, chosen, layer)  # which says it too
+            self._trace_for(picture, chosen, layer)  # which gives the prediction too
             index = self.predicted(picture)
         else:
             index = target
@@ -265,25 +271,25 @@ class ModelCache:
             target = resolve_target(self.model, index)
             one = trace.apart() if is_large else trace
             if chosen.needs_gradients:
-                # Not of all at once: at a shallow layer nobody could wait for so long.
+                # Not of all at once: at a shallow layer that would take too long.
                 one.remember_gradients([target], [layer])
             cells = chosen.compute(one, target, layer)[0].relu().float().cpu().numpy()
             if np.isfinite(cells).all():
                 yield index, cells
 
     def probabilities(self, picture: Picture) -> np.ndarray:
-        """What the model says of the whole picture, float64 (classes,)."""
+        """Probabilities, or quantities, of the unmasked picture, float64 (classes,)."""
 
-        def ask() -> np.ndarray:
+        def run() -> np.ndarray:
             pixels = self.pixels(picture)
             make_room(pixels)
             return self._probabilities(self.model.logits(pixels[None])[0])
 
         self._follow_weights()
-        return self._said.get(picture, ask)
+        return self._probabilities_of.get(picture, run)
 
     def predicted(self, picture: Picture) -> int:
-        """The class that a picture is explained for unless another is asked for."""
+        """The class that a picture is explained for unless another is requested."""
         return self.model.foremost(torch.from_numpy(self.probabilities(picture))[None])[0]
 
     def _probabilities(self, logits: torch.Tensor) -> np.ndarray:
@@ -316,11 +322,11 @@ class ModelCache:
         return sorted(pairs, key=lambda pair: -pair[1])
 
     def scene(self, picture: Picture) -> dict[str, Any]:
-        """The picture and its baselines as the browser wants them."""
+        """Encode a picture and its baselines for the browser."""
         return scene_of(picture.id, self.pixels(picture))
 
-    def wire(self, picture: Picture, explanation: Explanation) -> dict[str, Any]:
-        """A map as the browser wants it: 8-bit saliency, rank levels, and the layer's own cells.
+    def payload(self, picture: Picture, explanation: Explanation) -> dict[str, Any]:
+        """Encode a map for the browser: 8-bit saliency, rank levels, and the layer's own cells.
 
         Of a tone-mapped map "drawn" is what is drawn instead of the saliency, and the cells are as they are drawn.
         """

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..view.display import Display
+from .map_request import MapRequest
 from .prompt_control import PromptController
 from .worker import Worker
-
-if TYPE_CHECKING:
-    from .map_controller import Request
 
 __all__ = ["ClassProbe", "on_one_scale"]
 
@@ -20,7 +18,7 @@ __all__ = ["ClassProbe", "on_one_scale"]
 def on_one_scale(
     found: Sequence[tuple[int, np.ndarray]], names: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Classes with their cells as the browser wants them, divided by the largest value of all of them.
+    """Encode classes with their cells for the browser, divided by the largest value of all of them.
 
     Args:
         found: classes and their maps (h, w), rectified.
@@ -46,43 +44,45 @@ def on_one_scale(
 
 
 class ClassProbe:
-    """Sends the classes' evidence after a map, when nothing more urgent is to be done.
+    """Sends the evidence for each listed class after a map, when nothing more urgent is to be done.
 
     Args:
-        texts: makes the maps, under the text of each picture.
-        session: the worker.
-        screen: says which classes are listed, and shows it.
+        prompts: the model's caches, under the text of each picture.
+        worker: computes.
+        display: knows which classes are listed, and shows the evidence.
     """
 
-    def __init__(self, texts: PromptController, session: Worker, screen: Display) -> None:
-        self._texts = texts
-        self._session = session
-        self._screen = screen
+    def __init__(self, prompts: PromptController, worker: Worker, display: Display) -> None:
+        self._prompts = prompts
+        self._worker = worker
+        self._display = display
 
-    def follow(self, shown: Request) -> None:
-        """A map is shown: what belongs to another picture, method, layer or text goes, and what belongs to it comes."""
+    def follow(self, shown: MapRequest) -> None:
+        """Follow a map that is shown: drop what belongs to another picture, method, layer or text, and send its own."""
         subject = {
             "scene": shown.picture.id,
             "method": shown.method,
             "layer": shown.layer,
             "text": shown.text or "",
         }
-        classes = list(self._screen.row_classes)
-        known = self._screen.view.evidence
+        classes = list(self._display.row_classes)
+        known = self._display.view.evidence
         if {name: known.get(name) for name in subject} != subject:
-            self._screen.tell(evidence={})
+            self._display.publish(evidence={})
         elif [c["index"] for c in known["classes"]] == classes:
             return
-        self._session.submit("evidence", lambda: self._send(shown, subject, classes))
+        self._worker.submit("evidence", lambda: self._send(shown, subject, classes))
 
-    def _send(self, shown: Request, subject: dict[str, str], classes: list[int]) -> Iterator[None]:
-        bench = self._texts.bench(shown.picture, shown.text)
+    def _send(
+        self, shown: MapRequest, subject: dict[str, str], classes: list[int]
+    ) -> Iterator[None]:
+        cache = self._prompts.cache(shown.picture, shown.text)
         found = []
-        for entry in bench.cells(shown.picture, classes, shown.method, shown.layer):
+        for entry in cache.cells(shown.picture, classes, shown.method, shown.layer):
             found.append(entry)
-            yield  # whatever is asked meanwhile goes first
-            if self._session.dropped():
+            yield  # a more urgent request goes first
+            if self._worker.dropped():
                 return
-        # Should something else be asked for just now: the browser shows only what belongs to its map.
-        made = on_one_scale(found, bench.model.classes)
-        self._screen.tell(evidence={**subject, "classes": made} if made else {})
+        # Should something else be requested just now: the browser shows only what belongs to its map.
+        made = on_one_scale(found, cache.model.classes)
+        self._display.publish(evidence={**subject, "classes": made} if made else {})

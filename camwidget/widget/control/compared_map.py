@@ -1,9 +1,8 @@
-"""Map B of a comparison: its map, numbers and curve, computed on the explorer's worker."""
+"""The map compared with the main one (B): what is computed for it, and how it is shown."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,307 +11,223 @@ import numpy as np
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
 from ...attribution.methods import get_method
-from ...execution.device import is_lost
 from ...export.selection import quantity_of
 from ...runtime.error_reports import error_text
 from ..view import messages
 from ..view.display import Display
+from ..view.mask_settings import MaskSettings
 from .cache import Picture
-from .comparison import ComparedRequest, class_of, difference, model_names, resolve, why_apart
-from .map_controller import COMPARED_KINDS, MapController, Request
-from .masked_prediction import (
-    MaskSettings,
-    filled,
-    is_unmasked,
-    masked,
-    predict_masked,
-    refine_curve,
-    replaced,
-)
+from .comparison import ComparedInputs, class_of, difference, model_names, resolve, why_apart
+from .map_request import COMPARED_JOBS, MapRequest, MapResult
 from .prompt_control import PromptController
-from .worker import Worker
 
-__all__ = ["ComparedMapController"]
+__all__ = ["ComparedMap", "ComparedRequest"]
 
 
 @dataclass(frozen=True, eq=False)
-class _ComparedMap:
-    """B as it is shown."""
+class ComparedRequest:
+    """What the compared map is requested of. No two are equal: each finished main map brings a new one.
 
-    other: ComparedRequest
-    a: Explanation
-    b: Explanation
-    apart: str  #: why there is no difference
-    whole: np.ndarray  #: what its model says of the whole picture, by class
-    rows: tuple[tuple[int, int | None], ...]  #: the listed classes, A's number and B's
-    has_paint: (
-        bool  #: whether it is of the very pixels that A's is of, and so has what is painted on them
-    )
-
-    @property
-    def target(self) -> int:
-        assert self.b.target.index is not None  # the widget explains classes
-        return self.b.target.index
-
-
-class ComparedMapController:
-    """Follows the map shown with another, whenever it, or that in which B differs, is another.
-
-    What goes wrong with B is said in B's place; A goes on.
-
-    Args:
-        texts: the pictures, and each model under the text of each.
-        pictures: gives those to choose from.
-        session: the worker.
-        screen: shows B.
-        desk: knows which map is shown.
-        compare: gives in what B differs; None if nothing is compared.
-        mask: gives a picture's present mask, which is A's too.
-        shown: the explanation shown.
-        on_other: called with each finished map, and with None when there is none.
+    Attributes:
+        compare: in what B differs from A (see ``Explorer.compare``).
+        shown: the request of the main map.
+        main: the main map.
     """
 
-    #: Seconds between two words on how far a slow map is.
-    PACE = 0.2
+    compare: Mapping[str, Any]
+    shown: MapRequest
+    main: Explanation
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """What is known of both maps while B is shown."""
+
+    main: Explanation
+    other: Explanation
+    apart: str  #: why there is no difference; empty if there is one
+    rows: tuple[tuple[int, int | None], ...]  #: the listed classes, by A's index and by B's
+
+
+class ComparedMap:
+    """The role of the map compared with the main one (see ``MapRole``). Its errors are shown in its own place.
+
+    Args:
+        prompts: of each model.
+        pictures: gives the pictures to choose from.
+        display: shows everything.
+    """
+
+    jobs = COMPARED_JOBS
+    dependent_jobs: tuple[str, ...] = ()
+    goes_back = False
 
     def __init__(
         self,
-        texts: Sequence[PromptController],
+        prompts: Sequence[PromptController],
         pictures: Callable[[], Sequence[Picture]],
-        session: Worker,
-        screen: Display,
-        desk: MapController,
-        compare: Callable[[], Mapping[str, Any] | None],
-        mask: Callable[[Picture], MaskSettings],
-        shown: Callable[[], Explanation | None],
-        on_other: Callable[[Explanation | None], None],
+        display: Display,
     ) -> None:
-        self._texts = texts
-        self._names = model_names([t.model for t in texts])
+        self._prompts = prompts
+        self._names = model_names([one.model for one in prompts])
         self._pictures = pictures
-        self._session = session
-        self._screen = screen
-        self._desk = desk
-        self._compare = compare
-        self._mask = mask
-        self._shown = shown
-        self._on_other = on_other
-        self._made: _ComparedMap | None = None
-        self._asked: object = None
+        self._display = display
+        self._comparison: _Comparison | None = None
 
-    @property
-    def difference(self) -> np.ndarray | None:
-        """A's saliency minus B's; None where there is no B, or the two are not of the same pixels."""
-        made = self._made
-        if made is None or made.apart or made.a is not self._shown():
+    def difference(self, main: Explanation | None) -> np.ndarray | None:
+        """The main map's saliency minus B's; None where there is no B, or the two are not of the same pixels."""
+        shown = self._comparison
+        if shown is None or shown.apart or shown.main is not main:
             return None
-        return difference(made.a, made.b)
+        return difference(shown.main, shown.other)
 
-    def ask(self) -> None:
-        """Ask for B anew."""
-        asked = object()
-        with self._desk.lock:
-            self._session.drop(*COMPARED_KINDS)
-            self._made, self._asked = None, asked
-            compare, explanation, shown = self._compare(), self._shown(), self._desk.shown
-            self._screen.chart.show_other(None)
-            if compare is None:
-                self._screen.tell(other={}, other_scene={}, other_state={}, other_answer={})
-            else:
-                # What was shown stays, dimmed, until there is another.
-                self._screen.tell(other_state={"busy": True})
-        self._on_other(None)
-        if compare is None or explanation is None or shown is None or self._desk.is_growing:
-            return
-        method = get_method(compare.get("method", shown.method))
-        kind = "other grow" if method.slow else "other"
-        with self._desk.lock:
-            if self._asked is asked:  # else someone has asked anew
-                self._session.submit(kind, lambda: self._make(compare, shown, explanation))
+    # -- what is computed ------------------------------------------------------------------
 
-    def ask_mask(self) -> None:
-        """Ask what B's model says at the slider's present position."""
-        made = self._made
-        if made is None:
-            return
-        whole = is_unmasked(self._mask_of(made), made.b)
-        with self._desk.lock:
-            # Of another B by now, an answer may be on its way, which must not be replaced.
-            if self._made is not made:
-                return
-            if whole:
-                self._session.drop("other mask")
-                self._say(made, None)
-            else:
-                self._session.submit("other mask", lambda: self._run(made))
+    def is_slow(self, request: ComparedRequest) -> bool:
+        return get_method(request.compare.get("method", request.shown.method)).slow
 
-    def ask_curve(self) -> None:
-        """Ask for the slider's position anew, and then for the whole way."""
-        self.ask_mask()
-        with self._desk.lock:
-            made = self._made
-            self._session.drop("other curve")
-            self._screen.chart.show_other(None)
-            if made is None or made.b.is_empty or self._mask_of(made).mode == "multiply":
-                return
-            self._session.submit("other curve", lambda: self._run_curve(made))
+    def weights(self) -> tuple[int, ...]:
+        """None: whether the weights have changed is noticed for the main map, which B follows."""
+        return ()
 
-    # -- on the worker's thread ------------------------------------------------------------
-
-    def _make(
-        self, compare: Mapping[str, Any], shown: Request, explanation: Explanation
-    ) -> Iterator[None]:
-        try:
-            yield from self._steps(compare, shown, explanation)
-        except Exception as error:  # B's failure is no failure of A's
-            if is_lost(error):  # a device is everybody's
-                raise
-            text = error_text(error, self)
-            with self._desk.lock:
-                if not self._session.dropped():
-                    self._screen.tell(other={}, other_answer={}, other_state={"error": text})
-
-    def _steps(self, compare: Mapping[str, Any], shown: Request, a: Explanation) -> Iterator[None]:
-        other = resolve(compare, shown, a.target.label, self._texts, self._pictures())
-        bench, picture = other.bench, other.picture
-        told = time.perf_counter()
-        steps = bench.growing(picture, other.target, other.method, other.layer)
-        for share, explanation in steps:
-            b = explanation
-            if self._session.dropped():
-                return
-            if share < 1:
-                if time.perf_counter() - told > self.PACE:
-                    said = messages.growing(b.method_label, b.target.label, share)
-                    self._screen.tell(other_state={"busy": True, "progress": share, "said": said})
-                    told = time.perf_counter()
-                yield
-        scene = self._scene(shown.picture, other)
-        apart = why_apart(shown.picture, self._texts[0].base, other)
-        classes = self._screen.model.classes
-        made = _ComparedMap(
-            other,
-            a,
-            b,
-            apart,
-            bench.probabilities(picture),
-            tuple((i, class_of(bench.model, classes[i])) for i in self._screen.row_classes),
-            has_paint=not scene,
+    def resolve(self, request: ComparedRequest) -> ComparedInputs:
+        return resolve(
+            request.compare, request.shown, request.main, self._prompts, self._pictures()
         )
-        with self._desk.lock:
-            if self._session.dropped():
-                return
-            self._made = made
-            self._show(made, scene)
-        self._on_other(b)
-        if self._made is not made:  # another was asked for meanwhile
-            self._on_other(None)
-        self.ask_curve()
 
-    def _scene(self, shown: Picture, other: ComparedRequest) -> dict[str, Any]:
-        """The picture as B's model gets it; empty where that is what A's gets."""
-        bench, picture = other.bench, other.picture
-        one, two = self._texts[0].base.pixels(shown), bench.pixels(picture)
-        if picture is shown and one.shape == two.shape and bool((one == two).all()):
-            return {}
-        # Of the same picture there may be two scenes now.
-        name = f"{picture.id} of model {other.number}"
-        if self._screen.view.other_scene.get("id") == name:
-            return self._screen.view.other_scene
-        return {**bench.scene(picture), "id": name}
+    def completed(
+        self, request: ComparedRequest, result: MapResult[ComparedInputs]
+    ) -> ComparedRequest:
+        return request
 
-    def _show(self, made: _ComparedMap, scene: dict[str, Any]) -> None:
-        other, b = made.other, made.b
-        wire = other.bench.wire(other.picture, b)
-        self._screen.tell(
-            other_scene=scene,
-            other={
-                **wire,
-                "scene": scene.get("id", other.picture.id),
-                "label": {
-                    "model": self._names[other.number],
-                    "picture": other.picture.name,
-                    "target": b.target.label,
-                    "method": b.method_label,
-                    "layer": b.layer,
-                },
-                "said": other.said,
-                "apart": made.apart,
+    # -- what is shown ---------------------------------------------------------------------
+
+    def show_nothing(self) -> None:
+        """Nothing is compared."""
+        self._clear()
+        self._display.publish(other={}, other_scene={}, other_state={}, other_answer={})
+
+    def show_waiting(self) -> None:
+        """B waits for the main map. The B before stays, dimmed, until there is another."""
+        self._clear()
+        self._display.publish(other_state={"busy": True})
+
+    def show_requested(self, request: ComparedRequest, before: ComparedRequest | None) -> None:
+        self.show_waiting()
+
+    def _clear(self) -> None:
+        self._comparison = None
+        self._display.chart.show_other(None)
+
+    def prepare_growing(self, inputs: ComparedInputs) -> Callable[[], None]:
+        return lambda: None
+
+    def show_progress(
+        self, inputs: ComparedInputs, explanation: Explanation, share: float, *, is_due: bool
+    ) -> None:
+        if is_due:
+            text = messages.growing(explanation.method_label, explanation.target.label, share)
+            self._display.publish(other_state={"busy": True, "progress": share, "said": text})
+
+    def prepare(self, result: MapResult[ComparedInputs], milliseconds: float) -> Callable[[], None]:
+        inputs, explanation, model = result.inputs, result.explanation, result.model
+        scene = self._scene(inputs)
+        classes = self._display.model.classes
+        comparison = _Comparison(
+            inputs.main,
+            explanation,
+            why_apart(self._prompts[0].base, inputs),
+            tuple((i, class_of(model, classes[i])) for i in self._display.row_classes),
+        )
+        other = {
+            **inputs.cache.payload(inputs.picture, explanation),
+            "scene": scene.get("id", inputs.picture.id),
+            "label": {
+                "model": self._names[inputs.number],
+                "picture": inputs.picture.name,
+                "target": explanation.target.label,
+                "method": explanation.method_label,
+                "layer": explanation.layer,
             },
-            other_state={},
-            other_answer=self._answer(made, None),
-        )
-
-    def _answer(self, made: _ComparedMap, masked: np.ndarray | None) -> dict[str, Any]:
-        """B's probabilities of its own class, and of A's listed ones; None where it has no such class."""
-
-        def of(values: np.ndarray | None, index: int | None) -> float | None:
-            return None if values is None or index is None else float(values[index])
-
-        return {
-            "quantity": quantity_of(made.other.bench.model),
-            "target": {"whole": of(made.whole, made.target), "masked": of(masked, made.target)},
-            "rows": [
-                {"index": a, "whole": of(made.whole, b), "masked": of(masked, b)}
-                for a, b in made.rows
-            ],
+            "said": inputs.note,
+            "apart": comparison.apart,
         }
 
-    def _say(self, made: _ComparedMap, masked: np.ndarray | None) -> None:
-        self._screen.tell(other_answer=self._answer(made, masked), other_state={})
-
-    def _run(self, made: _ComparedMap) -> None:
-        try:
-            values, fill = self._masked(made)
-        except Exception as error:
-            if is_lost(error):
-                raise
-            text = error_text(error, self)
-            with self._desk.lock:
-                if self._made is made:
-                    self._say(made, None)
-                    self._screen.tell(other_state={"error": text})
-            return
-        with self._desk.lock:
-            # An answer for where the slider was is shown; not once it is back at nothing.
-            if self._made is made and not self._session.dropped():
-                self._screen.tell(other_filled=fill)
-                self._say(made, values)
-
-    def _mask_of(self, made: _ComparedMap) -> MaskSettings:
-        mask = self._mask(made.other.picture)
-        return mask if made.has_paint else mask._replace(paint=None)
-
-    def _masked(self, made: _ComparedMap) -> tuple[np.ndarray, dict[str, Any]]:
-        """What B's model says of B's picture, masked as A's is but by B's own map; and what fills an inpainted hole."""
-        bench, mask = made.other.bench, self._mask_of(made)
-        levels = bench.levels(made.b)
-        changed = masked(bench.pixels(made.other.picture), made.b, levels, mask)
-        hidden = replaced(mask, made.b, levels)
-        fill = filled(self._screen.view.other["scene"], changed, hidden, mask.baseline)
-        return predict_masked(bench.model, changed), fill
-
-    def _run_curve(self, made: _ComparedMap) -> Iterator[None]:
-        bench = made.other.bench
-        try:
-            curves: Iterator[MaskCurve | None] = refine_curve(
-                bench.model,
-                bench.pixels(made.other.picture),
-                made.b,
-                bench.levels(made.b),
-                self._mask_of(made),
-                made.whole,
+        def show() -> None:
+            self._comparison = comparison
+            self._display.publish(
+                other_scene=scene,
+                other=other,
+                other_state={},
+                other_answer=self._numbers(result, None),
             )
-            for curve in curves:
-                if self._made is not made or self._session.dropped():
-                    return
-                if curve is not None:
-                    self._screen.chart.show_other(curve)
-                yield
-        except Exception as error:
-            if is_lost(error):
-                raise
-            text = error_text(error, self)
-            with self._desk.lock:
-                if self._made is made:
-                    self._screen.tell(other_state={"error": text})
+
+        return show
+
+    def _scene(self, inputs: ComparedInputs) -> dict[str, Any]:
+        """The picture as B's model gets it; empty where that is what the main map's model gets."""
+        if inputs.has_paint:
+            return {}
+        # Of the same picture there may be two scenes now.
+        name = f"{inputs.picture.id} of model {inputs.number}"
+        if self._display.view.other_scene.get("id") == name:
+            return self._display.view.other_scene
+        return {**inputs.cache.scene(inputs.picture), "id": name}
+
+    def show_cancelled(self, request: ComparedRequest, share: float) -> None:
+        """Nothing: B is dropped, not cancelled."""
+
+    def show_restored(self, request: ComparedRequest | None, *, was_growing: bool) -> bool:
+        return False
+
+    def show_error(self, error: Exception, result: MapResult[ComparedInputs] | None) -> None:
+        text = error_text(error, self)
+        if result is None:
+            self._display.publish(other={}, other_answer={}, other_state={"error": text})
+        else:
+            self._display.publish(
+                other_answer=self._numbers(result, None), other_state={"error": text}
+            )
+
+    def show_pending(self) -> None:
+        """Nothing: the numbers before stay until there are others."""
+
+    def show_prediction(
+        self,
+        result: MapResult[ComparedInputs],
+        values: np.ndarray | None,
+        mask: MaskSettings,
+        inpainted: dict[str, Any],
+    ) -> None:
+        if values is not None:
+            scene = self._display.view.other["scene"]
+            filled = {"scene": scene, **inpainted} if inpainted else {}
+            self._display.publish(other_baseline_fill=filled)
+        self._display.publish(other_answer=self._numbers(result, values), other_state={})
+
+    def _numbers(
+        self, result: MapResult[ComparedInputs], masked: np.ndarray | None
+    ) -> dict[str, Any]:
+        """B's probabilities of its own class, and of A's listed ones; None where it has no such class."""
+
+        def value(values: np.ndarray | None, index: int | None) -> float | None:
+            return None if values is None or index is None else float(values[index])
+
+        def pair(index: int | None) -> dict[str, float | None]:
+            return {"whole": value(result.unmasked, index), "masked": value(masked, index)}
+
+        rows = () if self._comparison is None else self._comparison.rows
+        return {
+            "quantity": quantity_of(result.model),
+            "target": pair(result.target),
+            "rows": [{"index": main, **pair(other)} for main, other in rows],
+        }
+
+    def show_stale_curve(self, mask: MaskSettings) -> None:
+        self._display.chart.show_other(None)
+
+    def show_curve(self, curve: MaskCurve | None) -> None:
+        self._display.chart.show_other(curve)
+
+    def publish_curve(self, curve: MaskCurve | None) -> None:
+        """Nothing: there is no trait for B's curve."""

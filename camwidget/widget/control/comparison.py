@@ -1,29 +1,30 @@
-"""What is compared: map A is the one shown, map B differs from it in a few named respects."""
+"""Comparison of two maps: the main map A, and map B, which differs from it in a few named respects."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..._registry import did_you_mean
-from ..._validation import require_model
 from ...attribution.explanation import Explanation
 from ...attribution.methods import get_method
 from ...errors import CamwidgetError, LayerError, MethodError, ModelError, PictureError, TargetError
+from ...models.argument_checks import require_model
 from ...models.class_names import unique_names
 from ...models.vision_model import VisionModel
 from .cache import ModelCache, Picture
-from .map_controller import Request
+from .map_request import MapInputs, MapRequest
 from .prompt_control import PromptController
 
 __all__ = [
     "ARRANGEMENTS",
     "KEYS",
-    "ComparedRequest",
+    "ComparedInputs",
     "class_of",
     "difference",
     "list_models",
@@ -80,7 +81,7 @@ def valid_compare(
     """In what B differs, every name as it is listed; None if nothing is compared.
 
     Args:
-        value: what somebody set.
+        value: what was set.
         models: to choose from.
         pictures: how many there are.
         under: gives B's model under the text that it will have; None if its classes are not known yet.
@@ -136,42 +137,36 @@ def _number(value: Any, count: int, what: str, error: type[CamwidgetError]) -> i
 
 
 @dataclass(frozen=True)
-class ComparedRequest:
-    """B, ready to be computed.
+class ComparedInputs(MapInputs):
+    """Map B, ready to be computed.
 
     Attributes:
         number: of its model.
-        bench: under its text.
-        picture: which.
-        target: its class; None for its own prediction.
-        method: name of the method.
-        layer: name of the layer.
-        said: in what it could not follow A; empty if it could.
+        note: in what it cannot follow A; empty if it can.
+        main: map A.
+        main_picture: the picture of map A.
     """
 
-    number: int
-    bench: ModelCache
-    picture: Picture
-    target: int | None
-    method: str
-    layer: str
-    said: str
+    number: int = 0
+    note: str = ""
+    main: Explanation = field(kw_only=True)
+    main_picture: Picture = field(kw_only=True)
 
 
 def resolve(
     compare: Mapping[str, Any],
-    shown: Request,
-    target: str,
-    texts: Sequence[PromptController],
+    shown: MapRequest,
+    main: Explanation,
+    prompts: Sequence[PromptController],
     pictures: Sequence[Picture],
-) -> ComparedRequest:
-    """What B is beside a map that is shown. The model may have to run, to propose a text.
+) -> ComparedInputs:
+    """Look up what B is for a main map that is shown. The model may have to run, to propose a text.
 
     Args:
         compare: in what it differs.
-        shown: what A's map is of.
-        target: the name of A's class.
-        texts: of each model.
+        shown: the request of map A.
+        main: map A.
+        prompts: of each model.
         pictures: to choose from.
 
     Raises:
@@ -179,22 +174,38 @@ def resolve(
     """
     number = compare.get("model", 0)
     picture = pictures[compare["picture"]] if "picture" in compare else shown.picture
-    bench = texts[number].bench(picture, shown.text)
-    model = bench.model
-    said = []
-    name = compare.get("target", target)
+    cache = prompts[number].cache(picture, shown.text)
+    model = cache.model
+    notes = []
+    name = compare.get("target", main.target.label)
     index = None if name is None else class_of(model, name)
     if name is not None and index is None:
-        said.append(f"No {name!r} here: its own prediction.")
+        notes.append(f"No {name!r} here: its own prediction.")
+    method = compare.get("method", shown.method)
     layer = compare.get("layer", shown.layer)
     try:
         layer = model.layer(layer).name
     except LayerError:
-        if not get_method(compare.get("method", shown.method)).at_input:
-            said.append(f"No layer {layer!r} here: its default, {model.default_layer}.")
+        if not get_method(method).at_input:
+            notes.append(f"No layer {layer!r} here: its default, {model.default_layer}.")
         layer = model.default_layer
-    method = compare.get("method", shown.method)
-    return ComparedRequest(number, bench, picture, index, method, layer, " ".join(said))
+    return ComparedInputs(
+        cache,
+        picture,
+        index,
+        method,
+        layer,
+        picture is shown.picture
+        and _are_same(prompts[0].base.pixels(picture), cache.pixels(picture)),
+        number,
+        " ".join(notes),
+        main=main,
+        main_picture=shown.picture,
+    )
+
+
+def _are_same(one: torch.Tensor, two: torch.Tensor) -> bool:
+    return one.shape == two.shape and bool((one == two).all())
 
 
 def difference(a: Explanation, b: Explanation) -> np.ndarray:
@@ -202,20 +213,20 @@ def difference(a: Explanation, b: Explanation) -> np.ndarray:
     return np.asarray(a.saliency, np.float32) - np.asarray(b.saliency, np.float32)
 
 
-def why_apart(shown: Picture, a: ModelCache, other: ComparedRequest) -> str:
+def why_apart(main: ModelCache, other: ComparedInputs) -> str:
     """Why there is no difference of two maps, pixel by pixel; empty if there is one."""
-    b = other.bench
+    shown = other.main_picture
     if other.picture is not shown:
         return f"No difference: A is of {shown.name}, B of {other.picture.name}."
-    one, two = (bench.pixels(shown) for bench in (a, b))
+    one, two = (cache.pixels(shown) for cache in (main, other.cache))
     (height, width), (tall, wide) = one.shape[-2:], two.shape[-2:]
     if (height, width) != (tall, wide):
         return f"No difference: A sees the picture at {width}×{height}, B at {wide}×{tall}."
-    if one.shape == two.shape and bool((one == two).all()):
+    if _are_same(one, two):
         return ""
-    first, second = a.model.preprocess, b.model.preprocess
-    known = first.geometry is None and second.geometry is None
-    # Otherwise interpolated, or in grey: each pixel is still the same place.
-    if known and (first.size, first.resize) == (second.size, second.resize):
+    first, second = main.model.preprocess, other.cache.model.preprocess
+    is_known = first.geometry is None and second.geometry is None
+    # Otherwise interpolated, or in gray: each pixel is still the same place.
+    if is_known and (first.size, first.resize) == (second.size, second.resize):
         return ""
     return "No difference: the two models cut the picture otherwise."

@@ -1,71 +1,122 @@
-"""Schedule requests for saliency maps, and publish their results."""
+"""Schedule a map, its masked prediction and its curve on the worker, and publish the results.
+
+One class serves both maps: the main map (A) and the map compared with it (B). What differs is in their ``MapRole``.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from threading import RLock
+from typing import Any, Generic, Protocol, TypeGuard, TypeVar
 
 import numpy as np
 
+from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
-from ...attribution.methods import get_method
-from ...execution.structure_copy import weight_marks
-from ...models.vision_model import VisionModel
-from ...runtime import fork_safety
+from ...execution.device import is_lost
 from ..host.interrupts import interrupts
-from ..view import messages
-from ..view.display import Display
-from .cache import ModelCache, Picture
-from .class_probe import ClassProbe
-from .map_location import MapLocation
-from .prompt_control import PromptController
-from .truth_overlay import TruthOverlay
+from ..view.mask_settings import MaskSettings, is_unmasked
+from .cache import Picture
+from .map_request import MapInputs, MapJobs, MapResult
+from .masked_prediction import (
+    inpainted_payload,
+    mask_picture,
+    predict_masked,
+    refine_curve,
+    replaced_pixels,
+)
 from .worker import Worker
 
-__all__ = ["COMPARED_KINDS", "MapController", "Request"]
+__all__ = ["MapController", "MapRole"]
 
-#: Work for a map beside this one, which goes when this one does: a quick map, the slider's place, the way, a slow map.
-COMPARED_KINDS = ("other", "other mask", "other curve", "other grow")
+R = TypeVar("R")
+M = TypeVar("M", bound=MapInputs)
 
 
-class Request(NamedTuple):
-    """What a map is asked of.
+class MapRole(Protocol[R, M]):
+    """Differences between the main map and the compared map: what is computed, and where it is shown.
 
-    ``target`` None stands for the predicted class; ``text`` None for the picture's, which the model may have still to
-    propose. A target is one of the classes under the text: where it is given, so is the text.
+    Methods that show something are called with the controller's lock held.
     """
 
-    picture: Picture
-    target: int | None
-    method: str
-    layer: str
-    text: str | None = None
+    jobs: MapJobs
+    #: Jobs that lose their meaning with each new request.
+    dependent_jobs: tuple[str, ...]
+    #: Whether the map before stays in force while another is computed, and comes back if that one fails or is
+    #: cancelled. Otherwise it is dropped at once, and errors are shown in its place.
+    goes_back: bool
+
+    def is_slow(self, request: R) -> bool:
+        """Whether the map takes many passes."""
+
+    def weights(self) -> tuple[int, ...]:
+        """Marks of the model's present weights."""
+
+    def resolve(self, request: R) -> M:
+        """Look up what is to be computed. Called on the worker, where the model may run."""
+
+    def completed(self, request: R, result: MapResult[M]) -> R:
+        """The request with the class and the text that only the result has made known."""
+
+    def show_requested(self, request: R, before: R | None) -> None:
+        """A map is being computed, in place of what was requested before."""
+
+    def prepare_growing(self, inputs: M) -> Callable[[], None]:
+        """Compute, without the lock, what is shown as soon as a slow map begins; the function returned shows it."""
+
+    def show_progress(
+        self, inputs: M, explanation: Explanation, share: float, *, is_due: bool
+    ) -> None:
+        """A slow map has come so far, from 0 to 1. ``is_due`` says whether it is time for what is expensive to show."""
+
+    def prepare(self, result: MapResult[M], milliseconds: float) -> Callable[[], None]:
+        """Compute, without the lock, everything to be shown of a map; the function returned shows it."""
+
+    def show_cancelled(self, request: R, share: float) -> None:
+        """A slow map was cancelled at this share of the work."""
+
+    def show_restored(self, request: R | None, *, was_growing: bool) -> bool:
+        """The map before is in force again; whether there is one."""
+
+    def show_error(self, error: Exception, result: MapResult[M] | None) -> None:
+        """Show an error in the map's place: of a map, or of the predictions for a result."""
+
+    def show_pending(self) -> None:
+        """A prediction is being computed."""
+
+    def show_prediction(
+        self,
+        result: MapResult[M],
+        values: np.ndarray | None,
+        mask: MaskSettings,
+        inpainted: dict[str, Any],
+    ) -> None:
+        """Show the prediction for the masked picture (classes,); None where nothing is masked."""
+
+    def show_stale_curve(self, mask: MaskSettings) -> None:
+        """Another curve is about to be computed, for this mask."""
+
+    def show_curve(self, curve: MaskCurve | None) -> None:
+        """Show a curve, complete or not; None takes it away."""
+
+    def publish_curve(self, curve: MaskCurve | None) -> None:
+        """Publish a complete curve, or that there is none yet. Called without the lock."""
 
 
-class _Drawing(NamedTuple):
-    """All that the screen was given for a finished map, so that it comes back without computing anything."""
+class MapController(Generic[R, M]):
+    """Takes requests for a map, has everything computed off the main thread, and shows it by its role.
 
-    scene: dict[str, Any]
-    model: VisionModel
-    explanation: Explanation
-    target: int
-    wire: dict[str, Any]
-    whole: np.ndarray
-    status: str
-    also: dict[str, Any]
-
-
-class MapController:
-    """Takes requests for maps, has them made off the main thread, and shows them.
+    The newest request wins: what was requested before is dropped, and a result that comes late is not shown.
 
     Args:
-        texts: makes them, under the text of each picture.
-        session: the worker.
-        screen: shows them.
-        on_shown: called with each finished map once it is shown, and what it was asked of.
-        on_back: called with the request whose map is on the screen, when another came to nothing.
+        role: the main map's, or the compared map's.
+        worker: computes.
+        lock: held while what is requested or shown changes; never while observers are called. Both maps share it.
+        mask: gives the present mask of a picture.
+        on_result: called with each finished map once it is shown.
+        on_dropped: called when the map before is dropped (see ``MapRole.goes_back``).
+        on_restored: called with the request whose map is shown, when another has come to nothing.
     """
 
     #: Seconds between two partial maps: each is ranked, sent and painted.
@@ -73,238 +124,300 @@ class MapController:
 
     def __init__(
         self,
-        texts: PromptController,
-        session: Worker,
-        screen: Display,
-        on_shown: Callable[[Explanation, Request], None],
-        on_back: Callable[[Request], None],
+        role: MapRole[R, M],
+        worker: Worker,
+        lock: RLock,
+        mask: Callable[[Picture], MaskSettings],
+        on_result: Callable[[MapResult[M]], None],
+        on_dropped: Callable[[], None] = lambda: None,
+        on_restored: Callable[[R], None] = lambda request: None,
     ) -> None:
-        self._texts = texts
-        self._truths = TruthOverlay(texts.model)
-        self._boxes = MapLocation()
-        self._evidence = ClassProbe(texts, session, screen)
-        self._session = session
-        self._screen = screen
-        self._on_shown = on_shown
-        self._on_back = on_back
-        #: Held while what is asked for, or shown, changes; never while somebody else's observers are called.
-        self.lock = fork_safety.rlock()
-        self.requested: Request | None = None
-        self.shown: Request | None = None
-        self._drawing: _Drawing | None = None  # of what is shown
-        self._failed: Request | None = None  # whose job raised last
+        self._role = role
+        self.jobs = role.jobs
+        self._worker = worker
+        self._mask = mask
+        self._on_result, self._on_dropped, self._on_restored = on_result, on_dropped, on_restored
+        self.lock = lock
+        self.requested: R | None = None
+        self.shown: R | None = None
+        self.result: MapResult[M] | None = None  #: of what is shown
+        #: Identifies the newest request; one that was cancelled, or has failed, leaves None.
+        self._ticket: object = None
+        self._failed: object = None  # the ticket of the job that raised last
         self._growing = False
         self._share = 0.0
-        self._weights: tuple[int, ...] = ()  # those that the map was asked of
+        self._weights: tuple[int, ...] = ()  # those that the map was requested of
 
     @property
     def is_growing(self) -> bool:
-        """Whether an unfinished map is on the screen, which has no numbers yet."""
+        """Whether a slow map is being computed, which has no predictions yet."""
         return self._growing
 
-    def ask(self, request: Request) -> None:
-        """Ask for a map, in place of any other that is not finished."""
-        slow = get_method(request.method).slow
-        # Its job is submitted under the lock: of two requests at once the last one's job is the last one too.
-        weights = weight_marks(self._texts.model.module)
+    @property
+    def is_settled(self) -> bool:
+        """Whether what was requested is what is shown."""
+        return self.requested == self.shown
+
+    # -- the map ---------------------------------------------------------------------------
+
+    def request(self, request: R) -> None:
+        """Request a map, in place of any other that is not finished."""
+        slow = self._role.is_slow(request)
+        weights = self._role.weights()
+        ticket = object()
         with self.lock:
             before, self.requested = self.requested, request
             known, self._weights = self._weights, weights
             if request == before and weights == known:
                 return
-            self._growing, self._share = slow, 0.0
-            self._session.drop(
-                "map", "grow", "stages", "evidence", "mask", "curve", "pick", *COMPARED_KINDS
-            )
-            self._screen.tell(busy=True, progress=-1.0, error="", partial=False, cancellable=slow)
-            self._screen.tell(other_state={"busy": True})
-            if before is None or before._replace(target=request.target) != request:
-                # What a click found holds for this picture, method and layer, whatever class is chosen.
-                self._screen.tell(here={})
-            if before is not None and before.text != request.text:
-                self._screen.tell(stages={})  # they do not say of which text they are
-            if slow:
-                self._session.submit("grow", lambda: self._grow_heard(request))
-            else:
-                self._session.submit("map", lambda: self._make(request))
+            self._ticket, self._growing, self._share = ticket, slow, 0.0
+            self._worker.drop(*self.jobs, *self._role.dependent_jobs)
+            if not self._role.goes_back:
+                self.result = None
+            self._role.show_requested(request, before)
+        if self._ticket is ticket:  # else whoever has requested something newer announces it
+            self._on_dropped()
+        with self.lock:
+            # Submitted under the lock: of two requests at once the last one's job is the last one too.
+            if self._ticket is ticket:
+                job = self.jobs.slow if slow else self.jobs.quick
+                self._worker.submit(job, lambda: self._compute(ticket, request, slow))
 
     def renew(self) -> bool:
-        """Ask once more for a quick map that is of other weights than the model has by now; whether it is."""
+        """Request a quick map once more if the model has other weights by now; whether it has."""
         request = self.requested
-        if request is None or get_method(request.method).slow:
+        if request is None or self._role.is_slow(request) or self._role.weights() == self._weights:
             return False
-        if weight_marks(self._texts.model.module) == self._weights:
-            return False
-        self.ask(request)
+        self.request(request)
         return True
 
-    def again(self) -> None:
-        """Ask once more for what was asked last."""
+    def request_again(self) -> None:
+        """Request once more what was requested last."""
         with self.lock:
             request, self.requested = self.requested, None
         if request is not None:
-            self.ask(request)
+            self.request(request)
 
     def cancel(self) -> None:
-        """Stop the slow map that is being made; what was shown before comes back."""
+        """Stop the slow map that is being computed; what was shown before comes back."""
         with self.lock:
-            given_up = self.requested
-            if not self._growing or given_up is None:
+            cancelled, share = self.requested, self._share
+            if not self._growing or cancelled is None:
                 return
-            self._session.drop("grow")
-            label = get_method(given_up.method).label
-            status = f"{label} cancelled at {100 * self._share:.0f} %"
-            shown = self._back()
-            self._screen.tell(status=status)
-        self._announce_back(shown)
+            self._worker.drop(self.jobs.slow)
+            restored = self._restore()
+            self._role.show_cancelled(cancelled, share)
+        self._announce_restored(restored)
 
-    def back_after_failure(self) -> None:
-        """The job that raised last has no map to show: back to the one before, unless another was asked for since."""
+    def restore_after_failure(self) -> None:
+        """Bring the map before back after a job has raised, unless another was requested since."""
         with self.lock:
-            if self._failed is None or self._failed != self.requested:
+            if self._failed is None or self._failed is not self._ticket:
                 return
             self._failed = None
-            shown = self._back()
-        self._announce_back(shown)
+            restored = self._restore()
+        self._announce_restored(restored)
 
-    def forget(self) -> None:
-        """Nothing is shown any more: let go of what was."""
+    def drop(self) -> None:
+        """Drop the map and everything that is being computed of it."""
         with self.lock:
-            self._drawing = None
+            self._worker.drop(*self.jobs, *self._role.dependent_jobs)
+            self._ticket = self.requested = self.shown = self.result = None
+            self._growing = False
 
-    def _back(self) -> Request | None:
-        """Put what is shown in place of what was asked for; under the lock. None where nothing is shown."""
+    def _restore(self) -> R | None:
+        """Put what is shown in place of what was requested, under the lock. None where nothing is shown."""
         was_growing, self._growing = self._growing, False
+        self._ticket = None
         shown = self.requested = self.shown
-        self._screen.tell(busy=False, partial=False, cancellable=False)
-        drawing = self._drawing
-        if shown is None or drawing is None:
-            return None
-        # The picture may have changed before its map failed, or was given up.
-        was_elsewhere = self._screen.view.scene.get("id") != drawing.scene["id"]
-        if was_elsewhere:
-            self._screen.tell(scene=drawing.scene)
-        if was_growing or was_elsewhere:
-            self._draw(drawing)
-        self._evidence.follow(shown)
-        return shown
+        return shown if self._role.show_restored(shown, was_growing=was_growing) else None
 
-    def _announce_back(self, shown: Request | None) -> None:
-        """Let the controls claim what the map shows; observers are called, who may wait for the worker."""
-        if shown is not None and self.requested == shown:
-            self._on_back(shown)
+    def _announce_restored(self, restored: R | None) -> None:
+        """Have the controls show what the map shows. Observers are called, which may wait for the worker."""
+        if restored is not None and self.requested == restored:
+            self._on_restored(restored)
+
+    # -- the masked prediction and the curve -----------------------------------------------
+
+    def request_prediction(self) -> None:
+        """Request the prediction at the slider's present position."""
+        result = self.result
+        if result is None or self._growing:
+            return
+        mask = self._mask_of(result)
+        unmasked = is_unmasked(mask, result.explanation)
+        with self.lock:
+            # A prediction for a newer map may be on its way, which must not be replaced.
+            if self.result is not result:
+                return
+            if unmasked:
+                self._worker.drop(self.jobs.prediction)
+                self._role.show_prediction(result, None, mask, {})
+            else:
+                self._role.show_pending()
+                self._worker.submit(self.jobs.prediction, lambda: self._predict(result))
+
+    def request_curve(self) -> None:
+        """Request the prediction at the slider's position anew, and then the complete curve."""
+        self.request_prediction()
+        self._role.publish_curve(None)
+        result = self.result
+        if result is None or self._growing:
+            return
+        mask = self._mask_of(result)
+        has_curve = not result.explanation.is_empty and mask.mode != "multiply"
+        with self.lock:
+            if self.result is not result:
+                return
+            if has_curve:
+                self._role.show_stale_curve(mask)
+                self._worker.submit(self.jobs.curve, lambda: self._compute_curve(result))
+            else:
+                self._worker.drop(self.jobs.curve)
+                self._role.show_curve(None)
+
+    def follow_paint(self, is_new: bool, is_painting: bool) -> None:
+        """Request new predictions after a movement of the brush; the complete curve once the stroke has ended.
+
+        Args:
+            is_new: whether a pixel has changed.
+            is_painting: whether the brush is still down.
+        """
+        if is_new:
+            self._worker.drop(self.jobs.curve)
+            self._role.show_curve(None)  # which is that of another picture now
+        if not is_painting:
+            self.request_curve()
+        elif is_new:
+            self._role.publish_curve(None)
+            self.request_prediction()
+
+    def _mask_of(self, result: MapResult[M]) -> MaskSettings:
+        mask = self._mask(result.inputs.picture)
+        return mask if result.inputs.has_paint else mask._replace(paint=None)
 
     # -- on the worker's thread ------------------------------------------------------------
 
-    @contextmanager
-    def _noting_failure(self, request: Request) -> Iterator[None]:
+    def _is_current(self, ticket: object) -> bool:
+        return self._ticket is ticket and not self._worker.dropped()
+
+    def _compute(self, ticket: object, request: R, slow: bool) -> Iterator[object]:
+        steps = self._steps(ticket, request, slow)
         try:
-            yield
-        except GeneratorExit:  # dropped, in whichever thread
+            if slow and self._role.goes_back:
+                yield from interrupts.cancelling(self.cancel, steps)
+            else:
+                yield from steps
+        except GeneratorExit:  # dropped, on whichever thread
             raise
-        except BaseException:
-            with self.lock:
-                self._failed = request
-            raise
-
-    def _make(self, request: Request) -> None:
-        with self._noting_failure(request):
-            self._make_quick(request)
-
-    def _grow_heard(self, request: Request) -> Iterator[object]:
-        with self._noting_failure(request):
-            yield from interrupts.heard(self.cancel, self._grow(request))
-
-    def _make_quick(self, request: Request) -> None:
-        start = time.perf_counter()
-        self._set_scene(request)
-        bench = self._texts.bench(request.picture, request.text)
-        explanation = bench.explanation(*request[:4])
-        self._finish(request, bench, explanation, 1000 * (time.perf_counter() - start))
-
-    def _grow(self, request: Request) -> Iterator[None]:
-        start = told = time.perf_counter()
-        self._set_scene(request)
-        bench = self._texts.bench(request.picture, request.text)
-        # What the model says of the picture does not wait for the map.
-        whole = bench.probabilities(request.picture)
-        index = bench.predicted(request.picture) if request.target is None else request.target
-        label = get_method(request.method).label
-        name = bench.model.classes[index]
-        with self.lock:
-            if self.requested != request:
+        except BaseException as error:
+            if self._is_shown_in_place(error):
+                with self.lock:
+                    if self._is_current(ticket):
+                        self._role.show_error(error, None)
                 return
-            also = self._beside(request.picture, bench, index, None)
-            self._screen.show_growing(bench.model, label, index, whole, **also)
-        for share, explanation in bench.growing(*request[:4]):
             with self.lock:
-                if self.requested != request:
+                self._failed = ticket
+            raise
+
+    def _steps(self, ticket: object, request: R, slow: bool) -> Iterator[None]:
+        start = published = time.perf_counter()
+        inputs = self._role.resolve(request)
+        if slow:
+            show = self._role.prepare_growing(inputs)
+            with self.lock:
+                if not self._is_current(ticket):
                     return
-                self._share = share
-                self._screen.tell(progress=share, status=messages.growing(label, name, share))
-                if share < 1 and time.perf_counter() - told > self.PACE:
-                    wire = bench.wire(request.picture, explanation)
-                    self._screen.tell(explanation=wire, partial=True)
-                    told = time.perf_counter()
-            if share < 1:
+                show()
+        cache, picture = inputs.cache, inputs.picture
+        for done, growing in cache.growing(picture, inputs.target, inputs.method, inputs.layer):
+            explanation = growing
+            if not slow:
+                if done < 1:
+                    yield
+                continue
+            with self.lock:
+                if not self._is_current(ticket):
+                    return
+                self._share = done
+                is_due = done < 1 and time.perf_counter() - published > self.PACE
+                self._role.show_progress(inputs, explanation, done, is_due=is_due)
+                if is_due:
+                    published = time.perf_counter()
+            if done < 1:
                 yield
-        self._finish(request, bench, explanation, 1000 * (time.perf_counter() - start))
-
-    def _set_scene(self, request: Request) -> bool:
-        """Show the request's picture; whether another was shown."""
-        if self._screen.view.scene.get("id") == request.picture.id:
-            return False
-        self._screen.tell(scene=self._texts.base.scene(request.picture))
-        return True
-
-    def _finish(
-        self, request: Request, bench: ModelCache, explanation: Explanation, milliseconds: float
-    ) -> None:
-        index = explanation.target.index
-        assert index is not None  # the widget explains classes
-        model = bench.model
-        wire = bench.wire(request.picture, explanation)
-        whole = bench.probabilities(request.picture)
-        status = messages.status(model, explanation, milliseconds)
-        also = self._beside(request.picture, bench, index, explanation)
+        result = MapResult(inputs, explanation, cache.probabilities(picture))
+        show = self._role.prepare(result, 1000 * (time.perf_counter() - start))
         with self.lock:
-            if self.requested != request:
+            if not self._is_current(ticket):
                 return
-            self._growing = False
-            self.requested = self.shown = shown = request._replace(target=index, text=model.text)
-            scene = self._screen.view.scene
-            drawing = _Drawing(scene, model, explanation, index, wire, whole, status, also)
-            self._drawing = drawing
-            self._draw(drawing)
-        self._on_shown(explanation, shown)
-        self._evidence.follow(shown)
-        self._session.submit("stages", lambda: self._show_stages(shown))
+            self._growing, self.result = False, result
+            self.requested = self.shown = self._role.completed(request, result)
+            show()
+        self._on_result(result)
 
-    def _draw(self, drawing: _Drawing) -> None:
-        _, model, explanation, target, wire, whole, status, also = drawing
-        self._screen.show_map(model, explanation, target, wire, whole, status, **also)
-
-    def _beside(
-        self, picture: Picture, bench: ModelCache, target: int, explanation: Explanation | None
-    ) -> dict[str, Any]:
-        """What else changes with a map: the text's panel, the truth, and the map's box."""
-        return {
-            "prompt": self._texts.panel(picture, bench.model),
-            "truth": self._truths.wire(picture, bench.model, target, explanation),
-            "box": self._boxes.wire(picture, bench.model, target, explanation),
-        }
-
-    def _show_stages(self, shown: Request) -> Iterator[None]:
-        """The same map at every layer, so that moving along them costs nothing."""
-        picture, target, method, _, text = shown
-        assert target is not None
-        layers = []
-        for layer in self._texts.bench(picture, text).stages(picture, target, method):
-            layers.append(layer)
-            yield  # whatever is asked meanwhile goes first
-            if self._session.dropped():
-                return
-        stages = {"scene": picture.id, "target": target, "method": method, "layers": layers}
+    def _predict(self, result: MapResult[M]) -> None:
+        if self.result is not result:
+            return
+        mask = self._mask_of(result)
+        try:
+            values, inpainted = self._masked_values(result, mask)
+        except Exception as error:
+            self._show_failed_prediction(error, result)
+            return
         with self.lock:
-            if self.requested == shown:
-                self._screen.tell(stages=stages if layers else {})
+            # While the slider moves on, the prediction for where it was is shown; not once it is back at nothing.
+            if self.result is result and not self._worker.dropped():
+                self._role.show_prediction(result, values, mask, inpainted)
+                if self._worker.superseded(self.jobs.prediction):
+                    self._role.show_pending()
+
+    def _masked_values(
+        self, result: MapResult[M], mask: MaskSettings
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """The prediction for the masked picture, and the pixels that the browser cannot make itself."""
+        cache, picture = result.inputs.cache, result.inputs.picture
+        levels = cache.levels(result.explanation)
+        masked = mask_picture(cache.pixels(picture), result.explanation, levels, mask)
+        replaced = replaced_pixels(mask, result.explanation, levels)
+        return predict_masked(cache.model, masked), inpainted_payload(
+            masked, replaced, mask.baseline
+        )
+
+    def _compute_curve(self, result: MapResult[M]) -> Iterator[None]:
+        if self.result is not result:
+            return
+        complete: MaskCurve | None = None
+        cache = result.inputs.cache
+        try:
+            for curve in refine_curve(
+                cache.model,
+                cache.pixels(result.inputs.picture),
+                result.explanation,
+                cache.levels(result.explanation),
+                self._mask_of(result),
+                result.unmasked,
+            ):
+                is_stale = self._worker.dropped() or self._worker.superseded(self.jobs.curve)
+                if is_stale or self.result is not result:
+                    return
+                if curve is not None:
+                    complete = curve
+                    self._role.show_curve(curve)
+                yield
+        except Exception as error:
+            self._show_failed_prediction(error, result)
+            return
+        self._role.publish_curve(complete)
+
+    def _show_failed_prediction(self, error: Exception, result: MapResult[M]) -> None:
+        """Show an error in the map's place, or raise it again for the worker to report."""
+        if not self._is_shown_in_place(error):
+            raise error
+        with self.lock:
+            if self.result is result:
+                self._role.show_error(error, result)
+
+    def _is_shown_in_place(self, error: BaseException) -> TypeGuard[Exception]:
+        """Whether an error is the compared map's own. A lost device is not: it is every map's."""
+        return not self._role.goes_back and isinstance(error, Exception) and not is_lost(error)

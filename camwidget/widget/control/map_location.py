@@ -6,14 +6,20 @@ from typing import Any
 
 from ...analysis.localizing import best_overlap, localize, points_at
 from ...attribution.explanation import Explanation
-from ...images.ground_truth import ObjectLocations
+from ...images.ground_truth import ObjectLocations, find_objects
 from ...models.vision_model import VisionModel
 from ...runtime.caches import BoundedCache, size_of
-from ..panels.scoring import objects
 from ..view import messages
 from .cache import Picture
 
-__all__ = ["MapLocation"]
+__all__ = ["MapLocation", "locate_objects"]
+
+
+def locate_objects(picture: Picture, model: VisionModel, target: int) -> ObjectLocations | None:
+    """Where the objects of a class are, at the model's size; None where the picture carries no ground truth."""
+    if picture.truth is None:
+        return None
+    return find_objects(picture.truth, model.classes[target], model.text, model.preprocess)
 
 
 class MapLocation:
@@ -22,10 +28,14 @@ class MapLocation:
     def __init__(self) -> None:
         self._where: BoundedCache[ObjectLocations | None] = BoundedCache(96, size_of)
 
-    def wire(
+    def forget(self) -> None:
+        """Forget everything."""
+        self._where.clear()
+
+    def payload(
         self, picture: Picture, model: VisionModel, target: int, explanation: Explanation | None
     ) -> dict[str, Any]:
-        """A map's box and peak as the browser wants them; empty where there is none.
+        """Encode a map's box and peak for the browser; empty where there is none.
 
         Args:
             picture: whose map it is.
@@ -38,19 +48,19 @@ class MapLocation:
             return {}
         y, x = found.peak
         true = self._true(picture, model, target)
-        hit, said = "", ""
+        hit, text = "", ""
         if true is not None and len(true.boxes):
             # By the rule of the pointing game, which the scores below have too.
             hit = "hit" if points_at(found.peak, true.mask) else "miss"
-            said = messages.box(best_overlap(found.box, true.boxes), len(true.boxes), hit == "hit")
+            text = messages.box(best_overlap(found.box, true.boxes), len(true.boxes), hit == "hit")
         return {
             "scene": picture.id,
             "box": [int(side) for side in found.box],
             "peak": [int(x), int(y)],
             "hit": hit,
-            "said": said,
+            "said": text,
         }
 
     def _true(self, picture: Picture, model: VisionModel, target: int) -> ObjectLocations | None:
         key = (picture, model.classes[target], model.text)
-        return self._where.get(key, lambda: objects(picture, model, target))
+        return self._where.get(key, lambda: locate_objects(picture, model, target))

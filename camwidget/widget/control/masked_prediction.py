@@ -1,15 +1,14 @@
-"""Predictions for masked pictures: one for the slider, and the whole curve from coarse to fine."""
+"""Predictions for masked pictures: one for the slider, and a curve from coarse to fine."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
-from ...analysis import mask_curve
 from ...analysis.mask_curve import (
     MaskCurve,
     curve_of,
@@ -23,50 +22,26 @@ from ...attribution.explanation import Explanation
 from ...images.conversion import shades
 from ...masking.baselines import RecentFills
 from ...masking.inpainting import INPAINTINGS
-from ...masking.user_mask import hides
 from ...models.vision_model import VisionModel
 from ...runtime.caches import make_room
+from ..view.mask_settings import MaskSettings
 
 __all__ = [
-    "MODES",
-    "WHOLE",
-    "MaskSettings",
-    "filled",
-    "is_unmasked",
-    "masked",
+    "inpainted_payload",
+    "mask_picture",
     "predict_masked",
     "refine_curve",
-    "replaced",
+    "replaced_pixels",
 ]
 
-#: Beside removing and keeping, the picture times its map.
-MODES = (*mask_curve.MODES, "multiply")
-
-#: Points of a whole curve; each pass of ``_PASSES`` adds those between the ones before.
+#: Points of a complete curve; each pass of ``_PASSES`` adds those between the ones before.
 _STEPS = 21
 _PASSES = ((0, 5, 10, 15, 20), (2, 7, 12, 17, 3, 8, 13, 18), (1, 4, 6, 9, 11, 14, 16, 19))
 
 
-#: Where the slider leaves the picture whole: (mode, fraction).
-WHOLE = (("remove", 0.0), ("keep", 1.0))
-
-
-class MaskSettings(NamedTuple):
-    """How a picture is masked: by its map first, then by what is painted on it."""
-
-    mode: str
-    baseline: str
-    fraction: float
-    paint: np.ndarray | None = None
-
-
-def is_unmasked(mask: MaskSettings, explanation: Explanation) -> bool:
-    """Whether such a mask leaves the picture whole. A map of zeros ranks nothing, so it masks nothing."""
-    at_end = (mask.mode, mask.fraction) in WHOLE
-    return (explanation.is_empty or at_end) and not hides(mask.paint)
-
-
-def replaced(mask: MaskSettings, explanation: Explanation | None, levels: np.ndarray) -> np.ndarray:
+def replaced_pixels(
+    mask: MaskSettings, explanation: Explanation | None, levels: np.ndarray
+) -> np.ndarray:
     """Which pixels the fill takes the place of, bool (H, W). The picture times its map has none but painted ones.
 
     Args:
@@ -79,7 +54,7 @@ def replaced(mask: MaskSettings, explanation: Explanation | None, levels: np.nda
     return hidden_pixels(levels, [mask.fraction], mask.mode, mask.paint)[0].numpy()
 
 
-def masked(
+def mask_picture(
     pixels: torch.Tensor, explanation: Explanation, levels: np.ndarray, mask: MaskSettings
 ) -> torch.Tensor:
     """The picture (C, H, W) as it is on the screen, and as the model gets it."""
@@ -103,11 +78,10 @@ def _fill(pixels: torch.Tensor, baseline: str) -> torch.Tensor | None:
     return None if baseline in INPAINTINGS else _fills.get(pixels, baseline)
 
 
-def filled(scene: str, masked: torch.Tensor, hidden: np.ndarray, baseline: str) -> dict[str, Any]:
-    """What the browser cannot make itself: the pixels of an inpainted hole. Empty of any other baseline.
+def inpainted_payload(masked: torch.Tensor, hidden: np.ndarray, baseline: str) -> dict[str, Any]:
+    """Pixels of an inpainted hole, which the browser cannot make itself; empty for any other baseline.
 
     Args:
-        scene: the picture's id.
         masked: the picture (C, H, W) with the hole filled.
         hidden: the hole, bool (H, W).
         baseline: what it is filled with.
@@ -115,18 +89,17 @@ def filled(scene: str, masked: torch.Tensor, hidden: np.ndarray, baseline: str) 
     if baseline not in INPAINTINGS:
         return {}
     return {
-        "scene": scene,
         "baseline": baseline,
         "hole": np.packbits(hidden).tobytes(),
         "rgb": shades(masked)[hidden].tobytes(),
     }
 
 
-def predict_masked(model: VisionModel, changed: torch.Tensor) -> np.ndarray:
-    """Probabilities (classes,), float64, of one changed picture (C, H, W)."""
-    make_room(changed)
-    said = model.probabilities(model.logits(changed[None]))[0]
-    return np.asarray(said.double().cpu().numpy())
+def predict_masked(model: VisionModel, masked: torch.Tensor) -> np.ndarray:
+    """Probabilities (classes,), float64, of one masked picture (C, H, W)."""
+    make_room(masked)
+    probabilities = model.probabilities(model.logits(masked[None]))[0]
+    return np.asarray(probabilities.double().cpu().numpy())
 
 
 def refine_curve(
@@ -135,7 +108,7 @@ def refine_curve(
     explanation: Explanation,
     levels: np.ndarray,
     mask: MaskSettings,
-    whole: np.ndarray,
+    unmasked: np.ndarray,
 ) -> Iterator[MaskCurve | None]:
     """The curve after each pass, a first shape soon and the rest when there is time; None in between.
 
@@ -145,7 +118,7 @@ def refine_curve(
         explanation: the map.
         levels: its rank levels, uint16 (H, W).
         mask: the present one, of which every fraction is tried.
-        whole: probabilities (classes,) of the whole picture.
+        unmasked: probabilities (classes,) of the unmasked picture.
     """
     mode, baseline, _, paint = mask
     known: dict[int, np.ndarray] = {}
@@ -175,4 +148,6 @@ def refine_curve(
                 yield None
         order = sorted(known)
         points = np.stack([known[i] for i in order])
-        yield curve_of(model, fractions[order], points, whole, explanation.target, mode, baseline)
+        yield curve_of(
+            model, fractions[order], points, unmasked, explanation.target, mode, baseline
+        )

@@ -2,125 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import traitlets as t
 
 from ...errors import CamwidgetError, PictureError
 from ...masking.user_mask import as_paint, decode, encode, is_same
+from .. import _compat
 from .cache import Picture
-from .masked_prediction import replaced
+from .context import ExplorerContext
 
-if TYPE_CHECKING:
-    from ..explorer import Explorer
-
-__all__ = ["Brush", "PaintTrait"]
+__all__ = ["PaintController", "PaintTrait"]
 
 
 class PaintTrait(t.TraitType[Any, Any]):
-    """Paint, int8 (H, W), or None; ``Brush.checked`` makes it of what is set. Observers hear of pixels that change."""
+    """Paint, int8 (H, W), or None; ``PaintController.checked`` makes it of what is set.
 
-    def set(self, obj: t.HasTraits, value: Any) -> None:
-        """As every trait's, but for arrays, of which ``==`` says nothing."""
-        assert self.name is not None
-        made = self._validate(obj, value)
-        before = obj._trait_values.get(self.name, self.default_value)
-        obj._trait_values[self.name] = made
-        if not is_same(before, made):
-            obj._notify_trait(self.name, before, made)
-
-
-class Brush:
-    """Keeps each picture's paint. The explorer's ``mask`` and the view's ``paint`` are those of the present picture.
-
-    Args:
-        explorer: whose pictures.
+    Observers are called only where pixels change.
     """
 
-    def __init__(self, explorer: Explorer) -> None:
-        self._explorer = explorer
-        self._paints: dict[Picture, np.ndarray] = {}
-        #: Told apart by the browser, and by whoever takes strokes back: it only rises.
-        self._stroke = 0
+    def set(self, obj: t.HasTraits, value: Any) -> None:
+        """Set the trait as every trait is, but for arrays, of which ``==`` says nothing."""
+        assert self.name is not None
+        _compat.set_trait_if(self, obj, value, lambda before, after: not is_same(before, after))
 
-    def connect(self) -> None:
-        """Begin to listen, once there is a view."""
-        first = self._explorer.mask
-        if first is not None:
-            self._put(self._explorer.pictures[self._explorer.picture], first)
-            self._tell()
-        self._explorer._view.observe(self._from_view, "paint")
-        self._explorer.observe(self._mask_set, "mask")
+
+class PaintController:
+    """Keeps each picture's paint. The explorer's ``mask`` and the view's ``paint`` are those of the picture chosen.
+
+    Args:
+        context: the explorer's.
+    """
+
+    def __init__(self, context: ExplorerContext) -> None:
+        self._context = context
+        self._paints: dict[Picture, np.ndarray] = {}
+        #: Number of the last stroke, by which browser and history tell strokes apart: it only rises.
+        self._stroke = 0
+        self._on_painted: Callable[[bool, bool], None] = lambda is_new, is_painting: None
+
+    def connect(self, on_painted: Callable[[bool, bool], None]) -> None:
+        """Begin to listen, once there is a view.
+
+        Args:
+            on_painted: called after each movement of the brush with whether a pixel has changed, and whether the brush
+                is still down.
+        """
+        self._on_painted = on_painted
+        first, picture = self._context.values.mask, self._context.picture
+        if first is not None and picture is not None:
+            self._put(picture, first)
+            self._publish()
+        self._context.display.view.observe(self._from_view, "paint")
+        self._context.traits.observe(self._mask_set, "mask")
 
     def of(self, picture: Picture) -> np.ndarray | None:
         """What is painted on a picture."""
         return self._paints.get(picture)
 
     def checked(self, paint: Any) -> np.ndarray | None:
-        """Paint that fits the present picture, of whatever can be read as that.
+        """Paint that fits the picture chosen, of whatever can be read as that.
 
         Raises:
             PictureError: if it does not, or there is no picture.
         """
-        if paint is None or self._is_brought(paint):
+        if paint is None or self._is_known(paint):
             return paint
-        return as_paint(paint, self._shape(self._present))
+        return as_paint(paint, self.shape(self._context.picture))
 
-    def read(self, wire: Any, picture: Picture | None) -> np.ndarray | None:
-        """Paint for a picture, as a state has it: its shape and ``painting.encode``'s runs; an array too.
+    def read(self, value: Any, picture: Picture | None) -> np.ndarray | None:
+        """Paint for a picture, as a state has it: its shape and the runs of ``user_mask.encode``; an array too.
 
         Raises:
             PictureError: if it is of another shape, or no paint, or there is no picture.
         """
-        if wire is None:
+        if value is None:
             return None
-        shape = self._shape(picture)
-        if not isinstance(wire, Mapping):
-            return as_paint(wire, shape)
-        if set(wire) != {"shape", "runs"} or list(wire["shape"]) != list(shape):
+        shape = self.shape(picture)
+        if not isinstance(value, Mapping):
+            return as_paint(value, shape)
+        if set(value) != {"shape", "runs"} or list(value["shape"]) != list(shape):
             raise PictureError(
                 f"Paint on this picture is None, an array, or a dict of its 'shape', {list(shape)}, and its 'runs'."
             )
-        return decode(wire["runs"], shape)
+        return decode(value["runs"], shape)
 
-    def bring(self) -> None:
-        """Make what is painted on the present picture the explorer's ``mask``, and show it."""
+    def show_present(self) -> None:
+        """Make what is painted on the picture chosen the explorer's ``mask``, and show it."""
         while True:
-            picture = self._present
+            picture = self._context.picture
             paint = None if picture is None else self.of(picture)
-            self._explorer._state("mask", paint)
+            self._context.traits.publish_known("mask", paint)
             # Another thread may have painted meanwhile, or gone on to another picture.
-            if picture is self._present and (picture is None or paint is self.of(picture)):
+            is_same_picture = picture is self._context.picture
+            if is_same_picture and (picture is None or paint is self.of(picture)):
                 break
-        self._tell()
+        self._publish()
 
-    def masked(self) -> np.ndarray:
-        """Which pixels of the present picture are replaced, by its map and by paint, bool (H, W).
+    def shape(self, picture: Picture | None) -> tuple[int, int]:
+        """Shape (H, W) of the paint on a picture.
 
         Raises:
             PictureError: if there is no picture.
         """
-        explorer, picture = self._explorer, self._present
-        if picture is None:
-            raise PictureError("There is no picture to mask: add(…) one first.")
-        mask = explorer._masking(picture)
-        shown, explanation = explorer._desk.shown, explorer.explanation
-        if shown is None or explanation is None or shown.picture is not picture:
-            return replaced(mask, None, np.zeros(self._shape(picture), np.uint16))
-        levels = explorer._texts.bench(picture, shown.text).levels(explanation)
-        return replaced(mask, explanation, levels)
-
-    @property
-    def _present(self) -> Picture | None:
-        pictures = self._explorer.pictures
-        return pictures[self._explorer.picture] if pictures else None
-
-    def _shape(self, picture: Picture | None) -> tuple[int, int]:
         if picture is None:
             raise PictureError("There is no picture to paint on: add(…) one first.")
-        height, width = self._explorer._texts.base.pixels(picture).shape[-2:]
+        height, width = self._context.prompt.base.pixels(picture).shape[-2:]
         return height, width
 
     def _put(self, picture: Picture, paint: np.ndarray | None) -> None:
@@ -129,62 +118,61 @@ class Brush:
         else:
             self._paints[picture] = paint
 
-    def _is_brought(self, paint: np.ndarray | None) -> bool:
-        """Whether the trait is set to what is stored already, by ``bring`` in this very thread."""
-        now = getattr(self._explorer._stated, "now", None)
-        return now is not None and now[0] == "mask" and now[1] is paint
+    def _is_known(self, paint: np.ndarray | None) -> bool:
+        """Whether the trait is set to what is stored already, by ``show_present`` on this very thread."""
+        return self._context.traits.is_same_known("mask", paint)
 
     def _mask_set(self, change: dict[str, Any]) -> None:
-        picture = self._present
-        if picture is None or self._is_brought(change["new"]):
+        picture = self._context.picture
+        if picture is None or self._is_known(change["new"]):
             return
         self._put(picture, change["new"])
         self._stroke += 1
-        self._tell()
-        self._explorer._painted(True, False)
+        self._publish()
+        self._on_painted(True, False)
 
-    def _tell(self) -> None:
-        """Show the present picture's paint, unless the view has it, as after each movement of its own brush."""
-        picture = self._present
+    def _publish(self) -> None:
+        """Show the paint of the picture chosen, unless the view has it, as after each movement of its own brush."""
+        picture = self._context.picture
         if picture is None:
             return
         scene, runs = picture.id, encode(self.of(picture))
-        known = self._explorer._view.paint
+        known = self._context.display.view.paint
         if known.get("scene") != scene or known.get("runs") != runs:
             paint = {"scene": scene, "runs": runs, "stroke": self._stroke, "painting": False}
-            self._explorer._screen.tell(paint=paint)
+            self._context.display.publish(paint=paint)
 
     def _from_view(self, change: dict[str, Any]) -> None:
-        explorer, view = self._explorer, self._explorer._view
-        if explorer._screen.is_telling:
+        display = self._context.display
+        if display.is_publishing:
             return
         while True:
             # The newest, whichever message this thread was woken by: another may be faster.
-            wire = view.paint
+            payload = display.view.paint
             try:
-                self._take(wire)
+                self._take(payload)
             except CamwidgetError as error:
-                explorer._screen.tell(error=f"What was painted is not taken: {error}")
-                self._tell()
+                display.publish(error=f"What was painted is not taken: {error}")
+                self._publish()
                 return
-            if view.paint is wire:
+            if display.view.paint is payload:
                 return
 
-    def _take(self, wire: dict[str, Any]) -> None:
-        """What the browser's brush has painted. A stroke on a picture that is gone by now is kept with that one."""
-        found = [p for p in self._explorer.pictures if p.id == wire.get("scene")]
+    def _take(self, payload: dict[str, Any]) -> None:
+        """Store what the browser's brush has painted; a stroke on a picture that is gone by now stays with that one."""
+        found = [p for p in self._context.pictures.all if p.id == payload.get("scene")]
         if not found:
             return
         picture = found[0]
-        paint = decode(wire.get("runs", []), self._shape(picture))
-        stroke = wire.get("stroke")
+        paint = decode(payload.get("runs", []), self.shape(picture))
+        stroke = payload.get("stroke")
         if isinstance(stroke, int):
             self._stroke = max(self._stroke, stroke)
         is_new = not is_same(paint, self.of(picture))
         if is_new:
             self._put(picture, paint)
-        self.bring()
+        self.show_present()
         if is_new:
-            self._explorer._history.stroke(self._stroke)
-        if picture is self._present:
-            self._explorer._painted(is_new, wire.get("painting") is True)
+            self._context.traits.note_stroke(self._stroke)
+        if picture is self._context.picture:
+            self._on_painted(is_new, payload.get("painting") is True)

@@ -10,9 +10,33 @@ from typing import Any
 from ...errors import PictureError
 from ...images.containers import PictureEntry, list_entries
 from ...images.ground_truth import GroundTruth
+from ...runtime import fork_safety
 from .cache import Picture
 
-__all__ = ["list_pictures", "named_picture"]
+__all__ = ["PictureList", "list_pictures", "named_picture"]
+
+
+class PictureList:
+    """Pictures of an explorer. The list is replaced when one is added, never changed.
+
+    Args:
+        pictures: the first ones.
+    """
+
+    def __init__(self, pictures: list[Picture]) -> None:
+        self.all = pictures
+        #: Held while a picture is added; observers are called without it.
+        self.lock = fork_safety.lock()
+
+    @property
+    def names(self) -> list[str]:
+        """The pictures' names."""
+        return [picture.name for picture in self.all]
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether any picture carries its ground truth."""
+        return any(picture.truth is not None for picture in self.all)
 
 
 def named_picture(source: Any, number: int) -> Picture:

@@ -38,10 +38,15 @@ class TruthOverlay:
         self._paths: BoundedCache[list[str]] = BoundedCache(32, size_of)
         self._evidence: BoundedCache[_TrueEvidence | None] = BoundedCache(96, size_of)
 
-    def wire(
+    def forget(self) -> None:
+        """Forget everything."""
+        for cache in (self._masks, self._paths, self._evidence):
+            cache.clear()
+
+    def payload(
         self, picture: Picture, model: VisionModel, target: int, explanation: Explanation | None
     ) -> dict[str, Any]:
-        """A picture's truth as the browser wants it; empty where it is not known.
+        """Encode a picture's ground truth for the browser; empty where it is not known.
 
         Args:
             picture: whose.

@@ -4,171 +4,170 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ...errors import CamwidgetError, PictureError
 from ...runtime.error_reports import error_text
 from ..view.comm import KNOWN
+from .context import TWO_WAY_TRAITS, ExplorerContext
+from .request_controller import RequestController
 
-if TYPE_CHECKING:
-    from ..explorer import Explorer
+__all__ = ["ExplorerActions", "ViewEvents"]
 
-__all__ = ["TWO_WAY_TRAITS", "ViewEvents"]
 
-#: Traits that the browser and Python both set; the view has them under the same names.
-TWO_WAY_TRAITS = (
-    "method",
-    "layer",
-    "mode",
-    "baseline",
-    "fraction",
-    "picture",
-    "outlines",
-    "boxes",
-    "arrangement",
-)
+class ExplorerActions(Protocol):
+    """Public methods of an explorer that the view has buttons for. ``Explorer`` says what they do."""
+
+    def add(self, image: Any, name: str | None = None) -> None: ...
+
+    def cancel(self) -> None: ...
+
+    def propose(self) -> None: ...
+
+    def undo(self) -> None: ...
+
+    def redo(self) -> None: ...
 
 
 class ViewEvents:
-    """Listens to an explorer's view, charts and strip.
+    """Observes an explorer's view; its charts, thumbnails and panels call the methods for clicks.
 
     Args:
-        explorer: whose.
+        context: the explorer's.
+        requests: requests what depends on more than a trait.
+        actions: the explorer itself, which this does not keep alive.
     """
 
-    def __init__(self, explorer: Explorer) -> None:
-        self._explorer = explorer
+    def __init__(
+        self, context: ExplorerContext, requests: RequestController, actions: ExplorerActions
+    ) -> None:
+        self._context = context
+        self._requests = requests
+        self._actions = actions
 
     def connect(self) -> None:
-        """Begin to listen, once there is a view."""
-        view = self._explorer._view
-        view.observe(self._from_view, list(TWO_WAY_TRAITS))
-        view.observe(self._target_from_view, "target")
-        view.observe(self._compare_from_view, "compare")
-        view.on_msg(self._message)
+        """Begin to observe, once there is a view."""
+        view = self._context.display.view
+        view.observe(self._two_way_set, list(TWO_WAY_TRAITS))
+        view.observe(self._target_set, "target")
+        view.observe(self._compare_set, "compare")
+        view.on_msg(self.receive)
+
+    # -- clicks ----------------------------------------------------------------------------
 
     def pick_row(self, row: int) -> None:
-        """A row of the class list was clicked."""
+        """Choose the class of a row of the class list."""
         with self.shown_errors():
-            classes = self._explorer._screen.row_classes
+            classes = self._context.display.row_classes
             if 0 <= row < len(classes):
                 self._pick_class(classes[row])
 
     def pick_picture(self, number: int) -> None:
-        """A thumbnail was clicked."""
-        with self.shown_errors():
-            self._explorer.picture = number
+        """Choose a picture."""
+        self._set("picture", number)
 
     def pick_method(self, name: str) -> None:
-        """A row of the table of scores was clicked."""
-        with self.shown_errors():
-            self._explorer.method = name
+        """Choose a method."""
+        self._set("method", name)
 
     def pick_map(self, method: str, target: int) -> None:
-        """A map of the contact sheet was clicked."""
-        with self.shown_errors(), self._explorer._history.one():
+        """Choose the method and the class of a map of the contact sheet."""
+        with self.shown_errors(), self._context.traits.step():
             self.pick_method(method)
             self._pick_class(target)
 
     def upload(self, name: str, content: bytes) -> None:
-        """A file was chosen."""
+        """Add a file that was chosen."""
         with self.shown_errors():
             try:
-                self._explorer.add(content, name)
+                self._actions.add(content, name)
             except PictureError as error:
                 raise PictureError(f"{name}: {error}") from error
 
-    def _from_view(self, change: dict[str, Any]) -> None:
-        explorer, name, value = self._explorer, change["name"], change["new"]
-        if explorer._screen.is_telling or value == getattr(explorer, name):
-            return
+    def _set(self, name: str, value: Any) -> None:
+        """Set a trait of the explorer; what cannot be is shown."""
         with self.shown_errors():
-            setattr(explorer, name, value)
-        if getattr(explorer, name) != value:
-            explorer._screen.tell(**{name: getattr(explorer, name)})
-
-    def _target_from_view(self, change: dict[str, Any]) -> None:
-        explorer, index = self._explorer, change["new"]
-        if explorer._screen.is_telling:
-            return
-        self._pick_class(index)
-        if explorer.target is not None and explorer._shows_asked():
-            held = explorer.model.class_index(explorer.target)
-            if held != index:  # refused: the page must not mark it
-                explorer._screen.tell(target=held)
-
-    def _compare_from_view(self, change: dict[str, Any]) -> None:
-        explorer, value = self._explorer, change["new"] or None
-        if explorer._screen.is_telling or value == explorer.compare:
-            return
-        with self.shown_errors():
-            explorer.compare = value
-        explorer._screen.tell(compare=explorer.compare or {})
+            setattr(self._context.traits.owner, name, value)
 
     def _pick_class(self, index: int) -> None:
-        """A class was clicked; of a list that belongs to another text than is asked for by now, none is."""
+        """Choose a class; of a list that belongs to another text than is requested by now, none is."""
         with self.shown_errors():
-            if index >= 0 and self._explorer._shows_asked():
-                self._explorer.target = index
+            if index >= 0 and self._context.shows_requested_text():
+                self._set("target", index)
 
-    def _message(self, _view: Any, content: Any, _buffers: Any) -> None:
+    # -- traits that the browser has set ---------------------------------------------------
+
+    def _two_way_set(self, change: dict[str, Any]) -> None:
+        display, values = self._context.display, self._context.values
+        name, value = change["name"], change["new"]
+        if display.is_publishing or value == getattr(values, name):
+            return
+        self._set(name, value)
+        if getattr(values, name) != value:
+            display.publish(**{name: getattr(values, name)})
+
+    def _target_set(self, change: dict[str, Any]) -> None:
+        context, index = self._context, change["new"]
+        if context.display.is_publishing:
+            return
+        self._pick_class(index)
+        if context.values.target is not None and context.shows_requested_text():
+            held = context.model.class_index(context.values.target)
+            if held != index:  # refused: the page must not mark it
+                context.display.publish(target=held)
+
+    def _compare_set(self, change: dict[str, Any]) -> None:
+        display, value = self._context.display, change["new"] or None
+        if display.is_publishing or value == self._context.values.compare:
+            return
+        self._set("compare", value)
+        display.publish(compare=self._context.values.compare or {})
+
+    # -- messages --------------------------------------------------------------------------
+
+    def receive(self, _view: Any, content: Any, _buffers: Any) -> None:
+        """Do what a message of the view requests; one that means nothing is ignored."""
         if not isinstance(content, dict):
             return
         with self.shown_errors():
             self._do(content.get("type"), content)
 
     def _do(self, kind: object, content: dict[str, Any]) -> None:
-        """What a message of the view asks for."""
         if kind == "cancel":
-            self._explorer.cancel()
+            self._actions.cancel()
         elif kind == "undo":
-            self._explorer.undo()
+            self._actions.undo()
         elif kind == "redo":
-            self._explorer.redo()
+            self._actions.redo()
         elif kind in ("text", "propose"):
             self._prompt(content.get("text") if kind == "text" else None)
         elif kind == "pick":
             x, y = content.get("x"), content.get("y")
             if type(x) is int and type(y) is int:  # True is an int, and no place
-                self._explorer._session.submit("pick", lambda: self._find_here(x, y))
+                self._requests.request_pixel_classes(x, y)
         elif kind == "strip":
             first, last = content.get("first"), content.get("last")
-            explorer = self._explorer
-            if type(first) is int and type(last) is int and explorer._screen.strip.see(first, last):
-                explorer._ask_strip()
+            strip = self._context.display.strip
+            if type(first) is int and type(last) is int and strip.see(first, last):
+                self._requests.request_thumbnails()
 
     def _prompt(self, text: object) -> None:
-        """A text was written; None: back to the model's own."""
+        """Explain the picture under a text that was written; None: under the model's own."""
         try:
             if text is None:
-                self._explorer.propose()
+                self._actions.propose()
             else:
-                self._explorer._write(str(text))
+                self._requests.write(str(text))
         except CamwidgetError as error:
-            self._explorer._screen.tell(text_error=str(error))
-
-    def _find_here(self, x: int, y: int) -> None:
-        """On the worker's thread: what has the strongest map at a pixel. Name it, and choose it."""
-        explorer = self._explorer
-        shown = explorer._desk.shown
-        if shown is None:
-            return
-        bench = explorer._texts.bench(shown.picture, shown.text)
-        height, width = bench.pixels(shown.picture).shape[-2:]
-        x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
-        classes = explorer._screen.likely(20)
-        found = bench.strongest(shown.picture, classes, shown.method, shown.layer, x, y)
-        with explorer._desk.lock:
-            if explorer._session.dropped():
-                return
-            explorer._screen.show_here(shown.picture.id, x, y, found, len(classes))
-        if found:
-            explorer._announce("target", bench.model.classes[found[0][0]])
+            self._context.display.publish(text_error=str(error))
 
     @contextlib.contextmanager
     def shown_errors(self) -> Iterator[None]:
-        """What goes wrong within is said in the view."""
+        """Show in the view what goes wrong within."""
         try:
             yield
         except Exception as error:
-            self._explorer._screen.tell(error=error_text(error, self._explorer, known=KNOWN))
+            if not self._context.traits.is_alive:
+                return
+            text = error_text(error, self._context.traits.owner, known=KNOWN)
+            self._context.display.publish(error=text)

@@ -58,12 +58,13 @@ class Worker:
         self._drops = dict.fromkeys(self._kinds, 0)
         self._drops_at_start = 0
         self._closed = process_exit.has_begun()
-        self._thread: threading.Thread | None = None
-        _sessions.add(self)
+        #: None where there has been no work for a while.
+        self.thread: threading.Thread | None = None
+        _workers.add(self)
         executed_notebooks.finish_cells_with(wait_for_all)
 
     def submit(self, kind: str, job: Job) -> None:
-        """Ask for a job, in place of any of its kind that has not finished."""
+        """Submit a job, in place of any of its kind that has not finished."""
         assert kind in self._kinds
         with self._condition:
             if self._closed:
@@ -74,7 +75,7 @@ class Worker:
             self._condition.notify_all()
 
     def drop(self, *kinds: str) -> None:
-        """Forget what is waiting or suspended of these kinds; what is running can ask ``dropped``."""
+        """Forget what is waiting or suspended of these kinds; what is running can call ``dropped``."""
         with self._condition:
             for kind in kinds:
                 self._drops[kind] += 1
@@ -104,7 +105,7 @@ class Worker:
     @property
     def in_worker(self) -> bool:
         """Whether the caller is the worker itself, which cannot wait for itself."""
-        return threading.current_thread() is self._thread
+        return threading.current_thread() is self.thread
 
     @property
     def idle(self) -> bool:
@@ -127,7 +128,7 @@ class Worker:
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
                     return False
-                # In slices, so that Ctrl-C is heard.
+                # In slices, so that Ctrl-C arrives.
                 self._condition.wait(0.2 if left is None else min(0.2, left))
             return True
 
@@ -136,15 +137,13 @@ class Worker:
 
     def _start(self) -> None:
         """Have a thread, under the lock."""
-        if self._thread is None and not self._closed:
-            self._thread = threading.Thread(
-                target=self._work, name="camwidget session", daemon=True
-            )
-            self._thread.start()
+        if self.thread is None and not self._closed:
+            self.thread = threading.Thread(target=self._work, name="camwidget worker", daemon=True)
+            self.thread.start()
 
-    def _restart(self) -> None:
-        """In a forked child: the thread is gone, and with it the step that it was at."""
-        running, self._running, self._thread = self._running, None, None
+    def restart_after_fork(self) -> None:
+        """Go on in a forked child, where the thread is gone, and with it the step that it was at."""
+        running, self._running, self.thread = self._running, None, None
         for kind, job in self._begun.items():
             was_dropped = kind == running and self._drops[kind] != self._drops_at_start
             if kind not in self._suspended and not was_dropped:
@@ -166,7 +165,7 @@ class Worker:
         finally:
             with self._condition:
                 if self.in_worker:  # not left as usual, and no other has begun
-                    self._thread = self._running = None
+                    self.thread = self._running = None
                     if self._waiting and not process_exit.has_begun():
                         self._start()  # whoever waits for what is left waits for a thread
                     self._condition.notify_all()
@@ -175,13 +174,13 @@ class Worker:
         while True:
             with self._condition:
                 if self._closed:
-                    self._thread = None
+                    self.thread = None
                     return
                 found = self._next()
                 if found is None:
                     self._condition.notify_all()
                     if not self._condition.wait(self.LINGER) and not self._waiting:
-                        self._thread = None
+                        self.thread = None
                         return
                     continue
                 kind, job = found
@@ -246,24 +245,24 @@ class Worker:
             log_error(second, f"That the job {kind!r} failed could not be shown.", self)
 
 
-_sessions: weakref.WeakSet[Worker] = weakref.WeakSet()
+_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
 def wait_for_all() -> None:
-    """Block until nothing is left to do in any session; what one does may give work to another."""
-    while busy := [session for session in list(_sessions) if not session.idle]:
-        for session in busy:
-            session.wait()
+    """Block until nothing is left to do for any worker; what one does may give work to another."""
+    while busy := [worker for worker in list(_workers) if not worker.idle]:
+        for worker in busy:
+            worker.wait()
 
 
 def _close_all() -> None:
-    for session in list(_sessions):
-        session.close()
+    for worker in list(_workers):
+        worker.close()
 
 
 def _restart_all() -> None:
-    for session in list(_sessions):
-        session._restart()
+    for worker in list(_workers):
+        worker.restart_after_fork()
 
 
 # Before ``process_exit``, imported earlier, has the threads leave.

@@ -1,8 +1,8 @@
 """Executed notebooks (papermill, nbconvert): the stored output shows the widgets' final state.
 
 nbclient, and with it nbconvert, papermill and Quarto, keeps of the widgets what they sent while a cell was running;
-what the worker computes afterwards is heard by nobody. So such a cell ends when the widgets are finished. It is known
-by ``allow_stdin``, which says that nobody is there to answer a question.
+what the worker computes afterwards is lost. So such a cell ends when the widgets are finished. It is known
+by ``allow_stdin``, which is False where no person could answer a question.
 """
 
 from __future__ import annotations
@@ -11,27 +11,29 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["finish_cells_with", "page_has_spoken"]
+from .. import _compat
+
+__all__ = ["finish_cells_with", "note_page_message"]
 
 #: Whether a page has sent anything: then there is somebody, and no cell waits any more.
 _is_attended = False
 _registered: Any = None
 
 
-def page_has_spoken() -> None:
-    """A page has sent a widget something."""
+def note_page_message() -> None:
+    """Note that a page has sent a widget something."""
     global _is_attended
     _is_attended = True
 
 
 def finish_cells_with(finish: Callable[[], None]) -> None:
-    """In a kernel, have each cell that nobody attends end with ``finish()``.
+    """Have each cell of a kernel that nobody attends end with ``finish()``.
 
     Args:
         finish: blocks until all widgets are finished. An interrupt ends it.
     """
     global _registered
-    shell = _kernels_shell()
+    shell = _compat.kernel_shell()
     if shell is None or shell is _registered:
         return
     _registered = shell
@@ -49,13 +51,3 @@ def _is_unattended(shell: Any) -> bool:
         return False
     content = shell.kernel.get_parent().get("content", {})
     return content.get("allow_stdin") is False
-
-
-def _kernels_shell() -> Any:
-    """The shell of a kernel that answers requests; None in a script, or at a prompt."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return None
-    shell = get_ipython()
-    return shell if hasattr(getattr(shell, "kernel", None), "get_parent") else None

@@ -12,15 +12,16 @@ from typing import Any
 
 from ...runtime import fork_safety
 from ...runtime.error_reports import log_error
+from .. import _compat
 
 __all__ = ["Interrupts", "interrupts"]
 
 
 class Interrupts:
-    """Whoever is to be cancelled by an interrupt.
+    """Listeners that an interrupt of the kernel cancels.
 
     Args:
-        loop: gives the main thread's event loop, tornado's; None where there is no ipykernel: nothing is heard then.
+        loop: gives the main thread's event loop, tornado's; None without ipykernel, where no interrupt arrives.
     """
 
     #: Seconds between two looks at whose the signal is: while a cell runs, it is not ours to take.
@@ -33,8 +34,8 @@ class Interrupts:
         self._listeners: dict[object, Callable[[], None]] = {}
         self._looking = False
 
-    def heard(self, cancel: Callable[[], None], work: Iterator[object]) -> Iterator[object]:
-        """Work that a worker does piece by piece; an interrupt between two cells cancels it.
+    def cancelling(self, cancel: Callable[[], None], work: Iterator[object]) -> Iterator[object]:
+        """Work that a worker does piece by piece, and that an interrupt between two cells cancels.
 
         Args:
             cancel: called on the main thread.
@@ -80,13 +81,5 @@ class Interrupts:
                 log_error(error, "An interrupt could not be passed on.", self)
 
 
-def _kernels_loop() -> Any:
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return None
-    return getattr(getattr(get_ipython(), "kernel", None), "io_loop", None)
-
-
 #: Of this process: it has one main thread.
-interrupts = Interrupts(_kernels_loop)
+interrupts = Interrupts(_compat.kernel_loop)

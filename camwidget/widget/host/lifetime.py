@@ -10,13 +10,14 @@ import re
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import ipywidgets
 from ipywidgets import Widget
-from ipywidgets.widgets import widget as registry
 
 from ...runtime import fork_safety
+from .. import _compat
 
 __all__ = [
     "HeldWhileShown",
@@ -30,7 +31,7 @@ R = TypeVar("R")
 #: A cell: ("id", its id), or ("text", its code) where the front end gives no ids.
 Cell: TypeAlias = tuple[str, str]
 
-#: The cell that runs now, where its beginning was not heard of.
+#: The cell that runs now, where its beginning was not announced.
 _PRESENT: Cell = ("present", "")
 #: Where no cell can be named: in a callback, in an Output widget, or in a host that is no notebook.
 _ELSEWHERE: Cell = ("elsewhere", "")
@@ -53,12 +54,8 @@ class HeldWhileShown(ipywidgets.Widget):
     Nothing that it is made of may hold it, but weakly.
     """
 
-    _made_in: Cell = _ELSEWHERE
-    _shown_in: frozenset[Cell] = frozenset()
-
-    @property
-    def _is_heard(self) -> bool:
-        """Whether a page has said something of this widget."""
+    def _heard_from_page(self) -> bool:
+        """Whether a page has sent anything to this widget."""
         return False
 
     def open(self) -> None:
@@ -66,8 +63,8 @@ class HeldWhileShown(ipywidgets.Widget):
         super().open()
         if self.comm is not None:
             self.comm.on_msg(weakly(self._handle_msg))
-            registry._instances[self.model_id] = weakref.proxy(self)
-            _cells.note_made(self)
+            _compat.hold_weakly(self, weakref.proxy(self))
+            _cells.note_made(self, weakly(self._heard_from_page))
 
     def close(self) -> None:
         """Remove the widget from every page."""
@@ -83,42 +80,67 @@ class HeldWhileShown(ipywidgets.Widget):
         _cells.note_shown(self, _ELSEWHERE)
 
 
+@dataclass
+class _Places:
+    """Where a widget was made, and which cells show it."""
+
+    heard_from_page: Callable[[], bool | None]
+    made_in: Cell
+    shown_in: set[Cell] = field(default_factory=set)
+
+    def is_cleared_by(self, cell: Cell) -> bool:
+        """Whether the output that shows the widget is surely gone when a cell is run again."""
+        if cell not in self.shown_in:
+            return False
+        return cell[0] == "id" or (self.made_in == cell and not self.heard_from_page())
+
+    def name_present(self, cell: Cell) -> None:
+        """Name the cell that was not known when the widget was made, or shown, in it."""
+        if self.made_in == _PRESENT:
+            self.made_in = cell
+        if _PRESENT in self.shown_in:
+            self.shown_in = self.shown_in - {_PRESENT} | {cell}
+
+
 class _Cells:
     """Which widgets the cells of a notebook show; these are held.
 
     When a cell is run again, the front end clears its output: what it showed is let go of, unless another cell shows it
     too. Where the front end gives no ids of cells, the same code stands for the same cell, and only for a widget that
-    this code made, and that no page has spoken of.
+    this code made, and that has no message of a page.
     """
 
     def __init__(self) -> None:
         self._lock = fork_safety.rlock()
         self._shown: set[HeldWhileShown] = set()
-        #: Made or shown in a cell whose beginning was not heard of.
+        self._places: weakref.WeakKeyDictionary[HeldWhileShown, _Places] = (
+            weakref.WeakKeyDictionary()
+        )
+        #: Made or shown in a cell whose beginning was not announced.
         self._unnamed: weakref.WeakSet[HeldWhileShown] = weakref.WeakSet()
         self._shells: weakref.WeakSet[Any] = weakref.WeakSet()
         #: Of this thread, the cells that run, one inside the other, each with the widgets that it showed before.
         self._local = threading.local()
 
-    def note_made(self, widget: HeldWhileShown) -> None:
-        """A widget was made, in the cell that runs now."""
+    def note_made(self, widget: HeldWhileShown, heard_from_page: Callable[[], bool | None]) -> None:
+        """Note that a widget was made, in the cell that runs now."""
         with self._lock:
-            widget._made_in = self._now(widget)
+            self._places[widget] = _Places(heard_from_page, self._now(widget))
 
     def note_shown(self, widget: HeldWhileShown, cell: Cell | None = None) -> None:
-        """A widget is shown, in the cell that runs now if none is given."""
+        """Note that a widget is shown, in the cell that runs now if none is given."""
         with self._lock:
             if widget.comm is None:  # closed
                 return
             where = cell or (_ELSEWHERE if _is_captured() else self._now(widget))
-            widget._shown_in |= {where}
+            self._places[widget].shown_in.add(where)
             self._shown.add(widget)
 
     def forget(self, widget: HeldWhileShown) -> None:
-        """A widget is closed."""
+        """Note that a widget is closed."""
         with self._lock:
             self._shown.discard(widget)
-            widget._shown_in = frozenset()
+            self._places.pop(widget, None)
 
     # -- the cell that runs ----------------------------------------------------------------
 
@@ -135,7 +157,7 @@ class _Cells:
         running = self._running()
         if running:
             return running[-1][0]
-        # A kernel runs other things than cells, such as what a page's message asks for.
+        # A kernel runs other things than cells, such as what a page's message requests.
         parent = getattr(shell.display_pub, "parent_header", None)
         if parent is not None and parent.get("msg_type") != "execute_request":
             return _ELSEWHERE
@@ -151,9 +173,9 @@ class _Cells:
     def _begun(self, info: Any) -> None:
         cell = _cell_of(info)
         with self._lock:
-            before = [w for w in self._shown if cell in w._shown_in and _is_cleared(cell, w)]
+            before = [w for w in self._shown if self._places[w].is_cleared_by(cell)]
             for widget in before:
-                widget._shown_in -= {cell}
+                self._places[widget].shown_in.discard(cell)
             self._running().append((cell, before))
 
     def _ended(self, result: Any) -> None:
@@ -162,13 +184,12 @@ class _Cells:
         before = running.pop()[1] if running else []
         with self._lock:
             for widget in list(self._unnamed):
-                if widget._made_in == _PRESENT:
-                    widget._made_in = cell
-                if _PRESENT in widget._shown_in:
-                    widget._shown_in = widget._shown_in - {_PRESENT} | {cell}
+                place = self._places.get(widget)
+                if place is not None:
+                    place.name_present(cell)
             self._unnamed.clear()
             # It may have been shown again, in this cell too.
-            gone = [w for w in before if not w._shown_in and w in self._shown]
+            gone = [w for w in before if w in self._shown and not self._places[w].shown_in]
             self._shown.difference_update(gone)
         for widget in gone:
             _forget_output(widget)
@@ -182,16 +203,11 @@ def _cell_of(info: Any) -> Cell:
     return ("text", str(info.raw_cell)) if number is None else ("id", str(number))
 
 
-def _is_cleared(cell: Cell, widget: HeldWhileShown) -> bool:
-    """Whether the output that shows a widget is surely gone when a cell is run again."""
-    return cell[0] == "id" or (widget._made_in == cell and not widget._is_heard)
-
-
 def _is_captured() -> bool:
     """Whether what is shown goes into an Output widget, which may stand in any cell."""
     return any(
         isinstance(widget, ipywidgets.Output) and widget.msg_id
-        for widget in list(registry._instances.values())
+        for widget in list(_compat.all_widgets().values())
     )
 
 

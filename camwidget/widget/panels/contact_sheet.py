@@ -16,7 +16,7 @@ from ...attribution.methods import Method, get_method, list_methods
 from ...plotting import ACCENT, NEUTRAL
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
-from ..control.map_controller import Request
+from ..control.map_request import MapRequest
 from ..control.prompt_control import PromptController
 from ..control.worker import Worker
 from ..host.lifetime import close_parts
@@ -29,7 +29,7 @@ __all__ = ["ContactSheet"]
 class _Plan:
     """What the sheet shows, whichever map is chosen."""
 
-    about: Request  #: without its class and method
+    about: MapRequest  #: without its class and method
     methods: tuple[str, ...]
     classes: tuple[int, ...]
     names: tuple[str, ...]  #: of the classes
@@ -47,8 +47,8 @@ class ContactSheet(ipywidgets.Box):
     """A grid of small pictures with their maps; a click picks class and method.
 
     Args:
-        texts: makes the maps.
-        session: the explorer's worker.
+        prompts: the model, and its caches.
+        worker: the explorer's.
         classes: gives the listed classes.
         on_pick: called with method and class of the map that was clicked.
     """
@@ -59,13 +59,13 @@ class ContactSheet(ipywidgets.Box):
 
     def __init__(
         self,
-        texts: PromptController,
-        session: Worker,
+        prompts: PromptController,
+        worker: Worker,
         classes: Callable[[], list[int]],
         on_pick: Callable[[str, int], None],
     ) -> None:
-        self._texts = texts
-        self._session = session
+        self._prompts = prompts
+        self._worker = worker
         self._classes = classes
         self._on_pick = on_pick
         # The browser, the worker and the explorer may come at once.
@@ -73,15 +73,15 @@ class ContactSheet(ipywidgets.Box):
         self._sheet: _Sheet | None = None
         self._chosen: tuple[int, int] | None = None
         self._width = self._height = self.SIDE
-        self._paper = SharpCanvas(self._draw, self._clicked, self._say)
+        self.canvas = SharpCanvas(self._draw, self.click, self._show_error)
         # What failed, below the maps. All that is put in is escaped.
-        self._message = ipywidgets.HTML(layout={"display": "none"})
-        super().__init__([self._paper.canvas, self._message])
+        self.message = ipywidgets.HTML(layout={"display": "none"})
+        super().__init__([self.canvas.canvas, self.message])
         self.add_class("camwidget-sheet")
 
-    def follow_map(self, shown: Request) -> None:
-        """The explorer shows this map: frame it, and show its neighbours."""
-        model = self._texts.bench(shown.picture, shown.text).model
+    def follow_map(self, shown: MapRequest) -> None:
+        """Frame the map that the explorer shows, and show its neighbors."""
+        model = self._prompts.cache(shown.picture, shown.text).model
         classes = tuple(self._classes())
         methods = tuple(
             m.name for m in list_methods() if _is_listed(m) and m.reason(model, shown.layer) is None
@@ -99,40 +99,56 @@ class ContactSheet(ipywidgets.Box):
             if is_new:
                 self._sheet = sheet = _Sheet(plan)
                 self._lay_out(plan)
-        # Not under the lock: a page that comes up draws, which takes the paper's lock first.
+        # Not under the lock: a page that comes up draws, which takes the canvas's lock first.
         if is_new:
-            self._say("")
-            self._paper.resize(*self._size)
-            self._paper.draw()
+            self._show_error("")
+            self.canvas.resize(*self._size)
+            self.canvas.draw()
             with self._lock:
                 if self._sheet is sheet:  # else another's are on their way
-                    self._session.submit("sheet", lambda: self._fill(sheet))
+                    self._worker.submit("sheet", lambda: self._fill(sheet))
         else:
             for cell in moved:
-                self._paper.paint(partial(self._draw_cell, *cell))
+                self.canvas.paint(partial(self._draw_cell, *cell))
+
+    @property
+    def plan(self) -> _Plan:
+        """What the sheet shows, once it has followed a map."""
+        assert self._sheet is not None
+        return self._sheet.plan
+
+    @property
+    def tiles(self) -> dict[tuple[int, int], np.ndarray | None]:
+        """The small maps that are ready, by row and column; None for one that cannot be made."""
+        return {} if self._sheet is None else self._sheet.tiles
+
+    @property
+    def tile_size(self) -> tuple[int, int]:
+        """Width and height of a small map, in CSS pixels."""
+        return self._width, self._height
 
     def close(self) -> None:
         """Stop computing, and remove the sheet from every page."""
         with self._lock:
             self._sheet = None
-        self._session.drop("sheet")
+        self._worker.drop("sheet")
         close_parts(self)
         super().close()
 
-    def _say(self, text: str) -> None:
-        self._message.value = html.escape(text)
-        self._message.layout.display = None if text else "none"
+    def _show_error(self, text: str) -> None:
+        self.message.value = html.escape(text)
+        self.message.layout.display = None if text else "none"
 
     # -- the grid --------------------------------------------------------------------------
 
     def _lay_out(self, plan: _Plan) -> None:
-        height, width = self._texts.base.pixels(plan.about.picture).shape[-2:]
+        height, width = self._prompts.base.pixels(plan.about.picture).shape[-2:]
         scale = self.SIDE / max(height, width)
         self._height, self._width = (max(1, round(scale * side)) for side in (height, width))
 
     @property
     def _size(self) -> tuple[int, int]:
-        """Of the whole, in CSS pixels."""
+        """Size of the canvas, in CSS pixels."""
         plan = None if self._sheet is None else self._sheet.plan
         rows, columns = (0, 0) if plan is None else (len(plan.methods), len(plan.classes))
         return (
@@ -140,12 +156,13 @@ class ContactSheet(ipywidgets.Box):
             self.TOP + rows * (self._height + self.GAP) + self.GAP,
         )
 
-    def _corner(self, row: int, column: int) -> tuple[int, int]:
+    def corner(self, row: int, column: int) -> tuple[int, int]:
         """Where a map begins, in CSS pixels."""
         x = self.LEFT + self.GAP + column * (self._width + self.GAP)
         return x, self.TOP + self.GAP + row * (self._height + self.GAP)
 
-    def _clicked(self, x: float, y: float) -> None:
+    def click(self, x: float, y: float) -> None:
+        """Pick the map at a place in CSS pixels, if there is one."""
         with self._lock:
             if self._sheet is None:
                 return
@@ -156,14 +173,14 @@ class ContactSheet(ipywidgets.Box):
         if on_map and 0 <= row < len(plan.methods) and 0 <= column < len(plan.classes):
             self._on_pick(plan.methods[int(row)], plan.classes[int(column)])
 
-    # -- drawing: called by the paper ------------------------------------------------------
+    # -- drawing: called by the canvas ------------------------------------------------------
 
     def _draw(self) -> None:
         with self._lock:
             if self._sheet is None:
                 return
             plan = self._sheet.plan
-            self._paper.canvas.clear()
+            self.canvas.canvas.clear()
             for row, method in enumerate(plan.methods):
                 self._draw_method(row, get_method(method).label)
             for column, name in enumerate(plan.names):
@@ -173,19 +190,19 @@ class ContactSheet(ipywidgets.Box):
                     self._draw_cell(row, column)
 
     def _write(self, text: str, x: float, y: float, align: str, width: int) -> None:
-        canvas, sharp = self._paper.canvas, SharpCanvas.SHARP
+        canvas, sharp = self.canvas.canvas, SharpCanvas.SHARP
         canvas.fill_style, canvas.font = INK, f"{12 * sharp}px system-ui, sans-serif"
         canvas.text_align, canvas.text_baseline = align, "middle"
         # Squeezed by the browser where the letters are wider than was thought.
         canvas.fill_text(text, x * sharp, y * sharp, width * sharp)
 
     def _draw_method(self, row: int, label: str) -> None:
-        _, y = self._corner(row, 0)
+        _, y = self.corner(row, 0)
         for text, middle in _lines(label, self.LEFT - 4, y + self._height / 2):
             self._write(text, self.LEFT, middle, "right", self.LEFT - 4)
 
     def _draw_class(self, column: int, name: str) -> None:
-        x, _ = self._corner(0, column)
+        x, _ = self.corner(0, column)
         lines = _lines(name, self._width, 0)
         for number, (text, _) in enumerate(reversed(lines)):
             at = self.TOP - 4 - number * LINE
@@ -198,8 +215,8 @@ class ContactSheet(ipywidgets.Box):
             tile = self._sheet.tiles.get((row, column))
             failed = (row, column) in self._sheet.tiles and tile is None
             is_chosen = (row, column) == self._chosen
-        canvas, sharp = self._paper.canvas, SharpCanvas.SHARP
-        x, y = (sharp * corner for corner in self._corner(row, column))
+        canvas, sharp = self.canvas.canvas, SharpCanvas.SHARP
+        x, y = (sharp * corner for corner in self.corner(row, column))
         width, height, gap = sharp * self._width, sharp * self._height, sharp * self.GAP
         # With half the gap around, where the frame is.
         canvas.clear_rect(x - gap / 2, y - gap / 2, width + gap, height + gap)
@@ -219,12 +236,12 @@ class ContactSheet(ipywidgets.Box):
     def _fill(self, sheet: _Sheet) -> Iterator[None]:
         plan = sheet.plan
         about = plan.about
-        bench = self._texts.bench(about.picture, about.text)
+        cache = self._prompts.cache(about.picture, about.text)
         for row, method in enumerate(plan.methods):
             for column, target in enumerate(plan.classes):
                 try:
                     # The sheet has all it shows of it: the map in the large picture stays remembered before it.
-                    made = bench.explanation(about.picture, target, method, about.layer, spare=True)
+                    made = cache.explanation(about.picture, target, method, about.layer, spare=True)
                     tile = self._tile(made)
                     failed = ""
                 except Exception as error:  # the others go on
@@ -235,8 +252,8 @@ class ContactSheet(ipywidgets.Box):
                     sheet.tiles[row, column] = tile
                     if failed:
                         label, name = get_method(method).label, plan.names[column]
-                        self._say(f"There is no map by {label} for {name}: {failed}")
-                self._paper.paint(partial(self._draw_cell, row, column))
+                        self._show_error(f"There is no map by {label} for {name}: {failed}")
+                self.canvas.paint(partial(self._draw_cell, row, column))
                 yield
 
     def _tile(self, explanation: Explanation) -> np.ndarray:
@@ -248,7 +265,7 @@ class ContactSheet(ipywidgets.Box):
         return np.asarray(explanation.overlay(opacity=0.8).resize(size, Image.Resampling.LANCZOS))
 
 
-#: The names' colour, legible on light and dark grounds: a canvas does not know the page's.
+#: Color of the names, legible on light and dark backgrounds: a canvas does not know the page's.
 INK = "#7d848c"
 
 #: CSS pixels from line to line, and of a letter on average.

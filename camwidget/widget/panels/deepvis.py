@@ -20,14 +20,14 @@ from ...errors import CamwidgetError, TargetError
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
-from ..control.map_controller import Request
+from ..control.map_request import MapRequest
 from ..control.worker import Worker
 from ..host.interrupts import interrupts
 from ..host.lifetime import close_parts
 
 __all__ = ["DREAM", "DeepVisPanel"]
 
-#: The kind of a session's job that draws.
+#: Name of the worker's job that draws.
 DREAM = "dream"
 
 #: The longest side that the picture is shown with, in CSS pixels, and canvas pixels to each.
@@ -45,14 +45,14 @@ class DeepVisPanel(ipywidgets.VBox):
     Args:
         model: from ``load`` or ``wrap``.
         steps: of the drawing; see ``visualize``.
-        session: the worker that draws, as its job ``DREAM``; one of the panel's own if None.
+        worker: the worker that draws, as its job ``DREAM``; one of the panel's own if None.
 
     Attributes:
         visualization: the last picture that was finished, None before.
     """
 
     def __init__(
-        self, model: VisionModel, *, steps: int = 128, session: Worker | None = None
+        self, model: VisionModel, *, steps: int = 128, worker: Worker | None = None
     ) -> None:
         if not isinstance(model, VisionModel):
             raise CamwidgetError(
@@ -61,67 +61,73 @@ class DeepVisPanel(ipywidgets.VBox):
         self.model = model
         self.steps = steps
         self.visualization: Visualization | None = None
-        self._is_guest = session is not None
-        self._session = session or Worker((DREAM,), lambda kind, error: self._failed(error))
+        self._is_guest = worker is not None
+        self._worker = worker or Worker((DREAM,), lambda kind, error: self._failed(error))
         # The browser, the worker and an explorer to follow may come at once.
         self._lock = fork_safety.rlock()
-        self._asked: object | None = None  # what is to be drawn
+        self._requested: object | None = None  # what is to be drawn
         self._is_closed = False
-        self._setting: int | None = None
+        self._setter: int | None = None
         self._chosen: set[str] = set()
         self._build()
-        super().__init__([self._choices, self._bar, self._image, self._message])
+        super().__init__([self._choices, self.bar, self.image, self.message])
         self.add_class("camwidget-deepvis")
         self._connect()
 
     # -- for scripts -----------------------------------------------------------------------
 
     def follow(self, target: str | SupportsIndex | None = None, layer: str | None = None) -> None:
-        """Take over what an explorer shows, as far as nobody has chosen for themselves here."""
-        with self._by_itself():
+        """Take over what an explorer shows, but for what a person has chosen in this panel."""
+        with self._setting_choices():
             if target is not None and "class" not in self._chosen:
-                self._class.value = self.model.classes[self.model.class_index(target)]
+                self.class_choice.value = self.model.classes[self.model.class_index(target)]
             if layer is not None and "layer" not in self._chosen:
                 place = self.model.layer(layer)
-                if place.name not in [name for _, name in self._layer.options]:
-                    self._layer.options = (*self._layer.options, (str(place), place.name))
-                self._layer.value = place.name
+                if place.name not in [name for _, name in self.layer_choice.options]:
+                    self.layer_choice.options = (
+                        *self.layer_choice.options,
+                        (str(place), place.name),
+                    )
+                self.layer_choice.value = place.name
 
-    def follow_map(self, shown: Request) -> None:
-        """The explorer shows this map."""
+    def follow_map(self, shown: MapRequest) -> None:
+        """Follow the map that the explorer shows."""
         self.follow(shown.target, shown.layer)
 
     def start(self) -> None:
         """Draw what is chosen, in place of what is being drawn. Returns at once."""
         try:
-            aim = self._aim()
+            objective = self._objective()
         except CamwidgetError as error:
             self.cancel()
-            self._say(str(error), wrong=True)
+            self._show_message(str(error), wrong=True)
             return
-        seed, steps = self._seed.value, self.steps
+        seed, steps = self.seed.value, self.steps
         request = object()
         with self._lock:
             if self._is_closed:
                 return
-            self._asked = request
-            self._bar.value = 0
+            self._requested = request
+            self.bar.value = 0
             self._show_running(True)
-            self._say(f"Drawing {aim.label} …")
+            self._show_message(f"Drawing {objective.label} …")
             # Under the lock: of two requests at once the last one is drawn.
-            self._session.submit(
-                DREAM, lambda: interrupts.heard(self.cancel, self._draw(request, aim, seed, steps))
+            self._worker.submit(
+                DREAM,
+                lambda: interrupts.cancelling(
+                    self.cancel, self._draw(request, objective, seed, steps)
+                ),
             )
 
     def cancel(self) -> None:
         """Stop drawing, at the next step; the unfinished picture stays."""
         with self._lock:
-            if self._asked is None:
+            if self._requested is None:
                 return
-            self._asked = None
-            self._session.drop(DREAM)
+            self._requested = None
+            self._worker.drop(DREAM)
             self._show_running(False)
-            self._say("Cancelled: the picture is not finished.")
+            self._show_message("Cancelled: the picture is not finished.")
 
     def wait(self, timeout: float | None = None) -> DeepVisPanel:
         """Block until the picture is finished.
@@ -129,19 +135,19 @@ class DeepVisPanel(ipywidgets.VBox):
         Raises:
             TimeoutError: if that takes longer than ``timeout`` seconds.
         """
-        if not self._session.wait(timeout) and not self._session.in_worker:
+        if not self._worker.wait(timeout) and not self._worker.in_worker:
             raise TimeoutError(f"Still drawing after {timeout} s.")
         return self
 
     def close(self) -> None:
         """Stop drawing, and remove the panel and all its parts from every page."""
-        if "_session" in self.__dict__:  # else the arguments were refused
+        if "_worker" in self.__dict__:  # else the arguments were refused
             with self._lock:
-                self._asked = None
+                self._requested = None
                 self._is_closed = True
-                self._session.drop(DREAM)
+                self._worker.drop(DREAM)
             if not self._is_guest:
-                self._session.close()
+                self._worker.close()
             close_parts(self)
         super().close()
 
@@ -151,13 +157,13 @@ class DeepVisPanel(ipywidgets.VBox):
         model = self.model
         wide = ipywidgets.Layout
         default = model.layer()
-        self._kind = ipywidgets.ToggleButtons(
+        self.kind_choice = ipywidgets.ToggleButtons(
             options=[("Class", "class"), ("Channel", "channel")],
             tooltips=["The whole net's answer", "What one channel of a layer answers to"],
             style={"button_width": "84px"},
             layout=wide(width="auto"),
         )
-        self._class = ipywidgets.Combobox(
+        self.class_choice = ipywidgets.Combobox(
             value=model.classes[0],
             options=list(model.classes),
             placeholder="find a class…",
@@ -166,7 +172,7 @@ class DeepVisPanel(ipywidgets.VBox):
             tooltip="The class whose score the picture is to raise",
             layout=wide(width="270px"),
         )
-        self._layer = ipywidgets.Dropdown(
+        self.layer_choice = ipywidgets.Dropdown(
             options=[(str(layer), layer.name) for layer in model.layers],
             value=default.name,
             description="layer",
@@ -174,7 +180,7 @@ class DeepVisPanel(ipywidgets.VBox):
             tooltip="The layer of the channel, and the size of its map",
             layout=wide(width="230px", display="none"),
         )
-        self._channel = ipywidgets.BoundedIntText(
+        self.channel_choice = ipywidgets.BoundedIntText(
             value=0,
             min=0,
             max=default.shape[0] - 1,
@@ -182,7 +188,7 @@ class DeepVisPanel(ipywidgets.VBox):
             style={"description_width": "auto"},
             layout=wide(width="130px", display="none"),
         )
-        self._seed = ipywidgets.BoundedIntText(
+        self.seed = ipywidgets.BoundedIntText(
             value=0,
             min=0,
             max=2**31 - 1,
@@ -191,23 +197,30 @@ class DeepVisPanel(ipywidgets.VBox):
             style={"description_width": "auto"},
             layout=wide(width="110px"),
         )
-        self._button = ipywidgets.Button(
+        self.button = ipywidgets.Button(
             description="Start",
             tooltip="Draw a picture that raises the score",
             layout=wide(width="96px"),
         )
         self._choices = ipywidgets.HBox(
-            [self._kind, self._class, self._layer, self._channel, self._seed, self._button],
+            [
+                self.kind_choice,
+                self.class_choice,
+                self.layer_choice,
+                self.channel_choice,
+                self.seed,
+                self.button,
+            ],
             layout=wide(flex_flow="row wrap", align_items="center"),
         )
         # Hidden, not taken away: nothing jumps when it appears. Of the height, 8 px are ipywidgets' own margins.
-        self._bar = ipywidgets.IntProgress(
+        self.bar = ipywidgets.IntProgress(
             min=0, max=self.steps, layout=wide(width="100%", height="12px", visibility="hidden")
         )
         height, width = model.preprocess.size
         factor = max(1, SIDE // max(height, width))
         shrink = min(1.0, SIDE / (factor * max(height, width)))
-        self._image = ipywidgets.Image(
+        self.image = ipywidgets.Image(
             value=_png(np.full((height, width, 3), 128, np.uint8)),
             format="png",
             layout=wide(
@@ -218,115 +231,127 @@ class DeepVisPanel(ipywidgets.VBox):
             ),
         )
         # A Label would cut what is longer than the line. All that is put in is escaped.
-        self._message = ipywidgets.HTML(layout=wide(min_height="4.5em"))
-        self._say("A picture is drawn, from noise, that raises the score of what is chosen.")
+        self.message = ipywidgets.HTML(layout=wide(min_height="4.5em"))
+        self._show_message(
+            "A picture is drawn, from noise, that raises the score of what is chosen."
+        )
 
     def _connect(self) -> None:
-        self._button.on_click(lambda button: self._react(self._pressed))
+        self.button.on_click(lambda button: self._react(self._pressed))
         for part, name, react in (
-            (self._kind, "kind", self._show_kind),
-            (self._class, "class", None),
-            (self._layer, "layer", self._limit_channels),
-            (self._channel, "layer", None),  # a channel's number means nothing at another layer
+            (self.kind_choice, "kind", self._show_kind),
+            (self.class_choice, "class", None),
+            (self.layer_choice, "layer", self._limit_channels),
+            (
+                self.channel_choice,
+                "layer",
+                None,
+            ),  # a channel's number means nothing at another layer
         ):
             if react is not None:
                 part.observe(lambda change, react=react: self._react(react), "value")
             part.observe(lambda change, name=name: self._note_choice(name), "value")
 
     def _react(self, react: Callable[[], None]) -> None:
-        """Do what a person has asked for in a page; what goes wrong is said."""
+        """Do what a person has requested in a page; errors are shown."""
         try:
             react()
         except Exception as error:
-            self._say(error_text(error, self), wrong=True)
+            self._show_message(error_text(error, self), wrong=True)
 
     @contextmanager
-    def _by_itself(self) -> Iterator[None]:
-        """What this thread sets is no person's choice."""
+    def _setting_choices(self) -> Iterator[None]:
+        """Set choices without counting them as a person's."""
         with self._lock:
-            before, self._setting = self._setting, threading.get_ident()
+            before, self._setter = self._setter, threading.get_ident()
             try:
                 yield
             finally:
-                self._setting = before
+                self._setter = before
 
     def _note_choice(self, name: str) -> None:
-        if self._setting != threading.get_ident():
+        if self._setter != threading.get_ident():
             self._chosen.add(name)
-        if self._asked is None and self._is_wrong:
-            self._say("")  # what was wrong has been changed
+        if self._requested is None and self._is_wrong:
+            self._show_message("")  # what was wrong has been changed
 
     def _limit_channels(self) -> None:
-        with self._by_itself():
-            self._channel.max = self.model.layer(self._layer.value).shape[0] - 1
+        with self._setting_choices():
+            self.channel_choice.max = self.model.layer(self.layer_choice.value).shape[0] - 1
 
     def _show_kind(self) -> None:
-        is_class = self._kind.value == "class"
-        self._class.layout.display = None if is_class else "none"
-        self._layer.layout.display = self._channel.layout.display = "none" if is_class else None
+        is_class = self.kind_choice.value == "class"
+        self.class_choice.layout.display = None if is_class else "none"
+        self.layer_choice.layout.display = self.channel_choice.layout.display = (
+            "none" if is_class else None
+        )
 
     def _pressed(self) -> None:
-        if self._asked is None:
+        if self._requested is None:
             self.start()
         else:
             self.cancel()
 
-    def _aim(self) -> Objective:
-        if self._kind.value == "channel":
-            return Objective.of(self.model, layer=self._layer.value, channel=self._channel.value)
-        if not self._class.value.strip():
+    def _objective(self) -> Objective:
+        if self.kind_choice.value == "channel":
+            return Objective.of(
+                self.model, layer=self.layer_choice.value, channel=self.channel_choice.value
+            )
+        if not self.class_choice.value.strip():
             raise TargetError("Choose a class first: type a part of its name.")
-        return Objective.of(self.model, self._class.value)
+        return Objective.of(self.model, self.class_choice.value)
 
     # -- what it shows ---------------------------------------------------------------------
 
     def _show_running(self, running: bool) -> None:
-        self._button.description = "Cancel" if running else "Start"
-        self._button.tooltip = "Stop drawing" if running else "Draw a picture that raises the score"
-        self._bar.layout.visibility = "visible" if running else "hidden"
+        self.button.description = "Cancel" if running else "Start"
+        self.button.tooltip = "Stop drawing" if running else "Draw a picture that raises the score"
+        self.bar.layout.visibility = "visible" if running else "hidden"
 
-    def _say(self, text: str, *, wrong: bool = False) -> None:
+    def _show_message(self, text: str, *, wrong: bool = False) -> None:
         self._is_wrong = wrong
         # Class names are anybody's text; so are the messages that quote them.
-        self._message.value = html.escape(text)
+        self.message.value = html.escape(text)
 
     # -- on the worker's thread ------------------------------------------------------------
 
-    def _draw(self, request: object, aim: Objective, seed: int, steps: int) -> Iterator[None]:
+    def _draw(self, request: object, objective: Objective, seed: int, steps: int) -> Iterator[None]:
         try:
-            yield from self._steps(request, aim, seed, steps)
+            yield from self._steps(request, objective, seed, steps)
         except GeneratorExit:  # dropped
             raise
-        except BaseException as error:  # not the session's: that may be an explorer's
+        except BaseException as error:  # not the worker's to report: that may be an explorer's
             self._failed(error, request)
 
-    def _steps(self, request: object, aim: Objective, seed: int, steps: int) -> Iterator[None]:
+    def _steps(
+        self, request: object, objective: Objective, seed: int, steps: int
+    ) -> Iterator[None]:
         shown = 0.0
-        pieces = dream_steps(self.model, aim, steps=steps, seed=seed, every=4)
+        pieces = dream_steps(self.model, objective, steps=steps, seed=seed, every=4)
         for done, piece in enumerate(pieces, 1):
             with self._lock:
-                if self._asked is not request:
+                if self._requested is not request:
                     return
-                self._bar.value = min(done, steps)
+                self.bar.value = min(done, steps)
                 if piece is not None and (done > steps or time.monotonic() - shown > PAUSE):
-                    self._image.value = _png(piece.pixels)
+                    self.image.value = _png(piece.pixels)
                     shown = time.monotonic()
                 if done > steps:
                     assert piece is not None
                     self.visualization = piece
-                    self._asked = None
+                    self._requested = None
                     self._show_running(False)
-                    self._say(sentence(piece, is_class=aim.target is not None))
+                    self._show_message(sentence(piece, is_class=objective.target is not None))
             yield
 
     def _failed(self, error: BaseException, request: object | None = None) -> None:
         text = error_text(error, self)
         with self._lock:
-            if request is not None and self._asked is not request:
+            if request is not None and self._requested is not request:
                 return  # of another drawing, which goes on
-            self._asked = None
+            self._requested = None
             self._show_running(False)
-            self._say(text, wrong=True)
+            self._show_message(text, wrong=True)
 
 
 def sentence(drawn: Visualization, is_class: bool) -> str:

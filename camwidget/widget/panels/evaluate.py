@@ -15,7 +15,8 @@ import numpy as np
 from ...metrics import Metric, get_metric, list_metrics
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
-from ..control.map_controller import Request
+from ..control.map_location import locate_objects
+from ..control.map_request import MapRequest
 from ..control.prompt_control import PromptController
 from ..control.worker import Worker
 from ..host.interrupts import interrupts
@@ -30,7 +31,7 @@ from .score_table import (
     table_rows,
     values_of,
 )
-from .scoring import MethodScores, lacks, objects, score_methods
+from .scoring import MethodScores, lacks, score_methods
 
 __all__ = ["EvaluatePanel"]
 
@@ -47,12 +48,12 @@ PACE = 0.25
 class _ScoreRequest:
     """What is evaluated, or was."""
 
-    shown: Request
+    shown: MapRequest
     methods: tuple[str, ...]
     metrics: tuple[Metric, ...]
     caption: str
 
-    def is_about(self, shown: Request | None) -> bool:
+    def is_about(self, shown: MapRequest | None) -> bool:
         """Whether it is about what an explorer shows, by whatever method."""
         return shown is not None and shown._replace(method=self.shown.method) == self.shown
 
@@ -63,30 +64,30 @@ class EvaluatePanel(ipywidgets.Box):
     It evaluates what the explorer shows when Start is pressed; nothing starts by itself.
 
     Args:
-        texts: the models and maps.
-        session: the explorer's worker, of which it is the least urgent work.
+        prompts: the model, and its caches.
+        worker: the explorer's, of which it is the least urgent work.
         view: the explorer's, which knows the methods and why some do not apply.
         on_pick: called with the method of the row that was clicked.
     """
 
     def __init__(
-        self, texts: PromptController, session: Worker, view: View, on_pick: Callable[[str], None]
+        self, prompts: PromptController, worker: Worker, view: View, on_pick: Callable[[str], None]
     ) -> None:
-        self._texts = texts
-        self._session = session
+        self._prompts = prompts
+        self._worker = worker
         self._view = view
         self._on_pick = on_pick
         # The browser, the worker and the explorer may come at once.
         self._lock = fork_safety.rlock()
-        self._shown: Request | None = None
-        self._asked: _ScoreRequest | None = None  # what is being computed
+        self._shown: MapRequest | None = None
+        self._requested: _ScoreRequest | None = None  # what is being computed
         self._done: _ScoreRequest | None = None  # whose numbers are in the table
-        self._judged = MethodScores()
+        self._scored = MethodScores()
         # What is offered: the table's own lists come back from the browser, where anything may be set.
         self._methods: list[dict[str, Any]] = []
         self._metrics: list[dict[str, Any]] = []
         self._chosen = False  # whether a person has chosen metrics
-        self._telling: int | None = None
+        self._publisher: int | None = None
         self.table = ScoreTable(
             message="Scores the maps of the picture, class and layer shown above; the model is asked many times."
         )
@@ -106,13 +107,13 @@ class EvaluatePanel(ipywidgets.Box):
     @property
     def scores(self) -> ScoreValues:
         """By method and metric, what is in the table."""
-        return dict(self._judged.scores)
+        return dict(self._scored.scores)
 
-    def follow_map(self, shown: Request) -> None:
+    def follow_map(self, shown: MapRequest) -> None:
         """The explorer shows this map: what Start will evaluate."""
         with self._lock:
             self._shown = shown
-            self._tell(method=shown.method, ready=True, stale=self._is_stale())
+            self._publish(method=shown.method, ready=True, stale=self._is_stale())
             self._list_metrics()
             self._stress()
 
@@ -126,37 +127,39 @@ class EvaluatePanel(ipywidgets.Box):
             methods = self._usable(self._methods, self.table.chosen_methods)
             metrics = self._usable(self._metrics, self.table.chosen_metrics)
             if not methods or not metrics:
-                self._say(f"Choose a {'metric' if methods else 'method'} first.", wrong=True)
+                self._show_message(
+                    f"Choose a {'metric' if methods else 'method'} first.", wrong=True
+                )
                 return
-            asked = _ScoreRequest(
+            requested = _ScoreRequest(
                 shown, methods, tuple(get_metric(m) for m in metrics), self._caption(shown)
             )
-            self._asked = self._done = asked
-            self._judged = MethodScores()
-            self._tell(
+            self._requested = self._done = requested
+            self._scored = MethodScores()
+            self._publish(
                 running=True,
                 progress=0.0,
-                caption=asked.caption,
+                caption=requested.caption,
                 stale=False,
-                columns=[metric_choice(m, None) for m in asked.metrics],
+                columns=[metric_choice(m, None) for m in requested.metrics],
                 rows=self._rows(),
                 order={"column": "", "reverse": False},
             )
-            self._say("Waiting for the model …")
+            self._show_message("Waiting for the model …")
             self._draw()
             # Under the lock: of two at once the last one is evaluated.
-            self._session.submit(
-                "evaluate", lambda: interrupts.heard(self.cancel, self._run(asked))
+            self._worker.submit(
+                "evaluate", lambda: interrupts.cancelling(self.cancel, self._run(requested))
             )
 
     def cancel(self) -> None:
         """Stop; what is finished stays in the table."""
         with self._lock:
-            if self._asked is None:
+            if self._requested is None:
                 return
-            self._asked = None
-            self._session.drop("evaluate")
-            done = "what was finished stays" if self._judged.scores else "nothing was finished yet"
+            self._requested = None
+            self._worker.drop("evaluate")
+            done = "what was finished stays" if self._scored.scores else "nothing was finished yet"
             self._stop(f"Cancelled: {done}.")
 
     def close(self) -> None:
@@ -164,8 +167,8 @@ class EvaluatePanel(ipywidgets.Box):
         if self.comm is None:
             return  # closed already
         with self._lock:
-            self._asked = None
-        self._session.drop("evaluate")
+            self._requested = None
+        self._worker.drop("evaluate")
         self._view.unobserve(self._methods_listed, "methods")
         close_parts(self)
         super().close()
@@ -182,13 +185,16 @@ class EvaluatePanel(ipywidgets.Box):
         chosen = self.table.chosen_methods
         if first:
             chosen = [m["name"] for m in offered if m["name"] in METHODS]
-        self._tell(methods=offered, chosen_methods=chosen)
+        self._publish(methods=offered, chosen_methods=chosen)
 
     def _list_metrics(self) -> None:
         shown = self._shown
         assert shown is not None and shown.target is not None
-        model = self._texts.bench(shown.picture, shown.text).model
-        where, name = objects(shown.picture, model, shown.target), model.classes[shown.target]
+        model = self._prompts.cache(shown.picture, shown.text).model
+        where, name = (
+            locate_objects(shown.picture, model, shown.target),
+            model.classes[shown.target],
+        )
         is_quantity = model.scores == "value"
         self._metrics = offered = [
             metric_choice(m, lacks(m, where, name, is_quantity=is_quantity)) for m in list_metrics()
@@ -196,10 +202,10 @@ class EvaluatePanel(ipywidgets.Box):
         chosen = self.table.chosen_metrics
         if not self._chosen:
             chosen = [m["name"] for m in offered if m["name"] in METRICS + TRUTH]
-        self._tell(metrics=offered, chosen_metrics=chosen)
+        self._publish(metrics=offered, chosen_metrics=chosen)
 
     def _metrics_chosen(self, change: dict[str, Any]) -> None:
-        if self._telling != threading.get_ident():
+        if self._publisher != threading.get_ident():
             self._chosen = True
 
     @staticmethod
@@ -208,28 +214,28 @@ class EvaluatePanel(ipywidgets.Box):
 
     # -- what it shows ---------------------------------------------------------------------
 
-    def _tell(self, **values: Any) -> None:
+    def _publish(self, **values: Any) -> None:
         """Set traits of the table, all in one message."""
         with self._lock:
-            before, self._telling = self._telling, threading.get_ident()
+            before, self._publisher = self._publisher, threading.get_ident()
             try:
                 with self.table.hold_sync():
                     for name, value in values.items():
                         setattr(self.table, name, value)
             finally:
-                self._telling = before
+                self._publisher = before
 
-    def _say(self, text: str, *, wrong: bool = False) -> None:
-        self._tell(message=text, wrong=wrong)
+    def _show_message(self, text: str, *, wrong: bool = False) -> None:
+        self._publish(message=text, wrong=wrong)
 
     def _stop(self, text: str, *, wrong: bool = False) -> None:
-        share = self._judged.share
-        self._tell(running=False, progress=share, rows=self._rows(), message=text, wrong=wrong)
+        share = self._scored.share
+        self._publish(running=False, progress=share, rows=self._rows(), message=text, wrong=wrong)
         self._draw()
 
-    def _caption(self, shown: Request) -> str:
+    def _caption(self, shown: MapRequest) -> str:
         assert shown.target is not None
-        model = self._texts.bench(shown.picture, shown.text).model
+        model = self._prompts.cache(shown.picture, shown.text).model
         parts = (shown.picture.name, model.classes[shown.target], shown.layer, model.text)
         return " · ".join(part for part in parts if part)
 
@@ -237,11 +243,11 @@ class EvaluatePanel(ipywidgets.Box):
         return self._done is not None and not self._done.is_about(self._shown)
 
     def _rows(self) -> list[dict[str, Any]]:
-        done, judged = self._done, self._judged
+        done, progress = self._done, self._scored
         if done is None:
             return []
-        waits = self._asked is done
-        return table_rows(done.methods, done.metrics, judged.scores, judged.faults, waits=waits)
+        waits = self._requested is done
+        return table_rows(done.methods, done.metrics, progress.scores, progress.faults, waits=waits)
 
     def _draw(self) -> None:
         if self._done is not None:
@@ -256,7 +262,7 @@ class EvaluatePanel(ipywidgets.Box):
     def _shares(self) -> np.ndarray:
         assert self._done is not None
         methods, metrics = self._done.methods, self._done.metrics
-        values = values_of(methods, metrics, self._judged.scores)
+        values = values_of(methods, metrics, self._scored.scores)
         return rank_shares(values, [m.better == "higher" for m in metrics])
 
     def _stressed(self) -> int | None:
@@ -277,40 +283,45 @@ class EvaluatePanel(ipywidgets.Box):
 
     # -- on the worker's thread ------------------------------------------------------------
 
-    def _run(self, asked: _ScoreRequest) -> Iterator[None]:
-        shown, told = asked.shown, 0.0
+    def _run(self, requested: _ScoreRequest) -> Iterator[None]:
+        shown, published = requested.shown, 0.0
         assert shown.target is not None
         try:
-            bench = self._texts.bench(shown.picture, shown.text)
-            for judged in score_methods(
-                bench, shown.picture, shown.target, shown.layer, asked.methods, asked.metrics
+            cache = self._prompts.cache(shown.picture, shown.text)
+            for progress in score_methods(
+                cache,
+                shown.picture,
+                shown.target,
+                shown.layer,
+                requested.methods,
+                requested.metrics,
             ):
-                if not self._take(asked, judged):
+                if not self._take(requested, progress):
                     return
-                if time.monotonic() - told > PACE:
-                    self._tell(progress=judged.share, message=judged.said, rows=self._rows())
-                    told = time.monotonic()
+                if time.monotonic() - published > PACE:
+                    self._publish(progress=progress.share, message=progress.text, rows=self._rows())
+                    published = time.monotonic()
                 yield
-            self._end(asked, "")
+            self._end(requested, "")
         except Exception as error:
-            self._end(asked, error_text(error, self))
+            self._end(requested, error_text(error, self))
 
-    def _take(self, asked: _ScoreRequest, judged: MethodScores) -> bool:
+    def _take(self, requested: _ScoreRequest, progress: MethodScores) -> bool:
         with self._lock:
-            if self._asked is not asked:
+            if self._requested is not requested:
                 return False
-            self._judged = replace(judged)
+            self._scored = replace(progress)
             return True
 
-    def _end(self, asked: _ScoreRequest, error: str) -> None:
+    def _end(self, requested: _ScoreRequest, error: str) -> None:
         with self._lock:
-            if self._asked is not asked:
+            if self._requested is not requested:
                 return
-            self._asked = None
-            faults = self._judged.faults
-            scores = self._judged.scores.values()
+            self._requested = None
+            faults = self._scored.faults
+            scores = self._scored.scores.values()
             gaps = bool(faults) or not all(math.isfinite(score.value) for score in scores)
-            failed = f" Without a map: {len(faults)} of {len(asked.methods)}." if faults else ""
+            failed = f" Without a map: {len(faults)} of {len(requested.methods)}." if faults else ""
             hint = " Hover over a – to see why there is no number." if gaps else ""
-            said = f"Click a row for its map, the head of a column to sort by it.{failed}{hint}"
-            self._stop(error or said, wrong=bool(error))
+            text = f"Click a row for its map, the head of a column to sort by it.{failed}{hint}"
+            self._stop(error or text, wrong=bool(error))

@@ -10,7 +10,7 @@ import ipywidgets
 
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
-from ..control.map_controller import Request
+from ..control.map_request import MapRequest
 from ..control.prompt_control import PromptController
 from ..control.view_events import ViewEvents
 from ..control.worker import Worker
@@ -28,8 +28,8 @@ P = TypeVar("P")
 class _Panel(Protocol):
     """A widget that shows more of what the explorer shows."""
 
-    def follow_map(self, shown: Request) -> None:
-        """The explorer shows this map."""
+    def follow_map(self, shown: MapRequest) -> None:
+        """Follow the map that the explorer shows."""
 
     def close(self) -> None:
         """Stop computing, and remove the panel from every page."""
@@ -59,37 +59,37 @@ class _Fold:
 
 
 class Panels:
-    """A folded accordion. What is folded is not told anything; it hears of the map shown when it is opened.
+    """A folded accordion. A panel follows the map shown from when it is opened until it is folded.
 
     Args:
-        texts: the models and maps.
-        session: the explorer's worker.
-        screen: knows the methods and the listed classes.
-        hands: what a click in a panel does.
+        prompts: the model, and its caches.
+        worker: the explorer's.
+        display: knows the methods and the listed classes.
+        events: what a click in a panel does.
     """
 
     def __init__(
-        self, texts: PromptController, session: Worker, screen: Display, hands: ViewEvents
+        self, prompts: PromptController, worker: Worker, display: Display, events: ViewEvents
     ) -> None:
-        self._model = texts.model
-        self._hands = hands
-        self._shown: Request | None = None
+        self._model = prompts.model
+        self._events = events
+        self._shown: MapRequest | None = None
         # The browser and the worker may come at once.
         self._lock = fork_safety.rlock()
         self._folds = (
             _Fold(
                 "DeepVis: a picture drawn for a class or a channel",
-                lambda: DeepVisPanel(self._model, session=session),
+                lambda: DeepVisPanel(self._model, worker=worker),
                 of_model=True,
             ),
             _Fold(
                 "Evaluate: methods scored by metrics",
-                lambda: EvaluatePanel(texts, session, screen.view, hands.pick_method),
+                lambda: EvaluatePanel(prompts, worker, display.view, events.pick_method),
             ),
             _Fold(
                 "Contact sheet: quick methods × listed classes",
                 lambda: ContactSheet(
-                    texts, session, lambda: list(screen.row_classes), hands.pick_map
+                    prompts, worker, lambda: list(display.row_classes), events.pick_map
                 ),
             ),
         )
@@ -101,18 +101,21 @@ class Panels:
         self.box.add_class("camwidget-panels")
         self.box.observe(lambda change: self._opened(), "selected_index")
 
-    def bind(self, model: VisionModel) -> bool:
-        """The explorer may show the model under another text: what is of its classes only goes. Whether it does."""
-        if model is self._model:
-            return False
-        self._model = model
-        self._shown = None
-        with self._lock:
-            for fold in self._folds:
-                if fold.of_model and fold.panel is not None:
-                    fold.close()
-                    self._opened()
-        return True
+    def map_shown(self, shown: MapRequest, model: VisionModel) -> None:
+        """Follow the map that the explorer shows; what is of another text's classes only is made anew."""
+        if model is not self._model:
+            self._model = model
+            self._shown = None
+            with self._lock:
+                for fold in self._folds:
+                    if fold.of_model and fold.panel is not None:
+                        fold.close()
+                        self._opened()
+        self._shown = shown
+        self._opened()
+
+    def map_restored(self) -> None:
+        """Nothing: the panels have followed the map that is shown again."""
 
     @property
     def deepvis(self) -> DeepVisPanel | None:
@@ -132,11 +135,6 @@ class Panels:
     def _built(self, kind: type[P]) -> P | None:
         return next((f.panel for f in self._folds if isinstance(f.panel, kind)), None)
 
-    def follow(self, shown: Request) -> None:
-        """The explorer shows this map."""
-        self._shown = shown
-        self._opened()
-
     def close(self) -> None:
         """Stop what is being made, and close all panels."""
         for fold in self._folds:
@@ -146,7 +144,7 @@ class Panels:
 
     def _opened(self) -> None:
         # Also on the worker's thread: a panel that fails keeps nothing else from being shown.
-        with self._hands.shown_errors(), self._lock:
+        with self._events.shown_errors(), self._lock:
             at = self.box.selected_index
             if at is not None:
                 panel = self._folds[at].open()

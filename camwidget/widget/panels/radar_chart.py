@@ -30,7 +30,7 @@ def rank_shares(values: np.ndarray, higher: Sequence[bool]) -> np.ndarray:
 
 
 class RadarChart:
-    """Ranks by metric. The table beside it is the legend: its rows have the polygons' colours."""
+    """Ranks by metric. The table next to it is the legend: its rows have the polygons' colors."""
 
     WIDTH, HEIGHT = 400, 280  #: CSS pixels
     HEAD = 24  #: above, for what the figure is of

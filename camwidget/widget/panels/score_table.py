@@ -26,7 +26,7 @@ ScoreValues = Mapping[tuple[str, str], Score]
 class ScoreTable(CheckedMessages, anywidget.AnyWidget):
     """Methods and metrics to choose, a button to start, and the table of scores, sorted in the browser.
 
-    Holds no logic: ``EvaluatePanel`` fills these traits. ``js/src/table/traits.ts`` mirrors them.
+    Holds no logic: ``EvaluatePanel`` fills these traits. ``js/src/table/traits.ts`` parses them.
     """
 
     _esm = (STATIC / "table.js").read_text("utf-8")
@@ -50,7 +50,7 @@ class ScoreTable(CheckedMessages, anywidget.AnyWidget):
     order = t.Dict({"column": "", "reverse": False}).tag(sync=True)
     method = t.Unicode("").tag(sync=True)
 
-    def _say_refusal(self, text: str) -> None:
+    def _show_refusal(self, text: str) -> None:
         self.message, self.wrong = text, True
 
 

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 
 from ...attribution.methods import get_method
-from ...images.ground_truth import ObjectLocations, find_objects
+from ...images.ground_truth import ObjectLocations
 from ...metrics import Case, Metric, Score, ScoredPicture, score_steps
 from ...metrics.measuring import case_of
-from ...models.vision_model import VisionModel
 from ...runtime.error_reports import error_text
 from ..control.cache import ModelCache, Picture
+from ..control.map_location import locate_objects
 
-__all__ = ["MethodScores", "lacks", "objects", "score_methods"]
+__all__ = ["MethodScores", "lacks", "score_methods"]
 
 #: What part of the work the maps are taken to be: the passes of the metrics are counted only once there are maps.
 _QUICK_MAPS, _SLOW_MAPS = 0.05, 0.5
@@ -29,13 +29,13 @@ class MethodScores:
 
     Attributes:
         share: of the work, from 0 to 1.
-        said: what is being done.
+        text: what is being done.
         scores: by method and metric, those that are final.
         faults: by method, why there is no map.
     """
 
     share: float = 0.0
-    said: str = ""
+    text: str = ""
     scores: dict[tuple[str, str], Score] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
 
@@ -63,15 +63,8 @@ def lacks(
     return None
 
 
-def objects(picture: Picture, model: VisionModel, target: int) -> ObjectLocations | None:
-    """Where the objects of a class are, at the model's size; None where the picture does not say."""
-    if picture.truth is None:
-        return None
-    return find_objects(picture.truth, model.classes[target], model.text, model.preprocess)
-
-
 def score_methods(
-    bench: ModelCache,
+    cache: ModelCache,
     picture: Picture,
     target: int,
     layer: str,
@@ -83,34 +76,34 @@ def score_methods(
     A method that fails is a fault, a metric that fails is a note, and the others go on.
     """
     now = MethodScores()
-    model = bench.model
-    whole = torch.from_numpy(bench.probabilities(picture))
-    subject = ScoredPicture(model, bench.pixels(picture).to(model.device), whole)
-    subject.where = lambda index: objects(picture, model, index)
+    model = cache.model
+    unmasked = torch.from_numpy(cache.probabilities(picture))
+    subject = ScoredPicture(model, cache.pixels(picture).to(model.device), unmasked)
+    subject.where = lambda index: locate_objects(picture, model, index)
     names = {}
     part = _SLOW_MAPS if any(get_method(m).slow for m in methods) else _QUICK_MAPS
     for number, name in enumerate(methods):
         label = get_method(name).label
         try:
-            for share, explanation in bench.growing(picture, target, name, layer):
+            for share, explanation in cache.growing(picture, target, name, layer):
                 made = explanation
                 now.share = part * (number + share) / len(methods)
-                now.said = f"{label}: its map, {100 * share:.0f} %"
+                now.text = f"{label}: its map, {100 * share:.0f} %"
                 yield now
             case = case_of(subject, made)
         except Exception as error:
-            now.faults[name] = error_text(error, bench)
+            now.faults[name] = error_text(error, cache)
             yield now
             continue
         subject.cases.append(case)
         names[case] = name
     if not subject.cases:
         return
-    for step in score_steps(subject.cases, [_forgiving(m, bench) for m in metrics]):
+    for step in score_steps(subject.cases, [_forgiving(m, cache) for m in metrics]):
         now.scores = {(names[case], metric): score for (case, metric), score in step.scores.items()}
-        # Some metrics ask again after an answer: the whole grows, and the bar must not go back.
+        # Some metrics need further passes after a result: the total grows, and the bar must not go back.
         now.share = max(now.share, part + (1 - part) * step.done / max(step.total, 1))
-        now.said = f"The metrics ask the model: {step.done} of {step.total} passes"
+        now.text = f"The metrics ask the model: {step.done} of {step.total} passes"
         yield now
 
 

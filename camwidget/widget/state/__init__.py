@@ -1,1 +1,4 @@
-"""The state of an explorer, its history, and everything that is exported from it."""
+"""State of an explorer: reading and restoring it, its history, and what is exported from it.
+
+Exports are the Python code, the figure and the offline page. Whatever computes belongs in ``control``.
+"""

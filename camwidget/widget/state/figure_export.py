@@ -5,7 +5,8 @@ from __future__ import annotations
 import numbers
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -22,13 +23,15 @@ from ...errors import CamwidgetError
 from ...images.conversion import shades
 from ...models.scores import decimals, number_text
 from ...plotting import ACCENT, NEUTRAL, class_colors, new_figure
-from ..control.masked_prediction import is_unmasked, masked
+from ..control.context import ExplorerContext, ExplorerValues
+from ..control.map_request import MapInputs, MapResult
+from ..control.masked_prediction import mask_picture
+from ..control.request_controller import RequestController
 from ..view.charts import line_colors
+from ..view.mask_settings import MaskSettings, is_unmasked
+from ..view.synced_traits import View
 
-if TYPE_CHECKING:
-    from ..explorer import Explorer
-
-__all__ = ["PANELS", "PaperFigure", "explorer_figure"]
+__all__ = ["PANELS", "PaperFigure", "check_figure", "explorer_figure"]
 
 #: The panels, and how wide they are beside each other, without what is written around them.
 PANELS = {"picture": 1.0, "map": 1.0, "curve": 1.1, "classes": 0.9}
@@ -55,20 +58,49 @@ class PaperFigure(Figure):
             super().savefig(*args, **kwargs)
 
 
-def explorer_figure(explorer: Explorer, width: float, panels: Sequence[str]) -> PaperFigure:
-    """See ``Explorer.figure``."""
+@dataclass(frozen=True)
+class _Content:
+    """What is drawn: the present view of an explorer, all of it computed."""
+
+    values: ExplorerValues
+    view: View
+    row_classes: Sequence[int]
+    result: MapResult[MapInputs]
+    mask: MaskSettings
+
+    @property
+    def explanation(self) -> Explanation:
+        return self.result.explanation
+
+
+def check_figure(width: float, panels: Sequence[str]) -> None:
+    """Check the arguments of ``Explorer.figure``.
+
+    Raises:
+        CamwidgetError: if one cannot be.
+    """
     is_list = isinstance(panels, Sequence) and not isinstance(panels, str) and len(panels) > 0
     if not is_list or any(p not in tuple(PANELS) for p in panels):
         raise CamwidgetError(f"panels is a list of {', '.join(map(repr, PANELS))}, not {panels!r}.")
     if not isinstance(width, numbers.Real) or not 3 <= width <= 40:
         raise CamwidgetError(f"The width is in inches, from 3 to 40, not {width!r}.")
-    explorer.wait()
-    explanation = explorer.explanation
-    if explanation is None:
-        raise CamwidgetError(
-            f"There is no map to draw. {explorer._view.error or 'add(…) a picture first.'}"
-        )
-    chosen = [p for p in panels if p != "curve" or explorer.curve is not None]
+
+
+def explorer_figure(
+    context: ExplorerContext, requests: RequestController, width: float, panels: Sequence[str]
+) -> PaperFigure:
+    """Draw what an explorer shows, once all of it is computed; see ``Explorer.figure``.
+
+    Raises:
+        CamwidgetError: if there is nothing to draw.
+    """
+    result, view, curve = requests.main.result, context.display.view, context.values.curve
+    if result is None:
+        raise CamwidgetError(f"There is no map to draw. {view.error or 'add(…) a picture first.'}")
+    mask = requests.mask_settings(result.inputs.picture)
+    content = _Content(context.values, view, context.display.row_classes, result, mask)
+    explanation = result.explanation
+    chosen = [p for p in panels if p != "curve" or curve is not None]
     rows = [chosen] if width >= _ONE_ROW else [chosen[i : i + 2] for i in range(0, len(chosen), 2)]
     rows = [row for row in rows if row] or [["picture"]]
     with rc_context({**_AS_NAMED, "font.size": _USUAL}):
@@ -79,9 +111,9 @@ def explorer_figure(explorer: Explorer, width: float, panels: Sequence[str]) -> 
             cells = grid[number].subgridspec(1, len(row), width_ratios=[PANELS[p] for p in row])
             for at, panel in enumerate(row):
                 drawn[panel] = figure.add_subplot(cells[at])
-                _DRAW[panel](drawn[panel], explorer, explanation)
-        if explorer.curve is not None and "curve" in chosen and "classes" not in chosen:
-            _legend(drawn["curve"], explorer.curve)
+                _DRAW[panel](drawn[panel], content)
+        if curve is not None and "curve" in chosen and "classes" not in chosen:
+            _legend(drawn["curve"], curve)
         height, columns = explanation.pixels.shape[:2]
         _fit(figure, grid, [[drawn[p] for p in row] for row in rows], height / columns)
     assert isinstance(figure, PaperFigure)
@@ -89,7 +121,7 @@ def explorer_figure(explorer: Explorer, width: float, panels: Sequence[str]) -> 
 
 
 def _fit(figure: Figure, grid: GridSpec, rows: list[list[Axes]], aspect: float) -> None:
-    """Make the figure as high as its pictures are at this width, so that the charts beside are as high as they."""
+    """Make the figure as high as its pictures are at this width, so that the charts are as high as they."""
     figure.draw_without_rendering()  # then the room around the panels is known
     wide, high = figure.get_size_inches()
     have, want = [], []
@@ -103,14 +135,12 @@ def _fit(figure: Figure, grid: GridSpec, rows: list[list[Axes]], aspect: float) 
     figure.set_size_inches(wide, high - sum(have) + sum(want))
 
 
-def _picture(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
+def _picture(axes: Axes, content: _Content) -> None:
     """The very picture that the model was shown."""
-    shown = explorer._desk.shown
-    assert shown is not None
-    bench = explorer._texts.bench(shown.picture, shown.text)
-    pixels = bench.pixels(shown.picture)
-    mask = explorer._masking(shown.picture)
-    pixels = masked(pixels, explanation, bench.levels(explanation), mask)
+    inputs, explanation, mask = content.result.inputs, content.explanation, content.mask
+    cache = inputs.cache
+    levels = cache.levels(explanation)
+    pixels = mask_picture(cache.pixels(inputs.picture), explanation, levels, mask)
     title = "whole picture"
     if not is_unmasked(mask, explanation):
         by_map = is_unmasked(mask._replace(paint=None), explanation)
@@ -126,15 +156,15 @@ def _picture(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
     _image(axes, shades(pixels), title)
 
 
-def _map(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
-    """The whole picture under the map, with the colours' scale."""
-    view = explorer._view
+def _map(axes: Axes, content: _Content) -> None:
+    """The whole picture under the map, with the scale of the colors."""
+    view, explanation = content.view, content.explanation
     heat = _cells(explanation) if view.cells else explanation.drawn
     image = overlay_heat(explanation.pixels, heat, view.opacity, view.colormap)
     lines = (explanation.target.label, f"{explanation.method_label} · {explanation.layer}")
     title = "\n".join(textwrap.fill(line, _LINE, break_long_words=False) for line in lines)
     _image(axes, image, title)
-    if explorer.boxes and view.box:
+    if content.values.boxes and view.box:
         _box(axes, view.box)
     bar = axes.inset_axes((1.04, 0.0, 0.05, 1.0))
     axes.figure.colorbar(ScalarMappable(cmap=view.colormap), cax=bar, ticks=[0, 0.5, 1])
@@ -145,18 +175,18 @@ def _map(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
     bar.set_ylabel("saliency / max.", fontsize=_SMALL)
 
 
-def _curve(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
+def _curve(axes: Axes, content: _Content) -> None:
     """Confidence along the slider's way, and where it stands."""
-    curve = explorer.curve
+    curve, fraction = content.values.curve, content.values.fraction
     assert curve is not None
     axes.plot(curve.fraction, curve.probability, lw=1.8, color=ACCENT, zorder=3)
-    colors = line_colors(curve.others, explorer._screen.row_classes, curve.target)
+    colors = line_colors(curve.others, content.row_classes, curve.target)
     for index, color in zip(curve.others, colors, strict=True):
         axes.plot(curve.fraction, curve.probabilities[:, index], lw=1, ls="--", color=color)
-    at = float(np.interp(explorer.fraction, curve.fraction, curve.probability))
-    axes.axvline(explorer.fraction, lw=0.8, color=NEUTRAL, zorder=0)
+    at = float(np.interp(fraction, curve.fraction, curve.probability))
+    axes.axvline(fraction, lw=0.8, color=NEUTRAL, zorder=0)
     axes.plot(
-        [explorer.fraction],
+        [fraction],
         [at],
         "o",
         ms=4.5,
@@ -179,36 +209,45 @@ def _curve(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _classes(axes: Axes, explorer: Explorer, explanation: Explanation) -> None:
-    """What the model says of the whole picture, and of the masked one."""
-    rows, masked = explorer._view.rows, explorer._view.masked
-    whole = [row["whole"] for row in rows]
+def _classes(axes: Axes, content: _Content) -> None:
+    """Predictions for the unmasked picture, and for the masked one."""
+    rows, masked = content.view.rows, content.view.masked
+    unmasked = [row["whole"] for row in rows]
     indices = [row["index"] for row in rows]
-    chosen = indices.index(explanation.target.index)
+    chosen = indices.index(content.explanation.target.index)
     places, colors = range(len(rows)), class_colors(len(rows), chosen)
-    prediction = explanation.prediction
+    prediction = content.explanation.prediction
     is_quantity = prediction.scores == "value"
-    low, high = (min(0.0, *whole, *masked), max(0.0, *whole, *masked)) if is_quantity else (0, 1)
+    low, high = (
+        (min(0.0, *unmasked, *masked), max(0.0, *unmasked, *masked)) if is_quantity else (0, 1)
+    )
     high = high if high > low else low + 1
     axes.barh(places, [high - low] * len(rows), left=low, height=0.5, color=NEUTRAL, alpha=0.13)
-    axes.barh(places, whole, height=0.5, color=colors, alpha=0.38 if masked else 1.0)
+    axes.barh(places, unmasked, height=0.5, color=colors, alpha=0.38 if masked else 1.0)
     if masked:
         axes.barh(places, masked, height=0.5, color=colors)
     axes.set_yticks(places, [_short(r["name"]) for r in rows], parse_math=False)
     for at in places:
-        shown = [whole[at], *masked[at : at + 1]]
+        shown = [unmasked[at], *masked[at : at + 1]]
         digits = decimals(*shown, scores=prediction.scores)
-        said = " → ".join(number_text(v, prediction.scores, digits=digits) for v in shown)
+        numbers_text = " → ".join(number_text(v, prediction.scores, digits=digits) for v in shown)
         weight = "bold" if at == chosen else "normal"
-        axes.text(high + 0.04 * (high - low), at, said, va="center", fontsize=_SMALL, weight=weight)
+        axes.text(
+            high + 0.04 * (high - low),
+            at,
+            numbers_text,
+            va="center",
+            fontsize=_SMALL,
+            weight=weight,
+        )
         axes.get_yticklabels()[at].set_fontweight(weight)
     axes.set(xlim=(low, high), xticks=[])
     axes.invert_yaxis()
     axes.tick_params(labelsize=_SMALL, length=0)
     axes.spines[:].set_visible(False)
     of = (prediction.unit or "value") if is_quantity else "probability"
-    asked = f"whole → masked, {of}" if is_quantity else "whole → masked"
-    axes.set_title(asked if masked else of, fontsize=_SMALL, loc="right")
+    title = f"whole → masked, {of}" if is_quantity else "whole → masked"
+    axes.set_title(title if masked else of, fontsize=_SMALL, loc="right")
 
 
 _DRAW = {"picture": _picture, "map": _map, "curve": _curve, "classes": _classes}

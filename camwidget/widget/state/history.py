@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
-from . import state
-from .state import LOOK, PARTS, State
-
-if TYPE_CHECKING:
-    from ..explorer import Explorer
+from ..control.map_request import MapRequest
+from .state import STATE_KEYS, STYLE_TRAITS, State, StateContext, read_state, restore_state
 
 __all__ = ["History"]
 
 
 class _Line(NamedTuple):
-    """The states in order. Replaced as a whole, never changed."""
+    """The states in order. Replaced, never changed."""
 
     past: tuple[State, ...]
     now: State
@@ -27,14 +23,15 @@ class _Line(NamedTuple):
 
 
 class History:
-    """The steps of an explorer, whoever made them: a person, or Python.
+    """Steps of an explorer, whoever made them: a person, or Python.
 
     What a step brings with it, such as the class that is predicted for another picture, belongs to it. A map that
     failed, or was cancelled, is no step. Steps in a row of one trait are one where no map was shown between them and
     little time has passed: a slider that is dragged.
 
     Args:
-        explorer: whose.
+        context: what states are read from, and restored to.
+        code: writes the Python code of the present state, which is published after each step.
     """
 
     #: Steps that are kept.
@@ -42,13 +39,13 @@ class History:
     #: Seconds after which the same trait changed again is another step.
     PAUSE = 1.0
 
-    def __init__(self, explorer: Explorer) -> None:
-        self._explorer = explorer
+    def __init__(self, context: StateContext, code: Callable[[], str]) -> None:
+        self._context = context
+        self._code = code
         #: Held while the line is replaced; nothing else is waited for under it.
         self._lock = fork_safety.rlock()
         #: Held while several traits are set together: two of these at once would mix.
         self._turn = fork_safety.rlock()
-        self._inside = threading.local()
         self._line = _Line((), {}, ())
         #: The line when the state was last on the screen with its map.
         self._settled = self._line
@@ -58,27 +55,22 @@ class History:
 
     def connect(self) -> None:
         """Begin to listen. After everyone else: what a change brings with it has been done then."""
-        explorer = self._explorer
-        self._line = self._settled = _Line((), state.read(explorer), ())
-        explorer.observe(self._changed, [name for name in PARTS if name not in LOOK])
-        explorer._view.observe(self._changed, list(LOOK))
-        self._tell()
+        explorer = self._context.explorer
+        self._line = self._settled = _Line((), self._read(), ())
+        explorer.traits.on_step(self._note)
+        explorer.traits.observe(
+            self._trait_changed, [name for name in STATE_KEYS if name not in STYLE_TRAITS]
+        )
+        explorer.display.view.observe(self._style_changed, list(STYLE_TRAITS))
+        self._publish()
 
-    def _depth(self) -> int:
-        """How many steps this thread is inside of."""
-        depth: int = getattr(self._inside, "depth", 0)
-        return depth
+    def _read(self) -> State:
+        return read_state(self._context)
 
-    @contextmanager
-    def one(self, cause: str | None = None) -> Iterator[None]:
-        """All that this thread changes inside is one step."""
-        self._inside.depth = self._depth() + 1
-        try:
-            yield
-        finally:
-            self._inside.depth -= 1
-            if not self._inside.depth and not self._explorer._restoring:
-                self._note(cause)
+    @property
+    def past(self) -> tuple[State, ...]:
+        """The states that can be gone back to, the last one last."""
+        return self._line.past
 
     def restore(self, wanted: State) -> None:
         """Show a state, or what is named of one, as one step.
@@ -86,11 +78,11 @@ class History:
         Raises:
             StateError: if it cannot be; nothing has changed then.
         """
-        with self._turn, self.one():
-            state.restore(self._explorer, wanted)
+        with self._turn, self._context.explorer.traits.step():
+            restore_state(self._context, wanted)
 
     def undo(self) -> None:
-        """Back by one step, if there is one."""
+        """Go back by one step, if there is one."""
         self._move(
             lambda line: (
                 _Line(line.past[:-1], line.past[-1], (line.now, *line.future))
@@ -100,7 +92,7 @@ class History:
         )
 
     def redo(self) -> None:
-        """Forth again by one step, if there is one."""
+        """Go forth again by one step, if there is one."""
         self._move(
             lambda line: (
                 _Line((*line.past, line.now), line.future[0], line.future[1:])
@@ -109,31 +101,26 @@ class History:
             )
         )
 
-    def settle(self) -> None:
-        """The map asked for is on the screen: the class and the text that nobody knew before are known."""
+    def map_shown(self, shown: MapRequest, model: VisionModel) -> None:
+        """Complete the present state: class and text may not have been known before the map was shown."""
         with self._lock:
-            now, line = state.read(self._explorer), self._line
+            now, line = self._read(), self._line
             if _completes(now, line.now):
                 past = line.past[:-1] if line.past and line.past[-1] == now else line.past
                 self._line = _Line(past, now, line.future)
             self._cause = None
             self._keep_if_shown()
-        self._tell()
+        self._publish()
 
-    def stroke(self, number: int) -> None:
-        """The brush has moved: however long a stroke takes, it is one step."""
-        self._note(f"stroke {number}", lasting=True)
-
-    def back(self) -> None:
-        """The map asked for came to nothing, and the one before is there again: so is the line, but for the rest."""
+    def map_restored(self) -> None:
+        """Go back to the line before the map that has come to nothing, but for what else has changed since."""
         with self._lock:
             self._line = self._settled
             self._cause = None
         self._note(None)
-        self._tell()
+        self._publish()
 
     def _move(self, to: Callable[[_Line], _Line]) -> None:
-        explorer = self._explorer
         with self._turn:
             with self._lock:
                 before = self._line
@@ -142,35 +129,41 @@ class History:
             if line is before:
                 return
             try:
-                state.restore(explorer, line.now)
+                restore_state(self._context, line.now)
             except BaseException:
                 with self._lock:
                     self._line = before
                 raise
             with self._lock:
                 # Its map may have failed by now.
-                self._line = self._line._replace(now=state.read(explorer))
+                self._line = self._line._replace(now=self._read())
                 self._keep_if_shown()
-        self._tell()
+        self._publish()
 
-    def _changed(self, change: dict[str, Any]) -> None:
-        explorer, name, value = self._explorer, change["name"], change["new"]
-        if explorer._restoring or self._depth():
-            return
-        # What is only stated follows from a step that is noted where it is made.
-        # By value: ours is a weak proxy.
-        if change["owner"] != explorer or not explorer._is_stated(name, value):
+    def _trait_changed(self, change: dict[str, Any]) -> None:
+        # What is only published follows from a step that is noted where it is made.
+        traits, name = self._context.explorer.traits, change["name"]
+        if not self._is_in_step() and not traits.is_known(name, change["new"]):
             self._note(name)
 
-    def _note(self, cause: str | None, *, lasting: bool = False) -> None:
-        """The present state is a step, if it is another, and nothing that goes on.
+    def _style_changed(self, change: dict[str, Any]) -> None:
+        if not self._is_in_step():
+            self._note(change["name"])
+
+    def _is_in_step(self) -> bool:
+        """Whether what this thread changes is noted when all of it is done."""
+        traits = self._context.explorer.traits
+        return traits.is_restoring or traits.is_in_step
+
+    def _note(self, cause: str | None, lasting: bool = False) -> None:
+        """Note the present state as a step, if it is another, and not the last step going on.
 
         Args:
             cause: what has changed it; None if that is a step of its own.
             lasting: whether the same cause goes on, however long it has rested.
         """
         with self._lock:
-            now, line, when = state.read(self._explorer), self._line, time.monotonic()
+            now, line, when = self._read(), self._line, time.monotonic()
             if _completes(now, line.now):
                 self._line = line._replace(now=now)
                 return
@@ -182,24 +175,23 @@ class History:
             self._line = _Line(past, now, ())
             self._cause, self._when = cause, when
             self._keep_if_shown()
-        self._tell()
+        self._publish()
 
     def _keep_if_shown(self) -> None:
-        desk = self._explorer._desk
-        if desk.requested == desk.shown:
+        if self._context.requests.main.is_settled:
             self._settled = self._line
 
-    def _tell(self) -> None:
-        """What can be done now, and the code of what is shown."""
-        explorer = self._explorer
-        told: tuple[bool, bool] | None = None
-        # Two threads may tell at once: the newest is told last.
-        while told != (now := (bool(self._line.past), bool(self._line.future))):
-            told = now
-            explorer._announce("can_undo", now[0])
-            explorer._announce("can_redo", now[1])
-            explorer._screen.tell(undoable=now[0], redoable=now[1])
-        explorer._session.submit("code", lambda: explorer._screen.tell(code=explorer.code))
+    def _publish(self) -> None:
+        """Publish what can be undone and redone, and the code of the present state."""
+        explorer = self._context.explorer
+        published: tuple[bool, bool] | None = None
+        # Two threads may publish at once: the newest state is published last.
+        while published != (now := (bool(self._line.past), bool(self._line.future))):
+            published = now
+            explorer.traits.publish("can_undo", now[0])
+            explorer.traits.publish("can_redo", now[1])
+            explorer.display.publish(undoable=now[0], redoable=now[1])
+        explorer.worker.submit("code", lambda: explorer.display.publish(code=self._code()))
 
 
 def _completes(now: State, before: State) -> bool:

@@ -4,38 +4,34 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import PictureError
 from ...export import save_page
 from ...masking.inpainting import INPAINTINGS
-
-if TYPE_CHECKING:
-    from ..explorer import Explorer
+from ..control.context import ExplorerContext
 
 __all__ = ["explorer_page"]
 
 
 def explorer_page(
-    explorer: Explorer, path: str | os.PathLike[str], options: dict[str, Any]
+    context: ExplorerContext, path: str | os.PathLike[str], options: dict[str, Any]
 ) -> Path:
-    """Write it, and say where; see ``Explorer.save``."""
-    explorer.wait()
-    if not explorer.pictures:
+    """Write the page of what is shown, and return its path; see ``Explorer.save``."""
+    picture, values = context.picture, context.values
+    if picture is None:
         raise PictureError("There is no picture to save a page of: add(…) one.")
-    picture = explorer.pictures[explorer.picture]
-    texts = explorer._texts
-    bench = texts.bench(picture, texts.known(picture))
+    cache = context.prompt.cache(picture, context.prompt.known(picture))
     # An inpainting is made anew for every mask, which a page cannot.
-    baseline = "blur" if explorer.baseline in INPAINTINGS else explorer.baseline
+    baseline = "blur" if values.baseline in INPAINTINGS else values.baseline
     shown: dict[str, Any] = {
-        "target": explorer.target,
-        "method": explorer.method,
-        "layer": explorer.layer,
-        "mode": explorer.mode,
+        "target": values.target,
+        "method": values.method,
+        "layer": values.layer,
+        "mode": values.mode,
         "baseline": baseline,
-        "fraction": explorer.fraction,
-        "classes": explorer._screen.row_classes or 5,
+        "fraction": values.fraction,
+        "classes": context.display.row_classes or 5,
         "name": picture.name,
     }
-    return save_page(bench.model, bench.pixels(picture), path, **{**shown, **options}).path
+    return save_page(cache.model, cache.pixels(picture), path, **{**shown, **options}).path

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ...loading.loader import DEFAULT_MODEL
 from ...models.vision_model import VisionModel
 from ..control.cache import Picture
-from ..control.masked_prediction import WHOLE
-from . import state
+from ..view.mask_settings import UNMASKED
 from .picture_sources import MOST, PictureSources, literal
-
-if TYPE_CHECKING:
-    from ..explorer import Explorer
+from .state import STYLE_TRAITS, State, StateContext, default_of, read_state
 
 __all__ = ["CodeWriter"]
 
@@ -27,40 +23,39 @@ class CodeWriter:
     """Writes the code of one explorer.
 
     Args:
-        explorer: whose.
+        context: what its state is read from.
     """
 
-    def __init__(self, explorer: Explorer) -> None:
-        self._explorer = explorer
+    def __init__(self, context: StateContext) -> None:
+        self._context = context
         #: What was written of which pictures: the list is replaced when one is added.
         self._written: tuple[list[Picture], PictureSources] | None = None
 
     def code(self) -> str:
         """The present view as Python. What only its owner has, a module or an array, is ``...`` with a comment."""
-        explorer = self._explorer
-        model, now = explorer._texts.model, state.read(explorer)
+        explorer = self._context.explorer
+        model, now = explorer.prompt.model, read_state(self._context)
         lines = ["import camwidget as cw", ""]
         names = ["model", *(f"model_{n}" for n in range(2, len(explorer.models) + 1))]
         for name, each in zip(names, explorer.models, strict=True):
             lines += _model(each, name)
         first = names[0] if len(names) == 1 else f"[{', '.join(names)}]"
-        if explorer.pictures:
+        if explorer.pictures.all:
             sources = self._sources(model)
-            lines += [*sources.lines, *_widget(explorer, now, first, "images")]
+            lines += [*sources.lines, *_widget(self._context, now, first, "images")]
             lines += ["", "# The same without the widget:"]
             lines += _maps(now, model, sources.one(now["picture"]), self._is_empty())
         else:
-            lines += _widget(explorer, now, first, "[]")
+            lines += _widget(self._context, now, first, "[]")
         return "\n".join([*lines, ""])
 
     def _is_empty(self) -> bool:
-        """Whether the map that is asked for is known to be one of zeros, which masks nothing."""
-        explorer = self._explorer
-        desk, explanation = explorer._desk, explorer.explanation
-        return explanation is not None and explanation.is_empty and desk.requested == desk.shown
+        """Whether the map that is requested is known to be one of zeros, which masks nothing."""
+        main = self._context.requests.main
+        return main.result is not None and main.result.explanation.is_empty and main.is_settled
 
     def _sources(self, model: VisionModel) -> PictureSources:
-        pictures = self._explorer.pictures
+        pictures = self._context.explorer.pictures.all
         if self._written is None or self._written[0] is not pictures:
             self._written = (pictures, PictureSources(pictures, model.name))
         return self._written[1]
@@ -98,12 +93,13 @@ def _model(model: VisionModel, name: str) -> list[str]:
     return [*lines, *_call(f"{name} = cw.load(", arguments)]
 
 
-def _widget(explorer: Explorer, now: state.State, models: str, images: str) -> list[str]:
+def _widget(context: StateContext, now: State, models: str, images: str) -> list[str]:
     """The explorer with what differs from the defaults; what is no argument of it, as a state."""
-    other = {n: v for n, v in now.items() if v != state.default_of(explorer, n)}
-    direct = [n for n in other if n not in state.LOOK and not isinstance(other[n], (dict, list))]
+    other = {n: v for n, v in now.items() if v != default_of(context, n)}
+    direct = [n for n in other if n not in STYLE_TRAITS and not isinstance(other[n], (dict, list))]
     arguments = [models, images]
-    model, listed = explorer._texts.model, explorer._screen._top
+    explorer = context.explorer
+    model, listed = explorer.prompt.model, explorer.display.top
     if listed != min(6, 9 if model.prompt is not None else len(model.classes)):
         arguments.append(f"top={listed}")
     arguments += [f"{name}={literal(other.pop(name))}" for name in direct]
@@ -114,13 +110,13 @@ def _widget(explorer: Explorer, now: state.State, models: str, images: str) -> l
     return [*lines, "ex"]
 
 
-def _maps(now: state.State, model: VisionModel, picture: str, is_empty: bool) -> list[str]:
-    """The map, and what the model says of the masked picture."""
+def _maps(now: State, model: VisionModel, picture: str, is_empty: bool) -> list[str]:
+    """Lines for the map, and for the prediction for the masked picture."""
     name, lines = "model", [f"image = {picture}"]
     if now["text"]:
         assert model.prompt is not None
-        lines.append(f"told = model.given({model.prompt.name}={literal(now['text'])})")
-        name = "told"
+        lines.append(f"prompted = model.given({model.prompt.name}={literal(now['text'])})")
+        name = "prompted"
     target = [] if now["target"] is None else [literal(now["target"])]
     method = [f"method={literal(now['method'])}"] if now["method"] != "gradcam" else []
     layer = [f"layer={literal(now['layer'])}"] if now["layer"] != model.default_layer else []
@@ -138,12 +134,12 @@ def _maps(now: state.State, model: VisionModel, picture: str, is_empty: bool) ->
             arguments = [under, "pixels", "paint", literal(now["baseline"])]
             lines.append(f"pixels = {pixels}")
             lines += _call("masked = cw.analysis.mask_curve.paint_pixels(", arguments)
-            lines.append(f"said = {name}.prediction({name}.logits(masked[None])[0])")
+            lines.append(f"prediction = {name}.prediction({name}.logits(masked[None])[0])")
         elif not is_empty:
             lines += _call("change = cw.confidence_change(", [name, "image", "exp", *target])
-    elif (mode, fraction) not in WHOLE or paint:
+    elif (mode, fraction) not in UNMASKED or paint:
         arguments = [pixels, "cw.masking.ranks.rank_levels(exp)", f"[{literal(fraction)}]", *how]
         lines += _call("masked = cw.analysis.mask_curve.mask_pixels(", arguments)
-        lines.append(f"said = {name}.prediction({name}.logits(masked)[0])")
+        lines.append(f"prediction = {name}.prediction({name}.logits(masked)[0])")
         lines += _call("curve = cw.mask_curve(", [name, "image", "exp", *target, *how])
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import traitlets as t
@@ -14,66 +14,99 @@ from ...attribution.methods import get_method
 from ...errors import CamwidgetError, StateError
 from ...masking.user_mask import encode
 from ...models.vision_model import VisionModel
-from ..control.view_events import TWO_WAY_TRAITS
+from .. import _compat
+from ..control.context import TWO_WAY_TRAITS, ExplorerContext
+from ..control.paint import PaintController
+from ..control.request_controller import RequestController
+from ..view.synced_traits import names_tagged
 
-if TYPE_CHECKING:
-    from ..explorer import Explorer
-
-__all__ = ["LOOK", "MAP", "PARTS", "State", "StateKey", "checked", "default_of", "read", "restore"]
+__all__ = [
+    "MAP_KEYS",
+    "STATE_KEYS",
+    "STYLE_TRAITS",
+    "State",
+    "StateContext",
+    "StateKey",
+    "checked_state",
+    "default_of",
+    "read_state",
+    "restore_state",
+]
 
 State: TypeAlias = dict[str, Any]
 
 #: Traits of the view that only change how the map is drawn.
-LOOK = ("opacity", "colormap", "overlay", "cells", "contour", "divider")
-#: Parts that decide which map there is.
-MAP = ("picture", "text", "target", "method", "layer")
+STYLE_TRAITS = names_tagged("style")
+#: Keys of the state that decide which map there is.
+MAP_KEYS = ("picture", "text", "target", "method", "layer")
 
 
-def _trait(explorer: Explorer, name: str) -> Any:
-    return getattr(explorer, name)
+@dataclass(frozen=True, eq=False)
+class StateContext:
+    """What the state of an explorer is read from, and restored to.
+
+    Attributes:
+        explorer: its traits, pictures and display.
+        requests: requests maps and predictions.
+        paint: what is painted on each picture.
+    """
+
+    explorer: ExplorerContext
+    requests: RequestController
+    paint: PaintController
+
+    def owner(self, name: str) -> t.HasTraits:
+        """The widget that has a key's trait: the view, or the explorer."""
+        explorer = self.explorer
+        return explorer.display.view if name in STYLE_TRAITS else explorer.traits.owner
 
 
-def _look(explorer: Explorer, name: str) -> Any:
-    return getattr(explorer._view, name)
+def _read_trait(context: StateContext, name: str) -> Any:
+    return getattr(context.explorer.values, name)
 
 
-def _text(explorer: Explorer, name: str) -> str:
-    """The text that is asked for; "" while the model has still to propose one."""
-    asked = explorer._desk.requested
-    return explorer.text if asked is None else asked.text or ""
+def _read_style(context: StateContext, name: str) -> Any:
+    return getattr(context.explorer.display.view, name)
 
 
-def _target(explorer: Explorer, name: str) -> str | None:
-    """The class that is asked for; None while nobody knows which the model predicts."""
-    asked = explorer._desk.requested
-    if asked is None:
-        return explorer.target
-    if asked.target is None:
+def _read_text(context: StateContext, name: str) -> str:
+    """The text that is requested; "" while the model has still to propose one."""
+    requested = context.requests.main.requested
+    return context.explorer.values.text if requested is None else requested.text or ""
+
+
+def _read_target(context: StateContext, name: str) -> str | None:
+    """The class that is requested; None while the predicted class is not known."""
+    requested = context.requests.main.requested
+    if requested is None:
+        return context.explorer.values.target
+    if requested.target is None:
         return None
-    return explorer._texts.bench(asked.picture, asked.text).model.classes[asked.target]
+    cache = context.explorer.prompt.cache(requested.picture, requested.text)
+    return cache.model.classes[requested.target]
 
 
-def _set(explorer: Explorer, name: str, value: Any) -> None:
-    explorer._announce(name, value)
+def _set_trait(context: StateContext, name: str, value: Any) -> None:
+    context.explorer.traits.publish(name, value)
 
 
-def _set_text(explorer: Explorer, name: str, value: str) -> None:
-    if explorer.pictures and explorer._texts.model.prompt is not None:
-        picture = explorer.pictures[explorer.picture]
+def _set_text(context: StateContext, name: str, value: str) -> None:
+    prompt, picture = context.explorer.prompt, context.explorer.picture
+    if picture is not None and prompt.model.prompt is not None:
         if value:
-            explorer._texts.restore(picture, value)
+            prompt.restore(picture, value)
         else:
-            explorer._texts.forget(picture)
-    explorer._state(name, value)
+            prompt.forget(picture)
+    context.explorer.traits.publish_known(name, value)
 
 
-def _set_look(explorer: Explorer, name: str, value: Any) -> None:
-    explorer._screen.tell(**{name: value})
+def _set_style(context: StateContext, name: str, value: Any) -> None:
+    context.explorer.display.publish(**{name: value})
 
 
-def _valid(explorer: Explorer, name: str, value: Any) -> Any:
+def _valid(context: StateContext, name: str, value: Any) -> Any:
     """A value as its own trait takes it."""
-    owner = explorer._view if name in LOOK else explorer
+    owner = context.owner(name)
     trait = owner.traits()[name]
     if isinstance(value, bool) and isinstance(trait, (t.Int, t.Float)):
         raise StateError(f"a number is wanted, not {value!r}.")
@@ -81,25 +114,24 @@ def _valid(explorer: Explorer, name: str, value: Any) -> Any:
         raise StateError(f"True or False is wanted, not {value!r}.")
     if isinstance(value, float) and not math.isfinite(value):
         raise StateError(f"a finite number is wanted, not {value!r}.")
-    return trait._validate(owner, value)
+    return _compat.validated(trait, owner, value)
 
 
-def _checked_together(explorer: Explorer, name: str, value: Any) -> Any:
+def _checked_together(context: StateContext, name: str, value: Any) -> Any:
     """Text, class, layer and method depend on each other, and paint on the picture: see ``_check_map``."""
     return value
 
 
-def _default(explorer: Explorer, name: str) -> Any:
+def _default(context: StateContext, name: str) -> Any:
     if name == "compare":
-        return {"model": 1} if len(explorer.models) > 1 else None
+        return {"model": 1} if len(context.explorer.models) > 1 else None
     if name == "layer":
-        return explorer._texts.model.default_layer
-    owner = explorer._view if name in LOOK else explorer
-    return owner.traits()[name].default()
+        return context.explorer.prompt.model.default_layer
+    return context.owner(name).traits()[name].default()
 
 
 def _runs(paint: np.ndarray | None) -> dict[str, Any] | None:
-    """Paint as JSON has it: its shape, and ``painting.encode``'s runs."""
+    """Paint as JSON has it: its shape, and the runs of ``user_mask.encode``."""
     return None if paint is None else {"shape": list(paint.shape), "runs": encode(paint)}
 
 
@@ -116,167 +148,169 @@ def _plain(value: Any) -> Any:
 
 
 def _copied(value: Any) -> Any:
-    """A dict of the state is nobody else's."""
+    """A copy: a dict of the state belongs to the state alone."""
     return {k: _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else value
 
 
 @dataclass(frozen=True)
 class StateKey:
-    """One part of the state.
+    """One key of the state.
 
     Attributes:
-        name: its key.
-        read: (explorer, name) to the present value.
-        check: (explorer, name, value) to the value as ``apply`` takes it, or an error.
-        apply: (explorer, name, value): sets it, and asks for nothing.
-        default: (explorer, name) to the value at first.
+        name: the key.
+        read: (context, name) to the present value.
+        check: (context, name, value) to the value as ``apply`` takes it, or an error.
+        apply: (context, name, value): sets it, and requests nothing.
+        default: (context, name) to the value at first.
         to_json: a value as JSON has it.
         from_json: the other way round; may raise a ValueError, a TypeError or one of ours.
-        asks: what the model is to be asked of the same map if this is another: "" nothing, "mask" what it says of the
-            masked picture, "curve" the whole curve too; "other" the map compared is another.
+        requests: what is to be requested for the same map if this value is another: "" nothing, "prediction" the
+            prediction for the masked picture, "curve" the whole curve too; "compared" the compared map.
     """
 
     name: str
-    read: Callable[[Explorer, str], Any] = _trait
-    check: Callable[[Explorer, str, Any], Any] = _valid
-    apply: Callable[[Explorer, str, Any], None] = _set
-    default: Callable[[Explorer, str], Any] = _default
+    read: Callable[[StateContext, str], Any] = _read_trait
+    check: Callable[[StateContext, str, Any], Any] = _valid
+    apply: Callable[[StateContext, str, Any], None] = _set_trait
+    default: Callable[[StateContext, str], Any] = _default
     to_json: Callable[[Any], Any] = _plain
     from_json: Callable[[Any], Any] = _same
-    asks: str = ""
+    requests: str = ""
 
 
-#: In the order in which they are set: a class is one of those under the text, which is the picture's.
-PARTS: dict[str, StateKey] = {
-    part.name: part
-    for part in (
-        StateKey("picture"),
-        StateKey("text", read=_text, check=_checked_together, apply=_set_text),
-        StateKey("target", read=_target, check=_checked_together),
-        StateKey("method", check=_checked_together),
-        StateKey("layer", check=_checked_together),
-        StateKey("mode", asks="curve"),
-        StateKey("baseline", asks="curve"),
-        StateKey("fraction", asks="mask"),
-        StateKey("outlines"),
-        StateKey("boxes"),
-        StateKey("mask", check=_checked_together, to_json=_runs, asks="curve"),
-        StateKey("compare", to_json=_copied, from_json=_copied, asks="other"),
-        StateKey("arrangement"),
-        *(StateKey(name, read=_look, apply=_set_look) for name in LOOK),
-    )
+#: Keys that need more than their own trait. In the order in which they are set: a class is one of those under the
+#: text, which is the picture's.
+_SPECIAL = (
+    StateKey("picture"),
+    StateKey("text", read=_read_text, check=_checked_together, apply=_set_text),
+    StateKey("target", read=_read_target, check=_checked_together),
+    StateKey("method", check=_checked_together),
+    StateKey("layer", check=_checked_together),
+    StateKey("mode", requests="curve"),
+    StateKey("baseline", requests="curve"),
+    StateKey("fraction", requests="prediction"),
+    StateKey("mask", check=_checked_together, to_json=_runs, requests="curve"),
+    StateKey("compare", to_json=_copied, from_json=_copied, requests="compared"),
+)
+
+_BY_NAME = {key.name: key for key in _SPECIAL}
+STATE_KEYS: dict[str, StateKey] = {
+    **_BY_NAME,
+    **{name: StateKey(name) for name in TWO_WAY_TRAITS if name not in _BY_NAME},
+    **{name: StateKey(name, read=_read_style, apply=_set_style) for name in STYLE_TRAITS},
 }
 
 
-def read(explorer: Explorer) -> State:
-    """What is asked for, and how it is drawn. Takes no lock that anything is computed under."""
-    return {p.name: p.to_json(p.read(explorer, p.name)) for p in PARTS.values()}
+def read_state(context: StateContext) -> State:
+    """Read what is requested, and how it is drawn. Takes no lock that anything is computed under."""
+    return {key.name: key.to_json(key.read(context, key.name)) for key in STATE_KEYS.values()}
 
 
-def default_of(explorer: Explorer, name: str) -> Any:
-    """A part's value in an explorer that was given nothing but a model and pictures, as JSON has it."""
-    return PARTS[name].to_json(PARTS[name].default(explorer, name))
+def default_of(context: StateContext, name: str) -> Any:
+    """A key's value in an explorer that was given nothing but a model and pictures, as JSON has it."""
+    return STATE_KEYS[name].to_json(STATE_KEYS[name].default(context, name))
 
 
-def checked(explorer: Explorer, wanted: Mapping[str, Any]) -> State:
-    """A whole state, of what is named in ``wanted`` and what there is; values as traits take them.
+def checked_state(context: StateContext, wanted: Mapping[str, Any]) -> State:
+    """Check a state: a complete one, of what is named in ``wanted`` and what there is, with values as traits take them.
 
     Raises:
         StateError: if a key is unknown, or a value cannot be; the message has the key.
     """
     if not isinstance(wanted, Mapping):
         raise StateError(f"A state is a dict, as ex.state gives it, not {type(wanted).__name__}.")
-    unknown = [key for key in wanted if key not in PARTS]
+    unknown = [key for key in wanted if key not in STATE_KEYS]
     if unknown:
         raise StateError(
-            f"A state has no {', '.join(map(repr, unknown))}. It has {', '.join(PARTS)}."
+            f"A state has no {', '.join(map(repr, unknown))}. It has {', '.join(STATE_KEYS)}."
         )
-    plan = {name: part.read(explorer, name) for name, part in PARTS.items()}
-    for name, part in PARTS.items():
+    plan = {name: key.read(context, name) for name, key in STATE_KEYS.items()}
+    for name, key in STATE_KEYS.items():
         if name not in wanted:
             continue
         try:
-            plan[name] = part.check(explorer, name, part.from_json(wanted[name]))
+            plan[name] = key.check(context, name, key.from_json(wanted[name]))
         except (CamwidgetError, t.TraitError, TypeError, ValueError, LookupError) as error:
             raise StateError(f"state[{name!r}]: {error}") from error
-    _check_map(explorer, plan, wanted)
-    _check_paint(explorer, plan, wanted)
+    _check_map(context, plan, wanted)
+    _check_paint(context, plan, wanted)
     return plan
 
 
-def _check_map(explorer: Explorer, plan: State, wanted: Mapping[str, Any]) -> None:
+def _check_map(context: StateContext, plan: State, wanted: Mapping[str, Any]) -> None:
     """Put text, class, layer and method right, which depend on each other; ``plan`` is changed."""
-    key = "text"
+    at = "text"
     try:
-        model = _model_of(explorer, plan, wanted)
-        key = "target"
+        model = _model_of(context, plan, wanted)
+        at = "target"
         if plan["target"] is not None:
             plan["target"] = model.classes[model.class_index(plan["target"])]
-        key = "layer"
+        at = "layer"
         plan["layer"] = model.layer(plan["layer"]).name
-        key = "method"
+        at = "method"
         get_method(plan["method"]).check(model, plan["layer"])
     except (CamwidgetError, TypeError) as error:
         # What was not named is not to blame.
-        at = key if key in wanted else next((k for k in MAP if k in wanted), key)
+        if at not in wanted:
+            at = next((key for key in MAP_KEYS if key in wanted), at)
         raise StateError(f"state[{at!r}]: {error}") from error
 
 
-def _check_paint(explorer: Explorer, plan: State, wanted: Mapping[str, Any]) -> None:
+def _check_paint(context: StateContext, plan: State, wanted: Mapping[str, Any]) -> None:
     """Another picture has its own paint, unless that is named too; ``plan`` is changed."""
-    picture = explorer.pictures[plan["picture"]] if explorer.pictures else None
+    pictures = context.explorer.pictures.all
+    picture = pictures[plan["picture"]] if pictures else None
     if "mask" in wanted:
         try:
-            plan["mask"] = explorer._brush.read(plan["mask"], picture)
+            plan["mask"] = context.paint.read(plan["mask"], picture)
         except (CamwidgetError, TypeError) as error:
             raise StateError(f"state['mask']: {error}") from error
     elif picture is not None:
-        plan["mask"] = explorer._brush.of(picture)
+        plan["mask"] = context.paint.of(picture)
 
 
-def _model_of(explorer: Explorer, plan: State, wanted: Mapping[str, Any]) -> VisionModel:
+def _model_of(context: StateContext, plan: State, wanted: Mapping[str, Any]) -> VisionModel:
     """The model under the text wanted; where the text is another, so is the class, unless it is named too."""
-    texts = explorer._texts
+    explorer = context.explorer
+    prompt, pictures = explorer.prompt, explorer.pictures.all
     if "text" in wanted and plan["text"] != "":
-        plan["text"] = explorer._readable(plan["text"])
-    if texts.model.prompt is None or not explorer.pictures:
+        plan["text"] = prompt.readable(plan["text"])
+    if prompt.model.prompt is None or not pictures:
         return explorer.model
-    picture = explorer.pictures[plan["picture"]]
-    if "text" not in wanted and picture is not explorer.pictures[explorer.picture]:
-        plan["text"] = texts.known(picture) or ""
+    picture = pictures[plan["picture"]]
+    if "text" not in wanted and picture is not explorer.picture:
+        plan["text"] = prompt.known(picture) or ""
     if "target" not in wanted and ("text" in wanted or "picture" in wanted):
         plan["target"] = None
     if plan["target"] is None and not plan["text"]:
-        return explorer.model  # nobody knows the classes yet; the layers are the same
-    return texts.bench(picture, plan["text"] or None).model
+        return explorer.model  # the classes are not known yet; the layers are the same
+    return prompt.cache(picture, plan["text"] or None).model
 
 
-def restore(explorer: Explorer, wanted: Mapping[str, Any]) -> None:
+def restore_state(context: StateContext, wanted: Mapping[str, Any]) -> None:
     """Show a state, or what is named of one: everything is checked first, and then set together.
 
-    One map is asked for at most.
+    One map is requested at most.
 
     Raises:
         StateError: if anything cannot be; nothing has changed then.
     """
-    plan = checked(explorer, wanted)
-    before = read(explorer)
-    other = {n for n, part in PARTS.items() if part.to_json(plan[n]) != before[n]}
-    explorer._restoring = True
-    try:
-        for name in PARTS:
-            if name in other or name in wanted:
-                PARTS[name].apply(explorer, name, plan[name])
-    finally:
-        explorer._restoring = False
-    explorer._screen.tell(**{name: getattr(explorer, name) for name in TWO_WAY_TRAITS})
-    desk = explorer._desk
-    asked = desk.requested
-    if other & set(MAP):
-        explorer._ask(plan["target"])
-    if desk.requested == asked:  # else what is said of the new map comes with it
-        asks = {PARTS[name].asks for name in other}
-        if asks & {"mask", "curve"}:
-            explorer._ask_masked(curve="curve" in asks)
-        if "other" in asks:
-            explorer._other.ask()
+    plan = checked_state(context, wanted)
+    before = read_state(context)
+    changed = {n for n, key in STATE_KEYS.items() if key.to_json(plan[n]) != before[n]}
+    with context.explorer.traits.restoring():
+        for name, key in STATE_KEYS.items():
+            if name in changed or name in wanted:
+                key.apply(context, name, plan[name])
+    requests = context.requests
+    requests.publish_two_way()
+    requested = requests.main.requested
+    # Another thread may have requested a map meanwhile, by a trait that has been set back here.
+    if changed & set(MAP_KEYS) or not requests.is_as_chosen():
+        requests.request(plan["target"])
+    if requests.main.requested == requested:  # else everything else comes with the new map
+        needed = {STATE_KEYS[name].requests for name in changed}
+        if needed & {"prediction", "curve"}:
+            requests.request_predictions(curve="curve" in needed)
+        if "compared" in needed:
+            requests.request_compared()

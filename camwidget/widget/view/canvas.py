@@ -10,6 +10,7 @@ from ipycanvas import hold_canvas
 
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
+from .. import _compat
 
 __all__ = ["SharpCanvas"]
 
@@ -73,14 +74,12 @@ class SharpCanvas:
     def paint(self, draw: Callable[[], None]) -> None:
         """Draw a part, over what is there."""
         with _drawing:
-            manager = ipycanvas.canvas._CANVAS_MANAGER
-            # A page that reloads leaves the queue pointing at a canvas that is gone (ipycanvas issue 322).
-            manager._current_canvas = None
+            _compat.canvas_queue_forget_current()
             with hold_canvas():
                 try:
                     draw()
                 except Exception:
                     # Half a drawing must not be sent later with someone else's.
-                    manager._commands_cache, manager._buffers_cache = [], []
+                    _compat.canvas_queue_drop()
                     raise
-            manager._current_canvas = None  # nor is one kept that is closed
+            _compat.canvas_queue_forget_current()  # nor is one kept that is closed

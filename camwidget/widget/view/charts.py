@@ -30,7 +30,9 @@ _NOWHERE = [0.0, 0.0]
 
 
 class ClassBars:
-    """Bars of probabilities or quantities, whole picture behind masked one; a click anywhere in a row picks its class.
+    """Bars of probabilities or quantities, of the unmasked picture behind those of the masked one.
+
+    A click anywhere in a row picks its class.
 
     Args:
         on_pick: called with the row number that was clicked.
@@ -39,18 +41,18 @@ class ClassBars:
 
     def __init__(self, on_pick: Callable[[int], None], *, is_quantity: bool = False) -> None:
         self._is_quantity = is_quantity
-        self._scales = {
+        self.scales = {
             "x": bqplot.OrdinalScale(reverse=False),
             "y": bqplot.LinearScale(min=0, max=1),
         }
         # The empty track of full width makes rows of tiny probability as easy to hit as the others.
         self._track = self._bars(opacity=0.13, padding=0.5, color=NEUTRAL)
-        self._whole = self._bars(opacity=0.38, padding=0.5)
-        self._masked = self._bars(opacity=1.0, padding=0.5)
-        for mark in (self._track, self._whole, self._masked):
+        self.unmasked_bars = self._bars(opacity=0.38, padding=0.5)
+        self.masked_bars = self._bars(opacity=1.0, padding=0.5)
+        for mark in (self._track, self.unmasked_bars, self.masked_bars):
             mark.on_element_click(lambda _mark, event: self._clicked(event, on_pick))
         self.figure = bqplot.Figure(
-            marks=[self._track, self._whole, self._masked],
+            marks=[self._track, self.unmasked_bars, self.masked_bars],
             fig_margin={"top": 0, "bottom": 0, "left": 0, "right": 0},
             padding_x=0,
             padding_y=0,
@@ -63,7 +65,7 @@ class ClassBars:
         return bqplot.Bars(
             x=[0],
             y=[0.0],
-            scales=self._scales,
+            scales=self.scales,
             orientation="horizontal",
             padding=padding,
             colors=[color],
@@ -78,37 +80,37 @@ class ClassBars:
         if isinstance(index, int):
             on_pick(index)
 
-    def show(self, whole: Sequence[float], chosen: int) -> None:
-        """Draw the bars of the whole picture; the chosen row and its rivals have the colours of their curves."""
-        rows = list(range(len(whole)))
+    def show(self, unmasked: Sequence[float], chosen: int) -> None:
+        """Draw the bars of the unmasked picture; the chosen row and its rivals have the colors of their curves."""
+        rows = list(range(len(unmasked)))
         # bqplot draws a horizontal ordinal scale from the bottom; row 0 belongs on top.
         domain = rows[::-1]
-        if list(self._scales["x"].domain or []) != domain:
-            self._scales["x"].domain = domain
+        if list(self.scales["x"].domain or []) != domain:
+            self.scales["x"].domain = domain
         height = f"{ROW_HEIGHT * max(len(rows), 1)}px"
         if self.figure.layout.height != height:
             self.figure.layout.height = height
         colors = class_colors(len(rows), chosen)
-        self._fit(whole)
-        self._set(self._track, rows, [self._scales["y"].max] * len(rows))
-        self._set(self._whole, rows, whole, colors)
-        self._set(self._masked, rows, whole, colors)
+        self._fit(unmasked)
+        self._set(self._track, rows, [self.scales["y"].max] * len(rows))
+        self._set(self.unmasked_bars, rows, unmasked, colors)
+        self._set(self.masked_bars, rows, unmasked, colors)
 
     def _fit(self, *values: Sequence[float]) -> None:
         """Make room for quantities: from 0 to what is furthest from it on either side."""
         if not self._is_quantity:
             return
         shown = [0.0, *(float(v) for each in values for v in each)]
-        scale = self._scales["y"]
+        scale = self.scales["y"]
         with scale.hold_sync():
             scale.min, scale.max = min(shown), max(shown) if any(shown) else 1.0
 
     def show_masked(self, masked: Sequence[float]) -> None:
-        """Draw what the model says of the masked picture, over the whole one's bars."""
-        self._fit(self._whole.y, masked)
+        """Draw the prediction for the masked picture, over the bars of the unmasked one."""
+        self._fit(self.unmasked_bars.y, masked)
         if self._is_quantity:
-            self._track.y = np.full(len(self._track.y), self._scales["y"].max)
-        self._masked.y = np.asarray(masked, dtype=np.float64)
+            self._track.y = np.full(len(self._track.y), self.scales["y"].max)
+        self.masked_bars.y = np.asarray(masked, dtype=np.float64)
 
     @staticmethod
     def _set(
@@ -122,7 +124,7 @@ class ClassBars:
 
 
 class CurveChart:
-    """What the model says of the target and its rivals as the top evidence goes, and where the slider is.
+    """Predictions of the target and its rivals as the top evidence is masked, and the slider's position.
 
     Args:
         is_quantity: whether the numbers are no probabilities: the axis then goes just around them.
@@ -147,10 +149,10 @@ class CurveChart:
             visible=False,
         )
         self._others.line_style = "dashed"
-        self._target = bqplot.Lines(
+        self.target_line = bqplot.Lines(
             x=_NOWHERE, y=_NOWHERE, scales=scales, colors=[ACCENT], stroke_width=2.5, visible=False
         )
-        self._other = bqplot.Lines(
+        self.other_line = bqplot.Lines(
             x=_NOWHERE,
             y=_NOWHERE,
             scales=scales,
@@ -158,8 +160,8 @@ class CurveChart:
             stroke_width=2,
             visible=False,
         )
-        self._other.line_style = "dash_dotted"
-        self._other_name = bqplot.Label(
+        self.other_line.line_style = "dash_dotted"
+        self.other_name = bqplot.Label(
             x=[0.0],
             y=[0.0],
             scales=scales,
@@ -170,15 +172,15 @@ class CurveChart:
             y_offset=-6,
             visible=False,
         )
-        self._position = bqplot.Lines(
+        self.position_line = bqplot.Lines(
             x=[0.0, 0.0], y=[0.0, 1.0], scales=scales, colors=[NEUTRAL], stroke_width=1.2
         )
-        self._dot = bqplot.Scatter(
+        self.position_dot = bqplot.Scatter(
             x=[], y=[], scales=scales, colors=[ACCENT], default_size=54, stroke="white"
         )
-        self._y = scales["y"]
+        self.y_scale = scales["y"]
         self._y_axis = bqplot.Axis(
-            scale=self._y,
+            scale=self.y_scale,
             orientation="vertical",
             tick_format=".1f",
             tick_values=[0, 0.5, 1],
@@ -196,12 +198,12 @@ class CurveChart:
         ]
         self.figure = bqplot.Figure(
             marks=[
-                self._position,
+                self.position_line,
                 self._others,
-                self._other,
-                self._other_name,
-                self._target,
-                self._dot,
+                self.other_line,
+                self.other_name,
+                self.target_line,
+                self.position_dot,
             ],
             axes=axes,
             fig_margin={
@@ -230,10 +232,10 @@ class CurveChart:
             self._others.x = curve.fraction
             self._others.y = curve.probabilities[:, list(curve.others)].T
             self._others.visible = bool(curve.others)
-        with self._target.hold_sync():
-            self._target.x = curve.fraction
-            self._target.y = curve.probability
-            self._target.visible = True
+        with self.target_line.hold_sync():
+            self.target_line.x = curve.fraction
+            self.target_line.y = curve.probability
+            self.target_line.visible = True
 
     def names(self, curve: MaskCurve, colors: Sequence[str]) -> list[dict[str, Any]]:
         """The names of the lines beside their right ends: text, color and place, from 0 at the foot of the chart to 1.
@@ -257,61 +259,61 @@ class CurveChart:
         """Draw the curve of what is compared; None takes it away."""
         # Probabilities and quantities have no axis in common.
         shown = curve is not None and (curve.scores == "value") == self._is_quantity
-        for mark in (self._other, self._other_name):
+        for mark in (self.other_line, self.other_name):
             mark.visible = shown
         if curve is None or not shown:
             return
         low, high = curve.span
         if curve.scores == "value":
             self._fit((min(low, self._span[0]), max(high, self._span[1])))
-        with self._other.hold_sync():
-            self._other.x = curve.fraction
-            self._other.y = curve.probability
+        with self.other_line.hold_sync():
+            self.other_line.x = curve.fraction
+            self.other_line.y = curve.probability
         at = self._far(curve)
-        with self._other_name.hold_sync():
-            self._other_name.x = [float(curve.fraction[at])]
-            self._other_name.y = [float(curve.probability[at])]
+        with self.other_name.hold_sync():
+            self.other_name.x = [float(curve.fraction[at])]
+            self.other_name.y = [float(curve.probability[at])]
 
     def _fit(self, span: tuple[float, float]) -> None:
         """Make room for quantities."""
         if not self._is_quantity or span == self._span:
             return
         self._span = low, high = span
-        with self._y.hold_sync():
-            self._y.min, self._y.max = low, high
+        with self.y_scale.hold_sync():
+            self.y_scale.min, self.y_scale.max = low, high
         with self._y_axis.hold_sync():
             self._y_axis.tick_values = [low + part * (high - low) for part in _PARTS]
             self._y_axis.tick_format = f".{decimals(low, high)}f"
-        if self._position.visible:
-            self._position.y = list(span)
+        if self.position_line.visible:
+            self.position_line.y = list(span)
 
     def _far(self, curve: MaskCurve) -> int:
         """Where a curve is furthest from the target's: there its name can be read. Not at its ends, on the axes."""
-        beside = np.interp(curve.fraction, self._target.x, self._target.y)
+        beside = np.interp(curve.fraction, self.target_line.x, self.target_line.y)
         return 1 + int(np.argmax(np.abs(curve.probability - beside)[1:-1]))
 
     def clear(self) -> None:
         """Take the curves away, as when another map is on its way."""
         self._others.visible = False
-        self._other.visible = self._other_name.visible = False
-        self._target.visible = False
+        self.other_line.visible = self.other_name.visible = False
+        self.target_line.visible = False
         self.unmark()
 
     def unmark(self) -> None:
         """Take the slider's position away."""
-        self._position.visible = False
-        self._dot.x, self._dot.y = [], []
+        self.position_line.visible = False
+        self.position_dot.x, self.position_dot.y = [], []
 
     def mark(self, fraction: float, probability: float | None) -> None:
         """Show the slider's position, and the target's present probability on it."""
-        self._position.x, self._position.y = [fraction, fraction], list(self._span)
-        self._position.visible = True
+        self.position_line.x, self.position_line.y = [fraction, fraction], list(self._span)
+        self.position_line.visible = True
         if probability is None:
-            self._dot.x, self._dot.y = [], []
+            self.position_dot.x, self.position_dot.y = [], []
         else:
-            with self._dot.hold_sync():
-                self._dot.x = [fraction]
-                self._dot.y = [probability]
+            with self.position_dot.hold_sync():
+                self.position_dot.x = [fraction]
+                self.position_dot.y = [probability]
 
 
 def spread(places: Sequence[float], apart: float) -> list[float]:

@@ -6,11 +6,11 @@ from typing import Any
 
 import ipywidgets
 import traitlets as t
-from ipywidgets.widgets.widget import JUPYTER_WIDGETS_ECHO, _remove_buffers
 
 from ...errors import CamwidgetError
 from ...runtime import process_exit
 from ...runtime.error_reports import error_text
+from .. import _compat
 from ..host import executed_notebooks
 
 __all__ = ["KNOWN", "CheckedMessages"]
@@ -20,10 +20,8 @@ KNOWN = (CamwidgetError, t.TraitError)
 
 
 class CheckedMessages(ipywidgets.Widget):
-    """A widget that reads its mail with care: what cannot be is not done, is said, and the page hears what holds."""
+    """A widget that checks its messages: a page that sets what cannot be gets the value that holds, and an error."""
 
-    #: Traits that only the kernel sets: what a page says of them is not heard.
-    _own: frozenset[str] = frozenset()
     #: Whether a page has sent anything.
     is_heard = False
 
@@ -37,16 +35,11 @@ class CheckedMessages(ipywidgets.Widget):
         self._let_page_choose()
 
     def _let_page_choose(self) -> None:
-        """A page's message goes to the subshell that the page named.
-
-        ipykernel 7.4 sends it to where the widget spoke last, for code that waits for a page's reply: after every cell
-        that set a trait, that is the main thread, and while the next cell is busy nothing would be answered.
-        """
         if self.comm is not None:
-            self.comm.__dict__.pop("_reply_subshell_id", None)
+            _compat.reply_on_named_subshell(self.comm)
 
     def _handle_msg(self, msg: Any) -> None:
-        executed_notebooks.page_has_spoken()
+        executed_notebooks.note_page_message()
         self.is_heard = True
         data = msg.get("content", {}).get("data") if isinstance(msg, dict) else None
         if not isinstance(data, dict) or data.get("method") not in _METHODS:
@@ -63,11 +56,16 @@ class CheckedMessages(ipywidgets.Widget):
             self._refuse(error)
 
     def set_state(self, sync_data: Any) -> None:
-        """What the page changed, each trait by itself, so that one that is refused keeps no other from being set."""
+        """Set what the page changed, each trait by itself: one that is refused keeps no other from being set."""
         if not isinstance(sync_data, dict):
             self._refuse(CamwidgetError("The page sent a state that has no names."))
             return
-        known = {n: v for n, v in sync_data.items() if n in self.keys and n not in self._own}
+        # A trait tagged ``output`` is set by Python alone.
+        known = {
+            name: value
+            for name, value in sync_data.items()
+            if name in self.keys and not self.trait_metadata(name, "output")
+        }
         self._echo(known)
         for name, value in known.items():
             # Not under ``hold_trait_notifications``, as ipywidgets does it: meanwhile it would also catch what other
@@ -82,25 +80,25 @@ class CheckedMessages(ipywidgets.Widget):
                 self.send_state(name)
 
     def _echo(self, state: dict[str, Any]) -> None:
-        """Pages that show the same widget hear what one of them sent, as of every widget of ipywidgets."""
+        """Send what one page changed to the others that show the same widget, as every widget of ipywidgets does."""
         echoed = {n: v for n, v in state.items() if self.trait_metadata(n, "echo_update", True)}
-        if echoed and JUPYTER_WIDGETS_ECHO:
-            plain, paths, buffers = _remove_buffers(echoed)
+        if echoed and _compat.echoes_updates():
+            plain, paths, buffers = _compat.split_buffers(echoed)
             self._send({"method": "echo_update", "state": plain, "buffer_paths": paths}, buffers)
 
     def _handle_custom_msg(self, content: Any, buffers: Any) -> None:
         # Not by ipywidgets' dispatcher, which prints what a callback raises into the notebook.
-        for callback in self._msg_callbacks.callbacks:
+        for callback in _compat.message_callbacks(self):
             try:
                 callback(self, content, buffers)
             except Exception as error:
                 self._refuse(error)
 
     def _refuse(self, error: Exception) -> None:
-        self._say_refusal(error_text(error, self, known=KNOWN))
+        self._show_refusal(error_text(error, self, known=KNOWN))
 
-    def _say_refusal(self, text: str) -> None:
-        """Where the widget shows errors; one that does not has them in the log."""
+    def _show_refusal(self, text: str) -> None:
+        """Show a text where the widget shows errors; one that shows none has them in the log."""
         if self.has_trait("error"):
             self.set_trait("error", text)
         else:
@@ -111,7 +109,7 @@ _METHODS = ("update", "request_state", "custom")
 
 
 def _same(held: Any, value: Any) -> bool:
-    """Whether the page has what is held; where nobody can tell, it is sent again."""
+    """Whether the page has what is held; where that cannot be told, it is sent again."""
     try:
         return bool(held == value)
     except (TypeError, ValueError, RecursionError):  # arrays, or lists in lists without end

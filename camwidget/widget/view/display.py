@@ -1,9 +1,10 @@
-"""Everything on the screen: the view, the two charts and the thumbnails, updated together."""
+"""``Display``: the view, the two charts and the thumbnails, updated together."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,13 @@ from ...masking.baselines import baseline_names
 from ...models.vision_model import VisionModel
 from ...plotting import DIFFERENCE, lookup_tables
 from ...runtime import fork_safety
-from ..control.masked_prediction import MaskSettings
+from ..view.mask_settings import MaskSettings
 from . import messages
 from .charts import ClassBars, CurveChart, line_colors
 from .synced_traits import View
 from .thumbnails import Thumbnails
 
-__all__ = ["Display"]
+__all__ = ["Display", "DrawnMap"]
 
 
 #: Traits of the view with pictures and maps in them.
@@ -32,15 +33,40 @@ _LARGE = (
     "explanation",
     "stages",
     "evidence",
-    "filled",
+    "baseline_fill",
     "other",
     "other_scene",
-    "other_filled",
+    "other_baseline_fill",
 )
 
 
+@dataclass(frozen=True, eq=False)
+class DrawnMap:
+    """All that is shown of a finished map.
+
+    Attributes:
+        scene: the picture as the browser has it.
+        model: whose classes these are, under its text.
+        explanation: the map.
+        target: index of its class.
+        payload: the map as the browser has it.
+        unmasked: probabilities (classes,) of the unmasked picture.
+        status: the line below.
+        overlays: other traits of the view, to change with the map.
+    """
+
+    scene: dict[str, Any]
+    model: VisionModel
+    explanation: Explanation
+    target: int
+    payload: dict[str, Any]
+    unmasked: np.ndarray
+    status: str
+    overlays: dict[str, Any]
+
+
 class Display:
-    """What is shown of an explorer. Remembers the class list, and nothing else.
+    """Widgets of an explorer, without the panels. Remembers the class list, and nothing else.
 
     Args:
         model: whose classes and layers are shown.
@@ -60,13 +86,13 @@ class Display:
     ) -> None:
         #: The model whose classes are shown: under a text, once one is shown.
         self.model = model
-        self._top = top
+        self.top = top
         self._lock = fork_safety.rlock()
-        self._telling: int | None = None
-        self._whole = np.zeros(0)
+        self._publisher: int | None = None
+        self._unmasked = np.zeros(0)
         self.row_classes: list[int] = []
         self.view = View(
-            # Before there is a text nobody knows the classes.
+            # Before there is a text the classes are not known.
             class_names=list(model.classes) if model.prompt is None else [],
             quantity=quantity_of(model),
             layers=[{"name": x.name, "shape": list(x.shape)} for x in model.layers],
@@ -80,8 +106,8 @@ class Display:
         self.strip = Thumbnails(
             on_pick_picture,
             on_upload,
-            lambda text: self.tell(error=text),
-            lambda first, places: self.tell(strip={"first": first, "places": places}),
+            lambda text: self.publish(error=text),
+            lambda first, places: self.publish(strip={"first": first, "places": places}),
         )
 
     @property
@@ -89,31 +115,31 @@ class Display:
         """The widgets, to be put into one box of class ``camwidget-explorer``."""
         return [self.strip.box, self.view, self.bars.figure, self.chart.figure]
 
-    def tell(self, **values: Any) -> None:
+    def publish(self, **values: Any) -> None:
         """Set traits of the view, all in one message."""
         # Observers, the worker and the caller may come at once; hold_sync knows of one thread.
         with self._lock:
-            before, self._telling = self._telling, threading.get_ident()
+            before, self._publisher = self._publisher, threading.get_ident()
             try:
                 with self.view.hold_sync():
                     for name, value in values.items():
                         setattr(self.view, name, value)
             finally:
-                self._telling = before
+                self._publisher = before
 
     def forget(self) -> None:
-        """Nothing is shown any more: let go of pictures and maps."""
+        """Let go of pictures and maps: the explorer is closed."""
         self.strip.clear()
-        self.tell(**{name: {} for name in _LARGE})
+        self.publish(**{name: {} for name in _LARGE})
 
     @property
-    def is_telling(self) -> bool:
-        """Whether the view's traits change because this very thread tells them to.
+    def is_publishing(self) -> bool:
+        """Whether the view's traits change because this very thread publishes them.
 
-        Its observers are for what the browser sets. What they do takes locks, and with ours held two threads
-        could wait for each other.
+        Observers of the view are for what the browser sets. What they do takes locks, and with this display's held
+        two threads could wait for each other.
         """
-        return self._telling == threading.get_ident()
+        return self._publisher == threading.get_ident()
 
     def show_methods(self, layer: str, *, wait: bool = True) -> None:
         """List the methods, those that do not apply at this layer with their reason.
@@ -122,7 +148,7 @@ class Display:
             layer: where they are to apply.
             wait: whether to wait for the reasons of those that have to run the model to know.
         """
-        self.tell(
+        self.publish(
             methods=[
                 {
                     "name": m.name,
@@ -136,70 +162,56 @@ class Display:
             ]
         )
 
-    def _bound(self, model: VisionModel) -> dict[str, Any]:
-        """What the view is told when the model whose classes are shown is another, or first has a text."""
+    def _show_model(self, model: VisionModel) -> dict[str, Any]:
+        """Remember whose classes are shown; traits to set when that is another model, or first has a text."""
         if model is self.model:
             return {}
         self.model = model
         return {"class_names": list(model.classes)}
 
-    def show_map(
-        self,
-        model: VisionModel,
-        explanation: Explanation,
-        target: int,
-        wire: dict[str, Any],
-        whole: np.ndarray,
-        status: str,
-        **also: Any,
-    ) -> None:
-        """Show a map and the class list of its picture.
-
-        Args:
-            model: whose classes these are, under its text.
-            explanation: the map.
-            target: its class.
-            wire: the map as the browser wants it.
-            whole: probabilities (classes,) of the whole picture.
-            status: the line below.
-            also: other traits of the view, to change with it.
-        """
-        bound = self._bound(model)
-        rows = self._list_classes(target, whole)
-        self.tell(
-            **bound,
-            **also,
-            explanation=wire,
-            target=target,
+    def show_map(self, drawn: DrawnMap) -> None:
+        """Show a map and the class list of its picture."""
+        model_values = self._show_model(drawn.model)
+        rows = self._list_classes(drawn.target, drawn.unmasked)
+        self.publish(
+            **model_values,
+            **drawn.overlays,
+            explanation=drawn.payload,
+            target=drawn.target,
             rows=rows,
             masked=[],
             first_now={},
-            status=status,
+            status=drawn.status,
             busy=False,
             pending=False,
             partial=False,
             cancellable=False,
         )
-        self.bars.show([float(whole[i]) for i in self.row_classes], self.row_classes.index(target))
+        self._show_bars(drawn.target)
+
+    def _show_bars(self, target: int) -> None:
+        self.bars.show(
+            [float(self._unmasked[i]) for i in self.row_classes], self.row_classes.index(target)
+        )
 
     def show_growing(
-        self, model: VisionModel, method: str, target: int, whole: np.ndarray, **also: Any
+        self, model: VisionModel, method: str, target: int, unmasked: np.ndarray, **overlays: Any
     ) -> None:
-        """A slow map begins: show what the model says of the whole picture, and no number of another map.
+        """A slow map begins: show the prediction for the unmasked picture, and no number of another map.
 
         Args:
             model: whose classes these are, under its text.
             method: its label.
             target: its class.
-            whole: probabilities (classes,) of the whole picture.
-            also: other traits of the view, to change with it.
+            unmasked: probabilities (classes,) of the unmasked picture.
+            overlays: other traits of the view, to change with it.
         """
-        bound = self._bound(model)
-        rows = self._list_classes(target, whole)
+        model_values = self._show_model(model)
+        rows = self._list_classes(target, unmasked)
         name = model.classes[target]
-        self.tell(
-            **bound,
-            **also,
+        self.publish(
+            **model_values,
+            **overlays,
             target=target,
             rows=rows,
             masked=[],
@@ -208,19 +220,19 @@ class Display:
             status=messages.growing(method, name, 0.0),
             sentence=f"The map for {name} is growing; the model is asked about the mask when it is complete.",
         )
-        self.bars.show([float(whole[i]) for i in self.row_classes], self.row_classes.index(target))
+        self._show_bars(target)
         self._clear_curve()
 
-    def _list_classes(self, target: int, whole: np.ndarray) -> list[dict[str, Any]]:
+    def _list_classes(self, target: int, unmasked: np.ndarray) -> list[dict[str, Any]]:
         """The most probable classes, the target among them; words in reading order, where they are the classes."""
-        self._whole = whole
-        self.row_classes = listed_classes(self.model, whole, target, self._top)
+        self._unmasked = unmasked
+        self.row_classes = listed_classes(self.model, unmasked, target, self.top)
         return [
-            {"index": i, "name": self.model.classes[i], "whole": float(whole[i])}
+            {"index": i, "name": self.model.classes[i], "whole": float(unmasked[i])}
             for i in self.row_classes
         ]
 
-    def show_answer(
+    def show_prediction(
         self,
         explanation: Explanation,
         target: int,
@@ -228,21 +240,21 @@ class Display:
         mask: MaskSettings,
         filled: dict[str, Any] | None = None,
     ) -> None:
-        """Show what the model says of the masked picture, a number a class (classes,); None: it is whole.
+        """Show the prediction for the masked picture.
 
         Args:
             explanation: the map.
             target: its class.
-            values: the probabilities or quantities.
+            values: the probabilities or quantities (classes,); None where nothing is masked.
             mask: how the picture is masked.
             filled: what the browser needs to show it, where it cannot make the fill itself.
         """
-        before = float(self._whole[target])
+        before = float(self._unmasked[target])
         after = None if values is None else float(values[target])
         masked = [] if values is None else [float(values[i]) for i in self.row_classes]
         first = None if values is None else self._first(values)
-        changed = first if first != self._first(self._whole) else None
-        self.tell(
+        changed = first if first != self._first(self._unmasked) else None
+        self.publish(
             masked=masked,
             first_now={} if first is None or values is None else self._row(first, values),
             sentence=messages.sentence(
@@ -253,9 +265,9 @@ class Display:
                 None if changed is None else self.model.classes[changed],
             ),
             pending=False,
-            **({"filled": filled} if filled else {}),
+            **({"baseline_fill": filled} if filled else {}),
         )
-        self.bars.show_masked(masked or [float(self._whole[i]) for i in self.row_classes])
+        self.bars.show_masked(masked or [float(self._unmasked[i]) for i in self.row_classes])
         if mask.mode == "multiply":
             self._clear_curve()
         else:
@@ -269,15 +281,15 @@ class Display:
 
     def _row(self, index: int, values: np.ndarray) -> dict[str, Any]:
         """A class as the browser lists it, with its number for the masked picture."""
-        name, whole = self.model.classes[index], float(self._whole[index])
-        return {"index": index, "name": name, "whole": whole, "masked": float(values[index])}
+        name, unmasked = self.model.classes[index], float(self._unmasked[index])
+        return {"index": index, "name": name, "whole": unmasked, "masked": float(values[index])}
 
-    def show_no_answer(self) -> None:
-        """The model failed on the masked picture: what was said of another mask must not stay."""
-        self.tell(
+    def show_no_prediction(self) -> None:
+        """The model failed on the masked picture: the prediction for another mask must not stay."""
+        self.publish(
             masked=[], first_now={}, sentence="There is no answer for this mask.", pending=False
         )
-        self.bars.show_masked([float(self._whole[i]) for i in self.row_classes])
+        self.bars.show_masked([float(self._unmasked[i]) for i in self.row_classes])
         self.chart.unmark()
 
     def show_curve(self, curve: MaskCurve | None) -> None:
@@ -287,27 +299,33 @@ class Display:
         else:
             colors = line_colors(curve.others, self.row_classes, curve.target)
             self.chart.show(curve, colors)
-            self.tell(curve_names=self.chart.names(curve, colors))
+            self.publish(curve_names=self.chart.names(curve, colors))
 
     def _clear_curve(self) -> None:
         self.chart.clear()
-        self.tell(curve_names=[])
+        self.publish(curve_names=[])
 
-    def likely(self, count: int) -> list[int]:
-        """The most probable classes of the whole picture, and those listed."""
-        order = self.model.ordered(torch.from_numpy(self._whole))[:count].tolist()
+    def likely_classes(self, count: int) -> list[int]:
+        """The most probable classes of the unmasked picture, and those listed."""
+        order = self.model.ordered(torch.from_numpy(self._unmasked))[:count].tolist()
         return list(dict.fromkeys([*self.row_classes, *order]))
 
-    def show_here(
-        self, scene: str, x: int, y: int, found: Sequence[tuple[int, float]], asked: int
+    def show_pixel_classes(
+        self, scene: str, x: int, y: int, found: Sequence[tuple[int, float]], compared: int
     ) -> None:
-        """Name the classes that a click in the picture found, strongest first, of those asked."""
+        """Name the classes that a click in the picture found, strongest first, of so many compared."""
         names = [self.model.classes[i] for i, _ in found]
-        entries = [
+        classes = [
             {"index": i, "name": name, "value": value}
             for (i, value), name in zip(found, names, strict=True)
         ]
-        self.tell(
-            here={"x": x, "y": y, "scene": scene, "entries": entries[: self._top], "of": asked},
+        self.publish(
+            class_probe={
+                "x": x,
+                "y": y,
+                "scene": scene,
+                "classes": classes[: self.top],
+                "of": compared,
+            },
             sentence=messages.picked_sentence(names[0] if names else None),
         )

@@ -1,4 +1,4 @@
-"""Sentences that the widget shows. They speak of evidence: a map is no proof of where a model looks."""
+"""Sentences that the widget shows. They say "evidence": a map is no proof of where a model looks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...masking.user_mask import covered
 from ...models.prediction import Prediction
 from ...models.scores import decimals, number_text
 from ...models.vision_model import VisionModel
-from ..control.masked_prediction import WHOLE, MaskSettings
+from ..view.mask_settings import UNMASKED, MaskSettings
 
 __all__ = ["box", "growing", "picked_sentence", "sentence", "status", "truth"]
 
@@ -29,9 +29,9 @@ def sentence(
     Args:
         explanation: the map.
         mask: how the picture is masked.
-        before: the probability of the map's class, or the quantity, for the whole picture.
+        before: the probability of the map's class, or the quantity, for the unmasked picture.
         after: that for the masked one; None if nothing is hidden.
-        first_now: the most probable class of the masked picture, if it is another than that of the whole one.
+        first_now: the most probable class of the masked picture, if it is another than that of the unmasked one.
     """
     name = explanation.target.label
     kept = covered(mask.paint)[1]
@@ -46,17 +46,17 @@ def sentence(
         )
     deed = _deed(explanation, mask)
     it = "it" if name in deed else name
-    said = f"{deed} {_effect(before, after, it, explanation.prediction)}"
+    text = f"{deed} {_effect(before, after, it, explanation.prediction)}"
     if first_now is not None:
-        said = f"{said} Now first: {first_now}."
+        text = f"{text} Now first: {first_now}."
     if explanation.is_empty:
-        return f"{said} {explanation.note}"
+        return f"{text} {explanation.note}"
     evident = float((explanation.saliency > 0).mean())
     beyond = ""
     if mask.mode != "multiply" and mask.fraction > evident + 0.005:
         share = f"{100 * evident:.0f} %"
         beyond = f" Only {share} of the picture has any; beyond, pixels go in reading order."
-    return f"{said}{beyond}"
+    return f"{text}{beyond}"
 
 
 def _others(prediction: Prediction) -> str:
@@ -71,7 +71,7 @@ def _deed(explanation: Explanation, mask: MaskSettings) -> str:
     name, mode, fraction = explanation.target.label, mask.mode, mask.fraction
     hidden, kept = covered(mask.paint)
     hiding = f"iding the painted {_percent(hidden)}"
-    if explanation.is_empty or (mode, fraction) in WHOLE:
+    if explanation.is_empty or (mode, fraction) in UNMASKED:
         return f"H{hiding}"
     most = f"the {_percent(fraction)} with the most evidence for {name}"
     if explanation.method == "random":
@@ -133,7 +133,7 @@ def growing(method: str, name: str, share: float) -> str:
 
 
 def status(model: VisionModel, explanation: Explanation, milliseconds: float) -> str:
-    """Model, method, layer, class, time and device in one line; and whether another run may say something else."""
+    """Model, method, layer, class, time and device in one line; and whether another run may differ."""
     height, width = explanation.raw.shape
     return " · ".join(
         (

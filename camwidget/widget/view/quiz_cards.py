@@ -5,22 +5,19 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import contourpy
 import numpy as np
 import torch
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from ...analysis.human_studies import Question
 from ...attribution.explanation import Explanation
 from ...images.conversion import open_picture, shades, tensor_pixels
+from ...images.ground_truth import outline, tight_box
 
 __all__ = ["card_of", "failed_card"]
 
 #: The longest side that is sent: what a picture can take up on a sharp screen.
 LONGEST = 1024
-
-#: Pixels around a mask, room for its blur.
-PAD = 3
 
 
 def card_of(question: Question) -> dict[str, Any]:
@@ -85,23 +82,15 @@ def _encoded(image: Image.Image) -> tuple[str, bytes]:
 
 
 def _outline(name: str, mask: np.ndarray) -> dict[str, Any]:
-    """Closed rings in the mask's own pixels, and where its name goes, as parts of the picture."""
+    """Closed paths in the mask's own pixels, and where its name goes, as parts of the picture."""
     mask = np.asarray(mask, bool)
     height, width = mask.shape
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    # Padded, so that what reaches the edge is closed there. A breath of blur takes the pixels' stairs off.
-    padded = Image.fromarray(np.pad(mask, PAD).astype(np.uint8) * 255)
-    soft = np.asarray(padded.filter(ImageFilter.GaussianBlur(0.7)), np.float32)
-    rings = contourpy.contour_generator(z=soft).lines(127.5)
-    path = " ".join(
-        "M" + " ".join(f"{x:.1f} {y:.1f}" for x, y in np.asarray(ring)[:-1] - (PAD - 0.5)) + "Z"
-        for ring in rings
-    )
+    box = tight_box(mask)
     return {
         "name": name,
         "width": width,
         "height": height,
-        "path": path,
-        "x": float(columns[0] + columns[-1] + 1) / 2 / width if len(columns) else 0.5,
-        "y": float(rows[0]) / height if len(rows) else 0.0,
+        "path": outline(mask),
+        "x": 0.5 if box is None else (box[0] + box[2]) / 2 / width,
+        "y": 0.0 if box is None else box[1] / height,
     }

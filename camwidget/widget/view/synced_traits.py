@@ -10,97 +10,105 @@ import traitlets as t
 from ..._assets import STATIC
 from .comm import CheckedMessages
 
-__all__ = ["View"]
+__all__ = ["View", "names_tagged", "synced"]
+
+# Tags of a synced trait. The tag ``offline`` is added to what the page acts on by itself while there is no kernel.
+
+#: Set by Python alone: what a page sends under this name is ignored.
+OUTPUT: dict[str, Any] = {"sync": True, "output": True}
+#: Set by Python, and cleared by the page.
+NOTICE: dict[str, Any] = {"sync": True}
+#: A choice that ``Explorer`` has in another form; set by both sides, part of the state.
+CONVERTED: dict[str, Any] = {"sync": True}
+#: A choice that ``Explorer`` has as a trait of the same name and value; set by both sides, part of the state.
+SHARED: dict[str, Any] = {"sync": True, "shared": True}
+#: How the map is drawn, which ``Explorer`` does not know; set by both sides, part of the state.
+STYLE: dict[str, Any] = {"sync": True, "style": True}
 
 
 class View(CheckedMessages, anywidget.AnyWidget):
     """The picture with its controls: one canvas that composites picture, saliency and mask in the browser.
 
-    Holds no logic: ``Explorer`` fills these traits and listens to them. Names are those that
-    ``js/src/view/traits.ts`` mirrors.
+    Holds no logic: ``Explorer`` sets these traits and observes them. ``js/generate_traits.py`` writes their names,
+    types and defaults to ``js/src/view/syncedTraits.ts``; ``js/src/view/traits.ts`` parses those that are no plain
+    values.
     """
 
     # Not the paths: anywidget would watch these for changes, and so hold every view for ever.
     _esm = (STATIC / "view.js").read_text("utf-8")
     _css = (STATIC / "view.css").read_text("utf-8")
 
-    scene = t.Dict({}).tag(sync=True)
-    explanation = t.Dict({}).tag(sync=True)
+    scene = t.Dict({}).tag(**OUTPUT)
+    explanation = t.Dict({}).tag(**OUTPUT)
 
-    target = t.Int(-1).tag(sync=True)
-    rows: t.List = t.List([]).tag(sync=True)
-    masked: t.List = t.List([]).tag(sync=True)
-    first_now = t.Dict({}).tag(sync=True)
-    curve_names: t.List = t.List([]).tag(sync=True)
-    quantity = t.Dict({}).tag(sync=True)
-    class_names: t.List = t.List([]).tag(sync=True)
+    target = t.Int(-1).tag(**CONVERTED)
+    rows: t.List = t.List([]).tag(**OUTPUT)
+    masked: t.List = t.List([]).tag(**OUTPUT)
+    first_now = t.Dict({}).tag(**OUTPUT)
+    curve_names: t.List = t.List([]).tag(**OUTPUT)
+    quantity = t.Dict({}).tag(**OUTPUT)
+    class_names: t.List = t.List([]).tag(**OUTPUT)
 
-    methods: t.List = t.List([]).tag(sync=True)
-    method = t.Unicode("").tag(sync=True)
-    layers: t.List = t.List([]).tag(sync=True)
-    layer = t.Unicode("").tag(sync=True)
-    stages = t.Dict({}).tag(sync=True)
-    evidence = t.Dict({}).tag(sync=True)
+    methods: t.List = t.List([]).tag(**OUTPUT)
+    method = t.Unicode("").tag(**SHARED)
+    layers: t.List = t.List([]).tag(**OUTPUT)
+    layer = t.Unicode("").tag(**SHARED)
+    stages = t.Dict({}).tag(**OUTPUT)
+    evidence = t.Dict({}).tag(**OUTPUT)
 
-    mode = t.Unicode("remove").tag(sync=True)
-    baseline = t.Unicode("blur").tag(sync=True)
-    baselines: t.List = t.List([]).tag(sync=True)
-    fraction = t.Float(0.0).tag(sync=True)
-    paint = t.Dict({}).tag(sync=True)
-    filled = t.Dict({}).tag(sync=True)
+    mode = t.Unicode("remove").tag(**SHARED, offline=True)
+    # Which modes can be chosen; empty: all. An offline page has those that were computed.
+    modes: t.List = t.List([]).tag(**OUTPUT)
+    baseline = t.Unicode("blur").tag(**SHARED, offline=True)
+    baselines: t.List = t.List([]).tag(**OUTPUT)
+    fraction = t.Float(0.0).tag(**SHARED, offline=True)
+    paint = t.Dict({}).tag(**CONVERTED, offline=True)
+    baseline_fill = t.Dict({}).tag(**OUTPUT)
 
-    opacity = t.Float(0.65).tag(sync=True)
-    overlay = t.Bool(True).tag(sync=True)
-    cells = t.Bool(False).tag(sync=True)
-    contour = t.Float(0.0).tag(sync=True)
-    colormap = t.Unicode("inferno").tag(sync=True)
-    colormaps = t.Dict({}).tag(sync=True)
+    opacity = t.Float(0.65).tag(**STYLE, offline=True)
+    overlay = t.Bool(True).tag(**STYLE, offline=True)
+    cells = t.Bool(False).tag(**STYLE, offline=True)
+    contour = t.Float(0.0).tag(**STYLE, offline=True)
+    colormap = t.Unicode("inferno").tag(**STYLE, offline=True)
+    colormaps = t.Dict({}).tag(**OUTPUT)
 
-    pictures: t.List = t.List([]).tag(sync=True)
-    picture = t.Int(-1).tag(sync=True)
-    strip = t.Dict({}).tag(sync=True)
+    pictures: t.List = t.List([]).tag(**OUTPUT)
+    picture = t.Int(-1).tag(**SHARED)
+    strip = t.Dict({}).tag(**OUTPUT)
 
-    prompt = t.Dict({}).tag(sync=True)
-    text_error = t.Unicode("").tag(sync=True)
+    prompt = t.Dict({}).tag(**OUTPUT)
+    text_error = t.Unicode("").tag(**NOTICE)
 
-    truth = t.Dict({}).tag(sync=True)
-    truthful = t.Bool(False).tag(sync=True)
-    outlines = t.Bool(False).tag(sync=True)
-    box = t.Dict({}).tag(sync=True)
-    boxes = t.Bool(False).tag(sync=True)
+    truth = t.Dict({}).tag(**OUTPUT)
+    truthful = t.Bool(False).tag(**OUTPUT)
+    outlines = t.Bool(False).tag(**SHARED, offline=True)
+    box = t.Dict({}).tag(**OUTPUT)
+    boxes = t.Bool(False).tag(**SHARED, offline=True)
 
-    models: t.List = t.List([]).tag(sync=True)
-    compare = t.Dict({}).tag(sync=True)
-    arrangement = t.Unicode("side").tag(sync=True)
-    divider = t.Float(0.5).tag(sync=True)
-    difference_colors = t.Bytes(b"").tag(sync=True)
-    other = t.Dict({}).tag(sync=True)
-    other_scene = t.Dict({}).tag(sync=True)
-    other_state = t.Dict({}).tag(sync=True)
-    other_answer = t.Dict({}).tag(sync=True)
-    other_filled = t.Dict({}).tag(sync=True)
-    undoable = t.Bool(False).tag(sync=True)
-    redoable = t.Bool(False).tag(sync=True)
-    code = t.Unicode("").tag(sync=True)
+    models: t.List = t.List([]).tag(**OUTPUT)
+    compare = t.Dict({}).tag(**CONVERTED)
+    arrangement = t.Unicode("side").tag(**SHARED, offline=True)
+    divider = t.Float(0.5).tag(**STYLE, offline=True)
+    difference_colors = t.Bytes(b"").tag(**OUTPUT)
+    other = t.Dict({}).tag(**OUTPUT)
+    other_scene = t.Dict({}).tag(**OUTPUT)
+    other_state = t.Dict({}).tag(**OUTPUT)
+    other_answer = t.Dict({}).tag(**OUTPUT)
+    other_baseline_fill = t.Dict({}).tag(**OUTPUT)
+    undoable = t.Bool(False).tag(**OUTPUT)
+    redoable = t.Bool(False).tag(**OUTPUT)
+    code = t.Unicode("").tag(**OUTPUT)
 
-    sentence = t.Unicode("").tag(sync=True)
-    status = t.Unicode("").tag(sync=True)
-    busy = t.Bool(False).tag(sync=True)
-    pending = t.Bool(False).tag(sync=True)
-    progress = t.Float(-1.0).tag(sync=True)
-    partial = t.Bool(False).tag(sync=True)
-    cancellable = t.Bool(False).tag(sync=True)
-    error = t.Unicode("").tag(sync=True)
-    here = t.Dict({}).tag(sync=True)
-    missing = t.Unicode("").tag(sync=True)
-
-    _own = frozenset({
-        "scene", "explanation", "rows", "masked", "first_now", "curve_names", "quantity",
-        "class_names", "methods", "layers", "stages", "baselines",
-        "colormaps", "pictures", "strip", "prompt", "truth", "truthful", "box", "sentence", "status", "busy", "pending",
-        "progress", "partial", "cancellable", "missing", "evidence", "filled", "undoable", "redoable", "code", "models",
-        "difference_colors", "other", "other_scene", "other_state", "other_answer", "other_filled",
-    })  # fmt: skip
+    sentence = t.Unicode("").tag(**OUTPUT)
+    status = t.Unicode("").tag(**OUTPUT)
+    busy = t.Bool(False).tag(**OUTPUT)
+    pending = t.Bool(False).tag(**OUTPUT)
+    progress = t.Float(-1.0).tag(**OUTPUT)
+    partial = t.Bool(False).tag(**OUTPUT)
+    cancellable = t.Bool(False).tag(**OUTPUT)
+    error = t.Unicode("").tag(**NOTICE, offline=True)
+    class_probe = t.Dict({}).tag(**NOTICE)
+    missing = t.Unicode("").tag(**OUTPUT)
 
     @t.validate("opacity", "contour", "divider")
     def _valid_part(self, proposal: Any) -> float:
@@ -113,7 +121,19 @@ class View(CheckedMessages, anywidget.AnyWidget):
     def _valid_colormap(self, proposal: Any) -> str:
         value: str = proposal["value"]
         if value not in self.colormaps:
-            raise t.TraitError(
-                f"there is no colour map {value!r}: use {', '.join(self.colormaps)}."
-            )
+            raise t.TraitError(f"there is no color map {value!r}: use {', '.join(self.colormaps)}.")
         return value
+
+
+def synced(widget: type[t.HasTraits]) -> dict[str, t.TraitType[Any, Any]]:
+    """Return the synced traits that a widget class itself declares, by name, in their order."""
+    return {
+        name: trait
+        for name, trait in vars(widget).items()
+        if isinstance(trait, t.TraitType) and trait.metadata.get("sync")
+    }
+
+
+def names_tagged(tag: str) -> tuple[str, ...]:
+    """Return the names of the view's traits that have a tag, such as "shared" or "style", in their order."""
+    return tuple(name for name, trait in synced(View).items() if trait.metadata.get(tag))

@@ -27,7 +27,7 @@ class Thumbnails:
     Args:
         on_pick: called with the number of the picture whose thumbnail was clicked.
         on_upload: called with (file name, bytes) of each uploaded file.
-        on_error: called with a text when anything else fails that a page has asked for.
+        on_error: called with a text when anything else fails that a page has requested.
         on_moved: called with the number of the first picture that has a place, and how many have.
     """
 
@@ -47,7 +47,7 @@ class Thumbnails:
         #: Held while what has a place changes, and not while it is drawn: the worker and the page come at once.
         self._lock = fork_safety.rlock()
         #: By the number of the picture; None for one that cannot be read.
-        self._tiles: dict[int, np.ndarray | None] = {}
+        self.tiles: dict[int, np.ndarray | None] = {}
         self._count = 0  # of all pictures
         self._first = self._places = 0
         self._seen: tuple[int, int] | None = (
@@ -57,8 +57,8 @@ class Thumbnails:
         self._on_pick = on_pick
         self._on_upload, self._on_error = on_upload, on_error
         self._on_moved = on_moved
-        self._paper = SharpCanvas(self._draw_tiles, self._clicked, on_error)
-        self._paper.resize(1, self.SIDE + self.GAP)
+        self.canvas = SharpCanvas(self._draw_tiles, self._clicked, on_error)
+        self.canvas.resize(1, self.SIDE + self.GAP)
         self.upload = ipywidgets.FileUpload(
             accept="image/*",
             multiple=True,
@@ -66,7 +66,7 @@ class Thumbnails:
             tooltip="Explain a picture of your own. It stays in this notebook's kernel.",
         )
         self.upload.observe(self._uploaded, "value")
-        frame = ipywidgets.Box([self._paper.canvas])
+        frame = ipywidgets.Box([self.canvas.canvas])
         frame.add_class("camwidget-thumbs")
         self.box = ipywidgets.HBox([frame, self.upload])
         self.box.add_class("camwidget-strip")
@@ -87,7 +87,7 @@ class Thumbnails:
         while (number := self._next_wanted(selected())) is not None:
             thumb = tile(number)
             with self._lock:
-                self._tiles[number] = thumb
+                self.tiles[number] = thumb
             made.append(number)
             if time.monotonic() - drawn > self.PACE:  # show what there is
                 self._draw_some(made)
@@ -111,7 +111,7 @@ class Thumbnails:
 
     def clear(self) -> None:
         """Let go of all thumbnails."""
-        self._tiles = {}
+        self.tiles = {}
 
     def _place(self, count: int, selected: int) -> bool:
         """Give the pictures around the chosen one a place; whether that is anything new, and drawn."""
@@ -127,13 +127,13 @@ class Thumbnails:
                 self._count = count
                 return False
             if first != self._first:
-                self._seen = None  # the page will say it anew
+                self._seen = None  # the page will send it anew
             self._count, self._first, self._places = count, first, places
-            self._tiles = {n: t for n, t in self._tiles.items() if first <= n < first + places}
+            self.tiles = {n: t for n, t in self.tiles.items() if first <= n < first + places}
         self._on_moved(self._first, self._places)
         width = max(1, self._places) * (self.SIDE + self.GAP)
-        self._paper.resize(width, self.SIDE + self.GAP)
-        self._paper.draw()
+        self.canvas.resize(width, self.SIDE + self.GAP)
+        self.canvas.draw()
         return True
 
     def _next_wanted(self, selected: int) -> int | None:
@@ -144,36 +144,36 @@ class Thumbnails:
             shown = range(start, min(end, start + self.SEEN))
         else:
             shown = range(max(first, self._seen[0]), min(end, self._seen[1]))
-        missing = [number for number in shown if number not in self._tiles]
+        missing = [number for number in shown if number not in self.tiles]
         return min(missing, key=lambda number: abs(number - selected), default=None)
 
     def _draw_some(self, numbers: Iterable[int]) -> None:
         """Draw some thumbnails, over what is there."""
         wanted = [n for n in numbers if self._first <= n < self._first + self._places]
         if wanted:
-            self._paper.paint(partial(self._draw_each, wanted))
+            self.canvas.paint(partial(self._draw_each, wanted))
 
-    # -- drawing: called by the paper ------------------------------------------------------
+    # -- drawing: called by the canvas ------------------------------------------------------
 
     def _draw_tiles(self) -> None:
-        self._paper.canvas.clear()
+        self.canvas.canvas.clear()
         self._draw_each(range(self._first, self._first + self._places))
 
     def _draw_each(self, numbers: Iterable[int]) -> None:
-        canvas, sharp = self._paper.canvas, SharpCanvas.SHARP
+        canvas, sharp = self.canvas.canvas, SharpCanvas.SHARP
         side, pitch = self.SIDE * sharp, (self.SIDE + self.GAP) * sharp
         inset = self.GAP * sharp // 2
         for number in numbers:
             x = (number - self._first) * pitch + inset
             # With half the gap around, where the frame is.
             canvas.clear_rect(x - inset, 0, pitch, pitch)
-            tile = self._tiles.get(number)
+            tile = self.tiles.get(number)
             if tile is None:
                 canvas.fill_style = "#80808040"
                 canvas.fill_rect(x, inset, side, side)
             else:
                 canvas.put_image_data(tile, x, inset)
-            if tile is None and number in self._tiles:
+            if tile is None and number in self.tiles:
                 canvas.fill_style = "#808080"
                 canvas.font = f"{14 * sharp}px sans-serif"
                 canvas.text_align, canvas.text_baseline = "center", "middle"

@@ -1,1 +1,4 @@
-"""What pictures are drawn with: noise, palettes, light, outlines, grounds, and what stands on them."""
+"""Procedural drawing of the zoo's pictures: noise, palettes, lighting, shapes, textures, backgrounds and objects.
+
+Which pictures a data set has, and what is asked of them, belongs in the modules above.
+"""

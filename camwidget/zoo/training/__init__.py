@@ -1,1 +1,4 @@
-"""How the models of the zoo are trained and measured; `python -m camwidget.zoo.train` comes here."""
+"""Training and evaluation of the zoo's models, run by `python -m camwidget.zoo.train`.
+
+What a user of the models needs belongs in the modules above: only ``zoo.train`` imports this package.
+"""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from ..._compat.pytorch import has_amx_tiles
 from ..sample import Sample
 
 Inputs = Tensor | tuple[Tensor, ...]
@@ -113,7 +114,7 @@ def fit(
     )
     net.train()
     bar = tqdm(range(steps), "training", disable=not progress)
-    brief = brief and _is_quick_in_brief()
+    brief = brief and has_amx_tiles()
     for step in bar:
         inputs, targets = batch()
         given = inputs if isinstance(inputs, tuple) else (inputs,)
@@ -138,9 +139,3 @@ def _channels_last(tensor: Tensor) -> Tensor:
 def _whole(output: Any) -> Any:
     """A network's output in float32."""
     return output.float() if isinstance(output, Tensor) else output
-
-
-def _is_quick_in_brief() -> bool:
-    """Whether the processor multiplies matrices of bfloat16 in tiles (AMX)."""
-    told = getattr(torch.cpu, "get_capabilities", None)
-    return bool(told().get("amx_tile") if told else torch.cpu._is_amx_tile_supported())

@@ -1,8 +1,8 @@
-import { expandCells } from "./cells";
-import { blendTable, COLORMAP_BYTES, fillBlendTable, GREY } from "./colormap";
-import { fromRgb, OPAQUE, pack } from "./rgba";
-import { multiply, threshold } from "./rule";
-import type { Mode } from "./rule";
+/** Picture, map and mask composited into the pixels of a canvas. */
+import { blendTable, COLORMAP_BYTES, fillBlendTable, fromRgb, GREY, OPAQUE, pack } from "./colormap";
+import { expandCells } from "./interpolation";
+import { multiply, threshold } from "./maskingRule";
+import type { Mode } from "./maskingRule";
 
 export interface Picture {
   readonly width: number;
@@ -22,8 +22,8 @@ export interface Heat {
   readonly cells: { readonly values: Uint8Array; readonly rows: number; readonly columns: number } | null;
 }
 
-/** What only changes how the map is drawn, never what the model gets. */
-export interface Look {
+/** How the map is drawn, which never changes what the model gets. */
+export interface MapStyle {
   readonly overlay: boolean;
   readonly opacity: number;
   readonly cells: boolean;
@@ -34,7 +34,7 @@ export interface Look {
 export interface Mask {
   readonly mode: Mode;
   readonly fraction: number;
-  /** A whole picture, one colour, or null for black. */
+  /** A full picture, one color, or null for black. */
   readonly fill: Uint8Array | null;
   /** What a person has painted, one number a pixel (see paint.ts). */
   readonly paint?: Int8Array | null;
@@ -59,7 +59,7 @@ export class Compositor {
   private filling = new Uint32Array(0);
   private heat: Heat | null = null;
   private expanded: Uint8Array | null = null;
-  private look: Look = { overlay: false, opacity: 0, cells: false, colors: GREY };
+  private style: MapStyle = { overlay: false, opacity: 0, cells: false, colors: GREY };
   private fill: Uint8Array | null | undefined = undefined;
   private blended = false;
   private readonly table = blendTable();
@@ -91,15 +91,15 @@ export class Compositor {
     this.setHeat(null);
   }
 
-  /** Null: no map belongs to this picture (yet). It is then drawn whole. */
+  /** Null: no map belongs to this picture (yet). It is then drawn unmasked. */
   setHeat(heat: Heat | null): void {
     this.heat = heat;
     this.expanded = null;
     this.blended = false;
   }
 
-  setLook(look: Look): void {
-    this.look = look;
+  setStyle(style: MapStyle): void {
+    this.style = style;
     this.blended = false;
   }
 
@@ -144,7 +144,7 @@ export class Compositor {
       // All ones where the level is below t. No branch: in a noisy map it would be guessed wrong.
       const below = (levels[i]! - t) >> 31;
       const by = paint[i]!;
-      // Painted 1 hides, painted -1 keeps, whatever the map says.
+      // Paint 1 hides and -1 keeps, whatever the map's ranks.
       const hide = ((below ^ turned) | (-by >> 31)) & ~(by >> 31);
       hidden[i] = hide;
       out[i] = (filling[i]! & hide) | (shown[i]! & ~hide);
@@ -179,12 +179,12 @@ export class Compositor {
   }
 
   private prepareBlend(): Uint32Array {
-    const { look, heat } = this;
-    if (heat === null || !look.overlay || look.opacity <= 0) return this.picture;
+    const { style, heat } = this;
+    if (heat === null || !style.overlay || style.opacity <= 0) return this.picture;
     if (!this.blended) {
-      const colors = look.colors.length === COLORMAP_BYTES ? look.colors : GREY;
-      fillBlendTable(this.table, colors, Math.min(1, look.opacity));
-      this.blend(look.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
+      const colors = style.colors.length === COLORMAP_BYTES ? style.colors : GREY;
+      fillBlendTable(this.table, colors, Math.min(1, style.opacity));
+      this.blend(style.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
       this.blended = true;
     }
     return this.heated;

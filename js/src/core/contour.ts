@@ -1,4 +1,7 @@
-/** More squares along the lines than this, and the map is noise, which has no outline: it is averaged first. */
+/** Contours of a map as an SVG path, by marching squares. */
+/** A map with more squares along its lines than this is noise without an outline: it is averaged first. */
+import { clamp } from "./parse";
+
 const MOST = 12_000;
 
 /** A map of bytes, row by row; each of its values stands for `side` × `side` pixels of the picture. */
@@ -24,8 +27,8 @@ const LEFT = 3;
 
 /**
  * The lines along which a map has a value, as an SVG path in the picture's pixels, by marching squares: between the
- * middles of four neighbouring pixels a line runs from the side where, clockwise, the map comes to reach the value to
- * the side where it falls short of it again. So the lines of neighbouring squares follow each other. They end at the
+ * middles of four neighboring pixels a line runs from the side where, clockwise, the map comes to reach the value to
+ * the side where it falls short of it again. So the lines of neighboring squares follow each other. They end at the
  * picture's edge. A map that is noise is averaged over squares of pixels until it has few enough lines to be told apart.
  *
  * @param values one byte a pixel, row by row
@@ -47,7 +50,7 @@ function march({ values, width, height }: Field, level: number): Steps | null {
   const next = new Int32Array(2 * stride * (height + 2));
   const isLeft = new Uint8Array(next.length);
   const entries: number[] = [];
-  const ofRow = (j: number): number => width * Math.min(height - 1, Math.max(0, j - 1));
+  const ofRow = (j: number): number => width * clamp(j - 1, 0, height - 1);
   for (let j = 0; j <= height; j++) {
     const above = ofRow(j);
     const below = ofRow(j + 1);
@@ -83,7 +86,7 @@ function march({ values, width, height }: Field, level: number): Steps | null {
   return { next, entries, isLeft };
 }
 
-/** Opposite corners are alike: whether they hang together is for their mean to say. */
+/** A saddle, whose opposite corners are alike: the mean of all four decides which of them are connected. */
 function saddle(isFirst: boolean, isHigh: boolean, step: (from: number, to: number) => void): void {
   if (isFirst) {
     step(LEFT, isHigh ? BOTTOM : TOP);
@@ -124,16 +127,16 @@ function place(side: number, { values, width: columns, height: rows, side: size 
   const j = (corner - i) / stride;
   const isDown = side % 2 === 1;
   const value = (x: number, y: number): number =>
-    values[columns * Math.min(rows - 1, Math.max(0, y - 1)) + Math.min(columns - 1, Math.max(0, x - 1))]!;
-  const here = value(i, j);
-  const part = (level - here) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - here);
+    values[columns * clamp(y - 1, 0, rows - 1) + clamp(x - 1, 0, columns - 1)]!;
+  const start = value(i, j);
+  const part = (level - start) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - start);
   const x = size * (i - 0.5 + (isDown ? 0 : part));
   const y = size * (j - 0.5 + (isDown ? part : 0));
   return `${hundredths(x, width)} ${hundredths(y, height)}`;
 }
 
 function hundredths(value: number, most: number): number {
-  return Math.round(100 * Math.min(most, Math.max(0, value))) / 100;
+  return Math.round(100 * clamp(value, 0, most)) / 100;
 }
 
 function halved({ values, width, height, side }: Field): Field {

@@ -1,5 +1,5 @@
-import { blendTable, COLORMAP_BYTES, GREY } from "./colormap";
-import { OPAQUE } from "./rgba";
+/** The difference of two maps, painted over their picture. */
+import { blendTable, COLORMAP_BYTES, GREY, OPAQUE, setBlend } from "./colormap";
 
 /** What there is to be subtracted: two maps of one picture, one byte a pixel. */
 export interface Pair {
@@ -9,7 +9,7 @@ export interface Pair {
 }
 
 /**
- * Paints A's map minus B's over the picture in grey: the low end of the colours where there is more in B, the
+ * Paints A's map minus B's over the picture in grey: the low end of the colors where there is more in B, the
  * high end where there is more in A, and the stronger the further apart the two are. `out` is RGBA.
  */
 export function paintDifference(out: Uint32Array, { rgb, a, b }: Pair, colors: Uint8Array, opacity: number): void {
@@ -23,22 +23,17 @@ export function paintDifference(out: Uint32Array, { rgb, a, b }: Pair, colors: U
   }
 }
 
-/** Per difference from -255 to 255: how much of the grey stays (of 256), and the colour to add to it. */
+/** Per difference from -255 to 255: how much of the grey stays (of 256), and the color to add to it. */
 function differenceTable(given: Uint8Array, opacity: number): ReturnType<typeof blendTable> {
   const colors = given.length === COLORMAP_BYTES ? given : GREY;
   const table = blendTable(511);
   for (let at = 0; at < 511; at++) {
-    const color = 3 * (at >> 1);
-    const weight = Math.round(256 * opacity * strength(Math.abs(at - 255) / 255));
-    table.stay[at] = 256 - weight;
-    // Half a unit beforehand, so that the later shift rounds.
-    table.redBlue[at] = ((colors[color + 2]! << 16) | colors[color]!) * weight + 0x800080;
-    table.green[at] = colors[color + 1]! * weight + 0x80;
+    setBlend(table, at, colors, at >> 1, Math.round(256 * opacity * strength(Math.abs(at - 255) / 255)));
   }
   return table;
 }
 
-/** How strongly a difference covers the picture. Its colour is pale where it is small, and must be seen there too. */
+/** How strongly a difference covers the picture. Its color is pale where it is small, and must be seen there too. */
 function strength(apart: number): number {
   return 1 - (1 - apart) ** 3;
 }

@@ -1,6 +1,5 @@
-import { bytes } from "../core/bytes";
-
-/** The synced questions, read defensively, as `view/traits.ts` reads the explorer's. `widget/cards.py` writes them. */
+/** Questions of a quiz, parsed from the trait that camwidget/widget/view/quiz_cards.py fills. */
+import { bytes, fields, list, numbers, text } from "../core/parse";
 
 export interface Outline {
   readonly name: string;
@@ -8,7 +7,7 @@ export interface Outline {
   readonly path: string;
   readonly width: number;
   readonly height: number;
-  /** Where the name goes, as parts of the picture. */
+  /** The place of the name, from 0 to 1 each way. */
   readonly x: number;
   readonly y: number;
 }
@@ -36,26 +35,8 @@ export interface Card {
 
 export type Verdict = "right" | "wrong" | "undecided" | "noted";
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function fields(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? (value as Fields) : {};
-}
-
-export function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-export function text(value: unknown): string {
-  return typeof value === "string" ? value : "";
-}
-
 export function count(value: unknown): number {
   return typeof value === "number" && Number.isFinite(value) && value > 0 ? value : 0;
-}
-
-function numbers(value: unknown): readonly number[] {
-  return list(value).filter((item): item is number => typeof item === "number");
 }
 
 function outline(value: unknown): Outline {
@@ -78,7 +59,7 @@ function pictures(value: unknown): readonly Picture[] {
 export function card(value: unknown): Card {
   const { prompt, pictures: shown, options, right, reveal, values, error } = fields(value);
   return {
-    prompt: text(prompt), pictures: pictures(shown), options: list(options).map(text), right: numbers(right),
+    prompt: text(prompt), pictures: pictures(shown), options: list(options).map((option) => text(option)), right: numbers(right),
     reveal: text(reveal), values: Array.isArray(values) ? numbers(values) : null, error: text(error),
   };
 }

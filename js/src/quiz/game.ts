@@ -1,16 +1,20 @@
+/** The state of a quiz: questions, answers and score. */
+import { list, text } from "../core/parse";
+import { write } from "../view/model";
 import type { Model } from "../view/model";
-import { card, count, list, text, verdict } from "./cards";
+import { card, count, verdict } from "./cards";
 import type { Card, Verdict } from "./cards";
+import type { QuizTraits } from "./syncedTraits";
 
 /**
- * The state of play. It is all in the synced traits and decided here, so that a saved notebook can be
+ * The state of a game. It is all in the synced traits and decided here, so that a saved notebook can be
  * played without a kernel; the kernel, where there is one, reads along.
  */
 export class Game {
-  /** Questions that came stay as they are, though the list is sent again with more. */
+  /** Parsed questions; the list is sent again whenever another question is ready. */
   private readonly read: (Card | undefined)[] = [];
 
-  constructor(private readonly model: Model) {}
+  constructor(private readonly model: Model<QuizTraits>) {}
 
   get total(): number {
     return count(this.model.get("total"));
@@ -46,8 +50,8 @@ export class Game {
   }
 
   verdict(at: number): Verdict | null {
-    const [asked, choice] = [this.card(at), this.choice(at)];
-    return asked === null || choice === null ? null : verdict(asked, choice);
+    const [card, choice] = [this.card(at), this.choice(at)];
+    return card === null || choice === null ? null : verdict(card, choice);
   }
 
   /** Whether there is nothing left to answer at a question: it may be gone on from. */
@@ -76,10 +80,10 @@ export class Game {
 
   choose(option: number): void {
     const at = this.number;
-    const asked = this.card(at);
-    if (asked === null || this.choice(at) !== null || option >= asked.options.length) return;
+    const card = this.card(at);
+    if (card === null || this.choice(at) !== null || option >= card.options.length) return;
     const answers = Array.from({ length: this.total }, (_, k) => (k === at ? option : this.choice(k)));
-    this.write({ answers });
+    write(this.model, { answers });
   }
 
   next(): void {
@@ -87,19 +91,15 @@ export class Game {
   }
 
   show(number: number): void {
-    this.write({ number });
+    write(this.model, { number });
   }
 
   restart(): void {
-    this.write({ answers: Array.from({ length: this.total }, () => null), number: 0 });
+    write(this.model, { answers: Array.from({ length: this.total }, () => null), number: 0 });
   }
 
   private verdicts(): readonly Verdict[] {
     return Array.from({ length: this.total }, (_, at) => this.verdict(at)).filter((found) => found !== null);
   }
 
-  private write(values: Readonly<Record<string, unknown>>): void {
-    for (const [key, value] of Object.entries(values)) this.model.set(key, value);
-    this.model.save_changes();
-  }
 }

@@ -1,4 +1,114 @@
-import { entry } from "../view/entry";
-import { mount } from "./quiz";
+/** The quiz as a module of anywidget: a card with one question, or the score. */
+import { fit, make, setAttribute, setText } from "../view/dom/dom";
+import { OWN_KEYS } from "../view/host/compat";
+import { keepFocus } from "../view/host/keyboardFocus";
+import { watch, widgetModule } from "../view/model";
+import type { Model } from "../view/model";
+import { MARK, WORD } from "./cards";
+import { Game } from "./game";
+import { Addresses } from "./pictures";
+import { QuestionPage } from "./question";
+import { scorePage } from "./score";
+import { DEFAULTS } from "./syncedTraits";
+import type { QuizTraits } from "./syncedTraits";
 
-export default entry(mount);
+/** Builds one view of the model inside `root`; everything it holds on to ends with the signal. */
+function mount(model: Model<QuizTraits>, root: HTMLElement, signal: AbortSignal): void {
+  new View(model, root, signal);
+}
+
+class View {
+  private readonly game: Game;
+  private readonly addresses: Addresses;
+  private readonly title = make("span", "camwidget-quiz-title");
+  private readonly marks = make("ol", "camwidget-quiz-marks", { "aria-label": "Questions" });
+  private readonly place = make("span", "camwidget-quiz-place");
+  private readonly body = make("div", "camwidget-quiz-body");
+  private readonly card: HTMLElement;
+  private page: QuestionPage | null = null;
+  /** What the body shows: the number of a question or the score, and whether it is ready. */
+  private shown = "";
+
+  constructor(model: Model<QuizTraits>, root: HTMLElement, signal: AbortSignal) {
+    this.game = new Game(model);
+    this.addresses = new Addresses(signal);
+    const head = make("div", "camwidget-quiz-head", {}, this.title, this.marks, this.place);
+    this.card = make("div", "camwidget-quiz-card", { tabindex: 0, role: "group", ...OWN_KEYS }, head, this.body);
+    root.classList.add("camwidget-quiz");
+    root.append(this.card);
+    this.card.addEventListener("keydown", (event) => this.press(event), { signal });
+    keepFocus(root, this.card, signal);
+    signal.addEventListener("abort", () => this.card.remove());
+    watch(model, Object.keys(DEFAULTS) as (keyof QuizTraits)[], signal, () => this.update());
+  }
+
+  private update(): void {
+    const { game } = this;
+    const hadFocus = this.card.contains(document.activeElement);
+    this.head();
+    const turned = this.turn();
+    if (!turned) this.page?.update();
+    // Keep the focus: on the card of a new page, and after an answer on the button to the next one.
+    if (!hadFocus) return;
+    if (turned) this.card.focus({ preventScroll: true });
+    else if (game.done(game.number)) this.page?.way.focus({ preventScroll: true });
+  }
+
+  private head(): void {
+    const { game } = this;
+    const { number, total } = game;
+    setText(this.title, game.title === "" ? "Quiz" : game.title);
+    const place = number < total ? `Question ${number + 1} of ${total}` : "Score";
+    setText(this.place, place);
+    setAttribute(this.card, "aria-label", `${this.title.textContent}: ${place}`);
+    fit(this.marks, total, () => make("li", "camwidget-quiz-mark")).forEach((mark, at) => {
+      const found = game.verdict(at);
+      setText(mark, found === null ? "" : MARK[found]);
+      mark.dataset["verdict"] = found ?? "";
+      setAttribute(mark, "aria-current", String(at === number));
+      setAttribute(mark, "title", `Question ${at + 1}${found === null ? "" : `: ${WORD[found].toLowerCase()}`}`);
+    });
+  }
+
+  /** Shows another page where there is one to show; whether there was. */
+  private turn(): boolean {
+    const { game } = this;
+    const { number, total } = game;
+    const card = number < total ? game.card(number) : null;
+    // The score names questions that may come later than it does, as from a script.
+    const state = number < total ? (card === null ? "waits" : "") : String([game.total, game.finished]);
+    const wanted = `${number} ${state}`;
+    if (this.shown === wanted) return false;
+    this.shown = wanted;
+    this.page = card === null ? null : new QuestionPage(game, number, card, this.addresses);
+    const score = (): HTMLElement => scorePage(game, this.addresses);
+    this.body.replaceChildren(this.page?.element ?? (number < total ? waits(number) : score()));
+    return true;
+  }
+
+  private press(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey || event.repeat) return;
+    if (/^[1-9]$/.test(event.key)) this.game.choose(Number(event.key) - 1);
+    // On a button that can be pressed, enter presses it.
+    else if (event.key === "Enter" && !pressable(event.target)) this.game.next();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}
+
+function pressable(target: EventTarget | null): boolean {
+  return target instanceof HTMLButtonElement && target.getAttribute("aria-disabled") !== "true";
+}
+
+function waits(number: number): HTMLElement {
+  return make(
+    "div",
+    "camwidget-quiz-page camwidget-quiz-waits",
+    { role: "status" },
+    `Preparing question ${number + 1} …`,
+    make("div", "camwidget-quiz-line", { "aria-hidden": "true" }, make("div", "camwidget-quiz-runner")),
+  );
+}
+
+export default widgetModule(mount);

@@ -1,5 +1,5 @@
-import { make } from "../view/dom/dom";
-import { line, overlay } from "../view/dom/svg";
+/** Pictures of a quiz, with the outlines that the answer reveals. */
+import { line, make, overlay } from "../view/dom/dom";
 import type { Outline, Picture } from "./cards";
 
 /** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
@@ -30,7 +30,7 @@ export function image(picture: Picture, addresses: Addresses): HTMLImageElement 
   return shown;
 }
 
-/** A picture with its caption; `reveal` draws where things really are. */
+/** A picture with its caption; `reveal` draws the true outlines. */
 export class Figure {
   readonly element: HTMLElement;
   private readonly frame: HTMLElement;
@@ -51,7 +51,7 @@ export class Figure {
     );
   }
 
-  /** @param named whether the outlines' names are written beside them, too */
+  /** @param named whether the outlines' names are written next to them */
   reveal(named: boolean): void {
     if (this.revealed) return;
     this.revealed = true;

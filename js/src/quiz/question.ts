@@ -1,3 +1,4 @@
+/** The page of one question, before and after its answer. */
 import { button, make, setAttribute, setText } from "../view/dom/dom";
 import { MARK, verdict, WORD } from "./cards";
 import type { Card, Verdict } from "./cards";
@@ -8,7 +9,7 @@ import type { Addresses } from "./pictures";
 /** Options that have a key. */
 const KEYS = 9;
 
-/** One question: asked, and after the answer with what was right. */
+/** One question, and after its answer what was right. */
 export class QuestionPage {
   readonly element: HTMLElement;
   private readonly figures: readonly Figure[];
@@ -21,31 +22,31 @@ export class QuestionPage {
   constructor(
     private readonly game: Game,
     private readonly at: number,
-    private readonly asked: Card,
+    private readonly card: Card,
     addresses: Addresses,
   ) {
-    this.figures = asked.pictures.map((picture) => new Figure(picture, addresses));
-    this.options = asked.options.map((option, k) => this.option(option, k));
+    this.figures = card.pictures.map((picture) => new Figure(picture, addresses));
+    this.options = card.options.map((option, k) => this.option(option, k));
     this.next.addEventListener("click", () => game.next());
     this.back.addEventListener("click", () => game.show(game.total));
     const pictures = make("div", "camwidget-quiz-pictures", {}, ...this.figures.map((figure) => figure.element));
     pictures.style.setProperty("--count", String(Math.max(1, this.figures.length)));
-    const scale = asked.values === null ? "" : " camwidget-quiz-scale";
-    const said = make("p", "camwidget-quiz-said", { "aria-live": "polite" }, this.word, " ", this.reveal);
+    const scale = card.values === null ? "" : " camwidget-quiz-scale";
+    const feedback = make("p", "camwidget-quiz-said", { "aria-live": "polite" }, this.word, " ", this.reveal);
     this.element = make("div", "camwidget-quiz-page");
-    if (asked.error !== "") {
+    if (card.error !== "") {
       this.element.append(
-        make("p", "camwidget-quiz-error", { role: "alert" }, `This question could not be made. ${asked.error}`),
+        make("p", "camwidget-quiz-error", { role: "alert" }, `This question could not be made. ${card.error}`),
       );
     } else {
       this.element.append(
-        make("p", "camwidget-quiz-prompt", {}, asked.prompt),
+        make("p", "camwidget-quiz-prompt", {}, card.prompt),
         pictures,
         make("div", `camwidget-quiz-options${scale}`, { role: "group", "aria-label": "Options" }, ...this.options),
       );
     }
     this.element.append(
-      make("div", "camwidget-quiz-foot", {}, said, make("div", "camwidget-quiz-ways", {}, this.back, this.next)),
+      make("div", "camwidget-quiz-foot", {}, feedback, make("div", "camwidget-quiz-ways", {}, this.back, this.next)),
     );
     this.update();
   }
@@ -56,13 +57,13 @@ export class QuestionPage {
   }
 
   update(): void {
-    const { game, at, asked } = this;
+    const { game, at, card } = this;
     const choice = game.choice(at);
     const found = game.verdict(at);
     this.options.forEach((option, k) => setAttribute(option, "aria-pressed", String(k === choice)));
-    this.options.forEach((option, k) => mark(option, k, choice === null ? "" : state(asked, k, choice)));
+    this.options.forEach((option, k) => mark(option, k, choice === null ? "" : state(card, k, choice)));
     setText(this.word, found === null ? "" : `${MARK[found]} ${WORD[found]}.`);
-    setText(this.reveal, found === null ? hint(asked) : answerLine(asked, found));
+    setText(this.reveal, found === null ? hint(card) : answerLine(card, found));
     this.word.dataset["verdict"] = this.reveal.dataset["verdict"] = found ?? "";
     this.next.hidden = !game.done(at);
     setText(this.next, at + 1 === game.total ? "See the score" : "Next");
@@ -84,8 +85,8 @@ export class QuestionPage {
 
 function answerLine({ options, right, reveal }: Card, found: Verdict): string {
   const [only] = right;
-  const told = found === "wrong" && right.length === 1 && only !== undefined ? `It is ${options[only]}. ` : "";
-  return `${told}${reveal}`;
+  const correction = found === "wrong" && right.length === 1 && only !== undefined ? `It is ${options[only]}. ` : "";
+  return `${correction}${reveal}`;
 }
 
 function hint({ options: { length } }: Card): string {
@@ -95,9 +96,9 @@ function hint({ options: { length } }: Card): string {
 type State = Verdict | "other" | "";
 
 /** How an option looks once one is chosen. */
-function state(asked: Card, k: number, choice: number): State {
-  if (asked.right.includes(k)) return "right";
-  return k === choice ? verdict(asked, choice) : "other";
+function state(card: Card, k: number, choice: number): State {
+  if (card.right.includes(k)) return "right";
+  return k === choice ? verdict(card, choice) : "other";
 }
 
 function mark(option: HTMLButtonElement, k: number, found: State): void {

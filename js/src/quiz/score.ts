@@ -1,3 +1,5 @@
+/** The last page of a quiz: the score and a list of the questions. */
+import { fixed } from "../core/numberFormat";
 import { button, make } from "../view/dom/dom";
 import { MARK, WORD } from "./cards";
 import type { Game } from "./game";
@@ -34,21 +36,21 @@ function means(game: Game): HTMLElement[] {
 }
 
 function signed(value: number): string {
-  const digits = Math.abs(value).toFixed(2);
-  if (Number(digits) === 0) return "0.00";
-  return `${value < 0 ? "−" : "+"}${digits}`;
+  const size = fixed(Math.abs(value), 2);
+  if (Number(size) === 0) return size;
+  return `${value < 0 ? "−" : "+"}${size}`;
 }
 
-/** A question in one line, to be opened again. */
+/** A question in one line, which opens it again. */
 function row(game: Game, at: number, addresses: Addresses): HTMLElement {
-  const asked = game.card(at);
+  const card = game.card(at);
   const choice = game.choice(at);
   const found = game.verdict(at);
-  const right = asked?.right.map((k) => asked.options[k]).join(" or ") ?? "";
-  const chosen = choice === null ? "" : (asked?.options[choice] ?? "");
-  const said = choice === null ? "Not answered" : `You said ${chosen}`;
-  const told = found === "wrong" || found === "undecided" ? `Right: ${right}` : "";
-  const pictures = asked?.pictures ?? [];
+  const right = card?.right.map((k) => card.options[k]).join(" or ") ?? "";
+  const chosen = choice === null ? "" : (card?.options[choice] ?? "");
+  const given = choice === null ? "Not answered" : `You said ${chosen}`;
+  const correction = found === "wrong" || found === "undecided" ? `Right: ${right}` : "";
+  const pictures = card?.pictures ?? [];
   const open = button(
     "camwidget-quiz-row",
     { title: "Show this question again" },
@@ -59,8 +61,8 @@ function row(game: Game, at: number, addresses: Addresses): HTMLElement {
       "camwidget-quiz-answer",
       {},
       make("span", "camwidget-quiz-word", { "data-verdict": found ?? "" }, found === null ? "" : `${MARK[found]} ${WORD[found]}`),
-      make("span", "", {}, said),
-      make("span", "camwidget-quiz-told", {}, told),
+      make("span", "", {}, given),
+      make("span", "camwidget-quiz-told", {}, correction),
     ),
   );
   open.addEventListener("click", () => game.show(at));

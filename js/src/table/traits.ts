@@ -1,15 +1,9 @@
-/** The synced traits of the evaluation, read defensively, as `view/traits.ts` reads the explorer's. `widget/table.py` writes them. */
+/** Parsers of the score table's synced traits, which camwidget/widget/panels/score_table.py fills. */
 
-/** A method or a metric that can be chosen. */
-export interface Choice {
-  readonly name: string;
-  readonly label: string;
-  readonly group: string;
-  readonly tip: string;
-  /** Why it cannot be had here; null when it can. */
-  readonly reason: string | null;
-  readonly slow: boolean;
-}
+import { fields, list, text } from "../core/parse";
+import type { Fields } from "../core/parse";
+import type { Model } from "../view/model";
+import type { ScoreTableTraits } from "./syncedTraits";
 
 export type Better = "higher" | "lower";
 
@@ -38,50 +32,24 @@ export interface Row {
   readonly cells: readonly Cell[];
 }
 
-/** By which column the rows are sorted, the best first; "" is the order in which they were asked for. */
+/** By which column the rows are sorted, the best first; "" is the order in which they were requested. */
 export interface Order {
   readonly column: string;
   readonly reverse: boolean;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function fields(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? (value as Fields) : {};
-}
-
-function list(value: unknown): readonly Fields[] {
-  return Array.isArray(value) ? value.map(fields) : [];
-}
-
-export function text(value: unknown, otherwise = ""): string {
-  return typeof value === "string" ? value : otherwise;
-}
-
-export function texts(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((item): item is string => typeof item === "string") : [];
-}
-
-export function share(value: unknown): number {
-  return typeof value === "number" && value > 0 ? Math.min(1, value) : 0;
-}
-
-export function choices(value: unknown): readonly Choice[] {
-  return list(value).map(({ name, label, group, tip, reason, slow }) => ({
-    name: text(name), label: text(label, text(name)), group: text(group), tip: text(tip),
-    reason: typeof reason === "string" ? reason : null, slow: slow === true,
-  }));
-}
+/** The table's model, with its own synced traits. */
+export type TableModel = Model<ScoreTableTraits>;
 
 export function columns(value: unknown): readonly Column[] {
-  return list(value).map(({ name, label, tip, better }) => ({
+  return list(value).map(fields).map(({ name, label, tip, better }) => ({
     name: text(name), label: text(label, text(name)), tip: text(tip), better: better === "lower" ? "lower" : "higher",
   }));
 }
 
 export function rows(value: unknown): readonly Row[] {
-  return list(value).map(({ name, label, color, cells }) => ({
-    name: text(name), label: text(label, text(name)), color: text(color), cells: list(cells).map(cell),
+  return list(value).map(fields).map(({ name, label, color, cells }) => ({
+    name: text(name), label: text(label, text(name)), color: text(color), cells: list(cells).map(fields).map(cell),
   }));
 }
 

@@ -1,23 +1,26 @@
+/** Actions that both buttons and keys trigger. */
+import { clamp, texts } from "../core/parse";
 import type { Context } from "./context";
-import { flag, methods, mode, number, rows, text, texts } from "./traits";
+import { trait } from "./model";
+import { methods, mode, rows } from "./traits";
 
 /** What both a button and a key can do. */
 
 export function nudgeFraction(context: Context, percents: number): void {
   if (mode(context.model.get("mode")) === "multiply") return;
   const next = Math.round(100 * context.fraction()) + percents;
-  context.write({ fraction: Math.min(100, Math.max(0, next)) / 100 });
+  context.write({ fraction: clamp(next, 0, 100) / 100 });
 }
 
 export function stepPicture(context: Context, by: number): void {
-  const next = number(context.model.get("picture"), -1) + by;
+  const next = trait(context.model, "picture") + by;
   if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
 }
 
-/** The next method that can be used and answers at once: a slow one waits until someone asks for it. */
+/** Chooses the next method that can be used and is not slow. */
 export function nextMethod(context: Context): void {
   const all = methods(context.model.get("methods"));
-  const now = all.findIndex(({ name }) => name === text(context.model.get("method")));
+  const now = all.findIndex(({ name }) => name === trait(context.model, "method"));
   const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
   const next = onwards.find(({ reason, slow }) => reason === null && !slow);
   if (next !== undefined) context.write({ method: next.name });
@@ -33,15 +36,15 @@ export function pickRow(context: Context, at: number): void {
 }
 
 export function toggleOutlines(context: Context): void {
-  if (flag(context.model.get("truthful"), false)) context.write({ outlines: !flag(context.model.get("outlines"), false) });
+  if (trait(context.model, "truthful")) context.write({ outlines: !trait(context.model, "outlines") });
 }
 
 export function toggleBoxes(context: Context): void {
-  context.write({ boxes: !flag(context.model.get("boxes"), false) });
+  context.write({ boxes: !trait(context.model, "boxes") });
 }
 
 /** Picture × map has no overlay to toggle. */
 export function toggleOverlay(context: Context): void {
   if (mode(context.model.get("mode")) === "multiply") return;
-  context.write({ overlay: !flag(context.model.get("overlay"), true) });
+  context.write({ overlay: !trait(context.model, "overlay") });
 }

@@ -1,8 +1,10 @@
-import type { Model } from "./model";
-import { Pointed } from "./picture/pointer";
-import { Scrub } from "./picture/layerPreview";
-import { unit } from "./traits";
-import { watch } from "./watch";
+/** What all parts of one view share. */
+import type { Point } from "../core/geometry";
+import { Observable } from "./listeners";
+import { portion, watch, write } from "./model";
+import type { Model, TraitName } from "./model";
+import { LayerScrubber } from "./picture/layerPreview";
+import type { SyncedTraits } from "./syncedTraits";
 
 let views = 0;
 
@@ -10,17 +12,17 @@ let views = 0;
 export class Context {
   private readonly prefix = `camwidget-${++views}`;
 
-  private owner = "";
-  private readonly owned: (() => void)[] = [];
+  /** The pixel of the picture that the pointer or the marker is on; null: none. */
+  readonly hover = new Observable<Point | null>(null, (a, b) => a?.x === b?.x && a?.y === b?.y);
 
-  /** The pixel of the picture that the pointer is on. */
-  readonly hover = new Pointed();
+  /** The name of the tool that the pointer belongs to on the picture, or "" where it asks and pans. */
+  readonly tool = new Observable("");
 
-  /** The fraction to draw: the model's, or the one under the hand while this view's slider moves. */
-  fraction = (): number => unit(this.model.get("fraction"), 0);
+  /** The fraction to draw: the model's, or the slider's while this view's slider is dragged. */
+  fraction = (): number => portion(this.model, "fraction");
 
-  /** The layer to name and to draw: the model's, or the one under the hand. */
-  readonly scrub: Scrub;
+  /** The layer to name and to draw: the model's, or the slider's while it is dragged. */
+  readonly scrub: LayerScrubber;
 
   /**
    * @param model what is shown
@@ -32,39 +34,23 @@ export class Context {
     readonly signal: AbortSignal,
     readonly live = true,
   ) {
-    this.scrub = new Scrub(this);
-  }
-
-  /** Whose the pointer is on the picture: a tool's name, or "" where it asks and pans. */
-  get tool(): string {
-    return this.owner;
-  }
-
-  set tool(name: string) {
-    this.owner = name;
-    for (const update of this.owned) update();
-  }
-
-  /** Calls `update` whenever the pointer is another's. */
-  onTool(update: () => void): void {
-    this.owned.push(update);
+    this.scrub = new LayerScrubber(this);
   }
 
   id(name: string): string {
     return `${this.prefix}-${name}`;
   }
 
-  /** Changes traits here and in the kernel. */
-  write(values: Readonly<Record<string, unknown>>): void {
-    for (const [key, value] of Object.entries(values)) this.model.set(key, value);
-    this.model.save_changes();
+  /** Sets traits in the page and in the kernel. */
+  write(values: Partial<SyncedTraits>): void {
+    write(this.model, values);
   }
 
   /**
    * Calls `update` now and after changes of any of these traits: once for all changes that arrive
    * together, before the next frame.
    */
-  watch(keys: readonly string[], update: () => void): void {
-    watch(this.model, keys, this.signal, update);
+  watch(names: readonly TraitName[], update: () => void): void {
+    watch(this.model, names, this.signal, update);
   }
 }

@@ -1,3 +1,4 @@
+/** Keyboard shortcuts of the view. */
 import { nextMethod, nudgeFraction, pickRow, stepPicture, toggleBoxes, toggleOutlines, toggleOverlay } from "./actions";
 import type { Context } from "./context";
 import { stepOf, takeStep } from "./controls/undoRedo";
@@ -8,18 +9,18 @@ interface Parts {
   readonly frame: HTMLElement;
   readonly toggleHelp: () => void;
   /** The marker in the picture, for those without a pointer. */
-  readonly marker: { move(right: number, down: number): void; askAtMarker(): void };
+  readonly marker: { move(right: number, down: number): void; probeAtMarker(): void };
   readonly contour: { flip(): void };
   readonly play: { toggle(): void };
   readonly zoom: { step(by: number): void; reset(): void };
-  /** Compares, in one arrangement after the other, and then no more. */
-  readonly cycleCompare: () => void;
+  /** Goes on to the next arrangement of the comparison, and then ends it. */
+  readonly cycleComparison: () => void;
   readonly brush: { toggle(): void; cycle(): void; resize(by: 1 | -1): void };
   /** Closes what is open, else cancels what is computed; false when there was neither. */
   readonly close: () => boolean;
 }
 
-/** The keys of the whole view, wherever the focus is in it. */
+/** Handles the shortcuts of the view, wherever the focus is in it. */
 export function keyboard(context: Context, parts: Parts): void {
   parts.root.addEventListener(
     "keydown",
@@ -45,7 +46,7 @@ export function keyboard(context: Context, parts: Parts): void {
   );
 }
 
-/** Whether text is written there, which has its own undo. */
+/** Whether the element is a text field, which has its own undo. */
 function isWritten(target: Element): boolean {
   return target.matches('input:not([type="range"]), textarea');
 }
@@ -75,7 +76,7 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   else if (key === "+" || key === "=") parts.zoom.step(1);
   else if (key === "-") parts.zoom.step(-1);
   else if (key === "0") parts.zoom.reset();
-  else if (context.live && key === "v") parts.cycleCompare();
+  else if (context.live && key === "v") parts.cycleComparison();
   else if (context.live && key === "p") parts.brush.toggle();
   else if (key === "x") parts.brush.cycle();
   else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
@@ -86,7 +87,7 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   else if (event.target === parts.frame && key === "a") parts.marker.move(-1, 0);
   else if (event.target === parts.frame && key === "s") parts.marker.move(0, 1);
   else if (event.target === parts.frame && key === "d") parts.marker.move(1, 0);
-  else if (event.target === parts.frame && key === "Enter") parts.marker.askAtMarker();
+  else if (event.target === parts.frame && key === "Enter") parts.marker.probeAtMarker();
   else if (/^[1-9]$/.test(key)) pickRow(context, Number(key) - 1);
   else return false;
   return true;

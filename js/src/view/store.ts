@@ -1,38 +1,46 @@
-/** Traits that live in the page, and who listens to them: what a model needs beside its answers. */
-export class Store {
-  private readonly listeners = new Map<string, Set<() => void>>();
+/** A model's traits and listeners without a kernel: what the offline page, the harness and the tests build on. */
+import { Listeners } from "./listeners";
+import type { NameOf, Values } from "./model";
+import type { SyncedTraits } from "./syncedTraits";
 
-  constructor(readonly state: Record<string, unknown> = {}) {}
+export class Store<Traits extends object = SyncedTraits> {
+  readonly state: { [Name in keyof Traits]?: unknown };
+  private readonly listeners = new Map<string, Listeners>();
 
-  get(key: string): unknown {
-    return this.state[key];
+  constructor(state: Values<Traits> = {}) {
+    this.state = { ...state };
   }
 
-  set(key: string, value: unknown): void {
-    if (Object.is(this.state[key], value)) return;
-    this.state[key] = value;
-    this.emit(`change:${key}`);
+  get(name: NameOf<Traits>): unknown {
+    return this.state[name];
+  }
+
+  set(name: NameOf<Traits>, value: unknown): void {
+    if (Object.is(this.state[name], value)) return;
+    this.state[name] = value;
+    this.emit(`change:${name}`);
+  }
+
+  /** Sets several traits, one after the other. */
+  setAll(values: Values<Traits>): void {
+    for (const [name, value] of Object.entries(values)) this.set(name as NameOf<Traits>, value);
   }
 
   on(event: string, callback: () => void): void {
-    const known = this.listeners.get(event) ?? new Set();
-    this.listeners.set(event, known.add(callback));
+    const listeners = this.listeners.get(event) ?? new Listeners();
+    this.listeners.set(event, listeners);
+    listeners.add(callback);
   }
 
   off(event: string, callback: () => void): void {
     this.listeners.get(event)?.delete(callback);
   }
 
-  /** Several traits, one after the other. */
-  tell(values: Readonly<Record<string, unknown>>): void {
-    for (const [key, value] of Object.entries(values)) this.set(key, value);
-  }
-
   emit(event: string): void {
-    for (const listener of [...(this.listeners.get(event) ?? [])]) listener();
+    this.listeners.get(event)?.notify();
   }
 
-  /** How many listen, to whatever it is. */
+  /** The number of registered callbacks. */
   get listening(): number {
     return [...this.listeners.values()].reduce((sum, { size }) => sum + size, 0);
   }

@@ -1,14 +1,17 @@
-import { bytes, float32, uint16 } from "../core/bytes";
-import type { Heat, Picture } from "../core/compositor";
-import type { Quantity } from "../core/digits";
-import type { Grid } from "../core/enlarge";
-import { unpackBits } from "../core/paint";
-import type { Mode } from "../core/rule";
-
 /**
- * The synced traits, read defensively: anything missing or malformed counts as "not there yet",
- * because a view may be shown before, or without, a kernel that fills them in.
+ * Parsers of the view's synced traits. What is missing or malformed counts as not there yet, since a view may be
+ * shown before, or without, a kernel.
  */
+import { GREY } from "../core/colormap";
+import type { Heat, MapStyle, Picture } from "../core/compositor";
+import type { Grid } from "../core/interpolation";
+import type { Mode } from "../core/maskingRule";
+import type { Quantity } from "../core/numberFormat";
+import { bytes, fields, flag, float32, list, number, numbers, text, texts, uint16, unit } from "../core/parse";
+import type { Fields } from "../core/parse";
+import { unpackBits } from "../core/userMask";
+import { portion, trait } from "./model";
+import type { Model } from "./model";
 
 export interface Scene extends Picture {
   readonly id: string;
@@ -27,15 +30,16 @@ export interface Explanation extends Heat {
 export interface Row {
   readonly index: number;
   readonly name: string;
-  readonly whole: number;
+  /** The model's number for the unmasked picture. */
+  readonly unmasked: number;
 }
 
 /** The most probable class of the masked picture. */
-export interface FirstNow extends Row {
+export interface MostProbable extends Row {
   readonly masked: number;
 }
 
-/** The name of a line of the curve, and where its end is, from 0 at the foot of the chart to 1. */
+/** The name of a line of the curve, and the height of its end, from 0 at the foot of the chart to 1. */
 export interface LineName {
   readonly name: string;
   readonly color: string;
@@ -49,7 +53,7 @@ export interface Method {
   readonly tip: string;
   /** Why it cannot be used here; null when it can. */
   readonly reason: string | null;
-  /** Reruns the model many times: computed only when someone asks for this very method. */
+  /** Reruns the model many times: computed only when this very method is chosen. */
   readonly slow: boolean;
 }
 
@@ -65,7 +69,7 @@ export interface Subject {
   readonly method: string;
 }
 
-/** One subject's maps at every layer, small enough to be here before they are asked for. */
+/** One subject's maps at every layer, small enough to be sent before they are requested. */
 export interface Stages extends Subject {
   readonly layers: ReadonlyMap<string, Grid>;
 }
@@ -86,24 +90,24 @@ export interface Evidence {
   readonly classes: readonly ClassCells[];
 }
 
-/** Where the map shown was taken: `layer` is "" where the kernel does not say. */
+/** Where the map shown was taken: `layer` is "" where it is not known. */
 export interface Place {
   readonly layer: string;
   readonly atInput: boolean;
 }
 
-export interface HereEntry {
+export interface ProbedClass {
   readonly index: number;
   readonly name: string;
   readonly value: number;
 }
 
-export interface Here {
+export interface ClassProbe {
   readonly x: number;
   readonly y: number;
   readonly scene: string;
-  readonly entries: readonly HereEntry[];
-  /** How many classes were asked: the most probable ones. */
+  readonly classes: readonly ProbedClass[];
+  /** How many classes were compared: the most probable ones. */
   readonly of: number;
 }
 
@@ -113,16 +117,16 @@ export interface Word {
   readonly target: number;
 }
 
-/** The text that a model takes beside the picture, as the model declares it. */
+/** The text input of a vision-language model, as the model declares it. */
 export interface Prompt {
   readonly name: string;
   readonly hint: string;
   readonly text: string;
   readonly examples: readonly string[];
   readonly words: readonly Word[];
-  /** Classes that no word stands for: the whole of a caption. */
-  readonly beside: readonly Word[];
-  /** Whether the model has a text of its own for each picture, and whether this is it. */
+  /** Classes that no single word stands for: a full caption. */
+  readonly captions: readonly Word[];
+  /** Whether the model proposes a text for each picture, and whether the present one is proposed. */
   readonly proposes: boolean;
   readonly own: boolean;
 }
@@ -133,7 +137,7 @@ export interface Truth {
   readonly objects: readonly string[];
   /** Where the evidence for the chosen class is; "" where there is none. */
   readonly evidence: string;
-  readonly said: string;
+  readonly summary: string;
 }
 
 /** The map's box in the scene's pixels, the last two sides exclusive, and its peak. */
@@ -147,7 +151,7 @@ export interface Box {
   readonly y: number;
   /** Whether the peak lies on an object; "" where that is not known. */
   readonly hit: "hit" | "miss" | "";
-  readonly said: string;
+  readonly summary: string;
 }
 
 /** What is painted on a scene, in runs; `stroke` tells one stroke from the next. */
@@ -157,46 +161,12 @@ export interface Paint {
   readonly stroke: number;
 }
 
-/** The pixels of a hole that the kernel has filled: which they are, 1 each, and their colours in reading order. */
+/** A fill that the kernel made for one set of masked pixels: the mask, 1 where masked, and their colors in reading order. */
 export interface Filled {
   readonly scene: string;
   readonly baseline: string;
   readonly hole: Uint8Array;
   readonly rgb: Uint8Array;
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-export function fields(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? (value as Fields) : {};
-}
-
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-export function text(value: unknown, otherwise = ""): string {
-  return typeof value === "string" ? value : otherwise;
-}
-
-export function number(value: unknown, otherwise: number): number {
-  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
-}
-
-export function flag(value: unknown, otherwise: boolean): boolean {
-  return typeof value === "boolean" ? value : otherwise;
-}
-
-export function unit(value: unknown, otherwise: number): number {
-  return Math.min(1, Math.max(0, number(value, otherwise)));
-}
-
-export function texts(value: unknown): readonly string[] {
-  return list(value).filter((item): item is string => typeof item === "string");
-}
-
-export function numbers(value: unknown): readonly number[] {
-  return list(value).map((item) => number(item, Number.NaN));
 }
 
 export function mode(value: unknown): Mode {
@@ -221,7 +191,7 @@ export function scene(value: unknown): Scene | null {
   return { id: text(from["id"]), width, height, rgb, fills: byteMap(from["fills"]) };
 }
 
-/** Null unless the map belongs to this very scene and covers it. */
+/** Parses a map; null unless it belongs to this scene and has its size. */
 export function explanation(value: unknown, of: Scene | null): Explanation | null {
   const from = fields(value);
   const saliency = bytes(from["saliency"]);
@@ -257,13 +227,13 @@ export function rows(value: unknown): readonly Row[] {
     return {
       index: number(from["index"], -1),
       name: text(from["name"]),
-      whole: number(from["whole"], Number.NaN),
+      unmasked: number(from["whole"], Number.NaN),
     };
   });
 }
 
-/** Null while the picture is whole. */
-export function firstNow(value: unknown): FirstNow | null {
+/** Null while the picture is unmasked. */
+export function mostProbable(value: unknown): MostProbable | null {
   const from = fields(value);
   const [row] = rows([from]);
   const masked = number(from["masked"], Number.NaN);
@@ -353,20 +323,20 @@ function grid(from: Fields): Grid | null {
   return cells.every((value) => value >= 0 && value < Infinity) ? { rows, columns, cells } : null;
 }
 
-export function here(value: unknown): Here | null {
+export function classProbe(value: unknown): ClassProbe | null {
   const from = fields(value);
   const x = number(from["x"], -1);
   const y = number(from["y"], -1);
   if (x < 0 || y < 0) return null;
-  const entries = list(from["entries"]).map((item) => {
-    const entry = fields(item);
+  const classes = list(from["classes"]).map((item) => {
+    const of = fields(item);
     return {
-      index: number(entry["index"], -1),
-      name: text(entry["name"]),
-      value: unit(entry["value"], 0),
+      index: number(of["index"], -1),
+      name: text(of["name"]),
+      value: unit(of["value"], 0),
     };
   });
-  return { x, y, scene: text(from["scene"]), entries, of: number(from["of"], entries.length) };
+  return { x, y, scene: text(from["scene"]), classes, of: number(from["of"], classes.length) };
 }
 
 /** Null for a model that takes no text. */
@@ -380,7 +350,7 @@ export function prompt(value: unknown): Prompt | null {
     text: text(from["text"]),
     examples: texts(from["examples"]),
     words: words(from["words"]),
-    beside: words(from["beside"]),
+    captions: words(from["beside"]),
     proposes: flag(from["proposes"], false),
     own: flag(from["own"], false),
   };
@@ -402,7 +372,7 @@ export function truth(value: unknown): Truth | null {
     scene,
     objects: texts(from["objects"]),
     evidence: text(from["evidence"]),
-    said: text(from["said"]),
+    summary: text(from["said"]),
   };
 }
 
@@ -416,7 +386,7 @@ export function box(value: unknown): Box | null {
   if (x === undefined || y === undefined || !sides.every(Number.isFinite)) return null;
   return {
     scene: text(from["scene"]), left, top, right, bottom, x, y,
-    hit: hit === "hit" || hit === "miss" ? hit : "", said: text(from["said"]),
+    hit: hit === "hit" || hit === "miss" ? hit : "", summary: text(from["said"]),
   };
 }
 
@@ -425,7 +395,7 @@ export function paint(value: unknown): Paint {
   return { scene: text(from["scene"]), runs: list(from["runs"]), stroke: number(from["stroke"], 0) };
 }
 
-/** Null unless it belongs to this very scene and has a colour for each pixel of its hole. */
+/** Parses a fill; null unless it belongs to this scene and has a color for each masked pixel. */
 export function filled(value: unknown, of: Scene): Filled | null {
   const from = fields(value);
   const packed = bytes(from["hole"]);
@@ -434,4 +404,14 @@ export function filled(value: unknown, of: Scene): Filled | null {
   const hole = unpackBits(packed, of.width * of.height);
   if (hole === null || rgb.length !== 3 * hole.reduce((sum, one) => sum + one, 0)) return null;
   return { scene: of.id, baseline: text(from["baseline"]), hole, rgb };
+}
+
+/** The style in which maps are drawn, from the traits. */
+export function mapStyle(model: Model): MapStyle {
+  return {
+    overlay: trait(model, "overlay"),
+    opacity: portion(model, "opacity"),
+    cells: trait(model, "cells"),
+    colors: byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GREY,
+  };
 }

@@ -1,38 +1,34 @@
-import { alone } from "./host/fallbackControls";
-import { classList } from "./controls/classList";
-import { Comparing } from "./comparison/comparison";
-import { Connection } from "./connection";
+/** The view: all its parts, built and connected. */
+import { Brush } from "./brush/brush";
+import { Comparison } from "./comparison/comparison";
 import { Context } from "./context";
-import { make } from "./dom/dom";
-import { Contour } from "./picture/contours";
-import { firstNowRow } from "./controls/firstNow";
-import { followPicture } from "./host/followThumbnail";
-import { Help } from "./controls/helpPanel";
-import { HerePopover } from "./picture/classProbe";
-import { historyTool } from "./controls/undoRedo";
-import { holdFocus } from "./host/focusHold";
-import { reading } from "./picture/readout";
-import { keepTool } from "./controls/exportTool";
-import { keyboard } from "./keyboard";
+import { classList, mostProbableRow } from "./controls/classList";
+import { ClassSearch } from "./controls/classSearch";
+import { curveHeading, curveNames, errorLine, sentence, status } from "./controls/curveHeading";
+import { exportTool } from "./controls/exportTool";
+import { HelpPanel } from "./controls/helpPanel";
+import { LayerPlayback } from "./controls/layerPlayback";
 import { layerPicker } from "./controls/layerSlider";
-import { largeTool } from "./host/largeMode";
-import { lookTool } from "./controls/mapStyleControls";
+import { mapStyleTool } from "./controls/mapStyleControls";
 import { maskRow } from "./controls/maskSlider";
 import { MethodRow } from "./controls/methodChips";
-import type { Model } from "./model";
-import { narrow } from "./host/layout";
-import { Brush } from "./brush/brush";
-import { Play } from "./controls/layerPlayback";
-import { curveHead, curveNames, errorLine, sentence, status } from "./controls/curveHeading";
-import { panelKeys } from "./host/panelKeys";
 import { PromptPanel } from "./controls/promptPanel";
-import { Search } from "./controls/classSearch";
+import { historyTool } from "./controls/undoRedo";
+import { make, toolbar } from "./dom/dom";
+import type { Tool } from "./dom/dom";
+import { Connection } from "./host/connection";
+import { keepFocus, makePanelsAccessible } from "./host/keyboardFocus";
+import { largeTool, observeWidth } from "./host/layout";
+import { fallbackControls, followThumbnails } from "./host/pictureNavigation";
+import { keyboard } from "./keyboard";
+import type { Model } from "./model";
+import { ClassProbePopover } from "./picture/classProbe";
+import { Contours } from "./picture/contours";
+import { truthLine } from "./picture/outlines";
+import { readout } from "./picture/readout";
 import { Stage } from "./picture/stage";
-import { toolbar } from "./dom/toolbar";
-import type { Tool } from "./dom/toolbar";
-import { truthLine } from "./picture/truthOutlines";
-import { waiting } from "./picture/pending";
 import { Zoom } from "./picture/zoom";
+import { markPending } from "./picture/progress";
 
 /**
  * Builds one view of the model inside `root`; everything it holds on to ends with the signal.
@@ -44,23 +40,23 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
   const context = new Context(connection.guarded(), signal, live);
   const stage = new Stage(context);
   const zoom = new Zoom(context, stage);
-  const here = new HerePopover(context, stage, zoom);
-  const help = new Help(context);
+  const probe = new ClassProbePopover(context, stage, zoom);
+  const help = new HelpPanel(context);
   const classes = classList(context);
   const methods = new MethodRow(context);
-  const compare = new Comparing(context, stage, zoom, root);
+  const compare = new Comparison(context, stage, zoom, root);
   const mask = maskRow(context, () => {
     stage.repaint();
     compare.repaint();
   });
-  const play = new Play(context);
+  const play = new LayerPlayback(context);
   const layer = layerPicker(context, play.element, () => stage.focus());
   play.stopOn(layer);
-  const contour = new Contour(context, stage);
+  const contour = new Contours(context, stage);
   const brush = new Brush(context, stage);
-  const keep = keepTool(context, stage);
+  const keep = exportTool(context, stage);
   const truth = truthLine(context);
-  const drawing = lookTool(context, contour, truth);
+  const drawing = mapStyleTool(context, contour, truth);
   const large = largeTool(context, root);
   const tools: readonly Tool[] = live
     ? [historyTool(context), brush, compare.tool, drawing, keep, large.tool]
@@ -71,17 +67,17 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
       "camwidget-stage",
       {},
       ...compare.around,
-      reading(context, stage, zoom),
+      readout(context, stage, zoom),
     ),
     make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,
     ...compare.numbers,
-    ...(live ? [firstNowRow(context)] : []),
-    new Search(context).element,
-    curveHead(context),
+    ...(live ? [mostProbableRow(context)] : []),
+    new ClassSearch(context).element,
+    curveHeading(context),
     curveNames(context),
-    alone(context),
+    fallbackControls(context),
     mask,
     sentence(context),
     make("div", "camwidget-choices", {}, methods.element, layer),
@@ -95,26 +91,26 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
     root,
     frame: stage.frame,
     toggleHelp: () => help.toggle(),
-    marker: brush.marker(here),
+    marker: brush.marker(probe),
     brush,
     zoom,
     contour,
     play,
-    cycleCompare: () => compare.cycle(),
+    cycleComparison: () => compare.cycle(),
     close: () =>
       help.close() ||
       play.stop() ||
       methods.close() ||
-      here.close() ||
+      probe.close() ||
       brush.stop() ||
       stage.cancel.press() ||
       large.leave(),
   });
-  narrow(root, mask, signal);
-  waiting(context, root);
-  followPicture(context, root);
-  holdFocus(root, stage.frame, signal);
-  panelKeys(root, signal);
-  connection.begin();
+  observeWidth(root, mask, signal);
+  markPending(context, root);
+  followThumbnails(context, root);
+  keepFocus(root, stage.frame, signal);
+  makePanelsAccessible(root, signal);
+  connection.start();
   signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
 }

@@ -10,6 +10,7 @@ import torch
 import torchvision
 from torch import nn
 from torch.nn import functional as nnF
+from untouched import has_hooks
 
 import camwidget as cw
 from camwidget import errors
@@ -279,10 +280,7 @@ def fingerprint(module: nn.Module) -> list[object]:
             (p.requires_grad, None if p.grad is None else p.grad.sum().item())
             for p in module.parameters()
         ],
-        [
-            (type(m), m.training, len(m._forward_hooks), len(m._forward_pre_hooks))
-            for m in module.modules()
-        ],
+        [(type(m), m.training, has_hooks(m)) for m in module.modules()],
         [dict(vars(m)).keys() for m in module.modules()],
     ]
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from oracles import Rectified, agree, computed, correlation, plain
 from torch import nn
+from untouched import has_hooks
 
 import camwidget as cw
 from camwidget.attribution.methods import get_method
@@ -340,7 +341,7 @@ def test_progress_is_told_and_may_cancel(small: cw.VisionModel, few: torch.Tenso
     with pytest.raises(KeyboardInterrupt):
         cw.explain(small, few[0].float(), method=get_method("rise", masks=3000), progress=enough)
     assert all(torch.equal(p, before[n]) for n, p in small.module.state_dict().items())
-    assert not any(m._forward_hooks for m in small.module.modules())
+    assert not has_hooks(small.module)
 
 
 def test_settings_that_are_none_are_refused() -> None:

@@ -1,40 +1,45 @@
-import { HIDDEN, KEPT } from "../../core/paint";
-import type { Shade, Spot } from "../../core/paint";
+/** The brush: a tool that paints on the picture which pixels to hide or keep. */
+import { pixelCenter } from "../../core/geometry";
+import type { Point, Position } from "../../core/geometry";
+import { HIDDEN, KEPT } from "../../core/userMask";
+import type { Shade } from "../../core/userMask";
 import type { Context } from "../context";
-import { button, make, OWN_KEYS, setAttribute, setText } from "../dom/dom";
-import { rove } from "../dom/rovingTabindex";
-import type { Point, Stage } from "../picture/stage";
-import type { Tool } from "../dom/toolbar";
+import { button, labeledLine, make, placeAt, setAttribute, setText } from "../dom/dom";
+import type { Tool } from "../dom/dom";
+import { RadioGroup } from "../dom/radioGroup";
+import type { RadioChoice } from "../dom/radioGroup";
+import { OWN_KEYS } from "../host/compat";
+import type { Stage } from "../picture/stage";
 
-const SHADES: readonly { readonly shade: Shade; readonly label: string; readonly title: string }[] = [
-  { shade: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
-  { shade: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
-  { shade: 0, label: "erase", title: "Take paint away: the slider decides again (x for the next)" },
+const SHADES: readonly RadioChoice<Shade>[] = [
+  { value: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
+  { value: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
+  { value: 0, label: "erase", title: "Take paint away: the slider decides again (x for the next)" },
 ];
 
-/** What moves by keys, for those without a pointer. */
+/** The marker that keys move. */
 interface Marker {
   readonly point: Point | null;
   move(right: number, down: number): void;
-  askAtMarker(): void;
+  probeAtMarker(): void;
 }
 
-/** The brush: while it is taken up the pointer paints on the picture. */
+/** The brush: while it is active, the pointer paints on the picture. */
 export class Brush implements Tool {
   readonly buttons: readonly HTMLElement[];
   readonly drawer: HTMLElement;
   private readonly opener: HTMLButtonElement;
-  private readonly radios: readonly HTMLButtonElement[];
+  private readonly shades: RadioGroup<Shade>;
   private readonly size: HTMLInputElement;
   private readonly ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
   private readonly reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
   private readonly wiper: HTMLButtonElement;
   private shade: Shade = HIDDEN;
-  /** Where the brush was last, for a straight line from there. */
-  private last: Spot | null = null;
+  /** The brush's last position, from which shift draws a straight line. */
+  private last: Position | null = null;
   private pointer: number | null = null;
   private sized = false;
-  /** What the picture says under a resting pointer, which would lie over the brush. */
+  /** The tooltip of the picture, removed while the brush is active. */
   private readonly title: string;
 
   constructor(
@@ -50,7 +55,10 @@ export class Brush implements Tool {
     );
     this.opener.addEventListener("click", () => this.toggle(), { signal });
     this.buttons = [this.opener];
-    this.radios = SHADES.map((one) => this.radio(one));
+    this.shades = new RadioGroup(
+      "camwidget-shades", { "aria-label": "What the brush does" }, SHADES, ({ label }) => label,
+      (shade) => this.choose(shade), signal,
+    );
     this.size = make("input", "camwidget-range camwidget-brush-size", {
       type: "range", min: 1, max: 100, step: 1, "aria-label": "Size of the brush, in pixels of the picture",
       title: "Size of the brush, in pixels of the picture ({ and })", ...OWN_KEYS,
@@ -59,7 +67,7 @@ export class Brush implements Tool {
     this.wiper = button("camwidget-button", { title: "Take all paint away from this picture" }, "clear");
     this.wiper.addEventListener("click", () => stage.painted.clear(), { signal });
     this.drawer = this.build();
-    stage.plane.append(stage.signs.element, this.ring);
+    stage.plane.append(stage.paintOutlines.element, this.ring);
     stage.painted.listen(() => this.show());
     context.watch(["scene"], () => this.fitSize());
     this.listen(stage.canvas);
@@ -67,7 +75,7 @@ export class Brush implements Tool {
   }
 
   get isOn(): boolean {
-    return this.context.tool === "paint";
+    return this.context.tool.value === "paint";
   }
 
   toggle(): void {
@@ -79,19 +87,19 @@ export class Brush implements Tool {
   stop(): boolean {
     if (!this.isOn) return false;
     this.lift();
-    this.context.tool = "";
-    this.shown();
+    this.context.tool.set("");
+    this.showActive();
     return true;
   }
 
   /** The next of hide, keep and erase. */
   cycle(): void {
     if (!this.isOn) return;
-    const now = SHADES.findIndex(({ shade }) => shade === this.shade);
-    this.choose(SHADES[(now + 1) % SHADES.length]!.shade);
+    const now = SHADES.findIndex(({ value }) => value === this.shade);
+    this.choose(SHADES[(now + 1) % SHADES.length]!.value);
   }
 
-  /** A quarter larger or smaller, a pixel at least. */
+  /** Makes the brush a quarter larger or smaller, by at least one pixel. */
   resize(by: 1 | -1): void {
     if (!this.isOn) return;
     const now = Number(this.size.value);
@@ -99,39 +107,39 @@ export class Brush implements Tool {
     this.show();
   }
 
-  /** The marker in the picture, which the brush follows, and paints at, while it is taken up. */
-  marker(of: Marker): Pick<Marker, "move" | "askAtMarker"> {
+  /** The marker of the keyboard; while the brush is active, it follows the marker and paints there. */
+  marker(of: Marker): Pick<Marker, "move" | "probeAtMarker"> {
     return {
       move: (right, down) => {
         of.move(right, down);
-        if (this.isOn && of.point !== null) this.place(middle(of.point));
+        if (this.isOn && of.point !== null) this.moveRing(pixelCenter(of.point));
       },
-      askAtMarker: () => {
+      probeAtMarker: () => {
         if (!this.isOn) {
-          of.askAtMarker();
+          of.probeAtMarker();
           return;
         }
         if (of.point === null) of.move(0, 0);
-        if (of.point !== null) this.dab(middle(of.point));
+        if (of.point !== null) this.dab(pixelCenter(of.point));
       },
     };
   }
 
-  private dab(spot: Spot): void {
+  private dab(spot: Position): void {
     this.stage.painted.begin();
     this.stroke(spot, spot);
     this.stage.painted.end();
     this.last = spot;
-    this.place(spot);
+    this.moveRing(spot);
   }
 
   private start(): void {
-    this.context.tool = "paint";
-    this.shown();
+    this.context.tool.set("paint");
+    this.showActive();
     this.stage.focus();
   }
 
-  private shown(): void {
+  private showActive(): void {
     const on = this.isOn;
     setAttribute(this.opener, "aria-pressed", String(on));
     setAttribute(this.opener, "aria-expanded", String(on));
@@ -139,7 +147,7 @@ export class Brush implements Tool {
     this.ring.hidden = true;
     this.stage.frame.title = on ? "" : this.title;
     this.stage.frame.classList.toggle("camwidget-painting", on);
-    this.stage.signs.update();
+    this.stage.paintOutlines.update();
   }
 
   private choose(shade: Shade): void {
@@ -148,27 +156,13 @@ export class Brush implements Tool {
   }
 
   private build(): HTMLElement {
-    const { context } = this;
-    const group = make(
-      "div",
-      "camwidget-shades",
-      { role: "radiogroup", "aria-label": "What the brush does" },
-      ...this.radios,
-    );
-    rove(group, context.signal);
     return make(
       "div",
       "camwidget-paint",
       { role: "group", "aria-label": "Paint", hidden: true },
-      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Brush"), group, this.wiper),
-      make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Size"), this.size, this.reading),
+      labeledLine("Brush", this.shades.element, this.wiper),
+      labeledLine("Size", this.size, this.reading),
     );
-  }
-
-  private radio({ shade, label, title }: (typeof SHADES)[number]): HTMLButtonElement {
-    const made = button("camwidget-button camwidget-radio", { role: "radio", title, "data-name": label }, label);
-    made.addEventListener("click", () => this.choose(shade), { signal: this.context.signal });
-    return made;
   }
 
   /** At first an eighth of the picture; at most half of it. */
@@ -186,17 +180,13 @@ export class Brush implements Tool {
   private show(): void {
     const { painted } = this.stage;
     const { size, shade, ring } = this;
-    this.radios.forEach((made, at) => {
-      const chosen = SHADES[at]!.shade === shade;
-      setAttribute(made, "aria-checked", String(chosen));
-      made.tabIndex = chosen ? 0 : -1;
-    });
+    this.shades.update(shade);
     const low = Number(size.min);
     size.style.setProperty("--camwidget-filled", String((Number(size.value) - low) / (Number(size.max) - low)));
     setAttribute(size, "aria-valuetext", `${size.value} pixels`);
     setText(this.reading, `${size.value}\u00a0px`);
     ring.style.width = `${(100 * Number(size.value)) / Math.max(1, painted.width)}%`;
-    ring.dataset["shade"] = SHADES.find((one) => one.shade === shade)!.label;
+    ring.dataset["shade"] = SHADES.find(({ value }) => value === shade)!.label;
     if (!painted.isDrawing) this.wiper.disabled = painted.isEmpty;
   }
 
@@ -223,16 +213,16 @@ export class Brush implements Tool {
     this.stage.painted.begin();
     this.stroke(event.shiftKey && this.last !== null ? this.last : spot, spot);
     this.last = spot;
-    this.place(spot);
+    this.moveRing(spot);
   }
 
   private move(event: PointerEvent): void {
     if (!this.isOn) return;
     const spot = this.stage.over(event);
     if (spot === null) return;
-    this.place(spot);
+    this.moveRing(spot);
     if (event.pointerId !== this.pointer) return;
-    // The browser gives one event a frame; a quick hand has been at several places since the last one.
+    // The browser gives one event a frame; a quick stroke has passed several places since the last one.
     const between = event.getCoalescedEvents?.() ?? [];
     for (const one of between.length > 0 ? between : [event]) {
       const to = this.stage.over(one);
@@ -251,18 +241,13 @@ export class Brush implements Tool {
     this.stage.painted.end();
   }
 
-  private stroke(from: Spot, to: Spot): void {
+  private stroke(from: Position, to: Position): void {
     this.stage.painted.draw(from, to, Number(this.size.value), this.shade);
   }
 
-  private place({ x, y }: Spot): void {
+  private moveRing({ x, y }: Position): void {
     const { width, height } = this.stage.canvas;
     this.ring.hidden = false;
-    this.ring.style.left = `${(100 * x) / width}%`;
-    this.ring.style.top = `${(100 * y) / height}%`;
+    placeAt(this.ring, { x: x / width, y: y / height });
   }
-}
-
-function middle({ x, y }: Point): Spot {
-  return { x: x + 0.5, y: y + 0.5 };
 }

@@ -1,34 +1,38 @@
-import { covered, decode, draw, encode } from "../../core/paint";
-import type { Shade, Spot } from "../../core/paint";
+/** The paint on the picture shown, and its exchange with the kernel. */
+import type { Position } from "../../core/geometry";
+import { percent } from "../../core/numberFormat";
+import { covered, decode, draw, encode } from "../../core/userMask";
+import type { Shade } from "../../core/userMask";
 import type { Context } from "../context";
-import { percent } from "../dom/slider";
+import { frameTask, Listeners } from "../listeners";
+import type { FrameTask } from "../listeners";
 import { paint, scene } from "../traits";
 
 /**
- * What is painted on the picture shown. A stroke is seen at once; the kernel is told once a frame while it is drawn,
- * and what it says meanwhile is not heard: the hand has the last word.
+ * The paint on the picture shown. A stroke is seen at once; it is sent to the kernel once a frame while it is drawn,
+ * and what the kernel sends meanwhile is ignored.
  */
-export class Painted {
-  /** One number a pixel (see core/paint.ts), row by row. */
+export class PaintLayer {
+  /** One number a pixel (see core/userMask.ts), row by row. */
   pixels: Int8Array = new Int8Array(0);
   width = 0;
   private scene = "";
   private raw: unknown = undefined;
-  /** Only rises: a new stroke is told from the one before by its number. */
+  /** The number of the stroke; it only rises, so that each stroke can be told from the one before. */
   private stroke = 0;
   private drawing = false;
   private changed = false;
-  private request = 0;
-  private readonly listeners: (() => void)[] = [];
+  private readonly listeners = new Listeners();
+  private readonly writing: FrameTask;
 
   constructor(private readonly context: Context) {
     context.watch(["scene", "paint"], () => this.follow());
-    context.signal.addEventListener("abort", () => cancelAnimationFrame(this.request));
+    this.writing = frameTask(context.signal, () => this.write());
   }
 
   /** Calls `update` after each change. */
   listen(update: () => void): void {
-    this.listeners.push(update);
+    this.listeners.add(update);
   }
 
   get isDrawing(): boolean {
@@ -39,8 +43,8 @@ export class Painted {
     return !this.pixels.some((value) => value !== 0);
   }
 
-  /** What is painted, in words; "" where nothing is. */
-  get said(): string {
+  /** A summary of the paint, such as "3 % hidden"; "" where nothing is painted. */
+  get summary(): string {
     const { hidden, kept } = covered(this.pixels);
     const parts = [hidden > 0 ? `${percent(hidden)} hidden` : "", kept > 0 ? `${percent(kept)} kept` : ""];
     return parts.filter((part) => part !== "").join(", ");
@@ -52,7 +56,7 @@ export class Painted {
   }
 
   /** Within a stroke. */
-  draw(from: Spot, to: Spot, diameter: number, shade: Shade): void {
+  draw(from: Position, to: Position, diameter: number, shade: Shade): void {
     if (!this.drawing || this.width === 0) return;
     if (draw(this.pixels, this.width, from, to, diameter, shade)) this.touch();
   }
@@ -76,23 +80,17 @@ export class Painted {
   private touch(): void {
     if (!this.changed) this.stroke = Math.max(this.stroke, paint(this.context.model.get("paint")).stroke) + 1;
     this.changed = true;
-    if (this.request === 0) {
-      this.request = requestAnimationFrame(() => {
-        this.request = 0;
-        this.write();
-      });
-    }
-    this.tell();
+    this.writing.schedule();
+    this.listeners.notify();
   }
 
   private write(): void {
-    cancelAnimationFrame(this.request);
-    this.request = 0;
+    this.writing.cancel();
     if (this.context.signal.aborted) return;
     const written = { scene: this.scene, runs: encode(this.pixels), stroke: this.stroke, painting: this.drawing };
     this.raw = written;
     this.context.write({ paint: written });
-    if (!this.drawing) this.tell();
+    if (!this.drawing) this.listeners.notify();
   }
 
   private follow(): void {
@@ -115,10 +113,6 @@ export class Painted {
       this.raw = raw;
       this.pixels = decode(given.runs, this.pixels.length) ?? this.pixels;
     }
-    if (isNews || isOther) this.tell();
-  }
-
-  private tell(): void {
-    for (const update of this.listeners) update();
+    if (isNews || isOther) this.listeners.notify();
   }
 }

@@ -1,34 +1,35 @@
-import { area, border, HIDDEN, KEPT } from "../../core/paint";
-import type { Shade } from "../../core/paint";
+/** Outlines of the painted areas over the picture. */
+import { area, border, HIDDEN, KEPT } from "../../core/userMask";
+import type { Shade } from "../../core/userMask";
 import type { Context } from "../context";
-import { onceAFrame } from "../dom/frame";
-import type { Painted } from "./paintLayer";
-import { line, overlay, svg } from "../dom/svg";
-import { flag, unit } from "../traits";
+import { line, overlay, svg } from "../dom/dom";
+import { frameTask } from "../listeners";
+import { portion, trait } from "../model";
+import type { PaintLayer } from "./paintLayer";
 
 /**
  * What is painted, outlined over the picture: on the screen only, never in the pixels that the model gets. It goes with
  * the map's overlay, so that these can be seen alone; but not while someone paints.
  */
-export class Signs {
+export class PaintOutlines {
   readonly element = overlay("camwidget-signs");
   private readonly context: Context;
-  private readonly painted: Painted;
+  private readonly painted: PaintLayer;
   private readonly hatch: string;
 
-  constructor(context: Context, painted: Painted) {
+  constructor(context: Context, painted: PaintLayer) {
     this.context = context;
     this.painted = painted;
     this.hatch = context.id("kept");
-    painted.listen(onceAFrame(context.signal, () => this.draw()));
+    painted.listen(frameTask(context.signal, () => this.draw()).schedule);
     context.watch(["overlay", "opacity"], () => this.update());
   }
 
-  /** After the tool was taken up, or put down. */
+  /** To be called after the brush was activated or deactivated. */
   update(): void {
     const { model, tool } = this.context;
-    const isOn = flag(model.get("overlay"), true) && unit(model.get("opacity"), 0.5) > 0;
-    this.element.style.display = isOn || tool === "paint" ? "" : "none";
+    const isOn = trait(model, "overlay") && portion(model, "opacity") > 0;
+    this.element.style.display = isOn || tool.value === "paint" ? "" : "none";
     if (this.element.childElementCount === 0) this.draw();
   }
 
@@ -49,7 +50,7 @@ export class Signs {
     return d === "" ? [] : line(d, name, `under ${name}`);
   }
 
-  /** Thin lines, some forty across the picture. */
+  /** The hatching of kept areas: about forty thin lines across the picture. */
   private pattern(width: number): SVGElement {
     const step = width / 40;
     const made = svg("pattern", {

@@ -1,12 +1,16 @@
-import { readings } from "../../core/digits";
-import type { Quantity } from "../../core/digits";
+/** Captions and numbers of the two compared maps. */
+import { readings, unitSuffix } from "../../core/numberFormat";
+import type { Quantity } from "../../core/numberFormat";
+import { numbers, texts } from "../../core/parse";
 import type { Context } from "../context";
-import { make, setText } from "../dom/dom";
-import { compared, DIMENSIONS, isComparing, other, otherAnswer } from "./comparedTraits";
+import { numberCell, showNumbers } from "../controls/classList";
+import { fit, make, setAttribute, setText } from "../dom/dom";
+import { trait } from "../model";
+import { methods, place, quantity, rows } from "../traits";
+import { compared, DIMENSIONS, isComparing, comparedMap, comparedNumbers } from "./comparedTraits";
 import type { Change, Label } from "./comparedTraits";
-import { methods, number, numbers, place, quantity, rows, text, texts } from "../traits";
 
-/** A line over each of the two: what it is, and what its model says of its class. */
+/** Creates a line over each of the two pictures: what its map is, and its model's number for the class. */
 export function captions(context: Context): readonly [HTMLElement, HTMLElement] {
   const { model } = context;
   const a = new Caption("A");
@@ -17,15 +21,15 @@ export function captions(context: Context): readonly [HTMLElement, HTMLElement] 
     () => {
       if (!isComparing(model)) return;
       const now = compared(model);
-      const mine = labelOf(context);
-      const theirs = other(model)?.label ?? null;
+      const ownLabel = labelOf(context);
+      const otherLabel = comparedMap(model)?.label ?? null;
       // The class stands at the end anyway, beside its number.
-      const told = DIMENSIONS.filter(
-        (key) => key === "method" || (key !== "target" && (key in now || (theirs !== null && theirs[key] !== mine[key]))),
+      const shownKeys = DIMENSIONS.filter(
+        (key) => key === "method" || (key !== "target" && (key in now || (otherLabel !== null && otherLabel[key] !== ownLabel[key]))),
       );
-      const answer = otherAnswer(model);
-      a.show(mine, told, changeOf(context), quantity(model.get("quantity")));
-      b.show(theirs, told, answer.target, answer.quantity);
+      const answer = comparedNumbers(model);
+      a.show(ownLabel, shownKeys, changeOf(context), quantity(model.get("quantity")));
+      b.show(otherLabel, shownKeys, answer.target, answer.quantity);
     },
   );
   return [a.element, b.element];
@@ -42,24 +46,23 @@ class Caption {
   }
 
   show(
-    label: Label | null, told: readonly (keyof Label)[], { whole, masked }: Change, measured: Quantity | null,
+    label: Label | null, shownKeys: readonly (keyof Label)[], { unmasked, masked }: Change, measured: Quantity | null,
   ): void {
-    const parts = label === null ? [] : [...told.map((key) => label[key]), label.target];
-    const said = parts.filter((part) => part !== "").join(" · ");
-    setText(this.what, said);
-    this.element.title = `${this.name}: ${said}`;
-    const shown = readings(masked === undefined ? [whole] : [whole, masked], measured).join(" → ");
-    const unit = measured === null || measured.unit === "" ? "" : ` ${measured.unit}`;
-    setText(this.numbers, label === null || !Number.isFinite(whole) ? "" : `${shown}${unit}`);
+    const parts = label === null ? [] : [...shownKeys.map((key) => label[key]), label.target];
+    const title = parts.filter((part) => part !== "").join(" · ");
+    setText(this.what, title);
+    this.element.title = `${this.name}: ${title}`;
+    const shown = readings(masked === undefined ? [unmasked] : [unmasked, masked], measured).join(" → ");
+    setText(this.numbers, label === null || !Number.isFinite(unmasked) ? "" : `${shown}${unitSuffix(measured, " ")}`);
   }
 }
 
 function labelOf({ model }: Context): Label {
-  const method = text(model.get("method"));
-  const target = number(model.get("target"), -1);
+  const method = trait(model, "method");
+  const target = trait(model, "target");
   return {
     model: texts(model.get("models"))[0] ?? "",
-    picture: texts(model.get("pictures"))[number(model.get("picture"), -1)] ?? "",
+    picture: texts(model.get("pictures"))[trait(model, "picture")] ?? "",
     target: rows(model.get("rows")).find(({ index }) => index === target)?.name ?? "",
     method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
     layer: place(model.get("explanation")).layer,
@@ -67,8 +70,35 @@ function labelOf({ model }: Context): Label {
 }
 
 function changeOf({ model }: Context): Change {
-  const target = number(model.get("target"), -1);
+  const target = trait(model, "target");
   const all = rows(model.get("rows"));
   const at = all.findIndex(({ index }) => index === target);
-  return { whole: all[at]?.whole ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
+  return { unmasked: all[at]?.unmasked ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
+}
+
+/** The numbers of B's model for each listed class, in a column next to A's. */
+export function comparedNumbersColumn(context: Context): readonly [HTMLElement, HTMLElement] {
+  const { model } = context;
+  const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
+  const head = make("div", "camwidget-otherhead", { title: "What B's model says; – where it has no class of that name" }, badge);
+  const column = make("div", "camwidget-others", { role: "group", "aria-label": "B's numbers" });
+  context.watch(["compare", "rows", "target", "other_answer"], () => {
+    head.hidden = column.hidden = !isComparing(model);
+    if (column.hidden) {
+      column.replaceChildren();
+      return;
+    }
+    const all = rows(model.get("rows"));
+    const target = trait(model, "target");
+    const { rows: answers, quantity: measured } = comparedNumbers(model);
+    const cells = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
+    all.forEach(({ index }, at) => {
+      const cell = cells[at];
+      if (cell === undefined) return;
+      const answer = answers.get(index);
+      setAttribute(cell, "data-chosen", String(index === target));
+      showNumbers(cell, answer?.unmasked ?? Number.NaN, answer?.masked, measured);
+    });
+  });
+  return [head, column];
 }

@@ -1,78 +1,75 @@
+/** The picture and map of B, or the difference of A's and B's maps, on a canvas. */
 import { GREY } from "../../core/colormap";
 import { Compositor } from "../../core/compositor";
 import { paintDifference } from "../../core/difference";
-import { bytes } from "../../core/bytes";
+import type { Position } from "../../core/geometry";
+import { bytes } from "../../core/parse";
+import type { PaintLayer } from "../brush/paintLayer";
 import type { Context } from "../context";
-import { make, setAttribute } from "../dom/dom";
-import { Fillings } from "../picture/fill";
-import { onceAFrame } from "../dom/frame";
-import { lookOf } from "../picture/mapStyle";
-import type { Other } from "./comparedTraits";
-import type { Painted } from "../brush/paintLayer";
+import { make, placeAt, relativePosition, setAttribute } from "../dom/dom";
+import type { PointerPosition } from "../dom/dom";
+import { frameTask } from "../listeners";
+import { trait } from "../model";
+import { BaselineFills } from "../picture/baselineFill";
 import { SMALL } from "../picture/stage";
-import { mode, sceneId, text } from "../traits";
+import { mapStyle, mode, sceneId } from "../traits";
 import type { Explanation, Scene } from "../traits";
+import type { ComparedMap } from "./comparedTraits";
 
-/** A place in a picture, from 0 to 1: the same in pictures of any size. */
-export interface Place {
-  readonly x: number;
-  readonly y: number;
-}
-
-/** A's picture and map, which a difference is of. */
-export interface Mine {
+/** A's picture and map. */
+export interface ShownMap {
   readonly scene: Scene;
   readonly map: Explanation;
 }
 
 /** B's picture with its map and the same mask as A's, or the difference of the two, on a canvas of its own. */
-export class OtherPicture {
-  /** As large as the plane it lies in; the picture is as large as it can be in it. */
+export class ComparedPicture {
+  /** The element that fills the plane; the picture is as large as fits in it. */
   readonly sheet: HTMLElement;
   readonly canvas: HTMLCanvasElement;
   private readonly inner: HTMLElement;
   private readonly cross = crosshair();
   private readonly compositor = new Compositor();
-  private readonly fillings: Fillings;
-  private readonly paper: CanvasRenderingContext2D | null;
+  private readonly fillings: BaselineFills;
+  private readonly drawing: CanvasRenderingContext2D | null;
   private image: ImageData | null = null;
-  private shown: Other | null = null;
-  private against: Mine | null = null;
+  private shown: ComparedMap | null = null;
+  private minuend: ShownMap | null = null;
 
-  /** At most once a frame, however many changes ask for it. */
+  /** Repaints at the next frame, once for all changes. */
   readonly repaint: () => void;
 
   constructor(
     private readonly context: Context,
-    private readonly painted: Painted,
+    private readonly painted: PaintLayer,
   ) {
     const { model } = context;
-    this.repaint = onceAFrame(context.signal, () => this.paint());
-    this.fillings = new Fillings(context, "other_filled");
+    this.repaint = frameTask(context.signal, () => this.paint()).schedule;
+    this.fillings = new BaselineFills(context, "other_baseline_fill");
     this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
-    this.paper = this.canvas.getContext("2d");
+    this.drawing = this.canvas.getContext("2d");
     this.inner = make("div", "camwidget-other-inner", {}, this.canvas, this.cross);
     this.sheet = make("div", "camwidget-other-sheet", {}, this.inner);
     context.watch(["overlay", "opacity", "cells", "colormap", "colormaps", "difference_colors"], () => {
-      this.compositor.setLook(lookOf(model));
+      this.compositor.setStyle(mapStyle(model));
       this.repaint();
     });
-    context.watch(["fraction", "mode", "baseline", "other_filled"], () => this.repaint());
+    context.watch(["fraction", "mode", "baseline", "other_baseline_fill"], () => this.repaint());
     painted.listen(() => this.repaint());
   }
 
   /**
    * Shows B.
    *
-   * @param beside what A shows, if the difference to it is to be shown instead
+   * @param minuend what A shows, if the difference to it is to be shown instead
    * @param aspect width by height of the plane that the picture lies in
    */
-  show(other: Other, beside: Mine | null, aspect: number): void {
+  show(other: ComparedMap, minuend: ShownMap | null, aspect: number): void {
     const { width, height } = other.scene;
     if (other.scene.rgb !== this.shown?.scene.rgb) this.compositor.setPicture(other.scene);
     this.compositor.setHeat(other.map.empty ? null : other.map);
     this.shown = other;
-    this.against = beside;
+    this.minuend = minuend;
     if (this.image?.width !== width || this.image.height !== height) {
       this.canvas.width = width;
       this.canvas.height = height;
@@ -80,53 +77,51 @@ export class OtherPicture {
       this.image = new ImageData(new Uint8ClampedArray(4 * width * height), width, height);
     }
     this.fit(width / height, aspect);
-    setAttribute(this.canvas, "aria-label", beside === null ? `B: ${other.map.title}` : "A's map minus B's");
+    setAttribute(this.canvas, "aria-label", minuend === null ? `B: ${other.map.title}` : "A's map minus B's");
     this.repaint();
   }
 
   /** The place under a pointer; null before there is a picture. */
-  at({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Place | null {
-    const box = this.canvas.getBoundingClientRect();
-    if (box.width === 0 || box.height === 0) return null;
-    return { x: (clientX - box.left) / box.width, y: (clientY - box.top) / box.height };
+  at(pointer: PointerPosition): Position | null {
+    return relativePosition(this.canvas, pointer);
   }
 
   /** B's saliency at a place, from 0 to 1; NaN where there is none. */
-  saliency({ x, y }: Place): number {
+  saliency({ x, y }: Position): number {
     if (this.shown === null) return Number.NaN;
     const { scene, map } = this.shown;
     return valueAt(map.saliency, scene.width, Math.floor(x * scene.width), Math.floor(y * scene.height));
   }
 
   /** Marks a place, or none. */
-  mark(place: Place | null): void {
+  mark(place: Position | null): void {
     markAt(this.cross, place);
   }
 
   private paint(): void {
-    const { image, paper, shown, against } = this;
-    if (image === null || paper === null || shown === null) return;
+    const { image, drawing, shown, minuend } = this;
+    if (image === null || drawing === null || shown === null) return;
     const { model } = this.context;
-    if (against === null) {
-      const filling = this.fillings.of(shown.scene, text(model.get("baseline")));
+    if (minuend === null) {
+      const filling = this.fillings.of(shown.scene, trait(model, "baseline"));
       const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
       // What is painted on A's very pixels is painted on B's too.
       const own = shown.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
-      const drawn = this.compositor.paint({ ...byMap, ...filling, ...own });
-      image.data.set(drawn);
+      const pixels = this.compositor.paint({ ...byMap, ...filling, ...own });
+      image.data.set(pixels);
     } else {
-      const look = lookOf(model);
+      const style = mapStyle(model);
       paintDifference(
         new Uint32Array(image.data.buffer),
-        { rgb: against.scene.rgb, a: against.map.saliency, b: shown.map.saliency },
+        { rgb: minuend.scene.rgb, a: minuend.map.saliency, b: shown.map.saliency },
         bytes(model.get("difference_colors")) ?? GREY,
-        look.overlay ? look.opacity : 0,
+        style.overlay ? style.opacity : 0,
       );
     }
-    paper.putImageData(image, 0, 0);
+    drawing.putImageData(image, 0, 0);
   }
 
-  /** As large as it can be in a plane of another shape, and in its middle. */
+  /** Fits the picture into the middle of a plane of another aspect. */
   private fit(own: number, aspect: number): void {
     const width = Math.min(1, own / aspect);
     const height = Math.min(1, aspect / own);
@@ -143,14 +138,13 @@ export function valueAt(saliency: Uint8Array, width: number, x: number, y: numbe
   return (saliency[y * width + x] ?? Number.NaN) / 255;
 }
 
-/** A cross that shows on dark and on bright, hidden until it marks something. */
+/** Creates a crosshair that is visible on dark and bright pictures, hidden until it marks a position. */
 export function crosshair(): HTMLElement {
   return make("div", "camwidget-cross", { "aria-hidden": "true", hidden: true });
 }
 
-export function markAt(cross: HTMLElement, place: Place | null): void {
+export function markAt(cross: HTMLElement, place: Position | null): void {
   cross.hidden = place === null;
   if (place === null) return;
-  cross.style.left = `${100 * place.x}%`;
-  cross.style.top = `${100 * place.y}%`;
+  placeAt(cross, place);
 }

@@ -1,9 +1,9 @@
-import type { Quantity } from "../../core/digits";
+/** Traits of the comparison, parsed. A is what the view shows, B what it is compared with. */
+import type { Quantity } from "../../core/numberFormat";
+import { fields, flag, list, number, text } from "../../core/parse";
 import type { Model } from "../model";
-import { explanation, flag, number, quantity, scene, sceneId, text } from "../traits";
+import { explanation, quantity, scene, sceneId } from "../traits";
 import type { Explanation, Scene } from "../traits";
-
-/** What is compared, read as defensively as all traits. A is what the view shows, B the other. */
 
 export const DIMENSIONS = ["model", "picture", "target", "method", "layer"] as const;
 export type Dimension = (typeof DIMENSIONS)[number];
@@ -11,47 +11,41 @@ export type Dimension = (typeof DIMENSIONS)[number];
 export const ARRANGEMENTS = ["side", "split", "difference"] as const;
 export type Arrangement = (typeof ARRANGEMENTS)[number];
 
-/** In what B differs; empty: nothing is compared. */
+/** The dimensions in which B differs; empty: nothing is compared. */
 export type Compare = Readonly<Partial<Record<Dimension, unknown>>>;
 
-/** A map's names, by that in which two may differ. */
+/** The names of a map's model, picture, class, method and layer. */
 export type Label = Readonly<Record<Dimension, string>>;
 
-export interface Other {
+export interface ComparedMap {
   /** B's own picture, or A's where it is the same. */
   readonly scene: Scene;
   readonly map: Explanation;
   readonly label: Label;
-  /** In what it could not follow A. */
-  readonly said: string;
+  /** The dimensions in which it could not follow A, as a sentence. */
+  readonly note: string;
   /** Why there is no difference of the two maps; "" where there is one. */
-  readonly apart: string;
+  readonly noDifference: string;
 }
 
-export interface OtherState {
+export interface ComparedState {
   readonly busy: boolean;
-  readonly said: string;
+  readonly note: string;
   readonly error: string;
 }
 
 export interface Change {
-  readonly whole: number;
+  readonly unmasked: number;
   /** Undefined while nothing is masked. */
   readonly masked: number | undefined;
 }
 
-export interface OtherAnswer {
+export interface ComparedNumbers {
   /** What the numbers are where they are no probabilities. */
   readonly quantity: Quantity | null;
   readonly target: Change;
   /** By the number of A's class. */
   readonly rows: ReadonlyMap<number, Change>;
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function fields(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? (value as Fields) : {};
 }
 
 export function compared(model: Model): Compare {
@@ -69,7 +63,7 @@ export function arrangement(model: Model): Arrangement {
 }
 
 /** Null unless there is a map that covers its picture. */
-export function other(model: Model): Other | null {
+export function comparedMap(model: Model): ComparedMap | null {
   const from = fields(model.get("other"));
   const own = model.get("other_scene");
   const id = text(from["scene"]);
@@ -78,18 +72,18 @@ export function other(model: Model): Other | null {
   if (of === null || map === null) return null;
   const names = fields(from["label"]);
   const label = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])])) as Label;
-  return { scene: of, map, label, said: text(from["said"]), apart: text(from["apart"]) };
+  return { scene: of, map, label, note: text(from["said"]), noDifference: text(from["apart"]) };
 }
 
-export function otherState(model: Model): OtherState {
+export function comparedState(model: Model): ComparedState {
   const from = fields(model.get("other_state"));
-  return { busy: flag(from["busy"], false), said: text(from["said"]), error: text(from["error"]) };
+  return { busy: flag(from["busy"], false), note: text(from["said"]), error: text(from["error"]) };
 }
 
-export function otherAnswer(model: Model): OtherAnswer {
+export function comparedNumbers(model: Model): ComparedNumbers {
   const from = fields(model.get("other_answer"));
   const rows = new Map<number, Change>();
-  for (const row of Array.isArray(from["rows"]) ? from["rows"] : []) {
+  for (const row of list(from["rows"])) {
     rows.set(number(fields(row)["index"], -1), change(row));
   }
   return { quantity: quantity(from["quantity"]), target: change(from["target"]), rows };
@@ -97,5 +91,5 @@ export function otherAnswer(model: Model): OtherAnswer {
 
 function change(value: unknown): Change {
   const { whole, masked } = fields(value);
-  return { whole: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : undefined };
+  return { unmasked: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : undefined };
 }

@@ -1,41 +1,46 @@
+/** The comparison of two maps, A and B: side by side, split, or their difference. */
 import { gradient, GREY } from "../../core/colormap";
-import { bytes } from "../../core/bytes";
-import { captions } from "./captions";
+import { pixelAt, relativeCenter } from "../../core/geometry";
+import { bytes, clamp } from "../../core/parse";
 import type { Context } from "../context";
-import { differs, firstCompare } from "./differenceDrawer";
-import { Divider } from "./divider";
 import { button, make, setAttribute, setText } from "../dom/dom";
-import { otherNumbers } from "./comparedNumbers";
-import { crosshair, markAt, OtherPicture, valueAt } from "./comparedPicture";
-import type { Mine, Place } from "./comparedPicture";
-import { arrangement, compared, isComparing, other, otherState } from "./comparedTraits";
-import type { Compare, Other } from "./comparedTraits";
+import type { Tool } from "../dom/dom";
+import { trait } from "../model";
 import type { Stage } from "../picture/stage";
-import type { Tool } from "../dom/toolbar";
-import { explanation, flag, scene, sceneId } from "../traits";
 import type { Zoom } from "../picture/zoom";
+import { explanation, scene, sceneId } from "../traits";
+import { captions, comparedNumbersColumn } from "./captions";
+import { crosshair, markAt, ComparedPicture, valueAt } from "./comparedPicture";
+import type { ShownMap } from "./comparedPicture";
+import { arrangement, compared, isComparing, comparedMap, comparedState } from "./comparedTraits";
+import type { Compare, ComparedMap } from "./comparedTraits";
+import { comparisonDrawer, firstCompare } from "./differenceDrawer";
+import { Divider } from "./divider";
 
-/** A, which the view shows, and B, which differs from it in a thing or two: side by side, split, or their difference. */
-export class Comparing {
+/**
+ * Shows A, the view's own map, and B, which differs from it in one or two dimensions: side by side, split, or their
+ * difference.
+ */
+export class Comparison {
   readonly tool: Tool;
   /** The two frames with what is over and below them. */
   readonly around: readonly HTMLElement[];
-  /** B's numbers and their heading, beside A's. */
+  /** B's numbers and their heading, next to A's. */
   readonly numbers: readonly HTMLElement[];
   private readonly opener: HTMLButtonElement;
-  private readonly picture: OtherPicture;
+  private readonly picture: ComparedPicture;
   private readonly divider: Divider;
-  /** B's frame, side by side with A's, and its plane, of which the same part is seen as of A's. */
+  /** B's frame next to A's, and its plane, which is zoomed like A's. */
   private readonly frame: HTMLElement;
   private readonly plane = make("div", "camwidget-other-plane");
-  private readonly message = make("div", "camwidget-other-message");
+  private readonly frameMessage = make("div", "camwidget-other-message");
   private readonly cross = crosshair();
-  private readonly said = make("span", "camwidget-compare-said", { "aria-live": "polite" });
+  private readonly message = make("span", "camwidget-compare-said", { "aria-live": "polite" });
   private readonly legend: HTMLElement;
   private readonly readout = make("output", "camwidget-compare-readout", { "aria-hidden": "true" });
   private readonly line: HTMLElement;
-  private mine: Mine | null = null;
-  private other: Other | null = null;
+  private mine: ShownMap | null = null;
+  private other: ComparedMap | null = null;
   private last: Compare | undefined;
   /** Whether the pointer is on B's own frame: the mark is then in A's. */
   private isOnOther = false;
@@ -47,7 +52,7 @@ export class Comparing {
     private readonly root: HTMLElement,
   ) {
     const { model, scrub, signal } = context;
-    this.picture = new OtherPicture(context, stage.painted);
+    this.picture = new ComparedPicture(context, stage.painted);
     this.opener = button(
       "camwidget-button camwidget-compare-open",
       {
@@ -58,14 +63,14 @@ export class Comparing {
       "compare",
     );
     this.opener.addEventListener("click", () => (isComparing(model) ? this.end() : this.begin()), { signal });
-    this.tool = { buttons: [this.opener], drawer: differs(context, () => this.end()) };
+    this.tool = { buttons: [this.opener], drawer: comparisonDrawer(context, () => this.end()) };
     const clip = make("div", "camwidget-other-clip", {}, this.plane);
     this.frame = make(
       "div",
       "camwidget-other-frame",
       { role: "group", "aria-label": "Picture B", hidden: true },
       clip,
-      this.message,
+      this.frameMessage,
     );
     zoom.add({ clip, plane: this.plane, canvas: this.picture.canvas });
     zoom.listen(() => this.clip());
@@ -82,16 +87,16 @@ export class Comparing {
     context.watch(["difference_colors"], () => {
       bar.style.backgroundImage = gradient(bytes(model.get("difference_colors")) ?? GREY);
     });
-    this.line = make("div", "camwidget-compare-line", { hidden: true }, this.said, this.legend, this.readout);
+    this.line = make("div", "camwidget-compare-line", { hidden: true }, this.message, this.legend, this.readout);
     stage.plane.append(this.cross);
     stage.frame.append(this.divider.element);
     this.around = [...captions(context), stage.frame, this.frame, this.line];
-    this.numbers = otherNumbers(context);
+    this.numbers = comparedNumbersColumn(context);
     this.followPointer();
     context.watch(["compare", "arrangement", "scene", "explanation", "other", "other_scene", "other_state", "busy"], () =>
       this.update(),
     );
-    stage.painted.listen(() => isComparing(model) && this.tell());
+    stage.painted.listen(() => isComparing(model) && this.updateMessages());
     scrub.listen(() => this.place());
   }
 
@@ -100,7 +105,7 @@ export class Comparing {
     if (isComparing(this.context.model)) this.picture.repaint();
   }
 
-  /** Side by side, split, difference, and no more. */
+  /** Goes on to the next arrangement: side by side, split, difference, off. */
   cycle(): void {
     const { model } = this.context;
     const now = arrangement(model);
@@ -131,11 +136,11 @@ export class Comparing {
     for (const part of [...this.around.slice(0, 2), this.line]) part.hidden = !on;
     this.read();
     this.place();
-    this.tell();
+    this.updateMessages();
     this.point();
   }
 
-  /** A's map and B's. What was shown stays while another is on its way. */
+  /** Reads A's map and B's. The last B stays while another is computed. */
   private read(): void {
     const { model } = this.context;
     if (!isComparing(model)) {
@@ -145,14 +150,14 @@ export class Comparing {
     const of = scene(model.get("scene"));
     const map = explanation(model.get("explanation"), of);
     this.mine = of === null || map === null ? null : { scene: of, map };
-    const found = other(model);
+    const found = comparedMap(model);
     if (found !== null || !this.isBusy) this.other = found;
     setAttribute(this.picture.sheet, "aria-busy", String(this.isBusy));
   }
 
   private get isBusy(): boolean {
     const { model } = this.context;
-    return isComparing(model) && (flag(model.get("busy"), false) || otherState(model).busy);
+    return isComparing(model) && (trait(model, "busy") || comparedState(model).busy);
   }
 
   private place(): void {
@@ -160,19 +165,19 @@ export class Comparing {
     const shown = arrangement(model);
     const on = isComparing(model);
     const { sheet } = this.picture;
-    const beside = on && shown === "side";
-    this.frame.hidden = !beside;
-    // A's map at a layer under the hand has no other yet.
-    const apart = this.isApart || scrub.preview !== null;
-    const found = shown === "difference" && apart ? null : this.other;
+    const isSideBySide = on && shown === "side";
+    this.frame.hidden = !isSideBySide;
+    // There is no map of B for a preview of another layer.
+    const hasNoDifference = this.isIncomparable || scrub.preview !== null;
+    const found = shown === "difference" && hasNoDifference ? null : this.other;
     this.divider.element.hidden = !on || shown !== "split" || found === null;
     if (!on || found === null) {
       sheet.remove();
       return;
     }
-    if (beside) this.plane.append(sheet);
+    if (isSideBySide) this.plane.append(sheet);
     else this.stage.canvas.after(sheet);
-    sheet.classList.toggle("camwidget-other-over", !beside);
+    sheet.classList.toggle("camwidget-other-over", !isSideBySide);
     const aspect = this.mine === null ? 1 : this.mine.scene.width / this.mine.scene.height;
     this.frame.style.setProperty("--camwidget-aspect", String(aspect));
     this.picture.show(found, shown === "difference" ? this.mine : null, aspect);
@@ -180,25 +185,25 @@ export class Comparing {
     this.clip();
   }
 
-  /** Whether there are no two maps of the same pixels. */
-  private get isApart(): boolean {
+  /** Whether the two maps cannot be subtracted: one is missing, or they have different pixels. */
+  private get isIncomparable(): boolean {
     const { mine, other: found } = this;
-    return mine === null || found === null || found.apart !== "" || found.map.saliency.length !== mine.map.saliency.length;
+    return mine === null || found === null || found.noDifference !== "" || found.map.saliency.length !== mine.map.saliency.length;
   }
 
-  private tell(): void {
+  private updateMessages(): void {
     const { model } = this.context;
-    const { error, said } = otherState(model);
+    const { error, note } = comparedState(model);
     const shown = arrangement(model);
     const waits = this.isBusy && this.other === null ? "Waiting for B…" : "";
-    const now = error || said || waits || (shown === "difference" && this.other?.apart) || this.other?.said || this.unpainted;
-    const beside = shown === "side" && this.other === null;
-    setText(this.message, error === "" ? waits : `B: ${error}`);
-    this.message.hidden = this.other !== null;
+    const text = error || note || waits || (shown === "difference" && this.other?.noDifference) || this.other?.note || this.unpainted;
+    const isInFrame = shown === "side" && this.other === null;
+    setText(this.frameMessage, error === "" ? waits : `B: ${error}`);
+    this.frameMessage.hidden = this.other !== null;
     // Once is enough.
-    setText(this.said, beside ? said : error === "" ? now : `B: ${error}`);
-    this.said.hidden = this.said.textContent === "";
-    this.legend.hidden = shown !== "difference" || this.isApart || now !== "";
+    setText(this.message, isInFrame ? note : error === "" ? text : `B: ${error}`);
+    this.message.hidden = this.message.textContent === "";
+    this.legend.hidden = shown !== "difference" || this.isIncomparable || text !== "";
   }
 
   /** B of other pixels has nothing of what is painted on A's. */
@@ -208,7 +213,7 @@ export class Comparing {
     return lacks ? "What is painted on A is not on B, which has other pixels." : "";
   }
 
-  /** What of B is seen, right of the divider: its place is the frame's, not that of the plane below. */
+  /** Clips B to the right of the divider, whose place is in the frame and not in the zoomed plane. */
   private clip(place = this.divider.place): void {
     const { sheet } = this.picture;
     if (arrangement(this.context.model) !== "split") {
@@ -218,10 +223,10 @@ export class Comparing {
     const frame = this.stage.frame.getBoundingClientRect();
     const plane = this.stage.plane.getBoundingClientRect();
     const cut = plane.width === 0 ? place : (frame.left + place * frame.width - plane.left) / plane.width;
-    sheet.style.clipPath = `inset(0 0 0 ${100 * Math.min(1, Math.max(0, cut))}%)`;
+    sheet.style.clipPath = `inset(0 0 0 ${100 * clamp(cut, 0, 1)}%)`;
   }
 
-  /** The same place in both; over A the reading follows. */
+  /** Marks the same position in both pictures while the pointer is over one of them. */
   private followPointer(): void {
     const { hover, signal } = this.context;
     let last: PointerEvent | null = null;
@@ -230,7 +235,7 @@ export class Comparing {
       if (place === null || this.mine === null) return;
       this.isOnOther = true;
       const { width, height } = this.mine.scene;
-      hover.set({ x: pixel(place.x, width), y: pixel(place.y, height) });
+      hover.set(pixelAt({ x: place.x * width, y: place.y * height }, this.mine.scene));
     };
     this.stage.canvas.addEventListener("pointermove", () => (this.isOnOther = false), { signal });
     this.picture.canvas.addEventListener(
@@ -258,24 +263,15 @@ export class Comparing {
     const { mine } = this;
     const { model, hover } = this.context;
     const on = isComparing(model) && mine !== null && this.other !== null;
-    const place = on && hover.point !== null ? middle(hover.point, mine.scene) : null;
-    const beside = arrangement(model) === "side";
-    this.picture.mark(beside && !this.isOnOther ? place : null);
-    markAt(this.cross, beside && this.isOnOther ? place : null);
-    if (place === null || mine === null || hover.point === null) {
+    const place = on && hover.value !== null ? relativeCenter(hover.value, mine.scene) : null;
+    const isSideBySide = arrangement(model) === "side";
+    this.picture.mark(isSideBySide && !this.isOnOther ? place : null);
+    markAt(this.cross, isSideBySide && this.isOnOther ? place : null);
+    if (place === null || mine === null || hover.value === null) {
       setText(this.readout, "");
       return;
     }
-    const a = valueAt(mine.map.saliency, mine.scene.width, hover.point.x, hover.point.y);
+    const a = valueAt(mine.map.saliency, mine.scene.width, hover.value.x, hover.value.y);
     setText(this.readout, `A ${a.toFixed(2)} · B ${this.picture.saliency(place).toFixed(2)}`);
   }
-}
-
-function pixel(part: number, size: number): number {
-  return Math.min(size - 1, Math.max(0, Math.floor(part * size)));
-}
-
-/** The middle of a pixel. */
-function middle({ x, y }: { readonly x: number; readonly y: number }, { width, height }: Mine["scene"]): Place {
-  return { x: (x + 0.5) / width, y: (y + 0.5) / height };
 }

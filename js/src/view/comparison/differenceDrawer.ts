@@ -1,10 +1,14 @@
+/** The drawer of the comparison: in what B differs from A, and how the two are shown. */
+import { texts } from "../../core/parse";
 import type { Context } from "../context";
-import { button, make, OWN_KEYS, setAttribute, setChoices, setText } from "../dom/dom";
+import { button, labeledLine, make, setChoices, setText } from "../dom/dom";
 import type { Choice } from "../dom/dom";
+import { RadioGroup } from "../dom/radioGroup";
+import { OWN_KEYS } from "../host/compat";
+import { trait } from "../model";
+import { layers, methods, rows } from "../traits";
 import { arrangement, ARRANGEMENTS, compared, DIMENSIONS, isComparing } from "./comparedTraits";
 import type { Arrangement, Compare, Dimension } from "./comparedTraits";
-import { rove } from "../dom/rovingTabindex";
-import { layers, methods, number, rows, text, texts } from "../traits";
 
 const NAMES: Readonly<Record<Dimension, string>> = {
   model: "model", picture: "picture", target: "class", method: "method", layer: "layer",
@@ -16,11 +20,11 @@ const SHOWN: Readonly<Record<Arrangement, { readonly label: string; readonly tit
   difference: { label: "difference", title: "A's map minus B's, each scaled to its own maximum" },
 };
 
-/** An option that stands for "whatever it predicts". */
+/** The option "its own prediction". */
 const OWN = "";
 
-/** What the drawer of the comparison holds: in what B differs, and how the two are shown. */
-export function differs(context: Context, off: () => void): HTMLElement {
+/** The drawer of the comparison: in what B differs, and how the two are shown. */
+export function comparisonDrawer(context: Context, off: () => void): HTMLElement {
   const drawer = make(
     "div",
     "camwidget-compare",
@@ -68,15 +72,7 @@ function differLine(context: Context): HTMLElement {
     const others = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
     setText(more, others.length === 0 ? "" : `and ${others.join(", ")}`);
   });
-  return make(
-    "div",
-    "camwidget-line",
-    {},
-    make("span", "camwidget-label", {}, "B has"),
-    dimension,
-    value,
-    more,
-  );
+  return labeledLine("B has", dimension, value, more);
 }
 
 function select(label: string, title: string): HTMLSelectElement {
@@ -85,22 +81,15 @@ function select(label: string, title: string): HTMLSelectElement {
 
 function shownLine(context: Context, off: () => void): HTMLElement {
   const { model, signal } = context;
-  const group = make("div", "camwidget-segments", { role: "radiogroup", "aria-label": "How A and B are shown" });
-  for (const name of ARRANGEMENTS) {
-    const { label, title } = SHOWN[name];
-    const made = button("camwidget-button camwidget-radio", { role: "radio", title: `${title} (v)`, "data-name": name }, label);
-    made.addEventListener("click", () => context.write({ arrangement: name }), { signal });
-    group.append(made);
-    context.watch(["arrangement"], () => {
-      const chosen = arrangement(model) === name;
-      setAttribute(made, "aria-checked", String(chosen));
-      made.tabIndex = chosen ? 0 : -1;
-    });
-  }
-  rove(group, signal);
+  const choices = ARRANGEMENTS.map((value) => ({ value, label: SHOWN[value].label, title: `${SHOWN[value].title} (v)` }));
+  const group = new RadioGroup(
+    "camwidget-segments", { "aria-label": "How A and B are shown" }, choices, ({ value }) => value,
+    (value) => context.write({ arrangement: value }), signal,
+  );
+  context.watch(["arrangement"], () => group.update(arrangement(model)));
   const end = button("camwidget-button", { title: "Compare no more" }, "off");
   end.addEventListener("click", off, { signal });
-  return make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, "Shown"), group, end);
+  return labeledLine("Shown", group.element, end);
 }
 
 /** The one of several that the drawer has a choice for. */
@@ -113,7 +102,7 @@ export function firstCompare(context: Context): Compare | undefined {
   return proposed(context, "model") ?? proposed(context, "method") ?? proposed(context, "layer") ?? proposed(context, "picture");
 }
 
-/** B that differs from A in this, by what is likely to be wanted. */
+/** A comparison with a B that differs from A in one dimension, by a likely choice. */
 function proposed(context: Context, key: Dimension): Compare | undefined {
   const value = nearest(context, key);
   return value === undefined ? undefined : { [key]: value };
@@ -124,25 +113,25 @@ function nearest(context: Context, key: Dimension): unknown {
   if (key === "model") return texts(model.get("models")).length > 1 ? 1 : undefined;
   if (key === "picture") {
     const count = texts(model.get("pictures")).length;
-    return count > 1 ? (number(model.get("picture"), 0) + 1) % count : undefined;
+    return count > 1 ? (trait(model, "picture") + 1) % count : undefined;
   }
   if (key === "target") {
-    const target = number(model.get("target"), -1);
+    const target = trait(model, "target");
     return rows(model.get("rows")).find(({ index }) => index !== target)?.name;
   }
-  if (key === "layer") return neighbour(layers(model.get("layers")), text(model.get("layer")))?.name;
+  if (key === "layer") return neighbor(layers(model.get("layers")), trait(model, "layer"))?.name;
   const usable = methods(model.get("methods")).filter(({ reason, slow }) => reason === null && !slow);
-  const now = usable.findIndex(({ name }) => name === text(model.get("method")));
+  const now = usable.findIndex(({ name }) => name === trait(model, "method"));
   return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : undefined;
 }
 
-/** The layer before, or the one after the first. */
-function neighbour<L extends { readonly name: string }>(all: readonly L[], name: string): L | undefined {
+/** The layer before, or for the first one the layer after. */
+function neighbor<L extends { readonly name: string }>(all: readonly L[], name: string): L | undefined {
   const now = all.findIndex((layer) => layer.name === name);
   return now < 0 ? all.at(-1) : (all[now - 1] ?? all[now + 1]);
 }
 
-/** What can differ here at all; what differs already is among them. */
+/** The dimensions in which B can differ; the present one is among them. */
 function possible(context: Context, present: Dimension): Choice[] {
   return DIMENSIONS.filter((key) => key === present || nearest(context, key) !== undefined).map((key) => ({
     value: key,

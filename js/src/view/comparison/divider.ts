@@ -1,7 +1,10 @@
+/** The divider between A and B in one frame. */
+import { percent } from "../../core/numberFormat";
+import { clamp } from "../../core/parse";
 import type { Context } from "../context";
-import { make, OWN_KEYS, setAttribute } from "../dom/dom";
-import { percent } from "../dom/slider";
-import { unit } from "../traits";
+import { make, setAttribute } from "../dom/dom";
+import { OWN_KEYS } from "../host/compat";
+import { portion } from "../model";
 
 /** Percents that a key moves the divider. */
 const STEP = 2;
@@ -13,7 +16,7 @@ const STRIDE = 10;
  */
 export class Divider {
   readonly element: HTMLElement;
-  /** From 0 to 1: the model's, or where the hand is. */
+  /** From 0 to 1: the model's, or the pointer's while it is dragged. */
   place = 0.5;
   private dragging = false;
 
@@ -48,7 +51,7 @@ export class Divider {
       this.element.addEventListener(type, (event) => act(event as PointerEvent), { signal });
     listen("pointerdown", (event) => {
       if (event.button !== 0) return;
-      // The picture below must not take it for a hand of its own.
+      // The picture below must not take it for a drag of its own.
       event.stopPropagation();
       event.preventDefault();
       this.element.focus({ preventScroll: true });
@@ -68,20 +71,20 @@ export class Divider {
     this.element.addEventListener("click", (event) => event.stopPropagation(), { signal });
     this.element.addEventListener("keydown", (event) => this.pressed(event), { signal });
     context.watch(["divider"], () => {
-      if (!this.dragging) this.set(unit(model.get("divider"), 0.5));
+      if (!this.dragging) this.set(portion(model, "divider"));
     });
   }
 
   private follow(x: number): void {
-    const box = this.frame.getBoundingClientRect();
-    if (box.width > 0) this.set(Math.min(1, Math.max(0, (x - box.left) / box.width)));
+    const { left, width } = this.frame.getBoundingClientRect();
+    if (width > 0) this.set(clamp((x - left) / width, 0, 1));
   }
 
   private pressed(event: KeyboardEvent): void {
     const to = reached(event, 100 * this.place);
     if (to === null) return;
     event.preventDefault();
-    this.set(Math.min(100, Math.max(0, to)) / 100);
+    this.set(clamp(to, 0, 100) / 100);
     this.context.write({ divider: this.place });
   }
 

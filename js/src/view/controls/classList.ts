@@ -1,9 +1,12 @@
-import { decimals, readings } from "../../core/digits";
-import type { Quantity } from "../../core/digits";
+/** The listed classes with their numbers, and the most probable class of the masked picture. */
+import { decimals, readings, unitSuffix } from "../../core/numberFormat";
+import type { Quantity } from "../../core/numberFormat";
+import { numbers } from "../../core/parse";
 import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { button, fit, make, setAttribute, setText } from "../dom/dom";
-import { number, numbers, quantity, rows } from "../traits";
+import { trait } from "../model";
+import { mostProbable, quantity, rows } from "../traits";
 
 /** Below this a change would read as "0.97 → 0.97". */
 const VISIBLE = 0.005;
@@ -30,10 +33,9 @@ export function classList(context: Context): ClassList {
   context.watch(["rows", "masked", "target", "quantity"], () => {
     const all = rows(model.get("rows"));
     const masked = numbers(model.get("masked"));
-    const target = number(model.get("target"), -1);
+    const target = trait(model, "target");
     const measured = quantity(model.get("quantity"));
-    const of = measured === null || measured.unit === "" ? "" : `, ${measured.unit}`;
-    setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${of}`);
+    setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${unitSuffix(measured, ", ")}`);
     const buttons = fit(names, all.length, (at) => nameButton(context, at));
     const cells = fit(values, all.length, (at) => numberCell(context, at));
     all.forEach((row, at) => {
@@ -46,7 +48,7 @@ export function classList(context: Context): ClassList {
       setText(item, row.name);
       setAttribute(item, "aria-pressed", chosen);
       setAttribute(cell, "data-chosen", chosen);
-      showNumbers(cell, row.whole, masked[at], measured);
+      showNumbers(cell, row.unmasked, masked[at], measured);
     });
   });
   return { head, names, numbers: values };
@@ -72,16 +74,47 @@ export function numberCell(context: Context, at: number, of = "number"): HTMLEle
 }
 
 export function showNumbers(
-  cell: Element, whole: number, masked: number | undefined, measured: Quantity | null,
+  cell: Element, unmasked: number, masked: number | undefined, measured: Quantity | null,
 ): void {
   const [first, arrow, second] = cell.children;
   if (first === undefined || arrow === undefined || second === undefined) return;
-  const [before, after] = readings(masked === undefined ? [whole] : [whole, masked], measured);
+  const [before, after] = readings(masked === undefined ? [unmasked] : [unmasked, masked], measured);
   setText(first, before ?? "");
   setText(arrow, masked === undefined ? "" : " → ");
   setText(second, after ?? "");
-  const change = masked === undefined ? 0 : masked - whole;
-  const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(whole, masked ?? 0);
+  const change = masked === undefined ? 0 : masked - unmasked;
+  const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(unmasked, masked ?? 0);
   const direction = change >= visible ? "up" : change <= -visible ? "down" : "same";
   setAttribute(cell, "data-change", direction);
+}
+
+/** The class that is most probable now that the picture is masked, whether it is among those listed or not. */
+export function mostProbableRow(context: Context): HTMLElement {
+  const { model, signal } = context;
+  const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
+  const bar = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
+  const cell = numberCell(context, 0, "first-now");
+  const row = make(
+    "div",
+    "camwidget-first",
+    { role: "group", "aria-label": "Most probable class of the masked picture" },
+    make("span", "camwidget-first-label", {}, "now first"),
+    name,
+    bar,
+    cell,
+  );
+  let index = -1;
+  name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
+  context.watch(["first_now", "quantity", "rows"], () => {
+    const now = mostProbable(model.get("first_now"));
+    index = now?.index ?? -1;
+    // Its place is kept while the picture is unmasked; where no class can be first, it has none.
+    row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
+    row.classList.toggle("camwidget-first-none", now === null);
+    if (now === null) return;
+    setText(name, now.name);
+    bar.style.setProperty("--camwidget-value", `${100 * now.masked}%`);
+    showNumbers(cell, now.unmasked, now.masked, null);
+  });
+  return row;
 }

@@ -1,17 +1,18 @@
+/** The search for a class by its name. */
+import { texts } from "../../core/parse";
 import { pickClass } from "../actions";
 import type { Context } from "../context";
-import { fit, make, OWN_KEYS, setAttribute, setText } from "../dom/dom";
-import { Names } from "./classNames";
-import { texts } from "../traits";
+import { fit, make, setAttribute, setText } from "../dom/dom";
+import { OWN_KEYS } from "../host/compat";
 
 const MOST = 12;
 
-/** Reaches every class, not only those in the list: a combobox with a list of matches. */
-export class Search {
+/** Search for any class of the model: a combobox with a list of matches. */
+export class ClassSearch {
   readonly element: HTMLElement;
   private readonly input: HTMLInputElement;
   private readonly list: HTMLElement;
-  private names = new Names([]);
+  private names = new ClassNames([]);
   private found: readonly number[] = [];
   private active = 0;
 
@@ -45,7 +46,7 @@ export class Search {
     // Not click: the field must keep the focus, or the list would close before it is chosen from.
     this.list.addEventListener("pointerdown", (event) => this.point(event), { signal });
     context.watch(["class_names"], () => {
-      this.names = new Names(texts(model.get("class_names")));
+      this.names = new ClassNames(texts(model.get("class_names")));
       this.input.disabled = this.names.names.length === 0;
       if (!this.list.hidden) this.search();
     });
@@ -112,5 +113,28 @@ export class Search {
     event.preventDefault();
     const at = Array.from(this.list.children).findIndex((option) => option.contains(event.target as Node));
     this.choose(at);
+  }
+}
+
+/** Class names for searching, in lower case once and not at every keystroke. */
+export class ClassNames {
+  private readonly lowered: readonly string[];
+
+  constructor(readonly names: readonly string[]) {
+    this.lowered = names.map((name) => name.toLowerCase());
+  }
+
+  /** Indices of names that contain the query: those that start with it first, then in order. */
+  find(query: string, most: number): number[] {
+    const wanted = query.trim().toLowerCase();
+    if (wanted === "") return [];
+    const starting: number[] = [];
+    const containing: number[] = [];
+    for (let at = 0; at < this.lowered.length && starting.length < most; at++) {
+      const found = this.lowered[at]!.indexOf(wanted);
+      if (found === 0) starting.push(at);
+      else if (found > 0 && containing.length < most) containing.push(at);
+    }
+    return starting.concat(containing).slice(0, most);
   }
 }

@@ -1,7 +1,9 @@
-import type { Mode } from "../../core/rule";
+/** Texts of the view: headings of the curve, the sentence on the mask, status and error. */
+import type { Mode } from "../../core/maskingRule";
 import type { Context } from "../context";
 import { button, fit, make, setText } from "../dom/dom";
-import { lineNames, mode, quantity, text } from "../traits";
+import { trait } from "../model";
+import { lineNames, mode, quantity } from "../traits";
 
 const CURVE: Readonly<Record<Mode, string>> = {
   remove: " as the top evidence goes",
@@ -9,8 +11,8 @@ const CURVE: Readonly<Record<Mode, string>> = {
   multiply: "Picture × map",
 };
 
-/** The heading over the curve, which another widget draws. */
-export function curveHead(context: Context): HTMLElement {
+/** Creates the heading over the curve, which is another widget. */
+export function curveHeading(context: Context): HTMLElement {
   const head = make("div", "camwidget-curvehead camwidget-heading");
   context.watch(["mode", "quantity"], () => {
     const now = mode(context.model.get("mode"));
@@ -22,7 +24,7 @@ export function curveHead(context: Context): HTMLElement {
   return head;
 }
 
-/** The names of the lines beside their ends: over the right margin of the curve. */
+/** Creates the names of the curve's lines next to their ends, over the right margin. */
 export function curveNames(context: Context): HTMLElement {
   const names = make("div", "camwidget-curve-names");
   context.watch(["curve_names"], () => {
@@ -40,17 +42,17 @@ export function curveNames(context: Context): HTMLElement {
   return names;
 }
 
-/** The readout under the slider, a sentence to be read aloud. */
+/** Creates the sentence under the slider, a live region. */
 export function sentence(context: Context): HTMLElement {
   const line = make("div", "camwidget-say", { "aria-live": "polite" });
-  context.watch(["sentence"], () => setText(line, text(context.model.get("sentence"))));
+  context.watch(["sentence"], () => setText(line, trait(context.model, "sentence")));
   return line;
 }
 
 export function status(context: Context, help: HTMLElement): HTMLElement {
   const line = make("span", "camwidget-status-text");
   context.watch(["status"], () => {
-    const status = text(context.model.get("status"));
+    const status = trait(context.model, "status");
     setText(line, status);
     // It is cut off where there is no room.
     line.title = status;
@@ -64,7 +66,7 @@ export function errorLine(context: Context): HTMLElement {
   dismiss.addEventListener("click", () => context.write({ error: "" }), { signal: context.signal });
   const line = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
   context.watch(["error"], () => {
-    const error = text(context.model.get("error"));
+    const error = trait(context.model, "error");
     setText(message, error);
     line.hidden = error === "";
   });

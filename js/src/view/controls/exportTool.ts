@@ -1,15 +1,17 @@
+/** Tools that export what is shown: Python code to copy, and a PNG to save. */
 import type { Context } from "../context";
-import { button, make, OWN_KEYS, setText } from "../dom/dom";
+import { button, make, setText } from "../dom/dom";
+import type { Tool } from "../dom/dom";
+import { OWN_KEYS } from "../host/compat";
+import { trait } from "../model";
 import { pictureName, save } from "../picture/pngExport";
 import type { Stage } from "../picture/stage";
-import type { Tool } from "../dom/toolbar";
-import { text } from "../traits";
 
-/** Milliseconds for which it says what was done. */
-const SAID = 2000;
+/** Milliseconds for which feedback is shown. */
+const FEEDBACK_TIME = 2000;
 
-/** What can be taken out of the view: the Python for it, and the picture. */
-export function keepTool(context: Context, stage: Stage): Tool {
+/** Creates the export buttons: Python code and PNG. */
+export function exportTool(context: Context, stage: Stage): Tool {
   const { model, signal } = context;
   const code = button(
     "camwidget-button camwidget-code",
@@ -17,7 +19,7 @@ export function keepTool(context: Context, stage: Stage): Tool {
     "code",
   );
   const png = button("camwidget-button camwidget-png", { title: "Save the picture as it is shown, as a PNG file" }, "PNG");
-  const said = make("span", "camwidget-kept", { role: "status", "aria-live": "polite" });
+  const feedback = make("span", "camwidget-kept", { role: "status", "aria-live": "polite" });
   const field = make("textarea", "camwidget-code-text", {
     "aria-label": "Python for this view", readonly: true, rows: 8, spellcheck: "false", wrap: "off", ...OWN_KEYS,
   });
@@ -30,25 +32,25 @@ export function keepTool(context: Context, stage: Stage): Tool {
     field,
   );
   let timer = 0;
-  const say = (word: string): void => {
-    setText(said, word);
+  const showFeedback = (word: string): void => {
+    setText(feedback, word);
     window.clearTimeout(timer);
-    timer = window.setTimeout(() => setText(said, ""), SAID);
+    timer = window.setTimeout(() => setText(feedback, ""), FEEDBACK_TIME);
   };
   const show = (open: boolean): void => {
     drawer.hidden = !open;
     code.setAttribute("aria-expanded", String(open));
     if (!open) return;
-    field.value = text(model.get("code"));
+    field.value = trait(model, "code");
     field.focus({ preventScroll: true });
     field.select();
   };
   const copy = async (): Promise<void> => {
     try {
-      await navigator.clipboard.writeText(text(model.get("code")));
+      await navigator.clipboard.writeText(trait(model, "code"));
       if (signal.aborted) return;
       show(false);
-      say("copied");
+      showFeedback("copied");
     } catch {
       // A page that is not served securely has no clipboard; others may refuse it.
       if (!signal.aborted) show(true);
@@ -71,12 +73,12 @@ export function keepTool(context: Context, stage: Stage): Tool {
   );
   png.addEventListener(
     "click",
-    () => void save(stage.canvas, pictureName(model)).then((done) => say(done ? "saved" : "nothing to save")),
+    () => void save(stage.canvas, pictureName(model)).then((done) => showFeedback(done ? "saved" : "nothing to save")),
     { signal },
   );
   signal.addEventListener("abort", () => window.clearTimeout(timer));
   context.watch(["code"], () => {
-    if (!drawer.hidden) field.value = text(model.get("code"));
+    if (!drawer.hidden) field.value = trait(model, "code");
   });
-  return context.live ? { buttons: [code, png, said], drawer } : { buttons: [png, said] };
+  return context.live ? { buttons: [code, png, feedback], drawer } : { buttons: [png, feedback] };
 }

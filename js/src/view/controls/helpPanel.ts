@@ -1,3 +1,4 @@
+/** The panel with the keyboard shortcuts. */
 import type { Context } from "../context";
 import { button, make } from "../dom/dom";
 
@@ -46,11 +47,11 @@ const KEYS: Readonly<Record<string, readonly Key[]>> = {
 };
 
 /** A small panel with the keys. */
-export class Help {
+export class HelpPanel {
   readonly element: HTMLElement;
   private readonly opener: HTMLButtonElement;
   private readonly panel: HTMLElement;
-  private before: Element | null = null;
+  private focusedBefore: Element | null = null;
 
   constructor(context: Context) {
     const { signal } = context;
@@ -94,7 +95,7 @@ export class Help {
       this.close();
       return;
     }
-    this.before = document.activeElement;
+    this.focusedBefore = document.activeElement;
     this.panel.hidden = false;
     this.opener.setAttribute("aria-expanded", "true");
     this.panel.querySelector("button")?.focus();
@@ -105,7 +106,7 @@ export class Help {
     if (this.panel.hidden) return false;
     this.panel.hidden = true;
     this.opener.setAttribute("aria-expanded", "false");
-    if (this.before instanceof HTMLElement) this.before.focus();
+    if (this.focusedBefore instanceof HTMLElement) this.focusedBefore.focus();
     return true;
   }
 }

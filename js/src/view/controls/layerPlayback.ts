@@ -1,6 +1,6 @@
+/** The button that plays through the layers. */
 import type { Context } from "../context";
-import { button, setAttribute } from "../dom/dom";
-import { svg } from "../dom/svg";
+import { button, setAttribute, svg } from "../dom/dom";
 
 /** Milliseconds that each layer is shown for. */
 const PACE = 500;
@@ -13,15 +13,15 @@ const READY = "Play through the layers, shallow to deep, until stopped (y)";
 const NOT_READY = "There are no maps of several layers to play: slow methods have none, others get theirs after the map";
 
 /**
- * Plays through the layers whose maps are here already, without asking for any. Where it is stopped, the layer in front
- * is asked for.
+ * Plays through the layers whose maps are there already, without requesting any. Where it is stopped, the layer shown is
+ * requested.
  */
-export class Play {
+export class LayerPlayback {
   readonly element: HTMLButtonElement;
   private readonly sign = svg("path");
   private timer = 0;
-  /** The layer it has put in front. */
-  private front = "";
+  /** The layer that is being shown. */
+  private shownLayer = "";
   private stopsAtEnd = false;
 
   constructor(private readonly context: Context) {
@@ -30,8 +30,8 @@ export class Play {
     this.element = button("camwidget-button camwidget-step camwidget-play", {}, drawing);
     this.element.addEventListener("click", () => this.toggle(), { signal });
     scrub.listen(() => {
-      // Someone else has put another layer in front, and asks for it.
-      if (this.isPlaying && scrub.pointed !== this.front) this.end();
+      // Another control has moved to another layer, and requests it.
+      if (this.isPlaying && scrub.current !== this.shownLayer) this.end();
       this.update();
     });
     context.watch(["layers"], () => this.update());
@@ -55,7 +55,7 @@ export class Play {
   stop(): boolean {
     if (!this.isPlaying) return false;
     this.end();
-    this.context.scrub.rest();
+    this.context.scrub.commit();
     return true;
   }
 
@@ -67,7 +67,7 @@ export class Play {
     row.addEventListener(
       "keydown",
       (event) => {
-        // Not those by which one only goes elsewhere, nor those that the whole view has for it.
+        // Keys that only move the focus, and shortcuts of the view, do not stop it.
         if (["Tab", "Shift", "y", "?", "Escape"].includes(event.key)) return;
         if (other(event) || ![" ", "Enter"].includes(event.key)) this.stop();
       },
@@ -76,27 +76,27 @@ export class Play {
   }
 
   private get canPlay(): boolean {
-    return this.context.scrub.ready.length > 1;
+    return this.context.scrub.available.length > 1;
   }
 
   private next(): void {
     const { scrub } = this.context;
-    const { ready } = scrub;
-    if (ready.length < 2) {
-      // Another class, method or picture is being explained: its map comes at the layer that is asked for.
+    const { available } = scrub;
+    if (available.length < 2) {
+      // Another class, method or picture is being explained: its map comes at the layer that is requested.
       this.end();
-      scrub.release();
+      scrub.cancel();
       return;
     }
-    const now = ready.indexOf(scrub.pointed);
-    if (this.stopsAtEnd && now === ready.length - 1) this.stop();
-    else this.show((now + 1) % ready.length);
+    const now = available.indexOf(scrub.current);
+    if (this.stopsAtEnd && now === available.length - 1) this.stop();
+    else this.show((now + 1) % available.length);
   }
 
   private show(at: number): void {
     const { scrub } = this.context;
-    this.front = scrub.ready[at] ?? "";
-    scrub.point(this.front);
+    this.shownLayer = scrub.available[at] ?? "";
+    scrub.moveTo(this.shownLayer);
   }
 
   private end(): void {

@@ -1,12 +1,15 @@
+/** Controls for the layer: steps, a slider with one stop a layer, and a list. */
 import type { Context } from "../context";
-import { button, fit, make, OWN_KEYS, setAttribute, setChoices } from "../dom/dom";
-import { layers, text } from "../traits";
+import { button, fit, make, setAttribute, setChoices } from "../dom/dom";
+import { OWN_KEYS } from "../host/compat";
+import { trait } from "../model";
+import { layers } from "../traits";
 import type { Layer } from "../traits";
 
 /** More stops than this are not told apart by their ticks. */
 const MOST_TICKS = 24;
 
-/** How long the keys must rest before a layer is asked for. */
+/** How long the keys must rest before a layer is requested. */
 const PAUSE = 400;
 
 const NO_LAYER = "This method explains the picture itself, at no layer";
@@ -24,7 +27,7 @@ export function layerPicker(context: Context, play: HTMLElement, leave: () => vo
     title: "The layer the map is taken from, shallow to deep",
     ...OWN_KEYS,
   });
-  select.addEventListener("change", () => scrub.ask(select.value), { signal });
+  select.addEventListener("change", () => scrub.request(select.value), { signal });
   const shallower = step(context, -1, "‹", "Shallower layer", "[");
   const deeper = step(context, 1, "›", "Deeper layer", "]");
   const stops = scrubber(context);
@@ -41,18 +44,18 @@ export function layerPicker(context: Context, play: HTMLElement, leave: () => vo
   );
   const update = (): void => {
     const all = layers(model.get("layers"));
-    const now = all.findIndex(({ name }) => name === scrub.pointed);
-    const { idle } = scrub;
+    const now = all.findIndex(({ name }) => name === scrub.current);
+    const { isDisabled } = scrub;
     // Before they are disabled: the keys would go to the notebook.
     const focused = document.activeElement;
-    if (idle && (focused === select || focused === play || stops.contains(focused))) leave();
-    setAttribute(row, "aria-disabled", String(idle));
-    row.title = idle ? NO_LAYER : "";
-    setChoices(select, choices(all, text(model.get("layer"))), scrub.pointed);
-    select.disabled = idle || all.length < 2;
+    if (isDisabled && (focused === select || focused === play || stops.contains(focused))) leave();
+    setAttribute(row, "aria-disabled", String(isDisabled));
+    row.title = isDisabled ? NO_LAYER : "";
+    setChoices(select, choices(all, trait(model, "layer")), scrub.current);
+    select.disabled = isDisabled || all.length < 2;
     // Not `disabled`, which would throw the focus out at the last layer.
-    setAttribute(shallower, "aria-disabled", String(idle || now <= 0));
-    setAttribute(deeper, "aria-disabled", String(idle || now < 0 || now === all.length - 1));
+    setAttribute(shallower, "aria-disabled", String(isDisabled || now <= 0));
+    setAttribute(deeper, "aria-disabled", String(isDisabled || now < 0 || now === all.length - 1));
   };
   context.watch(["layers"], update);
   scrub.listen(update);
@@ -86,17 +89,17 @@ function scrubber(context: Context): HTMLElement {
   const update = (): void => {
     all = layers(model.get("layers"));
     const last = all.length - 1;
-    const now = all.findIndex(({ name }) => name === scrub.pointed);
+    const now = all.findIndex(({ name }) => name === scrub.current);
     // A layer that is not in the list has no stop: the slider stays where it was.
     stop = now >= 0 ? now : stop < 0 ? last : Math.min(stop, last);
     range.hidden = ticks.hidden = last < 1;
-    range.disabled = scrub.idle;
+    range.disabled = scrub.isDisabled;
     range.max = String(Math.max(1, last));
     const value = String(Math.max(0, stop));
-    // Not in the hand's way: it is there already.
+    // Setting the value it has already would disturb a drag.
     if (range.value !== value) range.value = value;
     const layer = all[now];
-    setAttribute(range, "aria-valuetext", layer === undefined ? scrub.pointed : describe(layer));
+    setAttribute(range, "aria-valuetext", layer === undefined ? scrub.current : describe(layer));
     fit(ticks, last < MOST_TICKS ? last + 1 : 0, () => make("i", ""));
   };
   whenMoved(
@@ -104,9 +107,9 @@ function scrubber(context: Context): HTMLElement {
     context.signal,
     () => {
       const layer = all[Number(range.value)];
-      if (layer !== undefined) scrub.point(layer.name);
+      if (layer !== undefined) scrub.moveTo(layer.name);
     },
-    () => scrub.rest(),
+    () => scrub.commit(),
   );
   context.watch(["layers"], update);
   scrub.listen(update);

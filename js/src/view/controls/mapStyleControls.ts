@@ -1,16 +1,20 @@
-import { GREY, gradient } from "../../core/colormap";
+/** Controls for how the map is drawn: color map, opacity, cells, box, contour and outlines. */
+import { gradient, GREY } from "../../core/colormap";
+import { fields, text } from "../../core/parse";
 import { toggleBoxes, toggleOverlay } from "../actions";
 import type { Context } from "../context";
-import type { Contour } from "../picture/contours";
-import { button, make, OWN_KEYS, setAttribute, setChoices } from "../dom/dom";
-import { Range } from "../dom/slider";
-import type { Tool } from "../dom/toolbar";
-import { byteMap, fields, flag, mode, text, unit } from "../traits";
+import { button, labeledLine, make, setAttribute, setChoices } from "../dom/dom";
+import type { Tool } from "../dom/dom";
+import { Slider } from "../dom/slider";
+import { OWN_KEYS } from "../host/compat";
+import { portion, trait } from "../model";
+import type { Contours } from "../picture/contours";
+import { byteMap, mode } from "../traits";
 
 const SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
 
-/** Controls for how the map is drawn, which changes nothing that the model gets: a button and the drawer that it opens. */
-export function lookTool(context: Context, contour: Contour, truth: HTMLElement): Tool {
+/** Creates the button "look" and its drawer, with controls for how the map is drawn. */
+export function mapStyleTool(context: Context, contour: Contours, truth: HTMLElement): Tool {
   const { signal } = context;
   const id = context.id("look");
   const opener = button(
@@ -42,34 +46,31 @@ export function legend(context: Context): HTMLElement {
   return make("span", "camwidget-legend", { title: SCALE }, "low", colorBar(context), "high", scaleNote(context));
 }
 
-/** The chosen colors, from low to high. */
+/** Creates a bar with the chosen colors, from low to high. */
 function colorBar(context: Context): HTMLElement {
   const { model } = context;
   const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
   context.watch(["colormap", "colormaps"], () => {
-    bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(text(model.get("colormap"))) ?? GREY);
+    bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GREY);
   });
   return bar;
 }
 
-function colormap(context: Context, contour: Contour): HTMLElement {
+function colormap(context: Context, contour: Contours): HTMLElement {
   const { model, signal } = context;
   const select = make("select", "camwidget-select", {
-    "aria-label": "Colour map",
-    title: "Colours of the map, from low to high",
+    "aria-label": "Color map",
+    title: "Colors of the map, from low to high",
     ...OWN_KEYS,
   });
   select.addEventListener("change", () => context.write({ colormap: select.value }), { signal });
   context.watch(["colormap", "colormaps"], () => {
     const maps = byteMap(model.get("colormaps"));
-    const name = text(model.get("colormap"));
+    const name = trait(model, "colormap");
     setChoices(select, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
   });
-  return make(
-    "div",
-    "camwidget-line",
-    {},
-    make("span", "camwidget-label", {}, "Map"),
+  return labeledLine(
+    "Map",
     select,
     make(
       "span",
@@ -83,21 +84,21 @@ function colormap(context: Context, contour: Contour): HTMLElement {
   );
 }
 
-/** Says so where the colors are not in proportion to the map, A's or B's. */
+/** Creates a note that is shown where the colors are not proportional to the map, A's or B's. */
 function scaleNote(context: Context): HTMLElement {
   const note = make("span", "camwidget-legend-note", {}, "not linear");
   context.watch(["explanation", "other"], () => {
     const notes = (["explanation", "other"] as const).map((name) => text(fields(context.model.get(name))["scale_note"]));
-    const said = [...new Set(notes)].filter((one) => one !== "").join("; ");
-    note.hidden = said === "";
-    setAttribute(note, "title", said === "" ? "" : `Drawn brighter than in proportion: ${said}. Masks, boxes and numbers use the map itself.`);
+    const summary = [...new Set(notes)].filter((text) => text !== "").join("; ");
+    note.hidden = summary === "";
+    setAttribute(note, "title", summary === "" ? "" : `Drawn brighter than in proportion: ${summary}. Masks, boxes and numbers use the map itself.`);
   });
   return note;
 }
 
-function opacity(context: Context, contour: Contour): HTMLElement {
+function opacity(context: Context, contour: Contours): HTMLElement {
   const { model, signal } = context;
-  const range = new Range({
+  const range = new Slider({
     className: "camwidget-opacity",
     label: "Opacity of the map",
     title: "How strongly the map covers the picture; 0 shows exactly what the model gets",
@@ -106,30 +107,27 @@ function opacity(context: Context, contour: Contour): HTMLElement {
     input: (value) => context.write({ opacity: value }),
     release: () => follow(),
   });
-  const follow = (): void => range.follow(unit(model.get("opacity"), 0.5));
+  const follow = (): void => range.follow(portion(model, "opacity"));
   const overlay = toggle("overlay", "Show the map over the picture (space)");
   const cells = toggle("cells", "Show the layer's own cells");
   const box = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
   box.addEventListener("click", () => toggleBoxes(context), { signal });
-  context.watch(["boxes"], () => setAttribute(box, "aria-pressed", String(flag(model.get("boxes"), false))));
+  context.watch(["boxes"], () => setAttribute(box, "aria-pressed", String(trait(model, "boxes"))));
   overlay.addEventListener("click", () => toggleOverlay(context), { signal });
-  cells.addEventListener("click", () => context.write({ cells: !flag(model.get("cells"), false) }), {
+  cells.addEventListener("click", () => context.write({ cells: !trait(model, "cells") }), {
     signal,
   });
   context.watch(["opacity"], follow);
   context.watch(["overlay", "cells", "mode"], () => {
     const product = mode(model.get("mode")) === "multiply";
-    setAttribute(overlay, "aria-pressed", String(flag(model.get("overlay"), true) && !product));
-    setAttribute(cells, "aria-pressed", String(flag(model.get("cells"), false) && !product));
+    setAttribute(overlay, "aria-pressed", String(trait(model, "overlay") && !product));
+    setAttribute(cells, "aria-pressed", String(trait(model, "cells") && !product));
     range.element.disabled = product;
     cells.disabled = product;
     overlay.disabled = product;
   });
-  return make(
-    "div",
-    "camwidget-line",
-    {},
-    make("span", "camwidget-label", {}, "Opacity"),
+  return labeledLine(
+    "Opacity",
     range.element,
     overlay,
     cells,

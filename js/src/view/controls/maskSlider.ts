@@ -1,23 +1,29 @@
-import type { Mode } from "../../core/rule";
+/** Controls for the mask: mode, fraction and baseline. */
+import type { Mode } from "../../core/maskingRule";
+import { percent } from "../../core/numberFormat";
+import { texts } from "../../core/parse";
 import type { Context } from "../context";
-import { button, make, OWN_KEYS, setAttribute, setChoices, setText } from "../dom/dom";
-import { percent, Range } from "../dom/slider";
-import { rove } from "../dom/rovingTabindex";
-import { mode, text, texts, unit } from "../traits";
+import { make, setChoices, setText } from "../dom/dom";
+import { RadioGroup } from "../dom/radioGroup";
+import type { RadioChoice } from "../dom/radioGroup";
+import { Slider } from "../dom/slider";
+import { OWN_KEYS } from "../host/compat";
+import { portion, trait } from "../model";
+import { mode } from "../traits";
 
-const MODES: readonly { readonly mode: Mode; readonly label: string; readonly title: string }[] = [
-  { mode: "remove", label: "remove", title: "Replace the pixels with the most evidence by the fill" },
-  { mode: "keep", label: "keep", title: "Keep the pixels with the most evidence, replace all others" },
-  { mode: "multiply", label: "× map", title: "Multiply the picture by the map" },
+const MODES: readonly RadioChoice<Mode>[] = [
+  { value: "remove", label: "remove", title: "Replace the pixels with the most evidence by the fill" },
+  { value: "keep", label: "keep", title: "Keep the pixels with the most evidence, replace all others" },
+  { value: "multiply", label: "× map", title: "Multiply the picture by the map" },
 ];
 
 /**
- * The masking slider. It repaints the picture itself, in the same frame as the hand moves; the
- * kernel is told at the same time and answers with numbers when it can.
+ * The masking slider. It repaints the picture itself, in the same frame as it moves; the
+ * kernel gets the fraction at the same time and sends numbers when it has them.
  */
 export function maskRow(context: Context, repaint: () => void): HTMLElement {
   const { model, signal } = context;
-  const range = new Range({
+  const range = new Slider({
     className: "camwidget-fraction",
     label: "Fraction of the picture masked",
     title: "How much of the picture is masked, strongest evidence first (← →)",
@@ -29,8 +35,8 @@ export function maskRow(context: Context, repaint: () => void): HTMLElement {
       repaint();
     },
     release: (moved) => {
-      // Something may have moved the model meanwhile: the hand, if it moved, has the last word.
-      const now = unit(model.get("fraction"), 0);
+      // The model may have changed meanwhile: the slider's value wins if it was moved.
+      const now = portion(model, "fraction");
       if (!moved) range.follow(now);
       else if (now !== range.value) context.write({ fraction: range.value });
       show();
@@ -39,10 +45,10 @@ export function maskRow(context: Context, repaint: () => void): HTMLElement {
   });
   const reading = make("output", "camwidget-reading", { "aria-hidden": "true" });
   const show = (): void => setText(reading, percent(context.fraction()));
-  context.fraction = () => (range.dragging ? range.value : unit(model.get("fraction"), 0));
+  context.fraction = () => (range.dragging ? range.value : portion(model, "fraction"));
 
   context.watch(["fraction", "mode"], () => {
-    range.follow(unit(model.get("fraction"), 0));
+    range.follow(portion(model, "fraction"));
     range.element.disabled = mode(model.get("mode")) === "multiply";
     show();
   });
@@ -60,29 +66,16 @@ export function maskRow(context: Context, repaint: () => void): HTMLElement {
 
 function modes(context: Context): HTMLElement {
   const { model, signal } = context;
-  const group = make("div", "camwidget-segments", {
-    role: "radiogroup",
-    "aria-labelledby": context.id("mask"),
+  const group = new RadioGroup(
+    "camwidget-segments", { "aria-labelledby": context.id("mask") }, MODES, ({ value }) => value,
+    (value) => context.write({ mode: value }), signal,
+  );
+  context.watch(["mode", "modes"], () => {
+    // A page without a kernel names those that were computed.
+    const known = texts(model.get("modes"));
+    group.update(mode(model.get("mode")), (value) => known.length === 0 || known.includes(value));
   });
-  for (const choice of MODES) {
-    const made = button(
-      "camwidget-button camwidget-radio",
-      { role: "radio", title: choice.title, "data-name": choice.mode },
-      choice.label,
-    );
-    made.addEventListener("click", () => context.write({ mode: choice.mode }), { signal });
-    group.append(made);
-    context.watch(["mode", "modes"], () => {
-      // A page without a kernel names those it has the answers for.
-      const known = texts(model.get("modes"));
-      made.hidden = known.length > 0 && !known.includes(choice.mode);
-      const chosen = mode(model.get("mode")) === choice.mode;
-      setAttribute(made, "aria-checked", String(chosen));
-      made.tabIndex = chosen ? 0 : -1;
-    });
-  }
-  rove(group, signal);
-  return group;
+  return group.element;
 }
 
 function fill(context: Context): HTMLElement {
@@ -94,7 +87,7 @@ function fill(context: Context): HTMLElement {
   select.addEventListener("change", () => context.write({ baseline: select.value }), { signal });
   context.watch(["baseline", "baselines", "mode"], () => {
     const names = texts(model.get("baselines"));
-    setChoices(select, names.map((name) => ({ value: name, label: name })), text(model.get("baseline")));
+    setChoices(select, names.map((name) => ({ value: name, label: name })), trait(model, "baseline"));
     select.disabled = names.length < 2 || mode(model.get("mode")) === "multiply";
   });
   return make("label", "camwidget-fill", {}, "fill", select);

@@ -1,19 +1,20 @@
+/** The row of methods: common ones as chips, all others in a panel. */
 import type { Context } from "../context";
 import { make } from "../dom/dom";
-import { More } from "./methodPanel";
-import { fillRadios } from "../dom/radioGroup";
-import { rove } from "../dom/rovingTabindex";
-import { methods, text } from "../traits";
+import { makeRoving } from "../dom/radioGroup";
+import { trait } from "../model";
+import { methods } from "../traits";
 import type { Method } from "../traits";
+import { fillRadios, MethodPanel } from "./methodPanel";
 
-/** So many are shown side by side; of more than that a few, and the rest on demand. */
+/** Up to MOST methods are all chips; of more, FEW are, and the rest are in the panel. */
 const MOST = 8;
 const FEW = 4;
 
 /** The methods: the common ones as chips, all others in their families behind "more". */
 export class MethodRow {
   readonly element: HTMLElement;
-  private readonly more: More;
+  private readonly panel: MethodPanel;
 
   constructor(context: Context) {
     const { model, signal } = context;
@@ -22,31 +23,31 @@ export class MethodRow {
       role: "radiogroup",
       "aria-labelledby": context.id("method"),
     });
-    rove(chips, signal);
-    this.more = new More(context);
+    makeRoving(chips, signal);
+    this.panel = new MethodPanel(context);
     this.element = make(
       "div",
       "camwidget-methods camwidget-line",
       {},
       label,
-      make("div", "camwidget-methodgroups", {}, chips, this.more.opener),
-      this.more.panel,
+      make("div", "camwidget-methodgroups", {}, chips, this.panel.opener),
+      this.panel.panel,
     );
     context.watch(["methods", "method"], () => {
       const { few, rest } = split(methods(model.get("methods")));
-      const name = text(model.get("method"));
+      const name = trait(model, "method");
       fillRadios(context, chips, few, name);
-      this.more.show(rest, name);
+      this.panel.show(rest, name);
     });
   }
 
-  /** Closes the list of the rest; false when it was not open. */
+  /** Closes the panel; false when it was not open. */
   close(): boolean {
-    return this.more.close();
+    return this.panel.close();
   }
 }
 
-/** The same few whatever the layer, so that no chip ever changes its place: usable or not. */
+/** Splits methods into chips and the rest, whatever the layer, so that no chip changes its place. */
 function split(all: readonly Method[]): { few: readonly Method[]; rest: readonly Method[] } {
   if (all.length <= MOST) return { few: all, rest: [] };
   const few = all.filter(({ slow }) => !slow).slice(0, FEW);

@@ -1,11 +1,11 @@
+/** The panel of methods by family, and the radio buttons of methods. */
 import type { Context } from "../context";
 import { button, fit, make, setAttribute, setText } from "../dom/dom";
-import { fillLabel, fillRadios, SLOW, slowMark } from "../dom/radioGroup";
-import { rove } from "../dom/rovingTabindex";
+import { makeRoving, markRadio } from "../dom/radioGroup";
 import type { Method } from "../traits";
 
 /** The methods that are not chips, family by family, in a panel over the picture's lower part. */
-export class More {
+export class MethodPanel {
   /** Also a chip: it bears the name of the chosen method when that is one of the rest. */
   readonly opener: HTMLButtonElement;
   readonly panel: HTMLElement;
@@ -22,11 +22,11 @@ export class More {
     this.families = make("div", "camwidget-families", { role: "radiogroup", "aria-label": "More methods" });
     this.legend = make("div", "camwidget-more-legend", {}, slowMark(), SLOW);
     this.panel = make("div", "camwidget-more-panel", { id, hidden: true }, this.families, this.legend);
-    rove(this.families, signal);
+    makeRoving(this.families, signal);
     this.opener.addEventListener("click", () => (this.panel.hidden ? this.open() : this.close()), { signal });
     this.panel.addEventListener("click", (event) => this.clicked(event), { signal });
-    document.addEventListener("pointerdown", (event) => this.left(event.target), { signal });
-    this.panel.addEventListener("focusout", (event) => this.left(event.relatedTarget), { signal });
+    document.addEventListener("pointerdown", (event) => this.closeIfLeft(event.target), { signal });
+    this.panel.addEventListener("focusout", (event) => this.closeIfLeft(event.relatedTarget), { signal });
   }
 
   show(rest: readonly Method[], chosen: string): void {
@@ -85,8 +85,58 @@ export class More {
   }
 
   /** The pointer or the focus went elsewhere. */
-  private left(to: EventTarget | null): void {
+  private closeIfLeft(to: EventTarget | null): void {
     if (!(to instanceof Node) || this.panel.contains(to) || this.opener.contains(to)) return;
     this.close();
   }
+}
+
+export const SLOW = "reruns the model many times";
+
+/** One radio button a method. The chosen one can be tabbed to, else the first. */
+export function fillRadios(
+  context: Context,
+  group: HTMLElement,
+  all: readonly Method[],
+  chosen: string,
+  stop = all.find(({ name }) => name === chosen) ?? all[0],
+): void {
+  const radios = fit(group, all.length, () => radio(context));
+  all.forEach((method, at) => {
+    const made = radios[at];
+    if (made === undefined) return;
+    made.dataset["name"] = method.name;
+    made.title = describe(method);
+    markRadio(made, method.name === chosen, method === stop);
+    if (method.reason === null) made.removeAttribute("aria-disabled");
+    else setAttribute(made, "aria-disabled", "true");
+    fillLabel(made, method.label, method.slow);
+  });
+}
+
+function describe({ tip, reason, slow }: Method): string {
+  if (reason !== null) return `Not here: ${reason}`;
+  return slow ? `${tip} – ${SLOW}` : tip;
+}
+
+function radio(context: Context): HTMLButtonElement {
+  const made = button("camwidget-button camwidget-radio", { role: "radio" });
+  made.addEventListener(
+    "click",
+    () => {
+      if (made.getAttribute("aria-disabled") !== "true") context.write({ method: made.dataset["name"] ?? "" });
+    },
+    { signal: context.signal },
+  );
+  return made;
+}
+
+/** Fills an element with a method's name, and a small clock where the method is slow. */
+export function fillLabel(of: HTMLElement, label: string, slow: boolean): void {
+  const [name] = fit(of, slow ? 2 : 1, (at) => (at === 0 ? make("span", "") : slowMark()));
+  if (name !== undefined) setText(name, label);
+}
+
+export function slowMark(): HTMLElement {
+  return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
 }

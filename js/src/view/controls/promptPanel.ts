@@ -1,15 +1,18 @@
+/** The text of a vision-language model: a field, examples, and its words as targets. */
 import { pickClass } from "../actions";
 import type { Context } from "../context";
-import { button, fit, make, OWN_KEYS, setAttribute, setChoices, setText } from "../dom/dom";
-import { rove } from "../dom/rovingTabindex";
-import { number, prompt, text } from "../traits";
+import { button, fit, make, setAttribute, setChoices, setText } from "../dom/dom";
+import { makeRoving, markRadio } from "../dom/radioGroup";
+import { OWN_KEYS } from "../host/compat";
+import { trait } from "../model";
+import { prompt } from "../traits";
 import type { Prompt, Word } from "../traits";
 
-const NOTHING: Pick<Prompt, "words" | "beside"> = { words: [], beside: [] };
+const NOTHING: Pick<Prompt, "words" | "captions"> = { words: [], captions: [] };
 
 /**
- * The text that a model takes beside the picture. What it is called, and which of its words are targets, the model
- * declares: here is no difference between a question and a caption.
+ * The text input of a vision-language model. The model declares what it is called and which of its words are targets:
+ * a question and a caption are handled alike.
  */
 export class PromptPanel {
   readonly element: HTMLElement;
@@ -19,8 +22,8 @@ export class PromptPanel {
   private readonly examples: HTMLSelectElement;
   private readonly own: HTMLButtonElement;
   private readonly error = make("div", "camwidget-prompt-error", { role: "alert" });
-  /** What the kernel said last, and what was sent: as long as the field holds something else, a person is writing. */
-  private said = "";
+  /** The text last received, and last sent: while the field holds another one, a person is writing. */
+  private received = "";
   private sent = "";
 
   constructor(private readonly context: Context) {
@@ -58,7 +61,7 @@ export class PromptPanel {
     this.own.addEventListener("click", () => context.model.send({ type: "propose" }), { signal });
     this.input.addEventListener("keydown", (event) => this.key(event), { signal });
     this.examples.addEventListener("change", () => this.choose(), { signal });
-    rove(this.words, signal);
+    makeRoving(this.words, signal);
     context.watch(["prompt"], () => this.show());
     context.watch(["prompt", "target"], () => this.showWords());
     context.watch(["text_error", "prompt"], () => this.showError());
@@ -81,20 +84,20 @@ export class PromptPanel {
     this.own.hidden = !shown.proposes;
     this.own.disabled = shown.own;
     const { value } = this.input;
-    const writing = document.activeElement === this.input && value !== this.said && value !== this.sent;
+    const writing = document.activeElement === this.input && value !== this.received && value !== this.sent;
     if (!writing) {
       this.input.value = shown.text;
-      this.forgive();
+      this.clearError();
     }
-    this.said = shown.text;
+    this.received = shown.text;
   }
 
   /** A row to read, with buttons in it; nothing where no word can be chosen. */
   private showWords(): void {
     const { model } = this.context;
-    const target = number(model.get("target"), -1);
-    const { words, beside } = prompt(model.get("prompt")) ?? NOTHING;
-    const all = words.some(({ target: of }) => of >= 0) ? [...beside, ...words] : [];
+    const target = trait(model, "target");
+    const { words, captions } = prompt(model.get("prompt")) ?? NOTHING;
+    const all = words.some(({ target: of }) => of >= 0) ? [...captions, ...words] : [];
     this.words.hidden = all.length === 0;
     const chosen = Math.max(0, all.findIndex((word) => word.target >= 0 && word.target === target));
     const stop = all[chosen]?.target ?? -1;
@@ -104,7 +107,7 @@ export class PromptPanel {
       const part = parts[at];
       if (part === undefined) return;
       fillWord(part, word, target, stop >= 0 ? at === chosen : word === first);
-      part.classList.toggle("camwidget-word-beside", at < beside.length);
+      part.classList.toggle("camwidget-word-beside", at < captions.length);
     });
   }
 
@@ -117,7 +120,7 @@ export class PromptPanel {
   }
 
   private showError(): void {
-    const error = text(this.context.model.get("text_error"));
+    const error = trait(this.context.model, "text_error");
     // The field holds what could not be read: what is shown belongs to another text.
     const still = prompt(this.context.model.get("prompt"))?.text ?? "";
     setText(this.error, error === "" || still === "" ? error : `${error} Still shown: “${still}”.`);
@@ -139,28 +142,27 @@ export class PromptPanel {
 
   private key(event: KeyboardEvent): void {
     if (event.key === "Enter") this.apply();
-    else if (event.key === "Escape" && this.input.value !== this.said) {
-      this.input.value = this.said;
-      this.forgive();
+    else if (event.key === "Escape" && this.input.value !== this.received) {
+      this.input.value = this.received;
+      this.clearError();
     } else return;
     event.preventDefault();
   }
 
-  /** The field no longer holds what could not be read. */
-  private forgive(): void {
-    if (text(this.context.model.get("text_error")) !== "") this.context.write({ text_error: "" });
+  /** Clears the error once the field no longer holds the rejected text. */
+  private clearError(): void {
+    if (trait(this.context.model, "text_error") !== "") this.context.write({ text_error: "" });
   }
 }
 
-/** A word that cannot be chosen is the same element, so that focus survives; but no button to hands or readers. */
+/** A word that cannot be chosen is the same element, so that focus survives; but it cannot be pressed. */
 function fillWord(part: HTMLButtonElement, word: Word, target: number, stop: boolean): void {
   const can = word.target >= 0;
   setText(part, word.text);
   part.dataset["target"] = String(word.target);
   part.disabled = !can;
   part.title = can ? `Explain “${word.text}”` : "No class stands for this word";
-  part.tabIndex = can && stop ? 0 : -1;
+  markRadio(part, word.target === target, can && stop);
   setAttribute(part, "role", can ? "radio" : "presentation");
-  if (can) setAttribute(part, "aria-checked", String(word.target === target));
-  else part.removeAttribute("aria-checked");
+  if (!can) part.removeAttribute("aria-checked");
 }

@@ -1,18 +1,19 @@
+/** Undo and redo. */
+import { flag } from "../../core/parse";
 import type { Context } from "../context";
 import { button, setAttribute } from "../dom/dom";
-import type { Tool } from "../dom/toolbar";
-import { flag } from "../traits";
+import type { Tool } from "../dom/dom";
 
 export type Step = "undo" | "redo";
 
-const POSSIBLE: Readonly<Record<Step, string>> = { undo: "undoable", redo: "redoable" };
+const POSSIBLE: Readonly<Record<Step, "undoable" | "redoable">> = { undo: "undoable", redo: "redoable" };
 
-/** Asks the kernel for the state before, or the one after; it has them all. */
+/** Requests the state before or after the present one from the kernel, which has the history. */
 export function takeStep(context: Context, step: Step): void {
   if (flag(context.model.get(POSSIBLE[step]), false)) context.model.send({ type: step });
 }
 
-/** Which step a pressed key asks for, with ctrl or with the command key; null if none. */
+/** The step of a keyboard shortcut, with ctrl or the command key; null for other keys. */
 export function stepOf({ key, ctrlKey, metaKey, altKey, shiftKey }: KeyboardEvent): Step | null {
   if (!(ctrlKey || metaKey) || altKey) return null;
   const letter = key.toLowerCase();
@@ -20,7 +21,7 @@ export function stepOf({ key, ctrlKey, metaKey, altKey, shiftKey }: KeyboardEven
   return letter === "y" && !shiftKey ? "redo" : null;
 }
 
-/** Back and forth through what was shown. */
+/** Creates the buttons for undo and redo. */
 export function historyTool(context: Context): Tool {
   return {
     buttons: [

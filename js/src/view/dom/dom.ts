@@ -1,7 +1,7 @@
-/**
- * DOM building without HTML strings: names, file names and errors are other people's text, and
- * only ever become text nodes or attribute values.
- */
+/** DOM building without HTML strings: names, file names and errors only become text nodes or attribute values. */
+import type { Position } from "../../core/geometry";
+import { OWN_KEYS } from "../host/compat";
+
 
 type Attributes = Readonly<Record<string, string | number | boolean>>;
 
@@ -21,9 +21,6 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Lab would take arrows and letters away from a focused element that is not marked so. */
-export const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" } as const;
-
 export function button(
   className: string,
   attributes: Attributes,
@@ -32,7 +29,7 @@ export function button(
   return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
 }
 
-/** Writes only what differs: an unchanged live region must not be read out again. */
+/** Writes a text only where it has changed: an unchanged live region must not be read out again. */
 export function setText(element: Element, value: string): void {
   if (element.textContent !== value) element.textContent = value;
 }
@@ -67,4 +64,68 @@ export function setChoices(select: HTMLSelectElement, choices: readonly Choice[]
     );
   }
   select.selectedIndex = choices.findIndex((choice) => choice.value === value);
+}
+
+/** A row of controls with a word before them. */
+export function labeledLine(label: string, ...controls: readonly Node[]): HTMLElement {
+  return make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, label), ...controls);
+}
+
+/** A place in the window, as pointer and mouse events have it. */
+export type PointerPosition = Pick<MouseEvent, "clientX" | "clientY">;
+
+/** Where a pointer is in an element, from 0 to 1 each way, and beyond outside of it; null while the element has no size. */
+export function relativePosition(element: Element, { clientX, clientY }: PointerPosition): Position | null {
+  const { left, top, width, height } = element.getBoundingClientRect();
+  return width === 0 || height === 0 ? null : { x: (clientX - left) / width, y: (clientY - top) / height };
+}
+
+/** Puts an element at a position in its parent, from 0 to 1 each way. */
+export function placeAt(element: HTMLElement | SVGElement, { x, y }: Position): void {
+  element.style.left = `${100 * x}%`;
+  element.style.top = `${100 * y}%`;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An SVG element; text and names only ever become attribute values and text nodes. */
+export function svg<K extends keyof SVGElementTagNameMap>(
+  tag: K,
+  attributes: Readonly<Record<string, string | number>> = {},
+  ...children: readonly (Node | string)[]
+): SVGElementTagNameMap[K] {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
+  made.append(...children);
+  return made;
+}
+
+/** An SVG drawing that covers the picture, whatever the units of its view box. */
+export function overlay(className: string, viewBox = ""): SVGSVGElement {
+  const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
+  if (viewBox !== "") made.setAttribute("viewBox", viewBox);
+  return made;
+}
+
+/** A line on a darker one, so that it is visible on any picture. */
+export function line(d: string, over = "over", under = "under"): readonly SVGPathElement[] {
+  return [svg("path", { class: under, d }), svg("path", { class: over, d })];
+}
+
+/** A tool for the picture: its buttons, and the drawer that they open. */
+export interface Tool {
+  readonly buttons: readonly HTMLElement[];
+  readonly drawer?: HTMLElement;
+}
+
+/** The last line: the tools, the status, and below them the drawers that the tools open. */
+export function toolbar(tools: readonly Tool[], status: HTMLElement): HTMLElement {
+  const line = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
+  const drawers = make("div", "camwidget-drawers");
+  for (const { buttons, drawer } of tools) {
+    line.append(...buttons);
+    if (drawer !== undefined) drawers.append(drawer);
+  }
+  line.hidden = line.children.length === 0;
+  return make("div", "camwidget-toolbox", {}, line, status, drawers);
 }

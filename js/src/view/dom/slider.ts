@@ -1,4 +1,7 @@
-import { make, OWN_KEYS } from "./dom";
+/** A slider from 0 to 100 % that ignores other changes of its value while it is dragged. */
+import { percent } from "../../core/numberFormat";
+import { OWN_KEYS } from "../host/compat";
+import { make } from "./dom";
 
 interface Options {
   readonly className: string;
@@ -8,15 +11,14 @@ interface Options {
   readonly signal: AbortSignal;
   /** Called for each movement, with 0..1. */
   readonly input: (value: number) => void;
-  /** Called when the pointer lets go; `moved` tells a drag from a mere touch. */
+  /** Called when the pointer is released; `moved` is false for a touch without a drag. */
   readonly release: (moved: boolean) => void;
 }
 
 /**
- * A slider over 0..100 %. While it is being dragged the hand wins: values that come in from
- * elsewhere are ignored until it lets go.
+ * A slider over 0..100 %. While it is dragged, values that come in from elsewhere are ignored.
  */
-export class Range {
+export class Slider {
   readonly element: HTMLInputElement;
   dragging = false;
   private moved = false;
@@ -55,7 +57,7 @@ export class Range {
       this.dragging = false;
       options.release(this.moved);
     };
-    // On the window: the button may be let go anywhere. The browser tells a cancelled touch apart.
+    // On the window: the button may be let go anywhere. A cancelled touch has an event of its own.
     window.addEventListener("pointerup", release, { signal });
     window.addEventListener("pointercancel", release, { signal });
     this.element.addEventListener("blur", release, { signal });
@@ -71,14 +73,9 @@ export class Range {
     this.decorate();
   }
 
-  /** The filled part of the track; the text is what a screen reader says instead of "25". */
+  /** The filled part of the track; the text is read out instead of "25". */
   private decorate(): void {
     this.element.style.setProperty("--camwidget-filled", String(this.value));
     this.element.setAttribute("aria-valuetext", percent(this.value));
   }
-}
-
-/** "25 %", with a tenth only where there is one. The space does not break. */
-export function percent(value: number): string {
-  return `${Math.round(1000 * value) / 10}\u00a0%`;
 }

@@ -1,13 +1,16 @@
+/** The class probe: which classes have the strongest maps at a pixel that is clicked. */
+import { pixelAt, relativeCenter } from "../../core/geometry";
+import type { Point } from "../../core/geometry";
 import { pickClass } from "../actions";
 import type { Context } from "../context";
-import { button, fit, make, setText } from "../dom/dom";
-import type { Point, Stage } from "./stage";
-import { here } from "../traits";
-import type { Here } from "../traits";
+import { button, fit, make, placeAt, setText } from "../dom/dom";
+import { classProbe } from "../traits";
+import type { ClassProbe } from "../traits";
+import type { Stage } from "./stage";
 import type { Zoom } from "./zoom";
 
-/** A click in the picture: a marker at once, and beside it the kernel's answer when it comes. */
-export class HerePopover {
+/** The class probe: a click marks a pixel, and a popover lists the classes whose maps are strongest there. */
+export class ClassProbePopover {
   private readonly marker = make("div", "camwidget-marker", { "aria-hidden": "true" });
   private readonly entries = make("div", "camwidget-here-entries");
   private readonly heading = make("div", "camwidget-here-heading");
@@ -15,8 +18,8 @@ export class HerePopover {
   private readonly context: Context;
   private readonly stage: Stage;
   private readonly zoom: Zoom;
-  private asked: Point | null = null;
-  private answer: Here | null = null;
+  private requested: Point | null = null;
+  private result: ClassProbe | null = null;
   private closed = false;
 
   constructor(context: Context, stage: Stage, zoom: Zoom) {
@@ -47,15 +50,15 @@ export class HerePopover {
     );
     stage.plane.append(this.marker);
     stage.frame.append(this.popover);
-    stage.canvas.addEventListener("click", (event) => this.ask(event), { signal });
+    stage.canvas.addEventListener("click", (event) => this.probe(event), { signal });
     zoom.listen(() => this.update());
-    context.watch(["here"], () => {
-      this.asked = null;
+    context.watch(["class_probe"], () => {
+      this.requested = null;
       this.closed = false;
       this.update();
     });
     context.watch(["scene"], () => {
-      this.asked = null;
+      this.requested = null;
       this.update();
     });
   }
@@ -65,19 +68,19 @@ export class HerePopover {
     const open = !this.marker.hidden;
     if (open) this.context.hover.set(null);
     this.closed = true;
-    this.asked = null;
+    this.requested = null;
     this.update();
     return open;
   }
 
   /** Where the marker is; null while there is none. */
   get point(): Point | null {
-    return this.asked ?? this.answer;
+    return this.requested ?? this.result;
   }
 
-  private ask(event: MouseEvent): void {
+  private probe(event: MouseEvent): void {
     // A tool's click is its own, and the end of a drag is none.
-    if (this.context.tool !== "" || this.zoom.dragged) return;
+    if (this.context.tool.value !== "" || this.zoom.dragged) return;
     const point = this.stage.at(event);
     if (point !== null) this.send(point);
   }
@@ -85,47 +88,42 @@ export class HerePopover {
   /** Moves the marker by a part of the picture; from its middle when there is none. */
   move(right: number, down: number): void {
     const { width, height } = this.stage.canvas;
-    const from = this.asked ?? this.answer ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
+    const from = this.requested ?? this.result ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
     const step = Math.max(1, Math.round(Math.min(width, height) / 16));
-    this.asked = {
-      x: Math.min(width - 1, Math.max(0, from.x + right * step)),
-      y: Math.min(height - 1, Math.max(0, from.y + down * step)),
-    };
+    this.requested = pixelAt({ x: from.x + right * step, y: from.y + down * step }, this.stage.canvas);
     this.update();
-    this.zoom.reveal(this.asked);
-    this.context.hover.set(this.asked);
+    this.zoom.reveal(this.requested);
+    this.context.hover.set(this.requested);
   }
 
   /** Asks at the marker, as a click there does. */
-  askAtMarker(): void {
-    if (this.asked === null) this.move(0, 0);
-    if (this.asked !== null) this.send(this.asked);
+  probeAtMarker(): void {
+    if (this.requested === null) this.move(0, 0);
+    if (this.requested !== null) this.send(this.requested);
   }
 
   private send(point: Point): void {
-    this.asked = point;
+    this.requested = point;
     this.closed = false;
     this.update();
     this.context.model.send({ type: "pick", x: point.x, y: point.y });
   }
 
   private update(): void {
-    const given = here(this.context.model.get("here"));
+    const given = classProbe(this.context.model.get("class_probe"));
     const fits = given !== null && given.scene === this.stage.sceneId && !this.closed;
-    this.answer = fits ? given : null;
-    const point = this.asked ?? this.answer;
+    this.result = fits ? given : null;
+    const point = this.requested ?? this.result;
     this.marker.hidden = point === null;
-    const answered = this.answer !== null && point?.x === this.answer.x && point.y === this.answer.y;
-    this.popover.hidden = !answered;
-    if (answered && this.answer !== null) this.list(this.answer);
+    const isCurrent = this.result !== null && point?.x === this.result.x && point.y === this.result.y;
+    this.popover.hidden = !isCurrent;
+    if (isCurrent && this.result !== null) this.list(this.result);
     if (point !== null) this.place(point);
   }
 
-  /** The popover opens towards the middle of the picture, and stays in it. */
+  /** Places marker and popover; the popover opens towards the middle of the picture, and stays inside it. */
   private place(point: Point): void {
-    const { width, height } = this.stage.canvas;
-    this.marker.style.left = `${(100 * (point.x + 0.5)) / width}%`;
-    this.marker.style.top = `${(100 * (point.y + 0.5)) / height}%`;
+    placeAt(this.marker, relativeCenter(point, this.stage.canvas));
     const { x, y } = this.zoom.seen(point);
     const { style } = this.popover;
     style.left = x <= 0.5 ? within(`${100 * x}% + 14px`, "100% - 188px") : "";
@@ -135,22 +133,22 @@ export class HerePopover {
     style.bottom = y <= 0.5 ? "" : within(`${100 * (1 - y)}%`, most);
   }
 
-  private list({ entries, of }: Here): void {
-    setText(this.heading, entries.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
-    const items = fit(this.entries, entries.length, () => this.entry());
-    entries.forEach((entry, at) => {
+  private list({ classes, of }: ClassProbe): void {
+    setText(this.heading, classes.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
+    const items = fit(this.entries, classes.length, () => this.classButton());
+    classes.forEach((probed, at) => {
       const item = items[at];
       const [name, value] = item?.children ?? [];
       if (item === undefined || name === undefined || value === undefined) return;
-      item.dataset["index"] = String(entry.index);
-      item.title = `Choose ${entry.name}`;
-      item.style.setProperty("--camwidget-value", `${100 * entry.value}%`);
-      setText(name, entry.name);
-      setText(value, entry.value.toFixed(2));
+      item.dataset["index"] = String(probed.index);
+      item.title = `Choose ${probed.name}`;
+      item.style.setProperty("--camwidget-value", `${100 * probed.value}%`);
+      setText(name, probed.name);
+      setText(value, probed.value.toFixed(2));
     });
   }
 
-  private entry(): HTMLButtonElement {
+  private classButton(): HTMLButtonElement {
     const made = button(
       "camwidget-here-entry",
       {},

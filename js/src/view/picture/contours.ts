@@ -1,28 +1,29 @@
+/** Contours of the map over the picture, and their controls. */
 import { contour } from "../../core/contour";
-import { fromTone } from "../../core/tone";
+import { percent } from "../../core/numberFormat";
+import { fromTone } from "../../core/toneMapping";
 import type { Context } from "../context";
-import { button, make, setAttribute, setText } from "../dom/dom";
-import { percent, Range } from "../dom/slider";
+import { button, line, make, overlay, setAttribute, setText } from "../dom/dom";
+import { Slider } from "../dom/slider";
+import { portion } from "../model";
 import type { Stage } from "./stage";
-import { line, overlay } from "../dom/svg";
-import { unit } from "../traits";
 
-/** Half of the maximum, until someone chooses another. */
+/** The first level: half of the maximum. */
 const FIRST = 0.5;
 
-/** The lowest level there is; 0 is off. */
+/** The lowest level; 0 turns the contour off. */
 const LOWEST = 0.01;
 
-/** The lines along which the map shown, a preview too, has a part of its maximum; and what they are switched and moved by. */
-export class Contour {
+/** The contour of the map shown, or of a preview, at a part of its maximum, and its controls. */
+export class Contours {
   readonly toggle: HTMLElement;
-  /** Where on the scale of the colours, and that in words; there only while it is on. */
+  /** Where on the scale of the colors, and that in words; there only while it is on. */
   readonly level: HTMLElement;
   readonly reading: HTMLElement;
   private readonly drawing: SVGElement;
   private drawn: Uint8Array | null = null;
   private at = 0;
-  /** The level to be switched on again with. */
+  /** The last level, for turning the contour on again. */
   private last = FIRST;
 
   constructor(
@@ -36,14 +37,14 @@ export class Contour {
       "contour",
     );
     this.toggle.addEventListener("click", () => this.flip(), { signal });
-    const range = new Range({
+    const range = new Slider({
       className: "camwidget-contour-level",
       label: "Level of the contour, of the map's maximum",
       title: "Where on the color scale the contour is drawn; the number is the part of its maximum that the map reaches inside",
       step: 1,
       signal,
       input: (value) => context.write({ contour: Math.max(LOWEST, value) }),
-      release: () => range.follow(this.asked),
+      release: () => range.follow(this.chosenLevel),
     });
     this.level = range.element;
     this.reading = make("span", "camwidget-contour-reading", { "aria-hidden": "true" });
@@ -53,36 +54,36 @@ export class Contour {
     stage.canvas.after(this.drawing);
     stage.listen(() => this.draw());
     context.watch(["contour"], () => {
-      const { asked, level, reading } = this;
-      if (asked > 0) this.last = asked;
+      const { chosenLevel, level, reading } = this;
+      if (chosenLevel > 0) this.last = chosenLevel;
       else if (level === document.activeElement) this.toggle.focus();
-      setAttribute(this.toggle, "aria-pressed", String(asked > 0));
-      level.hidden = reading.hidden = asked === 0;
-      if (asked > 0) range.follow(asked);
+      setAttribute(this.toggle, "aria-pressed", String(chosenLevel > 0));
+      level.hidden = reading.hidden = chosenLevel === 0;
+      if (chosenLevel > 0) range.follow(chosenLevel);
       this.draw();
     });
   }
 
   /** On at the level it last had, or off. */
   flip(): void {
-    this.context.write({ contour: this.asked > 0 ? 0 : this.last });
+    this.context.write({ contour: this.chosenLevel > 0 ? 0 : this.last });
   }
 
-  private get asked(): number {
-    return unit(this.context.model.get("contour"), 0);
+  private get chosenLevel(): number {
+    return portion(this.context.model, "contour");
   }
 
   private draw(): void {
-    const { asked, drawing, stage } = this;
+    const { chosenLevel, drawing, stage } = this;
     const shown = stage.drawn;
     // The line lies where the colors reach its level; the number beside it is the part of the map's maximum there.
-    setText(this.reading, percent(fromTone(asked, shown?.knee ?? null)));
-    const map = asked > 0 ? (shown?.drawn ?? shown?.saliency ?? null) : null;
-    if (map === this.drawn && asked === this.at) return;
+    setText(this.reading, percent(fromTone(chosenLevel, shown?.knee ?? null)));
+    const map = chosenLevel > 0 ? (shown?.drawn ?? shown?.saliency ?? null) : null;
+    if (map === this.drawn && chosenLevel === this.at) return;
     this.drawn = map;
-    this.at = asked;
+    this.at = chosenLevel;
     const { width, height } = stage.canvas;
-    const path = map === null ? "" : contour(map, width, height, 255 * asked);
+    const path = map === null ? "" : contour(map, width, height, 255 * chosenLevel);
     drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
     for (const child of drawing.children) child.setAttribute("d", path);
   }

@@ -1,6 +1,9 @@
-import type { Grid } from "../../core/enlarge";
+/** Previews of other layers' maps while the layer slider moves. */
+import type { Grid } from "../../core/interpolation";
 import type { Context } from "../context";
-import { flag, layers, number, place, sceneId, stages, text } from "../traits";
+import { Listeners } from "../listeners";
+import { trait } from "../model";
+import { layers, place, sceneId, stages } from "../traits";
 import type { Stages, Subject } from "../traits";
 
 /** A layer's map shown from what the browser has, before the kernel's own. */
@@ -10,14 +13,14 @@ export interface Preview {
 }
 
 /**
- * The layer under the hand. Moving along the layers is answered here, from the maps the kernel has sent
- * beforehand; only where the hand comes to rest is written, and what was shown stays until the map is there.
+ * The layer that the controls point at. Moving along the layers shows the maps that the kernel has sent beforehand;
+ * only the layer at which the slider comes to rest is requested, and the preview stays until its map is there.
  */
-export class Scrub {
-  /** Where the hand is, not written yet. */
-  private held: string | null = null;
-  /** Written, and its map has not come. */
-  private asked: string | null = null;
+export class LayerScrubber {
+  /** The layer that the slider is dragged to, not requested yet. */
+  private draggedTo: string | null = null;
+  /** Requested, and its map has not come. */
+  private requested: string | null = null;
   /** Whether the kernel has started on it. */
   private started = false;
   private known: Stages | null = null;
@@ -26,96 +29,96 @@ export class Scrub {
   private explanation: unknown = undefined;
   private mapLayer = "";
   private busy = false;
-  private readonly listeners: (() => void)[] = [];
+  private readonly listeners = new Listeners();
 
   constructor(private readonly context: Context) {
     context.watch(["stages"], () => {
       const raw = stages(context.model.get("stages"));
       this.known = raw.layers.size > 0 ? raw : null;
       this.find();
-      this.tell();
+      this.listeners.notify();
     });
     context.watch(["explanation", "layer", "busy", "scene", "target", "method"], () => {
       this.follow();
-      this.tell();
+      this.listeners.notify();
     });
   }
 
-  /** Calls `update` whenever what is pointed at or shown may have changed. */
+  /** Calls `update` whenever the current layer or its preview may have changed. */
   listen(update: () => void): void {
-    this.listeners.push(update);
+    this.listeners.add(update);
   }
 
   /** The layer the controls name. */
-  get pointed(): string {
-    return this.held ?? text(this.context.model.get("layer"));
+  get current(): string {
+    return this.draggedTo ?? trait(this.context.model, "layer");
   }
 
   /** Null: the kernel's map is the one to show. */
   get preview(): Preview | null {
     const { found } = this;
-    const name = this.held ?? this.asked;
+    const name = this.draggedTo ?? this.requested;
     return found !== null && found.layer === name && this.isPresent(found.of) ? found : null;
   }
 
-  /** The layers that can be shown without asking, shallow to deep. */
-  get ready(): readonly string[] {
+  /** The layers that can be previewed, shallow to deep. */
+  get available(): readonly string[] {
     const { known } = this;
-    if (known === null || this.idle || !this.isPresent(known)) return [];
+    if (known === null || this.isDisabled || !this.isPresent(known)) return [];
     const all = layers(this.context.model.get("layers"));
     return all.map(({ name }) => name).filter((name) => known.layers.has(name));
   }
 
   /** Whether the map is the picture's own, so that there is no layer to choose. */
-  get idle(): boolean {
+  get isDisabled(): boolean {
     return place(this.context.model.get("explanation")).atInput;
   }
 
-  /** The hand is at this layer. Nothing is sent. */
-  point(name: string): void {
-    this.held = name;
+  /** The slider is at this layer. Nothing is sent. */
+  moveTo(name: string): void {
+    this.draggedTo = name;
     this.find();
-    this.tell();
+    this.listeners.notify();
   }
 
-  /** The hand is gone, and nothing is asked for. */
-  release(): void {
-    this.held = null;
-    this.tell();
+  /** The slider is let go, and nothing is requested. */
+  cancel(): void {
+    this.draggedTo = null;
+    this.listeners.notify();
   }
 
-  /** The hand rests: its layer is asked for, once. */
-  rest(): void {
-    const name = this.held;
+  /** The slider rests: its layer is requested, once. */
+  commit(): void {
+    const name = this.draggedTo;
     if (name === null) return;
-    this.held = null;
-    if (name === text(this.context.model.get("layer"))) this.tell();
-    else this.ask(name);
+    this.draggedTo = null;
+    if (name === trait(this.context.model, "layer")) this.listeners.notify();
+    else this.request(name);
   }
 
-  ask(name: string): void {
-    this.held = null;
+  request(name: string): void {
+    this.draggedTo = null;
     // The kernel does not send again what is there already.
-    this.asked = name === this.mapLayer ? null : name;
+    this.requested = name === this.mapLayer ? null : name;
     this.started = false;
     this.find();
     this.context.write({ layer: name });
-    this.tell();
+    this.listeners.notify();
   }
 
   step(by: number): void {
     const all = layers(this.context.model.get("layers"));
-    const now = all.findIndex(({ name }) => name === this.pointed);
+    const now = all.findIndex(({ name }) => name === this.current);
     const next = all[now + by];
-    if (now >= 0 && next !== undefined && !this.idle) this.ask(next.name);
+    if (now >= 0 && next !== undefined && !this.isDisabled) this.request(next.name);
   }
 
   private get subject(): Subject {
     const { model } = this.context;
     return {
       scene: sceneId(model.get("scene")),
-      target: number(model.get("target"), -1),
-      method: text(model.get("method")),
+      target: trait(model, "target"),
+      method: trait(model, "method"),
     };
   }
 
@@ -125,7 +128,7 @@ export class Scrub {
   }
 
   private find(): void {
-    const name = this.held ?? this.asked;
+    const name = this.draggedTo ?? this.requested;
     const { known } = this;
     if (name === null || known === null || !this.isPresent(known)) return;
     const grid = known.layers.get(name);
@@ -133,28 +136,24 @@ export class Scrub {
     if (grid !== undefined) this.found = { layer: name, grid, of: { scene, target, method } };
   }
 
-  /** Whether what was asked for has come, was refused, or was given up. */
+  /** Notices when a requested layer's map has come, was refused, or was canceled. */
   private follow(): void {
     const { model } = this.context;
     const raw = model.get("explanation");
-    const layer = text(model.get("layer"));
-    const busy = flag(model.get("busy"), false);
+    const layer = trait(model, "layer");
+    const busy = trait(model, "busy");
     const arrived = raw !== this.explanation;
     if (arrived) {
       const from = place(raw);
       this.explanation = raw;
       this.mapLayer = from.layer === "" || from.atInput ? layer : from.layer;
     }
-    if (this.asked !== null) {
+    if (this.requested !== null) {
       const gaveUp = this.started && !busy;
-      if (layer !== this.asked || (arrived && this.mapLayer === this.asked) || gaveUp) this.asked = null;
+      if (layer !== this.requested || (arrived && this.mapLayer === this.requested) || gaveUp) this.requested = null;
       // Busy before was busy with something else.
       else if (busy && !this.busy) this.started = true;
     }
     this.busy = busy;
-  }
-
-  private tell(): void {
-    for (const update of this.listeners) update();
   }
 }

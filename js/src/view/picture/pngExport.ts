@@ -1,5 +1,8 @@
+/** The picture shown as a PNG file. */
+import { texts } from "../../core/parse";
+import { trait } from "../model";
 import type { Model } from "../model";
-import { explanation, number, scene, texts } from "../traits";
+import { explanation, scene } from "../traits";
 
 /** A saved picture is at least so many pixels wide or high, by whole multiples of the model's own. */
 const LEAST = 1000;
@@ -9,7 +12,7 @@ const LONGEST = 120;
 /** A file name for what is shown: picture, method, layer and class. */
 export function pictureName(model: Model): string {
   const shown = scene(model.get("scene"));
-  const picture = texts(model.get("pictures"))[number(model.get("picture"), -1)] ?? "picture";
+  const picture = texts(model.get("pictures"))[trait(model, "picture")] ?? "picture";
   const title = explanation(model.get("explanation"), shown)?.title ?? "";
   return `${safeName([picture.replace(/\.(bmp|gif|jpe?g|png|tiff?|webp)$/i, ""), ...title.split(" · ")])}.png`;
 }
@@ -23,7 +26,7 @@ export function safeName(parts: readonly string[]): string {
   return Array.from(joined).slice(0, LONGEST).join("") || "picture";
 }
 
-/** By how much a canvas is enlarged. */
+/** The whole number by which a canvas is enlarged. */
 export function scaleOf(width: number, height: number): number {
   return Math.max(1, Math.ceil(LEAST / Math.max(width, height)));
 }

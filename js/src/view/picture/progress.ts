@@ -1,14 +1,16 @@
+/** Marks of unfinished results: progress bar, cancel button, the tag of a preview, and dimmed numbers. */
+import { percent } from "../../core/numberFormat";
 import type { Context } from "../context";
 import { button, make, setAttribute, setText } from "../dom/dom";
-import { flag, number } from "../traits";
+import { trait } from "../model";
 
 /** A thin line along the top of the picture. */
 export function progressLine(context: Context): HTMLElement {
   const done = make("div", "camwidget-progress-done");
   const line = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
   context.watch(["busy", "progress"], () => {
-    const progress = number(context.model.get("progress"), -1);
-    line.hidden = !flag(context.model.get("busy"), false);
+    const progress = trait(context.model, "progress");
+    line.hidden = !trait(context.model, "busy");
     line.classList.toggle("camwidget-indeterminate", progress < 0);
     done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
     if (progress < 0) line.removeAttribute("aria-valuenow");
@@ -17,27 +19,27 @@ export function progressLine(context: Context): HTMLElement {
   return line;
 }
 
-/** What is shown over the picture is unfinished, or from another place than the controls' map. */
-export function tag(context: Context): HTMLElement {
+/** Creates the tag over the picture that marks an unfinished map or a preview. */
+export function previewTag(context: Context): HTMLElement {
   const { model, scrub } = context;
   const line = make("div", "camwidget-tag");
   const update = (): void => {
     const { preview } = scrub;
-    const said = preview === null ? unfinished() : `${preview.layer} · preview`;
-    setText(line, said);
-    line.hidden = said === "";
+    const label = preview === null ? unfinished() : `${preview.layer} · preview`;
+    setText(line, label);
+    line.hidden = label === "";
   };
   const unfinished = (): string => {
-    if (!flag(model.get("partial"), false)) return "";
-    const progress = number(model.get("progress"), -1);
-    return progress < 0 ? "partial map" : `partial map · ${Math.round(100 * Math.min(1, progress))}\u00a0%`;
+    if (!trait(model, "partial")) return "";
+    const progress = trait(model, "progress");
+    return progress < 0 ? "partial map" : `partial map · ${percent(Math.round(100 * Math.min(1, progress)) / 100)}`;
   };
   context.watch(["partial", "progress"], update);
   scrub.listen(update);
   return line;
 }
 
-/** Stops what takes long. It lies over the picture's corner: nothing makes room for it. */
+/** The button that cancels a slow map, over the corner of the picture. */
 export class Cancel {
   readonly element: HTMLButtonElement;
 
@@ -50,7 +52,7 @@ export class Cancel {
     this.element = button("camwidget-button camwidget-cancel", { title: "Stop computing this map (Esc)" });
     this.element.addEventListener("click", () => this.press(), { signal });
     context.watch(["busy", "cancellable"], () => {
-      const hide = !(flag(model.get("busy"), false) && flag(model.get("cancellable"), false));
+      const hide = !(trait(model, "busy") && trait(model, "cancellable"));
       if (hide && this.element === document.activeElement) leave();
       this.element.hidden = hide;
     });
@@ -67,4 +69,21 @@ export class Cancel {
     this.context.model.send({ type: "cancel" });
     return true;
   }
+}
+
+/**
+ * Marks the view while what it shows is about to change: numbers, charts and sentence belong to the map
+ * or the mask before, and must look like it. The stylesheet finds the charts beside the view by this mark.
+ */
+export function markPending(context: Context, root: HTMLElement): void {
+  const { model, scrub } = context;
+  const update = (): void => {
+    const busy = trait(model, "busy");
+    const waits = busy || trait(model, "pending") || scrub.preview !== null;
+    root.classList.toggle("camwidget-waiting", waits);
+    // The model has not been evaluated on what the slider masks of an unfinished map.
+    root.classList.toggle("camwidget-unfinished", busy && trait(model, "partial"));
+  };
+  context.watch(["busy", "pending", "partial"], update);
+  scrub.listen(update);
 }

@@ -1,18 +1,22 @@
-import { enlarge, enlargeAt } from "../../core/enlarge";
-import { threshold } from "../../core/rule";
+/** The readout below the picture: the map's value and the listed classes' evidence at the hovered pixel. */
+import { peakOf } from "../../core/geometry";
+import type { Point } from "../../core/geometry";
+import { enlarge, enlargeAt } from "../../core/interpolation";
+import { threshold } from "../../core/maskingRule";
 import type { Context } from "../context";
-import { fit, make, setText } from "../dom/dom";
 import { legend } from "../controls/mapStyleControls";
-import type { Point, Stage } from "./stage";
-import { evidence, mode, number, place, prompt, text } from "../traits";
+import { fit, make, setText } from "../dom/dom";
+import { trait } from "../model";
+import { evidence, mode, place, prompt } from "../traits";
 import type { Evidence } from "../traits";
-import { truthSaid } from "./truthOutlines";
+import { truthSummary } from "./outlines";
+import type { Stage } from "./stage";
 import type { Zoom } from "./zoom";
 
-/** No more classes than these have room. */
+/** The number of classes that there is room for. */
 const MOST = 3;
 
-/** What would be said as 0.00 is not said. */
+/** Smaller values would read as 0.00: they are left out. */
 const LEAST = 0.005;
 
 const HINT = hint("point: read the map", "click: ask", "wheel: zoom", "drag: pan");
@@ -27,29 +31,29 @@ interface Strength {
 
 /**
  * The line below the picture that reads the map where a person points: how strong it is, by which fraction the slider
- * reaches it, and which of the listed classes have evidence there. It says nothing aloud: it would never be silent.
+ * reaches it, and which of the listed classes have evidence there. It is no live region, which would be read out at every move.
  */
-export function reading(context: Context, stage: Stage, zoom: Zoom): HTMLElement {
+export function readout(context: Context, stage: Stage, zoom: Zoom): HTMLElement {
   const { model, hover, scrub } = context;
   const facts = make("div", "camwidget-reading-facts");
   const names = make("span", "camwidget-reading-classes", {
     title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them",
   });
-  const about = make("span", "camwidget-reading-about");
+  const caption = make("span", "camwidget-reading-about");
   const scale = legend(context);
-  const line = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, about, names));
+  const line = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, caption, names));
   let known: Evidence = evidence(null);
   let peak = 0;
   const update = (): void => {
-    const { point } = hover;
+    const point = hover.value;
     line.classList.toggle("camwidget-unread", point === null);
     scale.hidden = point !== null;
-    setText(facts, point === null ? (context.tool === "" ? truthSaid(context) || HINT : PAINTING) : said(context, stage, point));
+    setText(facts, point === null ? (context.tool.value === "" ? truthSummary(context) || HINT : PAINTING)   : describePixel(context, stage, point));
     // A preview is of another layer: nothing is known of the other classes there.
-    const silent = point === null || scrub.preview !== null || known.classes.length === 0;
-    const strongest = silent ? [] : strengths(known, peak ||= peakOf(known, stage), stage, point);
-    setText(about, silent ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
-    const target = number(model.get("target"), -1);
+    const isUnknown = point === null || scrub.preview !== null || known.classes.length === 0;
+    const strongest = isUnknown ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
+    setText(caption, isUnknown ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
+    const target = trait(model, "target");
     const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
     strongest.forEach(({ index, name, value }, at) => {
       const [label, amount] = parts[at]?.children ?? [];
@@ -60,20 +64,20 @@ export function reading(context: Context, stage: Stage, zoom: Zoom): HTMLElement
     });
   };
   context.watch(["evidence", "method", "prompt", "explanation", "scene", "target"], () => {
-    const sent = evidence(model.get("evidence"));
-    const belongs =
-      sent.scene === stage.sceneId &&
-      sent.method === text(model.get("method")) &&
-      sent.layer === place(model.get("explanation")).layer &&
-      sent.text === (prompt(model.get("prompt"))?.text ?? "");
-    known = belongs ? sent : evidence(null);
+    const received = evidence(model.get("evidence"));
+    const isCurrent =
+      received.scene === stage.sceneId &&
+      received.method === trait(model, "method") &&
+      received.layer === place(model.get("explanation")).layer &&
+      received.text === (prompt(model.get("prompt"))?.text ?? "");
+    known = isCurrent ? received : evidence(null);
     peak = 0;
     update();
   });
   context.watch(["fraction", "mode", "truth", "outlines", "box", "boxes"], update);
   stage.listen(update);
   hover.listen(update);
-  context.onTool(update);
+  context.tool.listen(update);
   follow(context, stage, zoom);
   return line;
 }
@@ -108,8 +112,8 @@ function follow({ hover, signal }: Context, stage: Stage, zoom: Zoom): void {
   });
 }
 
-/** How strong the map is at a pixel, and by which fraction the slider reaches it. */
-function said(context: Context, stage: Stage, { x, y }: Point): string {
+/** Describes a pixel: the map's value, and the fraction at which the slider reaches it. */
+function describePixel(context: Context, stage: Stage, { x, y }: Point): string {
   const at = y * stage.canvas.width + x;
   const { drawn } = stage;
   const parts = [`saliency ${((drawn?.saliency[at] ?? 0) / 255).toFixed(2)}`];
@@ -118,8 +122,8 @@ function said(context: Context, stage: Stage, { x, y }: Point): string {
     // Rounded up: at that fraction it is reached.
     parts.push(`top ${(Math.ceil((1000 * (level + 1)) / 65536) / 10).toFixed(1)}\u00a0%`);
     const isTop = level < threshold(context.fraction());
-    const asked = mode(context.model.get("mode"));
-    if (asked !== "multiply" && isTop === (asked === "remove")) parts.push("removed");
+    const chosen = mode(context.model.get("mode"));
+    if (chosen !== "multiply" && isTop === (chosen === "remove")) parts.push("removed");
   }
   return parts.join(" · ");
 }
@@ -135,14 +139,13 @@ function strengths(known: Evidence, peak: number, stage: Stage, { x, y }: Point)
 }
 
 /** The highest value of all the classes' maps at the size of the picture, which may be less than that of their cells. */
-function peakOf({ classes }: Evidence, { canvas }: Stage): number {
-  const most = (values: Float32Array): number => values.reduce((high, value) => Math.max(high, value), 0);
-  const all = classes.map(({ grid }) => ({ grid, bound: most(grid.cells) })).sort((a, b) => b.bound - a.bound);
+function peakOfClasses({ classes }: Evidence, { canvas }: Stage): number {
+  const all = classes.map(({ grid }) => ({ grid, bound: peakOf(grid.cells) })).sort((a, b) => b.bound - a.bound);
   let peak = 0;
   for (const { grid, bound } of all) {
     // Nothing between cells is higher than they are: mostly one map is enough.
     if (bound <= peak) break;
-    peak = Math.max(peak, most(enlarge(grid, canvas.width, canvas.height)));
+    peak = Math.max(peak, peakOf(enlarge(grid, canvas.width, canvas.height)));
   }
   return peak || 1;
 }

@@ -1,31 +1,27 @@
+/** The picture with its map and mask on a canvas, and what lies over it. */
 import { Compositor } from "../../core/compositor";
 import type { Heat } from "../../core/compositor";
-import type { Spot } from "../../core/paint";
-import { enlarge, toBytes } from "../../core/enlarge";
-import { boxes } from "./mapBox";
+import { pixelAt } from "../../core/geometry";
+import type { Point, Position } from "../../core/geometry";
+import { enlarge, toBytes } from "../../core/interpolation";
+import { PaintLayer } from "../brush/paintLayer";
+import { PaintOutlines } from "../brush/paintOutlines";
 import type { Context } from "../context";
-import { make, OWN_KEYS, setAttribute, setText } from "../dom/dom";
-import { Fillings } from "./fill";
-import { onceAFrame } from "../dom/frame";
-import { lookOf } from "./mapStyle";
-import { Painted } from "../brush/paintLayer";
-import { Cancel, progressLine, tag } from "./progress";
-import type { Preview } from "./layerPreview";
-import { Signs } from "../brush/paintOutlines";
-import { explanation, flag, mode, scene, text } from "../traits";
+import { make, relativePosition, setAttribute, setText } from "../dom/dom";
+import { OWN_KEYS } from "../host/compat";
+import { frameTask, Listeners } from "../listeners";
+import { trait } from "../model";
+import { explanation, mapStyle, mode, scene } from "../traits";
 import type { Explanation, Scene } from "../traits";
-import { outlines } from "./truthOutlines";
+import { BaselineFills } from "./baselineFill";
+import type { Preview } from "./layerPreview";
+import { boxes, outlines } from "./outlines";
+import { Cancel, previewTag, progressLine } from "./progress";
 
 /** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
 export const SMALL = 96;
 
-/** A pixel of the picture. */
-export interface Point {
-  readonly x: number;
-  readonly y: number;
-}
-
-/** The map on show: its values and how it is drawn, a byte a pixel, and the ranks, which a preview has none of. */
+/** The map shown: its values and how it is drawn, a byte a pixel, and its ranks, which a preview lacks. */
 export interface Drawn {
   readonly saliency: Uint8Array;
   readonly drawn?: Uint8Array | null;
@@ -35,23 +31,23 @@ export interface Drawn {
 
 const UNMASKED = { mode: "remove", fraction: 0 } as const;
 
-/** The picture as the model gets it, with the map over what is left of it. */
+/** The picture as the model gets it, with the map over its unmasked part. */
 export class Stage {
-  /** As large as the picture is shown; it stays where it is. */
+  /** The frame of the picture, which zooming does not change. */
   readonly frame: HTMLElement;
-  /** What is seen through it: what lies beside the picture is cut off where the picture is enlarged. */
+  /** Clips the plane where the picture is enlarged. */
   readonly clip: HTMLElement;
-  /** What lies in the picture's own pixels, over the canvas too: it may be larger than the frame, and move. */
+  /** The canvas and all that is placed in the picture's coordinates; it is larger than the frame where the picture is zoomed. */
   readonly plane: HTMLElement;
   readonly canvas: HTMLCanvasElement;
   readonly cancel: Cancel;
   /** The map on show; null where there is none, or it is all zeros. */
   drawn: Drawn | null = null;
-  readonly painted: Painted;
-  readonly signs: Signs;
-  private readonly fillings: Fillings;
+  readonly painted: PaintLayer;
+  readonly paintOutlines: PaintOutlines;
+  private readonly fillings: BaselineFills;
   private readonly compositor = new Compositor();
-  private readonly paper: CanvasRenderingContext2D | null;
+  private readonly drawing: CanvasRenderingContext2D | null;
   private readonly empty = make("div", "camwidget-empty");
   private readonly note = make("div", "camwidget-note");
   private image: ImageData | null = null;
@@ -59,21 +55,21 @@ export class Stage {
   private map: Explanation | null = null;
   private preview: Preview | null = null;
   private rawScene: unknown = undefined;
-  private readonly listeners: (() => void)[] = [];
+  private readonly listeners = new Listeners();
   private title = "";
 
-  /** At most once a frame, however many changes ask for it. */
+  /** Repaints at the next frame, once for all changes. */
   readonly repaint: () => void;
 
   constructor(private readonly context: Context) {
     const { model, scrub } = context;
-    this.repaint = onceAFrame(context.signal, () => this.paint());
+    this.repaint = frameTask(context.signal, () => this.paint()).schedule;
     this.cancel = new Cancel(context, () => this.focus());
-    this.painted = new Painted(context);
-    this.signs = new Signs(context, this.painted);
-    this.fillings = new Fillings(context);
+    this.painted = new PaintLayer(context);
+    this.paintOutlines = new PaintOutlines(context, this.painted);
+    this.fillings = new BaselineFills(context);
     this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
-    this.paper = this.canvas.getContext("2d");
+    this.drawing = this.canvas.getContext("2d");
     this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
     this.clip = make("div", "camwidget-clip", {}, this.plane);
     this.frame = make(
@@ -91,7 +87,7 @@ export class Stage {
       this.clip,
       this.empty,
       this.note,
-      tag(context),
+      previewTag(context),
       progressLine(context),
       this.cancel.element,
     );
@@ -100,17 +96,17 @@ export class Stage {
       this.repaint();
     });
     context.watch(["overlay", "opacity", "cells", "colormap", "colormaps"], () => {
-      this.compositor.setLook(lookOf(model));
+      this.compositor.setStyle(mapStyle(model));
       this.repaint();
     });
-    context.watch(["fraction", "mode", "baseline", "filled"], () => this.repaint());
+    context.watch(["fraction", "mode", "baseline", "baseline_fill"], () => this.repaint());
     this.painted.listen(() => {
       this.label();
       this.repaint();
     });
     context.watch(["busy", "partial"], () => {
-      setAttribute(this.frame, "aria-busy", String(flag(model.get("busy"), false)));
-      this.frame.classList.toggle("camwidget-partial", flag(model.get("partial"), false));
+      setAttribute(this.frame, "aria-busy", String(trait(model, "busy")));
+      this.frame.classList.toggle("camwidget-partial", trait(model, "partial"));
       if (this.scene === null) this.announceEmpty();
     });
     scrub.listen(() => {
@@ -120,28 +116,27 @@ export class Stage {
     });
   }
 
-  /** The picture on show; null when there is none. */
+  /** The id of the picture shown; null when there is none. */
   get sceneId(): string | null {
     return this.scene?.id ?? null;
   }
 
   /** Calls `update` whenever another map is drawn. */
   listen(update: () => void): void {
-    this.listeners.push(update);
+    this.listeners.add(update);
   }
 
-  /** The pixel under a pointer, the nearest one where it is beside the picture; null before there is a picture. */
+  /** The pixel under a pointer, the nearest one where it is outside the picture; null before there is a picture. */
   at({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Point | null {
     const spot = this.over({ clientX, clientY });
-    return spot === null ? null : { x: within(spot.x, this.canvas.width), y: within(spot.y, this.canvas.height) };
+    return spot === null ? null : pixelAt(spot, this.canvas);
   }
 
-  /** Where a pointer is in the picture's pixels, to parts of one, also beside it; null before there is a picture. */
-  over({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Spot | null {
-    const box = this.canvas.getBoundingClientRect();
-    if (box.width === 0 || box.height === 0) return null;
+  /** Where a pointer is in the picture's pixels, to fractions of one, also outside it; null before there is a picture. */
+  over({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Position | null {
+    const position = relativePosition(this.canvas, { clientX, clientY });
     const { width, height } = this.canvas;
-    return { x: ((clientX - box.left) / box.width) * width, y: ((clientY - box.top) / box.height) * height };
+    return position === null ? null : { x: position.x * width, y: position.y * height };
   }
 
   focus(): void {
@@ -149,15 +144,15 @@ export class Stage {
   }
 
   private paint(): void {
-    if (this.image === null || this.paper === null || this.scene === null) return;
+    if (this.image === null || this.drawing === null || this.scene === null) return;
     const { model } = this.context;
-    const asked = mode(model.get("mode"));
+    const chosen = mode(model.get("mode"));
     const byMap =
-      this.preview === null || asked === "multiply" ? { mode: asked, fraction: this.context.fraction() } : UNMASKED;
-    const filling = this.fillings.of(this.scene, text(model.get("baseline")));
+      this.preview === null || chosen === "multiply" ? { mode: chosen, fraction: this.context.fraction() } : UNMASKED;
+    const filling = this.fillings.of(this.scene, trait(model, "baseline"));
     this.compositor.paint({ ...byMap, ...filling, paint: this.painted.pixels });
     this.frame.classList.toggle("camwidget-provisional", this.compositor.provisional);
-    this.paper.putImageData(this.image, 0, 0);
+    this.drawing.putImageData(this.image, 0, 0);
   }
 
   private read(rawScene: unknown, rawExplanation: unknown): void {
@@ -172,10 +167,10 @@ export class Stage {
 
   private drawMap(): void {
     this.chooseMap();
-    for (const update of this.listeners) update();
+    this.listeners.notify();
   }
 
-  /** The kernel's map, or the one of the layer under the hand. */
+  /** The kernel's map, or a preview of another layer's. */
   private chooseMap(): void {
     const { scene: shown, map, compositor } = this;
     this.preview = shown === null ? null : this.context.scrub.preview;
@@ -211,33 +206,29 @@ export class Stage {
   }
 
   private announceEmpty(): void {
-    const waiting = flag(this.context.model.get("busy"), false);
+    const isBusy = trait(this.context.model, "busy");
     this.empty.hidden = this.scene !== null;
-    setText(this.empty, waiting ? "Waiting for the model…" : "No picture yet");
+    setText(this.empty, isBusy ? "Waiting for the model…" : "No picture yet");
   }
 
   private describe(title: string, empty: boolean, note: string): void {
     this.title = title === "" ? "The picture the model gets" : title;
     this.label();
-    // It looks like no map at all, so it must say what it is.
-    const silent = empty ? "No positive evidence for this class at this layer" : "";
-    const said = note === "" ? silent : note;
-    setText(this.note, said);
-    this.note.hidden = said === "";
+    // An empty map looks like no map, so it needs a note.
+    const substitute = empty ? "No positive evidence for this class at this layer" : "";
+    const message = note === "" ? substitute : note;
+    setText(this.note, message);
+    this.note.hidden = message === "";
   }
 
   private label(): void {
     if (this.painted.isDrawing) return;
-    const { said } = this.painted;
-    setAttribute(this.canvas, "aria-label", said === "" ? this.title : `${this.title}; painted: ${said}`);
+    const { summary } = this.painted;
+    setAttribute(this.canvas, "aria-label", summary === "" ? this.title : `${this.title}; painted: ${summary}`);
   }
 }
 
-function within(value: number, size: number): number {
-  return Math.min(size - 1, Math.max(0, Math.floor(value)));
-}
-
-/** As the kernel would send it, but for the ranks: a preview masks nothing. */
+/** A preview in the form of the kernel's maps, without ranks since a preview masks nothing. */
 function previewHeat({ grid }: Preview, { width, height }: Scene): Heat {
   return {
     saliency: toBytes(enlarge(grid, width, height)),

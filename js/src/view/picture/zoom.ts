@@ -1,11 +1,15 @@
-import { moved, revealing, seen, WHOLE, zoomed } from "../../core/lens";
-import type { Lens, Spot } from "../../core/lens";
+/** Zooming and panning of the picture by wheel, keys, drag and pinch. */
+import { relativeCenter } from "../../core/geometry";
+import type { Point, Position } from "../../core/geometry";
+import { moved, revealing, seen, FULL_VIEW, zoomed } from "../../core/viewport";
+import type { Viewport } from "../../core/viewport";
 import type { Context } from "../context";
-import { button, setAttribute, setText } from "../dom/dom";
-import type { Point, Stage } from "./stage";
-import { Wheel } from "./wheel";
+import { button, relativePosition, setAttribute, setText } from "../dom/dom";
+import { Listeners } from "../listeners";
+import type { Stage } from "./stage";
+import { WheelZoom } from "./wheelZoom";
 
-/** A pointer that moves no further than this many CSS pixels clicks. */
+/** The largest movement of a click, in CSS pixels. */
 const STILL = 3;
 
 /** What one press of a key does. */
@@ -14,9 +18,9 @@ const STRIDE = 1.5;
 /** From so many CSS pixels on, a pixel of the picture is shown as one. */
 const CRISP = 3;
 
-/** Something that is looked at through the lens: all of them show the same part, each of its own picture. */
+/** An element that shows a part of a picture. All panes share one viewport. */
 export interface Pane {
-  /** What it is seen through, where wheel and pointers are listened to. */
+  /** The element that clips the plane, and takes wheel and pointer events. */
   readonly clip: HTMLElement;
   readonly plane: HTMLElement;
   readonly canvas: HTMLCanvasElement;
@@ -27,16 +31,16 @@ export interface Pane {
  * than the frame, instead of being transformed: so lines stay thin and marks keep their size, whoever puts them there.
  */
 export class Zoom {
-  /** Whether the last press of a button on the picture was no click. */
+  /** Whether the last press on the picture was a drag and no click. */
   dragged = false;
-  private lens: Lens = WHOLE;
+  private viewport: Viewport = FULL_VIEW;
   private size = "";
   private readonly badge: HTMLButtonElement;
   private readonly panes: Pane[] = [];
-  private readonly listeners: (() => void)[] = [];
-  /** The pointers that are down, where they were last, in CSS pixels. */
-  private readonly down = new Map<number, Spot>();
-  private from: Spot = { x: 0, y: 0 };
+  private readonly listeners = new Listeners();
+  /** The last positions of the pressed pointers, in CSS pixels. */
+  private readonly down = new Map<number, Position>();
+  private from: Position = { x: 0, y: 0 };
 
   constructor(
     private readonly context: Context,
@@ -54,42 +58,37 @@ export class Zoom {
     context.watch(["scene"], () => this.fit());
   }
 
-  /** Shows one more through the lens, which can be moved there too. */
+  /** Shows one more through the viewport, which can be moved there too. */
   add(pane: Pane): void {
     const { signal } = this.context;
     this.panes.push(pane);
-    new Wheel(pane.clip, signal, (event, factor) => this.wheel(pane.clip, event, factor));
+    new WheelZoom(pane.clip, signal, (event, factor) => this.wheel(pane.clip, event, factor));
     this.listenToPointers(pane.clip, signal);
     this.lay();
   }
 
   /** Calls `update` whenever another part of the picture is seen. */
   listen(update: () => void): void {
-    this.listeners.push(update);
+    this.listeners.add(update);
   }
 
   /** One step closer (+1) or away (-1), about the middle. */
   step(by: number): void {
-    this.look(zoomed(this.lens, STRIDE ** by, { x: 0.5, y: 0.5 }));
+    this.setViewport(zoomed(this.viewport, STRIDE ** by, { x: 0.5, y: 0.5 }));
   }
 
   reset(): void {
-    this.look(WHOLE);
+    this.setViewport(FULL_VIEW);
   }
 
   /** Moves the picture as far as is needed to see a pixel of it. */
   reveal(point: Point): void {
-    this.look(revealing(this.lens, this.middle(point)));
+    this.setViewport(revealing(this.viewport, relativeCenter(point, this.stage.canvas)));
   }
 
   /** Where in the frame, from 0 to 1 each way, a pixel is seen. */
-  seen(point: Point): Spot {
-    return seen(this.lens, this.middle(point));
-  }
-
-  private middle({ x, y }: Point): Spot {
-    const { width, height } = this.stage.canvas;
-    return { x: (x + 0.5) / width, y: (y + 0.5) / height };
+  seen(point: Point): Position {
+    return seen(this.viewport, relativeCenter(point, this.stage.canvas));
   }
 
   /** Pictures of the same size are compared at the same place. */
@@ -101,24 +100,24 @@ export class Zoom {
     this.reset();
   }
 
-  private look(lens: Lens): void {
+  private setViewport(viewport: Viewport): void {
     const { stage, badge } = this;
-    if (this.size === "") lens = WHOLE;
-    this.lens = lens;
+    if (this.size === "") viewport = FULL_VIEW;
+    this.viewport = viewport;
     this.lay();
-    const { scale } = lens;
+    const { scale } = viewport;
     const isCloser = scale > 1;
     if (!isCloser && badge === document.activeElement) stage.focus();
     badge.hidden = !isCloser;
     const times = scale < 9.95 ? scale.toFixed(1) : String(Math.round(scale));
     setText(badge, `×${times} ↺`);
     setAttribute(badge, "aria-label", `Enlarged ${times} times: show the whole picture again`);
-    for (const update of this.listeners) update();
+    this.listeners.notify();
   }
 
-  /** Lays each pane as the lens has it; to be called where a canvas has another size. */
+  /** Lays out each pane by the viewport. To be called after a canvas has changed its size. */
   lay(): void {
-    const { scale, left, top } = this.lens;
+    const { scale, left, top } = this.viewport;
     const isCloser = scale > 1;
     const { clientWidth } = this.stage.clip;
     for (const { clip, plane, canvas } of this.panes) {
@@ -131,11 +130,11 @@ export class Zoom {
     }
   }
 
-  /** False where there is nothing to do, so that the page may scroll. */
+  /** Zooms by a factor; false where that changes nothing, so that the page may scroll. */
   private wheel(clip: HTMLElement, event: WheelEvent, factor: number): boolean {
-    const next = zoomed(this.lens, factor, spotIn(clip, { x: event.clientX, y: event.clientY }));
-    if (this.size === "" || (factor < 1 && this.lens.scale === 1)) return false;
-    this.look(next);
+    const next = zoomed(this.viewport, factor, positionIn(clip, { x: event.clientX, y: event.clientY }));
+    if (this.size === "" || (factor < 1 && this.viewport.scale === 1)) return false;
+    this.setViewport(next);
     return true;
   }
 
@@ -145,7 +144,7 @@ export class Zoom {
       "pointerdown",
       (event) => {
         if (down.size === 0) this.dragged = false;
-        if (context.tool !== "" || event.button !== 0 || down.size === 2) return;
+        if (context.tool.value !== "" || event.button !== 0 || down.size === 2) return;
         this.from = place(event);
         down.set(event.pointerId, this.from);
         // Two fingers never click.
@@ -168,7 +167,7 @@ export class Zoom {
     );
     // Two fingers are ours also where one scrolls the page.
     const own = (event: TouchEvent): void => {
-      if (context.tool === "" && event.touches.length > 1 && event.cancelable) event.preventDefault();
+      if (context.tool.value === "" && event.touches.length > 1 && event.cancelable) event.preventDefault();
     };
     clip.addEventListener("touchstart", own, { passive: false, signal });
     clip.addEventListener("touchmove", own, { passive: false, signal });
@@ -180,11 +179,11 @@ export class Zoom {
     for (const { clip } of this.panes) clip.classList.remove("camwidget-dragging");
   }
 
-  private drag(clip: HTMLElement, event: PointerEvent, before: Spot, now: Spot): void {
+  private drag(clip: HTMLElement, event: PointerEvent, before: Position, now: Position): void {
     if (!this.dragged && distance(this.from, now) <= STILL) return;
     if (!this.dragged) {
       this.dragged = true;
-      if (this.lens.scale > 1) {
+      if (this.viewport.scale > 1) {
         clip.setPointerCapture(event.pointerId);
         clip.classList.add("camwidget-dragging");
       }
@@ -193,44 +192,41 @@ export class Zoom {
     this.pull(clip, before, now);
   }
 
-  /** What was between the fingers stays between them. */
-  private pinch(clip: HTMLElement, moving: number, now: Spot): void {
+  /** Zooms and moves so that the point between two fingers stays between them. */
+  private pinch(clip: HTMLElement, moving: number, now: Position): void {
     const still = [...this.down].find(([id]) => id !== moving)?.[1];
     const before = this.down.get(moving);
     if (still === undefined || before === undefined) return;
     this.down.set(moving, now);
     const apart = distance(still, before);
     if (apart === 0) return;
-    const from = spotIn(clip, between(still, before));
-    const to = spotIn(clip, between(still, now));
-    const closer = zoomed(this.lens, distance(still, now) / apart, from);
-    this.look(moved(closer, to.x - from.x, to.y - from.y));
+    const from = positionIn(clip, between(still, before));
+    const to = positionIn(clip, between(still, now));
+    const closer = zoomed(this.viewport, distance(still, now) / apart, from);
+    this.setViewport(moved(closer, to.x - from.x, to.y - from.y));
   }
 
-  private pull(clip: HTMLElement, before: Spot, now: Spot): void {
-    if (this.lens.scale === 1) return;
-    const from = spotIn(clip, before);
-    const to = spotIn(clip, now);
-    this.look(moved(this.lens, to.x - from.x, to.y - from.y));
+  private pull(clip: HTMLElement, before: Position, now: Position): void {
+    if (this.viewport.scale === 1) return;
+    const from = positionIn(clip, before);
+    const to = positionIn(clip, now);
+    this.setViewport(moved(this.viewport, to.x - from.x, to.y - from.y));
   }
 }
 
-/** A place in the window as one in a frame. */
-function spotIn(clip: HTMLElement, { x, y }: Spot): Spot {
-  const box = clip.getBoundingClientRect();
-  return box.width === 0 || box.height === 0
-    ? { x: 0.5, y: 0.5 }
-    : { x: (x - box.left) / box.width, y: (y - box.top) / box.height };
+/** A position in the window as one in an element, from 0 to 1; its middle while it has no size. */
+function positionIn(clip: HTMLElement, { x, y }: Position): Position {
+  return relativePosition(clip, { clientX: x, clientY: y }) ?? { x: 0.5, y: 0.5 };
 }
 
-function place({ clientX, clientY }: PointerEvent): Spot {
+function place({ clientX, clientY }: PointerEvent): Position {
   return { x: clientX, y: clientY };
 }
 
-function between(a: Spot, b: Spot): Spot {
+function between(a: Position, b: Position): Position {
   return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
 }
 
-function distance(a: Spot, b: Spot): number {
+function distance(a: Position, b: Position): number {
   return Math.hypot(a.x - b.x, a.y - b.y);
 }

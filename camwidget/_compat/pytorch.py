@@ -1,0 +1,343 @@
+"""Private API of PyTorch: what a module and a tensor hold, how operations are declared, nodes of autograd's graph."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+from torch.nn import functional as nnF
+from torch.utils.checkpoint import checkpoint
+
+from ..errors import CompatibilityError
+
+try:
+    from torch.utils._python_dispatch import TorchDispatchMode
+except ImportError as error:
+    raise CompatibilityError.of(
+        "PyTorch", "torch.utils._python_dispatch.TorchDispatchMode"
+    ) from error
+
+__all__ = [
+    "ACTIVATION_NODES",
+    "BATCH_NORM",
+    "CHECKPOINT_NODE",
+    "CHECKS",
+    "COMPILED_CALL",
+    "COMPILED_KIND",
+    "COMPILED_MODULE",
+    "HOOKS",
+    "PARTS",
+    "TENSOR_HOLDERS",
+    "USUAL_ATTRIBUTES",
+    "TorchDispatchMode",
+    "argument_names",
+    "buffers_of",
+    "copy_metadata",
+    "graph_changes",
+    "has_amx_tiles",
+    "is_rectifier",
+    "operation_name",
+    "overload_name",
+    "parameters_of",
+    "parts_in",
+    "require_module_attributes",
+    "saved_names",
+    "saved_tensors",
+    "version_of",
+]
+
+V = TypeVar("V")
+_LIBRARY = "PyTorch"
+
+# -- tensors and state dicts -----------------------------------------------------------------
+
+
+def version_of(tensor: torch.Tensor) -> int:
+    """How often a tensor has been written into. Inference tensors do not count it, and raise a RuntimeError."""
+    try:
+        return tensor._version
+    except AttributeError as error:
+        raise CompatibilityError.of(_LIBRARY, "Tensor._version") from error
+
+
+def copy_metadata(state: Any, source: Any) -> None:
+    """Give a state dict the versions of modules that another one has, which some modules look up while loading."""
+    try:
+        state._metadata = source._metadata
+    except AttributeError as error:
+        raise CompatibilityError.of(_LIBRARY, "the _metadata of a state dict") from error
+
+
+def has_amx_tiles() -> bool:
+    """Whether the processor multiplies matrices of bfloat16 in tiles (AMX)."""
+    capabilities = getattr(torch.cpu, "get_capabilities", None)
+    if capabilities is not None:
+        return bool(capabilities().get("amx_tile"))
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
+
+
+# -- modules ---------------------------------------------------------------------------------
+
+#: Attributes of every module.
+USUAL_ATTRIBUTES = frozenset(vars(nn.Module()))
+#: Those that hold parameters and buffers by name.
+TENSOR_HOLDERS = ("_parameters", "_buffers")
+#: The one that holds the modules inside a module by name.
+PARTS = "_modules"
+#: Those that hold hooks which are run with a module.
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+#: The code that ``Module.compile`` made, the class that ``torch.compile`` makes, and what that holds the module as.
+COMPILED_CALL, COMPILED_KIND, COMPILED_MODULE = (
+    "_compiled_call_impl",
+    "OptimizedModule",
+    "_orig_mod",
+)
+#: The base of all batch normalizations, other people's among them.
+BATCH_NORM: type[nn.Module] = nn.modules.batchnorm._BatchNorm
+
+
+@functools.cache
+def require_module_attributes() -> None:
+    """Raise a CompatibilityError if modules hold their tensors, parts or hooks otherwise than is relied on."""
+    missing = {*TENSOR_HOLDERS, PARTS, *HOOKS} - USUAL_ATTRIBUTES
+    if missing:
+        raise CompatibilityError.of(_LIBRARY, f"Module.{sorted(missing)[0]}")
+
+
+def parts_in(module: nn.Module) -> dict[str, nn.Module | None]:
+    """The modules directly in a module, by name."""
+    try:
+        return module._modules
+    except AttributeError as error:
+        raise CompatibilityError.of(_LIBRARY, "Module._modules") from error
+
+
+def parameters_of(module: nn.Module) -> dict[str, nn.Parameter | None]:
+    """A module's own parameters, by name."""
+    try:
+        return module._parameters
+    except AttributeError as error:
+        raise CompatibilityError.of(_LIBRARY, "Module._parameters") from error
+
+
+def buffers_of(module: nn.Module) -> dict[str, torch.Tensor | None]:
+    """A module's own buffers, by name: the dictionary itself, so that one can be put back."""
+    try:
+        return module._buffers
+    except AttributeError as error:
+        raise CompatibilityError.of(_LIBRARY, "Module._buffers") from error
+
+
+# -- operations ------------------------------------------------------------------------------
+
+
+def argument_names(operation: Any) -> list[str]:
+    """The names of an operation's arguments, in order."""
+    try:
+        return [argument.name for argument in operation._schema.arguments]
+    except AttributeError as error:
+        raise CompatibilityError.of(_LIBRARY, "OpOverload._schema") from error
+
+
+def overload_name(operation: Any) -> str:
+    """Which form of an operation this is, "default" or "Tensor", say."""
+    try:
+        return str(operation._overloadname)
+    except AttributeError as error:
+        raise CompatibilityError.of(_LIBRARY, "OpOverload._overloadname") from error
+
+
+def operation_name(packet: Any) -> str:
+    """The name of an operation with all its forms, "aten::rand_like"."""
+    try:
+        return str(packet._qualified_op_name)
+    except AttributeError as error:
+        raise CompatibilityError.of(_LIBRARY, "OpOverloadPacket._qualified_op_name") from error
+
+
+# -- nodes of autograd's graph ---------------------------------------------------------------
+
+#: Nodes of activations that are no rectifiers. A gate (sigmoid, softmax) is no activation of a map.
+ACTIVATION_NODES = {
+    "GeluBackward0": "GELU",
+    "SiluBackward0": "SiLU",
+    "HardswishBackward0": "Hardswish",
+    "EluBackward0": "ELU",
+    "LeakyReluBackward0": "LeakyReLU",
+    "MishBackward0": "Mish",
+    "SoftplusBackward0": "Softplus",
+    "TanhBackward0": "Tanh",
+    "PreluKernelBackward0": "PReLU",
+    "CeluBackward0": "CELU",
+    "RreluWithNoiseBackward0": "RReLU",
+    # What may be a rectifier written by hand, or not.
+    "MaximumBackward0": "torch.maximum",
+    "WhereBackward0": "torch.where",
+}
+
+#: The node of a part that is checkpointed with ``use_reentrant=True``.
+CHECKPOINT_NODE = "CheckpointFunctionBackward"
+
+
+def is_rectifier(node: Any) -> bool:
+    """Whether a node is of ReLU or ReLU6, or of what people write for them: clamp, hardtanh or threshold at zero."""
+    name = node.name()
+    if name == "ReluBackward0":
+        return True
+    if name == "HardtanhBackward0":
+        return bool(node._saved_min_val == 0)
+    if name in ("ClampMinBackward0", "ClampBackward0", "ClampBackward1"):
+        return bool(getattr(node, "_saved_min", None) == 0)
+    return bool(name == "ThresholdBackward0" and node._saved_threshold == 0)
+
+
+def saved_tensors(node: Any) -> list[torch.Tensor]:
+    """The result, input and condition that the node of an activation has saved, as far as there are any."""
+    saved = (getattr(node, f"_saved_{name}", None) for name in ("result", "self", "condition"))
+    return [value for value in saved if isinstance(value, torch.Tensor)]
+
+
+@functools.lru_cache(maxsize=1024)
+def saved_names(kind: Any) -> tuple[str, ...]:
+    """Under which names the nodes of a kind of operation have what they saved."""
+    own = tuple(name for name in dir(kind) if name.startswith("_saved_"))
+    # Operations written in Python have all of it under one name.
+    return (*own, "saved_tensors") if hasattr(kind, "saved_tensors") else own
+
+
+@functools.cache
+def graph_changes() -> str:
+    """What of the nodes of rectifiers and other activations is not as it is relied on; empty if nothing is."""
+    failed = [name for name, check in CHECKS.items() if name.startswith("node of ") and not check()]
+    return ", ".join(failed)
+
+
+# -- checks ----------------------------------------------------------------------------------
+
+
+def _node(function: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    with torch.inference_mode(False), torch.enable_grad():
+        return function(torch.ones(1, 1, 2, 2, requires_grad=True)).grad_fn
+
+
+def _is_activation(label: str, function: Callable[[torch.Tensor], torch.Tensor]) -> bool:
+    node = _node(function)
+    return ACTIVATION_NODES.get(node.name()) == label and bool(saved_tensors(node))
+
+
+def _rectifies(function: Callable[[torch.Tensor], torch.Tensor], no: Callable[..., Any]) -> bool:
+    try:
+        return is_rectifier(_node(function)) and not is_rectifier(_node(no))
+    except AttributeError:
+        return False
+
+
+def _keeps_saved() -> bool:
+    node = _node(torch.exp)
+    return saved_names(node.__class__) == ("_saved_result",) and node._saved_result.numel() == 4
+
+
+def _counts_writes() -> bool:
+    tensor = torch.zeros(2)
+    before = version_of(tensor)
+    tensor.add_(1)
+    return version_of(tensor) == before + 1
+
+
+def _has_metadata() -> bool:
+    class State(dict[str, Any]):
+        """A dictionary that may have attributes."""
+
+    state = State()
+    copy_metadata(state, nn.BatchNorm2d(1).state_dict())
+    return bool(vars(state)["_metadata"][""]["version"] >= 2)
+
+
+def _holds_modules() -> bool:
+    require_module_attributes()
+    norm = nn.BatchNorm2d(1)
+    return (
+        COMPILED_CALL in dir(nn.Module)
+        and isinstance(norm, BATCH_NORM)
+        and [*parameters_of(norm)] == ["weight", "bias"]
+        and "running_mean" in buffers_of(norm)
+        and parts_in(nn.Sequential(norm)) == {"0": norm}
+    )
+
+
+def _holds_compiled() -> bool:
+    module = nn.Identity()
+    compiled: Any = torch.compile(module)
+    return (
+        type(compiled).__name__ == COMPILED_KIND and parts_in(compiled)[COMPILED_MODULE] is module
+    )
+
+
+def _declares_operations() -> bool:
+    operation = torch.ops.aten.rand_like.default
+    return (
+        argument_names(operation)[0] == "self"
+        and overload_name(operation) == "default"
+        and operation_name(operation.overloadpacket) == "aten::rand_like"
+    )
+
+
+def _dispatches() -> bool:
+    class Seen(TorchDispatchMode):
+        """Notes which operations run."""
+
+        def __init__(self) -> None:
+            super().__init__()  # type: ignore[no-untyped-call]
+            self.names: list[str] = []
+
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            self.names.append(operation_name(func.overloadpacket))
+            return func(*args, **(kwargs or {}))
+
+    with Seen() as seen:
+        torch.zeros(1).exp()
+    return "aten::exp" in seen.names
+
+
+def _names_checkpoint() -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        node = _node(lambda x: checkpoint(torch.exp, x, use_reentrant=True))
+    return bool(node.name() == CHECKPOINT_NODE)
+
+
+#: By what is relied on, whether it still is so.
+CHECKS: Mapping[str, Callable[[], bool]] = {
+    "Tensor._version": _counts_writes,
+    "the _metadata of a state dict": _has_metadata,
+    "what a Module holds": _holds_modules,
+    "what torch.compile makes": _holds_compiled,
+    "how operations are declared": _declares_operations,
+    "TorchDispatchMode": _dispatches,
+    "_saved_ attributes": _keeps_saved,
+    "the node of a checkpoint": _names_checkpoint,
+    "node of GELU": lambda: _is_activation("GELU", nnF.gelu),
+    "node of SiLU": lambda: _is_activation("SiLU", nnF.silu),
+    "node of Hardswish": lambda: _is_activation("Hardswish", nnF.hardswish),
+    "node of ELU": lambda: _is_activation("ELU", nnF.elu),
+    "node of LeakyReLU": lambda: _is_activation("LeakyReLU", nnF.leaky_relu),
+    "node of Mish": lambda: _is_activation("Mish", nnF.mish),
+    "node of Softplus": lambda: _is_activation("Softplus", nnF.softplus),
+    "node of Tanh": lambda: _is_activation("Tanh", torch.tanh),
+    "node of PReLU": lambda: _is_activation("PReLU", lambda x: nnF.prelu(x, torch.ones(1))),
+    "node of CELU": lambda: _is_activation("CELU", nnF.celu),
+    "node of maximum": lambda: _is_activation("torch.maximum", lambda x: torch.maximum(x, -x)),
+    "node of where": lambda: _is_activation("torch.where", lambda x: torch.where(x > 0, x, -x)),
+    "node of ReLU": lambda: _rectifies(nnF.relu, torch.tanh),
+    "node of ReLU6": lambda: _rectifies(nnF.relu6, nnF.hardtanh),
+    "node of clamp": lambda: _rectifies(lambda x: x.clamp(min=0), lambda x: x.clamp(min=-1)),
+    "node of threshold": lambda: _rectifies(
+        lambda x: nnF.threshold(x, 0, 0), lambda x: nnF.threshold(x, 1, 0)
+    ),
+}

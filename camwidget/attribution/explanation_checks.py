@@ -1,0 +1,68 @@
+"""Check that explanations are of the model, the text and the picture that they are used with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+from ..errors import MetricError, PictureError
+from ..images.conversion import shades
+from ..models.vision_model import VisionModel
+from .explanation import Explanation
+
+__all__ = ["explained_class", "model_as_explained"]
+
+
+def model_as_explained(model: VisionModel, explanations: Iterable[Explanation]) -> VisionModel:
+    """The model under the text of explanations, if it takes one and has none itself.
+
+    Raises:
+        MetricError: if they are under several texts, or under another than the model.
+    """
+    if model.prompt is None:
+        return model
+    name, texts = model.prompt.name, {e.text for e in explanations}
+    text = next(iter(texts)) if model.text is None else model.text
+    if texts != {text}:
+        said = " and ".join(map(repr, sorted(map(str, texts))))
+        raise MetricError(
+            f"The explanations are under {said}, the model under {model.text!r}: use those of one {name} at a "
+            f"time, with model.given({name}=…)."
+        )
+    return model if text is None else model.given(**{name: text})
+
+
+def explained_class(
+    model: VisionModel, pixels: torch.Tensor, explanation: Explanation
+) -> int | None:
+    """The index of the class that an explanation is of, None if it is of none; it has to be of this model and picture.
+
+    Args:
+        model: under its text.
+        pixels: of the picture, float32 (C, H, W) in [0, 1].
+        explanation: from ``explain``.
+
+    Raises:
+        PictureError: if it is of another picture, or has another size.
+        MetricError: if it is of another model.
+    """
+    size = tuple(pixels.shape[-2:])
+    if explanation.saliency.shape != size:
+        raise PictureError(
+            f"The saliency is {explanation.saliency.shape}, the model's input {size}: explain this very picture with "
+            "this very model first."
+        )
+    if not np.array_equal(explanation.pixels, shades(pixels)):
+        raise PictureError(
+            "The explanation is of another picture: give the picture that was explained, or explain this one."
+        )
+    index, label = explanation.target.index, explanation.target.label
+    is_known = index is None or (index < len(model.classes) and model.classes[index] == label)
+    if explanation.model != model.name or not is_known:
+        raise MetricError(
+            f"The explanation of {label!r} is of another model, {explanation.model}, and this one is {model.name}: "
+            "explain the picture with this very model first, or give explanation.saliency where any map is taken."
+        )
+    return index

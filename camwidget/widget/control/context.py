@@ -1,0 +1,102 @@
+"""``ExplorerContext``: what the parts of an explorer share, in place of the explorer itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from ...analysis.mask_curve import MaskCurve
+from ...attribution.explanation import Explanation
+from ...models.vision_model import VisionModel
+from ..view.display import Display
+from ..view.synced_traits import names_tagged
+from .cache import Picture
+from .pictures import PictureList
+from .prompt_control import PromptController
+from .trait_publisher import TraitPublisher
+from .worker import Worker
+
+__all__ = ["TWO_WAY_TRAITS", "ExplorerContext", "ExplorerValues"]
+
+#: Traits that the browser and Python both set; the view has them under the same names.
+TWO_WAY_TRAITS = names_tagged("shared")
+
+
+class ExplorerValues(Protocol):
+    """Traits of an explorer, as its parts read them. ``Explorer`` says what they mean."""
+
+    picture: int
+    target: str | None
+    method: str
+    layer: str
+    fraction: float
+    mode: str
+    baseline: str
+    mask: np.ndarray | None
+    text: str
+    outlines: bool
+    boxes: bool
+    compare: Mapping[str, Any] | None
+    arrangement: str
+    explanation: Explanation | None
+    curve: MaskCurve | None
+    other: Explanation | None
+
+
+@dataclass(frozen=True, eq=False)
+class ExplorerContext:
+    """What the parts of an explorer share. None of it keeps the explorer alive.
+
+    Attributes:
+        values: its traits, to be read.
+        traits: sets and observes them.
+        pictures: its pictures.
+        prompts: of each model, the texts and the caches; the first model's are those of the main map.
+        worker: computes, one job at a time.
+        display: shows everything but the panels.
+    """
+
+    values: ExplorerValues
+    traits: TraitPublisher
+    pictures: PictureList
+    prompts: tuple[PromptController, ...]
+    worker: Worker
+    display: Display
+
+    @property
+    def prompt(self) -> PromptController:
+        """Texts and caches of the main map's model."""
+        return self.prompts[0]
+
+    @property
+    def models(self) -> tuple[VisionModel, ...]:
+        """All models, as they were declared."""
+        return tuple(one.model for one in self.prompts)
+
+    @property
+    def model(self) -> VisionModel:
+        """The model whose classes are shown, under the text in force."""
+        return self.display.model
+
+    @property
+    def picture(self) -> Picture | None:
+        """The picture chosen; None where there is none."""
+        pictures = self.pictures.all
+        return pictures[self.values.picture] if pictures else None
+
+    def requested_text(self) -> tuple[str | None, VisionModel]:
+        """The text that the picture chosen is to be explained under, and the model under it."""
+        picture, prompt = self.picture, self.prompt
+        if picture is None or prompt.model.prompt is None:
+            return None, self.model
+        # The classes under a text are not known before the model has proposed it: that is done at once.
+        model = prompt.cache(picture, prompt.known(picture)).model
+        return model.text, model
+
+    def shows_requested_text(self) -> bool:
+        """Whether the classes shown are those under the text that is requested by now."""
+        picture = self.picture
+        return self.model.text == (None if picture is None else self.prompt.known(picture))

@@ -1,0 +1,78 @@
+"""Errors of an explorer's jobs: each is shown, and a lost device is replaced by the CPU."""
+
+from __future__ import annotations
+
+from ...execution.device import by_name, faults_named, is_lost, responds
+from ...models.weights_backup import backup_of
+from ...runtime.error_reports import error_text, log_error
+from .context import ExplorerContext
+from .request_controller import RequestController
+
+__all__ = ["FailureHandler"]
+
+
+class FailureHandler:
+    """Shows what goes wrong on the worker, and keeps the explorer going.
+
+    Args:
+        context: the explorer's.
+        requests: brings the map before back, or requests it again.
+    """
+
+    def __init__(self, context: ExplorerContext, requests: RequestController) -> None:
+        self._context = context
+        self._requests = requests
+
+    def job_failed(self, job: str, error: BaseException) -> None:
+        """Show what a job has raised; each of the errors, also after the first."""
+        context = self._context
+        if not context.traits.is_alive:
+            return
+        owner, model, display = context.traits.owner, context.model, context.display
+        if is_lost(error) and (replaced := self._replace_lost()):
+            self._requests.main.request_again()
+            log_error(error, "The GPU was lost.", owner)
+            display.publish(error=replaced)
+            return
+        text = error_text(by_name(error, model.name, model.device), owner)
+        jobs = self._requests.main.jobs
+        if job == jobs.prediction:
+            display.show_no_prediction()
+        if job in (jobs.quick, jobs.slow):
+            self._requests.main.restore_after_failure()
+        display.publish(error=text)
+
+    def worker_idle(self) -> None:
+        """Nothing is being computed any more."""
+        if not self._context.traits.is_alive:
+            return
+        if self._context.display.view.busy:
+            self._context.display.publish(busy=False)
+        self.keep_weights()
+
+    def keep_weights(self) -> None:
+        """Keep the weights as they are now, for when a device is lost; of a model on the CPU nothing."""
+        for model in self._context.models:
+            with faults_named(model.name, model.device):
+                backup_of(model.module).refresh()
+
+    def _replace_lost(self) -> str:
+        """Go on with copies on the CPU of models whose device does not respond.
+
+        Returns:
+            A sentence on what happened; "" if nothing has.
+        """
+        text = ""
+        for prompt in self._context.prompts:
+            lost = prompt.model
+            if responds(lost.device):
+                continue
+            backup = backup_of(lost.module)
+            model = backup.model(lost)
+            if model is None:
+                continue
+            prompt.move(model)
+            text = "The GPU was lost: the model is on the CPU now" + (
+                "." if backup.is_current else ", as it was before it was last trained."
+            )
+        return text

@@ -1,0 +1,217 @@
+"""The main map of an explorer (A): what is computed for it, and how it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from threading import RLock
+from typing import Any
+
+import numpy as np
+
+from ...analysis.mask_curve import MaskCurve
+from ...attribution.explanation import Explanation
+from ...attribution.methods import get_method
+from ...execution.structure_copy import weight_marks
+from ...masking.inpainting import INPAINTINGS
+from ..view import messages
+from ..view.display import Display, DrawnMap
+from ..view.mask_settings import MaskSettings
+from .cache import ModelCache, Picture
+from .class_probe import ClassProbe
+from .map_location import MapLocation
+from .map_request import COMPARED_JOBS, MAIN_JOBS, MapInputs, MapRequest, MapResult
+from .prompt_control import PromptController
+from .truth_overlay import TruthOverlay
+from .worker import Worker
+
+__all__ = ["MainMap"]
+
+
+class MainMap:
+    """The role of the map shown in the large picture (see ``MapRole``).
+
+    Args:
+        prompts: give the model's cache under the text of each picture.
+        worker: computes what follows a map: the classes' evidence, and the map at every layer.
+        display: shows everything.
+        lock: the map controllers', held while what is requested or shown changes.
+        on_curve: called with each complete curve, and with None when there is none yet.
+    """
+
+    jobs = MAIN_JOBS
+    dependent_jobs: tuple[str, ...] = ("stages", "evidence", "pick", *COMPARED_JOBS)
+    goes_back = True
+
+    def __init__(
+        self,
+        prompts: PromptController,
+        worker: Worker,
+        display: Display,
+        lock: RLock,
+        on_curve: Callable[[MaskCurve | None], None],
+    ) -> None:
+        self._prompts = prompts
+        self._lock = lock
+        self._worker = worker
+        self._display = display
+        self._on_curve = on_curve
+        self._truths = TruthOverlay(prompts.model)
+        self._locations = MapLocation()
+        self._probe = ClassProbe(prompts, worker, display)
+        #: All that was shown of the last finished map, so that it comes back without computing anything.
+        self._drawn: DrawnMap | None = None
+
+    # -- what is computed ------------------------------------------------------------------
+
+    def is_slow(self, request: MapRequest) -> bool:
+        return get_method(request.method).slow
+
+    def weights(self) -> tuple[int, ...]:
+        return weight_marks(self._prompts.model.module)
+
+    def resolve(self, request: MapRequest) -> MapInputs:
+        """Show the picture, and look up the cache under its text, for which the model may run."""
+        picture, target, method, layer, text = request
+        if self._display.view.scene.get("id") != picture.id:
+            self._display.publish(scene=self._prompts.base.scene(picture))
+        return MapInputs(self._prompts.cache(picture, text), picture, target, method, layer)
+
+    def completed(self, request: MapRequest, result: MapResult[MapInputs]) -> MapRequest:
+        return request._replace(target=result.target, text=result.model.text)
+
+    # -- what is shown ---------------------------------------------------------------------
+
+    def show_requested(self, request: MapRequest, before: MapRequest | None) -> None:
+        self._display.publish(
+            busy=True,
+            progress=-1.0,
+            error="",
+            partial=False,
+            cancellable=self.is_slow(request),
+        )
+        self._display.publish(other_state={"busy": True})
+        if before is None or before._replace(target=request.target) != request:
+            # What a click found holds for this picture, method and layer, whatever class is chosen.
+            self._display.publish(class_probe={})
+        if before is not None and before.text != request.text:
+            self._display.publish(stages={})  # they do not carry the text that they belong to
+
+    def prepare_growing(self, inputs: MapInputs) -> Callable[[], None]:
+        """Prepare the class list: the prediction for the unmasked picture does not wait for the map."""
+        cache, picture = inputs.cache, inputs.picture
+        unmasked = cache.probabilities(picture)
+        target = cache.predicted(picture) if inputs.target is None else inputs.target
+        label = get_method(inputs.method).label
+        overlays = self._overlays(picture, cache, target, None)
+        return lambda: self._display.show_growing(cache.model, label, target, unmasked, **overlays)
+
+    def show_progress(
+        self, inputs: MapInputs, explanation: Explanation, share: float, *, is_due: bool
+    ) -> None:
+        label, name = get_method(inputs.method).label, explanation.target.label
+        self._display.publish(progress=share, status=messages.growing(label, name, share))
+        if is_due:
+            payload = inputs.cache.payload(inputs.picture, explanation)
+            self._display.publish(explanation=payload, partial=True)
+
+    def prepare(self, result: MapResult[MapInputs], milliseconds: float) -> Callable[[], None]:
+        picture, cache, explanation = result.inputs.picture, result.inputs.cache, result.explanation
+        drawn = DrawnMap(
+            scene=self._display.view.scene,
+            model=result.model,
+            explanation=explanation,
+            target=result.target,
+            payload=cache.payload(picture, explanation),
+            unmasked=result.unmasked,
+            status=messages.status(result.model, explanation, milliseconds),
+            overlays=self._overlays(picture, cache, result.target, explanation),
+        )
+
+        def show() -> None:
+            self._drawn = drawn
+            self._display.show_map(drawn)
+
+        return show
+
+    def show_cancelled(self, request: MapRequest, share: float) -> None:
+        label = get_method(request.method).label
+        self._display.publish(status=f"{label} cancelled at {100 * share:.0f} %")
+
+    def show_restored(self, request: MapRequest | None, *, was_growing: bool) -> bool:
+        self._display.publish(busy=False, partial=False, cancellable=False)
+        drawn = self._drawn
+        if request is None or drawn is None:
+            return False
+        # The picture may have changed before its map failed, or was cancelled.
+        was_elsewhere = self._display.view.scene.get("id") != drawn.scene["id"]
+        if was_elsewhere:
+            self._display.publish(scene=drawn.scene)
+        if was_growing or was_elsewhere:
+            self._display.show_map(drawn)
+        self._probe.follow(request)
+        return True
+
+    def show_error(self, error: Exception, result: MapResult[MapInputs] | None) -> None:
+        raise error  # the worker reports it
+
+    def show_pending(self) -> None:
+        self._display.publish(pending=True)
+
+    def show_prediction(
+        self,
+        result: MapResult[MapInputs],
+        values: np.ndarray | None,
+        mask: MaskSettings,
+        inpainted: dict[str, Any],
+    ) -> None:
+        filled = {"scene": result.inputs.picture.id, **inpainted} if inpainted else None
+        self._display.show_prediction(result.explanation, result.target, values, mask, filled)
+
+    def show_stale_curve(self, mask: MaskSettings) -> None:
+        """Take the curve away if there will be none for a while; a quick one is replaced without a gap."""
+        if mask.baseline in INPAINTINGS:
+            self._display.show_curve(None)
+
+    def show_curve(self, curve: MaskCurve | None) -> None:
+        self._display.show_curve(curve)
+
+    def publish_curve(self, curve: MaskCurve | None) -> None:
+        self._on_curve(curve)
+
+    def forget(self) -> None:
+        """Let go of what was shown: the explorer is closed."""
+        self._drawn = None
+        self._truths.forget()
+        self._locations.forget()
+
+    # -- what follows a map ----------------------------------------------------------------
+
+    def follow(self, shown: MapRequest) -> None:
+        """Have what belongs to a map that is shown computed when nothing more urgent is to be done."""
+        self._probe.follow(shown)
+        self._worker.submit("stages", lambda: self._compute_stages(shown))
+
+    def _overlays(
+        self, picture: Picture, cache: ModelCache, target: int, explanation: Explanation | None
+    ) -> dict[str, Any]:
+        """Traits that change with a map: the text's panel, the ground truth, and the map's box."""
+        return {
+            "prompt": self._prompts.panel(picture, cache.model),
+            "truth": self._truths.payload(picture, cache.model, target, explanation),
+            "box": self._locations.payload(picture, cache.model, target, explanation),
+        }
+
+    def _compute_stages(self, shown: MapRequest) -> Iterator[None]:
+        """Send the same map at every layer, so that moving along the layers costs nothing."""
+        picture, target, method, _, text = shown
+        assert target is not None
+        layers = []
+        for layer in self._prompts.cache(picture, text).stages(picture, target, method):
+            layers.append(layer)
+            yield  # a more urgent request goes first
+            if self._worker.dropped():
+                return
+        stages = {"scene": picture.id, "target": target, "method": method, "layers": layers}
+        with self._lock:
+            if not self._worker.dropped():
+                self._display.publish(stages=stages if layers else {})

@@ -1,0 +1,92 @@
+"""Requests for saliency maps, what exactly is computed for one, and the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+
+from ...attribution.explanation import Explanation
+from ...models.vision_model import VisionModel
+from .cache import ModelCache, Picture
+
+__all__ = ["COMPARED_JOBS", "MAIN_JOBS", "MapInputs", "MapJobs", "MapRequest", "MapResult"]
+
+
+class MapRequest(NamedTuple):
+    """What the main map is requested of.
+
+    ``target`` None stands for the predicted class; ``text`` None for the picture's, which the model may have still to
+    propose. A target is one of the classes under the text: where it is given, so is the text.
+    """
+
+    picture: Picture
+    target: int | None
+    method: str
+    layer: str
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class MapInputs:
+    """A request after its text, class and layer have been looked up: ready to be computed.
+
+    Attributes:
+        cache: the model's, under the text.
+        picture: the picture explained.
+        target: index of the class; None for the predicted one.
+        method: name of the method.
+        layer: name of the layer.
+        has_paint: whether what is painted on the picture shown applies to this map's pixels.
+    """
+
+    cache: ModelCache
+    picture: Picture
+    target: int | None
+    method: str
+    layer: str
+    has_paint: bool = True
+
+
+M_co = TypeVar("M_co", bound=MapInputs, covariant=True)
+
+
+@dataclass(frozen=True, eq=False)
+class MapResult(Generic[M_co]):
+    """A finished map.
+
+    Attributes:
+        inputs: what it was computed from.
+        explanation: the map.
+        unmasked: probabilities, or quantities, of the unmasked picture, float64 (classes,).
+    """
+
+    inputs: M_co
+    explanation: Explanation
+    unmasked: np.ndarray
+
+    @property
+    def target(self) -> int:
+        """Index of the class explained."""
+        index = self.explanation.target.index
+        assert index is not None  # the widget explains classes
+        return index
+
+    @property
+    def model(self) -> VisionModel:
+        """The model explained, under its text."""
+        return self.inputs.cache.model
+
+
+class MapJobs(NamedTuple):
+    """Names of a map controller's jobs on the worker."""
+
+    quick: str  #: a map of one pass
+    slow: str  #: a map of many passes, which grows
+    prediction: str  #: the prediction at the slider's position
+    curve: str  #: the predictions along the curve
+
+
+MAIN_JOBS = MapJobs("map", "grow", "mask", "curve")
+COMPARED_JOBS = MapJobs("other", "other grow", "other mask", "other curve")

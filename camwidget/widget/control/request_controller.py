@@ -1,0 +1,357 @@
+"""Turn changes of an explorer's traits into requests, and finished maps into values of its traits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from ...errors import PictureError
+from ...models.vision_model import VisionModel
+from ...runtime import fork_safety
+from ..view.mask_settings import MaskSettings
+from .cache import Picture
+from .compared_map import ComparedMap, ComparedRequest
+from .comparison import ComparedInputs
+from .context import TWO_WAY_TRAITS, ExplorerContext
+from .main_map import MainMap
+from .map_controller import MapController
+from .map_request import MapInputs, MapRequest, MapResult
+from .masked_prediction import replaced_pixels
+from .paint import PaintController
+from .pictures import named_picture
+
+__all__ = ["MapFollower", "RequestController"]
+
+
+class MapFollower(Protocol):
+    """Whoever follows the main map: the panels, and the history."""
+
+    def map_shown(self, shown: MapRequest, model: VisionModel) -> None:
+        """A map is shown, of this request, and the classes of this model."""
+
+    def map_restored(self) -> None:
+        """The map that was requested has come to nothing, and the one before is shown again."""
+
+
+class RequestController:
+    """Requests the main map, the compared one, and the predictions of both, whenever a trait changes.
+
+    Args:
+        context: the explorer's.
+        paint: what is painted on each picture.
+
+    Attributes:
+        main: controls map A.
+        compared: controls map B.
+    """
+
+    def __init__(self, context: ExplorerContext, paint: PaintController) -> None:
+        self._context = context
+        self._paint = paint
+        self._followers: list[MapFollower] = []
+        self._model = context.prompt.model  # whose reasons against methods are listed
+        worker, display, lock = context.worker, context.display, fork_safety.rlock()
+        self._main_map = MainMap(
+            context.prompt,
+            worker,
+            display,
+            lock,
+            lambda curve: context.traits.publish("curve", curve),
+        )
+        self._compared_map = ComparedMap(context.prompts, lambda: context.pictures.all, display)
+        self.main: MapController[MapRequest, MapInputs] = MapController(
+            self._main_map,
+            worker,
+            lock,
+            self.mask_settings,
+            self._main_shown,
+            on_restored=self._main_restored,
+        )
+        self.compared: MapController[ComparedRequest, ComparedInputs] = MapController(
+            self._compared_map,
+            worker,
+            lock,
+            self.mask_settings,
+            self._compared_shown,
+            on_dropped=lambda: context.traits.publish("other", None),
+        )
+
+    def connect(self) -> None:
+        """Begin to listen to the explorer's traits."""
+        traits = self._context.traits
+        self._paint.connect(self._painted)
+        traits.observe(self._two_way_set, list(TWO_WAY_TRAITS))
+        traits.observe(lambda change: self._picture_set(), "picture")
+        traits.observe(self._target_set, "target")
+        traits.observe(self._text_set, "text")
+        traits.observe(lambda change: self._request_same_class(), ["method", "layer"])
+        traits.observe(self._mask_set, ["fraction", "mode", "baseline"])
+        traits.observe(lambda change: self._compare_set(), "compare")
+
+    def follow(self, follower: MapFollower) -> None:
+        """Have a follower called with each main map that is shown."""
+        self._followers.append(follower)
+
+    # -- what is in force ------------------------------------------------------------------
+
+    def mask_settings(self, picture: Picture) -> MaskSettings:
+        """How a picture is masked now."""
+        values = self._context.values
+        return MaskSettings(values.mode, values.baseline, values.fraction, self._paint.of(picture))
+
+    def is_as_chosen(self) -> bool:
+        """Whether the map requested is of the picture, method and layer that the traits name."""
+        requested, values = self.main.requested, self._context.values
+        return requested is None or (requested.picture, requested.method, requested.layer) == (
+            self._context.picture,
+            values.method,
+            values.layer,
+        )
+
+    def replaced(self) -> np.ndarray:
+        """Which pixels of the picture chosen are replaced, by its map and by paint, bool (H, W).
+
+        Raises:
+            PictureError: if there is no picture.
+        """
+        picture, result = self._context.picture, self.main.result
+        if picture is None:
+            raise PictureError("There is no picture to mask: add(…) one first.")
+        mask = self.mask_settings(picture)
+        if result is None or result.inputs.picture is not picture:
+            return replaced_pixels(mask, None, np.zeros(self._paint.shape(picture), np.uint16))
+        levels = result.inputs.cache.levels(result.explanation)
+        return replaced_pixels(mask, result.explanation, levels)
+
+    def difference(self) -> np.ndarray | None:
+        """The main map minus the compared one, float32 (H, W) in [-1, 1]; None where there is none."""
+        if self.compared.result is None:
+            return None
+        return self._compared_map.difference(self._context.values.explanation)
+
+    # -- requests --------------------------------------------------------------------------
+
+    def request(self, target: str | None) -> None:
+        """Request the map of the picture, method and layer chosen; the predicted class's if target is None."""
+        context, values = self._context, self._context.values
+        picture = context.picture
+        if picture is None or context.traits.is_restoring:
+            return
+        if target is None:
+            text, index = context.prompt.known(picture), None
+        else:
+            text, model = context.requested_text()
+            index = model.class_index(target)
+        self.main.request(MapRequest(picture, index, values.method, values.layer, text))
+
+    def write(self, text: str) -> None:
+        """Explain the picture under a text; also under the same again, of another picture's caption.
+
+        Raises:
+            PromptError: if the text cannot be read.
+        """
+        context = self._context
+        text = context.prompt.readable(text)
+        with context.traits.step("text"):
+            context.prompt.write(context.picture, text)
+            context.traits.publish_known("text", text)
+            context.display.publish(text_error="")
+            self.request(None)
+
+    def propose(self, picture: Picture) -> None:
+        """Explain a picture under the model's own text for it again.
+
+        Raises:
+            PromptError: if the model takes no text, or the text has to come from a person.
+        """
+        context = self._context
+        context.prompt.model.propose(picture.source)
+        with context.traits.step("text"):
+            context.prompt.forget(picture)
+            context.display.publish(text_error="")
+            self.request(None)
+
+    def add_picture(self, picture: Picture, name: str | None) -> int:
+        """Add a picture to the list, under a name if one is given, and return its number."""
+        pictures, display = self._context.pictures, self._context.display
+        with pictures.lock:
+            number = len(pictures.all)
+            picture.name = name if name is not None else named_picture(picture.source, number).name
+            pictures.all = [*pictures.all, picture]
+            display.publish(pictures=pictures.names, truthful=pictures.has_truth)
+        self.request_thumbnails()
+        return number
+
+    def request_predictions(self, *, curve: bool) -> None:
+        """Request the predictions for the masked pictures; also the complete curves, where these change."""
+        if self.main.renew():
+            return  # the map is of other weights: once there is another, all this is requested
+        for controller in (self.main, self.compared):
+            if curve:
+                controller.request_curve()
+            else:
+                controller.request_prediction()
+
+    def request_compared(self) -> None:
+        """Request the compared map anew."""
+        compare = self._context.values.compare
+        with self.main.lock:
+            is_growing, shown, result = self.main.is_growing, self.main.shown, self.main.result
+        if compare is not None and shown is not None and result is not None and not is_growing:
+            self.compared.request(ComparedRequest(compare, shown, result.explanation))
+            return
+        with self.compared.lock:
+            self.compared.drop()
+            if compare is None:
+                self._compared_map.show_nothing()
+            else:
+                self._compared_map.show_waiting()
+        self._context.traits.publish("other", None)
+
+    def request_methods(self) -> None:
+        """Have it found out which methods apply, also for those that have to run the model to know."""
+        context = self._context
+        context.worker.submit("methods", lambda: context.display.show_methods(context.values.layer))
+
+    def request_thumbnails(self) -> None:
+        """Have the thumbnails made that are seen and not there yet."""
+        context = self._context
+
+        def fill() -> Iterator[None]:
+            pictures, base = context.pictures.all, context.prompt.base
+            return context.display.strip.fill(
+                lambda number: base.tile(pictures[number]),
+                len(pictures),
+                lambda: context.values.picture,
+            )
+
+        context.worker.submit("strip", fill)
+
+    def request_pixel_classes(self, x: int, y: int) -> None:
+        """Have the class with the strongest map at a pixel found, and choose it."""
+        self._context.worker.submit("pick", lambda: self._find_pixel_classes(x, y))
+
+    def forget(self) -> None:
+        """Let go of what was computed for the maps shown: the explorer is closed."""
+        self._main_map.forget()
+        for result in (self.main.result, self.compared.result):
+            if result is not None:
+                result.inputs.cache.forget()
+
+    # -- what follows a change -------------------------------------------------------------
+
+    def _two_way_set(self, change: dict[str, Any]) -> None:
+        context, name = self._context, change["name"]
+        if not context.traits.is_restoring:  # else all is published together
+            context.display.publish(**{name: change["new"]})
+        if name == "layer":
+            context.display.show_methods(context.values.layer)
+        if name == "picture" and context.display.strip.select(context.values.picture):
+            self.request_thumbnails()
+
+    def _picture_set(self) -> None:
+        context = self._context
+        self._paint.show_present()
+        if context.picture is not None and not context.traits.is_restoring:
+            # A text that the model has to propose is not known until the picture's map is shown.
+            context.traits.publish_known("text", context.prompt.known(context.picture) or "")
+        self.request(None)
+
+    def _target_set(self, change: dict[str, Any]) -> None:
+        if not self._context.traits.is_known("target", change["new"]):
+            self.request(change["new"])
+
+    def _text_set(self, change: dict[str, Any]) -> None:
+        if not self._context.traits.is_known("text", change["new"]):
+            self.write(change["new"])
+
+    def _mask_set(self, change: dict[str, Any]) -> None:
+        if not self._context.traits.is_restoring:
+            self.request_predictions(curve=change["name"] != "fraction")
+
+    def _compare_set(self) -> None:
+        self._context.display.publish(compare=self._context.values.compare or {})
+        if not self._context.traits.is_restoring:
+            self.request_compared()
+
+    def _request_same_class(self) -> None:
+        """Request the same class by another method, or at another layer."""
+        # Of what was requested last, which need not be shown yet.
+        last, values = self.main.requested, self._context.values
+        if last is not None and not self._context.traits.is_restoring:
+            self.main.request(last._replace(method=values.method, layer=values.layer))
+
+    def _painted(self, is_new: bool, is_painting: bool) -> None:
+        if self._context.traits.is_restoring:
+            return
+        for controller in (self.main, self.compared):
+            controller.follow_paint(is_new, is_painting)
+
+    # -- on the worker's thread ------------------------------------------------------------
+
+    def _main_shown(self, result: MapResult[MapInputs]) -> None:
+        traits, shown, model = self._context.traits, self.main.shown, result.model
+        assert shown is not None
+        if model is not self._model:
+            self._model = model
+            self.request_methods()  # another number of classes may be another reason
+        if model.text is not None and self.main.requested == shown:
+            traits.publish_known("text", model.text)
+        traits.publish("explanation", result.explanation)
+        if self.main.requested == shown:
+            traits.publish_known("target", model.classes[result.target])
+        for follower in self._followers:
+            follower.map_shown(shown, model)
+        self.main.request_curve()
+        self.request_compared()
+        self._main_map.follow(shown)
+
+    def _main_restored(self, shown: MapRequest) -> None:
+        context, traits = self._context, self._context.traits
+        assert shown.target is not None
+        model = context.prompt.cache(shown.picture, shown.text).model
+        with traits.restoring():
+            traits.publish("picture", context.pictures.all.index(shown.picture))
+            traits.publish("method", shown.method)
+            traits.publish("layer", shown.layer)
+            if shown.text is not None:
+                context.prompt.restore(shown.picture, shown.text)
+                traits.publish_known("text", shown.text)
+            traits.publish_known("target", model.classes[shown.target])
+        self.publish_two_way(target=shown.target)
+        self.main.request_curve()
+        self.request_compared()
+        for follower in self._followers:
+            follower.map_restored()
+
+    def publish_two_way(self, **also: Any) -> None:
+        """Publish all two-way traits: the browser may have set one that was refused."""
+        values = {name: getattr(self._context.values, name) for name in TWO_WAY_TRAITS}
+        self._context.display.publish(**also, **values)
+
+    def _compared_shown(self, result: MapResult[ComparedInputs]) -> None:
+        traits = self._context.traits
+        traits.publish("other", result.explanation)
+        if self.compared.result is not result:  # another was requested meanwhile
+            traits.publish("other", None)
+        self.compared.request_curve()
+
+    def _find_pixel_classes(self, x: int, y: int) -> None:
+        """Name the classes whose maps are strongest at a pixel of the main map, and choose the first."""
+        display, result = self._context.display, self.main.result
+        if result is None:
+            return
+        inputs = result.inputs
+        cache, picture = inputs.cache, inputs.picture
+        height, width = cache.pixels(picture).shape[-2:]
+        x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
+        classes = display.likely_classes(20)
+        found = cache.strongest(picture, classes, inputs.method, inputs.layer, x, y)
+        with self.main.lock:
+            if self._context.worker.dropped():
+                return
+            display.show_pixel_classes(picture.id, x, y, found, len(classes))
+        if found:
+            self._context.traits.publish("target", cache.model.classes[found[0][0]])

@@ -1,0 +1,128 @@
+"""Set an explorer's traits to what is computed or requested, and distinguish such changes from a person's."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import traitlets as t
+
+from ...runtime.error_reports import error_text
+
+__all__ = ["TraitPublisher"]
+
+
+class TraitPublisher:
+    """Sets the traits of an explorer, which it does not keep alive.
+
+    What a thread is doing, it does for itself: while one restores a state, another may still request a map.
+
+    Args:
+        owner: the explorer.
+        on_error: called with a text when an observer of a trait raises.
+    """
+
+    def __init__(self, owner: t.HasTraits, on_error: Callable[[str], None]) -> None:
+        self._owner = weakref.ref(owner)
+        self._on_error = on_error
+        self._local = threading.local()
+        self._on_step: Callable[[str | None, bool], None] = lambda cause, lasting: None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the explorer still exists."""
+        return self._owner() is not None
+
+    @property
+    def owner(self) -> t.HasTraits:
+        """The explorer.
+
+        Raises:
+            ReferenceError: if it does not exist any more.
+        """
+        owner = self._owner()
+        if owner is None:
+            raise ReferenceError("The explorer is gone.")
+        return owner
+
+    def observe(
+        self, handler: Callable[[dict[str, Any]], None], names: str | Sequence[str]
+    ) -> None:
+        """Have a function called with each change of these traits."""
+        owner = self._owner()
+        if owner is not None:
+            owner.observe(handler, names)
+
+    def publish(self, name: str, value: Any) -> None:
+        """Set a trait. An error raised by an observer is shown, and stops nothing else."""
+        owner = self._owner()
+        if owner is None:
+            return
+        try:
+            owner.set_trait(name, value)
+        except Exception as error:
+            # Also errors of this library: the observer's code did not expect them.
+            begin = f"An observer of {name!r} raised"
+            self._on_error(error_text(error, owner, begin=begin, known=()))
+
+    def publish_known(self, name: str, value: Any) -> None:
+        """Set a trait to what is shown, or requested, already: nothing is requested anew."""
+        before = getattr(self._local, "known", None)
+        self._local.known = (name, value)
+        try:
+            self.publish(name, value)
+        finally:
+            self._local.known = before
+
+    def is_known(self, name: str, value: Any) -> bool:
+        """Whether this thread is in ``publish_known`` with this trait and an equal value."""
+        known: tuple[str, Any] | None = getattr(self._local, "known", None)
+        return known == (name, value)
+
+    def is_same_known(self, name: str, value: Any) -> bool:
+        """Whether this thread is in ``publish_known`` with this trait and this very object."""
+        known: tuple[str, Any] | None = getattr(self._local, "known", None)
+        return known is not None and known[0] == name and known[1] is value
+
+    @property
+    def is_restoring(self) -> bool:
+        """Whether this thread sets several traits together, of which nothing is requested until all are set."""
+        return bool(getattr(self._local, "restoring", False))
+
+    @contextmanager
+    def restoring(self) -> Iterator[None]:
+        """Set several traits together, which have been checked."""
+        self._local.restoring = True
+        try:
+            yield
+        finally:
+            self._local.restoring = False
+
+    # -- steps of the history --------------------------------------------------------------
+
+    def on_step(self, listener: Callable[[str | None, bool], None]) -> None:
+        """Have a function called after each step with its cause, and whether the same cause may go on for long."""
+        self._on_step = listener
+
+    @property
+    def is_in_step(self) -> bool:
+        """Whether this thread is inside of a step."""
+        return bool(getattr(self._local, "depth", 0))
+
+    @contextmanager
+    def step(self, cause: str | None = None) -> Iterator[None]:
+        """Make all that this thread changes inside one step of the history."""
+        self._local.depth = getattr(self._local, "depth", 0) + 1
+        try:
+            yield
+        finally:
+            self._local.depth -= 1
+            if not self.is_in_step and not self.is_restoring:
+                self._on_step(cause, False)
+
+    def note_stroke(self, number: int) -> None:
+        """The brush has moved: however long a stroke takes, it is one step."""
+        self._on_step(f"stroke {number}", True)

@@ -1,0 +1,213 @@
+"""``ExplorerParts``: what an explorer is made of, put together."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import traitlets as t
+
+from .. import zoo
+from .._validation import is_integer
+from ..errors import CamwidgetError
+from ..loading import loader
+from ..models.vision_model import VisionModel
+from .control.cache import Picture
+from .control.comparison import list_models, model_names
+from .control.context import TWO_WAY_TRAITS, ExplorerContext
+from .control.failures import FailureHandler
+from .control.map_request import COMPARED_JOBS, MAIN_JOBS
+from .control.paint import PaintController
+from .control.pictures import PictureList, list_pictures
+from .control.prompt_control import PromptController
+from .control.request_controller import RequestController
+from .control.trait_checks import TraitChecks
+from .control.trait_publisher import TraitPublisher
+from .control.view_events import ViewEvents
+from .control.worker import Worker
+from .panels.deepvis import DREAM
+from .panels.panels import Panels
+from .state.history import History
+from .state.python_code import CodeWriter
+from .state.state import StateContext
+from .view.display import Display
+from .view.synced_traits import View
+
+__all__ = ["ExplorerParts"]
+
+#: Jobs of the worker, from the most to the least urgent.
+_JOBS = (
+    MAIN_JOBS.quick,
+    "pick",
+    MAIN_JOBS.prediction,
+    "code",
+    "methods",
+    COMPARED_JOBS.quick,
+    COMPARED_JOBS.prediction,
+    "strip",
+    MAIN_JOBS.slow,
+    MAIN_JOBS.curve,
+    COMPARED_JOBS.curve,
+    "evidence",
+    "stages",
+    COMPARED_JOBS.slow,
+    "sheet",
+    "evaluate",
+    DREAM,
+)
+
+#: Classes that can be listed: as many as there is room for beside the picture.
+_MOST_LISTED = 9
+
+
+def check_arguments(
+    model: VisionModel | Sequence[VisionModel] | None, images: Any, top: int
+) -> tuple[tuple[VisionModel, ...], list[Picture], int]:
+    """Check what ``Explorer`` is called with; return the models, the pictures, and how many classes are listed.
+
+    Raises:
+        CamwidgetError: if an argument cannot be.
+    """
+    if not is_integer(top, 1, _MOST_LISTED):
+        raise CamwidgetError(
+            f"top is how many classes are listed, a whole number from 1 to {_MOST_LISTED}, not {top!r}. "
+            "All others are found by their names, in the field above them."
+        )
+    models = list_models(loader.load() if model is None else model)
+    main = models[0]
+    if images is None:
+        images = zoo.samples(main.name) if main.name in zoo.available() else []
+    # How many classes there are under a text is not known yet.
+    listed = int(top) if main.prompt is not None else min(int(top), len(main.classes))
+    return models, list_pictures(images), listed
+
+
+@dataclass(frozen=True, eq=False)
+class ExplorerParts:
+    """Parts of one explorer. None holds the explorer, but weakly: it goes with its last user (see ``lifetime``)."""
+
+    context: ExplorerContext
+    paint: PaintController
+    requests: RequestController
+    checks: TraitChecks
+    events: ViewEvents
+    panels: Panels
+    state: StateContext
+    history: History
+    writer: CodeWriter
+    failures: FailureHandler
+
+    @classmethod
+    def of(
+        cls,
+        explorer: t.HasTraits,
+        models: Sequence[VisionModel],
+        pictures: list[Picture],
+        listed: int,
+    ) -> ExplorerParts:
+        """Make the parts of an explorer, before it has any traits.
+
+        Args:
+            explorer: whose.
+            models: from ``list_models``.
+            pictures: from ``list_pictures``.
+            listed: how many classes to list.
+        """
+        proxy: Any = weakref.proxy(explorer)
+        # Called later, when everything below exists.
+        worker = Worker(
+            _JOBS,
+            lambda job, error: failures.job_failed(job, error),
+            lambda: failures.worker_idle(),
+        )
+        display = Display(
+            models[0],
+            listed,
+            lambda row: events.pick_row(row),
+            lambda number: events.pick_picture(number),
+            lambda name, content: events.upload(name, content),
+        )
+        traits = TraitPublisher(explorer, lambda text: display.publish(error=text))
+        prompts = tuple(PromptController(model) for model in models)
+        context = ExplorerContext(proxy, traits, PictureList(pictures), prompts, worker, display)
+        paint = PaintController(context)
+        requests = RequestController(context, paint)
+        failures = FailureHandler(context, requests)
+        events = ViewEvents(context, requests, proxy)
+        panels = Panels(context.prompt, worker, display, events)
+        state = StateContext(context, requests, paint)
+        writer = CodeWriter(state)
+        history = History(state, lambda: writer.code())
+        failures.keep_weights()
+        requests.follow(panels)
+        requests.follow(history)
+        return cls(
+            context,
+            paint,
+            requests,
+            TraitChecks(context, paint),
+            events,
+            panels,
+            state,
+            history,
+            writer,
+            failures,
+        )
+
+    def first_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """First values of the explorer's traits, of those that were given and what is usual.
+
+        Raises:
+            PromptError: if the text cannot be read.
+        """
+        context, main = self.context, self.context.prompt.model
+        first: dict[str, Any] = {"layer": main.default_layer}
+        if main.no_maps:
+            first["method"] = "saliency"
+        if len(context.models) > 1:
+            first["compare"] = {"model": 1}
+        first |= values
+        if "text" in first:  # before a target is looked for among its classes
+            first["text"] = context.prompt.readable(first["text"])
+            pictures, number = context.pictures.all, first.get("picture", 0)
+            picture = pictures[number] if 0 <= number < len(pictures) else None
+            context.prompt.write(picture, first["text"])
+        return first
+
+    @property
+    def view(self) -> View:
+        """The picture view, with all synced traits."""
+        return self.context.display.view
+
+    @property
+    def widgets(self) -> list[Any]:
+        """Widgets, to be put into one box of class ``camwidget-explorer``."""
+        return [*self.context.display.parts, self.panels.box]
+
+    def start(self) -> None:
+        """Show the first values of the traits, begin to observe them, and request the first map."""
+        context, values = self.context, self.context.values
+        context.display.publish(
+            pictures=context.pictures.names,
+            prompt=context.prompt.panel(),
+            models=list(model_names(context.models)),
+            compare=values.compare or {},
+            truthful=context.pictures.has_truth,
+            **{name: getattr(values, name) for name in TWO_WAY_TRAITS},
+        )
+        context.display.show_methods(values.layer, wait=False)
+        self.events.connect()
+        self.requests.connect()
+        self.history.connect()
+        self.requests.request_methods()
+        self.requests.request_thumbnails()
+        self.requests.request(values.target)
+
+    def close(self) -> None:
+        """Let go of everything that was computed or shown: a closed explorer may still be held."""
+        self.requests.forget()
+        self.context.display.forget()
+        for prompt in self.context.prompts:
+            prompt.forget_all()

@@ -1,0 +1,124 @@
+"""Traits of an explorer with their validation, and what else can be read of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import traitlets as t
+
+from ..analysis.mask_curve import MaskCurve
+from ..attribution.explanation import Explanation
+from ..models.vision_model import VisionModel
+from .control.cache import Picture
+from .control.comparison import ARRANGEMENTS
+from .control.paint import PaintTrait
+from .explorer_parts import ExplorerParts
+from .host.lifetime import HeldWhileShown
+from .view.mask_settings import MODES
+
+__all__ = ["ExplorerTraits"]
+
+
+class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
+    """Traits of an explorer. ``Explorer`` says what they mean, and its parts do what follows when one is set.
+
+    Whoever sets one to what cannot be gets a named error, and the trait stays as it was.
+    """
+
+    picture = t.Int(0)
+    target = t.Any(None, allow_none=True)
+    method = t.Unicode("gradcam")
+    layer = t.Unicode("")
+    fraction = t.Float(0.0)
+    mode = t.Enum(MODES, "remove")
+    baseline = t.Unicode("blur")
+    mask = PaintTrait(None, allow_none=True)
+    text = t.Unicode("")
+    outlines = t.Bool(False)
+    boxes = t.Bool(False)
+    compare = t.Any(None, allow_none=True)
+    arrangement = t.Enum(ARRANGEMENTS, "side")
+    explanation = t.Instance(Explanation, allow_none=True, read_only=True)
+    curve = t.Instance(MaskCurve, allow_none=True, read_only=True)
+    other = t.Instance(Explanation, allow_none=True, read_only=True)
+    can_undo = t.Bool(False, read_only=True)
+    can_redo = t.Bool(False, read_only=True)
+
+    #: Set before any trait is.
+    _parts: ExplorerParts
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """The pictures to choose from."""
+        return self._parts.context.pictures.all
+
+    @property
+    def models(self) -> tuple[VisionModel, ...]:
+        """All models."""
+        return self._parts.context.models
+
+    @property
+    def model(self) -> VisionModel:
+        """The model whose classes are shown, under the text in force once a map under it is shown."""
+        return self._parts.context.model
+
+    @property
+    def sentence(self) -> str:
+        """What masking the picture does to the class, in words, as it stands below the slider."""
+        return str(self._parts.context.display.view.sentence)
+
+    @property
+    def difference(self) -> np.ndarray | None:
+        """The map shown minus the one compared, each scaled to its own maximum: float32 (H, W) in [-1, 1].
+
+        None while there is no other map, and where the two are not of the same pixels.
+        """
+        return self._parts.requests.difference()
+
+    @property
+    def masked(self) -> np.ndarray:
+        """Which pixels are replaced now, by the slider and by paint, bool (H, W).
+
+        The picture times its map has no replaced pixels but painted ones.
+        """
+        return self._parts.requests.replaced()
+
+    # -- validation ------------------------------------------------------------------------
+
+    @t.validate("picture")
+    def _valid_picture(self, proposal: Any) -> int:
+        return self._parts.checks.picture(proposal["value"])
+
+    @t.validate("target")
+    def _valid_target(self, proposal: Any) -> str | None:
+        return self._parts.checks.target(proposal["value"])
+
+    @t.validate("text")
+    def _valid_text(self, proposal: Any) -> str:
+        return self._parts.checks.text(proposal["value"])
+
+    @t.validate("method")
+    def _valid_method(self, proposal: Any) -> str:
+        return self._parts.checks.method(proposal["value"])
+
+    @t.validate("layer")
+    def _valid_layer(self, proposal: Any) -> str:
+        return self._parts.checks.layer(proposal["value"])
+
+    @t.validate("fraction")
+    def _valid_fraction(self, proposal: Any) -> float:
+        return self._parts.checks.fraction(proposal["value"])
+
+    @t.validate("baseline")
+    def _valid_baseline(self, proposal: Any) -> str:
+        return self._parts.checks.baseline(proposal["value"])
+
+    @t.validate("mask")
+    def _valid_mask(self, proposal: Any) -> np.ndarray | None:
+        return self._parts.checks.mask(proposal["value"])
+
+    @t.validate("compare")
+    def _valid_compare(self, proposal: Any) -> dict[str, Any] | None:
+        return self._parts.checks.compare(proposal["value"])

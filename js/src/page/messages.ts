@@ -1,0 +1,84 @@
+/**
+ * Sentences of the offline page, word for word those of camwidget/widget/view/messages.py. A test compares them:
+ * change both or neither.
+ */
+import type { Mode } from "../core/maskingRule";
+import { decimals, fixed, rounded, signed, unitSuffix } from "../core/numberFormat";
+import type { Quantity } from "../core/numberFormat";
+
+export interface Masked {
+  readonly name: string;
+  readonly method: string;
+  readonly layer: string;
+  readonly mode: Mode;
+  readonly fraction: number;
+  /** The class's probability, or a quantity; and of the masked picture, null where nothing is masked. */
+  readonly before: number;
+  readonly after: number | null;
+  /** The part of the picture with any evidence; 0 for a map of all zeros. */
+  readonly evident: number;
+  /** Of numbers that are no probabilities. */
+  readonly quantity: Quantity | null;
+  /** Whether no other class, or quantity, is listed. */
+  readonly alone: boolean;
+}
+
+export function note(name: string, layer: string): string {
+  return `No positive evidence for ${name} at ${layer}.`;
+}
+
+/** One sentence on what masking did. */
+export function sentence(of: Masked): string {
+  const { name, mode, fraction, before, after, evident } = of;
+  if (evident === 0) return `${note(name, of.layer)} Choose another ${others(of)}layer or method.`;
+  const whole = (mode === "remove" && fraction === 0) || (mode === "keep" && fraction === 1);
+  if (after === null || whole) {
+    return mode === "keep"
+      ? `The whole picture is kept. Drag the slider to keep only the most evidence for ${name}.`
+      : `Nothing is removed yet. Drag the slider to take the evidence for ${name} away.`;
+  }
+  const part = `${rounded(100 * fraction, 1)} %`;
+  const most = of.method === "random" ? `a random ${part}` : `the ${part} with the most evidence for ${name}`;
+  const deed = {
+    remove: `Removing ${most}`,
+    keep: fraction === 0 ? "Hiding everything" : `Keeping only ${most}`,
+    multiply: `Multiplying the picture by its map for ${name}`,
+  }[mode];
+  const beyond =
+    mode !== "multiply" && fraction > evident + 0.005
+      ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.`
+      : "";
+  return `${deed} ${(of.quantity === null ? effect : moved(of.quantity))(before, after, deed.includes(name) ? "it" : name)}${beyond}`;
+}
+
+function others({ alone, quantity }: Masked): string {
+  if (alone) return "";
+  return quantity === null ? "class, " : "quantity, ";
+}
+
+function effect(before: number, after: number, it: string): string {
+  // The difference of what is shown, so that the sum on the screen comes out right.
+  const change = rounded(rounded(after, 2) - rounded(before, 2), 2);
+  if (Math.max(before, after) < 0.005) return `leaves ${it} below 0.01.`;
+  if (change === 0) return `leaves ${it} at ${fixed(before, 2)}.`;
+  const verb = change > 0 ? "raises" : "lowers";
+  return `${verb} ${it} by ${fixed(Math.abs(change), 2)} (${fixed(before, 2)} → ${fixed(after, 2)}).`;
+}
+
+/** What became of a quantity. Both numbers have as many digits. */
+function moved(quantity: Quantity) {
+  return (before: number, after: number, it: string): string => {
+    const digits = decimals(before, after);
+    const [first, second] = [signed(before, digits), signed(after, digits)];
+    const of = unitSuffix(quantity, " ");
+    if (first === second) return `leaves ${it} at ${first}${of}.`;
+    return `${after > before ? "raises" : "lowers"} ${it} from ${first} to ${second}${of}.`;
+  };
+}
+
+/** What a click in the picture found. */
+export function probeSentence(name: string | null): string {
+  return name === null
+    ? "None of the most probable classes has positive evidence there."
+    : `The strongest evidence there is for ${name}.`;
+}

@@ -1,0 +1,226 @@
+/** The view's model on the offline page: precomputed maps and curves answer instead of a kernel. */
+import { peakOf } from "../core/geometry";
+import type { Mode } from "../core/maskingRule";
+import { number, text, unit } from "../core/parse";
+import type { Model, Values } from "../view/model";
+import { Store } from "../view/store";
+import { DEFAULTS } from "../view/syncedTraits";
+import type { SyncedTraits } from "../view/syncedTraits";
+import { mode, quantity } from "../view/traits";
+import type { BinaryBundle } from "./binaryBundle";
+import { curveKey } from "./payload";
+import type { Payload } from "./payload";
+import { QuantizedMaps } from "./quantizedMaps";
+import { note, probeSentence, sentence } from "./messages";
+
+const SCENE = "page";
+
+/** Below this a click finds nothing, as in the kernel. */
+const FAINT = 0.005;
+
+/** A map requested or shown: places in the lists of classes, methods and layers. */
+interface Place {
+  readonly row: number;
+  readonly method: number;
+  readonly layer: number;
+}
+
+/** The view's model where there is no kernel: it answers from precomputed maps and curves. */
+export class PageModel extends Store implements Model {
+  private readonly maps: QuantizedMaps;
+  private shown: Place | null = null;
+
+  constructor(
+    private readonly data: Payload,
+    archive: BinaryBundle,
+  ) {
+    super(traitsOf(data, archive));
+    this.maps = new QuantizedMaps(data, archive);
+    this.save_changes();
+  }
+
+  /** Answers the changes that the view has set. */
+  save_changes(): void {
+    const requested = this.requested;
+    const { shown } = this;
+    const same = shown !== null && (["row", "method", "layer"] as const).every((key) => shown[key] === requested[key]);
+    if (!same) this.explain(requested);
+    this.updateMasked();
+  }
+
+  send(content: unknown): void {
+    const { type, x, y } = content as { readonly type?: unknown; readonly x?: unknown; readonly y?: unknown };
+    if (type === "pick") this.pick(number(x, 0), number(y, 0));
+  }
+
+  /** The curve of the map shown, or null: of every listed class at every step. */
+  curve(): number[][] | null {
+    const grid = this.grid;
+    const { mode: of, baseline } = this.mask;
+    return grid === undefined || of === "multiply" ? null : this.maps.curve(grid, curveKey(of, baseline));
+  }
+
+  private get requested(): Place {
+    const { classes, methods, layers } = this.data;
+    return {
+      row: classes.findIndex(({ index }) => index === this.state.target),
+      method: methods.findIndex(({ name }) => name === this.state.method),
+      layer: layers.findIndex(({ name }) => name === this.state.layer),
+    };
+  }
+
+  private get mask(): { readonly mode: Mode; readonly baseline: string; readonly fraction: number } {
+    return {
+      mode: mode(this.state.mode),
+      baseline: text(this.state.baseline),
+      fraction: unit(this.state.fraction, 0),
+    };
+  }
+
+  private get grid(): number | undefined {
+    return this.shown === null ? undefined : this.at(this.shown);
+  }
+
+  private at({ row, method, layer }: Place): number | undefined {
+    return this.maps.find(row, method, layer);
+  }
+
+  private explain(requested: Place): void {
+    const grid = this.at(requested);
+    const { classes, methods, layers, missing } = this.data;
+    if (grid === undefined) {
+      const label = methods[requested.method]?.label ?? "This method";
+      const reason = missing[methods[requested.method]?.name ?? ""]?.[layers[requested.layer]?.name ?? ""];
+      const back = this.shown;
+      this.setAll({ error: `${label} does not apply: ${reason ?? "this page has no such map"}.` });
+      if (back === null) return;
+      this.setAll({
+        target: classes[back.row]?.index, method: methods[back.method]?.name, layer: layers[back.layer]?.name,
+      });
+      return;
+    }
+    const before = this.shown;
+    this.shown = requested;
+    // What a click found holds for this method and layer, whatever class is chosen.
+    if (before?.method !== requested.method || before.layer !== requested.layer) this.setAll({ class_probe: {} });
+    this.show(requested, grid);
+  }
+
+  private show(place: Place, number: number): void {
+    const { classes, methods, layers, grids, model } = this.data;
+    const method = methods[place.method]!;
+    const layer = layers[place.layer]!.name;
+    const target = classes[place.row]!;
+    const { rows, columns, box, at, peak, knee, scale_note } = grids[number]!;
+    const { saliency, drawn, levels, cells } = this.maps.show(number);
+    const where = method.everywhere ? "input" : layer;
+    this.setAll({
+      error: "",
+      evidence: {
+        scene: SCENE, method: method.name, layer: where, text: "",
+        classes: this.maps.evidence(place.method, place.layer),
+      },
+      explanation: {
+        scene: SCENE, saliency, drawn, knee, scale_note, levels, cells, cells_shape: [rows, columns], layer: where,
+        at_input: method.everywhere, title: `${method.label} · ${where} · ${target.name}`,
+        empty: peak === 0, note: peak === 0 ? note(target.name, where) : "",
+      },
+      box: box === null ? {} : { scene: SCENE, box, peak: at, hit: "", said: "" },
+      methods: this.methods(layer),
+      stages: this.stages(place),
+      status: `${model} · ${method.label} · ${where} ${columns}×${rows} · ${target.name}`,
+    });
+  }
+
+  private methods(layer: string): unknown[] {
+    return this.data.methods.map(({ name, label, group, tip }) => ({
+      name, label, group, tip, reason: this.data.missing[name]?.[layer] ?? null, slow: false,
+    }));
+  }
+
+  /** The same map at all layers, so that scrubbing along them shows each. */
+  private stages({ row, method }: Place): unknown {
+    const { classes, methods, layers } = this.data;
+    if (methods[method]!.everywhere) return {};
+    const found = layers.flatMap(({ name }, layer) => {
+      const number = this.at({ row, method, layer });
+      if (number === undefined) return [];
+      const { rows, columns, cells } = this.maps.grid(number);
+      return [{ name, rows, columns, cells }];
+    });
+    return { scene: SCENE, target: classes[row]!.index, method: methods[method]!.name, layers: found };
+  }
+
+  /** Updates the numbers of the masked picture by linear interpolation between the steps of the curve. */
+  private updateMasked(): void {
+    const grid = this.grid;
+    const { shown } = this;
+    if (grid === undefined || shown === null) return;
+    const { mode: of, baseline, fraction } = this.mask;
+    const { evident } = this.maps.show(grid);
+    const whole = (of === "remove" && fraction === 0) || (of === "keep" && fraction === 1);
+    const curve = whole ? null : this.maps.curve(grid, curveKey(of, baseline));
+    const masked = curve === null ? [] : between(curve, of === "multiply" ? 0 : fraction);
+    const target = this.data.classes[shown.row]!;
+    this.setAll({
+      masked,
+      sentence: sentence({
+        name: target.name, method: this.data.methods[shown.method]!.name,
+        layer: this.data.methods[shown.method]!.everywhere ? "input" : this.data.layers[shown.layer]!.name,
+        mode: of, fraction, before: target.whole, after: masked[shown.row] ?? null, evident,
+        quantity: quantity(this.data.quantity), alone: this.data.classes.length === 1,
+      }),
+    });
+  }
+
+  /** Which of the listed classes have the strongest maps at a pixel, on one scale. */
+  private pick(x: number, y: number): void {
+    const { shown } = this;
+    if (shown === null) return;
+    const { classes, scene } = this.data;
+    const maps = classes.map((_, row) => {
+      const grid = this.at({ ...shown, row });
+      return grid === undefined ? null : this.maps.enlarged(grid);
+    });
+    const most = peakOf(maps.map((map) => peakOf(map ?? [])));
+    const found = classes
+      .map(({ index, name }, row) => ({ index, name, value: (maps[row]?.[y * scene.width + x] ?? 0) / (most || 1) }))
+      .filter(({ value }) => value >= FAINT)
+      .sort((a, b) => b.value - a.value);
+    const strongest = found[0];
+    this.setAll({
+      class_probe: { x, y, scene: SCENE, classes: found, of: classes.length },
+      sentence: probeSentence(strongest?.name ?? null),
+    });
+    if (strongest !== undefined && strongest.index !== this.state.target) {
+      this.set("target", strongest.index);
+      this.save_changes();
+    }
+  }
+}
+
+function traitsOf(data: Payload, archive: BinaryBundle): Values<SyncedTraits> {
+  const { scene, first } = data;
+  const fills = Object.entries(scene.fills).map(([name, place]) => [
+    name,
+    place[1] === 3 ? archive.bytes(place) : archive.picture(place, scene.width),
+  ]);
+  return {
+    ...DEFAULTS,
+    ...first,
+    scene: {
+      id: SCENE, width: scene.width, height: scene.height,
+      picture: archive.picture(scene.picture, scene.width), fills: Object.fromEntries(fills),
+    },
+    rows: data.classes, masked: [], quantity: data.quantity, layers: data.layers, modes: data.modes, baselines: data.baselines,
+    colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
+  };
+}
+
+function between(curve: readonly (readonly number[])[], fraction: number): number[] {
+  const at = fraction * (curve.length - 1);
+  const low = Math.min(Math.floor(at), Math.max(0, curve.length - 2));
+  const part = at - low;
+  const next = curve[low + 1] ?? curve[low]!;
+  return curve[low]!.map((value, row) => value + part * (next[row]! - value));
+}

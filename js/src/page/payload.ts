@@ -1,0 +1,78 @@
+/** The payload of an offline page, as camwidget/export/payload.py writes it. The page's own file is its only source. */
+import type { Mode } from "../core/maskingRule";
+import type { Place } from "./binaryBundle";
+
+export interface Payload {
+  readonly format: number;
+  readonly model: string;
+  readonly scene: {
+    readonly width: number;
+    readonly height: number;
+    readonly picture: Place;
+    /** By baseline a full picture, or three bytes. */
+    readonly fills: Readonly<Record<string, Place>>;
+  };
+  readonly classes: readonly ClassData[];
+  readonly methods: readonly MethodData[];
+  readonly layers: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** By method and layer the reason why there is no map. */
+  readonly missing: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Class, method, layer (−1 for any) and grid, by their places in these lists. */
+  readonly maps: readonly (readonly [number, number, number, number])[];
+  readonly grids: readonly GridData[];
+  /** What the numbers are where they are no probabilities; empty where they are. */
+  readonly quantity: { readonly unit?: string };
+  /** The number of points of a curve, from fraction 0 to 1. */
+  readonly steps: number;
+  readonly modes: readonly Mode[];
+  readonly baselines: readonly string[];
+  readonly colormaps: Readonly<Record<string, Place>>;
+  readonly first: {
+    readonly target: number;
+    readonly method: string;
+    readonly layer: string;
+    readonly mode: Mode;
+    readonly baseline: string;
+    readonly fraction: number;
+  };
+  readonly archive: string;
+}
+
+export interface ClassData {
+  readonly index: number;
+  readonly name: string;
+  readonly whole: number;
+}
+
+export interface MethodData {
+  readonly name: string;
+  readonly label: string;
+  readonly group: string;
+  readonly tip: string;
+  /** Whether the map is of the input, whatever layer is chosen. */
+  readonly everywhere: boolean;
+}
+
+export interface GridData {
+  readonly rows: number;
+  readonly columns: number;
+  /** To whole numbers, two bytes each; else float32. */
+  readonly rounded: boolean;
+  /** The map's maximum before that. */
+  readonly peak: number;
+  /** The value, of the maximum, that is drawn at 0.9 of the color scale; null where it is drawn in proportion. */
+  readonly knee: number | null;
+  /** What the color scale says of that. */
+  readonly scale_note: string;
+  readonly cells: Place;
+  readonly box: readonly number[] | null;
+  readonly at: readonly number[] | null;
+  /** By `curveKey`: probabilities in ten-thousandths, or quantities as float32, of each class in the list at each step. */
+  readonly curves: Readonly<Record<string, Place>>;
+}
+
+export const FORMAT = 1;
+
+export function curveKey(mode: Mode, baseline: string): string {
+  return mode === "multiply" ? mode : `${mode} ${baseline}`;
+}

@@ -1,0 +1,120 @@
+/** The maps of an offline page, decoded, enlarged and ranked as the kernel does it. */
+import { peakOf } from "../core/geometry";
+import { enlarge, toBytes } from "../core/interpolation";
+import type { Grid } from "../core/interpolation";
+import { rankLevels } from "../core/maskingRule";
+import { toneBytes } from "../core/toneMapping";
+import type { BinaryBundle } from "./binaryBundle";
+import type { Payload } from "./payload";
+
+/** A map ready to be shown. */
+export interface Shown {
+  readonly saliency: Uint8Array;
+  /** The map as it is drawn; null where that is the saliency itself. */
+  readonly drawn: Uint8Array | null;
+  readonly levels: Uint16Array;
+  readonly cells: Uint8Array;
+  /** The part of the picture with any evidence. */
+  readonly evident: number;
+}
+
+/** The number of maps that are cached; each takes three or four bytes a pixel. */
+const KEPT = 24;
+
+const { fround } = Math;
+
+/** The maps of a page: found, enlarged and ranked as the kernel did it. */
+export class QuantizedMaps {
+  private readonly made = new Map<number, Shown>();
+  private readonly places = new Map<string, number>();
+
+  constructor(
+    private readonly data: Payload,
+    private readonly archive: BinaryBundle,
+  ) {
+    for (const [row, method, layer, grid] of data.maps) this.places.set(`${row} ${method} ${layer}`, grid);
+  }
+
+  /** The number of a map's grid, by places in the lists; undefined where there is no such map. */
+  find(row: number, method: number, layer: number): number | undefined {
+    return this.places.get(`${row} ${method} ${layer}`) ?? this.places.get(`${row} ${method} -1`);
+  }
+
+  grid(number: number): Grid {
+    const { rows, columns, rounded, cells } = this.data.grids[number]!;
+    const values = rounded ? Float32Array.from(this.archive.uint16(cells)) : this.archive.float32(cells);
+    return { rows, columns, cells: values };
+  }
+
+  /** At the size of the picture, in proportion to the map: values of several classes' maps compare. */
+  enlarged(number: number): Float32Array {
+    const { width, height } = this.data.scene;
+    return enlarge(this.inProportion(number), width, height);
+  }
+
+  /**
+   * The classes' maps of one method at one layer, divided by the largest value of all of them, as the kernel sends them;
+   * none if they are all the same: these are no class's.
+   */
+  evidence(method: number, layer: number): Record<string, unknown>[] {
+    const found = this.data.classes.flatMap(({ index, name }, row) => {
+      const number = this.find(row, method, layer);
+      return number === undefined ? [] : [{ index, name, number, ...this.inProportion(number) }];
+    });
+    if (found.length > 1 && found.every(({ number }) => number === found[0]!.number)) return [];
+    const most = peakOf(found.map(({ cells }) => peakOf(cells))) || 1;
+    return found.map(({ index, name, rows, columns, cells }) => ({
+      index, name, rows, columns, cells: new Uint8Array(cells.map((value) => value / most).buffer),
+    }));
+  }
+
+  /** A grid, so that its values compare with those of others. */
+  private inProportion(number: number): Grid {
+    const { rounded, peak } = this.data.grids[number]!;
+    const grid = this.grid(number);
+    const step = rounded ? peak / (peakOf(grid.cells) || 1) : 1;
+    return { ...grid, cells: grid.cells.map((value) => value * step) };
+  }
+
+  show(number: number): Shown {
+    const known = this.made.get(number);
+    if (known !== undefined) return known;
+    const { width, height } = this.data.scene;
+    const grid = this.grid(number);
+    const map = enlarge(grid, width, height);
+    const { knee } = this.data.grids[number]!;
+    const shown = {
+      saliency: toBytes(map),
+      drawn: knee === null ? null : toneBytes(map, knee),
+      levels: rankLevels(unit(map)),
+      cells: knee === null ? toBytes(grid.cells) : toneBytes(grid.cells, knee),
+      evident: map.reduce((count, value) => count + (value > 0 ? 1 : 0), 0) / map.length,
+    };
+    this.made.set(number, shown);
+    for (const oldest of this.made.keys()) {
+      if (this.made.size <= KEPT) break;
+      this.made.delete(oldest);
+    }
+    return shown;
+  }
+
+  /** The numbers of every listed class at every step of the curve; null where there is no curve. */
+  curve(number: number, key: string): number[][] | null {
+    const place = this.data.grids[number]?.curves[key];
+    if (place === undefined) return null;
+    const values =
+      this.data.quantity.unit === undefined
+        ? Array.from(this.archive.uint16(place), (value) => value / 10_000)
+        : Array.from(this.archive.float32(place));
+    const count = this.data.classes.length;
+    return Array.from({ length: values.length / count }, (_, step) =>
+      values.slice(step * count, (step + 1) * count),
+    );
+  }
+}
+
+/** A map divided by its maximum. Rounding may make two values equal; the kernel ranks these values. */
+function unit(map: Float32Array): Float32Array {
+  const peak = peakOf(map);
+  return peak > 0 ? map.map((value) => Math.min(1, fround(value / peak))) : map;
+}

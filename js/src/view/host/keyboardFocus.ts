@@ -1,0 +1,80 @@
+/** Keyboard access to everything around the view: focus stays in the widget, and panel headers can be pressed by keys. */
+import { setAttribute } from "../dom/dom";
+import { accordionHeaders, isOpen, keepFromFocus, OWN_KEYS, unnamedImages } from "./compat";
+
+/** The element around the whole widget. It is there once the view has been put into it. */
+export function explorerBox(root: HTMLElement): HTMLElement | null {
+  return root.closest<HTMLElement>(".camwidget-explorer");
+}
+
+/**
+ * Keeps the focus in the widget after any click in it, also on a heading, a bar or the curve: the notebook
+ * would take the next key for a command of its own, and "m" turns its cell into text.
+ *
+ * @param root the view
+ * @param frame what takes the focus when nothing in the view has it
+ */
+export function keepFocus(root: HTMLElement, frame: HTMLElement, signal: AbortSignal): void {
+  const box = (): Element => explorerBox(root) ?? root;
+  document.addEventListener(
+    "pointerdown",
+    ({ target }) => {
+      if (target instanceof Node && box().contains(target)) keepFromFocus(target);
+    },
+    { capture: true, signal },
+  );
+  document.addEventListener(
+    "click",
+    (event) => {
+      if (!(event.target instanceof Node) || !box().contains(event.target)) return;
+      // After the notebook's own handling of the click.
+      setTimeout(() => {
+        if (!signal.aborted && !root.contains(document.activeElement) && !isInPanels(document.activeElement)) {
+          frame.focus({ preventScroll: true });
+        }
+      });
+    },
+    { signal },
+  );
+}
+
+/** Whether it is a control in the panels below, which needs the keyboard itself; a canvas has no use for it. */
+function isInPanels(element: Element | null): boolean {
+  return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
+}
+
+/** Makes the headers of the panels buttons for keyboard and screen reader, and names their image. */
+export function makePanelsAccessible(root: HTMLElement, signal: AbortSignal): void {
+  const seen = new WeakSet<Element>();
+  const mark = (): void => {
+    const panels = explorerBox(root)?.querySelector(".camwidget-panels") ?? null;
+    if (panels === null) return;
+    for (const header of accordionHeaders(panels)) {
+      if (!seen.has(header)) {
+        seen.add(header);
+        for (const [name, value] of Object.entries({ role: "button", tabindex: "0", ...OWN_KEYS })) {
+          setAttribute(header, name, value);
+        }
+        header.addEventListener("keydown", (event) => pressHeader(header, event), { signal });
+      }
+      setAttribute(header, "aria-expanded", String(isOpen(header)));
+    }
+    for (const image of unnamedImages(panels)) setAttribute(image, "alt", "The picture that is drawn");
+  };
+  // The accordion comes after the view, and opens by changing its classes.
+  const observer = new MutationObserver(mark);
+  signal.addEventListener("abort", () => observer.disconnect());
+  setTimeout(() => {
+    const box = explorerBox(root);
+    if (signal.aborted || box === null) return;
+    observer.observe(box, { childList: true, subtree: true, attributeFilter: ["class"] });
+    mark();
+  });
+}
+
+function pressHeader(header: HTMLElement, event: KeyboardEvent): void {
+  if (event.key !== "Enter" && event.key !== " ") return;
+  event.preventDefault();
+  event.stopPropagation();
+  header.click();
+}

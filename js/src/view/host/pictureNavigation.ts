@@ -1,0 +1,107 @@
+/** Ways from picture to picture around the view: thumbnails, and buttons where the host shows no thumbnails. */
+import { fields, number, texts } from "../../core/parse";
+import { stepPicture } from "../actions";
+import type { Context } from "../context";
+import { button, labeledLine, make, setText } from "../dom/dom";
+import { frameTask } from "../listeners";
+import { trait } from "../model";
+import { explorerBox } from "./keyboardFocus";
+
+/** The thumbnails requested on either side of the visible ones, as a part of the strip's width. */
+const MARGIN = 0.5;
+
+/**
+ * Keeps the chosen thumbnail visible, and reports the visible range to the kernel, which draws no others. The strip is
+ * another widget's canvas and scrolls by itself.
+ */
+export function followThumbnails(context: Context, root: HTMLElement): void {
+  const { model, signal } = context;
+  let strip: HTMLElement | undefined;
+  let reported = "";
+
+  /** The number of the first picture on the strip's canvas, and how many are on it. */
+  const places = (): { first: number; count: number } => {
+    const { first, places: count } = fields(model.get("strip"));
+    return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
+  };
+
+  const scrollToChosen = (): void => {
+    const { first, count } = places();
+    const at = trait(model, "picture") - first;
+    if (strip === undefined || count === 0 || at < 0 || at >= count) return;
+    const pitch = strip.scrollWidth / count;
+    const hidden = at * pitch < strip.scrollLeft || (at + 1) * pitch > strip.scrollLeft + strip.clientWidth;
+    if (hidden) strip.scrollLeft = (at + 0.5) * pitch - strip.clientWidth / 2;
+  };
+
+  const reportVisible = (): void => {
+    const { first, count } = places();
+    if (strip === undefined || count === 0 || strip.clientWidth === 0 || strip.scrollWidth === 0) return;
+    const pitch = strip.scrollWidth / count;
+    const margin = MARGIN * strip.clientWidth;
+    const from = Math.max(0, Math.floor((strip.scrollLeft - margin) / pitch));
+    const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + margin) / pitch));
+    const seen = { type: "strip", first: first + from, last: first + to };
+    if (reported === JSON.stringify(seen)) return;
+    reported = JSON.stringify(seen);
+    model.send(seen);
+  };
+
+  const { schedule: reportSoon } = frameTask(signal, reportVisible);
+
+  // The thumbnails are drawn after the first map, and their canvas is only then as wide as they are.
+  const grownObserver = new MutationObserver(() => {
+    scrollToChosen();
+    reportSoon();
+  });
+  const resizeObserver = typeof ResizeObserver === "undefined" ? undefined : new ResizeObserver(reportSoon);
+  signal.addEventListener("abort", () => {
+    grownObserver.disconnect();
+    resizeObserver?.disconnect();
+  });
+
+  context.watch(["picture", "pictures", "scene", "strip"], () => {
+    const found = explorerBox(root)?.querySelector(".camwidget-thumbs");
+    if (found instanceof HTMLElement && found !== strip) {
+      strip = found;
+      grownObserver.disconnect();
+      grownObserver.observe(strip, { attributes: true, childList: true, subtree: true });
+      resizeObserver?.disconnect();
+      resizeObserver?.observe(strip);
+      strip.addEventListener("scroll", reportSoon, { signal });
+    }
+    scrollToChosen();
+    reportSoon();
+  });
+}
+
+/**
+ * Controls for a host that cannot show the widgets around this view: steps from picture to picture, and a note on
+ * what is missing.
+ */
+export function fallbackControls(context: Context): HTMLElement {
+  const { model, signal } = context;
+  const step = (by: number, label: string, glyph: string): HTMLButtonElement => {
+    const one = button("camwidget-button", { "aria-label": label, title: `${label} (${by < 0 ? "," : "."})` }, glyph);
+    one.addEventListener("click", () => stepPicture(context, by), { signal });
+    return one;
+  };
+  const back = step(-1, "Previous picture", "‹");
+  const on = step(1, "Next picture", "›");
+  const name = make("span", "camwidget-alone-name");
+  const line = labeledLine("Picture", back, on, name);
+  const note = make("p", "camwidget-alone-said");
+  const block = make("div", "camwidget-alone", {}, line, note);
+  context.watch(["missing", "pictures", "picture"], () => {
+    const missing = trait(model, "missing");
+    const names = texts(model.get("pictures"));
+    const at = trait(model, "picture");
+    block.hidden = missing === "";
+    line.hidden = names.length < 2;
+    back.disabled = at <= 0;
+    on.disabled = at >= names.length - 1;
+    setText(name, `${names[at] ?? ""} · ${at + 1} of ${names.length}`);
+    setText(note, missing);
+  });
+  return block;
+}

@@ -1,0 +1,118 @@
+"""A precision that is slower than fp32 is never used without a word. No test looks at a real clock."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import camwidget as cw
+from camwidget.attribution import precision as precisions
+from camwidget.attribution.precision import compare_times
+from camwidget.errors import CamwidgetWarning
+
+
+class Clock:
+    """A clock that goes on only by what is run: passes in float32 take a second, others as long as is said."""
+
+    def __init__(self, slower: float) -> None:
+        self.now = 0.0
+        self.slower = slower
+
+    def __call__(self) -> float:
+        return self.now
+
+    def tick(self, module: nn.Module, inputs: object) -> None:
+        lower = torch.is_autocast_enabled("cpu")
+        self.now += (self.slower if lower else 1.0) / 100
+
+
+def model(clock: Clock) -> cw.VisionModel:
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    )  # fmt: skip
+    module.register_forward_pre_hook(clock.tick)
+    return cw.wrap(module, cw.Preprocess(32))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Clock:
+    made = Clock(request.param)
+    monkeypatch.setattr(precisions.compare_times, "__defaults__", (made,))
+    return made
+
+
+PIXELS = torch.rand((3, 32, 32), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("clock", [7.6], indirect=True)
+def test_a_slower_precision_is_said_once_and_used(clock: Clock) -> None:
+    net = model(clock)
+    asked = r"7.6 times as long with precision='bf16'.*run as asked"
+    with pytest.warns(CamwidgetWarning, match=asked) as said:
+        slow = cw.explain(net, PIXELS, 0, "scorecam", precision="bf16")
+    assert len(said) == 1 and said[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cw.explain(net, PIXELS, 1, ["occlusion", "gradcam"], precision="bf16")
+        exact = cw.explain(net, PIXELS, 0, "scorecam")
+    assert not np.array_equal(slow.raw, exact.raw), "what is asked for is what is run"
+    with pytest.warns(CamwidgetWarning, match="bf16"):  # of another model nothing is known yet
+        cw.explain(model(clock), PIXELS, 0, precision="bf16")
+
+
+@pytest.mark.parametrize("clock", [7.6], indirect=True)
+@pytest.mark.parametrize("way", ["gradcam", "measure", "evaluate"])
+def test_whatever_takes_a_precision_says_it(way: str, clock: Clock) -> None:
+    net = model(clock)
+    exact = cw.explain(net, PIXELS, 0)
+    ways: dict[str, Callable[[], object]] = {
+        "gradcam": lambda: cw.explain(net, PIXELS, 0, precision="bf16"),
+        "measure": lambda: cw.measure(net, PIXELS, exact, ["drop"], precision="bf16"),
+        "evaluate": lambda: cw.evaluate(
+            net, [(PIXELS, 0)], methods=["gradcam"], metrics=["drop"], precision="bf16"
+        ),
+    }
+    with pytest.warns(CamwidgetWarning, match="7.6 times as long") as said:
+        ways[way]()
+    assert len([w for w in said if w.category is CamwidgetWarning]) == 1
+
+
+@pytest.mark.parametrize("clock", [0.3, 1.0, 1.1], indirect=True)
+def test_a_precision_that_is_as_fast_says_nothing(clock: Clock) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cw.explain(model(clock), PIXELS, 0, "scorecam", precision="bf16")
+
+
+@pytest.mark.parametrize("clock", [7.6], indirect=True)
+def test_nothing_is_timed_in_fp32_and_no_model_is_kept(clock: Clock) -> None:
+    net = model(clock)
+    before = len(precisions._ratios)
+    cw.explain(net, PIXELS, 0, "scorecam")
+    assert len(precisions._ratios) == before
+    with pytest.warns(CamwidgetWarning):
+        cw.explain(net, PIXELS, 0, precision="bf16")
+    assert net.module in precisions._ratios
+    del net
+    gc.collect()
+    assert len(precisions._ratios) <= before
+
+
+def test_precisions_take_turns_and_the_least_time_counts() -> None:
+    now, calls = [0.0], []
+    times = {"usual": iter([0.5, 0.1, 0.2]), "other": iter([0.2, 0.4, 0.3])}
+
+    def call(which: str) -> None:
+        calls.append(which)
+        now[0] += next(times[which])
+
+    ratio = compare_times(lambda: call("usual"), lambda: call("other"), lambda: now[0])
+    assert calls == ["usual", "other"] * 2, "a second is enough"
+    assert ratio == pytest.approx(2.0)

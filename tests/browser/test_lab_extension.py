@@ -125,6 +125,7 @@ def test_a_picture_from_the_file_browser(shown: LabPage, textures: cw.VisionMode
         assert box["y"] > 0 and box["y"] + box["height"] <= 720, part
 
 
+@pytest.mark.full
 def test_several_pictures_and_folders(shown: LabPage) -> None:
     choose(shown, "dots.png", "more")
     shown.widget(timeout=2 * PATIENCE)
@@ -132,6 +133,7 @@ def test_several_pictures_and_folders(shown: LabPage) -> None:
     assert sorted(shown.value(names)) == ["1.png", "2.png", "dots.png"]
 
 
+@pytest.mark.full
 def test_the_menu_is_for_pictures_and_folders(shown: LabPage) -> None:
     page = shown.page
     page.locator(".jp-DirListing-item", has_text="notes.txt").click(button="right")
@@ -140,6 +142,7 @@ def test_the_menu_is_for_pictures_and_folders(shown: LabPage) -> None:
     assert not any(one.is_visible() for one in entry.all())
 
 
+@pytest.mark.full
 def test_launcher_and_palette(shown: LabPage) -> None:
     page = shown.page
     page.locator(".jp-LauncherCard", has_text="camwidget Explorer").click()
@@ -156,6 +159,7 @@ def test_launcher_and_palette(shown: LabPage) -> None:
     } <= set(labels)
 
 
+@pytest.mark.full
 def test_to_the_side_panel_and_back(shown: LabPage) -> None:
     page = shown.page
     choose(shown, "dots.png")
@@ -167,6 +171,7 @@ def test_to_the_side_panel_and_back(shown: LabPage) -> None:
     assert shown.value("ex.picture") == 0
 
 
+@pytest.mark.full
 def test_send_to_the_notebook_that_was_last_active(shown: LabPage, lab: Lab) -> None:
     """As a cell that shows the same there: paths start in the notebook's folder."""
     page = shown.page
@@ -190,6 +195,7 @@ def test_send_to_the_notebook_that_was_last_active(shown: LabPage, lab: Lab) -> 
     assert shown.value("ex.fraction") == 0.25
 
 
+@pytest.mark.full
 def test_send_to_a_new_notebook(shown: LabPage, files: Path) -> None:
     page = shown.page
     choose(shown, "dots.png")
@@ -204,6 +210,7 @@ def test_send_to_a_new_notebook(shown: LabPage, files: Path) -> None:
         created.unlink()
 
 
+@pytest.mark.full
 def test_in_notebook_7(open_page: Callable[..., LabPage], lab: Lab, files: Path) -> None:
     """Its tree has tabs; a notebook opens in a page of its own, with the explorer's code in it."""
     shown = open_page(viewport={"width": 1280, "height": 720})
@@ -223,6 +230,7 @@ def test_in_notebook_7(open_page: Callable[..., LabPage], lab: Lab, files: Path)
         lab.end_kernels({f"extension/{created.name}"})
 
 
+@pytest.mark.full
 def test_a_page_that_is_loaded_again_finds_its_explorer(shown: LabPage) -> None:
     page = shown.page
     choose(shown, "dots.png")
@@ -235,6 +243,7 @@ def test_a_page_that_is_loaded_again_finds_its_explorer(shown: LabPage) -> None:
     shown.comes_to("[ex.fraction, mark]", [0.4, 1])
 
 
+@pytest.mark.full
 def test_closing_the_tab_ends_its_kernel(shown: LabPage) -> None:
     page = shown.page
     choose(shown, "dots.png")
@@ -250,6 +259,7 @@ def test_closing_the_tab_ends_its_kernel(shown: LabPage) -> None:
     )
 
 
+@pytest.mark.full
 def test_an_environment_without_camwidget(shown: LabPage, kernels: Path) -> None:
     """What is missing, how to get it, and another kernel one click away."""
     page = shown.page
@@ -266,6 +276,7 @@ def test_an_environment_without_camwidget(shown: LabPage, kernels: Path) -> None
     assert page.locator(NOTICE).count() == 0
 
 
+@pytest.mark.full
 def test_a_kernel_of_another_language(shown: LabPage, kernels: Path) -> None:
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     kernel_spec(kernels, "cobol", argv, language="cobol")
@@ -274,6 +285,7 @@ def test_a_kernel_of_another_language(shown: LabPage, kernels: Path) -> None:
     says(shown, "Cobol is not a Python kernel.")
 
 
+@pytest.mark.full
 def test_no_kernel_for_python(shown: LabPage) -> None:
     page = shown.page
     spec = {"argv": [], "display_name": "Cobol", "language": "cobol"}
@@ -288,6 +300,7 @@ def test_no_kernel_for_python(shown: LabPage) -> None:
     says(shown, "python -m ipykernel install --user")
 
 
+@pytest.mark.full
 def test_a_kernel_that_does_not_start(shown: LabPage, kernels: Path) -> None:
     kernel_spec(kernels, "gone", ["/nowhere/python", "{connection_file}"])
     page = shown.page
@@ -297,6 +310,7 @@ def test_a_kernel_that_does_not_start(shown: LabPage, kernels: Path) -> None:
     says(shown, "Gone did not start.")
 
 
+@pytest.mark.full
 def test_a_notebooks_kernel_is_left_alone(shown: LabPage, lab: Lab) -> None:
     page = shown.page
     lab.write("owner", "ex = 1")
@@ -319,6 +333,7 @@ def test_a_notebooks_kernel_is_left_alone(shown: LabPage, lab: Lab) -> None:
     assert page.evaluate(owner)
 
 
+@pytest.mark.full
 def test_an_unreadable_picture(shown: LabPage) -> None:
     """The explorer is there, and says it."""
     choose(shown, "broken.png")
@@ -327,6 +342,7 @@ def test_an_unreadable_picture(shown: LabPage) -> None:
     page.locator(".camwidget-explorer", has_text="broken.png is not a picture").wait_for()
 
 
+@pytest.mark.full
 def test_a_folder_without_pictures(shown: LabPage, files: Path) -> None:
     (files / "empty").mkdir()
     command(shown, "camwidget:open", folder="extension", names=["empty"])
@@ -336,6 +352,7 @@ def test_a_folder_without_pictures(shown: LabPage, files: Path) -> None:
     shown.widget(timeout=2 * PATIENCE)
 
 
+@pytest.mark.full
 def test_a_kernel_that_dies(shown: LabPage) -> None:
     """It is said, what was seen stays in sight, and a restart shows the same."""
     page = shown.page

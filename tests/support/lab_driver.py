@@ -15,6 +15,10 @@ from typing import Any
 import nbformat
 from page_driver import PATIENCE, still, until
 
+import camwidget
+
+LAB_EXTENSION = Path(camwidget.__file__).parent / "labextension"
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -39,6 +43,10 @@ class Lab:
         (settings / "notification.jupyterlab-settings").write_text(
             json.dumps({"fetchNews": "false"})
         )
+        # The extension of this source tree, before any that is installed.
+        extensions = folder / "share" / "labextensions"
+        extensions.mkdir(parents=True)
+        (extensions / "camwidget").symlink_to(LAB_EXTENSION)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -47,6 +55,7 @@ class Lab:
             **os.environ,
             "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
             "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+            "JUPYTER_PATH": str(folder / "share"),
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
             "IPYTHONDIR": str(folder / "ipython"),
         }

@@ -131,7 +131,7 @@ def _malloc_trim() -> Callable[[int], int] | None:
 
 
 @dataclass
-class _Entry(Generic[V]):
+class _CachedValue(Generic[V]):
     """A cached value, the time of its last use, and its size in bytes."""
 
     value: V
@@ -158,7 +158,7 @@ class BoundedCache(Generic[V]):
         self._max_values = max_values
         self._size_of_value = size
         self._grows = grows
-        self._values: OrderedDict[Hashable, _Entry[V]] = OrderedDict()
+        self._values: OrderedDict[Hashable, _CachedValue[V]] = OrderedDict()
         #: A lock for each key whose value is being computed, so that other keys can be looked up meanwhile.
         self._key_locks: dict[Hashable, threading.RLock] = {}
         if size is not None:
@@ -198,7 +198,7 @@ class BoundedCache(Generic[V]):
         with _lock:
             evicted.append(self._values.pop(key, None))
             if self._size_of_value is None or size <= _limit:
-                self._values[key] = _Entry(value, 0 if low_priority else next(_clock), size)
+                self._values[key] = _CachedValue(value, 0 if low_priority else next(_clock), size)
                 if low_priority:
                     self._values.move_to_end(key, last=False)
             while self._max_values is not None and len(self._values) > self._max_values:
@@ -229,7 +229,7 @@ class BoundedCache(Generic[V]):
     def __len__(self) -> int:
         return len(self._values)
 
-    def _lookup(self, key: Hashable) -> _Entry[V] | None:
+    def _lookup(self, key: Hashable) -> _CachedValue[V] | None:
         entry = self._values.get(key)
         if entry is not None:
             self._values.move_to_end(key)
@@ -245,7 +245,7 @@ class BoundedCache(Generic[V]):
                 entry.size = self._size_of_value(entry.value)
         return sum(entry.size for entry in self._values.values())
 
-    def take_larger(self, limit: int) -> list[_Entry[V]]:
+    def take_larger(self, limit: int) -> list[_CachedValue[V]]:
         """Take out the values that are above a limit each by itself."""
         keys = [key for key, entry in self._values.items() if entry.size > limit]
         return [self._values.pop(key) for key in keys]
@@ -256,16 +256,16 @@ class BoundedCache(Generic[V]):
             iter(self._values.values())
         ).last_use  # values are in the order of their last use
 
-    def take_first(self) -> _Entry[V]:
+    def take_first(self) -> _CachedValue[V]:
         """Remove the least recently used value."""
         return self._values.popitem(last=False)[1]
 
 
-def _evict(limit: int) -> list[_Entry[Any]]:
+def _evict(limit: int) -> list[_CachedValue[Any]]:
     """Remove values from the caches until the rest is within a limit, and return them; the caller holds the lock."""
     caches = [cache for cache in _caches if len(cache)]
     total = sum(cache.current_bytes() for cache in caches)
-    evicted: list[_Entry[Any]] = []
+    evicted: list[_CachedValue[Any]] = []
     if total <= limit:
         return evicted
     for cache in caches:  # a value above the limit would otherwise evict all others first

@@ -203,9 +203,7 @@ class Explorer(ExplorerTraits):
         return explorer_figure(self._parts.context, self._parts.requests, width, panels)
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """Write what is shown as a page for any browser, without network or kernel.
-
-        Paint and comparisons are not in it, and of the baselines none that inpaints: the page has the blur then.
+        """Write what is shown as a page for any browser, without paint and comparison, and with a blur for inpainting.
 
         Args:
             path: the file; ``.html`` is appended to a name without a suffix.
@@ -242,9 +240,8 @@ class Explorer(ExplorerTraits):
     def _display_(self) -> Any:
         """What marimo shows: it asks for this, and no other host does."""
         self._hold()
-        display, upload = self._parts.context.display, self._parts.events.upload
-        display.publish(missing=MISSING_IN_MARIMO)
-        shown, self._elements = marimo_elements(display.view, upload)
+        self._parts.context.display.publish(missing=MISSING_IN_MARIMO)
+        shown, self._elements = marimo_elements(self._parts.view, self._parts.events.upload)
         return shown
 
     def __repr__(self) -> str:

@@ -26,14 +26,14 @@ from .analysis.dissection import Dissection as Dissection
 from .analysis.feature_visualization.visualizing import Visualization as Visualization
 from .analysis.feature_visualization.visualizing import visualize as visualize
 from .analysis.human_studies import Question as Question
-from .analysis.interventions import mask_picture as mask_picture
-from .analysis.interventions import probabilities as probabilities
 from .analysis.localizing import Localization as Localization
 from .analysis.localizing import localize as localize
 from .analysis.localizing import segmentation_seeds as segmentation_seeds
 from .analysis.mask_curve import MaskCurve as MaskCurve
 from .analysis.mask_curve import confidence_change as confidence_change
 from .analysis.mask_curve import mask_curve as mask_curve
+from .analysis.masked_pictures import mask_picture as mask_picture
+from .analysis.masked_pictures import probabilities as probabilities
 from .analysis.textual_explanation import TextualExplanation as TextualExplanation
 from .analysis.textual_explanation import describe_decision as describe_decision
 from .attribution.explaining import explain as explain

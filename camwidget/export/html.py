@@ -1,4 +1,7 @@
-"""HTML documents whose content security policy admits their own script and style by hash, and no request."""
+"""HTML documents that may run only their own script and style, and may contact no server.
+
+The content of a saved page is made in ``page``.
+"""
 
 from __future__ import annotations
 

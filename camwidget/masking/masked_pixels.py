@@ -134,7 +134,7 @@ def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tenso
         saliency: (H, W) in [0, 1].
 
     Returns:
-        float32 (C, H, W) in multiples of 1/255.
+        float32 (C, H, W) in [0, 1], not rounded.
 
     Raises:
         CamwidgetError: if the saliency is not in [0, 1].

@@ -90,7 +90,7 @@ class LayerTable:
         """A layer by its module name.
 
         Args:
-            name: the module's first name.
+            name: the module's name; of a module with several names, the first.
             model: what the model is called.
             exists: whether there is a module of that name.
 

@@ -19,6 +19,7 @@ from ..execution.random_numbers import PrivateRandomNumbers
 from ..execution.running import hooked
 from ..runtime.error_reports import error_line, log_error
 from .cam_head import GapHeadDetector
+from .layer_choice import is_routed, last_features, list_stages, listed_name
 from .layer_table import AT_INPUT, Layer, LayerTable
 from .output_reader import OutputReader
 from .outputs import describe_output, tensors_of
@@ -30,7 +31,6 @@ from .picture_dependence import (
     sketch_maps,
     sketch_tokens,
 )
-from .stages import is_routed, last_features, list_stages, listed_name
 from .token_grid import TokenGrid
 
 __all__ = ["Reshape", "discover_layers", "spatial"]

@@ -22,9 +22,9 @@ from .control.map_request import COMPARED_JOBS, MAIN_JOBS
 from .control.paint import PaintController
 from .control.pictures import PictureList, list_pictures
 from .control.prompt_control import PromptController
-from .control.request_controller import RequestController
 from .control.trait_checks import TraitChecks
 from .control.trait_publisher import TraitPublisher
+from .control.trait_requests import RequestController
 from .control.view_events import ViewEvents
 from .control.worker import Worker
 from .panels.deepvis import DREAM

@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 import camwidget as cw
 from camwidget.errors import LayerError, ModelError
+from camwidget.models.layer_choice import is_routed
 from camwidget.models.picture_dependence import (
     CONSTANT,
     MISPLACED,
@@ -23,7 +24,6 @@ from camwidget.models.picture_dependence import (
     layout_fault,
     sketch_maps,
 )
-from camwidget.models.stages import is_routed
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 

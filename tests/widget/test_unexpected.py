@@ -223,7 +223,7 @@ def test_a_slider_that_fails_a_thousand_times_is_logged_once(
 JOBS: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str, Any]], dict[str, Any]]] = {
     "map": (lambda ex: (ModelCache, "growing", growing_boom), {"method": "layercam"}),
     "grow": (lambda ex: (ModelCache, "growing", growing_boom), {"method": "occlusion"}),
-    "mask": (lambda ex: (map_controller, "mask_picture", boom), {"fraction": 0.5}),
+    "mask": (lambda ex: (map_controller, "mask_shown_picture", boom), {"fraction": 0.5}),
     "curve": (lambda ex: (map_controller, "refine_curve", boom), {"mode": "keep"}),
     "code": (lambda ex: (parts_of(ex).writer, "code", boom), {"baseline": "mean"}),
     "stages": (lambda ex: (ModelCache, "stages", growing_boom), {"method": "layercam"}),
@@ -251,7 +251,7 @@ def test_what_the_worker_does(
     goes_on(ex)
 
 
-@pytest.mark.parametrize("name", ["resolve", "mask_picture", "refine_curve"])
+@pytest.mark.parametrize("name", ["resolve", "mask_shown_picture", "refine_curve"])
 def test_what_is_compared(
     ex: cw.Explorer,
     monkeypatch: pytest.MonkeyPatch,

@@ -26,7 +26,7 @@ def on_one_scale(
 
     Returns:
         For each: index, name, rows, columns, and cells as bytes of little-endian float32 in [0, 1]. Nothing if all
-        maps are the same: these are no class's.
+        maps are the same: they do not depend on the class.
     """
     peak = max((cells.max() for _, cells in found), default=0)
     if peak > 0 and len(found) > 1 and all((c == found[0][1]).all() for _, c in found):

@@ -11,7 +11,7 @@ from ...execution.device import (
 from ...models.weights_backup import backup_of
 from ...runtime.error_reports import error_text, log_error
 from .context import ExplorerContext
-from .request_controller import RequestController
+from .trait_requests import RequestController
 
 __all__ = ["FailureHandler"]
 

@@ -21,7 +21,7 @@ from .cache import Picture
 from .map_request import MapInputs, MapJobs, MapResult
 from .masked_prediction import (
     inpainted_payload,
-    mask_picture,
+    mask_shown_picture,
     predict_masked,
     refine_curve,
     replaced_pixels,
@@ -51,7 +51,7 @@ class MapRole(Protocol[R, M]):
         """Whether the map takes many passes."""
 
     def weights(self) -> tuple[int, ...]:
-        """Marks of the model's present weights."""
+        """Version numbers of the model's weights: they change when the weights do."""
 
     def resolve(self, request: R) -> M:
         """Look up what is to be computed. Called on the worker, where the model may run."""
@@ -378,7 +378,7 @@ class MapController(Generic[R, M]):
         """The prediction for the masked picture, and the pixels that the browser cannot make itself."""
         cache, picture = result.inputs.cache, result.inputs.picture
         levels = cache.levels(result.explanation)
-        masked = mask_picture(cache.pixels(picture), result.explanation, levels, mask)
+        masked = mask_shown_picture(cache.pixels(picture), result.explanation, levels, mask)
         replaced = replaced_pixels(mask, result.explanation, levels)
         return predict_masked(cache.model, masked), inpainted_payload(
             masked, replaced, mask.baseline

@@ -12,10 +12,10 @@ from ...runtime.caches import BoundedCache, size_of
 from ..view import messages
 from .cache import Picture
 
-__all__ = ["MapLocation", "locate_objects"]
+__all__ = ["MapLocation", "objects_of_picture"]
 
 
-def locate_objects(picture: Picture, model: VisionModel, target: int) -> ObjectLocations | None:
+def objects_of_picture(picture: Picture, model: VisionModel, target: int) -> ObjectLocations | None:
     """Where the objects of a class are, at the model's size; None where the picture carries no ground truth."""
     if picture.truth is None:
         return None
@@ -63,4 +63,4 @@ class MapLocation:
 
     def _true(self, picture: Picture, model: VisionModel, target: int) -> ObjectLocations | None:
         key = (picture, model.classes[target], model.text)
-        return self._where.get(key, lambda: locate_objects(picture, model, target))
+        return self._where.get(key, lambda: objects_of_picture(picture, model, target))

@@ -15,10 +15,10 @@ __all__ = ["COMPARED_JOBS", "MAIN_JOBS", "MapInputs", "MapJobs", "MapRequest", "
 
 
 class MapRequest(NamedTuple):
-    """What the main map is requested of.
+    """A request for the main map.
 
-    ``target`` None stands for the predicted class; ``text`` None for the picture's, which the model may have still to
-    propose. A target is one of the classes under the text: where it is given, so is the text.
+    ``target`` None stands for the predicted class; ``text`` None for the picture's own text, which the model may not
+    have proposed yet. A target is one of the classes under the text: where it is given, so is the text.
     """
 
     picture: Picture

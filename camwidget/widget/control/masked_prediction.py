@@ -27,7 +27,7 @@ from ..view.mask_settings import MaskSettings
 
 __all__ = [
     "inpainted_payload",
-    "mask_picture",
+    "mask_shown_picture",
     "predict_masked",
     "refine_curve",
     "replaced_pixels",
@@ -53,7 +53,7 @@ def replaced_pixels(
     return hidden_pixels(levels, [mask.fraction], mask.mode, mask.paint)[0].numpy()
 
 
-def mask_picture(
+def mask_shown_picture(
     pixels: torch.Tensor, explanation: Explanation, levels: np.ndarray, mask: MaskSettings
 ) -> torch.Tensor:
     """The picture (C, H, W) as it is on the screen, and as the model gets it."""

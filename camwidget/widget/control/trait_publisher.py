@@ -18,7 +18,7 @@ __all__ = ["TraitPublisher"]
 class TraitPublisher:
     """Sets the traits of an explorer, which it does not keep alive.
 
-    What a thread is doing, it does for itself: while one restores a state, another may still request a map.
+    Its flags are kept for each thread: while one thread restores a state, another may still request a map.
 
     Args:
         owner: the explorer.

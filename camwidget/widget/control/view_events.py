@@ -10,7 +10,7 @@ from ...errors import CamwidgetError, PictureError
 from ...runtime.error_reports import error_text
 from ..view.comm import KNOWN
 from .context import TWO_WAY_TRAITS, ExplorerContext
-from .request_controller import RequestController
+from .trait_requests import RequestController
 
 __all__ = ["ExplorerActions", "ViewEvents"]
 

@@ -51,7 +51,7 @@ def weakly(method: Callable[P, R]) -> Callable[P, R | None]:
 class HeldWhileShown(ipywidgets.Widget):
     """A widget that is closed once nobody holds it, and no cell of the notebook shows it.
 
-    Nothing that it is made of may hold it, but weakly.
+    Its parts may refer to it by weak references only.
     """
 
     def _heard_from_page(self) -> bool:

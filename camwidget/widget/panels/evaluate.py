@@ -15,7 +15,7 @@ import numpy as np
 from ...metrics import Metric, get_metric, list_metrics
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
-from ..control.map_location import locate_objects
+from ..control.map_location import objects_of_picture
 from ..control.map_request import MapRequest
 from ..control.prompt_control import PromptController
 from ..control.worker import Worker
@@ -192,7 +192,7 @@ class EvaluatePanel(ipywidgets.Box):
         assert shown is not None and shown.target is not None
         model = self._prompts.cache(shown.picture, shown.text).model
         where, name = (
-            locate_objects(shown.picture, model, shown.target),
+            objects_of_picture(shown.picture, model, shown.target),
             model.classes[shown.target],
         )
         is_quantity = model.scores == "value"

@@ -15,7 +15,7 @@ from ...metrics import Case, Metric, Score, ScoredPicture, score_steps
 from ...metrics.measuring import case_of
 from ...runtime.error_reports import error_text
 from ..control.cache import ModelCache, Picture
-from ..control.map_location import locate_objects
+from ..control.map_location import objects_of_picture
 
 __all__ = ["MethodScores", "lacks", "score_methods"]
 
@@ -79,7 +79,7 @@ def score_methods(
     model = cache.model
     unmasked = torch.from_numpy(cache.probabilities(picture))
     subject = ScoredPicture(model, cache.pixels(picture).to(model.device), unmasked)
-    subject.locate = lambda index: locate_objects(picture, model, index)
+    subject.locate = lambda index: objects_of_picture(picture, model, index)
     names = {}
     part = _SLOW_MAPS if any(get_method(m).slow for m in methods) else _QUICK_MAPS
     for number, name in enumerate(methods):

@@ -25,8 +25,8 @@ from ...models.scores import decimals, number_text
 from ...plotting import ACCENT, NEUTRAL, class_colors, new_figure
 from ..control.context import ExplorerContext, ExplorerValues
 from ..control.map_request import MapInputs, MapResult
-from ..control.masked_prediction import mask_picture
-from ..control.request_controller import RequestController
+from ..control.masked_prediction import mask_shown_picture
+from ..control.trait_requests import RequestController
 from ..view.charts import line_colors
 from ..view.mask_settings import MaskSettings, is_unmasked
 from ..view.synced_traits import View
@@ -140,7 +140,7 @@ def _picture(axes: Axes, content: _Content) -> None:
     inputs, explanation, mask = content.result.inputs, content.explanation, content.mask
     cache = inputs.cache
     levels = cache.levels(explanation)
-    pixels = mask_picture(cache.pixels(inputs.picture), explanation, levels, mask)
+    pixels = mask_shown_picture(cache.pixels(inputs.picture), explanation, levels, mask)
     title = "whole picture"
     if not is_unmasked(mask, explanation):
         by_map = is_unmasked(mask._replace(paint=None), explanation)

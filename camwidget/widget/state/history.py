@@ -25,9 +25,9 @@ class _Line(NamedTuple):
 class History:
     """Steps of an explorer, whoever made them: a person, or Python.
 
-    What a step brings with it, such as the class that is predicted for another picture, belongs to it. A map that
-    failed, or was cancelled, is no step. Steps in a row of one trait are one where no map was shown between them and
-    little time has passed: a slider that is dragged.
+    Changes that follow from a step, such as the class predicted for a new picture, are part of it. A map that failed,
+    or was cancelled, is no step. Consecutive changes of one trait are one step if no map was shown between them and
+    little time has passed, as when a slider is dragged.
 
     Args:
         context: what states are read from, and restored to.

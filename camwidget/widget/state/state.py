@@ -17,7 +17,7 @@ from ...models.vision_model import VisionModel
 from .. import _compat
 from ..control.context import TWO_WAY_TRAITS, ExplorerContext
 from ..control.paint import PaintController
-from ..control.request_controller import RequestController
+from ..control.trait_requests import RequestController
 from ..view.synced_traits import names_tagged
 
 __all__ = [

@@ -43,20 +43,20 @@ class CheckedMessages(ipywidgets.Widget):
         self.is_heard = True
         data = msg.get("content", {}).get("data") if isinstance(msg, dict) else None
         if not isinstance(data, dict) or data.get("method") not in _METHODS:
-            self._refuse(CamwidgetError("The page sent what is no message of a widget."))
+            self._refuse(
+                CamwidgetError("The page sent something that is not a message of a widget.")
+            )
             return
         if process_exit.exit_has_begun():
             return
         try:
-            with (
-                process_exit.block_exit()
-            ):  # on a subshell this is a thread that Python would end, too
+            with process_exit.block_exit():  # a subshell's thread could also be ended at exit
                 super()._handle_msg(msg)
         except Exception as error:
             self._refuse(error)
 
     def set_state(self, sync_data: Any) -> None:
-        """Set what the page changed, each trait by itself: one that is refused keeps no other from being set."""
+        """Set what the page changed, one trait at a time: a refused value does not stop the others."""
         if not isinstance(sync_data, dict):
             self._refuse(CamwidgetError("The page sent a state that has no names."))
             return

@@ -36,7 +36,7 @@ export interface Mask {
   readonly fraction: number;
   /** A full picture, one color, or null for black. */
   readonly fill: Uint8Array | null;
-  /** What a person has painted, one number a pixel (see paint.ts). */
+  /** What a person has painted, one number a pixel (see userMask.ts). */
   readonly paint?: Int8Array | null;
   /** For a fill that depends on what is hidden: the pixels it was made for, 1 each. */
   readonly hole?: Uint8Array | null;

@@ -1,7 +1,7 @@
 /** The tone mapping of maps with a few very high values, as in camwidget/attribution/tone_mapping.py. */
-/** The part of the color scale for values up to the knee. */
 import { peakOf } from "./geometry";
 
+/** The share of the color scale for values up to the knee. */
 export const COLORS = 0.9;
 
 /**

@@ -12,10 +12,10 @@ from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ..view.mask_settings import MaskSettings
 from .cache import Picture
-from .compared_map import ComparedMap, ComparedRequest
+from .compared_map_role import ComparedMap, ComparedRequest
 from .comparison import ComparedInputs
 from .context import TWO_WAY_TRAITS, ExplorerContext
-from .main_map import MainMap
+from .main_map_role import MainMap
 from .map_controller import MapController
 from .map_request import MapInputs, MapRequest, MapResult
 from .masked_prediction import replaced_pixels
@@ -32,7 +32,7 @@ class MapFollower(Protocol):
         """A map is shown, of this request, and the classes of this model."""
 
     def map_restored(self) -> None:
-        """The map that was requested has come to nothing, and the one before is shown again."""
+        """The requested map failed or was cancelled, and the one before is shown again."""
 
 
 class RequestController:

@@ -15,7 +15,7 @@ from torch import nn
 
 import camwidget as cw
 from camwidget.masking.user_mask import encode
-from camwidget.widget.control import compared_map, map_controller
+from camwidget.widget.control import compared_map_role, map_controller
 from camwidget.widget.control.cache import ModelCache
 from camwidget.widget.control.worker import Worker
 from camwidget.widget.host.interrupts import Interrupts
@@ -260,7 +260,7 @@ def test_what_is_compared(
 ) -> None:
     ex.fraction = 0.5
     ex.wait(60)
-    holder = compared_map if name == "resolve" else map_controller
+    holder = compared_map_role if name == "resolve" else map_controller
     with monkeypatch.context() as patch:
         patch.setattr(holder, name, boom)
         ex.compare = {"method": "layercam"}

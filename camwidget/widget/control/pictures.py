@@ -51,7 +51,7 @@ def named_picture(source: Any, number: int) -> Picture:
 
 
 def list_pictures(images: Any) -> list[Picture]:
-    """A picture, or any container of them (see ``picture_containers.list_entries``).
+    """A picture, or any container of them (see ``images.containers.list_entries``).
 
     Files are not opened here: a broken one must not keep the others from being shown.
 

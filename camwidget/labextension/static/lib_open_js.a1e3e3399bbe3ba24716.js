@@ -1,7 +1,7 @@
 "use strict";
 (Array.isArray(self["webpackChunkcamwidget"]) ? self["webpackChunkcamwidget"] : (self["webpackChunkcamwidget"] = [])).push([["lib_open_js"],{
 
-/***/ 12
+/***/ 13
 (__unused_webpack_module, __webpack_exports__, __webpack_require__) {
 
 // ESM COMPAT FLAG
@@ -252,11 +252,11 @@ module.exports = styleTagTransform;
 });
 
 // EXTERNAL MODULE: consume shared module (default) @jupyterlab/apputils@^4.3.0 (singleton)
-var apputils_4_3_singleton_ = __webpack_require__(4);
+var apputils_4_3_singleton_ = __webpack_require__(5);
 // EXTERNAL MODULE: consume shared module (default) @lumino/coreutils@^2.0.0 (singleton)
-var coreutils_2_0_singleton_ = __webpack_require__(13);
+var coreutils_2_0_singleton_ = __webpack_require__(14);
 // EXTERNAL MODULE: consume shared module (default) @lumino/widgets@^2.3.0 (singleton)
-var widgets_2_3_singleton_ = __webpack_require__(14);
+var widgets_2_3_singleton_ = __webpack_require__(15);
 ;// ./lib/notebook.js
 /** The folder of a path, both below the server's root. */
 function folderOf(path) {
@@ -300,11 +300,11 @@ function notebook_insert(panel, sources) {
 }
 
 // EXTERNAL MODULE: ./lib/request.js
-var lib_request = __webpack_require__(11);
+var lib_request = __webpack_require__(12);
 // EXTERNAL MODULE: consume shared module (default) @jupyterlab/ui-components@^4.2.0 (singleton)
-var ui_components_4_2_singleton_ = __webpack_require__(10);
+var ui_components_4_2_singleton_ = __webpack_require__(11);
 // EXTERNAL MODULE: consume shared module (default) @lumino/signaling@^2.0.0 (singleton)
-var signaling_2_0_singleton_ = __webpack_require__(15);
+var signaling_2_0_singleton_ = __webpack_require__(16);
 ;// ./lib/notice.js
 
 function notice_element(tag, name, text = "") {
@@ -415,7 +415,7 @@ async function run(kernel, code) {
 }
 
 // EXTERNAL MODULE: consume shared module (default) @jupyterlab/rendermime@^4.2.0 (singleton)
-var rendermime_4_2_singleton_ = __webpack_require__(8);
+var rendermime_4_2_singleton_ = __webpack_require__(9);
 ;// ./lib/widgets.js
 
 
@@ -433,7 +433,7 @@ class SessionWidgets {
     async attach() {
         if (this.manager)
             return;
-        const { registerWidgetManager } = await __webpack_require__.e(/* import() */ "webpack_sharing_consume_default_jupyter-widgets_jupyterlab-manager").then(() => (__webpack_require__.t(19, 23)));
+        const { registerWidgetManager } = await __webpack_require__.e(/* import() */ "webpack_sharing_consume_default_jupyter-widgets_jupyterlab-manager").then(() => (__webpack_require__.t(20, 23)));
         // The manager wants a notebook's document: of it, it uses the session, and metadata where it finds stored widgets.
         const document = {
             sessionContext: this.sessionContext,
@@ -757,7 +757,7 @@ class ExplorerContent extends widgets_2_3_singleton_.Panel {
 }
 
 // EXTERNAL MODULE: ./lib/icon.js
-var icon = __webpack_require__(9);
+var icon = __webpack_require__(10);
 ;// ./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js
 injectStylesIntoStyleTag_namespaceFn();
 
@@ -783,7 +783,7 @@ styleTagTransform_namespaceFn();
 
 function styleTagTransform_default() { return styleTagTransform_default.c || (styleTagTransform_default.c = __webpack_require__.n(styleTagTransform_namespaceFn())); }
 // EXTERNAL MODULE: ./node_modules/css-loader/dist/cjs.js!./style/tab.css
-var tab = __webpack_require__(16);
+var tab = __webpack_require__(17);
 ;// ./style/tab.css
 
       
@@ -951,12 +951,12 @@ function closeTab(_, { title }) {
 
 /***/ },
 
-/***/ 16
+/***/ 17
 (module, __webpack_exports__, __webpack_require__) {
 
-/* harmony import */ var _node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(17);
+/* harmony import */ var _node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(18);
 /* harmony import */ var _node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__webpack_require__.n(_node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(18);
+/* harmony import */ var _node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(19);
 /* harmony import */ var _node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__webpack_require__.n(_node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1__);
 // Imports
 
@@ -1038,7 +1038,7 @@ ___CSS_LOADER_EXPORT___.push([module.id, `.camwidget-lab-tab .jp-ToolbarButtonCo
 
 /***/ },
 
-/***/ 18
+/***/ 19
 (module) {
 
 
@@ -1129,7 +1129,7 @@ module.exports = function (cssWithMappingToString) {
 
 /***/ },
 
-/***/ 17
+/***/ 18
 (module) {
 
 

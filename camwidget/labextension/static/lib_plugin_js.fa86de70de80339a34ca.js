@@ -1,10 +1,10 @@
 "use strict";
-(Array.isArray(self["webpackChunkcamwidget"]) ? self["webpackChunkcamwidget"] : (self["webpackChunkcamwidget"] = [])).push([["lib_index_js"],{
+(Array.isArray(self["webpackChunkcamwidget"]) ? self["webpackChunkcamwidget"] : (self["webpackChunkcamwidget"] = [])).push([["lib_plugin_js"],{
 
-/***/ 9
+/***/ 10
 (__unused_webpack_module, __webpack_exports__, __webpack_require__) {
 
-/* harmony import */ var _jupyterlab_ui_components__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(10);
+/* harmony import */ var _jupyterlab_ui_components__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(11);
 
 /** A picture's frame with the hot spot of a saliency map in it. */
 const explorerIcon = new _jupyterlab_ui_components__WEBPACK_IMPORTED_MODULE_0__.LabIcon({
@@ -23,19 +23,19 @@ const explorerIcon = new _jupyterlab_ui_components__WEBPACK_IMPORTED_MODULE_0__.
 
 /***/ },
 
-/***/ 2
+/***/ 3
 (__unused_webpack_module, __webpack_exports__, __webpack_require__) {
 
 __webpack_require__.r(__webpack_exports__);
-/* harmony import */ var _jupyterlab_application__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(3);
-/* harmony import */ var _jupyterlab_apputils__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(4);
-/* harmony import */ var _jupyterlab_filebrowser__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(5);
-/* harmony import */ var _jupyterlab_launcher__WEBPACK_IMPORTED_MODULE_3__ = __webpack_require__(6);
-/* harmony import */ var _jupyterlab_notebook__WEBPACK_IMPORTED_MODULE_4__ = __webpack_require__(7);
-/* harmony import */ var _jupyterlab_rendermime__WEBPACK_IMPORTED_MODULE_5__ = __webpack_require__(8);
-/* harmony import */ var _icon__WEBPACK_IMPORTED_MODULE_6__ = __webpack_require__(9);
-/* harmony import */ var _request__WEBPACK_IMPORTED_MODULE_7__ = __webpack_require__(11);
-// Registers the commands. All else is loaded when the first explorer is opened.
+/* harmony import */ var _jupyterlab_application__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(4);
+/* harmony import */ var _jupyterlab_apputils__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(5);
+/* harmony import */ var _jupyterlab_filebrowser__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(6);
+/* harmony import */ var _jupyterlab_launcher__WEBPACK_IMPORTED_MODULE_3__ = __webpack_require__(7);
+/* harmony import */ var _jupyterlab_notebook__WEBPACK_IMPORTED_MODULE_4__ = __webpack_require__(8);
+/* harmony import */ var _jupyterlab_rendermime__WEBPACK_IMPORTED_MODULE_5__ = __webpack_require__(9);
+/* harmony import */ var _icon__WEBPACK_IMPORTED_MODULE_6__ = __webpack_require__(10);
+/* harmony import */ var _request__WEBPACK_IMPORTED_MODULE_7__ = __webpack_require__(12);
+// Adds the commands. All else is loaded when the first explorer is opened.
 
 
 
@@ -69,7 +69,7 @@ const plugin = {
             caption: "Explore the embedded image model",
             icon: _icon__WEBPACK_IMPORTED_MODULE_6__/* .explorerIcon */ .b,
             execute: async (args) => {
-                const { openTab } = await __webpack_require__.e(/* import() */ "lib_open_js").then(() => (__webpack_require__(12)));
+                const { openTab } = await __webpack_require__.e(/* import() */ "lib_open_js").then(() => (__webpack_require__(13)));
                 return openTab(around, (0,_request__WEBPACK_IMPORTED_MODULE_7__/* .fromArguments */ .ZN)(args));
             },
         });
@@ -89,7 +89,7 @@ const plugin = {
             execute: async () => {
                 const tab = tabs.currentWidget;
                 if (tab)
-                    await (await __webpack_require__.e(/* import() */ "lib_open_js").then(() => (__webpack_require__(12)))).send(around, tab);
+                    await (await __webpack_require__.e(/* import() */ "lib_open_js").then(() => (__webpack_require__(13)))).send(around, tab);
             },
         });
         commands.addCommand(RESTART, {
@@ -104,7 +104,7 @@ const plugin = {
             execute: async () => {
                 const tab = tabs.currentWidget;
                 if (tab)
-                    (await __webpack_require__.e(/* import() */ "lib_open_js").then(() => (__webpack_require__(12)))).move(around, tab);
+                    (await __webpack_require__.e(/* import() */ "lib_open_js").then(() => (__webpack_require__(13)))).move(around, tab);
             },
         });
         app.contextMenu.addItem({ command: EXPLORE, selector: ".jp-DirListing-item", rank: 3 });
@@ -127,7 +127,7 @@ const plugin = {
 
 /***/ },
 
-/***/ 11
+/***/ 12
 (__unused_webpack_module, __webpack_exports__, __webpack_require__) {
 
 /* harmony export */ __webpack_require__.d(__webpack_exports__, {

@@ -14,7 +14,13 @@ from ..attribution.explanation_checks import explained_class, model_as_explained
 from ..errors import CamwidgetError, PictureError
 from ..images.containers import list_entries
 from ..images.conversion import LazyPicture, PictureLike
-from ..masking.masked_pixels import MODES, mask_pixels, multiply_pixels, paint_pixels
+from ..masking.masked_pixels import (
+    MODES,
+    check_map_size,
+    mask_pixels,
+    multiply_pixels,
+    paint_pixels,
+)
 from ..masking.ranks import SaliencyLike, rank_levels, saliency_of
 from ..masking.user_mask import as_paint
 from ..models.argument_checks import require_model
@@ -78,10 +84,8 @@ def mask_picture(
         return paint_pixels(pixels, pixels, paint, baseline)
     if isinstance(by, Explanation):
         explained_class(model, pixels, by)
-    elif tuple(saliency_of(by).shape) != size:
-        raise PictureError(
-            f"The map is {tuple(saliency_of(by).shape)}, the model's input {size}: explain this very picture first."
-        )
+    else:
+        check_map_size(saliency_of(by).numpy(), pixels)
     if mode == "multiply":
         return paint_pixels(multiply_pixels(pixels, by), pixels, paint, baseline)
     if mode not in MODES:

@@ -13,7 +13,7 @@ from ...errors import LayerError, MethodError, TargetError
 from ...execution.running import hooked
 from ...models.vision_model import VisionModel
 
-__all__ = ["Objective", "ObjectiveValue", "whole"]
+__all__ = ["Objective", "ObjectiveValue"]
 
 
 class ObjectiveValue(NamedTuple):

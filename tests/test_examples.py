@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import dataclasses
 import doctest
@@ -84,6 +85,9 @@ def test_an_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     # Nearly every example loads the same model, and none changes it.
     monkeypatch.setattr(cw, "load", _load)
     report = io.StringIO()
+    # doctest's `sys.displayhook` leaves the last value in `builtins._`, where IPython sees a translator and keeps its own
+    # `_` away.
+    monkeypatch.setattr(builtins, "_", None, raising=False)
     with contextlib.redirect_stdout(report):
         runner = doctest.DocTestRunner(optionflags=FLAGS)
         outcome = runner.run(EXAMPLES[name], out=report.write)

@@ -17,6 +17,7 @@ from waiting import until
 import camwidget as cw
 from camwidget import zoo
 from camwidget.errors import ModelError, StateError
+from camwidget.widget.state import history
 from camwidget.widget.state.state import STATE_KEYS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -561,6 +562,50 @@ def test_many_hands_end_in_one_state(ex: cw.Explorer) -> None:
         ex.undo()
     ex.wait(60)
     assert ex.state == kept
+
+
+def set_unseen(ex: cw.Explorer, name: str, value: Any) -> None:
+    """Set a trait as another thread does whose own request, or step, comes later."""
+    with parts_of(ex).context.traits.restoring():
+        ex.set_trait(name, value)
+
+
+def test_what_another_thread_sets_while_undo_restores_is_a_step_of_its_own(
+    ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = ex.state
+    ex.opacity = 0.3
+    restore = history.restore_state
+
+    def interfered(*args: Any) -> None:
+        restore(*args)
+        set_unseen(ex, "fraction", 0.3)
+
+    monkeypatch.setattr(history, "restore_state", interfered)
+    ex.undo()
+    monkeypatch.undo()
+    assert ex.fraction == 0.3 and ex.can_undo
+    ex.undo()
+    assert ex.state == kept and not ex.can_undo
+
+
+def test_the_map_requested_last_is_the_one_that_the_traits_name(
+    ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller = parts_of(ex).requests.main
+    request, others = controller.request, [("method", "layercam"), ("picture", 2)]
+
+    def interfered(wanted: Any) -> None:
+        if others:
+            set_unseen(ex, *others.pop(0))
+        request(wanted)
+
+    monkeypatch.setattr(controller, "request", interfered)
+    ex.method = "cam"
+    ex.wait(60)
+    assert not others and (ex.method, ex.picture) == ("layercam", 2)
+    assert ex.explanation.method == "layercam"
+    np.testing.assert_array_equal(ex.explanation.pixels, SAMPLES[2].image)
 
 
 def test_an_observer_may_undo(ex: cw.Explorer) -> None:

@@ -144,7 +144,7 @@ class RequestController:
         else:
             text, model = context.requested_text()
             index = model.class_index(target)
-        self.main.request(MapRequest(picture, index, values.method, values.layer, text))
+        self._request_main(MapRequest(picture, index, values.method, values.layer, text))
 
     def write(self, text: str) -> None:
         """Explain the picture under a text; also under the same again, of another picture's caption.
@@ -281,7 +281,25 @@ class RequestController:
         # Of what was requested last, which need not be shown yet.
         last, values = self.main.requested, self._context.values
         if last is not None and not self._context.traits.is_restoring:
-            self.main.request(last._replace(method=values.method, layer=values.layer))
+            self._request_main(last._replace(method=values.method, layer=values.layer))
+
+    def _request_main(self, request: MapRequest) -> None:
+        """Request the main map, and again while the traits name another.
+
+        Another thread may set a trait between the moment it is read here and the moment the map is requested. Whoever
+        requests last looks last, so that map and traits agree in the end.
+        """
+        context, values = self._context, self._context.values
+        self.main.request(request)
+        while not self.is_as_chosen() and context.picture is not None:
+            requested, picture = self.main.requested, context.picture
+            if requested is None:
+                return
+            request = requested._replace(method=values.method, layer=values.layer)
+            if requested.picture is not picture:
+                text = context.prompt.known(picture)
+                request = request._replace(picture=picture, target=None, text=text)
+            self.main.request(request)
 
     def _painted(self, is_new: bool, is_painting: bool) -> None:
         if self._context.traits.is_restoring:

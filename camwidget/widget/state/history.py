@@ -134,9 +134,10 @@ class History:
                 with self._lock:
                     self._line = before
                 raise
+            # What another thread has changed meanwhile is a step after this one. A map that has failed by now, or fails
+            # later, has the line replaced by `map_restored`.
+            self._note(None)
             with self._lock:
-                # Its map may have failed by now.
-                self._line = self._line._replace(now=self._read())
                 self._keep_if_shown()
         self._publish()
 

@@ -85,8 +85,8 @@ def test_an_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     # Nearly every example loads the same model, and none changes it.
     monkeypatch.setattr(cw, "load", _load)
     report = io.StringIO()
-    # doctest's `sys.displayhook` leaves the last value in `builtins._`, where IPython sees a translator and keeps its own
-    # `_` away.
+    # doctest's `sys.displayhook` leaves the last value in `builtins._`, which IPython takes for a translator and then
+    # does not set its own `_`.
     monkeypatch.setattr(builtins, "_", None, raising=False)
     with contextlib.redirect_stdout(report):
         runner = doctest.DocTestRunner(optionflags=FLAGS)

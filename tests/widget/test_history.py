@@ -574,7 +574,7 @@ def test_what_another_thread_sets_while_undo_restores_is_a_step_of_its_own(
     ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = ex.state
-    ex.opacity = 0.3
+    view_of(ex).opacity = 0.3
     restore = history.restore_state
 
     def interfered(*args: Any) -> None:

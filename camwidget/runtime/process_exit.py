@@ -11,7 +11,9 @@ import atexit
 import ctypes
 import logging
 import os
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +28,8 @@ __all__ = ["ProcessExit", "block_exit", "exit_has_begun"]
 #: Seconds for which the exit waits for threads to stop at the next module of their forward pass, and then again for
 #: them to stop at any instruction.
 LEAVE_TIMEOUT = 30.0
+#: Seconds after which the exit says what it waits for.
+SILENT_TIMEOUT = 2.0
 
 _changed = threading.Condition(fork_safety.rlock())
 #: Identifiers of the threads that are within ``block_exit``.
@@ -95,8 +99,28 @@ def _leave(module: Any, inputs: Any) -> None:
 
 def _all_left() -> bool:
     """Wait for the threads that block the exit; return whether all of them stopped in time."""
+    deadline = time.monotonic() + LEAVE_TIMEOUT
+    if _left_within(min(SILENT_TIMEOUT, LEAVE_TIMEOUT)):
+        return True
+    remaining = deadline - time.monotonic()
+    _say_what_blocks(remaining)
+    return _left_within(remaining)
+
+
+def _left_within(seconds: float) -> bool:
     with _changed:
-        return _changed.wait_for(lambda: not _blocking_threads, LEAVE_TIMEOUT)
+        return _changed.wait_for(lambda: not _blocking_threads, max(0.0, seconds))
+
+
+def _say_what_blocks(seconds: float) -> None:
+    """Say on stderr, where there is one, which threads the exit waits for."""
+    names = [repr(t.name) for t in threading.enumerate() if t.ident in _blocking_threads]
+    if names and sys.stderr is not None:
+        print(
+            f"camwidget: the process ends when the model that is running has been left (thread {', '.join(names)}): "
+            f"waiting for {seconds:.0f} s at most, and then once more.",
+            file=sys.stderr,
+        )
 
 
 def _forget_others() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
@@ -11,6 +12,7 @@ import traitlets as t
 from ..analysis.mask_curve import MaskCurve
 from ..attribution.explanation import Explanation
 from ..models.vision_model import VisionModel
+from . import _compat
 from .control.cache import Picture
 from .control.comparison import ARRANGEMENTS
 from .control.paint import PaintTrait
@@ -21,14 +23,41 @@ from .view.mask_settings import MODES
 __all__ = ["ExplorerTraits"]
 
 
+class _TargetTrait(t.Any):
+    """Name of the class explained.
+
+    It is the one shown until another is, so that setting it to the same is a request too: after another picture was
+    chosen, whose predicted class is not known yet, or after the first map has failed. Observers are called then.
+
+    Args:
+        is_requested: (explorer, class) to whether a map of that class is requested.
+    """
+
+    def __init__(self, is_requested: Callable[[Any, str | None], bool]) -> None:
+        super().__init__(None, allow_none=True)
+        self._is_requested = is_requested
+
+    def set(self, obj: t.HasTraits, value: Any) -> None:
+        """Set the trait as every trait is, but call its observers also where it is not what is requested."""
+        _compat.set_trait_if(
+            self,
+            obj,
+            value,
+            lambda before, after: before != after or not self._is_requested(obj, after),
+        )
+
+
 class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     """Traits of an explorer. ``Explorer`` says what they mean, and its parts do what follows when one is set.
 
     Whoever sets one to what cannot be gets a named error, and the trait stays as it was.
     """
 
+    def _is_target_requested(self, target: str | None) -> bool:
+        return self._parts.requests.is_target_requested(target)
+
     picture = t.Int(0)
-    target = t.Any(None, allow_none=True)
+    target = _TargetTrait(_is_target_requested)
     method = t.Unicode("gradcam")
     layer = t.Unicode("")
     fraction = t.Float(0.0)

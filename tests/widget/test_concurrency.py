@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -282,14 +283,20 @@ def test_the_answer_for_a_new_map_is_not_lost_to_one_for_the_old(
     controller: Any = requests.main if whose == "its own" else requests.compared
     curve = "curve" if whose == "its own" else "other curve"
     has_old, has_new = threading.Event(), threading.Event()
-    mask_of = parts_of(explorer).requests.mask_settings
 
-    def slow(picture: Any) -> Any:
-        if threading.current_thread().name == "slider":
-            has_old.set()
-            assert has_new.wait(60)
-        return mask_of(picture)
+    class Late(contextlib.nullcontext[None]):
+        """The controller's lock, for which the slider's thread comes late."""
 
+        def __enter__(self) -> None:
+            if threading.current_thread().name == "slider":
+                has_old.set()
+                assert has_new.wait(60)
+            lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            lock.release()
+
+    lock = controller.lock
     worker = worker_of(explorer)
     submit = worker.submit
 
@@ -300,7 +307,7 @@ def test_the_answer_for_a_new_map_is_not_lost_to_one_for_the_old(
             slider.join(0.5)
         submit(kind, job)
 
-    monkeypatch.setattr(controller, "_mask", slow)
+    monkeypatch.setattr(controller, "lock", Late())
     monkeypatch.setattr(worker, "submit", interrupted)
     slider = threading.Thread(target=controller.request_prediction, name="slider")
     slider.start()

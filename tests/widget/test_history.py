@@ -589,25 +589,6 @@ def test_what_another_thread_sets_while_undo_restores_is_a_step_of_its_own(
     assert ex.state == kept and not ex.can_undo
 
 
-def test_the_map_requested_last_is_the_one_that_the_traits_name(
-    ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    controller = parts_of(ex).requests.main
-    request, others = controller.request, [("method", "layercam"), ("picture", 2)]
-
-    def interfered(wanted: Any) -> None:
-        if others:
-            set_unseen(ex, *others.pop(0))
-        request(wanted)
-
-    monkeypatch.setattr(controller, "request", interfered)
-    ex.method = "cam"
-    ex.wait(60)
-    assert not others and (ex.method, ex.picture) == ("layercam", 2)
-    assert ex.explanation.method == "layercam"
-    np.testing.assert_array_equal(ex.explanation.pixels, SAMPLES[2].image)
-
-
 def test_an_observer_may_undo(ex: cw.Explorer) -> None:
     """In the worker, while a map is shown."""
     before = ex.state

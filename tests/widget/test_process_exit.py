@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +87,7 @@ MORE = {
     "work(steps); worker.close()": 0,
     "work(steps); del worker": 0,
     "work(no_module); process_exit.LEAVE_TIMEOUT = 0.1; sys.exit(3)": 3,
+    "work(no_module); process_exit.SILENT_TIMEOUT = 0.1; process_exit.LEAVE_TIMEOUT = 1.0": 0,
     INTERRUPTED: 0,
     TERMINATED: 5,
 }
@@ -107,5 +109,19 @@ def test_a_busy_worker_does_not_abort_the_process(ends: dict[str, int]) -> None:
         printed, errors = process.communicate(timeout=600)
         assert process.returncode == ends[script], f"{script}: {errors}"
         assert "terminate called" not in errors
+        said = "waiting for 1 s at most" in errors and "'camwidget worker'" in errors
+        assert said == ("SILENT_TIMEOUT" in script), errors
         if "one_long_pass" in script:
             assert int(printed.split()[-1]) < 100_000, "it left before the end of the pass"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("kinds", "count"), [("fork", 26), ("script,ipython,pytest,kernel,nbclient,nbconvert", 1)]
+)
+def test_processes_of_every_kind_end_with_their_own_exit_code(kinds: str, count: int) -> None:
+    """``python tests/process_ends.py`` goes through more of them."""
+    script = Path(__file__).parents[1] / "process_ends.py"
+    command = [sys.executable, str(script), "--kinds", kinds, "--count", str(count)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

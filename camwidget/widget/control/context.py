@@ -87,9 +87,9 @@ class ExplorerContext:
         pictures = self.pictures.all
         return pictures[self.values.picture] if pictures else None
 
-    def requested_text(self) -> tuple[str | None, VisionModel]:
-        """The text that the picture chosen is to be explained under, and the model under it."""
-        picture, prompt = self.picture, self.prompt
+    def requested_text(self, picture: Picture | None = None) -> tuple[str | None, VisionModel]:
+        """The text that a picture is to be explained under, and the model under it; the picture chosen if None."""
+        picture, prompt = picture or self.picture, self.prompt
         if picture is None or prompt.model.prompt is None:
             return None, self.model
         # The classes under a text are not known before the model has proposed it: that is done at once.

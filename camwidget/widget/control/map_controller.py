@@ -162,14 +162,28 @@ class MapController(Generic[R, M]):
 
     def request(self, request: R) -> None:
         """Request a map, in place of any other that is not finished."""
-        slow = self._role.is_slow(request)
+        self.change(lambda last: request)
+
+    def change(self, make: Callable[[R | None], R | None], *, again: bool = False) -> None:
+        """Request a map that depends on what was requested last, in place of that.
+
+        Args:
+            make: gives the request from the last one, or None for none. It is called with the lock held, so that no
+                request of another thread comes in between and is lost.
+            again: whether an equal request is computed again.
+        """
         weights = self._role.weights()
         ticket = object()
         with self.lock:
-            before, self.requested = self.requested, request
-            known, self._weights = self._weights, weights
-            if request == before and weights == known:
+            before = self.requested
+            request = make(before)
+            if request is None:
                 return
+            self.requested = request
+            known, self._weights = self._weights, weights
+            if request == before and weights == known and not again:
+                return
+            slow = self._role.is_slow(request)
             self._ticket, self._growing, self._share = ticket, slow, 0.0
             self._worker.drop(*self.jobs, *self._role.dependent_jobs)
             if not self._role.goes_back:
@@ -188,15 +202,12 @@ class MapController(Generic[R, M]):
         request = self.requested
         if request is None or self._role.is_slow(request) or self._role.weights() == self._weights:
             return False
-        self.request(request)
+        self.change(lambda last: last)
         return True
 
     def request_again(self) -> None:
         """Request once more what was requested last."""
-        with self.lock:
-            request, self.requested = self.requested, None
-        if request is not None:
-            self.request(request)
+        self.change(lambda last: last, again=True)
 
     def cancel(self) -> None:
         """Stop the slow map that is being computed; what was shown before comes back."""
@@ -244,13 +255,13 @@ class MapController(Generic[R, M]):
         result = self.result
         if result is None or self._growing:
             return
-        mask = self._mask_of(result)
-        unmasked = is_unmasked(mask, result.explanation)
         with self.lock:
             # A prediction for a newer map may be on its way, which must not be replaced.
             if self.result is not result:
                 return
-            if unmasked:
+            # Read under the lock: of two threads that have moved the slider, the last one here sees both movements.
+            mask = self._mask_of(result)
+            if is_unmasked(mask, result.explanation):
                 self._worker.drop(self.jobs.prediction)
                 self._role.show_prediction(result, None, mask, {})
             else:
@@ -260,21 +271,21 @@ class MapController(Generic[R, M]):
     def request_curve(self) -> None:
         """Request the prediction at the slider's position anew, and then the complete curve."""
         self.request_prediction()
+        self._worker.drop(self.jobs.curve)
         self._role.publish_curve(None)
         result = self.result
         if result is None or self._growing:
             return
-        mask = self._mask_of(result)
-        has_curve = not result.explanation.is_empty and mask.mode != "multiply"
         with self.lock:
             if self.result is not result:
                 return
-            if has_curve:
-                self._role.show_stale_curve(mask)
-                self._worker.submit(self.jobs.curve, lambda: self._compute_curve(result))
-            else:
+            mask = self._mask_of(result)
+            if result.explanation.is_empty or mask.mode == "multiply":
                 self._worker.drop(self.jobs.curve)
                 self._role.show_curve(None)
+            else:
+                self._role.show_stale_curve(mask)
+                self._worker.submit(self.jobs.curve, lambda: self._compute_curve(result))
 
     def follow_paint(self, is_new: bool, is_painting: bool) -> None:
         """Request new predictions after a movement of the brush; the complete curve once the stroke has ended.
@@ -284,8 +295,9 @@ class MapController(Generic[R, M]):
             is_painting: whether the brush is still down.
         """
         if is_new:
-            self._worker.drop(self.jobs.curve)
-            self._role.show_curve(None)  # which is that of another picture now
+            with self.lock:
+                self._worker.drop(self.jobs.curve)
+                self._role.show_curve(None)  # which is that of another picture now
         if not is_painting:
             self.request_curve()
         elif is_new:
@@ -398,17 +410,28 @@ class MapController(Generic[R, M]):
                 self._mask_of(result),
                 result.unmasked,
             ):
-                is_stale = self._worker.dropped() or self._worker.superseded(self.jobs.curve)
-                if is_stale or self.result is not result:
-                    return
-                if curve is not None:
-                    complete = curve
-                    self._role.show_curve(curve)
+                with self.lock:
+                    if self._is_stale(result):
+                        return
+                    if curve is not None:
+                        complete = curve
+                        self._role.show_curve(curve)
                 yield
         except Exception as error:
             self._show_failed_prediction(error, result)
             return
+        if self._is_stale(result):
+            return
         self._role.publish_curve(complete)
+        if self._is_stale(
+            result
+        ):  # whoever has requested another may have announced so before this curve
+            self._role.publish_curve(None)
+
+    def _is_stale(self, result: MapResult[M]) -> bool:
+        """In a job for the curve of a map: whether another curve, or none, is wanted by now."""
+        is_replaced = self._worker.dropped() or self._worker.superseded(self.jobs.curve)
+        return is_replaced or self.result is not result
 
     def _show_failed_prediction(self, error: Exception, result: MapResult[M]) -> None:
         """Show an error in the map's place, or raise it again for the worker to report."""

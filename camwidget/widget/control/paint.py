@@ -130,19 +130,20 @@ class PaintController:
             return
         self._put(picture, change["new"])
         self._stroke += 1
-        self._publish()
+        self.show_present()  # another thread may have set it too, and stored what it set later
         self._on_painted(True, False)
 
     def _publish(self) -> None:
         """Show the paint of the picture chosen, unless the view has it, as after each movement of its own brush."""
-        picture = self._context.picture
-        if picture is None:
-            return
-        scene, runs = picture.id, encode(self.of(picture))
-        known = self._context.display.view.paint
-        if known.get("scene") != scene or known.get("runs") != runs:
-            paint = {"scene": scene, "runs": runs, "stroke": self._stroke, "painting": False}
-            self._context.display.publish(paint=paint)
+        while (picture := self._context.picture) is not None:
+            paint = self.of(picture)
+            scene, runs = picture.id, encode(paint)
+            known = self._context.display.view.paint
+            if known.get("scene") != scene or known.get("runs") != runs:
+                payload = {"scene": scene, "runs": runs, "stroke": self._stroke, "painting": False}
+                self._context.display.publish(paint=payload)
+            if picture is self._context.picture and paint is self.of(picture):
+                return
 
     def _from_view(self, change: dict[str, Any]) -> None:
         display = self._context.display

@@ -49,15 +49,15 @@ class TraitChecks:
         return self._context.prompt.readable(text)
 
     def method(self, name: str) -> str:
-        chosen, model = get_method(name), self._context.model
-        if not self._context.traits.is_restoring:
+        chosen, model, traits = get_method(name), self._context.model, self._context.traits
+        if not (traits.is_restoring or traits.is_known("method", name)):
             chosen.check(model, self._context.values.layer or model.default_layer)
         return name
 
     def layer(self, name: str) -> str:
-        model = self._context.model
+        model, traits = self._context.model, self._context.traits
         layer = model.layer(name).name
-        if not self._context.traits.is_restoring:
+        if not (traits.is_restoring or traits.is_known("layer", name)):
             get_method(self._context.values.method).check(model, layer)
         return layer
 

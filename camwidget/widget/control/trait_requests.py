@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from .cache import Picture
 from .compared_map_role import ComparedMap, ComparedRequest
 from .comparison import ComparedInputs
 from .context import TWO_WAY_TRAITS, ExplorerContext
+from .feedback import FeedbackGuard
 from .main_map_role import MainMap
 from .map_controller import MapController
 from .map_request import MapInputs, MapRequest, MapResult
@@ -23,6 +24,9 @@ from .paint import PaintController
 from .pictures import named_picture
 
 __all__ = ["MapFollower", "RequestController"]
+
+#: Looks at whether the traits name the map requested; two threads need three.
+_MOST_LOOKS = 20
 
 
 class MapFollower(Protocol):
@@ -53,6 +57,7 @@ class RequestController:
         self._followers: list[MapFollower] = []
         self._model = context.prompt.model  # whose reasons against methods are listed
         worker, display, lock = context.worker, context.display, fork_safety.rlock()
+        self._feedback = FeedbackGuard(worker, self._values)
         self._main_map = MainMap(
             context.prompt,
             worker,
@@ -75,7 +80,7 @@ class RequestController:
             lock,
             self.mask_settings,
             self._compared_shown,
-            on_dropped=lambda: context.traits.publish("other", None),
+            on_dropped=self._publish_compared,
         )
 
     def connect(self) -> None:
@@ -83,10 +88,10 @@ class RequestController:
         traits = self._context.traits
         self._paint.connect(self._painted)
         traits.observe(self._two_way_set, list(TWO_WAY_TRAITS))
-        traits.observe(lambda change: self._picture_set(), "picture")
+        traits.observe(self._picture_set, "picture")
         traits.observe(self._target_set, "target")
         traits.observe(self._text_set, "text")
-        traits.observe(lambda change: self._request_same_class(), ["method", "layer"])
+        traits.observe(self._request_same_class, ["method", "layer"])
         traits.observe(self._mask_set, ["fraction", "mode", "baseline"])
         traits.observe(lambda change: self._compare_set(), "compare")
 
@@ -100,15 +105,6 @@ class RequestController:
         """How a picture is masked now."""
         values = self._context.values
         return MaskSettings(values.mode, values.baseline, values.fraction, self._paint.of(picture))
-
-    def is_as_chosen(self) -> bool:
-        """Whether the map requested is of the picture, method and layer that the traits name."""
-        requested, values = self.main.requested, self._context.values
-        return requested is None or (requested.picture, requested.method, requested.layer) == (
-            self._context.picture,
-            values.method,
-            values.layer,
-        )
 
     def replaced(self) -> np.ndarray:
         """Which pixels of the picture chosen are replaced, by its map and by paint, bool (H, W).
@@ -137,14 +133,28 @@ class RequestController:
         """Request the map of the picture, method and layer chosen; the predicted class's if target is None."""
         context, values = self._context, self._context.values
         picture = context.picture
-        if picture is None or context.traits.is_restoring:
-            return
+        if picture is not None and not context.traits.is_restoring:
+            self.request_map(picture, target, values.method, values.layer)
+
+    def request_map(self, picture: Picture, target: str | None, method: str, layer: str) -> None:
+        """Request a map; the predicted class's if target is None."""
+        context = self._context
         if target is None:
             text, index = context.prompt.known(picture), None
         else:
-            text, model = context.requested_text()
+            text, model = context.requested_text(picture)
             index = model.class_index(target)
-        self._request_main(MapRequest(picture, index, values.method, values.layer, text))
+        self._change_main(lambda last: MapRequest(picture, index, method, layer, text))
+
+    def is_target_requested(self, target: str | None) -> bool:
+        """Whether a map of this class is requested, or shown; None stands for the predicted class."""
+        requested = self.main.requested
+        if requested is None:
+            return self._context.picture is None
+        if target is None or requested.target is None:
+            return target is None and requested.target is None
+        model = self._context.prompt.cache(requested.picture, requested.text).model
+        return bool(model.classes[requested.target] == target)
 
     def write(self, text: str) -> None:
         """Explain the picture under a text; also under the same again, of another picture's caption.
@@ -196,19 +206,25 @@ class RequestController:
 
     def request_compared(self) -> None:
         """Request the compared map anew."""
-        compare = self._context.values.compare
-        with self.main.lock:
-            is_growing, shown, result = self.main.is_growing, self.main.shown, self.main.result
-        if compare is not None and shown is not None and result is not None and not is_growing:
-            self.compared.request(ComparedRequest(compare, shown, result.explanation))
-            return
-        with self.compared.lock:
-            self.compared.drop()
-            if compare is None:
-                self._compared_map.show_nothing()
-            else:
-                self._compared_map.show_waiting()
-        self._context.traits.publish("other", None)
+
+        def request(last: ComparedRequest | None) -> ComparedRequest | None:
+            compare, main = self._context.values.compare, self.main
+            if compare is None or main.shown is None or main.result is None or main.is_growing:
+                return None
+            return ComparedRequest(compare, main.shown, main.result.explanation)
+
+        with self.main.lock:  # which is the compared map's too
+            is_possible = request(None) is not None
+            if not is_possible:
+                self.compared.drop()
+                if self._context.values.compare is None:
+                    self._compared_map.show_nothing()
+                else:
+                    self._compared_map.show_waiting()
+        if is_possible:
+            self.compared.change(request)
+        else:
+            self._publish_compared()
 
     def request_methods(self) -> None:
         """Have it found out which methods apply, also for those that have to run the model to know."""
@@ -231,6 +247,7 @@ class RequestController:
 
     def request_pixel_classes(self, x: int, y: int) -> None:
         """Have the class with the strongest map at a pixel found, and choose it."""
+        self._feedback.clear()
         self._context.worker.submit("pick", lambda: self._find_pixel_classes(x, y))
 
     def forget(self) -> None:
@@ -242,19 +259,27 @@ class RequestController:
 
     # -- what follows a change -------------------------------------------------------------
 
+    def _values(self) -> Hashable:
+        """Values of the traits that requests depend on."""
+        v = self._context.values
+        mask = (v.mode, v.baseline, v.fraction)
+        return v.picture, v.target, v.text, v.method, v.layer, mask, repr(v.compare)
+
     def _two_way_set(self, change: dict[str, Any]) -> None:
         context, name = self._context, change["name"]
         if not context.traits.is_restoring:  # else all is published together
-            context.display.publish(**{name: change["new"]})
+            self._publish_values([name])
         if name == "layer":
             context.display.show_methods(context.values.layer)
         if name == "picture" and context.display.strip.select(context.values.picture):
             self.request_thumbnails()
 
-    def _picture_set(self) -> None:
+    def _picture_set(self, change: dict[str, Any]) -> None:
         context = self._context
         self._paint.show_present()
-        if context.picture is not None and not context.traits.is_restoring:
+        if context.traits.is_restoring or context.traits.is_known("picture", change["new"]):
+            return
+        if context.picture is not None:
             # A text that the model has to propose is not known until the picture's map is shown.
             context.traits.publish_known("text", context.prompt.known(context.picture) or "")
         self.request(None)
@@ -269,37 +294,57 @@ class RequestController:
 
     def _mask_set(self, change: dict[str, Any]) -> None:
         if not self._context.traits.is_restoring:
+            self._feedback.check()
             self.request_predictions(curve=change["name"] != "fraction")
 
     def _compare_set(self) -> None:
-        self._context.display.publish(compare=self._context.values.compare or {})
+        published: Any = None
+        while published != (now := self._context.values.compare or {}):
+            published = now
+            self._context.display.publish(compare=now)
         if not self._context.traits.is_restoring:
+            self._feedback.check()
             self.request_compared()
 
-    def _request_same_class(self) -> None:
+    def _request_same_class(self, change: dict[str, Any]) -> None:
         """Request the same class by another method, or at another layer."""
+        name, value, traits = change["name"], change["new"], self._context.traits
+        if traits.is_restoring or traits.is_known(name, value):
+            return
+        if self.main.requested is None:  # the first map has failed
+            self.request(None)
+            return
         # Of what was requested last, which need not be shown yet.
-        last, values = self.main.requested, self._context.values
-        if last is not None and not self._context.traits.is_restoring:
-            self._request_main(last._replace(method=values.method, layer=values.layer))
+        self._change_main(lambda last: None if last is None else last._replace(**{name: value}))
 
-    def _request_main(self, request: MapRequest) -> None:
-        """Request the main map, and again while the traits name another.
+    def _change_main(self, make: Callable[[MapRequest | None], MapRequest | None]) -> None:
+        """Request another main map, and see to it that the traits name it.
 
-        Another thread may set a trait between the moment it is read here and the moment the map is requested. Whoever
-        requests last looks last, so that map and traits agree in the end.
+        Args:
+            make: see ``MapController.change``.
         """
-        context, values = self._context, self._context.values
-        self.main.request(request)
-        while not self.is_as_chosen() and context.picture is not None:
-            requested, picture = self.main.requested, context.picture
+        self._feedback.check()
+        self.main.change(make)
+        self._name_requested()
+
+    def _name_requested(self) -> None:
+        """Set picture, method and layer to those of the map requested, where they differ.
+
+        They do where several threads set them at once: the trait set last need not be the one requested last, and a map
+        before may have come back. Each thread looks after its own request, so that in the end all agree.
+        """
+        context, traits = self._context, self._context.traits
+        # Bounded, since somebody's observer may refuse a value.
+        for _ in range(_MOST_LOOKS):
+            requested = self.main.requested
             if requested is None:
                 return
-            request = requested._replace(method=values.method, layer=values.layer)
-            if requested.picture is not picture:
-                text = context.prompt.known(picture)
-                request = request._replace(picture=picture, target=None, text=text)
-            self.main.request(request)
+            number = context.pictures.all.index(requested.picture)
+            named = {"picture": number, "method": requested.method, "layer": requested.layer}
+            if all(getattr(context.values, name) == value for name, value in named.items()):
+                return
+            for name, value in named.items():
+                traits.publish_known(name, value)
 
     def _painted(self, is_new: bool, is_painting: bool) -> None:
         if self._context.traits.is_restoring:
@@ -330,31 +375,41 @@ class RequestController:
         context, traits = self._context, self._context.traits
         assert shown.target is not None
         model = context.prompt.cache(shown.picture, shown.text).model
-        with traits.restoring():
-            traits.publish("picture", context.pictures.all.index(shown.picture))
-            traits.publish("method", shown.method)
-            traits.publish("layer", shown.layer)
+        self._name_requested()
+        if self.main.requested == shown:
             if shown.text is not None:
                 context.prompt.restore(shown.picture, shown.text)
                 traits.publish_known("text", shown.text)
             traits.publish_known("target", model.classes[shown.target])
-        self.publish_two_way(target=shown.target)
+            context.display.publish(target=shown.target)
+        self.publish_two_way()
         self.main.request_curve()
         self.request_compared()
         for follower in self._followers:
             follower.map_restored()
 
-    def publish_two_way(self, **also: Any) -> None:
+    def publish_two_way(self) -> None:
         """Publish all two-way traits: the browser may have set one that was refused."""
-        values = {name: getattr(self._context.values, name) for name in TWO_WAY_TRAITS}
-        self._context.display.publish(**also, **values)
+        self._publish_values(TWO_WAY_TRAITS)
+
+    def _publish_values(self, names: Sequence[str]) -> None:
+        """Publish traits to the view; again where another thread has set one of them meanwhile."""
+        published: dict[str, Any] = {}
+        while published != (now := {name: getattr(self._context.values, name) for name in names}):
+            published = now
+            self._context.display.publish(**now)
 
     def _compared_shown(self, result: MapResult[ComparedInputs]) -> None:
-        traits = self._context.traits
-        traits.publish("other", result.explanation)
-        if self.compared.result is not result:  # another was requested meanwhile
-            traits.publish("other", None)
+        self._publish_compared()
         self.compared.request_curve()
+
+    def _publish_compared(self) -> None:
+        """Publish the compared map; again where there is another, or none, by then."""
+        while True:
+            result = self.compared.result
+            self._context.traits.publish("other", None if result is None else result.explanation)
+            if self.compared.result is result:
+                return
 
     def _find_pixel_classes(self, x: int, y: int) -> None:
         """Name the classes whose maps are strongest at a pixel of the main map, and choose the first."""
@@ -371,5 +426,16 @@ class RequestController:
             if self._context.worker.dropped():
                 return
             display.show_pixel_classes(picture.id, x, y, found, len(classes))
-        if found:
-            self._context.traits.publish("target", cache.model.classes[found[0][0]])
+            requested = self.main.requested
+        if not found:
+            return
+        index, traits = found[0][0], self._context.traits
+        with traits.step("target"):
+            # Nothing where something else was requested since the click.
+            self._change_main(
+                lambda last: (
+                    last._replace(target=index) if last is not None and last is requested else None
+                )
+            )
+            if self.main.requested is not None and self.main.requested.target == index:
+                traits.publish_known("target", cache.model.classes[index])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ...models.vision_model import VisionModel
@@ -36,6 +37,9 @@ class History:
 
     #: Steps that are kept.
     LENGTH = 200
+    #: Seconds for which a state to be restored waits for another that is being restored. Not for ever: an observer that
+    #: waits for the worker may hold up the first, and the second be restored by an observer on the worker.
+    PATIENCE = 2.0
     #: Seconds after which the same trait changed again is another step.
     PAUSE = 1.0
 
@@ -78,7 +82,7 @@ class History:
         Raises:
             StateError: if it cannot be; nothing has changed then.
         """
-        with self._turn, self._context.explorer.traits.step():
+        with self._in_turn(), self._context.explorer.traits.step():
             restore_state(self._context, wanted)
 
     def undo(self) -> None:
@@ -121,7 +125,7 @@ class History:
         self._publish()
 
     def _move(self, to: Callable[[_Line], _Line]) -> None:
-        with self._turn:
+        with self._in_turn():
             with self._lock:
                 before = self._line
                 self._line = line = to(before)
@@ -132,7 +136,8 @@ class History:
                 restore_state(self._context, line.now)
             except BaseException:
                 with self._lock:
-                    self._line = before
+                    if self._line is line:
+                        self._line = before
                 raise
             # What another thread has changed meanwhile is a step after this one. A map that has failed by now, or fails
             # later, has the line replaced by `map_restored`.
@@ -140,6 +145,15 @@ class History:
             with self._lock:
                 self._keep_if_shown()
         self._publish()
+
+    @contextlib.contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        taken = self._turn.acquire(timeout=self.PATIENCE)
+        try:
+            yield
+        finally:
+            if taken:
+                self._turn.release()
 
     def _trait_changed(self, change: dict[str, Any]) -> None:
         # What is only published follows from a step that is noted where it is made.

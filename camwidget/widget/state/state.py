@@ -302,12 +302,20 @@ def restore_state(context: StateContext, wanted: Mapping[str, Any]) -> None:
         for name, key in STATE_KEYS.items():
             if name in changed or name in wanted:
                 key.apply(context, name, plan[name])
-    requests = context.requests
+    requests, pictures = context.requests, context.explorer.pictures.all
     requests.publish_two_way()
     requested = requests.main.requested
-    # Another thread may have requested a map meanwhile, by a trait that has been set back here.
-    if changed & set(MAP_KEYS) or not requests.is_as_chosen():
-        requests.request(plan["target"])
+    # Of the plan, not of the traits: another thread may have set some of them meanwhile, and may have requested its own
+    # map before they were set back here.
+    if pictures:
+        wanted_map = pictures[plan["picture"]], plan["method"], plan["layer"]
+        is_other = requested is None or wanted_map != (
+            requested.picture,
+            requested.method,
+            requested.layer,
+        )
+        if changed & set(MAP_KEYS) or is_other:
+            requests.request_map(wanted_map[0], plan["target"], *wanted_map[1:])
     if requests.main.requested == requested:  # else everything else comes with the new map
         needed = {STATE_KEYS[name].requests for name in changed}
         if needed & {"prediction", "curve"}:

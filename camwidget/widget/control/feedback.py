@@ -1,0 +1,56 @@
+"""Endless requests: an observer that requests something whenever something is shown, for ever."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Hashable
+
+from ...errors import CamwidgetError
+from .worker import Worker
+
+__all__ = ["FeedbackGuard"]
+
+
+class FeedbackGuard:
+    """Refuses what observers on the worker request again and again, so that the worker becomes idle.
+
+    Observers that request something else each time, such as the next picture of a folder, are not refused.
+
+    Args:
+        worker: on its thread observers are called with what was computed.
+        values: gives the traits of the explorer that requests depend on.
+    """
+
+    #: Equal requests of observers, without one from another thread in between.
+    LIMIT = 50
+
+    def __init__(self, worker: Worker, values: Callable[[], Hashable]) -> None:
+        self._worker = worker
+        self._values = values
+        self._lock = threading.Lock()
+        self._counts: Counter[Hashable] = Counter()
+
+    def check(self) -> None:
+        """Count a request that is about to be made by the calling thread.
+
+        Raises:
+            CamwidgetError: if observers have made the same request too often.
+        """
+        if not self._worker.in_worker:
+            self.clear()
+            return
+        key = self._values()
+        with self._lock:
+            self._counts[key] += 1
+            if self._counts[key] <= self.LIMIT:
+                return
+        raise CamwidgetError(
+            f"Observers have requested the same {self.LIMIT} times, each time it was shown, and are not followed any "
+            "more. An observer may set a trait only to a value that the trait does not have when it is called again."
+        )
+
+    def clear(self) -> None:
+        """Begin to count anew: something was requested by a person, or by code on another thread."""
+        with self._lock:
+            self._counts.clear()

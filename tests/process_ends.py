@@ -121,6 +121,8 @@ def judged(case: Case, code: int | None, printed: str, expected: int) -> Outcome
         return case, f"hangs: {printed[-2000:]}"
     if code != expected or "terminate called" in printed:
         return case, f"exit code {code}, not {expected}: {printed[-2000:]}"
+    if case.end not in ("exception", "Ctrl-C") and "Traceback" in printed:
+        return case, printed[-2000:]
     return case, ""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import traitlets as t
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from inside import receive, view_of
 
@@ -123,6 +123,8 @@ def test_it_goes_on_after_messages(ex: cw.Explorer) -> None:
 
 @many
 @given(message=JSON)
+@example(message={"content": "nope"})
+@example(message={"content": {"data": [1]}})
 def test_what_is_no_message(ex: cw.Explorer, message: Any) -> None:
     receive(view_of(ex), message)
     assert not is_raw(view_of(ex).error)

@@ -7,6 +7,7 @@ page shows any more, with its thread, its comms and all that it remembers.
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -70,6 +71,11 @@ class HeldWhileShown(ipywidgets.Widget):
         """Remove the widget from every page."""
         _cells.forget(self)
         super().close()
+
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        """Close the widget, unless the interpreter ends: modules that closing needs may be gone by then."""
+        if not is_finalizing():
+            super().__del__()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         _cells.note_shown(self)

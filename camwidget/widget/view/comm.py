@@ -41,7 +41,8 @@ class CheckedMessages(ipywidgets.Widget):
     def _handle_msg(self, msg: Any) -> None:
         executed_notebooks.note_page_message()
         self.is_heard = True
-        data = msg.get("content", {}).get("data") if isinstance(msg, dict) else None
+        content = msg.get("content") if isinstance(msg, dict) else None
+        data = content.get("data") if isinstance(content, dict) else None
         if not isinstance(data, dict) or data.get("method") not in _METHODS:
             self._refuse(
                 CamwidgetError("The page sent something that is not a message of a widget.")

@@ -54,8 +54,7 @@ MOMENTS = {
     "contact sheet": EXPLORER + "ex._parts.panels.box.selected_index = 2\ntime.sleep(.4 * some())\n",
     "DeepVis": EXPLORER + "ex._parts.panels.box.selected_index = 0\n"
     "ex._parts.panels.deepvis.start()\ntime.sleep(.4 * some())\n",
-    "quiz": "m = cw.load(device='cpu')\nquiz = cw.Quiz([lambda i=i: "
-    "cw.quizzes.which_class(m, zoo.samples(m.name), n=1, seed=i)[0]() for i in range(50)])\n"
+    "quiz": "m = cw.load(device='cpu')\nquiz = cw.Quiz.which_class(m, zoo.samples(m.name), n=8)\n"
     "time.sleep(.3 * some())\n",
     "two explorers": "m = cw.load(device='cpu')\nex, other = cw.Explorer(m), cw.Explorer(m)\n"
     "other.method = 'scorecam'\ntime.sleep(.3 * some())\n",
@@ -131,12 +130,11 @@ def judged(case: Case, code: int | None, printed: str, expected: int) -> Outcome
 
 def forked(cases: Sequence[Case], seed: int) -> Iterator[Outcome]:
     """Children of this process, which has imported everything and computed nothing."""
-    import camwidget.quizzes
     import torch
 
-    import camwidget.widget.explorer
+    import camwidget as cw
 
-    assert camwidget.widget.explorer.Explorer
+    assert cw.Explorer and cw.Quiz and cw.evaluate
     torch.set_num_threads(1)
     draw = random.Random(seed)
     for case in cases:

@@ -305,13 +305,13 @@ class Soak:
             yield f"curve: {ex.curve is not None}, mode {ex.mode}"
         elif ex.curve is not None and (ex.curve.mode, ex.curve.baseline) != (ex.mode, ex.baseline):
             yield f"curve: {ex.curve.mode} {ex.curve.baseline}, traits {ex.mode} {ex.baseline}"
-        if (ex.other is None) != (ex.compare is None) and not view.other_state.get("error"):
+        if (ex.other is None) != (ex.compare is None) and not view.compared_status.get("error"):
             yield f"other: {ex.other is not None}, compare {ex.compare}"
         at_rest = (ex.mode, ex.fraction) in (("remove", 0.0), ("keep", 1.0))
         hides = ex.mask is not None and bool((ex.mask == 1).any())
         if bool(view.masked) != (hides or not (at_rest or shown.is_empty)):
             yield f"masked: {view.masked}, {ex.mode} {ex.fraction}, painted {hides}"
-        if (view.undoable, view.redoable) != (ex.can_undo, ex.can_redo):
+        if (view.can_undo, view.can_redo) != (ex.can_undo, ex.can_redo):
             yield "undo: view and trait differ"
         if not worker_of(ex).idle:
             yield "the worker is not idle"

@@ -161,9 +161,9 @@ def test_what_is_chosen_while_the_map_before_comes_back_stays(ex: cw.Explorer) -
             done.append(meanwhile(choose(ex, method="hirescam")))
 
     ex.observe(choose_method, "picture")
-    cancelling = threading.Thread(target=ex.cancel)
-    cancelling.start()
-    cancelling.join(60)
+    canceling = threading.Thread(target=ex.cancel)
+    canceling.start()
+    canceling.join(60)
     module.gate.set()
     assert done and (settled(ex)["picture"], ex.method) == (0, "hirescam")
 

@@ -15,7 +15,7 @@ from .explorer_parts import ExplorerParts, check_arguments
 from .explorer_traits import ExplorerTraits
 from .host.lifetime import close_parts
 from .host.marimo import MISSING_IN_MARIMO, marimo_elements
-from .state.state import State, read_state
+from .state.explorer_state import State, read_state
 
 if TYPE_CHECKING:
     from .state.figure_export import PaperFigure
@@ -240,7 +240,7 @@ class Explorer(ExplorerTraits):
     def _display_(self) -> Any:
         """What marimo shows: it asks for this, and no other host does."""
         self._hold()
-        self._parts.context.display.publish(missing=MISSING_IN_MARIMO)
+        self._parts.context.display.publish(fallback_note=MISSING_IN_MARIMO)
         shown, self._elements = marimo_elements(self._parts.view, self._parts.events.upload)
         return shown
 

@@ -50,9 +50,9 @@ export function traits(): Values<SyncedTraits> {
   return {
     scene: sceneOf("a"), explanation: map, target: 7,
     rows: [
-      { index: 7, name: "tabby", whole: 0.97 },
-      { index: 3, name: "<img src=x onerror=alert(1)>", whole: 0.02 },
-      { index: 9, name: "lynx", whole: 0.01 },
+      { index: 7, name: "tabby", unmasked: 0.97 },
+      { index: 3, name: "<img src=x onerror=alert(1)>", unmasked: 0.02 },
+      { index: 9, name: "lynx", unmasked: 0.01 },
     ],
     masked: [],
     class_names: ["cab", "crab", "scab", "tabby cat", "abacus", "<b>x</b>", "dog", "tabby", "eel", "lynx"],

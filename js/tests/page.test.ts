@@ -50,7 +50,7 @@ function packed(): { readonly data: Payload; readonly packer: Packer } {
       picture: packer.bytes([9, 8, 7, ...new Array<number>(21).fill(0)]),
       fills: { black: packer.bytes([0, 0, 0]) },
     },
-    classes: [{ index: 7, name: "tabby", whole: 0.8 }, { index: 3, name: HOSTILE, whole: 0.2 }],
+    classes: [{ index: 7, name: "tabby", unmasked: 0.8 }, { index: 3, name: HOSTILE, unmasked: 0.2 }],
     methods: [
       { name: "cam", label: "CAM", group: "g", tip: "t", everywhere: false },
       { name: "gradcam", label: "Grad-CAM", group: "g", tip: "t", everywhere: false },
@@ -164,7 +164,7 @@ describe("a page's model", () => {
 });
 
 describe("the classes' evidence of a page", () => {
-  const told = (model: PageModel): Record<string, unknown> => model.get("evidence") as Record<string, unknown>;
+  const told = (model: PageModel): Record<string, unknown> => model.get("class_maps") as Record<string, unknown>;
 
   it("is of one method and layer, on one scale", () => {
     const model = opened();
@@ -221,7 +221,7 @@ describe("a page", () => {
       {
         ...data,
         quantity: { unit: "years" },
-        classes: data.classes.map((one, at) => ({ ...one, whole: [58, -29][at]! })),
+        classes: data.classes.map((one, at) => ({ ...one, unmasked: [58, -29][at]! })),
         grids: [{ ...grid!, curves: { "remove black": curve } }, ...rest],
         steps: 3,
       },

@@ -32,8 +32,8 @@ OPTION, NEXT = ".camwidget-quiz-option", ".camwidget-quiz-next"
 def words(page: Any, option: int) -> str:
     """The verdict on a click on an option."""
     page.locator(OPTION).nth(option).click()
-    until(page, "() => /✓|✗/.test(document.querySelector('.camwidget-quiz-word').textContent)")
-    return page.locator(".camwidget-quiz-word").inner_text()
+    until(page, "() => /✓|✗/.test(document.querySelector('.camwidget-quiz-verdict').textContent)")
+    return page.locator(".camwidget-quiz-verdict").inner_text()
 
 
 @pytest.mark.full
@@ -62,8 +62,10 @@ def test_by_mouse_and_by_keyboard_to_the_score(lab: Any, open_page: Callable[...
         until(page, "() => !!document.activeElement.closest('.camwidget-quiz')")
         for key in ("a", "b", "Enter", "2"):
             page.keyboard.press(key)
-        until(page, "() => /✓|✗/.test(document.querySelector('.camwidget-quiz-word').textContent)")
-        rights.append(page.locator(".camwidget-quiz-word").inner_text().startswith("✓"))
+        until(
+            page, "() => /✓|✗/.test(document.querySelector('.camwidget-quiz-verdict').textContent)"
+        )
+        rights.append(page.locator(".camwidget-quiz-verdict").inner_text().startswith("✓"))
         page.keyboard.press("Enter")
         says(page, ".camwidget-quiz-place", f"Question {number + 1}" if number < 3 else "Score")
     assert page.locator(".jp-Cell").count() == cells, "no key went to the notebook"
@@ -74,7 +76,7 @@ def test_by_mouse_and_by_keyboard_to_the_score(lab: Any, open_page: Callable[...
     # Python has read along, and can play too.
     shown.comes_to("[*quiz.score, quiz.finished]", [sum(rights), 3, True])
     shown.execute("quiz.restart().answer(quiz.questions[0].right[0])")
-    says(page, ".camwidget-quiz-word", "✓ Right.")
+    says(page, ".camwidget-quiz-verdict", "✓ Right.")
 
 
 @pytest.mark.full

@@ -44,7 +44,7 @@ class View(CheckedMessages, anywidget.AnyWidget):
     target = t.Int(-1).tag(**CONVERTED)
     rows: t.List = t.List([]).tag(**OUTPUT)
     masked: t.List = t.List([]).tag(**OUTPUT)
-    first_now = t.Dict({}).tag(**OUTPUT)
+    most_probable = t.Dict({}).tag(**OUTPUT)
     curve_names: t.List = t.List([]).tag(**OUTPUT)
     quantity = t.Dict({}).tag(**OUTPUT)
     class_names: t.List = t.List([]).tag(**OUTPUT)
@@ -53,8 +53,8 @@ class View(CheckedMessages, anywidget.AnyWidget):
     method = t.Unicode("").tag(**SHARED)
     layers: t.List = t.List([]).tag(**OUTPUT)
     layer = t.Unicode("").tag(**SHARED)
-    stages = t.Dict({}).tag(**OUTPUT)
-    evidence = t.Dict({}).tag(**OUTPUT)
+    layer_maps = t.Dict({}).tag(**OUTPUT)
+    class_maps = t.Dict({}).tag(**OUTPUT)
 
     mode = t.Unicode("remove").tag(**SHARED, offline=True)
     # Which modes can be chosen; empty: all. An offline page has those that were computed.
@@ -74,13 +74,13 @@ class View(CheckedMessages, anywidget.AnyWidget):
 
     pictures: t.List = t.List([]).tag(**OUTPUT)
     picture = t.Int(-1).tag(**SHARED)
-    strip = t.Dict({}).tag(**OUTPUT)
+    thumbnails = t.Dict({}).tag(**OUTPUT)
 
     prompt = t.Dict({}).tag(**OUTPUT)
     text_error = t.Unicode("").tag(**NOTICE)
 
-    truth = t.Dict({}).tag(**OUTPUT)
-    truthful = t.Bool(False).tag(**OUTPUT)
+    ground_truth = t.Dict({}).tag(**OUTPUT)
+    has_ground_truth = t.Bool(False).tag(**OUTPUT)
     outlines = t.Bool(False).tag(**SHARED, offline=True)
     box = t.Dict({}).tag(**OUTPUT)
     boxes = t.Bool(False).tag(**SHARED, offline=True)
@@ -90,13 +90,13 @@ class View(CheckedMessages, anywidget.AnyWidget):
     arrangement = t.Unicode("side").tag(**SHARED, offline=True)
     divider = t.Float(0.5).tag(**STYLE, offline=True)
     difference_colors = t.Bytes(b"").tag(**OUTPUT)
-    other = t.Dict({}).tag(**OUTPUT)
-    other_scene = t.Dict({}).tag(**OUTPUT)
-    other_state = t.Dict({}).tag(**OUTPUT)
-    other_answer = t.Dict({}).tag(**OUTPUT)
-    other_baseline_fill = t.Dict({}).tag(**OUTPUT)
-    undoable = t.Bool(False).tag(**OUTPUT)
-    redoable = t.Bool(False).tag(**OUTPUT)
+    compared_explanation = t.Dict({}).tag(**OUTPUT)
+    compared_scene = t.Dict({}).tag(**OUTPUT)
+    compared_status = t.Dict({}).tag(**OUTPUT)
+    compared_prediction = t.Dict({}).tag(**OUTPUT)
+    compared_baseline_fill = t.Dict({}).tag(**OUTPUT)
+    can_undo = t.Bool(False).tag(**OUTPUT)
+    can_redo = t.Bool(False).tag(**OUTPUT)
     code = t.Unicode("").tag(**OUTPUT)
 
     sentence = t.Unicode("").tag(**OUTPUT)
@@ -108,7 +108,7 @@ class View(CheckedMessages, anywidget.AnyWidget):
     cancellable = t.Bool(False).tag(**OUTPUT)
     error = t.Unicode("").tag(**NOTICE, offline=True)
     class_probe = t.Dict({}).tag(**NOTICE)
-    missing = t.Unicode("").tag(**OUTPUT)
+    fallback_note = t.Unicode("").tag(**OUTPUT)
 
     @t.validate("opacity", "contour", "divider")
     def _valid_part(self, proposal: Any) -> float:

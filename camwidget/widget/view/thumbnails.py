@@ -67,9 +67,9 @@ class Thumbnails:
         )
         self.upload.observe(self._uploaded, "value")
         frame = ipywidgets.Box([self.canvas.canvas])
-        frame.add_class("camwidget-thumbs")
+        frame.add_class("camwidget-thumbnails-scroll")
         self.box = ipywidgets.HBox([frame, self.upload])
-        self.box.add_class("camwidget-strip")
+        self.box.add_class("camwidget-thumbnails")
 
     def fill(
         self, tile: Callable[[int], np.ndarray | None], count: int, selected: Callable[[], int]

@@ -75,7 +75,7 @@ export class Slider {
 
   /** The filled part of the track; the text is read out instead of "25". */
   private decorate(): void {
-    this.element.style.setProperty("--camwidget-filled", String(this.value));
+    this.element.style.setProperty("--camwidget-slider-fill", String(this.value));
     this.element.setAttribute("aria-valuetext", percent(this.value));
   }
 }

@@ -40,7 +40,7 @@ export function previewTag(context: Context): HTMLElement {
 }
 
 /** The button that cancels a slow map, over the corner of the picture. */
-export class Cancel {
+export class CancelButton {
   readonly element: HTMLButtonElement;
 
   /** @param leave takes the focus when the button goes */

@@ -212,7 +212,7 @@ def test_a_map_of_the_picture_itself_does_not_care_for_the_layer(
 
 def test_the_maps_at_all_layers_follow(gated: tuple[cw.Explorer, Gate]) -> None:
     explorer, _ = gated
-    stages = view_of(explorer).stages
+    stages = view_of(explorer).layer_maps
     index = explorer.model.class_index(explorer.target)
     assert (stages["scene"], stages["target"], stages["method"]) == (
         view_of(explorer).scene["id"], index, "gradcam",
@@ -240,13 +240,13 @@ def test_stages_are_those_of_what_is_shown(gated: tuple[cw.Explorer, Gate]) -> N
     explorer, _ = gated
     explorer.target = 5
     explorer.wait(60)
-    assert view_of(explorer).stages["target"] == 5
+    assert view_of(explorer).layer_maps["target"] == 5
     explorer.method = "scorecam"  # which would take a slow run at every layer
     explorer.wait(60)
-    assert view_of(explorer).stages == {}
+    assert view_of(explorer).layer_maps == {}
     explorer.method = "eigencam"
     explorer.wait(60)
-    assert view_of(explorer).stages["method"] == "eigencam"
+    assert view_of(explorer).layer_maps["method"] == "eigencam"
 
 
 # -- panels ----------------------------------------------------------------------------------
@@ -301,7 +301,7 @@ def test_a_new_pictures_classes_do_not_wait_for_its_slow_map(
     until(lambda: view_of(explorer).progress > 0)
     view, whole = view_of(explorer), explorer.model.predict(SAMPLES[1], top=1)
     assert view.rows[0]["name"] == whole.names[0]
-    assert view.rows[0]["whole"] == pytest.approx(whole.probabilities[0], rel=1e-4)
+    assert view.rows[0]["unmasked"] == pytest.approx(whole.probabilities[0], rel=1e-4)
     assert view.target == whole.indices[0]
     assert "Occlusion" in view.status and whole.names[0] in view.status and "%" in view.status
     assert whole.names[0] in view.sentence and "growing" in view.sentence

@@ -100,7 +100,7 @@ def test_it_shows_what_the_model_gets_and_says(ex: cw.Explorer) -> None:
     assert curve.lines[-1].get_xydata().tolist() == [[0.4, pytest.approx(at)]]
     widths = [patch.get_width() for patch in classes.patches]
     count = len(view_of(ex).rows)
-    assert widths[count:] == [r["whole"] for r in view_of(ex).rows] + view_of(ex).masked
+    assert widths[count:] == [r["unmasked"] for r in view_of(ex).rows] + view_of(ex).masked
     view_of(ex).cells = True
     raw = np.maximum(ex.explanation.raw, 0)
     cells = np.kron(raw / raw.max(), np.ones((16, 16)))

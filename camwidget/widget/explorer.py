@@ -127,7 +127,7 @@ class Explorer(ExplorerTraits):
 
         Raises:
             TimeoutError: if that takes longer than ``timeout`` seconds.
-            KeyboardInterrupt: if it is interrupted; a slow map is cancelled then.
+            KeyboardInterrupt: if it is interrupted; a slow map is canceled then.
         """
         worker = self._parts.context.worker
         try:
@@ -159,7 +159,7 @@ class Explorer(ExplorerTraits):
         self._parts.requests.main.cancel()
 
     def undo(self) -> None:
-        """Go back to the state before, if there is one (``can_undo``); a slow map that is computed is cancelled."""
+        """Go back to the state before, if there is one (``can_undo``); a slow map that is computed is canceled."""
         self._parts.history.undo()
 
     def redo(self) -> None:

@@ -33,7 +33,7 @@ export class FakeKernel extends Store implements Model {
 
   send(content: unknown): void {
     const { type, x, y } = content as { type: string; x: number; y: number };
-    window.setTimeout(() => (type === "cancel" ? this.giveUp("Cancelled") : this.pick(x, y)), 60);
+    window.setTimeout(() => (type === "cancel" ? this.giveUp("Canceled") : this.pick(x, y)), 60);
   }
 
   private get controls(): Request {
@@ -57,7 +57,7 @@ export class FakeKernel extends Store implements Model {
     this.requested = requested;
     window.clearInterval(this.timer);
     const slow = METHODS.find(({ name }) => name === requested.method)?.slow ?? false;
-    this.setAll({ busy: true, progress: slow ? 0 : -1, cancellable: slow, partial: false, error: "" });
+    this.setAll({ busy: true, progress: slow ? 0 : -1, can_cancel: slow, partial: false, error: "" });
     const start = performance.now();
     this.timer = window.setInterval(() => {
       const part = (performance.now() - start) / (slow ? SLOW : QUICK);
@@ -71,7 +71,7 @@ export class FakeKernel extends Store implements Model {
     window.clearInterval(this.timer);
     this.shown = requested;
     const status = `${requested.method} · ${requested.layer} · ${NAMES[requested.target]} · cpu`;
-    this.setAll({ explanation: this.map(requested), busy: false, cancellable: false, partial: false, progress: -1, status });
+    this.setAll({ explanation: this.map(requested), busy: false, can_cancel: false, partial: false, progress: -1, status });
     this.setAll({
       layer_maps: layerMaps("a", requested.target, requested.method),
       class_maps: classes("a", requested.method, requested.layer),
@@ -82,7 +82,7 @@ export class FakeKernel extends Store implements Model {
     window.clearInterval(this.timer);
     this.requested = this.shown;
     const explanation = this.map(this.shown);
-    this.setAll({ ...this.shown, explanation, busy: false, cancellable: false, partial: false, progress: -1, error });
+    this.setAll({ ...this.shown, explanation, busy: false, can_cancel: false, partial: false, progress: -1, error });
   }
 
   private map({ target, method, layer }: Request): Record<string, unknown> {

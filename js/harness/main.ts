@@ -10,8 +10,8 @@ document.body.classList.toggle("dark", query.get("theme") === "dark");
 const [width, height] = state === "small" ? [32, 32] : state === "wide" ? [500, 300] : [224, 224];
 const all = traits(width, height);
 const changes: Record<string, Values<SyncedTraits>> = {
-  busy: { busy: true, progress: 0.4, status: "Occlusion · 40 of 100", cancellable: true },
-  partial: { busy: true, progress: 0.35, cancellable: true, partial: true, method: "rise", fraction: 0.2 },
+  busy: { busy: true, progress: 0.4, status: "Occlusion · 40 of 100", can_cancel: true },
+  partial: { busy: true, progress: 0.35, can_cancel: true, partial: true, method: "rise", fraction: 0.2 },
   input: { method: "gradient", explanation: { ...(all.explanation as object), layer: "input", at_input: true } },
   unlisted: { layer: "layer4.1.relu" },
   deep: { layers: Array.from({ length: 60 }, (_, i) => ({ name: `blocks.${i}`, shape: [768, 14, 14] })), layer: "blocks.59" },

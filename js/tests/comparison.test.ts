@@ -279,12 +279,12 @@ describe("split", () => {
 });
 
 describe("difference", () => {
-  it("is A's map minus B's in two colors over the grey picture", async () => {
+  it("is A's map minus B's in two colors over the gray picture", async () => {
     const view = comparing({ arrangement: "difference", overlay: true, opacity: 1, compared_explanation: b({ saliency: Uint8Array.from([255, 0, ...new Array<number>(COUNT - 2).fill(255)]) }) });
     const painted = await frames(view);
-    // Equal: the picture's grey. All in A: the last color.
-    const grey = (77 * 0 + 150 * 10 + 29 * 20 + 128) >> 8;
-    expect(painted.slice(0, 4)).toEqual([grey, grey, grey, 255]);
+    // Equal: the picture's gray. All in A: the last color.
+    const gray = (77 * 0 + 150 * 10 + 29 * 20 + 128) >> 8;
+    expect(painted.slice(0, 4)).toEqual([gray, gray, gray, 255]);
     expect(painted.slice(4, 8)).toEqual([255, 7, 0, 255]);
     expect(hidden(view, ".camwidget-compare-legend")).toBe(false);
     view.model.set("overlay", false);

@@ -145,7 +145,7 @@ def test_everything_by_keyboard(lab: Any, open_page: Callable[..., Any]) -> None
     keys.press("Enter")
     says(page, ".camwidget-tag", "partial map")
     keys.press("Escape")
-    says(page, status, "RISE cancelled at")
+    says(page, status, "RISE canceled at")
     shown.execute("pause[0] = 0.0")
     tab_to(page, ".camwidget-map-style-open")
     keys.press("Enter")

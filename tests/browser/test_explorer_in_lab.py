@@ -439,10 +439,10 @@ def test_dark_theme_and_narrow_column(lab: Any, open_page: Callable[..., Any]) -
     shown.widget()
 
     def brightness(selector: str, prop: str) -> float:
-        colour = page.evaluate(
+        color = page.evaluate(
             "([s, p]) => getComputedStyle(document.querySelector(s))[p]", [selector, prop]
         )
-        return float(np.mean([float(v) for v in re.findall(r"[\d.]+", colour)[:3]]))
+        return float(np.mean([float(v) for v in re.findall(r"[\d.]+", color)[:3]]))
 
     assert brightness(".camwidget-name[aria-pressed=false]", "color") > 150
     assert brightness(".camwidget-curve svg text", "fill") > 120
@@ -529,7 +529,7 @@ def choose(page: Any, method: str) -> None:
 
 
 @pytest.mark.full
-def test_a_slow_map_grows_and_is_cancelled(lab: Any, open_page: Callable[..., Any]) -> None:
+def test_a_slow_map_grows_and_is_canceled(lab: Any, open_page: Callable[..., Any]) -> None:
     lab_page = open_page()
     lab_page.open(lab.write("slow", SLOWED))
     lab_page.widget()
@@ -540,7 +540,7 @@ def test_a_slow_map_grows_and_is_cancelled(lab: Any, open_page: Callable[..., An
     tag.wait_for(timeout=PATIENCE)
     assert (canvas_pixels(page) != before).any()
     page.get_by_role("button", name=re.compile("^Cancel")).click()
-    status_has(page, "RISE cancelled at")
+    status_has(page, "RISE canceled at")
     tag.wait_for(state="hidden")
     painted(page, before)
     page.locator('[role="radio"][data-name="layercam"]').click()

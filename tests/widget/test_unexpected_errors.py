@@ -390,7 +390,7 @@ def test_an_interrupt_reaches_the_others(caplog: pytest.LogCaptureFixture) -> No
     heard: list[str] = []
     interrupts = Interrupts(lambda: None)
     works = [
-        interrupts.cancelling(cancel, iter("ab"))
+        interrupts.canceling(cancel, iter("ab"))
         for cancel in (boom, lambda: heard.append("second"))
     ]
     for work in works:

@@ -1,4 +1,4 @@
-"""``EvaluatePanel``: chosen methods on the picture shown, scored by chosen metrics."""
+"""``EvaluatePanel``: score the maps of several methods for the picture shown by several metrics."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from .scoring import MethodScores, lacks, score_methods
 
 __all__ = ["EvaluatePanel"]
 
-#: What is chosen at first, of what there is: quick to compute, and telling.
+#: Methods and metrics chosen at first, where they apply: they are quick to compute.
 METHODS = ("cam", "gradcam", "gradcam++", "layercam", "random")
 METRICS = ("drop", "increase", "remove25", "deletion", "insertion", "complexity")
 TRUTH = ("pointing", "energy", "localization")
@@ -46,7 +46,7 @@ PACE = 0.25
 
 @dataclass(frozen=True)
 class _ScoreRequest:
-    """What is evaluated, or was."""
+    """A request to score methods by metrics for one picture, class and layer."""
 
     shown: MapRequest
     methods: tuple[str, ...]
@@ -54,7 +54,7 @@ class _ScoreRequest:
     caption: str
 
     def is_about(self, shown: MapRequest | None) -> bool:
-        """Whether it is about what an explorer shows, by whatever method."""
+        """Whether the picture, class, layer and text are those of the map shown."""
         return shown is not None and shown._replace(method=self.shown.method) == self.shown
 
 
@@ -77,19 +77,19 @@ class EvaluatePanel(ipywidgets.Box):
         self._worker = worker
         self._view = view
         self._on_pick = on_pick
-        # The browser, the worker and the explorer may come at once.
+        # Methods are called from the browser's thread, the worker and the explorer.
         self._lock = fork_safety.rlock()
         self._shown: MapRequest | None = None
         self._requested: _ScoreRequest | None = None  # what is being computed
         self._done: _ScoreRequest | None = None  # whose numbers are in the table
         self._scored = MethodScores()
-        # What is offered: the table's own lists come back from the browser, where anything may be set.
+        # Methods and metrics to choose from. The table's own traits can be set by the browser, so they are not trusted.
         self._methods: list[dict[str, Any]] = []
         self._metrics: list[dict[str, Any]] = []
         self._chosen = False  # whether a person has chosen metrics
         self._publisher: int | None = None
         self.table = ScoreTable(
-            message="Scores the maps of the picture, class and layer shown above; the model is asked many times."
+            message="Scores maps of the picture, class and layer shown above. The model runs many times for this."
         )
         self.table.add_class("camwidget-table")
         self.radar = RadarChart()
@@ -106,11 +106,11 @@ class EvaluatePanel(ipywidgets.Box):
 
     @property
     def scores(self) -> ScoreValues:
-        """By method and metric, what is in the table."""
+        """The scores in the table, by (method, metric)."""
         return dict(self._scored.scores)
 
     def follow_map(self, shown: MapRequest) -> None:
-        """The explorer shows this map: what Start will evaluate."""
+        """Take the picture, class and layer that Start will evaluate from the map that the explorer shows."""
         with self._lock:
             self._shown = shown
             self._publish(method=shown.method, ready=True, stale=self._is_stale())
@@ -118,7 +118,7 @@ class EvaluatePanel(ipywidgets.Box):
             self._stress()
 
     def start(self) -> None:
-        """Evaluate what is chosen, in place of what is being evaluated. Returns at once."""
+        """Start the evaluation of the chosen methods and metrics, and cancel a running one. Returns at once."""
         with self._lock:
             shown = self._shown
             if shown is None:
@@ -149,18 +149,18 @@ class EvaluatePanel(ipywidgets.Box):
             self._draw()
             # Under the lock: of two at once the last one is evaluated.
             self._worker.submit(
-                "evaluate", lambda: interrupts.cancelling(self.cancel, self._run(requested))
+                "evaluate", lambda: interrupts.canceling(self.cancel, self._run(requested))
             )
 
     def cancel(self) -> None:
-        """Stop; what is finished stays in the table."""
+        """Cancel the evaluation; finished scores stay in the table."""
         with self._lock:
             if self._requested is None:
                 return
             self._requested = None
             self._worker.drop("evaluate")
-            done = "what was finished stays" if self._scored.scores else "nothing was finished yet"
-            self._stop(f"Cancelled: {done}.")
+            done = "finished scores are kept" if self._scored.scores else "nothing was finished yet"
+            self._stop(f"Canceled: {done}.")
 
     def close(self) -> None:
         """Stop computing, and remove the panel and all its parts from every page."""

@@ -81,7 +81,7 @@ export async function run(kernel: Kernel.IKernelConnection, code: string): Promi
   };
   const { content } = await future.done;
   if (content.status === "error") {
-    // Terminals' colours are no text.
+    // Terminals' colors are no text.
     throw new PythonError(content.ename, content.evalue, content.traceback.join("\n").replace(/\u001b\[[\d;]*m/g, ""));
   }
   if (content.status !== "ok") throw new PythonError("aborted", "The kernel gave up before it was done.", "");

@@ -3,7 +3,7 @@
 /** A color map is 256 RGB triples. */
 export const COLORMAP_BYTES = 768;
 
-/** Grey, for the moment before the kernel has sent a map. */
+/** Gray, for the moment before the kernel has sent a map. */
 export const GRAY: Uint8Array = Uint8Array.from({ length: COLORMAP_BYTES }, (_, i) =>
   Math.floor(i / 3),
 );

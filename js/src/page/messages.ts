@@ -34,7 +34,7 @@ export function sentence(of: MaskedResult): string {
   const whole = (mode === "remove" && fraction === 0) || (mode === "keep" && fraction === 1);
   if (after === null || whole) {
     return mode === "keep"
-      ? `The whole picture is kept. Drag the slider to keep only the most evidence for ${name}.`
+      ? `Nothing is masked yet. Drag the slider to keep only the most evidence for ${name}.`
       : `Nothing is removed yet. Drag the slider to take the evidence for ${name} away.`;
   }
   const part = `${rounded(100 * fraction, 1)} %`;

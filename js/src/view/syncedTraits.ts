@@ -57,7 +57,7 @@ export interface SyncedTraits {
   readonly pending: boolean;
   readonly progress: number;
   readonly partial: boolean;
-  readonly cancellable: boolean;
+  readonly can_cancel: boolean;
   readonly error: string;
   readonly class_probe: unknown;
   readonly fallback_note: string;
@@ -122,7 +122,7 @@ export const DEFAULTS: SyncedTraits = {
   pending: false,
   progress: -1.0,
   partial: false,
-  cancellable: false,
+  can_cancel: false,
   error: "",
   class_probe: {},
   fallback_note: "",

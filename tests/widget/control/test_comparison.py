@@ -352,7 +352,7 @@ def test_a_slow_b_says_how_far_it_is_and_is_dropped_with_a() -> None:
     ex.close()
 
 
-def test_a_slow_a_is_cancelled_and_b_comes_back() -> None:
+def test_a_slow_a_is_canceled_and_b_comes_back() -> None:
     model = net("cat", "dog", "emu")
     gate = Gate(model.module)
     ex = cw.Explorer(model, pictures(), compare={"layer": "0"}).wait(60)

@@ -76,10 +76,10 @@ def test_an_observer_that_waits_does_not_deadlock_with_cancel(explorer: cw.Explo
     explorer.observe(observer, "method")
     explorer.method = "occlusion"
     assert module.entered.wait(60)
-    cancelling = threading.Thread(target=explorer.cancel)
-    cancelling.start()
+    canceling = threading.Thread(target=explorer.cancel)
+    canceling.start()
     module.gate.set()
-    joined(cancelling)
+    joined(canceling)
     assert waited == ["gradcam"]
     assert explorer.wait(60).explanation.method == "gradcam"
 

@@ -1,4 +1,4 @@
-"""Slow maps grow, are cancelled, superseded and remembered; maps at all layers follow a quick one."""
+"""Slow maps grow, are canceled, superseded and remembered; maps at all layers follow a quick one."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def watch(explorer: cw.Explorer, *names: str) -> list[tuple[str, Any]]:
 
 def test_a_slow_map_grows_and_is_then_as_explain_gives_it(gated: tuple[cw.Explorer, Gate]) -> None:
     explorer, gate = gated
-    seen = watch(explorer, "partial", "progress", "explanation", "busy", "cancellable")
+    seen = watch(explorer, "partial", "progress", "explanation", "busy", "can_cancel")
     gate.pause = 0.05
     explorer.method = "scorecam"
-    assert view_of(explorer).busy and view_of(explorer).cancellable
+    assert view_of(explorer).busy and view_of(explorer).can_cancel
     explorer.wait(60)
     shares = [v for n, v in seen if n == "progress" and v >= 0]
     assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) > 5
@@ -69,7 +69,7 @@ def test_a_slow_map_grows_and_is_then_as_explain_gives_it(gated: tuple[cw.Explor
     assert maps[0]["saliency"] != maps[-1]["saliency"]
     assert ("partial", True) in seen
     view = view_of(explorer)
-    assert (view.partial, view.busy, view.cancellable) == (False, False, False)
+    assert (view.partial, view.busy, view.can_cancel) == (False, False, False)
     direct = cw.explain(
         explorer.model, SAMPLES[0], explorer.target, "scorecam", progress=lambda *_: None
     )
@@ -101,9 +101,9 @@ def test_cancel_brings_back_what_was_shown(gated: tuple[cw.Explorer, Gate]) -> N
     send_from_page(view_of(explorer), {"type": "cancel"}, [])
     view = view_of(explorer)
     assert explorer.method == view.method == "gradcam"
-    assert (view.partial, view.busy, view.cancellable) == (False, False, False)
+    assert (view.partial, view.busy, view.can_cancel) == (False, False, False)
     assert view.explanation["saliency"] == wire["saliency"]
-    assert "RISE cancelled at" in view.status
+    assert "RISE canceled at" in view.status
     gate.pause = 0
     explorer.wait(60)
     assert explorer.explanation is before

@@ -156,7 +156,7 @@ def test_text_and_target_from_the_start() -> None:
         cw.Explorer(caption_model(), pictures(), text="zebra")
 
 
-def test_a_slow_map_under_a_text_comes_back_when_cancelled(captioned: cw.Explorer) -> None:
+def test_a_slow_map_under_a_text_comes_back_when_canceled(captioned: cw.Explorer) -> None:
     captioned.method = "gradcam++"
     captioned.target = "red"
     captioned.wait(30)

@@ -257,7 +257,7 @@ def test_a_map_that_fails_is_no_step(slow: tuple[cw.Explorer, dict[str, Any]]) -
     assert ex.method == "cam" and ex.picture == 0
 
 
-def test_a_cancelled_map_is_no_step_but_what_was_done_meanwhile_is(
+def test_a_canceled_map_is_no_step_but_what_was_done_meanwhile_is(
     slow: tuple[cw.Explorer, dict[str, Any]],
 ) -> None:
     ex, gate = slow
@@ -285,7 +285,7 @@ def test_undo_gives_a_slow_map_up(slow: tuple[cw.Explorer, dict[str, Any]]) -> N
     gate["pause"] = 0.0
     ex.wait(30)
     assert ex.state == before and shown(ex) == screen
-    assert ex.explanation.method == "gradcam" and not view_of(ex).cancellable
+    assert ex.explanation.method == "gradcam" and not view_of(ex).can_cancel
     assert ex.can_redo, "it can be asked for again"
 
 

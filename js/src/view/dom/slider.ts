@@ -57,7 +57,7 @@ export class Slider {
       this.dragging = false;
       options.release(this.moved);
     };
-    // On the window: the button may be let go anywhere. A cancelled touch has an event of its own.
+    // On the window: the button may be let go anywhere. A canceled touch has an event of its own.
     window.addEventListener("pointerup", release, { signal });
     window.addEventListener("pointercancel", release, { signal });
     this.element.addEventListener("blur", release, { signal });

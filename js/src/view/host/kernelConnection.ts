@@ -67,6 +67,6 @@ export class KernelConnection {
     if (!isLost) return;
     for (const part of this.root.querySelectorAll(NEED_KERNEL.join())) part.toggleAttribute("inert", true);
     // No computation that was under way will finish.
-    for (const name of ["busy", "pending", "cancellable"] as const) this.model.set(name, false);
+    for (const name of ["busy", "pending", "can_cancel"] as const) this.model.set(name, false);
   }
 }

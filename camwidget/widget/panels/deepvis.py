@@ -36,7 +36,9 @@ SIDE, SHARP = 384, 2
 #: Seconds between two intermediate pictures: a compromise between smooth progress and a slow connection.
 PAUSE = 0.2
 
-CAVEAT = "It is not a photograph, and the network may also respond to features that it does not show."
+CAVEAT = (
+    "It is not a photograph, and the network may also respond to features that it does not show."
+)
 
 
 class DeepVisPanel(ipywidgets.VBox):

@@ -246,7 +246,7 @@ def _classes(axes: Axes, content: _Content) -> None:
     axes.tick_params(labelsize=_SMALL, length=0)
     axes.spines[:].set_visible(False)
     of = (prediction.unit or "value") if is_quantity else "probability"
-    title = f"whole → masked, {of}" if is_quantity else "whole → masked"
+    title = f"unmasked → masked, {of}" if is_quantity else "unmasked → masked"
     axes.set_title(title if masked else of, fontsize=_SMALL, loc="right")
 
 

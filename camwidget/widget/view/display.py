@@ -287,7 +287,10 @@ class Display:
     def show_no_prediction(self) -> None:
         """The model failed on the masked picture: the prediction for another mask must not stay."""
         self.publish(
-            masked=[], most_probable={}, sentence="There is no prediction for this mask.", pending=False
+            masked=[],
+            most_probable={},
+            sentence="There is no prediction for this mask.",
+            pending=False,
         )
         self.bars.show_masked([float(self._unmasked[i]) for i in self.row_classes])
         self.chart.unmark()

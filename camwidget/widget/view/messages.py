@@ -40,7 +40,9 @@ def sentence(
         if explanation.is_empty:
             return f"{explanation.note} Choose another {_others(explanation.prediction)}layer or method."
         if mask.mode == "keep":
-            return f"Nothing is masked yet. Drag the slider to keep only the most evidence for {name}."
+            return (
+                f"Nothing is masked yet. Drag the slider to keep only the most evidence for {name}."
+            )
         return (
             f"Nothing is removed yet. Drag the slider to take the evidence for {name} away.{spare}"
         )

@@ -1,4 +1,4 @@
-/** Picture, map and mask composited into the pixels of a canvas. */
+/** ``Compositor``: blends picture, map and mask into the pixels of a canvas. */
 import { blendTable, COLORMAP_BYTES, fillBlendTable, fromRgb, GRAY, OPAQUE, pack } from "./colormap";
 import { expandCells } from "./interpolation";
 import { multiply, threshold } from "./maskingRule";

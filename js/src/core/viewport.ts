@@ -1,4 +1,4 @@
-/** The viewport of a zoomed picture. */
+/** The part of a zoomed picture that is in view: zooming about a position, and panning. */
 import type { Position } from "./geometry";
 import { clamp } from "./parse";
 

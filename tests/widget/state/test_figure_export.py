@@ -60,7 +60,7 @@ def test_text_is_text_and_nothing_else_changes(ex: cw.Explorer) -> None:
         mpl.rcParams["svg.fonttype"] = before["svg.fonttype"]
     assert dict(mpl.rcParams) == before and plt.get_fignums() == []
     for row, masked in zip(view_of(ex).rows, view_of(ex).masked, strict=True):
-        assert f"{row['whole']:.2f} → {masked:.2f}" in ours
+        assert f"{row['unmasked']:.2f} → {masked:.2f}" in ours
     pdf = written(figure, "pdf")
     assert b"/FontFile2" in pdf and b"/Type3" not in pdf, "TrueType, embedded"
     assert written(figure, "png", dpi=50)[:4] == b"\x89PNG"

@@ -1,4 +1,4 @@
-/** The paint on the picture shown, and its exchange with the kernel. */
+/** ``PaintLayer``: the paint on the picture shown, drawn here at once and synced with the kernel. */
 import type { Position } from "../../core/geometry";
 import { percent } from "../../core/numberFormat";
 import { covered, decode, draw, encode } from "../../core/userMask";

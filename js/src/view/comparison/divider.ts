@@ -1,4 +1,4 @@
-/** The divider between A and B in one frame. */
+/** The draggable divider between A and B in the split arrangement. */
 import { percent } from "../../core/numberFormat";
 import { clamp } from "../../core/parse";
 import type { Context } from "../context";

@@ -1,4 +1,4 @@
-/** The text of a vision-language model: a field, examples, and its words as targets. */
+/** ``PromptPanel``: the text of a vision-language model, with examples, and its words as targets. */
 import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { button, fit, make, setAttribute, setChoices, setText } from "../dom/dom";

@@ -1,4 +1,4 @@
-/** Layouts of the widget: one column where it is narrow, and the mode that fills the window. */
+/** Layouts of the widget: one column if it is narrow, and the large mode that fills the window. */
 import type { Context } from "../context";
 import { button, setAttribute } from "../dom/dom";
 import type { Tool } from "../dom/dom";

@@ -1,4 +1,4 @@
-/** Ways from picture to picture around the view: thumbnails, and buttons where the host shows no thumbnails. */
+/** Navigation between pictures: scrolling of the thumbnails, and buttons where the host shows no thumbnails. */
 import { fields, number, texts } from "../../core/parse";
 import { stepPicture } from "../actions";
 import type { Context } from "../context";

@@ -1,4 +1,4 @@
-/** The pixels that replace masked ones. */
+/** ``BaselineFills``: the pixels that replace masked ones, from the scene or from the kernel. */
 import type { Context } from "../context";
 import { inpaintedFill } from "../traits";
 import type { Scene } from "../traits";

@@ -1,4 +1,4 @@
-/** Contours of the map over the picture, and their controls. */
+/** ``Contours``: the contour line of the map over the picture, and its controls. */
 import { contour } from "../../core/contour";
 import { percent } from "../../core/numberFormat";
 import { fromTone } from "../../core/toneMapping";

@@ -1,4 +1,4 @@
-/** Marks of unfinished results: progress bar, cancel button, the tag of a preview, and dimmed numbers. */
+/** Indicators of running computations: progress bar, cancel button, tag of a preview, and dimmed numbers. */
 import { percent } from "../../core/numberFormat";
 import type { Context } from "../context";
 import { button, make, setAttribute, setText } from "../dom/dom";

@@ -1,4 +1,4 @@
-/** Wheel events told apart: those that zoom the picture, and those that scroll the page. */
+/** ``WheelZoom``: decides which wheel events zoom the picture, and which scroll the page. */
 /** The longest pause within one wheel gesture, in milliseconds. */
 import { clamp } from "../../core/parse";
 

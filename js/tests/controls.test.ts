@@ -76,7 +76,7 @@ describe("other people's text", () => {
     field.dispatchEvent(new Event("input"));
     await settle();
     expect(view.el.querySelector("img, script")).toBeNull();
-    for (const place of ["name", "error-text", "status-text", "say", "note", "match", "here-name"]) {
+    for (const place of ["name", "error-text", "status-text", "mask-sentence", "note", "match", "class-probe-name"]) {
       expect(view.one(`.camwidget-${place}`).textContent).toBe(bad);
     }
   });

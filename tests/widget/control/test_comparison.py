@@ -159,7 +159,7 @@ def test_models_that_cut_the_picture_otherwise() -> None:
     ex = cw.Explorer([one, two], wide).wait(60)
     assert (
         ex.difference is None
-        and "cut the picture otherwise" in view_of(ex).compared_explanation["no_difference"]
+        and "crop the picture differently" in view_of(ex).compared_explanation["no_difference"]
     )
     assert view_of(ex).compared_scene["id"] != view_of(ex).scene["id"]
     ex.close()
@@ -369,7 +369,7 @@ def test_a_slow_a_is_canceled_and_b_comes_back() -> None:
     until(lambda: view_of(ex).compared_status.get("note"))
     ex.method = "rise"
     until(lambda: view_of(ex).progress > 0)
-    assert "other grow" not in worker_of(ex)._suspended, "it would be of a map that is gone"
+    assert "compared grow" not in worker_of(ex)._suspended, "it would be of a map that is gone"
     ex.cancel()
     gate.pause = 0.0
     ex.wait(60)

@@ -19,7 +19,7 @@ from camwidget.widget.control import compared_map_role, map_controller
 from camwidget.widget.control.cache import ModelCache
 from camwidget.widget.control.worker import Worker
 from camwidget.widget.host.interrupts import Interrupts
-from camwidget.widget.panels import evaluate, panels, scoring
+from camwidget.widget.panels import accordion, evaluate, scoring
 from camwidget.widget.panels.deepvis import DeepVisPanel
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(3)]
@@ -158,7 +158,7 @@ PAGES: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str]], Callable[[cw.Ex
         ),
     ),
     "a panel": (
-        lambda ex: (panels, "EvaluatePanel"),
+        lambda ex: (accordion, "EvaluatePanel"),
         lambda ex: setattr(panels_of(ex).box, "selected_index", 1),
     ),
 }  # fmt: skip

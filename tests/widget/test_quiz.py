@@ -71,7 +71,7 @@ def test_what_cannot_be_answered(quiz: cw.Quiz) -> None:
         with pytest.raises(QuizError, match="options 0 to 2"):
             quiz.answer(option)
     quiz.answer(1)
-    with pytest.raises(QuizError, match=r"answered: next\(\)"):
+    with pytest.raises(QuizError, match=r"answered already: call next\(\)"):
         quiz.answer(0)
     for answers in ([0], [0, 0, 9], ["a", None, None]):
         with pytest.raises(QuizError):

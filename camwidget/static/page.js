@@ -3052,8 +3052,8 @@
 
   // src/view/controls/curveHeading.ts
   var CURVE = {
-    remove: " as the top evidence is removed",
-    keep: " as the top evidence is kept",
+    remove: " as evidence is removed",
+    keep: " as evidence is kept",
     multiply: "Picture × map"
   };
   function curveHeading(context) {

@@ -6,8 +6,8 @@ import { trait } from "../model";
 import { lineNames, mode, quantity } from "../traits";
 
 const CURVE: Readonly<Record<Mode, string>> = {
-  remove: " as the top evidence is removed",
-  keep: " as the top evidence is kept",
+  remove: " as evidence is removed",
+  keep: " as evidence is kept",
   multiply: "Picture × map",
 };
 

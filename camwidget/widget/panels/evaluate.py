@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from ..control.prompt_control import PromptController
 from ..control.worker import Worker
 from ..host.interrupts import interrupts
 from ..host.lifetime import close_parts
+from ..view.comm import TraitSender
 from ..view.synced_traits import View
 from .radar_chart import RadarChart, rank_shares
 from .score_table import (
@@ -87,11 +87,11 @@ class EvaluatePanel(ipywidgets.Box):
         self._methods: list[dict[str, Any]] = []
         self._metrics: list[dict[str, Any]] = []
         self._chosen = False  # whether a person has chosen metrics
-        self._publisher: int | None = None
         self.table = ScoreTable(
             message="Scores maps of the picture, class and layer shown above. The model runs many times for this."
         )
         self.table.add_class("camwidget-table")
+        self._sender = TraitSender(self.table, self._lock)
         self.radar = RadarChart()
         self._parts = ipywidgets.Box([self.table, self.radar.figure])
         self._parts.add_class("camwidget-evaluate-parts")
@@ -113,7 +113,7 @@ class EvaluatePanel(ipywidgets.Box):
         """Take the picture, class and layer that Start will evaluate from the map that the explorer shows."""
         with self._lock:
             self._shown = shown
-            self._publish(method=shown.method, ready=True, stale=self._is_stale())
+            self._sender.send(method=shown.method, ready=True, stale=self._is_stale())
             self._list_metrics()
             self._stress()
 
@@ -136,7 +136,7 @@ class EvaluatePanel(ipywidgets.Box):
             )
             self._requested = self._done = requested
             self._scored = MethodScores()
-            self._publish(
+            self._sender.send(
                 running=True,
                 progress=0.0,
                 caption=requested.caption,
@@ -185,7 +185,7 @@ class EvaluatePanel(ipywidgets.Box):
         chosen = self.table.chosen_methods
         if first:
             chosen = [m["name"] for m in offered if m["name"] in METHODS]
-        self._publish(methods=offered, chosen_methods=chosen)
+        self._sender.send(methods=offered, chosen_methods=chosen)
 
     def _list_metrics(self) -> None:
         shown = self._shown
@@ -202,10 +202,10 @@ class EvaluatePanel(ipywidgets.Box):
         chosen = self.table.chosen_metrics
         if not self._chosen:
             chosen = [m["name"] for m in offered if m["name"] in METRICS + TRUTH]
-        self._publish(metrics=offered, chosen_metrics=chosen)
+        self._sender.send(metrics=offered, chosen_metrics=chosen)
 
     def _metrics_chosen(self, change: dict[str, Any]) -> None:
-        if self._publisher != threading.get_ident():
+        if not self._sender.is_sending:
             self._chosen = True
 
     @staticmethod
@@ -214,23 +214,14 @@ class EvaluatePanel(ipywidgets.Box):
 
     # -- what it shows ---------------------------------------------------------------------
 
-    def _publish(self, **values: Any) -> None:
-        """Set traits of the table, all in one message."""
-        with self._lock:
-            before, self._publisher = self._publisher, threading.get_ident()
-            try:
-                with self.table.hold_sync():
-                    for name, value in values.items():
-                        setattr(self.table, name, value)
-            finally:
-                self._publisher = before
-
     def _show_message(self, text: str, *, wrong: bool = False) -> None:
-        self._publish(message=text, wrong=wrong)
+        self._sender.send(message=text, wrong=wrong)
 
     def _stop(self, text: str, *, wrong: bool = False) -> None:
         share = self._scored.share
-        self._publish(running=False, progress=share, rows=self._rows(), message=text, wrong=wrong)
+        self._sender.send(
+            running=False, progress=share, rows=self._rows(), message=text, wrong=wrong
+        )
         self._draw()
 
     def _caption(self, shown: MapRequest) -> str:
@@ -299,7 +290,9 @@ class EvaluatePanel(ipywidgets.Box):
                 if not self._take(requested, progress):
                     return
                 if time.monotonic() - published > PACE:
-                    self._publish(progress=progress.share, message=progress.text, rows=self._rows())
+                    self._sender.send(
+                        progress=progress.share, message=progress.text, rows=self._rows()
+                    )
                     published = time.monotonic()
                 yield
             self._end(requested, "")

@@ -1,19 +1,20 @@
-"""``CheckedMessages``: validation of the comm messages that a page sends to a widget."""
+"""Messages between a page and a widget: validation of the page's (``CheckedMessages``), and ``TraitSender``."""
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import ipywidgets
 import traitlets as t
 
 from ...errors import CamwidgetError
-from ...runtime import process_exit
+from ...runtime import fork_safety, process_exit
 from ...runtime.error_reports import error_text
 from .. import _compat
 from ..host import executed_notebooks
 
-__all__ = ["KNOWN", "CheckedMessages"]
+__all__ = ["KNOWN", "CheckedMessages", "TraitSender"]
 
 #: Errors that refuse an invalid value: they are shown without a traceback in the log.
 KNOWN = (CamwidgetError, t.TraitError)
@@ -116,3 +117,33 @@ def _same(held: Any, value: Any) -> bool:
         return bool(held == value)
     except (TypeError, ValueError, RecursionError):  # arrays, or deeply nested lists
         return False
+
+
+class TraitSender:
+    """Sets traits of a widget from any thread, those of one call in one message to the page.
+
+    Args:
+        widget: the widget.
+        lock: held while traits are set, since ipywidgets' ``hold_sync`` is made for one thread; its own if None.
+    """
+
+    def __init__(self, widget: ipywidgets.Widget, lock: threading.RLock | None = None) -> None:
+        self._widget = widget
+        self._lock = fork_safety.rlock() if lock is None else lock
+        self._sender: int | None = None
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether this thread is inside ``send``. Observers thereby recognize changes that the page has not made."""
+        return self._sender == threading.get_ident()
+
+    def send(self, **values: Any) -> None:
+        """Set traits."""
+        with self._lock:
+            before, self._sender = self._sender, threading.get_ident()
+            try:
+                with self._widget.hold_sync():
+                    for name, value in values.items():
+                        setattr(self._widget, name, value)
+            finally:
+                self._sender = before

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +16,10 @@ from ...export.selection import listed_classes, quantity_of
 from ...masking.baselines import baseline_names
 from ...models.vision_model import VisionModel
 from ...plotting import DIFFERENCE, lookup_tables
-from ...runtime import fork_safety
 from ..view.mask_settings import MaskSettings
 from . import messages
 from .charts import ClassBars, CurveChart, line_colors
+from .comm import TraitSender
 from .synced_traits import View
 from .thumbnails import Thumbnails
 
@@ -87,8 +86,6 @@ class Display:
         #: The model whose classes are listed, under the text shown if there is one.
         self.model = model
         self.top = top
-        self._lock = fork_safety.rlock()
-        self._publisher: int | None = None
         self._unmasked = np.zeros(0)
         self.row_classes: list[int] = []
         self.view = View(
@@ -101,6 +98,7 @@ class Display:
             difference_colors=lookup_tables([DIFFERENCE])[DIFFERENCE],
         )
         self.view.add_class("camwidget-view")
+        self._sender = TraitSender(self.view)
         self.bars = ClassBars(on_pick_row, is_quantity=model.scores == "value")
         self.chart = CurveChart(is_quantity=model.scores == "value")
         self.thumbnails = Thumbnails(
@@ -117,15 +115,7 @@ class Display:
 
     def publish(self, **values: Any) -> None:
         """Set traits of the view, all in one message."""
-        # Called from several threads; ipywidgets' hold_sync is made for one.
-        with self._lock:
-            before, self._publisher = self._publisher, threading.get_ident()
-            try:
-                with self.view.hold_sync():
-                    for name, value in values.items():
-                        setattr(self.view, name, value)
-            finally:
-                self._publisher = before
+        self._sender.send(**values)
 
     def forget(self) -> None:
         """Release pictures and maps: the explorer is closed."""
@@ -137,9 +127,9 @@ class Display:
         """Whether this thread is inside ``publish``.
 
         Observers of the view handle what the browser sets, and return at once otherwise: they take locks, which could
-        deadlock while ``publish`` holds this display's.
+        deadlock while ``publish`` holds its own.
         """
-        return self._publisher == threading.get_ident()
+        return self._sender.is_sending
 
     def show_methods(self, layer: str, *, wait: bool = True) -> None:
         """List the methods, and why some of them do not apply at a layer.

@@ -847,7 +847,7 @@
       if (this.isOn) this.stop();
       else this.start();
     }
-    /** False when it was not taken up. */
+    /** Deactivates the brush; returns false if it was not active. */
     stop() {
       if (!this.isOn) return false;
       this.lift();
@@ -855,7 +855,7 @@
       this.showActive();
       return true;
     }
-    /** The next of hide, keep and erase. */
+    /** Switches to the next of hide, keep and erase. */
     cycle() {
       if (!this.isOn) return;
       const now = SHADES.findIndex(({ value }) => value === this.shade);
@@ -2430,8 +2430,8 @@
   var STRIDE = 10;
   var Divider = class {
     /**
-     * @param frame what it divides
-     * @param moved called with its place whenever it is elsewhere
+     * @param frame the frame that it divides
+     * @param moved called with its position, from 0 to 1, after each change
      */
     constructor(context, frame2, moved3) {
       this.context = context;
@@ -2691,7 +2691,7 @@
       this.message.hidden = this.message.textContent === "";
       this.legend.hidden = shown !== "difference" || this.isIncomparable || text2 !== "";
     }
-    /** B of other pixels has nothing of what is painted on A's. */
+    /** A note if A is painted and B is not, because it has other pixels. */
     get unpainted() {
       const own = sceneId(this.context.model.get("scene"));
       const lacks = this.other !== null && this.other.scene.id !== own && !this.stage.painted.isEmpty;
@@ -3368,7 +3368,7 @@
       this.context.scrub.commit();
       return true;
     }
-    /** Whatever is done in the row takes over from it. */
+    /** Stops when another control of the row is used. */
     stopOn(row) {
       const { signal } = this.context;
       const other = ({ target }) => !(target instanceof Node && this.element.contains(target));
@@ -3793,7 +3793,7 @@
   function fill(context) {
     const { model, signal } = context;
     const select2 = make("select", "camwidget-select", {
-      title: "What takes the place of the masked pixels",
+      title: "What replaces the masked pixels",
       ...OWN_KEYS
     });
     select2.addEventListener("change", () => context.write({ baseline: select2.value }), { signal });
@@ -4018,7 +4018,7 @@
     examples;
     own;
     error = make("div", "camwidget-prompt-error", { role: "alert" });
-    /** The text last received, and last sent: while the field holds another one, a person is writing. */
+    /** The last text received, and the last sent: while the field's text differs from both, a person is editing it. */
     received = "";
     sent = "";
     show() {
@@ -4045,7 +4045,7 @@
       }
       this.received = shown.text;
     }
-    /** A row to read, with buttons in it; nothing where no word can be chosen. */
+    /** Updates the words of the text, which are buttons if they are targets; hidden if none is. */
     showWords() {
       const { model } = this.context;
       const target = trait(model, "target");
@@ -4781,7 +4781,7 @@
     context;
     stage;
     toggle;
-    /** Where on the scale of the colors, and that in words; there only while it is on. */
+    /** The mark on the color scale, and the level as a text; shown only while the contour is on. */
     level;
     reading;
     drawing;
@@ -4789,7 +4789,7 @@
     at = 0;
     /** The last level, for turning the contour on again. */
     last = FIRST;
-    /** On at the level it last had, or off. */
+    /** Turns the contour off, or on at its last level. */
     flip() {
       this.context.write({ contour: this.chosenLevel > 0 ? 0 : this.last });
     }
@@ -5014,7 +5014,7 @@
     /** The last positions of the pressed pointers, in CSS pixels. */
     down = /* @__PURE__ */ new Map();
     from = { x: 0, y: 0 };
-    /** Shows one more through the viewport, which can be moved there too. */
+    /** Adds a pane, which shows the same viewport and can move it. */
     add(pane) {
       const { signal } = this.context;
       this.panes.push(pane);
@@ -5026,7 +5026,7 @@
     listen(update) {
       this.listeners.add(update);
     }
-    /** One step closer (+1) or away (-1), about the middle. */
+    /** Zooms in (+1) or out (-1) by one step about the center. */
     step(by) {
       this.setViewport(zoomed(this.viewport, STRIDE2 ** by, { x: 0.5, y: 0.5 }));
     }

@@ -21,8 +21,8 @@ export class Divider {
   private dragging = false;
 
   /**
-   * @param frame what it divides
-   * @param moved called with its place whenever it is elsewhere
+   * @param frame the frame that it divides
+   * @param moved called with its position, from 0 to 1, after each change
    */
   constructor(
     private readonly context: Context,

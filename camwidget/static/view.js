@@ -4783,7 +4783,7 @@ var Contours = class {
 // src/view/picture/readout.ts
 var MOST4 = 3;
 var LEAST2 = 5e-3;
-var HINT = hint("point: read the map", "click: find classes", "wheel: zoom", "drag: pan");
+var HINT = hint("point: values", "click: classes", "wheel: zoom", "drag: pan");
 var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
 function readout(context, stage, zoom) {
   const { model, hover, scrub } = context;

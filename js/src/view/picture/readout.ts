@@ -19,7 +19,7 @@ const MOST = 3;
 /** Smaller values are left out: they would be shown as 0.00. */
 const LEAST = 0.005;
 
-const HINT = hint("point: read the map", "click: find classes", "wheel: zoom", "drag: pan");
+const HINT = hint("point: values", "click: classes", "wheel: zoom", "drag: pan");
 const PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
 
 /** A class with the value of its map at the pixel. */

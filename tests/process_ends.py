@@ -54,7 +54,7 @@ MOMENTS = {
     "contact sheet": EXPLORER + "ex._parts.panels.box.selected_index = 2\ntime.sleep(.4 * some())\n",
     "DeepVis": EXPLORER + "ex._parts.panels.box.selected_index = 0\n"
     "ex._parts.panels.deepvis.start()\ntime.sleep(.4 * some())\n",
-    "quiz": "m = cw.load(device='cpu')\nquiz = cw.Quiz.which_class(m, zoo.samples(m.name), n=8)\n"
+    "quiz": "m = cw.load(device='cpu')\nquiz = cw.Quiz.which_class(m, zoo.samples(m.name), n=5)\n"
     "time.sleep(.3 * some())\n",
     "two explorers": "m = cw.load(device='cpu')\nex, other = cw.Explorer(m), cw.Explorer(m)\n"
     "other.method = 'scorecam'\ntime.sleep(.3 * some())\n",

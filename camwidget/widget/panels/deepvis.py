@@ -20,6 +20,7 @@ from ...errors import CamwidgetError, TargetError
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
+from ...runtime.process_exit import ProcessExit
 from ..control.map_request import MapRequest
 from ..control.worker import Worker
 from ..host.interrupts import interrupts
@@ -325,7 +326,7 @@ class DeepVisPanel(ipywidgets.VBox):
     def _draw(self, request: object, objective: Objective, seed: int, steps: int) -> Iterator[None]:
         try:
             yield from self._steps(request, objective, seed, steps)
-        except GeneratorExit:  # dropped
+        except (GeneratorExit, ProcessExit):  # dropped, or the process is about to end
             raise
         except BaseException as error:  # not the worker's to report: that may be an explorer's
             self._failed(error, request)

@@ -11,8 +11,8 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
+from module_fingerprint import fingerprint
 from torch import nn
-from untouched import fingerprint
 
 import camwidget as cw
 from camwidget.attribution.targets import resolve_target

@@ -105,16 +105,16 @@ def test_two_layers_are_compared(page: Any, textures: cw.VisionModel) -> None:
     assert page.locator(".camwidget-marker").is_hidden()
     assert page.locator(".camwidget-fraction").input_value() == "30"
 
-    # Difference: Python's numbers, as colours over the picture in grey.
+    # Difference: Python's numbers, as colors over the picture in gray.
     page.locator('.camwidget-compare [data-name="difference"]').click()
     page.locator(".camwidget-look button", has_text="overlay").click()
     from matplotlib import colormaps
 
     apart = a - b
-    grey = np.round(sample @ np.array([77, 150, 29]) / 256)[..., None]
+    gray = np.round(sample @ np.array([77, 150, 29]) / 256)[..., None]
     weight = 0.65 * (1 - (1 - np.abs(apart)) ** 3)[..., None]
     color = colormaps["coolwarm"]((apart + 1) / 2)[..., :3] * 255
-    expected = grey * (1 - weight) + color * weight
+    expected = gray * (1 - weight) + color * weight
     painted(page, expected, off=4, selector=".camwidget-other-canvas")
     assert page.locator(".camwidget-compare-legend").inner_text().split("\n") == [
         "more in B", "more in A",

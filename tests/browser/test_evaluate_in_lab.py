@@ -96,7 +96,7 @@ def test_a_map_of_the_contact_sheet_is_picked(shown: Any) -> None:
     page.get_by_text("Contact sheet:").click()
     canvas = page.locator(".camwidget-sheet canvas")
     canvas.wait_for()
-    # The last map is drawn: no grey of a place that waits.
+    # The last map is drawn: no gray of a place that waits.
     until(
         page,
         """() => {

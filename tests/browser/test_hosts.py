@@ -49,7 +49,7 @@ def use(page: Any) -> None:
     assert page.locator(".camwidget-error-text").inner_text() == ""
 
 
-def use_neighbours(page: Any) -> None:
+def use_neighbors(page: Any) -> None:
     """The parts that are other people's widgets: the strip, the bars, the curve."""
     bars = page.locator(".camwidget-bars").bounding_box()
     row = page.locator(".camwidget-name").nth(0)
@@ -88,7 +88,7 @@ def test_notebook(page: Any, tmp_path: Path) -> None:
                 ran.first.wait_for(timeout=3000)
                 break
         use(page)
-        use_neighbours(page)
+        use_neighbors(page)
         assert errors == []
         page.get_by_role("menuitem", name="Kernel", exact=True).click()
         page.get_by_text("Restart Kernel…", exact=True).click()
@@ -112,7 +112,7 @@ def test_voila(page: Any, tmp_path: Path) -> None:
         errors = complaints(page)
         page.goto(url)
         use(page)
-        use_neighbours(page)
+        use_neighbors(page)
         assert errors == []
 
 

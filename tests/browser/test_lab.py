@@ -429,10 +429,10 @@ def test_dark_theme_and_narrow_column(lab: Any, open_page: Callable[..., Any]) -
     shown.widget()
 
     def brightness(selector: str, prop: str) -> float:
-        colour = page.evaluate(
+        color = page.evaluate(
             "([s, p]) => getComputedStyle(document.querySelector(s))[p]", [selector, prop]
         )
-        return float(np.mean([float(v) for v in re.findall(r"[\d.]+", colour)[:3]]))
+        return float(np.mean([float(v) for v in re.findall(r"[\d.]+", color)[:3]]))
 
     assert brightness(".camwidget-name[aria-pressed=false]", "color") > 150
     assert brightness(".camwidget-curve svg text", "fill") > 120

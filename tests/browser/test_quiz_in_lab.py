@@ -79,12 +79,12 @@ def test_by_mouse_and_by_keyboard_to_the_score(lab: Any, open_page: Callable[...
 
 @pytest.mark.full
 def test_a_saved_quiz_is_played_without_its_kernel(lab: Any, open_page: Callable[..., Any]) -> None:
-    grey = np.full((64, 64, 3), 128, np.uint8)
+    gray = np.full((64, 64, 3), 128, np.uint8)
     name = "<img src=x onerror=window.hacked=1>"
     mask = np.zeros((64, 64), bool)
     mask[8:24, 8:24] = True
     quiz = cw.Quiz(
-        [cw.Question(name, [(grey, name, {name: mask})], [name, "b"], 0, name) for _ in range(2)]
+        [cw.Question(name, [(gray, name, {name: mask})], [name, "b"], 0, name) for _ in range(2)]
     )
     view = {"version_major": 2, "version_minor": 0, "model_id": quiz.model_id}
     notebook = nbformat.v4.new_notebook()

@@ -65,8 +65,8 @@ def shown(panel: DeepVisPanel) -> np.ndarray:
 
 
 def test_it_draws_what_visualize_draws(panel: DeepVisPanel) -> None:
-    grey, layout = shown(panel), panel.image.layout.get_state()
-    assert (grey == 128).all() and panel.visualization is None
+    gray, layout = shown(panel), panel.image.layout.get_state()
+    assert (gray == 128).all() and panel.visualization is None
     panel.class_choice.value = "a & b"
     panel.button.click()
     panel.wait(20)

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from inside import view_of
+from explorer_internals import view_of
 
 import camwidget as cw
 from camwidget import zoo
@@ -144,8 +144,8 @@ def test_whole_product_and_empty_pictures(ex: cw.Explorer) -> None:
         torch.nn.Linear(4, 2),
     )
     torch.nn.init.constant_(module[4].weight, -1.0)
-    grey = np.full((40, 400, 3), 90, np.uint8)
-    empty = cw.Explorer(cw.wrap(module, cw.Preprocess((40, 160))), grey, fraction=0.5)
+    gray = np.full((40, 400, 3), 90, np.uint8)
+    empty = cw.Explorer(cw.wrap(module, cw.Preprocess((40, 160))), gray, fraction=0.5)
     figure = empty.figure(panels=("picture", "map", "curve"), width=4)
     assert figure.axes[0].get_title() == "whole picture"
     written(figure, "svg")

@@ -79,7 +79,7 @@ class Thumbnails:
         Args:
             tile: makes the thumbnail of a picture, by its number; None if it cannot be read.
             count: how many pictures there are.
-            selected: gives the number of the chosen one, whose neighbours come first.
+            selected: gives the number of the chosen one, whose neighbors come first.
         """
         self._place(count, selected())
         drawn = time.monotonic()

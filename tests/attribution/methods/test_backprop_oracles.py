@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from module_fingerprint import has_hooks
 from oracles import Rectified, agree, computed, plain
 from torch import nn
-from untouched import has_hooks
 
 import camwidget as cw
 from camwidget.attribution.methods import get_method

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 import torch
 import torchvision
+from module_fingerprint import has_hooks
 from torch import nn
 from torch.nn import functional as nnF
-from untouched import has_hooks
 
 import camwidget as cw
 from camwidget import errors

@@ -1,4 +1,7 @@
-"""Measures memory in a process of its own: ``python tests/support/bounded_side.py WHAT`` prints megabytes as JSON."""
+"""Memory of explorers, measured in a process of its own.
+
+``python tests/support/memory_measurement.py WHAT`` prints megabytes as JSON.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from pathlib import Path
 import comm
 import numpy as np
 import torch
-from inside import panels_of, parts_of
+from explorer_internals import panels_of, parts_of
 from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets.widgets.widget import _instances
 from torch import nn

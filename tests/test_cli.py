@@ -69,7 +69,7 @@ def test_several_pictures_become_a_folder(folder: Path, capsys: pytest.CaptureFi
     [
         ((), "required: PICTURE"),
         (("nope.png",), "there is no file 'nope.png'"),
-        (("cat.png", "--steps", "1"), "a whole number from 2 to 201"),
+        (("cat.png", "--steps", "1"), "an integer from 2 to 201"),
         (("cat.png", "--mode", "hide"), "invalid choice"),
         (("cat.png", "--model", "resnet51"), "Did you mean"),
         (("cat.png", "--weights", "nope.pth"), "there is no file 'nope.pth'"),

@@ -91,7 +91,7 @@ def test_arguments_that_have_changed_places(textures: cw.VisionModel) -> None:
         lambda: cw.evaluate([PICTURE], textures),  # type: ignore[arg-type]
     ]
     for call in swapped:
-        with pytest.raises(ModelError, match="changed places"):
+        with pytest.raises(ModelError, match="wrong order"):
             call()
     with pytest.raises(ModelError, match="one at a time"):
         cw.explain([textures, textures], PICTURE)  # type: ignore[call-overload]

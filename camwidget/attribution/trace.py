@@ -196,7 +196,7 @@ class Trace:
             )
         return LayerError(
             f"The score of {target.label!r} does not depend on layer {name!r} of {self.model.name} in a "
-            "way that can be differentiated (is something detached, or the layer a branch of its own?). Choose "
+            "way that can be differentiated (is a tensor detached, or is the layer in a separate branch?). Choose "
             "another layer, or a method without gradients."
         )
 
@@ -219,7 +219,7 @@ class Trace:
         return other
 
     def drop_gradients(self) -> None:
-        """Let go of the gradients that were remembered, and leave those of copies alone."""
+        """Drop the stored gradients of this trace; those of its copies are kept."""
         self._gradients = {}
 
     @property
@@ -299,12 +299,12 @@ class Trace:
             raise LayerError(
                 self._did_not_run(name)
                 if name in self.layers
-                else f"Layer {name or AT_INPUT!r} was not asked for in this trace ({', '.join(self.layers)})."
+                else f"Layer {name or AT_INPUT!r} was not requested for this trace ({', '.join(self.layers)})."
             )
         return self._outputs[name]
 
     def _did_not_run(self, name: str) -> str:
-        """Say of a layer that did not run, or not for all of the pictures, and which of the listed ones did."""
+        """Return the message for a layer that did not run for every picture, with the listed layers that did."""
         sizes: dict[str, int] = {}
 
         def note(module: torch.nn.Module, args: Any, output: Any) -> None:
@@ -325,7 +325,7 @@ class Trace:
         remedy = (
             f"Choose one that did: {', '.join(ran)}."
             if ran
-            else "None of the listed ones did: if the module remembers what it was shown, switch that off."
+            else "None of the listed ones did: if the module caches results of earlier inputs, switch that off."
         )
         return f"Layer {name!r} of {self.model.name} did not run for {which}. {remedy}"
 
@@ -341,8 +341,8 @@ class Trace:
             raise LayerError(self._did_not_run(name))
         if len(maps) > len(self.pixels):
             raise LayerError(
-                "The layer takes pictures of this size apart, in windows that come one after the other, and has no one "
-                "map. Choose the block that contains it."
+                "For pictures of this size the layer processes windows separately, so it has no map of the whole "
+                "picture. Choose the block that contains it."
             )
         return maps
 

@@ -75,7 +75,7 @@ def evaluate(
 
     Returns:
         Means with confidence intervals, ranks, and all rows. Pictures that cannot be read are skipped and listed; a map
-        that ranks nothing has no score and is counted.
+        that does not rank pixels has no score and is counted.
 
     Raises:
         DataError: if the data is empty, has no classes to explain, or no picture can be read; or if the file of
@@ -107,7 +107,7 @@ def evaluate(
     )
     if results is not None and found.is_shuffled:
         raise DataError(
-            "The DataLoader shuffles, so that what is missing in the file of results could not be told: make it with "
+            "The DataLoader shuffles, so an evaluation cannot be resumed from a results file: create it with "
             "shuffle=False."
         )
     facts = facts_of(plan, found)
@@ -205,7 +205,7 @@ class _Run:
         if unlabeled and self.plan.target == "label":
             raise DataError(
                 "The pictures have no classes to explain: give them as (picture, class), in class folders, or in rows "
-                'under "label", or pass target="predicted" to explain what the model says.'
+                'under "label", or pass target="predicted" to explain the predicted class.'
             )
         for metric in self.plan.metrics:
             if "label" in metric.needs and unlabeled:

@@ -58,7 +58,9 @@ def read_static(name: str) -> str:
     text = (STATIC / name).read_text("utf-8").replace("\r\n", "\n")
     found = _ENDS.search(text)
     if found:
-        raise CamwidgetError(f"{name} cannot stand in a page: it has {found.group()!r} in it.")
+        raise CamwidgetError(
+            f"{name} cannot be embedded in a page, since it contains {found.group()!r}."
+        )
     return text
 
 

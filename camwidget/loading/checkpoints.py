@@ -153,13 +153,13 @@ class Checkpoint:
         ask = f"camwidget.loading.checkpoints.read_weights(file, {(equal_candidates or others or [chosen])[0].name!r})"
         if equal_candidates:
             raise WeightsError(
-                f"{self.label} holds several sets of weights that fit: {_quoted_names([chosen, *others])}. Say which: "
-                f"weights={ask}."
+                f"{self.label} holds several sets of weights that fit: {_quoted_names([chosen, *others])}. Choose "
+                f"one: weights={ask}."
             )
         if others:
             warn(
-                f"{self.label} holds the weights {chosen.name!r}, which are taken, and {_quoted_names(others)}, "
-                f"averaged over the training. For these: weights={ask}."
+                f"{self.label} holds the weights {chosen.name!r}, which are used, and {_quoted_names(others)}, "
+                f"averaged over the training. To use these: weights={ask}."
             )
         return chosen
 
@@ -299,7 +299,7 @@ def _open_source(source: Any) -> tuple[str, Any]:
         return "The file given", read_bytes(source)
     remedy = ""
     if isinstance(source, nn.Module):
-        remedy = " Of a module: its state_dict(); or the module itself goes to camwidget.wrap(module, …)."
+        remedy = " Pass the module's state_dict(), or pass the module itself to camwidget.wrap(module, …)."
     if isinstance(source, zipfile.ZipFile):
         remedy = " Of an archive open the file in it: archive.open(name)."
     if isinstance(source, bool):

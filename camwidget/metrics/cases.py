@@ -171,7 +171,7 @@ class Case:
         saliency: float32 (H, W) in [0, 1], on the model's device.
         method: the method of the map; None for a map from elsewhere, which cannot be recomputed.
         layer: the layer of the map; None for a map from elsewhere.
-        fault: why the map ranks nothing ("constant map", "NaN in the map"); empty otherwise.
+        fault: why the map does not rank pixels ("constant map", "NaN in the map"); empty otherwise.
         peak: maximum of the map before scaling; None if unknown.
 
     Example:

@@ -22,7 +22,7 @@ __all__: list[str] = []
     "region-perturbation",
     label="Region perturbation",
     citation="Samek et al. 2017, arXiv:1509.06321 (AOPC, most relevant first)",
-    summary="The mean loss of confidence as the most relevant patches are replaced, one after the other.",
+    summary="The mean loss of confidence while the most relevant patches are replaced one by one.",
     group="faithfulness",
     range=(-1, 1),
     better="higher",

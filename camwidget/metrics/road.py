@@ -24,7 +24,7 @@ ORDERS = ("combined", "morf", "lerf")
     "road",
     label="ROAD",
     citation="Rong et al. 2022, arXiv:2202.00449 (noisy linear imputation); combined as in pytorch-grad-cam",
-    summary="How much more the model loses with the most than with the least relevant pixels, filled in from around.",
+    summary="How much more the model loses with the most than with the least relevant pixels, which are imputed.",
     group="faithfulness",
     range=(-1, 1),
     better="higher",

@@ -51,7 +51,7 @@ class ExtraInputs:
             known = [*self.tensors, *([] if prompt is None else [prompt])]
             listed = ", ".join(map(repr, known)) or "none: name them in wrap(…, inputs={…})"
             raise ModelError(
-                f"{model} takes no input {', '.join(map(repr, unknown))} beside the picture. It takes {listed}."
+                f"{model} takes no input {', '.join(map(repr, unknown))} in addition to the picture. It takes {listed}."
             )
 
     def given(self, inputs: Mapping[str, Any]) -> ExtraInputs:
@@ -89,7 +89,7 @@ def _checked_prompt(parsed_prompt: ParsedPrompt) -> ParsedPrompt:
     for name, value in inputs.items():
         if len(value) != 1:
             raise ModelError(
-                f"A text is read as tensors of one row, (1, …); {name!r} has {len(value)}."
+                f"The tensors of a parsed text have one row, (1, …); {name!r} has {len(value)}."
             )
     return parsed_prompt
 

@@ -120,8 +120,9 @@ class OutputReader:
             return
         kind = "logarithms of probabilities" if is_log else "probabilities"
         raise ModelError(
-            f"{self.name} answers {float(values.min()):.3g} to {float(values.max()):.3g} here, which are no {kind}, "
-            f"though its first answers looked like it ({self.final_activation}). If they are logits, wrap a module "
+            f"{self.name} returned values from {float(values.min()):.3g} to {float(values.max()):.3g}, which are "
+            f"not {kind}, although its first outputs were (detected: {self.final_activation}). If they are logits, "
+            "wrap a module "
             "that adds a constant to all of them, such as 1: their softmax stays the same."
         )
 
@@ -301,7 +302,7 @@ class OutputReader:
             return wanted, None
         if self.columns > 1 and other is not None and bool((torch.cat([scores, other]) == 1).all()):
             raise ModelError(
-                f"{self.name} gives probability 1 to every class: its softmax goes over the pictures of a batch, not "
+                f"{self.name} gives probability 1 to every class: its softmax is over the pictures of a batch, not "
                 "over the classes. Use softmax(1), or leave it out."
             )
         found: torch.Tensor | None = None
@@ -318,8 +319,8 @@ class OutputReader:
             values = scores.detach()
             if "sigmoid" not in possible_activations(values):
                 raise ModelError(
-                    f"{self.name} answers {float(values.min()):.3g} to {float(values.max()):.3g}, which are no "
-                    "probabilities. Leave scores='probability' out."
+                    f"{self.name} returned values from {float(values.min()):.3g} to {float(values.max()):.3g}, "
+                    "which are not probabilities. Leave scores='probability' out."
                 )
             self.final_activation = "sigmoid"
         if self.final_activation is not None:
@@ -335,7 +336,7 @@ class OutputReader:
         if self.columns == 1:
             if wanted is None and self.names != 2:
                 raise ModelError(
-                    f"{self.name} has a single output, and it is not clear what it is. Say so to camwidget.wrap: "
+                    f"{self.name} has a single output, and its meaning is not clear. Pass to camwidget.wrap: "
                     "scores='value' (and unit='years', say) for a quantity; classes=[NAME, NAME] for one logit "
                     "that decides between two classes; scores='sigmoid' for one label."
                 )
@@ -358,8 +359,8 @@ class OutputReader:
             )
         if bool(((rows >= 0) & (rows <= 1)).all()):
             warn(
-                f"The outputs of {self.name} all lie between 0 and 1, and are taken for logits. If they are "
-                "probabilities say so: camwidget.wrap(…, scores='probability')."
+                f"The outputs of {self.name} are all between 0 and 1, and are treated as logits. If they are "
+                "probabilities, use camwidget.wrap(…, scores='probability')."
             )
 
 

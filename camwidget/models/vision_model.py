@@ -292,7 +292,7 @@ class VisionModel(ClassScores):
     def proposal(self, picture: PictureLike) -> str | None:
         """Return the model's own text for a picture; None if only the user can give a text."""
         if self.prompt is None:
-            raise PromptError(f"{self.name} takes no text beside the picture.")
+            raise PromptError(f"{self.name} takes no text.")
         pixels = self.pixels(picture)
         with self.isolated() as isolated, torch.no_grad():
             return self.prompt.propose(isolated, pixels)
@@ -311,7 +311,7 @@ class VisionModel(ClassScores):
             assert self.prompt is not None
             name, example = self.prompt.name, self.prompt.examples[0]
             raise PromptError(
-                f"{self.name} takes a {name}, which has to come from you: model.given({name}={example!r})."
+                f"{self.name} takes a {name} and cannot propose one: pass it with model.given({name}={example!r})."
             )
         return text
 
@@ -330,7 +330,7 @@ class VisionModel(ClassScores):
         if self.prompt is not None and self.text is None:
             name, example = self.prompt.name, self.prompt.examples[0]
             raise PromptError(
-                f"{self.name} takes a {name} beside the picture: model.given({name}={example!r})."
+                f"{self.name} needs a {name}: pass it with model.given({name}={example!r})."
             )
 
     def split_inputs(self, inputs: Mapping[str, Any]) -> tuple[VisionModel, Any]:
@@ -348,9 +348,9 @@ class VisionModel(ClassScores):
         pictures = [n for n in inputs if n not in known]
         if len(pictures) != 1:
             raise ModelError(
-                f"{self.name} takes one picture beside {', '.join(map(repr, sorted(known)))}; of "
-                f"{', '.join(map(repr, inputs))} that leaves {len(pictures)}. Name the other "
-                "inputs in wrap(…, inputs={…})."
+                f"{self.name} takes one picture in addition to {', '.join(map(repr, sorted(known)))}, but "
+                f"{', '.join(map(repr, inputs))} leaves {len(pictures)}. Declare the other inputs with wrap(…, "
+                "inputs={…})."
             )
         return self.given(**others), inputs[pictures[0]]
 
@@ -423,7 +423,7 @@ class VisionModel(ClassScores):
         Raises:
             ModelError: if the module fails, or the logits are not finite.
         """
-        # Not inference_mode: a module may store what it computes (a position grid, say), and could then not be
+        # Not inference_mode: a module may store what it computes (a position grid, say), and then could not be
         # trained any more.
         with self.isolated() as isolated, torch.no_grad():
             logits = isolated.logits_of(isolated.run(self.inputs(pixels)), len(pixels)).to(

@@ -144,8 +144,8 @@ def wrap(
             raise
         if isinstance(error, LayerError):  # the module ran
             raise LayerError(
-                f"{type(module).__name__} makes volumes (N, C, D, H, W) of a picture, and a map has no depth. Say what "
-                "to make of it: reshape=lambda t: t.mean(2) is the mean over the depth."
+                f"{type(module).__name__} computes volumes (N, C, D, H, W), and a map has no depth. Pass a function "
+                "that removes it: reshape=lambda t: t.mean(2) is the mean over the depth."
             ) from error
         if error.__cause__ is None:  # the module ran, and the output is ambiguous
             raise

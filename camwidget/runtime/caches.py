@@ -77,7 +77,7 @@ def set_cache_limit(limit: int) -> int:
     global _limit
     if not is_integer(limit, 0):
         raise CamwidgetError(
-            f"The limit of the caches is a whole number of bytes, such as 256 * 2**20, not {limit!r}."
+            f"The limit of the caches is an integer number of bytes, such as 256 * 2**20, not {limit!r}."
         )
     with _lock:
         previous, _limit = _limit, operator.index(limit)
@@ -246,7 +246,7 @@ class BoundedCache(Generic[V]):
         return sum(entry.size for entry in self._values.values())
 
     def take_larger(self, limit: int) -> list[_CachedValue[V]]:
-        """Take out the values that are above a limit each by itself."""
+        """Remove and return the values that are each larger than a limit."""
         keys = [key for key, entry in self._values.items() if entry.size > limit]
         return [self._values.pop(key) for key in keys]
 

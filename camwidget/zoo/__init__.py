@@ -1,4 +1,4 @@
-"""Small models whose correct answers are known, and generators of their pictures.
+"""Small embedded models with known ground truth, and generators of their pictures.
 
 ``build("zoo/textures")`` loads an embedded model; ``camwidget.zoo.textures`` draws its pictures, with the exact mask of
 every object. Nothing here needs a network.

@@ -207,7 +207,9 @@ class QuestionPrompt:
         from ..models.prompts import ParsedPrompt, words_of
 
         # Both spellings are understood; the network was trained on one.
-        words = words_of(text.replace("colour", "color"), VOCABULARY.words, name=self.name)
+        words = words_of(
+            text.casefold().replace("colour", "color"), VOCABULARY.words, name=self.name
+        )
         return ParsedPrompt(
             inputs={"question": torch.tensor([VOCABULARY.numbers(words)])},
             words=tuple((word, None) for word in words),

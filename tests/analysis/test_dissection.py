@@ -320,7 +320,7 @@ def test_a_decision_is_told_by_alpha(colors: cw.VisionModel, scenes: list[Scene]
     assert str(told) == (
         f"red ({probability:.2f}): mostly because of a unit for red; against it: units for green and blue."
     )
-    assert [r.answers for r in told.counter_reasons] == [
+    assert [r.is_active for r in told.counter_reasons] == [
         name in scenes[0].where for name in ("green", "blue")
     ]
 

@@ -516,7 +516,7 @@ def test_a_quarter_goes_and_becomes_black_unless_told(
         CamwidgetError, match=r"saliency is \(7, 9\), the model's input \(224, 224\)"
     ):
         cw.confidence_change(meter, noise, np.zeros((7, 9)))
-    with pytest.raises(CamwidgetError, match="that of a class"):
+    with pytest.raises(CamwidgetError, match="defined for a class"):
         cw.confidence_change(meter, noise, saliency, cw.Contrast(0, 1))
     with pytest.raises(CamwidgetError, match="follows a class"):
         cw.mask_curve(meter, noise, saliency, cw.Contrast(0, 1), steps=2)

@@ -54,7 +54,7 @@ PIXELS = torch.rand((3, 32, 32), generator=torch.Generator().manual_seed(0))
 @pytest.mark.parametrize("clock", [7.6], indirect=True)
 def test_a_slower_precision_is_said_once_and_used(clock: Clock) -> None:
     net = model(clock)
-    asked = r"7.6 times as long with precision='bf16'.*run as asked"
+    asked = r"7.6 times as long with precision='bf16'.*in this precision anyway"
     with pytest.warns(CamwidgetWarning, match=asked) as said:
         slow = cw.explain(net, PIXELS, 0, "scorecam", precision="bf16")
     assert len(said) == 1 and said[0].filename == __file__

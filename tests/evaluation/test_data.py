@@ -94,9 +94,9 @@ def test_what_is_no_set_is_refused_with_a_remedy(model, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"limit": "3"}, "limit is a whole number"),
-        ({"limit": 2.5}, "limit is a whole number"),
-        ({"batch": "all"}, "batch is a whole number"),
+        ({"limit": "3"}, "limit is an integer"),
+        ({"limit": 2.5}, "limit is an integer"),
+        ({"batch": "all"}, "batch is an integer"),
         ({"truth": "masks/"}, "truth is a function"),
         ({"classes": ["ant"]}, "classes is a mapping"),
         ({"results": 5}, "results is the path"),
@@ -177,9 +177,9 @@ def test_a_mask_is_of_its_class_and_says_nothing_of_another(model):
     is_right = rows["label"] == rows["target"]
     assert 0 < is_right.sum() < 8, "the test needs both"
     assert (rows["area"].notna() == is_right).all()
-    assert rows.loc[~is_right, "notes"].tolist() == [{"area": "place of the object unknown"}] * int(
-        (~is_right).sum()
-    )
+    assert rows.loc[~is_right, "notes"].tolist() == [
+        {"area": "location of the object unknown"}
+    ] * int((~is_right).sum())
     # Without a class it is of whatever is explained.
     unlabeled = [(p, None, mask) for p, _, _ in pictures]
     assert run(model, unlabeled, [AREA], target="predicted").rows["area"].notna().all()

@@ -71,7 +71,7 @@ def test_joined_datasets_have_names_too(model, tmp_path):
     for data in (joined, Subset(joined, range(3)), DataLoader(joined, batch_size=2)):
         assert [c for *_, c in known(run(model, data))] == ["dog", "bee", "dog"]
     other = ImageFolder(str(folder(tmp_path / "c", 2, ("ant", "dog"))), transform=to_tensor)
-    with pytest.raises(DataError, match="'bee', 'dog' and 'ant', 'dog'.*each by itself"):
+    with pytest.raises(DataError, match="'bee', 'dog' and 'ant', 'dog'.*each dataset separately"):
         run(model, ConcatDataset([first, other]))
 
 

@@ -112,7 +112,7 @@ class Ending(Net):
     [
         ("percent", r"add up to 100.*output=lambda out: out / 100"),
         ("over pictures", r"softmax\(1\)"),
-        ("sorted", "no longer tell their classes"),
+        ("sorted", "no longer identify their classes"),
     ],
 )
 def test_endings_that_hide_the_classes_are_refused(kind: str, said: str) -> None:

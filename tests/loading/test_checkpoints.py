@@ -297,7 +297,7 @@ def test_folders_are_refused(tmp_path: Path) -> None:
     [
         ("https://example.org/w.pth", "is an address"),
         (True, "leave weights= out"),
-        (nn.Linear(2, 2), r"its state_dict\(\)"),
+        (nn.Linear(2, 2), r"the module.s state_dict\(\)"),
         (3.5, "not float"),
         ({}, "holds no weights"),
         (torchvision.models.ResNet18_Weights.DEFAULT, "of another architecture"),

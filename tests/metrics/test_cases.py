@@ -170,11 +170,11 @@ def test_patches_larger_than_the_picture_are_refused(patch: int) -> None:
 def test_maps_that_rank_nothing_are_like_none() -> None:
     flat, ramp = case(np.ones((4, 4))), drawn()
     found = map_correlation(flat, ramp.saliency, "the other")
-    assert np.isnan(found.value) and found.note == "the map ranks nothing"
+    assert np.isnan(found.value) and found.note == "the map is constant or not finite"
     found = map_correlation(ramp, flat.saliency, "the other")
     assert np.isnan(found.value) and found.note == "the other is constant"
     found = map_correlation(ramp, flat.saliency * torch.nan, "the other")
     assert np.isnan(found.value) and found.note == "the other is NaN"
     assert map_correlation(ramp, ramp.saliency, "itself").value == pytest.approx(1)
     assert map_correlation(ramp, 1 - ramp.saliency, "its opposite").value == pytest.approx(-1)
-    assert scored(flat, "agreement").note == "the map ranks nothing"
+    assert scored(flat, "agreement").note == "the map is constant or not finite"

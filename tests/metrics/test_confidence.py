@@ -346,8 +346,8 @@ def test_maps_that_rank_nothing_have_no_score(
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     *((n, {"steps": 1}, "at least 2") for n in ("deletion", "insertion", "morf", "lerf")),
-    ("deletion", {"steps": 2.5}, "whole number"),
-    ("deletion", {"steps": "many"}, "whole number"),
+    ("deletion", {"steps": 2.5}, "integer"),
+    ("deletion", {"steps": "many"}, "integer"),
     *(
         (n, {"baseline": "pink"}, "'blur', 'mean', 'black'")
         for n in ("remove25", "deletion", "insertion", "morf", "lerf")

@@ -131,12 +131,10 @@ def test_what_a_case_lacks_is_a_note_where_that_is_allowed() -> None:
     ]
     *_, last = score_steps([made], metrics, lenient=True)
     notes = [last.scores[made, m.name].note for m in metrics]
-    assert notes == ["place of the object unknown", "true class unknown", "method unknown", ""]
+    assert notes == ["location of the object unknown", "true class unknown", "method unknown", ""]
     assert math.isnan(last.scores[made, "pointing"].value)
     assert last.scores[made, "complexity"].value == pytest.approx(math.log(4))
-    for metric, remedy in zip(
-        metrics, ("mask=", "label=", "as it comes from explain"), strict=False
-    ):
+    for metric, remedy in zip(metrics, ("mask=", "label=", "as returned by explain"), strict=False):
         with pytest.raises(MetricError, match=f"{metric.label} has no score: .*{remedy}"):
             next(score_steps([made], [metric]))
 
@@ -159,7 +157,7 @@ def test_whole_numbers(value: Any) -> None:
 
 @pytest.mark.parametrize("value", [1, 0, -3, 2.0, "2", None, 2**63, math.nan])
 def test_what_is_no_whole_number(value: Any) -> None:
-    with pytest.raises(MetricError, match=r"^steps is a whole number of at least 2, not "):
+    with pytest.raises(MetricError, match=r"^steps is an integer of at least 2, not "):
         settings.check_integer("steps", value, 2)
 
 

@@ -564,7 +564,7 @@ def test_a_volume_of_one_slice_is_a_picture(method: str) -> None:
 
 
 def test_of_a_deeper_volume_it_has_to_be_said_what_the_map_is() -> None:
-    with pytest.raises(LayerError, match=r"makes volumes .* reshape=lambda t: t\.mean\(2\)"):
+    with pytest.raises(LayerError, match=r"computes volumes .* reshape=lambda t: t\.mean\(2\)"):
         wrapped(Deep(3))
     model = wrapped(Deep(3), reshape=lambda t: t.mean(2))
     expected = cw.explain(wrapped(Deep()), PICTURE, 1).saliency

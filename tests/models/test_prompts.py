@@ -263,5 +263,5 @@ def test_scores(scores: str, bias: float, rule: object) -> None:
 def test_wrong_scores_are_refused() -> None:
     with pytest.raises(ModelError, match="'softmax', 'sigmoid', 'log'"):
         linear("softmix")
-    with pytest.raises(ModelError, match="never above 0"):
+    with pytest.raises(ModelError, match="at most 0"):
         linear("log", bias=5.0)

@@ -107,7 +107,7 @@ def test_a_lower_limit_holds_at_once(limit: int) -> None:
 @pytest.mark.parametrize("wrong", [-1, 0.5, "256 MB", None, True])
 def test_a_limit_is_a_number_of_bytes(wrong: Any) -> None:
     before = cache_limit()
-    with pytest.raises(cw.CamwidgetError, match="whole number of bytes"):
+    with pytest.raises(cw.CamwidgetError, match="integer number of bytes"):
         cw.set_cache_limit(wrong)
     assert cache_limit() == before
 

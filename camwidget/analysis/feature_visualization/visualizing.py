@@ -316,8 +316,8 @@ def _step(
             image.add_noise(CONTRAST * NOISE_GROWTH**attempt, generator)
         else:
             raise MethodError(
-                f"{objective.label} answers to no noise: its activation, or the slope of it, is 0 in "
-                f"{NOISE_TRIES} tries. Choose another, another seed, or a layer before the ReLU."
+                f"{objective.label} has no gradient: its activation or its derivative is 0 for {NOISE_TRIES} random "
+                "pictures. Choose another unit, another seed, or a layer before the ReLU."
             )
         # Normalized, since scores of different layers have different scales and the weight of the variation is fixed.
         ascent = gradient / gradient.square().mean().sqrt().clamp(min=1e-30)

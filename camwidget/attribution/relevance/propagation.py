@@ -137,8 +137,8 @@ class RelevancePass:
             )
         if relevance is None:
             raise LayerError(
-                f"No relevance goes through layer {layer!r}: the output is computed beside it. Choose another "
-                "layer, or 'gradcam'."
+                f"No relevance goes through layer {layer!r}: the output does not depend on it by operations that "
+                "propagate relevance. Choose another layer, or 'gradcam'."
             )
         return relevance
 

@@ -32,7 +32,7 @@ WEIGHT_DECAY = 0.02
 
 UNSEEN = 1_000_000
 _EVERY = 5
-"""Every so many pictures, guided Grad-CAM is evaluated too."""
+"""Guided Grad-CAM is evaluated on one of so many pictures."""
 
 _STREAM = 0xCA9E
 
@@ -110,7 +110,7 @@ def _loss(log_probabilities: Tensor, target_captions: Tensor) -> Tensor:
 def measure_captions(
     found: ZooEntry, net: nn.Module, *, pictures: int, progress: bool
 ) -> dict[str, Any]:
-    """How many captions are right, and how much more saliency there is in the boxes of what they name."""
+    """The share of correct captions, and the ratio of saliency inside the boxes of named objects to that outside."""
     model = model_of(found, net)
     right: list[bool] = []
     words: list[float] = []

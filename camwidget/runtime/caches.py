@@ -26,7 +26,6 @@ __all__ = [
     "DEFAULT_LIMIT",
     "BoundedCache",
     "cache_limit",
-    "cached_bytes",
     "limit_during_pass",
     "make_room",
     "set_cache_limit",
@@ -89,12 +88,6 @@ def set_cache_limit(limit: int) -> int:
 def cache_limit() -> int:
     """Return the limit in bytes (see ``set_cache_limit``)."""
     return _limit
-
-
-def cached_bytes() -> int:
-    """Return how many bytes are cached now."""
-    with _lock:
-        return sum(cache.current_bytes() for cache in list(_caches))
 
 
 def limit_during_pass(pixels: torch.Tensor) -> int:

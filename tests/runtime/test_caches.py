@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cached_bytes import cached_bytes
 from PIL import Image
 
 import camwidget as cw
 from camwidget.runtime.caches import (
     BoundedCache,
     cache_limit,
-    cached_bytes,
     set_cache_limit,
     size_of,
 )

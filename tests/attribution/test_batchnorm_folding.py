@@ -1,4 +1,4 @@
-"""The private copy with folded normalizations answers as the model does, or is not used."""
+"""Batch normalization folding: the folded copy has the logits of the model, or is not used."""
 
 from __future__ import annotations
 

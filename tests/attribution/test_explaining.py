@@ -1,4 +1,4 @@
-"""What ``explain`` computes, in which order, from how many passes, and what a result says of itself."""
+"""``explain``: combinations, their order, the number of passes, and results' descriptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``explain`` and what it gives back."""
+"""``Explanation`` and ``Explanations``: selection, averages, figures and saved files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A precision that is slower than fp32 is never used without a word. No test looks at a real clock."""
+"""Precisions: a warning where a lower one is slower than fp32. No test reads a real clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A copy with random weights."""
+"""Copies of models with random weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trace remembers of its pass, what it computes once, and what it says where there is nothing to remember."""
+"""Gradients that a trace stores: computed once, equal to single passes, and errors where there are none."""
 
 from __future__ import annotations
 

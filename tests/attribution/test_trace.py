@@ -1,4 +1,4 @@
-"""The trace: one forward pass, any caller's circumstances, and a model left exactly as it was."""
+"""``Trace``: one forward pass, in any mode of the caller, that leaves the model unchanged."""
 
 from __future__ import annotations
 

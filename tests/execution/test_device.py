@@ -1,4 +1,4 @@
-"""A device that fails, simulated: too little memory, and a device that is lost with all that is on it."""
+"""Simulated device failures: lack of memory, and a lost device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user's module is the user's: someone who trains it while it is explained sees nothing of that, to the bit."""
+"""Isolated passes: a module that is trained meanwhile stays bitwise unchanged."""
 
 from __future__ import annotations
 

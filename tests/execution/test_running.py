@@ -1,4 +1,4 @@
-"""A module is given back as it was found, also where its own forward changes it; doubtful answers are said."""
+"""Modules whose forward changes their state are restored, and doubtful outputs are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of more than 8 bits, and of any number of channels, up to the model and on the screen."""
+"""Pictures of more than 8 bits or any number of channels, from file to model and screen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files of a folder are pictures, and in what else several pictures may come."""
+"""Folders, archives and other containers of pictures."""
 
 from __future__ import annotations
 

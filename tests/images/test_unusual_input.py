@@ -1,4 +1,4 @@
-"""Pictures of any kind and models of odd outputs: a map, or an error by name."""
+"""Random pictures, files and model outputs: a map, or a ``CamwidgetError``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints as people have them: read without running any of their code, or refused with the cause."""
+"""Checkpoint formats: read without running their code, or refused with the cause."""
 
 from __future__ import annotations
 

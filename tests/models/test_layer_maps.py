@@ -1,4 +1,4 @@
-"""Which layers are maps of the picture: what changes with it, and where it changes."""
+"""Detection of layers that are maps of the picture, by what changes with it and where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models of whose layers none has a map: methods at the picture remain, and the others say why they do not."""
+"""Models without maps: methods at the input work, and the others give the reason why they do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left to chance is said once; and looking at a model changes no experiment."""
+"""Random numbers in models: one warning, and no effect on the caller's random state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Modules that return more, or something else, than logits; that take more than a picture; that are not plain."""
+"""Outputs of any structure, additional inputs, and wrapped modules."""
 
 from __future__ import annotations
 

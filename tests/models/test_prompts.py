@@ -1,4 +1,4 @@
-"""Models that take a text beside the picture: questions and captions; and the three kinds of scores."""
+"""Models with a text input, questions and captions, and the kinds of scores."""
 
 from __future__ import annotations
 

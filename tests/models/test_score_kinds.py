@@ -1,4 +1,4 @@
-"""What the numbers of an output are, found out and carried through everything that shows or measures them."""
+"""Kinds of scores: detected at wrapping, and used consistently by all results and displays."""
 
 from __future__ import annotations
 

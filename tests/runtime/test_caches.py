@@ -1,4 +1,4 @@
-"""Caches bounded by bytes: what goes first, what is never kept, and that all of them share one bound."""
+"""Caches bounded by bytes: order of eviction, values too large to keep, and the shared limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unexpected errors are named, logged once with their traceback, and a person is told where; nothing is swallowed."""
+"""Error reports: logged once with their traceback, whose location the user is shown; no error is swallowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small models that take a text beside the picture, with weights that mean something; and samples with their truth.
+"""Small models with a text input and handmade weights, and samples with their ground truth.
 
 Pictures are colored squares on gray. The first layer's channels are how red, green and blue a place is, so that
 the answers, and the maps, are known beforehand.

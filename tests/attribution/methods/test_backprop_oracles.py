@@ -1,4 +1,4 @@
-"""What is backpropagated to the picture, against captum, against equations, and whatever way a ReLU is written."""
+"""Gradient methods at the input, compared with captum and with their equations, for every way to write a ReLU."""
 
 from __future__ import annotations
 

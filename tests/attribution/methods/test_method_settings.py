@@ -1,4 +1,4 @@
-"""What methods take unless told, and what the registry says of them."""
+"""Settings of methods: defaults, effects, and their entries in the registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which networks relevance goes through, which are refused, and that all are left as they were."""
+"""Networks that relevance methods support or refuse, and that these stay unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score-CAM, Ablation-CAM, occlusion and RISE against other people's code and against their equations."""
+"""Score-CAM, Ablation-CAM, occlusion and RISE, compared with their equations and independent implementations."""
 
 from __future__ import annotations
 

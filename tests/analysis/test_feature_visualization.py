@@ -76,9 +76,9 @@ def test_the_model_takes_the_picture_of_a_class_for_that_class(
     textures: cw.VisionModel, index: int
 ) -> None:
     drawn = draw(textures, index)
-    said = textures.predict(drawn.image)
-    assert said.indices[0] == index
-    assert drawn.probability == pytest.approx(said.probabilities[0], abs=1e-4)
+    predicted = textures.predict(drawn.image)
+    assert predicted.indices[0] == index
+    assert drawn.probability == pytest.approx(predicted.probabilities[0], abs=1e-4)
     assert drawn.probability > 0.9
 
 

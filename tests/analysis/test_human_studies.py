@@ -60,7 +60,7 @@ def test_right_options() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "more", "said"),
+    ("options", "more", "message"),
     [
         (["a"], {}, "at least two options"),
         ("ab", {}, "at least two options"),
@@ -73,8 +73,8 @@ def test_right_options() -> None:
         (["a", "b"], {"pictures": ["cat.png"]}, r"a tuple \(picture, caption\)"),
     ],
 )
-def test_what_is_no_question(options: Any, more: dict[str, Any], said: str) -> None:
-    with pytest.raises(QuizError, match=said):
+def test_what_is_no_question(options: Any, more: dict[str, Any], message: str) -> None:
+    with pytest.raises(QuizError, match=message):
         cw.Question(**{"prompt": "?", "pictures": [], "options": options, **more})
 
 
@@ -98,11 +98,11 @@ def test_one_of_two_present_classes(textures: cw.VisionModel, samples: list[Samp
 
 
 def test_the_seed_decides(textures: cw.VisionModel, samples: list[Sample]) -> None:
-    def asked(seed: int) -> list[tuple[Any, ...]]:
+    def requested(seed: int) -> list[tuple[Any, ...]]:
         return [(*q.options, *q.right) for q in by_class(textures, samples, 3, seed)]
 
-    assert asked(1) == asked(1)
-    assert len({tuple(asked(seed)) for seed in range(6)}) > 2
+    assert requested(1) == requested(1)
+    assert len({tuple(requested(seed)) for seed in range(6)}) > 2
     right = [q.right[0] for seed in range(4) for q in by_class(textures, samples, 3, seed)]
     assert {0, 1} == set(right), "the place of the right option tells nothing"
 

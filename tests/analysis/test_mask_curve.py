@@ -249,8 +249,10 @@ def test_inpainting_as_a_baseline(
     assert gray.shape == (1, 1, 32, 32)
     saliency = 1 - levels.astype(np.float32) / 65536
     curve = cw.mask_curve(meter, small, saliency, "red", baseline=baseline, steps=4)
-    asked = 4 * mask_pixels(small, levels, curve.fraction.tolist(), baseline=baseline).mean((2, 3))
-    np.testing.assert_allclose(curve.probability, asked.softmax(1)[:, 0], rtol=1e-5)
+    expected = 4 * mask_pixels(small, levels, curve.fraction.tolist(), baseline=baseline).mean(
+        (2, 3)
+    )
+    np.testing.assert_allclose(curve.probability, expected.softmax(1)[:, 0], rtol=1e-5)
     change = cw.confidence_change(
         meter, small, saliency, "red", change="remove", baseline=baseline, fraction=1 / 3
     )

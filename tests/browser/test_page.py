@@ -1,4 +1,4 @@
-"""A saved page in a browser: works from a file, shows the model's input, makes no requests, runs its own script only."""
+"""A saved page in a browser: shows the model's input, makes no requests, runs its own script only."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_what_is_no_set_is_refused_with_a_remedy(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"limit": "3"}, "limit is an integer"),
         ({"limit": 2.5}, "limit is an integer"),
@@ -103,8 +103,8 @@ def test_what_is_no_set_is_refused_with_a_remedy(model, tmp_path):
         ({"results": "a\0b"}, "null byte"),
     ],
 )
-def test_options_that_make_no_sense(model, options, said):
-    with pytest.raises(DataError, match=said):
+def test_options_that_make_no_sense(model, options, message):
+    with pytest.raises(DataError, match=message):
         run(model, labeled(2), **options)
 
 

@@ -533,9 +533,11 @@ def test_what_cannot_be_copied_is_said_where_it_is_trained(make: Callable[[], nn
     module.train()
     before = fingerprint(module)
     pixels = model.pixels(PICTURES[0])
-    with pytest.warns(CamwidgetWarning, match="Around is in training mode.*another thread") as said:
+    with pytest.warns(
+        CamwidgetWarning, match="Around is in training mode.*another thread"
+    ) as caught:
         found = model.logits(pixels)
-    assert said[0].filename == __file__
+    assert caught[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error", CamwidgetWarning)
         cw.explain(model, PICTURES[0], 1)

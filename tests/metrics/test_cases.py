@@ -82,11 +82,11 @@ def test_what_is_made_once() -> None:
     assert counts == [1]
     assert subject.baseline("mean") is subject.baseline("mean")
     assert not torch.equal(subject.baseline("mean"), subject.baseline("black"))
-    asked: list[int] = []
-    subject.locate = lambda target: asked.append(target)
+    requested: list[int] = []
+    subject.locate = lambda target: requested.append(target)
     for target in (1, 1, 2):
         assert subject.locations_of(target) is None
-    assert asked == [1, 2]
+    assert requested == [1, 2]
 
 
 def test_random_numbers_depend_on_seed_picture_and_purpose() -> None:
@@ -145,20 +145,20 @@ def test_patches(
     name: str, shape: tuple[int, int], settings: dict[str, int], side: int, count: int
 ) -> None:
     made = case(np.random.default_rng(1).random(shape))
-    asked = next(get_metric(name).function(made, **settings))
-    assert len(asked) == count
-    sides = {change.key[1] for change in asked if change.key[0] == "patches"}
+    requested = next(get_metric(name).function(made, **settings))
+    assert len(requested) == count
+    sides = {change.key[1] for change in requested if change.key[0] == "patches"}
     assert sides <= {side} and (sides or count == 1)
     if name == "region-perturbation":
-        assert asked[0] == made.unmasked
-        chosen = [change.key[2] for change in asked[1:] if change.key[0] == "patches"]
+        assert requested[0] == made.unmasked
+        chosen = [change.key[2] for change in requested[1:] if change.key[0] == "patches"]
         assert [len(patches) for patches in chosen] == [*range(1, len(chosen) + 1)]
         assert all(a < b for a, b in itertools.pairwise(chosen)), "one more each time"
 
 
 def test_equal_patches_go_in_reading_order() -> None:
-    asked = next(get_metric("region-perturbation").function(case(np.ones((64, 64))), patch=1))
-    assert asked[-1].key[2] == frozenset(range(32))
+    requested = next(get_metric("region-perturbation").function(case(np.ones((64, 64))), patch=1))
+    assert requested[-1].key[2] == frozenset(range(32))
 
 
 @pytest.mark.parametrize("patch", [29, 100])

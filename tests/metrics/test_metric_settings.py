@@ -111,15 +111,15 @@ def test_progress_is_of_passes_and_never_promises_more_than_there_are(
     monkeypatch.setitem(batched_inference._PIXELS, "cpu", 4 * SIZE * SIZE)  # four at once
     model, pixels = small_model(), picture()
     exp = cw.explain(model, pixels, 1)
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     occlusion = cw.get_metric("occlusion-correlation", window=16, stride=8)
     metrics = [cw.get_metric("continuity", samples=3), "random-logit", occlusion, "deletion"]
-    cw.measure(model, pixels, exp, metrics, progress=lambda *p: told.append(p))
-    done, totals = zip(*told, strict=True)
+    cw.measure(model, pixels, exp, metrics, progress=lambda *p: reports.append(p))
+    done, totals = zip(*reports, strict=True)
     # Twenty for the curve, three noisy copies, the picture for another class, nine squares and the picture.
-    assert told[-1] == (34, 34)
+    assert reports[-1] == (34, 34)
     assert list(done) == sorted(done) and max(totals) == 34
-    assert all(a <= b for a, b in told) and list(totals) == sorted(totals)
+    assert all(a <= b for a, b in reports) and list(totals) == sorted(totals)
     squares = [n for n in dict.fromkeys(done) if n > 24]
     assert len(squares) > 1, "a map that grows says how far it is"
 

@@ -54,8 +54,8 @@ class Answerer(nn.Module):
     def forward(self, x: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         embedded = self.words(tokens)
         _, last = self.reader(embedded)
-        asked = embedded.sum(1) + 1e-3 * last[0]
-        found = (self.eye(x) * asked[:, :, None, None]).sum(1).amax((1, 2))
+        requested = embedded.sum(1) + 1e-3 * last[0]
+        found = (self.eye(x) * requested[:, :, None, None]).sum(1).amax((1, 2))
         return torch.stack([8 * found - 2, 2 - 8 * found], 1)
 
 

@@ -330,10 +330,10 @@ def test_each_picture_is_explained_for_its_own_class(small: cw.VisionModel, name
 
 
 def test_progress_is_told_and_may_cancel(small: cw.VisionModel, few: torch.Tensor) -> None:
-    told: list[tuple[int, int]] = []
-    cw.explain(small, few[0].float(), method="occlusion", progress=lambda *p: told.append(p))
-    assert told[-1][0] == told[-1][1] > 1
-    assert [d for d, _ in told] == sorted({d for d, _ in told})
+    reports: list[tuple[int, int]] = []
+    cw.explain(small, few[0].float(), method="occlusion", progress=lambda *p: reports.append(p))
+    assert reports[-1][0] == reports[-1][1] > 1
+    assert [d for d, _ in reports] == sorted({d for d, _ in reports})
 
     def enough(done: int, total: int) -> None:
         raise KeyboardInterrupt

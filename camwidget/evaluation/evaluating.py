@@ -50,10 +50,10 @@ def evaluate(
         data: a folder of class folders, or a flat folder of unlabeled pictures; a list of pictures, of (picture,
             class), of (picture, class, truth), or of samples of the zoo; a torchvision dataset; a DataLoader of
             (images, classes) with images in [0, 1] at the model's input size, not normalized, or in uint8, which are
-            resized and cropped like any picture; or any iterable of what a list may contain. Of an
-            iterable, one batch at a time is in memory. A truth is a mask (H, W), masks (n, H, W), boxes (n, 4) as
+            resized and cropped like any picture; or any iterable of such elements, of which one
+            batch at a time is in memory. A truth is a mask (H, W), masks (n, H, W), boxes (n, 4) as
             (left, top, right, bottom) in the picture's own pixels, or a sample. Masks and boxes belong to the class
-            beside them, or to the explained class if there is none.
+            of their element, or to the explained class if it has none.
         methods: names from ``list_methods``, or methods from ``get_method``.
         metrics: names from ``list_metrics``, or metrics from ``get_metric``.
         layers: module names; the model's default layer if None; "all" for every layer of ``model.layers``.

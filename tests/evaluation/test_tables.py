@@ -17,7 +17,7 @@ from torch import nn
 import camwidget as cw
 from camwidget.errors import DataError, LayerError, MethodError, MetricError, ModelError
 from camwidget.evaluation import radar_outline, rank_scores
-from camwidget.evaluation.table import RESAMPLES, means, ranks
+from camwidget.evaluation.table import RESAMPLES, means, rank_rows
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +211,7 @@ def test_maps_that_rank_nothing_are_counted_and_have_no_score():
 def test_scores_that_differ_by_rounding_share_a_rank():
     values = {"gradcam": 0.0801234, "cam": 0.0801233, "gradcam++": 0.0802, "random": 0.0}
     table = pd.DataFrame({("drop", "mean"): pd.Series(values)})
-    found = ranks(table, [cw.get_metric("drop")])
+    found = rank_rows(table, [cw.get_metric("drop")])
     assert found["drop"].to_dict() == {"gradcam": 2.5, "cam": 2.5, "gradcam++": 4, "random": 1}
 
 

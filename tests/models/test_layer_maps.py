@@ -571,5 +571,5 @@ def test_of_a_deeper_volume_it_has_to_be_said_what_the_map_is() -> None:
     torch.testing.assert_close(
         torch.tensor(cw.explain(model, PICTURE, 1).saliency), torch.tensor(expected)
     )
-    with pytest.raises(ModelError, match="single output, and it is not clear what it is"):
+    with pytest.raises(ModelError, match="single output, and its meaning is not clear"):
         wrapped(Deep(columns=1))

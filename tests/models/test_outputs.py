@@ -293,7 +293,7 @@ def test_other_inputs_that_do_not_fit_are_refused(
         answerer.given(answer=QUESTIONS)
     with pytest.raises(ModelError, match="2 rows for 3 pictures"):
         cw.explain(answerer.given(question=QUESTIONS), torch.rand(3, 3, 32, 32))
-    with pytest.raises(ModelError, match="leaves 0"):
+    with pytest.raises(ModelError, match="has 0 other inputs"):
         cw.explain(answerer, {"question": QUESTIONS[:1]})
     with pytest.raises(ModelError, match="inputs="):
         cw.wrap(Asked())

@@ -90,9 +90,9 @@ class Trace:
             self._returned = self._forward(
                 inputs, torch.enable_grad() if with_input else torch.no_grad()
             )
-            wanted = self.layers or with_input
+            needs_graph = self.layers or with_input
             attached = any(t.requires_grad for t in tensors_of(self._returned))
-            if self._interrupted or (wanted and not attached):
+            if self._interrupted or (needs_graph and not attached):
                 # The module switches gradients off for a part of itself, and then restores the mode that it found:
                 # run it again with gradients on.
                 self._returned = self._forward(inputs, torch.enable_grad())
@@ -159,27 +159,27 @@ class Trace:
     ) -> None:
         """Compute and store the gradients of several targets at several layers (default: all) in one batched pass."""
         names = [self._name(n) for n in (self.layers if layers is None else layers)]
-        wanted = [
+        missing = [
             t
             for t in dict.fromkeys(targets)
             if any((t, name, rule) not in self._gradients for name in names)
         ]
-        if not wanted or not names:
+        if not missing or not names:
             return
         leaves = [self._output(name) for name in names]
         with self.model.isolated(runs=False), torch.enable_grad():
             # Pictures do not mix in evaluation mode, so that the gradient of the sum is each picture's own gradient.
-            scores = torch.stack([score_of(t, self._returned, self._graph).sum() for t in wanted])
+            scores = torch.stack([score_of(t, self._returned, self._graph).sum() for t in missing])
             with contextlib.nullcontext() if rule is None else relu_rule(scores, rule):
                 rows = (
                     self._rows(scores, leaves)
                     if scores.requires_grad
-                    else [[None] * len(leaves)] * len(wanted)
+                    else [[None] * len(leaves)] * len(missing)
                 )
         for number, (name, leaf) in enumerate(zip(names, leaves, strict=True)):
             # A layer that influences other targets' scores but not this one has a gradient of zero.
             none = None if all(row[number] is None for row in rows) else torch.zeros_like(leaf)
-            for target, row in zip(wanted, rows, strict=True):
+            for target, row in zip(missing, rows, strict=True):
                 gradient = row[number]
                 self._gradients[target, name, rule] = (
                     none if gradient is None else gradient.detach()

@@ -41,8 +41,8 @@ class Labels:
                 f"classes is a mapping from the data's labels to classes of the model, not {type(given).__name__}."
             )
         self._mapping = {
-            label: None if wanted is None else self._index(wanted, f"classes[{label!r}]")
-            for label, wanted in (given or {}).items()
+            label: None if name is None else self._index(name, f"classes[{label!r}]")
+            for label, name in (given or {}).items()
         }
         self._names = None if names is None else self._dataset_indices(list(names))
 

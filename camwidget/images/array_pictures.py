@@ -200,12 +200,12 @@ def shaped_array(array: np.ndarray, channels: int | None = None) -> np.ndarray:
         elif array.ndim == 4:
             hint = " It looks like a batch: pass its pictures one by one, or as a list."
         shape = array.shape[:-1] if array.ndim == 3 and array.shape[-1] == 1 else array.shape
-        wanted = (
+        expected = (
             "(H, W), (H, W, 3) or (H, W, 4)"
             if channels in (None, 1, 3)
             else f"(H, W, {channels}) for this model"
         )
-        raise PictureError(f"A picture array has shape {wanted}, not {shape}.{hint}")
+        raise PictureError(f"A picture array has shape {expected}, not {shape}.{hint}")
     return array
 
 

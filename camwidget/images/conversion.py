@@ -227,9 +227,9 @@ def _batch_of(
         hint = ""
         if tensor.ndim == 4 and tensor.shape[-1] in (*taken, 4):
             hint = " It looks channels-last: use tensor.movedim(-1, -3)."
-        wanted = "1 or 3" if channels in (None, 1, 3) else f"{channels} for this model"
+        expected = "1 or 3" if channels in (None, 1, 3) else f"{channels} for this model"
         raise PictureError(
-            f"A picture tensor has shape (C, H, W) or (N, C, H, W) with C = {wanted}, "
+            f"A picture tensor has shape (C, H, W) or (N, C, H, W) with C = {expected}, "
             f"not {tuple(tensor.shape)}.{hint}"
         )
     return tensor

@@ -51,10 +51,9 @@ def as_paint(paint: Any, shape: tuple[int, int] | None = None) -> np.ndarray | N
     except ValueError as error:
         raise PictureError(f"A painted mask is an array (H, W): {error}") from error
     if given.ndim != 2 or (shape is not None and given.shape != shape):
-        wanted = "(H, W), the model's input size" if shape is None else f"{shape}"
+        expected = "(H, W), the model's input size" if shape is None else f"{shape}"
         raise PictureError(
-            f"A painted mask has the shape {wanted}, not {given.shape}: np.zeros({shape or '(H, W)'}, np.int8) is one "
-            "with nothing painted."
+            f"A painted mask has the shape {expected}, not {given.shape}: np.zeros({shape or '(H, W)'}, np.int8) paints nothing."
         )
     if given.dtype != bool and not np.issubdtype(given.dtype, np.integer):
         raise PictureError(

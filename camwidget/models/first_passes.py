@@ -43,7 +43,7 @@ def first_passes(
         reader: reader with the user's declarations about the output.
         reshape: as in ``wrap``.
         extras: inputs besides the picture, by name.
-        without: whether no layer is wanted.
+        without: whether layers are left out.
 
     Returns:
         The layers, the completed reader, and the isolation.

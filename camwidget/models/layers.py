@@ -220,7 +220,7 @@ def discover_layers(
         reader: runs the module, and finds the scores in its output.
         reshape: as in ``wrap``.
         extras: inputs besides the picture, by name.
-        without: whether no layer is wanted.
+        without: whether layers are left out.
 
     Raises:
         ModelError: if the module fails.

@@ -295,11 +295,11 @@ class OutputReader:
     ) -> tuple[str, torch.Tensor | None]:
         """Return the kind of the scores, and the logits if a final activation hides them."""
         problem = getattr(getattr(module, "config", None), "problem_type", None)
-        wanted = self.declared or _PROBLEMS.get(problem if isinstance(problem, str) else "")
-        if wanted in ("value", "log"):
-            if wanted == "log":
+        kind = self.declared or _PROBLEMS.get(problem if isinstance(problem, str) else "")
+        if kind in ("value", "log"):
+            if kind == "log":
                 check_log(scores, self.name)
-            return wanted, None
+            return kind, None
         if self.columns > 1 and other is not None and bool((torch.cat([scores, other]) == 1).all()):
             raise ModelError(
                 f"{self.name} gives probability 1 to every class: its softmax is over the pictures of a batch, not "
@@ -315,7 +315,7 @@ class OutputReader:
                 # Rows that add up to 1 are a softmax, except rows of zeros and ones, which rectifiers make; numbers
                 # between 0 and 1 may be so by chance.
                 self.final_activation = "softmax" if "softmax" in seen else "log_softmax"
-        if self.final_activation is None and wanted == "probability":
+        if self.final_activation is None and kind == "probability":
             values = scores.detach()
             if "sigmoid" not in possible_activations(values):
                 raise ModelError(
@@ -325,25 +325,25 @@ class OutputReader:
             self.final_activation = "sigmoid"
         if self.final_activation is not None:
             rule = "softmax" if self.final_activation in ("softmax", "log_softmax") else "sigmoid"
-            if wanted not in (None, "probability", rule) and self.columns > 1:
+            if kind not in (None, "probability", rule) and self.columns > 1:
                 raise ModelError(
-                    f"{self.name} ends in a {self.final_activation}, which scores={wanted!r} contradicts. Leave "
+                    f"{self.name} ends in a {self.final_activation}, which scores={kind!r} contradicts. Leave "
                     "scores out: it is recognized."
                 )
             return rule, invert_activation(
                 scores, self.final_activation
             ) if found is None else found
         if self.columns == 1:
-            if wanted is None and self.names != 2:
+            if kind is None and self.names != 2:
                 raise ModelError(
                     f"{self.name} has a single output, and its meaning is not clear. Pass to camwidget.wrap: "
                     "scores='value' (and unit='years', say) for a quantity; classes=[NAME, NAME] for one logit "
                     "that decides between two classes; scores='sigmoid' for one label."
                 )
             return "sigmoid", None
-        if wanted is None:
+        if kind is None:
             self._check_ambiguity(scores, other)
-        return wanted or "softmax", None
+        return kind or "softmax", None
 
     def _check_ambiguity(self, scores: torch.Tensor, other: torch.Tensor | None) -> None:
         """Warn where numbers that are taken for logits may be probabilities: of two pictures, all lie in [0, 1] or add

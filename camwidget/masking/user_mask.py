@@ -53,7 +53,8 @@ def as_paint(paint: Any, shape: tuple[int, int] | None = None) -> np.ndarray | N
     if given.ndim != 2 or (shape is not None and given.shape != shape):
         expected = "(H, W), the model's input size" if shape is None else f"{shape}"
         raise PictureError(
-            f"A painted mask has the shape {expected}, not {given.shape}: np.zeros({shape or '(H, W)'}, np.int8) paints nothing."
+            f"A painted mask has the shape {expected}, not {given.shape}: np.zeros({shape or '(H, W)'}, np.int8) "
+            "paints nothing."
         )
     if given.dtype != bool and not np.issubdtype(given.dtype, np.integer):
         raise PictureError(

@@ -94,7 +94,7 @@ def test_one_of_two_present_classes(textures: cw.VisionModel, samples: list[Samp
         label = sample.classes.index(q.options[right])
         np.testing.assert_array_equal(outlines[q.options[right]], sample.mask_of(label))
         on = explained.saliency[outlines[q.options[right]]].sum() / explained.saliency.sum()
-        assert f"{100 * on:.0f}\u00a0% lies on {q.options[right]}" in q.reveal
+        assert f"{100 * on:.0f}\u00a0% of the evidence is on {q.options[right]}" in q.reveal
 
 
 def test_the_seed_decides(textures: cw.VisionModel, samples: list[Sample]) -> None:
@@ -119,7 +119,7 @@ def test_of_unknown_pictures_the_models_first_two(
         (q,) = by_class(textures, [source], 1)
         assert set(q.options) == set(textures.predict(sample.image, top=2).names)
         assert q.pictures[0][2:] == ({},), "no outlines are known"  # type: ignore[misc]
-        assert "lies on" not in q.reveal
+        assert "of the evidence is on" not in q.reveal
 
 
 def test_too_few_pictures(textures: cw.VisionModel, samples: list[Sample]) -> None:
@@ -173,7 +173,7 @@ def test_only_pictures_that_both_name_rightly(
     textures: cw.VisionModel, weak: cw.VisionModel, samples: list[Sample]
 ) -> None:
     wrong = Sample(samples[0].image, (1,), samples[0].masks[:1], ("waffled", "no such texture"))
-    with pytest.raises(QuizError, match="0 of 1 pictures are named alike, and rightly"):
+    with pytest.raises(QuizError, match="0 of 1 pictures are classified correctly by both models"):
         by_model(textures, weak, [wrong], 1)
     assert len(by_model(textures, textures, [samples[0].image], 1)) == 1, "unknown: they agree"
 

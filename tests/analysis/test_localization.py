@@ -161,7 +161,7 @@ def test_seeds(scenes: cw.VisionModel) -> None:
     np.testing.assert_array_equal(cw.segmentation_seeds([large, small, nothing]), seeds)
     assert BACKGROUND not in cw.segmentation_seeds([large, small], background=0)
     assert (cw.segmentation_seeds([nothing]) == BACKGROUND).all()
-    with pytest.raises(CamwidgetError, match="nothing"):
+    with pytest.raises(CamwidgetError, match="at least one explanation"):
         cw.segmentation_seeds([])
     with pytest.raises(CamwidgetError, match="same class"):
         cw.segmentation_seeds([small, small])

@@ -311,9 +311,7 @@ def test_an_explanation_brings_its_class(meter: cw.VisionModel, noise: torch.Ten
         found = cw.confidence_change(meter, red, exp, change=change)
         assert found == cw.confidence_change(meter, red, exp.saliency, "blue", change=change)
     rather = cw.explain(meter, red, cw.Contrast("red", "blue"))
-    with pytest.raises(
-        CamwidgetError, match="'red rather than blue', which was explained, is none"
-    ):
+    with pytest.raises(CamwidgetError, match="'red rather than blue' is not a class"):
         cw.mask_curve(meter, red, rather, steps=3)
     assert cw.mask_curve(meter, red, rather, "red", steps=3).name == "red"
 

@@ -155,7 +155,7 @@ def test_what_is_saved_says_what_it_is(
         zip(exp.prediction.names, exp.prediction.probabilities, strict=True)
     )
     assert facts["saliency"]["shape"] == [224, 224] and facts["saliency"]["range"] == [0, 1]
-    assert "maximum is 1" in facts["saliency"]["meaning"]
+    assert "a maximum of 1" in facts["saliency"]["meaning"]
     assert set(facts["versions"]) == {"camwidget", "torch", "numpy", "python"}
     assert facts["versions"]["numpy"] == np.__version__
     saved_at = datetime.fromisoformat(facts["date"])

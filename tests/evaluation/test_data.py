@@ -231,7 +231,10 @@ def test_a_folder_of_class_folders(model, tmp_path):
 
 def test_folders_of_other_names(model, tmp_path):
     root = folder(tmp_path, 4, ("n01", "bee"))
-    with pytest.raises(DataError, match=r"folders, small has no class 'n01'.*classes=\{'n01'"):
+    with pytest.raises(
+        DataError,
+        match=r"small has no class 'n01', which the data's folders contain.*classes=\{'n01'",
+    ):
         run(model, root)
     assert {c for *_, c in known(run(model, root, classes={"n01": "dog"}))} == {"dog", "bee"}
     found = run(model, root, classes={"n01": None})

@@ -173,7 +173,7 @@ def test_averaged_weights_are_taken_when_asked_for(tmp_path: Path) -> None:
     plain, averaged = tiny(0), tiny(1)
     content = {"state_dict": plain.state_dict(), "state_dict_ema": prefixed("module.", averaged)}
     with pytest.warns(
-        CamwidgetWarning, match="'state_dict', which are taken.*'state_dict_ema.module'"
+        CamwidgetWarning, match="'state_dict', which are used.*'state_dict_ema.module'"
     ) as caught:
         assert is_filled(filled(content, tmp_path), plain)
     assert caught[0].filename == __file__
@@ -223,7 +223,7 @@ def test_weights_in_several_files(state: dict[str, torch.Tensor], tmp_path: Path
     index.write_text(json.dumps({"weight_map": {n: f for f, ns in parts.items() for n in ns}}))
     assert read_weights(index).keys() == state.keys()
     (tmp_path / "b.safetensors").unlink()
-    with pytest.raises(WeightsError, match="lists b.safetensors, which is not beside it"):
+    with pytest.raises(WeightsError, match="lists b.safetensors, which is not in the same folder"):
         read_weights(index)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import camwidget as cw
 from camwidget.zoo.scenes import draw as draw_scene
-from camwidget.zoo.vqa import ANSWERS, KINDS, MAX_WORDS, VOCABULARY, answer, draw
+from camwidget.zoo.vqa import ANSWERS, KINDS, MAX_WORDS, VOCABULARY, QuestionPrompt, answer, draw
 
 FRESH = 50_000
 
@@ -131,7 +131,7 @@ def test_unseen_questions_are_answered_right_and_seen_where_the_answer_is(name):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "empty"), ("what color is the star", "'color'.*'color'"), ("where is waldo", "'waldo'")],
+    [("", "empty"), ("what colr is the star", "'colr'.*'color'"), ("where is waldo", "'waldo'")],
 )
 def test_what_cannot_be_read_is_refused_by_name(text, message):
     model = cw.load("zoo/vqa")
@@ -143,3 +143,11 @@ def test_a_question_has_to_be_asked():
     model = cw.load("zoo/vqa")
     with pytest.raises(cw.CamwidgetError, match="given"):
         cw.explain(model, draw(0).image)
+
+
+def test_both_spellings_of_color_are_understood() -> None:
+    first, second = (
+        QuestionPrompt().read(f"What {word} is the star?") for word in ("color", "Colour")
+    )
+    assert first.words == second.words
+    assert first.inputs["question"].equal(second.inputs["question"])

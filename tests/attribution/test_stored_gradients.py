@@ -157,7 +157,7 @@ def test_a_picture_that_the_score_cannot_be_differentiated_down_to(pixels: torch
 
 def test_what_was_not_asked_for_is_named(model: cw.VisionModel, pixels: torch.Tensor) -> None:
     trace = Trace(model, pixels, ["left"])
-    with pytest.raises(LayerError, match=r"'right' was not requested in this trace \(left\)"):
+    with pytest.raises(LayerError, match=r"'right' was not requested for this trace \(left\)"):
         trace.activation("right")
     with pytest.raises(LayerError, match="'input' was not requested"):
         trace.gradient(targets(model)[0], INPUT)

@@ -61,8 +61,8 @@ def save_index(
 </ul>
 </main>
 <footer class="camwidget-page-foot">
-<p>The colors show where there is evidence for the class that is named, by one method and at one layer. They are no
-proof that the model goes by what is there.</p>
+<p>The colors show where there is evidence for the class that is named, by one method and at one layer. They do
+not prove that the model relies on that region.</p>
 </footer>"""
     html = html_document(title=title, style=read_static("index.css"), body=body)
     write_file(file, html.encode("utf-8"), overwrite=overwrite)

@@ -229,9 +229,9 @@ def _body(title: str, model: VisionModel, name: str, steps: int, rounded: bool) 
 <noscript><p>This page draws the picture and its maps by its own script, which is switched off here.</p></noscript>
 </main>
 <footer class="camwidget-page-foot">
-<p>A map shows where there is evidence for a class, by one method and at one layer. It is no proof that the model goes
-by what is there: move the mask, and see what the model says.</p>
+<p>A map shows where there is evidence for a class, by one method and at one layer. It does not prove that the model
+relies on that region: move the mask, and see how the prediction changes.</p>
 <p>The model was run on the masked picture at {steps} fractions of every map; in between, numbers are
-interpolated.{rounding} Other classes, methods and pictures need the notebook. This file asks nothing of any
-network.</p>
+interpolated.{rounding} Other classes, methods and pictures need the notebook. This file makes no network
+requests.</p>
 </footer>"""

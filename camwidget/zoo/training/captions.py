@@ -44,7 +44,7 @@ ABOUT: dict[str, Any] = {
     "named first. The encoder begins as that of zoo/scenes. The places of the things were used only for the words "
     "between them (left of, above).",
     "known_faults": [
-        "It knows drawn things only, and no more than two at a time.",
+        "It was trained on drawn objects only, and no more than two at a time.",
         "Of two things that differ little in size it may name either first.",
         "Things as far aside as they are above are described either way.",
     ],

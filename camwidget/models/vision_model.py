@@ -251,7 +251,7 @@ class VisionModel(ClassScores):
         """Normalize pixels (N, C, H, W) in [0, 1] to the module's input, on its device and in its dtype."""
         return self.preprocess.normalize(pixels.to(self.device)).to(self.dtype)
 
-    def given(self, **inputs: torch.Tensor | str) -> VisionModel:
+    def given(self, **inputs: Any) -> VisionModel:
         """Return the same model with another text, or other inputs besides the picture.
 
         Args:
@@ -268,7 +268,7 @@ class VisionModel(ClassScores):
         beside = self._beside.given(inputs)
         if prompt is None or text is None:
             return self._with(_beside=beside)
-        tidy, reading = read_text(prompt, text)  # type: ignore[arg-type]
+        tidy, reading = read_text(prompt, text)
         changes: dict[str, Any] = {"_beside": beside.told(reading), "text": tidy}
         if reading.classes is None:
             return self._with(**changes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import types
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +30,14 @@ def read_processor(transform: Any, channels: int | None = None) -> Any:
     Raises:
         ModelError: if the processor does more than resize, crop and normalize, or does not give one picture.
     """
-    processor = getattr(transform, "image_processor", transform)
-    if not (
-        callable(processor)
-        and hasattr(processor, "image_mean")
-        and hasattr(processor, "do_normalize")
-    ):
+    processor, options = _processor_in(transform)
+    if processor is None:
         return transform
+    if options - {"return_tensors"}:
+        raise ModelError(
+            f"preprocess calls {type(processor).__name__} with {', '.join(sorted(options))}: give these to the "
+            "processor where it is made, and pass it itself."
+        )
     scale = 255 * float(processor.rescale_factor) if processor.do_rescale else 255.0
     # EfficientNet's pixels range from −1 to 1.
     offset = -1.0 if getattr(processor, "rescale_offset", False) and processor.do_rescale else 0.0
@@ -60,6 +63,23 @@ def read_processor(transform: Any, channels: int | None = None) -> Any:
     if found.shape != expected.shape or not torch.allclose(found, expected.float(), atol=1e-4):
         raise ModelError(_more(processor))
     return made
+
+
+def _processor_in(transform: Any) -> tuple[Any, frozenset[str]]:
+    """Return the image processor that a transform is or calls, or None, and the options of the call.
+
+    A transform that calls one is ``functools.partial(processor, return_tensors="pt")``, or a method of it.
+    """
+    options: frozenset[str] = frozenset()
+    while isinstance(transform, functools.partial):
+        options |= transform.keywords.keys()
+        transform = transform.func
+    if isinstance(transform, types.MethodType):
+        transform = transform.__self__
+    processor = getattr(transform, "image_processor", transform)
+    needed = ("image_mean", "do_normalize")
+    is_processor = callable(processor) and all(hasattr(processor, name) for name in needed)
+    return (processor, options) if is_processor else (None, options)
 
 
 @dataclass(frozen=True)

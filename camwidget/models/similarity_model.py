@@ -45,7 +45,7 @@ class SimilarityModel(VisionModel):
     It has no classes until references are given: ``model.given(texts=["a cat", "a dog"])`` returns a model whose
     classes are the texts. The logit of a text is ``scale · cosine + bias`` of the picture's and the text's embedding,
     with the scale and bias of the model. The models of several ``given`` share the module and the references'
-    embeddings, which are computed once.
+    embeddings, which are computed once, with the weights that the module has then.
 
     Args:
         module: module from a picture to its embedding.
@@ -55,6 +55,18 @@ class SimilarityModel(VisionModel):
         reshape: as in ``wrap``.
         layers: as in ``wrap``.
         output: place of the embedding in the module's output, as in ``wrap``; found by its name if None.
+
+    Example:
+        >>> import camwidget as cw
+        >>> from torch import nn
+        >>> net = cw.load().module
+        >>> encoder = nn.Sequential(net.stem, net.stage1, net.stage2, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        >>> one, two, other = (s.image for s in cw.zoo.samples("zoo/textures")[:3])
+        >>> model = cw.wrap(encoder, cw.Preprocess(96), kind="embedding").given(pictures={"one": one, "two": two})
+        >>> model.classes, model.predict(one).indices[0]
+        (('one', 'two'), 0)
+        >>> cw.explain(model, other, "two").target.label
+        'two'
     """
 
     def __init__(
@@ -86,6 +98,11 @@ class SimilarityModel(VisionModel):
         self.classes = ()
         self.scores = references.scores
         self._index = {}
+
+    @property
+    def compared_with(self) -> str:
+        """Keyword of ``given`` for the references: "texts" or "pictures"."""
+        return self._references.name
 
     @property
     def no_classes(self) -> str:

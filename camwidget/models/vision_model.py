@@ -252,11 +252,12 @@ class VisionModel(ClassScores):
         return self.preprocess.normalize(pixels.to(self.device)).to(self.dtype)
 
     def given(self, **inputs: Any) -> VisionModel:
-        """Return the same model with another text, or other inputs besides the picture.
+        """Return the same model with another text, other inputs besides the picture, or other references as classes.
 
         Args:
-            inputs: the text by the prompt's name, ``model.given(question="what colour is the star?")``; tensors by
-                name, with one row, (1, …), or one row a picture. A text may change the classes and their number.
+            inputs: the text by the prompt's name, ``model.given(question="what colour is the star?")``, which may
+                change the classes; tensors by name, with one row, (1, …), or one row a picture; ``texts`` or
+                ``pictures`` to compare with (see ``SimilarityModel``).
 
         Raises:
             PromptError: if the text is empty, or has words that the model does not know.

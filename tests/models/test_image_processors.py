@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 
 import camwidget as cw
+from camwidget.errors import ModelError
 from camwidget.models.image_processors import read_processor
 
 transformers = pytest.importorskip("transformers")
@@ -110,3 +112,30 @@ def test_a_gray_model_of_transformers() -> None:
     model = cw.wrap(module, processor)
     assert model.pixels(PICTURES["landscape"]).shape == (1, 1, 48, 48)
     assert not cw.explain(model, PICTURES["landscape"], method="eigencam").is_empty
+
+
+def test_a_call_of_a_processor_is_the_processor() -> None:
+    processor = made("ViT", {"size": SQUARE}, "fast")
+    expected = read_processor(processor)
+    picture = PICTURES["landscape"]
+    for call in (partial(processor, return_tensors="pt"), processor.preprocess, processor.__call__):
+        found = read_processor(call)
+        assert torch.equal(found.pixels(picture), expected.pixels(picture))
+        assert found.mean == expected.mean
+    with pytest.raises(ModelError, match="calls ViTImageProcessor with do_resize: give these"):
+        read_processor(partial(processor, do_resize=False))
+    # Other functions stay what they are.
+    own = partial(max, 1)
+    assert read_processor(own) is own
+
+
+@pytest.mark.parametrize("key", [slice(None), "pixel_values"])
+def test_a_function_around_a_processor_is_refused_with_the_remedy(key: Any) -> None:
+    processor = made("ViT", {"size": SQUARE}, "fast")
+
+    def call(picture: Image.Image) -> Any:
+        found = processor(picture, return_tensors="pt")
+        return found["pixel_values"] if key == "pixel_values" else found
+
+    with pytest.raises(ModelError, match="image processor of transformers.*itself"):
+        cw.Preprocess.of(call).pixels(PICTURES["landscape"])

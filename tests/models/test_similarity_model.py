@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hub_folders
 import numpy as np
 import pytest
 import torch
@@ -323,6 +324,47 @@ def test_what_wrap_refuses() -> None:
         cw.wrap(Colors(), cw.Preprocess(SIDE), kind="boxes")
     with pytest.raises(ModelError, match="does not compare pictures with texts"):
         cw.wrap(Eye(), cw.Preprocess(SIDE), kind="texts")
+
+
+def test_a_processor_has_the_tokenizer() -> None:
+    transformers = pytest.importorskip("transformers")
+    module = hub_folders.made("clip")
+    processor = transformers.CLIPProcessor(hub_folders.processor("clip"), hub_folders.tokenizer())
+    model = cw.wrap(module, processor).given(texts=["a photo of a cat", "two dog"])
+    inputs = processor(
+        text=list(model.classes), images=Image.fromarray(BOTH), return_tensors="pt", padding=True
+    )
+    inputs.pop("token_type_ids", None)
+    with torch.no_grad():
+        expected = module(**inputs).logits_per_image
+    torch.testing.assert_close(model.logits(model.pixels(BOTH)), expected, rtol=1e-4, atol=1e-4)
+    assert model.default_layer == "vision_model.encoder.layers.2.layer_norm1"
+    assert model.module.vision_model is module.vision_model
+    with pytest.raises(PromptError, match="has 12 tokens, and the model takes at most 10"):
+        model.given(texts=["a " * 10])
+
+
+# -- measured, saved, evaluated -------------------------------------------------------------
+
+
+def test_it_is_measured_and_saved_as_any_classifier(colors: cw.VisionModel, tmp_path: Path) -> None:
+    model = colors.given(texts=["red", "blue"])
+    exp = cw.explain(model, BOTH, "red")
+    assert cw.measure(model, BOTH, exp, ["deletion"])["deletion"].value < 0.2
+    cw.save_page(model, BOTH, tmp_path / "page.html", target=["red", "blue"])
+    assert (tmp_path / "page.html").stat().st_size > 10_000
+    pairs = [(RED, "red"), (BLUE, "blue")]
+    rows = cw.evaluate(model, pairs, methods=["gradcam"], metrics=["deletion"]).rows
+    assert list(rows["target_name"]) == list(rows["prediction_name"]) == ["red", "blue"]
+
+
+def test_it_travels_to_another_process(colors: cw.VisionModel) -> None:
+    cloudpickle = pytest.importorskip("cloudpickle")
+    model = colors.given(texts=["red", "blue"])
+    other = cloudpickle.loads(cloudpickle.dumps(model))
+    pixels = model.pixels(BOTH)
+    assert torch.equal(other.logits(pixels), model.logits(pixels))
+    assert other.given(texts=["green"]).classes == ("green",)
 
 
 # -- the explorer ---------------------------------------------------------------------------

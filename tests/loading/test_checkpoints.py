@@ -467,3 +467,13 @@ def test_weights_without_values_are_refused_and_sparse_ones_are_filled(
     model = cw.load(NAME, weights=sparse, classes=CLASSES, device="cpu")
     for name, tensor in model.module.state_dict().items():
         assert torch.equal(tensor, state[name])
+
+
+def test_random_weights_are_asked_for(state: dict[str, torch.Tensor]) -> None:
+    model = cw.load(NAME, pretrained=False, classes=CLASSES, device="cpu")
+    assert model.classes == tuple(CLASSES)
+    assert model.origin is not None and not model.origin.pretrained
+    with pytest.raises(WeightsError, match="pretrained=False is for random weights"):
+        cw.load(NAME, weights=state, pretrained=False)
+    with pytest.raises(WeightsError, match="carries its own weights: leave pretrained= out"):
+        cw.load("zoo/textures", pretrained=False)

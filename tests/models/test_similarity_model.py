@@ -394,6 +394,22 @@ def test_an_explorers_code_gives_the_texts(explorer: cw.Explorer) -> None:
     assert 'model = model.given(texts=["red", "blue"])' in explorer.code
 
 
+def test_an_explorers_code_loads_the_model_again(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    folder = hub_folders.saved("clip", tmp_path)
+    loaded = cw.load(f"hf/{folder}", pretrained=False, device="cpu")
+    ex = cw.Explorer(loaded.given(texts={"cat": "a photo of a cat", "dog": "two dog"}), [BOTH])
+    ex.wait(30)
+    lines = ex.code.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("model = "))
+    stop = next(n for n, line in enumerate(lines) if "image" in line)
+    found: dict[str, Any] = {"cw": cw}
+    exec("\n".join(lines[start:stop]), found)
+    assert found["model"].classes == ("cat", "dog")
+    assert found["model"].origin == ex.model.origin
+    ex.close()
+
+
 def test_an_explorer_shows_cosines(alike: cw.VisionModel) -> None:
     ex = cw.Explorer(alike.given(pictures={"red": RED, "blue": BLUE}), [BOTH])
     ex.wait(30)

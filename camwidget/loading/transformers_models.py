@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -169,7 +168,7 @@ def _with_weights(kind: Any, config: Any, source: Any, name: str) -> nn.Module:
     checkpoint = Checkpoint(source)
     module: nn.Module
     try:
-        with _quiet("transformers"):
+        with _quiet():
             module, info = kind.from_pretrained(
                 None,
                 config=config,
@@ -196,12 +195,16 @@ def _with_weights(kind: Any, config: Any, source: Any, name: str) -> nn.Module:
 
 
 @contextmanager
-def _quiet(logger: str) -> Iterator[None]:
-    """Leave out a library's reports of loading, of which errors here say the same."""
-    log = logging.getLogger(logger)
-    level = log.level
-    log.setLevel(logging.ERROR)
+def _quiet() -> Iterator[None]:
+    """Leave out transformers' progress bar and reports of loading, of which errors here say the same."""
+    from transformers.utils import logging as reports
+
+    level, shows_progress = reports.get_verbosity(), reports.is_progress_bar_enabled()
+    reports.set_verbosity_error()
+    reports.disable_progress_bar()
     try:
         yield
     finally:
-        log.setLevel(level)
+        reports.set_verbosity(level)
+        if shows_progress:
+            reports.enable_progress_bar()

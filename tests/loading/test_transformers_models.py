@@ -14,6 +14,7 @@ import pytest
 import torch
 from hub_folders import FAMILIES, NAMES, VIT, made, processor, saved
 from PIL import Image
+from safetensors import safe_open
 from untouched import fingerprint
 
 import camwidget as cw
@@ -165,6 +166,23 @@ def test_weights_of_another_model_are_refused(folders: dict[str, Path], tmp_path
         cw.load(f"hf/{folders['vit']}", weights=tmp_path / "wide.pth")
     with pytest.raises(WeightsError, match="does not fit"):
         cw.load(f"hf/{folders['vit']}", weights=folders["convnext"] / "model.safetensors")
+
+
+def test_names_that_older_versions_wrote_are_translated(folders: dict[str, Path]) -> None:
+    with safe_open(folders["vit"] / "model.safetensors", "pt") as file:
+        written = set(file.keys())
+    own = set(cw.load(f"hf/{folders['vit']}", device="cpu").module.state_dict())
+    assert "vit.encoder.layer.0.attention.attention.query.weight" in written - own
+
+
+def test_loading_is_quiet_and_leaves_reports_as_they_were(
+    folders: dict[str, Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    reports = transformers.utils.logging
+    before = reports.get_verbosity(), reports.is_progress_bar_enabled()
+    cw.load(f"hf/{folders['vit']}", device="cpu")
+    assert (reports.get_verbosity(), reports.is_progress_bar_enabled()) == before
+    assert "Loading weights" not in capfd.readouterr().err
 
 
 def test_half_precision_is_computed_in_full(folders: dict[str, Path], tmp_path: Path) -> None:

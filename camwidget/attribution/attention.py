@@ -50,7 +50,7 @@ class Attention:
         >>> import torch, torchvision
         >>> import camwidget as cw
         >>> module = torchvision.models.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=3)
-        >>> found = cw.attention(cw.wrap(module, cw.Preprocess(32)), torch.rand(3, 32, 32))
+        >>> found = cw.attention(cw.wrap(module, cw.Preprocess(32), scores="softmax"), torch.rand(3, 32, 32))
         >>> found.layers
         ('encoder.layers.encoder_layer_0', 'encoder.layers.encoder_layer_1')
         >>> found.weights.shape, found.grid, found.class_tokens
@@ -116,7 +116,7 @@ class Attention:
             >>> import torch, torchvision
             >>> import camwidget as cw
             >>> module = torchvision.models.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=3)
-            >>> found = cw.attention(cw.wrap(module, cw.Preprocess(32)), torch.rand(3, 32, 32))
+            >>> found = cw.attention(cw.wrap(module, cw.Preprocess(32), scores="softmax"), torch.rand(3, 32, 32))
             >>> found.of().shape, found.of((0, 3), layer=0, head=1).shape
             ((4, 4), (4, 4))
         """
@@ -149,7 +149,7 @@ class Attention:
             >>> import torch, torchvision
             >>> import camwidget as cw
             >>> module = torchvision.models.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=3)
-            >>> found = cw.attention(cw.wrap(module, cw.Preprocess(32)), torch.rand(3, 32, 32))
+            >>> found = cw.attention(cw.wrap(module, cw.Preprocess(32), scores="softmax"), torch.rand(3, 32, 32))
             >>> found.on_grid(found.rollout()[0]).shape
             (4, 4)
         """
@@ -178,7 +178,7 @@ class Attention:
             >>> import torch, torchvision
             >>> import camwidget as cw
             >>> module = torchvision.models.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=3)
-            >>> found = cw.attention(cw.wrap(module, cw.Preprocess(32)), torch.rand(3, 32, 32))
+            >>> found = cw.attention(cw.wrap(module, cw.Preprocess(32), scores="softmax"), torch.rand(3, 32, 32))
             >>> found.on_grid(found.weights[:, :, 0]).shape  # layers, heads, height, width
             (2, 2, 4, 4)
         """
@@ -253,7 +253,7 @@ def attention(model: VisionModel, picture: Any) -> Attention:
         >>> import torch, torchvision
         >>> import camwidget as cw
         >>> module = torchvision.models.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=3)
-        >>> found = cw.attention(cw.wrap(module, cw.Preprocess(32)), torch.rand(3, 32, 32))
+        >>> found = cw.attention(cw.wrap(module, cw.Preprocess(32), scores="softmax"), torch.rand(3, 32, 32))
         >>> round(float(found.weights[0, 0, 0].sum()), 4)
         1.0
     """

@@ -270,7 +270,8 @@ def _fault(model: VisionModel, operations: list[AttentionOperation], size: tuple
 
 
 def _nothing_found(model: VisionModel) -> str:
-    leaves = Counter(type(m).__name__ for m in model.module.modules() if not any(m.children()))
+    inside = list(model.module.modules())[1:]
+    leaves = Counter(type(m).__name__ for m in inside if not any(m.children()))
     found = ", ".join(f"{kind} × {count}" for kind, count in leaves.most_common(5))
     return (
         f"{model.name} has no attention: no softmax multiplies values in its forward pass (found: "

@@ -25,7 +25,14 @@ from .precision import in_precision
 from .targets import Target, score_of, uses_module_output
 from .trace import Trace
 
-__all__ = ["attention_relevance", "mean_attention", "places_in", "reading_row", "score_sensitivity"]
+__all__ = [
+    "attention_relevance",
+    "layers_of",
+    "mean_attention",
+    "places_in",
+    "reading_row",
+    "score_sensitivity",
+]
 
 #: Number of scores that are propagated back at once: each takes the memory of all attention weights.
 _SCORES_AT_ONCE = 8
@@ -33,24 +40,32 @@ _SCORES_AT_ONCE = 8
 _ROUNDING = {"fp32": 1e-3, "bf16": 0.1, "fp16": 0.1}
 
 
-def places_in(trace: Trace) -> tuple[AttentionLayers, TokenPlaces]:
-    """Return the attention layers of a trace's model, and the positions of the tokens in the trace's pictures.
+def layers_of(trace: Trace) -> AttentionLayers:
+    """Return the attention layers of a trace's model.
 
     Raises:
-        MethodError: if the model has no attention among the tokens of the picture.
+        MethodError: if the model has no stack of attention among the tokens of the picture.
     """
     layers = attention_layers(trace.model)
     if layers.fault:
         raise MethodError(layers.fault)
-    size = (trace.pixels.shape[-2], trace.pixels.shape[-1])
-    tokens = mean_attention(trace)[0].shape[-1]
-    places = token_places(trace.model, tokens, size)
+    return layers
+
+
+def places_in(trace: Trace, tokens: int) -> TokenPlaces:
+    """Return the positions of a number of tokens in a trace's pictures.
+
+    Raises:
+        MethodError: if the tokens are no grid of patches for pictures of this size.
+    """
+    height, width = trace.pixels.shape[-2:]
+    places = token_places(trace.model, tokens, (height, width))
     if places is None:
         raise MethodError(
-            f"The {tokens} tokens of {trace.model.name} are no grid of patches for a picture of {size[1]}×{size[0]}. "
+            f"The {tokens} tokens of {trace.model.name} are no grid of patches for a picture of {width}×{height}. "
             "Use a picture whose sides are multiples of the patches'."
         )
-    return layers, places
+    return places
 
 
 def mean_attention(trace: Trace) -> list[torch.Tensor]:
@@ -88,7 +103,7 @@ def attention_relevance(trace: Trace, targets: Sequence[Target]) -> None:
     With ``Ā = E_h[(∇A ⊙ A)⁺]``, the relevance (N, T) is the row of ``R`` with which the score reads the tokens, where
     ``R ← R + Ā R`` from ``R = I``, less the identity.
     """
-    layers, places = places_in(trace)
+    layers = layers_of(trace)
     count = len(trace.pixels)
 
     def relevance(weights: list[torch.Tensor], gradients: list[torch.Tensor]) -> torch.Tensor:
@@ -97,8 +112,9 @@ def attention_relevance(trace: Trace, targets: Sequence[Target]) -> None:
             for weight, gradient in zip(weights, gradients, strict=True)
         ]
         pooled = None if layers.pooling is None else products.pop()
+        places = places_in(trace, products[-1].shape[-1])
         start = reading_row(layers, places, products[-1]).expand(count, -1)
-        row = start if pooled is None else pooled.mean(1)
+        row: torch.Tensor = start if pooled is None else pooled.mean(1)
         for product in reversed(products):
             row = row + torch.einsum("nt,nts->ns", row, product)
         return row - start if pooled is None else row
@@ -126,15 +142,18 @@ def score_sensitivity(trace: Trace, targets: Sequence[Target], pooling: str) -> 
         targets: targets whose scores are explained.
         pooling: "model" for tokens as they are; "mean" for the mean of a block's tokens in the place of each.
     """
-    layers, _ = places_in(trace)
+    layers = layers_of(trace)
     count, depth = len(trace.pixels), len(layers.blocks)
+    tail_rows = (depth + (pooling == "mean")) * count
 
     def sensitivity(weights: list[torch.Tensor], gradients: list[torch.Tensor]) -> torch.Tensor:
         if layers.pooling is not None:  # its rows are those of all layers
-            pooled = heads_apart(gradients[-1].clamp(min=0), len(gradients[-1]))
-            return pooled.mean((1, 2)).unflatten(0, (-1, count))[:depth].mean(0)
+            rows = heads_apart(gradients[-1].clamp(min=0), tail_rows).mean((1, 2))
+            mean: torch.Tensor = rows[: depth * count].unflatten(0, (depth, count)).mean(0)
+            return mean
         parts = [heads_apart(gradient.clamp(min=0), count).mean((1, 2)) for gradient in gradients]
-        return torch.stack(parts).mean(0)
+        over_layers: torch.Tensor = torch.stack(parts).mean(0)
+        return over_layers
 
     def forward() -> tuple[list[torch.Tensor], Callable[[Target], torch.Tensor]]:
         capture = AttentionCapture(differentiable=True)
@@ -144,8 +163,7 @@ def score_sensitivity(trace: Trace, targets: Sequence[Target], pooling: str) -> 
 
         def score(target: Target) -> torch.Tensor:
             if uses_module_output(target) and not is_plain(returned, logits):
-                rows = score_of(target, returned, logits).unflatten(0, (-1, count))
-                return rows[:depth].sum()
+                return score_of(target, returned, logits)[: depth * count].sum()
             parts = logits.unflatten(0, (-1, count))[:depth]
             return torch.stack([score_of(target, part, part).sum() for part in parts]).sum()
 
@@ -201,7 +219,9 @@ def _run(
         gradients,
         in_precision(trace.precision, trace.logits.device),
     ):
-        hooks = {} if tail is None else {held.module.get_submodule(b): tail for b in tail.blocks}
+        hooks: dict[torch.nn.Module, Callable[..., Any]] = {}
+        if tail is not None:
+            hooks = {held.module.get_submodule(block): tail for block in tail.blocks}
         try:
             with hooked(hooks), capture:
                 returned = held.run(model.inputs(trace.pixels.clone()))

@@ -182,6 +182,11 @@ TRANSFORMERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], int]] = 
         (),
         2,
     ),
+    "timm ViT, pooled by attention": (
+        lambda: timm_vit(class_token=False, global_pool="map"),
+        (),
+        0,
+    ),
     "timm DeiT, distilled": (lambda: timm_vit(distilled=True), (0, 1), 0),
     "transformers ViT": (hf_vit, (0,), 0),
     "transformers ViT, eager": (lambda: hf_vit("eager"), (0,), 0),

@@ -12,6 +12,7 @@ from ...models.vision_model import VisionModel
 from ..attention_layers import attention_layers
 from ..attention_passes import (
     attention_relevance,
+    layers_of,
     mean_attention,
     places_in,
     reading_row,
@@ -97,13 +98,14 @@ def attention_rollout(
         >>> import torch, torchvision
         >>> import camwidget as cw
         >>> module = torchvision.models.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=3)
-        >>> model = cw.wrap(module, cw.Preprocess(32))
+        >>> model = cw.wrap(module, cw.Preprocess(32), scores="softmax")
         >>> cw.explain(model, torch.rand(3, 32, 32), method="attention-rollout").raw.shape
         (4, 4)
     """
     residual = real("residual", residual, 0, 1, error=MethodError)
-    layers, places = places_in(trace)
+    layers = layers_of(trace)
     weights = [w.float() if w.dtype != torch.float64 else w for w in mean_attention(trace)]
+    places = places_in(trace, weights[layers.numbers[-1]].shape[-1])
     row = reading_row(layers, places, weights[layers.numbers[-1]]).expand(len(trace.pixels), -1)
     if layers.pooling is not None:
         row = weights[layers.pooling].mean(1)
@@ -153,12 +155,13 @@ def chefer(trace: Trace, target: Target, layer: str) -> torch.Tensor:
         >>> import torch, torchvision
         >>> import camwidget as cw
         >>> module = torchvision.models.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=3)
-        >>> model = cw.wrap(module, cw.Preprocess(32))
+        >>> model = cw.wrap(module, cw.Preprocess(32), scores="softmax")
         >>> cw.explain(model, torch.rand(3, 32, 32), 1, method="chefer").raw.shape
         (4, 4)
     """
     attention_relevance(trace, [target])
-    return places_in(trace)[1].on_grid(trace.memory["relevance", target])
+    relevance: torch.Tensor = trace.memory["relevance", target]
+    return places_in(trace, relevance.shape[-1]).on_grid(relevance)
 
 
 def _prepare_legrad(trace: Trace, targets: Sequence[Target], *, pooling: str = "model") -> None:
@@ -206,11 +209,12 @@ def legrad(trace: Trace, target: Target, layer: str, *, pooling: str = "model") 
         >>> import torch, torchvision
         >>> import camwidget as cw
         >>> module = torchvision.models.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=3)
-        >>> model = cw.wrap(module, cw.Preprocess(32))
+        >>> model = cw.wrap(module, cw.Preprocess(32), scores="softmax")
         >>> cw.explain(model, torch.rand(3, 32, 32), 1, method="legrad").raw.shape
         (4, 4)
     """
     if pooling not in ("model", "mean"):
         raise MethodError(f"pooling is 'model' or 'mean', not {pooling!r}.")
     score_sensitivity(trace, [target], pooling)
-    return places_in(trace)[1].on_grid(trace.memory["sensitivity", pooling, target])
+    sensitivity: torch.Tensor = trace.memory["sensitivity", pooling, target]
+    return places_in(trace, sensitivity.shape[-1]).on_grid(sensitivity)

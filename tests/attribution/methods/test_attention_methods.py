@@ -75,10 +75,10 @@ def chefer(module: tiny.Plain, x: torch.Tensor, score: Callable[..., torch.Tenso
     relevance = np.eye(n)
     for weights in layers:
         assert weights.grad is not None
+        gradient, values = weights.grad[0].numpy(), weights[0].detach().numpy()
         mean = np.zeros((n, n))
         for h, i, j in itertools.product(range(tiny.HEADS), range(n), range(n)):
-            product = float(weights.grad[0, h, i, j]) * float(weights[0, h, i, j])
-            mean[i, j] += max(product, 0) / tiny.HEADS
+            mean[i, j] += max(gradient[h, i, j] * values[h, i, j], 0) / tiny.HEADS
         relevance = relevance + mean @ relevance
     return relevance
 

@@ -115,8 +115,8 @@ def _discover(model: VisionModel) -> AttentionLayers:
         names = {m: n for n, m in held.module.named_modules()}
 
         def note(module: nn.Module, args: Any, output: Any) -> None:
-            found = tokens_in(output, 1)
-            outputs[names[module]] = () if found is None else tuple(found[0].shape)
+            first = output[0] if isinstance(output, (tuple, list)) and output else output
+            outputs[names[module]] = tuple(getattr(first, "shape", ()))
 
         scripted = {m for m in names if isinstance(m, torch.jit.ScriptModule)}
         with (
@@ -137,8 +137,7 @@ def _discover(model: VisionModel) -> AttentionLayers:
     changing = [
         number
         for number, (one, other) in enumerate(zip(first.operations, second, strict=True))
-        if one.shape != tuple(other.shape)
-        or not torch.equal(one.weights, mean_over_heads(other, 1))
+        if not _is_same(one.values, other.values)
     ]
     operations = [first.operations[n] for n in changing]
     pooling = None
@@ -148,7 +147,7 @@ def _discover(model: VisionModel) -> AttentionLayers:
     blocks = _blocks(operations, outputs, uses)
     read = reads.get(blocks[-1]) if blocks else None
     shapes = tuple(o.shape for o in operations)
-    fault = _fault(model, operations, size)
+    fault = _fault(model, operations, size, outputs)
     if not fault and first.unfollowed:
         fault = (
             f"{len(first.unfollowed)} attention operations of {model.name} change their weights after the softmax, in "
@@ -173,11 +172,11 @@ def _discover(model: VisionModel) -> AttentionLayers:
 
 def _second_pass(
     model: VisionModel, pixels: torch.Tensor, blocks: list[str]
-) -> tuple[list[torch.Tensor], dict[str | None, frozenset[int]]]:
+) -> tuple[list[AttentionOperation], dict[str | None, frozenset[int]]]:
     """Run the model on another picture.
 
     Returns:
-        The weights of all operations, and by block the indices of its tokens on which the highest logit depends.
+        All operations, and by block the indices of its tokens on which the highest logit depends.
     """
     tokens: dict[str, tuple[torch.Tensor, int]] = {}
 
@@ -190,13 +189,12 @@ def _second_pass(
         names = {held.module.get_submodule(name): name for name in blocks}
         with (
             hooked(dict.fromkeys(names, remember)),
-            AttentionCapture(differentiable=True) as capture,
+            AttentionCapture(differentiable=True, running=()) as capture,
         ):
             returned = held.run(model.inputs(pixels))
-        weights = [o.weights.detach() for o in capture.operations]
         logits = model.logits_of(returned, 1)
         if not tokens or not logits.numel() or not logits.requires_grad:
-            return weights, {}
+            return capture.operations, {}
         outputs = [output for output, _ in tokens.values()]
         gradients = torch.autograd.grad(logits.max(), outputs, allow_unused=True)
     reads: dict[str | None, frozenset[int]] = {}
@@ -204,7 +202,7 @@ def _second_pass(
         if gradient is not None:
             touched = gradient.select(pictures, 0).abs().amax(-1)
             reads[name] = frozenset(touched.nonzero().flatten().tolist())
-    return weights, reads
+    return capture.operations, reads
 
 
 def _blocks(
@@ -216,13 +214,15 @@ def _blocks(
 
     Args:
         operations: the operations.
-        outputs: by module the shape of the tokens that it returned, if any.
+        outputs: by module the shape of its output, or of the first of several.
         uses: by module the number of operations of a pass that it contains.
     """
 
     def block(operation: AttentionOperation) -> str | None:
         for name in operation.modules:
-            if name and uses[name] == 1 and operation.shape[-2] in outputs.get(name, ()):
+            shape = outputs.get(name, ())
+            is_of_tokens = len(shape) == 3 and 1 in shape[:2] and operation.shape[-2] in shape[:2]
+            if name and uses[name] == 1 and is_of_tokens:
                 return name
         return None
 
@@ -238,15 +238,24 @@ def _is_pooling(last: AttentionOperation, before: AttentionOperation) -> bool:
     return last.shape[-1] == before.shape[-1] and last.shape[-2] < before.shape[-2]
 
 
-def _fault(model: VisionModel, operations: list[AttentionOperation], size: tuple[int, int]) -> str:
+def _is_same(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
+    return one is not None and other is not None and torch.equal(one, other)
+
+
+def _fault(
+    model: VisionModel,
+    operations: list[AttentionOperation],
+    size: tuple[int, int],
+    outputs: dict[str, tuple[int, ...]],
+) -> str:
     """Return why operations are no stack of self-attention among all tokens of the picture; empty if they are."""
     if not operations:
-        return f"The attention weights of {model.name} do not depend on the picture."
-    windows = [o for o in operations if len(o.shape) == 4 and o.shape[0] > 1]
+        return f"The attention of {model.name} does not depend on the picture."
+    windows = [o for o in operations if len(o.shape) == 5 or (len(o.shape) == 4 and o.shape[0] > 1)]
     if windows:
         first = windows[0]
         return (
-            f"{model.name} attends within windows of the picture: {_innermost(first)!r} has {first.shape[0]} windows "
+            f"{model.name} attends within windows of the picture: {_innermost(first)!r} has {first.shape[-4]} windows "
             f"of {first.shape[-1]} tokens."
         )
     shapes = {o.shape for o in operations}
@@ -258,15 +267,27 @@ def _fault(model: VisionModel, operations: list[AttentionOperation], size: tuple
         )
     (queries, keys) = counts[0]
     if queries != keys:
-        return f"The attention of {model.name} is from {queries} queries to {keys} keys, not among the same tokens."
+        return f"The attention of {model.name} has weights of {queries}×{keys}, not among the same tokens."
     if len(shapes) > 1 or len(operations[0].shape) not in (3, 4):
         listed = ", ".join(map(str, sorted(shapes)[:4]))
         return (
             f"The attention weights of {model.name} have shapes that do not go together: {listed}."
         )
-    if token_places(model, keys, size) is None:
-        return f"The attention of {model.name} is among {keys} positions, which are no grid of patches of the picture."
+    if token_places(model, keys, size) is None or not all(
+        any(keys in _positions(outputs.get(name, ())) for name in o.modules) for o in operations
+    ):
+        return (
+            f"The attention of {model.name} is among {keys} positions, which are no grid of patches of the picture "
+            "(such as attention among channels)."
+        )
     return ""
+
+
+def _positions(shape: tuple[int, ...]) -> set[int]:
+    """Return how many positions an output of one picture may have: tokens in any order, or cells of a map."""
+    if len(shape) == 3:
+        return {shape[0], shape[1]}
+    return {shape[1] * shape[2], shape[2] * shape[3]} if len(shape) == 4 else set()
 
 
 def _nothing_found(model: VisionModel) -> str:

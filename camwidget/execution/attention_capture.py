@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -45,11 +45,13 @@ class AttentionOperation:
         weights: what is kept of the weights (…, queries, keys): all of them, or what ``keep`` made of them.
         shape: shape of the weights.
         modules: names of the modules that were running, outermost first, if the capture was told.
+        values: mean of the values that the weights multiply, over the keys (…, E), if the capture was told ``running``.
     """
 
     weights: torch.Tensor
     shape: tuple[int, ...]
-    modules: tuple[str, ...]
+    modules: tuple[str, ...] = ()
+    values: torch.Tensor | None = None
 
 
 class AttentionCapture(TorchFunctionMode):
@@ -60,7 +62,7 @@ class AttentionCapture(TorchFunctionMode):
         differentiable: whether fused attention is computed with explicit weights, so that a score has a gradient at
             ``operation.weights``. The outputs are those of the fused operation up to rounding; dropout is off. Weights
             without graph become leaves of one.
-        running: names of the modules that run at the moment, which each operation records.
+        running: names of the modules that run at the moment, which each operation records, with its values.
 
     Attributes:
         operations: the attention operations, in order of execution.
@@ -71,7 +73,7 @@ class AttentionCapture(TorchFunctionMode):
         keep: Callable[[torch.Tensor], torch.Tensor] | None = None,
         *,
         differentiable: bool = False,
-        running: Sequence[str] = (),
+        running: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         self.operations: list[AttentionOperation] = []
@@ -115,13 +117,13 @@ class AttentionCapture(TorchFunctionMode):
         return result
 
     def _fused(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        value = args[2] if len(args) > 2 else kwargs["value"]
         if not self._differentiable:
             result = func(*args, **kwargs)
             with torch.no_grad():
-                self._record(attention_weights(*args, **kwargs))
+                self._record(attention_weights(*args, **kwargs), value)
             return result
-        weights = self._record(attention_weights(*args, **kwargs))
-        value = args[2] if len(args) > 2 else kwargs["value"]
+        weights = self._record(attention_weights(*args, **kwargs), value)
         value = _repeated(value, weights)
         return weights.to(value.dtype) @ value
 
@@ -133,10 +135,10 @@ class AttentionCapture(TorchFunctionMode):
                 found[number] = self._product(tuple(operand))
             elif id(operand) in self._pending:
                 del self._pending[id(operand)]
-                found[number] = self._record(operand)
+                found[number] = self._record(operand, found[number + 1 :])
         return tuple(found)
 
-    def _record(self, weights: torch.Tensor) -> torch.Tensor:
+    def _record(self, weights: torch.Tensor, values: Any) -> torch.Tensor:
         if self._differentiable and torch.is_grad_enabled() and not weights.requires_grad:
             weights = weights.detach().requires_grad_()
         kept = weights
@@ -145,7 +147,12 @@ class AttentionCapture(TorchFunctionMode):
                 kept = self._keep(weights.detach())
         elif not self._differentiable:
             kept = weights.detach()
-        self.operations.append(AttentionOperation(kept, tuple(weights.shape), tuple(self._running)))
+        operation = AttentionOperation(kept, tuple(weights.shape))
+        if self._running is not None:
+            value = next(iter(values), None) if isinstance(values, list) else values
+            mean = value.detach().mean(-2) if isinstance(value, torch.Tensor) else None
+            operation = replace(operation, modules=tuple(self._running), values=mean)
+        self.operations.append(operation)
         return weights
 
 

@@ -226,6 +226,33 @@ def test_an_operation_that_does_not_see_the_picture_is_no_layer() -> None:
     assert found.weights.shape[0] == tiny.DEPTH
 
 
+def test_uniform_attention_is_a_layer_though_it_is_the_same_for_every_picture() -> None:
+    module = tiny.seeded(tiny.Plain())
+    nn.init.zeros_(module.blocks[1].qkv.weight[: tiny.WIDTH])  # no queries
+    nn.init.zeros_(module.blocks[1].qkv.bias[: tiny.WIDTH])
+    found = cw.attention(wrap(module), PICTURE)
+    assert len(found.layers) == tiny.DEPTH
+    np.testing.assert_allclose(found.weights[1], 1 / 17, rtol=1e-6)
+
+
+def test_attention_among_channels_is_refused() -> None:
+    class Channels(tiny.Block):
+        """Cross-covariance attention, as in XCiT, of 16 channels a head: as many as there are patches."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            grouped = x.unflatten(-1, (-1, 8)).transpose(1, 2).mT  # (N, 3, 8, tokens)
+            weights = (grouped @ grouped.mT).repeat(1, 1, 2, 2).softmax(-1)
+            mixed = weights @ grouped.repeat(1, 1, 2, 1)
+            return x + mixed[:, :, :8].permute(0, 3, 1, 2).flatten(2)
+
+    module = tiny.Plain()
+    module.blocks = nn.ModuleList([Channels() for _ in range(2)])
+    found = cw.attention(wrap(tiny.seeded(module)), PICTURE)
+    assert found.by_layer[0].shape == (3, 16, 16)
+    with pytest.raises(MethodError, match="16 positions.*among channels"):
+        found.rollout()
+
+
 def test_other_sizes_and_pictures() -> None:
     module = tiny.timm_vit(dynamic_img_size=True)
     model = wrap(module)
